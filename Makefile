@@ -32,8 +32,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 MODULE ?= domains/spf/core/grammar.py
 TESTS ?= tests/domains/records/test_core.py tests/domains/diagnosis/test_core.py
 
-.PHONY: help run manage check test emulator soak fuzz coverage mutate bench house faults figures confusion fill load css lock format
-.PHONY: sbom screenshots clean lint $(LINTS)
+.PHONY: help run manage check test emulator soak fuzz coverage mutate bench house faults machines figures confusion fill load css lock format
 .PHONY: sbom screenshots clean lint $(LINTS)
 
 help: ## list the targets
@@ -72,13 +71,16 @@ mutate: $(INSTALLED) ## change one place of a module at a time; list what its te
 	$(BIN)/cosmic-ray exec .mutation/run.toml .mutation/run.sqlite
 	$(BIN)/cr-report --show-diff --surviving-only .mutation/run.sqlite
 
-bench: css ## measure, print a table, write benchmarks/latest.json
-	@$(BIN)/python -m benchmarks
+bench: css ## measure, print a table, write benchmarks/latest.json (ONLY="startup pages")
+	@$(BIN)/python -m benchmarks $(ONLY)
 
-faults: css ## every workflow with a fault at each of its calls, about an hour; write benchmarks/faults.json (ONLY="pause resume")
+faults: css ## every workflow with a fault at each of its calls, about an hour; write benchmarks/faults.json (ONLY="pause resume", ONLY=--missing)
 	@$(BIN)/python -m benchmarks.faults $(ONLY)
 
-figures: $(INSTALLED) ## write docs/figures.md from what bench and faults measured last
+machines: css ## three web and three workers on machines of their own, under fire; as root (MACHINES_SECONDS=600 MACHINES_SEED=)
+	@$(BIN)/python -m benchmarks.machines
+
+figures: $(INSTALLED) ## write docs/figures.md from what bench, faults and machines measured last
 	@$(BIN)/python -m benchmarks.figures
 
 fill: $(INSTALLED) ## rows as a large operator has them, in the empty database of DATABASE_URL (DOMAINS=100000)
@@ -141,7 +143,7 @@ screenshots: css ## take the pictures in docs/screenshots from the demo
 	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs tests/browser/test_demo.py
 
 clean: ## remove what was built; the data in .local stays
-	rm -rf $(VENV) $(EMULATOR) static/build staticfiles test-results benchmarks/latest.json benchmarks/faults.json
+	rm -rf $(VENV) $(EMULATOR) static/build staticfiles test-results benchmarks/latest.json benchmarks/faults.json benchmarks/machines.json
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -43,7 +43,7 @@ class PersonAdmin(UserAdmin[User]):
     form = ModelForm[User]
     add_form = ModelForm[User]  # Django's asks for a password
     ordering = ("email",)
-    list_display = ("email", "get_full_name", "is_active", "is_staff", "is_superuser", "last_login")
+    list_display = ("email", "full_name", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     search_fields = ("email", "first_name", "last_name", "memberships__customer__name")
     filter_horizontal = ()
@@ -62,6 +62,10 @@ class PersonAdmin(UserAdmin[User]):
         ),
     )
     actions = ("send_link", "turn_off", "turn_on")
+
+    @admin.display(description="Name", ordering="first_name")
+    def full_name(self, person: User) -> str:
+        return person.get_full_name()
 
     def get_urls(self) -> list[URLPattern | URLResolver]:  # type: ignore[override]  # the stubs know no resolvers
         return super(UserAdmin, self).get_urls()  # type: ignore[return-value]  # as above; without the password page

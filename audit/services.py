@@ -34,9 +34,7 @@ class ReasonMissing(Problem):
     status = 422
 
     def __init__(self) -> None:
-        super().__init__(
-            "Give a reason for changing this on the customer's behalf. Its owners are notified of who, what and why."
-        )
+        super().__init__("You act for a customer. Give a reason: its owners are notified of who did what, and why.")
 
 
 class AmazonActor:

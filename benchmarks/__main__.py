@@ -1,12 +1,13 @@
 """`make bench`: measures, prints a table, writes `latest.json`; a status of 1 when a bound does not hold.
 
-With names of modules, as `make confusion` has it, those alone, and nothing is written.
+With names of modules those alone: what the file has of the others stays in it, each with the machine and the moment.
 """
 
 import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -39,15 +40,11 @@ def main() -> int:
     """Measures on a throw-away PostgreSQL, unless DATABASE_URL names another."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
     os.environ.setdefault("SANDBOX", "1")
-    only = [f"benchmarks.{name}" for name in sys.argv[1:]]
-    if os.environ.get("DATABASE_URL"):
-        rows = measured(only or MODULES)
-    else:
-        with throw_away.postgres() as server:
-            os.environ["DATABASE_URL"] = server.url
-            rows = measured(only or MODULES)
-    if not only:
-        LATEST.write_text(as_json(rows))
+    modules = [f"benchmarks.{name}" for name in sys.argv[1:]] or MODULES
+    with ExitStack() as stack:
+        if not os.environ.get("DATABASE_URL"):
+            os.environ["DATABASE_URL"] = stack.enter_context(throw_away.postgres()).url
+        rows = [row for module in modules for row in kept(module, LATEST)]
     print(as_table(rows))
     return 0 if all(row.holds for row in rows) else 1
 
@@ -71,10 +68,18 @@ def _row(given: Row | dict[str, object]) -> Row:
     return given if isinstance(given, Row) else Row(**given)  # type: ignore[arg-type]  # a wrong row fails its module
 
 
-def as_json(rows: Iterable[Row]) -> str:
+def kept(module: str, path: Path) -> list[Row]:
+    """Measured, and written in the place of what the file has of the module."""
+    rows = measured([module])
+    found = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps({**found, module: as_json(rows)}, indent=2) + "\n")
+    return rows
+
+
+def as_json(rows: Iterable[Row]) -> dict[str, object]:
     """The machine, and rows of {name, value, unit, bound, holds}, with a note where there is one."""
-    kept = [{key: value for key, value in asdict(row).items() if key != "note" or value} for row in rows]
-    return json.dumps({"machine": machine(), "rows": kept}, indent=2) + "\n"
+    told = [{key: value for key, value in asdict(row).items() if key != "note" or value} for row in rows]
+    return {"machine": machine(), "rows": told}
 
 
 def as_table(rows: Iterable[Row]) -> str:

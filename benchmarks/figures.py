@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "figures.md"
 HEAD = """# Figures
 
-Written by `make figures` from the last results of `make bench` and `make faults`; do not edit it.
+Written by `make figures` from the last results of `make bench`, `make faults` and `make machines`; do not edit it.
 Each table says on which machine it was measured. Where the load is higher than the number of processors, other work ran
 at the same time and times are longer than they would be.
 """
+DNS, NOT_RUN, NEVER = "DNS ", "not run", "–"
 TOLD = ("measured", "processor", "memory", "system", "load")
 
 
@@ -24,7 +25,8 @@ def main() -> None:
 
 def page(folder: Path) -> str:
     """Of the results that are there; a table that nobody measured says so."""
-    parts = [HEAD, *_bench(_read(folder / "latest.json")), *_faults(_read(folder / "faults.json"))]
+    parts = [HEAD, *_bench(_read(folder / "latest.json")), *_machines(_read(folder / "machines.json"))]
+    parts += _faults(_read(folder / "faults.json"))
     return "\n".join([*parts, *_missing(folder / "not_reached.toml")]).rstrip() + "\n"
 
 
@@ -34,7 +36,13 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _machine(told: Mapping[str, str]) -> str:
     """One line."""
-    return ". ".join(f"{name.capitalize()}: {told[name]}" for name in TOLD if name in told) + ".\n"
+    return ". ".join(f"{name.capitalize()}: {_readable(told[name])}" for name in TOLD if name in told) + ".\n"
+
+
+def _readable(text: str) -> str:
+    """Linux tells its memory in kB, by which it means 1,024 bytes."""
+    number, _, unit = text.partition(" ")
+    return f"{int(number) / 2**20:.1f} GiB" if unit == "kB" else text
 
 
 def _not_measured(command: str) -> str:
@@ -46,11 +54,31 @@ def _bench(found: dict[str, Any] | None) -> Iterator[str]:
     if found is None:
         yield _not_measured("make bench")
         return
+    for module, measured in found.items():
+        yield f"### {module.rpartition('.')[2].replace('_', ' ').capitalize()}\n"
+        yield _machine(measured["machine"])
+        yield _rows(measured["rows"])
+
+
+def _rows(rows: Iterable[Mapping[str, Any]]) -> str:
+    lines = [(row["name"], _number(row["value"]), row["unit"], _number(row["bound"]), _held(row)) for row in rows]
+    return table(("What", "Value", "Unit", "Bound", "Held"), lines)
+
+
+def _machines(found: dict[str, Any] | None) -> Iterator[str]:
+    yield "## Several machines under fire (`make machines`)\n"
+    if found is None:
+        yield _not_measured("make machines")
+        return
     yield _machine(found["machine"])
-    rows = [
-        (row["name"], _number(row["value"]), row["unit"], _number(row["bound"]), _held(row)) for row in found["rows"]
-    ]
-    yield table(("What", "Value", "Unit", "Bound", "Held"), rows)
+    fire = ", ".join(f"{kind}: {number}" for kind, number in sorted(found["fire"].items()))
+    yield (
+        "Three web and three worker processes, PostgreSQL and the stand-in for Amazon, each with a network of its own. "
+        f"For {found['seconds']:g} seconds something failed every few seconds (MACHINES_SEED={found['seed']}): {fire}. "
+        "Meanwhile a bulk import ran, and domains were added, tenants paused and resumed through the API. Then all was "
+        "left to finish, and counted.\n"
+    )
+    yield _rows(found["rows"])
 
 
 def _held(row: Mapping[str, Any]) -> str:
@@ -77,16 +105,31 @@ def _faults(found: dict[str, Any] | None) -> Iterator[str]:
         "worker went on. A run converged if our rows, Amazon's state and the change log are as after a run without a "
         "fault, no job failed for good, and no page in between said what was not so.\n"
     )
-    yield "In a cell: runs that converged, of how many; empty where it was not run. The faults:\n"
+    yield (
+        f"In a cell: runs that converged, of how many; “{NOT_RUN}” where it was not run, “{NEVER}” for faults of DNS "
+        "where the workflow does not ask DNS. The faults:\n"
+    )
     yield "\n".join(f"{number}. {fault}" for number, fault in enumerate(faults, start=1)) + "\n"
-    cells = {(each["workflow"], each["fault"]): f"{each['calls'] - _lost(each)}/{each['calls']}" for each in outcomes}
-    rows = [
-        (workflow, *(cells.get((workflow, fault), "") for fault in faults))
-        for workflow in _once(each["workflow"] for each in outcomes)
-    ]
+    rows = list(_cells(outcomes, faults))
     yield table(("Workflow", *(str(number) for number in range(1, len(faults) + 1))), rows)
     yield from (f"- {each['workflow']}, {each['fault']}: {text}" for each in wrong for text in each["else_"])
-    yield f"{len(wrong)} of {len(outcomes)} outcomes are something else than “converged”.\n"
+    left = sum(cell == NOT_RUN for row in rows for cell in row)
+    yield (
+        f"{len(wrong)} of {len(outcomes)} outcomes are something else than “converged”. {left} of "
+        f"{len(outcomes) + left} were not run: why stands below.\n"
+    )
+
+
+def _cells(outcomes: Sequence[Mapping[str, Any]], faults: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    told = {(each["workflow"], each["fault"]): f"{each['calls'] - _lost(each)}/{each['calls']}" for each in outcomes}
+    asks_dns = {each["workflow"] for each in outcomes if each["fault"].startswith(DNS)}
+    for workflow in _once(each["workflow"] for each in outcomes):
+        empty = (_empty(fault, asks_dns=workflow in asks_dns) for fault in faults)
+        yield workflow, *(told.get((workflow, fault), none) for fault, none in zip(faults, empty, strict=True))
+
+
+def _empty(fault: str, *, asks_dns: bool) -> str:
+    return NEVER if fault.startswith(DNS) and not asks_dns else NOT_RUN
 
 
 def _lost(outcome: Mapping[str, Any]) -> int:

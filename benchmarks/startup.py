@@ -15,9 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.rows import Row, at_most
+import psutil
+
+from benchmarks.rows import Row, at_most, shown
 from sandbox.local import ports, tied
 
+# What its command line has in it.
+PARTS = {"web": "gunicorn", "worker": "manage.py worker", "sandbox": "manage.py sandbox", "PostgreSQL": "postgres"}
 ROOT = Path(__file__).resolve().parents[1]
 COLD_SECONDS, WARM_SECONDS, STOP_SECONDS = 30, 10, 10
 _GIVE_UP_SECONDS = 120
@@ -26,28 +30,41 @@ _OURS_TO_SAY = ("DATABASE_URL", "AWS_ENDPOINT_URL", "DNS_RESOLVERS", "DEBUG", "H
 
 
 def rows() -> list[Row]:
-    """Seconds from the command to the line that says it is ready, and from SIGTERM to its end."""
+    """Seconds from the command to the line that says it is ready, and from SIGTERM to its end; memory of each part."""
     with tempfile.TemporaryDirectory(prefix="inbound-admin-bench-") as folder:
         copy = Path(folder) / "tree"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*_NOT_COPIED))
         Path(folder).chmod(0o755)
-        cold, _ = _start_and_stop(copy)
-        warm, stopped = _start_and_stop(copy)
+        cold, _, _ = _start_and_stop(copy)
+        warm, stopped, megabytes = _start_and_stop(copy)
     return [
         at_most("first start, packages installed, no data", cold, "s", COLD_SECONDS),
         at_most("second start, data kept", warm, "s", WARM_SECONDS),
         at_most("stop", stopped, "s", STOP_SECONDS),
+        *(shown(f"memory once started: {part}", round(size, 1), "MB") for part, size in megabytes.items()),
     ]
 
 
-def _start_and_stop(tree: Path) -> tuple[float, float]:
+def _start_and_stop(tree: Path) -> tuple[float, float, dict[str, float]]:
     with _runner(tree) as process:
         began = time.monotonic()
         _wait_until_ready(process, give_up=began + _GIVE_UP_SECONDS)
-        ready = time.monotonic()
+        took, megabytes = time.monotonic() - began, _megabytes(process.pid)
+        stops = time.monotonic()
         process.terminate()
         process.communicate()
-        return ready - began, time.monotonic() - ready
+        return took, time.monotonic() - stops, megabytes
+
+
+def _megabytes(pid: int) -> dict[str, float]:
+    """What each part holds; of memory that several processes share, their shares."""
+    found = dict.fromkeys(PARTS, 0.0)
+    for process in psutil.Process(pid).children(recursive=True):
+        told = " ".join(process.cmdline())
+        part = next((name for name, mark in PARTS.items() if mark in told), "")
+        if part:
+            found[part] += process.memory_full_info().pss / 1e6
+    return found
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
@@ -37,6 +38,9 @@ def site(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     support = user is not None and supports_everyone(user)
     tenants = user is not None and sees_tenants(user)
+    staff_admin = bool(user and user.is_staff)
+    navigation = _navigation(request, support=support, tenants=tenants)
+    menu = {"navigation": navigation, "sandbox": settings.SANDBOX, "staff_admin": staff_admin, "request": request}
     return {
         "site_name": settings.SITE_NAME,
         "second_factor_due": SimpleLazyObject(lambda: user is not None and lacks_second_factor(user)),
@@ -45,9 +49,10 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "is_open_for_signup": settings.OPEN_SIGN_UP,
         "account_theme": getattr(user, "theme", "system"),
         "is_support": support,
-        "staff_admin": bool(user and user.is_staff),
+        "staff_admin": staff_admin,
         "alerts_unanswered": SimpleLazyObject(lambda: number_unanswered(user) if user else 0),
-        "navigation": _navigation(request, support=support, tenants=tenants),
+        "navigation": navigation,
+        "menu": SimpleLazyObject(lambda: render_to_string("navigation.html", menu)),  # a page shows it twice
         "receiving_outage": SimpleLazyObject(lambda: receiving_outage() if user and user.is_authenticated else None),
         "disturbed_domains": SimpleLazyObject(
             lambda: disturbed_domains(user) if user and user.is_authenticated else frozenset()

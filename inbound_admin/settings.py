@@ -200,6 +200,7 @@ TEMPLATES = [
                 "django_htmx.templatetags.django_htmx",
                 "inbound_admin.templatetags.icons",
                 "inbound_admin.templatetags.moments",
+                "inbound_admin.templatetags.pure",
             ],
         },
     }
@@ -210,6 +211,16 @@ COTTON_DIR = "components"
 DATABASES = {"default": env.db("DATABASE_URL", default="postgres:///inbound_admin")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# A database that does not answer any more is noticed within half a minute, not after hours. What the database does for
+# its part is in lib/database.py.
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,  # milliseconds
+    **DATABASES["default"].get("OPTIONS", {}),
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": {

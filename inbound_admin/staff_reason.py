@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from audit.services import ReasonMissing, acting
 from inbound_admin.middleware import Handler, place_in_page
@@ -36,7 +37,7 @@ class StaffReason:
         get_token(request)
         htmx = "HX-Request" in request.headers
         context = {"problem": exception, "form": ReasonForm(), "files": list(request.FILES)}
-        context |= {"fields": _sent(request), "path": request.get_full_path()}
+        context |= {"fields": _sent(request), "path": request.get_full_path(), "back": _page_before(request)}
         template = "staff_reason.html#form" if htmx else "staff_reason.html"
         response = render(request, template, context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
         add_never_cache_headers(response)
@@ -48,6 +49,15 @@ def reason_of(request: HttpRequest) -> str:
     header = request.headers.get(HEADER, "").encode("latin-1", "replace").decode("utf-8", "replace")
     text = header or getattr(request, "reason_in_body", "") or str(request.POST.get(FIELD, ""))
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:LONGEST]
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Where the form was sent from, to go back to; "" where that is not told or another site."""
+    told = request.headers.get("HX-Current-URL", "") or request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        told, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return told if is_ours else ""
 
 
 def _sent(request: HttpRequest) -> list[tuple[str, str]]:

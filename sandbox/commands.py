@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smtp-port", type=int, default=2525)
     parser.add_argument("--web-port", type=int, default=4543, help="HTTPS port of the customers' web host")
     parser.add_argument("--state-dir", type=Path, default=None, help="keep state across restarts")
+    parser.add_argument("--durable", action="store_true", help="write state and calls before each answer")
     parser.add_argument("--verify-every", type=float, default=3.0, help="seconds between verification rounds; 0: never")
 
 
@@ -30,6 +31,7 @@ def run(
     web_port: int,
     state_dir: Path | None,
     verify_every: float,
+    durable: bool = False,
     say: Callable[[str], object],
 ) -> None:
     """Until SIGINT or SIGTERM, then saves the state. Raises OSError when a port is taken."""
@@ -54,6 +56,8 @@ def run(
         smtp_port=smtp_port,
         exit_process=die,
     )
+    if durable:
+        sandbox.write_at_once()
     with sandbox:
         say(f"AWS  {sandbox.aws_url}")
         say(f"DNS  {sandbox.dns_address}")

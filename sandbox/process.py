@@ -22,7 +22,7 @@ from sandbox.dns.zones import ZoneStore
 from sandbox.mail.function import FunctionRunner
 from sandbox.mail.smtp import SmtpServer
 from sandbox.seed import seed
-from sandbox.snapshot import Snapshot
+from sandbox.snapshot import CALLS, Snapshot
 from sandbox.verifier import Verifier
 from sandbox.web_host import WebHost
 from sandbox.wire import Application, HttpServer
@@ -54,7 +54,7 @@ class Sandbox:
         aws.install()
         self._host, self._aws_port, self._dns_port = host, aws_port, dns_port
         self._web_port, self._smtp_port, self._verify_every = web_port, smtp_port, verify_every
-        self._state_dir = state_dir
+        self._state_dir, self._durable = state_dir, False
         self._regions = tuple(regions)
         self._exit_process = exit_process
         self.zones = ZoneStore()
@@ -78,12 +78,19 @@ class Sandbox:
         """The certificate of the CA that the web host's certificates are of."""
         return self._web.authority
 
+    def write_at_once(self) -> Self:
+        """Before `start`, with a `state_dir`: state and calls are written before each answer, and survive a kill."""
+        self._durable = True
+        return self
+
     def start(self) -> Self:
         """Raises OSError when a port is taken; nothing runs then."""
         self._directory = self._state_dir or Path(tempfile.mkdtemp(prefix="sandbox-"))
         self._directory.mkdir(parents=True, exist_ok=True)
         if self._snapshot:
             self._snapshot.load()
+        if self._durable:
+            WORLD.calls.keep_in(self._directory / CALLS)
         seed(self._regions)
         self._dns = DnsServer(self.zones, self._host, self._dns_port)
         self.dns_address = "{}:{}".format(*self._dns.start())
@@ -118,7 +125,7 @@ class Sandbox:
 
     def _begin_background(self) -> None:
         if self._snapshot:
-            WORLD.on_change.append(self._snapshot.save_soon)
+            WORLD.on_change.append(self._on_change(self._snapshot))
         if self._verify_every:
             self._verifier.start(self._verify_every)
             self._function.start()
@@ -133,8 +140,12 @@ class Sandbox:
         if not self._state_dir:
             shutil.rmtree(self._directory, ignore_errors=True)
         if self._snapshot:
-            WORLD.on_change.remove(self._snapshot.save_soon)
+            WORLD.on_change.remove(self._on_change(self._snapshot))
             self._snapshot.stop()
+            WORLD.calls.keep_in(None)
+
+    def _on_change(self, snapshot: Snapshot) -> Callable[[], None]:
+        return snapshot.save if self._durable else snapshot.save_soon
 
     def save(self) -> None:
         """Write the state now; without effect when there is no state directory."""

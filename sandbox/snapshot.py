@@ -1,4 +1,5 @@
-"""The sandbox's state on disk: SES's, the zones, and received mail, written a moment after the last change.
+"""The sandbox's state on disk: SES's, the zones, and received mail, written a moment after the last change. One that
+is durable writes before it answers, and writes down each call: then `kill -9` loses nothing, as with Amazon's own.
 
 Lambda, IAM and SNS are not kept: what a deployment finds there is seeded at every boot. The stamp discards a
 snapshot that other versions of moto, botocore or ours wrote. It is a pickle: read only from our own directory.
@@ -21,7 +22,7 @@ from sandbox.mail.log import MailLog
 from sandbox.stored_mail import StoredMail
 
 FORMAT = 5
-FILE, UNREADABLE = "state.pickle", "state.pickle.unreadable"
+FILE, UNREADABLE, CALLS = "state.pickle", "state.pickle.unreadable", "calls.jsonl"
 DELAY_SECONDS = 1.0
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,6 @@ class Snapshot:
         self._delay = delay
         self._timer: threading.Timer | None = None
         self._timer_lock = threading.Lock()
-        self._writing = threading.Lock()
 
     def save_soon(self) -> None:
         """Once for all changes of the next moment."""
@@ -63,10 +63,9 @@ class Snapshot:
 
     def save(self) -> None:
         """The file is replaced whole, so a process that dies leaves the last one."""
-        with self._writing:
-            with WORLD.lock:
-                packed = pickle.dumps({"stamp": stamp(), "aws": _aws(), "zones": self._zones.snapshot()})
-                self._stored.save()
+        with WORLD.lock:
+            packed = pickle.dumps({"stamp": stamp(), "aws": _aws(), "zones": self._zones.snapshot()})
+            self._stored.save()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = self.path.with_suffix(".new")
             fresh.write_bytes(packed)

@@ -1,6 +1,8 @@
 """What every test may use: the sandbox (a fake Amazon and DNS, over the wire), and settings that wait for nothing."""
 
-from collections.abc import Iterator
+import gc
+import os
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import hypothesis
@@ -8,18 +10,41 @@ import psycopg
 import pytest
 from django.db import connection
 from django.test import RequestFactory
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
+from tests import template_database
 
-# How long one example takes says nothing on a machine that does something else as well.
-hypothesis.settings.register_profile("house", deadline=None)
+# How long one example takes says nothing on a machine that does something else as well. In CI the same examples are
+# tried each time, so that what fails is the change; anywhere else others.
+hypothesis.settings.register_profile("house", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("house")
 
 # The groups of our staff go as well; `tests.factories` makes them again.
 OF_PROCRASTINATE = ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers")
 UNKNOWN_TO_DJANGO = (*OF_PROCRASTINATE, "cache", "counts", "aws_pace", "aws_turns", "api_calls", "api_pace")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded by the end of it stays, so the garbage collector need not go through it time and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """What pytest-django asks before it makes the test's database."""
+    with template_database.copied(django_db_blocker):
+        yield
 
 
 @pytest.fixture(autouse=True)

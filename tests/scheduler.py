@@ -1,8 +1,9 @@
 """A pytest plugin (`-p tests.scheduler`): how workers share the tests out, where there are several.
 
-A file of tests stays on one worker; a browser test is a unit of its own, since those share no fixture of a file, and
-some take a minute. What takes longest begins first, so that no worker is left alone with it at the end. Browser tests
-come last: Playwright's loop stays in the thread, and nothing else could run one of its own after it.
+A file of tests stays on one worker, and so do some folders; a browser test is a unit of its own, since those share no
+fixture of a file, and some take a minute. What takes longest begins first, so that no worker is left alone with it at
+the end. Browser tests come last: Playwright's loop stays in the thread, and nothing else could run one of its own after
+it.
 """
 
 import os
@@ -27,12 +28,16 @@ LONGEST = (
     "tests/public_api/test_contract.py",
     "tests/browser/test_every_page.py",
 )
+# What they share is made once a worker, and takes long: packages from npm, a second Amazon.
+TOGETHER = ("tests/sdk/", "tests/emulator/")
 # While one test waits for a process, a clock or a browser, another takes its core.
 MORE_THAN_CORES = 1
 
 
 def unit(nodeid: str) -> str:
     """What stays together on one worker."""
+    if folder := next((folder for folder in TOGETHER if nodeid.startswith(folder)), ""):
+        return folder
     return nodeid if nodeid.startswith(BROWSER) else nodeid.partition("::")[0]
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.scheduler import BROWSER, LONGEST, rank, unit
+from tests.scheduler import BROWSER, LONGEST, TOGETHER, rank, unit
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -10,6 +10,12 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_a_file_stays_together_and_a_browser_test_is_a_unit_of_its_own() -> None:
     assert unit("tests/domains/test_views.py::test_one[a::b]") == unit("tests/domains/test_views.py::test_two")
     assert unit(f"{BROWSER}test_share.py::test_one") != unit(f"{BROWSER}test_share.py::test_two")
+
+
+def test_files_that_share_what_takes_long_to_make_stay_together() -> None:
+    assert unit("tests/sdk/test_sdk.py::test_one") == unit("tests/sdk/test_newer_client.py::test_two")
+    assert unit("tests/sdk/test_sdk.py::test_one") != unit("tests/emulator/test_calls.py::test_one")
+    assert [folder for folder in TOGETHER if not (ROOT / folder).is_dir()] == []
 
 
 def test_the_longest_come_first_and_browser_tests_last_however_long() -> None:

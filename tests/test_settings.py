@@ -53,3 +53,9 @@ def test_hsts_begins_with_an_hour_and_each_further_step_is_asked_for(environment
 def test_cookies_go_over_https_alone_where_there_is_https(https: bool) -> None:
     told = settings_said("s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE", HTTPS=str(int(https)))
     assert told == f"{https} {https}"
+
+
+def test_the_patience_with_a_silent_database_stands_in_its_url_or_is_half_a_minute() -> None:
+    asked = "s.DATABASES['default']['OPTIONS']['tcp_user_timeout'], s.DATABASES['default']['OPTIONS']['connect_timeout']"
+    assert settings_said(asked, DATABASE_URL="postgres://x@y/z") == "25000 10"
+    assert settings_said(asked, DATABASE_URL="postgres://x@y/z?tcp_user_timeout=60000") == "60000 10"

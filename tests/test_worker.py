@@ -12,9 +12,15 @@ import pytest
 from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from domains import jobs as domains_jobs
 from inbound_admin.lib import jobs
 from inbound_admin.lib.lanes import WorkLane
-from inbound_admin.management.commands.worker import places_of
+from inbound_admin.management.commands.worker import places_of, threads_of
+from sandbox.process import Sandbox
+from tests.browser.worker import running_worker
+from tests.domains.making import make_domain
+from tests.factories import make_customer
+from tests.soak.test_worker_killed import until
 
 ROOT = Path(__file__).resolve().parents[1]
 REST = (WorkLane.BACKGROUND, WorkLane.LOOKS, WorkLane.PEOPLE)
@@ -74,3 +80,21 @@ def test_a_worker_for_urgent_work_does_that_and_leaves_the_background_to_others(
         assert worker.wait(timeout=20) == 0
     assert state_of("operations.urgent_bulk") == "succeeded"
     assert state_of("operations.migrate") == "todo"
+
+
+def test_each_place_has_a_thread() -> None:
+    places = places_of()
+    assert threads_of(places) >= sum(each.jobs for each in places)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_urgent_work_begins_while_every_other_place_waits_for_amazon(sandbox: Sandbox) -> None:
+    customer = make_customer()
+    for number in range(8):
+        domains_jobs.set_up_soon(make_domain(f"shop{number}.com", customer=customer))
+    with running_worker(sandbox, calls_per_second=0.01) as worker:
+        set_ups = ProcrastinateJob.objects.filter(task_name="domains.set_up", status="doing")
+        until(lambda: set_ups.count() >= 6, 30)
+        jobs.queue("operations.urgent_bulk", lock="urgent")
+        until(lambda: state_of("operations.urgent_bulk") == "succeeded", 20)
+        worker.kill()

@@ -1,5 +1,6 @@
 """`make faults`: the sweep over all workflows, or those named. A table, `benchmarks/faults.json`, and a status of 1 if
-an outcome is something else than "converged". What is swept again replaces what the file has of it."""
+an outcome is something else than "converged". What is swept again replaces what the file has of it; with `--missing`
+only what the file lacks is swept."""
 
 import json
 import logging
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.faults.sweep import Outcome, Sweep
 
 LATEST = Path(__file__).parents[1] / "faults.json"
+MISSING = "--missing"
 
 
 def main() -> int:
@@ -60,12 +62,15 @@ def swept(sweep: "Sweep", names: list[str]) -> "Iterator[Outcome]":
     from benchmarks.faults.resolvers import LIES
     from benchmarks.faults.stories import WORKFLOWS
 
+    wanted = [name for name in names if name != MISSING]
+    there = set(known()) if MISSING in names else set()
     for workflow in WORKFLOWS:
-        if not names or any(name in workflow.name for name in names):
+        if not wanted or any(name in workflow.name for name in wanted):
             for kind in KINDS:
-                yield _told(sweep.outcome, workflow, kind)
-            if workflow.asks_dns:
-                for name, lie in LIES.items():
+                if (workflow.name, kind.name) not in there:
+                    yield _told(sweep.outcome, workflow, kind)
+            for name, lie in LIES.items():
+                if workflow.asks_dns and (workflow.name, name) not in there:
                     yield _told(sweep.outcome_with_resolver, workflow, name, lie)
 
 
@@ -81,12 +86,17 @@ def _told(run: object, *given: object) -> "Outcome":
 
 def kept(outcomes: "Iterable[Outcome]") -> list[dict[str, object]]:
     """All that the file has, each new one written as it comes: a sweep that is ended early has told something."""
-    known = json.loads(LATEST.read_text())["outcomes"] if LATEST.exists() else []
-    found = {(each["workflow"], each["fault"]): each for each in known}
+    found = known()
     for made in outcomes:
         found[made.workflow, made.fault] = asdict(made)
         LATEST.write_text(json.dumps({"machine": machine(), "outcomes": list(found.values())}, indent=1) + "\n")
     return list(found.values())
+
+
+def known() -> dict[tuple[str, str], dict[str, object]]:
+    """What the file has, by workflow and fault."""
+    outcomes = json.loads(LATEST.read_text())["outcomes"] if LATEST.exists() else []
+    return {(each["workflow"], each["fault"]): each for each in outcomes}
 
 
 def as_table(outcomes: Iterable[dict[str, object]]) -> str:

@@ -122,8 +122,11 @@ class DomainListFilters(ListFilters):
         return {key: _attention(key) for key in ATTENTION} | others
 
 
+_NOT_SHOWN = ("policies", "domain_connect", "mta_sts", "dkim_tokens", "note")  # long ones
+
+
 def search_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Domain]:
-    return filters.search(domains_for(viewer))
+    return filters.search(domains_for(viewer)).defer(*_NOT_SHOWN)
 
 
 def attention_counts(*, viewer: Viewer, filters: DomainListFilters) -> dict[str, int]:
@@ -185,15 +188,19 @@ def _in_dns(text: str) -> str:
 
 
 def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
-    """What the filters offer: the DNS hosts seen, and the viewer's customers that have domains; none where too many."""
-    own = domains_for(viewer).order_by()
+    """What the filters offer: the DNS hosts seen, and the viewer's customers that have domains."""
+    providers = distinct_values(domains_for(viewer).order_by(), "provider")
+    return customer_choices(viewer=viewer) | {"providers": [(name, name) for name in providers]}
+
+
+def customer_choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
+    """The viewer's customers that have domains; none where too many."""
     has_domains = Exists(Domain.objects.filter(customer=OuterRef("pk")))
     customers = customers_for(viewer).filter(has_domains).order_by("name", "id").values_list("pk", "name")
     offered = list(customers[: MOST_CHOICES + 1])
-    providers = [(name, name) for name in distinct_values(own, "provider")]
     if len(offered) > MOST_CHOICES:
-        return {"many_customers": offered[:1], "customers": [], "providers": providers}
-    return {"customers": offered, "providers": providers}
+        return {"many_customers": offered[:1], "customers": []}
+    return {"customers": offered}
 
 
 def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[str, str]]:

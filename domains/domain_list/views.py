@@ -18,12 +18,13 @@ from inbound_admin.lib.http import SignedIn, list_as_file, page_of, template
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     filters = selectors.DomainListFilters.read(request.GET)
+    page = page_of(selectors.search_domains(viewer=request.user, filters=filters), request)
     context = {
-        "page": page_of(selectors.search_domains(viewer=request.user, filters=filters), request),
+        "page": page,
         "filters": filters,
         "counts": selectors.attention_counts(viewer=request.user, filters=filters),
         "choices": selectors.choices(viewer=request.user),
-        "total": selectors.domains_for(request.user).exists(),
+        "total": bool(page.object_list) or selectors.domains_for(request.user).exists(),
     }
     return TemplateResponse(request, template(request, "domains/domain_list/list.html", "results"), context)
 

@@ -28,7 +28,7 @@ _LIKE_LATIN = frozenset("асԁеһіјӏорԛѕԝхуѵьӕгкпшмтвн" +
 
 def is_look_alike(name: str) -> bool:
     """Whether any label of a name in Unicode could be taken for one of other letters."""
-    return any(_is_look_alike(label) for label in name.split("."))
+    return not name.isascii() and any(_is_look_alike(label) for label in name.split("."))
 
 
 def _is_look_alike(label: str) -> bool:

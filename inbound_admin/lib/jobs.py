@@ -24,6 +24,7 @@ from procrastinate.tasks import Task
 
 from inbound_admin.lib import bulk, lanes
 from inbound_admin.lib.lanes import WorkLane
+from inbound_admin.lib.retry import OrDatabaseIsBack
 
 BEHIND_ALL = (True, 2**63)
 WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
@@ -55,9 +56,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def task(name: str, *, retry: BaseRetryStrategy | bool = False) -> Callable[[Callable[P, R]], "Task[P, R, P]"]:
+def task(name: str, *, retry: BaseRetryStrategy | None = None) -> Callable[[Callable[P, R]], "Task[P, R, P]"]:
     """Declare a task in its lane. Jobs queued by a bulk action have its ID in the argument BULK_ID."""
-    lane = lanes.TASKS[name]
+    lane, rule = lanes.TASKS[name], OrDatabaseIsBack(retry)
 
     def declare(function: Callable[P, R]) -> "Task[P, R, P]":
         @wraps(function)
@@ -65,7 +66,7 @@ def task(name: str, *, retry: BaseRetryStrategy | bool = False) -> Callable[[Cal
             with bulk.within(str(arguments.pop(BULK_ID, bulk.current()))):
                 return function(*args, **arguments)
 
-        return app.task(name=name, retry=retry, queue=lane.queue, priority=lane)(of_bulk)
+        return app.task(name=name, retry=rule, queue=lane.queue, priority=lane)(of_bulk)
 
     return declare
 

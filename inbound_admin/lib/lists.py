@@ -90,7 +90,7 @@ class ListFilters:
         """
         groups = {key: group for key, group in self.groups().items() if key not in self.uncounted}
         narrowed = self._narrowed(rows).order_by()
-        key = f"list_counts:{type(self).__name__}:{query_digest(narrowed)}"
+        key = f"list_counts:{type(self).__name__}:{_digest(narrowed)}"
         found: dict[str, int] | None = cache.get(key)
         if found is None:
             total = bounded_count(narrowed)
@@ -123,9 +123,14 @@ def bounded_count(rows: QuerySet[Any]) -> Bounded:
     return Bounded(rows.order_by().values("pk")[: MOST_COUNTED + 1].count())
 
 
+def _digest(rows: QuerySet[Any]) -> str:
+    """The same for the same rows, however ordered and with whatever columns; "" where nothing can match."""
+    return query_digest(rows.order_by().values("pk"))
+
+
 def _kept_bound(rows: QuerySet[Any]) -> Bounded:
     """As `bounded_count`; of more than KEPT_FROM up to a minute old."""
-    key = f"list_bound:{query_digest(rows.order_by())}"
+    key = f"list_bound:{_digest(rows)}"
     kept: int | None = cache.get(key)
     found = int(bounded_count(rows)) if kept is None else kept
     if kept is None and found > min(KEPT_FROM, MOST_COUNTED):
@@ -135,7 +140,7 @@ def _kept_bound(rows: QuerySet[Any]) -> Bounded:
 
 def kept_count(rows: QuerySet[Any]) -> int:
     """Exact, and of more than MOST_COUNTED as it was within the last minutes: for pages that many open."""
-    if not (digest := query_digest(rows.order_by())):
+    if not (digest := _digest(rows)):
         return 0
     key = f"kept_count:{digest}"
     kept: int | None = cache.get(key)

@@ -1,5 +1,6 @@
 """When the worker tries a job again."""
 
+from django.db import InterfaceError, OperationalError
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.jobs import Job
 
@@ -18,6 +19,17 @@ class UntilItWorks(BaseRetryStrategy):
         if not isinstance(exception, self._errors):
             return None
         return RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts + 1, 10), self._longest)})
+
+
+class OrDatabaseIsBack(BaseRetryStrategy):
+    """By the task's own rule, and also when the database was away, since a job that was cut off is not done."""
+
+    def __init__(self, own: BaseRetryStrategy | None) -> None:
+        self._rules = (*([own] if own else []), UntilItWorks(OperationalError, InterfaceError))
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        found = (rule.get_retry_decision(exception=exception, job=job) for rule in self._rules)
+        return next((each for each in found if each), None)
 
 
 class UntilAmazonAnswers(UntilItWorks):

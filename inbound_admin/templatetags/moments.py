@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
-from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 
 register = template.Library()
-DAY_SECONDS = 24 * 60 * 60
+MINUTE_SECONDS = 60
+HOUR_SECONDS = 60 * MINUTE_SECONDS
+DAY_SECONDS = 24 * HOUR_SECONDS
 MONTHS = tuple(month_name)[1:]
 _PAST = '<time datetime="{}" title="{}:{} UTC" class="whitespace-nowrap">{}</time>'
 _DUE = '<time datetime="{}" title="{}:{} UTC" data-future class="whitespace-nowrap">{}</time>'
@@ -45,11 +46,20 @@ def moment(value: Any, none: str = "never", future: str = "", absolute: str = ""
 
 
 def ago(value: datetime) -> str:
-    """As `naturaltime`, which looks up twelve translations for what is days away."""
+    """As `naturaltime`, which looks up translations for each, and twelve for what is days away."""
     now = datetime.now(value.tzinfo)
     away = (now - value).total_seconds()
     if away >= DAY_SECONDS:
         return f"{timesince(value, now, time_strings=_UNITS)} ago"
     if away <= -DAY_SECONDS:
         return f"{timeuntil(value, now, time_strings=_UNITS)} from now"
-    return str(naturaltime(value))
+    seconds = int(abs(away))
+    return f"{_within_a_day(seconds)} {'ago' if away > 0 else 'from now'}" if seconds else "now"
+
+
+def _within_a_day(seconds: int) -> str:
+    if seconds >= HOUR_SECONDS:
+        return "an hour" if seconds < 2 * HOUR_SECONDS else f"{seconds // HOUR_SECONDS}\xa0hours"
+    if seconds >= MINUTE_SECONDS:
+        return "a minute" if seconds < 2 * MINUTE_SECONDS else f"{seconds // MINUTE_SECONDS}\xa0minutes"
+    return "a second" if seconds == 1 else f"{seconds}\xa0seconds"

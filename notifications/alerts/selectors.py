@@ -121,6 +121,8 @@ def _own(viewer: Any) -> Q:
     if not viewer.is_active or viewer.pk is None:
         return Q(pk__in=())
     own = Q(person=viewer.pk) | Q(customer_id__in=customers_of(viewer))
-    if viewer.is_staff:
+    if viewer.is_staff and viewer.is_superuser and supports_everyone(viewer):
+        own |= ~Q(permission="")  # they have every permission, and need not read them all
+    elif viewer.is_staff:
         own |= one_of("permission", viewer.get_all_permissions())
     return own

@@ -10,6 +10,7 @@ from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
 from receipt_rules.addresses.selectors import endpoints_for
+from receipt_rules.forwarding.selectors import endpoint_kinds
 
 MOST = 50  # domains: whoever has more needs no checklist
 PUBLISHED = (State.VERIFIED, State.SPREADING)
@@ -84,7 +85,7 @@ def _receiving(own: list[Domain], viewer: Viewer) -> tuple[ChecklistStep, ...]:
         ChecklistStep(
             "endpoint",
             "Choose where mail goes",
-            "An endpoint delivers received mail to a webhook or an email address. Without one, mail is stored only.",
+            f"Received mail is delivered to an endpoint: {endpoint_kinds().phrase}. Without one, mail is stored only.",
             "Add endpoint",
             reverse("receipt_rules:add_endpoint") if own else "",
             bool(own) and endpoints_for(viewer).filter(is_active=True).exists(),

@@ -241,9 +241,9 @@ def _status(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifferen
     sentence = (
         f"{own.name} can send in SES, but is paused here.{cause}"
         if own.is_paused
-        else f"{own.name} was paused by the SES reputation policy.{cause}"
+        else f"{own.name} was paused by the SES reputation policy. Restoring it resumes its sending.{cause}"
         if is_by_policy(at_amazon.staff_cause)
-        else f"{own.name} is paused in SES, but was not paused here.{cause}"
+        else f"{own.name} is paused in SES, but was not paused here. Restoring it resumes its sending.{cause}"
     )
     yield _found_tenant(STATUS, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import Customer
+from accounts.models.people import Customer, User
 from operations.drift.core import Decision
+from operations.drift_decisions.selectors import may_take
 from operations.models import Difference
 
 
@@ -19,14 +20,20 @@ class DecideForm(forms.Form):
     )
     because = forms.CharField(label="Reason", max_length=500, help_text="Saved in the change log.")
 
-    def __init__(self, *args: Any, difference: Difference, asks_customer: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, difference: Difference, viewer: User, asks_customer: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         may = {
             Decision.ADOPT: difference.may_adopt,
             Decision.RESTORE: difference.may_restore,
             Decision.IGNORE: not difference.is_outage,
         }
-        choices = [(each.value, each.words) for each, possible in may.items() if possible]
+        choices = [
+            (each.value, each.words)
+            for each, possible in may.items()
+            if possible and may_take(viewer, each, difference)
+        ]
         self.fields["decision"] = forms.ChoiceField(
             label="Decision", widget=forms.RadioSelect, choices=choices, initial=choices[0][0] if choices else None
         )

@@ -68,7 +68,8 @@ def detail(request: SignedIn, difference_id: str) -> HttpResponse:
     """404 for customers."""
     rows = differences() if may_see(request.user) else differences().none()
     difference = get_object_or_404(rows, pk=difference_id)
-    form = DecideForm(request.POST or None, difference=difference, asks_customer=difference.kind in (UNKNOWN, UNOWNED))
+    asks_customer = difference.kind in (UNKNOWN, UNOWNED)
+    form = DecideForm(request.POST or None, difference=difference, viewer=request.user, asks_customer=asks_customer)
     if request.method == "POST":
         refuse_strangers(request, manages=True)
         if form.is_valid() and _decided(request, difference, form):

@@ -7,8 +7,9 @@ from datetime import datetime
 from django.db.models import Case, CharField, Count, Q, QuerySet, Value, When
 
 from accounts.models.people import User
+from accounts.roles import PAUSE
 from operations.batches.core import BatchKind, BatchResult
-from operations.drift.core import OUTAGES, RULES_AREA, UNKNOWN, UNOWNED, Decision
+from operations.drift.core import OUTAGES, RULES_AREA, STATUS, UNKNOWN, UNOWNED, Decision
 from operations.drift.selectors import differences_shown
 from operations.models import BatchItem, Difference
 from operations.tenant_migration.selectors import may_migrate
@@ -78,13 +79,24 @@ def open_kinds(area: str = "") -> list[OpenKind]:
     return sorted(found, key=lambda each: (-each.number, each.area, each.kind))
 
 
-def possible(rows: QuerySet[Difference], decision: Decision) -> QuerySet[Difference]:
-    return rows.filter(_POSSIBLE[decision])
+def may_take(viewer: User, decision: Decision, difference: Difference) -> bool:
+    """Whether this person's role may: to accept or restore a sending status is to pause or resume."""
+    return decision is Decision.IGNORE or difference.kind != STATUS or viewer.has_perm(PAUSE)
 
 
-def numbers_possible(rows: QuerySet[Difference]) -> dict[Decision, int]:
+def possible(rows: QuerySet[Difference], decision: Decision, viewer: User) -> QuerySet[Difference]:
+    """Those over which this person can decide so."""
+    return rows.filter(_condition(decision, viewer))
+
+
+def _condition(decision: Decision, viewer: User) -> Q:
+    needs_more = decision is not Decision.IGNORE and not viewer.has_perm(PAUSE)
+    return _POSSIBLE[decision] & ~Q(kind=STATUS) if needs_more else _POSSIBLE[decision]
+
+
+def numbers_possible(rows: QuerySet[Difference], viewer: User) -> dict[Decision, int]:
     counted = rows.order_by().aggregate(
-        **{each.value: Count("pk", filter=condition) for each, condition in _POSSIBLE.items()}
+        **{each.value: Count("pk", filter=_condition(each, viewer)) for each in _POSSIBLE}
     )
     return {decision: counted[decision.value] for decision in _POSSIBLE}
 

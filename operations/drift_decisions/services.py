@@ -15,9 +15,9 @@ MOST = 20_000
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 
 
-def items_of(chosen: ChosenDifferences, decision: Decision) -> list[BatchItem]:
-    """Those alone over which that can be decided; not stored yet: for `batches.services.start`."""
-    rows = possible(chosen.rows, decision)[: MOST + 1]
+def items_of(chosen: ChosenDifferences, decision: Decision, viewer: User) -> list[BatchItem]:
+    """Those alone over which this person can decide so; not stored yet: for `batches.services.start`."""
+    rows = possible(chosen.rows, decision, viewer)[: MOST + 1]
     return [BatchItem(name=row.subject, difference=row, customer=row.customer) for row in rows]
 
 

@@ -29,7 +29,7 @@ def decide_many(request: SignedIn) -> HttpResponse:
     refuse_who_may_not(request.user)
     given = request.POST if request.method == "POST" else request.GET
     chosen = _chosen(given)
-    numbers = numbers_possible(chosen.rows)
+    numbers = numbers_possible(chosen.rows, request.user)
     form = DecideManyForm(
         request.POST if request.method == "POST" else None, numbers=numbers, asks_customer=asks_customer(chosen.rows)
     )
@@ -50,7 +50,7 @@ def decide_many(request: SignedIn) -> HttpResponse:
 
 
 def _started(request: SignedIn, chosen: ChosenDifferences, form: DecideManyForm) -> Batch | None:
-    items = items_of(chosen, Decision(form.cleaned_data["decision"]))
+    items = items_of(chosen, Decision(form.cleaned_data["decision"]), request.user)
     try:
         return batches_services.start(kind=BatchKind.DECIDE, items=items, words=form.words, actor=request.user)
     except Refused as refused:

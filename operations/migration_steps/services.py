@@ -339,7 +339,8 @@ def _next(migration: Migration, now: Clock) -> MigrationItem | None:
     if seconds := seconds_until_next(migration, now()):
         free_at = now() + timedelta(seconds=seconds)
         limit = "1 customer" if migration.at_most_per_hour == 1 else f"{migration.at_most_per_hour:,} customers"
-        _say(migration, WAITS.format(limit=limit, at=free_at))
+        running = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)  # not paused meanwhile
+        running.update(waits_because=WAITS.format(limit=limit, at=free_at))
         migrate_soon(in_seconds=seconds)
         return None
     return item

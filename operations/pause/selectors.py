@@ -32,9 +32,10 @@ def outcome_of_resuming(tenant: Tenant) -> ResumeOutcome:
     if not tenant.is_paused and tenant.staff_status != SendingStatus.DISABLED:
         return ResumeOutcome("The tenant is not paused.", possible=False)
     if tenant.resumes_as == SendingStatus.REINSTATED:
-        why = "findings are open" if tenant.pause_is_ours else "it was paused by its policy or in the SES console"
+        findings = "findings are open and its policy would pause it again"
+        why = findings if tenant.pause_is_ours else "it was paused by its policy or in the SES console"
         return ResumeOutcome(
-            f"Sending resumes with status “reinstated”, because {why} and its policy would pause it again. "
+            f"Sending resumes with status “reinstated”, because {why}. "
             "SES changes the status to “enabled” automatically when the tenant is healthy.",
             possible=True,
         )

@@ -157,6 +157,7 @@ def start(*, migration: Migration, actor: User | None) -> None:
 def pause(*, migration: Migration, actor: User | None) -> None:
     """The customer that is being migrated is finished; no other is begun. Raises Refused."""
     _turn(migration, actor, {MigrationState.RUNNING: MigrationState.PAUSED}, "migration.paused")
+    Migration.objects.filter(pk=migration.pk).update(waits_because="")  # it waits for nobody but who resumes it
 
 
 @transaction.atomic

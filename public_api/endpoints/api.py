@@ -21,7 +21,13 @@ from public_api.domains.selectors import Uses, endpoints_found, status_of, uses_
 from public_api.endpoints import services
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.forwarding import services as forwarding_services
-from receipt_rules.forwarding.selectors import Forwardings, forwardings_of, recipients_of
+from receipt_rules.forwarding.selectors import (
+    Forwardings,
+    endpoint_kinds,
+    forwardings_of,
+    is_never_forwarded,
+    recipients_of,
+)
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import DeliveryCounts, delivery_counts
 
@@ -118,7 +124,10 @@ class EndpointOne(EndpointOut):
 class EndpointAdded(LenientIn):
     name: Text
     type: Kind
-    config: dict[str, Any] = Field(description="By type: url, timeout, retryAttempts, headers; forwardTo; or emails")
+    config: dict[str, Any] = Field(
+        description="By type: url, timeout, retryAttempts, headers; forwardTo; or emails. Only webhooks, unless "
+        "forwarding is set up on this deployment"
+    )
     description: Text | None = None
     customer_id: Text | None = Field(None, description="The owner. Required if you belong to several customers")
 
@@ -292,12 +301,14 @@ def tested(request: HttpRequest, endpoint_id: str, asked: TestAsked | None) -> T
 
 
 def _forwarding_told(endpoint: Endpoint) -> TestedOut:
-    """Return the configuration without sending. It fails if no recipient has confirmed."""
-    known = forwardings_of([endpoint])
-    to, blocked = list(recipients_of(endpoint)), known.blocks(endpoint)
+    """Return the configuration without sending. It fails if no recipient has confirmed, or nothing is forwarded."""
+    known, never = forwardings_of([endpoint]), is_never_forwarded(endpoint)
+    to, blocked = list(recipients_of(endpoint)), known.blocks(endpoint) or never
     named = to[0] if len(to) == 1 else f"{len(to):,} addresses"
     said = f"Mail is forwarded to {named}."
-    if blocked:
+    if never:
+        said = endpoint_kinds().limits
+    elif blocked:
         said = f"Nothing is forwarded until {', '.join(known.waiting(endpoint))} confirms."
     kind = "email_forward_test" if endpoint.type == EndpointType.EMAIL else "email_group_test"
     payload = {"type": kind, "preserveHeaders": False, "timestamp": timezone.now().isoformat(timespec="seconds")}

@@ -11,6 +11,7 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
 from receipt_rules.endpoints.forms import AS_TYPED
+from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint
 
 LONGEST_FILE = 100_000  # bytes
@@ -28,13 +29,16 @@ class EndpointChoice(forms.Form):
         label="Create endpoint",
         max_length=2000,
         required=False,
-        widget=forms.TextInput(attrs={**AS_TYPED, "placeholder": "https://example.com/mail or team@example.com"}),
-        help_text="Leave blank to use the endpoint above. A webhook URL or an email address becomes a new endpoint.",
+        widget=forms.TextInput(attrs=AS_TYPED),
     )
 
     def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["endpoint"].queryset = endpoints_of(customer)  # type: ignore[attr-defined]  # as above
+        kinds, target = endpoint_kinds(), self.fields["target"]
+        target.widget.attrs["placeholder"] = kinds.placeholder
+        new = f"{kinds.target[:1].upper()}{kinds.target[1:]} becomes a new endpoint."
+        target.help_text = f"Leave blank to use the endpoint above. {new}"
 
     @property
     def chosen(self) -> Endpoint | None:

@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models.people import Customer, User
-from domains.domain_list.selectors import choices, domains_for
+from domains.domain_list.selectors import customer_choices, domains_for
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
@@ -137,8 +137,8 @@ def list_(request: SignedIn) -> HttpResponse:
         "blocked": _blocked(page.object_list),
         "filters": filters,
         "counts": address_counts(viewer=request.user, filters=filters),
-        "choices": choices(viewer=request.user),
-        "total": addresses_for(request.user).exists(),
+        "choices": customer_choices(viewer=request.user),
+        "total": bool(page.object_list) or addresses_for(request.user).exists(),
         "tab": "addresses",
     }
     return TemplateResponse(request, template(request, "receipt_rules/addresses/addresses.html", "results"), context)

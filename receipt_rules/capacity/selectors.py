@@ -1,6 +1,6 @@
 """How full the region is: rules, recipients, identities; and who shares a rule, and so its fate."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from accounts.models.people import Customer
 from domains.models.domains import Domain
+from domains.ownership.selectors import held_domains
 from inbound_admin.lib.database import one_of
 from inbound_admin.lib.lists import kept_count
-from receipt_rules.addresses.selectors import Holders
+from receipt_rules.addresses.selectors import MOST_ASKED, names_above
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import Snapshot
@@ -116,18 +116,32 @@ class Sharing:
 def who_shares(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
     """Of each rule in its order, the customers by name. In two queries, of however many recipients."""
     domains = [[domain_of(each) for each in rule.recipient_set] for rule in rules]
-    holders = Holders.at({name for some in domains for name in some})
-    owners = [[holders.customer_of(name) for name in some] for some in domains]
-    named = Customer.objects.filter(one_of("pk", {owner for some in owners for owner in some if owner}))
-    customers = {key: SharingCustomer(name, key) for key, name in named.order_by().values_list("pk", "name")}
+    owners = _owners({name for some in domains for name in some})
     return tuple(
         Sharing(
             rule,
-            tuple(sorted(customers[owner] for owner in set(some) if owner in customers)),
-            sum(not owner for owner in some),
+            tuple(sorted({owners[name] for name in some if name in owners})),
+            sum(name not in owners for name in some),
         )
-        for rule, some in zip(rules, owners, strict=True)
+        for rule, some in zip(rules, domains, strict=True)
     )
+
+
+def _owners(names: set[str]) -> dict[str, SharingCustomer]:
+    """Who holds each name or, of the names above it, the nearest; without those that nobody holds."""
+    found = _held_at(names)
+    others = {name: names_above(name)[1:] for name in names - found.keys()}
+    above = _held_at({each for some in others.values() for each in some}) if others else {}
+    nearest = {name: next((above[each] for each in some if each in above), None) for name, some in others.items()}
+    return found | {name: owner for name, owner in nearest.items() if owner}
+
+
+def _held_at(names: Collection[str]) -> dict[str, SharingCustomer]:
+    """With more than these, where they are too many to ask for."""
+    held = held_domains().order_by()
+    rows = held if len(names) > MOST_ASKED else held.filter(one_of("name", names))
+    found = rows.values_list("name", "customer__name", "customer_id")
+    return {name: SharingCustomer(customer, key) for name, customer, key in found}
 
 
 def forecast(*, left: int, now: datetime) -> str:

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 from django.db import connection, transaction
 
 from accounts.models.people import Customer, User
+from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import endpoints_of
 from receipt_rules.endpoints.services import add_endpoint
+from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 LONGEST_NAME = 110  # leaves room for a number
@@ -29,6 +31,9 @@ def endpoint_for(
 
 def _endpoint_at(target: str, customer: Customer, actor: User | None) -> Endpoint:
     """Return the customer's endpoint that delivers there, created if none does, however many ask at once."""
+    if "@" not in target and "://" not in target:
+        kinds = endpoint_kinds()
+        raise Refused(f"Enter {kinds.target}, such as {kinds.example}.", code="ENDPOINT_CONFIG")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"endpoint target {customer.pk}"])
     is_email = "@" in target and "://" not in target

@@ -1,6 +1,10 @@
-"""The secrets of an endpoint's settings: shown masked, kept where a masked value comes back, dropped with the host."""
+"""What an endpoint can be on this deployment, and the secrets of its settings.
+
+Secrets are shown masked, kept where a masked value comes back, and dropped with the host.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,6 +13,42 @@ from inbound_admin.lib.redaction import HEADERS, MASK, masked, masked_url
 TOKEN = "verification_token"  # noqa: S105  a name
 SIGNING_SECRET = "signing_secret"  # noqa: S105  a name
 TOKENS = (TOKEN, SIGNING_SECRET)
+
+
+@dataclass(frozen=True)
+class EndpointKinds:
+    """What an endpoint can be here, in the words of forms, pages and refusals."""
+
+    forwards: bool
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return ("webhook", "email", "email_group") if self.forwards else ("webhook",)
+
+    @property
+    def phrase(self) -> str:
+        return "a webhook, an email address, or a group of addresses" if self.forwards else "a webhook"
+
+    @property
+    def target(self) -> str:
+        """What a new endpoint can be made of in one field."""
+        return "a webhook URL or an email address" if self.forwards else "a webhook URL"
+
+    @property
+    def placeholder(self) -> str:
+        return "https://… or team@example.com" if self.forwards else "https://example.com/mail"
+
+    @property
+    def example(self) -> str:
+        return "https://example.com/mail or team@example.com" if self.forwards else "https://example.com/mail"
+
+    @property
+    def limits(self) -> str:
+        """Why it can't be more; "" where it can be all."""
+        return "" if self.forwards else NOT_FORWARDED
+
+
+NOT_FORWARDED = "This deployment doesn't forward mail to email addresses. Use a webhook."
 
 
 class SecretMissing(ValueError):

@@ -9,6 +9,7 @@ from accounts.people.forms import CustomerChoice
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.redaction import MASK
 from receipt_rules.endpoints.services import SesSide
+from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 AS_TYPED = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
@@ -77,9 +78,18 @@ class EndpointForm(forms.Form):
             self.fields["customer"].queryset = customers  # type: ignore[attr-defined]  # as above
         if endpoint is None:
             del self.fields["is_active"]
+            self._limit_type()
         else:
             del self.fields["type"]
             self.initial.update(written(endpoint))
+
+    def _limit_type(self) -> None:
+        """Only what an endpoint can be on this deployment; another is refused in the words of the service."""
+        kinds, field = endpoint_kinds(), self.fields["type"]
+        field.choices = [choice for choice in EndpointType.choices if choice[0] in kinds.types]  # type: ignore[attr-defined]  # as above
+        if kinds.limits:
+            field.error_messages["invalid_choice"] = kinds.limits
+            field.help_text = kinds.limits
 
     def clean_headers(self) -> dict[str, str]:
         """What each line says; a name twice is refused, since one of both would be lost."""

@@ -31,7 +31,7 @@ from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
 from receipt_rules.addresses.selectors import domains_using, endpoint_subject
 from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, restored
-from receipt_rules.forwarding.selectors import NOT_HERE, forwards_nothing
+from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.forwarding.services import ask_new
 from receipt_rules.jobs import customer_changed
 from receipt_rules.models.addresses import Address, CatchAll
@@ -55,7 +55,7 @@ def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
         return {"address": _email(_text(config.get("address", "")))}
     if kind == EndpointType.EMAIL_GROUP:
         return {"addresses": _members(config.get("addresses", ()))}
-    raise Refused("An endpoint is a webhook, an email address, or a group of them.", code="ENDPOINT_TYPE")
+    raise Refused(f"An endpoint is {endpoint_kinds().phrase}.", code="ENDPOINT_TYPE")
 
 
 def _extras(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,8 +189,9 @@ def add_endpoint(
     ses: SesSide | None = None,
 ) -> Endpoint:
     """Raises Refused for a name in use or a configuration that cannot work."""
-    if type in (EndpointType.EMAIL, EndpointType.EMAIL_GROUP) and forwards_nothing():
-        raise Refused(f"{NOT_HERE} Use a webhook.", code="ENDPOINT_CONFIG")
+    kinds = endpoint_kinds()
+    if type in EndpointType.values and type not in kinds.types:
+        raise Refused(kinds.limits, code="ENDPOINT_CONFIG")
     made = Endpoint(customer=customer, name=endpoint_name(name), type=type, description=description)
     made.config = checked_config(type, _over(config, {})[0])
     _put_ses(made, ses, actor)

@@ -22,9 +22,9 @@ from receipt_rules.endpoints.services import (
     remove_endpoint,
     send_test,
 )
-from receipt_rules.forwarding.selectors import forwardings_of, forwards_nothing, is_never_forwarded, rows_of
+from receipt_rules.forwarding.selectors import endpoint_kinds, forwardings_of, is_never_forwarded, rows_of
 from receipt_rules.forwarding.services import ask_again
-from receipt_rules.models.endpoints import Endpoint, EndpointType
+from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.received_mail.selectors import endpoint_health
 
 
@@ -35,8 +35,7 @@ def list_(request: SignedIn) -> HttpResponse:
     known = forwardings_of(found.object_list)
     waiting = {endpoint.pk for endpoint in found.object_list if known.blocks(endpoint)}
     context = {"page": found, "q": text, "tab": "endpoints", "waiting": waiting}
-    forwards = [endpoint for endpoint in found.object_list if endpoint.type != EndpointType.WEBHOOK]
-    context["kept_only"] = bool(forwards) and forwards_nothing()
+    context["kinds"] = endpoint_kinds()
     return TemplateResponse(request, template(request, "receipt_rules/endpoints/endpoints.html", "results"), context)
 
 
@@ -51,7 +50,7 @@ def add(request: SignedIn) -> HttpResponse:
         else:
             messages.success(request, f"Added {made}. Choose it for an address or catch-all.")
             return redirect("receipt_rules:endpoints")
-    context = {"form": form, "kept_only": forwards_nothing()}
+    context = {"form": form}
     return TemplateResponse(request, "receipt_rules/endpoints/add_endpoint.html", context, status=_status(form))
 
 

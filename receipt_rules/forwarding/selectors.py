@@ -12,6 +12,7 @@ from django.db.models import Q
 from domains.models.domains import Stage
 from domains.ownership.selectors import held_domains
 from receipt_rules.addresses.selectors import names_above
+from receipt_rules.endpoints.core import EndpointKinds
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.planner.core.rules import domain_of
 
@@ -19,12 +20,16 @@ _SIGNER = Signer(salt="forwarding")
 _PROVEN = Q(verified_at__isnull=False) | Q(claim_proven_at__isnull=False)
 Pair = tuple[str, str]  # the customer's id, the address in lower case
 FORWARDS_KEY = "function-forwards"
-NOT_HERE = "This deployment doesn't forward mail."
 
 
 def forwards_nothing() -> bool:
     """Whether the function is known to forward no mail, as the worker last read; False also where nobody knows."""
     return cache.get(FORWARDS_KEY) is False
+
+
+def endpoint_kinds() -> EndpointKinds:
+    """What an endpoint can be on this deployment: every form, page and refusal takes it from here."""
+    return EndpointKinds(forwards=not forwards_nothing())
 
 
 def is_never_forwarded(endpoint: Endpoint) -> bool:

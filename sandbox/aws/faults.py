@@ -1,11 +1,13 @@
 """Faults that were ordered, and the log of the calls that were made."""
 
+import json
 from collections import Counter, deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import count
-from typing import get_args
+from pathlib import Path
+from typing import TextIO, get_args
 
 from sandbox.values import Call, Fault, FaultKind
 
@@ -80,11 +82,30 @@ class CallLog:
         self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
         self.counts: Counter[str] = Counter()
         self._numbers = count(1)
+        self._kept: TextIO | None = None
+
+    def keep_in(self, path: Path | None) -> None:
+        """From here on each call is also a line of the file, and counts go on from those that it has. None ends it."""
+        if self._kept:
+            self._kept.close()
+        self._kept = None
+        if path:
+            self.clear()
+            for call in read_calls(path):
+                self._remember(call)
+            self._numbers = count(self._calls[-1].number + 1 if self._calls else 1)
+            self._kept = path.open("a", buffering=1)
 
     def add(self, at: datetime, service: str, operation: str, region: str, subject: str, outcome: str) -> None:
         write = not operation.startswith(READS)
-        self._calls.append(Call(next(self._numbers), at, service, operation, region, subject, outcome, write))
-        self.counts[operation] += 1
+        call = Call(next(self._numbers), at, service, operation, region, subject, outcome, write)
+        self._remember(call)
+        if self._kept:
+            self._kept.write(json.dumps(asdict(call), default=datetime.isoformat) + "\n")
+
+    def _remember(self, call: Call) -> None:
+        self._calls.append(call)
+        self.counts[call.operation] += 1
 
     def last(self, how_many: int, *, writes_only: bool = False) -> tuple[Call, ...]:
         chosen: Iterable[Call] = (call for call in self._calls if call.write or not writes_only)
@@ -94,3 +115,13 @@ class CallLog:
         self._calls.clear()
         self.counts.clear()
         self._numbers = count(1)
+
+
+def read_calls(path: Path) -> Iterator[Call]:
+    """Of a file of `keep_in`. A line that was cut by the end of the process is none."""
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        yield Call(**told | {"at": datetime.fromisoformat(told["at"])})

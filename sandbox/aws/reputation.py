@@ -31,7 +31,7 @@ def apply_policy(tenant: Tenant, now: datetime) -> None:
     if tenant.customer.status == "REINSTATED" and impact(tenant) == "NONE":
         tenant.customer.set("ENABLED", now)
     if tenant.customer.status == "ENABLED" and impact(tenant) in PAUSES[tenant.policy]:
-        cause = f"Paused by the reputation policy {tenant.policy}: a finding of {impact(tenant)} impact is open."
+        cause = f"Paused by the reputation policy {tenant.policy}: a finding of {impact(tenant)} impact was opened."
         tenant.customer.set("DISABLED", now, cause)
 
 

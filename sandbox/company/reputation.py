@@ -21,6 +21,7 @@ from tenants.pause import services as pause_services
 from tenants.reputation import services as reputation_services
 from tenants.reputation.selectors import at_amazon
 from tenants.resources import services as resources_services
+from tenants.status.core import SendingStatus
 from tenants.status_pass import services as status_pass_services
 
 CUSTOMERS_AN_HOUR = 1
@@ -43,9 +44,9 @@ def create_waiting() -> None:
 
 
 def measure(host: ControlClient, *, days: int) -> None:
-    """What Amazon counts on that day, so many days ago."""
+    """What Amazon counts on that day, so many days ago: nothing new of those that may not send."""
     swing = 1 + 0.15 * sin(days * 1.7)
-    for tenant in at_amazon().select_related("customer"):
+    for tenant in at_amazon().exclude(aggregate=SendingStatus.DISABLED).select_related("customer"):
         _, bounce, complaint = [turn for turn in TURNS.get(tenant.customer.name, USUAL) if turn[0] >= days][-1]
         host.set_rates(tenant.name, bounce=bounce * swing, complaint=complaint * swing)
     host.set_account_rates(settings.AWS_REGION, bounce=0.019 * swing, complaint=0.0004 * swing)

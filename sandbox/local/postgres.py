@@ -1,4 +1,5 @@
-"""The embedded PostgreSQL: a real server from a wheel, on a Unix socket alone, ending with its starter.
+"""The embedded PostgreSQL: a real server from a wheel, on a Unix socket alone unless it is told to listen, ending with
+its starter.
 
 The kernel stops the server when its starter dies (`tied.py`); where it cannot, the next starter does
 (`one_starter.py`).
@@ -29,10 +30,10 @@ _READY_SECONDS = 60  # mending after a crash takes longer than a start
 class EmbeddedPostgres:
     """A context manager; start it from the main thread, whose end is taken for the starter's end."""
 
-    def __init__(self, data_dir: Path, fsync: bool = True) -> None:
+    def __init__(self, data_dir: Path, fsync: bool = True, listen: str = "") -> None:
         self._programs = programs.find()
         self.data_dir = programs.placed(data_dir, self._programs.account)
-        self._fsync = fsync
+        self._fsync, self._listen = fsync, listen
         self._lock: int | None = None
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -136,11 +137,11 @@ class EmbeddedPostgres:
 
     def _spawned(self) -> "subprocess.Popen[bytes]":
         account = self._programs.account
-        durable = [] if self._fsync else ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
-        settings = ["listen_addresses=", "port=5432", f"unix_socket_directories={self._socket_dir}", *durable]
+        durable = [] if self._fsync else ["--fsync=off", "--synchronous_commit=off", "--full_page_writes=off"]
+        reached = [f"--listen_addresses={self._listen}", "--port=5432", f"--unix_socket_directories={self._socket_dir}"]
         with self._log.open("wb") as log:
             return subprocess.Popen(
-                [self._programs.folder / "postgres", "-D", self.data_dir, *(f"--{each}" for each in settings)],
+                [self._programs.folder / "postgres", "-D", self.data_dir, *reached, *durable],
                 user=account.uid,
                 group=account.gid,
                 extra_groups=account.groups,

@@ -57,6 +57,7 @@ def words_for(kind: str) -> RecommendationWords:
 
 
 SUSPENDED, HIGH_OPEN, LOW_OPEN, LOW_THAT_PAUSES, REINSTATED, UNKNOWN_STATUS = 1000, 500, 150, 350, 100, 50
+PAUSED_WITHOUT_RATES = 100  # nobody knows what its next message does
 NEAR_THE_LIMIT = 300  # at the rate above which sending is stopped; beyond it no more
 EACH_FURTHER, MOST_FURTHER = 20, 5
 
@@ -102,7 +103,13 @@ def _of_statuses(picture: Picture) -> list[Reason]:
         found.append(Reason(UNKNOWN_STATUS, f"Unknown SES status: {picture.amazon_status}."))
     if picture.aggregate == SendingStatus.REINSTATED:
         found.append(Reason(REINSTATED, "Reinstated: sends although its findings would pause it."))
+    elif _is_paused(picture) and picture.bounce is None and picture.complaint is None:
+        found.append(Reason(PAUSED_WITHOUT_RATES, "Paused: it sends nothing, so there are no current rates."))
     return found
+
+
+def _is_paused(picture: Picture) -> bool:
+    return picture.aggregate == SendingStatus.DISABLED != picture.amazon_status
 
 
 def _of_findings(picture: Picture) -> list[Reason]:

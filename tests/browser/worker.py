@@ -44,7 +44,7 @@ def running_worker(sandbox: Sandbox, *, calls_per_second: float = 0) -> Iterator
         "DNS_RESOLVERS": ",".join(settings.DNS_RESOLVERS),
         "AWS_CALLS_PER_SECOND": str(calls_per_second),
     }
-    command = [sys.executable, "manage.py", "worker", "--name", "of-the-test"]
+    command = [sys.executable, "manage.py", "worker", "--skip-checks", "--name", "of-the-test"]
     bounded = [*command, "--shutdown-graceful-timeout", str(SECONDS_TO_END // 2)]  # as a deployment's
     process = subprocess.Popen(bounded, cwd=settings.BASE_DIR, env=environment)
     try:

@@ -14,6 +14,7 @@ from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from sandbox.values import FaultKind
 from tests.domains.making import at_amazon
+from tests.faults.beginning import Beginning
 
 # What the row must come to; who, when and the next look are of each run.
 COLUMNS = (
@@ -24,7 +25,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Story:
-    """`begin` makes everything anew and answers the domain; `run` is the job of the worker."""
+    """`begin` makes what is there before and answers the domain; `run` is the job of the worker."""
 
     begin: Callable[[], Domain]
     run: Callable[[str], None]
@@ -70,17 +71,18 @@ class Cutting:
 
     def every_cut(self, story: Story, ways: Mapping[str, Way] = LOST) -> End:
         """The end of the undisturbed run, which each other end equals. A call that is new to the job is cut as well."""
-        calls, plain = self._undisturbed(story)
-        assert calls, "a job without an AWS call has nothing to cut"
-        for name, way in ways.items():
-            for nth in range(1, calls + 1):
-                ends = [unordered(end) for end in self._cut(story, way, nth)]
-                assert ends == [unordered(plain)] * 2, f"call {nth}: {name}"
+        with Beginning(self._sandbox, story.begin) as beginning:
+            calls, plain = self._undisturbed(story, beginning)
+            assert calls, "a job without an AWS call has nothing to cut"
+            for name, way in ways.items():
+                for nth in range(1, calls + 1):
+                    ends = [unordered(end) for end in self._cut(story, beginning, way, nth)]
+                    assert ends == [unordered(plain)] * 2, f"call {nth}: {name}"
         return plain
 
-    def _cut(self, story: Story, way: Way, nth: int) -> tuple[End, End]:
+    def _cut(self, story: Story, beginning: Beginning[Domain], way: Way, nth: int) -> tuple[End, End]:
         """The end, and the end after the job ran once more though nothing was left to do."""
-        domain = self._anew(story)
+        domain = self._anew(beginning)
         self._allow(way.attempts)
         self._sandbox.control.add_fault(way.kind, nth=nth)
         broken = not self._run(story, domain.id)
@@ -91,18 +93,16 @@ class Cutting:
         self._run(story, domain.id)
         return end, end_of(domain)
 
-    def _undisturbed(self, story: Story) -> tuple[int, End]:
-        domain = self._anew(story)
+    def _undisturbed(self, story: Story, beginning: Beginning[Domain]) -> tuple[int, End]:
+        domain = self._anew(beginning)
         assert self._run(story, domain.id)
         calls = sum(self._sandbox.control.call_counts().values())
         return calls, end_of(domain)
 
-    def _anew(self, story: Story) -> Domain:
-        Domain.objects.all().delete()
-        self._sandbox.control.reset()
+    def _anew(self, beginning: Beginning[Domain]) -> Domain:
         self._allow(3)
-        domain = story.begin()
-        self._sandbox.control.clear_calls()
+        domain = beginning.again()
+        domain.refresh_from_db()
         return domain
 
     def _allow(self, attempts: int) -> None:

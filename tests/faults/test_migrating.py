@@ -1,7 +1,7 @@
 """A migration with Amazon's calls cut in each way: the next run ends where an undisturbed one does."""
 
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import cycle, product
 
 import pytest
 
@@ -11,12 +11,13 @@ from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from operations.migration_steps import services as migration_steps_services
-from operations.models import ItemState, Migration, MigrationItem, MigrationState
+from operations.models import ItemState, Migration, MigrationState
 from operations.tenant_migration import services as tenant_migration_services
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from sandbox.values import FaultKind
-from tenants.models.tenants import Tenant, TenantResource
+from tenants.models.tenants import Tenant
+from tests.faults.beginning import Beginning
 from tests.operations.making import make_ready, make_sender, start, tenants_at_amazon
 
 pytestmark = pytest.mark.django_db
@@ -58,15 +59,24 @@ def assert_whole(customers: list[Customer]) -> None:
     assert len(seen) == len(set(seen)) == Domain.objects.count()
 
 
-def anew(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, attempts: int) -> Migration:
-    for model in (MigrationItem, Migration, Domain, TenantResource, Tenant, Customer):
-        model.objects.all().delete()
-    sandbox.control.reset()
-    monkeypatch.setattr(aws, "ATTEMPTS", attempts)
-    aws.account_id()
+def begun() -> Migration:
+    aws.account_id()  # is asked once a process, so it is no call of the job
     customer = make_sender(domains=1)
     make_ready("adopted.example", customer, adopted=True)
     return start(customer)
+
+
+def moved() -> Migration:
+    """And asked to go back."""
+    migration = begun()
+    assert run()
+    tenant_migration_services.roll_back(migration=migration, actor=None, because="as a test")
+    return migration
+
+
+def allow(attempts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ATTEMPTS", attempts)
+    aws.account_id()
 
 
 def ends(migration: Migration) -> tuple[object, ...]:
@@ -78,14 +88,14 @@ def ends(migration: Migration) -> tuple[object, ...]:
 
 
 def test_a_move_that_was_cut_anywhere_ends_as_if_it_were_not(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    migration = anew(sandbox, monkeypatch, 3)
-    sandbox.control.clear_calls()
-    assert run()
-    number, plain = sum(sandbox.control.call_counts().values()), ends(migration)
-    assert plain[0] == ItemState.DONE
-    for kind, attempts in WAYS:
-        for nth in range(1, number + 1):
-            migration = anew(sandbox, monkeypatch, attempts)
+    with Beginning(sandbox, begun) as beginning:
+        migration = beginning.again()
+        assert run()
+        number, plain = sum(sandbox.control.call_counts().values()), ends(migration)
+        assert plain[0] == ItemState.DONE
+        for (kind, attempts), nth in product(WAYS, range(1, number + 1)):
+            migration = beginning.again()
+            allow(attempts, monkeypatch)
             sandbox.control.add_fault(kind, nth=nth)
             cut = not run()
             assert sandbox.control.faults() == (), f"call {nth} was not made"
@@ -97,22 +107,14 @@ def test_a_move_that_was_cut_anywhere_ends_as_if_it_were_not(sandbox: Sandbox, m
 def test_a_move_back_that_was_cut_anywhere_ends_as_if_it_were_not(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def begin(attempts: int) -> Migration:
-        migration = anew(sandbox, monkeypatch, 3)
+    with Beginning(sandbox, moved) as beginning:
+        migration = beginning.again()
         assert run()
-        monkeypatch.setattr(aws, "ATTEMPTS", attempts)
-        aws.account_id()
-        tenant_migration_services.roll_back(migration=migration, actor=None, because="as a test")
-        sandbox.control.clear_calls()
-        return migration
-
-    migration = begin(3)
-    assert run()
-    number, plain = sum(sandbox.control.call_counts().values()), ends(migration)
-    assert plain[0] == ItemState.ROLLED_BACK
-    for kind, attempts in WAYS:
-        for nth in range(1, number + 1):
-            migration = begin(attempts)
+        number, plain = sum(sandbox.control.call_counts().values()), ends(migration)
+        assert plain[0] == ItemState.ROLLED_BACK
+        for (kind, attempts), nth in product(WAYS, range(1, number + 1)):
+            migration = beginning.again()
+            allow(attempts, monkeypatch)
             sandbox.control.add_fault(kind, nth=nth)
             assert run() or run(), f"{kind} at call {nth}: the next run does not end"
             assert ends(migration) == plain, f"{kind} at call {nth}"
@@ -122,8 +124,7 @@ def test_a_hundred_customers_migrate_whole_through_faults_and_two_deaths_of_the_
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     customers = [make_sender(domains=3) for _ in range(100)]
-    monkeypatch.setattr(aws, "ATTEMPTS", 1)
-    aws.account_id()
+    allow(1, monkeypatch)
     migration = start(*customers)
     for fault, nth in zip(faults(), range(5, 900, 23), strict=False):
         sandbox.control.add_fault(fault, nth=nth)

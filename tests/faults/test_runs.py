@@ -34,6 +34,7 @@ from sandbox.aws.faults import ProcessCut
 from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
 from tests.factories import make_customer
+from tests.faults.beginning import Beginning
 from tests.faults.cutting import LOST, REFUSED, Way
 from tests.receipt_rules.making import foreign_rule, live, make_operator, make_verified, set_up_receiving
 
@@ -97,14 +98,15 @@ class Cutting:
 
     def every_cut(self, story: Story, ways: Mapping[str, Way] = LOST) -> End:
         """The end of the undisturbed run, which each other end equals."""
-        served = self._anew(story)
-        assert self._run(served)
-        calls, plain = sum(self._sandbox.control.call_counts().values()), end()
-        assert calls
-        for name, way in ways.items():
-            for nth in range(1, calls + 1):
-                served = self._anew(story)
-                assert self._cut(way, nth, served) == plain, f"call {nth}: {name}"
+        with Beginning(self._sandbox, story.begin) as beginning:
+            served = self._anew(beginning)
+            assert self._run(served)
+            calls, plain = sum(self._sandbox.control.call_counts().values()), end()
+            assert calls
+            for name, way in ways.items():
+                for nth in range(1, calls + 1):
+                    served = self._anew(beginning)
+                    assert self._cut(way, nth, served) == plain, f"call {nth}: {name}"
         return plain
 
     def _cut(self, way: Way, nth: int, served: list[str]) -> End:
@@ -116,16 +118,10 @@ class Cutting:
         assert self._run(served), f"the next run does not end, call {nth}: {way}"
         return end()
 
-    def _anew(self, story: Story) -> list[str]:
-        for model in (Run, PendingChange, Snapshot, Address, CatchAll, Domain):
-            model._default_manager.all().delete()
-        self._sandbox.control.reset()
+    def _anew(self, beginning: Beginning[list[str]]) -> list[str]:
         self._monkeypatch.setattr(aws, "ATTEMPTS", 3)
         aws.account_id()  # is asked once a process, so it is no call of the job
-        served = story.begin()
-        self._since = Change.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        self._sandbox.control.clear_calls()
-        return served
+        return beginning.again()
 
     def _run(self, served: list[str]) -> bool:
         """False when it was cut, as the worker would see it."""

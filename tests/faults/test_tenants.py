@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from accounts.models.people import Customer
 from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib import aws
@@ -20,6 +19,7 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
 from tests.factories import make_customer, make_staff
+from tests.faults.beginning import Beginning
 from tests.faults.cutting import LOST, REFUSED, Way
 from tests.tenants.making import make_tess, pause_tenant, set_up_tenant
 
@@ -49,17 +49,18 @@ class Cutting:
 
     def every_cut(self, begin: Begin, run: Run, ways: Mapping[str, Way] = LOST | REFUSED) -> End:
         """The end of the undisturbed run, which each other end equals, also after one run more."""
-        tenant = self._anew(begin)
-        assert self._ran(run, tenant)
-        calls, end = sum(self._sandbox.control.call_counts().values()), end_of(tenant)
-        assert calls, "a job without an AWS call has nothing to cut"
-        for name, way in ways.items():
-            for nth in range(1, calls + 1):
-                assert self._cut(begin, run, way, nth) == (end, end), f"call {nth}: {name}"
+        with Beginning(self._sandbox, begin) as beginning:
+            tenant = self._anew(beginning)
+            assert self._ran(run, tenant)
+            calls, end = sum(self._sandbox.control.call_counts().values()), end_of(tenant)
+            assert calls, "a job without an AWS call has nothing to cut"
+            for name, way in ways.items():
+                for nth in range(1, calls + 1):
+                    assert self._cut(beginning, run, way, nth) == (end, end), f"call {nth}: {name}"
         return end
 
-    def _cut(self, begin: Begin, run: Run, way: Way, nth: int) -> tuple[End, End]:
-        tenant = self._anew(begin)
+    def _cut(self, beginning: Beginning[Tenant], run: Run, way: Way, nth: int) -> tuple[End, End]:
+        tenant = self._anew(beginning)
         self._allow(way.attempts)
         self._sandbox.control.add_fault(way.kind, nth=nth)
         broken = not self._ran(run, tenant)
@@ -70,13 +71,10 @@ class Cutting:
         self._ran(run, tenant)
         return end, end_of(tenant)
 
-    def _anew(self, begin: Begin) -> Tenant:
-        for model in (TenantResource, Tenant, Customer):
-            model.objects.all().delete()
-        self._sandbox.control.reset()
+    def _anew(self, beginning: Beginning[Tenant]) -> Tenant:
         self._allow(3)
-        tenant = begin()
-        self._sandbox.control.clear_calls()
+        tenant = beginning.again()
+        tenant.refresh_from_db()
         return tenant
 
     def _allow(self, attempts: int) -> None:

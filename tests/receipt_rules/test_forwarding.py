@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -305,3 +306,89 @@ def test_nothing_is_known_of_a_function_that_is_not_ours(known: None, shop: Doma
     forwarding_services.read_forwarding()
     assert not forwards_nothing()
     assert forward(shop.customer, "b@shop.com").pk
+
+
+@pytest.fixture
+def mine(alices: Customer) -> Domain:
+    return make_verified("mine.com", customer=alices)
+
+
+@pytest.fixture
+def webhooks_only(known: None, sandbox: Sandbox) -> None:
+    sandbox.control.set_receiver("https://here.example", "key")
+    forwarding_services.read_forwarding()
+
+
+PROMISES = ("email address or", "or an email address", "group of addresses", "team@example.com", "Forward to")
+
+
+def _promising(page: str) -> list[str]:
+    return [promise for promise in PROMISES if promise in page]
+
+
+def _pages(mine: Domain) -> list[str]:
+    address = make_address("desk@mine.com", mine)
+    return [
+        reverse("receipt_rules:endpoints"),
+        reverse("receipt_rules:add_endpoint"),
+        reverse("receipt_rules:domain", args=[mine.pk]),
+        reverse("receipt_rules:address", args=[address.pk]),
+        reverse("home"),
+    ]
+
+
+def test_where_nothing_is_forwarded_no_page_promises_it(
+    webhooks_only: None, mine: Domain, alice_client: Client
+) -> None:
+    for url in _pages(mine):
+        page = alice_client.get(url, follow=True).text
+        assert ("a webhook" in page.lower(), _promising(page)) == (True, []), url
+
+
+def test_where_mail_is_forwarded_the_same_pages_say_so(
+    known: None, sandbox: Sandbox, mine: Domain, alice_client: Client
+) -> None:
+    sandbox.control.set_receiver("https://here.example", "key", "forward@here.example")
+    forwarding_services.read_forwarding()
+    for url in _pages(mine):
+        assert _promising(alice_client.get(url, follow=True).text), url
+
+
+def test_another_kind_is_refused_by_form_and_api_in_the_same_words(
+    webhooks_only: None, mine: Domain, alice_client: Client
+) -> None:
+    said = "This deployment doesn't forward mail to email addresses. Use a webhook."
+    given = {"name": "Desk", "type": "email", "address": "a@mine.com", "payload": "inbound"}
+    answer = alice_client.post(reverse("receipt_rules:add_endpoint"), given)
+    assert (answer.status_code, said in unescape(answer.text)) == (422, True)
+    typed = {"do": "address", "address-address": "info", "address-target": "nora@elsewhere.example"}
+    assert said in unescape(alice_client.post(reverse("receipt_rules:domain", args=[mine.pk]), typed).text)
+    with pytest.raises(Refused, match="Use a webhook"):
+        forward(mine.customer, "b@mine.com")
+
+
+@pytest.mark.parametrize(
+    ("forward_from", "wanted"),
+    [
+        ("", "a webhook URL, such as https://example.com/mail."),
+        ("forward@here.example", "a webhook URL or an email address, such as"),
+    ],
+)
+def test_a_word_is_no_endpoint_and_the_refusal_names_what_is(
+    known: None, sandbox: Sandbox, mine: Domain, alice_client: Client, forward_from: str, wanted: str
+) -> None:
+    sandbox.control.set_receiver("https://here.example", "key", forward_from)
+    forwarding_services.read_forwarding()
+    typed = {"do": "address", "address-address": "info", "address-target": "gmail"}
+    page = alice_client.post(reverse("receipt_rules:domain", args=[mine.pk]), typed).text
+    assert f"Enter {wanted}" in page
+
+
+def test_the_test_of_an_endpoint_that_forwards_fails_where_nothing_is_forwarded(
+    known: None, sandbox: Sandbox, mine: Domain, alice_client: Client
+) -> None:
+    old = forward(mine.customer, "a@mine.com")
+    sandbox.control.set_receiver("https://here.example", "key")
+    forwarding_services.read_forwarding()
+    answer = alice_client.post(f"/api/v2/endpoints/{old.pk}/test", content_type="application/json").json()
+    assert (answer["success"], answer["message"].startswith("This deployment doesn't forward")) == (False, True)

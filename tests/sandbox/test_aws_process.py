@@ -6,11 +6,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
+from sandbox.aws.faults import CallLog, read_calls
 from sandbox.aws.state import WORLD
 from sandbox.client import ControlClient
 from sandbox.commands import EXIT_ON_FAULT
@@ -102,3 +104,35 @@ def test_a_process_exit_fault_ends_the_command_after_the_call(command: subproces
     with pytest.raises((ConnectionClosedError, EndpointConnectionError)):
         Aws(address).ses.verify_domain_identity(Domain="example.com")
     assert (command.wait(PATIENCE), (tmp_path / FILE).exists()) == (EXIT_ON_FAULT, True)
+
+
+def _begun(folder: Path, *more: str) -> "subprocess.Popen[str]":
+    ports = [each for name in ("aws", "dns", "web", "smtp") for each in (f"--{name}-port", "0")]
+    arguments = [*ports, "--verify-every", "0", "--state-dir", str(folder), *more]
+    return subprocess.Popen([sys.executable, "-m", "sandbox", *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def test_kill_takes_nothing_from_one_that_is_durable(tmp_path: Path) -> None:
+    with _begun(tmp_path, "--durable") as first:
+        address = _address(first)
+        Aws(address).ses.verify_domain_identity(Domain="example.com")
+        Aws(address).ses.list_identities()
+        first.kill()
+    with _begun(tmp_path, "--durable") as second:
+        address = _address(second)
+        assert Aws(address).ses.list_identities()["Identities"] == ["example.com"]
+        counts = ControlClient(address).call_counts()
+        numbers = [call.number for call in ControlClient(address).calls()]
+        second.kill()
+    assert counts == {"VerifyDomainIdentity": 1, "ListIdentities": 2}
+    assert numbers == [1, 2, 3]
+
+
+def test_a_line_that_was_cut_is_no_call(tmp_path: Path) -> None:
+    log = CallLog()
+    log.keep_in(tmp_path / "calls")
+    log.add(datetime(2026, 5, 4, tzinfo=UTC), "ses", "ListIdentities", "eu-west-1", "", "ok")
+    log.keep_in(None)
+    with (tmp_path / "calls").open("a") as file:
+        file.write('{"number": 2, "at"')
+    assert [call.number for call in read_calls(tmp_path / "calls")] == [1]

@@ -6,7 +6,6 @@ its sentence needs; `words.finding_of` turns it into text.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,7 +30,9 @@ def clean_text(value: str, longest: int = LONGEST) -> str:
     """Unseen, control and direction characters as "\\u200b" in letters; cut with an ellipsis. HTML is the page's to
     escape.
     """
-    shown = "".join(char if _is_plain(char) else _spelled(char) for char in value[: longest + 1])
+    shown = value[: longest + 1]
+    if not shown.isprintable():
+        shown = "".join(char if char.isprintable() else _spelled(char) for char in shown)
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
@@ -39,10 +40,6 @@ def clean_values(found: tuple[str, ...]) -> tuple[str, ...]:
     """As many as a person reads."""
     some = tuple(clean_text(value) for value in found[:MOST_VALUES])
     return (*some, f"… and {len(found) - MOST_VALUES} more") if len(found) > MOST_VALUES else some
-
-
-def _is_plain(char: str) -> bool:
-    return char == " " or unicodedata.category(char)[0] not in "CZ"
 
 
 def _spelled(char: str) -> str:

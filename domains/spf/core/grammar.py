@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 AMAZON = "amazonses.com"
 
@@ -130,6 +131,10 @@ def spf_among(values: Iterable[str]) -> tuple[str, ...]:
 
 def read(text: str) -> Spf:
     """Take a record apart. ValueError where it is not SPF; a broken term is kept as it is, with its problem."""
+    return _read_before(text) if len(text) <= _ORDINARY else _read(text)
+
+
+def _read(text: str) -> Spf:
     if not is_spf(text):
         raise ValueError("not an SPF record")
     words = re.finditer(r"[^ ]+", text[len(_VERSION) :])
@@ -138,6 +143,10 @@ def read(text: str) -> Spf:
     broken += [(term, f"“{term.name}=” can appear only once.") for term in _twice(terms)]
     problems = (RecordProblem(term.at, term.at + len(term.text), why) for term, why in broken)
     return Spf(terms, tuple(sorted(problems, key=lambda problem: problem.start)))
+
+
+_ORDINARY = 2000  # characters; a longer line is nobody's to keep in our memory
+_read_before = lru_cache(maxsize=256)(_read)  # a diagnosis asks dozens of times for the same few lines
 
 
 def problems_of(text: str) -> tuple[RecordProblem, ...]:

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import signal
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,6 +40,7 @@ class Places:
     looks_every: float = 1.0  # seconds
 
 
+SPARE_THREADS = 2  # of names that are looked up, and the like
 RESERVED = (
     Places("urgent", (WorkLane.URGENT,), 2),
     Places("people", (WorkLane.URGENT, WorkLane.PEOPLE), 2),
@@ -100,10 +102,16 @@ def places_of(lanes: Sequence[WorkLane] = ()) -> tuple[Places, ...]:
     return (*reserved, Places("any", tuple(lanes), settings.WORKER_JOBS, looks_every=5.0))
 
 
+def threads_of(places: Sequence[Places]) -> int:
+    """One for each job, so that a free place can begin one: by default there are four more than cores, for all."""
+    return sum(each.jobs for each in places) + SPARE_THREADS
+
+
 async def _run(app: App, places: Sequence[Places], name: str, grace: float | None) -> list[str]:
     """Until a signal: then the list is empty. A part that ends earlier is named, and takes the others along."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(threads_of(places), thread_name_prefix="job"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with app.open_async():

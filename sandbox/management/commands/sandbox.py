@@ -15,7 +15,7 @@ class Command(BaseCommand):
         commands.add_arguments(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        names = ("host", "aws_port", "dns_port", "web_port", "smtp_port", "state_dir", "verify_every")
+        names = ("host", "aws_port", "dns_port", "web_port", "smtp_port", "state_dir", "verify_every", "durable")
         try:
             commands.run(**{name: options[name] for name in names}, say=self._say)
         except OSError as problem:

@@ -10,7 +10,8 @@ from django.template import Context, Template
 from inbound_admin.templatetags.moments import ago
 
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
-AWAY = [timedelta(seconds=seconds) for seconds in (0, 1, 59, 60, 3599, 3600, 86399, 86400, 90000, 172800)]
+AWAY = [timedelta(seconds=each) for each in (0, 0.5, 1, 1.9, 2, 59, 60, 119, 120, 3599, 3600, 7199, 7200, 86399, 86400)]
+AWAY += [timedelta(seconds=each) for each in (90000, 172800)]
 AWAY += [timedelta(days=days, hours=5) for days in (6, 7, 13, 29, 30, 31, 59, 364, 365, 366, 731)]
 
 

@@ -196,3 +196,21 @@ def test_who_may_not_decide_sees_and_starts_nothing(client: Client) -> None:
     assert "Resolve by kind" not in board
     assert 'form="chosen"' not in board
     assert not Batch.objects.exists()
+
+
+def test_a_sending_status_is_restored_by_those_alone_who_may_resume(olga: Client, client: Client) -> None:
+    """To restore it is to resume a tenant that SES's policy paused: an operator is offered to ignore it, no more."""
+    tenant = make_tenant(make_customer(), name="t1")
+    row = make_difference(tenant.customer, kind="status", key="status t1", subject="t1", place="t1")
+    one = reverse("operations:difference", args=[row.pk])
+    choice = {"area": "tenants", "kind": "status"}
+    for url, query in ((URL, choice), (one, {})):
+        offered = olga.get(url, query).text
+        assert 'value="ignore"' in offered
+        assert 'value="restore"' not in offered
+    assert olga.post(URL, asked("restore", 1, **choice)).status_code == 422
+    assert olga.post(one, {"decision": "restore", "because": "as agreed"}).status_code == 422
+    assert not Batch.objects.exists()
+    client.force_login(make_staff(Role.ADMIN))
+    assert 'value="restore"' in client.get(URL, choice).text
+    assert 'value="restore"' in client.get(one).text

@@ -174,6 +174,11 @@ def test_no_more_are_begun_in_an_hour_than_was_asked_for(sandbox: Sandbox) -> No
     states = list(migration.items.order_by("number").values_list("state", flat=True))
     assert states == [ItemState.DONE, ItemState.DONE, ItemState.WAITING]
     assert "limit of 2 customers per hour" in migration.waits_because
+    tenant_migration_services.pause(migration=migration, actor=make_staff(Role.OPERATOR))
+    migration_steps_services.work(now=lambda: now)
+    migration.refresh_from_db()
+    assert (migration.state, migration.waits_because) == (MigrationState.PAUSED, "")
+    tenant_migration_services.resume(migration=migration, actor=make_staff(Role.OPERATOR))
     migration_steps_services.work(now=lambda: now + timedelta(minutes=61))
     migration.refresh_from_db()
     assert (migration.state, migration.waits_because) == (MigrationState.DONE, "")

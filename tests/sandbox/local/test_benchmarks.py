@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -41,12 +42,15 @@ def test_a_module_that_is_missing_or_idle_does_not_hold(name: str) -> None:
     assert not row.holds
 
 
-def test_rows_may_be_plain_dictionaries() -> None:
+def test_rows_may_be_plain_dictionaries_and_take_the_place_of_the_modules_own(tmp_path: Path) -> None:
     plain = {"name": "calls", "value": 4, "unit": "calls", "bound": 4, "holds": True}
-    (row,) = bench.measured([module("bench_plain", lambda: [plain])])
-    written = json.loads(bench.as_json([row]))
-    assert written["rows"] == [plain]
-    assert written["machine"]["processor"]
+    file = tmp_path / "latest.json"
+    file.write_text(json.dumps({"bench_plain": {"rows": []}, "bench_other": {"rows": ["stays"]}}))
+    bench.kept(module("bench_plain", lambda: [plain]), file)
+    written = json.loads(file.read_text())
+    assert written["bench_plain"]["rows"] == [plain]
+    assert written["bench_plain"]["machine"]["processor"]
+    assert written["bench_other"] == {"rows": ["stays"]}
 
 
 def test_the_table_says_what_does_not_hold_and_why() -> None:

@@ -327,10 +327,11 @@ def test_the_owners_are_told_once_of_amazons_suspension(sandbox: Sandbox) -> Non
 
 def test_staff_are_reminded_once_of_a_review(sandbox: Sandbox) -> None:
     tess, olga = make_tess(), make_staff(Role.OPERATOR)
-    tomorrow = timezone.localdate() + timedelta(days=1)
+    today = timezone.localdate()
+    tomorrow = today + timedelta(days=1)
     tenant = set_up_tenant()
     pause_tenant(tenant, actor=tess, review_on=tomorrow)
-    assert status_services.remind_of_reviews(today=timezone.localdate()) == 0
+    assert status_services.remind_of_reviews(today=today) == 0
     assert status_services.remind_of_reviews(today=tomorrow) == 1
     assert status_services.remind_of_reviews(today=tomorrow) == 0
     (message,) = mail.outbox

@@ -83,6 +83,7 @@ def test_the_order_of_risk_is_the_order_in_which_somebody_must_look() -> None:
         _picture(policy="strict", open_low=1),
         _picture(bounce=0.14),
         _picture(open_low=1),
+        _picture(aggregate="DISABLED"),
         _picture(bounce=0.02),
         _picture(),
     ]
@@ -90,6 +91,16 @@ def test_the_order_of_risk_is_the_order_in_which_somebody_must_look() -> None:
     assert points == sorted(points, reverse=True)
     assert len(set(points)) == len(points)
     assert points[-1] == 0
+
+
+def test_a_paused_tenant_that_sends_nothing_is_no_healthy_one() -> None:
+    assert [each.sentence for each in risk_of(_picture(aggregate="DISABLED")).reasons] == [
+        "Paused: it sends nothing, so there are no current rates."
+    ]
+    suspended = risk_of(_picture(amazon_status="DISABLED", aggregate="DISABLED"))
+    assert [each.sentence for each in suspended.reasons] == ["Suspended by AWS."]
+    measured = risk_of(_picture(aggregate="DISABLED", bounce=0.02))
+    assert [each.sentence[:15] for each in measured.reasons] == ["The bounce rate"]
 
 
 def test_a_status_that_we_do_not_know_is_a_reason_and_names_it() -> None:

@@ -1,0 +1,138 @@
+"""What is wanted while it burns: a bulk import, single domains, pauses. Imported once Django is set up."""
+
+import random
+import time
+from dataclasses import dataclass, field
+
+from django.db import connections
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.api_keys.services import create_api_key
+from accounts.models.people import Customer
+from accounts.roles import Role
+from benchmarks.machines.fleet import Fleet
+from benchmarks.machines.visitors import Asked, Visitors
+from operations.batches import services as batches_services
+from operations.batches.core import BatchKind
+from operations.domain_actions import services as domain_actions_services
+from operations.domain_actions.core import Named
+from operations.domain_actions.selectors import predicted
+from sandbox.aws.faults import read_calls
+from sandbox.values import Call
+from tenants.models.tenants import Tenant
+from tests.factories import make_customer, make_member, make_staff
+from tests.tenants.making import set_up_tenant
+
+TENANTS = 5
+STATUS = "UpdateReputationEntityCustomerManagedStatus"
+CALLS_OF_A_SET_UP = 3
+DOMAIN_EVERY, PAUSE_EVERY = 6.0, 9.0  # calls' time
+UNSAID = {"reason": "spam", "text": "Spam traps were hit.", "told": "Please clean your list."}
+
+
+@dataclass
+class Wish:
+    """That a tenant's sending stops or goes on; `answered` when our API said that it would.
+
+    `held`: a job of the tenant's was not over when it was asked. If its worker is dead, that is noticed after a while.
+    """
+
+    arn: str
+    paused: bool
+    held: bool = False
+    asked: float = field(default_factory=time.time)
+    answered: float = 0.0
+
+
+@dataclass
+class Work:
+    fleet: Fleet
+    visitors: Visitors
+    chance: random.Random
+    pace: float
+    names: list[str] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
+    _next_domain: float = 0.0
+    _next_pause: float = 0.0
+
+    def begin(self, *, seconds: float) -> None:
+        """Before the first process runs. The bulk is more than can be done at the pace."""
+        shop, staff = make_customer("Shop"), make_staff(Role.ADMIN)
+        self.customer_key = _key(make_member(shop), "read", "write")
+        self.staff_key = _key(staff, "read", "write", "staff")
+        self.tenants: list[Tenant] = [set_up_tenant(make_customer(f"Tenant {number}")) for number in range(TENANTS)]
+        self._import(make_customer("Bulk"), round(seconds * self.pace / CALLS_OF_A_SET_UP) + 10)
+
+    def _import(self, customer: Customer, number: int) -> None:
+        names = [f"bulk{each}.com" for each in range(number)]
+        sam = make_staff(Role.SUPPORT)
+        rows = predicted(BatchKind.IMPORT, tuple(Named(name, customer.pk) for name in names), viewer=sam)
+        items = domain_actions_services.items_of(rows)
+        batches_services.start(kind=BatchKind.IMPORT, items=items, words={"because": "moves in"}, actor=sam)
+        self.names += names
+
+    def go_on(self) -> None:
+        """What is due is asked for."""
+        now = time.monotonic()
+        if now >= self._next_domain:
+            self._next_domain = now + DOMAIN_EVERY / self.pace
+            self._ask_for_a_domain()
+        if now >= self._next_pause:
+            self._next_pause = now + PAUSE_EVERY / self.pace
+            self.ask_for_a_pause()
+        self.visitors.go_on()
+
+    def _ask_for_a_domain(self) -> None:
+        name = f"single{len(self.names)}.com"
+        self.names.append(name)
+        self.visitors.ask(Asked("/api/v2/domains", {"domain": name}, self.customer_key))
+
+    def ask_for_a_pause(self) -> Wish | None:
+        """Of a tenant whose last wish Amazon knows; a pause and a resume by turns. None where each waits still."""
+        known, arns = (
+            told(list(read_calls(self.fleet.calls)), self.wishes),
+            {tenant.arn: tenant for tenant in self.tenants},
+        )
+        for wish in self.wishes:
+            if id(wish) not in known:
+                arns.pop(wish.arn, None)
+        if not arns:
+            return None
+        tenant = arns[self.chance.choice(sorted(arns))]
+        before = [wish for wish in self.wishes if wish.arn == tenant.arn]
+        wish = Wish(tenant.arn, paused=not (before and before[-1].paused), held=_has_work(tenant))
+        self.wishes.append(wish)
+        path = f"/api/v2/tenants/{tenant.pk}/{'pause' if wish.paused else 'resume'}"
+        body = UNSAID if wish.paused else {"because": "The list is clean."}
+        self.visitors.ask(Asked(path, dict(body), self.staff_key, then=lambda asked: _note(wish, asked)))
+        return wish
+
+
+def _has_work(tenant: Tenant) -> bool:
+    connections.close_all()  # the database may have been started anew
+    return ProcrastinateJob.objects.filter(status="doing", args__tenant_id=tenant.pk).exists()
+
+
+def _note(wish: Wish, asked: Asked) -> None:
+    wish.answered = asked.answered
+
+
+def _key(user: object, *scopes: str) -> str:
+    from accounts.models.people import User
+
+    assert isinstance(user, User)
+    return create_api_key(user=user, name="machines", scopes=scopes, actor=None).secret
+
+
+def told(calls: list[Call], wishes: list[Wish]) -> dict[int, float]:
+    """When Amazon was told of each wish, by its `id`. A tenant has one at a time: the first call after it."""
+    found: dict[int, float] = {}
+    for arn in {wish.arn for wish in wishes}:
+        moments = [
+            call.at.timestamp() for call in calls if (call.operation, call.subject, call.outcome) == (STATUS, arn, "ok")
+        ]
+        for wish in (each for each in wishes if each.arn == arn and each.answered):
+            reached = [moment for moment in moments if moment >= wish.asked]
+            if reached:
+                found[id(wish)] = reached[0]
+    return found

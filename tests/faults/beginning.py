@@ -1,0 +1,41 @@
+"""What many runs begin from: made once, then gone back to."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Generic, TypeVar
+
+from django.db import transaction
+
+from sandbox.process import Sandbox
+from sandbox.snapshot import Snapshot
+
+Made = TypeVar("Made")
+
+
+class Beginning(Generic[Made]):
+    """`begin` runs at the first `again`. Each later one puts our rows and the sandbox back to where that had ended."""
+
+    def __init__(self, sandbox: Sandbox, begin: Callable[[], Made]) -> None:
+        self._sandbox, self._begin = sandbox, begin
+        self._folder = TemporaryDirectory()
+        self._snapshot = Snapshot(Path(self._folder.name), sandbox.zones)
+        self._rows = ""
+
+    def __enter__(self) -> "Beginning[Made]":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def again(self) -> Made:
+        self._sandbox.control.reset()
+        if self._rows:
+            transaction.savepoint_rollback(self._rows)
+            assert self._snapshot.load(), "the sandbox is where it was"
+        else:
+            self._made = self._begin()
+            self._rows = transaction.savepoint()
+            self._snapshot.save()
+        self._sandbox.control.clear_calls()
+        return self._made
