@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from accounts.people.selectors import Viewer
+from domains.checking.core import comparison
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
 from domains.ownership import core as ownership_core
@@ -82,8 +83,13 @@ class WantedRow:
         return key_of(self.domain, self.record)
 
     @property
+    def is_inherited(self) -> bool:
+        """Whether the DMARC record of a domain above is enough, as the records page says."""
+        return not self.stands and self.mistake is None and comparison.inherits(self.record)
+
+    @property
     def is_right(self) -> bool:
-        return self.stands and self.mistake is None and not self.has_rival
+        return self.mistake is None and not self.has_rival and (self.stands or self.is_inherited)
 
     @property
     def as_wanted(self) -> WantedRecord:

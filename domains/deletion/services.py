@@ -12,11 +12,14 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
+from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domain_subject, domains_in_region
 from domains.identity import gateway as identity_gateway
 from domains.jobs import delete_soon
 from domains.models.domains import Domain, Stage
-from domains.records.core import Record
+from domains.records.core import SPF_KEYS, Record
+from domains.spf.core.grammar import AMAZON
+from domains.spf.core.merger import FRESH
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from notifications.alerts import services as alerts_services
@@ -24,16 +27,42 @@ from tenants.resources import services as resources_services
 
 
 @dataclass(frozen=True)
+class LeftRecord:
+    """A record that stays published. `part`: what of it is ours, where the rest is the customer's own."""
+
+    type: str
+    name: str
+    value: str
+    part: str = ""
+
+
+@dataclass(frozen=True)
 class IdentityConsequences:
     """What a person reads before a domain is deleted."""
 
-    records: tuple[Record, ...]
+    records: tuple[LeftRecord, ...]
     sub_domains: tuple[str, ...]
     in_use: tuple[str, ...]  # what takes mail at it still, and must go first
 
 
 def consequences(domain: Domain) -> IdentityConsequences:
-    return IdentityConsequences(domain.records, tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain))
+    return IdentityConsequences(_left_records(domain), tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain))
+
+
+def _left_records(domain: Domain) -> tuple[LeftRecord, ...]:
+    """Those that the last check found. DMARC is left out: it protects the domain whoever sends for it."""
+    there = domain.record_checks.filter(state__in=(State.VERIFIED, State.SPREADING))
+    found = {check.key: tuple(check.found) for check in there}
+    return tuple(
+        _left(record, found[record.key]) for record in domain.records if record.key in found.keys() - {"dmarc"}
+    )
+
+
+def _left(record: Record, found: tuple[str, ...]) -> LeftRecord:
+    is_ours = record.key not in SPF_KEYS or found == (FRESH,)
+    value = record.value if is_ours else " ".join(found)
+    part = "" if is_ours else f"include:{AMAZON}"
+    return LeftRecord(record.type, record.name, value, part)
 
 
 MARKED = (

@@ -1,15 +1,23 @@
-"""The diagnosis as its page shows it: the first break with what to type, alike findings folded, the rest in groups."""
+"""The diagnosis as its page shows it: the first break with what to type, alike findings folded, the rest in groups.
 
-from collections.abc import Sequence
+And what the last diagnosis found of each record, for every page, email and reply that tells of the record.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+from django.core.cache import cache
 
 from domains.checking.core import sentences
 from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, Pair, marks
 from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.providers.core import Typed, typed
 from domains.providers.selectors import DnsHost, dns_host
 from domains.records.core import Record
+
+SWAPPED = "dns.name.swapped"  # two names: marked letter by letter neither could be read
 
 # After these the record is to be exactly as we show it; for all others its boxes would be the wrong advice.
 _RETYPED = frozenset(
@@ -26,6 +34,33 @@ _RETYPED = frozenset(
         *("dns.rival.null_mx", "dns.rival.forwarding", "dns.rival.mail_from_mx"),
     )
 )
+
+
+# By the record's key: what a plain check showed then, and what a diagnosis found.
+Explanations = Mapping[str, tuple[str, DiagnosisFinding]]
+_NOTHING_BETTER = ("dns.absent", "dns.lookup_failed", "dns.spreading")
+
+
+def explanations_key(domain: Domain) -> str:
+    return f"explained:{domain.pk}"
+
+
+def explanations(domain: Domain) -> Explanations:
+    """Those of the last minutes; each counts while plain checks show the same as they did then."""
+    kept: Explanations | None = cache.get(explanations_key(domain))
+    return kept or {}
+
+
+def what_was_seen(check: RecordCheck) -> str:
+    """Alike for two checks that showed the same."""
+    return repr((str(check.state), list(check.found)))
+
+
+def better_reason(check: RecordCheck, explained: Explanations) -> DiagnosisFinding | None:
+    """Why the record is not in place; None where the diagnosis knows no more than that it is missing."""
+    seen, finding = explained.get(check.key, ("", None))
+    is_no_more = finding is None or finding.code in _NOTHING_BETTER
+    return None if is_no_more or seen != what_was_seen(check) else finding
 
 
 @dataclass(frozen=True)
@@ -80,7 +115,7 @@ def _shown(finding: DiagnosisFinding, record: Record | None, host: DnsHost, zone
         finding=finding,
         subject=sentences.subject(record) if record else "",
         typed=_typed(finding, record, host, zone) if record else None,
-        marked=marks(finding.looked_for, finding.found, record),
+        marked=None if finding.code == SWAPPED else marks(finding.looked_for, finding.found, record),
     )
 
 

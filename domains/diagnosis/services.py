@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.cache import cache
 
 from domains.checking.core.judgement import State
+from domains.diagnosis import selectors
 from domains.diagnosis.core import chain
 from domains.diagnosis.core.findings import Diagnosis
 from domains.diagnosis.core.observations import AmazonView, Observations, RecordHistory
@@ -29,6 +30,7 @@ from inbound_admin.lib import slow_work
 
 WAIT_EVERY = 0.1  # seconds, for the look of somebody else
 SLOWEST = 2.0  # seconds for one question: a diagnosis asks several times one after the other
+EXPLAINED_SECONDS = 600
 LOOKED_BEFORE = timedelta(minutes=10)  # while something was missing: at least two looks were in it
 
 
@@ -80,9 +82,17 @@ def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Dia
     try:
         found = gather(domain, now=now)
         cache.set(key, found, timeout=settings.DIAGNOSIS_KEPT_SECONDS)
+        _explain(domain, found.told())
     finally:
         cache.delete(f"{key}:looking")
     return found
+
+
+def _explain(domain: Domain, found: Diagnosis) -> None:
+    """For whatever else tells of the records, so that nothing says “add” where the diagnosis says “edit”."""
+    seen = {check.key: selectors.what_was_seen(check) for check in domain.record_checks.all()}
+    explained = {r.key: (seen.get(r.key, ""), r.finding) for r in found.records if r.finding and not r.is_right}
+    cache.set(selectors.explanations_key(domain), explained, EXPLAINED_SECONDS)
 
 
 def _key(domain: Domain) -> str:

@@ -65,12 +65,7 @@ def get_export(
 
 
 def _entries(domain: Domain, *, missing: bool) -> tuple[Entry, ...]:
-    page = records_page(domain, can_check_in=0, only_todo=missing)
-    rows = (
-        [page.claim_row]
-        if page.claim_row
-        else [row for group in page.groups for row in group.rows if not row.comes_later]
-    )
+    rows = records_page(domain, can_check_in=0, only_todo=missing).to_publish
     return entries((row.record for row in rows), {row.record.key: row.found for row in rows if not row.is_done})
 
 

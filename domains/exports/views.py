@@ -62,11 +62,8 @@ def _which(request: SignedIn) -> str:
 
 
 def _rows(request: SignedIn, domain: Domain) -> list[RecordRow]:
-    """All, or those that are not right yet; while ownership is to be proven the one record for that."""
-    page = records_page(domain, can_check_in=0, only_todo=_which(request) == "missing")
-    if page.claim_row:
-        return [page.claim_row]
-    return [row for group in page.groups for row in group.rows if row.record.value and not row.comes_later]
+    """All, or those that are not right yet."""
+    return list(records_page(domain, can_check_in=0, only_todo=_which(request) == "missing").to_publish)
 
 
 def _entries(rows: Sequence[RecordRow]) -> tuple[Entry, ...]:

@@ -15,7 +15,7 @@ from domains.records.selectors import records_page
 from inbound_admin.lib.lists import exactly
 
 MOST_EVENTS = 100
-SHORTEST = timedelta(hours=1)  # of what the strips show
+SHORTEST = timedelta(minutes=1)  # of what the strips show
 WORDS = {
     StandingAnswer.RIGHT: "correct",
     StandingAnswer.SOME: "partly visible",

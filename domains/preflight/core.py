@@ -11,6 +11,7 @@ from domains.policies.core import (
     PublishedPolicies,
     dmarc_lines,
     dmarc_questions,
+    inherited,
     offered_dmarc,
     offered_spf,
 )
@@ -52,6 +53,7 @@ class Preflight:
     zone: str = ""  # where it begins, if below the registrable name
     records_answer: bool = False  # records of an earlier setup at Amazon are still published
     policies: PublishedPolicies = NOTHING_KNOWN
+    must_prove: bool = False  # one record comes first, which proves the ownership
 
     @property
     def is_www(self) -> bool:
@@ -119,8 +121,20 @@ def assess(
 
 def _recommended(domain: DomainName, policies: PublishedPolicies) -> int:
     """How many records of SPF and DMARC will be offered, by the rules that make them."""
-    offers = (offered_spf(domain.ascii, policies, is_apex=True), offered_dmarc(domain, "", policies))
+    offers = [offered_spf(domain.ascii, policies, is_apex=True)]
+    if not _inherits(domain, policies):
+        offers.append(offered_dmarc(domain, "", policies))
     return sum(bool(offer.value) for offer in offers)
+
+
+def _inherits(domain: DomainName, policies: PublishedPolicies) -> bool:
+    """Whether the DMARC record of a domain above applies, so that none is needed."""
+    if policies.dmarc.get(dmarc_questions(domain)[0]):
+        return False
+    try:
+        return inherited(domain, policies) is not None
+    except ValueError:
+        return False
 
 
 def _policies(domain: DomainName, seen: Mapping[Question, Answer]) -> PublishedPolicies:

@@ -6,6 +6,12 @@ from domains.names.core import Understood, understand
 from domains.ownership.selectors import held_domains, mail_from_of
 from inbound_admin.lib.errors import Refused
 
+# Where people have mailboxes: nobody but the provider can publish records there.
+MAIL_PROVIDERS = frozenset(
+    "gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com ymail.com aol.com icloud.com me.com"
+    " mac.com proton.me protonmail.com gmx.com gmx.net gmx.de web.de mail.com zoho.com yandex.com yandex.ru mail.ru"
+    " fastmail.com hey.com tutanota.com qq.com 163.com 126.com outlook.de hotmail.co.uk yahoo.co.uk".split()
+)
 TAKEN = "This domain is already in use. If you own it, contact support."
 
 
@@ -13,6 +19,9 @@ def acceptable(text: str, customer: Customer) -> Understood:
     """Raises Refused: DOMAIN_ALREADY_REGISTERED, or those of `understand`."""
     understood = understand(text)
     name = understood.domain.ascii
+    if understood.domain.zone in MAIL_PROVIDERS:
+        sentence = f"{understood.domain} is a mail provider's domain, so you can't add it. Add a domain that you own."
+        raise Refused(sentence, code="MAIL_PROVIDER")
     if Domain.objects.filter(name=name, customer=customer).exists():
         sentence = f"{understood.domain} is already in your list."
         raise Refused(sentence, code="DOMAIN_ALREADY_REGISTERED")

@@ -3,7 +3,7 @@
 `check_usability` answers the same question for the oldest API from the current DNS, and stores nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -38,7 +38,10 @@ RECORDS = 6  # that are required at first: ownership, three keys, two for bounce
 def look_before(*, text: str, customer: Customer) -> Preflight:
     """What is known of a domain before anything is created; asks the DNS alone. Raises Refused."""
     understood = acceptable(text, customer)
-    return _look(understood, customer)
+    look = _look(understood, customer)
+    reason = _must_prove(understood.domain, customer, look)
+    # What others have only added is told to nobody who has not added it too.
+    return replace(look, must_prove=reason not in (None, ClaimReason.RIVAL))
 
 
 def add(

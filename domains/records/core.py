@@ -225,7 +225,7 @@ def is_inbound(key: str) -> bool:
 def _recommended(facts: IdentityFacts) -> tuple[Record, ...]:
     name, wanted = facts.domain.ascii, []
     if facts.wants_apex_spf:
-        wanted.append(Record("apex-spf", Purpose.RECOMMENDED, Need.OPTIONAL, "TXT", name, ""))
+        wanted.append(Record("apex-spf", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", name, ""))
     if facts.wants_dmarc:
         own = policies_core.dmarc_name(name)
         wanted.append(Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", own, ""))

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from domains.checking.core import comparison
 from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
-from domains.diagnosis.core.findings import Pair, marks
+from domains.diagnosis.core.findings import DiagnosisFinding, Pair, marks
+from domains.diagnosis.selectors import Explanations, better_reason, explanations
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.mta_sts.core import PolicyCheck
@@ -64,6 +65,12 @@ class RecordRow:
     checked_at: datetime | None
     last_right: datetime | None = None
     policy: PolicyCheck | None = None
+    finding: DiagnosisFinding | None = None
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with it, by the diagnosis of the last minutes where that knows more than the check."""
+        return " ".join((self.finding.verdict, *self.finding.steps)) if self.finding else self.sentence
 
     @property
     def is_done(self) -> bool:
@@ -81,6 +88,11 @@ class RecordRow:
         return self.is_done and self.code == comparison.INHERITED_CODE
 
     @property
+    def is_offered(self) -> bool:
+        """Whether it is to be published as it stands: every export, copy, print, email and share page lists these."""
+        return bool(self.record.value) and not self.comes_later and not self.is_inherited
+
+    @property
     def is_left(self) -> bool:
         """Whether something is to be done for it, or could be."""
         return not self.is_done and not self.record.is_needless
@@ -92,8 +104,13 @@ class RecordRow:
 
     @property
     def expected(self) -> str:
-        """The value as DNS shows it, with its priority; the name, where something right is at a wrong one."""
+        """The value as DNS shows it, with its priority; the name, where something right is at a wrong one.
+
+        With its type where that is what differs.
+        """
         record = self.record
+        if self.code == comparison.WRONG_TYPE_CODE:
+            return f"{record.type} {record.value}"
         if self.found and self.found[0].startswith("at "):
             return f"{record.type} at {record.name}"
         return record.value if record.priority is None else f"{record.priority} {record.value}"
@@ -164,13 +181,18 @@ class RecordsPage:
     can_check_in: int
     said: str
     next_action: str
+    next_check: datetime | None
+
+    @property
+    def to_publish(self) -> tuple[RecordRow, ...]:
+        """Of those shown; while ownership is to be proven the one record for that."""
+        rows = [self.claim_row] if self.claim_row else [row for group in self.groups for row in group.rows]
+        return tuple(row for row in rows if row.is_offered)
 
     @property
     def copy_text(self) -> str:
-        """All records that are shown and can be published now, a line each, as a spreadsheet or a ticket takes them."""
-        typed_rows = [
-            row.typed for group in self.groups for row in group.rows if row.record.value and not row.comes_later
-        ]
+        """The records to publish, a line each, as a spreadsheet or a ticket takes them."""
+        typed_rows = [row.typed for row in self.to_publish]
         lines = [(each.type, each.name, each.value, each.priority, each.ttl) for each in typed_rows]
         return "\n".join("\t".join(line) for line in (("Type", "Name", "Value", "Priority", "TTL"), *lines))
 
@@ -188,27 +210,27 @@ def records_page(
     """
     at = dns_host(domain, host)
     checks = {check.key: check for check in domain.record_checks.all()}
-    rows = [_row(domain, record, checks.get(record.key), at) for record in domain.records]
+    explained = explanations(domain) if any(check.state != State.VERIFIED for check in checks.values()) else {}
+    rows = [_row(domain, record, checks.get(record.key), at, explained) for record in domain.records]
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    # The ownership record was asked for: that DKIM proves the domain as well takes nothing from what is done.
-    counted_rows = [row for row in rows if row in required or (row.record.is_needless and row.is_done)]
     polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_left for row in rows))
     shown = [row for row in rows if row.is_left or not only_todo]
     return RecordsPage(
         host=at,
         groups=_groups(shown),
         aspects=_aspects(domain, rows),
-        claim_row=_claim(domain, checks.get(ownership_core.KEY), at),
+        claim_row=_claim(domain, checks.get(ownership_core.KEY), at, explained),
         claim_why=ownership_core.WHY[ownership_core.ClaimReason(domain.claim_reason)]
         if domain.stage == Stage.CLAIM
         else "",
-        done=sum(row.counts for row in counted_rows),
-        total=len(counted_rows),
+        done=sum(row.counts for row in required),
+        total=len(required),
         only_todo=only_todo,
         poll_seconds=TIME_TO_READ if said and polled else polled,
         can_check_in=can_check_in,
         said=said,
         next_action=_next_action(domain, required),
+        next_check=_next_check(domain, timezone.now()),
     )
 
 
@@ -226,7 +248,9 @@ def _next_action(domain: Domain, required: Sequence[RecordRow]) -> str:
     return "check" if is_begun else "copy"
 
 
-def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost) -> RecordRow:
+def _row(
+    domain: Domain, record: Record, check: RecordCheck | None, host: DnsHost, explained: Explanations
+) -> RecordRow:
     return RecordRow(
         record=record,
         typed=typed(record, host.provider, domain.hosted.zone),
@@ -240,6 +264,7 @@ def _row(domain: Domain, record: Record, check: RecordCheck | None, host: DnsHos
         checked_at=check.checked_at if check else None,
         last_right=check.verified_at if check else None,
         policy=domain.mta_sts_check if record.key == "mta-sts" and domain.mta_sts_at else None,
+        finding=better_reason(check, explained) if check else None,
     )
 
 
@@ -254,10 +279,10 @@ def label_of(record: Record) -> str:
 
 def counted(rows: Sequence[RecordRow]) -> str:
     """ "6 required and 2 recommended records", as the page says before a domain is added."""
-    required = sum(row.record.need is Need.REQUIRED for row in rows)
-    numbers = ((required, "required"), (len(rows) - required, "recommended"))
-    parts = [f"{number} {words}" for number, words in numbers if number]
-    return f"{' and '.join(parts) or 'No'} {'record' if len(rows) == 1 else 'records'}"
+    numbers = {need: sum(row.record.need is need for row in rows) for need in Need}
+    parts = [f"{number} {need}" for need, number in numbers.items() if number]
+    listed = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))) or "No"
+    return f"{listed} {'record' if len(rows) == 1 else 'records'}"
 
 
 def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
@@ -282,16 +307,22 @@ def _sentence(domain: Domain, judged: AspectState) -> str:
     return UNSIGNED if is_unsigned else judged.sentence
 
 
-def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost) -> RecordRow | None:
+def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost, explained: Explanations) -> RecordRow | None:
     if domain.stage != Stage.CLAIM:
         return None
-    return _row(domain, ownership_core.challenge(domain.parsed, domain.claim_token), check, host)
+    return _row(domain, ownership_core.challenge(domain.parsed, domain.claim_token), check, host, explained)
 
 
 def is_being_checked(domain: Domain, now: datetime) -> bool:
     """Due just now, so that what is shown is replaced in a moment; one that is due for long has no worker."""
     due = domain.next_check_at
     return due is not None and now - timedelta(minutes=2) < due <= now
+
+
+def _next_check(domain: Domain, now: datetime) -> datetime | None:
+    """None while the check is due: an open page makes it due again and again."""
+    is_ahead = domain.next_check_at is not None and domain.next_check_at > now
+    return domain.next_check_at if is_ahead and not domain.is_held else None
 
 
 def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domains.providers.core import DnsProvider, Typed
+from domains.records.core import Need
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class MailedRecord:
     """`is_in_place`: something stands at the name already, and the page behind the link says what to change."""
 
     label: str
-    is_required: bool
+    need: Need
     is_in_place: bool
     typed: Typed
 
@@ -69,7 +70,7 @@ class RecordsLetter:
 
 
 def _record(number: int, record: MailedRecord) -> str:
-    boxes, need = record.typed, "" if record.is_required else " (recommended)"
+    boxes, need = record.typed, "" if record.need is Need.REQUIRED else f" ({record.need})"
     rows = [("Type", boxes.type), (boxes.name_label, boxes.name or "(leave blank)")]
     rows.append((boxes.value_label, boxes.value))
     if boxes.priority_label:

@@ -57,7 +57,7 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
         zone=shared.zone,
         provider=shared.provider,
         records=tuple(
-            MailedRecord(item.row.label, item.is_required, bool(item.row.found), item.typed) for item in shared.todo
+            MailedRecord(item.row.label, item.row.record.need, bool(item.row.found), item.typed) for item in shared.todo
         ),
         sender=asked_by(domain, sender),
         to_do=shared.to_do,

@@ -38,6 +38,7 @@ class RecordAction(StrEnum):
 
     ADD = "add"
     EDIT = "edit"
+    REPLACE = "replace"
     REMOVE = "remove"
 
 
@@ -49,6 +50,7 @@ _REMOVE = (
     "dns.alias.dangling",
     "dns.name.apex_mx",
 )
+_REPLACE = ("dns.value.wrong_type", "dns.value.pasted_key", "dns.name.swapped", "dns.name.apex")
 _ADD = ("dns.absent", "dns.value.other_token", "dns.rival.wildcard", "dns.dmarc.own_reports", "dns.alias.dname")
 
 
@@ -56,6 +58,8 @@ def action_of(code: str, found: Sequence[str]) -> RecordAction:
     """By the code of what was found: nothing at the name, a record to edit, or another one that is in conflict."""
     if code in _REMOVE:
         return RecordAction.REMOVE
+    if code in _REPLACE:
+        return RecordAction.REPLACE
     return RecordAction.ADD if not found or code in _ADD else RecordAction.EDIT
 
 
@@ -63,10 +67,10 @@ def counted(actions: Sequence[RecordAction]) -> str:
     """ "2 records to add, 4 to edit and 1 conflict to remove"."""
     numbers = {action: actions.count(action) for action in RecordAction}
     last = numbers[RecordAction.REMOVE]
-    parts = [f"{number} to {action}" for action, number in list(numbers.items())[:2] if number]
+    parts = [f"{number} to {action}" for action, number in list(numbers.items())[:3] if number]
     parts += [f"{last} {'conflict' if last == 1 else 'conflicts'} to remove"] if last else []
     first, _, rest = parts[0].partition(" to ") if parts else ("", "", "")
-    if rest in (RecordAction.ADD, RecordAction.EDIT):
+    if rest and rest != f"{RecordAction.REMOVE}":
         parts[0] = f"{first} {'record' if first == '1' else 'records'} to {rest}"
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 

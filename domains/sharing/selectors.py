@@ -1,6 +1,6 @@
 """Share links: the one behind an address, those of a domain, and the page that a stranger sees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,9 +10,7 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from domains.checking.core.judgement import State
-from domains.diagnosis.core.findings import DiagnosisFinding
 from domains.models.domains import Domain, Stage
-from domains.models.record_checks import RecordCheck
 from domains.models.sharing import ShareLink, ShareVisit
 from domains.providers.core import PROVIDERS, DnsProvider, Typed, named, typed, with_key
 from domains.records.core import Need
@@ -25,15 +23,10 @@ FRESH = timedelta(minutes=1)  # what was checked since needs no further look whe
 NO_MORE = (State.VERIFIED, State.SPREADING)  # there is nothing to type for these
 
 
-# By the record's key: what a plain look showed then, and what a diagnosis found.
-Explanations = Mapping[str, tuple[str, DiagnosisFinding]]
-
-
 @dataclass(frozen=True)
 class Todo:
     row: RecordRow
     typed: Typed
-    finding: DiagnosisFinding | None = None
 
     @property
     def is_required(self) -> bool:
@@ -41,7 +34,8 @@ class Todo:
 
     @property
     def action(self) -> RecordAction:
-        return action_of(self.finding.code if self.finding else self.row.code, self.row.found)
+        finding = self.row.finding
+        return action_of(finding.code, finding.found) if finding else action_of(self.row.code, self.row.found)
 
 
 @dataclass(frozen=True)
@@ -108,23 +102,16 @@ def links_of(domain: Domain) -> QuerySet[ShareLink]:
     return domain.share_links.select_related("created_by").prefetch_related(Prefetch("visits", queryset=visits))
 
 
-def what_was_seen(check: RecordCheck) -> str:
-    """Alike for two looks that showed the same."""
-    return repr((str(check.state), list(check.found)))
-
-
-def shared_page(
-    domain: Domain, page: RecordsPage, *, host: str = "", explained: Explanations | None = None
-) -> SharedPage:
+def shared_page(domain: Domain, page: RecordsPage, *, host: str = "") -> SharedPage:
     """What is still to do, as the DNS host wants it typed: the one that answers for the zone, or the one chosen."""
     provider = with_key(host) or named(domain.provider)
     rows = _rows(page) if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
     zone = domain.hosted.zone
     todo = tuple(
-        Todo(row, typed(row.record, provider, zone), _explanation(row, explained or {}))
+        Todo(row, typed(row.record, provider, zone))
         for row in rows
-        if row.is_left and not _is_there(row) and row.record.value
+        if row.is_left and row.is_offered and not _is_there(row)
     )
     spreading = tuple(row for row in rows if row.state is State.SPREADING)
     there = sum(_is_there(row) for row in required)
@@ -146,13 +133,6 @@ def shared_page(
 def _rows(page: RecordsPage) -> Sequence[RecordRow]:
     """While ownership is to be proven there is one record alone."""
     return [page.claim_row] if page.claim_row else [row for group in page.groups for row in group.rows]
-
-
-def _explanation(row: RecordRow, explained: Explanations) -> DiagnosisFinding | None:
-    """None where it would say no more than the page does: add it."""
-    seen, finding = explained.get(row.record.key, ("", None))
-    stale = seen != repr((str(row.state), list(row.found)))
-    return None if stale or finding is None or finding.code == "dns.absent" else finding
 
 
 def _is_there(row: RecordRow) -> bool:

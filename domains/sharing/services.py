@@ -22,7 +22,6 @@ from inbound_admin.lib.errors import RateLimited, Refused
 
 MOST_OPEN = 20  # of one domain: more are not for people
 LONGEST_DAYS = 90
-EXPLAINED_SECONDS = 1800
 EXPLAIN_EVERY_SECONDS = 10  # a diagnosis asks dozens of questions, and the button is anybody's who has the link
 ONE_STAY = timedelta(minutes=30)
 MOST_VISITS = 200  # rows of one link; whoever comes then is counted in one row for all
@@ -121,24 +120,8 @@ def look_now(*, link: ShareLink) -> str:
     return "Checked just now."
 
 
-def explain(*, domain: Domain) -> selectors.Explanations:
-    """What a full diagnosis finds wrong with each record, kept for the page's next looks and the next presses."""
-    if domain.stage not in (Stage.READY, Stage.CLAIM):
-        return {}
-    if not cache.add(f"{_kept(domain)}:begun", 1, EXPLAIN_EVERY_SECONDS):
-        return explanations(domain)
-    found = diagnosis_services.diagnose(domain, now=timezone.now())
-    seen = {check.key: selectors.what_was_seen(check) for check in domain.record_checks.all()}
-    explained = {r.key: (seen.get(r.key, ""), r.finding) for r in found.records if r.finding and not r.is_right}
-    cache.set(_kept(domain), explained, EXPLAINED_SECONDS)
-    return explained
-
-
-def explanations(domain: Domain) -> selectors.Explanations:
-    """Those of the last minutes; each counts while plain looks show the same as they did then."""
-    kept: selectors.Explanations | None = cache.get(_kept(domain))
-    return kept or {}
-
-
-def _kept(domain: Domain) -> str:
-    return f"explained:{domain.pk}"
+def explain(*, domain: Domain) -> None:
+    """A full diagnosis of what is wrong with each record, kept for the page's next checks and the next presses."""
+    is_turn = domain.stage in (Stage.READY, Stage.CLAIM) and cache.add(f"explain:{domain.pk}", 1, EXPLAIN_EVERY_SECONDS)
+    if is_turn:
+        diagnosis_services.diagnose(domain, now=timezone.now())

@@ -106,13 +106,14 @@ def _note(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
 
 def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> HttpResponse:
     domain = link.domain
+    if said:
+        with _bounded(request, link):
+            services.explain(domain=domain)
     page = records_page(domain, can_check_in=0, said=said)
-    with _bounded(request, link):
-        explained = services.explain(domain=domain) if said else services.explanations(domain)
     context = {
         "domain": domain,
         "page": page,
-        "shared": shared_page(domain, page, host=chosen_host(request, domain), explained=explained),
+        "shared": shared_page(domain, page, host=chosen_host(request, domain)),
         "asked_by": asked_by(domain, link.created_by),
         "link": link,
         "connect": domain_connect_services.link_for(domain, page),

@@ -225,12 +225,18 @@ def _to_fix(row: RecordRow) -> RecordToFix:
         record.type,
         record.name,
         value,
-        row.found if is_known else None,
-        row.sentence if is_known else "",
+        _found(row) if is_known else None,
+        row.reason if is_known else "",
         typed_name=row.typed.name,
         priority=record.priority,
         must_delete=is_known and row.code == TWO_SPF and bool(record.value),
     )
+
+
+def _found(row: RecordRow) -> tuple[str, ...]:
+    """What the reason is about: where the diagnosis found the record at another place, that place."""
+    is_elsewhere = row.finding is not None and row.finding.code != row.code
+    return row.finding.found if row.finding and is_elsewhere else row.found
 
 
 LATE = {

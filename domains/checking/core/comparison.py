@@ -27,6 +27,7 @@ INHERITED_CODE = "dns.dmarc.inherited"
 FAILED_CODE = "dns.lookup_failed"
 ONE_BOX_CODE = "dns.value.name_inside"
 IGNORED_CODE = "dns.spf.ignored"
+WRONG_TYPE_CODE = "dns.value.wrong_type"
 PASTED_KEY_CODE = "dns.value.pasted_key"
 
 _LESS_EXACT = ("dns.value.typo", "dns.value.spaces")  # than the place and reason of a broken term
@@ -111,16 +112,16 @@ def _of_another_type(record: Record, plain: Comparison, other: Answer) -> Compar
     if kind == "TXT" and is_absent and record.type == "CNAME":
         return _text_for_alias(record, other.values)
     if kind == "TXT" and is_absent and record.type == "MX":
-        return _of_wrong_type(record, other.values)
+        return _of_wrong_type(record, kind, other.values)
     if kind == "CNAME" and record.type != "CNAME":
-        return _of_wrong_type(record, other.values) or Comparison(Verdict.WRONG, "dns.rival.cname", other.values)
+        return _of_wrong_type(record, kind, other.values) or Comparison(Verdict.WRONG, "dns.rival.cname", other.values)
     return None
 
 
-def _of_wrong_type(record: Record, values: tuple[str, ...]) -> Comparison | None:
-    """M13: the record's own value in a record of another type."""
+def _of_wrong_type(record: Record, kind: str, values: tuple[str, ...]) -> Comparison | None:
+    """M13: the record's own value in a record of another type, which is what differs."""
     is_ours = is_in_other_type(record.value, record.priority, values)
-    return Comparison(Verdict.WRONG, "dns.value.wrong_type", values) if is_ours else None
+    return Comparison(Verdict.WRONG, WRONG_TYPE_CODE, tuple(f"{kind} {v}" for v in values)) if is_ours else None
 
 
 def _at_the_apex(record: Record, other: Answer) -> Comparison | None:
@@ -140,7 +141,7 @@ def names_inside(record: Record, values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison | None:
     """M13: the alias entered as text. M25: the DNS host answers with the key behind the alias in place of the alias."""
-    if wrong := _of_wrong_type(record, values):
+    if wrong := _of_wrong_type(record, "TXT", values):
         return wrong
     if is_pasted_key(values):
         return Comparison(Verdict.WRONG, PASTED_KEY_CODE, values)
@@ -362,6 +363,11 @@ def _inherited(record: Record) -> Comparison:
     if missing:
         return Comparison(Verdict.ABSENT, "dns.dmarc.own_reports", (record.inherited.text,))
     return Comparison(Verdict.RIGHT, INHERITED_CODE, (record.inherited.text,))
+
+
+def inherits(record: Record) -> bool:
+    """Whether the policy of a domain above is enough."""
+    return record.key == "dmarc" and _inherited(record).verdict is Verdict.RIGHT
 
 
 def _dmarc_code(own: dmarc_core.DmarcRecord) -> str:

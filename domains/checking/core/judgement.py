@@ -1,7 +1,6 @@
-"""Derives the state of each record, each aspect and the whole domain from DNS answers, and the time of the next check.
+"""Derives the state of each record, each aspect and the whole domain from DNS answers, and when to check next. Pure.
 
-Pure: the time is an argument, and so is the share of the jitter.
-"""
+The time is an argument, and so is the share of the jitter."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -175,7 +174,8 @@ def judge(
     sentence = sentences.describe(finding.code, record, finding.found, names)
     if state is State.AT_RISK and verified_before:
         sentence = f"Last verified on {_moment(verified_before)}. {sentence}"
-    last_verified = now if state is State.VERIFIED else verified_before
+    is_own = finding.code != comparison.INHERITED_CODE  # the record of a domain above was never this one's
+    last_verified = now if state is State.VERIFIED and is_own else verified_before
     return Judgement(record.key, record.need, state, finding.found, finding.code, sentence, last_verified)
 
 
@@ -308,7 +308,7 @@ def _turn(state: State, *, by_record: bool, records_right: bool) -> Turn:
 
 def _summary(state: State, concerned: Sequence[Judgement], aspects: Sequence[AspectState], required: int) -> str:
     if state is State.VERIFIED:
-        return "All records verified."
+        return "All required records verified."
     if not concerned:
         said = [aspect.sentence for aspect in aspects if aspect.state is state]
         return said[0] if said else "Not checked yet."

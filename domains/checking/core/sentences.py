@@ -25,7 +25,7 @@ _ARTICLES = ("The", "This")
 
 _SENTENCES = {
     "": "{subject} is correct.",
-    "dns.absent": "{subject} wasn't found. Add this {record.type} record at your DNS host.",
+    "dns.absent": "{subject} wasn't found at {record.name}. If you've already added it, diagnose the problem.",
     "dns.spreading": "{subject} is published and propagating. No action needed.",
     "dns.lookup_failed": "We couldn't check this record. It may be fine; we'll try again shortly.",
     "dns.not_checked": "Not checked yet.",

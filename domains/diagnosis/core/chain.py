@@ -40,7 +40,7 @@ from domains.diagnosis.core.observations import (
 from domains.diagnosis.core.words import finding_of
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.providers.core import DnsProvider, named, provider_of
-from domains.records.core import IdentityFacts, Need, with_policy
+from domains.records.core import IdentityFacts, Need, is_inbound, with_policy
 
 # Where a registrar points a domain that was not paid for, or that a registry suspended.
 _LAPSED = re.compile(r"expir|pendingrenewal|renewyourname|suspended|onhold|registrar-?hold|redemption", re.IGNORECASE)
@@ -363,10 +363,16 @@ def _of_amazon(case: Case, judged: tuple[Judged, ...], found: list[DiagnosisFind
 
 
 def _in_order(findings: tuple[DiagnosisFinding, ...]) -> tuple[DiagnosisFinding, ...]:
-    """Danger first, then what stops something by the order of the chain, then notes; the rest as the records stand."""
-    return tuple(
-        sorted(findings, key=lambda each: (each.severity is not Severity.RED, not each.stops, _ORDER[each.link]))
-    )
+    """Danger first, then what stops something by the order of the chain, then notes; the rest as the records stand.
+
+    An inbound MX that was never there comes last of what stops something: it is to be published last.
+    """
+
+    def urgency(each: DiagnosisFinding) -> tuple[bool, bool, bool, int]:
+        comes_last = is_inbound(each.record_key) and each.code in ("dns.absent", "dns.rival.mx")
+        return each.severity is not Severity.RED, not each.stops, comes_last, _ORDER[each.link]
+
+    return tuple(sorted(findings, key=urgency))
 
 
 def _visible_by(judged: tuple[Judged, ...]) -> datetime | None:

@@ -139,6 +139,8 @@ def _looked_for(cause: Cause) -> str:
     record = cause.record
     if record is None:
         return ""
+    if cause.code == "dns.name.swapped":
+        return f"{record.type} at {record.name}: {shown(record)}"
     if _is_misplaced(cause):
         return f"{record.type} at {record.name}"
     if cause.code in _OF_TYPE:
@@ -147,6 +149,8 @@ def _looked_for(cause: Cause) -> str:
 
 
 def _found(cause: Cause) -> tuple[str, ...]:
+    if cause.code == "dns.name.swapped" and cause.record:
+        return (f"{cause.record.type} at {findings.clean_text(cause.at)}: {cause.record.name}",)
     if _is_misplaced(cause):
         return (f"at {findings.clean_text(cause.at)}",)
     found = findings.clean_values(cause.found)

@@ -15,7 +15,7 @@ RPT = Record(
 
 def test_nobody_is_told_to_add_the_record_of_a_policy_that_is_not_hosted() -> None:
     assert "only after you host the policy" in describe("dns.absent", STS, ())
-    assert "Add this TXT record" in describe("dns.absent", RPT, ())
+    assert "wasn't found at _smtp._tls.shop.com" in describe("dns.absent", RPT, ())
 
 
 @pytest.mark.parametrize(

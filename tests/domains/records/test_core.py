@@ -60,7 +60,7 @@ def test_records_come_in_the_order_of_purposes() -> None:
     order = [list(Purpose).index(record.purpose) for record in records]
     assert order == sorted(order)
     assert {r.need for r in records[:7]} == {Need.REQUIRED}
-    assert [(r.key, r.need) for r in records[7:]] == [("apex-spf", Need.OPTIONAL), ("dmarc", Need.RECOMMENDED)]
+    assert [(r.key, r.need) for r in records[7:]] == [("apex-spf", Need.RECOMMENDED), ("dmarc", Need.RECOMMENDED)]
 
 
 def test_what_is_not_known_yet_is_not_a_record() -> None:

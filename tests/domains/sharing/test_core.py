@@ -19,7 +19,7 @@ EDGE = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.
         ("", (), RecordAction.ADD),
         ("dns.value.other_token", ("token",), RecordAction.ADD),
         ("dns.value.typo", ("valeu",), RecordAction.EDIT),
-        ("dns.value.wrong_type", ("value",), RecordAction.EDIT),
+        ("dns.value.wrong_type", ("value",), RecordAction.REPLACE),
         ("dns.rival.mx", ("1 aspmx.l.google.com",), RecordAction.EDIT),
         ("dns.rival.cname", ("shops.host.net",), RecordAction.REMOVE),
         ("dns.rival.null_mx", ("0 .",), RecordAction.REMOVE),

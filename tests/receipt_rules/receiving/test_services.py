@@ -77,7 +77,7 @@ def test_a_customer_with_mail_elsewhere_is_asked_for_the_mx_only_when_something_
     move_mx(sandbox, domain, "shop.com", HERE)
     domain = checked(domain)
     assert (domain.state, domain.receiving.state) == (State.VERIFIED, ReceivingState.LIVE)
-    assert domain.summary == "All records verified."
+    assert domain.summary == "All required records verified."
     assert Address.objects.select_related("domain").get().receiving.is_live
 
 

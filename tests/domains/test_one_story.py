@@ -1,0 +1,148 @@
+"""Records page, share page, mailed records, exports, case reply and diagnosis say the same of a record."""
+
+import pytest
+from django.core.cache import cache
+from django.utils import timezone
+
+from domains.checking import services as checking_services
+from domains.checking.core.judgement import State
+from domains.deletion import services as deletion_services
+from domains.diagnosis import services as diagnosis_services
+from domains.models.domains import Domain
+from domains.preflight import services as preflight_services
+from domains.records.core import Need
+from domains.records.selectors import RecordRow, RecordsPage, records_page
+from domains.sharing.core import RecordAction, action_of, counted
+from domains.sharing.selectors import shared_page
+from inbound_admin.lib.errors import Refused
+from operations.dashboard.selectors import case_facts
+from sandbox.process import Sandbox
+from tests.domains.making import proven, publish, set_up_domain, take_mail, wanted, zone_of
+from tests.factories import make_customer
+
+pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]
+
+
+def with_mistake(sandbox: Sandbox, key: str, code: str, name: str = "shop.firma.com") -> Domain:
+    """All published but one record, in whose place a mistake was made; checked."""
+    cache.clear()
+    domain = set_up_domain(sandbox, name)
+    publish(sandbox, domain)
+    record = next(each for each in wanted(domain) if each.key == key)
+    sandbox.control.make_mistake(zone_of(domain), record, code)
+    checking_services.check([domain], now=timezone.now())
+    return Domain.objects.get(pk=domain.pk)
+
+
+def page_of(domain: Domain) -> RecordsPage:
+    return records_page(Domain.objects.get(pk=domain.pk), can_check_in=0)
+
+
+def row_of(domain: Domain, key: str) -> RecordRow:
+    return next(row for group in page_of(domain).groups for row in group.rows if row.record.key == key)
+
+
+@pytest.mark.parametrize(
+    ("code", "action"), [("name.wrong_parent", RecordAction.EDIT), ("name.swapped", RecordAction.REPLACE)]
+)
+def test_what_the_diagnosis_knows_of_a_missing_record_stands_on_every_page(
+    sandbox: Sandbox, code: str, action: RecordAction
+) -> None:
+    domain = with_mistake(sandbox, "dkim-2", code)
+    before = row_of(domain, "dkim-2")
+    assert "Add" not in before.reason
+    assert f"wasn't found at {before.record.name}" in before.reason
+    (finding,) = (
+        found
+        for found in diagnosis_services.diagnose(domain, now=timezone.now()).findings
+        if found.record_key == "dkim-2"
+    )
+    assert row_of(domain, "dkim-2").reason == " ".join((finding.verdict, *finding.steps))
+    (todo,) = (each for each in shared_page(domain, page_of(domain)).todo if each.row.record.key == "dkim-2")
+    assert todo.action is action
+    assert finding.verdict in next(f.sentence for f in case_facts(domain).to_fix if f.label == "DKIM record 2")
+
+
+def test_what_is_mended_since_the_diagnosis_is_not_told_any_more(sandbox: Sandbox) -> None:
+    domain = with_mistake(sandbox, "dkim-2", "name.wrong_parent")
+    diagnosis_services.diagnose(domain, now=timezone.now())
+    publish(sandbox, domain)
+    checking_services.check([domain], now=timezone.now())
+    assert row_of(domain, "dkim-2").finding is None
+
+
+def test_the_type_that_differs_is_named(sandbox: Sandbox) -> None:
+    row = row_of(with_mistake(sandbox, "dkim-1", "type.cname_as_txt"), "dkim-1")
+    assert (row.expected, row.found) == (f"CNAME {row.record.value}", (f"TXT {row.record.value}",))
+    assert action_of(row.code, row.found) is RecordAction.REPLACE
+    assert counted([RecordAction.ADD, RecordAction.REPLACE]) == "1 record to add and 1 to replace"
+
+
+def test_a_policy_that_is_inherited_is_not_to_be_published(sandbox: Sandbox) -> None:
+    domain = with_mistake(sandbox, "dkim-1", "value.cut")
+    zone = zone_of(domain)
+    sandbox.control.add_record(zone, f"_dmarc.{zone}", "TXT", "v=DMARC1; p=reject")
+    for held in sandbox.control.records(zone):
+        if held.name == f"_dmarc.{domain.name}":
+            sandbox.control.remove_record(zone, held.id)
+    checking_services.check([Domain.objects.get(pk=domain.pk)], now=timezone.now())
+    assert row_of(domain, "dmarc").is_inherited
+    assert "dmarc" not in {row.record.key for row in page_of(domain).to_publish}
+    assert "_dmarc" not in page_of(domain).copy_text
+
+
+def test_spf_has_one_word(sandbox: Sandbox) -> None:
+    row = row_of(with_mistake(sandbox, "dkim-1", "value.cut"), "apex-spf")
+    assert row.record.need is Need.RECOMMENDED
+
+
+def test_the_mx_comes_last_in_the_diagnosis_too(sandbox: Sandbox) -> None:
+    domain = with_mistake(sandbox, "dkim-1", "value.cut")
+    found = diagnosis_services.look(take_mail(domain), now=timezone.now())
+    assert [finding.record_key for finding in found.findings if finding.stops] == ["dkim-1", "inbound-mx"]
+
+
+def test_a_record_of_the_domain_above_was_never_this_ones(sandbox: Sandbox) -> None:
+    domain = set_up_domain(sandbox, "shop.firma.com")
+    zone = zone_of(domain)
+    held = sandbox.control.add_record(zone, f"_dmarc.{zone}", "TXT", "v=DMARC1; p=reject")
+    checking_services.check([domain], now=timezone.now())
+    assert row_of(domain, "dmarc").state is State.VERIFIED
+    assert row_of(domain, "dmarc").last_right is None
+    sandbox.control.remove_record(zone, held.id)
+    checking_services.check([Domain.objects.get(pk=domain.pk)], now=timezone.now())
+    assert row_of(domain, "dmarc").state is not State.AT_RISK
+
+
+def test_only_what_is_published_is_to_be_removed_after_the_deletion(sandbox: Sandbox) -> None:
+    nothing = set_up_domain(sandbox, "empty.com")
+    checking_services.check([nothing], now=timezone.now())
+    assert deletion_services.consequences(Domain.objects.get(pk=nothing.pk)).records == ()
+    domain = set_up_domain(sandbox, "firma.com")
+    sandbox.control.add_record("firma.com", "firma.com", "TXT", "v=spf1 mx include:amazonses.com ~all")
+    checking_services.check([domain], now=timezone.now())
+    (left,) = deletion_services.consequences(Domain.objects.get(pk=domain.pk)).records
+    assert (left.name, left.value, left.part) == (
+        "firma.com",
+        "v=spf1 mx include:amazonses.com ~all",
+        "include:amazonses.com",
+    )
+
+
+def test_the_confirmation_says_when_the_ownership_comes_first(sandbox: Sandbox) -> None:
+    above = proven(set_up_domain(sandbox, "firma.com"))
+    assert preflight_services.look_before(text="shop.firma.com", customer=make_customer()).must_prove
+    assert not preflight_services.look_before(text="shop.firma.com", customer=above.customer).must_prove
+
+
+@pytest.mark.parametrize("text", ["gmail.com", "nora@gmail.com", "mail.yahoo.com"])
+def test_the_domain_of_a_mail_provider_is_refused(sandbox: Sandbox, text: str) -> None:
+    with pytest.raises(Refused, match="mail provider's domain"):
+        preflight_services.look_before(text=text, customer=make_customer())
+
+
+def test_a_check_that_is_due_is_not_announced(sandbox: Sandbox) -> None:
+    domain = with_mistake(sandbox, "dkim-1", "value.cut")
+    assert page_of(domain).next_check is not None
+    Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())
+    assert page_of(domain).next_check is None
