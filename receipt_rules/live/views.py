@@ -53,7 +53,7 @@ class RuleRow:
 
     @property
     def more(self) -> int:
-        return self.total - len(self.recipients)
+        return max(0, self.total - MOST_NAMED)
 
 
 @require_GET
