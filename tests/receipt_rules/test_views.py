@@ -184,8 +184,8 @@ def test_the_lists_take_the_same_queries_for_many_as_for_few(
     inbound = reverse("receipt_rules:domain", args=[domain.id])
     for url, queries in (
         (reverse("receipt_rules:addresses"), 15),
-        (reverse("receipt_rules:endpoints"), 8),
-        (inbound, 21),
+        (reverse("receipt_rules:endpoints"), 9),
+        (inbound, 26),
     ):
         alice_client.get(url)
         with django_assert_max_num_queries(queries):
