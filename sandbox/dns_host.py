@@ -16,6 +16,7 @@ from sandbox.dns.mistake import WantedRecord
 from sandbox.dns.mistakes import ZONE_MISTAKES
 from sandbox.forms import RecordForm
 from sandbox.panel import SandboxSilent, ZonePage, control
+from sandbox.record_state import facts_of, has_rival
 from sandbox.values import WEB_FAULTS
 from sandbox.wire import CONNECT_PATH
 
@@ -45,7 +46,8 @@ def publish(page: ZonePage, posted: Posted) -> str:
 def publish_missing(page: ZonePage, posted: Posted) -> str:
     with control() as host:
         made = host.publish_missing(page.name, [row.as_wanted for row in page.rows])
-    left = [row.label for row in page.rows if row.has_rival and not row.mistake]
+        facts = facts_of(host.records(page.name))
+    left = [row.label for row in page.rows if has_rival(row.as_wanted, facts)]
     rest = f"Select Fix for {', '.join(left)}: another record is in the way." if left else "No records are missing."
     return f"{len(made)} {'record' if len(made) == 1 else 'records'} published. {rest}" if made else rest
 
