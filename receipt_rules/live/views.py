@@ -110,10 +110,17 @@ def _context(page: str, text: str) -> dict[str, Any]:
         "stranger": live.stranger,
         "found": found,
         "news": (news := [each for each in found if not each.is_ignored]),
-        "is_planned": any(each.is_planned for each in news),
+        "is_planned": any(each.is_planned for each in news) or _stops_before_ours(live, news),
         "kept": _not_taken_over(live, news),
         **_shown(live.stranger or live.rule_set, page, text),
     }
+
+
+def _stops_before_ours(live: Live, news: Sequence[drift_services.RuleDifference]) -> bool:
+    """Whether a rule among what differs stops the evaluation in front of a managed one: a plan moves ours before it."""
+    names, rules = {each.rule for each in news}, live.rule_set.rules
+    last = max((place for place, rule in enumerate(rules) if not isinstance(rule, ForeignRule)), default=-1)
+    return any(rule.name in names and rule.enabled and rule.delivery.stops for rule in rules[: last + 1])
 
 
 def _not_taken_over(live: Live, news: Sequence[drift_services.RuleDifference]) -> list[str]:
