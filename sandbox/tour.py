@@ -20,10 +20,11 @@ from tenants.models.tenants import Tenant
 
 @dataclass(frozen=True)
 class ShownStep:
-    """`url` is empty where what the step leads to is gone."""
+    """`url` is empty where what the step leads to is gone; `is_done`: because it was resolved, as the step asks."""
 
     step: Step
     url: str
+    is_done: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ def roles_shown(*, first: str = "") -> tuple[ShownRole, ...]:
 
 def _shown(role: Role, keys: Mapping[tuple[str, str], str]) -> ShownRole:
     account = next(account for account in ACCOUNTS if account.email == role.email)
-    return ShownRole(role, account, tuple(ShownStep(step, _url(step, keys)) for step in role.steps))
+    return ShownRole(role, account, tuple(_shown_step(step, _url(step, keys)) for step in role.steps))
+
+
+def _shown_step(step: Step, url: str) -> ShownStep:
+    is_done = not url and step.of == ("the", "difference") and Difference.objects.filter(kind="harmful").exists()
+    return ShownStep(step, url, is_done)
 
 
 def _url(step: Step, keys: Mapping[tuple[str, str], str]) -> str:

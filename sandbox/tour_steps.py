@@ -171,7 +171,7 @@ OPERATOR = Role(
         Step(
             "Simulate a message",
             "Simulate a message to press@tallisaudio.com.",
-            "Which rules match, in which order, and that a Stop action comes first.",
+            "Which rules match, in which order, and where a Stop action ends the evaluation.",
             "receipt_rules:simulator",
             "press-freeze-test",
             query={"addresses": "press@tallisaudio.com"},

@@ -164,7 +164,7 @@ def domains_stuck(*, viewer: Viewer, now: datetime) -> QuerySet[Domain]:
 
 
 def domains_rejecting(viewer: Viewer) -> QuerySet[Domain]:
-    """Those whose mail SES rejects, or another rule takes, though their MX leads here."""
+    """Those whose mail SES rejects, or another rule stops, bounces or takes, though their MX leads here."""
     return domains_for(viewer).filter(receiving_state__in=RED)
 
 

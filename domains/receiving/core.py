@@ -1,6 +1,8 @@
 """Judges whether mail for a name arrives here, from the name's MX, the active receipt rules and the identity. Pure.
 
-The MX is asked for last, and only while something would take the mail: SES rejects what no rule takes.
+The MX is asked for last, and only while something would take the mail. Of mail that doesn't arrive, SES rejects what no
+rule matches, bounces what a rule's Bounce action says, and loses what a rule stops before another stores it: the sender
+is told nothing then.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +36,9 @@ class RulesFact(StrEnum):
     COPIED = "copied"
     ELSEWHERE = "elsewhere"
     BOUNCED = "bounced"
-    STOPPED = "stopped"
+    STOPPED = "stopped"  # before anything stored it
+    UNSTORED = "unstored"  # it waits, and a rule that is not ours matches without storing: SES accepts the mail
+    PARTLY = "partly"  # of a name: some of its addresses are carried, others are stopped, bounced or taken
     UNSURE = "unsure"
 
 
@@ -42,6 +46,9 @@ class ReceivingState(StrEnum):
     LIVE = "live"
     COPIED = "copied"
     REJECTED = "rejected"
+    BOUNCED = "bounced"
+    LOST = "lost"
+    PARTLY_LOST = "partly_lost"
     TAKEN = "taken"
     FOREIGN = "foreign"
     PUBLISH_MX = "publish_mx"
@@ -57,7 +64,14 @@ class ReceivingState(StrEnum):
     COULD_NOT_TELL = "could_not_tell"
 
 
-RED = (ReceivingState.REJECTED, ReceivingState.TAKEN, ReceivingState.HELD)
+RED = (
+    ReceivingState.LOST,
+    ReceivingState.PARTLY_LOST,
+    ReceivingState.BOUNCED,
+    ReceivingState.REJECTED,
+    ReceivingState.TAKEN,
+    ReceivingState.HELD,
+)
 ARRIVES = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail comes to SES, as far as we know
 SERVED = (RulesFact.CARRIED, RulesFact.COPIED)
 
@@ -72,6 +86,9 @@ _LABELS = {
     ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
     ReceivingState.REJECTED: ("Mail rejected", "bad", "x-circle"),
+    ReceivingState.BOUNCED: ("Mail bounces", "bad", "x-circle"),
+    ReceivingState.LOST: ("Mail lost", "bad", "x-circle"),
+    ReceivingState.PARTLY_LOST: ("Some mail lost", "bad", "x-circle"),
     ReceivingState.TAKEN: ("Caught by another rule", "bad", "x-circle"),
     ReceivingState.FOREIGN: ("Managed elsewhere", "mute", "arrow-top-right-on-square"),
     ReceivingState.PUBLISH_MX: ("MX record missing", "todo", "clock"),
@@ -90,7 +107,10 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class ReceivingFacts:
-    """`name` is a host name, or "*.example.com" for every name below. `found` is where its MX leads, in words."""
+    """`name` is a host name, or "*.example.com" for every name below. `found` is where its MX leads, in words.
+
+    `whom`: the one address, or the catch-all, that the facts are of; "" where they are of the whole name.
+    """
 
     name: str
     mx: MxFact = MxFact.NOT_CHECKED
@@ -101,10 +121,20 @@ class ReceivingFacts:
     is_elsewhere: bool = False  # our staff noted that its mail arrives somewhere else
     is_unread: bool = False  # the rules were not read since its holder is new
     found: str = ""
+    whom: str = ""
 
     @property
     def spoken(self) -> str:
         return f"subdomains of {self.name[2:]}" if self.name.startswith("*.") else self.name
+
+    @property
+    def mail(self) -> str:
+        """The mail that the rules decide on: of one address, or of the whole name."""
+        return f"mail for {self.whom or self.spoken}"
+
+    @property
+    def all_mail(self) -> str:
+        return self.mail if self.whom else f"all {self.mail}"
 
 
 @dataclass(frozen=True)
@@ -198,6 +228,9 @@ def is_mail_manager(host: str) -> bool:
 
 
 _URGENCY = (
+    ReceivingState.LOST,
+    ReceivingState.PARTLY_LOST,
+    ReceivingState.BOUNCED,
     ReceivingState.REJECTED,
     ReceivingState.HELD,
     ReceivingState.TAKEN,
@@ -221,16 +254,35 @@ _WHY_REJECTED = {
     RulesFact.WAITING: "its addresses are not in the receipt rules yet",
     RulesFact.NOT_SET_UP: "inbound mail isn't set up in this region yet. Our team has been notified",
     RulesFact.HALTED: "our team has turned off inbound mail for this customer",
-    RulesFact.BOUNCED: "another receipt rule bounces it. Our team has been notified",
-    RulesFact.STOPPED: "another receipt rule stops it. Our team has been notified",
+}
+_LOST = (
+    "{Mail} is lost: SES accepts it, but because of another receipt rule nothing stores it. Senders get no bounce. "
+    "Our team has been notified."
+)
+_PARTLY = (
+    "Mail for some addresses at {name} doesn't arrive: another receipt rule stops, bounces or catches it. "
+    "Our team has been notified."
+)
+_NOT_STORED = {
+    RulesFact.STOPPED: (ReceivingState.LOST, _LOST),
+    RulesFact.UNSTORED: (ReceivingState.LOST, _LOST),
+    RulesFact.BOUNCED: (
+        ReceivingState.BOUNCED,
+        "{Mail} bounces: another receipt rule returns it to its senders. Our team has been notified.",
+    ),
+    RulesFact.PARTLY: (ReceivingState.PARTLY_LOST, _PARTLY),
 }
 _BLOCKED = {
     RulesFact.HALTED: "Our team has turned off inbound mail for this customer. Don't change the MX record.",
     RulesFact.HELD: "Our team has rolled back the receipt rules for {name}. Don't change the MX record yet.",
-    RulesFact.BOUNCED: "Another receipt rule would bounce mail for {name}. Don't change the MX record yet.",
-    RulesFact.STOPPED: "Another receipt rule would stop mail for {name}. Don't change the MX record yet.",
-    RulesFact.ELSEWHERE: "Another receipt rule would catch mail for {name}. Don't change the MX record yet.",
-    RulesFact.UNSURE: "Another receipt rule may stop mail for {name}. Don't change the MX record yet.",
+    RulesFact.BOUNCED: "Another receipt rule would bounce {mail}. Don't change the MX record yet.",
+    RulesFact.STOPPED: "Another receipt rule would stop {mail}. Don't change the MX record yet.",
+    RulesFact.ELSEWHERE: "Another receipt rule would catch {mail}. Don't change the MX record yet.",
+    RulesFact.PARTLY: (
+        "Another receipt rule would stop, bounce or catch mail for some addresses at {name}. "
+        "Don't change the MX record yet."
+    ),
+    RulesFact.UNSURE: "Another receipt rule may stop {mail}. Don't change the MX record yet.",
 }
 
 
@@ -268,38 +320,42 @@ def _send_only(facts: ReceivingFacts, *, arrives: bool) -> tuple[_Case, ...]:
 
 
 _TO_OTHERS = {
-    RulesFact.FOREIGN: (ReceivingState.FOREIGN, "A receipt rule that isn't managed here receives mail for {name}."),
+    RulesFact.FOREIGN: (ReceivingState.FOREIGN, "A receipt rule that isn't managed here receives {mail}."),
     RulesFact.ELSEWHERE: (
         ReceivingState.TAKEN,
-        "Another receipt rule catches mail for {name}. Our team has been notified.",
+        "Another receipt rule catches {mail}. Our team has been notified.",
     ),
     RulesFact.UNSURE: (
         ReceivingState.COULD_NOT_TELL,
-        "Another receipt rule may stop mail for {name}. We can't tell.",
+        "Another receipt rule may stop {mail}. We can't tell.",
     ),
 }
 _UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain."
 _HELD = "SES rejects mail for some or all addresses at {name}: our team has rolled back the receipt rules."
 _MANAGERS = "Mail for {name} goes to SES Mail Manager, which isn't managed here. Don't change the MX record."
 _PART = "Only some of the mail for {name} arrives here, because another MX record has the same priority. Remove it."
-_COPIED = "Mail for {name} arrives here. Another receipt rule also receives a copy."
+_COPIED = "{Mail} arrives here. Another receipt rule also receives a copy."
 
 
 def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """The MX leads here: what becomes of the mail."""
     name, rules, states = facts.spoken, facts.rules, ReceivingState
     unread, why = rules is RulesFact.NOTHING and facts.is_unread, _WHY_REJECTED.get(rules, "")
-    other, sentence = _TO_OTHERS.get(rules, (states.LIVE, ""))
+    other, sentence = (_NOT_STORED | _TO_OTHERS).get(rules, (states.LIVE, ""))
     return (
         (unread, states.NOT_CHECKED, f"The receipt rules haven't been checked for {name} yet."),
         (not facts.is_verified, states.REJECTED, _UNVERIFIED.format(name=name)),
-        (bool(why), states.REJECTED, f"SES rejects all mail for {name}: {why}."),
+        (bool(why), states.REJECTED, f"SES rejects {facts.all_mail}: {why}."),
         (rules is RulesFact.HELD, states.REJECTED, _HELD.format(name=name)),
-        (rules in _TO_OTHERS, other, sentence.format(name=name)),
+        (bool(sentence), other, _said(sentence, facts)),
         (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART.format(name=name)),
-        (rules is RulesFact.COPIED, states.COPIED, _COPIED.format(name=name)),
-        (True, states.LIVE, f"Mail for {name} arrives here."),
+        (rules is RulesFact.COPIED, states.COPIED, _said(_COPIED, facts)),
+        (True, states.LIVE, _said("{Mail} arrives here.", facts)),
     )
+
+
+def _said(sentence: str, facts: ReceivingFacts) -> str:
+    return sentence.format(name=facts.spoken, mail=facts.mail, Mail=facts.mail[0].upper() + facts.mail[1:])
 
 
 def _unseen(facts: ReceivingFacts) -> tuple[_Case, ...]:
@@ -329,13 +385,14 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     if facts.name.startswith("*."):
         ready += " A subdomain with DNS records needs its own MX record."
     nothing = rules in (RulesFact.NOTHING, RulesFact.FOREIGN)
+    is_waiting = rules in (RulesFact.WAITING, RulesFact.UNSTORED)
     return (
         (nothing and is_managers, states.FOREIGN, _MANAGERS.format(name=name)),
         (nothing, states.ADD_ADDRESS, f"To receive mail for {name}, {first}"),
-        (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "").format(name=name)),
+        (rules in _BLOCKED, states.BLOCKED, _said(_BLOCKED.get(rules, ""), facts)),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
-        (rules is RulesFact.WAITING and not facts.is_verified, states.UNVERIFIED, waits),
-        (rules is RulesFact.WAITING, states.APPLYING, rule),
+        (is_waiting and not facts.is_verified, states.UNVERIFIED, waits),
+        (is_waiting, states.APPLYING, rule),
         (not facts.is_verified, states.UNVERIFIED, verified),
         (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, f"The MX record of {name} hasn't been checked yet."),
         (True, states.PUBLISH_MX, ready),

@@ -84,13 +84,14 @@ NOT_ALLOWED = (401, 403)  # whatever the code: SES has more words for it than th
 FULL = {"LimitExceeded", "LimitExceededException"}
 
 # The first that names the code counts. AWS's own message names accounts and ARNs, so customers only see its code.
+QUOTA_STEP = "An operator must request an increase."
 NO_PERMISSION = "AWS denied access. An operator must check our credentials. ({code})"
 SAID: tuple[tuple[set[str], type[AwsProblem], str], ...] = (
     (BUSY, AwsBusy, "AWS is throttling our requests. Try again in a moment."),
     (MISSING, AwsMissing, "AWS reports that it doesn't exist. ({code})"),
     (DENIED, AwsDenied, NO_PERMISSION),
     (CONFLICT, AwsConflict, "AWS reports that it already exists or is being changed. ({code})"),
-    (FULL, AwsProblem, "an AWS quota is used up. An operator must request an increase. ({code})"),
+    (FULL, AwsProblem, f"an AWS quota is used up. {QUOTA_STEP} ({{code}})"),
 )
 
 NO_SANDBOX = (

@@ -30,6 +30,13 @@ class RateLimited(Refused):
         self.retry_after = retry_after
 
 
+_TITLES = {
+    "AWS_BUSY": "Amazon SES is limiting our calls",
+    "AWS_DENIED": "Amazon SES refuses our credentials",
+    "AWS_UNREACHABLE": "Amazon SES isn’t responding",
+}
+
+
 class AwsProblem(Problem):
     """AWS returned an error or didn't respond. Has the AWS error code, message and request ID."""
 
@@ -41,6 +48,11 @@ class AwsProblem(Problem):
         self.aws_code = aws_code
         self.aws_message = aws_message
         self.request_id = request_id
+
+    @property
+    def title(self) -> str:
+        """What SES did, for the heading of a page that needed its answer."""
+        return _TITLES.get(self.code, "Amazon SES returned an error")
 
     @property
     def in_full(self) -> str:

@@ -55,8 +55,8 @@ _KINDS = (
     ),
     AlertKind(
         "domain.rejects_mail",
-        "SES rejects a domain's mail",
-        "SES no longer rejects the domain's mail",
+        "A domain's mail is rejected, bounced or lost",
+        "The domain's mail is no longer rejected, bounced or lost",
         for_customers=True,
     ),
     AlertKind(

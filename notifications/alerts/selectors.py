@@ -113,6 +113,11 @@ def open_since(kind: str, object_ids: Iterable[str]) -> dict[str, datetime]:
     return dict(found.order_by("-since").values_list("object_id", "since"))  # the earliest of several stays
 
 
+def open_objects(kind: str) -> QuerySet[Alert, str]:
+    """The IDs of the objects with an open alert of this kind."""
+    return Alert.objects.filter(kind=kind, state=AlertState.OPEN).order_by().values_list("object_id", flat=True)
+
+
 def is_muted(alert: Alert, now: datetime) -> bool:
     return alert.muted_until is not None and alert.muted_until > now
 

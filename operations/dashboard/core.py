@@ -47,8 +47,8 @@ class RecordToFix:
 class CaseFacts:
     """`stopped`: SES stopped checking. `problem`: why the setup or deletion is delayed.
 
-    `rejected`: the judgement of receiving where SES rejects mail, `rejected_by_us` where a rule or our
-    team is why. `lame`: what the diagnosis says of a nameserver that
+    `rejected`: the judgement of receiving where mail doesn't arrive, `rejected_word` its word, `rejected_by_us` where a
+    rule or our team is why. `lame`: what the diagnosis says of a nameserver that
     doesn't answer, with what to do. `deadline`: until when SES keeps the domain.
     """
 
@@ -60,6 +60,7 @@ class CaseFacts:
     stopped: bool = False
     problem: str = ""
     rejected: str = ""
+    rejected_word: str = ""
     rejected_by_us: bool = False
     lame: tuple[str, ...] = ()
     deadline: datetime | None = None
@@ -137,13 +138,24 @@ def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
     return None
 
 
+LEAVE_MX = "Please leave the MX record."
+_NOT_HERE = "Mail for {domain} doesn’t arrive."
+_BY_US = {
+    "Mail rejected": "Amazon SES rejects mail for {domain}.",
+    "Mail bounces": "Amazon SES bounces mail for {domain}.",
+    "Mail lost": "Amazon SES accepts mail for {domain}, but it isn’t stored. Senders get no bounce.",
+    "Some mail lost": "Mail for some addresses at {domain} doesn’t arrive.",
+}
+
+
 def _by_mail(facts: CaseFacts) -> tuple[str, str, str] | None:
-    """What its records alone don't tell: mail that SES rejects, a nameserver that doesn't answer."""
+    """What its records alone don't tell: mail that doesn't arrive, a nameserver that doesn't answer."""
     if facts.rejected:
-        ours = f"Amazon SES rejects mail for {facts.domain}. We’re working on it. Please leave the MX record."
+        wrong = facts.rejected_word
+        ours = f"{_BY_US.get(wrong, _NOT_HERE).format(domain=facts.domain)} We’re working on it. {LEAVE_MX}"
         said = ours if facts.rejected_by_us else facts.rejected
         records = f"\n\n{_by_state(facts)[2]}" if facts.to_fix else ""
-        return "Mail is rejected", STAFF if facts.rejected_by_us else CUSTOMER, f"{said}{records}"
+        return wrong, STAFF if facts.rejected_by_us else CUSTOMER, f"{said}{records}"
     if facts.lame and facts.state in (State.VERIFIED, State.SPREADING):
         steps = "\n".join(facts.lame)
         return facts.lame[0], CUSTOMER, f"{steps}\n\nThe DNS records for {facts.domain} are published."

@@ -11,20 +11,20 @@ from domains.checking.core.judgement import State
 from domains.diagnosis.core.findings import Diagnosis
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import Receiving, RulesFact
+from domains.receiving.core import Receiving, ReceivingState, RulesFact
 from domains.records.core import Need, Purpose
 from domains.records.selectors import RecordRow, records_page
 from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.lists import bounded_count
 from inbound_admin.lib.tables import keyed
-from notifications.alerts.selectors import number_unanswered, open_since
+from notifications.alerts.selectors import number_unanswered, open_objects, open_since
 from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
-from receipt_rules.addresses.selectors import may_see_rules
+from receipt_rules.addresses.selectors import endpoints_for, may_see_rules
 from receipt_rules.capacity.selectors import Meter, capacity_known, forecast
-from receipt_rules.live.selectors import last_known, receiving_outage
+from receipt_rules.live.selectors import LastRead, last_read, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from tenants.lifecycle import selectors as lifecycle_selectors
 
@@ -48,19 +48,19 @@ class AttentionItem:
 
 @dataclass(frozen=True)
 class CapacitySummary:
-    """`meters`: each with the page that lists what it counts."""
+    """`meters`: each with the page that lists what it counts. `read_at`: when the rules were last read from SES."""
 
     meters: tuple[tuple[Meter, str], ...]
     forecast: str
     monthly_cost: float
-    is_read: bool
+    read_at: datetime | None
 
 
 def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
     """Ranked by harm: lost or misdelivered mail first, then pauses that have no effect. Without zeros."""
     sees_rules = may_see_rules(viewer)
     found = [*_of_receiving(), *_of_former_holders()] if sees_rules else []
-    found += _of_rejecting(viewer)
+    found += [*_of_rejecting(viewer), *_of_endpoints(viewer)]
     if supports_everyone(viewer):
         found += _of_queue()
     if lifecycle_selectors.sees_tenants(viewer):
@@ -93,12 +93,12 @@ METER_PAGES = {
 
 def how_full(*, now: datetime) -> CapacitySummary:
     """From the rules as last read from SES; without a read there is no forecast."""
-    own = lifecycle_selectors.capacity()
-    meters = (*_rule_meters(), Meter("Tenants", own.count, own.quota))
+    own, read = lifecycle_selectors.capacity(), last_read()
+    meters = (*_rule_meters(read), Meter("Tenants", own.count, own.quota))
     left = next((meter.left for meter in meters if meter.name == "Recipients"), None)
     ends = "" if left is None else forecast(left=left, now=now)
     pages = tuple((meter, METER_PAGES.get(meter.name, "receipt_rules:rules")) for meter in meters)
-    return CapacitySummary(pages, ends, own.monthly_cost, is_read=left is not None)
+    return CapacitySummary(pages, ends, own.monthly_cost, read.at if read else None)
 
 
 def collecting_since(*, now: datetime) -> datetime | None:
@@ -146,7 +146,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None) -> CaseFacts:
 
     The state is what the checks came to, whatever staff show to the customer.
     """
-    page = records_page(domain, can_check_in=0)
+    page, rejected = records_page(domain, can_check_in=0), _rejected(domain)
     rows = [row for group in page.groups for row in group.rows]
     left = [row for row in rows if row.record.need is Need.REQUIRED and row.state in TO_FIX]
     if domain.stage == Stage.CLAIM and page.claim_row:
@@ -159,7 +159,8 @@ def case_facts(domain: Domain, found: Diagnosis | None = None) -> CaseFacts:
         is_held=domain.is_held,
         stopped=domain.amazon_gave_up,
         problem=domain.stage_problem,
-        rejected=_rejected(domain),
+        rejected=rejected.sentence if rejected else "",
+        rejected_word=rejected.word if rejected else "",
         rejected_by_us=any(_is_by_us(domain, each) for each in _red(domain)),
         lame=_lame(found),
         deadline=_deadline(domain, left),
@@ -176,9 +177,9 @@ def case_since(domain: Domain) -> datetime:
     return domain.state_since
 
 
-def _rejected(domain: Domain) -> str:
+def _rejected(domain: Domain) -> Receiving | None:
     red = sorted(_red(domain), key=lambda each: not _is_by_us(domain, each))
-    return red[0].sentence if red else ""
+    return red[0] if red else None
 
 
 def _red(domain: Domain) -> list[Receiving]:
@@ -247,10 +248,31 @@ def _of_receiving() -> Iterator[AttentionItem]:
         yield AttentionItem(1, harm.sentence.rstrip("."), "operations:differences", "area=rules", tone="bad")
 
 
+LOSING = {
+    ReceivingState.LOST: "SES accepts it, and nothing stores it",
+    ReceivingState.PARTLY_LOST: "another rule keeps that of some addresses",
+    ReceivingState.TAKEN: "another rule catches it",
+    ReceivingState.BOUNCED: "another rule bounces it",
+    ReceivingState.REJECTED: "SES rejects it",
+}
+
+
 def _of_rejecting(viewer: Viewer) -> Iterator[AttentionItem]:
-    rejecting = bounded_count(domain_list_selectors.domains_rejecting(viewer))
-    sentence = _many(rejecting, "domain is losing mail: SES rejects it", "domains are losing mail: SES rejects it")
-    yield AttentionItem(rejecting, sentence, "domains:list", "show=rejecting", "bad")
+    """By how it is lost, the worst first; all lead to the one list."""
+    rejecting = domain_list_selectors.domains_rejecting(viewer)
+    for state, why in LOSING.items():
+        number = bounded_count(rejecting.filter(receiving_state=state))
+        sentence = _many(number, f"domain is losing mail: {why}", f"domains are losing mail: {why}")
+        yield AttentionItem(number, sentence, "domains:list", "show=rejecting", "bad")
+
+
+def _of_endpoints(viewer: Viewer) -> Iterator[AttentionItem]:
+    """Endpoints that refused three messages in a row, and none since that they took: of them there is an alert."""
+    failing = endpoints_for(viewer).filter(pk__in=open_objects("endpoint.failing"), is_active=True).order_by("name")
+    number, first = failing.count(), failing.first()
+    if first is not None:
+        one, several = f"endpoint isn't accepting mail: {first.name}", "endpoints aren't accepting mail"
+        yield AttentionItem(number, _many(number, one, several), "receipt_rules:endpoints", tone="bad")
 
 
 def _of_domains(viewer: Viewer, now: datetime) -> Iterator[AttentionItem]:
@@ -326,15 +348,14 @@ def _of_former_holders() -> Iterator[AttentionItem]:
 
 def _nearly_full() -> tuple[Meter, ...]:
     own = lifecycle_selectors.capacity()
-    meters = (*_rule_meters(), Meter("Tenants", own.count, own.quota))
+    meters = (*_rule_meters(last_read()), Meter("Tenants", own.count, own.quota))
     return tuple(meter for meter in meters if meter.percent >= NEARLY_FULL_PERCENT)
 
 
-def _rule_meters() -> tuple[Meter, ...]:
-    latest = last_known()
-    if latest is None:
+def _rule_meters(read: LastRead | None) -> tuple[Meter, ...]:
+    if read is None:
         return (Meter("Identities", domain_list_selectors.domains_in_region().count(), settings.SES_IDENTITIES),)
-    full = capacity_known(latest)
+    full = capacity_known(read)
     return (full.rules, full.recipients, full.identities)
 
 

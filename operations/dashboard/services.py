@@ -37,7 +37,7 @@ def _drift(now: datetime) -> None:
     rows = Difference.objects.filter(region=settings.AWS_REGION, gone_at=None, decision="").exclude(area=RULES)
     open_ = rows.order_by("first_seen_at")
     number, first = open_.count(), open_.first()
-    why = f"{number:,} open. Oldest: {first.sentence}" if first else ""
+    why = f"{number:,} open in identities and tenants. Oldest: {first.sentence}" if first else ""
     _observe("drift.found", "drift", f"Drift in {settings.AWS_REGION}", why, "medium", now)
 
 

@@ -3,8 +3,9 @@
 from django.conf import settings
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, When
 
-from operations.drift.core import HARMFUL, OUTAGES, Decision
+from operations.drift.core import HARMFUL, OUTAGES, RULES_AREA, Decision
 from operations.models import Difference, DriftLook
+from receipt_rules.live.selectors import read_problem
 
 AREAS = {"identities": "Identities", "rules": "Rules", "tenants": "Tenants"}
 SHOWN = {
@@ -38,8 +39,12 @@ def _of(area: str) -> QuerySet[Difference]:
 
 
 def looks_by_area() -> tuple[DriftLook, ...]:
-    """The last check of each area."""
-    return tuple(DriftLook.objects.filter(region=settings.AWS_REGION, area__in=AREAS).order_by("area"))
+    """The last check of each area; with the problem of a read of the rules that failed since."""
+    looks = tuple(DriftLook.objects.filter(region=settings.AWS_REGION, area__in=AREAS).order_by("area"))
+    for look in looks:
+        if look.area == RULES_AREA and not look.problem:
+            look.problem = read_problem()
+    return looks
 
 
 def last_look(area: str) -> DriftLook | None:

@@ -13,7 +13,7 @@ from inbound_admin.lib.lists import has_part_in_any_case
 from operations.search.core import PAGES, SearchQuery, read_query
 from receipt_rules.addresses.selectors import addresses_for, endpoints_for, may_see_rules
 from receipt_rules.addresses.selectors import runs as all_runs
-from receipt_rules.live.selectors import content_of, last_known
+from receipt_rules.live.selectors import last_read
 from tenants.lifecycle.selectors import sees_tenants, tenants_found
 
 FIRST_NAMES = 500
@@ -129,11 +129,11 @@ def _tenants(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
 
 def _rules(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     """By the rules as we last read them; a rule's id is its place in the set."""
-    latest = last_known() if may_see_rules(viewer) else None
+    latest = last_read() if may_see_rules(viewer) else None
     if latest is None or asked.identity or asked.tenant:
         return
     text = asked.rule or asked.text
-    names = [(n, name) for n, name in enumerate(content_of(latest).names, 1) if text.lower() in name.lower()]
+    names = [(n, name) for n, name in enumerate(latest.rule_set.names, 1) if text.lower() in name.lower()]
     for number, name in names[:MOST]:
         yield Hit(HitKind.RULE, str(number), name, exact=name == text)
 

@@ -22,6 +22,7 @@ from tenants.lifecycle import selectors as lifecycle_selectors
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
 FULL_FROM = 80  # per cent
 MOST_RULES = 3  # in one alert
+HARMLESS = ("extra", "reordered", "not_as_wanted")  # of differences; a rule that keeps mail from us is "harmful"
 MOST_TOLD = 20  # differences in one event
 
 
@@ -54,7 +55,7 @@ def tell_of_drift(name: str, found: Sequence[DriftNotice], news: set[str]) -> No
         about=Subject("rule_set", region, f"Receipt rules in {region}"),
         firing=bool(open_),
         why=" ".join(each.sentence for each in open_[:3]),
-        severity="high",
+        severity="medium" if all(each.kind in HARMLESS for each in open_) else "high",
         audience=OPERATORS,
     )
 

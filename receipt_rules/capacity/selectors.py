@@ -13,9 +13,8 @@ from domains.ownership.selectors import held_domains
 from inbound_admin.lib.database import one_of
 from inbound_admin.lib.lists import kept_count
 from receipt_rules.addresses.selectors import MOST_ASKED, names_above
-from receipt_rules.live.selectors import content_of
+from receipt_rules.live.selectors import LastRead
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.rules import AnyRule, RuleSet, domain_of
 
 LONGEST_FORECAST_DAYS = 1000
@@ -77,11 +76,12 @@ def capacity(live: RuleSet) -> Capacity:
     return _capacity(len(live.rules), len(live.ours), sum(len(rule.recipients) for rule in live.ours))
 
 
-def capacity_known(snapshot: Snapshot) -> Capacity:
+def capacity_known(read: LastRead) -> Capacity:
     """Of the rules as we last read them: from the numbers that stand with them."""
-    if snapshot.own_rules is None or snapshot.own_recipients is None:  # from before they were kept
-        return capacity(content_of(snapshot))
-    return _capacity(snapshot.rules, snapshot.own_rules, snapshot.own_recipients)
+    row = read.row
+    if row.own_rules is None or row.own_recipients is None:  # from before they were kept
+        return capacity(read.rule_set)
+    return _capacity(row.rules, row.own_rules, row.own_recipients)
 
 
 def _capacity(rules: int, own_rules: int, named: int) -> Capacity:

@@ -23,7 +23,7 @@ from receipt_rules.models.live import IgnoredDifference, Look
 from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import Addresses, Trace
-from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of
+from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of, is_ours
 from receipt_rules.planner.services import EVERYTHING, plan_for, untouched, wanted
 from receipt_rules.receiving import services as receiving_services
 
@@ -42,6 +42,11 @@ class RuleDifference:
     rule: str
     sentence: str
     is_ignored: bool = False
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether a plan reverts it, or keeps mail from it: plans never change or delete an unmanaged rule."""
+        return self.kind not in ("extra", "missing", "changed") or is_ours(self.rule)
 
 
 def differences(live: Live) -> tuple[RuleDifference, ...]:
@@ -112,6 +117,7 @@ def accept(*, because: str, actor: User) -> None:
     with transaction.atomic():
         live_services.store_snapshot(live.rule_set)
         _store()
+        alerts_services.tell_of_drift(live.rule_set.name, (), set())  # over now, not at the next look
         audit_services.record(
             "rules.accepted",
             about=rule_set_subject(live.rule_set.name),
@@ -141,6 +147,7 @@ def ignore(*, key: str, because: str, actor: User) -> None:
                 after={"shown_as_news": False},
                 for_staff=True,
             )
+            _tell_of_rest()
 
 
 def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
@@ -269,6 +276,17 @@ def _refuse(because: str, actor: User) -> None:
 def _last_differences() -> list[dict[str, str]]:
     row = Look.objects.filter(region=settings.AWS_REGION).first()
     return list(row.differences) if row else []
+
+
+def _tell_of_rest() -> None:
+    """After a decision: the alert is over where every difference of the last look is ignored."""
+    ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
+    found = [
+        RuleDifference(each["key"], each["kind"], each["rule"], each["sentence"], is_ignored=each["key"] in ignored)
+        for each in _last_differences()
+    ]
+    active = live_selectors.last_read()
+    alerts_services.tell_of_drift(active.name if active else str(settings.RULE_SET), found, set())
 
 
 def _store(found: Iterable[RuleDifference] = (), *, problem: str = "") -> None:

@@ -25,7 +25,7 @@ from receipt_rules.endpoints.services import (
 from receipt_rules.forwarding.selectors import endpoint_kinds, forwardings_of, is_never_forwarded, rows_of
 from receipt_rules.forwarding.services import ask_again
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.received_mail.selectors import endpoint_health
+from receipt_rules.received_mail.selectors import endpoint_health, failing_endpoints
 
 
 @require_GET
@@ -35,6 +35,7 @@ def list_(request: SignedIn) -> HttpResponse:
     known = forwardings_of(found.object_list)
     waiting = {endpoint.pk for endpoint in found.object_list if known.blocks(endpoint)}
     context = {"page": found, "q": text, "tab": "endpoints", "waiting": waiting}
+    context["failing"] = failing_endpoints([endpoint.pk for endpoint in found.object_list], now=timezone.now())
     context["kinds"] = endpoint_kinds()
     return TemplateResponse(request, template(request, "receipt_rules/endpoints/endpoints.html", "results"), context)
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from accounts.people.selectors import Viewer
 from domains.domain_list.selectors import domains_for
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import ActiveRuleSet, Look
+from receipt_rules.models.live import ActiveRuleSet, Look, RulesAsRead
 from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import RuleSet
@@ -49,15 +49,48 @@ def known_rules() -> RuleSet | None:
 _contents: dict[str, RuleSet] = {}
 
 
-def content_of(snapshot: Snapshot) -> RuleSet:
-    """What is in a row never changes, and may be megabytes: a process keeps the last that it read."""
-    found: RuleSet | None = _contents.get(snapshot.pk)
+def content_of(row: Snapshot | RulesAsRead) -> RuleSet:
+    """The content under a key never changes, and may be megabytes: a process keeps the last that it read."""
+    key = row.pk if isinstance(row, Snapshot) else row.digest
+    found: RuleSet | None = _contents.get(key)
     if found is None:
-        found = load(snapshot.content)
+        if isinstance(row, RulesAsRead) and "content" in row.get_deferred_fields():
+            row.refresh_from_db(fields=("content", "digest"))  # together, as one read stored them
+            key = row.digest
+        found = load(row.content)
         while len(_contents) >= CONTENTS_KEPT:
             _contents.pop(next(iter(_contents), ""), None)  # another thread may be at it too
-        _contents[snapshot.pk] = found
+        _contents[key] = found
     return found
+
+
+@dataclass(frozen=True)
+class LastRead:
+    """The newest successful read of the active rules, whoever made it. `name` is "" where no set was active."""
+
+    name: str
+    at: datetime
+    row: Snapshot | RulesAsRead
+
+    @property
+    def rule_set(self) -> RuleSet:
+        """Read where it is asked for: it may be megabytes."""
+        return content_of(self.row)
+
+
+def read_problem() -> str:
+    """Why the newest read of the rules failed; "" where it succeeded."""
+    row = RulesAsRead.objects.filter(region=settings.AWS_REGION).only("problem").first()
+    return row.problem if row else ""
+
+
+def last_read() -> LastRead | None:
+    """None where the rules were never read. The state that a run or a person left was read too."""
+    row = RulesAsRead.objects.filter(region=settings.AWS_REGION).defer("content").first()
+    kept = last_known()
+    if row is not None and (kept is None or kept.at <= row.read_at):
+        return LastRead(row.name, row.read_at, row)
+    return LastRead(kept.name, kept.at, kept) if kept else None
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
+from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.addresses.selectors import Holders
 from receipt_rules.live import gateway
-from receipt_rules.live.selectors import ReceivingOutage, last_known, receiving_outage
-from receipt_rules.models.live import ActiveRuleSet
+from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, last_known, receiving_outage
+from receipt_rules.models.live import ActiveRuleSet, RulesAsRead
 from receipt_rules.models.runs import OwnRuleSet, Run, Snapshot
 from receipt_rules.planner.core.plans import Sets, digest, dump
 from receipt_rules.planner.core.rules import RuleSet, domain_of
@@ -40,7 +43,7 @@ class Live:
 
 def read_live(*, all_sets: bool = False) -> Live:
     """Read the live rules: one call if a managed set is active, else two or three. Raises AwsProblem."""
-    active = gateway.describe_active_rule_set()
+    active = read_active()
     if active is not None and is_own(active.name):
         names = _all_names() if all_sets else frozenset([active.name])
         return Live(active, Sets(names | {active.name}, active.name), knows_all=all_sets)
@@ -48,6 +51,63 @@ def read_live(*, all_sets: bool = False) -> Live:
     name = _own_among(names)
     rule_set = gateway.describe_rule_set(name) if name in names else RuleSet(name)
     return Live(rule_set, Sets(names, active.name if active else ""), knows_all=True, stranger=active)
+
+
+def read_active() -> RuleSet | None:
+    """The active set, None where none is active; kept for when SES doesn't answer. One call. Raises AwsProblem."""
+    asked_at = timezone.now()
+    try:
+        active = gateway.describe_active_rule_set()
+    except AwsProblem as problem:
+        failed = {"failed_at": asked_at, "problem": str(problem)}
+        RulesAsRead.objects.filter(region=settings.AWS_REGION, read_at__lt=asked_at).update(**failed)
+        raise
+    _keep_read(active or RuleSet(""), asked_at)
+    return active
+
+
+def live_as_read(read: LastRead) -> Live:
+    """What `read_live` would have returned when these rules were read, without the sets that aren't active."""
+    active = read.rule_set
+    if is_own(active.name):
+        return Live(active, Sets(frozenset([active.name]), active.name), knows_all=False)
+    kept = last_known()
+    own = content_of(kept) if kept else RuleSet(str(settings.RULE_SET))
+    names = frozenset([active.name]) if active.name else frozenset()
+    return Live(own, Sets(names, active.name), knows_all=False, stranger=active if active.name else None)
+
+
+_kept: dict[str, tuple[RuleSet, str]] = {}  # by region, the last that this process kept, and its digest
+
+
+def _keep_read(active: RuleSet, asked_at: datetime) -> None:
+    """Its content only where it differs: it may be megabytes. An older read never replaces a newer one."""
+    region = settings.AWS_REGION
+    known = _kept.get(region)
+    is_same = known is not None and known[0].name == active.name and known[0].rules == active.rules
+    mark = known[1] if known and is_same else digest([active.name, *active.rules])
+    _kept[region] = (active, mark)
+    older = RulesAsRead.objects.filter(region=region, read_at__lte=asked_at)
+    if older.filter(digest=mark).update(read_at=asked_at, failed_at=None, problem=""):
+        return
+    fields = {
+        "name": active.name,
+        "read_at": asked_at,
+        "content": dump(replace(active, created=None)),
+        "digest": mark,
+        "rules": len(active.rules),
+        "own_rules": len(active.ours),
+        "own_recipients": sum(len(rule.recipients) for rule in active.ours),
+        "failed_at": None,
+        "problem": "",
+    }
+    if older.update(**fields) or RulesAsRead.objects.filter(region=region).exists():
+        return
+    try:
+        with transaction.atomic():
+            RulesAsRead.objects.create(region=region, **fields)
+    except IntegrityError:  # another process kept the first read at the same moment
+        older.update(**fields)
 
 
 def read_kept(live: Live) -> tuple[RuleSet, ...]:
@@ -58,7 +118,7 @@ def read_kept(live: Live) -> tuple[RuleSet, ...]:
 
 def check_active_set(*, now: datetime) -> ReceivingOutage | None:
     """Which set SES applies, stored for every page: one call. Raises AwsProblem, and what was stored stays."""
-    return note_active_set(gateway.describe_active_rule_set(), now=now)
+    return note_active_set(read_active(), now=now)
 
 
 def note_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage | None:

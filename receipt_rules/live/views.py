@@ -19,8 +19,8 @@ from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import may_operate, may_see_rules, pending_changes
 from receipt_rules.capacity.selectors import Sharing, capacity, forecast, rows_wanted, who_shares
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.selectors import RULES_PER_PAGE, content_of, last_known
-from receipt_rules.live.services import read_live
+from receipt_rules.live.selectors import RULES_PER_PAGE, last_read
+from receipt_rules.live.services import Live, live_as_read, read_live
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
 from receipt_rules.runs.forms import CancelRunForm
 
@@ -94,23 +94,40 @@ def given(data: QueryDict, name: str) -> str:
 
 
 def _context(page: str, text: str) -> dict[str, Any]:
-    """Return the rules from SES, or the last known ones if it doesn't answer."""
-    pending = list(pending_changes())
+    """Return the rules from SES, or as last read if it doesn't answer."""
+    context: dict[str, Any] = {"pending": list(pending_changes())}
     try:
         live = read_live()
     except AwsProblem as problem:
-        known = last_known()
-        shown = content_of(known) if known else None
-        return {"problem": problem, "known": known, "pending": pending, **_shown(shown, page, text)}
+        read = last_read()
+        context |= {"problem": problem, "as_read": read}
+        if read is None:
+            return context
+        live = live_as_read(read)
     found = drift_services.differences(live)
-    return {
+    return context | {
         "live": live,
         "stranger": live.stranger,
         "found": found,
-        "news": [each for each in found if not each.is_ignored],
-        "pending": pending,
+        "news": (news := [each for each in found if not each.is_ignored]),
+        "is_planned": any(each.is_planned for each in news) or _stops_before_ours(live, news),
+        "kept": _not_taken_over(live, news),
         **_shown(live.stranger or live.rule_set, page, text),
     }
+
+
+def _stops_before_ours(live: Live, news: Sequence[drift_services.RuleDifference]) -> bool:
+    """Whether a rule among what differs stops the evaluation in front of a managed one: a plan moves ours before it."""
+    names, rules = {each.rule for each in news}, live.rule_set.rules
+    last = max((place for place, rule in enumerate(rules) if not isinstance(rule, ForeignRule)), default=-1)
+    return any(rule.name in names and rule.enabled and rule.delivery.stops for rule in rules[: last + 1])
+
+
+def _not_taken_over(live: Live, news: Sequence[drift_services.RuleDifference]) -> list[str]:
+    """The unmanaged rules among what differs that no plan can take over: only the SES console deletes them."""
+    names = dict.fromkeys(each.rule for each in news if each.rule)
+    rules = [rule for name in names if (rule := live.rule_set.by_name.get(name))]
+    return [rule.name for rule in rules if isinstance(rule, ForeignRule) and not rule.may_be_taken_over]
 
 
 def _shown(rule_set: RuleSet | None, asked: str, text: str) -> dict[str, Any]:
@@ -146,8 +163,8 @@ def _carried_out(form: CancelRunForm, request: SignedIn) -> bool:
         return False
     try:
         said = _do(request, form.cleaned_data["because"])
-    except Refused as refused:
-        form.add_error(None, str(refused))
+    except (Refused, AwsProblem) as problem:
+        form.add_error(None, str(problem))
         return False
     messages.success(request, said)
     return True

@@ -113,13 +113,15 @@ _RULES = {
     RulesFact.ELSEWHERE: "Another rule catches the mail",
     RulesFact.BOUNCED: "Another rule bounces the mail",
     RulesFact.STOPPED: "Another rule stops the mail",
+    RulesFact.UNSTORED: "Not in the receipt rules yet, and another rule matches without storing the mail",
+    RulesFact.PARTLY: "Another rule stops, bounces or catches the mail of some addresses",
     RulesFact.UNSURE: "Another rule may stop the mail",
 }
 
 
 def mail_path(facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End]) -> tuple[Hop, ...]:
     """Return the five hops of mail. `receiving` is the judgement of `facts`; no `ends` if nothing receives."""
-    is_stored = facts.is_verified and facts.rules in SERVED
+    is_stored = facts.is_verified and facts.rules in (*SERVED, RulesFact.PARTLY)
     stored = HopState.OK if is_stored else HopState.NONE
     return (
         Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),

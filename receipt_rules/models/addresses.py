@@ -18,6 +18,7 @@ def new_catch_all_id() -> str:
     return new_id("all")
 
 
+AT_WORK = (*SERVED, RulesFact.PARTLY, RulesFact.HELD)  # of the name: rules are there, so what is new comes soon
 HOLDABLE = (ReceivingState.REJECTED, ReceivingState.BLOCKED)
 
 
@@ -58,9 +59,15 @@ class Wish(models.Model):
         raise NotImplementedError
 
     @property
+    def spoken(self) -> str:
+        """Whose mail it is, in a sentence."""
+        return str(self)
+
+    @property
     def receiving_facts(self) -> ReceivingFacts:
         """The facts of its name, with what the rules do for this very recipient."""
-        return replace(self.domain.receiving_facts(self.mail_name), rules=RulesFact(self.rules))
+        whole = self.domain.receiving_facts(self.mail_name)
+        return replace(whole, rules=RulesFact(self.rules), whom=self.spoken)
 
     @property
     def receiving(self) -> Receiving:
@@ -69,7 +76,7 @@ class Wish(models.Model):
         if self.rules == RulesFact.HELD and facts.is_verified and own.state in HOLDABLE:
             sentence = f"This {self._meta.verbose_name} receives no mail: our team has rolled back the receipt rules."
             return Receiving(own.name, ReceivingState.HELD, sentence)
-        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in (*SERVED, RulesFact.HELD):
+        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in AT_WORK:
             return Receiving(
                 own.name, ReceivingState.APPLYING, f"This {self._meta.verbose_name} isn't in the receipt rules yet."
             )
@@ -122,6 +129,10 @@ class CatchAll(Wish):
 
     def __str__(self) -> str:
         return f"{'subdomain ' if self.subdomains else ''}catch-all of {self.domain}"
+
+    @property
+    def spoken(self) -> str:
+        return f"the {self}"
 
     @property
     def recipient(self) -> str:

@@ -19,6 +19,31 @@ class Look(models.Model):
         return f"{self.region}, {self.at:%-d %b %Y %H:%M}"
 
 
+class RulesAsRead(models.Model):
+    """The active rules at the last successful read of SES, whoever made it: what is shown while SES doesn't answer.
+
+    `name` is "" where no set was active. It says nothing of what we accept as ours: that is the snapshot's.
+    `failed_at`: when a read failed since, and `problem` why.
+    """
+
+    region = models.CharField(max_length=32, unique=True)
+    name = models.CharField(max_length=64, blank=True)
+    read_at = models.DateTimeField()
+    content = models.JSONField()
+    digest = models.CharField(max_length=64)
+    rules = models.PositiveIntegerField()
+    own_rules = models.PositiveIntegerField()
+    own_recipients = models.PositiveIntegerField()
+    failed_at = models.DateTimeField(null=True)
+    problem = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("region",)
+
+    def __str__(self) -> str:
+        return f"{self.name or 'none'}, {self.read_at:%-d %b %Y %H:%M}"
+
+
 class ActiveRuleSet(models.Model):
     """The rule set that SES applies in a region, read every minute; `name` is "" while none is active.
 

@@ -151,6 +151,10 @@ class Snapshot(models.Model):
     def __str__(self) -> str:
         return f"{self.name}, {self.at:%-d %b %Y %H:%M}"
 
+    @property
+    def foreign_rules(self) -> int:
+        return self.rules - (self.rules if self.own_rules is None else self.own_rules)
+
 
 class RollbackHold(models.Model):
     """What a rollback changed, held from when its run begins until an operator releases it."""

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db.models import Count
 
 from audit.services import Subject
 from domains.models.domains import Domain
@@ -18,6 +19,7 @@ from inbound_admin.lib.errors import AwsMissing, AwsProblem
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.live import selectors as live_selectors
+from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.pipeline import gateway
 from receipt_rules.pipeline.core import (
@@ -38,6 +40,7 @@ KEPT_SECONDS = 60  # ten who look at the page cost one
 PAGES_OF_OBJECTS = 5  # of a thousand objects each
 PAGES_OF_LOG = 10
 MOST_LINES = 50
+MOST_NAMED = 3  # endpoints, in the alert
 ERROR = "ERROR"  # as Lambda's own logger writes the level
 LOST_FOR = timedelta(hours=24)
 OPERATE = "receipt_rules.operate_rules"
@@ -78,8 +81,22 @@ def watch_for_losses(*, now: datetime) -> Health:
     failing = f"Delivery failed {found.failed} times in a day. {TRIED_AGAIN} {_where(found.failing_rules)}"
     _observe("receiving.failing", bool(found.failed), failing, "medium", now)
     errors = int(sum(one.total for one in _functions(now - timedelta(hours=1), now) if one.metric == "Errors"))
-    _observe("function.failing", bool(errors), f"The function failed {errors} times in the last hour.", "medium", now)
+    failed = f"The function failed {errors} times in the last hour. {_refusing(now - timedelta(hours=1))}".strip()
+    _observe("function.failing", bool(errors), failed, "medium", now)
     return found
+
+
+def _refusing(since: datetime) -> str:
+    """Which endpoints' failures are among them: the function fails, and is called again, for each."""
+    rows = ReceivedMail.objects.filter(outcome=DeliveryOutcome.FAILED, reported_at__gte=since, endpoint__isnull=False)
+    counted = rows.values_list("endpoint__name", "customer__name").annotate(number=Count("pk"))
+    named = [f"{name} of {customer} ({_mails(number)})" for name, customer, number in counted.order_by("-number")]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return f"Endpoints that don't accept mail: {', '.join(named[:MOST_NAMED])}{more}." if named else ""
+
+
+def _mails(number: int) -> str:
+    return "1 message" if number == 1 else f"{number:,} messages"
 
 
 def _messages(number: int) -> str:
@@ -101,8 +118,8 @@ def _observe(kind: str, firing: bool, why: str, severity: str, now: datetime) ->
 
 
 def _rules(start: datetime, end: datetime) -> tuple[Series, ...]:
-    latest = live_selectors.last_known()
-    names = live_selectors.content_of(latest).names if latest else ()
+    latest = live_selectors.last_read()
+    names = latest.rule_set.names if latest else ()
     wanted = [(ACTIVE, metric) for metric in RuleMetric] + [(name, metric) for name in names for metric in OF_A_RULE]
     return _measured(wanted, start, end)
 

@@ -221,6 +221,7 @@ def planned(asked: Asked) -> dict[str, Any]:
         "needs_typing": needs_typing(found),
         "broken": newly_broken(made),
         "still_broken": still_broken(made),
+        "kept": [rule.name for rule in made.before.foreign if not rule.may_be_taken_over],
         "foreign": [rule.name for rule in made.before.foreign if rule.may_be_taken_over],
         "old_style": len(old_style(live.rule_set, wanted_now.desired)),
         **_since(live),

@@ -1,5 +1,6 @@
 """The plan page: shows changes to SES receipt rules, approved by digest with a reason."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +14,7 @@ from inbound_admin.lib.errors import AwsProblem, Problem, Refused
 from inbound_admin.lib.http import SignedIn, led_to, template
 from receipt_rules.addresses.selectors import may_operate
 from receipt_rules.jobs import seconds_needed
-from receipt_rules.live.selectors import last_known
+from receipt_rules.live.selectors import last_read
 from receipt_rules.live.views import given, refuse_strangers
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import Approval, Draft
@@ -37,7 +38,8 @@ def detail(request: SignedIn) -> HttpResponse:
     form = ApproveForm(request.POST if request.method == "POST" else None)
     asked, only = read_asked(data), given(data, "only")
     context: dict[str, Any] = {"tab": "plan", "form": form, "may_operate": may_operate(request.user)}
-    context |= {"asked": asked, "only": only, "run_under_way": under_way(), "held": list(holds())}
+    context |= {"same_plan": _query(data).urlencode(), "asked": asked, "only": only}
+    context |= {"run_under_way": under_way(), "held": list(holds())}
     answer = _by_worker if plan_drafts_services.is_large() else _at_once
     found = answer(request, form, asked, only)
     if isinstance(found, HttpResponse):
@@ -58,12 +60,12 @@ def _at_once(request: SignedIn, form: ApproveForm, asked: Asked, only: str) -> d
             return done
         return plan_drafts_services.planned(asked)
     except (Refused, AwsProblem) as problem:
-        return _refused(problem)
+        return _refused(problem) | {"was_approval": request.method == "POST"}
 
 
 def _refused(problem: Problem) -> dict[str, Any]:
     if isinstance(problem, AwsProblem):
-        return {"problem": problem, "known": last_known(), "status": problem.status}
+        return {"problem": problem, "as_read": last_read(), "status": problem.status}
     return {"refused": problem, "status": problem.status}
 
 
@@ -79,7 +81,8 @@ def _by_worker(request: SignedIn, form: ApproveForm, asked: Asked, only: str) ->
     if draft.run:
         return led_to(request, reverse("receipt_rules:run", args=[draft.run]))
     if draft.refused:
-        return _refused(draft.refused) | {"was_approval": draft.approval is not None}
+        again = {"form": ApproveForm(initial=asdict(draft.approval))} if draft.approval else {}
+        return _refused(draft.refused) | again | {"was_approval": draft.approval is not None}
     if draft.is_made:
         return draft.shown
     plan_drafts_services.queue(draft=draft)
@@ -89,11 +92,18 @@ def _by_worker(request: SignedIn, form: ApproveForm, asked: Asked, only: str) ->
 
 def _here(data: QueryDict, draft: Draft) -> str:
     """The page of this draft, with all that its plan was asked for."""
-    query = QueryDict(mutable=True)
-    for name in ASKED_BY:
-        query.setlist(name, data.getlist(name))
+    query = _query(data)
     query["draft"] = draft.id
     return f"{reverse('receipt_rules:plan')}?{query.urlencode()}"
+
+
+def _query(data: QueryDict) -> QueryDict:
+    """What the plan was asked for."""
+    query = QueryDict(mutable=True)
+    for name in ASKED_BY:
+        if values := data.getlist(name):
+            query.setlist(name, values)
+    return query
 
 
 def _release(request: SignedIn) -> HttpResponse:

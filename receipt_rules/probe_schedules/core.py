@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zlib import crc32
 
-from receipt_rules.probes.core import GIVEN_UP, ProbeFacts, StageState, stages
+from receipt_rules.probes.core import NOT_SENT, ProbeFacts, StageState, stages
 
 OFF = "off"
 HOUR = timedelta(hours=1)
@@ -36,7 +36,6 @@ class JudgedProbe:
     sentence: str = ""
 
 
-NOT_SENT = "It hasn't been sent yet."
 NOT_SENT_BECAUSE = "We couldn't send the last test message, so we can't tell whether mail arrives. {why}"
 STOPPED = "The test message to {to} didn't arrive. It stopped at “{stage}”. {why}"
 
@@ -45,7 +44,7 @@ def judge_probe(facts: ProbeFacts, recipient: str, now: datetime) -> JudgedProbe
     """The time runs from the sending. What was not sent, for whatever reason, proves nothing."""
     if facts.outcome == "delivered":
         return JudgedProbe(ProbeVerdict.ARRIVED)
-    if now - (facts.sent_at or facts.asked_at) <= GIVEN_UP and not facts.send_problem:
+    if now - (facts.sent_at or facts.asked_at) <= facts.bound and not facts.send_problem:
         return JudgedProbe(ProbeVerdict.WAITING)
     if not facts.outcome and (facts.send_problem or facts.sent_at is None):
         why = facts.send_problem or NOT_SENT

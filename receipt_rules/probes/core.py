@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 HEADER = "X-Inbound-Admin-Probe"  # receiving/events.py reads it
-GIVEN_UP = timedelta(minutes=15)  # without a report; SES and Lambda take seconds
+GIVEN_UP = timedelta(minutes=5)  # after it was sent, without a report: SES and the function take seconds
 
 
 class StageState(StrEnum):
@@ -18,7 +18,11 @@ class StageState(StrEnum):
 
 @dataclass(frozen=True)
 class ProbeFacts:
-    """What is known of a test message. `mx_leads_here` None: unknown at the last check."""
+    """What is known of a test message. `mx_leads_here` None: unknown at the last check.
+
+    `foreseen`: why the rules, as last read, keep it from being stored ("stopped by rule x"), and `foreseen_at` at which
+    stage. `bound`: how long after it was sent we wait for the function's report.
+    """
 
     asked_at: datetime
     mx_leads_here: bool | None = None
@@ -29,16 +33,38 @@ class ProbeFacts:
     handled_at: datetime | None = None
     outcome: str = ""
     problem: str = ""
+    foreseen: str = ""
+    foreseen_at: str = ""
+    bound: timedelta = GIVEN_UP
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether the report should have come."""
+        return not self.handled_at and now - (self.sent_at or self.asked_at) > self.bound
 
 
 @dataclass(frozen=True)
 class ProbeStage:
+    """`at` is never before the message was asked for."""
+
     name: str
     state: StageState
     at: datetime | None = None
     sentence: str = ""
 
 
+@dataclass(frozen=True)
+class ProbeWord:
+    """The verdict in the list and above the stages; `sentence` is "" where the stages say all."""
+
+    word: str
+    tone: str
+    icon: str
+    sentence: str = ""
+
+
+MX_BEFORE = "It pointed to SES at our last DNS check, before this message was requested."
+NOT_SENT = "It hasn't been sent yet."
+EXPECTED = "We don't expect it to arrive: by the rules as last read, it's {why}."
 NO_MX = "The MX record didn't point to SES at our last check. Publish it first."
 UNKNOWN_MX = "Our last check couldn't tell where the MX record points."
 LATE = (
@@ -51,6 +77,27 @@ OUTCOMES = {
     "held": "It's kept in the S3 bucket.",
     "unrouted": "This address has no active endpoint.",
 }
+
+
+def probe_word(facts: ProbeFacts, now: datetime) -> ProbeWord:
+    if facts.outcome == "delivered":
+        return ProbeWord("Delivered", "good", "check-circle")
+    if facts.outcome:
+        return ProbeWord("Not delivered", "warn", "exclamation-triangle")
+    if facts.send_problem:
+        return ProbeWord("Rejected", "bad", "x-circle")
+    if not facts.is_late(now):
+        expected = EXPECTED.format(why=facts.foreseen) if facts.foreseen else ""
+        return ProbeWord("Pending", "todo", "clock", expected)
+    if facts.sent_at is None:
+        return ProbeWord("Not sent", "bad", "x-circle", NOT_SENT)
+    return ProbeWord("Not received", "bad", "x-circle", _not_received(facts))
+
+
+def _not_received(facts: ProbeFacts) -> str:
+    minutes = max(1, round(facts.bound.total_seconds() / 60))
+    within = f"Not received within {minutes} minute{'' if minutes == 1 else 's'}"
+    return f"{within}: {facts.foreseen}." if facts.foreseen else f"{within}."
 
 
 def stages(facts: ProbeFacts, now: datetime) -> tuple[ProbeStage, ...]:
@@ -69,37 +116,56 @@ def _behind(stage: ProbeStage) -> ProbeStage:
 
 def is_over(facts: ProbeFacts, now: datetime) -> bool:
     """Whether looking again would show nothing new soon."""
-    return facts.outcome == "delivered" or bool(facts.send_problem) or now - facts.asked_at > GIVEN_UP
+    is_old = now - (facts.sent_at or facts.asked_at) > facts.bound
+    return facts.outcome == "delivered" or bool(facts.send_problem) or is_old
 
 
 def _mx(facts: ProbeFacts) -> ProbeStage:
     """Mail that arrived has found its way, whatever our last look said."""
-    if facts.mx_leads_here or facts.handled_at:
-        return ProbeStage("MX seen", StageState.DONE, facts.mx_seen_at or facts.received_at)
+    seen = facts.mx_seen_at if facts.mx_seen_at and facts.mx_seen_at >= facts.asked_at else None
+    if facts.handled_at:
+        return ProbeStage("MX seen", StageState.DONE, seen or _after(facts.received_at, facts))
+    if facts.mx_leads_here:
+        return ProbeStage("MX seen", StageState.DONE, seen, "" if seen else MX_BEFORE)
     if facts.mx_leads_here is None:
-        return ProbeStage("MX seen", StageState.UNKNOWN, facts.mx_seen_at, UNKNOWN_MX)
-    return ProbeStage("MX seen", StageState.STOPPED, facts.mx_seen_at, NO_MX)
+        return ProbeStage("MX seen", StageState.UNKNOWN, seen, UNKNOWN_MX)
+    return ProbeStage("MX seen", StageState.STOPPED, seen, NO_MX)
+
+
+def _after(at: datetime | None, facts: ProbeFacts) -> datetime | None:
+    """Two clocks differ: nothing happens to a message before it is asked for."""
+    return max(at, facts.asked_at) if at else None
 
 
 def _through_ses(facts: ProbeFacts, now: datetime) -> tuple[ProbeStage, ...]:
-    names = ("Accepted", "Rule", "Stored")
+    names = ("Accepted", "Rule", "Stored", "Handler")
     if facts.handled_at:
-        passed = tuple(ProbeStage(name, StageState.DONE, facts.received_at) for name in names)
-        return (*passed, ProbeStage("Handler", StageState.DONE, facts.handled_at))
-    state = StageState.UNKNOWN if now - facts.asked_at > GIVEN_UP else StageState.WAITING
+        passed = tuple(ProbeStage(name, StageState.DONE, _after(facts.received_at, facts)) for name in names[:3])
+        return (*passed, ProbeStage("Handler", StageState.DONE, _after(facts.handled_at, facts)))
     if facts.send_problem:
-        first = ProbeStage("Accepted", StageState.STOPPED, facts.sent_at, facts.send_problem)
-        return (first, *(ProbeStage(name, StageState.UNKNOWN) for name in ("Rule", "Stored", "Handler")))
-    middle = tuple(ProbeStage(name, state) for name in names)
-    late = state is StageState.UNKNOWN
-    return (*middle, ProbeStage("Handler", StageState.STOPPED if late else state, None, LATE if late else ""))
+        return _stopped_at("Accepted", facts.send_problem, facts.sent_at)
+    if not facts.is_late(now):
+        return tuple(ProbeStage(name, StageState.WAITING) for name in names)
+    if facts.sent_at is None:
+        return _stopped_at("Accepted", NOT_SENT)
+    if facts.foreseen:
+        return _stopped_at(facts.foreseen_at, _not_received(facts))
+    return _stopped_at("Handler", f"{_not_received(facts)} {LATE}")
+
+
+def _stopped_at(name: str, sentence: str, at: datetime | None = None) -> tuple[ProbeStage, ...]:
+    """Of what is before and behind it nothing is known."""
+    return tuple(
+        ProbeStage(each, StageState.STOPPED, at, sentence) if each == name else ProbeStage(each, StageState.UNKNOWN)
+        for each in ("Accepted", "Rule", "Stored", "Handler")
+    )
 
 
 def _delivered(facts: ProbeFacts) -> ProbeStage:
     if facts.outcome == "delivered":
-        return ProbeStage("Delivered", StageState.DONE, facts.handled_at)
+        return ProbeStage("Delivered", StageState.DONE, _after(facts.handled_at, facts))
     if facts.outcome:
-        said = OUTCOMES.get(facts.outcome, "")
-        return ProbeStage("Delivered", StageState.STOPPED, facts.handled_at, f"{said} {facts.problem}".strip())
+        said = f"{OUTCOMES.get(facts.outcome, '')} {facts.problem}".strip()
+        return ProbeStage("Delivered", StageState.STOPPED, _after(facts.handled_at, facts), said)
     stopped = bool(facts.send_problem)
     return ProbeStage("Delivered", StageState.UNKNOWN if stopped else StageState.WAITING)

@@ -1,12 +1,17 @@
 """Test messages as a viewer may see them."""
 
 from dataclasses import fields
+from datetime import timedelta
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
+from receipt_rules.live.selectors import last_read
 from receipt_rules.models.probes import MailProbe
+from receipt_rules.planner.core import matching
+from receipt_rules.planner.core.matching import RecipientFate
 from receipt_rules.probes.core import ProbeFacts
 
 
@@ -21,5 +26,29 @@ def probes_for(viewer: Viewer) -> QuerySet[MailProbe]:
     return rows if supports_everyone(viewer) else rows.filter(customer__in=customers_for(viewer))
 
 
-def facts_of_probe(probe: MailProbe) -> ProbeFacts:
-    return ProbeFacts(**{field.name: getattr(probe, field.name) for field in fields(ProbeFacts)})
+def facts_of_probe(probe: MailProbe, *, names_rules: bool = False) -> ProbeFacts:
+    """Of one that wasn't reported yet, with what the rules as last read do with it. Customers see no rule's name."""
+    known = {field.name: getattr(probe, field.name) for field in fields(ProbeFacts) if hasattr(probe, field.name)}
+    bound = timedelta(minutes=settings.TEST_MESSAGE_MINUTES)
+    is_open = not (probe.handled_at or probe.send_problem)
+    stage, why = _foreseen(probe.recipient, names_rules=names_rules) if is_open else ("", "")
+    return ProbeFacts(**known, foreseen=why, foreseen_at=stage, bound=bound)
+
+
+def _foreseen(recipient: str, *, names_rules: bool) -> tuple[str, str]:
+    read = last_read()
+    if read is None:
+        return "", ""
+    routing = matching.route(read.rule_set.rules, [recipient])
+    fate = routing.fates[recipient]
+    bouncing = next((each.rule.name for each in routing.fired if each.rule.delivery.bounces), "")
+    rules = {RecipientFate.LOST: routing.stopped_by, RecipientFate.BOUNCED: bouncing}
+    name = rules.get(fate, "")
+    by = f"rule {name}" if name and names_rules else "another receipt rule"
+    if fate is RecipientFate.REJECTED:
+        return "Accepted", "rejected by SES, because no receipt rule matches it"
+    if fate is RecipientFate.BOUNCED:
+        return "Rule", f"bounced by {by}"
+    if fate is RecipientFate.LOST:
+        return "Rule", f"stopped by {by} before a rule stores it" if name else "accepted by SES, but no rule stores it"
+    return "", ""

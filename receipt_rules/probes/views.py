@@ -10,7 +10,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
-from receipt_rules.probes.core import is_over, stages
+from receipt_rules.addresses.selectors import may_see_rules
+from receipt_rules.probes.core import is_over, probe_word, stages
 from receipt_rules.probes.selectors import facts_of_probe, probes_for
 from receipt_rules.probes.services import ask_for_probe
 
@@ -30,8 +31,11 @@ def list_(request: SignedIn) -> HttpResponse:
         else:
             messages.success(request, "Test message requested.")
             return redirect("receipt_rules:probe", made.pk)
+    page, now, names_rules = page_of(probes_for(request.user), request, 20), timezone.now(), may_see_rules(request.user)
+    facts = [(probe, facts_of_probe(probe, names_rules=names_rules)) for probe in page.object_list]
     context = {
-        "page": page_of(probes_for(request.user), request, 20),
+        "page": page,
+        "rows": [(probe, probe_word(told, now)) for probe, told in facts],
         "recipient": recipient,
         "problem": problem,
         "tab": "received",
@@ -42,6 +46,11 @@ def list_(request: SignedIn) -> HttpResponse:
 @require_GET
 def detail(request: SignedIn, probe_id: str) -> HttpResponse:
     probe = get_object_or_404(probes_for(request.user), pk=probe_id)
-    facts, now = facts_of_probe(probe), timezone.now()
-    context = {"probe": probe, "stages": stages(facts, now), "is_over": is_over(facts, now)}
+    facts, now = facts_of_probe(probe, names_rules=may_see_rules(request.user)), timezone.now()
+    context = {
+        "probe": probe,
+        "verdict": probe_word(facts, now),
+        "stages": stages(facts, now),
+        "is_over": is_over(facts, now),
+    }
     return TemplateResponse(request, template(request, "receipt_rules/probes/probe.html", "probe"), context)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from domains.receiving.core import RulesFact
 from receipt_rules.planner.core.desired import Desired
-from receipt_rules.planner.core.rules import S3, AnyRule, Bounce, ForeignRule, RuleDelivery
+from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, RuleDelivery
 
 # The best of several addresses at a name speaks for the name: mail for some of them arrives. What a rollback took out
 # arrived before, so it comes first: nobody misses it less because another address at the name still receives.
@@ -14,12 +14,14 @@ _BEST = (
     RulesFact.COPIED,
     RulesFact.UNSURE,
     RulesFact.WAITING,
+    RulesFact.UNSTORED,
     RulesFact.NOT_SET_UP,
     RulesFact.HALTED,
     RulesFact.ELSEWHERE,
     RulesFact.BOUNCED,
     RulesFact.STOPPED,
 )
+_KEPT_FROM_US = {RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE}
 
 
 def fate(covering: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
@@ -28,7 +30,7 @@ def fate(covering: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
         return RulesFact.WAITING
     taken = unsure = False
     for rule in covering:
-        if any(isinstance(action, Bounce) for action in rule.delivery.reached):
+        if rule.delivery.bounces:
             return RulesFact.BOUNCED
         if _places(rule.delivery) >= _places(wanted):
             return RulesFact.UNSURE if unsure else RulesFact.COPIED if taken else RulesFact.CARRIED
@@ -36,12 +38,15 @@ def fate(covering: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
             taken, unsure = taken or rule.delivery.delivers, unsure or rule.delivery.may_stop
         if rule.delivery.stops:
             return RulesFact.ELSEWHERE if taken else RulesFact.STOPPED
-    return RulesFact.ELSEWHERE if taken else RulesFact.WAITING
+    if taken:
+        return RulesFact.ELSEWHERE
+    is_accepted = bool(covering) and not any(rule.delivery.delivers for rule in covering)
+    return RulesFact.UNSTORED if is_accepted else RulesFact.WAITING
 
 
 def held_fact(found: RulesFact, *, is_held: bool) -> RulesFact:
     """What no rule takes while a rollback holds it was taken out by the rollback; it does not come by itself."""
-    return RulesFact.HELD if is_held and found is RulesFact.WAITING else found
+    return RulesFact.HELD if is_held and found in (RulesFact.WAITING, RulesFact.UNSTORED) else found
 
 
 def serving(recipient: str, desired: Desired) -> str:
@@ -61,7 +66,11 @@ def delivery_of(recipient: str, desired: Desired) -> RuleDelivery | None:
 
 
 def best(found: Iterable[RulesFact]) -> RulesFact:
-    return min(found, key=_BEST.index, default=RulesFact.NOTHING)
+    """Of the addresses at one name. PARTLY where some are carried, and another rule keeps others from us."""
+    facts = set(found)
+    if facts & {RulesFact.CARRIED, RulesFact.COPIED} and facts & _KEPT_FROM_US:
+        return RulesFact.PARTLY
+    return min(facts, key=_BEST.index, default=RulesFact.NOTHING)
 
 
 def _places(delivery: RuleDelivery) -> frozenset[tuple[str, str]]:

@@ -18,6 +18,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsDenied, AwsMissing, AwsProblem, Refused
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live.core import block_everybody
+from receipt_rules.live.selectors import last_read
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.mail_manager.services import check_mail_manager
 from receipt_rules.models.runs import PendingChange, Run, RunState
@@ -42,6 +43,7 @@ from receipt_rules.receiving_stack.services import stack_findings
 MOST_LOOKED_AT = 10  # of each kind: the page waits for them
 LOOK_ALLOWED = "Give our credentials the permissions listed in the README, then check again."
 ROLE = "Set RECEIVING_BUCKET_ROLE to a role that SES can assume, or use a bucket in a region where SES receives mail."
+NO_RULES = "It depends on the receipt rules, which we couldn't read."
 UNCLEAR = "has conditions that we can't evaluate."
 TRIED = "SES tests it whenever a rule is written; the run shows its response."
 _Look = Callable[[str, RuleSet], SetupFinding]
@@ -192,15 +194,19 @@ def check_receiving() -> tuple[SetupFinding, ...]:
         return (region,)
     try:
         live = read_live()
-    except AwsProblem as problem:
-        return (region, SetupFinding("Rule set", SetupVerdict.COULD_NOT_TELL, str(problem)))
-    places = look_at_places(live.rule_set)
+        rule_set, of_set, of_keys = live.rule_set, _rule_set(live), _keys(live)
+    except AwsProblem as problem:  # each requirement stays listed, and what doesn't depend on the rules is checked
+        read = last_read()
+        rule_set = read.rule_set if read else RuleSet(str(settings.RULE_SET))
+        of_set = SetupFinding("Rule set", SetupVerdict.COULD_NOT_TELL, str(problem))
+        of_keys = SetupFinding("Encryption", SetupVerdict.COULD_NOT_TELL, NO_RULES)
+    places = look_at_places(rule_set)
     return (
         region,
-        _rule_set(live),
+        of_set,
         *places,
         *stack_findings(),
-        _keys(live),
+        of_keys,
         _ip_filters(),
         *_tls(),
         *check_mail_manager(),

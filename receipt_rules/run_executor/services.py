@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
+from inbound_admin.lib.aws import QUOTA_STEP
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from receipt_rules.addresses.selectors import Holders, holder_of
 from receipt_rules.live import gateway as live_gateway
@@ -75,7 +76,10 @@ def may_have_been_done(problem: AwsProblem) -> bool:
 
 
 def explained(problem: AwsProblem) -> str:
-    return f"{problem.in_full} {REPAIRS.get(problem.aws_code, '')}".strip()
+    """With one next step: SES raises no quota of receipt rules, so ours replaces the general one."""
+    repair = REPAIRS.get(problem.aws_code, "")
+    said = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
+    return f"{said} {repair}".strip()
 
 
 class Stopped(Exception):
@@ -91,7 +95,7 @@ class RunExecutor:
         self.activation = next((step for step in self.steps if isinstance(step, Activate)), None)
         self.target = self.steps[-1].rule_set
         self._known: dict[str, RuleSet] = {}
-        self._active = active or live_gateway.describe_active_rule_set()
+        self._active = active or live_services.read_active()
         if self._active is not None:
             self._known[self._active.name] = self._active
         self._refuse_active(self._active)
@@ -238,7 +242,7 @@ class RunExecutor:
 
     def read_back(self) -> tuple[RuleSet, tuple[str, ...]]:
         """The active set at the end, and the names of touched rules that are not as we left them."""
-        after = live_gateway.describe_active_rule_set()
+        after = live_services.read_active()
         if after is None or after.name != self.target:
             raise Stopped(f"The rule set {self.target} is no longer active. Someone else changed this.")
         expected = self._known.get(self.target, after).by_name
@@ -306,7 +310,7 @@ class RunExecutor:
 
     def _activate(self, step: Activate) -> bool:
         """SES replaces the active set silently, so it is read once more, and so is what takes its place."""
-        active = live_gateway.describe_active_rule_set()
+        active = live_services.read_active()
         self._refuse_active(active)
         if active is not None and active.name == step.rule_set:
             return False

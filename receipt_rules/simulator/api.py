@@ -10,7 +10,6 @@ from inbound_admin.lib.api.values import In, Out, Text
 from receipt_rules.live.api import rules_viewer
 from receipt_rules.live.services import read_live
 from receipt_rules.planner.core.matching import RuleOutcome, why_not
-from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.route_lookup.selectors import Route
 from receipt_rules.simulator import services
 
@@ -41,13 +40,17 @@ class MailHostOut(Out):
 
 
 class RecipientOut(Out):
-    """`because`: address, label, domain, subdomain, off or nobody."""
+    """`because`: address, label, domain, subdomain, off or nobody.
+
+    `fate`: stored, rejected (550: no rule matches), bounced, or lost (SES accepts it, and nothing stores it).
+    """
 
     recipient: str
     because: str
     customer_id: str | None
     endpoint_id: str | None
     taken_by: list[str]
+    fate: str
 
 
 class StoredOut(Out):
@@ -70,8 +73,7 @@ class SimulationOut(Out):
 def simulate_message(request: HttpRequest, asked: EnvelopeAsked) -> SimulationOut:
     """Simulate against the live rules and DNS. Nothing is changed or sent."""
     rules_viewer(request)
-    live = read_live()
-    active = live.rule_set if live.is_active else live.stranger or RuleSet("")
+    active = read_live().active
     found = services.simulate(envelope=asked.recipients, live=active)
     routing = found.routing
     return SimulationOut(
@@ -95,6 +97,7 @@ def _recipient(route: Route, found: services.Simulation) -> RecipientOut:
         because=route.because,
         customer_id=route.customer or None,
         endpoint_id=route.endpoint.pk if route.endpoint else None,
+        fate=found.routing.fates[route.recipient],
         taken_by=[rule.name for rule in found.routing.taken_by.get(route.recipient, ())],
     )
 

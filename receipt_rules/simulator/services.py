@@ -18,7 +18,7 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import endpoints_of, expectation_subject, holder_of
 from receipt_rules.forwarding.selectors import is_never_forwarded
-from receipt_rules.live.selectors import content_of, last_known
+from receipt_rules.live.selectors import last_read
 from receipt_rules.mail_path.core import Hop
 from receipt_rules.mail_path.selectors import path_of_route
 from receipt_rules.models.endpoints import Endpoint
@@ -180,6 +180,7 @@ def _refuse(actor: User) -> None:
 
 
 NOT_YOURS = "This isn't an address at one of your domains."
+NOBODYS = "None of your addresses or catch-alls receives this mail, and another receipt rule matches it."
 NO_ADDRESS = "None of your addresses or catch-alls receives this mail. SES rejects it once the MX record points here."
 
 
@@ -203,8 +204,8 @@ class OwnSimulation:
 def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:
     """By the DNS as it is now and the rules as they were last read. Another customer's address is nobody's."""
     own = {domain.name: domain for domain in domains_for(viewer)}
-    known, now = last_known(), wanted()
-    rules = content_of(known) if known else RuleSet("")
+    read, now = last_read(), wanted()
+    rules = read.rule_set if read else RuleSet("")
     return tuple(_one(text, own, now, rules) for text in asked)
 
 
@@ -219,12 +220,14 @@ def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) ->
     (route,) = route_lookup([recipient])
     facts = replace(
         domain.receiving_facts(domain_of(recipient)),
+        whom=recipient,
         mx=_leads(domain_of(recipient), domain.region),
         rules=_rules(recipient, route, domain, now, rules),
     )
     found = judge(facts)
     if facts.rules is RulesFact.NOTHING:
-        found = replace(found, sentence=NO_ADDRESS)
+        is_accepted = any(rule.enabled and matching.match(rule, recipient) for rule in rules.rules)
+        found = replace(found, sentence=NOBODYS if is_accepted else NO_ADDRESS)
     return OwnSimulation(recipient, receiving=found, route=route, hops=path_of_route(facts, found, route))
 
 

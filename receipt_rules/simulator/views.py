@@ -14,11 +14,11 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, template
 from receipt_rules.addresses.selectors import expectations, may_operate, may_see_rules
 from receipt_rules.expectations.selectors import broken_expectations
-from receipt_rules.live.selectors import content_of, last_known
+from receipt_rules.live.selectors import last_read
 from receipt_rules.live.services import read_live
 from receipt_rules.live.views import given, refuse_strangers
 from receipt_rules.models.expectations import Expected
-from receipt_rules.planner.core.matching import RuleOutcome, why_not
+from receipt_rules.planner.core.matching import RecipientFate, RuleOutcome, why_not
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.simulator import services
 from receipt_rules.simulator.forms import ExpectationForm
@@ -61,12 +61,11 @@ def _own(request: SignedIn) -> HttpResponse:
 def _simulated(text: str, *, together: bool) -> dict[str, Any]:
     context: dict[str, Any] = {}
     try:
-        rules = read_live()
-        active = rules.rule_set if rules.is_active else rules.stranger or RuleSet("")
+        active = read_live().active
     except AwsProblem as problem:
-        known = last_known()
-        context = {"problem": problem, "known": known}
-        active = content_of(known) if known else RuleSet("")
+        read = last_read()
+        context = {"problem": problem, "as_read": read}
+        active = read.rule_set if read else RuleSet("")
     context |= {"active": active, "broken": [each.sentence for each in broken_expectations(active)]}
     asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
     messages_asked = [asked] if together and asked else [[each] for each in asked]
@@ -86,9 +85,17 @@ def _one(envelope: list[str], active: RuleSet) -> dict[str, Any]:
 def _rules(found: Simulation) -> list[dict[str, Any]]:
     """Each rule in its order; one that does not match says for the first recipient why."""
     return [
-        {"outcome": outcome, "number": number, "why": _why(outcome)}
+        {"outcome": outcome, "number": number, "why": _why(outcome), "stops": _stops(number, found)}
         for number, outcome in enumerate(found.routing.outcomes, start=1)
     ]
+
+
+def _stops(number: int, found: Simulation) -> str:
+    """Whether its Stop keeps "mail" from being stored, or only "later" rules from running; "" where it has none."""
+    outcome = found.routing.outcomes[number - 1]
+    if not outcome.fired or not outcome.rule.delivery.stops:
+        return ""
+    return "mail" if RecipientFate.LOST in found.routing.fates.values() else "later"
 
 
 def _why(outcome: RuleOutcome) -> str:

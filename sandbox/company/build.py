@@ -203,6 +203,7 @@ def _today(host: ControlClient, clock: Past) -> None:
     host.tick()
     domains.check_due()
     domains.look_in_passing()
+    mail.look_for_drift()  # so that the rules were read in the last minutes
     host.fail_sink(mail.FAILING, 1000)
     messages.send(host, [messages.HELD, *messages.of_day(0), messages.FAILING])
     _tell()

@@ -1,6 +1,6 @@
 """Rows of receiving for tests, and what the sandbox's Amazon says of its rules."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -73,14 +73,21 @@ def taken(address: str) -> int:
     return len(matching.taking(live().rules, address))
 
 
-def foreign_rule(name: str, recipients: Iterable[str], *, rule_set: str, create_set: bool = False) -> None:
-    """As another client writes it."""
+def foreign_rule(
+    name: str,
+    recipients: Iterable[str],
+    *,
+    rule_set: str = "inbound-mail",
+    create_set: bool = False,
+    actions: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """As another client writes it, in front of all; without `actions` it stores in our bucket."""
     client = aws.client("ses")
     if create_set:
         client.create_receipt_rule_set(RuleSetName=rule_set)
         client.set_active_receipt_rule_set(RuleSetName=rule_set)
-    actions = [{"S3Action": {"BucketName": "inbound-mail", "ObjectKeyPrefix": f"{name}/"}}]
-    rule = {"Name": name, "Enabled": True, "Recipients": list(recipients), "Actions": actions, "ScanEnabled": True}
+    does = [*actions] or [{"S3Action": {"BucketName": "inbound-mail", "ObjectKeyPrefix": f"{name}/"}}]
+    rule = {"Name": name, "Enabled": True, "Recipients": list(recipients), "Actions": does, "ScanEnabled": True}
     client.create_receipt_rule(RuleSetName=rule_set, Rule=rule)
 
 

@@ -128,6 +128,26 @@ def test_without_the_company_the_steps_say_what_is_gone(client: Client) -> None:
     assert "This account is not here any more" in page
 
 
+def test_a_step_that_was_done_is_not_called_deleted() -> None:
+    def step() -> tour.ShownStep:
+        shown = next(each for each in tour.roles_shown() if each.role.key == "operator")
+        return next(each for each in shown.steps if each.step.of == ("the", "difference"))
+
+    assert not step().is_done
+    now = timezone.now()
+    Difference.objects.create(
+        region="eu-west-1",
+        area="rules",
+        kind="harmful",
+        key="k",
+        subject="s",
+        first_seen_at=now,
+        last_seen_at=now,
+        gone_at=now,
+    )
+    assert (step().url, step().is_done) == ("", True)
+
+
 def test_ones_own_role_comes_first() -> None:
     assert tour.roles_shown()[0].role.key == "customer"
     assert tour.roles_shown(first="sam@inbound-admin.example")[0].role.key == "support"

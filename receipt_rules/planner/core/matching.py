@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
-from receipt_rules.planner.core.rules import Action, AnyRule, RuleDelivery, Stop, covering, domain_of, is_address
+from receipt_rules.planner.core.rules import (
+    Action,
+    AnyRule,
+    RuleDelivery,
+    Stop,
+    covering,
+    domain_of,
+    is_address,
+)
 
 
 class Because(StrEnum):
@@ -27,6 +35,19 @@ _SENTENCES = {
     Because.SUBDOMAIN: "{entry} is a recipient. It covers every subdomain.",
     Because.EVERYBODY: "The rule has no recipient condition, so it applies to all recipients.",
 }
+
+
+class RecipientFate(StrEnum):
+    """What becomes of one recipient's mail, in the words of `domains.receiving`.
+
+    REJECTED: no rule matches, and SES answers 550. BOUNCED: by a Bounce action. LOST: SES accepts it, since a rule
+    matches, and nothing stores it; the sender is told nothing.
+    """
+
+    STORED = "stored"
+    REJECTED = "rejected"
+    BOUNCED = "bounced"
+    LOST = "lost"
 
 
 @dataclass(frozen=True)
@@ -95,6 +116,22 @@ class RoutingResult:
             recipient: tuple(
                 each.rule for each in taking if any(match.recipient == recipient for match in each.matches)
             )
+            for recipient in self.envelope
+        }
+
+    @cached_property
+    def fates(self) -> dict[str, RecipientFate]:
+        """Of each recipient. A rule that matches but isn't evaluated makes SES accept the mail all the same."""
+        matched = {match.recipient for each in self.outcomes if each.rule.enabled for match in each.matches}
+        bounced = {match.recipient for each in self.fired if each.rule.delivery.bounces for match in each.matches}
+        return {
+            recipient: RecipientFate.REJECTED
+            if recipient not in matched
+            else RecipientFate.BOUNCED
+            if recipient in bounced
+            else RecipientFate.STORED
+            if self.taken_by[recipient]
+            else RecipientFate.LOST
             for recipient in self.envelope
         }
 
@@ -191,8 +228,8 @@ def _because(entry: str, recipient: str) -> Because:
 def _flags(routing: RoutingResult) -> Iterable[str]:
     if routing.is_rejected:
         yield "No rule matches: SES rejects the message."
-    elif routing.unserved:
-        yield _unserved(routing)
+    else:
+        yield from _not_stored(routing)
     for recipient in routing.stored_twice:
         names = " and ".join(rule.name for rule in routing.taken_by[recipient])
         yield f"Mail for {recipient} is stored and processed more than once: by {names}."
@@ -200,12 +237,20 @@ def _flags(routing: RoutingResult) -> Iterable[str]:
         yield from _flags_of(outcome)
 
 
-def _unserved(routing: RoutingResult) -> str:
-    names = ", ".join(routing.unserved)
-    others = "" if routing.unserved == routing.envelope else " The other recipients aren't affected."
-    if routing.stopped_by:
-        return f"Mail for {names} is accepted by no rule: {routing.stopped_by} stops it.{others}"
-    return f"No rule receives mail for {names}.{others}"
+def _not_stored(routing: RoutingResult) -> Iterable[str]:
+    """The worst first: what is lost without a word."""
+    stopper = f"{routing.stopped_by} stops it before a rule stores it" if routing.stopped_by else "no rule stores it"
+    bouncing = ", ".join(each.rule.name for each in routing.fired if each.rule.delivery.bounces)
+    sentences = {
+        RecipientFate.LOST: f"is lost: SES accepts it, but {stopper}. Senders get no bounce.",
+        RecipientFate.BOUNCED: f"bounces: {bouncing} returns it to its senders.",
+        RecipientFate.REJECTED: "is rejected by SES: no rule matches.",
+    }
+    for fate, sentence in sentences.items():
+        names = [recipient for recipient, found in routing.fates.items() if found is fate]
+        others = "" if len(names) == len(routing.envelope) else " The other recipients aren't affected."
+        if names:
+            yield f"Mail for {', '.join(names)} {sentence}{others}"
 
 
 def _flags_of(outcome: RuleOutcome) -> Iterable[str]:

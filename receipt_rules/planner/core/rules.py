@@ -165,6 +165,10 @@ class RuleDelivery:
         return any(isinstance(action, _DELIVERING) for action in self.reached)
 
     @cached_property
+    def bounces(self) -> bool:
+        return any(isinstance(action, Bounce) for action in self.reached)
+
+    @cached_property
     def stops(self) -> bool:
         """Whether it surely ends the evaluation."""
         return any(isinstance(action, Stop) for action in self.actions)

@@ -49,14 +49,52 @@ def test_the_mx_is_never_asked_for_while_nothing_would_take_the_mail(facts: Rece
         assert judge(replace(coming, mx=Mx.HERE)).state in (ReceivingState.LIVE, ReceivingState.COPIED)
 
 
-@pytest.mark.parametrize(
-    "rules", [RulesFact.NOTHING, RulesFact.WAITING, RulesFact.NOT_SET_UP, RulesFact.BOUNCED, RulesFact.STOPPED]
-)
+@pytest.mark.parametrize("rules", [RulesFact.NOTHING, RulesFact.WAITING, RulesFact.NOT_SET_UP, RulesFact.HALTED])
 def test_an_mx_that_leads_here_with_nothing_behind_it_is_red(rules: RulesFact) -> None:
     found = judge(replace(READY, rules=rules))
     assert found.state is ReceivingState.REJECTED
     assert found.is_red
     assert found.sentence.startswith("SES rejects all mail for shop.com: ")
+
+
+ADDRESS = replace(READY, whom="press@shop.com")
+
+
+@pytest.mark.parametrize(
+    ("rules", "state", "says"),
+    [
+        (RulesFact.WAITING, ReceivingState.REJECTED, "SES rejects {all}mail for {whom}: "),
+        (RulesFact.BOUNCED, ReceivingState.BOUNCED, "Mail for {whom} bounces: "),
+        (RulesFact.STOPPED, ReceivingState.LOST, "Mail for {whom} is lost: SES accepts it, "),
+        (RulesFact.UNSTORED, ReceivingState.LOST, "Mail for {whom} is lost: SES accepts it, "),
+    ],
+)
+def test_rejected_bounced_and_lost_are_three_things_and_said_of_whom_they_are_true(
+    rules: RulesFact, state: ReceivingState, says: str
+) -> None:
+    for facts, all_, whom in ((READY, "all ", "shop.com"), (ADDRESS, "", "press@shop.com")):
+        found = judge(replace(facts, rules=rules))
+        assert found.state is state
+        assert found.sentence.startswith(says.format(all=all_, whom=whom))
+        assert found.is_red
+
+
+@given(FACTS)
+def test_rejection_is_never_said_of_mail_that_ses_accepts(facts: ReceivingFacts) -> None:
+    accepted = (RulesFact.STOPPED, RulesFact.UNSTORED, RulesFact.PARTLY, RulesFact.ELSEWHERE, RulesFact.BOUNCED)
+    found = judge(replace(facts, rules=facts.rules if facts.rules in accepted else RulesFact.STOPPED))
+    if facts.is_verified and facts.is_wanted:
+        assert found.state is not ReceivingState.REJECTED
+        assert "reject" not in found.sentence
+
+
+def test_where_some_addresses_are_kept_from_us_the_whole_name_is_not_called_lost_and_keeps_its_mx() -> None:
+    partly = replace(READY, rules=RulesFact.PARTLY)
+    assert judge(partly).state is ReceivingState.PARTLY_LOST
+    assert judge(partly).sentence.startswith("Mail for some addresses at shop.com doesn't arrive: ")
+    assert is_asked(partly)
+    assert not is_asked(replace(partly, mx=Mx.ELSEWHERE))
+    assert judge(replace(partly, mx=Mx.ELSEWHERE)).state is ReceivingState.BLOCKED
 
 
 def test_the_customer_is_told_to_add_an_address_where_none_is_behind_the_mx() -> None:

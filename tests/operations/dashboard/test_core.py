@@ -96,14 +96,31 @@ def test_of_two_spf_records_one_is_kept_and_none_is_published() -> None:
 
 
 def test_mail_that_is_rejected_is_told_before_records_in_order() -> None:
-    ours = summary_of(replace(FINE, rejected="SES rejects all mail for shop.com: a rule.", rejected_by_us=True))
-    assert (ours.wrong, ours.who) == ("Mail is rejected", "Our team")
+    rejected = replace(FINE, rejected="SES rejects all mail for shop.com: a rule.", rejected_word="Mail rejected")
+    ours = summary_of(replace(rejected, rejected_by_us=True))
+    assert (ours.wrong, ours.who) == ("Mail rejected", "Our team")
     assert "rejects mail for shop.com" in ours.reply
     assert "don’t need to do anything" not in ours.reply
-    theirs = summary_of(replace(BROKEN, rejected="SES rejects all mail for shop.com: add an address."))
+    add = "SES rejects all mail for shop.com: add an address."
+    theirs = summary_of(replace(BROKEN, rejected=add, rejected_word="Mail rejected"))
     assert theirs.who == "The customer"
     assert "add an address" in theirs.reply
     assert "DKIM record 2" in theirs.reply
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("Mail lost", "Senders get no bounce."),
+        ("Mail bounces", "SES bounces mail for shop.com"),
+        ("Caught by another rule", "Mail for shop.com doesn’t arrive."),
+    ],
+)
+def test_mail_that_is_lost_or_bounced_is_not_called_rejected(word: str, says: str) -> None:
+    found = summary_of(replace(FINE, rejected="Why.", rejected_word=word, rejected_by_us=True))
+    assert found.wrong == word
+    assert says in found.reply
+    assert "reject" not in found.reply
 
 
 def test_a_nameserver_that_does_not_answer_is_the_customers() -> None:

@@ -59,6 +59,8 @@ def test_who_acts_follows_the_judgement_of_receiving(client: Client, domain: Dom
         mx_facts={"shop.com": "here"},
     )
     text = page(client, domain)
-    assert "Mail is rejected" in text
+    assert "Mail lost" in text
+    assert "Senders get no bounce." in text
+    assert "reject" not in text.partition("</main>")[0]
     assert "Our team" in text
     assert "don’t need to do anything" not in text

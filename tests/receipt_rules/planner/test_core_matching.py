@@ -2,7 +2,7 @@
 
 import pytest
 
-from receipt_rules.planner.core.matching import Because, deliveries, match, route, served, why_not
+from receipt_rules.planner.core.matching import Because, RecipientFate, deliveries, match, route, served, why_not
 from receipt_rules.planner.core.rules import (
     S3,
     AnyRule,
@@ -87,7 +87,8 @@ def test_a_stop_ends_the_evaluation_for_everybody_on_the_message() -> None:
     assert alone.unserved == ()
     assert together.unserved == ("me@bob.com",)
     assert together.stopped_by == "theirs"
-    assert together.flags[0].endswith("theirs stops it. The other recipients aren't affected.")
+    assert "theirs stops it" in together.flags[0]
+    assert together.flags[0].endswith("Senders get no bounce. The other recipients aren't affected.")
     assert together.outcomes[1].stopped_by == "theirs"
     assert any("stops rule evaluation before it" in flag for flag in together.flags)
 
@@ -97,7 +98,9 @@ def test_what_stands_behind_a_stop_in_one_rule_does_not_run() -> None:
     routing = route([stopping], ["x@a.com"])
     assert [action for _, action in routing.actions] == [Stop()]
     assert routing.unserved == ("x@a.com",)
-    assert routing.flags == ("Mail for x@a.com is accepted by no rule: theirs stops it.",)
+    assert routing.fates == {"x@a.com": RecipientFate.LOST}
+    said = "Mail for x@a.com is lost: SES accepts it, but theirs stops it before a rule stores it."
+    assert routing.flags == (f"{said} Senders get no bounce.",)
 
 
 def test_a_rule_that_is_switched_off_does_nothing_and_does_not_stop() -> None:
@@ -118,7 +121,20 @@ def test_a_message_that_nothing_matches_is_rejected() -> None:
 def test_a_bounce_serves_nobody() -> None:
     bouncing = ForeignRule("theirs", "{}", RuleDelivery((Bounce("a@a.com", "550", "No"),)), ("a.com",))
     assert not served([bouncing], "x@a.com")
-    assert not route([bouncing], ["x@a.com"]).is_rejected
+    routing = route([bouncing], ["x@a.com"])
+    assert not routing.is_rejected
+    assert routing.fates == {"x@a.com": RecipientFate.BOUNCED}
+    assert routing.flags == ("Mail for x@a.com bounces: theirs returns it to its senders.",)
+
+
+def test_each_recipient_of_a_message_has_its_own_fate() -> None:
+    stopping = ForeignRule("theirs", "{}", RuleDelivery((Stop(),)), ("alice.com",))
+    rules: list[AnyRule] = [rule("alice.com"), stopping, rule("bob.com")]
+    assert route(rules, ["a@alice.com", "b@bob.com", "c@else.com"]).fates == {
+        "a@alice.com": RecipientFate.STORED,
+        "b@bob.com": RecipientFate.LOST,  # its rule matches, so SES accepts the mail
+        "c@else.com": RecipientFate.REJECTED,
+    }
 
 
 def test_a_function_that_is_waited_for_is_flagged() -> None:

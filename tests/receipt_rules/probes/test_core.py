@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from receipt_rules.probes.core import GIVEN_UP, ProbeFacts, is_over, stages
+from receipt_rules.probes.core import GIVEN_UP, ProbeFacts, is_over, probe_word, stages
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=20)
 SENT = ProbeFacts(asked_at=NOW, mx_leads_here=True, mx_seen_at=NOW - timedelta(minutes=5), sent_at=NOW)
 ARRIVED = replace(SENT, received_at=NOW + timedelta(seconds=1), handled_at=SOON, outcome="delivered")
+LATE = NOW + GIVEN_UP + timedelta(seconds=1)
 NAMES = ["MX seen", "Accepted", "Rule", "Stored", "Handler", "Delivered"]
 
 
@@ -33,6 +34,11 @@ def states(facts: ProbeFacts, now: datetime = SOON) -> str:
         (replace(SENT, mx_leads_here=False, send_problem="550 5.1.1"), SOON, "snnnnn"),
         (replace(SENT, mx_leads_here=False), NOW + GIVEN_UP + timedelta(seconds=1), "snnnnn"),
         (SENT, NOW + GIVEN_UP + timedelta(seconds=1), "duuusn"),
+        (replace(SENT, foreseen="bounced by rule x", foreseen_at="Rule"), LATE, "dusnnn"),
+        (replace(SENT, foreseen="rejected by SES", foreseen_at="Accepted"), LATE, "dsnnnn"),
+        (replace(SENT, foreseen="bounced by rule x", foreseen_at="Rule"), SOON, "dwwwww"),
+        (replace(ARRIVED, foreseen="bounced by rule x", foreseen_at="Rule"), LATE, "dddddd"),
+        (replace(SENT, sent_at=None), LATE, "dsnnnn"),
     ],
 )
 def test_each_stage_is_done_waiting_stopped_or_unknown(facts: ProbeFacts, now: datetime, wanted: str) -> None:
@@ -41,7 +47,7 @@ def test_each_stage_is_done_waiting_stopped_or_unknown(facts: ProbeFacts, now: d
 
 def test_times_are_those_of_the_report() -> None:
     mx, accepted, rule, stored, handler, delivered = (stage.at for stage in stages(ARRIVED, SOON))
-    assert mx == SENT.mx_seen_at
+    assert mx == ARRIVED.received_at
     assert accepted == rule == stored == ARRIVED.received_at
     assert handler == delivered == SOON
 
@@ -52,3 +58,36 @@ def test_the_page_stops_looking_when_nothing_new_comes() -> None:
     assert is_over(SENT, NOW + GIVEN_UP + timedelta(seconds=1))
     assert not is_over(SENT, SOON)
     assert not is_over(replace(ARRIVED, outcome="failed"), SOON)
+
+
+def test_no_time_lies_before_the_request() -> None:
+    early = NOW - timedelta(minutes=21)
+    for facts in (replace(SENT, mx_seen_at=early), replace(ARRIVED, mx_seen_at=early, received_at=early)):
+        assert all(stage.at is None or stage.at >= facts.asked_at for stage in stages(facts, SOON))
+    assert "at our last DNS check" in stages(replace(SENT, mx_seen_at=early), SOON)[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("facts", "now", "word", "sentence"),
+    [
+        (SENT, SOON, "Pending", ""),
+        (SENT, LATE, "Not received", "Not received within 5 minutes."),
+        (
+            replace(SENT, foreseen="stopped by rule x", foreseen_at="Rule"),
+            LATE,
+            "Not received",
+            "Not received within 5 minutes: stopped by rule x.",
+        ),
+        (replace(SENT, bound=timedelta(minutes=1)), NOW + timedelta(seconds=61), "Not received", "within 1 minute."),
+        (replace(SENT, foreseen="stopped by rule x", foreseen_at="Rule"), SOON, "Pending", "stopped by rule x."),
+        (replace(SENT, sent_at=None), LATE, "Not sent", "It hasn't been sent yet."),
+        (replace(SENT, sent_at=LATE), LATE, "Pending", ""),
+        (ARRIVED, LATE, "Delivered", ""),
+        (replace(ARRIVED, outcome="failed"), LATE, "Not delivered", ""),
+        (replace(SENT, send_problem="550"), SOON, "Rejected", ""),
+    ],
+)
+def test_each_has_a_verdict_after_a_bound(facts: ProbeFacts, now: datetime, word: str, sentence: str) -> None:
+    found = probe_word(facts, now)
+    assert found.word == word
+    assert found.sentence.endswith(sentence) if sentence else not found.sentence

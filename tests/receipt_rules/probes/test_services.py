@@ -4,20 +4,29 @@ import smtplib
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core import mail
 from django.core.cache import cache
 from django.core.mail.backends.locmem import EmailBackend
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models.people import Customer
 from domains.receiving.core import MxFact
 from inbound_admin.lib.errors import RateLimited, Refused
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.live import services as live_services
 from receipt_rules.models.probes import MailProbe
 from receipt_rules.probes.core import HEADER
+from receipt_rules.probes.selectors import facts_of_probe
 from receipt_rules.probes.services import ask_for_probe, delete_old_probes, send_probe
 from receipt_rules.received_mail.services import record_deliveries
+from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_probe, make_report, make_verified
+from tests.receipt_rules.making import foreign_rule, make_probe, make_report, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -108,3 +117,37 @@ def test_those_of_last_month_go(alices: Customer) -> None:
     kept = make_probe(domain)
     assert delete_old_probes(now=timezone.now()) == 1
     assert MailProbe.objects.get() == kept
+
+
+STOP = [{"StopAction": {"Scope": "RuleSet"}}]
+
+
+def test_one_that_a_rule_stops_has_a_verdict_which_names_the_rule_to_staff_alone(
+    sandbox: Sandbox, client: Client, alices: Customer
+) -> None:
+    olga = set_up_receiving()
+    shop = make_verified("shop.com", customer=alices, mx_facts={"shop.com": MxFact.HERE.value})
+    addresses_services.add_address(text="press@shop.com", customer=alices, actor=None)
+    auto_apply_services.work()
+    now = timezone.now()
+    probe = make_probe(shop, recipient="press@shop.com", sent_at=now, asked_at=now)
+    assert not facts_of_probe(probe).foreseen
+    foreign_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
+    live_services.read_live()
+    for viewer, by in ((olga, "rule press-freeze-test"), (make_member(alices), "another receipt rule")):
+        client.force_login(viewer)
+        page = client.get(reverse("receipt_rules:probe", args=[probe.pk])).text
+        assert f"stopped by {by} before a rule stores it" in page
+        with time_machine.travel(now + timedelta(minutes=5, seconds=5), tick=False):
+            page = client.get(reverse("receipt_rules:probe", args=[probe.pk])).text
+            listed = client.get(reverse("receipt_rules:probes")).text
+        assert f"Not received within 5 minutes: stopped by {by}" in page
+        assert "hx-get" not in page[page.index('id="probe"') :].partition(">")[0]
+        assert "Not received" in listed
+        assert ("press-freeze-test" in page) == (viewer == olga)
+
+
+def test_the_bound_is_a_setting(settings: Settings, alices: Customer) -> None:
+    settings.TEST_MESSAGE_MINUTES = 30
+    probe = make_probe(make_verified("shop.com", customer=alices), recipient="a@shop.com", asked_at=timezone.now())
+    assert facts_of_probe(probe).bound == timedelta(minutes=30)

@@ -1,10 +1,13 @@
 """What the active rules do with one address's mail, as its customer wants it."""
 
+import pytest
+
 from domains.receiving.core import RulesFact
 from receipt_rules.planner.core.desired import Desired
 from receipt_rules.planner.core.rules import (
     S3,
     Action,
+    AddHeader,
     Bounce,
     ForeignRule,
     Invocation,
@@ -71,5 +74,17 @@ def test_an_address_that_a_broader_entry_serves_has_its_delivery() -> None:
 
 
 def test_the_best_of_the_addresses_at_a_name_speaks_for_it() -> None:
-    assert best([RulesFact.BOUNCED, RulesFact.CARRIED]) is RulesFact.CARRIED
+    assert best([RulesFact.WAITING, RulesFact.CARRIED]) is RulesFact.CARRIED
+    assert best([RulesFact.BOUNCED, RulesFact.STOPPED]) is RulesFact.BOUNCED
     assert best([]) is RulesFact.NOTHING
+
+
+@pytest.mark.parametrize("kept", [RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE])
+def test_an_address_that_another_rule_keeps_from_us_is_not_hidden_behind_one_that_is_carried(kept: RulesFact) -> None:
+    assert best([RulesFact.CARRIED, kept]) is RulesFact.PARTLY
+
+
+def test_a_rule_that_matches_without_storing_makes_ses_accept_what_is_then_lost() -> None:
+    header = foreign(AddHeader("x", "y"))
+    assert fate([header], OWN) is RulesFact.UNSTORED
+    assert fate([header, OURS], OWN) is RulesFact.CARRIED

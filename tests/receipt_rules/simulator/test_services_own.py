@@ -27,7 +27,7 @@ def test_a_customer_sees_whether_mail_for_their_address_arrives(
     addresses_services.add_address(text="a@shop.com", customer=alices, actor=None)
     auto_apply_services.work()
     assert domain.customer == alices
-    assert "Mail for shop.com arrives here." in simulated(alice_client, "a@shop.com")
+    assert "Mail for a@shop.com arrives here." in simulated(alice_client, "a@shop.com")
     assert "None of your addresses or catch-alls receives this mail" in simulated(alice_client, "b@shop.com")
 
 

@@ -1,0 +1,131 @@
+"""While SES doesn't answer, pages show the newest successful read, whoever made it, and say how old it is."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from domains.models.domains import Domain
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.drift import services as drift_services
+from receipt_rules.live import services as live_services
+from receipt_rules.live.selectors import known_rules, last_known, last_read
+from receipt_rules.models.live import RulesAsRead
+from receipt_rules.models.runs import Snapshot
+from receipt_rules.planner import services as planner_services
+from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.simulator.services import own_simulations
+from receipt_rules.tasks import watch_active_set
+from sandbox.process import Sandbox
+from tests.factories import make_member
+from tests.receipt_rules.making import foreign_rule, make_verified, set_up_receiving
+
+pytestmark = pytest.mark.django_db
+STOP = [{"StopAction": {"Scope": "RuleSet"}}]
+RULES, SIMULATOR = "receipt_rules:rules", "receipt_rules:simulator"
+READERS: dict[str, Callable[[Client], object]] = {
+    "the page Rules": lambda client: client.get(reverse(RULES)),
+    "the page Simulator": lambda client: client.get(reverse(SIMULATOR)),
+    "a plan": lambda client: planner_services.plan(),
+    "the minutely look": lambda client: watch_active_set(0),
+    "the drift look": lambda client: drift_services.check_drift(),
+}
+
+
+@pytest.fixture
+def shop(sandbox: Sandbox) -> Domain:
+    domain = make_verified("shop.com")
+    addresses_services.add_address(text="press@shop.com", customer=domain.customer, actor=None)
+    return domain
+
+
+@pytest.fixture
+def olga_client(shop: Domain, client: Client) -> Client:
+    client.force_login(set_up_receiving())
+    Snapshot.objects.update(at=timezone.now() - timedelta(days=10))  # the last run
+    RulesAsRead.objects.update(read_at=timezone.now() - timedelta(days=10))
+    return client
+
+
+def throttle(sandbox: Sandbox) -> None:
+    for call in ("ses:DescribeActiveReceiptRuleSet", "ses:ListReceiptRuleSets"):
+        sandbox.control.add_fault("throttle", call, times=None)
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_whoever_read_the_rules_last_the_pages_show_that_read(
+    sandbox: Sandbox, olga_client: Client, shop: Domain, reader: str
+) -> None:
+    foreign_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
+    READERS[reader](olga_client)
+    throttle(sandbox)
+    rules = olga_client.get(reverse(RULES)).text
+    assert "Showing the rules as read" in rules
+    assert "10 days" not in rules
+    assert 'id="rule-1"' in rules
+    assert "press-freeze-test" in rules
+    assert 'id="drift"' in rules
+    assert "stops all mail for 1 address" in rules
+    assert ">Ignore…<" not in rules  # a decision needs an answer of SES
+    simulated = olga_client.get(reverse(SIMULATOR) + "?addresses=press@shop.com").text
+    assert "Showing the rules as read" in simulated
+    assert "press-freeze-test stops" in simulated
+    (own,) = own_simulations(viewer=make_member(shop.customer), asked=["press@shop.com"])
+    assert own.receiving is not None
+    assert not own.receiving.is_live
+
+
+def test_the_overview_counts_what_the_rules_page_read_and_says_when(olga_client: Client) -> None:
+    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    shown = olga_client.get(reverse(RULES)).context["meters"]
+    page = olga_client.get(reverse("operations:overview"))
+    full = page.context["full"]
+    assert [meter for meter, _ in full.meters][:2] == list(shown)[:2]
+    assert timezone.now() - full.read_at < timedelta(minutes=1)
+    assert "Rules and recipients as last read from SES <time" in page.text
+
+
+def test_to_read_the_rules_accepts_nothing(olga_client: Client) -> None:
+    kept, known = last_known(), known_rules()
+    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    olga_client.get(reverse(RULES))
+    assert (last_known(), known_rules()) == (kept, known)
+    assert [each.kind for each in drift_services.differences(live_services.read_live())] == ["extra"]
+
+
+def test_a_read_that_was_begun_earlier_does_not_replace_a_newer_one(olga_client: Client) -> None:
+    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    live_services.read_live()
+    live_services._keep_read(RuleSet("inbound-mail"), timezone.now() - timedelta(seconds=5))
+    read = last_read()
+    assert read is not None
+    assert "theirs" in read.rule_set.names
+
+
+def test_where_no_set_was_active_the_pages_say_so(sandbox: Sandbox, olga_client: Client) -> None:
+    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP, rule_set="somebodys", create_set=True)
+    olga_client.get(reverse(RULES))
+    throttle(sandbox)
+    page = olga_client.get(reverse(RULES)).text
+    assert "Another program activated the rule set somebodys" in page
+    assert "Adopt somebodys" not in page
+
+
+def test_a_failed_read_leaves_the_one_before(sandbox: Sandbox, olga_client: Client) -> None:
+    olga_client.get(reverse(RULES))
+    before = last_read()
+    throttle(sandbox)
+    olga_client.get(reverse(RULES))
+    assert last_read() == before
+
+
+def test_the_copy_is_stored_again_only_where_it_differs(olga_client: Client) -> None:
+    live_services.read_live()
+    row = RulesAsRead.objects.get()
+    live_services.read_live()
+    again = RulesAsRead.objects.get()
+    assert (again.digest, again.content) == (row.digest, row.content)
+    assert again.read_at > row.read_at
