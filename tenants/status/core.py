@@ -329,7 +329,7 @@ def told_for(reason: str) -> str:
 
 
 RESUMED = "resumed"
-GOES_ON = "You can still use this site, and the pause doesn't affect inbound mail."
+GOES_ON = "You can still use this site, and inbound mail isn't affected."
 STOPPED_TOO = "You can still use this site. Mail to your addresses is rejected while sending is paused."
 _OFF: dict[str, tuple[str, str, str]] = {
     Standing.PAUSING: (
