@@ -261,6 +261,7 @@ _LOST = (
     "{Mail} is lost: SES accepts it, but because of another receipt rule nothing stores it. Senders get no bounce. "
     "Our team has been notified."
 )
+_BOUNCED = "{Mail} bounces: another receipt rule returns it to its senders. Our team has been notified."
 _PARTLY = (
     "Mail for some addresses at {name} doesn't arrive: another receipt rule stops, bounces or catches it. "
     "Our team has been notified."
@@ -268,10 +269,7 @@ _PARTLY = (
 _NOT_STORED = {
     RulesFact.STOPPED: (ReceivingState.LOST, _LOST),
     RulesFact.UNSTORED: (ReceivingState.LOST, _LOST),
-    RulesFact.BOUNCED: (
-        ReceivingState.BOUNCED,
-        "{Mail} bounces: another receipt rule returns it to its senders. Our team has been notified.",
-    ),
+    RulesFact.BOUNCED: (ReceivingState.BOUNCED, _BOUNCED),
     RulesFact.PARTLY: (ReceivingState.PARTLY_LOST, _PARTLY),
 }
 _BLOCKED = {
@@ -384,9 +382,8 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     verified = f"The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
     waits = f"The addresses at {name} wait until SES has verified the domain. The MX record comes last."
     rule = f"We're setting up the addresses at {name}. The MX record comes after that."
-    ready = f"Mail for {name} {goes}. Publish the MX record to receive it here."
-    if facts.name.startswith("*."):
-        ready += " A subdomain with DNS records needs its own MX record."
+    below = " A subdomain with DNS records needs its own MX record." if facts.name.startswith("*.") else ""
+    ready = f"Mail for {name} {goes}. Publish the MX record to receive it here.{below}"
     nothing = rules in (RulesFact.NOTHING, RulesFact.FOREIGN)
     is_waiting = rules in (RulesFact.WAITING, RulesFact.UNSTORED)
     return (

@@ -43,7 +43,7 @@ def test_a_customer_adds_a_domain_and_sees_it_turn_verified(browser_page: Page, 
     expect(browser_page.locator("#live [data-summary]")).to_contain_text(
         "Ready to send. To receive mail for", timeout=A_WHILE
     )
-    expect(browser_page.get_by_text("6 of 6 required records verified")).to_be_visible()
+    expect(browser_page.get_by_text("5 of 5 required records verified")).to_be_visible()
     assert_accessible(browser_page)
 
 

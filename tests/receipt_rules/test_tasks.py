@@ -6,7 +6,6 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsUnreachable
-from inbound_admin.lib.retry import UntilAmazonAnswers
 from operations.reconciler import services as reconciler_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.runs import PendingChange, Run
@@ -66,7 +65,7 @@ def test_the_hourly_look_is_one_job() -> None:
 def test_amazon_is_asked_again_and_never_later_than_a_minute() -> None:
     job = Job(id=1, queue="default", lock=None, queueing_lock=None, task_name="any", attempts=1000)
     strategy = work.retry_strategy
-    assert isinstance(strategy, UntilAmazonAnswers)
+    assert strategy is not None
     decision = strategy.get_retry_decision(exception=AwsUnreachable("away"), job=job)
     assert decision is not None
     assert decision.retry_at is not None

@@ -104,7 +104,14 @@ def test_differences_are_chosen_by_what_they_are_of(olga: Client) -> None:
 
 
 def test_a_difference_of_the_rules_leads_to_the_plan(olga: Client) -> None:
-    found = make_difference(area="rules", kind="extra", may_restore=False, key="extra theirs")
+    found = make_difference(area="rules", kind="not_as_wanted", may_restore=False, key="not_as_wanted 1")
     page = olga.get(reverse("operations:difference", args=[found.pk])).content.decode()
     assert reverse("receipt_rules:plan") in page
     assert 'value="restore"' not in page
+
+
+def test_a_rule_that_no_plan_deletes_leads_to_the_rules(olga: Client) -> None:
+    found = make_difference(area="rules", kind="extra", may_restore=False, key="extra theirs")
+    page = olga.get(reverse("operations:difference", args=[found.pk])).content.decode()
+    assert "Plans never delete an unmanaged rule" in page
+    assert reverse("receipt_rules:plan") not in page

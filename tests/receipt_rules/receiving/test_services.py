@@ -263,14 +263,14 @@ def test_the_list_of_addresses_filters_by_the_judgement_that_its_labels_show(
 
 def test_the_api_lists_those_that_receive_by_what_each_answer_says(sandbox: Sandbox, alices: Customer) -> None:
     set_up_receiving()
-    for name, mx in (("live.com", HERE), ("waiting.com", GOOGLE)):
+    for name, mx in (("arrives.com", HERE), ("waiting.com", GOOGLE)):
         domain = verified(sandbox, name, mx=mx, customer=alices)
         addresses_services.add_address(text=f"a@{name}", customer=alices, actor=None)
         addresses_services.add_address(text=f"a@in.{name}", customer=alices, actor=None)
         auto_apply_services.work()
         checked(domain)
     api = api_of(make_member(alices))
-    for wanted, name in ((True, "live.com"), (False, "waiting.com")):
+    for wanted, name in ((True, "arrives.com"), (False, "waiting.com")):
         got = api.get("/api/v2/domains", canReceive=str(wanted).lower()).json()
         rows = got["data"]
         assert [(row["domain"], row["canReceiveEmails"]) for row in rows] == [(name, wanted)]
