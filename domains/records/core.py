@@ -145,8 +145,8 @@ def usual_dkim_zone(region: str) -> str:
 
 MTA_STS, TLS_RPT = "v=STSv1", "v=TLSRPTv1"
 MTA_STS_NOTE = (
-    "Optional: it tells senders to use TLS. Host the policy at https://mta-sts.{name}/.well-known/mta-sts.txt first, "
-    "a line each: {policy}. Then add this record."
+    "Optional. It asks other mail servers to encrypt mail to you. First have a text file published at "
+    "https://mta-sts.{name}/.well-known/mta-sts.txt, with these lines: {policy}. Then add this record."
 )
 BY_DKIM = "SES has verified the domain by its DKIM records."
 VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this record isn't needed."

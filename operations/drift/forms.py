@@ -69,7 +69,7 @@ class DecideManyForm(forms.Form):
             widget=forms.RadioSelect,
             choices=[(each.value, f"{each.words} ({number:,})") for each, number in numbers.items() if number],
         )
-        self.fields["typed"].help_text = "To confirm, type the number shown after the decision."
+        self.fields["typed"].help_text = "To confirm, type the number in parentheses after the decision."
         if not asks_customer:
             del self.fields["customer"]
 

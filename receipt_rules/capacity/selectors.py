@@ -54,20 +54,20 @@ class Capacity:
         """Why the limit is not that of all rules."""
         if not self.foreign_rules:
             return ""
-        takes = "unmanaged rule takes" if self.foreign_rules == 1 else "unmanaged rules take"
-        place = "the place of a managed one" if self.foreign_rules == 1 else "the place of managed ones"
-        return f" ({self.foreign_rules:,} {takes} {place}, with {settings.SES_RECIPIENTS_PER_RULE:,} recipients each)"
+        rules = "unmanaged rule lowers" if self.foreign_rules == 1 else "unmanaged rules lower"
+        each = settings.SES_RECIPIENTS_PER_RULE
+        return f" ({self.foreign_rules:,} {rules} the limit by {self.foreign_rules * each:,})"
 
     @property
     def sentence(self) -> str:
         if self.has_shared_prefixes:
             return (
-                f"{self.recipients.used:,} of {self.recipients.limit:,} recipients used{self._taken}. If each domain "
-                f"had a prefix, and so a rule, of its own, the region would hold {self.domains_each_prefix:,} domains."
+                f"{self.recipients.used:,} of {self.recipients.limit:,} recipients used{self._taken}. "
+                f"With a prefix and so a rule for each domain, {self.domains_each_prefix:,} domains would fit."
             )
         return (
             f"Each domain has its own prefix and rule, so the region holds {self.domains_each_prefix:,} "
-            f"domains. With shared prefixes, it would hold {self.recipients.limit:,} recipients."
+            f"domains. With shared prefixes, {self.recipients.limit:,} recipients would fit."
         )
 
 

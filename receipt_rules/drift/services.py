@@ -234,13 +234,15 @@ def _of_rules(live: Live) -> Iterable[RuleDifference]:
     then, now = known.by_name, live.rule_set.by_name
     for name, rule in then.items():
         if name not in now:
-            yield _difference("missing", name, None, f"Rule {name} was deleted{_whose(rule)}.")
+            yield _difference("missing", name, None, f"Rule {name} was deleted. It applied to {_whose(rule)}")
         elif now[name] != rule:
             sentence = f"Rule {name} was changed outside this system{_what_changed(rule, now[name])}."
             yield _difference("changed", name, now[name], sentence)
     for name, rule in now.items():
         if name not in then:
-            yield _difference("extra", name, rule, f"Rule {name} was created outside this system{_whose(rule)}.")
+            yield _difference(
+                "extra", name, rule, f"Rule {name} was created outside this system. It applies to {_whose(rule)}"
+            )
     common = [[name for name in names if name in then and name in now] for names in (then, now)]
     if common[0] != common[1]:
         key = f"reordered {digest(list(now))}"
@@ -253,8 +255,8 @@ def _difference(kind: str, name: str, now: AnyRule | None, sentence: str) -> Rul
 
 def _whose(rule: AnyRule) -> str:
     number = len(rule.recipient_set)
-    whom = "everybody" if not number else f"{number:,} recipient{'' if number == 1 else 's'}"
-    return f"; it is for {whom}{' and not ours' if isinstance(rule, ForeignRule) else ''}"
+    whom = "all recipients" if not number else f"{number:,} recipient{'' if number == 1 else 's'}"
+    return f"{whom}.{' It isn’t managed here.' if isinstance(rule, ForeignRule) else ''}"
 
 
 def _what_changed(then: AnyRule, now: AnyRule) -> str:

@@ -125,11 +125,11 @@ def serials(case: Case) -> tuple[tuple[str, str], ...]:
 
 # What SES says in VerificationInfo.ErrorType (SESv2 API reference), in our words.
 _ERRORS = {
-    "HOST_NOT_FOUND": "it did not find the name",
-    "TYPE_NOT_FOUND": "it found the name, but no record of that type",
-    "INVALID_VALUE": "it found another value",
-    "DNS_SERVER_ERROR": "your name servers did not answer it",
-    "SERVICE_ERROR": "it had a fault of its own",
+    "HOST_NOT_FOUND": "SES didn't find the name",
+    "TYPE_NOT_FOUND": "SES found the name, but no record of that type",
+    "INVALID_VALUE": "SES found another value",
+    "DNS_SERVER_ERROR": "your nameservers didn't answer SES",
+    "SERVICE_ERROR": "SES had a fault",
 }
 _ASPECTS = {Aspect.IDENTITY: "Ownership", Aspect.DKIM: "DKIM", Aspect.MAIL_FROM: "MAIL FROM domain"}
 _STATUSES = {
@@ -276,9 +276,11 @@ def _amazon_lines(case: Case) -> tuple[str, ...]:
     if amazon.looked_at:
         lines.append(f"Last checked: {amazon.looked_at.astimezone(UTC):%-d %B %Y, %H:%M} UTC")
     if amazon.error_type:
-        lines.append(f"{amazon.error_type}: {_ERRORS.get(amazon.error_type, 'a reason that we do not know')}")
+        lines.append(f"Last error: {_ERRORS.get(amazon.error_type, 'unknown to us')} ({amazon.error_type})")
     if amazon.soa:
-        lines.append(f"SOA record that SES saw: {diagnosis_core_findings.clean_text(amazon.soa, 120)}")
+        lines.append(
+            f"Version of the zone that SES saw (SOA record): {diagnosis_core_findings.clean_text(amazon.soa, 120)}"
+        )
     return (*lines, *([amazon.problem] if amazon.problem else []))
 
 

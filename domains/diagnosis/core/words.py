@@ -186,7 +186,7 @@ def _then(cause: Cause, case: Case) -> str:
     until = let_go(answers, case.now, otherwise=absence(case.seen))
     if until is None:
         return "We'll check again within minutes."
-    return f"We'll check again within minutes. Caches expire by {as_time(until, case.now)}."
+    return f"We'll check again within minutes. Resolvers may keep the old answer until {as_time(until, case.now)}."
 
 
 def _fields(cause: Cause, case: Case) -> dict[str, str]:

@@ -91,7 +91,7 @@ def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
     domain.refresh_from_db()
     assert domain.ses_soa
     assert (
-        f"SOA record that SES saw: {domain.ses_soa}"
+        f"Version of the zone that SES saw (SOA record): {domain.ses_soa}"
         in diagnosis_services.look(domain, now=timezone.now()).lanes[2].lines
     )
 
