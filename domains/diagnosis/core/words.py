@@ -96,11 +96,14 @@ _OTHER_PROOF = "If it doesn't, add a TXT record at {domain} itself: amazonses:{v
 _NO_OTHER_WAY = "Ask its support. If it doesn't, move your DNS to a host that does."
 
 
+_OF_TRANSPORT = ("mta-sts", "tls-rpt")  # of TLS to us, which no delivery waits for
+
+
 def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
     """The five lines. KeyError for a code without words."""
     code, record = CODES[cause.code], cause.record
     fields = _fields(cause, case)
-    why = code.why if code.why is not None else _WHY[record.purpose] if record else ""
+    why = code.why if code.why is not None else _why(record) if record else ""
     then = code.then if code.then is not None else _then(cause, case)
     severity = _severity(cause)
     return DiagnosisFinding(
@@ -110,7 +113,7 @@ def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
         looked_for=_looked_for(cause),
         found=_found(cause),
         why=why.format_map(fields),
-        steps=tuple(step.format_map(fields) for step in code.steps),
+        steps=(*_before(cause), *(step.format_map(fields) for step in code.steps)),
         then=then.format_map(fields),
         severity=severity,
         blocks=_blocks(cause, case, severity),
@@ -119,6 +122,16 @@ def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
         link=code.link,
         more=code.more.format_map(fields),
     )
+
+
+def _why(record: Record) -> str:
+    return "Mail is delivered without it." if record.key in _OF_TRANSPORT else _WHY[record.purpose]
+
+
+def _before(cause: Cause) -> tuple[str, ...]:
+    """What has to be there first: MTA-STS announces a policy (RFC 8461), which is to be served before the record is."""
+    record = cause.record
+    return (record.note,) if record and record.key == "mta-sts" and cause.code == "dns.absent" else ()
 
 
 def _severity(cause: Cause) -> Severity:
@@ -186,7 +199,7 @@ def _then(cause: Cause, case: Case) -> str:
     until = let_go(answers, case.now, otherwise=absence(case.seen))
     if until is None:
         return "We'll check again within minutes."
-    return f"We'll check again within minutes. Resolvers may keep the old answer until {as_time(until, case.now)}."
+    return f"We'll check again within minutes. Old answers expire by {as_time(until, case.now)}."
 
 
 def _fields(cause: Cause, case: Case) -> dict[str, str]:

@@ -199,7 +199,7 @@ def test_what_is_only_recommended_comes_last_and_stops_nothing() -> None:
 def test_a_finding_says_by_when_caches_have_let_go() -> None:
     found = diagnose(FACTS, answered({"dkim-1": ("old.example.net",)}, ttl=6000), CONFIRMED, NOW)
     wrong = next(finding for finding in found.findings if finding.record_key == "dkim-1")
-    assert wrong.then == "We'll check again within minutes. Resolvers may keep the old answer until 15:40 UTC."
+    assert wrong.then == "We'll check again within minutes. Old answers expire by 15:40 UTC."
 
 
 def test_what_is_to_be_typed_is_relative_to_the_zone() -> None:

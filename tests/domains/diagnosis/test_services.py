@@ -320,3 +320,13 @@ def test_the_command_prints_json_for_programs(sandbox: Sandbox) -> None:
 def test_the_command_refuses_a_domain_that_is_not_here(name: str) -> None:
     with pytest.raises(CommandError):
         call_command("diagnose", name)
+
+
+def test_an_mta_sts_that_is_missing_asks_for_its_policy_first(sandbox: Sandbox) -> None:
+    """The record alone announces a policy that nobody serves; and without either, mail is delivered as before."""
+    found = diagnosis_services.diagnose(take_mail(verified(sandbox)), now=timezone.now())
+    missing = next(each.finding for each in found.records if each.key == "mta-sts")
+    assert missing is not None
+    assert missing.why == "Mail is delivered without it."
+    assert "/.well-known/mta-sts.txt" in missing.steps[0]
+    assert "_mta-sts" in missing.steps[1]
