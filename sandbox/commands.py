@@ -38,24 +38,14 @@ def run(
     # moto takes its time to import: not for `--help`.
     from sandbox.process import Sandbox
 
-    stopping = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = _set_by_signals()
 
     def die() -> None:
         sandbox.save()
         os._exit(EXIT_ON_FAULT)
 
-    sandbox = Sandbox(
-        host,
-        aws_port,
-        dns_port,
-        state_dir,
-        verify_every,
-        web_port=web_port,
-        smtp_port=smtp_port,
-        exit_process=die,
-    )
+    places = (host, aws_port, dns_port, state_dir, verify_every)
+    sandbox = Sandbox(*places, web_port=web_port, smtp_port=smtp_port, exit_process=die)
     if durable:
         sandbox.write_at_once()
     with sandbox:
@@ -64,3 +54,10 @@ def run(
         say(f"Web  {host}:{sandbox.web_port}, certificates by {sandbox.authority}")
         say(f"SMTP {sandbox.smtp_address}")
         stopping.wait()
+
+
+def _set_by_signals() -> Event:
+    stopping = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping

@@ -1,5 +1,7 @@
 """Whether a domain can send, for its pages, its case and the API."""
 
+from dataclasses import replace
+
 from domains.models.domains import UNVERIFIED, Domain
 from domains.sending_status.core import DomainSending, SendingFacts, judge_sending
 from tenants.lifecycle.selectors import tenant_of
@@ -15,8 +17,6 @@ def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
     """As `sending_of`, with the customer's tenant, which the caller has read."""
     is_known = domain.is_verified or domain.identity_status in UNVERIFIED
     facts = SendingFacts(domain.name, domain.stage, domain.is_verified if is_known else None)
-    return judge_sending(
-        facts
-        if tenant is None
-        else SendingFacts(facts.domain, facts.stage, facts.is_verified, tenant.standing, tenant.stage)
-    )
+    if tenant is not None:
+        facts = replace(facts, standing=tenant.standing, tenant_stage=tenant.stage)
+    return judge_sending(facts)

@@ -1,5 +1,6 @@
 """Test messages as a viewer may see them."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import timedelta
 
@@ -8,7 +9,7 @@ from django.db.models import QuerySet
 
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
-from receipt_rules.live.selectors import last_read
+from receipt_rules.live.selectors import LastRead, last_read
 from receipt_rules.models.probes import MailProbe
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RecipientFate
@@ -26,17 +27,21 @@ def probes_for(viewer: Viewer) -> QuerySet[MailProbe]:
     return rows if supports_everyone(viewer) else rows.filter(customer__in=customers_for(viewer))
 
 
-def facts_of_probe(probe: MailProbe, *, names_rules: bool = False) -> ProbeFacts:
-    """Of one that wasn't reported yet, with what the rules as last read do with it. Customers see no rule's name."""
+def facts_of_probe(
+    probe: MailProbe, *, names_rules: bool = False, read: Callable[[], LastRead | None] = last_read
+) -> ProbeFacts:
+    """Of one that wasn't reported yet, with what the rules as last read do with it. Customers see no rule's name.
+
+    `read`: where many are judged, `last_read` that is asked once.
+    """
     known = {field.name: getattr(probe, field.name) for field in fields(ProbeFacts) if hasattr(probe, field.name)}
     bound = timedelta(minutes=settings.TEST_MESSAGE_MINUTES)
     is_open = not (probe.handled_at or probe.send_problem)
-    stage, why = _foreseen(probe.recipient, names_rules=names_rules) if is_open else ("", "")
+    stage, why = _foreseen(read(), probe.recipient, names_rules=names_rules) if is_open else ("", "")
     return ProbeFacts(**known, foreseen=why, foreseen_at=stage, bound=bound)
 
 
-def _foreseen(recipient: str, *, names_rules: bool) -> tuple[str, str]:
-    read = last_read()
+def _foreseen(read: LastRead | None, recipient: str, *, names_rules: bool) -> tuple[str, str]:
     if read is None:
         return "", ""
     routing = matching.route(read.rule_set.rules, [recipient])

@@ -8,7 +8,9 @@ import time_machine
 from django.core import mail
 from django.core.cache import cache
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
@@ -151,3 +153,17 @@ def test_the_bound_is_a_setting(settings: Settings, alices: Customer) -> None:
     settings.TEST_MESSAGE_MINUTES = 30
     probe = make_probe(make_verified("shop.com", customer=alices), recipient="a@shop.com", asked_at=timezone.now())
     assert facts_of_probe(probe).bound == timedelta(minutes=30)
+
+
+def test_the_list_reads_the_rules_once_however_many_wait(sandbox: Sandbox, client: Client, alices: Customer) -> None:
+    client.force_login(set_up_receiving())
+    live_services.read_live()
+    shop, now = make_verified("shop.com", customer=alices), timezone.now()
+    counted = []
+    for number in range(4):
+        make_probe(shop, recipient=f"a{number}@shop.com", sent_at=now, asked_at=now)
+        client.get(reverse("receipt_rules:probes"))
+        with CaptureQueriesContext(connection) as asked:
+            assert "Pending" in client.get(reverse("receipt_rules:probes")).text
+        counted.append(len(asked))
+    assert len(set(counted)) == 1
