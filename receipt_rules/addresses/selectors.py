@@ -143,7 +143,7 @@ MX_FACT = Func(
     function="jsonb_extract_path_text",
     output_field=CharField(),
 )
-# As `Address.receiving` judges a row; a lookup that failed is neither live nor not.
+# As `Address.receiving` judges a row; a failed lookup is neither live nor not, unless the rules reject the mail anyway.
 _ARRIVES = (
     Q(
         mx_fact=MxFact.HERE,
@@ -155,7 +155,10 @@ _ARRIVES = (
     & ~Q(domain__identity_status__in=UNVERIFIED)
     & ~Q(domain__expectations__has_key=INBOUND_MX)
 )
-_UNCLEAR = Q(mx_fact=MxFact.UNSEEN) | Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
+_UNCLEAR = (
+    Q(mx_fact=MxFact.UNSEEN, rules__in=(*SERVED, RulesFact.FOREIGN, RulesFact.UNSURE))
+    & ~Q(domain__identity_status__in=UNVERIFIED)
+) | Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
 SHOWN = {
     "live": Q(is_active=True) & _ARRIVES,
     "waiting": Q(is_active=True) & ~_ARRIVES & ~_UNCLEAR,
