@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
 from accounts.people.selectors import lacks_second_factor
-from accounts.people.services import is_session_over
+from accounts.people.services import is_session_expired
 from inbound_admin.lib.api import answers
 from inbound_admin.lib.http import led_to
 
@@ -28,7 +28,7 @@ class StaffGuard:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_session_over(request):
+        if is_session_expired(request):
             logout(request)  # SignInRequired and the API then say what to do
         return self.get_response(request)
 

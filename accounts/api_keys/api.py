@@ -15,7 +15,7 @@ from ninja import Router
 from ninja.operation import Operation
 from ninja.security import APIKeyCookie, HttpBearer
 
-from accounts.api_keys.core import OF_THE_FUNCTION, Scope
+from accounts.api_keys.core import FUNCTION_SCOPES, Scope
 from accounts.api_keys.services import BadKey, use_api_key
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for, lacks_second_factor, supports_everyone
@@ -56,7 +56,7 @@ class ApiKeyWith(HttpBearer):
             raise BadKey("Unknown API key.")
         key = use_api_key(secret=token.strip(), scopes=self._scopes, now=timezone.now())
         key.user.acts_by_key, key.user.staff_rights = f"{key.name} ({key.starts}…)", Scope.STAFF in key.scopes
-        if OF_THE_FUNCTION.isdisjoint(self._scopes):  # a call that is refused would hold up a message
+        if FUNCTION_SCOPES.isdisjoint(self._scopes):  # a call that is refused would hold up a message
             check_rate_limit(key.pk)
         return Caller(key.user, key.pk)
 

@@ -16,7 +16,7 @@ from accounts.people.selectors import api_keys_of
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, asks_for_password
 
-REMEMBERED_SECONDS = 24 * 3600  # for so long a form that is sent twice makes one key
+REMEMBERED_SECONDS = 24 * 3600  # within this time, a form that is sent twice creates one key
 
 
 @never_cache

@@ -12,8 +12,8 @@ def search_changes(*, viewer: Viewer, filters: ChangeListFilters) -> QuerySet[Ch
     """Return all entries for staff with permission; for others those of their customers, without entries for staff."""
     if not supports_everyone(viewer):
         theirs = list(customers_for(viewer).values_list("pk", flat=True))
-        return audit_selectors.changes_found(filters, of_customers=theirs)
-    return audit_selectors.changes_found(filters, of_customers=None if viewer.has_perm("audit.view_change") else ())
+        return audit_selectors.find_changes(filters, of_customers=theirs)
+    return audit_selectors.find_changes(filters, of_customers=None if viewer.has_perm("audit.view_change") else ())
 
 
 def kinds_offered(viewer: Viewer) -> frozenset[str] | None:

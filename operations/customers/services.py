@@ -69,13 +69,13 @@ def delete_customer(*, customer: Customer, actor: User) -> None:
         customer.delete()
     except ProtectedError as error:
         raise Refused(_blockers(about.name, error.protected_objects), code="CUSTOMER_IN_USE") from error
-    alerts_services.forget_customer(customer_id=about.id)
+    alerts_services.delete_customer_data(customer_id=about.id)
     before = {"name": about.name}
     audit_services.record("customer.deleted", about=about, actor=actor, because=because, before=before, for_staff=True)
     text = f"{actor.get_username()} deleted {about.name}. You were an owner.\n"
     text += f"\nReason: {because}\n" if because else ""
     text += "\nYour own account is unchanged. If you didn't expect this, contact support.\n"
-    transaction.on_commit(partial(email_services.send_at_once, title=f"{about.name} was deleted", text=text, to=owners))
+    transaction.on_commit(partial(email_services.send_now, title=f"{about.name} was deleted", text=text, to=owners))
 
 
 def _blockers(name: str, things: Collection[Model]) -> str:

@@ -87,7 +87,7 @@ def _invitation_message(invited: Invited) -> str:
 def choices(request: SignedIn) -> HttpResponse:
     """Return options for a field in which a customer is typed, whatever the field's name."""
     text = text_in(request.GET, next(iter(request.GET), ""))
-    found = people_selectors.customers_offered(viewer=request.user, text=text) if text else ()
+    found = people_selectors.suggest_customers(viewer=request.user, text=text) if text else ()
     return HttpResponse(
         format_html_join(
             "", '<option value="{}"></option>', ([people_selectors.customer_label(each)] for each in found)
@@ -100,7 +100,7 @@ def list_(request: SignedIn) -> HttpResponse:
     """List all customers for staff; redirect a person with one customer to it."""
     staff = people_selectors.supports_everyone(request.user)
     text = text_in(request.GET, "q")
-    found = people_selectors.customers_found(viewer=request.user, text=text)
+    found = people_selectors.find_customers(viewer=request.user, text=text)
     if not staff and not text and len(own := found[:2]) == 1:
         return redirect("customers:detail", own[0].pk)
     may_create = request.user.has_perm("accounts.add_customer")

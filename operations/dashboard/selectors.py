@@ -18,7 +18,7 @@ from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.lists import bounded_count
 from inbound_admin.lib.tables import keyed
-from notifications.alerts.selectors import number_unanswered, open_objects, open_since
+from notifications.alerts.selectors import open_objects, open_since, unacknowledged_count
 from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, SendingOff
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
@@ -76,7 +76,7 @@ def attention_items(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ..
             AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
             for meter in _nearly_full()
         ]
-    if unanswered := number_unanswered(viewer):
+    if unanswered := unacknowledged_count(viewer):
         found.append(
             AttentionItem(
                 unanswered,

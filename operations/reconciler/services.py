@@ -56,11 +56,11 @@ PER_ROW: tuple[tuple[Rows, Queue], ...] = (
     (_tenants(TenantStage.READY, _STATUS), tenants_jobs.queue_status),
     (_tenants(TenantStage.READY, ~Q(policy=F("policy_told"))), tenants_jobs.queue_policy),
     (_tenants(TenantStage.READY), tenants_jobs.queue_associations),
-    (lambda now: overdue(now=now), notifications_jobs.deliver_soon),
+    (lambda now: overdue(now=now), notifications_jobs.queue_delivery),
 )
 
 TOGETHER: tuple[tuple[Callable[[datetime], bool], Queue], ...] = (
-    (lambda now: email_services.is_due(now=now), notifications_jobs.mail_soon),
+    (lambda now: email_services.is_due(now=now), notifications_jobs.queue_emails),
     (lambda now: auto_apply_services.is_unfinished(), receipt_rules_jobs.work_soon),
     (lambda now: forwarding_services.is_due(now=now), receipt_rules_jobs.ask_recipients_soon),
     (lambda now: unfinished_migrations().exists(), operations_jobs.queue_migrations),

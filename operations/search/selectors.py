@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from django.db.models import Q
 
-from accounts.people.selectors import Viewer, customers_found, invitations_found, memberships_found
+from accounts.people.selectors import Viewer, find_customers, find_invitations, find_memberships
 from domains.domain_list.selectors import domains_for, named_like
 from domains.models.domains import Domain
 from inbound_admin.lib.lists import has_part_in_any_case
@@ -113,7 +113,7 @@ def _endpoints(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
 def _customers(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if asked.is_arn:
         return
-    for customer in customers_found(viewer=viewer, text=asked.text)[:MOST]:
+    for customer in find_customers(viewer=viewer, text=asked.text)[:MOST]:
         yield Hit(HitKind.CUSTOMER, customer.pk, customer.name, exact=asked.text in (customer.pk, customer.name))
 
 
@@ -156,10 +156,10 @@ def _people(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if asked.is_arn:
         return
     text = asked.text.lower()
-    for membership in memberships_found(viewer=viewer, text=text)[:MOST]:
+    for membership in find_memberships(viewer=viewer, text=text)[:MOST]:
         person, customer = membership.user, membership.customer
         yield Hit(HitKind.PERSON, customer.pk, person.email, customer.name, exact=text == person.email.lower())
-    for invitation in invitations_found(viewer=viewer, text=text)[:MOST]:
+    for invitation in find_invitations(viewer=viewer, text=text)[:MOST]:
         email, customer = invitation.email, invitation.customer
         yield Hit(HitKind.INVITATION, customer.pk, email, customer.name, exact=text == email.lower())
 
