@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from inbound_admin.lib import jobs, lanes
 from inbound_admin.lib.lanes import WorkLane
-from inbound_admin.lib.retry import UntilAmazonAnswers
+from inbound_admin.lib.retry import RetryUntilAwsAnswers
 from operations.batches import services as batches_services
 from operations.dashboard import services as dashboard_services
 from operations.domain_removal import services as domain_removal_services
@@ -19,34 +19,34 @@ from operations.tenant_drift import services as tenant_drift_services
 RECHECK_SECONDS = 5
 
 
-@jobs.task(MIGRATE, retry=UntilAmazonAnswers())
+@jobs.task(MIGRATE, retry=RetryUntilAwsAnswers())
 def migrate() -> None:
     migration_steps_services.work()
 
 
-@jobs.task(DRIFT_CHECK, retry=UntilAmazonAnswers())
+@jobs.task(DRIFT_CHECK, retry=RetryUntilAwsAnswers())
 def check_drift() -> None:
     tenant_drift_services.work()
     identity_drift_services.work()
 
 
-@jobs.task(BATCHES, retry=UntilAmazonAnswers())
+@jobs.task(BATCHES, retry=RetryUntilAwsAnswers())
 def work_on_batches() -> None:
     batches_services.work()
 
 
-@jobs.task(URGENT_BATCHES, retry=UntilAmazonAnswers())
+@jobs.task(URGENT_BATCHES, retry=RetryUntilAwsAnswers())
 def work_on_urgent_batches() -> None:
     batches_services.work_urgent()
 
 
-@jobs.task(REMOVE, retry=UntilAmazonAnswers())
+@jobs.task(REMOVE, retry=RetryUntilAwsAnswers())
 def remove() -> None:
     if not domain_removal_services.work():
         queue_removals(in_seconds=RECHECK_SECONDS)
 
 
-@jobs.task(LEGACY_IMPORT, retry=UntilAmazonAnswers())
+@jobs.task(LEGACY_IMPORT, retry=RetryUntilAwsAnswers())
 def legacy_import() -> None:
     legacy_import_services.work()
 

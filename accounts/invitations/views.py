@@ -17,14 +17,14 @@ from accounts.invitations.forms import AcceptForm
 from accounts.invitations.services import Needs, Offer, WrongPerson
 from accounts.models.people import User
 from inbound_admin.lib.errors import RateLimited, Refused
-from inbound_admin.lib.http import kept_secret
+from inbound_admin.lib.http import secret_page
 
 RATES = {"accept_invitation": "30/m/ip"}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @login_not_required
-@kept_secret
+@secret_page
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: HttpRequest, token: str) -> HttpResponse:

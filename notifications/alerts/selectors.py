@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from inbound_admin.lib.database import one_of
+from inbound_admin.lib.database import in_values
 from notifications.alerts.core import AlertState, Audience, CustomerPeople, Staff
 from notifications.models.alerts import LIVE, Alert
 
@@ -115,7 +115,7 @@ def open_since(kind: str, object_ids: Iterable[str]) -> dict[str, datetime]:
 
 def live_alerts_about(object_type: str, object_ids: Iterable[str]) -> set[tuple[str, str]]:
     """Return the kind and object of each alert that is open or suspected, so another check would change it."""
-    live = Alert.objects.filter(one_of("object_id", object_ids), object_type=object_type, state__in=LIVE)
+    live = Alert.objects.filter(in_values("object_id", object_ids), object_type=object_type, state__in=LIVE)
     return set(live.order_by().values_list("kind", "object_id"))
 
 
@@ -135,5 +135,5 @@ def _own(viewer: Any) -> Q:
     if viewer.is_staff and viewer.is_superuser and supports_everyone(viewer):
         own |= ~Q(permission="")  # superusers have every permission, so their permissions needn't be read
     elif viewer.is_staff:
-        own |= one_of("permission", viewer.get_all_permissions())
+        own |= in_values("permission", viewer.get_all_permissions())
     return own

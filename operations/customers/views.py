@@ -18,7 +18,7 @@ from accounts.models.people import Customer, MemberRole, Membership
 from accounts.people import selectors as people_selectors
 from audit.selectors import changes_of
 from inbound_admin.lib.errors import NotAllowed, Refused
-from inbound_admin.lib.http import SignedIn, asks_for_password, page_of, template
+from inbound_admin.lib.http import SignedIn, page_of, requires_password, template
 from inbound_admin.lib.lists import text_in
 from operations.customers.forms import CustomerForm, InviteForm, NewCustomerForm, RoleForm
 from operations.customers.services import create_customer, rename_customer
@@ -110,7 +110,7 @@ def list_(request: SignedIn) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def create(request: SignedIn) -> HttpResponse:
     if not request.user.has_perm("accounts.add_customer"):
         raise NotAllowed("Your role can't create customers.")
@@ -156,7 +156,7 @@ def rename(request: SignedIn, customer_id: str) -> HttpResponse:
 
 @never_cache
 @require_POST
-@asks_for_password
+@requires_password
 def invite(request: SignedIn, customer_id: str) -> HttpResponse:
     customer = customer_of(request, customer_id)
     require_manager(customer, request.user)
@@ -171,7 +171,7 @@ def invite(request: SignedIn, customer_id: str) -> HttpResponse:
 
 @never_cache
 @require_POST
-@asks_for_password
+@requires_password
 def invitation(request: SignedIn, customer_id: str, invitation_id: int) -> HttpResponse:
     """Withdraw the invitation, or send it again with a new link."""
     customer = customer_of(request, customer_id)
@@ -185,7 +185,7 @@ def invitation(request: SignedIn, customer_id: str, invitation_id: int) -> HttpR
 
 
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def member(request: SignedIn, customer_id: str, membership_id: int) -> HttpResponse:
     """Change a member's role or remove them: by those who manage the customer, or by the member."""
     customer = customer_of(request, customer_id)

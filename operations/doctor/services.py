@@ -137,7 +137,7 @@ def _identity() -> SetupFinding:
 
 def _clock() -> SetupFinding:
     try:
-        return clock(timezone.now() - aws.amazons_time())
+        return clock(timezone.now() - aws.aws_time())
     except AwsProblem as problem:
         return SetupFinding("Clock", SetupVerdict.COULD_NOT_TELL, str(problem))
 

@@ -13,7 +13,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Stage
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, asks_for_password
+from inbound_admin.lib.http import SignedIn, requires_password
 from operations.domain_removal import services
 from operations.domain_removal.selectors import name_of_deleted
 
@@ -21,7 +21,7 @@ POLL_SECONDS = 3
 
 
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     """Show and start the deletion. Another customer's domain is 404."""
     theirs = domains_for(request.user)
