@@ -1,6 +1,10 @@
 """Diagnoses a domain: gathers observations, runs the core, and caches the result.
 
 Concurrent requests cost one diagnosis: the first result is kept for seconds and the others wait for it.
+
+A page doesn't wait: its request is a row, the worker makes the diagnosis, and the browser polls. Each customer has one
+in the making and few in the queue. All together at most `DIAGNOSES_AT_ONCE` are made at a time, so that the worker has
+time for other work. A page says since when it waits, and shows any diagnosis that is newer.
 """
 
 import asyncio
@@ -12,7 +16,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
+from accounts.models.people import Customer
 from domains.checking.core.judgement import State
 from domains.diagnosis import selectors
 from domains.diagnosis.core import chain
@@ -21,12 +29,15 @@ from domains.diagnosis.core.observations import AmazonView, Observations, Record
 from domains.dns.core import LookupStatus
 from domains.dns.services import SECONDS, Asker, net
 from domains.dns_observation.services import observe
+from domains.jobs import diagnose_soon
+from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain, Stage
 from domains.models.history import ObservedAnswer
 from domains.ownership import core as ownership_core
 from domains.providers.core import with_key
 from domains.records.core import IdentityFacts, Record
 from inbound_admin.lib import slow_work
+from inbound_admin.lib.slow_work import TooManyAtOnce
 
 WAIT_EVERY = 0.1  # seconds, for the look of somebody else
 SLOWEST = 2.0  # seconds for one question: a diagnosis asks several times one after the other
@@ -97,11 +108,6 @@ def _explain(domain: Domain, found: Diagnosis) -> None:
 
 def _key(domain: Domain) -> str:
     return f"diagnosis:{domain.pk}:{hash_of(domain)}"
-
-
-def look(domain: Domain, *, now: datetime) -> Diagnosis:
-    """Without what is kept."""
-    return gather(domain, now=now).told()
 
 
 def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
@@ -187,3 +193,98 @@ def _note_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
         return
     domain.soa_serial, domain.soa_serial_since = serial[:10], now
     Domain.objects.filter(pk=domain.pk).update(soa_serial=domain.soa_serial, soa_serial_since=now)
+
+
+MOST_WAITING = 10  # of one customer
+KEPT_SECONDS = 600  # for the page that asked; others ask again after DIAGNOSIS_KEPT_SECONDS
+LONGEST = timedelta(minutes=2)  # that a page waits before it says that nothing comes
+AGAIN_SECONDS = 1  # where others are being made
+NOTHING_CAME = "The diagnosis didn't finish within 2 minutes. Our background worker may be down. Try again."
+FAILED = "The diagnosis failed on our side. The error has been logged. Try again."
+
+
+@dataclass(frozen=True)
+class DiagnosisProgress:
+    """`found`, or a `problem`, or neither: it is still being made. `since`: when this page began to wait."""
+
+    since: datetime
+    found: DiagnosisResult | None = None
+    problem: str = ""
+    waiting_before: int = 0
+
+
+def progress(*, domain: Domain, since: datetime | None, now: datetime) -> DiagnosisProgress:
+    """What a page shows; asks for a diagnosis where none is new enough. Raises TooManyAtOnce."""
+    began = min(since, now) if since and since > now - 2 * LONGEST else None
+    found = kept(domain) or _newer(domain, began)
+    if found:
+        return DiagnosisProgress(began or now, found)
+    request = DiagnosisRequest.objects.filter(domain=domain).first()
+    if began and (problem := _problem(request, began, now)):
+        return DiagnosisProgress(began, problem=problem)
+    if request is None or request.ended_at or request.asked_at < now - LONGEST:
+        _ask(domain, now)
+    return DiagnosisProgress(began or now, waiting_before=_before(domain).count())
+
+
+def _newer(domain: Domain, began: datetime | None) -> DiagnosisResult | None:
+    """What was found since the page began to wait, also where it came too late for others."""
+    found: DiagnosisResult | None = cache.get(_answer_key(domain))
+    return found if found and began and found.now >= began else None
+
+
+def _problem(request: DiagnosisRequest | None, began: datetime, now: datetime) -> str:
+    """Why nothing comes any more for who waits since `began`."""
+    if request and request.ended_at and request.ended_at >= began and request.problem:
+        return request.problem
+    return NOTHING_CAME if began < now - LONGEST else ""
+
+
+@transaction.atomic
+def _ask(domain: Domain, now: datetime) -> None:
+    """The customer's row is locked: several who ask at once are counted one after the other."""
+    Customer.objects.select_for_update(no_key=True).get(pk=domain.customer_id)
+    recent = waiting(domain.customer_id).filter(asked_at__gt=now - LONGEST)
+    if recent.exclude(domain=domain).count() >= MOST_WAITING:
+        said = f"{MOST_WAITING} diagnoses of your domains are already queued. Try again when they finish."
+        raise TooManyAtOnce(said, retry_after=slow_work.RETRY_AFTER)
+    told = {"asked_at": now, "ended_at": None, "problem": ""}
+    DiagnosisRequest.objects.update_or_create(domain=domain, defaults=told)
+    diagnose_soon(domain.customer_id)
+
+
+def waiting(customer_id: str) -> QuerySet[DiagnosisRequest]:
+    return DiagnosisRequest.objects.filter(domain__customer=customer_id, ended_at=None)
+
+
+def _before(domain: Domain) -> QuerySet[DiagnosisRequest]:
+    own = waiting(domain.customer_id).filter(domain=domain).values("asked_at")[:1]
+    return waiting(domain.customer_id).filter(asked_at__lt=own)
+
+
+def carry_out(*, customer_id: str) -> None:
+    """Makes the one that waits longest, and asks to be called again for the others."""
+    try:
+        with slow_work.lane("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
+            request = waiting(customer_id).select_related("domain").first() if is_free else None
+            if request:
+                _make(request)
+    finally:
+        if waiting(customer_id).exists():
+            diagnose_soon(customer_id, in_seconds=0 if is_free else AGAIN_SECONDS)
+
+
+def _make(request: DiagnosisRequest) -> None:
+    """A failure is stored for the page, and is the job's too, so that it is seen."""
+    domain, problem = request.domain, FAILED
+    try:
+        found = looked(domain, now=timezone.now())
+        cache.set(_answer_key(domain), found, KEPT_SECONDS)
+        problem = ""
+    finally:
+        DiagnosisRequest.objects.filter(pk=request.pk).update(ended_at=timezone.now(), problem=problem)
+
+
+def _answer_key(domain: Domain) -> str:
+    """Of the domain alone: the worker's own checks may change its state while the page waits."""
+    return f"diagnosis-page:{domain.pk}"

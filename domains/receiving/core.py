@@ -5,10 +5,11 @@ rule matches, bounces what a rule's Bounce action says, and loses what a rule st
 is told nothing then.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from inbound_admin.lib.labels import Label, Labelled
 
 
 class MxFact(StrEnum):
@@ -82,30 +83,6 @@ _SETTLED = (
     ReceivingState.SEND_ONLY,
     ReceivingState.UNAVAILABLE,
 )
-Label = tuple[str, str, str]  # word, tone and icon
-
-
-class Labelled(ABC):
-    """A judgement that pages show by its label."""
-
-    @property
-    @abstractmethod
-    def label(self) -> Label:
-        """By its state."""
-
-    @property
-    def word(self) -> str:
-        return self.label[0]
-
-    @property
-    def tone(self) -> str:
-        return self.label[1]
-
-    @property
-    def icon(self) -> str:
-        return self.label[2]
-
-
 _LABELS = {
     ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),

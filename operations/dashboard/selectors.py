@@ -23,8 +23,7 @@ from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, Sendi
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import endpoints_for, may_see_rules
-from receipt_rules.capacity.selectors import Meter, capacity_known, forecast
-from receipt_rules.live.selectors import LastRead, last_read, receiving_outage
+from receipt_rules.live.selectors import LastRead, Meter, capacity_known, forecast, last_read, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from tenants.lifecycle import selectors as lifecycle_selectors
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models.people import Customer
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn, page_of, takes_upload, template
+from inbound_admin.lib.http import SignedIn, form_page, page_of, takes_upload, template
 from operations.models import Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors, services
 from operations.tenant_migration.core import Chosen, calls, plan
@@ -45,9 +45,7 @@ def plan_migration(request: SignedIn) -> HttpResponse:
         else:
             return redirect("operations:migration", migration.pk)
     context = {"form": form, "left": selectors.customers_to_migrate().count()}
-    return TemplateResponse(
-        request, "operations/tenant_migration/plan_migration.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/tenant_migration/plan_migration.html", context)
 
 
 def _planned(request: SignedIn, given: dict[str, Any]) -> Migration:
@@ -191,9 +189,7 @@ def move(request: SignedIn, customer_id: str) -> HttpResponse:
             form.add_error(None, str(refused))
     context = {"customer": customer, "form": form, "may_migrate": _may(request), **_dry_run(customer)}
     context["last"] = selectors.item_of_customer(customer)
-    return TemplateResponse(
-        request, "operations/tenant_migration/move.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/tenant_migration/move.html", context)
 
 
 def _moved(request: SignedIn, customer: Customer, form: MoveForm) -> HttpResponse:

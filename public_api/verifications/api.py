@@ -20,9 +20,8 @@ from domains.names.core import understand
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.lenient import LenientIn
-from inbound_admin.lib.api.refusals import Malformed
 from inbound_admin.lib.api.values import Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable
+from inbound_admin.lib.errors import AwsUnreachable, Malformed
 from operations.domain_removal import services as domain_removal_services
 from public_api.addresses.api import AddressOut, rows
 from public_api.domain_removal.api import said

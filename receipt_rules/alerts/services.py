@@ -13,8 +13,7 @@ from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
 from receipt_rules.addresses.selectors import rule_set_subject
-from receipt_rules.capacity.selectors import Meter, capacity
-from receipt_rules.live.selectors import ReceivingOutage
+from receipt_rules.live.selectors import Meter, ReceivingOutage, capacity
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.untouched import Untouched
 from tenants.lifecycle import selectors as lifecycle_selectors

@@ -17,9 +17,8 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, template
 from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import may_operate, may_see_rules, pending_changes
-from receipt_rules.capacity.selectors import Sharing, capacity, forecast, rows_wanted, who_shares
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.selectors import RULES_PER_PAGE, last_read
+from receipt_rules.live.selectors import RULES_PER_PAGE, Sharing, capacity, forecast, last_read, rows_wanted, who_shares
 from receipt_rules.live.services import Live, live_as_read, read_live
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
 from receipt_rules.runs.forms import CancelRunForm

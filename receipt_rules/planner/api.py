@@ -11,8 +11,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads, writes
-from inbound_admin.lib.api.accepted import Accepted
-from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, page_of
+from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, QueryIn, Text, page_of
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import snapshots, steps_of
 from receipt_rules.expectations.selectors import newly_broken, still_broken

@@ -11,8 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from inbound_admin.lib import jobs
-from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of, template
+from inbound_admin.lib.http import SignedIn, page_of, telling, template
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import may_operate, may_see_rules, snapshots, steps_done, steps_of
 from receipt_rules.jobs import WORK
@@ -81,12 +80,9 @@ def _minutes_waited(run: Run) -> int:
 def cancel(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
     refuse_strangers(request, operates=True)
-    try:
+    said = "Stopping before the next step. Completed steps are kept."
+    with telling(request, said, refused=messages.info):
         services.cancel(run=run, actor=request.user)
-    except Refused as refused:
-        messages.info(request, str(refused))
-    else:
-        messages.success(request, "Stopping before the next step. Completed steps are kept.")
     return redirect("receipt_rules:run", run.id)
 
 
@@ -94,12 +90,8 @@ def cancel(request: SignedIn, run_id: str) -> HttpResponse:
 def confirm(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
     refuse_strangers(request, operates=True)
-    try:
+    with telling(request, "Run approved. It is starting now.", refused=messages.info):
         services.confirm(run=run, actor=request.user)
-    except Refused as refused:
-        messages.info(request, str(refused))
-    else:
-        messages.success(request, "Run approved. It is starting now.")
     return redirect("receipt_rules:run", run.id)
 
 

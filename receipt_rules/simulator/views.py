@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -13,6 +14,7 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, template
 from receipt_rules.addresses.selectors import expectations, may_operate, may_see_rules
+from receipt_rules.endpoints.forms import AS_TYPED
 from receipt_rules.expectations.selectors import broken_expectations
 from receipt_rules.live.selectors import last_read
 from receipt_rules.live.services import read_live
@@ -21,8 +23,16 @@ from receipt_rules.models.expectations import Expected
 from receipt_rules.planner.core.matching import RecipientFate, RuleOutcome, why_not
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.simulator import services
-from receipt_rules.simulator.forms import ExpectationForm
 from receipt_rules.simulator.services import Simulation
+
+
+class ExpectationForm(forms.Form):
+    address = forms.CharField(label="Address", max_length=320, widget=forms.TextInput(AS_TYPED))
+    expected = forms.ChoiceField(label="Expectation", choices=Expected.choices, initial=Expected.ONCE)
+    endpoint = forms.CharField(
+        label="Endpoint", max_length=120, required=False, widget=forms.TextInput(AS_TYPED), help_text="Endpoint name."
+    )
+
 
 MOST_MESSAGES = 20  # shown rule by rule, each a message of its own
 

@@ -18,7 +18,6 @@ from domains.models.domains import Domain
 from domains.providers.core import GENERIC, typed
 from domains.records.core import INBOUND_MX
 from domains.records.selectors import records_page
-from domains.records_mail import services as records_mail_services
 from domains.sharing import selectors as sharing_selectors
 from domains.sharing import services as sharing_services
 from public_api.domains.selectors import records_of
@@ -107,7 +106,7 @@ def test_what_is_mailed_and_what_programs_get_agree_with_the_page(
     boxes = typed(first, GENERIC, zone)
     assert f"“{boxes.name}”" in found["reply"]
     assert boxes.value in found["reply"]
-    records_mail_services.mail(domain=domain, to="dave@dns.example", actor=alice, site_url="https://ours.example/")
+    sharing_services.mail(domain=domain, to="dave@dns.example", actor=alice, site_url="https://ours.example/")
     body = outbox.outbox[-1].body
     assert f"to the zone {zone}" in body
     for row in rows:

@@ -38,15 +38,15 @@ class Merged:
     withheld: str = ""
 
 
-def merge(existing: str, domain: str = AMAZON, names: SpfNames = NO_NAMES) -> Merged:
+def merge(existing: str, names: SpfNames = NO_NAMES) -> Merged:
     """The existing record ("" for none) with the include added before "all" or "redirect=", all else kept."""
     if not existing:
-        return Merged(FRESH, 1) if domain == AMAZON else Merged(f"v=spf1 include:{domain} ~all", 1)
+        return Merged(FRESH, 1)
     spf = read(existing)
-    if not allows(existing, domain):
-        kept = [term for term in spf.terms if not _means(term, domain)]
+    if not allows(existing, AMAZON):
+        kept = [term for term in spf.terms if not _means(term, AMAZON)]
         at = _end_of_senders(kept)
-        spf = Spf((*kept[:at], term_of(f"include:{domain}"), *kept[at:]))
+        spf = Spf((*kept[:at], term_of(f"include:{AMAZON}"), *kept[at:]))
     return _judged(spf, (existing,), names)
 
 

@@ -28,7 +28,7 @@
 
 - `reads(...)` needs the scope read, `writes(...)` write; `staff=True` asks for the scope staff beside it. A key without
   that scope acts as a customer's, whoever's it is: `has_perm` is false for it. A signed-in session has all that its
-  person may (`reads(..., session=False)`: keys alone); CSRF applies.
+  person may; CSRF applies.
 - Rows are fetched through the selector that takes the viewer; `get_object_or_404` makes another's row 404.
 - Raise `Refused` (422), `Malformed` (400), `Conflict` (409), or let the service do so: `inbound_admin/api.py` has the
   table of codes whose status is another. Never catch AwsProblem: it becomes 502/503 with Amazon's code.

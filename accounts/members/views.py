@@ -12,12 +12,12 @@ from django.template.response import TemplateResponse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from accounts.invitations import services
-from accounts.invitations.forms import AcceptForm
-from accounts.invitations.services import Needs, Offer, WrongPerson
+from accounts.members import services
+from accounts.members.forms import AcceptForm
+from accounts.members.services import Needs, Offer, WrongPerson
 from accounts.models.people import User
 from inbound_admin.lib.errors import RateLimited, Refused
-from inbound_admin.lib.http import kept_secret
+from inbound_admin.lib.http import form_page, kept_secret
 
 RATES = {"accept_invitation": "30/m/ip"}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -56,12 +56,12 @@ def _accept(request: HttpRequest, token: str, person: User | None, form: AcceptF
 
 def _page(request: HttpRequest, offer: Offer, form: AcceptForm) -> HttpResponse:
     context = {"invitation": offer.invitation, "needs": offer.needs.value, "form": form}
-    return TemplateResponse(request, "accounts/invitations/accept.html", context, status=422 if form.errors else 200)
+    return form_page(request, "accounts/members/accept.html", context)
 
 
 def _refused(request: HttpRequest, refused: Refused) -> HttpResponse:
     context = {"refused": refused, "wrong_person": isinstance(refused, WrongPerson)}
-    response = TemplateResponse(request, "accounts/invitations/accept.html", context, status=refused.status)
+    response = TemplateResponse(request, "accounts/members/accept.html", context, status=refused.status)
     if isinstance(refused, RateLimited):
         response.headers["Retry-After"] = str(refused.retry_after)
     return response

@@ -22,12 +22,10 @@ from receipt_rules.addresses.services import set_catch_all
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.models.probes import MailProbe, ProbeSchedule
-from receipt_rules.probe_schedules import services
-from receipt_rules.probe_schedules.core import ProbePace, ProbeVerdict
-from receipt_rules.probe_schedules.selectors import schedule_of
-from receipt_rules.probe_schedules.services import run_due, schedule_probes
-from receipt_rules.probes.core import GIVEN_UP
-from receipt_rules.probes.services import send_probe
+from receipt_rules.probes import services
+from receipt_rules.probes.core import GIVEN_UP, ProbePace, ProbeVerdict
+from receipt_rules.probes.selectors import schedule_of
+from receipt_rules.probes.services import run_due, schedule_probes, send_probe
 from receipt_rules.received_mail.services import record_deliveries
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified

@@ -10,9 +10,9 @@ from accounts.api_keys.api import call_router, caller, reads, writes
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
 from inbound_admin.lib.api.values import In, Out
-from receipt_rules.probe_schedules.core import OFF, ProbePace
-from receipt_rules.probe_schedules.selectors import schedule_of
-from receipt_rules.probe_schedules.services import schedule_probes
+from receipt_rules.probes.core import OFF, ProbePace
+from receipt_rules.probes.selectors import schedule_of
+from receipt_rules.probes.services import schedule_probes
 
 router = call_router("Domains")
 

@@ -14,9 +14,16 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.invitations.core import InvitationState
-from accounts.invitations.services import MOST_IN_AN_HOUR, Invited, Needs, accept_invitation, offer, revoke_invitation
-from accounts.members.services import leave
+from accounts.members.core import InvitationState
+from accounts.members.services import (
+    MOST_IN_AN_HOUR,
+    Invited,
+    Needs,
+    accept_invitation,
+    leave,
+    offer,
+    revoke_invitation,
+)
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from audit.models import Change
 from inbound_admin.lib.errors import RateLimited, Refused

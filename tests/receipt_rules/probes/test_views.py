@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.models.people import Customer
 from receipt_rules.models.probes import ProbeSchedule
-from receipt_rules.probe_schedules.core import ProbePace, ProbeVerdict
-from receipt_rules.probe_schedules.services import schedule_probes
+from receipt_rules.probes.core import ProbePace, ProbeVerdict
+from receipt_rules.probes.services import schedule_probes
 from tests.calling import api_of, ok
 from tests.factories import make_customer, make_member
 from tests.messages import said

@@ -16,7 +16,7 @@ from domains.checking import services as checking_services
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink
 from domains.overrides import services as overrides_services
-from domains.records_mail import services
+from domains.sharing import services
 from inbound_admin.lib.errors import RateLimited, Refused
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain, publish, set_up_domain

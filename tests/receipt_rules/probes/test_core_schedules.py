@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from receipt_rules.probe_schedules.core import HOUR, ProbePace, ProbeVerdict, judge_probe, next_time
-from receipt_rules.probes.core import GIVEN_UP, ProbeFacts
+from receipt_rules.probes.core import GIVEN_UP, HOUR, ProbeFacts, ProbePace, ProbeVerdict, judge_probe, next_time
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 SENT = ProbeFacts(asked_at=NOW, mx_leads_here=True, sent_at=NOW)

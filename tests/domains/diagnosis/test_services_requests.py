@@ -5,7 +5,7 @@ import time
 import pytest
 from django.utils import timezone
 
-from domains.diagnosis_requests import services as diagnosis_requests_services
+from domains.diagnosis import services as diagnosis_services
 from sandbox.process import Sandbox
 from tests.browser.worker import running_worker
 from tests.domains.making import set_up_domain
@@ -18,16 +18,16 @@ SECONDS = 60
 def test_the_worker_makes_those_of_several_domains_of_one_customer(sandbox: Sandbox) -> None:
     customer = make_customer()
     domains = [set_up_domain(sandbox, customer=customer) for _ in range(3)]
-    asked = [diagnosis_requests_services.progress(domain=each, since=None, now=timezone.now()) for each in domains]
+    asked = [diagnosis_services.progress(domain=each, since=None, now=timezone.now()) for each in domains]
     assert [each.waiting_before for each in asked] == [0, 1, 2]
     with running_worker(sandbox):
         until = time.monotonic() + SECONDS
-        while diagnosis_requests_services.waiting(customer.pk).exists():
+        while diagnosis_services.waiting(customer.pk).exists():
             assert time.monotonic() < until
             time.sleep(0.2)
     for domain, before in zip(domains, asked, strict=True):
         domain.refresh_from_db()  # the worker has looked at it as well
-        made = diagnosis_requests_services.progress(domain=domain, since=before.since, now=timezone.now())
+        made = diagnosis_services.progress(domain=domain, since=before.since, now=timezone.now())
         assert made.problem == ""
         assert made.found
         assert made.found.told().findings

@@ -12,7 +12,7 @@ from domains.receiving.core import ReceivingState
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
-from receipt_rules.send_only import services as send_only_services
+from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.factories import make_user
 from tests.receipt_rules.making import set_up_receiving, taken
@@ -27,7 +27,7 @@ def page(domain: Domain) -> str:
 
 def test_a_domain_that_only_sends_is_right_with_another_mail_services_mx(sandbox: Sandbox) -> None:
     domain = verified(sandbox, mx=GOOGLE)
-    send_only_services.choose(domain=domain, receives=False, actor=make_user())
+    receiving_services.choose(domain=domain, receives=False, actor=make_user())
     domain = checked(domain)
     assert (domain.state, domain.receiving.state, asked(domain)) == (State.VERIFIED, ReceivingState.SEND_ONLY, set())
     assert domain.summary == "Ready to send. This domain doesn't receive mail here."
@@ -65,7 +65,7 @@ def test_back_to_receiving_the_addresses_are_used_again_and_the_mx_comes_last(
     domain = verified(sandbox, mx=GOOGLE, customer=alices)
     addresses_services.add_address(text="a@shop.com", customer=alices, actor=None)
     auto_apply_services.work()
-    send_only_services.choose(domain=checked(domain), receives=False, actor=make_user())
+    receiving_services.choose(domain=checked(domain), receives=False, actor=make_user())
     auto_apply_services.work()
     assert asked(checked(domain)) == set()
     alice_client.post(page(domain), {"do": "receive"})
@@ -78,7 +78,7 @@ def test_back_to_receiving_the_addresses_are_used_again_and_the_mx_comes_last(
 
 def test_an_mx_that_leads_here_is_red_for_a_domain_that_only_sends(sandbox: Sandbox) -> None:
     domain = verified(sandbox, mx=GOOGLE)
-    send_only_services.choose(domain=domain, receives=False, actor=make_user())
+    receiving_services.choose(domain=domain, receives=False, actor=make_user())
     move_mx(sandbox, domain, "shop.com", HERE)
     domain = checked(domain)
     assert domain.state == State.WRONG
@@ -87,6 +87,6 @@ def test_an_mx_that_leads_here_is_red_for_a_domain_that_only_sends(sandbox: Sand
 
 def test_no_address_is_added_to_a_domain_that_only_sends(sandbox: Sandbox) -> None:
     domain = verified(sandbox, mx=GOOGLE)
-    send_only_services.choose(domain=domain, receives=False, actor=make_user())
+    receiving_services.choose(domain=domain, receives=False, actor=make_user())
     with pytest.raises(Refused, match="send only"):
         addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)

@@ -2,7 +2,7 @@
 
 from django import forms
 
-from receipt_rules.probe_schedules.core import OFF, ProbePace
+from receipt_rules.probes.core import OFF, ProbePace
 
 CHOICES = ((OFF, "Off"), (ProbePace.DAILY.value, "Once a day"), (ProbePace.HOURLY.value, "Once an hour"))
 

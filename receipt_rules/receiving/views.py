@@ -11,7 +11,7 @@ from domains.receiving.core import mx_to_move
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn
 from receipt_rules.live.selectors import applied_when
-from receipt_rules.send_only import services
+from receipt_rules.receiving import services
 
 CHOICES = {"send_only": False, "receive": True}
 
@@ -33,4 +33,4 @@ def send_only(request: SignedIn, domain_id: str) -> HttpResponse:
     names = [domain.receiving_facts(name) for name in domain.mail_names]
     context = {"domain": domain, "tab": "settings", "refused": refused, "to_move": mx_to_move(names)}
     status = 422 if refused else 200
-    return TemplateResponse(request, "receipt_rules/send_only/send_only.html", context, status=status)
+    return TemplateResponse(request, "receipt_rules/receiving/send_only.html", context, status=status)
