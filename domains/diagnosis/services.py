@@ -1,10 +1,10 @@
 """Diagnoses a domain: gathers observations, runs the core, and caches the result.
 
-Concurrent requests cost one diagnosis: the first result is kept for seconds and the others wait for it.
+Concurrent requests share one diagnosis: its result is cached for seconds and the others wait for it.
 
-A page doesn't wait: its request is a row, the worker makes the diagnosis, and the browser polls. Each customer has one
-in the making and few in the queue. All together at most `DIAGNOSES_AT_ONCE` are made at a time, so that the worker has
-time for other work. A page says since when it waits, and shows any diagnosis that is newer.
+A page doesn't wait: its request is a row, the worker runs it, and the browser polls. Each customer has one running and
+a few queued. At most `DIAGNOSES_AT_ONCE` run at a time in total, so that the worker has time for other work. A page
+sends the time since which it waits, and shows any diagnosis that is newer.
 """
 
 import asyncio
@@ -39,15 +39,15 @@ from domains.records.core import IdentityFacts, Record
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.slow_work import TooManyAtOnce
 
-WAIT_EVERY = 0.1  # seconds, for the look of somebody else
-SLOWEST = 2.0  # seconds for one question: a diagnosis asks several times one after the other
+WAIT_EVERY = 0.1  # seconds, while another process diagnoses
+SLOWEST = 2.0  # seconds for one question: a diagnosis asks several questions in sequence
 EXPLAINED_SECONDS = 600
-LOOKED_BEFORE = timedelta(minutes=10)  # while something was missing: at least two looks were in it
+LOOKED_BEFORE = timedelta(minutes=10)  # with something missing: at least two checks ran in that time
 
 
 @dataclass(frozen=True)
 class DiagnosisResult:
-    """What was gathered, from which each DNS host's words are made without another look."""
+    """The observations. Diagnoses in the terms of any DNS host are computed from them without further lookups."""
 
     facts: IdentityFacts
     observed: Observations
@@ -56,12 +56,12 @@ class DiagnosisResult:
     history: RecordHistory
 
     def told(self, host: str = "") -> Diagnosis:
-        """In the words of the DNS host with that key, or of the one that the nameservers tell."""
+        """Return the diagnosis in the terms of the DNS host with that key, or of the detected one."""
         return chain.diagnose(self.facts, self.observed, self.amazon, self.now, self.history, with_key(host))
 
 
 def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[float], None] = time.sleep) -> Diagnosis:
-    """At most 60 questions and 10 seconds; an answer of the last DIAGNOSIS_KEPT_SECONDS is given again.
+    """Diagnose with at most 60 queries and 10 seconds. A result of the last DIAGNOSIS_KEPT_SECONDS is reused.
 
     Raises TooManyAtOnce in a web request.
     """
@@ -69,13 +69,13 @@ def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[f
 
 
 def kept(domain: Domain) -> DiagnosisResult | None:
-    """What was found in the last DIAGNOSIS_KEPT_SECONDS."""
+    """Return the result of the last DIAGNOSIS_KEPT_SECONDS, if any."""
     found: DiagnosisResult | None = cache.get(_key(domain))
     return found
 
 
 def looked(domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep) -> DiagnosisResult:
-    """What `diagnose` tells in some DNS host's words."""
+    """Return the cached result, or a new one."""
     if (found := kept(domain)) is not None:
         return found
     with slow_work.place(customer=domain.customer_id):
@@ -100,7 +100,7 @@ def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Dia
 
 
 def _explain(domain: Domain, found: Diagnosis) -> None:
-    """For whatever else tells of the records, so that nothing says “add” where the diagnosis says “edit”."""
+    """Store the findings for other pages, so that none says “add” where the diagnosis says “edit”."""
     seen = {check.key: selectors.what_was_seen(check) for check in domain.record_checks.all()}
     explained = {r.key: (seen.get(r.key, ""), r.finding) for r in found.records if r.finding and not r.is_right}
     cache.set(selectors.explanations_key(domain), explained, EXPLAINED_SECONDS)
@@ -111,7 +111,7 @@ def _key(domain: Domain) -> str:
 
 
 def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
-    """Asks the DNS. Stores the zone's serial, by which a host that publishes nothing is told."""
+    """Query DNS. Stores the zone's serial, which later shows whether a host publishes changes."""
     with slow_work.place(customer=domain.customer_id):
         seconds = slow_work.seconds_left(SECONDS)
         asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
@@ -123,13 +123,13 @@ def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
 
 
 def note_records_added(*, domain: Domain, now: datetime) -> None:
-    """Somebody tells us that the records are added: from now on a serial that does not move means something."""
+    """Store that the customer says the records are added. From now on an unchanged serial means something."""
     domain.said_added_at = now
     Domain.objects.filter(pk=domain.pk).update(said_added_at=now)
 
 
 def hash_of(domain: Domain) -> str:
-    """Another set of records, or another word of Amazon's, is another diagnosis."""
+    """Return the cache key's suffix, which changes with the records and with SES's status."""
     parts = (domain.records, domain.stage, domain.ses_statuses, domain.ses_problem, domain.said_added_at)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -170,7 +170,7 @@ def _history(domain: Domain, now: datetime) -> RecordHistory:
 
 
 def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, ...]:
-    """What other domains of ours, of any customer, want at the names that were asked."""
+    """Return what other domains here, of any customer, require at the names that were asked."""
     asked = {answer.question.name for answer in observed.host}
     names = {".".join(labels[at:]) for name in asked for labels in [name.split(".")] for at in range(len(labels) - 1)}
     others = Domain.objects.filter(name__in=names - {domain.name}).exclude(stage=Stage.CLAIM)
@@ -178,7 +178,7 @@ def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, 
 
 
 def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...]:
-    """Those that answered for the zone when its records were last right; () where nobody remembers."""
+    """Return the zone's nameservers when its records were last correct; () if unknown."""
     if moment is None:
         return ()
     rows = ObservedAnswer.objects.filter(domain=domain, name=domain.parsed.zone, type="NS", status=LookupStatus.FOUND)
@@ -187,7 +187,7 @@ def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...
 
 
 def _note_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
-    """Of several that differ none is noted: a zone that is being published moves."""
+    """Store the serial, unless the servers' serials differ: then the zone is being published."""
     serials = {serial for _, serial in found.serials}
     if len(serials) != 1 or (serial := serials.pop()) == domain.soa_serial:
         return
@@ -196,16 +196,16 @@ def _note_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
 
 
 MOST_WAITING = 10  # of one customer
-KEPT_SECONDS = 600  # for the page that asked; others ask again after DIAGNOSIS_KEPT_SECONDS
-LONGEST = timedelta(minutes=2)  # that a page waits before it says that nothing comes
-AGAIN_SECONDS = 1  # where others are being made
+KEPT_SECONDS = 600  # for the page that waits; other pages ask again after DIAGNOSIS_KEPT_SECONDS
+LONGEST = timedelta(minutes=2)  # that a page waits before it reports a failure
+AGAIN_SECONDS = 1  # while others are running
 NOTHING_CAME = "The diagnosis didn't finish within 2 minutes. Our background worker may be down. Try again."
 FAILED = "The diagnosis failed on our side. The error has been logged. Try again."
 
 
 @dataclass(frozen=True)
 class DiagnosisProgress:
-    """`found`, or a `problem`, or neither: it is still being made. `since`: when this page began to wait."""
+    """`found`, or a `problem`, or neither while it runs. `since`: when this page began to wait."""
 
     since: datetime
     found: DiagnosisResult | None = None
@@ -214,7 +214,7 @@ class DiagnosisProgress:
 
 
 def progress(*, domain: Domain, since: datetime | None, now: datetime) -> DiagnosisProgress:
-    """What a page shows; asks for a diagnosis where none is new enough. Raises TooManyAtOnce."""
+    """Return what a page shows. Queues a diagnosis if none is new enough. Raises TooManyAtOnce."""
     began = min(since, now) if since and since > now - 2 * LONGEST else None
     found = kept(domain) or _newer(domain, began)
     if found:
@@ -228,13 +228,13 @@ def progress(*, domain: Domain, since: datetime | None, now: datetime) -> Diagno
 
 
 def _newer(domain: Domain, began: datetime | None) -> DiagnosisResult | None:
-    """What was found since the page began to wait, also where it came too late for others."""
+    """Return a result since the page began to wait, even if it is too old for other pages."""
     found: DiagnosisResult | None = cache.get(_answer_key(domain))
     return found if found and began and found.now >= began else None
 
 
 def _problem(request: DiagnosisRequest | None, began: datetime, now: datetime) -> str:
-    """Why nothing comes any more for who waits since `began`."""
+    """Return why a page that waits since `began` gets no result."""
     if request and request.ended_at and request.ended_at >= began and request.problem:
         return request.problem
     return NOTHING_CAME if began < now - LONGEST else ""
@@ -242,7 +242,7 @@ def _problem(request: DiagnosisRequest | None, began: datetime, now: datetime) -
 
 @transaction.atomic
 def _ask(domain: Domain, now: datetime) -> None:
-    """The customer's row is locked: several who ask at once are counted one after the other."""
+    """Queue a request. The customer's row is locked, so that concurrent requests are counted one by one."""
     Customer.objects.select_for_update(no_key=True).get(pk=domain.customer_id)
     recent = waiting(domain.customer_id).filter(asked_at__gt=now - LONGEST)
     if recent.exclude(domain=domain).count() >= MOST_WAITING:
@@ -263,7 +263,7 @@ def _before(domain: Domain) -> QuerySet[DiagnosisRequest]:
 
 
 def carry_out(*, customer_id: str) -> None:
-    """Makes the one that waits longest, and asks to be called again for the others."""
+    """Run the oldest request, and queue another call for the others."""
     try:
         with slow_work.lane("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
             request = waiting(customer_id).select_related("domain").first() if is_free else None
@@ -275,7 +275,7 @@ def carry_out(*, customer_id: str) -> None:
 
 
 def _make(request: DiagnosisRequest) -> None:
-    """A failure is stored for the page, and is the job's too, so that it is seen."""
+    """Run one request. A failure is stored for the page and re-raised, so that the job fails visibly."""
     domain, problem = request.domain, FAILED
     try:
         found = looked(domain, now=timezone.now())
@@ -286,5 +286,5 @@ def _make(request: DiagnosisRequest) -> None:
 
 
 def _answer_key(domain: Domain) -> str:
-    """Of the domain alone: the worker's own checks may change its state while the page waits."""
+    """Depends on the domain alone: the worker's own checks may change its state while the page waits."""
     return f"diagnosis-page:{domain.pk}"

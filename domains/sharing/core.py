@@ -1,7 +1,7 @@
-"""What a share link is worth at a moment, what is kept of whoever opens it, and the mail that hands it on. Pure.
+"""The state of a share link, what its reader must do, what is stored about visitors, and the email with it. Pure.
 
-The mail is plain text, in the words of the DNS host. Of what is published today it quotes nothing: anybody can publish
-anything, and this mail goes out under our name.
+The email is plain text, in the terms of the DNS host. It never quotes published records: anyone can publish anything,
+and the email is sent in our name.
 """
 
 import ipaddress
@@ -42,7 +42,7 @@ class ShareLinkState(StrEnum):
 
 
 class RecordAction(StrEnum):
-    """What a reader has to do at the DNS host for one record."""
+    """What the reader must do at the DNS host for one record."""
 
     ADD = "add"
     EDIT = "edit"
@@ -63,7 +63,7 @@ _ADD = ("dns.absent", "dns.value.other_token", "dns.rival.wildcard", "dns.dmarc.
 
 
 def action_of(code: str, found: Sequence[str]) -> RecordAction:
-    """By the code of what was found: nothing at the name, a record to edit, or another one that is in conflict."""
+    """Return the action for a code: add if nothing is at the name, edit a record, or remove a conflicting one."""
     if code in _REMOVE:
         return RecordAction.REMOVE
     if code in _REPLACE:
@@ -72,7 +72,7 @@ def action_of(code: str, found: Sequence[str]) -> RecordAction:
 
 
 def counted(actions: Sequence[RecordAction]) -> str:
-    """ "2 records to add, 4 to edit and 1 conflict to remove"."""
+    """Return, for example, "2 records to add, 4 to edit and 1 conflict to remove"."""
     numbers = {action: actions.count(action) for action in RecordAction}
     last = numbers[RecordAction.REMOVE]
     parts = [f"{number} to {action}" for action, number in list(numbers.items())[:3] if number]
@@ -84,14 +84,14 @@ def counted(actions: Sequence[RecordAction]) -> str:
 
 
 def state_at(now: datetime, *, expires_at: datetime, revoked_at: datetime | None) -> ShareLinkState:
-    """The last moment of its time is already too late."""
+    """The link has expired at `expires_at` itself."""
     if revoked_at is not None:
         return ShareLinkState.REVOKED
     return ShareLinkState.OPEN if now < expires_at else ShareLinkState.EXPIRED
 
 
 def network_of(address: str) -> str:
-    """The network alone (/24, for IPv6 /48): enough to tell visitors apart, not enough to find one. "" for nonsense."""
+    """Return only the network (/24, /48 for IPv6), which does not identify a visitor. "" if invalid."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -101,7 +101,7 @@ def network_of(address: str) -> str:
 
 
 def browser_of(user_agent: str) -> str:
-    """Such as “Safari, iPhone”; what is no browser that we know is named by its first word."""
+    """Return, for example, “Safari, iPhone”. An unknown client is named by its first word."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     first_word = re.sub(r"[^\w.+-]", "", user_agent.partition("/")[0].partition(" ")[0])[:40]
@@ -110,7 +110,7 @@ def browser_of(user_agent: str) -> str:
 
 @dataclass(frozen=True)
 class MailedRecord:
-    """`is_in_place`: something stands at the name already, and the page behind the link says what to change."""
+    """`is_in_place`: the name already has records, and the linked page says what to change."""
 
     label: str
     need: Need
@@ -120,7 +120,7 @@ class MailedRecord:
 
 @dataclass(frozen=True)
 class RecordsLetter:
-    """`sender` is a name that is safe in our mail; `link` opens the page that ticks the records off until `expires`."""
+    """`sender` is a name that is safe to print. `link` opens the page that checks the records, until `expires`."""
 
     domain: str
     zone: str
@@ -138,7 +138,7 @@ class RecordsLetter:
 
     @property
     def text(self) -> str:
-        """Each value stands on a line of its own, so that it can be copied as it is."""
+        """Each value is on its own line, so that it can be copied."""
         parts = [self._opening, self._where, *map(_record, range(1, len(self.records) + 1), self.records), self._end]
         return "\n\n".join(parts) + "\n"
 

@@ -1,7 +1,7 @@
-"""Links for whoever looks after the DNS of a domain and has no account: made, mailed, withdrawn, opened, and used.
+"""Share links for people without an account who manage a domain's DNS: create, mail, withdraw, visit, and check.
 
-The link is stored and the line in the change log written before the mail goes out; `mailed_at` is set after it. A
-process that dies in between leaves a link that was not mailed, and the next press mails the same one.
+The link and its change log entry are stored before the email is sent; `mailed_at` is set after it. After a crash in
+between, the link exists but was not mailed, and the next attempt mails the same one.
 """
 
 from datetime import datetime, timedelta
@@ -36,16 +36,16 @@ from inbound_admin.lib.mail_addresses import plain_address
 from inbound_admin.lib.mail_limits import take_turn, take_unsolicited_turn
 from notifications.email import services as email_services
 
-MOST_OPEN = 20  # of one domain: more are not for people
+MOST_OPEN = 20  # per domain
 LONGEST_DAYS = 90
-EXPLAIN_EVERY_SECONDS = 10  # a diagnosis asks dozens of questions, and the button is anybody's who has the link
+EXPLAIN_EVERY_SECONDS = 10  # a diagnosis asks dozens of questions, and anyone with the link has the button
 ONE_STAY = timedelta(minutes=30)
-MOST_VISITS = 200  # rows of one link; whoever comes then is counted in one row for all
+MOST_VISITS = 200  # rows per link; later visitors are counted in one shared row
 
 
 @transaction.atomic
 def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
-    """A link that works for so many days. Raises Refused."""
+    """Create a link that is valid for so many days. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     link = _made(locked, actor, days, meant_for=meant_for)
     after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
@@ -55,7 +55,7 @@ def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None
 
 @transaction.atomic
 def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
-    """The link that a mail to this recipient carries: the one that they have already, or a new one. Raises Refused."""
+    """Return the link to email to this recipient: their open one, or a new one. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     link = selectors.open_links(locked, timezone.now()).filter(mailed_to=to).first()
     link = _lasting(link) if link else _made(locked, actor, None, meant_for=to[:100], mailed_to=to)
@@ -65,7 +65,7 @@ def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
 
 
 def _lasting(link: ShareLink) -> ShareLink:
-    """What is mailed again works as long as a new one would."""
+    """Extend the expiry, so that a link mailed again is valid as long as a new one."""
     link.expires_at = max(link.expires_at, timezone.now() + timedelta(days=settings.SHARE_LINK_DAYS))
     link.save(update_fields=("expires_at",))
     return link
@@ -84,7 +84,7 @@ def _made(locked: Domain, actor: User, days: int | None, **fields: str) -> Share
 
 @transaction.atomic
 def revoke(*, link: ShareLink, actor: User) -> None:
-    """It stops working at once; nothing happens where it did already."""
+    """Withdraw the link at once. No effect if it is already withdrawn."""
     locked = ShareLink.objects.select_for_update(of=("self",)).select_related("domain").get(pk=link.pk)
     if locked.revoked_at is not None:
         return
@@ -97,7 +97,7 @@ def revoke(*, link: ShareLink, actor: User) -> None:
 
 @transaction.atomic
 def note_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
-    """One row for a stay of somebody; how often they looked and pressed the button is counted in it."""
+    """Record a visit: one row per stay, with the number of views and checks."""
     ShareLink.objects.select_for_update(no_key=True).get(pk=link.pk)
     whose = {"address": network_of(address), "browser": browser_of(user_agent)}
     stay = link.visits.filter(last_at__gt=now - ONE_STAY, **whose).first()
@@ -112,15 +112,15 @@ def note_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool 
 
 
 def delete_old_links(*, now: datetime) -> int:
-    """Delete links that ended long ago, with who opened them; returns how many rows went."""
+    """Delete links that ended long ago, with their visits; return the number of deleted rows."""
     before = now - timedelta(days=LONGEST_DAYS)
     return ShareLink.objects.filter(Q(revoked_at__lt=before) | Q(expires_at__lt=before)).delete()[0]
 
 
 def look_now(*, link: ShareLink) -> str:
-    """“I have added them”: looks at once, and says so in words for a stranger. Raises Refused.
+    """Check after “I have added them”, and describe the result for an anonymous reader. Raises Refused.
 
-    As often as a person may ask for a look. Pressed sooner, the next look comes by itself in a few seconds.
+    If the last check was too recent, the next one runs automatically within seconds.
     """
     if link.state(timezone.now()) is not ShareLinkState.OPEN:
         raise Refused("This link no longer works.")
@@ -137,28 +137,30 @@ def look_now(*, link: ShareLink) -> str:
 
 
 def explain(*, domain: Domain) -> None:
-    """A full diagnosis of what is wrong with each record, kept for the page's next checks and the next presses."""
+    """Diagnose each record, and cache the result for later visits and checks."""
     is_turn = domain.stage in (Stage.READY, Stage.CLAIM) and cache.add(f"explain:{domain.pk}", 1, EXPLAIN_EVERY_SECONDS)
     if is_turn:
         diagnosis_services.diagnose(domain, now=timezone.now())
 
 
-MOST_IN_AN_HOUR = 20  # of one customer, and of one person: each is an email of ours to anybody whom they name
-SAME_AGAIN_SECONDS = 300  # a second press, or the page sent again, mails nothing twice
+MOST_IN_AN_HOUR = 20  # per customer and per person, since they can name any recipient
+SAME_AGAIN_SECONDS = 300  # a repeated submission sends nothing twice
 LINK_COMES_HERE = "(the link is created when you send the email)"
 
 log = structlog.get_logger(__name__)
 
 
 class MailNotSent(Problem):
-    """The mail server did not take it; the link is there."""
+    """The mail server did not accept the email. The link exists."""
 
     code = "MAIL_NOT_SENT"
     status = 503
 
 
 def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | None, site_url: str) -> RecordsLetter:
-    """As it would be mailed; without a link a placeholder stands for it. Raises Refused where nothing is to be sent."""
+    """Return the email as it would be sent, with a placeholder if `link` is None. Raises Refused if there is nothing to
+    send.
+    """
     _refuse_unless_ready(domain)
     shared = shared_page(domain, records_page(domain, can_check_in=0), host=host)
     if not shared.todo:
@@ -182,7 +184,9 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
 
 
 def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str) -> ShareLink:
-    """Raises Refused: no address, nothing to send, too many; MailNotSent where the mail server did not take it."""
+    """Send the email. Raises Refused (no address, nothing to send, too many), and MailNotSent if
+    the mail server fails.
+    """
     recipient = recipient_in(to)
     letter(domain=domain, sender=actor, host=host, link=None, site_url=site_url)
     begun = f"records:mailed:{domain.pk}:{recipient}".replace(" ", "")
@@ -197,7 +201,7 @@ def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str)
 
 
 def recipient_in(text: str) -> str:
-    """One email address, as people paste it. Raises Refused."""
+    """Parse one pasted email address. Raises Refused."""
     address = plain_address(text).rstrip(".").lower()
     try:
         validate_email(address)
