@@ -20,11 +20,11 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from accounts.api_keys.api import call_router, keep_answer, reads
+from domains.announcements import api as domains_announcements
 from domains.diagnosis import api as domains_diagnosis
 from domains.exports import api as domains_exports
 from domains.history import api as domains_history
 from domains.sharing import api as domains_sharing
-from domains.verified_notices import api as domains_verified_notices
 from inbound_admin.health import probe_all
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_answer
 from inbound_admin.lib.api.description import explain
@@ -122,7 +122,7 @@ SUBJECTS = (
     domains_history,
     domains_exports,
     domains_sharing,
-    domains_verified_notices,
+    domains_announcements,
     public_api_domains,
     public_api_addresses,
     public_api_endpoints,

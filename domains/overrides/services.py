@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
+from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domain_subject
 from domains.identity import services as identity_services
@@ -21,7 +22,6 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, tell_owners
 from domains.records.core import EXPECTABLE, expected_host
-from domains.verified_notices import services as verified_notices_services
 from inbound_admin.lib.errors import Refused
 from tenants.lifecycle.selectors import tenant_of
 from tenants.resources import services as resources_services
@@ -239,7 +239,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         _note_former_holder(locked, before)
         clear(locked)
         locked.save(update_fields=MOVED)
-        verified_notices_services.drop(locked)
+        announcements_services.drop_notices(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)

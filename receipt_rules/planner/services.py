@@ -26,9 +26,8 @@ from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
 from receipt_rules.planner import selectors
-from receipt_rules.planner.core.consequences import Impact, impact, served
+from receipt_rules.planner.core.consequences import Impact, impact, layout_remarks, served
 from receipt_rules.planner.core.desired import Desired, in_order, reduced
-from receipt_rules.planner.core.layout import layout_remarks
 from receipt_rules.planner.core.planner import make_plan, old_style
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
 from receipt_rules.planner.core.rules import (

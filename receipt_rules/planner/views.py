@@ -12,7 +12,6 @@ from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Problem, Refused
 from inbound_admin.lib.http import SignedIn, led_to, telling, template
-from receipt_rules.addresses.selectors import may_operate
 from receipt_rules.endpoints.forms import AS_TYPED
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.selectors import last_read
@@ -24,6 +23,7 @@ from receipt_rules.planner.services import Asked, approve, under_way
 from receipt_rules.rollback import services as rollback_services
 from receipt_rules.rollback.services import holds
 from receipt_rules.runs.forms import CancelRunForm
+from receipt_rules.runs.selectors import may_operate
 
 
 class ApproveForm(forms.Form):

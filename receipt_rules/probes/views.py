@@ -11,11 +11,11 @@ from domains.domain_list.selectors import domains_for
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
-from receipt_rules.addresses.selectors import may_see_rules
 from receipt_rules.probes.core import is_over, probe_word, stages
 from receipt_rules.probes.forms import ProbeScheduleForm
 from receipt_rules.probes.selectors import facts_of_probe, facts_of_probes, probes_for
 from receipt_rules.probes.services import ask_for_probe, schedule_probes
+from receipt_rules.runs.selectors import may_see_rules
 
 
 @require_http_methods(["GET", "POST"])

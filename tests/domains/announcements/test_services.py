@@ -18,7 +18,6 @@ from domains.models.domains import Domain
 from domains.models.verified_notices import VerifiedNotice
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
-from domains.verified_notices import services
 from inbound_admin.lib.errors import Refused
 from notifications.deliveries import services as deliveries_services
 from notifications.email import services as email_services
@@ -118,7 +117,7 @@ def test_who_does_not_want_it_is_not_told(sandbox: Sandbox, alice: User, acme: C
 
 
 def test_a_kind_that_is_switched_off_is_not_told(sandbox: Sandbox, alice: User, acme: Customer) -> None:
-    NotificationPreference.objects.create(person=alice, unwanted=[services.KIND])
+    NotificationPreference.objects.create(person=alice, unwanted=[announcements_services.NOTICE])
     verify(sandbox, add(sandbox, alice, acme))
     assert mailed() == []
 
@@ -127,7 +126,7 @@ def test_their_own_webhook_gets_it(sandbox: Sandbox, alice: User, acme: Customer
     make_target(person=alice)
     verify(sandbox, add(sandbox, alice, acme))
     told = [each.event.data["kind"] for each in Delivery.objects.filter(target__person=alice)]
-    assert told == [services.KIND]
+    assert told == [announcements_services.NOTICE]
 
 
 def test_the_customers_webhook_gets_its_own_event_as_well(sandbox: Sandbox, alice: User, acme: Customer) -> None:
@@ -162,7 +161,7 @@ def test_a_domain_that_changed_hands_is_told_to_nobody_of_before(sandbox: Sandbo
     verify(sandbox, domain)
     assert Notice.objects.filter(person=alice, sent_at=None).exists()
     overrides_services.transfer(domain=domain, to=make_customer("Other"), because="Sold", actor=make_staff())
-    assert not Notice.objects.filter(person=alice, alert__kind=services.KIND).exists()
+    assert not Notice.objects.filter(person=alice, alert__kind=announcements_services.NOTICE).exists()
     assert not VerifiedNotice.objects.exists()
 
 
@@ -186,7 +185,7 @@ def test_a_domain_that_is_verified_has_no_more_news() -> None:
     alice = make_member(customer := make_customer())
     domain = make_domain(customer=customer, verified_at=datetime(2026, 11, 1, tzinfo=UTC))
     with pytest.raises(Refused, match="already verified"):
-        services.ask(domain=domain, person=alice, wanted=True)
+        announcements_services.ask_for_notice(domain=domain, person=alice, wanted=True)
 
 
 @pytest.mark.parametrize(("asked", "told"), [({}, True), ({"tellWhenVerified": False}, False)])

@@ -3,8 +3,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from domains.announcements import services
 from domains.records.views import domain_for
-from domains.verified_notices import services
 from inbound_admin.lib.http import SignedIn
 
 
@@ -13,7 +13,7 @@ def verified_notice(request: SignedIn, domain_id: str) -> HttpResponse:
     """Handle the switch on the records page, for the signed-in person."""
     domain = domain_for(request, domain_id)
     wanted = request.POST.get("tell") == "on"
-    services.ask(domain=domain, person=request.user, wanted=wanted)
+    services.ask_for_notice(domain=domain, person=request.user, wanted=wanted)
     said = f"We'll email you when {domain} is verified." if wanted else f"We won't email you when {domain} is verified."
     messages.success(request, said)
     return redirect("domains:detail", domain.id)
