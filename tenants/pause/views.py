@@ -1,4 +1,4 @@
-"""A pause is looked at again, and stays: until another day, or without one."""
+"""The review of a pause that continues, with or without a next review date."""
 
 from django import forms
 from django.contrib import messages
@@ -16,7 +16,7 @@ from tenants.pause import services
 
 
 class KeepForm(forms.Form):
-    """What came of looking at a pause again."""
+    """Outcome of a pause's review."""
 
     because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
     review_on = forms.DateField(
