@@ -294,7 +294,7 @@ def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: 
     if not because.strip():
         raise Refused("Enter the reason for the exception.", code="REASON_MISSING")
     said = {"value": expected_host(key, value), "because": because.strip()}
-    locked = _locked_check(domain)
+    locked = _locked_row(domain)
     known = locked.expectations.get(key, {})
     if {name: known.get(name) for name in said} == said:
         raise Refused("That exception already exists.")
@@ -306,7 +306,7 @@ def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: 
 def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", bulk_id: str = "") -> None:
     """Require the standard record again. Raises Refused if there is no exception."""
     _refuse_who_may_not(actor)
-    locked = _locked_check(domain)
+    locked = _locked_row(domain)
     if key not in locked.expectations:
         raise Refused(f"This record of {domain} has no exception.")
     left = {other: said for other, said in locked.expectations.items() if other != key}
@@ -342,7 +342,3 @@ def _words(expectations: dict[str, dict[str, str]], key: str) -> dict[str, str]:
 def _refuse_who_may_not(actor: User) -> None:
     if not actor.has_perm("domains.expect_record"):
         raise Refused("Only support can change record exceptions.", code="NOT_ALLOWED")
-
-
-def _locked_check(domain: Domain) -> Domain:
-    return Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)

@@ -36,7 +36,7 @@ from public_api.domains.selectors import (
     records_of,
     status_of,
 )
-from public_api.records.api import DomainMain, description, error_of, main_fields, with_priority
+from public_api.records.api import DomainMain, description, error_of, main_fields
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.models.addresses import Address
 from receipt_rules.received_mail.selectors import received_counts, received_lately
@@ -376,7 +376,7 @@ def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> l
             RecordSeenOut(
                 type=record.type,
                 name=record.name,
-                value=with_priority(record),
+                value=record.with_priority,
                 is_verified=is_right(check),
                 is_required=record.need.value == "required",
                 **extra,

@@ -199,7 +199,7 @@ def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> 
 
 def _asked(given: PlanQuery | PlanApproved) -> Asked:
     """The same question from a query and from a body, so that the digest of one is approved by the other."""
-    limited = asked_for(only=given.only) if given.only else Asked()
+    limited = asked_for(given.only) if given.only else Asked()
     return replace(
         limited,
         method=Method(given.method),

@@ -33,6 +33,7 @@ from receipt_rules.receiving_setup.core import (
     PolicyAnswer,
     SetupFinding,
     SetupVerdict,
+    first_of,
     judge_all,
     merged,
     read_policy,
@@ -184,9 +185,6 @@ def _elsewhere(what: str, arn: str) -> SetupFinding | None:
     return SetupFinding(what, SetupVerdict.WRONG, sentence, f"Use one in this region: {_where_named(what)}")
 
 
-MOST_NAMED = 5
-
-
 def check_setup() -> tuple[SetupFinding, ...]:
     """Two to four calls of SES, and up to three for each bucket, function and topic."""
     region = _region()
@@ -251,7 +249,7 @@ def _keys(live: Live) -> SetupFinding:
     keyed = [name for name, action in actions if isinstance(action, S3) and action.kms_key]
     if not keyed:
         return SetupFinding("Encryption", SetupVerdict.RIGHT, "No KMS encryption. Stored mail is readable.")
-    sentence = f"{_some(keyed)} {'names' if len(keyed) == 1 else 'name'} a KMS key: we can't read the stored mail."
+    sentence = f"{first_of(keyed)} {'names' if len(keyed) == 1 else 'name'} a KMS key: we can't read the stored mail."
     repair = "Restore the rules on the Rules page, and use bucket encryption (SSE) instead."
     return SetupFinding("Encryption", SetupVerdict.WRONG, sentence, repair)
 
@@ -262,7 +260,7 @@ def _ip_filters() -> SetupFinding:
         everybody = block_everybody(filters)
     except (AwsProblem, ValueError) as problem:
         return SetupFinding("IP filters", SetupVerdict.COULD_NOT_TELL, str(problem))
-    listed = _some([str(each) for each in filters])
+    listed = first_of([str(each) for each in filters])
     if everybody:
         repair = "Delete the block filters in SES, unless only mail from the allow filters should arrive."
         return SetupFinding("IP filters", SetupVerdict.WRONG, f"They block all senders: {listed}.", repair)
@@ -287,15 +285,10 @@ def _tls() -> tuple[SetupFinding, ...]:
     if not names:
         return ()
     sentence = (
-        f"SES bounces mail that comes without TLS, but no MTA-STS policy asks senders to use TLS: {_some(names)}."
+        f"SES bounces mail that comes without TLS, but no MTA-STS policy asks senders to use TLS: {first_of(names)}."
     )
     repair = "Publish MTA-STS for these domains and host the policy, or set RECEIVING_TLS_REQUIRED=0."
     return (SetupFinding("TLS", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _last_run() -> tuple[SetupFinding, ...]:

@@ -69,9 +69,9 @@ def test_a_plan_is_limited_to_a_domain_or_a_customer_by_name(sandbox: Sandbox) -
     alice = make_customer("Alice")
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net"))
-    assert asked_for(only="Shop.com").scope == asked_for(only="alice").scope == frozenset({"a@shop.com"})
+    assert asked_for("Shop.com").scope == asked_for("alice").scope == frozenset({"a@shop.com"})
     with pytest.raises(Refused, match="no domain or customer named “nobody.example”"):
-        asked_for(only="nobody.example")
+        asked_for("nobody.example")
 
 
 def test_a_second_person_approves_where_the_settings_ask_for_one(sandbox: Sandbox, settings: Settings) -> None:
