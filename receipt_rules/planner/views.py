@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Problem, Refused
+from inbound_admin.lib.fields import AS_TYPED
 from inbound_admin.lib.http import SignedIn, led_to, telling, template
-from receipt_rules.endpoints.forms import AS_TYPED
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.selectors import last_read
 from receipt_rules.live.views import given, refuse_strangers

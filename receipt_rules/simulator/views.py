@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.fields import AS_TYPED
 from inbound_admin.lib.http import SignedIn, template
-from receipt_rules.endpoints.forms import AS_TYPED
 from receipt_rules.expectations import services as expectations_services
 from receipt_rules.expectations.selectors import broken_expectations, expectations
 from receipt_rules.live.selectors import last_read
