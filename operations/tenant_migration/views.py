@@ -81,7 +81,7 @@ def detail(request: SignedIn, migration_id: str) -> HttpResponse:
     )
 
 
-def _context(request: SignedIn, migration: Migration, form: RollBackForm | None = None) -> dict[str, Any]:
+def _context(request: SignedIn, migration: Migration) -> dict[str, Any]:
     group = request.GET.get("show", "")
     counted = selectors.counts(migration)
     under_way = migration.state == MigrationState.RUNNING or counted.by_group["running"]
@@ -95,7 +95,7 @@ def _context(request: SignedIn, migration: Migration, form: RollBackForm | None 
         "minutes_left": counted.seconds_left // 60 + 1,
         "may_migrate": _may(request),
         "poll_seconds": POLL_SECONDS if under_way else None,
-        "form": form or RollBackForm(),
+        "form": RollBackForm(),
     }
 
 

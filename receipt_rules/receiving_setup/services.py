@@ -97,7 +97,7 @@ def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
     if not can_receive(region):
         sentence = f"{where} SES doesn't receive mail there, so it can only write to that bucket with an IAM role."
         return SetupFinding("Bucket", SetupVerdict.WRONG, sentence, ROLE, shown=letting.there)
-    return _judged("Bucket", where, letting, "Its policy", "write", Button.BUCKET_POLICY)
+    return _judged("Bucket", where, letting, "write", Button.BUCKET_POLICY)
 
 
 def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
@@ -108,21 +108,21 @@ def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
         repair = "It can't be invoked. Check it in the Lambda console."
         return SetupFinding("Function", SetupVerdict.WRONG, f"{arn} is in the state {state}.", repair)
     letting = permissions_services.function_grant(arn, rule_set)
-    return _judged("Function", f"{arn} exists.", letting, "Its policy", "call it", Button.FUNCTION_PERMISSION)
+    return _judged("Function", f"{arn} exists.", letting, "call it", Button.FUNCTION_PERMISSION)
 
 
-def _judged(what: str, where: str, letting: Grant, whose: str, does: str, button: Button) -> SetupFinding:
+def _judged(what: str, where: str, letting: Grant, does: str, button: Button) -> SetupFinding:
     shown, name = letting.there, letting.name
     if letting.answer is PolicyAnswer.ALLOWED:
-        sentence = f"{where} {whose} lets SES in this account {does}."
+        sentence = f"{where} Its policy lets SES in this account {does}."
         return SetupFinding(what, SetupVerdict.RIGHT, sentence, shown=shown)
     if letting.answer is PolicyAnswer.UNCLEAR:
-        sentence = f"{where} {whose} {UNCLEAR}"
+        sentence = f"{where} Its policy {UNCLEAR}"
         offered = Button.NONE if letting.stops else button
         return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, sentence, TRIED, _paste(letting), shown, offered, name)
     if letting.stops:
         return SetupFinding(what, SetupVerdict.WRONG, f"{where} {letting.stops}", "Change this in AWS.", "", shown)
-    sentence = f"{where} {whose} doesn't let SES in this account {does} for every managed rule."
+    sentence = f"{where} Its policy doesn't let SES in this account {does} for every managed rule."
     if not shown:
         sentence = f"{where} No policy lets SES {does}."
     repair = "Add the statement. Existing statements stay."
