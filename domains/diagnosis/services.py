@@ -78,7 +78,7 @@ def looked(domain: Domain, *, now: datetime, wait: Callable[[float], None] = tim
     """Return the cached result, or a new one."""
     if (found := kept(domain)) is not None:
         return found
-    with slow_work.place(customer=domain.customer_id):
+    with slow_work.slot(customer=domain.customer_id):
         return _looked(domain, now, wait)
 
 
@@ -112,7 +112,7 @@ def _key(domain: Domain) -> str:
 
 def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
     """Query DNS. Stores the zone's serial, which later shows whether a host publishes changes."""
-    with slow_work.place(customer=domain.customer_id):
+    with slow_work.slot(customer=domain.customer_id):
         seconds = slow_work.seconds_left(SECONDS)
         asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
         observed = asyncio.run(observe(domain.parsed, _records(domain), net(), asker))
@@ -265,7 +265,7 @@ def _before(domain: Domain) -> QuerySet[DiagnosisRequest]:
 def carry_out(*, customer_id: str) -> None:
     """Run the oldest request, and queue another call for the others."""
     try:
-        with slow_work.lane("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
+        with slow_work.job_slot("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
             request = waiting(customer_id).select_related("domain").first() if is_free else None
             if request:
                 _make(request)

@@ -113,7 +113,7 @@ class Detailed(Refused):
 
 
 class Malformed(Detailed):
-    """The request itself cannot be."""
+    """The request itself is invalid."""
 
     code = "MALFORMED"
     status = 400
@@ -125,7 +125,7 @@ class WrongContentType(Refused):
 
 
 class Conflict(Detailed):
-    """What is there already forbids it."""
+    """The current state forbids it."""
 
     code = "CONFLICT"
     status = 409
