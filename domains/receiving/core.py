@@ -283,14 +283,10 @@ _Case = tuple[bool, ReceivingState, str]
 
 
 def _judged(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
-    name = facts.spoken
+    elsewhere = f"Support has recorded that mail for {facts.spoken} is received elsewhere."
     cases = (
         (not facts.can_receive, ReceivingState.UNAVAILABLE, "SES can't receive mail in this region."),
-        (
-            facts.is_elsewhere,
-            ReceivingState.SEND_ONLY,
-            f"Support has recorded that mail for {name} is received elsewhere.",
-        ),
+        (facts.is_elsewhere, ReceivingState.SEND_ONLY, elsewhere),
     )
     if not facts.is_wanted:
         further = _send_only(facts)
