@@ -22,8 +22,7 @@ from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import ListFilters, Order, has_part
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
-from receipt_rules.models.expectations import Expectation
-from receipt_rules.models.runs import PendingChange, Run, RunStep, Snapshot, StepState
+from receipt_rules.models.runs import PendingChange
 
 
 def address_subject(address: Address) -> Subject:
@@ -37,15 +36,6 @@ def catch_all_subject(catch_all: CatchAll) -> Subject:
 
 def endpoint_subject(endpoint: Endpoint) -> Subject:
     return Subject("endpoint", endpoint.id, endpoint.name, endpoint.customer_id)
-
-
-def rule_set_subject(name: str, customer_id: str = "") -> Subject:
-    """With a customer, its members may read the line."""
-    return Subject("rule_set", name, name, customer_id)
-
-
-def expectation_subject(expectation: Expectation) -> Subject:
-    return Subject("expectation", expectation.id, expectation.address)
 
 
 def forwarding_subject(row: Forwarding) -> Subject:
@@ -235,21 +225,7 @@ def pending_changes() -> QuerySet[PendingChange]:
     return PendingChange.objects.select_related("customer", "by")
 
 
-def runs() -> QuerySet[Run]:
-    """For operators; newest first."""
-    return Run.objects.select_related("approved_by", "customer", "cancelled_by", "confirmed_by")
-
-
 MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted
-
-
-def may_see_rules(viewer: Viewer) -> bool:
-    """The rules serve all customers, so only staff can see them."""
-    return viewer.is_active and viewer.has_perm("receipt_rules.view_run")
-
-
-def may_operate(viewer: Viewer) -> bool:
-    return viewer.is_active and viewer.has_perm("receipt_rules.operate_rules")
 
 
 def endpoints_of(customer: Customer) -> QuerySet[Endpoint]:
@@ -357,20 +333,3 @@ def used_by(endpoint: Endpoint) -> tuple[str, ...]:
     addresses = [each.recipient for each in Address.objects.filter(endpoint=endpoint)[:10]]
     everything = [str(each) for each in CatchAll.objects.select_related("domain").filter(endpoint=endpoint)[:10]]
     return tuple([*everything, *addresses][:10])
-
-
-def snapshots(region: str) -> QuerySet[Snapshot]:
-    """Return the states to roll back to, newest first."""
-    return Snapshot.objects.select_related("run").defer("content").filter(region=region)
-
-
-def steps_of(run: Run) -> QuerySet[RunStep]:
-    return RunStep.objects.filter(run=run).order_by("number")
-
-
-def steps_done(run: Run) -> int:
-    return RunStep.objects.filter(run=run, state=StepState.DONE).count()
-
-
-def expectations() -> QuerySet[Expectation]:
-    return Expectation.objects.select_related("by", "endpoint").all()
