@@ -7,6 +7,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -68,14 +69,16 @@ class AddressAdmin(ReadOnlyRows):
         self._switch(request, rows, is_active=True)
 
     def _switch(self, request: HttpRequest, rows: QuerySet[Address], *, is_active: bool) -> None:
+        """All together are one change of each customer's, which is decided on its total."""
         actor = cast("User", request.user)
-        self._each(
-            request,
-            rows.select_related("domain"),
-            lambda row: addresses_services.change_address(
-                address=row, actor=actor, is_active=is_active, endpoint=row.own_endpoint
-            ),
-        )
+        with transaction.atomic():
+            self._each(
+                request,
+                rows.select_related("domain").order_by("domain", "pk"),
+                lambda row: addresses_services.change_address(
+                    address=row, actor=actor, is_active=is_active, endpoint=row.own_endpoint
+                ),
+            )
 
 
 @admin.register(CatchAll)

@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 @jobs.task(WORK, retry=RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))
 def work() -> None:
-    auto_apply_services.work()
+    auto_apply_services.work(collect=True)
 
 
 @jobs.task(LOOK, retry=RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))

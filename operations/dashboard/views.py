@@ -16,7 +16,7 @@ from inbound_admin.lib.http import SignedIn
 from operations.checklist.selectors import checklist
 from operations.dashboard import selectors
 from operations.dashboard.core import summary_of
-from receipt_rules.addresses.selectors import inbound_summary
+from receipt_rules.inbound_summary.selectors import inbound_summary
 from tenants.lifecycle.selectors import tenant_of
 
 

@@ -13,7 +13,7 @@ from accounts.models.people import Customer
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, takes_upload, template
-from operations.models import Migration, MigrationItem, MigrationState
+from operations.models import UNFINISHED, Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors, services
 from operations.tenant_migration.core import Chosen, calls, plan
 from operations.tenant_migration.forms import MOST_BYTES, MoveForm, PlanForm, RollBackForm
@@ -188,7 +188,8 @@ def move(request: SignedIn, customer_id: str) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, str(refused))
     context = {"customer": customer, "form": form, "may_migrate": _may(request), **_dry_run(customer)}
-    context["last"] = selectors.item_of_customer(customer)
+    context["last"] = last = selectors.item_of_customer(customer)
+    context["is_in_hand"] = last is not None and last.state in UNFINISHED
     return form_page(request, "operations/tenant_migration/move.html", context)
 
 

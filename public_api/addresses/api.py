@@ -12,6 +12,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.people.selectors import first_owners
 from domains.domain_list.api import domain_of
+from domains.receiving.core import RulesFact
 from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
 from inbound_admin.lib.api.values import Out, Page, Text, given, page_of
 from inbound_admin.lib.errors import Malformed
@@ -208,7 +209,7 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         receiving=address.receiving.state.value if address.is_active else "off",
         receiving_message=address.receiving.sentence if address.is_active else "The address is off.",
         delivery=address.end.state.value if address.is_active and address.end else "off",
-        delivery_message=f"{address.end.spoken}." if address.is_active and address.end else "The address is off.",
+        delivery_message=_delivered(address),
         receipt_rule_name=rule,
         created_at=address.created_at,
         updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `addresses_found`
@@ -218,6 +219,15 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         routing=_routing(address),
         **given(warning=warning),
     )
+
+
+def _delivered(address: Address) -> str:
+    """Nothing is stored or delivered of mail that the live rules don't bring in."""
+    if not address.is_active or address.end is None:
+        return "The address is off."
+    if address.is_carried or address.rules == RulesFact.UNSURE:
+        return f"{address.end.spoken}."
+    return "Nothing is delivered: no receipt rule brings in its mail."
 
 
 def _routing(address: Address) -> Routing:

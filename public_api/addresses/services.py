@@ -3,7 +3,8 @@
 from accounts.models.people import User
 from domains.models.domains import Domain
 from public_api.domains.services import KEEP, own_endpoint
-from receipt_rules.addresses.services import add_address, change_address, refuse_elsewhere, refuse_unproven
+from receipt_rules.addresses.selectors import refuse_elsewhere, refuse_unproven
+from receipt_rules.addresses.services import add_address, change_address
 from receipt_rules.models.addresses import Address
 
 

@@ -20,7 +20,7 @@ from domains.records.core import Record
 from inbound_admin.lib.lists import exactly
 from public_api.domains.core import Published
 from receipt_rules.addresses import selectors as addresses_selectors
-from receipt_rules.live.selectors import applied_when
+from receipt_rules.live.selectors import takes_effect
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.models.runs import PendingChange
@@ -242,6 +242,10 @@ def pending_of(domains: Collection[Domain]) -> dict[str, str]:
     """Return domain IDs with changes that SES's rules don't show yet, and when they will."""
     found = PendingChange.objects.filter(customer__in={domain.customer_id for domain in domains})
     waiting = {change.customer_id: change for change in found}
-    soon = applied_when() if waiting else ""
+    soon = {number: takes_effect(number) for number in {len(each.recipients or ()) for each in waiting.values()}}
     concerned = ((each, waiting[each.customer_id]) for each in domains if each.customer_id in waiting)
-    return {each.pk: change.waits_because or soon for each, change in concerned if change.concerns(each.pk)}
+    return {
+        each.pk: change.waits_because or soon[len(change.recipients or ())]
+        for each, change in concerned
+        if change.concerns(each.pk)
+    }

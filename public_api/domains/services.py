@@ -21,12 +21,11 @@ from domains.settings import services as settings_services
 from domains.settings.services import settled, wanted_of
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import Malformed, Refused
+from receipt_rules.addresses.selectors import refuse_elsewhere, refuse_unproven
 from receipt_rules.addresses.services import (
     add_address,
     change_address,
     lock_domain,
-    refuse_elsewhere,
-    refuse_unproven,
     set_catch_all,
 )
 from receipt_rules.models.addresses import Address, CatchAll

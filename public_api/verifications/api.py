@@ -199,7 +199,7 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
         ),
         lambda_function=settings.RECEIVING_FUNCTION if staff else None,
         s3_bucket=settings.RECEIVING_BUCKET if staff else None,
-        message="The addresses receive mail." if is_live else f"Addresses added. {applied_when()}",
+        message="The addresses receive mail." if is_live else f"Addresses added. {applied_when(domain.customer)}",
         timestamp=timezone.now(),
     )
 

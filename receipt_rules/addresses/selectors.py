@@ -4,7 +4,7 @@ The holder of a name is the nearest proven domain at or above it; an unproven do
 a customer can reach takes the viewer and returns their own rows alone.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,7 +19,9 @@ from domains.ownership.selectors import held_domains, held_near
 from domains.receiving.core import ARRIVES, SERVED, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib.database import in_values
+from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lists import ListFilters, Order, has_part
+from receipt_rules.addresses.core import read_recipient
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
 from receipt_rules.models.runs import PendingChange
@@ -60,6 +62,61 @@ def nearest_domain(name: str, customer: Customer) -> Domain | None:
     rows = Domain.objects.filter(own | Q(pk__in=held_domains().values("pk")), name__in=names_above(name))
     found = rows.select_related("customer")
     return max(found, key=lambda domain: (len(domain.name), domain.proven_at is not None), default=None)
+
+
+@dataclass(frozen=True)
+class AddressPlace:
+    """An address as SES writes it, and the domain from which the right to it comes."""
+
+    address: str
+    domain: Domain
+    noticed: tuple[str, ...] = ()
+
+
+def place_of(text: str, customer: Customer, *, may_wait: bool = False) -> AddressPlace:
+    """Raises Refused as `read_recipient` and `domain_for`."""
+    read = read_recipient(text)
+    return AddressPlace(read.address, domain_for(read.name, customer, may_wait=may_wait), read.noticed)
+
+
+def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Domain:
+    """The customer's proven domain at or above a name.
+
+    Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, MAIL_FROM_NAME.
+    """
+    holder = nearest_domain(name, customer)
+    if holder is None or holder.customer_id != customer.id:
+        raise Refused(f"{name} isn't one of {customer}'s domains. Add the domain first.", code="DOMAIN_MISSING")
+    if name in (holder.mail_from, holder.ses_mail_from):
+        raise Refused(
+            f"{name} is the MAIL FROM domain of {holder}, so it can't receive other mail. "
+            "Use another name, or change the MAIL FROM domain under Settings first.",
+            code="MAIL_FROM_NAME",
+        )
+    refuse_unproven(holder, may_wait=may_wait)
+    return holder
+
+
+def refuse_elsewhere(text: str, domain: Domain) -> str:
+    """The address as SES writes it. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
+    address = read_recipient(text).address
+    if domain.name not in names_above(address.rpartition("@")[2]):
+        raise Refused(f"{address} isn't an address at {domain}.", code="ADDRESS_ELSEWHERE")
+    return address
+
+
+def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
+    """Addresses come before the MX record, so that no mail is rejected: only the ownership must be proven.
+
+    `may_wait`: what is added waits for the proof. At a claim it may not: others may claim the same name.
+    """
+    waits = may_wait and domain.stage in (Stage.STARTING, Stage.READY)
+    if not waits and (domain.stage != Stage.READY or not domain.is_proven):
+        said = f"Ownership of {domain} isn't verified yet. You can add addresses once SES has verified its records."
+        raise Refused(said, code="DOMAIN_NOT_VERIFIED")
+    if not domain.receives:
+        said = f"{domain} is set to send only. To receive mail, change this under Settings."
+        raise Refused(said, code="SEND_ONLY")
 
 
 def shares_below(domain: Domain) -> bool:
@@ -195,7 +252,7 @@ _SHOWN_COLUMNS = (
     *("endpoint__name", "endpoint__type", "endpoint__sealed_config", "endpoint__is_active", "endpoint__customer"),
     *("domain__name", "domain__customer", "domain__region", "domain__stage", "domain__proven_at", "domain__receives"),
     *("domain__identity_status", "domain__routes_unchecked"),
-    *("domain__mx_facts", "domain__mail_rules", "domain__expectations"),
+    *("domain__mx_facts", "domain__mail_rules", "domain__expectations", "domain__has_catch_all"),
 )
 
 
@@ -225,9 +282,6 @@ def pending_changes() -> QuerySet[PendingChange]:
     return PendingChange.objects.select_related("customer", "by")
 
 
-MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted
-
-
 def endpoints_of(customer: Customer) -> QuerySet[Endpoint]:
     """Return the customer's endpoints; the caller has already fetched the customer for its viewer."""
     return Endpoint.objects.filter(customer=customer)
@@ -241,85 +295,6 @@ def endpoints_found(*, viewer: Viewer, text: str) -> QuerySet[Endpoint]:
 
 def address_counts(*, viewer: Viewer, filters: AddressListFilters) -> dict[str, int]:
     return filters.counts(_judged(viewer))
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A customer's change that isn't in the SES rules yet."""
-
-    is_there: bool = False
-    waits_because: str = ""
-
-    @property
-    def poll_seconds(self) -> int | None:
-        if not self.is_there:
-            return None
-        return 30 if self.waits_because else 3
-
-
-def pending_of(domain: Domain) -> Pending:
-    """Of the customer's change what concerns this domain."""
-    found = pending_for(domain.customer)
-    return Pending(True, found.waits_because) if found and found.concerns(domain.pk) else Pending()
-
-
-@dataclass(frozen=True)
-class Inbound:
-    """The content of a domain's Inbound tab. `sub_catch_all` is the subdomain catch-all."""
-
-    addresses: tuple[Address, ...]
-    catch_all: CatchAll | None
-    sub_catch_all: CatchAll | None
-    pending: Pending
-    sentence: str
-
-
-def inbound_summary(domain: Domain) -> Inbound:
-    """The caller has already fetched the domain for its viewer."""
-    addresses, catch_alls = inbound_of(domain)
-    found = {each.subdomains: each for each in catch_alls}
-    everything, below = found.get(False), found.get(True)
-    sentence = " ".join(_sentences(domain, addresses, everything, below))
-    return Inbound(tuple(addresses), everything, below, pending_of(domain), sentence)
-
-
-def _sentences(
-    domain: Domain, addresses: Iterable[Address], everything: CatchAll | None, below: CatchAll | None
-) -> Iterable[str]:
-    parts = _parts([address for address in addresses if address.is_active], domain)
-    if everything and everything.is_active:
-        named = f"all other mail {_goes(everything, 1)}" if parts else f"All mail at {domain} {_goes(everything, 1)}"
-        yield f"{'; '.join([*parts, named])}."
-    elif parts:
-        yield f"{'; '.join([*parts, 'all other mail is rejected'])}."
-    else:
-        yield f"No mail is received at {domain} yet."
-    if below and below.is_active:
-        yield f"Mail to its subdomains {_goes(below, 1)}."
-
-
-def _parts(addresses: Iterable[Address], domain: Domain) -> list[str]:
-    """One for each endpoint."""
-    groups: dict[str | None, list[Address]] = {}
-    for address in addresses:
-        endpoint = address.own_endpoint
-        groups.setdefault(endpoint.pk if endpoint else None, []).append(address)
-    return [f"{_named(members, domain)} {_goes(members[0], len(members))}" for members in groups.values()]
-
-
-def _named(members: list[Address], domain: Domain) -> str:
-    if len(members) > MOST_NAMED:
-        return f"{len(members):,} addresses"
-    *most, last = [each.address.removesuffix(domain.name) for each in members]
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _goes(wish: Address | CatchAll, number: int) -> str:
-    endpoint = wish.own_endpoint
-    if endpoint is None:
-        return "is stored only (no endpoint)" if number == 1 else "are stored only (no endpoint)"
-    off = "" if endpoint.is_active else ", which is off"
-    return f"{'goes' if number == 1 else 'go'} to {endpoint}{off}"
 
 
 def domains_using(endpoint: Endpoint) -> list[str]:

@@ -4,6 +4,7 @@ A customer may receive mail at a name through a proven domain of their own at or
 another customer. The row is what is wanted; the worker applies it to the SES receipt rules within seconds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +13,15 @@ from django.db import IntegrityError, transaction
 from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.domain_list.services import note_catch_all
-from domains.models.domains import Domain, Stage
+from domains.models.domains import Domain
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import (
+    AddressPlace,
     address_subject,
     catch_all_subject,
     holder_of,
-    names_above,
-    nearest_domain,
+    place_of,
+    refuse_unproven,
     shares_below,
 )
 from receipt_rules.alerts import services as alerts_services
@@ -35,58 +36,12 @@ MOST_NAMES_BELOW = 50
 
 
 @dataclass(frozen=True)
-class AddressPlace:
-    """An address as SES writes it, and the domain from which the right to it comes."""
+class AddressAsked:
+    """An address that a customer wants, as it was typed."""
 
-    address: str
-    domain: Domain
-    noticed: tuple[str, ...] = ()
-
-
-def place_of(text: str, customer: Customer, *, may_wait: bool = False) -> AddressPlace:
-    """Raises Refused as `read_recipient` and `domain_for`."""
-    read = read_recipient(text)
-    return AddressPlace(read.address, domain_for(read.name, customer, may_wait=may_wait), read.noticed)
-
-
-def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Domain:
-    """The customer's proven domain at or above a name.
-
-    Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, MAIL_FROM_NAME.
-    """
-    holder = nearest_domain(name, customer)
-    if holder is None or holder.customer_id != customer.id:
-        raise Refused(f"{name} isn't one of {customer}'s domains. Add the domain first.", code="DOMAIN_MISSING")
-    if name in (holder.mail_from, holder.ses_mail_from):
-        raise Refused(
-            f"{name} is the MAIL FROM domain of {holder}, so it can't receive other mail. "
-            "Use another name, or change the MAIL FROM domain under Settings first.",
-            code="MAIL_FROM_NAME",
-        )
-    refuse_unproven(holder, may_wait=may_wait)
-    return holder
-
-
-def refuse_elsewhere(text: str, domain: Domain) -> str:
-    """The address as SES writes it. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
-    address = read_recipient(text).address
-    if domain.name not in names_above(address.rpartition("@")[2]):
-        raise Refused(f"{address} isn't an address at {domain}.", code="ADDRESS_ELSEWHERE")
-    return address
-
-
-def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
-    """Addresses come before the MX record, so that no mail is rejected: only the ownership must be proven.
-
-    `may_wait`: what is added waits for the proof. At a claim it may not: others may claim the same name.
-    """
-    waits = may_wait and domain.stage in (Stage.STARTING, Stage.READY)
-    if not waits and (domain.stage != Stage.READY or not domain.is_proven):
-        said = f"Ownership of {domain} isn't verified yet. You can add addresses once SES has verified its records."
-        raise Refused(said, code="DOMAIN_NOT_VERIFIED")
-    if not domain.receives:
-        said = f"{domain} is set to send only. To receive mail, change this under Settings."
-        raise Refused(said, code="SEND_ONLY")
+    text: str
+    endpoint: Endpoint | None = None
+    is_active: bool = True
 
 
 def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = False) -> Domain:
@@ -103,7 +58,13 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
 
 def _refuse_more_names(name: str, domain: Domain) -> None:
     """Each name below the domain has an MX record of its own, which is offered and checked."""
-    if name != domain.name and name not in domain.mail_rules and len(domain.names_below) >= MOST_NAMES_BELOW:
+    if name == domain.name or name in domain.mail_rules:
+        return
+    waiting = Address.objects.filter(domain=domain, address__endswith=f".{domain.name}").values_list(
+        "address", flat=True
+    )
+    below = {*domain.names_below, *(address.rpartition("@")[2] for address in waiting)}
+    if name not in below and len(below) >= MOST_NAMES_BELOW:
         raise Refused(
             f"You can add addresses at up to {MOST_NAMES_BELOW} subdomains of {domain}. Turn on the subdomain "
             "catch-all instead, or add the subdomain as a domain.",
@@ -145,25 +106,69 @@ def add_address(
 
     Raises Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad name.
     """
-    refuse_foreign(endpoint, customer)
-    place = place_of(text, customer, may_wait=may_wait)
+    asked = AddressAsked(text, endpoint, is_active=is_active)
+    with transaction.atomic():
+        made = _add(asked, customer, actor, may_wait=may_wait, bulk_id=bulk_id)
+        _note_added([made], actor)
+    return made
+
+
+def add_addresses(
+    *, asked: Sequence[AddressAsked], customer: Customer, actor: User | None, bulk_id: str = ""
+) -> tuple[Address | Refused, ...]:
+    """Add many as one change of the customer's, which is decided on its total: all are there at once, or none.
+
+    One that is refused keeps none of the others back: its refusal is in its place.
+    """
+    with transaction.atomic():
+        Customer.objects.select_for_update(no_key=True).get(
+            pk=customer.pk
+        )  # two pastes lock domains one after the other
+        found = tuple(_tried(each, customer, actor, bulk_id) for each in asked)
+        _note_added([each for each in found if isinstance(each, Address)], actor)
+    return found
+
+
+def _tried(asked: AddressAsked, customer: Customer, actor: User | None, bulk_id: str) -> Address | Refused:
+    try:
+        return _add(asked, customer, actor, bulk_id=bulk_id)
+    except Refused as refused:
+        return refused
+
+
+def _add(
+    asked: AddressAsked, customer: Customer, actor: User | None, *, may_wait: bool = False, bulk_id: str = ""
+) -> Address:
+    """The row and its line in the log. `_note_added` follows in the same transaction."""
+    refuse_foreign(asked.endpoint, customer)
+    place = place_of(asked.text, customer, may_wait=may_wait)
     try:
         with transaction.atomic():
             domain = lock_domain(place.domain, may_wait=may_wait)
             _refuse_more_names(place.address.rpartition("@")[2], domain)
             _clear_left_over(place.address)
-            made = Address.objects.create(address=place.address, domain=domain, endpoint=endpoint, is_active=is_active)
+            made = Address.objects.create(
+                address=place.address, domain=domain, endpoint=asked.endpoint, is_active=asked.is_active
+            )
             audit_services.record(
                 "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
             )
-            note_wished(domain)
-            if domain.is_proven:
-                customer_changed(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
     except IntegrityError as error:
         if not place.domain.is_proven and not _is_own(place.address, customer):
             refuse_unproven(place.domain)  # what others wait for there is not told
         raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS") from error
     return made
+
+
+def _note_added(made: Sequence[Address], actor: User | None) -> None:
+    """Inside the transaction: what waits now at each domain, and one pending change of the customer's."""
+    domains = {address.domain_id: address.domain for address in made}
+    for domain in domains.values():
+        note_wished(domain)
+    proven = [address for address in made if address.domain.is_proven]
+    if proven:
+        recipients, ids = [each.recipient for each in proven], {each.domain_id for each in proven}
+        customer_changed(proven[0].domain.customer, actor, recipients=recipients, domains=ids)
 
 
 def _is_own(text: str, customer: Customer) -> bool:

@@ -4,9 +4,10 @@ Pasted lines are checked one by one, and each line's result is shown before anyt
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -25,24 +26,24 @@ from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
 from receipt_rules.addresses.selectors import (
     AddressListFilters,
-    Inbound,
     address_counts,
     addresses_for,
     endpoints_of,
-    inbound_summary,
-    pending_of,
+    refuse_unproven,
     search_addresses,
 )
 from receipt_rules.addresses.services import (
+    AddressAsked,
     add_address,
+    add_addresses,
     change_address,
     look_at_address,
-    refuse_unproven,
     remove_address,
     set_catch_all,
 )
 from receipt_rules.endpoint_targets.services import endpoint_for
-from receipt_rules.live.selectors import applied_when
+from receipt_rules.inbound_summary.selectors import Inbound, inbound_summary, pending_of
+from receipt_rules.live.selectors import SOON, applied_when
 from receipt_rules.mail_path.core import End, Hop, worst_first
 from receipt_rules.mail_path.selectors import judge_ends, path_of_address, path_of_domain
 from receipt_rules.models.addresses import Address, CatchAll
@@ -113,18 +114,13 @@ def _read(number: int, cells: list[str], customer: Customer, endpoints: dict[str
     return replace(line, address=place.address, noticed=(*place.noticed, *more))
 
 
-def add_lines(lines: Iterable[PastedLine], customer: Customer, actor: User) -> list[PastedLine]:
-    """Each for itself: what cannot be added any more says why, and keeps none of the others back."""
-    bulk_id = new_id("bulk")
-    return [_added(line, customer, actor, bulk_id) if line.is_good else line for line in lines]
-
-
-def _added(line: PastedLine, customer: Customer, actor: User, bulk_id: str) -> PastedLine:
-    try:
-        add_address(text=line.text, customer=customer, actor=actor, endpoint=line.endpoint, bulk_id=bulk_id)
-    except Refused as refused:
-        return replace(line, refused=str(refused))
-    return line
+def add_lines(lines: Sequence[PastedLine], customer: Customer, actor: User) -> list[PastedLine]:
+    """As one change. What cannot be added any more says why, and keeps none of the others back."""
+    good = [line for line in lines if line.is_good]
+    asked = [AddressAsked(line.text, line.endpoint) for line in good]
+    found = add_addresses(asked=asked, customer=customer, actor=actor, bulk_id=new_id("bulk"))
+    refused = {line.number: str(each) for line, each in zip(good, found, strict=True) if isinstance(each, Refused)}
+    return [replace(line, refused=refused[line.number]) if line.number in refused else line for line in lines]
 
 
 @require_GET
@@ -150,9 +146,9 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
     form = _form(address, request)
     if request.method == "POST" and _carried_out(address, form, request):
         return redirect("receipt_rules:domain", address.domain_id)
+    judge_ends([address])
     hops = path_of_address(address)
     context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
-    judge_ends([address])
     return form_page(request, "receipt_rules/addresses/address.html", context)
 
 
@@ -177,11 +173,11 @@ def _carried_out(address: Address, form: ChangeAddressForm, request: SignedIn) -
 def _do(done: str, address: Address, form: ChangeAddressForm, request: SignedIn) -> str:
     if done == "remove":
         remove_address(address=address, actor=request.user)
-        return f"Removed {address}. {applied_when()}"
+        return f"Removed {address}. {applied_when(address.domain.customer)}"
     if done in ("on", "off"):
         endpoint = address.own_endpoint
         change_address(address=address, actor=request.user, is_active=done == "on", endpoint=endpoint)
-        return f"Turned {done} {address}. {applied_when()}"
+        return f"Turned {done} {address}. {applied_when(address.domain.customer)}"
     if done == "save" and form.is_valid():
         with _endpoint(form, address.domain, request) as endpoint:
             change_address(
@@ -196,7 +192,7 @@ def add_many(request: SignedIn) -> HttpResponse:
     """Two steps in one page: what was pasted, then the fate of every line with the button that adds them."""
     given = (request.POST, request.FILES) if request.method == "POST" else ()
     form = PasteForm(*given, viewer=request.user)
-    context: dict[str, Any] = {"form": form, "tab": "addresses", "applied_when": applied_when}
+    context: dict[str, Any] = {"form": form, "tab": "addresses"}
     if request.method == "POST" and form.is_valid():
         customer, text = form.chosen_customer, form.cleaned_data["text"]
         lines = read_lines(text, customer)
@@ -204,7 +200,9 @@ def add_many(request: SignedIn) -> HttpResponse:
             lines = add_lines(lines, customer, request.user)
         worst_first = sorted(lines, key=lambda line: line.is_good)
         context |= {"lines": worst_first, "text": text, "customer": customer, "is_done": "confirm" in request.POST}
-        context["good"] = sum(line.is_good for line in lines)
+        context["good"] = good = sum(line.is_good for line in lines)
+        when = applied_when(customer, more=0 if "confirm" in request.POST else good)
+        context |= {"applied_when": when if good else "", "is_delayed": bool(good) and when != SOON}
     return form_page(request, "receipt_rules/addresses/add_many.html", context)
 
 
@@ -246,16 +244,17 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
         "undelivered": undelivered,
         "forms": forms,
         "refused": _why_not(domain),
-        "applied_when": applied_when,
+        "applied_when": partial(applied_when, domain.customer),
         "has_endpoints": endpoints_of(domain.customer).exists(),
     }
 
 
 def _undelivered(inbound: Inbound) -> End | None:
-    """Judges where the mail of each goes; of those that are on, the worst end at which none is delivered."""
+    """Judges where the mail of each goes. Of those that receive, the worst end at which none is delivered."""
     wishes = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
     judge_ends(wishes)
-    worst = next(iter(worst_first(wish.end for wish in wishes if wish.is_active and wish.end)), None)
+    live = (wish for wish in wishes if wish.is_active and wish.is_carried and not wish.is_changing)
+    worst = next(iter(worst_first(wish.end for wish in live if wish.end)), None)
     return None if worst is None or worst.is_delivered else worst
 
 
@@ -314,7 +313,7 @@ def _add(domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
     text = text if "@" in text.rstrip("@") else f"{text.rstrip('@')}@{domain.name}"
     with _endpoint(form, domain, request) as endpoint:
         made = add_address(text=text, customer=domain.customer, actor=request.user, endpoint=endpoint)
-    return " ".join([f"Added {made}. {applied_when()}", *read_recipient(text).noticed])
+    return " ".join([f"Added {made}. {applied_when(domain.customer)}", *read_recipient(text).noticed])
 
 
 def _catch(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
@@ -324,4 +323,4 @@ def _catch(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -
             domain=domain, actor=request.user, endpoint=endpoint, is_active=is_active, subdomains=done == "below"
         )
     what = "subdomain catch-all" if done == "below" else "catch-all"
-    return f"Turned {'on' if is_active else 'off'} the {what} of {domain}. {applied_when()}"
+    return f"Turned {'on' if is_active else 'off'} the {what} of {domain}. {applied_when(domain.customer)}"

@@ -1,6 +1,7 @@
 """The worker's entry point, and the changes that it applies without approval.
 
-- `carry_out_changes` applies what customers changed themselves, if it is small and affects nobody else.
+- `carry_out_changes` applies what customers changed themselves, if it is small and affects nobody else. Changes of a
+  customer's that follow one another within RECEIVING_WAIT_SECONDS are one change, whose size is that of all together.
 - `unlock` ends a run that no longer moves, so that others can start. What it did stays; the next plan reads SES, so a
   late call of the old worker is seen there. A worker that is alive after all stops before its next step.
 - `stop` and `resume` let staff pause a customer's receiving, whatever the customer wants, which stays stored. The
@@ -10,6 +11,7 @@
   finished first: what is stopped meanwhile would come back with the copy.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -54,6 +56,7 @@ NO_REGION = "SES doesn't receive mail in {region}."
 NOT_SET_UP = "Inbound mail isn't set up in this region yet. Your change will be applied automatically once it is."
 FOR_OPERATOR = "Our team needs to review this first, because it affects other mail received here."
 TOO_MANY = "This changes {number} addresses at once. Our team reviews it first."
+LONGEST_COLLECTED = timedelta(minutes=1)
 STOPPED = (RunState.FAILED, RunState.CANCELLED)
 HELD = "Our team rolled this back and is holding it for now. It will be applied when they release it."
 UNTOUCHED = (
@@ -63,9 +66,14 @@ UNTOUCHED = (
 FAILED = "This was stopped before SES had applied all of it. Our team needs to review it."
 
 
-def carry_out_changes(*, stops_only: bool = False) -> None:
-    """Of each customer in turn, one plan and one run. Raises AwsProblem where to wait."""
+def carry_out_changes(*, stops_only: bool = False, collect: bool = False) -> None:
+    """Of each customer in turn, one plan and one run. Raises AwsProblem where to wait.
+
+    `collect`: who changed something just now may change more, so theirs waits; all of it is decided together.
+    """
     pending = list(_stops() if stops_only else PendingChange.objects.select_related("customer", "by"))
+    if collect:
+        pending = _collected(pending, timezone.now())
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         PendingChange.objects.update(waits_because=NO_REGION.format(region=settings.AWS_REGION))
         return
@@ -81,6 +89,19 @@ def carry_out_changes(*, stops_only: bool = False) -> None:
         if urgent_work_waits():
             return
         live = _carry_out(change, live, wanted_now)
+
+
+def _collected(pending: Sequence[PendingChange], now: datetime) -> list[PendingChange]:
+    """Those that got no more for a while, and those that have been collected long enough. The others have a job."""
+    wait = timedelta(seconds=settings.RECEIVING_WAIT_SECONDS)
+    growing = {
+        each.pk
+        for each in pending
+        if each.changed_at > now - wait and each.since > now - LONGEST_COLLECTED and not each.waits_because
+    }
+    if growing:
+        work_soon(in_seconds=settings.RECEIVING_WAIT_SECONDS)
+    return [each for each in pending if each.pk not in growing]
 
 
 def _stops() -> QuerySet[PendingChange]:
@@ -103,7 +124,7 @@ def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Li
     if why:
         return _wait(change, why, live)
     if made.is_empty:
-        receiving_services.note_live(live.rule_set, is_ours=True, customer_id=change.customer_id)
+        receiving_services.note_live(live.rule_set, is_ours=True, customers=frozenset([change.customer_id]))
         return _wait(change, UNTOUCHED, live) if made.waiting else _settle(change, live)
     if _failed_before(change):
         return _wait(change, FAILED, live)
@@ -270,8 +291,8 @@ def _ask(customer: Customer, because: str, actor: User | None, bulk_id: str, *, 
     customer_changed(customer, actor, urgent=True)
 
 
-def work() -> None:
-    """Repeating it is harmless. Raises AwsProblem where to wait."""
+def work(*, collect: bool = False) -> None:
+    """Repeating it is harmless. Raises AwsProblem where to wait. `collect` as in `carry_out_changes`."""
     if not runs_services.is_copying():
         with lanes.within(WorkLane.URGENT):
             carry_out_changes(stops_only=True)
@@ -281,7 +302,7 @@ def work() -> None:
     with lanes.within(WorkLane.URGENT):
         holders_services.look()
     with lanes.within(WorkLane.PEOPLE):
-        carry_out_changes()
+        carry_out_changes(collect=collect)
         rule_sets_services.clear_leaving()
 
 

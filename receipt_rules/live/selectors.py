@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import QuerySet
 
+from accounts.models.people import Customer
 from accounts.people.selectors import Viewer
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
@@ -18,7 +19,7 @@ from inbound_admin.lib.lists import kept_count
 from receipt_rules.addresses.selectors import MOST_ASKED, names_above
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import ActiveRuleSet, Look, RulesAsRead
-from receipt_rules.models.runs import Snapshot
+from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, Snapshot
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import AnyRule, RuleSet, domain_of
 
@@ -38,11 +39,30 @@ def is_set_up() -> bool:
     return last_known() is not None and not kinds & {"none_active", "stranger_active"}
 
 
-def applied_when() -> str:
-    """Return the sentence that tells a customer when a change takes effect."""
-    if is_set_up():
-        return "It takes effect within a few seconds."
-    return "It takes effect once inbound mail is set up in this region. Our team has been notified."
+SOON = "It takes effect within a few seconds."
+
+
+def applied_when(customer: Customer, *, more: int = 0) -> str:
+    """Return the sentence that tells a customer when their change takes effect, with so many more addresses in it.
+
+    What the customer changed before and SES doesn't have yet is decided with it.
+    """
+    change = PendingChange.objects.filter(customer=customer).only("recipients").first()
+    return takes_effect(more + len(change.recipients or ()) if change else more)
+
+
+def takes_effect(number: int) -> str:
+    """For a change of so many addresses in all. Only what nothing delays takes effect within a few seconds."""
+    if not is_set_up():
+        return "It takes effect once inbound mail is set up in this region. Our team has been notified."
+    if number > settings.RECEIVING_SMALL_CHANGE:
+        return f"Our team reviews changes of more than {settings.RECEIVING_SMALL_CHANGE:,} addresses first."
+    unfinished = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
+    if read_problem() or unfinished.exclude(problem="").exists():
+        return "SES isn't answering right now. It takes effect automatically once SES answers."
+    if unfinished.filter(customer=None).exists():
+        return "It takes effect once the change of the receipt rules that is in progress ends."
+    return SOON
 
 
 def known_rules() -> RuleSet | None:

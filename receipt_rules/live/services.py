@@ -12,11 +12,12 @@ from receipt_rules.addresses.selectors import Holders
 from receipt_rules.live import gateway
 from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, last_known, receiving_outage
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead
-from receipt_rules.models.runs import OwnRuleSet, Run, Snapshot
+from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, Snapshot
 from receipt_rules.planner.core.plans import Sets, digest, dump
 from receipt_rules.planner.core.rules import RuleSet, domain_of
 
-KEPT_SNAPSHOTS = 10
+KEPT_SNAPSHOTS = 10  # of each kind
+BY_PERSONS = (RunKind.APPROVED, RunKind.ROLLBACK)
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _all_names() -> frozenset[str]:
 
 
 def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet | None = None) -> Snapshot:
-    """As the latest state, one of ten. `known` is what of it we know; None: all, and nothing of it is a difference."""
+    """As the latest state. `known` is what of it we know; None: all, and nothing of it is a difference."""
     mark = digest([rule_set.name, *rule_set.rules])
     knows = None if known is None or known.rules == rule_set.rules else dump(replace(known, created=None))
     latest = last_known()
@@ -176,9 +177,22 @@ def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet 
         own_recipients=sum(len(rule.recipients) for rule in rule_set.ours),
         run=run,
     )
-    old = Snapshot.objects.filter(region=settings.AWS_REGION)[KEPT_SNAPSHOTS:].values("pk")
-    Snapshot.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+    _delete_old_states()
     return made
+
+
+def _delete_old_states() -> None:
+    """Keep the last ten after plans that a person approved, the states before those plans, and the last ten others.
+
+    So what customers change and the worker applies never takes away what a person may want to roll back to.
+    """
+    rows = Snapshot.objects.filter(region=settings.AWS_REGION)
+    plans = Run.objects.filter(region=settings.AWS_REGION, kind__in=BY_PERSONS, started_from__isnull=False)
+    by_persons = rows.filter(run__kind__in=BY_PERSONS)
+    kept = set(plans.values_list("started_from", flat=True)[:KEPT_SNAPSHOTS])
+    kept |= set(by_persons.values_list("pk", flat=True)[:KEPT_SNAPSHOTS])
+    kept |= set(rows.exclude(run__kind__in=BY_PERSONS).values_list("pk", flat=True)[:KEPT_SNAPSHOTS])
+    rows.exclude(pk__in=kept).delete()
 
 
 def _holders(rule_set: RuleSet) -> dict[str, str]:

@@ -135,7 +135,7 @@ def mail_path(facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End]) 
         Hop("mx", "MX record", *_MX[facts.mx]),
         _rule(facts, is_stopped=receiving.is_red and facts.mx in ARRIVES),
         Hop("store", "Storage", stored, "Stores and routes the mail" if is_stored else "No mail yet"),
-        _end(ends),
+        _end(ends, is_reached=is_stored or facts.rules is RulesFact.UNSURE),
     )
 
 
@@ -158,11 +158,12 @@ def worst_first(ends: Iterable[End]) -> list[End]:
     return sorted(ends, key=lambda end: _WORST.index(end.state))
 
 
-def _end(ends: Sequence[End]) -> Hop:
-    """The worst of them speaks for all; at most three are listed."""
+def _end(ends: Sequence[End], *, is_reached: bool) -> Hop:
+    """The worst of them speaks for all; at most three are listed. Mail that isn't stored comes to none of them."""
     if not ends:
         return Hop("end", "Endpoint", HopState.NONE, "No address or catch-all yet")
     listed = worst_first(ends)
-    sentence = ". ".join(end.spoken for end in listed[:MOST_NAMED])
+    sentence = ". ".join(end.spoken if is_reached else end.name or "No endpoint" for end in listed[:MOST_NAMED])
     more = f", and {len(ends) - MOST_NAMED} more" if len(ends) > MOST_NAMED else ""
-    return Hop("end", "Endpoint" if len(ends) == 1 else "Endpoints", listed[0].state, f"{sentence}{more}")
+    state = listed[0].state if is_reached else HopState.NONE
+    return Hop("end", "Endpoint" if len(ends) == 1 else "Endpoints", state, f"{sentence}{more}")

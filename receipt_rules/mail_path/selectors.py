@@ -12,6 +12,7 @@ from receipt_rules.models.addresses import Address, CatchAll, Wish
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.planner.core.rules import sample_address
 from receipt_rules.route_lookup.selectors import Route, route_lookup
+from receipt_rules.runs.selectors import judge_changing
 
 MOST_ASKED = 100  # recipients whose endpoints are looked up
 
@@ -19,7 +20,8 @@ MOST_ASKED = 100  # recipients whose endpoints are looked up
 def path_of_domain(domain: Domain, wishes: Iterable[Address | CatchAll]) -> tuple[Hop, ...]:
     """Return the path of mail for the domain's own name. The caller has fetched the domain for its viewer."""
     own = [wish for wish in wishes if wish.is_active and wish.mail_name == domain.name]
-    return mail_path(domain.receiving_facts(domain.name), domain.receiving, _ends(own))
+    reached = [wish for wish in own if wish.is_carried] or own
+    return mail_path(domain.receiving_facts(domain.name), domain.receiving, _ends(reached))
 
 
 def path_of_address(address: Address) -> tuple[Hop, ...]:
@@ -50,7 +52,11 @@ def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
 
 
 def judge_ends(wishes: Collection[Wish]) -> None:
-    """Set `end` of each: what becomes of mail that arrives. Constant queries; their domains and endpoints are read."""
+    """Set `end` of each: what becomes of mail that arrives, and `is_changing`: whether a run is changing its rule.
+
+    Constant queries; their domains and endpoints are read.
+    """
+    judge_changing(wishes)
     endpoints = [wish.own_endpoint for wish in wishes]
     waiting, end = blocked_among(endpoints), _judge(endpoints)
     for wish, endpoint in zip(wishes, endpoints, strict=True):

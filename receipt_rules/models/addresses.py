@@ -41,6 +41,7 @@ class Wish(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     end: End | None = None  # set by `mail_path.selectors.judge_ends`
+    is_changing: bool = False  # set there as well: a step of a run is changing its rule
 
     class Meta:
         abstract = True
@@ -57,6 +58,11 @@ class Wish(models.Model):
         return self.rules in SERVED
 
     @property
+    def recipient(self) -> str:
+        """As a receipt rule names it."""
+        raise NotImplementedError
+
+    @property
     def mail_name(self) -> str:
         """The name whose MX decides whether its mail arrives; "*.example.com" for all names below."""
         raise NotImplementedError
@@ -70,19 +76,34 @@ class Wish(models.Model):
     def receiving_facts(self) -> ReceivingFacts:
         """The facts of its name, with what the rules do for this very recipient."""
         whole = self.domain.receiving_facts(self.mail_name)
-        return replace(whole, rules=RulesFact(self.rules), whom=self.spoken)
+        rules = RulesFact.WAITING if self.is_changing else RulesFact(self.rules)
+        return replace(whole, rules=rules, whom=self.spoken)
 
     @property
     def receiving(self) -> Receiving:
         """Whether its mail arrives: the judgement of its facts."""
         facts = self.domain.receiving_facts(self.mail_name)
+        if self.is_changing:
+            sentence = (
+                f"The receipt rule of this {self._meta.verbose_name} is being changed now. SES may reject its mail."
+            )
+            return Receiving(self.mail_name, ReceivingState.APPLYING, sentence)
         own = judge(replace(facts, rules=RulesFact(self.rules)))
         if self.rules == RulesFact.HELD and facts.is_verified and own.state in HOLDABLE:
             sentence = f"This {self._meta.verbose_name} receives no mail: our team has rolled back the receipt rules."
             return Receiving(own.name, ReceivingState.HELD, sentence)
         if own.is_red and self.rules == RulesFact.WAITING and facts.rules in AT_WORK:
-            return Receiving(own.name, ReceivingState.APPLYING, f"We're setting up this {self._meta.verbose_name}.")
+            return Receiving(own.name, ReceivingState.APPLYING, self._not_yet)
         return own
+
+    @property
+    def _not_yet(self) -> str:
+        """Of one that the rules don't contain yet, at a name that receives. A catch-all may receive its mail."""
+        what = f"this {self._meta.verbose_name}"
+        at_root = self.mail_name == self.domain.name
+        if self.domain.has_catch_all if at_root else f"*.{self.domain.name}" in self.domain.mail_rules:
+            return f"We're setting up {what}. Until then, its mail arrives only if the catch-all is live."
+        return f"Not receiving yet. SES rejects its mail until a receipt rule contains {what}."
 
 
 class Address(Wish):

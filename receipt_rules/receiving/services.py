@@ -1,7 +1,7 @@
 """Notes for every address, catch-all and name what the active rules do with its mail, as just read or as just wanted.
 
-`note_live` follows each reading of SES, `note_wished` each change of a customer's: an address that is new waits, and a
-name at which nothing is wanted any more takes nothing.
+`note_live` follows each reading of SES, `note_step` each step of a run, and `note_wished` each change of a customer's:
+an address that is new waits, and a name at which nothing is wanted any more takes nothing.
 
 `choose` changes a domain between receiving here and send only, in the order in which no mail is lost. To send only:
 first the MX record leads away, then the rules go. To receive: the rules first, the MX record last. Its addresses are
@@ -9,7 +9,7 @@ kept as rows meanwhile.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from domains.models.domains import Domain
 from domains.receiving import services as receiving_services
 from domains.receiving.core import RulesFact
 from domains.settings import services as settings_services
+from receipt_rules.addresses.selectors import Holders
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import customer_changed
 from receipt_rules.models.addresses import Address, CatchAll
@@ -64,11 +65,10 @@ class _Wish:
 
 
 @transaction.atomic
-def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
-    """`active` is what SES has, an empty set where none is active. Of one customer where one is named."""
-    addresses, catch_alls = list(_addresses(customer_id)), list(_catch_alls(customer_id))
+def note_live(active: RuleSet, *, is_ours: bool, customers: frozenset[str] | None = None) -> None:
+    """`active` is what SES has, an empty set where none is active. Of these customers, by their ids; None: of all."""
+    addresses, catch_alls = list(_addresses(customers)), list(_catch_alls(customers))
     wishes = addresses + catch_alls
-    customers = frozenset([customer_id]) if customer_id else None
     trace, wanted_now, halted = Trace(active), wanted(customers=customers), stopped_customers()
     desired, on_hold = wanted_now.desired, held(wanted_now)
     facts: dict[str, RulesFact] = {}
@@ -84,11 +84,19 @@ def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
         facts[wish.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
     _store(Address, addresses, facts)
     _store(CatchAll, catch_alls, facts)
-    _note_names(wishes, facts, _Foreign(active), customer_id)
+    _note_names(wishes, facts, _Foreign(active), customers)
     harmed = [wish for wish in wishes if facts[wish.pk] in HARMED]
     harmed.sort(key=lambda wish: ("@" not in wish.recipient, wish.recipient))
-    if harmed or not customer_id:
+    if harmed or customers is None:
         alerts_services.tell_of_harm([wish.recipient for wish in harmed], {wish.customer_id for wish in harmed})
+
+
+def note_step(active: RuleSet, recipients: Collection[str]) -> None:
+    """A step has changed these recipients of the managed set that is active: their customers' facts follow at once."""
+    names = {domain_of(recipient) for recipient in recipients}
+    holders = Holders.at(names)
+    if customers := frozenset(filter(None, map(holders.customer_of, names))):
+        note_live(active, is_ours=True, customers=customers)
 
 
 def note_wished(domain: Domain) -> None:
@@ -101,19 +109,21 @@ def note_wished(domain: Domain) -> None:
     receiving_services.note_rules(domain_id=domain.pk, rules=_by_name(wishes, facts))
 
 
-def _addresses(customer_id: str) -> Iterator[_Wish]:
-    return (_Wish(key, recipient, *rest) for key, recipient, *rest in _rows(Address, "address", customer_id))
+def _addresses(customers: frozenset[str] | None) -> Iterator[_Wish]:
+    return (_Wish(key, recipient, *rest) for key, recipient, *rest in _rows(Address, "address", customers))
 
 
-def _catch_alls(customer_id: str) -> Iterator[_Wish]:
-    for key, subdomains, *rest, name in _rows(CatchAll, "subdomains", customer_id, "domain__name"):
+def _catch_alls(customers: frozenset[str] | None) -> Iterator[_Wish]:
+    for key, subdomains, *rest, name in _rows(CatchAll, "subdomains", customers, "domain__name"):
         yield _Wish(key, CatchAll.recipient_of(name, subdomains=subdomains), *rest)
 
 
-def _rows(model: type[Address] | type[CatchAll], own: str, customer_id: str, *more: str) -> Iterator[Any]:
+def _rows(
+    model: type[Address] | type[CatchAll], own: str, customers: frozenset[str] | None, *more: str
+) -> Iterator[Any]:
     """Each domain's and customer's key once in memory, as many rows as there may be."""
     rows: QuerySet[Any] = model.objects.order_by().filter(domain__region=settings.AWS_REGION)
-    mine = rows.filter(domain__customer=customer_id) if customer_id else rows
+    mine = rows if customers is None else rows.filter(domain__customer__in=customers)
     kept: dict[str, str] = {}
     columns = ("pk", own, "is_active", "rules", "domain_id", "domain__customer_id", *more)
     for key, named, is_active, rules, domain, customer, *others in mine.values_list(*columns).iterator(ROWS_AT_ONCE):
@@ -147,14 +157,16 @@ class _Foreign:
         return self._everybody or name in self._names
 
 
-def _note_names(wishes: Sequence[_Wish], facts: Mapping[str, RulesFact], foreign: _Foreign, customer_id: str) -> None:
+def _note_names(
+    wishes: Sequence[_Wish], facts: Mapping[str, RulesFact], foreign: _Foreign, customers: frozenset[str] | None
+) -> None:
     """Only where something differs, so that few rows are locked."""
     at: dict[str, list[_Wish]] = defaultdict(list)
     for wish in wishes:
         at[wish.domain_id].append(wish)
     domains = Domain.objects.filter(region=settings.AWS_REGION).order_by("pk")
-    if customer_id:
-        domains = domains.filter(customer=customer_id)
+    if customers is not None:
+        domains = domains.filter(customer__in=customers)
     for domain_id, name, noted in domains.values_list("pk", "name", "mail_rules"):
         rules = _by_name(at.get(domain_id, ()), facts)
         if name not in rules and foreign.takes(name):

@@ -28,7 +28,7 @@ def send_only(request: SignedIn, domain_id: str) -> HttpResponse:
             refused = str(problem)
         else:
             said = "now receives mail here. Next, add an address" if receives else "is now set to send only"
-            messages.success(request, f"{domain} {said}. {applied_when()}")
+            messages.success(request, f"{domain} {said}. {applied_when(domain.customer)}")
             return redirect("receipt_rules:domain" if receives else "domains:detail", domain.pk)
     names = [domain.receiving_facts(name) for name in domain.mail_names]
     context = {"domain": domain, "tab": "settings", "refused": refused, "to_move": mx_to_move(names)}

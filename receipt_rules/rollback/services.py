@@ -70,7 +70,7 @@ def as_it_was(snapshot_id: str, live: RuleSet, wanted: Desired, holders: Holders
     """
     snapshot = Snapshot.objects.filter(pk=snapshot_id, region=settings.AWS_REGION).first()
     if snapshot is None:
-        raise Refused("That state is no longer kept; only the last ten are.", code="SNAPSHOT_MISSING")
+        raise Refused("That state is no longer kept. The Rollback page lists those that are.", code="SNAPSHOT_MISSING")
     then = content_of(snapshot)
     names = Restorable(snapshot, then, holders)
     entries = {each: to for each, to in wanted.entries.items() if names.changed_hands(each)}

@@ -20,7 +20,7 @@ from receipt_rules.models.runs import OwnRuleSet
 from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Delete, Update
 from receipt_rules.run_executor.services import apply_step, passes_by_itself
-from receipt_rules.runs.selectors import rule_set_subject
+from receipt_rules.runs.selectors import is_left_over, rule_set_subject
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ def _clear(kept: RuleSet, rule: Rule, names: tuple[str, ...], holders: Holders) 
 
 
 def old_rule_sets() -> tuple[str, ...]:
-    """Return names of inactive managed rule sets that weren't adopted. Lists them at SES. Raises AwsProblem."""
+    """Return names of inactive managed rule sets that weren't adopted, and what failed runs left. Raises AwsProblem."""
     live = read_live(all_sets=True)
     return tuple(sorted(name for name in live.sets.names if _is_old(name, live.sets.active)))
 
@@ -94,4 +94,4 @@ def delete_rule_set(*, name: str, actor: User) -> None:
 
 def _is_old(name: str, active: str) -> bool:
     adopted = OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name, adopted=True)
-    return name != active and is_own(name) and not adopted.exists()
+    return name != active and (is_own(name) or is_left_over(name)) and not adopted.exists()

@@ -4,6 +4,7 @@ What a step touches must be as it was when the plan was approved, or as the step
 the step is done. Anything else stops the run.
 """
 
+import re
 from dataclasses import replace
 
 from django.conf import settings
@@ -33,6 +34,7 @@ from receipt_rules.planner.core.steps import (
     Step,
     Update,
     apply,
+    concerned,
     rule_steps,
     standing,
     without,
@@ -48,6 +50,9 @@ REPAIRS = {
     "let SES publish.",
     "LimitExceeded": "An SES quota is reached. Compact the rules, or delete unused rule sets.",
 }
+
+
+_NEEDS = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z]+)")
 
 
 def apply_step(step: RuleStep) -> None:
@@ -76,7 +81,10 @@ def may_have_been_done(problem: AwsProblem) -> bool:
 
 
 def explained(problem: AwsProblem) -> str:
-    """With one next step: SES raises no quota of receipt rules, so ours replaces the general one."""
+    """With one next step: SES raises no quota of receipt rules, and a denial names the permission that is missing."""
+    if isinstance(problem, AwsDenied) and (needs := _NEEDS.search(problem.aws_message)):
+        said = problem.in_full.replace(" An operator must check our credentials.", "")
+        return f"{said} Our credentials lack the permission {needs[1]}. Add it to their IAM policy, then plan again."
     repair = REPAIRS.get(problem.aws_code, "")
     said = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
     return f"{said} {repair}".strip()
@@ -211,17 +219,18 @@ class RunExecutor:
 
     def concerned(self) -> frozenset[str]:
         """Every recipient whose mail a step changes."""
-        found: set[str] = set()
-        for step in rule_steps(self.steps):
-            match step:
-                case Create():
-                    found |= step.new.recipient_set
-                case Delete():
-                    found |= step.old.recipient_set
-                case Update():
-                    both = step.new.recipient_set | step.old.recipient_set
-                    found |= both if step.redirects else {*step.added, *step.removed}
-        return frozenset(found)
+        return concerned(self.steps)
+
+    def changed_by(self, step: Step) -> tuple[RuleSet, frozenset[str]] | None:
+        """The active set after the step was made, and the recipients whose mail it changes. May read SES.
+
+        None where the step changes no set that is active. Raises AwsProblem.
+        """
+        if isinstance(step, Activate):
+            return self._state(step.rule_set), concerned(self.steps)
+        if self._active is None or step.rule_set != self._active.name or isinstance(step, CreateSet | CloneSet):
+            return None
+        return self._state(step.rule_set), concerned([step])
 
     def taken_over(self) -> frozenset[str]:
         """The foreign rules that are not deleted yet."""

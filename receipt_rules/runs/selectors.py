@@ -1,11 +1,23 @@
-"""Runs, their steps and the states to go back to; and who may see the rules, which serve all customers."""
+"""Runs, their steps and the states to go back to; and who may see the rules, which serve all customers.
+
+Until a run ends, nobody can say of the domains that it names that everything is applied.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from accounts.people.selectors import Viewer
 from audit.services import Subject
-from receipt_rules.models.runs import Run, RunStep, Snapshot, StepState
+from domains.models.domains import Domain
+from receipt_rules.models.addresses import Wish
+from receipt_rules.models.runs import UNFINISHED, Run, RunState, RunStep, Snapshot, StepState
+from receipt_rules.planner.core.plans import load
+from receipt_rules.planner.core.rules import broader
+from receipt_rules.planner.core.steps import Activate, CloneSet, CreateSet, Step, concerned
 
 
 def rule_set_subject(name: str, customer_id: str = "") -> Subject:
@@ -38,3 +50,72 @@ def steps_of(run: Run) -> QuerySet[RunStep]:
 
 def steps_done(run: Run) -> int:
     return RunStep.objects.filter(run=run, state=StepState.DONE).count()
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What a run that ended without being completed left at SES. `failed`: the number of the step that SES refused.
+
+    `is_untouched`: the active rule set is as it was. `left_over`: a rule set that the run made and did not activate.
+    """
+
+    is_untouched: bool
+    failed: int = 0
+    left_over: str = ""
+
+
+def aftermath(run: Run) -> Aftermath | None:
+    """None for a run that was completed, or hasn't ended."""
+    if not run.is_over or run.state == RunState.DONE:
+        return None
+    rows = list(steps_of(run).values_list("number", "state", "step__type", "step__rule_set"))
+    done = [(kind, rule_set) for _, state, kind, rule_set in rows if state == StepState.DONE]
+    is_kept = any(kind == Activate.__name__ and state != StepState.DONE for _, state, kind, _ in rows)
+    made = [rule_set for kind, rule_set in done if kind in (CreateSet.__name__, CloneSet.__name__)]
+    was_refused = run.state == RunState.FAILED and run.started_at is not None and run.cancelled_at is None
+    failed = next((number for number, state, *_ in rows if state == StepState.TO_DO), 0) if was_refused else 0
+    return Aftermath(is_kept or not done, failed, made[0] if made and is_kept else "")
+
+
+def is_left_over(name: str) -> bool:
+    """Whether a run of ours made this rule set and ended before it activated it."""
+    ended = Run.objects.filter(
+        region=settings.AWS_REGION, state__in=(RunState.FAILED, RunState.REFUSED, RunState.CANCELLED)
+    )
+    made = RunStep.objects.filter(run__in=ended, state=StepState.DONE, found_done=False)
+    return made.filter(step__rule_set=name, step__type__in=(CreateSet.__name__, CloneSet.__name__)).exists()
+
+
+def is_changing(domain: Domain) -> bool:
+    """Whether a run that waits or is carried out has a step with a rule that names this domain or a name below it."""
+    runs = Run.objects.filter(Q(customer=None) | Q(customer=domain.customer_id), state__in=UNFINISHED)
+    of_region = list(runs.filter(region=settings.AWS_REGION).values_list("pk", flat=True))
+    if not of_region:
+        return False
+    named = Q()
+    for before in ('"', "@", "."):
+        named |= Q(text__contains=f'{before}{domain.name}"')
+    steps = RunStep.objects.filter(run__in=of_region).annotate(text=Cast("step", TextField()))
+    return steps.filter(named).exists()
+
+
+def judge_changing(wishes: Iterable[Wish]) -> None:
+    """Set `is_changing` of each whose rule the current step of a run changes: whether SES has made it isn't known."""
+    changed = _under_way()
+    for wish in wishes:
+        wish.is_changing = bool(changed) and not changed.isdisjoint((wish.recipient, *broader(wish.recipient)))
+
+
+def _under_way() -> frozenset[str]:
+    """The recipients that the first step of the running run that isn't done changes in the active set."""
+    running = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING, started_at__isnull=False)
+    row = RunStep.objects.filter(run__in=running, state=StepState.TO_DO).order_by("number").first()
+    if row is None:
+        return frozenset()
+    step: Step = load(row.step)
+    every = RunStep.objects.filter(run=row.run_id)
+    if isinstance(step, Activate):
+        return concerned(load(each.step) for each in every)
+    if every.filter(step__type=Activate.__name__).exclude(state=StepState.DONE).exists():
+        return frozenset()  # a copy is being changed, which is not active yet
+    return concerned([step])

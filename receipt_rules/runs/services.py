@@ -147,10 +147,19 @@ def _make_steps(run: Run, executor: RunExecutor) -> None:
         except AwsProblem as problem:
             _set_aside(executor, executor.refused_in(step, problem), problem)
             continue
-        RunStep.objects.filter(pk=row.pk).update(
-            state=StepState.DONE, found_done=not made, request_ids=request_ids, done_at=timezone.now()
-        )
-        Run.objects.filter(pk=run.pk).update(tries=0, problem="")
+        _note_made(row, executor.changed_by(step), found_done=not made, request_ids=request_ids)
+
+
+def _note_made(
+    row: RunStep, changed: tuple[RuleSet, frozenset[str]] | None, *, found_done: bool, request_ids: list[str]
+) -> None:
+    """The step's outcome and what it means for mail are one: pages never show an address as it was before the step."""
+    done = {"state": StepState.DONE, "found_done": found_done, "request_ids": request_ids, "done_at": timezone.now()}
+    with transaction.atomic():
+        RunStep.objects.filter(pk=row.pk).update(**done)
+        Run.objects.filter(pk=row.run_id).update(tries=0, problem="")
+        if changed is not None:
+            receiving_services.note_step(*changed)
 
 
 def _set_aside(executor: RunExecutor, refused: frozenset[str], problem: AwsProblem) -> None:
@@ -244,7 +253,8 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
         run.outcome, run.consequences = summary(meant), [each.sentence for each in meant[:MOST_SENTENCES]]
     with transaction.atomic():
         executor.keep_after(after)
-        receiving_services.note_live(after, is_ours=True, customer_id=run.customer_id or "")
+        customers = frozenset([run.customer_id]) if run.customer_id else None
+        receiving_services.note_live(after, is_ours=True, customers=customers)
         if Look.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
             queue_drift_check()  # what this run mended is a difference no more
         alerts_services.tell_of_active_set(live_services.note_active_set(after, now=timezone.now()))
@@ -270,6 +280,8 @@ def _end(run: Run, state: RunState, problem: str) -> None:
         aws_request_ids=[request_id for step in done for request_id in step.request_ids],
         for_staff=not locked.customer_id,
     )
+    if state != RunState.DONE and locked.started_at:
+        queue_drift_check()  # whether its last step was made is known from SES alone
     if state in (RunState.DONE, RunState.FAILED):
         alerts_services.tell_of_run(failed=state == RunState.FAILED, why=problem)
 

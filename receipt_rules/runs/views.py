@@ -1,11 +1,13 @@
 """Plans that were approved: how far each is, what came of it; and the states that one can go back to."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -14,11 +16,13 @@ from inbound_admin.lib.http import SignedIn, page_of, telling, template
 from receipt_rules.jobs import WORK
 from receipt_rules.live.views import refuse_strangers
 from receipt_rules.models.runs import Run, RunState
+from receipt_rules.planner.core.consequences import conditional
 from receipt_rules.runs import selectors as runs_selectors
 from receipt_rules.runs import services
-from receipt_rules.runs.selectors import may_operate, may_see_rules, snapshots, steps_done, steps_of
+from receipt_rules.runs.selectors import aftermath, may_operate, may_see_rules, snapshots, steps_done, steps_of
 
 STEPS_PER_PAGE = 100
+MOST_SHOWN = 100  # sentences about the impact
 POLL_SECONDS = 2
 LIST_POLL_SECONDS = 5
 
@@ -57,10 +61,22 @@ def _context(run: Run, request: SignedIn) -> dict[str, Any]:
         "poll_seconds": None if run.is_over else POLL_SECONDS,
         "may_operate": may_operate(request.user),
         "may_confirm": run.state == RunState.PROPOSED and run.approved_by_id != request.user.pk,
-        "is_undone": run.is_over and not done and run.state != RunState.DONE,
+        "after": (after := aftermath(run)),
+        "is_undone": after is not None and after.is_untouched,
+        "planned": conditional(run.summary) if after else run.summary,
+        "impact": [conditional(each) if after else each for each in run.consequences[:MOST_SHOWN]],
+        "more_impact": max(0, len(run.consequences) - MOST_SHOWN),
+        "plan_again": plan_again(run) if after else "",
         "later": _later(run) if run.state == RunState.FAILED else None,
         "minutes_waited": _minutes_waited(run),
     }
+
+
+def plan_again(run: Run) -> str:
+    """The address of a new plan for what this run was asked for."""
+    asked = {"snapshot": run.asked.get("snapshot"), "only": run.asked.get("domain") or run.asked.get("customer")}
+    given = urlencode({name: value for name, value in asked.items() if value})
+    return f"{reverse('receipt_rules:plan')}{'?' if given else ''}{given}"
 
 
 def _later(run: Run) -> Run | None:

@@ -17,7 +17,7 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.live.selectors import last_read
-from receipt_rules.mail_path.core import Hop
+from receipt_rules.mail_path.core import Hop, HopState
 from receipt_rules.mail_path.selectors import path_of_route
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
@@ -150,6 +150,11 @@ class OwnSimulation:
     receiving: Receiving | None = None
     route: Route | None = None
     hops: tuple[Hop, ...] = ()
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether mail comes as far as the bucket: else nothing is delivered, whatever the endpoint is."""
+        return any(hop.key == "store" and hop.state is HopState.OK for hop in self.hops)
 
     @property
     def is_kept(self) -> bool:

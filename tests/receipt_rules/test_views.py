@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
+from domains.receiving.core import RulesFact
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -90,9 +91,14 @@ def test_mixed_mode_is_stated_in_words(alice_client: Client, alices: Customer) -
     alice_client.post(url, {"do": "address", "address-address": "billing", "address-endpoint": a.id})
     alice_client.post(url, {"do": "address", "address-address": "sales", "address-endpoint": a.id})
     alice_client.post(url, {"do": "everything", "everything-is_active": "on", "everything-endpoint": b.id})
+    assert "go to A" not in alice_client.get(url).text  # no rule contains them yet
+    Address.objects.update(rules=RulesFact.CARRIED)
+    CatchAll.objects.update(rules=RulesFact.CARRIED)
     assert "billing@ and sales@ go to A; all other mail goes to B." in alice_client.get(url).text
     alice_client.post(url, {"do": "everything", "everything-endpoint": b.id})
     assert not CatchAll.objects.get().is_active
+    assert "all other mail is received until SES has turned the catch-all off." in alice_client.get(url).text
+    CatchAll.objects.update(rules=RulesFact.WAITING)
     assert "all other mail is rejected." in alice_client.get(url).text
 
 
@@ -100,6 +106,8 @@ def test_everything_below_is_switched_for_itself(alice_client: Client, alices: C
     url = inbound_url("shop.com", alices)
     alice_client.post(url, {"do": "below", "below-is_active": "on"})
     assert CatchAll.objects.get().recipient == ".shop.com"
+    assert "Mail to its subdomains isn&#x27;t received yet: SES rejects it." in alice_client.get(url).text
+    CatchAll.objects.update(rules=RulesFact.CARRIED)
     assert "Mail to its subdomains is stored only (no endpoint)." in alice_client.get(url).text
 
 
@@ -138,7 +146,7 @@ def test_an_address_is_switched_off_changed_and_removed(alice_client: Client, al
 def test_a_long_list_is_cut_and_leads_to_all_of_the_domain(alice_client: Client, alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
     for number in range(101):
-        make_address(f"a{number:03}@shop.com", domain)
+        make_address(f"a{number:03}@shop.com", domain, rules=RulesFact.CARRIED)
     make_address("other@elsewhere.com", make_verified("elsewhere.com", customer=alices))
     page = alice_client.get(reverse("receipt_rules:domain", args=[domain.id])).text
     assert "101 addresses are stored only (no endpoint); all other mail is rejected." in page

@@ -147,6 +147,25 @@ _SUMMARY = {
 }
 
 
+_WOULD = {
+    "stops receiving": "would have stopped receiving",
+    "changes destination": "would have changed destination",
+    "is stored": "would have been stored",
+    "starts receiving": "would have started receiving",
+    "stop receiving": "would have stopped receiving",
+    "change destination": "would have changed destination",
+    "are stored": "would have been stored",
+    "start receiving": "would have started receiving",
+}
+
+
+def conditional(sentence: str) -> str:
+    """A summary or a consequence of a plan that was not applied."""
+    for verb, would in _WOULD.items():
+        sentence = sentence.replace(f" {verb}", f" {would}")
+    return sentence.replace("SES will reject its mail.", "SES would have rejected its mail.")
+
+
 def summary(found: Iterable[Consequence]) -> str:
     """Return one sentence with the number of addresses of each fate, such as "2 addresses stop receiving, 1 starts"."""
     found = tuple(found)

@@ -269,6 +269,21 @@ def rule_steps(steps: Iterable[Step]) -> Iterator[RuleStep]:
             yield step
 
 
+def concerned(steps: Iterable[Step]) -> frozenset[str]:
+    """Every recipient whose mail a step changes."""
+    found: set[str] = set()
+    for step in rule_steps(steps):
+        match step:
+            case Create():
+                found |= step.new.recipient_set
+            case Delete():
+                found |= step.old.recipient_set
+            case Update():
+                both = step.new.recipient_set | step.old.recipient_set
+                found |= both if step.redirects else {*step.added, *step.removed}
+    return frozenset(found)
+
+
 def without(steps: Sequence[Step], refused: frozenset[str]) -> tuple[Step | None, ...]:
     """The steps without some recipients, from the first that names them on; None for one that nothing is left of.
 

@@ -168,3 +168,11 @@ def test_who_may_only_look_sees_no_button_and_cannot_press_it(client: Client, sa
     steer = reverse("operations:steer_migration", args=[item.migration_id])
     assert client.post(steer, {"do": "start"}).status_code == 403
     assert client.post(reverse("operations:move", args=[item.customer_id])).status_code == 403
+
+
+def test_a_customer_of_an_open_migration_is_led_there_and_gets_no_button(olga: Client, sandbox: Sandbox) -> None:
+    item = make_item(make_sender("Tallis Audio", domains=1))
+    page = olga.get(reverse("operations:move", args=[item.customer_id])).text
+    assert "Already part of a migration" in page
+    assert f'href="{reverse("operations:migration", args=[item.migration_id])}"' in page
+    assert "Migrate customer</button>" not in page

@@ -57,10 +57,14 @@ def test_an_address_that_is_off_has_no_path(alices: Customer) -> None:
 def test_a_domain_lists_its_endpoints_once_and_what_is_stored_only(alices: Customer) -> None:
     address = live_address(alices)
     domain = address.domain
-    more = make_address("sales@shop.com", domain, endpoint=address.endpoint)
-    catch_all = CatchAll.objects.create(domain=domain)
-    off = make_address("old@shop.com", domain, endpoint=make_endpoint(alices, name="Off", is_active=False))
-    end = path_of_domain(domain, [address, more, catch_all, off])[-1]
+    carried = RulesFact.CARRIED
+    more = make_address("sales@shop.com", domain, endpoint=address.endpoint, rules=carried)
+    catch_all = CatchAll.objects.create(domain=domain, rules=carried)
+    off = make_address(
+        "old@shop.com", domain, endpoint=make_endpoint(alices, name="Off", is_active=False), rules=carried
+    )
+    new = make_address("new@shop.com", domain, endpoint=make_endpoint(alices, name="Not yet"))
+    end = path_of_domain(domain, [address, more, catch_all, off, new])[-1]
     assert end.name == "Endpoints"
     assert end.sentence == "Stored only (no endpoint). Off is off. Mail is stored only. Desk (webhook)"
 

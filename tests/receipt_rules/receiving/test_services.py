@@ -282,7 +282,8 @@ def test_a_row_that_is_read_without_its_model_says_what_the_model_says(alices: C
     made += [make_address("b@x.shop.com", domain, is_active=False)]
     made += [CatchAll.objects.create(domain=domain, subdomains=below) for below in (False, True)]
     make_address("c@bobs.com", make_verified("bobs.com"))
-    rows = (receiving_services._addresses(alices.pk), receiving_services._catch_alls(alices.pk))
+    own = frozenset([alices.pk])
+    rows = (receiving_services._addresses(own), receiving_services._catch_alls(own))
     found = {row.pk: row for some in rows for row in some}
     assert found.keys() == {each.pk for each in made}
     for each in made:

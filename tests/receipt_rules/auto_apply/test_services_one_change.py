@@ -1,0 +1,130 @@
+"""What a customer changes in one request, or within the time of collecting, is one change and decided on its total."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import Settings
+
+from accounts.models.people import Customer
+from receipt_rules import tasks
+from receipt_rules.addresses import services as addresses_services
+from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.live.services import KEPT_SNAPSHOTS
+from receipt_rules.models.addresses import Address
+from receipt_rules.models.runs import PendingChange, Run, RunKind, Snapshot
+from sandbox.process import Sandbox
+from tests.receipt_rules.making import approve_and_run, make_operator, make_verified, set_up_receiving, taken
+
+pytestmark = pytest.mark.django_db
+
+
+def lines(number: int, *, at: str = "shop.com") -> str:
+    return "\n".join(f"a{each:03}@{at}" for each in range(number))
+
+
+def add(name: str, alices: Customer) -> None:
+    addresses_services.add_address(text=f"{name}@shop.com", customer=alices, actor=None)
+
+
+def age(**fields: int) -> None:
+    then = timezone.now() - timedelta(**fields)
+    PendingChange.objects.update(changed_at=then, since=then)
+
+
+def test_a_paste_is_one_pending_change_and_one_run(sandbox: Sandbox, alices: Customer, alice_client: Client) -> None:
+    set_up_receiving()
+    make_verified("shop.com", customer=alices)
+    alice_client.post(reverse("receipt_rules:add_many"), {"text": lines(30), "confirm": "1"})
+    change = PendingChange.objects.get()
+    assert len(change.recipients or ()) == Address.objects.count() == 30
+    assert change.since == change.changed_at or change.changed_at - change.since < timedelta(seconds=1)
+    before = Snapshot.objects.count()
+    auto_apply_services.work()
+    assert Run.objects.filter(kind=RunKind.CUSTOMER).count() == 1
+    assert (Snapshot.objects.count(), taken("a029@shop.com")) == (before + 1, 1)
+
+
+def test_no_worker_ever_sees_a_part_of_a_paste(
+    sandbox: Sandbox, alices: Customer, alice_client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The 31st address fails as a process that is killed does: none of the others is there."""
+    set_up_receiving()
+    make_verified("shop.com", customer=alices)
+    made: list[str] = []
+    save = Address.save
+
+    def killed(self: Address, **fields: object) -> None:
+        made.append(self.address)
+        if len(made) > 20:
+            raise KeyboardInterrupt
+        save(self, **fields)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Address, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            alice_client.post(reverse("receipt_rules:add_many"), {"text": lines(30), "confirm": "1"})
+    assert not Address.objects.exists()
+    assert not PendingChange.objects.exists()
+
+
+def test_one_refused_line_keeps_no_other_back(sandbox: Sandbox, alices: Customer) -> None:
+    make_verified("shop.com", customer=alices)
+    add("a", alices)
+    asked = [addresses_services.AddressAsked(f"{name}@shop.com") for name in "abc"]
+    first, *others = addresses_services.add_addresses(asked=asked, customer=alices, actor=None)
+    assert "already exists" in str(first)
+    assert [str(each) for each in others] == ["b@shop.com", "c@shop.com"]
+
+
+def test_changes_that_follow_one_another_are_decided_on_their_total(
+    sandbox: Sandbox, alices: Customer, settings: Settings
+) -> None:
+    set_up_receiving()
+    settings.RECEIVING_SMALL_CHANGE = 2
+    make_verified("shop.com", customer=alices)
+    for name in "abc":
+        add(name, alices)
+        tasks.work()  # the worker's turn comes between any two of them
+    assert not any(taken(f"{name}@shop.com") for name in "abc")
+    assert ProcrastinateJob.objects.filter(task_name="receipt_rules.work", status="todo").count() == 1
+    age(seconds=settings.RECEIVING_WAIT_SECONDS)
+    tasks.work()
+    assert "3 addresses" in PendingChange.objects.get().waits_because
+    assert not taken("a@shop.com")
+
+
+def test_a_change_is_collected_for_a_minute_at_most(sandbox: Sandbox, alices: Customer) -> None:
+    set_up_receiving()
+    make_verified("shop.com", customer=alices)
+    add("a", alices)
+    tasks.work()
+    assert not taken("a@shop.com")
+    age(minutes=1)
+    add("b", alices)
+    tasks.work()
+    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 1)
+
+
+def test_customers_changes_evict_no_state_before_a_plan_that_a_person_approved(
+    sandbox: Sandbox, alices: Customer
+) -> None:
+    operator = make_operator()
+    make_verified("shop.com", customer=alices)
+    set_up_receiving(operator)
+    add("first", alices)
+    auto_apply_services.work()
+    before = Snapshot.objects.latest("at")
+    add("planned", alices)
+    run = approve_and_run(operator)
+    assert run.started_from == before
+    for number in range(KEPT_SNAPSHOTS + 3):
+        add(f"a{number}", alices)
+        auto_apply_services.work()
+    kept = set(Snapshot.objects.values_list("pk", flat=True))
+    assert {before.pk, Snapshot.objects.get(run=run).pk} <= kept
+    by_customers = Snapshot.objects.filter(run__kind=RunKind.CUSTOMER).exclude(pk=before.pk)
+    assert by_customers.count() == KEPT_SNAPSHOTS
