@@ -16,7 +16,7 @@ from accounts.people.selectors import Viewer, customers_for, of_customer, suppor
 from audit.services import Subject
 from domains.models.domains import UNVERIFIED, Domain, Stage
 from domains.ownership.selectors import held_domains, held_near
-from domains.receiving.core import SERVED, MxFact, RulesFact
+from domains.receiving.core import ARRIVES, SERVED, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import ListFilters, Order, has_part
@@ -133,22 +133,17 @@ MX_FACT = Func(
     function="jsonb_extract_path_text",
     output_field=CharField(),
 )
-# As `Address.receiving` judges a row; a failed lookup is neither live nor not, unless the rules reject the mail anyway.
-_ARRIVES = (
-    Q(
-        mx_fact=MxFact.HERE,
-        rules=RulesFact.CARRIED,
-        domain__receives=True,
-        domain__proven_at__isnull=False,
-    )
-    & ~Q(domain__stage=Stage.CLAIM)
-    & ~Q(domain__identity_status__in=UNVERIFIED)
-    & ~Q(domain__expectations__has_key=INBOUND_MX)
+# As `Address.receiving` judges a row. A failed MX lookup is neither live nor not, unless the rules reject the mail.
+_RECEIVES = Q(domain__receives=True) & ~Q(domain__expectations__has_key=INBOUND_MX)
+_VERIFIED = Q(domain__proven_at__isnull=False) & ~(
+    Q(domain__stage=Stage.CLAIM) | Q(domain__identity_status__in=UNVERIFIED)
 )
-_UNCLEAR = (
-    Q(mx_fact=MxFact.UNSEEN, rules__in=(*SERVED, RulesFact.FOREIGN, RulesFact.UNSURE))
-    & ~Q(domain__identity_status__in=UNVERIFIED)
-) | Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
+_ARRIVES = Q(mx_fact=MxFact.HERE, rules=RulesFact.CARRIED) & _RECEIVES & _VERIFIED
+_UNCLEAR = _RECEIVES & (
+    Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
+    | (Q(mx_fact=MxFact.UNSEEN, rules__in=(*SERVED, RulesFact.FOREIGN)) & _VERIFIED)
+    | (Q(mx_fact__in=ARRIVES, rules=RulesFact.UNSURE) & _VERIFIED)
+)
 SHOWN = {
     "live": Q(is_active=True) & _ARRIVES,
     "waiting": Q(is_active=True) & ~_ARRIVES & ~_UNCLEAR,
