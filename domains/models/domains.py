@@ -208,6 +208,7 @@ class Domain(models.Model):
             models.Index(fields=("customer", "name"), name="domain_of_customer"),
             models.Index(fields=("state", "name"), name="domain_by_state"),
             models.Index(fields=("name", "id"), name="domain_by_name"),
+            models.Index(fields=("created_at", "id"), name="domain_by_age"),
             # What the API counts over all that a list matches is in here, so that no row is read for it.
             models.Index(
                 fields=("customer", "stage", "identity_status", "dkim_status", "verified_at", "has_catch_all"),

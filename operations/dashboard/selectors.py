@@ -56,8 +56,11 @@ class CapacitySummary:
     read_at: datetime | None
 
 
-def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
-    """Ranked by harm: lost or misdelivered mail first, then pauses that have no effect. Without zeros."""
+def needs(*, viewer: Viewer, now: datetime, full: CapacitySummary | None) -> tuple[AttentionItem, ...]:
+    """Ranked by harm: lost or misdelivered mail first, then pauses that have no effect. Without zeros.
+
+    `full`: how full the region is, for who may see the rules.
+    """
     sees_rules = may_see_rules(viewer)
     found = [*_of_receiving(), *_of_former_holders()] if sees_rules else []
     rejecting = domain_list_selectors.rejecting_by_state(viewer)
@@ -71,7 +74,8 @@ def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
         found += _of_rules(now)
         found += [
             AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
-            for meter in _nearly_full()
+            for meter, _ in (full.meters if full else ())
+            if meter.percent >= NEARLY_FULL_PERCENT
         ]
     if unanswered := number_unanswered(viewer):
         found.append(
@@ -361,12 +365,6 @@ def _of_former_holders() -> Iterator[AttentionItem]:
         one = f"Mail for {names[0]} may still be delivered to its previous customer"
         several = f"Mail for {number:,} domains may still be delivered to their previous customers"
         yield AttentionItem(number, one if number == 1 else several, "domains:list", query, tone="bad")
-
-
-def _nearly_full() -> tuple[Meter, ...]:
-    own = lifecycle_selectors.capacity()
-    meters = (*_rule_meters(last_read()), Meter("Tenants", own.count, own.quota))
-    return tuple(meter for meter in meters if meter.percent >= NEARLY_FULL_PERCENT)
 
 
 def _rule_meters(read: LastRead | None) -> tuple[Meter, ...]:
