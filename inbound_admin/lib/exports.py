@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-ROWS_AT_ONCE = 200  # read and sent: so the first byte of 100,000 rows comes as soon as that of a few
+ROWS_AT_ONCE = 100  # read and sent: so the first byte of 100,000 rows comes as soon as that of a few
 # A cell that begins like this is a formula to a spreadsheet (OWASP: CSV injection); an apostrophe makes it text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
