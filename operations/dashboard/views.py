@@ -17,7 +17,8 @@ from inbound_admin.lib.lists import kept_count
 from operations.checklist.selectors import checklist
 from operations.dashboard import selectors
 from operations.dashboard.core import summary_of
-from receipt_rules.addresses.selectors import inbound_summary, may_see_rules
+from receipt_rules.addresses.selectors import inbound_summary
+from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle.selectors import tenant_of
 
 
@@ -26,9 +27,9 @@ def overview(request: SignedIn) -> HttpResponse:
     """Staff see what needs attention, capacity and plots; customers see their own domains."""
     now = timezone.now()
     staff = supports_everyone(request.user)
-    full = selectors.how_full(now=now) if staff or may_see_rules(request.user) else None
+    full = selectors.capacity_summary(now=now) if staff or may_see_rules(request.user) else None
     context = {
-        "needs": selectors.needs(viewer=request.user, now=now, full=full),
+        "needs": selectors.attention_items(viewer=request.user, now=now, full=full),
         "counts": domain_list_selectors.attention_counts(
             viewer=request.user, filters=domain_list_selectors.DomainListFilters()
         ),
@@ -43,7 +44,7 @@ def overview(request: SignedIn) -> HttpResponse:
             "since": selectors.collecting_since(now=now),
         }
     else:
-        context |= {"to_do": selectors.domains_to_do(request.user), "checklist": checklist(request.user)}
+        context |= {"to_do": selectors.unverified_domains(request.user), "checklist": checklist(request.user)}
     return TemplateResponse(request, "operations/dashboard/overview.html", context)
 
 
@@ -55,7 +56,7 @@ def case(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied
-    result = kept(domain)  # the page asks for one, and its head is shown again when that has ended
+    result = kept(domain)  # the page requests one, and its head is rendered again when that has finished
     awaits = result is None and "diagnosed" not in request.GET
     facts = selectors.case_facts(domain, result.told() if result else None, awaits_diagnosis=awaits)
     tenant = tenant_of(domain.customer)
