@@ -29,7 +29,7 @@ Measure = Callable[[float], float]
 
 
 class _FirstChange(Exception):
-    """The measurement ends here; no rule is changed."""
+    """Ends the measurement before a rule is changed."""
 
 
 def main() -> int:
@@ -61,7 +61,7 @@ def rows() -> Iterator[Row]:
 
 
 def _write_rules() -> None:
-    """The rules that the database knows, into the sandbox's Amazon."""
+    """Write the database's rules into the sandbox's SES."""
     from inbound_admin.lib import aws
     from receipt_rules.live import gateway
     from receipt_rules.live.selectors import content_of, last_known
