@@ -46,7 +46,7 @@ def owner_of(target: WebhookTarget) -> Audience:
     return CustomerPeople(target.customer_id) if target.customer_id else Staff(MANAGES_STAFF_WEBHOOKS)
 
 
-def tell_switched_off(target: WebhookTarget, *, now: datetime) -> None:
+def notify_disabled(target: WebhookTarget, *, now: datetime) -> None:
     observe(
         kind=OFF,
         about=target_subject(target),
@@ -107,7 +107,7 @@ def add_target(
     secret = new_secret() if target.form == Format.STANDARD else ""
     target.secret = sealed.seal(secret) if secret else ""
     target.save(force_insert=True)
-    _record("webhook.added", target, actor, after=_told(target))
+    _record("webhook.added", target, actor, after=_logged_target(target))
     return Made(target, secret)
 
 
@@ -117,7 +117,7 @@ def change_target(
 ) -> WebhookTarget:
     """Change a target. Turning it on again clears its failures. Raises Refused."""
     locked = _locked(target, actor)
-    before, was_on = _told(locked), locked.is_on
+    before, was_on = _logged_target(locked), locked.is_on
     _put(locked, name=name, url=url, events=events)
     locked.is_on = is_on
     if is_on and not was_on:
@@ -126,7 +126,7 @@ def change_target(
     if was_on and not is_on:
         cancel_waiting(locked)
     locked.save()
-    _record("webhook.changed", locked, actor, before=before, after=_told(locked))
+    _record("webhook.changed", locked, actor, before=before, after=_logged_target(locked))
     return locked
 
 
@@ -188,7 +188,7 @@ def deliver_again(*, delivery: Delivery, actor: Any) -> Delivery:
 def remove_target(*, target: WebhookTarget, actor: Any) -> None:
     """Remove a target and its delivery log. Raises Refused."""
     locked = _locked(target, actor)
-    before = _told(locked)
+    before = _logged_target(locked)
     switched_on_again(locked)
     _record("webhook.removed", locked, actor, before=before)
     locked.delete()
@@ -250,7 +250,7 @@ def _siblings(target: WebhookTarget) -> Any:
     return WebhookTarget.objects.filter(customer_id=target.customer_id, person=target.person)
 
 
-def _told(target: WebhookTarget) -> dict[str, Any]:
+def _logged_target(target: WebhookTarget) -> dict[str, Any]:
     return {
         "name": target.name,
         "address": target.place,
