@@ -1,16 +1,17 @@
 """Judges whether mail for a name arrives here, from the name's MX, the active receipt rules and the identity. Pure.
 
 The MX is asked for last, and only while something would take the mail. Of mail that doesn't arrive, SES rejects what no
-rule matches, bounces what a rule's Bounce action says, and loses what a rule stops before another stores it: the sender
-is told nothing then.
+rule matches, bounces what a rule's Bounce action says, and silently loses what a rule stops before another stores it.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from inbound_admin.lib.stored import StoredState
 
-class MxFact(StrEnum):
+
+class MxFact(StoredState):
     """Where the name's own MX leads. UNSEEN: it led here when we last could look, and the lookup fails now."""
 
     HERE = "here"
@@ -23,7 +24,7 @@ class MxFact(StrEnum):
     NOT_CHECKED = ""
 
 
-class RulesFact(StrEnum):
+class RulesFact(StoredState):
     """What the active rules do with mail for a name. NOTHING: nothing is wanted there; UNSURE: a rule may end it."""
 
     NOTHING = ""

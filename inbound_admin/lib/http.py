@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
 
+from inbound_admin.lib.errors import Problem
 from inbound_admin.lib.exports import ROWS_AT_ONCE, csv_parts, json_parts
 from inbound_admin.lib.lists import ListPage
 
@@ -86,6 +87,14 @@ def led_to(request: HttpRequest, url: str) -> HttpResponse:
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
+
+
+def place_in_page(request: HttpRequest, response: HttpResponse, problem: Problem) -> HttpResponse:
+    """For htmx, target the problem area of the page."""
+    response.headers["X-Problem"] = problem.code
+    if "HX-Request" in request.headers:
+        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#problem", "innerHTML"
+    return response
 
 
 def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> ListPage[Any]:

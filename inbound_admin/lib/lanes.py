@@ -93,6 +93,10 @@ TASKS: Mapping[str, WorkLane] = {
 }
 # Tasks whose jobs keep the lane of the table, whoever queues them.
 FIXED = frozenset(("receipt_rules.work", *(name for name, lane in TASKS.items() if lane is WorkLane.URGENT)))
+# What two workers may do at once without harm, so that one that is only slow may be taken for dead: the later one tells
+# Amazon again what is wanted (tenants.pause, tenants.policy). The rescue of all others is among it, since its own lock
+# would else wait for ever.
+TAKEN_UP_SOON = frozenset(("inbound_admin.rescue", "tenants.policy", "tenants.status"))
 # For the time left alone: about how many calls at the pace a job makes (1 unless it stands here), which jobs go on as
 # long as what they work off, and which make none.
 CALLS = {"domains.set_up": 4, "domains.delete": 3, "tenants.create": 5, "tenants.status": 2, "tenants.policy": 2}

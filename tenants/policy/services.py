@@ -137,7 +137,8 @@ def carry_out_policy(*, tenant_id: str) -> None:
         if tenant.suppression != tenant.suppression_told:
             lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
             told = {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
-            Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**told)
+            if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**told):
+                _tell_the_newer(tenant)
         if tenant.policy != tenant.policy_told:
             with aws.recording() as request_ids:
                 lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
@@ -150,10 +151,23 @@ def carry_out_policy(*, tenant_id: str) -> None:
 
 
 @transaction.atomic
+def _tell_the_newer(tenant: Tenant) -> None:
+    """Another worker that took this one for dead may have told Amazon what was asked for meanwhile, and our call may
+    have come after it: so Amazon is told again.
+    """
+    rows = Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.READY)
+    newer = rows.exclude(policy=tenant.policy).update(policy_told="")
+    newer += rows.exclude(suppression=tenant.suppression).update(suppression_told="")
+    if newer:
+        policy_soon(tenant)
+
+
+@transaction.atomic
 def _told(tenant: Tenant, request_ids: list[str]) -> None:
     rows = Tenant.objects.filter(pk=tenant.pk, policy=tenant.policy).exclude(policy_told=tenant.policy)
     fields = {"policy_told": tenant.policy, "updated_at": timezone.now()}
     if not rows.update(**fields, ses_policy=tenant.policy, read_problem=UNREAD):
+        _tell_the_newer(tenant)
         return
     audit_services.record(
         "tenant.policy_told",

@@ -1,6 +1,5 @@
-"""Derives the state of each record, each aspect and the whole domain from DNS answers, and when to check next. Pure.
-
-The time is an argument, and so is the share of the jitter."""
+"""Derives the state of each record, each aspect and the whole domain from DNS answers, and when to check next. Pure:
+the time is an argument, and so is the share of the jitter."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,10 @@ from domains.dns.core import Answer
 from domains.receiving.core import Receiving, ReceivingState
 from domains.records.core import BY_DKIM, Need, Record, is_inbound
 from domains.spf.core.evaluation import NO_NAMES, SpfNames
+from inbound_admin.lib.stored import StoredState
 
 
-class State(StrEnum):
+class State(StoredState):
     """The seven, and no other. COULD_NOT_CHECK is never a verdict on the record."""
 
     NOT_CHECKED = "not_checked"
