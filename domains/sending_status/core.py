@@ -4,27 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tenants.status.core import Standing, for_customer
+from domains.identity.core import Stage
+from tenants.lifecycle.core import TenantStage
+from tenants.status.core import TenantStatus, customer_words
 
 CANT = "This domain can’t send yet: {why}"
-CLAIM, STARTING, READY, DELETING = "claim", "starting", "ready", "deleting"  # `Stage`
 NOT_READY: Mapping[str, str] = {
-    CLAIM: "ownership isn’t proven. Publish the ownership record first.",
-    STARTING: "it’s being set up in Amazon SES.",
+    Stage.CLAIM: "ownership isn’t proven. Publish the ownership record first.",
+    Stage.STARTING: "it’s being set up in Amazon SES.",
 }
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
 
-# Word, tone and icon of a standing other than ACTIVE, where it judges a domain.
+# Word, tone and icon for each tenant status other than ACTIVE.
 SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
-    Standing.PAUSING: ("Pausing", "info", "signal"),
-    Standing.PAUSED: ("Paused", "warn", "pause-circle"),
-    Standing.RESUMING: ("Resuming", "info", "signal"),
-    Standing.SUSPENDED: ("Suspended by AWS", "bad", "no-symbol"),
+    TenantStatus.PAUSING: ("Pausing", "info", "signal"),
+    TenantStatus.PAUSED: ("Paused", "warn", "pause-circle"),
+    TenantStatus.RESUMING: ("Resuming", "info", "signal"),
+    TenantStatus.SUSPENDED: ("Suspended by AWS", "bad", "no-symbol"),
 }
 
 
 class SendingState(StrEnum):
-    """OFF: the customer's sending is paused, suspended, or on its way there or back."""
+    """OFF: the customer's sending is paused, suspended, pausing or resuming."""
 
     CAN = "enabled"
     CANNOT_YET = "cannot_yet"
@@ -35,15 +36,15 @@ class SendingState(StrEnum):
 
 @dataclass(frozen=True)
 class SendingFacts:
-    """`is_verified` None: not known. `standing`: of the tenant, "" without one; a `tenant_stage` other than READY
-    changes nothing yet: mail is sent as before.
+    """`is_verified` is None if unknown. `standing` is the tenant's status, "" without one. While `tenant_stage` is not
+    READY, mail is sent as before.
     """
 
     domain: str
     stage: str
     is_verified: bool | None
     standing: str = ""
-    tenant_stage: str = READY
+    tenant_stage: str = TenantStage.READY
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ class DomainSending:
 
     @property
     def is_of_the_domain(self) -> bool:
-        """Whether the domain itself is why nothing is sent."""
+        """Return True if the domain itself is why nothing is sent."""
         return self.state in (SendingState.CANNOT_YET, SendingState.ENDING)
 
 
 def judge_sending(facts: SendingFacts) -> DomainSending:
-    if facts.stage == DELETING:
+    if facts.stage == Stage.DELETING:
         said = f"{facts.domain} is being deleted. It can’t send after that."
         return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", said)
     why = NOT_READY.get(facts.stage) or (NOT_VERIFIED if facts.is_verified is False else "")
@@ -75,8 +76,8 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
 
 
 def _by_tenant(facts: SendingFacts) -> DomainSending:
-    said = for_customer(facts.tenant_stage, facts.standing) if facts.standing else ""
-    if not facts.standing or facts.tenant_stage != READY or facts.standing == Standing.ACTIVE:
+    said = customer_words(facts.tenant_stage, facts.standing) if facts.standing else ""
+    if not facts.standing or facts.tenant_stage != TenantStage.READY or facts.standing == TenantStatus.ACTIVE:
         as_before = f"Mail from {facts.domain} is sent as before." if not facts.standing else said
         return DomainSending(SendingState.CAN, "Enabled", "good", "check-circle", as_before)
     word, tone, icon = SENDING_WORDS.get(facts.standing, ("Unknown", "mute", "question-mark-circle"))

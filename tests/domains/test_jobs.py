@@ -105,8 +105,8 @@ def taken_up_soon() -> list[str]:
 @pytest.mark.usefixtures("own_queue")
 def test_a_pause_of_a_worker_that_died_waits_for_fifteen_seconds_of_silence_and_other_work_for_thirty() -> None:
     pausing, slow = make_tenant(make_customer("Alice")), make_tenant(make_customer("Bob"))
-    tenants_jobs.status_soon(pausing)
-    tenants_jobs.status_soon(slow)
+    tenants_jobs.queue_status(pausing)
+    tenants_jobs.queue_status(slow)
     died("tenants.status", silent_for=16, tenant_id=pausing.pk)
     died("tenants.status", silent_for=14, tenant_id=slow.pk)
     domain = make_domain()

@@ -13,7 +13,7 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
-from tenants.status.core import Standing
+from tenants.status.core import TenantStatus
 from tests.factories import make_staff
 from tests.tenants.making import entity_at_amazon, jobs_of, make_tess, pause_tenant, set_up_tenant
 
@@ -37,20 +37,20 @@ def test_a_pause_that_comes_late_does_not_outlive_the_resume(sandbox: Sandbox) -
     pause_tenant(tenant, carried_out=False)
 
     def meanwhile() -> None:
-        pause_services.carry_out_status(tenant_id=tenant.pk)
+        pause_services.apply_status(tenant_id=tenant.pk)
         pause_services.resume(tenant=Tenant.objects.get(pk=tenant.pk), because="It is clean.", actor=make_tess())
-        pause_services.carry_out_status(tenant_id=tenant.pk)
+        pause_services.apply_status(tenant_id=tenant.pk)
         assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "ENABLED"
 
-    carried_out_late(lambda: pause_services.carry_out_status(tenant_id=tenant.pk), meanwhile)
+    carried_out_late(lambda: pause_services.apply_status(tenant_id=tenant.pk), meanwhile)
     tenant.refresh_from_db()
     assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "DISABLED"  # Amazon does as it was told last
-    assert (tenant.standing, tenant.is_under_way) == (Standing.RESUMING, True)
+    assert (tenant.standing, tenant.is_under_way) == (TenantStatus.RESUMING, True)
     assert "tenants.status" in jobs_of(tenant)
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert entity_at_amazon(tenant)["SendingStatusAggregate"] != "DISABLED"
-    assert (tenant.standing, tenant.is_under_way) == (Standing.ACTIVE, False)
+    assert (tenant.standing, tenant.is_under_way) == (TenantStatus.ACTIVE, False)
 
 
 def test_the_same_pause_told_twice_is_proven_once_and_asks_for_nothing_more(sandbox: Sandbox) -> None:
@@ -58,11 +58,11 @@ def test_the_same_pause_told_twice_is_proven_once_and_asks_for_nothing_more(sand
     pause_tenant(tenant, carried_out=False)
 
     def job() -> None:
-        pause_services.carry_out_status(tenant_id=tenant.pk)
+        pause_services.apply_status(tenant_id=tenant.pk)
 
     carried_out_late(job, job)
     tenant.refresh_from_db()
-    assert (tenant.standing, tenant.is_under_way) == (Standing.PAUSED, False)
+    assert (tenant.standing, tenant.is_under_way) == (TenantStatus.PAUSED, False)
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_a_policy_or_list_that_comes_late_is_told_anew(
         policy_services.change(tenant=tenant, because="A test.", actor=operator, **asked)
 
     def meanwhile() -> None:
-        policy_services.carry_out_policy(tenant_id=tenant.pk)
+        policy_services.apply_policy(tenant_id=tenant.pk)
         change(second)
-        policy_services.carry_out_policy(tenant_id=tenant.pk)
+        policy_services.apply_policy(tenant_id=tenant.pk)
 
     change(first)
-    carried_out_late(lambda: policy_services.carry_out_policy(tenant_id=tenant.pk), meanwhile)
+    carried_out_late(lambda: policy_services.apply_policy(tenant_id=tenant.pk), meanwhile)
     tenant.refresh_from_db()
     (name,) = first
     assert getattr(tenant, f"{name}_told") == ""
     assert "tenants.policy" in jobs_of(tenant)
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (getattr(tenant, name), getattr(tenant, f"{name}_told"), getattr(tenant, f"ses_{name}")) == (wanted,) * 3
