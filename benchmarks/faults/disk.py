@@ -44,6 +44,10 @@ def fill() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_switch_wal()")
         cursor.execute("CHECKPOINT")
+    _shrink()
+
+
+def _shrink() -> None:
     used = shutil.disk_usage(_mounted[-1]).used
     assert _mount(_mounted[-1], f"remount,size={used}")
 
@@ -53,9 +57,10 @@ def free() -> None:
 
 
 def is_told() -> bool:
-    """By `/readyz`, which load balancers ask; it attempts a write of its own."""
+    """By `/readyz`, which load balancers ask; it attempts a write of its own. A checkpoint may have made room."""
     from inbound_admin import health
 
+    _shrink()
     health._written.at = float("-inf")
     answer = Client().get("/readyz")
     health._written.at = float("-inf")

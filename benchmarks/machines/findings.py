@@ -24,7 +24,7 @@ CALLS_TO_PAUSE = 3.0
 REST = 12.0  # seconds after which what was killed is at work again
 ON_ITS_WAY = 3.0  # seconds for which a wish makes more calls, once Amazon was told: it is proven
 FEWEST_CALM = 2
-LONGEST = 150.0  # seconds: thirty of a worker's silence, and two turns of the minute's clock
+LONGEST = 90.0  # seconds: three workers in a row may die over it, each fifteen of silence and five until others look
 PERIODIC_TWICE = """
     SELECT count(*) FROM (
         SELECT 1 FROM procrastinate_jobs WHERE args ? 'timestamp' GROUP BY task_name, args ->> 'timestamp'

@@ -137,7 +137,7 @@ async def _take_up_soon(app: App) -> None:
         try:
             found = await app.connector.execute_query_all_async(jobs.TAKE_UP, **jobs.TAKE_UP_SOON)
         except ConnectorException as problem:  # the parts end over it, or the database is back next time
-            log.warning("jobs of dead workers were not looked for", problem=repr(problem))
+            log.warning("couldn't check for jobs of dead workers", problem=repr(problem))
             continue
         if found:
             log.warning(
