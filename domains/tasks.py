@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
-from domains.diagnosis_requests import services as diagnosis_requests_services
+from domains.diagnosis import services as diagnosis_services
 from domains.domain_connect import services as domain_connect_services
 from domains.domain_list import services as domain_list_services
 from domains.history import services as history_services
@@ -17,27 +17,27 @@ from domains.ownership import services as ownership_services
 from domains.settings import services as settings_services
 from domains.sharing import services as sharing_services
 from inbound_admin.lib import jobs
-from inbound_admin.lib.retry import UntilAmazonAnswers
+from inbound_admin.lib.retry import RetryUntilAwsAnswers
 
 
-@jobs.task(SET_UP, retry=UntilAmazonAnswers())
+@jobs.task(SET_UP, retry=RetryUntilAwsAnswers())
 def set_up(domain_id: str) -> None:
     identity_services.set_up(domain_id=domain_id)
 
 
-@jobs.task(CONFIGURE, retry=UntilAmazonAnswers())
+@jobs.task(CONFIGURE, retry=RetryUntilAwsAnswers())
 def configure(domain_id: str) -> None:
     settings_services.apply(domain_id=domain_id)
 
 
-@jobs.task(DELETE, retry=UntilAmazonAnswers())
+@jobs.task(DELETE, retry=RetryUntilAwsAnswers())
 def delete(domain_id: str) -> None:
     deletion_services.carry_out(domain_id=domain_id)
 
 
 @jobs.task(DIAGNOSE)
 def diagnose(customer_id: str) -> None:
-    diagnosis_requests_services.carry_out(customer_id=customer_id)
+    diagnosis_services.carry_out(customer_id=customer_id)
 
 
 @jobs.task(DISCOVER)
@@ -45,7 +45,7 @@ def discover(domain_id: str) -> None:
     domain_connect_services.discover(domain_id=domain_id)
 
 
-@jobs.task(UNMAKE, retry=UntilAmazonAnswers())
+@jobs.task(UNMAKE, retry=RetryUntilAwsAnswers())
 def unmake(domain_id: str) -> None:
     deletion_services.unmake(domain_id=domain_id)
 

@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template
 
-from inbound_admin.lib.api.answers import PREFIX, problem_answer
+from inbound_admin.lib.api.answers import PREFIX, problem_response
 from inbound_admin.lib.database import CANNOT_WRITE, is_gone, sqlstate_of
 from inbound_admin.lib.errors import Problem
 from inbound_admin.lib.http import place_in_page
@@ -116,7 +116,7 @@ def outage_response(request: HttpRequest, outage: DatabaseOutage) -> HttpRespons
     """Rendered without the request, whose user would be asked of the database."""
     log.error("database outage", code=outage.code, path=request.path, method=request.method)
     if request.path.startswith(PREFIX):
-        return problem_answer(outage)
+        return problem_response(outage)
     htmx = "HX-Request" in request.headers
     again = request.get_full_path() if request.method in SAFE_METHODS else ""
     page = get_template("503.html#alert" if htmx else "503.html")

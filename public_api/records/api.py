@@ -15,7 +15,7 @@ from domains.records.core import Need, Record
 from domains.records.selectors import TITLES, label_of
 from inbound_admin.lib.api.values import Out, given
 from public_api.domains.core import Published, mail_from_word, ses_word
-from public_api.domains.selectors import Checks, checks_of, has_mx, is_right, receives_mail, records_of, status_of
+from public_api.domains.selectors import Checks, checks_of, has_mx, is_correct, receives_mail, records_of, status_of
 
 SILENT = (State.VERIFIED, State.NOT_CHECKED)
 
@@ -197,9 +197,9 @@ def stored_records(domain: Domain, checks: Checks) -> list[StoredRecordOut]:
             domain_id=domain.pk,
             record_type=record.type,
             name=record.name,
-            value=with_priority(record),
+            value=record.with_priority,
             is_required=record.need is Need.REQUIRED,
-            is_verified=is_right(checks.get(record.key)),
+            is_verified=is_correct(checks.get(record.key)),
             last_checked=checks[record.key].checked_at if record.key in checks else None,
             created_at=domain.created_at,
         )
@@ -212,7 +212,7 @@ def wanted_records(domain: Domain) -> list[WantedRecordOut]:
         WantedRecordOut(
             type=record.type,
             name=record.name,
-            value=with_priority(record),
+            value=record.with_priority,
             description=description(record),
             is_required=record.need is Need.REQUIRED,
         )
@@ -229,9 +229,9 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
         SeenRecordOut(
             type=record.type,
             name=record.name,
-            value=with_priority(record),
-            is_verified=is_right(checks.get(record.key)),
-            status="verified" if is_right(checks.get(record.key)) else "pending",
+            value=record.with_priority,
+            is_verified=is_correct(checks.get(record.key)),
+            status="verified" if is_correct(checks.get(record.key)) else "pending",
             last_checked=checks[record.key].checked_at if record.key in checks else domain.last_dns_check,
             **given(error=error_of(checks.get(record.key))),
         )
@@ -264,10 +264,6 @@ def _ses_details(domain: Domain) -> dict[str, Any]:
     )
 
 
-def with_priority(record: Record) -> str:
-    return record.value if record.priority is None else f"{record.priority} {record.value}"
-
-
 def description(record: Record) -> str:
     last = " Publish it last, when an address is ready. Until then SES would reject the mail."
     return f"{label_of(record)}. {TITLES[record.purpose][1]}{last if record.need is Need.LATER else ''}"
@@ -277,9 +273,9 @@ def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
     return CheckedRecordOut(
         type=record.type,
         name=record.name,
-        value=with_priority(record),
+        value=record.with_priority,
         is_required=record.need is Need.REQUIRED,
-        is_verified=is_right(check),
+        is_verified=is_correct(check),
         description=description(record),
         **given(priority=record.priority, last_checked=check.checked_at if check else None, error=error_of(check)),
     )

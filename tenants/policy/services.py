@@ -44,15 +44,8 @@ def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> 
             return
         locked.policy, locked.policy_told = policy, ""
         locked.save(update_fields=("policy", "policy_told", "updated_at"))
-        audit_services.record(
-            "tenant.policy",
-            about=tenant_subject(locked),
-            actor=actor,
-            because=because,
-            before={"policy": locked.ses_policy if before == policy else before},
-            after={"policy": policy},
-            for_staff=True,
-        )
+        known = locked.ses_policy if before == policy else before
+        _record("tenant.policy", locked, actor, because, {"policy": known}, {"policy": policy})
         queue_policy(locked)
     tenant.refresh_from_db()
 
@@ -116,15 +109,7 @@ def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
         before, after = {"policy": locked.policy}, {"policy": locked.ses_policy}
         locked.policy = locked.policy_told = locked.ses_policy
         locked.save(update_fields=("policy", "policy_told", "updated_at"))
-        audit_services.record(
-            "tenant.policy",
-            about=tenant_subject(locked),
-            actor=actor,
-            because=because,
-            before=before,
-            after=after,
-            for_staff=True,
-        )
+        _record("tenant.policy", locked, actor, because, before, after)
     tenant.refresh_from_db()
 
 
@@ -145,7 +130,7 @@ def apply_policy(*, tenant_id: str) -> None:
         if tenant.policy != tenant.policy_told:
             with aws.recording() as request_ids:
                 lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
-            _told(tenant, request_ids)
+            _record_applied(tenant, request_ids)
         status_services.read(tenant)
     except AwsProblem as problem:
         Tenant.objects.filter(pk=tenant.pk).update(stage_problem=str(problem))
@@ -167,7 +152,7 @@ def _repeat_newer(tenant: Tenant) -> None:
 
 
 @transaction.atomic
-def _told(tenant: Tenant, request_ids: list[str]) -> None:
+def _record_applied(tenant: Tenant, request_ids: list[str]) -> None:
     rows = Tenant.objects.filter(pk=tenant.pk, policy=tenant.policy).exclude(policy_told=tenant.policy)
     fields = {"policy_told": tenant.policy, "updated_at": timezone.now()}
     if not rows.update(**fields, ses_policy=tenant.policy, read_problem=UNREAD):
