@@ -127,7 +127,7 @@ def look_in_passing() -> None:
 
 
 def _decide() -> None:
-    """Decide found drift as our staff."""
+    """Hold one domain, and override the state of another, as our staff."""
     held, overridden = (Domain.objects.get(name=name) for name in (HELD, OVERRIDDEN))
     if not held.is_held:
         because = "Pelican moves this one to another DNS host this week. They call when it is done."
