@@ -68,8 +68,8 @@ def attention_items(*, viewer: Viewer, now: datetime, full: CapacitySummary | No
     if supports_everyone(viewer):
         found += _queue_items()
     if lifecycle_selectors.sees_tenants(viewer):
-        found += _tenant_items(viewer)
-    found += [*_ses_items(), *_domain_items(viewer, now, sum(rejecting.values()))]
+        found += [*_tenant_items(viewer), *_ses_items()]
+    found += _domain_items(viewer, now, sum(rejecting.values()))
     if sees_rules:
         found += _rule_items(now)
         found += [
