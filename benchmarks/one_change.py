@@ -105,17 +105,17 @@ def _clear(customer: str) -> None:
 
 def _whole_plan() -> Iterator[tuple[str, float]]:
     from receipt_rules.live.services import read_live
-    from receipt_rules.planner.services import EVERYTHING, plan_for, wanted
+    from receipt_rules.planner.services import EVERYTHING, plan_for, read_desired_state
 
     live = read_live()
     began = time.perf_counter()
-    rows = wanted(entries_only=True)
+    rows = read_desired_state(entries_only=True)
     yield "seconds for all rows that are wanted", time.perf_counter() - began
     made = plan_for(EVERYTHING, live, rows)
     assert made.summary
     yield "seconds for the whole region's plan, rows included", time.perf_counter() - began
     tracemalloc.start()
-    assert plan_for(EVERYTHING, live, wanted(entries_only=True)).summary
+    assert plan_for(EVERYTHING, live, read_desired_state(entries_only=True)).summary
     yield "megabytes of the whole region's plan", tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
 

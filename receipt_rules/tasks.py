@@ -56,7 +56,7 @@ def send_probe(probe_id: str) -> None:
 @jobs.periodic("receipt_rules.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
     """Once a minute: whether mail still goes to a former holder's place."""
-    holders_services.watch(now=timezone.now())
+    holders_services.alert_unread_transfers(now=timezone.now())
 
 
 @jobs.periodic("receipt_rules.watch_active_set", cron="* * * * *")
@@ -65,7 +65,7 @@ def watch_active_set(timestamp: int) -> None:
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         return
     try:
-        alerts_services.tell_of_active_set(live_services.check_active_set(now=timezone.now()))
+        alerts_services.update_active_set_alert(live_services.check_active_set(now=timezone.now()))
     except AwsProblem as problem:
         log.warning("the active rule set could not be read", problem=str(problem))
 

@@ -23,7 +23,7 @@ from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, Sendi
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import endpoints_for, may_see_rules
-from receipt_rules.capacity.selectors import Meter, capacity_known, forecast
+from receipt_rules.capacity.selectors import Meter, capacity_as_read, forecast
 from receipt_rules.live.selectors import LastRead, last_read, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from tenants.lifecycle import selectors as lifecycle_selectors
@@ -372,7 +372,7 @@ def _nearly_full() -> tuple[Meter, ...]:
 def _rule_meters(read: LastRead | None) -> tuple[Meter, ...]:
     if read is None:
         return (Meter("Identities", domain_list_selectors.domains_in_region().count(), settings.SES_IDENTITIES),)
-    full = capacity_known(read)
+    full = capacity_as_read(read)
     return (full.rules, full.recipients, full.identities)
 
 

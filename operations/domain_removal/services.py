@@ -90,7 +90,7 @@ class _Wait:
 
 def consequences(domain: Domain) -> RemovalConsequences:
     """Reads the live rules if the domain has addresses or catch-alls."""
-    wishes = domain_removal_services.wishes_at(domain)
+    wishes = domain_removal_services.recipients_of_domain(domain)
     rules, problem = _rules(domain) if wishes and domain.stage != Stage.CLAIM else (None, "")
     tenant = domain.tenant.name if domain.tenant else ""
     return RemovalConsequences(deletion_services.consequences(domain), wishes, tenant, rules, problem)
@@ -172,7 +172,7 @@ def _read_rules(removals: Sequence[DomainRemoval]) -> ManagedRules:
 
 @transaction.atomic
 def _go_on(removal: DomainRemoval) -> None:
-    domain_removal_services.forget_expectations(domain=removal.domain, actor=removal.by, bulk_id=removal.bulk_id)
+    domain_removal_services.delete_expectations(domain=removal.domain, actor=removal.by, bulk_id=removal.bulk_id)
     _note(removal, None)
     deletion_services.routes_are_removed(domain_id=removal.domain_id)
 
@@ -186,12 +186,12 @@ def _wait_by_rows(domain: Domain) -> _Wait | None:
     pending = pending_for(domain.customer)
     if pending is not None and not pending.waits_because:
         return _Wait(WAITS_FOR_RULES, soon=True)
-    return _Wait(WAITS_FOR_RUN, soon=True) if domain_removal_services.run_under_way(domain=domain) else None
+    return _Wait(WAITS_FOR_RUN, soon=True) if domain_removal_services.is_used_by_open_run(domain=domain) else None
 
 
 def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
     """None once no rule names the domain."""
-    found = domain_removal_services.naming(domain=domain, rules=rules)
+    found = domain_removal_services.find_references(domain=domain, rules=rules)
     if found.ours:
         pending = pending_for(domain.customer)
         if pending is None:

@@ -340,8 +340,8 @@ def _named(members: list[Address], domain: Domain) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _goes(wish: Address | CatchAll, number: int) -> str:
-    endpoint = wish.own_endpoint
+def _goes(row: Address | CatchAll, number: int) -> str:
+    endpoint = row.own_endpoint
     if endpoint is None:
         return "is stored only (no endpoint)" if number == 1 else "are stored only (no endpoint)"
     off = "" if endpoint.is_active else ", which is off"

@@ -29,7 +29,7 @@ from receipt_rules.jobs import customer_changed
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.planner.core.rules import domain_of, is_address
-from receipt_rules.receiving.services import note_wished
+from receipt_rules.receiving.services import update_name_facts
 
 MOST_NAMES_BELOW = 50
 
@@ -43,7 +43,7 @@ class AddressPlace:
     noticed: tuple[str, ...] = ()
 
 
-def place_of(text: str, customer: Customer, *, may_wait: bool = False) -> AddressPlace:
+def locate_address(text: str, customer: Customer, *, may_wait: bool = False) -> AddressPlace:
     """Raises Refused as `read_recipient` and `domain_for`."""
     read = read_recipient(text)
     return AddressPlace(read.address, domain_for(read.name, customer, may_wait=may_wait), read.noticed)
@@ -67,7 +67,7 @@ def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Doma
     return holder
 
 
-def refuse_elsewhere(text: str, domain: Domain) -> str:
+def address_at_domain(text: str, domain: Domain) -> str:
     """The address as SES writes it. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
     address = read_recipient(text).address
     if domain.name not in names_above(address.rpartition("@")[2]):
@@ -121,9 +121,9 @@ def refuse_shared_below(domain: Domain) -> None:
         )
 
 
-def look_at_address(*, text: str, customer: Customer) -> AddressPlace:
+def preview_address(*, text: str, customer: Customer) -> AddressPlace:
     """Return the address that would be added, for a preview. Raises Refused as `add_address`; writes nothing."""
-    place = place_of(text, customer)
+    place = locate_address(text, customer)
     existing = Address.objects.select_related("domain").filter(address=place.address).first()
     if existing is not None and not is_left_over(existing):
         raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS")
@@ -146,7 +146,7 @@ def add_address(
     Raises Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad name.
     """
     refuse_foreign(endpoint, customer)
-    place = place_of(text, customer, may_wait=may_wait)
+    place = locate_address(text, customer, may_wait=may_wait)
     try:
         with transaction.atomic():
             domain = lock_domain(place.domain, may_wait=may_wait)
@@ -156,7 +156,7 @@ def add_address(
             audit_services.record(
                 "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
             )
-            note_wished(domain)
+            update_name_facts(domain)
             if domain.is_proven:
                 customer_changed(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
     except IntegrityError as error:
@@ -185,7 +185,7 @@ def change_address(
         locked.refused_because = "" if is_active else locked.refused_because
         if (after := _log(locked)) != before:
             locked.save(update_fields=("is_active", "endpoint", "refused_because"))
-            _note_tried_again(locked, address_subject(locked))
+            _clear_refusal_alert(locked, address_subject(locked))
             audit_services.record(
                 "address.changed",
                 about=address_subject(locked),
@@ -194,7 +194,7 @@ def change_address(
                 after=after,
                 bulk_id=bulk_id,
             )
-            note_wished(locked.domain)
+            update_name_facts(locked.domain)
             customer_changed(locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id])
     return locked
 
@@ -216,9 +216,9 @@ def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id:
         bulk_id=bulk_id,
     )
     domain = address.domain
-    alerts_services.tell_of_refusal(address_subject(address), "")
+    alerts_services.update_refusal_alert(address_subject(address), "")
     address.delete()
-    note_wished(domain)
+    update_name_facts(domain)
     customer_changed(domain.customer, actor, recipients=[address.recipient], domains=[domain.pk])
 
 
@@ -254,22 +254,22 @@ def _log(address: Address) -> dict[str, Any]:
     }
 
 
-def _log_refusal(wish: Address | CatchAll) -> dict[str, str]:
-    return {"refused_because": wish.refused_because} if wish.refused_because else {}
+def _log_refusal(row: Address | CatchAll) -> dict[str, str]:
+    return {"refused_because": row.refused_because} if row.refused_because else {}
 
 
-def _note_tried_again(wish: Address | CatchAll, about: audit_services.Subject) -> None:
-    if not wish.refused_because:
-        alerts_services.tell_of_refusal(about, "")
+def _clear_refusal_alert(row: Address | CatchAll, about: audit_services.Subject) -> None:
+    if not row.refused_because:
+        alerts_services.update_refusal_alert(about, "")
 
 
-def set_aside(*, recipient: str, because: str) -> bool:
+def record_refused(*, recipient: str, because: str) -> bool:
     """SES does not take this recipient: plans leave it out, and its row says why.
 
     False where no row wants it, and where its row says so already.
     """
     with transaction.atomic():
-        found = _wish_of(recipient)
+        found = _row_of(recipient)
         if found is None or found.refused_because:
             return False
         Domain.objects.select_for_update(no_key=True).filter(pk=found.domain_id).first()
@@ -280,11 +280,11 @@ def set_aside(*, recipient: str, because: str) -> bool:
         audit_services.record(
             f"{kind}.refused", about=about, actor=None, because=because, after={"refused_because": because}
         )
-        alerts_services.tell_of_refusal(about, because)
+        alerts_services.update_refusal_alert(about, because)
     return True
 
 
-def _wish_of(recipient: str) -> Address | CatchAll | None:
+def _row_of(recipient: str) -> Address | CatchAll | None:
     if is_address(recipient):
         return Address.objects.select_related("domain").filter(address=recipient).first()
     found = CatchAll.objects.select_related("domain").filter(subdomains=recipient.startswith("."))
@@ -312,11 +312,11 @@ def set_catch_all(
         made.refused_because = "" if is_active else made.refused_because
         if (after := _log_catch_all(made)) != before:
             made.save()
-            _note_tried_again(made, catch_all_subject(made))
+            _clear_refusal_alert(made, catch_all_subject(made))
             what = "catch_all.changed" if found else "catch_all.added"
             audit_services.record(what, about=catch_all_subject(made), actor=actor, before=before, after=after)
             customer_changed(locked.customer, actor, recipients=[made.recipient], domains=[locked.pk])
-        _note(locked)
+        _update_domain(locked)
     return made
 
 
@@ -339,16 +339,16 @@ def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = F
             before=_log_catch_all(found),
             bulk_id=bulk_id,
         )
-        alerts_services.tell_of_refusal(catch_all_subject(found), "")
+        alerts_services.update_refusal_alert(catch_all_subject(found), "")
         found.delete()
         customer_changed(found.domain.customer, actor, recipients=[found.recipient], domains=[found.domain_id])
-        _note(found.domain)
+        _update_domain(found.domain)
 
 
-def _note(domain: Domain) -> None:
+def _update_domain(domain: Domain) -> None:
     has = CatchAll.objects.filter(domain=domain, subdomains=False, is_active=True).exists()
     note_catch_all(domain_id=domain.pk, has=has)
-    note_wished(domain)
+    update_name_facts(domain)
 
 
 def _log_catch_all(catch_all: CatchAll) -> dict[str, Any]:

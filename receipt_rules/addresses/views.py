@@ -36,7 +36,7 @@ from receipt_rules.addresses.selectors import (
 from receipt_rules.addresses.services import (
     add_address,
     change_address,
-    look_at_address,
+    preview_address,
     refuse_unproven,
     remove_address,
     set_catch_all,
@@ -106,7 +106,7 @@ def _read(number: int, cells: list[str], customer: Customer, endpoints: dict[str
     if name and line.endpoint is None:
         return replace(line, refused=f"{customer} has no endpoint named “{name[:120]}”.")
     try:
-        place = look_at_address(text=text, customer=customer)
+        place = preview_address(text=text, customer=customer)
     except Refused as refused:
         return replace(line, refused=str(refused))
     more = (f"The rest of the line was ignored: {', '.join(cells[2:])[:120]}.",) if any(cells[2:]) else ()
@@ -257,9 +257,9 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
 
 def _undelivered(inbound: Inbound) -> End | None:
     """Judges where the mail of each goes; of those that are on, the worst end at which none is delivered."""
-    wishes = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
-    judge_ends(wishes)
-    worst = next(iter(worst_first(wish.end for wish in wishes if wish.is_active and wish.end)), None)
+    rows = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
+    judge_ends(rows)
+    worst = next(iter(worst_first(row.end for row in rows if row.is_active and row.end)), None)
     return None if worst is None or worst.is_delivered else worst
 
 
@@ -267,10 +267,10 @@ def _hops(domain: Domain, inbound: Inbound) -> tuple[Hop, ...]:
     """Only of a domain that receives and is set up."""
     if not domain.receives or domain.stage != Stage.READY:
         return ()
-    wishes: list[Address | CatchAll] = [*inbound.addresses]
+    rows: list[Address | CatchAll] = [*inbound.addresses]
     if inbound.catch_all:
-        wishes.append(inbound.catch_all)
-    return path_of_domain(domain, wishes)
+        rows.append(inbound.catch_all)
+    return path_of_domain(domain, rows)
 
 
 def _why_not(domain: Domain) -> str:

@@ -16,14 +16,14 @@ from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.capacity.selectors import Meter, capacity
 from receipt_rules.live.selectors import ReceivingOutage
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.core.untouched import Untouched
+from receipt_rules.planner.core.untouched import UntouchedRule
 from tenants.lifecycle import selectors as lifecycle_selectors
 
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
 FULL_FROM = 80  # per cent
 MOST_RULES = 3  # in one alert
 HARMLESS = ("extra", "reordered", "not_as_wanted")  # of differences; a rule that keeps mail from us is "harmful"
-MOST_TOLD = 20  # differences in one event
+MOST_DIFFERENCES = 20  # differences in one event
 
 
 class DriftNotice(Protocol):
@@ -41,12 +41,12 @@ class DriftNotice(Protocol):
     def is_ignored(self) -> bool: ...
 
 
-def tell_of_drift(name: str, found: Sequence[DriftNotice], news: set[str]) -> None:
+def update_drift_alert(name: str, found: Sequence[DriftNotice], news: set[str]) -> None:
     """At each look; the event is for what the look before had not seen. What a person ignored is no drift."""
     about, open_ = rule_set_subject(name), [each for each in found if not each.is_ignored]
     new = [each for each in open_ if each.key in news]
     if new:
-        told = [{"kind": each.kind, "rule": each.rule, "why": each.sentence} for each in new[:MOST_TOLD]]
+        told = [{"kind": each.kind, "rule": each.rule, "why": each.sentence} for each in new[:MOST_DIFFERENCES]]
         data = {"why": new[0].sentence, "differences": told, "number": len(new)}
         events_services.emit(event="rule.drift", about=about, data=data, for_staff=True)
     region = settings.AWS_REGION  # whichever set is active: there is one drift, and one end of it
@@ -60,7 +60,7 @@ def tell_of_drift(name: str, found: Sequence[DriftNotice], news: set[str]) -> No
     )
 
 
-def tell_of_active_set(outage: ReceivingOutage | None) -> None:
+def update_active_set_alert(outage: ReceivingOutage | None) -> None:
     """At once, at the first reading; the one that finds our set active again ends it."""
     alerts_services.observe(
         kind="receiving.stopped",
@@ -72,7 +72,7 @@ def tell_of_active_set(outage: ReceivingOutage | None) -> None:
     )
 
 
-def tell_of_waiting_customers(*, is_set_up: bool, customers: Sequence[Customer]) -> None:
+def update_not_set_up_alert(*, is_set_up: bool, customers: Sequence[Customer]) -> None:
     """As soon as a customer's change depends on it: receiving is not set up, so that nothing of theirs is applied."""
     names = ", ".join(str(each) for each in customers[:3])
     more = f" and {len(customers) - 3} more" if len(customers) > 3 else ""
@@ -90,7 +90,7 @@ def tell_of_waiting_customers(*, is_set_up: bool, customers: Sequence[Customer])
     )
 
 
-def tell_of_harm(recipients: Sequence[str], customers: Collection[str]) -> None:
+def update_harmed_mail_alert(recipients: Sequence[str], customers: Collection[str]) -> None:
     """A rule that is not ours takes, bounces or stops mail that customers want here; one alert, however many."""
     named = ", ".join(sorted(recipients)[:3])
     counted = f"{_number(len(recipients), 'recipient')} of {_number(len(customers), 'customer')}"
@@ -108,7 +108,7 @@ def _number(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def tell_of_untouched(found: Sequence[Untouched]) -> None:
+def update_untouched_alert(found: Sequence[UntouchedRule]) -> None:
     """At each look: rules that stay as they are, since SES refuses a recipient in them; one alert, however many."""
     alerts_services.observe(
         kind="rule.untouched",
@@ -120,11 +120,11 @@ def tell_of_untouched(found: Sequence[Untouched]) -> None:
     )
 
 
-def tell_of_quotas(live: RuleSet) -> None:
+def update_quota_alerts(live: RuleSet) -> None:
     """Of the region: rules, recipients, identities and tenants. The event when 80 % are reached, once until below."""
     full = capacity(live)
     for meter in (full.rules, full.recipients, full.identities, _tenants()):
-        _tell_of_quota(meter)
+        _update_quota_alert(meter)
 
 
 def _tenants() -> Meter:
@@ -132,7 +132,7 @@ def _tenants() -> Meter:
     return Meter("Tenants", have.count, have.quota)
 
 
-def _tell_of_quota(meter: Meter) -> None:
+def _update_quota_alert(meter: Meter) -> None:
     about = Subject("quota", f"{settings.AWS_REGION}/{meter.name.lower()}", f"{meter.name} in {settings.AWS_REGION}")
     is_full = 100 * meter.used >= FULL_FROM * meter.limit
     why = (
@@ -152,7 +152,7 @@ def _tell_of_quota(meter: Meter) -> None:
         events_services.emit(event="quota.80", about=about, data=data, for_staff=True)
 
 
-def tell_of_former_holder(domain: Domain, *, why: str) -> None:
+def update_former_holder_alert(domain: Domain, *, why: str) -> None:
     """At each look; "" ends it. Customers are told nothing of each other's places."""
     alerts_services.observe(
         kind="route.outlived",
@@ -164,7 +164,7 @@ def tell_of_former_holder(domain: Domain, *, why: str) -> None:
     )
 
 
-def tell_of_refusal(about: Subject, why: str) -> None:
+def update_refusal_alert(about: Subject, why: str) -> None:
     """An address or catch-all that SES refused, or, without a reason, one that is over."""
     audience = alerts_core.CustomerPeople(about.customer_id)
     alerts_services.observe(
@@ -172,7 +172,7 @@ def tell_of_refusal(about: Subject, why: str) -> None:
     )
 
 
-def tell_of_run(*, failed: bool, why: str) -> None:
+def update_run_alert(*, failed: bool, why: str) -> None:
     """At each end of a run; one that is carried out ends the alert of one that was not."""
     about = Subject("runs", settings.AWS_REGION, f"Runs in {settings.AWS_REGION}")
     alerts_services.observe(kind="run.failed", about=about, firing=failed, why=why, severity="high", audience=OPERATORS)

@@ -34,17 +34,17 @@ from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState, StepState
 from receipt_rules.planner.core.plans import Method, Plan, load
-from receipt_rules.planner.core.rules import Rule, broader
+from receipt_rules.planner.core.rules import Rule, broader_entries
 from receipt_rules.planner.core.steps import Create, Delete, Step, Update
 from receipt_rules.planner.services import (
-    Asked,
-    WantedState,
-    held,
+    DesiredState,
+    PlanRequest,
+    currently_held,
     plan_for,
+    read_desired_state,
     scope_of,
     stopped_customers,
     store_run,
-    wanted,
 )
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.rule_sets import services as rule_sets_services
@@ -73,14 +73,14 @@ def carry_out_changes(*, stops_only: bool = False) -> None:
         return
     concerned = frozenset(each.customer_id for each in pending)
     live = read_live()  # before the rows, which are newer than what is pending
-    wanted_now = wanted(customers=concerned)
-    alerts_services.tell_of_waiting_customers(is_set_up=live.is_active, customers=[each.customer for each in pending])
+    state = read_desired_state(customers=concerned)
+    alerts_services.update_not_set_up_alert(is_set_up=live.is_active, customers=[each.customer for each in pending])
     if not live.is_active:
-        receiving_services.note_live(live.active, is_ours=False)
+        receiving_services.record_live_rules(live.active, is_ours=False)
     for change in pending:
         if urgent_work_waits():
             return
-        live = _carry_out(change, live, wanted_now)
+        live = _carry_out(change, live, state)
 
 
 def _stops() -> QuerySet[PendingChange]:
@@ -89,21 +89,21 @@ def _stops() -> QuerySet[PendingChange]:
     return PendingChange.objects.select_related("customer", "by").filter(customer__in=asked, waits_because="")
 
 
-def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Live:
+def _carry_out(change: PendingChange, live: Live, state: DesiredState) -> Live:
     """Returns what is live now."""
-    everything = scope_of(frozenset([change.customer_id]), wanted_now, live.rule_set)
-    asked = Asked(scope=_about(change, everything), customer=change.customer_id)
+    everything = scope_of(frozenset([change.customer_id]), state, live.rule_set)
+    asked = PlanRequest(scope=_about(change, everything), customer=change.customer_id)
     try:
-        made = plan_for(asked, live, wanted_now)
+        made = plan_for(asked, live, state)
     except Refused:
         return _wait(change, FOR_OPERATOR if live.is_active else NOT_SET_UP, live)
     stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
-    is_held = not held(wanted_now).isdisjoint(change.recipients or ())
+    is_held = not currently_held(state).isdisjoint(change.recipients or ())
     why = HELD if is_held else _why_not_as_staff_ask(live) if stop else why_not_at_once(made, live)
     if why:
         return _wait(change, why, live)
     if made.is_empty:
-        receiving_services.note_live(live.rule_set, is_ours=True, customer_id=change.customer_id)
+        receiving_services.record_live_rules(live.rule_set, is_ours=True, customer_id=change.customer_id)
         return _wait(change, UNTOUCHED, live) if made.waiting else _settle(change, live)
     if _failed_before(change):
         return _wait(change, FAILED, live)
@@ -122,8 +122,8 @@ def _about(change: PendingChange, everything: frozenset[str]) -> frozenset[str]:
     if change.recipients is None:
         return everything
     changed = frozenset(change.recipients)
-    near = {each for each in everything if not changed.isdisjoint(broader(each))}
-    return everything & (changed | near | {above for each in changed for above in broader(each)}) | changed
+    near = {each for each in everything if not changed.isdisjoint(broader_entries(each))}
+    return everything & (changed | near | {above for each in changed for above in broader_entries(each)}) | changed
 
 
 def why_not_at_once(made: Plan, live: Live) -> str:
@@ -132,7 +132,7 @@ def why_not_at_once(made: Plan, live: Live) -> str:
         return NOT_SET_UP
     if made.method is not Method.IN_PLACE or not all(_is_plain(step) for step in made.steps):
         return FOR_OPERATOR
-    if made.moments.gaps or newly_broken(made):
+    if made.transition_issues.gaps or newly_broken(made):
         return FOR_OPERATOR
     number = len(made.consequences)
     return TOO_MANY.format(number=number) if number > settings.RECEIVING_SMALL_CHANGE else ""
@@ -230,8 +230,8 @@ def plan_to_stop(*, customer: Customer) -> Plan:
     live = read_live()
     stopped = stopped_customers() | {customer.pk}
     own = frozenset([customer.pk])
-    scope = scope_of(own, wanted(customers=own), live.rule_set)
-    return plan_for(Asked(scope=scope), live, wanted(stopped=stopped, customers=own))
+    scope = scope_of(own, read_desired_state(customers=own), live.rule_set)
+    return plan_for(PlanRequest(scope=scope), live, read_desired_state(stopped=stopped, customers=own))
 
 
 @transaction.atomic
@@ -279,10 +279,10 @@ def work() -> None:
         if not _carry_out_runs():
             return
     with lanes.within(WorkLane.URGENT):
-        holders_services.look()
+        holders_services.reconcile_transfers()
     with lanes.within(WorkLane.PEOPLE):
         carry_out_changes()
-        rule_sets_services.clear_leaving()
+        rule_sets_services.clear_deleting_domains()
 
 
 def _carry_out_runs() -> bool:
@@ -298,4 +298,4 @@ def _carry_out_runs() -> bool:
 def is_unfinished() -> bool:
     """Whether the worker has something to do here; what waits for an operator waits."""
     begun = Run.objects.filter(state__in=UNFINISHED).exists()
-    return begun or PendingChange.objects.filter(waits_because="").exists() or holders_services.are_waiting()
+    return begun or PendingChange.objects.filter(waits_because="").exists() or holders_services.has_due_domains()

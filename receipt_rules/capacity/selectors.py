@@ -50,7 +50,7 @@ class Capacity:
     domains_each_prefix: int
 
     @property
-    def _taken(self) -> str:
+    def _unmanaged_note(self) -> str:
         """Why the limit is not that of all rules."""
         if not self.foreign_rules:
             return ""
@@ -62,7 +62,7 @@ class Capacity:
     def sentence(self) -> str:
         if self.has_shared_prefixes:
             return (
-                f"{self.recipients.used:,} of {self.recipients.limit:,} recipients used{self._taken}. "
+                f"{self.recipients.used:,} of {self.recipients.limit:,} recipients used{self._unmanaged_note}. "
                 f"With a prefix and so a rule for each domain, {self.domains_each_prefix:,} domains would fit."
             )
         return (
@@ -76,7 +76,7 @@ def capacity(live: RuleSet) -> Capacity:
     return _capacity(len(live.rules), len(live.ours), sum(len(rule.recipients) for rule in live.ours))
 
 
-def capacity_known(read: LastRead) -> Capacity:
+def capacity_as_read(read: LastRead) -> Capacity:
     """Of the rules as we last read them: from the numbers that stand with them."""
     row = read.row
     if row.own_rules is None or row.own_recipients is None:  # from before they were kept
@@ -106,14 +106,14 @@ class SharingCustomer(NamedTuple):
 
 @dataclass(frozen=True)
 class Sharing:
-    """One rule, and the customers whose recipients it names. `strangers` are recipients at nobody's domain."""
+    """One rule, and the customers whose recipients it names. `unowned` are recipients at nobody's domain."""
 
     rule: AnyRule
     customers: tuple[SharingCustomer, ...]
-    strangers: int
+    unowned: int
 
 
-def who_shares(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
+def sharing_by_rule(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
     """Of each rule in its order, the customers by name. In two queries, of however many recipients."""
     domains = [[domain_of(each) for each in rule.recipient_set] for rule in rules]
     owners = _owners({name for some in domains for name in some})
@@ -159,6 +159,6 @@ def forecast(*, left: int, now: datetime) -> str:
     return f"{lately} At this rate, full by about {until:%-d %B %Y}."
 
 
-def rows_wanted() -> int:
+def count_active_rows() -> int:
     """How many addresses and catch-alls are switched on: what the meter will come to."""
     return sum(kept_count(model.objects.filter(is_active=True)) for model in (Address, CatchAll))

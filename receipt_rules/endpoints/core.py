@@ -63,7 +63,7 @@ def shown_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def restored(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def merge_config(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """`given` over `stored`, masked values as they are stored; and the names of secrets that were dropped.
 
     Dropped is every stored secret that is sent along, if the URL leads to another host: nobody gets a secret sent to
@@ -71,10 +71,10 @@ def restored(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[
     """
     merged = {**stored, **given}
     if "url" in given:
-        merged["url"] = _restored_url(given["url"], stored.get("url"))
-    moved = bool(stored.get("url")) and _place(merged.get("url")) != _place(stored.get("url"))
+        merged["url"] = _merge_url(given["url"], stored.get("url"))
+    moved = bool(stored.get("url")) and _origin(merged.get("url")) != _origin(stored.get("url"))
     known = {} if moved else stored
-    headers, lost = _restored_headers(merged.get(HEADERS), stored.get(HEADERS) or {}, given.get(HEADERS), moved=moved)
+    headers, lost = _merge_headers(merged.get(HEADERS), stored.get(HEADERS) or {}, given.get(HEADERS), moved=moved)
     merged[HEADERS] = headers
     for name in TOKENS:
         if merged.get(name) != MASK and not (moved and name not in given):
@@ -87,7 +87,7 @@ def restored(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[
     return {name: value for name, value in merged.items() if value not in (None, "", {})}, lost
 
 
-def _restored_url(given: Any, stored: Any) -> Any:
+def _merge_url(given: Any, stored: Any) -> Any:
     if not isinstance(given, str) or MASK not in given:
         return given
     if isinstance(stored, str) and given.strip() == masked_url(stored):
@@ -95,9 +95,7 @@ def _restored_url(given: Any, stored: Any) -> Any:
     raise SecretMissing(f"Part of the URL is masked ({MASK}). Enter the full URL, including its secret.")
 
 
-def _restored_headers(
-    merged: Any, stored: Mapping[str, str], given: Any, *, moved: bool
-) -> tuple[Any, tuple[str, ...]]:
+def _merge_headers(merged: Any, stored: Mapping[str, str], given: Any, *, moved: bool) -> tuple[Any, tuple[str, ...]]:
     """What is no mapping is left for the check to refuse."""
     if not isinstance(merged, Mapping):
         return merged, ()
@@ -111,7 +109,7 @@ def _restored_headers(
     return {name: by_name[str(name).lower()] if name in masks else value for name, value in merged.items()}, ()
 
 
-def _place(url: Any) -> tuple[str, str, int | None]:
+def _origin(url: Any) -> tuple[str, str, int | None]:
     """Scheme, host and port: what decides who gets the request. What is no URL is refused elsewhere."""
     try:
         parts = urlsplit(str(url).strip())

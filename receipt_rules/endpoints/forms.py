@@ -8,7 +8,7 @@ from accounts.models.people import Customer, User
 from accounts.people.forms import CustomerChoice
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.redaction import MASK
-from receipt_rules.endpoints.services import SesSide
+from receipt_rules.endpoints.services import SesOptions
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
@@ -81,7 +81,7 @@ class EndpointForm(forms.Form):
             self._limit_type()
         else:
             del self.fields["type"]
-            self.initial.update(written(endpoint))
+            self.initial.update(initial_values(endpoint))
 
     def _limit_type(self) -> None:
         """Only what an endpoint can be on this deployment; another is refused in the words of the service."""
@@ -113,7 +113,7 @@ class EndpointForm(forms.Form):
         return customer
 
 
-def written(endpoint: Endpoint) -> dict[str, Any]:
+def initial_values(endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint as its form shows it."""
     config = endpoint.shown_config
     lines = {
@@ -141,6 +141,6 @@ class SesForm(forms.Form):
         super().__init__(data, prefix=prefix, initial=initial)
 
     @property
-    def ses(self) -> SesSide:
+    def ses(self) -> SesOptions:
         chosen = {name: _CHOSEN[self.cleaned_data[name]] for name in ("tls_required", "scan")}
-        return SesSide(**self.cleaned_data | chosen)
+        return SesOptions(**self.cleaned_data | chosen)

@@ -30,9 +30,9 @@ from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
 from receipt_rules.addresses.selectors import domains_using, endpoint_subject
-from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, restored
+from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, merge_config
 from receipt_rules.forwarding.selectors import endpoint_kinds
-from receipt_rules.forwarding.services import ask_new
+from receipt_rules.forwarding.services import request_confirmations
 from receipt_rules.jobs import customer_changed
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
@@ -43,11 +43,11 @@ WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token", 
 PAYLOADS = ("inbound", "standard")  # receiving/webhooks.py
 MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
 # What the sending itself has to say (RFC 9110, 7.6.1 and 8.6): another's word would spoil or redirect the message.
-OF_THE_SENDING = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
+RESERVED_HEADERS = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
-def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+def validate_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """The members that the type knows, checked. Raises Refused (ENDPOINT_TYPE, ENDPOINT_CONFIG)."""
     if kind == EndpointType.WEBHOOK:
         return {"url": _url(_text(config.get("url", "")).strip())} | _extras(config)
@@ -85,7 +85,7 @@ def _check_headers(headers: Any) -> None:
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER.fullmatch(name):
             raise Refused("A header name can have letters, digits and hyphens only.", code="ENDPOINT_CONFIG")
-        if name.lower() in OF_THE_SENDING:
+        if name.lower() in RESERVED_HEADERS:
             raise Refused(f"{name} is set automatically and can't be changed.", code="ENDPOINT_CONFIG")
         _check_value(value)
 
@@ -167,7 +167,7 @@ class EndpointChange:
 
 
 @dataclass(frozen=True)
-class SesSide:
+class SesOptions:
     """What differs from the deployment's default delivery; "" and None are the default. Operators alone may give it."""
 
     s3_bucket: str = ""
@@ -186,19 +186,19 @@ def add_endpoint(
     config: Mapping[str, Any],
     actor: User | None,
     description: str = "",
-    ses: SesSide | None = None,
+    ses: SesOptions | None = None,
 ) -> Endpoint:
     """Raises Refused for a name in use or a configuration that cannot work."""
     kinds = endpoint_kinds()
     if type in EndpointType.values and type not in kinds.types:
         raise Refused(kinds.limits, code="ENDPOINT_CONFIG")
     made = Endpoint(customer=customer, name=endpoint_name(name), type=type, description=description)
-    made.config = checked_config(type, _over(config, {})[0])
-    _put_ses(made, ses, actor)
+    made.config = validate_config(type, _merged(config, {})[0])
+    _set_ses_options(made, ses, actor)
     with transaction.atomic():
         _save(made)
         audit_services.record("endpoint.added", about=endpoint_subject(made), actor=actor, after=endpoint_log(made))
-        ask_new(endpoint=made, actor=actor)
+        request_confirmations(endpoint=made, actor=actor)
     return made
 
 
@@ -210,7 +210,7 @@ def change_endpoint(
     config: Mapping[str, Any] | None = None,
     is_active: bool | None = None,
     description: str | None = None,
-    ses: SesSide | None = None,
+    ses: SesOptions | None = None,
 ) -> EndpointChange:
     """What is None stays, what `config` does not name, and what it gives masked. Raises Refused as `add_endpoint`."""
     with transaction.atomic():
@@ -221,19 +221,19 @@ def change_endpoint(
         dropped: tuple[str, ...] = ()
         locked.name = locked.name if name is None else endpoint_name(name)
         if config is not None:
-            wanted, dropped = _over(config, locked.config)
-            locked.config = checked_config(locked.type, wanted)
+            wanted, dropped = _merged(config, locked.config)
+            locked.config = validate_config(locked.type, wanted)
         locked.description = locked.description if description is None else description
         locked.is_active = locked.is_active if is_active is None else is_active
-        _put_ses(locked, ses, actor)
+        _set_ses_options(locked, ses, actor)
         if (after := endpoint_log(locked)) != before:
             _save(locked)
             audit_services.record(
                 "endpoint.changed", about=endpoint_subject(locked), actor=actor, before=before, after=after
             )
-            if any(before[key] != after[key] for key in asdict(SesSide())):
+            if any(before[key] != after[key] for key in asdict(SesOptions())):
                 customer_changed(locked.customer, actor, domains=domains_using(locked))
-            ask_new(endpoint=locked, actor=actor)
+            request_confirmations(endpoint=locked, actor=actor)
     return EndpointChange(locked, dropped)
 
 
@@ -277,7 +277,7 @@ def endpoint_name(text: str) -> str:
     return name
 
 
-def _put_ses(endpoint: Endpoint, ses: SesSide | None, actor: User | None) -> None:
+def _set_ses_options(endpoint: Endpoint, ses: SesOptions | None, actor: User | None) -> None:
     if ses is None or all(getattr(endpoint, key) == value for key, value in asdict(ses).items()):
         return
     if actor is not None and not actor.has_perm("receipt_rules.operate_rules"):
@@ -287,7 +287,7 @@ def _put_ses(endpoint: Endpoint, ses: SesSide | None, actor: User | None) -> Non
         setattr(endpoint, key, value)
 
 
-def _check_ses(ses: SesSide) -> None:
+def _check_ses(ses: SesOptions) -> None:
     if ses.s3_bucket and not _BUCKET.fullmatch(ses.s3_bucket):
         raise Refused(f"{ses.s3_bucket} isn't a valid bucket name.", code="ENDPOINT_CONFIG")
     if not _PREFIX.fullmatch(ses.s3_prefix):
@@ -307,15 +307,15 @@ def _save(endpoint: Endpoint) -> None:
 
 def endpoint_log(endpoint: Endpoint) -> dict[str, Any]:
     """For the change log, which masks what is secret in it; whole, so that a change of a secret is seen."""
-    ses = {key: getattr(endpoint, key) for key in asdict(SesSide())}
+    ses = {key: getattr(endpoint, key) for key in asdict(SesOptions())}
     config = {f"config_{key}": value for key, value in endpoint.config.items()}
     own = {name: getattr(endpoint, name) for name in ("name", "description", "type", "is_active")}
     return {**own, **config, **ses}
 
 
-def _over(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _merged(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     try:
-        return restored(given, stored)
+        return merge_config(given, stored)
     except SecretMissing as missing:
         raise Refused(str(missing), code="ENDPOINT_CONFIG") from missing
 
@@ -324,7 +324,7 @@ TEST_EVERY_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Tried:
+class EndpointTest:
     """`status` None: no answer came. `excerpt`: how it begins."""
 
     is_good: bool
@@ -335,7 +335,7 @@ class Tried:
     excerpt: str = ""
 
 
-def send_test(*, endpoint: Endpoint, actor: User | None) -> Tried:
+def send_test(*, endpoint: Endpoint, actor: User | None) -> EndpointTest:
     """Staff say why before anything is sent.
 
     Raises Refused (ENDPOINT_NOT_TESTABLE) for one that forwards mail: the operator's function does that.
@@ -351,7 +351,7 @@ def send_test(*, endpoint: Endpoint, actor: User | None) -> Tried:
         return _send(endpoint, actor, because)
 
 
-def _send(endpoint: Endpoint, actor: User | None, because: str) -> Tried:
+def _send(endpoint: Endpoint, actor: User | None, because: str) -> EndpointTest:
     if not cache.add(f"endpoint-test:{endpoint.pk}", 1, TEST_EVERY_SECONDS):
         said = f"You can send one test every {TEST_EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=TEST_EVERY_SECONDS)
@@ -360,10 +360,10 @@ def _send(endpoint: Endpoint, actor: User | None, because: str) -> Tried:
     try:
         reply = webhooks_services.post(str(endpoint.config["url"]), json.dumps(body), _headers(endpoint))
     except webhooks_gateway.NotDelivered as problem:
-        return Tried(is_good=False, sentence=str(problem), milliseconds=_since(begun), payload=body)
+        return EndpointTest(is_good=False, sentence=str(problem), milliseconds=_since(begun), payload=body)
     said = "accepted the test message" if reply.is_taken else "answered, but didn't accept the test message"
     sentence = f"The webhook {said} ({reply.status})."
-    return Tried(reply.is_taken, sentence, _since(begun), body, reply.status, reply.excerpt)
+    return EndpointTest(reply.is_taken, sentence, _since(begun), body, reply.status, reply.excerpt)
 
 
 def _body(endpoint: Endpoint) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from receipt_rules.endpoints.services import (
     remove_endpoint,
     send_test,
 )
-from receipt_rules.forwarding.selectors import endpoint_kinds, forwardings_of, is_never_forwarded, rows_of
-from receipt_rules.forwarding.services import ask_again
+from receipt_rules.forwarding.selectors import endpoint_kinds, forwarding_rows, forwardings_of, is_never_forwarded
+from receipt_rules.forwarding.services import resend_confirmations
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.received_mail.selectors import endpoint_health, failing_endpoints
 
@@ -108,7 +108,7 @@ def _test(endpoint: Endpoint, request: SignedIn) -> None:
 
 def _confirmations(endpoint: Endpoint) -> dict[str, Any]:
     """Each recipient who has not confirmed, with what we know of the mail to them."""
-    known, rows = forwardings_of([endpoint]), {row.address: row for row in rows_of(endpoint)}
+    known, rows = forwardings_of([endpoint]), {row.address: row for row in forwarding_rows(endpoint)}
     waiting = [(address, rows.get(address.lower())) for address in known.waiting(endpoint)]
     return {"waiting": waiting, "is_blocked": known.blocks(endpoint)}
 
@@ -133,7 +133,7 @@ def _do(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request
         remove_endpoint(endpoint=endpoint, actor=request.user)
         return f"Removed {endpoint}."
     if done == "ask":
-        ask_again(endpoint=endpoint, actor=request.user)
+        resend_confirmations(endpoint=endpoint, actor=request.user)
         return "Sending the confirmation link."
     if done == "ses" and ses.is_valid():
         change_endpoint(endpoint=endpoint, actor=request.user, ses=ses.ses)

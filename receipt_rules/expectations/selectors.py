@@ -34,11 +34,11 @@ def broken_expectations(rule_set: RuleSet) -> tuple[BrokenExpectation, ...]:
     """Each saved expectation that does not hold in this rule set."""
     rows = list(Expectation.objects.select_related("endpoint"))
     routes = dict(zip((row.address for row in rows), route_lookup(row.address for row in rows), strict=True))
-    found = ((row, matching.taking(rule_set.rules, row.address)) for row in rows)
+    found = ((row, matching.delivering_rules(rule_set.rules, row.address)) for row in rows)
     return tuple(
-        _broken(row, taking, by_rules=not _kept(row, taking))
-        for row, taking in found
-        if not (_kept(row, taking) and _is_wanted(row, routes))
+        _broken(row, rules, by_rules=not _kept(row, rules))
+        for row, rules in found
+        if not (_kept(row, rules) and _is_wanted(row, routes))
     )
 
 
@@ -63,35 +63,35 @@ def _is_wanted(row: Expectation, routes: Mapping[str, Route]) -> bool:
     return row.expected != Expected.ENDPOINT or (chosen is not None and chosen.pk == row.endpoint_id)
 
 
-def _kept(row: Expectation, taking: tuple[AnyRule, ...]) -> bool:
+def _kept(row: Expectation, rules: tuple[AnyRule, ...]) -> bool:
     match Expected(row.expected):
         case Expected.TAKEN:
-            return bool(taking)
+            return bool(rules)
         case Expected.ONCE:
-            return len(taking) == 1
+            return len(rules) == 1
         case Expected.BY_US:
-            return bool(taking) and all(isinstance(rule, Rule) for rule in taking)
+            return bool(rules) and all(isinstance(rule, Rule) for rule in rules)
         case Expected.ENDPOINT:
-            return row.endpoint is not None and _reaches(row.endpoint, taking)
+            return row.endpoint is not None and _reaches(row.endpoint, rules)
         case Expected.NOT_TAKEN:
-            return not taking
+            return not rules
 
 
-def _reaches(endpoint: Endpoint, taking: tuple[AnyRule, ...]) -> bool:
+def _reaches(endpoint: Endpoint, rules: tuple[AnyRule, ...]) -> bool:
     """Return whether a managed rule stores it where the endpoint's mail is read."""
     store = endpoint.s3_bucket or settings.RECEIVING_BUCKET
-    actions = [action for rule in taking if isinstance(rule, Rule) for action in rule.delivery.reached]
+    actions = [action for rule in rules if isinstance(rule, Rule) for action in rule.delivery.effective_actions]
     return any(isinstance(action, S3) and action.bucket == store for action in actions)
 
 
-def _broken(row: Expectation, taking: tuple[AnyRule, ...], *, by_rules: bool) -> BrokenExpectation:
-    by = ", ".join(rule.name if isinstance(rule, Rule) else f"{rule.name} (unmanaged)" for rule in taking)
+def _broken(row: Expectation, rules: tuple[AnyRule, ...], *, by_rules: bool) -> BrokenExpectation:
+    by = ", ".join(rule.name if isinstance(rule, Rule) else f"{rule.name} (unmanaged)" for rule in rules)
     must = _MUST[Expected(row.expected)].format(endpoint=row.endpoint)
     if not by_rules:
         return BrokenExpectation(row.pk, f"Mail for {row.address} {must}; its address has another endpoint.", by_rules)
     found = (
-        f"{len(taking)} rule{'s' if len(taking) > 1 else ''} would receive it: {by}"
-        if taking
+        f"{len(rules)} rule{'s' if len(rules) > 1 else ''} would receive it: {by}"
+        if rules
         else "no rule would receive it"
     )
     return BrokenExpectation(row.pk, f"Mail for {row.address} {must}; {found}.", by_rules)

@@ -22,19 +22,19 @@ Pair = tuple[str, str]  # the customer's id, the address in lower case
 FORWARDS_KEY = "function-forwards"
 
 
-def forwards_nothing() -> bool:
+def is_forwarding_off() -> bool:
     """Whether the function is known to forward no mail, as the worker last read; False also where nobody knows."""
     return cache.get(FORWARDS_KEY) is False
 
 
 def endpoint_kinds() -> EndpointKinds:
     """What an endpoint can be on this deployment: every form, page and refusal takes it from here."""
-    return EndpointKinds(forwards=not forwards_nothing())
+    return EndpointKinds(forwards=not is_forwarding_off())
 
 
 def is_never_forwarded(endpoint: Endpoint) -> bool:
     """Whether its mail is only kept, because the function is known to forward none."""
-    return endpoint.type != EndpointType.WEBHOOK and forwards_nothing()
+    return endpoint.type != EndpointType.WEBHOOK and is_forwarding_off()
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def forwardings_of(endpoints: Iterable[Endpoint]) -> Forwardings:
     return Forwardings(frozenset(_at_own_domains(pairs) | _of_members(addresses)), states)
 
 
-def blocked_among(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
+def blocked_endpoints(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
     """The ids of those whose mail has nobody to go to yet."""
     found = {endpoint.pk: endpoint for endpoint in endpoints if endpoint is not None}
     known = forwardings_of(found.values())
@@ -87,7 +87,7 @@ def recipients_of(endpoint: Endpoint) -> tuple[str, ...]:
     return tuple(each for each in (config.get("address"), *config.get("addresses", ())) if each)
 
 
-def rows_of(endpoint: Endpoint) -> list[Forwarding]:
+def forwarding_rows(endpoint: Endpoint) -> list[Forwarding]:
     """For its page: whom we asked, and what came of it."""
     addresses = {address.lower() for address in recipients_of(endpoint)}
     return list(Forwarding.objects.filter(customer=endpoint.customer_id, address__in=addresses))
@@ -97,7 +97,7 @@ def token_of(row: Forwarding) -> str:
     return _SIGNER.sign(row.pk)
 
 
-def forwarding_behind(token: str) -> Forwarding | None:
+def forwarding_for_token(token: str) -> Forwarding | None:
     """None for what we did not sign, and where the customer is gone."""
     try:
         key = _SIGNER.unsign(token)

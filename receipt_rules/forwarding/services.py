@@ -21,7 +21,7 @@ from audit import services as audit_services
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.email import services as email_services
 from receipt_rules.addresses.selectors import forwarding_subject
-from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwardings_of, recipients_of, rows_of, token_of
+from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwarding_rows, forwardings_of, recipients_of, token_of
 from receipt_rules.jobs import ask_recipients_soon
 from receipt_rules.models.endpoints import Endpoint, Forwarding, ForwardingState
 from receipt_rules.planner.services import function_arn
@@ -48,13 +48,13 @@ def read_forwarding() -> None:
     cache.set(FORWARDS_KEY, bool(variables.get("FORWARD_FROM")), timeout=KNOWN_SECONDS)
 
 
-def ask_new(*, endpoint: Endpoint, actor: User | None) -> None:
+def request_confirmations(*, endpoint: Endpoint, actor: User | None) -> None:
     """Inside the transaction that stored the endpoint; nobody is asked a second time. Raises RateLimited."""
     waiting = {address.lower() for address in forwardings_of([endpoint]).waiting(endpoint)}
-    waiting -= {row.address for row in rows_of(endpoint)}
+    waiting -= {row.address for row in forwarding_rows(endpoint)}
     if not waiting:
         return
-    _not_too_many(endpoint.customer, len(waiting))
+    _check_daily_limit(endpoint.customer, len(waiting))
     for address in sorted(waiting):
         row = Forwarding.objects.create(customer=endpoint.customer, address=address, due_at=timezone.now())
         audit_services.record(
@@ -63,18 +63,18 @@ def ask_new(*, endpoint: Endpoint, actor: User | None) -> None:
     ask_recipients_soon()
 
 
-def _not_too_many(customer: Customer, number: int) -> None:
+def _check_daily_limit(customer: Customer, number: int) -> None:
     lately = Forwarding.objects.filter(customer=customer, created_at__gt=timezone.now() - timedelta(days=1))
     if lately.exclude(asked_times=0, due_at=None).count() + number > MOST_ASKED_A_DAY:
         said = f"You can ask up to {MOST_ASKED_A_DAY} people a day to confirm. Add the others tomorrow."
         raise RateLimited(said, retry_after=86_400)
 
 
-def ask_again(*, endpoint: Endpoint, actor: User | None) -> int:
+def resend_confirmations(*, endpoint: Endpoint, actor: User | None) -> int:
     """How many recipients get the link once more. Raises Refused where none may be asked now."""
     waiting = {address.lower() for address in forwardings_of([endpoint]).waiting(endpoint)}
     with transaction.atomic():
-        ask_new(endpoint=endpoint, actor=actor)
+        request_confirmations(endpoint=endpoint, actor=actor)
         rows = Forwarding.objects.select_for_update().filter(
             customer=endpoint.customer_id,
             address__in=waiting,
@@ -99,10 +99,10 @@ def ask_again(*, endpoint: Endpoint, actor: User | None) -> int:
 
 
 def rows_due(endpoint: Endpoint) -> bool:
-    return any(row.due_at for row in rows_of(endpoint))
+    return any(row.due_at for row in forwarding_rows(endpoint))
 
 
-def take_over(*, endpoint: Endpoint) -> None:
+def confirm_imported(*, endpoint: Endpoint) -> None:
     """What the system before this one forwarded goes on: an operator brings it in. Whoever refused stays so."""
     addresses = {address.lower() for address in recipients_of(endpoint)}
     for address in addresses:
@@ -111,7 +111,7 @@ def take_over(*, endpoint: Endpoint) -> None:
         )
 
 
-def answer(*, row: Forwarding, confirms: bool, now: datetime) -> Forwarding:
+def record_answer(*, row: Forwarding, confirms: bool, now: datetime) -> Forwarding:
     """The recipient's word, who may change their mind. Raises Refused (LINK_EXPIRED) for an old link to confirm by."""
     with transaction.atomic():
         locked = Forwarding.objects.select_for_update(of=("self",)).select_related("customer").get(pk=row.pk)
@@ -168,7 +168,7 @@ def send_due(*, now: datetime) -> int:
 
 
 def _send(row: Forwarding, now: datetime) -> bool:
-    problem, wait = _mailed(row)
+    problem, wait = _send_email(row)
     same = Forwarding.objects.filter(pk=row.pk, state=ForwardingState.WAITING)
     if problem:
         same.update(problem=problem, due_at=now + wait)
@@ -177,7 +177,7 @@ def _send(row: Forwarding, now: datetime) -> bool:
     return True
 
 
-def _mailed(row: Forwarding) -> tuple[str, timedelta]:
+def _send_email(row: Forwarding) -> tuple[str, timedelta]:
     """What kept the mail from going out, and how long to wait then; "" where it went."""
     if not settings.SITE_URL:
         return "We can't send email: SITE_URL isn't set, so the link wouldn't work.", timedelta(hours=1)

@@ -21,8 +21,8 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import address_subject, catch_all_subject, endpoint_subject, names_above
 from receipt_rules.addresses.services import is_left_over, lock_domain
-from receipt_rules.endpoints.services import checked_config, endpoint_log, endpoint_name
-from receipt_rules.forwarding.services import take_over
+from receipt_rules.endpoints.services import endpoint_log, endpoint_name, validate_config
+from receipt_rules.forwarding.services import confirm_imported
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 
@@ -47,7 +47,7 @@ def import_endpoint(
     *, name: str, kind: str, config: Mapping[str, Any], is_active: bool, description: str, of: Import
 ) -> tuple[Endpoint, StoredImport]:
     """Found by its name among the customer's. Raises Refused: ENDPOINT_NAME, ENDPOINT_TYPE, ENDPOINT_CONFIG."""
-    plain, wanted = endpoint_name(name), checked_config(kind, config)
+    plain, wanted = endpoint_name(name), validate_config(kind, config)
     found = Endpoint.objects.select_for_update().filter(customer=of.customer, name__iexact=plain).first()
     if found is not None and found.type != kind:
         raise Refused(f"{found} already exists with another type of endpoint.", code="ENDPOINT_TYPE")
@@ -57,7 +57,7 @@ def import_endpoint(
     if (after := endpoint_log(made)) == before:
         return made, StoredImport.SAME
     made.save()
-    take_over(endpoint=made)
+    confirm_imported(endpoint=made)
     _record("endpoint", before, after, endpoint_subject(made), of)
     return made, StoredImport.CHANGES if found else StoredImport.NEW
 

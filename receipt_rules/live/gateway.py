@@ -177,7 +177,7 @@ def _read(raw: Mapping[str, Any]) -> AnyRule:
     known_tls = rule["TlsPolicy"] in ("Optional", "Require")
     delivery = RuleDelivery(actions, tls_required=rule["TlsPolicy"] == "Require", scan=bool(rule["ScanEnabled"]))
     whole = rule.keys() <= _RULE_MEMBERS and known_tls
-    if is_ours(name) and whole and recipients and delivery.is_ours_to_write:
+    if is_ours(name) and whole and recipients and delivery.is_writable:
         return Rule(name, delivery, recipients, enabled)
     return ForeignRule(name, _json(rule), delivery, recipients, enabled, whole)
 

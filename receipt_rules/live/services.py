@@ -13,7 +13,7 @@ from receipt_rules.live import gateway
 from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, last_known, receiving_outage
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead
 from receipt_rules.models.runs import OwnRuleSet, Run, Snapshot
-from receipt_rules.planner.core.plans import Sets, digest, dump
+from receipt_rules.planner.core.plans import RuleSetNames, digest, dump
 from receipt_rules.planner.core.rules import RuleSet, domain_of
 
 KEPT_SNAPSHOTS = 10
@@ -21,15 +21,15 @@ KEPT_SNAPSHOTS = 10
 
 @dataclass(frozen=True)
 class Live:
-    """`rule_set` is the one that is ours to change, perhaps not existing yet. `stranger` is active and not ours.
+    """`rule_set` is the one that is ours to change, perhaps not existing yet. `unmanaged_set` is active and not ours.
 
     `sets` names all sets only where `knows_all`: one call more, which most plans do not need.
     """
 
     rule_set: RuleSet
-    sets: Sets
+    sets: RuleSetNames
     knows_all: bool
-    stranger: RuleSet | None = None
+    unmanaged_set: RuleSet | None = None
 
     @property
     def is_active(self) -> bool:
@@ -38,7 +38,7 @@ class Live:
     @property
     def active(self) -> RuleSet:
         """Return the active set; an empty set if none is active, when SES rejects all mail."""
-        return self.rule_set if self.is_active else self.stranger or RuleSet("")
+        return self.rule_set if self.is_active else self.unmanaged_set or RuleSet("")
 
 
 def read_live(*, all_sets: bool = False) -> Live:
@@ -46,11 +46,11 @@ def read_live(*, all_sets: bool = False) -> Live:
     active = read_active()
     if active is not None and is_own(active.name):
         names = _all_names() if all_sets else frozenset([active.name])
-        return Live(active, Sets(names | {active.name}, active.name), knows_all=all_sets)
+        return Live(active, RuleSetNames(names | {active.name}, active.name), knows_all=all_sets)
     names = _all_names()
     name = _own_among(names)
     rule_set = gateway.describe_rule_set(name) if name in names else RuleSet(name)
-    return Live(rule_set, Sets(names, active.name if active else ""), knows_all=True, stranger=active)
+    return Live(rule_set, RuleSetNames(names, active.name if active else ""), knows_all=True, unmanaged_set=active)
 
 
 def read_active() -> RuleSet | None:
@@ -62,25 +62,25 @@ def read_active() -> RuleSet | None:
         failed = {"failed_at": asked_at, "problem": str(problem)}
         RulesAsRead.objects.filter(region=settings.AWS_REGION, read_at__lt=asked_at).update(**failed)
         raise
-    _keep_read(active or RuleSet(""), asked_at)
+    _store_read(active or RuleSet(""), asked_at)
     return active
 
 
-def live_as_read(read: LastRead) -> Live:
+def live_from_last_read(read: LastRead) -> Live:
     """What `read_live` would have returned when these rules were read, without the sets that aren't active."""
     active = read.rule_set
     if is_own(active.name):
-        return Live(active, Sets(frozenset([active.name]), active.name), knows_all=False)
+        return Live(active, RuleSetNames(frozenset([active.name]), active.name), knows_all=False)
     kept = last_known()
     own = content_of(kept) if kept else RuleSet(str(settings.RULE_SET))
     names = frozenset([active.name]) if active.name else frozenset()
-    return Live(own, Sets(names, active.name), knows_all=False, stranger=active if active.name else None)
+    return Live(own, RuleSetNames(names, active.name), knows_all=False, unmanaged_set=active if active.name else None)
 
 
 _kept: dict[str, tuple[RuleSet, str]] = {}  # by region, the last that this process kept, and its digest
 
 
-def _keep_read(active: RuleSet, asked_at: datetime) -> None:
+def _store_read(active: RuleSet, asked_at: datetime) -> None:
     """Its content only where it differs: it may be megabytes. An older read never replaces a newer one."""
     region = settings.AWS_REGION
     known = _kept.get(region)
@@ -110,7 +110,7 @@ def _keep_read(active: RuleSet, asked_at: datetime) -> None:
         older.update(**fields)
 
 
-def read_kept(live: Live) -> tuple[RuleSet, ...]:
+def read_inactive_sets(live: Live) -> tuple[RuleSet, ...]:
     """The sets of ours that are not active, as they stand: they can be made active by hand. Raises AwsProblem."""
     names = live.sets.names if live.knows_all else _all_names()
     return tuple(gateway.describe_rule_set(name) for name in sorted(names - {live.sets.active}) if is_own(name))
@@ -118,10 +118,10 @@ def read_kept(live: Live) -> tuple[RuleSet, ...]:
 
 def check_active_set(*, now: datetime) -> ReceivingOutage | None:
     """Which set SES applies, stored for every page: one call. Raises AwsProblem, and what was stored stays."""
-    return note_active_set(read_active(), now=now)
+    return record_active_set(read_active(), now=now)
 
 
-def note_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage | None:
+def record_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage | None:
     """As just read. Returns what is wrong with it."""
     name = active.name if active else ""
     fields = {"name": name, "is_ours": bool(name) and is_own(name), "read_at": now}

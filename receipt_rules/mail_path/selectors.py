@@ -6,9 +6,9 @@ from functools import cache
 from domains.models.domains import Domain
 from domains.receiving.core import Receiving, ReceivingFacts
 from notifications.alerts.selectors import open_since
-from receipt_rules.forwarding.selectors import blocked_among, forwards_nothing
+from receipt_rules.forwarding.selectors import blocked_endpoints, is_forwarding_off
 from receipt_rules.mail_path.core import End, Hop, mail_path
-from receipt_rules.models.addresses import Address, CatchAll, Wish
+from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.planner.core.rules import sample_address
 from receipt_rules.route_lookup.selectors import Route, route_lookup
@@ -16,9 +16,9 @@ from receipt_rules.route_lookup.selectors import Route, route_lookup
 MOST_ASKED = 100  # recipients whose endpoints are looked up
 
 
-def path_of_domain(domain: Domain, wishes: Iterable[Address | CatchAll]) -> tuple[Hop, ...]:
+def path_of_domain(domain: Domain, rows: Iterable[Address | CatchAll]) -> tuple[Hop, ...]:
     """Return the path of mail for the domain's own name. The caller has fetched the domain for its viewer."""
-    own = [wish for wish in wishes if wish.is_active and wish.mail_name == domain.name]
+    own = [row for row in rows if row.is_active and row.mail_name == domain.name]
     return mail_path(domain.receiving_facts(domain.name), domain.receiving, _ends(own))
 
 
@@ -34,8 +34,8 @@ def path_of_route(facts: ReceivingFacts, receiving: Receiving, route: Route) -> 
     return mail_path(facts, receiving, _judged([route]))
 
 
-def _ends(wishes: Sequence[Address | CatchAll]) -> tuple[End, ...]:
-    return _judged(route_lookup(sample_address(wish.recipient) for wish in wishes[:MOST_ASKED]))
+def _ends(rows: Sequence[Address | CatchAll]) -> tuple[End, ...]:
+    return _judged(route_lookup(sample_address(row.recipient) for row in rows[:MOST_ASKED]))
 
 
 def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
@@ -49,18 +49,18 @@ def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
     return tuple(end(endpoint, waits) for endpoint, waits in chosen.values())
 
 
-def judge_ends(wishes: Collection[Wish]) -> None:
+def judge_ends(rows: Collection[RequestedRecipient]) -> None:
     """Set `end` of each: what becomes of mail that arrives. Constant queries; their domains and endpoints are read."""
-    endpoints = [wish.own_endpoint for wish in wishes]
-    waiting, end = blocked_among(endpoints), _judge(endpoints)
-    for wish, endpoint in zip(wishes, endpoints, strict=True):
-        wish.end = end(endpoint, endpoint is not None and endpoint.pk in waiting)
+    endpoints = [row.own_endpoint for row in rows]
+    waiting, end = blocked_endpoints(endpoints), _judge(endpoints)
+    for row, endpoint in zip(rows, endpoints, strict=True):
+        row.end = end(endpoint, endpoint is not None and endpoint.pk in waiting)
 
 
 def _judge(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | None, bool], End]:
     """Of these endpoints: given the one chosen, whether or not mail goes there, and whether it waits for somebody."""
     failing = open_since("endpoint.failing", sorted({endpoint.pk for endpoint in endpoints if endpoint}))
-    forwards_none = cache(forwards_nothing)  # asked once of all, and only where something is to be forwarded
+    forwards_none = cache(is_forwarding_off)  # asked once of all, and only where something is to be forwarded
 
     def end(endpoint: Endpoint | None, waits: bool) -> End:
         if endpoint is None:

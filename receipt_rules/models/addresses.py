@@ -23,7 +23,7 @@ AT_WORK = (*SERVED, RulesFact.PARTLY, RulesFact.HELD)  # of the name: rules are 
 HOLDABLE = (ReceivingState.REJECTED, ReceivingState.BLOCKED)
 
 
-class Wish(models.Model):
+class RequestedRecipient(models.Model):
     """What an address and a catch-all have in common. `domain` is the customer's domain from which the right comes."""
 
     domain = models.ForeignKey("domains.Domain", on_delete=models.PROTECT, related_name="+")
@@ -85,7 +85,7 @@ class Wish(models.Model):
         return own
 
 
-class Address(Wish):
+class Address(RequestedRecipient):
     """An email address that receives mail, at a domain or at a subdomain that isn't a domain of its own."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_address_id, editable=False)
@@ -117,7 +117,7 @@ class Address(Wish):
         return self.address.rpartition("@")[2]
 
 
-class CatchAll(Wish):
+class CatchAll(RequestedRecipient):
     """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_catch_all_id, editable=False)

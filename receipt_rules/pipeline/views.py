@@ -12,7 +12,7 @@ from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
 from inbound_admin.lib import plots
 from inbound_admin.lib.http import SignedIn
-from receipt_rules.live.views import refuse_strangers
+from receipt_rules.live.views import require_staff
 from receipt_rules.pipeline import core, services
 from receipt_rules.pipeline.core import FunctionMetric, RuleMetric, Series
 
@@ -21,7 +21,7 @@ SPANS = {"1": timedelta(days=1), "7": timedelta(days=7)}
 
 @require_GET
 def pipeline(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     days = request.GET.get("days", "1") if request.GET.get("days") in SPANS else "1"
     end = timezone.now()
     window = plots.Window(end - SPANS[days], end)

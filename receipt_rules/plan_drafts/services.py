@@ -25,21 +25,21 @@ from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import Run
 from receipt_rules.planner import selectors
-from receipt_rules.planner.core.desired import as_it_stands
+from receipt_rules.planner.core.desired import live_state
 from receipt_rules.planner.core.groups import grouped_steps
-from receipt_rules.planner.core.planner import old_style
+from receipt_rules.planner.core.planner import replaceable_rules
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import AnyRule
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Step, Update
 from receipt_rules.planner.services import (
-    Asked,
-    WantedState,
+    DesiredState,
+    PlanRequest,
     approve,
-    asked_for,
-    guard,
+    build_plan_request,
     needs_typing,
     plan_for,
-    wanted,
+    plan_impact,
+    read_desired_state,
 )
 from receipt_rules.rollback.services import changed_recipients
 
@@ -124,7 +124,7 @@ class Draft:
     """`shown` is what the page shows once it is made. Of an approval, `run` is what came of it."""
 
     id: str
-    asked: Asked
+    asked: PlanRequest
     only: str = ""
     approval: Approval | None = None
     is_made: bool = False
@@ -139,7 +139,7 @@ def is_large() -> bool:
     return Address.objects.filter(is_active=True).values("pk")[FEW : FEW + 1].exists()
 
 
-def begin(*, asked: Asked, only: str = "", approval: Approval | None = None) -> Draft:
+def begin(*, asked: PlanRequest, only: str = "", approval: Approval | None = None) -> Draft:
     """The worker makes it, or carries the approval on."""
     draft = Draft(new_id("draft"), asked, only, approval, began=timezone.now())
     _keep(draft)
@@ -189,11 +189,11 @@ def _approved_before(approval: Approval, since: datetime | None) -> Run | None:
     return rows.filter(created_at__gte=since).first() if since else None
 
 
-def limited(asked: Asked, only: str) -> Asked:
+def limited(asked: PlanRequest, only: str) -> PlanRequest:
     """To what a person typed. Raises Refused for what is not known."""
     if not only.strip():
         return asked
-    found = asked_for(only=only)
+    found = build_plan_request(only=only)
     return replace(asked, scope=found.scope, customer=found.customer, domain=found.domain)
 
 
@@ -202,30 +202,30 @@ def _keep(draft: Draft) -> None:
 
 
 def _key(draft_id: str) -> str:
-    return f"plan:{settings.AWS_REGION}:{draft_id}"
+    return f"plan_draft:{settings.AWS_REGION}:{draft_id}"
 
 
-def planned(asked: Asked) -> dict[str, Any]:
+def planned(asked: PlanRequest) -> dict[str, Any]:
     """Return the content of the plan page, bounded. Raises Refused and AwsProblem as `plan_for`."""
-    live, wanted_now = read_live(), wanted(entries_only=asked.scope is None and not asked.snapshot)
+    live, state = read_live(), read_desired_state(entries_only=asked.scope is None and not asked.snapshot)
     read_at = timezone.now()
-    made = plan_for(asked, live, wanted_now)
-    found = guard(made, asked)
+    made = plan_for(asked, live, state)
+    found = plan_impact(made, asked)
     return {
         "plan": _plan_shown(made),
         "read_at": read_at,
         "steps": shown_steps(made),
         "groups": selectors.groups_shown(made.consequences),
-        "fates": dict(Counter(str(each.fate) for each in made.consequences)),
-        "guard": found,
+        "number_by_kind": dict(Counter(str(each.kind) for each in made.consequences)),
+        "impact": found,
         "needs_typing": needs_typing(found),
         "broken": newly_broken(made),
         "still_broken": still_broken(made),
         "kept": [rule.name for rule in made.before.foreign if not rule.may_be_taken_over],
         "foreign": [rule.name for rule in made.before.foreign if rule.may_be_taken_over],
-        "old_style": len(old_style(live.rule_set, wanted_now.desired)),
+        "old_style": len(replaceable_rules(live.rule_set, state.desired)),
         **_since(live),
-        **_undone_by(asked, made, wanted_now),
+        **_undone_by(asked, made, state),
     }
 
 
@@ -235,17 +235,17 @@ def _since(live: Live) -> dict[str, Any]:
     news = [each for each in drift_services.differences(live) if not each.is_ignored]
     return {
         "last": last,
-        "wishes_since": selectors.wishes_since(last) if last else 0,
+        "requested_changes_since": selectors.requested_changes_since(last) if last else 0,
         "news": news[:MOST_NEWS],
         "more_news": max(0, len(news) - MOST_NEWS),
     }
 
 
-def _undone_by(asked: Asked, made: Plan, wanted_now: WantedState) -> dict[str, Any]:
+def _undone_by(asked: PlanRequest, made: Plan, state: DesiredState) -> dict[str, Any]:
     """Of a rollback: the recipients that are wanted otherwise, so that only the hold keeps them."""
     if not asked.snapshot:
         return {}
-    undone = sorted(changed_recipients(wanted_now.desired, as_it_stands(made.after)))
+    undone = sorted(changed_recipients(state.desired, live_state(made.after)))
     return {"undone": undone[:MOST_NEWS], "undone_number": len(undone)}
 
 

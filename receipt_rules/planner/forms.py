@@ -1,4 +1,4 @@
-"""The approval of a plan: its digest, the reason, and the name that a large change asks to be typed."""
+"""The form that approves a plan: its digest, the reason, and the rule set's name for a large change."""
 
 from django import forms
 

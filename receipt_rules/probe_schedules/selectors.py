@@ -8,7 +8,7 @@ from django.db.models import F, QuerySet
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import SERVED, ReceivingState
 from receipt_rules.addresses.selectors import holder_of
-from receipt_rules.models.addresses import Address, CatchAll, Wish
+from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient
 from receipt_rules.models.probes import ProbeSchedule
 from receipt_rules.probe_schedules.core import ProbeVerdict
 
@@ -66,23 +66,25 @@ def schedules_due(now: datetime) -> "QuerySet[ProbeSchedule]":
 def target_of(domain: Domain) -> ProbeTarget:
     """The first address of the domain that is live and has an endpoint; else, under a catch-all, one of its own."""
     rows = Address.objects.filter(domain=domain, rules__in=SERVED).order_by("address")
-    wishes: list[Wish] = [each for each in rows.select_related("endpoint")[:MOST_LOOKED_AT] if _has_place(each, domain)]
-    recipients = {id(each): str(each) for each in wishes}
+    candidates: list[RequestedRecipient] = [
+        each for each in rows.select_related("endpoint")[:MOST_LOOKED_AT] if _has_place(each, domain)
+    ]
+    recipients = {id(each): str(each) for each in candidates}
     everything = CatchAll.objects.filter(domain=domain, subdomains=False).select_related("endpoint").first()
     own = f"{LOCAL_PART}@{domain.name}"
     if everything and _has_place(everything, domain) and not Address.objects.filter(address=own).exists():
-        wishes.append(everything)
+        candidates.append(everything)
         recipients[id(everything)] = own
-    for wish in wishes:
-        if wish.receiving.state in ARRIVING and holder_of(wish.mail_name) == domain:
-            return ProbeTarget(recipients[id(wish)])
-    if wishes:
-        return ProbeTarget(why_none=NOT_LIVE.format(why=wishes[0].receiving.sentence))
+    for row in candidates:
+        if row.receiving.state in ARRIVING and holder_of(row.mail_name) == domain:
+            return ProbeTarget(recipients[id(row)])
+    if candidates:
+        return ProbeTarget(why_none=NOT_LIVE.format(why=candidates[0].receiving.sentence))
     return ProbeTarget(why_none=NO_ADDRESS.format(domain=domain))
 
 
-def _has_place(wish: Wish, domain: Domain) -> bool:
+def _has_place(row: RequestedRecipient, domain: Domain) -> bool:
     """Without an endpoint its mail stays in the store, which would prove the half."""
-    wish.domain = domain
-    endpoint = wish.own_endpoint
-    return wish.is_active and not wish.refused_because and endpoint is not None and endpoint.is_active
+    row.domain = domain
+    endpoint = row.own_endpoint
+    return row.is_active and not row.refused_because and endpoint is not None and endpoint.is_active

@@ -12,7 +12,7 @@ from audit.services import Subject
 from receipt_rules.live.selectors import LastRead, last_read
 from receipt_rules.models.probes import MailProbe
 from receipt_rules.planner.core import matching
-from receipt_rules.planner.core.matching import RecipientFate
+from receipt_rules.planner.core.matching import RecipientOutcome
 from receipt_rules.probes.core import ProbeFacts
 
 
@@ -45,15 +45,15 @@ def _foreseen(read: LastRead | None, recipient: str, *, names_rules: bool) -> tu
     if read is None:
         return "", ""
     routing = matching.route(read.rule_set.rules, [recipient])
-    fate = routing.fates[recipient]
+    outcome = routing.recipient_outcomes[recipient]
     bouncing = next((each.rule.name for each in routing.fired if each.rule.delivery.bounces), "")
-    rules = {RecipientFate.LOST: routing.stopped_by, RecipientFate.BOUNCED: bouncing}
-    name = rules.get(fate, "")
+    rules = {RecipientOutcome.LOST: routing.stopped_by, RecipientOutcome.BOUNCED: bouncing}
+    name = rules.get(outcome, "")
     by = f"rule {name}" if name and names_rules else "another receipt rule"
-    if fate is RecipientFate.REJECTED:
+    if outcome is RecipientOutcome.REJECTED:
         return "Accepted", "rejected by SES, because no receipt rule matches it"
-    if fate is RecipientFate.BOUNCED:
+    if outcome is RecipientOutcome.BOUNCED:
         return "Rule", f"bounced by {by}"
-    if fate is RecipientFate.LOST:
+    if outcome is RecipientOutcome.LOST:
         return "Rule", f"stopped by {by} before a rule stores it" if name else "accepted by SES, but no rule stores it"
     return "", ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from domains.receiving.core import RulesFact
-from receipt_rules.planner.core.desired import Desired
+from receipt_rules.planner.core.desired import DesiredEntries
 from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, RuleDelivery
 
 # The best of several addresses at a name speaks for the name: mail for some of them arrives. What a rollback took out
@@ -24,12 +24,12 @@ _BEST = (
 _KEPT_FROM_US = {RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE}
 
 
-def fate(covering: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
-    """`covering`: the rules that cover the address, in order. `wanted` None: no rule is to take its mail."""
+def rules_fact(covering_rules: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
+    """`covering_rules`: the rules that cover the address, in order. `wanted` None: no rule is to take its mail."""
     if wanted is None:
         return RulesFact.WAITING
     taken = unsure = False
-    for rule in covering:
+    for rule in covering_rules:
         if rule.delivery.bounces:
             return RulesFact.BOUNCED
         if _places(rule.delivery) >= _places(wanted):
@@ -40,7 +40,7 @@ def fate(covering: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
             return RulesFact.ELSEWHERE if taken else RulesFact.STOPPED
     if taken:
         return RulesFact.ELSEWHERE
-    is_accepted = bool(covering) and not any(rule.delivery.delivers for rule in covering)
+    is_accepted = bool(covering_rules) and not any(rule.delivery.delivers for rule in covering_rules)
     return RulesFact.UNSTORED if is_accepted else RulesFact.WAITING
 
 
@@ -49,7 +49,7 @@ def held_fact(found: RulesFact, *, is_held: bool) -> RulesFact:
     return RulesFact.HELD if is_held and found in (RulesFact.WAITING, RulesFact.UNSTORED) else found
 
 
-def serving(recipient: str, desired: Desired) -> str:
+def serving(recipient: str, desired: DesiredEntries) -> str:
     """Its own entry, or the entry that serves it; "" where none does."""
     while recipient not in desired.entries:
         if recipient not in desired.covered:
@@ -58,7 +58,7 @@ def serving(recipient: str, desired: Desired) -> str:
     return recipient
 
 
-def delivery_of(recipient: str, desired: Desired) -> RuleDelivery | None:
+def delivery_of(recipient: str, desired: DesiredEntries) -> RuleDelivery | None:
     """That of the entry that serves it; of what SES refuses, the one that it would have."""
     if recipient in desired.refused:
         return desired.refused[recipient]
@@ -74,4 +74,4 @@ def best(found: Iterable[RulesFact]) -> RulesFact:
 
 
 def _places(delivery: RuleDelivery) -> frozenset[tuple[str, str]]:
-    return frozenset((each.bucket, each.prefix) for each in delivery.reached if isinstance(each, S3))
+    return frozenset((each.bucket, each.prefix) for each in delivery.effective_actions if isinstance(each, S3))

@@ -224,8 +224,8 @@ def _region() -> SetupFinding:
 
 
 def _rule_set(live: Live) -> SetupFinding:
-    if live.stranger is not None:
-        name, number = live.stranger.name, len(live.stranger.rules)
+    if live.unmanaged_set is not None:
+        name, number = live.unmanaged_set.name, len(live.unmanaged_set.rules)
         return SetupFinding(
             "Rule set",
             SetupVerdict.WRONG,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn
 from receipt_rules.addresses.selectors import may_operate
-from receipt_rules.live.views import given, refuse_strangers
+from receipt_rules.live.views import require_staff, text_value
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.permissions.services import Grant
 from receipt_rules.receiving_setup.core import SetupVerdict
@@ -35,7 +35,7 @@ PERMISSION = {
 
 @require_http_methods(["GET", "POST"])
 def check(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request, operates=request.method == "POST")
+    require_staff(request, operates=request.method == "POST")
     if request.method == "POST":
         _delete(request)
         return redirect("receipt_rules:check")
@@ -59,7 +59,7 @@ def _old_sets() -> dict[str, object]:
 
 
 def _delete(request: SignedIn) -> None:
-    name = given(request.POST, "name")
+    name = text_value(request.POST, "name")
     try:
         delete_rule_set(name=name, actor=request.user)
     except (Refused, AwsProblem) as problem:
@@ -71,11 +71,11 @@ def _delete(request: SignedIn) -> None:
 @require_http_methods(["GET", "POST"])
 def bucket_policy(request: SignedIn) -> HttpResponse:
     """The preview, and the button."""
-    refuse_strangers(request, operates=request.method == "POST")
-    bucket = given(request.GET, "bucket") or settings.RECEIVING_BUCKET
+    require_staff(request, operates=request.method == "POST")
+    bucket = text_value(request.GET, "bucket") or settings.RECEIVING_BUCKET
 
     def put() -> None:
-        permissions_services.put_policy(bucket=bucket, digest=given(request.POST, "digest"), actor=request.user)
+        permissions_services.put_policy(bucket=bucket, digest=text_value(request.POST, "digest"), actor=request.user)
 
     if request.method == "POST":
         return _let_in(request, put, f"SES can now write to {bucket}.")
@@ -85,11 +85,11 @@ def bucket_policy(request: SignedIn) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def function_permission(request: SignedIn) -> HttpResponse:
     """The preview, and the button."""
-    refuse_strangers(request, operates=request.method == "POST")
-    arn = given(request.GET, "function")
+    require_staff(request, operates=request.method == "POST")
+    arn = text_value(request.GET, "function")
 
     def add() -> None:
-        permissions_services.add_permission(arn=arn, digest=given(request.POST, "digest"), actor=request.user)
+        permissions_services.add_permission(arn=arn, digest=text_value(request.POST, "digest"), actor=request.user)
 
     if request.method == "POST":
         return _let_in(request, add, "SES can now invoke the function.")

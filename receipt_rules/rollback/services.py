@@ -23,7 +23,7 @@ from receipt_rules.addresses.selectors import Holders, rule_set_subject
 from receipt_rules.jobs import work_soon
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.runs import PendingChange, RollbackHold, Run, Snapshot
-from receipt_rules.planner.core.desired import Desired, as_it_stands
+from receipt_rules.planner.core.desired import DesiredEntries, live_state
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, domain_of
 
@@ -62,7 +62,7 @@ class Restorable:
         return frozenset(Domain.objects.filter(created_at__gt=self._snapshot.at).values_list("name", flat=True))
 
 
-def as_it_was(snapshot_id: str, live: RuleSet, wanted: Desired, holders: Holders) -> Desired:
+def restored_state(snapshot_id: str, live: RuleSet, wanted: DesiredEntries, holders: Holders) -> DesiredEntries:
     """What our rules did then; and what was a foreign rule's then, which is gone now, becomes ours to serve.
 
     Names that have changed hands since stay as they are wanted now: nobody gets back what another holds by now.
@@ -73,12 +73,12 @@ def as_it_was(snapshot_id: str, live: RuleSet, wanted: Desired, holders: Holders
     then = content_of(snapshot)
     names = Restorable(snapshot, then, holders)
     entries = {each: to for each, to in wanted.entries.items() if names.changed_hands(each)}
-    entries |= {each: to for each, to in as_it_stands(then).entries.items() if names.may_return(each)}
+    entries |= {each: to for each, to in live_state(then).entries.items() if names.may_return(each)}
     for rule in then.foreign:
         if rule.enabled and rule.may_be_taken_over and rule.name not in live.by_name:
             back = (each for each in rule.recipient_set if names.may_return(each) or names.is_nobodys(each))
             entries |= {each: rule.delivery for each in back if each not in entries}
-    return Desired(entries, refused=wanted.refused)
+    return DesiredEntries(entries, refused=wanted.refused)
 
 
 def holds() -> QuerySet[RollbackHold]:
@@ -103,19 +103,19 @@ def held_recipients(holders: Holders, *, stopped: frozenset[str]) -> frozenset[s
     )
 
 
-def with_held(wanted: Desired, held: frozenset[str], live: RuleSet) -> Desired:
+def with_held_recipients(wanted: DesiredEntries, held: frozenset[str], live: RuleSet) -> DesiredEntries:
     """Return the desired state, with held recipients as in the live rules."""
     if not held:
         return wanted
-    stands = as_it_stands(live).entries
+    stands = live_state(live).entries
     entries = {each: to for each, to in wanted.entries.items() if each not in held}
     entries |= {each: stands[each] for each in held if each in stands}
     return replace(wanted, entries=MappingProxyType(entries))
 
 
-def hold_back(made: Plan, run: Run) -> None:
+def store_hold(made: Plan, run: Run) -> None:
     """Inside the transaction of the approval: what the rollback changes is held as soon as it begins."""
-    changed = changed_recipients(as_it_stands(made.before), as_it_stands(made.after))
+    changed = changed_recipients(live_state(made.before), live_state(made.after))
     holders = Holders.read()
     RollbackHold.objects.create(
         region=settings.AWS_REGION,
@@ -124,10 +124,10 @@ def hold_back(made: Plan, run: Run) -> None:
     )
 
 
-def changed_recipients(before: Desired, after: Desired) -> frozenset[str]:
+def changed_recipients(before: DesiredEntries, after: DesiredEntries) -> frozenset[str]:
     """Whose delivery differs, or which only one of the two names."""
 
-    def at(state: Desired, recipient: str) -> RuleDelivery | None:
+    def at(state: DesiredEntries, recipient: str) -> RuleDelivery | None:
         return state.entries.get(recipient)
 
     both: Iterable[str] = {*before.entries, *after.entries}

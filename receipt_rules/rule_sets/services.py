@@ -15,7 +15,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.addresses.selectors import Holders, rule_set_subject
 from receipt_rules.live import gateway as live_gateway
-from receipt_rules.live.services import is_own, read_kept, read_live
+from receipt_rules.live.services import is_own, read_inactive_sets, read_live
 from receipt_rules.models.runs import OwnRuleSet
 from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Delete, Update
@@ -24,19 +24,19 @@ from receipt_rules.run_executor.services import apply_step, passes_by_itself
 log = structlog.get_logger(__name__)
 
 
-def clear_leaving() -> None:
+def clear_deleting_domains() -> None:
     """Under the rules' lock. Raises AwsProblem where to wait; what SES refuses stays, and the domain waits for it."""
     going = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
     if settings.AWS_REGION in RECEIVING_REGIONS:
-        clear_kept(tuple(going.values_list("name", flat=True)))
+        remove_from_inactive_sets(tuple(going.values_list("name", flat=True)))
 
 
-def clear_kept(names: tuple[str, ...]) -> None:
-    """Remove these domains from inactive managed rule sets. See `clear_leaving`."""
+def remove_from_inactive_sets(names: tuple[str, ...]) -> None:
+    """Remove these domains from inactive managed rule sets. See `clear_deleting_domains`."""
     if not names:
         return
     holders = Holders.read()
-    for kept in read_kept(read_live(all_sets=True)):
+    for kept in read_inactive_sets(read_live(all_sets=True)):
         for rule in kept.ours:
             _clear(kept, rule, names, holders)
 

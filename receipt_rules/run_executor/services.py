@@ -17,7 +17,7 @@ from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, Snapshot, StepState
 from receipt_rules.planner.core.consequences import HARMFUL, Consequence, consequences
-from receipt_rules.planner.core.planner import active_after, known_after
+from receipt_rules.planner.core.planner import active_after, known_state_after
 from receipt_rules.planner.core.plans import MOST_SENTENCES, digest, dump, load, touched_digest
 from receipt_rules.planner.core.rules import RuleSet, domain_of, is_ours
 from receipt_rules.planner.core.steps import (
@@ -26,16 +26,16 @@ from receipt_rules.planner.core.steps import (
     Create,
     CreateSet,
     Delete,
+    LiveStatus,
     Move,
     Reorder,
-    RuleSetState,
     RuleStep,
     Step,
     Update,
     apply,
+    live_status,
     rule_steps,
-    standing,
-    without,
+    without_recipients,
 )
 from receipt_rules.refusals import services as refusals_services
 
@@ -143,7 +143,7 @@ class RunExecutor:
         now = self._active
         if now is None or self._replaces_foreign:
             return
-        harms = [each for each in self._meaning(now, active_after(now, self.steps)) if each.fate in HARMFUL]
+        harms = [each for each in self._meaning(now, active_after(now, self.steps)) if each.kind in HARMFUL]
         approved = set(self.run.consequences)
         if len(approved) < MOST_SENTENCES and (worse := [each for each in harms if each.sentence not in approved]):
             raise Stopped(
@@ -172,13 +172,13 @@ class RunExecutor:
 
     def keep_after(self, after: RuleSet) -> None:
         known = live_selectors.known_rules()
-        live_services.store_snapshot(after, self.run, known=known and known_after(known, after, self.steps))
+        live_services.store_snapshot(after, self.run, known=known and known_state_after(known, after, self.steps))
 
     def leave_out(self, refused: frozenset[str]) -> None:
         """From the steps that are to be made. Raises Stopped where a rule would be left without recipients."""
         rows = list(self.run.steps.filter(state=StepState.TO_DO))
         try:
-            left = without([load(row.step) for row in rows], refused)
+            left = without_recipients([load(row.step) for row in rows], refused)
         except Refused as empty:
             raise Stopped(f"{empty} Create a new plan.") from None
         is_as_approved = self._active is not None and touched_digest(self.steps, self._active) == self.run.touched
@@ -266,10 +266,10 @@ class RunExecutor:
 
     def _make_rule_step(self, step: RuleStep) -> bool:
         live = self._state(step.rule_set)
-        stands = standing(step, live)
-        if stands is RuleSetState.CHANGED:
+        stands = live_status(step, live)
+        if stands is LiveStatus.CHANGED:
             raise Stopped(f"Someone else changed a rule that this step changes: {step} Create a new plan.")
-        if stands is RuleSetState.DONE:
+        if stands is LiveStatus.DONE:
             return False
         try:
             apply_step(step)
@@ -283,7 +283,7 @@ class RunExecutor:
     def _stands_after_all(self, step: RuleStep) -> bool:
         """After a failure that tells nothing, or "exists already": botocore may have sent the call twice."""
         del self._known[step.rule_set]
-        return standing(step, self._state(step.rule_set)) is RuleSetState.DONE
+        return live_status(step, self._state(step.rule_set)) is LiveStatus.DONE
 
     def _create_set(self, step: CreateSet) -> bool:
         try:

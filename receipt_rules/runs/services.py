@@ -24,7 +24,7 @@ from receipt_rules.planner.core.consequences import summary
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Plan, load
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.steps import Activate
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.refusals import services as refusals_services
 from receipt_rules.run_executor.services import RunExecutor, Stopped, explained, passes_by_itself
@@ -173,7 +173,7 @@ def _set_aside(executor: RunExecutor, refused: frozenset[str], problem: AwsProbl
 
 def _is_new(recipient: str, *, is_receiving: bool) -> bool:
     goes_on = " now. It receives mail as before." if is_receiving else "."
-    return addresses_services.set_aside(
+    return addresses_services.record_refused(
         recipient=recipient, because=f"Amazon SES refuses {recipient} in a rule{goes_on}"
     )
 
@@ -208,9 +208,9 @@ def _go_around(run: Run, executor: RunExecutor, stays: MustGoAround) -> None:
         work_soon()
 
 
-def _planned_around(run: Run, executor: RunExecutor) -> tuple[Plan | None, Asked]:
+def _planned_around(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanRequest]:
     """Of the same recipients alone. None where the plan means something that was not approved."""
-    asked = Asked(
+    asked = PlanRequest(
         scope=executor.concerned(),
         take_over=executor.taken_over(),
         snapshot=run.asked["snapshot"],
@@ -244,10 +244,10 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
         run.outcome, run.consequences = summary(meant), [each.sentence for each in meant[:MOST_SENTENCES]]
     with transaction.atomic():
         executor.keep_after(after)
-        receiving_services.note_live(after, is_ours=True, customer_id=run.customer_id or "")
+        receiving_services.record_live_rules(after, is_ours=True, customer_id=run.customer_id or "")
         if Look.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
             look_soon()  # what this run mended is a difference no more
-        alerts_services.tell_of_active_set(live_services.note_active_set(after, now=timezone.now()))
+        alerts_services.update_active_set_alert(live_services.record_active_set(after, now=timezone.now()))
         Run.objects.filter(pk=run.pk).update(outcome=run.outcome, consequences=run.consequences)
         _end(run, RunState.DONE, " ".join(said))
 
@@ -271,7 +271,7 @@ def _end(run: Run, state: RunState, problem: str) -> None:
         for_staff=not locked.customer_id,
     )
     if state in (RunState.DONE, RunState.FAILED):
-        alerts_services.tell_of_run(failed=state == RunState.FAILED, why=problem)
+        alerts_services.update_run_alert(failed=state == RunState.FAILED, why=problem)
 
 
 def _name_of(run: Run) -> str:

@@ -16,7 +16,7 @@ from inbound_admin.lib.http import SignedIn, page_of, template
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import may_operate, may_see_rules, snapshots, steps_done, steps_of
 from receipt_rules.jobs import WORK
-from receipt_rules.live.views import refuse_strangers
+from receipt_rules.live.views import require_staff
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.runs import services
 
@@ -27,7 +27,7 @@ LIST_POLL_SECONDS = 5
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     page = page_of(addresses_selectors.runs(), request)
     is_over = all(run.is_over for run in page.object_list)
     context = {"page": page, "tab": "runs", "poll_seconds": None if is_over else LIST_POLL_SECONDS}
@@ -80,7 +80,7 @@ def _minutes_waited(run: Run) -> int:
 @require_POST
 def cancel(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
-    refuse_strangers(request, operates=True)
+    require_staff(request, operates=True)
     try:
         services.cancel(run=run, actor=request.user)
     except Refused as refused:
@@ -93,7 +93,7 @@ def cancel(request: SignedIn, run_id: str) -> HttpResponse:
 @require_POST
 def confirm(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
-    refuse_strangers(request, operates=True)
+    require_staff(request, operates=True)
     try:
         services.confirm(run=run, actor=request.user)
     except Refused as refused:
@@ -105,6 +105,6 @@ def confirm(request: SignedIn, run_id: str) -> HttpResponse:
 
 @require_GET
 def states(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     context = {"states": list(snapshots(settings.AWS_REGION)), "tab": "states"}
     return TemplateResponse(request, "receipt_rules/runs/states.html", context)

@@ -27,8 +27,8 @@ from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
-from receipt_rules.planner.services import WantedState, held, stopped_customers, wanted
-from receipt_rules.receiving.core import delivery_of, fate, held_fact, serving
+from receipt_rules.planner.services import DesiredState, currently_held, read_desired_state, stopped_customers
+from receipt_rules.receiving.core import delivery_of, held_fact, rules_fact, serving
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tenants.lifecycle.selectors import tenants_in_region
 
@@ -94,7 +94,7 @@ def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
     stored = [
         (outcome.rule.name, f"{action.bucket}/{action.prefix}")
         for outcome in routing.fired
-        for action in outcome.rule.delivery.reached
+        for action in outcome.rule.delivery.effective_actions
         if isinstance(action, S3)
     ]
     names = dict.fromkeys(domain_of(recipient) for recipient in routing.envelope)
@@ -204,12 +204,12 @@ class OwnSimulation:
 def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:
     """By the DNS as it is now and the rules as they were last read. Another customer's address is nobody's."""
     own = {domain.name: domain for domain in domains_for(viewer)}
-    read, now = last_read(), wanted()
+    read, now = last_read(), read_desired_state()
     rules = read.rule_set if read else RuleSet("")
     return tuple(_one(text, own, now, rules) for text in asked)
 
 
-def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) -> OwnSimulation:
+def _one(text: str, own: dict[str, Domain], now: DesiredState, rules: RuleSet) -> OwnSimulation:
     try:
         recipient = read_recipient(text).address
     except Refused as refused:
@@ -231,14 +231,14 @@ def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) ->
     return OwnSimulation(recipient, receiving=found, route=route, hops=path_of_route(facts, found, route))
 
 
-def _rules(recipient: str, route: Route, domain: Domain, now: WantedState, rules: RuleSet) -> RulesFact:
+def _rules(recipient: str, route: Route, domain: Domain, now: DesiredState, rules: RuleSet) -> RulesFact:
     if route.row is None or route.because == "off":
         return RulesFact.NOTHING
     if domain.customer_id in stopped_customers():
         return RulesFact.HALTED
-    covering = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
-    found = fate(covering, delivery_of(route.row.recipient, now.desired))
-    return held_fact(found, is_held=serving(route.row.recipient, now.desired) in held(now))
+    covering_rules = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
+    found = rules_fact(covering_rules, delivery_of(route.row.recipient, now.desired))
+    return held_fact(found, is_held=serving(route.row.recipient, now.desired) in currently_held(now))
 
 
 def _leads(name: str, region: str) -> MxFact:

@@ -16,9 +16,9 @@ from receipt_rules.addresses.selectors import expectations, may_operate, may_see
 from receipt_rules.expectations.selectors import broken_expectations
 from receipt_rules.live.selectors import last_read
 from receipt_rules.live.services import read_live
-from receipt_rules.live.views import given, refuse_strangers
+from receipt_rules.live.views import require_staff, text_value
 from receipt_rules.models.expectations import Expected
-from receipt_rules.planner.core.matching import RecipientFate, RuleOutcome, why_not
+from receipt_rules.planner.core.matching import RecipientOutcome, RuleOutcome, why_not
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.simulator import services
 from receipt_rules.simulator.forms import ExpectationForm
@@ -31,7 +31,7 @@ MOST_MESSAGES = 20  # shown rule by rule, each a message of its own
 def simulate(request: SignedIn) -> HttpResponse:
     if request.method == "GET" and not may_see_rules(request.user):
         return _own(request)
-    refuse_strangers(request, operates=request.method == "POST")
+    require_staff(request, operates=request.method == "POST")
     form, status = ExpectationForm(), 200
     if request.method == "POST":
         form = ExpectationForm(request.POST if request.POST.get("do") != "stop" else None)
@@ -95,7 +95,7 @@ def _stops(number: int, found: Simulation) -> str:
     outcome = found.routing.outcomes[number - 1]
     if not outcome.fired or not outcome.rule.delivery.stops:
         return ""
-    return "mail" if RecipientFate.LOST in found.routing.fates.values() else "later"
+    return "mail" if RecipientOutcome.LOST in found.routing.recipient_outcomes.values() else "later"
 
 
 def _why(outcome: RuleOutcome) -> str:
@@ -104,7 +104,7 @@ def _why(outcome: RuleOutcome) -> str:
 
 def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
     if request.POST.get("do") == "stop":
-        found = get_object_or_404(expectations(), pk=given(request.POST, "expectation"))
+        found = get_object_or_404(expectations(), pk=text_value(request.POST, "expectation"))
         services.stop_expecting(expectation=found, actor=request.user)
         messages.success(request, f"Removed the expectation for {found.address}.")
         return True

@@ -344,7 +344,7 @@ def test_a_run_for_a_name_that_nobody_holds_removes_its_recipients(customer: Cus
     Address.objects.filter(domain__name=NAME).delete()
     CatchAll.objects.all().delete()
     Domain.objects.filter(name=NAME).delete()
-    asked = planner_services.asked_for(name=NAME)
+    asked = planner_services.build_plan_request(name=NAME)
     assert asked.scope == frozenset({NAME, f"a@deep.{NAME}"})
     approve_and_run(make_operator(), asked, typed=live().name)
     assert named() == set()

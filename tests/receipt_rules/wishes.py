@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from receipt_rules.planner.core.desired import Desired, reduced
+from receipt_rules.planner.core.desired import DesiredEntries, without_covered
 from receipt_rules.planner.core.rules import RuleDelivery
 
 
@@ -30,6 +30,6 @@ class DesiredCatchAll:
         return ("." if self.subdomains else "") + self.domain.lower()
 
 
-def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()) -> Desired:
+def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()) -> DesiredEntries:
     wishes: list[DesiredAddress | DesiredCatchAll] = [*addresses, *catch_alls]
-    return reduced({wish.recipient: wish.delivery for wish in wishes})
+    return without_covered({wish.recipient: wish.delivery for wish in wishes})

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from receipt_rules.planner.core.desired import Desired, reduced
+from receipt_rules.planner.core.desired import DesiredEntries, without_covered
 from receipt_rules.planner.core.rules import (
     PREFIX,
     S3,
@@ -29,7 +29,7 @@ STRANGERS = tuple(f"nobody@{domain}" for domain in (*DOMAINS, "any.bob.example",
 recipients = st.sampled_from(RECIPIENTS)
 deliveries = st.sampled_from(DELIVERIES)
 wishes: st.SearchStrategy[dict[str, RuleDelivery]] = st.dictionaries(recipients, deliveries, max_size=12)
-desires: st.SearchStrategy[Desired] = wishes.map(reduced)
+desires: st.SearchStrategy[DesiredEntries] = wishes.map(without_covered)
 envelopes = st.lists(st.sampled_from((*ADDRESSES, *STRANGERS)), min_size=1, max_size=4, unique=True).map(tuple)
 
 _STORES = S3("theirs")

@@ -1,28 +1,32 @@
-"""Where an older system's rules store mail, and what taking them over means for whoever reads it there. Pure.
+"""Detects the S3 layout of the legacy system's rules, and warns if a plan changes where its mail is stored. Pure.
 
-That system stores mail for addresses at `emails/<domain>/` and for a catch-all at `emails/<domain>/catchall/`; its
-function reads there. A delivery of ours can have the same layout: `Layout` says by which settings.
+The legacy system stores mail for addresses at `emails/<domain>/` and for a catch-all at `emails/<domain>/catchall/`,
+and its function reads it there. Our rules can use the same layout: `Layout` has the settings for it.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from receipt_rules.planner.core.consequences import Consequence, Fate
+from receipt_rules.planner.core.consequences import Consequence, ConsequenceKind
 from receipt_rules.planner.core.rules import S3, RuleDelivery, domain_of
 
 
 @dataclass(frozen=True)
 class Layout:
-    """`root` stands before each domain's name, `caught` after it for mail that a catch-all takes."""
+    """`root` comes before each domain's name; `caught` comes after it for mail that a catch-all receives."""
 
     root: str
     caught: str = ""
 
 
-def layout_remarks(found: Iterable[Consequence]) -> Iterator[str]:
-    """A sentence for mail that changes its place, and one that offers the older layout where all of it had one."""
-    moved = [each for each in found if each.fate is Fate.REDIRECTED and _places(each.before) != _places(each.after)]
+def layout_warnings(found: Iterable[Consequence]) -> Iterator[str]:
+    """Yield a warning for mail that moves to another S3 location, and the settings that keep the old layout."""
+    moved = [
+        each
+        for each in found
+        if each.kind is ConsequenceKind.REDIRECTED and _places(each.before) != _places(each.after)
+    ]
     if not moved:
         return
     first, more = moved[0], f" and {len(moved) - 1:,} more" if len(moved) > 1 else ""
@@ -40,12 +44,12 @@ def layout_remarks(found: Iterable[Consequence]) -> Iterator[str]:
 
 
 def _places(deliveries: Iterable[RuleDelivery]) -> tuple[str, ...]:
-    stores = [action for each in deliveries for action in each.reached if isinstance(action, S3)]
+    stores = [action for each in deliveries for action in each.effective_actions if isinstance(action, S3)]
     return tuple(f"{store.bucket}/{store.prefix}" for store in stores)
 
 
 def _layout_of(moved: Iterable[Consequence]) -> Layout | None:
-    """Only where every place has its domain's name in it, under one root."""
+    """Return the layout if every old location contains its domain's name under one root, else None."""
     parts = Counter(_parts(each) for each in moved)
     if None in parts:
         return None
@@ -54,7 +58,7 @@ def _layout_of(moved: Iterable[Consequence]) -> Layout | None:
 
 
 def _parts(moved: Consequence) -> tuple[str, str] | None:
-    stores = [action for each in moved.before for action in each.reached if isinstance(action, S3)]
+    stores = [action for each in moved.before for action in each.effective_actions if isinstance(action, S3)]
     if len(stores) != 1:
         return None
     root, name, caught = stores[0].prefix.partition(f"{domain_of(moved.address)}/")

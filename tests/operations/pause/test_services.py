@@ -60,7 +60,7 @@ def test_a_configuration_set_that_others_use_is_named(tenant: Tenant) -> None:
 
 def test_sending_and_receiving_stop_and_come_back_together(tenant: Tenant, tess: User) -> None:
     found = operations_pause_services.preview(tenant=tenant, stops_receiving=True)
-    assert [str(each.fate) for each in found.receiving.consequences] == ["loses"]  # type: ignore[union-attr]  # it was asked for
+    assert [str(each.kind) for each in found.receiving.consequences] == ["loses"]  # type: ignore[union-attr]  # it was asked for
     operations_pause_services.pause(
         tenant=tenant, actor=tess, stops_receiving=True, receiving_digest=found.receiving_digest, **WORDS
     )

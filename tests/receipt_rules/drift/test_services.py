@@ -14,7 +14,7 @@ from receipt_rules.live.services import read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import Look
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.simulator import services as simulator_services
 from sandbox.process import Sandbox
@@ -132,7 +132,7 @@ def test_what_is_not_as_wanted_is_told_although_nobody_touched_amazon(olga: User
 
 def test_an_old_set_is_deleted_and_the_active_one_never(olga: User, shop: Domain) -> None:
     make_address("a@eu.shop.com", shop)
-    approve_and_run(olga, Asked(method=Method.BLUE_GREEN))
+    approve_and_run(olga, PlanRequest(method=Method.BLUE_GREEN))
     foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
     aws.client("ses").set_active_receipt_rule_set(RuleSetName="inbound-mail-002")
     assert rule_sets_services.old_rule_sets() == ("inbound-mail",)

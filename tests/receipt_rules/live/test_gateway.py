@@ -10,9 +10,9 @@ import pytest
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
 from receipt_rules.live import gateway as live_gateway
-from receipt_rules.planner.core.desired import Desired
+from receipt_rules.planner.core.desired import DesiredEntries
 from receipt_rules.planner.core.planner import make_plan
-from receipt_rules.planner.core.plans import Method, Plan, Sets
+from receipt_rules.planner.core.plans import Method, Plan, RuleSetNames
 from receipt_rules.planner.core.rules import (
     S3,
     AddHeader,
@@ -286,11 +286,11 @@ def carry_out(step: Step) -> None:
             live_gateway.set_active_rule_set(step.rule_set)
 
 
-def carried_out(desired: Desired, **options: Any) -> Plan:
+def carried_out(desired: DesiredEntries, **options: Any) -> Plan:
     """Plan from what the sandbox has, make each step, and compare what stands with what was foretold."""
     active = live_gateway.describe_active_rule_set()
     names = frozenset(found.name for found in live_gateway.list_rule_sets()[0])
-    sets = Sets(names, active.name if active else "")
+    sets = RuleSetNames(names, active.name if active else "")
     plan = make_plan(desired, active or RuleSet("receiving"), sets=sets, **options)
     for step in plan.steps:
         carry_out(step)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from receipt_rules.planner.core.matching import Because, RecipientFate, deliveries, match, route, taking, why_not
+from receipt_rules.planner.core.matching import (
+    Because,
+    RecipientOutcome,
+    deliveries,
+    delivering_rules,
+    match,
+    route,
+    why_not,
+)
 from receipt_rules.planner.core.rules import (
     S3,
     AnyRule,
@@ -98,7 +106,7 @@ def test_what_stands_behind_a_stop_in_one_rule_does_not_run() -> None:
     routing = route([stopping], ["x@a.com"])
     assert [action for _, action in routing.actions] == [Stop()]
     assert routing.unserved == ("x@a.com",)
-    assert routing.fates == {"x@a.com": RecipientFate.LOST}
+    assert routing.recipient_outcomes == {"x@a.com": RecipientOutcome.LOST}
     said = "Mail for x@a.com is lost: SES accepts it, but theirs stops it before a rule stores it."
     assert routing.flags == (f"{said} Senders get no bounce.",)
 
@@ -120,20 +128,20 @@ def test_a_message_that_nothing_matches_is_rejected() -> None:
 
 def test_a_bounce_serves_nobody() -> None:
     bouncing = ForeignRule("theirs", "{}", RuleDelivery((Bounce("a@a.com", "550", "No"),)), ("a.com",))
-    assert not taking([bouncing], "x@a.com")
+    assert not delivering_rules([bouncing], "x@a.com")
     routing = route([bouncing], ["x@a.com"])
     assert not routing.is_rejected
-    assert routing.fates == {"x@a.com": RecipientFate.BOUNCED}
+    assert routing.recipient_outcomes == {"x@a.com": RecipientOutcome.BOUNCED}
     assert routing.flags == ("Mail for x@a.com bounces: theirs returns it to its senders.",)
 
 
 def test_each_recipient_of_a_message_has_its_own_fate() -> None:
     stopping = ForeignRule("theirs", "{}", RuleDelivery((Stop(),)), ("alice.com",))
     rules: list[AnyRule] = [rule("alice.com"), stopping, rule("bob.com")]
-    assert route(rules, ["a@alice.com", "b@bob.com", "c@else.com"]).fates == {
-        "a@alice.com": RecipientFate.STORED,
-        "b@bob.com": RecipientFate.LOST,  # its rule matches, so SES accepts the mail
-        "c@else.com": RecipientFate.REJECTED,
+    assert route(rules, ["a@alice.com", "b@bob.com", "c@else.com"]).recipient_outcomes == {
+        "a@alice.com": RecipientOutcome.STORED,
+        "b@bob.com": RecipientOutcome.LOST,  # its rule matches, so SES accepts the mail
+        "c@else.com": RecipientOutcome.REJECTED,
     }
 
 
@@ -171,5 +179,5 @@ def test_deliveries_are_those_of_the_address_alone() -> None:
         rule("alice.com", delivery=BOB, name="inbound-admin-009"),
     ]
     assert deliveries(rules, "x@Alice.com") == (ALICE, rules[1].delivery)
-    assert taking(rules, "x@alice.com")
-    assert not taking(rules, "x@bob.com")
+    assert delivering_rules(rules, "x@alice.com")
+    assert not delivering_rules(rules, "x@bob.com")

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from inbound_admin.lib.errors import Refused
-from receipt_rules.planner.core.consequences import Consequence, Fate
-from receipt_rules.planner.core.desired import Desired, as_it_stands, at_domains
-from receipt_rules.planner.core.planner import make_plan, old_style
-from receipt_rules.planner.core.plans import Method, Plan, Sets
+from receipt_rules.planner.core.consequences import Consequence, ConsequenceKind
+from receipt_rules.planner.core.desired import DesiredEntries, live_state, scope_of_domains
+from receipt_rules.planner.core.planner import make_plan, replaceable_rules
+from receipt_rules.planner.core.plans import Method, Plan, RuleSetNames
 from receipt_rules.planner.core.rules import (
     S3,
     AnyRule,
@@ -34,12 +34,12 @@ def addresses(*names: str, delivery: RuleDelivery = SHARED) -> list[DesiredAddre
     return [DesiredAddress(name, delivery) for name in names]
 
 
-def live(desired: Desired, start: RuleSet = EMPTY) -> RuleSet:
+def live(desired: DesiredEntries, start: RuleSet = EMPTY) -> RuleSet:
     return make_plan(desired, start).after
 
 
-def with_fate(plan: Plan, fate: Fate) -> list[Consequence]:
-    return [each for each in plan.consequences if each.fate == fate]
+def of_kind(plan: Plan, kind: ConsequenceKind) -> list[Consequence]:
+    return [each for each in plan.consequences if each.kind == kind]
 
 
 def foreign(name: str, *recipients: str, actions: Sequence[object] = (S3("old"),)) -> ForeignRule:
@@ -75,21 +75,21 @@ def test_a_labelled_address_is_covered_by_its_base() -> None:
 
 
 def test_the_first_plan_makes_the_set_fills_it_and_activates_it_last() -> None:
-    plan = make_plan(desire(THREE), EMPTY, sets=Sets(frozenset(), ""))
+    plan = make_plan(desire(THREE), EMPTY, sets=RuleSetNames(frozenset(), ""))
     assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
     assert plan.calls == 6
     assert plan.summary.endswith("3 addresses start receiving.")
 
 
 def test_a_set_that_exists_and_is_not_active_is_activated_and_all_of_it_begins() -> None:
-    plan = make_plan(desire(THREE), live(desire(THREE)), sets=Sets(frozenset(["inbound"]), ""))
+    plan = make_plan(desire(THREE), live(desire(THREE)), sets=RuleSetNames(frozenset(["inbound"]), ""))
     assert plan.steps == (Activate("inbound"),)
-    assert len(with_fate(plan, Fate.GAINS)) == 3
+    assert len(of_kind(plan, ConsequenceKind.GAINS)) == 3
 
 
 def test_another_active_set_is_never_replaced() -> None:
     with pytest.raises(Refused, match="the rule set theirs") as told:
-        make_plan(desire(THREE), EMPTY, sets=Sets(frozenset(["inbound", "theirs"]), "theirs"))
+        make_plan(desire(THREE), EMPTY, sets=RuleSetNames(frozenset(["inbound", "theirs"]), "theirs"))
     assert told.value.code == "RULE_SET_NOT_OURS"
 
 
@@ -136,14 +136,14 @@ def test_one_address_that_changes_its_destination_is_never_in_both_rules() -> No
     assert plan.summary.startswith("1 address changes destination")
     check_all(plan, start, [["help@example.com"], ["help@example.com", "x@other.com"]])
     forced = make_plan(after, start, method=Method.IN_PLACE)
-    assert forced.moments.twice == ("help@example.com",)
+    assert forced.transition_issues.twice == ("help@example.com",)
     assert "stored twice" in forced.warnings[0]
 
 
 def test_a_whole_rule_that_changes_its_delivery_is_one_call() -> None:
     plan = make_plan(desire([replace(each, delivery=BILLING) for each in THREE]), live(desire(THREE)))
     assert [type(step) for step in plan.steps] == [Update]
-    assert len(with_fate(plan, Fate.REDIRECTED)) == 3
+    assert len(of_kind(plan, ConsequenceKind.REDIRECTED)) == 3
 
 
 # Drift
@@ -205,11 +205,11 @@ def test_a_plan_with_a_scope_mends_no_order_and_a_plan_without_does() -> None:
 def test_a_scope_leaves_drift_elsewhere_as_it_is() -> None:
     start = live(desire([*THREE, *addresses("stale@other.com")]))
     desired = desire([*THREE, *addresses("new@example.com")])
-    plan = make_plan(desired, start, scope=at_domains(["example.com"], desired, start))
+    plan = make_plan(desired, start, scope=scope_of_domains(["example.com"], desired, start))
     (step,) = plan.steps
     assert isinstance(step, Update)
     assert (step.added, step.removed) == (("new@example.com",), ())
-    assert at_domains(["other.com"], desired, start) == {"stale@other.com"}
+    assert scope_of_domains(["other.com"], desired, start) == {"stale@other.com"}
 
 
 # Take-over and limits
@@ -231,7 +231,7 @@ def test_a_full_old_set_is_folded_into_packed_rules_without_an_unserved_moment()
     assert plan.method is Method.BLUE_GREEN
     assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
     assert len(plan.after.rules) == 1
-    assert not with_fate(plan, Fate.LOSES)
+    assert not of_kind(plan, ConsequenceKind.LOSES)
     check_all(plan, start, [["billing@d0.com"], ["info@d1.com", "any@d2.com"]])
 
 
@@ -273,7 +273,7 @@ def test_a_delivery_with_too_many_actions_is_refused() -> None:
 
 
 def test_without_room_for_another_set_a_copy_is_refused() -> None:
-    sets = Sets(frozenset({"inbound", *(f"s{number}" for number in range(39))}), "inbound")
+    sets = RuleSetNames(frozenset({"inbound", *(f"s{number}" for number in range(39))}), "inbound")
     with pytest.raises(Refused, match="another rule set"):
         make_plan(desire(THREE[:1]), live(desire(THREE)), sets=sets, method=Method.BLUE_GREEN)
 
@@ -292,9 +292,9 @@ def test_the_same_plan_has_the_same_digest_and_another_has_another() -> None:
 def test_going_back_to_an_earlier_state_is_a_plan_like_any_other() -> None:
     before = live(desire([*THREE, *addresses("x@other.com", delivery=BILLING)]))
     now = live(desire(THREE[:1]), before)
-    plan = make_plan(as_it_stands(before), now)
-    assert as_it_stands(plan.after) == as_it_stands(before)
-    assert make_plan(as_it_stands(now), now).is_empty
+    plan = make_plan(live_state(before), now)
+    assert live_state(plan.after) == live_state(before)
+    assert make_plan(live_state(now), now).is_empty
 
 
 def test_every_consequence_is_a_sentence_that_names_whose_mail_it_is() -> None:
@@ -324,5 +324,5 @@ def test_old_style_rules_are_those_of_which_every_recipient_is_wanted() -> None:
         ),
     )
     everything = desire([], [DesiredCatchAll("d0.com", SHARED)])
-    assert old_style(start, everything) == {"d0.com-rule", "d0.com-catchall-rule"}
-    assert old_style(start, desire([DesiredAddress("billing@d0.com", SHARED)])) == frozenset()
+    assert replaceable_rules(start, everything) == {"d0.com-rule", "d0.com-catchall-rule"}
+    assert replaceable_rules(start, desire([DesiredAddress("billing@d0.com", SHARED)])) == frozenset()

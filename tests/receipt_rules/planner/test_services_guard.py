@@ -11,7 +11,7 @@ from receipt_rules.models.addresses import Address
 from receipt_rules.models.expectations import Expected
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.services import Asked, asked_for, guard, needs_typing
+from receipt_rules.planner.services import PlanRequest, build_plan_request, needs_typing, plan_impact
 from receipt_rules.runs import services as runs_services
 from receipt_rules.simulator import services as simulator_services
 from sandbox.process import Sandbox
@@ -48,7 +48,7 @@ def test_how_many_are_typed_for_is_a_setting(sandbox: Sandbox, settings: Setting
     operator = set_up_receiving()
     Address.objects.filter(address="a@shop.com").delete()
     settings.RECEIVING_CONFIRM_PERCENT = 34
-    assert not needs_typing(guard(planner_services.plan()))
+    assert not needs_typing(plan_impact(planner_services.plan()))
     settings.RECEIVING_CONFIRM_PERCENT = 33
     with pytest.raises(Refused, match="1 of 3"):
         approve_and_run(operator)
@@ -59,19 +59,21 @@ def test_an_address_of_another_customer_than_the_one_asked_for_is_typed_for(sand
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net", customer=bob))
     made = planner_services.plan()
-    found = guard(made, Asked(customer=alice.pk))
+    found = plan_impact(made, PlanRequest(customer=alice.pk))
     assert found.others == ("b@bob.net",)
     assert needs_typing(found)
-    assert not needs_typing(guard(made))
+    assert not needs_typing(plan_impact(made))
 
 
 def test_a_plan_is_limited_to_a_domain_or_a_customer_by_name(sandbox: Sandbox) -> None:
     alice = make_customer("Alice")
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net"))
-    assert asked_for(only="Shop.com").scope == asked_for(only="alice").scope == frozenset({"a@shop.com"})
+    assert (
+        build_plan_request(only="Shop.com").scope == build_plan_request(only="alice").scope == frozenset({"a@shop.com"})
+    )
     with pytest.raises(Refused, match="no domain or customer named “nobody.example”"):
-        asked_for(only="nobody.example")
+        build_plan_request(only="nobody.example")
 
 
 def test_a_second_person_approves_where_the_settings_ask_for_one(sandbox: Sandbox, settings: Settings) -> None:
@@ -122,7 +124,9 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
     for name in ("one", "two"):
         foreign_rule(name, ["a@shop.com"], rule_set="inbound-mail")
     simulator_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
-    run = approve_and_run(operator, Asked(take_over=frozenset({"one"}))) if planner_services.plan().steps else None
+    run = (
+        approve_and_run(operator, PlanRequest(take_over=frozenset({"one"}))) if planner_services.plan().steps else None
+    )
     assert run is None
     make_address("a@shop.com", shop)
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE

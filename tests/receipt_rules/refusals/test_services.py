@@ -14,7 +14,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunState, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.refusals.services import SET_PREFIX, SURELY_TAKEN
 from receipt_rules.runs import services as runs_services
 from receipt_rules.tasks import look
@@ -90,7 +90,7 @@ def test_on_a_copy_too_the_others_are_carried_through(sandbox: Sandbox) -> None:
     make_address("bad@shop.com", shop)
     make_address("good@shop.com", shop)
     sandbox.control.set_refused_recipients(["bad@shop.com"])
-    run = approve_and_run(operator, Asked(method=Method.BLUE_GREEN))
+    run = approve_and_run(operator, PlanRequest(method=Method.BLUE_GREEN))
     assert (run.state, live().name) == (RunState.DONE, "inbound-mail-002")
     assert [taken(f"{name}@shop.com") for name in ("old", "good", "bad")] == [1, 1, 0]
 
