@@ -2,8 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from domains.checking.core.judgement import SesStatus
+
+
+class Stage(StrEnum):
+    """How far a domain has come here. SES has an identity of it from STARTING on."""
+
+    CLAIM = "claim"
+    STARTING = "starting"
+    READY = "ready"
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
+from domains.identity.core import Stage as Stage  # noqa: PLC0414  who queries the column finds its values here
 from domains.identity.core import replica_of
 from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
@@ -33,13 +34,6 @@ def new_domain_id() -> str:
     return new_id("dom")
 
 
-class Stage(models.TextChoices):
-    CLAIM = "claim", "Ownership not proven"
-    STARTING = "starting", "Setting up in Amazon SES"
-    READY = "ready", "Set up"
-    DELETING = "deleting", "Deleting"
-
-
 class OnMxFailure(models.TextChoices):
     """SES's BehaviorOnMXFailure: what Amazon does with outgoing mail while the MAIL FROM record is missing."""
 
@@ -47,6 +41,12 @@ class OnMxFailure(models.TextChoices):
     REJECT = "RejectMessage", "Reject the message"
 
 
+STAGES = [
+    (Stage.CLAIM.value, "Ownership not proven"),
+    (Stage.STARTING.value, "Setting up in Amazon SES"),
+    (Stage.READY.value, "Set up"),
+    (Stage.DELETING.value, "Deleting"),
+]
 HEADLINES = {
     Stage.CLAIM: "Prove that you own this domain.",
     Stage.STARTING: "Setting up in Amazon SES.",
@@ -71,7 +71,7 @@ class Domain(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.STARTING)
+    stage = models.CharField(max_length=10, choices=STAGES, default=Stage.STARTING)
     stage_problem = models.TextField(blank=True, help_text="Why setup or deletion is delayed, as shown on pages.")
     adopted = models.BooleanField(default=False, help_text="SES already had the identity.")
 

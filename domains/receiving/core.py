@@ -5,6 +5,7 @@ rule matches, bounces what a rule's Bounce action says, and loses what a rule st
 is told nothing then.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -81,7 +82,30 @@ _SETTLED = (
     ReceivingState.SEND_ONLY,
     ReceivingState.UNAVAILABLE,
 )
-# Word, tone and icon of the label.
+Label = tuple[str, str, str]  # word, tone and icon
+
+
+class Labelled(ABC):
+    """A judgement that pages show by its label."""
+
+    @property
+    @abstractmethod
+    def label(self) -> Label:
+        """By its state."""
+
+    @property
+    def word(self) -> str:
+        return self.label[0]
+
+    @property
+    def tone(self) -> str:
+        return self.label[1]
+
+    @property
+    def icon(self) -> str:
+        return self.label[2]
+
+
 _LABELS = {
     ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
@@ -139,7 +163,7 @@ class ReceivingFacts:
 
 
 @dataclass(frozen=True)
-class Receiving:
+class Receiving(Labelled):
     """The judgement of one name: what holds, what it means and what to do."""
 
     name: str
@@ -165,16 +189,8 @@ class Receiving:
         return self.state in _SETTLED
 
     @property
-    def word(self) -> str:
-        return _LABELS[self.state][0]
-
-    @property
-    def tone(self) -> str:
-        return _LABELS[self.state][1]
-
-    @property
-    def icon(self) -> str:
-        return _LABELS[self.state][2]
+    def label(self) -> Label:
+        return _LABELS[self.state]
 
 
 def is_asked(facts: ReceivingFacts) -> bool:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domains.identity.core import Stage
+from tenants.lifecycle.core import TenantStage
 from tenants.status.core import Standing, for_customer
 
 CANT = "This domain can’t send yet: {why}"
-CLAIM, STARTING, READY, DELETING = "claim", "starting", "ready", "deleting"  # `Stage`
 NOT_READY: Mapping[str, str] = {
-    CLAIM: "ownership isn’t proven. Publish the ownership record first.",
-    STARTING: "it’s being set up in Amazon SES.",
+    Stage.CLAIM: "ownership isn’t proven. Publish the ownership record first.",
+    Stage.STARTING: "it’s being set up in Amazon SES.",
 }
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
 
@@ -43,7 +44,7 @@ class SendingFacts:
     stage: str
     is_verified: bool | None
     standing: str = ""
-    tenant_stage: str = READY
+    tenant_stage: str = TenantStage.READY
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class DomainSending:
 
 
 def judge_sending(facts: SendingFacts) -> DomainSending:
-    if facts.stage == DELETING:
+    if facts.stage == Stage.DELETING:
         said = f"{facts.domain} is being deleted. It can’t send after that."
         return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", said)
     why = NOT_READY.get(facts.stage) or (NOT_VERIFIED if facts.is_verified is False else "")
@@ -76,7 +77,7 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
 
 def _by_tenant(facts: SendingFacts) -> DomainSending:
     said = for_customer(facts.tenant_stage, facts.standing) if facts.standing else ""
-    if not facts.standing or facts.tenant_stage != READY or facts.standing == Standing.ACTIVE:
+    if not facts.standing or facts.tenant_stage != TenantStage.READY or facts.standing == Standing.ACTIVE:
         as_before = f"Mail from {facts.domain} is sent as before." if not facts.standing else said
         return DomainSending(SendingState.CAN, "Enabled", "good", "check-circle", as_before)
     word, tone, icon = SENDING_WORDS.get(facts.standing, ("Unknown", "mute", "question-mark-circle"))

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from domains.checking.core.judgement import State
+from domains.identity.core import Stage
 from tenants.status.core import Standing
 
 CUSTOMER, AUTOMATIC, STAFF, NONE = "The customer", "Amazon SES and DNS (automatic)", "Our team", "No one"
 # SES keeps checking a verified domain whose records are gone for 72 hours before it revokes the verification.
 KEPT_BY_SES = timedelta(hours=72)
-CLAIM, STARTING, READY, DELETING = "claim", "starting", "ready", "deleting"  # `Stage`
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _titled(facts: CaseFacts, wrong: str) -> str:
 def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
     """What matters more than the state of the records."""
     name = facts.domain
-    if facts.stage == DELETING:
+    if facts.stage == Stage.DELETING:
         return "Being deleted", AUTOMATIC, f"{name} is being deleted. {NOTHING}"
     if facts.is_held:
         said = f"Our team paused the checks of {name}. We’ll contact you when we resume them."
@@ -170,10 +170,10 @@ def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
     if facts.problem:
         said = f"The setup of {name} is delayed on our side. We retry automatically. {NOTHING}"
         return f"Setup is delayed. {facts.problem}", STAFF, said
-    if facts.stage == STARTING:
+    if facts.stage == Stage.STARTING:
         said = f"We’re setting up {name} in Amazon SES. Its DNS records will appear in a few minutes."
         return "Being set up in SES", AUTOMATIC, said
-    if facts.stage == CLAIM:
+    if facts.stage == Stage.CLAIM:
         first = f"To prove that you own {name}, please publish this DNS record at your DNS host:"
         return "Ownership is not proven", CUSTOMER, _with_records(first, facts.to_fix)
     return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.receiving.core import ARRIVES, SERVED, MxFact, Receiving, ReceivingFacts, RulesFact
+from domains.receiving.core import ARRIVES, SERVED, Label, Labelled, MxFact, Receiving, ReceivingFacts, RulesFact
 
 
 class HopState(StrEnum):
@@ -24,8 +24,6 @@ class HopState(StrEnum):
     NONE = "none"
 
 
-# Word, tone and icon of the label.
-STORED_ONLY = ("Stored only", "warn", "archive-box")
 _LABELS = {
     HopState.OK: ("OK", "good", "check-circle"),
     HopState.WARNING: ("Warning", "warn", "exclamation-triangle"),
@@ -33,14 +31,14 @@ _LABELS = {
     HopState.STOPPED: ("Mail stops here", "bad", "x-circle"),
     HopState.UNDELIVERED: ("Not delivered", "bad", "x-circle"),
     HopState.UNCONFIRMED: ("Waiting for confirmation", "warn", "clock"),
-    HopState.STORED: STORED_ONLY,
+    HopState.STORED: ("Stored only", "warn", "archive-box"),
     HopState.UNKNOWN: ("Unknown", "mute", "question-mark-circle"),
     HopState.NONE: ("Not reached", "mute", "minus-circle"),
 }
 
 
 @dataclass(frozen=True)
-class Hop:
+class Hop(Labelled):
     """One stop on the path: `name` is its kind, `sentence` what holds there. `key` is for the page's icon."""
 
     key: str
@@ -49,20 +47,12 @@ class Hop:
     sentence: str
 
     @property
-    def word(self) -> str:
-        return _LABELS[self.state][0]
-
-    @property
-    def tone(self) -> str:
-        return _LABELS[self.state][1]
-
-    @property
-    def icon(self) -> str:
-        return _LABELS[self.state][2]
+    def label(self) -> Label:
+        return _LABELS[self.state]
 
 
 @dataclass(frozen=True)
-class End:
+class End(Labelled):
     """An endpoint on the path. `name` is "" for mail that is stored only; `waits` for a recipient's confirmation.
 
     `is_kept`: this deployment forwards no mail. Its `state` is the one judgement of whether mail that arrives is
@@ -89,16 +79,8 @@ class End:
         return self.state is HopState.OK
 
     @property
-    def word(self) -> str:
-        return _LABELS[self.state][0]
-
-    @property
-    def tone(self) -> str:
-        return _LABELS[self.state][1]
-
-    @property
-    def icon(self) -> str:
-        return _LABELS[self.state][2]
+    def label(self) -> Label:
+        return _LABELS[self.state]
 
     @property
     def spoken(self) -> str:

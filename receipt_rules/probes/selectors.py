@@ -1,6 +1,6 @@
 """Test messages as a viewer may see them."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import timedelta
 
@@ -9,10 +9,11 @@ from django.db.models import QuerySet
 
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
-from receipt_rules.live.selectors import LastRead, last_read
+from receipt_rules.live.selectors import last_read
 from receipt_rules.models.probes import MailProbe
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RecipientOutcome
+from receipt_rules.planner.core.rules import AnyRule, covering_entries
 from receipt_rules.probes.core import ProbeFacts
 
 
@@ -27,28 +28,47 @@ def probes_for(viewer: Viewer) -> QuerySet[MailProbe]:
     return rows if supports_everyone(viewer) else rows.filter(customer__in=customers_for(viewer))
 
 
-def facts_of_probe(
-    probe: MailProbe, *, names_rules: bool = False, read: Callable[[], LastRead | None] = last_read
-) -> ProbeFacts:
-    """Of one that wasn't reported yet, with what the rules as last read do with it. Customers see no rule's name.
+def facts_of_probe(probe: MailProbe, *, names_rules: bool = False) -> ProbeFacts:
+    return facts_of_probes([probe], names_rules=names_rules)[0]
 
-    `read`: where many are judged, `last_read` that is asked once.
+
+def facts_of_probes(probes: Sequence[MailProbe], *, names_rules: bool = False) -> list[ProbeFacts]:
+    """Of those that weren't reported yet, with what the rules as last read do with them. Customers see no rule's name.
+
+    The rules are read, and walked, once for all of them.
     """
-    known = {field.name: getattr(probe, field.name) for field in fields(ProbeFacts) if hasattr(probe, field.name)}
-    bound = timedelta(minutes=settings.TEST_MESSAGE_MINUTES)
-    is_open = not (probe.handled_at or probe.send_problem)
-    stage, why = _foreseen(read(), probe.recipient, names_rules=names_rules) if is_open else ("", "")
-    return ProbeFacts(**known, foreseen=why, foreseen_at=stage, bound=bound)
+    waiting = [probe.recipient for probe in probes if _is_open(probe)]
+    rules = _rules_near(waiting) if waiting else None
+    return [_facts_of(probe, rules if _is_open(probe) else None, names_rules=names_rules) for probe in probes]
 
 
-def _foreseen(read: LastRead | None, recipient: str, *, names_rules: bool) -> tuple[str, str]:
+def _is_open(probe: MailProbe) -> bool:
+    return not (probe.handled_at or probe.send_problem)
+
+
+def _rules_near(recipients: Iterable[str]) -> list[AnyRule] | None:
+    """Those that cover any of them, in order: no other rule does anything with their mail. None: never read."""
+    read = last_read()
     if read is None:
+        return None
+    names = {name for recipient in recipients for name in covering_entries(recipient.lower())}
+    return [rule for rule in read.rule_set.rules if not rule.recipient_set or rule.recipient_set & names]
+
+
+def _facts_of(probe: MailProbe, rules: Sequence[AnyRule] | None, *, names_rules: bool) -> ProbeFacts:
+    known = {field.name: getattr(probe, field.name) for field in fields(ProbeFacts) if hasattr(probe, field.name)}
+    stage, why = _foreseen(rules, probe.recipient, names_rules=names_rules)
+    return ProbeFacts(**known, foreseen=why, foreseen_at=stage, bound=timedelta(minutes=settings.TEST_MESSAGE_MINUTES))
+
+
+def _foreseen(rules: Sequence[AnyRule] | None, recipient: str, *, names_rules: bool) -> tuple[str, str]:
+    if rules is None:
         return "", ""
-    routing = matching.route(read.rule_set.rules, [recipient])
+    routing = matching.route(rules, [recipient])
     outcome = routing.recipient_outcomes[recipient]
     bouncing = next((each.rule.name for each in routing.fired if each.rule.delivery.bounces), "")
-    rules = {RecipientOutcome.LOST: routing.stopped_by, RecipientOutcome.BOUNCED: bouncing}
-    name = rules.get(outcome, "")
+    blamed = {RecipientOutcome.LOST: routing.stopped_by, RecipientOutcome.BOUNCED: bouncing}
+    name = blamed.get(outcome, "")
     by = f"rule {name}" if name and names_rules else "another receipt rule"
     if outcome is RecipientOutcome.REJECTED:
         return "Accepted", "rejected by SES, because no receipt rule matches it"

@@ -1,7 +1,5 @@
 """Test messages: one is sent by a form, and followed on its own page."""
 
-from functools import cache
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -13,9 +11,8 @@ from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import may_see_rules
-from receipt_rules.live.selectors import last_read
 from receipt_rules.probes.core import is_over, probe_word, stages
-from receipt_rules.probes.selectors import facts_of_probe, probes_for
+from receipt_rules.probes.selectors import facts_of_probe, facts_of_probes, probes_for
 from receipt_rules.probes.services import ask_for_probe
 
 
@@ -35,11 +32,13 @@ def list_(request: SignedIn) -> HttpResponse:
             messages.success(request, "Test message requested.")
             return redirect("receipt_rules:probe", made.pk)
     page, now, names_rules = page_of(probes_for(request.user), request, 20), timezone.now(), may_see_rules(request.user)
-    read = cache(last_read)
-    facts = [(probe, facts_of_probe(probe, names_rules=names_rules, read=read)) for probe in page.object_list]
+    probes = list(page.object_list)
     context = {
         "page": page,
-        "rows": [(probe, probe_word(told, now)) for probe, told in facts],
+        "rows": [
+            (probe, probe_word(facts, now))
+            for probe, facts in zip(probes, facts_of_probes(probes, names_rules=names_rules), strict=True)
+        ],
         "recipient": recipient,
         "problem": problem,
         "tab": "received",

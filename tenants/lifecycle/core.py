@@ -8,8 +8,17 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from tenants.status.core import SIDE
+
+
+class TenantStage(StrEnum):
+    """How far a tenant has come here."""
+
+    CREATING = "creating"
+    READY = "ready"
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True)

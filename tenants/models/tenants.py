@@ -5,18 +5,13 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inbound_admin.lib.ids import new_id
+from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
 from tenants.policy.core import Suppression
 from tenants.status.core import LayerName, Policy, SendingStatus, Standing, status_to_resume
 
 
 def new_tenant_id() -> str:
     return new_id("tenant", "-")
-
-
-class TenantStage(models.TextChoices):
-    CREATING = "creating", "Creating in SES"
-    READY = "ready", "Created"
-    DELETING = "deleting", "Deleting"
 
 
 class PauseReason(models.TextChoices):
@@ -30,6 +25,11 @@ class PauseReason(models.TextChoices):
     OTHER = "other", "Other"
 
 
+STAGES = [
+    (TenantStage.CREATING.value, "Creating in SES"),
+    (TenantStage.READY.value, "Created"),
+    (TenantStage.DELETING.value, "Deleting"),
+]
 STANDINGS = [(standing.value, standing.value) for standing in Standing]
 SUPPRESSIONS = [(each.value, each.value) for each in Suppression]
 POLICIES = [(policy.value, policy.value) for policy in Policy]
@@ -47,7 +47,7 @@ class Tenant(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    stage = models.CharField(max_length=10, choices=TenantStage.choices, default=TenantStage.CREATING)
+    stage = models.CharField(max_length=10, choices=STAGES, default=TenantStage.CREATING)
     stage_problem = models.TextField(blank=True, help_text="Why it is delayed, as shown on the page.")
     adopted = models.BooleanField(default=False, help_text="Imported: it existed in SES already.")
 
