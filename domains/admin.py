@@ -1,4 +1,4 @@
-"""Staff overrides in Django admin: every action goes through a service, and tells of each row what came of it."""
+"""Staff overrides in Django admin: every action calls a service and reports the result for each row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +25,12 @@ from inbound_admin.lib.errors import Problem
 
 
 class AdminOverrideForm(ActionForm):
-    """The fields beside the choice of the action."""
+    """The fields next to the choice of the action."""
 
     because = forms.CharField(label="Reason", required=False, max_length=2000)
-    until = forms.CharField(label="Until", required=False, max_length=40)  # read by `_read`: Django hides what is wrong
+    until = forms.CharField(
+        label="Until", required=False, max_length=40
+    )  # parsed by `_read`, because Django hides its errors
     customer = CustomerChoice(Customer.objects.all(), label="Transfer to", required=False)
     shown_as = forms.ChoiceField(label="Override as", required=False)
     record = forms.ChoiceField(label="Record", required=False, choices=[("", "-"), *EXPECTABLE.items()])
@@ -42,7 +44,7 @@ class AdminOverrideForm(ActionForm):
 
 @dataclass(frozen=True)
 class Said:
-    """What the person gave with an action, and who it is; one bulk id over all rows."""
+    """The input of an action and its actor, with one bulk id for all rows."""
 
     because: str
     until: datetime | None
@@ -66,7 +68,7 @@ class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
 
 @admin.register(Domain)
 class DomainAdmin(admin.ModelAdmin[Domain]):
-    """All columns are read-only: what Amazon and the DNS say is not ours to write, and the rest has services."""
+    """All columns are read-only: SES and DNS decide some of them, and services change the others."""
 
     list_display = ("name", "customer", "state", "overridden", "stage", "is_held", "expects", "next_check_at")
     list_filter = (
@@ -99,7 +101,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Domain | None = None) -> bool:
-        return False  # deleting takes steps at Amazon: the product's own page does it
+        return False  # deletion needs SES calls, so use the product's page
 
     def get_readonly_fields(self, request: HttpRequest, obj: Domain | None = None) -> list[str]:
         return [field.name for field in Domain._meta.fields]
@@ -238,7 +240,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         )
 
     def _each(self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, Said], None]) -> None:
-        """One row's refusal stops no other row; a field that cannot be read stops all, before anything is done."""
+        """A refusal for one row does not stop the others. Invalid input stops all before any change."""
         said = _read(request)
         if isinstance(said, str):
             self.message_user(request, said, messages.ERROR)
@@ -253,7 +255,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
 
 
 def _read(request: HttpRequest) -> Said | str:
-    """What was said beside the action, or the sentence that tells why it cannot be read."""
+    """Return the action's input, or a sentence that says why it is invalid."""
     form = AdminOverrideForm(request.POST)
     form.fields["action"] = forms.CharField(required=False)
     if not form.is_valid():

@@ -1,4 +1,4 @@
-"""Work for the worker on domains. Tasks are named by string, since they stand above the services."""
+"""Queues jobs for domains. Tasks are named by string, because they import the services."""
 
 from domains.models.domains import Domain
 from inbound_admin.lib import jobs
@@ -34,22 +34,22 @@ def unmake_soon(domain: Domain, *, unless_running: bool = False) -> None:
 
 
 def check_soon() -> None:
-    """One look at all that is due."""
+    """Queue one check of all domains that are due."""
     jobs.queue(CHECK_DUE, lock="all domains")
 
 
 def fetch_policies_soon() -> None:
-    """The MTA-STS policies of all that are due."""
+    """Queue one fetch of all MTA-STS policies that are due."""
     jobs.queue(FETCH_POLICIES, lock="policies of MTA-STS")
 
 
 def diagnose_soon(customer_id: str, *, in_seconds: int = 0) -> None:
-    """One diagnosis of the customer's domains at a time."""
+    """Queue a diagnosis. Only one per customer runs at a time."""
     jobs.queue(DIAGNOSE, lock=f"diagnoses of {customer_id}", in_seconds=in_seconds, customer_id=customer_id)
 
 
 def discover_soon(domain: Domain) -> None:
-    """On a lane of its own: a stranger's host that is slow holds nothing of the domain up."""
+    """Queue with its own lock, so that another company's slow server does not delay the domain's other jobs."""
     jobs.queue(DISCOVER, lock=f"domain connect {domain.pk}", domain_id=domain.pk)
 
 

@@ -1,4 +1,4 @@
-"""What the worker does with domains."""
+"""The worker's tasks for domains."""
 
 from django.utils import timezone
 
@@ -62,32 +62,32 @@ def fetch_policies() -> None:
 
 @jobs.periodic("domains.read_all", cron="23 2 * * *")
 def read_all(timestamp: int) -> None:
-    """Once a night: all that Amazon says of all domains."""
+    """Nightly: read SES's statuses of all domains."""
     identity_status_services.read_all(now=timezone.now())
 
 
 @jobs.periodic("domains.forget_old", cron="41 2 * * *")
 def forget_old(timestamp: int) -> None:
-    """Once a night: answers of the DNS that were over long ago, and links that ended long ago."""
+    """Nightly: delete old DNS answers and old share links."""
     history_services.delete_old_answers(now=timezone.now())
     sharing_services.delete_old_links(now=timezone.now())
 
 
 @jobs.periodic("domains.end_unproven", cron="17 3 * * *")
 def end_unproven(timestamp: int) -> None:
-    """Once a night: who has not proven a domain is warned, and later it is removed."""
+    """Nightly: warn about unproven domains, and delete expired ones."""
     ownership_services.end_unproven(now=timezone.now())
 
 
 @jobs.periodic("domains.notice", cron="7 * * * *")
 def notice(timestamp: int) -> None:
-    """Once an hour: what changed at Amazon, of all domains, in a call for each thousand."""
+    """Hourly: find changed SES statuses of all domains, with one call per thousand."""
     identity_status_services.notice_changes(now=timezone.now())
 
 
 @jobs.periodic("domains.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
-    """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
+    """Every minute. Checks are queued, so that they never run twice at a time."""
     overrides_services.release_expired_holds(now=timezone.now())
     overrides_services.end_expired_overrides(now=timezone.now())
     check_soon()
@@ -95,5 +95,5 @@ def sweep(timestamp: int) -> None:
 
 @jobs.periodic("domains.count_states", cron="3 * * * *")
 def count_states(timestamp: int) -> None:
-    """Once an hour, for the plot of the overview."""
+    """Hourly, for the dashboard's chart."""
     domain_list_services.note_states(now=timezone.now())

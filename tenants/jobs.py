@@ -31,7 +31,7 @@ def policy_soon(tenant: Tenant, *, unless_running: bool = False) -> None:
     _queue(POLICY, tenant, urgent=True, unless_running=unless_running)
 
 
-def remove_soon(tenant: Tenant, *, unless_running: bool = False) -> None:
+def queue_removals(tenant: Tenant, *, unless_running: bool = False) -> None:
     _queue(REMOVE, tenant, unless_running=unless_running)
 
 

@@ -1,6 +1,6 @@
-"""Adopts identities that are already in SES as domains of a customer. It only reads SES.
+"""Adopts identities that already exist in SES as domains of a customer. It only reads SES.
 
-Only staff adopt, with a reason: a verified identity does not prove whose domain it is. `import_domain` stores a domain
+Only staff adopt, with a reason: a verified identity does not prove who owns the domain. `import_domain` stores a domain
 of the legacy system: adopted if SES has its identity, otherwise as a claim that must be proven first.
 """
 
@@ -29,7 +29,7 @@ from tenants.resources import services as resources_services
 
 
 class AdoptionFate(StrEnum):
-    """What becomes of a name that shall be adopted."""
+    """What happens to a name that should be adopted."""
 
     ADOPT = "adopt"
     THEIRS = "theirs"  # the customer has it already
@@ -46,7 +46,7 @@ class AdoptionOutcome:
 
 
 def identities_at_amazon() -> dict[str, SesStatus]:
-    """Every domain identity of the region with its status: a call for each thousand. Raises AwsProblem."""
+    """Return every domain identity of the region with its status, one call per thousand. Raises AwsProblem."""
     found, token = identity_gateway.list_identities()
     while token:
         page, token = identity_gateway.list_identities(token)
@@ -55,7 +55,7 @@ def identities_at_amazon() -> dict[str, SesStatus]:
 
 
 def fate_of(name: str, *, customer: Customer, at_amazon: Iterable[str]) -> AdoptionFate:
-    """Writes nothing and asks nobody: `at_amazon` are the names that Amazon has."""
+    """Return what adoption would do. It writes nothing and makes no calls: `in_ses` are the names that SES has."""
     try:
         plain = existing_name(name)
     except Refused:
@@ -69,7 +69,7 @@ def fate_of(name: str, *, customer: Customer, at_amazon: Iterable[str]) -> Adopt
 
 @dataclass(frozen=True)
 class Read:
-    """What Amazon was read to have: each name's identity with its ownership token, and the ids of the calls."""
+    """The identities that SES has: each name's identity and ownership token, and the request ids of the calls."""
 
     identities: Mapping[str, tuple[Identity, str]]
     request_ids: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Read:
 
 @dataclass(frozen=True)
 class AdoptionWish:
-    """For whom, by whom and why; `receives` says whether their mail is to arrive through us."""
+    """For which customer, by whom and why. `receives`: their mail should be received here."""
 
     customer: Customer
     actor: User | None
@@ -87,9 +87,9 @@ class AdoptionWish:
 
 
 def adopt(*, names: Sequence[str], wish: AdoptionWish) -> tuple[AdoptionOutcome, ...]:
-    """Three calls for each hundred names. Raises Refused without the right or a reason, and AwsProblem.
+    """Adopt identities with three calls per hundred names. Raises Refused without permission or reason, and AwsProblem.
 
-    What was stored before an AwsProblem stays: doing it again goes on from there.
+    Names that were stored before an AwsProblem stay. A repeated call continues from there.
     """
     if wish.actor is not None and not wish.actor.has_perm("domains.adopt_identity"):
         raise Refused("Only operators can adopt identities.", code="NOT_ALLOWED")
@@ -120,7 +120,9 @@ def _is_free(name: str) -> bool:
 
 
 def read(names: Sequence[str]) -> Read:
-    """Three calls for each hundred names that nobody holds; none for what Amazon does not know. Raises AwsProblem."""
+    """Read the names that nobody holds, three calls per hundred. Names unknown to SES are left out.
+    Raises AwsProblem.
+    """
     free = [name for name in names if _is_free(name)]
     with aws.recording() as request_ids:
         found = {name: value for some in batches(free) for name, value in _identities(some).items()}
@@ -128,7 +130,7 @@ def read(names: Sequence[str]) -> Read:
 
 
 def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    """As many at a time as SES tells of in one call."""
+    """Split names into the number that SES accepts in one call."""
     return (names[start : start + identity_gateway.BATCH] for start in range(0, len(names), identity_gateway.BATCH))
 
 
@@ -150,9 +152,9 @@ def _identities(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
 
 
 def store(identity: Identity, token: str, wish: AdoptionWish, request_ids: Sequence[str]) -> AdoptionOutcome:
-    """What was read of one identity, as a domain of the customer's; their own claim to it becomes it.
+    """Store an identity as the customer's domain. Their own claim to the name becomes this domain.
 
-    Our staff's word is a proof: what others have not proven gives way.
+    Staff's word counts as proof: it displaces claims that others have not proven.
     """
     made = _row(identity, token, wish)
     try:
@@ -170,17 +172,17 @@ def store(identity: Identity, token: str, wish: AdoptionWish, request_ids: Seque
                 aws_request_ids=request_ids,
                 bulk_id=wish.bulk_id,
             )
-    except IntegrityError:  # somebody else was a moment earlier
+    except IntegrityError:  # somebody else was faster
         return AdoptionOutcome(made.name, AdoptionFate.TAKEN)
     return AdoptionOutcome(made.name, AdoptionFate.ADOPT, made.id)
 
 
 def _take_the_place_of_a_claim(made: Domain) -> bool:
-    """The same row, since addresses may wait at it."""
+    """Keep the claim's row, since addresses may refer to it."""
     claim = Domain.objects.select_for_update().filter(name=made.name, customer=made.customer, stage=Stage.CLAIM).first()
     if claim is None:
         return False
-    claim.record_checks.all().delete()  # of the proof, which is needed no more
+    claim.record_checks.all().delete()  # of the ownership challenge, which is no longer needed
     made.pk, made.created_at, made.created_by_id = claim.pk, claim.created_at, claim.created_by_id
     made.watched_from = made.state_since = timezone.now()
     made.note = claim.note
@@ -188,7 +190,7 @@ def _take_the_place_of_a_claim(made: Domain) -> bool:
 
 
 def _row(identity: Identity, token: str, wish: AdoptionWish) -> Domain:
-    """What Amazon has is what is wanted, until a person wants something else."""
+    """The settings in SES become the desired ones."""
     behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
     return Domain(
         customer=wish.customer,
@@ -197,7 +199,7 @@ def _row(identity: Identity, token: str, wish: AdoptionWish) -> Domain:
         created_by=wish.actor,
         stage=Stage.READY,
         adopted=True,
-        routes_unchecked=False,  # what rules do for it now goes on until an operator has approved a plan
+        routes_unchecked=False,  # existing rules stay until an operator has approved a plan
         proven_at=timezone.now(),
         receives=wish.receives,
         verification_token=token,
@@ -222,9 +224,9 @@ def _row(identity: Identity, token: str, wish: AdoptionWish) -> Domain:
 def import_domain(
     *, name: str, wish: AdoptionWish, found: Read, mail_from: str = "", reports: bool = False
 ) -> AdoptionOutcome:
-    """`found`: what Amazon was read to have. Nobody is told by email and nothing is called. Raises Refused.
+    """Store one imported domain. `found` is what SES has. Sends no email and makes no calls. Raises Refused.
 
-    NOT_AT_AMAZON: it is a claim now.
+    NOT_AT_AMAZON means that it was stored as a claim.
     """
     plain = existing_name(name)
     fate = fate_of(plain, customer=wish.customer, at_amazon=found.identities)
@@ -256,7 +258,7 @@ def _claim(name: str, wish: AdoptionWish, mail_from: str) -> Domain:
             receives=wish.receives,
             stage=Stage.CLAIM,
         )
-    except IntegrityError as error:  # another worker was a moment earlier
+    except IntegrityError as error:  # another worker was faster
         raise Refused(f"{name} has just been added.", code="DOMAIN_ALREADY_REGISTERED") from error
     audit_services.record(
         "domain.added",

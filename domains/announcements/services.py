@@ -1,4 +1,4 @@
-"""Announces that a domain or record was lost or is right: webhook events, and an alert for the owners.
+"""Announces that a domain or record was lost or is correct again: webhook events, and an alert for the owners.
 
 Announcements are level-triggered: each check compares with the state that was last announced, so nothing is announced
 twice.
@@ -22,7 +22,7 @@ RECORD_EVENTS = ("record.mismatch", "record.recovered")
 
 
 def announce_records(domain: Domain, before: Mapping[str, str], judgements: Sequence[Judgement], now: datetime) -> None:
-    """`before`: the state of each record that was right once, as the look before left it."""
+    """`before` has the state after the previous check of each record that was ever correct."""
     records = {record.key: record for record in domain.records}
     for judgement in judgements:
         if before.get(judgement.key) in (None, judgement.state) or judgement.key not in records:
@@ -36,7 +36,7 @@ def announce_records(domain: Domain, before: Mapping[str, str], judgements: Sequ
 def announce_domain(
     domain: Domain, known_before: str, result: Overall, judgements: Sequence[Judgement], now: datetime
 ) -> None:
-    """The alert is checked each time, except while all was and is well; what could not be checked is no look."""
+    """The alert is evaluated at each check, unless the domain was and is verified. A failed check changes nothing."""
     is_lost = result.state in LOST and domain.verified_at is not None
     if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
         return
@@ -61,7 +61,7 @@ def _tell_of_domain(event: str, domain: Domain, why: str, now: datetime) -> None
 
 
 def _tell_of_record(event: str, domain: Domain, record: Record, judgement: Judgement, now: datetime) -> None:
-    """That one is right again is told where its loss was told, and not where nobody knew."""
+    """A recovery is announced only if the loss was."""
     about = Subject("record", f"{domain.id}/{record.key}", record.name, domain.customer_id)
     lost = events_services.was_last_told("record.mismatch", about=about, among=RECORD_EVENTS)
     if lost == (event == "record.mismatch"):

@@ -1,4 +1,4 @@
-"""Checks the DNS records and SES status of domains in batches, stores what it saw, and announces what changed."""
+"""Checks the DNS records and SES status of domains in batches, stores the results, and announces changes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -52,11 +52,11 @@ UNDER_WAY = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
     Stage.DELETING: "The domain is being deleted.",
 }
-AT_ONCE = 200  # domains in one round of lookups: enough to keep the sockets busy, few enough to store often
-WATCHED_FOR = timedelta(minutes=15)  # after it was added, or somebody changed it or asked
-WATCHED_EVERY = timedelta(seconds=3)  # while it is so fresh, and a page of it is open
+AT_ONCE = 200  # domains per round of lookups: enough to keep the sockets busy, few enough to save often
+WATCHED_FOR = timedelta(minutes=15)  # after the domain was added, changed or checked by a person
+WATCHED_EVERY = timedelta(seconds=3)  # while it is that recent, and its page is open
 OLD_EVERY, SETTLED_EVERY = timedelta(minutes=1), timedelta(minutes=15)  # later, and once nothing is pending
-PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # that Amazon is asked of one at least
+PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # the longest time between SES reads
 
 MOVED = (
     "state",
@@ -77,7 +77,10 @@ MOVED = (
 
 
 def check_now(*, domain: Domain) -> str:
-    """What a person asked for: looks at once and says what came of it. Raises RateLimited when asked again too soon."""
+    """Check a domain at a person's request and describe the result.
+
+    Raises RateLimited if the last check was too recent, Refused if the domain is on hold or in another region.
+    """
     now = timezone.now()
     if domain.is_held:
         raise Refused("This domain is on hold, so it can't be checked. Contact support.")
@@ -110,13 +113,13 @@ def _look_at_claim(domain: Domain) -> str:
 
 
 def can_check_in(domain: Domain, now: datetime) -> int:
-    """Seconds until a person may ask again; 0 is now."""
+    """Return the seconds until a person may check again; 0 means now."""
     last = domain.last_dns_check or now - timedelta(days=1)
     return max(0, round((last + timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS) - now).total_seconds()))
 
 
 def watched(domain: Domain) -> None:
-    """Somebody opened the page or has it open: it is checked again, more seldom once nothing is pending."""
+    """Make the check due while somebody has the page open, less often once nothing is pending."""
     now = timezone.now()
     if domain.is_held or domain.stage not in (Stage.READY, Stage.CLAIM):
         return
@@ -134,19 +137,19 @@ def _watched_every(domain: Domain, now: datetime) -> timedelta:
 
 
 def pending(domain: Domain) -> bool:
-    """Whether anything is left that a look could change, recommended records included; an address is not."""
+    """Return True if a check could still change something, including recommended records but not a missing address."""
     is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
     asked = domain.record_checks.filter(key__in=[record.key for record in domain.records])
     return not is_right or asked.exclude(state=State.VERIFIED).exists()
 
 
 def check_due(*, now: datetime) -> int:
-    """Look at all that is due; returns how many. Held domains are left alone."""
+    """Check all domains that are due and return their number. Held domains are skipped."""
     done = 0
     while due := list(domain_list_selectors.domains_due(now)[:AT_ONCE]):
         asked = [domain for domain in due if domain.stage == Stage.CLAIM]
         for domain in asked:
-            _schedule_claim(domain, now)  # first, so that one whose look fails does not come first again
+            _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
         ownership_claims_services.check_claim_of(asked)
         check([domain for domain in due if domain.stage == Stage.READY], now=now, ask_amazon=False)
         done += len(due)
@@ -154,9 +157,9 @@ def check_due(*, now: datetime) -> int:
 
 
 def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) -> None:
-    """Look at DNS and Amazon for domains that are set up, and store records, states and the time of the next look.
+    """Check domains in DNS and SES. Store their records, states and the time of the next check.
 
-    Without `ask_amazon`, Amazon is asked of those alone of which it may have something new to say.
+    Without `ask_amazon`, SES is asked only about domains whose status may have changed.
     """
     if not domains:
         return
@@ -177,12 +180,12 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
     closely = {d.pk for d in asked if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
     identity_status_services.read(asked, now=now, closely=closely)
     history_services.record_answers(domains, seen.all, now=now)
-    for domain in domains:  # judged again: Amazon's answer changes what is needed
+    for domain in domains:  # judged again: SES's answer changes which records are required
         _save(domain, _judge(domain, seen, further, before, now), now, receiving_services.mx_facts(domain, seen))
 
 
 def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
-    """What is verified is read with all others once a day; what is pending, where it can have changed or is stale."""
+    """Verified domains are read in the daily read. Pending ones are read if their status may have changed or is old."""
     if domain.last_ses_check is None or domain.ses_problem:
         return True
     settled = domain.state == State.VERIFIED and all(judgement.state is State.VERIFIED for judgement in judgements)
@@ -193,7 +196,7 @@ def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: 
 
 
 def _take_turn(domain: Domain, now: datetime) -> None:
-    """Of several who ask at the same moment one looks. Raises RateLimited for the others."""
+    """Let one of several concurrent requests check. Raises RateLimited for the others."""
     latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
     free = Domain.objects.filter(Q(last_dns_check=None) | Q(last_dns_check__lte=latest), pk=domain.pk)
     if not free.update(last_dns_check=now, watched_from=now):
@@ -215,7 +218,7 @@ def _verified_before(domains: Sequence[Domain]) -> dict[tuple[str, str], datetim
 
 
 def _look_at_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
-    """What was right once is no news to the resolvers; the rest is asked of its own nameservers first."""
+    """Ask resolvers for records that were correct before. Ask the domain's own nameservers first for the rest."""
     pairs = [(domain, record) for domain in domains for record in domain.checked_records]
     known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
     unseen = [(domain.hosted, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
@@ -244,7 +247,7 @@ def _judge(
 
 @transaction.atomic
 def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_facts: dict[str, str]) -> None:
-    """Nothing where the domain was deleted, held or set up otherwise while we looked: that is of another domain."""
+    """Save nothing if the domain was deleted, held or changed during the check: the result is outdated."""
     if domain.proven_at is None:
         ownership_services.lock_zone(domain.parsed)
     ready = Domain.objects.filter(pk=domain.pk, stage=Stage.READY, held_at=None)
@@ -260,7 +263,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     receiving_services.settle(locked, now)
     known_before, identity = locked.known_state, _overall(domain, judgements)
     result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
-    own = [each for each in judgements if not is_inbound(each.key)]  # how its mail comes in is a matter of its own
+    own = [each for each in judgements if not is_inbound(each.key)]  # the inbound MX does not count for verification
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
         verified_notices_services.tell(locked, now=now)
@@ -273,7 +276,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
 
 
 def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
-    """An identity that Amazon does not know any more cannot come right by waiting, whatever the DNS shows."""
+    """An identity that was deleted in SES needs action, whatever DNS shows."""
     result = overall(judge_aspects(judgements, domain.ses_statuses), judgements)
     if domain.ses_problem != identity_status_services.GONE:
         return result
@@ -281,7 +284,7 @@ def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
 
 
 def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
-    """When a record was last right is kept over looks that told nothing, also those of somebody else meanwhile."""
+    """`verified_at` survives failed lookups, including those of a concurrent check."""
     known = {row.key: row for row in RecordCheck.objects.filter(domain=domain).only("key", "state", "verified_at")}
     right_once = {key: row.verified_at for key, row in known.items() if row.verified_at}
     RecordCheck.objects.bulk_create(
@@ -316,9 +319,9 @@ def _prove(domain: Domain) -> None:
 
 
 def _move(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> None:
-    """The new state and the time of the next look; a change of what we *know* has its moment and a line in the log.
+    """Set the new state and the time of the next check. A change of the known state is timestamped and logged.
 
-    `is_due`: what is asked for has changed by this look, so that the next one comes at once.
+    `is_due`: this check changed the required records, so the next one is due at once.
     """
     domain.state, domain.summary, domain.last_dns_check = result.state, result.sentence, now
     domain.failed_checks = domain.failed_checks + 1 if result.state is State.COULD_NOT_CHECK else 0

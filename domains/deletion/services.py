@@ -1,7 +1,7 @@
-"""Deletes a domain in the order that SES demands: its tenant associations, then the identity, then our row.
+"""Deletes a domain in the order that SES requires: its tenant associations, then the identity, then our row.
 
-Its receipt rules go first. The app above calls `routes_are_removed` once no rule names the domain. Until then the
-identity and the row stay, so that nobody else can hold the name while a rule still names it.
+Its receipt rules are removed first. `receipt_rules` calls `routes_are_removed` once no rule names the domain. Until
+then the identity and the row stay, so that nobody else can hold the name while a rule still names it.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from tenants.resources import services as resources_services
 
 @dataclass(frozen=True)
 class LeftRecord:
-    """A record that stays published. `part`: what of it is ours, where the rest is the customer's own."""
+    """A record that stays published. `part` is our part of it if the rest belongs to the customer."""
 
     type: str
     name: str
@@ -38,11 +38,11 @@ class LeftRecord:
 
 @dataclass(frozen=True)
 class IdentityConsequences:
-    """What a person reads before a domain is deleted."""
+    """What a person confirms before a domain is deleted."""
 
     records: tuple[LeftRecord, ...]
     sub_domains: tuple[str, ...]
-    in_use: tuple[str, ...]  # what takes mail at it still, and must go first
+    in_use: tuple[str, ...]  # what still receives mail at it, and must be removed first
 
 
 def consequences(domain: Domain) -> IdentityConsequences:
@@ -50,7 +50,7 @@ def consequences(domain: Domain) -> IdentityConsequences:
 
 
 def _left_records(domain: Domain) -> tuple[LeftRecord, ...]:
-    """Those that the last check found. DMARC is left out: it protects the domain whoever sends for it."""
+    """Return the records that the last check found. DMARC is left out: it protects the domain whoever sends for it."""
     there = domain.record_checks.filter(state__in=(State.VERIFIED, State.SPREADING))
     found = {check.key: tuple(check.found) for check in there}
     return tuple(
@@ -78,9 +78,11 @@ MARKED = (
 
 @transaction.atomic
 def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", because: str = "") -> bool:
-    """Nothing can be added to it any more. False where nothing is left to do: an unproven claim is gone at once.
+    """Mark the domain for deletion, so that nothing can be added. Return False if nothing is left to do: an unproven
+    claim is deleted at once.
 
-    Raises Refused for a wrong name, while subdomains exist, while staff hold it, and while something receives mail.
+    Raises Refused for a wrong name, while subdomains exist, while the domain is on hold, and while something receives
+    mail.
     """
     locked = Domain.objects.select_for_update().get(pk=domain.pk)
     refuse_deletion(domain=locked, typed_name=typed_name)
@@ -99,7 +101,7 @@ def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = 
 
 @transaction.atomic
 def routes_are_removed(*, domain_id: str) -> None:
-    """No receipt rule names it any more: the worker deletes its identity, then the row. Repeating it is harmless."""
+    """Tell the worker that no receipt rule names the domain: it deletes the identity, then the row. Idempotent."""
     locked = Domain.objects.select_for_update().filter(pk=domain_id, stage=Stage.DELETING).first()
     if locked is None:
         return
@@ -110,7 +112,7 @@ def routes_are_removed(*, domain_id: str) -> None:
 
 
 def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
-    """Raises Refused for a wrong name, while subdomains exist, and while our staff holds it."""
+    """Raise Refused for a wrong name, while subdomains exist, and while the domain is on hold."""
     if typed_name.strip().rstrip(".").lower() not in {domain.name, domain.parsed.unicode.lower()}:
         raise Refused(f"To delete the domain, type its name: {domain}", code="NAME_NOT_TYPED")
     if _sub_domains(domain):
@@ -123,7 +125,7 @@ def refuse_deletion(*, domain: Domain, typed_name: str) -> None:
 
 
 def _drop_claim(domain: Domain, actor: User | None, bulk_id: str, because: str) -> None:
-    """An unproven claim has nothing at Amazon that could be touched; another's identity may stand there."""
+    """An unproven claim owns nothing in SES. The identity may be another customer's."""
     before = {"name": domain.name, "customer": domain.customer.name}
     about = domain_subject(domain)
     audit_services.record("domain.deleted", about=about, actor=actor, because=because, before=before, bulk_id=bulk_id)
@@ -132,8 +134,9 @@ def _drop_claim(domain: Domain, actor: User | None, bulk_id: str, because: str) 
 
 
 def carry_out(*, domain_id: str) -> None:
-    """Each step is harmless when repeated; nothing happens before `routes_are_removed`. Raises AwsProblem, which is
-    also stored for the page."""
+    """Delete the identity and the row. Idempotent; does nothing before `routes_are_removed`. Raises AwsProblem, which
+    is also stored for the page.
+    """
     ready = domains_in_region().filter(pk=domain_id, stage=Stage.DELETING, routes_removed_at__isnull=False)
     domain = ready.select_related("wanted_by", "customer").first()
     if domain is None:
@@ -149,7 +152,7 @@ def carry_out(*, domain_id: str) -> None:
 
 
 def unmake(*, domain_id: str) -> None:
-    """The identity of a domain that gave way to a proof goes, its claim stays. Each step is harmless when repeated."""
+    """Delete the identity of a domain that another customer's proof displaced. Its claim stays. Idempotent."""
     waiting = domains_in_region().select_related("customer").filter(stage=Stage.CLAIM, unmake_wanted=True)
     domain = waiting.filter(pk=domain_id).first()
     if domain is None:
@@ -165,9 +168,11 @@ def _may_have_identity(domain: Domain) -> bool:
 
 
 def _is_ours(domain: Domain) -> bool:
-    """Amazon has the identity, and we made it for this domain or adopted it on a proven claim; any other stays."""
+    """Return True if SES has the identity, and we created it for this domain or adopted it on a proven claim. Others
+    stay.
+    """
     if domain.claim_token and not domain.claim_proven_at and not _may_have_identity(domain):
-        return False  # an unproven claim has made nothing there
+        return False  # an unproven claim has created nothing in SES
     if _is_anothers(domain):
         return False
     try:
@@ -178,7 +183,7 @@ def _is_ours(domain: Domain) -> bool:
 
 
 def _is_anothers(domain: Domain) -> bool:
-    """Another customer has proven the name: the identity is theirs now, whoever made it."""
+    """Return True if another customer has proven the name: the identity is theirs now, whoever created it."""
     return Domain.objects.filter(name=domain.name).exclude(pk=domain.pk).exclude(stage=Stage.CLAIM).exists()
 
 
@@ -188,7 +193,7 @@ def delete_identity(domain: Domain) -> None:
         resources_services.dissociate_everywhere(arn)
         identity_gateway.delete_identity(domain.name)
     except AwsMissing:
-        return  # an earlier attempt, whose answer was lost, has done it
+        return  # deleted by an earlier attempt whose answer was lost
 
 
 @transaction.atomic
@@ -211,7 +216,7 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
 
 
 def _refuse_while_in_use(domain: Domain) -> None:
-    """What apps above this one keep at the domain protects it, so that they need not be known here."""
+    """Rows of the apps above protect the domain with foreign keys, so this app need not know them."""
     if things := _in_use(domain):
         shown = ", ".join(things[:5])
         raise Refused(

@@ -1,4 +1,4 @@
-"""Why a domain is not verified, for machines: as the page has it, and `manage.py diagnose --json`."""
+"""The diagnosis as JSON, with the same content as the page and `manage.py diagnose --json`."""
 
 from datetime import datetime
 

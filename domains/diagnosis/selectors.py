@@ -1,6 +1,6 @@
-"""The diagnosis as its page shows it: the first break with what to type, alike findings folded, the rest in groups.
+"""The diagnosis as its page shows it: the first break with what to enter, and similar findings grouped.
 
-And what the last diagnosis found of each record, for every page, email and reply that tells of the record.
+It also returns the latest diagnosis of each record, for every page, email and reply that describes the record.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ from domains.providers.core import Typed, typed
 from domains.providers.selectors import DnsHost, dns_host
 from domains.records.core import Record
 
-SWAPPED = "dns.name.swapped"  # two names: marked letter by letter neither could be read
+SWAPPED = "dns.name.swapped"  # two names: unreadable with marked letters
 
-# After these the record is to be exactly as we show it; for all others its boxes would be the wrong advice.
+# For these the record must be entered exactly as shown. For all others that would be wrong advice.
 _RETYPED = frozenset(
     (
         *("dns.absent", "dns.change.gone", "dns.host.elsewhere", "dns.delegation.sub_zone", "dns.rival.wildcard"),
@@ -36,7 +36,7 @@ _RETYPED = frozenset(
 )
 
 
-# By the record's key: what a plain check showed then, and what a diagnosis found.
+# By record key: the fingerprint of the check at that time, and the diagnosis's finding.
 Explanations = Mapping[str, tuple[str, DiagnosisFinding]]
 _NOTHING_BETTER = ("dns.absent", "dns.lookup_failed", "dns.spreading")
 
@@ -46,18 +46,18 @@ def explanations_key(domain: Domain) -> str:
 
 
 def explanations(domain: Domain) -> Explanations:
-    """Those of the last minutes; each counts while plain checks show the same as they did then."""
+    """Return those of the last minutes. Each is valid while checks show the same as at that time."""
     kept: Explanations | None = cache.get(explanations_key(domain))
     return kept or {}
 
 
 def what_was_seen(check: RecordCheck) -> str:
-    """Alike for two checks that showed the same."""
+    """Return a fingerprint that is equal for two checks with the same result."""
     return repr((str(check.state), list(check.found)))
 
 
 def better_reason(check: RecordCheck, explained: Explanations) -> DiagnosisFinding | None:
-    """Why the record is not in place; None where the diagnosis knows no more than that it is missing."""
+    """Return the diagnosed reason; None if the diagnosis knows no more than the check."""
     seen, finding = explained.get(check.key, ("", None))
     is_no_more = finding is None or finding.code in _NOTHING_BETTER
     return None if is_no_more or seen != what_was_seen(check) else finding
@@ -65,7 +65,7 @@ def better_reason(check: RecordCheck, explained: Explanations) -> DiagnosisFindi
 
 @dataclass(frozen=True)
 class FindingShown:
-    """A finding with what to type for it, and those that say the same of other records."""
+    """A finding with what to enter for it, and the same finding of other records."""
 
     finding: DiagnosisFinding
     subject: str
@@ -76,7 +76,7 @@ class FindingShown:
 
 @dataclass(frozen=True)
 class DiagnosisPage:
-    """`right` of `total` records are right."""
+    """`right` of `total` records are correct."""
 
     host: DnsHost
     first: FindingShown | None
@@ -91,7 +91,7 @@ class DiagnosisPage:
 
 
 def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> DiagnosisPage:
-    """`host` is the key of the DNS host that the reader chose."""
+    """Build the page. `host` is the key of the DNS host that the reader chose."""
     at = dns_host(domain, host)
     records = {record.key: record for record in _records(domain)}
     groups: dict[str, list[FindingShown]] = {}

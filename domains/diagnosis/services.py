@@ -1,6 +1,6 @@
 """Diagnoses a domain: gathers observations, runs the core, and caches the result.
 
-Concurrent requests cost one diagnosis: the first result is kept for seconds and the others wait for it.
+Concurrent requests share one diagnosis: its result is cached for seconds and the others wait for it.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ from domains.providers.core import with_key
 from domains.records.core import IdentityFacts, Record
 from inbound_admin.lib import slow_work
 
-WAIT_EVERY = 0.1  # seconds, for the look of somebody else
-SLOWEST = 2.0  # seconds for one question: a diagnosis asks several times one after the other
+WAIT_EVERY = 0.1  # seconds, while another process diagnoses
+SLOWEST = 2.0  # seconds for one question: a diagnosis asks several questions in sequence
 EXPLAINED_SECONDS = 600
-LOOKED_BEFORE = timedelta(minutes=10)  # while something was missing: at least two looks were in it
+LOOKED_BEFORE = timedelta(minutes=10)  # with something missing: at least two checks ran in that time
 
 
 @dataclass(frozen=True)
 class DiagnosisResult:
-    """What was gathered, from which each DNS host's words are made without another look."""
+    """The observations. Diagnoses in the terms of any DNS host are computed from them without further lookups."""
 
     facts: IdentityFacts
     observed: Observations
@@ -45,12 +45,12 @@ class DiagnosisResult:
     history: RecordHistory
 
     def told(self, host: str = "") -> Diagnosis:
-        """In the words of the DNS host with that key, or of the one that the nameservers tell."""
+        """Return the diagnosis in the terms of the DNS host with that key, or of the detected one."""
         return chain.diagnose(self.facts, self.observed, self.amazon, self.now, self.history, with_key(host))
 
 
 def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[float], None] = time.sleep) -> Diagnosis:
-    """At most 60 questions and 10 seconds; an answer of the last DIAGNOSIS_KEPT_SECONDS is given again.
+    """Diagnose with at most 60 queries and 10 seconds. A result of the last DIAGNOSIS_KEPT_SECONDS is reused.
 
     Raises TooManyAtOnce in a web request.
     """
@@ -58,13 +58,13 @@ def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[f
 
 
 def kept(domain: Domain) -> DiagnosisResult | None:
-    """What was found in the last DIAGNOSIS_KEPT_SECONDS."""
+    """Return the result of the last DIAGNOSIS_KEPT_SECONDS, if any."""
     found: DiagnosisResult | None = cache.get(_key(domain))
     return found
 
 
 def looked(domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep) -> DiagnosisResult:
-    """What `diagnose` tells in some DNS host's words."""
+    """Return the cached result, or a new one."""
     if (found := kept(domain)) is not None:
         return found
     with slow_work.place(customer=domain.customer_id):
@@ -89,7 +89,7 @@ def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Dia
 
 
 def _explain(domain: Domain, found: Diagnosis) -> None:
-    """For whatever else tells of the records, so that nothing says “add” where the diagnosis says “edit”."""
+    """Store the findings for other pages, so that none says “add” where the diagnosis says “edit”."""
     seen = {check.key: selectors.what_was_seen(check) for check in domain.record_checks.all()}
     explained = {r.key: (seen.get(r.key, ""), r.finding) for r in found.records if r.finding and not r.is_right}
     cache.set(selectors.explanations_key(domain), explained, EXPLAINED_SECONDS)
@@ -100,12 +100,12 @@ def _key(domain: Domain) -> str:
 
 
 def look(domain: Domain, *, now: datetime) -> Diagnosis:
-    """Without what is kept."""
+    """Diagnose without the cache."""
     return gather(domain, now=now).told()
 
 
 def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
-    """Asks the DNS. Stores the zone's serial, by which a host that publishes nothing is told."""
+    """Query DNS. Stores the zone's serial, which later shows whether a host publishes changes."""
     with slow_work.place(customer=domain.customer_id):
         seconds = slow_work.seconds_left(SECONDS)
         asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
@@ -117,13 +117,13 @@ def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
 
 
 def note_records_added(*, domain: Domain, now: datetime) -> None:
-    """Somebody tells us that the records are added: from now on a serial that does not move means something."""
+    """Store that the customer says the records are added. From now on an unchanged serial means something."""
     domain.said_added_at = now
     Domain.objects.filter(pk=domain.pk).update(said_added_at=now)
 
 
 def hash_of(domain: Domain) -> str:
-    """Another set of records, or another word of Amazon's, is another diagnosis."""
+    """Return the cache key's suffix, which changes with the records and with SES's status."""
     parts = (domain.records, domain.stage, domain.ses_statuses, domain.ses_problem, domain.said_added_at)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -164,7 +164,7 @@ def _history(domain: Domain, now: datetime) -> RecordHistory:
 
 
 def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, ...]:
-    """What other domains of ours, of any customer, want at the names that were asked."""
+    """Return what other domains here, of any customer, require at the names that were asked."""
     asked = {answer.question.name for answer in observed.host}
     names = {".".join(labels[at:]) for name in asked for labels in [name.split(".")] for at in range(len(labels) - 1)}
     others = Domain.objects.filter(name__in=names - {domain.name}).exclude(stage=Stage.CLAIM)
@@ -172,7 +172,7 @@ def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, 
 
 
 def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...]:
-    """Those that answered for the zone when its records were last right; () where nobody remembers."""
+    """Return the zone's nameservers when its records were last correct; () if unknown."""
     if moment is None:
         return ()
     rows = ObservedAnswer.objects.filter(domain=domain, name=domain.parsed.zone, type="NS", status=LookupStatus.FOUND)
@@ -181,7 +181,7 @@ def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...
 
 
 def _note_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
-    """Of several that differ none is noted: a zone that is being published moves."""
+    """Store the serial, unless the servers' serials differ: then the zone is being published."""
     serials = {serial for _, serial in found.serials}
     if len(serials) != 1 or (serial := serials.pop()) == domain.soa_serial:
         return

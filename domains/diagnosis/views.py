@@ -1,4 +1,4 @@
-"""Why a domain is not verified: the chain up to its first break, in three lanes, with what to do. And each code."""
+"""The diagnosis page: the chain up to its first break, three lanes, and what to do. And the page of all codes."""
 
 import re
 from datetime import UTC, datetime
@@ -25,9 +25,9 @@ from inbound_admin.lib.http import SignedIn, template
 
 @require_GET
 def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
-    """The frame comes at once, and asks until the worker has the result; without JavaScript a link does.
+    """Return the page's frame at once. It polls until the worker has the result; without JavaScript a link does.
 
-    `look` is 1, or since when the page waits.
+    `look` is 1, or the time since which the page waits.
     """
     domain = domain_for(request, domain_id)
     asks = bool(request.htmx and not request.htmx.boosted) or "look" in request.GET
@@ -41,7 +41,7 @@ def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
         context |= _progress(request, domain)
     answer = TemplateResponse(request, template(request, "domains/diagnosis/diagnosis.html", "result"), context)
     if "found" in context or (asks and context["made"].problem):
-        answer["HX-Trigger"] = "diagnosed"  # the case holds its reply until then
+        answer["HX-Trigger"] = "diagnosed"  # the support case page waits for it
     return answer
 
 
@@ -57,13 +57,13 @@ def _progress(request: SignedIn, domain: Domain) -> dict[str, Any]:
 
 
 def _is_inside(request: SignedIn) -> bool:
-    """Whether the result is part of another page, as of the case, which has a reply of its own."""
+    """Return True if the result is part of another page, such as the support case, which has its own reply."""
     shown_on = request.htmx.current_url_abs_path if request.htmx else None
     return shown_on is not None and shown_on.partition("?")[0] != request.path
 
 
 def _since(text: str) -> datetime | None:
-    """None for what is no moment, as for 1."""
+    """Return None for anything but a timestamp, such as 1."""
     if not re.fullmatch(r"[0-9]{10}\.[0-9]{3}", text):
         return None
     return datetime.fromtimestamp(float(text), UTC)
@@ -71,7 +71,7 @@ def _since(text: str) -> datetime | None:
 
 @require_GET
 def diagnosis_file(request: SignedIn, domain_id: str, form: str) -> HttpResponse:
-    """The same for a machine (json), as a reply to the customer (txt), or as the lookups that were made (log)."""
+    """Return the diagnosis as JSON (json), as a reply to the customer (txt), or the lookups (log)."""
     domain = domain_for(request, domain_id)
     found = diagnose(domain, now=timezone.now(), host=chosen_host(request, domain))
     if form == "json":
@@ -83,6 +83,6 @@ def diagnosis_file(request: SignedIn, domain_id: str, form: str) -> HttpResponse
 @login_not_required
 @require_GET
 def codes(request: SignedIn) -> HttpResponse:
-    """Every code that a diagnosis can have, by the link of the chain that it breaks; each can be linked to."""
+    """Show every code that a diagnosis can have, by link of the chain, each with an anchor."""
     groups = [(title, [code for code in CODES.values() if code.link == link]) for link, title in LINKS.items()]
     return TemplateResponse(request, "domains/diagnosis/codes.html", {"groups": groups})

@@ -1,7 +1,7 @@
-"""Queues a diagnosis for a page: the request is a row, the worker makes it, and the browser polls. No web thread waits.
+"""Queues a diagnosis for a page: the request is a row, the worker runs it, and the browser polls. No web thread waits.
 
-Each customer has one in the making and few in the queue. All together at most `DIAGNOSES_AT_ONCE` are made at a time,
-so that the worker has time for other work. A page says since when it waits, and shows any diagnosis that is newer.
+Each customer has one running and a few queued. At most `DIAGNOSES_AT_ONCE` run at a time in total, so that the worker
+has time for other work. A page sends the time since which it waits, and shows any diagnosis that is newer.
 """
 
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.slow_work import TooManyAtOnce
 
 MOST_WAITING = 10  # of one customer
-KEPT_SECONDS = 600  # for the page that asked; others ask again after DIAGNOSIS_KEPT_SECONDS
-LONGEST = timedelta(minutes=2)  # that a page waits before it says that nothing comes
-AGAIN_SECONDS = 1  # where others are being made
+KEPT_SECONDS = 600  # for the page that waits; other pages ask again after DIAGNOSIS_KEPT_SECONDS
+LONGEST = timedelta(minutes=2)  # that a page waits before it reports a failure
+AGAIN_SECONDS = 1  # while others are running
 NOTHING_CAME = "The diagnosis didn't finish within 2 minutes. Our background worker may be down. Try again."
 FAILED = "The diagnosis failed on our side. The error has been logged. Try again."
 
 
 @dataclass(frozen=True)
 class DiagnosisProgress:
-    """`found`, or a `problem`, or neither: it is still being made. `since`: when this page began to wait."""
+    """`found`, or a `problem`, or neither while it runs. `since`: when this page began to wait."""
 
     since: datetime
     found: DiagnosisResult | None = None
@@ -41,7 +41,7 @@ class DiagnosisProgress:
 
 
 def progress(*, domain: Domain, since: datetime | None, now: datetime) -> DiagnosisProgress:
-    """What a page shows; asks for a diagnosis where none is new enough. Raises TooManyAtOnce."""
+    """Return what a page shows. Queues a diagnosis if none is new enough. Raises TooManyAtOnce."""
     began = min(since, now) if since and since > now - 2 * LONGEST else None
     found = diagnosis_services.kept(domain) or _newer(domain, began)
     if found:
@@ -55,13 +55,13 @@ def progress(*, domain: Domain, since: datetime | None, now: datetime) -> Diagno
 
 
 def _newer(domain: Domain, began: datetime | None) -> DiagnosisResult | None:
-    """What was found since the page began to wait, also where it came too late for others."""
+    """Return a result since the page began to wait, even if it is too old for other pages."""
     found: DiagnosisResult | None = cache.get(_key(domain))
     return found if found and began and found.now >= began else None
 
 
 def _problem(request: DiagnosisRequest | None, began: datetime, now: datetime) -> str:
-    """Why nothing comes any more for who waits since `began`."""
+    """Return why a page that waits since `began` gets no result."""
     if request and request.ended_at and request.ended_at >= began and request.problem:
         return request.problem
     return NOTHING_CAME if began < now - LONGEST else ""
@@ -69,7 +69,7 @@ def _problem(request: DiagnosisRequest | None, began: datetime, now: datetime) -
 
 @transaction.atomic
 def _ask(domain: Domain, now: datetime) -> None:
-    """The customer's row is locked: several who ask at once are counted one after the other."""
+    """Queue a request. The customer's row is locked, so that concurrent requests are counted one by one."""
     Customer.objects.select_for_update(no_key=True).get(pk=domain.customer_id)
     recent = waiting(domain.customer_id).filter(asked_at__gt=now - LONGEST)
     if recent.exclude(domain=domain).count() >= MOST_WAITING:
@@ -90,7 +90,7 @@ def _before(domain: Domain) -> QuerySet[DiagnosisRequest]:
 
 
 def carry_out(*, customer_id: str) -> None:
-    """Makes the one that waits longest, and asks to be called again for the others."""
+    """Run the oldest request, and queue another call for the others."""
     try:
         with slow_work.lane("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
             request = waiting(customer_id).select_related("domain").first() if is_free else None
@@ -102,7 +102,7 @@ def carry_out(*, customer_id: str) -> None:
 
 
 def _make(request: DiagnosisRequest) -> None:
-    """A failure is stored for the page, and is the job's too, so that it is seen."""
+    """Run one request. A failure is stored for the page and re-raised, so that the job fails visibly."""
     domain, problem = request.domain, FAILED
     try:
         found = diagnosis_services.looked(domain, now=timezone.now())
@@ -113,5 +113,5 @@ def _make(request: DiagnosisRequest) -> None:
 
 
 def _key(domain: Domain) -> str:
-    """Of the domain alone: the worker's own checks may change its state while the page waits."""
+    """Depends on the domain alone: the worker's own checks may change its state while the page waits."""
     return f"diagnosis-page:{domain.pk}"

@@ -1,7 +1,7 @@
-"""Parses DMARC records (RFC 9989; RFC 7489 for receivers of today) and finds the policy that applies to a domain. Pure.
+"""Parses DMARC records (RFC 9989; RFC 7489 for today's receivers) and finds the policy that applies to a domain. Pure.
 
-A record with a fatal problem is skipped by receivers as if it were not there; other problems cost one tag. A policy is
-inherited from the organizational domain, as `sp`, or `p` where there is no `sp`.
+Receivers skip a record with a fatal problem as if it did not exist. Other problems cost one tag. A policy is inherited
+from the organizational domain, as `sp`, or `p` if there is no `sp`.
 """
 
 import re
@@ -13,9 +13,9 @@ from domains.spf.core.grammar import RecordProblem
 
 POLICIES = ("none", "quarantine", "reject")  # the weakest first
 _ALIGNMENT = ("adkim", "aspf")
-_OF_THE_ORGANIZATION = ("sp", "np", "psd")  # tags that say nothing in the record of a subdomain
+_OF_THE_ORGANIZATION = ("sp", "np", "psd")  # tags without effect in the record of a subdomain
 
-_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")  # the letters' case counts (RFC 7489 6.4)
+_VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")  # case-sensitive (RFC 7489 6.4)
 _RESEMBLING = re.compile(r"""[\s"'“”\\(]*(?:v\s*=?\s*DMARC|DMARC\s*1)\s*[0-9]?\s*(?:[;\\\s,:]|$)""", re.IGNORECASE)
 _UNVERSIONED = re.compile(r"""[\s"'“”]*p\s*=\s*(?:none|quarantine|reject)\b""", re.IGNORECASE)
 _ANYWHERE = re.compile(r"(?:^|[;,\s])v\s*=\s*DMARC1", re.IGNORECASE)
@@ -26,7 +26,7 @@ _ADDRESS_IN = re.compile(
 )
 _FORGOTTEN = re.compile(r"[\s,:]{1,20}(?=(?:p|sp|np|rua|ruf|adkim|aspf|fo|pct|ri|rf|t|psd)\s*=)", re.IGNORECASE)
 _AROUND = " \t\r\n\"'“”‘’.,\\"
-_SOFTENING = ("pct", "t")  # what receivers could not read of these did not soften the policy
+_SOFTENING = ("pct", "t")  # if receivers could not parse these, they did not weaken the policy
 _SIZE = re.compile(r"[0-9]+[kmgt]?", re.IGNORECASE)
 _ALLOWED: Mapping[str, re.Pattern[str]] = {
     "p": re.compile("none|quarantine|reject", re.IGNORECASE),
@@ -52,7 +52,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class DmarcTag:
-    """`at` is the place of the tag in the record; `name` is in lower case."""
+    """`at` is the offset of the tag in the record. `name` is in lower case."""
 
     name: str
     value: str
@@ -62,7 +62,7 @@ class DmarcTag:
 
 @dataclass(frozen=True)
 class DmarcRecord:
-    """`is_used`: whether receivers go by it at all. The tags with a problem are not in `tags`."""
+    """`is_used`: receivers use the record at all. `tags` has no tags with problems."""
 
     tags: Mapping[str, str]
     problems: tuple[RecordProblem, ...]
@@ -70,23 +70,25 @@ class DmarcRecord:
 
     @property
     def policy(self) -> str:
-        """Without a valid `p` receivers only watch (RFC 9989 4.7; RFC 7489 6.6.3 asks for a valid `rua` with it)."""
+        """Return `p`. Without a valid `p` receivers only monitor (RFC 9989 4.7; RFC 7489 6.6.3 also requires a valid
+        `rua`).
+        """
         return self.tags.get("p", "none").lower()
 
     @property
     def policy_below(self) -> str:
-        """Of subdomains that exist and have no record of their own."""
+        """Return the policy of subdomains that exist and have no record of their own."""
         return self.tags.get("sp", self.policy).lower()
 
     @property
     def reports(self) -> tuple[str, ...]:
-        """The addresses of the daily reports."""
+        """Return the addresses that get aggregate reports."""
         return tuple(address_of(uri) for uri in self.tags.get("rua", "").split(",") if uri.strip())
 
 
 @dataclass(frozen=True)
 class AppliedPolicy:
-    """`policy` holds for the domain because of the record at `name`."""
+    """`policy` applies to the domain because of the record at `name`."""
 
     policy: str
     name: str
@@ -94,18 +96,18 @@ class AppliedPolicy:
 
 
 def is_dmarc(text: str) -> bool:
-    """Whether receivers take the text for DMARC: the version comes first and in these letters."""
+    """Return True if receivers recognise the text as DMARC: the version comes first, in this case."""
     return _VERSION.match(text) is not None
 
 
 def resembles_dmarc(text: str) -> bool:
-    """Whether somebody meant it as DMARC although receivers skip it."""
+    """Return True if the text was meant as DMARC although receivers skip it."""
     is_meant = _RESEMBLING.match(text) or _UNVERSIONED.match(text) or _ANYWHERE.search(text)
     return not is_dmarc(text) and bool(is_meant)
 
 
 def read(text: str) -> DmarcRecord:
-    """Of any text: what is wrong with it as DMARC is among its problems."""
+    """Parse any text. Everything invalid is listed in `problems`."""
     tags = _split(text)
     fatal = [] if is_dmarc(text) else [_problem_of_version(text)]
     sound: dict[str, str] = {}
@@ -125,10 +127,12 @@ def read(text: str) -> DmarcRecord:
 def applied(
     own: Sequence[str] | None, above: Iterable[tuple[str, Sequence[str] | None]], *, exists: bool = True
 ) -> AppliedPolicy | None:
-    """Which record decides: the domain's own, or the one of its organizational domain or registry (RFC 9989 4.10).
+    """Return the policy of the deciding record: the domain's own, its organizational domain's, or a registry's (RFC
+    9989 4.10).
 
-    `above` has (name, values) of `_dmarc` at the domains above, nearest first; None stands for what could not be told.
-    None is returned where no policy applies. ValueError where that could not be told. `exists` False: `np` counts too.
+    `above` has (name, values) of `_dmarc` at the parent domains, nearest first; None means that the lookup failed.
+    Returns None if no policy applies. Raises ValueError if a failed lookup leaves it open. `exists` False: `np` counts
+    too.
     """
     if own is None:
         raise ValueError("the lookup of the domain's own policy failed")
@@ -141,7 +145,7 @@ def applied(
         line = used_line(values)
         here = AppliedPolicy(_policy_for(read(line), exists=exists), name, line) if line is not None else None
         psd = read(line).tags.get("psd", "").lower() if line is not None else ""
-        if psd == "y":  # a registry's: the organization is the domain right below it
+        if psd == "y":  # a registry: the organization is the domain directly below it
             return below or here
         best, below = here or best, here
         if psd == "n":
@@ -150,13 +154,15 @@ def applied(
 
 
 def _policy_for(record: DmarcRecord, *, exists: bool) -> str:
-    """Of a domain below without a record: `sp`, or where its name does not exist the stricter of that and `np`."""
+    """Return the policy for a subdomain without a record: `sp`, or the stricter of `sp` and `np` if the
+    name is absent.
+    """
     missing = record.tags.get("np", record.policy_below).lower()
     return record.policy_below if exists else max(record.policy_below, missing, key=POLICIES.index)
 
 
 def used_line(values: Sequence[str]) -> str | None:
-    """The one record that receivers use; two make both invalid."""
+    """Return the one record that receivers use. Two records make both invalid."""
     lines = [value for value in values if is_dmarc(value)]
     return lines[0] if len(lines) == 1 and read(lines[0]).is_used else None
 
@@ -166,9 +172,10 @@ def is_weaker(policy: str, other: str) -> bool:
 
 
 def meant(text: str) -> dict[str, str]:
-    """The tags of any text as its author meant them: semicolons and "mailto:" put in, what is around values left out.
+    """Return the tags as the author meant them: with missing semicolons and "mailto:" added and stray characters
+    removed.
 
-    What is valid stays as it is; what cannot be mended, or would soften what applied, is not in it.
+    Valid tags are unchanged. Tags that cannot be repaired, or would weaken the policy, are left out.
     """
     record = read(text)
     tags = dict(record.tags)
@@ -182,7 +189,7 @@ def meant(text: str) -> dict[str, str]:
 
 
 def _as_meant(tag: DmarcTag) -> tuple[str, str]:
-    """A name of DMARC's with its value, which is "" where it was none."""
+    """Return a tag name and its repaired value, "" if it cannot be repaired."""
     if tag.name.startswith("mailto:"):  # a semicolon where a comma was meant
         return "rua", _addresses_in(tag.text)
     if tag.name in ("rua", "ruf"):
@@ -202,22 +209,21 @@ def _softens(name: str, value: str, record: DmarcRecord) -> bool:
 
 
 def _joined(*lists: str) -> str:
-    """Each address of the lists once."""
+    """Merge lists of report URIs, each address once."""
     uris = [uri.strip() for uris in lists for uri in uris.split(",") if uri.strip()]
     first = {address_of(uri): uri for uri in reversed(uris)}
     return ",".join(first[address] for address in dict.fromkeys(map(address_of, uris)))
 
 
 def _addresses_in(text: str) -> str:
-    """All email addresses in a list of them, each as a URI."""
+    """Return all email addresses in the text as a list of URIs."""
     return ",".join(f"mailto:{address}" for address in dict.fromkeys(_ADDRESS_IN.findall(text)))
 
 
 def mended(text: str, reports_to: str = "", above: AppliedPolicy | None = None, others: Sequence[str] = ()) -> str:
-    """The record as it was meant, the version first, `p` second; nothing weaker than `above`.
+    """Return a repaired record: version first, `p` second, nothing weaker than `above`.
 
-    `reports_to` and the addresses of `others`, records beside it, are added to those of reports. What receivers went
-    by before is kept.
+    `reports_to` and the report addresses of `others`, further records at the name, are added. What was valid is kept.
     """
     tags = meant(text)
     policy = max(tags.get("p", "none"), above.policy if above else "none", key=POLICIES.index)
@@ -230,36 +236,38 @@ def mended(text: str, reports_to: str = "", above: AppliedPolicy | None = None, 
 
 
 def watching(reports_to: str = "") -> str:
-    """A policy that only watches, where none applies. No "pct": receivers disagree on it, and RFC 9989 drops it."""
+    """Return a monitoring policy, for domains to which none applies. No "pct": receivers disagree, and RFC 9989 drops
+    it.
+    """
     return "; ".join(("v=DMARC1; p=none", *([f"rua=mailto:{reports_to}"] if reports_to else [])))
 
 
 def brought_down(above: AppliedPolicy, reports_to: str = "") -> str:
-    """A record of the domain's own that says what it inherits: the same policy, alignment and reports."""
+    """Return a record for the domain with what it inherits: the same policy, alignment and reports."""
     tags = {name: value for name, value in read(above.text).tags.items() if name not in _OF_THE_ORGANIZATION}
     text = "; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in {**tags, "p": above.policy}.items())))
     return mended(text, reports_to)
 
 
 def address_of(uri: str) -> str:
-    """The address in a `mailto:` URI, in lower case, without the size limit."""
+    """Return the address of a `mailto:` URI, in lower case, without the size limit."""
     return re.sub(r"^mailto:", "", uri.strip(), flags=re.IGNORECASE).partition("!")[0].lower()
 
 
 def consent_name(domain: str, address: str) -> str:
-    """Where the domain of the reports consents to receive them (RFC 9990; RFC 7489 7.1)."""
+    """Return the name where the report receiver's domain consents to reports (RFC 9990; RFC 7489 7.1)."""
     return f"{domain}._report._dmarc.{address.rpartition('@')[2].lower()}"
 
 
 def reports_elsewhere(lines: Iterable[str], domain: str) -> tuple[str, ...]:
-    """The addresses for reports that lie in another organization's domain, which must consent."""
+    """Return the report addresses in other organizations' domains, which must consent."""
     own = DomainName.stored(domain).zone
     addresses = dict.fromkeys(address for line in lines for address in read(line).reports)
     return tuple(each for each in addresses if DomainName.stored(each.rpartition("@")[2]).zone != own)
 
 
 def _split(text: str) -> list[DmarcTag]:
-    """By semicolons; empty parts at the end are no tags."""
+    """Split at semicolons. Empty parts are skipped."""
     tags = []
     for part in re.finditer(r"[^;]+", text):
         bare = part[0].strip(" \t")
@@ -271,7 +279,7 @@ def _split(text: str) -> list[DmarcTag]:
 
 
 def _problem_of_version(text: str) -> RecordProblem:
-    """Of a record that receivers do not take for DMARC."""
+    """Explain why receivers do not recognise the record as DMARC."""
     end = len(text.partition(";")[0])
     if lead := re.match(r"[\s\"'“”\\(]+", text):
         return RecordProblem(0, lead.end(), "The record must start with “v=DMARC1”.")

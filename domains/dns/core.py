@@ -1,4 +1,4 @@
-"""What was asked of DNS and what was seen. A lookup that failed is never the same as a name that is absent."""
+"""DNS questions and answers. A failed lookup is never treated as an absent name."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,9 @@ from domains.records.core import Record
 
 
 class LookupStatus(StrEnum):
-    """NO_NAME is NXDOMAIN, NO_DATA a name without this type; FAILED (silence, SERVFAIL, nonsense) proves nothing."""
+    """NO_NAME is NXDOMAIN. NO_DATA is a name without this type. FAILED (timeout, SERVFAIL, malformed answer) proves
+    nothing.
+    """
 
     FOUND = "found"
     NO_NAME = "no_name"
@@ -18,7 +20,7 @@ class LookupStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """An absolute ASCII name without trailing dot, and a record type such as "TXT"."""
+    """An absolute ASCII name without a trailing dot, and a record type such as "TXT"."""
 
     name: str
     type: str
@@ -26,8 +28,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Query:
-    """`at` is "host:port", `who` the name it goes by. A nameserver is not asked to be `recursive`, and a resolver that
-    is not to check DNSSEC is asked `unchecked` (the CD bit).
+    """`at` is "host:port", `who` the server's display name. `recursive` is off for nameservers. `unchecked` asks a
+    resolver to skip DNSSEC validation (the CD bit).
     """
 
     question: Question
@@ -39,11 +41,12 @@ class Query:
 
 @dataclass(frozen=True)
 class Answer:
-    """`values`: TXT strings joined, targets in lower case without dot, MX as "10 host". `ttl` in seconds, for an absent
-    name how long resolvers remember the absence; None where nothing said. `error` says why a lookup failed.
+    """`values`: TXT strings joined, targets in lower case without a dot, MX as "10 host". `ttl` in seconds; for an
+    absent name, how long resolvers cache the absence; None if the answer has none. `error` says why a lookup failed.
 
-    `aliases` are the targets passed on the way; `cut` is the zone that a nameserver says others answer for, and
-    `servers` are those: (name, address or ""). `dname` is the name above that redirects all below it (RFC 6672).
+    `aliases` are the CNAME targets that were followed. `cut` is the zone to which a nameserver referred us, and
+    `servers` are its nameservers: (name, address or ""). `dname` is the ancestor that redirects all names below it (RFC
+    6672).
     """
 
     question: Question
@@ -60,12 +63,12 @@ class Answer:
 
 
 def question_for(record: Record) -> Question:
-    """The one question that a plain check asks for a record."""
+    """Return the question that a plain check asks for a record."""
     return Question(record.name, record.type)
 
 
 def further_questions(record: Record, domain: DomainName) -> tuple[Question, ...]:
-    """What is worth asking when the plain answer was not right: the other places and shapes of the usual mistakes."""
+    """Return what to ask if the plain answer was not correct: the places and types of the usual mistakes."""
     doubled = Question(f"{record.name}.{domain.zone}", record.type)
     asked = [doubled] if len(doubled.name) <= 253 else []
     if record.type == "CNAME":
@@ -80,8 +83,8 @@ def further_questions(record: Record, domain: DomainName) -> tuple[Question, ...
 
 
 def is_void(kind: str, status: LookupStatus) -> bool:
-    """Whether a term of SPF that looks up an A or MX record finds nothing there (RFC 7208 4.6.4).
+    """Return True if an SPF term that looks up A or MX records finds none (RFC 7208 4.6.4).
 
-    An address of the other kind may be there where one is not, so that of addresses only an absent name counts.
+    For addresses only NO_NAME counts: an AAAA record may exist where no A record does.
     """
     return status is LookupStatus.NO_NAME or (kind == "MX" and status is LookupStatus.NO_DATA)

@@ -1,12 +1,13 @@
 """Queries DNS: at the configured resolvers, within a budget, and at a zone's own nameservers.
 
 - `look_up` asks the resolvers.
-- `Asker` limits one diagnosis to so many packets and seconds and asks nothing twice. A question over the budget is
-  answered with that reason.
-- `Net` and `Delegation` find who answers for a zone: its parent says, or the resolvers where no parent can be asked.
-- `ask_hosts_first` asks the domain's own nameservers for records that nobody has seen yet. A resolver that is asked too
-  early caches the absence for as long as the zone says (RFC 2308), and then our own lookup is why a new record is not
-  seen. So the resolvers are asked once the host has the record, or where the host cannot be asked.
+- `QuerySession` limits the packets and seconds of one diagnosis and never repeats a question. A question over the
+budget gets a failed answer that says so.
+- `Network` and `Delegation` find a zone's nameservers: from its parent, or from the resolvers if no parent can be
+asked.
+- `query_hosts_first` asks the domain's own nameservers for records that were never seen. A resolver that is asked too
+early caches the absence for as long as the zone says (RFC 2308), and our own lookup would then hide a new record. So
+the resolvers are asked once the nameserver has the record, or if the nameserver cannot be asked.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ TOO_LATE = "skipped: the request's time limit was reached"
 
 
 def look_up(questions: Sequence[Question]) -> list[Answer]:
-    """One answer of each resolver to each question; a lookup that failed is an answer that says so."""
+    """Return one answer from each resolver to each question. A failed lookup is an answer with status FAILED."""
     asked = list(dict.fromkeys(questions))
     ours = resolvers()
     with slow_work.place():
@@ -47,7 +48,7 @@ def look_up(questions: Sequence[Question]) -> list[Answer]:
 
 
 def resolvers() -> tuple[str, ...]:
-    """Those of the settings, else the system's. Raises Refused in the sandbox, whose zones no other resolver knows."""
+    """Return the settings' resolvers, or the system's. Raises Refused in the sandbox if it has none of its own."""
     if settings.SANDBOX and not settings.DNS_RESOLVERS:
         raise Refused(
             "DNS wasn't queried: SANDBOX is on, but no sandbox is running. Start it with `make run`, "
@@ -57,14 +58,14 @@ def resolvers() -> tuple[str, ...]:
 
 
 MOST_QUERIES = 60
-RESERVE = 3  # of them, for answers that are too long for a datagram and are asked for again over TCP
+RESERVE = 3  # of them, for long answers that are requested again over TCP
 SECONDS = 10.0
-SILENCE = "no answer within"  # as the gateway says it
+SILENCE = "no answer within"  # the gateway's wording
 NOT_ASKED = "skipped: the time limit of the check was reached"
 
 
 class Asker:
-    """One diagnosis' questions. `clock` counts seconds."""
+    """The DNS queries of one diagnosis. `clock` counts seconds."""
 
     def __init__(
         self, *, timeout: float, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic
@@ -79,11 +80,11 @@ class Asker:
 
     @property
     def left(self) -> int:
-        """How many questions are still allowed."""
+        """Return how many questions are still allowed."""
         return max(MOST_QUERIES - RESERVE - self.asked, 0)
 
     async def ask(self, queries: Sequence[Query]) -> list[Answer]:
-        """In order; the first ones count where the budget does not allow all."""
+        """Return the answers in order. If the budget does not allow all queries, the first ones are sent."""
         new = [query for query in dict.fromkeys(queries) if query not in self._known]
         sent, over = self._allowed(new)
         await self._send(sent)
@@ -95,11 +96,11 @@ class Asker:
         ]
 
     def is_spared(self, answer: Answer) -> bool:
-        """Whether nobody was asked, because enough was asked already, and not because others kept us waiting."""
+        """Return True if the query was not sent because the budget was used up, and no server was slow."""
         return answer.error == NOT_ASKED and not self._was_held_up
 
     def _allowed(self, queries: list[Query]) -> tuple[list[Query], list[Query]]:
-        """What the budget still has room for, and the rest."""
+        """Split queries into those that the budget allows and the rest."""
         most = self.left if self._seconds > 0 else 0
         return queries[:most], queries[most:]
 
@@ -108,7 +109,7 @@ class Asker:
         return min(self._timeout, self._ends - self._clock())
 
     async def _send(self, queries: Sequence[Query]) -> None:
-        """A packet that was lost on the way to somebody who answers is sent once more, so answers may be replaced."""
+        """Send and record queries. A second attempt after a timeout replaces the answer."""
         self.asked += len(queries)
         for query, answer in zip(queries, await self._answers(queries, self._seconds), strict=True):
             self._known[query] = answer
@@ -117,7 +118,7 @@ class Asker:
                 self._heard.add(query.at)
 
     async def _answers(self, queries: Sequence[Query], seconds: float) -> list[Answer]:
-        """`ask_each` answers server by server: put back into the order of the questions."""
+        """Put the answers of `ask_each`, which come server by server, back into the order of the queries."""
         if not queries:
             return []
         found = {
@@ -131,7 +132,7 @@ def _not_asked(query: Query) -> Answer:
 
 
 def _line(query: Query, answer: Answer) -> str:
-    """As a person with dig would have asked, and what came."""
+    """Format a query as a dig command line, with its answer."""
     flags = ("" if query.recursive else " +norecurse") + (" +cdflag" if query.unchecked else "")
     asked = f"dig @{query.who} {query.question.name} {query.question.type}{flags}"
     said = (
@@ -148,7 +149,7 @@ MOST_SERVERS = 4
 
 @dataclass(frozen=True)
 class Net:
-    """`resolvers` are the public ones; nameservers listen at `port`, and at private addresses only where allowed."""
+    """`resolvers` are the public ones. Nameservers listen at `port`. `private` allows private addresses."""
 
     resolvers: tuple[str, ...]
     port: int = 53
@@ -157,7 +158,7 @@ class Net:
 
 @dataclass(frozen=True)
 class Server:
-    """`at` is "host:port", "" where its address is not known or must not be asked."""
+    """`at` is "host:port", or "" if its address is unknown or must not be asked."""
 
     name: str
     at: str
@@ -165,7 +166,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Delegation:
-    """`helper` is the resolver that answers us, asked `unchecked` where it refuses the zone's signatures."""
+    """`helper` is the resolver that answers us. `is_unchecked`: it answers only without DNSSEC validation."""
 
     servers: tuple[Server, ...]
     parent: tuple[Answer, ...]
@@ -178,13 +179,13 @@ class Delegation:
 
     @property
     def alive(self) -> tuple[Server, ...]:
-        """Those that answered for the zone."""
+        """Return the servers that answered for the zone."""
         heard = {soa.resolver for soa in self.soas if knows_its_zone(soa)}
         return tuple(server for server in self.servers if server.name in heard)
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Servers that the zone itself names, but not its parent: where somebody may have edited in vain."""
+        """Return servers that the zone lists but its parent does not: edits made there have no effect."""
         known = {server.name for server in self.servers}
         primaries = {primary_of(soa) for soa in (*self.soas, *self.public_soas)}
         names = dict.fromkeys((*self.named_inside, *sorted(primaries)))
@@ -192,7 +193,7 @@ class Delegation:
 
 
 async def follow_delegation(zone: str, net: Net, asker: Asker) -> Delegation:
-    """From the parent down to each of the zone's servers, alive or not."""
+    """Find the zone's nameservers from its parent down, including those that do not answer."""
     first = [Query(Question(zone, kind), at, at) for kind in ("SOA", "NS") for at in net.resolvers]
     above = Query(Question(zone.partition(".")[2], "NS"), net.resolvers[0], net.resolvers[0])
     *said, upper = await asker.ask([*first, above])
@@ -214,10 +215,10 @@ async def follow_delegation(zone: str, net: Net, asker: Asker) -> Delegation:
 async def find_delegation(
     names: Sequence[tuple[str, str]], helper: str, net: Net, asker: Asker, *, unchecked: bool = False
 ) -> tuple[Server, ...]:
-    """Servers with their addresses, by what came with the referral or else by the resolver."""
+    """Return the servers with their addresses, from the referral's glue or else from the resolver."""
     some = list(names)[:MOST_SERVERS]
     found: dict[str, str] = {}
-    for kind in ("A", "AAAA"):  # the second for servers that IPv6 alone reaches
+    for kind in ("A", "AAAA"):  # AAAA for servers that have no IPv4 address
         names_left = [name for name, address in some if not address and name not in found]
         lost = [Query(Question(name, kind), helper, helper, unchecked=unchecked) for name in names_left]
         found |= {answer.question.name: answer.values[0] for answer in await asker.ask(lost) if answer.values}
@@ -225,7 +226,7 @@ async def find_delegation(
 
 
 def place(address: str, net: Net) -> str:
-    """Names of strangers must not lead us into our own network: "" for an address that is not public."""
+    """Return "host:port", or "" for a private address: other people's DNS must not lead us into our own network."""
     if not is_public(address) and not (net.private and _is_address(address)):
         return ""
     return f"[{address}]:{net.port}" if ":" in address else f"{address}:{net.port}"
@@ -248,7 +249,7 @@ def _helper(soas: Sequence[Answer], unchecked: Sequence[Answer]) -> tuple[str, b
 
 
 async def _ask_parent(zone: str, upper: Answer, helper: str, net: Net, asker: Asker) -> list[Answer]:
-    """One server of the zone above, and another where that one is silent."""
+    """Ask one server of the parent zone, and another one if the first does not answer."""
     for server in await find_delegation([(name, "") for name in upper.values[:2]], helper, net, asker):
         if not server.at:
             continue
@@ -259,7 +260,7 @@ async def _ask_parent(zone: str, upper: Answer, helper: str, net: Net, asker: As
 
 
 def _delegated_servers(said: Sequence[Answer]) -> list[tuple[str, str]]:
-    """The parent's word first; resolvers tell what the zone says of itself."""
+    """Prefer the parent's answer; resolvers report what the zone says about itself."""
     for answer in said:
         if answer.servers:
             return list(answer.servers)
@@ -281,14 +282,14 @@ MOST_RESOLVERS = 3
 
 
 def net() -> Net:
-    """In the sandbox all nameservers are on this machine, at the port of its resolver."""
+    """Return the network to query. In the sandbox all nameservers are on this machine, at the port of its resolver."""
     asked = resolvers()[:MOST_RESOLVERS]
     port = parse_resolver(asked[0])[1] if settings.SANDBOX else 53
     return Net(asked, port=port, private=settings.SANDBOX)
 
 
-SERVERS = 2  # of each zone: one that is behind does not decide alone
-AT_ONCE = 20  # questions on their way to one server, which may be that of hundreds of domains
+SERVERS = 2  # of each zone, so that one outdated server does not decide alone
+AT_ONCE = 20  # questions pending at one server, which may serve hundreds of domains
 SLOWEST = 2.0  # seconds
 
 Told = dict[Question, list[Answer]]
@@ -296,7 +297,7 @@ Told = dict[Question, list[Answer]]
 
 @dataclass(frozen=True)
 class HostLookup:
-    """What the resolvers said, and what the hosts did."""
+    """The answers of the resolvers (`public`) and of the domain's own nameservers (`host`)."""
 
     public: Told
     host: Told
@@ -306,11 +307,13 @@ class HostLookup:
         return {question: self.of(question) for question in {**self.host, **self.public}}
 
     def of(self, question: Question) -> list[Answer]:
-        """The host's word first."""
+        """Return the nameservers' answers first, then the resolvers'."""
         return [*self.host.get(question, []), *self.public.get(question, [])]
 
     def of_record(self, record: Record) -> list[Answer]:
-        """To judge it by: where its host has it and the resolvers do not yet, both count; a host alone is no proof."""
+        """Return the answers to judge a record by. A nameserver's correct answer counts only
+        together with resolvers'.
+        """
         public, host = (each.get(question_for(record), []) for each in (self.public, self.host))
         if not public:
             return host
@@ -319,21 +322,21 @@ class HostLookup:
 
 
 def ask_hosts_first(unseen: Sequence[tuple[DomainName, Record]], known: Iterable[Record]) -> HostLookup:
-    """The `known` are asked of the resolvers; the others once their host has them as they should be, or cannot tell."""
+    """Ask resolvers for `known` records, and for `unseen` ones if the nameserver has the record or cannot tell."""
     told = look_at_hosts([(domain.zone, question_for(record)) for domain, record in unseen])
     ready = [r for _, r in unseen if not (own := told.get(question_for(r))) or _is_right(r, own)]
     return HostLookup(ask_hosts([question_for(record) for record in (*known, *ready)]), told)
 
 
 def ask_hosts_further(wanted: Iterable[tuple[DomainName, Question]]) -> Told:
-    """Where else it may be: an answer that explains, so the host's is enough, and the resolvers' where it has none."""
+    """Ask for other possible places of a record: the nameserver first, the resolvers only if it has no answer."""
     questions = [(domain.zone, question) for domain, question in wanted]
     told = look_at_hosts(questions)
     return {**ask_hosts([question for _, question in questions if question not in told]), **told}
 
 
 def ask_hosts(questions: Sequence[Question]) -> Told:
-    """The resolvers, by question."""
+    """Return the resolvers' answers, by question."""
     found: Told = {}
     for answer in look_up(questions):
         found.setdefault(answer.question, []).append(answer)
@@ -345,7 +348,7 @@ def _is_right(record: Record, answers: Sequence[Answer]) -> bool:
 
 
 def look_at_hosts(wanted: Iterable[tuple[str, Question]]) -> Told:
-    """Zones and what is asked there: what their own servers said with authority; silence and referrals are left out."""
+    """Return the authoritative answers of zones' own nameservers, without timeouts. `wanted` is (zone, question)."""
     told: Told = {}
     for answer in told_by_hosts(wanted):
         if answer.authoritative and answer.status is not LookupStatus.FAILED:
@@ -354,7 +357,7 @@ def look_at_hosts(wanted: Iterable[tuple[str, Question]]) -> Told:
 
 
 def told_by_hosts(wanted: Iterable[tuple[str, Question]]) -> list[Answer]:
-    """As `look_at_hosts`, with all that they said, referrals and silence too."""
+    """Return all answers of the zones' own nameservers, including referrals and timeouts."""
     with slow_work.place():
         asked = _by_server(wanted)
         timeout = slow_work.seconds_left(min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
@@ -381,7 +384,7 @@ def _by_server(wanted: Iterable[tuple[str, Question]]) -> dict[str, list[Questio
 
 
 def _servers(zones: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The addresses of each zone's nameservers, by the resolvers; a zone exists, so nothing absent is remembered."""
+    """Return the addresses of each zone's nameservers, from the resolvers. Zones exist, so no absence gets cached."""
     named = {a.question.name: a.values for a in look_up([Question(z, "NS") for z in zones]) if a.values}
     names = {name for values in named.values() for name in values[:SERVERS]}
     found: dict[str, tuple[str, ...]] = {}

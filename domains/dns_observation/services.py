@@ -1,7 +1,7 @@
-"""Gathers what a diagnosis needs, as a person with dig would, within the budget of `domains.dns.services.Asker`.
+"""Collects the DNS answers for a diagnosis, within the budget of `domains.dns.services.QuerySession`.
 
-It asks who answers for the zone, then each record at two of its servers. Then it follows the doubt: where a missing or
-wrong record may be instead, and for a correct one the resolvers and rival records.
+It finds the zone's nameservers, then asks two of them for each record. Then it asks what explains the result: for a
+missing or wrong record its other possible places, for a correct one the resolvers and conflicting records.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from domains.records.core import Need, Record
 from domains.spf.core import evaluation, grammar
 
 CONSENTS = 3  # domains that DMARC reports go to
-ELSEWHERE = 3  # questions to a server that the parent does not name; the others where one is answered
+ELSEWHERE = 3  # questions to a server that the parent does not name; the rest if it answers one
 
 
 @dataclass
@@ -44,13 +44,13 @@ class _Look:
 
     @property
     def is_hopeless(self) -> bool:
-        """Nobody answers for the zone, or it does not exist: no record can be looked for."""
+        """Return True if no server answers for the zone, or it does not exist, so that records cannot be looked up."""
         said = (*self.delegation.parent, *self.delegation.public_soas, *self.delegation.unchecked)
         return not any(answer.cut or answer.status in (LookupStatus.FOUND, LookupStatus.NO_DATA) for answer in said)
 
 
 async def observe(domain: DomainName, records: tuple[Record, ...], net: Net, asker: Asker) -> Observations:
-    """Raises nothing: what could not be seen is an answer that says so."""
+    """Collect all answers. It never raises: failed lookups are answers with status FAILED."""
     registered, delegation = domain, await dns_services.follow_delegation(domain.zone, net, asker)
     below = await _delegated_below(domain, delegation, asker)
     if below:
@@ -93,7 +93,7 @@ def _observations(look: _Look) -> Observations:
 
 
 async def _delegated_below(domain: DomainName, delegation: Delegation, asker: Asker) -> str:
-    """The part of the zone that a subdomain is in where that is a zone, also at the same servers; else ""."""
+    """Return the subzone that contains a subdomain, also if it is on the same servers; "" if there is none."""
     if domain.ascii == domain.zone:
         return ""
     if not delegation.alive:
@@ -106,7 +106,7 @@ async def _delegated_below(domain: DomainName, delegation: Delegation, asker: As
 
 
 async def _told_below(domain: DomainName, helper: str, asker: Asker) -> str:
-    """The same by the resolver, where the nameservers could not be asked."""
+    """Return the subzone by the resolver's answers, if the nameservers could not be asked."""
     names = (domain.ascii, *domain.parents[:-1])
     said = await asker.ask([Query(Question(name, "SOA"), helper, helper) for name in names])
     zones = (a.question.name for a in said if a.status is LookupStatus.FOUND and not a.aliases)
@@ -114,12 +114,12 @@ async def _told_below(domain: DomainName, helper: str, asker: Asker) -> str:
 
 
 def _is_below(cut: str, zone: str, name: str) -> bool:
-    """A referral counts only downward, and only where the name lies: others send us somewhere else."""
+    """Return True for a referral to a subzone that contains the name. Other referrals are ignored."""
     return cut.endswith(f".{zone}") and (name == cut or name.endswith(f".{cut}"))
 
 
 async def _look_at_records(look: _Look) -> None:
-    """Each at two servers, of different serials where there are such: so disagreement shows."""
+    """Ask two servers for each record, with different serials if possible, so that disagreement shows."""
     questions = list(dict.fromkeys(map(question_for, look.records)))
     servers = _by_serial(look.delegation)
     first = [_at_host(look, question, servers, number) for number, question in enumerate(questions)]
@@ -137,7 +137,7 @@ async def _look_at_records(look: _Look) -> None:
 
 
 async def _look_at_policies_above(look: _Look, registered: DomainName) -> None:
-    """The DMARC records that may apply where the domain has none of its own that is used."""
+    """Ask for parent domains' DMARC records, unless the domain has its own usable one."""
     asked = {question_for(record) for record in look.records if record.key == "dmarc"}
     own = [answer for answer in look.host if answer.question in asked]
     if not asked or any(dmarc_core.used_line(answer.values) for answer in own):
@@ -150,7 +150,7 @@ async def _look_at_policies_above(look: _Look, registered: DomainName) -> None:
 
 
 async def _look_closer(look: _Look) -> None:
-    """One batch in the order of worth: what must be seen by all, the likeliest wrong places, what spoils, the rest."""
+    """Ask one batch in order of value: public answers for required records, likely wrong places, conflicts, others."""
     right = [record for record in look.records if _is_right(look, record)]
     missing = [record for record in look.records if record not in right]
     searched = [probe.question for probe in observations.spread([observations.probes(r, look.domain) for r in missing])]
@@ -178,7 +178,7 @@ async def _look_closer(look: _Look) -> None:
 
 
 def _by_serial(delegation: Delegation) -> tuple[Server, ...]:
-    """Neighbours differ in their serial where any do."""
+    """Order the servers so that neighbours differ in serial, if any do."""
     serials = {soa.resolver: serial_of(soa) for soa in delegation.soas}
     alive = sorted(delegation.alive, key=lambda server: serials.get(server.name, ""))
     return tuple(alive[::2] + alive[1::2]) if len(alive) > 2 and len(set(serials.values())) == 1 else tuple(alive)
@@ -193,7 +193,7 @@ def _at_host(look: _Look, question: Question, servers: Sequence[Server], turn: i
 
 
 async def _settled(look: _Look, answers: Sequence[Answer]) -> list[Answer]:
-    """Referrals followed to who answers for that part, and aliases to what lies behind them."""
+    """Follow referrals to the subzone's servers, and aliases to their targets."""
     referred = [answer for answer in answers if _is_below(answer.cut, look.domain.zone, answer.question.name)]
     settled = [answer for answer in answers if answer not in referred]
     for answer in referred:
@@ -209,7 +209,7 @@ async def _below(look: _Look, referral: Answer) -> list[Answer]:
 
 
 async def _behind_alias(look: _Look, answer: Answer) -> Answer:
-    """A nameserver does not follow an alias out of its zones, so a resolver does."""
+    """A nameserver does not follow an alias out of its zones, so ask a resolver."""
     if not answer.aliases or answer.status is not LookupStatus.FAILED:
         return answer
     helper = look.delegation.helper
@@ -228,7 +228,7 @@ def _in_public(look: _Look, records: Sequence[Record], resolvers: Sequence[str])
 
 
 def _aliases(look: _Look, missing: Sequence[Record]) -> list[Question]:
-    """Whether a mail server of the customer's own is an alias."""
+    """Ask whether mail servers in the customer's own zone are aliases."""
     own = [
         host
         for answer in look.host
@@ -240,7 +240,7 @@ def _aliases(look: _Look, missing: Sequence[Record]) -> list[Question]:
 
 
 async def _look_at_other_proof(look: _Look, missing: Sequence[Record]) -> None:
-    """The token at the domain itself: where the DNS host has it there, whether the internet sees it too."""
+    """If the token is at the domain itself, ask whether public resolvers return it too."""
     for record in missing:
         apex = Question(look.domain.ascii, "TXT")
         held = any(f"amazonses:{record.value}" in answer.values for answer in look.host if answer.question == apex)
@@ -262,12 +262,12 @@ async def _look_elsewhere(look: _Look, missing: Sequence[Record]) -> None:
         servers = tuple(server for server in servers if server.name in held)
 
 
-SPF_DEPTH = 10  # levels of includes that are followed: more than ten are an error
-SPF_NAMES = 12  # of each level
+SPF_DEPTH = 10  # levels of includes to follow: more than ten are an error
+SPF_NAMES = 12  # per level
 
 
 async def _follow_spf(look: _Look) -> None:
-    """The SPF lines behind includes, and whether other terms find anything; Amazon's own is left out: it is known."""
+    """Ask for the SPF lines behind includes and for the names of other terms. SES's own record is known."""
     spf = [question_for(record) for record in look.records if record.key in ("mail-from-spf", "apex-spf")]
     lines = [line for a in look.host if a.question in spf for line in grammar.spf_among(a.values)]
     for _ in range(SPF_DEPTH):
@@ -291,7 +291,7 @@ async def _look_for_voids(look: _Look, lines: Sequence[str]) -> None:
 
 
 async def _ask_consent(look: _Look) -> None:
-    """Whether other domains accept the reports that a DMARC record sends there."""
+    """Ask whether other domains accept the reports that a DMARC record sends there."""
     asked = {question_for(record) for record in look.records if record.key == "dmarc"}
     lines = [line for a in look.host if a.question in asked for line in a.values if dmarc_core.is_dmarc(line)]
     foreign = dmarc_core.reports_elsewhere(lines, look.domain.ascii)
@@ -301,7 +301,7 @@ async def _ask_consent(look: _Look) -> None:
 
 
 async def _ask_helper(look: _Look, questions: Sequence[Question]) -> list[Answer]:
-    """A resolver, which follows aliases; what failed is left out: nothing is known of it."""
+    """Ask a resolver, which follows aliases. Failed lookups are left out."""
     at = look.delegation.helper
     told = await look.asker.ask([Query(question, at, at) for question in questions])
     return [answer for answer in told if answer.status is not LookupStatus.FAILED]

@@ -1,7 +1,7 @@
-"""Domain Connect, synchronous flow: what a DNS host says of itself, and the signed link to its page. Pure.
+"""Domain Connect, synchronous flow: parses a DNS host's settings and builds the signed link to its page. Pure.
 
-A link holds only records whose name holds nothing yet and that our template makes exactly as we ask for them: so no
-host replaces what a customer has. The specification is "Domain Connect Spec Draft", 2.2, of domainconnect.org.
+A link has only records whose names are unused and that our template creates exactly as required, so that no host
+replaces a customer's record. The specification is "Domain Connect Spec Draft", 2.2, of domainconnect.org.
 """
 
 import base64
@@ -28,9 +28,9 @@ LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class ConnectHost:
-    """A DNS host that supports it: its `name` for people, where its page and its API begin.
+    """A DNS host with Domain Connect: its display `name`, and the base URLs of its page and its API.
 
-    Both are checked addresses.
+    Both URLs are validated.
     """
 
     name: str
@@ -40,7 +40,7 @@ class ConnectHost:
 
 @dataclass(frozen=True)
 class ConnectIdentity:
-    """Under which ids hosts know our template, and the key that signs; `key_name` is where its public half stands."""
+    """The ids of our template at DNS hosts, and the signing key. `key_name` is where the public key is published."""
 
     provider: str
     service: str
@@ -58,13 +58,13 @@ class ConnectLink:
 
 
 def place_in(values: Iterable[str]) -> str:
-    """Where the settings are asked for, of the TXT values at `_domainconnect`; "" where none of them is a place."""
+    """Return the host that serves the settings, from the TXT values at `_domainconnect`; "" if none is valid."""
     found = (text.strip().strip('"').rstrip("/") for text in values)
     return next((text for text in found if len(text) < 400 and _PLACE.fullmatch(text)), "")
 
 
 def read_settings(body: bytes, *, schemes: Sequence[str]) -> ConnectHost | None:
-    """None for what is no JSON of settings, or has no page for the synchronous flow."""
+    """Parse a host's settings. None if they are not valid JSON, or have no page for the synchronous flow."""
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
@@ -95,13 +95,13 @@ def template_path(identity: ConnectIdentity) -> str:
 
 
 def template_for(provider: str, service: str, name: str) -> dict[str, Any]:
-    """The template as it is registered, under these ids."""
+    """Return the template to register under these ids."""
     ids = {"providerId": provider, "providerName": name, "serviceId": service, "syncPubKeyDomain": provider}
     return {**TEMPLATE, **ids}
 
 
 def key_records(identity: ConnectIdentity) -> tuple[tuple[str, str], ...]:
-    """Name and value of each TXT record that holds a part of the public key."""
+    """Return name and value of each TXT record with a part of the public key."""
     wanted = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     text = base64.b64encode(identity.key.public_key().public_bytes(*wanted)).decode()
     parts = [text[at : at + _CHUNK] for at in range(0, len(text), _CHUNK)]
@@ -110,7 +110,7 @@ def key_records(identity: ConnectIdentity) -> tuple[tuple[str, str], ...]:
 
 
 def read_key(text: str) -> rsa.RSAPrivateKey:
-    """PEM, its lines also joined by a backslash and an n. Raises ValueError."""
+    """Parse a PEM key, whose line breaks may be written as "\\n". Raises ValueError."""
     try:
         key = serialization.load_pem_private_key(text.replace("\\n", "\n").encode(), password=None)
     except TypeError as error:
@@ -123,7 +123,9 @@ def read_key(text: str) -> rsa.RSAPrivateKey:
 def link_for(
     host: ConnectHost, identity: ConnectIdentity, facts: IdentityFacts, hosted: DomainName, absent: Sequence[Record]
 ) -> ConnectLink | None:
-    """`absent`: records whose names are known to hold nothing. None where the template makes none of them."""
+    """Return the signed link. `absent`: records whose names are known to be unused. None if the template creates none
+    of them.
+    """
     given = variables(facts)
     made = expanded(given, hosted)
     keys = tuple(record.key for record in absent if made.get(record.key) == _as_made(record))
@@ -138,12 +140,12 @@ def link_for(
 
 
 def signed(query: str, key: rsa.RSAPrivateKey) -> str:
-    """RSA with SHA-256 over the query as it is sent, in base64."""
+    """Sign the query string as sent: RSA with SHA-256, in base64."""
     return base64.b64encode(key.sign(query.encode(), padding.PKCS1v15(), hashes.SHA256())).decode()
 
 
 def variables(facts: IdentityFacts) -> dict[str, str]:
-    """Those that are known; a record that needs another one is not made."""
+    """Return the known variables. A record that needs an unknown one is not created."""
     dmarc = next((record.value for record in records_for(facts) if record.key == "dmarc"), "")
     keys = {f"dkim{number}": token for number, token in enumerate(facts.dkim_tokens[:3], start=1)}
     known = {
@@ -161,7 +163,9 @@ Made = tuple[str, str, str, int | None]
 
 
 def expanded(given: Mapping[str, str], hosted: DomainName) -> dict[str, Made]:
-    """What a host makes of the template, by group: name, type, value, priority. Without its variable there is none."""
+    """Return what a host creates from the template, by group: name, type, value, priority. Groups with unknown
+    variables are left out.
+    """
     found = {}
     for record in TEMPLATE["records"]:
         raw = record.get("data") or record.get("pointsTo") or record["spfRules"]

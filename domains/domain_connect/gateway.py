@@ -1,4 +1,4 @@
-"""Asks a DNS host's Domain Connect API: two GETs, to a public address, bounded in time and size."""
+"""Calls a DNS host's Domain Connect API: two GETs, to a public address, limited in time and size."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ REDIRECTS = 2
 
 @dataclass(frozen=True)
 class ConnectAnswer:
-    """`is_told` False: nobody answered, or not as one that knows; `body` only of a 200."""
+    """`is_told` is False if the request failed. `body` is set only for status 200."""
 
     is_told: bool
     is_there: bool = False
@@ -24,7 +24,7 @@ UNTOLD = ConnectAnswer(is_told=False)
 
 
 def ask(url: str, *, may_be_private: bool = False) -> ConnectAnswer:
-    """200 is there, 404 and 410 are not; anything else, a cut answer and silence tell nothing."""
+    """Fetch a URL. 200 means that it exists, 404 and 410 that it does not. Anything else proves nothing."""
     reach = Reach(SECONDS, most_bytes=MOST_BYTES, redirects=REDIRECTS, may_be_private=may_be_private)
     try:
         response = public_http.get(parse_url(url, may_be_private=may_be_private), reach, headers=_HEADERS)

@@ -1,7 +1,7 @@
 """Finds out whether a domain's DNS host supports Domain Connect and has our template, and offers its page.
 
-The worker finds out, at most once a day for each domain on which something is left to do; pages read what it stored. A
-lookup or host that fails changes nothing: what is known stays.
+The worker checks at most once a day for each domain with something to do. Pages read the stored result. A failed lookup
+or request keeps the stored result.
 """
 
 from dataclasses import asdict
@@ -20,11 +20,11 @@ from domains.models.domains import Domain, Stage
 from domains.records.selectors import RecordsPage
 
 AGAIN_AFTER = timedelta(days=1)
-EMPTY = (State.WAITING, State.AT_RISK)  # a look saw that nothing is there; what could not be checked is in neither
+EMPTY = (State.WAITING, State.AT_RISK)  # a check found nothing there; failed checks have another state
 
 
 def identity() -> ConnectIdentity | None:
-    """None where the operator has registered no template, and nothing of it is shown or asked."""
+    """Return our identity, or None if the operator has not registered a template; then the feature is off."""
     if not (settings.DOMAIN_CONNECT_KEY and settings.DOMAIN_CONNECT_PROVIDER):
         return None
     try:
@@ -36,7 +36,7 @@ def identity() -> ConnectIdentity | None:
 
 
 def discover_if_due(domain: Domain) -> None:
-    """Queued, since a page waits for no stranger's host."""
+    """Queue the discovery, so that no page waits for another company's server."""
     if not settings.DOMAIN_CONNECT_KEY or domain.stage != Stage.READY or domain.state == State.VERIFIED:
         return
     if cache.add(f"domain-connect:{domain.pk}", 1, AGAIN_AFTER.total_seconds()):
@@ -44,7 +44,7 @@ def discover_if_due(domain: Domain) -> None:
 
 
 def discover(*, domain_id: str) -> None:
-    """Ask DNS and the host, and store what is known then."""
+    """Query DNS and the host, and store the result."""
     domain, ours = Domain.objects.filter(pk=domain_id).first(), identity()
     if domain is None or ours is None:
         return
@@ -54,7 +54,7 @@ def discover(*, domain_id: str) -> None:
 
 
 def _found(zone: str, ours: ConnectIdentity) -> dict[str, str] | None:
-    """{} where it is not supported, None where that could not be told."""
+    """Return {} if it is not supported, None if a lookup or request failed."""
     answers = dns_services.look_up([Question(f"_domainconnect.{zone}", "TXT")])
     told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
     if not told:
@@ -81,12 +81,12 @@ def _scheme(place: str) -> str:
 
 
 def link_for(domain: Domain, page: RecordsPage) -> ConnectLink | None:
-    """None where the host does not support it, or nothing that it could add is left."""
+    """Return None if the host does not support it, or there is nothing that it could add."""
     known, ours = domain.domain_connect, identity()
     if not known or ours is None or domain.stage != Stage.READY or domain.is_held:
         return None
     if known["zone"] != domain.hosted.zone:
-        return None  # the zone begins elsewhere since
+        return None  # the domain's zone has changed
     rows = [row for group in page.groups for row in group.rows]
     absent = [row.record for row in rows if row.is_left and row.state in EMPTY and not row.found and row.record.value]
     host = ConnectHost(known["name"], known["page"], known["api"])

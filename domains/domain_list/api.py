@@ -1,4 +1,4 @@
-"""The domain of a call, as its caller may see it."""
+"""Finds the domain of an API request that the caller may see."""
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -9,5 +9,5 @@ from domains.models.domains import Domain
 
 
 def domain_of(request: HttpRequest, domain_id: str) -> Domain:
-    """Another customer's is 404, as if it did not exist."""
+    """Return the domain, or raise 404 if the caller may not see it."""
     return get_object_or_404(selectors.domains_for(caller(request)), pk=domain_id)

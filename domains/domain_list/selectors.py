@@ -1,4 +1,4 @@
-"""Domains to be read. What a customer can reach takes the viewer and shows their own rows alone."""
+"""Domain querysets. Those that a customer can reach take the viewer and return only the viewer's rows."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,24 +23,24 @@ from inbound_admin.lib.lists import ListFilters, ListPage, Order, distinct_value
 
 
 def domain_subject(domain: Domain) -> Subject:
-    """What the change log calls a domain."""
+    """Return the change log's reference to a domain."""
     return Subject("domain", domain.id, domain.name, domain.customer_id)
 
 
 def domains_for(viewer: Viewer) -> QuerySet[Domain]:
-    """Domains of the viewer's customers, or of all for staff who support them."""
+    """Return domains of the viewer's customers, or all for staff who support everyone."""
     domains = Domain.objects.select_related("customer")
     return domains if supports_everyone(viewer) else domains.filter(customer__in=customers_for(viewer))
 
 
 def verified_parent(name: DomainName, customer: Customer) -> Domain | None:
-    """The nearest domain above this one that the same customer has verified."""
+    """Return the nearest parent domain that the same customer has verified."""
     own = Domain.objects.filter(customer=customer, name__in=name.parents, verified_at__isnull=False)
     return max(own, key=lambda domain: len(domain.name), default=None)
 
 
 def domains_in_region() -> QuerySet[Domain]:
-    """Domains of this deployment's region: of another one Amazon would tell us that it does not know them."""
+    """Return domains of this deployment's region. SES does not know those of other regions."""
     return Domain.objects.filter(region=settings.AWS_REGION)
 
 
@@ -48,12 +48,12 @@ _FORMER = Q(moved_at__isnull=False) | ~Q(routes_problem="")
 
 
 def domains_with_former_routes() -> QuerySet[Domain]:
-    """Whose mail may still go where the holder before this one wanted it."""
+    """Return domains whose mail may still be delivered for the previous customer."""
     return domains_in_region().filter(_FORMER)
 
 
 def domains_unfinished() -> QuerySet[Domain]:
-    """On their way to being set up, configured, unmade or deleted: Amazon has still to be told of something."""
+    """Return domains that are being set up, configured or deleted: SES calls are still to be made."""
     no_name, dot = Value(""), Value(".")
     wanted = Case(When(mail_from_label="", then=no_name), default=Concat("mail_from_label", dot, "name"))
     differs = (
@@ -68,7 +68,7 @@ def domains_unfinished() -> QuerySet[Domain]:
 
 
 def domains_due(now: datetime) -> QuerySet[Domain]:
-    """What the worker has to look at now: never what is held or being deleted."""
+    """Return domains to check now, except held ones and those being deleted."""
     due = domains_in_region().filter(next_check_at__lte=now, held_at__isnull=True, stage__in=(Stage.CLAIM, Stage.READY))
     return due.order_by("next_check_at")
 
@@ -82,12 +82,12 @@ ATTENTION = {
 
 
 STUCK_AFTER = timedelta(days=1)
-MOST_CHOICES = 200  # customers that a filter offers
+MOST_CHOICES = 200  # choices in the customer filter
 
 
 @dataclass(frozen=True)
 class DomainListFilters(ListFilters):
-    """`q` is part of the name, as typed or as DNS writes it."""
+    """`q` is part of the name, in Unicode or in DNS form."""
 
     state: str = ""
     customer: str = ""
@@ -122,7 +122,7 @@ class DomainListFilters(ListFilters):
         return {key: _attention(key) for key in ATTENTION} | others
 
 
-_NOT_SHOWN = ("policies", "domain_connect", "mta_sts", "dkim_tokens", "note")  # long ones
+_NOT_SHOWN = ("policies", "domain_connect", "mta_sts", "dkim_tokens", "note")  # long columns
 
 
 def search_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Domain]:
@@ -130,12 +130,12 @@ def search_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Do
 
 
 def attention_counts(*, viewer: Viewer, filters: DomainListFilters) -> dict[str, int]:
-    """How many domains each of `ATTENTION` shows under the other filters, in one query."""
+    """Return the number of domains in each group of `ATTENTION` under the other filters, in one query."""
     return filters.counts(domains_for(viewer))
 
 
 def _shown_as(state: str) -> Q:
-    """As the chip shows it: a claim waits, whatever was or was not checked."""
+    """Match the state on the chip: a claim is waiting, whatever its checks say."""
     shown = _in_states((State(state),)) if state in set(State) else Q(pk=None)
     if state == State.WAITING:
         return shown | Q(stage=Stage.CLAIM)
@@ -143,7 +143,7 @@ def _shown_as(state: str) -> Q:
 
 
 def _in_states(states: tuple[State, ...]) -> Q:
-    """What staff say for a time counts in place of what the checks came to."""
+    """A staff override counts instead of the checked state until it expires."""
     said = Q(override_until__gt=timezone.now())
     return (Q(state__in=states) & ~said) | (Q(override_state__in=states) & said)
 
@@ -153,23 +153,25 @@ def domains_not_verified(viewer: Viewer) -> QuerySet[Domain]:
 
 
 def _attention(key: str) -> Q:
-    """What is held up on its way needs attention as well as what is wrong."""
+    """Domains whose setup or deletion is blocked need attention too."""
     found = _in_states(ATTENTION[key][1])
     return found | ~Q(stage_problem="") | Q(receiving_state__in=RED) if key == "attention" else found
 
 
 def domains_stuck(*, viewer: Viewer, now: datetime) -> QuerySet[Domain]:
-    """Neither set up nor verified a day after they were added or restarted, and not counted by another group."""
+    """Return domains that are not set up or verified one day after they were added or restarted,
+    and in no other group.
+    """
     return domains_for(viewer).filter(_stuck(now))
 
 
 def domains_rejecting(viewer: Viewer) -> QuerySet[Domain]:
-    """Those whose mail SES rejects, or another rule stops, bounces or takes, though their MX leads here."""
+    """Return domains with an MX here whose mail SES rejects, or another rule stops, bounces or catches."""
     return domains_for(viewer).filter(receiving_state__in=RED)
 
 
 def rejecting_by_state(viewer: Viewer) -> dict[str, int]:
-    """How many of them are in each state of receiving."""
+    """Count them by receiving state."""
     counted = domains_rejecting(viewer).order_by().values_list("receiving_state").annotate(number=Count("pk"))
     return dict(counted)
 
@@ -181,7 +183,7 @@ def _stuck(now: datetime) -> Q:
 
 
 def named_like(text: str) -> Q:
-    """By part of the name, as typed or as DNS writes it."""
+    """Match part of the name, in Unicode or in DNS form."""
     in_dns = _in_dns(text)
     return has_part("name", text) if in_dns == text.lower() else has_part("name", text) | has_part("name", in_dns)
 
@@ -194,13 +196,13 @@ def _in_dns(text: str) -> str:
 
 
 def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
-    """What the filters offer: the DNS hosts seen, and the viewer's customers that have domains."""
+    """Return the filters' choices: the DNS hosts in use, and the viewer's customers with domains."""
     providers = distinct_values(domains_for(viewer).order_by(), "provider")
     return customer_choices(viewer=viewer) | {"providers": [(name, name) for name in providers]}
 
 
 def customer_choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
-    """The viewer's customers that have domains; none where too many."""
+    """Return the viewer's customers with domains; none if there are too many."""
     has_domains = Exists(Domain.objects.filter(customer=OuterRef("pk")))
     customers = customers_for(viewer).filter(has_domains).order_by("name", "id").values_list("pk", "name")
     offered = list(customers[: MOST_CHOICES + 1])
@@ -210,7 +212,7 @@ def customer_choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
 
 
 def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[str, str]]:
-    """One row a domain, all that the filters show, read in chunks."""
+    """Yield one row per domain for all domains that the filters match, read in chunks."""
     rows = search_domains(viewer=viewer, filters=filters)
     for domain in ListPage.every_row(rows, at_once=ROWS_AT_ONCE):
         yield {

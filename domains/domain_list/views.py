@@ -1,4 +1,4 @@
-"""The list of domains, its exports, and the way in: adding one."""
+"""The list of domains, its exports, and the page that adds a domain."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def list_(request: SignedIn) -> HttpResponse:
 
 @require_GET
 def export(request: SignedIn, kind: str) -> HttpResponseBase:
-    """All that the list's filters show, not its page alone, as CSV or JSON."""
+    """Export all domains that the list's filters match, not just the current page, as CSV or JSON."""
     filters = selectors.DomainListFilters.read(request.GET)
     rows = selectors.export_rows(viewer=request.user, filters=filters)
     return list_as_file(rows, name="domains", kind=kind)
@@ -39,7 +39,7 @@ def export(request: SignedIn, kind: str) -> HttpResponseBase:
 
 @require_http_methods(["GET", "POST"])
 def add(request: SignedIn) -> HttpResponse:
-    """Two steps in one page: the name, then what we found about it, with the button that adds it."""
+    """Two steps on one page: the name, then the preflight findings with the button that adds it."""
     form = AddForm(request.POST or None, viewer=request.user, initial={"name": request.GET.get("name", "")})
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():

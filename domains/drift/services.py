@@ -1,4 +1,4 @@
-"""Identities as Amazon has them, whoever made them, and domains made as one side has it or the other: for drift."""
+"""Reads identities in SES, managed or not, and resolves drift by changing either our row or SES."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ GONE = "The domain is no longer set up. Reload the page."
 
 @dataclass(frozen=True)
 class Seen:
-    """Of one identity, what can be set by hand at the console."""
+    """The settings of an identity that can be changed in the SES console."""
 
     mail_from: str
     rejects: bool
@@ -35,25 +35,25 @@ class Seen:
 
 
 def settings_of(names: Sequence[str]) -> dict[str, Seen]:
-    """Two calls for each hundred names. Raises AwsProblem, and nothing is known."""
+    """Read the settings with two calls per hundred names. Raises AwsProblem for all."""
     found: dict[str, Seen] = {}
     for some in batches(names):
         dkim, mail_from = identity_gateway.get_dkim(some), identity_gateway.get_mail_from(some)
         for name in some:
-            if name in dkim or name in mail_from:  # else deleted a moment ago
+            if name in dkim or name in mail_from:  # otherwise it was just deleted
                 told = mail_from.get(name, NO_MAIL_FROM)
                 found[name] = Seen(told.name, told.rejects_on_mx_failure, dkim.get(name, NO_DKIM).signing)
     return found
 
 
 def known_among(names: Sequence[str]) -> frozenset[str]:
-    """Which of these Amazon has: a call for each hundred. Raises AwsProblem."""
+    """Return the names that SES has, one call per hundred. Raises AwsProblem."""
     return frozenset(name for some in batches(names) for name in identity_gateway.get_verification(some))
 
 
 @transaction.atomic
 def take_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User, because: str) -> None:
-    """What Amazon has becomes what is wanted. Raises Refused."""
+    """Make SES's MAIL FROM domain the desired one. Raises Refused."""
     locked = _ready(domain)
     before = {"mail_from": locked.mail_from, "on_mx_failure": locked.on_mx_failure}
     behaviour = OnMxFailure.REJECT if rejects else OnMxFailure.USE_DEFAULT
@@ -71,7 +71,7 @@ def take_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User
 
 @transaction.atomic
 def take_signing(*, domain: Domain, signs: bool, actor: User, because: str) -> None:
-    """As `take_mail_from`."""
+    """Make SES's DKIM signing switch the desired one. Raises Refused."""
     locked = _ready(domain)
     before = {"dkim_signing": locked.dkim_signing}
     locked.dkim_signing = locked.ses_dkim_signing = signs
@@ -81,7 +81,7 @@ def take_signing(*, domain: Domain, signs: bool, actor: User, because: str) -> N
 
 @transaction.atomic
 def tell_again(*, domain: Domain, seen: Seen, actor: User, because: str) -> None:
-    """What Amazon has is not what it was told: with that noted, the worker tells it what is wanted. Raises Refused."""
+    """Apply our settings to SES again: store what SES has, and the worker corrects the difference. Raises Refused."""
     locked = _ready(domain)
     locked.ses_mail_from, locked.ses_dkim_signing = seen.mail_from, seen.signs
     locked.ses_on_mx_failure = OnMxFailure.REJECT if seen.rejects else OnMxFailure.USE_DEFAULT
@@ -93,7 +93,7 @@ def tell_again(*, domain: Domain, seen: Seen, actor: User, because: str) -> None
 
 @transaction.atomic
 def return_to_claim(*, domain: Domain) -> None:
-    """Amazon has no such identity, and none is made: its ownership is to be proven before that. Raises Refused."""
+    """Turn the domain into a claim, since SES has no identity. Ownership must be proven again first. Raises Refused."""
     locked = _ready(domain)
     Domain.objects.filter(pk=locked.pk).update(stage=Stage.STARTING, **CLEARED)
     RecordCheck.objects.filter(domain=locked).delete()

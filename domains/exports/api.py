@@ -1,4 +1,4 @@
-"""The records of a domain in the formats of those who keep their DNS as a file."""
+"""The records of a domain in the formats of tools that keep DNS in files."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Records as files: the page that offers the formats, the files, and a page to be printed."""
+"""Records as files: the page with the formats, the files, and a page to print."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -49,7 +49,7 @@ def export_file(request: SignedIn, domain_id: str, format_key: str) -> HttpRespo
 
 @require_GET
 def print_(request: SignedIn, domain_id: str) -> HttpResponse:
-    """On paper, in the words of the DNS host."""
+    """A page to print, in the terms of the DNS host."""
     domain = domain_for(request, domain_id)
     provider = with_key(request.GET.get("host", "")) or named(domain.provider)
     rows = [(row, typed(row.record, provider, domain.hosted.zone)) for row in _rows(request, domain)]
@@ -62,7 +62,7 @@ def _which(request: SignedIn) -> str:
 
 
 def _rows(request: SignedIn, domain: Domain) -> list[RecordRow]:
-    """All, or those that are not right yet."""
+    """Return all records, or those that are not correct yet."""
     return list(records_page(domain, can_check_in=0, only_todo=_which(request) == "missing").to_publish)
 
 

@@ -1,4 +1,4 @@
-"""What the DNS answered for a domain over time, and what was done with it here."""
+"""The DNS answers of a domain over time."""
 
 from datetime import datetime
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Answers over time: how a record fared, what changed when, and two moments beside each other."""
+"""DNS answers over time: the timeline of a record, the changes, and the comparison of two moments. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.records.core import Record
 
 ZONE_TYPES = ("NS", "SOA")
-LONG = 1000  # of a strip, in the units of its drawing
+LONG = 1000  # width of a timeline, in drawing units
 
 
 @dataclass(frozen=True)
 class Span:
-    """An answer and the time for which it stood. It was still seen at `last_seen` and no more at `until`."""
+    """An answer and its period. It was last seen at `last_seen`, and `until` is the check that found it changed."""
 
     question: Question
     resolver: str
@@ -38,7 +38,7 @@ class Span:
 
 
 class StandingAnswer(StrEnum):
-    """Of a record for a while. SOME: not all who answered agreed. UNSEEN: nobody looked, or it had been swept."""
+    """The state of a record in a period. SOME: the servers disagreed. UNSEEN: not checked, or already deleted."""
 
     RIGHT = "right"
     SOME = "some"
@@ -57,7 +57,7 @@ _OF_VERDICT = {
 
 @dataclass(frozen=True)
 class Segment:
-    """`left` and `width` in parts of LONG."""
+    """`left` and `width` in units of LONG."""
 
     start: datetime
     end: datetime
@@ -68,9 +68,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class DnsEvent:
-    """An answer changed between `after` (the last look that showed the old one) and `at`. `before` None: first look.
+    """An answer changed between `after` (the last check with the old one) and `at`. `before` is None for the first
+    check.
 
-    `with_zone` says that the nameservers were others from the same look on.
+    `with_zone`: the nameservers changed in the same check.
     """
 
     at: datetime
@@ -87,7 +88,7 @@ class DnsEvent:
 
 @dataclass(frozen=True)
 class AnswerDifference:
-    """None where nobody had looked."""
+    """`before` and `after` are None if there was no check."""
 
     question: Question
     resolver: str
@@ -100,7 +101,7 @@ class AnswerDifference:
 
 
 def standing_at(record: Record, spans: Iterable[Span], moment: datetime) -> StandingAnswer:
-    """Of all who answered about the record. `spans` are the record's own."""
+    """Combine all answers at a moment. `spans` are the record's own."""
     found = {_OF_VERDICT[comparison.compare(record, span.answer).verdict] for span in spans if span.stands(moment)}
     if not found:
         return StandingAnswer.UNSEEN
@@ -110,7 +111,7 @@ def standing_at(record: Record, spans: Iterable[Span], moment: datetime) -> Stan
 
 
 def strip(record: Record, spans: Sequence[Span], *, start: datetime, end: datetime) -> tuple[Segment, ...]:
-    """From start to end without a gap; neighbours differ. `spans` are of any questions."""
+    """Return adjacent segments from start to end, each different from the next. `spans` may include other questions."""
     own = [span for span in spans if (span.question.name, span.question.type) == (record.name, record.type)]
     edges = {start, *(edge for span in own for edge in (span.since, span.until) if edge and start < edge < end)}
     segments: list[tuple[datetime, StandingAnswer]] = []
@@ -126,7 +127,7 @@ def strip(record: Record, spans: Sequence[Span], *, start: datetime, end: dateti
 
 
 def events(spans: Iterable[Span]) -> tuple[DnsEvent, ...]:
-    """Newest first; those who saw the same change at the same look are named together."""
+    """Return the changes, newest first. Servers with the same change in the same check are combined."""
     ordered = sorted(spans, key=lambda span: (span.question.name, span.question.type, span.resolver, span.since))
     changed = [
         (span, before)
@@ -144,7 +145,7 @@ def events(spans: Iterable[Span]) -> tuple[DnsEvent, ...]:
 
 
 def differences(spans: Sequence[Span], one: datetime, other: datetime) -> tuple[AnswerDifference, ...]:
-    """What each answered at either moment, the changed ones first."""
+    """Return the answers at both moments, changed ones first."""
     before, after = _at(spans, one), _at(spans, other)
     keys = sorted({*before, *after}, key=lambda key: (key[0].name, key[0].type, key[1]))
     found = [
@@ -155,7 +156,7 @@ def differences(spans: Sequence[Span], one: datetime, other: datetime) -> tuple[
 
 
 def serial_of(soa: str) -> int | None:
-    """The third word of an SOA record's text; None where it is no number."""
+    """Return the serial of an SOA value; None if it is not a number."""
     words = soa.split()
     return int(words[2]) if len(words) > 2 and words[2].isdecimal() else None
 

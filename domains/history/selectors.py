@@ -1,4 +1,4 @@
-"""What the DNS answered for a domain over time, as it is shown and as it is exported."""
+"""The DNS answers of a domain over time, for pages and exports."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from domains.records.selectors import records_page
 from inbound_admin.lib.lists import exactly
 
 MOST_EVENTS = 100
-SHORTEST = timedelta(minutes=1)  # of what the strips show
+SHORTEST = timedelta(minutes=1)  # shortest period that the timelines show
 WORDS = {
     StandingAnswer.RIGHT: "correct",
     StandingAnswer.SOME: "partly visible",
@@ -37,13 +37,13 @@ class Strip:
 
     @property
     def in_words(self) -> str:
-        """For whoever does not see the drawing: each while, the latest first."""
+        """Return the timeline as text for screen readers, latest first."""
         return "; ".join(f"{WORDS[s.standing]} from {s.start:%-d %B %H:%M}" for s in reversed(self.segments[-6:]))
 
 
 @dataclass(frozen=True)
 class DnsHistory:
-    """`compared` is None where no two moments were chosen."""
+    """`compared` is None if no two moments were chosen."""
 
     start: datetime
     end: datetime
@@ -55,8 +55,8 @@ class DnsHistory:
 
 
 def history_of(domain: Domain, *, now: datetime, moments: tuple[datetime, datetime] | None = None) -> DnsHistory:
-    """Of a domain that the viewer may see (`domain_list.selectors.domains_for`), from the first answer on, over at most
-    DNS_HISTORY_DAYS.
+    """Return the history from the first answer, over at most DNS_HISTORY_DAYS. The viewer must be allowed to see the
+    domain (`domain_list.selectors.domains_for`).
     """
     oldest = now - timedelta(days=settings.DNS_HISTORY_DAYS)
     spans = spans_of(domain, since=oldest)
@@ -74,19 +74,21 @@ def history_of(domain: Domain, *, now: datetime, moments: tuple[datetime, dateti
 
 
 def spans_of(domain: Domain, *, since: datetime) -> list[Span]:
-    """What stood at any time since then."""
+    """Return the answers that were valid at any time since then."""
     rows = domain.observed_answers.filter(Q(until=None) | Q(until__gt=since)).order_by("since", "pk")
     return [_span(row) for row in rows]
 
 
 def answers_of(domain: Domain, *, name: str = "", kind: str = "") -> QuerySet[ObservedAnswer]:
-    """Of a domain that the viewer may see; the newest first, of one name or type where that is given."""
+    """Return the answers, newest first, optionally of one name or type. The viewer must be allowed
+    to see the domain.
+    """
     rows = domain.observed_answers.order_by("-since", "-pk")
     return rows.filter(exactly(name=name.lower().rstrip(".") or None, type=kind.upper() or None))
 
 
 def export_rows(domain: Domain) -> Iterator[dict[str, str]]:
-    """A row for each answer and the time for which it stood: evidence that can be handed on."""
+    """Yield one row per answer with its period, as evidence to pass on."""
     for row in domain.observed_answers.order_by("name", "type", "resolver", "since"):
         yield {
             "name": row.name,

@@ -22,9 +22,9 @@ _Key = tuple[str, str, str]  # name, type, resolver
 
 
 def record_answers(domains: Sequence[Domain], seen: Seen, *, now: datetime) -> int:
-    """Store what changed in the answers to the domains' own questions; returns how many domains it was of.
+    """Store what changed in the answers to the domains' own questions; return the number of changed domains.
 
-    Before the checks of this look are stored: those of the last one say until when the old answer was seen.
+    Call it before this check's results are stored: the previous check says how long the old answer was seen.
     """
     standing = _standing(domains)
     changed = [d for d in domains if _changes(_answers(_questions(d), seen), standing.get(d.pk, {}))]
@@ -41,7 +41,7 @@ def record_answers(domains: Sequence[Domain], seen: Seen, *, now: datetime) -> i
 
 
 def delete_old_answers(*, now: datetime) -> int:
-    """Delete what was over before DNS_HISTORY_DAYS; what stands stays, however old it is."""
+    """Delete answers that ended more than DNS_HISTORY_DAYS ago. Current answers stay, however old they are."""
     before = now - timedelta(days=settings.DNS_HISTORY_DAYS)
     return ObservedAnswer.objects.filter(until__lt=before).delete()[0]
 
@@ -55,7 +55,9 @@ def _zone_questions(domain: Domain) -> list[Question]:
 
 
 def _answers(questions: Iterable[Question], seen: Seen) -> dict[_Key, Answer]:
-    """Those that told something. A zone's serial moves for reasons of its own, so it is kept beside answers only."""
+    """Return the successful answers. SOA is left out: a serial changes for unrelated reasons, so it is only stored with
+    other changes.
+    """
     return {
         (answer.question.name, answer.question.type, answer.resolver): answer
         for question in questions
@@ -80,7 +82,7 @@ def _is(row: ObservedAnswer | None, answer: Answer) -> bool:
 
 
 def _stored(values: Iterable[str]) -> tuple[str, ...]:
-    """PostgreSQL holds no NUL."""
+    """PostgreSQL cannot store NUL."""
     return tuple(value.replace("\x00", "\ufffd") for value in values)
 
 
@@ -92,13 +94,15 @@ def _ask_zones(domains: Sequence[Domain]) -> dict[Question, list[Answer]]:
 
 
 def _serial(zone: Sequence[Question], of_zones: Seen) -> dict[str, int | None]:
-    """By resolver: each may still have another one."""
+    """Return the serial by resolver, since each may have a different one."""
     answers = [answer for question in zone if question.type == "SOA" for answer in of_zones.get(question, ())]
     return {answer.resolver: serial_of(answer.values[0]) for answer in answers if answer.values}
 
 
 def _unasked(domain: Domain, seen: Seen, standing: Iterable[_Key]) -> set[_Key]:
-    """Records of an earlier setup, and those who were not asked this time of what others were: we know no more."""
+    """Return the answers to end: records of an earlier setup, and resolvers that were not asked this time although
+    others were.
+    """
     wanted = [*_questions(domain), *_zone_questions(domain)]
     asked = {(q.name, q.type): {answer.resolver for answer in seen.get(q, ())} for q in wanted}
     return {key for key in standing if key[:2] not in asked or (asked[key[:2]] and key[2] not in asked[key[:2]])}
@@ -112,7 +116,7 @@ def _store(
     serials: Mapping[str, int | None],
     now: datetime,
 ) -> None:
-    """Nothing where the domain was deleted meanwhile. Of two looks at the same moment the first one's rows stay."""
+    """Store nothing if the domain was deleted meanwhile. Of two simultaneous checks, the first one's rows stay."""
     if not Domain.objects.select_for_update(no_key=True).filter(pk=domain.pk).exists():
         return
     _end(over, _looked_before(domain, now), now)
@@ -123,7 +127,7 @@ def _store(
 
 
 def _note_provider(domain: Domain, new: Iterable[Answer]) -> None:
-    """Whose nameservers answer now: what is to be typed is told in that company's words."""
+    """Update the DNS host by the nameservers. Instructions use that company's terms."""
     servers = next((answer.values for answer in new if answer.question.type == "NS" and answer.values), ())
     if servers and (company := provider_of(servers)) != domain.provider:
         domain.provider = company
@@ -137,7 +141,7 @@ def _end(rows: Sequence[ObservedAnswer], looked: Mapping[tuple[str, str], dateti
 
 
 def _looked_before(domain: Domain, now: datetime) -> dict[tuple[str, str], datetime]:
-    """When each was last checked with success, by name and type. A look that told nothing left no better time."""
+    """Return the last successful check by name and type. A failed check does not count."""
     told = domain.record_checks.filter(checked_at__lt=now).exclude(state=State.COULD_NOT_CHECK)
     checked = dict(told.values_list("key", "checked_at"))
     times = {(r.name, r.type): checked[r.key] for r in domain.records if r.key in checked}

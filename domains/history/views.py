@@ -1,4 +1,4 @@
-"""What the DNS answered over time: a strip for each record, every change, and any two moments beside each other."""
+"""The DNS history page: a timeline for each record, every change, and a comparison of two moments."""
 
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ def dns_history_file(request: SignedIn, domain_id: str, kind: str) -> HttpRespon
 
 
 def _moment(text: str) -> datetime | None:
-    """In UTC where no zone is said; None for nonsense."""
+    """Parse a time, in UTC if it has no zone; None if it is invalid."""
     try:
         found = parse_datetime(text)
     except ValueError:

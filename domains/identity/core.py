@@ -1,4 +1,4 @@
-"""What Amazon says of one identity, as values."""
+"""An SES identity as values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from domains.checking.core.judgement import SesStatus
 
 
 class Stage(StrEnum):
-    """How far a domain has come here. SES has an identity of it from STARTING on."""
+    """The lifecycle stage of a domain here. From STARTING on, SES has an identity for it."""
 
     CLAIM = "claim"
     STARTING = "starting"
@@ -18,7 +18,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Identity:
-    """One domain identity as SESv2 GetEmailIdentity shows it; every field is Amazon's."""
+    """One domain identity as returned by SESv2 GetEmailIdentity."""
 
     domain: str
     identity_status: SesStatus
@@ -34,9 +34,9 @@ class Identity:
     rejects_on_mx_failure: bool
     error_type: str = ""
     looked_at: datetime | None = None
-    soa: str = ""  # the primary nameserver that Amazon saw, and its serial
+    soa: str = ""  # the primary nameserver that SES saw, and its serial
     tags: tuple[tuple[str, str], ...] = ()
-    configuration_set: str = ""  # the one that it sends with by default
+    configuration_set: str = ""  # the default for sending
 
     @property
     def is_replica(self) -> bool:
@@ -44,17 +44,19 @@ class Identity:
 
     @property
     def has_others_keys(self) -> bool:
-        """Keys of SES's own in this region would take the place of the customer's, or part it from its parent."""
+        """Return True if SES's own keys in this region would replace the customer's, or separate it from its parent
+        identity.
+        """
         return self.own_dkim_key or self.is_replica
 
 
 def is_replica(origin: str) -> bool:
-    """Deterministic Easy DKIM: the keys and their zone are of the identity in another region."""
+    """Return True for Deterministic Easy DKIM: the keys and their zone belong to the identity in another region."""
     return origin.startswith("AWS_SES_")
 
 
 def replica_of(origin: str) -> str:
-    """A predicate for sentences; "" of keys that are its own."""
+    """Return a predicate for sentences; "" for an identity with its own keys."""
     if not is_replica(origin):
         return ""
     region = origin.removeprefix("AWS_SES_").lower().replace("_", "-")
@@ -63,7 +65,7 @@ def replica_of(origin: str) -> str:
 
 @dataclass(frozen=True)
 class Dkim:
-    """Of one identity, as v1 GetIdentityDkimAttributes tells it."""
+    """DKIM of one identity, as returned by v1 GetIdentityDkimAttributes."""
 
     status: SesStatus
     signing: bool
@@ -72,7 +74,7 @@ class Dkim:
 
 @dataclass(frozen=True)
 class IdentityMailFrom:
-    """Of one identity, as v1 GetIdentityMailFromDomainAttributes tells it; `name` is "" where none is set."""
+    """MAIL FROM of one identity, as returned by v1 GetIdentityMailFromDomainAttributes; `name` is "" if none is set."""
 
     name: str
     status: SesStatus
@@ -85,9 +87,9 @@ NO_MAIL_FROM = IdentityMailFrom("", SesStatus.UNKNOWN, rejects_on_mx_failure=Fal
 
 
 def joined(domain: str, status: SesStatus, dkim: Dkim, mail_from: IdentityMailFrom) -> Identity | None:
-    """An identity from the three batched answers. None where they do not suffice: its key is not Amazon's own.
+    """Build an identity from the three batched answers. None if they are not enough: the key is not SES's own.
 
-    They do not tell the zone of the keys: each identity has its own, a replica that of its parent.
+    They do not have the zone of the keys: each identity has its own, a replica its parent's.
     """
     if dkim.tokens and len(dkim.tokens) != EASY_DKIM_TOKENS:
         return None

@@ -1,7 +1,7 @@
-"""SES identities: one function, one call. Raises AwsProblem and its kinds; see `inbound_admin.lib.aws`.
+"""SES identities: one function per call. Raises AwsProblem and its subclasses; see `inbound_admin.lib.aws`.
 
-Writes use the SESv2 API where it can do it, and v1 where v2 has no equivalent (the ownership token). Both APIs act on
-one store. Domains are in ASCII, lower case, without a trailing dot.
+Writes use the SESv2 API if it can, and v1 if v2 has no equivalent (the ownership token). Both APIs use the same data.
+Domains are in ASCII, lower case, without a trailing dot.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ BATCH = 100  # SES v1 Get*Attributes refuses more identities in one call
 PAGE = 1000  # SESv2 ListEmailIdentities: the largest page
 STRONG: Literal["RSA_2048_BIT"] = "RSA_2048_BIT"
 WEAK: Literal["RSA_1024_BIT"] = "RSA_1024_BIT"
-OURS = "inbound-admin:domain"  # the tag by which we know an identity that we created
+OURS = "inbound-admin:domain"  # the tag of identities that we created
 
 
 def create_identity(domain: str, *, ours: str) -> Identity:
     """Create the identity with Easy DKIM and our tag, and return its DKIM tokens and zone.
 
-    In effect v1 VerifyDomainDkim, but a second creator is told: raises AwsConflict when it exists. SESv2 has no
-    client token, so after a lost answer the tag tells whether the first attempt was ours.
+    It has the effect of v1 VerifyDomainDkim, but raises AwsConflict if the identity exists. SESv2 has no client token,
+    so after a lost answer the tag shows whether the first attempt was ours.
     """
     with aws.calling("sesv2", f"create the identity {domain}") as ses:
         answer = ses.create_email_identity(EmailIdentity=domain, Tags=[{"Key": OURS, "Value": ours}])
@@ -30,25 +30,25 @@ def create_identity(domain: str, *, ours: str) -> Identity:
 
 
 def get_identity(domain: str) -> Identity:
-    """All of one identity but its ownership token. Raises AwsMissing when Amazon does not know it."""
+    """Return everything about one identity except its ownership token. Raises AwsMissing if SES does not know it."""
     with aws.calling("sesv2", f"read the identity {domain}") as ses:
         return _read(domain, ses.get_email_identity(EmailIdentity=domain))
 
 
 def start_verification(domain: str) -> str:
-    """v1 VerifyDomainIdentity: the token for the TXT record. Repeatable; starts a failed verification again."""
+    """v1 VerifyDomainIdentity: return the token for the TXT record. Idempotent; restarts a failed verification."""
     with aws.calling("ses", f"start the verification of {domain}") as ses:
         return str(ses.verify_domain_identity(Domain=domain)["VerificationToken"])
 
 
 def start_dkim(domain: str) -> tuple[str, ...]:
-    """v1 VerifyDomainDkim: the same three tokens at each call; starts a failed DKIM verification again."""
+    """v1 VerifyDomainDkim: return the same three tokens at each call; restarts a failed DKIM verification."""
     with aws.calling("ses", f"start the DKIM verification of {domain}") as ses:
         return tuple(ses.verify_domain_dkim(Domain=domain)["DkimTokens"])
 
 
 def get_verification(domains: Sequence[str]) -> dict[str, tuple[SesStatus, str]]:
-    """Status and ownership token of up to 100 domains; one that Amazon does not know is not in the answer."""
+    """Return status and ownership token of up to 100 domains. Domains unknown to SES are left out."""
     with aws.calling("ses", "read the state of the identities") as ses:
         answer = ses.get_identity_verification_attributes(Identities=list(domains))
     found = answer["VerificationAttributes"].items()
@@ -56,7 +56,7 @@ def get_verification(domains: Sequence[str]) -> dict[str, tuple[SesStatus, str]]
 
 
 def get_dkim(domains: Sequence[str]) -> dict[str, Dkim]:
-    """DKIM of up to 100 domains; one that Amazon does not know is not in the answer."""
+    """Return DKIM of up to 100 domains. Domains unknown to SES are left out."""
     with aws.calling("ses", "read the DKIM state of the identities") as ses:
         answer = ses.get_identity_dkim_attributes(Identities=list(domains))
     return {
@@ -66,7 +66,7 @@ def get_dkim(domains: Sequence[str]) -> dict[str, Dkim]:
 
 
 def get_mail_from(domains: Sequence[str]) -> dict[str, IdentityMailFrom]:
-    """MAIL FROM of up to 100 domains; its status is UNKNOWN where none is set."""
+    """Return MAIL FROM of up to 100 domains; the status is UNKNOWN if none is set."""
     with aws.calling("ses", "read the MAIL FROM state of the identities") as ses:
         answer = ses.get_identity_mail_from_domain_attributes(Identities=list(domains))
     return {
@@ -80,7 +80,7 @@ def get_mail_from(domains: Sequence[str]) -> dict[str, IdentityMailFrom]:
 
 
 def list_identities(token: str = "") -> tuple[dict[str, SesStatus], str]:
-    """One page of up to 1,000 domain identities with their status, and the token of the next ("" at the end)."""
+    """Return one page of up to 1,000 domain identities with their status, and the next page's token ("" at the end)."""
     with aws.calling("sesv2", "list the identities") as ses:
         answer = (
             ses.list_email_identities(PageSize=PAGE, NextToken=token)
@@ -93,7 +93,7 @@ def list_identities(token: str = "") -> tuple[dict[str, SesStatus], str]:
 
 
 def set_mail_from(domain: str, mail_from: str, *, reject_on_mx_failure: bool) -> None:
-    """v1 SetIdentityMailFromDomain; "" clears it. Repeatable; starts a failed MAIL FROM verification again."""
+    """v1 SetIdentityMailFromDomain; "" clears it. Idempotent; restarts a failed MAIL FROM verification."""
     behaviour: Any = "RejectMessage" if reject_on_mx_failure else "UseDefaultValue"
     with aws.calling("ses", f"set the MAIL FROM domain of {domain}") as ses:
         wanted: dict[str, Any] = {"MailFromDomain": mail_from} if mail_from else {}
@@ -101,15 +101,16 @@ def set_mail_from(domain: str, mail_from: str, *, reject_on_mx_failure: bool) ->
 
 
 def set_dkim_signing(domain: str, *, enabled: bool) -> None:
-    """Whether Amazon signs this domain's mail; changes no token and no DKIM status."""
+    """Turn SES's DKIM signing on or off. Tokens and DKIM status do not change."""
     with aws.calling("sesv2", f"change DKIM signing of {domain}") as ses:
         ses.put_email_identity_dkim_attributes(EmailIdentity=domain, SigningEnabled=enabled)
 
 
 def reissue_dkim(domain: str, *, strong: bool) -> tuple[tuple[str, ...], str]:
-    """Ask for Easy DKIM keys of 2,048 bits or of 1,024, and return the tokens and their zone.
+    """Request Easy DKIM keys of 2,048 bits or of 1,024, and return the tokens and their zone.
 
-    New keys come with another length alone (SESv2 documents that change, and once a day); the same one changes nothing.
+    Only a different length creates new keys (SESv2 documents that change, and once a day). The same length changes
+    nothing.
     """
     with aws.calling("sesv2", f"rotate the DKIM keys of {domain}") as ses:
         answer = ses.put_email_identity_dkim_signing_attributes(
@@ -121,7 +122,7 @@ def reissue_dkim(domain: str, *, strong: bool) -> tuple[tuple[str, ...], str]:
 
 
 def delete_identity(domain: str) -> None:
-    """Delete it; refused (AwsProblem) while a tenant association exists. Raises AwsMissing when it is gone already."""
+    """Delete it. Refused (AwsProblem) while it has tenant associations. Raises AwsMissing if it is already deleted."""
     with aws.calling("sesv2", f"delete the identity {domain}") as ses:
         ses.delete_email_identity(EmailIdentity=domain)
 
@@ -152,7 +153,7 @@ def _read(domain: str, answer: Any) -> Identity:
 
 
 def _verification(told: Any) -> SesStatus:
-    """Where no status is told: an identity that may send is verified; of one that may not, nothing is known."""
+    """If there is no status: an identity that may send is verified, otherwise the status is UNKNOWN."""
     if status := told.get("VerificationStatus", ""):
         return _status(status)
     may_send = told.get("VerifiedForSendingStatus") or told.get("SendingEnabled")
@@ -160,6 +161,6 @@ def _verification(told: Any) -> SesStatus:
 
 
 def _status(text: str) -> SesStatus:
-    """v1 writes `TemporaryFailure`, v2 `TEMPORARY_FAILURE`; a word that we do not know is UNKNOWN, never a guess."""
+    """v1 writes `TemporaryFailure`, v2 `TEMPORARY_FAILURE`. An unknown value becomes UNKNOWN, never a guess."""
     plain = text.replace("_", "").lower()
     return next((status for status in SesStatus if status.value.replace("_", "").lower() == plain), SesStatus.UNKNOWN)

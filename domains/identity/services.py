@@ -1,12 +1,12 @@
 """Sets up a domain's SES identity, and keeps it in its customer's tenant.
 
-- Set-up creates or adopts the identity in at most four calls, each harmless when repeated. What AWS answered is stored
-  before the next call, so a process that dies anywhere continues from there. A step returns False where the setup
-  does not go on: ownership must be proven first, or the domain is being deleted.
-- Tenant: `Domain.tenant` is the wanted tenant; the tenants app makes the association in a job of its own. A domain of
-  a customer without a tenant has none. A domain from before its customer's sends named the tenant is moved by a
-  migration, or when something else is changed about it.
-- `default_configuration_set` is the one that an identity sends with when the send names none.
+- Setup creates or adopts the identity in at most four calls, each idempotent. AWS's answer is stored before the next
+call, so after a crash the setup continues from there. A step returns False if the setup must stop: ownership must be
+proven first, or the domain is being deleted.
+- Tenant: `Domain.tenant` is the desired tenant. The tenants app makes the association in its own job. A domain of a
+customer without a tenant has none. A domain that is older than its customer's use of the tenant is moved by a
+migration, or when something else about it changes.
+- `default_configuration_set` is what an identity sends with if the send names none.
 """
 
 from collections.abc import Sequence
@@ -35,20 +35,24 @@ from tenants.resources import services as resources_services
 
 
 def join(domain: Domain, *, just_made: bool) -> None:
-    """Wish the identity into the tenant, once it exists. Of one that we have just made no other tenant can know."""
+    """Request the tenant association of an existing identity. If we just created the identity, no
+    other tenant has it.
+    """
     tenant = domain.tenant or _passing(domain)
     if tenant is not None:
         resources_services.move(arn=aws.identity_arn(domain.name), to=tenant, just_made=just_made)
 
 
 def join_in_passing(domain: Domain) -> None:
-    """Something else was done to it: so it follows its customer, whose sends name the tenant. Raises AwsProblem."""
+    """Assign the tenant if the customer's sends already name it, because something else changes
+    too. Raises AwsProblem.
+    """
     if domain.tenant_id is None and _passing(domain) is not None:
         join(domain, just_made=False)
 
 
 def _passing(domain: Domain) -> Tenant | None:
-    """The tenant that the customer's sends name already; stored at the domain."""
+    """Return the tenant that the customer's sends already name, and store it at the domain."""
     tenant = tenant_of(domain.customer)
     if tenant is None or tenant.sends_since is None:
         return None
@@ -63,21 +67,21 @@ def _passing(domain: Domain) -> Tenant | None:
 
 
 def identity_arn_for(domain: Domain, to: Tenant | None) -> str:
-    """Asked before the transaction that moves it; empty where no tenant is concerned. Raises AwsProblem."""
+    """Return the ARN, before the transaction that moves the domain; "" if no tenant is involved. Raises AwsProblem."""
     return aws.identity_arn(domain.name) if domain.tenant_id or to else ""
 
 
 def move(domain: Domain, arn: str, to: Tenant | None) -> None:
-    """Part of a transfer, in its transaction: out of the old customer's tenant and into the new one's."""
+    """Move the identity from the old customer's tenant to the new one's, in the transaction of a transfer."""
     domain.tenant = to
     if arn and domain.stage == Stage.READY:
         resources_services.move(arn=arn, to=to)
     elif arn:
-        resources_services.move(arn=arn, to=None)  # the setup wishes it in, once the identity is there
+        resources_services.move(arn=arn, to=None)  # the setup associates it once the identity exists
 
 
 def note_verified(domains: Sequence[Domain]) -> None:
-    """What Amazon said of identities, for the layers of their tenants; where it could not tell, what is known stays."""
+    """Pass SES's verification statuses on to the tenants app. Unknown statuses change nothing."""
     for verified, statuses in ((True, (SesStatus.SUCCESS,)), (False, UNVERIFIED)):
         names = [d.name for d in domains if d.tenant_id and not d.ses_problem and d.identity_status in statuses]
         if names:
@@ -88,7 +92,7 @@ LOOK_AGAIN_SECONDS = 60
 
 
 def set_up(*, domain_id: str) -> None:
-    """Carry the setup on from where it is. Raises AwsProblem, which is also stored for the page."""
+    """Continue the setup from its last step. Raises AwsProblem, which is also stored for the page."""
     domain = domain_list_selectors.domains_in_region().filter(pk=domain_id, stage=Stage.STARTING).first()
     if domain is None:
         return
@@ -105,7 +109,7 @@ def set_up(*, domain_id: str) -> None:
 
 
 def _identity(domain: Domain) -> bool:
-    """When the identity turns out to be there already, it is adopted only on a proven claim."""
+    """An identity that already exists is adopted only on a proven claim."""
     if domain.dkim_tokens or domain.adopted:
         return True
     try:
@@ -120,13 +124,15 @@ def _identity(domain: Domain) -> bool:
 
 
 def _is_losers(domain: Domain, identity: Identity) -> bool:
-    """It was made for a row that gave way to this one's proof: its settings and tenants are not ours to take over."""
+    """Return True if it was created for a row that this one's proof displaced: its settings and tenants must not be
+    adopted.
+    """
     made_for = next((value for key, value in identity.tags if key == gateway.OURS), domain.pk)
     return made_for != domain.pk and Domain.objects.filter(pk=made_for, name=domain.name).exists()
 
 
 def _found(domain: Domain, identity: Identity) -> bool:
-    ours = (gateway.OURS, domain.id) in identity.tags  # our own first attempt, whose answer was lost
+    ours = (gateway.OURS, domain.id) in identity.tags  # created by our first attempt, whose answer was lost
     if not ours and not domain.claim_proven_at:
         ownership_claims_services.require_proof(domain, ClaimReason.IDENTITY_EXISTS)
         return False
@@ -138,7 +144,7 @@ def _found(domain: Domain, identity: Identity) -> bool:
 
 
 def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> bool:
-    """Of an adopted identity MAIL FROM and signing are taken as they are; changing them is a step of its own."""
+    """MAIL FROM and signing of an adopted identity are kept. Changing them is a separate step."""
     behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
     fields: dict[str, object] = {
         "dkim_tokens": list(identity.dkim_tokens),
@@ -163,9 +169,9 @@ def _store_identity(domain: Domain, identity: Identity, *, adopted: bool) -> boo
 
 
 def _ownership(domain: Domain) -> bool:
-    """Records of an earlier setup prove nothing of who asks now. A domain that was set up before has its own.
+    """Records of an earlier setup do not prove who asks now. A domain that was set up before has its own.
 
-    Asked twice: before anything is made, and again when Amazon's keys are known, since old DKIM records name them.
+    Checked twice: before anything is created, and again when SES's keys are known, since old DKIM records name them.
     """
     if (
         domain.proven_at
@@ -180,14 +186,14 @@ def _ownership(domain: Domain) -> bool:
 
 
 def _unmake(domain: Domain) -> bool:
-    """The identity that we have just made goes, or the old records would verify it without a proof."""
-    with suppress(AwsMissing):  # an attempt before, whose answer was lost
+    """Delete the identity that we just created: the old records would verify it without a proof."""
+    with suppress(AwsMissing):  # deleted by an earlier attempt whose answer was lost
         gateway.delete_identity(domain.name)
     return _store(domain, dkim_tokens=[], dkim_zone="")
 
 
 def _token(domain: Domain) -> bool:
-    """VerifyDomainIdentity may start a verification again, so of an adopted identity the token is only read."""
+    """VerifyDomainIdentity can restart a verification, so the token of an adopted identity is only read."""
     if domain.verification_token:
         return True
     if domain.adopted:
@@ -198,7 +204,7 @@ def _token(domain: Domain) -> bool:
 
 
 def _mail_from(domain: Domain) -> bool:
-    """Told when it differs; the same name again, where Amazon had given up, makes it look again."""
+    """Set MAIL FROM if it differs. Setting the same name restarts a failed verification."""
     wanted, told = domain.mail_from, domain.ses_mail_from
     same = wanted == told and (not wanted or domain.on_mx_failure == domain.ses_on_mx_failure)
     if same and domain.mail_from_status != SesStatus.FAILED:
@@ -209,21 +215,21 @@ def _mail_from(domain: Domain) -> bool:
     except (AwsBusy, AwsUnreachable):
         raise
     except AwsProblem:
-        return True  # refused: the other records are shown all the same, and the settings' own job says why
+        return True  # refused: the other records are still shown, and the settings job reports why
     return _store(
         domain, ses_mail_from=wanted, ses_on_mx_failure=domain.on_mx_failure, mail_from_status=SesStatus.UNKNOWN
     )
 
 
 def _tenant(domain: Domain) -> bool:
-    """A wish alone: the tenant's own job makes the call."""
+    """Only store the request: the tenants app's job makes the call."""
     join(domain, just_made=not domain.adopted)
     return True
 
 
 @transaction.atomic
 def _finish(domain: Domain, request_ids: list[str]) -> None:
-    """Only one of two workers that raced here finds the stage unfinished, so the change log has it once."""
+    """Only one of two concurrent workers finds the stage unfinished, so the change log has one entry."""
     if not _store(domain, stage=Stage.READY, stage_problem="", next_check_at=timezone.now()):
         return
     what = "domain.adopted" if domain.adopted else "domain.set_up"
@@ -236,12 +242,16 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
 
 
 def _store(domain: Domain, **fields: object) -> bool:
-    """False, and nothing stored, when the domain is no longer being set up: deleted meanwhile, or done by another."""
+    """Return False and store nothing if the domain is no longer being set up: deleted, or finished
+    by another worker.
+    """
     for name, value in fields.items():
         setattr(domain, name, value)
     return bool(Domain.objects.filter(pk=domain.pk, stage=Stage.STARTING).update(**fields))
 
 
 def default_configuration_set(name: str) -> str:
-    """One call; "" for none. Raises AwsProblem; AwsMissing when Amazon does not know the identity."""
+    """Return the configuration set, "" for none, with one call. Raises AwsProblem; AwsMissing if
+    SES has no identity.
+    """
     return gateway.get_identity(name).configuration_set

@@ -1,6 +1,6 @@
-"""Reads what SES says of identities, one by one or in batches, and stores it beside what was told.
+"""Reads the SES status of identities, one by one or in batches, and stores it next to our settings.
 
-Reading takes one call per domain for a few, and batches of a hundred for many.
+A few domains take one call each, many take batches of a hundred.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -19,7 +19,9 @@ from domains.identity.services import note_verified
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 
-A_FEW = 3  # up to here one call a domain is no dearer than three batched ones, and tells more (why, and when)
+A_FEW = (
+    3  # up to this number, one call per domain costs no more than three batched ones, and returns more (why, and when)
+)
 COLUMNS = (
     "identity_status",
     "dkim_status",
@@ -35,9 +37,9 @@ GONE = "Amazon SES no longer has this domain. Set it up again."
 
 
 def read(domains: Sequence[Domain], *, now: datetime, closely: Collection[str] = ()) -> None:
-    """Store what Amazon says; where it cannot be asked, what is stored stays and the reason is stored beside it.
+    """Store SES's status. If SES cannot be reached, stored values stay and the reason is stored with them.
 
-    `closely`: ids of those that are read one by one, which alone tells where their keys are.
+    `closely`: ids of domains to read one by one; only that returns the zone of their keys.
     """
     rest = sorted(domains, key=lambda domain: domain.pk not in closely)
     alone = len(rest) if len(rest) <= A_FEW else len(set(closely))
@@ -48,7 +50,7 @@ def read(domains: Sequence[Domain], *, now: datetime, closely: Collection[str] =
             del rest[:at_once]
             alone -= 1
     except AwsProblem as problem:
-        for domain in rest:  # not asked any further: an Amazon that does not answer costs its time-out each time
+        for domain in rest:  # stop here: while SES does not answer, each call takes its full timeout
             domain.ses_problem = str(problem)
     _store_read(domains)
     note_verified(domains)
@@ -56,7 +58,9 @@ def read(domains: Sequence[Domain], *, now: datetime, closely: Collection[str] =
 
 @transaction.atomic
 def _store_read(domains: Sequence[Domain]) -> None:
-    """A status is of the MAIL FROM name and the keys that were asked about, not of others that were told meanwhile."""
+    """A status applies only to the MAIL FROM domain and keys that were read. If they changed
+    meanwhile, it is UNKNOWN.
+    """
     now_told = {
         pk: (mail_from, tokens)
         for pk, mail_from, tokens in Domain.objects.select_for_update()
@@ -74,9 +78,9 @@ def _store_read(domains: Sequence[Domain]) -> None:
 
 
 def read_all(*, now: datetime) -> int:
-    """All three families of every domain that is set up, in batches; whatever changed is due for a look. How many are.
+    """Read all statuses of every domain that is set up, in batches. Changed domains become due; return their number.
 
-    Three calls for each hundred domains, however many of them come due one by one in between.
+    Three calls per hundred domains, however many become due one by one in between.
     """
     ready = domain_list_selectors.domains_in_region().filter(stage=Stage.READY, held_at__isnull=True).order_by("pk")
     changed: list[str] = []
@@ -88,16 +92,16 @@ def read_all(*, now: datetime) -> int:
 
 
 def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
-    """As itertools has it from Python 3.12 on."""
+    """itertools.batched, which Python has from 3.12 on."""
     waiting = iter(domains)
     while some := list(islice(waiting, size)):
         yield some
 
 
 def notice_changes(*, now: datetime) -> int:
-    """Every identity's state in pages of a thousand; whatever is not as we know it is due for a look. How many are.
+    """Compare every identity's status, in pages of a thousand. Changed domains become due; return their number.
 
-    Raises AwsProblem, and nothing is noticed: half a list would show the other half as gone.
+    Raises AwsProblem without any change: with half a list, the other identities would seem deleted.
     """
     seen, token = gateway.list_identities()
     while token:
@@ -143,18 +147,18 @@ def _read_batch(domains: Sequence[Domain]) -> None:
             continue
         domain.identity_status = identities[domain.name][0]
         if domain.dkim_tokens and sorted(dkim.get(domain.name, NO_DKIM).tokens) != sorted(domain.dkim_tokens):
-            _read_one(domain)  # new keys: their zone, and whose they are, is told of one at a time
+            _read_one(domain)  # new keys: only single reads return their zone and origin
             continue
         keys, bounces = dkim.get(domain.name, NO_DKIM), mail_from.get(domain.name, NO_MAIL_FROM)
         _read_statuses(domain, keys.tokens, keys.status, bounces.name, bounces.status)
         if domain.identity_status == SesStatus.SUCCESS:
-            domain.ses_error_type = ""  # the batched calls do not tell it, and an old one would lie
+            domain.ses_error_type = ""  # batched calls do not return it, and an old one would be wrong
         domain.ses_problem = ""
 
 
 @transaction.atomic
 def _take_keys(domain: Domain, identity: Identity) -> None:
-    """The keys, their zone and origin are as Amazon has them: a parent's new keys are its replicas' too."""
+    """Store SES's keys, their zone and origin. A parent's new keys are its replicas' too."""
     fields = {
         "dkim_tokens": list(identity.dkim_tokens),
         "dkim_zone": identity.dkim_zone or domain.dkim_zone,
@@ -183,7 +187,7 @@ def _take_keys(domain: Domain, identity: Identity) -> None:
 def _read_statuses(
     domain: Domain, tokens: Sequence[str], dkim: SesStatus, mail_from: str, mail_from_status: SesStatus
 ) -> None:
-    """What SES says of other keys, or of another MAIL FROM name, than it was told is no status of ours."""
+    """A status for other keys, or another MAIL FROM domain, than ours is UNKNOWN."""
     same_keys = not domain.dkim_tokens or sorted(tokens) == sorted(domain.dkim_tokens)
     domain.dkim_status = dkim if same_keys else SesStatus.UNKNOWN
     domain.mail_from_status = mail_from_status if mail_from == domain.ses_mail_from else SesStatus.UNKNOWN

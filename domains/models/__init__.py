@@ -1,4 +1,4 @@
-"""Rows of domains, of what was seen of them over time, and of the links for those who look after their DNS."""
+"""Models of domains, of their DNS answers over time, and of share links."""
 
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import (

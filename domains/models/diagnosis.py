@@ -1,10 +1,10 @@
-"""A page's wish for a diagnosis: the worker makes it, and the cache keeps what it found."""
+"""A page's request for a diagnosis. The worker runs it, and the cache has the result."""
 
 from django.db import models
 
 
 class DiagnosisRequest(models.Model):
-    """One a domain. `problem`: why the last one could not be made, in words; "" for one that was."""
+    """One per domain. `problem` says why the last one failed; "" if it succeeded."""
 
     domain = models.OneToOneField(
         "domains.Domain", primary_key=True, on_delete=models.CASCADE, related_name="diagnosis_request"

@@ -1,4 +1,4 @@
-"""Domains: what we want, what Amazon says, what the DNS shows; each in columns of its own."""
+"""Domains: the desired settings, what SES has, and what DNS has, each in separate columns."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
-from domains.identity.core import Stage as Stage  # noqa: PLC0414  who queries the column finds its values here
+from domains.identity.core import Stage as Stage  # noqa: PLC0414  re-exported for queries
 from domains.identity.core import replica_of
 from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
@@ -35,7 +35,7 @@ def new_domain_id() -> str:
 
 
 class OnMxFailure(models.TextChoices):
-    """SES's BehaviorOnMXFailure: what Amazon does with outgoing mail while the MAIL FROM record is missing."""
+    """SES's BehaviorOnMXFailure: what SES does with outgoing mail while the MAIL FROM MX is missing."""
 
     USE_DEFAULT = "UseDefaultValue", "Use the default MAIL FROM domain"
     REJECT = "RejectMessage", "Reject the message"
@@ -54,7 +54,7 @@ HEADLINES = {
 }
 RULES_FIRST = "Deleting. Removing the domain from the receipt rules first."
 STATES = [(state.value, state.label) for state in State]
-UNVERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)  # known not to be
+UNVERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)  # known to be unverified
 RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if state is not ReceivingState.HELD]
 SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 
@@ -75,8 +75,8 @@ class Domain(models.Model):
     stage_problem = models.TextField(blank=True, help_text="Why setup or deletion is delayed, as shown on pages.")
     adopted = models.BooleanField(default=False, help_text="SES already had the identity.")
 
-    # what is wanted
-    mail_from_label = models.CharField(max_length=252, blank=True)  # an adopted one may have several labels
+    # desired settings
+    mail_from_label = models.CharField(max_length=252, blank=True)  # an adopted domain's may have several labels
     on_mx_failure = models.CharField(max_length=20, choices=OnMxFailure.choices, default=OnMxFailure.USE_DEFAULT)
     dkim_signing = models.BooleanField(default=True)
     receives = models.BooleanField(default=True, help_text="Receives mail here. Otherwise send only.")
@@ -95,7 +95,7 @@ class Domain(models.Model):
     )
     new_dkim_wanted = models.BooleanField(default=False, help_text="DKIM key rotation requested.")
 
-    # whose it is
+    # ownership
     claim_token = models.CharField(max_length=64, blank=True)
     claim_reason = models.CharField(max_length=30, blank=True)
     claim_proven_at = models.DateTimeField(null=True, blank=True)
@@ -107,7 +107,7 @@ class Domain(models.Model):
     )
     unmake_wanted = models.BooleanField(default=False, help_text="The SES identity is to be deleted. The claim stays.")
 
-    # what staff decided
+    # staff decisions
     note = models.TextField(blank=True)
     routes_unchecked = models.BooleanField(
         default=True, help_text="New holder: receipt rules may still contain routes of the former holder."
@@ -137,7 +137,7 @@ class Domain(models.Model):
     )
     override_because = models.TextField(blank=True)
 
-    # what Amazon says
+    # what SES has
     verification_token = models.CharField(max_length=100, blank=True)
     dkim_tokens = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     dkim_zone = models.CharField(max_length=100, blank=True)
@@ -155,7 +155,7 @@ class Domain(models.Model):
     last_ses_check = models.DateTimeField(null=True, blank=True)
     ses_problem = models.TextField(blank=True, help_text="Why SES couldn't be reached. Empty if it answered.")
 
-    # what the DNS shows
+    # what DNS has
     zone = models.CharField(max_length=253, blank=True, help_text="Name of its zone, if below the registrable name.")
     last_dns_check = models.DateTimeField(null=True, blank=True)
     policies = models.JSONField(default=dict, blank=True, help_text="Last seen SPF and DMARC records by name.")
@@ -168,7 +168,7 @@ class Domain(models.Model):
     mta_sts = models.JSONField(default=dict, blank=True, help_text="What its MTA-STS policy does.")
     mta_sts_at = models.DateTimeField(null=True, blank=True, help_text="Last attempt to fetch the policy.")
 
-    # how its mail comes in: noted by the app that routes mail, and by the check; judged in receiving/core.py
+    # receiving: stored by receipt_rules and by the check, judged in receiving/core.py
     mail_rules = models.JSONField(
         default=dict, blank=True, help_text="What the active rule set does with mail, by name, including subdomains."
     )
@@ -177,7 +177,7 @@ class Domain(models.Model):
         max_length=20, blank=True, choices=RECEIVING_STATES, help_text="Of the name with the most severe state."
     )
 
-    # what follows
+    # derived state
     state = models.CharField(max_length=20, choices=STATES, default=State.NOT_CHECKED)
     known_state = models.CharField(
         max_length=20, choices=STATES, default=State.NOT_CHECKED, help_text="The last state from a successful check."
@@ -200,7 +200,7 @@ class Domain(models.Model):
             ("override_state", "Can override the status of a domain"),
         )
         constraints = (
-            # Of one name one row alone has the identity. That row gives way to a proof (ownership/services.py).
+            # Only one row per name has the identity. Until proven it can be displaced (ownership/services.py).
             models.UniqueConstraint(fields=("name",), condition=~models.Q(stage="claim"), name="domain_held_once"),
             models.UniqueConstraint(fields=("customer", "name"), name="domain_of_customer_once"),
         )
@@ -208,7 +208,7 @@ class Domain(models.Model):
             models.Index(fields=("customer", "name"), name="domain_of_customer"),
             models.Index(fields=("state", "name"), name="domain_by_state"),
             models.Index(fields=("name", "id"), name="domain_by_name"),
-            # What the API counts over all that a list matches is in here, so that no row is read for it.
+            # Covers the counts of the API's list, so that they need only the index.
             models.Index(
                 fields=("customer", "stage", "identity_status", "dkim_status", "verified_at", "has_catch_all"),
                 name="domain_counted",
@@ -237,7 +237,7 @@ class Domain(models.Model):
 
     @property
     def hosted(self) -> DomainName:
-        """In the zone in which its DNS host keeps it: what is typed there, and every file, is relative to that."""
+        """Return the name in the zone of its DNS host. Record names on pages and in files are relative to that zone."""
         return replace(self.parsed, zone=self.zone) if self.zone else self.parsed
 
     @property
@@ -277,7 +277,7 @@ class Domain(models.Model):
 
     @property
     def checked_records(self) -> tuple[Record, ...]:
-        """What is asked for, and each inbound MX that is not: one that leads here too early loses mail."""
+        """Return the required records, and each inbound MX that would lose mail if it were published already."""
         records = self.records
         if not can_receive(self.region):
             return records
@@ -286,7 +286,7 @@ class Domain(models.Model):
 
     @property
     def names_below(self) -> tuple[str, ...]:
-        """Names below it, "*." for all of them, at which something takes mail."""
+        """Return the subdomains that receive mail, "*." for all of them."""
         return tuple(sorted(name for name in self.mail_rules if name != self.name))
 
     @property
@@ -307,7 +307,7 @@ class Domain(models.Model):
         )
 
     def receiving_at(self, name: str) -> Receiving:
-        """The judgement of its own name, or of one below it. From this row alone."""
+        """Judge its own name, or a subdomain, from this row alone."""
         return judge(self.receiving_facts(name))
 
     @property
@@ -320,7 +320,7 @@ class Domain(models.Model):
 
     @property
     def headline(self) -> str:
-        """The one sentence of the list: before and after its working life the stage says more than the checks."""
+        """Return the list's sentence: before setup and during deletion, the stage matters more than checks."""
         if self.stage == Stage.DELETING and self.routes_removed_at is None:
             return RULES_FIRST
         red = [each.sentence for each in (self.receiving, *self.receiving_below) if each.is_red]
@@ -328,41 +328,41 @@ class Domain(models.Model):
 
     @property
     def shown_state(self) -> State:
-        """The state for the eye: a claim waits for the customer; what staff said for a time is shown as theirs."""
+        """Return the displayed state: claims are WAITING, and a staff override counts until it expires."""
         shown = self.override_state if self.is_overridden else self.state
         return State.WAITING if self.stage == Stage.CLAIM else State(shown)
 
     @property
     def is_overridden(self) -> bool:
-        """Ends with its time, whether or not a worker was there to note it."""
+        """The override ends at its time, even if no worker has cleared it."""
         return self.override_until is not None and self.override_until > timezone.now()
 
     @property
     def fact(self) -> str:
-        """The result of the checks, as pages show it."""
+        """Return the label of the checked state."""
         return State(self.state).label
 
     @property
     def amazon_gave_up(self) -> bool:
-        """SES looks for 72 hours and then no more; an identity that is gone has nothing to look for."""
+        """Return True if SES stopped checking after 72 hours, or has no identity."""
         gave_up = SesStatus.FAILED in self.ses_statuses.values() or self.identity_status == SesStatus.NOT_STARTED
         return self.stage == Stage.READY and gave_up
 
     @property
     def mail_from(self) -> str:
-        """The MAIL FROM name that is wanted; "" for none."""
+        """Return the desired MAIL FROM domain; "" for none."""
         return f"{self.mail_from_label}.{self.name}" if self.mail_from_label else ""
 
     @property
     def is_configuring(self) -> bool:
-        """Whether Amazon has still to be told of what is wanted."""
+        """Return True if SES does not have the desired settings yet."""
         wanted = (self.mail_from, self.on_mx_failure, self.dkim_signing)
         told = (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)
         return self.stage == Stage.READY and (wanted != told or self.new_dkim_wanted)
 
     @property
     def ses_statuses(self) -> dict[Aspect, SesStatus]:
-        """What Amazon last said of each aspect that it has a status for."""
+        """Return SES's last status of each aspect that has one."""
         return {
             Aspect.IDENTITY: SesStatus(self.identity_status),
             Aspect.DKIM: SesStatus(self.dkim_status),
@@ -371,24 +371,24 @@ class Domain(models.Model):
 
     @property
     def is_proven(self) -> bool:
-        """Whether the name is the customer's, against everybody: nobody else can add or prove it."""
+        """Return True if the customer holds the name: nobody else can add or prove it."""
         return self.proven_at is not None and self.stage != Stage.CLAIM
 
     @property
     def replica_of(self) -> str:
-        """A predicate where its keys are those of its identity in another region; else ""."""
+        """Return a predicate if it uses the keys of its identity in another region, else ""."""
         return replica_of(self.dkim_origin)
 
     @property
     def is_verified(self) -> bool:
-        """Whether SES has verified it, by whichever record; where SES could not be read, whether all was in place."""
+        """Return True if SES has verified it by any record, or if SES is unreachable and it was verified before."""
         was_right = self.verified_at is not None and self.dkim_status != SesStatus.FAILED
         can_be = self.stage == Stage.READY and self.identity_status not in UNVERIFIED
         return can_be and (self.identity_status == SesStatus.SUCCESS or was_right)
 
     @property
     def removal_at(self) -> datetime | None:
-        """When it is removed for want of a proof; None before its owners were warned, and once it is proven."""
+        """Return when it will be removed because nobody proved it; None before the warning, and once it is proven."""
         if self.unproven_warned_at is None or self.is_proven:
             return None
         days, warning = settings.UNPROVEN_DOMAIN_DAYS, settings.UNPROVEN_WARNING_DAYS

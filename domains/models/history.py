@@ -1,4 +1,4 @@
-"""What the DNS answered over time: a row for each change of an answer, never one for each look."""
+"""DNS answers over time: one row per change of an answer, not per check."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,8 +10,8 @@ TOLD = [(status.value, status.value) for status in (LookupStatus.FOUND, LookupSt
 
 
 class ObservedAnswer(models.Model):
-    """Seen from `since` on. It stands while `until` is empty; then `last_seen` is the last look that still showed it,
-    so that the change lies between the two. A lookup that failed is no answer and has no row.
+    """An answer since `since`. It is current while `until` is empty. Otherwise `last_seen` is the last check that still
+    had it, so the change happened between the two. Failed lookups have no row.
     """
 
     domain = models.ForeignKey("domains.Domain", on_delete=models.CASCADE, related_name="observed_answers")

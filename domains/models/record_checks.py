@@ -1,4 +1,4 @@
-"""What the last look at each record showed, beside its domain."""
+"""The result of the last check of each record."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from domains.models.domains import STATES, Domain
 
 
 class RecordCheck(models.Model):
-    """What the last look at one record showed; `verified_at` stays when a later look fails."""
+    """The result of the last check of one record. `verified_at` survives later failures."""
 
     domain = models.ForeignKey(Domain, on_delete=models.CASCADE, related_name="record_checks")
     key = models.CharField(max_length=270)

@@ -1,4 +1,4 @@
-"""Links for whoever looks after the DNS of a domain and has no account here, and who opened them."""
+"""Share links for people without an account who manage a domain's DNS, and their visits."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ def new_share_id() -> str:
 
 
 class ShareLink(models.Model):
-    """Its address holds the id, signed: without our key nobody makes one. The row says whether it still works."""
+    """Its URL has the signed id, so it cannot be forged. The row says whether it still works."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_share_id, editable=False)
     domain = models.ForeignKey("domains.Domain", on_delete=models.CASCADE, related_name="share_links")
@@ -39,7 +39,7 @@ class ShareLink(models.Model):
 
 
 class ShareVisit(models.Model):
-    """Somebody had the page open: one row for a stay, however often it renewed itself. The address is shortened."""
+    """One row per visit, however often the open page polled. Only the network part of the address is stored."""
 
     link = models.ForeignKey(ShareLink, on_delete=models.CASCADE, related_name="visits")
     address = models.CharField(max_length=50, blank=True)

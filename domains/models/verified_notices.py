@@ -1,11 +1,13 @@
-"""Who asked to be told when a domain is verified."""
+"""Requests to be notified when a domain is verified."""
 
 from django.conf import settings
 from django.db import models
 
 
 class VerifiedNotice(models.Model):
-    """`told_at` is set in the transaction that finds the domain verified: so it is told once, also after a crash."""
+    """`told_at` is set in the transaction that finds the domain verified, so the notice is sent once, even after a
+    crash.
+    """
 
     domain = models.ForeignKey("domains.Domain", on_delete=models.CASCADE, related_name="verified_notices")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

@@ -1,7 +1,7 @@
-"""Reads the MTA-STS policy that a domain serves over HTTPS, and says what it does to mail that is to come here. Pure.
+"""Parses the MTA-STS policy that a domain serves over HTTPS, and says how it affects mail for us. Pure.
 
-By RFC 8461, sections 3.2 and 3.3. Senders that cannot fetch a valid policy ignore it; one that is in force and does not
-name our host keeps their mail away.
+See RFC 8461, sections 3.2 and 3.3. Senders that cannot fetch a valid policy ignore it. An enforced policy that does not
+name our host stops mail.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _MODES = ("enforce", "testing", "none")
 
 
 class PolicyEffect(StrEnum):
-    """What the policy that was fetched last does; NOT_FETCHED until one could be."""
+    """The effect of the last fetched policy; NOT_FETCHED until a fetch succeeds."""
 
     NOT_FETCHED = ""
     ENFORCED = "enforced"
@@ -28,7 +28,7 @@ class PolicyEffect(StrEnum):
 
 @dataclass(frozen=True)
 class StsPolicy:
-    """`mx` are host names, "*." for one label in front of the rest."""
+    """`mx` are host names; "*." stands for one label."""
 
     mode: str
     mx: tuple[str, ...]
@@ -37,7 +37,7 @@ class StsPolicy:
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a host answered at a policy's address."""
+    """The HTTP response of a policy's host."""
 
     status: int
     content_type: str
@@ -47,8 +47,8 @@ class Fetched:
 
 @dataclass(frozen=True)
 class PolicyCheck:
-    """`sentence` says what the effect means and what to do; `problem` why the last try could not tell, then what is
-    known stays as it was.
+    """`sentence` says what the effect means and what to do. `problem` says why the last fetch failed; the other fields
+    then keep their values.
     """
 
     effect: PolicyEffect = PolicyEffect.NOT_FETCHED
@@ -60,7 +60,7 @@ class PolicyCheck:
 
     @property
     def is_good(self) -> bool:
-        """Whether it tells senders to use TLS to us, or is about to."""
+        """Return True if it tells senders to use TLS to us, or is about to."""
         return self.effect in (PolicyEffect.ENFORCED, PolicyEffect.TESTING)
 
     @property
@@ -86,12 +86,12 @@ def policy_path() -> str:
 
 
 def policy_url(name: str) -> str:
-    """Where senders fetch the policy of a domain."""
+    """Return the URL where senders fetch the policy of a domain."""
     return f"https://{policy_host(name)}{policy_path()}"
 
 
 def read_policy(text: str) -> StsPolicy:
-    """Raises ValueError with what is wrong, in words. Of a key that stands twice the first counts, as for senders."""
+    """Parse a policy. Raises ValueError with a sentence. If a key is repeated, the first one counts, as for senders."""
     pairs = [_pair(line) for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
     values: dict[str, str] = {}
     for key, value in pairs:
@@ -117,13 +117,13 @@ def _pair(line: str) -> tuple[str, str]:
 
 
 def names(policy: StsPolicy, host: str) -> bool:
-    """Whether senders accept the host by it: a "*." stands for exactly one label (RFC 8461, 4.1)."""
+    """Return True if the policy allows the host: "*." stands for exactly one label (RFC 8461, 4.1)."""
     _, _, rest = host.partition(".")
     return any(pattern == host or (pattern.startswith("*.") and pattern[2:] == rest) for pattern in policy.mx)
 
 
 def judge(name: str, host: str, fetched: Fetched) -> PolicyCheck:
-    """Of what the policy's host answered. `host` is where mail for the name is to go."""
+    """Judge the response of the policy's host. `host` is where mail for the name should go."""
     url = policy_url(name)
     if reason := _refusal(fetched):
         return ignored(f"{url} {reason}")
@@ -138,12 +138,12 @@ def judge(name: str, host: str, fetched: Fetched) -> PolicyCheck:
 
 
 def ignored(said: str) -> PolicyCheck:
-    """What every sender sees too, and why none of them uses the policy."""
+    """Return the check of a policy that senders ignore, because they see the same problem."""
     return PolicyCheck(PolicyEffect.IGNORED, f"{said} Senders ignore MTA-STS until this is corrected.")
 
 
 def could_not_tell(known: PolicyCheck, why: str) -> PolicyCheck:
-    """A fetch that failed says nothing about the policy: what is known of it stays."""
+    """Return the known check with a problem: a failed fetch says nothing about the policy."""
     return PolicyCheck(known.effect, known.sentence, known.mode, known.mx, known.max_age, problem=why)
 
 

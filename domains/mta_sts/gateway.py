@@ -1,4 +1,6 @@
-"""Fetches a domain's MTA-STS policy over HTTPS, as senders do: no redirect, a certificate of the policy's own name."""
+"""Fetches a domain's MTA-STS policy over HTTPS, like senders: no redirects, and a certificate for the policy host's
+name.
+"""
 
 from collections.abc import Sequence
 
@@ -10,7 +12,9 @@ from inbound_admin.lib.public_url import PublicUrl
 
 
 def fetch_policy(name: str, addresses: Sequence[str], *, seconds: float) -> Fetched:
-    """`addresses` are those of the policy's host by DNS. Raises NoAnswer. In the sandbox, hosts are on this machine."""
+    """Fetch the policy. `addresses` are the policy host's, from DNS. Raises NoAnswer. In the sandbox, hosts are on this
+    machine.
+    """
     reach = Reach(
         seconds,
         most_bytes=MOST_BYTES,

@@ -1,7 +1,7 @@
-"""Fetches and stores the MTA-STS policies of domains whose TXT record says that they have one.
+"""Fetches and stores the MTA-STS policies of domains whose TXT record announces one.
 
-A fetch that failed leaves what is known as it was, and says why. While a policy in force keeps mail away from here, its
-owners are alerted (`domain.mta_sts`).
+A failed fetch keeps the known result and stores the reason. While an enforced policy stops mail to us, the owners are
+alerted (`domain.mta_sts`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,16 +26,18 @@ from inbound_admin.lib.public_http import NoAnswer, Why
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 
-KEY = "mta-sts"  # of the TXT record that announces a policy
+KEY = "mta-sts"  # the TXT record that announces a policy
 EVERY = timedelta(hours=6)
 SECONDS = 5.0  # for one policy
-AT_ONCE = 20  # policies that are fetched at the same time
-# What senders see as we do; nothing else that keeps an answer away says anything of the policy.
+AT_ONCE = 20  # policies fetched in parallel
+# Failures that senders see too. Any other failure says nothing about the policy.
 SEEN_BY_ALL = (Why.CERTIFICATE,)
 
 
 def note(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
-    """Inside a check's transaction, which saves the row: whether the policy is due, or is announced no more."""
+    """Queue a fetch if one is due, or clear the policy if it is no longer announced. Runs in a check's transaction; the
+    caller saves.
+    """
     state = next((judgement.state for judgement in judgements if judgement.key == KEY), State.WAITING)
     if state is State.VERIFIED:
         if domain.mta_sts_at is None or domain.mta_sts_at <= now - EVERY:
@@ -46,7 +48,7 @@ def note(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None
 
 
 def fetch_due(*, now: datetime) -> int:
-    """All that are due, those first that were never fetched; returns how many."""
+    """Fetch all policies that are due, never fetched ones first, and return their number."""
     announced = Q(record_checks__key=KEY, record_checks__state=State.VERIFIED)
     due = domains_in_region().filter(announced, stage=Stage.READY, held_at=None)
     due = due.filter(Q(mta_sts_at=None) | Q(mta_sts_at__lte=now - EVERY)).order_by(
@@ -60,7 +62,7 @@ def fetch_due(*, now: datetime) -> int:
 
 
 def fetch(domains: Sequence[Domain], *, now: datetime) -> None:
-    """Of these domains at once, and stores what came of it, also in the objects that were given."""
+    """Fetch the policies of these domains in parallel. Store the results, also in the given objects."""
     with slow_work.place():
         addresses = _addresses([core.policy_host(domain.name) for domain in domains])
         seconds = slow_work.seconds_left(SECONDS)
@@ -71,12 +73,12 @@ def fetch(domains: Sequence[Domain], *, now: datetime) -> None:
 
 
 def is_announced(domain: Domain) -> bool:
-    """Whether its TXT record was right at the last look."""
+    """Return True if the TXT record was correct at the last check."""
     return domain.record_checks.filter(key=KEY, state=State.VERIFIED).exists()
 
 
 def _look(domain: Domain, *, addresses: Mapping[str, Sequence[str] | str], seconds: float) -> PolicyCheck:
-    """In a thread of its own, so nothing here touches the database."""
+    """Runs in a worker thread, so it must not use the database."""
     at = addresses[core.policy_host(domain.name)]
     if isinstance(at, str):
         return core.could_not_tell(domain.mta_sts_check, f"The lookup of the policy's host failed: {at}.")
@@ -92,7 +94,7 @@ def _look(domain: Domain, *, addresses: Mapping[str, Sequence[str] | str], secon
 
 
 def _judged(domain: Domain, fetched: Fetched) -> PolicyCheck:
-    """A server in trouble, or an answer that broke off, is no answer about the policy."""
+    """A server error or an incomplete response says nothing about the policy."""
     said = f"answered {fetched.status}" if fetched.status >= 500 else ""
     if not said and not fetched.is_whole and len(fetched.body) < core.MOST_BYTES:
         said = "broke off its answer"
@@ -103,7 +105,7 @@ def _judged(domain: Domain, fetched: Fetched) -> PolicyCheck:
 
 
 def _addresses(hosts: Sequence[str]) -> dict[str, Sequence[str] | str]:
-    """By host; a text is why nobody could tell."""
+    """Return the addresses by host; a string is the reason of a failed lookup."""
     told = dns_services.ask_hosts([Question(host, kind) for host in hosts for kind in ("A", "AAAA")])
     return {host: _of_host([a for kind in ("A", "AAAA") for a in told.get(Question(host, kind), ())]) for host in hosts}
 
@@ -116,7 +118,7 @@ def _of_host(answers: Sequence[Answer]) -> Sequence[str] | str:
 
 @transaction.atomic
 def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
-    """Nothing where it was deleted or its record taken away meanwhile."""
+    """Store nothing if the domain was deleted or its record removed meanwhile."""
     locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk, stage=Stage.READY).first()
     if locked is None or not is_announced(locked):
         return
@@ -127,7 +129,7 @@ def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
 
 
 def _tell(domain: Domain, check: PolicyCheck, now: datetime) -> None:
-    """Level-triggered; where all was and is well there is nothing to look at."""
+    """Level-triggered: does nothing if no mail is or was lost."""
     if not check.loses_mail and not domain.mta_sts_check.loses_mail:
         return
     alerts_services.observe(

@@ -27,7 +27,7 @@ _LIKE_LATIN = frozenset("асԁеһіјӏорԛѕԝхуѵьӕгкпшмтвн" +
 
 
 def is_look_alike(name: str) -> bool:
-    """Whether any label of a name in Unicode could be taken for one of other letters."""
+    """Return True if readers could mistake any label of a Unicode name for one written in other letters."""
     return not name.isascii() and any(_is_look_alike(label) for label in name.split("."))
 
 
@@ -45,13 +45,13 @@ def _script(letter: str) -> str:
     return _OTHER_NAMES.get(first, first)
 
 
-# RFC 1035 allows 253 characters to a name. The longest name that we put under a domain is a DKIM record:
+# RFC 1035 allows 253 characters in a name. The longest name that we create below a domain is a DKIM record:
 # a token of 32 characters and "._domainkey." (Amazon's "_amazonses." is shorter).
 LONGEST_NAME = 253
 LONGEST_DOMAIN = LONGEST_NAME - len("." * 32 + "._domainkey.")
 LONGEST_LABEL = 63
 
-# RFC 6761, 2606, 7686, 8375, 9476, ICANN's "internal", and endings that never will be delegated.
+# RFC 6761, 2606, 7686, 8375, 9476, ICANN's "internal", and endings that will never be delegated.
 # example.com, .net and .org are left out: they exist in DNS, and demonstrations use them.
 RESERVED_ENDINGS = frozenset(
     word
@@ -72,23 +72,27 @@ _WRAPPING = " \"'`<>()“”‘’„«»,;"
 
 @dataclass(frozen=True)
 class DomainName:
-    """`ascii` is the form in DNS (A-labels, lower case, no trailing dot); `zone` is the registrable domain above it."""
+    """`ascii` is the DNS form (A-labels, lower case, no trailing dot). `zone` is the registrable domain that contains
+    it.
+    """
 
     ascii: str
     unicode: str
     zone: str
 
     def __str__(self) -> str:
-        """As people read it; a name that could pass for another has its form in DNS beside it."""
+        """Return the readable form. The DNS form follows in parentheses if the name is a look-alike."""
         return f"{self.unicode} ({self.ascii})" if is_look_alike(self.unicode) else self.unicode
 
     @classmethod
     def stored(cls, name: str) -> "DomainName":
-        """A name that was understood before: never refused, since the list of public suffixes changes over time."""
+        """Return a name that was parsed before. It is never refused, since the public suffix list changes over time."""
         return cls(ascii=name, unicode=_readable(name), zone=_suffixes().privatesuffix(name) or name)
 
     def relative(self, name: str) -> str:
-        """An absolute name as it is typed at the zone's DNS host, "@" at the apex. ValueError outside of the zone."""
+        """Return an absolute name relative to the zone, "@" at the apex. Raises ValueError if the name is outside the
+        zone.
+        """
         if name == self.zone:
             return "@"
         if not name.endswith("." + self.zone):
@@ -97,7 +101,7 @@ class DomainName:
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The names above this one, nearest first, up to and with the zone; empty at the zone itself."""
+        """Return the names above this one, nearest first, ending with the zone. Empty at the zone itself."""
         above = self.ascii.removesuffix(self.zone).split(".")[1:]
         labels = [label for label in above if label]
         return tuple(".".join([*labels[at:], self.zone]) for at in range(len(labels) + 1)) if above else ()
@@ -105,21 +109,22 @@ class DomainName:
 
 @dataclass(frozen=True)
 class Understood:
-    """`noticed` says, a sentence each, how what was typed differs from what was understood."""
+    """`noticed` has one sentence for each difference between the text that was entered and the parsed name."""
 
     domain: DomainName
     noticed: tuple[str, ...]
 
 
 def is_label(text: str) -> bool:
-    """Whether it can stand between two dots of a host name (RFC 1123): lower case, at most 63 characters."""
+    """Return True for a valid host name label (RFC 1123): lower case, at most 63 characters."""
     return len(text) <= LONGEST_LABEL and _PLAIN_LABEL.fullmatch(text) is not None
 
 
 def understand(text: str, *, existing: bool = False) -> Understood:
-    """Read a domain out of a pasted address, URL or name. Refused with a code for each cause (see `_refuse` below).
+    """Parse a domain from a pasted address, URL or name. Raises Refused with a code for each cause (see `_refuse`
+    below).
 
-    `existing`: a name that is at work already, which is taken although IDNA 2008 refuses it.
+    `existing`: the name is already in use at SES, so it is accepted even if IDNA 2008 refuses it.
     """
     if len(text) > 2000:
         _refuse("TOO_LONG", "That text is too long to be a domain name. Enter only the domain, such as example.com.")
@@ -131,12 +136,12 @@ def understand(text: str, *, existing: bool = False) -> Understood:
 
 
 def existing_name(text: str) -> str:
-    """The name in DNS of a domain that is at work already, as `understand` reads it. Raises Refused."""
+    """Return the DNS form of a domain that is already in use, parsed by `parse_domain`. Raises Refused."""
     return understand(text, existing=True).domain.ascii
 
 
 def _unwrap(text: str) -> tuple[str, list[str]]:
-    """The host inside what was pasted, and templates of the sentences that say what was taken away."""
+    """Return the host in the pasted text, and a sentence template for each part that was removed."""
     noticed: list[str] = []
     typed = text.strip()
     visible = _without_invisible(typed)
@@ -159,7 +164,7 @@ def _unwrap(text: str) -> tuple[str, list[str]]:
 
 
 def _inside_address(text: str, noticed: list[str]) -> str:
-    """The host of a web or email address. A user name or password in it is never repeated."""
+    """Return the host of a URL or email address. The sentences never repeat a user name or password."""
     scheme = _SCHEME.search(text)
     if scheme and scheme.start() == 0:
         text = text[scheme.end() :]
@@ -191,7 +196,7 @@ def _without_decoration(host: str, noticed: list[str]) -> str:
 
 
 def _without_invisible(text: str) -> str:
-    """Drops format characters, but a joiner stays where its script needs it (RFC 5892, appendix A.1 and A.2)."""
+    """Remove format characters, except joiners where their script needs them (RFC 5892, appendix A.1 and A.2)."""
     kept = []
     for at, char in enumerate(text):
         if char in _JOINERS and _joiner_is_needed(text, at):
@@ -211,7 +216,7 @@ def _joiner_is_needed(text: str, at: int) -> bool:
 
 
 def _as_dns_writes_it(host: str, *, existing: bool) -> str:
-    """A-labels in lower case, by UTS 46 and IDNA 2008."""
+    """Return A-labels in lower case, by UTS 46 and IDNA 2008."""
     try:
         mapped = idna.uts46_remap(host, std3_rules=False, transitional=False).translate(_DOTS)
     except UnicodeError:
@@ -245,7 +250,7 @@ def _label(label: str, *, existing: bool) -> str:
 
 
 def _refused_by_idna(label: str, *, existing: bool) -> str:
-    """An emoji or an older form: registries sold such names, so one at work can be moved in."""
+    """Handle emoji and older forms: registries sold such names, so a name that is already in use can be imported."""
     encoded = label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
     if not is_label(encoded) or not any(_is_symbol(char) for char in _decoded(encoded)):
         _refuse_letters(label)
@@ -266,7 +271,7 @@ def _decoded(label: str) -> str:
 
 
 def _is_symbol(char: str) -> bool:
-    """What IDNA 2003 let in and IDNA 2008 does not; control, format and unassigned characters never were."""
+    """Return True for characters that IDNA 2003 may have allowed, so never for control, format or unassigned ones."""
     return not char.isascii() and unicodedata.category(char)[0] in "LMNSP"
 
 
@@ -324,7 +329,7 @@ def _explain(noticed: list[str], domain: DomainName) -> tuple[str, ...]:
 
 
 def _remarks(host: str, domain: DomainName) -> tuple[str, ...]:
-    """What a person may want to know of the name itself."""
+    """Return sentences about the name itself: its DNS form, a www name, an unknown ending."""
     remarks = []
     if not host.isascii():
         remarks.append(f"In DNS, the name is {domain.ascii}.")
@@ -337,7 +342,7 @@ def _remarks(host: str, domain: DomainName) -> tuple[str, ...]:
 
 
 def _readable(name: str) -> str:
-    """Label by label, so that one label that IDNA 2008 would not write leaves the others readable."""
+    """Convert label by label, so that one label that is invalid in IDNA 2008 leaves the others readable."""
     return ".".join(_readable_label(label) for label in name.split("."))
 
 
@@ -350,11 +355,11 @@ def _readable_label(label: str) -> str:
 
 @cache
 def _suffixes() -> PublicSuffixList:
-    """Private suffixes (github.io, uk.com) count: what their customers hold is the name below, and so is the zone."""
+    """Private suffixes (github.io, uk.com) count: their customers hold the name below, so the zone is that name too."""
     return PublicSuffixList()
 
 
 def label_in(text: str, domain: str) -> str:
-    """The label of a MAIL FROM name that was given in full or as the label alone."""
+    """Return the label of a MAIL FROM domain that was entered in full or as the label alone."""
     name = text.strip().rstrip(".").lower()
     return name.removesuffix(f".{domain}")

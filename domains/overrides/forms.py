@@ -17,7 +17,7 @@ class BecauseForm(forms.Form):
 
 
 class ReleaseForm(BecauseForm):
-    """The hold had its reason; that it is over needs none."""
+    """Releasing a hold needs no reason."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -34,7 +34,7 @@ class HoldForm(BecauseForm):
 
 
 class OverrideForm(BecauseForm):
-    """The state as it is to be shown, for a time that ends by itself."""
+    """The status to show, for a limited time."""
 
     state = forms.ChoiceField(label="Status", choices=[(each.value, each.label) for each in State])
     until = forms.DateTimeField(

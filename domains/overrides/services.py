@@ -1,8 +1,8 @@
 """Staff overrides of a domain, each with who and why.
 
-- A state that staff set for a time is shown as theirs beside the checked state, and ends by itself.
+- A status that staff set for a time is shown next to the checked one, and ends automatically.
 - Hold, release, transfer to another customer, note, and a new check.
-- The expected value of a record in place of our own, such as an MX that stays elsewhere.
+- The expected value of a record instead of ours, such as an MX that stays elsewhere.
 """
 
 from dataclasses import replace
@@ -34,7 +34,7 @@ FIELDS = ("override_state", "override_until", "override_at", "override_by", "ove
 def override_state(
     *, domain: Domain, state: str, because: str, until: datetime | None, actor: User, bulk_id: str = ""
 ) -> None:
-    """Raises Refused without the right, a reason, or an end that is near enough to be checked again."""
+    """Raises Refused without permission, without a reason, or if the end is missing or too far away."""
     if not actor.has_perm("domains.override_state"):
         raise Refused("Only operators can override a status.", code="NOT_ALLOWED")
     if state not in set(State):
@@ -55,7 +55,7 @@ def override_state(
 
 @transaction.atomic
 def end_override(*, domain: Domain, actor: User, because: str = "", bulk_id: str = "") -> None:
-    """What the checks come to is shown again. Raises Refused when nothing is overridden."""
+    """Show the checked status again. Raises Refused if there is no override."""
     if not actor.has_perm("domains.override_state"):
         raise Refused("Only operators can override a status.", code="NOT_ALLOWED")
     locked = _locked_row(domain)
@@ -66,7 +66,7 @@ def end_override(*, domain: Domain, actor: User, because: str = "", bulk_id: str
 
 @transaction.atomic
 def end_expired_overrides(*, now: datetime) -> int:
-    """How many came to the time that was said; each has its line in the log."""
+    """End the overrides that have expired, each with a change log entry; return their number."""
     over = list(Domain.objects.select_for_update().filter(override_until__lte=now))
     for locked in over:
         _end(locked, None, "The override expired.", "")
@@ -74,7 +74,7 @@ def end_expired_overrides(*, now: datetime) -> int:
 
 
 def clear(locked: Domain) -> None:
-    """Without a line of its own: part of a change that has one."""
+    """Clear the override without a change log entry, as part of another change."""
     locked.override_state, locked.override_because = "", ""
     locked.override_until = locked.override_at = locked.override_by = None
 
@@ -127,7 +127,7 @@ MOVED = (
 
 @transaction.atomic
 def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = None, bulk_id: str = "") -> None:
-    """No checks until released, or until the time given. Raises Refused without a reason or when held already."""
+    """Stop checks until released, or until the given time. Raises Refused without a reason or if already on hold."""
     locked = _locked(domain)
     if locked.is_held:
         raise Refused(f"{domain} has been on hold since {locked.held_at:%-d %B %Y}.")
@@ -151,7 +151,7 @@ def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = 
 
 @transaction.atomic
 def release(*, domain: Domain, actor: User | None, because: str = "", bulk_id: str = "") -> None:
-    """Checks go on. Raises Refused when it is not held."""
+    """Resume checks. Raises Refused if the domain is not on hold."""
     locked = _locked(domain)
     if not locked.is_held:
         raise Refused(f"{domain} isn't on hold.")
@@ -176,7 +176,7 @@ def _release(locked: Domain, actor: User | None, because: str, bulk_id: str = ""
 
 @transaction.atomic
 def release_expired_holds(*, now: datetime) -> int:
-    """Holds with an end that has passed are released; returns how many."""
+    """Release holds whose end has passed; return their number."""
     over = list(Domain.objects.select_for_update().filter(held_at__isnull=False, held_until__lte=now))
     for locked in over:
         _release(locked, None, "The hold expired.")
@@ -193,7 +193,7 @@ def _refuse_transfer(domain: Domain, to: Customer) -> None:
 
 
 def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: User, bulk_id: str) -> None:
-    """One line for staff, who read both names and the reason; one for each customer, who read neither."""
+    """Write one entry for staff, with both names and the reason, and one for each customer, without them."""
     audit_services.record(
         "domain.transferred",
         about=domain_subject(domain),
@@ -210,16 +210,18 @@ def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: U
 
 
 def _note_former_holder(domain: Domain, before: Customer) -> None:
-    """Until rules are read to deliver as wanted. Of several moves before that the first holder's routes may stand."""
+    """Kept until the rules are read and deliver as desired. After several transfers, the first customer's routes may
+    remain.
+    """
     if domain.moved_at is None:
         domain.moved_at, domain.moved_from = timezone.now(), before
     if domain.proven_at is not None:
-        domain.proven_at = timezone.now()  # by our staff; mail from before it stays the former holder's
+        domain.proven_at = timezone.now()  # by staff; earlier mail stays the former customer's
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
 
 
 def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
-    """Give the domain to another customer; both sets of owners are told. Raises Refused."""
+    """Move the domain to another customer; both customers' owners are notified. Raises Refused."""
     if to is None:
         raise Refused("Choose the new customer.", code="CUSTOMER_MISSING")
     _need(because, "Enter the reason for the transfer.")
@@ -230,7 +232,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         _refuse_transfer(locked, to)
         locked.customer = to
         identity_services.move(locked, arn, resources_services.tenant_to_join(to))
-        locked.wanted_by, locked.wanted_because = None, ""  # whoever wished something is a stranger to the new holder
+        locked.wanted_by, locked.wanted_because = None, ""  # the new customer must not see who requested changes before
         if locked.is_held:
             locked.held_because = "Put on hold before it was transferred. Contact support."
         locked.expectations = {}
@@ -238,7 +240,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         clear(locked)
         locked.save(update_fields=MOVED)
         verified_notices_services.drop(locked)
-        locked.share_links.all().delete()  # they were given to people of the old holder, and name them
+        locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)
     domain.customer = to
@@ -248,7 +250,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
 
 @transaction.atomic
 def write_note(*, domain: Domain, note: str, actor: User) -> None:
-    """A note of staff, seen by staff alone."""
+    """Store the staff note, which only staff see."""
     locked = _locked(domain)
     if locked.note == note.strip():
         return
@@ -262,7 +264,7 @@ def write_note(*, domain: Domain, note: str, actor: User) -> None:
 
 @transaction.atomic
 def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
-    """Put the domain at the head of the worker's queue. Raises Refused while it is held."""
+    """Make the domain due first in the worker's queue. Raises Refused while it is on hold."""
     if domain.is_held:
         raise Refused(f"{domain} is on hold. Release it first.")
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())
@@ -287,7 +289,7 @@ def _need(because: str, sentence: str) -> None:
 
 @transaction.atomic
 def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: User, bulk_id: str = "") -> None:
-    """`value` "": the record is not asked for any more. Raises Refused."""
+    """Store an exception. An empty `value` means that the record is not required. Raises Refused."""
     _refuse_who_may_not(actor)
     if not because.strip():
         raise Refused("Enter the reason for the exception.", code="REASON_MISSING")
@@ -302,7 +304,7 @@ def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: 
 
 @transaction.atomic
 def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", bulk_id: str = "") -> None:
-    """What we ask for of every domain is asked for again. Raises Refused when nothing else was expected."""
+    """Require the standard record again. Raises Refused if there is no exception."""
     _refuse_who_may_not(actor)
     locked = _locked_check(domain)
     if key not in locked.expectations:
@@ -314,7 +316,7 @@ def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", 
 def _store(
     locked: Domain, expectations: dict[str, dict[str, str]], key: str, actor: User, because: str, bulk_id: str
 ) -> None:
-    """What was seen of the record was judged by another measure: it is checked again."""
+    """The record's check used another expected value, so check again."""
     before, after = _words(locked.expectations, key), _words(expectations, key)
     locked.expectations, locked.next_check_at = expectations, timezone.now()
     locked.save(update_fields=("expectations", "next_check_at"))

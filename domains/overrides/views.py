@@ -1,4 +1,4 @@
-"""What staff may decide over a domain: hold, release, transfer, approve a claim, note, override, expect."""
+"""The staff page of a domain: hold, release, transfer, approve a claim, note, override, exceptions."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ from inbound_admin.lib.http import SignedIn
 
 @require_http_methods(["GET", "POST"])
 def support(request: SignedIn, domain_id: str) -> HttpResponse:
-    """What staff alone see and do: hold, release, transfer, approve a claim, override, expect, note."""
+    """Show and run the actions that only staff have."""
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied

@@ -1,7 +1,7 @@
-"""Decides when a domain must be proven before it is set up, and which TXT record proves it. Pure.
+"""Decides when a domain's ownership must be proven before setup, and which TXT record proves it. Pure.
 
-SES identities belong to the account, their tokens are stable and records outlive a customer. So "verified in SES" does
-not show who is asking. The proof is a TXT record with a value made for this claim alone.
+SES identities belong to the account, their tokens are stable, and records outlive a customer. So "verified in SES" does
+not show who is asking. The proof is a TXT record with a value that is unique to this claim.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class ClaimReason(StrEnum):
 
 
 _MAY_BE_IN_USE = "This domain, a subdomain or its parent domain may have been set up before."
-WHY = {  # one sentence for all that would tell what other customers have or ask for
+WHY = {  # one sentence for all reasons that would reveal other customers' domains
     ClaimReason.RELATED: _MAY_BE_IN_USE,
     ClaimReason.IDENTITY_EXISTS: _MAY_BE_IN_USE,
     ClaimReason.RIVAL: _MAY_BE_IN_USE,
@@ -38,17 +38,17 @@ WHY = {  # one sentence for all that would tell what other customers have or ask
 OUR_REASONS = (
     ClaimReason.MOVED_IN,
     ClaimReason.GONE,
-)  # our staff made these claims, so that they neither end nor count
+)  # claims created by staff, which do not expire or count
 PUBLIC_REASONS = {reason: "in_use" if why == _MAY_BE_IN_USE else reason.value for reason, why in WHY.items()}
 
 
 def challenge(domain: DomainName, token: str) -> Record:
-    """The record that proves the claim."""
+    """Return the record that proves the claim."""
     return Record(KEY, Purpose.OWNERSHIP, Need.REQUIRED, "TXT", f"{LABEL}.{domain.ascii}", f"{PREFIX}{token}")
 
 
 def is_proven(domain: DomainName, token: str, answers: Sequence[Answer]) -> bool:
-    """Every resolver that answers must show the value, and at least one must: of several, one alone proves nothing."""
+    """Return True if at least one resolver answers, and all that answer have the value."""
     wanted = challenge(domain, token).value
     told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
     return bool(token) and bool(told) and all(wanted in answer.values for answer in told)

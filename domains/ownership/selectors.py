@@ -1,4 +1,4 @@
-"""Whose a name is: it is held by whoever has proven it. A row without a proof, in whatever stage, holds nothing."""
+"""Who holds a name: the customer who has proven it. An unproven row, in any stage, holds nothing."""
 
 from collections.abc import Collection, Sequence
 
@@ -22,16 +22,16 @@ def unproven_domains() -> QuerySet[Domain]:
 
 
 def ending_domains() -> QuerySet[Domain]:
-    """Unproven domains that end after some days, and that a customer may have only so many of.
+    """Return unproven domains that expire and that count toward the customer's limit.
 
-    What our staff brought in waits for as long as it takes, and so does what was verified once.
+    Domains created by staff, or verified once, do not expire.
     """
     rows = unproven_domains().filter(verified_at=None).exclude(claim_reason__in=OUR_REASONS)
     return rows.exclude(stage=Stage.DELETING)
 
 
 def unproven_domains_left(customer: Customer, actor: User | None) -> int | None:
-    """How many more the actor may add for the customer; None: as many as they want, as for staff."""
+    """Return how many more the actor may add for the customer; None means no limit, as for staff."""
     most: int = settings.UNPROVEN_DOMAINS_PER_CUSTOMER
     if not most or (actor is not None and supports_everyone(actor)):
         return None
@@ -39,7 +39,7 @@ def unproven_domains_left(customer: Customer, actor: User | None) -> int | None:
 
 
 def too_many_unproven() -> str:
-    """Why no more can be added."""
+    """Return why no more can be added."""
     return (
         f"You can have at most {settings.UNPROVEN_DOMAINS_PER_CUSTOMER:,} unverified domains at a time. "
         "Verify or delete some first, or ask support to add this one."
@@ -51,37 +51,37 @@ def under_or_over(name: DomainName) -> Q:
 
 
 def related_domains(name: DomainName) -> QuerySet[Domain]:
-    """Domains held under or over this name, whoever's they are: for decisions, never to be shown.
+    """Return held domains below or above this name, of any customer. Use them for decisions and never show them.
 
-    What is not proven is left out: whoever adds it must not learn of what others add, nor be in their way.
+    Unproven rows are left out: the person who adds a domain must not learn what others add, nor be blocked by it.
     """
     return held_domains().filter(under_or_over(name))
 
 
 def mail_from_of(name: DomainName) -> Domain | None:
-    """The domain above whose MAIL FROM name this is, whoever's; a name for bounces must not receive other mail."""
+    """Return the domain of any customer that has this name as MAIL FROM domain, which must not receive other mail."""
     above = held_domains().filter(name__in=name.parents)
     return next((each for each in above if name.ascii in (each.mail_from, each.ses_mail_from)), None)
 
 
 def names_in_use(names: Sequence[str], customer: Customer) -> frozenset[str]:
-    """Those that are domains of the customer, or proven ones of anybody."""
+    """Return the names that are domains of the customer, or proven ones of anybody."""
     own = Q(customer=customer) | (Q(proven_at__isnull=False) & ~Q(stage=Stage.CLAIM))
     return frozenset(Domain.objects.filter(own, name__in=names).values_list("name", flat=True))
 
 
 def holds_above(name: DomainName, customer: Customer) -> bool:
-    """Whether the customer has proven a domain above this name."""
+    """Return True if the customer has proven a parent domain of this name."""
     return held_domains().filter(customer=customer, name__in=name.parents).exists()
 
 
-AT_ONCE = 200  # names in one statement: as values in it, so that each is a step in the index of reversed names
+AT_ONCE = 200  # names per statement; each value becomes one range scan of the index of reversed names
 _IS_BELOW = """(reverse(name) COLLATE "C" > %s AND reverse(name) COLLATE "C" < %s)"""
 _BELOW = "SELECT name, customer_id FROM domains_domain WHERE stage <> 'claim' AND proven_at IS NOT NULL AND ({})"
 
 
 def held_near(customers: Collection[str]) -> list[tuple[str, str]]:
-    """Each name that one of these customers holds, and each held name below one of those, with its holder's id."""
+    """Return (name, customer id) of these customers' held names, and of all held names below them."""
     own = list(held_domains().filter(customer__in=customers).values_list("name", "customer_id"))
     names = [name for name, _ in own]
     parts = (names[at : at + AT_ONCE] for at in range(0, len(names), AT_ONCE))
@@ -89,7 +89,7 @@ def held_near(customers: Collection[str]) -> list[tuple[str, str]]:
 
 
 def _held_below(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Reversed, a name below another begins with that one and a dot; "/" is what follows the dot."""
+    """Reversed, a subdomain begins with the reversed name and a dot; "/" is the character after the dot."""
     edges = [name[::-1] + end for name in names for end in "./"]
     with connection.cursor() as cursor:
         cursor.execute(_BELOW.format(" OR ".join([_IS_BELOW] * len(names))), edges)

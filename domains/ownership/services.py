@@ -1,11 +1,11 @@
-"""Decides who holds a domain: whoever proved it first. An unproven domain gives way, whatever its stage.
+"""Decides who holds a domain: the customer who proved it first. An unproven domain is displaced, whatever its stage.
 
-A proof is the TXT record of a claim, the word of staff, or records of this setup that SES confirmed. None of those
-records answered when the domain was added, so whoever published them controls the domain's DNS. The proof stays valid
-when that DNS lapses.
+A proof is a claim's TXT record, staff's approval, or records of this setup that SES confirmed. None of those records
+existed when the domain was added, so their publisher controls the domain's DNS. The proof stays valid when that DNS
+lapses.
 
-Owners get an email about each change; the change stands even if the email fails. Domains that nobody proves end after a
-time, with a warning before, because SES limits the number of identities.
+Owners get an email about each change; the change is kept even if the email fails. Domains that nobody proves expire
+after a time, with a warning before, because SES limits the number of identities.
 """
 
 import secrets
@@ -63,7 +63,7 @@ CLEARED = {
     "ses_problem": "",
     "routes_unchecked": True,
 }
-holder_changed = Signal()  # with `domain`, in the transaction in which its holder proves or is given it
+holder_changed = Signal()  # sent with `domain`, in the transaction that proves or transfers it
 _CLAIM = (
     "stage",
     "stage_problem",
@@ -77,13 +77,15 @@ _CLAIM = (
 
 
 def lock_zone(name: DomainName) -> None:
-    """Until the transaction ends nobody else adds, proves or loses a name of this zone. Lock it before any row."""
+    """Lock the zone until the transaction ends: nobody else adds, proves or loses a name of it.
+    Lock it before any row.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"zone {name.zone}"])
 
 
 def open_claim(domain: Domain, reason: ClaimReason) -> None:
-    """Nothing is asked of Amazon until the claim is proven. The caller holds the row's lock."""
+    """Turn the row into a claim. SES is not called until it is proven. The caller holds the row's lock."""
     domain.stage, domain.stage_problem = Stage.CLAIM, ""
     domain.claim_token, domain.claim_reason = secrets.token_urlsafe(24), reason
     domain.claim_proven_at = domain.proven_at = domain.unproven_warned_at = None
@@ -98,13 +100,15 @@ def open_claim(domain: Domain, reason: ClaimReason) -> None:
 
 
 def held_nearby(claimed: Domain) -> QuerySet[Domain]:
-    """Other customers' domains under or over the claimed one."""
+    """Return other customers' held domains below or above the claimed one."""
     related = related_domains(claimed.parsed).exclude(customer_id=claimed.customer_id)
     return related.select_related("customer")
 
 
 def prove(domain: Domain) -> None:
-    """The row in hand, which the caller locked with its zone and saves, is proven now: other customers' give way."""
+    """Mark the row as proven and displace other customers' claims. The caller has locked row and zone, and saves the
+    row.
+    """
     if domain.proven_at is None:
         domain.proven_at = timezone.now()
         displace(domain.parsed, winner=domain.customer)
@@ -112,7 +116,7 @@ def prove(domain: Domain) -> None:
 
 
 def displace(name: DomainName, *, winner: Customer) -> None:
-    """What is unproven at, under and over a name that is proven now gives way. The caller holds the zone's lock."""
+    """Displace unproven rows at, below and above a name that is now proven. The caller holds the zone's lock."""
     rivals = unproven_domains().exclude(customer=winner).exclude(stage=Stage.DELETING)
     nearby = Q(name=name.ascii) | (under_or_over(name) & ~Q(stage=Stage.CLAIM))
     for rival in _locked(rivals.filter(nearby)):
@@ -129,7 +133,7 @@ def _locked(rows: QuerySet[Domain]) -> Iterable[Domain]:
 
 
 def _revert_to_claim(rival: Domain, *, anothers: bool) -> None:
-    """Its identity goes, or is made again by whoever has proven the name: then the job of ours would take theirs."""
+    """Delete its identity, unless the new owner creates it again: then our deletion job would delete theirs."""
     Domain.objects.filter(pk=rival.pk).update(**CLEARED, unmake_wanted=not anothers)
     rival.record_checks.all().delete()
     rival.refresh_from_db()
@@ -168,7 +172,7 @@ def _tell(rival: Domain, why: str) -> None:
 
 
 def note_settled(domain: Domain) -> None:
-    """It is proven after all: what its owners were told of is over."""
+    """Resolve the alerts of a domain that is now proven."""
     audience = alerts_core.CustomerPeople(domain.customer_id)
     for kind in (DISPLACED, EXPIRING):
         alerts_services.observe(
@@ -184,9 +188,9 @@ _log = structlog.get_logger(__name__)
 
 
 def tell_owners(customer: Customer, title: str, text: str, *, unsolicited: bool = False) -> None:
-    """A mail that cannot be sent is logged: it must not turn a change that was made into an error page.
+    """Email the customer's owners. A failed email is logged and raises nothing, since the change itself succeeded.
 
-    `unsolicited`: another customer caused it, so that each recipient gets a few of these a day at most.
+    `unsolicited`: another customer caused it, so the recipients' daily limit applies.
     """
     owners = [owner.email for owner in owners_of(customer)]
     if not unsolicited:
@@ -203,9 +207,9 @@ log = structlog.get_logger(__name__)
 
 
 def refuse_more(customer: Customer, actor: User | None) -> None:
-    """Raises Refused when the customer has as many unproven domains as they may; our staff add more for them.
+    """Raise Refused if the customer has reached the limit of unproven domains. Staff have no limit.
 
-    Inside the transaction that adds: the customer's row is locked, so that many requests at once add no more.
+    Call it in the transaction that adds: the customer's row is locked, so concurrent requests cannot exceed it.
     """
     if unproven_domains_left(customer, actor) is None:
         return
@@ -215,7 +219,9 @@ def refuse_more(customer: Customer, actor: User | None) -> None:
 
 
 def end_unproven(*, now: datetime) -> int:
-    """Warn of what will be removed, and remove what was warned of long enough ago; how many are on their way out."""
+    """Warn about expiring domains, and delete those that were warned long enough ago; return the number of deletions
+    begun.
+    """
     if not settings.UNPROVEN_DOMAIN_DAYS:
         return 0
     _warn(now)
@@ -226,7 +232,7 @@ def _over(now: datetime, days: int) -> Iterable[Domain]:
     here = domain_list_selectors.domains_in_region().filter(
         pk__in=ending_domains().values("pk"), held_at=None, created_at__lte=now - timedelta(days=days)
     )
-    return here.select_related("customer").order_by(Length("name").desc())  # subdomains before what they lie under
+    return here.select_related("customer").order_by(Length("name").desc())  # subdomains before their parents
 
 
 def _warn(now: datetime) -> None:
@@ -257,7 +263,7 @@ def _remove(now: datetime) -> int:
             continue
         try:
             deletion_services.mark(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
-        except Refused as refused:  # what stands at it or below it goes first, by a person's hand
+        except Refused as refused:  # a person must first remove its subdomains or addresses
             log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
             continue
         gone[domain.customer].append(str(domain))

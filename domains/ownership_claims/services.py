@@ -1,7 +1,7 @@
-"""Checks and approves claims: a TXT record made for the claim proves it, or staff approve it with a reason.
+"""Checks and approves claims: a TXT record that is unique to the claim proves it, or staff approve it with a reason.
 
-`earlier_records_answer` tells whether records of an earlier setup still answer for an unproven domain. SES gives the
-same tokens to the same domain again, so such records would verify the domain for whoever adds it.
+`earlier_records_answer` says whether records of an earlier setup are still published for an unproven domain. SES issues
+the same tokens for the same domain again, so such records would verify it for anyone who adds it.
 """
 
 import re
@@ -33,19 +33,19 @@ PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "unmake_want
 
 @transaction.atomic
 def require_proof(domain: Domain, reason: ClaimReason) -> None:
-    """The setup stops until the claim is proven. Without effect when setting up was given up."""
+    """Stop the setup until the claim is proven. No effect if the domain is no longer being set up."""
     if Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.STARTING).exists():
         ownership_services.open_claim(domain, reason)
 
 
 def check_claim(domain: Domain) -> bool:
-    """Ask the DNS for the proof; True when it is there, and then setting up goes on."""
+    """Look up the proof. Return True if it is published; then the setup continues."""
     with slow_work.place(customer=domain.customer_id):
         return domain.stage != Stage.CLAIM or check_claim_of([domain]) == {domain.pk}
 
 
 def check_claim_of(domains: Sequence[Domain]) -> set[str]:
-    """Ask the DNS for the proofs of several claims at once; the ids of those that are proven, which then go on."""
+    """Look up the proofs of several claims together. Return the ids of proven ones, whose setup continues."""
     records = {domain.pk: ownership_core.challenge(domain.parsed, domain.claim_token) for domain in domains}
     asked = [q for d in domains for q in (question_for(records[d.pk]), *further_questions(records[d.pk], d.parsed))]
     seen: dict[Question, list[Answer]] = {}
@@ -66,7 +66,7 @@ def _is_settled(domain: Domain, record: Record, seen: Mapping[Question, list[Ans
 def _store_look(
     domain: Domain, record: Record, answers: Sequence[Answer], seen: Mapping[Question, list[Answer]]
 ) -> None:
-    """What the page shows of the proof: not there, wrong, or that we could not look."""
+    """Store what the page shows about the proof: missing, wrong, or check failed."""
     now = timezone.now()
     further = [a for question in further_questions(record, domain.parsed) for a in seen.get(question, [])]
     found = judge(record, answers, verified_before=None, now=now, further=further)
@@ -77,7 +77,7 @@ def _store_look(
 
 
 def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
-    """Staff vouch for a domain that is not proven. Raises Refused without a reason or when it is."""
+    """Approve an unproven domain. Raises Refused without a reason or if it is already proven."""
     is_claim = domain.stage == Stage.CLAIM
     if not is_claim and (domain.proven_at or domain.stage == Stage.DELETING):
         raise Refused("There is no claim to approve. This domain isn't waiting for proof of ownership.")
@@ -96,7 +96,7 @@ def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
 
 
 def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> bool:
-    """False when the claim that was checked is no longer the domain's, or somebody else has proven theirs first."""
+    """Return False if the claim has changed since the check, or somebody else proved the name first."""
     try:
         return _settle(domain, what=what, actor=actor, because=because)
     except IntegrityError:
@@ -127,7 +127,7 @@ def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> b
 
 @transaction.atomic
 def _vouch(domain: Domain, actor: User, because: str) -> bool:
-    """For a domain that is being set up, or waits for its records: it need not give way nor end any more."""
+    """Approve a domain that is being set up or waits for its records: it can't be displaced and doesn't expire."""
     ownership_services.lock_zone(domain.parsed)
     waiting = Domain.objects.filter(pk=domain.pk, stage__in=(Stage.STARTING, Stage.READY), proven_at=None)
     locked = waiting.select_for_update(of=("self",)).select_related("customer").first()
@@ -142,7 +142,7 @@ def _vouch(domain: Domain, actor: User, because: str) -> bool:
 
 
 def tell_holders(claimed: Domain) -> None:
-    """The customers whose domains lie under or over the claimed one learn of the claim, not of the claimant."""
+    """Notify the customers whose domains are below or above the claimed one, without naming the claimant."""
     for held in ownership_services.held_nearby(claimed):
         tell_owners(
             held.customer,
@@ -160,14 +160,16 @@ _OURS_MX = re.compile(r"[0-9]+ (inbound-smtp\.[a-z0-9-]+\.amazonaws|feedback-smt
 
 
 class CouldNotTell(Problem):
-    """The DNS did not answer, and a failed lookup is never an absence."""
+    """DNS did not answer, and a failed lookup does not prove absence."""
 
     code = "DNS_UNREACHABLE"
     status = 503
 
 
 def earlier_records_answer(domain: Domain) -> bool:
-    """Ownership, inbound and MAIL FROM records of any account, DKIM of ours. Raises CouldNotTell."""
+    """Return True for ownership, inbound and MAIL FROM records of any account, and DKIM of ours.
+    Raises CouldNotTell.
+    """
     asked = _questions(domain)
     answers = look_up(asked)
     if any(_tells(domain, answer) for answer in answers if answer.status is LookupStatus.FOUND):
@@ -188,7 +190,7 @@ def _questions(domain: Domain) -> Sequence[Question]:
 
 
 def _tells(domain: Domain, answer: Answer) -> bool:
-    """A wildcard of the customer's own answers at any name, so an alias counts only with its own target."""
+    """A wildcard answers at any name, so an alias counts only with its expected target."""
     if answer.question.type == "TXT":
         return True
     if answer.question.type == "MX":

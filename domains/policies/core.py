@@ -1,8 +1,7 @@
-"""What DNS says of SPF and DMARC for a domain, and what is offered to publish in its place. Pure.
+"""What DNS has for SPF and DMARC of a domain, and which value to offer for publication. Pure.
 
-No value that is offered is weaker than what applies today: a merged SPF record authorises every sender that was
-authorised, and a DMARC record is at least as strict as the policy that the domain inherits. Where DNS could not tell,
-nothing is offered.
+No offered value is weaker than what applies today. A merged SPF record authorises every sender that was authorised, and
+a DMARC record is at least as strict as the inherited policy. If DNS could not tell, nothing is offered.
 """
 
 import re
@@ -24,12 +23,11 @@ _UNTOLD = "We couldn't look up the DMARC policy of {name}, so we can't suggest a
 
 @dataclass(frozen=True)
 class PublishedPolicies:
-    """By name what DNS last told; a name that is missing could not be told yet.
+    """The last known DNS content by name. A missing name was never looked up successfully.
 
-    `spf` are the SPF lines at the names where Amazon's is wanted, `inside` those behind includes. Of other terms
-    (name, type) is in `absent` where they find nothing, in `present` where they find something. `dmarc` are the DMARC
-    records at the domain's own `_dmarc` name and at those above.
-    `is_there` is False where the domain's name does not exist, so that `np=` applies to it.
+    `spf` has the SPF lines at the names that need SES, `inside` those behind includes. Other SPF terms (name, type) are
+    in `absent` if they resolve to nothing and in `present` if they resolve. `dmarc` has the DMARC records of the domain
+    and its parents. `is_there` is False if the domain's name does not exist, so that `np=` applies to it.
     """
 
     spf: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -44,7 +42,7 @@ class PublishedPolicies:
         return SpfNames(self.inside, self.absent, self.present)
 
     def updated(self, new: Self) -> "PublishedPolicies":
-        """With what was told again of the records; what could not be told stays as it was."""
+        """Return this with newer lookups. What they could not tell stays unchanged."""
         return PublishedPolicies(
             spf={**self.spf, **new.spf},
             inside={**self.inside, **new.inside},
@@ -72,7 +70,7 @@ NOTHING_KNOWN = PublishedPolicies()
 
 @dataclass(frozen=True)
 class PolicyOffer:
-    """The `value` to publish, "" where none is offered for the reason in `withheld`."""
+    """The `value` to publish; "" if none is offered, for the reason in `withheld`."""
 
     value: str
     withheld: str = ""
@@ -83,7 +81,7 @@ def dmarc_name(name: str) -> str:
 
 
 def names_above(domain: DomainName) -> tuple[str, ...]:
-    """The domains whose DMARC record may apply, nearest first: the tree walk's (RFC 9989 4.10) and RFC 7489's."""
+    """Return the domains whose DMARC record may apply, nearest first: by the tree walk (RFC 9989 4.10) and RFC 7489."""
     labels = domain.ascii.split(".")
     walked = [".".join(labels[at:]) for at in range(max(1, len(labels) - 7), len(labels))]
     both = walked if domain.zone in (*walked, domain.ascii) else [domain.zone, *walked]
@@ -95,15 +93,14 @@ def dmarc_questions(domain: DomainName) -> tuple[str, ...]:
 
 
 def dmarc_lines(values: Iterable[str]) -> tuple[str, ...]:
-    """What is DMARC, or was meant as DMARC, among the values of a name."""
+    """Return the values that are, or were meant to be, DMARC records."""
     return tuple(v for v in values if dmarc_core.is_dmarc(v) or dmarc_core.resembles_dmarc(v))
 
 
 def inherited(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy | None:
-    """The policy that applies while the domain has no usable record of its own.
+    """Return the policy that applies while the domain has no usable record of its own, None if none does.
 
-    The stricter one where receivers of RFC 9989 and of RFC 7489 differ. None where none applies. ValueError where that
-    could not be told.
+    Where RFC 9989 and RFC 7489 differ, the stricter one is returned. Raises ValueError if a lookup failed.
     """
     above = [(name, policies.dmarc.get(dmarc_name(name))) for name in names_above(domain)]
     exists = policies.is_there
@@ -114,13 +111,15 @@ def inherited(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy 
     except ValueError:
         if by_zone is None:
             raise
-        walked = None  # above the organization's own record no other applies, as far as registries go
+        walked = (
+            None  # the organization's record is known, and records above it do not count, except those of registries
+        )
     found = [policy for policy in (walked, by_zone) if policy]
     return max(found, key=lambda each: dmarc_core.POLICIES.index(each.policy), default=None)
 
 
 def applies(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy | None:
-    """The policy by which receivers go, the domain's own or an inherited one. ValueError where it could not be told."""
+    """Return the policy that receivers apply, own or inherited. Raises ValueError if a lookup failed."""
     name = dmarc_name(domain.ascii)
     own = policies.dmarc.get(name)
     if own is None:
@@ -152,7 +151,7 @@ def _reports_there(line: str, reports_to: str) -> bool:
 
 
 def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> PolicyOffer:
-    """At the domain itself nothing is offered before we saw what is there; a new MAIL FROM name has nothing yet."""
+    """At the apex nothing is offered before a lookup succeeded. A new MAIL FROM name has nothing to keep."""
     lines = policies.spf.get(name)
     if lines is None:
         return PolicyOffer("", _UNSEEN.format(name=name)) if is_apex else PolicyOffer(merger.FRESH)
@@ -161,7 +160,7 @@ def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> Pol
 
 
 def _is_ours_spoilt(line: str) -> bool:
-    """Whether it is what we asked for, mistyped: then it is to be replaced, and nobody else sends by it."""
+    """Return True if it is our own value with a mistake. It can be replaced, since it authorises nobody else."""
     read = grammar.read(line)
     is_amazons_alone = all(term.is_all or _AMAZONS.fullmatch(term.text) for term in read.terms)
     return bool(read.problems) and (is_amazons_alone or difference(merger.FRESH, line) != DIFFERS)

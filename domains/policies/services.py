@@ -1,4 +1,4 @@
-"""Looks up what a check must know of SPF and DMARC before a value is offered: the policy above, what includes hold."""
+"""Looks up the SPF and DMARC facts that a check needs to offer values: inherited policies and SPF includes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,12 +13,12 @@ from domains.policies.core import PublishedPolicies
 from domains.spf.core import evaluation
 from domains.spf.core.grammar import AMAZON, spf_among
 
-DEPTH = 10  # levels of includes that are followed: each costs a lookup, and more than ten are an error
-NAMES = 20  # of each level and record; more than ten lookups are an error anyway
+DEPTH = 10  # levels of includes to follow: each costs a lookup, and more than ten are an error
+NAMES = 20  # per level and record; more than ten lookups are an error anyway
 
 
 def look(domains: Sequence[Domain], seen: HostLookup) -> None:
-    """Put into each row, which the caller saves, what DNS tells now; what it could not tell stays as it was.
+    """Update `policies` of each domain, which the caller saves. Failed lookups change nothing.
 
     `seen` has the answers to the questions of the records.
     """
@@ -56,12 +56,12 @@ def _told(seen: HostLookup, name: str) -> tuple[str, ...] | None:
 
 
 def _values(answers: Iterable[Answer]) -> tuple[str, ...] | None:
-    """None where nobody told; () where nothing is there."""
+    """Return None if all lookups failed, () if nothing is published."""
     return next((answer.values for answer in answers if answer.status is not LookupStatus.FAILED), None)
 
 
 def _questions(domain: Domain, own: PublishedPolicies) -> list[Question]:
-    """The policies above, where the domain has none of its own, and the names in its SPF lines."""
+    """Ask for the policies of parent domains, unless the domain has its own, and for the names in its SPF lines."""
     lines = [line for each in own.spf.values() for line in each]
     asked = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
     if not domain.wants_dmarc or dmarc_core.used_line(own.dmarc.get(core.dmarc_name(domain.name), ())):
@@ -71,8 +71,8 @@ def _questions(domain: Domain, own: PublishedPolicies) -> list[Question]:
 
 
 def _existence(domain: Domain) -> list[Question]:
-    """Of a subdomain: whether it exists. Asked of its host first: a resolver would remember that a name does not
-    exist, and all names below it with it (RFC 8020).
+    """Ask whether a subdomain exists. Its nameservers are asked first: a resolver would cache that the name, and all
+    names below it, do not exist (RFC 8020).
     """
     return [Question(domain.name, "TXT")] if domain.parsed.parents else []
 
@@ -89,7 +89,7 @@ def _is_there(domain: Domain, told: Told) -> bool:
 
 
 def _inside(lines: Sequence[str], told: Told) -> dict[str, tuple[str, ...]]:
-    """The SPF lines behind all includes, by name; Amazon's own is left out: it is known. `told` gets the answers."""
+    """Return the SPF lines behind all includes, by name, except SES's own, which is known. Extends `told`."""
     found: dict[str, tuple[str, ...]] = {}
     for _ in range(DEPTH):
         names = [name for line in lines for name in evaluation.names_inside(line)[:NAMES]]
@@ -107,7 +107,7 @@ def _inside(lines: Sequence[str], told: Told) -> dict[str, tuple[str, ...]]:
 
 
 def _reached(known: PublishedPolicies) -> PublishedPolicies:
-    """Without the names that none of this domain's SPF lines leads to."""
+    """Remove the names that none of this domain's SPF lines refers to."""
     names: dict[str, tuple[str, ...]] = {}
     lines, pairs = [line for each in known.spf.values() for line in each], set[tuple[str, str]]()
     while lines:
@@ -119,7 +119,7 @@ def _reached(known: PublishedPolicies) -> PublishedPolicies:
 
 
 def _terms(told: Told, *, is_void_wanted: bool) -> frozenset[tuple[str, str]]:
-    """Those of whose question DNS told that nothing, or that something, is there."""
+    """Return the terms whose lookups found nothing, or found something."""
     return frozenset(
         (question.name, question.type)
         for question, answers in told.items()

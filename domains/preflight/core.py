@@ -1,4 +1,6 @@
-"""What is known before a domain is added: who handles its mail now, which names are free, what could surprise."""
+"""What is known before a domain is added: who handles its mail now, which names are free, and
+possible problems. Pure.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,21 +50,21 @@ class Preflight:
     mail_from_label: str
     record_count: int
     recommended_count: int = 2
-    suggestion: str = ""  # a subdomain that receives no mail yet, where the domain itself does
+    suggestion: str = ""  # a subdomain without mail, if the domain itself has mail
     provider: str = ""
-    zone: str = ""  # where it begins, if below the registrable name
-    records_answer: bool = False  # records of an earlier setup at Amazon are still published
+    zone: str = ""  # its zone, if below the registrable name
+    records_answer: bool = False  # records of an earlier SES setup are still published
     policies: PublishedPolicies = NOTHING_KNOWN
-    must_prove: bool = False  # one record comes first, which proves the ownership
+    must_prove: bool = False  # ownership must be proven first
 
     @property
     def is_www(self) -> bool:
-        """Whether the name of a web site was given, where the domain itself is meant more often."""
+        """Return True for a website name, where usually the domain itself is meant."""
         return any(finding.code == "preflight.www" for finding in self.findings)
 
     @property
     def is_safe(self) -> bool:
-        """Whether nothing that works today can stop by what will be published; what was not seen is not safe."""
+        """Return True if the new records cannot stop anything that works today. A failed lookup is not safe."""
         return not any(f.level is Level.WARNING or f.code in NOT_SEEN for f in self.findings)
 
     @property
@@ -71,7 +73,7 @@ class Preflight:
 
 
 def questions(domain: DomainName) -> tuple[Question, ...]:
-    """All that must be asked for `assess`; one batch, at most 45 questions."""
+    """Return all questions for `assess`: one batch, at most 45."""
     own = [Question(domain.ascii, kind) for kind in ("MX", "CNAME", "TXT")]
     own += [Question(f"_amazonses.{domain.ascii}", "TXT"), Question(domain.zone, "NS"), Question(domain.zone, "SOA")]
     own += [Question(f"in.{domain.ascii}", "MX"), *cut_questions(domain)]
@@ -90,17 +92,18 @@ def assess(
     record_count: int = 7,
     taken: Collection[str] = (),
 ) -> Preflight:
-    """`answers` to `questions(domain)` by one resolver; `verified_parent` is one of the same customer, or "".
+    """Assess the answers of one resolver to `questions(domain)`. `verified_parent` belongs to the same customer, or is
+    "".
 
-    `taken` are names that are domains here, which may have nothing in DNS yet: none of them is for bounces, and none
-    is suggested.
+    `taken` are names of domains here, which may have no DNS records yet. None of them is used for MAIL FROM or
+    suggested.
     """
     seen = {answer.question: answer for answer in answers}
     label = _free_label(domain, seen, taken)
     mx = _values(seen, domain.ascii, "MX")
     others = tuple(value for value in mx if not _is_ours(value))
     findings = [*(missing := _registration(domain, seen)), *_www(domain), *_parent(verified_parent)]
-    if not missing:  # of a name that does not exist nothing else is good news
+    if not missing:  # for a name that does not exist, all other findings are misleading
         findings += [_mail_today(domain, seen, others), *_alias(domain, seen)]
         findings += [_mail_from(domain, seen, label), _provider(provider)]
     suggestion, policies = _suggestion(domain, seen, others), _policies(domain, seen)
@@ -120,7 +123,7 @@ def assess(
 
 
 def _recommended(domain: DomainName, policies: PublishedPolicies) -> int:
-    """How many records of SPF and DMARC will be offered, by the rules that make them."""
+    """Return how many SPF and DMARC records will be offered, by the rules that create them."""
     offers = [offered_spf(domain.ascii, policies, is_apex=True)]
     if not _inherits(domain, policies):
         offers.append(offered_dmarc(domain, "", policies))
@@ -128,7 +131,7 @@ def _recommended(domain: DomainName, policies: PublishedPolicies) -> int:
 
 
 def _inherits(domain: DomainName, policies: PublishedPolicies) -> bool:
-    """Whether the DMARC record of a domain above applies, so that none is needed."""
+    """Return True if a parent domain's DMARC record applies, so that none is needed."""
     if policies.dmarc.get(dmarc_questions(domain)[0]):
         return False
     try:
@@ -138,7 +141,7 @@ def _inherits(domain: DomainName, policies: PublishedPolicies) -> bool:
 
 
 def _policies(domain: DomainName, seen: Mapping[Question, Answer]) -> PublishedPolicies:
-    """What is known before the first check, so that nothing weaker is offered even then."""
+    """Return what is known before the first check, so that even then nothing weaker is offered."""
     texts = {q.name: a for q, a in seen.items() if q.type == "TXT" and a.status is not LookupStatus.FAILED}
     own = texts.get(domain.ascii)
     return PublishedPolicies(
@@ -149,12 +152,12 @@ def _policies(domain: DomainName, seen: Mapping[Question, Answer]) -> PublishedP
 
 
 def suggestible(domain: DomainName) -> tuple[str, ...]:
-    """The names that `assess` may suggest in place of this one."""
+    """Return the names that `assess` may suggest instead of this one."""
     return (f"in.{domain.ascii}", domain.ascii.removeprefix("www."))
 
 
 def _suggestion(domain: DomainName, seen: Mapping[Question, Answer], others: tuple[str, ...]) -> str:
-    """The name without "www", at which people have addresses, or a subdomain beside mail that goes elsewhere."""
+    """Return the name without "www", or a subdomain if mail of the domain goes elsewhere."""
     if domain.ascii.startswith("www.") and domain.ascii != domain.zone:
         return domain.ascii.removeprefix("www.")
     beside = f"in.{domain.ascii}"
@@ -258,7 +261,7 @@ def _in_use(seen: Mapping[Question, Answer], name: str) -> bool:
 
 
 def _is_free(seen: Mapping[Question, Answer], name: str) -> bool:
-    """Every kind of record was asked for and none is there: a lookup that failed frees nothing."""
+    """Return True if every record type was looked up and none exists. A failed lookup does not count as free."""
     return not _in_use(seen, name) and not any(_failed(seen, name, kind) for kind in TAKEN_BY)
 
 

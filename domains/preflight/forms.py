@@ -6,7 +6,7 @@ from inbound_admin.lib.errors import Refused
 
 
 class AddForm(ForCustomer):
-    """What to add and for whom."""
+    """The domain to add, and for which customer."""
 
     name = forms.CharField(
         label="Domain",

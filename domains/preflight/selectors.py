@@ -1,4 +1,4 @@
-"""Whether a customer may add a name: it is a domain name, and no proven domain of anybody has it."""
+"""Decides whether a customer may add a name: it is a domain name, and nobody has proven it."""
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
@@ -6,7 +6,7 @@ from domains.names.core import Understood, understand
 from domains.ownership.selectors import held_domains, mail_from_of
 from inbound_admin.lib.errors import Refused
 
-# Where people have mailboxes: nobody but the provider can publish records there.
+# Mailbox providers: only the provider can publish records there.
 MAIL_PROVIDERS = frozenset(
     "gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com ymail.com aol.com icloud.com me.com"
     " mac.com proton.me protonmail.com gmx.com gmx.net gmx.de web.de mail.com zoho.com yandex.com yandex.ru mail.ru"
@@ -16,7 +16,7 @@ TAKEN = "This domain is already in use. If you own it, contact support."
 
 
 def acceptable(text: str, customer: Customer) -> Understood:
-    """Raises Refused: DOMAIN_ALREADY_REGISTERED, or those of `understand`."""
+    """Return the parsed name. Raises Refused: DOMAIN_ALREADY_REGISTERED, or a code of `parse_domain`."""
     understood = understand(text)
     name = understood.domain.ascii
     if understood.domain.zone in MAIL_PROVIDERS:

@@ -1,6 +1,6 @@
 """Adds a domain: checks its DNS, stores the row, and lets the worker set it up in SES.
 
-`check_usability` answers the same question for the oldest API from the current DNS, and stores nothing.
+`check_usability` answers the oldest API's version of this question from current DNS, and stores nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -32,15 +32,15 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 from tenants.resources import services as resources_services
 
-RECORDS = 6  # that are required at first: ownership, three keys, two for bounces; the way in comes last
+RECORDS = 6  # required at first: ownership, three DKIM, two MAIL FROM; the inbound MX comes last
 
 
 def look_before(*, text: str, customer: Customer) -> Preflight:
-    """What is known of a domain before anything is created; asks the DNS alone. Raises Refused."""
+    """Return what is known about a domain before anything is created, from DNS alone. Raises Refused."""
     understood = acceptable(text, customer)
     look = _look(understood, customer)
     reason = _must_prove(understood.domain, customer, look)
-    # What others have only added is told to nobody who has not added it too.
+    # Only a customer who has added the name too may learn that others have added it.
     return replace(look, must_prove=reason not in (None, ClaimReason.RIVAL))
 
 
@@ -54,10 +54,10 @@ def add(
     receives: bool = True,
     tell_when_verified: bool = True,
 ) -> Domain:
-    """Store the domain for the customer; the worker then sets it up. Raises Refused when it may not be theirs.
+    """Store the domain for the customer; the worker sets it up. Raises Refused if the customer may not have it.
 
-    `look` is what `look_before` told of it just now. `receives` False: the domain only sends. `tell_when_verified`:
-    the actor is told then.
+    `look` is the result of `preflight`, if it just ran. `receives` False: the domain only sends. `tell_when_verified`:
+    notify the actor then.
     """
     understood = acceptable(text, customer)
     look = look or _look(understood, customer)
@@ -67,7 +67,7 @@ def add(
             if actor is not None and tell_when_verified:
                 verified_notices_services.ask_at_first(domain, actor)
     except IntegrityError as error:
-        acceptable(text, customer)  # has the right sentence for whoever was a moment too late
+        acceptable(text, customer)  # raises the specific Refused if somebody else was faster
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error
     if domain.stage == Stage.CLAIM:
         ownership_claims_services.tell_holders(domain)
@@ -104,7 +104,9 @@ def _store(
 
 
 def _must_prove(name: DomainName, customer: Customer, look: Preflight) -> ClaimReason | None:
-    """A claim by somebody else counts not where the customer has proven the domain above; a row at work always does."""
+    """Other customers' claims don't count if this customer has proven a parent domain. Rows past the claim stage always
+    do.
+    """
     if related_domains(name).exclude(customer=customer).exists():
         return ClaimReason.RELATED
     rivals = Domain.objects.filter(name=name.ascii).exclude(customer=customer)
@@ -132,7 +134,7 @@ def _look(understood: Understood, customer: Customer) -> Preflight:
 
 
 def _ask(name: DomainName) -> list[Answer]:
-    """One answer to each question: the first resolver's that is not a failure, since any one of them will do."""
+    """Return one answer to each question: the first resolver's that did not fail."""
     best: dict[Question, Answer] = {}
     for answer in look_up(core.questions(name)):
         known = best.get(answer.question)
@@ -142,7 +144,7 @@ def _ask(name: DomainName) -> list[Answer]:
 
 
 class CouldNotLook(Problem):
-    """The lookup failed, which says nothing of the domain."""
+    """The lookup failed, which says nothing about the domain."""
 
     code = "DNS_UNREACHABLE"
     status = 503
@@ -150,7 +152,7 @@ class CouldNotLook(Problem):
 
 @dataclass(frozen=True)
 class Usability:
-    """`refused`: why it may not be added, in words; `mx` and `aliases` as the DNS has them."""
+    """`refused` says why it may not be added; `mx` and `aliases` are its current DNS values."""
 
     name: DomainName
     refused: str
@@ -160,7 +162,7 @@ class Usability:
 
     @property
     def conflicts(self) -> tuple[tuple[str, str], ...]:
-        """What stands in the way of receiving there: type and value."""
+        """Return (type, value) of the records that prevent receiving."""
         others = [value for value in self.mx if not _is_ours(value)]
         return (*(("MX", value) for value in others), *(("CNAME", value) for value in self.aliases))
 
@@ -174,14 +176,17 @@ class Usability:
 
 
 def check_usability(*, text: str, customer: Customer) -> Usability:
-    """Raises Refused for what is no domain, and CouldNotLook."""
+    """Raises Refused for anything but a domain, and CouldNotLook."""
     refused = ""
     try:
         name = acceptable(text, customer).domain
     except Refused as problem:
         if problem.code != "DOMAIN_ALREADY_REGISTERED":
             raise
-        refused, name = TAKEN, understand(text).domain  # the same of one's own: it does not tell whose
+        refused, name = (
+            TAKEN,
+            understand(text).domain,
+        )  # the same text for the customer's own, so it does not reveal the owner
     questions = (Question(name.ascii, "MX"), Question(name.ascii, "CNAME"), Question(name.zone, "NS"))
     mx, aliases, servers = (_values(answers) for answers in _asked(questions, customer.pk))
     if mx is None or aliases is None:
@@ -190,7 +195,7 @@ def check_usability(*, text: str, customer: Customer) -> Usability:
 
 
 def refresh_provider(domain: Domain) -> None:
-    """Who hosts its DNS, checked again; a lookup that fails changes nothing."""
+    """Look up and store the DNS host. A failed lookup changes nothing."""
     (answers,) = _asked((Question(domain.hosted.zone, "NS"),), domain.customer_id)
     servers = _values(answers)
     if servers:
@@ -205,7 +210,7 @@ def _asked(questions: tuple[Question, ...], customer: str) -> list[list[Answer]]
 
 
 def _values(answers: list[Answer]) -> tuple[str, ...] | None:
-    """None where no resolver told anything."""
+    """Return None if all lookups failed."""
     told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
     return told[0].values if told else None
 

@@ -1,4 +1,4 @@
-"""What to enter at each DNS host (`hosts.toml`) so that it publishes a record. Pure."""
+"""What to enter at each DNS host (`hosts.toml`) to publish a record. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,13 @@ from inbound_admin.lib.tables import keyed, read_rows
 
 @dataclass(frozen=True)
 class DnsProvider:
-    """`apex` is what stands for the zone itself in the name box ("" is an empty box); it and `page` may name {zone}.
+    """`apex` is what the name box needs for the zone itself ("" is an empty box). It and `page` may contain {zone}.
 
-    `dot`: a host name in the value ends in a dot, or the zone is added to it. `adds_zone`: the name box takes the name
-    without the zone. `quotes`: text is typed in quotation marks, in strings of at most 255 bytes. `priority_label` ""
-    says that priority stands in the value, before the host. `values` are the labels of the value box by type, `proxy`
-    what to do with a switch that hides records. A host that is not `listed` is known by its nameservers alone.
+    `dot`: a host name in the value must end in a dot, or the zone is appended. `adds_zone`: the name box takes the name
+    without the zone. `quotes`: text is entered in quotation marks, in strings of at most 255 bytes. An empty
+    `priority_label` means that the priority is part of the value, before the host. `values` are the labels of the value
+    box by type. `proxy` says how to set a switch that hides records. A host that is not `listed` is only detected by
+    its nameservers.
     """
 
     key: str
@@ -40,7 +41,7 @@ class DnsProvider:
 
     @property
     def traps(self) -> tuple[str, ...]:
-        """What the customers of this host stumble over at every record."""
+        """Return the usual mistakes with any record at this host."""
         return (*[_NO_ZONE] * self.adds_zone, *[_DOT] * self.dot, *self.hints)
 
     def value_label(self, kind: str) -> str:
@@ -50,7 +51,7 @@ class DnsProvider:
         return self.apex.replace("{zone}", zone)
 
     def page_for(self, zone: str) -> str:
-        """Where the records of this zone are edited, or the way to it; "" where every customer's is another."""
+        """Return the URL or menu path where the records of this zone are edited; "" if it differs for each customer."""
         return self.page.replace("{zone}", zone)
 
 
@@ -64,7 +65,7 @@ _BY_NAME = keyed((provider.name, provider) for provider in PROVIDERS)
 
 
 def provider_of(nameservers: tuple[str, ...]) -> str:
-    """The company's name, or "" when the nameservers are not known to us. Route 53 numbers its names."""
+    """Return the company's name, or "" if we do not know the nameservers. Route 53 numbers its names."""
     for server in nameservers:
         if ".awsdns-" in f".{server}":
             return "Route 53"
@@ -75,12 +76,12 @@ def provider_of(nameservers: tuple[str, ...]) -> str:
 
 
 def named(company: str) -> DnsProvider:
-    """The row of a company as `provider_of` calls it; GENERIC for any other."""
+    """Return the row of a company as `provider_of` names it; GENERIC for any other."""
     return _BY_NAME.get(company, GENERIC)
 
 
 def with_key(key: str) -> DnsProvider | None:
-    """The row that a reader chose."""
+    """Return the listed row with the key that a reader chose, if any."""
     found = _HOSTS.get(key)
     return found if found and found.listed else None
 
@@ -90,7 +91,7 @@ _ENDINGS = keyed((ending, host.name) for host in _HOSTS.values() for ending in h
 
 @dataclass(frozen=True)
 class Typed:
-    """`name` "" is an empty box. `priority` is "" where it has no box. `becomes` is the line as DNS has it."""
+    """An empty `name` is an empty box. `priority` is "" if it has no box. `becomes` is the resulting zone file line."""
 
     provider: DnsProvider
     type: str
@@ -107,7 +108,7 @@ class Typed:
 
 
 def typed(record: Record, provider: DnsProvider, zone: str) -> Typed:
-    """What stands in each box. ValueError for a record outside of the zone."""
+    """Return the content of each box. Raises ValueError for a record outside the zone."""
     has_box = record.priority is not None and bool(provider.priority_label)
     value = _value(record, provider)
     if record.priority is not None and not has_box:
@@ -129,7 +130,7 @@ def typed(record: Record, provider: DnsProvider, zone: str) -> Typed:
 
 
 def zone_file_line(record: Record) -> str:
-    """The record as a line of a zone file: absolute names, text in quotes."""
+    """Return the record as a zone file line: absolute names, text in quotes."""
     host = f"{record.value}." if record.type != "TXT" else quoted(record.value)
     priority = f"{record.priority} " if record.priority is not None else ""
     return f"{record.name}. {record.type} {priority}{host}"
@@ -148,7 +149,7 @@ def _value(record: Record, provider: DnsProvider) -> str:
 
 
 def _warnings(record: Record, provider: DnsProvider) -> tuple[str, ...]:
-    """The traps that this record can fall into, and no others."""
+    """Return only the usual mistakes that apply to this record."""
     found = list(provider.traps)
     if record.type == "CNAME" and provider.proxy:
         found.insert(0, provider.proxy)

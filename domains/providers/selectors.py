@@ -1,4 +1,4 @@
-"""The DNS host in whose words a page tells what to type: the one that the nameservers tell, or the one chosen."""
+"""Selects the DNS host whose instructions a page shows: the one that was detected, or the one that the reader chose."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from domains.providers.core import PROVIDERS, DnsProvider, named, with_key
 
 @dataclass(frozen=True)
 class DnsHost:
-    """`page` is where its records are edited, "" where every customer's is another; `providers` are the choice."""
+    """`page` is where its records are edited, "" if it differs for each customer. `providers` are the choices."""
 
     provider: DnsProvider
     detected: DnsProvider
@@ -21,7 +21,7 @@ class DnsHost:
 
 
 def dns_host(domain: Domain, chosen: str = "") -> DnsHost:
-    """`chosen` is a provider's key; "" or nonsense is nobody's choice."""
+    """Return the host to show. `chosen` is a provider's key; "" or an unknown key means no choice."""
     detected = named(domain.provider)
     provider = with_key(chosen) or detected
     return DnsHost(provider, detected, provider.page_for(domain.hosted.zone))

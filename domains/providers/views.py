@@ -1,4 +1,4 @@
-"""The DNS host that a person chose for a domain: in the address, and remembered for as long as they are signed in."""
+"""The DNS host that a person chose for a domain: from the URL, and stored in the session."""
 
 from domains.models.domains import Domain
 from domains.providers.core import named, with_key
@@ -9,7 +9,7 @@ MOST = 50  # domains; the oldest choice is forgotten first
 
 
 def chosen_host(request: SignedIn, domain: Domain) -> str:
-    """The key of a provider, "" for none. To choose the host that is detected is to choose none."""
+    """Return a provider's key, or "" for none. Choosing the detected host clears the choice."""
     known: dict[str, str] = request.session.get(REMEMBERED, {})
     asked = request.GET.get("host", "")
     if not with_key(asked):

@@ -1,8 +1,8 @@
 """Judges whether mail for a name arrives here, from the name's MX, the active receipt rules and the identity. Pure.
 
-The MX is asked for last, and only while something would take the mail. Of mail that doesn't arrive, SES rejects what no
-rule matches, bounces what a rule's Bounce action says, and loses what a rule stops before another stores it: the sender
-is told nothing then.
+The MX record is requested last, and only while a rule would accept the mail. SES rejects mail that no rule matches,
+returns mail if a rule has a Bounce action, and loses mail if a rule stops before another one stores it: then the sender
+gets no error.
 """
 
 from abc import ABC, abstractmethod
@@ -12,12 +12,12 @@ from enum import StrEnum
 
 
 class MxFact(StrEnum):
-    """Where the name's own MX leads. UNSEEN: it led here when we last could look, and the lookup fails now."""
+    """Where the name's MX points. UNSEEN: it pointed here at the last successful lookup, and the lookup fails now."""
 
     HERE = "here"
     SHARED = "shared"
     ELSEWHERE = "elsewhere"
-    MAIL_MANAGER = "mail_manager"  # an ingress endpoint of SES Mail Manager, which is not managed here
+    MAIL_MANAGER = "mail_manager"  # an SES Mail Manager ingress endpoint, which is not managed here
     NOWHERE = "nowhere"
     UNSEEN = "unseen"
     UNKNOWN = "unknown"
@@ -25,21 +25,21 @@ class MxFact(StrEnum):
 
 
 class RulesFact(StrEnum):
-    """What the active rules do with mail for a name. NOTHING: nothing is wanted there; UNSURE: a rule may end it."""
+    """What the active rules do with mail for a name. NOTHING: no address there. UNSURE: a rule may stop the mail."""
 
     NOTHING = ""
-    FOREIGN = "foreign"  # nothing is wanted here, and a rule that is not ours takes the mail
+    FOREIGN = "foreign"  # no address here, and an unmanaged rule receives the mail
     WAITING = "waiting"
-    HELD = "held"  # a rollback took it out of the rules, and is not released
+    HELD = "held"  # a rollback removed it from the rules and was not released
     NOT_SET_UP = "not_set_up"
-    HALTED = "halted"  # our staff stopped the customer's receiving
+    HALTED = "halted"  # staff suspended receiving for the customer
     CARRIED = "carried"
     COPIED = "copied"
     ELSEWHERE = "elsewhere"
     BOUNCED = "bounced"
-    STOPPED = "stopped"  # before anything stored it
-    UNSTORED = "unstored"  # it waits, and a rule that is not ours matches without storing: SES accepts the mail
-    PARTLY = "partly"  # of a name: some of its addresses are carried, others are stopped, bounced or taken
+    STOPPED = "stopped"  # before any action stored the mail
+    UNSTORED = "unstored"  # it waits, and an unmanaged rule matches without storing: SES accepts the mail
+    PARTLY = "partly"  # some addresses of a name work, others are stopped, bounced or caught by another rule
     UNSURE = "unsure"
 
 
@@ -55,7 +55,7 @@ class ReceivingState(StrEnum):
     PUBLISH_MX = "publish_mx"
     ADD_ADDRESS = "add_address"
     APPLYING = "applying"
-    HELD = "held"  # of an address or a catch-all; its name is rejected or blocked
+    HELD = "held"  # only for an address or catch-all; its name is REJECTED or BLOCKED
     NOT_SET_UP = "not_set_up"
     BLOCKED = "blocked"
     UNVERIFIED = "unverified"
@@ -73,7 +73,7 @@ RED = (
     ReceivingState.TAKEN,
     ReceivingState.HELD,
 )
-ARRIVES = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail comes to SES, as far as we know
+ARRIVES = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
 SERVED = (RulesFact.CARRIED, RulesFact.COPIED)
 
 _SETTLED = (
@@ -86,12 +86,12 @@ Label = tuple[str, str, str]  # word, tone and icon
 
 
 class Labelled(ABC):
-    """A judgement that pages show by its label."""
+    """A judgement with a label on pages."""
 
     @property
     @abstractmethod
     def label(self) -> Label:
-        """By its state."""
+        """Return the label of the state."""
 
     @property
     def word(self) -> str:
@@ -131,9 +131,9 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class ReceivingFacts:
-    """`name` is a host name, or "*.example.com" for every name below. `found` is where its MX leads, in words.
+    """`name` is a host name, or "*.example.com" for every subdomain. `found` describes where its MX points.
 
-    `whom`: the one address, or the catch-all, that the facts are of; "" where they are of the whole name.
+    `whom` is the address or catch-all that the facts are about; "" for the whole name.
     """
 
     name: str
@@ -141,10 +141,10 @@ class ReceivingFacts:
     rules: RulesFact = RulesFact.NOTHING
     is_wanted: bool = True  # False: send only
     is_proven: bool = True  # False: nothing can be added for the name yet
-    is_verified: bool = True  # SES takes mail for verified identities alone
-    can_receive: bool = True  # Amazon receives mail in this region
-    is_elsewhere: bool = False  # our staff noted that its mail arrives somewhere else
-    is_unread: bool = False  # the rules were not read since its holder is new
+    is_verified: bool = True  # SES receives mail only for verified identities
+    can_receive: bool = True  # SES receives mail in this region
+    is_elsewhere: bool = False  # staff recorded that its mail is received elsewhere
+    is_unread: bool = False  # the rules were not read since the customer changed
     found: str = ""
     whom: str = ""
 
@@ -154,7 +154,7 @@ class ReceivingFacts:
 
     @property
     def mail(self) -> str:
-        """The mail that the rules decide on: of one address, or of the whole name."""
+        """Return the mail that the facts are about: of one address, or of the whole name."""
         return f"mail for {self.whom or self.spoken}"
 
     @property
@@ -164,12 +164,12 @@ class ReceivingFacts:
 
 @dataclass(frozen=True)
 class Receiving(Labelled):
-    """The judgement of one name: what holds, what it means and what to do."""
+    """The judgement of one name: its state, and a sentence that says what it means and what to do."""
 
     name: str
     state: ReceivingState
     sentence: str
-    awaits_proof: bool = False  # nothing can be added before
+    awaits_proof: bool = False  # no address can be added before
 
     @property
     def is_live(self) -> bool:
@@ -185,7 +185,7 @@ class Receiving(Labelled):
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is to be done for it by anybody."""
+        """Return True if nobody has to do anything."""
         return self.state in _SETTLED
 
     @property
@@ -194,14 +194,14 @@ class Receiving(Labelled):
 
 
 def is_asked(facts: ReceivingFacts) -> bool:
-    """Whether the customer is asked to publish the MX, or to keep it: something takes the mail, or did until now."""
+    """Return True if the customer should publish or keep the MX: a rule receives the mail, or did until now."""
     if not (facts.is_wanted and facts.is_verified and facts.can_receive):
         return False
     return facts.rules in SERVED or (facts.rules is not RulesFact.NOTHING and facts.mx in ARRIVES)
 
 
 def mx_to_move(found: Iterable[ReceivingFacts]) -> tuple[str, ...]:
-    """The names whose MX leads here, as far as we know: it is moved first by whoever stops receiving."""
+    """Return the names whose MX points here, as far as we know. Change it first before you stop receiving."""
     return tuple(facts.name for facts in found if facts.mx in ARRIVES)
 
 
@@ -211,12 +211,12 @@ def judge(facts: ReceivingFacts) -> Receiving:
 
 
 def worst(found: Iterable[Receiving]) -> Receiving | None:
-    """The one that most needs a person; None of none."""
+    """Return the most urgent one, None if there are none."""
     return min(found, key=lambda each: _URGENCY.index(each.state), default=None)
 
 
 def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact) -> MxFact:
-    """`answers`: the MX values ("10 host") of each resolver that was asked, None where its lookup failed."""
+    """Return where the MX points. `answers`: the values ("10 host") from each resolver, None for a failed lookup."""
     told = [_leads(values, host) for values in answers if values is not None]
     if not told:
         known_here = before in ARRIVES
@@ -228,7 +228,7 @@ def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact
 
 
 def _leads(values: tuple[str, ...], host: str) -> MxFact:
-    """By the hosts of the best preference, as senders choose."""
+    """Only hosts with the lowest preference number count, as for senders."""
     pairs = [(int(number), name.strip().rstrip(".").lower()) for number, _, name in (v.partition(" ") for v in values)]
     best = min((number for number, _ in pairs), default=0)
     first = {name for number, name in pairs if number == best}
@@ -241,7 +241,7 @@ def _leads(values: tuple[str, ...], host: str) -> MxFact:
 
 
 def is_mail_manager(host: str) -> bool:
-    """Whether it is an ingress endpoint of SES Mail Manager: Amazon's second way to receive, with rules of its own."""
+    """Return True for an ingress endpoint of SES Mail Manager, a separate way to receive with its own rules."""
     return host.rstrip(".").lower().endswith(".mail-manager-smtp.amazonaws.com")
 
 
@@ -354,7 +354,7 @@ _COPIED = "{Mail} arrives here. Another receipt rule also receives a copy."
 
 
 def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
-    """The MX leads here: what becomes of the mail."""
+    """Return the cases in which the MX points here."""
     name, rules, states = facts.spoken, facts.rules, ReceivingState
     unread, why = rules is RulesFact.NOTHING and facts.is_unread, _WHY_REJECTED.get(rules, "")
     other, sentence = (_NOT_STORED | _TO_OTHERS).get(rules, (states.LIVE, ""))
@@ -387,7 +387,7 @@ def _unseen(facts: ReceivingFacts) -> tuple[_Case, ...]:
 
 
 def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
-    """The MX does not lead here: mail stays where it is until everything is ready."""
+    """Return the cases in which the MX does not point here: mail stays where it is until everything is ready."""
     name, rules, states = facts.spoken, facts.rules, ReceivingState
     is_managers = facts.mx is MxFact.MAIL_MANAGER
     found = "SES Mail Manager" if is_managers else facts.found

@@ -1,6 +1,6 @@
-"""Stores what the judgement of receiving stands on, and alerts the customer while SES rejects mail.
+"""Stores the facts about receiving and alerts the customer while SES rejects mail.
 
-The check notes where the MX records lead; the app that routes mail notes what the active rules do.
+The check stores where the MX records point. `receipt_rules` stores what the active rules do.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,9 @@ MOVED = ("mail_rules", "mx_facts", "receiving_state")
 
 
 def note_rules(*, domain_id: str, rules: Mapping[str, RulesFact], now: datetime | None = None) -> None:
-    """Inside a transaction. `rules`: by name, each at which something is wanted. The next check is due at once."""
+    """Store what the rules do. Call it in a transaction. `rules` has each name with an address. The next check is due
+    at once.
+    """
     locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain_id).first()
     told = {name: fact.value for name, fact in rules.items() if fact is not RulesFact.NOTHING}
     if locked is None or locked.mail_rules == told:
@@ -39,13 +41,13 @@ def note_rules(*, domain_id: str, rules: Mapping[str, RulesFact], now: datetime 
 
 
 def settle(domain: Domain, now: datetime) -> None:
-    """Judges again from what the row has, which the caller saves; the alert begins and ends with it."""
+    """Judge again from the row, which the caller saves, and update the alert."""
     found = worst((domain.receiving, *domain.receiving_below)) if domain.stage == Stage.READY else None
     before = domain.receiving_state
     domain.receiving_state = found.state if found else ""
     is_red = found is not None and found.is_red
     if found is not None and found.state is ReceivingState.COULD_NOT_TELL:
-        return  # a look that failed is none
+        return  # a failed lookup changes no alert
     if not is_red and before in ("", ReceivingState.LIVE):
         return
     alerts_services.observe(
@@ -60,7 +62,7 @@ def settle(domain: Domain, now: datetime) -> None:
 
 
 def mx_facts(domain: Domain, seen: HostLookup) -> dict[str, str]:
-    """Where the MX of its own name, and of each name below that takes mail, leads."""
+    """Return where the MX points, for the domain and for each subdomain that receives mail."""
     if not can_receive(domain.region):
         return {}
     host, facts = inbound_host(domain.region), {}

@@ -14,8 +14,8 @@ from domains.policies.core import PublishedPolicies
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.partitions import has_known_mail_hosts
 
-# Amazon receives mail in these regions alone (General Reference, read in August 2026). A list, never a pattern:
-# the host name of a region that does not receive would be accepted by every DNS host and swallow all mail.
+# SES receives mail only in these regions (General Reference, read in August 2026). A list, never a pattern:
+# every DNS host would accept the host name of a region that does not receive, and all mail would be lost.
 RECEIVING_REGIONS = frozenset(
     region
     for line in (
@@ -26,13 +26,13 @@ RECEIVING_REGIONS = frozenset(
     for region in line.split()
 )
 MX_PRIORITY = 10
-# These have a zone of their own for DKIM keys (General Reference, read in 2026); SESv2 tells each identity's.
+# These have their own zone for DKIM keys (General Reference, read in 2026). SESv2 reports each identity's zone.
 OWN_DKIM_ZONE = frozenset(
     "af-south-1 ap-northeast-3 ap-south-2 ap-southeast-3 ap-southeast-5 ca-west-1 eu-central-2 eu-south-1"
     " il-central-1 me-central-1 us-gov-east-1".split()
 )
 
-# "mail" is not among them: it is the commonest name of a webmail, and its MX may be in use.
+# "mail" is excluded: it is the most common name of a webmail, and its MX may be in use.
 _MAIL_FROM_LABELS = ("bounce", "mailfrom", "ses-bounce", "bounce-ses", "ses-mailfrom")
 
 
@@ -50,17 +50,17 @@ class Need(StrEnum):
     REQUIRED = "required"
     OPTIONAL = "optional"
     RECOMMENDED = "recommended"
-    LATER = "later"  # not to be published yet; watched, because mail that it leads here would be rejected
+    LATER = "later"  # not to be published yet; checked, because SES would reject the mail that it routes here
 
 
 @dataclass(frozen=True)
 class Record:
-    """`name` is absolute; neither it nor `value` ends in a dot; `value` has no quotes; `priority` is for MX.
+    """`name` is absolute. Neither it nor `value` ends in a dot. `value` has no quotes. `priority` is for MX.
 
-    `value` is "" where we offer none, for the reason in `withheld`: nothing is to be published from it. `note` says
-    what is to be known about it: why a record that is usually required is not, or that its value is not certain.
-    `others` are the values of the domain's other DKIM records, `inherited` is the DMARC policy that applies while it
-    has no record; `is_inherited_told` is False where that could not be looked up; `reports_to` gets DMARC's summaries.
+    `value` is "" if there is nothing to publish, for the reason in `withheld`. `note` says why a record that is usually
+    required is not, or that its value is uncertain. `others` are the values of the domain's other DKIM records.
+    `inherited` is the DMARC policy that applies while the domain has no record; `is_inherited_told` is False if it
+    could not be looked up. `reports_to` receives DMARC's aggregate reports.
     """
 
     key: str
@@ -79,18 +79,17 @@ class Record:
 
     @property
     def is_needless(self) -> bool:
-        """Whether it would be required, were it not for what `note` says."""
+        """Return True if the record is usually required, but not here, for the reason in `note`."""
         return self.purpose is Purpose.OWNERSHIP and self.need is Need.OPTIONAL
 
 
 @dataclass(frozen=True)
 class IdentityFacts:
-    """What is known of a domain; "" or () stands for "not known yet" or "not wanted".
+    """What is known about a domain; "" or () means "not known yet" or "not wanted".
 
-    `mail_from` is an absolute name, `policies` what its DNS says of SPF and DMARC today, `dmarc_reports_to` the
-    address that shall get DMARC's daily summaries. `receiving`: the MX of the domain itself is asked for,
-    `receiving_below`: that of these names below it, "*.example.com" for all of them. `verified_by_dkim`: SES has
-    verified the domain, and its DKIM records alone suffice for that.
+    `mail_from` is an absolute name. `policies` is the domain's published SPF and DMARC. `dmarc_reports_to` receives
+    DMARC's daily reports. `receiving`: the domain's own MX is required; `receiving_below`: the MX of these subdomains,
+    "*.example.com" for all. `verified_by_dkim`: SES has verified the domain, and its DKIM records alone are enough.
     """
 
     domain: DomainName
@@ -110,24 +109,24 @@ class IdentityFacts:
 
 
 def can_receive(region: str) -> bool:
-    """Whether Amazon takes in mail in this region."""
+    """Return True if SES receives mail in this region."""
     return region in RECEIVING_REGIONS
 
 
 def inbound_host(region: str) -> str:
-    """The host that takes in mail. ValueError for a region that does not."""
+    """Return the host that receives mail. Raises ValueError for a region without receiving."""
     if not can_receive(region):
         raise ValueError(f"SES can't receive mail in {region}")
     return f"inbound-smtp.{region}.amazonaws.com"
 
 
 def records_for(facts: IdentityFacts) -> tuple[Record, ...]:
-    """In the order of purposes. A record whose content is not known yet is not in it."""
+    """Return the records in the order of `Purpose`. Records whose content is not known yet are left out."""
     return (*_ownership(facts), *_signing(facts), *_bounces(facts), *_receiving(facts), *_recommended(facts))
 
 
 def mail_from_candidates(domain: DomainName) -> tuple[str, ...]:
-    """Absolute MAIL FROM names in the order to try; the first that holds nothing in DNS yet is to be taken."""
+    """Return absolute MAIL FROM names in order of preference. Use the first one that has no DNS records."""
     return tuple(f"{label}.{domain.ascii}" for label in _MAIL_FROM_LABELS)
 
 
@@ -137,7 +136,7 @@ NO_ZONE = "SES hasn't reported the zone of this key, and we don't know the usual
 
 
 def usual_dkim_zone(region: str) -> str:
-    """Of the keys that SES makes in a region; "" in a partition whose host names we do not know."""
+    """Return the zone of SES's DKIM keys in a region; "" in a partition whose host names we do not know."""
     if not region or not has_known_mail_hosts(region):
         return ""
     return f"dkim.{region}.amazonses.com" if region in OWN_DKIM_ZONE else "dkim.amazonses.com"
@@ -153,7 +152,7 @@ VERIFIED_BY_DKIM = "SES has verified the domain by its DKIM records, so this rec
 
 
 def _ownership(facts: IdentityFacts) -> tuple[Record, ...]:
-    """Either this record or DKIM verifies a domain; while neither does, both are asked for."""
+    """This record or DKIM verifies a domain. Until one does, both are required."""
     if not facts.verification_token:
         return ()
     name = f"_amazonses.{facts.domain.ascii}"
@@ -162,7 +161,9 @@ def _ownership(facts: IdentityFacts) -> tuple[Record, ...]:
 
 
 def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
-    """The zone is each identity's, and only v2 (SigningHostedZone) tells it; until then, the region's is shown."""
+    """Each identity has its own zone, and only SESv2 (SigningHostedZone) reports it. Until then, show the region's
+    zone.
+    """
     zone, note, withheld = facts.dkim_zone, "", ""
     if not zone:
         zone = usual_dkim_zone(facts.region)
@@ -207,7 +208,9 @@ INBOUND_MX = "inbound-mx"
 
 
 def mx_record(name: str, domain: DomainName, region: str, need: Need = Need.REQUIRED) -> Record:
-    """The MX that brings mail for the domain, or a name below it, to SES. ValueError where SES does not receive."""
+    """Return the MX that routes mail for the domain, or a name below it, to SES. Raises ValueError in a region without
+    receiving.
+    """
     return Record(mx_key(name, domain), Purpose.RECEIVING, need, "MX", name, inbound_host(region), MX_PRIORITY)
 
 
@@ -218,7 +221,7 @@ def mx_key(name: str, domain: DomainName) -> str:
 
 
 def is_inbound(key: str) -> bool:
-    """Whether the record brings mail here: of the domain itself or of a name below."""
+    """Return True if the record is an inbound MX, of the domain itself or of a name below it."""
     return key == INBOUND_MX or key.startswith(f"{INBOUND_MX}-")
 
 
@@ -233,7 +236,7 @@ def _recommended(facts: IdentityFacts) -> tuple[Record, ...]:
 
 
 def _transport(facts: IdentityFacts) -> tuple[Record, ...]:
-    """What tells senders to use TLS (MTA-STS, RFC 8461), and to report where they could not (TLS-RPT, RFC 8460)."""
+    """Return the records that ask senders to use TLS (MTA-STS, RFC 8461) and to report failures (TLS-RPT, RFC 8460)."""
     if not (facts.wants_mta_sts and facts.receiving and can_receive(facts.region)):
         return ()
     name = facts.domain.ascii
@@ -248,7 +251,7 @@ def _transport(facts: IdentityFacts) -> tuple[Record, ...]:
 
 
 def mta_sts_policy(region: str) -> str:
-    """What is to be hosted beside the record; "testing" changes no delivery, and "enforce" comes later."""
+    """Return the policy file to host with the record. "testing" changes no delivery; "enforce" comes later."""
     return f"version: STSv1\nmode: testing\nmx: {inbound_host(region)}\nmax_age: 86400"
 
 
@@ -256,7 +259,7 @@ SPF_KEYS = ("mail-from-spf", "apex-spf")
 
 
 def with_policy(record: Record, facts: IdentityFacts) -> Record:
-    """A record of SPF or DMARC with the value that is offered by what its DNS says today; another as it is."""
+    """Return an SPF or DMARC record with the value to offer, given what its DNS has today. Others are unchanged."""
     if record.key in SPF_KEYS:
         offer = policies_core.offered_spf(record.name, facts.policies, is_apex=record.key == "apex-spf")
         return replace(record, value=offer.value, withheld=offer.withheld)
@@ -271,18 +274,18 @@ def with_policy(record: Record, facts: IdentityFacts) -> Record:
     return replace(told, value=offer.value, withheld=offer.withheld)
 
 
-# What Amazon itself asks for (ownership, keys, MAIL FROM) is not here: without it the domain does not work at all.
+# What SES itself requires (ownership, DKIM, MAIL FROM) is not here: the domain cannot work without it.
 EXPECTABLE = {
     "inbound-mx": "Inbound MX",
     "apex-spf": "SPF",
     "dmarc": "DMARC",
 }
-WITH_VALUE = ("inbound-mx",)  # others are compared by their meaning, to which another value means nothing
+WITH_VALUE = ("inbound-mx",)  # others are compared by meaning, so a different value makes no sense
 
 
 @dataclass(frozen=True)
 class RecordExpectation:
-    """`value` "": the record is not asked for. `by` is who said so, `at` when, in ISO 8601."""
+    """An empty `value` means that the record is not required. `by` is who decided, `at` when, in ISO 8601."""
 
     key: str
     value: str
@@ -296,7 +299,7 @@ class RecordExpectation:
 
 
 def expected_host(key: str, value: str) -> str:
-    """The value as it is stored; "" where the record is not to be asked for. Raises Refused."""
+    """Return the value to store; "" if the record is not required. Raises Refused."""
     if key not in EXPECTABLE:
         raise Refused("Amazon SES requires that record, so it can't have an exception.")
     if not value.strip():
@@ -309,6 +312,6 @@ def expected_host(key: str, value: str) -> str:
 
 
 def as_expected(records: Sequence[Record], expected: Mapping[str, RecordExpectation]) -> tuple[Record, ...]:
-    """Without what is not asked for, and with the value that is expected in place of ours."""
+    """Return the records with the expected values, without those that are not required."""
     kept = (record for record in records if record.key not in expected or expected[record.key].value)
     return tuple(replace(r, value=expected[r.key].value) if r.key in expected else r for r in kept)

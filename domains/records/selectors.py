@@ -1,4 +1,4 @@
-"""The page on which customers live: the records in groups, what was found, what is still to do."""
+"""The records page: the records in groups, what was found, and what is still to do."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,8 +47,8 @@ ASPECTS: Mapping[Aspect, str] = {
     Aspect.RECEIVING: "Inbound MX",
 }
 UNSIGNED = "The DKIM records are correct, but signing is turned off under Settings, so SES doesn't sign your mail."
-BEING_CHECKED = 3  # seconds between two polls while a check is on its way
-TIME_TO_READ = 12  # seconds that the answer to a check stands before the next poll takes its place
+BEING_CHECKED = 3  # seconds between two polls while a check is in progress
+TIME_TO_READ = 12  # seconds that the result of a check stays on the page before the next poll replaces it
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class RecordRow:
 
     @property
     def reason(self) -> str:
-        """What is wrong with it, by the diagnosis of the last minutes where that knows more than the check."""
+        """Return what is wrong: from the latest diagnosis if it explains more than the check."""
         return " ".join((self.finding.verdict, *self.finding.steps)) if self.finding else self.sentence
 
     @property
@@ -78,35 +78,35 @@ class RecordRow:
 
     @property
     def comes_later(self) -> bool:
-        """Whether something else has to be there first: MTA-STS is announced once its policy is served."""
+        """Return True if something else must exist first: MTA-STS is announced once its policy is served."""
         is_announced = self.is_done or bool(self.found)
         return self.record.key == "mta-sts" and not is_announced and not (self.policy and self.policy.is_good)
 
     @property
     def is_inherited(self) -> bool:
-        """Whether it is right because of the DMARC record of a domain above: then that is told."""
+        """Return True if the record is correct because of the DMARC record of a domain above."""
         return self.is_done and self.code == comparison.INHERITED_CODE
 
     @property
     def is_offered(self) -> bool:
-        """Whether it is to be published as it stands: every export, copy, print, email and share page lists these."""
+        """Return True if it can be published now. Every export, copy, print, email and share page lists these."""
         return bool(self.record.value) and not self.comes_later and not self.is_inherited
 
     @property
     def is_left(self) -> bool:
-        """Whether something is to be done for it, or could be."""
+        """Return True if something must or could be done for the record."""
         return not self.is_done and not self.record.is_needless
 
     @property
     def counts(self) -> bool:
-        """Done, or was when we last could look: a lookup that failed takes nothing away."""
+        """Return True if the record is done, or was at the last successful check: a failed lookup changes nothing."""
         return self.is_done or (self.state is State.COULD_NOT_CHECK and self.last_right is not None)
 
     @property
     def expected(self) -> str:
-        """The value as DNS shows it, with its priority; the name, where something right is at a wrong one.
+        """Return the value as DNS shows it, with its priority.
 
-        With its type where that is what differs.
+        It has the type if the type is wrong, and the name if a correct value is at the wrong name.
         """
         record = self.record
         if self.code == comparison.WRONG_TYPE_CODE:
@@ -117,7 +117,7 @@ class RecordRow:
 
     @property
     def marked(self) -> Pair | None:
-        """Expected and found with what differs marked, where that is a few letters."""
+        """Return expected and found with the differences marked, if they are only a few letters."""
         return marks(self.expected, self.found, self.record)
 
 
@@ -134,13 +134,13 @@ class Group:
 
     @property
     def value_label(self) -> str:
-        """What the DNS host calls the box; it may have another word for each type."""
+        """Return the DNS host's label of the value box; it may differ by type."""
         labels = (row.typed.value_label for row in self.rows)
         return " or ".join(dict.fromkeys(labels))
 
     @property
     def traps(self) -> tuple[str, ...]:
-        """What people stumble over with these records at this DNS host, beyond what holds for all of them."""
+        """Return the usual mistakes with these records at this DNS host, without those that apply to every record."""
         told = (warning for row in self.rows if not row.is_done for warning in row.typed.warnings)
         return tuple(dict.fromkeys(trap for trap in told if trap not in self.rows[0].typed.provider.traps))
 
@@ -150,7 +150,7 @@ FIRST_AN_ADDRESS = "Add an address first. The MX record comes last."
 
 @dataclass(frozen=True)
 class AspectLine:
-    """`receiving` has the state of receiving in its own words."""
+    """`receiving` is set for the line about receiving, which has its own states."""
 
     title: str
     state: State
@@ -159,7 +159,7 @@ class AspectLine:
 
     @property
     def detail(self) -> str:
-        """What stands under the chip and does not repeat it."""
+        """Return the text below the chip, which does not repeat it."""
         if self.receiving is not None:
             return FIRST_AN_ADDRESS if self.receiving.asks_for_address else self.sentence
         if self.state is State.VERIFIED:
@@ -185,28 +185,28 @@ class RecordsPage:
 
     @property
     def to_publish(self) -> tuple[RecordRow, ...]:
-        """Of those shown; while ownership is to be proven the one record for that."""
+        """Return the rows to publish among those shown; only the ownership challenge while ownership is not proven."""
         rows = [self.claim_row] if self.claim_row else [row for group in self.groups for row in group.rows]
         return tuple(row for row in rows if row.is_offered)
 
     @property
     def copy_text(self) -> str:
-        """The records to publish, a line each, as a spreadsheet or a ticket takes them."""
+        """Return the records to publish as tab-separated lines, for a spreadsheet or a ticket."""
         typed_rows = [row.typed for row in self.to_publish]
         lines = [(each.type, each.name, each.value, each.priority, each.ttl) for each in typed_rows]
         return "\n".join("\t".join(line) for line in (("Type", "Name", "Value", "Priority", "TTL"), *lines))
 
     @property
     def kept(self) -> tuple[str, str] | None:
-        """Of the address, beside the DNS host that is chosen."""
+        """Return the query parameter to keep when the reader chooses a DNS host."""
         return ("show", "todo") if self.only_todo else None
 
 
 def records_page(
     domain: Domain, *, can_check_in: int, only_todo: bool = False, said: str = "", host: str = ""
 ) -> RecordsPage:
-    """From our rows alone: showing the page asks neither DNS nor Amazon. `said` is what a check just came to, `host`
-    the key of the DNS host that the reader chose.
+    """Build the page from database rows alone, without DNS or SES calls. `said` is the result of a check that just ran,
+    `host` the key of the DNS host that the reader chose.
     """
     at = dns_host(domain, host)
     checks = {check.key: check for check in domain.record_checks.all()}
@@ -235,7 +235,7 @@ def records_page(
 
 
 def _next_action(domain: Domain, required: Sequence[RecordRow]) -> str:
-    """What the reader most likely does next, which is the primary button: copy, diagnose, check, address or nothing."""
+    """Return the most likely next action, shown as the primary button: copy, diagnose, check, address or ""."""
     if domain.stage != Stage.READY or domain.is_held:
         return ""
     if required and all(row.counts for row in required):
@@ -269,7 +269,7 @@ def _row(
 
 
 def label_of(record: Record) -> str:
-    """What a page calls the record."""
+    """Return the record's label on pages."""
     if record.key.startswith("dkim-"):
         return f"DKIM record {record.key[-1]}"
     if is_inbound(record.key) and record.key not in LABELS:
@@ -278,7 +278,7 @@ def label_of(record: Record) -> str:
 
 
 def counted(rows: Sequence[RecordRow]) -> str:
-    """ "6 required and 2 recommended records", as the page says before a domain is added."""
+    """Return, for example, "6 required and 2 recommended records"."""
     numbers = {need: sum(row.record.need is need for row in rows) for need in Need}
     parts = [f"{number} {need}" for need, number in numbers.items() if number]
     listed = " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))) or "No"
@@ -302,7 +302,7 @@ def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...
 
 
 def _sentence(domain: Domain, judged: AspectState) -> str:
-    """SES's status is of the keys; whether it signs with them is a switch of its own."""
+    """SES's DKIM status is about the keys. Signing with them is a separate switch."""
     is_unsigned = judged.aspect is Aspect.DKIM and judged.state is State.VERIFIED and not domain.ses_dkim_signing
     return UNSIGNED if is_unsigned else judged.sentence
 
@@ -314,21 +314,21 @@ def _claim(domain: Domain, check: RecordCheck | None, host: DnsHost, explained: 
 
 
 def is_being_checked(domain: Domain, now: datetime) -> bool:
-    """Due just now, so that what is shown is replaced in a moment; one that is due for long has no worker."""
+    """Return True if a check became due in the last two minutes. One that is overdue for longer has no worker."""
     due = domain.next_check_at
     return due is not None and now - timedelta(minutes=2) < due <= now
 
 
 def _next_check(domain: Domain, now: datetime) -> datetime | None:
-    """None while the check is due: an open page makes it due again and again."""
+    """Return None while the check is due: an open page makes it due again and again."""
     is_ahead = domain.next_check_at is not None and domain.next_check_at > now
     return domain.next_check_at if is_ahead and not domain.is_held else None
 
 
 def _poll_seconds(domain: Domain, now: datetime, *, settled: bool) -> int | None:
-    """Often while it is fresh and something is pending, more seldom later, and never once all is settled.
+    """Poll often at first and while something is pending, less often later, and never once all is settled.
 
-    A recommended record that is missing for good is no reason to ask for ever.
+    A recommended record that stays missing does not keep the page polling.
     """
     if domain.stage in (Stage.READY, Stage.CLAIM) and not domain.is_held and is_being_checked(domain, now):
         return BEING_CHECKED

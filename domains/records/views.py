@@ -1,4 +1,4 @@
-"""The page on which customers live: the records of a domain, the check, and its history."""
+"""The records page of a domain, the check, and its history."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -20,7 +20,7 @@ from inbound_admin.lib.http import SignedIn, page_of
 
 
 def domain_for(request: SignedIn, domain_id: str) -> Domain:
-    """Another customer's is 404, as if it did not exist."""
+    """Return the domain, or raise 404 if the user may not see it."""
     return get_object_or_404(domain_list_selectors.domains_for(request.user), pk=domain_id)
 
 

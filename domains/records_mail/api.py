@@ -1,4 +1,4 @@
-"""Mails the records to whoever looks after the DNS of a domain."""
+"""Emails the records to the person who manages a domain's DNS."""
 
 from typing import Annotated
 

@@ -1,6 +1,6 @@
-"""The mail that hands the records to whoever edits the DNS: plain text, in the words of their DNS host. Pure.
+"""The email with the records for the person who edits the DNS: plain text, in the terms of their DNS host. Pure.
 
-Of what is published today it quotes nothing: anybody can publish anything, and this mail goes out under our name.
+It never quotes published records: anyone can publish anything, and the email is sent in our name.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from domains.records.core import Need
 
 @dataclass(frozen=True)
 class MailedRecord:
-    """`is_in_place`: something stands at the name already, and the page behind the link says what to change."""
+    """`is_in_place`: the name already has records, and the linked page says what to change."""
 
     label: str
     need: Need
@@ -22,7 +22,7 @@ class MailedRecord:
 
 @dataclass(frozen=True)
 class RecordsLetter:
-    """`sender` is a name that is safe in our mail; `link` opens the page that ticks the records off until `expires`."""
+    """`sender` is a name that is safe to print. `link` opens the page that checks the records, until `expires`."""
 
     domain: str
     zone: str
@@ -40,7 +40,7 @@ class RecordsLetter:
 
     @property
     def text(self) -> str:
-        """Each value stands on a line of its own, so that it can be copied as it is."""
+        """Each value is on its own line, so that it can be copied."""
         parts = [self._opening, self._where, *map(_record, range(1, len(self.records) + 1), self.records), self._end]
         return "\n\n".join(parts) + "\n"
 

@@ -1,7 +1,7 @@
-"""Mails the records that are still to do to whoever edits the DNS, with a share link. At most so often.
+"""Emails the open records to the person who edits the DNS, with a share link. Rate limited.
 
-The link is stored and the line in the change log written before the mail goes out; `mailed_at` is set after it. A
-process that dies in between leaves a link that was not mailed, and the next press mails the same one.
+The link and its change log entry are stored before the email is sent; `mailed_at` is set after it. After a crash in
+between, the link exists but was not mailed, and the next attempt mails the same one.
 """
 
 from datetime import timedelta
@@ -29,22 +29,24 @@ from inbound_admin.lib.mail_addresses import plain_address
 from inbound_admin.lib.mail_limits import take_turn, take_unsolicited_turn
 from notifications.email import services as email_services
 
-MOST_IN_AN_HOUR = 20  # of one customer, and of one person: each is an email of ours to anybody whom they name
-SAME_AGAIN_SECONDS = 300  # a second press, or the page sent again, mails nothing twice
+MOST_IN_AN_HOUR = 20  # per customer and per person, since they can name any recipient
+SAME_AGAIN_SECONDS = 300  # a repeated submission sends nothing twice
 LINK_COMES_HERE = "(the link is created when you send the email)"
 
 log = structlog.get_logger(__name__)
 
 
 class MailNotSent(Problem):
-    """The mail server did not take it; the link is there."""
+    """The mail server did not accept the email. The link exists."""
 
     code = "MAIL_NOT_SENT"
     status = 503
 
 
 def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | None, site_url: str) -> RecordsLetter:
-    """As it would be mailed; without a link a placeholder stands for it. Raises Refused where nothing is to be sent."""
+    """Return the email as it would be sent, with a placeholder if `link` is None. Raises Refused if there is nothing to
+    send.
+    """
     _refuse_unless_ready(domain)
     shared = shared_page(domain, records_page(domain, can_check_in=0), host=host)
     if not shared.todo:
@@ -68,7 +70,9 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
 
 
 def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str) -> ShareLink:
-    """Raises Refused: no address, nothing to send, too many; MailNotSent where the mail server did not take it."""
+    """Send the email. Raises Refused (no address, nothing to send, too many), and MailNotSent if
+    the mail server fails.
+    """
     recipient = recipient_in(to)
     letter(domain=domain, sender=actor, host=host, link=None, site_url=site_url)
     begun = f"records:mailed:{domain.pk}:{recipient}".replace(" ", "")
@@ -83,7 +87,7 @@ def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str)
 
 
 def recipient_in(text: str) -> str:
-    """One email address, as people paste it. Raises Refused."""
+    """Parse one pasted email address. Raises Refused."""
     address = plain_address(text).rstrip(".").lower()
     try:
         validate_email(address)

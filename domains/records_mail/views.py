@@ -1,4 +1,4 @@
-"""The page that mails the records: whom to, and the text as it would go out."""
+"""The page that emails the records: the recipient, and a preview of the text."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -27,7 +27,7 @@ def mail_records(request: SignedIn, domain_id: str) -> HttpResponse:
 
 
 def _send(request: SignedIn, domain: Domain, form: MailRecordsForm) -> str:
-    """To whom; "" where it was not sent, which the form says."""
+    """Return the recipient; "" if the email was not sent, with the error in the form."""
     given = form.cleaned_data
     site = request.build_absolute_uri("/")
     try:
@@ -42,7 +42,7 @@ def _send(request: SignedIn, domain: Domain, form: MailRecordsForm) -> str:
 
 
 def _page(request: SignedIn, domain: Domain, form: MailRecordsForm) -> HttpResponse:
-    """Choosing another DNS host swaps the text alone; what was typed stays."""
+    """Choosing another DNS host replaces only the text; the form keeps its input."""
     host = str(form.data.get("host", "")) or chosen_host(request, domain)
     context = {"domain": domain, "form": form, "host": dns_host(domain, host), "tab": "share"}
     try:

@@ -15,7 +15,7 @@ NOT_READY: Mapping[str, str] = {
 }
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
 
-# Word, tone and icon of a standing other than ACTIVE, where it judges a domain.
+# Word, tone and icon for each tenant status other than ACTIVE.
 SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
     Standing.PAUSING: ("Pausing", "info", "signal"),
     Standing.PAUSED: ("Paused", "warn", "pause-circle"),
@@ -25,7 +25,7 @@ SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
 
 
 class SendingState(StrEnum):
-    """OFF: the customer's sending is paused, suspended, or on its way there or back."""
+    """OFF: the customer's sending is paused, suspended, pausing or resuming."""
 
     CAN = "enabled"
     CANNOT_YET = "cannot_yet"
@@ -36,8 +36,8 @@ class SendingState(StrEnum):
 
 @dataclass(frozen=True)
 class SendingFacts:
-    """`is_verified` None: not known. `standing`: of the tenant, "" without one; a `tenant_stage` other than READY
-    changes nothing yet: mail is sent as before.
+    """`is_verified` is None if unknown. `standing` is the tenant's status, "" without one. While `tenant_stage` is not
+    READY, mail is sent as before.
     """
 
     domain: str
@@ -57,7 +57,7 @@ class DomainSending:
 
     @property
     def is_of_the_domain(self) -> bool:
-        """Whether the domain itself is why nothing is sent."""
+        """Return True if the domain itself is why nothing is sent."""
         return self.state in (SendingState.CANNOT_YET, SendingState.ENDING)
 
 

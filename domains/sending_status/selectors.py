@@ -1,4 +1,4 @@
-"""Whether a domain can send, for its pages, its case and the API."""
+"""Whether a domain can send, for its pages, support cases and the API."""
 
 from dataclasses import replace
 
@@ -9,12 +9,12 @@ from tenants.models.tenants import Tenant
 
 
 def sending_of(domain: Domain) -> DomainSending:
-    """The caller has fetched the domain for its viewer."""
+    """Return the sending status. The caller has checked that the viewer may see the domain."""
     return sending_in(domain, tenant_of(domain.customer))
 
 
 def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
-    """As `sending_of`, with the customer's tenant, which the caller has read."""
+    """Return the sending status with the customer's tenant, which the caller has read."""
     is_known = domain.is_verified or domain.identity_status in UNVERIFIED
     facts = SendingFacts(domain.name, domain.stage, domain.is_verified if is_known else None)
     if tenant is not None:

@@ -1,7 +1,7 @@
-"""Changes a domain's settings: stores what is wanted, then the worker applies it in SES, one call each.
+"""Changes a domain's settings: stores the desired ones, then the worker applies them in SES, one call each.
 
-Other columns store what SES was told. So after a process dies the difference remains visible and the next run closes
-it. `begin` and `settled` serve the published API: store what is wanted, then wait briefly for the worker.
+Other columns store what SES has. So after a crash the difference remains visible and the next run applies it. `begin`
+and `settled` serve the published API: store the desired settings, then wait briefly for the worker.
 """
 
 from collections.abc import Callable, Mapping
@@ -44,7 +44,7 @@ class WantedSettings:
 
 
 def configure(*, domain: Domain, wanted: WantedSettings, actor: User, because: str = "") -> None:
-    """Store what is wanted. Raises Refused for a MAIL FROM name that cannot be, or before the domain is set up."""
+    """Store the desired settings. Raises Refused for an invalid MAIL FROM domain, or before the domain is set up."""
     with transaction.atomic():
         locked = _ready(domain)
         audit_services.record_staff_request(
@@ -65,7 +65,7 @@ def configure(*, domain: Domain, wanted: WantedSettings, actor: User, because: s
 
 @transaction.atomic
 def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
-    """False where nothing differs. Raises Refused (MX_LEADS_HERE) where mail would be lost, or before it is set up."""
+    """Return False if nothing changes. Raises Refused (MX_LEADS_HERE) if mail would be lost, or before setup."""
     locked = _ready(domain)
     if locked.receives == receives:
         return False
@@ -84,7 +84,7 @@ def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
 
 
 def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
-    """Ask Amazon for new DKIM keys: the published ones stop counting, so a reason is asked. Raises Refused."""
+    """Request new DKIM keys. A reason is required, since the published keys become invalid. Raises Refused."""
     if not because.strip():
         raise Refused("Enter the reason for rotating the DKIM keys.")
     with transaction.atomic():
@@ -104,9 +104,9 @@ def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
 
 
 def start_again(*, domain: Domain, actor: User) -> None:
-    """Amazon gave up on the domain or does not know it any more: the setup runs again. Raises Refused.
+    """Restart the setup if SES stopped checking the domain or has no identity. Raises Refused.
 
-    It proves nothing: an identity that somebody else made meanwhile is adopted on a proven claim alone, as ever.
+    It proves nothing: an identity that somebody else created meanwhile is adopted only on a proven claim.
     """
     with transaction.atomic():
         locked = _ready(domain)
@@ -126,7 +126,7 @@ def start_again(*, domain: Domain, actor: User) -> None:
 
 
 def apply(*, domain_id: str) -> None:
-    """Tell Amazon what differs. Raises AwsProblem, which is also stored for the page."""
+    """Apply the differences to SES. Raises AwsProblem, which is also stored for the page."""
     domain = (
         domain_list_selectors.domains_in_region()
         .select_related("wanted_by", "customer")
@@ -145,7 +145,7 @@ def apply(*, domain_id: str) -> None:
 
 
 def _tried(tell: Callable[[Domain, list[str]], None], domain: Domain) -> AwsProblem | None:
-    """What Amazon refuses of one setting keeps no other from being told."""
+    """A setting that SES refuses does not stop the others."""
     with aws.recording() as request_ids:
         try:
             tell(domain, request_ids)
@@ -191,7 +191,9 @@ def _keys(domain: Domain, request_ids: list[str]) -> None:
         sides = ({"dkim_origin": known}, {"dkim_origin": found})
         _told(domain, "domain.new_dkim", *sides, request_ids, dkim_origin=found, new_dkim_wanted=False)
         return
-    if list(now.dkim_tokens) == domain.dkim_tokens or not now.dkim_tokens:  # else an attempt before, its answer lost
+    if (
+        list(now.dkim_tokens) == domain.dkim_tokens or not now.dkim_tokens
+    ):  # otherwise an earlier attempt rotated them and its answer was lost
         issued, zone = identity_gateway.reissue_dkim(domain.name, strong=not now.strong_dkim_key)
     else:
         issued, zone = now.dkim_tokens, now.dkim_zone
@@ -212,7 +214,7 @@ def _told(
     request_ids: list[str],
     **fields: object,
 ) -> None:
-    """The outcome and its line in the log are one: whoever repeats the call after a crash finds neither or both."""
+    """Store the result and its change log entry together: after a crash the next run finds both or neither."""
     for name, value in fields.items():
         setattr(domain, name, value)
     domain.save(update_fields=list(fields))
@@ -231,7 +233,7 @@ def _told(
 
 
 def _want_records(domain: Domain, wanted: WantedSettings, actor: User) -> None:
-    """Which recommended records are shown is ours alone: no call, so it is done and logged at once."""
+    """The recommended records need no SES call, so this is stored and logged at once."""
     before = {name: getattr(domain, name) for name in RECOMMENDED}
     after = {name: getattr(wanted, name) for name in RECOMMENDED}
     if before == after:
@@ -244,12 +246,12 @@ def _want_records(domain: Domain, wanted: WantedSettings, actor: User) -> None:
 
 
 def _forget_checks(domain: Domain, prefix: str) -> None:
-    """That the old records were right says nothing of the new ones: they were never there, so they are not lost."""
+    """Old records' checks say nothing about the new records, which were never published and so are not lost."""
     RecordCheck.objects.filter(domain=domain, key__startswith=prefix).delete()
 
 
 def _ready(domain: Domain) -> Domain:
-    """Locked, and checked again: the page that asks may be older than what happened to the domain."""
+    """Lock the row and check its stage again: the request may come from an outdated page."""
     locked = Domain.objects.select_for_update().filter(pk=domain.pk, stage=Stage.READY).first()
     if locked is None:
         raise Refused("The domain isn't set up yet. You can change its settings after setup.")
@@ -267,8 +269,8 @@ def _refuse_label(label: str, domain: Domain) -> None:
 
 
 def _receives(name: str, domain: Domain) -> bool:
-    """As a domain, or as a name below with addresses. Somebody else's that is not proven counts not: it would keep the
-    owner from a name of their own.
+    """Return True if the name is a domain or has addresses. Other customers' unproven rows do not count: they would
+    block the owner from using the name.
     """
     if name in domain.mail_rules:
         return True
@@ -277,7 +279,7 @@ def _receives(name: str, domain: Domain) -> bool:
 
 
 def wanted_of(domain: Domain) -> WantedSettings:
-    """What is wanted now, to be changed in a part."""
+    """Return the current desired settings, as a base for changes."""
     return WantedSettings(
         mail_from_label=domain.mail_from_label,
         on_mx_failure=OnMxFailure(domain.on_mx_failure),
@@ -289,7 +291,9 @@ def wanted_of(domain: Domain) -> WantedSettings:
 
 
 def begin(*, domain: Domain, mail_from: str | None, spf: bool | None, dmarc: bool | None, actor: User) -> Domain:
-    """What is None stays. Begins again where Amazon gave up. Returns the row as it is after waiting. Raises Refused."""
+    """Change the given settings; None keeps one. Restarts setup if SES stopped checking. Returns the row after waiting.
+    Raises Refused.
+    """
     domain = settled(domain)
     with transaction.atomic():
         wanted = wanted_of(domain)
@@ -306,7 +310,7 @@ def begin(*, domain: Domain, mail_from: str | None, spf: bool | None, dmarc: boo
 
 
 def settled(domain: Domain) -> Domain:
-    """The row once the worker is done with it, or has told why not, or API_WAIT_SECONDS are over."""
+    """Return the row once the worker has finished or stored a problem, or after API_WAIT_SECONDS."""
     wait_until(lambda: not _is_under_way(domain.pk))
     return Domain.objects.select_related("customer").filter(pk=domain.pk).first() or domain
 

@@ -1,4 +1,4 @@
-"""Pages of a domain's settings, and of what its sending depends on: its tenant and that tenant's status."""
+"""Pages of a domain's settings, and of what its sending depends on: the tenant and its status."""
 
 from datetime import datetime
 
@@ -64,7 +64,7 @@ def _saved(form: SettingsForm) -> str:
 
 @require_GET
 def sending(request: SignedIn, domain_id: str) -> HttpResponse:
-    """Customers read what they have to do; staff also why something is held up, and in which tenant."""
+    """Customers see what they must do; staff also see why something is delayed, and the tenant."""
     domain = domain_for(request, domain_id)
     tenant = tenant_of(domain.customer)
     context = {"domain": domain, "tab": "sending", "tenant": tenant, "sees_tenants": sees_tenants(request.user)}
@@ -74,12 +74,12 @@ def sending(request: SignedIn, domain_id: str) -> HttpResponse:
         context["sentence"] = status_core.for_customer(tenant.stage, tenant.standing)
         context["used_since"] = _used_since(tenant, association)
         context["suppressed"] = SUPPRESSED_FOR_CUSTOMER.get(tenant.suppression_told, "")
-        context["banner"] = banner_for(tenant) if context["sees_tenants"] else None  # members have it on every page
+        context["banner"] = banner_for(tenant) if context["sees_tenants"] else None  # members see it on every page
     return TemplateResponse(request, "domains/settings/sending.html", context)
 
 
 def _used_since(tenant: Tenant, association: TenantResource | None) -> datetime | None:
-    """Since when sends of this domain name the tenant: not before the domain was linked to it."""
+    """Return when sends of this domain began to name the tenant, not before the association."""
     if not tenant.sends_since or association is None or not association.associated_at or association.problem:
         return None
     return max(tenant.sends_since, association.associated_at)

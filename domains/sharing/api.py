@@ -1,4 +1,4 @@
-"""Links for whoever looks after the DNS of a domain and has no account: made, listed, withdrawn."""
+"""Share links for people without an account who manage a domain's DNS: create, list, withdraw."""
 
 from datetime import datetime
 from typing import Annotated, Literal

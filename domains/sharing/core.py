@@ -1,4 +1,4 @@
-"""What a share link is worth at a moment, and what is kept of whoever opens it."""
+"""The state of a share link, what its reader must do, and what is stored about visitors. Pure."""
 
 import ipaddress
 import re
@@ -34,7 +34,7 @@ class ShareLinkState(StrEnum):
 
 
 class RecordAction(StrEnum):
-    """What a reader has to do at the DNS host for one record."""
+    """What the reader must do at the DNS host for one record."""
 
     ADD = "add"
     EDIT = "edit"
@@ -55,7 +55,7 @@ _ADD = ("dns.absent", "dns.value.other_token", "dns.rival.wildcard", "dns.dmarc.
 
 
 def action_of(code: str, found: Sequence[str]) -> RecordAction:
-    """By the code of what was found: nothing at the name, a record to edit, or another one that is in conflict."""
+    """Return the action for a code: add if nothing is at the name, edit a record, or remove a conflicting one."""
     if code in _REMOVE:
         return RecordAction.REMOVE
     if code in _REPLACE:
@@ -64,7 +64,7 @@ def action_of(code: str, found: Sequence[str]) -> RecordAction:
 
 
 def counted(actions: Sequence[RecordAction]) -> str:
-    """ "2 records to add, 4 to edit and 1 conflict to remove"."""
+    """Return, for example, "2 records to add, 4 to edit and 1 conflict to remove"."""
     numbers = {action: actions.count(action) for action in RecordAction}
     last = numbers[RecordAction.REMOVE]
     parts = [f"{number} to {action}" for action, number in list(numbers.items())[:3] if number]
@@ -76,14 +76,14 @@ def counted(actions: Sequence[RecordAction]) -> str:
 
 
 def state_at(now: datetime, *, expires_at: datetime, revoked_at: datetime | None) -> ShareLinkState:
-    """The last moment of its time is already too late."""
+    """The link has expired at `expires_at` itself."""
     if revoked_at is not None:
         return ShareLinkState.REVOKED
     return ShareLinkState.OPEN if now < expires_at else ShareLinkState.EXPIRED
 
 
 def network_of(address: str) -> str:
-    """The network alone (/24, for IPv6 /48): enough to tell visitors apart, not enough to find one. "" for nonsense."""
+    """Return only the network (/24, /48 for IPv6), which does not identify a visitor. "" if invalid."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -93,7 +93,7 @@ def network_of(address: str) -> str:
 
 
 def browser_of(user_agent: str) -> str:
-    """Such as “Safari, iPhone”; what is no browser that we know is named by its first word."""
+    """Return, for example, “Safari, iPhone”. An unknown client is named by its first word."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     first_word = re.sub(r"[^\w.+-]", "", user_agent.partition("/")[0].partition(" ")[0])[:40]

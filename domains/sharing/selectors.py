@@ -1,4 +1,4 @@
-"""Share links: the one behind an address, those of a domain, and the page that a stranger sees."""
+"""Share links: by token, by domain, and the public page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ from domains.sharing.core import RecordAction, action_of, counted
 from inbound_admin.lib.mail_names import mail_name
 
 _SIGNER = Signer(salt="domains.share", sep=".")
-FRESH = timedelta(minutes=1)  # what was checked since needs no further look where nothing is left to do
-NO_MORE = (State.VERIFIED, State.SPREADING)  # there is nothing to type for these
+FRESH = timedelta(minutes=1)  # after a more recent check with nothing left to do, the page stops polling
+NO_MORE = (State.VERIFIED, State.SPREADING)  # nothing to enter for these
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Todo:
 
 @dataclass(frozen=True)
 class SharedPage:
-    """`spreading` are published and on their way; `is_done` where all that is required is there."""
+    """`spreading` records are published and propagating. `is_done`: all required records are published."""
 
     zone: str
     provider: DnsProvider
@@ -60,7 +60,7 @@ class SharedPage:
 
     @property
     def to_do(self) -> str:
-        """How many records are to be added, edited and removed."""
+        """Return how many records to add, edit and remove."""
         return counted([item.action for item in self.todo])
 
 
@@ -69,7 +69,7 @@ def token_of(link: ShareLink) -> str:
 
 
 def link_behind(token: str) -> ShareLink | None:
-    """None for what we did not sign, and for a link that is gone with its domain. Whether it works is its state's."""
+    """Return the link, None for an invalid token or a deleted domain. The link may be expired: check its state."""
     try:
         link_id = _SIGNER.unsign(token)
     except BadSignature:
@@ -83,7 +83,7 @@ def link_behind(token: str) -> ShareLink | None:
 
 
 def asked_by(domain: Domain, sender: User | None) -> str:
-    """Who asks the reader: the organisation, and the person where they are one of its members."""
+    """Return who asks the reader: the organisation, and the person if they are one of its members."""
     customer = domain.customer
     organisation = mail_name(customer.name, otherwise="An organisation")
     if sender is None or not customer.memberships.filter(user=sender).exists():
@@ -97,13 +97,15 @@ def open_links(domain: Domain, now: datetime) -> QuerySet[ShareLink]:
 
 
 def links_of(domain: Domain) -> QuerySet[ShareLink]:
-    """Of a domain that the viewer may see (`domain_list.selectors.domains_for`), with who opened them."""
+    """Return the links with their visits. The viewer must be allowed to see the domain
+    (`domain_list.selectors.domains_for`).
+    """
     visits = ShareVisit.objects.order_by("-last_at", "-id")
     return domain.share_links.select_related("created_by").prefetch_related(Prefetch("visits", queryset=visits))
 
 
 def shared_page(domain: Domain, page: RecordsPage, *, host: str = "") -> SharedPage:
-    """What is still to do, as the DNS host wants it typed: the one that answers for the zone, or the one chosen."""
+    """Return what is still to do, in the terms of the detected or chosen DNS host."""
     provider = with_key(host) or named(domain.provider)
     rows = _rows(page) if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
@@ -131,17 +133,17 @@ def shared_page(domain: Domain, page: RecordsPage, *, host: str = "") -> SharedP
 
 
 def _rows(page: RecordsPage) -> Sequence[RecordRow]:
-    """While ownership is to be proven there is one record alone."""
+    """While ownership is not proven, there is only one record."""
     return [page.claim_row] if page.claim_row else [row for group in page.groups for row in group.rows]
 
 
 def _is_there(row: RecordRow) -> bool:
-    """Also where we could not look, but saw it right before."""
+    """Also True if the lookup failed, but the record was correct before."""
     return row.state in NO_MORE or row.counts
 
 
 def _poll_seconds(domain: Domain, page: RecordsPage, *, settled: bool) -> int | None:
-    """None, and the page rests, once all records are there; one that was checked long ago waits for the next look."""
+    """None stops polling, once all records are published. After a long time without a check, wait for the next one."""
     now = timezone.now()
     is_fresh = domain.last_dns_check is not None and domain.last_dns_check > now - FRESH
     rests = settled and domain.stage == Stage.READY and (is_fresh or not is_being_checked(domain, now))

@@ -1,4 +1,4 @@
-"""Links for whoever looks after the DNS of a domain and has no account: made, withdrawn, opened, and used."""
+"""Share links for people without an account who manage a domain's DNS: create, withdraw, visit, and check."""
 
 from datetime import datetime, timedelta
 
@@ -20,16 +20,16 @@ from domains.sharing.core import ShareLinkState, browser_of, network_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 
-MOST_OPEN = 20  # of one domain: more are not for people
+MOST_OPEN = 20  # per domain
 LONGEST_DAYS = 90
-EXPLAIN_EVERY_SECONDS = 10  # a diagnosis asks dozens of questions, and the button is anybody's who has the link
+EXPLAIN_EVERY_SECONDS = 10  # a diagnosis asks dozens of questions, and anyone with the link has the button
 ONE_STAY = timedelta(minutes=30)
-MOST_VISITS = 200  # rows of one link; whoever comes then is counted in one row for all
+MOST_VISITS = 200  # rows per link; later visitors are counted in one shared row
 
 
 @transaction.atomic
 def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
-    """A link that works for so many days. Raises Refused."""
+    """Create a link that is valid for so many days. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     link = _made(locked, actor, days, meant_for=meant_for)
     after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
@@ -39,7 +39,7 @@ def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None
 
 @transaction.atomic
 def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
-    """The link that a mail to this recipient carries: the one that they have already, or a new one. Raises Refused."""
+    """Return the link to email to this recipient: their open one, or a new one. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     link = selectors.open_links(locked, timezone.now()).filter(mailed_to=to).first()
     link = _lasting(link) if link else _made(locked, actor, None, meant_for=to[:100], mailed_to=to)
@@ -49,7 +49,7 @@ def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
 
 
 def _lasting(link: ShareLink) -> ShareLink:
-    """What is mailed again works as long as a new one would."""
+    """Extend the expiry, so that a link mailed again is valid as long as a new one."""
     link.expires_at = max(link.expires_at, timezone.now() + timedelta(days=settings.SHARE_LINK_DAYS))
     link.save(update_fields=("expires_at",))
     return link
@@ -68,7 +68,7 @@ def _made(locked: Domain, actor: User, days: int | None, **fields: str) -> Share
 
 @transaction.atomic
 def revoke(*, link: ShareLink, actor: User) -> None:
-    """It stops working at once; nothing happens where it did already."""
+    """Withdraw the link at once. No effect if it is already withdrawn."""
     locked = ShareLink.objects.select_for_update(of=("self",)).select_related("domain").get(pk=link.pk)
     if locked.revoked_at is not None:
         return
@@ -81,7 +81,7 @@ def revoke(*, link: ShareLink, actor: User) -> None:
 
 @transaction.atomic
 def note_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
-    """One row for a stay of somebody; how often they looked and pressed the button is counted in it."""
+    """Record a visit: one row per stay, with the number of views and checks."""
     ShareLink.objects.select_for_update(no_key=True).get(pk=link.pk)
     whose = {"address": network_of(address), "browser": browser_of(user_agent)}
     stay = link.visits.filter(last_at__gt=now - ONE_STAY, **whose).first()
@@ -96,15 +96,15 @@ def note_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool 
 
 
 def delete_old_links(*, now: datetime) -> int:
-    """Delete links that ended long ago, with who opened them; returns how many rows went."""
+    """Delete links that ended long ago, with their visits; return the number of deleted rows."""
     before = now - timedelta(days=LONGEST_DAYS)
     return ShareLink.objects.filter(Q(revoked_at__lt=before) | Q(expires_at__lt=before)).delete()[0]
 
 
 def look_now(*, link: ShareLink) -> str:
-    """“I have added them”: looks at once, and says so in words for a stranger. Raises Refused.
+    """Check after “I have added them”, and describe the result for an anonymous reader. Raises Refused.
 
-    As often as a person may ask for a look. Pressed sooner, the next look comes by itself in a few seconds.
+    If the last check was too recent, the next one runs automatically within seconds.
     """
     if link.state(timezone.now()) is not ShareLinkState.OPEN:
         raise Refused("This link no longer works.")
@@ -121,7 +121,7 @@ def look_now(*, link: ShareLink) -> str:
 
 
 def explain(*, domain: Domain) -> None:
-    """A full diagnosis of what is wrong with each record, kept for the page's next checks and the next presses."""
+    """Diagnose each record, and cache the result for later visits and checks."""
     is_turn = domain.stage in (Stage.READY, Stage.CLAIM) and cache.add(f"explain:{domain.pk}", 1, EXPLAIN_EVERY_SECONDS)
     if is_turn:
         diagnosis_services.diagnose(domain, now=timezone.now())

@@ -1,7 +1,7 @@
 """The public page behind a share link, and the pages that create, show and revoke such links.
 
-The link is a secret, for whoever manages the DNS. A GET changes nothing of the domain, because email scanners follow
-links. The public page shows nothing of the customer. The managing pages show a QR code and who opened the link.
+The link is a secret for the person who manages the DNS. A GET changes nothing of the domain, because email scanners
+follow links. The public page shows nothing about the customer. The managing pages show a QR code and the visits.
 """
 
 from contextlib import AbstractContextManager
@@ -37,7 +37,7 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, kept_secret
 
-RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # a page that is open renews itself up to twenty times a minute
+RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # an open page polls up to twenty times a minute
 WHY_NOT = {
     ShareLinkState.REVOKED: "This link was withdrawn.",
     ShareLinkState.EXPIRED: "This link has expired.",
@@ -45,7 +45,7 @@ WHY_NOT = {
 
 
 class LinkGone(Refused):
-    """There is no such link, or it works no more."""
+    """There is no such link, or it no longer works."""
 
     code = "LINK_GONE"
     status = 404
@@ -55,7 +55,7 @@ class LinkGone(Refused):
 @kept_secret
 @require_http_methods(["GET", "HEAD", "POST"])
 def shared(request: SignedIn, token: str) -> HttpResponse:
-    """Posting to it is “I have added them”."""
+    """A POST means “I have added them”."""
     pressed = request.method == "POST"
     try:
         link = _link(request, token)
@@ -78,7 +78,7 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
 
 
 def _link(request: SignedIn, token: str) -> ShareLink:
-    """Whoever guesses is slowed down by address, whoever has a link by the link."""
+    """Limit guesses by address, and valid links by link."""
     link = link_behind(token)
     _not_too_fast(request, "open" if link else "guess", link.pk if link else None)
     if link is None:
@@ -90,7 +90,7 @@ def _link(request: SignedIn, token: str) -> ShareLink:
 
 
 def _bounded(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]:
-    """One look at a time for the link, and one for the address, whatever its customer's bound."""
+    """Allow one check at a time per link and per network, in addition to the customer's limit."""
     return slow_work.counted_also_for(f"link {link.pk}", f"address {network_of(get_client_ip(request) or '')}")
 
 
@@ -137,7 +137,7 @@ def _host(request: SignedIn) -> str:
 
 
 def _address(token: str, request: SignedIn) -> str:
-    """Of the page, with the DNS host that the reader chose."""
+    """Return the page's URL, with the DNS host that the reader chose."""
     return _with_host(reverse("domains:shared", args=(token,)), _host(request))
 
 
@@ -180,7 +180,7 @@ def revoke(request: SignedIn, domain_id: str, link_id: str) -> HttpResponse:
 
 
 def _shown(request: SignedIn, domain: Domain) -> list[ShownLink]:
-    """Their addresses carry the DNS host that the sender chose."""
+    """The links' URLs include the DNS host that the sender chose."""
     now, host = timezone.now(), chosen_host(request, domain)
     return [_one(request, link, str(link.state(now)), host) for link in links_of(domain)]
 
@@ -191,6 +191,6 @@ def _one(request: SignedIn, link: ShareLink, state: str, host: str) -> ShownLink
 
 
 def _qr(url: str) -> SafeString:
-    """Black on white in any theme: cameras want it so. It holds the address alone, as squares."""
+    """Return the URL as a QR code, black on white in any theme, which cameras need."""
     drawn = segno.make(url, error="m").svg_inline(scale=5, dark="#000", light="#fff", omitsize=True)
-    return SafeString(drawn)  # a drawing of ours, with no word in it  # nosec B703
+    return SafeString(drawn)  # generated SVG without text  # nosec B703

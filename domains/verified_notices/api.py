@@ -1,4 +1,4 @@
-"""Whether the person behind the key is told when a domain is verified."""
+"""Whether the owner of the API key is notified when a domain is verified."""
 
 from datetime import datetime
 

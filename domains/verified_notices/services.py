@@ -1,7 +1,7 @@
-"""Tells the people who asked for it that a domain is verified: once, by email and their own webhooks.
+"""Notifies the people who asked for it that a domain is verified: once, by email and their own webhooks.
 
-Whoever adds a domain asks for it unless they say otherwise; whoever sees it may ask as well. The words go the road of
-alerts, so that each person's channels, digest and quiet hours hold, and nobody who has lost access is told.
+The person who adds a domain asks for it by default; others who see it may ask too. The notices are sent as alerts, so
+that each person's channels, digest and quiet hours apply, and people who lost access are left out.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ DONE = "All required records are verified. SES can send and sign mail for this d
 
 @dataclass(frozen=True)
 class NoticeWish:
-    """Of one person and one domain. `can_change`: the domain is not verified yet, so that there is news to come."""
+    """One person's choice for one domain. `can_change`: the domain is not verified yet."""
 
     is_on: bool
     told_at: datetime | None
@@ -36,13 +36,13 @@ def asked_by(person: User, domain: Domain) -> NoticeWish:
 
 
 def ask_at_first(domain: Domain, person: User) -> None:
-    """Part of adding the domain, in its transaction, whose line in the change log is the domain's."""
+    """Request the notice when the domain is added, in that transaction and under its change log entry."""
     VerifiedNotice.objects.get_or_create(domain=domain, person=person)
 
 
 @transaction.atomic
 def ask(*, domain: Domain, person: User, wanted: bool) -> None:
-    """Asked again it stays as it is. Raises Refused where there is nothing more to tell."""
+    """Turn the notice on or off. Idempotent. Raises Refused if the domain is already verified."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     before = VerifiedNotice.objects.filter(domain=locked, person=person).exists()
     if before == wanted:
@@ -63,7 +63,7 @@ def ask(*, domain: Domain, person: User, wanted: bool) -> None:
 
 
 def tell(domain: Domain, *, now: datetime) -> None:
-    """In the transaction that found the domain verified."""
+    """Send the notices, in the transaction that found the domain verified."""
     why = DONE if domain.receiving.is_live or not domain.receives else f"{DONE} {domain.receiving.sentence}"
     waiting = VerifiedNotice.objects.filter(domain=domain, told_at=None)
     for row in waiting.select_for_update(of=("self",)).select_related("person"):
@@ -73,6 +73,6 @@ def tell(domain: Domain, *, now: datetime) -> None:
 
 
 def drop(domain: Domain) -> None:
-    """The domain changes hands: whoever asked was of its former holder."""
+    """Delete all requests at a transfer: they were made by the former customer's people."""
     VerifiedNotice.objects.filter(domain=domain).delete()
     alerts_services.withdraw(kind=KIND, about=domain_subject(domain))

@@ -10,7 +10,7 @@ from inbound_admin.lib.http import SignedIn
 
 @require_POST
 def verified_notice(request: SignedIn, domain_id: str) -> HttpResponse:
-    """The switch of the records page, of whoever looks at it."""
+    """Handle the switch on the records page, for the signed-in person."""
     domain = domain_for(request, domain_id)
     wanted = request.POST.get("tell") == "on"
     services.ask(domain=domain, person=request.user, wanted=wanted)

@@ -1,6 +1,6 @@
-"""Looks where a domain's zone begins, at the nameservers of the zone above, and stores it at the domain.
+"""Finds the zone of each domain at the parent zone's nameservers and stores it.
 
-The resolvers are asked where those cannot be: a resolver that hears too early that a name is absent remembers that of
+The resolvers are asked only if those nameservers cannot be: a resolver that is asked too early caches the absence of
 the domain's records too.
 """
 
@@ -11,11 +11,11 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.models.domains import Domain
 from domains.zone_cut.core import cut_of, cut_questions
 
-DEEPEST = 3  # cuts below one another
+DEEPEST = 3  # nested zone cuts
 
 
 def look(domains: Sequence[Domain]) -> None:
-    """Of subdomains alone; what nobody told stays as it was."""
+    """Update the zone of each subdomain. A failed lookup changes nothing."""
     waiting = {domain: domain.parsed for domain in domains if cut_questions(domain.parsed)}
     found: dict[Domain, str] = {}
     for _ in range(DEEPEST):

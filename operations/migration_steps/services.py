@@ -21,7 +21,7 @@ from domains.identity import services as identity_services
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable, Refused
-from operations.jobs import migrate_soon
+from operations.jobs import queue_migrations
 from operations.models import UNDER_WAY, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration.core import (
     Chosen,
@@ -341,7 +341,7 @@ def _next(migration: Migration, now: Clock) -> MigrationItem | None:
         limit = "1 customer" if migration.at_most_per_hour == 1 else f"{migration.at_most_per_hour:,} customers"
         running = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)  # not paused meanwhile
         running.update(waits_because=WAITS.format(limit=limit, at=free_at))
-        migrate_soon(in_seconds=seconds)
+        queue_migrations(in_seconds=seconds)
         return None
     return item
 

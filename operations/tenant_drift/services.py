@@ -20,7 +20,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift import core as drift_core
 from operations.drift.core import TENANTS_AREA, Decision, FoundDifference, OurTenant, TenantAtAmazon
 from operations.drift_store import services as drift_store_services
-from operations.jobs import look_soon
+from operations.jobs import queue_drift_check
 from operations.models import Difference, DriftLook
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.lifecycle import services as lifecycle_services
@@ -46,7 +46,7 @@ def ask_to_look() -> None:
     """At every tenant, at the shared pace: a call for each and two for each hundred."""
     with transaction.atomic():
         drift_store_services.note_look(TENANTS_AREA, asked_at=timezone.now())
-        look_soon()
+        queue_drift_check()
 
 
 def work(*, now: Callable[[], datetime] = timezone.now) -> None:
@@ -152,7 +152,7 @@ def restore(*, difference: Difference, because: str, actor: User) -> None:
         drift_store_services.note(difference=difference, decision=Decision.RESTORE, because=because, actor=actor)
         if difference.kind not in BY_WORKER:
             _RESTORES[difference.kind](_tenant(difference), difference, because, actor)
-        look_soon()
+        queue_drift_check()
 
 
 def adopt(*, difference: Difference, because: str, actor: User, customer: Customer | None = None) -> None:
@@ -164,7 +164,7 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
     with transaction.atomic():
         drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
         _ADOPTS[difference.kind](_tenant(difference), difference, because, actor)
-        look_soon()
+        queue_drift_check()
 
 
 def _adopt_unknown(difference: Difference, because: str, actor: User, customer: Customer | None) -> None:
@@ -176,7 +176,7 @@ def _adopt_unknown(difference: Difference, because: str, actor: User, customer: 
     with transaction.atomic():
         drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
         Difference.objects.filter(pk=difference.pk).update(customer=customer)
-        look_soon()
+        queue_drift_check()
 
 
 def _refuse(may: bool, decision: Decision, actor: User) -> None:

@@ -22,7 +22,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
 from inbound_admin.lib.ids import new_id
 from notifications.alerts import services as alerts_services
-from tenants.jobs import associate_soon, create_soon, remove_soon, status_soon
+from tenants.jobs import associate_soon, create_soon, queue_removals, status_soon
 from tenants.lifecycle import gateway
 from tenants.lifecycle.core import TenantFound, is_tenant_name, tenant_name
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
@@ -275,7 +275,7 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
         audit_services.record(
             "tenant.delete_asked", about=about, actor=actor, before=before, after=after, for_staff=True
         )
-        remove_soon(locked)
+        queue_removals(locked)
     tenant.refresh_from_db()
 
 

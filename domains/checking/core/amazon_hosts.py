@@ -1,6 +1,6 @@
-"""Amazon's own hosts that SES's records name: what each is for, its region, and what was meant as one. Pure.
+"""Amazon's hosts that SES records point to: their use, their region, and what a similar name was meant to be. Pure.
 
-The table decides before any comparison letter by letter: a host of Amazon's in the wrong box is no mistyped one.
+This table is consulted before values are compared letter by letter: the wrong Amazon host is not a typo.
 """
 
 import re
@@ -11,7 +11,7 @@ from domains.checking.core.nearness import is_close
 
 
 class HostUse(StrEnum):
-    """In words that follow "Amazon's host for"."""
+    """Values complete the phrase "Amazon's host for"."""
 
     RECEIVING = "receiving mail"
     BOUNCES = "MAIL FROM"
@@ -21,7 +21,7 @@ class HostUse(StrEnum):
 
 @dataclass(frozen=True)
 class AmazonHost:
-    """`region` is "" where the name does not tell it."""
+    """`region` is "" if the name does not contain one."""
 
     use: HostUse
     region: str = ""
@@ -34,14 +34,14 @@ _TABLE = (
     (re.compile(rf"email-smtp(?:-fips)?\.{_REGION}\.amazonaws\.com"), HostUse.SENDING),
     (re.compile(rf"[a-z0-9]+\.dkim\.(?:{_REGION}\.)?amazonses\.com"), HostUse.SIGNING),
 )
-_IN_REGION = re.compile(rf"\.{_REGION}\.")  # as nobody else names hosts for mail
+_IN_REGION = re.compile(rf"\.{_REGION}\.")  # nobody else names mail hosts like this
 _BARE = re.compile(rf"(?:smtp|ses|mail|mx|inbound-mail)\.{_REGION}\.amazonaws\.com")
 _STARTS = {"inbound": HostUse.RECEIVING, "feedback": HostUse.BOUNCES, "email": HostUse.SENDING}
 _ENDINGS = ("amazonaws.com", "amazonses.com")
 
 
 def amazon_host(name: str) -> AmazonHost | None:
-    """`name` in lower case without the last dot; None for what is none of SES's hosts."""
+    """Return the use and region of an SES host, None for other hosts. `name` is in lower case without the last dot."""
     for pattern, use in _TABLE:
         if found := pattern.fullmatch(name):
             return AmazonHost(use, found["region"] or "")
@@ -49,17 +49,17 @@ def amazon_host(name: str) -> AmazonHost | None:
 
 
 def is_amazons(name: str) -> bool:
-    """Whether the name is one of SES's own domain, where no customer has hosts, or of Amazon's at all."""
+    """Return True for a name in Amazon's domains, including SES's own domain, where no customer has hosts."""
     return any(name == each or name.endswith(f".{each}") for each in _ENDINGS)
 
 
 def is_almost_ses(name: str) -> bool:
-    """What can only be meant as a host of SES: a customer's own servers are called otherwise at Amazon."""
+    """Return True for a name that can only be meant as an SES host: customers' servers at AWS have other names."""
     return name == "amazonses.com" or name.endswith(".amazonses.com") or bool(_BARE.fullmatch(name))
 
 
 def meant_use(name: str) -> HostUse | None:
-    """What a name was meant as that is almost one of SES's hosts: a part left out, another ending, letters mistyped."""
+    """Return the use of the SES host that a wrong name resembles: a part missing, another ending, or a typo."""
     first, _, rest = name.partition(".")
     ending = ".".join(rest.split(".")[-2:])
     if amazon_host(name) or not (any(is_close(ending, each, 2) for each in _ENDINGS) or _IN_REGION.search(name)):

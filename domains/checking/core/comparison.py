@@ -1,7 +1,6 @@
-"""Compares one resolver's answer with one wanted record: correct, absent, wrong with a code, or unknown. Pure.
+"""Compares one resolver's answer with one required record: correct, absent, wrong with a code, or unknown. Pure.
 
-Codes are stable: pages, API and documentation identify a cause by them. M numbers are those of the catalogue of DNS
-mistakes.
+Codes are stable: pages, API and documentation identify a cause by them. M numbers are from the catalogue of mistakes.
 """
 
 import re
@@ -30,7 +29,7 @@ IGNORED_CODE = "dns.spf.ignored"
 WRONG_TYPE_CODE = "dns.value.wrong_type"
 PASTED_KEY_CODE = "dns.value.pasted_key"
 
-_LESS_EXACT = ("dns.value.typo", "dns.value.spaces")  # than the place and reason of a broken term
+_LESS_EXACT = ("dns.value.typo", "dns.value.spaces")  # less exact than the place and reason of a syntax error
 _SES_TOKEN = re.compile(r"[A-Za-z0-9+/]{43}=")
 _IP = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-f]*:[0-9a-f:.]*")
 _PART_OF_SPF = re.compile(
@@ -48,7 +47,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """`found` holds what answered at the record's place, as it answered."""
+    """`found` has the values at the record's name, as answered."""
 
     verdict: Verdict
     code: str
@@ -56,10 +55,7 @@ class Comparison:
 
 
 def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), names: SpfNames = NO_NAMES) -> Comparison:
-    """`further` are answers to `dns.core.further_questions`; those of another resolver are left out.
-
-    `names` is what DNS said of the names in an SPF record.
-    """
+    """Judge one answer. `further` answers `further_questions`; `names` is what DNS has at an SPF record's names."""
     plain = _compare_plain(record, answer)
     if plain.verdict is Verdict.RIGHT and record.key in SPF_KEYS:
         return _leads_well(plain, names)
@@ -72,7 +68,7 @@ def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), name
 
 
 def _best(plain: Comparison, further: Sequence[tuple[Answer, Comparison | None]]) -> Comparison:
-    """Proof, then what could have been proof, then the likeliest cause; none behind a lookup that failed."""
+    """Prefer a correct result, then an unknown one, then the likeliest cause, unless a failed lookup precedes it."""
     found = [finding for _, finding in further if finding]
     for verdict in (Verdict.RIGHT, Verdict.UNKNOWN):
         if best := [finding for finding in found if finding.verdict is verdict]:
@@ -93,7 +89,7 @@ def _compare_plain(record: Record, answer: Answer) -> Comparison:
 
 
 def _better(record: Record, plain: Comparison, other: Answer) -> Comparison | None:
-    """What an answer from another place or of another type proves, if anything."""
+    """Return what an answer for another name or type proves, if anything."""
     same_name, same_type = other.question.name == record.name, other.question.type == record.type
     if record.key == "identity" and not same_name and same_type and record.name == f"_amazonses.{other.question.name}":
         return _at_the_apex(record, other)
@@ -101,13 +97,13 @@ def _better(record: Record, plain: Comparison, other: Answer) -> Comparison | No
         return None
     if same_type and other.question.name.startswith(record.name + "."):
         right = _compare_plain(record, other).verdict is Verdict.RIGHT
-        found_at = (f"at {other.question.name}",)  # the value is the expected one: the name is what differs
+        found_at = (f"at {other.question.name}",)  # the value is correct, only the name differs
         return Comparison(Verdict.WRONG, "dns.name.doubled_zone", found_at) if right else None
     return _of_another_type(record, plain, other) if same_name else None
 
 
 def _of_another_type(record: Record, plain: Comparison, other: Answer) -> Comparison | None:
-    """What stands at the record's own name with another type."""
+    """Judge records of another type at the record's own name."""
     kind, is_absent = other.question.type, plain.verdict is Verdict.ABSENT
     if kind == "TXT" and is_absent and record.type == "CNAME":
         return _text_for_alias(record, other.values)
@@ -119,13 +115,13 @@ def _of_another_type(record: Record, plain: Comparison, other: Answer) -> Compar
 
 
 def _of_wrong_type(record: Record, kind: str, values: tuple[str, ...]) -> Comparison | None:
-    """M13: the record's own value in a record of another type, which is what differs."""
+    """M13: the expected value in a record of another type."""
     is_ours = is_in_other_type(record.value, record.priority, values)
     return Comparison(Verdict.WRONG, WRONG_TYPE_CODE, tuple(f"{kind} {v}" for v in values)) if is_ours else None
 
 
 def _at_the_apex(record: Record, other: Answer) -> Comparison | None:
-    """Amazon takes `amazonses:TOKEN` at the domain itself where a DNS host refuses underscores."""
+    """SES accepts `amazonses:TOKEN` at the domain itself, for DNS hosts that refuse underscores."""
     if other.status is LookupStatus.FAILED:
         return Comparison(Verdict.UNKNOWN, FAILED_CODE)
     if f"amazonses:{record.value}" in other.values:
@@ -135,12 +131,12 @@ def _at_the_apex(record: Record, other: Answer) -> Comparison | None:
 
 
 def names_inside(record: Record, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Those into which the name of the ownership record was typed as well."""
+    """Return the values that also contain the name of the ownership record."""
     return tuple(v for v in values if record.key == "identity" and has_name_inside(record.value, v))
 
 
 def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison | None:
-    """M13: the alias entered as text. M25: the DNS host answers with the key behind the alias in place of the alias."""
+    """M13: the alias was entered as text. M25: the DNS host returns the key behind the CNAME."""
     if wrong := _of_wrong_type(record, "TXT", values):
         return wrong
     if is_pasted_key(values):
@@ -151,7 +147,7 @@ def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison | Non
 
 
 def _text(record: Record, values: tuple[str, ...]) -> Comparison:
-    """Exact, case and all. Other values beside ours are allowed: each account and region has its own token."""
+    """Case-sensitive. Other values at the name are allowed: each account and region has its own token."""
     if record.value in values:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
     code = _telling(_usual(record, value) for value in values)
@@ -170,7 +166,7 @@ def _alias(record: Record, values: tuple[str, ...]) -> Comparison:
 
 
 def _alias_difference(record: Record, host: str) -> str:
-    """M28: the same key in another region's zone, or a key that is not ours."""
+    """M28: the same key in another region's zone, or somebody else's key."""
     expected = record.value.lower()
     if host in record.others:
         return "dns.value.keys_swapped"
@@ -186,17 +182,17 @@ def _alias_difference(record: Record, host: str) -> str:
 
 
 def _usual(record: Record, found: str) -> str:
-    """`difference`; what was added to the end is the zone only where the record's name ends in it as well."""
+    """Return `difference`, but `zone_appended` only if the extra ending is part of the record's own name."""
     code, added = difference(record.value.lower() if record.type != "TXT" else record.value, found), ""
     if code == "dns.value.zone_appended":
         added = found.lower()[len(record.value) + 1 :].rstrip(".")
         half = added[: len(added) // 2]
-        added = half if added == f"{half}.{half}" else added  # a DNS host appended it, and so did the customer
+        added = half if added == f"{half}.{half}" else added  # both the customer and the DNS host appended it
     return "dns.value.typo" if added and ("." not in added or not f".{record.name}".endswith(f".{added}")) else code
 
 
 def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
-    """By order, not by number: our host must be strictly the best preference."""
+    """Our host must be the only one with the lowest preference number."""
     best = min((preference for preference, _ in _mx(values)), default=0)
     ours = [preference for preference, host in _mx(values) if host == record.value.lower()]
     rivals = [preference for preference, host in _mx(values) if host != record.value.lower()]
@@ -206,7 +202,9 @@ def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
         return Comparison(Verdict.WRONG, "dns.rival.null_mx_beside", values)
     ahead = {host for preference, host in _mx(values) if preference <= min(ours)} - {record.value.lower()}
     if ahead and all((there := amazon_host(host)) and there.use is HostUse.RECEIVING for host in ahead):
-        return Comparison(Verdict.WRONG, "dns.value.other_region", values)  # ours in another region is nobody's rival
+        return Comparison(
+            Verdict.WRONG, "dns.value.other_region", values
+        )  # our host in another region does not compete
     if min(ours) > best:
         return Comparison(Verdict.WRONG, "dns.rival.mx", values)
     if min(ours) in rivals:
@@ -215,7 +213,7 @@ def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
 
 
 def _only_mx(record: Record, values: tuple[str, ...]) -> Comparison:
-    """Amazon refuses the setup where the MAIL FROM name has any second MX (M22)."""
+    """SES refuses the setup if the MAIL FROM domain has any other MX (M22)."""
     hosts = {host for _, host in _mx(values)}
     if hosts == {record.value.lower()} and len(values) == 1:
         return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
@@ -226,19 +224,19 @@ def _only_mx(record: Record, values: tuple[str, ...]) -> Comparison:
 
 
 def _without_zone(record: Record, host: str) -> str:
-    """Without the domain that a DNS host appended, of an address that has no dot behind it."""
+    """Remove the domain that a DNS host appended to a host name or IP address without a final dot."""
     above = record.name.split(".")
     zones = [".".join(above[at:]) for at in range(len(above) - 1)]
     return next((bare for zone in zones if (bare := host.removesuffix(f".{zone}")) != host), host)
 
 
 def _has_null(values: tuple[str, ...]) -> bool:
-    """RFC 7505: "0 ." says that no mail is accepted, and must stand alone."""
+    """RFC 7505: "0 ." says that no mail is accepted, and must be the only MX."""
     return any(host == "" for _, host in _mx(values))
 
 
 def _wrong_mx(record: Record, values: tuple[str, ...], rival: str) -> Comparison:
-    """None of the hosts is ours: mistyped, or somebody else's."""
+    """None of the hosts is ours: a typo, or somebody else's host."""
     code = _telling(_mx_difference(record, host) for _, host in _mx(values))
     return Comparison(Verdict.WRONG, rival if code == DIFFERS else code, values)
 
@@ -256,12 +254,12 @@ def _mx_difference(record: Record, host: str) -> str:
         return code
     if wanted and (meant_use(host) is wanted.use or is_almost_ses(host)):
         return "dns.value.typo"
-    is_itself = host == record.name and not is_inbound(record.key)  # a domain may well be its own mail server
+    is_itself = host == record.name and not is_inbound(record.key)  # a domain may be its own mail server
     return "dns.value.impossible_host" if is_itself or not _HOST.fullmatch(host) else DIFFERS
 
 
 def _spf(record: Record, values: tuple[str, ...]) -> Comparison:
-    """Amazon must be included where it takes effect; what else the line holds is the customer's own."""
+    """SES must be included where it takes effect. The rest of the line belongs to the customer."""
     lines = grammar.spf_among(values)
     if len(lines) > 1:
         return Comparison(Verdict.WRONG, "dns.rival.spf", lines)
@@ -279,7 +277,7 @@ def _spf(record: Record, values: tuple[str, ...]) -> Comparison:
 
 
 def _leads_well(right: Comparison, names: SpfNames) -> Comparison:
-    """What receivers stumble over in the records that a sound SPF line leads to."""
+    """Check what a valid SPF line refers to: includes, lookup count, void lookups."""
     line = grammar.spf_among(right.found)[0]
     stumbles = (
         (grammar.read(line).lookups > evaluation.MOST_LOOKUPS, "dns.value.spf_lookups"),
@@ -294,7 +292,7 @@ def _leads_well(right: Comparison, names: SpfNames) -> Comparison:
 
 
 def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -> Comparison:
-    """Ours spoilt, or somebody else's. At the domain itself ours is the line that is there and more, not cut."""
+    """The line does not authorise SES: ours damaged, or another. At the apex, ours is the existing line plus SES."""
     if not line.problems and any(term.has_wrong_sign and term.domain == grammar.AMAZON for term in line.ignored):
         return Comparison(Verdict.WRONG, "dns.value.spf_equals", lines)
     spoilt, at_apex = difference(merger.FRESH, lines[0]), record.key == "apex-spf"
@@ -312,7 +310,7 @@ def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -
 
 
 def _spoilt_or_absent(expected: str, values: tuple[str, ...], broken: tuple[str, ...], code: str) -> Comparison:
-    """Other text at the name is none of our business, unless it is ours spoilt, or meant as what we look for."""
+    """Ignore other text at the name, unless it is our value damaged, or was meant as such a record."""
     spoilt = tuple(value for value in values if difference(expected, value) != DIFFERS)
     if spoilt:
         return Comparison(Verdict.WRONG, difference(expected, spoilt[0]), spoilt)
@@ -320,7 +318,7 @@ def _spoilt_or_absent(expected: str, values: tuple[str, ...], broken: tuple[str,
 
 
 def _dmarc(record: Record, values: tuple[str, ...]) -> Comparison:
-    """Any valid policy will do; the one that is recommended is never weaker than the one that applies."""
+    """Any valid policy is accepted. The recommended one is never weaker than the one that applies."""
     lines = tuple(filter(dmarc_core.is_dmarc, values))
     if len(lines) > 1:
         return Comparison(Verdict.WRONG, "dns.rival.dmarc", lines)
@@ -337,7 +335,7 @@ def _dmarc(record: Record, values: tuple[str, ...]) -> Comparison:
 
 
 def _transport(record: Record, values: tuple[str, ...]) -> Comparison:
-    """MTA-STS or TLS-RPT: one line of the version, with the tag that it needs; what it says there is the owner's."""
+    """MTA-STS or TLS-RPT: exactly one line with the version and the required tag, whatever its value."""
     version, _, tag = (part.strip() for part in record.value.partition(";"))
     needed = tag.partition("=")[0]
     lines = tuple(value for value in values if value.replace(" ", "").startswith(f"{version};"))
@@ -349,12 +347,12 @@ def _transport(record: Record, values: tuple[str, ...]) -> Comparison:
 
 
 def _as_asked(record: Record) -> str:
-    """The policy that we ask for where none applies, whatever is merged into it since."""
+    """Return the record that we recommend if no policy applies."""
     return dmarc_core.watching(record.reports_to)
 
 
 def _inherited(record: Record) -> Comparison:
-    """Without a record of its own the domain has the policy of the one above, which is enough but for the reports."""
+    """Without its own record, the domain has a parent's policy. Only our report address may be missing then."""
     if record.withheld or not record.is_inherited_told:
         return Comparison(Verdict.UNKNOWN, FAILED_CODE)
     if record.inherited is None:
@@ -366,7 +364,7 @@ def _inherited(record: Record) -> Comparison:
 
 
 def inherits(record: Record) -> bool:
-    """Whether the policy of a domain above is enough."""
+    """Return True if the policy of a parent domain is enough."""
     return record.key == "dmarc" and _inherited(record).verdict is Verdict.RIGHT
 
 
@@ -384,7 +382,7 @@ def _host(text: str) -> str:
 
 
 def _telling(codes: Iterable[str]) -> str:
-    """The first code that says more than that something differs."""
+    """Return the first code that is more specific than DIFFERS."""
     return next((code for code in codes if code != DIFFERS), DIFFERS)
 
 

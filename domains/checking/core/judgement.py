@@ -1,6 +1,4 @@
-"""Derives the state of each record, each aspect and the whole domain from DNS answers, and when to check next. Pure.
-
-The time is an argument, and so is the share of the jitter."""
+"""Derives the state of each record, each aspect and the domain from DNS answers, and when to check next. Pure."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ from domains.spf.core.evaluation import NO_NAMES, SpfNames
 
 
 class State(StrEnum):
-    """The seven, and no other. COULD_NOT_CHECK is never a verdict on the record."""
+    """All states of a record or domain. COULD_NOT_CHECK says nothing about the record."""
 
     NOT_CHECKED = "not_checked"
     WAITING = "waiting"
@@ -29,7 +27,7 @@ class State(StrEnum):
 
     @property
     def label(self) -> str:
-        """The status of a domain as pages show it."""
+        """Return the status of a domain as pages show it."""
         return _LABELS[self]
 
 
@@ -52,7 +50,7 @@ class Aspect(StrEnum):
 
 
 class SesStatus(StrEnum):
-    """SES's own words (v2 spelling); UNKNOWN where it was not read or Amazon did not answer."""
+    """SES's status values (SESv2 spelling). UNKNOWN: not read, or SES did not answer."""
 
     PENDING = "PENDING"
     SUCCESS = "SUCCESS"
@@ -63,7 +61,7 @@ class SesStatus(StrEnum):
 
 
 class Turn(StrEnum):
-    """Who has to do something next."""
+    """Who has to act next."""
 
     YOU = "you"
     AMAZON = "amazon"
@@ -74,7 +72,7 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True)
 class Judgement:
-    """`last_verified` is `now` where the record is right, or else the time that was given as `verified_before`."""
+    """`last_verified` is `now` if the record is correct, otherwise the `verified_before` argument."""
 
     key: str
     need: Need
@@ -103,7 +101,7 @@ class Overall:
     required: int
 
 
-# What most needs a person comes first; the state of several things together is the first of these among them.
+# The most urgent state comes first. The state of several things together is the first of these that occurs.
 URGENCY = (
     State.AT_RISK,
     State.WRONG,
@@ -163,24 +161,26 @@ def judge(
     further: Sequence[Answer] = (),
     names: SpfNames = NO_NAMES,
 ) -> Judgement:
-    """One answer of each resolver to `question_for(record)`; `further` ones, where asked, explain what is not right.
+    """Judge a record by one answer of each resolver to `question_for(record)`.
 
-    `names` is what DNS said of the names in an SPF record.
+    `further` answers, if any, explain what is wrong. `names` is what DNS has at the names in an SPF record.
     """
     compared = [comparison.compare(record, answer, further, names) for answer in answers]
-    state, finding = _decide(compared, None if record.is_needless else verified_before)  # what is not needed is no loss
+    state, finding = _decide(
+        compared, None if record.is_needless else verified_before
+    )  # losing an unnecessary record is no loss
     if state is State.WRONG and is_inbound(record.key) and finding.code == "dns.rival.mx":
-        state = State.WAITING  # it is changed last
+        state = State.WAITING  # the MX is changed last
     sentence = sentences.describe(finding.code, record, finding.found, names)
     if state is State.AT_RISK and verified_before:
         sentence = f"Last verified on {_moment(verified_before)}. {sentence}"
-    is_own = finding.code != comparison.INHERITED_CODE  # the record of a domain above was never this one's
+    is_own = finding.code != comparison.INHERITED_CODE  # the record of a parent domain was never this domain's
     last_verified = now if state is State.VERIFIED and is_own else verified_before
     return Judgement(record.key, record.need, state, finding.found, finding.code, sentence, last_verified)
 
 
 def judge_aspect(aspect: Aspect, judgements: Sequence[Judgement], ses_status: SesStatus) -> AspectState:
-    """Of the judgements those that belong to the aspect count. SES has no status for receiving: there DNS decides."""
+    """Judge an aspect by its records and SES's status. SES has no status for receiving, so there DNS decides."""
     own = [judgement for judgement in judgements if aspect_of(judgement.key) is aspect]
     if aspect is Aspect.IDENTITY and not any(judgement.need is Need.REQUIRED for judgement in own):
         own = [judgement for judgement in judgements if aspect_of(judgement.key) is Aspect.DKIM]
@@ -192,7 +192,7 @@ def judge_aspect(aspect: Aspect, judgements: Sequence[Judgement], ses_status: Se
 
 
 def judge_aspects(judgements: Sequence[Judgement], ses_statuses: Mapping[Aspect, SesStatus]) -> tuple[AspectState, ...]:
-    """All aspects that the domain has records for; DKIM's verify the identity too."""
+    """Judge all aspects that the domain has records for. DKIM records verify the identity too."""
     present = {aspect_of(judgement.key) for judgement in judgements}
     if Aspect.DKIM in present:
         present.add(Aspect.IDENTITY)
@@ -204,7 +204,7 @@ def judge_aspects(judgements: Sequence[Judgement], ses_statuses: Mapping[Aspect,
 
 
 def overall(aspects: Sequence[AspectState], judgements: Sequence[Judgement]) -> Overall:
-    """Verified only where every required record and every aspect is; says what is still wrong and whose turn it is."""
+    """Return the domain's state: verified only if every required record and aspect is."""
     required = [judgement for judgement in judgements if judgement.need is Need.REQUIRED]
     state = most_urgent([*(judgement.state for judgement in required), *(aspect.state for aspect in aspects)])
     concerned = [judgement for judgement in required if judgement.state is state]
@@ -215,7 +215,7 @@ def overall(aspects: Sequence[AspectState], judgements: Sequence[Judgement]) -> 
 
 
 def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
-    """What becomes of the mail stands first while SES rejects it, and last where it is the next step."""
+    """Put the receiving sentence first while SES rejects mail, and last if it is the next step."""
     red = [each for each in found if each.is_red]
     if red:
         rest = "" if result.state in (State.VERIFIED, State.NOT_CHECKED) else f" {result.sentence}"
@@ -231,17 +231,17 @@ def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
 
 
 def is_signed(judgements: Sequence[Judgement]) -> bool:
-    """Whether the DKIM records are right; else, where their zone is not known, the one that is shown may be wrong."""
+    """Return True if all DKIM records are correct. If not, and their zone is unknown, our value may be wrong."""
     return all(each.state is State.VERIFIED for each in judgements if aspect_of(each.key) is Aspect.DKIM)
 
 
 def has_unasked(judgements: Sequence[Judgement]) -> bool:
-    """Whether a record has another name since this look began, so that nobody was asked for it."""
+    """Return True if a record was added or renamed during this check, so that its lookup is missing."""
     return any(judgement.code == "dns.not_checked" for judgement in judgements)
 
 
 def aspect_of(key: str) -> Aspect | None:
-    """The aspect that a record serves; recommended records serve none."""
+    """Return the aspect that a record serves; None for recommended records."""
     if key.startswith("dkim-"):
         return Aspect.DKIM
     if is_inbound(key):
@@ -254,12 +254,12 @@ def aspect_of(key: str) -> Aspect | None:
 
 
 def most_urgent(states: Sequence[State]) -> State:
-    """NOT_CHECKED where there is nothing to judge."""
+    """Return the most urgent state, NOT_CHECKED if there are none."""
     return min(states, key=URGENCY.index, default=State.NOT_CHECKED)
 
 
 def _decide(findings: Sequence[Comparison], verified_before: datetime | None) -> tuple[State, Comparison]:
-    """Proof beats silence, silence beats absence: a failed lookup leaves the record's state open."""
+    """A correct answer beats a failed lookup, and a failed lookup beats absence: then the state stays open."""
     right, wrong, absent, unknown = (
         [finding for finding in findings if finding.verdict is verdict]
         for verdict in (Verdict.RIGHT, Verdict.WRONG, Verdict.ABSENT, Verdict.UNKNOWN)
@@ -279,7 +279,7 @@ def _decide(findings: Sequence[Comparison], verified_before: datetime | None) ->
 
 
 def _with_amazon(aspect: Aspect, in_dns: State, ses: SesStatus) -> tuple[State, str]:
-    """Amazon's bad news counts whatever DNS shows; its good news only beside records that are right."""
+    """SES's failure statuses count whatever DNS shows. Its success counts only with correct records."""
     if aspect is Aspect.RECEIVING:
         return in_dns, _BY_DNS[in_dns]
     if ses is SesStatus.FAILED:
@@ -336,7 +336,7 @@ _TO_DO = (
 
 
 def _counts(judgements: Sequence[Judgement]) -> str:
-    """ "Of 9 records: 1 to fix, 6 to publish."; "" where the records to do are of one class alone."""
+    """Return "Of 9 records: 1 to fix, 6 to publish."; "" if all records to do are in one class."""
     counted = [(sum(each.state is state for each in judgements), words) for state, words in _TO_DO]
     parts = [f"{number} {words}" for number, words in counted if number]
     return f"Of {len(judgements)} records: {', '.join(parts)}." if len(parts) > 1 else ""
@@ -356,7 +356,7 @@ HOURLY = timedelta(hours=1)
 SIX_HOURLY = timedelta(hours=6)
 DAILY = timedelta(days=1)
 
-# Later by at most this share, so that ten thousand domains added in one import do not come due in one minute.
+# Delay checks by up to this share, so that ten thousand imported domains are not all due in the same minute.
 MOST_JITTER = 0.1
 
 
@@ -369,11 +369,11 @@ def next_check(
     jitter: float = 0.0,
     lost_at: datetime | None = None,
 ) -> datetime:
-    """`changed_at`: when the domain was added or a person last changed or checked something.
+    """Return when to check a domain next.
 
-    `failures` counts the lookups in a row that told nothing, `jitter` is between 0 and 1 (see `jitter_for`).
-    `lost_at`: since when a domain that was verified is seen not to be; its alert waits for a second look, so that one
-    comes soon.
+    `changed_at`: when the domain was added or a person last changed or checked something. `failures` counts consecutive
+    failed lookups. `jitter` is between 0 and 1 (see `jitter_for`). `lost_at`: when a verified domain was first seen
+    unverified. Its alert waits for a second check, so that check comes soon.
     """
     pause = _pause(state, now - changed_at, failures)
     if lost_at is not None and now - lost_at < EVERY_FEW_MINUTES:
@@ -382,7 +382,7 @@ def next_check(
 
 
 def jitter_for(name: str) -> float:
-    """The same share between 0 and 1 for the same name, always."""
+    """Return a constant share between 0 and 1 for a name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
 
 

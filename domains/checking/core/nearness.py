@@ -1,4 +1,4 @@
-"""In which usual way a published value differs from the one that was asked for. Pure."""
+"""Recognises the common ways in which a published value differs from the expected one. Pure."""
 
 import re
 
@@ -16,7 +16,7 @@ _UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff\ufffd]|\\[0-9]{3}")  #
 
 
 def difference(expected: str, found: str) -> str:
-    """The code that says in which usual way a value differs, DIFFERS where it is none of them."""
+    """Return the code of the common mistake that explains the difference, or DIFFERS."""
     unquoted = found.strip().strip(_QUOTES).strip()
     looks = (
         (unquoted == expected and found.strip() != expected, "dns.value.quoted"),
@@ -33,13 +33,13 @@ def difference(expected: str, found: str) -> str:
 
 
 def has_name_inside(expected: str, found: str) -> bool:
-    """Whether the name of the ownership record was typed into the box of its value: "_amazonses=TOKEN"."""
+    """Return True if the value also contains the ownership record's name: "_amazonses=TOKEN"."""
     lead = _BOTH_BOXES.match(found)
     return lead is not None and found[lead.end() :].strip().strip(_QUOTES).strip() == expected
 
 
 def is_in_other_type(expected: str, priority: int | None, found: tuple[str, ...]) -> bool:
-    """Whether records of another type hold the value: with its priority, in quotation marks, or as a whole line."""
+    """Return True if records of another type have the value: with its priority, in quotes, or as a full line."""
     wanted, around = expected.lower(), f"{_QUOTES} "
     unquoted = [value.strip(around) for value in found]
     bare = (value[lead.end() :] if (lead := _BEFORE_VALUE.match(value)) else value for value in unquoted)
@@ -48,12 +48,12 @@ def is_in_other_type(expected: str, priority: int | None, found: tuple[str, ...]
 
 
 def is_pasted_key(found: tuple[str, ...]) -> bool:
-    """Whether a TXT has a key in the form in which people enter one; behind SES's alias there is "p=" alone."""
+    """Return True if a TXT value is a DKIM key as people enter one. The key behind SES's CNAME has only "p="."""
     return any(map(_KEY.match, found))
 
 
 def is_close(one: str, other: str, most: int) -> bool:
-    """Whether at most so many letters were put in, left out or changed (Levenshtein)."""
+    """Return True if the Levenshtein distance is at most `most`."""
     if abs(len(one) - len(other)) > most:
         return False
     row = list(range(len(other) + 1))

@@ -1,4 +1,4 @@
-"""The sentence for each code: the purpose of the record before its acronym, then what to do at the DNS host."""
+"""The sentence for each code: what is wrong with the record, then what to do at the DNS host."""
 
 from domains.checking.core.amazon_hosts import amazon_host
 from domains.dmarc import core as dmarc_core
@@ -167,7 +167,7 @@ CODES = frozenset(_SENTENCES)
 
 
 def subject(record: Record) -> str:
-    """The record's name at the start of a sentence."""
+    """Return the record's name for the start of a sentence."""
     if record.key.startswith("dkim-"):
         return f"DKIM record {record.key.removeprefix('dkim-')}"
     if is_inbound(record.key) and record.key not in _SUBJECTS:
@@ -176,13 +176,13 @@ def subject(record: Record) -> str:
 
 
 def inside(text: str) -> str:
-    """The subject inside a sentence: an article loses its capital, an acronym doesn't."""
+    """Return the subject for the middle of a sentence: an article loses its capital, an acronym doesn't."""
     first = text.partition(" ")[0]
     return first.lower() + text[len(first) :] if first in _ARTICLES else text
 
 
 def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames = NO_NAMES) -> str:
-    """The sentence for a code. KeyError for a code that has none."""
+    """Return the sentence for a code. Raises KeyError for an unknown code."""
     place, reason = _broken(record, found, names) if "{reason}" in _SENTENCES[code] else ("", "")
     above = record.inherited
     fields = {"subject": subject(record), "found": _quote(record, found), "place": place, "reason": reason}
@@ -194,7 +194,7 @@ def describe(code: str, record: Record, found: tuple[str, ...], names: SpfNames 
 
 
 def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[str, str]:
-    """The first broken place of a policy record and why it is; the place is "" where it lies behind an include."""
+    """Return the first invalid part of a policy record and the reason. The part is "" if it is behind an include."""
     problems = problems_in(record, found)
     if not problems and record.key in SPF_KEYS and (inside := broken_includes(found[0], names)):
         return "", inside[0].reason
@@ -205,7 +205,7 @@ def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[st
 
 
 def ignored_in(found: tuple[str, ...]) -> tuple[str, str] | None:
-    """The first term of an SPF record that receivers ignore, Amazon's before others', and how to write it."""
+    """Return the first SPF term that receivers ignore, SES's before others', and how to correct it."""
     lines = [grammar.read(line) for line in grammar.spf_among(found)]
     terms = [(line, term) for line in lines for term in line.ignored]
     if not terms:
@@ -225,19 +225,19 @@ def _instead(term: grammar.Term, *, is_out_of_reach: bool) -> str:
 
 
 def reports_of(found: tuple[str, ...]) -> str:
-    """Where the reports of DMARC records go that are not asked for at our address."""
+    """Return where the reports of DMARC records go that don't have our address."""
     is_asked = any(dmarc_core.read(text).reports for text in found)
     return "its reports go to another address" if is_asked else "it asks for no reports"
 
 
 def use_of(found: tuple[str, ...]) -> str:
-    """What the first of SES's hosts among the values is for, "" where there is none."""
+    """Return the use of the first SES host among the values, "" if there is none."""
     hosts = (amazon_host(value.rpartition(" ")[2].rstrip(".").lower()) for value in found)
     return next((host.use.value for host in hosts if host), "")
 
 
 def problems_in(record: Record, found: tuple[str, ...]) -> tuple[tuple[str, RecordProblem], ...]:
-    """What is written wrongly in the policy records among the values, each with its record."""
+    """Return the syntax errors in the policy records among the values, each with its record."""
     if record.key == "dmarc":
         return tuple((text, problem) for text in found for problem in dmarc_core.read(text).problems)
     if record.key in SPF_KEYS:
@@ -246,7 +246,7 @@ def problems_in(record: Record, found: tuple[str, ...]) -> tuple[tuple[str, Reco
 
 
 def _quote(record: Record, found: tuple[str, ...]) -> str:
-    """What is there, without what is right, and not endlessly."""
+    """Return the incorrect values, truncated."""
     others = [value for value in found if value.lower().rpartition(" ")[2] != record.value.lower()] or list(found)
     text = ", ".join(others)
     return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"

@@ -1,8 +1,8 @@
-"""Finds the cause for each record that is absent, wrong, or correct with a rival beside it. Pure.
+"""Finds the cause for each record that is absent, wrong, or correct but in conflict with another record. Pure.
 
 - `explain_absence`: the record is elsewhere, of another type, hidden, lost, or not published.
-- `explain_mismatch`, `beside_right`: the value is wrong, or another record spoils it.
-- `judge`: what the DNS host serves and what the public resolvers see, with the causes.
+- `explain_mismatch`, `conflicts_of_correct`: the value is wrong, or another record conflicts with it.
+- `judge`: what the DNS host serves and what the public resolvers return, with the causes.
 """
 
 import re
@@ -29,12 +29,14 @@ from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.records.core import RECEIVING_REGIONS, SPF_KEYS, Purpose, Record
 from domains.spf.core.grammar import spf_among
 
-PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial has not moved by then has published nothing
-PATIENCE = 2  # looks that must have failed before we ask about underscores
+PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial is still unchanged then has published nothing
+PATIENCE = 2  # failed checks before we suspect that the host refuses underscores
 
 
 def explain_absence(record: Record, case: Case, *, wrong: str = "", found: tuple[str, ...] = ()) -> Cause:
-    """`wrong` and `found` are the code and values of what stands there instead, where something does."""
+    """Return why a record is missing. `wrong` and `found` are the code and values of what is there instead, if
+    anything.
+    """
     cause = misplaced(record, case)
     if cause is None and case.seen.is_searched(record, case.domain):
         cause = _hidden(record, case) or _lost(record, case)
@@ -42,7 +44,7 @@ def explain_absence(record: Record, case: Case, *, wrong: str = "", found: tuple
 
 
 def _hidden(record: Record, case: Case) -> Cause | None:
-    """Something else answers at the name, for a reason that can be told."""
+    """Return the cause if a wildcard or alias answers at the name."""
     aliases = _aliases(record, case)
     if is_wildcard(record, case):
         return Cause("dns.rival.wildcard", record, aliases, at=f"*.{record.name.partition('.')[2]}")
@@ -54,9 +56,9 @@ def _hidden(record: Record, case: Case) -> Cause | None:
 
 
 def _is_told(aliases: tuple[str, ...], record: Record, case: Case) -> bool:
-    """Whether the alias is another record of the name in a wrong type, which is told there.
+    """Return True if the alias is another record of the name with a wrong type, which gets its own cause.
 
-    SPF is known by its version: the value that we offer depends on lookups, which may fail.
+    SPF is recognised by its version, because the value that we offer depends on lookups, which may fail.
     """
     others = [other for other in case.seen.records if other.name == record.name]
     is_spf = bool(spf_among(aliases)) and any(other.key in SPF_KEYS for other in others)
@@ -64,7 +66,7 @@ def _is_told(aliases: tuple[str, ...], record: Record, case: Case) -> bool:
 
 
 def is_wildcard(record: Record, case: Case) -> bool:
-    """Whether a name that nobody publishes gets the very answer that this one gets."""
+    """Return True if a name that nobody publishes gets the same answer as this one."""
     probe = case.seen.at_host(Question(observations.wildcard_name(record), record.type))
     here = [answer for answer in case.seen.at_host(question_for(record)) if answer.status is not LookupStatus.FAILED]
     return any(_same(one, other) for one in here for other in probe)
@@ -81,7 +83,7 @@ def _aliases(record: Record, case: Case) -> tuple[str, ...]:
 
 
 def _lost(record: Record, case: Case) -> Cause | None:
-    """Nothing is there, and something is known of why."""
+    """Return the likely reason for a name without records, if one is known."""
     verified = case.history.verified_at(record.key)
     if verified:
         return Cause("dns.change.gone", record, until=verified)
@@ -95,14 +97,14 @@ def _lost(record: Record, case: Case) -> Cause | None:
 
 
 def _stands_still(case: Case) -> bool:
-    """Whether the zone's serial is, at each server, what it was before the customer said that the records are added."""
+    """Return True if each server's serial is the same as before the customer said that the records were added."""
     told = {serial_of(soa) for soa in case.seen.soas}
     since, said = case.history.serial_since, case.history.said_added_at
     return bool(since and said and since <= said and told == {case.history.serial})
 
 
 def _underscores_alone(record: Record, case: Case) -> bool:
-    """After looks that failed: every name with "_" is missing, and a name without one is there."""
+    """Return True if, after failed checks, all names with "_" are missing and a name without one is published."""
     if "_" not in record.name or case.history.failed_looks < PATIENCE:
         return False
     if takes_underscores(case) or not all(case.seen.is_told(question) for question in underscored(case)):
@@ -115,7 +117,7 @@ _ELSEWHERE = frozenset({"dns.rival.mx", "dns.rival.mx_shared", "dns.rival.mail_f
 
 
 def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
-    """`code` is what comparing the values alone came to."""
+    """Return why a value is wrong. `code` is the result of comparing the values alone."""
     if is_wildcard(record, case) and not holds(record, found):
         return Cause("dns.rival.wildcard", record, found, at=f"*.{record.name.partition('.')[2]}")
     if not holds(record, found) and not case.seen.is_told(Question(observations.wildcard_name(record), record.type)):
@@ -132,7 +134,7 @@ def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ..
 
 
 def _of_others(record: Record, case: Case, found: tuple[str, ...]) -> tuple[str, ...]:
-    """What another domain of ours wants at the MAIL FROM name, which then has to give way."""
+    """Return the values that belong to another domain of ours at the MAIL FROM name, which then must change."""
     if record.key != "mail-from-mx":
         return ()
     others = [each for each in case.history.others if question_for(each) == question_for(record)]
@@ -140,7 +142,7 @@ def _of_others(record: Record, case: Case, found: tuple[str, ...]) -> tuple[str,
 
 
 def _in_place(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
-    """What stands there is somebody else's, unless a look-up failed that would have shown ours in another place."""
+    """The value belongs to somebody else, unless a failed lookup hides that ours is elsewhere."""
     if code != "dns.value.differs" and not case.seen.is_searched(record, case.domain):
         return Cause("dns.lookup_failed", record, found)
     if code in _ELSEWHERE:
@@ -149,7 +151,7 @@ def _in_place(record: Record, case: Case, code: str, found: tuple[str, ...]) -> 
 
 
 def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
-    """What spoils a record that is right itself; `signed` where a signature of the domain's is in place."""
+    """Yield what breaks a record that is itself correct. `signed`: the domain has DKIM in place."""
     question = rival_question(record)
     rivals = case.seen.values(question.name, question.type)
     if rivals and not _is_the_way(case, record, rivals):
@@ -161,7 +163,7 @@ def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: boo
 
 
 def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
-    """Whether the alias leads to what is right, or is another record of the name in a wrong type, told of there."""
+    """Return True if the alias leads to the correct record, or is a record of wrong type that gets its own cause."""
     if record.type == "CNAME":
         return any(answer.aliases for answer in case.seen.at_host(rival_question(record)) if answer.values == rivals)
     followed = any(answer.aliases for answer in case.seen.at_host(question_for(record)))
@@ -169,7 +171,7 @@ def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
 
 
 def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
-    """Somebody else's mail servers at the name."""
+    """Return the cause for somebody else's mail servers at the name."""
     alias = _alias_to_ours(record, case, found)
     if alias:
         return Cause("dns.value.mx_alias", record, found, at=alias)
@@ -183,7 +185,7 @@ def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cau
 
 
 def _inbound_rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
-    """A MAIL FROM host at a registered domain is misplaced; below one it may be that of the domain above."""
+    """A MAIL FROM host at a registered domain is misplaced. Below one, it may be the parent domain's MAIL FROM."""
     ours = [r for r in case.seen.records if r.key == "mail-from-mx" and r.value.lower() in mx_hosts(found)]
     if ours and record.name == case.facts.domain.zone:
         return Cause("dns.name.apex_mx", ours[0], found, at=record.name)
@@ -193,13 +195,13 @@ def _inbound_rival(record: Record, case: Case, code: str, found: tuple[str, ...]
 
 
 def _alias_to_ours(record: Record, case: Case, found: tuple[str, ...]) -> str:
-    """An MX must not name an alias (RFC 2181 10.3); this one is an alias of the very host that was meant."""
+    """Return an MX host that is an alias of the expected host. An MX must not name an alias (RFC 2181 10.3)."""
     hosts = [host for host in mx_hosts(found) if record.value.lower() in case.seen.values(host, "CNAME")]
     return hosts[0] if hosts else ""
 
 
 def _is_untold_alias(case: Case, host: str) -> bool:
-    """Whether it was asked what stands behind a mail server, and nobody answered."""
+    """Return True if the lookup of an alias behind a mail server failed."""
     said = case.seen.at_host(Question(host, "CNAME"))
     return bool(said) and all(answer.status is LookupStatus.FAILED for answer in said)
 
@@ -210,7 +212,7 @@ def _changed(record: Record, case: Case, found: tuple[str, ...]) -> Cause | None
 
 
 def _is_no_region(record: Record, found: tuple[str, ...]) -> bool:
-    """A letter of the region mistyped, which makes it a region that Amazon has not got."""
+    """Return True if a typo in the region makes it one that does not exist."""
     said = mx_hosts(found) if record.type == "MX" else found
     close = [value for value in said if is_close(record.value.lower(), value.rstrip(".").lower(), 2)]
     return any(RECEIVING_REGIONS.isdisjoint(value.split(".")) for value in close)
@@ -227,7 +229,9 @@ _NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent", "dns.sp
 
 @dataclass(frozen=True)
 class Judged:
-    """`values` is what answers at its place; `is_right` where both the DNS host and the internet have it."""
+    """`values` are the answers at the record's name. `is_right`: both the DNS host and public resolvers have the
+    record.
+    """
 
     record: Record
     host: LinkState
@@ -242,7 +246,7 @@ class Judged:
 
 
 def judge(case: Case) -> tuple[Judged, ...]:
-    """In the order of the records."""
+    """Return the judged records in their order."""
     compared = {record.key: _compare(record, case) for record in case.seen.records}
     keys = [record for record in case.seen.records if record.purpose is Purpose.SIGNING]
     signed = bool(keys) and all(_state(compared[record.key]) is not LinkState.BROKEN for record in keys)
@@ -272,9 +276,9 @@ def _compare(record: Record, case: Case) -> list[tuple[Answer, Compared]]:
 
 
 def _alternative(record: Record, case: Case, answer: Answer) -> list[Answer]:
-    """Amazon takes `amazonses:TOKEN` at the domain itself in place of the ownership record.
+    """SES accepts `amazonses:TOKEN` at the domain itself instead of the ownership record.
 
-    What the same server says of it counts, and another's only where that one was not asked.
+    The same server's answer counts; another server's only if this one was not asked.
     """
     if record.key != "identity":
         return []
@@ -304,7 +308,9 @@ def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]])
         count = f"{len(right)} of {len(right) + len(bad)}"
         said = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer, _ in compared)
         return Cause("dns.server.disagree", record, said, at=bad[0][0].resolver, data=(("count", count),))
-    finding = min((each for _, each in bad), key=lambda each: each.code == "dns.absent")  # what says more
+    finding = min(
+        (each for _, each in bad), key=lambda each: each.code == "dns.absent"
+    )  # prefer the more specific code
     if finding.verdict is Verdict.ABSENT:
         other = "" if finding.code == "dns.absent" else finding.code
         return explain_absence(record, case, wrong=other, found=finding.found)
@@ -314,7 +320,7 @@ def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]])
 
 
 def _public(record: Record, case: Case) -> tuple[LinkState, tuple[Cause, ...]]:
-    """A resolver that has something older is behind, and its answer says for how long yet."""
+    """A resolver with an older answer is behind, and its TTL says for how long."""
     answers = case.seen.in_public(question_for(record))
     names = case.facts.policies.names
     judged = [(a, compare(record, a, _alternative(record, case, a), names).verdict) for a in answers]

@@ -1,6 +1,6 @@
 """Diagnoses a domain: which links of the chain hold, which breaks first, and what else is wrong. Pure.
 
-- `zone_causes`: the zone does not exist, its servers are silent or lame, or DNSSEC validation fails.
+- `zone_causes`: the zone does not exist, its servers do not answer or are lame, or DNSSEC validation fails.
 - `links`, `lanes`: the ten links, and the three lanes (DNS host, public resolvers, SES).
 - `diagnose`: the whole result. The time is an argument.
 """
@@ -42,27 +42,27 @@ from domains.dns.core import Answer, LookupStatus, question_for
 from domains.providers.core import DnsProvider, named, provider_of
 from domains.records.core import IdentityFacts, Need, is_inbound, with_policy
 
-# Where a registrar points a domain that was not paid for, or that a registry suspended.
+# Nameservers of domains that were not renewed, or that a registry suspended.
 _LAPSED = re.compile(r"expir|pendingrenewal|renewyourname|suspended|onhold|registrar-?hold|redemption", re.IGNORECASE)
 
 
 def zone_causes(case: Case) -> tuple[Cause, ...]:
-    """In the order of the chain; after one that is not a note the rest of the look tells little."""
+    """Return the causes at zone level in chain order. After one that is not a note, record answers mean little."""
     return (*_existence(case), *_moved(case), *_servers(case), *_dnssec(case))
 
 
 def is_lost(case: Case) -> bool:
-    """Whether nobody who answers for the zone could be heard, so that no record can be judged."""
+    """Return True if no server answered for the zone, so that no record can be judged."""
     return bool(_existence(case)) or any(cause.code == "dns.server.silent" for cause in _servers(case))
 
 
 def silent_servers(case: Case) -> tuple[str, ...]:
-    """The name servers that did not answer for the zone as its own."""
+    """Return the nameservers without an authoritative answer for the zone."""
     return tuple(soa.resolver for soa in case.seen.soas if not knows_its_zone(soa))
 
 
 def _existence(case: Case) -> tuple[Cause, ...]:
-    """The parent's word counts before the resolvers'; one who says that it exists outweighs those who do not."""
+    """The parent's answer counts before the resolvers'. One answer that the domain exists outweighs the others."""
     said = case.seen.parent or (*case.seen.public_soas, *case.seen.unchecked)
     told = [answer for answer in said if answer.status is not LookupStatus.FAILED or answer.cut]
     if told and all(answer.status is LookupStatus.NO_NAME for answer in told):
@@ -73,13 +73,13 @@ def _existence(case: Case) -> tuple[Cause, ...]:
 
 
 def _meant(case: Case) -> str:
-    """Another domain of the customer's that differs by a letter or two, "" where there is none."""
+    """Return another domain of the customer that differs by one or two letters, "" if there is none."""
     zone = case.domain.zone
     return next((name for name in case.history.sisters if name != zone and is_close(name, zone, 2)), "")
 
 
 def _moved(case: Case) -> tuple[Cause, ...]:
-    """The name servers are all others than when the records were right; what is missing is missing at the new ones."""
+    """Report that all nameservers changed since the records were correct: the new ones lack the missing records."""
     before, now = case.history.nameservers, case.seen.servers
     if not before or not now or set(before) & set(now) or not case.history.verified:
         return ()
@@ -87,7 +87,7 @@ def _moved(case: Case) -> tuple[Cause, ...]:
 
 
 def _servers(case: Case) -> tuple[Cause, ...]:
-    """All silent is nobody's mistake that we could name; one of several is."""
+    """If all servers are silent, the cause is unknown. If only some are, they are lame."""
     silent, soas = silent_servers(case), case.seen.soas
     if case.seen.by_resolver or not silent:
         return _unreachable(case)
@@ -97,7 +97,7 @@ def _servers(case: Case) -> tuple[Cause, ...]:
 
 
 def _unreachable(case: Case) -> tuple[Cause, ...]:
-    """Nobody told us the name servers, and the resolvers cannot reach them either."""
+    """Report that no nameservers are known and the resolvers cannot reach them either."""
     said = (*case.seen.public_soas, *case.seen.unchecked)
     lost = bool(said) and not case.seen.soas and all(answer.status is LookupStatus.FAILED for answer in said)
     return (Cause("dns.server.silent", found=tuple(answer.error for answer in said)[:1]),) if lost else ()
@@ -112,18 +112,18 @@ def _why(case: Case) -> tuple[str, ...]:
 
 
 def _dnssec(case: Case) -> tuple[Cause, ...]:
-    """The same resolver refuses, and answers when it is asked not to check (the CD bit)."""
+    """The resolver fails, but answers if validation is disabled (the CD bit)."""
     unchecked = {answer.resolver for answer in case.seen.unchecked if answer.status is LookupStatus.FOUND}
     refused = [soa for soa in case.seen.public_soas if soa.status is LookupStatus.FAILED and soa.resolver in unchecked]
     return (Cause("dns.dnssec.broken", found=(refused[0].error,)),) if refused else ()
 
 
 def serials(case: Case) -> tuple[tuple[str, str], ...]:
-    """Of each server that told one."""
+    """Return (server, serial) of each server that reported one."""
     return tuple((soa.resolver, serial) for soa in case.seen.soas if (serial := serial_of(soa)))
 
 
-# What SES says in VerificationInfo.ErrorType (SESv2 API reference), in our words.
+# Values of VerificationInfo.ErrorType (SESv2 API reference), in our words.
 _ERRORS = {
     "HOST_NOT_FOUND": "SES didn't find the name",
     "TYPE_NOT_FOUND": "SES found the name, but no record of that type",
@@ -149,14 +149,14 @@ _BEHIND = (
 
 
 def links(case: Case, judged: Sequence[Judged], findings: Sequence[DiagnosisFinding]) -> tuple[Link, ...]:
-    """Green up to the first break; what lies behind it is not reached."""
+    """Return the links: OK up to the first break, not reached after it."""
     stops = [finding for finding in findings if finding.stops]
     first = min((list(LINKS).index(finding.link) for finding in stops), default=len(LINKS))
     return tuple(_link(case, key, number - first, stops) for number, key in enumerate(LINKS))
 
 
 def _link(case: Case, key: str, behind: int, stops: Sequence[DiagnosisFinding]) -> Link:
-    """`behind` is how many links it comes after the first break; negative before it."""
+    """`behind` is the number of links after the first break; negative before it."""
     if behind > 0:
         return Link(key, LINKS[key], LinkState.NOT_REACHED, "")
     own = [finding for finding in stops if finding.link == key]
@@ -167,7 +167,7 @@ def _link(case: Case, key: str, behind: int, stops: Sequence[DiagnosisFinding]) 
 
 
 def _whole(case: Case, key: str) -> Link:
-    """A link that nothing breaks; what we could not see ourselves is not called green."""
+    """Return a link that nothing breaks. It is UNKNOWN if we could not verify it ourselves."""
     seen = case.seen
     if key in ("delegated", "agree") and seen.by_resolver:
         return Link(key, LINKS[key], LinkState.UNKNOWN, "Its name servers could not be asked; a resolver answered.")
@@ -183,7 +183,7 @@ def _serials(case: Case) -> str:
 
 
 def lanes(case: Case, judged: Sequence[Judged]) -> tuple[Lane, ...]:
-    """Host, internet and Amazon, each with who said what."""
+    """Return the lanes host, internet and SES, each with the answers."""
     host = (*_host_lines(case), *(line for each in judged for line in _record_lines(each, case.seen.host)))
     return (
         Lane("host", LANES["host"], _lane_state(case, [each.host for each in judged]), host),
@@ -193,7 +193,7 @@ def lanes(case: Case, judged: Sequence[Judged]) -> tuple[Lane, ...]:
 
 
 def record_of(judged: Judged, findings: Sequence[DiagnosisFinding], case: Case) -> RecordDiagnosis:
-    """One record with the first thing that is wrong with it."""
+    """Return one record with the first problem that was found for it."""
     record = judged.record
     own = [finding for finding in findings if finding.record_key == record.key]
     answers = [a for a in (*case.seen.host, *case.seen.internet) if a.question == question_for(record)]
@@ -214,7 +214,7 @@ def record_of(judged: Judged, findings: Sequence[DiagnosisFinding], case: Case) 
 
 
 def amazon_cause(case: Case, judged: Sequence[Judged]) -> Cause | None:
-    """Why Amazon has not confirmed what is right in DNS; None where it has, or was never asked."""
+    """Return why SES has not confirmed correct DNS; None if it has, or was never asked."""
     if case.amazon.held_elsewhere:
         return Cause("amazon.held_elsewhere")
     if case.amazon.problem:
@@ -224,7 +224,7 @@ def amazon_cause(case: Case, judged: Sequence[Judged]) -> Cause | None:
 
 
 def _statuses(case: Case) -> dict[Aspect, SesStatus]:
-    """Of what the domain has; SES knows no status for receiving, nor for a return address that is not set."""
+    """Return only the statuses that apply: SES has none for receiving, nor for an unset MAIL FROM domain."""
     asked = {
         Aspect.IDENTITY: True,
         Aspect.DKIM: bool(case.facts.dkim_tokens),
@@ -303,9 +303,9 @@ def diagnose(
     history: RecordHistory = NOTHING_KNOWN,
     provider: DnsProvider | None = None,
 ) -> Diagnosis:
-    """What is wrong first, and why; the same input always gives the same findings.
+    """Diagnose a domain. The result is deterministic.
 
-    The steps are in the words of `provider`, or of the DNS host that the name servers tell.
+    The steps use the terms of `provider`, or of the DNS host that the nameservers identify.
     """
     facts = replace(facts, policies=facts.policies.updated(observations.policies))
     observations = replace(observations, records=tuple(with_policy(each, facts) for each in observations.records))
@@ -334,7 +334,7 @@ def diagnose(
 
 
 def _findings(case: Case, judged: tuple[Judged, ...]) -> tuple[DiagnosisFinding, ...]:
-    """What follows from another is left out: behind silent servers no record is missing."""
+    """Omit what follows from another cause: if no nameserver answers, no record counts as missing."""
     zone = zone_causes(case)
     records = () if is_lost(case) else tuple(cause for each in judged for cause in each.causes)
     moved = any(cause.code == "dns.change.nameservers" for cause in zone)
@@ -348,7 +348,7 @@ def _findings(case: Case, judged: tuple[Judged, ...]) -> tuple[DiagnosisFinding,
 
 
 def _is_surely_gone(cause: Cause, case: Case) -> bool:
-    """Gone, and not only because the look-up failed that would have shown it in another place."""
+    """Return True if the record is gone, and no failed lookup could hide it in another place."""
     return (
         cause.code == "dns.change.gone"
         and cause.record is not None
@@ -357,7 +357,7 @@ def _is_surely_gone(cause: Cause, case: Case) -> bool:
 
 
 def _of_amazon(case: Case, judged: tuple[Judged, ...], found: list[DiagnosisFinding]) -> tuple[DiagnosisFinding, ...]:
-    """Amazon is behind only where nothing of ours explains that it has not confirmed."""
+    """SES is reported as the problem only if no DNS cause explains its status."""
     if any(finding.stops for finding in found) and not case.amazon.held_elsewhere:
         return ()
     cause = amazon_cause(case, judged)
@@ -365,9 +365,9 @@ def _of_amazon(case: Case, judged: tuple[Judged, ...], found: list[DiagnosisFind
 
 
 def _in_order(findings: tuple[DiagnosisFinding, ...]) -> tuple[DiagnosisFinding, ...]:
-    """Danger first, then what stops something by the order of the chain, then notes; the rest as the records stand.
+    """Sort by danger, then required records in chain order, then notes; otherwise keep the order of the records.
 
-    An inbound MX that was never there comes last of what stops something: it is to be published last.
+    An inbound MX that was never published comes last among the required ones: it is published last.
     """
 
     def urgency(each: DiagnosisFinding) -> tuple[bool, bool, bool, int]:

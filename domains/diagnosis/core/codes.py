@@ -1,4 +1,4 @@
-"""Every finding by its stable code (`codes.toml`): its title, the link it breaks, its text in at most sixty words."""
+"""The findings by stable code (`codes.toml`): title, broken link, and text of at most sixty words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from inbound_admin.lib.tables import read_rows
 
 @dataclass(frozen=True)
 class Code:
-    """`mistake` is its number in the catalogue, "" for what is none; `link` is a key of `findings.LINKS`.
+    """`mistake` is the number in the catalogue of DNS mistakes, "" if it has none. `link` is a key of `findings.LINKS`.
 
-    A code has its own `why` and `then` only where they differ from the record's purpose and the expected time.
+    `why` and `then` are set only if they differ from the defaults for the record's purpose and the expected time.
     """
 
     code: str

@@ -1,8 +1,8 @@
-"""The values of a diagnosis: findings of five lines, the ten links, the three lanes, the cases and causes behind them.
+"""The value types of a diagnosis: findings of five lines, the ten links, the three lanes, and the causes behind them.
 
-`clean_text` bounds what strangers published and escapes control characters, so every value that came from DNS is clean
-already. `marked` shows two values side by side with the differing characters. A `Cause` is a code with the data that
-its sentence needs; `words.finding_of` turns it into text.
+`clean_text` shortens untrusted text and escapes control characters, so every value from DNS is already clean. `marked`
+compares two values and marks the differing characters. A `Cause` is a code with the data for its sentence;
+`words.finding_of` turns it into text.
 """
 
 import re
@@ -27,8 +27,8 @@ MOST_VALUES = 8
 
 
 def clean_text(value: str, longest: int = LONGEST) -> str:
-    """Unseen, control and direction characters as "\\u200b" in letters; cut with an ellipsis. HTML is the page's to
-    escape.
+    """Return the text with invisible, control and direction characters escaped, such as "\\u200b", shortened with an
+    ellipsis. The page must still escape HTML.
     """
     shown = value[: longest + 1]
     if not shown.isprintable():
@@ -37,7 +37,7 @@ def clean_text(value: str, longest: int = LONGEST) -> str:
 
 
 def clean_values(found: tuple[str, ...]) -> tuple[str, ...]:
-    """As many as a person reads."""
+    """Return at most MOST_VALUES cleaned values."""
     some = tuple(clean_text(value) for value in found[:MOST_VALUES])
     return (*some, f"… and {len(found) - MOST_VALUES} more") if len(found) > MOST_VALUES else some
 
@@ -48,8 +48,8 @@ def _spelled(char: str) -> str:
 
 Piece = tuple[str, bool]
 Pair = tuple[tuple[Piece, ...], tuple[Piece, ...]]
-LONGEST_MARKED = 300  # characters that are compared: it is quadratic
-FEW = 3  # pieces that differ; more of them are two values that have letters in common
+LONGEST_MARKED = 300  # characters to compare: the algorithm is quadratic
+FEW = 3  # differing pieces; with more, the values are just different
 
 
 _LABELS = re.compile(r"[\w-]+|.", re.DOTALL)
@@ -57,10 +57,10 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 
 
 def marked(expected: str, found: str) -> Pair:
-    """Both values in pieces; True marks what the other has not. Cut, since it is quadratic.
+    """Return both values in pieces, where True marks a difference. Long values are cut: the algorithm is quadratic.
 
-    Whole labels are marked: a region or a host name cut into letters cannot be read. Where a label differs in one
-    place alone, as by a typing error, that place is marked.
+    Whole labels are marked, because a partly marked region or host name is hard to read. If a label differs in one
+    place only, such as a typo, just that place is marked.
     """
     ours_in, theirs_in = (_LABELS.findall(value[:LONGEST_MARKED]) for value in (expected, found))
     ours: list[Piece] = []
@@ -76,7 +76,7 @@ def marked(expected: str, found: str) -> Pair:
 
 
 def _one_place(label: str, other: str) -> Pair | None:
-    """The one place at which two labels differ; None where they differ in more, or where one is a region."""
+    """Return the one place where two labels differ; None if they differ in more places, or if one is a region."""
     before = _alike(label, other)
     after = _alike(label[before:][::-1], other[before:][::-1])
     middle, others = label[before : len(label) - after], other[before : len(other) - after]
@@ -92,12 +92,12 @@ def _one_place(label: str, other: str) -> Pair | None:
 
 
 def _alike(one: str, other: str) -> int:
-    """How many characters at the start are the same."""
+    """Return the length of the common prefix."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def near(expected: str, found: str) -> Pair | None:
-    """The same where little differs; None where marks would only be noise, or mark nothing."""
+    """Return `marked` if the values are similar; None if they are equal or marks would not help."""
     if expected == found or max(len(expected), len(found)) > LONGEST_MARKED:
         return None
     pair = marked(expected, found)
@@ -107,7 +107,7 @@ def near(expected: str, found: str) -> Pair | None:
 
 
 def side_by_side(looked_for: str, found: str) -> Pair | None:
-    """Of a finding's two lines. Where the place is what differs ("TXT at …", "at …") the places are compared."""
+    """Compare a finding's two lines. If both name a place ("TXT at …", "at …"), only the places are compared."""
     kind, at, place = looked_for.partition(" at ")
     if not at or not found.startswith("at "):
         return near(looked_for, found)
@@ -116,7 +116,7 @@ def side_by_side(looked_for: str, found: str) -> Pair | None:
 
 
 def marks(looked_for: str, found: tuple[str, ...], record: Record | None) -> Pair | None:
-    """The broken places of a policy record, or else what differs; None where there is nothing to mark."""
+    """Return the syntax errors of a policy record, or else the differences; None if there is nothing to mark."""
     if record is None or len(found) != 1:
         return side_by_side(looked_for, found[0]) if len(found) == 1 else None
     problems = [problem for _, problem in problems_in(record, found)]
@@ -126,7 +126,7 @@ def marks(looked_for: str, found: tuple[str, ...], record: Record | None) -> Pai
 
 
 def bracketed(expected: str, found: str) -> tuple[str, str]:
-    """The same as text, the differing characters in square brackets."""
+    """Return both values as text with the differences in square brackets."""
     ours, theirs = marked(expected, found)
     return _bracket(ours), _bracket(theirs)
 
@@ -136,8 +136,8 @@ def _bracket(pieces: tuple[Piece, ...]) -> str:
 
 
 class Severity(StrEnum):
-    """RED takes mail away from somebody today, BROKEN stops ours, WAIT needs time alone, NOTE stops nothing,
-    UNKNOWN is what could not be told.
+    """RED loses somebody's mail today. BROKEN stops something required. WAIT only needs time. NOTE stops nothing.
+    UNKNOWN could not be determined.
     """
 
     RED = "red"
@@ -156,11 +156,12 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True)
 class DiagnosisFinding:
-    """Five lines: `verdict`; `looked_for` and `found`; `why`; `steps`; `then`. All but "More" is at most 60 words.
+    """Five lines: `verdict`; `looked_for` and `found`; `why`; `steps`; `then`. Without `more` they have at most 60
+    words.
 
-    `record_key` is "" for what concerns the whole domain, `link` the key of the link that it breaks, `blocks` what does
-    not work because of it ("receiving", "sending", or nothing), `mistake` its number in the catalogue ("M01"), `data`
-    what a page or a machine may want as pairs ("type_name": what to type, "merged": the one SPF line ...).
+    `record_key` is "" if the whole domain is affected. `link` is the key of the broken link. `blocks` is what does not
+    work ("receiving", "sending", or nothing). `mistake` is the number in the catalogue ("M01"). `data` has further
+    values as pairs ("type_name": what to enter, "merged": the one SPF line ...).
     """
 
     code: str
@@ -180,18 +181,18 @@ class DiagnosisFinding:
 
     @property
     def stops(self) -> bool:
-        """Whether something required is not right because of it."""
+        """Return True if something required is not correct because of it."""
         return self.severity is not Severity.NOTE
 
     @property
     def difference(self) -> str:
-        """What was found, with what differs from what was looked for in brackets; "" where that is no help."""
+        """Return the found value with the differences in brackets; "" if that would not help."""
         is_near = self.mistake in _NEAR and len(self.found) == 1
         ours, theirs = bracketed(self.looked_for, self.found[0]) if is_near else ("", "")
         return theirs if "[" in theirs else f"{theirs} instead of {ours}" if is_near else ""
 
     def of(self, key: str) -> str:
-        """One of `data`, "" where it is not in it."""
+        """Return a value of `data`, "" if it is missing."""
         return dict(self.data).get(key, "")
 
 
@@ -207,7 +208,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Lane:
-    """`key` is "host", "internet" or "amazon"; `lines` say who answered what."""
+    """`key` is "host", "internet" or "amazon". `lines` are the answers, each with its server."""
 
     key: str
     title: str
@@ -217,10 +218,10 @@ class Lane:
 
 @dataclass(frozen=True)
 class RecordDiagnosis:
-    """One wanted record: what it should be, what answers at its place, by whom it is seen, and what breaks it first.
+    """One required record: its expected value, the answers at its name, and the first problem with it.
 
-    `is_right` where the DNS host and the internet have it, `is_known` where they answered; `servers` is who says what:
-    (who, values or why not).
+    `is_right`: the DNS host and public resolvers have it. `is_known`: they answered. `servers` has (server, values or
+    error).
     """
 
     key: str
@@ -239,11 +240,11 @@ class RecordDiagnosis:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`finding` is the first break, `further` all others; `is_right` where all that is required is right.
+    """`finding` is the first break, `further` all others. `is_right`: all required records are correct.
 
-    `visible_by` is when caches must have let go (None where nothing waits for them), `provider` the host's name by its
-    `nameservers` ("" unknown), `transcript` the lookups as a person with dig would see them, `asked` their number,
-    `zone` what names are typed relative to.
+    `visible_by` is when caches will have expired, None if none are waited for. `provider` is the DNS host's name by its
+    `nameservers`, "" if unknown. `transcript` has the lookups in the style of dig, `asked` their number. `zone` is the
+    zone that record names are relative to.
     """
 
     domain: str
@@ -264,19 +265,19 @@ class Diagnosis:
 
     @property
     def findings(self) -> tuple[DiagnosisFinding, ...]:
-        """All, the first break first."""
+        """Return all findings, the first break first."""
         return ((self.finding,) if self.finding else ()) + self.further
 
     @property
     def warned(self) -> frozenset[str]:
-        """The links that pass, with something to mend at the nameservers."""
+        """Return the links that pass although the nameservers have a problem."""
         notes = (each for each in self.findings if each.severity is Severity.NOTE and not each.record_key)
         return frozenset(each.link for each in notes)
 
 
-_NEAR = ("M02", "M03", "M09", "M10", "M11", "M14", "M16", "M17")  # the mistakes of a letter or a few
+_NEAR = ("M02", "M03", "M09", "M10", "M11", "M14", "M16", "M17")  # mistakes of one or a few characters
 
-# The order of causes: whatever is behind the first break follows from it, or cannot be told.
+# In causal order: problems after the first break follow from it, or cannot be determined.
 LINKS: Mapping[str, str] = {
     "exists": "Domain registered",
     "delegated": "Delegated to nameservers",
@@ -297,7 +298,7 @@ LANES: Mapping[str, str] = {
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """For the API and `manage.py diagnose --json`; times in ISO 8601."""
+    """Return the JSON of the API and of `manage.py diagnose --json`. Times are in ISO 8601."""
     return {
         "domain": diagnosis.domain,
         "is_right": diagnosis.is_right,
@@ -317,7 +318,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def as_reply(diagnosis: Diagnosis) -> str:
-    """The plain text that support sends to the customer: the first break in full, the others by title."""
+    """Return support's plain-text reply to the customer: the first break in full, the others by title."""
     if diagnosis.finding is None:
         return f"{diagnosis.domain}: no problems found. No action needed.\n"
     lines = [f"{diagnosis.domain}", "", *reply_lines(diagnosis.finding)]
@@ -329,7 +330,7 @@ def as_reply(diagnosis: Diagnosis) -> str:
 
 
 def reply_lines(finding: DiagnosisFinding) -> list[str]:
-    """The five lines as plain text."""
+    """Return the five lines as plain text."""
     lines = [finding.verdict]
     if finding.looked_for:
         lines += [f"Expected: {finding.looked_for}", f"Found: {', '.join(finding.found) or 'nothing'}"]
@@ -361,7 +362,7 @@ def _plain(value: Link | Lane | DiagnosisFinding | RecordDiagnosis) -> dict[str,
 
 @dataclass(frozen=True)
 class Case:
-    """All that is known of the domain at this moment; `provider` is in whose words the steps are told."""
+    """Everything known about the domain now. `provider` is the DNS host whose terms the steps use."""
 
     facts: IdentityFacts
     seen: Observations
@@ -372,13 +373,13 @@ class Case:
 
     @property
     def domain(self) -> DomainName:
-        """With the zone that answers for it, which may be a delegated part of the registered one."""
+        """Return the domain with the zone that contains it, which may be a delegated subzone."""
         return replace(self.facts.domain, zone=self.seen.zone or self.facts.domain.zone)
 
 
 @dataclass(frozen=True)
 class Cause:
-    """`found` is what answered, `at` a name or server that matters, `data` goes to the finding as it is."""
+    """`found` are the answers, `at` is a relevant name or server, `data` is copied to the finding."""
 
     code: str
     record: Record | None = None

@@ -1,7 +1,7 @@
-"""The inputs of `diagnose`: what the observer gathered, what SES says, and what we remember. Plain values.
+"""The inputs of `diagnose`: the DNS answers, SES's statuses, and the history. Plain values.
 
-`holds` matches an answer with a wanted record, whatever else answers there. `probes` lists where a misplaced record may
-be: at most twelve questions per record, the likeliest first.
+`contains_record` matches an answer with a required record, whatever else is published there. `probes` lists where a
+misplaced record may be: at most twelve questions per record, the likeliest first.
 """
 
 import ipaddress
@@ -25,7 +25,7 @@ from inbound_admin.lib.tables import read_toml
 
 @dataclass(frozen=True)
 class Cut:
-    """Names at or below `zone` are answered for by other servers than the domain's."""
+    """Other nameservers than the domain's answer for names at or below `zone`."""
 
     zone: str
     servers: tuple[str, ...]
@@ -33,11 +33,11 @@ class Cut:
 
 @dataclass(frozen=True)
 class Observations:
-    """Answers are told apart by `resolver`, which is the server's name, or a resolver's address.
+    """All DNS answers of a diagnosis. An answer's `resolver` is the nameserver's name or the resolver's address.
 
-    `servers` are those that the parent names; `soas` theirs, one each; `host` all their answers, probes included;
-    `internet` the resolvers'; `elsewhere` those of servers that the parent does not name. `by_resolver` says that the
-    name servers could not be asked, so that `host` holds what a resolver said in their place.
+    `servers` are those that the parent names, `soas` their SOA answers, `host` all their answers including probes.
+    `internet` are the resolvers' answers, `elsewhere` those of servers that the parent does not name. `by_resolver`:
+    the nameservers could not be asked, so `host` has a resolver's answers instead.
     """
 
     zone: str
@@ -52,12 +52,14 @@ class Observations:
     internet: tuple[Answer, ...] = ()
     elsewhere: tuple[Answer, ...] = ()
     cuts: tuple[Cut, ...] = ()
-    spf: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the SPF lines behind includes, by name; () where none is
-    spf_absent: tuple[tuple[str, str], ...] = ()  # (name, type) of other terms of SPF that hold nothing
-    spf_present: tuple[tuple[str, str], ...] = ()  # (name, type) of those that hold something
-    dmarc: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the DMARC records above, by name; () where none is
+    spf: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the SPF lines behind includes, by name; () if there is none
+    spf_absent: tuple[tuple[str, str], ...] = ()  # (name, type) of other SPF terms that resolve to nothing
+    spf_present: tuple[tuple[str, str], ...] = ()  # (name, type) of those that resolve
+    dmarc: tuple[
+        tuple[str, tuple[str, ...]], ...
+    ] = ()  # the DMARC records of parent domains, by name; () if there is none
     is_there: bool = True  # False: the domain's name does not exist
-    consents: tuple[tuple[str, bool], ...] = ()  # (name, whether reports are accepted) where DMARC reports go elsewhere
+    consents: tuple[tuple[str, bool], ...] = ()  # (name, accepts reports) of other domains that receive DMARC reports
     by_resolver: bool = False
     asked: int = 0
     transcript: tuple[str, ...] = ()
@@ -70,35 +72,35 @@ class Observations:
         return found
 
     def at_host(self, question: Question) -> tuple[Answer, ...]:
-        """All answers of the DNS host to a question, failed ones too."""
+        """Return all answers of the DNS host to a question, including failed ones."""
         return tuple(self._by_question.get(question, ()))
 
     def values(self, name: str, kind: str) -> tuple[str, ...]:
-        """What a name holds at the DNS host, by the first server that tells; () also where nobody was asked."""
+        """Return the values at the DNS host, from the first server that has any; () also if nobody was asked."""
         told = [answer for answer in self.at_host(Question(name, kind)) if answer.status is LookupStatus.FOUND]
         return told[0].values if told else ()
 
     def is_told(self, question: Question) -> bool:
-        """Whether no lookup of it failed; also where nobody asked, since a look asks where it matters.
+        """Return True if no lookup of the question failed. Also True if nobody asked: what matters is always asked.
 
-        A server that names an alias or a delegation outside its zones has answered: nothing else is there.
+        A server that returns an alias or a delegation outside its zones has answered: nothing else is there.
         """
         said = self.at_host(question)
         return all(answer.status is not LookupStatus.FAILED or answer.aliases or answer.cut for answer in said)
 
     def is_searched(self, record: Record, domain: DomainName) -> bool:
-        """Whether every place was told where the record could have been instead."""
+        """Return True if the lookups of all other possible places of the record succeeded."""
         own = question_for(record)
         lost = any(each.question == own and each.status is LookupStatus.FAILED for each in self.elsewhere)
         return not lost and not any(self.is_lost(probe.question, record) for probe in probes(record, domain))
 
     def is_lost(self, question: Question, record: Record) -> bool:
-        """Whether a look-up failed that matters: behind an alias that is there no other type is at its name."""
+        """Return True if a relevant lookup failed. At an alias, lookups of other types do not matter."""
         is_alias = record.type == "CNAME" and question.name == record.name and bool(self.values(record.name, "CNAME"))
         return not is_alias and not self.is_told(question)
 
     def is_agreed(self, question: Question) -> bool:
-        """Whether all servers of the DNS host that were asked hold the same."""
+        """Return True if all nameservers that were asked gave the same answer."""
         return len({frozenset(answer.values) for answer in self.at_host(question)}) <= 1
 
     def in_public(self, question: Question) -> tuple[Answer, ...]:
@@ -106,7 +108,7 @@ class Observations:
 
     @property
     def policies(self) -> PublishedPolicies:
-        """What was told of SPF and DMARC."""
+        """Return what the answers say about SPF and DMARC."""
         told = {r.key: values for r in self.records if (values := self._first_told(question_for(r))) is not None}
         spf = {r.name: grammar.spf_among(told[r.key]) for r in self.records if r.key in SPF_KEYS and r.key in told}
         own = {r.name: dmarc_lines(told[r.key]) for r in self.records if r.key == "dmarc" and r.key in told}
@@ -118,16 +120,16 @@ class Observations:
         return next(told, None)
 
     def cut_of(self, name: str) -> Cut | None:
-        """The sub-zone that a name is in, where other servers answer for it."""
+        """Return the delegated subzone that contains a name, if any."""
         inside = [cut for cut in self.cuts if name == cut.zone or name.endswith(f".{cut.zone}")]
         return max(inside, key=lambda cut: len(cut.zone), default=None)
 
 
 @dataclass(frozen=True)
 class AmazonView:
-    """What Amazon last said; `soa` is the primary name server and serial that it saw, `problem` why it was not asked.
+    """SES's last answer. `soa` is the primary nameserver and serial that SES saw. `problem` says why SES was not asked.
 
-    `held_elsewhere`: somebody else's account here, or another account or region of Amazon's, holds the name.
+    `held_elsewhere`: another customer here, or another AWS account or region, holds the name.
     """
 
     statuses: tuple[tuple[Aspect, SesStatus], ...] = ()
@@ -140,11 +142,12 @@ class AmazonView:
 
 @dataclass(frozen=True)
 class RecordHistory:
-    """What we remember: when each record was last right (key, time, value then), the name servers before, and so on.
+    """What we stored: when each record was last correct (key, time), the nameservers at that time, and more.
 
-    `serial` and `serial_since` are the zone's SOA serial and when we first saw it; `said_added_at` when the customer
-    told us that the records are added; `failed_looks` how many looks in a row found something missing; `sisters` the
-    customer's other domains; `others` the records that other domains of ours, whoever's, want at names that were asked.
+    `serial` and `serial_since` are the zone's SOA serial and when we first saw it. `said_added_at` is when the customer
+    said that the records were added. `failed_looks` counts consecutive checks that found something missing. `sisters`
+    are the customer's other domains. `others` are the records that other domains, of any customer, require at names
+    that were asked.
     """
 
     verified: tuple[tuple[str, datetime], ...] = ()
@@ -164,29 +167,29 @@ NOTHING_KNOWN = RecordHistory()
 
 
 def knows_its_zone(soa: Answer) -> bool:
-    """Whether a server answers for the zone as its own: one that only remembers, or points upward, does not."""
+    """Return True if a server answers authoritatively for the zone, not from a cache or with a referral."""
     return soa.status is LookupStatus.FOUND and soa.authoritative
 
 
 def serial_of(soa: Answer) -> str:
-    """The serial of an answer to an SOA question, "" where there is none."""
+    """Return the serial of an SOA answer, "" if there is none."""
     parts = soa.values[0].split() if soa.status is LookupStatus.FOUND and soa.values else []
     return parts[2] if len(parts) > 2 else ""
 
 
 def primary_of(soa: Answer) -> str:
-    """The primary name server (MNAME) of an SOA, "" where there is none."""
+    """Return the primary nameserver (MNAME) of an SOA answer, "" if there is none."""
     parts = soa.values[0].split() if soa.status is LookupStatus.FOUND and soa.values else []
     return parts[0].rstrip(".").lower() if parts else ""
 
 
 def minimum_of(soa: Answer) -> int | None:
-    """For how many seconds an absence is remembered (RFC 2308): the last number of the SOA."""
+    """Return how many seconds an absence is cached (RFC 2308): the last number of the SOA."""
     parts = soa.values[0].split() if soa.status is LookupStatus.FOUND and soa.values else []
     return int(parts[-1]) if parts and parts[-1].isdigit() else None
 
 
-# Cloudflare's own list of its ranges (cloudflare.com/ips, read in August 2026): how a proxied record is told.
+# Cloudflare's published ranges (cloudflare.com/ips, read in August 2026), to recognise proxied records.
 _CLOUDFLARE = tuple(
     ipaddress.ip_network(network)
     for line in (
@@ -200,7 +203,9 @@ _CLOUDFLARE = tuple(
 
 @dataclass(frozen=True)
 class MailHosts:
-    """`mailboxes`: companies by the ending of a mail server's name. `forwarders`: patterns of how others begin."""
+    """`mailboxes`: companies by suffix of a mail server's name. `forwarders`: patterns for the start of forwarders'
+    names.
+    """
 
     mailboxes: Mapping[str, str]
     forwarders: tuple[str, ...]
@@ -211,7 +216,7 @@ _FORWARDING = re.compile("|".join(MAIL_HOSTS.forwarders), re.IGNORECASE)
 
 
 def holds(record: Record, values: tuple[str, ...]) -> bool:
-    """Whether the record is among what a name of its type holds."""
+    """Return True if the values at the record's name and type include the record."""
     if record.type == "MX":
         return record.value.lower() in mx_hosts(values)
     if record.type == "CNAME":
@@ -222,12 +227,14 @@ def holds(record: Record, values: tuple[str, ...]) -> bool:
 
 
 def is_unique(record: Record) -> bool:
-    """Whether no other domain has the value: all others are the same for every domain of a region, or of the world."""
+    """Return True if no other domain has the value. All other values are the same for every domain of a region, or
+    worldwide.
+    """
     return record.purpose in (Purpose.OWNERSHIP, Purpose.SIGNING)
 
 
 def is_same_content(record: Record, other: Record) -> bool:
-    """Whether what serves the one serves the other; policies are told by their kind, since their values differ."""
+    """Return True if one record can serve for the other. Policies are compared by kind, since their values differ."""
     for kind in (SPF_KEYS, ("dmarc",)):
         if record.key in kind:
             return other.key in kind
@@ -239,12 +246,12 @@ def mx_hosts(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def is_proxied(addresses: tuple[str, ...]) -> bool:
-    """Whether Cloudflare's proxy answers."""
+    """Return True if the addresses belong to Cloudflare's proxy."""
     return any(ipaddress.ip_address(text) in network for text in addresses if _is_ip(text) for network in _CLOUDFLARE)
 
 
 def is_key(values: tuple[str, ...]) -> bool:
-    """Whether the public key behind a DKIM alias answers (RFC 6376 3.6.1)."""
+    """Return True if a value is the public key behind a DKIM alias (RFC 6376 3.6.1)."""
     return any(re.search(r"(^|;)\s*p=", value) for value in values)
 
 
@@ -257,8 +264,8 @@ def _is_ip(text: str) -> bool:
 
 
 MOST = 12
-ONE_BOX = "_amazonses="  # before the value of the ownership record: its name and value, typed into one box
-NOBODY = "inbound-admin-asks-whether-all-names-answer"  # a label that nobody publishes: what answers is a catch-all
+ONE_BOX = "_amazonses="  # name and value of the ownership record in one box
+NOBODY = "inbound-admin-asks-whether-all-names-answer"  # a label that nobody publishes: only a wildcard answers
 
 
 class ProbePlace(StrEnum):
@@ -278,7 +285,7 @@ class Probe:
 
 
 def probes(record: Record, domain: DomainName) -> tuple[Probe, ...]:
-    """The wrong-place search for one record that is missing or wrong."""
+    """Return the questions that search for one missing or wrong record in other places."""
     zone, types = domain.zone, _other_types(record)
     found = [Probe(ProbePlace.DOUBLED, Question(f"{record.name}.{zone}", record.type))]
     found += [Probe(ProbePlace.TYPE, Question(record.name, kind)) for kind in types[:1]]
@@ -295,17 +302,17 @@ def probes(record: Record, domain: DomainName) -> tuple[Probe, ...]:
 
 
 def rival_question(record: Record) -> Question:
-    """What must not stand beside a record that is right: another type at an alias, or an alias."""
+    """Return the question for a conflicting record: another type at an alias, or an alias."""
     return Question(record.name, "TXT" if record.type == "CNAME" else "CNAME")
 
 
 def wildcard_name(record: Record) -> str:
-    """A name beside the record's that answers only where a catch-all does."""
+    """Return a sibling name that answers only if there is a wildcard."""
     return f"{NOBODY}.{record.name.partition('.')[2]}"
 
 
 def spread(wanted: Sequence[Sequence[Probe]]) -> tuple[Probe, ...]:
-    """The likeliest of each record first, then the second of each: so that a budget is shared by all."""
+    """Interleave the probes: the likeliest of each record first, then the second, so that all share the budget."""
     longest = max(map(len, wanted), default=0)
     return tuple(probes[at] for at in range(longest) for probes in wanted if at < len(probes))
 
@@ -315,14 +322,16 @@ def _other_types(record: Record) -> tuple[str, ...]:
 
 
 def _tops(record: Record, domain: DomainName) -> tuple[str, ...]:
-    """A CNAME cannot stand at an apex."""
+    """A CNAME cannot exist at an apex."""
     if record.type == "CNAME":
         return ()
     return tuple(dict.fromkeys((domain.zone, domain.ascii)))
 
 
 def _parents(record: Record, domain: DomainName) -> tuple[str, ...]:
-    """The labels next to the zone forgotten, as by who types `abc._domainkey` for mail.example.com."""
+    """Return names with the labels next to the zone left out, as if somebody enters `abc._domainkey` for
+    mail.example.com.
+    """
     if record.name == domain.zone or not record.name.endswith(f".{domain.zone}"):
         return ()
     labels = record.name.removesuffix(f".{domain.zone}").split(".")

@@ -1,12 +1,12 @@
-"""Finds where a record is that is not at its place: at another name, of another type, or in the wrong box. Pure.
+"""Finds a record in the wrong place: at another name, of another type, or in the wrong box. Pure.
 
-Whose a record is that stands at another name:
+A record at another name can belong to somebody else:
 
-- One that another domain of ours wants at that very name, whoever's it is, is that one's and right.
-- A value that no other domain has (ownership, DKIM) is this domain's wherever it is.
-- All other values are the same for every domain: the Amazon host of a region, SPF with SES, DMARC, MTA-STS. One at
-  another name counts as this domain's only where nobody could use it there (`_can_be_anothers`), since another user
-  of SES may have it. Nobody is told to edit or remove it otherwise.
+- If another domain here, of any customer, requires it at that name, it is correct there.
+- A value that no other domain has (ownership, DKIM) belongs to this domain wherever it is.
+- All other values are the same for every domain: SES's host of a region, SPF with SES, DMARC, MTA-STS. One at another
+name counts as this domain's only if nobody could use it there (`_may_belong_to_another`), since another SES user may
+have it. Otherwise nobody is told to edit or remove it.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from domains.records.core import Record, is_inbound
 
 
 def misplaced(record: Record, case: Case) -> Cause | None:
-    """The right content, somewhere else; behind a lookup that failed no place that is less likely is told."""
+    """Return where the correct content is instead, if anywhere. The search stops at a failed lookup."""
     for answer in (each for each in case.seen.elsewhere if each.question == question_for(record)):
         if holds(record, answer.values):
             return Cause("dns.host.elsewhere", record, case.seen.servers, at=answer.resolver)
@@ -38,16 +38,16 @@ def misplaced(record: Record, case: Case) -> Cause | None:
 
 
 def is_of_another(record: Record, case: Case, question: Question) -> bool:
-    """Whether another domain of ours wants the same there."""
+    """Return True if another domain here requires the same content at that name."""
     there = (other for other in case.history.others if question_for(other) == question)
     return any(is_same_content(record, other) for other in there)
 
 
 def _can_be_anothers(record: Record, case: Case, place: ProbePlace, name: str) -> bool:
-    """Whether another user of SES may have the record there in its own right.
+    """Return True if another SES user may need the record at that name.
 
-    A MAIL FROM domain is below an identity, so that a registered domain is nobody's. A policy counts only below its
-    label ("_dmarc"), so that at the domain itself it is nobody's.
+    A MAIL FROM domain is below an identity, so an MX at a registered domain is nobody's MAIL FROM. A DMARC record
+    counts only below "_dmarc", so one at the domain itself is of no use.
     """
     if is_unique(record) or place not in (ProbePlace.APEX, ProbePlace.PARENT):
         return False
@@ -56,7 +56,7 @@ def _can_be_anothers(record: Record, case: Case, place: ProbePlace, name: str) -
 
 
 def _may_be_caught(record: Record, case: Case, kind: str, values: tuple[str, ...]) -> bool:
-    """Whether a catch-all answers so everywhere, or might: the lookup failed that would have told."""
+    """Return True if a wildcard gives the same answer, or might: its lookup failed."""
     name = observations.wildcard_name(record)
     return values == case.seen.values(name, kind) or not case.seen.is_told(Question(name, kind))
 
@@ -78,24 +78,24 @@ def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str
 
 
 def _in_wrong_box(record: Record, case: Case, name: str, values: tuple[str, ...]) -> Cause | None:
-    """Name and value the wrong way round, or both as the name."""
+    """Name and value were swapped, or both were entered as the name."""
     if name.startswith(observations.ONE_BOX):
         return Cause(ONE_BOX_CODE, record, (name,))
     return Cause("dns.name.swapped", record, at=name) if _is_swapped(record, case, values) else None
 
 
 def _of_underscore(case: Case) -> str:
-    """Who left it out, the customer or the DNS host; neither where a lookup failed that would have told."""
+    """Return who removed the underscore, the customer or the DNS host; "dns.absent" after a failed lookup."""
     if takes_underscores(case):
         return "dns.name.underscore_forgotten"
     return "dns.name.underscore" if all(case.seen.is_told(each) for each in underscored(case)) else "dns.absent"
 
 
 def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: tuple[str, ...]) -> Cause | None:
-    """At the top of the domain or of its zone, or with labels forgotten."""
+    """The record is at the apex of the domain or zone, or has labels missing."""
     if record.key == "apex-spf" or is_inbound(record.key):
-        return None  # a name above has an SPF, or receives through Amazon, in its own right: never advise to remove it
-    if record.key == "mail-from-spf" and place is ProbePlace.APEX:  # says that ours is missing, and leaves that one
+        return None  # a parent name may have its own SPF or inbound MX: never advise to remove it
+    if record.key == "mail-from-spf" and place is ProbePlace.APEX:  # reports that ours is missing, and keeps that one
         return None if case.facts.wants_apex_spf else Cause("dns.name.spf_at_apex", record, values, at=name)
     if _can_be_anothers(record, case, place, name):
         return None
@@ -119,7 +119,7 @@ def _of_another_type(record: Record, kind: str, values: tuple[str, ...]) -> Caus
 
 
 def _is_swapped(record: Record, case: Case, values: tuple[str, ...]) -> bool:
-    """What was typed into the value box is the name, whole or as the host has it."""
+    """Return True if the value box has the record's name, in full or relative to the zone."""
     typed = {record.name, case.domain.relative(record.name)}
     said = (value.rpartition(" ")[2] if record.type == "MX" else value for value in values)
     return any(
@@ -133,5 +133,5 @@ def underscored(case: Case) -> Iterator[Question]:
 
 
 def takes_underscores(case: Case) -> bool:
-    """Whether the zone has another name with an underscore: then its host does not refuse them."""
+    """Return True if the zone publishes another name with an underscore, so its host accepts them."""
     return any(said.values or said.aliases for each in underscored(case) for said in case.seen.at_host(each))

@@ -1,4 +1,4 @@
-"""What spoils the SPF and DMARC of a domain although each record is written correctly. Pure."""
+"""Finds problems with the SPF and DMARC of a domain whose records are syntactically correct. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -29,7 +29,7 @@ def _of_voids(line: str, names: SpfNames) -> _Data:
 
 
 def of_ignored(line: str, names: SpfNames = NO_NAMES) -> _Data:
-    """The first term that receivers ignore, and how to write it; () where there is none."""
+    """Return the first term that receivers ignore, and how to correct it; () if there is none."""
     place = sentences.ignored_in((line,))
     return (("place", place[0]), ("reason", place[1])) if place else ()
 
@@ -43,11 +43,11 @@ INSIDE_SPF: Mapping[str, Callable[[str, SpfNames], _Data]] = {
 
 
 def strict_policy(record: Record, case: Case, signed: bool) -> Iterator[Cause]:
-    """The policy that applies, the domain's own or an inherited one, refuses what is not signed, and nothing is."""
+    """Yield a cause if the applied policy, own or inherited, rejects unsigned mail and the domain has no DKIM."""
     try:
         policy = policies_core.applies(case.facts.domain, case.facts.policies)
     except ValueError:
-        return  # could not be told
+        return  # a lookup failed
     if policy and policy.policy != "none" and not signed:
         data = (("policy", policy.policy), ("policy_at", policies_core.dmarc_name(policy.name)))
         yield Cause("dns.value.dmarc_strict", record, (policy.text,), data=data)
@@ -62,7 +62,7 @@ def unwelcome_reports(record: Record, case: Case, found: tuple[str, ...]) -> Ite
 
 
 def ignored_terms(record: Record, found: tuple[str, ...]) -> Iterator[Cause]:
-    """What somebody meant as a sender of theirs, and receivers ignore."""
+    """Yield a cause for terms that were meant as senders and that receivers ignore."""
     lines = grammar.spf_among(found) if record.key in SPF_KEYS else ()
     data = of_ignored(lines[0]) if lines else ()
     if data:

@@ -1,7 +1,7 @@
 """Turns a cause into a finding: who is affected, what to enter, and when it will be visible.
 
-It computes from the TTLs, in seconds, by when caches must have expired, and names the company that hosts the mailboxes
-by the names of the mail servers.
+It computes from the TTLs, in seconds, when caches will have expired, and identifies the company that hosts the
+mailboxes by the names of the mail servers.
 """
 
 import re
@@ -20,24 +20,24 @@ from domains.providers.core import GENERIC, Typed
 from domains.providers.core import typed as typed_at
 from domains.records.core import SPF_KEYS, Need, Purpose, Record
 
-UNKNOWN_TTL = 3600  # where nobody said: what most DNS hosts take
-LONGEST_TTL = 7 * 86_400  # what resolvers cap at, whatever a zone says (RFC 8767 names a week)
+UNKNOWN_TTL = 3600  # if the answer has none: the default of most DNS hosts
+LONGEST_TTL = 7 * 86_400  # resolvers cap longer TTLs (RFC 8767 names a week)
 
 
 def let_go(answers: Iterable[Answer], now: datetime, *, otherwise: int | None = None) -> datetime | None:
-    """When the last of these answers leaves the caches; a failed lookup is in none. None without answers."""
+    """Return when the last of these answers expires from caches; None without answers. Failed ones are not cached."""
     told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
     seconds = [UNKNOWN_TTL if (ttl := _ttl(answer, otherwise)) is None else ttl for answer in told]
     return now + timedelta(seconds=min(max(seconds), LONGEST_TTL)) if seconds else None
 
 
 def absence(observations: Observations) -> int | None:
-    """For how long the zone lets its absences be remembered."""
+    """Return for how many seconds the zone's absences are cached."""
     return next((minimum for soa in observations.soas if (minimum := minimum_of(soa)) is not None), None)
 
 
 def as_time(moment: datetime, now: datetime) -> str:
-    """ "15:40 UTC", with the day where it is another. Rounded up: a promise is not broken by its seconds."""
+    """Return "15:40 UTC", with the day if it is another one. Rounded up, so that the promise holds."""
     shown, today = moment.astimezone(UTC), now.astimezone(UTC)
     if shown.second or shown.microsecond:
         shown = shown.replace(second=0, microsecond=0) + timedelta(minutes=1)
@@ -49,7 +49,7 @@ def _ttl(answer: Answer, otherwise: int | None) -> int | None:
 
 
 def mail_at(values: tuple[str, ...], ours: str) -> str:
-    """Whose mail server is the best of the others', with its priority; "" where there is none."""
+    """Return who runs the best mail server that is not ours, with its priority; "" if there is none."""
     servers = [(int(v.partition(" ")[0]), mx_hosts((v,))[0]) for v in values if re.match(r"[0-9]+ ", v)]
     preference, plain = min((pair for pair in servers if pair[1] != ours.lower()), default=(0, ""))
     companies = MAIL_HOSTS.mailboxes.items()
@@ -89,18 +89,18 @@ _OF_TYPE = (
     "dns.rival.proxied",
     "dns.rival.cname",
 )
-LONGEST_VALUE = 4000  # of what is to be copied, which must not be cut
+LONGEST_VALUE = 4000  # of a value to copy, which must not be cut
 _BESIDE = "Delete the other records at “{typed}”: {others}"
 _AT_THE_TOP = "Ask your website's host for IP addresses to replace the CNAME, or use in.{zone} for mail."
 _OTHER_PROOF = "If it doesn't, add a TXT record at {domain} itself: amazonses:{value}"
 _NO_OTHER_WAY = "Ask its support. If it doesn't, move your DNS to a host that does."
 
 
-_OF_TRANSPORT = ("mta-sts", "tls-rpt")  # of TLS to us, which no delivery waits for
+_OF_TRANSPORT = ("mta-sts", "tls-rpt")  # about TLS, not required for delivery
 
 
 def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
-    """The five lines. KeyError for a code without words."""
+    """Return the five lines. Raises KeyError for an unknown code."""
     code, record = CODES[cause.code], cause.record
     fields = _fields(cause, case)
     why = code.why if code.why is not None else _why(record) if record else ""
@@ -129,13 +129,13 @@ def _why(record: Record) -> str:
 
 
 def _before(cause: Cause) -> tuple[str, ...]:
-    """What has to be there first: MTA-STS announces a policy (RFC 8461), which is to be served before the record is."""
+    """Return what must be done first: the policy must be served before the MTA-STS record announces it (RFC 8461)."""
     record = cause.record
     return (record.note,) if record and record.key == "mta-sts" and cause.code == "dns.absent" else ()
 
 
 def _severity(cause: Cause) -> Severity:
-    """What is recommended alone never stops anything, unless it takes mail away."""
+    """An optional record is never more than a note, unless mail is lost."""
     known = _SEVERITY.get(cause.code, Severity.BROKEN)
     optional = cause.record is not None and cause.record.need is not Need.REQUIRED
     return Severity.NOTE if optional and known is not Severity.RED else known
@@ -171,19 +171,19 @@ def _found(cause: Cause) -> tuple[str, ...]:
 
 
 def _is_misplaced(cause: Cause) -> bool:
-    """Whether the place is what differs: its value is the right one."""
+    """Return True if the value is correct and only its place is wrong."""
     if cause.record is None or not cause.at or cause.code == "dns.rival.wildcard":
         return False
     return CODES[cause.code].link == "name" or cause.code == "dns.host.elsewhere"
 
 
 def shown(record: Record) -> str:
-    """The value, with its priority."""
+    """Return the value with its priority."""
     return record.value if record.priority is None else f"{record.priority} {record.value}"
 
 
 def _typed(cause: Cause, case: Case) -> tuple[tuple[str, str], ...]:
-    """What a page offers to copy: relative to the zone, as most DNS hosts want it."""
+    """Return what a page offers to copy, relative to the zone, as most DNS hosts expect it."""
     record = cause.record
     if record is None:
         return ()
@@ -194,7 +194,7 @@ def _typed(cause: Cause, case: Case) -> tuple[tuple[str, str], ...]:
 
 
 def _then(cause: Cause, case: Case) -> str:
-    """We ask the authoritative servers, so we see it at once; others remember today's answer for as long as it says."""
+    """We ask authoritative servers, so we see a change at once. Others cache today's answer for its TTL."""
     answers = case.seen.at_host(question_for(cause.record)) if cause.record else ()
     until = let_go(answers, case.now, otherwise=absence(case.seen))
     if until is None:
@@ -203,7 +203,7 @@ def _then(cause: Cause, case: Case) -> str:
 
 
 def _fields(cause: Cause, case: Case) -> dict[str, str]:
-    """Everything that a sentence may name; what strangers published is cleaned and bounded."""
+    """Return all fields of the sentences. Values from DNS are cleaned and shortened."""
     found = findings.clean_values(cause.found)
     return {
         **{key: findings.clean_text(value, LONGEST_VALUE) for key, value in cause.data},
@@ -263,21 +263,21 @@ def _of_hosts(record: Record, cause: Cause, rivals: str) -> dict[str, str]:
 
 
 def _boxes(record: Record, case: Case) -> Typed:
-    """A record above a delegated part is typed in the zone that the domain is registered in."""
+    """A record above a delegated subzone is entered in the registered domain's zone."""
     zone = case.domain.zone
     is_inside = record.name == zone or record.name.endswith(f".{zone}")
     return typed_at(record, case.provider, zone if is_inside else case.facts.domain.zone)
 
 
 def _of_policy(record: Record, cause: Cause) -> dict[str, str]:
-    """Of DMARC: the policy that applies and where its record is."""
+    """Return the DMARC policy that applies and the name of its record."""
     above, data = record.inherited, dict(cause.data)
     at, policy = (dmarc_name(above.name), above.policy) if above else ("", "")
     return {"policy_at": data.get("policy_at", at), "policy": data.get("policy", policy)}
 
 
 def _is_own(cause: Cause, record: Record) -> bool:
-    """Whether what was found is the customer's own at the record's name, into which ours is merged."""
+    """Return True if the found value is the customer's own, into which ours is merged."""
     if record.key == "dmarc":
         return cause.code.startswith(("dns.value.dmarc_", "dns.rival.dmarc", "dns.dmarc."))
     own = cause.code.startswith(("dns.value.spf_", "dns.rival.spf"))
@@ -285,7 +285,7 @@ def _is_own(cause: Cause, record: Record) -> bool:
 
 
 def _of_offer(record: Record) -> dict[str, str]:
-    """`fix` is a step: the line to publish, or why none is offered and what to change first."""
+    """Return steps with the line to publish, or the reason why none is offered."""
     merged = findings.clean_text(record.value, LONGEST_VALUE)
     return {
         "merged": merged,
@@ -296,7 +296,7 @@ def _of_offer(record: Record) -> dict[str, str]:
 
 
 def _of_broken(record: Record, cause: Cause) -> dict[str, str]:
-    """Of a policy record that is written wrongly: the first broken place and why it is."""
+    """Return the first syntax error of a policy record and its reason."""
     problems = problems_in(record, cause.found)
     if not problems:
         said = dict(cause.data)
@@ -307,7 +307,7 @@ def _of_broken(record: Record, cause: Cause) -> dict[str, str]:
 
 
 def _few(found: tuple[str, ...]) -> str:
-    """At most two, and short: the whole is in the finding's `found`."""
+    """Return at most two shortened values. The finding's `found` has all."""
     some = ", ".join(findings.clean_text(value, 80) for value in found[:2])
     return f"{some} …" if len(found) > 2 else some or "nothing"
 

@@ -1,4 +1,4 @@
-"""The socket to one server, and the packets that go over it. We build queries and sort packets ourselves."""
+"""The socket to one server, and the packets on it. This module builds queries and matches replies itself."""
 
 import asyncio
 import secrets
@@ -21,13 +21,13 @@ _TRUNCATED = 0x02
 
 @dataclass(frozen=True)
 class Packet:
-    """`question` is the name in wire form with type and class; `rest` all that follows the id."""
+    """`question` is the name in wire format with type and class. `rest` is everything after the id."""
 
     question: bytes
     rest: bytes
 
     def is_answered_by(self, packet: bytes) -> bool:
-        """Whether a packet (its id already compared) answers this question; an error may leave the question out."""
+        """Return True if a packet, whose id already matches, answers this question. An error may omit the question."""
         if len(packet) < 12 or packet[2] & 0xF8 != 0x80:
             return False
         asked, end = packet[4:6], 12 + len(self.question)
@@ -38,7 +38,7 @@ class Packet:
 
 
 async def open_channel(host: str, port: int) -> "Channel":
-    """Raises OSError, UnicodeError. A number needs no lookup, and so no thread."""
+    """Open a socket to one server. Raises OSError, UnicodeError. An IP address needs no lookup, and so no thread."""
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port, type=SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
     except socket.gaierror:
@@ -54,9 +54,9 @@ async def open_channel(host: str, port: int) -> "Channel":
 
 
 class Channel:
-    """The socket to one resolver. A reply is the packet, or why there is none.
+    """The socket to one resolver. `exchange` returns the reply packet, or the reason why there is none.
 
-    A plain socket, since a transport of asyncio reads one packet a wake and this one reads all that are there.
+    It is a plain socket: an asyncio transport reads one packet per wake-up, and this reads all that have arrived.
     """
 
     def __init__(self, connected: socket.socket, host: str, port: int) -> None:
@@ -93,7 +93,7 @@ class Channel:
         except BlockingIOError:
             return
         except OSError as problem:
-            # The system says that packets do not arrive, without saying which.
+            # The system reports that packets do not arrive, but not which ones.
             self._fail_all(f"the resolver cannot be reached: {problem}")
 
     def _take(self, packet: bytes) -> None:
@@ -119,7 +119,9 @@ class Channel:
 
 
 async def over_tcp(host: str, port: int, query: Packet, timeout: float) -> bytes | str:
-    """For an answer that did not fit into a datagram (RFC 7766)."""
+    """Send a query over TCP, for an answer that did not fit into a datagram (RFC 7766). Returns a packet
+    or the error.
+    """
     number = secrets.randbits(16).to_bytes(2)
     message = number + query.rest
     try:
@@ -138,7 +140,7 @@ async def over_tcp(host: str, port: int, query: Packet, timeout: float) -> bytes
 
 
 def packet_for(question: Question, *, recursive: bool = True, unchecked: bool = False) -> Packet:
-    """ValueError or DNSException for what DNS cannot be asked."""
+    """Build the query packet. Raises ValueError or DNSException for a name or type that DNS cannot express."""
     if not question.name.isascii():
         raise ValueError("a name must be in ASCII")
     name = dns.name.from_text(question.name).to_wire()

@@ -18,7 +18,7 @@ from domains.dns.gateway.channel import Channel, is_truncated, open_channel, ove
 from domains.dns.gateway.messages import failed, read
 from inbound_admin.lib.dns_address import parse_resolver
 
-# Used where the system names no resolver. Two operators, so that one at fault does not decide alone.
+# Used if the system has no resolver. Two operators, so that a fault at one does not decide alone.
 FALLBACK_RESOLVERS = ("1.1.1.1:53", "8.8.8.8:53")
 
 
@@ -37,7 +37,7 @@ def look_up(
     tries: int = 2,
     at_once: int = 50,
 ) -> dict[tuple[Question, str], Answer]:
-    """`ask` for code that is not async. RuntimeError inside of a running event loop: use `ask` there."""
+    """Run `ask` from synchronous code. Raises RuntimeError inside a running event loop: use `ask` there."""
     return asyncio.run(ask(questions, resolvers, timeout=timeout, tries=tries, at_once=at_once))
 
 
@@ -49,11 +49,11 @@ async def ask(
     tries: int = 2,
     at_once: int = 50,
 ) -> dict[tuple[Question, str], Answer]:
-    """Every question to every resolver ("host:port", "[IPv6]:port"; port 53 may be left out).
+    """Send every question to every resolver ("host:port", "[IPv6]:port"; the default port is 53).
 
-    `timeout` in seconds for each of the `tries` of a question; `at_once` questions are on their way to one resolver.
-    Silence is asked again, another failure is not. A resolver that was silent on its first `at_once` questions and has
-    never answered is not asked the others.
+    `timeout` is in seconds for each of the `tries` of a question. At most `at_once` questions are pending at one
+    resolver. Timeouts are retried, other failures are not. A resolver that has never answered and timed out on its
+    first `at_once` questions is not sent the others.
     """
     limits = _Limits(timeout, max(tries, 1), max(at_once, 1))
     wanted = tuple(dict.fromkeys(questions))
@@ -64,7 +64,7 @@ async def ask(
 
 
 async def ask_each(queries: Sequence[Query], *, timeout: float = 3.0) -> list[Answer]:
-    """Each query once, all at the same time; `timeout` in seconds. An answer's `resolver` is the query's `who`."""
+    """Send each query once, all in parallel. `timeout` is in seconds. An answer's `resolver` is the query's `who`."""
     servers: dict[str, list[Query]] = {}
     for query in dict.fromkeys(queries):
         servers.setdefault(query.at, []).append(query)
@@ -73,7 +73,7 @@ async def ask_each(queries: Sequence[Query], *, timeout: float = 3.0) -> list[An
 
 
 def system_resolvers(resolv_conf: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
-    """The system's resolvers as "host:port", or FALLBACK_RESOLVERS where it names none."""
+    """Return the system's resolvers as "host:port", or FALLBACK_RESOLVERS if it has none."""
     try:
         text = resolv_conf.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -114,7 +114,7 @@ async def _ask_resolver(questions: Sequence[Question], resolver: str, limits: _L
 async def _ask_what_is_left(
     left: Iterator[Question], resolver: str, channel: Channel, limits: _Limits, answers: list[Answer]
 ) -> None:
-    """One of several that share the iterator, so that at most so many questions are on their way."""
+    """Ask the next question until none is left. Several of these share the iterator, which limits pending questions."""
     for question in left:
         if not channel.heard and channel.silences >= limits.at_once * limits.tries:
             answers.append(failed(question, resolver, "the resolver does not answer"))

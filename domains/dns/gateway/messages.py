@@ -1,4 +1,4 @@
-"""From a packet to an Answer, by dnspython. Whatever a stranger sends, it is an answer or a failed lookup."""
+"""Converts packets to Answers with dnspython. Whatever the packet contains, the result is an answer or a failed one."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -15,19 +15,19 @@ from dns.rdtypes.nsbase import NSBase
 
 from domains.dns.core import Answer, LookupStatus, Question
 
-MOST_CHARACTERS = 32_768  # of all values in one answer; who publishes more is not somebody's mail setup
+MOST_CHARACTERS = 32_768  # of all values in one answer; no mail setup needs more
 
 
 def read(question: Question, resolver: str, packet: bytes) -> Answer:
     try:
         found = _found(question, resolver, packet) if packet[3] & 0x0F == 0 and packet[6:8] != b"\0\0" else None
         return found or _understand(question, resolver, dns.message.from_wire(packet, ignore_trailing=True))
-    except Exception as problem:  # noqa: BLE001 - whatever a stranger's packet does to the parser, it is a failed lookup
+    except Exception as problem:  # noqa: BLE001 - any parser error on an untrusted packet is a failed lookup
         return failed(question, resolver, f"the answer makes no sense: {type(problem).__name__}")
 
 
 def _found(question: Question, resolver: str, packet: bytes) -> Answer | None:
-    """By the answers alone, since a nameserver adds more than it was asked for; None where they do not say it all."""
+    """Parse the answer section alone, since nameservers add other sections. None if that section is not enough."""
     answers_alone = packet[:8] + b"\0\0\0\0" + packet[12:]
     answer = _understand(question, resolver, dns.message.from_wire(answers_alone, ignore_trailing=True))
     return answer if answer.status is LookupStatus.FOUND else None
@@ -60,7 +60,7 @@ def _understand(question: Question, resolver: str, message: dns.message.Message)
 def _absent(
     question: Question, resolver: str, message: dns.message.QueryMessage, chain: dns.message.ChainingResult
 ) -> Answer:
-    """RFC 2308. What points elsewhere (a referral, an alias not followed) is no proof of absence."""
+    """Apply RFC 2308. A referral or an alias that was not followed does not prove absence."""
     types = {rrset.rdtype for rrset in message.authority}
     says_so = dns.rdatatype.SOA in types
     aliases, proven = _aliases(chain), bool(message.flags & dns.flags.AA)
@@ -76,7 +76,7 @@ def _absent(
 
 
 def _dname(message: dns.message.Message) -> str:
-    """Whose names below are redirected as a whole; the first on the way."""
+    """Return the first DNAME owner on the way: all names below it are redirected."""
     return next((_host(rrset.name) for rrset in message.answer if rrset.rdtype == dns.rdatatype.DNAME), "")
 
 
@@ -85,7 +85,7 @@ def _aliases(chain: dns.message.ChainingResult) -> tuple[str, ...]:
 
 
 def _referral(message: dns.message.Message) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The zone cut and its servers, each with the address that came along: IPv4 where there is one."""
+    """Return the zone cut and its servers, each with its glue address: IPv4 if there is one."""
     cuts = [rrset for rrset in message.authority if rrset.rdtype == dns.rdatatype.NS]
     if not cuts:
         return "", ()
@@ -100,7 +100,7 @@ def _referral(message: dns.message.Message) -> tuple[str, tuple[tuple[str, str],
 
 
 def _values(rrset: tuple[dns.rdata.Rdata, ...]) -> tuple[str, ...]:
-    """Sorted, since servers turn the order round; MX by preference."""
+    """Sorted, since servers rotate the order; MX by preference."""
     if isinstance(rrset[0], MX):
         servers = sorted((rdata.preference, _host(rdata.exchange)) for rdata in cast("Sequence[MX]", rrset))
         return tuple(f"{preference} {host}" for preference, host in servers)
@@ -120,7 +120,7 @@ def _host(name: dns.name.Name) -> str:
 
 
 def _complaint(message: dns.message.Message) -> str:
-    """SERVFAIL and its kin, with the resolver's own reason where it gives one (RFC 8914)."""
+    """Describe SERVFAIL and similar codes, with the resolver's own reason if it gives one (RFC 8914)."""
     reasons = [" ".join(filter(None, (error.code.name, error.text))) for error in message.extended_errors()]
     return ": ".join([f"the resolver answered {dns.rcode.to_text(message.rcode())}", *reasons])[:200]
 

@@ -1,4 +1,4 @@
-"""Exports records as a zone file (RFC 1035 5), CSV, JSON, or a letter to whoever manages the DNS. Pure.
+"""Exports records as a zone file (RFC 1035 5), CSV, JSON, or an email to the person who manages the DNS. Pure.
 
 A zone file has relative or absolute names and is meant to be added to the existing one.
 """
@@ -25,7 +25,9 @@ def write_absolute(entries: Sequence[Entry], zone: str) -> str:
 
 
 def read(text: str, zone: str) -> tuple[Entry, ...]:
-    """The lines that `write_…` makes. ValueError for others: what we cannot read back is not offered."""
+    """Parse the lines that `write_…` produces. ValueError for others: an export that we cannot read back is not
+    offered.
+    """
     found = []
     for line in text.splitlines():
         if not line.strip() or line.startswith((";", "$ORIGIN ")):
@@ -39,7 +41,7 @@ def read(text: str, zone: str) -> tuple[Entry, ...]:
 
 
 def relative(name: str, zone: str) -> str:
-    """As the zone's own file writes it, "@" for the zone. ValueError outside of the zone."""
+    """Return a name as the zone file writes it, "@" for the zone. Raises ValueError for a name outside the zone."""
     if name == zone:
         return "@"
     if not name.endswith(f".{zone}"):
@@ -48,19 +50,19 @@ def relative(name: str, zone: str) -> str:
 
 
 def absolute(name: str, zone: str) -> str:
-    """`relative` undone; a name that ends in a dot is absolute already."""
+    """Reverse `relative`. A name that ends in a dot is already absolute."""
     if name.endswith("."):
         return name.removesuffix(".")
     return zone if name == "@" else f"{name}.{zone}"
 
 
 def data_of(entry: Entry, *, octal: bool = False) -> str:
-    """What stands after the type."""
+    """Return the part of the line after the type."""
     return quoted(entry.value, octal=octal) if entry.type == "TXT" else entry.target
 
 
 def entry_of(name: str, kind: str, data: str, ttl: int, *, octal: bool = False) -> Entry:
-    """`data_of` undone. ValueError where a host is not absolute: the zone would be added to it."""
+    """Reverse `data_of`. ValueError if a host is not absolute: the zone would be appended to it."""
     if kind == "TXT":
         return Entry(name, kind, unquoted(data, octal=octal), ttl=ttl)
     priority, _, host = data.rpartition(" ")
@@ -82,7 +84,7 @@ def _write(entries: Sequence[Entry], zone: str, *, in_zone: bool) -> str:
     return "\n".join([*head, *lines]) + "\n"
 
 
-LONGEST_TODAY = 300  # what strangers published may be long
+LONGEST_TODAY = 300  # published values may be long
 _GREETING = """Hello,
 
 Please add these {count} DNS records to {zone}. If your DNS host appends

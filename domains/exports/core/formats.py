@@ -1,4 +1,4 @@
-"""The formats that are offered. Each export is read back and compared: what differs is refused, never handed out."""
+"""The export formats. Each export is read back and compared; one that differs is refused."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _Read = Callable[[str, str], tuple[Entry, ...]]
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """`ending` follows the zone in the name of the file; `hint` says what becomes of what is there already."""
+    """`ending` follows the zone in the file name. `hint` says what happens to existing records."""
 
     key: str
     title: str
@@ -34,7 +34,7 @@ class Export:
 
 
 class ExportDiffers(Problem):
-    """What would be read from the export is not what is needed."""
+    """Reading the export back gives other records than the required ones."""
 
     code = "EXPORT_DIFFERS"
     status = 500
@@ -112,7 +112,7 @@ def format_named(key: str) -> ExportFormat | None:
 
 
 def export(entries: Sequence[Entry], kind: ExportFormat, zone: str) -> Export:
-    """Raises ExportDiffers where reading it back gives anything else than went in."""
+    """Return the export. Raises ExportDiffers if reading it back gives other records."""
     text = kind.write(entries, zone)
     try:
         same = sorted(kind.read(text, zone), key=repr) == sorted(entries, key=repr)

@@ -1,11 +1,11 @@
 """Exports records for Route 53, Terraform, octoDNS and DNSControl. Pure.
 
 - Route 53: a change batch with CREATE, never UPSERT. All values of one type at one name are one record set, so an
-  UPSERT would replace what is there, such as other services' proofs at the apex. With CREATE, Route 53 refuses the
-  whole batch instead.
+UPSERT would replace existing values, such as other services' verification records at the apex. With CREATE, Route 53
+refuses the whole batch instead.
 - Terraform and OpenTofu: the providers hashicorp/aws, and cloudflare/cloudflare from version 5.
 - octoDNS: YAML for its YamlProvider. Texts are in double quotes, as in JSON; a semicolon needs a backslash.
-- DNSControl: D_EXTEND adds to a domain that is configured already; D alone would delete everything else there.
+- DNSControl: D_EXTEND adds to a configured domain; D alone would delete everything else there.
 """
 
 import json
@@ -34,7 +34,7 @@ def write_route53_batch(entries: Sequence[Entry], zone: str) -> str:
 
 
 def read_route53_batch(text: str, zone: str) -> tuple[Entry, ...]:
-    """ValueError or KeyError for what is no change batch of ours."""
+    """Parse a change batch of ours. Raises ValueError or KeyError for anything else."""
     sets = [change["ResourceRecordSet"] for change in json.loads(text)["Changes"]]
     return tuple(
         entry_of(own["Name"].removesuffix("."), own["Type"], record["Value"], own["TTL"], octal=True)
@@ -44,7 +44,7 @@ def read_route53_batch(text: str, zone: str) -> tuple[Entry, ...]:
 
 
 def route53_command(file_name: str) -> str:
-    """How the batch is sent with Amazon's command line."""
+    """Return the AWS CLI command that sends the batch."""
     batch = f"--change-batch file://{file_name}"
     return f"aws route53 change-resource-record-sets --hosted-zone-id YOUR_ZONE_ID {batch}"
 
@@ -55,7 +55,7 @@ _ZONE = 'variable "zone_id" {{\n  type        = string\n  description = "The id 
 
 
 def write_terraform_route53(entries: Sequence[Entry], zone: str) -> str:
-    """No `allow_overwrite`: a record set that is there already is refused, never replaced."""
+    """Without `allow_overwrite`: an existing record set is refused, never replaced."""
     sets = record_sets(entries)
     blocks = [
         _block(
@@ -73,7 +73,7 @@ def write_terraform_route53(entries: Sequence[Entry], zone: str) -> str:
 
 
 def write_terraform_cloudflare(entries: Sequence[Entry], zone: str) -> str:
-    """Never proxied: nobody would see the record."""
+    """Never proxied: a proxied record is not visible."""
     singles = [(entry,) for entry in entries]
     blocks = [
         _block(
@@ -93,7 +93,7 @@ def write_terraform_cloudflare(entries: Sequence[Entry], zone: str) -> str:
 
 
 def read_terraform_route53(text: str, zone: str) -> tuple[Entry, ...]:
-    """ValueError or KeyError for what is not as we write it."""
+    """Parse our own output. Raises ValueError or KeyError for anything else."""
     return tuple(
         _from_route53(_read(block["name"]), _read(block["type"]), value, int(block["ttl"]))
         for block in _blocks(text)
@@ -102,7 +102,7 @@ def read_terraform_route53(text: str, zone: str) -> tuple[Entry, ...]:
 
 
 def read_terraform_cloudflare(text: str, zone: str) -> tuple[Entry, ...]:
-    """ValueError or KeyError for what is not as we write it."""
+    """Parse our own output. Raises ValueError or KeyError for anything else."""
     found = []
     for block in _blocks(text):
         name, kind, content = (_read(block[key]) for key in ("name", "type", "content"))
@@ -130,7 +130,7 @@ def _argument(line: str) -> tuple[str, str]:
 
 
 def _text(value: str) -> str:
-    """A string of HCL: escapes as JSON has them, and its two templates escaped by doubling."""
+    """Return an HCL string: JSON escapes, and its two template markers escaped by doubling."""
     return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
 
 
@@ -143,7 +143,7 @@ def _read(value: str) -> str:
 
 
 def _for_route53(entry: Entry) -> str:
-    """The provider puts the outer quotation marks itself; between strings stand two more (its page on TXT records)."""
+    """The provider adds the outer quotation marks itself; two more separate strings (its page on TXT records)."""
     if entry.type != "TXT":
         return entry.target
     return '""'.join(escaped(piece, octal=True) for piece in strings(entry.value))
@@ -157,7 +157,7 @@ def _from_route53(name: str, kind: str, value: str, ttl: int) -> Entry:
 
 
 def write_octodns(entries: Sequence[Entry], zone: str) -> str:
-    """Names are sorted, since octoDNS refuses others in its strict order."""
+    """Names are sorted, because octoDNS in strict order refuses others."""
     lines = [f"# Records for {zone}: merge them into the zone's file.", "---"]
     sets = sorted(record_sets(entries), key=lambda own: (_key(own[0], zone), own[0].type))
     for key, of_name in groupby(sets, key=lambda own: _key(own[0], zone)):
@@ -168,7 +168,7 @@ def write_octodns(entries: Sequence[Entry], zone: str) -> str:
 
 
 def read_octodns(text: str, zone: str) -> tuple[Entry, ...]:
-    """The YAML that `write` makes, and no other: ValueError, KeyError."""
+    """Parse the YAML that `write_octodns` produces. Raises ValueError or KeyError for anything else."""
     found: list[Entry] = []
     for name, body in _names(text):
         for record in re.split(r"^  - ", body, flags=re.MULTILINE)[1:]:
@@ -234,7 +234,7 @@ def write_dnscontrol(entries: Sequence[Entry], zone: str) -> str:
 
 
 def read_dnscontrol(text: str, zone: str) -> tuple[Entry, ...]:
-    """The calls that `write` makes, and no other: ValueError."""
+    """Parse the calls that `write_dnscontrol` produces. Raises ValueError for anything else."""
     return tuple(_entry(line, zone) for line in text.splitlines() if line.startswith("  "))
 
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 from domains.records.core import Record
 
-MOST_BYTES = 255  # of one string in a TXT record (RFC 1035 3.3)
+MOST_BYTES = 255  # per string in a TXT record (RFC 1035 3.3)
 TTL_SECONDS = 300
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """One record as DNS has it: `name` and a host in `value` absolute without the last dot, text in one piece.
+    """One DNS record: `name` and a host in `value` are absolute without the last dot, text is in one piece.
 
-    `today` is what stands in its way at the moment; it is for people to read, and no part of the record.
+    `today` has conflicting values that are published now. It is for readers, not part of the record.
     """
 
     name: str
@@ -27,15 +27,15 @@ class Entry:
 
     @property
     def target(self) -> str:
-        """The value of other types than TXT as a zone file has it."""
+        """Return the value of a type other than TXT as in a zone file."""
         host = f"{self.value}."
         return host if self.priority is None else f"{self.priority} {host}"
 
 
 def entries(records: Iterable[Record], today: Mapping[str, tuple[str, ...]] | None = None) -> tuple[Entry, ...]:
-    """Each once, in the order of the page, without those that offer no value.
+    """Return each record once, in the page's order, without those that have no value.
 
-    `today` has what stands in the way of each, by key.
+    `today` has the conflicting values of each, by key.
     """
     found = today or {}
     made = (Entry(r.name, r.type, r.value, r.priority, today=found.get(r.key, ())) for r in records if r.value)
@@ -43,7 +43,7 @@ def entries(records: Iterable[Record], today: Mapping[str, tuple[str, ...]] | No
 
 
 def strings(text: str) -> tuple[str, ...]:
-    """In pieces of at most 255 bytes, cut between characters; an empty text is one empty string."""
+    """Split a text into pieces of at most 255 bytes, between characters. An empty text is one empty string."""
     pieces, piece, size = [], "", 0
     for char in text:
         width = len(char.encode())
@@ -55,12 +55,14 @@ def strings(text: str) -> tuple[str, ...]:
 
 
 def quoted(text: str, *, octal: bool = False) -> str:
-    """As strings of a zone file, each in quotation marks. Route 53 numbers bytes in `octal`, all others as RFC 1035."""
+    """Return the strings as in a zone file, in quotation marks. Route 53 writes bytes in `octal`, all others as in RFC
+    1035.
+    """
     return " ".join(f'"{escaped(piece, octal=octal)}"' for piece in strings(text))
 
 
 def unquoted(text: str, *, octal: bool = False) -> str:
-    """`quoted` undone. ValueError for anything else."""
+    """Reverse `quoted`. Raises ValueError for anything else."""
     found = _STRING.findall(text)
     if not found or _STRING.sub("", text).strip():
         raise ValueError("that is not text in quotation marks")
@@ -68,7 +70,7 @@ def unquoted(text: str, *, octal: bool = False) -> str:
 
 
 def escaped(piece: str, *, octal: bool = False) -> str:
-    """What is no printable ASCII as the numbers of its bytes; `"` and `\\` after a backslash."""
+    """Write bytes that are not printable ASCII as numbers, and `"` and `\\` after a backslash."""
     form = "\\{:03o}" if octal else "\\{:03d}"
     return "".join(
         f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else "".join(map(form.format, char.encode()))
@@ -77,7 +79,7 @@ def escaped(piece: str, *, octal: bool = False) -> str:
 
 
 def unescaped(piece: str, *, octal: bool = False) -> str:
-    """`escaped` undone. ValueError (of which UnicodeDecodeError is one) for what is no text."""
+    """Reverse `escaped`. Raises ValueError (including UnicodeDecodeError) if the result is not text."""
     raw = re.sub(rb"\\(\d{3}|.)", lambda match: _byte(match[1], 8 if octal else 10), piece.encode(), flags=re.DOTALL)
     return raw.decode()
 
@@ -94,6 +96,6 @@ def record_sets(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], ...]:
 
 
 def labels(sets: Sequence[Sequence[Entry]]) -> tuple[str, ...]:
-    """A name for each in a program's text: letters, digits and underscores, none twice."""
+    """Return a unique identifier for each set: letters, digits and underscores."""
     plain = [re.sub(r"[^a-z0-9]+", "_", f"{own[0].type} {own[0].name}".lower()).strip("_") for own in sets]
     return tuple(f"{name}_{at}" if name in plain[:at] else name for at, name in enumerate(plain))

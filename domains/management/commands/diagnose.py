@@ -1,4 +1,6 @@
-"""`manage.py diagnose DOMAIN [--json]`: why a domain is not verified. Exit status 0 when all required is right."""
+"""`manage.py diagnose DOMAIN [--json]`: why a domain is not verified. Exit status 0 if all required records are
+correct.
+"""
 
 import json
 import sys
@@ -24,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the diagnosis as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError for a domain that is not here; a wrong one is no error of the command, but status 1."""
+        """Raises CommandError for an unknown domain. Problems with the domain are not an error, but exit status 1."""
         found = diagnose(_domain(options["domain"]), now=timezone.now())
         if options["json"]:
             self.stdout.write(json.dumps(as_json(found), indent=2))
@@ -44,7 +46,7 @@ class Command(BaseCommand):
 
 
 def _domain(text: str) -> Domain:
-    """Of several who claim a name, the one who holds it."""
+    """Return the domain that holds the name, before any claims to it."""
     try:
         name = names_core.understand(text).domain.ascii
     except Refused as refused:

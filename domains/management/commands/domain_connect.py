@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "Prints the Domain Connect template with our IDs, and the TXT records of our public key."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError where the settings are missing or the key can't be read."""
+        """Raises CommandError if settings are missing or the key can't be read."""
         ours = identity()
         if ours is None:
             raise CommandError("Set DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY first. See docs/domain-connect.md.")

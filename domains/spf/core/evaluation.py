@@ -1,7 +1,7 @@
-"""Evaluates an SPF record with what its includes and redirect hold: lookups, void lookups, errors inside. Pure.
+"""Evaluates an SPF record with its includes and redirect: lookups, void lookups, errors inside. Pure.
 
-RFC 7208 4.6.4 allows ten DNS lookups and two that find nothing; an include of a name without one valid SPF record is
-an error of the whole (5.2, 6.1). What could not be looked up counts as one lookup and as no error.
+RFC 7208 4.6.4 allows ten DNS lookups and two void lookups. An include of a name without exactly one valid SPF record is
+an error of the whole record (5.2, 6.1). A failed lookup counts as one lookup and as no error.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,15 +11,15 @@ from domains.spf.core.grammar import AMAZON, Spf, Term, read
 
 MOST_LOOKUPS = 10
 MOST_VOIDS = 2
-_DEEPEST = 10  # an include that includes itself ends here
+_DEEPEST = 10  # stops include loops
 
 
 @dataclass(frozen=True)
 class SpfNames:
-    """What DNS said of the names in a record: the SPF `lines` at each, () for none.
+    """What DNS has at the names in a record: the SPF `lines` at each, () for none.
 
-    Of the other terms (name, type) is in `absent` where they find nothing, in `present` where they find something. A
-    name that is nowhere could not be told.
+    Other terms (name, type) are in `absent` if they resolve to nothing and in `present` if they resolve. A name in none
+    of them could not be looked up.
     """
 
     lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ NO_NAMES = SpfNames()
 
 @dataclass(frozen=True)
 class LookupCount:
-    """`by_term` has what each term of the line costs, those inside of it counted."""
+    """`by_term` has the cost of each term of the line, including lookups inside it."""
 
     total: int
     by_term: tuple[tuple[str, int], ...]
@@ -48,44 +48,46 @@ class LookupCount:
 
 @dataclass(frozen=True)
 class BrokenInclude:
-    """A term that makes the whole record an error although it is written correctly; `reason` is a sentence."""
+    """A syntactically correct term that makes the whole record an error. `reason` is a sentence."""
 
     term: str
     reason: str
 
 
 def count_lookups(line: str, names: SpfNames = NO_NAMES) -> LookupCount:
-    """Of what the line reaches; a name that is not known counts as one lookup."""
+    """Count the DNS lookups of the terms that take effect. An unknown name counts as one lookup."""
     terms = read(line).reached
     costs = tuple((term.text, _cost(term, names, 0)) for term in terms if term.looks_up)
     return LookupCount(sum(cost for _, cost in costs), costs)
 
 
 def names_inside(line: str) -> tuple[str, ...]:
-    """The names whose SPF lines count towards this one's, in order."""
+    """Return the names of includes and redirects, in order."""
     return tuple(dict.fromkeys(term.domain for term in read(line).reached if _leads_on(term)))
 
 
 def names_looked_up(line: str) -> tuple[tuple[str, str], ...]:
-    """(name, type) of the other terms that ask the DNS for a name of their own; macros differ by message."""
+    """Return (name, type) of the other terms with a name to look up. Names with macros differ by message and are left
+    out.
+    """
     kinds = {"a": "A", "exists": "A", "mx": "MX"}
     terms = (term for term in read(line).reached if term.name in kinds and not term.is_modifier and term.domain)
     return tuple(dict.fromkeys((term.domain, kinds[term.name]) for term in terms))
 
 
 def broken_includes(line: str, names: SpfNames) -> tuple[BrokenInclude, ...]:
-    """Of the line and of all that it leads to, each term once."""
+    """Return the broken terms of the line and of everything that it includes, each term once."""
     found = {each.term: each for each in _broken(read(line), names, 0)}
     return tuple(found.values())
 
 
 def count_voids(line: str, names: SpfNames) -> int:
-    """Lookups that find nothing; more than two are an error."""
+    """Count the lookups that find nothing; more than two are an error."""
     return sum(pair in names.absent for pair in _all_looked_up(line, names, 0))
 
 
 def untold(line: str, names: SpfNames) -> str:
-    """The first name that the line leads to of which DNS could not tell what it costs; "" where all is known."""
+    """Return the first name whose lookup failed, so that its cost is unknown; "" if all are known."""
     return next(_untold(line, names, 0), "")
 
 
@@ -103,7 +105,7 @@ def _leads_on(term: Term) -> bool:
 
 
 def _inner(term: Term, names: SpfNames) -> Spf | None:
-    """The one line behind an include; None where it is not known or there is not exactly one."""
+    """Return the one line behind an include; None if it is unknown or there is not exactly one."""
     lines = names.lines.get(term.domain, ()) if _leads_on(term) else ()
     return read(lines[0]) if len(lines) == 1 else None
 

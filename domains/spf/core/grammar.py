@@ -1,7 +1,7 @@
 """Parses SPF records strictly, by the grammar of RFC 7208 section 12. Pure.
 
-Receivers reject the whole record for one broken term (4.6), so each `RecordProblem` says where it is and why.
-Beyond the grammar a domain must be one that DNS can hold: `a:https://example.com` is none.
+Receivers reject the whole record for one invalid term (4.6), so each `RecordProblem` says where it is and why. Beyond
+the grammar, a domain must be valid in DNS: `a:https://example.com` is not.
 """
 
 import ipaddress
@@ -21,9 +21,9 @@ _ANYWHERE = re.compile(r"\bv\s*=\s*spf1\b|\binclude\s*:\s*amazonses\.com\b", re.
 
 @dataclass(frozen=True)
 class Term:
-    """One term as written; `name` is lower case without qualifier, `argument` follows its ":", "=" or "/".
+    """One term as written. `name` is lower case without qualifier. `argument` follows its ":", "=" or "/".
 
-    `at` is its place in the record.
+    `at` is its offset in the record.
     """
 
     text: str
@@ -44,17 +44,19 @@ class Term:
 
     @property
     def has_wrong_sign(self) -> bool:
-        """Whether "=" stands where ":" was meant: by RFC 7208 6 that is an unknown modifier, which receivers ignore."""
+        """Return True if "=" was written instead of ":". RFC 7208 6 makes that an unknown modifier, which receivers
+        ignore.
+        """
         return self.is_modifier and self.name in _MECHANISMS
 
     @property
     def looks_up(self) -> bool:
-        """Whether it costs one of the ten DNS lookups that RFC 7208 4.6.4 allows."""
+        """Return True if it costs one of the ten DNS lookups that RFC 7208 4.6.4 allows."""
         return self.name in _LOOKING_UP and self.is_modifier == (self.name == "redirect")
 
     @property
     def domain(self) -> str:
-        """Lower case, without prefix length; "" where it has none, or where it has macros and so differs by message."""
+        """Lower case, without prefix length; "" if it has none, or if macros make it differ by message."""
         plain = self.argument.partition("/")[0] if self.sign != "/" else ""
         return "" if "%" in plain else plain.lower().rstrip(".")
 
@@ -65,7 +67,7 @@ class Term:
 
 @dataclass(frozen=True)
 class RecordProblem:
-    """Of a policy record in TXT: its characters from `start` up to `end` are broken; `reason` is a sentence."""
+    """A syntax error in a TXT policy record: the characters from `start` up to `end`. `reason` is a sentence."""
 
     start: int
     end: int
@@ -74,7 +76,7 @@ class RecordProblem:
 
 @dataclass(frozen=True)
 class Spf:
-    """The terms after "v=spf1", in order; receivers use the record only where it has no `problems`."""
+    """The terms after "v=spf1", in order. Receivers use the record only if it has no `problems`."""
 
     terms: tuple[Term, ...]
     problems: tuple[RecordProblem, ...] = ()
@@ -84,25 +86,27 @@ class Spf:
 
     @property
     def lookups(self) -> int:
-        """Lookups that this record itself asks for; those inside of its includes come on top of that."""
+        """Return the number of lookups of the record itself, without those inside its includes."""
         return sum(term.looks_up for term in self.reached)
 
     @property
     def ignored(self) -> tuple[Term, ...]:
-        """The terms that receivers ignore and that their author meant as senders: misspelt, or out of reach."""
+        """Return the terms that were meant as senders and that receivers ignore: wrong sign, or out of reach."""
         out_of_reach = set(self.out_of_reach)
         return tuple(term for term in self.terms if term.has_wrong_sign or term in out_of_reach)
 
     @property
     def out_of_reach(self) -> tuple[Term, ...]:
-        """The senders from which "all" keeps receivers: mechanisms behind it, and a redirect (RFC 7208 5.1, 6.1)."""
+        """Return the senders that "all" disables: mechanisms after it, and a redirect (RFC 7208 5.1, 6.1)."""
         reached = {each.text.lower() for each in self.reached}
         senders = (term for term in self.terms if term.is_redirect or not (term.is_modifier or term.is_all))
         return tuple(term for term in senders if term.text.lower() not in reached)
 
     @property
     def reached(self) -> tuple[Term, ...]:
-        """The terms that can have an effect: what follows "all" is never tried, and "all" disables a redirect (5.1)."""
+        """Return the terms that can take effect: terms after "all" are never tried, and "all" disables a redirect
+        (5.1).
+        """
         for at, term in enumerate(self.terms):
             if term.is_all:
                 return tuple(before for before in self.terms[: at + 1] if not before.is_redirect)
@@ -110,7 +114,7 @@ class Spf:
 
     @property
     def is_open(self) -> bool:
-        """Whether it lets the whole world send ("+all")."""
+        """Return True if anyone may send ("+all")."""
         return any(term.is_all and term.qualifier == "+" for term in self.reached)
 
 
@@ -120,17 +124,17 @@ def is_spf(text: str) -> bool:
 
 
 def resembles_spf(text: str) -> bool:
-    """Whether somebody meant it as SPF although receivers skip it: something before the version, another version."""
+    """Return True if the text was meant as SPF although receivers skip it, for example for its version."""
     return not is_spf(text) and bool(_RESEMBLING.match(text) or _ANYWHERE.search(text))
 
 
 def spf_among(values: Iterable[str]) -> tuple[str, ...]:
-    """The SPF records among a name's TXT values; more than one makes all of them invalid (RFC 7208 4.5)."""
+    """Return the SPF records among a name's TXT values. More than one makes all of them invalid (RFC 7208 4.5)."""
     return tuple(value for value in values if is_spf(value))
 
 
 def read(text: str) -> Spf:
-    """Take a record apart. ValueError where it is not SPF; a broken term is kept as it is, with its problem."""
+    """Parse a record. Raises ValueError if it is not SPF. An invalid term is kept, with its problem."""
     return _read_before(text) if len(text) <= _ORDINARY else _read(text)
 
 
@@ -145,12 +149,12 @@ def _read(text: str) -> Spf:
     return Spf(terms, tuple(sorted(problems, key=lambda problem: problem.start)))
 
 
-_ORDINARY = 2000  # characters; a longer line is nobody's to keep in our memory
-_read_before = lru_cache(maxsize=256)(_read)  # a diagnosis asks dozens of times for the same few lines
+_ORDINARY = 2000  # characters; longer lines are not cached
+_read_before = lru_cache(maxsize=256)(_read)  # a diagnosis parses the same few lines dozens of times
 
 
 def problems_of(text: str) -> tuple[RecordProblem, ...]:
-    """Also of a text that was only meant as SPF: receivers do not see it as one."""
+    """Return the syntax errors, also of a text that was only meant as SPF."""
     if is_spf(text):
         return read(text).problems
     if lead := re.match(r"[\s\"'“”\\(]+", text):
@@ -160,7 +164,7 @@ def problems_of(text: str) -> tuple[RecordProblem, ...]:
 
 
 def allows(text: str, domain: str = AMAZON) -> bool:
-    """Whether the record includes the domain, or redirects to it, where that can take effect: before "all"."""
+    """Return True if the record includes the domain, or redirects to it, where that takes effect: before "all"."""
     reached = read(text).reached
     named = [term for term in reached if term.name == "include" and term.domain == domain]
     if named:
@@ -169,7 +173,7 @@ def allows(text: str, domain: str = AMAZON) -> bool:
 
 
 def marked_problems(text: str, problems: Iterable[RecordProblem]) -> tuple[tuple[str, bool], ...]:
-    """The record in pieces; True marks what is broken."""
+    """Return the record in pieces; True marks errors."""
     pieces, at = [], 0
     for problem in problems:
         pieces += [(text[at : problem.start], False), (text[max(at, problem.start) : problem.end], True)]
@@ -178,7 +182,7 @@ def marked_problems(text: str, problems: Iterable[RecordProblem]) -> tuple[tuple
 
 
 def term_of(word: str, at: int = 0) -> Term:
-    """RFC 7208 4.6.1: a modifier has "=" straight after its name, a mechanism ":" or "/" or nothing."""
+    """Parse a term. RFC 7208 4.6.1: a modifier has "=" right after its name, a mechanism ":" or "/" or nothing."""
     ends = [end for end in (word.find(sign) for sign in ":/=") if end >= 0]
     end = min(ends, default=len(word))
     sign = word[end : end + 1]
@@ -195,7 +199,7 @@ def _twice(terms: tuple[Term, ...]) -> list[Term]:
 
 
 def problem_of(term: Term) -> str:
-    """Why receivers reject the term, as a sentence; "" where it is correct."""
+    """Return why receivers reject the term, as a sentence; "" if it is correct."""
     if odd := re.search(r"[^\x21-\x7e]", term.text):
         return f"It contains a character that isn't allowed in SPF (U+{ord(odd[0]):04X})."
     if term.is_modifier:
@@ -218,7 +222,7 @@ def _problem_of_name(term: Term) -> str:
 
 
 def _problem_of_modifier(term: Term) -> str:
-    """RFC 7208 section 6: a modifier that nobody knows is ignored, but it must be written by the grammar."""
+    """RFC 7208 section 6: unknown modifiers are ignored, but they must match the grammar."""
     if not re.fullmatch(r"[a-z][a-z0-9_.-]*", term.name):
         return f"“{term.text.partition('=')[0]}” isn't a valid modifier name."
     if term.name in ("redirect", "exp"):
@@ -256,7 +260,7 @@ def _problem_of_length(text: str, most: int) -> str:
 
 
 def _problem_of_domain(term: Term) -> str:
-    """A domain after ":", and where the mechanism allows them, prefix lengths after "/"."""
+    """Check a domain after ":", and prefix lengths after "/" if the mechanism allows them."""
     with_lengths = term.name in ("a", "mx")
     needs_domain = term.name in ("include", "exists")
     domain, lengths = (term.argument, "") if term.sign == ":" else ("", term.sign + term.argument)
@@ -280,7 +284,7 @@ def _problem_of_lengths(text: str) -> str:
     )
 
 
-_LETTERS = "slodiphv"  # "c", "r" and "t" are for explanations alone (7.2)
+_LETTERS = "slodiphv"  # "c", "r" and "t" are only for explanations (7.2)
 _MACRO = re.compile(rf"%(?:[%_-]|\{{[{_LETTERS}][0-9]*r?[-.+,/_=]*\}})", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?", re.IGNORECASE)
 _LAST_LABEL = re.compile(r"(?=[a-z0-9-]*[a-z-])[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
@@ -293,7 +297,7 @@ def _problem_of_macros(text: str) -> str:
 
 
 def _problem_of_spec(text: str, name: str) -> str:
-    """Of a domain-spec: macros and letters, then a top-level label or a macro at the end."""
+    """Check a domain-spec: macros and letters, then a top-level label or a macro at the end."""
     if not text:
         return f"“{name}” needs a domain after it."
     if why := _problem_of_macros(text):
@@ -309,7 +313,7 @@ def _problem_of_spec(text: str, name: str) -> str:
 
 
 def _is_domain(text: str) -> bool:
-    """`text` has "%" for each macro, which may stand for anything."""
+    """`text` has "%" for each macro, which can expand to anything."""
     labels = text.removesuffix(".").split(".")
     *others, last = labels
     if not all(map(_is_label, others)):

@@ -1,8 +1,8 @@
 """Adds SES's include to an SPF record and merges several records into one, and judges the result. Pure.
 
-A merged value is offered only where it is valid, asks for at most ten lookups and authorises every sender that one of
-the lines authorised; so where a name in it could not be looked up, none is offered. `Merged.withheld` says why, and
-what to change first.
+A merged value is offered only if it is valid, needs at most ten lookups and authorises every sender that any of the
+lines authorised. If a name in it could not be looked up, none is offered. `Merged.withheld` says why, and what to
+change first.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from domains.spf.core.evaluation import (
 from domains.spf.core.grammar import AMAZON, Spf, Term, allows, read, term_of
 
 FRESH = f"v=spf1 include:{AMAZON} ~all"
-_LONGEST = 2000  # characters: beyond that DNS hosts and receivers cut a record
+_LONGEST = 2000  # characters: DNS hosts and receivers cut longer records
 
 
 _UNTOLD = (
@@ -31,7 +31,7 @@ _UNTOLD = (
 
 @dataclass(frozen=True)
 class Merged:
-    """The one line to publish, "" where none is offered for the reason in `withheld`; at most 10 `lookups` count."""
+    """The one line to publish, "" if none is offered for the reason in `withheld`. `lookups` is its lookup count."""
 
     value: str
     lookups: int
@@ -39,7 +39,9 @@ class Merged:
 
 
 def merge(existing: str, domain: str = AMAZON, names: SpfNames = NO_NAMES) -> Merged:
-    """The existing record ("" for none) with the include added before "all" or "redirect=", all else kept."""
+    """Return the existing record ("" for none) with the include added before "all" or "redirect=", and everything else
+    kept.
+    """
     if not existing:
         return Merged(FRESH, 1) if domain == AMAZON else Merged(f"v=spf1 include:{domain} ~all", 1)
     spf = read(existing)
@@ -51,10 +53,10 @@ def merge(existing: str, domain: str = AMAZON, names: SpfNames = NO_NAMES) -> Me
 
 
 def merged(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
-    """All senders of all lines once, then Amazon, and the mildest "all": nobody is shut out.
+    """Merge the lines: each sender once, then SES, then the mildest "all", so that nobody loses authorisation.
 
     A redirect becomes an include, which authorises the same senders. A line that excludes a sender goes last, so that
-    what it excludes is still authorised by the others.
+    the others still authorise it.
     """
     read_lines = [read(line) for line in lines]
     excluding = [spf for spf in read_lines if _excludes(spf)]
@@ -73,12 +75,12 @@ def merged(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
 
 
 def _judged(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:
-    """Offered only where receivers use it and where it costs no sender."""
+    """Offer the record only if receivers accept it and no sender is lost."""
     text = str(spf)
     counted = count_lookups(text, names)
     problems = [problem.reason for line in before for problem in read(line).problems]
     inner = [f"Remove or correct “{each.term}”. {each.reason}" for each in broken_includes(text, names)]
-    unknown = "" if text in before else untold(text, names)  # what stands there already is nothing new
+    unknown = "" if text in before else untold(text, names)  # an unchanged record adds no risk
     is_open = any(read(line).is_open for line in before)
     reasons = (
         (bool(problems), f"The current record is invalid. Correct it first: {''.join(problems[:1])}"),
@@ -100,7 +102,7 @@ def _too_many(total: int, costliest: tuple[str, int]) -> str:
 
 
 def _means(term: Term, domain: str) -> bool:
-    """Whether it includes the domain, or was meant to: mistyped, or a name of Amazon's below it."""
+    """Return True if the term includes the domain, or was meant to: a typo, or a subdomain of SES's domain."""
     is_meant = term.domain.endswith(f".{domain}") or (bool(term.domain) and is_close(term.domain, domain, 2))
     return term.name == "include" and is_meant
 
@@ -110,7 +112,7 @@ def _authorises(term: Term) -> bool:
 
 
 def _excludes(spf: Spf) -> bool:
-    """Whether a term before "all" answers something else than pass, so that the order of senders matters."""
+    """Return True if a term before "all" has another result than pass, so that the order of senders matters."""
     return any(term.qualifier != "+" for term in spf.reached if not term.is_all and not term.is_modifier)
 
 
@@ -119,7 +121,7 @@ def _sender(term: Term) -> str:
 
 
 def _end_of_senders(terms: list[Term]) -> int:
-    """Before the first "all", or else before the redirect, or else the end."""
+    """Return the position before the first "all", or else before the redirect, or else the end."""
     alls = [at for at, term in enumerate(terms) if term.is_all]
     redirects = [at for at, term in enumerate(terms) if term.is_redirect]
     return min(alls or redirects, default=len(terms))

@@ -45,7 +45,7 @@ def wait_since(seconds: float) -> None:
 def test_a_job_is_in_the_queue_and_has_the_priority_of_its_lane() -> None:
     tenants_jobs.status_soon(make_tenant())
     domains_jobs.set_up_soon(make_domain())
-    operations_jobs.migrate_soon()
+    operations_jobs.queue_migrations()
     assert queued() == {
         "tenants.status": ("urgent", WorkLane.URGENT),
         "domains.set_up": ("people", WorkLane.PEOPLE),
@@ -146,14 +146,14 @@ def test_what_waits_for_its_time_and_what_runs_has_no_age() -> None:
 
 def test_time_left_is_that_of_the_calls_when_nothing_else_is_queued(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 0.5
-    operations_jobs.migrate_soon()
+    operations_jobs.queue_migrations()
     assert jobs.seconds_left(task="operations.migrate", calls=10) == 20
     assert jobs.seconds_left(task="operations.migrate", calls=0) == 0
 
 
 def test_time_left_counts_what_goes_first_and_what_runs_beside(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND, settings.WORKER_JOBS = 1, 4
-    operations_jobs.migrate_soon()
+    operations_jobs.queue_migrations()
     assert fetched() == "operations.migrate"
     alone = jobs.seconds_left(task="operations.migrate", calls=100)
     for _ in range(20):
@@ -167,7 +167,7 @@ def test_what_waits_in_the_queue_says_the_time_of_those_before_it(settings: Sett
     with lanes.within(WorkLane.BACKGROUND):
         for _ in range(194):
             domains_jobs.set_up_soon(make_domain())
-    operations_jobs.migrate_soon()
+    operations_jobs.queue_migrations()
     assert jobs.seconds_left(task="operations.migrate", calls=60) >= 194 * 4 + 60
 
 
