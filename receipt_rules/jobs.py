@@ -21,7 +21,7 @@ ASK = "receipt_rules.ask_recipients"
 PROBE = "receipt_rules.send_probe"
 
 
-def work_soon(*, in_seconds: int = 0, unless_running: bool = False, urgent: bool = False) -> None:
+def queue_work(*, in_seconds: int = 0, unless_running: bool = False, urgent: bool = False) -> None:
     """What staff stop first, then approved runs, then the changes that customers made."""
     lane = WorkLane.URGENT if urgent else None
     jobs.queue(WORK, lock=LOCK, in_seconds=in_seconds, unless_running=unless_running, lane=lane)
@@ -32,7 +32,7 @@ def seconds_needed(calls: int) -> int:
     return jobs.seconds_left(task=WORK, calls=calls)
 
 
-def urgent_work_waits() -> bool:
+def is_urgent_work_waiting() -> bool:
     """Whether whoever holds the rules' lock is to let it go, between two calls. Urgent work itself does not."""
     return lanes.current() < WorkLane.URGENT and jobs.is_waited_for(LOCK, above=WorkLane.PEOPLE)
 
@@ -42,7 +42,7 @@ def queue_drift_check() -> None:
     jobs.queue(LOOK, lock=LOCK, unless_running=True)
 
 
-def customer_changed(
+def queue_customer_change(
     customer: Customer,
     actor: User | None,
     *,
@@ -62,13 +62,13 @@ def customer_changed(
     about = None if recipients is None or known is None else sorted({*known, *recipients})
     changed = {"changed_at": timezone.now(), "by": actor, "waits_because": "", "domains": concerned}
     PendingChange.objects.update_or_create(customer=customer, defaults=changed | {"recipients": about})
-    work_soon(in_seconds=0 if urgent else settings.RECEIVING_WAIT_SECONDS, urgent=urgent)
+    queue_work(in_seconds=0 if urgent else settings.RECEIVING_WAIT_SECONDS, urgent=urgent)
 
 
-def ask_recipients_soon(*, unless_running: bool = False) -> None:
+def queue_confirmation_emails(*, unless_running: bool = False) -> None:
     """Mails with links to confirm: apart from the rules, whose lock a slow mail server must not hold."""
     jobs.queue(ASK, lock=ASK, unless_running=unless_running)
 
 
-def send_probe_soon(probe_id: str) -> None:
+def queue_probe(probe_id: str) -> None:
     jobs.queue(PROBE, lock=f"probe {probe_id}", probe_id=probe_id)

@@ -35,7 +35,7 @@ def work() -> None:
 @jobs.task(LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
 def look() -> None:
     drift_services.check_drift()
-    runs_services.clear_probes()
+    runs_services.delete_probe_sets()
 
 
 @jobs.task(DRAFT)
@@ -83,7 +83,7 @@ def watch(timestamp: int) -> None:
     A look that fails is made again then.
     """
     try:
-        pipeline_services.watch_for_losses(now=timezone.now())
+        pipeline_services.check_for_lost_mail(now=timezone.now())
     except AwsProblem as problem:
         log.warning("receiving could not be watched", problem=str(problem))
     try:

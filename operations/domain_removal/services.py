@@ -36,7 +36,7 @@ from operations.models import DomainRemoval
 from receipt_rules.addresses.selectors import pending_for
 from receipt_rules.domain_removal import services as domain_removal_services
 from receipt_rules.domain_removal.services import ManagedRules
-from receipt_rules.jobs import customer_changed, work_soon
+from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.planner.core.plans import Plan
 
 WAITS_FOR_RULES = "Waiting until no receipt rule in SES names the domain."
@@ -201,7 +201,7 @@ def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
         rule, rule_set = found.foreign[0]
         return _Wait(FOREIGN.format(rule=rule, rule_set=rule_set), for_customer=ANOTHERS)
     if found.kept:
-        work_soon(unless_running=True)
+        queue_work(unless_running=True)
         return _Wait(KEPT.format(rule_set=found.kept[0]), for_customer=WAITS_FOR_RULES)
     return None
 
@@ -209,7 +209,7 @@ def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
 @transaction.atomic
 def _have_rules_changed(domain: Domain) -> None:
     """Queue the customer's change again: someone undid it in SES, or it was settled before."""
-    customer_changed(domain.customer, None, domains=[domain.pk])
+    queue_customer_change(domain.customer, None, domains=[domain.pk])
 
 
 @transaction.atomic

@@ -314,14 +314,18 @@ def _sentences(
 ) -> Iterable[str]:
     parts = _parts([address for address in addresses if address.is_active], domain)
     if everything and everything.is_active:
-        named = f"all other mail {_goes(everything, 1)}" if parts else f"All mail at {domain} {_goes(everything, 1)}"
+        named = (
+            f"all other mail {_destination(everything, 1)}"
+            if parts
+            else f"All mail at {domain} {_destination(everything, 1)}"
+        )
         yield f"{'; '.join([*parts, named])}."
     elif parts:
         yield f"{'; '.join([*parts, 'all other mail is rejected'])}."
     else:
         yield f"No mail is received at {domain} yet."
     if below and below.is_active:
-        yield f"Mail to its subdomains {_goes(below, 1)}."
+        yield f"Mail to its subdomains {_destination(below, 1)}."
 
 
 def _parts(addresses: Iterable[Address], domain: Domain) -> list[str]:
@@ -330,7 +334,7 @@ def _parts(addresses: Iterable[Address], domain: Domain) -> list[str]:
     for address in addresses:
         endpoint = address.own_endpoint
         groups.setdefault(endpoint.pk if endpoint else None, []).append(address)
-    return [f"{_named(members, domain)} {_goes(members[0], len(members))}" for members in groups.values()]
+    return [f"{_named(members, domain)} {_destination(members[0], len(members))}" for members in groups.values()]
 
 
 def _named(members: list[Address], domain: Domain) -> str:
@@ -340,7 +344,7 @@ def _named(members: list[Address], domain: Domain) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _goes(row: Address | CatchAll, number: int) -> str:
+def _destination(row: Address | CatchAll, number: int) -> str:
     endpoint = row.own_endpoint
     if endpoint is None:
         return "is stored only (no endpoint)" if number == 1 else "are stored only (no endpoint)"

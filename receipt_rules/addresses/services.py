@@ -25,7 +25,7 @@ from receipt_rules.addresses.selectors import (
 )
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.endpoints.services import refuse_foreign
-from receipt_rules.jobs import customer_changed
+from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.planner.core.rules import domain_of, is_address
@@ -158,7 +158,7 @@ def add_address(
             )
             update_name_facts(domain)
             if domain.is_proven:
-                customer_changed(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
+                queue_customer_change(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
     except IntegrityError as error:
         if not place.domain.is_proven and not _is_own(place.address, customer):
             refuse_unproven(place.domain)  # what others wait for there is not told
@@ -195,7 +195,9 @@ def change_address(
                 bulk_id=bulk_id,
             )
             update_name_facts(locked.domain)
-            customer_changed(locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id])
+            queue_customer_change(
+                locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id]
+            )
     return locked
 
 
@@ -219,7 +221,7 @@ def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id:
     alerts_services.update_refusal_alert(address_subject(address), "")
     address.delete()
     update_name_facts(domain)
-    customer_changed(domain.customer, actor, recipients=[address.recipient], domains=[domain.pk])
+    queue_customer_change(domain.customer, actor, recipients=[address.recipient], domains=[domain.pk])
 
 
 def is_left_over(address: Address) -> bool:
@@ -315,7 +317,7 @@ def set_catch_all(
             _clear_refusal_alert(made, catch_all_subject(made))
             what = "catch_all.changed" if found else "catch_all.added"
             audit_services.record(what, about=catch_all_subject(made), actor=actor, before=before, after=after)
-            customer_changed(locked.customer, actor, recipients=[made.recipient], domains=[locked.pk])
+            queue_customer_change(locked.customer, actor, recipients=[made.recipient], domains=[locked.pk])
         _update_domain(locked)
     return made
 
@@ -341,7 +343,7 @@ def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = F
         )
         alerts_services.update_refusal_alert(catch_all_subject(found), "")
         found.delete()
-        customer_changed(found.domain.customer, actor, recipients=[found.recipient], domains=[found.domain_id])
+        queue_customer_change(found.domain.customer, actor, recipients=[found.recipient], domains=[found.domain_id])
         _update_domain(found.domain)
 
 

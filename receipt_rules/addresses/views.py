@@ -148,7 +148,7 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
     """One button each on the domain's tab; here the same, and a choice of the endpoint."""
     address = get_object_or_404(addresses_for(request.user), pk=address_id)
     form = _form(address, request)
-    if request.method == "POST" and _carried_out(address, form, request):
+    if request.method == "POST" and _handle_action(address, form, request):
         return redirect("receipt_rules:domain", address.domain_id)
     hops = path_of_address(address)
     context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
@@ -164,19 +164,19 @@ def _form(address: Address, request: SignedIn) -> ChangeAddressForm:
     return ChangeAddressForm(data, customer=address.domain.customer, initial=initial)
 
 
-def _carried_out(address: Address, form: ChangeAddressForm, request: SignedIn) -> bool:
+def _handle_action(address: Address, form: ChangeAddressForm, request: SignedIn) -> bool:
     """Whether something was done; what is refused is said, in the form where there is one."""
     try:
-        said = _do(request.POST.get("do", ""), address, form, request)
+        message = _perform(request.POST.get("do", ""), address, form, request)
     except Refused as refused:
         form.refuse(refused) if form.is_bound else messages.error(request, str(refused))
         return not form.is_bound
-    if said:
-        messages.success(request, said)
-    return bool(said)
+    if message:
+        messages.success(request, message)
+    return bool(message)
 
 
-def _do(done: str, address: Address, form: ChangeAddressForm, request: SignedIn) -> str:
+def _perform(done: str, address: Address, form: ChangeAddressForm, request: SignedIn) -> str:
     if done == "remove":
         remove_address(address=address, actor=request.user)
         return f"Removed {address}. {applied_when()}"
@@ -225,7 +225,7 @@ def inbound(request: SignedIn, domain_id: str) -> HttpResponse:
     done = request.POST.get("do", "")
     if request.method == "POST" and done in forms:
         forms[done] = type(forms[done])(request.POST, prefix=done, customer=domain.customer)
-        if _carried_out_inbound(done, domain, forms[done], request):
+        if _handle_inbound_action(done, domain, forms[done], request):
             return redirect("receipt_rules:domain", domain.id)
         status = 422
     return TemplateResponse(request, _template(request), _context(domain, inbound, forms), status=status)
@@ -294,17 +294,17 @@ def _catch_all_form(prefix: str, domain: Domain, found: CatchAll | None) -> Catc
     return CatchAllForm(prefix=prefix, customer=domain.customer, initial=initial)
 
 
-def _carried_out_inbound(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> bool:
+def _handle_inbound_action(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> bool:
     if not form.is_valid():
         return False
     try:
-        said = _add(domain, form, request) if done == "address" else _catch(done, domain, form, request)
+        message = _add(domain, form, request) if done == "address" else _catch(done, domain, form, request)
     except Refused as refused:
         if isinstance(form, AddressForm) and isinstance(refused, CatchAllMeant) and refused.domain == domain.name:
             form.meant = refused
         form.refuse(refused, "address" if done == "address" else None)
         return False
-    messages.success(request, said)
+    messages.success(request, message)
     return True
 
 

@@ -29,7 +29,7 @@ from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.holders import services as holders_services
-from receipt_rules.jobs import customer_changed, urgent_work_waits, work_soon
+from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState, StepState
@@ -78,7 +78,7 @@ def carry_out_changes(*, stops_only: bool = False) -> None:
     if not live.is_active:
         receiving_services.record_live_rules(live.active, is_ours=False)
     for change in pending:
-        if urgent_work_waits():
+        if is_urgent_work_waiting():
             return
         live = _carry_out(change, live, state)
 
@@ -110,7 +110,7 @@ def _carry_out(change: PendingChange, live: Live, state: DesiredState) -> Live:
     with transaction.atomic():
         kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
         run = store_run(made, asked, kind=kind, actor=actor, customer=change.customer)
-    after = runs_services.carry_out(run_id=run.pk, active=live.rule_set)
+    after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     if after is None:
         return _wait(change, FAILED, live) if _failed_before(change) else read_live()
     live = Live(after, live.sets, live.knows_all)
@@ -222,7 +222,7 @@ def _end(locked: Run, because: str, actor: User, now: datetime, bulk_id: str) ->
         bulk_id=bulk_id,
         for_staff=True,
     )
-    work_soon()
+    queue_work()
 
 
 def plan_to_stop(*, customer: Customer) -> Plan:
@@ -267,12 +267,12 @@ def _ask(customer: Customer, because: str, actor: User | None, bulk_id: str, *, 
         bulk_id=bulk_id,
         for_staff=True,
     )
-    customer_changed(customer, actor, urgent=True)
+    queue_customer_change(customer, actor, urgent=True)
 
 
 def work() -> None:
     """Repeating it is harmless. Raises AwsProblem where to wait."""
-    if not runs_services.is_copying():
+    if not runs_services.is_activation_pending():
         with lanes.within(WorkLane.URGENT):
             carry_out_changes(stops_only=True)
     with lanes.within(WorkLane.PEOPLE):
@@ -289,8 +289,8 @@ def _carry_out_runs() -> bool:
     """False where something urgent waits: its job does the rest."""
     runs = Run.objects.filter(state__in=UNFINISHED).order_by("state", "created_at", "id")
     for run_id in runs.values_list("pk", flat=True):
-        runs_services.carry_out(run_id=run_id)
-        if urgent_work_waits():
+        runs_services.execute_run(run_id=run_id)
+        if is_urgent_work_waiting():
             return False
     return True
 

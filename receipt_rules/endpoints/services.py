@@ -33,7 +33,7 @@ from receipt_rules.addresses.selectors import domains_using, endpoint_subject
 from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, merge_config
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.forwarding.services import request_confirmations
-from receipt_rules.jobs import customer_changed
+from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
@@ -232,7 +232,7 @@ def change_endpoint(
                 "endpoint.changed", about=endpoint_subject(locked), actor=actor, before=before, after=after
             )
             if any(before[key] != after[key] for key in asdict(SesOptions())):
-                customer_changed(locked.customer, actor, domains=domains_using(locked))
+                queue_customer_change(locked.customer, actor, domains=domains_using(locked))
             request_confirmations(endpoint=locked, actor=actor)
     return EndpointChange(locked, dropped)
 

@@ -85,7 +85,7 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
     if request.method == "POST" and done == "test":
         _test(endpoint, request)
         return redirect("receipt_rules:endpoint", endpoint.pk)
-    if request.method == "POST" and _carried_out(done, endpoint, form, ses, request):
+    if request.method == "POST" and _handle_action(done, endpoint, form, ses, request):
         return redirect("receipt_rules:endpoints")
     status = 422 if form.errors or ses.errors else 200
     context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint)}
@@ -102,8 +102,10 @@ def _test(endpoint: Endpoint, request: SignedIn) -> None:
     except Refused as refused:
         messages.error(request, str(refused))
         return
-    said = f"{tried.sentence} It took {tried.milliseconds:,} ms."
-    messages.success(request, said) if tried.is_good else messages.error(request, f"{said} {tried.excerpt}".strip())
+    message = f"{tried.sentence} It took {tried.milliseconds:,} ms."
+    messages.success(request, message) if tried.is_good else messages.error(
+        request, f"{message} {tried.excerpt}".strip()
+    )
 
 
 def _confirmations(endpoint: Endpoint) -> dict[str, Any]:
@@ -113,9 +115,9 @@ def _confirmations(endpoint: Endpoint) -> dict[str, Any]:
     return {"waiting": waiting, "is_blocked": known.blocks(endpoint)}
 
 
-def _carried_out(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> bool:
+def _handle_action(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> bool:
     try:
-        said = _do(done, endpoint, form, ses, request)
+        message = _perform(done, endpoint, form, ses, request)
     except Refused as refused:
         if done in ("remove", "ask"):
             messages.error(request, str(refused))
@@ -123,12 +125,12 @@ def _carried_out(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm
         shown = ses if done == "ses" else form
         shown.add_error(None if done == "ses" else _field_of(refused, endpoint.type), str(refused))
         return False
-    if said:
-        messages.success(request, said)
-    return bool(said)
+    if message:
+        messages.success(request, message)
+    return bool(message)
 
 
-def _do(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> str:
+def _perform(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> str:
     if done == "remove":
         remove_endpoint(endpoint=endpoint, actor=request.user)
         return f"Removed {endpoint}."

@@ -22,7 +22,7 @@ from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.email import services as email_services
 from receipt_rules.addresses.selectors import forwarding_subject
 from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwarding_rows, forwardings_of, recipients_of, token_of
-from receipt_rules.jobs import ask_recipients_soon
+from receipt_rules.jobs import queue_confirmation_emails
 from receipt_rules.models.endpoints import Endpoint, Forwarding, ForwardingState
 from receipt_rules.planner.services import function_arn
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
@@ -60,7 +60,7 @@ def request_confirmations(*, endpoint: Endpoint, actor: User | None) -> None:
         audit_services.record(
             "forwarding.asked", about=forwarding_subject(row), actor=actor, after={"address": address}
         )
-    ask_recipients_soon()
+    queue_confirmation_emails()
 
 
 def _check_daily_limit(customer: Customer, number: int) -> None:
@@ -94,7 +94,7 @@ def resend_confirmations(*, endpoint: Endpoint, actor: User | None) -> int:
                 "after declining.",
                 code="FORWARDING_ASKED",
             )
-        ask_recipients_soon()
+        queue_confirmation_emails()
     return len(found)
 
 

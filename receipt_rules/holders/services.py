@@ -28,7 +28,7 @@ from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import Holders
 from receipt_rules.alerts.services import update_former_holder_alert
-from receipt_rules.jobs import customer_changed, work_soon
+from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import RunKind
@@ -57,7 +57,7 @@ MOST_NAMED = 3
 @receiver(holder_changed, dispatch_uid="receipt_rules.holders")
 def on_holder_changed(*, domain: Domain, **_: Any) -> None:
     """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
-    work_soon(urgent=True)
+    queue_work(urgent=True)
     _queue_waiting_addresses(domain)
     holders = Holders.read()
     for above, recipients in _lost_by_others(domain, holders):
@@ -71,7 +71,7 @@ def _queue_waiting_addresses(domain: Domain) -> None:
     rows = Address.objects.filter(domain=domain, is_active=True).exclude(rules__in=SERVED)
     waiting = [each.recipient for each in rows]
     if waiting and not domain.adopted:
-        customer_changed(domain.customer, None, recipients=waiting, domains=[domain.pk])
+        queue_customer_change(domain.customer, None, recipients=waiting, domains=[domain.pk])
 
 
 def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, list[str]]]:
@@ -136,7 +136,7 @@ def _reconcile(domain: Domain, live: Live, state: DesiredState) -> Live:
         if live.is_active:
             live, why = _remove_outdated(domain, live, state)
         else:
-            customer_changed(domain.customer, None)  # nothing is delivered by it; an operator's plan comes first
+            queue_customer_change(domain.customer, None)  # nothing is delivered by it; an operator's plan comes first
     if left := list(_sentences(domain, live, state)):
         said = " ".join((*left, why)).strip()
         later = timezone.now() + RECHECK_AFTER
@@ -198,7 +198,7 @@ def _remove_outdated(domain: Domain, live: Live, state: DesiredState) -> tuple[L
     with transaction.atomic():
         because = f"{domain} has a new holder."
         run = store_run(made, asked, kind=RunKind.HOLDER, actor=None, because=because)
-    after = runs_services.carry_out(run_id=run.pk, active=live.rule_set)
+    after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     run.refresh_from_db()
     return read_live(), "" if after is not None else run.problem or "The run was cancelled."
 

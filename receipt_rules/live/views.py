@@ -69,7 +69,7 @@ def list_(request: SignedIn) -> HttpResponse:
     context: dict[str, Any]
     if request.method == "POST":
         form = CancelRunForm(request.POST)
-        if _carried_out(form, request):
+        if _handle_action(form, request):
             return redirect("receipt_rules:rules")
         status = 422
     if request.htmx.target == "pending-changes":
@@ -157,20 +157,20 @@ def _matching(rules: Sequence[AnyRule], text: str) -> list[AnyRule]:
     ]
 
 
-def _carried_out(form: CancelRunForm, request: SignedIn) -> bool:
+def _handle_action(form: CancelRunForm, request: SignedIn) -> bool:
     require_staff(request, operates=True)
     if not form.is_valid():
         return False
     try:
-        said = _do(request, form.cleaned_data["because"])
+        message = _perform(request, form.cleaned_data["because"])
     except (Refused, AwsProblem) as problem:
         form.add_error(None, str(problem))
         return False
-    messages.success(request, said)
+    messages.success(request, message)
     return True
 
 
-def _do(request: SignedIn, because: str) -> str:
+def _perform(request: SignedIn, because: str) -> str:
     done = text_value(request.POST, "do")
     if done == "adopt":
         name = text_value(request.POST, "name")

@@ -83,7 +83,7 @@ class End(Labelled):
         return _LABELS[self.state]
 
     @property
-    def spoken(self) -> str:
+    def description(self) -> str:
         if not self.name:
             return "Stored only (no endpoint)"
         if self.is_off:
@@ -162,6 +162,6 @@ def _end(ends: Sequence[End]) -> Hop:
     if not ends:
         return Hop("end", "Endpoint", HopState.NONE, "No address or catch-all yet")
     listed = worst_first(ends)
-    sentence = ". ".join(end.spoken for end in listed[:MOST_NAMED])
+    sentence = ". ".join(end.description for end in listed[:MOST_NAMED])
     more = f", and {len(ends) - MOST_NAMED} more" if len(ends) > MOST_NAMED else ""
     return Hop("end", "Endpoint" if len(ends) == 1 else "Endpoints", listed[0].state, f"{sentence}{more}")

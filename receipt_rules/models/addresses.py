@@ -19,7 +19,7 @@ def new_catch_all_id() -> str:
     return new_id("all")
 
 
-AT_WORK = (*SERVED, RulesFact.PARTLY, RulesFact.HELD)  # of the name: rules are there, so what is new comes soon
+PARTLY_SERVED = (*SERVED, RulesFact.PARTLY, RulesFact.HELD)  # of the name: rules are there, so what is new comes soon
 HOLDABLE = (ReceivingState.REJECTED, ReceivingState.BLOCKED)
 
 
@@ -52,7 +52,7 @@ class RequestedRecipient(models.Model):
         return endpoint if endpoint is not None and endpoint.customer_id == self.domain.customer_id else None
 
     @property
-    def is_carried(self) -> bool:
+    def is_served(self) -> bool:
         """Whether the active rules bring its mail to its place, whatever the DNS says."""
         return self.rules in SERVED
 
@@ -62,7 +62,7 @@ class RequestedRecipient(models.Model):
         raise NotImplementedError
 
     @property
-    def spoken(self) -> str:
+    def description(self) -> str:
         """Whose mail it is, in a sentence."""
         return str(self)
 
@@ -70,7 +70,7 @@ class RequestedRecipient(models.Model):
     def receiving_facts(self) -> ReceivingFacts:
         """The facts of its name, with what the rules do for this very recipient."""
         whole = self.domain.receiving_facts(self.mail_name)
-        return replace(whole, rules=RulesFact(self.rules), whom=self.spoken)
+        return replace(whole, rules=RulesFact(self.rules), whom=self.description)
 
     @property
     def receiving(self) -> Receiving:
@@ -80,7 +80,7 @@ class RequestedRecipient(models.Model):
         if self.rules == RulesFact.HELD and facts.is_verified and own.state in HOLDABLE:
             sentence = f"This {self._meta.verbose_name} receives no mail: our team has rolled back the receipt rules."
             return Receiving(own.name, ReceivingState.HELD, sentence)
-        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in AT_WORK:
+        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in PARTLY_SERVED:
             return Receiving(own.name, ReceivingState.APPLYING, f"We're setting up this {self._meta.verbose_name}.")
         return own
 
@@ -133,7 +133,7 @@ class CatchAll(RequestedRecipient):
         return f"{'subdomain ' if self.subdomains else ''}catch-all of {self.domain}"
 
     @property
-    def spoken(self) -> str:
+    def description(self) -> str:
         return f"the {self}"
 
     @property

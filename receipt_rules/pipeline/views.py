@@ -39,7 +39,7 @@ def pipeline(request: SignedIn) -> HttpResponse:
         "function_chart": _function_chart(functions.value or (), window),
         "duration_chart": _duration_chart(functions.value or (), window),
         "errors": services.last_errors(since=window.start, domain=domain),
-        "stored": services.lately_stored(prefix=_prefix(domain)),
+        "stored": services.recently_stored(prefix=_prefix(domain)),
     }
     return TemplateResponse(request, "receipt_rules/pipeline/pipeline.html", context)
 

@@ -46,7 +46,7 @@ from receipt_rules.rollback.services import changed_recipients
 DRAFT = "receipt_rules.plan_draft"
 KEPT_SECONDS = 900
 IS_DRAFT = re.compile(r"draft_[0-9a-z]{20}")
-FAULT = "We couldn't create the plan because of an internal error (see the worker’s log). Nothing was changed."
+INTERNAL_ERROR = "We couldn't create the plan because of an internal error (see the worker’s log). Nothing was changed."
 FEW = 2_000  # addresses; of so many a plan is made while one waits
 MOST_SHOWN = 200  # steps; more are counted
 MOST_RECIPIENTS = 600  # of all steps together; each shows some
@@ -168,19 +168,19 @@ def make(*, draft_id: str) -> None:
     except (Refused, AwsProblem) as problem:
         _keep(replace(draft, is_made=True, refused=problem))
     except Exception:
-        _keep(replace(draft, is_made=True, refused=Refused(FAULT)))
+        _keep(replace(draft, is_made=True, refused=Refused(INTERNAL_ERROR)))
         raise
 
 
 def _make(draft: Draft) -> None:
-    asked = limited(draft.asked, draft.only)
+    asked = limit_request(draft.asked, draft.only)
     if draft.approval:
         actor = User.objects.get(pk=draft.approval.actor)
         if done := _approved_before(draft.approval, draft.began):
             return _keep(replace(draft, is_made=True, run=done.pk))
         given = {name: value for name, value in asdict(draft.approval).items() if name != "actor"}
         return _keep(replace(draft, is_made=True, run=approve(**given, actor=actor, asked=asked).pk))
-    return _keep(replace(draft, is_made=True, shown=planned(asked)))
+    return _keep(replace(draft, is_made=True, shown=plan_page_context(asked)))
 
 
 def _approved_before(approval: Approval, since: datetime | None) -> Run | None:
@@ -189,7 +189,7 @@ def _approved_before(approval: Approval, since: datetime | None) -> Run | None:
     return rows.filter(created_at__gte=since).first() if since else None
 
 
-def limited(asked: PlanRequest, only: str) -> PlanRequest:
+def limit_request(asked: PlanRequest, only: str) -> PlanRequest:
     """To what a person typed. Raises Refused for what is not known."""
     if not only.strip():
         return asked
@@ -205,7 +205,7 @@ def _key(draft_id: str) -> str:
     return f"plan_draft:{settings.AWS_REGION}:{draft_id}"
 
 
-def planned(asked: PlanRequest) -> dict[str, Any]:
+def plan_page_context(asked: PlanRequest) -> dict[str, Any]:
     """Return the content of the plan page, bounded. Raises Refused and AwsProblem as `plan_for`."""
     live, state = read_live(), read_desired_state(entries_only=asked.scope is None and not asked.snapshot)
     read_at = timezone.now()
@@ -225,7 +225,7 @@ def planned(asked: PlanRequest) -> dict[str, Any]:
         "foreign": [rule.name for rule in made.before.foreign if rule.may_be_taken_over],
         "old_style": len(replaceable_rules(live.rule_set, state.desired)),
         **_since(live),
-        **_undone_by(asked, made, state),
+        **_overridden_by_rollback(asked, made, state),
     }
 
 
@@ -241,7 +241,7 @@ def _since(live: Live) -> dict[str, Any]:
     }
 
 
-def _undone_by(asked: PlanRequest, made: Plan, state: DesiredState) -> dict[str, Any]:
+def _overridden_by_rollback(asked: PlanRequest, made: Plan, state: DesiredState) -> dict[str, Any]:
     """Of a rollback: the recipients that are wanted otherwise, so that only the hold keeps them."""
     if not asked.snapshot:
         return {}

@@ -20,7 +20,7 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import is_at_or_below
 from receipt_rules.addresses.selectors import Holders, holder_of
 from receipt_rules.expectations.selectors import newly_broken
-from receipt_rules.jobs import work_soon
+from receipt_rules.jobs import queue_work
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
@@ -332,7 +332,7 @@ def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: P
             run.state = RunState.PROPOSED
             run.save(update_fields=("state",))
         else:
-            work_soon()
+            queue_work()
     return run
 
 

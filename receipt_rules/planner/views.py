@@ -55,10 +55,10 @@ def detail(request: SignedIn) -> HttpResponse:
 
 def _at_once(request: SignedIn, form: ApproveForm, asked: PlanRequest, only: str) -> dict[str, Any] | HttpResponse:
     try:
-        asked = plan_drafts_services.limited(asked, only)
+        asked = plan_drafts_services.limit_request(asked, only)
         if request.method == "POST" and form.is_valid() and (done := _approved(request, form, asked)):
             return done
-        return plan_drafts_services.planned(asked)
+        return plan_drafts_services.plan_page_context(asked)
     except (Refused, AwsProblem) as problem:
         return _refused(problem) | {"was_approval": request.method == "POST"}
 

@@ -23,7 +23,7 @@ from domains.receiving.core import ARRIVES, MxFact
 from inbound_admin.lib.errors import RateLimited, Refused
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.selectors import holder_of
-from receipt_rules.jobs import send_probe_soon
+from receipt_rules.jobs import queue_probe
 from receipt_rules.models.probes import MailProbe
 from receipt_rules.planner.core.rules import domain_of
 from receipt_rules.probes.core import HEADER
@@ -66,7 +66,7 @@ def store_probe(*, recipient: str, domain: Domain, by: User | None, now: datetim
         mx_leads_here=None if mx in _UNKNOWN else mx in ARRIVES,
         mx_seen_at=domain.last_dns_check,
     )
-    send_probe_soon(probe.pk)
+    queue_probe(probe.pk)
     return probe
 
 

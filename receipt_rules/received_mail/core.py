@@ -23,7 +23,7 @@ class Report:
     probe: str = ""
 
 
-def again_event(message_id: str, recipients: Sequence[str], received_at: datetime) -> dict[str, Any]:
+def redelivery_event(message_id: str, recipients: Sequence[str], received_at: datetime) -> dict[str, Any]:
     """As receiving/events.py reads it."""
     asked = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}
     return {"inboundAdmin": {"deliver": asked}}

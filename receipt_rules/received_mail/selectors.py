@@ -118,7 +118,7 @@ def received_counts(domain_id: str, *, customer_id: str, now: datetime) -> tuple
     return day, week, month
 
 
-def received_lately(addresses: Collection[str], *, customer_id: str, now: datetime) -> dict[str, int]:
+def received_last_day(addresses: Collection[str], *, customer_id: str, now: datetime) -> dict[str, int]:
     """Messages of the last 24 hours by recipient."""
     rows = ReceivedMail.objects.filter(
         recipient__in=addresses, customer=customer_id, received_at__gte=now - WINDOWS[0]

@@ -30,7 +30,7 @@ class PolicyAnswer(StrEnum):
 
 
 @dataclass(frozen=True)
-class Asking:
+class SesCall:
     """One call of SES, with what it sends about itself; `sent` has lower-case keys, since IAM ignores their case."""
 
     action: str
@@ -38,7 +38,7 @@ class Asking:
     sent: tuple[tuple[str, str], ...]
 
 
-def asking(*, action: str, resource: str, account: str, rule_arn: str) -> Asking:
+def ses_call(*, action: str, resource: str, account: str, rule_arn: str) -> SesCall:
     """As SES of this account asks for one of its rules (ses.md B, Permissions)."""
     sent = {
         "aws:sourceaccount": account,
@@ -49,7 +49,7 @@ def asking(*, action: str, resource: str, account: str, rule_arn: str) -> Asking
         "aws:principalisawsservice": "true",
         "aws:principalservicename": SES,
     }
-    return Asking(action, resource, tuple(sent.items()))
+    return SesCall(action, resource, tuple(sent.items()))
 
 
 def read_policy(text: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def statements(document: Mapping[str, Any]) -> list[Any]:
     return _list(document.get("Statement"))
 
 
-def judge(document: Mapping[str, Any], asked: Asking) -> PolicyAnswer:
+def judge(document: Mapping[str, Any], asked: SesCall) -> PolicyAnswer:
     """A Deny that applies wins over every Allow; one that may apply makes an Allow unclear."""
     found = {
         effect: [_applies(one, asked) for one in statements(document) if one.get("Effect") == effect]
@@ -77,14 +77,14 @@ def judge(document: Mapping[str, Any], asked: Asking) -> PolicyAnswer:
     return PolicyAnswer.UNCLEAR if None in found["Allow"] else PolicyAnswer.NOT_ALLOWED
 
 
-def judge_all(document: Mapping[str, Any], asked: Iterable[Asking]) -> PolicyAnswer:
+def judge_all(document: Mapping[str, Any], asked: Iterable[SesCall]) -> PolicyAnswer:
     """Of several calls the worst answer: one rule that may not is enough for SES to refuse it."""
     answers = {judge(document, each) for each in asked}
     order = (PolicyAnswer.DENIED, PolicyAnswer.NOT_ALLOWED, PolicyAnswer.UNCLEAR)
     return next((answer for answer in order if answer in answers), PolicyAnswer.ALLOWED)
 
 
-def denying(document: Mapping[str, Any], asked: Iterable[Asking]) -> tuple[str, ...]:
+def denying(document: Mapping[str, Any], asked: Iterable[SesCall]) -> tuple[str, ...]:
     """The Sids of the statements that keep SES out, "a statement without a Sid" for those without."""
     calls = tuple(asked)
     found = [
@@ -116,15 +116,15 @@ def merged(document: Mapping[str, Any], statement: Statement) -> dict[str, Any]:
     """The policy with the statement behind all that it has; under another Sid where its own is taken."""
     if has_statement(document, statement):
         return dict(document)
-    there = statements(document)
-    taken = {one.get("Sid") for one in there}
-    sids = (f"{statement['Sid']}{number or ''}" for number in (0, *range(2, len(there) + 3)))
+    current = statements(document)
+    taken = {one.get("Sid") for one in current}
+    sids = (f"{statement['Sid']}{number or ''}" for number in (0, *range(2, len(current) + 3)))
     sid = next(sid for sid in sids if sid not in taken)
     start = document or {"Version": "2012-10-17"}  # an old policy keeps its version: another reads variables otherwise
-    return {**start, "Statement": [*there, {**statement, "Sid": sid}]}
+    return {**start, "Statement": [*current, {**statement, "Sid": sid}]}
 
 
-def _applies(statement: Statement, asked: Asking) -> bool | None:
+def _applies(statement: Statement, asked: SesCall) -> bool | None:
     """None where it cannot be told."""
     return _all(
         (

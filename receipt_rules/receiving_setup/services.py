@@ -40,44 +40,44 @@ from receipt_rules.receiving_setup.core import (
 )
 from receipt_rules.receiving_stack.services import stack_findings
 
-MOST_LOOKED_AT = 10  # of each kind: the page waits for them
-LOOK_ALLOWED = "Give our credentials the permissions listed in the README, then check again."
+MOST_CHECKED = 10  # of each kind: the page waits for them
+ALLOW_READ = "Give our credentials the permissions listed in the README, then check again."
 ROLE = "Set RECEIVING_BUCKET_ROLE to a role that SES can assume, or use a bucket in a region where SES receives mail."
 NO_RULES = "It depends on the receipt rules, which we couldn't read."
 UNCLEAR = "has conditions that we can't evaluate."
 TRIED = "SES tests it whenever a rule is written; the run shows its response."
-_Look = Callable[[str, RuleSet], SetupFinding]
+_Check = Callable[[str, RuleSet], SetupFinding]
 
 
-def look_at_places(rule_set: RuleSet) -> Iterator[SetupFinding]:
+def check_resources(rule_set: RuleSet) -> Iterator[SetupFinding]:
     """One to three calls for each; none of them waits for the pace of SES."""
     yield from _each("Bucket", permissions_services.buckets, _bucket, rule_set)
     yield from _each("Function", permissions_services.functions, _function, rule_set)
     yield from _each("Topic", permissions_services.topics, _topic, rule_set)
 
 
-def _each(what: str, named: Callable[[], tuple[str, ...]], look: _Look, rule_set: RuleSet) -> Iterator[SetupFinding]:
+def _each(what: str, named: Callable[[], tuple[str, ...]], check: _Check, rule_set: RuleSet) -> Iterator[SetupFinding]:
     try:
         names = named()
     except AwsProblem as problem:
         yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem))
         return
-    for name in names[:MOST_LOOKED_AT]:
-        yield _looked(what, name, look, rule_set)
-    if (more := len(names) - MOST_LOOKED_AT) > 0:
+    for name in names[:MOST_CHECKED]:
+        yield _checked(what, name, check, rule_set)
+    if (more := len(names) - MOST_CHECKED) > 0:
         yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, f"{more:,} more used by endpoints weren't checked.")
 
 
-def _looked(what: str, name: str, look: _Look, rule_set: RuleSet) -> SetupFinding:
+def _checked(what: str, name: str, check: _Check, rule_set: RuleSet) -> SetupFinding:
     try:
-        return look(name, rule_set)
+        return check(name, rule_set)
     except AwsMissing:
         repair = (
             f"Create it in this account{'' if what == 'Bucket' else f' in {settings.AWS_REGION}'}, or set another: "
         )
         return SetupFinding(what, SetupVerdict.WRONG, f"{name} doesn't exist.", f"{repair}{_where_named(what)}")
     except (AwsProblem, Refused) as problem:
-        repair = LOOK_ALLOWED if isinstance(problem, AwsDenied) else ""
+        repair = ALLOW_READ if isinstance(problem, AwsDenied) else ""
         return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)
 
 
@@ -87,16 +87,16 @@ def _where_named(what: str) -> str:
 
 def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
     region = gateway.get_bucket_location(name)
-    letting = permissions_services.bucket_grant(name, rule_set)
+    grant = permissions_services.bucket_grant(name, rule_set)
     fine = f", which is fine: SES in {settings.AWS_REGION} can write to buckets in other regions"
     where = f"{name} is in {region}{fine if region != settings.AWS_REGION and can_receive(region) else ''}."
     if role := role_for(name):
         sentence = f"{where} SES writes to it with the role {role}, which we don't check."
-        return SetupFinding("Bucket", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=letting.there)
+        return SetupFinding("Bucket", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=grant.current)
     if not can_receive(region):
         sentence = f"{where} SES doesn't receive mail there, so it can only write to that bucket with an IAM role."
-        return SetupFinding("Bucket", SetupVerdict.WRONG, sentence, ROLE, shown=letting.there)
-    return _judged("Bucket", where, letting, "Its policy", "write", Button.BUCKET_POLICY)
+        return SetupFinding("Bucket", SetupVerdict.WRONG, sentence, ROLE, shown=grant.current)
+    return _judged("Bucket", where, grant, "Its policy", "write", Button.BUCKET_POLICY)
 
 
 def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
@@ -106,33 +106,35 @@ def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
     if state == "Failed":
         repair = "It can't be invoked. Check it in the Lambda console."
         return SetupFinding("Function", SetupVerdict.WRONG, f"{arn} is in the state {state}.", repair)
-    letting = permissions_services.function_grant(arn, rule_set)
-    return _judged("Function", f"{arn} exists.", letting, "Its policy", "call it", Button.FUNCTION_PERMISSION)
+    grant = permissions_services.function_grant(arn, rule_set)
+    return _judged("Function", f"{arn} exists.", grant, "Its policy", "call it", Button.FUNCTION_PERMISSION)
 
 
-def _judged(what: str, where: str, letting: Grant, whose: str, does: str, button: Button) -> SetupFinding:
-    shown, name = letting.there, letting.name
-    if letting.answer is PolicyAnswer.ALLOWED:
+def _judged(what: str, where: str, grant: Grant, whose: str, does: str, button: Button) -> SetupFinding:
+    shown, name = grant.current, grant.name
+    if grant.answer is PolicyAnswer.ALLOWED:
         sentence = f"{where} {whose} lets SES in this account {does}."
         return SetupFinding(what, SetupVerdict.RIGHT, sentence, shown=shown)
-    if letting.answer is PolicyAnswer.UNCLEAR:
+    if grant.answer is PolicyAnswer.UNCLEAR:
         sentence = f"{where} {whose} {UNCLEAR}"
-        offered = Button.NONE if letting.stops else button
-        return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, sentence, TRIED, _paste(letting), shown, offered, name)
-    if letting.stops:
-        return SetupFinding(what, SetupVerdict.WRONG, f"{where} {letting.stops}", "Change this in AWS.", "", shown)
+        offered = Button.NONE if grant.blocked_because else button
+        return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, sentence, TRIED, _paste(grant), shown, offered, name)
+    if grant.blocked_because:
+        return SetupFinding(
+            what, SetupVerdict.WRONG, f"{where} {grant.blocked_because}", "Change this in AWS.", "", shown
+        )
     sentence = f"{where} {whose} doesn't let SES in this account {does} for every managed rule."
     if not shown:
         sentence = f"{where} No policy lets SES {does}."
     repair = "Add the statement. Existing statements stay."
-    return SetupFinding(what, SetupVerdict.WRONG, sentence, repair, _paste(letting), shown, button, name)
+    return SetupFinding(what, SetupVerdict.WRONG, sentence, repair, _paste(grant), shown, button, name)
 
 
-def _paste(letting: Grant) -> str:
+def _paste(grant: Grant) -> str:
     """For a function the command, since Lambda takes no whole policy."""
-    if letting.stops:
+    if grant.blocked_because:
         return ""
-    return letting.becomes if ":function:" not in letting.name else permission_command(letting.name)
+    return grant.result if ":function:" not in grant.name else permission_command(grant.name)
 
 
 def permission_command(arn: str) -> str:
@@ -200,7 +202,7 @@ def check_setup() -> tuple[SetupFinding, ...]:
         rule_set = read.rule_set if read else RuleSet(str(settings.RULE_SET))
         of_set = SetupFinding("Rule set", SetupVerdict.COULD_NOT_TELL, str(problem))
         of_keys = SetupFinding("Encryption", SetupVerdict.COULD_NOT_TELL, NO_RULES)
-    places = look_at_places(rule_set)
+    places = check_resources(rule_set)
     return (
         region,
         of_set,

@@ -78,7 +78,7 @@ def bucket_policy(request: SignedIn) -> HttpResponse:
         permissions_services.put_policy(bucket=bucket, digest=text_value(request.POST, "digest"), actor=request.user)
 
     if request.method == "POST":
-        return _let_in(request, put, f"SES can now write to {bucket}.")
+        return _grant_access(request, put, f"SES can now write to {bucket}.")
     return _preview(request, POLICY, bucket, permissions_services.policy_preview)
 
 
@@ -92,11 +92,11 @@ def function_permission(request: SignedIn) -> HttpResponse:
         permissions_services.add_permission(arn=arn, digest=text_value(request.POST, "digest"), actor=request.user)
 
     if request.method == "POST":
-        return _let_in(request, add, "SES can now invoke the function.")
+        return _grant_access(request, add, "SES can now invoke the function.")
     return _preview(request, PERMISSION, arn, permissions_services.permission_preview)
 
 
-def _let_in(request: SignedIn, call: Callable[[], None], said: str) -> HttpResponse:
+def _grant_access(request: SignedIn, call: Callable[[], None], message: str) -> HttpResponse:
     try:
         call()
     except Refused as refused:
@@ -105,14 +105,14 @@ def _let_in(request: SignedIn, call: Callable[[], None], said: str) -> HttpRespo
     except AwsProblem as problem:
         messages.error(request, str(problem))
         return redirect(request.get_full_path())
-    messages.success(request, said)
+    messages.success(request, message)
     return redirect("receipt_rules:check")
 
 
 def _preview(request: SignedIn, words: Mapping[str, str], name: str, preview: Callable[[str], Grant]) -> HttpResponse:
     context: dict[str, Any] = {**words, "tab": "check", "name": name, "may_operate": may_operate(request.user)}
     try:
-        context["letting"] = preview(name)
+        context["grant"] = preview(name)
     except (Refused, AwsProblem) as problem:
         context["problem"] = problem
     return TemplateResponse(request, "receipt_rules/permissions/grant_access.html", context)

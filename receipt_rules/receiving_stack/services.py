@@ -43,13 +43,13 @@ ALARMS = {
 
 def stack_findings() -> Iterator[SetupFinding]:
     """Beside bucket, function and topic: what keeps failures, and who is told of them. Two calls at least."""
-    yield _looked("Retries", _retries)
-    yield _looked("Alarms", _alarms)
+    yield _checked("Retries", _retries)
+    yield _checked("Alarms", _alarms)
 
 
-def _looked(what: str, look: Callable[[], SetupFinding]) -> SetupFinding:
+def _checked(what: str, check: Callable[[], SetupFinding]) -> SetupFinding:
     try:
-        return look()
+        return check()
     except AwsProblem as problem:
         repair = ALLOW if isinstance(problem, AwsDenied) else ""
         return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)

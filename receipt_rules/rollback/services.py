@@ -20,7 +20,7 @@ from audit import services as audit_services
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import Holders, rule_set_subject
-from receipt_rules.jobs import work_soon
+from receipt_rules.jobs import queue_work
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.runs import PendingChange, RollbackHold, Run, Snapshot
 from receipt_rules.planner.core.desired import DesiredEntries, live_state
@@ -154,4 +154,4 @@ def release(*, hold: RollbackHold, because: str, actor: User) -> None:
             for_staff=True,
         )
         PendingChange.objects.update(waits_because="")
-        work_soon()
+        queue_work()

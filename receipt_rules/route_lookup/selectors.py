@@ -84,22 +84,22 @@ def route_lookup(recipients: Iterable[str], *, received_at: datetime | None = No
     asked = [recipient.strip().lower() for recipient in recipients]
     known = _read(asked)
     routes = [replace(_route(each, known), since=known.holder(domain_of(each))[1]) for each in asked]
-    return _confirmed([_not_earlier(route, received_at) for route in routes])
+    return _without_unconfirmed([_unless_earlier(route, received_at) for route in routes])
 
 
-def _not_earlier(route: Route, received_at: datetime | None) -> Route:
+def _unless_earlier(route: Route, received_at: datetime | None) -> Route:
     if route.since is None or received_at is None or received_at >= route.since:
         return route
     return Route(route.recipient, because="earlier", since=route.since)
 
 
-def _confirmed(routes: Sequence[Route]) -> tuple[Route, ...]:
+def _without_unconfirmed(routes: Sequence[Route]) -> tuple[Route, ...]:
     """Nothing goes to an address of somebody else who has not confirmed it; the mail stays in the store."""
     known = forwardings_of({route.endpoint.pk: route.endpoint for route in routes if route.endpoint}.values())
-    return tuple(_to_whom_may(route, known) for route in routes)
+    return tuple(_with_allowed_recipients(route, known) for route in routes)
 
 
-def _to_whom_may(route: Route, known: Forwardings) -> Route:
+def _with_allowed_recipients(route: Route, known: Forwardings) -> Route:
     if route.endpoint is None:
         return route
     if known.blocks(route.endpoint):
@@ -110,8 +110,8 @@ def _to_whom_may(route: Route, known: Forwardings) -> Route:
 def _read(asked: Iterable[str]) -> _Known:
     names = {name for recipient in asked for name in names_above(domain_of(recipient))}
     spellings = {spelling for recipient in asked for spelling in (recipient, _without_label(recipient))}
-    addresses = _narrow(Address.objects.filter(address__in=spellings), "address")
-    catch_alls = _narrow(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
+    addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
+    catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
     return _Known(
         {row.address: row for row in addresses},
         {row.recipient: row for row in catch_alls},
@@ -124,7 +124,7 @@ def _read(asked: Iterable[str]) -> _Known:
     )
 
 
-def _narrow(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
+def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
     """Only what a route tells: a domain's row is wide, and this is asked for every message."""
     domain = ("domain__name", "domain__customer")
     endpoint = ("name", "type", "sealed_config", "is_active", "customer", "s3_bucket", "s3_prefix")

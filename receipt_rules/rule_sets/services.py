@@ -19,7 +19,7 @@ from receipt_rules.live.services import is_own, read_inactive_sets, read_live
 from receipt_rules.models.runs import OwnRuleSet
 from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Delete, Update
-from receipt_rules.run_executor.services import apply_step, passes_by_itself
+from receipt_rules.run_executor.services import apply_step, is_transient
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ def _clear(kept: RuleSet, rule: Rule, names: tuple[str, ...], holders: Holders) 
         with aws.recording() as request_ids:
             apply_step(step)
     except AwsProblem as problem:
-        if passes_by_itself(problem):
+        if is_transient(problem):
             raise
         log.warning("a rule set that is not active could not be changed", rule_set=kept.name, problem=str(problem))
         return

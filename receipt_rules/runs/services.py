@@ -15,7 +15,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
-from receipt_rules.jobs import queue_drift_check, urgent_work_waits, work_soon
+from receipt_rules.jobs import is_urgent_work_waiting, queue_drift_check, queue_work
 from receipt_rules.live import services as live_services
 from receipt_rules.models.live import Look
 from receipt_rules.models.runs import UNFINISHED, Run, RunKind, RunState, RunStep, StepState
@@ -27,13 +27,13 @@ from receipt_rules.planner.core.steps import Activate
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.refusals import services as refusals_services
-from receipt_rules.run_executor.services import RunExecutor, Stopped, explained, passes_by_itself
+from receipt_rules.run_executor.services import RunExecutor, RunStopped, explain, is_transient
 
 MAY_SETTLE = ("InvalidS3Configuration", "InvalidLambdaFunction", "InvalidSnsTopic")  # a policy takes time to arrive
 MOST_TRIES = 4
 
 
-def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
+def execute_run(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
     """Carry a run on from where it is. `active` is the active set where it has just been read.
 
     Returns the active set as read at the end, None where the run ended otherwise. Raises AwsProblem where to wait.
@@ -43,18 +43,18 @@ def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
         return None
     try:
         executor = RunExecutor(run, active)
-        _make_steps(run, executor)
+        _execute_steps(run, executor)
         after, differs = executor.read_back()
-    except Stopped as stopped:
+    except RunStopped as stopped:
         _end(run, RunState.REFUSED, str(stopped))
-    except MustGoAround as stays:
-        _go_around(run, executor, stays)
+    except RuleMustStay as stays:
+        _replan_rest(run, executor, stays)
     except _Cancelled:
         _end(run, RunState.CANCELLED, "")
     except _Yielded:
         return None
     except AwsProblem as problem:
-        _refused_by_amazon(run, problem)
+        _handle_aws_problem(run, problem)
     else:
         _finish(run, executor, after, differs)
         return after
@@ -75,7 +75,7 @@ def cancel(*, run: Run, actor: User) -> None:
             _end(run, RunState.CANCELLED, "")
         elif not rows.filter(state__in=UNFINISHED).update(cancelled_by=actor, cancelled_at=now):
             raise Refused("The run has already ended.", code="RUN_OVER")
-        work_soon()
+        queue_work()
 
 
 def confirm(*, run: Run, actor: User) -> None:
@@ -96,7 +96,7 @@ def confirm(*, run: Run, actor: User) -> None:
             after={"run": run.pk, "summary": run.summary},
             for_staff=True,
         )
-        work_soon()
+        queue_work()
 
 
 class _Cancelled(Exception):
@@ -107,13 +107,13 @@ class _Yielded(Exception):
     """Something urgent waits for the rules' lock; the run goes on after it."""
 
 
-def clear_probes() -> None:
+def delete_probe_sets() -> None:
     """What a search for refused recipients left behind where its run was ended meanwhile. Raises AwsProblem."""
     rows = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
-    refusals_services.clear_left_over(of_unfinished=list(rows.values_list("pk", flat=True)))
+    refusals_services.delete_stale_probe_sets(of_unfinished=list(rows.values_list("pk", flat=True)))
 
 
-def is_copying() -> bool:
+def is_activation_pending() -> bool:
     """Whether a run is under way that ends by activating another rule set."""
     running = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING)
     return any(isinstance(load(row.step), Activate) for run in running for row in run.steps.all())
@@ -128,24 +128,24 @@ def _begin(run_id: str) -> Run | None:
     return run
 
 
-def _make_steps(run: Run, executor: RunExecutor) -> None:
+def _execute_steps(run: Run, executor: RunExecutor) -> None:
     if run.started_at is None:
-        executor.refuse_changed()
-        executor.refuse_without_holder()
-        executor.refuse_worse()
-        run.started_at, run.started_from = timezone.now(), executor.keep_before()
+        executor.check_unchanged()
+        executor.check_holders()
+        executor.check_harm()
+        run.started_at, run.started_from = timezone.now(), executor.store_initial_snapshot()
         run.save(update_fields=("started_at", "started_from"))
     while (row := run.steps.filter(state=StepState.TO_DO).first()) is not None:
         if Run.objects.filter(pk=run.pk, cancelled_at__isnull=False).exists():
             raise _Cancelled
-        if executor.activation is None and urgent_work_waits():
+        if executor.activation is None and is_urgent_work_waiting():
             raise _Yielded
         step = load(row.step)
         try:
             with aws.recording() as request_ids:
-                made = executor.make(step)
+                made = executor.execute_step(step)
         except AwsProblem as problem:
-            _set_aside(executor, executor.refused_in(step, problem), problem)
+            _record_refused(executor, executor.find_refused(step, problem), problem)
             continue
         RunStep.objects.filter(pk=row.pk).update(
             state=StepState.DONE, found_done=not made, request_ids=request_ids, done_at=timezone.now()
@@ -153,22 +153,22 @@ def _make_steps(run: Run, executor: RunExecutor) -> None:
         Run.objects.filter(pk=run.pk).update(tries=0, problem="")
 
 
-def _set_aside(executor: RunExecutor, refused: frozenset[str], problem: AwsProblem) -> None:
+def _record_refused(executor: RunExecutor, refused: frozenset[str], problem: AwsProblem) -> None:
     """Their rows say why, and the others go on. Raises the problem again where no recipient is to blame.
 
     Raises MustGoAround for one that receives mail: its rule must stay as it is.
     """
     if not refused:
         raise problem
-    receiving = executor.receiving(refused)
+    receiving = executor.receiving_among(refused)
     with transaction.atomic():
         news = {each for each in sorted(refused) if _is_new(each, is_receiving=each in receiving)}
         if not receiving:
-            executor.leave_out(refused)
+            executor.skip_recipients(refused)
     if receiving and not receiving & news:
         raise problem
     if receiving:
-        raise MustGoAround(receiving)
+        raise RuleMustStay(receiving)
 
 
 def _is_new(recipient: str, *, is_receiving: bool) -> bool:
@@ -178,7 +178,7 @@ def _is_new(recipient: str, *, is_receiving: bool) -> bool:
     )
 
 
-class MustGoAround(Exception):
+class RuleMustStay(Exception):
     """SES refuses what receives mail: the rule must stay as it is, and the rest be planned around it."""
 
     def __init__(self, refused: frozenset[str]) -> None:
@@ -187,14 +187,14 @@ class MustGoAround(Exception):
         super().__init__(f"SES now refuses {named} in a rule, and it receives mail. That rule stays unchanged.")
 
 
-def _go_around(run: Run, executor: RunExecutor, stays: MustGoAround) -> None:
+def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
     """This run ends. Another one carries the rest through, where it does no more than was approved.
 
     A customer's own change, and what ends for a former holder, are planned again by whoever asked for this run.
     """
     made, rest = None, "The rest is being planned again."
     if run.kind in (RunKind.APPROVED, RunKind.ROLLBACK) and not run.customer_id:
-        made, asked = _planned_around(run, executor)
+        made, asked = _plan_of_rest(run, executor)
         rest = "Create a new plan for the rest." if made is None else "Nothing else needed to change."
     with transaction.atomic():
         if made is not None and not made.is_empty:
@@ -205,14 +205,14 @@ def _go_around(run: Run, executor: RunExecutor, stays: MustGoAround) -> None:
             rest = f"{number:,} change{' waits' if number == 1 else 's wait'} for it. {rest}"
         _end(run, RunState.REFUSED, f"{stays} {rest}")
         queue_drift_check()  # for the alert
-        work_soon()
+        queue_work()
 
 
-def _planned_around(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanRequest]:
+def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanRequest]:
     """Of the same recipients alone. None where the plan means something that was not approved."""
     asked = PlanRequest(
-        scope=executor.concerned(),
-        take_over=executor.taken_over(),
+        scope=executor.changed_recipients(),
+        take_over=executor.rules_to_take_over(),
         snapshot=run.asked["snapshot"],
         customer=run.asked["customer"],
         domain=run.asked["domain"],
@@ -227,23 +227,23 @@ def _planned_around(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanR
     return (made if is_approved and not newly_broken(made) else None), asked
 
 
-def _refused_by_amazon(run: Run, problem: AwsProblem) -> None:
+def _handle_aws_problem(run: Run, problem: AwsProblem) -> None:
     """Wait where waiting helps, and say so; otherwise the run is over, with what to repair."""
     settles = problem.aws_code in MAY_SETTLE and run.tries + 1 < MOST_TRIES
-    if passes_by_itself(problem) or settles:
+    if is_transient(problem) or settles:
         Run.objects.filter(pk=run.pk).update(problem=problem.in_full, tries=run.tries + settles)
         raise problem
-    _end(run, RunState.FAILED, explained(problem))
+    _end(run, RunState.FAILED, explain(problem))
 
 
 def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str, ...]) -> None:
-    said = [f"SES refused {', '.join(run.set_aside)}. The rest was applied."] if run.record_refused else []
+    said = [f"SES refused {', '.join(run.set_aside)}. The rest was applied."] if run.set_aside else []
     said += [f"Someone else changed {', '.join(differs)} in the meantime. Review the drift."] if differs else []
     meant = executor.outcome(after)
     if meant is not None:
         run.outcome, run.consequences = summary(meant), [each.sentence for each in meant[:MOST_SENTENCES]]
     with transaction.atomic():
-        executor.keep_after(after)
+        executor.store_final_snapshot(after)
         receiving_services.record_live_rules(after, is_ours=True, customer_id=run.customer_id or "")
         if Look.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
             queue_drift_check()  # what this run mended is a difference no more

@@ -9,11 +9,11 @@ from django.db import transaction
 from accounts.models.people import User
 from domains.models.domains import Domain
 from domains.settings import services as settings_services
-from receipt_rules.jobs import customer_changed
+from receipt_rules.jobs import queue_customer_change
 
 
 def choose(*, domain: Domain, receives: bool, actor: User) -> None:
     """Choosing twice is choosing once. Raises Refused: MX_LEADS_HERE, MX_UNKNOWN, or before the domain is set up."""
     with transaction.atomic():
         if settings_services.set_receives(domain=domain, receives=receives, actor=actor):
-            customer_changed(domain.customer, actor, domains=[domain.pk])
+            queue_customer_change(domain.customer, actor, domains=[domain.pk])

@@ -64,12 +64,12 @@ class Holder:
 
     customer: str
     tenant: str = ""
-    standing: str = ""
+    status: str = ""
     is_stopped: bool = False
 
     @property
     def sentence(self) -> str:
-        sends = f"the tenant {self.tenant}, {self.standing}" if self.tenant else "no tenant yet"
+        sends = f"the tenant {self.tenant}, {self.status}" if self.tenant else "no tenant yet"
         stopped = "; receiving stopped by staff" if self.is_stopped else ""
         return f"{self.customer}: {sends}{stopped}"
 
@@ -140,7 +140,7 @@ def _host(domain: str, answer: Answer | None) -> MailHost:
     return MailHost(domain, hosts, bool(hosts) and hosts[0] == f"inbound-smtp.{settings.AWS_REGION}.amazonaws.com")
 
 
-def expect(*, text: str, expected: Expected, actor: User, endpoint: str = "") -> Expectation:
+def save_expectation(*, text: str, expected: Expected, actor: User, endpoint: str = "") -> Expectation:
     """Save what must be true of an address; a plan that breaks it is refused. `endpoint` is its name.
 
     Raises Refused.
@@ -167,7 +167,7 @@ def _endpoint_of(address: str, name: str) -> Endpoint:
     return found
 
 
-def stop_expecting(*, expectation: Expectation, actor: User) -> None:
+def delete_expectation(*, expectation: Expectation, actor: User) -> None:
     _refuse(actor)
     about, before = expectation_subject(expectation), {"expected": str(expectation.expected)}
     audit_services.record("expectation.removed", about=about, actor=actor, before=before, for_staff=True)
@@ -221,7 +221,7 @@ def _one(text: str, own: dict[str, Domain], now: DesiredState, rules: RuleSet) -
     facts = replace(
         domain.receiving_facts(domain_of(recipient)),
         whom=recipient,
-        mx=_leads(domain_of(recipient), domain.region),
+        mx=_current_mx(domain_of(recipient), domain.region),
         rules=_rules(recipient, route, domain, now, rules),
     )
     found = judge(facts)
@@ -241,7 +241,7 @@ def _rules(recipient: str, route: Route, domain: Domain, now: DesiredState, rule
     return held_fact(found, is_held=serving(route.row.recipient, now.desired) in currently_held(now))
 
 
-def _leads(name: str, region: str) -> MxFact:
+def _current_mx(name: str, region: str) -> MxFact:
     if not can_receive(region):
         return MxFact.NOT_CHECKED
     answers = [None if a.status is LookupStatus.FAILED else a.values for a in look_up([Question(name, "MX")])]

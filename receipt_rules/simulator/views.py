@@ -35,7 +35,7 @@ def simulate(request: SignedIn) -> HttpResponse:
     form, status = ExpectationForm(), 200
     if request.method == "POST":
         form = ExpectationForm(request.POST if request.POST.get("do") != "stop" else None)
-        if _carried_out(form, request):
+        if _handle_action(form, request):
             return redirect("receipt_rules:simulator")
         status = 422
     text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
@@ -102,10 +102,10 @@ def _why(outcome: RuleOutcome) -> str:
     return outcome.sentence if outcome.matches or outcome.stopped_by else why_not(outcome.rule, outcome.misses[0])
 
 
-def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
+def _handle_action(form: ExpectationForm, request: SignedIn) -> bool:
     if request.POST.get("do") == "stop":
         found = get_object_or_404(expectations(), pk=text_value(request.POST, "expectation"))
-        services.stop_expecting(expectation=found, actor=request.user)
+        services.delete_expectation(expectation=found, actor=request.user)
         messages.success(request, f"Removed the expectation for {found.address}.")
         return True
     if not form.is_valid():
@@ -113,7 +113,7 @@ def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
     try:
         expected = Expected(form.cleaned_data["expected"])
         text, name = form.cleaned_data["address"], form.cleaned_data["endpoint"]
-        row = services.expect(text=text, expected=expected, endpoint=name, actor=request.user)
+        row = services.save_expectation(text=text, expected=expected, endpoint=name, actor=request.user)
     except Refused as refused:
         form.add_error("endpoint" if refused.code == "ENDPOINT_MISSING" else "address", str(refused))
         return False

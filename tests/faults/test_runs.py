@@ -145,7 +145,7 @@ def end() -> End:
     return End(
         replace(rules_at_amazon(), created=None),
         [(run.kind, run.state, run.problem, run.steps.count()) for run in Run.objects.order_by("created_at")],
-        [(row.recipient, row.is_carried) for row in rows],
+        [(row.recipient, row.is_served) for row in rows],
         PendingChange.objects.count(),
         [change.what for change in changes],
     )

@@ -282,7 +282,7 @@ def test_addresses_of_a_proven_parent_leave_a_name_below_as_soon_as_another_prov
     auto_apply_services.work()
     assert (taken(f"info@sub.{NAME}"), taken(f"any@sub.{NAME}")) == (0, 0)
     assert (taken(f"info@other.{NAME}"), taken(f"billing@{NAME}"), taken(f"any@{NAME}")) == (1, 1, 1)
-    assert Address.objects.get(address=f"info@sub.{NAME}").is_carried is False
+    assert Address.objects.get(address=f"info@sub.{NAME}").is_served is False
     (line,) = changes_of("domain", parent.pk, of_customers=[alice.pk]).filter(what="domain.routes_left")
     assert line.after["name"] == f"sub.{NAME}"
     (said,) = [message for message in mailoutbox if "no longer received for you" in message.subject]

@@ -114,7 +114,9 @@ def _old_set(world: World) -> Post:
 
 def _stop_expecting(world: World) -> Post:
     ready(world)
-    row = simulator_services.expect(text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"])
+    row = simulator_services.save_expectation(
+        text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"]
+    )
     return Post(form={"do": "stop", "expectation": row.pk})
 
 

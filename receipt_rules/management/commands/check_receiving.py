@@ -20,12 +20,12 @@ class Command(BaseCommand):
         """Ends with an error when something is wrong or could not be told."""
         found = check_setup()
         for finding in found:
-            self._tell(finding, policies=options["policies"])
+            self._print(finding, policies=options["policies"])
         bad = sum(finding.verdict is not SetupVerdict.RIGHT for finding in found)
         if bad:
             raise CommandError(f"{bad} of {len(found)} requirements not confirmed.")
 
-    def _tell(self, finding: SetupFinding, *, policies: bool) -> None:
+    def _print(self, finding: SetupFinding, *, policies: bool) -> None:
         self.stdout.write(f"{_MARKS[finding.verdict]:>5}  {finding.what}: {finding.sentence}")
         if finding.repair:
             self.stdout.write(f"       {finding.repair}")

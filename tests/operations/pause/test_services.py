@@ -10,7 +10,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from operations.pause import services as operations_pause_services
 from receipt_rules.auto_apply import services as auto_apply_services
-from receipt_rules.jobs import customer_changed
+from receipt_rules.jobs import queue_customer_change
 from sandbox.process import Sandbox
 from tenants.models.tenants import PauseReason, Tenant, TenantResource
 from tenants.pause import services as tenants_pause_services
@@ -80,7 +80,7 @@ def test_sending_and_receiving_stop_and_come_back_together(tenant: Tenant, tess:
 def test_rules_that_changed_since_the_preview_are_shown_again_first(tenant: Tenant, tess: User) -> None:
     shown = operations_pause_services.preview(tenant=tenant, stops_receiving=True).receiving_digest
     make_address("sales@northwind.example", tenant.domains.get())
-    customer_changed(tenant.customer, None)
+    queue_customer_change(tenant.customer, None)
     auto_apply_services.work()
     with pytest.raises(Refused, match="changed after the preview"):
         operations_pause_services.pause(

@@ -66,10 +66,10 @@ def test_a_change_by_hand_is_told_once_and_restored_by_a_plan(olga: User) -> Non
     assert [each.kind for each in first] == ["changed", "not_as_wanted"]
     assert "1 removed (shop.com)" in first[0].sentence
     assert Change.objects.filter(what="rules.drift").count() == 2
-    assert not CatchAll.objects.get().is_carried
+    assert not CatchAll.objects.get().is_served
     approve_and_run(olga, typed="inbound-mail")
     assert (kinds(), taken("a@shop.com")) == ([], 1)
-    assert CatchAll.objects.get().is_carried
+    assert CatchAll.objects.get().is_served
 
 
 def test_a_change_by_hand_stays_a_difference_while_our_runs_change_other_rules(olga: User, shop: Domain) -> None:

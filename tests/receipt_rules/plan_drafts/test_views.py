@@ -106,7 +106,7 @@ def test_what_is_refused_and_what_breaks_in_the_worker_is_said_on_the_page(
     monkeypatch.setattr("receipt_rules.plan_drafts.services.read_live", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         let_worker_make()
-    assert escape(services.FAULT) in olga_client.get(where).text
+    assert escape(services.INTERNAL_ERROR) in olga_client.get(where).text
 
 
 def test_a_draft_that_is_not_kept_any_more_is_made_again(olga_client: Client) -> None:

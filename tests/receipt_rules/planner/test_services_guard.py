@@ -123,7 +123,7 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
     operator = set_up_receiving()
     for name in ("one", "two"):
         foreign_rule(name, ["a@shop.com"], rule_set="inbound-mail")
-    simulator_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    simulator_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     run = (
         approve_and_run(operator, PlanRequest(take_over=frozenset({"one"}))) if planner_services.plan().steps else None
     )
@@ -136,7 +136,7 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
 def test_an_expectation_that_mail_goes_nowhere_blocks_the_plan_that_takes_it(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     operator = set_up_receiving()
-    simulator_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    simulator_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     make_address("a@shop.com", shop)
     with pytest.raises(Refused, match="a@shop.com"):
         approve_and_run(operator, typed="inbound-mail")
@@ -149,9 +149,11 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
     desk = make_endpoint(alice, name="Desk")
     addresses_services.add_address(text="a@shop.com", customer=alice, actor=None, endpoint=desk)
     operator = set_up_receiving()
-    simulator_services.expect(text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator)
+    simulator_services.save_expectation(text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator)
     with pytest.raises(Refused, match="Alice has no endpoint with this name"):
-        simulator_services.expect(text="b@shop.com", expected=Expected.ENDPOINT, endpoint="elsewhere", actor=operator)
+        simulator_services.save_expectation(
+            text="b@shop.com", expected=Expected.ENDPOINT, endpoint="elsewhere", actor=operator
+        )
     Address.objects.all().delete()
     made = planner_services.plan()
     with pytest.raises(
@@ -160,5 +162,5 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
         planner_services.approve(digest=made.digest, because="x", actor=operator, typed="inbound-mail")
     make_address("a@shop.com", shop, endpoint=desk)
     foreign_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
-    simulator_services.expect(text="a@shop.com", expected=Expected.BY_US, actor=operator)
+    simulator_services.save_expectation(text="a@shop.com", expected=Expected.BY_US, actor=operator)
     assert planner_services.plan().is_empty

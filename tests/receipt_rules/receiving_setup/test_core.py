@@ -9,13 +9,13 @@ from hypothesis import strategies as some
 from receipt_rules.live.core import IpFilter, block_everybody
 from receipt_rules.receiving_setup.core import (
     PolicyAnswer,
-    asking,
     denying,
     has_statement,
     judge,
     judge_all,
     merged,
     read_policy,
+    ses_call,
     ses_statement,
     statements,
 )
@@ -23,13 +23,13 @@ from receipt_rules.receiving_setup.core import (
 ACCOUNT = "123456789012"
 SET = f"arn:aws:ses:eu-west-1:{ACCOUNT}:receipt-rule-set/inbound-admin"
 BUCKET = "arn:aws:s3:::mail"
-ASKED = asking(
+ASKED = ses_call(
     action="s3:PutObject",
     resource=f"{BUCKET}/in/AMAZON_SES_SETUP_NOTIFICATION",
     account=ACCOUNT,
     rule_arn=f"{SET}:receipt-rule/inbound-admin-001",
 )
-NEXT = asking(
+NEXT = ses_call(
     action="s3:PutObject",
     resource=f"{BUCKET}/in/AMAZON_SES_SETUP_NOTIFICATION",
     account=ACCOUNT,

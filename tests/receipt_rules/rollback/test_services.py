@@ -142,9 +142,9 @@ def test_done_is_said_of_what_stands_at_the_end(sandbox: Sandbox, monkeypatch: p
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     sandbox.control.add_fault("throttle", "DescribeActiveReceiptRuleSet", nth=2)
     with pytest.raises(AwsBusy):
-        runs_services.carry_out(run_id=run.pk)
+        runs_services.execute_run(run_id=run.pk)
     foreign_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
-    runs_services.carry_out(run_id=run.pk)
+    runs_services.execute_run(run_id=run.pk)
     run.refresh_from_db()
     assert run.state == RunState.DONE
     assert "is stored more than once" in run.outcome

@@ -39,7 +39,7 @@ def test_the_first_plan_makes_and_activates_a_rule_set(sandbox: Sandbox) -> None
     assert (run.state, run.problem) == (RunState.DONE, "")
     assert live().name == "inbound-mail"
     assert taken("billing@shop.com") == 1
-    assert Address.objects.get().is_carried
+    assert Address.objects.get().is_served
     assert not PendingChange.objects.exists()
     assert Change.objects.filter(what="rules.applied").count() == 1
     assert Snapshot.objects.count() == 1
@@ -138,7 +138,7 @@ def test_a_run_is_refused_when_the_rule_that_it_touches_was_changed(sandbox: San
     rule = live().ours[0]
     by_hand = {"Name": rule.name, "Recipients": ["shop.com", "else.com"], "Enabled": True}
     aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=by_hand)
-    runs_services.carry_out(run_id=run.pk)
+    runs_services.execute_run(run_id=run.pk)
     run.refresh_from_db()
     assert run.state == RunState.REFUSED
     assert "changed since it was approved" in run.problem
@@ -229,7 +229,7 @@ def test_a_plan_that_breaks_an_expectation_is_refused(sandbox: Sandbox) -> None:
     domain = make_verified("shop.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     operator = set_up_receiving()
-    simulator_services.expect(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
+    simulator_services.save_expectation(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
     addresses_services.remove_catch_all(domain=domain, actor=None)
     auto_apply_services.work()
     assert taken("billing@shop.com") == 1
@@ -292,7 +292,7 @@ def test_a_full_old_set_is_folded_into_one_rule(sandbox: Sandbox) -> None:
 
 def test_an_expectation_that_is_broken_already_stops_nobody_elses_change(sandbox: Sandbox) -> None:
     operator = set_up_receiving()
-    simulator_services.expect(text="billing@shop.com", expected=Expected.TAKEN, actor=operator)
+    simulator_services.save_expectation(text="billing@shop.com", expected=Expected.TAKEN, actor=operator)
     domain = make_verified("else.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     auto_apply_services.work()
