@@ -23,7 +23,7 @@ from receipt_rules.probes import services as probes_services
 from receipt_rules.received_mail import services as received_mail_services
 from receipt_rules.runs import services as runs_services
 
-LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
+LONGEST_WAIT_SECONDS = 60  # changes of others wait in the same queue
 log = structlog.get_logger(__name__)
 
 
@@ -55,13 +55,13 @@ def send_probe(probe_id: str) -> None:
 
 @jobs.periodic("receipt_rules.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
-    """Once a minute: whether mail still goes to a former holder's place."""
+    """Every minute: alert if mail may still go to a former holder's destination."""
     holders_services.alert_unread_transfers(now=timezone.now())
 
 
 @jobs.periodic("receipt_rules.watch_active_set", cron="* * * * *")
 def watch_active_set(timestamp: int) -> None:
-    """Once a minute: whether SES still applies our rules. A reading that fails proves nothing."""
+    """Every minute: check whether SES still applies our rules. A failed read proves nothing."""
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         return
     try:
@@ -72,15 +72,15 @@ def watch_active_set(timestamp: int) -> None:
 
 @jobs.periodic("receipt_rules.sweep_drift", cron="37 * * * *")
 def sweep_drift(timestamp: int) -> None:
-    """Once an hour the live rules are compared with what we last knew and with what is wanted."""
+    """Every hour: compare the live rules with the known state and the desired state."""
     queue_drift_check()
 
 
 @jobs.periodic("receipt_rules.watch", cron="*/10 * * * *")
 def watch(timestamp: int) -> None:
-    """Every ten minutes: mail that SES gave up on, a function that fails, whether it forwards mail.
+    """Every ten minutes: check for lost mail and a failing function, and whether the function forwards mail.
 
-    A look that fails is made again then.
+    A failed check is repeated next time.
     """
     try:
         pipeline_services.check_for_lost_mail(now=timezone.now())
@@ -94,12 +94,12 @@ def watch(timestamp: int) -> None:
 
 @jobs.periodic("receipt_rules.probe_domains", cron="* * * * *")
 def probe_domains(timestamp: int) -> None:
-    """Once a minute: scheduled test messages that are due, and whether the last ones have arrived."""
+    """Every minute: send scheduled test messages that are due, and check whether the last ones arrived."""
     probe_schedules_services.run_due(now=timezone.now())
 
 
 @jobs.periodic("receipt_rules.forget_received", cron="53 3 * * *")
 def forget_received(timestamp: int) -> None:
-    """Once a night what RECEIVED_MAIL_DAYS no longer keeps, and test messages of last month."""
+    """Every night: delete received mail older than RECEIVED_MAIL_DAYS, and old test messages."""
     probes_services.delete_old_probes(now=timezone.now())
     received_mail_services.delete_expired(now=timezone.now())

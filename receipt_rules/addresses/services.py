@@ -1,7 +1,7 @@
 """Adds, changes and removes addresses and catch-alls.
 
 A customer may receive mail at a name through a proven domain of their own at or above it, unless the name belongs to
-another customer. The row is what is wanted; the worker applies it to the SES receipt rules within seconds.
+another customer. The row is the desired state; the worker applies it to the SES receipt rules within seconds.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ MOST_NAMES_BELOW = 50
 
 @dataclass(frozen=True)
 class AddressPlace:
-    """An address as SES writes it, and the domain from which the right to it comes."""
+    """An address as spelled in SES, and the domain that entitles the customer to it."""
 
     address: str
     domain: Domain
@@ -44,13 +44,13 @@ class AddressPlace:
 
 
 def locate_address(text: str, customer: Customer, *, may_wait: bool = False) -> AddressPlace:
-    """Raises Refused as `read_recipient` and `domain_for`."""
+    """Return the address and its domain. Raises Refused as `read_recipient` and `domain_for`."""
     read = read_recipient(text)
     return AddressPlace(read.address, domain_for(read.name, customer, may_wait=may_wait), read.noticed)
 
 
 def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Domain:
-    """The customer's proven domain at or above a name.
+    """Return the customer's proven domain at or above a name.
 
     Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, MAIL_FROM_NAME.
     """
@@ -68,7 +68,7 @@ def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Doma
 
 
 def address_at_domain(text: str, domain: Domain) -> str:
-    """The address as SES writes it. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
+    """Return the address as spelled in SES. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
     address = read_recipient(text).address
     if domain.name not in names_above(address.rpartition("@")[2]):
         raise Refused(f"{address} isn't an address at {domain}.", code="ADDRESS_ELSEWHERE")
@@ -76,9 +76,10 @@ def address_at_domain(text: str, domain: Domain) -> str:
 
 
 def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
-    """Addresses come before the MX record, so that no mail is rejected: only the ownership must be proven.
+    """Raise Refused if the domain can't receive mail: its ownership isn't proven, or it only sends.
 
-    `may_wait`: what is added waits for the proof. At a claim it may not: others may claim the same name.
+    The MX record isn't needed yet: addresses come first, so that no mail is rejected. `may_wait`: allow addresses that
+    wait for the proof; not at an open claim, because others may claim the same name.
     """
     waits = may_wait and domain.stage in (Stage.STARTING, Stage.READY)
     if not waits and (domain.stage != Stage.READY or not domain.is_proven):
@@ -90,7 +91,7 @@ def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
 
 
 def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = False) -> Domain:
-    """Until the transaction ends it is not deleted and does not change hands. Raises Refused."""
+    """Lock the domain until the transaction ends, so that it isn't deleted and doesn't change hands. Raises Refused."""
     locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=domain.pk).first()
     if locked is None or locked.customer_id != domain.customer_id:
         raise Refused(
@@ -102,7 +103,7 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
 
 
 def _refuse_more_names(name: str, domain: Domain) -> None:
-    """Each name below the domain has an MX record of its own, which is offered and checked."""
+    """Each subdomain with addresses has its own MX record to publish and check."""
     if name != domain.name and name not in domain.mail_rules and len(domain.names_below) >= MOST_NAMES_BELOW:
         raise Refused(
             f"You can add addresses at up to {MOST_NAMES_BELOW} subdomains of {domain}. Turn on the subdomain "
@@ -122,7 +123,7 @@ def refuse_shared_below(domain: Domain) -> None:
 
 
 def preview_address(*, text: str, customer: Customer) -> AddressPlace:
-    """Return the address that would be added, for a preview. Raises Refused as `add_address`; writes nothing."""
+    """Return the address that would be added. Raises Refused as `add_address`; writes nothing."""
     place = locate_address(text, customer)
     existing = Address.objects.select_related("domain").filter(address=place.address).first()
     if existing is not None and not is_left_over(existing):
@@ -141,7 +142,7 @@ def add_address(
     may_wait: bool = False,
     bulk_id: str = "",
 ) -> Address:
-    """`may_wait`: at a domain that is not proven yet it waits, and becomes live with the proof.
+    """Add the address. `may_wait`: at a domain that isn't proven yet, it becomes live with the proof.
 
     Raises Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad name.
     """
@@ -161,7 +162,7 @@ def add_address(
                 queue_customer_change(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
     except IntegrityError as error:
         if not place.domain.is_proven and not _is_own(place.address, customer):
-            refuse_unproven(place.domain)  # what others wait for there is not told
+            refuse_unproven(place.domain)  # don't reveal addresses that others wait for
         raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS") from error
     return made
 
@@ -173,7 +174,7 @@ def _is_own(text: str, customer: Customer) -> bool:
 def change_address(
     *, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None, bulk_id: str = ""
 ) -> Address:
-    """Nothing is written where nothing differs. One that SES refused is tried again where it is switched on.
+    """Change the address; does nothing without a difference. Turning on one that SES refused retries it.
 
     Raises Refused for an endpoint of another customer.
     """
@@ -202,7 +203,7 @@ def change_address(
 
 
 def remove_address(*, address: Address, actor: User | None, bulk_id: str = "") -> None:
-    """One that is gone already is removed."""
+    """Remove the address; no effect if it is already removed."""
     with transaction.atomic():
         if Address.objects.filter(pk=address.pk).exists():
             _remove(_locked(address), actor, bulk_id=bulk_id)
@@ -225,7 +226,7 @@ def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id:
 
 
 def is_left_over(address: Address) -> bool:
-    """Its name has become another customer's domain since: the row serves nobody and is in the way of the owner."""
+    """Return whether its name now belongs to another customer's domain: the row then only blocks the owner."""
     holder = holder_of(address.address.rpartition("@")[2])
     return holder is not None and holder.customer_id != address.domain.customer_id
 
@@ -237,7 +238,7 @@ def _clear_left_over(text: str) -> None:
 
 
 def _locked(address: Address) -> Address:
-    """The domain is locked first, as everywhere here: two who lock in different orders wait for each other."""
+    """Lock the domain first, as everywhere in this module: a different order could deadlock."""
     Domain.objects.select_for_update().filter(pk=address.domain_id).first()
     found = Address.objects.select_for_update(of=("self",)).select_related("domain__customer", "endpoint")
     locked = found.filter(pk=address.pk).first()
@@ -266,9 +267,9 @@ def _clear_refusal_alert(row: Address | CatchAll, about: audit_services.Subject)
 
 
 def record_refused(*, recipient: str, because: str) -> bool:
-    """SES does not take this recipient: plans leave it out, and its row says why.
+    """Store that SES refuses this recipient: plans leave it out, and its row has the reason.
 
-    False where no row wants it, and where its row says so already.
+    Returns False if no row has the recipient, or its row already has a reason.
     """
     with transaction.atomic():
         found = _row_of(recipient)
@@ -301,7 +302,7 @@ def set_catch_all(
     is_active: bool = True,
     subdomains: bool = False,
 ) -> CatchAll:
-    """Make it or change it. Raises Refused: DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING."""
+    """Create or change the catch-all. Raises Refused: DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING."""
     with transaction.atomic():
         locked = lock_domain(domain, to_receive=is_active)
         refuse_foreign(endpoint, locked.customer)
@@ -323,7 +324,7 @@ def set_catch_all(
 
 
 def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = False, bulk_id: str = "") -> None:
-    """One that is not there is removed. The exact addresses of the domain stay as they are."""
+    """Remove the catch-all; no effect if there is none. The domain's exact addresses stay."""
     with transaction.atomic():
         Domain.objects.select_for_update().filter(pk=domain.pk).first()
         found = (

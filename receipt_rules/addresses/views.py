@@ -1,6 +1,6 @@
 """Pages of addresses: the list, one address, many pasted at once, and the Inbound tab of a domain.
 
-Pasted lines are checked one by one, and each line's result is shown before anything is added.
+Each pasted line is checked, and its result is shown before anything is added.
 """
 
 import csv
@@ -56,7 +56,7 @@ MOST_LINES = 500
 
 @dataclass(frozen=True)
 class PastedLine:
-    """`address` is how we understood `text`; `refused` says why it is not added, and is empty where it is."""
+    """`address` is the address found in `text`; `refused` is why it isn't added, "" if it can be."""
 
     number: int
     text: str
@@ -71,9 +71,9 @@ class PastedLine:
 
 
 def read_lines(text: str, customer: Customer) -> list[PastedLine]:
-    """Empty lines and a heading are passed over; the second of two equal lines is refused.
+    """Check each line.
 
-    So are the lines that are too many.
+    Empty lines and a heading are skipped; a repeated line, and lines over the limit, are refused.
     """
     endpoints = {endpoint.name.lower(): endpoint for endpoint in endpoints_of(customer)}
     seen: set[str] = set()
@@ -114,7 +114,7 @@ def _read(number: int, cells: list[str], customer: Customer, endpoints: dict[str
 
 
 def add_lines(lines: Iterable[PastedLine], customer: Customer, actor: User) -> list[PastedLine]:
-    """Each for itself: what cannot be added any more says why, and keeps none of the others back."""
+    """Add each line on its own: one that can't be added any more has the reason, and stops no other."""
     bulk_id = new_id("bulk")
     return [_added(line, customer, actor, bulk_id) if line.is_good else line for line in lines]
 
@@ -145,7 +145,7 @@ def list_(request: SignedIn) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def detail(request: SignedIn, address_id: str) -> HttpResponse:
-    """One button each on the domain's tab; here the same, and a choice of the endpoint."""
+    """Show one address: the buttons of the domain's tab, and the choice of the endpoint."""
     address = get_object_or_404(addresses_for(request.user), pk=address_id)
     form = _form(address, request)
     if request.method == "POST" and _handle_action(address, form, request):
@@ -165,7 +165,7 @@ def _form(address: Address, request: SignedIn) -> ChangeAddressForm:
 
 
 def _handle_action(address: Address, form: ChangeAddressForm, request: SignedIn) -> bool:
-    """Whether something was done; what is refused is said, in the form where there is one."""
+    """Return whether the action was performed. A refusal is shown in the form if there is one, else as a message."""
     try:
         message = _perform(request.POST.get("do", ""), address, form, request)
     except Refused as refused:
@@ -195,7 +195,7 @@ def _perform(done: str, address: Address, form: ChangeAddressForm, request: Sign
 
 @require_http_methods(["GET", "POST"])
 def add_many(request: SignedIn) -> HttpResponse:
-    """Two steps in one page: what was pasted, then the fate of every line with the button that adds them."""
+    """Two steps on one page: the pasted text, then the result of each line with the button that adds them."""
     given = (request.POST, request.FILES) if request.method == "POST" else ()
     form = PasteForm(*given, viewer=request.user)
     context: dict[str, Any] = {"form": form, "tab": "addresses", "applied_when": applied_when}
@@ -256,7 +256,7 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
 
 
 def _undelivered(inbound: Inbound) -> End | None:
-    """Judges where the mail of each goes; of those that are on, the worst end at which none is delivered."""
+    """Set the end of each row; return the worst end among active rows if its mail isn't delivered."""
     rows = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
     judge_ends(rows)
     worst = next(iter(worst_first(row.end for row in rows if row.is_active and row.end)), None)
@@ -264,7 +264,7 @@ def _undelivered(inbound: Inbound) -> End | None:
 
 
 def _hops(domain: Domain, inbound: Inbound) -> tuple[Hop, ...]:
-    """Only of a domain that receives and is set up."""
+    """Return the path of mail for a domain that receives and is set up."""
     if not domain.receives or domain.stage != Stage.READY:
         return ()
     rows: list[Address | CatchAll] = [*inbound.addresses]

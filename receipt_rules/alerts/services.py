@@ -1,4 +1,4 @@
-"""Alerts operators when the SES rules drift, and before a quota is used up."""
+"""Alerts operators when the SES rules drift, and before a quota is used up. Each function also resolves its alert."""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -20,14 +20,14 @@ from receipt_rules.planner.core.untouched import UntouchedRule
 from tenants.lifecycle import selectors as lifecycle_selectors
 
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
-FULL_FROM = 80  # per cent
+FULL_FROM = 80  # percent
 MOST_RULES = 3  # in one alert
-HARMLESS = ("extra", "reordered", "not_as_wanted")  # of differences; a rule that keeps mail from us is "harmful"
+HARMLESS = ("extra", "reordered", "not_as_wanted")  # kinds of differences; a rule that takes our mail is "harmful"
 MOST_DIFFERENCES = 20  # differences in one event
 
 
 class DriftNotice(Protocol):
-    """A difference, as `drift.services.differences` finds it."""
+    """A difference, as found by `drift.services.differences`."""
 
     @property
     def key(self) -> str: ...
@@ -42,14 +42,17 @@ class DriftNotice(Protocol):
 
 
 def update_drift_alert(name: str, found: Sequence[DriftNotice], news: set[str]) -> None:
-    """At each look; the event is for what the look before had not seen. What a person ignored is no drift."""
+    """Update the alert after a check, and emit an event for new differences.
+
+    Ignored differences don't count as drift.
+    """
     about, open_ = rule_set_subject(name), [each for each in found if not each.is_ignored]
     new = [each for each in open_ if each.key in news]
     if new:
         told = [{"kind": each.kind, "rule": each.rule, "why": each.sentence} for each in new[:MOST_DIFFERENCES]]
         data = {"why": new[0].sentence, "differences": told, "number": len(new)}
         events_services.emit(event="rule.drift", about=about, data=data, for_staff=True)
-    region = settings.AWS_REGION  # whichever set is active: there is one drift, and one end of it
+    region = settings.AWS_REGION  # one alert per region, whichever set is active
     alerts_services.observe(
         kind="rule.drift",
         about=Subject("rule_set", region, f"Receipt rules in {region}"),
@@ -61,7 +64,7 @@ def update_drift_alert(name: str, found: Sequence[DriftNotice], news: set[str]) 
 
 
 def update_active_set_alert(outage: ReceivingOutage | None) -> None:
-    """At once, at the first reading; the one that finds our set active again ends it."""
+    """Raise the alert at the first read without our rule set, and resolve it at the next read with it."""
     alerts_services.observe(
         kind="receiving.stopped",
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
@@ -73,7 +76,7 @@ def update_active_set_alert(outage: ReceivingOutage | None) -> None:
 
 
 def update_not_set_up_alert(*, is_set_up: bool, customers: Sequence[Customer]) -> None:
-    """As soon as a customer's change depends on it: receiving is not set up, so that nothing of theirs is applied."""
+    """Raise the alert when a customer's change is pending because receiving isn't set up."""
     names = ", ".join(str(each) for each in customers[:3])
     more = f" and {len(customers) - 3} more" if len(customers) > 3 else ""
     why = (
@@ -91,7 +94,7 @@ def update_not_set_up_alert(*, is_set_up: bool, customers: Sequence[Customer]) -
 
 
 def update_harmed_mail_alert(recipients: Sequence[str], customers: Collection[str]) -> None:
-    """A rule that is not ours takes, bounces or stops mail that customers want here; one alert, however many."""
+    """Update the one alert for unmanaged rules that receive, bounce or stop customers' mail."""
     named = ", ".join(sorted(recipients)[:3])
     counted = f"{_number(len(recipients), 'recipient')} of {_number(len(customers), 'customer')}"
     alerts_services.observe(
@@ -109,7 +112,7 @@ def _number(count: int, noun: str) -> str:
 
 
 def update_untouched_alert(found: Sequence[UntouchedRule]) -> None:
-    """At each look: rules that stay as they are, since SES refuses a recipient in them; one alert, however many."""
+    """Update the one alert for rules that stay unchanged because SES refuses a recipient in them."""
     alerts_services.observe(
         kind="rule.untouched",
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
@@ -121,7 +124,10 @@ def update_untouched_alert(found: Sequence[UntouchedRule]) -> None:
 
 
 def update_quota_alerts(live: RuleSet) -> None:
-    """Of the region: rules, recipients, identities and tenants. The event when 80 % are reached, once until below."""
+    """Update the alerts for the region's rules, recipients, identities and tenants.
+
+    The event is emitted once when 80% is reached, and again only after it was below.
+    """
     full = capacity(live)
     for meter in (full.rules, full.recipients, full.identities, _tenants()):
         _update_quota_alert(meter)
@@ -153,7 +159,7 @@ def _update_quota_alert(meter: Meter) -> None:
 
 
 def update_former_holder_alert(domain: Domain, *, why: str) -> None:
-    """At each look; "" ends it. Customers are told nothing of each other's places."""
+    """Update the alert after a check; an empty `why` resolves it. Customers aren't told each other's destinations."""
     alerts_services.observe(
         kind="route.outlived",
         about=domain_subject(domain),
@@ -165,7 +171,7 @@ def update_former_holder_alert(domain: Domain, *, why: str) -> None:
 
 
 def update_refusal_alert(about: Subject, why: str) -> None:
-    """An address or catch-all that SES refused, or, without a reason, one that is over."""
+    """Alert the customer that SES refused an address or catch-all; an empty `why` resolves the alert."""
     audience = alerts_core.CustomerPeople(about.customer_id)
     alerts_services.observe(
         kind="address.refused", about=about, firing=bool(why), why=why, severity="high", audience=audience
@@ -173,6 +179,6 @@ def update_refusal_alert(about: Subject, why: str) -> None:
 
 
 def update_run_alert(*, failed: bool, why: str) -> None:
-    """At each end of a run; one that is carried out ends the alert of one that was not."""
+    """Update the alert at the end of a run; a completed run resolves the alert of a failed one."""
     about = Subject("runs", settings.AWS_REGION, f"Runs in {settings.AWS_REGION}")
     alerts_services.observe(kind="run.failed", about=about, firing=failed, why=why, severity="high", audience=OPERATORS)

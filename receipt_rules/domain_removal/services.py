@@ -1,4 +1,4 @@
-"""A domain goes: its addresses and catch-alls first, and SES's rules are read to name it no more."""
+"""Removes a deleted domain's addresses and catch-alls, and finds what at SES still refers to it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -27,8 +27,8 @@ from receipt_rules.planner.services import DesiredState, PlanRequest, plan_for, 
 class RuleReferences:
     """Everything at SES that refers to a domain, as just read.
 
-    `ours`: recipients in active rules that we may change. `foreign`: active rules that we may not, with their set.
-    `kept`: rule sets of ours that are not active and name it in a rule of ours.
+    `ours`: recipients in active rules that we may change. `foreign`: other active rules, with their set. `kept`:
+    inactive managed rule sets that name the domain in a managed rule.
     """
 
     ours: tuple[str, ...] = ()
@@ -56,7 +56,10 @@ def recipients_of_domain(domain: Domain) -> tuple[str, ...]:
 
 @transaction.atomic
 def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
-    """Each with its line in the log; the worker then changes the rules. Returns how many addresses there were."""
+    """Remove all addresses and catch-alls, each with a log entry; the worker then changes the rules.
+
+    Returns the number of addresses.
+    """
     Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk).first()
     addresses, catch_alls = list(Address.objects.filter(domain=domain)), list(CatchAll.objects.filter(domain=domain))
     for address in addresses:
@@ -68,7 +71,7 @@ def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
 
 @dataclass(frozen=True)
 class ManagedRules:
-    """As read just now: the active rule set with what of it we may change, and the sets of ours that are not active."""
+    """The active rule set, the rules of it that we may change, and the inactive managed sets, as just read."""
 
     active: RuleSet
     changeable: tuple[Rule, ...]
@@ -76,7 +79,7 @@ class ManagedRules:
 
 
 def read_rules() -> ManagedRules:
-    """Every rule set that can deliver, now or once activated. Raises AwsProblem: then nothing is known."""
+    """Read every rule set that delivers, or would once activated. Raises AwsProblem: then nothing is known."""
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         return ManagedRules(RuleSet(""), (), ())
     live = read_live(all_sets=True)
@@ -85,7 +88,7 @@ def read_rules() -> ManagedRules:
 
 
 def find_references(*, domain: Domain, rules: ManagedRules) -> RuleReferences:
-    """Return recipients at the domain or at a subdomain that isn't a domain of its own."""
+    """Return what refers to the domain, or to a subdomain that isn't a domain of its own."""
     holders = Holders.read()
 
     def at(rule: AnyRule) -> tuple[str, ...]:
@@ -101,7 +104,7 @@ def find_references(*, domain: Domain, rules: ManagedRules) -> RuleReferences:
 
 
 def is_used_by_open_run(*, domain: Domain) -> bool:
-    """Whether an unfinished run may still write a rule that names the domain, or copies a set that may."""
+    """Return whether an unfinished run may still write a rule that names the domain, or clones a set that may."""
     holders = Holders.read()
     runs = Run.objects.filter(state__in=UNFINISHED, region=settings.AWS_REGION).prefetch_related("steps")
     steps = [load(row.step) for run in runs for row in run.steps.all()]

@@ -1,6 +1,6 @@
 """Detects drift of the receipt rules: another client changed a rule, or another rule set is active.
 
-The last known state is what the last run left or a person accepted since. Reading alone does not change it.
+The known state is what the last run left, or what a person accepted since. Reading doesn't change it.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ OUTAGES = ("none_active", "stranger_active")
 
 @dataclass(frozen=True)
 class RuleDifference:
-    """`key` names this very difference: when the rule changes once more, it is another. `kind` is for the page:
+    """`key` identifies this difference; another change of the rule gives another key. `kind`, for the page, is one of:
 
     stranger_active, none_active, harmful, missing, extra, changed, reordered, not_as_wanted.
     """
@@ -45,12 +45,12 @@ class RuleDifference:
 
     @property
     def is_planned(self) -> bool:
-        """Whether a plan reverts it, or keeps mail from it: plans never change or delete an unmanaged rule."""
+        """Return whether a plan reverts it, or protects mail from it. A plan never changes an unmanaged rule."""
         return self.kind not in ("extra", "missing", "changed") or is_ours(self.rule)
 
 
 def differences(live: Live) -> tuple[RuleDifference, ...]:
-    """Between what is live and what we last knew; nothing while we never knew anything."""
+    """Return differences between the live and the known rules; none if no state is known yet."""
     harmful = tuple(_harmful_rules(live)) if live.is_active else ()
     told = {each.rule for each in harmful}
     rules = (each for each in _rule_differences(live) if each.kind != "extra" or each.rule not in told)
@@ -62,7 +62,7 @@ def differences(live: Live) -> tuple[RuleDifference, ...]:
 
 
 def check_drift() -> tuple[RuleDifference, ...]:
-    """Read and compare now, and store what came of it. Raises AwsProblem, which is stored as well."""
+    """Read and compare the rules, and store the result. Raises AwsProblem, which is stored too."""
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         return ()
     try:
@@ -90,9 +90,10 @@ def check_drift() -> tuple[RuleDifference, ...]:
 
 
 def outdated_rules(live: Live) -> tuple[RuleDifference, ...]:
-    """One difference where a plan for everything is not empty; none while customers' changes are on their way.
+    """Return one difference if the plan for everything isn't empty; none while customers' changes are pending.
 
-    That needs no hand at Amazon's: a domain that moved, or a name that another customer has proven, wants it too.
+    No change in the SES console is needed for that: a transferred domain, or a newly proven subdomain, changes the plan
+    too.
     """
     if not live.is_active or PendingChange.objects.exists():
         return ()
@@ -117,7 +118,9 @@ def accept(*, because: str, actor: User) -> None:
     with transaction.atomic():
         live_services.store_snapshot(live.rule_set)
         _store_check()
-        alerts_services.update_drift_alert(live.rule_set.name, (), set())  # over now, not at the next look
+        alerts_services.update_drift_alert(
+            live.rule_set.name, (), set()
+        )  # resolves the alert now, not at the next check
         audit_services.record(
             "rules.accepted",
             about=rule_set_subject(live.rule_set.name),
@@ -129,7 +132,7 @@ def accept(*, because: str, actor: User) -> None:
 
 
 def ignore(*, key: str, because: str, actor: User) -> None:
-    """This very difference is no news any more. Raises Refused without a reason, and for an outage."""
+    """Ignore this difference. Raises Refused without a reason, and for an outage."""
     _require_operator_and_reason(because, actor)
     if key.partition(" ")[0] in OUTAGES:
         raise Refused("This is an outage and can't be ignored. Restore our rule set.", code="NOT_POSSIBLE")
@@ -151,7 +154,7 @@ def ignore(*, key: str, because: str, actor: User) -> None:
 
 
 def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
-    """The active set that is not ours becomes ours to add to: its rules stay as they are, as foreign rules."""
+    """Adopt the active unmanaged set: our rules are added, and its rules stay unchanged as unmanaged rules."""
     _require_operator_and_reason(because, actor)
     live = read_live()
     if live.unmanaged_set is None or live.unmanaged_set.name != name:
@@ -281,7 +284,7 @@ def _last_differences() -> list[dict[str, str]]:
 
 
 def _update_alert_after_decision() -> None:
-    """After a decision: the alert is over where every difference of the last look is ignored."""
+    """Resolve the alert if every difference of the last check is ignored."""
     ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
     found = [
         RuleDifference(each["key"], each["kind"], each["rule"], each["sentence"], is_ignored=each["key"] in ignored)
@@ -292,7 +295,7 @@ def _update_alert_after_decision() -> None:
 
 
 def _store_check(found: Iterable[RuleDifference] = (), *, problem: str = "") -> None:
-    """A look that failed leaves the differences of the one before: it proves nothing."""
+    """Store the check. A failed check keeps the differences of the last one: it proves nothing."""
     fields: dict[str, object] = {"at": timezone.now(), "problem": problem}
     if not problem:
         fields["differences"] = [asdict(each) for each in found]

@@ -1,6 +1,6 @@
-"""What an endpoint can be on this deployment, and the secrets of its settings.
+"""The kinds of endpoint on this deployment, and the secrets in an endpoint's settings.
 
-Secrets are shown masked, kept where a masked value comes back, and dropped with the host.
+Secrets are shown masked, kept if a masked value is sent back, and removed if the URL's host changes.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ TOKENS = (TOKEN, SIGNING_SECRET)
 
 @dataclass(frozen=True)
 class EndpointKinds:
-    """What an endpoint can be here, in the words of forms, pages and refusals."""
+    """The kinds of endpoint here, in the words of forms, pages and refusals."""
 
     forwards: bool
 
@@ -31,7 +31,7 @@ class EndpointKinds:
 
     @property
     def target(self) -> str:
-        """What a new endpoint can be made of in one field."""
+        """Return what can be entered in one field to create an endpoint."""
         return "a webhook URL or an email address" if self.forwards else "a webhook URL"
 
     @property
@@ -44,7 +44,7 @@ class EndpointKinds:
 
     @property
     def limits(self) -> str:
-        """Why it can't be more; "" where it can be all."""
+        """Return why not all kinds are available; "" if they are."""
         return "" if self.forwards else NOT_FORWARDED
 
 
@@ -52,11 +52,11 @@ NOT_FORWARDED = "This deployment doesn't forward mail to email addresses. Use a 
 
 
 class SecretMissing(ValueError):
-    """A masked value for which nothing is stored. `str()` is for the person who sent it."""
+    """A masked value for which no secret is stored. `str()` is for the person who sent it."""
 
 
 def shown_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Names of headers and no value of any; the URL without what looks like a token."""
+    """Return the settings with header values masked, and the URL without parts that look like a token."""
     shown = {name: masked(value, name) for name, value in config.items()}
     if isinstance(url := config.get("url"), str):
         shown["url"] = masked_url(url)
@@ -64,10 +64,10 @@ def shown_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merge_config(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """`given` over `stored`, masked values as they are stored; and the names of secrets that were dropped.
+    """Return `given` merged over `stored`, with stored secrets for masked values, and the names of removed secrets.
 
-    Dropped is every stored secret that is sent along, if the URL leads to another host: nobody gets a secret sent to
-    a place of their choosing who has not supplied it. Raises SecretMissing.
+    If the URL's host changes, stored secrets are removed unless they are sent again: otherwise someone could have a
+    secret that they don't know sent to a host of their choosing. Raises SecretMissing.
     """
     merged = {**stored, **given}
     if "url" in given:
@@ -96,7 +96,7 @@ def _merge_url(given: Any, stored: Any) -> Any:
 
 
 def _merge_headers(merged: Any, stored: Mapping[str, str], given: Any, *, moved: bool) -> tuple[Any, tuple[str, ...]]:
-    """What is no mapping is left for the check to refuse."""
+    """A value that isn't a mapping is left for the validation to refuse."""
     if not isinstance(merged, Mapping):
         return merged, ()
     is_named = isinstance(given, Mapping)
@@ -110,7 +110,7 @@ def _merge_headers(merged: Any, stored: Mapping[str, str], given: Any, *, moved:
 
 
 def _origin(url: Any) -> tuple[str, str, int | None]:
-    """Scheme, host and port: what decides who gets the request. What is no URL is refused elsewhere."""
+    """Return scheme, host and port, which decide who gets the request. An invalid URL is refused elsewhere."""
     try:
         parts = urlsplit(str(url).strip())
         port = parts.port

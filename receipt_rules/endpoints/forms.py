@@ -1,4 +1,4 @@
-"""Forms of an endpoint: where it delivers, and for staff what SES does on the way."""
+"""Forms of an endpoint: where it delivers, and SES options for staff."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _KEPT = f"Stored values are shown as {MASK}. Leave {MASK} to keep a value. Chang
 
 
 class EndpointForm(forms.Form):
-    """Name, type, and what its type must be told; of the other types' fields nothing is read."""
+    """Name, type and the settings of the type; fields of other types are ignored."""
 
     customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
     name = forms.CharField(label="Name", max_length=120, help_text="Shown in lists, for example “Support desk”.")
@@ -84,7 +84,7 @@ class EndpointForm(forms.Form):
             self.initial.update(initial_values(endpoint))
 
     def _limit_type(self) -> None:
-        """Only what an endpoint can be on this deployment; another is refused in the words of the service."""
+        """Offer only the types that are available here; the service's message refuses others."""
         kinds, field = endpoint_kinds(), self.fields["type"]
         field.choices = [choice for choice in EndpointType.choices if choice[0] in kinds.types]  # type: ignore[attr-defined]  # as above
         if kinds.limits:
@@ -92,7 +92,7 @@ class EndpointForm(forms.Form):
             field.help_text = kinds.limits
 
     def clean_headers(self) -> dict[str, str]:
-        """What each line says; a name twice is refused, since one of both would be lost."""
+        """Return the headers; a repeated name is refused, because one of the values would be lost."""
         lines = [line.strip() for line in str(self.cleaned_data["headers"]).splitlines() if line.strip()]
         pairs = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
         if not all(name and value for name, value in pairs):
@@ -103,7 +103,7 @@ class EndpointForm(forms.Form):
 
     @property
     def config(self) -> dict[str, Any]:
-        """A field that the page did not send says nothing of it."""
+        """Return the settings; a field that the page didn't send isn't in it."""
         webhooks = [name for name in ("headers", "verification_token", "payload") if name in self.data]
         return {name: self.cleaned_data[name] for name in ("url", "address", "addresses", *webhooks)}
 
@@ -114,7 +114,7 @@ class EndpointForm(forms.Form):
 
 
 def initial_values(endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint as its form shows it."""
+    """Return an endpoint's values for its form."""
     config = endpoint.shown_config
     lines = {
         "addresses": "\n".join(config.get("addresses", ())),

@@ -1,7 +1,7 @@
-"""Checks, adds, changes, removes and tests endpoints: the destinations of a customer's mail.
+"""Validates, adds, changes, removes and tests endpoints: the destinations of a customer's mail.
 
-Each type has its own configuration. An endpoint in use by an address or a catch-all cannot be removed. `send_test`
-sends a test message to a webhook and reports its response.
+Each type has its own settings. An endpoint that an address or a catch-all uses can't be removed. `send_test` sends a
+test message to a webhook and reports its response.
 """
 
 import base64
@@ -38,17 +38,17 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 MOST_MEMBERS = 50
-# For the operator's function: how long it waits, how often it tries, what it sends along.
+# For the operator's function: timeout, retries, and what it sends with each message.
 WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token", "signing_secret", "payload")
 PAYLOADS = ("inbound", "standard")  # receiving/webhooks.py
 MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
-# What the sending itself has to say (RFC 9110, 7.6.1 and 8.6): another's word would spoil or redirect the message.
+# Set by the HTTP client (RFC 9110, 7.6.1 and 8.6): other values would break or redirect the message.
 RESERVED_HEADERS = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
 def validate_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that the type knows, checked. Raises Refused (ENDPOINT_TYPE, ENDPOINT_CONFIG)."""
+    """Return the settings that the type has, validated. Raises Refused (ENDPOINT_TYPE, ENDPOINT_CONFIG)."""
     if kind == EndpointType.WEBHOOK:
         return {"url": _url(_text(config.get("url", "")).strip())} | _extras(config)
     if kind == EndpointType.EMAIL:
@@ -59,7 +59,7 @@ def validate_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _extras(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What is not given, or given as nothing, is not kept."""
+    """Return the optional settings; empty ones are left out."""
     found = {name: config[name] for name in WEBHOOK_EXTRAS if config.get(name)}
     for name, most in (("timeout", LONGEST_TIMEOUT), ("retry_attempts", MOST_RETRIES)):
         number = found.get(name, 1)
@@ -98,7 +98,7 @@ def _check_value(value: Any) -> None:
 
 
 def _check_secret(value: str) -> None:
-    """As Standard Webhooks wants it: 24 to 64 bytes in base64."""
+    """As Standard Webhooks requires: 24 to 64 bytes in base64."""
     try:
         key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
     except ValueError:
@@ -114,7 +114,7 @@ def _text(value: Any) -> str:
 
 
 def _url(url: str) -> str:
-    """By the rule of webhooks, which is asked again when we connect: names are looked up only then."""
+    """Validate the URL as webhooks do. It is validated again on connecting: names are resolved only then."""
     if MASK in url:
         raise Refused(f"Part of the URL is masked ({MASK}). Enter the full URL.", code="ENDPOINT_CONFIG")
     try:
@@ -153,7 +153,7 @@ _PUBLISHED = {TOKEN: "verificationToken", SIGNING_SECRET: "signingSecret"}
 
 @dataclass(frozen=True)
 class EndpointChange:
-    """`dropped`: secrets that went, because the URL has another host now; whoever changed it supplies them again."""
+    """`dropped`: secrets that were removed because the URL's host changed; they must be entered again."""
 
     endpoint: Endpoint
     dropped: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ class EndpointChange:
 
 @dataclass(frozen=True)
 class SesOptions:
-    """What differs from the deployment's default delivery; "" and None are the default. Operators alone may give it."""
+    """SES options that differ from the default delivery; "" and None are the default. Only operators may set them."""
 
     s3_bucket: str = ""
     s3_prefix: str = ""
@@ -188,7 +188,7 @@ def add_endpoint(
     description: str = "",
     ses: SesOptions | None = None,
 ) -> Endpoint:
-    """Raises Refused for a name in use or a configuration that cannot work."""
+    """Add the endpoint. Raises Refused for a name in use or invalid settings."""
     kinds = endpoint_kinds()
     if type in EndpointType.values and type not in kinds.types:
         raise Refused(kinds.limits, code="ENDPOINT_CONFIG")
@@ -212,9 +212,9 @@ def change_endpoint(
     description: str | None = None,
     ses: SesOptions | None = None,
 ) -> EndpointChange:
-    """What is None stays, what `config` does not name, and what it gives masked. Raises Refused as `add_endpoint`."""
+    """Change the endpoint. None, and settings that `config` omits or masks, stay. Raises Refused as `add_endpoint`."""
     with transaction.atomic():
-        # no_key: addresses that point to it are not kept waiting, who might hold what we need next
+        # no_key: don't block addresses that point to it, whose transactions may hold locks that we need next
         found = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("customer")
         locked = found.get(pk=endpoint.pk)
         before = endpoint_log(locked)
@@ -247,7 +247,7 @@ def make_signing_secret(*, endpoint: Endpoint, actor: User | None) -> str:
 
 
 def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
-    """Raises Refused while something uses it (ENDPOINT_IN_USE)."""
+    """Remove the endpoint. Raises Refused while something uses it (ENDPOINT_IN_USE)."""
     with transaction.atomic():
         locked = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
         if locked is None:
@@ -306,7 +306,7 @@ def _save(endpoint: Endpoint) -> None:
 
 
 def endpoint_log(endpoint: Endpoint) -> dict[str, Any]:
-    """For the change log, which masks what is secret in it; whole, so that a change of a secret is seen."""
+    """Return all values for the change log, which masks secrets; complete, so that the log shows a changed secret."""
     ses = {key: getattr(endpoint, key) for key in asdict(SesOptions())}
     config = {f"config_{key}": value for key, value in endpoint.config.items()}
     own = {name: getattr(endpoint, name) for name in ("name", "description", "type", "is_active")}
@@ -325,7 +325,7 @@ TEST_EVERY_SECONDS = 10
 
 @dataclass(frozen=True)
 class EndpointTest:
-    """`status` None: no answer came. `excerpt`: how it begins."""
+    """The result of a test. `status=None`: no response. `excerpt`: the start of the response."""
 
     is_good: bool
     sentence: str
@@ -336,10 +336,10 @@ class EndpointTest:
 
 
 def send_test(*, endpoint: Endpoint, actor: User | None) -> EndpointTest:
-    """Staff say why before anything is sent.
+    """Send a test message. Staff give a reason before anything is sent.
 
-    Raises Refused (ENDPOINT_NOT_TESTABLE) for one that forwards mail: the operator's function does that.
-    RateLimited for another within seconds: else it would be a way to make us knock at somebody's door without an end.
+    Raises Refused (ENDPOINT_NOT_TESTABLE) for an endpoint that forwards mail: the operator's function does that. Raises
+    RateLimited within seconds of another test, so that nobody can flood a host with our requests.
     """
     if endpoint.type != EndpointType.WEBHOOK:
         raise Refused(

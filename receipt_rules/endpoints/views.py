@@ -1,4 +1,4 @@
-"""Endpoints: where mail goes."""
+"""Pages of endpoints, the destinations of mail."""
 
 from typing import Any
 
@@ -68,7 +68,7 @@ def _add(form: EndpointForm, request: SignedIn) -> Endpoint:
 @never_cache
 @require_http_methods(["POST"])
 def signing_secret(request: SignedIn, endpoint_id: str) -> HttpResponse:
-    """The answer is the one time that anybody sees it."""
+    """Show the new secret. It is shown only this once."""
     endpoint = get_object_or_404(endpoints_for(request.user), pk=endpoint_id)
     secret = make_signing_secret(endpoint=endpoint, actor=request.user)
     context = {"endpoint": endpoint, "secret": secret}
@@ -109,7 +109,7 @@ def _test(endpoint: Endpoint, request: SignedIn) -> None:
 
 
 def _confirmations(endpoint: Endpoint) -> dict[str, Any]:
-    """Each recipient who has not confirmed, with what we know of the mail to them."""
+    """Return each recipient who hasn't confirmed, with the state of our email to them."""
     known, rows = forwardings_of([endpoint]), {row.address: row for row in forwarding_rows(endpoint)}
     waiting = [(address, rows.get(address.lower())) for address in known.waiting(endpoint)]
     return {"waiting": waiting, "is_blocked": known.blocks(endpoint)}

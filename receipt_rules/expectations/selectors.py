@@ -1,4 +1,4 @@
-"""Which saved expectations do not hold: now, after a plan, and because of a plan."""
+"""Finds saved expectations that fail: now, after a plan, and because of a plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _MUST = {
 
 @dataclass(frozen=True)
 class BrokenExpectation:
-    """`by_rules`: the rules break it. Otherwise they keep it, and what is wanted of the address is another endpoint."""
+    """`by_rules`: the rules break it. Otherwise the rules keep it, but the address has another endpoint."""
 
     expectation_id: str
     sentence: str
@@ -31,7 +31,7 @@ class BrokenExpectation:
 
 
 def broken_expectations(rule_set: RuleSet) -> tuple[BrokenExpectation, ...]:
-    """Each saved expectation that does not hold in this rule set."""
+    """Return each saved expectation that fails in this rule set."""
     rows = list(Expectation.objects.select_related("endpoint"))
     routes = dict(zip((row.address for row in rows), route_lookup(row.address for row in rows), strict=True))
     found = ((row, matching.delivering_rules(rule_set.rules, row.address)) for row in rows)
@@ -58,7 +58,7 @@ def _after(made: Plan) -> list[tuple[BrokenExpectation, bool]]:
 
 
 def _is_wanted(row: Expectation, routes: Mapping[str, Route]) -> bool:
-    """Whether the look-up chooses the endpoint that is expected."""
+    """Return whether route lookup chooses the expected endpoint."""
     chosen = routes[row.address].endpoint
     return row.expected != Expected.ENDPOINT or (chosen is not None and chosen.pk == row.endpoint_id)
 

@@ -21,7 +21,7 @@ PAGE = "receipt_rules/forwarding/forwarding.html"
 @kept_secret
 @require_http_methods(["GET", "HEAD", "POST"])
 def answer(request: HttpRequest, token: str) -> HttpResponse:
-    """Opening the link answers nothing: mail scanners open links too."""
+    """Opening the link stores no answer: mail scanners open links too."""
     try:
         row = _row(request, token)
         if request.method == "POST":

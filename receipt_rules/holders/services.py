@@ -67,7 +67,7 @@ def on_holder_changed(*, domain: Domain, **_: Any) -> None:
 
 
 def _queue_waiting_addresses(domain: Domain) -> None:
-    """Addresses that were added before the proof are carried out with it; an adopted domain's wait for a plan."""
+    """Apply addresses that were added before the proof; those of an adopted domain wait for a plan."""
     rows = Address.objects.filter(domain=domain, is_active=True).exclude(rules__in=SERVED)
     waiting = [each.recipient for each in rows]
     if waiting and not domain.adopted:
@@ -101,7 +101,7 @@ def has_due_domains() -> bool:
 
 
 def reconcile_transfers() -> None:
-    """SES is read once for all. Raises AwsProblem where to wait."""
+    """Update the rules for each due domain; SES is read once for all. Raises AwsProblem to wait and retry."""
     due = list(_due(timezone.now()).select_related("customer", "moved_from"))
     if not due or settings.AWS_REGION not in RECEIVING_REGIONS:
         return
@@ -136,7 +136,9 @@ def _reconcile(domain: Domain, live: Live, state: DesiredState) -> Live:
         if live.is_active:
             live, why = _remove_outdated(domain, live, state)
         else:
-            queue_customer_change(domain.customer, None)  # nothing is delivered by it; an operator's plan comes first
+            queue_customer_change(
+                domain.customer, None
+            )  # the set is inactive and delivers nothing; an operator's plan comes first
     if left := list(_sentences(domain, live, state)):
         said = " ".join((*left, why)).strip()
         later = timezone.now() + RECHECK_AFTER
@@ -163,15 +165,15 @@ def _outdated_recipients(domain: Domain, live: Live, state: DesiredState) -> lis
 
 
 def _covers_mail_at(recipient: str, name: str, holders: Holders) -> bool:
-    """As one at the domain or below it, or as everything below a name above it."""
+    """Return whether it is a recipient at or below the domain, or a subdomain catch-all above it."""
     covers = recipient.startswith(".") and name.endswith(recipient)
     return covers or holders.belongs(domain_of(recipient.lower()), name)
 
 
 def _sentences(domain: Domain, live: Live, state: DesiredState) -> Iterator[str]:
-    """What still delivers as the former holder wanted. A set that is not active delivers nothing.
+    """Yield a sentence for each rule that still delivers as the former holder wanted. An inactive set delivers nothing.
 
-    Whether a rule that is not ours does so cannot be known, so each one that names a moved domain is shown.
+    We can't know this of an unmanaged rule, so each one that names a transferred domain is shown.
     """
     if live.is_active and (left := _outdated_recipients(domain, live, state)):
         whose = f"the destination of {domain.moved_from}" if domain.moved_from else "the former holder's destination"
@@ -188,7 +190,7 @@ def _sentences(domain: Domain, live: Live, state: DesiredState) -> Iterator[str]
 
 
 def _remove_outdated(domain: Domain, live: Live, state: DesiredState) -> tuple[Live, str]:
-    """One run for this domain's names. Returns what is live then, and why it could not be done. Raises AwsProblem."""
+    """Execute one run for this domain's names. Return the live state, and why it failed. Raises AwsProblem."""
     try:
         made, asked = _plan(_scope(domain, live, state), live, state)
     except Refused as refused:
@@ -204,7 +206,7 @@ def _remove_outdated(domain: Domain, live: Live, state: DesiredState) -> tuple[L
 
 
 def _plan(scope: frozenset[str], live: Live, state: DesiredState) -> tuple[Plan, PlanRequest]:
-    """In place, where mail is at worst stored at both places for a moment; else on a copy. Raises Refused."""
+    """Plan in place, which stores mail at worst twice for a moment; else blue/green. Raises Refused."""
     in_place, copy = (PlanRequest(scope=scope, method=method) for method in (Method.IN_PLACE, Method.BLUE_GREEN))
     try:
         return plan_for(in_place, live, state), in_place

@@ -1,4 +1,4 @@
-"""What is known of the live rules."""
+"""Reads what is known of the live rules from the database."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,17 +14,17 @@ from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import RuleSet
 
-RULES_PER_PAGE = 10  # of 500 recipients each, whose customers are shown
+RULES_PER_PAGE = 10  # of up to 500 recipients each, whose customers are shown
 CONTENTS_KEPT = 2
 
 
 def last_known() -> Snapshot | None:
-    """Its content is read where it is asked for: it may be megabytes."""
+    """Return the newest snapshot, without its content, which may be megabytes."""
     return Snapshot.objects.filter(region=settings.AWS_REGION).defer("content", "known", "holders").first()
 
 
 def is_set_up() -> bool:
-    """Whether a rule set of ours was active when we last read SES: until then no change of customers is applied."""
+    """Return whether a managed rule set was active at the last check: customers' changes aren't applied before."""
     look = Look.objects.filter(region=settings.AWS_REGION).first()
     kinds = {each["kind"] for each in look.differences} if look else set()
     return last_known() is not None and not kinds & {"none_active", "stranger_active"}
@@ -38,7 +38,7 @@ def applied_when() -> str:
 
 
 def known_rules() -> RuleSet | None:
-    """The set as the last run, or a person who accepted it, left it; None while we never knew any."""
+    """Return the rules as left by the last run, or as accepted by a person; None if never known."""
     latest = last_known()
     if latest is None:
         return None
@@ -50,7 +50,7 @@ _contents: dict[str, RuleSet] = {}
 
 
 def content_of(row: Snapshot | RulesAsRead) -> RuleSet:
-    """The content under a key never changes, and may be megabytes: a process keeps the last that it read."""
+    """Return the content of a row. It never changes and may be megabytes: a process caches the last two."""
     key = row.pk if isinstance(row, Snapshot) else row.digest
     found: RuleSet | None = _contents.get(key)
     if found is None:
@@ -66,7 +66,7 @@ def content_of(row: Snapshot | RulesAsRead) -> RuleSet:
 
 @dataclass(frozen=True)
 class LastRead:
-    """The newest successful read of the active rules, whoever made it. `name` is "" where no set was active."""
+    """The newest successful read of the active rules. `name` is "" if no set was active."""
 
     name: str
     at: datetime
@@ -74,18 +74,18 @@ class LastRead:
 
     @property
     def rule_set(self) -> RuleSet:
-        """Read where it is asked for: it may be megabytes."""
+        """Return the rules, loaded on first use: they may be megabytes."""
         return content_of(self.row)
 
 
 def read_problem() -> str:
-    """Why the newest read of the rules failed; "" where it succeeded."""
+    """Return why the newest read of the rules failed; "" if it succeeded."""
     row = RulesAsRead.objects.filter(region=settings.AWS_REGION).only("problem").first()
     return row.problem if row else ""
 
 
 def last_read() -> LastRead | None:
-    """None where the rules were never read. The state that a run or a person left was read too."""
+    """Return the newest read, or None. A snapshot that a run or a person left counts as a read."""
     row = RulesAsRead.objects.filter(region=settings.AWS_REGION).defer("content").first()
     kept = last_known()
     if row is not None and (kept is None or kept.at <= row.read_at):
@@ -95,9 +95,9 @@ def last_read() -> LastRead | None:
 
 @dataclass(frozen=True)
 class ReceivingOutage:
-    """SES does not apply our rules: no set is active (`active` is ""), or another program's is.
+    """SES doesn't apply our rules: no set is active (`active` is ""), or another program's is.
 
-    `ours` is the set that we last knew; "" where receiving was never set up.
+    `ours` is the last known managed set; "" if receiving was never set up.
     """
 
     region: str
@@ -121,7 +121,7 @@ class ReceivingOutage:
 
 
 def receiving_outage() -> ReceivingOutage | None:
-    """By the last reading; None while our set is active, none was read, or nobody here wants mail."""
+    """Return the outage at the last read; None while our set is active, none was read, or no address exists here."""
     row = ActiveRuleSet.objects.filter(region=settings.AWS_REGION).first()
     if row is None or row.is_ours:
         return None
@@ -132,7 +132,7 @@ def receiving_outage() -> ReceivingOutage | None:
 
 
 def disturbed_domains(viewer: Viewer) -> frozenset[str]:
-    """The viewer's domains for which mail is wanted while SES does not apply our rules."""
+    """Return the IDs of the viewer's domains with addresses or catch-alls while SES doesn't apply our rules."""
     if receiving_outage() is None:
         return frozenset()
     own = domains_for(viewer).values("pk")

@@ -1,4 +1,4 @@
-"""The live rules in their order, what is not as we left it, and how full the region is."""
+"""Pages of the live rules in order, their drift, and the capacity of the region."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ MOST_NAMED = 30  # recipients and customers of one rule; more are counted
 
 @dataclass(frozen=True)
 class RuleRow:
-    """A rule in its place, and the customers who share it and so its fate."""
+    """A rule with its position, and the customers who share it."""
 
     number: int
     sharing: Sharing
@@ -58,7 +58,7 @@ class RuleRow:
 
 @require_GET
 def home(request: SignedIn) -> HttpResponse:
-    """To what matters most to who looks."""
+    """Redirect to the page that matters most to the viewer."""
     return redirect("receipt_rules:rules" if may_see_rules(request.user) else "receipt_rules:addresses")
 
 
@@ -89,7 +89,7 @@ def require_staff(request: SignedIn, *, operates: bool = False) -> None:
 
 
 def text_value(data: QueryDict, name: str) -> str:
-    """What a form or an address says, as a row can hold it; "" where it says nothing."""
+    """Return a value of the query or form without NUL, cut to 400 characters; "" if it is missing."""
     return data.get(name, "").replace("\x00", "")[:400]
 
 
@@ -117,14 +117,14 @@ def _context(page: str, text: str) -> dict[str, Any]:
 
 
 def _stops_before_ours(live: Live, news: Sequence[drift_services.RuleDifference]) -> bool:
-    """Whether a rule among what differs stops the evaluation in front of a managed one: a plan moves ours before it."""
+    """Return whether a changed rule stops the evaluation before a managed one: a plan moves ours before it."""
     names, rules = {each.rule for each in news}, live.rule_set.rules
     last = max((place for place, rule in enumerate(rules) if not isinstance(rule, ForeignRule)), default=-1)
     return any(rule.name in names and rule.enabled and rule.delivery.stops for rule in rules[: last + 1])
 
 
 def _not_taken_over(live: Live, news: Sequence[drift_services.RuleDifference]) -> list[str]:
-    """The unmanaged rules among what differs that no plan can take over: only the SES console deletes them."""
+    """Return changed unmanaged rules that no plan can take over: only the SES console can delete them."""
     names = dict.fromkeys(each.rule for each in news if each.rule)
     rules = [rule for name in names if (rule := live.rule_set.by_name.get(name))]
     return [rule.name for rule in rules if isinstance(rule, ForeignRule) and not rule.may_be_taken_over]

@@ -1,4 +1,4 @@
-"""Addresses and catch-alls: which mail a customer wants to receive, and where it goes."""
+"""Addresses and catch-alls: which mail a customer wants to receive, and where it is delivered."""
 
 from dataclasses import replace
 
@@ -19,12 +19,16 @@ def new_catch_all_id() -> str:
     return new_id("all")
 
 
-PARTLY_SERVED = (*SERVED, RulesFact.PARTLY, RulesFact.HELD)  # of the name: rules are there, so what is new comes soon
+PARTLY_SERVED = (
+    *SERVED,
+    RulesFact.PARTLY,
+    RulesFact.HELD,
+)  # of the name: its rules are active, so a new recipient is applied soon
 HOLDABLE = (ReceivingState.REJECTED, ReceivingState.BLOCKED)
 
 
 class RequestedRecipient(models.Model):
-    """What an address and a catch-all have in common. `domain` is the customer's domain from which the right comes."""
+    """The fields that addresses and catch-alls share. `domain` is the customer's domain that entitles them to it."""
 
     domain = models.ForeignKey("domains.Domain", on_delete=models.PROTECT, related_name="+")
     endpoint = models.ForeignKey(Endpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -47,34 +51,34 @@ class RequestedRecipient(models.Model):
 
     @property
     def own_endpoint(self) -> Endpoint | None:
-        """A domain that has moved to another customer leaves its endpoints behind."""
+        """Return the endpoint, or None if the domain has moved to another customer and the endpoint hasn't."""
         endpoint = self.endpoint
         return endpoint if endpoint is not None and endpoint.customer_id == self.domain.customer_id else None
 
     @property
     def is_served(self) -> bool:
-        """Whether the active rules bring its mail to its place, whatever the DNS says."""
+        """Return whether the active rules deliver its mail to its destination, whatever its MX record."""
         return self.rules in SERVED
 
     @property
     def mail_name(self) -> str:
-        """The name whose MX decides whether its mail arrives; "*.example.com" for all names below."""
+        """Return the name whose MX decides whether its mail arrives; "*.example.com" for all subdomains."""
         raise NotImplementedError
 
     @property
     def description(self) -> str:
-        """Whose mail it is, in a sentence."""
+        """Return how a sentence names the recipient."""
         return str(self)
 
     @property
     def receiving_facts(self) -> ReceivingFacts:
-        """The facts of its name, with what the rules do for this very recipient."""
+        """Return the facts of its name, with what the rules do for this recipient."""
         whole = self.domain.receiving_facts(self.mail_name)
         return replace(whole, rules=RulesFact(self.rules), whom=self.description)
 
     @property
     def receiving(self) -> Receiving:
-        """Whether its mail arrives: the judgement of its facts."""
+        """Return whether its mail arrives, evaluated from its facts."""
         facts = self.domain.receiving_facts(self.mail_name)
         own = judge(replace(facts, rules=RulesFact(self.rules)))
         if self.rules == RulesFact.HELD and facts.is_verified and own.state in HOLDABLE:
@@ -118,7 +122,7 @@ class Address(RequestedRecipient):
 
 
 class CatchAll(RequestedRecipient):
-    """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
+    """Receives all other mail at a domain or, with `subdomains`, all mail at names below it and none at it."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_catch_all_id, editable=False)
     subdomains = models.BooleanField(default=False)
