@@ -51,11 +51,11 @@ PER_ROW: tuple[tuple[Rows, Queue], ...] = (
     (_domains(Stage.STARTING), domains_jobs.set_up_soon),
     (_domains(Stage.READY), domains_jobs.configure_soon),
     (_domains(Stage.DELETING), domains_jobs.delete_soon),
-    (_tenants(TenantStage.CREATING), tenants_jobs.create_soon),
-    (_tenants(TenantStage.DELETING), tenants_jobs.queue_removals),
-    (_tenants(TenantStage.READY, _STATUS), tenants_jobs.status_soon),
-    (_tenants(TenantStage.READY, ~Q(policy=F("policy_told"))), tenants_jobs.policy_soon),
-    (_tenants(TenantStage.READY), tenants_jobs.associate_soon),
+    (_tenants(TenantStage.CREATING), tenants_jobs.queue_creation),
+    (_tenants(TenantStage.DELETING), tenants_jobs.queue_removal),
+    (_tenants(TenantStage.READY, _STATUS), tenants_jobs.queue_status),
+    (_tenants(TenantStage.READY, ~Q(policy=F("policy_told"))), tenants_jobs.queue_policy),
+    (_tenants(TenantStage.READY), tenants_jobs.queue_associations),
     (lambda now: overdue(now=now), notifications_jobs.deliver_soon),
 )
 

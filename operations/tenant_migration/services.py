@@ -192,7 +192,7 @@ def try_again(*, migration: Migration, actor: User | None, item: MigrationItem |
         raise Refused("No customer of this migration failed.", code="NOTHING_TO_DO")
     keys = [each.pk for each in chosen]
     for tenant in tenants_in_region().filter(customer__in=[each.customer_id for each in chosen]):
-        resources_services.look_again(tenant=tenant, actor=actor)
+        resources_services.retry_associations(tenant=tenant, actor=actor)
     MigrationItem.objects.filter(pk__in=keys).update(state=ItemState.WAITING, problem="", ended_at=None)
     Migration.objects.filter(pk=locked.pk).update(state=MigrationState.RUNNING, ended_at=None, waits_because="")
     about, after = migration_subject(locked), {"customers": len(keys)}

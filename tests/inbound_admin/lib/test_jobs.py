@@ -43,7 +43,7 @@ def wait_since(seconds: float) -> None:
 
 
 def test_a_job_is_in_the_queue_and_has_the_priority_of_its_lane() -> None:
-    tenants_jobs.status_soon(make_tenant())
+    tenants_jobs.queue_status(make_tenant())
     domains_jobs.set_up_soon(make_domain())
     operations_jobs.queue_migrations()
     assert queued() == {
@@ -57,7 +57,7 @@ def test_what_a_bulk_job_asks_for_waits_behind_what_a_person_asks_for_later() ->
     with lanes.within(WorkLane.BACKGROUND):
         domains_jobs.set_up_soon(make_domain())
     domains_jobs.configure_soon(make_domain())
-    tenants_jobs.status_soon(make_tenant())
+    tenants_jobs.queue_status(make_tenant())
     assert [fetched() for _ in range(3)] == ["tenants.status", "domains.configure", "domains.set_up"]
 
 
@@ -80,11 +80,11 @@ def test_a_sweep_leaves_what_a_bulk_import_waits_for_in_the_background() -> None
     assert queued()["domains.set_up"] == ("background", WorkLane.BACKGROUND)
 
 
-@pytest.mark.parametrize("urgent", [tenants_jobs.status_soon, tenants_jobs.policy_soon])
+@pytest.mark.parametrize("urgent", [tenants_jobs.queue_status, tenants_jobs.queue_policy])
 def test_a_status_change_never_waits_for_the_tenants_other_jobs(urgent: object) -> None:
     assert callable(urgent)
     tenant = make_tenant()
-    tenants_jobs.associate_soon(tenant)
+    tenants_jobs.queue_associations(tenant)
     assert fetched() == "tenants.associate"
     urgent(tenant)
     assert fetched() in ("tenants.status", "tenants.policy")
@@ -92,13 +92,13 @@ def test_a_status_change_never_waits_for_the_tenants_other_jobs(urgent: object) 
 
 def test_a_lock_is_waited_for_by_what_is_due_alone() -> None:
     tenant = make_tenant()
-    tenants_jobs.associate_soon(tenant)
+    tenants_jobs.queue_associations(tenant)
     fetched()
     lock = tenants_jobs.lock_of(tenant.pk)
     assert not jobs.is_waited_for(lock)
     jobs.queue("tenants.read", lock=lock, in_seconds=60, tenant_id=tenant.pk)
     assert not jobs.is_waited_for(lock)
-    tenants_jobs.read_soon(tenant)
+    tenants_jobs.queue_read(tenant)
     assert jobs.is_waited_for(lock)
     assert not jobs.is_waited_for(lock, above=WorkLane.PEOPLE)
 

@@ -131,8 +131,8 @@ def take_everything_over(adam: User, size: Size) -> None:
     for found in Difference.objects.filter(kind="unknown", area="tenants"):
         tenant_drift_services.adopt(difference=found, because="It was theirs", actor=adam, customer=found.customer)
     for tenant in Tenant.objects.all():
-        lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
-        resources_services.carry_out_associations(tenant_id=tenant.pk)
+        lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+        resources_services.apply_associations(tenant_id=tenant.pk)
 
 
 @pytest.mark.parametrize("size", [Size(200, 30), pytest.param(Size(2000, 300), marks=pytest.mark.soak)], ids=str)
