@@ -1,6 +1,6 @@
 """The path of mail as hops: sender, MX record, receipt rule, storage, endpoint. Pure.
 
-The hops show the facts behind a `Receiving`, and judge nothing: whether mail is rejected is the answer of that.
+Hops show the facts behind a `Receiving`. They don't decide whether mail is rejected; `Receiving` does.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from domains.receiving.core import ARRIVES, SERVED, Label, Labelled, MxFact, Rec
 
 
 class HopState(StrEnum):
-    """NONE: mail doesn't come this far, or there is nothing here yet. STORED: kept, and by choice delivered nowhere."""
+    """NONE: mail doesn't get this far, or nothing is set up. STORED: kept, and not delivered by choice."""
 
     OK = "ok"
     WARNING = "warning"
@@ -39,7 +39,7 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class Hop(Labelled):
-    """One stop on the path: `name` is its kind, `sentence` what holds there. `key` is for the page's icon."""
+    """One stop on the path: `name` is its kind, `sentence` its state. `key` selects the page's icon."""
 
     key: str
     name: str
@@ -53,10 +53,10 @@ class Hop(Labelled):
 
 @dataclass(frozen=True)
 class End(Labelled):
-    """An endpoint on the path. `name` is "" for mail that is stored only; `waits` for a recipient's confirmation.
+    """An endpoint on the path. `name` is "" for stored-only mail; `waits`: a recipient hasn't confirmed.
 
-    `is_kept`: this deployment forwards no mail. Its `state` is the one judgement of whether mail that arrives is
-    delivered: the path, an address's status and the API have it from here.
+    `is_kept`: this deployment forwards no mail. `state` decides whether mail that arrives is delivered, for the path,
+    an address's status and the API.
     """
 
     name: str = ""
@@ -158,7 +158,7 @@ def worst_first(ends: Iterable[End]) -> list[End]:
 
 
 def _end(ends: Sequence[End]) -> Hop:
-    """The worst of them speaks for all; at most three are listed."""
+    """Return one hop with the worst state of all ends, naming up to three."""
     if not ends:
         return Hop("end", "Endpoint", HopState.NONE, "No address or catch-all yet")
     listed = worst_first(ends)

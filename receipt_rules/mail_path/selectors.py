@@ -1,4 +1,4 @@
-"""The path of mail for a domain, an address, or a simulated recipient: its facts, and the endpoints by route lookup."""
+"""The path of mail for a domain, an address or a simulated recipient: its facts, and its endpoints by route lookup."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
@@ -50,7 +50,10 @@ def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
 
 
 def judge_ends(rows: Collection[RequestedRecipient]) -> None:
-    """Set `end` of each: what becomes of mail that arrives. Constant queries; their domains and endpoints are read."""
+    """Set `end` of each row: what happens to mail that arrives.
+
+    Expects fetched domains and endpoints; constant queries.
+    """
     endpoints = [row.own_endpoint for row in rows]
     waiting, end = blocked_endpoints(endpoints), _judge(endpoints)
     for row, endpoint in zip(rows, endpoints, strict=True):
@@ -58,9 +61,9 @@ def judge_ends(rows: Collection[RequestedRecipient]) -> None:
 
 
 def _judge(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | None, bool], End]:
-    """Of these endpoints: given the one chosen, whether or not mail goes there, and whether it waits for somebody."""
+    """Return a function from an endpoint, and whether it waits for confirmation, to its end."""
     failing = open_since("endpoint.failing", sorted({endpoint.pk for endpoint in endpoints if endpoint}))
-    forwards_none = cache(is_forwarding_off)  # asked once of all, and only where something is to be forwarded
+    forwards_none = cache(is_forwarding_off)  # read once, and only if an endpoint forwards mail
 
     def end(endpoint: Endpoint | None, waits: bool) -> End:
         if endpoint is None:

@@ -1,6 +1,6 @@
 """Lists the buckets, functions and topics that the rules use, and lets SES write to a bucket or invoke a function.
 
-An operator approves the shown statement first. Both grants may be repeated.
+An operator approves the shown statement first. Both grants are idempotent.
 """
 
 import hashlib
@@ -37,21 +37,21 @@ from receipt_rules.receiving_setup.core import (
 )
 from receipt_rules.receiving_setup.gateway import SETUP_NOTIFICATION
 
-_COMING = (f"{PREFIX}-999999", f"{PREFIX}-first-999999")  # stand for the rules that are made next
+_COMING = (f"{PREFIX}-999999", f"{PREFIX}-first-999999")  # represent rules created later
 
 
 def buckets() -> tuple[str, ...]:
-    """The default one first."""
+    """Return the buckets, the default one first."""
     return _named(settings.RECEIVING_BUCKET, "s3_bucket")
 
 
 def functions() -> tuple[str, ...]:
-    """Their ARNs, the default one first. Raises AwsProblem where the account is not known yet."""
+    """Return the functions' ARNs, the default one first. Raises AwsProblem if the account is unknown."""
     return _named(function_arn(), "lambda_arn")
 
 
 def topics() -> tuple[str, ...]:
-    """Their ARNs, the default one first."""
+    """Return the topics' ARNs, the default one first."""
     return _named(settings.RECEIVING_TOPIC, "sns_topic")
 
 
@@ -74,7 +74,7 @@ def bucket_arn(bucket: str) -> str:
 
 
 def pretty(document: Mapping[str, Any]) -> str:
-    """As a person reads it; "" for an empty one."""
+    """Return the policy as indented JSON; "" if it is empty."""
     return json.dumps(document, indent=2) if document else ""
 
 
@@ -104,7 +104,7 @@ def _calls(action: str, resources: Iterable[str], rule_set: RuleSet) -> tuple[Se
 
 @dataclass(frozen=True)
 class Grant:
-    """A statement to add to a policy. `blocked_because` says why it can't be added, "" if it can."""
+    """A statement to add to a policy. `blocked_because` says why it can't be added; "" if it can."""
 
     name: str
     current: str
@@ -115,7 +115,7 @@ class Grant:
 
     @property
     def digest(self) -> str:
-        """Of what was shown: what is there now must be the same when it is done."""
+        """Return the digest of what was shown: the policy must still be the same when the grant is applied."""
         return hashlib.sha256(f"{self.name}\n{self.current}\n{self.result}".encode()).hexdigest()[:16]
 
 
@@ -138,7 +138,7 @@ def bucket_grant(bucket: str, rule_set: RuleSet) -> Grant:
 
 
 def function_grant(arn: str, rule_set: RuleSet) -> Grant:
-    """Reads the permissions of a function that was found before. Raises AwsProblem and Refused."""
+    """Read the permissions of a function that exists. Raises AwsProblem and Refused."""
     statement = ses_statement(action="lambda:InvokeFunction", resource=arn, account=aws.account_id())
     current = _document(receiving_setup_gateway.get_policy(arn), arn)
     answer, blocked_because = judge_all(current, function_calls(arn, rule_set)), ""
@@ -152,7 +152,7 @@ def function_grant(arn: str, rule_set: RuleSet) -> Grant:
 
 
 def policy_preview(bucket: str) -> Grant:
-    """Of a bucket that mail goes to. Raises AwsProblem and Refused."""
+    """Return the grant of a bucket used by rules. Raises AwsProblem and Refused."""
     return bucket_grant(_one_of(bucket, buckets()), read_live().rule_set)
 
 
@@ -163,7 +163,7 @@ def permission_preview(arn: str) -> Grant:
 
 
 def put_policy(*, bucket: str, digest: str, actor: User) -> None:
-    """Adds the statement that was shown; what the policy has stays. Raises Refused and AwsProblem."""
+    """Add the statement that was shown; existing statements stay. Raises Refused and AwsProblem."""
     _operators_only(actor)
     shown = _check_digest(policy_preview(bucket), digest)
     wanted = read_policy(shown.added)
@@ -178,7 +178,10 @@ def put_policy(*, bucket: str, digest: str, actor: User) -> None:
 
 
 def add_permission(*, arn: str, digest: str, actor: User) -> None:
-    """Adds the permission under the same Sid always, so that twice is once. Raises Refused and AwsProblem."""
+    """Add the permission, always with the same Sid, so that repeating it changes nothing.
+
+    Raises Refused and AwsProblem.
+    """
     _operators_only(actor)
     shown = _check_digest(permission_preview(arn), digest)
 
@@ -199,7 +202,7 @@ _DONE = {"policy": "put", "permission": "added"}
 def _apply_grant(what: str, about: Subject, shown: Grant, actor: User, call: Callable[[], None]) -> None:
     """Log the approval before AWS is called: the process may die before the second entry."""
     states: Any = {"before": {"policy": shown.current}, "after": {"policy": shown.result}}
-    bulk_id = new_change_id()  # the approval and its outcome are one change
+    bulk_id = new_change_id()  # the approval and its outcome share one ID
     audit_services.record(
         f"receiving.{what}_approved", about=about, actor=actor, for_staff=True, bulk_id=bulk_id, **states
     )
@@ -217,7 +220,7 @@ def _apply_grant(what: str, about: Subject, shown: Grant, actor: User, call: Cal
 
 
 def _tolerate_lost_response(call: Callable[[], None], is_done: Callable[[], bool]) -> Callable[[], None]:
-    """No answer, or "it is there already", may mean that the call was carried out: look before it is a failure."""
+    """After no response, or "already exists", check whether the call succeeded before it counts as failed."""
 
     def called() -> None:
         try:
@@ -245,7 +248,7 @@ def _document(text: str, name: str) -> dict[str, Any]:
 
 
 def _one_of(name: str, known: tuple[str, ...]) -> str:
-    """We touch what mail goes to, and nothing else of the account."""
+    """Only resources that rules use may be changed."""
     if name not in known:
         raise Refused(f"No rule uses {name or 'an unnamed resource'}.", code="NOT_OURS")
     return name

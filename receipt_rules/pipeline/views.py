@@ -1,4 +1,4 @@
-"""The receiving pipeline, for staff: what the rules did with mail, how the function fared, what the bucket holds."""
+"""The receiving pipeline, for staff: metrics of the rules and the function, and the bucket's contents."""
 
 from datetime import timedelta
 
@@ -45,7 +45,7 @@ def pipeline(request: SignedIn) -> HttpResponse:
 
 
 def _domain(request: SignedIn) -> Domain | None:
-    """That the log and the bucket are filtered by; one that is not there is 404, never "all"."""
+    """Return the domain that filters the log and the bucket; 404 if it doesn't exist, never all domains."""
     asked = request.GET.get("domain", "").strip()
     if not asked or "\x00" in asked:
         return None

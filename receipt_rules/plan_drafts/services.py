@@ -1,8 +1,8 @@
-"""The content of the plan page, and drafts: plans of many recipients, which the worker creates while the page waits.
+"""The content of the plan page, and drafts: plans of many recipients, which the worker creates while the page polls.
 
-A plan of a whole region takes seconds and much memory, so that a request makes it only where few recipients are wanted.
-A draft is kept for some minutes and holds what the page shows, never the plan itself: an approval plans again, in the
-worker too, and refuses another digest. What is lost with the cache is a draft, and the page asks for another one.
+A plan of a whole region takes seconds and much memory, so a request plans only if there are few recipients. A draft is
+cached for some minutes and has the content of the page, never the plan itself: an approval plans again, also in the
+worker, and refuses another digest. If the cache loses a draft, the page requests another.
 """
 
 import re
@@ -47,17 +47,17 @@ DRAFT = "receipt_rules.plan_draft"
 KEPT_SECONDS = 900
 IS_DRAFT = re.compile(r"draft_[0-9a-z]{20}")
 INTERNAL_ERROR = "We couldn't create the plan because of an internal error (see the worker’s log). Nothing was changed."
-FEW = 2_000  # addresses; of so many a plan is made while one waits
+FEW = 2_000  # addresses; up to so many are planned in a request
 MOST_SHOWN = 200  # steps; more are counted
 MOST_RECIPIENTS = 600  # of all steps together; each shows some
 FEWEST_OF_ONE = 3
 MOST_DOUBLES = 20
-MOST_NEWS = 5  # differences at Amazon since the last approval
+MOST_NEWS = 5  # differences at SES since the last approval
 
 
 @dataclass(frozen=True)
 class PlanShown:
-    """A plan in its numbers and sentences. `number`: of its steps."""
+    """A plan's numbers and sentences. `number`: of its steps."""
 
     is_empty: bool
     summary: str
@@ -75,7 +75,7 @@ class PlanShown:
 
 @dataclass(frozen=True)
 class StepShown:
-    """One step, as its rule changes: recipients that come and go, and what its mail does before and after."""
+    """One step as a change of its rule: recipients added and removed, and the delivery before and after."""
 
     number: int
     kind: str
@@ -94,7 +94,7 @@ class StepShown:
 
 @dataclass(frozen=True)
 class StepsShown:
-    """Steps of one kind that follow on each other, as one line where they are many."""
+    """Consecutive steps of one kind, shown as one line if there are many."""
 
     steps: tuple[StepShown, ...]
     number: int
@@ -121,7 +121,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Draft:
-    """`shown` is what the page shows once it is made. Of an approval, `run` is what came of it."""
+    """`shown` is the content of the page once created. For an approval, `run` is the run's ID."""
 
     id: str
     asked: PlanRequest
@@ -135,12 +135,12 @@ class Draft:
 
 
 def is_large() -> bool:
-    """Whether more recipients are wanted than a request may plan."""
+    """Return whether there are too many recipients to plan in a request."""
     return Address.objects.filter(is_active=True).values("pk")[FEW : FEW + 1].exists()
 
 
 def begin(*, asked: PlanRequest, only: str = "", approval: Approval | None = None) -> Draft:
-    """The worker makes it, or carries the approval on."""
+    """Create a draft and queue it: the worker plans, or executes the approval."""
     draft = Draft(new_id("draft"), asked, only, approval, began=timezone.now())
     _keep(draft)
     queue(draft=draft)
@@ -148,12 +148,12 @@ def begin(*, asked: PlanRequest, only: str = "", approval: Approval | None = Non
 
 
 def queue(*, draft: Draft) -> None:
-    """Unless its job waits or runs: also for one whose worker died and whose job was lost."""
+    """Queue the draft unless its job is queued or running, also again after its worker died."""
     jobs.queue(DRAFT, lock=f"plan {draft.id}", unless_running=True, draft_id=draft.id)
 
 
 def read(draft_id: str) -> Draft | None:
-    """None for one that is not kept any more."""
+    """Return the draft; None if it has expired."""
     found: Draft | None = cache.get(_key(draft_id)) if IS_DRAFT.fullmatch(draft_id) else None
     return found
 
@@ -184,13 +184,13 @@ def _make(draft: Draft) -> None:
 
 
 def _approved_before(approval: Approval, since: datetime | None) -> Run | None:
-    """The run of this very approval, where a worker died after it was stored: it may be over by now."""
+    """Return the run of this approval if a worker died after storing it; it may have ended since."""
     rows = Run.objects.filter(digest=approval.digest, approved_by=approval.actor, region=settings.AWS_REGION)
     return rows.filter(created_at__gte=since).first() if since else None
 
 
 def limit_request(asked: PlanRequest, only: str) -> PlanRequest:
-    """To what a person typed. Raises Refused for what is not known."""
+    """Limit the request to what a person typed. Raises Refused if it is unknown."""
     if not only.strip():
         return asked
     found = build_plan_request(only=only)
@@ -242,7 +242,7 @@ def _since(live: Live) -> dict[str, Any]:
 
 
 def _overridden_by_rollback(asked: PlanRequest, made: Plan, state: DesiredState) -> dict[str, Any]:
-    """Of a rollback: the recipients that are wanted otherwise, so that only the hold keeps them."""
+    """Return the recipients of a rollback whose desired state differs: only the hold keeps them."""
     if not asked.snapshot:
         return {}
     undone = sorted(changed_recipients(state.desired, live_state(made.after)))

@@ -1,7 +1,7 @@
-"""Stores the function's reports, monitors endpoints, and asks the function to deliver a message again.
+"""Stores the function's delivery reports, monitors endpoints, and asks the function to deliver a message again.
 
-A report is kept once for each message and recipient, however often it comes, and an older one changes nothing. Whose
-a message is was decided when it came: a domain that moves takes none of its mail along.
+There is one row for each message and recipient, however often it is reported, and an older report changes nothing. The
+owner of a message is decided when it arrives: a domain that changes hands keeps none of its mail.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,14 +31,14 @@ from receipt_rules.route_lookup.selectors import Route, route_lookup
 
 AGAIN_EVERY_SECONDS = 30
 DELETED_AT_ONCE = 10_000
-_Key = tuple[str, str, str]  # message, recipient, the customer's id or ""
+_Key = tuple[str, str, str]  # message, recipient, customer ID or ""
 _CHANGED = ("outcome", "problem", "size", "tries", "reported_at", "endpoint", "domain")
 _TRIED = (DeliveryOutcome.DELIVERED, DeliveryOutcome.FAILED)
 
 
 @dataclass(frozen=True)
 class _RecipientReport:
-    """A report for one recipient, with what our rows say of it."""
+    """A report for one recipient, with its owner and endpoint from our rows."""
 
     report: Report
     recipient: str
@@ -69,7 +69,7 @@ class _RecipientReport:
 
 
 def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
-    """How many messages, each for one recipient, they tell of. Safe to repeat."""
+    """Store the reports. Return the number of messages, each for one recipient. Idempotent."""
     told = _resolve_reports(reports)
     by_key: dict[_Key, _RecipientReport] = {}
     for each in sorted(told, key=lambda one: one.report.at):
@@ -104,7 +104,7 @@ def _one(report: Report, route: Route, endpoint: Endpoint | None) -> _RecipientR
 
 
 def _update_existing(by_key: Mapping[_Key, _RecipientReport], new: set[str]) -> None:
-    """Rows that were there before, where the report is younger than they are."""
+    """Update rows that existed before, if the report is newer."""
     messages = {message for message, _, _ in by_key}
     rows = ReceivedMail.objects.select_for_update(of=("self",)).filter(message_id__in=messages).exclude(pk__in=new)
     changed = []
@@ -165,9 +165,9 @@ def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
 
 
 def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
-    """Return the endpoint that another delivery would go to. Raises Refused where there is none.
+    """Return the endpoint that another delivery would go to. Raises Refused if there is none.
 
-    Whoever holds the name now must be whose the message was.
+    The customer who holds the name now must be the owner of the message.
     """
     (route,) = route_lookup([mail.recipient], received_at=mail.received_at)
     if not mail.customer_id or route.customer != mail.customer_id:
@@ -181,7 +181,7 @@ def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
 
 
 def delete_expired(*, now: datetime) -> int:
-    """In parts, so that no lock is long; RECEIVED_MAIL_DAYS of 0 keeps all. How many went."""
+    """Delete in batches, so that no lock is long, and return the number of rows. RECEIVED_MAIL_DAYS=0 keeps all."""
     if not settings.RECEIVED_MAIL_DAYS:
         return 0
     old = ReceivedMail.objects.filter(received_at__lt=now - timedelta(days=settings.RECEIVED_MAIL_DAYS)).order_by()

@@ -1,4 +1,4 @@
-"""Received: what came, where it went, what failed, and the button that delivers it again."""
+"""Pages of received mail: what arrived, where it went, what failed, and the button that delivers it again."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -47,7 +47,7 @@ def detail(request: SignedIn, mail_id: str) -> HttpResponse:
 
 
 def _redelivery_context(mail: ReceivedMail, request: SignedIn) -> dict[str, str]:
-    """Where it would be delivered again, or why it can't be."""
+    """Return where it would be delivered again, or why it can't be."""
     try:
         return {"goes_to": str(redelivery_endpoint(mail))}
     except Refused as refused:

@@ -1,4 +1,4 @@
-"""What the active rules do with mail for one address, as its customer wants it delivered. Pure."""
+"""Evaluates what the active rules do with mail for one address, compared with its desired delivery. Pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,8 +6,8 @@ from domains.receiving.core import RulesFact
 from receipt_rules.planner.core.desired import DesiredEntries
 from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, RuleDelivery
 
-# The best of several addresses at a name speaks for the name: mail for some of them arrives. What a rollback took out
-# arrived before, so it comes first: nobody misses it less because another address at the name still receives.
+# The best fact of the addresses at a name counts for the name: some mail arrives. What a rollback removed
+# arrived before, so it comes first: it is missed even if another address at the name still receives.
 _BEST = (
     RulesFact.HELD,
     RulesFact.CARRIED,
@@ -25,7 +25,10 @@ _KEPT_FROM_US = {RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE}
 
 
 def rules_fact(covering_rules: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
-    """`covering_rules`: the rules that cover the address, in order. `wanted` None: no rule is to take its mail."""
+    """Return what the rules do. `covering_rules`: rules that cover the address, in order.
+
+    `wanted=None`: none should.
+    """
     if wanted is None:
         return RulesFact.WAITING
     taken = unsure = False
@@ -45,12 +48,12 @@ def rules_fact(covering_rules: Sequence[AnyRule], wanted: RuleDelivery | None) -
 
 
 def held_fact(found: RulesFact, *, is_held: bool) -> RulesFact:
-    """What no rule takes while a rollback holds it was taken out by the rollback; it does not come by itself."""
+    """Mail that no rule receives while a rollback holds the recipient was removed by the rollback."""
     return RulesFact.HELD if is_held and found in (RulesFact.WAITING, RulesFact.UNSTORED) else found
 
 
 def serving(recipient: str, desired: DesiredEntries) -> str:
-    """Its own entry, or the entry that serves it; "" where none does."""
+    """Return the recipient's own entry, or the entry that serves it; "" if there is none."""
     while recipient not in desired.entries:
         if recipient not in desired.covered:
             return ""
@@ -59,14 +62,14 @@ def serving(recipient: str, desired: DesiredEntries) -> str:
 
 
 def delivery_of(recipient: str, desired: DesiredEntries) -> RuleDelivery | None:
-    """That of the entry that serves it; of what SES refuses, the one that it would have."""
+    """Return the delivery of the entry that serves it; for a recipient that SES refuses, the one it would have."""
     if recipient in desired.refused:
         return desired.refused[recipient]
     return desired.entries.get(serving(recipient, desired))
 
 
 def best(found: Iterable[RulesFact]) -> RulesFact:
-    """Of the addresses at one name. PARTLY where some are carried, and another rule keeps others from us."""
+    """Return the fact of a name from its addresses. PARTLY: some are served, and another rule takes mail of others."""
     facts = set(found)
     if facts & {RulesFact.CARRIED, RulesFact.COPIED} and facts & _KEPT_FROM_US:
         return RulesFact.PARTLY

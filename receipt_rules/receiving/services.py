@@ -40,7 +40,7 @@ class _Recorded(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _RecipientRow:
-    """A row of either kind, without its model: a region may have a million of them at once in memory."""
+    """An address or catch-all without its model: a region may have a million of them in memory."""
 
     pk: str
     recipient: str
@@ -51,14 +51,14 @@ class _RecipientRow:
 
     @property
     def mail_name(self) -> str:
-        """As the models have it."""
+        """Same as in the models."""
         _, at, name = self.recipient.rpartition("@")
         return f"*{name}" if not at and name.startswith(".") else name
 
 
 @transaction.atomic
 def record_live_rules(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
-    """`active` is what SES has, an empty set where none is active. Of one customer where one is named."""
+    """Store the facts. `active`: the active rule set, empty if none is active. `customer_id`: for one customer only."""
     addresses, catch_alls = list(_addresses(customer_id)), list(_catch_alls(customer_id))
     rows = addresses + catch_alls
     customers = frozenset([customer_id]) if customer_id else None
@@ -85,7 +85,7 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customer_id: str = "") 
 
 
 def update_name_facts(domain: Domain) -> None:
-    """Inside the transaction of a change. What the rules do is as it was last read; what is new waits."""
+    """Update the facts of the domain's names. Runs in the transaction of a change; a new recipient waits."""
     rows: list[Address | CatchAll] = list(Address.objects.filter(domain=domain))
     rows += CatchAll.objects.filter(domain=domain)
     for row in rows:
@@ -104,7 +104,7 @@ def _catch_alls(customer_id: str) -> Iterator[_RecipientRow]:
 
 
 def _rows(model: type[Address] | type[CatchAll], own: str, customer_id: str, *more: str) -> Iterator[Any]:
-    """Each domain's and customer's key once in memory, as many rows as there may be."""
+    """Yield rows; each domain ID and customer ID is one object in memory, however many rows have it."""
     rows: QuerySet[Any] = model.objects.order_by().filter(domain__region=settings.AWS_REGION)
     mine = rows.filter(domain__customer=customer_id) if customer_id else rows
     kept: dict[str, str] = {}
@@ -129,7 +129,7 @@ def _store(
 
 
 class _Foreign:
-    """The names whose mail rules that are not ours take, bounce or not."""
+    """The names whose mail unmanaged rules receive, whether they bounce it or not."""
 
     def __init__(self, active: RuleSet) -> None:
         delivering_rules = [rule for rule in active.foreign if rule.enabled and rule.delivery.delivers]
@@ -145,7 +145,7 @@ class _Foreign:
 def _note_names(
     rows: Sequence[_RecipientRow], facts: Mapping[str, RulesFact], foreign: _Foreign, customer_id: str
 ) -> None:
-    """Only where something differs, so that few rows are locked."""
+    """Update only names whose facts differ, so that few rows are locked."""
     at: dict[str, list[_RecipientRow]] = defaultdict(list)
     for row in rows:
         at[row.domain_id].append(row)

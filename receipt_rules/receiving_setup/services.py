@@ -1,7 +1,7 @@
 """Checks whether this deployment can receive: the region, the rule set, and each bucket, function and topic.
 
-Each finding has its repair. Policies are evaluated as they are now. SES itself tests bucket, function and topic
-whenever a rule is written; its last answer is in the runs. A failed read is "could not tell", never "missing".
+Each finding has its fix. Policies are evaluated as they are now. SES itself tests bucket, function and topic whenever a
+rule is written; the runs have its last response. A failed read is "could not tell", never "missing".
 """
 
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ from receipt_rules.receiving_setup.core import (
 )
 from receipt_rules.receiving_stack.services import stack_findings
 
-MOST_CHECKED = 10  # of each kind: the page waits for them
+MOST_CHECKED = 10  # of each kind, because the page waits for the checks
 ALLOW_READ = "Give our credentials the permissions listed in the README, then check again."
 ROLE = "Set RECEIVING_BUCKET_ROLE to a role that SES can assume, or use a bucket in a region where SES receives mail."
 NO_RULES = "It depends on the receipt rules, which we couldn't read."
@@ -50,7 +50,7 @@ _Check = Callable[[str, RuleSet], SetupFinding]
 
 
 def check_resources(rule_set: RuleSet) -> Iterator[SetupFinding]:
-    """One to three calls for each; none of them waits for the pace of SES."""
+    """Check each bucket, function and topic with one to three calls, none of which uses the SES rate limit."""
     yield from _each("Bucket", permissions_services.buckets, _bucket, rule_set)
     yield from _each("Function", permissions_services.functions, _function, rule_set)
     yield from _each("Topic", permissions_services.topics, _topic, rule_set)
@@ -131,14 +131,14 @@ def _judged(what: str, where: str, grant: Grant, whose: str, does: str, button: 
 
 
 def _paste(grant: Grant) -> str:
-    """For a function the command, since Lambda takes no whole policy."""
+    """Return the policy to paste; for a function the command, because Lambda accepts no whole policy."""
     if grant.blocked_because:
         return ""
     return grant.result if ":function:" not in grant.name else permission_command(grant.name)
 
 
 def permission_command(arn: str) -> str:
-    """The command that lets SES invoke the function."""
+    """Return the command that lets SES invoke the function."""
     return (
         f"aws lambda add-permission --function-name {arn} --statement-id {SID} "
         f"--action lambda:InvokeFunction --principal ses.amazonaws.com --source-account {aws.account_id()} "
@@ -174,7 +174,7 @@ def _topic(arn: str, rule_set: RuleSet) -> SetupFinding:
 
 
 def _elsewhere(what: str, arn: str) -> SetupFinding | None:
-    """SES calls functions and topics of its own region alone (ses.md B)."""
+    """SES can only call functions and topics of its own region (ses.md B)."""
     parts = arn.split(":")
     if len(parts) < 6 or parts[0] != "arn":
         return SetupFinding(
@@ -190,7 +190,7 @@ MOST_NAMED = 5
 
 
 def check_setup() -> tuple[SetupFinding, ...]:
-    """Two to four calls of SES, and up to three for each bucket, function and topic."""
+    """Return all findings, with two to four calls to SES, and up to three for each bucket, function and topic."""
     region = _region()
     if region.verdict is SetupVerdict.WRONG:
         return (region,)
@@ -278,7 +278,7 @@ def _ip_filters() -> SetupFinding:
 
 
 def _tls() -> tuple[SetupFinding, ...]:
-    """SES bounces what comes without TLS, and only MTA-STS tells senders so beforehand. From our own rows."""
+    """With TLS required, SES bounces mail without it, and only MTA-STS tells senders beforehand. Reads our own rows."""
     if not settings.RECEIVING_TLS_REQUIRED:
         return ()
     live = domains_in_region().filter(receiving_state=ReceivingState.LIVE)
@@ -301,7 +301,7 @@ def _some(names: list[str]) -> str:
 
 
 def _last_run() -> tuple[SetupFinding, ...]:
-    """Only where it failed: then Amazon refused what the policies alone do not show."""
+    """Return a finding only if the last run failed: SES then refused something that the policies don't show."""
     over = Run.objects.filter(region=settings.AWS_REGION, state__in=(RunState.FAILED, RunState.DONE))
     last = over.order_by("-ended_at").first()
     if last is None or last.state == RunState.DONE:

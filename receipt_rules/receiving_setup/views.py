@@ -51,7 +51,7 @@ def check(request: SignedIn) -> HttpResponse:
 
 
 def _old_sets() -> dict[str, object]:
-    """With the problem where they could not be read: whether there are any is not known then."""
+    """Return old rule sets, or the problem if they couldn't be read: then it is unknown whether there are any."""
     try:
         return {"old_sets": old_rule_sets()}
     except AwsProblem as problem:
@@ -70,7 +70,7 @@ def _delete(request: SignedIn) -> None:
 
 @require_http_methods(["GET", "POST"])
 def bucket_policy(request: SignedIn) -> HttpResponse:
-    """The preview, and the button."""
+    """Show the preview, and apply it."""
     require_staff(request, operates=request.method == "POST")
     bucket = text_value(request.GET, "bucket") or settings.RECEIVING_BUCKET
 
@@ -84,7 +84,7 @@ def bucket_policy(request: SignedIn) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def function_permission(request: SignedIn) -> HttpResponse:
-    """The preview, and the button."""
+    """Show the preview, and apply it."""
     require_staff(request, operates=request.method == "POST")
     arn = text_value(request.GET, "function")
 

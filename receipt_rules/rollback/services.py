@@ -1,7 +1,7 @@
-"""Rolls back to an earlier state of the rules, and holds what came back until an operator releases it.
+"""Rolls back to an earlier state of the rules, and holds the restored recipients until an operator releases them.
 
-A rollback restores only recipients whose name is still the same customer's (`Restorable`). What it changed is held: no
-plan touches it, whatever the rows want, because the next customer's change would otherwise undo the rollback. A hold
+A rollback restores only recipients whose name still belongs to the same customer (`Restorable`). The recipients that it
+changed are held: no plan changes them, because the next customer's change would otherwise undo the rollback. A hold
 ends for a name that changes hands, is being deleted, or whose customer's receiving is stopped.
 """
 
@@ -29,7 +29,7 @@ from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, domain_of
 
 
 class Restorable:
-    """Of a snapshot and its content, against who holds each name now."""
+    """Compares the holders at the time of a snapshot with the current ones."""
 
     def __init__(self, snapshot: Snapshot, then: RuleSet, now: Holders) -> None:
         self._snapshot = snapshot
@@ -37,13 +37,13 @@ class Restorable:
         self._now = now
 
     def changed_hands(self, recipient: str) -> bool:
-        """Whether rules named its name then, and another customer holds it now."""
+        """Return whether the snapshot's rules have its name, and another customer holds it now."""
         name = domain_of(recipient)
         holder = self._now.customer_of(name)
         return bool(holder) and name in self._named and not self._was(name, holder)
 
     def may_return(self, recipient: str) -> bool:
-        """Whether the customer who holds its name now held it then."""
+        """Return whether the customer who holds its name now held it at the time of the snapshot."""
         return bool(self._now.customer_of(domain_of(recipient))) and not self.changed_hands(recipient)
 
     def is_nobodys(self, recipient: str) -> bool:
@@ -52,7 +52,7 @@ class Restorable:
         return not (self._now.customer_of(name) or (self._snapshot.holders or {}).get(name))
 
     def _was(self, name: str, holder: str) -> bool:
-        """A snapshot from before holders were kept counts for domains that are older than it."""
+        """For a snapshot without stored holders, a domain that is older than it counts as unchanged."""
         if self._snapshot.holders is None:
             return self._now.nearest(name) not in self._younger
         return bool(self._snapshot.holders.get(name) == holder)
@@ -63,9 +63,9 @@ class Restorable:
 
 
 def restored_state(snapshot_id: str, live: RuleSet, wanted: DesiredEntries, holders: Holders) -> DesiredEntries:
-    """What our rules did then; and what was a foreign rule's then, which is gone now, becomes ours to serve.
+    """Return what the managed rules did then, and serve recipients of unmanaged rules that have been deleted since.
 
-    Names that have changed hands since stay as they are wanted now: nobody gets back what another holds by now.
+    Names that have changed hands since keep the current desired state: no former holder gets mail back.
     """
     snapshot = Snapshot.objects.filter(pk=snapshot_id, region=settings.AWS_REGION).first()
     if snapshot is None:
@@ -88,9 +88,9 @@ def holds() -> QuerySet[RollbackHold]:
 
 
 def held_recipients(holders: Holders, *, stopped: frozenset[str]) -> frozenset[str]:
-    """`holders` are those whose domains stay. None of a customer whose receiving is stopped.
+    """Return held recipients. `holders`: of domains that stay. `stopped`: IDs of customers whose receiving is stopped.
 
-    Nor what is for every name below a domain, once another customer holds one of them.
+    A subdomain entry isn't held any more once another customer holds one of the subdomains.
     """
     everybody = Holders.read()
     found = ((recipient, customer) for hold in holds() for recipient, customer in hold.recipients.items())
@@ -114,7 +114,7 @@ def with_held_recipients(wanted: DesiredEntries, held: frozenset[str], live: Rul
 
 
 def store_hold(made: Plan, run: Run) -> None:
-    """Inside the transaction of the approval: what the rollback changes is held as soon as it begins."""
+    """Store what the rollback changes; the hold begins with the run. Runs in the transaction of the approval."""
     changed = changed_recipients(live_state(made.before), live_state(made.after))
     holders = Holders.read()
     RollbackHold.objects.create(
@@ -125,7 +125,7 @@ def store_hold(made: Plan, run: Run) -> None:
 
 
 def changed_recipients(before: DesiredEntries, after: DesiredEntries) -> frozenset[str]:
-    """Whose delivery differs, or which only one of the two names."""
+    """Return recipients whose delivery differs, or that only one of the two states has."""
 
     def at(state: DesiredEntries, recipient: str) -> RuleDelivery | None:
         return state.entries.get(recipient)
@@ -135,7 +135,7 @@ def changed_recipients(before: DesiredEntries, after: DesiredEntries) -> frozens
 
 
 def release(*, hold: RollbackHold, because: str, actor: User) -> None:
-    """From now on plans bring it to what is wanted again. Raises Refused."""
+    """Release the hold: plans then restore the desired state. Raises Refused."""
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can release rollbacks.", code="NOT_ALLOWED")
     if not because.strip():

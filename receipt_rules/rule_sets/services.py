@@ -1,7 +1,7 @@
-"""Removes a domain that is deleted or given away from our inactive rule sets, and deletes old rule sets.
+"""Removes a deleted or transferred domain from inactive managed rule sets, and deletes old rule sets.
 
-A person can make an inactive set active, so such a domain must leave those as well. An old set is kept when a copy
-replaces it; an account may have forty.
+A person can activate an inactive set, so such a domain must be removed from it too. The old set is kept when a
+blue/green run replaces it; an account can have 40.
 """
 
 import structlog
@@ -25,7 +25,10 @@ log = structlog.get_logger(__name__)
 
 
 def clear_deleting_domains() -> None:
-    """Under the rules' lock. Raises AwsProblem where to wait; what SES refuses stays, and the domain waits for it."""
+    """Remove domains that are being deleted. Holds the rules' lock. Raises AwsProblem to wait and retry.
+
+    If SES refuses a change, the recipient stays, and the deletion of the domain waits.
+    """
     going = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
     if settings.AWS_REGION in RECEIVING_REGIONS:
         remove_from_inactive_sets(tuple(going.values_list("name", flat=True)))
@@ -73,7 +76,7 @@ def old_rule_sets() -> tuple[str, ...]:
 
 
 def delete_rule_set(*, name: str, actor: User) -> None:
-    """With its rules. One that is active, adopted or not ours stays. Raises Refused and AwsProblem."""
+    """Delete a set with its rules, unless it is active, adopted or unmanaged. Raises Refused and AwsProblem."""
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can delete rule sets.", code="NOT_ALLOWED")
     if not _is_old(name, read_live().sets.active):

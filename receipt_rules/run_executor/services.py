@@ -1,7 +1,7 @@
-"""Makes the steps of a run: one SES call per step, against what is known of each rule set on the way.
+"""Executes the steps of a run: one SES call per step, compared with the known state of each rule set.
 
-What a step touches must be as it was when the plan was approved, or as the step leaves it: then an answer was lost and
-the step is done. Anything else stops the run.
+What a step changes must be as approved, or as the step leaves it: then a response was lost and the step is done.
+Anything else stops the run.
 """
 
 from dataclasses import replace
@@ -51,7 +51,7 @@ REPAIRS = {
 
 
 def apply_step(step: RuleStep) -> None:
-    """Raises AwsProblem."""
+    """Make the step's SES call. Raises AwsProblem."""
     match step:
         case Create():
             live_gateway.create_rule(step.rule_set, step.new, after=step.after)
@@ -66,28 +66,31 @@ def apply_step(step: RuleStep) -> None:
 
 
 def is_transient(problem: AwsProblem) -> bool:
-    """Whether to wait and ask again, for ever: Amazon throttles or is away."""
+    """Return whether to wait and retry without limit: AWS throttles or doesn't respond."""
     return isinstance(problem, AwsBusy | AwsUnreachable)
 
 
 def may_have_succeeded(problem: AwsProblem) -> bool:
-    """Whether the call may have been carried out all the same, an earlier attempt of botocore's included."""
+    """Return whether the call may have been executed despite the error, also by an earlier attempt of botocore."""
     return not isinstance(problem, AwsBusy | AwsDenied) and problem.aws_code not in REPAIRS
 
 
 def explain(problem: AwsProblem) -> str:
-    """With one next step: SES raises no quota of receipt rules, so ours replaces the general one."""
+    """Return the error with one next step.
+
+    SES can't raise receipt rule quotas, so ours replaces AWS's general advice.
+    """
     repair = REPAIRS.get(problem.aws_code, "")
     said = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
     return f"{said} {repair}".strip()
 
 
 class RunStopped(Exception):
-    """What a step touches is not as it was approved. The text is for people."""
+    """What a step changes isn't as approved. The text is for people."""
 
 
 class RunExecutor:
-    """Reads the active set unless it is given. Raises Stopped where another set than the plan's is active."""
+    """Reads the active set unless it is given. Raises RunStopped if another set than the plan's is active."""
 
     def __init__(self, run: Run, active: RuleSet | None) -> None:
         self.run = run
@@ -102,20 +105,20 @@ class RunExecutor:
 
     @property
     def _planned_for(self) -> str:
-        """The name of the set that the plan was made for."""
+        """Return the name of the set that the plan was made for."""
         is_copy = self.activation is not None and not self.activation.foreign
         replaced = self.activation.instead_of if self.activation and is_copy else ""
         return replaced or self.target
 
     def check_unchanged(self) -> None:
-        """Before the first step. Raises Stopped."""
+        """Check before the first step that the rules to change are as approved. Raises RunStopped."""
         fresh = any(isinstance(step, CreateSet) and step.rule_set == self._planned_for for step in self.steps)
         live = RuleSet(self._planned_for) if fresh else self._state(self._planned_for)
         if touched_digest(self.steps, live) != self.run.touched:
             raise RunStopped("The rules that this plan changes have changed since it was approved. Create a new plan.")
 
     def check_holders(self) -> None:
-        """Before the first step: a domain may have been deleted since the plan was made. Raises Stopped."""
+        """Check before the first step that no domain was deleted since the plan was made. Raises RunStopped."""
         added = sorted(self._added())
         staying = Holders.read_staying([domain_of(recipient) for recipient in added])
         for recipient in added:
@@ -135,13 +138,13 @@ class RunExecutor:
         return holder_of(name) is not None
 
     def store_initial_snapshot(self) -> Snapshot | None:
-        """To roll back to, and to tell afterwards what came of it. What others have changed stays a difference."""
+        """Store the state to roll back to, which the outcome is compared with. Changes by others stay drift."""
         if self._active is None or not live_services.is_own(self._active.name):
             return None
         return live_services.store_snapshot(self._active, known=live_selectors.known_rules())
 
     def check_harm(self) -> None:
-        """Before the first step: what the steps mean for mail now must be what was approved. Raises Stopped."""
+        """Check before the first step that the plan does no more harm than was approved. Raises RunStopped."""
         now = self._active
         if now is None or self._replaces_foreign:
             return
@@ -154,9 +157,9 @@ class RunExecutor:
             )
 
     def outcome(self, after: RuleSet) -> tuple[Consequence, ...] | None:
-        """What the run has meant for mail, from the rules as they were before it and as they are read now.
+        """Return the run's impact, from the rules before it and as read now.
 
-        None where another program's set was replaced: its rules are not kept.
+        None if another program's set was replaced: its rules aren't stored.
         """
         if self._replaces_foreign:
             return None
@@ -165,7 +168,7 @@ class RunExecutor:
 
     @property
     def _replaces_foreign(self) -> bool:
-        """Then the plan holds for exactly the foreign rules that were approved."""
+        """The plan is then valid only for the unmanaged rules that were approved."""
         return self.activation is not None and bool(self.activation.foreign)
 
     def _consequences(self, before: RuleSet, after: RuleSet) -> tuple[Consequence, ...]:
@@ -177,7 +180,7 @@ class RunExecutor:
         live_services.store_snapshot(after, self.run, known=known and known_state_after(known, after, self.steps))
 
     def skip_recipients(self, refused: frozenset[str]) -> None:
-        """From the steps that are to be made. Raises Stopped where a rule would be left without recipients."""
+        """Remove recipients from the steps to do. Raises RunStopped if a rule would have no recipients left."""
         rows = list(self.run.steps.filter(state=StepState.TO_DO))
         try:
             left = without_recipients([load(row.step) for row in rows], refused)
@@ -197,22 +200,22 @@ class RunExecutor:
         self.run.save(update_fields=("set_aside", "touched"))
 
     def find_refused(self, step: Step, problem: AwsProblem) -> frozenset[str]:
-        """The recipients that SES refuses, where that is why it refused the step. Raises AwsProblem."""
+        """Return the recipients that SES refuses, if they are why it refused the step. Raises AwsProblem."""
         if problem.aws_code != refusals_services.INVALID or not isinstance(step, Create | Update):
             return frozenset()
         return frozenset(refusals_services.refused_recipients(step.new, run_id=self.run.pk, live=self._active))
 
     def receiving_among(self, recipients: frozenset[str]) -> frozenset[str]:
-        """Those that a rule names which takes mail now: without them in it, that mail would be lost."""
+        """Return recipients that an active, enabled rule has: removing them from it would lose mail."""
         rules = [rule for rule in self._active.rules if rule.enabled] if self._active else []
         return frozenset(each for each in recipients if any(each in rule.recipient_set for rule in rules))
 
     def is_limited_to_own_set(self) -> bool:
-        """Whether the plan changes the active set of ours, and does not put ours in another's place."""
+        """Return whether the plan changes our active set, and doesn't replace another program's set."""
         return self._active is not None and self._active.name == self._planned_for and not self._replaces_foreign
 
     def changed_recipients(self) -> frozenset[str]:
-        """Every recipient whose mail a step changes."""
+        """Return every recipient whose mail a step changes."""
         found: set[str] = set()
         for step in rule_steps(self.steps):
             match step:
@@ -226,13 +229,13 @@ class RunExecutor:
         return frozenset(found)
 
     def rules_to_take_over(self) -> frozenset[str]:
-        """The foreign rules that are not deleted yet."""
+        """Return the unmanaged rules that the run takes over and hasn't deleted yet."""
         live = self._active.by_name if self._active else {}
         gone = [step.old for step in rule_steps(self.steps) if isinstance(step, Delete)]
         return frozenset(old.name for old in gone if not is_ours(old.name) and old.name in live)
 
     def execute_step(self, step: Step) -> bool:
-        """False when it stood already. Raises Stopped and AwsProblem."""
+        """Return False if the step was already applied. Raises RunStopped and AwsProblem."""
         match step:
             case CreateSet():
                 return self._create_set(step)
@@ -243,7 +246,10 @@ class RunExecutor:
         return self._execute_rule_step(step)
 
     def read_back(self) -> tuple[RuleSet, tuple[str, ...]]:
-        """The active set at the end, and the names of touched rules that are not as we left them."""
+        """Return the active set at the end, and the changed rules that aren't as the run left them.
+
+        Raises RunStopped.
+        """
         after = live_services.read_active()
         if after is None or after.name != self.target:
             raise RunStopped(f"The rule set {self.target} is no longer active. Someone else changed this.")
@@ -257,7 +263,7 @@ class RunExecutor:
         return self._known[name]
 
     def _check_active(self, active: RuleSet | None) -> None:
-        """Only the set that the plan starts from, or the one that it ends with, may be active."""
+        """Only the set that the plan starts from, or the one it ends with, may be active."""
         name = "" if active is None else active.name
         allowed = {self.target}
         if self.activation is not None:
@@ -283,7 +289,7 @@ class RunExecutor:
         return True
 
     def _was_applied(self, step: RuleStep) -> bool:
-        """After a failure that tells nothing, or "exists already": botocore may have sent the call twice."""
+        """Check after an unclear failure or "already exists": botocore may have sent the call twice."""
         del self._known[step.rule_set]
         return live_status(step, self._state(step.rule_set)) is LiveStatus.DONE
 
@@ -311,7 +317,7 @@ class RunExecutor:
         return True
 
     def _activate(self, step: Activate) -> bool:
-        """SES replaces the active set silently, so it is read once more, and so is what takes its place."""
+        """Read the active set and the clone again first: SES replaces the active set without confirmation."""
         active = live_services.read_active()
         self._check_active(active)
         if active is not None and active.name == step.rule_set:
@@ -347,7 +353,7 @@ class RunExecutor:
 
 
 def _names(step: RuleStep) -> tuple[str, ...]:
-    """Of the rules whose content the step changes; an order may be changed by others and harms nobody."""
+    """Return names of rules whose content the step changes; others may change the order, which harms nobody."""
     match step:
         case Create() | Update():
             return (step.new.name,)

@@ -1,6 +1,6 @@
-"""Carries runs out, each outcome recorded before the next call, so the process may die anywhere.
+"""Executes runs. Each outcome is stored before the next call, so the process may die at any time.
 
-The worker holds the lock of the rules (`receipt_rules.jobs.LOCK`).
+The worker holds the rules' lock (`receipt_rules.jobs.LOCK`).
 """
 
 from django.conf import settings
@@ -29,14 +29,18 @@ from receipt_rules.receiving import services as receiving_services
 from receipt_rules.refusals import services as refusals_services
 from receipt_rules.run_executor.services import RunExecutor, RunStopped, explain, is_transient
 
-MAY_SETTLE = ("InvalidS3Configuration", "InvalidLambdaFunction", "InvalidSnsTopic")  # a policy takes time to arrive
+MAY_SETTLE = (
+    "InvalidS3Configuration",
+    "InvalidLambdaFunction",
+    "InvalidSnsTopic",
+)  # AWS applies a new policy with a delay
 MOST_TRIES = 4
 
 
 def execute_run(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
-    """Carry a run on from where it is. `active` is the active set where it has just been read.
+    """Start or continue a run. `active`: the active set, if it was just read.
 
-    Returns the active set as read at the end, None where the run ended otherwise. Raises AwsProblem where to wait.
+    Returns the active set as read at the end; None if the run ended otherwise. Raises AwsProblem to wait and retry.
     """
     run = _begin(run_id)
     if run is None:
@@ -62,7 +66,10 @@ def execute_run(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None
 
 
 def cancel(*, run: Run, actor: User) -> None:
-    """It stops before its next step; what is done stays. Raises Refused when it is over, or for want of the right."""
+    """Stop the run before its next step; completed steps stay.
+
+    Raises Refused if it has ended, or without permission.
+    """
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can stop runs.", code="NOT_ALLOWED")
     with transaction.atomic():
@@ -79,7 +86,7 @@ def cancel(*, run: Run, actor: User) -> None:
 
 
 def confirm(*, run: Run, actor: User) -> None:
-    """The second person's approval. Raises Refused for the first, for want of the right, or where none is needed."""
+    """Store the second approval. Raises Refused for the first approver, without permission, or if none is needed."""
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can approve plans.", code="NOT_ALLOWED")
     if run.approved_by_id == actor.pk:
@@ -104,17 +111,17 @@ class _Cancelled(Exception):
 
 
 class _Yielded(Exception):
-    """Something urgent waits for the rules' lock; the run goes on after it."""
+    """Urgent work waits for the rules' lock; the run continues after it."""
 
 
 def delete_probe_sets() -> None:
-    """What a search for refused recipients left behind where its run was ended meanwhile. Raises AwsProblem."""
+    """Delete what a search for refused recipients left behind if its run was ended meanwhile. Raises AwsProblem."""
     rows = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
     refusals_services.delete_stale_probe_sets(of_unfinished=list(rows.values_list("pk", flat=True)))
 
 
 def is_activation_pending() -> bool:
-    """Whether a run is under way that ends by activating another rule set."""
+    """Return whether a running run ends by activating another rule set."""
     running = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING)
     return any(isinstance(load(row.step), Activate) for run in running for row in run.steps.all())
 
@@ -154,9 +161,9 @@ def _execute_steps(run: Run, executor: RunExecutor) -> None:
 
 
 def _record_refused(executor: RunExecutor, refused: frozenset[str], problem: AwsProblem) -> None:
-    """Their rows say why, and the others go on. Raises the problem again where no recipient is to blame.
+    """Store the refusals in the rows and continue without them. Raises the problem again if no recipient caused it.
 
-    Raises MustGoAround for one that receives mail: its rule must stay as it is.
+    Raises RuleMustStay for a recipient that receives mail: its rule must stay unchanged.
     """
     if not refused:
         raise problem
@@ -179,7 +186,7 @@ def _is_new(recipient: str, *, is_receiving: bool) -> bool:
 
 
 class RuleMustStay(Exception):
-    """SES refuses what receives mail: the rule must stay as it is, and the rest be planned around it."""
+    """SES refuses a recipient that receives mail: its rule must stay unchanged, and the rest is planned around it."""
 
     def __init__(self, refused: frozenset[str]) -> None:
         self.refused = refused
@@ -188,9 +195,9 @@ class RuleMustStay(Exception):
 
 
 def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
-    """This run ends. Another one carries the rest through, where it does no more than was approved.
+    """End this run. Another run applies the rest, if it does no more than was approved.
 
-    A customer's own change, and what ends for a former holder, are planned again by whoever asked for this run.
+    A customer's own change, or a transfer, is planned again by whoever started this run.
     """
     made, rest = None, "The rest is being planned again."
     if run.kind in (RunKind.APPROVED, RunKind.ROLLBACK) and not run.customer_id:
@@ -209,7 +216,7 @@ def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
 
 
 def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanRequest]:
-    """Of the same recipients alone. None where the plan means something that was not approved."""
+    """Plan the same recipients again. None if the plan does something that wasn't approved."""
     asked = PlanRequest(
         scope=executor.changed_recipients(),
         take_over=executor.rules_to_take_over(),
@@ -228,7 +235,7 @@ def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanReq
 
 
 def _handle_aws_problem(run: Run, problem: AwsProblem) -> None:
-    """Wait where waiting helps, and say so; otherwise the run is over, with what to repair."""
+    """Store the problem and raise it again if waiting helps; otherwise the run fails, with what to fix."""
     settles = problem.aws_code in MAY_SETTLE and run.tries + 1 < MOST_TRIES
     if is_transient(problem) or settles:
         Run.objects.filter(pk=run.pk).update(problem=problem.in_full, tries=run.tries + settles)
@@ -246,7 +253,7 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
         executor.store_final_snapshot(after)
         receiving_services.record_live_rules(after, is_ours=True, customer_id=run.customer_id or "")
         if Look.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
-            queue_drift_check()  # what this run mended is a difference no more
+            queue_drift_check()  # the run may have resolved differences
         alerts_services.update_active_set_alert(live_services.record_active_set(after, now=timezone.now()))
         Run.objects.filter(pk=run.pk).update(outcome=run.outcome, consequences=run.consequences)
         _end(run, RunState.DONE, " ".join(said))
@@ -254,7 +261,7 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
 
 @transaction.atomic
 def _end(run: Run, state: RunState, problem: str) -> None:
-    """The end and its line in the log are one: whoever repeats it after a crash finds both or neither."""
+    """Store the end and its log entry together: after a crash there are both or neither."""
     locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state=RunState.RUNNING).first()
     if locked is None:
         return

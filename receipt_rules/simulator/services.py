@@ -1,4 +1,4 @@
-"""Simulates mail for recipients: the MX that wins, each rule with its reason, and the endpoint."""
+"""Simulates mail for recipients: the MX host, each rule with its reason, and the endpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ MOST_RECIPIENTS = 100
 
 @dataclass(frozen=True)
 class MailHost:
-    """Where the DNS sends mail for a domain. `is_amazon` None: it could not be looked up, which proves nothing."""
+    """Where DNS sends a domain's mail. `is_amazon=None`: the lookup failed, which proves nothing."""
 
     domain: str
     hosts: tuple[str, ...]
@@ -57,9 +57,9 @@ class MailHost:
 
 @dataclass(frozen=True)
 class Holder:
-    """The customer whose mail it is: their tenant's name and standing, "" where they have none in this region.
+    """The customer who owns the mail, with their tenant's name and status; "" without a tenant in this region.
 
-    `is_stopped`: our staff have stopped their receiving, so that no rule is to take it.
+    `is_stopped`: staff have stopped their receiving, so no rule should receive it.
     """
 
     customer: str
@@ -76,7 +76,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Simulation:
-    """`stored_at`: for each rule that fires where the message is stored, as bucket and prefix."""
+    """`stored_at`: for each rule that runs, where it stores the message, as bucket and prefix."""
 
     routing: RoutingResult
     mail_hosts: tuple[MailHost, ...]
@@ -86,7 +86,7 @@ class Simulation:
 
 
 def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
-    """One message with all its recipients, against the rules as they were read. Asks the DNS. Raises Refused."""
+    """Simulate one message with all its recipients, against the given rules and live DNS. Raises Refused."""
     recipients = [read_recipient(text).address for text in envelope if text.strip()]
     if not 1 <= len(recipients) <= MOST_RECIPIENTS:
         raise Refused(f"Enter between 1 and {MOST_RECIPIENTS} addresses.", code="TOO_MANY")
@@ -103,7 +103,7 @@ def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
 
 
 def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
-    """Each customer once, in the order of the recipients."""
+    """Return each customer once, in the order of the recipients."""
     keys = list(dict.fromkeys(route.customer for route in routes if route.customer))
     tenants = {tenant.customer_id: tenant for tenant in tenants_in_region().filter(customer__in=keys)}
     names = dict(Customer.objects.filter(pk__in=keys).values_list("pk", "name"))
@@ -123,7 +123,10 @@ def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
 
 
 def mail_hosts(domains: Sequence[str]) -> tuple[MailHost, ...]:
-    """The MX of each, nearest first, from live DNS; one resolver's answer is enough, a failure is no answer."""
+    """Return each domain's MX hosts from live DNS, by priority.
+
+    One resolver's answer is enough; failures don't count.
+    """
     best: dict[str, Answer] = {}
     for answer in look_up([Question(name, "MX") for name in domains]):
         known = best.get(answer.question.name)
@@ -186,7 +189,7 @@ NO_ADDRESS = "None of your addresses or catch-alls receives this mail. SES rejec
 
 @dataclass(frozen=True)
 class OwnSimulation:
-    """`refused` says why an address cannot be simulated; otherwise `receiving` is the judgement and `route` the way."""
+    """`refused` says why an address can't be simulated; otherwise `receiving` and `route` are the result."""
 
     asked: str
     refused: str = ""
@@ -196,13 +199,13 @@ class OwnSimulation:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the endpoint gets nothing, because this deployment forwards no mail."""
+        """Return whether the endpoint gets nothing, because this deployment forwards no mail."""
         meant = (self.route.endpoint or self.route.waits_for) if self.route else None
         return meant is not None and is_never_forwarded(meant)
 
 
 def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:
-    """By the DNS as it is now and the rules as they were last read. Another customer's address is nobody's."""
+    """Simulate with live DNS and the rules as last read. Another customer's address counts as nobody's."""
     own = {domain.name: domain for domain in domains_for(viewer)}
     read, now = last_read(), read_desired_state()
     rules = read.rule_set if read else RuleSet("")

@@ -24,7 +24,7 @@ from receipt_rules.simulator import services
 from receipt_rules.simulator.forms import ExpectationForm
 from receipt_rules.simulator.services import Simulation
 
-MOST_MESSAGES = 20  # shown rule by rule, each a message of its own
+MOST_MESSAGES = 20  # each shown rule by rule
 
 
 @require_http_methods(["GET", "POST"])
@@ -48,7 +48,7 @@ def simulate(request: SignedIn) -> HttpResponse:
 
 
 def _own(request: SignedIn) -> HttpResponse:
-    """For customers: their own addresses alone, without the rules, which are everybody's at once."""
+    """For customers: only their own addresses, without the rules, which all customers share."""
     text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
     asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
     with slow_work.place():
@@ -83,7 +83,7 @@ def _one(envelope: list[str], active: RuleSet) -> dict[str, Any]:
 
 
 def _rules(found: Simulation) -> list[dict[str, Any]]:
-    """Each rule in its order; one that does not match says for the first recipient why."""
+    """Return each rule in order; for one that doesn't match, why it doesn't match the first recipient."""
     return [
         {"outcome": outcome, "number": number, "why": _why(outcome), "stops": _stops(number, found)}
         for number, outcome in enumerate(found.routing.outcomes, start=1)
@@ -91,7 +91,7 @@ def _rules(found: Simulation) -> list[dict[str, Any]]:
 
 
 def _stops(number: int, found: Simulation) -> str:
-    """Whether its Stop keeps "mail" from being stored, or only "later" rules from running; "" where it has none."""
+    """Return "mail" if its Stop action keeps mail from being stored, "later" if it only stops later rules, else ""."""
     outcome = found.routing.outcomes[number - 1]
     if not outcome.fired or not outcome.rule.delivery.stops:
         return ""

@@ -1,4 +1,4 @@
-"""`manage.py check_receiving`: whether this deployment can receive, with the repair of what is not right."""
+"""`manage.py check_receiving`: whether this deployment can receive, with the fix for each failed requirement."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--policies", action="store_true", help="also print the policies to paste")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Ends with an error when something is wrong or could not be told."""
+        """Exit with an error if a requirement isn't confirmed."""
         found = check_setup()
         for finding in found:
             self._print(finding, policies=options["policies"])
