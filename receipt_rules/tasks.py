@@ -40,7 +40,7 @@ def look() -> None:
 
 @jobs.task(DRAFT)
 def plan_draft(draft_id: str) -> None:
-    plan_drafts_services.make(draft_id=draft_id)
+    plan_drafts_services.make_draft(draft_id=draft_id)
 
 
 @jobs.task(ASK)

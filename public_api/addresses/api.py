@@ -21,7 +21,7 @@ from public_api.domains.selectors import AddressesWanted, addresses_found, pendi
 from public_api.endpoints.api import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
-from receipt_rules.mail_path.selectors import judge_ends
+from receipt_rules.mail_path.selectors import set_ends
 from receipt_rules.models.addresses import Address
 
 NOT_LIVE = "{address} isn't live yet. It receives mail once SES has verified {domain}. You don't have to add it again."
@@ -185,7 +185,7 @@ def rows(addresses: Collection[Address]) -> list[AddressOut]:
     """Return the rows, in a constant number of queries. Each has its `changed_at`."""
     customers = [address.domain.customer_id for address in addresses]
     owners, pending = first_owners(customers), pending_of([address.domain for address in addresses])
-    judge_ends(addresses)
+    set_ends(addresses)
     names = rule_names([address.address for address in addresses if address.is_served])
     return [_row(each, owners.get(each.domain.customer_id), names.get(each.address), pending) for each in addresses]
 

@@ -126,7 +126,7 @@ def preview_address(*, text: str, customer: Customer) -> AddressPlace:
     """Return the address that would be added. Raises Refused as `add_address`; writes nothing."""
     place = locate_address(text, customer)
     existing = Address.objects.select_related("domain").filter(address=place.address).first()
-    if existing is not None and not is_left_over(existing):
+    if existing is not None and not is_orphaned(existing):
         raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS")
     _refuse_more_names(place.address.rpartition("@")[2], place.domain)
     return place
@@ -152,7 +152,7 @@ def add_address(
         with transaction.atomic():
             domain = lock_domain(place.domain, may_wait=may_wait)
             _refuse_more_names(place.address.rpartition("@")[2], domain)
-            _clear_left_over(place.address)
+            _delete_orphaned(place.address)
             made = Address.objects.create(address=place.address, domain=domain, endpoint=endpoint, is_active=is_active)
             audit_services.record(
                 "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
@@ -225,15 +225,15 @@ def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id:
     queue_customer_change(domain.customer, actor, recipients=[address.recipient], domains=[domain.pk])
 
 
-def is_left_over(address: Address) -> bool:
+def is_orphaned(address: Address) -> bool:
     """Return whether its name now belongs to another customer's domain: the row then only blocks the owner."""
     holder = holder_of(address.address.rpartition("@")[2])
     return holder is not None and holder.customer_id != address.domain.customer_id
 
 
-def _clear_left_over(text: str) -> None:
+def _delete_orphaned(text: str) -> None:
     existing = Address.objects.select_related("domain__customer").filter(address=text).first()
-    if existing is not None and is_left_over(existing):
+    if existing is not None and is_orphaned(existing):
         _remove(existing, None, because="The name is no longer part of this domain.")
 
 

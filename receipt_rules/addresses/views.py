@@ -44,7 +44,7 @@ from receipt_rules.addresses.services import (
 from receipt_rules.endpoint_targets.services import endpoint_for
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.mail_path.core import End, Hop, worst_first
-from receipt_rules.mail_path.selectors import judge_ends, path_of_address, path_of_domain
+from receipt_rules.mail_path.selectors import path_of_address, path_of_domain, set_ends
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.probe_schedules.core import OFF
@@ -131,7 +131,7 @@ def _added(line: PastedLine, customer: Customer, actor: User, bulk_id: str) -> P
 def list_(request: SignedIn) -> HttpResponse:
     filters = AddressListFilters.read(request.GET)
     page = page_of(search_addresses(viewer=request.user, filters=filters), request)
-    judge_ends(page.object_list)
+    set_ends(page.object_list)
     context = {
         "page": page,
         "filters": filters,
@@ -152,7 +152,7 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
         return redirect("receipt_rules:domain", address.domain_id)
     hops = path_of_address(address)
     context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
-    judge_ends([address])
+    set_ends([address])
     return TemplateResponse(
         request, "receipt_rules/addresses/address.html", context, status=422 if form.errors else 200
     )
@@ -258,7 +258,7 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
 def _undelivered(inbound: Inbound) -> End | None:
     """Set the end of each row; return the worst end among active rows if its mail isn't delivered."""
     rows = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
-    judge_ends(rows)
+    set_ends(rows)
     worst = next(iter(worst_first(row.end for row in rows if row.is_active and row.end)), None)
     return None if worst is None or worst.is_delivered else worst
 

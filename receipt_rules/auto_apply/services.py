@@ -113,7 +113,7 @@ def _carry_out(change: PendingChange, live: Live, state: DesiredState) -> Live:
     after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     if after is None:
         return _wait(change, FAILED, live) if _failed_before(change) else read_live()
-    live = Live(after, live.sets, live.knows_all)
+    live = Live(after, live.sets, live.has_all_names)
     return _wait(change, UNTOUCHED, live) if made.waiting else _settle(change, live)
 
 

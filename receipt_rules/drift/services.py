@@ -218,11 +218,11 @@ def intercepted_addresses(rule_set: RuleSet, rule: ForeignRule) -> tuple[str, ..
     return tuple(
         address
         for address in SampleAddresses(rule_set.rules).all
-        if not _is_taken_by_us(now, address) and _is_taken_by_us(without, address)
+        if not _is_delivered_by_us(now, address) and _is_delivered_by_us(without, address)
     )
 
 
-def _is_taken_by_us(trace: RecipientIndex, address: str) -> bool:
+def _is_delivered_by_us(trace: RecipientIndex, address: str) -> bool:
     return any(not isinstance(rule, ForeignRule) for rule in trace.delivering_rules(address))
 
 

@@ -188,7 +188,7 @@ def _send_email(row: Forwarding) -> tuple[str, timedelta]:
     if not settings.SITE_URL:
         return "We can't send email: SITE_URL isn't set, so the link wouldn't work.", timedelta(hours=1)
     link = settings.SITE_URL.rstrip("/") + reverse("receipt_rules:forwarding", args=(token_of(row),))
-    context = {"who": plain_name(row.customer.name), "address": row.address, "link": link, "days": LINK_DAYS}
+    context = {"who": safe_display_name(row.customer.name), "address": row.address, "link": link, "days": LINK_DAYS}
     text = render_to_string("receipt_rules/forwarding_mail.txt", {**context, "site_name": settings.SITE_NAME})
     title = f"Confirm mail forwarding from {settings.SITE_NAME}"
     try:
@@ -201,7 +201,7 @@ def _send_email(row: Forwarding) -> tuple[str, timedelta]:
     )
 
 
-def plain_name(name: str) -> str:
+def safe_display_name(name: str) -> str:
     """Customers choose their own name: remove what reads like a link or an address before it is in our email."""
     kept = re.sub(r"[^\w&' -]", " ", name)
     return " ".join(kept.split())[:60] or "A customer"

@@ -29,7 +29,7 @@ def answer(request: HttpRequest, token: str) -> HttpResponse:
             row = services.record_answer(row=row, confirms=confirms, now=timezone.now())
     except Refused as refused:
         return _refused(request, refused)
-    context = {"row": row, "who": services.plain_name(row.customer.name)}
+    context = {"row": row, "who": services.safe_display_name(row.customer.name)}
     return TemplateResponse(request, PAGE, context)
 
 

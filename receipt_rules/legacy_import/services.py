@@ -20,7 +20,7 @@ from domains.ownership.selectors import held_domains
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import address_subject, catch_all_subject, endpoint_subject, names_above
-from receipt_rules.addresses.services import is_left_over, lock_domain
+from receipt_rules.addresses.services import is_orphaned, lock_domain
 from receipt_rules.endpoints.services import endpoint_log, endpoint_name, validate_config
 from receipt_rules.forwarding.services import confirm_imported
 from receipt_rules.models.addresses import Address, CatchAll
@@ -73,7 +73,7 @@ def import_address(
     domain = lock_domain(_own_domain(plain.rpartition("@")[2], of.customer), to_receive=False)
     found = Address.objects.select_related("domain", "endpoint").filter(address=plain).first()
     if found is not None and found.domain.customer_id != of.customer.pk:
-        _clear_left_over(found, of)
+        _delete_orphaned(found, of)
         found = None
     before = _address_log(found) if found else {}
     made = found or Address(address=plain, domain=domain)
@@ -89,12 +89,12 @@ def import_address(
     return made, StoredImport.CHANGES if found else StoredImport.NEW
 
 
-def _clear_left_over(address: Address, of: Import) -> None:
+def _delete_orphaned(address: Address, of: Import) -> None:
     """Delete the row if its name now belongs to another customer's domain.
 
     Raises Refused (ADDRESS_EXISTS) otherwise.
     """
-    if not is_left_over(address):
+    if not is_orphaned(address):
         raise Refused(f"{address} already belongs to another customer.", code="ADDRESS_EXISTS")
     audit_services.record(
         "address.removed",

@@ -131,7 +131,7 @@ def receiving_outage() -> ReceivingOutage | None:
     return ReceivingOutage(row.region, row.name, ours, row.changed_at, row.read_at)
 
 
-def disturbed_domains(viewer: Viewer) -> frozenset[str]:
+def domains_in_outage(viewer: Viewer) -> frozenset[str]:
     """Return the IDs of the viewer's domains with addresses or catch-alls while SES doesn't apply our rules."""
     if receiving_outage() is None:
         return frozenset()

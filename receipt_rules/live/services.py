@@ -23,12 +23,12 @@ KEPT_SNAPSHOTS = 10
 class Live:
     """`rule_set` is the one that is ours to change, perhaps not existing yet. `unmanaged_set` is active and not ours.
 
-    `sets` names all sets only where `knows_all`: one call more, which most plans do not need.
+    `sets` names all sets only where `has_all_names`: one call more, which most plans do not need.
     """
 
     rule_set: RuleSet
     sets: RuleSetNames
-    knows_all: bool
+    has_all_names: bool
     unmanaged_set: RuleSet | None = None
 
     @property
@@ -46,11 +46,11 @@ def read_live(*, all_sets: bool = False) -> Live:
     active = read_active()
     if active is not None and is_own(active.name):
         names = _all_names() if all_sets else frozenset([active.name])
-        return Live(active, RuleSetNames(names | {active.name}, active.name), knows_all=all_sets)
+        return Live(active, RuleSetNames(names | {active.name}, active.name), has_all_names=all_sets)
     names = _all_names()
     name = _own_among(names)
     rule_set = gateway.describe_rule_set(name) if name in names else RuleSet(name)
-    return Live(rule_set, RuleSetNames(names, active.name if active else ""), knows_all=True, unmanaged_set=active)
+    return Live(rule_set, RuleSetNames(names, active.name if active else ""), has_all_names=True, unmanaged_set=active)
 
 
 def read_active() -> RuleSet | None:
@@ -70,11 +70,13 @@ def live_from_last_read(read: LastRead) -> Live:
     """What `read_live` would have returned when these rules were read, without the sets that aren't active."""
     active = read.rule_set
     if is_own(active.name):
-        return Live(active, RuleSetNames(frozenset([active.name]), active.name), knows_all=False)
+        return Live(active, RuleSetNames(frozenset([active.name]), active.name), has_all_names=False)
     kept = last_known()
     own = content_of(kept) if kept else RuleSet(str(settings.RULE_SET))
     names = frozenset([active.name]) if active.name else frozenset()
-    return Live(own, RuleSetNames(names, active.name), knows_all=False, unmanaged_set=active if active.name else None)
+    return Live(
+        own, RuleSetNames(names, active.name), has_all_names=False, unmanaged_set=active if active.name else None
+    )
 
 
 _kept: dict[str, tuple[RuleSet, str]] = {}  # by region, the last that this process kept, and its digest
@@ -112,7 +114,7 @@ def _store_read(active: RuleSet, asked_at: datetime) -> None:
 
 def read_inactive_sets(live: Live) -> tuple[RuleSet, ...]:
     """The sets of ours that are not active, as they stand: they can be made active by hand. Raises AwsProblem."""
-    names = live.sets.names if live.knows_all else _all_names()
+    names = live.sets.names if live.has_all_names else _all_names()
     return tuple(gateway.describe_rule_set(name) for name in sorted(names - {live.sets.active}) if is_own(name))
 
 

@@ -19,7 +19,7 @@ def domains_at(point: IngressPoint, hosts: Mapping[str, Collection[str]]) -> tup
     return tuple(sorted(name for name, named in hosts.items() if point.host.lower() in set(named)))
 
 
-def elsewhere(points: Sequence[IngressPoint], hosts: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+def domains_elsewhere(points: Sequence[IngressPoint], hosts: Mapping[str, Collection[str]]) -> tuple[str, ...]:
     """Return domains whose MX names none of these points: one of another account or region, or a deleted one.
 
     Domains without a known host are left out.

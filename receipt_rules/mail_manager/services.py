@@ -9,7 +9,7 @@ from domains.domain_list.selectors import domains_in_region
 from domains.receiving.core import MxFact, is_mail_manager
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.mail_manager import gateway
-from receipt_rules.mail_manager.core import IngressPoint, domains_at, elsewhere
+from receipt_rules.mail_manager.core import IngressPoint, domains_at, domains_elsewhere
 from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
 
 WHAT = "Mail Manager"
@@ -31,7 +31,7 @@ def check_mail_manager() -> tuple[SetupFinding, ...]:
     found = [_of_point(point, domains_at(point, hosts)) for point in points]
     if unclear := tuple(name for name, named in hosts.items() if not named):
         found.append(_unclear(unclear))
-    if others := elsewhere(points, hosts):
+    if others := domains_elsewhere(points, hosts):
         sentence = (
             f"The MX of {_some(others)} points to a Mail Manager outside this account and region, so receipt "
             "rules never see that mail."

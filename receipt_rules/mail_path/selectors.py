@@ -31,36 +31,36 @@ def path_of_address(address: Address) -> tuple[Hop, ...]:
 
 def path_of_route(facts: ReceivingFacts, receiving: Receiving, route: Route) -> tuple[Hop, ...]:
     """Return the path of a simulated recipient."""
-    return mail_path(facts, receiving, _judged([route]))
+    return mail_path(facts, receiving, _ends_of_routes([route]))
 
 
 def _ends(rows: Sequence[Address | CatchAll]) -> tuple[End, ...]:
-    return _judged(route_lookup(sample_address(row.recipient) for row in rows[:MOST_ASKED]))
+    return _ends_of_routes(route_lookup(sample_address(row.recipient) for row in rows[:MOST_ASKED]))
 
 
-def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
+def _ends_of_routes(routes: Iterable[Route]) -> tuple[End, ...]:
     """Return an end for each endpoint. One is failing while its alert is open."""
     chosen: dict[str, tuple[Endpoint | None, bool]] = {}
     for route in routes:
         if route.row is not None and route.because != "off":
             endpoint = route.endpoint or route.waits_for or route.row.own_endpoint
             chosen.setdefault(endpoint.name if endpoint else "", (endpoint, route.waits_for is not None))
-    end = _judge(endpoint for endpoint, _ in chosen.values())
+    end = _end_factory(endpoint for endpoint, _ in chosen.values())
     return tuple(end(endpoint, waits) for endpoint, waits in chosen.values())
 
 
-def judge_ends(rows: Collection[RequestedRecipient]) -> None:
+def set_ends(rows: Collection[RequestedRecipient]) -> None:
     """Set `end` of each row: what happens to mail that arrives.
 
     Expects fetched domains and endpoints; constant queries.
     """
     endpoints = [row.own_endpoint for row in rows]
-    waiting, end = blocked_endpoints(endpoints), _judge(endpoints)
+    waiting, end = blocked_endpoints(endpoints), _end_factory(endpoints)
     for row, endpoint in zip(rows, endpoints, strict=True):
         row.end = end(endpoint, endpoint is not None and endpoint.pk in waiting)
 
 
-def _judge(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | None, bool], End]:
+def _end_factory(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | None, bool], End]:
     """Return a function from an endpoint, and whether it waits for confirmation, to its end."""
     failing = open_since("endpoint.failing", sorted({endpoint.pk for endpoint in endpoints if endpoint}))
     forwards_none = cache(is_forwarding_off)  # read once, and only if an endpoint forwards mail

@@ -44,7 +44,7 @@ class RequestedRecipient(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
-    end: End | None = None  # set by `mail_path.selectors.judge_ends`
+    end: End | None = None  # set by `mail_path.selectors.set_ends`
 
     class Meta:
         abstract = True

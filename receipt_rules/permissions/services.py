@@ -26,14 +26,14 @@ from receipt_rules.receiving_setup.core import (
     SID,
     PolicyAnswer,
     SesCall,
-    denying,
+    denying_statements,
+    evaluate_all,
     has_statement,
-    judge_all,
-    merged,
     read_policy,
     ses_call,
     ses_statement,
     statements,
+    with_statement,
 )
 from receipt_rules.receiving_setup.gateway import SETUP_NOTIFICATION
 
@@ -73,7 +73,7 @@ def bucket_arn(bucket: str) -> str:
     return f"arn:{aws.identity_arn('any').split(':')[1]}:s3:::{bucket}"
 
 
-def pretty(document: Mapping[str, Any]) -> str:
+def format_policy(document: Mapping[str, Any]) -> str:
     """Return the policy as indented JSON; "" if it is empty."""
     return json.dumps(document, indent=2) if document else ""
 
@@ -124,12 +124,12 @@ def bucket_grant(bucket: str, rule_set: RuleSet) -> Grant:
     statement = ses_statement(action="s3:PutObject", resource=f"{bucket_arn(bucket)}/*", account=aws.account_id())
     current = _document(receiving_setup_gateway.get_bucket_policy(bucket), bucket)
     calls = bucket_calls(bucket, rule_set)
-    answer, blocked_because = judge_all(current, calls), ""
+    answer, blocked_because = evaluate_all(current, calls), ""
     if answer is PolicyAnswer.ALLOWED:
         blocked_because = f"SES can already write to {bucket}."
     elif answer is PolicyAnswer.DENIED:
         blocked_because = (
-            f"The policy of {bucket} denies SES access in {', '.join(denying(current, calls))}. An added "
+            f"The policy of {bucket} denies SES access in {', '.join(denying_statements(current, calls))}. An added "
             "statement can't override that."
         )
     elif has_statement(current, statement):
@@ -141,7 +141,7 @@ def function_grant(arn: str, rule_set: RuleSet) -> Grant:
     """Read the permissions of a function that exists. Raises AwsProblem and Refused."""
     statement = ses_statement(action="lambda:InvokeFunction", resource=arn, account=aws.account_id())
     current = _document(receiving_setup_gateway.get_policy(arn), arn)
-    answer, blocked_because = judge_all(current, function_calls(arn, rule_set)), ""
+    answer, blocked_because = evaluate_all(current, function_calls(arn, rule_set)), ""
     if answer is PolicyAnswer.ALLOWED:
         blocked_because = "SES can already invoke the function."
     elif SID in {one.get("Sid") for one in statements(current)}:
@@ -235,9 +235,16 @@ def _tolerate_lost_response(call: Callable[[], None], is_done: Callable[[], bool
 def _grant(
     name: str, current: Mapping[str, Any], statement: Mapping[str, Any], answer: PolicyAnswer, blocked_because: str
 ) -> Grant:
-    result = merged(current, statement)
+    result = with_statement(current, statement)
     added = statements(result)[len(statements(current)) :]
-    return Grant(name, pretty(current), pretty(added[0]) if added else "", pretty(result), answer, blocked_because)
+    return Grant(
+        name,
+        format_policy(current),
+        format_policy(added[0]) if added else "",
+        format_policy(result),
+        answer,
+        blocked_because,
+    )
 
 
 def _document(text: str, name: str) -> dict[str, Any]:

@@ -139,28 +139,28 @@ def is_large() -> bool:
     return Address.objects.filter(is_active=True).values("pk")[FEW : FEW + 1].exists()
 
 
-def begin(*, asked: PlanRequest, only: str = "", approval: Approval | None = None) -> Draft:
+def create_draft(*, asked: PlanRequest, only: str = "", approval: Approval | None = None) -> Draft:
     """Create a draft and queue it: the worker plans, or executes the approval."""
     draft = Draft(new_id("draft"), asked, only, approval, began=timezone.now())
     _keep(draft)
-    queue(draft=draft)
+    queue_draft(draft=draft)
     return draft
 
 
-def queue(*, draft: Draft) -> None:
+def queue_draft(*, draft: Draft) -> None:
     """Queue the draft unless its job is queued or running, also again after its worker died."""
     jobs.queue(DRAFT, lock=f"plan {draft.id}", unless_running=True, draft_id=draft.id)
 
 
-def read(draft_id: str) -> Draft | None:
+def read_draft(draft_id: str) -> Draft | None:
     """Return the draft; None if it has expired."""
     found: Draft | None = cache.get(_key(draft_id)) if IS_DRAFT.fullmatch(draft_id) else None
     return found
 
 
-def make(*, draft_id: str) -> None:
+def make_draft(*, draft_id: str) -> None:
     """Create the draft in the worker. A refusal or an AWS problem is shown on the page."""
-    draft = read(draft_id)
+    draft = read_draft(draft_id)
     if draft is None or draft.is_made:
         return
     try:

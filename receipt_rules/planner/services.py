@@ -241,7 +241,7 @@ def _named(only: str) -> tuple[Domain | None, Customer | None]:
 def plan_for(asked: PlanRequest, live: Live, state: DesiredState) -> Plan:
     """Plan from the given state. A new rule set needs an unused name, so blue/green reads all names first."""
     made = _make(asked, live, state)
-    if made.method is Method.BLUE_GREEN and not live.knows_all:
+    if made.method is Method.BLUE_GREEN and not live.has_all_names:
         return _make(asked, read_live(all_sets=True), state)
     return made
 
@@ -368,7 +368,7 @@ def store_run(
         kind=kind,
         region=settings.AWS_REGION,
         customer=customer,
-        asked=_dump_asked(asked, made),
+        asked=_dump_request(asked, made),
         scope=None if asked.scope is None else sorted(asked.scope),
         digest=made.digest,
         touched=made.touched,
@@ -385,7 +385,7 @@ def store_run(
     return run
 
 
-def _dump_asked(asked: PlanRequest, made: Plan) -> dict[str, object]:
+def _dump_request(asked: PlanRequest, made: Plan) -> dict[str, object]:
     values = replace(asked, method=made.method)
     return {
         "method": values.method.value,

@@ -26,7 +26,7 @@ from receipt_rules.rollback.services import holds
 from receipt_rules.runs.forms import CancelRunForm
 
 POLL_SECONDS = 2
-ASKED_BY = ("method", "take_over", "compacting", "snapshot", "old_style", "instead_of", "only")
+PLAN_OPTIONS = ("method", "take_over", "compacting", "snapshot", "old_style", "instead_of", "only")
 
 
 @require_http_methods(["GET", "POST"])
@@ -36,7 +36,7 @@ def detail(request: SignedIn) -> HttpResponse:
         return _release(request)
     data = request.POST if request.method == "POST" else request.GET
     form = ApproveForm(request.POST if request.method == "POST" else None)
-    asked, only = read_asked(data), text_value(data, "only")
+    asked, only = read_plan_request(data), text_value(data, "only")
     context: dict[str, Any] = {"tab": "plan", "form": form, "may_operate": may_operate(request.user)}
     context |= {"same_plan": _query(data).urlencode(), "asked": asked, "only": only}
     context |= {"run_in_progress": run_in_progress(), "held": list(holds())}
@@ -71,13 +71,13 @@ def _refused(problem: Problem) -> dict[str, Any]:
 
 def _by_worker(request: SignedIn, form: ApproveForm, asked: PlanRequest, only: str) -> dict[str, Any] | HttpResponse:
     """Return the plan or the approval as a draft: the page polls until the worker has created it."""
-    draft = plan_drafts_services.read(text_value(request.GET, "draft"))
+    draft = plan_drafts_services.read_draft(text_value(request.GET, "draft"))
     if request.method == "POST" and form.is_valid():
         approval = Approval(**form.cleaned_data, actor=request.user.pk)
-        draft = plan_drafts_services.begin(asked=asked, only=only, approval=approval)
+        draft = plan_drafts_services.create_draft(asked=asked, only=only, approval=approval)
         return led_to(request, _here(request.POST, draft))
     if draft is None:
-        draft = plan_drafts_services.begin(asked=asked, only=only)
+        draft = plan_drafts_services.create_draft(asked=asked, only=only)
     if draft.run:
         return led_to(request, reverse("receipt_rules:run", args=[draft.run]))
     if draft.refused:
@@ -85,7 +85,7 @@ def _by_worker(request: SignedIn, form: ApproveForm, asked: PlanRequest, only: s
         return _refused(draft.refused) | again | {"was_approval": draft.approval is not None}
     if draft.is_made:
         return draft.shown
-    plan_drafts_services.queue(draft=draft)
+    plan_drafts_services.queue_draft(draft=draft)
     here = _here(request.POST if request.method == "POST" else request.GET, draft)
     return {"waits_for": draft, "here": here, "poll_seconds": POLL_SECONDS}
 
@@ -100,7 +100,7 @@ def _here(data: QueryDict, draft: Draft) -> str:
 def _query(data: QueryDict) -> QueryDict:
     """Return the options of the plan."""
     query = QueryDict(mutable=True)
-    for name in ASKED_BY:
+    for name in PLAN_OPTIONS:
         if values := data.getlist(name):
             query.setlist(name, values)
     return query
@@ -127,7 +127,7 @@ def _approved(request: SignedIn, form: ApproveForm, asked: PlanRequest) -> HttpR
     return redirect("receipt_rules:run", run.id)
 
 
-def read_asked(data: QueryDict) -> PlanRequest:
+def read_plan_request(data: QueryDict) -> PlanRequest:
     """Return the options from the query; unknown values are ignored."""
     method = data.get("method", "")
     return PlanRequest(

@@ -52,7 +52,7 @@ def held_fact(found: RulesFact, *, is_held: bool) -> RulesFact:
     return RulesFact.HELD if is_held and found in (RulesFact.WAITING, RulesFact.UNSTORED) else found
 
 
-def serving(recipient: str, desired: DesiredEntries) -> str:
+def serving_entry(recipient: str, desired: DesiredEntries) -> str:
     """Return the recipient's own entry, or the entry that serves it; "" if there is none."""
     while recipient not in desired.entries:
         if recipient not in desired.covered:
@@ -65,10 +65,10 @@ def delivery_of(recipient: str, desired: DesiredEntries) -> RuleDelivery | None:
     """Return the delivery of the entry that serves it; for a recipient that SES refuses, the one it would have."""
     if recipient in desired.refused:
         return desired.refused[recipient]
-    return desired.entries.get(serving(recipient, desired))
+    return desired.entries.get(serving_entry(recipient, desired))
 
 
-def best(found: Iterable[RulesFact]) -> RulesFact:
+def best_fact(found: Iterable[RulesFact]) -> RulesFact:
     """Return the fact of a name from its addresses. PARTLY: some are served, and another rule takes mail of others."""
     facts = set(found)
     if facts & {RulesFact.CARRIED, RulesFact.COPIED} and facts & _KEPT_FROM_US:

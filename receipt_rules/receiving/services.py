@@ -21,7 +21,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.recipient_index import RecipientIndex
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
 from receipt_rules.planner.services import currently_held, read_desired_state, stopped_customers
-from receipt_rules.receiving.core import best, delivery_of, held_fact, rules_fact, serving
+from receipt_rules.receiving.core import best_fact, delivery_of, held_fact, rules_fact, serving_entry
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
 ROWS_AT_ONCE = 10_000
@@ -73,11 +73,11 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customer_id: str = "") 
             found = RulesFact.HALTED
         else:
             found = rules_fact(trace.covering_rules(address), delivery_of(row.recipient, desired))
-            found = held_fact(found, is_held=serving(row.recipient, desired) in on_hold)
+            found = held_fact(found, is_held=serving_entry(row.recipient, desired) in on_hold)
         facts[row.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
     _store(Address, addresses, facts)
     _store(CatchAll, catch_alls, facts)
-    _note_names(rows, facts, _Foreign(active), customer_id)
+    _update_names(rows, facts, _Foreign(active), customer_id)
     harmed = [row for row in rows if facts[row.pk] in HARMED]
     harmed.sort(key=lambda row: ("@" not in row.recipient, row.recipient))
     if harmed or not customer_id:
@@ -142,7 +142,7 @@ class _Foreign:
         return self._everybody or name in self._names
 
 
-def _note_names(
+def _update_names(
     rows: Sequence[_RecipientRow], facts: Mapping[str, RulesFact], foreign: _Foreign, customer_id: str
 ) -> None:
     """Update only names whose facts differ, so that few rows are locked."""
@@ -165,4 +165,4 @@ def _by_name(rows: Iterable[_Recorded], facts: Mapping[str, RulesFact]) -> dict[
     for row in rows:
         if row.is_active:
             found[row.mail_name].append(facts[row.pk])
-    return {name: best(all_) for name, all_ in found.items()}
+    return {name: best_fact(all_) for name, all_ in found.items()}

@@ -66,7 +66,7 @@ def statements(document: Mapping[str, Any]) -> list[Any]:
     return _list(document.get("Statement"))
 
 
-def judge(document: Mapping[str, Any], asked: SesCall) -> PolicyAnswer:
+def evaluate(document: Mapping[str, Any], asked: SesCall) -> PolicyAnswer:
     """Evaluate the policy. A Deny that applies overrides every Allow; one that may apply makes an Allow unclear."""
     found = {
         effect: [_applies(one, asked) for one in statements(document) if one.get("Effect") == effect]
@@ -79,14 +79,14 @@ def judge(document: Mapping[str, Any], asked: SesCall) -> PolicyAnswer:
     return PolicyAnswer.UNCLEAR if None in found["Allow"] else PolicyAnswer.NOT_ALLOWED
 
 
-def judge_all(document: Mapping[str, Any], asked: Iterable[SesCall]) -> PolicyAnswer:
+def evaluate_all(document: Mapping[str, Any], asked: Iterable[SesCall]) -> PolicyAnswer:
     """Return the worst answer for several calls: if one rule isn't allowed, SES refuses it."""
-    answers = {judge(document, each) for each in asked}
+    answers = {evaluate(document, each) for each in asked}
     order = (PolicyAnswer.DENIED, PolicyAnswer.NOT_ALLOWED, PolicyAnswer.UNCLEAR)
     return next((answer for answer in order if answer in answers), PolicyAnswer.ALLOWED)
 
 
-def denying(document: Mapping[str, Any], asked: Iterable[SesCall]) -> tuple[str, ...]:
+def denying_statements(document: Mapping[str, Any], asked: Iterable[SesCall]) -> tuple[str, ...]:
     """Return the Sids of statements that deny SES, or "a statement without a Sid"."""
     calls = tuple(asked)
     found = [
@@ -114,7 +114,7 @@ def has_statement(document: Mapping[str, Any], statement: Statement) -> bool:
     return any({**one, "Sid": ""} == {**statement, "Sid": ""} for one in statements(document))
 
 
-def merged(document: Mapping[str, Any], statement: Statement) -> dict[str, Any]:
+def with_statement(document: Mapping[str, Any], statement: Statement) -> dict[str, Any]:
     """Return the policy with the statement added at the end; with another Sid if its own is in use."""
     if has_statement(document, statement):
         return dict(document)

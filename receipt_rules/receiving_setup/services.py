@@ -23,7 +23,7 @@ from receipt_rules.live.services import Live, read_live
 from receipt_rules.mail_manager.services import check_mail_manager
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.permissions import services as permissions_services
-from receipt_rules.permissions.services import Grant, pretty
+from receipt_rules.permissions.services import Grant, format_policy
 from receipt_rules.planner.core.rules import S3, RuleSet, is_ours
 from receipt_rules.planner.services import role_for
 from receipt_rules.receiving_setup import gateway
@@ -33,10 +33,10 @@ from receipt_rules.receiving_setup.core import (
     PolicyAnswer,
     SetupFinding,
     SetupVerdict,
-    judge_all,
-    merged,
+    evaluate_all,
     read_policy,
     ses_statement,
+    with_statement,
 )
 from receipt_rules.receiving_stack.services import stack_findings
 
@@ -154,7 +154,7 @@ def _topic(arn: str, rule_set: RuleSet) -> SetupFinding:
         policy = read_policy(topic.policy)
     except ValueError:
         return SetupFinding("Topic", SetupVerdict.COULD_NOT_TELL, f"We couldn't read the policy of {arn}.", TRIED)
-    answer, shown = judge_all(policy, permissions_services.topic_calls(arn, rule_set)), pretty(policy)
+    answer, shown = evaluate_all(policy, permissions_services.topic_calls(arn, rule_set)), format_policy(policy)
     if answer is PolicyAnswer.UNCLEAR:
         return SetupFinding(
             "Topic", SetupVerdict.COULD_NOT_TELL, f"{arn} exists. Its policy {UNCLEAR}", TRIED, shown=shown
@@ -163,7 +163,11 @@ def _topic(arn: str, rule_set: RuleSet) -> SetupFinding:
         sentence = f"{arn} exists. Its policy doesn't let SES in this account publish."
         statement = ses_statement(action="sns:Publish", resource=arn, account=aws.account_id())
         return SetupFinding(
-            "Topic", SetupVerdict.WRONG, sentence, "Paste the policy in SNS.", pretty(merged(policy, statement))
+            "Topic",
+            SetupVerdict.WRONG,
+            sentence,
+            "Paste the policy in SNS.",
+            format_policy(with_statement(policy, statement)),
         )
     if topic.kms_key:
         sentence = f"{arn} is encrypted with {topic.kms_key}; we can't tell whether SES can use that key."

@@ -40,18 +40,18 @@ class Restorable:
         """Return whether the snapshot's rules have its name, and another customer holds it now."""
         name = domain_of(recipient)
         holder = self._now.customer_of(name)
-        return bool(holder) and name in self._named and not self._was(name, holder)
+        return bool(holder) and name in self._named and not self._was_held_by(name, holder)
 
     def may_return(self, recipient: str) -> bool:
         """Return whether the customer who holds its name now held it at the time of the snapshot."""
         return bool(self._now.customer_of(domain_of(recipient))) and not self.changed_hands(recipient)
 
-    def is_nobodys(self, recipient: str) -> bool:
+    def is_unowned(self, recipient: str) -> bool:
         """Return whether no customer held its domain then or holds it now: an unmanaged rule served it."""
         name = domain_of(recipient)
         return not (self._now.customer_of(name) or (self._snapshot.holders or {}).get(name))
 
-    def _was(self, name: str, holder: str) -> bool:
+    def _was_held_by(self, name: str, holder: str) -> bool:
         """For a snapshot without stored holders, a domain that is older than it counts as unchanged."""
         if self._snapshot.holders is None:
             return self._now.nearest(name) not in self._younger
@@ -76,7 +76,7 @@ def restored_state(snapshot_id: str, live: RuleSet, wanted: DesiredEntries, hold
     entries |= {each: to for each, to in live_state(then).entries.items() if names.may_return(each)}
     for rule in then.foreign:
         if rule.enabled and rule.may_be_taken_over and rule.name not in live.by_name:
-            back = (each for each in rule.recipient_set if names.may_return(each) or names.is_nobodys(each))
+            back = (each for each in rule.recipient_set if names.may_return(each) or names.is_unowned(each))
             entries |= {each: rule.delivery for each in back if each not in entries}
     return DesiredEntries(entries, refused=wanted.refused)
 

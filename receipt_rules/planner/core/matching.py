@@ -20,7 +20,7 @@ from receipt_rules.planner.core.rules import (
 )
 
 
-class Because(StrEnum):
+class MatchReason(StrEnum):
     ADDRESS = "address"
     LABEL = "label"
     DOMAIN = "domain"
@@ -29,11 +29,11 @@ class Because(StrEnum):
 
 
 _SENTENCES = {
-    Because.ADDRESS: "{recipient} is a recipient.",
-    Because.LABEL: "{entry} is a recipient. It also covers {entry} with any +label.",
-    Because.DOMAIN: "{entry} is a recipient. It covers every address at the domain.",
-    Because.SUBDOMAIN: "{entry} is a recipient. It covers every subdomain.",
-    Because.EVERYBODY: "The rule has no recipient condition, so it applies to all recipients.",
+    MatchReason.ADDRESS: "{recipient} is a recipient.",
+    MatchReason.LABEL: "{entry} is a recipient. It also covers {entry} with any +label.",
+    MatchReason.DOMAIN: "{entry} is a recipient. It covers every address at the domain.",
+    MatchReason.SUBDOMAIN: "{entry} is a recipient. It covers every subdomain.",
+    MatchReason.EVERYBODY: "The rule has no recipient condition, so it applies to all recipients.",
 }
 
 
@@ -56,11 +56,11 @@ class Match:
 
     recipient: str
     entry: str
-    because: Because
+    reason: MatchReason
 
     @property
     def sentence(self) -> str:
-        return _SENTENCES[self.because].format(recipient=self.recipient, entry=self.entry)
+        return _SENTENCES[self.reason].format(recipient=self.recipient, entry=self.entry)
 
 
 @dataclass(frozen=True)
@@ -176,9 +176,9 @@ def route(rules: Iterable[AnyRule], envelope: Sequence[str]) -> RoutingResult:
 def match(rule: AnyRule, recipient: str) -> Match | None:
     """Return the narrowest entry of the rule that covers an address (in lower case), or None. Ignores `enabled`."""
     if not rule.recipient_set:
-        return Match(recipient, "", Because.EVERYBODY)
+        return Match(recipient, "", MatchReason.EVERYBODY)
     entry = next((entry for entry in covering_entries(recipient) if entry in rule.recipient_set), None)
-    return Match(recipient, entry, _because(entry, recipient)) if entry is not None else None
+    return Match(recipient, entry, _match_reason(entry, recipient)) if entry is not None else None
 
 
 def why_not(rule: AnyRule, recipient: str) -> str:
@@ -215,12 +215,12 @@ def delivering_rules(rules: Iterable[AnyRule], recipient: str) -> tuple[AnyRule,
     return tuple(found)
 
 
-def _because(entry: str, recipient: str) -> Because:
+def _match_reason(entry: str, recipient: str) -> MatchReason:
     if entry.startswith("."):
-        return Because.SUBDOMAIN
+        return MatchReason.SUBDOMAIN
     if not is_address(entry):
-        return Because.DOMAIN
-    return Because.ADDRESS if entry == recipient else Because.LABEL
+        return MatchReason.DOMAIN
+    return MatchReason.ADDRESS if entry == recipient else MatchReason.LABEL
 
 
 def _flags(routing: RoutingResult) -> Iterable[str]:

@@ -28,7 +28,7 @@ from receipt_rules.planner.core.rules import (
 class RuleBin:
     """`delivery` is a number of `Deliveries`. `pinned` recipients are out of scope: they stay, and so does the rule.
 
-    If `stays`, the rule isn't changed at all (see `untouched`).
+    If `is_untouched`, the rule isn't changed at all (see `untouched`).
     """
 
     name: str
@@ -37,7 +37,7 @@ class RuleBin:
     old: Rule | None = None
     kept: set[str] = field(default_factory=set)
     pinned: set[str] = field(default_factory=set)
-    stays: bool = False
+    is_untouched: bool = False
     is_dirty: bool = False  # the plan already changes the rule, so another recipient costs no call
 
     def keep(self, recipient: str) -> None:
@@ -45,14 +45,14 @@ class RuleBin:
         self.is_dirty = self.is_dirty or self.old is None or recipient not in self.old.recipient_set
 
     def room(self, size: int) -> int:
-        return 0 if self.stays else size - len(self.kept) - len(self.pinned)
+        return 0 if self.is_untouched else size - len(self.kept) - len(self.pinned)
 
     @property
     def is_empty(self) -> bool:
         return not self.kept and not self.pinned
 
     @property
-    def loses_some(self) -> bool:
+    def has_changes(self) -> bool:
         """Return whether the rule changes, once the correct recipients are kept."""
         old = self.old
         return old is None or len(self.kept) + len(self.pinned) < len(old.recipients) or not old.enabled
@@ -64,7 +64,7 @@ class RuleBin:
 
     def as_rule(self, delivery: RuleDelivery) -> Rule:
         """Return the packed rule, or the original object if nothing changes."""
-        if self.old is not None and self.stays:
+        if self.old is not None and self.is_untouched:
             return self.old
         if self.old is None:
             return Rule(self.name, delivery, tuple(self.kept))
@@ -130,7 +130,11 @@ def _open(rule: Rule, wanted: Mapping[str, int], numbers: Deliveries, scope: fro
 
 def _mark_untouched(each: RuleBin, numbers: Deliveries, untouched: frozenset[str]) -> None:
     if each.name in untouched and each.old is not None:
-        each.stays, each.pinned, each.delivery = True, set(each.old.recipients), numbers.number(each.old.delivery)
+        each.is_untouched, each.pinned, each.delivery = (
+            True,
+            set(each.old.recipients),
+            numbers.number(each.old.delivery),
+        )
 
 
 def _most_wanted(rule: Rule, wanted: Mapping[str, int], now: int) -> int:
@@ -197,7 +201,7 @@ class _Packer:
         self._keep_domains()
         self._keep_addresses()
         for each in (*self.first, *self.general):
-            each.is_dirty = each.loses_some
+            each.is_dirty = each.has_changes
         missing = [recipient for recipient in self.wanted if recipient not in self.where]
         self.homes = self._homes_of({domain_of(recipient) for recipient in missing})
         self._place_domains([recipient for recipient in missing if not is_address(recipient)])
@@ -209,7 +213,7 @@ class _Packer:
 
     def _keep_untouched(self) -> None:
         for each in (*self.first, *self.general):
-            for recipient in sorted(each.pinned) if each.stays else ():
+            for recipient in sorted(each.pinned) if each.is_untouched else ():
                 if self.wanted.get(recipient) == each.delivery:
                     self.where.setdefault(recipient, each)
 
@@ -222,18 +226,18 @@ class _Packer:
     def _keep_addresses(self) -> None:
         for each in (*self.first, *self.general):
             for recipient in self._correct_recipients(each):
-                if is_address(recipient) and (each.first or self._stands_before_domains(recipient, each)):
+                if is_address(recipient) and (each.first or self._comes_before_domains(recipient, each)):
                     self._put(recipient, each)
 
     def _correct_recipients(self, each: RuleBin) -> Iterator[str]:
         """Yield the recipients that this rule delivers correctly and that no earlier rule has kept."""
-        if each.old is None or each.stays or not each.is_usable:
+        if each.old is None or each.is_untouched or not each.is_usable:
             return
         for recipient in each.old.recipients:
             if self.wanted.get(recipient) == each.delivery and recipient not in self.where:
                 yield recipient
 
-    def _stands_before_domains(self, recipient: str, each: RuleBin) -> bool:
+    def _comes_before_domains(self, recipient: str, each: RuleBin) -> bool:
         """With a scope, a plan moves no rule, so it doesn't correct the order either."""
         if self.is_scoped:
             return True
@@ -249,7 +253,7 @@ class _Packer:
             delivery = self.wanted[entry]
             candidates = self._open(self.general[earliest:], delivery)
             chosen = self._best(candidates, entry) or self._reuse_empty(self.general[earliest:], entry, delivery)
-            if chosen is None and earliest and self._has_spare(delivery) and not self._is_behind_what_stays(entry):
+            if chosen is None and earliest and self._has_spare(delivery) and not self._comes_after_untouched(entry):
                 self._send_to_first(entry)
                 chosen = self._best(self._open(self.general, delivery), entry)
             self._put(entry, chosen or self._new(delivery, first=False))
@@ -268,9 +272,9 @@ class _Packer:
         """Return whether a rule of this delivery has room; another rule only for the order would be one too many."""
         return any(True for _ in self._open(self.general, delivery))
 
-    def _is_behind_what_stays(self, entry: str) -> bool:
+    def _comes_after_untouched(self, entry: str) -> bool:
         addresses = (self.where.get(one) for one, against in self.conflicts.items() if entry in against)
-        return any(each is not None and each.stays for each in addresses)
+        return any(each is not None and each.is_untouched for each in addresses)
 
     def _send_to_first(self, entry: str) -> None:
         """Remove the addresses that would come after this entry from their rules; a "first" rule gets them."""

@@ -13,7 +13,7 @@ from receipt_rules.planner.core.steps import Create, Delete, Move, Reorder, Rule
 
 
 class RecipientIndex:
-    """A rule set with its index. `make` applies one step to both."""
+    """A rule set with its index. `apply_step` applies one step to both."""
 
     def __init__(self, rule_set: RuleSet) -> None:
         self.rule_set = rule_set
@@ -22,15 +22,15 @@ class RecipientIndex:
         self._below = False  # whether any entry was ever for subdomains
         for rule in rule_set.rules:
             self._add(rule)
-        self._note_order()
+        self._update_order()
 
-    def make(self, step: RuleStep) -> None:
+    def apply_step(self, step: RuleStep) -> None:
         if isinstance(step, Update | Delete):
             self._remove(step.old)
         if isinstance(step, Create | Update):
             self._add(step.new)
         self.rule_set = apply(step, self.rule_set)
-        self._note_order()
+        self._update_order()
 
     def delivering_rules(self, address: str) -> tuple[AnyRule, ...]:
         """Return the same as `matching.delivering_rules`, for an address in lower case."""
@@ -68,7 +68,7 @@ class RecipientIndex:
                 break
         return tuple(found)
 
-    def _note_order(self) -> None:
+    def _update_order(self) -> None:
         self._rules = self.rule_set.by_name
         self._places = {name: place for place, name in enumerate(self._rules)}
 
@@ -155,7 +155,7 @@ class SampleAddresses:
                 found[parent].append(domain)
         return found
 
-    def under(self, recipient: str) -> Sequence[str]:
+    def affected_by(self, recipient: str) -> Sequence[str]:
         """Return the addresses whose mail an entry affects."""
         if is_address(recipient):
             labelled = self._labelled.get(recipient)
@@ -201,5 +201,5 @@ def affected_addresses(
         if recipients is None:
             return dict.fromkeys(addresses.all)
         for recipient in sorted(recipients):
-            found.update(dict.fromkeys(addresses.under(recipient)))
+            found.update(dict.fromkeys(addresses.affected_by(recipient)))
     return found

@@ -74,7 +74,7 @@ def _creates(actual: RuleSet, ours: Sequence[Rule], steps: Iterable[RuleStep]) -
     names, made = tuple(rule.name for rule in ours), []
     for rule in ours:
         if rule.name not in actual.by_name:
-            made.append(Create(actual.name, rule, planner_core_steps.after(rule.name, names, now.rules)))
+            made.append(Create(actual.name, rule, planner_core_steps.predecessor(rule.name, names, now.rules)))
             now = apply(made[-1], now)
     return tuple(made)
 
@@ -124,7 +124,7 @@ class TransitionIssues:
 
 
 @dataclass
-class _Seen:
+class _IssueCollector:
     gaps: dict[str, None] = field(default_factory=dict)
     twice: dict[str, None] = field(default_factory=dict)
     elsewhere: dict[str, None] = field(default_factory=dict)
@@ -147,13 +147,15 @@ def transition_issues(actual: RuleSet, steps: Sequence[RuleStep], end: RuleSet) 
     stopping = _stopping(actual, end) if len(steps) > 1 else ()
     if stopping or _goes_one_way(steps):
         return TransitionIssues(stopping=stopping, most_rules=most)
-    addresses, seen = SampleAddresses((*actual.rules, *end.rules)), _Seen()
+    addresses, seen = SampleAddresses((*actual.rules, *end.rules)), _IssueCollector()
     asked = affected_addresses(steps, addresses, order_matters=False)
     first, live, last = RecipientIndex(actual), RecipientIndex(actual), RecipientIndex(end)
     for step in steps[:-1]:
-        live.make(step)
+        live.apply_step(step)
         recipients = touched_recipients(step) if isinstance(step, Create | Update | Delete) else frozenset()
-        some = asked if recipients is None else (each for one in sorted(recipients) for each in addresses.under(one))
+        some = (
+            asked if recipients is None else (each for one in sorted(recipients) for each in addresses.affected_by(one))
+        )
         for address in some:
             seen.check(
                 address, first.delivering_rules(address), live.delivering_rules(address), last.delivering_rules(address)

@@ -222,7 +222,7 @@ def _in_order(actual: Sequence[AnyRule], live_status: Sequence[str]) -> frozense
     return frozenset(found)
 
 
-def after(name: str, ours: Sequence[str], rules: Sequence[AnyRule]) -> str:
+def predecessor(name: str, ours: Sequence[str], rules: Sequence[AnyRule]) -> str:
     """Return the rule that a new rule follows: the nearest before it in `ours` that exists before the stop position.
 
     "" is the front of the set.

@@ -27,7 +27,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def let_worker_make() -> None:
     for job in ProcrastinateJob.objects.filter(task_name=DRAFT, status="todo"):
-        services.make(draft_id=job.args["draft_id"])
+        services.make_draft(draft_id=job.args["draft_id"])
 
 
 def here(page: str) -> str:
@@ -140,7 +140,7 @@ def test_an_approval_whose_worker_died_leads_to_its_run_even_if_that_is_over(
     make_address("info@maple.com", make_verified("maple.com"))
     given = {"digest": planner_services.plan().digest, "because": "as planned", "typed": "inbound-mail"}
     where = olga_client.post(reverse("receipt_rules:plan"), given)["Location"]
-    before = services.read(where.rpartition("draft=")[2])
+    before = services.read_draft(where.rpartition("draft=")[2])
     assert before is not None
     let_worker_make()
     auto_apply_services.work()

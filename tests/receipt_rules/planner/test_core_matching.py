@@ -3,7 +3,7 @@
 import pytest
 
 from receipt_rules.planner.core.matching import (
-    Because,
+    MatchReason,
     RecipientOutcome,
     deliveries,
     delivering_rules,
@@ -40,32 +40,32 @@ def foreign(*recipients: str, stops: bool = False, name: str = "theirs", enabled
 @pytest.mark.parametrize(
     ("entry", "address", "because"),
     [
-        ("ann@example.com", "ann@example.com", Because.ADDRESS),
-        ("Ann@Example.COM", "ann@example.com", Because.ADDRESS),
-        ("ann@example.com", "ann+shop@example.com", Because.LABEL),
-        ("ann@example.com", "ann+a+b@example.com", Because.LABEL),
-        ("ann+shop@example.com", "ann+shop@example.com", Because.ADDRESS),
+        ("ann@example.com", "ann@example.com", MatchReason.ADDRESS),
+        ("Ann@Example.COM", "ann@example.com", MatchReason.ADDRESS),
+        ("ann@example.com", "ann+shop@example.com", MatchReason.LABEL),
+        ("ann@example.com", "ann+a+b@example.com", MatchReason.LABEL),
+        ("ann+shop@example.com", "ann+shop@example.com", MatchReason.ADDRESS),
         ("ann+shop@example.com", "ann@example.com", None),
         ("ann+shop@example.com", "ann+other@example.com", None),
         ("ann@example.com", "annie@example.com", None),
-        ("example.com", "ann@example.com", Because.DOMAIN),
+        ("example.com", "ann@example.com", MatchReason.DOMAIN),
         ("example.com", "ann@sub.example.com", None),
-        (".example.com", "ann@sub.example.com", Because.SUBDOMAIN),
-        (".example.com", "ann@a.b.example.com", Because.SUBDOMAIN),
+        (".example.com", "ann@sub.example.com", MatchReason.SUBDOMAIN),
+        (".example.com", "ann@a.b.example.com", MatchReason.SUBDOMAIN),
         (".example.com", "ann@example.com", None),
         (".example.com", "ann@notexample.com", None),
         ("*@example.com", "ann@example.com", None),
     ],
 )
-def test_a_recipient_covers_what_ses_says(entry: str, address: str, because: Because | None) -> None:
+def test_a_recipient_covers_what_ses_says(entry: str, address: str, reason: MatchReason | None) -> None:
     found = match(foreign(entry), address)
-    assert (found.because if found else None) == because
+    assert (found.reason if found else None) == reason
 
 
 def test_a_rule_without_recipients_is_for_everybody() -> None:
     found = match(foreign(), "ann@example.com")
     assert found is not None
-    assert found.because is Because.EVERYBODY
+    assert found.reason is MatchReason.EVERYBODY
     assert "no recipient condition" in route([foreign()], ["a@example.com"]).flags[0]
 
 

@@ -61,7 +61,7 @@ def test_a_plan_for_a_customer_needs_no_row_of_the_others(seed: int, sandbox: Sa
             domain.customer = chance.choice(customers)
             domain.save()
     CatchAll.objects.filter(pk__in=[each.pk for each in CatchAll.objects.all() if chance.random() < 0.3]).delete()
-    live = Live(before, RuleSetNames(frozenset([before.name]), before.name), knows_all=True)
+    live = Live(before, RuleSetNames(frozenset([before.name]), before.name), has_all_names=True)
     everything = read_desired_state()
     for customer in customers:
         own = frozenset([customer.pk])
@@ -85,7 +85,7 @@ def test_a_plan_of_everything_needs_no_address_that_a_catch_all_serves(
     assert list(lean.desired.entries.items()) == list(whole.desired.entries.items())
     assert (lean.desired.doubles, lean.desired.refused) == (whole.desired.doubles, whole.desired.refused)
     before = make_plan(whole.desired, RuleSet("inbound-mail")).after
-    live = Live(before, RuleSetNames(frozenset([before.name]), before.name), knows_all=True)
+    live = Live(before, RuleSetNames(frozenset([before.name]), before.name), has_all_names=True)
     assert plan_for(EVERYTHING, live, lean) == plan_for(EVERYTHING, live, whole)
 
 

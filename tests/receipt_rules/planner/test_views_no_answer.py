@@ -88,7 +88,7 @@ def test_an_approval_by_the_worker_says_it_too(
     given = chosen()
     where = olga_client.post(reverse(PLAN), given)["Location"]
     stop_answering(sandbox)
-    plan_drafts_services.make(draft_id=where.rpartition("draft=")[2])
+    plan_drafts_services.make_draft(draft_id=where.rpartition("draft=")[2])
     page = olga_client.get(where)
     assert "Plan not approved" in page.text
     fields = fields_of(page.text)

@@ -16,7 +16,7 @@ from receipt_rules.planner.core.rules import (
     RuleDelivery,
     Stop,
 )
-from receipt_rules.receiving.core import best, delivery_of, rules_fact
+from receipt_rules.receiving.core import best_fact, delivery_of, rules_fact
 
 OWN = RuleDelivery((S3("inbound-mail", "mail/"),))
 OURS = Rule("inbound-admin-1", OWN, ("a@shop.com",))
@@ -74,14 +74,14 @@ def test_an_address_that_a_broader_entry_serves_has_its_delivery() -> None:
 
 
 def test_the_best_of_the_addresses_at_a_name_speaks_for_it() -> None:
-    assert best([RulesFact.WAITING, RulesFact.CARRIED]) is RulesFact.CARRIED
-    assert best([RulesFact.BOUNCED, RulesFact.STOPPED]) is RulesFact.BOUNCED
-    assert best([]) is RulesFact.NOTHING
+    assert best_fact([RulesFact.WAITING, RulesFact.CARRIED]) is RulesFact.CARRIED
+    assert best_fact([RulesFact.BOUNCED, RulesFact.STOPPED]) is RulesFact.BOUNCED
+    assert best_fact([]) is RulesFact.NOTHING
 
 
 @pytest.mark.parametrize("kept", [RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE])
 def test_an_address_that_another_rule_keeps_from_us_is_not_hidden_behind_one_that_is_carried(kept: RulesFact) -> None:
-    assert best([RulesFact.CARRIED, kept]) is RulesFact.PARTLY
+    assert best_fact([RulesFact.CARRIED, kept]) is RulesFact.PARTLY
 
 
 def test_a_rule_that_matches_without_storing_makes_ses_accept_what_is_then_lost() -> None:
