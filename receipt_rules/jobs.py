@@ -15,9 +15,9 @@ from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.models.runs import PendingChange
 
 WORK = "receipt_rules.work"
-LOOK = "receipt_rules.look"
+DRIFT_CHECK = "receipt_rules.look"
 LOCK = "receipt rules"
-ASK = "receipt_rules.ask_recipients"
+CONFIRMATION_EMAILS = "receipt_rules.ask_recipients"
 PROBE = "receipt_rules.send_probe"
 
 
@@ -42,7 +42,7 @@ def is_urgent_work_waiting() -> bool:
 
 def queue_drift_check() -> None:
     """Queue a drift check of the live rules, unless one is waiting."""
-    jobs.queue(LOOK, lock=LOCK, unless_running=True)
+    jobs.queue(DRIFT_CHECK, lock=LOCK, unless_running=True)
 
 
 def queue_customer_change(
@@ -70,7 +70,7 @@ def queue_customer_change(
 
 def queue_confirmation_emails(*, unless_running: bool = False) -> None:
     """Queue the emails with confirmation links, under another lock: a slow mail server must not block the rules."""
-    jobs.queue(ASK, lock=ASK, unless_running=unless_running)
+    jobs.queue(CONFIRMATION_EMAILS, lock=CONFIRMATION_EMAILS, unless_running=unless_running)
 
 
 def queue_probe(probe_id: str) -> None:

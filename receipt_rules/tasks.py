@@ -13,7 +13,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.forwarding import services as forwarding_services
 from receipt_rules.holders import services as holders_services
-from receipt_rules.jobs import ASK, LOOK, PROBE, WORK, queue_drift_check
+from receipt_rules.jobs import CONFIRMATION_EMAILS, DRIFT_CHECK, PROBE, WORK, queue_drift_check
 from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.plan_drafts import services as plan_drafts_services
@@ -32,8 +32,8 @@ def work() -> None:
     auto_apply_services.work()
 
 
-@jobs.task(LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
-def look() -> None:
+@jobs.task(DRIFT_CHECK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
+def check_drift() -> None:
     drift_services.check_drift()
     runs_services.delete_probe_sets()
 
@@ -43,8 +43,8 @@ def plan_draft(draft_id: str) -> None:
     plan_drafts_services.make_draft(draft_id=draft_id)
 
 
-@jobs.task(ASK)
-def ask_recipients() -> None:
+@jobs.task(CONFIRMATION_EMAILS)
+def send_confirmation_emails() -> None:
     forwarding_services.send_due(now=timezone.now())
 
 
@@ -54,7 +54,7 @@ def send_probe(probe_id: str) -> None:
 
 
 @jobs.periodic("receipt_rules.sweep", cron="* * * * *")
-def sweep(timestamp: int) -> None:
+def alert_unread_transfers(timestamp: int) -> None:
     """Every minute: alert if mail may still go to a former holder's destination."""
     holders_services.alert_unread_transfers(now=timezone.now())
 
@@ -71,13 +71,13 @@ def watch_active_set(timestamp: int) -> None:
 
 
 @jobs.periodic("receipt_rules.sweep_drift", cron="37 * * * *")
-def sweep_drift(timestamp: int) -> None:
+def queue_hourly_drift_check(timestamp: int) -> None:
     """Every hour: compare the live rules with the known state and the desired state."""
     queue_drift_check()
 
 
 @jobs.periodic("receipt_rules.watch", cron="*/10 * * * *")
-def watch(timestamp: int) -> None:
+def watch_deliveries(timestamp: int) -> None:
     """Every ten minutes: check for lost mail and a failing function, and whether the function forwards mail.
 
     A failed check is repeated next time.
@@ -99,7 +99,7 @@ def probe_domains(timestamp: int) -> None:
 
 
 @jobs.periodic("receipt_rules.forget_received", cron="53 3 * * *")
-def forget_received(timestamp: int) -> None:
+def delete_expired_mail(timestamp: int) -> None:
     """Every night: delete received mail older than RECEIVED_MAIL_DAYS, and old test messages."""
     probes_services.delete_old_probes(now=timezone.now())
     received_mail_services.delete_expired(now=timezone.now())

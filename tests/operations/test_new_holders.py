@@ -245,7 +245,7 @@ def test_an_old_holders_route_that_a_limit_of_ses_keeps_is_an_urgent_alert_and_i
     assert Alert.objects.get(kind="route.outlived").severity == "high"
     settings.SES_RULES_PER_SET = 200
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        receipt_rules_tasks.sweep(timestamp=0)
+        receipt_rules_tasks.alert_unread_transfers(timestamp=0)
         auto_apply_services.work()
     assert (alerts(), "alice/" in places(), taken(f"billing@{NAME}")) == ([], False, 1)
 
@@ -253,10 +253,10 @@ def test_an_old_holders_route_that_a_limit_of_ses_keeps_is_an_urgent_alert_and_i
 def test_staff_are_told_when_ses_cannot_be_read_for_minutes_after_a_move(alice: Customer, sandbox: Sandbox) -> None:
     auto_apply_services.work()
     transferred()
-    receipt_rules_tasks.sweep(timestamp=0)
+    receipt_rules_tasks.alert_unread_transfers(timestamp=0)
     assert alerts() == []
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        receipt_rules_tasks.sweep(timestamp=0)
+        receipt_rules_tasks.alert_unread_transfers(timestamp=0)
         assert alerts() == [holders_services.NOT_READ]
         auto_apply_services.work()
         assert alerts() == []
@@ -300,7 +300,7 @@ def test_what_rules_kept_while_a_domain_was_a_claim_goes_when_another_proves_it(
     CatchAll.objects.filter(domain=hers).delete()
     assert places() == {"alice/"}
     bobs = make_ready(NAME, make_customer("Bob"), stage=Stage.STARTING)
-    receipt_rules_tasks.sweep(timestamp=0)
+    receipt_rules_tasks.alert_unread_transfers(timestamp=0)
     auto_apply_services.work()
     assert places() == set()
     bobs.refresh_from_db()

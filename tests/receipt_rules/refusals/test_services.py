@@ -17,7 +17,7 @@ from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.refusals.services import KNOWN_GOOD, SET_PREFIX
 from receipt_rules.runs import services as runs_services
-from receipt_rules.tasks import look
+from receipt_rules.tasks import check_drift
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import (
@@ -243,6 +243,6 @@ def test_the_probe_set_of_a_run_that_was_ended_by_hand_is_deleted_and_of_one_tha
     runs_services.delete_probe_sets()
     assert probe in _rule_sets()
     Run.objects.filter(pk=run.pk).update(state=RunState.FAILED)
-    look()
+    check_drift()
     assert probe not in _rule_sets()
     assert live().name in _rule_sets()
