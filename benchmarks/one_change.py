@@ -82,7 +82,7 @@ def _until_first(measure: Any) -> float:
     began = time.perf_counter()
     try:
         addresses_services.add_address(text=f"bench@{domain.name}", customer=domain.customer, actor=None)
-        auto_apply_services.carry_out_changes()
+        auto_apply_services.apply_pending_changes()
         waits = PendingChange.objects.filter(customer=domain.customer_id).values_list("waits_because", flat=True)
         raise RuntimeError(f"No rule was to be changed. What waits: {list(waits)}")
     except _FirstChange:
