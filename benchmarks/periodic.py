@@ -60,7 +60,7 @@ def tasks() -> dict[str, Callable[[], object]]:
         "domains.forget_old": lambda: domains_tasks.forget_old.func(timestamp=0),
         "domains.end_unproven": lambda: domains_tasks.end_unproven.func(timestamp=0),
         "operations.sweep, queues": lambda: reconciler_services.queue_unfinished(now=timezone.now()),
-        "operations.sweep, differences": drift_services.carry_over,
+        "operations.sweep, differences": drift_services.import_rule_drift,
         "receipt_rules.sweep": lambda: holders_services.alert_unread_transfers(now=timezone.now()),
         "receipt_rules.probe_domains": lambda: probe_schedules_services.run_due(now=timezone.now()),
         "receipt_rules.look, rows that are wanted": lambda: read_desired_state(entries_only=True),

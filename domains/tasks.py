@@ -17,20 +17,20 @@ from domains.ownership import services as ownership_services
 from domains.settings import services as settings_services
 from domains.sharing import services as sharing_services
 from inbound_admin.lib import jobs
-from inbound_admin.lib.retry import UntilAmazonAnswers
+from inbound_admin.lib.retry import RetryUntilAwsAnswers
 
 
-@jobs.task(SET_UP, retry=UntilAmazonAnswers())
+@jobs.task(SET_UP, retry=RetryUntilAwsAnswers())
 def set_up(domain_id: str) -> None:
     identity_services.set_up(domain_id=domain_id)
 
 
-@jobs.task(CONFIGURE, retry=UntilAmazonAnswers())
+@jobs.task(CONFIGURE, retry=RetryUntilAwsAnswers())
 def configure(domain_id: str) -> None:
     settings_services.apply(domain_id=domain_id)
 
 
-@jobs.task(DELETE, retry=UntilAmazonAnswers())
+@jobs.task(DELETE, retry=RetryUntilAwsAnswers())
 def delete(domain_id: str) -> None:
     deletion_services.carry_out(domain_id=domain_id)
 
@@ -45,7 +45,7 @@ def discover(domain_id: str) -> None:
     domain_connect_services.discover(domain_id=domain_id)
 
 
-@jobs.task(UNMAKE, retry=UntilAmazonAnswers())
+@jobs.task(UNMAKE, retry=RetryUntilAwsAnswers())
 def unmake(domain_id: str) -> None:
     deletion_services.unmake(domain_id=domain_id)
 

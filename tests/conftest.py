@@ -92,7 +92,7 @@ def other_connection(db: None) -> Iterator["psycopg.Connection[Any]"]:
 def running_sandbox() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
-    aws.forget_clients()
+    aws.drop_clients()
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from ninja import Router
 from ninja.operation import Operation
 from ninja.security import APIKeyCookie, HttpBearer
 
-from accounts.api_keys.core import OF_THE_FUNCTION, Scope
+from accounts.api_keys.core import FUNCTION_SCOPES, Scope
 from accounts.api_keys.services import BadKey, use_api_key
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for, lacks_second_factor, supports_everyone
 from inbound_admin.lib.api import idempotency
-from inbound_admin.lib.api.answers import ERRORS, problem_answer
-from inbound_admin.lib.api.lenient import name_ignored, note_ignored
+from inbound_admin.lib.api.answers import ERRORS, problem_response
+from inbound_admin.lib.api.lenient import add_ignored_header, record_ignored
 from inbound_admin.lib.api.limits import check_rate_limit
 from inbound_admin.lib.api.refusals import Malformed, WrongContentType
 from inbound_admin.lib.api.values import QueryIn
@@ -56,7 +56,7 @@ class ApiKeyWith(HttpBearer):
             raise BadKey("Unknown API key.")
         key = use_api_key(secret=token.strip(), scopes=self._scopes, now=timezone.now())
         key.user.acts_by_key, key.user.staff_rights = f"{key.name} ({key.starts}…)", Scope.STAFF in key.scopes
-        if OF_THE_FUNCTION.isdisjoint(self._scopes):  # a call that is refused would hold up a message
+        if FUNCTION_SCOPES.isdisjoint(self._scopes):  # a call that is refused would hold up a message
             check_rate_limit(key.pk)
         return Caller(key.user, key.pk)
 
@@ -116,7 +116,7 @@ def call_router(tag: str, *, lenient: bool = False) -> Router:
     """Return a router. Its operations honour Idempotency-Key and reject unknown parameters unless lenient."""
     router = Router(tags=[tag])
     router.add_decorator(_json_alone, mode="view")
-    router.add_decorator(_with_manners(note_ignored if lenient else _refuse_unknown), mode="operation")
+    router.add_decorator(_with_manners(record_ignored if lenient else _refuse_unknown), mode="operation")
     return router
 
 
@@ -128,10 +128,10 @@ def _json_alone(run: Callable[..., Any]) -> Callable[..., Any]:
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in request.META
         if has_body and request.method in ("POST", "PUT", "PATCH") and request.content_type != "application/json":
-            return problem_answer(WrongContentType("Send JSON with “Content-Type: application/json”."))
+            return problem_response(WrongContentType("Send JSON with “Content-Type: application/json”."))
         if has_body:
             _take_reason(request, own)
-        return name_ignored(request, run(request, *args, **kwargs))
+        return add_ignored_header(request, run(request, *args, **kwargs))
 
     return checked
 

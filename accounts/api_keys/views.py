@@ -14,14 +14,14 @@ from accounts.api_keys import services
 from accounts.api_keys.forms import ApiKeyForm
 from accounts.people.selectors import api_keys_of
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, asks_for_password
+from inbound_admin.lib.http import SignedIn, requires_password
 
-REMEMBERED_SECONDS = 24 * 3600  # for so long a form that is sent twice makes one key
+REMEMBERED_SECONDS = 24 * 3600  # within this time, a form that is sent twice creates one key
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def keys(request: SignedIn) -> HttpResponse:
     """Only the response to the form contains the secret."""
     form = ApiKeyForm(request.POST or None, viewer=request.user)

@@ -31,7 +31,7 @@ from accounts.people.selectors import (
     invitations_since,
     members_of,
     pending_invitations,
-    people_with,
+    people_by_email,
 )
 from audit import services as audit_services
 from inbound_admin.lib.errors import RateLimited, Refused
@@ -96,7 +96,7 @@ def _store(customer: Customer, email: str, role: MemberRole, actor: User, token:
 
 
 def _may_be_invited(customer: Customer, email: str) -> None:
-    if members_of(customer).filter(user__in=people_with(email)).exists():
+    if members_of(customer).filter(user__in=people_by_email(email)).exists():
         raise Refused(f"{email} already belongs to {customer}.", code="ALREADY_MEMBER")
     if invitations_since(customer, timezone.now() - timedelta(hours=1)) >= MOST_IN_AN_HOUR:
         sentence = f"You can send at most {MOST_IN_AN_HOUR} invitations per hour. Try again later."
@@ -200,7 +200,7 @@ def _offer(invitation: Invitation | None, person: User | None) -> Offer:
     if invitation is None:
         raise InvitationUnknown("This link isn't valid. Your email program may have cut it off. Copy the whole link.")
     _refuse_unless_open(invitation)
-    holders = list(people_with(invitation.email))
+    holders = list(people_by_email(invitation.email))
     if person is not None:
         if person not in holders:
             raise WrongPerson(f"This invitation is for {invitation.email}, but you're signed in as {person.email}.")

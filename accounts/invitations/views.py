@@ -17,20 +17,20 @@ from accounts.invitations.forms import AcceptForm
 from accounts.invitations.services import Needs, Offer, WrongPerson
 from accounts.models.people import User
 from inbound_admin.lib.errors import RateLimited, Refused
-from inbound_admin.lib.http import kept_secret
+from inbound_admin.lib.http import secret_page
 
 RATES = {"accept_invitation": "30/m/ip"}
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @login_not_required
-@kept_secret
+@secret_page
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: HttpRequest, token: str) -> HttpResponse:
     person = request.user if isinstance(request.user, User) else None
     try:
-        _not_too_fast(request)
+        _check_rate_limit(request)
         offer = services.offer(token=token, person=person)
         form = AcceptForm(request.POST or None, email=offer.invitation.email)
         if request.method == "POST" and (offer.needs is not Needs.ACCOUNT or form.is_valid()):
@@ -40,7 +40,7 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:
     return _page(request, offer, form)
 
 
-def _not_too_fast(request: HttpRequest) -> None:
+def _check_rate_limit(request: HttpRequest) -> None:
     """Rate limit by client address. Behind a proxy, this requires BEHIND_PROXY; otherwise all share one limit."""
     if not consume(request, app="tenants", action="accept_invitation", config=RATES, limit_get=True):
         raise RateLimited("Too many attempts. Try again in a minute.", retry_after=60)

@@ -10,9 +10,9 @@ from django.utils.safestring import SafeString
 from accounts.api_keys.services import revoke_api_keys
 from accounts.models.people import Customer, Density, Theme, User
 from accounts.people import selectors
-from accounts.people.selectors import customer_label, customer_meant
+from accounts.people.selectors import customer_label, customer_matching
 
-MOST_LISTED = 200  # customers that a select offers; of more one types the name
+MOST_LISTED = 200  # options of a select; above this number, the name is typed
 ADDRESS = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "placeholder": "name@example.com"}
 
 
@@ -119,7 +119,7 @@ class CustomerChoice(forms.ModelChoiceField[Customer]):
     def to_python(self, value: Any) -> Customer | None:
         if value in self.empty_values or self.queryset is None:
             return None
-        found = list(self.queryset.filter(customer_meant(str(value)))[:2])
+        found = list(self.queryset.filter(customer_matching(str(value)))[:2])
         if len(found) > 1:
             raise forms.ValidationError("Several customers have this name. Enter the ID instead.", code="several")
         if not found:
@@ -128,7 +128,7 @@ class CustomerChoice(forms.ModelChoiceField[Customer]):
 
 
 class ForCustomer(forms.Form):
-    """For one of the viewer's customers; a viewer of one customer alone is not asked for whom."""
+    """A form for one of the viewer's customers. If there is only one, the field is left out."""
 
     customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
 
@@ -148,7 +148,7 @@ class ForCustomer(forms.Form):
 
 
 def customer_typed(text: str) -> Customer | None:
-    """For staff: the customer of that ID or full name, None for no text. Raises ValidationError."""
+    """Return, for staff, the customer with this ID or full name; None for an empty text. Raises ValidationError."""
     name = " ".join(text.split())
     if not name:
         return None

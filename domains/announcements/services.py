@@ -55,7 +55,7 @@ def announce_domain(
 
 def _tell_of_domain(event: str, domain: Domain, why: str, now: datetime) -> None:
     about = domain_subject(domain)
-    if not events_services.was_last_told(event, about=about, among=DOMAIN_EVENTS):
+    if not events_services.was_last_event(event, about=about, among=DOMAIN_EVENTS):
         data = {"state": str(domain.known_state), "region": domain.region, "why": why}
         events_services.emit(event=event, about=about, data=data, now=now)
 
@@ -63,7 +63,7 @@ def _tell_of_domain(event: str, domain: Domain, why: str, now: datetime) -> None
 def _tell_of_record(event: str, domain: Domain, record: Record, judgement: Judgement, now: datetime) -> None:
     """A recovery is announced only if the loss was."""
     about = Subject("record", f"{domain.id}/{record.key}", record.name, domain.customer_id)
-    lost = events_services.was_last_told("record.mismatch", about=about, among=RECORD_EVENTS)
+    lost = events_services.was_last_event("record.mismatch", about=about, among=RECORD_EVENTS)
     if lost == (event == "record.mismatch"):
         return
     data = {

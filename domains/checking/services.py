@@ -88,7 +88,7 @@ def check_now(*, domain: Domain) -> str:
         raise Refused(f"{domain} belongs to the region {domain.region}, which is managed separately.")
     if domain.stage in UNDER_WAY:
         return UNDER_WAY[Stage(domain.stage)]
-    with slow_work.place(customer=domain.customer_id):
+    with slow_work.slot(customer=domain.customer_id):
         _take_turn(domain, now)
         return _look_now(domain, now)
 

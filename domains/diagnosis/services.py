@@ -67,7 +67,7 @@ def looked(domain: Domain, *, now: datetime, wait: Callable[[float], None] = tim
     """Return the cached result, or a new one."""
     if (found := kept(domain)) is not None:
         return found
-    with slow_work.place(customer=domain.customer_id):
+    with slow_work.slot(customer=domain.customer_id):
         return _looked(domain, now, wait)
 
 
@@ -106,7 +106,7 @@ def look(domain: Domain, *, now: datetime) -> Diagnosis:
 
 def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
     """Query DNS. Stores the zone's serial, which later shows whether a host publishes changes."""
-    with slow_work.place(customer=domain.customer_id):
+    with slow_work.slot(customer=domain.customer_id):
         seconds = slow_work.seconds_left(SECONDS)
         asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
         observed = asyncio.run(observe(domain.parsed, _records(domain), net(), asker))

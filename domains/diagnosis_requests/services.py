@@ -92,7 +92,7 @@ def _before(domain: Domain) -> QuerySet[DiagnosisRequest]:
 def carry_out(*, customer_id: str) -> None:
     """Run the oldest request, and queue another call for the others."""
     try:
-        with slow_work.lane("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
+        with slow_work.job_slot("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
             request = waiting(customer_id).select_related("domain").first() if is_free else None
             if request:
                 _make(request)

@@ -117,7 +117,7 @@ def _must_prove(name: DomainName, customer: Customer, look: Preflight) -> ClaimR
 
 def _look(understood: Understood, customer: Customer) -> Preflight:
     name = understood.domain
-    with slow_work.place(customer=customer.pk):
+    with slow_work.slot(customer=customer.pk):
         answers = _ask(name)
     parent = domain_list_selectors.verified_parent(name, customer)
     hosted = Question(cut_of(name, answers) or name.zone, "NS")
@@ -204,7 +204,7 @@ def refresh_provider(domain: Domain) -> None:
 
 
 def _asked(questions: tuple[Question, ...], customer: str) -> list[list[Answer]]:
-    with slow_work.place(customer=customer):
+    with slow_work.slot(customer=customer):
         answers = look_up(questions)
     return [[answer for answer in answers if answer.question == question] for question in questions]
 

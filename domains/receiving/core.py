@@ -315,22 +315,27 @@ def _judged(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
             f"Support has recorded that mail for {name} is received elsewhere.",
         ),
     )
-    arrives = facts.mx in (MxFact.HERE, MxFact.SHARED)
     if not facts.is_wanted:
-        further = _send_only(facts, arrives=arrives)
+        further = _send_only(facts)
+    elif facts.mx in (MxFact.HERE, MxFact.SHARED):
+        further = _arriving(facts)
     else:
-        further = _arriving(facts) if arrives else (*_unseen(facts), *_to_come(facts))
-    return next((state, sentence) for holds, state, sentence in (*cases, *further) if holds)
+        further = (*_unseen(facts), *_to_come(facts))
+    return _first((*cases, *further))
 
 
-def _send_only(facts: ReceivingFacts, *, arrives: bool) -> tuple[_Case, ...]:
+def _first(cases: Iterable[_Case]) -> tuple[ReceivingState, str]:
+    return next((state, sentence) for holds, state, sentence in cases if holds)
+
+
+def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
     name = facts.spoken
     why = (
         f"SES rejects all mail for {name}: it's set to send only, but its MX record points here. "
         "Point the MX record to your mail service, or turn on inbound mail for the domain."
     )
     return (
-        (arrives, ReceivingState.REJECTED, why),
+        (facts.mx in ARRIVES, ReceivingState.REJECTED, why + (_LAST_SEEN if facts.mx is MxFact.UNSEEN else "")),
         (True, ReceivingState.SEND_ONLY, f"Send only. Mail for {name} isn't received here."),
     )
 
@@ -374,9 +379,15 @@ def _said(sentence: str, facts: ReceivingFacts) -> str:
     return sentence.format(name=facts.spoken, mail=facts.mail, Mail=facts.mail[0].upper() + facts.mail[1:])
 
 
+_LAST_SEEN = " We couldn't look up the MX record; it pointed here at the last successful check."
+
+
 def _unseen(facts: ReceivingFacts) -> tuple[_Case, ...]:
+    """Return the cases in which the MX lookup failed. It does not hide what SES is known to do with the mail."""
     failed = f"We couldn't look up the MX record of {facts.spoken}."
+    state, sentence = _first(_arriving(facts))
     return (
+        (facts.mx is MxFact.UNSEEN and state in RED, state, f"{sentence}{_LAST_SEEN}"),
         (
             facts.mx is MxFact.UNSEEN,
             ReceivingState.COULD_NOT_TELL,

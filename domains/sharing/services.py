@@ -110,7 +110,7 @@ def look_now(*, link: ShareLink) -> str:
         raise Refused("This link no longer works.")
     if link.domain.is_held:
         raise Refused("Checks of this domain are paused. Ask the person who sent you this link.")
-    with slow_work.place(customer=link.domain.customer_id):
+    with slow_work.slot(customer=link.domain.customer_id):
         diagnosis_services.note_records_added(domain=link.domain, now=timezone.now())
         try:
             checking_services.check_now(domain=link.domain)

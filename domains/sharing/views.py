@@ -35,7 +35,7 @@ from domains.sharing.forms import ShareForm
 from domains.sharing.selectors import asked_by, link_behind, links_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
-from inbound_admin.lib.http import SignedIn, kept_secret
+from inbound_admin.lib.http import SignedIn, secret_page
 
 RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # an open page polls up to twenty times a minute
 WHY_NOT = {
@@ -52,7 +52,7 @@ class LinkGone(Refused):
 
 
 @login_not_required
-@kept_secret
+@secret_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def shared(request: SignedIn, token: str) -> HttpResponse:
     """A POST means “I have added them”."""
@@ -91,7 +91,7 @@ def _link(request: SignedIn, token: str) -> ShareLink:
 
 def _bounded(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]:
     """Allow one check at a time per link and per network, in addition to the customer's limit."""
-    return slow_work.counted_also_for(f"link {link.pk}", f"address {network_of(get_client_ip(request) or '')}")
+    return slow_work.limited_by(f"link {link.pk}", f"address {network_of(get_client_ip(request) or '')}")
 
 
 def _not_too_fast(request: SignedIn, action: str, key: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What views share: the signed-in request, pagination, list downloads, redirects, secret and password-asking pages."""
+"""Shared by views: the signed-in request, pagination, downloads, redirects, secret pages and password prompts."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
@@ -25,16 +25,16 @@ _FORM_AROUND = 100_000  # bytes: names, boundaries and the other fields of a for
 
 
 class SignedIn(HttpRequest):
-    """A request behind the sign-in, with what django-htmx adds."""
+    """A request of a signed-in user, with django-htmx's attributes."""
 
     user: Any
     htmx: HtmxDetails
 
 
-def kept_secret(
+def secret_page(
     view: Callable[Concatenate[Request, Given], HttpResponse],
 ) -> Callable[Concatenate[Request, Given], HttpResponse]:
-    """The address of the page goes into no Referer, cache or search engine; `lib.logs` keeps it out of the logs.
+    """Keep the page's URL out of Referer headers, caches and search engines; `lib.logs` keeps it out of the logs.
 
     Not `no-referrer`: browsers then send `Origin: null` with a form, which Django's CSRF check refuses.
     """
@@ -51,9 +51,9 @@ def kept_secret(
 
 
 def takes_upload(limit: int) -> Callable[[View], View]:
-    """The view accepts `limit` bytes of files and some for the form around them; others what the setting says.
+    """Allow `limit` bytes of files, plus a form around them; other views have the setting's limit.
 
-    `request_body` refuses a longer one before it is read.
+    `request_body` refuses a longer body before it is read.
     """
 
     def decorate(view: View) -> View:
@@ -68,35 +68,35 @@ def body_limit_of(view: Callable[..., Any]) -> int | None:
     return limit
 
 
-def asks_for_password(
+def requires_password(
     view: Callable[Concatenate[Request, Given], HttpResponse],
 ) -> Callable[Concatenate[Request, Given], HttpResponse]:
-    """A POST asks for the password again unless it was typed lately; then the act goes on. Looking is free."""
+    """Require the password for a POST unless it was entered recently; then the action continues. A GET is free."""
     asked: Callable[Concatenate[Request, Given], HttpResponse] = reauthentication_required(view, allow_get=True)
     return asked
 
 
 def require_password(request: HttpRequest) -> None:
-    """The same within a view, for one of several acts. What is raised leads to the question and back."""
+    """Require it within a view, for one of several actions. The exception leads to the prompt and back."""
     raise_if_reauthentication_required(request, app="")
 
 
-def led_to(request: HttpRequest, url: str) -> HttpResponse:
-    """A redirect of the whole page, also for htmx: never a page in a page."""
+def redirect_page(request: HttpRequest, url: str) -> HttpResponse:
+    """Redirect the whole page, also for htmx, so no page is loaded inside a page."""
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
 
 
 def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> ListPage[Any]:
-    """The page that `?page=` names; nonsense is the first, too far is the last."""
+    """Return the page of `?page=`: the first if invalid, the last if too high."""
     return ListPage(rows, request.GET.get("page", ""), per_page)
 
 
 def list_as_file(
     rows: Iterable[Mapping[str, str]], *, name: str, kind: str, columns: Sequence[str] = ()
 ) -> HttpResponseBase:
-    """A download called `name`; `kind` is "csv", and anything else is JSON. Many rows are sent as they are read."""
+    """Return a download called `name`. `kind`: "csv", or else JSON. Rows are streamed while they are read."""
     parts = csv_parts(rows, columns) if kind == "csv" else json_parts(rows)
     first = list(islice(parts, ROWS_AT_ONCE))
     is_whole = len(first) < ROWS_AT_ONCE

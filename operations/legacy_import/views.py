@@ -20,8 +20,8 @@ from operations.legacy_import.core import ImportResult, RowKind
 from operations.legacy_import.forms import MOST_BYTES, AdoptForm, LegacyImportForm
 from operations.legacy_import.selectors import (
     OUTCOMES,
-    counted,
     export_rows,
+    import_counts,
     legacy_imports,
     may_import,
     rows_of,
@@ -76,7 +76,7 @@ def adopt_identities(request: SignedIn) -> HttpResponse:
 def legacy_import_rows(request: SignedIn, legacy_import_id: str) -> HttpResponse:
     legacy_import = _legacy_import(request, legacy_import_id)
     result, kind = request.GET.get("fate", ""), request.GET.get("kind", "")
-    number = counted(legacy_import)
+    number = import_counts(legacy_import)
     batch = Batch.objects.filter(pk=legacy_import.pk, ended_at=None).first()
     paused_at = batch.paused_at if batch else None
     is_running = legacy_import.state == LegacyImportState.CHECKING or (
@@ -120,10 +120,10 @@ def steer_legacy_import(request: SignedIn, legacy_import_id: str) -> HttpRespons
 def _apply_action(request: SignedIn, legacy_import: LegacyImport) -> str:
     match request.POST.get("do", ""):
         case "begin":
-            services.begin(legacy_import=legacy_import, actor=request.user)
+            services.start(legacy_import=legacy_import, actor=request.user)
             return "Import started. This page updates automatically."
         case "retry":
-            number = services.try_again(legacy_import=legacy_import, actor=request.user)
+            number = services.retry(legacy_import=legacy_import, actor=request.user)
             return f"{number:,} row{'' if number == 1 else 's'} queued for retry."
         case "pause":
             services.pause(legacy_import=legacy_import, actor=request.user)

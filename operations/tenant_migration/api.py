@@ -225,7 +225,7 @@ def cancel_migration(request: HttpRequest, migration_id: str) -> Status[Accepted
 )
 def retry_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
-    number = services.try_again(migration=migration, actor=caller(request))
+    number = services.retry(migration=migration, actor=caller(request))
     return _accepted(migration, f"{number:,} queued for retry.")
 
 
@@ -270,7 +270,7 @@ def get_migration_item(request: HttpRequest, migration_id: str, item_id: str) ->
 def retry_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     row = _item(migration, item_id)
-    services.try_again(migration=migration, actor=caller(request), item=row)
+    services.retry(migration=migration, actor=caller(request), item=row)
     return _accepted(migration, f"{row.customer} queued for retry.", row)
 
 

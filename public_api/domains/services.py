@@ -178,7 +178,7 @@ def own_endpoint(customer_id: str, endpoint_id: str | None) -> Endpoint | None:
 def check_where_allowed(domains: Sequence[Domain], *, now: datetime) -> None:
     """Check DNS and SES of the domains that may be checked now."""
     customers = {domain.customer_id for domain in domains}
-    with slow_work.place(customer=customers.pop() if len(customers) == 1 else ""):
+    with slow_work.slot(customer=customers.pop() if len(customers) == 1 else ""):
         _look_at(_take_turns(domains, now), now)
 
 

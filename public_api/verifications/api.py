@@ -298,7 +298,7 @@ def _named_addresses(domain: Domain, found: list[Address]) -> list[NamedAddress]
 
 def _delete(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _asked_for(user, asked)
-    done = domain_removal_services.ask(domain=domain, typed_name=domain.name, actor=user)
+    done = domain_removal_services.request_removal(domain=domain, typed_name=domain.name, actor=user)
     return {"domain": domain.name, "domain_id": domain.pk, "message": said(domain, done)}
 
 

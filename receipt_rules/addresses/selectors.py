@@ -18,7 +18,7 @@ from domains.models.domains import UNVERIFIED, Domain, Stage
 from domains.ownership.selectors import held_domains, held_near
 from domains.receiving.core import SERVED, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
-from inbound_admin.lib.database import one_of
+from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import ListFilters, Order, has_part
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
@@ -106,14 +106,14 @@ class Holders:
         if len(names) > MOST_ASKED:
             return cls.read()
         above = {each for name in names for each in names_above(name)}
-        return cls(dict(held_domains().filter(one_of("name", above)).order_by().values_list("name", "customer_id")))
+        return cls(dict(held_domains().filter(in_values("name", above)).order_by().values_list("name", "customer_id")))
 
     @classmethod
     def read_staying(cls, names: Collection[str] | None = None) -> "Holders":
         """Read the holders without domains that are being deleted, which may not receive mail. `names`: as in `at`."""
         staying = held_domains().exclude(stage=Stage.DELETING)
         if names is not None and len(names) <= MOST_ASKED:
-            staying = staying.filter(one_of("name", {each for name in names for each in names_above(name)}))
+            staying = staying.filter(in_values("name", {each for name in names for each in names_above(name)}))
         return cls(dict(staying.values_list("name", "customer_id")))
 
     def names_of(self, customers: Collection[str]) -> frozenset[str]:
@@ -146,7 +146,7 @@ MX_FACT = Func(
     function="jsonb_extract_path_text",
     output_field=CharField(),
 )
-# As `Address.receiving` evaluates a row. A failed lookup is unclear: neither live nor waiting.
+# As `Address.receiving` evaluates a row. A failed lookup is unclear, unless the rules reject the mail anyway.
 _ARRIVES = (
     Q(
         mx_fact=MxFact.HERE,
@@ -158,7 +158,10 @@ _ARRIVES = (
     & ~Q(domain__identity_status__in=UNVERIFIED)
     & ~Q(domain__expectations__has_key=INBOUND_MX)
 )
-_UNCLEAR = Q(mx_fact=MxFact.UNSEEN) | Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
+_UNCLEAR = (
+    Q(mx_fact=MxFact.UNSEEN, rules__in=(*SERVED, RulesFact.FOREIGN, RulesFact.UNSURE))
+    & ~Q(domain__identity_status__in=UNVERIFIED)
+) | Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
 SHOWN = {
     "live": Q(is_active=True) & _ARRIVES,
     "waiting": Q(is_active=True) & ~_ARRIVES & ~_UNCLEAR,

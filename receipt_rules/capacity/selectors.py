@@ -10,7 +10,7 @@ from django.conf import settings
 
 from domains.models.domains import Domain
 from domains.ownership.selectors import held_domains
-from inbound_admin.lib.database import one_of
+from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import kept_count
 from receipt_rules.addresses.selectors import MOST_ASKED, names_above
 from receipt_rules.live.selectors import LastRead
@@ -139,7 +139,7 @@ def _owners(names: set[str]) -> dict[str, SharingCustomer]:
 def _held_at(names: Collection[str]) -> dict[str, SharingCustomer]:
     """With more than these, where they are too many to ask for."""
     held = held_domains().order_by()
-    rows = held if len(names) > MOST_ASKED else held.filter(one_of("name", names))
+    rows = held if len(names) > MOST_ASKED else held.filter(in_values("name", names))
     found = rows.values_list("name", "customer__name", "customer_id")
     return {name: SharingCustomer(customer, key) for name, customer, key in found}
 

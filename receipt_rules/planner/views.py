@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Problem, Refused
-from inbound_admin.lib.http import SignedIn, led_to, template
+from inbound_admin.lib.http import SignedIn, redirect_page, template
 from receipt_rules.addresses.selectors import may_operate
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.selectors import last_read
@@ -75,11 +75,11 @@ def _by_worker(request: SignedIn, form: ApproveForm, asked: PlanRequest, only: s
     if request.method == "POST" and form.is_valid():
         approval = Approval(**form.cleaned_data, actor=request.user.pk)
         draft = plan_drafts_services.create_draft(asked=asked, only=only, approval=approval)
-        return led_to(request, _here(request.POST, draft))
+        return redirect_page(request, _here(request.POST, draft))
     if draft is None:
         draft = plan_drafts_services.create_draft(asked=asked, only=only)
     if draft.run:
-        return led_to(request, reverse("receipt_rules:run", args=[draft.run]))
+        return redirect_page(request, reverse("receipt_rules:run", args=[draft.run]))
     if draft.refused:
         again = {"form": ApproveForm(initial=asdict(draft.approval))} if draft.approval else {}
         return _refused(draft.refused) | again | {"was_approval": draft.approval is not None}

@@ -51,7 +51,7 @@ def _own(request: SignedIn) -> HttpResponse:
     """For customers: only their own addresses, without the rules, which all customers share."""
     text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
     asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
-    with slow_work.place():
+    with slow_work.slot():
         found = services.own_simulations(viewer=request.user, asked=asked[:MOST_MESSAGES]) if asked else ()
     left_out = max(0, len(asked) - MOST_MESSAGES)
     context = {"tab": "simulator", "text": text, "simulated": found, "left_out": left_out}

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.roles import MANAGE, PAUSE
 from audit.selectors import changes_of
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, asks_for_password, list_as_file, page_of, template
+from inbound_admin.lib.http import SignedIn, list_as_file, page_of, requires_password, template
 from tenants.lifecycle import selectors, services
 from tenants.lifecycle.forms import NewTenantForm, PolicyForm
 from tenants.lifecycle.selectors import WORST_FIRST
@@ -199,7 +199,7 @@ def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def delete(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = _managed(request, tenant_id)
     context = {"tenant": tenant, "consequences": services.consequences(tenant), "error": ""}

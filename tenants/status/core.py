@@ -135,10 +135,7 @@ def status_to_resume(*, policy: str, impacts: Iterable[str], is_ours: bool) -> S
 
 
 def is_by_policy(cause: str) -> bool:
-    """Return whether SES says that its reputation policy paused the tenant.
-
-    Without such a cause we don't know who did.
-    """
+    """Return whether SES names its reputation policy as the cause of a pause. Without it, the cause is unknown."""
     return "reputation policy" in cause.lower()
 
 

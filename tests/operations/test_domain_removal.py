@@ -189,7 +189,7 @@ def test_a_claim_to_a_name_that_another_holds_touches_nothing_of_theirs(alice: A
     before = named()
     shown = domain_removal_services.consequences(claim)
     assert shown.rules is None
-    domain_removal_services.ask(domain=claim, typed_name=NAME, actor=make_member(bobs))
+    domain_removal_services.request_removal(domain=claim, typed_name=NAME, actor=make_member(bobs))
     run_all()
     assert not Domain.objects.filter(pk=claim.pk).exists()
     assert named() == before
@@ -268,7 +268,9 @@ def test_a_rule_at_a_sub_domain_that_somebody_else_holds_is_not_waited_for(alice
 def test_where_no_rule_set_was_ever_made_a_domain_with_addresses_goes_as_well(sandbox: Sandbox) -> None:
     customer = make_customer("Early")
     make_address("a@early.com", make_ready("early.com", customer, adopted=True))
-    domain_removal_services.ask(domain=Domain.objects.get(name="early.com"), typed_name="early.com", actor=None)
+    domain_removal_services.request_removal(
+        domain=Domain.objects.get(name="early.com"), typed_name="early.com", actor=None
+    )
     run_all()
     assert not Domain.objects.filter(name="early.com").exists()
 

@@ -1,4 +1,4 @@
-"""The answer to what the worker does: begun, and where one sees how far it is."""
+"""The response to a request that the worker carries out."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -22,6 +22,6 @@ def _text_alone(value: Any) -> Any:
     return value
 
 
-# A body is checked strictly, and JSON has no times: these are text, and nothing else is taken for one.
+# A body is validated strictly, and JSON has no dates, so these accept only text.
 Day = Annotated[date, Field(strict=False), BeforeValidator(_text_alone)]
 Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_text_alone)]

@@ -1,4 +1,4 @@
-"""Refusals that the API alone makes."""
+"""Errors that only the API raises."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from inbound_admin.lib.errors import Refused
 
 
 class Malformed(Refused):
-    """The request itself cannot be."""
+    """The request itself is invalid."""
 
     code = "MALFORMED"
     status = 400
@@ -22,7 +22,7 @@ class WrongContentType(Refused):
 
 
 class Conflict(Refused):
-    """What is there already forbids it."""
+    """The current state forbids it."""
 
     code = "CONFLICT"
     status = 409
