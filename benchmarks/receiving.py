@@ -1,6 +1,6 @@
 """How many calls receiving asks of Amazon: counted at the sandbox while runs are carried out, never predicted.
 
-Reading before and after counts. An account that receives already has its rule set; the same wishes where there is no
+Reading before and after counts. An account that receives already has its rule set; the same rows where there is no
 set yet, so that the run also makes and activates it, are shown beside and held to nothing.
 """
 
@@ -24,22 +24,22 @@ FIRST, ONE_MORE = 6, 3
 
 def rows() -> Iterator[Row]:
     with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox):
-        for name, wish in (("individual", _individual), ("catch-all", _catch_all), ("mixed", _mixed)):
-            first, calls = _from_nothing(sandbox, wish)
+        for name, add_rows in (("individual", _individual), ("catch-all", _catch_all), ("mixed", _mixed)):
+            first, calls = _from_nothing(sandbox, add_rows)
             yield at_most(f"AWS calls, {DOMAINS} domains x {EACH} addresses, {name}", calls, "calls", FIRST)
             yield shown(f"AWS calls, the same and no rule set yet, {name}", first, "calls")
         yield from _among_many(sandbox)
 
 
-def _from_nothing(sandbox: Sandbox, wish: Callable[[], None]) -> tuple[int, int]:
-    """Calls of the run that brings the wish where there is no rule set yet, and where there is one."""
+def _from_nothing(sandbox: Sandbox, add_rows: Callable[[], None]) -> tuple[int, int]:
+    """Calls of the run that applies the rows where there is no rule set yet, and where there is one."""
     operator = _empty(sandbox)
-    wish()
+    add_rows()
     first = _calls_of_a_run(sandbox, operator)
     operator = _empty(sandbox)
     _wish_addresses(1, 1, prefix="first")
     _calls_of_a_run(sandbox, operator)
-    wish()
+    add_rows()
     return first, _calls_of_a_run(sandbox, operator)
 
 

@@ -65,7 +65,7 @@ class RemovalConsequences:
     """Everything that is deleted, in order. `rules_problem`: why the changes of the rules cannot be computed now."""
 
     domain: deletion_services.IdentityConsequences
-    wishes: tuple[str, ...]
+    recipients: tuple[str, ...]
     tenant: str
     rules: Plan | None = None
     rules_problem: str = ""
@@ -94,10 +94,10 @@ class _Wait:
 
 def consequences(domain: Domain) -> RemovalConsequences:
     """Compute the consequences. Reads the live rules if the domain has addresses or catch-alls."""
-    wishes = domain_removal_services.recipients_of_domain(domain)
-    rules, problem = _rules(domain) if wishes and domain.stage != Stage.CLAIM else (None, "")
+    recipients = domain_removal_services.recipients_of_domain(domain)
+    rules, problem = _rules(domain) if recipients and domain.stage != Stage.CLAIM else (None, "")
     tenant = domain.tenant.name if domain.tenant else ""
-    return RemovalConsequences(deletion_services.consequences(domain), wishes, tenant, rules, problem)
+    return RemovalConsequences(deletion_services.consequences(domain), recipients, tenant, rules, problem)
 
 
 @transaction.atomic

@@ -30,7 +30,7 @@ from receipt_rules.planner.core.rules import (
 )
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Step, Update
 from sandbox.process import Sandbox
-from tests.receipt_rules.wishes import DesiredAddress, DesiredCatchAll, desire
+from tests.receipt_rules.desired_rows import DesiredAddress, DesiredCatchAll, desired_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -306,15 +306,17 @@ def test_what_a_plan_foretells_is_what_the_sandbox_has_after_its_steps(handler: 
     billing = [DesiredAddress(f"billing@d{number}.example.com", apart) for number in range(4)]
     everything = [DesiredCatchAll(f"d{number}.example.com", shared) for number in range(4)]
     limits = RuleLimits(recipients=2)
-    assert carried_out(desire(billing, everything), limits=limits).calls == 9
+    assert carried_out(desired_entries(billing, everything), limits=limits).calls == 9
     create_raw_in("receiving", raw_rule("theirs", Actions=[{"StopAction": {"Scope": "RuleSet"}}]))
-    moved = carried_out(desire(billing, everything), limits=limits)
+    moved = carried_out(desired_entries(billing, everything), limits=limits)
     assert [type(step) for step in moved.steps] == [Reorder]
     other = [DesiredAddress("info@d0.example.com", apart), DesiredAddress("billing@d1.example.com", shared)]
-    swapped = carried_out(desire([*billing[2:], *other], everything[2:]), limits=limits, method=Method.BLUE_GREEN)
+    swapped = carried_out(
+        desired_entries([*billing[2:], *other], everything[2:]), limits=limits, method=Method.BLUE_GREEN
+    )
     assert isinstance(swapped.steps[0], CloneSet)
-    carried_out(desire([], everything), limits=limits)
-    last = carried_out(desire([*other, DesiredAddress("late@d9.example.com", shared)], everything))
+    carried_out(desired_entries([], everything), limits=limits)
+    last = carried_out(desired_entries([*other, DesiredAddress("late@d9.example.com", shared)], everything))
     assert last.after.foreign[0].name == "theirs"
 
 

@@ -1,4 +1,4 @@
-"""What holds for every plan, over random wishes and random rule sets; `make soak` tries many more."""
+"""What holds for every plan, over random desired states and random rule sets; `make soak` tries many more."""
 
 import os
 import subprocess
@@ -29,12 +29,12 @@ from tests.receipt_rules.worlds import (
     RECIPIENTS,
     STRANGERS,
     deliveries,
-    desires,
+    desired_deliveries,
+    desired_states,
     envelopes,
     foreign_only,
     recipients,
     rule_sets,
-    wishes,
 )
 
 EXAMPLES = int(os.environ.get("PLANNER_EXAMPLES", "200"))
@@ -54,7 +54,7 @@ def packed(desired: DesiredEntries, start: RuleSet) -> RuleSet:
 
 
 @many
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_after_a_plan_nothing_is_left_to_plan(desired: DesiredEntries, actual: RuleSet) -> None:
     plan = plan_for(desired, actual)
     again = plan_for(desired, plan.after)
@@ -62,7 +62,7 @@ def test_after_a_plan_nothing_is_left_to_plan(desired: DesiredEntries, actual: R
 
 
 @many
-@given(desires, rule_sets, st.lists(envelopes, max_size=5))
+@given(desired_states, rule_sets, st.lists(envelopes, max_size=5))
 def test_at_every_step_each_envelope_loses_nobodys_copy(
     desired: DesiredEntries, actual: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
@@ -70,7 +70,7 @@ def test_at_every_step_each_envelope_loses_nobodys_copy(
 
 
 @many
-@given(desires, desires, rule_sets, st.lists(envelopes, max_size=5))
+@given(desired_states, desired_states, rule_sets, st.lists(envelopes, max_size=5))
 def test_from_one_plans_end_to_anothers_nobody_is_unserved(
     before: DesiredEntries, after: DesiredEntries, others: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
@@ -79,7 +79,7 @@ def test_from_one_plans_end_to_anothers_nobody_is_unserved(
 
 
 @some
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_every_entry_ends_in_one_rule_that_does_what_is_wanted(desired: DesiredEntries, actual: RuleSet) -> None:
     after = plan_for(desired, actual).after
     held = [(recipient, rule.delivery) for rule in after.ours for recipient in rule.recipients]
@@ -88,7 +88,7 @@ def test_every_entry_ends_in_one_rule_that_does_what_is_wanted(desired: DesiredE
 
 
 @many
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_what_steps_mean_is_found_in_the_rules_within_their_reach(desired: DesiredEntries, actual: RuleSet) -> None:
     plan = plan_for(desired, actual, scope=frozenset(RECIPIENTS[::3]))
     near = relevant_rules(actual, plan.after, steps=plan.edits)
@@ -109,7 +109,7 @@ def test_what_steps_mean_is_found_in_the_rules_within_their_reach(desired: Desir
 
 
 @some
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_an_exact_address_stands_before_the_domains_that_cover_it_with_another_delivery(
     desired: DesiredEntries, actual: RuleSet
 ) -> None:
@@ -123,7 +123,7 @@ def test_an_exact_address_stands_before_the_domains_that_cover_it_with_another_d
 
 
 @some
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_foreign_rules_are_never_changed_and_keep_their_order(desired: DesiredEntries, actual: RuleSet) -> None:
     theirs = foreign_only(actual).rules
     for state in active_sets(plan_for(desired, actual), actual):
@@ -131,7 +131,7 @@ def test_foreign_rules_are_never_changed_and_keep_their_order(desired: DesiredEn
 
 
 @some
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_nothing_of_ours_stands_behind_a_foreign_rule_that_may_stop(desired: DesiredEntries, actual: RuleSet) -> None:
     passed = False
     for rule in plan_for(desired, actual).after.rules:
@@ -140,7 +140,7 @@ def test_nothing_of_ours_stands_behind_a_foreign_rule_that_may_stop(desired: Des
 
 
 @some
-@given(wishes, recipients, deliveries, rule_sets)
+@given(desired_deliveries, recipients, deliveries, rule_sets)
 def test_one_recipient_more_touches_one_rule(
     wanted: dict[str, RuleDelivery], recipient: str, delivery: RuleDelivery, others: RuleSet
 ) -> None:
@@ -154,7 +154,7 @@ def test_one_recipient_more_touches_one_rule(
 
 
 @many
-@given(wishes, st.sets(recipients), wishes, rule_sets)
+@given(desired_deliveries, st.sets(recipients), desired_deliveries, rule_sets)
 def test_packing_moves_nothing_needlessly(
     wanted: dict[str, RuleDelivery], gone: set[str], more: dict[str, RuleDelivery], others: RuleSet
 ) -> None:
@@ -171,7 +171,7 @@ def test_packing_moves_nothing_needlessly(
 
 
 @many
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_a_compaction_reaches_the_bound(desired: DesiredEntries, actual: RuleSet) -> None:
     """Within one rule where no two deliveries have addresses inside of each other's domains; else one for each such."""
     rules = compact(desired.entries, actual.ours, limits=LIMITS)
@@ -198,14 +198,14 @@ def _in_circles(desired: DesiredEntries) -> int:
 
 
 @some
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_a_compaction_loses_nobodys_copy(desired: DesiredEntries, actual: RuleSet) -> None:
     start = packed(desired, actual)
     check_all(plan_for(desired, start, compacting=True), start, ALONE)
 
 
 @many
-@given(desires, rule_sets, st.sets(recipients), st.lists(envelopes, max_size=3))
+@given(desired_states, rule_sets, st.sets(recipients), st.lists(envelopes, max_size=3))
 def test_a_scope_changes_nothing_else(
     desired: DesiredEntries, actual: RuleSet, chosen: set[str], messages: list[tuple[str, ...]]
 ) -> None:
@@ -230,7 +230,7 @@ def _outside(state: RuleSet, scope: frozenset[str]) -> list[object]:
 
 
 @some
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_the_chosen_way_in_place_never_leaves_a_gap(desired: DesiredEntries, actual: RuleSet) -> None:
     try:
         plan = plan_for(desired, actual, method=Method.IN_PLACE)
@@ -244,7 +244,7 @@ def test_the_chosen_way_in_place_never_leaves_a_gap(desired: DesiredEntries, act
 
 
 @some
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_a_copy_is_one_moment_for_everybody(desired: DesiredEntries, actual: RuleSet) -> None:
     plan = plan_for(desired, actual, method=Method.BLUE_GREEN)
     intermediate_states = list(active_sets(plan, actual))
@@ -259,7 +259,7 @@ def test_the_index_answers_as_the_matcher_does(rule_set: RuleSet, address: str) 
 
 
 @some
-@given(desires, rule_sets)
+@given(desired_states, rule_sets)
 def test_consequences_are_what_the_matcher_says(desired: DesiredEntries, actual: RuleSet) -> None:
     plan = plan_for(desired, actual)
     told = {each.address: each for each in plan.consequences}

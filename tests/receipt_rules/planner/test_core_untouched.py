@@ -28,11 +28,11 @@ from tests.receipt_rules.worlds import (
     LIMITS,
     STRANGERS,
     deliveries,
+    desired_deliveries,
     envelopes,
     foreign_only,
     recipients,
     rule_sets,
-    wishes,
 )
 
 SHARED, ALICE, BOB = DELIVERIES
@@ -43,7 +43,7 @@ ALONE = tuple((address,) for address in (*ADDRESSES, *STRANGERS))
 refusals = st.sets(recipients, min_size=1, max_size=3)
 
 
-def wish(raw: dict[str, RuleDelivery], refused: set[str]) -> DesiredEntries:
+def with_refusals(raw: dict[str, RuleDelivery], refused: set[str]) -> DesiredEntries:
     """As the rows say it: what SES refuses is apart."""
     free = {one: delivery for one, delivery in raw.items() if one not in refused}
     made = without_covered(free)
@@ -68,12 +68,12 @@ def possible(raw: dict[str, RuleDelivery], actual: RuleSet, refused: set[str]) -
 
 
 @every
-@given(wishes, refusals, rule_sets, st.sampled_from(Method))
+@given(desired_deliveries, refusals, rule_sets, st.sampled_from(Method))
 def test_ses_takes_every_step_and_the_rule_that_stays_is_never_changed(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, method: Method
 ) -> None:
     try:
-        plan = plan_for(wish(raw, refused), actual, method=method)
+        plan = plan_for(with_refusals(raw, refused), actual, method=method)
     except Refused as problem:
         assert "In place" in str(problem)  # noqa: PT017  # both outcomes are right, and both are looked at
         return
@@ -86,19 +86,19 @@ def test_ses_takes_every_step_and_the_rule_that_stays_is_never_changed(
 
 
 @every
-@given(wishes, refusals, rule_sets, st.lists(envelopes, max_size=5))
+@given(desired_deliveries, refusals, rule_sets, st.lists(envelopes, max_size=5))
 def test_on_the_way_nobodys_mail_is_lost_doubled_or_misdirected(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
-    check_all(plan_for(wish(raw, refused), actual), actual, (*ALONE, *messages))
+    check_all(plan_for(with_refusals(raw, refused), actual), actual, (*ALONE, *messages))
 
 
 @every
-@given(wishes, refusals, rule_sets, st.lists(envelopes, max_size=5))
+@given(desired_deliveries, refusals, rule_sets, st.lists(envelopes, max_size=5))
 def test_nobody_who_is_wanted_and_receives_mail_loses_it(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
-    plan = plan_for(wish(raw, refused), actual)
+    plan = plan_for(with_refusals(raw, refused), actual)
     before, after = ours_of(actual), ours_of(plan.after)
     for envelope in (*ALONE, *messages):
         was, becomes = route(before.rules, envelope), route(after.rules, envelope)
@@ -118,11 +118,11 @@ def recipient_is_not_possible(recipient: str, raw: dict[str, RuleDelivery], actu
 
 
 @every
-@given(wishes, refusals, rule_sets)
+@given(desired_deliveries, refusals, rule_sets)
 def test_no_mail_is_stored_more_often_than_before_or_than_is_wanted(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet
 ) -> None:
-    plan = plan_for(wish(raw, refused), actual)
+    plan = plan_for(with_refusals(raw, refused), actual)
     entries = possible(raw, actual, refused).entries
     for (address,) in ALONE:
         before, after = (delivering_rules(ours_of(each).rules, address) for each in (actual, plan.after))
@@ -146,23 +146,23 @@ def replaces(address: str, raw: dict[str, RuleDelivery], actual: RuleSet, plan: 
 
 
 @every
-@given(wishes, refusals, rule_sets)
+@given(desired_deliveries, refusals, rule_sets)
 def test_what_is_not_said_to_wait_is_carried_through(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet
 ) -> None:
-    plan = plan_for(wish(raw, refused), actual)
+    plan = plan_for(with_refusals(raw, refused), actual)
     there = {(one, rule.delivery) for rule in plan.after.rules if rule.enabled for one in rule.recipient_set}
     for one, delivery in possible(raw, actual, refused).entries.items():
         assert (one, delivery) in there or one in plan.waiting, one
 
 
 @every
-@given(wishes, refusals, rule_sets)
+@given(desired_deliveries, refusals, rule_sets)
 def test_after_it_nothing_is_left_to_plan_and_once_ses_takes_all_again_everything_is_as_wanted(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet
 ) -> None:
-    plan = plan_for(wish(raw, refused), actual)
-    again = plan_for(wish(raw, refused), plan.after)
+    plan = plan_for(with_refusals(raw, refused), actual)
+    again = plan_for(with_refusals(raw, refused), plan.after)
     assert again.is_empty, again.steps
     assert set(again.untouched) == set(plan.untouched) or plan.waiting
     end = plan_for(without_covered(raw), plan.after)
@@ -172,8 +172,8 @@ def test_after_it_nothing_is_left_to_plan_and_once_ses_takes_all_again_everythin
 
 
 @every
-@given(wishes, wishes, refusals, rule_sets, st.lists(envelopes, max_size=5))
-def test_from_one_wish_to_another_with_refusals_between_nobody_is_unserved(
+@given(desired_deliveries, desired_deliveries, refusals, rule_sets, st.lists(envelopes, max_size=5))
+def test_from_one_desired_state_to_another_with_refusals_between_nobody_is_unserved(
     first: dict[str, RuleDelivery],
     raw: dict[str, RuleDelivery],
     refused: set[str],
@@ -181,7 +181,7 @@ def test_from_one_wish_to_another_with_refusals_between_nobody_is_unserved(
     messages: list[tuple[str, ...]],
 ) -> None:
     start = plan_for(without_covered(first), foreign_only(others)).after
-    plan = plan_for(wish(raw, refused), start)
+    plan = plan_for(with_refusals(raw, refused), start)
     check_all(plan, start, (*ALONE, *messages))
     for each in plan.untouched:
         assert plan.after.by_name[each.rule] == start.by_name[each.rule]
@@ -192,7 +192,7 @@ def test_from_one_wish_to_another_with_refusals_between_nobody_is_unserved(
 
 
 @every
-@given(wishes, refusals, rule_sets, st.sets(recipients), st.lists(envelopes, max_size=3))
+@given(desired_deliveries, refusals, rule_sets, st.sets(recipients), st.lists(envelopes, max_size=3))
 def test_with_a_scope_the_same_holds_and_nothing_else_changes(
     raw: dict[str, RuleDelivery],
     refused: set[str],
@@ -201,7 +201,7 @@ def test_with_a_scope_the_same_holds_and_nothing_else_changes(
     messages: list[tuple[str, ...]],
 ) -> None:
     scope = frozenset(chosen)
-    plan = plan_for(wish(raw, refused), actual, scope=scope)
+    plan = plan_for(with_refusals(raw, refused), actual, scope=scope)
     check_all(plan, actual, (*ALONE, *messages))
     assert scope.issuperset(plan.waiting)
     for each in plan.untouched:
@@ -210,11 +210,13 @@ def test_with_a_scope_the_same_holds_and_nothing_else_changes(
     for step in rule_steps(plan.steps):
         if isinstance(step, Create | Update):
             assert step.new.recipient_set & refused & set(raw) <= is_off - scope
-    assert plan_for(wish(raw, refused), plan.after, scope=scope).is_empty
+    assert plan_for(with_refusals(raw, refused), plan.after, scope=scope).is_empty
 
 
 @every
-@given(wishes, refusals, rule_sets, st.sets(st.sampled_from(("theirs-1", "theirs-2", "theirs-3"))), deliveries)
+@given(
+    desired_deliveries, refusals, rule_sets, st.sets(st.sampled_from(("theirs-1", "theirs-2", "theirs-3"))), deliveries
+)
 def test_a_foreign_rule_that_holds_it_is_not_taken_over(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, names: set[str], delivery: RuleDelivery
 ) -> None:
@@ -226,7 +228,7 @@ def test_a_foreign_rule_that_holds_it_is_not_taken_over(
     )
     start = RuleSet(actual.name, rules)
     taken = frozenset(names & set(start.names))
-    plan = plan_for(wish(raw, refused), start, take_over=taken)
+    plan = plan_for(with_refusals(raw, refused), start, take_over=taken)
     check_all(plan, start, ALONE)
     for step in rule_steps(plan.steps):
         if isinstance(step, Create | Update):

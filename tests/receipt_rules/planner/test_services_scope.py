@@ -28,7 +28,7 @@ NAMES = ("maple.com", "a.maple.com", "b.a.maple.com", "c.maple.com", "maple.com.
 
 
 def made_at_random(chance: random.Random) -> list[Customer]:
-    """Customers whose names lie inside each other's, with every kind of wish."""
+    """Customers whose names lie inside each other's, with every kind of address and catch-all."""
     some = [make_customer() for _ in range(3)]
     endpoints = [[make_endpoint(each), make_endpoint(each, s3_bucket="elsewhere")] for each in some]
     for name in NAMES:

@@ -1,4 +1,4 @@
-"""What is wanted, as a test says it: addresses and catch-alls with their deliveries."""
+"""The desired state as a test writes it: addresses and catch-alls with their deliveries."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class DesiredAddress:
 
 @dataclass(frozen=True)
 class DesiredCatchAll:
-    """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
+    """All mail at a domain or, with `subdomains`, at every name below it and none at it."""
 
     domain: str
     delivery: RuleDelivery
@@ -30,6 +30,8 @@ class DesiredCatchAll:
         return ("." if self.subdomains else "") + self.domain.lower()
 
 
-def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()) -> DesiredEntries:
-    wishes: list[DesiredAddress | DesiredCatchAll] = [*addresses, *catch_alls]
-    return without_covered({wish.recipient: wish.delivery for wish in wishes})
+def desired_entries(
+    addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()
+) -> DesiredEntries:
+    rows: list[DesiredAddress | DesiredCatchAll] = [*addresses, *catch_alls]
+    return without_covered({row.recipient: row.delivery for row in rows})
