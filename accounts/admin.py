@@ -13,9 +13,8 @@ from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver
 
 from accounts.api_keys.services import revoke_api_key
-from accounts.invitations.core import InvitationState
-from accounts.invitations.services import invite, revoke_invitation
-from accounts.members.services import change_member_role, remove_member
+from accounts.members.core import InvitationState
+from accounts.members.services import change_member_role, invite, remove_member, revoke_invitation
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Invitation, MemberRole, Membership, User
 from accounts.people.services import disable, enable, send_password_link, store_person

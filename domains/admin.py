@@ -55,6 +55,11 @@ class Said:
     actor: User
     bulk_id: str
 
+    @property
+    def why(self) -> dict[str, Any]:
+        """What every override takes: the reason, whose it is, and the id of all together."""
+        return {"because": self.because, "actor": self.actor, "bulk_id": self.bulk_id}
+
 
 class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
     model = RecordCheck
@@ -136,22 +141,12 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     @admin.action(description="Hold (reason, until)", permissions=["hold"])
     def hold(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
-            request,
-            domains,
-            lambda domain, said: overrides_services.hold(
-                domain=domain, because=said.because, until=said.until, actor=said.actor, bulk_id=said.bulk_id
-            ),
+            request, domains, lambda domain, said: overrides_services.hold(domain=domain, until=said.until, **said.why)
         )
 
     @admin.action(description="Release from hold", permissions=["hold"])
     def release(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, said: overrides_services.release(
-                domain=domain, because=said.because, actor=said.actor, bulk_id=said.bulk_id
-            ),
-        )
+        self._each(request, domains, lambda domain, said: overrides_services.release(domain=domain, **said.why))
 
     @admin.action(description="Check again now", permissions=["hold"])
     def check_again(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
@@ -174,9 +169,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.transfer(
-                domain=domain, to=said.customer, because=said.because, actor=said.actor, bulk_id=said.bulk_id
-            ),
+            lambda domain, said: overrides_services.transfer(domain=domain, to=said.customer, **said.why),
         )
 
     @admin.action(description="Approve claim without DNS proof (reason)", permissions=["approve"])
@@ -195,24 +188,13 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             request,
             domains,
             lambda domain, said: overrides_services.override_state(
-                domain=domain,
-                state=said.shown_as,
-                because=said.because,
-                until=said.until,
-                actor=said.actor,
-                bulk_id=said.bulk_id,
+                domain=domain, state=said.shown_as, until=said.until, **said.why
             ),
         )
 
     @admin.action(description="End status override", permissions=["override"])
     def end_override(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, said: overrides_services.end_override(
-                domain=domain, because=said.because, actor=said.actor, bulk_id=said.bulk_id
-            ),
-        )
+        self._each(request, domains, lambda domain, said: overrides_services.end_override(domain=domain, **said.why))
 
     @admin.action(description="Add record exception (record, host, reason)", permissions=["expect"])
     def expect(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
@@ -220,12 +202,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             request,
             domains,
             lambda domain, said: overrides_services.expect_record(
-                domain=domain,
-                key=said.record,
-                value=said.host,
-                because=said.because,
-                actor=said.actor,
-                bulk_id=said.bulk_id,
+                domain=domain, key=said.record, value=said.host, **said.why
             ),
         )
 
@@ -234,9 +211,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.stop_expecting(
-                domain=domain, key=said.record, because=said.because, actor=said.actor, bulk_id=said.bulk_id
-            ),
+            lambda domain, said: overrides_services.stop_expecting(domain=domain, key=said.record, **said.why),
         )
 
     def _each(self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, Said], None]) -> None:

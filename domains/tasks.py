@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
-from domains.diagnosis_requests import services as diagnosis_requests_services
+from domains.diagnosis import services as diagnosis_services
 from domains.domain_connect import services as domain_connect_services
 from domains.domain_list import services as domain_list_services
 from domains.history import services as history_services
@@ -37,7 +37,7 @@ def delete(domain_id: str) -> None:
 
 @jobs.task(DIAGNOSE)
 def diagnose(customer_id: str) -> None:
-    diagnosis_requests_services.carry_out(customer_id=customer_id)
+    diagnosis_services.carry_out(customer_id=customer_id)
 
 
 @jobs.task(DISCOVER)

@@ -20,12 +20,11 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from accounts.api_keys.api import call_router, keep_answer, reads
+from domains.announcements import api as domains_announcements
 from domains.diagnosis import api as domains_diagnosis
 from domains.exports import api as domains_exports
 from domains.history import api as domains_history
-from domains.records_mail import api as domains_records_mail
 from domains.sharing import api as domains_sharing
-from domains.verified_notices import api as domains_verified_notices
 from inbound_admin.health import probe_all
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_response
 from inbound_admin.lib.api.description import explain
@@ -50,7 +49,7 @@ from public_api.version_1_1 import api as public_api_version_1_1
 from public_api.version_e2 import api as public_api_version_e2
 from receipt_rules.live import api as receipt_rules_live
 from receipt_rules.planner import api as receipt_rules_planner
-from receipt_rules.probe_schedules import api as receipt_rules_probe_schedules
+from receipt_rules.probes import api as receipt_rules_probes
 from receipt_rules.received_mail import api as receipt_rules_received_mail
 from receipt_rules.route_lookup import api as receipt_rules_route_lookup
 from receipt_rules.simulator import api as receipt_rules_simulator
@@ -126,8 +125,7 @@ SUBJECTS = (
     domains_history,
     domains_exports,
     domains_sharing,
-    domains_records_mail,
-    domains_verified_notices,
+    domains_announcements,
     public_api_domains,
     public_api_addresses,
     public_api_endpoints,
@@ -135,7 +133,7 @@ SUBJECTS = (
     public_api_version_e2,
     public_api_verifications,
     receipt_rules_route_lookup,
-    receipt_rules_probe_schedules,
+    receipt_rules_probes,
     receipt_rules_received_mail,
     receipt_rules_live,
     receipt_rules_planner,

@@ -18,7 +18,6 @@ from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import DRAFT
-from receipt_rules.probe_schedules import services as probe_schedules_services
 from receipt_rules.probes import services as probes_services
 from receipt_rules.received_mail import services as received_mail_services
 from receipt_rules.runs import services as runs_services
@@ -95,7 +94,7 @@ def watch_deliveries(timestamp: int) -> None:
 @jobs.periodic("receipt_rules.probe_domains", cron="* * * * *")
 def probe_domains(timestamp: int) -> None:
     """Every minute: send scheduled test messages that are due, and check whether the last ones arrived."""
-    probe_schedules_services.run_due(now=timezone.now())
+    probes_services.run_due(now=timezone.now())
 
 
 @jobs.periodic("receipt_rules.forget_received", cron="53 3 * * *")

@@ -23,9 +23,8 @@ from inbound_admin.lib.api import idempotency
 from inbound_admin.lib.api.answers import ERRORS, problem_response
 from inbound_admin.lib.api.lenient import add_ignored_header, record_ignored
 from inbound_admin.lib.api.limits import check_rate_limit
-from inbound_admin.lib.api.refusals import Malformed, WrongContentType
 from inbound_admin.lib.api.values import QueryIn
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.errors import Malformed, NotAllowed, Refused, WrongContentType
 
 _REASON = "reason"  # of a JSON body, why staff change a customer's things
 
@@ -94,21 +93,19 @@ class SessionWith(APIKeyCookie):
         return Caller(user, name)
 
 
-def reads(answer: Any, *, staff: bool = False, session: bool = True) -> dict[str, Any]:
+def reads(answer: Any, *, staff: bool = False) -> dict[str, Any]:
     """Return the arguments of an operation that changes nothing."""
-    return _told(answer, 200, Scope.READ, staff, session)
+    return _told(answer, 200, Scope.READ, staff)
 
 
-def writes(
-    answer: Any, *, status: int = 200, staff: bool = False, session: bool = True, proven: bool = False
-) -> dict[str, Any]:
+def writes(answer: Any, *, status: int = 200, staff: bool = False, proven: bool = False) -> dict[str, Any]:
     """Return the arguments of a write. `proven` requires a recent password check of a session; a key needs none."""
-    return _told(answer, status, Scope.WRITE, staff, session, proven)
+    return _told(answer, status, Scope.WRITE, staff, proven)
 
 
-def _told(answer: Any, status: int, scope: Scope, staff: bool, session: bool, proven: bool = False) -> dict[str, Any]:
+def _told(answer: Any, status: int, scope: Scope, staff: bool, proven: bool = False) -> dict[str, Any]:
     scopes = (scope, Scope.STAFF) if staff else (scope,)
-    auth = [ApiKeyWith(*scopes), *([SessionWith(*scopes, proven=proven)] if session else [])]
+    auth = [ApiKeyWith(*scopes), SessionWith(*scopes, proven=proven)]
     return {"auth": auth, "response": {status: answer, **ERRORS}, "by_alias": True, "exclude_unset": True}
 
 

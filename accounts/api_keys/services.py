@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.api_keys.core import OF_EVERYBODY, KeyState, Scope, is_use_worth_writing, key_state, scopes_named
-from accounts.invitations.core import hash_of
+from accounts.members.core import hash_of
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import User
 from accounts.people.selectors import lacks_second_factor, supports_everyone, working_keys_of

@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts.invitations.core import InvitationState, state_at
+from accounts.members.core import InvitationState, state_at
 from inbound_admin.lib.ids import new_id
 
 

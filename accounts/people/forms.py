@@ -11,9 +11,10 @@ from accounts.api_keys.services import revoke_api_keys
 from accounts.models.people import Customer, Density, Theme, User
 from accounts.people import selectors
 from accounts.people.selectors import customer_label, customer_matching
+from inbound_admin.lib.fields import AS_TYPED
 
 MOST_LISTED = 200  # options of a select; above this number, the name is typed
-ADDRESS = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "placeholder": "name@example.com"}
+ADDRESS = {**AS_TYPED, "placeholder": "name@example.com"}
 
 
 class SignInForm(allauth.LoginForm):  # type: ignore[misc]  # allauth has no types
@@ -132,10 +133,12 @@ class ForCustomer(forms.Form):
 
     customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
 
-    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, viewer: User, customer: Customer | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         customers = selectors.customers_for(viewer)
-        self.only_customer = customers.first() if customers.count() == 1 else None
+        self.only_customer = customer
+        if customer is None and customers.count() == 1:
+            self.only_customer = customers.first()
         if self.only_customer:
             del self.fields["customer"]
         else:

@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from accounts.invitations.core import hash_of
+from accounts.members.core import hash_of
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from audit import services as audit_services

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
+from domains.announcements import services as announcements_services
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list import selectors as domain_list_selectors
@@ -26,7 +27,6 @@ from domains.preflight.core import Preflight
 from domains.preflight.selectors import TAKEN, acceptable
 from domains.providers.core import provider_of
 from domains.records.core import can_receive, inbound_host, mail_from_candidates
-from domains.verified_notices import services as verified_notices_services
 from domains.zone_cut.core import cut_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
@@ -65,7 +65,7 @@ def add(
         with transaction.atomic():
             domain = _store(understood.domain, customer, actor, look, bulk_id=bulk_id, receives=receives)
             if actor is not None and tell_when_verified:
-                verified_notices_services.ask_at_first(domain, actor)
+                announcements_services.ask_for_notice_at_first(domain, actor)
     except IntegrityError as error:
         acceptable(text, customer)  # raises the specific Refused if somebody else was faster
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error

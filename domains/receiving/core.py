@@ -5,10 +5,11 @@ returns mail if a rule has a Bounce action, and loses mail if a rule stops befor
 gets no error.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from inbound_admin.lib.labels import Label, Labelled
 
 
 class MxFact(StrEnum):
@@ -82,30 +83,6 @@ _SETTLED = (
     ReceivingState.SEND_ONLY,
     ReceivingState.UNAVAILABLE,
 )
-Label = tuple[str, str, str]  # word, tone and icon
-
-
-class Labelled(ABC):
-    """A judgement with a label on pages."""
-
-    @property
-    @abstractmethod
-    def label(self) -> Label:
-        """Return the label of the state."""
-
-    @property
-    def word(self) -> str:
-        return self.label[0]
-
-    @property
-    def tone(self) -> str:
-        return self.label[1]
-
-    @property
-    def icon(self) -> str:
-        return self.label[2]
-
-
 _LABELS = {
     ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
@@ -306,14 +283,10 @@ _Case = tuple[bool, ReceivingState, str]
 
 
 def _judged(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
-    name = facts.spoken
+    elsewhere = f"Support has recorded that mail for {facts.spoken} is received elsewhere."
     cases = (
         (not facts.can_receive, ReceivingState.UNAVAILABLE, "SES can't receive mail in this region."),
-        (
-            facts.is_elsewhere,
-            ReceivingState.SEND_ONLY,
-            f"Support has recorded that mail for {name} is received elsewhere.",
-        ),
+        (facts.is_elsewhere, ReceivingState.SEND_ONLY, elsewhere),
     )
     if not facts.is_wanted:
         further = _send_only(facts)

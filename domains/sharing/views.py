@@ -1,4 +1,4 @@
-"""The public page behind a share link, and the pages that create, show and revoke such links.
+"""The public page behind a share link, and the pages that create, mail, show and revoke such links.
 
 The link is a secret for the person who manages the DNS. A GET changes nothing of the domain, because email scanners
 follow links. The public page shows nothing about the customer. The managing pages show a QR code and the visits.
@@ -26,12 +26,13 @@ from domains.checking import services as checking_services
 from domains.domain_connect import services as domain_connect_services
 from domains.models.domains import Domain
 from domains.models.sharing import ShareLink, ShareVisit
+from domains.providers.selectors import dns_host
 from domains.providers.views import chosen_host
 from domains.records.selectors import records_page
 from domains.records.views import domain_for
 from domains.sharing import services
 from domains.sharing.core import ShareLinkState, network_of
-from domains.sharing.forms import ShareForm
+from domains.sharing.forms import MailRecordsForm, ShareForm
 from domains.sharing.selectors import asked_by, link_behind, links_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
@@ -194,3 +195,42 @@ def _qr(url: str) -> SafeString:
     """Return the URL as a QR code, black on white in any theme, which cameras need."""
     drawn = segno.make(url, error="m").svg_inline(scale=5, dark="#000", light="#fff", omitsize=True)
     return SafeString(drawn)  # generated SVG without text  # nosec B703
+
+
+@require_http_methods(["GET", "POST"])
+def mail_records(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    form = MailRecordsForm(request.POST or None)
+    if request.method == "POST" and form.is_valid() and (sent_to := _send(request, domain, form)):
+        messages.success(request, f"Email sent to {sent_to}. The link is below.")
+        return redirect("domains:share", domain.id)
+    return _letter_page(request, domain, form)
+
+
+def _send(request: SignedIn, domain: Domain, form: MailRecordsForm) -> str:
+    """Return the recipient; "" if the email was not sent, with the error in the form."""
+    given = form.cleaned_data
+    site = request.build_absolute_uri("/")
+    try:
+        link = services.mail(domain=domain, to=given["to"], host=given["host"] or "", actor=request.user, site_url=site)
+    except (RateLimited, services.MailNotSent) as problem:
+        form.add_error(None, str(problem))
+        return ""
+    except Refused as refused:
+        form.add_error("to" if refused.code == "ADDRESS" else None, str(refused))
+        return ""
+    return link.mailed_to
+
+
+def _letter_page(request: SignedIn, domain: Domain, form: MailRecordsForm) -> HttpResponse:
+    """Choosing another DNS host replaces only the text; the form keeps its input."""
+    host = str(form.data.get("host", "")) or chosen_host(request, domain)
+    context = {"domain": domain, "form": form, "host": dns_host(domain, host), "tab": "share"}
+    try:
+        site = request.build_absolute_uri("/")
+        context["letter"] = services.letter(domain=domain, sender=request.user, host=host, link=None, site_url=site)
+    except Problem as problem:
+        context["nothing"] = problem
+    part = "#letter" if request.htmx else ""
+    status = 422 if form.errors else 200
+    return TemplateResponse(request, f"domains/sharing/mail_records.html{part}", context, status=status)

@@ -12,13 +12,13 @@ ROWS_AT_ONCE = 200  # read and sent at once, so the first byte of 100,000 rows i
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def as_csv(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = ()) -> str:
-    """Return CSV (RFC 4180) with a header: `columns`, or the columns of the first row."""
-    return "".join(csv_parts(rows, columns))
+def as_csv(rows: Iterable[Mapping[str, str]]) -> str:
+    """Return CSV (RFC 4180) with a header, the columns of the first row."""
+    return "".join(csv_parts(rows))
 
 
 def csv_parts(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the same CSV row by row; nothing if there are neither `columns` nor rows."""
+    """Yield CSV row by row, with `columns` or those of the first row; nothing if there are neither."""
     left = iter(rows)
     first = [] if columns else list(itertools.islice(left, 1))
     if not (names := columns or list(*first)):

@@ -4,6 +4,9 @@ from django import forms
 
 from inbound_admin.lib.mail_addresses import plain_address
 
+# Of a text field for a name, an address or an ARN: a browser is to change nothing in it.
+AS_TYPED = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+
 
 class AddressField(forms.EmailField):
     """An email address, parsed by `plain_address`."""

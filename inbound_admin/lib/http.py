@@ -1,18 +1,22 @@
 """Shared by views: the signed-in request, pagination, downloads, redirects, secret pages and password prompts."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from itertools import chain, islice
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
 
+from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, csv_parts, json_parts
 from inbound_admin.lib.lists import ListPage
 
@@ -110,6 +114,22 @@ def list_as_file(
 def _joined(parts: Iterator[str]) -> Iterator[str]:
     while some := list(islice(parts, ROWS_AT_ONCE)):
         yield "".join(some)
+
+
+def form_page(request: HttpRequest, page: str, context: dict[str, Any]) -> TemplateResponse:
+    """The page of `context["form"]`: 422 where it was not accepted."""
+    return TemplateResponse(request, page, context, status=422 if context["form"].errors else 200)
+
+
+@contextmanager
+def telling(request: HttpRequest, said: str, *, refused: Callable[..., None] = messages.error) -> Iterator[None]:
+    """Tells the person what came of the act inside: `said`, or why it was refused."""
+    try:
+        yield
+    except Refused as problem:
+        refused(request, str(problem))
+    else:
+        messages.success(request, said)
 
 
 def template(request: SignedIn, page: str, part: str) -> str:

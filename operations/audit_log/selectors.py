@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit import selectors as audit_selectors
 from audit.models import Change
-from audit.selectors import ChangeListFilters
+from audit.selectors import ChangeListFilters, changes_of
 
 
 def search_changes(*, viewer: Viewer, filters: ChangeListFilters) -> QuerySet[Change]:
@@ -22,3 +22,10 @@ def kinds_offered(viewer: Viewer) -> frozenset[str] | None:
         return None
     seen = search_changes(viewer=viewer, filters=ChangeListFilters()).order_by().values_list("what", flat=True)
     return frozenset(seen.distinct())
+
+
+def name_of_deleted(domain_id: str, *, viewer: Viewer) -> str:
+    """Return the name of a domain that was the viewer's when it was deleted; "" if there is none."""
+    theirs = None if supports_everyone(viewer) else list(customers_for(viewer).values_list("pk", flat=True))
+    names = changes_of("domain", domain_id, of_customers=theirs).filter(what="domain.deleted")
+    return names.values_list("object_name", flat=True).first() or ""

@@ -10,15 +10,13 @@ from django.utils.html import format_html_join
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.invitations import services as invitations_services
-from accounts.invitations.services import Invited
 from accounts.members import services as members_services
-from accounts.members.services import require_manager
+from accounts.members.services import Invited, require_manager
 from accounts.models.people import Customer, MemberRole, Membership
 from accounts.people import selectors as people_selectors
 from audit.selectors import changes_of
 from inbound_admin.lib.errors import NotAllowed, Refused
-from inbound_admin.lib.http import SignedIn, page_of, requires_password, template
+from inbound_admin.lib.http import SignedIn, form_page, page_of, requires_password, template
 from inbound_admin.lib.lists import text_in
 from operations.customers.forms import CustomerForm, InviteForm, NewCustomerForm, RoleForm
 from operations.customers.services import create_customer, rename_customer
@@ -72,7 +70,7 @@ def done(request: SignedIn, customer: Customer, said: str, *, good: bool = True)
 def send_invitation(request: SignedIn, customer: Customer, email: str, role: MemberRole) -> HttpResponse:
     """Email the link. It is shown nowhere else, since anyone with it could create an account for any address."""
     site = request.build_absolute_uri("/")
-    invited = invitations_services.invite(customer=customer, email=email, role=role, actor=request.user, site_url=site)
+    invited = members_services.invite(customer=customer, email=email, role=role, actor=request.user, site_url=site)
     return done(request, customer, _invitation_message(invited), good=invited.mailed)
 
 
@@ -121,9 +119,7 @@ def create(request: SignedIn) -> HttpResponse:
         if given["owner"]:
             return send_invitation(request, customer, given["owner"], MemberRole.OWNER)
         return redirect("customers:detail", customer.pk)
-    return TemplateResponse(
-        request, "accounts/customers/create.html", {"form": form}, status=422 if form.errors else 200
-    )
+    return form_page(request, "accounts/customers/create.html", {"form": form})
 
 
 @require_GET
@@ -151,7 +147,7 @@ def rename(request: SignedIn, customer_id: str) -> HttpResponse:
         messages.success(request, f"Name changed to {customer.name}.")
         return redirect("customers:detail", customer.pk)
     context = frame(request, customer, "rename", form=form)
-    return TemplateResponse(request, "accounts/customers/rename.html", context, status=422 if form.errors else 200)
+    return form_page(request, "accounts/customers/rename.html", context)
 
 
 @never_cache
@@ -180,7 +176,7 @@ def invitation(request: SignedIn, customer_id: str, invitation_id: int) -> HttpR
         return send_invitation(request, customer, pending.email, MemberRole(pending.role))
     if request.POST.get("do") != "revoke":
         raise Refused("Choose whether to withdraw the invitation or send it again.")
-    invitations_services.revoke_invitation(invitation=pending, actor=request.user)
+    members_services.revoke_invitation(invitation=pending, actor=request.user)
     return done(request, customer, f"Invitation for {pending.email} withdrawn.")
 
 

@@ -22,10 +22,10 @@ from notifications.alerts.selectors import open_objects, open_since, unacknowled
 from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, SendingOff
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
-from receipt_rules.addresses.selectors import endpoints_for, may_see_rules
-from receipt_rules.capacity.selectors import Meter, capacity_as_read, forecast
-from receipt_rules.live.selectors import LastRead, last_read, receiving_outage
+from receipt_rules.addresses.selectors import endpoints_for
+from receipt_rules.live.selectors import LastRead, Meter, capacity_as_read, forecast, last_read, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
+from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle import selectors as lifecycle_selectors
 
 NEARLY_FULL_PERCENT = 80

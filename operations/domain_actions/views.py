@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from domains.domain_list.selectors import domains_for
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, require_password
+from inbound_admin.lib.http import SignedIn, form_page, require_password
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions import services
@@ -69,9 +69,7 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
         else:
             return redirect("operations:bulk", started.pk)
     context = {"kind": kind, "rows": rows, "works": works, "form": form, "names": names.lines}
-    return TemplateResponse(
-        request, "operations/domain_actions/bulk_preview.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/domain_actions/bulk_preview.html", context)
 
 
 def _pause_their_tenants(request: SignedIn) -> HttpResponse:

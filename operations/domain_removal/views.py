@@ -14,8 +14,8 @@ from domains.domain_list.selectors import domains_for
 from domains.models.domains import Stage
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, requires_password
+from operations.audit_log.selectors import name_of_deleted
 from operations.domain_removal import services
-from operations.domain_removal.selectors import name_of_deleted
 
 POLL_SECONDS = 3
 

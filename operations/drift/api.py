@@ -12,10 +12,8 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
-from inbound_admin.lib.api.accepted import Accepted
-from inbound_admin.lib.api.refusals import Malformed
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.errors import Malformed, NotAllowed, Refused
 from operations.drift import services
 from operations.drift.core import TENANTS_AREA, Decision
 from operations.drift.selectors import differences, differences_shown, last_check

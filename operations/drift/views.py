@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn, page_of, template
+from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.drift import services
@@ -94,7 +94,7 @@ def detail(request: SignedIn, difference_id: str) -> HttpResponse:
         if form.is_valid() and _decided(request, difference, form):
             return redirect("operations:differences")
     context = {"difference": difference, "form": form, "may_decide": may_decide(request.user)}
-    return TemplateResponse(request, "operations/drift/difference.html", context, status=422 if form.errors else 200)
+    return form_page(request, "operations/drift/difference.html", context)
 
 
 def _decided(request: SignedIn, difference: Difference, form: DecideForm) -> bool:
@@ -131,7 +131,7 @@ def decide_many(request: SignedIn) -> HttpResponse:
         "may_decide": any(numbers.values()),
         "imports": chosen.kind == UNOWNED and may_import(request.user),
     }
-    return TemplateResponse(request, "operations/drift/decide_many.html", context, status=422 if form.errors else 200)
+    return form_page(request, "operations/drift/decide_many.html", context)
 
 
 def _started(request: SignedIn, chosen: ChosenDifferences, form: DecideManyForm) -> Batch | None:

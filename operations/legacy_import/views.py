@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, list_as_file, page_of, takes_upload, template
+from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, takes_upload, template
 from operations.batches.selectors import counts_of, seconds_left, summary_of
 from operations.drift.core import UNOWNED
 from operations.drift.selectors import differences_shown
@@ -47,9 +47,7 @@ def legacy_import(request: SignedIn) -> HttpResponse:
         else:
             return redirect("operations:legacy_import_rows", made.pk)
     context = {"form": form, "page": page_of(legacy_imports(), request)}
-    return TemplateResponse(
-        request, "operations/legacy_import/legacy_import.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/legacy_import/legacy_import.html", context)
 
 
 @takes_upload(MOST_BYTES)
@@ -67,9 +65,7 @@ def adopt_identities(request: SignedIn) -> HttpResponse:
         else:
             return redirect("operations:legacy_import_rows", made.pk)
     context = {"form": form, "unowned": differences_shown("open").filter(kind=UNOWNED).count()}
-    return TemplateResponse(
-        request, "operations/legacy_import/adopt_identities.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/legacy_import/adopt_identities.html", context)
 
 
 @require_GET

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.people.selectors import owners_of
 from accounts.roles import PAUSE
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, form_page
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.pause import services
@@ -115,7 +115,7 @@ def resume(request: SignedIn, tenant_id: str) -> HttpResponse:
         "outcome": predict_resume(tenant),
         "receiving_is_stopped": auto_apply_services.is_stopped(tenant.customer),
     }
-    return TemplateResponse(request, "operations/pause/resume.html", context, status=422 if form.errors else 200)
+    return form_page(request, "operations/pause/resume.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -137,7 +137,7 @@ def choose(request: SignedIn) -> HttpResponse:
             return redirect("operations:batch", started.pk)
     rows = sorted(_predicted(kind, chosen), key=lambda row: row.works)
     context = {"kind": kind.value, "rows": rows, "form": form, "works": [row.tenant.id for row in rows if row.works]}
-    return TemplateResponse(request, "operations/pause/pause_many.html", context, status=422 if form.errors else 200)
+    return form_page(request, "operations/pause/pause_many.html", context)
 
 
 def _chosen(request: SignedIn, asked: QueryDict) -> list[Tenant]:

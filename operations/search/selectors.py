@@ -11,9 +11,10 @@ from domains.domain_list.selectors import domains_for, named_like
 from domains.models.domains import Domain
 from inbound_admin.lib.lists import has_part_in_any_case
 from operations.search.core import PAGES, SearchQuery, read_query
-from receipt_rules.addresses.selectors import addresses_for, endpoints_for, may_see_rules
-from receipt_rules.addresses.selectors import runs as all_runs
+from receipt_rules.addresses.selectors import addresses_for, endpoints_for
 from receipt_rules.live.selectors import last_read
+from receipt_rules.runs.selectors import may_see_rules
+from receipt_rules.runs.selectors import runs as all_runs
 from tenants.lifecycle.selectors import find_tenants, sees_tenants
 
 FIRST_NAMES = 500

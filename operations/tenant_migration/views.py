@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models.people import Customer
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn, page_of, takes_upload, template
+from inbound_admin.lib.http import SignedIn, form_page, page_of, takes_upload, template
 from operations.models import Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors, services
 from operations.tenant_migration.core import Chosen, calls, plan
@@ -45,9 +45,7 @@ def plan_migration(request: SignedIn) -> HttpResponse:
         else:
             return redirect("operations:migration", migration.pk)
     context = {"form": form, "left": selectors.customers_to_migrate().count()}
-    return TemplateResponse(
-        request, "operations/tenant_migration/plan_migration.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/tenant_migration/plan_migration.html", context)
 
 
 def _planned(request: SignedIn, given: dict[str, Any]) -> Migration:
@@ -83,7 +81,7 @@ def detail(request: SignedIn, migration_id: str) -> HttpResponse:
     )
 
 
-def _context(request: SignedIn, migration: Migration, form: RollBackForm | None = None) -> dict[str, Any]:
+def _context(request: SignedIn, migration: Migration) -> dict[str, Any]:
     group = request.GET.get("show", "")
     counted = selectors.counts(migration)
     under_way = migration.state == MigrationState.RUNNING or counted.by_group["running"]
@@ -97,7 +95,7 @@ def _context(request: SignedIn, migration: Migration, form: RollBackForm | None 
         "minutes_left": counted.seconds_left // 60 + 1,
         "may_migrate": _may(request),
         "poll_seconds": POLL_SECONDS if under_way else None,
-        "form": form or RollBackForm(),
+        "form": RollBackForm(),
     }
 
 
@@ -191,9 +189,7 @@ def move(request: SignedIn, customer_id: str) -> HttpResponse:
             form.add_error(None, str(refused))
     context = {"customer": customer, "form": form, "may_migrate": _may(request), **_dry_run(customer)}
     context["last"] = selectors.item_of_customer(customer)
-    return TemplateResponse(
-        request, "operations/tenant_migration/move.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/tenant_migration/move.html", context)
 
 
 def _moved(request: SignedIn, customer: Customer, form: MoveForm) -> HttpResponse:

@@ -171,9 +171,7 @@ def _is_own(text: str, customer: Customer) -> bool:
     return Address.objects.filter(address=text, domain__customer=customer).exists()
 
 
-def change_address(
-    *, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None, bulk_id: str = ""
-) -> Address:
+def change_address(*, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None) -> Address:
     """Change the address; does nothing without a difference. Turning on one that SES refused retries it.
 
     Raises Refused for an endpoint of another customer.
@@ -193,7 +191,6 @@ def change_address(
                 actor=actor,
                 before=before,
                 after=after,
-                bulk_id=bulk_id,
             )
             update_name_facts(locked.domain)
             queue_customer_change(

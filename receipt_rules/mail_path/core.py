@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.receiving.core import ARRIVES, SERVED, Label, Labelled, MxFact, Receiving, ReceivingFacts, RulesFact
+from domains.receiving.core import ARRIVES, SERVED, MxFact, Receiving, ReceivingFacts, RulesFact
+from inbound_admin.lib.labels import Label, Labelled
 
 
 class HopState(StrEnum):

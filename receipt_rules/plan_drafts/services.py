@@ -193,7 +193,7 @@ def limit_request(asked: PlanRequest, only: str) -> PlanRequest:
     """Limit the request to what a person typed. Raises Refused if it is unknown."""
     if not only.strip():
         return asked
-    found = build_plan_request(only=only)
+    found = build_plan_request(only)
     return replace(asked, scope=found.scope, customer=found.customer, domain=found.domain)
 
 
@@ -202,7 +202,7 @@ def _keep(draft: Draft) -> None:
 
 
 def _key(draft_id: str) -> str:
-    return f"plan_draft:{settings.AWS_REGION}:{draft_id}"
+    return f"plan:{settings.AWS_REGION}:{draft_id}"
 
 
 def plan_page_context(asked: PlanRequest) -> dict[str, Any]:

@@ -26,9 +26,8 @@ from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
 from receipt_rules.planner import selectors
-from receipt_rules.planner.core.consequences import Impact, impact, served
+from receipt_rules.planner.core.consequences import Impact, impact, layout_warnings, served
 from receipt_rules.planner.core.desired import DesiredEntries, sorted_entries, without_covered
-from receipt_rules.planner.core.layout import layout_warnings
 from receipt_rules.planner.core.planner import make_plan, replaceable_rules
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
 from receipt_rules.planner.core.rules import (
@@ -200,42 +199,29 @@ def plan(*, asked: PlanRequest = EVERYTHING) -> Plan:
     return plan_for(asked, read_live(), read_desired_state(entries_only=asked.scope is None))
 
 
-def build_plan_request(
-    *,
-    customer: Customer | None = None,
-    domain: Domain | None = None,
-    name: str = "",
-    only: str = "",
-    method: Method = Method.AUTO,
-) -> PlanRequest:
+def build_plan_request(only: str) -> PlanRequest:
     """Limit a plan to what a customer holds, or to a domain and the names below it. Reads the live rules.
 
     `name` needs no row: the plan removes recipients of a name that nobody holds. `only` is what a person typed: a
     domain name, or a customer's ID or name. Raises Refused if it is unknown.
     """
-    if only:
-        domain, customer = _named(only.strip())
+    found = _named(only.strip())
     live, state = read_live(), read_desired_state()
-    if name:
-        return PlanRequest(scope=recipients_at(name, state, live.rule_set), method=method)
-    if domain is not None:
-        scope = recipients_at(domain.name, state, live.rule_set)
-        return PlanRequest(scope=scope, method=method, customer=domain.customer_id, domain=domain.name)
-    if customer is not None:
-        scope = scope_of(frozenset([customer.id]), state, live.rule_set)
-        return PlanRequest(scope=scope, method=method, customer=customer.id)
-    return PlanRequest(method=method)
+    if isinstance(found, Domain):
+        scope = recipients_at(found.name, state, live.rule_set)
+        return PlanRequest(scope=scope, customer=found.customer_id, domain=found.name)
+    return PlanRequest(scope=scope_of(frozenset([found.id]), state, live.rule_set), customer=found.id)
 
 
-def _named(only: str) -> tuple[Domain | None, Customer | None]:
+def _named(only: str) -> Domain | Customer:
     name = only.lower().rstrip(".")
     if (domain := holder_of(name)) and domain.name == name:
-        return domain, None
+        return domain
     found = list(Customer.objects.filter(Q(pk=only) | Q(name__iexact=only))[:2])
     if len(found) != 1:
         how_many = "There is more than one customer" if found else "There is no domain or customer"
         raise Refused(f"{how_many} named “{only}”. Enter a domain or a customer ID.", code="NOT_KNOWN")
-    return None, found[0]
+    return found[0]
 
 
 def plan_for(asked: PlanRequest, live: Live, state: DesiredState) -> Plan:

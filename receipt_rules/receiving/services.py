@@ -13,10 +13,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from accounts.models.people import User
 from domains.models.domains import Domain
 from domains.receiving import services as receiving_services
 from domains.receiving.core import RulesFact
+from domains.settings import services as settings_services
 from receipt_rules.alerts import services as alerts_services
+from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.recipient_index import RecipientIndex
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
@@ -166,3 +169,10 @@ def _by_name(rows: Iterable[_Recorded], facts: Mapping[str, RulesFact]) -> dict[
         if row.is_active:
             found[row.mail_name].append(facts[row.pk])
     return {name: best_fact(all_) for name, all_ in found.items()}
+
+
+def choose(*, domain: Domain, receives: bool, actor: User) -> None:
+    """Choosing twice is choosing once. Raises Refused: MX_LEADS_HERE, MX_UNKNOWN, or before the domain is set up."""
+    with transaction.atomic():
+        if settings_services.set_receives(domain=domain, receives=receives, actor=actor):
+            queue_customer_change(domain.customer, actor, domains=[domain.pk])

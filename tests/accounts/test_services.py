@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from accounts.invitations.services import revoke_invitation
-from accounts.members.services import change_member_role, leave, remove_member
+from accounts.members.services import change_member_role, leave, remove_member, revoke_invitation
 from accounts.models.people import Customer, MemberRole, User
 from accounts.people.services import change_account, disable, enable
 from accounts.roles import Role

@@ -20,6 +20,7 @@ from operations.reconciler import services as reconciler_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.live import gateway as live_gateway
+from receipt_rules.live.services import read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import OwnRuleSet, PendingChange, RunState
 from receipt_rules.planner import services as planner_services
@@ -346,7 +347,8 @@ def test_a_run_for_a_name_that_nobody_holds_removes_its_recipients(customer: Cus
     Address.objects.filter(domain__name=NAME).delete()
     CatchAll.objects.all().delete()
     Domain.objects.filter(name=NAME).delete()
-    asked = planner_services.build_plan_request(name=NAME)
+    wanted = planner_services.read_desired_state()
+    asked = planner_services.PlanRequest(scope=planner_services.recipients_at(NAME, wanted, read_live().rule_set))
     assert asked.scope == frozenset({NAME, f"a@deep.{NAME}"})
     approve_and_run(make_operator(), asked, typed=live().name)
     assert named() == set()

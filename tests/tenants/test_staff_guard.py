@@ -12,7 +12,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.api_keys.services import create_api_key
-from accounts.invitations.services import accept_invitation
+from accounts.members.services import accept_invitation
 from accounts.models.people import Customer, User
 from accounts.people.services import disable, store_person
 from accounts.roles import Role

@@ -28,7 +28,7 @@
 
 - `reads(...)` requires the scope read, `writes(...)` write; `staff=True` also requires staff. A key without that scope
   acts as a customer's, also if its user is staff: `has_perm` is false for it. A signed-in session has all permissions
-  of its user (`reads(..., session=False)`: only keys); CSRF applies.
+  of its user; CSRF applies.
 - Fetch rows through the selector that takes the viewer; `get_object_or_404` then answers 404 for another customer's.
 - Raise `Refused` (422), `Malformed` (400), `Conflict` (409), or let the service do so: `inbound_admin/api.py` has the
   table of codes with another status. Never catch AwsProblem: it becomes 502/503 with AWS's code.

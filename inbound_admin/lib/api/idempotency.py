@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
-from inbound_admin.lib.api.refusals import Conflict, Malformed
+from inbound_admin.lib.errors import Conflict, Malformed
 
 HEADER = "Idempotency-Key"
 LONGEST = 255

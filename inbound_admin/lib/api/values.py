@@ -1,11 +1,12 @@
 """Base classes of input and output: camelCase in JSON, snake_case here. Also pages of long lists."""
 
 from collections.abc import Callable
+from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from django.core.cache import cache
 from django.db.models import Model, QuerySet
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
@@ -129,3 +130,22 @@ def counted(rows: "QuerySet[Any]", count: Callable[["QuerySet[Any]"], dict[str, 
     if found["total"] > MANY:
         cache.set(key, found, KEPT_SECONDS)
     return found
+
+
+class Accepted(Out):
+    """202: it is stored and will be carried out; `statusUrl` answers what came of it."""
+
+    id: str
+    status_url: str
+    message: str
+
+
+def _text_alone(value: Any) -> Any:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("a time must be a string in ISO 8601 format")
+    return value
+
+
+# A body is validated strictly, and JSON has no dates, so these accept only text.
+Day = Annotated[date, Field(strict=False), BeforeValidator(_text_alone)]
+Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_text_alone)]

@@ -6,11 +6,11 @@ and SES then runs both rules. A Stop action can't prevent that, because it would
 customers' recipients of the same message. Such addresses are reported as `doubles`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader_entries, domain_of, is_address
+from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader_entries, is_address
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,3 @@ def live_state(rule_set: RuleSet) -> DesiredEntries:
         if rule.enabled:
             entries |= {recipient: rule.delivery for recipient in rule.recipients if recipient not in entries}
     return DesiredEntries(MappingProxyType(entries))
-
-
-def scope_of_domains(domains: Iterable[str], desired: DesiredEntries, actual: RuleSet) -> frozenset[str]:
-    """Return the scope of a plan for these domains: every desired or live recipient at them, with subdomain entries.
-
-    A subdomain that is a domain of its own must be named.
-    """
-    names = frozenset(domains)
-    live = (recipient for rule in actual.ours for recipient in rule.recipients)
-    return frozenset(recipient for recipient in (*desired.entries, *live) if domain_of(recipient) in names)

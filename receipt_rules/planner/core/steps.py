@@ -310,10 +310,3 @@ def _refuse_without(names: Iterable[str], stands: Mapping[str, Rule | None]) -> 
     for name in names:
         if name in stands and stands[name] is None:
             raise Refused(f"Rule {name} would have no recipients left.", code="RULE_EMPTY")
-
-
-def intermediate_states(steps: Iterable[Step], rule_set: RuleSet) -> Iterator[RuleSet]:
-    """Yield the rule set after each step that changes its rules."""
-    for step in rule_steps(steps):
-        rule_set = apply(step, rule_set)
-        yield rule_set
