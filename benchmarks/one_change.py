@@ -1,6 +1,6 @@
-"""What one customer's change of one address costs on a filled database: until the first call that changes a rule.
+"""Measures one customer's change of one address on a filled database, until the first call that changes a rule.
 
-`python -m benchmarks.one_change` measures the database of DATABASE_URL, as `make fill` leaves it.
+`python -m benchmarks.one_change` uses the database of DATABASE_URL, as `make fill` leaves it.
 """
 
 import os
@@ -14,7 +14,7 @@ import django
 
 
 class _FirstChange(Exception):
-    """The measurement ends here; no rule is changed."""
+    """Ends the measurement before a rule is changed."""
 
 
 def main() -> int:
@@ -37,7 +37,7 @@ def measured() -> Iterator[tuple[str, float]]:
 
 
 def _write_rules() -> None:
-    """The rules that the database knows, into the sandbox's Amazon."""
+    """Write the database's rules into the sandbox's SES."""
     from inbound_admin.lib import aws
     from receipt_rules.live import gateway
     from receipt_rules.live.selectors import content_of, last_known
@@ -62,7 +62,7 @@ def _peak(began: float) -> float:
 
 
 def _until_first(measure: Any) -> float:
-    """Of an address of its own at a customer's domain; what it left is removed. An error where no rule would change."""
+    """Measure one new address of a customer's domain, then clean up. Raises an error if no rule would change."""
     from domains.models.domains import Domain
     from receipt_rules.addresses import services as addresses_services
     from receipt_rules.auto_apply import services as auto_apply_services
@@ -76,7 +76,7 @@ def _until_first(measure: Any) -> float:
         found[0] = measure(began)
         raise _FirstChange
 
-    gateway.create_rule = gateway.update_rule = stop  # where all rules are full, a new one is made
+    gateway.create_rule = gateway.update_rule = stop  # if all rules are full, a new one is created
     if measure is _peak:
         tracemalloc.start()
     began = time.perf_counter()

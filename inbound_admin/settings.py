@@ -330,7 +330,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0  # rate limits count by t
 X_FRAME_OPTIONS = "DENY"
 
 # --- how much may come in --------------------------------------------------------------------------------------------
-# Of one request; a view that takes files says its own (`takes_upload`). Django bounds form fields and JSON by it too.
+# Of one request; a view that takes files says its own (`accepts_upload`). Django bounds form fields and JSON by it too.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("REQUEST_MAX_BYTES", default=2_621_440)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20

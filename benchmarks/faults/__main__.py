@@ -31,7 +31,7 @@ def main() -> int:
     with throw_away.postgres() as server:
         os.environ["DATABASE_URL"] = server.url
         django.setup()
-        logging.disable(logging.ERROR)  # of the product: each fault is told of a thousand times
+        logging.disable(logging.ERROR)  # the product logs each fault a thousand times
         with sweeping() as sweep:
             made = kept(swept(sweep, sys.argv[1:]))
     print(as_table(made))
@@ -40,7 +40,7 @@ def main() -> int:
 
 @contextmanager
 def sweeping() -> "Iterator[Sweep]":
-    """On a database and a sandbox of its own."""
+    """Yield a sweep with a separate database and sandbox."""
     from django.test import override_settings
 
     from benchmarks import database
@@ -57,7 +57,7 @@ def sweeping() -> "Iterator[Sweep]":
 
 
 def swept(sweep: "Sweep", names: list[str]) -> "Iterator[Outcome]":
-    """One after the other, each told as it comes."""
+    """Yield and print each outcome as it comes."""
     from benchmarks.faults.kinds import KINDS
     from benchmarks.faults.resolvers import LIES
     from benchmarks.faults.stories import WORKFLOWS
@@ -85,7 +85,7 @@ def _told(run: object, *given: object) -> "Outcome":
 
 
 def kept(outcomes: "Iterable[Outcome]") -> list[dict[str, object]]:
-    """All that the file has, each new one written as it comes: a sweep that is ended early has told something."""
+    """Add each new outcome to the file as it comes, so an interrupted sweep has results. Returns all."""
     found = known()
     for made in outcomes:
         found[made.workflow, made.fault] = asdict(made)
@@ -94,13 +94,13 @@ def kept(outcomes: "Iterable[Outcome]") -> list[dict[str, object]]:
 
 
 def known() -> dict[tuple[str, str], dict[str, object]]:
-    """What the file has, by workflow and fault."""
+    """Return the file's outcomes by workflow and fault."""
     outcomes = json.loads(LATEST.read_text())["outcomes"] if LATEST.exists() else []
     return {(each["workflow"], each["fault"]): each for each in outcomes}
 
 
 def as_table(outcomes: Iterable[dict[str, object]]) -> str:
-    """A line for each workflow and fault, in Markdown; below it what did not converge."""
+    """Return one Markdown line for each workflow and fault, and below what didn't converge."""
     lines = ["| Workflow | Fault | At how many calls | Outcome |", "|---|---|---|---|"]
     for each in outcomes:
         wrong = list(each["else_"])  # type: ignore[call-overload]  # a list of sentences

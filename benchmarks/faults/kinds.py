@@ -1,4 +1,4 @@
-"""The faults, each as what the network does at one call. Columns of the table."""
+"""Kinds of faults: what the network does at one call. They are the table's columns."""
 
 import os
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ DATABASE_GONE = "database gone"
 
 @dataclass(frozen=True)
 class FaultKind:
-    """`attempts`: how often botocore may send; 1 where the fault lasts as long as its patience."""
+    """`attempts`: how often botocore may send; 1 if the fault lasts as long as its timeouts."""
 
     name: str
     act: Act
@@ -26,7 +26,10 @@ class FaultKind:
 
 
 def _database_gone(plain: Send, request: Any) -> Any:
-    """Every connection ends and none is taken, while AWS carries the call out. `start_database` ends it."""
+    """Close every connection to the database and refuse new ones, while AWS applies the call.
+
+    `start_database` ends it.
+    """
     stop_database()
     return plain(request)
 
@@ -44,12 +47,12 @@ def start_database() -> None:
 
 
 def _elsewhere() -> "psycopg.Connection[Any]":
-    """A connection to the server's own database."""
+    """Connect to the server's own database."""
     return psycopg.connect(os.environ["DATABASE_URL"], dbname="postgres", autocommit=True)
 
 
 def _clock(jump: timedelta) -> Act:
-    """This machine's clock is set while AWS answers."""
+    """Set this machine's clock while AWS answers."""
 
     def act(plain: Send, request: Any) -> Any:
         answer = plain(request)

@@ -52,6 +52,10 @@ HEADLINES = {
     Stage.STARTING: "Setting up in Amazon SES.",
     Stage.DELETING: "Deleting. Removing the domain from Amazon SES.",
 }
+DELAYED = {
+    Stage.STARTING: "Setup in Amazon SES is delayed. We retry automatically.",
+    Stage.DELETING: "Deletion is delayed. We retry automatically.",
+}
 RULES_FIRST = "Deleting. Removing the domain from the receipt rules first."
 STATES = [(state.value, state.label) for state in State]
 UNVERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)  # known to be unverified
@@ -321,6 +325,8 @@ class Domain(models.Model):
     @property
     def headline(self) -> str:
         """Return the list's sentence: before setup and during deletion, the stage matters more than checks."""
+        if self.stage_problem and self.stage in DELAYED:
+            return DELAYED[Stage(self.stage)]
         if self.stage == Stage.DELETING and self.routes_removed_at is None:
             return RULES_FIRST
         red = [each.sentence for each in (self.receiving, *self.receiving_below) if each.is_red]

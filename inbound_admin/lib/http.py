@@ -54,7 +54,7 @@ def secret_page(
     return wrapper
 
 
-def takes_upload(limit: int) -> Callable[[View], View]:
+def accepts_upload(limit: int) -> Callable[[View], View]:
     """Allow `limit` bytes of files, plus a form around them; other views have the setting's limit.
 
     `request_body` refuses a longer body before it is read.

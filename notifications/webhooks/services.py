@@ -46,7 +46,7 @@ def owner_of(target: WebhookTarget) -> Audience:
     return CustomerPeople(target.customer_id) if target.customer_id else Staff(MANAGES_STAFF_WEBHOOKS)
 
 
-def tell_switched_off(target: WebhookTarget, *, now: datetime) -> None:
+def notify_disabled(target: WebhookTarget, *, now: datetime) -> None:
     observe(
         kind=OFF,
         about=target_subject(target),
@@ -108,7 +108,11 @@ def add_target(
     target.secret = sealed.seal(secret) if secret else ""
     target.save(force_insert=True)
     audit_services.record(
-        "webhook.added", about=target_subject(target), actor=actor, after=_told(target), for_staff=_hidden(target)
+        "webhook.added",
+        about=target_subject(target),
+        actor=actor,
+        after=_logged_target(target),
+        for_staff=_hidden(target),
     )
     return Made(target, secret)
 
@@ -119,7 +123,7 @@ def change_target(
 ) -> WebhookTarget:
     """Change a target. Turning it on again clears its failures. Raises Refused."""
     locked = _locked(target, actor)
-    before, was_on = _told(locked), locked.is_on
+    before, was_on = _logged_target(locked), locked.is_on
     _put(locked, name=name, url=url, events=events)
     locked.is_on = is_on
     if is_on and not was_on:
@@ -133,7 +137,7 @@ def change_target(
         about=target_subject(locked),
         actor=actor,
         before=before,
-        after=_told(locked),
+        after=_logged_target(locked),
         for_staff=_hidden(locked),
     )
     return locked
@@ -208,7 +212,7 @@ def deliver_again(*, delivery: Delivery, actor: Any) -> Delivery:
 def remove_target(*, target: WebhookTarget, actor: Any) -> None:
     """Remove a target and its delivery log. Raises Refused."""
     locked = _locked(target, actor)
-    about, before = target_subject(locked), _told(locked)
+    about, before = target_subject(locked), _logged_target(locked)
     switched_on_again(locked)
     audit_services.record("webhook.removed", about=about, actor=actor, before=before, for_staff=_hidden(locked))
     locked.delete()
@@ -258,7 +262,7 @@ def _siblings(target: WebhookTarget) -> Any:
     return WebhookTarget.objects.filter(customer_id=target.customer_id, person=target.person)
 
 
-def _told(target: WebhookTarget) -> dict[str, Any]:
+def _logged_target(target: WebhookTarget) -> dict[str, Any]:
     return {
         "name": target.name,
         "address": target.place,

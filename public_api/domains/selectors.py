@@ -53,14 +53,14 @@ class DomainsWanted:
     search: str | None = None
 
 
-def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[Domain]:
+def find_domains(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[Domain]:
     """Return the caller's domains that match, newest first, in a stable order."""
     if wanted.search:
         domains = domains.filter(domain_list_selectors.named_like(wanted.search))
     if wanted.status:
         domains = domains.filter(STATUS[wanted.status])
     if wanted.can_receive is not None:
-        domains = domains.annotate(own_mx=_of_own_name("mx_facts"), own_rules=_of_own_name("mail_rules"))
+        domains = domains.annotate(own_mx=_for_own_name("mx_facts"), own_rules=_for_own_name("mail_rules"))
         arrives = Q(own_mx=MxFact.HERE, own_rules__in=SERVED, receives=True) & ~Q(expectations__has_key=MX)
         receiving = VERIFIED & arrives
         domains = domains.filter(receiving if wanted.can_receive else ~receiving)
@@ -68,7 +68,7 @@ def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[
     return domains.filter(asked).order_by("-created_at", "-pk")
 
 
-def _of_own_name(column: str) -> Coalesce:
+def _for_own_name(column: str) -> Coalesce:
     """Return the fact of the domain's own name, or ""."""
     own = Func(F(column), F("name"), function="jsonb_extract_path_text", output_field=CharField())
     return Coalesce(own, Value(""))
@@ -96,7 +96,7 @@ def receives_mail(domain: Domain) -> bool:
     return status_of(domain) == "verified" and domain.receiving.state in ARRIVING
 
 
-def is_right(check: RecordCheck | None) -> bool:
+def is_correct(check: RecordCheck | None) -> bool:
     """Whether the record was correct in the last successful check."""
     if check is None:
         return False
@@ -186,7 +186,7 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
     return {key: InboundCounts(*by_domain.get(key, (0, 0, 0)), catch_all=catch_alls.get(key)) for key in ids}
 
 
-def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:
+def find_addresses(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:
     """Return addresses with `changed_at`, in alphabetical order."""
     rows = addresses_selectors.addresses_for(viewer).annotate(changed_at=last_changed("address"))
     if wanted.is_live is not None:
@@ -195,7 +195,7 @@ def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Addr
     return rows.filter(exactly(domain=wanted.domain_id, is_active=wanted.is_active)).order_by("address")
 
 
-def endpoints_found(
+def find_endpoints(
     *,
     viewer: Viewer,
     kind: str | None = None,

@@ -56,7 +56,7 @@ def pause(
             )
         locked.is_paused, locked.pause_reason, locked.pause_text = True, reason, text
         locked.pause_is_ours = locked.staff_status != SendingStatus.DISABLED
-        locked.pause_told, locked.pause_review_on = told.strip() or status_core.told_for(reason), review_on
+        locked.pause_told, locked.pause_review_on = told.strip() or status_core.customer_text_for(reason), review_on
         locked.pause_reminded_on, locked.stops_receiving = None, stops_receiving
         _ask(locked, actor)
         _record("tenant.pause_asked", locked, actor, text, {"paused": False}, _logged_pause(locked), bulk_id)

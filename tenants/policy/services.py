@@ -129,7 +129,7 @@ def apply_policy(*, tenant_id: str) -> None:
         if tenant.policy != tenant.policy_told:
             with aws.recording() as request_ids:
                 lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
-            _told(tenant, request_ids)
+            _record_applied(tenant, request_ids)
         status_services.read(tenant)
     except AwsProblem as problem:
         Tenant.objects.filter(pk=tenant.pk).update(stage_problem=str(problem))
@@ -138,7 +138,7 @@ def apply_policy(*, tenant_id: str) -> None:
 
 
 @transaction.atomic
-def _told(tenant: Tenant, request_ids: list[str]) -> None:
+def _record_applied(tenant: Tenant, request_ids: list[str]) -> None:
     rows = Tenant.objects.filter(pk=tenant.pk, policy=tenant.policy).exclude(policy_told=tenant.policy)
     fields = {"policy_told": tenant.policy, "updated_at": timezone.now()}
     if not rows.update(**fields, ses_policy=tenant.policy, read_problem=UNREAD):
