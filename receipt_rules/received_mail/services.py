@@ -23,7 +23,7 @@ from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.planner.services import function_arn
-from receipt_rules.probes.services import note_reports
+from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail import gateway
 from receipt_rules.received_mail.core import Report, redelivery_event
 from receipt_rules.received_mail.selectors import received_mail_subject
@@ -78,7 +78,7 @@ def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
         made = {key: each.row for key, each in sorted(by_key.items())}
         ReceivedMail.objects.bulk_create(made.values(), ignore_conflicts=True)
         _update_existing(by_key, {row.pk for row in made.values()})
-    note_reports(reports)
+    record_reports(reports)
     _update_endpoint_alerts(by_key.values(), now)
     return len(by_key)
 
