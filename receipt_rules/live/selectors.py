@@ -1,4 +1,4 @@
-"""Reads what is known of the live rules from the database."""
+"""Reads what is known of the live rules, the capacity of the region, and which customers share a rule."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -163,7 +163,7 @@ LONGEST_FORECAST_DAYS = 1000
 
 @dataclass(frozen=True)
 class Meter:
-    """`used` of `limit`."""
+    """A quota: `used` of `limit`."""
 
     name: str
     used: int
@@ -171,7 +171,7 @@ class Meter:
 
     @property
     def percent(self) -> int:
-        """Rounded up: 100 is full."""
+        """Return the percentage, rounded up: 100 is full."""
         return min(100, ceil(100 * self.used / self.limit)) if self.limit else 100
 
     @property
@@ -181,7 +181,10 @@ class Meter:
 
 @dataclass(frozen=True)
 class Capacity:
-    """`domains_each_prefix`: what the region would hold if each domain had a prefix, and so a rule, of its own."""
+    """The region's capacity.
+
+    `domains_each_prefix`: domains that fit if each has its own prefix, and so its own rule.
+    """
 
     rules: Meter
     recipients: Meter
@@ -192,7 +195,7 @@ class Capacity:
 
     @property
     def _unmanaged_note(self) -> str:
-        """Why the limit is not that of all rules."""
+        """Return why the limit is lower than that of all rules; "" if it isn't."""
         if not self.foreign_rules:
             return ""
         rules = "unmanaged rule lowers" if self.foreign_rules == 1 else "unmanaged rules lower"
@@ -213,12 +216,12 @@ class Capacity:
 
 
 def capacity(live: RuleSet) -> Capacity:
-    """Of a rule set as it was read."""
+    """Return the capacity of a rule set."""
     return _capacity(len(live.rules), len(live.ours), sum(len(rule.recipients) for rule in live.ours))
 
 
 def capacity_as_read(read: LastRead) -> Capacity:
-    """Of the rules as we last read them: from the numbers that stand with them."""
+    """Return the capacity of the rules as last read, from the stored counts."""
     row = read.row
     if row.own_rules is None or row.own_recipients is None:  # from before they were kept
         return capacity(read.rule_set)
@@ -239,7 +242,7 @@ def _capacity(rules: int, own_rules: int, named: int) -> Capacity:
 
 
 class SharingCustomer(NamedTuple):
-    """In the order of the name, not as a model: a page has thousands."""
+    """Sorted by name. A tuple, not a model: a page has thousands."""
 
     name: str
     pk: str
@@ -255,7 +258,7 @@ class Sharing:
 
 
 def sharing_by_rule(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
-    """Of each rule in its order, the customers by name. In two queries, of however many recipients."""
+    """Return the customers of each rule, by name. Two queries, however many recipients."""
     domains = [[domain_of(each) for each in rule.recipient_set] for rule in rules]
     owners = _owners({name for some in domains for name in some})
     return tuple(
@@ -269,7 +272,7 @@ def sharing_by_rule(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
 
 
 def _owners(names: set[str]) -> dict[str, SharingCustomer]:
-    """Who holds each name or, of the names above it, the nearest; without those that nobody holds."""
+    """Return the holder of each name, or of the nearest name above it; names without a holder are left out."""
     found = _held_at(names)
     others = {name: names_above(name)[1:] for name in names - found.keys()}
     above = _held_at({each for some in others.values() for each in some}) if others else {}
@@ -278,7 +281,7 @@ def _owners(names: set[str]) -> dict[str, SharingCustomer]:
 
 
 def _held_at(names: Collection[str]) -> dict[str, SharingCustomer]:
-    """With more than these, where they are too many to ask for."""
+    """Return the holders of these names; of all names if there are too many to filter by."""
     held = held_domains().order_by()
     rows = held if len(names) > MOST_ASKED else held.filter(in_values("name", names))
     found = rows.values_list("name", "customer__name", "customer_id")
@@ -286,7 +289,7 @@ def _held_at(names: Collection[str]) -> dict[str, SharingCustomer]:
 
 
 def forecast(*, left: int, now: datetime) -> str:
-    """When the room for recipients ends at the pace of the last 30 days; empty where nothing was added."""
+    """Return when capacity runs out at the rate of the last 30 days; "" if nothing was added."""
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(days=30)  # the same for an hour
     added = sum(kept_count(model.objects.filter(created_at__gte=since)) for model in (Address, CatchAll))
     if not added:
@@ -301,5 +304,5 @@ def forecast(*, left: int, now: datetime) -> str:
 
 
 def count_active_rows() -> int:
-    """How many addresses and catch-alls are switched on: what the meter will come to."""
+    """Return how many addresses and catch-alls are on: what the meter approaches."""
     return sum(kept_count(model.objects.filter(is_active=True)) for model in (Address, CatchAll))

@@ -21,9 +21,9 @@ KEPT_SNAPSHOTS = 10
 
 @dataclass(frozen=True)
 class Live:
-    """`rule_set` is the one that is ours to change, perhaps not existing yet. `unmanaged_set` is active and not ours.
+    """`rule_set` is the managed set, which may not exist yet. `unmanaged_set` is the active set if it isn't managed.
 
-    `sets` names all sets only where `has_all_names`: one call more, which most plans do not need.
+    `sets` has the names of all sets only if `has_all_names`: that needs another call, and few plans need it.
     """
 
     rule_set: RuleSet
@@ -54,7 +54,7 @@ def read_live(*, all_sets: bool = False) -> Live:
 
 
 def read_active() -> RuleSet | None:
-    """The active set, None where none is active; kept for when SES doesn't answer. One call. Raises AwsProblem."""
+    """Return the active set, or None. It is stored for when SES doesn't answer. One call. Raises AwsProblem."""
     asked_at = timezone.now()
     try:
         active = gateway.describe_active_rule_set()
@@ -67,7 +67,7 @@ def read_active() -> RuleSet | None:
 
 
 def live_from_last_read(read: LastRead) -> Live:
-    """What `read_live` would have returned when these rules were read, without the sets that aren't active."""
+    """Return what `read_live` would have returned for these rules, without the inactive sets."""
     active = read.rule_set
     if is_own(active.name):
         return Live(active, RuleSetNames(frozenset([active.name]), active.name), has_all_names=False)
@@ -79,11 +79,11 @@ def live_from_last_read(read: LastRead) -> Live:
     )
 
 
-_kept: dict[str, tuple[RuleSet, str]] = {}  # by region, the last that this process kept, and its digest
+_kept: dict[str, tuple[RuleSet, str]] = {}  # by region, the rules last stored by this process, and their digest
 
 
 def _store_read(active: RuleSet, asked_at: datetime) -> None:
-    """Its content only where it differs: it may be megabytes. An older read never replaces a newer one."""
+    """Store the content only if it differs: it may be megabytes. An older read never replaces a newer one."""
     region = settings.AWS_REGION
     known = _kept.get(region)
     is_same = known is not None and known[0].name == active.name and known[0].rules == active.rules
@@ -113,18 +113,18 @@ def _store_read(active: RuleSet, asked_at: datetime) -> None:
 
 
 def read_inactive_sets(live: Live) -> tuple[RuleSet, ...]:
-    """The sets of ours that are not active, as they stand: they can be made active by hand. Raises AwsProblem."""
+    """Return the inactive managed sets, which could be activated by hand. Raises AwsProblem."""
     names = live.sets.names if live.has_all_names else _all_names()
     return tuple(gateway.describe_rule_set(name) for name in sorted(names - {live.sets.active}) if is_own(name))
 
 
 def check_active_set(*, now: datetime) -> ReceivingOutage | None:
-    """Which set SES applies, stored for every page: one call. Raises AwsProblem, and what was stored stays."""
+    """Read and store which set SES applies: one call. Raises AwsProblem, and the stored set stays."""
     return record_active_set(read_active(), now=now)
 
 
 def record_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage | None:
-    """As just read. Returns what is wrong with it."""
+    """Store the active set as just read. Return the outage, if any."""
     name = active.name if active else ""
     fields = {"name": name, "is_ours": bool(name) and is_own(name), "read_at": now}
     row, is_new = ActiveRuleSet.objects.get_or_create(
@@ -137,7 +137,7 @@ def record_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOuta
 
 
 def is_own(name: str) -> bool:
-    """Whether we may change the set of this name: we made it, a person adopted it, or the settings name it."""
+    """Return whether we may change this set: we created it, a person adopted it, or it is in the settings."""
     own = OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name)
     return bool(name == settings.RULE_SET) or own.exists()
 
@@ -158,7 +158,10 @@ def _all_names() -> frozenset[str]:
 
 
 def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet | None = None) -> Snapshot:
-    """As the latest state, one of ten. `known` is what of it we know; None: all, and nothing of it is a difference."""
+    """Store the latest state; ten are kept.
+
+    `known` is the part that is accepted; None: everything, so nothing is drift.
+    """
     mark = digest([rule_set.name, *rule_set.rules])
     knows = None if known is None or known.rules == rule_set.rules else dump(replace(known, created=None))
     latest = last_known()
@@ -184,7 +187,7 @@ def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet 
 
 
 def _holders(rule_set: RuleSet) -> dict[str, str]:
-    """The customer's id of each name in the rules that somebody holds now."""
+    """Return the customer ID of the current holder of each name in the rules."""
     names = {domain_of(recipient) for rule in rule_set.rules for recipient in rule.recipient_set}
     holders = Holders.at(names)
     return {name: customer for name in sorted(names) if (customer := holders.customer_of(name))}

@@ -1,4 +1,4 @@
-"""Test messages: sent on purpose, and followed to where they arrive or stop."""
+"""Test messages, and the schedules that send them."""
 
 import secrets
 

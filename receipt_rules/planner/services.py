@@ -200,10 +200,9 @@ def plan(*, asked: PlanRequest = EVERYTHING) -> Plan:
 
 
 def build_plan_request(only: str) -> PlanRequest:
-    """Limit a plan to what a customer holds, or to a domain and the names below it. Reads the live rules.
+    """Limit a plan to what a person typed: a domain with its subdomains, or what a customer holds, by ID or name.
 
-    `name` needs no row: the plan removes recipients of a name that nobody holds. `only` is what a person typed: a
-    domain name, or a customer's ID or name. Raises Refused if it is unknown.
+    Reads the live rules. Raises Refused if it is unknown.
     """
     found = _named(only.strip())
     live, state = read_live(), read_desired_state()

@@ -2,6 +2,10 @@
 
 `record_live_rules` follows each read of SES; `update_name_facts` follows each change by a customer: a new address
 waits, and a name without addresses or catch-alls receives nothing.
+
+`choose` changes a domain between receiving here and send only, in an order that loses no mail. To send only: the MX
+record moves away first, then the rules are removed. To receive: the rules first, the MX record last. The rows of its
+addresses are kept meanwhile.
 """
 
 from collections import defaultdict
@@ -172,7 +176,10 @@ def _by_name(rows: Iterable[_Recorded], facts: Mapping[str, RulesFact]) -> dict[
 
 
 def choose(*, domain: Domain, receives: bool, actor: User) -> None:
-    """Choosing twice is choosing once. Raises Refused: MX_LEADS_HERE, MX_UNKNOWN, or before the domain is set up."""
+    """Change what the domain receives. Idempotent.
+
+    Raises Refused: MX_LEADS_HERE, MX_UNKNOWN, or before it is set up.
+    """
     with transaction.atomic():
         if settings_services.set_receives(domain=domain, receives=receives, actor=actor):
             queue_customer_change(domain.customer, actor, domains=[domain.pk])

@@ -1,4 +1,4 @@
-"""Plans that were approved: how far each is, what came of it; and the states that one can go back to."""
+"""Pages of approved plans: their progress, their outcome, and the states to roll back to."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def detail(request: SignedIn, run_id: str) -> HttpResponse:
 
 
 def _run_for(request: SignedIn, run_id: str) -> Run:
-    """For a customer there is none, as if it did not exist."""
+    """Return the run for staff; 404 for a customer, as if it didn't exist."""
     found = runs_selectors.runs() if may_see_rules(request.user) else runs_selectors.runs().none()
     return get_object_or_404(found, pk=run_id)
 
@@ -64,13 +64,13 @@ def _context(run: Run, request: SignedIn) -> dict[str, Any]:
 
 
 def _later(run: Run) -> Run | None:
-    """The first run after a failed one that was completed."""
+    """Return the first completed run after a failed one."""
     found = runs_selectors.runs().filter(region=run.region, state=RunState.DONE, created_at__gt=run.created_at)
     return found.order_by("created_at").first()
 
 
 def _minutes_waited(run: Run) -> int:
-    """How old the plan was when its first step was made, or is by now, while it has not begun."""
+    """Return the age of the plan when its first step was applied, or its age now if it hasn't started."""
     begun = run.started_at or (run.ended_at if run.is_over else timezone.now())
     return int((begun - run.created_at).total_seconds() // 60) if begun else 0
 

@@ -1,4 +1,8 @@
-"""Computes a plan's impact on each address: which start receiving, stop receiving or change destination."""
+"""Computes a plan's impact on each address: which start receiving, stop receiving or change destination.
+
+Also detects the S3 layout of the legacy system's rules, whose function reads mail for addresses at `emails/<domain>/`
+and for a catch-all at `emails/<domain>/catchall/`. `Layout` has the settings that keep it.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -204,14 +208,14 @@ def _recipients(addresses: int, catch_alls: int) -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """`root` stands before each domain's name, `caught` after it for mail that a catch-all takes."""
+    """`root` comes before each domain's name; `caught` comes after it for mail that a catch-all receives."""
 
     root: str
     caught: str = ""
 
 
 def layout_warnings(found: Iterable[Consequence]) -> Iterator[str]:
-    """A sentence for mail that changes its place, and one that offers the older layout where all of it had one."""
+    """Yield a warning for mail that moves to another S3 location, and the settings that keep the old layout."""
     moved = [
         each
         for each in found
@@ -239,7 +243,7 @@ def _places(deliveries: Iterable[RuleDelivery]) -> tuple[str, ...]:
 
 
 def _layout_of(moved: Iterable[Consequence]) -> Layout | None:
-    """Only where every place has its domain's name in it, under one root."""
+    """Return the layout if every old location contains its domain's name under one root, else None."""
     parts = Counter(_parts(each) for each in moved)
     if None in parts:
         return None
