@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import QuerySet
 
+from accounts.models.people import Customer
 from accounts.people.selectors import Viewer
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
@@ -22,17 +23,17 @@ from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import AnyRule, RuleSet, domain_of
 
-RULES_PER_PAGE = 10  # of up to 500 recipients each, whose customers are shown
+RULES_PER_PAGE = 10  # of 500 recipients each, whose customers are shown
 CONTENTS_KEPT = 2
 
 
 def last_known() -> Snapshot | None:
-    """Return the newest snapshot, without its content, which may be megabytes."""
+    """Its content is read where it is asked for: it may be megabytes."""
     return Snapshot.objects.filter(region=settings.AWS_REGION).defer("content", "known", "holders").first()
 
 
 def is_set_up() -> bool:
-    """Return whether a managed rule set was active at the last check: customers' changes aren't applied before."""
+    """Whether a rule set of ours was active when we last read SES: until then no change of customers is applied."""
     look = Look.objects.filter(region=settings.AWS_REGION).first()
     kinds = {each["kind"] for each in look.differences} if look else set()
     return last_known() is not None and not kinds & {"none_active", "stranger_active"}
@@ -46,7 +47,7 @@ def applied_when() -> str:
 
 
 def known_rules() -> RuleSet | None:
-    """Return the rules as left by the last run, or as accepted by a person; None if never known."""
+    """The set as the last run, or a person who accepted it, left it; None while we never knew any."""
     latest = last_known()
     if latest is None:
         return None
@@ -58,7 +59,7 @@ _contents: dict[str, RuleSet] = {}
 
 
 def content_of(row: Snapshot | RulesAsRead) -> RuleSet:
-    """Return the content of a row. It never changes and may be megabytes: a process caches the last two."""
+    """The content under a key never changes, and may be megabytes: a process keeps the last that it read."""
     key = row.pk if isinstance(row, Snapshot) else row.digest
     found: RuleSet | None = _contents.get(key)
     if found is None:
@@ -74,7 +75,7 @@ def content_of(row: Snapshot | RulesAsRead) -> RuleSet:
 
 @dataclass(frozen=True)
 class LastRead:
-    """The newest successful read of the active rules. `name` is "" if no set was active."""
+    """The newest successful read of the active rules, whoever made it. `name` is "" where no set was active."""
 
     name: str
     at: datetime
@@ -82,18 +83,18 @@ class LastRead:
 
     @property
     def rule_set(self) -> RuleSet:
-        """Return the rules, loaded on first use: they may be megabytes."""
+        """Read where it is asked for: it may be megabytes."""
         return content_of(self.row)
 
 
 def read_problem() -> str:
-    """Return why the newest read of the rules failed; "" if it succeeded."""
+    """Why the newest read of the rules failed; "" where it succeeded."""
     row = RulesAsRead.objects.filter(region=settings.AWS_REGION).only("problem").first()
     return row.problem if row else ""
 
 
 def last_read() -> LastRead | None:
-    """Return the newest read, or None. A snapshot that a run or a person left counts as a read."""
+    """None where the rules were never read. The state that a run or a person left was read too."""
     row = RulesAsRead.objects.filter(region=settings.AWS_REGION).defer("content").first()
     kept = last_known()
     if row is not None and (kept is None or kept.at <= row.read_at):
@@ -103,9 +104,9 @@ def last_read() -> LastRead | None:
 
 @dataclass(frozen=True)
 class ReceivingOutage:
-    """SES doesn't apply our rules: no set is active (`active` is ""), or another program's is.
+    """SES does not apply our rules: no set is active (`active` is ""), or another program's is.
 
-    `ours` is the last known managed set; "" if receiving was never set up.
+    `ours` is the set that we last knew; "" where receiving was never set up.
     """
 
     region: str
@@ -129,7 +130,7 @@ class ReceivingOutage:
 
 
 def receiving_outage() -> ReceivingOutage | None:
-    """Return the outage at the last read; None while our set is active, none was read, or no address exists here."""
+    """By the last reading; None while our set is active, none was read, or nobody here wants mail."""
     row = ActiveRuleSet.objects.filter(region=settings.AWS_REGION).first()
     if row is None or row.is_ours:
         return None
@@ -261,17 +262,19 @@ def sharing_by_rule(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
     """Return the customers of each rule, by name. Two queries, however many recipients."""
     domains = [[domain_of(each) for each in rule.recipient_set] for rule in rules]
     owners = _owners({name for some in domains for name in some})
+    asked = Customer.objects.filter(in_values("pk", set(owners.values()))).order_by()
+    customers = {key: SharingCustomer(name, key) for key, name in asked.values_list("pk", "name")}
     return tuple(
         Sharing(
             rule,
-            tuple(sorted({owners[name] for name in some if name in owners})),
+            tuple(sorted(customers[key] for key in {owners.get(name, "") for name in some} & customers.keys())),
             sum(name not in owners for name in some),
         )
         for rule, some in zip(rules, domains, strict=True)
     )
 
 
-def _owners(names: set[str]) -> dict[str, SharingCustomer]:
+def _owners(names: set[str]) -> dict[str, str]:
     """Return the holder of each name, or of the nearest name above it; names without a holder are left out."""
     found = _held_at(names)
     others = {name: names_above(name)[1:] for name in names - found.keys()}
@@ -280,12 +283,11 @@ def _owners(names: set[str]) -> dict[str, SharingCustomer]:
     return found | {name: owner for name, owner in nearest.items() if owner}
 
 
-def _held_at(names: Collection[str]) -> dict[str, SharingCustomer]:
+def _held_at(names: Collection[str]) -> dict[str, str]:
     """Return the holders of these names; of all names if there are too many to filter by."""
     held = held_domains().order_by()
     rows = held if len(names) > MOST_ASKED else held.filter(in_values("name", names))
-    found = rows.values_list("name", "customer__name", "customer_id")
-    return {name: SharingCustomer(customer, key) for name, customer, key in found}
+    return dict(rows.values_list("name", "customer_id"))
 
 
 def forecast(*, left: int, now: datetime) -> str:

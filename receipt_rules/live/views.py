@@ -1,4 +1,8 @@
-"""Pages of the live rules in order, their drift, and the capacity of the region."""
+"""The live rules in their order, what is not as we left it, and how full the region is.
+
+The page shows the newest read at once, with its age, and then asks SES by itself: a full set takes a second or more to
+read. Only what SES just answered can be decided on.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,12 +36,13 @@ from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
 from receipt_rules.runs.forms import CancelRunForm
 from receipt_rules.runs.selectors import may_operate, may_see_rules
 
+NOW = "now"  # in the URL: the rules are read from SES before the answer
 MOST_NAMED = 30  # recipients and customers of one rule; more are counted
 
 
 @dataclass(frozen=True)
 class RuleRow:
-    """A rule with its position, and the customers who share it."""
+    """A rule in its place, and the customers who share it and so its fate."""
 
     number: int
     sharing: Sharing
@@ -66,7 +71,7 @@ class RuleRow:
 
 @require_GET
 def home(request: SignedIn) -> HttpResponse:
-    """Redirect to the page that matters most to the viewer."""
+    """To what matters most to who looks."""
     return redirect("receipt_rules:rules" if may_see_rules(request.user) else "receipt_rules:addresses")
 
 
@@ -85,9 +90,16 @@ def list_(request: SignedIn) -> HttpResponse:
         return TemplateResponse(request, "receipt_rules/live/rules.html#pending", {"pending": pending})
     text = text_in(request.GET, "q")
     context = {"tab": "rules", "form": form, "may_operate": may_operate(request.user), "q": text}
-    context |= _context(request.GET.get("page", ""), text)
-    page = template(request, "receipt_rules/live/rules.html", "results")
+    context |= _context(request.GET.get("page", ""), text, asks_ses=NOW in request.GET or request.method == "POST")
+    request.GET = _without_now(request.GET)  # type: ignore[assignment]  # links lead to what is stored by then
+    page = template(request, "receipt_rules/live/rules.html", "live" if request.htmx.target == "live" else "results")
     return TemplateResponse(request, page, context, status=status)
+
+
+def _without_now(query: QueryDict) -> QueryDict:
+    left = query.copy()
+    left.pop(NOW, None)
+    return left
 
 
 def require_staff(request: SignedIn, *, operates: bool = False) -> None:
@@ -97,23 +109,29 @@ def require_staff(request: SignedIn, *, operates: bool = False) -> None:
 
 
 def text_value(data: QueryDict, name: str) -> str:
-    """Return a value of the query or form without NUL, cut to 400 characters; "" if it is missing."""
+    """What a form or an address says, as a row can hold it; "" where it says nothing."""
     return data.get(name, "").replace("\x00", "")[:400]
 
 
-def _context(page: str, text: str) -> dict[str, Any]:
-    """Return the rules from SES, or as last read if it doesn't answer."""
+def _context(page: str, text: str, *, asks_ses: bool) -> dict[str, Any]:
+    """Return the rules as last read; from SES where it is asked, or where they were never read."""
     context: dict[str, Any] = {"pending": list(pending_changes())}
+    read = None if asks_ses else last_read()
+    if read is not None:
+        context |= {"as_read": read, "is_stored": True}
+        return context | _about(live_from_last_read(read), page, text)
     try:
         live = read_live()
     except AwsProblem as problem:
         read = last_read()
         context |= {"problem": problem, "as_read": read}
-        if read is None:
-            return context
-        live = live_from_last_read(read)
+        return context | (_about(live_from_last_read(read), page, text) if read else {})
+    return context | {"is_answered": True, **_about(live, page, text)}
+
+
+def _about(live: Live, page: str, text: str) -> dict[str, Any]:
     found = drift_services.differences(live)
-    return context | {
+    return {
         "live": live,
         "unmanaged_set": live.unmanaged_set,
         "found": found,
@@ -125,14 +143,14 @@ def _context(page: str, text: str) -> dict[str, Any]:
 
 
 def _stops_before_ours(live: Live, news: Sequence[drift_services.RuleDifference]) -> bool:
-    """Return whether a changed rule stops the evaluation before a managed one: a plan moves ours before it."""
+    """Whether a rule among what differs stops the evaluation in front of a managed one: a plan moves ours before it."""
     names, rules = {each.rule for each in news}, live.rule_set.rules
     last = max((place for place, rule in enumerate(rules) if not isinstance(rule, ForeignRule)), default=-1)
     return any(rule.name in names and rule.enabled and rule.delivery.stops for rule in rules[: last + 1])
 
 
 def _not_taken_over(live: Live, news: Sequence[drift_services.RuleDifference]) -> list[str]:
-    """Return changed unmanaged rules that no plan can take over: only the SES console can delete them."""
+    """The unmanaged rules among what differs that no plan can take over: only the SES console deletes them."""
     names = dict.fromkeys(each.rule for each in news if each.rule)
     rules = [rule for name in names if (rule := live.rule_set.by_name.get(name))]
     return [rule.name for rule in rules if isinstance(rule, ForeignRule) and not rule.may_be_taken_over]

@@ -39,6 +39,7 @@ from receipt_rules.planner.core.rules import (
     RuleSet,
     broader_entries,
     domain_of,
+    ending_in,
     is_address,
 )
 from receipt_rules.planner.core.untouched import UntouchedRule, applicable_state
@@ -100,7 +101,8 @@ def scope_of(customers: frozenset[str], state: DesiredState, live: RuleSet) -> f
     """Return every recipient, desired or live, at names that these customers (IDs) hold."""
     desired, holders = state.desired, state.holders
     owner, near = cache(holders.customer_of), holders.names_of(customers)
-    named = (one for rule in live.ours for one in rule.recipients if is_at_or_below(domain_of(one), near))
+    ending = (one for rule in live.ours for one in ending_in(near, rule.recipients))
+    named = (one for one in ending if is_at_or_below(domain_of(one), near))
     return frozenset(
         recipient
         for recipient in (*desired.entries, *desired.covered, *named)

@@ -17,6 +17,7 @@ from receipt_rules.planner.core.rules import (
     RuleDelivery,
     RuleLimits,
     domain_of,
+    ending_in,
     is_address,
     is_first_rule,
     new_names,
@@ -64,13 +65,12 @@ class RuleBin:
 
     def as_rule(self, delivery: RuleDelivery) -> Rule:
         """Return the packed rule, or the original object if nothing changes."""
-        if self.old is not None and self.is_untouched:
-            return self.old
         if self.old is None:
             return Rule(self.name, delivery, tuple(self.kept))
         enabled = self.old.enabled if self.pinned else True
-        made = Rule(self.name, delivery, (*self.kept, *self.pinned), enabled)
-        return self.old if made == self.old else made
+        recipients = frozenset(self.kept | self.pinned)
+        is_as_before = (delivery, enabled, recipients) == (self.old.delivery, self.old.enabled, self.old.recipient_set)
+        return self.old if self.is_untouched or is_as_before else Rule(self.name, delivery, tuple(recipients), enabled)
 
 
 class Deliveries:
@@ -233,7 +233,10 @@ class _Packer:
         """Yield the recipients that this rule delivers correctly and that no earlier rule has kept."""
         if each.old is None or each.is_untouched or not each.is_usable:
             return
-        for recipient in each.old.recipients:
+        recipients: Sequence[str] = each.old.recipients
+        if len(self.wanted) < len(recipients):  # of one customer's change, far fewer
+            recipients = sorted(each.old.recipient_set.intersection(self.wanted))
+        for recipient in recipients:
             if self.wanted.get(recipient) == each.delivery and recipient not in self.where:
                 yield recipient
 
@@ -344,7 +347,7 @@ class _Packer:
         """Return for each domain with recipients to place the rules that have, or had, recipients at it."""
         homes: dict[str, set[RuleBin]] = defaultdict(set)
         for each in (*self.first, *self.general):
-            for recipient in each.old.recipients if each.old else ():
+            for recipient in ending_in(domains, each.old.recipients) if each.old else ():
                 if (domain := domain_of(recipient)) in domains:
                     homes[domain].add(each)
         return homes
