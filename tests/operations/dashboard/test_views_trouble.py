@@ -63,7 +63,7 @@ def test_the_alert_on_the_function_names_the_endpoints_behind_it(
 ) -> None:
     set_up_receiving()
     refuse(endpoint)
-    said = pipeline_services._refusing(timezone.now() - pipeline_services.LOST_FOR)
+    said = pipeline_services._failing_endpoints(timezone.now() - pipeline_services.LOST_FOR)
     assert said == "Endpoints that don't accept mail: CRM of Pelican Freight (1 message)."
 
 
