@@ -79,7 +79,7 @@ class Sandbox:
         return self._web.authority
 
     def write_at_once(self) -> Self:
-        """Before `start`, with a `state_dir`: state and calls are written before each answer, and survive a kill."""
+        """Write state and calls before each response. They survive a kill. Call it before `start`, with `state_dir`."""
         self._durable = True
         return self
 
