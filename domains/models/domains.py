@@ -212,6 +212,7 @@ class Domain(models.Model):
             models.Index(fields=("customer", "name"), name="domain_of_customer"),
             models.Index(fields=("state", "name"), name="domain_by_state"),
             models.Index(fields=("name", "id"), name="domain_by_name"),
+            models.Index(fields=("created_at", "id"), name="domain_by_age"),
             # Covers the counts of the API's list, so that they need only the index.
             models.Index(
                 fields=("customer", "stage", "identity_status", "dkim_status", "verified_at", "has_catch_all"),
@@ -310,17 +311,13 @@ class Domain(models.Model):
             is_elsewhere=name == self.name and INBOUND_MX in self.expectations,
         )
 
-    def receiving_at(self, name: str) -> Receiving:
-        """Judge its own name, or a subdomain, from this row alone."""
-        return judge(self.receiving_facts(name))
-
     @property
     def receiving(self) -> Receiving:
-        return self.receiving_at(self.name)
+        return judge(self.receiving_facts(self.name))
 
     @property
     def receiving_below(self) -> tuple[Receiving, ...]:
-        return tuple(self.receiving_at(name) for name in self.names_below)
+        return tuple(judge(self.receiving_facts(name)) for name in self.names_below)
 
     @property
     def headline(self) -> str:
@@ -342,11 +339,6 @@ class Domain(models.Model):
     def is_overridden(self) -> bool:
         """The override ends at its time, even if no worker has cleared it."""
         return self.override_until is not None and self.override_until > timezone.now()
-
-    @property
-    def fact(self) -> str:
-        """Return the label of the checked state."""
-        return State(self.state).label
 
     @property
     def amazon_gave_up(self) -> bool:
