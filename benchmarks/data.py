@@ -273,6 +273,7 @@ def _changes(domains: int, customers: int) -> None:
 
 def _rules() -> None:
     """Store the rules of this state as if read from SES, and mark them active."""
+    from django.test import override_settings
     from django.utils import timezone
 
     from receipt_rules.live.services import store_snapshot
@@ -281,7 +282,8 @@ def _rules() -> None:
     from receipt_rules.planner.core.rules import RuleSet
     from receipt_rules.planner.services import limits, wanted
 
-    live = make_plan(wanted().desired, RuleSet("inbound-mail"), limits=limits()).after
+    with override_settings(RECEIVING_FUNCTION=FUNCTION):
+        live = make_plan(wanted().desired, RuleSet("inbound-mail"), limits=limits()).after
     store_snapshot(live)
     now = timezone.now()
     ActiveRuleSet.objects.create(region=REGION, name=live.name, is_ours=True, read_at=now, changed_at=now)
@@ -297,7 +299,6 @@ def _analyse() -> None:
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
-    os.environ.setdefault("RECEIVING_FUNCTION", FUNCTION)
     django.setup()
     began = time.monotonic()
     domains = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000

@@ -61,14 +61,15 @@ def main() -> int:
 
 
 def rows() -> Iterator[Row]:
-    """Yield each visit's figures with their bounds."""
-    from benchmarks import data
+    """Each figure of each visit with what it is held to. Filling takes minutes: so `one_change` has the same rows."""
+    from benchmarks import data, one_change
 
     domains = int(os.environ.get("BENCH_DOMAINS", "100000"))
     with database.fresh():
         data.fill(domains)
         for each in visits():
             yield from _rows_of(each, f"{each.name}, {domains:,} domains")
+        yield from one_change.rows()
 
 
 def _rows_of(visit: Visit, name: str) -> Iterator[Row]:

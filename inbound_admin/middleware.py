@@ -20,9 +20,10 @@ from django.middleware.common import CommonMiddleware
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
+from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.lib.api import answers
 from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
-from inbound_admin.lib.http import redirect_page
+from inbound_admin.lib.http import place_in_page, redirect_page
 
 Handler = Callable[[HttpRequest], HttpResponse]
 OF_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -105,6 +106,8 @@ class ExplainProblems:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, ReauthenticationRequired):
             _forget_htmx(request)  # the act goes on as a page, after the page that asks for the password
+        if outage := outage_of(request, exception):
+            return outage_response(request, outage)
         if not isinstance(exception, Problem):
             return None
         log.info("problem shown", code=exception.code, sentence=str(exception))
@@ -130,12 +133,4 @@ def problem_page(request: HttpRequest, problem: Problem) -> HttpResponse:
     place_in_page(request, response, problem)
     if isinstance(problem, RateLimited):
         response.headers["Retry-After"] = str(problem.retry_after)
-    return response
-
-
-def place_in_page(request: HttpRequest, response: HttpResponse, problem: Problem) -> HttpResponse:
-    """For htmx, target the problem area of the page."""
-    response.headers["X-Problem"] = problem.code
-    if "HX-Request" in request.headers:
-        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#problem", "innerHTML"
     return response

@@ -148,6 +148,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "inbound_admin.metrics.measured",
     "inbound_admin.middleware.request_id",
+    "inbound_admin.database_outage.noted",
     "inbound_admin.lib.slow_work.bounded",
     "inbound_admin.polls.unchanged_is_empty",
     "csp.middleware.CSPMiddleware",

@@ -10,10 +10,10 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from benchmarks.faults import wire
+from benchmarks.faults import disk, wire
 from benchmarks.faults.wire import Act, Send
 
-DATABASE_GONE = "database gone"
+DATABASE_GONE, DISK_FULL = "database gone", "disk full"
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,12 @@ def _database_gone(plain: Send, request: Any) -> Any:
     `start_database` ends it.
     """
     stop_database()
+    return plain(request)
+
+
+def _disk_full(plain: Send, request: Any) -> Any:
+    """Of the database, as long as this worker runs, while AWS carries the call out. `disk.free` ends it."""
+    disk.fill()
     return plain(request)
 
 
@@ -72,6 +78,7 @@ KINDS = (
     FaultKind("killed before the call", wire.killed(applied=False)),
     FaultKind("killed after the call", wire.killed(applied=True)),
     FaultKind(DATABASE_GONE, _database_gone),
+    FaultKind(DISK_FULL, _disk_full),
     FaultKind("clock a day ahead", _clock(timedelta(days=1))),
     FaultKind("clock an hour back", _clock(timedelta(hours=-1))),
 )

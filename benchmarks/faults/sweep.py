@@ -16,8 +16,8 @@ from typing import Any
 from django.db import connections
 from django.test import Client, override_settings
 
-from benchmarks.faults import kinds, state, wire, worker
-from benchmarks.faults.kinds import DATABASE_GONE, FaultKind
+from benchmarks.faults import disk, kinds, state, wire, worker
+from benchmarks.faults.kinds import DATABASE_GONE, DISK_FULL, FaultKind
 from benchmarks.faults.resolvers import Lie, answering
 from benchmarks.faults.wire import Wire
 from benchmarks.faults.workflows import Claim, Place, Workflow
@@ -108,8 +108,7 @@ class Sweep:
             told = self._run(Wire(at=nth, act=kind.act), attempts=kind.attempts)
             if told["calls"] and len(told["calls"]) < nth:
                 return ["this call was not made"]
-            if kind.name == DATABASE_GONE:
-                _pages_say_it_and_it_comes_back()
+            _end(kind)
             _no_page_is_wrong(claims)
             self._settle(plain)
             _no_page_is_wrong(claims)
@@ -156,12 +155,24 @@ class Sweep:
         return End(state.rows(), state.amazon(), state.changes(), worker.failed_jobs())
 
 
+def _end(kind: FaultKind) -> None:
+    """Of a fault that outlives the worker: once it was told."""
+    if kind.name == DATABASE_GONE:
+        _pages_say_it_and_it_comes_back()
+    elif kind.name == DISK_FULL:
+        connections.close_all()
+        try:
+            assert disk.is_told(), "the disk is full, and /readyz does not say so"
+        finally:
+            disk.free()
+
+
 def _pages_say_it_and_it_comes_back() -> None:
     connections.close_all()
     client = Client(raise_request_exception=False)
     try:
         told = {path: client.get(path).status_code for path in ("/readyz", "/healthz", "/accounts/login/")}
-        assert all(status >= 500 for status in told.values()), f"without a database: {told}"
+        assert set(told.values()) == {503}, f"without a database: {told}"
     finally:
         kinds.start_database()
 

@@ -24,7 +24,7 @@ CALLS_TO_PAUSE = 3.0
 REST = 12.0  # seconds after which a killed process works again
 ON_ITS_WAY = 3.0  # seconds in which a request makes further calls after SES confirmed it
 FEWEST_CALM = 2
-LONGEST = 150.0  # seconds: thirty of a worker's silence, and two runs of the minutely task
+LONGEST = 90.0  # seconds: up to three workers in a row may die over it, each time 15 s of silence and 5 s until a check
 PERIODIC_TWICE = """
     SELECT count(*) FROM (
         SELECT 1 FROM procrastinate_jobs WHERE args ? 'timestamp' GROUP BY task_name, args ->> 'timestamp'

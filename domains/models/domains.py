@@ -212,6 +212,7 @@ class Domain(models.Model):
             models.Index(fields=("customer", "name"), name="domain_of_customer"),
             models.Index(fields=("state", "name"), name="domain_by_state"),
             models.Index(fields=("name", "id"), name="domain_by_name"),
+            models.Index(fields=("created_at", "id"), name="domain_by_age"),
             # Covers the counts of the API's list, so that they need only the index.
             models.Index(
                 fields=("customer", "stage", "identity_status", "dkim_status", "verified_at", "has_catch_all"),

@@ -3,8 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from django.conf import settings
-from django.db import connection
 from django.db.models import CharField, Count, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
@@ -20,7 +18,7 @@ from domains.records.core import Record
 from inbound_admin.lib.lists import exactly
 from public_api.domains.core import Published
 from receipt_rules.addresses import selectors as addresses_selectors
-from receipt_rules.live.selectors import applied_when
+from receipt_rules.live.selectors import applied_when, content_of, last_known
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.models.runs import PendingChange
@@ -129,17 +127,6 @@ def checks_of(domains: Iterable[Domain]) -> dict[str, dict[str, RecordCheck]]:
     return found
 
 
-# The first rule of the last state that we read which names the recipient. Its rows are those of the newest snapshot.
-RULE_NAMES = """
-    SELECT DISTINCT ON (recipient.name) recipient.name, one.rule->>'name'
-    FROM (SELECT content FROM receipt_rules_snapshot WHERE region = %s ORDER BY at DESC, id DESC LIMIT 1) AS latest,
-        jsonb_array_elements(latest.content->'rules') WITH ORDINALITY AS one(rule, place),
-        jsonb_array_elements_text(one.rule->'recipients') AS recipient(name)
-    WHERE recipient.name = ANY(%s)
-    ORDER BY recipient.name, one.place
-"""
-
-
 @dataclass(frozen=True)
 class InboundCounts:
     """The number of addresses of a domain, and its catch-all."""
@@ -230,12 +217,15 @@ def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:
 
 
 def rule_names(recipients: Collection[str]) -> Mapping[str, str]:
-    """Return the receipt rule of each recipient, as last read. Recipients without a rule are omitted."""
-    if not recipients:
+    """Return the first receipt rule that names each recipient, as last known. Others are omitted."""
+    known = last_known() if recipients else None
+    if known is None:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(RULE_NAMES, [settings.AWS_REGION, list(recipients)])
-        return dict(cursor.fetchall())
+    found: dict[str, str] = {}
+    for rule in content_of(known).rules:
+        for recipient in rule.recipient_set.intersection(recipients):
+            found.setdefault(recipient, rule.name)
+    return found
 
 
 def pending_of(domains: Collection[Domain]) -> dict[str, str]:

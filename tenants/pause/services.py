@@ -4,7 +4,7 @@ Until the read-back proves it, the status is "pausing", never "paused". We canno
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -180,9 +180,26 @@ def _set_status(tenant: Tenant) -> list[str]:
     with aws.recording() as request_ids:
         lifecycle_gateway.set_status(tenant.arn, status)
     told = Tenant.objects.filter(pk=tenant.pk, status_asked_at=asked_at, status_told_at=None)
-    told.update(status_told_at=timezone.now())
+    if not told.update(status_told_at=timezone.now()):
+        _repeat_newer(tenant, asked_at)
     tenant.refresh_from_db()
     return request_ids
+
+
+@transaction.atomic
+def _repeat_newer(tenant: Tenant, asked_at: datetime | None) -> None:
+    """Set a status that was requested meanwhile again.
+
+    Another worker that took this one for dead may have set it already, and our older call may have arrived after it.
+    """
+    rows = Tenant.objects.select_for_update(of=("self",)).filter(pk=tenant.pk, stage=TenantStage.READY)
+    locked = rows.exclude(status_asked_at=asked_at).first()
+    if locked is None:
+        return
+    locked.status_told_at = locked.status_proven_at = None
+    status_services.recompute_status(locked)
+    locked.save()
+    queue_status(locked)
 
 
 def _queue_recheck(tenant: Tenant) -> None:
