@@ -1,7 +1,7 @@
-"""What the worker's periodic tasks cost that ask neither Amazon nor DNS: queries, seconds, memory, on filled rows.
+"""Measures the worker's periodic tasks that call neither SES nor DNS: queries, seconds, memory.
 
-`python -m benchmarks.periodic` measures the database of DATABASE_URL, as `make fill` leaves it; what the tasks write
-stays. Memory is the peak of what Python allocates meanwhile.
+`python -m benchmarks.periodic` uses the database of DATABASE_URL, as `make fill` leaves it; the tasks' writes remain.
+Memory is the peak of Python's allocations.
 """
 
 import os
@@ -16,7 +16,7 @@ import django
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run of a task."""
+    """Cost of one run of a task."""
 
     task: str
     queries: int
@@ -38,19 +38,19 @@ def main() -> int:
 
 def costs() -> Iterator[Cost]:
     for task, run in tasks().items():
-        run()  # what is done once is no part of it
+        run()  # excludes one-time work
         yield _cost(task, run)
 
 
 def tasks() -> dict[str, Callable[[], object]]:
-    """By their names in `inbound_admin.lib.lanes`."""
+    """Return the tasks by their names in `inbound_admin.lib.lanes`."""
     from django.utils import timezone
 
     from domains import tasks as domains_tasks
     from operations.drift import services as drift_services
     from operations.reconciler import services as reconciler_services
     from receipt_rules.holders import services as holders_services
-    from receipt_rules.planner.services import wanted
+    from receipt_rules.planner.services import read_desired_state
     from receipt_rules.probes import services as probes_services
     from tenants import tasks as tenants_tasks
 
@@ -61,9 +61,9 @@ def tasks() -> dict[str, Callable[[], object]]:
         "domains.end_unproven": lambda: domains_tasks.end_unproven.func(timestamp=0),
         "operations.sweep, queues": lambda: reconciler_services.queue_unfinished(now=timezone.now()),
         "operations.sweep, differences": drift_services.import_rule_drift,
-        "receipt_rules.sweep": lambda: holders_services.watch(now=timezone.now()),
+        "receipt_rules.sweep": lambda: holders_services.alert_unread_transfers(now=timezone.now()),
         "receipt_rules.probe_domains": lambda: probes_services.run_due(now=timezone.now()),
-        "receipt_rules.look, rows that are wanted": lambda: wanted(entries_only=True),
+        "receipt_rules.look, rows that are wanted": lambda: read_desired_state(entries_only=True),
         "tenants.forget_old_rates": lambda: tenants_tasks.delete_old_rates.func(timestamp=0),
         "tenants.remind": lambda: tenants_tasks.remind_of_reviews.func(timestamp=0),
     }

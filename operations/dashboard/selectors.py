@@ -23,7 +23,7 @@ from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, Sendi
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import endpoints_for
-from receipt_rules.live.selectors import LastRead, Meter, capacity_known, forecast, last_read, receiving_outage
+from receipt_rules.live.selectors import LastRead, Meter, capacity_as_read, forecast, last_read, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle import selectors as lifecycle_selectors
@@ -56,10 +56,10 @@ class CapacitySummary:
     read_at: datetime | None
 
 
-def attention_items(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
+def attention_items(*, viewer: Viewer, now: datetime, full: CapacitySummary | None) -> tuple[AttentionItem, ...]:
     """Return the list, ranked by harm: lost or misdelivered mail first, then pauses without effect.
 
-    Zeros are left out.
+    Zeros are left out. `full`: how full the region is, for viewers who may see the rules.
     """
     sees_rules = may_see_rules(viewer)
     found = [*_receiving_items(), *_former_holder_items()] if sees_rules else []
@@ -68,13 +68,14 @@ def attention_items(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ..
     if supports_everyone(viewer):
         found += _queue_items()
     if lifecycle_selectors.sees_tenants(viewer):
-        found += _tenant_items(viewer)
-    found += [*_ses_items(), *_domain_items(viewer, now, sum(rejecting.values()))]
+        found += [*_tenant_items(viewer), *_ses_items()]
+    found += _domain_items(viewer, now, sum(rejecting.values()))
     if sees_rules:
         found += _rule_items(now)
         found += [
             AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
-            for meter in _nearly_full()
+            for meter, _ in (full.meters if full else ())
+            if meter.percent >= NEARLY_FULL_PERCENT
         ]
     if unanswered := unacknowledged_count(viewer):
         found.append(
@@ -366,16 +367,10 @@ def _former_holder_items() -> Iterator[AttentionItem]:
         yield AttentionItem(number, one if number == 1 else several, "domains:list", query, tone="bad")
 
 
-def _nearly_full() -> tuple[Meter, ...]:
-    own = lifecycle_selectors.capacity()
-    meters = (*_rule_meters(last_read()), Meter("Tenants", own.count, own.quota))
-    return tuple(meter for meter in meters if meter.percent >= NEARLY_FULL_PERCENT)
-
-
 def _rule_meters(read: LastRead | None) -> tuple[Meter, ...]:
     if read is None:
         return (Meter("Identities", domain_list_selectors.domains_in_region().count(), settings.SES_IDENTITIES),)
-    full = capacity_known(read)
+    full = capacity_as_read(read)
     return (full.rules, full.recipients, full.identities)
 
 

@@ -18,11 +18,11 @@ from inbound_admin.lib.api.values import Out, Page, Text, given, page_of
 from inbound_admin.lib.errors import Malformed
 from public_api.addresses import services
 from public_api.domains.core import Published
-from public_api.domains.selectors import AddressesWanted, addresses_found, pending_of, rule_names, status_of
+from public_api.domains.selectors import AddressesWanted, find_addresses, pending_of, rule_names, status_of
 from public_api.endpoints.api import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
-from receipt_rules.mail_path.selectors import judge_ends
+from receipt_rules.mail_path.selectors import set_ends
 from receipt_rules.models.addresses import Address
 
 NOT_LIVE = "{address} isn't live yet. It receives mail once SES has verified {domain}. You don't have to add it again."
@@ -106,7 +106,7 @@ class AddressRemovedOut(Out):
 @router.get("/v2/email-addresses", **reads(Page[AddressOut]), summary="List addresses")
 def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query()]) -> Page[AddressOut]:
     wanted = AddressesWanted(query.domain_id, query.is_active, query.is_receipt_rule_configured)
-    found, pagination = page_of(addresses_found(viewer=caller(request), wanted=wanted), query)
+    found, pagination = page_of(find_addresses(viewer=caller(request), wanted=wanted), query)
     return Page[AddressOut](data=rows(found), pagination=pagination)
 
 
@@ -136,7 +136,7 @@ def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
 
 def address_of(request: HttpRequest, address_id: str) -> Address:
     """Return the address. Another customer's is 404."""
-    return get_object_or_404(addresses_found(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
+    return get_object_or_404(find_addresses(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
 
 
 def added(request: HttpRequest, asked: AddressAdded) -> AddressOut:
@@ -186,14 +186,14 @@ def rows(addresses: Collection[Address]) -> list[AddressOut]:
     """Return the rows, in a constant number of queries. Each has its `changed_at`."""
     customers = [address.domain.customer_id for address in addresses]
     owners, pending = first_owners(customers), pending_of([address.domain for address in addresses])
-    judge_ends(addresses)
-    names = rule_names([address.address for address in addresses if address.is_carried])
+    set_ends(addresses)
+    names = rule_names([address.address for address in addresses if address.is_served])
     return [_row(each, owners.get(each.domain.customer_id), names.get(each.address), pending) for each in addresses]
 
 
 def _row(address: Address, owner: str | None, rule: str | None, pending: dict[str, str]) -> AddressOut:
     domain, endpoint = address.domain, address.own_endpoint
-    is_waiting = address.is_active != address.is_carried and domain.pk in pending
+    is_waiting = address.is_active != address.is_served and domain.pk in pending
     warning = pending[domain.pk] if is_waiting else ""
     warning = address.refused_because if address.is_active and address.refused_because else warning
     if address.is_active and not domain.is_proven:
@@ -205,14 +205,14 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         webhook_id=None,
         endpoint_id=endpoint.pk if endpoint else None,
         is_active=address.is_active,
-        is_receipt_rule_configured=address.is_carried,
+        is_receipt_rule_configured=address.is_served,
         receiving=address.receiving.state.value if address.is_active else "off",
         receiving_message=address.receiving.sentence if address.is_active else "The address is off.",
         delivery=address.end.state.value if address.is_active and address.end else "off",
         delivery_message=_delivered(address),
         receipt_rule_name=rule,
         created_at=address.created_at,
-        updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `addresses_found`
+        updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `find_addresses`
         user_id=owner,
         tenant_id=domain.tenant_id,
         domain=DomainBrief(id=domain.pk, name=domain.name, status=status_of(domain)),
@@ -225,8 +225,8 @@ def _delivered(address: Address) -> str:
     """Nothing is stored or delivered of mail that the live rules don't bring in."""
     if not address.is_active or address.end is None:
         return "The address is off."
-    if address.is_carried or address.rules == RulesFact.UNSURE:
-        return f"{address.end.spoken}."
+    if address.is_served or address.rules == RulesFact.UNSURE:
+        return f"{address.end.description}."
     return "Nothing is delivered: no receipt rule brings in its mail."
 
 

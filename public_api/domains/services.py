@@ -21,7 +21,7 @@ from domains.settings import services as settings_services
 from domains.settings.services import settled, wanted_of
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import Malformed, Refused
-from receipt_rules.addresses.selectors import refuse_elsewhere, refuse_unproven
+from receipt_rules.addresses.selectors import address_at_domain, refuse_unproven
 from receipt_rules.addresses.services import (
     add_address,
     change_address,
@@ -65,7 +65,7 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
             _catch(domain, wanted, actor)
 
 
-def set_mail_from_up(*, domain: Domain, name: str | None, actor: User) -> Domain:
+def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Domain:
     """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused."""
     usual = mail_from_candidates(domain.parsed)[0]
     label = label_in(usual if name is None else name, domain.name)
@@ -85,7 +85,7 @@ def is_mail_from(domain: Domain, name: str) -> bool:
     return label_in(name, domain.name) == domain.mail_from_label
 
 
-def take(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Address]:
+def activate_addresses(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Address]:
     """Add or activate addresses. Raises Refused: DOMAIN_NOT_VERIFIED, or Malformed with all invalid
     addresses."""
     refuse_unproven(domain)
@@ -95,12 +95,12 @@ def take(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Addre
         raise Malformed("Some of these aren't valid addresses of this domain. See details.", details=details)
     with transaction.atomic():
         lock_domain(domain)
-        return [_take(text, domain, actor) for text in addresses]
+        return [_activate_address(text, domain, actor) for text in addresses]
 
 
-def _take(text: str, domain: Domain, actor: User) -> Address:
+def _activate_address(text: str, domain: Domain, actor: User) -> Address:
     """Add an address, or activate the customer's existing one with its endpoint."""
-    existing = Address.objects.select_related("domain").filter(address=refuse_elsewhere(text, domain)).first()
+    existing = Address.objects.select_related("domain").filter(address=address_at_domain(text, domain)).first()
     if existing is None or existing.domain.customer_id != domain.customer_id:
         return add_address(text=text, customer=domain.customer, actor=actor)
     return change_address(address=existing, actor=actor, is_active=True, endpoint=existing.own_endpoint)
@@ -108,13 +108,13 @@ def _take(text: str, domain: Domain, actor: User) -> Address:
 
 def _why_not(text: str, domain: Domain) -> str:
     try:
-        refuse_elsewhere(text, domain)
+        address_at_domain(text, domain)
     except Refused as refused:
         return str(refused)
     return ""
 
 
-def what_is_pending(domain: Domain) -> str:
+def pending_message(domain: Domain) -> str:
     """Return what is pending, as a sentence, or ""."""
     if domain.stage == Stage.CLAIM:
         return "Prove ownership first: publish the TXT record, then verify."
@@ -123,7 +123,7 @@ def what_is_pending(domain: Domain) -> str:
     return ""
 
 
-def what_to_publish(domain: Domain) -> str:
+def records_message(domain: Domain) -> str:
     """Return what the caller does with the records of a domain that SES is done with, as sentences."""
     last = ", the inbound MX last" if any(each.key == INBOUND_MX for each in domain.records) else ""
     return f"Publish these records{last}. Then verify with PATCH /api/v2/domains/{domain.pk}/auth."
@@ -177,10 +177,10 @@ def check_where_allowed(domains: Sequence[Domain], *, now: datetime) -> None:
     """Check DNS and SES of the domains that may be checked now."""
     customers = {domain.customer_id for domain in domains}
     with slow_work.slot(customer=customers.pop() if len(customers) == 1 else ""):
-        _look_at(_take_turns(domains, now), now)
+        _check(_claim_checks(domains, now), now)
 
 
-def _look_at(due: Sequence[Domain], now: datetime) -> None:
+def _check(due: Sequence[Domain], now: datetime) -> None:
     claimed = [domain for domain in due if domain.stage == Stage.CLAIM]
     if claimed:
         ownership_claims_services.check_claim_of(claimed)
@@ -188,7 +188,7 @@ def _look_at(due: Sequence[Domain], now: datetime) -> None:
         checking_services.check([domain for domain in due if domain.stage == Stage.READY], now=now)
 
 
-def _take_turns(domains: Sequence[Domain], now: datetime) -> list[Domain]:
+def _claim_checks(domains: Sequence[Domain], now: datetime) -> list[Domain]:
     """Return the domains to check. Of concurrent callers, only one checks a domain."""
     latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
     free = Q(last_dns_check=None) | Q(last_dns_check__lte=latest)

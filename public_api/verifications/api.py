@@ -29,9 +29,9 @@ from public_api.domains import services as domains_services
 from public_api.domains.core import Published, mail_from_word, ses_word
 from public_api.domains.selectors import (
     AddressesWanted,
-    addresses_found,
     checks_of,
-    is_right,
+    find_addresses,
+    is_correct,
     receiving_of,
     records_of,
     status_of,
@@ -39,7 +39,7 @@ from public_api.domains.selectors import (
 from public_api.records.api import DomainMain, description, error_of, main_fields
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.models.addresses import Address
-from receipt_rules.received_mail.selectors import received_counts, received_lately
+from receipt_rules.received_mail.selectors import received_counts, received_last_day
 
 router = call_router("Older", lenient=True)
 MOST_ADDRESSES = 100
@@ -166,7 +166,7 @@ class ActionOut(Out):
 
 @router.post("/inbound/verify-domain", **writes(VerifyDomainOut), summary="Start verification of a domain")
 def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomainOut:
-    domain = _begun(_asked_for(caller(request), asked), caller(request))
+    domain = _begun(_requested_domain(caller(request), asked), caller(request))
     mail_from = domain.ses_mail_from or domain.mail_from
     return VerifyDomainOut(
         **_shared(domain),
@@ -184,9 +184,9 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
     """Returns 400 unless the domain is verified, or with a list of invalid addresses."""
     user = caller(request)
     domain = _named(user, asked.domain)
-    own = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk))
+    own = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))
     before = set(own.values_list("pk", flat=True))
-    made = domains_services.take(domain=domain, addresses=asked.email_addresses, actor=user)
+    made = domains_services.activate_addresses(domain=domain, addresses=asked.email_addresses, actor=user)
     answers = rows(list(own.filter(pk__in=[each.pk for each in made])))
     is_live = all(each.is_receipt_rule_configured for each in answers)
     staff = supports_everyone(user)
@@ -237,33 +237,33 @@ def _can_be_used(user: User, asked: ActionAsked) -> dict[str, Any]:
 def _add(user: User, asked: ActionAsked) -> dict[str, Any]:
     customer = chosen_customer(user, asked.customer_id)
     domain = settings_services.settled(preflight_services.add(text=asked.domain, customer=customer, actor=user))
-    return _told(domain) | given(error=_pending(domain))
+    return _domain_members(domain) | given(error=_pending(domain))
 
 
 def _verify(user: User, asked: ActionAsked) -> dict[str, Any]:
-    domain = _begun(_asked_for(user, asked), user)
-    return _told(domain) | given(error=_pending(domain))
+    domain = _begun(_requested_domain(user, asked), user)
+    return _domain_members(domain) | given(error=_pending(domain))
 
 
 def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
     """Check now, at most every few seconds (429). Returns 503 if SES isn't responding."""
-    domain = _asked_for(user, asked)
+    domain = _requested_domain(user, asked)
     checking_services.check_now(domain=domain)
-    domain = _asked_for(user, asked)
+    domain = _requested_domain(user, asked)
     if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
         raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
     seen, required = _seen(domain, actual=True), _required(domain)
     dns = bool(required) and all(each.is_verified for each in seen if (each.type, each.name) in required)
     ses = ses_word(domain.identity_status) == "Success"
     told = {"ses_verified": ses, "dns_verified": dns, "all_verified": ses and dns, "dns_records": seen}
-    return _told(domain) | told | given(error=_pending(domain))
+    return _domain_members(domain) | told | given(error=_pending(domain))
 
 
 def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
-    domain = _asked_for(user, asked)
+    domain = _requested_domain(user, asked)
     checks, receiving = checks_of([domain])[domain.pk], receiving_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
-    addresses = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk))[:MOST_ADDRESSES]
+    addresses = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))[:MOST_ADDRESSES]
     return {
         "domain": NamedDomain(
             **main_fields(domain, checks, owner),
@@ -288,7 +288,7 @@ def _counted(domain: Domain) -> dict[str, Any]:
 
 def _named_addresses(domain: Domain, found: list[Address]) -> list[NamedAddress]:
     asked = [each.address for each in found]
-    lately = received_lately(asked, customer_id=domain.customer_id, now=timezone.now())
+    lately = received_last_day(asked, customer_id=domain.customer_id, now=timezone.now())
     return [
         NamedAddress(**row.model_dump(exclude_unset=True) | {"emails_last_24h": lately.get(row.address, 0)})
         for row in rows(found)
@@ -296,7 +296,7 @@ def _named_addresses(domain: Domain, found: list[Address]) -> list[NamedAddress]
 
 
 def _delete(user: User, asked: ActionAsked) -> dict[str, Any]:
-    domain = _asked_for(user, asked)
+    domain = _requested_domain(user, asked)
     done = domain_removal_services.request_removal(domain=domain, typed_name=domain.name, actor=user)
     return {"domain": domain.name, "domain_id": domain.pk, "message": said(domain, done)}
 
@@ -322,7 +322,7 @@ def _named(user: User, text: str) -> Domain:
     return (held or found)[0]
 
 
-def _asked_for(user: User, asked: ActionAsked | VerifyDomainAsked) -> Domain:
+def _requested_domain(user: User, asked: ActionAsked | VerifyDomainAsked) -> Domain:
     """Return the domain by ID, which must match the name, or by name. Raises Http404, or Malformed (OTHER_DOMAIN)."""
     if not asked.domain_id:
         domain = _named(user, asked.domain)
@@ -339,7 +339,7 @@ def _begun(domain: Domain, user: User) -> Domain:
     return settings_services.begin(domain=domain, mail_from=None, spf=None, dmarc=None, actor=user)
 
 
-def _told(domain: Domain) -> dict[str, Any]:
+def _domain_members(domain: Domain) -> dict[str, Any]:
     return {"domain": domain.name, **_shared(domain), "dns_records": _seen(domain)}
 
 
@@ -354,7 +354,7 @@ def _shared(domain: Domain) -> dict[str, Any]:
 
 
 def _pending(domain: Domain) -> str | None:
-    return domains_services.what_is_pending(domain) or None
+    return domains_services.pending_message(domain) or None
 
 
 def _required(domain: Domain) -> set[tuple[str, str]]:
@@ -377,7 +377,7 @@ def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> l
                 type=record.type,
                 name=record.name,
                 value=record.with_priority,
-                is_verified=is_right(check),
+                is_verified=is_correct(check),
                 is_required=record.need.value == "required",
                 **extra,
             )

@@ -1,4 +1,4 @@
-"""Forms of addresses and catch-alls. An endpoint is chosen among those of one customer."""
+"""Forms for addresses and catch-alls. The endpoint choices are those of one customer."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.fields import AS_TYPED
 from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
+from receipt_rules.endpoints.core import EndpointKinds
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint
 
@@ -18,7 +19,7 @@ OF_ENDPOINT = ("ENDPOINT_CONFIG", "ENDPOINT_NAME", "ENDPOINT_NAME_TAKEN")
 
 
 class EndpointChoice(forms.Form):
-    """An endpoint to choose, or the webhook URL or email address of a new one. Neither: mail is stored only."""
+    """An existing endpoint, or the webhook URL or email address of a new one. Neither: mail is stored only."""
 
     endpoint = forms.ModelChoiceField(
         Endpoint.objects.none(), label="Endpoint", required=False, empty_label="None (stored only)"
@@ -31,10 +32,10 @@ class EndpointChoice(forms.Form):
         widget=forms.TextInput(attrs=AS_TYPED),
     )
 
-    def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, customer: Customer, kinds: EndpointKinds | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["endpoint"].queryset = endpoints_of(customer)  # type: ignore[attr-defined]  # as above
-        kinds, target = endpoint_kinds(), self.fields["target"]
+        kinds, target = kinds or endpoint_kinds(), self.fields["target"]
         target.widget.attrs["placeholder"] = kinds.placeholder
         new = f"{kinds.target[:1].upper()}{kinds.target[1:]} becomes a new endpoint."
         target.help_text = f"Leave blank to use the endpoint above. {new}"
@@ -45,7 +46,7 @@ class EndpointChoice(forms.Form):
         return endpoint
 
     def refuse(self, refused: Refused, field: str | None = None) -> None:
-        """Show it at the new endpoint if that was refused, else at `field`."""
+        """Show the refusal at the new endpoint if that caused it, else at `field`."""
         self.add_error("target" if refused.code in OF_ENDPOINT else field, str(refused))
 
 

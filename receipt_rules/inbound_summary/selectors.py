@@ -9,7 +9,7 @@ from receipt_rules.addresses.selectors import inbound_of, pending_for
 from receipt_rules.inbound_summary.core import Recipient, summary
 from receipt_rules.live.selectors import read_problem
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.runs.selectors import is_changing, judge_changing
+from receipt_rules.runs.selectors import is_changing, set_changing
 
 NOT_COVERED = {False: False, True: False}
 
@@ -54,23 +54,23 @@ class Inbound:
     def is_applied(self) -> bool:
         """Whether the live rules, as last read, contain all that is on and that SES doesn't refuse."""
         wishes = (*self.addresses, *filter(None, (self.catch_all, self.sub_catch_all)))
-        return all(wish.is_carried or wish.refused_because for wish in wishes if wish.is_active)
+        return all(wish.is_served or wish.refused_because for wish in wishes if wish.is_active)
 
 
 def inbound_summary(domain: Domain) -> Inbound:
     """The caller has already fetched the domain for its viewer."""
     addresses, catch_alls = inbound_of(domain)
-    judge_changing([*addresses, *catch_alls])
+    set_changing([*addresses, *catch_alls])
     found = {each.subdomains: each for each in catch_alls}
     everything, below = found.get(False), found.get(True)
-    covered = {False: bool(everything and everything.is_carried), True: bool(below and below.is_carried)}
+    covered = {False: bool(everything and everything.is_served), True: bool(below and below.is_served)}
     sentence = summary(
         [_recipient(each, domain, covered=covered) for each in addresses if each.is_active],
         _recipient(everything, domain) if everything and everything.is_active else None,
         _recipient(below, domain) if below and below.is_active else None,
         domain=str(domain),
         is_unread=bool(read_problem()),
-        is_ending=bool(everything and everything.is_carried and not everything.is_active),
+        is_ending=bool(everything and everything.is_served and not everything.is_active),
     )
     return Inbound(tuple(addresses), everything, below, pending_of(domain), sentence)
 

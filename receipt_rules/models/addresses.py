@@ -1,4 +1,4 @@
-"""Addresses and catch-alls: which mail a customer wants to receive, and where it goes."""
+"""Addresses and catch-alls: which mail a customer wants to receive, and where it is delivered."""
 
 from dataclasses import replace
 
@@ -19,12 +19,16 @@ def new_catch_all_id() -> str:
     return new_id("all")
 
 
-AT_WORK = (*SERVED, RulesFact.PARTLY, RulesFact.HELD)  # of the name: rules are there, so what is new comes soon
+PARTLY_SERVED = (
+    *SERVED,
+    RulesFact.PARTLY,
+    RulesFact.HELD,
+)  # of the name: its rules are active, so a new recipient is applied soon
 HOLDABLE = (ReceivingState.REJECTED, ReceivingState.BLOCKED)
 
 
-class Wish(models.Model):
-    """What an address and a catch-all have in common. `domain` is the customer's domain from which the right comes."""
+class RequestedRecipient(models.Model):
+    """The fields that addresses and catch-alls share. `domain` is the customer's domain that entitles them to it."""
 
     domain = models.ForeignKey("domains.Domain", on_delete=models.PROTECT, related_name="+")
     endpoint = models.ForeignKey(Endpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -40,7 +44,7 @@ class Wish(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
-    end: End | None = None  # set by `mail_path.selectors.judge_ends`
+    end: End | None = None  # set by `mail_path.selectors.set_ends`
     is_changing: bool = False  # set there as well: a step of a run is changing its rule
 
     class Meta:
@@ -48,57 +52,55 @@ class Wish(models.Model):
 
     @property
     def own_endpoint(self) -> Endpoint | None:
-        """A domain that has moved to another customer leaves its endpoints behind."""
+        """Return the endpoint, or None if the domain has moved to another customer and the endpoint hasn't."""
         endpoint = self.endpoint
         return endpoint if endpoint is not None and endpoint.customer_id == self.domain.customer_id else None
 
     @property
-    def is_carried(self) -> bool:
-        """Whether the active rules bring its mail to its place, whatever the DNS says."""
+    def is_served(self) -> bool:
+        """Return whether the active rules deliver its mail to its destination, whatever its MX record."""
         return self.rules in SERVED
 
     @property
     def recipient(self) -> str:
-        """As a receipt rule names it."""
+        """Return the recipient as a receipt rule names it."""
         raise NotImplementedError
 
     @property
     def mail_name(self) -> str:
-        """The name whose MX decides whether its mail arrives; "*.example.com" for all names below."""
+        """Return the name whose MX decides whether its mail arrives; "*.example.com" for all subdomains."""
         raise NotImplementedError
 
     @property
-    def spoken(self) -> str:
-        """Whose mail it is, in a sentence."""
+    def description(self) -> str:
+        """Return how a sentence names the recipient."""
         return str(self)
 
     @property
     def receiving_facts(self) -> ReceivingFacts:
-        """The facts of its name, with what the rules do for this very recipient."""
+        """Return the facts of its name, with what the rules do for this recipient."""
         whole = self.domain.receiving_facts(self.mail_name)
         rules = RulesFact.WAITING if self.is_changing else RulesFact(self.rules)
-        return replace(whole, rules=rules, whom=self.spoken)
+        return replace(whole, rules=rules, whom=self.description)
 
     @property
     def receiving(self) -> Receiving:
-        """Whether its mail arrives: the judgement of its facts."""
+        """Return whether its mail arrives, evaluated from its facts."""
         facts = self.domain.receiving_facts(self.mail_name)
         if self.is_changing:
-            sentence = (
-                f"The receipt rule of this {self._meta.verbose_name} is being changed now. SES may reject its mail."
-            )
+            sentence = f"The receipt rule of this {self._meta.verbose_name} is changing now. SES may reject its mail."
             return Receiving(self.mail_name, ReceivingState.APPLYING, sentence)
         own = judge(replace(facts, rules=RulesFact(self.rules)))
         if self.rules == RulesFact.HELD and facts.is_verified and own.state in HOLDABLE:
             sentence = f"This {self._meta.verbose_name} receives no mail: our team has rolled back the receipt rules."
             return Receiving(own.name, ReceivingState.HELD, sentence)
-        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in AT_WORK:
+        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in PARTLY_SERVED:
             return Receiving(own.name, ReceivingState.APPLYING, self._not_yet)
         return own
 
     @property
     def _not_yet(self) -> str:
-        """Of one that the rules don't contain yet, at a name that receives. A catch-all may receive its mail."""
+        """Return the sentence of a recipient that no rule contains yet, at a name that receives other mail."""
         what = f"this {self._meta.verbose_name}"
         at_root = self.mail_name == self.domain.name
         if self.domain.has_catch_all if at_root else f"*.{self.domain.name}" in self.domain.mail_rules:
@@ -106,7 +108,7 @@ class Wish(models.Model):
         return f"Not receiving yet. SES rejects its mail until a receipt rule contains {what}."
 
 
-class Address(Wish):
+class Address(RequestedRecipient):
     """An email address that receives mail, at a domain or at a subdomain that isn't a domain of its own."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_address_id, editable=False)
@@ -138,8 +140,8 @@ class Address(Wish):
         return self.address.rpartition("@")[2]
 
 
-class CatchAll(Wish):
-    """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
+class CatchAll(RequestedRecipient):
+    """Receives all other mail at a domain or, with `subdomains`, all mail at names below it and none at it."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_catch_all_id, editable=False)
     subdomains = models.BooleanField(default=False)
@@ -154,7 +156,7 @@ class CatchAll(Wish):
         return f"{'subdomain ' if self.subdomains else ''}catch-all of {self.domain}"
 
     @property
-    def spoken(self) -> str:
+    def description(self) -> str:
         return f"the {self}"
 
     @property

@@ -13,20 +13,20 @@ from django.db.models.functions import Cast
 from accounts.people.selectors import Viewer
 from audit.services import Subject
 from domains.models.domains import Domain
-from receipt_rules.models.addresses import Wish
+from receipt_rules.models.addresses import RequestedRecipient
 from receipt_rules.models.runs import UNFINISHED, Run, RunState, RunStep, Snapshot, StepState
 from receipt_rules.planner.core.plans import load
-from receipt_rules.planner.core.rules import broader
-from receipt_rules.planner.core.steps import Activate, CloneSet, CreateSet, Step, concerned
+from receipt_rules.planner.core.rules import broader_entries
+from receipt_rules.planner.core.steps import Activate, CloneSet, CreateSet, Step, touched_recipients
 
 
 def rule_set_subject(name: str, customer_id: str = "") -> Subject:
-    """With a customer, its members may read the line."""
+    """Return the subject of a rule set. With a customer, its members may read the log entry."""
     return Subject("rule_set", name, name, customer_id)
 
 
 def runs() -> QuerySet[Run]:
-    """For operators; newest first."""
+    """Return runs for operators, newest first."""
     return Run.objects.select_related("approved_by", "customer", "cancelled_by", "confirmed_by")
 
 
@@ -79,9 +79,8 @@ def aftermath(run: Run) -> Aftermath | None:
 
 def is_left_over(name: str) -> bool:
     """Whether a run of ours made this rule set and ended before it activated it."""
-    ended = Run.objects.filter(
-        region=settings.AWS_REGION, state__in=(RunState.FAILED, RunState.REFUSED, RunState.CANCELLED)
-    )
+    states = (RunState.FAILED, RunState.REFUSED, RunState.CANCELLED)
+    ended = Run.objects.filter(region=settings.AWS_REGION, state__in=states)
     made = RunStep.objects.filter(run__in=ended, state=StepState.DONE, found_done=False)
     return made.filter(step__rule_set=name, step__type__in=(CreateSet.__name__, CloneSet.__name__)).exists()
 
@@ -99,11 +98,11 @@ def is_changing(domain: Domain) -> bool:
     return steps.filter(named).exists()
 
 
-def judge_changing(wishes: Iterable[Wish]) -> None:
+def set_changing(wishes: Iterable[RequestedRecipient]) -> None:
     """Set `is_changing` of each whose rule the current step of a run changes: whether SES has made it isn't known."""
     changed = _under_way()
     for wish in wishes:
-        wish.is_changing = bool(changed) and not changed.isdisjoint((wish.recipient, *broader(wish.recipient)))
+        wish.is_changing = bool(changed) and not changed.isdisjoint((wish.recipient, *broader_entries(wish.recipient)))
 
 
 def _under_way() -> frozenset[str]:
@@ -115,7 +114,7 @@ def _under_way() -> frozenset[str]:
     step: Step = load(row.step)
     every = RunStep.objects.filter(run=row.run_id)
     if isinstance(step, Activate):
-        return concerned(load(each.step) for each in every)
+        return touched_recipients(load(each.step) for each in every)
     if every.filter(step__type=Activate.__name__).exclude(state=StepState.DONE).exists():
         return frozenset()  # a copy is being changed, which is not active yet
-    return concerned([step])
+    return touched_recipients([step])

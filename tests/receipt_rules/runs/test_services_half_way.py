@@ -14,11 +14,11 @@ from inbound_admin.lib.errors import AwsBusy, AwsUnreachable
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.inbound_summary.selectors import inbound_summary
-from receipt_rules.jobs import LOOK
+from receipt_rules.jobs import DRIFT_CHECK
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import Run, RunState, Snapshot, StepState
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
 from tests.receipt_rules.making import make_verified, set_up_receiving, taken
@@ -44,14 +44,14 @@ def stuck(sandbox: Sandbox, shop: Domain) -> Run:
     for name in NAMES[1:]:
         addresses_services.add_address(text=f"{name}@shop.com", customer=shop.customer, actor=None)
     auto_apply_services.work()
-    run = _approved(olga, Asked(snapshot=before.pk))
+    run = _approved(olga, PlanRequest(snapshot=before.pk))
     sandbox.control.add_fault("throttle", "DeleteReceiptRule", nth=2, times=None)
     with pytest.raises(AwsBusy):
         auto_apply_services.work()
     return run
 
 
-def _approved(olga: User, asked: Asked) -> Run:
+def _approved(olga: User, asked: PlanRequest) -> Run:
     made = planner_services.plan(asked=asked)
     return planner_services.approve(
         digest=made.digest, because="as planned", actor=olga, typed="inbound-mail", asked=asked
@@ -87,13 +87,13 @@ def test_pages_say_what_is_changing_and_never_that_all_is_applied(
 
 
 def test_after_the_end_ses_is_read_again(stuck: Run, sandbox: Sandbox) -> None:
-    ProcrastinateJob.objects.filter(task_name=LOOK).delete()
+    ProcrastinateJob.objects.filter(task_name=DRIFT_CHECK).delete()
     assert stuck.approved_by is not None
     runs_services.cancel(run=stuck, actor=stuck.approved_by)
     auto_apply_services.work()
     stuck.refresh_from_db()
     assert stuck.state == RunState.CANCELLED
-    assert ProcrastinateJob.objects.filter(task_name=LOOK, status="todo").exists()
+    assert ProcrastinateJob.objects.filter(task_name=DRIFT_CHECK, status="todo").exists()
 
 
 def test_where_the_answer_is_lost_the_address_is_changing_until_the_rules_are_read_again(
@@ -102,7 +102,7 @@ def test_where_the_answer_is_lost_the_address_is_changing_until_the_rules_are_re
     addresses_services.add_address(text="a@shop.com", customer=shop.customer, actor=None)
     olga = set_up_receiving()
     Address.objects.update(is_active=False)
-    _approved(olga, Asked())
+    _approved(olga, PlanRequest())
     sandbox.control.add_fault("cut_after", "DeleteReceiptRule")
     with pytest.raises(AwsUnreachable):
         auto_apply_services.work()

@@ -10,7 +10,7 @@ from receipt_rules.live.gateway import list_rule_sets
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner.core.consequences import conditional
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.rule_sets.services import delete_rule_set, old_rule_sets
 from sandbox.process import Sandbox
 from tests.receipt_rules.making import approve_and_run, make_address, make_verified, set_up_receiving
@@ -30,7 +30,7 @@ def failed(sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch) ->
     for name in "bc":
         make_address(f"{name}@shop.com", domain)
     sandbox.control.add_fault("denied", "UpdateReceiptRule", times=None)
-    run = approve_and_run(olga, Asked(method=Method.BLUE_GREEN))
+    run = approve_and_run(olga, PlanRequest(method=Method.BLUE_GREEN))
     sandbox.control.clear_faults()
     assert run.state == RunState.FAILED
     return run
