@@ -157,7 +157,7 @@ def _add(
 
 
 def _note_added(made: Sequence[Address], actor: User | None) -> None:
-    """Update the names of each domain, and queue one change for all addresses. Runs in the transaction of the change."""
+    """Update the names of each domain, and queue one change for all addresses. Runs in their transaction."""
     domains = {address.domain_id: address.domain for address in made}
     for domain in domains.values():
         update_name_facts(domain)

@@ -1,7 +1,7 @@
 """The worker's entry point, and the changes that it applies without approval.
 
-- `apply_pending_changes` applies what customers changed themselves, if it is small and affects nobody else. Changes that
-  a customer makes within RECEIVING_WAIT_SECONDS of each other are one change, with the size of all together.
+- `apply_pending_changes` applies what customers changed themselves, if it is small and affects nobody else. What a
+  customer changes within RECEIVING_WAIT_SECONDS of the change before is one change, with the size of all together.
 - `unlock` ends a run that is stuck, so that others can start. Its completed steps stay; the next plan reads SES, so it
   sees a late call of the old worker. A worker that is still alive stops before its next step.
 - `stop` and `resume` let staff pause a customer's receiving. The customer's rows stay. Whoever pauses a customer's

@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
+from pytest_django import Settings
 
 from inbound_admin.lib.errors import AwsUnreachable
 from operations.reconciler import services as reconciler_services
@@ -73,7 +74,8 @@ def test_amazon_is_asked_again_and_never_later_than_a_minute() -> None:
     assert strategy.get_retry_decision(exception=ValueError("ours"), job=job) is None
 
 
-def test_the_jobs_do_their_work(sandbox: Sandbox) -> None:
+def test_the_jobs_do_their_work(sandbox: Sandbox, settings: Settings) -> None:
+    settings.RECEIVING_WAIT_SECONDS = 0
     set_up_receiving()
     domain = make_verified("shop.com")
     addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
