@@ -43,7 +43,7 @@ class AdminOverrideForm(ActionForm):
 
 
 @dataclass(frozen=True)
-class Said:
+class ActionInput:
     """The input of an action and its actor, with one bulk id for all rows."""
 
     because: str
@@ -138,8 +138,8 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.hold(
-                domain=domain, because=said.because, until=said.until, actor=said.actor, bulk_id=said.bulk_id
+            lambda domain, given: overrides_services.hold(
+                domain=domain, because=given.because, until=given.until, actor=given.actor, bulk_id=given.bulk_id
             ),
         )
 
@@ -148,8 +148,8 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.release(
-                domain=domain, because=said.because, actor=said.actor, bulk_id=said.bulk_id
+            lambda domain, given: overrides_services.release(
+                domain=domain, because=given.because, actor=given.actor, bulk_id=given.bulk_id
             ),
         )
 
@@ -158,7 +158,9 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.check_again(domain=domain, actor=said.actor, bulk_id=said.bulk_id),
+            lambda domain, given: overrides_services.check_again(
+                domain=domain, actor=given.actor, bulk_id=given.bulk_id
+            ),
         )
 
     @admin.action(description="Rotate DKIM keys (reason)", permissions=["hold"])
@@ -166,7 +168,9 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: settings_services.want_new_dkim(domain=domain, because=said.because, actor=said.actor),
+            lambda domain, given: settings_services.rotate_dkim(
+                domain=domain, because=given.because, actor=given.actor
+            ),
         )
 
     @admin.action(description="Transfer to another customer (reason)", permissions=["transfer"])
@@ -174,8 +178,8 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.transfer(
-                domain=domain, to=said.customer, because=said.because, actor=said.actor, bulk_id=said.bulk_id
+            lambda domain, given: overrides_services.transfer(
+                domain=domain, to=given.customer, because=given.because, actor=given.actor, bulk_id=given.bulk_id
             ),
         )
 
@@ -184,8 +188,8 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: ownership_claims_services.approve_claim(
-                domain=domain, because=said.because, actor=said.actor
+            lambda domain, given: ownership_claims_services.approve_claim(
+                domain=domain, because=given.because, actor=given.actor
             ),
         )
 
@@ -194,13 +198,13 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.override_state(
+            lambda domain, given: overrides_services.override_state(
                 domain=domain,
-                state=said.shown_as,
-                because=said.because,
-                until=said.until,
-                actor=said.actor,
-                bulk_id=said.bulk_id,
+                state=given.shown_as,
+                because=given.because,
+                until=given.until,
+                actor=given.actor,
+                bulk_id=given.bulk_id,
             ),
         )
 
@@ -209,8 +213,8 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.end_override(
-                domain=domain, because=said.because, actor=said.actor, bulk_id=said.bulk_id
+            lambda domain, given: overrides_services.end_override(
+                domain=domain, because=given.because, actor=given.actor, bulk_id=given.bulk_id
             ),
         )
 
@@ -219,13 +223,13 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.expect_record(
+            lambda domain, given: overrides_services.expect_record(
                 domain=domain,
-                key=said.record,
-                value=said.host,
-                because=said.because,
-                actor=said.actor,
-                bulk_id=said.bulk_id,
+                key=given.record,
+                value=given.host,
+                because=given.because,
+                actor=given.actor,
+                bulk_id=given.bulk_id,
             ),
         )
 
@@ -234,27 +238,29 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.stop_expecting(
-                domain=domain, key=said.record, because=said.because, actor=said.actor, bulk_id=said.bulk_id
+            lambda domain, given: overrides_services.stop_expecting(
+                domain=domain, key=given.record, because=given.because, actor=given.actor, bulk_id=given.bulk_id
             ),
         )
 
-    def _each(self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, Said], None]) -> None:
+    def _each(
+        self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, ActionInput], None]
+    ) -> None:
         """A refusal for one row does not stop the others. Invalid input stops all before any change."""
-        said = _read(request)
-        if isinstance(said, str):
-            self.message_user(request, said, messages.ERROR)
+        given = _read(request)
+        if isinstance(given, str):
+            self.message_user(request, given, messages.ERROR)
             return
         for domain in domains:
             try:
-                act(domain, said)
+                act(domain, given)
             except Problem as problem:
                 self.message_user(request, f"{domain}: {problem}", messages.ERROR)
             else:
                 self.message_user(request, f"Done: {domain}", messages.SUCCESS)
 
 
-def _read(request: HttpRequest) -> Said | str:
+def _read(request: HttpRequest) -> ActionInput | str:
     """Return the action's input, or a sentence that says why it is invalid."""
     form = AdminOverrideForm(request.POST)
     form.fields["action"] = forms.CharField(required=False)
@@ -268,4 +274,4 @@ def _read(request: HttpRequest) -> Said | str:
     except forms.ValidationError as error:
         return f"Until: {' '.join(error.messages)}"
     given = {name: data[name] for name in ("because", "customer", "shown_as", "record", "host")}
-    return Said(**given, until=until, actor=cast("User", request.user), bulk_id=new_change_id())
+    return ActionInput(**given, until=until, actor=cast("User", request.user), bulk_id=new_change_id())

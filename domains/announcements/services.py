@@ -28,9 +28,9 @@ def announce_records(domain: Domain, before: Mapping[str, str], judgements: Sequ
         if before.get(judgement.key) in (None, judgement.state) or judgement.key not in records:
             continue
         if judgement.state is State.AT_RISK:
-            _tell_of_record("record.mismatch", domain, records[judgement.key], judgement, now)
+            _emit_record_event("record.mismatch", domain, records[judgement.key], judgement, now)
         elif judgement.state is State.VERIFIED:
-            _tell_of_record("record.recovered", domain, records[judgement.key], judgement, now)
+            _emit_record_event("record.recovered", domain, records[judgement.key], judgement, now)
 
 
 def announce_domain(
@@ -41,7 +41,7 @@ def announce_domain(
     if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
         return
     why = " ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4])
-    _tell_of_domain("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
+    _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     alerts_services.observe(
         kind="domain.at_risk",
         about=domain_subject(domain),
@@ -53,14 +53,14 @@ def announce_domain(
     )
 
 
-def _tell_of_domain(event: str, domain: Domain, why: str, now: datetime) -> None:
+def _emit_domain_event(event: str, domain: Domain, why: str, now: datetime) -> None:
     about = domain_subject(domain)
     if not events_services.was_last_told(event, about=about, among=DOMAIN_EVENTS):
         data = {"state": str(domain.known_state), "region": domain.region, "why": why}
         events_services.emit(event=event, about=about, data=data, now=now)
 
 
-def _tell_of_record(event: str, domain: Domain, record: Record, judgement: Judgement, now: datetime) -> None:
+def _emit_record_event(event: str, domain: Domain, record: Record, judgement: Judgement, now: datetime) -> None:
     """A recovery is announced only if the loss was."""
     about = Subject("record", f"{domain.id}/{record.key}", record.name, domain.customer_id)
     lost = events_services.was_last_told("record.mismatch", about=about, among=RECORD_EVENTS)

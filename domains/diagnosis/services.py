@@ -17,14 +17,14 @@ from domains.checking.core.judgement import State
 from domains.diagnosis import selectors
 from domains.diagnosis.core import chain
 from domains.diagnosis.core.findings import Diagnosis
-from domains.diagnosis.core.observations import AmazonView, Observations, RecordHistory
+from domains.diagnosis.core.observations import Observations, RecordHistory, SesView
 from domains.dns.core import LookupStatus
-from domains.dns.services import SECONDS, Asker, net
+from domains.dns.services import SECONDS, QuerySession, network
 from domains.dns_observation.services import observe
 from domains.models.domains import Domain, Stage
 from domains.models.history import ObservedAnswer
 from domains.ownership import core as ownership_core
-from domains.providers.core import with_key
+from domains.providers.core import provider_with_key
 from domains.records.core import IdentityFacts, Record
 from inbound_admin.lib import slow_work
 
@@ -40,13 +40,13 @@ class DiagnosisResult:
 
     facts: IdentityFacts
     observed: Observations
-    amazon: AmazonView
+    amazon: SesView
     now: datetime
     history: RecordHistory
 
-    def told(self, host: str = "") -> Diagnosis:
+    def diagnosis(self, host: str = "") -> Diagnosis:
         """Return the diagnosis in the terms of the DNS host with that key, or of the detected one."""
-        return chain.diagnose(self.facts, self.observed, self.amazon, self.now, self.history, with_key(host))
+        return chain.diagnose(self.facts, self.observed, self.amazon, self.now, self.history, provider_with_key(host))
 
 
 def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[float], None] = time.sleep) -> Diagnosis:
@@ -54,27 +54,29 @@ def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[f
 
     Raises TooManyAtOnce in a web request.
     """
-    return looked(domain, now=now, wait=wait).told(host)
+    return cached_or_new_result(domain, now=now, wait=wait).diagnosis(host)
 
 
-def kept(domain: Domain) -> DiagnosisResult | None:
+def cached_result(domain: Domain) -> DiagnosisResult | None:
     """Return the result of the last DIAGNOSIS_KEPT_SECONDS, if any."""
     found: DiagnosisResult | None = cache.get(_key(domain))
     return found
 
 
-def looked(domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep) -> DiagnosisResult:
+def cached_or_new_result(
+    domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep
+) -> DiagnosisResult:
     """Return the cached result, or a new one."""
-    if (found := kept(domain)) is not None:
+    if (found := cached_result(domain)) is not None:
         return found
     with slow_work.place(customer=domain.customer_id):
-        return _looked(domain, now, wait)
+        return _new_result(domain, now, wait)
 
 
-def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> DiagnosisResult:
+def _new_result(domain: Domain, now: datetime, wait: Callable[[float], None]) -> DiagnosisResult:
     key = _key(domain)
     for _ in range(int(SECONDS / WAIT_EVERY)):
-        if (found := kept(domain)) is not None:
+        if (found := cached_result(domain)) is not None:
             return found
         if cache.add(f"{key}:looking", 1, timeout=SECONDS + 2):
             break
@@ -82,7 +84,7 @@ def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Dia
     try:
         found = gather(domain, now=now)
         cache.set(key, found, timeout=settings.DIAGNOSIS_KEPT_SECONDS)
-        _explain(domain, found.told())
+        _explain(domain, found.diagnosis())
     finally:
         cache.delete(f"{key}:looking")
     return found
@@ -90,7 +92,7 @@ def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Dia
 
 def _explain(domain: Domain, found: Diagnosis) -> None:
     """Store the findings for other pages, so that none says “add” where the diagnosis says “edit”."""
-    seen = {check.key: selectors.what_was_seen(check) for check in domain.record_checks.all()}
+    seen = {check.key: selectors.check_fingerprint(check) for check in domain.record_checks.all()}
     explained = {r.key: (seen.get(r.key, ""), r.finding) for r in found.records if r.finding and not r.is_right}
     cache.set(selectors.explanations_key(domain), explained, EXPLAINED_SECONDS)
 
@@ -99,24 +101,24 @@ def _key(domain: Domain) -> str:
     return f"diagnosis:{domain.pk}:{hash_of(domain)}"
 
 
-def look(domain: Domain, *, now: datetime) -> Diagnosis:
+def diagnose_uncached(domain: Domain, *, now: datetime) -> Diagnosis:
     """Diagnose without the cache."""
-    return gather(domain, now=now).told()
+    return gather(domain, now=now).diagnosis()
 
 
 def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
     """Query DNS. Stores the zone's serial, which later shows whether a host publishes changes."""
     with slow_work.place(customer=domain.customer_id):
         seconds = slow_work.seconds_left(SECONDS)
-        asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
-        observed = asyncio.run(observe(domain.parsed, _records(domain), net(), asker))
+        session = QuerySession(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
+        observed = asyncio.run(observe(domain.parsed, _records(domain), network(), session))
     history = replace(_history(domain, now), others=_records_of_others(domain, observed))
-    looked = DiagnosisResult(domain.facts, observed, _amazon(domain), now, history)
-    _note_serial(domain, looked.told(), now)
+    looked = DiagnosisResult(domain.facts, observed, _ses_view(domain), now, history)
+    _store_serial(domain, looked.diagnosis(), now)
     return looked
 
 
-def note_records_added(*, domain: Domain, now: datetime) -> None:
+def mark_records_added(*, domain: Domain, now: datetime) -> None:
     """Store that the customer says the records are added. From now on an unchanged serial means something."""
     domain.said_added_at = now
     Domain.objects.filter(pk=domain.pk).update(said_added_at=now)
@@ -134,10 +136,10 @@ def _records(domain: Domain) -> tuple[Record, ...]:
     return domain.records
 
 
-def _amazon(domain: Domain) -> AmazonView:
+def _ses_view(domain: Domain) -> SesView:
     if domain.stage != Stage.READY:
-        return AmazonView(held_elsewhere=domain.stage == Stage.CLAIM)
-    return AmazonView(
+        return SesView(held_elsewhere=domain.stage == Stage.CLAIM)
+    return SesView(
         statuses=tuple(domain.ses_statuses.items()),
         error_type=domain.ses_error_type,
         looked_at=domain.ses_looked_at,
@@ -154,11 +156,11 @@ def _history(domain: Domain, now: datetime) -> RecordHistory:
     sisters = Domain.objects.filter(customer_id=domain.customer_id).exclude(pk=domain.pk).order_by("name")
     return RecordHistory(
         verified=verified,
-        nameservers=_nameservers_then(domain, max((moment for _, moment in verified), default=None)),
+        nameservers=_former_nameservers(domain, max((moment for _, moment in verified), default=None)),
         serial=domain.soa_serial,
         serial_since=domain.soa_serial_since,
         said_added_at=domain.said_added_at,
-        failed_looks=2 if looked else 0,
+        failed_checks=2 if looked else 0,
         sisters=tuple(sisters.values_list("name", flat=True)[:200]),
     )
 
@@ -171,7 +173,7 @@ def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, 
     return tuple(record for other in others for record in other.checked_records if record.name in asked)
 
 
-def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...]:
+def _former_nameservers(domain: Domain, moment: datetime | None) -> tuple[str, ...]:
     """Return the zone's nameservers when its records were last correct; () if unknown."""
     if moment is None:
         return ()
@@ -180,7 +182,7 @@ def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...
     return tuple(then.values) if then else ()
 
 
-def _note_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
+def _store_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
     """Store the serial, unless the servers' serials differ: then the zone is being published."""
     serials = {serial for _, serial in found.serials}
     if len(serials) != 1 or (serial := serials.pop()) == domain.soa_serial:

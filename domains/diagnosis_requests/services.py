@@ -43,7 +43,7 @@ class DiagnosisProgress:
 def progress(*, domain: Domain, since: datetime | None, now: datetime) -> DiagnosisProgress:
     """Return what a page shows. Queues a diagnosis if none is new enough. Raises TooManyAtOnce."""
     began = min(since, now) if since and since > now - 2 * LONGEST else None
-    found = diagnosis_services.kept(domain) or _newer(domain, began)
+    found = diagnosis_services.cached_result(domain) or _newer_result(domain, began)
     if found:
         return DiagnosisProgress(began or now, found)
     request = DiagnosisRequest.objects.filter(domain=domain).first()
@@ -51,10 +51,10 @@ def progress(*, domain: Domain, since: datetime | None, now: datetime) -> Diagno
         return DiagnosisProgress(began, problem=problem)
     if request is None or request.ended_at or request.asked_at < now - LONGEST:
         _ask(domain, now)
-    return DiagnosisProgress(began or now, waiting_before=_before(domain).count())
+    return DiagnosisProgress(began or now, waiting_before=_queued_ahead(domain).count())
 
 
-def _newer(domain: Domain, began: datetime | None) -> DiagnosisResult | None:
+def _newer_result(domain: Domain, began: datetime | None) -> DiagnosisResult | None:
     """Return a result since the page began to wait, even if it is too old for other pages."""
     found: DiagnosisResult | None = cache.get(_key(domain))
     return found if found and began and found.now >= began else None
@@ -84,28 +84,28 @@ def waiting(customer_id: str) -> QuerySet[DiagnosisRequest]:
     return DiagnosisRequest.objects.filter(domain__customer=customer_id, ended_at=None)
 
 
-def _before(domain: Domain) -> QuerySet[DiagnosisRequest]:
+def _queued_ahead(domain: Domain) -> QuerySet[DiagnosisRequest]:
     own = waiting(domain.customer_id).filter(domain=domain).values("asked_at")[:1]
     return waiting(domain.customer_id).filter(asked_at__lt=own)
 
 
-def carry_out(*, customer_id: str) -> None:
+def run_next(*, customer_id: str) -> None:
     """Run the oldest request, and queue another call for the others."""
     try:
         with slow_work.lane("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
             request = waiting(customer_id).select_related("domain").first() if is_free else None
             if request:
-                _make(request)
+                _run(request)
     finally:
         if waiting(customer_id).exists():
             diagnose_soon(customer_id, in_seconds=0 if is_free else AGAIN_SECONDS)
 
 
-def _make(request: DiagnosisRequest) -> None:
+def _run(request: DiagnosisRequest) -> None:
     """Run one request. A failure is stored for the page and re-raised, so that the job fails visibly."""
     domain, problem = request.domain, FAILED
     try:
-        found = diagnosis_services.looked(domain, now=timezone.now())
+        found = diagnosis_services.cached_or_new_result(domain, now=timezone.now())
         cache.set(_key(domain), found, KEPT_SECONDS)
         problem = ""
     finally:

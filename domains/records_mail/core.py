@@ -6,7 +6,7 @@ It never quotes published records: anyone can publish anything, and the email is
 from dataclasses import dataclass
 from datetime import datetime
 
-from domains.providers.core import DnsProvider, Typed
+from domains.providers.core import DnsProvider, FormValues
 from domains.records.core import Need
 
 
@@ -17,7 +17,7 @@ class MailedRecord:
     label: str
     need: Need
     is_in_place: bool
-    typed: Typed
+    form_values: FormValues
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RecordsLetter:
 
 
 def _record(number: int, record: MailedRecord) -> str:
-    boxes, need = record.typed, "" if record.need is Need.REQUIRED else f" ({record.need})"
+    boxes, need = record.form_values, "" if record.need is Need.REQUIRED else f" ({record.need})"
     rows = [("Type", boxes.type), (boxes.name_label, boxes.name or "(leave blank)")]
     rows.append((boxes.value_label, boxes.value))
     if boxes.priority_label:

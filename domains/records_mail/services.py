@@ -19,11 +19,11 @@ from django.utils import timezone
 from accounts.models.people import User
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink
-from domains.providers.core import with_key
+from domains.providers.core import provider_with_key
 from domains.records.selectors import records_page
 from domains.records_mail.core import MailedRecord, RecordsLetter
 from domains.sharing import services as sharing_services
-from domains.sharing.selectors import asked_by, shared_page, token_of
+from domains.sharing.selectors import requester_of, shared_page, token_of
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
 from inbound_admin.lib.mail_limits import take_turn, take_unsolicited_turn
@@ -43,7 +43,9 @@ class MailNotSent(Problem):
     status = 503
 
 
-def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | None, site_url: str) -> RecordsLetter:
+def build_letter(
+    *, domain: Domain, sender: User, host: str = "", link: ShareLink | None, site_url: str
+) -> RecordsLetter:
     """Return the email as it would be sent, with a placeholder if `link` is None. Raises Refused if there is nothing to
     send.
     """
@@ -51,7 +53,7 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
     shared = shared_page(domain, records_page(domain, can_check_in=0), host=host)
     if not shared.todo:
         raise Refused("All records are published. There is nothing left to send.", code="NOTHING_TO_PUBLISH")
-    chosen = f"?{urlencode({'host': host})}" if with_key(host) else ""
+    chosen = f"?{urlencode({'host': host})}" if provider_with_key(host) else ""
     path = reverse("domains:shared", args=(token_of(link),)) + chosen if link else ""
     days = timedelta(days=settings.SHARE_LINK_DAYS)
     return RecordsLetter(
@@ -59,9 +61,10 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
         zone=shared.zone,
         provider=shared.provider,
         records=tuple(
-            MailedRecord(item.row.label, item.row.record.need, bool(item.row.found), item.typed) for item in shared.todo
+            MailedRecord(item.row.label, item.row.record.need, bool(item.row.found), item.form_values)
+            for item in shared.todo
         ),
-        sender=asked_by(domain, sender),
+        sender=requester_of(domain, sender),
         to_do=shared.to_do,
         site_name=settings.SITE_NAME,
         link=urljoin(site_url, path) if link else LINK_COMES_HERE,
@@ -69,12 +72,12 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
     )
 
 
-def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str) -> ShareLink:
+def mail_records(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str) -> ShareLink:
     """Send the email. Raises Refused (no address, nothing to send, too many), and MailNotSent if
     the mail server fails.
     """
-    recipient = recipient_in(to)
-    letter(domain=domain, sender=actor, host=host, link=None, site_url=site_url)
+    recipient = parse_recipient(to)
+    build_letter(domain=domain, sender=actor, host=host, link=None, site_url=site_url)
     begun = f"records:mailed:{domain.pk}:{recipient}".replace(" ", "")
     if not cache.add(begun, 1, SAME_AGAIN_SECONDS):
         sentence = f"The records were emailed to {recipient} a moment ago."
@@ -86,7 +89,7 @@ def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str)
         raise
 
 
-def recipient_in(text: str) -> str:
+def parse_recipient(text: str) -> str:
     """Parse one pasted email address. Raises Refused."""
     address = plain_address(text).rstrip(".").lower()
     try:
@@ -97,9 +100,9 @@ def recipient_in(text: str) -> str:
 
 
 def _mail(domain: Domain, recipient: str, actor: User, host: str, site_url: str) -> ShareLink:
-    _take_turns(domain, recipient, actor)
+    _check_rate_limits(domain, recipient, actor)
     link = sharing_services.link_to_mail(domain=domain, actor=actor, to=recipient)
-    made = letter(domain=domain, sender=actor, host=host, link=link, site_url=site_url)
+    made = build_letter(domain=domain, sender=actor, host=host, link=link, site_url=site_url)
     try:
         email_services.send(title=made.title, text=made.text, to=[recipient], reply_to=actor.email)
     except (SMTPException, OSError) as problem:
@@ -111,7 +114,7 @@ def _mail(domain: Domain, recipient: str, actor: User, host: str, site_url: str)
     return link
 
 
-def _take_turns(domain: Domain, recipient: str, actor: User) -> None:
+def _check_rate_limits(domain: Domain, recipient: str, actor: User) -> None:
     hour = timedelta(hours=1)
     for whose in (f"customer:{domain.customer_id}", f"person:{actor.pk}"):
         if not take_turn(f"records:mail:{whose}", most=MOST_IN_AN_HOUR, window=hour):

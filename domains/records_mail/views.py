@@ -31,7 +31,9 @@ def _send(request: SignedIn, domain: Domain, form: MailRecordsForm) -> str:
     given = form.cleaned_data
     site = request.build_absolute_uri("/")
     try:
-        link = services.mail(domain=domain, to=given["to"], host=given["host"] or "", actor=request.user, site_url=site)
+        link = services.mail_records(
+            domain=domain, to=given["to"], host=given["host"] or "", actor=request.user, site_url=site
+        )
     except (RateLimited, services.MailNotSent) as problem:
         form.add_error(None, str(problem))
         return ""
@@ -47,7 +49,9 @@ def _page(request: SignedIn, domain: Domain, form: MailRecordsForm) -> HttpRespo
     context = {"domain": domain, "form": form, "host": dns_host(domain, host), "tab": "share"}
     try:
         site = request.build_absolute_uri("/")
-        context["letter"] = services.letter(domain=domain, sender=request.user, host=host, link=None, site_url=site)
+        context["letter"] = services.build_letter(
+            domain=domain, sender=request.user, host=host, link=None, site_url=site
+        )
     except Problem as problem:
         context["nothing"] = problem
     part = "#letter" if request.htmx else ""

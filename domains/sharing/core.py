@@ -63,7 +63,7 @@ def action_of(code: str, found: Sequence[str]) -> RecordAction:
     return RecordAction.ADD if not found or code in _ADD else RecordAction.EDIT
 
 
-def counted(actions: Sequence[RecordAction]) -> str:
+def actions_summary(actions: Sequence[RecordAction]) -> str:
     """Return, for example, "2 records to add, 4 to edit and 1 conflict to remove"."""
     numbers = {action: actions.count(action) for action in RecordAction}
     last = numbers[RecordAction.REMOVE]

@@ -31,7 +31,7 @@ MOST_VISITS = 200  # rows per link; later visitors are counted in one shared row
 def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
     """Create a link that is valid for so many days. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
-    link = _made(locked, actor, days, meant_for=meant_for)
+    link = _create_link(locked, actor, days, meant_for=meant_for)
     after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
     audit_services.record("domain.share_created", about=domain_subject(locked), actor=actor, after=after)
     return link
@@ -42,20 +42,20 @@ def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
     """Return the link to email to this recipient: their open one, or a new one. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     link = selectors.open_links(locked, timezone.now()).filter(mailed_to=to).first()
-    link = _lasting(link) if link else _made(locked, actor, None, meant_for=to[:100], mailed_to=to)
+    link = _extend(link) if link else _create_link(locked, actor, None, meant_for=to[:100], mailed_to=to)
     after = {"to": to, "until": link.expires_at.isoformat(timespec="seconds")}
     audit_services.record("domain.records_mailed", about=domain_subject(locked), actor=actor, after=after)
     return link
 
 
-def _lasting(link: ShareLink) -> ShareLink:
+def _extend(link: ShareLink) -> ShareLink:
     """Extend the expiry, so that a link mailed again is valid as long as a new one."""
     link.expires_at = max(link.expires_at, timezone.now() + timedelta(days=settings.SHARE_LINK_DAYS))
     link.save(update_fields=("expires_at",))
     return link
 
 
-def _made(locked: Domain, actor: User, days: int | None, **fields: str) -> ShareLink:
+def _create_link(locked: Domain, actor: User, days: int | None, **fields: str) -> ShareLink:
     if locked.stage == Stage.DELETING:
         raise Refused("The domain is being deleted.")
     now, days = timezone.now(), days or settings.SHARE_LINK_DAYS
@@ -80,7 +80,7 @@ def revoke(*, link: ShareLink, actor: User) -> None:
 
 
 @transaction.atomic
-def note_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
+def record_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
     """Record a visit: one row per stay, with the number of views and checks."""
     ShareLink.objects.select_for_update(no_key=True).get(pk=link.pk)
     whose = {"address": network_of(address), "browser": browser_of(user_agent)}
@@ -101,7 +101,7 @@ def delete_old_links(*, now: datetime) -> int:
     return ShareLink.objects.filter(Q(revoked_at__lt=before) | Q(expires_at__lt=before)).delete()[0]
 
 
-def look_now(*, link: ShareLink) -> str:
+def check_shared(*, link: ShareLink) -> str:
     """Check after “I have added them”, and describe the result for an anonymous reader. Raises Refused.
 
     If the last check was too recent, the next one runs automatically within seconds.
@@ -111,11 +111,11 @@ def look_now(*, link: ShareLink) -> str:
     if link.domain.is_held:
         raise Refused("Checks of this domain are paused. Ask the person who sent you this link.")
     with slow_work.place(customer=link.domain.customer_id):
-        diagnosis_services.note_records_added(domain=link.domain, now=timezone.now())
+        diagnosis_services.mark_records_added(domain=link.domain, now=timezone.now())
         try:
             checking_services.check_now(domain=link.domain)
         except RateLimited:
-            checking_services.watched(link.domain)
+            checking_services.schedule_for_open_page(link.domain)
             return "We checked a few seconds ago and will check again in a few seconds."
     return "Checked just now."
 

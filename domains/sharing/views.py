@@ -32,7 +32,7 @@ from domains.records.views import domain_for
 from domains.sharing import services
 from domains.sharing.core import ShareLinkState, network_of
 from domains.sharing.forms import ShareForm
-from domains.sharing.selectors import asked_by, link_behind, links_of, shared_page, token_of
+from domains.sharing.selectors import link_for_token, links_of, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, kept_secret
@@ -60,27 +60,27 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
     try:
         link = _link(request, token)
         if pressed or not request.htmx:
-            _note(request, link, pressed=pressed)
-        with _bounded(request, link):
-            said = services.look_now(link=link) if pressed else ""
+            _record_visit(request, link, pressed=pressed)
+        with _limit_checks(request, link):
+            said = services.check_shared(link=link) if pressed else ""
     except Refused as refused:
         if request.htmx:
             raise
         return _refused(request, refused)
     if pressed and not request.htmx:
-        with _bounded(request, link):
+        with _limit_checks(request, link):
             services.explain(domain=link.domain)
         messages.info(request, said)
         return redirect(_address(token, request))
     if not pressed:
-        checking_services.watched(link.domain)
-    return _page(request, link_behind(token) or link, token, said=said)
+        checking_services.schedule_for_open_page(link.domain)
+    return _page(request, link_for_token(token) or link, token, said=said)
 
 
 def _link(request: SignedIn, token: str) -> ShareLink:
     """Limit guesses by address, and valid links by link."""
-    link = link_behind(token)
-    _not_too_fast(request, "open" if link else "guess", link.pk if link else None)
+    link = link_for_token(token)
+    _check_rate(request, "open" if link else "guess", link.pk if link else None)
     if link is None:
         raise LinkGone("This link isn't valid. Ask the person who sent it for a new one.")
     state = link.state(timezone.now())
@@ -89,32 +89,32 @@ def _link(request: SignedIn, token: str) -> ShareLink:
     return link
 
 
-def _bounded(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]:
+def _limit_checks(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]:
     """Allow one check at a time per link and per network, in addition to the customer's limit."""
     return slow_work.counted_also_for(f"link {link.pk}", f"address {network_of(get_client_ip(request) or '')}")
 
 
-def _not_too_fast(request: SignedIn, action: str, key: str | None) -> None:
+def _check_rate(request: SignedIn, action: str, key: str | None) -> None:
     if not consume(request, app="domains", action=action, key=key, config=RATES, limit_get=True):
         raise RateLimited("Too many requests. Try again in a minute.", retry_after=60)
 
 
-def _note(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
+def _record_visit(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
     who = {"address": get_client_ip(request) or "", "user_agent": request.headers.get("User-Agent", "")}
-    services.note_visit(link=link, checked=pressed, now=timezone.now(), **who)
+    services.record_visit(link=link, checked=pressed, now=timezone.now(), **who)
 
 
 def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> HttpResponse:
     domain = link.domain
     if said:
-        with _bounded(request, link):
+        with _limit_checks(request, link):
             services.explain(domain=domain)
-    page = records_page(domain, can_check_in=0, said=said)
+    page = records_page(domain, can_check_in=0, message=said)
     context = {
         "domain": domain,
         "page": page,
         "shared": shared_page(domain, page, host=chosen_host(request, domain)),
-        "asked_by": asked_by(domain, link.created_by),
+        "asked_by": requester_of(domain, link.created_by),
         "link": link,
         "connect": domain_connect_services.link_for(domain, page),
         "token": token,

@@ -22,7 +22,7 @@ DONE = "All required records are verified. SES can send and sign mail for this d
 
 
 @dataclass(frozen=True)
-class NoticeWish:
+class NoticeChoice:
     """One person's choice for one domain. `can_change`: the domain is not verified yet."""
 
     is_on: bool
@@ -30,18 +30,18 @@ class NoticeWish:
     can_change: bool
 
 
-def asked_by(person: User, domain: Domain) -> NoticeWish:
+def notice_choice(person: User, domain: Domain) -> NoticeChoice:
     row = VerifiedNotice.objects.filter(domain=domain, person=person).first()
-    return NoticeWish(row is not None, row.told_at if row else None, domain.verified_at is None)
+    return NoticeChoice(row is not None, row.told_at if row else None, domain.verified_at is None)
 
 
-def ask_at_first(domain: Domain, person: User) -> None:
+def request_notice(domain: Domain, person: User) -> None:
     """Request the notice when the domain is added, in that transaction and under its change log entry."""
     VerifiedNotice.objects.get_or_create(domain=domain, person=person)
 
 
 @transaction.atomic
-def ask(*, domain: Domain, person: User, wanted: bool) -> None:
+def set_notice(*, domain: Domain, person: User, wanted: bool) -> None:
     """Turn the notice on or off. Idempotent. Raises Refused if the domain is already verified."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     before = VerifiedNotice.objects.filter(domain=locked, person=person).exists()
@@ -62,7 +62,7 @@ def ask(*, domain: Domain, person: User, wanted: bool) -> None:
     )
 
 
-def tell(domain: Domain, *, now: datetime) -> None:
+def send_notices(domain: Domain, *, now: datetime) -> None:
     """Send the notices, in the transaction that found the domain verified."""
     why = DONE if domain.receiving.is_live or not domain.receives else f"{DONE} {domain.receiving.sentence}"
     waiting = VerifiedNotice.objects.filter(domain=domain, told_at=None)
@@ -72,7 +72,7 @@ def tell(domain: Domain, *, now: datetime) -> None:
         row.save(update_fields=("told_at",))
 
 
-def drop(domain: Domain) -> None:
+def delete_notices(domain: Domain) -> None:
     """Delete all requests at a transfer: they were made by the former customer's people."""
     VerifiedNotice.objects.filter(domain=domain).delete()
     alerts_services.withdraw(kind=KIND, about=domain_subject(domain))

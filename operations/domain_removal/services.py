@@ -25,9 +25,9 @@ from audit import services as audit_services
 from audit.models import new_change_id
 from domains.deletion import services as deletion_services
 from domains.domain_list.selectors import domain_subject
-from domains.domain_list.services import note_deletion_held_up
+from domains.domain_list.services import record_deletion_blocked
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import mx_to_move
+from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
@@ -113,7 +113,7 @@ def ask(
         audit_services.record_staff_request("domain.delete_asked", about=domain_subject(locked), actor=actor)
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)
     addresses = domain_removal_services.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
-    if not deletion_services.mark(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
+    if not deletion_services.mark_for_deletion(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
         return RemovalAsked(addresses, records, is_gone=True)
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
     remove_soon()
@@ -122,7 +122,7 @@ def ask(
 
 def mx_leading_here(domain: Domain) -> tuple[str, ...]:
     """Names of the domain whose MX record leads here, as last seen. They should be moved before the deletion."""
-    return mx_to_move(domain.receiving_facts(name) for name in domain.mail_names)
+    return names_with_mx_here(domain.receiving_facts(name) for name in domain.mail_names)
 
 
 def removal_of(domain: Domain) -> DomainRemoval | None:
@@ -174,7 +174,7 @@ def _read_rules(removals: Sequence[DomainRemoval]) -> ManagedRules:
 def _go_on(removal: DomainRemoval) -> None:
     domain_removal_services.forget_expectations(domain=removal.domain, actor=removal.by, bulk_id=removal.bulk_id)
     _note(removal, None)
-    deletion_services.routes_are_removed(domain_id=removal.domain_id)
+    deletion_services.confirm_routes_removed(domain_id=removal.domain_id)
 
 
 def _wait_by_rows(domain: Domain) -> _Wait | None:
@@ -219,7 +219,7 @@ def _note(removal: DomainRemoval, wait: _Wait | None, *, tell: bool = True) -> N
     shown = (wait.for_customer or wait.why) if wait else ""
     DomainRemoval.objects.filter(pk=removal.pk).exclude(problem=shown).update(problem=shown)
     held_up = "" if wait is None or wait.soon else shown
-    note_deletion_held_up(domain_id=removal.domain_id, why=held_up)
+    record_deletion_blocked(domain_id=removal.domain_id, why=held_up)
     if tell:
         alerts_services.observe(
             kind="domain.removal_held_up",

@@ -192,7 +192,7 @@ def _preview(moving: MovingIn) -> None:
     for row in moving.rows.all():
         groups.setdefault(row.owner, []).append(row)
     try:
-        found = adoption_services.read(domain_names(row for rows in groups.values() for row in rows))
+        found = adoption_services.read_identities(domain_names(row for rows in groups.values() for row in rows))
     except AwsProblem as problem:
         MovingIn.objects.filter(pk=moving.pk).update(problem=str(problem))
         raise

@@ -21,7 +21,7 @@ from domains.adoption import services as adoption_services
 from domains.adoption.services import import_domain
 from domains.checking.core.judgement import SesStatus
 from domains.models.domains import Domain, Stage
-from domains.names.core import existing_name
+from domains.names.core import parse_existing_domain
 from inbound_admin.lib import bulk, sealed
 from inbound_admin.lib.errors import Refused
 from operations.identity_drift import services as identity_drift_services
@@ -52,7 +52,7 @@ class CustomerImport:
     actor: User | None
     because: str
     bulk_id: str
-    found: adoption_services.Read
+    found: adoption_services.SesIdentities
 
 
 def carry_out(rows: Iterable[Given], move: CustomerImport) -> list[ImportOutcome]:
@@ -130,26 +130,28 @@ class _Owner:
         return ImportOutcome(ImportFate(stored.value), "", made.pk)
 
     def _domain(self, given: Given) -> ImportOutcome:
-        wish = adoption_services.AdoptionWish(
+        wish = adoption_services.AdoptionRequest(
             self.importing.customer, self.move.actor, self.move.because, bulk_id=self.move.bulk_id
         )
         if given.values.get("only_at_amazon"):
             self._refuse_absent(given.name)
         outcome = import_domain(
             name=given.name,
-            wish=replace(wish, receives=given.values["receives"] is not False),
+            request=replace(wish, receives=given.values["receives"] is not False),
             found=self.move.found,
             mail_from=given.values["mail_from"],
             reports=given.values["reports"],
         )
-        fate, words = _DOMAINS[outcome.fate]
-        if outcome.fate is adoption_services.AdoptionFate.ADOPT:
+        fate, words = _DOMAINS[outcome.status]
+        if outcome.status is adoption_services.AdoptionStatus.ADOPT:
             words += self._difference(outcome.name, given.values["mail_from"])
         return ImportOutcome(fate, words, outcome.domain_id)
 
     def _refuse_absent(self, name: str) -> None:
-        fate = adoption_services.fate_of(name, customer=self.importing.customer, at_amazon=self.move.found.identities)
-        if fate is adoption_services.AdoptionFate.NOT_AT_AMAZON:
+        fate = adoption_services.adoption_status(
+            name, customer=self.importing.customer, in_ses=self.move.found.identities
+        )
+        if fate is adoption_services.AdoptionStatus.NOT_AT_AMAZON:
             raise Refused("SES has no identity with this name in this region.")
 
     def _difference(self, name: str, mail_from: str) -> str:
@@ -163,7 +165,7 @@ class _Owner:
 
     def _catch_all(self, given: Given) -> ImportOutcome:
         stored = legacy_import_services.import_catch_all(
-            name=existing_name(given.name),
+            name=parse_existing_domain(given.name),
             endpoint=self._chosen(given.values["endpoint"]),
             is_active=given.values["is_active"],
             of=self.importing,
@@ -194,7 +196,7 @@ class _Owner:
 
     def _record(self, given: Given) -> ImportOutcome:
         """Stores nothing: which records are required follows from the identity in SES."""
-        name = existing_name(given.values["domain"])
+        name = parse_existing_domain(given.values["domain"])
         if name not in self.records:
             row = Domain.objects.filter(customer=self.importing.customer, name=name, stage=Stage.READY).first()
             self.records[name] = frozenset(_plain(r.type, r.name, r.value) for r in row.records) if row else frozenset()
@@ -204,13 +206,13 @@ class _Owner:
 
 
 _DOMAINS = {
-    adoption_services.AdoptionFate.ADOPT: (ImportFate.NEW, "Imported with its SES settings."),
-    adoption_services.AdoptionFate.NOT_AT_AMAZON: (
+    adoption_services.AdoptionStatus.ADOPT: (ImportFate.NEW, "Imported with its SES settings."),
+    adoption_services.AdoptionStatus.NOT_AT_AMAZON: (
         ImportFate.CLAIM,
         "Not found in SES. The customer must prove ownership first.",
     ),
-    adoption_services.AdoptionFate.THEIRS: (ImportFate.SAME, ""),
-    adoption_services.AdoptionFate.TAKEN: (ImportFate.REFUSED, "This domain belongs to another customer."),
+    adoption_services.AdoptionStatus.THEIRS: (ImportFate.SAME, ""),
+    adoption_services.AdoptionStatus.TAKEN: (ImportFate.REFUSED, "This domain belongs to another customer."),
 }
 
 
@@ -261,7 +263,7 @@ def import_in_batch(items: Sequence[BatchItem], actor: User | None) -> None:
     """Each customer completely or not at all. Raises AwsProblem while SES cannot be read, and then stores nothing."""
     moving = MovingIn.objects.get(pk=items[0].batch_id)
     rows = moving.rows.filter(owner__in=[item.name for item in items])
-    move = CustomerImport(actor, moving.because, moving.pk, adoption_services.read(domain_names(rows)))
+    move = CustomerImport(actor, moving.because, moving.pk, adoption_services.read_identities(domain_names(rows)))
     for item in items:
         _import_customer(item, move)
 

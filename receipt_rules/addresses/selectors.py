@@ -15,8 +15,8 @@ from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
 from domains.models.domains import UNVERIFIED, Domain, Stage
-from domains.ownership.selectors import held_domains, held_near
-from domains.receiving.core import SERVED, MxFact, RulesFact
+from domains.ownership.selectors import held_domains, held_names_near
+from domains.receiving.core import DELIVERED, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib.database import one_of
 from inbound_admin.lib.lists import ListFilters, Order, has_part
@@ -97,7 +97,7 @@ class Holders:
     def read(cls, customers: Collection[str] | None = None) -> "Holders":
         """With customers (their ids), only of names at which or above which they hold a domain."""
         return cls(
-            dict(held_domains().values_list("name", "customer_id") if customers is None else held_near(customers))
+            dict(held_domains().values_list("name", "customer_id") if customers is None else held_names_near(customers))
         )
 
     @classmethod
@@ -155,7 +155,7 @@ _ARRIVES = (
     & ~Q(domain__identity_status__in=UNVERIFIED)
     & ~Q(domain__expectations__has_key=INBOUND_MX)
 )
-_UNCLEAR = Q(mx_fact=MxFact.UNSEEN) | Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
+_UNCLEAR = Q(mx_fact=MxFact.UNSEEN) | Q(mx_fact=MxFact.UNKNOWN, rules__in=DELIVERED)
 SHOWN = {
     "live": Q(is_active=True) & _ARRIVES,
     "waiting": Q(is_active=True) & ~_ARRIVES & ~_UNCLEAR,

@@ -19,11 +19,11 @@ from django.utils import timezone
 from accounts.models.people import Customer
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
-from domains.domain_list.services import note_routes_checked, note_routes_problem
+from domains.domain_list.services import record_routes_checked, record_routes_problem
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains
-from domains.ownership.services import holder_changed, tell_owners
-from domains.receiving.core import SERVED
+from domains.ownership.services import holder_changed, notify_owners
+from domains.receiving.core import DELIVERED
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import Holders
@@ -61,7 +61,7 @@ def begin(*, domain: Domain, **_: Any) -> None:
 
 def _begin_waiting(domain: Domain) -> None:
     """Addresses that were added before the proof are carried out with it; an adopted domain's wait for a plan."""
-    rows = Address.objects.filter(domain=domain, is_active=True).exclude(rules__in=SERVED)
+    rows = Address.objects.filter(domain=domain, is_active=True).exclude(rules__in=DELIVERED)
     waiting = [each.recipient for each in rows]
     if waiting and not domain.adopted:
         customer_changed(domain.customer, None, recipients=waiting, domains=[domain.pk])
@@ -86,7 +86,7 @@ def _tell_loser(customer: Customer, name: str, recipients: list[str]) -> None:
         f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n\n"
         f"{shown}\n\nIf {name} is yours, please contact support.\n"
     )
-    tell_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
+    notify_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
 
 
 def are_waiting() -> bool:
@@ -108,7 +108,7 @@ def watch(*, now: datetime) -> None:
     """Alert staff about a transferred domain whose rules couldn't be read for minutes."""
     silent = _unchecked().filter(moved_at__lte=now - SILENT_AFTER, routes_problem="").select_related("customer")
     for domain in silent if settings.AWS_REGION in RECEIVING_REGIONS else ():
-        note_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
+        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
         tell_of_former_holder(domain, why=NOT_READ)
 
 
@@ -133,13 +133,13 @@ def _settle(domain: Domain, live: Live, wanted_now: WantedState) -> Live:
     if left := list(_sentences(domain, live, wanted_now)):
         said = " ".join((*left, why)).strip()
         later = timezone.now() + LOOK_AGAIN
-        note_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
+        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
         tell_of_former_holder(domain, why=said)
         return live
     if domain.moved_at is not None:
         clear_kept((domain.name,))
     tell_of_former_holder(domain, why="")
-    note_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
+    record_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
     return live
 
 

@@ -84,7 +84,7 @@ def _domains_there() -> dict[str, tuple[str, ...]]:
     """The Mail Manager hosts in the MX of each domain whose last check found one; () where DNS could not tell now."""
     rows = domains_in_region().filter(receives=True).order_by("name").values_list("name", "mx_facts")
     names = [name for name, facts in rows if facts.get(name) == MxFact.MAIL_MANAGER]
-    answers = dns_services.ask_hosts([Question(name, "MX") for name in names[:MOST_ASKED]]) if names else {}
+    answers = dns_services.query_resolvers([Question(name, "MX") for name in names[:MOST_ASKED]]) if names else {}
     return {name: _hosts(answers.get(Question(name, "MX"), ())) for name in names}
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from django.db import models
 from django.db.models.functions import Lower
 
-from domains.receiving.core import SERVED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
+from domains.receiving.core import DELIVERED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
 from inbound_admin.lib.ids import new_id
 from receipt_rules.mail_path.core import End
 from receipt_rules.models.endpoints import Endpoint
@@ -19,7 +19,7 @@ def new_catch_all_id() -> str:
     return new_id("all")
 
 
-AT_WORK = (*SERVED, RulesFact.PARTLY, RulesFact.HELD)  # of the name: rules are there, so what is new comes soon
+AT_WORK = (*DELIVERED, RulesFact.PARTLY, RulesFact.HELD)  # of the name: rules are there, so what is new comes soon
 HOLDABLE = (ReceivingState.REJECTED, ReceivingState.BLOCKED)
 
 
@@ -54,7 +54,7 @@ class Wish(models.Model):
     @property
     def is_carried(self) -> bool:
         """Whether the active rules bring its mail to its place, whatever the DNS says."""
-        return self.rules in SERVED
+        return self.rules in DELIVERED
 
     @property
     def mail_name(self) -> str:
@@ -70,7 +70,7 @@ class Wish(models.Model):
     def receiving_facts(self) -> ReceivingFacts:
         """The facts of its name, with what the rules do for this very recipient."""
         whole = self.domain.receiving_facts(self.mail_name)
-        return replace(whole, rules=RulesFact(self.rules), whom=self.spoken)
+        return replace(whole, rules=RulesFact(self.rules), recipient=self.spoken)
 
     @property
     def receiving(self) -> Receiving:

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import F, QuerySet
 
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import SERVED, ReceivingState
+from domains.receiving.core import DELIVERED, ReceivingState
 from receipt_rules.addresses.selectors import holder_of
 from receipt_rules.models.addresses import Address, CatchAll, Wish
 from receipt_rules.models.probes import ProbeSchedule
@@ -65,7 +65,7 @@ def schedules_due(now: datetime) -> "QuerySet[ProbeSchedule]":
 
 def target_of(domain: Domain) -> ProbeTarget:
     """The first address of the domain that is live and has an endpoint; else, under a catch-all, one of its own."""
-    rows = Address.objects.filter(domain=domain, rules__in=SERVED).order_by("address")
+    rows = Address.objects.filter(domain=domain, rules__in=DELIVERED).order_by("address")
     wishes: list[Wish] = [each for each in rows.select_related("endpoint")[:MOST_LOOKED_AT] if _has_place(each, domain)]
     recipients = {id(each): str(each) for each in wishes}
     everything = CatchAll.objects.filter(domain=domain, subdomains=False).select_related("endpoint").first()

@@ -91,7 +91,7 @@ def note_wished(domain: Domain) -> None:
     for wish in wishes:
         wish.domain = domain
     facts = {wish.pk: RulesFact(wish.rules) for wish in wishes}
-    receiving_services.note_rules(domain_id=domain.pk, rules=_by_name(wishes, facts))
+    receiving_services.record_rules(domain_id=domain.pk, rules=_by_name(wishes, facts))
 
 
 def _addresses(customer_id: str) -> Iterator[_Wish]:
@@ -153,7 +153,7 @@ def _note_names(wishes: Sequence[_Wish], facts: Mapping[str, RulesFact], foreign
         if name not in rules and foreign.takes(name):
             rules[name] = RulesFact.FOREIGN
         if rules != noted:
-            receiving_services.note_rules(domain_id=domain_id, rules=rules)
+            receiving_services.record_rules(domain_id=domain_id, rules=rules)
 
 
 def _by_name(wishes: Iterable[_Noted], facts: Mapping[str, RulesFact]) -> dict[str, RulesFact]:

@@ -220,7 +220,7 @@ def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) ->
     (route,) = route_lookup([recipient])
     facts = replace(
         domain.receiving_facts(domain_of(recipient)),
-        whom=recipient,
+        recipient=recipient,
         mx=_leads(domain_of(recipient), domain.region),
         rules=_rules(recipient, route, domain, now, rules),
     )
