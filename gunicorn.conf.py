@@ -15,3 +15,10 @@ def on_starting(server: Any) -> None:
             f"gunicorn has {server.cfg.threads} threads and SLOW_REQUESTS_AT_ONCE is {settings.SLOW_REQUESTS_AT_ONCE}: "
             "slow requests would hold all of them. Start it with more, or set WEB_THREADS."
         )
+
+
+def post_worker_init(worker: Any) -> None:
+    """The application is there: load the rest before the first visitor asks, and keep collections short."""
+    from inbound_admin.memory import load_and_freeze  # Django must have been set up
+
+    load_and_freeze()

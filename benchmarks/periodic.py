@@ -64,8 +64,8 @@ def tasks() -> dict[str, Callable[[], object]]:
         "receipt_rules.sweep": lambda: holders_services.watch(now=timezone.now()),
         "receipt_rules.probe_domains": lambda: probe_schedules_services.run_due(now=timezone.now()),
         "receipt_rules.look, rows that are wanted": lambda: wanted(entries_only=True),
-        "tenants.forget_old_rates": lambda: tenants_tasks.forget_old_rates.func(timestamp=0),
-        "tenants.remind": lambda: tenants_tasks.remind.func(timestamp=0),
+        "tenants.forget_old_rates": lambda: tenants_tasks.delete_old_rates.func(timestamp=0),
+        "tenants.remind": lambda: tenants_tasks.remind_of_reviews.func(timestamp=0),
     }
 
 

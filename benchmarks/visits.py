@@ -1,9 +1,10 @@
 """What a user waits for at the scale of `make fill`: pages, lists of the API, exports, beside Django's own changelists.
 
-Server time of a request in one process. Each request of ours has one of the admin's changelist of the same rows beside
-it, in turn, so that the ratio holds on a machine that others use too. Counts of large lists are kept for a minute: what
-the first visitor of a minute waits for is measured apart. `make bench` fills a database of its own with
-BENCH_DOMAINS (100,000) and measures it; `python -m benchmarks.visits [part of a name]` measures that of DATABASE_URL.
+Server time of a request in one process, which has loaded URLs and templates and frozen them as gunicorn.conf.py does.
+Each request of ours has one of the admin's changelist of the same rows beside it, in turn, so that the ratio holds on a
+machine that others use too. Counts of large lists are kept for a minute: what the first visitor of a minute waits for
+is measured apart. `make bench` fills a database of its own with BENCH_DOMAINS (100,000) and measures it;
+`python -m benchmarks.visits [part of a name]` measures that of DATABASE_URL.
 """
 
 import gzip
@@ -33,7 +34,7 @@ Call = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Visit:
-    """One page as it was answered; `first` is the first visit of all, templates and kept counts included."""
+    """One page as it was answered; `first` is the first visit of all, kept counts included."""
 
     name: str
     first: float
@@ -87,7 +88,9 @@ def visits(part: str = "") -> Iterator[Visit]:
     from django.test import Client
 
     from accounts.models.people import User
+    from inbound_admin.memory import load_and_freeze
 
+    load_and_freeze()
     settings.API_CALLS_PER_MINUTE = 0
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # the owner of a new key is told
     staff = User.objects.filter(email=EMAIL).first() or User.objects.create_superuser(EMAIL)

@@ -18,11 +18,11 @@ from operations.models import (
     Batch,
     BatchItem,
     Difference,
+    LegacyImport,
+    LegacyImportRow,
     Migration,
     MigrationItem,
     MigrationStep,
-    MovingIn,
-    MovingInRow,
 )
 
 
@@ -78,18 +78,18 @@ class BatchItemAdmin(ReadOnly):
     search_fields = ("name", "batch__id")
 
 
-@admin.register(MovingIn)
-class MovingInAdmin(ReadOnly):
+@admin.register(LegacyImport)
+class LegacyImportAdmin(ReadOnly):
     list_display = ("name", "state", "by", "created_at", "ended_at", "problem")
     list_filter = ("state",)
     list_select_related = ("by",)
     search_fields = ("id", "name", "because")
 
 
-@admin.register(MovingInRow)
-class MovingInRowAdmin(ReadOnly):
-    list_display = ("name", "kind", "owner", "fate", "words", "done_at")
-    list_filter = ("kind", "fate")
+@admin.register(LegacyImportRow)
+class LegacyImportRowAdmin(ReadOnly):
+    list_display = ("name", "kind", "owner", "result", "words", "done_at")
+    list_filter = ("kind", "result")
     search_fields = ("name", "owner")
 
 

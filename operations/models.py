@@ -8,7 +8,7 @@ from django.db import models
 from inbound_admin.lib.ids import new_id
 from operations.batches.core import BatchKind
 from operations.drift.core import OUTAGES, Decision
-from operations.legacy_import.core import ImportFate, RowKind
+from operations.legacy_import.core import ImportResult, RowKind
 from operations.tenant_migration.core import Chosen, MigrationStepState, Progress
 
 _PERSON = settings.AUTH_USER_MODEL
@@ -284,26 +284,29 @@ class DomainRemoval(models.Model):
         return str(self.domain_id)
 
 
-def new_moving_in_id() -> str:
+def new_legacy_import_id() -> str:
     return new_id("mov")
 
 
-class MovingInState(models.TextChoices):
-    LOOKING = "looking", "Checking"
-    LOOKED = "looked", "Ready to import"
-    MOVING = "moving", "Importing"
+class LegacyImportState(models.TextChoices):
+    CHECKING = "looking", "Checking"
+    READY = "looked", "Ready to import"
+    IMPORTING = "moving", "Importing"
     DONE = "done", "Done"
     CANCELLED = "cancelled", "Cancelled"
 
 
-class MovingIn(models.Model):
-    """What the system before this one gave: it is looked at, shown, and then stored customer by customer."""
+class LegacyImport(models.Model):
+    """Rows of the previous system's export. They are checked, previewed and then stored, customer by customer.
 
-    id = models.CharField(primary_key=True, max_length=40, default=new_moving_in_id, editable=False)
+    The tables and two columns keep the names that they had before `LegacyImport` was called so.
+    """
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_legacy_import_id, editable=False)
     region = models.CharField(max_length=32)
     name = models.CharField(max_length=200, help_text="Names of the files.")
     because = models.TextField()
-    state = models.CharField(max_length=10, choices=MovingInState.choices, default=MovingInState.LOOKING)
+    state = models.CharField(max_length=10, choices=LegacyImportState.choices, default=LegacyImportState.CHECKING)
     problem = models.TextField(blank=True, help_text="Why it waits, as shown on the page.")
     by = models.ForeignKey(_PERSON, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -311,6 +314,7 @@ class MovingIn(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
+        db_table = "operations_movingin"
         ordering = ("-created_at", "-id")
 
     def __str__(self) -> str:
@@ -318,28 +322,33 @@ class MovingIn(models.Model):
 
     @property
     def is_over(self) -> bool:
-        return self.state in (MovingInState.DONE, MovingInState.CANCELLED)
+        return self.state in (LegacyImportState.DONE, LegacyImportState.CANCELLED)
 
 
-class MovingInRow(models.Model):
-    """One row of it, made ready; its fate is foretold until it is done."""
+class LegacyImportRow(models.Model):
+    """One parsed row of an import. Until `done_at` is set, `result` is a preview."""
 
-    moving_in = models.ForeignKey(MovingIn, on_delete=models.CASCADE, related_name="rows")
+    legacy_import = models.ForeignKey(
+        LegacyImport, on_delete=models.CASCADE, related_name="rows", db_column="moving_in_id"
+    )
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=[(each.value, each.words) for each in RowKind])
     owner = models.CharField(max_length=320, blank=True, help_text="Email address of its owner.")
     name = models.CharField(max_length=400, blank=True)
     values = models.JSONField(default=dict)
     why_not = models.TextField(blank=True, help_text="Why the row can't be imported.")
-    fate = models.CharField(max_length=10, blank=True, choices=[(each.value, each.words) for each in ImportFate])
+    result = models.CharField(
+        max_length=10, blank=True, choices=[(each.value, each.words) for each in ImportResult], db_column="fate"
+    )
     words = models.TextField(blank=True)
     object_id = models.CharField(max_length=40, blank=True)
     done_at = models.DateTimeField(null=True)
 
     class Meta:
-        ordering = ("moving_in", "number")
-        constraints = (models.UniqueConstraint(fields=("moving_in", "number"), name="moving_in_row_once"),)
-        indexes = (models.Index(fields=("moving_in", "fate", "number"), name="moving_in_by_fate"),)
+        db_table = "operations_movinginrow"
+        ordering = ("legacy_import", "number")
+        constraints = (models.UniqueConstraint(fields=("legacy_import", "number"), name="moving_in_row_once"),)
+        indexes = (models.Index(fields=("legacy_import", "result", "number"), name="moving_in_by_fate"),)
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.name}"

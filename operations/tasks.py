@@ -1,4 +1,4 @@
-"""What the worker does that spans the apps."""
+"""Tasks of the worker that span several apps."""
 
 from django.utils import timezone
 
@@ -10,7 +10,7 @@ from operations.dashboard import services as dashboard_services
 from operations.domain_removal import services as domain_removal_services
 from operations.drift import services as drift_services
 from operations.identity_drift import services as identity_drift_services
-from operations.jobs import BATCHES, LOOK, MIGRATE, MOVE_IN, REMOVE, URGENT_BATCHES, remove_soon
+from operations.jobs import BATCHES, LEGACY_IMPORT, LOOK, MIGRATE, REMOVE, URGENT_BATCHES, queue_removals
 from operations.legacy_import import services as legacy_import_services
 from operations.migration_steps import services as migration_steps_services
 from operations.reconciler import services as reconciler_services
@@ -43,26 +43,26 @@ def work_on_urgent_batches() -> None:
 @jobs.task(REMOVE, retry=UntilAmazonAnswers())
 def remove() -> None:
     if not domain_removal_services.work():
-        remove_soon(in_seconds=LOOK_AGAIN_SECONDS)
+        queue_removals(in_seconds=LOOK_AGAIN_SECONDS)
 
 
-@jobs.task(MOVE_IN, retry=UntilAmazonAnswers())
-def move_in() -> None:
+@jobs.task(LEGACY_IMPORT, retry=UntilAmazonAnswers())
+def legacy_import() -> None:
     legacy_import_services.work()
 
 
 @jobs.periodic("operations.sweep", cron="* * * * *")
 def sweep(timestamp: int) -> None:
-    """Once a minute; the work itself is queued, so that none of it runs twice at a time."""
+    """Every minute, queue unfinished work. Each kind has a lock, so nothing runs twice at the same time."""
     reconciler_services.queue_unfinished(now=timezone.now())
     drift_services.carry_over()
 
 
 @jobs.periodic("operations.look_each_night", cron="47 1 * * *")
 def look_each_night(timestamp: int) -> None:
-    """Once a night: whether Amazon's tenants, identities and rules are as our rows have them.
+    """Every night, check whether tenants, identities and rules in SES match our rows.
 
-    It may take hours, so it doesn't hold the lane of what runs each minute.
+    This may take hours, so it runs in the background lane.
     """
     with lanes.within(WorkLane.BACKGROUND):
         drift_services.ask_to_look()
@@ -70,5 +70,5 @@ def look_each_night(timestamp: int) -> None:
 
 @jobs.periodic("operations.watch", cron="*/5 * * * *")
 def watch(timestamp: int) -> None:
-    """Every five minutes: whether Amazon answers, and whether differences wait for somebody."""
+    """Every five minutes, check whether SES answers and whether drift waits for a decision."""
     dashboard_services.watch(now=timezone.now())

@@ -28,13 +28,17 @@ urlpatterns = [
     path("differences/look/", drift_views.look, name="look"),
     path("differences/decide/", drift_views.decide_many, name="decide_many"),
     path("differences/<str:difference_id>/", drift_views.detail, name="difference"),
-    path("moving-in/", legacy_import_views.moving_in, name="moving_in"),
+    path("moving-in/", legacy_import_views.legacy_import, name="legacy_import"),
     path("moving-in/identities/", legacy_import_views.adopt_identities, name="adopt_identities"),
-    path("moving-in/<str:moving_in_id>/", legacy_import_views.moving_in_rows, name="moving_in_rows"),
+    path("moving-in/<str:legacy_import_id>/", legacy_import_views.legacy_import_rows, name="legacy_import_rows"),
     path(
-        "moving-in/<str:moving_in_id>/outcomes.csv", legacy_import_views.moving_in_outcomes, name="moving_in_outcomes"
+        "moving-in/<str:legacy_import_id>/outcomes.csv",
+        legacy_import_views.legacy_import_outcomes,
+        name="legacy_import_outcomes",
     ),
-    path("moving-in/<str:moving_in_id>/steer/", legacy_import_views.steer_moving_in, name="steer_moving_in"),
+    path(
+        "moving-in/<str:legacy_import_id>/steer/", legacy_import_views.steer_legacy_import, name="steer_legacy_import"
+    ),
     path("changes/", audit_log_views.changes, name="changes"),
     re_path(r"^changes\.(?P<kind>csv|json)$", audit_log_views.export_changes, name="export_changes"),
     path("tenants/<str:tenant_id>/pause/", pause_views.pause, name="pause"),

@@ -37,7 +37,7 @@ def urgent_work_waits() -> bool:
     return lanes.current() < WorkLane.URGENT and jobs.is_waited_for(LOCK, above=WorkLane.PEOPLE)
 
 
-def look_soon() -> None:
+def queue_drift_check() -> None:
     """At the live rules, for differences. A job that waits already will see them."""
     jobs.queue(LOOK, lock=LOCK, unless_running=True)
 

@@ -13,7 +13,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.forwarding import services as forwarding_services
 from receipt_rules.holders import services as holders_services
-from receipt_rules.jobs import ASK, LOOK, PROBE, WORK, look_soon
+from receipt_rules.jobs import ASK, LOOK, PROBE, WORK, queue_drift_check
 from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.plan_drafts import services as plan_drafts_services
@@ -73,7 +73,7 @@ def watch_active_set(timestamp: int) -> None:
 @jobs.periodic("receipt_rules.sweep_drift", cron="37 * * * *")
 def sweep_drift(timestamp: int) -> None:
     """Once an hour the live rules are compared with what we last knew and with what is wanted."""
-    look_soon()
+    queue_drift_check()
 
 
 @jobs.periodic("receipt_rules.watch", cron="*/10 * * * *")

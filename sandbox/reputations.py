@@ -65,6 +65,6 @@ def _set_finding(tenant: Tenant, form: FindingForm) -> str:
 def _let_product_ask(tenant: Tenant) -> None:
     """Queue a check, as an event from SES does. An event alone is never trusted."""
     with transaction.atomic():
-        tenants_jobs.read_soon(tenant)
-        tenants_jobs.find_out_soon(tenant)
-        tenants_jobs.measure_soon(tenant)
+        tenants_jobs.queue_read(tenant)
+        tenants_jobs.queue_recommendations_sync(tenant)
+        tenants_jobs.queue_metrics_sync(tenant)

@@ -29,7 +29,7 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import unfinished
 from tenants.metrics import services as metrics_services
 from tenants.reputation import services as reputation_services
-from tenants.reputation.selectors import at_amazon
+from tenants.reputation.selectors import existing_in_ses
 from tenants.resources import services as resources_services
 from tenants.status import services as status_services
 
@@ -121,15 +121,15 @@ def people() -> None:
 def tenants() -> None:
     """What the worker would do: create them at the sandbox's Amazon, and put their domains in. Raises Problem."""
     for tenant in unfinished():
-        lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
-        resources_services.carry_out_associations(tenant_id=tenant.pk)
+        lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+        resources_services.apply_associations(tenant_id=tenant.pk)
 
 
 def reputations() -> None:
     """A day of rates for each, and one of them with a finding. Once: what somebody has changed since stays."""
     now = timezone.now()
     with control(TICK_SECONDS) as host:
-        for tenant in at_amazon().filter(rate_samples=None).select_related("customer"):
+        for tenant in existing_in_ses().filter(rate_samples=None).select_related("customer"):
             host.set_rates(tenant.name, **RATES.get(tenant.customer.name, HEALTHY))
             metrics_services.sync_metrics(tenant_id=tenant.pk, now=now)
             reputation_services.sync_recommendations(tenant_id=tenant.pk, now=now)

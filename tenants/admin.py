@@ -1,4 +1,4 @@
-"""SES tenants for staff: what Amazon owns is read-only, and so is what is wanted, which the product's pages change."""
+"""Django admin for SES tenants, read-only. SES owns the statuses, and the product's pages change the rest."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from accounts.admin import each, who
 from accounts.roles import MANAGE
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource
-from tenants.resources.services import look_again
+from tenants.resources.services import retry_associations
 from tenants.status.services import refresh
 
 
@@ -36,7 +36,7 @@ class StatusChangeInline(ReadOnlyInline):
 
 @admin.register(Tenant)
 class TenantAdmin(admin.ModelAdmin[Tenant]):
-    """Pausing, policies and deleting ask for reasons and show what follows: that is on the pages, not here."""
+    """Pausing, policies and deletion need reasons and show their consequences, so they are on the product's pages."""
 
     list_display = ("name", "customer", "standing", "stage", "policy", "risk", "is_paused", "read_at")
     list_filter = ("standing", "stage", "policy", "is_paused", "adopted", "region")
@@ -54,7 +54,7 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
-        """No field of one can be written."""
+        """No field can be written."""
         return False
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
@@ -66,7 +66,7 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
 
     @admin.action(description="Retry failed associations", permissions=["manage"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
-        each(request, queryset, lambda row: look_again(tenant=row, actor=who(request)), "is tried again.")
+        each(request, queryset, lambda row: retry_associations(tenant=row, actor=who(request)), "is tried again.")
 
 
 @admin.register(SesAccount)

@@ -1,4 +1,4 @@
-"""Work for the worker on tenants. Tasks are named by string, since they stand above the services."""
+"""Queues jobs on tenants. Tasks are named by string, since their modules import the services."""
 
 from inbound_admin.lib import jobs
 from tenants.models.tenants import Tenant
@@ -10,59 +10,59 @@ POLICY = "tenants.policy"
 REMOVE = "tenants.remove"
 READ = "tenants.read"
 READ_ALL = "tenants.read_all"
-TELL = "tenants.tell"
-FIND_OUT = "tenants.find_out"
-MEASURE = "tenants.measure"
+NOTIFY_OWNERS = "tenants.tell"
+SYNC_RECOMMENDATIONS = "tenants.find_out"
+SYNC_METRICS = "tenants.measure"
 
 
-def create_soon(tenant: Tenant, *, unless_running: bool = False) -> None:
+def queue_creation(tenant: Tenant, *, unless_running: bool = False) -> None:
     _queue(CREATE, tenant, unless_running=unless_running)
 
 
-def associate_soon(tenant: Tenant, *, unless_running: bool = False) -> None:
+def queue_associations(tenant: Tenant, *, unless_running: bool = False) -> None:
     _queue(ASSOCIATE, tenant, unless_running=unless_running)
 
 
-def status_soon(tenant: Tenant, *, in_seconds: int = 0, unless_running: bool = False) -> None:
+def queue_status(tenant: Tenant, *, in_seconds: int = 0, unless_running: bool = False) -> None:
     _queue(STATUS, tenant, urgent=True, in_seconds=in_seconds, unless_running=unless_running)
 
 
-def policy_soon(tenant: Tenant, *, unless_running: bool = False) -> None:
+def queue_policy(tenant: Tenant, *, unless_running: bool = False) -> None:
     _queue(POLICY, tenant, urgent=True, unless_running=unless_running)
 
 
-def remove_soon(tenant: Tenant, *, unless_running: bool = False) -> None:
+def queue_removal(tenant: Tenant, *, unless_running: bool = False) -> None:
     _queue(REMOVE, tenant, unless_running=unless_running)
 
 
-def read_soon(tenant: Tenant) -> None:
-    """Amazon is to be asked: an event said that something happened, which is never believed by itself."""
+def queue_read(tenant: Tenant) -> None:
+    """Read the status from SES: an event reported a change, and an event alone is never trusted."""
     _queue(READ, tenant)
 
 
-def find_out_soon(tenant: Tenant) -> None:
-    """Amazon is to be asked what it has found about the tenant."""
-    _queue(FIND_OUT, tenant)
+def queue_recommendations_sync(tenant: Tenant) -> None:
+    """Read the tenant's recommendations from SES."""
+    _queue(SYNC_RECOMMENDATIONS, tenant)
 
 
-def measure_soon(tenant: Tenant) -> None:
-    """CloudWatch is to be asked for the tenant's rates."""
-    _queue(MEASURE, tenant)
+def queue_metrics_sync(tenant: Tenant) -> None:
+    """Read the tenant's rates from CloudWatch."""
+    _queue(SYNC_METRICS, tenant)
 
 
-def tell_soon(tenant: Tenant, what: str) -> None:
-    """A mail to the customer's owners, queued in the transaction that stores what they are told of."""
-    jobs.queue(TELL, lock=f"tenant {tenant.pk} tells {what}", tenant_id=tenant.pk, what=what)
+def queue_owner_email(tenant: Tenant, what: str) -> None:
+    """Send an email to the customer's owners. Queue it in the transaction that stores what the email reports."""
+    jobs.queue(NOTIFY_OWNERS, lock=f"tenant {tenant.pk} tells {what}", tenant_id=tenant.pk, what=what)
 
 
 def lock_of(tenant_id: str) -> str:
-    """One job of a tenant runs at a time, but for its status and policy."""
+    """Only one job of a tenant runs at a time, except for status and policy jobs."""
     return f"tenant {tenant_id}"
 
 
 def _queue(
     task: str, tenant: Tenant, *, urgent: bool = False, in_seconds: int = 0, unless_running: bool = False
 ) -> None:
-    """`urgent` ones have a lock of their own: a pause never waits until two hundred identities are associated."""
+    """`urgent` jobs have a lock of their own, so a pause never waits until 200 identities are associated."""
     lock = f"{lock_of(tenant.pk)}, status" if urgent else lock_of(tenant.pk)
     jobs.queue(task, lock=lock, in_seconds=in_seconds, unless_running=unless_running, tenant_id=tenant.pk)

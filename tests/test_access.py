@@ -13,7 +13,7 @@ from accounts.models.people import Customer, MemberRole, User
 from accounts.roles import Role
 from domains.models.domains import Domain
 from domains.sharing.services import create as create_link
-from operations.models import Batch, MovingIn
+from operations.models import Batch, LegacyImport
 from receipt_rules.models.runs import Run, RunKind
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
@@ -69,11 +69,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "operations:overview": EVERYBODY,
     "operations:find": EVERYBODY,
     "operations:case": STAFF_ONLY,
-    "operations:moving_in": (LOGIN, NO, NO, NO, OK, NO, OK),
+    "operations:legacy_import": (LOGIN, NO, NO, NO, OK, NO, OK),
     "operations:adopt_identities": (LOGIN, NO, NO, NO, OK, NO, OK),
-    "operations:moving_in_rows": (LOGIN, NONE, NONE, NONE, OK, NONE, OK),
-    "operations:moving_in_outcomes": (LOGIN, NONE, NONE, NONE, OK, NONE, OK),
-    "operations:steer_moving_in": ALICES_POST,
+    "operations:legacy_import_rows": (LOGIN, NONE, NONE, NONE, OK, NONE, OK),
+    "operations:legacy_import_outcomes": (LOGIN, NONE, NONE, NONE, OK, NONE, OK),
+    "operations:steer_legacy_import": ALICES_POST,
     "operations:changes": EVERYBODY,
     "operations:export_changes": EVERYBODY,
     "operations:migrations": STAFFS,
@@ -280,7 +280,9 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     "key_id": lambda world: create_api_key(user=world.people["alice"], name="A", scopes=["read"], actor=None).key.id,  # type: ignore[arg-type]  # a person
     "migration_id": lambda world: make_item(world.customer).migration.id,
     "item_id": lambda world: make_item(world.customer).id,
-    "moving_in_id": lambda _: MovingIn.objects.create(region="eu-west-1", name="old.json", because="Contract 12").id,
+    "legacy_import_id": lambda _: (
+        LegacyImport.objects.create(region="eu-west-1", name="old.json", because="Contract 12").id
+    ),
     "difference_id": lambda world: make_difference(world.customer).id,
     "bulk_id": lambda _: Batch.objects.create(kind="hold").id,
     "alert_id": lambda world: raise_for(world.customer.id).pk,

@@ -116,7 +116,7 @@ def test_amazon_is_asked_once_in_a_while_however_often_the_page_is(sandbox: Sand
 @pytest.mark.django_db
 def test_an_urgent_job_that_waits_is_said_and_takes_no_web_process_away(sandbox: Sandbox) -> None:
     worker_was_seen(seconds_ago=5)
-    tenants_jobs.status_soon(make_tenant())
+    tenants_jobs.queue_status(make_tenant())
     assert ask() == (200, WELL)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '75 seconds'")

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.roles import Role
-from operations.models import MovingIn
+from operations.models import LegacyImport
 from tests.domains.making import make_domain
 from tests.factories import make_member, make_staff
 
@@ -35,10 +35,10 @@ def test_a_nul_in_the_address_finds_nothing(alice: Client, path: str) -> None:
 @pytest.mark.parametrize("nul", ["%00", "x%00", "%0%000"])
 def test_a_nul_in_what_the_address_asks_for_is_no_error(client: Client, nul: str) -> None:
     client.force_login(make_staff(Role.OPERATOR))
-    moving = MovingIn.objects.create(region=settings.AWS_REGION)
+    moving = LegacyImport.objects.create(region=settings.AWS_REGION)
     for url in (
-        reverse("operations:moving_in_rows", args=[moving.pk]) + f"?kind={nul}&fate={nul}",
-        reverse("operations:moving_in_outcomes", args=[moving.pk]) + f"?kind={nul}",
+        reverse("operations:legacy_import_rows", args=[moving.pk]) + f"?kind={nul}&fate={nul}",
+        reverse("operations:legacy_import_outcomes", args=[moving.pk]) + f"?kind={nul}",
         reverse("operations:start_bulk") + f"?do=pause&domain={nul}",
     ):
         assert client.get(url).status_code in (200, 302)

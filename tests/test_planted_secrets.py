@@ -72,7 +72,7 @@ def planted(sandbox: Sandbox) -> Planted:
     TOTP.activate(world.alice, f"{PLANT.upper()}TOTP")
     rows = document(owner="new@alice.com", domain="new.com")
     rows["endpoints"][0]["config"] = CONFIG
-    legacy_import_services.take_in(
+    legacy_import_services.store_import(
         files=files(rows), because=f"as https://old.example/?token={QUERY} has it", actor=olga
     )
     legacy_import_services.work()
@@ -123,7 +123,7 @@ def test_no_page_export_or_admin_page_tells_a_secret(planted: Planted) -> None:
         reverse("receipt_rules:addresses"),
         reverse("operations:changes"),
         *(reverse("operations:export_changes", args=[kind]) for kind in ("csv", "json")),
-        reverse("operations:moving_in"),
+        reverse("operations:legacy_import"),
         reverse("notifications:webhooks"),
     ]
     for person in (planted.world.alice, planted.staff):

@@ -60,7 +60,7 @@ def test_a_body_of_the_longest_length_reaches_the_view(client: Client) -> None:
 
 def test_a_page_that_takes_files_accepts_more_and_not_endlessly_more(client: Client) -> None:
     client.force_login(make_staff())
-    path = reverse("operations:moving_in")
+    path = reverse("operations:legacy_import")
     assert sent(client, path, CONTENT_LENGTH="60000000").status_code == 413
     short = client.generic("POST", path, b"x" * (LIMIT + 1), "text/plain")
     assert short.status_code != 413

@@ -34,11 +34,11 @@ def _tables() -> tuple[type[models.Model], ...]:
     from operations.models import (
         BatchItem,
         DomainRemoval,
+        LegacyImport,
+        LegacyImportRow,
         Migration,
         MigrationItem,
         MigrationStep,
-        MovingIn,
-        MovingInRow,
     )
     from receipt_rules.models.addresses import Address, CatchAll
     from receipt_rules.models.endpoints import Endpoint
@@ -47,7 +47,7 @@ def _tables() -> tuple[type[models.Model], ...]:
 
     domains = (Customer, Domain, DomainRemoval, Address, CatchAll, Endpoint, PendingChange, Run)
     tenants = (Tenant, TenantResource, Migration, MigrationItem, MigrationStep)
-    return (*domains, *tenants, BatchItem, MovingIn, MovingInRow, Delivery)
+    return (*domains, *tenants, BatchItem, LegacyImport, LegacyImportRow, Delivery)
 
 
 def _rows_of(model: type[models.Model]) -> Iterator[str]:

@@ -260,11 +260,11 @@ def migrate_back(place: Place) -> list[Claim]:
 
 def import_legacy(place: Place) -> list[Claim]:
     domains_making.seed_identities([NAME], ownership="Success", dkim="Success")
-    moving = legacy_import_services.take_in(files=files(document()), because="Contract 12", actor=olga())
+    moving = legacy_import_services.store_import(files=files(document()), because="Contract 12", actor=olga())
     legacy_import_services.work()
     moving.refresh_from_db()
     nothing_else_waits()
-    legacy_import_services.begin(moving_in=moving, actor=olga())
+    legacy_import_services.begin(legacy_import=moving, actor=olga())
     return [row_says("imported", moving, "state", "done", Domain.objects.filter(name=NAME, adopted=True).exists)]
 
 

@@ -140,8 +140,8 @@ def _drop_claim(domain: Domain, actor: User | None, bulk_id: str, because: str) 
 
 
 def execute_deletion(*, domain_id: str) -> None:
-    """Delete the identity and the row. Idempotent; does nothing before `confirm_routes_removed`. Raises AwsProblem, which
-    is also stored for the page.
+    """Delete the identity and the row. Idempotent; does nothing before `confirm_routes_removed`. Raises AwsProblem,
+    which is also stored for the page.
     """
     ready = domains_in_region().filter(pk=domain_id, stage=Stage.DELETING, routes_removed_at__isnull=False)
     domain = ready.select_related("wanted_by", "customer").first()

@@ -85,7 +85,7 @@ def record_verified(domains: Sequence[Domain]) -> None:
     for verified, statuses in ((True, (SesStatus.SUCCESS,)), (False, UNVERIFIED)):
         names = [d.name for d in domains if d.tenant_id and not d.ses_problem and d.identity_status in statuses]
         if names:
-            resources_services.note_verified(names=names, verified=verified)
+            resources_services.record_verified(names=names, verified=verified)
 
 
 RETRY_SECONDS = 60

@@ -56,8 +56,8 @@ def add(
 ) -> Domain:
     """Store the domain for the customer; the worker sets it up. Raises Refused if the customer may not have it.
 
-    `preflight` is the result of `run_preflight`, if it just ran. `receives` False: the domain only sends. `tell_when_verified`:
-    notify the actor then.
+    `preflight` is the result of `run_preflight`, if it just ran. `receives` False: the domain only sends.
+    `tell_when_verified`: notify the actor then.
     """
     parsed = parse_new_domain(text, customer)
     preflight = preflight or _assess(parsed, customer)

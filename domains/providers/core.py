@@ -91,7 +91,7 @@ _ENDINGS = keyed((ending, host.name) for host in _HOSTS.values() for ending in h
 
 @dataclass(frozen=True)
 class FormValues:
-    """An empty `name` is an empty box. `priority` is "" if it has no box. `zone_file_line` is the resulting zone file line."""
+    """An empty `name` is an empty box. `priority` is "" if it has no box. `zone_file_line` is the resulting record."""
 
     provider: DnsProvider
     type: str

@@ -205,8 +205,8 @@ class RecordsPage:
 def records_page(
     domain: Domain, *, can_check_in: int, only_todo: bool = False, message: str = "", host: str = ""
 ) -> RecordsPage:
-    """Build the page from database rows alone, without DNS or SES calls. `message` is the result of a check that just ran,
-    `host` the key of the DNS host that the reader chose.
+    """Build the page from database rows alone, without DNS or SES calls. `message` is the result of a check that just
+    ran, `host` the key of the DNS host that the reader chose.
     """
     at = dns_host(domain, host)
     checks = {check.key: check for check in domain.record_checks.all()}

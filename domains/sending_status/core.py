@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from domains.identity.core import Stage
 from tenants.lifecycle.core import TenantStage
-from tenants.status.core import Standing, for_customer
+from tenants.status.core import TenantStatus, customer_words
 
 CANT = "This domain can’t send yet: {why}"
 NOT_READY: Mapping[str, str] = {
@@ -17,10 +17,10 @@ NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first.
 
 # Word, tone and icon for each tenant status other than ACTIVE.
 SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
-    Standing.PAUSING: ("Pausing", "info", "signal"),
-    Standing.PAUSED: ("Paused", "warn", "pause-circle"),
-    Standing.RESUMING: ("Resuming", "info", "signal"),
-    Standing.SUSPENDED: ("Suspended by AWS", "bad", "no-symbol"),
+    TenantStatus.PAUSING: ("Pausing", "info", "signal"),
+    TenantStatus.PAUSED: ("Paused", "warn", "pause-circle"),
+    TenantStatus.RESUMING: ("Resuming", "info", "signal"),
+    TenantStatus.SUSPENDED: ("Suspended by AWS", "bad", "no-symbol"),
 }
 
 
@@ -76,8 +76,8 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
 
 
 def _by_tenant(facts: SendingFacts) -> DomainSending:
-    said = for_customer(facts.tenant_stage, facts.standing) if facts.standing else ""
-    if not facts.standing or facts.tenant_stage != TenantStage.READY or facts.standing == Standing.ACTIVE:
+    said = customer_words(facts.tenant_stage, facts.standing) if facts.standing else ""
+    if not facts.standing or facts.tenant_stage != TenantStage.READY or facts.standing == TenantStatus.ACTIVE:
         as_before = f"Mail from {facts.domain} is sent as before." if not facts.standing else said
         return DomainSending(SendingState.CAN, "Enabled", "good", "check-circle", as_before)
     word, tone, icon = SENDING_WORDS.get(facts.standing, ("Unknown", "mute", "question-mark-circle"))

@@ -1,7 +1,8 @@
 """Changes a domain's settings: stores the desired ones, then the worker applies them in SES, one call each.
 
-Other columns store what SES has. So after a crash the difference remains visible and the next run applies it. `change_and_wait`
-and `wait_until_applied` serve the published API: store the desired settings, then wait briefly for the worker.
+Other columns store what SES has. So after a crash the difference remains visible and the next run applies it.
+`change_and_wait` and `wait_until_applied` serve the published API: store the desired settings, then wait briefly for
+the worker.
 """
 
 from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ class BatchKind(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     DECIDE = "decide"
-    MOVE_IN = "move_in"
+    LEGACY_IMPORT = "move_in"
 
     @property
     def words(self) -> str:
@@ -37,20 +37,20 @@ _WORDS = {
     BatchKind.PAUSE: "Pause",
     BatchKind.RESUME: "Resume",
     BatchKind.DECIDE: "Resolve",
-    BatchKind.MOVE_IN: "Import",
+    BatchKind.LEGACY_IMPORT: "Import",
 }
 _NOUNS = {
     BatchKind.PAUSE: "tenant",
     BatchKind.RESUME: "tenant",
     BatchKind.DECIDE: "difference",
-    BatchKind.MOVE_IN: "customer",
+    BatchKind.LEGACY_IMPORT: "customer",
 }
 DOMAIN_KINDS = tuple(kind for kind in BatchKind if kind.noun == "domain")
 # A person waits for these: the request carries them out, and after a crash the urgent lane does.
 URGENT_KINDS = (BatchKind.PAUSE, BatchKind.RESUME)
 # Imports have a page of their own, which shows their rows, and a job of their own: it reads SES, also to preview them,
 # so while SES does not answer, imports wait and no other batch does.
-IMPORT_KINDS = (BatchKind.MOVE_IN,)
+IMPORT_KINDS = (BatchKind.LEGACY_IMPORT,)
 ORDINARY_KINDS = tuple(kind for kind in BatchKind if kind not in (*URGENT_KINDS, *IMPORT_KINDS))
 BY_COMMAND = "by_command"  # the key of `Batch.words` if nobody signed in started it, but the command line
 # What the page lists for all items together: the key of `Batch.words`, and its label.

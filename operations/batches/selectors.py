@@ -12,7 +12,7 @@ from inbound_admin.lib import jobs
 from operations.batches.core import DOMAIN_KINDS, IMPORT_KINDS, SHOWN_WORDS, URGENT_KINDS, BatchKind, BatchResult
 from operations.domain_actions.selectors import domain_counts, domain_results, kinds_for
 from operations.drift.selectors import decision_counts, decision_results, may_decide
-from operations.jobs import BATCHES, LOOK, MOVE_IN, REMOVE
+from operations.jobs import BATCHES, LEGACY_IMPORT, LOOK, REMOVE
 from operations.models import Batch, BatchItem, BatchItemState
 from operations.pause.selectors import may_pause, pause_counts, pause_results
 from tenants.jobs import STATUS
@@ -25,7 +25,7 @@ _RESULTS: Mapping[BatchKind, _Results] = {
     BatchKind.PAUSE: pause_results,
     BatchKind.RESUME: pause_results,
     BatchKind.DECIDE: decision_results,
-    BatchKind.MOVE_IN: lambda kind, items: [_IMPORTED] * len(items),
+    BatchKind.LEGACY_IMPORT: lambda kind, items: [_IMPORTED] * len(items),
 }
 _Counts = Callable[[BatchKind, QuerySet[BatchItem]], list[tuple[BatchResult, int]]]
 _COUNTS: Mapping[BatchKind, _Counts] = {
@@ -33,7 +33,7 @@ _COUNTS: Mapping[BatchKind, _Counts] = {
     BatchKind.PAUSE: pause_counts,
     BatchKind.RESUME: pause_counts,
     BatchKind.DECIDE: decision_counts,
-    BatchKind.MOVE_IN: lambda kind, done: [(_IMPORTED, done.count())],
+    BatchKind.LEGACY_IMPORT: lambda kind, done: [(_IMPORTED, done.count())],
 }
 TONES = ("good", "info", "warn", "mute")
 _BEFORE_ITS_TURN = {
@@ -72,7 +72,7 @@ COSTS: Mapping[BatchKind, ItemCost] = {
     BatchKind.PAUSE: ItemCost(calls=2, task=STATUS),
     BatchKind.RESUME: ItemCost(calls=2, task=STATUS),
     BatchKind.DECIDE: ItemCost(calls=2, task=LOOK),
-    BatchKind.MOVE_IN: ItemCost(task=MOVE_IN),
+    BatchKind.LEGACY_IMPORT: ItemCost(task=LEGACY_IMPORT),
 }
 
 

@@ -24,7 +24,7 @@ from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAll
 from operations.batches.core import BY_COMMAND, DOMAIN_KINDS, IMPORT_KINDS, URGENT_KINDS, BatchKind
 from operations.domain_actions import services as domain_actions_services
 from operations.drift import services as drift_services
-from operations.jobs import batch_subject, batches_soon, move_in_soon, urgent_batches_soon
+from operations.jobs import batch_subject, queue_batches, queue_legacy_import, queue_urgent_batches
 from operations.legacy_import.selectors import import_batches
 from operations.legacy_rows import services as legacy_rows_services
 from operations.models import Batch, BatchItem, BatchItemState
@@ -89,11 +89,11 @@ KINDS: Mapping[BatchKind, ActionOfKind] = {
         drift_services.prepare,
         _one_by_one(drift_services.decide_in_batch),
     ),
-    BatchKind.MOVE_IN: ActionOfKind(
+    BatchKind.LEGACY_IMPORT: ActionOfKind(
         legacy_rows_services.refuse_who_may_not,
         lambda items, words, actor: words,
-        legacy_rows_services.import_in_batch,
-        legacy_rows_services.imported_together,
+        legacy_rows_services.import_customers,
+        legacy_rows_services.items_read_together,
         legacy_rows_services.finish_import,
     ),
 }
@@ -232,11 +232,11 @@ def _refuse_who_may_not(kind: BatchKind, actor: User | None) -> None:
 
 def _queue(kind: BatchKind) -> None:
     if kind in URGENT_KINDS:
-        urgent_batches_soon()
+        queue_urgent_batches()
     elif kind in IMPORT_KINDS:
-        move_in_soon()
+        queue_legacy_import()
     else:
-        batches_soon()
+        queue_batches()
 
 
 def _now_if_urgent(batch: Batch) -> None:

@@ -49,7 +49,7 @@ def people_page(
     context = frame(request, customer, "people", said=said, good=good, form=form or _invite_form(customer))
     context["page"] = page_of(people_selectors.members_of(customer), request)
     if tenant := lifecycle_selectors.tenant_of(customer):
-        context |= {"tenant": tenant, "sentence": status_core.for_customer(tenant.stage, tenant.standing)}
+        context |= {"tenant": tenant, "sentence": status_core.customer_words(tenant.stage, tenant.standing)}
     if context["manages"]:
         context["invitations"] = people_selectors.pending_invitations(customer)[:PENDING_SHOWN]
     name = template(request, "accounts/customers/detail.html", "people")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from domains.checking.core.judgement import State
 from domains.identity.core import Stage
-from tenants.status.core import Standing
+from tenants.status.core import TenantStatus
 
 CUSTOMER, AUTOMATIC, STAFF, NONE = "The customer", "Amazon SES and DNS (automatic)", "Our team", "No one"
 # SES keeps checking a verified domain whose records are gone for 72 hours before it revokes the verification.
@@ -132,10 +132,10 @@ _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
 
 # Who lifts it, and what the customer is asked for.
 _LIFTED: Mapping[str, tuple[str, str]] = {
-    Standing.PAUSING: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
-    Standing.PAUSED: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
-    Standing.RESUMING: (AUTOMATIC, "Sending resumes automatically when Amazon SES confirms it."),
-    Standing.SUSPENDED: (STAFF, "Only Amazon can lift a suspension. We’ll ask for you."),
+    TenantStatus.PAUSING: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
+    TenantStatus.PAUSED: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
+    TenantStatus.RESUMING: (AUTOMATIC, "Sending resumes automatically when Amazon SES confirms it."),
+    TenantStatus.SUSPENDED: (STAFF, "Only Amazon can lift a suspension. We’ll ask for you."),
 }
 
 

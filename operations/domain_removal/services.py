@@ -31,7 +31,7 @@ from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
-from operations.jobs import remove_soon
+from operations.jobs import queue_removals
 from operations.models import DomainRemoval
 from receipt_rules.addresses.selectors import pending_for
 from receipt_rules.domain_removal import services as domain_removal_services
@@ -116,7 +116,7 @@ def ask(
     if not deletion_services.mark_for_deletion(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
         return RemovalAsked(addresses, records, is_gone=True)
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
-    remove_soon()
+    queue_removals()
     return RemovalAsked(addresses, records, is_gone=False)
 
 

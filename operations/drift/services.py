@@ -38,7 +38,7 @@ def ask_to_look_at_rules() -> None:
     """The rules' own worker looks; what it finds comes here within a minute."""
     with transaction.atomic():
         drift_store_services.note_look(RULES_AREA, asked_at=timezone.now())
-        receipt_rules_jobs.look_soon()
+        receipt_rules_jobs.queue_drift_check()
 
 
 def carry_over() -> None:

@@ -34,7 +34,7 @@ from operations.drift.selectors import (
     numbers_possible,
     open_kinds,
 )
-from operations.legacy_import.selectors import may_move_in
+from operations.legacy_import.selectors import may_import
 from operations.models import Batch, Difference
 from operations.tenant_migration.selectors import may_see
 from operations.tenant_migration.views import refuse_strangers
@@ -56,7 +56,7 @@ def list_(request: SignedIn) -> HttpResponse:
         "areas": [(key, words) for key, words in AREAS.items()],
         "looks": looks,
         "unowned": differences_shown("open").filter(kind=UNOWNED).count(),
-        "may_move_in": may_move_in(request.user),
+        "may_import": may_import(request.user),
         "open_kinds": open_kinds(area),
         "show": show,
         "groups": [(key, words, number[key]) for key, (words, _) in SHOWN.items()],
@@ -129,7 +129,7 @@ def decide_many(request: SignedIn) -> HttpResponse:
         "kind_words": KIND_WORDS.get(chosen.kind, ""),
         "form": form,
         "may_decide": any(numbers.values()),
-        "imports": chosen.kind == UNOWNED and may_move_in(request.user),
+        "imports": chosen.kind == UNOWNED and may_import(request.user),
     }
     return TemplateResponse(request, "operations/drift/decide_many.html", context, status=422 if form.errors else 200)
 

@@ -23,7 +23,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift import core as drift_core
 from operations.drift.core import IDENTITIES_AREA, Decision, FoundDifference, IdentitySettings, OurDomain
 from operations.drift_store import services as drift_store_services
-from operations.jobs import look_soon
+from operations.jobs import queue_drift_check
 from operations.models import Difference, DriftLook
 
 CANNOT = "This can’t be restored from here. Accept it from SES, or ignore it with a reason."
@@ -35,7 +35,7 @@ def ask_to_look() -> None:
     """At every identity: a call for each thousand, and two for each hundred that somebody holds."""
     with transaction.atomic():
         drift_store_services.note_look(IDENTITIES_AREA, asked_at=timezone.now())
-        look_soon()
+        queue_drift_check()
 
 
 def work(*, now: Callable[[], datetime] = timezone.now) -> None:
@@ -94,7 +94,7 @@ def restore(*, difference: Difference, because: str, actor: User) -> None:
             settings_services.restart_verification(domain=domain, actor=actor)
         else:
             drift_services.reapply_settings(domain=domain, seen=_seen(domain, difference), actor=actor, because=because)
-        look_soon()
+        queue_drift_check()
 
 
 def adopt(*, difference: Difference, because: str, actor: User, customer: Customer | None = None) -> None:
@@ -118,7 +118,7 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
             drift_services.accept_mail_from(
                 domain=domain, mail_from=seen.mail_from, rejects=seen.rejects, actor=actor, because=because
             )
-        look_soon()
+        queue_drift_check()
 
 
 def _adopt_unowned(difference: Difference, because: str, actor: User, customer: Customer | None) -> None:
@@ -131,7 +131,7 @@ def _adopt_unowned(difference: Difference, because: str, actor: User, customer: 
     with transaction.atomic():
         drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
         Difference.objects.filter(pk=difference.pk).update(customer=customer)
-        look_soon()
+        queue_drift_check()
 
 
 _WHY_NOT = {

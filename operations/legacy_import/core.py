@@ -1,8 +1,8 @@
-"""Parses the legacy system's export and prepares its rows: whose each is, its name, its content. Pure.
+"""Parses the previous system's export into rows with an owner, a name and values. Pure.
 
-The file is one JSON document, or CSV files of one kind each. The old ids count only inside one document. Our rows are
-found by what people know: a person by the email address, an endpoint by its name, a domain and an address by itself. So
-a document can be imported again, and another one after it.
+The export is one JSON document, or CSV files of one kind each. The previous system's IDs are valid inside one export
+only. Existing rows are matched by natural keys: a person by email address, an endpoint by name, a domain and an
+address by themselves. So an export can be imported again, and a later one after it.
 """
 
 import csv
@@ -21,7 +21,7 @@ Sections = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 class RowKind(StrEnum):
-    """In the order in which they are stored: each needs those before it."""
+    """Kinds in the order in which they are stored: each may need the ones before it."""
 
     PERSON = "person"
     ENDPOINT = "endpoint"
@@ -35,8 +35,8 @@ class RowKind(StrEnum):
         return {"person": "Person", "catch_all": "Catch-all", "record": "DNS record"}.get(self, self.capitalize())
 
 
-class ImportFate(StrEnum):
-    """CLAIM: Amazon has no such identity, so that the domain waits for a proof. UNNEEDED: it follows from others."""
+class ImportResult(StrEnum):
+    """CLAIM: SES has no such identity, so ownership must be proven. UNNEEDED: the row follows from other rows."""
 
     NEW = "new"
     CLAIM = "claim"
@@ -59,12 +59,12 @@ class ImportFate(StrEnum):
         }[self]
 
 
-AGAIN = (ImportFate.REFUSED, ImportFate.FAILED)
+RETRYABLE = (ImportResult.REFUSED, ImportResult.FAILED)
 
 
 @dataclass(frozen=True)
-class Given:
-    """`owner` is the e-mail address of whose it is; `why_not` says why it cannot be taken as it stands."""
+class ParsedRow:
+    """`owner` is the owner's email address or a customer's ID; `why_not` says why the row can't be imported."""
 
     kind: RowKind
     owner: str
@@ -73,8 +73,8 @@ class Given:
     why_not: str = ""
 
 
-def made_ready(sections: Sections) -> tuple[Given, ...]:
-    """Sections: users, domains, dnsRecords, endpoints, webhooks, emailAddresses; fields as the JSON API has them."""
+def parse_rows(sections: Sections) -> tuple[ParsedRow, ...]:
+    """Return the parsed rows of the sections of `SECTIONS`. Fields have the names of the previous system's JSON API."""
     return tuple(_Reader(sections).read())
 
 
@@ -86,7 +86,7 @@ class _Reader:
         self.endpoints = dict(self._endpoints())
         self.names = {old_id: given.name for old_id, given in self.endpoints.items()}
 
-    def read(self) -> Iterator[Given]:
+    def read(self) -> Iterator[ParsedRow]:
         yield from map(self._person, self._rows("users"))
         yield from self.endpoints.values()
         for row in self._rows("domains"):
@@ -100,12 +100,14 @@ class _Reader:
         return self.sections.get(section, ())
 
     def _readable(self, section: str) -> Iterator[Mapping[str, Any]]:
-        """A row that could not be read may name the wrong owner: nothing is looked up in it."""
+        """Return the section's readable rows. An unreadable row may name the wrong owner, so no lookup uses it."""
         return (row for row in self._rows(section) if not text_of(row, WHY_NOT))
 
-    def _person(self, row: Mapping[str, Any]) -> Given:
+    def _person(self, row: Mapping[str, Any]) -> ParsedRow:
         email = text_of(row, "email").lower()
-        return Given(RowKind.PERSON, email, email or text_of(row, "id"), {"name": text_of(row, "name")}, unclear(row))
+        return ParsedRow(
+            RowKind.PERSON, email, email or text_of(row, "id"), {"name": text_of(row, "name")}, unreadable_because(row)
+        )
 
     def _owned(
         self,
@@ -115,14 +117,14 @@ class _Reader:
         name: str,
         values: Mapping[str, Any],
         why_not: str = "",
-    ) -> Given:
+    ) -> ParsedRow:
         owner = self.people.get(user_id, "")
-        why_not = why_not or unclear(row)
+        why_not = why_not or unreadable_because(row)
         stranger = f"Owner not found: there is no user {user_id or '(no ID)'} with an email address."
-        return Given(kind, owner, name, values, why_not or ("" if owner else stranger))
+        return ParsedRow(kind, owner, name, values, why_not or ("" if owner else stranger))
 
-    def _endpoints(self) -> Iterator[tuple[str, Given]]:
-        """Two of one owner with one name, which we do not have: the second gets a number, the same one each time."""
+    def _endpoints(self) -> Iterator[tuple[str, ParsedRow]]:
+        """Yield old ID and row. An owner's names are unique here, so a second one gets a number, always the same."""
         taken: set[tuple[str, str]] = set()
         hooks = [{**row, "type": "webhook", "config": _hook(row)} for row in self._rows("webhooks")]
         for row in sorted([*self._rows("endpoints"), *hooks], key=lambda row: text_of(row, "id")):
@@ -139,7 +141,7 @@ class _Reader:
             }
             yield text_of(row, "id"), self._owned(RowKind.ENDPOINT, row, owner, free, values)
 
-    def _domain(self, row: Mapping[str, Any]) -> Given:
+    def _domain(self, row: Mapping[str, Any]) -> ParsedRow:
         values = {
             "mail_from": text_of(row, "mailFromDomain").lower(),
             "receives": flag_of(row, "canReceiveEmails"),
@@ -147,19 +149,19 @@ class _Reader:
         }
         return self._owned(RowKind.DOMAIN, row, text_of(row, "userId"), text_of(row, "domain"), values)
 
-    def _catch_all(self, row: Mapping[str, Any]) -> Given:
+    def _catch_all(self, row: Mapping[str, Any]) -> ParsedRow:
         endpoint, why_not = self._endpoint(text_of(row, "catchAllEndpointId") or text_of(row, "catchAllWebhookId"))
         values = {"endpoint": endpoint, "is_active": flag_of(row, "isCatchAllEnabled") is True}
         return self._owned(RowKind.CATCH_ALL, row, text_of(row, "userId"), text_of(row, "domain"), values, why_not)
 
-    def _address(self, row: Mapping[str, Any]) -> Given:
+    def _address(self, row: Mapping[str, Any]) -> ParsedRow:
         endpoint, why_not = self._endpoint(text_of(row, "endpointId") or text_of(row, "webhookId"))
         domain = self.domains.get(text_of(row, "domainId"), {})
         user_id = text_of(row, "userId") or text_of(domain, "userId")
         values = {"endpoint": endpoint, "is_active": flag_of(row, "isActive") is not False}
         return self._owned(RowKind.ADDRESS, row, user_id, text_of(row, "address"), values, why_not)
 
-    def _record(self, row: Mapping[str, Any]) -> Given:
+    def _record(self, row: Mapping[str, Any]) -> ParsedRow:
         domain = self.domains.get(text_of(row, "domainId"), {})
         values = {
             "domain": text_of(domain, "domain"),
@@ -170,7 +172,7 @@ class _Reader:
         return self._owned(RowKind.RECORD, row, text_of(domain, "userId"), text_of(row, "name"), values, why_not)
 
     def _endpoint(self, old_id: str) -> tuple[str, str]:
-        """Its name, and why there is none."""
+        """Return the endpoint's name, and why it is missing."""
         if not old_id or old_id in self.names:
             return self.names.get(old_id, ""), ""
         return "", f"Endpoint {old_id} is not in the import, so mail would not be delivered."
@@ -182,13 +184,13 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def _hook(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The older webhooks have their settings beside their name."""
+    """Return the settings of an older webhook, which has them as columns of its own."""
     given = {name: row.get(name) for name in ("url", "timeout", "retryAttempts", "headers")}
     return {name: _number(value) for name, value in given.items() if value not in (None, "")}
 
 
 def _number(value: Any) -> Any:
-    """A cell of a table has a number as its digits."""
+    """Return the number that a CSV cell contains as digits; any other value unchanged."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
@@ -202,31 +204,31 @@ _OURS = {
 
 
 def our_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """An endpoint's configuration under our own names; what its type does not know is left out later."""
+    """Return an endpoint's configuration with our key names. Keys that its type doesn't know are dropped later."""
     return {_OURS.get(name, name): value for name, value in config.items() if kind != "webhook" or name != "email"}
 
 
-TWICE = "Duplicate row."
+DUPLICATE = "Duplicate row."
 
 
-def once_each(rows: Iterable[Given]) -> tuple[Given, ...]:
-    """The second of two domains that are one and the same to us is refused, whoever has it.
+def mark_duplicates(rows: Iterable[ParsedRow]) -> tuple[ParsedRow, ...]:
+    """Mark the second row of one domain as a duplicate, whoever owns it.
 
-    A person may be named twice. Of addresses and catch-alls the first that is taken counts, which shows when they are
-    stored.
+    A person may be named twice. Duplicate addresses and catch-alls are found when they are stored: the first that is
+    accepted counts.
     """
     seen: set[tuple[RowKind, str]] = set()
     found = []
     for given in rows:
         key = (given.kind, given.name.casefold())
         is_second = given.kind is RowKind.DOMAIN and key in seen
-        if not given.why_not:  # one that is refused takes nothing from the next
+        if not given.why_not:  # a rejected row doesn't make the next a duplicate
             seen.add(key)
-        found.append(replace(given, why_not=given.why_not or TWICE) if is_second else given)
+        found.append(replace(given, why_not=given.why_not or DUPLICATE) if is_second else given)
     return tuple(found)
 
 
-WHY_NOT = "why not"  # a name that no column has: `_named` leaves no blank in one
+WHY_NOT = "why not"  # no column can have this name, since `_named` removes spaces
 
 
 def text_of(row: Mapping[str, Any], name: str) -> str:
@@ -240,8 +242,8 @@ _SAID = {True: ("true", "t", "1", "yes", "y"), False: ("false", "f", "0", "no", 
 FLAGS = ("isActive", "isCatchAllEnabled", "canReceiveEmails", "receiveDmarcEmails")
 
 
-def unclear(row: Mapping[str, Any]) -> str:
-    """A sentence for a row that could not be read, or where a flag is said in words that we do not know."""
+def unreadable_because(row: Mapping[str, Any]) -> str:
+    """Return why the row can't be read, or which flag has an unknown value; "" if the row is readable."""
     if why_not := text_of(row, WHY_NOT):
         return why_not
     for name in FLAGS:
@@ -251,7 +253,7 @@ def unclear(row: Mapping[str, Any]) -> str:
 
 
 def flag_of(row: Mapping[str, Any], name: str) -> bool | None:
-    """A CSV file says it in words; None: nothing is said, or nothing that we know (see `unclear`)."""
+    """Return a flag that may be text, as in CSV. None: it is empty or unknown (see `unreadable_because`)."""
     text = text_of(row, name).lower()
     return next((flag for flag, words in _SAID.items() if text in words), None)
 
@@ -270,8 +272,8 @@ _JSON_COLUMNS = ("config", "headers")
 Found = dict[str, list[dict[str, Any]]]
 
 
-def sections_in(files: Mapping[str, bytes]) -> Found:
-    """File name to content. Raises Refused: FILE_UNREADABLE, FILE_EMPTY, TOO_MANY."""
+def read_sections(files: Mapping[str, bytes]) -> Found:
+    """Return rows by section of the files (name: content). Raises Refused: FILE_UNREADABLE, FILE_EMPTY, TOO_MANY."""
     found: Found = {}
     for name, content in files.items():
         text = _text(name, content)
@@ -307,7 +309,7 @@ def _document(name: str, text: str) -> Found:
 
 
 def _rows(name: str, key: str, value: Any) -> list[dict[str, Any]]:
-    """A list, or an answer of the API with the list in it."""
+    """Return the rows of a list, or of an API response that contains the list as `data`."""
     rows = value.get("data") if isinstance(value, dict) else value
     if rows is None:
         return []
@@ -320,7 +322,7 @@ def _rows(name: str, key: str, value: Any) -> list[dict[str, Any]]:
 
 
 def _table(name: str, text: str) -> list[dict[str, Any]]:
-    """A spreadsheet of some countries writes semicolons. A line that cannot be read is a row that is refused."""
+    """Return the rows of a CSV file with commas or semicolons. An unreadable line becomes a row with a reason."""
     first, *lines = list(StringIO(text, newline="")) or [""]
     delimiter = ";" if first.count(";") > first.count(",") else ","
     try:
@@ -331,7 +333,7 @@ def _table(name: str, text: str) -> list[dict[str, Any]]:
 
 
 def _cells(columns: Sequence[str], lines: Sequence[str], delimiter: str) -> Iterator[dict[Any, Any]]:
-    """A row for each record. One that is no CSV is refused by itself: reading goes on at the line after its first."""
+    """Yield a row for each record. After an invalid record, reading continues at the line after its first."""
     start = 0
     while start < len(lines):
         reader = csv.DictReader(lines[start:], fieldnames=columns, strict=True, delimiter=delimiter)
@@ -348,7 +350,7 @@ def _cells(columns: Sequence[str], lines: Sequence[str], delimiter: str) -> Iter
 
 
 def _line(row: dict[Any, Any]) -> dict[str, Any]:
-    """Of a table or a document. A database keeps `config` and `headers` as JSON in a text."""
+    """Return a row of a CSV file or document. `config` and `headers` may be JSON in a string, as in a database."""
     why_not = str(row.pop(WHY_NOT, ""))
     why_not = "The line has more cells than the header line." if row.pop(None, None) else why_not
     for key in _JSON_COLUMNS:
@@ -364,7 +366,7 @@ def _line(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _section(name: str) -> str:
-    """Of a CSV file by its name, as `dns_records.csv`."""
+    """Return the section that a file name such as `dns_records.csv` stands for. Raises Refused."""
     plain = _camel(name.rpartition("/")[2].removesuffix(".csv").removesuffix(".CSV")).lower()
     if plain not in _KNOWN:
         names = ", ".join(f"{_snake(section)}.csv" for section in SECTIONS)
@@ -373,7 +375,7 @@ def _section(name: str) -> str:
 
 
 def _named(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Names as the API writes them, where the database wrote them with underscores."""
+    """Return the row with the API's camelCase keys instead of the database's snake_case."""
     return {_camel(key): value for key, value in row.items()}
 
 

@@ -17,14 +17,14 @@ class SeveralFiles(forms.ClearableFileInput):
 
 
 class FilesField(forms.FileField):
-    """Of several files; each is looked at as Django looks at one."""
+    """A field of several files, each validated as Django validates one."""
 
     def clean(self, data: Any, initial: Any = None) -> list[File[bytes]]:
         several = data if isinstance(data, list | tuple) else [data]
         return [super(FilesField, self).clean(each, initial) for each in (several or [None])]
 
 
-class MoveInForm(forms.Form):
+class LegacyImportForm(forms.Form):
     documents = FilesField(
         label="Files",
         widget=SeveralFiles(attrs={"accept": ".json,.csv,application/json,text/csv"}),

@@ -16,19 +16,19 @@ from operations.batches.selectors import counts_of, seconds_left, summary_of
 from operations.drift.core import UNOWNED
 from operations.drift.selectors import differences_shown
 from operations.legacy_import import services
-from operations.legacy_import.core import ImportFate, RowKind
-from operations.legacy_import.forms import MOST_BYTES, AdoptForm, MoveInForm
+from operations.legacy_import.core import ImportResult, RowKind
+from operations.legacy_import.forms import MOST_BYTES, AdoptForm, LegacyImportForm
 from operations.legacy_import.selectors import (
     OUTCOMES,
     counted,
     export_rows,
-    may_move_in,
-    moves,
+    legacy_imports,
+    may_import,
     rows_of,
     waits_because,
 )
-from operations.legacy_import.services import take_in_identities
-from operations.models import Batch, MovingIn, MovingInState
+from operations.legacy_import.services import store_identity_import
+from operations.models import Batch, LegacyImport, LegacyImportState
 
 POLL_SECONDS = 3
 ROWS_PER_PAGE = 100
@@ -36,17 +36,17 @@ ROWS_PER_PAGE = 100
 
 @takes_upload(MOST_BYTES)
 @require_http_methods(["GET", "POST"])
-def moving_in(request: SignedIn) -> HttpResponse:
-    _refuse_strangers(request)
-    form = MoveInForm(request.POST or None, request.FILES or None)
+def legacy_import(request: SignedIn) -> HttpResponse:
+    _require_permission(request)
+    form = LegacyImportForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = services.take_in(files=form.contents, because=form.cleaned_data["because"], actor=request.user)
+            made = services.store_import(files=form.contents, because=form.cleaned_data["because"], actor=request.user)
         except Refused as refused:
             form.add_error("documents" if refused.code.startswith(("FILE", "TOO")) else None, str(refused))
         else:
-            return redirect("operations:moving_in_rows", made.pk)
-    context = {"form": form, "page": page_of(moves(), request)}
+            return redirect("operations:legacy_import_rows", made.pk)
+    context = {"form": form, "page": page_of(legacy_imports(), request)}
     return TemplateResponse(
         request, "operations/legacy_import/legacy_import.html", context, status=422 if form.errors else 200
     )
@@ -55,17 +55,17 @@ def moving_in(request: SignedIn) -> HttpResponse:
 @takes_upload(MOST_BYTES)
 @require_http_methods(["GET", "POST"])
 def adopt_identities(request: SignedIn) -> HttpResponse:
-    """Identities that are nobody's here are given to customers; each one's fate is shown before."""
-    _refuse_strangers(request)
+    """Assign unowned SES identities to customers, after a preview of each."""
+    _require_permission(request)
     form = AdoptForm(request.POST or None, request.FILES or None, initial={"everything": True})
     if request.method == "POST" and form.is_valid():
         words = {name: form.cleaned_data[name] for name in ("text", "everything", "customer", "because")}
         try:
-            made = take_in_identities(**words, actor=request.user)
+            made = store_identity_import(**words, actor=request.user)
         except Refused as refused:
             form.add_error(None, str(refused))
         else:
-            return redirect("operations:moving_in_rows", made.pk)
+            return redirect("operations:legacy_import_rows", made.pk)
     context = {"form": form, "unowned": differences_shown("open").filter(kind=UNOWNED).count()}
     return TemplateResponse(
         request, "operations/legacy_import/adopt_identities.html", context, status=422 if form.errors else 200
@@ -73,22 +73,24 @@ def adopt_identities(request: SignedIn) -> HttpResponse:
 
 
 @require_GET
-def moving_in_rows(request: SignedIn, moving_in_id: str) -> HttpResponse:
-    moving = _moving_in(request, moving_in_id)
-    fate, kind = request.GET.get("fate", ""), request.GET.get("kind", "")
-    number = counted(moving)
-    batch = Batch.objects.filter(pk=moving.pk, ended_at=None).first()
+def legacy_import_rows(request: SignedIn, legacy_import_id: str) -> HttpResponse:
+    legacy_import = _legacy_import(request, legacy_import_id)
+    result, kind = request.GET.get("fate", ""), request.GET.get("kind", "")
+    number = counted(legacy_import)
+    batch = Batch.objects.filter(pk=legacy_import.pk, ended_at=None).first()
     paused_at = batch.paused_at if batch else None
-    is_running = moving.state == MovingInState.LOOKING or (moving.state == MovingInState.MOVING and not paused_at)
+    is_running = legacy_import.state == LegacyImportState.CHECKING or (
+        legacy_import.state == LegacyImportState.IMPORTING and not paused_at
+    )
     context: dict[str, Any] = {
-        "moving_in": moving,
+        "legacy_import": legacy_import,
         "counted": number,
-        "fates": [(each.value, each.words, number.by_fate[each]) for each in ImportFate],
-        "fate": fate,
+        "results": [(each.value, each.words, number.by_result[each]) for each in ImportResult],
+        "result": result,
         "kind": kind,
         "kinds": [(each.value, each.words) for each in RowKind],
-        "page": page_of(rows_of(moving, fate, kind), request, ROWS_PER_PAGE),
-        "waits_because": waits_because(moving),
+        "page": page_of(rows_of(legacy_import, result, kind), request, ROWS_PER_PAGE),
+        "waits_because": waits_because(legacy_import),
         "paused_at": paused_at,
         "minutes_left": seconds_left(batch, summary_of(batch, counts_of(batch))) // 60 + 1 if batch else None,
         "poll_seconds": POLL_SECONDS if is_running else None,
@@ -97,50 +99,50 @@ def moving_in_rows(request: SignedIn, moving_in_id: str) -> HttpResponse:
 
 
 @require_GET
-def moving_in_outcomes(request: SignedIn, moving_in_id: str) -> HttpResponseBase:
-    """The table of outcomes as CSV, with the filter of the page."""
-    moving = _moving_in(request, moving_in_id)
-    rows = export_rows(moving, request.GET.get("fate", ""), request.GET.get("kind", ""))
-    return list_as_file(rows, name=moving.pk, kind="csv", columns=OUTCOMES)
+def legacy_import_outcomes(request: SignedIn, legacy_import_id: str) -> HttpResponseBase:
+    """Return the results of the rows as CSV, filtered as the page is."""
+    legacy_import = _legacy_import(request, legacy_import_id)
+    rows = export_rows(legacy_import, request.GET.get("fate", ""), request.GET.get("kind", ""))
+    return list_as_file(rows, name=legacy_import.pk, kind="csv", columns=OUTCOMES)
 
 
 @require_POST
-def steer_moving_in(request: SignedIn, moving_in_id: str) -> HttpResponse:
+def steer_legacy_import(request: SignedIn, legacy_import_id: str) -> HttpResponse:
     """Start, pause, resume, retry or cancel."""
-    moving = _moving_in(request, moving_in_id)
+    legacy_import = _legacy_import(request, legacy_import_id)
     try:
-        messages.success(request, _steered(request, moving))
+        messages.success(request, _apply_action(request, legacy_import))
     except Refused as refused:
         messages.error(request, str(refused))
-    return redirect("operations:moving_in_rows", moving.pk)
+    return redirect("operations:legacy_import_rows", legacy_import.pk)
 
 
-def _steered(request: SignedIn, moving: MovingIn) -> str:
+def _apply_action(request: SignedIn, legacy_import: LegacyImport) -> str:
     match request.POST.get("do", ""):
         case "begin":
-            services.begin(moving_in=moving, actor=request.user)
+            services.begin(legacy_import=legacy_import, actor=request.user)
             return "Import started. This page updates automatically."
         case "retry":
-            number = services.try_again(moving_in=moving, actor=request.user)
+            number = services.try_again(legacy_import=legacy_import, actor=request.user)
             return f"{number:,} row{'' if number == 1 else 's'} queued for retry."
         case "pause":
-            services.pause(moving_in=moving, actor=request.user)
+            services.pause(legacy_import=legacy_import, actor=request.user)
             return "Import paused. The customer that is being imported will finish."
         case "resume":
-            services.resume(moving_in=moving, actor=request.user)
+            services.resume(legacy_import=legacy_import, actor=request.user)
             return "Import resumed."
         case "cancel":
-            services.cancel(moving_in=moving, actor=request.user)
+            services.cancel(legacy_import=legacy_import, actor=request.user)
             return "Import cancelled. Rows that are already stored are kept."
     raise Refused("Choose an action.", code="NOTHING_CHOSEN")
 
 
-def _moving_in(request: SignedIn, moving_in_id: str) -> MovingIn:
-    """For whoever may not see it there is none."""
-    rows = moves() if may_move_in(request.user) else moves().none()
-    return get_object_or_404(rows, pk=moving_in_id)
+def _legacy_import(request: SignedIn, legacy_import_id: str) -> LegacyImport:
+    """Return the import. Raises Http404 also for a user who may not see it."""
+    rows = legacy_imports() if may_import(request.user) else legacy_imports().none()
+    return get_object_or_404(rows, pk=legacy_import_id)
 
 
-def _refuse_strangers(request: SignedIn) -> None:
-    if not may_move_in(request.user):
+def _require_permission(request: SignedIn) -> None:
+    if not may_import(request.user):
         raise PermissionDenied

@@ -1,8 +1,8 @@
 """Stores all imported rows of one owner: the person, the customer, endpoints, domains, catch-alls and addresses.
 
-A refused row is refused alone, with the rows that need it. `carry_out` calls nothing: SES has been read before.
+A rejected row rejects only the rows that need it. `import_rows` makes no call: SES is read before.
 
-An import is a batch: `import_in_batch` imports its next customers, whose domains are read from SES together.
+An import is a batch: `import_customers` imports its next customers. Their domains are read from SES together.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,29 +25,29 @@ from domains.names.core import parse_existing_domain
 from inbound_admin.lib import bulk, sealed
 from inbound_admin.lib.errors import Refused
 from operations.identity_drift import services as identity_drift_services
-from operations.legacy_import.core import AGAIN, TWICE, Given, ImportFate, RowKind
-from operations.legacy_import.selectors import may_move_in
-from operations.models import Batch, BatchItem, BatchItemState, MovingIn, MovingInRow, MovingInState
+from operations.legacy_import.core import DUPLICATE, RETRYABLE, ImportResult, ParsedRow, RowKind
+from operations.legacy_import.selectors import may_import
+from operations.models import Batch, BatchItem, BatchItemState, LegacyImport, LegacyImportRow, LegacyImportState
 from receipt_rules.legacy_import import services as legacy_import_services
 from receipt_rules.legacy_import.services import Import, StoredImport
 from receipt_rules.models.endpoints import Endpoint
 
-AT_ONCE = 100  # domains that are read from SES together
+AT_ONCE = 100  # domains read from SES together
 REJECTED_ROWS = "{number:,} of its rows could not be imported."
 ROLLED_BACK = "The database rejected this row; nothing was stored for this customer: {error}"
 ORDER = {kind: number for number, kind in enumerate(RowKind)}
 
 
 @dataclass(frozen=True)
-class ImportOutcome:
-    fate: ImportFate
+class RowOutcome:
+    result: ImportResult
     words: str = ""
     object_id: str = ""
 
 
 @dataclass(frozen=True)
-class CustomerImport:
-    """Actor, reason, the ID of all its changes, and the domains as read from SES."""
+class ImportContext:
+    """Actor, reason, the ID that all its changes carry, and the domains as read from SES."""
 
     actor: User | None
     because: str
@@ -55,27 +55,27 @@ class CustomerImport:
     found: adoption_services.SesIdentities
 
 
-def carry_out(rows: Iterable[Given], move: CustomerImport) -> list[ImportOutcome]:
-    """The outcome of each row, in the order given. Within a transaction: a customer is stored completely or not.
+def import_rows(rows: Iterable[ParsedRow], context: ImportContext) -> list[RowOutcome]:
+    """Store one owner's rows and return their outcomes, in the order given. Run it in a transaction.
 
-    An owner who is named by the id of a customer is that customer.
+    `owner` of a row may also be the ID of an existing customer.
     """
     numbered = sorted(enumerate(rows), key=lambda each: ORDER[each[1].kind])
-    owner = _Owner(move, Customer.objects.filter(pk=numbered[0][1].owner).first() if numbered else None)
+    owner = _Owner(context, Customer.objects.filter(pk=numbered[0][1].owner).first() if numbered else None)
     outcomes = {number: owner.outcome_of(given) for number, given in numbered}
     return [outcomes[number] for number in sorted(outcomes)]
 
 
 class _Owner:
-    def __init__(self, move: CustomerImport, customer: Customer | None) -> None:
-        self.move = move
+    def __init__(self, context: ImportContext, customer: Customer | None) -> None:
+        self.context = context
         self.customer = customer
         self.why_not = "Its owner was rejected."
         self.endpoints: dict[str, Endpoint] = {}
         self.records: dict[str, frozenset[tuple[str, str, str]]] = {}
         self.has_mail = False
-        self.taken: set[tuple[RowKind, str]] = set()  # one that was refused takes nothing from the next
-        self.doing: Mapping[RowKind, Callable[[Given], ImportOutcome]] = {
+        self.taken: set[tuple[RowKind, str]] = set()  # a rejected row doesn't make the next a duplicate
+        self.importers: Mapping[RowKind, Callable[[ParsedRow], RowOutcome]] = {
             RowKind.PERSON: self._person,
             RowKind.ENDPOINT: self._endpoint,
             RowKind.DOMAIN: self._domain,
@@ -84,19 +84,19 @@ class _Owner:
             RowKind.RECORD: self._record,
         }
 
-    def outcome_of(self, given: Given) -> ImportOutcome:
+    def outcome_of(self, given: ParsedRow) -> RowOutcome:
         if given.why_not:
-            return ImportOutcome(ImportFate.REFUSED, given.why_not)
+            return RowOutcome(ImportResult.REFUSED, given.why_not)
         key = (given.kind, given.name.casefold())
         if key in self.taken:
-            return ImportOutcome(ImportFate.REFUSED, TWICE)
+            return RowOutcome(ImportResult.REFUSED, DUPLICATE)
         try:
-            with transaction.atomic(), bulk.within(self.move.bulk_id):
-                outcome = self.doing[given.kind](given)
+            with transaction.atomic(), bulk.within(self.context.bulk_id):
+                outcome = self.importers[given.kind](given)
         except Refused as refused:
             if given.kind is RowKind.PERSON:
                 self.why_not = f"Its owner was rejected: {refused}"
-            return ImportOutcome(ImportFate.REFUSED, str(refused))
+            return RowOutcome(ImportResult.REFUSED, str(refused))
         if given.kind in (RowKind.ADDRESS, RowKind.CATCH_ALL):
             self.taken.add(key)
         return outcome
@@ -105,18 +105,22 @@ class _Owner:
     def importing(self) -> Import:
         if self.customer is None:
             raise Refused(self.why_not)
-        return Import(self.customer, self.move.actor, self.move.because, self.move.bulk_id)
+        return Import(self.customer, self.context.actor, self.context.because, self.context.bulk_id)
 
-    def _person(self, given: Given) -> ImportOutcome:
-        words: dict[str, Any] = {"actor": self.move.actor, "because": self.move.because, "bulk_id": self.move.bulk_id}
+    def _person(self, given: ParsedRow) -> RowOutcome:
+        words: dict[str, Any] = {
+            "actor": self.context.actor,
+            "because": self.context.because,
+            "bulk_id": self.context.bulk_id,
+        }
         person, is_new = import_person(email=given.owner, name=given.values["name"], **words)
         self.customer, has_new = import_customer(owner=person, **words)
         sentence = f"{'New' if has_new else 'Existing'} customer: {self.customer}."
         if not person.is_active:
             sentence += " They can’t sign in: their account is disabled here."
-        return ImportOutcome(ImportFate.NEW if is_new or has_new else ImportFate.SAME, sentence, self.customer.pk)
+        return RowOutcome(ImportResult.NEW if is_new or has_new else ImportResult.SAME, sentence, self.customer.pk)
 
-    def _endpoint(self, given: Given) -> ImportOutcome:
+    def _endpoint(self, given: ParsedRow) -> RowOutcome:
         values = given.values
         made, stored = legacy_import_services.import_endpoint(
             name=given.name,
@@ -127,35 +131,35 @@ class _Owner:
             of=self.importing,
         )
         self.endpoints[given.name.casefold()] = made
-        return ImportOutcome(ImportFate(stored.value), "", made.pk)
+        return RowOutcome(ImportResult(stored.value), "", made.pk)
 
-    def _domain(self, given: Given) -> ImportOutcome:
-        wish = adoption_services.AdoptionRequest(
-            self.importing.customer, self.move.actor, self.move.because, bulk_id=self.move.bulk_id
+    def _domain(self, given: ParsedRow) -> RowOutcome:
+        request = adoption_services.AdoptionRequest(
+            self.importing.customer, self.context.actor, self.context.because, bulk_id=self.context.bulk_id
         )
         if given.values.get("only_at_amazon"):
             self._refuse_absent(given.name)
         outcome = import_domain(
             name=given.name,
-            request=replace(wish, receives=given.values["receives"] is not False),
-            found=self.move.found,
+            request=replace(request, receives=given.values["receives"] is not False),
+            found=self.context.found,
             mail_from=given.values["mail_from"],
             reports=given.values["reports"],
         )
-        fate, words = _DOMAINS[outcome.status]
+        result, words = _DOMAINS[outcome.status]
         if outcome.status is adoption_services.AdoptionStatus.ADOPT:
             words += self._difference(outcome.name, given.values["mail_from"])
-        return ImportOutcome(fate, words, outcome.domain_id)
+        return RowOutcome(result, words, outcome.domain_id)
 
     def _refuse_absent(self, name: str) -> None:
         fate = adoption_services.adoption_status(
-            name, customer=self.importing.customer, in_ses=self.move.found.identities
+            name, customer=self.importing.customer, in_ses=self.context.found.identities
         )
         if fate is adoption_services.AdoptionStatus.NOT_AT_AMAZON:
             raise Refused("SES has no identity with this name in this region.")
 
     def _difference(self, name: str, mail_from: str) -> str:
-        identity, _ = self.move.found.identities[name]
+        identity, _ = self.context.found.identities[name]
         said = " Verified in SES." if identity.identity_status is SesStatus.SUCCESS else " Not verified in SES."
         if mail_from and mail_from != identity.mail_from:
             said += (
@@ -163,29 +167,29 @@ class _Owner:
             )
         return said
 
-    def _catch_all(self, given: Given) -> ImportOutcome:
+    def _catch_all(self, given: ParsedRow) -> RowOutcome:
         stored = legacy_import_services.import_catch_all(
             name=parse_existing_domain(given.name),
-            endpoint=self._chosen(given.values["endpoint"]),
+            endpoint=self._endpoint_named(given.values["endpoint"]),
             is_active=given.values["is_active"],
             of=self.importing,
         )
         is_nothing = stored is StoredImport.SAME and not given.values["is_active"]
-        return ImportOutcome(ImportFate(stored.value), "Inactive and not present here." if is_nothing else "")
+        return RowOutcome(ImportResult(stored.value), "Inactive and not present here." if is_nothing else "")
 
-    def _address(self, given: Given) -> ImportOutcome:
+    def _address(self, given: ParsedRow) -> RowOutcome:
         made, stored = legacy_import_services.import_address(
             text=given.name,
-            endpoint=self._chosen(given.values["endpoint"]),
+            endpoint=self._endpoint_named(given.values["endpoint"]),
             is_active=given.values["is_active"],
             of=self.importing,
         )
         waits = made.domain.stage == Stage.CLAIM
-        return ImportOutcome(
-            ImportFate(stored.value), "Receives no mail until its domain is verified." if waits else "", made.pk
+        return RowOutcome(
+            ImportResult(stored.value), "Receives no mail until its domain is verified." if waits else "", made.pk
         )
 
-    def _chosen(self, name: str) -> Endpoint | None:
+    def _endpoint_named(self, name: str) -> Endpoint | None:
         if not name:
             return None
         if name.casefold() not in self.endpoints:
@@ -194,60 +198,60 @@ class _Owner:
             )
         return self.endpoints[name.casefold()]
 
-    def _record(self, given: Given) -> ImportOutcome:
-        """Stores nothing: which records are required follows from the identity in SES."""
+    def _record(self, given: ParsedRow) -> RowOutcome:
+        """Compare only. Nothing is stored, since the required records follow from the identity in SES."""
         name = parse_existing_domain(given.values["domain"])
         if name not in self.records:
             row = Domain.objects.filter(customer=self.importing.customer, name=name, stage=Stage.READY).first()
             self.records[name] = frozenset(_plain(r.type, r.name, r.value) for r in row.records) if row else frozenset()
         if _plain(given.values["type"], given.name, given.values["value"]) in self.records[name]:
-            return ImportOutcome(ImportFate.SAME, "The same record is required here.")
-        return ImportOutcome(ImportFate.UNNEEDED, "Not required here. The domain’s page lists the required records.")
+            return RowOutcome(ImportResult.SAME, "The same record is required here.")
+        return RowOutcome(ImportResult.UNNEEDED, "Not required here. The domain’s page lists the required records.")
 
 
 _DOMAINS = {
-    adoption_services.AdoptionStatus.ADOPT: (ImportFate.NEW, "Imported with its SES settings."),
+    adoption_services.AdoptionStatus.ADOPT: (ImportResult.NEW, "Imported with its SES settings."),
     adoption_services.AdoptionStatus.NOT_AT_AMAZON: (
-        ImportFate.CLAIM,
+        ImportResult.CLAIM,
         "Not found in SES. The customer must prove ownership first.",
     ),
-    adoption_services.AdoptionStatus.THEIRS: (ImportFate.SAME, ""),
-    adoption_services.AdoptionStatus.TAKEN: (ImportFate.REFUSED, "This domain belongs to another customer."),
+    adoption_services.AdoptionStatus.THEIRS: (ImportResult.SAME, ""),
+    adoption_services.AdoptionStatus.TAKEN: (ImportResult.REFUSED, "This domain belongs to another customer."),
 }
 
 
 def _plain(kind: str, name: str, value: str) -> tuple[str, str, str]:
-    """As records are compared: without quotes, priority and trailing dot."""
+    """Return a record in the form that is compared: without quotes, priority and trailing dot."""
     kind, words = kind.upper(), value.strip().strip('"').split()
     plain = " ".join(words[1:] if kind == "MX" and len(words) == 2 else words)
     return kind, name.rstrip(".").lower(), plain if kind == "TXT" else plain.rstrip(".").lower()
 
 
-def stored_values(given: Given) -> dict[str, Any]:
-    """Values as stored. The settings of an endpoint contain secrets, so they are encrypted."""
+def stored_values(given: ParsedRow) -> dict[str, Any]:
+    """Return the values to store. The settings of an endpoint contain secrets, so they are encrypted."""
     if given.kind is not RowKind.ENDPOINT:
         return dict(given.values)
     return {**given.values, "config": sealed.seal_values(given.values["config"])}
 
 
-def values_of(row: Any) -> Given:
-    """A stored row as it was made ready. Raises `sealed.Unreadable`."""
+def parsed_row(row: Any) -> ParsedRow:
+    """Return the parsed row of a stored one, decrypted. Raises `sealed.Unreadable`."""
     values = row.values
     if row.kind == RowKind.ENDPOINT:
         values = {**values, "config": sealed.unseal_values(values["config"])}
-    return Given(RowKind(row.kind), row.owner, row.name, values, row.why_not)
+    return ParsedRow(RowKind(row.kind), row.owner, row.name, values, row.why_not)
 
 
 def refuse_who_may_not(actor: User) -> None:
-    if not may_move_in(actor):
+    if not may_import(actor):
         raise Refused("Only operators can import.", code="NOT_ALLOWED")
 
 
-def imported_together(item: BatchItem) -> Sequence[BatchItem]:
-    """With the next customers of its batch, as many as have a hundred domains: they are read with a few calls."""
+def items_read_together(item: BatchItem) -> Sequence[BatchItem]:
+    """Return the item and the next ones of its batch that have up to `AT_ONCE` domains, to read those together."""
     next_ones = item.batch.items.filter(state=BatchItemState.WAITING, number__gt=item.number).order_by("number")
     items = [item, *next_ones.select_related("batch")[: AT_ONCE - 1]]
-    rows = MovingInRow.objects.filter(moving_in=item.batch_id, kind=RowKind.DOMAIN, why_not="")
+    rows = LegacyImportRow.objects.filter(legacy_import=item.batch_id, kind=RowKind.DOMAIN, why_not="")
     counted = rows.filter(owner__in=[each.name for each in items]).order_by().values_list("owner")
     domains = dict(counted.annotate(number=Count("pk")))
     number, together = 0, list[BatchItem]()
@@ -259,30 +263,32 @@ def imported_together(item: BatchItem) -> Sequence[BatchItem]:
     return together
 
 
-def import_in_batch(items: Sequence[BatchItem], actor: User | None) -> None:
-    """Each customer completely or not at all. Raises AwsProblem while SES cannot be read, and then stores nothing."""
-    moving = MovingIn.objects.get(pk=items[0].batch_id)
-    rows = moving.rows.filter(owner__in=[item.name for item in items])
-    move = CustomerImport(actor, moving.because, moving.pk, adoption_services.read_identities(domain_names(rows)))
+def import_customers(items: Sequence[BatchItem], actor: User | None) -> None:
+    """Import each customer completely or not at all. Raises AwsProblem if SES can't be read; then nothing is stored."""
+    legacy_import = LegacyImport.objects.get(pk=items[0].batch_id)
+    rows = legacy_import.rows.filter(owner__in=[item.name for item in items])
+    context = ImportContext(
+        actor, legacy_import.because, legacy_import.pk, adoption_services.read_identities(domain_names(rows))
+    )
     for item in items:
-        _import_customer(item, move)
+        _import_customer(item, context)
 
 
-def domain_names(rows: Iterable[MovingInRow]) -> list[str]:
+def domain_names(rows: Iterable[LegacyImportRow]) -> list[str]:
     return [row.name for row in rows if row.kind == RowKind.DOMAIN and not row.why_not]
 
 
-def note_outcomes(outcomes: Iterable[tuple[MovingInRow, ImportOutcome]], now: datetime | None) -> None:
+def record_outcomes(outcomes: Iterable[tuple[LegacyImportRow, RowOutcome]], now: datetime | None) -> None:
     rows = []
     for row, outcome in outcomes:
-        row.fate, row.words, row.object_id, row.done_at = outcome.fate, outcome.words, outcome.object_id, now
+        row.result, row.words, row.object_id, row.done_at = outcome.result, outcome.words, outcome.object_id, now
         rows.append(row)
-    MovingInRow.objects.bulk_update(rows, ("fate", "words", "object_id", "done_at"), batch_size=1000)
+    LegacyImportRow.objects.bulk_update(rows, ("result", "words", "object_id", "done_at"), batch_size=1000)
 
 
-def _import_customer(item: BatchItem, move: CustomerImport) -> None:
-    """What was done before is done again, and is the same. Nothing if the batch was paused or stopped meanwhile."""
-    rows = list(MovingInRow.objects.filter(moving_in=item.batch_id, owner=item.name).order_by("number"))
+def _import_customer(item: BatchItem, context: ImportContext) -> None:
+    """Import one customer; repeating it changes nothing. Skip it if the batch was paused or stopped meanwhile."""
+    rows = list(LegacyImportRow.objects.filter(legacy_import=item.batch_id, owner=item.name).order_by("number"))
     pending, now = [row.pk for row in rows if row.done_at is None], timezone.now()
     try:
         with transaction.atomic():
@@ -290,20 +296,22 @@ def _import_customer(item: BatchItem, move: CustomerImport) -> None:
             locked = found.filter(state=BatchItemState.WAITING).first()
             if locked is None:
                 return
-            outcomes = list(zip(rows, carry_out(map(values_of, rows), move), strict=True))
-            note_outcomes([each for each in outcomes if each[0].pk in pending], now)
+            outcomes = list(zip(rows, import_rows(map(parsed_row, rows), context), strict=True))
+            record_outcomes([each for each in outcomes if each[0].pk in pending], now)
             locked.settle(now=now)
             _refuse_if_rejected(locked)
     except DatabaseError as error:
         words = ROLLED_BACK.format(error=error)
         with transaction.atomic():
-            MovingInRow.objects.filter(pk__in=pending).update(fate=ImportFate.FAILED, words=words, done_at=now)
+            LegacyImportRow.objects.filter(pk__in=pending).update(result=ImportResult.FAILED, words=words, done_at=now)
             BatchItem.objects.filter(pk=item.pk).update(state=BatchItemState.REFUSED, problem=words)
 
 
 def _refuse_if_rejected(item: BatchItem) -> None:
-    """Rejected rows can be retried, except for those that are wrong in the file."""
-    rows = MovingInRow.objects.filter(moving_in=item.batch_id, owner=item.name, fate__in=AGAIN, why_not="")
+    """Mark the item as failed if rows were rejected that can be retried. Rows with a fault in the file can't."""
+    rows = LegacyImportRow.objects.filter(
+        legacy_import=item.batch_id, owner=item.name, result__in=RETRYABLE, why_not=""
+    )
     if number := rows.count():
         problem = REJECTED_ROWS.format(number=number)
         BatchItem.objects.filter(pk=item.pk).update(state=BatchItemState.REFUSED, problem=problem)
@@ -311,5 +319,5 @@ def _refuse_if_rejected(item: BatchItem) -> None:
 
 def finish_import(batch: Batch) -> None:
     identity_drift_services.note_held(now=timezone.now())
-    done = MovingIn.objects.filter(pk=batch.pk, state=MovingInState.MOVING)
-    done.update(state=MovingInState.DONE, problem="", ended_at=timezone.now())
+    done = LegacyImport.objects.filter(pk=batch.pk, state=LegacyImportState.IMPORTING)
+    done.update(state=LegacyImportState.DONE, problem="", ended_at=timezone.now())

@@ -21,7 +21,7 @@ from domains.identity import services as identity_services
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable, Refused
-from operations.jobs import migrate_soon
+from operations.jobs import queue_migrations
 from operations.models import UNDER_WAY, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration.core import (
     Chosen,
@@ -38,7 +38,7 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 from tenants.resources import services as resources_services
-from tenants.resources.services import taken_identities, tenants_at_amazon
+from tenants.resources.services import identities_in_tenants, tenants_in_ses
 
 OPEN = (MigrationStepState.TO_DO, MigrationStepState.FAILED, MigrationStepState.UNDONE)
 
@@ -118,7 +118,7 @@ def move(item: MigrationItem) -> None:
     with aws.recording() as request_ids:
         try:
             tenant = _tenant(item)
-            lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+            lifecycle_services.create_in_ses(tenant_id=tenant.pk)
             for _ in range(TURNS):
                 if _associated(item, tenant) and _switched(item, tenant, request_ids):
                     return
@@ -170,10 +170,10 @@ def _associated(item: MigrationItem, tenant: Tenant) -> bool:
         if not resource.is_associated:
             free = _is_free(item, resource)
             resources_services.request_association(tenant=tenant, arn=resource.arn, kind=resource.kind, free=free)
-    resources_services.carry_out_associations(tenant_id=tenant.pk)
+    resources_services.apply_associations(tenant_id=tenant.pk)
     store_steps(item, _inventory(item), [])
     _refuse_problems(tenant)
-    found = [arn for _, arn in resources_services.resources_at_amazon(tenant.name)]
+    found = [arn for _, arn in resources_services.resources_in_ses(tenant.name)]
     wanted = _inventory(item).resources
     if names := missing(wanted, found):
         fail(item, StepKind.GATE, GATE_SHUT.format(names=", ".join(names)))
@@ -293,7 +293,7 @@ def _take_out(item: MigrationItem, tenant: Tenant) -> None:
     for row in TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(arn__in=kept):
         resources_services.forget_association(tenant=tenant, arn=row.arn)
     with aws.recording():
-        resources_services.carry_out_associations(tenant_id=tenant.pk)
+        resources_services.apply_associations(tenant_id=tenant.pk)
 
 
 def _end_back(item: MigrationItem) -> None:
@@ -341,7 +341,7 @@ def _next(migration: Migration, now: Clock) -> MigrationItem | None:
         limit = "1 customer" if migration.at_most_per_hour == 1 else f"{migration.at_most_per_hour:,} customers"
         running = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)  # not paused meanwhile
         running.update(waits_because=WAITS.format(limit=limit, at=free_at))
-        migrate_soon(in_seconds=seconds)
+        queue_migrations(in_seconds=seconds)
         return None
     return item
 
@@ -371,10 +371,10 @@ def _survey(migration: Migration) -> None:
     customers = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).values("customer")
     identities = Domain.objects.filter(Q(customer__in=customers), region=migration.region).count()
     try:
-        there = tenants_at_amazon()
+        there = tenants_in_ses()
         if len(there) >= identities:
             return
-        migration.taken = taken_identities(there)
+        migration.taken = identities_in_tenants(there)
     except AwsProblem as problem:
         _say(migration, str(problem))
         raise

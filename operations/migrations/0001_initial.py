@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='MovingIn',
             fields=[
-                ('id', models.CharField(default=operations.models.new_moving_in_id, editable=False, max_length=40, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=operations.models.new_legacy_import_id, editable=False, max_length=40, primary_key=True, serialize=False)),
                 ('region', models.CharField(max_length=32)),
                 ('name', models.CharField(help_text='Names of the files.', max_length=200)),
                 ('because', models.TextField()),

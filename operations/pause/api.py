@@ -10,7 +10,7 @@ from accounts.api_keys.api import call_router, caller, reads, writes
 from inbound_admin.lib.api.accepted import Accepted, Day
 from inbound_admin.lib.api.values import In, Out, QueryIn, Text
 from operations.pause import services
-from tenants.lifecycle.api import staff_tenant, under_way
+from tenants.lifecycle.api import accepted, staff_tenant
 
 router = call_router("Tenants")
 WAIT = "`standing` shows when SES has confirmed it."
@@ -106,7 +106,7 @@ def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> St
         receiving_digest=asked.receiving_digest,
         actor=caller(request),
     )
-    return under_way(tenant, f"Pause requested. {WAIT}")
+    return accepted(tenant, f"Pause requested. {WAIT}")
 
 
 @router.post("/v2/tenants/{tenant_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume sending")
@@ -114,7 +114,7 @@ def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> 
     """Also resumes receiving if the pause stopped it. Rejected while AWS suspends the tenant."""
     tenant = staff_tenant(request, tenant_id)
     services.resume(tenant=tenant, because=asked.because, actor=caller(request))
-    return under_way(tenant, f"Resume requested. {WAIT}")
+    return accepted(tenant, f"Resume requested. {WAIT}")
 
 
 def _stops(each: services.StoppedIdentity) -> StopsOut:

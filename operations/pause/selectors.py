@@ -10,10 +10,10 @@ from accounts.roles import PAUSE
 from operations.batches.core import BatchKind, BatchResult
 from operations.models import BatchItem
 from tenants.models.tenants import Tenant
-from tenants.status.core import BY_AMAZON, STANDING_WORDS, SendingStatus, Standing
+from tenants.status.core import BY_AMAZON, STANDING_WORDS, SendingStatus, TenantStatus
 
-_DONE = {BatchKind.PAUSE: Standing.PAUSED, BatchKind.RESUME: Standing.ACTIVE}
-_UNDER_WAY = {BatchKind.PAUSE: Standing.PAUSING, BatchKind.RESUME: Standing.RESUMING}
+_DONE = {BatchKind.PAUSE: TenantStatus.PAUSED, BatchKind.RESUME: TenantStatus.ACTIVE}
+_UNDER_WAY = {BatchKind.PAUSE: TenantStatus.PAUSING, BatchKind.RESUME: TenantStatus.RESUMING}
 _WORDS = {BatchKind.PAUSE: ("Paused", "Pausing"), BatchKind.RESUME: ("Resumed", "Resuming")}
 
 
@@ -76,7 +76,7 @@ def _word_of(kind: BatchKind, standing: str | None) -> BatchResult:
     done, under_way = _WORDS[kind]
     if standing is None:
         return BatchResult("Deleted", "mute", "")
-    if standing == _DONE[kind] or (standing == Standing.SUSPENDED and kind is BatchKind.PAUSE):
+    if standing == _DONE[kind] or (standing == TenantStatus.SUSPENDED and kind is BatchKind.PAUSE):
         return BatchResult(done, "good", "")
     if standing == _UNDER_WAY[kind]:
         return BatchResult(under_way, "info", "", waits=True)
@@ -93,7 +93,7 @@ def _sentence(kind: BatchKind, tenant: Tenant | None, found: BatchResult) -> str
         return "The tenant was deleted."
     if found.waits:
         return tenant.status_problem or "The change is being applied in SES."
-    if tenant.standing == Standing.SUSPENDED and kind is BatchKind.PAUSE:
+    if tenant.standing == TenantStatus.SUSPENDED and kind is BatchKind.PAUSE:
         return "AWS suspended this tenant. The pause stays when AWS lifts the suspension."
     if tenant.standing == _DONE[kind]:
         return f"{found.word}, confirmed by SES."

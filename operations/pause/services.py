@@ -22,7 +22,7 @@ from receipt_rules.planner.core.plans import Plan
 from tenants.models.reputation import RateSample
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 from tenants.pause import services as pause_services
-from tenants.status.core import SendingStatus, Standing
+from tenants.status.core import SendingStatus, TenantStatus
 
 MOST_TENANTS = 200  # in one batch: they are asked for while a person waits
 NOT_YOURS = "Your role can't pause or resume tenants. Ask Trust & Safety."
@@ -195,7 +195,7 @@ def _refuse_changed(tenant: Tenant, shown: str) -> None:
 def _outcome(tenant: Tenant) -> str:
     if tenant.is_paused:
         return PAUSED
-    if tenant.standing == Standing.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
+    if tenant.standing == TenantStatus.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
         return SUSPENDED
     return PAUSES
 

@@ -22,7 +22,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.lifecycle.selectors import tenants_for_staff
 from tenants.models.tenants import PauseReason, Tenant
 from tenants.status import core as status_core
-from tenants.status.core import Standing
+from tenants.status.core import TenantStatus
 
 
 @require_http_methods(["GET", "POST"])
@@ -70,7 +70,9 @@ def _look_before(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResp
         context = {"tenant": tenant, "form": form, "preview": preview}
         return TemplateResponse(request, "operations/pause/pause.html", context, status=422)
     name, told, stops_receiving = tenant.customer.name, given["told"], given["stops_receiving"]
-    title, text = status_core.mail(Standing.PAUSED, customer=name, told=told, stops_receiving=stops_receiving)
+    title, text = status_core.owner_email(
+        TenantStatus.PAUSED, customer=name, told=told, stops_receiving=stops_receiving
+    )
     context = {
         "tenant": tenant,
         "form": form,
@@ -79,7 +81,7 @@ def _look_before(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResp
         "preview": preview,
         "reason": PauseReason(given["reason"]).label,
         "steps": preview.receiving.steps if preview.receiving else (),
-        "banner": status_core.banner_of(name, Standing.PAUSED, told, stops_receiving=stops_receiving),
+        "banner": status_core.banner_of(name, TenantStatus.PAUSED, told, stops_receiving=stops_receiving),
         "mail": {"title": title, "text": text},
         "owners": [owner.email for owner in owners_of(tenant.customer)],
     }

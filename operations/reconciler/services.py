@@ -51,11 +51,11 @@ PER_ROW: tuple[tuple[Rows, Queue], ...] = (
     (_domains(Stage.STARTING), domains_jobs.set_up_soon),
     (_domains(Stage.READY), domains_jobs.configure_soon),
     (_domains(Stage.DELETING), domains_jobs.delete_soon),
-    (_tenants(TenantStage.CREATING), tenants_jobs.create_soon),
-    (_tenants(TenantStage.DELETING), tenants_jobs.remove_soon),
-    (_tenants(TenantStage.READY, _STATUS), tenants_jobs.status_soon),
-    (_tenants(TenantStage.READY, ~Q(policy=F("policy_told"))), tenants_jobs.policy_soon),
-    (_tenants(TenantStage.READY), tenants_jobs.associate_soon),
+    (_tenants(TenantStage.CREATING), tenants_jobs.queue_creation),
+    (_tenants(TenantStage.DELETING), tenants_jobs.queue_removal),
+    (_tenants(TenantStage.READY, _STATUS), tenants_jobs.queue_status),
+    (_tenants(TenantStage.READY, ~Q(policy=F("policy_told"))), tenants_jobs.queue_policy),
+    (_tenants(TenantStage.READY), tenants_jobs.queue_associations),
     (lambda now: overdue(now=now), notifications_jobs.deliver_soon),
 )
 
@@ -63,11 +63,11 @@ TOGETHER: tuple[tuple[Callable[[datetime], bool], Queue], ...] = (
     (lambda now: email_services.is_due(now=now), notifications_jobs.mail_soon),
     (lambda now: auto_apply_services.is_unfinished(), receipt_rules_jobs.work_soon),
     (lambda now: forwarding_services.is_due(now=now), receipt_rules_jobs.ask_recipients_soon),
-    (lambda now: unfinished_migrations().exists(), operations_jobs.migrate_soon),
-    (lambda now: domain_removal_services.waiting().exists(), operations_jobs.remove_soon),
-    (lambda now: batches_services.unfinished(ORDINARY_KINDS).exists(), operations_jobs.batches_soon),
-    (lambda now: batches_services.unfinished(URGENT_KINDS).exists(), operations_jobs.urgent_batches_soon),
-    (lambda now: legacy_import_services.is_unfinished(), operations_jobs.move_in_soon),
+    (lambda now: unfinished_migrations().exists(), operations_jobs.queue_migrations),
+    (lambda now: domain_removal_services.waiting().exists(), operations_jobs.queue_removals),
+    (lambda now: batches_services.unfinished(ORDINARY_KINDS).exists(), operations_jobs.queue_batches),
+    (lambda now: batches_services.unfinished(URGENT_KINDS).exists(), operations_jobs.queue_urgent_batches),
+    (lambda now: legacy_import_services.is_unfinished(), operations_jobs.queue_legacy_import),
 )
 
 

@@ -9,13 +9,13 @@ from django.db import transaction
 
 from inbound_admin.lib.sealed import is_sealed, reseal
 from notifications.models.webhooks import WebhookTarget
-from operations.models import MovingInRow
+from operations.models import LegacyImportRow
 from receipt_rules.models.endpoints import Endpoint
 
 SEALED: Mapping[type[Any], tuple[str, ...]] = {
     Endpoint: ("sealed_config",),
     WebhookTarget: ("sealed_url", "secret", "old_secret"),
-    MovingInRow: ("values",),
+    LegacyImportRow: ("values",),
     Authenticator: ("data",),
 }
 

@@ -107,5 +107,5 @@ PAGES = (
     SitePage("Account reputation", "tenants:account", "bounce complaint rates", needs="tenants.view_tenant"),
     SitePage("Migrations", "operations:migrations", "tenant", needs="tenants.view_tenant"),
     SitePage("Drift", "operations:differences", "differences unmanaged check", needs="tenants.view_tenant"),
-    SitePage("Import", "operations:moving_in", "legacy previous system csv json", needs="domains.adopt_identity"),
+    SitePage("Import", "operations:legacy_import", "legacy previous system csv json", needs="domains.adopt_identity"),
 )

@@ -14,7 +14,7 @@ from operations.search.core import PAGES, SearchQuery, read_query
 from receipt_rules.addresses.selectors import addresses_for, endpoints_for, may_see_rules
 from receipt_rules.addresses.selectors import runs as all_runs
 from receipt_rules.live.selectors import last_read
-from tenants.lifecycle.selectors import sees_tenants, tenants_found
+from tenants.lifecycle.selectors import find_tenants, sees_tenants
 
 FIRST_NAMES = 500
 MOST = 8  # of each kind; the list of the kind has the rest
@@ -122,7 +122,7 @@ def _tenants(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if asked.identity or asked.rule or not sees_tenants(viewer):
         return
     text = asked.tenant or asked.text
-    for tenant in tenants_found(viewer=viewer, text=text)[:MOST]:
+    for tenant in find_tenants(viewer=viewer, text=text)[:MOST]:
         exact = text in (tenant.pk, tenant.name, tenant.ses_id, tenant.arn)
         yield Hit(HitKind.TENANT, tenant.pk, tenant.name, tenant.customer.name, exact=exact)
 

@@ -20,7 +20,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift import core as drift_core
 from operations.drift.core import TENANTS_AREA, Decision, FoundDifference, OurTenant, TenantAtAmazon
 from operations.drift_store import services as drift_store_services
-from operations.jobs import look_soon
+from operations.jobs import queue_drift_check
 from operations.models import Difference, DriftLook
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.lifecycle import services as lifecycle_services
@@ -30,7 +30,7 @@ from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
-from tenants.resources.services import Surveyed, recreate_tenant
+from tenants.resources.services import TenantInventory, recreate_tenant
 from tenants.status_pass import services as status_pass_services
 
 PART = 100  # tenants of which what was found is stored at once
@@ -46,7 +46,7 @@ def ask_to_look() -> None:
     """At every tenant, at the shared pace: a call for each and two for each hundred."""
     with transaction.atomic():
         drift_store_services.note_look(TENANTS_AREA, asked_at=timezone.now())
-        look_soon()
+        queue_drift_check()
 
 
 def work(*, now: Callable[[], datetime] = timezone.now) -> None:
@@ -97,8 +97,8 @@ class _Listed:
     def read(cls) -> "_Listed":
         """Raises AwsProblem."""
         asked_at = timezone.now()
-        entities = resources_services.entities_at_amazon()
-        return cls(asked_at, {each.name: each for each in resources_services.tenants_at_amazon()}, entities)
+        entities = resources_services.entities_in_ses()
+        return cls(asked_at, {each.name: each for each in resources_services.tenants_in_ses()}, entities)
 
     @property
     def names(self) -> list[str]:
@@ -114,7 +114,7 @@ def _look_at_part(listed: _Listed, names: frozenset[str], *, now: datetime) -> i
     changed = set(ours.filter(updated_at__gte=listed.asked_at).values_list("name", flat=True))
     single = frozenset(ours.values_list("name", flat=True)) - (listed.tenants.keys() - changed)
     several = [listed.tenants[name] for name in sorted(names - single) if name in listed.tenants]
-    surveyed = resources_services.survey(several, listed.entities)
+    surveyed = resources_services.read_inventories(several, listed.entities)
     status_pass_services.store_listed(_entities(surveyed), asked_at=listed.asked_at)
     return _look_again_at(single, names, surveyed, now=now)
 
@@ -125,16 +125,16 @@ def look_at(places: frozenset[str], *, now: datetime) -> int:
 
 
 def _look_again_at(
-    single: frozenset[str], places: frozenset[str], known: tuple[Surveyed, ...], *, now: datetime
+    single: frozenset[str], places: frozenset[str], known: tuple[TenantInventory, ...], *, now: datetime
 ) -> int:
     asked_at = timezone.now()
-    read = resources_services.survey_of(single)
+    read = resources_services.read_inventories_of(single)
     status_pass_services.store_listed(_entities(read), asked_at=asked_at)
     found = _compare(tenants_in_region().filter(name__in=places), (*known, *read))
     return drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
 
 
-def _entities(surveyed: Iterable[Surveyed]) -> list[Entity]:
+def _entities(surveyed: Iterable[TenantInventory]) -> list[Entity]:
     return [each.entity for each in surveyed if each.entity is not None]
 
 
@@ -152,7 +152,7 @@ def restore(*, difference: Difference, because: str, actor: User) -> None:
         drift_store_services.note(difference=difference, decision=Decision.RESTORE, because=because, actor=actor)
         if difference.kind not in BY_WORKER:
             _RESTORES[difference.kind](_tenant(difference), difference, because, actor)
-        look_soon()
+        queue_drift_check()
 
 
 def adopt(*, difference: Difference, because: str, actor: User, customer: Customer | None = None) -> None:
@@ -164,7 +164,7 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
     with transaction.atomic():
         drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
         _ADOPTS[difference.kind](_tenant(difference), difference, because, actor)
-        look_soon()
+        queue_drift_check()
 
 
 def _adopt_unknown(difference: Difference, because: str, actor: User, customer: Customer | None) -> None:
@@ -176,7 +176,7 @@ def _adopt_unknown(difference: Difference, because: str, actor: User, customer: 
     with transaction.atomic():
         drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
         Difference.objects.filter(pk=difference.pk).update(customer=customer)
-        look_soon()
+        queue_drift_check()
 
 
 def _refuse(may: bool, decision: Decision, actor: User) -> None:
@@ -218,7 +218,7 @@ def _accept_suppression(tenant: Tenant, difference: Difference, because: str, ac
 
 
 def _tell_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    pause_services.assert_again(tenant=tenant, because=because, actor=actor)
+    pause_services.reapply_status(tenant=tenant, because=because, actor=actor)
 
 
 def _accept_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
@@ -233,8 +233,10 @@ def _associate_again(tenant: Tenant, difference: Difference, because: str, actor
 
 
 def _take_over(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
-    resources_services.wish(tenant, difference.subject)
-    resources_services.take_over(tenant, [(difference.subject.split(":", 5)[5].partition("/")[0], difference.subject)])
+    resources_services.store_association(tenant, difference.subject)
+    resources_services.adopt_associations(
+        tenant, [(difference.subject.split(":", 5)[5].partition("/")[0], difference.subject)]
+    )
 
 
 _Act = Callable[[Tenant, Difference, str, User], None]
@@ -270,13 +272,13 @@ def _take_out() -> None:
     Raises AwsProblem.
     """
     for row in _decided().filter(kind=drift_core.ALSO_ASSOCIATED, decision=Decision.RESTORE):
-        resources_services.take_out(tenant_name=row.place, arn=row.subject)
+        resources_services.dissociate(tenant_name=row.place, arn=row.subject)
     measured = _decided().filter(kind=drift_core.UNMEASURED, decision=Decision.RESTORE).values("place")
     for tenant in tenants_in_region().filter(name__in=measured, set_measures=False):
-        policy_services.measure(tenant=tenant)
+        policy_services.enable_metrics(tenant=tenant)
 
 
-def _compare(tenants: QuerySet[Tenant], surveyed: Iterable[Surveyed]) -> tuple[FoundDifference, ...]:
+def _compare(tenants: QuerySet[Tenant], surveyed: Iterable[TenantInventory]) -> tuple[FoundDifference, ...]:
     rows = list(tenants.select_related("customer"))
     on_their_way = {tenant.name for tenant in rows if tenant.stage != TenantStage.READY}
     resources: dict[str, list[TenantResource]] = {}
@@ -311,7 +313,7 @@ def _outside(tenant: Tenant, known: set[str]) -> dict[str, str]:
     return {arn: name for arn, name in arns.items() if arn not in known}
 
 
-def _theirs(each: Surveyed) -> TenantAtAmazon:
+def _theirs(each: TenantInventory) -> TenantAtAmazon:
     entity = each.entity
     return TenantAtAmazon(
         name=each.tenant.name,

@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
-from operations.jobs import migrate_soon, migration_subject
+from operations.jobs import migration_subject, queue_migrations
 from operations.models import UNFINISHED, ItemState, Migration, MigrationItem, MigrationState
 from operations.tenant_migration.core import Chosen
 from operations.tenant_migration.selectors import customers_to_migrate, may_migrate
@@ -150,7 +150,7 @@ def start(*, migration: Migration, actor: User | None) -> None:
     """Raises Refused."""
     _turn(migration, actor, {MigrationState.PLANNED: MigrationState.RUNNING}, "migration.started")
     Migration.objects.filter(pk=migration.pk).update(started_at=timezone.now())
-    migrate_soon()
+    queue_migrations()
 
 
 @transaction.atomic
@@ -164,7 +164,7 @@ def pause(*, migration: Migration, actor: User | None) -> None:
 def resume(*, migration: Migration, actor: User | None) -> None:
     """Raises Refused."""
     _turn(migration, actor, {MigrationState.PAUSED: MigrationState.RUNNING}, "migration.resumed")
-    migrate_soon()
+    queue_migrations()
 
 
 @transaction.atomic
@@ -175,7 +175,7 @@ def cancel(*, migration: Migration, actor: User | None) -> None:
     waiting = MigrationItem.objects.filter(migration=migration, state=ItemState.WAITING)
     waiting.update(state=ItemState.CANCELLED)
     Migration.objects.filter(pk=migration.pk).update(ended_at=timezone.now(), waits_because="")
-    migrate_soon()
+    queue_migrations()
 
 
 @transaction.atomic
@@ -192,12 +192,12 @@ def try_again(*, migration: Migration, actor: User | None, item: MigrationItem |
         raise Refused("No customer of this migration failed.", code="NOTHING_TO_DO")
     keys = [each.pk for each in chosen]
     for tenant in tenants_in_region().filter(customer__in=[each.customer_id for each in chosen]):
-        resources_services.look_again(tenant=tenant, actor=actor)
+        resources_services.retry_associations(tenant=tenant, actor=actor)
     MigrationItem.objects.filter(pk__in=keys).update(state=ItemState.WAITING, problem="", ended_at=None)
     Migration.objects.filter(pk=locked.pk).update(state=MigrationState.RUNNING, ended_at=None, waits_because="")
     about, after = migration_subject(locked), {"customers": len(keys)}
     audit_services.record_bulk("migration.tried_again", about=about, actor=actor, after=after)
-    migrate_soon()
+    queue_migrations()
     return len(keys)
 
 
@@ -226,7 +226,7 @@ def roll_back(*, migration: Migration, actor: User | None, because: str, item: M
     MigrationItem.objects.filter(pk__in=keys).update(state=ItemState.ROLLING_BACK, problem="", ended_at=None)
     about, after = migration_subject(locked), {"customers": len(keys)}
     audit_services.record_bulk("migration.rolled_back", about=about, actor=actor, because=because.strip(), after=after)
-    migrate_soon()
+    queue_migrations()
     return len(keys)
 
 

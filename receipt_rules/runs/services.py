@@ -15,7 +15,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
-from receipt_rules.jobs import look_soon, urgent_work_waits, work_soon
+from receipt_rules.jobs import queue_drift_check, urgent_work_waits, work_soon
 from receipt_rules.live import services as live_services
 from receipt_rules.models.live import Look
 from receipt_rules.models.runs import UNFINISHED, Run, RunKind, RunState, RunStep, StepState
@@ -204,7 +204,7 @@ def _go_around(run: Run, executor: RunExecutor, stays: MustGoAround) -> None:
         if made is not None and (number := len(made.waiting)):
             rest = f"{number:,} change{' waits' if number == 1 else 's wait'} for it. {rest}"
         _end(run, RunState.REFUSED, f"{stays} {rest}")
-        look_soon()  # for the alert
+        queue_drift_check()  # for the alert
         work_soon()
 
 
@@ -246,7 +246,7 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
         executor.keep_after(after)
         receiving_services.note_live(after, is_ours=True, customer_id=run.customer_id or "")
         if Look.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
-            look_soon()  # what this run mended is a difference no more
+            queue_drift_check()  # what this run mended is a difference no more
         alerts_services.tell_of_active_set(live_services.note_active_set(after, now=timezone.now()))
         Run.objects.filter(pk=run.pk).update(outcome=run.outcome, consequences=run.consequences)
         _end(run, RunState.DONE, " ".join(said))

@@ -19,7 +19,7 @@ from tenants.metrics import services as metrics_services
 from tenants.models.tenants import PauseReason, Tenant
 from tenants.pause import services as pause_services
 from tenants.reputation import services as reputation_services
-from tenants.reputation.selectors import at_amazon
+from tenants.reputation.selectors import existing_in_ses
 from tenants.resources import services as resources_services
 from tenants.status.core import SendingStatus
 from tenants.status_pass import services as status_pass_services
@@ -39,14 +39,14 @@ USUAL = ((30, 0.012, 0.0002),)
 def create_waiting() -> None:
     """What the worker would do: create tenants at Amazon, and put their domains in. Raises AwsProblem."""
     for tenant in unfinished():
-        lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
-        resources_services.carry_out_associations(tenant_id=tenant.pk)
+        lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+        resources_services.apply_associations(tenant_id=tenant.pk)
 
 
 def measure(host: ControlClient, *, days: int) -> None:
     """What Amazon counts on that day, so many days ago: nothing new of those that may not send."""
     swing = 1 + 0.15 * sin(days * 1.7)
-    for tenant in at_amazon().exclude(aggregate=SendingStatus.DISABLED).select_related("customer"):
+    for tenant in existing_in_ses().exclude(aggregate=SendingStatus.DISABLED).select_related("customer"):
         _, bounce, complaint = [turn for turn in TURNS.get(tenant.customer.name, USUAL) if turn[0] >= days][-1]
         host.set_rates(tenant.name, bounce=bounce * swing, complaint=complaint * swing)
     host.set_account_rates(settings.AWS_REGION, bounce=0.019 * swing, complaint=0.0004 * swing)
@@ -75,7 +75,7 @@ def pause_brightwater() -> None:
         stops_receiving=False,
         actor=staff("Tess"),
     )
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
 
 
 def _tomorrow() -> date:

@@ -29,19 +29,19 @@ SIGNED: Mapping[str, tuple[str, ...]] = {
 }
 HASHES = {"1": SHA1, "2": SHA256}
 LONGEST_ID = 100
-LONGEST_AGE = timedelta(hours=1)  # as SNS's guide advises; what is lost so is found by the next poll
+LONGEST_AGE = timedelta(hours=1)  # as SNS's guide advises; the next poll finds what is lost by it
 CLOCKS_DIFFER = timedelta(minutes=5)
 _CERTIFICATE = re.compile(r"/SimpleNotificationService-[0-9a-zA-Z]{1,64}\.pem")
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]{1,32}):[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
 
 
 class Untrusted(Exception):
-    """It is not a message that Amazon signed for us; the sentence says what is wrong with it."""
+    """The message isn't one that AWS signed for us. `str()` says what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """Its shape is right; nothing of it may be believed before `check_signature`."""
+    """A message of the right shape. Don't trust any field before `check_signature`."""
 
     id: str
     type: str
@@ -60,7 +60,7 @@ class Message:
 
 
 def read_message(body: object) -> Message:
-    """From the JSON that was posted. Raises Untrusted for what is not a message of SNS's."""
+    """Parse the posted JSON. Raises Untrusted if it isn't an SNS message."""
     if not isinstance(body, dict):
         raise Untrusted("The body is not a JSON object.")
     members = {str(name): value for name, value in body.items() if isinstance(value, str)}
@@ -74,12 +74,12 @@ def read_message(body: object) -> Message:
 
 
 def is_old(message: Message, now: datetime) -> bool:
-    """Also when it claims to be from the future."""
+    """Return whether the message is older than `LONGEST_AGE`, or further than that in the future."""
     return not now - LONGEST_AGE <= message.sent_at <= now + CLOCKS_DIFFER
 
 
 def check_urls(message: Message) -> None:
-    """That what we would fetch is on SNS's own host of the topic's region. Raises Untrusted."""
+    """Check that the URLs to fetch are on SNS's own host in the topic's region. Raises Untrusted."""
     path = _of_sns(message.certificate_url, message.topic)
     if not _CERTIFICATE.fullmatch(path):
         raise Untrusted("SigningCertURL is not an SNS certificate URL.")
@@ -88,14 +88,14 @@ def check_urls(message: Message) -> None:
 
 
 def check_signature(message: Message, certificate: bytes, now: datetime) -> None:
-    """`certificate` in PEM, from the URL that `check_urls` passed. Raises Untrusted."""
+    """Verify the signature. `certificate`: PEM, from the URL that `check_urls` accepted. Raises Untrusted."""
     made_with = HASHES.get(message.members.get("SignatureVersion", ""))
     if made_with is None:
         raise Untrusted("SignatureVersion is not supported.")
     try:
         signature = base64.b64decode(message.members.get("Signature", ""), validate=True)
         _key(certificate, now).verify(signature, _signed_text(message), PKCS1v15(), made_with())
-    except (ValueError, InvalidSignature) as problem:  # ValueError: no base64, or text that UTF-8 cannot hold
+    except (ValueError, InvalidSignature) as problem:  # ValueError: invalid base64, or text that UTF-8 cannot encode
         raise Untrusted("The signature is not valid.") from problem
 
 
@@ -118,9 +118,10 @@ def _signed_text(message: Message) -> bytes:
 
 
 def _of_sns(url: str, topic: str) -> str:
-    """What follows `https://` and the SNS host of the topic's region, with no port. Raises Untrusted.
+    """Return what follows `https://` and the SNS host of the topic's region, without a port. Raises Untrusted.
 
-    To the letter, since parsers forgive: Python's leaves out line ends, and what is fetched would not be what was read.
+    The comparison is literal, since parsers are lenient: Python's drops line breaks, so the fetched URL could differ
+    from the parsed one.
     """
     found = _TOPIC.fullmatch(topic)
     if found is None:
@@ -147,7 +148,7 @@ SOURCE = "aws.ses"
 STATUSES = frozenset({"Sending Status Enabled", "Sending Status Disabled"})
 # SES's reference calls it Resolved, AWS's own blog Closed.
 FINDINGS = frozenset(f"Advisor Recommendation Status {word}" for word in ("Open", "Resolved", "Closed"))
-# The sample in AWS's blog lacks the account id, so nothing but the end is looked at.
+# The sample in AWS's blog lacks the account ID, so only the end is compared.
 _TENANT = re.compile(r"arn:aws[a-z-]*:ses:(?P<region>[a-z0-9-]*):[0-9]*:tenant/(?P<name>[A-Za-z0-9_-]{1,64})(/.*)?")
 
 
@@ -163,7 +164,7 @@ class TenantEvent:
 
 
 def read_event(text: str) -> TenantEvent | None:
-    """None when it is not about the standing of a tenant. Never raises: whoever may publish writes what they like."""
+    """Parse an event; None if it isn't about a tenant's status. Never raises, since a publisher can send anything."""
     try:
         event = json.loads(text)
     except (ValueError, RecursionError):

@@ -21,7 +21,7 @@ CONFIRMING = "confirm the subscription to SES events"
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """Where Amazon's host points on to was not checked."""
+    """Refuses redirects, since the target of a redirect was not checked."""
 
     def redirect_request(self, *_: object, **__: object) -> None:
         return None
@@ -31,19 +31,19 @@ _opener = build_opener(_NoRedirects)
 
 
 def fetch_certificate(url: str) -> bytes:
-    """In PEM. Raises AwsProblem, AwsUnreachable when nobody answers."""
+    """Return the certificate as PEM. Raises AwsProblem; AwsUnreachable if there is no answer."""
     return _get(url, "fetch the SNS certificate")
 
 
 def confirm_subscription(url: str) -> None:
-    """Tells SNS that the topic may send to us; harmless to repeat. Raises AwsProblem."""
+    """Confirm to SNS that the topic may send to us. Repeatable. Raises AwsProblem."""
     answer = _get(url, CONFIRMING)
     if b"<SubscriptionArn>" not in answer:
         raise AwsProblem(f"We could not {CONFIRMING}: the answer of SNS contains no subscription.")
 
 
 def _get(url: str, doing: str) -> bytes:
-    """Raises TooManyAtOnce as well: SNS then tries again."""
+    """Fetch the URL. Also raises TooManyAtOnce; SNS then retries."""
     try:
         with slow_work.place(), _opener.open(Request(_where(url)), timeout=SECONDS) as answer:  # noqa: S310  # checked by the caller
             return bytes(answer.read(MOST_BYTES))

@@ -1,7 +1,7 @@
 """Receives tenant events from EventBridge through an SNS topic. An event never sets a status: it causes a read.
 
-Anybody who finds the URL may post to it. So a message is checked in this order: the topic is ours, AWS signed it, it is
-recent, and it is new. Certificates are fetched from SNS alone.
+Anyone who finds the URL can post to it. So a message is checked in this order: the topic is ours, AWS signed it, it is
+recent, and it is new. Certificates are fetched only from SNS.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class EventEffect(StrEnum):
-    """What came of a message."""
+    """Outcome of a message."""
 
     READ = "triggered a read from SES"
     CONFIRMING = "confirming the subscription"
@@ -42,8 +42,8 @@ class EventEffect(StrEnum):
     REPEATED = "duplicate"
 
 
-def take_in(body: bytes, *, now: datetime) -> EventEffect:
-    """Raises Untrusted for what Amazon did not send us; AwsProblem or RateLimited when SNS is to try again."""
+def receive_message(body: bytes, *, now: datetime) -> EventEffect:
+    """Process a message from SNS. Raises Untrusted, or AwsProblem or RateLimited if SNS should retry."""
     message = _trusted(body, now)
     if core.is_old(message, now):
         return EventEffect.OLD
@@ -52,7 +52,7 @@ def take_in(body: bytes, *, now: datetime) -> EventEffect:
     with transaction.atomic():
         if not _is_new(message):
             return EventEffect.REPEATED
-        effect = _ended(message) if message.type == core.END else _cause_reads(message)
+        effect = _finished(message) if message.type == core.END else _queue_reads(message)
         SesEvent.objects.filter(pk=message.id).update(effect=effect)
     return effect
 
@@ -70,12 +70,15 @@ def _trusted(body: bytes, now: datetime) -> Message:
 
 
 def _certificate(url: str, now: datetime) -> bytes:
-    """Kept for a day. Forged messages may name ever new ones: only so many are fetched in a minute."""
+    """Return the certificate, cached for a day.
+
+    The fetches in a minute are limited, since forged messages name new URLs.
+    """
     key = f"sns-certificate:{hashlib.sha256(url.encode()).hexdigest()}"
     held: bytes | None = cache.get(key)
     if held is not None:
         return held
-    counter = f"sns-certificates-fetched:{now:%Y%m%d%H%M}"  # a key a minute: counting on renews a key's time
+    counter = f"sns-certificates-fetched:{now:%Y%m%d%H%M}"  # incrementing renews a key's expiry
     cache.add(counter, 0, 120)
     if cache.incr(counter) > FETCHES_A_MINUTE:
         raise RateLimited("Too many different certificates in this minute.", retry_after=60)
@@ -85,18 +88,18 @@ def _certificate(url: str, now: datetime) -> bytes:
 
 
 def _is_new(message: Message) -> bool:
-    """Whether it was not there before; of two at the same moment one waits for the other."""
-    return _held(message, EventEffect.IGNORED)[1]
+    """Return whether the message is new. Of two at the same moment, one waits for the other."""
+    return _stored(message, EventEffect.IGNORED)[1]
 
 
-def _held(message: Message, effect: EventEffect) -> tuple[SesEvent, bool]:
+def _stored(message: Message, effect: EventEffect) -> tuple[SesEvent, bool]:
     told = {"topic": message.topic, "kind": message.type, "effect": effect, "sent_at": message.sent_at}
     return SesEvent.objects.get_or_create(pk=message.id, defaults=told)
 
 
 def _confirm(message: Message) -> EventEffect:
-    """What was begun and not finished is done again: confirming twice is harmless."""
-    held, _ = _held(message, EventEffect.CONFIRMING)
+    """Confirm the subscription. An unfinished attempt is repeated, since confirming twice is harmless."""
+    held, _ = _stored(message, EventEffect.CONFIRMING)
     if held.effect == EventEffect.CONFIRMED:
         return EventEffect.REPEATED
     gateway.confirm_subscription(message.subscribe_url)
@@ -104,23 +107,23 @@ def _confirm(message: Message) -> EventEffect:
     return EventEffect.CONFIRMED
 
 
-def _ended(message: Message) -> EventEffect:
+def _finished(message: Message) -> EventEffect:
     log.error("amazon will send no more events", topic=message.topic)
     return EventEffect.ENDED
 
 
-def _cause_reads(message: Message) -> EventEffect:
+def _queue_reads(message: Message) -> EventEffect:
     event = core.read_event(message.text)
     if event is None:
         return EventEffect.IGNORED
     about = ", ".join(event.names)[:300]
     SesEvent.objects.filter(pk=message.id).update(kind=event.kind, about=about)
     tenants = list(reputation_selectors.named(event.names)) if event.region == settings.AWS_REGION else []
-    with lanes.within(WorkLane.LOOKS):  # events come by the thousand, and nobody waits for one
+    with lanes.within(WorkLane.LOOKS):  # events come in thousands, and nobody waits for one
         for tenant in tenants:
-            jobs.read_soon(tenant)
+            jobs.queue_read(tenant)
             if event.is_of_findings:
-                jobs.find_out_soon(tenant)
+                jobs.queue_recommendations_sync(tenant)
     if len(tenants) == 1:
         SesEvent.objects.filter(pk=message.id).update(tenant=tenants[0])
     return EventEffect.READ if tenants else EventEffect.UNKNOWN

@@ -1,4 +1,4 @@
-"""Where SNS posts Amazon's events. It is public and has no form: what counts is the signature."""
+"""The endpoint that SNS posts events to. It is public and has no form: only the signature counts."""
 
 import structlog
 from django.contrib.auth.decorators import login_not_required
@@ -11,7 +11,7 @@ from inbound_admin.lib.errors import Problem
 from tenants.events import services
 from tenants.events.core import Untrusted
 
-MOST_BYTES = 512 * 1024  # SNS's 256 KB, and room for what JSON escapes
+MOST_BYTES = 512 * 1024  # SNS's 256 KB, plus space for JSON escapes
 
 log = structlog.get_logger(__name__)
 
@@ -20,12 +20,12 @@ log = structlog.get_logger(__name__)
 @csrf_exempt
 @require_POST
 def receive(request: HttpRequest) -> HttpResponse:
-    """Plain text, since a program reads it. SNS tries again after 503 and 429, and gives up after 403."""
+    """Answer in plain text, for a program. SNS retries after 503 and 429, and gives up after 403."""
     body = request.read(MOST_BYTES + 1)
     if len(body) > MOST_BYTES:
         return _said("The message is too large.", 413)
     try:
-        effect = services.take_in(body, now=timezone.now())
+        effect = services.receive_message(body, now=timezone.now())
     except Untrusted as problem:
         log.warning("event refused", why=str(problem))
         return _said(str(problem), 403)

@@ -237,14 +237,14 @@ def staff_tenant(request: HttpRequest, tenant_id: str) -> Tenant:
     return get_object_or_404(tenants_for_staff(caller(request)), pk=tenant_id)
 
 
-def under_way(tenant: Tenant, message: str) -> Status[Accepted]:
+def accepted(tenant: Tenant, message: str) -> Status[Accepted]:
     return Status(202, Accepted(id=tenant.pk, status_url=tenant_address(tenant.pk), message=message))
 
 
 @router.get("/v2/tenants", **reads(Page[TenantOut]), summary="List tenants: your own; for staff all, by risk")
 def list_tenants(request: HttpRequest, query: Annotated[TenantFilters, Query()]) -> Page[TenantOut]:
     viewer = caller(request)
-    found = selectors.tenants_found(
+    found = selectors.find_tenants(
         viewer=viewer, text=query.search, standing=query.standing, policy=query.policy, order=query.sort
     )
     rows, pagination = page_of(found, query)
@@ -264,7 +264,7 @@ def create_tenant(request: HttpRequest, asked: TenantWanted) -> Status[Accepted]
         tenant = services.adopt_tenant(customer=customer, name=asked.name, actor=actor)
     else:
         tenant = services.create_tenant(customer=customer, policy=asked.policy or "", actor=actor)
-    return under_way(tenant, f"Creating tenant {tenant.name} in SES.")
+    return accepted(tenant, f"Creating tenant {tenant.name} in SES.")
 
 
 @router.get(
@@ -285,7 +285,7 @@ def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[Confirm
     """`confirm` is its name. Its resources are removed from it first and stay in SES."""
     tenant = staff_tenant(request, tenant_id)
     services.delete_tenant(tenant=tenant, typed_name=query.confirm, actor=caller(request))
-    return under_way(tenant, f"Deleting {tenant.name}. Its URL returns 404 when it is deleted.")
+    return accepted(tenant, f"Deleting {tenant.name}. Its URL returns 404 when it is deleted.")
 
 
 @router.put(
@@ -300,7 +300,7 @@ def change_tenant_policy(request: HttpRequest, tenant_id: str, asked: PolicyWant
         because=asked.because,
         actor=caller(request),
     )
-    return under_way(tenant, f"Applying policy {asked.policy} in SES.")
+    return accepted(tenant, f"Applying policy {asked.policy} in SES.")
 
 
 @router.get(

@@ -23,7 +23,7 @@ class TenantStage(StrEnum):
 
 @dataclass(frozen=True)
 class TenantFound:
-    """SESv2's Tenant; `tags` are empty, and `suppression` is no word, where SES does not tell them (ListTenants)."""
+    """SESv2 Tenant. From ListTenants, which returns neither, `tags` and `suppression` are empty."""
 
     name: str
     ses_id: str
@@ -36,7 +36,7 @@ class TenantFound:
 
 @dataclass(frozen=True)
 class Entity:
-    """SESv2's ReputationEntity of a tenant; `policy` as its ARN ends; `staff` is the CustomerManagedStatus."""
+    """SESv2 ReputationEntity of a tenant. `policy` is the last part of the ARN; `staff` the CustomerManagedStatus."""
 
     arn: str
     policy: str
@@ -56,7 +56,7 @@ class ConfigurationSet:
 
 @dataclass(frozen=True)
 class Account:
-    """SESv2's GetAccount, as far as it concerns sending."""
+    """SESv2 GetAccount, the part about sending."""
 
     enforcement: str
     sends: bool | None
@@ -67,20 +67,20 @@ class Account:
 
 @dataclass(frozen=True)
 class Resource:
-    """An association; `kind` by the ARN, since SES's own words for it differ from botocore's model (ses.md E)."""
+    """An association. `kind` comes from the ARN, since SES's values for it differ from botocore's model (ses.md E)."""
 
     kind: str
     arn: str
 
 
 def kind_of(arn: str) -> str:
-    """`identity`, `configuration-set`, `template`, or what else stands there; "" for what is no ARN of SES."""
+    """Return `identity`, `configuration-set`, `template` or another kind from the ARN; "" if it isn't an SES ARN."""
     parts = arn.split(":", 5)
     return parts[5].partition("/")[0] if len(parts) == 6 and "/" in parts[5] else ""
 
 
 def name_of(arn: str) -> str:
-    """The last part: the domain, the name of the configuration set or template."""
+    """Return the last part of the ARN: the domain, or the name of the configuration set or template."""
     return arn.split(":", 5)[-1].partition("/")[2]
 
 
@@ -89,7 +89,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def tenant_name(customer: str, suffix: str) -> str:
-    """`northwind-books-3f9k2m7q`: what of the customer's name SES allows, and the suffix."""
+    """Return a name such as `northwind-books-3f9k2m7q`: the customer's name as far as SES allows it, and the suffix."""
     plain = unicodedata.normalize("NFKD", customer).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[: LONGEST - len(suffix) - 1].strip("-")
     return f"{slug or 'customer'}-{suffix}"

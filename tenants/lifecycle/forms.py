@@ -21,7 +21,7 @@ _SUPPRESSIONS = [(value, f"{words.title}: {words.meaning}") for value, words in 
 
 
 class NewTenantForm(forms.Form):
-    """For a customer who has no tenant here; with the name of one that Amazon has, that one is taken over."""
+    """Form for a customer without a tenant here. With the name of an existing SES tenant, that tenant is adopted."""
 
     customer = CustomerChoice(Customer.objects.none(), empty_label="Choose a customer")
     policy = forms.ChoiceField(

@@ -1,6 +1,6 @@
-"""SES tenants (SESv2 only): one function, one call. Raises AwsProblem and its kinds; see `inbound_admin.lib.aws`.
+"""SES tenants (SESv2 only), one function for each call. Raises AwsProblem and its subclasses.
 
-Tenants are addressed by name, their reputation by ARN. Statuses come back as Amazon writes them, known or not.
+Tenants are addressed by name, their reputation by ARN. Statuses are returned unchanged, known or not.
 """
 
 from collections.abc import Sequence
@@ -11,51 +11,54 @@ from tenants.lifecycle.core import Account, ConfigurationSet, Entity, Resource, 
 from tenants.policy.core import Suppression
 from tenants.status.core import SIDE, Policy, SendingStatus
 
-PAGE = 100  # the largest page of every list of tenants
-OURS = "inbound-admin:tenant"  # the tag by which we know a tenant or configuration set that we created
+PAGE = 100  # the maximum page size of every list of tenants
+OURS = "inbound-admin:tenant"  # the tag that marks tenants and configuration sets which we created
 
 
 def create_tenant(name: str, *, ours: str) -> TenantFound:
-    """With our tag, for SES has no client token: after a lost answer it tells whose it is. AwsConflict: it exists."""
+    """Create a tenant with our tag. Raises AwsConflict if it exists.
+
+    SES has no client token: after a lost answer, the tag shows that the tenant is ours.
+    """
     with aws.calling("sesv2", f"create the tenant {name}") as ses:
         return _tenant(ses.create_tenant(TenantName=name, Tags=_tags(ours)))
 
 
 def get_tenant(name: str) -> TenantFound:
-    """Raises AwsMissing when Amazon does not know it."""
+    """Raises AwsMissing if SES doesn't have the tenant."""
     with aws.calling("sesv2", f"read the tenant {name}") as ses:
         return _tenant(ses.get_tenant(TenantName=name)["Tenant"])
 
 
 def list_tenants(token: str = "") -> tuple[tuple[TenantFound, ...], str]:
-    """One page, without tags, and the token of the next ("" at the end)."""
+    """Return one page, without tags, and the token of the next page ("" after the last)."""
     with aws.calling("sesv2", "list the tenants") as ses:
         answer = ses.list_tenants(PageSize=PAGE, **_next(token))
     return tuple(_tenant(row) for row in answer.get("Tenants", [])), str(answer.get("NextToken") or "")
 
 
 def delete_tenant(name: str) -> None:
-    """Its associations go with it, the resources stay. AwsMissing when it is gone already."""
+    """Delete the tenant and its associations; the resources remain. AwsMissing: it is already gone."""
     with aws.calling("sesv2", f"delete the tenant {name}") as ses:
         ses.delete_tenant(TenantName=name)
 
 
 def associate(tenant: str, resource_arn: str) -> None:
-    """AwsConflict when it is there already; AwsMissing when Amazon does not know the tenant or the resource."""
+    """AwsConflict: the association exists. AwsMissing: SES doesn't have the tenant or the resource."""
     with aws.calling("sesv2", f"associate a resource with the tenant {tenant}") as ses:
         ses.create_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)
 
 
 def dissociate(tenant: str, resource_arn: str) -> None:
-    """Repeatable: Amazon answers success when the association is gone. AwsMissing when the tenant is."""
+    """Repeatable: SES also answers success if the association is gone. AwsMissing: the tenant is gone."""
     with aws.calling("sesv2", "remove the identity from its tenant") as ses:
         ses.delete_tenant_resource_association(TenantName=tenant, ResourceArn=resource_arn)
 
 
 def resources_of(tenant: str, token: str = "") -> tuple[tuple[Resource, ...], str]:
-    """One page of associations, never filtered: SES and botocore's model differ in the words of the filter.
+    """Return one page of associations, unfiltered: SES and botocore's model disagree on the filter's values.
 
-    AwsMissing when Amazon does not know the tenant.
+    AwsMissing: SES doesn't have the tenant.
     """
     with aws.calling("sesv2", f"list the resources of the tenant {tenant}") as ses:
         answer = ses.list_tenant_resources(TenantName=tenant, PageSize=PAGE, **_next(token))
@@ -64,9 +67,9 @@ def resources_of(tenant: str, token: str = "") -> tuple[tuple[Resource, ...], st
 
 
 def tenants_of(resource_arn: str, token: str = "") -> tuple[tuple[str, ...], str]:
-    """Names of the tenants that a resource is associated with, one page, and the token of the next ("" at the end).
+    """Return one page of names of tenants associated with a resource, and the next page's token ("" after the last).
 
-    AwsMissing when Amazon does not know the resource.
+    AwsMissing: SES doesn't have the resource.
     """
     with aws.calling("sesv2", "list the tenants of the identity") as ses:
         answer = ses.list_resource_tenants(ResourceArn=resource_arn, PageSize=PAGE, **_next(token))
@@ -75,21 +78,21 @@ def tenants_of(resource_arn: str, token: str = "") -> tuple[tuple[str, ...], str
 
 
 def get_entity(tenant_arn: str) -> Entity:
-    """The tenant's reputation. AwsMissing: none is kept, which SES may answer for a tenant that never sent."""
+    """Return the tenant's reputation. AwsMissing: there is none, as may be for a tenant that never sent."""
     with aws.calling("sesv2", "read the tenant's sending status") as ses:
         answer = ses.get_reputation_entity(ReputationEntityType="RESOURCE", ReputationEntityReference=tenant_arn)
     return _entity(answer["ReputationEntity"])
 
 
 def list_entities(token: str = "") -> tuple[tuple[Entity, ...], str]:
-    """One page of every tenant's reputation, and the token of the next ("" at the end)."""
+    """Return one page of all tenants' reputations, and the token of the next page ("" after the last)."""
     with aws.calling("sesv2", "read the sending status of the tenants") as ses:
         answer = ses.list_reputation_entities(PageSize=PAGE, **_next(token))
     return tuple(_entity(row) for row in answer.get("ReputationEntities", [])), str(answer.get("NextToken") or "")
 
 
 def set_status(tenant_arn: str, status: SendingStatus) -> None:
-    """The customer-managed side; never overrides Amazon's. Repeatable."""
+    """Set the customer-managed status. It never overrides the status that AWS manages. Repeatable."""
     with aws.calling("sesv2", f"set the tenant's sending to {status}") as ses:
         ses.update_reputation_entity_customer_managed_status(
             ReputationEntityType="RESOURCE", ReputationEntityReference=tenant_arn, SendingStatus=status.value
@@ -97,7 +100,7 @@ def set_status(tenant_arn: str, status: SendingStatus) -> None:
 
 
 def set_policy(tenant_arn: str, policy: Policy) -> None:
-    """Repeatable. A stricter policy may pause the tenant at once."""
+    """Repeatable. A stricter policy may pause the tenant immediately."""
     region, partition = aws.client("sesv2").meta.region_name, aws.client("sesv2").meta.partition
     arn = f"arn:{partition}:ses:{region}:aws:reputation-policy/{policy}"
     with aws.calling("sesv2", f"set the tenant's reputation policy to {policy}") as ses:
@@ -107,7 +110,10 @@ def set_policy(tenant_arn: str, policy: Policy) -> None:
 
 
 def set_suppression(name: str, scope: Suppression) -> None:
-    """Bounces and complaints, by the tenant's own list or the account's. Repeatable. AwsMissing: no such tenant."""
+    """Use the tenant's own suppression list for bounces and complaints, or the account's. Repeatable.
+
+    AwsMissing: no such tenant.
+    """
     with aws.calling("sesv2", f"set the suppression list of the tenant {name}") as ses:
         ses.put_tenant_suppression_attributes(
             TenantName=name,
@@ -117,7 +123,7 @@ def set_suppression(name: str, scope: Suppression) -> None:
 
 
 def set_measured(configuration_set: str) -> None:
-    """Its reputation is measured from now on. Repeatable. AwsMissing: no such set."""
+    """Turn on reputation metrics for the set. Repeatable. AwsMissing: no such set."""
     with aws.calling("sesv2", f"turn on reputation metrics for {configuration_set}") as ses:
         ses.put_configuration_set_reputation_options(
             ConfigurationSetName=configuration_set, ReputationMetricsEnabled=True
@@ -125,7 +131,7 @@ def set_measured(configuration_set: str) -> None:
 
 
 def create_configuration_set(name: str, *, ours: str) -> None:
-    """With our tag, sending on, and its reputation measured, which is off by default. AwsConflict: it exists."""
+    """Create a set with our tag, sending on, and reputation metrics on (off by default). AwsConflict: it exists."""
     with aws.calling("sesv2", f"create the configuration set {name}") as ses:
         ses.create_configuration_set(
             ConfigurationSetName=name,
@@ -136,7 +142,7 @@ def create_configuration_set(name: str, *, ours: str) -> None:
 
 
 def get_configuration_set(name: str) -> ConfigurationSet:
-    """Raises AwsMissing when Amazon does not know it."""
+    """Raises AwsMissing if SES doesn't have the set."""
     with aws.calling("sesv2", f"read the configuration set {name}") as ses:
         answer = ses.get_configuration_set(ConfigurationSetName=name)
     sends = bool(answer.get("SendingOptions", {}).get("SendingEnabled", True))
@@ -145,13 +151,13 @@ def get_configuration_set(name: str) -> ConfigurationSet:
 
 
 def delete_configuration_set(name: str) -> None:
-    """Refused (AwsProblem) while a tenant association exists. AwsMissing when it is gone already."""
+    """SES refuses (AwsProblem) while a tenant is associated. AwsMissing: it is already gone."""
     with aws.calling("sesv2", f"delete the configuration set {name}") as ses:
         ses.delete_configuration_set(ConfigurationSetName=name)
 
 
 def get_account() -> Account:
-    """What Amazon says of the whole account in the region."""
+    """Return the account's sending state in the region."""
     with aws.calling("sesv2", "read the state of the account") as ses:
         answer = ses.get_account()
     quota: Any = answer.get("SendQuota", {})
@@ -165,7 +171,7 @@ def get_account() -> Account:
 
 
 def configuration_set_arn(name: str) -> str:
-    """Its ARN in our account; asks STS once a process. Raises AwsProblem."""
+    """Return the set's ARN in our account. Calls STS once for each process. Raises AwsProblem."""
     meta = aws.client("sesv2").meta
     return f"arn:{meta.partition}:ses:{meta.region_name}:{aws.account_id()}:configuration-set/{name}"
 
@@ -210,7 +216,7 @@ def _side(record: Any) -> SIDE:
 
 
 def all_pages(ask: Any, *arguments: str) -> Sequence[Any]:
-    """Every row of a list that `ask` answers page by page; a failure anywhere is a failure of the whole."""
+    """Return every row of a list that `ask` returns page by page. An error on any page is raised."""
     rows, token = ask(*arguments)
     found = list(rows)
     while token:

@@ -1,6 +1,6 @@
 """Reads SES tenants: for their viewer, for the staff list with its filters and export, and for a customer's banner.
 
-Customers see their own tenants alone, without staff notes and without other tenants' names.
+Customers see only their own tenants, without staff notes or other tenants' names.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from audit.services import Subject
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
 from inbound_admin.lib.lists import ListFilters, ListPage, Order, exactly, has_part_in_any_case, kept_count
 from tenants.models.tenants import ResourceKind, SesAccount, StatusChange, Tenant, TenantResource, TenantStage
-from tenants.status.core import Banner, Layer, Policy, Standing, StatusFacts, banner_of, layers
+from tenants.status.core import Banner, Layer, Policy, StatusFacts, TenantStatus, banner_of, layers
 
 WORST_FIRST = "-risk"
 # One table for the page and the API.
@@ -41,7 +41,7 @@ ORDERS: dict[str, Order] = {
 
 @dataclass(frozen=True)
 class TenantCapacity:
-    """How full the account is; the price is by the settings, in US dollars a month."""
+    """Use of the account's tenant quota. The price comes from the settings, in US dollars a month."""
 
     count: int
     quota: int
@@ -53,47 +53,50 @@ class TenantCapacity:
 
 
 def tenants_in_region() -> QuerySet[Tenant]:
-    """Tenants of this deployment's region: of another one Amazon would tell us that it does not know them."""
+    """Return the tenants of this deployment's region. SES doesn't have those of other regions here."""
     return Tenant.objects.filter(region=settings.AWS_REGION)
 
 
 def tenant_of(customer: Customer) -> Tenant | None:
-    """The customer's in this region, also while it is created; none that is being deleted."""
+    """Return the customer's tenant in this region, also while it is being created.
+
+    One that is being deleted doesn't count.
+    """
     return tenants_in_region().filter(customer=customer).exclude(stage=TenantStage.DELETING).first()
 
 
 def sees_tenants(viewer: Viewer) -> bool:
-    """Whether the viewer is one of our staff who may see every tenant."""
+    """Return whether the viewer is staff who may see every tenant."""
     return supports_everyone(viewer) and viewer.has_perm("tenants.view_tenant")
 
 
 def tenants_for(viewer: Viewer) -> QuerySet[Tenant]:
-    """The tenants of the viewer's customers, or all for staff who may see them."""
+    """Return the tenants of the viewer's customers, or all for staff who may see them."""
     tenants = tenants_in_region().select_related("customer")
     return tenants if sees_tenants(viewer) else tenants.filter(customer__in=customers_for(viewer))
 
 
-def tenants_found(
+def find_tenants(
     *, viewer: Viewer, text: str = "", standing: str = "", policy: str = "", order: str = WORST_FIRST
 ) -> QuerySet[Tenant]:
-    """By part of the tenant's or the customer's name, or by a whole id or ARN."""
+    """Find by part of the tenant's or customer's name, or by a complete ID or ARN."""
     filters = TenantListFilters(q=text, policy=policy, sort=order)
     return filters.search(tenants_for(viewer).filter(exactly(standing=standing or None)))
 
 
 def tenants_named(text: str) -> Q:
-    """Part of the tenant's or the customer's name, or a whole id or ARN."""
+    """Match part of the tenant's or customer's name, or a complete ID or ARN."""
     whole = Tenant.objects.filter(Q(pk=text) | Q(ses_id=text) | Q(arn=text) | Q(customer=text))
     named = Tenant.objects.filter(has_part_in_any_case("name", text))
     customers = Customer.objects.filter(has_part_in_any_case("name", text))
     of_customers = Tenant.objects.filter(customer__in=customers.order_by().values("pk"))
-    # Apart, so that each is found in its own index: with OR between them every tenant would be read.
+    # As separate queries, each uses its own index; with OR between them, every tenant would be read.
     found = (each.order_by().values("pk") for each in (whole, named, of_customers))
     return Q(pk__in=next(found).union(*found))
 
 
 def layers_of(tenant: Tenant) -> tuple[Layer, ...]:
-    """Where its sending can be off, the widest first. The caller has fetched the tenant for its viewer."""
+    """Return the layers that can stop its sending, widest first. The caller has fetched the tenant for its viewer."""
     return layers(facts_of(tenant, account_here(), list(resources_of(tenant))))
 
 
@@ -128,13 +131,13 @@ def account_here() -> SesAccount | None:
 
 
 def due_for_review(today: date) -> QuerySet[Tenant]:
-    """Pauses whose day of review has come, the longest overdue first."""
+    """Return pauses whose review date has come, the longest overdue first."""
     due = tenants_in_region().filter(is_paused=True, pause_review_on__lte=today).select_related("customer")
     return due.order_by("pause_review_on", "name")
 
 
 def unfinished() -> QuerySet[Tenant]:
-    """Tenants of which Amazon has still to be told something, or to be read to be as wanted."""
+    """Return tenants with a change that SES hasn't been sent, or hasn't confirmed."""
     on_their_way = Q(stage__in=(TenantStage.CREATING, TenantStage.DELETING))
     under_way = Q(status_asked_at__isnull=False, status_proven_at__isnull=True)
     policy = ~Q(policy=F("policy_told"), suppression=F("suppression_told"))
@@ -149,20 +152,20 @@ def capacity() -> TenantCapacity:
 
 
 def tenants_for_staff(viewer: Viewer) -> QuerySet[Tenant]:
-    """For a customer there are none: what they may know of theirs stands on their own pages."""
+    """Return all tenants for staff, none for a customer, who sees their own on other pages."""
     found = tenants_for(viewer).select_related("status_asked_by", "created_by", "reputation_read")
     return found if sees_tenants(viewer) else found.none()
 
 
-def _held_up() -> Q:
-    """Something that we want of Amazon was not done, or Amazon could not be asked."""
+def _needs_attention() -> Q:
+    """Match tenants with a change that was not applied, or that SES could not be read for."""
     failed = TenantResource.objects.filter(tenant=OuterRef("pk")).exclude(problem="")
     return ~Q(stage_problem="") | ~Q(status_problem="") | ~Q(read_problem="") | Q(Exists(failed))
 
 
 @dataclass(frozen=True)
 class TenantListFilters(ListFilters):
-    """`q` is part of a name or a whole id."""
+    """`q` is part of a name, or a complete ID."""
 
     policy: str = ""
 
@@ -176,29 +179,29 @@ class TenantListFilters(ListFilters):
 
     def groups(self) -> dict[str, Q]:
         return {
-            "suspended": Q(standing=Standing.SUSPENDED),
-            "paused": Q(standing=Standing.PAUSED),
-            "pausing": Q(standing=Standing.PAUSING),
+            "suspended": Q(standing=TenantStatus.SUSPENDED),
+            "paused": Q(standing=TenantStatus.PAUSED),
+            "pausing": Q(standing=TenantStatus.PAUSING),
             "review": Q(is_paused=True, pause_review_on__lte=timezone.localdate()),
             "findings": Q(open_high__gt=0) | Q(open_low__gt=0),
-            "held_up": _held_up(),
-            "active": Q(standing=Standing.ACTIVE),
-            "unknown": Q(standing=Standing.UNKNOWN, stage=TenantStage.READY),
+            "held_up": _needs_attention(),
+            "active": Q(standing=TenantStatus.ACTIVE),
+            "unknown": Q(standing=TenantStatus.UNKNOWN, stage=TenantStage.READY),
         }
 
 
 def search(*, viewer: Viewer, filters: TenantListFilters) -> QuerySet[Tenant]:
-    """The worst first."""
+    """Worst first."""
     return filters.search(tenants_for(viewer).select_related("reputation_read"))
 
 
 def counts(*, viewer: Viewer, filters: TenantListFilters) -> dict[str, int]:
-    """How many tenants each kind has under the other filters, in one query."""
+    """Return how many tenants match each group under the other filters, in one query."""
     return filters.counts(tenants_for(viewer))
 
 
 def export_rows(*, viewer: Viewer, filters: TenantListFilters) -> Iterator[dict[str, str]]:
-    """One row a tenant, all that the filters show, read in chunks."""
+    """Yield one row for each tenant that matches the filters, read in chunks."""
     rows = search(viewer=viewer, filters=filters)
     for tenant in ListPage.every_row(rows, at_once=ROWS_AT_ONCE):
         yield _row(tenant)
@@ -226,7 +229,7 @@ def _row(tenant: Tenant) -> dict[str, str]:
 
 
 def _fraction(rate: float | None) -> str:
-    """Empty where it is not known, which is not 0."""
+    """Return the rate as text; "" if it is unknown, which is not 0."""
     return "" if rate is None else f"{rate:.6g}"
 
 
@@ -237,7 +240,10 @@ class CustomerBanner:
 
 
 def banners_for(viewer: Viewer) -> tuple[CustomerBanner, ...]:
-    """Of the customers whose member the viewer is, in one query. Staff see the tenants' own pages instead."""
+    """Return banners for the customers that the viewer is a member of, in one query.
+
+    Staff see the tenants' pages instead.
+    """
     if not isinstance(viewer, User) or not viewer.is_active:
         return ()
     own = Tenant.objects.filter(region=settings.AWS_REGION, customer__memberships__user=viewer)
@@ -256,10 +262,10 @@ def banner_for(tenant: Tenant) -> Banner | None:
 
 
 def identity_in(tenant: Tenant, name: str) -> TenantResource | None:
-    """The domain's association. `problem` is for staff: it may name another customer's tenant."""
+    """Return the domain's association. `problem` is for staff: it may name another customer's tenant."""
     return TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.IDENTITY, name=name).first()
 
 
 def tenant_subject(tenant: Tenant) -> Subject:
-    """What the change log calls a tenant."""
+    """Return the change log's subject for a tenant."""
     return Subject("tenant", tenant.id, tenant.name, tenant.customer_id)

@@ -1,7 +1,7 @@
 """Creates, adopts and deletes SES tenants.
 
 Creation takes five calls, each harmless when repeated. What AWS answered is stored before the next call, so a process
-that dies anywhere continues from there. SES has no client token: after "already exists" our tag tells whether a lost
+that dies anywhere continues from there. SES has no client token: after "already exists" our tag shows whether a lost
 attempt of ours created it.
 
 Deletion removes the associations first, then the tenant, then the configuration set that we created for it.
@@ -22,7 +22,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
 from inbound_admin.lib.ids import new_id
 from notifications.alerts import services as alerts_services
-from tenants.jobs import associate_soon, create_soon, remove_soon, status_soon
+from tenants.jobs import queue_associations, queue_creation, queue_removal, queue_status
 from tenants.lifecycle import gateway
 from tenants.lifecycle.core import TenantFound, is_tenant_name, tenant_name
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
@@ -31,14 +31,14 @@ from tenants.resources import services as resources_services
 from tenants.status import services as status_services
 from tenants.status.core import Policy
 
-SUFFIX = 8  # characters of Crockford's base 32 that keep two customers of one name apart
+SUFFIX = 8  # characters of Crockford's base 32 that distinguish customers with the same name
 NOT_YOURS = "Your role can't create tenants. Ask an operator."
 
 
 def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", sends_at_once: bool = False) -> Tenant:
-    """Store the wish; the worker then makes it. Raises Refused when the customer has one, or NotAllowed.
+    """Store the request; the worker creates the tenant. Raises Refused if the customer has one, or NotAllowed.
 
-    `sends_at_once` is for a customer who has nothing yet that sends without a tenant.
+    `sends_at_once` is for a customer who doesn't send yet, so no sends exist that don't name a tenant.
     """
     require(actor, MANAGE, NOT_YOURS)
     tenant = Tenant(pk=new_tenant_id(), customer=customer, policy=_policy(policy or settings.TENANT_POLICY))
@@ -47,7 +47,7 @@ def create_tenant(*, customer: Customer, actor: User | None, policy: str = "", s
 
 
 def adopt_tenant(*, customer: Customer, name: str, actor: User) -> Tenant:
-    """Take a tenant over that is at Amazon already; asks Amazon once. Raises Refused, NotAllowed, AwsProblem."""
+    """Adopt a tenant that exists in SES. Makes one call. Raises Refused, NotAllowed, AwsProblem."""
     require(actor, MANAGE, NOT_YOURS)
     if not is_tenant_name(name):
         raise Refused("Use up to 64 letters, digits, - and _.")
@@ -69,22 +69,22 @@ def _store_new(tenant: Tenant, actor: User | None, *, sends_at_once: bool) -> Te
         with transaction.atomic():
             tenant.save(force_insert=True)
     except IntegrityError as error:
-        _refuse_second(tenant.customer)  # has the right sentence for whoever was a moment too late
+        _refuse_second(tenant.customer)  # raises the right sentence for the person who lost the race
         raise Refused(f"Tenant {tenant.name} belongs to another customer here.", code="TENANT_TAKEN") from error
     after = {"name": tenant.name, "customer": tenant.customer.name, "adopted": tenant.adopted or None}
     audit_services.record("tenant.added", about=tenant_subject(tenant), actor=actor, after=after)
-    create_soon(tenant)
+    queue_creation(tenant)
     return tenant
 
 
-def carry_out_creation(*, tenant_id: str) -> None:
-    """Carry the creation on from where it is. Raises AwsProblem, which is also stored for the page."""
+def create_in_ses(*, tenant_id: str) -> None:
+    """Continue the creation from its stored step. Raises AwsProblem, which is also stored for the page."""
     tenant = tenants_in_region().select_related("customer").filter(pk=tenant_id, stage=TenantStage.CREATING).first()
     if tenant is None:
         return
     with aws.recording() as request_ids:
         try:
-            if all(step(tenant) for step in (_tenant, _taken_over, _told_policy, _set, _own_set_in, _read)):
+            if all(step(tenant) for step in (_tenant, _adopt_state, _set_policy, _set, _associate_own_set, _read)):
                 _finish(tenant, request_ids)
         except AwsProblem as problem:
             _store(tenant, stage_problem=str(problem))
@@ -102,7 +102,7 @@ def _tenant(tenant: Tenant) -> bool:
         found = gateway.get_tenant(tenant.name)
     if (gateway.OURS, tenant.pk) in found.tags:  # our own first attempt, whose answer was lost
         return _store_found(tenant, found)
-    return _rename(tenant) and _tenant(tenant)
+    return _choose_other_name(tenant) and _tenant(tenant)
 
 
 def _adopted(tenant: Tenant) -> bool:
@@ -126,26 +126,26 @@ def _store_found(tenant: Tenant, found: TenantFound) -> bool:
         return False
 
 
-def _rename(tenant: Tenant) -> bool:
-    """Somebody else's tenant has the name, so ours takes another."""
+def _choose_other_name(tenant: Tenant) -> bool:
+    """Choose another name, since somebody else's tenant has this one."""
     name = _name(tenant, new_id("")[-SUFFIX:])
     return _store(tenant, name=name, configuration_set=name)
 
 
-def _taken_over(tenant: Tenant) -> bool:
-    """An adopted tenant's policy, associations and configuration set are taken as they are."""
+def _adopt_state(tenant: Tenant) -> bool:
+    """Store an adopted tenant's policy, associations and configuration set unchanged."""
     if not tenant.adopted or tenant.policy_told:
         return True
-    resources_services.take_over(tenant, resources_services.resources_at_amazon(tenant.name))
+    resources_services.adopt_associations(tenant, resources_services.resources_in_ses(tenant.name))
     entity = status_services.entity_of(tenant)
     known = entity is not None and entity.policy in tuple(Policy)
-    if entity is None or not known:  # what Amazon does not name, or we do not know, is set by the next step
+    if entity is None or not known:  # if SES returns no policy, or an unknown one, the next step sets it
         return True
     return _store(tenant, policy=entity.policy, ses_policy=entity.policy, policy_told=entity.policy)
 
 
-def _told_policy(tenant: Tenant) -> bool:
-    """Explicitly: sources disagree on which policy a new tenant has."""
+def _set_policy(tenant: Tenant) -> bool:
+    """Set the policy explicitly, since sources disagree on a new tenant's default."""
     if tenant.policy_told:
         return True
     gateway.set_policy(tenant.arn, Policy(tenant.policy))
@@ -155,9 +155,9 @@ def _told_policy(tenant: Tenant) -> bool:
 def _set(tenant: Tenant) -> bool:
     if tenant.set_sends is not None:
         return True
-    if tenant.adopted and not tenant.configuration_set and not _found_set(tenant):
+    if tenant.adopted and not tenant.configuration_set and not _adopt_configuration_set(tenant):
         _store(tenant, configuration_set=_name(tenant))
-    if tenant.adopted and _is_associated(tenant, tenant.configuration_set):  # taking over writes nothing
+    if tenant.adopted and _is_associated(tenant, tenant.configuration_set):  # adoption writes nothing
         return _store(tenant, set_sends=gateway.get_configuration_set(tenant.configuration_set).sends)
     try:
         gateway.create_configuration_set(tenant.configuration_set, ours=tenant.pk)
@@ -170,8 +170,8 @@ def _set(tenant: Tenant) -> bool:
     return _store(tenant, set_sends=True)
 
 
-def _found_set(tenant: Tenant) -> bool:
-    """The first of the configuration sets that an adopted tenant has becomes the customer's."""
+def _adopt_configuration_set(tenant: Tenant) -> bool:
+    """Use the first configuration set of an adopted tenant as the customer's."""
     sets = TenantResource.objects.filter(
         tenant=tenant, kind=ResourceKind.CONFIGURATION_SET, associated_at__isnull=False
     )
@@ -184,10 +184,10 @@ def _is_associated(tenant: Tenant, name: str) -> bool:
     return known.filter(associated_at__isnull=False).exists()
 
 
-def _own_set_in(tenant: Tenant) -> bool:
-    """Without a configuration set of its own a tenant cannot send."""
+def _associate_own_set(tenant: Tenant) -> bool:
+    """Associate the tenant's own configuration set; without one it can't send."""
     arn = gateway.configuration_set_arn(tenant.configuration_set)
-    resource = resources_services.wish(tenant, arn)
+    resource = resources_services.store_association(tenant, arn)
     if not resource.associated_at:
         resources_services.associate(resource)
     return True
@@ -200,20 +200,20 @@ def _read(tenant: Tenant) -> bool:
 
 @transaction.atomic
 def _finish(tenant: Tenant, request_ids: list[str]) -> None:
-    """Only one of two workers that raced here finds the stage unfinished, so the change log has it once."""
+    """Mark it as created. Of two concurrent workers only one finds it unfinished, so the change log has one entry."""
     if not _store(tenant, stage=TenantStage.READY, stage_problem=""):
         return
     what = "tenant.adopted" if tenant.adopted else "tenant.created"
     after = {"tenant": tenant.name, "policy": tenant.policy, "configuration_set": tenant.configuration_set}
     audit_services.record(what, about=tenant_subject(tenant), actor=None, after=after, aws_request_ids=request_ids)
     tenant.refresh_from_db()
-    associate_soon(tenant)
+    queue_associations(tenant)
     if tenant.is_under_way:
-        status_soon(tenant)
+        queue_status(tenant)
 
 
 def _store(tenant: Tenant, **fields: object) -> bool:
-    """False, and nothing stored, when it is no longer being created: deleted meanwhile, or done by another."""
+    """Store fields. Returns False, and stores nothing, if it was deleted meanwhile or another worker finished it."""
     for name, value in fields.items():
         setattr(tenant, name, value)
     rows = Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.CREATING)
@@ -242,20 +242,20 @@ def _name(tenant: Tenant, suffix: str = "") -> str:
 
 @dataclass(frozen=True)
 class TenantConsequences:
-    """What a person reads before a tenant is deleted."""
+    """What a person sees before deleting a tenant."""
 
-    resources: tuple[TenantResource, ...]  # they leave the tenant, and stay at Amazon
-    configuration_set: str  # goes with it, if we made it
-    in_use: tuple[str, ...]  # domains and others that live in it, and must go first
+    resources: tuple[TenantResource, ...]  # they leave the tenant and remain in SES
+    configuration_set: str  # deleted with it if we created it
+    in_use: tuple[str, ...]  # domains and others that use the tenant and must be removed first
 
 
 def consequences(tenant: Tenant) -> TenantConsequences:
     resources = tuple(TenantResource.objects.filter(tenant=tenant))
-    return TenantConsequences(resources, tenant.configuration_set, _in_use(tenant))
+    return TenantConsequences(resources, tenant.configuration_set, _users_of(tenant))
 
 
 def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
-    """Mark it; the worker carries it out. Raises Refused for a wrong name, or while domains live in it."""
+    """Mark it for deletion; the worker deletes it. Raises Refused for a wrong name, or while domains use it."""
     require(actor, MANAGE, "Your role can't delete tenants. Ask an operator.")
     if typed_name.strip() != tenant.name:
         raise Refused(f"To delete the tenant, type its name: {tenant.name}.", code="NAME_NOT_TYPED")
@@ -275,19 +275,19 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
         audit_services.record(
             "tenant.delete_asked", about=about, actor=actor, before=before, after=after, for_staff=True
         )
-        remove_soon(locked)
+        queue_removal(locked)
     tenant.refresh_from_db()
 
 
-def carry_out_removal(*, tenant_id: str) -> None:
-    """Each step is harmless when repeated. Raises AwsProblem, which is also stored for the page."""
+def delete_in_ses(*, tenant_id: str) -> None:
+    """Delete the tenant. Each step is harmless when repeated. Raises AwsProblem, which is also stored for the page."""
     tenant = tenants_in_region().select_related("customer").filter(pk=tenant_id, stage=TenantStage.DELETING).first()
     if tenant is None:
         return
     with aws.recording() as request_ids:
         try:
             if _is_ours(tenant):
-                _empty(tenant)
+                _remove_associations(tenant)
                 with suppress(AwsMissing):
                     gateway.delete_tenant(tenant.name)
             _delete_set(tenant)
@@ -298,7 +298,7 @@ def carry_out_removal(*, tenant_id: str) -> None:
 
 
 def _is_ours(tenant: Tenant) -> bool:
-    """Amazon has it still, and it is the one that we know: a name can be deleted and made again there by others."""
+    """Return whether SES still has the tenant that we know. Others can delete it and reuse its name."""
     try:
         found = gateway.get_tenant(tenant.name)
     except AwsMissing:
@@ -306,14 +306,14 @@ def _is_ours(tenant: Tenant) -> bool:
     return found.arn == tenant.arn if tenant.arn else (gateway.OURS, tenant.pk) in found.tags
 
 
-def _empty(tenant: Tenant) -> None:
-    with suppress(AwsMissing):  # the tenant went meanwhile
-        for _, arn in resources_services.resources_at_amazon(tenant.name):
+def _remove_associations(tenant: Tenant) -> None:
+    with suppress(AwsMissing):  # the tenant was deleted meanwhile
+        for _, arn in resources_services.resources_in_ses(tenant.name):
             gateway.dissociate(tenant.name, arn)
 
 
 def _delete_set(tenant: Tenant) -> None:
-    """Only one that carries our tag: others may send with any other."""
+    """Delete the set only if it has our tag; others may use any other."""
     if not tenant.configuration_set:
         return
     with suppress(AwsMissing):
@@ -335,8 +335,8 @@ def _finish_removal(tenant: Tenant, request_ids: list[str]) -> None:
 
 
 def _refuse_while_in_use(tenant: Tenant) -> None:
-    """What apps above this one keep in the tenant protects it, so that they need not be known here."""
-    if things := _in_use(tenant):
+    """Refuse while rows of higher apps use the tenant, as their protected foreign keys show."""
+    if things := _users_of(tenant):
         shown = ", ".join(things[:5])
         raise Refused(
             f"{shown} {'is' if len(things) == 1 else 'are'} in this tenant. Delete or move them first.",
@@ -344,7 +344,7 @@ def _refuse_while_in_use(tenant: Tenant) -> None:
         )
 
 
-def _in_use(tenant: Tenant) -> tuple[str, ...]:
+def _users_of(tenant: Tenant) -> tuple[str, ...]:
     try:
         Collector(using=DEFAULT_DB_ALIAS).collect([tenant])
     except ProtectedError as error:

@@ -1,4 +1,4 @@
-"""Pages of SES tenants, for staff: the list, worst first; each with its layers, its resources and its history."""
+"""Tenant pages for staff: the list, worst first, and each tenant with its layers, resources and history."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from tenants.models.tenants import Tenant, TenantStage
 from tenants.policy import services as policy_services
 from tenants.policy.core import POLICIES, SUPPRESSIONS
 from tenants.status import core as status_core
-from tenants.status.core import LayerName, Standing
+from tenants.status.core import LayerName, TenantStatus
 
 POLL_SECONDS = 2
 MAIN_LAYERS = (LayerName.STAFF, LayerName.AMAZON)
@@ -31,7 +31,7 @@ MAIN_LAYERS = (LayerName.STAFF, LayerName.AMAZON)
 
 @dataclass(frozen=True)
 class TenantRow:
-    """A tenant as a list shows it; a rate that is not known is empty, which is not 0."""
+    """A tenant as a list shows it. An unknown rate is empty, which is not 0."""
 
     tenant: Tenant
 
@@ -45,7 +45,7 @@ class TenantRow:
 
     @property
     def findings_known(self) -> bool:
-        """Whether Amazon was ever asked: before that, none counted is not none."""
+        """Whether recommendations were ever read. Before that, a count of 0 doesn't mean none."""
         read = getattr(self.tenant, "reputation_read", None)
         return read is not None and read.findings_at is not None
 
@@ -60,13 +60,13 @@ def _percent(rate: float | None) -> str:
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     filters = selectors.TenantListFilters.read(request.GET)
     page = page_of(selectors.search(viewer=request.user, filters=filters), request)
     context = {
         "page": page,
         "rows": [TenantRow(tenant) for tenant in page],
-        "asked": filters,  # not `filters`, which the search for domains in the top bar would show
+        "asked": filters,  # not `filters`, which the domain search in the top bar would show
         "sort": filters.sort if filters.sort in selectors.ORDERS else WORST_FIRST,
         "counts": selectors.counts(viewer=request.user, filters=filters),
         "total": selectors.tenants_for(request.user).count(),
@@ -79,20 +79,20 @@ def list_(request: SignedIn) -> HttpResponse:
 
 @require_GET
 def export(request: SignedIn, kind: str) -> HttpResponseBase:
-    """All that the list's filters show, not its page alone, as CSV or JSON."""
-    refuse_strangers(request)
+    """Return all tenants that match the list's filters, on all pages, as CSV or JSON."""
+    require_staff(request)
     rows = selectors.export_rows(viewer=request.user, filters=selectors.TenantListFilters.read(request.GET))
     return list_as_file(rows, name="tenants", kind=kind)
 
 
-def refuse_strangers(request: SignedIn) -> None:
-    """The list is of every customer's tenants at once."""
+def require_staff(request: SignedIn) -> None:
+    """Raise PermissionDenied unless the user may see every customer's tenants."""
     if not selectors.sees_tenants(request.user):
         raise PermissionDenied
 
 
 def tenant_for(request: SignedIn, tenant_id: str) -> Tenant:
-    """For a customer there is none, as if it did not exist: what they see of theirs is on their organisation's page."""
+    """Return the tenant. Customers get 404: they see their tenant on their organisation's page."""
     return get_object_or_404(selectors.tenants_for_staff(request.user), pk=tenant_id)
 
 
@@ -122,13 +122,13 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "policy": POLICIES[tenant.policy],
         "suppression": SUPPRESSIONS[tenant.suppression],
         "review_is_due": review_on is not None and review_on <= timezone.localdate(),
-        "poll_seconds": POLL_SECONDS if _is_under_way(tenant) else None,
+        "poll_seconds": POLL_SECONDS if _is_changing(tenant) else None,
     }
     return TemplateResponse(request, template(request, "tenants/lifecycle/detail.html", "live"), context)
 
 
-def _is_under_way(tenant: Tenant) -> bool:
-    return tenant.stage != TenantStage.READY or tenant.standing in (Standing.PAUSING, Standing.RESUMING)
+def _is_changing(tenant: Tenant) -> bool:
+    return tenant.stage != TenantStage.READY or tenant.standing in (TenantStatus.PAUSING, TenantStatus.RESUMING)
 
 
 @require_GET
@@ -140,7 +140,7 @@ def resources(request: SignedIn, tenant_id: str) -> HttpResponse:
 
 @require_GET
 def history(request: SignedIn, tenant_id: str) -> HttpResponse:
-    """What was done, or with `?show=statuses` what Amazon told."""
+    """Show changes made here, or with `?show=statuses` the status changes in SES."""
     tenant = tenant_for(request, tenant_id)
     context: dict[str, Any] = {"tenant": tenant, "tab": "history"}
     if request.GET.get("show") == "statuses":
@@ -152,7 +152,7 @@ def history(request: SignedIn, tenant_id: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def create(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     if not request.user.has_perm(MANAGE):
         raise PermissionDenied
     chosen = {"customer": request.GET.get("customer", ""), "name": request.GET.get("name", "")}

@@ -27,7 +27,7 @@ RATES = (Measure.BOUNCE, Measure.COMPLAINT)
 
 @dataclass(frozen=True)
 class RateLimits:
-    """Fractions: from above `low` a rate is worth a warning, from above `high` it may stop the sending."""
+    """Limits as fractions. Above `low` a rate is worth a warning, above `high` sending may be paused."""
 
     low: float
     high: float
@@ -56,14 +56,14 @@ Dimensions = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, order=True)
 class ListedMetric:
-    """A metric of SES's that CloudWatch lists; the dimensions sorted by name. It is found by exactly these."""
+    """An SES metric that CloudWatch lists, dimensions sorted by name. A query needs exactly these."""
 
     name: str
     dimensions: Dimensions
 
 
 class RateSource(StrEnum):
-    """What a tenant's rates are read from."""
+    """The source of a tenant's rates."""
 
     COUNTS = "counts"
     RATES = "rates"
@@ -73,7 +73,7 @@ class RateSource(StrEnum):
 
 @dataclass(frozen=True)
 class MetricsOfTenant:
-    """`unknown`: the names of metrics of the tenant's where none can be used; then it sent something all the same."""
+    """`unknown`: names of the tenant's metrics if none is usable. They show that it sent something."""
 
     source: RateSource
     metrics: tuple[tuple[Measure, ListedMetric], ...]
@@ -90,9 +90,9 @@ COUNT_NAMES = {
 
 
 def metrics_of_tenant(tenant: str, configuration_set: str, listed: Iterable[ListedMetric]) -> MetricsOfTenant:
-    """By the names and dimensions that CloudWatch lists, since sources disagree on both.
+    """Choose a tenant's metrics from the names and dimensions that CloudWatch lists, since sources disagree on both.
 
-    Rates of the tenant come first, then counts of the tenant, then the rates of its configuration set.
+    The tenant's rates come first, then its counts, then the rates of its configuration set.
     """
     of_tenant: dict[str, ListedMetric] = {}
     of_set: dict[str, ListedMetric] = {}
@@ -116,9 +116,9 @@ def metrics_of_tenant(tenant: str, configuration_set: str, listed: Iterable[List
 
 
 def unmeasured_because(found: MetricsOfTenant, *, sent_lately: float, impact: str, open_findings: int) -> str:
-    """Why we know that the tenant sent mail of which nothing is measured; "" where nothing is measured or known.
+    """Return why we know that the tenant sent mail without measured rates; "" if it is measured or unknown.
 
-    `sent_lately`: messages of the past week by earlier reads. CloudWatch lists what has a point in two weeks.
+    `sent_lately`: messages of the past week by earlier reads. CloudWatch lists metrics with a data point in two weeks.
     """
     if found.source is not RateSource.NONE:
         return ""
@@ -136,7 +136,7 @@ def _rates(known: Mapping[str, ListedMetric]) -> tuple[tuple[Measure, ListedMetr
 
 
 def _counts(known: Mapping[str, ListedMetric]) -> tuple[tuple[Measure, ListedMetric], ...]:
-    """None without the count of what was sent: bounces alone make no rate."""
+    """Return the count metrics; none without the count of sends, since bounces alone make no rate."""
     found = {
         measure: known[name] for measure, names in COUNT_NAMES.items() for name in reversed(names) if name in known
     }
@@ -147,7 +147,7 @@ COUNTED_OVER = timedelta(hours=24)
 
 
 def rates_of_counts(counts: Points, sent: Points) -> Points:
-    """At each hour in which something was sent: the share of the 24 hours up to its end. No count is 0 of those."""
+    """Return, for each hour with sends, the share of the 24 hours up to its end. A missing count is 0 of those."""
     happened, window = dict(counts), deque[tuple[datetime, float]]()
     found: list[tuple[datetime, float]] = []
     for at, number in sorted(sent):
@@ -161,7 +161,7 @@ def rates_of_counts(counts: Points, sent: Points) -> Points:
 
 @dataclass(frozen=True)
 class RateSeries:
-    """One measure of one tenant by its name, or of the account (""), the oldest first."""
+    """One measure of a tenant (by name) or of the account (""), oldest first."""
 
     tenant: str
     measure: Measure
@@ -170,7 +170,7 @@ class RateSeries:
 
 @dataclass(frozen=True)
 class Hour:
-    """What was measured in the hour that began then; None is "no data", never zero."""
+    """Measurements of the hour that starts at `at`. None means no data, never zero."""
 
     at: datetime
     bounce: float | None = None
@@ -195,13 +195,13 @@ def grade(rate: float | None, limits: RateLimits) -> Grade:
 
 
 def pauses_above(policy: str, measure: Measure) -> float | None:
-    """The rate above which this policy lets SES pause a tenant; None: it does not, or we do not know the policy."""
+    """Return the rate above which this policy lets SES pause a tenant; None: never, or the policy is unknown."""
     limits = TENANT_LIMITS[measure]
     return {Policy.STANDARD.value: limits.high, Policy.STRICT.value: limits.low}.get(policy)
 
 
 def hours_of(series: Iterable[RateSeries]) -> tuple[Hour, ...]:
-    """The series of one tenant put side by side, the oldest hour first."""
+    """Combine the series of one tenant by hour, oldest first."""
     hours: dict[datetime, Hour] = {}
     for one in series:
         for at, value in one.points:
@@ -210,7 +210,7 @@ def hours_of(series: Iterable[RateSeries]) -> tuple[Hour, ...]:
 
 
 def worst_of_each(hours: Sequence[Hour], window: Window) -> tuple[Hour, ...]:
-    """One for each step in which there is data: its highest rates, and all that was sent."""
+    """Return one entry for each step with data: the highest rates and the sum of sends."""
     found: dict[datetime, Hour] = {}
     for hour in hours:
         if window.start <= hour.at < window.end:
@@ -231,6 +231,6 @@ def _highest(one: float | None, other: float | None) -> float | None:
 
 
 def newest(hours: Sequence[Hour], measure: Measure, *, since: datetime) -> float | None:
-    """The last value that is not older than `since`; what is older says nothing of today."""
+    """Return the last value that isn't older than `since`; an older one doesn't describe the present."""
     values = (hour.of(measure) for hour in reversed(hours) if hour.at >= since)
     return next((value for value in values if value is not None), None)

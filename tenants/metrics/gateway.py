@@ -1,4 +1,4 @@
-"""CloudWatch's measures of SES: which there are, and the rates of tenants and of the account."""
+"""CloudWatch metrics of SES: the list of them, and the rates of tenants and of the account."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NAMESPACE = "AWS/SES"
 
 @dataclass(frozen=True)
 class MetricWanted:
-    """One measure of one tenant by its name, or of the account ("")."""
+    """One measure of a tenant (by name) or of the account ("")."""
 
     tenant: str
     measure: Measure
@@ -22,7 +22,7 @@ class MetricWanted:
 
 
 def list_metrics(dimension: str, value: str, token: str = "") -> tuple[tuple[ListedMetric, ...], str]:
-    """SES's metrics of the past two weeks that have the dimension, "" for any value; and the next page's token.
+    """Return SES's metrics of the past two weeks with the dimension ("": any value), and the next page's token.
 
     Raises AwsProblem.
     """
@@ -37,9 +37,9 @@ def list_metrics(dimension: str, value: str, token: str = "") -> tuple[tuple[Lis
 def metric_data(
     wanted: Sequence[MetricWanted], *, start: datetime, end: datetime
 ) -> tuple[tuple[RateSeries, ...], tuple[MetricWanted, ...]]:
-    """Each hour of at most 500 wanted, and those that CloudWatch did not tell whole, which is not "nothing measured".
+    """Return hourly data for at most 500 queries, and those of them with incomplete data (not "nothing measured").
 
-    Rates as the mean of the hour, counts as its sum. Raises AwsProblem.
+    Rates are the hour's mean, counts its sum. Raises AwsProblem.
     """
     metrics = [_metric(each.metric) for each in wanted]
     found = cloudwatch.metric_values("read the bounce and complaint rates", metrics, start=start, end=end)

@@ -1,4 +1,4 @@
-"""Bounce and complaint rates over time, from CloudWatch: many tenants in one call, each hour stored once."""
+"""Reads bounce and complaint rates from CloudWatch: many tenants in one call, each hour stored once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -36,10 +36,10 @@ from tenants.reputation import selectors as reputation_selectors
 from tenants.reputation.services import UNMEASURED, is_calm, score_risk, warn_of_account, warn_of_unmeasured
 
 TENANTS_A_CALL = MOST_QUERIES // len(Measure)
-NOBODY_ANSWERED = (AwsBusy, AwsDenied, AwsUnreachable)  # the next call would fail as well
+NOBODY_ANSWERED = (AwsBusy, AwsDenied, AwsUnreachable)  # the next call would fail too
 FIRST_LOOK = timedelta(days=14)
-SURELY_LISTED = timedelta(days=7)  # ListMetrics leaves out what has had no point for two weeks
-OVERLAP = timedelta(hours=3)  # CloudWatch completes the last hours afterwards
+SURELY_LISTED = timedelta(days=7)  # ListMetrics omits metrics without a data point in two weeks
+OVERLAP = timedelta(hours=3)  # CloudWatch completes the last hours later
 OF_ACCOUNT = tuple(
     MetricWanted("", measure, ListedMetric(name, ())) for measure, name in {**RATE_NAMES, Measure.SENT: "Send"}.items()
 )
@@ -47,9 +47,9 @@ COLUMNS = {"bounce": "bounce_rate", "complaint": "complaint_rate"}
 
 
 def sync_due_metrics(*, now: datetime) -> int:
-    """The account, then every tenant, of those that are due, in as few calls as there can be. Raises AwsProblem.
+    """Read the account's metrics and those of due tenants, in as few calls as possible. Raises AwsProblem.
 
-    What was stored before that stays, and who is still due comes first in the next pass.
+    What was stored before an error is kept, and tenants that are still due come first in the next pass.
     """
     failed: AwsProblem | None = None
     try:
@@ -57,7 +57,7 @@ def sync_due_metrics(*, now: datetime) -> int:
             sync_account_metrics(now=now)
     except NOBODY_ANSWERED:
         raise
-    except AwsProblem as problem:  # it says nothing of the tenants
+    except AwsProblem as problem:  # it says nothing about the tenants
         failed = problem
     due = list(reputation_selectors.due_for_rates(now))
     if due:
@@ -68,24 +68,24 @@ def sync_due_metrics(*, now: datetime) -> int:
 
 
 def sync_metrics(*, tenant_id: str, now: datetime) -> None:
-    """One tenant, at once. Raises AwsProblem, which is stored as well."""
-    tenant = reputation_selectors.at_amazon().select_related("reputation_read").filter(pk=tenant_id).first()
+    """Read one tenant's metrics now. Raises AwsProblem, which is also stored."""
+    tenant = reputation_selectors.existing_in_ses().select_related("reputation_read").filter(pk=tenant_id).first()
     if tenant is not None:
         _measure_all([tenant], (tenant.name, tenant.configuration_set), now)
 
 
 def sync_account_metrics(*, now: datetime) -> None:
-    """Raises AwsProblem, which is stored as well."""
+    """Read the account's metrics. Raises AwsProblem, which is also stored."""
     read = reputation_selectors.read_of(None)
     start = _start([read.rates_at if read else None], now)
     try:
         series, untold = gateway.metric_data(OF_ACCOUNT, start=start, end=now)
     except AwsProblem as problem:
-        _note_account(now, problem=str(problem))
+        _record_account_read(now, problem=str(problem))
         raise
     with transaction.atomic():
         _store([(None, hour) for hour in hours_of(series)])
-        _note_account(now, problem=_what_was_untold(untold))
+        _record_account_read(now, problem=_incomplete_because(untold))
     bounce, complaint = (_newest([], column, now).get(None) for column in COLUMNS)
     warn_of_account(bounce, complaint, now=now)
 
@@ -95,8 +95,8 @@ def _account_is_due(now: datetime) -> bool:
     return not (read and read.rates_at and read.rates_at > now - timedelta(minutes=settings.RATES_EVERY_MINUTES))
 
 
-def forget_old(*, now: datetime) -> None:
-    """Samples beyond the time that a setting names, and events that could not be repeated any more."""
+def delete_old(*, now: datetime) -> None:
+    """Delete samples older than the retention setting, and events too old to be repeated."""
     oldest = now - timedelta(days=settings.RATES_KEPT_DAYS)
     RateSample.objects.filter(at__lt=oldest).delete()
     SesEvent.objects.filter(received_at__lt=oldest).delete()
@@ -109,7 +109,7 @@ def _measure_all(tenants: Sequence[Tenant], asked: tuple[str, str], now: datetim
         for dimension, value in zip((TENANT, OF_SET), asked, strict=True):
             listed += all_pages(gateway.list_metrics, dimension, value)
     except AwsProblem as problem:
-        _note_all({tenant: str(problem) for tenant in tenants}, now)
+        _record_reads({tenant: str(problem) for tenant in tenants}, now)
         raise
     by_name: dict[str, list[ListedMetric]] = {}
     for metric in listed:
@@ -122,7 +122,7 @@ def _measure_all(tenants: Sequence[Tenant], asked: tuple[str, str], now: datetim
             _measure(batch, {tenant.name: _metrics_of(tenant, by_name) for tenant in batch}, now)
         except NOBODY_ANSWERED:
             raise
-        except AwsProblem as problem:  # of these alone: the others are read all the same
+        except AwsProblem as problem:  # concerns only these tenants: the others are still read
             failed = failed or problem
     if failed is not None:
         raise failed
@@ -142,7 +142,7 @@ def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now:
     try:
         series, untold = gateway.metric_data(wanted, start=start, end=now) if wanted else ((), ())
     except AwsProblem as problem:
-        _note_all({tenant: str(problem) for tenant in batch}, now)
+        _record_reads({tenant: str(problem) for tenant in batch}, now)
         raise
     by_name: dict[str, list[RateSeries]] = {}
     for one in series:
@@ -151,21 +151,23 @@ def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now:
     rates = {
         name: _rates(found[name].source, mine, start + COUNTED_OVER)
         for name, mine in by_name.items()
-        if not (name in partly and found[name].source is RateSource.COUNTS)  # a part of the counts is no rate
+        if not (name in partly and found[name].source is RateSource.COUNTS)  # incomplete counts give no rate
     }
     with transaction.atomic():
         _store([(tenant, hour) for tenant in batch for hour in hours_of(rates.get(tenant.name, []))])
-        problems = {tenant: _what_was_untold([one for one in untold if one.tenant == tenant.name]) for tenant in batch}
-        _note_all(problems, now, {name: metrics.source for name, metrics in found.items()})
+        problems = {
+            tenant: _incomplete_because([one for one in untold if one.tenant == tenant.name]) for tenant in batch
+        }
+        _record_reads(problems, now, {name: metrics.source for name, metrics in found.items()})
     live = live_about("tenant", [tenant.pk for tenant in batch])
-    _note_unmeasured(batch, found, live, now)
-    _renew(batch, {key for _, key in live}, now)
+    _warn_of_unmeasured(batch, found, live, now)
+    _refresh_tenants(batch, {key for _, key in live}, now)
 
 
-def _note_unmeasured(
+def _warn_of_unmeasured(
     batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], live: set[tuple[str, str]], now: datetime
 ) -> None:
-    """What CloudWatch lists and what we know otherwise disagree: that is a warning of its own, never "no mail"."""
+    """Raise a separate warning if CloudWatch lists metrics that contradict "no mail"."""
     reads = ReputationRead.objects.filter(tenant__in=batch)
     told: dict[str | None, str] = dict(reads.values_list("tenant_id", "unmeasured_because"))
     sent = RateSample.objects.filter(tenant__in=batch, at__gte=now - SURELY_LISTED).values("tenant_id")
@@ -184,7 +186,7 @@ def _note_unmeasured(
 
 
 def _rates(source: RateSource, series: Sequence[RateSeries], start: datetime) -> list[RateSeries]:
-    """Counts are read for a day longer, for the rate of the first hour."""
+    """Return the rates. Counts are read for one more day, which the first hour's rate needs."""
     if source is not RateSource.COUNTS:
         return list(series)
     points = {one.measure: one.points for one in series}
@@ -197,14 +199,14 @@ def _rates(source: RateSource, series: Sequence[RateSeries], start: datetime) ->
 
 
 def _start(read_at: Iterable[datetime | None], now: datetime) -> datetime:
-    """From a little before the longest ago that anybody of them was read; an hour begins on the hour."""
+    """Return the full hour shortly before the oldest read of these tenants."""
     earliest = now - FIRST_LOOK
     last = min((at or earliest for at in read_at), default=earliest)
     return (max(last - OVERLAP, earliest)).replace(minute=0, second=0, microsecond=0)
 
 
 def _store(rows: Sequence[tuple[Tenant | None, Hour]]) -> None:
-    """A measure that this answer lacks keeps what an earlier one said: each is written by itself."""
+    """Store the hours. A measure that this answer lacks keeps its stored value: each is written separately."""
     for each in Measure:
         samples = [
             RateSample(tenant=tenant, region=settings.AWS_REGION, at=hour.at, **{each.value: hour.of(each)})
@@ -220,21 +222,21 @@ def _store(rows: Sequence[tuple[Tenant | None, Hour]]) -> None:
         )
 
 
-def _renew(batch: Sequence[Tenant], watched: set[str], now: datetime) -> None:
-    """The newest rates on the tenants' rows, then what follows from them.
+def _refresh_tenants(batch: Sequence[Tenant], watched: set[str], now: datetime) -> None:
+    """Update the newest rates on the tenants' rows, then what depends on them.
 
-    A tenant whose rates stay, and whom no warning is or would be about, costs no query of its own: most never send.
+    Tenants with unchanged rates and no warning, open or new, cost no query of their own: most never send.
     """
     newest = {column: _newest(batch, column, now) for column in COLUMNS}
     for row in Tenant.objects.filter(pk__in=[tenant.pk for tenant in batch]):
         rates = {field: newest[column].get(row.pk) for column, field in COLUMNS.items()}
         is_same = all(getattr(row, field) == rate for field, rate in rates.items())
         if not is_same or row.pk in watched or not is_calm(row):
-            _renew_one(row.pk, rates, now)
+            _refresh_tenant(row.pk, rates, now)
 
 
 @transaction.atomic
-def _renew_one(key: str, rates: Mapping[str, float | None], now: datetime) -> None:
+def _refresh_tenant(key: str, rates: Mapping[str, float | None], now: datetime) -> None:
     held = Tenant.objects.select_for_update().filter(pk=key).first()
     if held is None:
         return
@@ -245,7 +247,10 @@ def _renew_one(key: str, rates: Mapping[str, float | None], now: datetime) -> No
 
 
 def _newest(batch: Sequence[Tenant], column: str, now: datetime) -> dict[str | None, float]:
-    """By tenant, or by None for the account where there is no batch. Older than two days says nothing of today."""
+    """Return the newest value by tenant, or by None for the account if there is no batch.
+
+    Values older than two days don't count.
+    """
     samples = RateSample.objects.filter(
         region=settings.AWS_REGION, at__gte=now - reputation_selectors.QUIET_AFTER, **{f"{column}__isnull": False}
     )
@@ -254,14 +259,16 @@ def _newest(batch: Sequence[Tenant], column: str, now: datetime) -> dict[str | N
     return dict(last.values_list("tenant_id", column))
 
 
-def _note_account(now: datetime, *, problem: str) -> None:
-    """When we last knew everything; a problem leaves that time as it was."""
+def _record_account_read(now: datetime, *, problem: str) -> None:
+    """Record the account's read. A problem leaves the time of the last complete read unchanged."""
     told = {"rates_problem": problem} if problem else {"rates_problem": "", "rates_at": now}
     ReputationRead.objects.update_or_create(tenant=None, region=settings.AWS_REGION, defaults=told)
 
 
-def _note_all(problems: Mapping[Tenant, str], now: datetime, sources: Mapping[str, RateSource] | None = None) -> None:
-    """The same of tenants, "" for one without a problem: a statement for those and one for the others."""
+def _record_reads(
+    problems: Mapping[Tenant, str], now: datetime, sources: Mapping[str, RateSource] | None = None
+) -> None:
+    """Record the tenants' reads, "" for no problem: one statement for those with a problem, one for the others."""
     for is_well in (True, False):
         rows = [
             ReputationRead(
@@ -278,7 +285,7 @@ def _note_all(problems: Mapping[Tenant, str], now: datetime, sources: Mapping[st
         ReputationRead.objects.bulk_create(rows, update_conflicts=True, unique_fields=["tenant"], update_fields=told)
 
 
-def _what_was_untold(untold: Sequence[MetricWanted]) -> str:
+def _incomplete_because(untold: Sequence[MetricWanted]) -> str:
     if not untold:
         return ""
     names = ", ".join(sorted({each.measure.value for each in untold}))

@@ -1,4 +1,4 @@
-"""Rows of SES tenants, and of what was measured of them."""
+"""Models of SES tenants and their measurements."""
 
 from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import (

@@ -1,10 +1,10 @@
-"""What was measured of tenants, what Amazon found about them, and which of its events reached us."""
+"""Measurements of tenants, SES's recommendations about them, and received events."""
 
 from django.db import models
 
 
 class RateSample(models.Model):
-    """An hour's rates as CloudWatch has them, of a tenant or (without one) of the whole account; null: no data."""
+    """Rates of one hour from CloudWatch, for a tenant or (without one) the whole account. Null: no data."""
 
     tenant = models.ForeignKey("tenants.Tenant", null=True, on_delete=models.CASCADE, related_name="rate_samples")
     region = models.CharField(max_length=32)
@@ -25,7 +25,7 @@ class RateSample(models.Model):
 
 
 class Finding(models.Model):
-    """One of SES's recommendations about a tenant, in SES's words; it stays when it is over."""
+    """One of SES's recommendations about a tenant, with SES's values. It is kept after it is resolved."""
 
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="findings")
     kind = models.CharField(max_length=60, help_text="SES's Type.")
@@ -49,7 +49,7 @@ class Finding(models.Model):
 
 
 class ReputationRead(models.Model):
-    """How fresh our picture is, of a tenant or (without one) of the whole account, and why it could not be renewed."""
+    """When a tenant, or (without one) the whole account, was last read, and why the last read failed."""
 
     tenant = models.OneToOneField("tenants.Tenant", null=True, on_delete=models.CASCADE, related_name="reputation_read")
     region = models.CharField(max_length=32)
@@ -80,7 +80,7 @@ class ReputationRead(models.Model):
 
 
 class SesEvent(models.Model):
-    """A message of SNS's that was verified; its id is kept, so that a repeated one does nothing."""
+    """A verified SNS message. Its ID is kept, so a repeated one has no effect."""
 
     id = models.CharField(primary_key=True, max_length=100, help_text="SNS's MessageId.")
     topic = models.CharField(max_length=300)

@@ -1,4 +1,4 @@
-"""SES tenants: what is wanted of each, what Amazon says, and what is associated with it; each in columns of its own."""
+"""SES tenants: desired state, state read from SES, and associations, in separate columns."""
 
 from django.conf import settings
 from django.db import models
@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from inbound_admin.lib.ids import new_id
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
 from tenants.policy.core import Suppression
-from tenants.status.core import LayerName, Policy, SendingStatus, Standing, status_to_resume
+from tenants.status.core import LayerName, Policy, SendingStatus, TenantStatus, status_to_resume
 
 
 def new_tenant_id() -> str:
@@ -30,13 +30,13 @@ STAGES = [
     (TenantStage.READY.value, "Created"),
     (TenantStage.DELETING.value, "Deleting"),
 ]
-STANDINGS = [(standing.value, standing.value) for standing in Standing]
+STANDINGS = [(standing.value, standing.value) for standing in TenantStatus]
 SUPPRESSIONS = [(each.value, each.value) for each in Suppression]
 POLICIES = [(policy.value, policy.value) for policy in Policy]
 
 
 class Tenant(models.Model):
-    """A customer's SES tenant in one region. Amazon's words are stored as they came: it may say what we do not know."""
+    """A customer's SES tenant in one region. SES's values are stored unchanged, also unknown ones."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_tenant_id, editable=False)
     customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="tenants")
@@ -51,7 +51,7 @@ class Tenant(models.Model):
     stage_problem = models.TextField(blank=True, help_text="Why it is delayed, as shown on the page.")
     adopted = models.BooleanField(default=False, help_text="Imported: it existed in SES already.")
 
-    # what is wanted
+    # desired state
     policy = models.CharField(max_length=10, choices=POLICIES, default=Policy.STANDARD)
     policy_told = models.CharField(max_length=10, blank=True, help_text="Policy that was last set in SES.")
     suppression = models.CharField(
@@ -86,7 +86,7 @@ class Tenant(models.Model):
         null=True, blank=True, help_text="When the customer's sends started naming the tenant."
     )
 
-    # what Amazon says
+    # state read from SES
     ses_id = models.CharField(max_length=100, blank=True)
     arn = models.CharField(max_length=300, blank=True)
     ses_created_at = models.DateTimeField(null=True, blank=True)
@@ -107,8 +107,8 @@ class Tenant(models.Model):
         blank=True, help_text="Why it could not be read from SES; empty after a successful read."
     )
 
-    # what follows
-    standing = models.CharField(max_length=10, choices=STANDINGS, default=Standing.UNKNOWN)
+    # derived state
+    standing = models.CharField(max_length=10, choices=STANDINGS, default=TenantStatus.UNKNOWN)
     standing_since = models.DateTimeField(db_default=Now())
     bounce_rate = models.FloatField(null=True, help_text="Latest rate as a fraction; null: unknown.")
     complaint_rate = models.FloatField(null=True, help_text="Latest rate as a fraction; null: unknown.")
@@ -138,7 +138,7 @@ class Tenant(models.Model):
 
     @property
     def resumes_as(self) -> SendingStatus:
-        """With which word it resumes, by what was last read; for the page as for the call."""
+        """Return the status that a resume would set, by the last read. Used by the page and the call."""
         found = (("HIGH", self.open_high), ("LOW", self.open_low))
         return status_to_resume(
             policy=self.ses_policy or self.policy,
@@ -148,12 +148,12 @@ class Tenant(models.Model):
 
     @property
     def is_under_way(self) -> bool:
-        """A pause or its end was asked for, and Amazon was not yet read to be so."""
+        """Return whether a pause or resume was requested that SES hasn't confirmed."""
         return self.status_asked_at is not None and self.status_proven_at is None
 
 
 class ResourceKind(models.TextChoices):
-    """As real SES spells them; botocore's model has other words (ses.md E)."""
+    """Values that SES returns; botocore's model has others (ses.md E)."""
 
     IDENTITY = "identity", "Identity"
     CONFIGURATION_SET = "configuration-set", "Configuration set"
@@ -161,7 +161,7 @@ class ResourceKind(models.TextChoices):
 
 
 class TenantResource(models.Model):
-    """An association that is wanted or, not wanted, is to go; an identity is of one tenant, whatever Amazon allows."""
+    """A desired association, or one to remove. An identity has one tenant here, although SES allows more."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="resources")
     kind = models.CharField(max_length=20, choices=ResourceKind.choices)
@@ -191,7 +191,7 @@ class TenantResource(models.Model):
 
 
 class StatusChange(models.Model):
-    """One layer's status changed; written when it was seen, never changed."""
+    """A status change of one layer, written when it was seen and never changed."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="status_changes")
     layer = models.CharField(max_length=20, choices=[(name.value, name.value) for name in LayerName])
@@ -210,7 +210,7 @@ class StatusChange(models.Model):
 
 
 class SesAccount(models.Model):
-    """What Amazon says of our whole account in a region (SESv2 GetAccount); above all tenants."""
+    """State of our SES account in a region (SESv2 GetAccount), above all tenants."""
 
     region = models.CharField(primary_key=True, max_length=32)
     enforcement = models.CharField(max_length=30, blank=True, help_text="HEALTHY, PROBATION or SHUTDOWN.")

@@ -2,7 +2,7 @@ from django import forms
 
 
 class KeepForm(forms.Form):
-    """What came of looking at a pause again."""
+    """Outcome of a pause's review."""
 
     because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
     review_on = forms.DateField(

@@ -15,13 +15,13 @@ from accounts.roles import PAUSE, require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
-from tenants.jobs import status_soon
+from tenants.jobs import queue_status
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import PauseReason, Tenant, TenantStage
 from tenants.status import core as status_core
 from tenants.status import services as status_services
-from tenants.status.core import SendingStatus, Standing
+from tenants.status.core import SendingStatus, TenantStatus
 
 LOOK_AGAIN_SECONDS = 2
 NOT_YOURS = "Your role can't pause or resume tenants. Ask Trust & Safety."
@@ -42,7 +42,7 @@ def pause(
     actor: User,
     bulk_id: str = "",
 ) -> None:
-    """Store the wish; the worker tells Amazon. Raises Refused without reason and text, or when it is paused already."""
+    """Store the request; the worker tells SES. Raises Refused without a reason and text, or if it is already paused."""
     require(actor, PAUSE, NOT_YOURS)
     text = require_reason(text, "Enter a staff note.")
     if reason not in PauseReason.values:
@@ -59,12 +59,12 @@ def pause(
         locked.pause_told, locked.pause_review_on = told.strip() or status_core.told_for(reason), review_on
         locked.pause_reminded_on, locked.stops_receiving = None, stops_receiving
         _ask(locked, actor)
-        _record("tenant.pause_asked", locked, actor, text, {"paused": False}, _pause_of(locked), bulk_id)
+        _record("tenant.pause_asked", locked, actor, text, {"paused": False}, _logged_pause(locked), bulk_id)
     tenant.refresh_from_db()
 
 
-def _pause_of(paused: Tenant) -> dict[str, object]:
-    """As the log tells it."""
+def _logged_pause(paused: Tenant) -> dict[str, object]:
+    """Return the pause as the change log shows it."""
     return {
         "paused": True,
         "reason": PauseReason(paused.pause_reason).label,
@@ -79,7 +79,7 @@ def _day(day: date | None) -> str | None:
 
 
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
-    """Store the wish; the worker tells Amazon. Raises Refused while Amazon suspends it, or when it is not paused."""
+    """Store the request; the worker tells SES. Raises Refused while AWS suspends the tenant, or if it isn't paused."""
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
@@ -94,15 +94,15 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
 
 
 def refuse_resume(tenant: Tenant) -> None:
-    """Raises Refused with who can lift it, or because nothing is paused; for the page as for the service."""
+    """Raise Refused with who can lift the pause, or because nothing is paused. Used by page and service."""
     if tenant.amazon_status == SendingStatus.DISABLED:
         raise Refused(SUSPENDED, code="SUSPENDED_BY_AMAZON")
-    if not tenant.is_paused and tenant.standing != Standing.PAUSED:
+    if not tenant.is_paused and tenant.standing != TenantStatus.PAUSED:
         raise Refused(f"{tenant} is not paused.", code="NOT_PAUSED")
 
 
 def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: User) -> None:
-    """The review's outcome: it stays paused, until the next review or without one. Raises Refused."""
+    """Record the review's outcome: still paused, with or without a next review date. Raises Refused."""
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     _refuse_past(review_on)
@@ -117,8 +117,8 @@ def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: 
     tenant.refresh_from_db()
 
 
-def assert_again(*, tenant: Tenant, because: str, actor: User) -> None:
-    """What is wanted is told to Amazon anew, where somebody changed it there. Raises Refused."""
+def reapply_status(*, tenant: Tenant, because: str, actor: User) -> None:
+    """Send the desired status to SES again, after somebody changed it there. Raises Refused."""
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
@@ -132,7 +132,7 @@ def assert_again(*, tenant: Tenant, because: str, actor: User) -> None:
 
 
 def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
-    """The sending as somebody set it at Amazon becomes what is wanted; nothing is told. Raises Refused."""
+    """Make the status that somebody set in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
@@ -145,34 +145,37 @@ def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
         locked.pause_reason = PauseReason.OTHER if paused else ""
         locked.pause_text, locked.pause_told = (because, "") if paused else ("", "")
         locked.pause_review_on, locked.stops_receiving = None, False
-        status_services.recompute_standing(locked)
+        status_services.recompute_status(locked)
         locked.save()
         _record("tenant.standing", locked, actor, because, before, {"paused": paused}, "")
     tenant.refresh_from_db()
 
 
-def carry_out_status(*, tenant_id: str) -> None:
-    """Tell Amazon, read back, and again until it is so. Raises AwsProblem, which is also stored for the page."""
+def apply_status(*, tenant_id: str) -> None:
+    """Set the status in SES and read it back until SES confirms it.
+
+    Raises AwsProblem, which is also stored for the page.
+    """
     tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
     if tenant is None or not tenant.is_under_way:
         return
     try:
-        told = _tell(tenant) if tenant.status_told_at is None else []
+        told = _set_status(tenant) if tenant.status_told_at is None else []
         status_services.read(tenant, after=told)
     except AwsProblem as problem:
         _store(tenant, status_problem=str(problem))
         raise
     if tenant.is_under_way:
-        _look_again(tenant)
+        _queue_recheck(tenant)
 
 
-def _tell(tenant: Tenant) -> list[str]:
-    """Amazon's request id of the call."""
+def _set_status(tenant: Tenant) -> list[str]:
+    """Return the request ID of the SES call."""
     asked_at = tenant.status_asked_at
     if tenant.is_paused:
         status = SendingStatus.DISABLED
     else:
-        status_services.read(tenant)  # findings may have come since: they decide with which word it resumes
+        status_services.read(tenant)  # new recommendations decide which status the resume sets
         status = tenant.resumes_as
     with aws.recording() as request_ids:
         lifecycle_gateway.set_status(tenant.arn, status)
@@ -182,20 +185,20 @@ def _tell(tenant: Tenant) -> list[str]:
     return request_ids
 
 
-def _look_again(tenant: Tenant) -> None:
-    """The answer is not yet as asked for. After a while that is said, and Amazon is told once more."""
+def _queue_recheck(tenant: Tenant) -> None:
+    """SES doesn't report the desired status yet: queue another read. After a while, record that and tell SES again."""
     told_at = tenant.status_told_at
     if told_at is None or (timezone.now() - told_at).total_seconds() < settings.PAUSE_PROOF_SECONDS:
-        status_soon(tenant, in_seconds=LOOK_AGAIN_SECONDS)
+        queue_status(tenant, in_seconds=LOOK_AGAIN_SECONDS)
         return
     wanted = "paused" if tenant.is_paused else "resumed"
     why = f"Requested at {told_at:%H:%M} UTC, SES still reports {tenant.aggregate}, not {wanted}. We keep trying."
     if _store(tenant, status_problem=why, status_told_at=None):
-        status_soon(tenant, in_seconds=settings.PAUSE_PROOF_SECONDS)
+        queue_status(tenant, in_seconds=settings.PAUSE_PROOF_SECONDS)
 
 
 def _store(tenant: Tenant, **fields: object) -> bool:
-    """False when something else was asked for meanwhile, which has its own job."""
+    """Return False if another status was requested meanwhile; that one has its own job."""
     return bool(Tenant.objects.filter(pk=tenant.pk, status_asked_at=tenant.status_asked_at).update(**fields))
 
 
@@ -203,10 +206,10 @@ def _ask(locked: Tenant, actor: User) -> None:
     locked.status_asked_at, locked.status_asked_by = timezone.now(), actor
     locked.status_told_at = locked.status_proven_at = None
     locked.status_problem = ""
-    status_services.recompute_standing(locked)
+    status_services.recompute_status(locked)
     locked.save()
     if locked.stage == TenantStage.READY:
-        status_soon(locked)
+        queue_status(locked)
 
 
 def _locked(tenant: Tenant) -> Tenant:

@@ -1,4 +1,4 @@
-"""A pause is looked at again, and stays: until another day, or without one."""
+"""The review of a pause that continues, with or without a next review date."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied

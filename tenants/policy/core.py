@@ -1,4 +1,4 @@
-"""A tenant's reputation policy and whose suppression list holds for it, in words. Pure."""
+"""Words for a tenant's reputation policy and suppression scope. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class PolicyWords:
     meaning: str
 
 
-# The thresholds are Amazon's (developer guide, reputation policies; ses.md E); they hold over a representative volume.
+# The thresholds are SES's (developer guide, reputation policies; ses.md E). They hold over a representative volume.
 POLICIES: Mapping[str, PolicyWords] = {
     Policy.STANDARD: PolicyWords(
         "Standard",
@@ -30,7 +30,7 @@ POLICIES: Mapping[str, PolicyWords] = {
 
 
 class Suppression(StrEnum):
-    """Whose list of addresses that bounced or complained SES does not send to."""
+    """The suppression list that applies: addresses that bounced or complained, which SES doesn't send to."""
 
     ACCOUNT = "account"
     TENANT = "tenant"

@@ -1,6 +1,6 @@
-"""A tenant's reputation policy, on which findings SES pauses it by itself, and whose suppression list holds for it.
+"""Changes a tenant's reputation policy (on which findings SES pauses it) and its suppression scope.
 
-Both are wanted first, then told.
+The desired value is stored first, then sent to SES.
 """
 
 from django.db import transaction
@@ -11,7 +11,7 @@ from accounts.roles import MANAGE, require, require_reason
 from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
-from tenants.jobs import policy_soon
+from tenants.jobs import queue_policy
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import Tenant, TenantStage
@@ -24,13 +24,13 @@ UNREAD = "The policy was just changed. The SES status under the new policy has n
 
 @transaction.atomic
 def change(*, tenant: Tenant, policy: str, suppression: str, because: str, actor: User) -> None:
-    """Both, or neither; what is as it was stays. Raises Refused."""
+    """Change both or neither; an unchanged value is skipped. Raises Refused."""
     change_policy(tenant=tenant, policy=policy, because=because, actor=actor)
     change_suppression(tenant=tenant, suppression=suppression, because=because, actor=actor)
 
 
 def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
-    """Store the wish; the worker tells Amazon. Raises Refused without a reason or for a policy that does not exist."""
+    """Store the request; the worker tells SES. Raises Refused without a reason, or for an unknown policy."""
     require(actor, MANAGE, "Your role can't change a tenant's policy. Ask an operator.")
     because = require_reason(because, "Enter a reason.")
     if policy not in tuple(Policy):
@@ -49,16 +49,16 @@ def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> 
             about=tenant_subject(locked),
             actor=actor,
             because=because,
-            before={"policy": locked.ses_policy if before == policy else before},  # wanted again: Amazon's is another
+            before={"policy": locked.ses_policy if before == policy else before},
             after={"policy": policy},
             for_staff=True,
         )
-        policy_soon(locked)
+        queue_policy(locked)
     tenant.refresh_from_db()
 
 
 def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor: User) -> None:
-    """Store the wish; the worker tells Amazon. Raises Refused without a reason or for a list that does not exist."""
+    """Store the request; the worker tells SES. Raises Refused without a reason, or for an unknown list."""
     require(actor, MANAGE, "Your role can't change a tenant's suppression list. Ask an operator.")
     because = require_reason(because, "Enter a reason.")
     if suppression not in tuple(Suppression):
@@ -73,12 +73,12 @@ def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor:
         locked.suppression, locked.suppression_told = suppression, ""
         locked.save(update_fields=("suppression", "suppression_told", "updated_at"))
         _record("tenant.suppression", locked, actor, because, before, after)
-        policy_soon(locked)
+        queue_policy(locked)
     tenant.refresh_from_db()
 
 
 def accept_suppression(*, tenant: Tenant, because: str, actor: User) -> None:
-    """The list that somebody chose at Amazon becomes the one that is wanted; nothing is told. Raises Refused."""
+    """Make the suppression scope that somebody chose in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, MANAGE, "Your role can't change a tenant's suppression list. Ask an operator.")
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
@@ -99,14 +99,14 @@ def _record(
     audit_services.record(what, about=about, actor=actor, because=because, before=before, after=after, for_staff=True)
 
 
-def measure(*, tenant: Tenant) -> None:
-    """The reputation of its configuration set is measured from now on: one call. Raises AwsProblem."""
+def enable_metrics(*, tenant: Tenant) -> None:
+    """Turn on reputation metrics for the tenant's configuration set: one call. Raises AwsProblem."""
     lifecycle_gateway.set_measured(tenant.configuration_set)
     Tenant.objects.filter(pk=tenant.pk).update(set_measures=True)
 
 
 def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
-    """The policy that somebody set at Amazon becomes the one that is wanted; nothing is told. Raises Refused."""
+    """Make the policy that somebody set in SES the desired one. SES isn't called. Raises Refused."""
     require(actor, MANAGE, "Your role can't change a tenant's policy. Ask an operator.")
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
@@ -128,8 +128,11 @@ def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
     tenant.refresh_from_db()
 
 
-def carry_out_policy(*, tenant_id: str) -> None:
-    """One call, then a look, since a stricter policy may pause at once. Raises AwsProblem, stored for the page."""
+def apply_policy(*, tenant_id: str) -> None:
+    """Set the policy in SES, then read the tenant, since a stricter one may pause at once.
+
+    Raises AwsProblem, which is also stored for the page.
+    """
     tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
     if tenant is None:
         return

@@ -13,7 +13,7 @@ from inbound_admin.lib.api.accepted import Accepted
 from inbound_admin.lib.api.values import Out, Page, Paged, QueryIn, page_of
 from inbound_admin.lib.errors import NotAllowed
 from tenants.lifecycle import selectors as lifecycle_selectors
-from tenants.lifecycle.api import staff_tenant, under_way
+from tenants.lifecycle.api import accepted, staff_tenant
 from tenants.metrics.core import Hour
 from tenants.models.reputation import Finding, ReputationRead
 from tenants.models.tenants import Tenant
@@ -100,7 +100,7 @@ def refresh_tenant_reputation(request: HttpRequest, tenant_id: str) -> Status[Ac
     """At most once every 30 seconds per tenant (429 otherwise)."""
     tenant = staff_tenant(request, tenant_id)
     status_services.refresh(tenant=tenant)
-    return under_way(tenant, "Reading from SES. The tenant shows the result in a moment.")
+    return accepted(tenant, "Reading from SES. The tenant shows the result in a moment.")
 
 
 @router.get(

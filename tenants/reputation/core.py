@@ -18,7 +18,7 @@ HIGH, LOW = "HIGH", "LOW"
 
 @dataclass(frozen=True)
 class FoundRecommendation:
-    """One recommendation; `resource` is the ARN of what it is about, the other words are SES's own."""
+    """A recommendation. `resource` is the ARN of its subject; the other values are SES's own."""
 
     resource: str
     kind: str
@@ -30,7 +30,7 @@ class FoundRecommendation:
 
     @property
     def is_open(self) -> bool:
-        """A status that we do not know counts as open: better looked at in vain than overlooked."""
+        """Return whether it is open. An unknown status counts as open, to be on the safe side."""
         return self.status != FIXED
 
 
@@ -46,7 +46,7 @@ WORDS = read_rows(Path(__file__).with_name("recommendations.toml"), Recommendati
 
 
 def words_for(kind: str) -> RecommendationWords:
-    """A kind that is new to us keeps Amazon's own name."""
+    """Return the words for a type. An unknown type keeps SES's name."""
     unknown = RecommendationWords(
         kind,
         f"SES finding {kind}",
@@ -57,14 +57,14 @@ def words_for(kind: str) -> RecommendationWords:
 
 
 SUSPENDED, HIGH_OPEN, LOW_OPEN, LOW_THAT_PAUSES, REINSTATED, UNKNOWN_STATUS = 1000, 500, 150, 350, 100, 50
-PAUSED_WITHOUT_RATES = 100  # nobody knows what its next message does
-NEAR_THE_LIMIT = 300  # at the rate above which sending is stopped; beyond it no more
+PAUSED_WITHOUT_RATES = 100  # nobody knows how its next message behaves
+NEAR_THE_LIMIT = 300  # points at the rate above which sending is paused; beyond it they don't grow
 EACH_FURTHER, MOST_FURTHER = 20, 5
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What is known of a tenant: SES's own words for statuses, fractions for rates, None for no data."""
+    """State of a tenant: SES's values for statuses, fractions for rates, None for no data."""
 
     policy: str
     amazon_status: str
@@ -84,11 +84,11 @@ class Reason:
 @dataclass(frozen=True)
 class Risk:
     points: int
-    reasons: tuple[Reason, ...]  # the weightiest first
+    reasons: tuple[Reason, ...]  # the one with the most points first
 
 
 def risk_of(picture: Picture) -> Risk:
-    """The points of all reasons together. A paused tenant keeps its reasons: they count when it is resumed."""
+    """Return the sum of all reasons' points. A paused tenant keeps its reasons: they count once it is resumed."""
     reasons = tuple(
         sorted((*_of_statuses(picture), *_of_findings(picture), *_of_rates(picture)), key=lambda each: -each.points)
     )
@@ -129,7 +129,7 @@ def _of_rates(picture: Picture) -> list[Reason]:
 
 
 def _of_rate(measure: Measure, rate: float | None, policy: str) -> Reason | None:
-    """A policy that never pauses is measured by the standard's limit: Amazon may still step in by itself."""
+    """Return the reason for a rate. A policy that never pauses uses the standard's limit: AWS may still step in."""
     if rate is None:
         return None
     limit = pauses_above(policy, measure) or TENANT_LIMITS[measure].high

@@ -1,4 +1,4 @@
-"""SES's findings (SESv2 ListRecommendations, one call a second): one function, one call."""
+"""SES's recommendations (SESv2 ListRecommendations, one call a second): one function for each call."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ PAGE = 100
 
 
 def open_findings_page(token: str = "") -> tuple[tuple[FoundRecommendation, ...], str]:
-    """Of all that the account has, a page of those that are open, and the token of the next ("" at the end)."""
+    """Return one page of the account's open recommendations, and the token of the next page ("" after the last)."""
     more = {"NextToken": token} if token else {}
     with aws.calling("sesv2", "list the findings of the account") as ses:
         answer = ses.list_recommendations(Filter={"STATUS": "OPEN"}, PageSize=PAGE, **more)
@@ -20,7 +20,7 @@ def open_findings_page(token: str = "") -> tuple[tuple[FoundRecommendation, ...]
 
 
 def findings_page_of(arn: str, token: str = "") -> tuple[tuple[FoundRecommendation, ...], str]:
-    """All of one tenant by its ARN, those that are over too; likewise in pages."""
+    """Return one page of one tenant's recommendations by its ARN, resolved ones included, and the next token."""
     more = {"NextToken": token} if token else {}
     with aws.calling("sesv2", "list the findings of a tenant") as ses:
         answer = ses.list_recommendations(Filter={"RESOURCE_ARN": arn}, PageSize=PAGE, **more)

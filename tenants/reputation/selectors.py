@@ -29,19 +29,19 @@ from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEv
 from tenants.models.tenants import Tenant, TenantStage
 from tenants.reputation.core import HIGH, Picture, RecommendationWords, Risk, risk_of, words_for
 
-QUIET_AFTER = timedelta(days=2)  # without a rate in this time a tenant counts as one that does not send
+QUIET_AFTER = timedelta(days=2)  # a tenant without a rate for this long counts as not sending
 QUIET_EVERY = timedelta(days=1)
 HISTORY_SHOWN, EVENTS_SHOWN = 50, 20
 
 
 def hours_of(tenant: Tenant | None, *, since: datetime) -> tuple[Hour, ...]:
-    """Of the whole account here when there is no tenant; the oldest first."""
+    """Return the hours of the tenant, or of the whole account if it is None; oldest first."""
     samples = RateSample.objects.filter(tenant=tenant, region=settings.AWS_REGION, at__gte=since).order_by("at")
     return tuple(Hour(*row) for row in samples.values_list("at", "bounce", "complaint", "sent"))
 
 
 def open_findings(tenant: Tenant) -> QuerySet[Finding]:
-    """Those of HIGH impact first, then the newest."""
+    """HIGH impact first, then the newest."""
     found = Finding.objects.filter(tenant=tenant, over_at=None)
     is_high = ExpressionWrapper(Q(impact=HIGH), output_field=BooleanField())
     return found.order_by(is_high.desc(), "-opened_at")
@@ -52,7 +52,7 @@ def past_findings(tenant: Tenant) -> QuerySet[Finding]:
 
 
 def findings_of(tenant: Tenant, state: str) -> QuerySet[Finding]:
-    """`state` is open, over or all; the newest first."""
+    """`state`: open, over or all. Newest first."""
     found = Finding.objects.filter(tenant=tenant).order_by("-opened_at", "-pk")
     return found if state == "all" else found.filter(over_at__isnull=state == "open")
 
@@ -76,31 +76,31 @@ def risk_now(tenant: Tenant) -> Risk:
 
 
 def last_events() -> QuerySet[SesEvent]:
-    """What Amazon told us by itself, the newest first."""
+    """Return received SNS events, newest first."""
     return SesEvent.objects.select_related("tenant").order_by("-received_at", "-pk")[:EVENTS_SHOWN]
 
 
 def named(names: Iterable[str]) -> QuerySet[Tenant]:
-    """Of this region, by SES's names."""
+    """Return this region's tenants by SES name."""
     return tenants_in_region().filter(name__in=tuple(names))
 
 
-def at_amazon() -> QuerySet[Tenant]:
-    """Tenants that exist there: only of these there is anything to be read."""
+def existing_in_ses() -> QuerySet[Tenant]:
+    """Return tenants that exist in SES. Only these can be read."""
     return tenants_in_region().exclude(arn="").exclude(stage=TenantStage.DELETING)
 
 
 def due_for_rates(now: datetime) -> QuerySet[Tenant]:
-    """Who sends at every interval, who has lately sent nothing once a day; the longest unread first."""
+    """Return tenants to read: those that send every interval, the others once a day; the longest unread first."""
     often = now - timedelta(minutes=settings.RATES_EVERY_MINUTES)
     sends = Q(bounce_rate__isnull=False) | Q(complaint_rate__isnull=False) | Q(sends_since__gte=now - QUIET_AFTER)
     read = "reputation_read__rates_at"
     never, quiet = Q(**{f"{read}__isnull": True}), Q(**{f"{read}__lte": now - QUIET_EVERY})
-    due = at_amazon().filter(never | quiet | (sends & Q(**{f"{read}__lte": often})))
+    due = existing_in_ses().filter(never | quiet | (sends & Q(**{f"{read}__lte": often})))
     return due.select_related("reputation_read").order_by(F(read).asc(nulls_first=True), "pk")
 
 
-# How many days can be shown, what one point of the plot stands for, and what one row of the table.
+# Number of days, the interval of one plot point, and that of one table row.
 SPANS: Mapping[int, tuple[timedelta, timedelta]] = {
     1: (HOUR, HOUR),
     7: (HOUR, 6 * HOUR),
@@ -113,7 +113,7 @@ TITLES = {Measure.BOUNCE: "Bounces", Measure.COMPLAINT: "Complaints"}
 
 @dataclass(frozen=True)
 class RateChart:
-    """`now` is the newest rate in words, "" when none is known."""
+    """`now`: the newest rate as text, "" if unknown."""
 
     measure: Measure
     title: str
@@ -126,7 +126,7 @@ class RateChart:
 
 @dataclass(frozen=True)
 class RateRow:
-    """A line of the table; "" is "no data"."""
+    """A table row; "" means no data."""
 
     at: datetime
     bounce: str
@@ -143,7 +143,7 @@ class Rates:
     read: ReputationRead | None
     row_hours: int
     by_day: bool
-    names_tenant: bool = False  # its sends are to name the tenant
+    names_tenant: bool = False  # its sends should name the tenant
 
     @property
     def has_data(self) -> bool:
@@ -152,7 +152,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class RatesShown:
-    """A finding and our words for it."""
+    """A recommendation and our words for it."""
 
     finding: Finding
     words: RecommendationWords
@@ -177,7 +177,7 @@ def page_of(tenant: Tenant, *, days: int, now: datetime) -> ReputationPage:
 
 
 def rates_of(tenant: Tenant | None, *, days: int, now: datetime) -> Rates:
-    """Of our whole account when there is no tenant. `days` is one of SPANS."""
+    """Return the tenant's rates, or those of the whole account if it is None. `days` is one of SPANS."""
     step, row_step = SPANS[days]
     end = now.replace(minute=0, second=0, microsecond=0) + HOUR
     window = Window(end - timedelta(days=days), end, step)

@@ -17,7 +17,7 @@ from audit.services import Subject
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
-from tenants.jobs import find_out_soon
+from tenants.jobs import queue_recommendations_sync
 from tenants.lifecycle.selectors import tenant_subject
 from tenants.metrics.core import ACCOUNT_LIMITS, TENANT_LIMITS, Grade, Measure, grade, pauses_above
 from tenants.models.reputation import Finding, ReputationRead
@@ -33,7 +33,7 @@ KINDS = {Measure.BOUNCE: "tenant.bounces", Measure.COMPLAINT: "tenant.complaints
 
 
 def score_risk(tenant: Tenant, *, now: datetime) -> None:
-    """Store its risk when it changed. The row is as it was just read or locked."""
+    """Store the tenant's risk if it changed. The row must be just read or locked."""
     risk = risk_now(tenant).points
     if risk != tenant.risk:
         tenant.risk = risk
@@ -45,22 +45,22 @@ def score_risk(tenant: Tenant, *, now: datetime) -> None:
 
 
 def is_calm(tenant: Tenant) -> bool:
-    """Whether `score_risk` would store nothing and warn of nothing, unless a warning is live."""
+    """Return whether `score_risk` would store nothing and warn of nothing, unless a warning is open."""
     rates = ((Measure.BOUNCE, tenant.bounce_rate), (Measure.COMPLAINT, tenant.complaint_rate))
     grades = {grade(rate, TENANT_LIMITS[measure]) for measure, rate in rates if rate is not None}
     stopped = tenant.amazon_status == SendingStatus.DISABLED or tenant.open_high > 0
     return not stopped and grades <= {Grade.HEALTHY, Grade.UNKNOWN} and risk_now(tenant).points == tenant.risk
 
 
-def after_reading(tenant: Tenant, *, impact_before: str, now: datetime) -> None:
-    """Amazon's statuses were read, `tenant` is saved: when the impact changed, what Amazon found is asked next."""
+def sync_if_impact_changed(tenant: Tenant, *, impact_before: str, now: datetime) -> None:
+    """Call after a status read, with `tenant` saved. If the impact changed, recommendations are read next."""
     score_risk(tenant, now=now)
     if tenant.impact != impact_before and {tenant.impact, impact_before} & {HIGH, LOW}:
-        find_out_soon(tenant)
+        queue_recommendations_sync(tenant)
 
 
 def warn_of_suspension(tenant: Tenant, *, now: datetime) -> None:
-    """While Amazon's side is not read, nothing is known: then this is no look."""
+    """Observe the suspension. While AWS's status is unread, nothing is known, so no observation is made."""
     if not tenant.amazon_status:
         return
     stopped = tenant.amazon_status == SendingStatus.DISABLED
@@ -75,7 +75,7 @@ def warn_of_findings(tenant: Tenant, *, now: datetime) -> None:
 
 
 def warn_of_rate(tenant: Tenant, measure: Measure, rate: float | None, *, now: datetime) -> None:
-    """From the lower limit on, high where the policy would stop the sending. No data is no look."""
+    """Warn above the lower limit; severity is high where the policy would pause. No data means no observation."""
     grown = grade(rate, TENANT_LIMITS[measure])
     if rate is None or grown is Grade.UNKNOWN:
         return
@@ -87,13 +87,13 @@ def warn_of_rate(tenant: Tenant, measure: Measure, rate: float | None, *, now: d
 
 
 def warn_of_unmeasured(tenant: Tenant, because: str, *, now: datetime) -> None:
-    """Mail was sent, and no rate of it is known: nobody would see how much of it bounces."""
+    """Warn that mail was sent without a known rate: nobody would see how much of it bounces."""
     why = f"{tenant.name} sent mail, but CloudWatch has no rates for it. {because}" if because else ""
     _observe(UNMEASURED, tenant, firing=bool(because), why=why, severity="medium", now=now)
 
 
 def warn_of_account(bounce: float | None, complaint: float | None, *, now: datetime) -> None:
-    """Of the whole account's rates: every customer stops when Amazon stops the account."""
+    """Observe the account's rates: if AWS pauses the account, every customer stops."""
     grades = {
         measure: grade(rate, ACCOUNT_LIMITS[measure])
         for measure, rate in ((Measure.BOUNCE, bounce), (Measure.COMPLAINT, complaint))
@@ -123,7 +123,7 @@ Page = Callable[[str], tuple[tuple[FoundRecommendation, ...], str]]
 
 
 def sync_all_recommendations(*, now: datetime) -> int:
-    """All tenants; how many had to be asked about one by one. Raises AwsProblem, which is stored as well."""
+    """Sync all tenants. Returns how many had to be read one by one. Raises AwsProblem, which is also stored."""
     try:
         listed = _all_pages(gateway.open_findings_page)
     except AwsProblem as problem:
@@ -133,27 +133,27 @@ def sync_all_recommendations(*, now: datetime) -> int:
     for each in listed:
         by_arn.setdefault(each.resource, []).append(each)
     quiet, doubtful = [], []
-    for tenant in selectors.at_amazon().select_related("reputation_read"):
+    for tenant in selectors.existing_in_ses().select_related("reputation_read"):
         mine = by_arn.get(tenant.arn, [])
-        if _is_doubtful(tenant, mine):
+        if _needs_own_read(tenant, mine):
             doubtful.append(tenant)
         elif mine:
             _store(tenant, mine, now)
         else:
             quiet.append(tenant)
-    _note_nothing_found(quiet, now)
-    _ask_about(sorted(doubtful, key=_last_asked), now)
+    _record_nothing_found(quiet, now)
+    _sync_each(sorted(doubtful, key=_last_asked), now)
     return len(doubtful)
 
 
 def _last_asked(tenant: Tenant) -> datetime:
-    """The longest unread comes first, so that an hour that ended early is gone on with by the next."""
+    """Return when it was last read. The longest unread comes first, so the next hour continues an interrupted one."""
     read = getattr(tenant, "reputation_read", None)
     return (read and read.findings_at) or datetime.min.replace(tzinfo=UTC)
 
 
-def _ask_about(tenants: Sequence[Tenant], now: datetime) -> None:
-    """One that can't be read holds up no other, unless SES answers nobody."""
+def _sync_each(tenants: Sequence[Tenant], now: datetime) -> None:
+    """Read tenants one by one. A failure skips only that tenant, unless SES answers nobody."""
     failed: AwsProblem | None = None
     for tenant in tenants:
         try:
@@ -167,15 +167,15 @@ def _ask_about(tenants: Sequence[Tenant], now: datetime) -> None:
 
 
 def sync_recommendations(*, tenant_id: str, now: datetime) -> None:
-    """One tenant. Raises AwsProblem, which is stored as well."""
-    tenant = selectors.at_amazon().filter(pk=tenant_id).first()
+    """Sync one tenant. Raises AwsProblem, which is also stored."""
+    tenant = selectors.existing_in_ses().filter(pk=tenant_id).first()
     if tenant is None:
         return
     arn = tenant.arn
     try:
         found = _all_pages(lambda token: gateway.findings_page_of(arn, token))
     except AwsProblem as problem:
-        _note(tenant, findings_problem=str(problem))
+        _record_read(tenant, findings_problem=str(problem))
         raise
     _store(tenant, found, now)
 
@@ -190,8 +190,8 @@ def _all_pages(page: Page) -> list[FoundRecommendation]:
             return found
 
 
-def _is_doubtful(tenant: Tenant, listed: Sequence[FoundRecommendation]) -> bool:
-    """Whether we hold open what was not listed, or Amazon sees an impact of which it listed nothing."""
+def _needs_own_read(tenant: Tenant, listed: Sequence[FoundRecommendation]) -> bool:
+    """Return whether a stored open finding was not listed, or SES reports an impact without a listed finding."""
     if tenant.impact in (HIGH, LOW) and not listed:
         return True
     if not tenant.open_high + tenant.open_low:
@@ -202,7 +202,7 @@ def _is_doubtful(tenant: Tenant, listed: Sequence[FoundRecommendation]) -> bool:
 
 @transaction.atomic
 def _store(tenant: Tenant, found: Sequence[FoundRecommendation], now: datetime) -> None:
-    """`found` is all that there is of the tenant: what we hold open and is not in it is over."""
+    """Store the tenant's complete list `found`: stored open findings that are missing from it are resolved."""
     locked = Tenant.objects.select_for_update().filter(pk=tenant.pk).first()
     if locked is None:
         return
@@ -211,8 +211,8 @@ def _store(tenant: Tenant, found: Sequence[FoundRecommendation], now: datetime) 
         _store_one(locked, held.pop((each.kind, each.opened_at), None), each, now)
     for row in held.values():
         if row.over_at is None:
-            _end(locked, row, now)
-    _note(locked, findings_at=now, findings_problem="")
+            _resolve(locked, row, now)
+    _record_read(locked, findings_at=now, findings_problem="")
     _count(locked)
     score_risk(locked, now=now)
 
@@ -223,7 +223,7 @@ def _store_one(tenant: Tenant, row: Finding | None, found: FoundRecommendation, 
     was_open, impact = row.over_at is None, row.impact
     row.impact, row.status, row.text, row.changed_at = found.impact, found.status, found.text, found.changed_at
     if was_open and not found.is_open:
-        _end(tenant, row, now)
+        _resolve(tenant, row, now)
         return
     if found.is_open:
         row.over_at, row.opened_at = None, row.opened_at if was_open else found.opened_at
@@ -234,7 +234,7 @@ def _store_one(tenant: Tenant, row: Finding | None, found: FoundRecommendation, 
         _record(tenant, moved if was_open else "tenant.finding", row, before=before, after={"impact": found.impact})
 
 
-def _end(tenant: Tenant, row: Finding, now: datetime) -> None:
+def _resolve(tenant: Tenant, row: Finding, now: datetime) -> None:
     row.over_at = now
     row.save()
     _record(tenant, "tenant.finding_over", row, before={"impact": row.impact}, after={})
@@ -253,7 +253,7 @@ def _record(tenant: Tenant, what: str, row: Finding, *, before: dict[str, str], 
 
 
 def _count(tenant: Tenant) -> None:
-    """An impact that we do not know counts as the lower one."""
+    """Count open findings by impact. An unknown impact counts as low."""
     impacts = list(Finding.objects.filter(tenant=tenant, over_at=None).values_list("impact", flat=True))
     high = impacts.count(HIGH)
     if (high, len(impacts) - high) != (tenant.open_high, tenant.open_low):
@@ -261,12 +261,12 @@ def _count(tenant: Tenant) -> None:
         tenant.save(update_fields=["open_high", "open_low", "updated_at"])
 
 
-def _note(tenant: Tenant, **told: object) -> None:
+def _record_read(tenant: Tenant, **told: object) -> None:
     ReputationRead.objects.update_or_create(tenant=tenant, region=settings.AWS_REGION, defaults=told)
 
 
-def _note_nothing_found(tenants: Sequence[Tenant], now: datetime) -> None:
-    """Of most tenants nothing is held and nothing was listed: one statement for them all."""
+def _record_nothing_found(tenants: Sequence[Tenant], now: datetime) -> None:
+    """Record the read of tenants without stored or listed findings, which most are: one statement for all."""
     rows = [ReputationRead(tenant=tenant, region=settings.AWS_REGION, findings_at=now) for tenant in tenants]
     ReputationRead.objects.bulk_create(
         rows,

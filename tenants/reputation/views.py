@@ -1,4 +1,4 @@
-"""Pages of reputation, for staff: what Amazon found about a tenant, and its rates over time; our account's too."""
+"""Reputation pages for staff: a tenant's recommendations and rates, and the account's rates."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from inbound_admin.lib.http import SignedIn
-from tenants.lifecycle.views import refuse_strangers, tenant_for
+from tenants.lifecycle.views import require_staff, tenant_for
 from tenants.metrics.core import RATES, TENANT_LIMITS, Measure, RateLimits, pauses_above
 from tenants.models.tenants import Tenant, TenantStage
 from tenants.reputation import selectors
@@ -46,8 +46,8 @@ def ask_again(request: SignedIn, tenant_id: str) -> HttpResponse:
 
 @require_GET
 def account(request: SignedIn) -> HttpResponse:
-    """Of everything that we send in the region: when Amazon stops the account, every customer stops."""
-    refuse_strangers(request)
+    """Show the rates of everything we send in the region: if AWS pauses the account, every customer stops."""
+    require_staff(request)
     rates = selectors.rates_of(None, days=_days(request), now=timezone.now())
     context: dict[str, Any] = {
         "rates": rates,
@@ -60,13 +60,13 @@ def account(request: SignedIn) -> HttpResponse:
 
 
 def _days(request: SignedIn) -> int:
-    """As the address says; anything that cannot be shown is a week."""
+    """Return the query's number of days; a week if it is missing or invalid."""
     asked = request.GET.get("days", "")
     return next((days for days in selectors.SPANS if str(days) == asked), selectors.SPAN)
 
 
 def _limits_in_words(tenant: Tenant) -> str:
-    """What the lines in the plots mean under the tenant's policy."""
+    """Describe the plots' limit lines under the tenant's policy."""
     policy = tenant.ses_policy or tenant.policy
     if all(pauses_above(policy, measure) is None for measure in RATES):
         return (

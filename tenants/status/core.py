@@ -1,8 +1,8 @@
 """Derives whether a tenant may send, and words the result for staff, for customers and for emails. Pure.
 
-SES has several switches, each with its own owner (SESv2: ReputationEntity's CustomerManagedStatus,
-AwsSesManagedStatus and SendingStatusAggregate; GetAccount; a configuration set's SendingOptions). `layers` lists them,
-`derive` reduces them to one word. Unknown values are kept and shown as they came.
+SES has several switches, each with its own owner (SESv2: ReputationEntity's CustomerManagedStatus, AwsSesManagedStatus
+and SendingStatusAggregate; GetAccount; a configuration set's SendingOptions). `layers` lists them, `derive` reduces
+them to one status. Unknown values are kept and shown unchanged.
 
 A customer's banner, and the email that says the same, give the reason, what still works and what to do. They never
 contain staff notes.
@@ -15,7 +15,7 @@ from enum import StrEnum
 
 
 class Policy(StrEnum):
-    """SES's reputation policies: on which findings SES pauses a tenant by itself."""
+    """SES's reputation policies: on which findings SES pauses a tenant automatically."""
 
     STANDARD = "standard"
     STRICT = "strict"
@@ -23,15 +23,15 @@ class Policy(StrEnum):
 
 
 class SendingStatus(StrEnum):
-    """SESv2's SendingStatus, of one side or of both together; Amazon may answer others."""
+    """SESv2 SendingStatus of one side, or of both together. SES may return other values."""
 
     ENABLED = "ENABLED"
     DISABLED = "DISABLED"
     REINSTATED = "REINSTATED"
 
 
-class Standing(StrEnum):
-    """The derived status. PAUSING and RESUMING last until SES's aggregate says that it is so."""
+class TenantStatus(StrEnum):
+    """The derived status. PAUSING and RESUMING last until SES's aggregate confirms it."""
 
     ACTIVE = "active"
     PAUSING = "pausing"
@@ -42,7 +42,7 @@ class Standing(StrEnum):
 
 
 class LayerName(StrEnum):
-    """Where sending can be off, the widest first."""
+    """Layers that can stop sending, widest first."""
 
     ACCOUNT = "account"
     AMAZON = "amazon"
@@ -72,7 +72,7 @@ BY_OWNER = "The customer, by publishing the domain’s DNS records."
 
 @dataclass(frozen=True)
 class Layer:
-    """One place where sending can be off; `allows` None is "not known"."""
+    """One layer that can stop sending. `allows` None: unknown."""
 
     name: LayerName
     status: str
@@ -84,7 +84,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class StatusFacts:
-    """What was read of each layer; "" and None where Amazon did not say."""
+    """What was read of each layer. "" and None: SES didn't say."""
 
     account: str
     account_sends: bool | None
@@ -100,33 +100,33 @@ class StatusFacts:
 
 
 def layers(facts: StatusFacts) -> tuple[Layer, ...]:
-    """The widest first. A status that we do not know is shown as it came, and neither allows nor forbids."""
+    """Return the layers, widest first. An unknown status is shown unchanged, and neither allows nor forbids."""
     return (_account(facts), _amazon(facts), _staff(facts), _configuration_set(facts), _identities(facts))
 
 
-def derive(*, wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str) -> Standing:
-    """The one word. A pause or its end that we asked for is not called so before SES's aggregate says it."""
+def derive(*, wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str) -> TenantStatus:
+    """Return the derived status. A requested pause or resume counts only when SES's aggregate confirms it."""
     if amazon == SendingStatus.DISABLED:
-        return Standing.SUSPENDED
+        return TenantStatus.SUSPENDED
     if under_way and not is_settled(wants_pause=wants_pause, staff=staff, amazon=amazon, aggregate=aggregate):
-        return Standing.PAUSING if wants_pause else Standing.RESUMING
+        return TenantStatus.PAUSING if wants_pause else TenantStatus.RESUMING
     if aggregate == SendingStatus.DISABLED:
-        return Standing.PAUSED
-    return Standing.ACTIVE if aggregate in SENDING else Standing.UNKNOWN
+        return TenantStatus.PAUSED
+    return TenantStatus.ACTIVE if aggregate in SENDING else TenantStatus.UNKNOWN
 
 
 def is_settled(*, wants_pause: bool, staff: str, amazon: str, aggregate: str) -> bool:
-    """Whether what was read proves the pause or its end. An end is as far as it can be while Amazon suspends."""
+    """Return whether the read status confirms the pause or resume. A resume counts although AWS suspends the tenant."""
     if wants_pause:
         return staff == SendingStatus.DISABLED and aggregate == SendingStatus.DISABLED
     return staff in SENDING and (aggregate in SENDING or amazon == SendingStatus.DISABLED)
 
 
 def status_to_resume(*, policy: str, impacts: Iterable[str], is_ours: bool) -> SendingStatus:
-    """REINSTATED where the policy would pause it again at once, or has paused it: `is_ours` False.
+    """Return REINSTATED if the policy would pause the tenant again, or has paused it (`is_ours` False); else ENABLED.
 
-    `impacts`: SES's ReputationImpact, and those of the open findings. The presence of a Cause tells nothing: SES's own
-    samples have one for a pause by UpdateReputationEntityCustomerManagedStatus too.
+    `impacts`: SES's ReputationImpact, and those of the open findings. A Cause proves nothing: SES's own samples have
+    one also for a pause by UpdateReputationEntityCustomerManagedStatus.
     """
     pauses_on = PAUSES_ON.get(policy, ())
     if set(impacts) & set(pauses_on) or (pauses_on and not is_ours):
@@ -135,7 +135,10 @@ def status_to_resume(*, policy: str, impacts: Iterable[str], is_ours: bool) -> S
 
 
 def is_by_policy(cause: str) -> bool:
-    """Whether SES says that its reputation policy paused the tenant; without such a cause we do not know who did."""
+    """Return whether SES says that its reputation policy paused the tenant.
+
+    Without such a cause we don't know who did.
+    """
     return "reputation policy" in cause.lower()
 
 
@@ -173,7 +176,7 @@ def _configuration_set(facts: StatusFacts) -> Layer:
 
 
 def _identities(facts: StatusFacts) -> Layer:
-    """SES sends for a tenant from a verified identity that is associated with it."""
+    """SES sends for a tenant only from a verified identity that is associated with it."""
     every, ready = facts.identities, facts.identities_ready
     status = f"{ready} of {every}"
     allows = True if ready and facts.identities_known else (None if ready else False)
@@ -192,20 +195,20 @@ def _allows(status: str) -> bool | None:
 
 
 STANDING_WORDS: Mapping[str, str] = {
-    Standing.ACTIVE: "Enabled",
-    Standing.PAUSING: "Pausing",
-    Standing.PAUSED: "Paused",
-    Standing.RESUMING: "Resuming",
-    Standing.SUSPENDED: "Suspended by AWS",
-    Standing.UNKNOWN: "Unknown",
+    TenantStatus.ACTIVE: "Enabled",
+    TenantStatus.PAUSING: "Pausing",
+    TenantStatus.PAUSED: "Paused",
+    TenantStatus.RESUMING: "Resuming",
+    TenantStatus.SUSPENDED: "Suspended by AWS",
+    TenantStatus.UNKNOWN: "Unknown",
 }
 STANDINGS: Mapping[str, str] = {
-    Standing.ACTIVE: "Sending is enabled.",
-    Standing.PAUSING: "Pausing. Mail may still be sent until SES confirms the pause.",
-    Standing.PAUSED: "Sending is paused (confirmed by SES).",
-    Standing.RESUMING: "Resuming. No mail is sent until SES confirms it.",
-    Standing.SUSPENDED: "Suspended by AWS. No mail is sent.",
-    Standing.UNKNOWN: "Sending status unknown.",
+    TenantStatus.ACTIVE: "Sending is enabled.",
+    TenantStatus.PAUSING: "Pausing. Mail may still be sent until SES confirms the pause.",
+    TenantStatus.PAUSED: "Sending is paused (confirmed by SES).",
+    TenantStatus.RESUMING: "Resuming. No mail is sent until SES confirms it.",
+    TenantStatus.SUSPENDED: "Suspended by AWS. No mail is sent.",
+    TenantStatus.UNKNOWN: "Sending status unknown.",
 }
 STAGES: Mapping[str, str] = {
     "creating": "Creating the tenant in SES. This takes a few seconds; the page updates automatically.",
@@ -213,29 +216,29 @@ STAGES: Mapping[str, str] = {
 }
 
 
-WITHOUT_ITS_NAME: Mapping[str, str] = {  # a pause then stops nothing
-    Standing.PAUSED: "Paused in SES for mail that names this tenant. This customer’s sends don’t name it "
+WITHOUT_ITS_NAME: Mapping[str, str] = {  # then a pause stops nothing
+    TenantStatus.PAUSED: "Paused in SES for mail that names this tenant. This customer’s sends don’t name it "
     "yet, so their mail still leaves. Migrate the customer to stop it.",
-    Standing.SUSPENDED: "Suspended by AWS. This customer’s sends don’t name the tenant yet: their mail leaves.",
+    TenantStatus.SUSPENDED: "Suspended by AWS. This customer’s sends don’t name the tenant yet: their mail leaves.",
 }
 
 
 def sentence_of(stage: str, standing: str, *, names_tenant: bool) -> str:
-    """A standing without words of its own is shown as it came. `names_tenant`: whether the customer's sends name it."""
+    """Return a sentence; an unknown status is shown unchanged. `names_tenant`: whether the customer's sends name it."""
     if stage not in STAGES and not names_tenant and standing in WITHOUT_ITS_NAME:
         return WITHOUT_ITS_NAME[standing]
     return STAGES.get(stage) or STANDINGS.get(standing, f"Status: {standing}.")
 
 
 def open_findings(high: int, low: int) -> str:
-    """What a change of policy may do at once; empty without open findings."""
+    """Return what a change of policy may do at once; "" without open findings."""
     if not high and not low:
         return ""
     found = [f"{number} of {impact}" for number, impact in ((high, "high"), (low, "low")) if number]
     return f"Open findings: {' and '.join(found)} impact. A policy that pauses on them pauses the tenant immediately."
 
 
-# Each layer: its name, and what it does when it allows sending, forbids it, or is not known.
+# Each layer: its name, and its effect if it allows sending, forbids it, or is unknown.
 LAYERS: Mapping[str, tuple[str, str, str, str]] = {
     LayerName.ACCOUNT: (
         "AWS account",
@@ -267,7 +270,7 @@ LAYERS: Mapping[str, tuple[str, str, str, str]] = {
 
 @dataclass(frozen=True)
 class ShownLayer:
-    """A layer as the page shows it; `lifted_by` only where there is something to lift."""
+    """A layer as the page shows it. `lifted_by` is set only if it stops sending."""
 
     name: str
     title: str
@@ -290,22 +293,22 @@ def shown(layer: Layer) -> ShownLayer:
 
 
 FOR_CUSTOMERS: Mapping[str, str] = {
-    Standing.ACTIVE: "Sending is enabled.",
-    Standing.PAUSING: "Sending is being paused.",
-    Standing.PAUSED: "Sending is paused.",
-    Standing.RESUMING: "Sending is being resumed.",
-    Standing.SUSPENDED: "Amazon SES has suspended sending.",
+    TenantStatus.ACTIVE: "Sending is enabled.",
+    TenantStatus.PAUSING: "Sending is being paused.",
+    TenantStatus.PAUSED: "Sending is paused.",
+    TenantStatus.RESUMING: "Sending is being resumed.",
+    TenantStatus.SUSPENDED: "Amazon SES has suspended sending.",
 }
 
 
-def for_customer(stage: str, standing: str) -> str:
-    """Where a customer's own sending stands, in their words."""
+def customer_words(stage: str, standing: str) -> str:
+    """Return the customer's sending status in words for customers."""
     if stage != "ready":
         return "Your own sending reputation is being set up. Mail is sent as before until it’s ready."
     return FOR_CUSTOMERS.get(standing, "Sending status unknown. We’re checking with Amazon SES.")
 
 
-# What a customer is told of a pause, by its reason: what happened, and what to do.
+# What a customer reads about a pause, by its reason: what happened, and what to do.
 TOLD: Mapping[str, str] = {
     "spam": "We paused your sending because recipients report unwanted mail from you. Stop that mailing, "
     "remove everyone who didn’t sign up, and tell us how you collect addresses.",
@@ -332,22 +335,22 @@ RESUMED = "resumed"
 GOES_ON = "You can still use this site, and inbound mail isn't affected."
 STOPPED_TOO = "You can still use this site. Mail to your addresses is rejected while sending is paused."
 _OFF: dict[str, tuple[str, str, str]] = {
-    Standing.PAUSING: (
+    TenantStatus.PAUSING: (
         "Sending for {name} is being paused",
         "Our team is pausing your sending. Some mail may still be sent until the pause is confirmed.",
         "Contact support to resume sending once the cause is fixed.",
     ),
-    Standing.PAUSED: (
+    TenantStatus.PAUSED: (
         "Sending for {name} is paused",
         TOLD["other"],
         "Contact support to resume sending once the cause is fixed.",
     ),
-    Standing.RESUMING: (
+    TenantStatus.RESUMING: (
         "Sending for {name} is being resumed",
         "Your sending was paused and is being turned on again.",
         "Nothing. Sending resumes automatically when Amazon SES confirms it.",
     ),
-    Standing.SUSPENDED: (
+    TenantStatus.SUSPENDED: (
         "Amazon SES has suspended sending for {name}",
         "Amazon SES, which delivers your mail, suspended your sending because of problems reported with it.",
         "Contact support. Only Amazon can lift a suspension; we’ll ask for you.",
@@ -357,7 +360,7 @@ _OFF: dict[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class Banner:
-    """`tone` is how bad it is; `told` is in staff's words for the customer."""
+    """`tone`: severity. `told`: what staff wrote to the customer."""
 
     title: str
     told: str
@@ -367,21 +370,21 @@ class Banner:
 
 
 def banner_of(name: str, standing: str, told: str, *, stops_receiving: bool = False) -> Banner | None:
-    """None while sending is on, or nothing is known against it."""
+    """Return the banner; None while sending is on or the status is unknown."""
     if standing not in _OFF:
         return None
-    title, because, to_do = _OFF[Standing(standing)]
+    title, because, to_do = _OFF[TenantStatus(standing)]
     return Banner(
         title=title.format(name=name),
-        told=because if standing == Standing.SUSPENDED else told.strip() or because,
+        told=because if standing == TenantStatus.SUSPENDED else told.strip() or because,
         goes_on=STOPPED_TOO if stops_receiving else GOES_ON,
         to_do=to_do,
-        tone="info" if standing == Standing.RESUMING else "bad" if standing == Standing.SUSPENDED else "warn",
+        tone="info" if standing == TenantStatus.RESUMING else "bad" if standing == TenantStatus.SUSPENDED else "warn",
     )
 
 
-def mail(what: str, *, customer: str, told: str, stops_receiving: bool) -> tuple[str, str]:
-    """Subject and text. `what` is RESUMED or a standing that keeps from sending. Raises ValueError for another."""
+def owner_email(what: str, *, customer: str, told: str, stops_receiving: bool) -> tuple[str, str]:
+    """Return subject and text. `what`: RESUMED or a status that stops sending. Raises ValueError for another."""
     if what == RESUMED:
         return (
             f"Sending for {customer} is enabled again",
@@ -393,6 +396,6 @@ def mail(what: str, *, customer: str, told: str, stops_receiving: bool) -> tuple
     return banner.title, f"{banner.told}\n\nWhat to do: {banner.to_do}\n\n{banner.goes_on}\n"
 
 
-def still_holds(what: str, standing: str) -> bool:
-    """A letter that waited too long must not tell what is no longer so."""
-    return standing == (Standing.ACTIVE if what == RESUMED else what)
+def is_current(what: str, standing: str) -> bool:
+    """Return whether the email is still true; one that waited too long must not report an outdated status."""
+    return standing == (TenantStatus.ACTIVE if what == RESUMED else what)

@@ -28,41 +28,41 @@ from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
 from tenants import jobs
-from tenants.jobs import tell_soon
+from tenants.jobs import queue_owner_email
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import Entity
 from tenants.lifecycle.selectors import due_for_review, tenant_subject, tenants_in_region
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantStage
-from tenants.reputation.services import after_reading
+from tenants.reputation.services import sync_if_impact_changed
 from tenants.status import core
-from tenants.status.core import RESUMED, LayerName, Standing, derive, is_by_policy, is_settled
+from tenants.status.core import RESUMED, LayerName, TenantStatus, derive, is_by_policy, is_settled
 
-STOPPED = (Standing.PAUSED, Standing.SUSPENDED)
-MOST_SKEW = timedelta(minutes=1)  # between the clocks of our machines
+STOPPED = (TenantStatus.PAUSED, TenantStatus.SUSPENDED)
+MOST_SKEW = timedelta(minutes=1)  # between our machines' clocks
 
 
-def announce(tenant: Tenant, *, old: str, now: datetime) -> None:
-    """Part of the transaction that stores what was read. The first look at a tenant that sends is no news."""
-    new = Standing(tenant.standing)
-    if new != old and (new in STOPPED or (new == Standing.ACTIVE and old in (*STOPPED, Standing.RESUMING))):
-        tell_soon(tenant, RESUMED if new == Standing.ACTIVE else new.value)
-        event = "tenant.resumed" if new == Standing.ACTIVE else "tenant.suspended"
-        if new == Standing.PAUSED and tenant.is_paused:
+def notify_of_change(tenant: Tenant, *, old: str, now: datetime) -> None:
+    """Notify of a changed status, in the transaction that stores it. The first read of a sending tenant is no news."""
+    new = TenantStatus(tenant.standing)
+    if new != old and (new in STOPPED or (new == TenantStatus.ACTIVE and old in (*STOPPED, TenantStatus.RESUMING))):
+        queue_owner_email(tenant, RESUMED if new == TenantStatus.ACTIVE else new.value)
+        event = "tenant.resumed" if new == TenantStatus.ACTIVE else "tenant.suspended"
+        if new == TenantStatus.PAUSED and tenant.is_paused:
             event = "tenant.paused"
-        by = "staff" if event == "tenant.paused" or old == Standing.RESUMING else "amazon"
+        by = "staff" if event == "tenant.paused" or old == TenantStatus.RESUMING else "amazon"
         data = {"tenant": tenant.name, "standing": new.value, "before": str(old), "by": by, "region": tenant.region}
         events_services.emit(event=event, about=tenant_subject(tenant), data=data, now=now)
     _warn_of_policy(tenant, now)
 
 
 def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
-    """What our own staff paused is no news to them; what the policy paused, or somebody at Amazon, is."""
-    if tenant.standing == Standing.UNKNOWN:
+    """Warn staff of a pause by the policy or by somebody in SES. A pause by our own staff is no news."""
+    if tenant.standing == TenantStatus.UNKNOWN:
         return
     alerts_services.observe(
         kind="tenant.paused",
         about=tenant_subject(tenant),
-        firing=tenant.standing == Standing.PAUSED and not tenant.is_paused,
+        firing=tenant.standing == TenantStatus.PAUSED and not tenant.is_paused,
         why=f"{tenant.name} was paused {_by_whom(tenant.staff_cause)}. {tenant.staff_cause}".strip(),
         severity="high",
         audience=alerts_core.Staff(PAUSE),
@@ -79,7 +79,7 @@ ANOTHER = "The tenant was deleted and recreated in SES. See Drift."
 
 
 def read_tenant(*, tenant_id: str) -> None:
-    """Its layers and its configuration set, now. Raises AwsProblem, which is also stored for the page."""
+    """Read its layers and configuration set now. Raises AwsProblem, which is also stored for the page."""
     tenant = tenants_in_region().filter(pk=tenant_id, stage=TenantStage.READY).first()
     if tenant is None:
         return
@@ -93,9 +93,9 @@ def read_tenant(*, tenant_id: str) -> None:
 
 
 def read(tenant: Tenant, *, after: Iterable[str] = ()) -> None:
-    """Its layers alone, in one call where Amazon keeps a reputation of it. Raises AwsProblem.
+    """Read only its layers, in one call if SES keeps a reputation of it. Raises AwsProblem.
 
-    `after` are the request ids of the calls that it is to prove.
+    `after`: request IDs of the calls that this read confirms.
     """
     asked_at = timezone.now()
     with aws.recording() as request_ids:
@@ -105,7 +105,10 @@ def read(tenant: Tenant, *, after: Iterable[str] = ()) -> None:
 
 
 def entity_of(tenant: Tenant) -> Entity | None:
-    """None when Amazon does not know the tenant, which is stored. SES may keep no reputation of one that never sent."""
+    """Return the reputation. None, which is stored: SES doesn't have the tenant.
+
+    SES may keep no reputation of a tenant that never sent.
+    """
     try:
         return lifecycle_gateway.get_entity(tenant.arn)
     except AwsMissing:
@@ -113,17 +116,17 @@ def entity_of(tenant: Tenant) -> Entity | None:
     try:
         found = lifecycle_gateway.get_tenant(tenant.name)
     except AwsMissing:
-        _gone(tenant, GONE)
+        _record_gone(tenant, GONE)
         return None
     if found.arn != tenant.arn:
-        _gone(tenant, ANOTHER)
+        _record_gone(tenant, ANOTHER)
         return None
     nothing = ("", "", None)
     return Entity(tenant.arn, tenant.ses_policy, nothing, nothing, found.status, "")
 
 
 def read_account() -> SesAccount:
-    """The account's own state; where it cannot be asked, the reason is stored beside what was known."""
+    """Read and store the account's state. If it can't be read, the reason is stored and the known state is kept."""
     account, _ = SesAccount.objects.get_or_create(region=settings.AWS_REGION)
     try:
         said = lifecycle_gateway.get_account()
@@ -142,16 +145,16 @@ def read_account() -> SesAccount:
 
 @transaction.atomic
 def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, request_ids: Iterable[str] = ()) -> None:
-    """What was read, what changed by it, and what follows, in one transaction; `tenant` is refreshed.
+    """Store the read, its changes and their effects in one transaction. `tenant` is refreshed.
 
-    An answer to a question from before the newest look, or from before Amazon was told something, is let go.
+    An answer to a request from before the last read, or from before the last change sent to SES, is dropped.
     """
     asked_at = asked_at or timezone.now()
     locked = Tenant.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=tenant.pk).first()
     if locked is None or any(_is_later(each, asked_at) for each in (locked.read_at, locked.status_told_at)):
         return
-    before, impact = _seen(locked), locked.impact
-    _note_layers(locked, entity)
+    before, impact = _statuses(locked), locked.impact
+    _record_layers(locked, entity)
     locked.ses_policy = entity.policy
     locked.staff_status, locked.staff_cause, locked.staff_since = entity.staff
     locked.amazon_status, locked.amazon_cause, locked.amazon_since = entity.amazon
@@ -159,17 +162,17 @@ def store(tenant: Tenant, entity: Entity, *, asked_at: datetime | None = None, r
     locked.read_at, locked.read_problem = asked_at, ""
     _conclude(locked, before, list(request_ids))
     locked.save()
-    after_reading(locked, impact_before=impact, now=timezone.now())
+    sync_if_impact_changed(locked, impact_before=impact, now=timezone.now())
     tenant.refresh_from_db()
 
 
 def _is_later(moment: datetime | None, asked_at: datetime) -> bool:
-    """A moment in the future is from before the clock was set back, and holds up nothing."""
+    """A moment in the future was stored before the clock was set back, so it blocks nothing."""
     return moment is not None and asked_at < moment < timezone.now() + MOST_SKEW
 
 
-def recompute_standing(locked: Tenant) -> None:
-    """Derive the standing anew of a locked row, after a wish of ours; the caller saves."""
+def recompute_status(locked: Tenant) -> None:
+    """Derive the status of a locked row again, after a request of ours. The caller saves it."""
     new = derive(
         wants_pause=locked.is_paused,
         under_way=locked.is_under_way,
@@ -187,8 +190,8 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) ->
         locked.status_proven_at, locked.status_problem = timezone.now(), ""
         locked.pause_is_ours = locked.pause_is_ours and locked.is_paused
     old = locked.standing
-    recompute_standing(locked)
-    after = _seen(locked)
+    recompute_status(locked)
+    after = _statuses(locked)
     if asked and locked.status_proven_at:
         _tell_proof(locked, before, after, request_ids)
     elif _by_amazon(before, after, asked=asked):
@@ -201,7 +204,7 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) ->
             after=after,
             aws_request_ids=request_ids,
         )
-    announce(locked, old=old, now=timezone.now())
+    notify_of_change(locked, old=old, now=timezone.now())
 
 
 def _is_proven(locked: Tenant) -> bool:
@@ -221,29 +224,31 @@ def _tell_proof(locked: Tenant, before: dict[str, str], after: dict[str, str], r
 
 
 def _by_amazon(before: dict[str, str], after: dict[str, str], *, asked: bool) -> bool:
-    """Whether Amazon's side, its policy or a hand at its console changed something; never the first look at it."""
+    """Return whether AWS, its policy or somebody in the SES console changed a status. Never for the first read."""
     watched = ("amazon",) if asked else ("amazon", "staff", "standing")
-    return any(before[key] and before[key] != after[key] for key in watched) and before["standing"] != Standing.UNKNOWN
+    return (
+        any(before[key] and before[key] != after[key] for key in watched) and before["standing"] != TenantStatus.UNKNOWN
+    )
 
 
-def _seen(tenant: Tenant) -> dict[str, str]:
+def _statuses(tenant: Tenant) -> dict[str, str]:
     return {"standing": str(tenant.standing), "amazon": tenant.amazon_status, "staff": tenant.staff_status}
 
 
-def _note_layers(locked: Tenant, entity: Entity) -> None:
-    _note(locked, LayerName.STAFF, locked.staff_status, entity.staff[0], entity.staff[1], entity.staff[2])
-    _note(locked, LayerName.AMAZON, locked.amazon_status, entity.amazon[0], entity.amazon[1], entity.amazon[2])
+def _record_layers(locked: Tenant, entity: Entity) -> None:
+    _record_change(locked, LayerName.STAFF, locked.staff_status, entity.staff[0], entity.staff[1], entity.staff[2])
+    _record_change(locked, LayerName.AMAZON, locked.amazon_status, entity.amazon[0], entity.amazon[1], entity.amazon[2])
 
 
-def _note(locked: Tenant, layer: LayerName, old: str, new: str, cause: str, since: datetime | None) -> None:
-    """One row for a layer that changed; the first look at a layer that is as it should be is no change."""
+def _record_change(locked: Tenant, layer: LayerName, old: str, new: str, cause: str, since: datetime | None) -> None:
+    """Record a layer's change. The first read of a layer in its normal state is no change."""
     if old == new or (not old and new == "ENABLED"):
         return
     StatusChange.objects.create(tenant=locked, layer=layer, old=old, new=new, cause=cause, since=since)
 
 
 def _read_set(tenant: Tenant) -> None:
-    """Whether its configuration set may send. One that is gone sends nothing."""
+    """Read whether its configuration set may send. A missing set sends nothing."""
     try:
         found = lifecycle_gateway.get_configuration_set(tenant.configuration_set)
         sends, measures = found.sends, found.measures
@@ -252,36 +257,39 @@ def _read_set(tenant: Tenant) -> None:
     with transaction.atomic():
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         old = "" if locked.set_sends is None else ("ENABLED" if locked.set_sends else "DISABLED")
-        _note(locked, LayerName.CONFIGURATION_SET, old, "ENABLED" if sends else "DISABLED", "", None)
+        _record_change(locked, LayerName.CONFIGURATION_SET, old, "ENABLED" if sends else "DISABLED", "", None)
         Tenant.objects.filter(pk=tenant.pk).update(set_sends=sends, set_measures=measures)
 
 
 def _read_suppression(tenant: Tenant) -> None:
-    """A tenant that is gone was noted by the read before."""
+    """The status read before has recorded a tenant that is gone."""
     with suppress(AwsMissing):
         found = lifecycle_gateway.get_tenant(tenant.name)
         Tenant.objects.filter(pk=tenant.pk, arn=found.arn).update(ses_suppression=found.suppression)
 
 
 @transaction.atomic
-def _gone(tenant: Tenant, why: str) -> None:
-    """Amazon itself says so. What it said before stays, since a page may still need it; the standing does not."""
+def _record_gone(tenant: Tenant, why: str) -> None:
+    """Record that SES doesn't have the tenant. SES's earlier values are kept for the page; the status is not."""
     locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
     locked.read_problem, locked.aggregate, locked.read_at = why, "", timezone.now()
     locked.amazon_status = locked.staff_status = ""
-    recompute_standing(locked)
+    recompute_status(locked)
     locked.save()
 
 
 log = structlog.get_logger(__name__)
 
 
-def tell_owners(*, tenant_id: str, what: str) -> None:
-    """Raises SMTPException or OSError: the job is done again until it is sent, unless it no longer holds by then."""
+def notify_owners(*, tenant_id: str, what: str) -> None:
+    """Email the customer's owners.
+
+    Raises SMTPException or OSError, so the job is retried until it is sent or outdated.
+    """
     tenant = Tenant.objects.select_related("customer").filter(pk=tenant_id).first()
-    if tenant is None or not core.still_holds(what, tenant.standing):
+    if tenant is None or not core.is_current(what, tenant.standing):
         return
-    title, text = core.mail(
+    title, text = core.owner_email(
         what, customer=tenant.customer.name, told=tenant.pause_told, stops_receiving=tenant.stops_receiving
     )
     owners = [owner.email for owner in owners_of(tenant.customer)]
@@ -292,7 +300,10 @@ def tell_owners(*, tenant_id: str, what: str) -> None:
 
 
 def remind_of_reviews(*, today: date) -> int:
-    """Whoever may pause is told once of each pause whose day has come; how many were told of. Raises as above."""
+    """Remind those who may pause, once for each pause on its review date. Returns the number.
+
+    Raises as `notify_owners`.
+    """
     due = [tenant for tenant in due_for_review(today) if tenant.pause_reminded_on != tenant.pause_review_on]
     people = [person.email for person in _who_may_pause()]
     if not due or not people:
@@ -323,10 +334,10 @@ EVERY_SECONDS = 30
 
 
 def refresh(*, tenant: Tenant) -> None:
-    """Raises RateLimited: three calls of our one a second are not to be had by pressing a button often."""
+    """Queue a read. Raises RateLimited, since it uses three of the one SES call a second that we have."""
     if not cache.add(f"tenant-asked-again:{tenant.pk}", "asked", EVERY_SECONDS):
         raise RateLimited("This tenant was read from SES a moment ago.", retry_after=EVERY_SECONDS)
     with transaction.atomic():
-        jobs.read_soon(tenant)
-        jobs.find_out_soon(tenant)
-        jobs.measure_soon(tenant)
+        jobs.queue_read(tenant)
+        jobs.queue_recommendations_sync(tenant)
+        jobs.queue_metrics_sync(tenant)

@@ -1,9 +1,9 @@
 """Reads the sending status of every tenant, a page of a hundred at a time.
 
-Each page is stored before the next is asked for, and so is its place: an error in the middle costs what is left, and
-the next pass goes on there. A tenant that is as it was costs no query of its own.
+Each page and its cursor are stored before the next request. After an error, the next pass continues from the cursor. An
+unchanged tenant costs no query of its own.
 
-SES lists no tenant that never sent. Such a tenant is read by itself, in a few calls, once a day. One that was listed
+SES lists no tenant that never sent. Such a tenant is read individually, in a few calls, once a day. One that was listed
 before is read at once, since it may have been deleted.
 """
 
@@ -23,11 +23,11 @@ from tenants.models.tenants import SesAccount, Tenant, TenantStage
 from tenants.status import services as status_services
 
 QUIET_READ_AFTER = timedelta(days=1)
-MOST_UNLISTED = 60  # of one pass, so that it ends within its ten minutes at a call a second
+MOST_UNLISTED = 60  # in one pass, so it ends within its ten minutes at one call a second
 
 
 def read_all(*, now: datetime) -> int:
-    """The account and the tenants; how many were read. Raises AwsProblem: what was read before it is stored."""
+    """Read the account and the tenants. Returns the number. Raises AwsProblem; earlier pages are stored."""
     account = status_services.read_account()
     began = account.pass_began_at if account.pass_place and account.pass_began_at else timezone.now()
     listed = _read_listed(account, began)
@@ -35,7 +35,7 @@ def read_all(*, now: datetime) -> int:
 
 
 def store_listed(entities: Iterable[Entity], *, asked_at: datetime, request_ids: Sequence[str] = ()) -> int:
-    """What SES answered at that time about these tenants; how many of ours they are."""
+    """Store what SES answered at `asked_at` about these tenants. Returns how many of them are ours."""
     by_arn = {entity.arn: entity for entity in entities}
     with transaction.atomic():
         rows = list(_ready().filter(arn__in=by_arn).order_by("pk").select_for_update(of=("self",)))
@@ -53,7 +53,7 @@ def _ready() -> QuerySet[Tenant]:
 
 
 def _is_same(tenant: Tenant, entity: Entity) -> bool:
-    """Whether nothing would change but the time of the read."""
+    """Return whether a store would change nothing but the time of the read."""
     if tenant.read_at is None or tenant.read_problem or tenant.is_under_way:
         return False
     staff = (tenant.staff_status, tenant.staff_cause, tenant.staff_since)
@@ -68,7 +68,7 @@ def _is_same(tenant: Tenant, entity: Entity) -> bool:
 
 
 def _read_listed(account: SesAccount, began: datetime) -> int:
-    """From where the last pass ended, if it didn't end at the end."""
+    """Read pages from the cursor of the last pass, if it stopped early."""
     place, number = account.pass_place, 0
     while True:
         asked_at = timezone.now()
@@ -77,23 +77,23 @@ def _read_listed(account: SesAccount, began: datetime) -> int:
                 entities, following = lifecycle_gateway.list_entities(place)
         except AwsProblem as problem:
             if place == account.pass_place and not isinstance(problem, AwsBusy | AwsUnreachable):
-                _note_place(account, "", began)  # SES no longer knows the place: from the top next time
+                _store_cursor(account, "", began)  # SES no longer knows the cursor: start at the first page
             raise
         number += store_listed(entities, asked_at=asked_at, request_ids=request_ids)
-        _note_place(account, following, began)
+        _store_cursor(account, following, began)
         if not following:
             return number
         place = following
 
 
-def _note_place(account: SesAccount, place: str, began: datetime) -> None:
+def _store_cursor(account: SesAccount, place: str, began: datetime) -> None:
     SesAccount.objects.filter(pk=account.pk).update(pass_place=place, pass_began_at=began)
 
 
 def _read_unlisted(began: datetime, now: datetime) -> int:
-    """One that can't be read holds up no other, unless SES answers nobody."""
+    """Read tenants one by one. A failure skips only that tenant, unless SES answers nobody."""
     failed: AwsProblem | None = None
-    due = _unlisted(began, now)
+    due = _due_unlisted(began, now)
     for key in due:
         try:
             status_services.read_tenant(tenant_id=key)
@@ -106,8 +106,8 @@ def _read_unlisted(began: datetime, now: datetime) -> int:
     return len(due)
 
 
-def _unlisted(began: datetime, now: datetime) -> list[str]:
-    """Keys of those that this pass did not list and that are due, the longest unread first; failed ones last."""
+def _due_unlisted(began: datetime, now: datetime) -> list[str]:
+    """Return keys of due tenants that this pass did not list: the longest unread first, failed ones last."""
     unlisted = _ready().filter(Q(read_at=None) | Q(read_at__lt=began))
     was_listed = ~Q(staff_status="") | ~Q(amazon_status="")
     due = Q(read_at=None) | Q(read_at__lt=now - QUIET_READ_AFTER) | ~Q(read_problem="") | was_listed

@@ -48,7 +48,7 @@ def created(name: str) -> Tenant:
     """As far as the emulator goes: it knows no reputation policy, so the creation stops there and says so."""
     tenant = lifecycle_services.create_tenant(customer=make_customer(name), actor=None)
     with pytest.raises(AwsProblem, match="reputation policy"):
-        lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+        lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     return tenant
 
@@ -125,7 +125,7 @@ def test_a_tenant_is_created_as_far_as_the_emulator_goes_and_says_what_is_missin
     theirs = emulator.client("sesv2").get_tenant(TenantName=tenant.name)["Tenant"]
     assert (theirs["TenantArn"], theirs["TenantId"]) == (tenant.arn, tenant.ses_id)
     with pytest.raises(AwsProblem, match="reputation policy"):  # once more: what is there is found, not made twice
-        lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+        lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     names = [each["TenantName"] for each in emulator.client("sesv2").list_tenants()["Tenants"]]
     assert names.count(tenant.name) == 1
 
@@ -134,10 +134,10 @@ def test_resources_are_associated_and_read_back(added: Callable[[str], Domain]) 
     tenant, domain = created("Resources Ltd"), added("associated.com")
     arn = identity_services.identity_arn_for(domain, tenant)
     lifecycle_gateway.associate(tenant.name, arn)
-    assert resources_services.holders_at_amazon(arn) == (tenant.name,)
-    assert [each for _, each in resources_services.resources_at_amazon(tenant.name)] == [arn]
+    assert resources_services.tenants_with_resource(arn) == (tenant.name,)
+    assert [each for _, each in resources_services.resources_in_ses(tenant.name)] == [arn]
     lifecycle_gateway.dissociate(tenant.name, arn)
-    assert resources_services.holders_at_amazon(arn) == ()
+    assert resources_services.tenants_with_resource(arn) == ()
 
 
 def test_a_pause_that_amazon_did_not_take_is_never_called_paused(emulator: Emulator) -> None:
@@ -147,7 +147,7 @@ def test_a_pause_that_amazon_did_not_take_is_never_called_paused(emulator: Emula
     tenant.refresh_from_db()
     pause_tenant(tenant, carried_out=False)
     with pytest.raises(AwsProblem):
-        pause_services.carry_out_status(tenant_id=tenant.pk)
+        pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.standing, tenant.status_told_at, tenant.status_proven_at) == ("pausing", None, None)
     assert "We couldn't" in tenant.status_problem

@@ -144,7 +144,7 @@ def there() -> Tenant:
 
 
 def test_creating(cutting: Cutting) -> None:
-    end = cutting.every_cut(wished, lifecycle_services.carry_out_creation)
+    end = cutting.every_cut(wished, lifecycle_services.create_in_ses)
     assert end.row is not None
     assert (end.row["stage"], end.row["standing"]) == ("ready", "active")
     assert end.amazon == [("alice-ID", "strict", "ENABLED", ["configuration-set/alice-ID"])]
@@ -161,7 +161,7 @@ def test_adopting(cutting: Cutting) -> None:
             customer=make_customer("Alice"), name="by-hand", actor=make_staff(Role.OPERATOR)
         )
 
-    end = cutting.every_cut(begin, lifecycle_services.carry_out_creation)
+    end = cutting.every_cut(begin, lifecycle_services.create_in_ses)
     assert end.amazon == [("by-hand", "none", "ENABLED", ["configuration-set/alice-ID", "identity/alice.com"])]
     assert len(end.resources) == 2
 
@@ -172,7 +172,7 @@ def test_pausing(cutting: Cutting) -> None:
         pause_tenant(tenant, carried_out=False)
         return tenant
 
-    end = cutting.every_cut(begin, pause_services.carry_out_status)
+    end = cutting.every_cut(begin, pause_services.apply_status)
     assert end.row is not None
     assert (end.row["standing"], end.row["aggregate"]) == ("paused", "DISABLED")
     assert end.changes[-2:] == [("tenant.pause_asked", "person"), ("tenant.paused", "worker")]
@@ -185,7 +185,7 @@ def test_resuming(cutting: Cutting) -> None:
         pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
         return tenant
 
-    end = cutting.every_cut(begin, pause_services.carry_out_status)
+    end = cutting.every_cut(begin, pause_services.apply_status)
     assert end.row is not None
     assert (end.row["standing"], end.row["staff_status"]) == ("active", "ENABLED")
     assert end.changes[-1] == ("tenant.resumed", "worker")
@@ -197,12 +197,12 @@ def test_associating_and_moving(cutting: Cutting) -> None:
         for name in ("shop.com", "new.com"):
             aws.client("sesv2").create_email_identity(EmailIdentity=name)
         resources_services.request_association(tenant=bob, arn=aws.identity_arn("shop.com"))
-        resources_services.carry_out_associations(tenant_id=bob.pk)
+        resources_services.apply_associations(tenant_id=bob.pk)
         resources_services.move(arn=aws.identity_arn("shop.com"), to=alice)
         resources_services.request_association(tenant=alice, arn=aws.identity_arn("new.com"))
         return alice
 
-    end = cutting.every_cut(begin, resources_services.carry_out_associations)
+    end = cutting.every_cut(begin, resources_services.apply_associations)
     holders = [row[3] for row in end.amazon if "identity/shop.com" in row[3]]
     assert holders == [["configuration-set/alice-ID", "identity/new.com", "identity/shop.com"]]
     assert [row[1:] for row in end.resources if row[0] == "identity"] == [(True, True, "", "")] * 2
@@ -214,7 +214,7 @@ def test_changing_the_policy(cutting: Cutting) -> None:
         policy_services.change_policy(tenant=tenant, policy="none", because="why", actor=make_staff(Role.OPERATOR))
         return tenant
 
-    end = cutting.every_cut(begin, policy_services.carry_out_policy)
+    end = cutting.every_cut(begin, policy_services.apply_policy)
     assert end.amazon[0][1] == "none"
     assert end.changes[-2:] == [("tenant.policy", "person"), ("tenant.policy_told", "worker")]
 
@@ -224,11 +224,11 @@ def test_deleting(cutting: Cutting) -> None:
         tenant = there()
         aws.client("sesv2").create_email_identity(EmailIdentity="alice.com")
         resources_services.request_association(tenant=tenant, arn=aws.identity_arn("alice.com"), free=True)
-        resources_services.carry_out_associations(tenant_id=tenant.pk)
+        resources_services.apply_associations(tenant_id=tenant.pk)
         lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
         return tenant
 
-    end = cutting.every_cut(begin, lifecycle_services.carry_out_removal)
+    end = cutting.every_cut(begin, lifecycle_services.delete_in_ses)
     assert (end.row, end.resources, end.amazon, end.sets) == (None, [], [], [])
     assert end.changes[-2:] == [("tenant.delete_asked", "person"), ("tenant.deleted", "worker")]
 

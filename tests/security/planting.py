@@ -30,7 +30,7 @@ OURS = set(
 # Columns of JSON in which texts of others stand; the rest are states of ours.
 OF_OTHERS = set(
     "Change.before Change.after Event.data Batch.words RecordCheck.found Difference.wanted Difference.found "
-    "MovingInRow.values IgnoredDifference.because".split()
+    "LegacyImportRow.values IgnoredDifference.because".split()
 )
 _numbers = count(1)
 NAMES_OF_DNS = {"Domain.name", "Domain.ses_mail_from", "Address.address", "User.email", "Invitation.email"}

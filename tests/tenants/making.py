@@ -14,7 +14,7 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.metrics import services as metrics_services
 from tenants.models.tenants import Tenant, TenantStage
 from tenants.pause import services as pause_services
-from tenants.status.core import Standing
+from tenants.status.core import TenantStatus
 from tests.factories import make_customer, make_staff
 
 
@@ -37,7 +37,7 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
         "aggregate": "ENABLED",
         "impact": "NONE",
         "set_sends": True,
-        "standing": Standing.ACTIVE,
+        "standing": TenantStatus.ACTIVE,
     }
     for key, value in (there | fields).items():
         setattr(tenant, key, value)
@@ -48,7 +48,7 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
 def set_up_tenant(customer: Customer | None = None, **wanted: Any) -> Tenant:
     """Created at the sandbox's Amazon."""
     tenant = lifecycle_services.create_tenant(customer=customer or make_customer(), actor=None, **wanted)
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     return tenant
 
@@ -64,7 +64,7 @@ def pause_tenant(tenant: Tenant, *, actor: User | None = None, carried_out: bool
     }
     pause_services.pause(tenant=tenant, actor=actor or make_tess(), **(wanted | said))
     if carried_out:
-        pause_services.carry_out_status(tenant_id=tenant.pk)
+        pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
 
 

@@ -49,7 +49,7 @@ def test_a_tenant_is_made_by_the_worker_and_its_address_says_when_it_is_ready(ol
     customer = make_customer("Alice Ltd")
     begun = ok(olga.post(TENANTS, {"customerId": customer.pk, "policy": "strict"}), 202)
     assert ok(olga.get(begun["statusUrl"]))["stage"] == "creating"
-    lifecycle_services.carry_out_creation(tenant_id=begun["id"])
+    lifecycle_services.create_in_ses(tenant_id=begun["id"])
     there = ok(olga.get(begun["statusUrl"]))
     assert (there["stage"], there["standing"], there["forStaff"]["policy"]) == ("ready", "active", "strict")
     refused(olga.post(TENANTS, {"customerId": customer.pk}), 409, "TENANT_EXISTS")

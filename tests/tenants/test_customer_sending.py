@@ -8,7 +8,7 @@ from accounts.models.people import Customer
 from accounts.roles import Role
 from tenants.lifecycle.selectors import banners_for
 from tenants.models.tenants import Tenant
-from tenants.status.core import Standing, banner_of
+from tenants.status.core import TenantStatus, banner_of
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff, make_user
 from tests.tenants.making import make_tenant
@@ -60,20 +60,20 @@ def test_a_member_of_two_customers_is_told_of_each(northwind: Customer, paused: 
     assert titles == ["Amazon SES has suspended sending for Aardvark", "Sending for Northwind is paused"]
 
 
-@pytest.mark.parametrize("standing", [Standing.ACTIVE, Standing.UNKNOWN, "something new"])
+@pytest.mark.parametrize("standing", [TenantStatus.ACTIVE, TenantStatus.UNKNOWN, "something new"])
 def test_nothing_is_said_while_nothing_is_known_against_it(standing: str) -> None:
     assert banner_of("Northwind", standing, TOLD) is None
 
 
 def test_of_a_suspension_amazons_part_is_told_and_not_what_staff_said_earlier() -> None:
-    banner = banner_of("Northwind", Standing.SUSPENDED, TOLD)
+    banner = banner_of("Northwind", TenantStatus.SUSPENDED, TOLD)
     assert banner is not None
     assert TOLD not in banner.told
     assert "Amazon" in banner.told
 
 
 def test_that_receiving_stops_too_is_told() -> None:
-    banner = banner_of("Northwind", Standing.PAUSED, TOLD, stops_receiving=True)
+    banner = banner_of("Northwind", TenantStatus.PAUSED, TOLD, stops_receiving=True)
     assert banner is not None
     assert "is rejected" in banner.goes_on
 

@@ -55,7 +55,9 @@ def _start_migration(world: World) -> Post:
 
 
 def _moved_in(world: World, *, looked: bool = True) -> Any:
-    taken = legacy_import_services.take_in(files=files(document()), because="Contract 12", actor=world.people["olga"])
+    taken = legacy_import_services.store_import(
+        files=files(document()), because="Contract 12", actor=world.people["olga"]
+    )
     if looked:
         legacy_import_services.work()
     return taken
@@ -141,7 +143,7 @@ WRITES = (
     Write("operations:difference", "drift.ignored", "olga", _difference("ignore")),
     Write("operations:decide_many", "drift.ignored", "olga", _decide_many),
     Write(
-        "operations:moving_in",
+        "operations:legacy_import",
         "moving_in.taken_in",
         "olga",
         lambda _: Post(
@@ -157,9 +159,11 @@ WRITES = (
         "olga",
         lambda w: Post(form={"text": "shop.com", "customer": w.customer.pk, **WHY}),
     ),
-    Write("operations:steer_moving_in", "moving_in.begun", "olga", lambda w: Post((_moved_in(w).pk,), {"do": "begin"})),
     Write(
-        "operations:steer_moving_in",
+        "operations:steer_legacy_import", "moving_in.begun", "olga", lambda w: Post((_moved_in(w).pk,), {"do": "begin"})
+    ),
+    Write(
+        "operations:steer_legacy_import",
         "moving_in.cancelled",
         "olga",
         lambda w: Post((_moved_in(w).pk,), {"do": "cancel"}),

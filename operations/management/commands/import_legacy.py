@@ -1,4 +1,4 @@
-"""`manage.py import_legacy`: the system before this one moves in, or what would become of each of its rows."""
+"""`manage.py import_legacy`: imports the previous system, or previews the result of each row."""
 
 from argparse import ArgumentParser
 from collections import Counter
@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inbound_admin.lib.errors import Problem
 from operations.legacy_import import services as legacy_import_services
-from operations.legacy_import.core import ImportFate
-from operations.models import MovingIn, MovingInState
+from operations.legacy_import.core import ImportResult
+from operations.models import LegacyImport, LegacyImportState
 
 TABLES = (".csv", ".json")
 
@@ -30,34 +30,36 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from problem
 
     def _do(self, options: dict[str, Any]) -> None:
-        moving = legacy_import_services.take_in(
+        legacy_import = legacy_import_services.store_import(
             files=_contents(options["files"]), because=options["because"], actor=None
         )
         legacy_import_services.work()
-        moving.refresh_from_db()
-        if moving.state == MovingInState.LOOKING:
-            raise CommandError(f"{moving.pk} is waiting for another import. Its page shows the progress.")
+        legacy_import.refresh_from_db()
+        if legacy_import.state == LegacyImportState.CHECKING:
+            raise CommandError(f"{legacy_import.pk} is waiting for another import. Its page shows the progress.")
         if options["preview"]:
-            self._tell(moving)
-            legacy_import_services.cancel(moving_in=moving, actor=None)
+            self._tell(legacy_import)
+            legacy_import_services.cancel(legacy_import=legacy_import, actor=None)
             self.stdout.write("Nothing was stored.")
             return
-        legacy_import_services.begin(moving_in=moving, actor=None)
+        legacy_import_services.begin(legacy_import=legacy_import, actor=None)
         legacy_import_services.work()
-        self._tell(moving)
-        moving.refresh_from_db()
-        if moving.state != MovingInState.DONE:
-            raise CommandError(f"{moving.pk} is not finished; the worker continues it. Its page shows the progress.")
-
-    def _tell(self, moving: MovingIn) -> None:
-        found: Counter[str] = Counter()
-        for row in moving.rows.all():
-            found[row.fate] += 1
-            self.stdout.write(
-                f"{ImportFate(row.fate).words:<20} {row.get_kind_display():<11} {row.name}  {row.words}".rstrip()
+        self._tell(legacy_import)
+        legacy_import.refresh_from_db()
+        if legacy_import.state != LegacyImportState.DONE:
+            raise CommandError(
+                f"{legacy_import.pk} is not finished; the worker continues it. Its page shows the progress."
             )
-        told = ", ".join(f"{found[fate]} {fate.words.lower()}" for fate in ImportFate if found[fate])
-        self.stdout.write(f"{moving.pk}: {sum(found.values())} rows: {told}.")
+
+    def _tell(self, legacy_import: LegacyImport) -> None:
+        found: Counter[str] = Counter()
+        for row in legacy_import.rows.all():
+            found[row.result] += 1
+            self.stdout.write(
+                f"{ImportResult(row.result).words:<20} {row.get_kind_display():<11} {row.name}  {row.words}".rstrip()
+            )
+        told = ", ".join(f"{found[result]} {result.words.lower()}" for result in ImportResult if found[result])
+        self.stdout.write(f"{legacy_import.pk}: {sum(found.values())} rows: {told}.")
 
 
 def _contents(paths: list[Path]) -> dict[str, bytes]:

@@ -1,10 +1,10 @@
 """Pages that span several apps: overview, search, bulk actions, migrations, drift and imports."""
 
 from operations.models import Difference, Migration
-from tests.browser import alerting, in_bulk, moving, moving_in, receiving, tenancy, week
+from tests.browser import alerting, in_bulk, legacy_import, moving, receiving, tenancy, week
 from tests.browser.visits.visit import Visit, acme, diagnosed, domain, fill, press
 
-MOVING_IN = ("looking", "looked", "moving", "done", "cancelled")
+LEGACY_IMPORT_STATES = ("looking", "looked", "moving", "done", "cancelled")
 MOVES = ("done", "failed", "running", "waiting", "rolled_back")
 NAMED = "main li:has-text('nobody.example')"
 SPANNING = (
@@ -50,11 +50,14 @@ SPANNING = (
         note="no reason",
     ),
     Visit("operations:difference", "sam", of=moving.of(Difference, kind="status"), note="left"),
-    Visit("operations:moving_in", "adam", note="nothing yet"),
-    Visit("operations:moving_in", "adam", act=press("Preview import"), note="without a file"),
-    *(Visit("operations:moving_in_rows", "adam", of=moving_in.of(state), note=state) for state in MOVING_IN),
-    Visit("operations:moving_in_rows", "adam", of=moving_in.of("done"), query="?fate=refused"),
-    Visit("operations:moving_in", "adam"),
+    Visit("operations:legacy_import", "adam", note="nothing yet"),
+    Visit("operations:legacy_import", "adam", act=press("Preview import"), note="without a file"),
+    *(
+        Visit("operations:legacy_import_rows", "adam", of=legacy_import.of(state), note=state)
+        for state in LEGACY_IMPORT_STATES
+    ),
+    Visit("operations:legacy_import_rows", "adam", of=legacy_import.of("done"), query="?fate=refused"),
+    Visit("operations:legacy_import", "adam"),
     Visit("operations:adopt_identities", "adam"),
     Visit("operations:adopt_identities", "adam", act=press("Preview"), note="without a reason"),
     Visit("operations:start_bulk", "sam"),

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 def associated(tenant: Tenant) -> set[str]:
     """After its job has run."""
-    resources_services.carry_out_associations(tenant_id=tenant.pk)
+    resources_services.apply_associations(tenant_id=tenant.pk)
     return {name.partition("/")[2] for name in resources_at_amazon(tenant.name) if name.startswith("identity/")}
 
 
@@ -38,7 +38,7 @@ def test_a_new_domain_comes_into_the_tenant_with_one_call_more(sandbox: Sandbox)
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
     assert domain.tenant == tenant
     assert "tenants.associate" in jobs_of(tenant)
-    resources_services.carry_out_associations(tenant_id=tenant.pk)
+    resources_services.apply_associations(tenant_id=tenant.pk)
     assert sum(sandbox.control.call_counts().values()) == 4
     assert associated(tenant) == {"shop.com"}
 
@@ -53,7 +53,7 @@ def test_a_domain_added_while_the_tenant_is_created_follows_it(sandbox: Sandbox)
     tenant = make_tenant(stage="creating", arn="", standing="unknown")
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
     assert domain.tenant == tenant
-    resources_services.carry_out_associations(tenant_id=tenant.pk)
+    resources_services.apply_associations(tenant_id=tenant.pk)
     assert TenantResource.objects.get(tenant=tenant).associated_at is None
 
 
@@ -91,7 +91,7 @@ def test_a_transferred_domain_leaves_one_tenant_for_the_other(sandbox: Sandbox) 
     overrides_services.transfer(domain=domain, to=bob.customer, because="Sold.", actor=make_staff())
     assert Domain.objects.get().tenant == bob
     assert (associated(bob), associated(alice)) == ({"shop.com"}, set())
-    assert resources_services.holders_at_amazon(aws.identity_arn("shop.com")) == (bob.name,)
+    assert resources_services.tenants_with_resource(aws.identity_arn("shop.com")) == (bob.name,)
 
 
 def test_a_domain_transferred_to_a_customer_without_a_tenant_leaves_its_own(sandbox: Sandbox) -> None:

@@ -43,9 +43,9 @@ def wait_since(seconds: float) -> None:
 
 
 def test_a_job_is_in_the_queue_and_has_the_priority_of_its_lane() -> None:
-    tenants_jobs.status_soon(make_tenant())
+    tenants_jobs.queue_status(make_tenant())
     domains_jobs.set_up_soon(make_domain())
-    operations_jobs.migrate_soon()
+    operations_jobs.queue_migrations()
     assert queued() == {
         "tenants.status": ("urgent", WorkLane.URGENT),
         "domains.set_up": ("people", WorkLane.PEOPLE),
@@ -57,7 +57,7 @@ def test_what_a_bulk_job_asks_for_waits_behind_what_a_person_asks_for_later() ->
     with lanes.within(WorkLane.BACKGROUND):
         domains_jobs.set_up_soon(make_domain())
     domains_jobs.configure_soon(make_domain())
-    tenants_jobs.status_soon(make_tenant())
+    tenants_jobs.queue_status(make_tenant())
     assert [fetched() for _ in range(3)] == ["tenants.status", "domains.configure", "domains.set_up"]
 
 
@@ -80,11 +80,11 @@ def test_a_sweep_leaves_what_a_bulk_import_waits_for_in_the_background() -> None
     assert queued()["domains.set_up"] == ("background", WorkLane.BACKGROUND)
 
 
-@pytest.mark.parametrize("urgent", [tenants_jobs.status_soon, tenants_jobs.policy_soon])
+@pytest.mark.parametrize("urgent", [tenants_jobs.queue_status, tenants_jobs.queue_policy])
 def test_a_status_change_never_waits_for_the_tenants_other_jobs(urgent: object) -> None:
     assert callable(urgent)
     tenant = make_tenant()
-    tenants_jobs.associate_soon(tenant)
+    tenants_jobs.queue_associations(tenant)
     assert fetched() == "tenants.associate"
     urgent(tenant)
     assert fetched() in ("tenants.status", "tenants.policy")
@@ -92,13 +92,13 @@ def test_a_status_change_never_waits_for_the_tenants_other_jobs(urgent: object) 
 
 def test_a_lock_is_waited_for_by_what_is_due_alone() -> None:
     tenant = make_tenant()
-    tenants_jobs.associate_soon(tenant)
+    tenants_jobs.queue_associations(tenant)
     fetched()
     lock = tenants_jobs.lock_of(tenant.pk)
     assert not jobs.is_waited_for(lock)
     jobs.queue("tenants.read", lock=lock, in_seconds=60, tenant_id=tenant.pk)
     assert not jobs.is_waited_for(lock)
-    tenants_jobs.read_soon(tenant)
+    tenants_jobs.queue_read(tenant)
     assert jobs.is_waited_for(lock)
     assert not jobs.is_waited_for(lock, above=WorkLane.PEOPLE)
 
@@ -146,14 +146,14 @@ def test_what_waits_for_its_time_and_what_runs_has_no_age() -> None:
 
 def test_time_left_is_that_of_the_calls_when_nothing_else_is_queued(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 0.5
-    operations_jobs.migrate_soon()
+    operations_jobs.queue_migrations()
     assert jobs.seconds_left(task="operations.migrate", calls=10) == 20
     assert jobs.seconds_left(task="operations.migrate", calls=0) == 0
 
 
 def test_time_left_counts_what_goes_first_and_what_runs_beside(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND, settings.WORKER_JOBS = 1, 4
-    operations_jobs.migrate_soon()
+    operations_jobs.queue_migrations()
     assert fetched() == "operations.migrate"
     alone = jobs.seconds_left(task="operations.migrate", calls=100)
     for _ in range(20):
@@ -167,7 +167,7 @@ def test_what_waits_in_the_queue_says_the_time_of_those_before_it(settings: Sett
     with lanes.within(WorkLane.BACKGROUND):
         for _ in range(194):
             domains_jobs.set_up_soon(make_domain())
-    operations_jobs.migrate_soon()
+    operations_jobs.queue_migrations()
     assert jobs.seconds_left(task="operations.migrate", calls=60) >= 194 * 4 + 60
 
 

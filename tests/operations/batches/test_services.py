@@ -27,7 +27,7 @@ from operations.domain_actions.selectors import predicted
 from operations.models import Batch, BatchItemState, DomainRemoval
 from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
-from tenants.jobs import status_soon
+from tenants.jobs import queue_status
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.making import make_ready
@@ -340,17 +340,17 @@ def test_a_job_that_waits_already_is_of_the_newest_wish(sam: User) -> None:
         return job.get("bulk_id")
 
     with bulk.within("btc_1"):
-        status_soon(tenant)
+        queue_status(tenant)
     assert bulk_of() == "btc_1"
-    status_soon(tenant, unless_running=True)  # a repair is no wish
+    queue_status(tenant, unless_running=True)  # a repair is no wish
     assert bulk_of() == "btc_1"
     with bulk.within("btc_2"):
-        status_soon(tenant)
+        queue_status(tenant)
     assert bulk_of() == "btc_2"
-    status_soon(tenant)
+    queue_status(tenant)
     assert bulk_of() is None
     with bulk.within("btc_3"):
-        status_soon(tenant)
+        queue_status(tenant)
         check_soon()
     assert bulk_of() == "btc_3"
     assert ProcrastinateJob.objects.get(task_name="domains.check_due").args == {}  # it looks at others' domains too

@@ -20,7 +20,7 @@ from operations.search import selectors as search_selectors
 from receipt_rules.models.runs import Snapshot
 from tenants import jobs as tenants_jobs
 from tenants.models.tenants import Tenant
-from tenants.status.core import Standing
+from tenants.status.core import TenantStatus
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.making import make_address
@@ -166,7 +166,7 @@ def test_nothing_found_says_so(client: Client, alice: User) -> None:
 
 
 def test_staff_read_first_that_urgent_work_waits(alice: User) -> None:
-    tenants_jobs.status_soon(make_tenant())
+    tenants_jobs.queue_status(make_tenant())
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '75 seconds'")
     staff = make_staff(Role.OPERATOR)
@@ -177,7 +177,7 @@ def test_staff_read_first_that_urgent_work_waits(alice: User) -> None:
 def test_the_overview_is_in_the_order_of_harm(alices: Customer) -> None:
     moved = make_domain("moved.com", customer=alices, stage=Stage.READY, moved_at=timezone.now())
     make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
-    make_tenant(alices, is_paused=True, standing=Standing.PAUSING)
+    make_tenant(alices, is_paused=True, standing=TenantStatus.PAUSING)
     note_look("identities", problem="Amazon SES isn’t answering.")
     shown = list(needs(make_staff(Role.OPERATOR)))
     assert moved.moved_at is not None

@@ -13,7 +13,7 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.models.domains import Domain, Stage
 from operations.legacy_import import services as legacy_import_services
-from operations.models import Difference, MovingInState
+from operations.models import Difference, LegacyImportState
 from operations.tenant_drift import services as tenant_drift_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
@@ -116,21 +116,23 @@ def fill_the_account(sandbox: Sandbox, size: Size) -> None:
 
 def take_everything_over(adam: User, size: Size) -> None:
     """What an operator does: the old system's rows, its rule set, its tenants."""
-    moving = legacy_import_services.take_in(files=files(old_system(size)), because="We bought the service", actor=adam)
+    legacy_import = legacy_import_services.store_import(
+        files=files(old_system(size)), because="We bought the service", actor=adam
+    )
     legacy_import_services.work()
-    legacy_import_services.begin(moving_in=moving, actor=adam)
+    legacy_import_services.begin(legacy_import=legacy_import, actor=adam)
     legacy_import_services.work()
-    moving.refresh_from_db()
-    assert moving.state == MovingInState.DONE
-    assert set(moving.rows.values_list("fate", flat=True)) <= {"new", "same"}
+    legacy_import.refresh_from_db()
+    assert legacy_import.state == LegacyImportState.DONE
+    assert set(legacy_import.rows.values_list("result", flat=True)) <= {"new", "same"}
     drift_services.adopt_rule_set(name=SET, because="It was the service's", actor=adam)
     tenant_drift_services.ask_to_look()
     tenant_drift_services.work()
     for found in Difference.objects.filter(kind="unknown", area="tenants"):
         tenant_drift_services.adopt(difference=found, because="It was theirs", actor=adam, customer=found.customer)
     for tenant in Tenant.objects.all():
-        lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
-        resources_services.carry_out_associations(tenant_id=tenant.pk)
+        lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+        resources_services.apply_associations(tenant_id=tenant.pk)
 
 
 @pytest.mark.parametrize("size", [Size(200, 30), pytest.param(Size(2000, 300), marks=pytest.mark.soak)], ids=str)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.test import Client
 from django.urls import reverse
 
@@ -16,8 +18,8 @@ from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.batches.selectors import batches_for
 from operations.legacy_import import services as legacy_import_services
-from operations.legacy_rows.services import carry_out
-from operations.models import Batch, BatchItem, MovingIn, MovingInState
+from operations.legacy_rows.services import import_rows
+from operations.models import Batch, BatchItem, LegacyImport, LegacyImportState
 from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
@@ -33,16 +35,16 @@ def olga() -> User:
     return make_staff(Role.OPERATOR)
 
 
-def begun(found: dict[str, Any], actor: User | None) -> MovingIn:
-    moving = legacy_import_services.take_in(files=files(found), because="Contract 12", actor=actor)
+def begun(found: dict[str, Any], actor: User | None) -> LegacyImport:
+    legacy_import = legacy_import_services.store_import(files=files(found), because="Contract 12", actor=actor)
     legacy_import_services.work()
-    moving.refresh_from_db()
-    legacy_import_services.begin(moving_in=moving, actor=actor)
-    return moving
+    legacy_import.refresh_from_db()
+    legacy_import_services.begin(legacy_import=legacy_import, actor=actor)
+    return legacy_import
 
 
-def states(moving: MovingIn) -> dict[str, str]:
-    return dict(BatchItem.objects.filter(batch=moving.pk).values_list("name", "state"))
+def states(legacy_import: LegacyImport) -> dict[str, str]:
+    return dict(BatchItem.objects.filter(batch=legacy_import.pk).values_list("name", "state"))
 
 
 def imported() -> set[str]:
@@ -50,28 +52,32 @@ def imported() -> set[str]:
 
 
 def test_each_customer_is_an_item_and_the_batch_has_the_id_of_the_import(sandbox: Sandbox, olga: User) -> None:
-    moving = begun(PEOPLE, olga)
+    legacy_import = begun(PEOPLE, olga)
     batch = Batch.objects.get()
-    assert (batch.pk, batch.kind, batch.by) == (moving.pk, BatchKind.MOVE_IN, olga)
+    assert (batch.pk, batch.kind, batch.by) == (legacy_import.pk, BatchKind.LEGACY_IMPORT, olga)
     legacy_import_services.work()
-    assert states(moving) == {f"p{number}@example.com": "done" for number in range(3)}
+    assert states(legacy_import) == {f"p{number}@example.com": "done" for number in range(3)}
     batch.refresh_from_db()
-    moving.refresh_from_db()
+    legacy_import.refresh_from_db()
     assert batch.ended_at
-    assert (moving.state, bool(moving.ended_at)) == (MovingInState.DONE, True)
+    assert (legacy_import.state, bool(legacy_import.ended_at)) == (LegacyImportState.DONE, True)
 
 
 def test_a_paused_import_begins_no_customer_until_it_is_resumed(sandbox: Sandbox, olga: User) -> None:
-    moving = begun(PEOPLE, olga)
-    legacy_import_services.pause(moving_in=moving, actor=olga)
+    legacy_import = begun(PEOPLE, olga)
+    legacy_import_services.pause(legacy_import=legacy_import, actor=olga)
     legacy_import_services.work()
     assert not imported()
     assert not legacy_import_services.is_unfinished()
-    legacy_import_services.resume(moving_in=moving, actor=olga)
+    legacy_import_services.resume(legacy_import=legacy_import, actor=olga)
     assert legacy_import_services.is_unfinished()
     legacy_import_services.work()
     assert len(imported()) == 3
-    whats = Change.objects.filter(bulk_id=moving.pk, object_type="bulk").order_by("id").values_list("what", flat=True)
+    whats = (
+        Change.objects.filter(bulk_id=legacy_import.pk, object_type="bulk")
+        .order_by("id")
+        .values_list("what", flat=True)
+    )
     assert list(whats) == ["bulk.paused", "bulk.resumed"]
 
 
@@ -79,42 +85,46 @@ def test_a_paused_import_begins_no_customer_until_it_is_resumed(sandbox: Sandbox
 def test_customers_that_were_read_with_others_wait_when_it_is_paused_or_cancelled_meanwhile(
     sandbox: Sandbox, olga: User, monkeypatch: pytest.MonkeyPatch, act: Any
 ) -> None:
-    moving = begun(PEOPLE, olga)
+    legacy_import = begun(PEOPLE, olga)
 
     def interrupted(*args: Any) -> Any:
-        act(moving_in=moving, actor=olga)
+        act(legacy_import=legacy_import, actor=olga)
         monkeypatch.undo()
-        return carry_out(*args)
+        return import_rows(*args)
 
-    monkeypatch.setattr("operations.legacy_rows.services.carry_out", interrupted)
+    monkeypatch.setattr("operations.legacy_rows.services.import_rows", interrupted)
     legacy_import_services.work()
     assert imported() == {"p0@example.com"}
     left = "waiting" if act is legacy_import_services.pause else "stopped"
-    assert list(states(moving).values()).count(left) == 2
+    assert list(states(legacy_import).values()).count(left) == 2
 
 
 def test_customers_with_rejected_rows_count_as_failed_and_are_retried(sandbox: Sandbox, olga: User) -> None:
     bobs = make_domain("shop.com")
-    moving = begun(document(), olga)
+    legacy_import = begun(document(), olga)
     legacy_import_services.work()
-    moving.refresh_from_db()
-    assert states(moving) == {"alice@example.com": "refused"}
+    legacy_import.refresh_from_db()
+    assert states(legacy_import) == {"alice@example.com": "refused"}
     assert "rows could not be imported" in BatchItem.objects.get().problem
     bobs.delete()
-    legacy_import_services.try_again(moving_in=moving, actor=olga)
+    legacy_import_services.try_again(legacy_import=legacy_import, actor=olga)
     assert Batch.objects.get().ended_at is None
     legacy_import_services.work()
-    assert states(moving) == {"alice@example.com": "done"}
+    assert states(legacy_import) == {"alice@example.com": "done"}
 
 
 def test_who_lost_the_permission_imports_nothing_and_another_operator_continues(sandbox: Sandbox, olga: User) -> None:
-    moving = begun(PEOPLE, olga)
+    legacy_import = begun(PEOPLE, olga)
     User.objects.filter(pk=olga.pk).update(is_active=False)
     legacy_import_services.work()
-    moving.refresh_from_db()
-    assert (imported(), set(states(moving).values()), moving.state) == (set(), {"refused"}, MovingInState.DONE)
+    legacy_import.refresh_from_db()
+    assert (imported(), set(states(legacy_import).values()), legacy_import.state) == (
+        set(),
+        {"refused"},
+        LegacyImportState.DONE,
+    )
     adam = make_staff(Role.ADMIN)
-    assert legacy_import_services.try_again(moving_in=moving, actor=adam) == 3
+    assert legacy_import_services.try_again(legacy_import=legacy_import, actor=adam) == 3
     legacy_import_services.work()
     assert len(imported()) == 3
     added = Change.objects.filter(what="person.added")
@@ -122,58 +132,65 @@ def test_who_lost_the_permission_imports_nothing_and_another_operator_continues(
 
 
 def test_a_deleted_starter_is_not_taken_for_the_command_line(sandbox: Sandbox, olga: User) -> None:
-    moving = begun(PEOPLE, olga)
+    legacy_import = begun(PEOPLE, olga)
     Batch.objects.update(by=None)
     legacy_import_services.work()
-    assert (imported(), set(states(moving).values())) == (set(), {"refused"})
+    assert (imported(), set(states(legacy_import).values())) == (set(), {"refused"})
 
 
 def test_the_mark_that_it_ended_is_set_after_a_crash(sandbox: Sandbox, olga: User) -> None:
-    moving = begun(PEOPLE, olga)
+    legacy_import = begun(PEOPLE, olga)
     legacy_import_services.work()
     Batch.objects.update(ended_at=None)
-    MovingIn.objects.update(state=MovingInState.MOVING)
+    LegacyImport.objects.update(state=LegacyImportState.IMPORTING)
     assert legacy_import_services.is_unfinished()
     reconciler_services.queue_unfinished()
     legacy_import_services.work()
-    moving.refresh_from_db()
-    assert (moving.state, legacy_import_services.is_unfinished()) == (MovingInState.DONE, False)
+    legacy_import.refresh_from_db()
+    assert (legacy_import.state, legacy_import_services.is_unfinished()) == (LegacyImportState.DONE, False)
 
 
 def test_the_page_pauses_resumes_and_says_how_long_it_takes(sandbox: Sandbox, olga: User, client: Client) -> None:
     client.force_login(olga)
-    moving = begun(PEOPLE, olga)
-    page, steer = (reverse(f"operations:{name}", args=[moving.pk]) for name in ("moving_in_rows", "steer_moving_in"))
+    legacy_import = begun(PEOPLE, olga)
+    page, steer = (
+        reverse(f"operations:{name}", args=[legacy_import.pk]) for name in ("legacy_import_rows", "steer_legacy_import")
+    )
     assert "About 1 minute left." in client.get(page).text
     paused = client.post(steer, {"do": "pause"}, follow=True).text
     assert "Import paused." in paused
     assert ("Resume import" in paused, "Pause import" in paused, "hx-trigger" in paused) == (True, False, False)
     assert "Pause import" in client.post(steer, {"do": "resume"}, follow=True).text
     assert not batches_for(olga).exists()
-    assert client.get(reverse("operations:bulk", args=[moving.pk])).status_code == 404
+    assert client.get(reverse("operations:bulk", args=[legacy_import.pk])).status_code == 404
 
 
 def test_what_was_never_started_is_neither_paused_nor_resumed(sandbox: Sandbox, olga: User) -> None:
-    moving = legacy_import_services.take_in(files=files(PEOPLE), because="Contract 12", actor=olga)
+    legacy_import = legacy_import_services.store_import(files=files(PEOPLE), because="Contract 12", actor=olga)
     for act in (legacy_import_services.pause, legacy_import_services.resume):
         with pytest.raises(Refused, match="not started"):
-            act(moving_in=moving, actor=olga)
+            act(legacy_import=legacy_import, actor=olga)
     with pytest.raises(Refused, match="Only operators"):
-        legacy_import_services.pause(moving_in=moving, actor=make_staff(Role.SUPPORT))
+        legacy_import_services.pause(legacy_import=legacy_import, actor=make_staff(Role.SUPPORT))
+
+
+def models_of_then() -> Any:
+    """Return the app registry with the models as migration 0007 sees them."""
+    return MigrationLoader(connection).project_state(("operations", "0007_imports_are_batches")).apps
 
 
 @pytest.mark.parametrize("by_command", [True, False])
 def test_an_import_that_ran_before_imports_were_batches_is_continued(
     sandbox: Sandbox, olga: User, *, by_command: bool
 ) -> None:
-    moving = begun(PEOPLE, None if by_command else olga)
+    legacy_import = begun(PEOPLE, None if by_command else olga)
     Batch.objects.all().delete()
-    moving.rows.filter(owner="p0@example.com").update(done_at="2026-01-01T00:00Z")
-    import_module("operations.migrations.0007_imports_are_batches").continue_imports(apps, None)
-    assert set(states(moving)) == {"p1@example.com", "p2@example.com"}
+    legacy_import.rows.filter(owner="p0@example.com").update(done_at="2026-01-01T00:00Z")
+    import_module("operations.migrations.0007_imports_are_batches").continue_imports(models_of_then(), None)
+    assert set(states(legacy_import)) == {"p1@example.com", "p2@example.com"}
     legacy_import_services.work()
-    moving.refresh_from_db()
-    assert (len(imported()), moving.state) == (2, MovingInState.DONE)
+    legacy_import.refresh_from_db()
+    assert (len(imported()), legacy_import.state) == (2, LegacyImportState.DONE)
 
 
 def test_batches_that_were_done_before_are_marked_as_ended_and_the_others_are_not(sandbox: Sandbox, olga: User) -> None:
@@ -181,13 +198,13 @@ def test_batches_that_were_done_before_are_marked_as_ended_and_the_others_are_no
     done = Batch.objects.create(kind=BatchKind.CHECK, by=olga)
     import_module("operations.migrations.0007_imports_are_batches").mark_ended(apps, None)
     assert list(Batch.objects.filter(ended_at__isnull=False)) == [done]
-    assert batches_services.unfinished([BatchKind.MOVE_IN]).count() == 1
+    assert batches_services.unfinished([BatchKind.LEGACY_IMPORT]).count() == 1
     assert not batches_services.unfinished([BatchKind.CHECK]).exists()
 
 
 def test_an_import_of_another_region_is_left_to_the_deployment_there(sandbox: Sandbox, olga: User) -> None:
-    moving = begun(PEOPLE, olga)
-    MovingIn.objects.update(region="ap-southeast-2")
+    legacy_import = begun(PEOPLE, olga)
+    LegacyImport.objects.update(region="ap-southeast-2")
     assert not legacy_import_services.is_unfinished()
     legacy_import_services.work()
-    assert (imported(), set(states(moving).values())) == (set(), {"waiting"})
+    assert (imported(), set(states(legacy_import).values())) == (set(), {"waiting"})

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from domains.models.domains import Domain
-from operations.models import MovingIn, MovingInState
+from operations.models import LegacyImport, LegacyImportState
 from sandbox.process import Sandbox
 from tests.domains.making import seed_identities
 from tests.operations.legacy import document
@@ -36,7 +36,7 @@ def test_a_preview_shows_each_row_and_stores_none(sandbox: Sandbox, file: str) -
     assert "New                  Domain      shop.com  Imported with its SES settings." in said
     assert "6 rows: 6 new." in said
     assert not Domain.objects.exists()
-    assert MovingIn.objects.get().state == MovingInState.CANCELLED
+    assert LegacyImport.objects.get().state == LegacyImportState.CANCELLED
 
 
 def test_without_it_everything_is_stored_and_nothing_is_written_to_amazon(sandbox: Sandbox, file: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from inbound_admin.lib.errors import Refused
-from operations.legacy_import.core import Given, RowKind, made_ready, once_each, sections_in
+from operations.legacy_import.core import ParsedRow, RowKind, mark_duplicates, parse_rows, read_sections
 
 ALICE = {"id": "u1", "email": "Alice@Example.com", "name": "Alice"}
 BOB = {"id": "u2", "email": "bob@example.com", "name": "Bob"}
@@ -14,11 +14,11 @@ SHOP = {"id": "d1", "domain": "shop.com", "userId": "u1", "mailFromDomain": "mai
 HOOK = {"id": "e1", "name": "Desk", "type": "webhook", "config": {"url": "https://a.example/"}, "userId": "u1"}
 
 
-def ready(**sections: list[dict[str, Any]]) -> list[Given]:
-    return list(made_ready(sections))
+def ready(**sections: list[dict[str, Any]]) -> list[ParsedRow]:
+    return list(parse_rows(sections))
 
 
-def one(kind: RowKind, **sections: list[dict[str, Any]]) -> Given:
+def one(kind: RowKind, **sections: list[dict[str, Any]]) -> ParsedRow:
     (found,) = (given for given in ready(users=[ALICE, BOB], **sections) if given.kind is kind)
     return found
 
@@ -73,8 +73,8 @@ def test_what_is_neither_true_nor_false_is_refused() -> None:
 
 
 def test_of_two_that_are_one_to_us_the_second_is_refused() -> None:
-    rows = once_each(
-        made_ready({"users": [ALICE, BOB], "domains": [SHOP, {**SHOP, "domain": "Shop.com", "userId": "u2"}]})
+    rows = mark_duplicates(
+        parse_rows({"users": [ALICE, BOB], "domains": [SHOP, {**SHOP, "domain": "Shop.com", "userId": "u2"}]})
     )
     assert [given.why_not for given in rows if given.kind is RowKind.DOMAIN] == ["", "Duplicate row."]
 
@@ -85,14 +85,14 @@ def test_a_document_and_tables_say_the_same() -> None:
         "export/users.csv": b"\xef\xbb\xbfid,email,name\nu1,Alice@Example.com,Alice\n",
         "export/domains.csv": b"id,domain,user_id\nd1,shop.com,u1\n",
     }
-    by_json = made_ready(sections_in({"old.json": json.dumps(document).encode()}))
-    assert by_json == made_ready(sections_in(tables))
+    by_json = parse_rows(read_sections({"old.json": json.dumps(document).encode()}))
+    assert by_json == parse_rows(read_sections(tables))
     assert [given.kind for given in by_json] == [RowKind.PERSON, RowKind.DOMAIN]
 
 
 def test_a_configuration_in_a_cell_is_json() -> None:
     table = b'id,name,type,config,user_id\ne1,Desk,email,"{""forwardTo"": ""a@b.com""}",u1\n'
-    (row,) = sections_in({"endpoints.csv": table})["endpoints"]
+    (row,) = read_sections({"endpoints.csv": table})["endpoints"]
     assert row["config"] == {"forwardTo": "a@b.com"}
 
 
@@ -110,7 +110,7 @@ def test_a_configuration_in_a_cell_is_json() -> None:
 )
 def test_a_file_that_cannot_be_read_says_why(name: str, content: bytes, why: str) -> None:
     with pytest.raises(Refused, match=why):
-        sections_in({name: content})
+        read_sections({name: content})
 
 
 def test_one_bad_line_is_refused_alone_and_lends_its_owner_to_nobody() -> None:
@@ -118,12 +118,12 @@ def test_one_bad_line_is_refused_alone_and_lends_its_owner_to_nobody() -> None:
     domains = b"id,domain,userId\nd1,shop.com,u1\nd2,other.com,u2\n"
     endpoints = b"id,name,type,config,userId\ne1,Desk,email,{,u1\n"
     files = {"users.csv": users, "domains.csv": domains, "endpoints.csv": endpoints}
-    said = {given.name: given.why_not for given in made_ready(sections_in(files))}
+    said = {given.name: given.why_not for given in parse_rows(read_sections(files))}
     assert (said["a@b.com"], said["shop.com"]) == ("", "")
     assert "more cells" in said["stray"]
     assert "no user u2" in said["other.com"]
     assert said["Desk"] == "config is not valid JSON."
-    (row,) = made_ready(sections_in({"old.json": b'{"users": [1]}'}))
+    (row,) = parse_rows(read_sections({"old.json": b'{"users": [1]}'}))
     assert row.why_not == "The row is not an object with named fields."
 
 
@@ -132,7 +132,7 @@ def test_a_configuration_in_a_document_is_an_object_or_the_text_of_a_database(co
     endpoint = {"id": "e1", "name": "Desk", "type": "email", "config": config, "userId": "u1"}
     hook = {"id": "w1", "name": "Hook", "url": "https://a.example/", "headers": '{"X-Key": "1"}', "userId": "u1"}
     document = {"users": [ALICE], "endpoints": [endpoint], "webhooks": [hook], "domains": None}
-    rows = made_ready(sections_in({"old.json": json.dumps(document).encode()}))
+    rows = parse_rows(read_sections({"old.json": json.dumps(document).encode()}))
     found = {given.name: given for given in rows if given.kind is RowKind.ENDPOINT}
     assert found["Desk"].values["config"] == {"address": "a@b.com"}
     assert found["Hook"].values["config"]["headers"] == {"X-Key": "1"}
@@ -146,13 +146,13 @@ def test_a_configuration_that_cannot_be_read_refuses_its_row_alone_and_says_so(c
     bad = {"id": "e1", "name": "Bad", "type": "email", "config": config, "userId": "u1"}
     good = bad | {"id": "e2", "name": "Good", "config": '{"forwardTo": "a@b.com"}'}
     document = {"users": [ALICE], "endpoints": [bad, good]}
-    said = {g.name: g.why_not for g in made_ready(sections_in({"old.json": json.dumps(document).encode()}))}
+    said = {g.name: g.why_not for g in parse_rows(read_sections({"old.json": json.dumps(document).encode()}))}
     assert (said["Bad"], said["Good"]) == (f"config is {why}.", "")
 
 
 def test_one_line_that_is_no_csv_is_refused_alone() -> None:
     users = 'id;email;name\nu1;a@b.com;"Alice, A."\nu2;"b@b.com;Bob\nu3;c@b.com;"Carl"x\nu4;d@b.com;Dora\n'
-    rows = made_ready(sections_in({"users.csv": users.encode()}))
+    rows = parse_rows(read_sections({"users.csv": users.encode()}))
     assert [given.owner for given in rows if not given.why_not] == ["a@b.com", "d@b.com"]
     assert [given.why_not.partition(" of the file")[0] for given in rows if given.why_not] == [
         "Line 3",
@@ -162,14 +162,14 @@ def test_one_line_that_is_no_csv_is_refused_alone() -> None:
 
 def test_a_webhook_of_a_table_has_its_numbers_as_digits() -> None:
     table = b"id;name;url;timeout;retryAttempts;headers;userId\nw1;Hook;https://a.example/;30;3;;u1\n"
-    (row,) = made_ready({"users": [ALICE], **sections_in({"webhooks.csv": table})})[1:]
+    (row,) = parse_rows({"users": [ALICE], **read_sections({"webhooks.csv": table})})[1:]
     assert row.values["config"] == {"url": "https://a.example/", "timeout": 30, "retry_attempts": 3}
 
 
 def test_an_address_after_a_refused_one_of_the_same_name_is_taken() -> None:
     refused = {"address": "a@shop.com", "userId": "u1", "isActive": "perhaps"}
     good = {"address": "A@shop.com", "userId": "u1"}
-    rows = once_each(made_ready({"users": [ALICE], "domains": [SHOP], "emailAddresses": [refused, good, good]}))
+    rows = mark_duplicates(parse_rows({"users": [ALICE], "domains": [SHOP], "emailAddresses": [refused, good, good]}))
     said = [given.why_not for given in rows if given.kind is RowKind.ADDRESS]
     assert "neither true nor false" in said[0]
     assert said[1:] == ["", ""]  # the third is refused once the second is taken

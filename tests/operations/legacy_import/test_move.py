@@ -1,4 +1,4 @@
-"""The whole move, in the order of docs/moving-in.md, while the old system goes on writing.
+"""The whole move, in the order of docs/import.md, while the old system goes on writing.
 
 Nobody is unserved on the way, and in the end nothing is stored twice.
 
@@ -102,20 +102,22 @@ def keep_the_layout(settings: Settings) -> None:
 
 def take_over(adam: User) -> None:
     """Import with the identities, then the rule set."""
-    moving = legacy_import_services.take_in(files=files(EXPORT), because="We bought the service", actor=adam)
+    legacy_import = legacy_import_services.store_import(
+        files=files(EXPORT), because="We bought the service", actor=adam
+    )
     legacy_import_services.work()
-    legacy_import_services.begin(moving_in=moving, actor=adam)
+    legacy_import_services.begin(legacy_import=legacy_import, actor=adam)
     legacy_import_services.work()
-    assert set(moving.rows.values_list("fate", flat=True)) <= {"new", "same"}
+    assert set(legacy_import.rows.values_list("result", flat=True)) <= {"new", "same"}
     drift_services.adopt_rule_set(name=OLD_SET, because="It was the service's", actor=adam)
 
 
 def import_later_export(adam: User) -> None:
     late = {"address": "late@shop.com", "domainId": "d1", "endpointId": "e1", "userId": "u1"}
     again = {**EXPORT, "emailAddresses": [*EXPORT["emailAddresses"], late]}
-    moving = legacy_import_services.take_in(files=files(again), because="The later export", actor=adam)
+    legacy_import = legacy_import_services.store_import(files=files(again), because="The later export", actor=adam)
     legacy_import_services.work()
-    legacy_import_services.begin(moving_in=moving, actor=adam)
+    legacy_import_services.begin(legacy_import=legacy_import, actor=adam)
     legacy_import_services.work()
 
 

@@ -14,9 +14,9 @@ from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.legacy_import import services as legacy_import_services
-from operations.legacy_import.core import ImportFate, RowKind
-from operations.legacy_rows.services import carry_out
-from operations.models import MovingIn, MovingInRow, MovingInState
+from operations.legacy_import.core import ImportResult, RowKind
+from operations.legacy_rows.services import import_rows
+from operations.models import LegacyImport, LegacyImportRow, LegacyImportState
 from operations.reconciler import services as reconciler_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -36,36 +36,38 @@ def olga() -> User:
     return make_staff(Role.OPERATOR)
 
 
-def looked(found: dict[str, Any] | None = None, actor: User | None = None) -> MovingIn:
-    moving = legacy_import_services.take_in(files=files(found or document()), because="Contract 12", actor=actor)
+def looked(found: dict[str, Any] | None = None, actor: User | None = None) -> LegacyImport:
+    legacy_import = legacy_import_services.store_import(
+        files=files(found or document()), because="Contract 12", actor=actor
+    )
     legacy_import_services.work()
-    moving.refresh_from_db()
-    assert moving.state == MovingInState.LOOKED
-    return moving
+    legacy_import.refresh_from_db()
+    assert legacy_import.state == LegacyImportState.READY
+    return legacy_import
 
 
-def moved(found: dict[str, Any] | None = None, actor: User | None = None) -> MovingIn:
-    moving = looked(found, actor)
-    legacy_import_services.begin(moving_in=moving, actor=actor)
+def moved(found: dict[str, Any] | None = None, actor: User | None = None) -> LegacyImport:
+    legacy_import = looked(found, actor)
+    legacy_import_services.begin(legacy_import=legacy_import, actor=actor)
     legacy_import_services.work()
-    moving.refresh_from_db()
-    assert moving.state == MovingInState.DONE
-    return moving
+    legacy_import.refresh_from_db()
+    assert legacy_import.state == LegacyImportState.DONE
+    return legacy_import
 
 
-def fates(moving: MovingIn) -> dict[tuple[str, str], str]:
-    return {(row.kind, row.name): row.fate for row in moving.rows.all()}
+def results(legacy_import: LegacyImport) -> dict[tuple[str, str], str]:
+    return {(row.kind, row.name): row.result for row in legacy_import.rows.all()}
 
 
-def row_of(moving: MovingIn, kind: RowKind) -> MovingInRow:
-    return moving.rows.filter(kind=kind).order_by("number")[0]
+def row_of(legacy_import: LegacyImport, kind: RowKind) -> LegacyImportRow:
+    return legacy_import.rows.filter(kind=kind).order_by("number")[0]
 
 
 def test_what_amazon_has_becomes_the_customers_with_all_that_takes_mail(sandbox: Sandbox, olga: User) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     sandbox.control.clear_calls()
-    moving = moved(actor=olga)
-    assert set(fates(moving).values()) == {"new"}
+    legacy_import = moved(actor=olga)
+    assert set(results(legacy_import).values()) == {"new"}
     customer = Customer.objects.get(name="Alice Adams")
     domain = customer.domains.get()
     assert (domain.name, domain.stage, domain.adopted) == ("shop.com", Stage.READY, True)
@@ -94,18 +96,18 @@ def test_people_get_no_password_and_keep_what_they_have(sandbox: Sandbox) -> Non
     assert not alice.has_usable_password()
     alice.first_name = "Alice B."
     alice.save()
-    assert fates(moved())["person", "alice@example.com"] == "same"
+    assert results(moved())["person", "alice@example.com"] == "same"
     alice.refresh_from_db()
     assert alice.first_name == "Alice B."
 
 
 def test_what_amazon_does_not_know_has_to_be_proven_and_is_made_nowhere(sandbox: Sandbox) -> None:
-    moving = moved()
-    assert fates(moving)["domain", "shop.com"] == "claim"
+    legacy_import = moved()
+    assert results(legacy_import)["domain", "shop.com"] == "claim"
     domain = Domain.objects.get()
     assert (domain.stage, domain.mail_from_label, domain.claim_reason) == (Stage.CLAIM, "mail", "moved_in")
     assert domain.claim_token
-    assert "until its domain is verified" in row_of(moving, RowKind.ADDRESS).words
+    assert "until its domain is verified" in row_of(legacy_import, RowKind.ADDRESS).words
     assert planner_services.plan().after.ours == ()  # an unproven claim takes nobody's mail
     assert sandbox.control.write_calls() == ()
 
@@ -114,7 +116,7 @@ def test_a_claim_with_addresses_becomes_the_identity_that_amazon_has_later(sandb
     moved()
     claim = Domain.objects.get()
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    assert fates(moved())["domain", "shop.com"] == "new"
+    assert results(moved())["domain", "shop.com"] == "new"
     domain = Domain.objects.get()
     assert (domain.pk, domain.stage, domain.created_at) == (claim.pk, Stage.READY, claim.created_at)
     assert domain.claim_token == ""
@@ -124,26 +126,26 @@ def test_a_claim_with_addresses_becomes_the_identity_that_amazon_has_later(sandb
 def test_looking_stores_nothing_and_foretells_what_comes(sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     changes = Change.objects.count()
-    moving = looked()
-    shown = fates(moving)
+    legacy_import = looked()
+    shown = results(legacy_import)
     assert (Domain.objects.count(), User.objects.count(), Customer.objects.count()) == (0, 0, 0)
     assert Change.objects.count() == changes + 1  # that it was taken in
-    legacy_import_services.begin(moving_in=moving, actor=None)
+    legacy_import_services.begin(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
-    assert fates(moving) == shown
+    assert results(legacy_import) == shown
 
 
 def test_again_everything_is_the_same_and_only_what_changed_is_changed(sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     moved()
     before = Change.objects.exclude(object_type="moving_in").count()
-    assert set(fates(moved()).values()) == {"same"}
+    assert set(results(moved()).values()) == {"same"}
     assert Change.objects.exclude(object_type="moving_in").count() == before
     found = document()
     found["emailAddresses"][1]["isActive"] = True
     found["endpoints"][0]["config"]["url"] = "https://other.example/"
-    shown = fates(moved(found))
-    assert {key[0] for key, fate in shown.items() if fate == "changes"} == {"endpoint", "address"}
+    shown = results(moved(found))
+    assert {key[0] for key, result in shown.items() if result == "changes"} == {"endpoint", "address"}
     assert Address.objects.get(address="old@shop.com").is_active
     change = Change.objects.filter(what="address.changed").latest("at")
     assert (change.before, change.after) == ({"is_active": False}, {"is_active": True})
@@ -152,11 +154,11 @@ def test_again_everything_is_the_same_and_only_what_changed_is_changed(sandbox: 
 def test_another_customers_domain_is_refused_with_all_that_stands_at_it(sandbox: Sandbox) -> None:
     bob = make_customer("Bob")
     make_domain("shop.com", customer=bob, stage=Stage.READY)
-    moving = moved()
-    shown = fates(moving)
+    legacy_import = moved()
+    shown = results(legacy_import)
     assert shown["domain", "shop.com"] == shown["catch_all", "shop.com"] == "refused"
     assert shown["address", "Billing@shop.com"] == "refused"
-    assert "belongs to another customer" in row_of(moving, RowKind.DOMAIN).words
+    assert "belongs to another customer" in row_of(legacy_import, RowKind.DOMAIN).words
     assert Domain.objects.get().customer == bob
     assert not Address.objects.exists()
 
@@ -166,13 +168,13 @@ def test_two_owners_of_one_domain_are_found_when_it_is_looked_at(sandbox: Sandbo
     found["users"].append({"id": "u2", "email": "bob@example.com", "name": "Bob"})
     found["domains"].append({"id": "d2", "domain": "https://shop.com/", "userId": "u2"})
     seed_identities(["shop.com"])
-    assert fates(looked(found))["domain", "https://shop.com/"] == "refused"
+    assert results(looked(found))["domain", "https://shop.com/"] == "refused"
 
 
 def test_mail_whose_endpoint_is_refused_is_refused_and_not_left_without_one(sandbox: Sandbox) -> None:
     found = document()
     found["endpoints"][0]["config"] = {"url": "ftp://not-safe.example/"}
-    shown = fates(moved(found))
+    shown = results(moved(found))
     assert shown["endpoint", "Desk"] == shown["address", "Billing@shop.com"] == "refused"
     assert shown["address", "old@shop.com"] == "new"
 
@@ -186,30 +188,30 @@ def test_an_address_after_a_refused_one_of_the_same_name_is_taken_and_a_third_is
         | ({"endpointId": "e1"} if number == 0 else {})
         for number, address in enumerate(spellings)
     ]
-    moving = moved(found)
-    assert [fates(moving)["address", name] for name in spellings] == ["refused", "new", "refused"]
-    assert moving.rows.get(name="billing@shop.com").words == "Duplicate row."
+    legacy_import = moved(found)
+    assert [results(legacy_import)["address", name] for name in spellings] == ["refused", "new", "refused"]
+    assert legacy_import.rows.get(name="billing@shop.com").words == "Duplicate row."
 
 
 def test_an_address_that_somebody_else_named_first_goes_to_whose_domain_it_is(sandbox: Sandbox) -> None:
     found = document()
     found["users"].insert(0, {"id": "u2", "email": "bob@example.com", "name": "Bob"})
     found["emailAddresses"].insert(0, {"id": "a9", "address": "Old@shop.com", "domainId": "d1", "userId": "u2"})
-    shown = fates(moved(found))
+    shown = results(moved(found))
     assert (shown["address", "Old@shop.com"], shown["address", "old@shop.com"]) == ("refused", "new")
 
 
 def test_what_was_refused_is_tried_again_alone(sandbox: Sandbox) -> None:
     bobs = make_domain("shop.com", stage=Stage.READY)
-    moving = moved()
-    before = {row.pk: row.done_at for row in moving.rows.filter(fate=ImportFate.NEW)}
+    legacy_import = moved()
+    before = {row.pk: row.done_at for row in legacy_import.rows.filter(result=ImportResult.NEW)}
     bobs.delete()
-    assert legacy_import_services.try_again(moving_in=moving, actor=None) == 4
+    assert legacy_import_services.try_again(legacy_import=legacy_import, actor=None) == 4
     legacy_import_services.work()
-    assert set(fates(moving).values()) == {"new", "claim"}
-    assert {row.pk: row.done_at for row in moving.rows.filter(pk__in=before)} == before
+    assert set(results(legacy_import).values()) == {"new", "claim"}
+    assert {row.pk: row.done_at for row in legacy_import.rows.filter(pk__in=before)} == before
     with pytest.raises(Refused, match="nothing to retry"):
-        legacy_import_services.try_again(moving_in=moving, actor=None)
+        legacy_import_services.try_again(legacy_import=legacy_import, actor=None)
 
 
 def test_records_are_compared_and_not_stored(sandbox: Sandbox) -> None:
@@ -221,15 +223,15 @@ def test_records_are_compared_and_not_stored(sandbox: Sandbox) -> None:
         {"domainId": "d1", **key},
         {"domainId": "d1", "recordType": "MX", "name": "shop.com", "value": "10 mx.elsewhere.example"},
     ]
-    moving = moved(document(dnsRecords=records))
-    assert [row.fate for row in moving.rows.filter(kind=RowKind.RECORD)] == ["same", "unneeded"]
+    legacy_import = moved(document(dnsRecords=records))
+    assert [row.result for row in legacy_import.rows.filter(kind=RowKind.RECORD)] == ["same", "unneeded"]
 
 
 def test_a_customer_is_stored_whole_or_not_at_all(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     found = document()
     found["users"].append({"id": "u2", "email": "bob@example.com", "name": "Bob"})
-    moving = looked(found)
-    legacy_import_services.begin(moving_in=moving, actor=None)
+    legacy_import = looked(found)
+    legacy_import_services.begin(legacy_import=legacy_import, actor=None)
     save = Address.save
 
     def fails(self: Address, *args: Any, **kwargs: Any) -> None:
@@ -239,37 +241,37 @@ def test_a_customer_is_stored_whole_or_not_at_all(sandbox: Sandbox, monkeypatch:
 
     monkeypatch.setattr(Address, "save", fails)
     legacy_import_services.work()
-    assert set(moving.rows.filter(owner="alice@example.com").values_list("fate", flat=True)) == {"failed"}
-    assert "disk full" in row_of(moving, RowKind.DOMAIN).words
+    assert set(legacy_import.rows.filter(owner="alice@example.com").values_list("result", flat=True)) == {"failed"}
+    assert "disk full" in row_of(legacy_import, RowKind.DOMAIN).words
     assert [person.email for person in User.objects.all()] == ["bob@example.com"]
     assert not Domain.objects.exists()
     monkeypatch.undo()
-    moving.refresh_from_db()
-    legacy_import_services.try_again(moving_in=moving, actor=None)
+    legacy_import.refresh_from_db()
+    legacy_import_services.try_again(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
     assert Address.objects.count() == 2
 
 
 def test_while_amazon_is_silent_it_waits_and_says_so_and_then_goes_on(sandbox: Sandbox) -> None:
-    moving = legacy_import_services.take_in(files=files(document()), because="Contract 12", actor=None)
+    legacy_import = legacy_import_services.store_import(files=files(document()), because="Contract 12", actor=None)
     sandbox.control.add_fault("error", "GetIdentityVerificationAttributes", times=9)
     with pytest.raises(AwsProblem):
         legacy_import_services.work()
-    moving.refresh_from_db()
-    assert (moving.state, bool(moving.problem)) == (MovingInState.LOOKING, True)
+    legacy_import.refresh_from_db()
+    assert (legacy_import.state, bool(legacy_import.problem)) == (LegacyImportState.CHECKING, True)
     sandbox.control.clear_faults()
     legacy_import_services.work()
-    moving.refresh_from_db()
-    assert (moving.state, moving.problem) == (MovingInState.LOOKED, "")
+    legacy_import.refresh_from_db()
+    assert (legacy_import.state, legacy_import.problem) == (LegacyImportState.READY, "")
 
 
 def test_many_customers_domains_are_read_together(sandbox: Sandbox) -> None:
     people = [{"id": f"u{n}", "email": f"p{n}@example.com"} for n in range(30)]
     domains = [{"id": f"d{n}", "domain": f"d{n}.com", "userId": f"u{n}"} for n in range(30)]
     seed_identities([row["domain"] for row in domains], ownership="Success", dkim="Success")
-    moving = looked({"users": people, "domains": domains})
+    legacy_import = looked({"users": people, "domains": domains})
     sandbox.control.clear_calls()
-    legacy_import_services.begin(moving_in=moving, actor=None)
+    legacy_import_services.begin(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
     assert Domain.objects.filter(stage=Stage.READY).count() == 30
     assert sum(sandbox.control.call_counts().values()) == 3
@@ -277,17 +279,17 @@ def test_many_customers_domains_are_read_together(sandbox: Sandbox) -> None:
 
 def test_a_death_between_two_customers_is_carried_on(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     people = [{"id": f"u{n}", "email": f"p{n}@example.com"} for n in range(3)]
-    moving = looked({"users": people})
-    legacy_import_services.begin(moving_in=moving, actor=None)
+    legacy_import = looked({"users": people})
+    legacy_import_services.begin(legacy_import=legacy_import, actor=None)
     seen: list[int] = []
 
     def dies(*args: Any) -> Any:
         seen.append(1)
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return carry_out(*args)
+        return import_rows(*args)
 
-    monkeypatch.setattr("operations.legacy_rows.services.carry_out", dies)
+    monkeypatch.setattr("operations.legacy_rows.services.import_rows", dies)
     with pytest.raises(KeyboardInterrupt):
         legacy_import_services.work()
     assert User.objects.count() == 1
@@ -300,8 +302,8 @@ def test_a_death_between_two_customers_is_carried_on(sandbox: Sandbox, monkeypat
 
 def test_one_id_and_the_reason_stand_with_every_change(sandbox: Sandbox, olga: User) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    moving = moved(actor=olga)
-    rows = Change.objects.filter(bulk_id=moving.pk)
+    legacy_import = moved(actor=olga)
+    rows = Change.objects.filter(bulk_id=legacy_import.pk)
     assert {row.because for row in rows} == {"Contract 12"}
     assert {row.what for row in rows} >= {"person.added", "customer.created", "domain.adopted", "address.added"}
     assert {row.actor_name for row in rows} == {olga.email}
@@ -310,34 +312,34 @@ def test_one_id_and_the_reason_stand_with_every_change(sandbox: Sandbox, olga: U
 def test_operators_alone_move_in_and_say_why(sandbox: Sandbox) -> None:
     for role in (Role.SUPPORT, Role.TRUST_AND_SAFETY):
         with pytest.raises(Refused, match="Only operators can import"):
-            legacy_import_services.take_in(files=files(document()), because="x", actor=make_staff(role))
+            legacy_import_services.store_import(files=files(document()), because="x", actor=make_staff(role))
     with pytest.raises(Refused, match="Only operators can import"):
-        legacy_import_services.take_in(files=files(document()), because="x", actor=make_member())
+        legacy_import_services.store_import(files=files(document()), because="x", actor=make_member())
     with pytest.raises(Refused, match="Enter a reason"):
-        legacy_import_services.take_in(files=files(document()), because=" ", actor=None)
+        legacy_import_services.store_import(files=files(document()), because=" ", actor=None)
 
 
 def test_who_owns_several_customers_is_asked_about_and_not_guessed(sandbox: Sandbox) -> None:
     alice = make_member(email="alice@example.com")
     make_customer("Second").memberships.create(user=alice, role="owner")
-    moving = moved()
-    assert set(fates(moving).values()) == {"refused"}
-    assert "owns several customers" in row_of(moving, RowKind.DOMAIN).words
+    legacy_import = moved()
+    assert set(results(legacy_import).values()) == {"refused"}
+    assert "owns several customers" in row_of(legacy_import, RowKind.DOMAIN).words
 
 
 def test_what_is_cancelled_begins_nobody_else(sandbox: Sandbox) -> None:
-    moving = looked()
-    legacy_import_services.cancel(moving_in=moving, actor=None)
+    legacy_import = looked()
+    legacy_import_services.cancel(legacy_import=legacy_import, actor=None)
     with pytest.raises(Refused, match="Someone else just changed"):
-        legacy_import_services.begin(moving_in=moving, actor=None)
+        legacy_import_services.begin(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
     assert not Customer.objects.exists()
 
 
 def test_who_lets_it_begin_is_who_changes_what_it_changes(sandbox: Sandbox, olga: User) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    moving = looked(actor=olga)
+    legacy_import = looked(actor=olga)
     adam = make_staff(Role.ADMIN)
-    legacy_import_services.begin(moving_in=moving, actor=adam)
+    legacy_import_services.begin(legacy_import=legacy_import, actor=adam)
     legacy_import_services.work()
     assert Change.objects.get(what="domain.adopted").actor_id == str(adam.pk)

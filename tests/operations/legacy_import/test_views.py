@@ -10,14 +10,14 @@ from audit.models import Change
 from domains.models.domains import Domain, Stage
 from operations.identity_drift import services as identity_drift_services
 from operations.legacy_import import services as legacy_import_services
-from operations.models import MovingIn, MovingInState
+from operations.models import LegacyImport, LegacyImportState
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain, seed_identities
 from tests.factories import make_customer, make_staff
 from tests.operations.legacy import document, files
 
 pytestmark = pytest.mark.django_db
-PAGE = "operations:moving_in"
+PAGE = "operations:legacy_import"
 
 
 @pytest.fixture
@@ -94,8 +94,8 @@ def test_several_tables_are_given_at_once(olga: Client) -> None:
         SimpleUploadedFile("domains.csv", b"id,domain,user_id\nd1,shop.com,u1\n"),
     ]
     olga.post(reverse(PAGE), {"documents": uploads, "because": "x"})
-    moving = MovingIn.objects.get()
-    assert (moving.name, moving.rows.count()) == ("users.csv, domains.csv", 2)
+    legacy_import = LegacyImport.objects.get()
+    assert (legacy_import.name, legacy_import.rows.count()) == ("users.csv, domains.csv", 2)
 
 
 def test_what_cannot_be_read_says_why_and_keeps_the_reason(olga: Client) -> None:
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_says_why_and_keeps_the_reason(olga: Client) -> None
     assert "not valid JSON" in page
     assert "Contract 12" in page
     assert "This field is required" in given(olga, because="")
-    assert not MovingIn.objects.exists()
+    assert not LegacyImport.objects.exists()
 
 
 def test_each_press_of_a_button_leaves_one_change(olga: Client, sandbox: Sandbox) -> None:
@@ -116,7 +116,7 @@ def test_each_press_of_a_button_leaves_one_change(olga: Client, sandbox: Sandbox
         assert Change.objects.count() == before + 1
         if do == "begin":
             legacy_import_services.work()
-    assert MovingIn.objects.get().state == MovingInState.CANCELLED
+    assert LegacyImport.objects.get().state == LegacyImportState.CANCELLED
     assert "already finished" in olga.post(f"{url}steer/", {"do": "cancel"}, follow=True).content.decode()
     assert "Choose an action" in olga.post(f"{url}steer/", {"do": "dance"}, follow=True).content.decode()
 
@@ -124,9 +124,12 @@ def test_each_press_of_a_button_leaves_one_change(olga: Client, sandbox: Sandbox
 def test_support_may_not_move_anybody_in(client: Client) -> None:
     client.force_login(make_staff(Role.SUPPORT))
     assert client.get(reverse(PAGE)).status_code == 403
-    moving = MovingIn.objects.create(region="eu-west-1", name="old.json", because="x")
-    assert client.get(reverse("operations:moving_in_rows", args=[moving.pk])).status_code == 404
-    assert client.post(reverse("operations:steer_moving_in", args=[moving.pk]), {"do": "begin"}).status_code == 404
+    legacy_import = LegacyImport.objects.create(region="eu-west-1", name="old.json", because="x")
+    assert client.get(reverse("operations:legacy_import_rows", args=[legacy_import.pk])).status_code == 404
+    assert (
+        client.post(reverse("operations:steer_legacy_import", args=[legacy_import.pk]), {"do": "begin"}).status_code
+        == 404
+    )
 
 
 def test_identities_are_given_to_customers_many_at_once(olga: Client, sandbox: Sandbox) -> None:
@@ -157,4 +160,4 @@ def test_without_a_choice_or_a_customer_nothing_is_given(olga: Client) -> None:
     url = reverse("operations:adopt_identities")
     assert "Enter at least one domain" in olga.post(url, {"because": "x"}).content.decode()
     assert "No customer has this name" in olga.post(url, {"because": "x", "customer": "Nobody"}).content.decode()
-    assert not MovingIn.objects.exists()
+    assert not LegacyImport.objects.exists()

@@ -65,13 +65,13 @@ def test_sending_and_receiving_stop_and_come_back_together(tenant: Tenant, tess:
         tenant=tenant, actor=tess, stops_receiving=True, receiving_digest=found.receiving_digest, **WORDS
     )
     auto_apply_services.work()
-    tenants_pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenants_pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.standing, tenant.stops_receiving) == ("paused", True)
     assert taken("billing@northwind.example") == 0
     operations_pause_services.resume(tenant=tenant, because="they mended it", actor=tess)
     auto_apply_services.work()
-    tenants_pause_services.carry_out_status(tenant_id=tenant.pk)
+    tenants_pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert tenant.standing == "active"
     assert taken("billing@northwind.example") == 1

@@ -42,7 +42,7 @@ def tess_client(client: Client) -> Client:
 
 def tell_amazon(tenant: Tenant) -> None:
     """What the worker does with a pause or a resume that was asked for."""
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
 
 
 def pause_url(tenant: Tenant) -> str:

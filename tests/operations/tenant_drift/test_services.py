@@ -46,10 +46,10 @@ def the_only() -> Difference:
 
 def work_of_tenants(tenant: Tenant) -> None:
     """What the worker of the tenants' app does next."""
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
-    resources_services.carry_out_associations(tenant_id=tenant.pk)
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
 
 
 def policy_arn(name: str) -> str:

@@ -96,7 +96,7 @@ def test_the_same_message_again_does_nothing(tenant: Tenant, sandbox: Sandbox) -
 @pytest.mark.parametrize("away", [timedelta(hours=1, minutes=1), timedelta(minutes=-10)])
 def test_an_old_message_and_one_from_the_future_do_nothing(away: timedelta, tenant: Tenant, sandbox: Sandbox) -> None:
     message = sandbox.control.sns_event(TOPIC, tenant.name, OPEN)
-    effect = events_services.take_in(json.dumps(message).encode(), now=timezone.now() + away)
+    effect = events_services.receive_message(json.dumps(message).encode(), now=timezone.now() + away)
     assert effect == events_services.EventEffect.OLD
     assert not _jobs()
     assert not SesEvent.objects.exists()

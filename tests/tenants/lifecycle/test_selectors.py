@@ -9,7 +9,7 @@ from pytest_django import Settings
 from accounts.roles import Role
 from tenants.lifecycle import selectors as lifecycle_selectors
 from tenants.models.tenants import TenantStage
-from tenants.status.core import Standing
+from tenants.status.core import TenantStatus
 from tests.factories import make_member, make_staff, make_user
 from tests.tenants.making import make_tenant
 
@@ -22,8 +22,8 @@ def test_customers_see_their_own_tenant_alone() -> None:
     assert list(lifecycle_selectors.tenants_for(alice)) == [alices]
     assert list(lifecycle_selectors.tenants_for(bob)) == [bobs]
     assert not lifecycle_selectors.tenants_for(make_user()).exists()
-    assert not lifecycle_selectors.tenants_found(viewer=alice, text=bobs.name).exists()
-    assert not lifecycle_selectors.tenants_found(viewer=alice, text=bobs.arn).exists()
+    assert not lifecycle_selectors.find_tenants(viewer=alice, text=bobs.name).exists()
+    assert not lifecycle_selectors.find_tenants(viewer=alice, text=bobs.arn).exists()
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -35,25 +35,25 @@ def test_all_staff_see_every_tenant(role: Role) -> None:
 def test_tenants_are_found_by_name_customer_id_and_arn() -> None:
     sam, tenant, _ = make_staff(), make_tenant(), make_tenant()
     for text in (tenant.name.upper(), tenant.customer.name, tenant.pk, tenant.ses_id, tenant.arn):
-        assert list(lifecycle_selectors.tenants_found(viewer=sam, text=text)) == [tenant]
-    assert not lifecycle_selectors.tenants_found(viewer=sam, text="nothing").exists()
+        assert list(lifecycle_selectors.find_tenants(viewer=sam, text=text)) == [tenant]
+    assert not lifecycle_selectors.find_tenants(viewer=sam, text="nothing").exists()
 
 
 def test_the_list_is_sorted_by_risk_and_filtered_by_standing_and_policy() -> None:
     sam = make_staff()
-    low, high = make_tenant(risk=1), make_tenant(risk=9, standing=Standing.PAUSED, policy="strict")
-    assert list(lifecycle_selectors.tenants_found(viewer=sam)) == [high, low]
-    assert list(lifecycle_selectors.tenants_found(viewer=sam, order="risk")) == [low, high]
-    assert list(lifecycle_selectors.tenants_found(viewer=sam, order="nonsense")) == [high, low]
-    assert list(lifecycle_selectors.tenants_found(viewer=sam, standing="paused")) == [high]
-    assert list(lifecycle_selectors.tenants_found(viewer=sam, policy="standard")) == [low]
+    low, high = make_tenant(risk=1), make_tenant(risk=9, standing=TenantStatus.PAUSED, policy="strict")
+    assert list(lifecycle_selectors.find_tenants(viewer=sam)) == [high, low]
+    assert list(lifecycle_selectors.find_tenants(viewer=sam, order="risk")) == [low, high]
+    assert list(lifecycle_selectors.find_tenants(viewer=sam, order="nonsense")) == [high, low]
+    assert list(lifecycle_selectors.find_tenants(viewer=sam, standing="paused")) == [high]
+    assert list(lifecycle_selectors.find_tenants(viewer=sam, policy="standard")) == [low]
 
 
 @pytest.mark.parametrize("order", list(lifecycle_selectors.ORDERS))
 def test_every_order_of_the_url_is_one(order: str) -> None:
     make_tenant()
-    assert lifecycle_selectors.tenants_found(viewer=make_staff(), order=order).count() == 1
-    assert len(list(lifecycle_selectors.tenants_found(viewer=make_staff(), order=order))) == 1
+    assert lifecycle_selectors.find_tenants(viewer=make_staff(), order=order).count() == 1
+    assert len(list(lifecycle_selectors.find_tenants(viewer=make_staff(), order=order))) == 1
 
 
 def test_a_tenant_that_is_being_deleted_is_nobodys_to_join() -> None:

@@ -13,7 +13,7 @@ from inbound_admin.lib.errors import AwsProblem, NotAllowed, Refused
 from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
-from tenants.status.core import Standing
+from tenants.status.core import TenantStatus
 from tests.factories import make_customer, make_staff
 from tests.tenants.making import entity_at_amazon, jobs_of, make_tenant, resources_at_amazon, set_up_tenant
 
@@ -25,14 +25,14 @@ def test_a_wish_is_a_row_and_a_job_and_no_call(sandbox: Sandbox) -> None:
     tenant = lifecycle_services.create_tenant(customer=alice, actor=make_staff(Role.OPERATOR))
     assert tenant.name == f"alice-sohne-{tenant.pk[-8:]}"
     assert tenant.stage == TenantStage.CREATING
-    assert tenant.standing == Standing.UNKNOWN
+    assert tenant.standing == TenantStatus.UNKNOWN
     assert jobs_of(tenant) == ["tenants.create"]
     assert sandbox.control.call_counts() == {}
 
 
 def test_it_is_created_with_an_explicit_policy_and_a_configuration_set_of_its_own(sandbox: Sandbox) -> None:
     tenant = set_up_tenant(policy="strict")
-    assert (tenant.stage, tenant.standing, tenant.stage_problem) == (TenantStage.READY, Standing.ACTIVE, "")
+    assert (tenant.stage, tenant.standing, tenant.stage_problem) == (TenantStage.READY, TenantStatus.ACTIVE, "")
     assert entity_at_amazon(tenant)["ReputationManagementPolicy"].endswith("reputation-policy/strict")
     assert resources_at_amazon(tenant.name) == {f"configuration-set/{tenant.configuration_set}"}
     assert tenant.set_sends is True
@@ -50,8 +50,8 @@ def test_it_takes_five_calls(sandbox: Sandbox) -> None:
 def test_the_log_says_who_wished_it_and_what_was_made(sandbox: Sandbox) -> None:
     olga = make_staff(Role.OPERATOR)
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=olga)
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     added, created = Change.objects.filter(object_id=tenant.pk).order_by("pk")
     assert (added.what, added.actor_name) == ("tenant.added", olga.email)
     assert created.what == "tenant.created"
@@ -80,7 +80,7 @@ def test_a_name_that_somebody_else_has_at_amazon_is_not_taken(sandbox: Sandbox) 
     aws.client("sesv2").create_tenant(TenantName=tenant.name)
     aws.client("sesv2").create_configuration_set(ConfigurationSetName=tenant.name)
     theirs = tenant.name
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert tenant.stage == TenantStage.READY
     assert tenant.name.startswith("bob-")
@@ -91,7 +91,7 @@ def test_a_name_that_somebody_else_has_at_amazon_is_not_taken(sandbox: Sandbox) 
 def test_a_configuration_set_of_somebody_else_is_not_taken(sandbox: Sandbox) -> None:
     tenant = lifecycle_services.create_tenant(customer=make_customer("Bob"), actor=None)
     aws.client("sesv2").create_configuration_set(ConfigurationSetName=tenant.name)
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert tenant.stage == TenantStage.READY
     assert tenant.configuration_set != tenant.name
@@ -103,11 +103,11 @@ def test_what_keeps_it_is_shown_and_it_goes_on_later(sandbox: Sandbox, monkeypat
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
     sandbox.control.add_fault("error", "UpdateReputationEntityPolicy")
     with pytest.raises(AwsProblem):
-        lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+        lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert tenant.stage == TenantStage.CREATING
     assert "reputation policy" in tenant.stage_problem
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.stage, tenant.stage_problem) == (TenantStage.READY, "")
 
@@ -117,7 +117,7 @@ def test_a_full_account_says_so(sandbox: Sandbox) -> None:
     set_up_tenant()
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
     with pytest.raises(AwsProblem):
-        lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+        lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert "an AWS quota is used up" in tenant.stage_problem
 
@@ -138,7 +138,7 @@ def by_hand(name: str, *resources: str) -> None:
 def test_a_tenant_made_by_hand_is_adopted_as_it_is(sandbox: Sandbox) -> None:
     by_hand("alice", "configuration-set/events", "identity/alice.com")
     tenant = lifecycle_services.adopt_tenant(customer=make_customer(), name="alice", actor=make_staff(Role.OPERATOR))
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.stage, tenant.configuration_set, tenant.policy) == (TenantStage.READY, "events", "none")
     assert entity_at_amazon(tenant)["ReputationManagementPolicy"].endswith("reputation-policy/none")
@@ -152,7 +152,7 @@ def test_an_adopted_tenant_without_a_configuration_set_gets_one(sandbox: Sandbox
     tenant = lifecycle_services.adopt_tenant(
         customer=make_customer("Alice"), name="alice", actor=make_staff(Role.OPERATOR)
     )
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert tenant.configuration_set.startswith("alice-")
     assert resources_at_amazon("alice") == {f"configuration-set/{tenant.configuration_set}"}
@@ -163,7 +163,7 @@ def test_an_identity_of_anothers_tenant_is_not_taken_over_with_an_adopted_one(sa
     bob = make_tenant()
     TenantResource.objects.create(tenant=bob, kind="identity", arn=aws.identity_arn("shared.com"), name="shared.com")
     tenant = lifecycle_services.adopt_tenant(customer=make_customer(), name="alice", actor=make_staff(Role.OPERATOR))
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     assert not TenantResource.objects.filter(tenant=tenant, kind="identity").exists()
 
 
@@ -194,7 +194,7 @@ def test_two_workers_at_once_make_one_tenant(sandbox: Sandbox) -> None:
     def work() -> None:
         both.wait()
         try:
-            lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+            lifecycle_services.create_in_ses(tenant_id=tenant.pk)
         except Exception as error:  # noqa: BLE001  the test looks at whatever came out
             failures.append(error)
         finally:
@@ -207,7 +207,7 @@ def test_two_workers_at_once_make_one_tenant(sandbox: Sandbox) -> None:
         thread.join()
     assert failures == []
     tenant.refresh_from_db()
-    assert (tenant.stage, tenant.standing) == (TenantStage.READY, Standing.ACTIVE)
+    assert (tenant.stage, tenant.standing) == (TenantStage.READY, TenantStatus.ACTIVE)
     assert [row["TenantName"] for row in aws.client("sesv2").list_tenants()["Tenants"]] == [tenant.name]
     assert resources_at_amazon(tenant.name) == {f"configuration-set/{tenant.name}"}
     assert Change.objects.filter(object_id=tenant.pk, what="tenant.created").count() == 1

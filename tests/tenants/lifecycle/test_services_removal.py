@@ -10,7 +10,7 @@ from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.policy import services as policy_services
-from tenants.status.core import Standing
+from tenants.status.core import TenantStatus
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_staff
 from tests.tenants.making import entity_at_amazon, jobs_of, make_tenant, pause_tenant, set_up_tenant
@@ -40,7 +40,7 @@ def test_it_goes_with_its_associations_and_the_configuration_set_that_we_made(sa
     delete(tenant)
     assert tenant.stage == TenantStage.DELETING
     assert "tenants.remove" in jobs_of(tenant)
-    lifecycle_services.carry_out_removal(tenant_id=tenant.pk)
+    lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
     assert not Tenant.objects.exists()
     assert not TenantResource.objects.exists()
     assert (exists(tenant.name), sets()) == (False, [])
@@ -57,9 +57,9 @@ def test_the_configuration_set_of_an_adopted_tenant_stays(sandbox: Sandbox) -> N
     arn = aws.identity_arn("x").replace(":identity/x", ":configuration-set/events")
     ses.create_tenant_resource_association(TenantName="alice", ResourceArn=arn)
     tenant = lifecycle_services.adopt_tenant(customer=make_customer(), name="alice", actor=make_staff(Role.OPERATOR))
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     delete(Tenant.objects.get(pk=tenant.pk))
-    lifecycle_services.carry_out_removal(tenant_id=tenant.pk)
+    lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
     assert (exists("alice"), sets()) == (False, ["events"])
 
 
@@ -79,7 +79,7 @@ def test_its_name_is_typed() -> None:
 
 def test_deleting_is_no_way_around_a_pause() -> None:
     with pytest.raises(Refused, match="would end the pause"):
-        delete(make_tenant(is_paused=True, standing=Standing.PAUSED))
+        delete(make_tenant(is_paused=True, standing=TenantStatus.PAUSED))
 
 
 def test_support_deletes_nothing_and_changes_no_policy() -> None:
@@ -95,7 +95,7 @@ def test_another_tenant_of_that_name_at_amazon_is_left_alone(sandbox: Sandbox) -
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     aws.client("sesv2").create_tenant(TenantName=tenant.name)
     delete(tenant)
-    lifecycle_services.carry_out_removal(tenant_id=tenant.pk)
+    lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
     assert not Tenant.objects.exists()
     assert exists(tenant.name)
 
@@ -103,8 +103,8 @@ def test_another_tenant_of_that_name_at_amazon_is_left_alone(sandbox: Sandbox) -
 def test_one_that_was_never_made_goes_too(sandbox: Sandbox) -> None:
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
     delete(tenant)
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
-    lifecycle_services.carry_out_removal(tenant_id=tenant.pk)
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
+    lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
     assert not Tenant.objects.exists()
     assert not exists(tenant.name)
 
@@ -114,8 +114,8 @@ def test_a_policy_is_wished_then_told(sandbox: Sandbox) -> None:
     olga = make_staff(Role.OPERATOR)
     policy_services.change_policy(tenant=tenant, policy="strict", because="Complaints came.", actor=olga)
     assert (tenant.policy, tenant.ses_policy, tenant.policy_told) == ("strict", "standard", "")
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.ses_policy, tenant.policy_told) == ("strict", "strict")
     assert entity_at_amazon(tenant)["ReputationManagementPolicy"].endswith("/strict")
@@ -128,9 +128,9 @@ def test_a_stricter_policy_that_pauses_at_once_is_seen(sandbox: Sandbox) -> None
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "BOUNCE", "LOW")
     policy_services.change_policy(tenant=tenant, policy="strict", because="why", actor=make_staff(Role.OPERATOR))
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
-    assert tenant.standing == Standing.PAUSED
+    assert tenant.standing == TenantStatus.PAUSED
     assert "reputation policy" in tenant.staff_cause
 
 
@@ -164,10 +164,10 @@ def test_a_status_of_before_the_policy_is_not_called_the_new_ones(sandbox: Sandb
     policy_services.change_policy(tenant=tenant, policy="strict", because="why", actor=make_staff(Role.OPERATOR))
     sandbox.control.add_fault("error", "GetReputationEntity", times=9)
     with pytest.raises(AwsProblem):
-        policy_services.carry_out_policy(tenant_id=tenant.pk)
+        policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.ses_policy, tenant.read_problem) == ("strict", policy_services.UNREAD)
     sandbox.control.clear_faults()
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert tenant.read_problem == ""

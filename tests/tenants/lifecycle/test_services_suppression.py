@@ -49,7 +49,7 @@ def test_a_list_of_its_own_is_wished_then_told_once(sandbox: Sandbox) -> None:
     assert (tenant.suppression, tenant.suppression_told, at_amazon(tenant)) == ("tenant", "", "account")
     assert "tenants.policy" in jobs_of(tenant)
     for _ in range(2):
-        policy_services.carry_out_policy(tenant_id=tenant.pk)
+        policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.suppression_told, tenant.ses_suppression, at_amazon(tenant)) == ("tenant", "tenant", "tenant")
     assert sandbox.control.call_counts()["PutTenantSuppressionAttributes"] == 1
@@ -61,10 +61,10 @@ def test_what_amazon_refuses_is_told_again(sandbox: Sandbox) -> None:
     change(tenant)
     sandbox.control.add_fault("denied", "PutTenantSuppressionAttributes")
     with pytest.raises(AwsProblem):
-        policy_services.carry_out_policy(tenant_id=tenant.pk)
+        policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.suppression_told, bool(tenant.stage_problem)) == ("", True)
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
     assert at_amazon(tenant) == "tenant"
 
 
@@ -81,13 +81,13 @@ def test_the_page_and_the_api_change_it_and_the_customer_reads_a_word(sandbox: S
     client.force_login(olga)
     given = {"policy": "standard", "suppression": "tenant", "because": "They asked for it."}
     assert client.post(reverse("tenants:policy", args=[tenant.pk]), given).status_code == 302
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
     assert "Suppression: own list" in client.get(reverse("tenants:detail", args=[tenant.pk])).text
     api = api_of(olga, "read", "write", "staff", name="deploy")
     assert ok(api.get(f"/api/v2/tenants/{tenant.pk}"))["forStaff"]["suppression"] == "tenant"
     asked = {"policy": "standard", "suppression": "account", "because": "Back."}
     ok(api.put(f"/api/v2/tenants/{tenant.pk}/policy", asked), 202)
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
     assert at_amazon(tenant) == "account"
     domain = make_domain(customer=tenant.customer, tenant=tenant, stage="ready")
     client.force_login(make_member(tenant.customer))
@@ -108,7 +108,7 @@ def test_a_list_that_somebody_chose_at_amazon_is_a_difference(sandbox: Sandbox, 
     found = look(tenant)[drift_core.SUPPRESSION]
     decide = getattr(tenant_drift_services, decision)
     decide(difference=found, because="We looked at it.", actor=make_staff(Role.OPERATOR))
-    policy_services.carry_out_policy(tenant_id=tenant.pk)
+    policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     wanted = "account" if decision == "restore" else "tenant"
     assert (tenant.suppression, at_amazon(tenant)) == (wanted, wanted)

@@ -215,7 +215,7 @@ def test_samples_are_kept_as_long_as_the_setting_says(sandbox: Sandbox, settings
     tenant, now = make_tenant(), datetime(2026, 11, 24, 12, tzinfo=UTC)
     for days in (9, 11):
         RateSample.objects.create(tenant=tenant, region=tenant.region, at=now - timedelta(days=days), bounce=0.1)
-    metrics_services.forget_old(now=now)
+    metrics_services.delete_old(now=now)
     assert [sample.at for sample in RateSample.objects.all()] == [now - timedelta(days=9)]
 
 

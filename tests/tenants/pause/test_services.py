@@ -21,7 +21,7 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import StatusChange, Tenant
 from tenants.pause import services as pause_services
 from tenants.status import services as status_services
-from tenants.status.core import LayerName, SendingStatus, Standing
+from tenants.status.core import LayerName, SendingStatus, TenantStatus
 from tests.factories import make_customer, make_member, make_staff
 from tests.tenants.making import entity_at_amazon, jobs_of, make_tenant, make_tess, pause_tenant, set_up_tenant
 
@@ -45,7 +45,7 @@ def test_a_pause_is_asked_for_without_a_call(sandbox: Sandbox) -> None:
     sandbox.control.clear_calls()
     tess = make_tess()
     pause_tenant(tenant, actor=tess, carried_out=False, review_on=date(2999, 1, 1))
-    assert (tenant.is_paused, tenant.standing, tenant.status_asked_by) == (True, Standing.PAUSING, tess)
+    assert (tenant.is_paused, tenant.standing, tenant.status_asked_by) == (True, TenantStatus.PAUSING, tess)
     assert "tenants.status" in jobs_of(tenant)
     assert sandbox.control.call_counts() == {}
 
@@ -54,7 +54,7 @@ def test_it_is_paused_when_amazon_was_read_to_say_so(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
     assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "DISABLED"
-    assert (tenant.standing, tenant.status_problem) == (Standing.PAUSED, "")
+    assert (tenant.standing, tenant.status_problem) == (TenantStatus.PAUSED, "")
     assert tenant.status_proven_at is not None
     layer = StatusChange.objects.get(tenant=tenant)
     assert (layer.layer, layer.old, layer.new) == (LayerName.STAFF, "ENABLED", "DISABLED")
@@ -65,9 +65,9 @@ def test_until_then_it_is_pausing_and_looked_at_again(sandbox: Sandbox) -> None:
     pause_tenant(tenant, carried_out=False)
     tenant.refresh_from_db()
     Tenant.objects.filter(pk=tenant.pk).update(status_told_at=timezone.now())  # told, and Amazon still says ENABLED
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert (tenant.standing, tenant.aggregate, tenant.status_proven_at) == (Standing.PAUSING, "ENABLED", None)
+    assert (tenant.standing, tenant.aggregate, tenant.status_proven_at) == (TenantStatus.PAUSING, "ENABLED", None)
     assert "tenants.status" in jobs_of(tenant)
     assert not Change.objects.filter(what="tenant.paused").exists()
 
@@ -77,13 +77,13 @@ def test_a_proof_that_does_not_come_is_said_and_amazon_is_told_again(sandbox: Sa
     pause_tenant(tenant, carried_out=False)
     late = timezone.now() - timedelta(seconds=settings.PAUSE_PROOF_SECONDS + 1)
     Tenant.objects.filter(pk=tenant.pk).update(status_told_at=late)
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert tenant.standing == Standing.PAUSING
+    assert tenant.standing == TenantStatus.PAUSING
     assert "still reports ENABLED, not paused. We keep trying." in tenant.status_problem
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert (tenant.standing, tenant.status_problem) == (Standing.PAUSED, "")
+    assert (tenant.standing, tenant.status_problem) == (TenantStatus.PAUSED, "")
 
 
 def test_an_amazon_that_does_not_answer_leaves_it_pausing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,23 +92,23 @@ def test_an_amazon_that_does_not_answer_leaves_it_pausing(sandbox: Sandbox, monk
     pause_tenant(tenant, carried_out=False)
     sandbox.control.add_fault("cut_after", "UpdateReputationEntityCustomerManagedStatus")
     with pytest.raises(AwsProblem):
-        pause_services.carry_out_status(tenant_id=tenant.pk)
+        pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert tenant.standing == Standing.PAUSING
+    assert tenant.standing == TenantStatus.PAUSING
     assert "responding" in tenant.status_problem
-    pause_services.carry_out_status(tenant_id=tenant.pk)
-    assert fresh(tenant).standing == Standing.PAUSED
+    pause_services.apply_status(tenant_id=tenant.pk)
+    assert fresh(tenant).standing == TenantStatus.PAUSED
 
 
 def test_a_pause_of_a_tenant_that_is_being_created_waits_for_it(sandbox: Sandbox) -> None:
 
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
     pause_tenant(tenant)
-    assert tenant.standing == Standing.PAUSING
-    lifecycle_services.carry_out_creation(tenant_id=tenant.pk)
+    assert tenant.standing == TenantStatus.PAUSING
+    lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     assert "tenants.status" in jobs_of(tenant)
-    pause_services.carry_out_status(tenant_id=tenant.pk)
-    assert fresh(tenant).standing == Standing.PAUSED
+    pause_services.apply_status(tenant_id=tenant.pk)
+    assert fresh(tenant).standing == TenantStatus.PAUSED
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_pause_without_its_reason_is_refused(said: dict[str, Any], sentence: s
 
 
 def test_what_is_paused_is_not_paused_again() -> None:
-    tenant = make_tenant(is_paused=True, standing=Standing.PAUSED)
+    tenant = make_tenant(is_paused=True, standing=TenantStatus.PAUSED)
     with pytest.raises(Refused, match="already paused"):
         pause_tenant(tenant)
 
@@ -159,9 +159,9 @@ def test_our_own_pause_ends_as_enabled_whatever_cause_amazon_writes(sandbox: San
     pause_tenant(tenant)
     assert (tenant.staff_cause, outcome_of_resuming(tenant).sentence[:15]) == (cause, "Sending resumes")
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert (tenant.standing, tenant.staff_status, tenant.pause_is_ours) == (Standing.ACTIVE, "ENABLED", False)
+    assert (tenant.standing, tenant.staff_status, tenant.pause_is_ours) == (TenantStatus.ACTIVE, "ENABLED", False)
 
 
 @pytest.mark.parametrize("cause", ["", "Status manually updated."])
@@ -173,7 +173,7 @@ def test_a_pause_by_hand_at_amazon_is_reinstated_and_the_page_says_so(sandbox: S
     tenant = fresh(tenant)
     assert "by its policy or in the SES console" in outcome_of_resuming(tenant).sentence
     pause_services.resume(tenant=tenant, because="We looked at it.", actor=make_tess())
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     assert fresh(tenant).staff_status == "REINSTATED"
 
 
@@ -190,10 +190,10 @@ def test_a_resume_is_proven_as_well(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
-    assert (tenant.is_paused, tenant.pause_text, tenant.standing) == (False, "", Standing.RESUMING)
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    assert (tenant.is_paused, tenant.pause_text, tenant.standing) == (False, "", TenantStatus.RESUMING)
+    pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert (tenant.standing, tenant.staff_status) == (Standing.ACTIVE, "ENABLED")
+    assert (tenant.standing, tenant.staff_status) == (TenantStatus.ACTIVE, "ENABLED")
     assert Change.objects.filter(what="tenant.resumed").count() == 1
 
 
@@ -202,9 +202,9 @@ def test_a_resume_over_open_findings_reinstates(sandbox: Sandbox) -> None:
     pause_tenant(tenant)
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
     pause_services.resume(tenant=tenant, because="They sorted it out.", actor=make_tess())
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert (tenant.standing, tenant.staff_status) == (Standing.ACTIVE, "REINSTATED")
+    assert (tenant.standing, tenant.staff_status) == (TenantStatus.ACTIVE, "REINSTATED")
 
 
 def test_a_finding_that_the_policy_does_not_pause_on_needs_no_reinstating(sandbox: Sandbox) -> None:
@@ -212,7 +212,7 @@ def test_a_finding_that_the_policy_does_not_pause_on_needs_no_reinstating(sandbo
     pause_tenant(tenant)
     sandbox.control.set_finding(tenant.name, "BOUNCE", "LOW")
     pause_services.resume(tenant=tenant, because="They sorted it out.", actor=make_tess())
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     assert fresh(tenant).staff_status == "ENABLED"
 
 
@@ -221,11 +221,11 @@ def test_what_the_policy_paused_is_reinstated(sandbox: Sandbox) -> None:
     sandbox.control.set_finding(tenant.name, "COMPLAINT", "HIGH")
     status_services.read_tenant(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert (tenant.standing, tenant.is_paused) == (Standing.PAUSED, False)
+    assert (tenant.standing, tenant.is_paused) == (TenantStatus.PAUSED, False)
     pause_services.resume(tenant=tenant, because="We looked at it.", actor=make_tess())
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert (tenant.standing, tenant.staff_status) == (Standing.ACTIVE, "REINSTATED")
+    assert (tenant.standing, tenant.staff_status) == (TenantStatus.ACTIVE, "REINSTATED")
 
 
 def test_what_amazon_suspended_is_not_resumed_and_the_refusal_says_who_can(sandbox: Sandbox) -> None:
@@ -233,7 +233,7 @@ def test_what_amazon_suspended_is_not_resumed_and_the_refusal_says_who_can(sandb
     sandbox.control.suspend_tenant(tenant.name, "Phishing was seen.")
     status_services.read_tenant(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert tenant.standing == Standing.SUSPENDED
+    assert tenant.standing == TenantStatus.SUSPENDED
     with pytest.raises(Refused, match="AWS Support") as refused:
         pause_services.resume(tenant=tenant, because="please", actor=make_tess())
     assert refused.value.code == "SUSPENDED_BY_AMAZON"
@@ -244,9 +244,9 @@ def test_what_amazon_suspends_while_it_resumes_is_suspended_and_our_side_is_lift
     pause_tenant(tenant)
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
     sandbox.control.suspend_tenant(tenant.name)
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert (tenant.standing, tenant.staff_status, tenant.is_under_way) == (Standing.SUSPENDED, "ENABLED", False)
+    assert (tenant.standing, tenant.staff_status, tenant.is_under_way) == (TenantStatus.SUSPENDED, "ENABLED", False)
 
 
 def test_what_sends_is_not_resumed() -> None:
@@ -258,8 +258,8 @@ def test_a_newer_wish_counts(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant, carried_out=False)
     pause_services.resume(tenant=tenant, because="A mistake.", actor=make_tess())
-    pause_services.carry_out_status(tenant_id=tenant.pk)
-    assert fresh(tenant).standing == Standing.ACTIVE
+    pause_services.apply_status(tenant_id=tenant.pk)
+    assert fresh(tenant).standing == TenantStatus.ACTIVE
     assert entity_at_amazon(tenant)["CustomerManagedStatus"]["Status"] == "ENABLED"
 
 
@@ -269,11 +269,11 @@ def test_a_pause_that_was_lifted_at_amazon_is_not_called_paused(sandbox: Sandbox
     hold_at(tenant, "ENABLED")
     status_services.read_tenant(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert (tenant.standing, tenant.is_paused) == (Standing.ACTIVE, True)
+    assert (tenant.standing, tenant.is_paused) == (TenantStatus.ACTIVE, True)
     assert Change.objects.get(what="tenant.standing").actor_kind == "amazon"
-    pause_services.assert_again(tenant=tenant, because="Nobody told us why.", actor=make_tess())
-    pause_services.carry_out_status(tenant_id=tenant.pk)
-    assert fresh(tenant).standing == Standing.PAUSED
+    pause_services.reapply_status(tenant=tenant, because="Nobody told us why.", actor=make_tess())
+    pause_services.apply_status(tenant_id=tenant.pk)
+    assert fresh(tenant).standing == TenantStatus.PAUSED
 
 
 def test_a_status_set_at_amazon_can_be_taken_over(sandbox: Sandbox) -> None:
@@ -282,7 +282,7 @@ def test_a_status_set_at_amazon_can_be_taken_over(sandbox: Sandbox) -> None:
     hold_at(tenant, "ENABLED")
     status_services.read_tenant(tenant_id=tenant.pk)
     pause_services.accept_status(tenant=tenant, because="The operators agreed.", actor=make_tess())
-    assert (tenant.is_paused, tenant.standing, tenant.pause_told) == (False, Standing.ACTIVE, "")
+    assert (tenant.is_paused, tenant.standing, tenant.pause_told) == (False, TenantStatus.ACTIVE, "")
     with pytest.raises(Refused, match="already has its requested status"):
         pause_services.accept_status(tenant=tenant, because="again", actor=make_tess())
 
@@ -291,7 +291,7 @@ def mails_for(tenant: Tenant) -> list[str]:
 
     jobs = ProcrastinateJob.objects.filter(task_name="tenants.tell", args__tenant_id=tenant.pk, status="todo")
     for job in jobs.order_by("id"):
-        status_services.tell_owners(**job.args)
+        status_services.notify_owners(**job.args)
     return [str(message.subject) for message in mail.outbox]
 
 
@@ -312,7 +312,7 @@ def test_a_letter_that_waited_too_long_does_not_tell_what_is_over(sandbox: Sandb
     make_member(tenant.customer)
     pause_tenant(tenant)
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
-    pause_services.carry_out_status(tenant_id=tenant.pk)
+    pause_services.apply_status(tenant_id=tenant.pk)
     assert mails_for(tenant) == [f"Sending for {tenant.customer} is enabled again"]
 
 
@@ -341,9 +341,9 @@ def test_staff_are_reminded_once_of_a_review(sandbox: Sandbox) -> None:
 
 
 def test_a_review_may_keep_the_pause_until_another_day() -> None:
-    tenant = make_tenant(is_paused=True, standing=Standing.PAUSED, pause_review_on=timezone.localdate())
+    tenant = make_tenant(is_paused=True, standing=TenantStatus.PAUSED, pause_review_on=timezone.localdate())
     later = timezone.localdate() + timedelta(days=7)
     pause_services.keep_paused(tenant=tenant, because="Still under review.", review_on=later, actor=make_tess())
-    assert (tenant.pause_review_on, tenant.standing) == (later, Standing.PAUSED)
+    assert (tenant.pause_review_on, tenant.standing) == (later, TenantStatus.PAUSED)
     with pytest.raises(Refused, match="is not paused"):
         pause_services.keep_paused(tenant=make_tenant(), because="Why not.", review_on=later, actor=make_tess())

@@ -172,7 +172,7 @@ def test_risk_follows_what_is_read_and_sorts_the_list(sandbox: Sandbox) -> None:
     _found_out(bad)
     healthy.refresh_from_db()
     assert bad.risk > healthy.risk > 0
-    assert list(reputation_selectors.at_amazon().order_by("-risk")) == [bad, healthy]
+    assert list(reputation_selectors.existing_in_ses().order_by("-risk")) == [bad, healthy]
 
 
 def _open_alerts(kind: str) -> int:

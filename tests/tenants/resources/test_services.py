@@ -21,7 +21,7 @@ def make_identity(name: str) -> str:
 
 
 def carry_out(tenant: Tenant) -> None:
-    resources_services.carry_out_associations(tenant_id=tenant.pk)
+    resources_services.apply_associations(tenant_id=tenant.pk)
 
 
 def test_an_identity_is_looked_at_before_it_comes_in(sandbox: Sandbox) -> None:
@@ -66,13 +66,13 @@ def test_when_the_other_has_let_go_it_is_tried_again(sandbox: Sandbox) -> None:
     resources_services.request_association(tenant=tenant, arn=arn)
     carry_out(tenant)
     aws.client("sesv2").delete_tenant(TenantName="by-hand")
-    resources_services.look_again(tenant=tenant, actor=make_staff(Role.OPERATOR))
+    resources_services.retry_associations(tenant=tenant, actor=make_staff(Role.OPERATOR))
     carry_out(tenant)
     row = TenantResource.objects.get(arn=arn)
     assert (row.held_by, row.problem) == ("", "")
     assert row.associated_at is not None
     with pytest.raises(NotAllowed):
-        resources_services.look_again(tenant=tenant, actor=make_staff(Role.SUPPORT))
+        resources_services.retry_associations(tenant=tenant, actor=make_staff(Role.SUPPORT))
 
 
 def test_two_tenants_here_cannot_both_want_an_identity(sandbox: Sandbox) -> None:
@@ -94,9 +94,9 @@ def test_an_identity_moves_from_one_tenant_to_the_other_and_is_never_in_both(san
     carry_out(alice)
     resources_services.move(arn=arn, to=bob)
     carry_out(bob)  # before Alice's own job: what is to go is let go first
-    assert resources_services.holders_at_amazon(arn) == (bob.name,)
+    assert resources_services.tenants_with_resource(arn) == (bob.name,)
     carry_out(alice)
-    assert resources_services.holders_at_amazon(arn) == (bob.name,)
+    assert resources_services.tenants_with_resource(arn) == (bob.name,)
     assert TenantResource.objects.get(arn=arn).tenant == bob
 
 
@@ -107,7 +107,7 @@ def test_what_is_not_wanted_any_more_goes(sandbox: Sandbox) -> None:
     resources_services.forget_association(tenant=tenant, arn=arn)
     carry_out(tenant)
     assert not TenantResource.objects.filter(arn=arn).exists()
-    assert resources_services.holders_at_amazon(arn) == ()
+    assert resources_services.tenants_with_resource(arn) == ()
     assert Change.objects.filter(what="tenant.dissociated").count() == 1
 
 
@@ -140,4 +140,4 @@ def test_all_pages_of_holders_are_seen(sandbox: Sandbox) -> None:
     for name in names:
         aws.client("sesv2").create_tenant(TenantName=name)
         aws.client("sesv2").create_tenant_resource_association(TenantName=name, ResourceArn=arn)
-    assert list(resources_services.holders_at_amazon(arn)) == names
+    assert list(resources_services.tenants_with_resource(arn)) == names

@@ -11,8 +11,8 @@ from tenants.status.core import (
     BY_AMAZON,
     LayerName,
     SendingStatus,
-    Standing,
     StatusFacts,
+    TenantStatus,
     derive,
     is_settled,
     layers,
@@ -38,28 +38,28 @@ HEALTHY = StatusFacts(
 @pytest.mark.parametrize(
     ("wants_pause", "under_way", "staff", "amazon", "aggregate", "standing"),
     [
-        (False, False, ON, ON, ON, Standing.ACTIVE),
-        (False, False, AGAIN, ON, AGAIN, Standing.ACTIVE),
-        (True, True, ON, ON, ON, Standing.PAUSING),
-        (True, True, OFF, ON, ON, Standing.PAUSING),  # told, and the aggregate does not follow
-        (True, True, "", "", "", Standing.PAUSING),
-        (True, True, OFF, ON, OFF, Standing.PAUSED),
-        (True, False, OFF, ON, OFF, Standing.PAUSED),
-        (False, False, OFF, ON, OFF, Standing.PAUSED),  # by the policy, or by hand at Amazon
-        (True, False, ON, ON, ON, Standing.ACTIVE),  # lifted by hand at Amazon: it sends, whatever we want
-        (False, True, OFF, ON, OFF, Standing.RESUMING),
-        (False, True, ON, ON, OFF, Standing.RESUMING),
-        (False, True, ON, ON, ON, Standing.ACTIVE),
-        (False, False, ON, OFF, OFF, Standing.SUSPENDED),
-        (True, True, OFF, OFF, OFF, Standing.SUSPENDED),
-        (False, True, ON, OFF, OFF, Standing.SUSPENDED),
-        (False, False, "", "", "", Standing.UNKNOWN),
-        (False, False, "WATCHED", "WATCHED", "WATCHED", Standing.UNKNOWN),
-        (False, False, ON, "WATCHED", ON, Standing.ACTIVE),
+        (False, False, ON, ON, ON, TenantStatus.ACTIVE),
+        (False, False, AGAIN, ON, AGAIN, TenantStatus.ACTIVE),
+        (True, True, ON, ON, ON, TenantStatus.PAUSING),
+        (True, True, OFF, ON, ON, TenantStatus.PAUSING),  # told, and the aggregate does not follow
+        (True, True, "", "", "", TenantStatus.PAUSING),
+        (True, True, OFF, ON, OFF, TenantStatus.PAUSED),
+        (True, False, OFF, ON, OFF, TenantStatus.PAUSED),
+        (False, False, OFF, ON, OFF, TenantStatus.PAUSED),  # by the policy, or by hand at Amazon
+        (True, False, ON, ON, ON, TenantStatus.ACTIVE),  # lifted by hand at Amazon: it sends, whatever we want
+        (False, True, OFF, ON, OFF, TenantStatus.RESUMING),
+        (False, True, ON, ON, OFF, TenantStatus.RESUMING),
+        (False, True, ON, ON, ON, TenantStatus.ACTIVE),
+        (False, False, ON, OFF, OFF, TenantStatus.SUSPENDED),
+        (True, True, OFF, OFF, OFF, TenantStatus.SUSPENDED),
+        (False, True, ON, OFF, OFF, TenantStatus.SUSPENDED),
+        (False, False, "", "", "", TenantStatus.UNKNOWN),
+        (False, False, "WATCHED", "WATCHED", "WATCHED", TenantStatus.UNKNOWN),
+        (False, False, ON, "WATCHED", ON, TenantStatus.ACTIVE),
     ],
 )
 def test_the_standing_follows_from_what_was_read(
-    wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str, standing: Standing
+    wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str, standing: TenantStatus
 ) -> None:
     found = derive(wants_pause=wants_pause, under_way=under_way, staff=staff, amazon=amazon, aggregate=aggregate)
     assert found == standing
@@ -73,12 +73,12 @@ def test_nothing_is_called_paused_while_the_aggregate_is_not_disabled(
     wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str
 ) -> None:
     found = derive(wants_pause=wants_pause, under_way=under_way, staff=staff, amazon=amazon, aggregate=aggregate)
-    if found == Standing.PAUSED:
+    if found == TenantStatus.PAUSED:
         assert aggregate == OFF
-    if found == Standing.ACTIVE:
+    if found == TenantStatus.ACTIVE:
         assert aggregate in (ON, AGAIN)
     if amazon == OFF:
-        assert found == Standing.SUSPENDED
+        assert found == TenantStatus.SUSPENDED
 
 
 @given(STATUSES, STATUSES, STATUSES)

@@ -17,7 +17,7 @@ from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.selectors import layers_of
 from tenants.models.tenants import SesAccount, StatusChange, Tenant
 from tenants.status import services as status_services
-from tenants.status.core import LayerName, Standing
+from tenants.status.core import LayerName, TenantStatus
 from tests.tenants.making import jobs_of, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def test_a_suspension_is_one_layer_one_change_and_amazons_own(sandbox: Sandbox) 
     sandbox.control.suspend_tenant(tenant.name, "Phishing was seen.")
     tenant = read(tenant)
     assert (tenant.standing, tenant.amazon_status, tenant.amazon_cause) == (
-        Standing.SUSPENDED,
+        TenantStatus.SUSPENDED,
         "DISABLED",
         "Phishing was seen.",
     )
@@ -70,7 +70,7 @@ def test_when_amazon_lets_go_it_is_active_again(sandbox: Sandbox) -> None:
     sandbox.control.suspend_tenant(tenant.name)
     read(tenant)
     sandbox.control.release_tenant(tenant.name)
-    assert read(tenant).standing == Standing.ACTIVE
+    assert read(tenant).standing == TenantStatus.ACTIVE
     assert [change.new for change in StatusChange.objects.order_by("pk")] == ["DISABLED", "ENABLED"]
 
 
@@ -79,7 +79,7 @@ def test_what_we_do_not_know_is_stored_as_it_came(sandbox: Sandbox) -> None:
     with WORLD.lock:
         at_amazon(tenant).amazon.set("WATCHED", WORLD.clock.now(), "It is looked at.")
     tenant = read(tenant)
-    assert (tenant.amazon_status, tenant.standing) == ("WATCHED", Standing.ACTIVE)
+    assert (tenant.amazon_status, tenant.standing) == ("WATCHED", TenantStatus.ACTIVE)
     layer = layers_of(tenant)[1]
     assert (layer.status, layer.allows) == ("WATCHED", None)
 
@@ -94,7 +94,7 @@ def test_an_amazon_that_does_not_answer_changes_nothing_but_the_reason(
     with pytest.raises(AwsProblem):
         status_services.read_tenant(tenant_id=tenant.pk)
     tenant.refresh_from_db()
-    assert (tenant.standing, tenant.read_at) == (Standing.ACTIVE, before)
+    assert (tenant.standing, tenant.read_at) == (TenantStatus.ACTIVE, before)
     assert "isn't responding" in tenant.read_problem
     assert read(tenant).read_problem == ""
 
@@ -103,7 +103,7 @@ def test_a_tenant_that_is_gone_at_amazon_has_no_known_standing(sandbox: Sandbox)
     tenant = set_up_tenant()
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     tenant = read(tenant)
-    assert (tenant.standing, tenant.read_problem) == (Standing.UNKNOWN, status_services.GONE)
+    assert (tenant.standing, tenant.read_problem) == (TenantStatus.UNKNOWN, status_services.GONE)
 
 
 def test_another_tenant_of_the_same_name_is_not_ours(sandbox: Sandbox) -> None:
@@ -111,7 +111,7 @@ def test_another_tenant_of_the_same_name_is_not_ours(sandbox: Sandbox) -> None:
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     aws.client("sesv2").create_tenant(TenantName=tenant.name)
     tenant = read(tenant)
-    assert (tenant.standing, tenant.read_problem) == (Standing.UNKNOWN, status_services.ANOTHER)
+    assert (tenant.standing, tenant.read_problem) == (TenantStatus.UNKNOWN, status_services.ANOTHER)
 
 
 def test_a_configuration_set_that_was_switched_off_is_a_layer(sandbox: Sandbox) -> None:
@@ -132,14 +132,14 @@ def test_an_answer_from_before_a_newer_look_is_let_go(sandbox: Sandbox) -> None:
     sandbox.control.suspend_tenant(tenant.name)
     read(tenant)
     status_services.store(tenant, old, asked_at=asked_at)
-    assert Tenant.objects.get(pk=tenant.pk).standing == Standing.SUSPENDED
+    assert Tenant.objects.get(pk=tenant.pk).standing == TenantStatus.SUSPENDED
 
 
 def test_a_look_before_the_clock_was_set_back_holds_up_no_answer(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     Tenant.objects.filter(pk=tenant.pk).update(read_at=timezone.now() + timedelta(hours=1))
     sandbox.control.suspend_tenant(tenant.name)
-    assert read(tenant).standing == Standing.SUSPENDED
+    assert read(tenant).standing == TenantStatus.SUSPENDED
 
 
 def test_an_answer_from_before_a_pause_was_told_does_not_lift_it(sandbox: Sandbox) -> None:
@@ -147,7 +147,7 @@ def test_an_answer_from_before_a_pause_was_told_does_not_lift_it(sandbox: Sandbo
     asked_at, old = timezone.now(), lifecycle_gateway.get_entity(tenant.arn)
     pause_tenant(tenant)
     status_services.store(tenant, old, asked_at=asked_at)
-    assert Tenant.objects.get(pk=tenant.pk).standing == Standing.PAUSED
+    assert Tenant.objects.get(pk=tenant.pk).standing == TenantStatus.PAUSED
     assert not Change.objects.filter(what="tenant.standing").exists()
 
 

@@ -13,7 +13,7 @@ from sandbox.aws.state import regions
 from sandbox.process import Sandbox
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.models.tenants import SesAccount, Tenant
-from tenants.status.core import Standing
+from tenants.status.core import TenantStatus
 from tenants.status_pass import services as status_pass_services
 from tests.tenants.making import set_up_tenant
 
@@ -37,7 +37,7 @@ def test_half_a_list_changes_nothing(sandbox: Sandbox, monkeypatch: pytest.Monke
     sandbox.control.add_fault("error", "ListReputationEntities")
     with pytest.raises(AwsProblem):
         status_pass_services.read_all(now=timezone.now())
-    assert Tenant.objects.get(pk=tenant.pk).standing == Standing.ACTIVE
+    assert Tenant.objects.get(pk=tenant.pk).standing == TenantStatus.ACTIVE
 
 
 def _queries_of_a_pass() -> int:
@@ -69,11 +69,11 @@ def test_a_throttle_in_the_middle_keeps_what_was_read_and_the_place(
     sandbox.control.add_fault("throttle", "ListReputationEntities", nth=2)
     with pytest.raises(AwsBusy):
         status_pass_services.read_all(now=timezone.now())
-    assert Tenant.objects.filter(standing=Standing.SUSPENDED).count() == 1
+    assert Tenant.objects.filter(standing=TenantStatus.SUSPENDED).count() == 1
     sandbox.control.clear_calls()
     assert status_pass_services.read_all(now=timezone.now()) == 2
     assert sandbox.control.call_counts() == {"GetAccount": 1, "ListReputationEntities": 2}
-    assert Tenant.objects.filter(standing=Standing.SUSPENDED).count() == 3
+    assert Tenant.objects.filter(standing=TenantStatus.SUSPENDED).count() == 3
     assert SesAccount.objects.get().pass_place == ""
 
 
@@ -106,4 +106,4 @@ def test_one_that_was_listed_before_and_is_gone_is_noticed_at_once(sandbox: Sand
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     status_pass_services.read_all(now=timezone.now())
     tenant.refresh_from_db()
-    assert (tenant.standing, tenant.read_problem != "") == (Standing.UNKNOWN, True)
+    assert (tenant.standing, tenant.read_problem != "") == (TenantStatus.UNKNOWN, True)
