@@ -1,4 +1,4 @@
-"""Parses a pasted domain name, detects look-alike names, and maps our states to the words of the published API. Pure.
+"""Parses a pasted domain name and detects look-alike names. Pure.
 
 Refusals carry a code and a sentence. A label is a look-alike by the rules by which browsers show it as `xn--` (UTS 39,
 "highly restrictive"): Latin may mix with the scripts of Chinese, Japanese or Korean; no other scripts may mix.
