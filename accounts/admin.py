@@ -13,15 +13,14 @@ from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver
 
 from accounts.api_keys.services import revoke_api_key
-from accounts.invitations.core import InvitationState
-from accounts.invitations.services import invite, revoke_invitation
-from accounts.members.services import change_member_role, remove_member
+from accounts.members.core import InvitationState
+from accounts.members.services import change_member_role, invite, remove_member, revoke_invitation
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Invitation, MemberRole, Membership, User
-from accounts.people.services import send_password_link, store_person, switch_off, switch_on
+from accounts.people.services import disable, enable, send_password_link, store_person
 from inbound_admin.lib.errors import Refused
 
-# The admin's own sign-in knows neither the second step nor a limit of attempts: allauth's takes its place.
+# The admin's own sign-in has neither the second factor nor a limit of attempts, so allauth's replaces it.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth documents it
 
 
@@ -41,7 +40,7 @@ class PersonAdmin(UserAdmin[User]):
     """No passwords: people set their own through a link. No deletion, because the change log names people."""
 
     form = ModelForm[User]
-    add_form = ModelForm[User]  # Django's asks for a password
+    add_form = ModelForm[User]  # Django's requires a password
     ordering = ("email",)
     list_display = ("email", "full_name", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
@@ -94,11 +93,11 @@ class PersonAdmin(UserAdmin[User]):
 
     @admin.action(description="Disable", permissions=["change"])
     def turn_off(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        each(request, queryset, lambda row: switch_off(person=row, actor=who(request)), "disabled.")
+        each(request, queryset, lambda row: disable(person=row, actor=who(request)), "disabled.")
 
     @admin.action(description="Enable", permissions=["change"])
     def turn_on(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        each(request, queryset, lambda row: switch_on(person=row, actor=who(request)), "enabled.")
+        each(request, queryset, lambda row: enable(person=row, actor=who(request)), "enabled.")
 
 
 @admin.register(Membership)

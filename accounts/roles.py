@@ -95,7 +95,7 @@ PERMISSIONS: dict[str, tuple[Role, ...]] = {
     "operations.view_migrationitem": _ALL,
     "operations.view_migrationstep": _ALL,
     "operations.view_difference": _ALL,
-    "operations.view_driftlook": _ALL,
+    "operations.view_driftcheck": _ALL,
 }
 
 

@@ -8,7 +8,7 @@ from audit.models import Change
 
 @admin.register(Change)
 class ChangeAdmin(admin.ModelAdmin[Change]):
-    """To be read. The database refuses to change or delete a row, and here nothing offers to."""
+    """Read-only. The database also refuses to change or delete a row."""
 
     list_display = ("at", "actor_name", "what", "object_type", "object_name", "because")
     list_filter = ("actor_kind", "object_type", "what", "for_staff", "at")

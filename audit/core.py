@@ -1,4 +1,4 @@
-"""The words of the change log."""
+"""Words of the change log."""
 
 import re
 from collections.abc import Mapping

@@ -13,9 +13,11 @@ from inbound_admin.lib.lists import ListFilters, ListPage
 
 
 def changes_of(object_type: str, object_id: str, *, of_customers: Collection[str] | None) -> QuerySet[Change]:
-    """Newest first. `of_customers` None is for staff; others see what happened while it was theirs, no staff's rows.
+    """Newest first. `of_customers` None: for staff.
 
-    An object can change hands, so that it is theirs now does not make its past theirs.
+    Others see what happened while it was theirs, without staff entries.
+
+    An object can change hands, so its current customer doesn't see its earlier history.
     """
     changes = Change.objects.filter(object_type=object_type, object_id=object_id)
     if of_customers is None:
@@ -24,14 +26,14 @@ def changes_of(object_type: str, object_id: str, *, of_customers: Collection[str
 
 
 def last_changed(object_type: str) -> Coalesce:
-    """To annotate rows that have `created_at`: when the log last says something of each. By the index of objects."""
+    """Return an annotation for rows with `created_at`: when they last changed by the log. Uses the index of objects."""
     latest = Change.objects.filter(object_type=object_type, object_id=OuterRef("pk")).order_by("-at")
     return Coalesce(Subquery(latest.values("at")[:1]), F("created_at"))
 
 
 @dataclass(frozen=True)
 class ChangeListFilters(ListFilters):
-    """Days are UTC, `until` is the last that is shown."""
+    """Days are UTC; `until` is included."""
 
     by: str = ""
     about: str = ""
@@ -65,8 +67,8 @@ class ChangeListFilters(ListFilters):
             yield _mentions(self.q)
 
 
-def changes_found(filters: ChangeListFilters, *, of_customers: Collection[str] | None) -> QuerySet[Change]:
-    """Newest first. `of_customers` None is for staff; others see their customers' rows, without staff's own."""
+def find_changes(filters: ChangeListFilters, *, of_customers: Collection[str] | None) -> QuerySet[Change]:
+    """Newest first. `of_customers` None: for staff. Others see their customers' entries, without staff entries."""
     changes = Change.objects.all()
     if of_customers is not None:
         changes = changes.filter(customer_id__in=of_customers, for_staff=False)
@@ -74,7 +76,7 @@ def changes_found(filters: ChangeListFilters, *, of_customers: Collection[str] |
 
 
 def choices(occurring: Collection[str] | None = None) -> dict[str, list[tuple[str, str]]]:
-    """Options of the filters: the verbs that have words, and their objects. `occurring`: only these verbs."""
+    """Return the filters' options: the verbs that have words, and their objects. `occurring`: only these verbs."""
     offered = {what: words for what, words in WORDS.items() if occurring is None or what in occurring}
     kinds = sorted({what.partition(".")[0] for what in offered})
     return {
@@ -85,7 +87,7 @@ def choices(occurring: Collection[str] | None = None) -> dict[str, list[tuple[st
 
 
 def export_rows(changes: QuerySet[Change]) -> Iterator[dict[str, str]]:
-    """One row a change, read in chunks."""
+    """Yield one row for each change, read in chunks."""
     for change in ListPage.every_row(changes, at_once=ROWS_AT_ONCE):
         yield {
             "at": change.at.isoformat(),

@@ -20,7 +20,7 @@ from inbound_admin.lib import bulk
 from inbound_admin.lib.errors import Problem
 from inbound_admin.lib.redaction import masked_change, masked_text
 
-NAME_LENGTH = 254  # of who did it, as the row holds it
+NAME_LENGTH = 254  # maximum length of the actor's name in a row
 
 
 acted_for_customer = Signal()  # with `change` and `actor`, in the transaction that stores the change
@@ -128,7 +128,7 @@ def record_bulk(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Record what became of work on many things itself (a batch, an import, a migration): for staff, under its own ID.
+    """Record an event of a batch, an import or a migration itself: for staff, under its own ID.
 
     The changes that it makes carry the same ID.
     """
@@ -146,7 +146,7 @@ def record_staff_request(what: str, *, about: Subject, actor: AbstractBaseUser |
         record(what, about=about, actor=actor, because=because)
 
 
-def forget_before(moment: datetime) -> int:
+def delete_before(moment: datetime) -> int:
     """Delete rows older than `moment` (retention) and return how many. Nothing else deletes rows of the log."""
     with pgtrigger.ignore("audit.Change:append_only"):
         gone, _ = Change.objects.filter(at__lt=moment).delete()

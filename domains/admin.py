@@ -55,6 +55,11 @@ class ActionInput:
     actor: User
     bulk_id: str
 
+    @property
+    def why(self) -> dict[str, Any]:
+        """What every override takes: the reason, whose it is, and the id of all together."""
+        return {"because": self.because, "actor": self.actor, "bulk_id": self.bulk_id}
+
 
 class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
     model = RecordCheck
@@ -138,20 +143,12 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, given: overrides_services.hold(
-                domain=domain, because=given.because, until=given.until, actor=given.actor, bulk_id=given.bulk_id
-            ),
+            lambda domain, given: overrides_services.hold(domain=domain, until=given.until, **given.why),
         )
 
     @admin.action(description="Release from hold", permissions=["hold"])
     def release(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, given: overrides_services.release(
-                domain=domain, because=given.because, actor=given.actor, bulk_id=given.bulk_id
-            ),
-        )
+        self._each(request, domains, lambda domain, given: overrides_services.release(domain=domain, **given.why))
 
     @admin.action(description="Check again now", permissions=["hold"])
     def check_again(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
@@ -178,9 +175,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, given: overrides_services.transfer(
-                domain=domain, to=given.customer, because=given.because, actor=given.actor, bulk_id=given.bulk_id
-            ),
+            lambda domain, given: overrides_services.transfer(domain=domain, to=given.customer, **given.why),
         )
 
     @admin.action(description="Approve claim without DNS proof (reason)", permissions=["approve"])
@@ -199,24 +194,13 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             request,
             domains,
             lambda domain, given: overrides_services.override_state(
-                domain=domain,
-                state=given.shown_as,
-                because=given.because,
-                until=given.until,
-                actor=given.actor,
-                bulk_id=given.bulk_id,
+                domain=domain, state=given.shown_as, until=given.until, **given.why
             ),
         )
 
     @admin.action(description="End status override", permissions=["override"])
     def end_override(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
-            request,
-            domains,
-            lambda domain, given: overrides_services.end_override(
-                domain=domain, because=given.because, actor=given.actor, bulk_id=given.bulk_id
-            ),
-        )
+        self._each(request, domains, lambda domain, given: overrides_services.end_override(domain=domain, **given.why))
 
     @admin.action(description="Add record exception (record, host, reason)", permissions=["expect"])
     def expect(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
@@ -224,12 +208,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             request,
             domains,
             lambda domain, given: overrides_services.expect_record(
-                domain=domain,
-                key=given.record,
-                value=given.host,
-                because=given.because,
-                actor=given.actor,
-                bulk_id=given.bulk_id,
+                domain=domain, key=given.record, value=given.host, **given.why
             ),
         )
 
@@ -238,9 +217,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, given: overrides_services.stop_expecting(
-                domain=domain, key=given.record, because=given.because, actor=given.actor, bulk_id=given.bulk_id
-            ),
+            lambda domain, given: overrides_services.stop_expecting(domain=domain, key=given.record, **given.why),
         )
 
     def _each(

@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
-from domains.diagnosis_requests import services as diagnosis_requests_services
+from domains.diagnosis import services as diagnosis_services
 from domains.domain_connect import services as domain_connect_services
 from domains.domain_list import services as domain_list_services
 from domains.history import services as history_services
@@ -27,27 +27,27 @@ from domains.ownership import services as ownership_services
 from domains.settings import services as settings_services
 from domains.sharing import services as sharing_services
 from inbound_admin.lib import jobs
-from inbound_admin.lib.retry import UntilAmazonAnswers
+from inbound_admin.lib.retry import RetryUntilAwsAnswers
 
 
-@jobs.task(SET_UP, retry=UntilAmazonAnswers())
+@jobs.task(SET_UP, retry=RetryUntilAwsAnswers())
 def set_up(domain_id: str) -> None:
     identity_services.set_up(domain_id=domain_id)
 
 
-@jobs.task(CONFIGURE, retry=UntilAmazonAnswers())
+@jobs.task(CONFIGURE, retry=RetryUntilAwsAnswers())
 def configure(domain_id: str) -> None:
     settings_services.apply_settings(domain_id=domain_id)
 
 
-@jobs.task(DELETE, retry=UntilAmazonAnswers())
+@jobs.task(DELETE, retry=RetryUntilAwsAnswers())
 def delete(domain_id: str) -> None:
     deletion_services.execute_deletion(domain_id=domain_id)
 
 
 @jobs.task(DIAGNOSE)
 def diagnose(customer_id: str) -> None:
-    diagnosis_requests_services.run_next(customer_id=customer_id)
+    diagnosis_services.run_next(customer_id=customer_id)
 
 
 @jobs.task(DISCOVER)
@@ -55,7 +55,7 @@ def discover(domain_id: str) -> None:
     domain_connect_services.discover(domain_id=domain_id)
 
 
-@jobs.task(DELETE_IDENTITY, retry=UntilAmazonAnswers())
+@jobs.task(DELETE_IDENTITY, retry=RetryUntilAwsAnswers())
 def delete_identity(domain_id: str) -> None:
     deletion_services.delete_displaced_identity(domain_id=domain_id)
 

@@ -1,15 +1,14 @@
 from django.urls import path, re_path
 
+from domains.announcements import views as announcements_views
 from domains.diagnosis import views as diagnosis_views
 from domains.domain_list import views as domain_list_views
 from domains.exports import views as exports_views
 from domains.history import views as history_views
 from domains.overrides import views as overrides_views
 from domains.records import views as records_views
-from domains.records_mail import views as records_mail_views
 from domains.settings import views as settings_views
 from domains.sharing import views as sharing_views
-from domains.verified_notices import views as verified_notices_views
 
 app_name = "domains"
 urlpatterns = [
@@ -36,8 +35,8 @@ urlpatterns = [
     path("<str:domain_id>/export/", exports_views.exports, name="exports"),
     path("<str:domain_id>/export/<slug:format_key>/", exports_views.export_file, name="export_file"),
     path("<str:domain_id>/print/", exports_views.print_, name="print"),
-    path("<str:domain_id>/mail-records/", records_mail_views.mail_records, name="mail_records"),
-    path("<str:domain_id>/verified-notice/", verified_notices_views.verified_notice, name="verified_notice"),
+    path("<str:domain_id>/mail-records/", sharing_views.mail_records, name="mail_records"),
+    path("<str:domain_id>/verified-notice/", announcements_views.verified_notice, name="verified_notice"),
     path("<str:domain_id>/share/", sharing_views.share, name="share"),
     path("<str:domain_id>/share/<str:link_id>/revoke/", sharing_views.revoke, name="share_revoke"),
     path("<str:domain_id>/sending/", settings_views.sending, name="sending"),

@@ -1,4 +1,4 @@
-"""Joins the apps' routers to the JSON API at /api/, and gives every refusal one format.
+"""Joins the apps' routers to the JSON API at /api/, and gives every error one format.
 
 `inbound_admin.lib.api` explains how to write an operation.
 """
@@ -20,14 +20,13 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from accounts.api_keys.api import call_router, keep_answer, reads
+from domains.announcements import api as domains_announcements
 from domains.diagnosis import api as domains_diagnosis
 from domains.exports import api as domains_exports
 from domains.history import api as domains_history
-from domains.records_mail import api as domains_records_mail
 from domains.sharing import api as domains_sharing
-from domains.verified_notices import api as domains_verified_notices
 from inbound_admin.health import probe_all
-from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_answer
+from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_response
 from inbound_admin.lib.api.description import explain
 from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED
 from inbound_admin.lib.api.values import Out
@@ -50,7 +49,7 @@ from public_api.version_1_1 import api as public_api_version_1_1
 from public_api.version_e2 import api as public_api_version_e2
 from receipt_rules.live import api as receipt_rules_live
 from receipt_rules.planner import api as receipt_rules_planner
-from receipt_rules.probe_schedules import api as receipt_rules_probe_schedules
+from receipt_rules.probes import api as receipt_rules_probes
 from receipt_rules.received_mail import api as receipt_rules_received_mail
 from receipt_rules.route_lookup import api as receipt_rules_route_lookup
 from receipt_rules.simulator import api as receipt_rules_simulator
@@ -62,11 +61,11 @@ log = structlog.get_logger(__name__)
 _OF_DJANGO, _WORDS = re.compile(r"No (\w+) matches the given query\."), re.compile("[A-Z][a-z]*")
 _NAMES = {"ReceivedMail": "received message", "WebhookTarget": "webhook", "MigrationItem": "item of the migration"}
 
-# Mail itself, in the published families. 404, since the newer client repeats a call that is answered 5xx.
+# Mail itself, in the published families. 404, because the newer client repeats a call that gets a 5xx response.
 MAIL_METHODS = tuple(
     f"{PREFIX}{family}/{what}" for family in ("v2", "e2") for what in ("emails", "mail", "attachments")
 )
-# Where another status than 422 tells more of what a rule of ours forbids; mostly the published contract's.
+# Refused codes with a more specific status than 422, mostly of the published contract.
 STATUSES = {
     **dict.fromkeys(("TENANT_EXISTS", "PLAN_CHANGED", "WEBHOOK_THERE", "MX_LEADS_HERE"), 409),
     **dict.fromkeys(("DOMAIN_ALREADY_REGISTERED", "ADDRESS_EXISTS", "HAS_SUB_DOMAINS", "ENDPOINT_NAME_TAKEN"), 409),
@@ -92,7 +91,10 @@ class Api(NinjaAPI):
         return keep_answer(request, super().on_exception(request, exc))
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
-        """Return the function's name in camelCase. The module stays out of it: a move must not rename an operation."""
+        """Return the function's name in camelCase.
+
+        The module is left out, so moving a function doesn't rename its operation.
+        """
         first, *others = operation.view_func.__name__.split("_")
         return first + "".join(word.capitalize() for word in others)
 
@@ -112,7 +114,7 @@ api = Api(
     docs_decorator=lambda view: csrf_exempt(require_safe(view)),
     openapi_url="/openapi.json",
 )
-# All methods of one path stand in one router: Django takes the first that knows the path.
+# All methods of one path are in one router, since Django uses the first one that matches the path.
 SUBJECTS = (
     operations_customers,
     tenants_lifecycle,
@@ -123,8 +125,7 @@ SUBJECTS = (
     domains_history,
     domains_exports,
     domains_sharing,
-    domains_records_mail,
-    domains_verified_notices,
+    domains_announcements,
     public_api_domains,
     public_api_addresses,
     public_api_endpoints,
@@ -132,7 +133,7 @@ SUBJECTS = (
     public_api_version_e2,
     public_api_verifications,
     receipt_rules_route_lookup,
-    receipt_rules_probe_schedules,
+    receipt_rules_probes,
     receipt_rules_received_mail,
     receipt_rules_live,
     receipt_rules_planner,
@@ -174,12 +175,12 @@ def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
 
 @api.exception_handler(Problem)
 def _problem(request: HttpRequest, problem: Problem) -> HttpResponse:
-    return problem_answer(problem, STATUSES.get(problem.code, 0))
+    return problem_response(problem, STATUSES.get(problem.code, 0))
 
 
 @api.exception_handler(ValidationError)
 def _malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """Return where and what is wrong, but never the input, which may not be Unicode."""
+    """Return where and what is wrong, but never the input, which may not be valid Unicode."""
     details = [{"where": _where(each["loc"]), "what": each["msg"]} for each in error.errors[:50]]
     ignored = dict.fromkeys(getattr(request, "ignored", ()))
     details += [{"where": name[:LONGEST], "what": "Unknown name, ignored."} for name in list(ignored)[:MOST_NAMED]]
@@ -187,7 +188,7 @@ def _malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 
 def _where(place: Sequence[str | int]) -> str:
-    """As the caller wrote it: the name of our function's argument, which holds the body, isn't part of the body."""
+    """Return the location as the caller wrote it, without our function's argument that holds the body."""
     source, *inside = place
     return ".".join(map(str, (source, *(inside[1:] if source == "body" else inside))))[:200]
 
@@ -219,7 +220,7 @@ def _missing(request: HttpRequest, error: Http404) -> HttpResponse:
 
 
 def _what_is_missing(said: str) -> str:
-    """The sentence for people: ours as it is, and Django's, which names the model, in our words."""
+    """Return the sentence for people: ours unchanged; Django's, which names the model, replaced."""
     if found := _OF_DJANGO.match(said):
         return f"No {_NAMES.get(found[1]) or ' '.join(_WORDS.findall(found[1])).lower()} has this ID."
     return said or "Not found."

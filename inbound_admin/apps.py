@@ -9,4 +9,4 @@ class InboundAdminConfig(AppConfig):
     name = "inbound_admin"
 
     def ready(self) -> None:
-        connection_created.connect(database.ask_for_a_dead_peer, dispatch_uid="inbound_admin.ask_for_a_dead_peer")
+        connection_created.connect(database.set_keepalive, dispatch_uid="inbound_admin.ask_for_a_dead_peer")

@@ -25,7 +25,7 @@ def resolvers_are_addresses(**_: Any) -> list[CheckMessage]:
 
 
 @register()
-def some_threads_never_wait(**_: Any) -> list[CheckMessage]:
+def check_free_threads(**_: Any) -> list[CheckMessage]:
     """Slow requests must leave at least one thread free."""
     if 1 <= settings.SLOW_REQUESTS_EACH <= settings.SLOW_REQUESTS_AT_ONCE < settings.WEB_THREADS:
         return []
@@ -65,7 +65,7 @@ def preload_is_the_last_step(**_: Any) -> list[CheckMessage]:
 
 
 @register(deploy=True)
-def what_no_default_can_know_is_set(**_: Any) -> list[CheckMessage]:
+def check_required_settings(**_: Any) -> list[CheckMessage]:
     """Settings that would otherwise fail late and silently."""
     if settings.SANDBOX:
         return []

@@ -1,9 +1,9 @@
-"""Pages are sent compressed, but for those that show a secret.
+"""Compresses pages, except those that show a secret.
 
-The size of a compressed page can tell an attacker a secret in it, if they can have it loaded many times with guesses of
-their own in it (BREACH). So what may not be stored (sign-in, admin, one-time secrets) is sent as it is. Elsewhere the
-only secret is the CSRF token, which Django masks anew in each page, and the middleware below adds random bytes. An API
-call with a key in its header can't be made by somebody else's page.
+The size of a compressed page can reveal a secret in it to an attacker who has it loaded many times with guesses in it
+(BREACH). So pages that may not be stored (sign-in, admin, one-time secrets) are not compressed. Elsewhere the only
+secret is the CSRF token, which Django masks differently in each page, and the middleware below adds random bytes.
+Another site's page can't make an API call with a key in its header.
 """
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.middleware.gzip import GZipMiddleware
 
 
 class Compressed(GZipMiddleware):
-    """Runs outside what sets Cache-Control. Static files are compressed once, when they are collected."""
+    """Runs outside the middleware that sets Cache-Control. Static files are compressed once, by collectstatic."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         has_secret = "no-store" in response.headers.get("Cache-Control", "") and "Authorization" not in request.headers

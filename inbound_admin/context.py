@@ -9,12 +9,12 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from accounts.people.selectors import lacks_second_factor, supports_everyone
-from notifications.alerts.selectors import number_unanswered
+from notifications.alerts.selectors import unacknowledged_count
 from receipt_rules.live.selectors import disturbed_domains, receiving_outage
 from tenants.lifecycle.selectors import banners_for, sees_tenants
 
-OVERVIEW = "operations:overview"  # whose address others begin with
-# Of each entry: its title, its page, its icon, and the key that follows `g`.
+OVERVIEW = "operations:overview"  # its path is a prefix of the others
+# Each entry: title, page, icon, and the key after `g`.
 Entry = tuple[str, str, str, str]
 WORK: tuple[Entry, ...] = (
     ("Overview", OVERVIEW, "home", "o"),
@@ -50,9 +50,9 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "account_theme": getattr(user, "theme", "system"),
         "is_support": support,
         "staff_admin": staff_admin,
-        "alerts_unanswered": SimpleLazyObject(lambda: number_unanswered(user) if user else 0),
+        "alerts_unanswered": SimpleLazyObject(lambda: unacknowledged_count(user) if user else 0),
         "navigation": navigation,
-        "menu": SimpleLazyObject(lambda: render_to_string("navigation.html", menu)),  # a page shows it twice
+        "menu": SimpleLazyObject(lambda: render_to_string("navigation.html", menu)),  # a page uses it twice
         "receiving_outage": SimpleLazyObject(lambda: receiving_outage() if user and user.is_authenticated else None),
         "disturbed_domains": SimpleLazyObject(
             lambda: disturbed_domains(user) if user and user.is_authenticated else frozenset()

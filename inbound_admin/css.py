@@ -1,6 +1,6 @@
-"""Build `static/build/site.css`, which isn't committed, with Tailwind from a wheel, and the icons beside it.
+"""Builds `static/build/site.css`, which isn't committed, with Tailwind from a wheel, and the icons.
 
-`python -m inbound_admin.css` builds both with the packages of production only, as `make css` and the container file do.
+`python -m inbound_admin.css` builds both with only the production packages, as `make css` and the container file do.
 """
 
 import os
@@ -20,7 +20,7 @@ _SOURCES = (
     (".", "*/*/*.py"),
 )
 
-SOURCE = Path("inbound_admin/styles/site.css")  # not under static/: it is Tailwind's, and no browser's
+SOURCE = Path("inbound_admin/styles/site.css")  # not under static/: it is for Tailwind, not for browsers
 
 
 def build_if_stale(root: Path) -> bool:
@@ -44,7 +44,7 @@ def build(root: Path) -> None:
     if made.returncode != 0:
         raise Problem(f"Couldn't build the style sheet {source}: {made.stderr.strip()}")
     icons.build(root, (path for path in _sources(root, built) if path.suffix in (".html", ".py")))
-    built.touch()  # Tailwind leaves a file alone that comes out the same
+    built.touch()  # Tailwind doesn't write an unchanged file
 
 
 def _sources(root: Path, built: Path) -> Iterator[Path]:

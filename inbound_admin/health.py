@@ -1,4 +1,4 @@
-"""`/healthz`: whether the web, the database, the worker and the AWS endpoint are well, each by asking it; `/readyz`.
+"""`/healthz`: checks the web process, the database, the worker and the AWS endpoint by a request to each; `/readyz`.
 
 A late queue is reported but doesn't fail the check: removing web processes wouldn't help.
 """
@@ -21,8 +21,8 @@ from inbound_admin.lib.errors import AwsBusy, AwsProblem
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, late_lanes, worker_silent_for
 
 AWS_ASKED_EVERY_SECONDS = 15
-WRITES_EVERY_SECONDS = 15  # of each process; in between what was found last is told
-# A new table takes a new page, which a full disk refuses; a row of an old one finds room in an old page.
+WRITES_EVERY_SECONDS = 15  # in each process; in between, the last result is reported
+# A new table needs a new page, which a full disk refuses; a row of an existing one may fit an existing page.
 TABLE = "CREATE TEMPORARY TABLE probe AS SELECT repeat('x', 8000) AS filler"
 CANNOT_WRITE = {"53100": "the disk of the database is full", "25006": "the database is read-only"}  # by SQLSTATE
 ROOM_BYTES = 65_536  # of each folder that we write to
@@ -71,7 +71,7 @@ def _database() -> str:
 
 
 def _write() -> str:
-    """Raises DatabaseError where the connection is lost; any other fault is what keeps it from writing."""
+    """Return "ok", or why the database can't write. Raises DatabaseError if the connection is lost."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(TABLE)
@@ -86,7 +86,7 @@ def _write() -> str:
 
 
 def _disk() -> str:
-    """Uploads go to the temporary folder, counts of requests to the other: without room there, a process may end."""
+    """Check both folders: temporary (uploads) and metrics (request counts). Without free space, a process may end."""
     for name, folder in (("temporary folder", None), ("PROMETHEUS_MULTIPROC_DIR", settings.PROMETHEUS_MULTIPROC_DIR)):
         if folder == "":
             continue
@@ -117,7 +117,7 @@ def _queue() -> str:
 
 
 def _aws() -> str:
-    """Ask STS, which has no pace, and cache the result for some seconds."""
+    """Call STS, which has no rate limit of ours, and cache the result for some seconds."""
     known = cache.get("healthz.aws")
     if known is None:
         known = _ask_sts()
@@ -129,20 +129,20 @@ def _ask_sts() -> str:
     try:
         aws.ask_account_id()
     except AwsBusy as problem:
-        log.warning("health probe was throttled", probe="aws", error=str(problem))  # so Amazon answers
+        log.warning("health probe was throttled", probe="aws", error=str(problem))  # so AWS answers
     except AwsProblem as problem:
         log.error("health probe failed", probe="aws", error=str(problem))
         return "AWS isn't responding or rejects our credentials"
     return "ok"
 
 
-class _Written:
-    """What the last attempt to write said, and when it was made."""
+class _WriteProbe:
+    """Result of the last test write, and its time."""
 
     said = ""
     at = float("-inf")
 
 
-_written = _Written()
+_written = _WriteProbe()
 PROBES = {"database": _database, "disk": _disk, "worker": _worker, "aws": _aws}
 READY = {"database": _database, "disk": _disk, "migrations": _migrations}

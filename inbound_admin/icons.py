@@ -1,4 +1,4 @@
-"""The icons of the pages as one file, `static/build/icons.svg`, to which a page refers: a list shows 150 of them."""
+"""Builds `static/build/icons.svg`, one file with all icons. Pages refer to it, since a list shows 150 icons."""
 
 import re
 import zipfile
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from xml.etree import ElementTree  # it reads a pinned package alone  # nosec B405
+from xml.etree import ElementTree  # parses only files of a pinned package  # nosec B405
 
 from django.conf import settings
 
@@ -18,7 +18,7 @@ _SVG = "http://www.w3.org/2000/svg"
 
 
 def build(root: Path, sources: Iterable[Path]) -> None:
-    """Writes the file, of every icon that a source may name. A name that is none of an icon's only adds to it."""
+    """Write the file with every icon that a source may name. A name that isn't an icon's only makes the file larger."""
     named = {name for path in sources for name in _NAME.findall(path.read_text(errors="replace"))}
     symbols = "\n".join(sorted(_symbols(named)))
     built = root / "static" / SPRITE
@@ -45,6 +45,6 @@ def _symbol(name: str, text: str) -> str:
 
 @cache
 def names() -> frozenset[str]:
-    """What the built file has; nothing where it was not built, and then each icon is written out in the page."""
+    """Return the names in the built file; none if it wasn't built, and then pages contain the icons themselves."""
     built = Path(settings.BASE_DIR) / "static" / SPRITE
     return frozenset(_ID.findall(built.read_text())) if built.exists() else frozenset()

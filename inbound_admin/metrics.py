@@ -48,7 +48,7 @@ def measured(get_response: Handler) -> Handler:
     return middleware
 
 
-class OfTheDatabase:
+class DatabaseCollector:
     """Metrics shared by all processes, read from the database on request."""
 
     def collect(self) -> Iterator[Metric]:
@@ -61,7 +61,7 @@ class OfTheDatabase:
         )
         oldest.add_metric([], float(_rows(OLDEST_DUE)[0][0]))
         yield oldest
-        yield _silence()
+        yield _worker_silence()
 
 
 @login_not_required
@@ -82,7 +82,7 @@ def _registry() -> CollectorRegistry:
     else:
         registry.register(REQUESTS)
         registry.register(SECONDS)
-    registry.register(OfTheDatabase())
+    registry.register(DatabaseCollector())
     return registry
 
 
@@ -116,7 +116,7 @@ def _waiting() -> Metric:
     return family
 
 
-def _silence() -> Metric:
+def _worker_silence() -> Metric:
     """Return infinity if no worker has ever started, so that alert rules with a threshold fire then too."""
     silent = worker_silent_for()
     family = GaugeMetricFamily("inbound_admin_worker_silent_seconds", "Seconds since the last heartbeat of any worker")

@@ -22,7 +22,7 @@ from django.urls import reverse
 
 from inbound_admin.lib.api import answers
 from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
-from inbound_admin.lib.http import led_to
+from inbound_admin.lib.http import redirect_page
 
 Handler = Callable[[HttpRequest], HttpResponse]
 OF_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -92,11 +92,11 @@ class ExplainProblems:
         htmx = "HX-Request" in request.headers
         response = self.get_response(request)
         if htmx and isinstance(response, HttpResponseRedirect) and urlsplit(response.url).path in _asking_again():
-            return led_to(request, response.url)
+            return redirect_page(request, response.url)
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         if request.path.startswith(answers.PREFIX):
-            return answers.wrong_method(response)
+            return answers.method_not_allowed(response)
         if request.method == "GET":
             # Only a button leads there, but "try again" and a sign-in do too: to the page that has the button.
             return redirect(request.path.rstrip("/").rpartition("/")[0] + "/")

@@ -1,6 +1,6 @@
-"""A poll that would show what is shown already is answered 204: nothing is sent, and nothing is swapped.
+"""Answers a poll without changes with 204, so nothing is sent and nothing is swapped.
 
-The browser sends with each poll (static/js/live.js) the digest that came with the part that it shows.
+The browser (static/js/live.js) sends with each poll the digest of the part that it shows.
 """
 
 import re
@@ -11,13 +11,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 HEADER = "X-Shown"
-# What differs in each rendering of the same: the masked CSRF token, and how long ago something was, which the page
-# itself keeps true.
+# Differences between renderings of the same content: the masked CSRF token, and relative times, which the page updates
+# itself.
 _VOLATILE = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"|(?<=>)[^<]*(?=</time>)')
 
 
 def unchanged_is_empty(get_response: Handler) -> Handler:
-    """Runs inside compression."""
+    """Middleware, inside compression."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)

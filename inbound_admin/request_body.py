@@ -41,7 +41,7 @@ class BoundedBody:
         if problem is None:
             return None
         return (
-            answers.problem_answer(problem)
+            answers.problem_response(problem)
             if request.path.startswith(answers.PREFIX)
             else problem_page(request, problem)
         )

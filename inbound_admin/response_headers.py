@@ -10,7 +10,7 @@ from inbound_admin.lib.api import answers
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
-# What no page of ours uses. Copying to the clipboard is not in it.
+# Browser features that no page uses. Copying to the clipboard isn't among them.
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -35,7 +35,7 @@ PERMISSIONS_POLICY = ", ".join(
         "xr-spatial-tracking",
     )
 )
-# Passwords, second factors and recovery codes are shown there; webhooks, keys and members mark their own pages.
+# They show passwords, second factors and recovery codes. Webhooks, keys and members mark their own pages.
 _NEVER_STORED = ("/accounts/", "/admin/")
 
 
@@ -45,15 +45,15 @@ def response_headers(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         if request.path.startswith(answers.PREFIX) and isinstance(response, HttpResponse):
-            response = _in_json(response)
+            response = _as_json(response)
         response.headers["Permissions-Policy"] = PERMISSIONS_POLICY
-        _say_who_may_keep_it(request.path, response)
+        _set_cache_control(request.path, response)
         return response
 
     return middleware
 
 
-def _say_who_may_keep_it(path: str, response: HttpResponseBase) -> None:
+def _set_cache_control(path: str, response: HttpResponseBase) -> None:
     """API responses are never cached, pages only in the reader's browser."""
     if path.startswith(answers.PREFIX):
         response.headers["Cache-Control"] = "no-store"
@@ -63,12 +63,12 @@ def _say_who_may_keep_it(path: str, response: HttpResponseBase) -> None:
         response.headers.setdefault("Cache-Control", "private, no-cache")
 
 
-def _in_json(response: HttpResponse) -> HttpResponse:
+def _as_json(response: HttpResponse) -> HttpResponse:
     """Return an error of Django below /api/ in the format of the API."""
     status = response.status_code
     if status < HTTPStatus.BAD_REQUEST or response.headers.get("Content-Type", "").startswith("application/json"):
         return response
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return answers.wrong_method(response)
+        return answers.method_not_allowed(response)
     known = HTTPStatus(status)
     return answers.error_answer(f"{known.description or known.phrase}.", known.name, status)

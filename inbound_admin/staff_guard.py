@@ -9,16 +9,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 
 from accounts.people.selectors import lacks_second_factor
-from accounts.people.services import is_session_over
+from accounts.people.services import is_session_expired
 from inbound_admin.lib.api import answers
-from inbound_admin.lib.http import led_to
+from inbound_admin.lib.http import redirect_page
 
 SET_UP = "mfa_activate_totp"
-# By name: what setting up a second factor needs, and the way out.
+# Names of pages for setting up a second factor, and of the sign-out.
 OPEN_WITHOUT = frozenset(
     {
         *("mfa_index", SET_UP, "mfa_generate_recovery_codes", "mfa_view_recovery_codes", "mfa_download_recovery_codes"),
-        *("account_reauthenticate", "account_logout", "account_email"),  # an unconfirmed address bars the set-up
+        *("account_reauthenticate", "account_logout", "account_email"),  # an unconfirmed address prevents the setup
     }
 )
 
@@ -28,8 +28,8 @@ class StaffGuard:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_session_over(request):
-            logout(request)  # SignInRequired and the API then say what to do
+        if is_session_expired(request):
+            logout(request)  # SignInRequired and the API then explain it
         return self.get_response(request)
 
     def process_view(
@@ -40,9 +40,9 @@ class StaffGuard:
         view_kwargs: dict[str, Any],
     ) -> HttpResponse | None:
         if request.path.startswith(answers.PREFIX) or not request.user.is_authenticated:
-            return None  # calls check for themselves: accounts.api_keys.api
+            return None  # calls check this themselves: accounts.api_keys.api
         if getattr(view_func, "login_required", True) and not _is_open(request) and lacks_second_factor(request.user):
-            return led_to(request, reverse(SET_UP))
+            return redirect_page(request, reverse(SET_UP))
         if request.method == "POST" and request.path.startswith(reverse("admin:index")):
             return _password_again(request)
         return None

@@ -52,7 +52,7 @@ def reason_of(request: HttpRequest) -> str:
 
 
 def _page_before(request: HttpRequest) -> str:
-    """Where the form was sent from, to go back to; "" where that is not told or another site."""
+    """Return the page that sent the form, to go back to; "" if it is unknown or another site."""
     told = request.headers.get("HX-Current-URL", "") or request.headers.get("Referer", "")
     is_ours = url_has_allowed_host_and_scheme(
         told, allowed_hosts={request.get_host()}, require_https=request.is_secure()

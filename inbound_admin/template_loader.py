@@ -1,4 +1,4 @@
-"""Templates without the indentation that browsers skip: a fifth of a long list's bytes."""
+"""Loads templates without the indentation that browsers ignore, a fifth of a long list's bytes."""
 
 import re
 
@@ -10,7 +10,7 @@ _BREAK = re.compile(r"\s*\n\s*")
 
 
 class Loader(CottonLoader):  # type: ignore[misc]  # the package has no types
-    """As django-cotton's, with each break between lines as one."""
+    """As django-cotton's, with each line break and its indentation as one line break."""
 
     def get_contents(self, origin: Origin) -> str:
         text: str = super().get_contents(origin)

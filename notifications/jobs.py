@@ -7,7 +7,7 @@ DELIVER = "notifications.deliver"
 MAIL = "notifications.mail"
 
 
-def deliver_soon(delivery: Delivery, *, in_seconds: int = 0, unless_running: bool = False) -> None:
+def queue_delivery(delivery: Delivery, *, in_seconds: int = 0, unless_running: bool = False) -> None:
     """Queue one job per delivery, so that a slow target doesn't block others."""
     jobs.queue(
         DELIVER,
@@ -18,6 +18,6 @@ def deliver_soon(delivery: Delivery, *, in_seconds: int = 0, unless_running: boo
     )
 
 
-def mail_soon(*, in_seconds: int = 0, unless_running: bool = False) -> None:
+def queue_emails(*, in_seconds: int = 0, unless_running: bool = False) -> None:
     """Queue one job for everything due."""
     jobs.queue(MAIL, lock="alerts by mail", in_seconds=in_seconds, unless_running=unless_running)

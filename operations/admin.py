@@ -1,4 +1,4 @@
-"""Django admin of what spans the apps: migrations, imports and differences are read-only, customers can be changed.
+"""Django admin for migrations, imports and drift (read-only), and for customers.
 
 Each change to a customer calls a service.
 """
@@ -115,10 +115,13 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
             create_customer(name=obj.name, owner=None, actor=who(request), customer_id=obj.pk)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Invitations are history while their customer is there, and go with it. What protects it is named first."""
+        """Invitations are kept as history while the customer exists, and deleted with it.
+
+        Protected objects are listed first.
+        """
         tree, counts, forbidden, protected = super().get_deleted_objects(objs, request)
         forbidden.discard(Invitation._meta.verbose_name)
-        if protected:  # nothing will be deleted, so no permission is wanting
+        if protected:  # nothing will be deleted, so no permission is missing
             forbidden.clear()
         return tree, counts, forbidden, protected
 
@@ -127,6 +130,6 @@ class CustomerAdmin(admin.ModelAdmin[Customer]):
 
     @transaction.atomic
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> None:
-        """All or none; what holds them back was shown on the page before."""
+        """Delete all or none. The page before has shown what prevents a deletion."""
         for customer in queryset:
             delete_customer(customer=customer, actor=who(request))

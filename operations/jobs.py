@@ -5,7 +5,7 @@ from inbound_admin.lib import jobs
 from operations.models import Batch, Difference, LegacyImport, Migration
 
 MIGRATE = "operations.migrate"
-LOOK = "operations.look"
+DRIFT_CHECK = "operations.look"
 REMOVE = "operations.remove"
 LEGACY_IMPORT = "operations.move_in"
 BATCHES = "operations.bulk"
@@ -13,7 +13,7 @@ URGENT_BATCHES = "operations.urgent_bulk"
 BATCHES_LOCK = "bulk"
 URGENT_BATCHES_LOCK = "urgent bulk"
 MIGRATE_LOCK = "migrations"
-LOOK_LOCK = "drift"
+DRIFT_CHECK_LOCK = "drift"
 REMOVE_LOCK = "removals"
 LEGACY_IMPORT_LOCK = "legacy-import"
 
@@ -24,7 +24,7 @@ def queue_migrations(*, in_seconds: int = 0, unless_running: bool = False) -> No
 
 def queue_drift_check() -> None:
     """Check for drift and apply decisions. A job that is already queued will see them."""
-    jobs.queue(LOOK, lock=LOOK_LOCK, unless_running=True)
+    jobs.queue(DRIFT_CHECK, lock=DRIFT_CHECK_LOCK, unless_running=True)
 
 
 def queue_removals(*, in_seconds: int = 0, unless_running: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What spans the apps: migrations of customers into tenants, and differences between Amazon and our rows."""
+"""Models that span the apps: tenant migrations, drift, batches, domain removals and imports."""
 
 from datetime import datetime
 
@@ -35,7 +35,7 @@ class MigrationState(models.TextChoices):
 
 
 class Migration(models.Model):
-    """A chosen set of customers that move into tenants; one customer alone is a set of one."""
+    """A selected set of customers that migrate into tenants; a single customer is a set of one."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_migration_id, editable=False)
     region = models.CharField(max_length=32)
@@ -62,7 +62,7 @@ class Migration(models.Model):
         return f"{self.get_chosen_display()}, {self.created_at:%-d %b %Y %H:%M}"
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         return self.state in (MigrationState.DONE, MigrationState.CANCELLED)
 
 
@@ -76,12 +76,12 @@ class ItemState(models.TextChoices):
     ROLLED_BACK = "rolled_back", "Rolled back"
 
 
-UNDER_WAY = (ItemState.RUNNING, ItemState.ROLLING_BACK)
-UNFINISHED = (ItemState.WAITING, *UNDER_WAY)
+STARTED = (ItemState.RUNNING, ItemState.ROLLING_BACK)
+UNFINISHED = (ItemState.WAITING, *STARTED)
 
 
 class MigrationItem(models.Model):
-    """One customer of a migration: its steps with the outcome of each, and what was before, to go back to."""
+    """One customer of a migration, with the steps, their outcomes, and the previous state for a rollback."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_item_id, editable=False)
     migration = models.ForeignKey(Migration, on_delete=models.CASCADE, related_name="items")
@@ -138,9 +138,9 @@ class MigrationStep(models.Model):
 
 
 class Difference(models.Model):
-    """Something at Amazon that is not as our rows have it; the same row while it lasts, and until it changes.
+    """A difference between SES and our rows. One row lasts until the difference ends or changes.
 
-    `key` names the subject and what is found there: a further change is another difference, and undecided again.
+    `key` names the subject and the value found, so a further change is another difference without a decision.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_difference_id, editable=False)
@@ -179,12 +179,12 @@ class Difference(models.Model):
 
     @property
     def is_outage(self) -> bool:
-        """SES rejects or misroutes all mail: that is mended, and never kept."""
+        """SES rejects or misroutes all mail. This must be fixed and can't be ignored."""
         return self.kind in OUTAGES
 
 
-class DriftLook(models.Model):
-    """The last look at an area of Amazon's for differences. `problem`: it could not be read, so it proves nothing."""
+class DriftCheck(models.Model):
+    """The last drift check of an area. With a `problem`, SES could not be read, so it proves nothing."""
 
     region = models.CharField(max_length=32)
     area = models.CharField(max_length=20)
@@ -202,6 +202,7 @@ class DriftLook(models.Model):
     began_at = models.DateTimeField(null=True, help_text="When the check that goes on there began at the first.")
 
     class Meta:
+        db_table = "operations_driftlook"
         constraints = (models.UniqueConstraint(fields=("region", "area"), name="drift_look_once"),)
 
     def __str__(self) -> str:
@@ -220,7 +221,7 @@ class BatchItemState(models.TextChoices):
 
 
 class Batch(models.Model):
-    """The same asked for many things, in the same words; its id is the one that all its changes carry."""
+    """One action on many things, with the same details. All its changes in the log carry its ID."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_batch_id, editable=False)
     kind = models.CharField(max_length=10, choices=[(each.value, each.words) for each in BatchKind])
@@ -239,7 +240,7 @@ class Batch(models.Model):
 
 
 class BatchItem(models.Model):
-    """One domain, tenant or difference of a batch, and what came of it."""
+    """One domain, tenant, difference or customer of a batch, and its outcome."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items")
     number = models.PositiveIntegerField()
@@ -263,13 +264,13 @@ class BatchItem(models.Model):
         return self.name
 
     def settle(self, *, now: datetime) -> None:
-        """In the transaction of the item's change."""
+        """Mark the item as done, in the transaction of its change."""
         self.state, self.problem, self.done_at = BatchItemState.DONE, "", now
         self.save(update_fields=("state", "problem", "domain", "done_at"))
 
 
 class DomainRemoval(models.Model):
-    """A domain that goes with all that takes mail at it: first that, then the rules, then the identity; row by row."""
+    """The deletion of a domain: first its addresses and catch-alls, then receipt rules, then identity and row."""
 
     domain = models.OneToOneField("domains.Domain", on_delete=models.CASCADE, related_name="+", primary_key=True)
     bulk_id = models.CharField(max_length=40, help_text="ID of the bulk action that all its changes carry.")
@@ -321,7 +322,7 @@ class LegacyImport(models.Model):
         return self.name
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         return self.state in (LegacyImportState.DONE, LegacyImportState.CANCELLED)
 
 

@@ -4,49 +4,49 @@ from django.utils import timezone
 
 from inbound_admin.lib import jobs, lanes
 from inbound_admin.lib.lanes import WorkLane
-from inbound_admin.lib.retry import UntilAmazonAnswers
+from inbound_admin.lib.retry import RetryUntilAwsAnswers
 from operations.batches import services as batches_services
 from operations.dashboard import services as dashboard_services
 from operations.domain_removal import services as domain_removal_services
 from operations.drift import services as drift_services
 from operations.identity_drift import services as identity_drift_services
-from operations.jobs import BATCHES, LEGACY_IMPORT, LOOK, MIGRATE, REMOVE, URGENT_BATCHES, queue_removals
+from operations.jobs import BATCHES, DRIFT_CHECK, LEGACY_IMPORT, MIGRATE, REMOVE, URGENT_BATCHES, queue_removals
 from operations.legacy_import import services as legacy_import_services
 from operations.migration_steps import services as migration_steps_services
 from operations.reconciler import services as reconciler_services
 from operations.tenant_drift import services as tenant_drift_services
 
-LOOK_AGAIN_SECONDS = 5
+RECHECK_SECONDS = 5
 
 
-@jobs.task(MIGRATE, retry=UntilAmazonAnswers())
+@jobs.task(MIGRATE, retry=RetryUntilAwsAnswers())
 def migrate() -> None:
     migration_steps_services.work()
 
 
-@jobs.task(LOOK, retry=UntilAmazonAnswers())
-def look() -> None:
+@jobs.task(DRIFT_CHECK, retry=RetryUntilAwsAnswers())
+def check_drift() -> None:
     tenant_drift_services.work()
     identity_drift_services.work()
 
 
-@jobs.task(BATCHES, retry=UntilAmazonAnswers())
+@jobs.task(BATCHES, retry=RetryUntilAwsAnswers())
 def work_on_batches() -> None:
     batches_services.work()
 
 
-@jobs.task(URGENT_BATCHES, retry=UntilAmazonAnswers())
+@jobs.task(URGENT_BATCHES, retry=RetryUntilAwsAnswers())
 def work_on_urgent_batches() -> None:
     batches_services.work_urgent()
 
 
-@jobs.task(REMOVE, retry=UntilAmazonAnswers())
+@jobs.task(REMOVE, retry=RetryUntilAwsAnswers())
 def remove() -> None:
     if not domain_removal_services.work():
-        queue_removals(in_seconds=LOOK_AGAIN_SECONDS)
+        queue_removals(in_seconds=RECHECK_SECONDS)
 
 
-@jobs.task(LEGACY_IMPORT, retry=UntilAmazonAnswers())
+@jobs.task(LEGACY_IMPORT, retry=RetryUntilAwsAnswers())
 def legacy_import() -> None:
     legacy_import_services.work()
 
@@ -55,17 +55,17 @@ def legacy_import() -> None:
 def sweep(timestamp: int) -> None:
     """Every minute, queue unfinished work. Each kind has a lock, so nothing runs twice at the same time."""
     reconciler_services.queue_unfinished(now=timezone.now())
-    drift_services.carry_over()
+    drift_services.import_rule_drift()
 
 
 @jobs.periodic("operations.look_each_night", cron="47 1 * * *")
-def look_each_night(timestamp: int) -> None:
+def check_drift_nightly(timestamp: int) -> None:
     """Every night, check whether tenants, identities and rules in SES match our rows.
 
     This may take hours, so it runs in the background lane.
     """
     with lanes.within(WorkLane.BACKGROUND):
-        drift_services.ask_to_look()
+        drift_services.request_check()
 
 
 @jobs.periodic("operations.watch", cron="*/5 * * * *")

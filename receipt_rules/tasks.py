@@ -7,7 +7,7 @@ from django.utils import timezone
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import jobs
 from inbound_admin.lib.errors import AwsProblem
-from inbound_admin.lib.retry import UntilAmazonAnswers
+from inbound_admin.lib.retry import RetryUntilAwsAnswers
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
@@ -18,7 +18,6 @@ from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import DRAFT
-from receipt_rules.probe_schedules import services as probe_schedules_services
 from receipt_rules.probes import services as probes_services
 from receipt_rules.received_mail import services as received_mail_services
 from receipt_rules.runs import services as runs_services
@@ -27,12 +26,12 @@ LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
 log = structlog.get_logger(__name__)
 
 
-@jobs.task(WORK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
+@jobs.task(WORK, retry=RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))
 def work() -> None:
     auto_apply_services.work()
 
 
-@jobs.task(LOOK, retry=UntilAmazonAnswers(LONGEST_WAIT_SECONDS))
+@jobs.task(LOOK, retry=RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))
 def look() -> None:
     drift_services.check_drift()
     runs_services.clear_probes()
@@ -95,7 +94,7 @@ def watch(timestamp: int) -> None:
 @jobs.periodic("receipt_rules.probe_domains", cron="* * * * *")
 def probe_domains(timestamp: int) -> None:
     """Once a minute: scheduled test messages that are due, and whether the last ones have arrived."""
-    probe_schedules_services.run_due(now=timezone.now())
+    probes_services.run_due(now=timezone.now())
 
 
 @jobs.periodic("receipt_rules.forget_received", cron="53 3 * * *")

@@ -6,20 +6,19 @@ from receipt_rules.forwarding import views as forwarding_views
 from receipt_rules.live import views as live_views
 from receipt_rules.pipeline import views as pipeline_views
 from receipt_rules.planner import views as planner_views
-from receipt_rules.probe_schedules import views as probe_schedules_views
 from receipt_rules.probes import views as probes_views
 from receipt_rules.received_mail import views as received_mail_views
+from receipt_rules.receiving import views as receiving_views
 from receipt_rules.receiving_setup import views as receiving_setup_views
 from receipt_rules.runs import views as runs_views
-from receipt_rules.send_only import views as send_only_views
 from receipt_rules.simulator import views as simulator_views
 
 app_name = "receipt_rules"
 urlpatterns = [
     path("", live_views.home, name="home"),
     path("domains/<str:domain_id>/", addresses_views.inbound, name="domain"),
-    path("domains/<str:domain_id>/send-only/", send_only_views.send_only, name="send_only"),
-    path("domains/<str:domain_id>/test-messages/", probe_schedules_views.choose, name="probe_schedule"),
+    path("domains/<str:domain_id>/send-only/", receiving_views.send_only, name="send_only"),
+    path("domains/<str:domain_id>/test-messages/", probes_views.choose, name="probe_schedule"),
     path("addresses/", addresses_views.list_, name="addresses"),
     path("addresses/add/", addresses_views.add_many, name="add_many"),
     path("addresses/<str:address_id>/", addresses_views.detail, name="address"),

@@ -38,7 +38,7 @@ class HoldWrites:
             f"The demo is still being made ({progress.percent}%). Nothing was changed. Try again in a few seconds."
         )
         is_api = request.path.startswith(answers.PREFIX)
-        return answers.problem_answer(problem) if is_api else problem_page(request, problem)
+        return answers.problem_response(problem) if is_api else problem_page(request, problem)
 
 
 def _is_sign_in(request: HttpRequest) -> bool:

@@ -11,6 +11,6 @@ class TenantsConfig(AppConfig):
 
         from accounts.people import services as people_services
 
-        user_logged_in.connect(people_services.note_sign_in, dispatch_uid="note_sign_in")
+        user_logged_in.connect(people_services.record_sign_in, dispatch_uid="note_sign_in")
         for changed in (authenticator_added, authenticator_removed):
             changed.connect(people_services.end_other_sessions, dispatch_uid="end_other_sessions")

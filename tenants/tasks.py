@@ -5,7 +5,7 @@ from smtplib import SMTPException
 from django.utils import timezone
 
 from inbound_admin.lib import jobs
-from inbound_admin.lib.retry import UntilAmazonAnswers, UntilItWorks
+from inbound_admin.lib.retry import RetryOn, RetryUntilAwsAnswers
 from tenants.jobs import (
     ASSOCIATE,
     CREATE,
@@ -28,42 +28,42 @@ from tenants.status import services as status_services
 from tenants.status_pass import services as status_pass_services
 
 
-@jobs.task(CREATE, retry=UntilAmazonAnswers())
+@jobs.task(CREATE, retry=RetryUntilAwsAnswers())
 def create(tenant_id: str) -> None:
     lifecycle_services.create_in_ses(tenant_id=tenant_id)
 
 
-@jobs.task(ASSOCIATE, retry=UntilAmazonAnswers())
+@jobs.task(ASSOCIATE, retry=RetryUntilAwsAnswers())
 def associate(tenant_id: str) -> None:
     resources_services.apply_associations(tenant_id=tenant_id, yields=True)
 
 
-@jobs.task(STATUS, retry=UntilAmazonAnswers())
+@jobs.task(STATUS, retry=RetryUntilAwsAnswers())
 def status(tenant_id: str) -> None:
     pause_services.apply_status(tenant_id=tenant_id)
 
 
-@jobs.task(POLICY, retry=UntilAmazonAnswers())
+@jobs.task(POLICY, retry=RetryUntilAwsAnswers())
 def policy(tenant_id: str) -> None:
     policy_services.apply_policy(tenant_id=tenant_id)
 
 
-@jobs.task(REMOVE, retry=UntilAmazonAnswers())
+@jobs.task(REMOVE, retry=RetryUntilAwsAnswers())
 def remove(tenant_id: str) -> None:
     lifecycle_services.delete_in_ses(tenant_id=tenant_id)
 
 
-@jobs.task(READ, retry=UntilAmazonAnswers())
+@jobs.task(READ, retry=RetryUntilAwsAnswers())
 def read(tenant_id: str) -> None:
     status_services.read_tenant(tenant_id=tenant_id)
 
 
-@jobs.task(SYNC_RECOMMENDATIONS, retry=UntilAmazonAnswers())
+@jobs.task(SYNC_RECOMMENDATIONS, retry=RetryUntilAwsAnswers())
 def sync_recommendations(tenant_id: str) -> None:
     reputation_services.sync_recommendations(tenant_id=tenant_id, now=timezone.now())
 
 
-@jobs.task(SYNC_METRICS, retry=UntilAmazonAnswers())
+@jobs.task(SYNC_METRICS, retry=RetryUntilAwsAnswers())
 def sync_metrics(tenant_id: str) -> None:
     metrics_services.sync_metrics(tenant_id=tenant_id, now=timezone.now())
 
@@ -85,7 +85,7 @@ def delete_old_rates(timestamp: int) -> None:
     metrics_services.delete_old(now=timezone.now())
 
 
-@jobs.task(NOTIFY_OWNERS, retry=UntilItWorks(SMTPException, OSError))
+@jobs.task(NOTIFY_OWNERS, retry=RetryOn(SMTPException, OSError))
 def notify_owners(tenant_id: str, what: str) -> None:
     status_services.notify_owners(tenant_id=tenant_id, what=what)
 
@@ -96,7 +96,7 @@ def read_all(timestamp: int) -> None:
     status_pass_services.read_all(now=timezone.now())
 
 
-@jobs.periodic("tenants.remind", cron="41 6 * * *", retry=UntilItWorks(SMTPException, OSError))
+@jobs.periodic("tenants.remind", cron="41 6 * * *", retry=RetryOn(SMTPException, OSError))
 def remind_of_reviews(timestamp: int) -> None:
     """Every day, remind of pauses whose review date has come."""
     status_services.remind_of_reviews(today=timezone.localdate())

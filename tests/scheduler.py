@@ -27,11 +27,22 @@ LONGEST = (
     "tests/operations/legacy_import/test_account.py",
     "tests/public_api/test_contract.py",
     "tests/browser/test_every_page.py",
+    "tests/browser/test_main_job.py",
+    "tests/browser/test_customer_journey.py",
+    "tests/browser/test_share.py",
+    "tests/browser/test_without_javascript.py",
+    "tests/browser/test_pausing.py",
+    "tests/browser/test_migrating.py",
+    "tests/browser/test_mornings.py",
+    "tests/browser/test_routing.py",
+    "tests/browser/test_admin.py",
+    "tests/browser/test_demo.py",
+    "tests/browser/test_outage.py",
 )
 # What they share is made once a worker, and takes long: packages from npm, a second Amazon.
 TOGETHER = ("tests/sdk/", "tests/emulator/")
 # While one test waits for a process, a clock or a browser, another takes its core.
-MORE_THAN_CORES = 1
+MORE_THAN_CORES = 2
 
 
 def unit(nodeid: str) -> str:

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.api_keys.services import create_api_key
-from accounts.invitations.services import invite
+from accounts.members.services import invite
 from accounts.models.people import Customer, MemberRole, User
 from accounts.roles import Role
 from domains.models.domains import Domain

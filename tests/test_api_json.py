@@ -67,7 +67,7 @@ def test_what_breaks_before_the_operation_and_in_a_middleware_is_500_in_json(mon
         broken.setattr(api_keys, "_take_reason", fail)
         answer = client.generic("POST", "/api/v2/domains", b"{}", "application/json", headers=key)
         assert (answer.status_code, code_of(answer)) == (500, "INTERNAL")
-    monkeypatch.setattr(staff_guard, "is_session_over", fail)
+    monkeypatch.setattr(staff_guard, "is_session_expired", fail)
     answer = client.get("/api/v2/domains", headers=key)
     assert (answer.status_code, code_of(answer)) == (500, "INTERNAL")
     assert client.get("/domains/").headers["Content-Type"].startswith("text/html")

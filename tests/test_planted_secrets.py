@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from accounts.invitations.services import invite
+from accounts.members.services import invite
 from accounts.models.people import MemberRole, User
 from accounts.roles import Role
 from audit.models import Change

@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from domains import jobs as domains_jobs
 from inbound_admin.lib import jobs
 from inbound_admin.lib.lanes import WorkLane
-from inbound_admin.management.commands.worker import places_of, threads_of
+from inbound_admin.management.commands.worker import slots_for, threads_for
 from sandbox.process import Sandbox
 from tests.browser.worker import running_worker
 from tests.domains.making import make_domain
@@ -27,7 +27,7 @@ REST = (WorkLane.BACKGROUND, WorkLane.LOOKS, WorkLane.PEOPLE)
 
 
 def kept(*lanes: WorkLane) -> list[tuple[str, tuple[WorkLane, ...]]]:
-    return [(each.name, each.lanes) for each in places_of(lanes)]
+    return [(each.name, each.lanes) for each in slots_for(lanes)]
 
 
 def test_without_a_choice_urgent_work_has_places_of_its_own_and_may_use_all_others_but_the_clocks() -> None:
@@ -83,8 +83,8 @@ def test_a_worker_for_urgent_work_does_that_and_leaves_the_background_to_others(
 
 
 def test_each_place_has_a_thread() -> None:
-    places = places_of()
-    assert threads_of(places) >= sum(each.jobs for each in places)
+    places = slots_for()
+    assert threads_for(places) >= sum(each.jobs for each in places)
 
 
 @pytest.mark.django_db(transaction=True)

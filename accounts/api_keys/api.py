@@ -15,17 +15,16 @@ from ninja import Router
 from ninja.operation import Operation
 from ninja.security import APIKeyCookie, HttpBearer
 
-from accounts.api_keys.core import OF_THE_FUNCTION, Scope
+from accounts.api_keys.core import FUNCTION_SCOPES, Scope
 from accounts.api_keys.services import BadKey, use_api_key
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for, lacks_second_factor, supports_everyone
 from inbound_admin.lib.api import idempotency
-from inbound_admin.lib.api.answers import ERRORS, problem_answer
-from inbound_admin.lib.api.lenient import name_ignored, note_ignored
+from inbound_admin.lib.api.answers import ERRORS, problem_response
+from inbound_admin.lib.api.lenient import add_ignored_header, record_ignored
 from inbound_admin.lib.api.limits import check_rate_limit
-from inbound_admin.lib.api.refusals import Malformed, WrongContentType
 from inbound_admin.lib.api.values import QueryIn
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.errors import Malformed, NotAllowed, Refused, WrongContentType
 
 _REASON = "reason"  # of a JSON body, why staff change a customer's things
 
@@ -56,7 +55,7 @@ class ApiKeyWith(HttpBearer):
             raise BadKey("Unknown API key.")
         key = use_api_key(secret=token.strip(), scopes=self._scopes, now=timezone.now())
         key.user.acts_by_key, key.user.staff_rights = f"{key.name} ({key.starts}…)", Scope.STAFF in key.scopes
-        if OF_THE_FUNCTION.isdisjoint(self._scopes):  # a call that is refused would hold up a message
+        if FUNCTION_SCOPES.isdisjoint(self._scopes):  # a call that is refused would hold up a message
             check_rate_limit(key.pk)
         return Caller(key.user, key.pk)
 
@@ -94,21 +93,19 @@ class SessionWith(APIKeyCookie):
         return Caller(user, name)
 
 
-def reads(answer: Any, *, staff: bool = False, session: bool = True) -> dict[str, Any]:
+def reads(answer: Any, *, staff: bool = False) -> dict[str, Any]:
     """Return the arguments of an operation that changes nothing."""
-    return _told(answer, 200, Scope.READ, staff, session)
+    return _told(answer, 200, Scope.READ, staff)
 
 
-def writes(
-    answer: Any, *, status: int = 200, staff: bool = False, session: bool = True, proven: bool = False
-) -> dict[str, Any]:
+def writes(answer: Any, *, status: int = 200, staff: bool = False, proven: bool = False) -> dict[str, Any]:
     """Return the arguments of a write. `proven` requires a recent password check of a session; a key needs none."""
-    return _told(answer, status, Scope.WRITE, staff, session, proven)
+    return _told(answer, status, Scope.WRITE, staff, proven)
 
 
-def _told(answer: Any, status: int, scope: Scope, staff: bool, session: bool, proven: bool = False) -> dict[str, Any]:
+def _told(answer: Any, status: int, scope: Scope, staff: bool, proven: bool = False) -> dict[str, Any]:
     scopes = (scope, Scope.STAFF) if staff else (scope,)
-    auth = [ApiKeyWith(*scopes), *([SessionWith(*scopes, proven=proven)] if session else [])]
+    auth = [ApiKeyWith(*scopes), SessionWith(*scopes, proven=proven)]
     return {"auth": auth, "response": {status: answer, **ERRORS}, "by_alias": True, "exclude_unset": True}
 
 
@@ -116,7 +113,7 @@ def call_router(tag: str, *, lenient: bool = False) -> Router:
     """Return a router. Its operations honour Idempotency-Key and reject unknown parameters unless lenient."""
     router = Router(tags=[tag])
     router.add_decorator(_json_alone, mode="view")
-    router.add_decorator(_with_manners(note_ignored if lenient else _refuse_unknown), mode="operation")
+    router.add_decorator(_with_manners(record_ignored if lenient else _refuse_unknown), mode="operation")
     return router
 
 
@@ -128,10 +125,10 @@ def _json_alone(run: Callable[..., Any]) -> Callable[..., Any]:
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0") or "HTTP_TRANSFER_ENCODING" in request.META
         if has_body and request.method in ("POST", "PUT", "PATCH") and request.content_type != "application/json":
-            return problem_answer(WrongContentType("Send JSON with “Content-Type: application/json”."))
+            return problem_response(WrongContentType("Send JSON with “Content-Type: application/json”."))
         if has_body:
             _take_reason(request, own)
-        return name_ignored(request, run(request, *args, **kwargs))
+        return add_ignored_header(request, run(request, *args, **kwargs))
 
     return checked
 

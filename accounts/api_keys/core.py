@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-USED_EVERY = timedelta(minutes=1)  # a busy key would otherwise write its row at every call
+USED_EVERY = timedelta(minutes=1)  # otherwise a busy key would write its row at every call
 
 
 class Scope(StrEnum):
@@ -15,7 +15,7 @@ class Scope(StrEnum):
     REPORT = "report"
 
 
-OF_THE_FUNCTION = frozenset({Scope.ROUTE, Scope.REPORT})  # of what receives mail: no limit holds a message up
+FUNCTION_SCOPES = frozenset({Scope.ROUTE, Scope.REPORT})  # of what receives mail: no limit holds a message up
 OF_EVERYBODY = frozenset({Scope.STAFF, Scope.ROUTE, Scope.REPORT})  # they reach the rows of every customer
 
 

@@ -10,17 +10,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.api_keys.core import OF_EVERYBODY, KeyState, Scope, is_use_worth_writing, key_state, scopes_named
-from accounts.invitations.core import hash_of
+from accounts.members.core import hash_of
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import User
 from accounts.people.selectors import lacks_second_factor, supports_everyone, working_keys_of
-from accounts.people.services import person_subject, tell_of_account
+from accounts.people.services import notify_about_account, person_subject
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.mail_names import mail_name
 
 _PREFIX, _SHOWN, _LONGEST = "ia_", 8, 120
-# Of a person's row only what permissions ask: this stands before every call.
+# The columns of a person that permissions need, since these are read before every call.
 _NEEDED = (
     *("name", "starts", "secret_hash", "scopes", "last_used_at", "expires_at", "revoked_at"),
     *("user__is_active", "user__is_staff", "user__is_superuser", "user__email"),
@@ -64,7 +64,7 @@ def create_api_key(
         expires_at=None if days is None else timezone.now() + timedelta(days=days),
     )
     audit_services.record("api_key.created", about=person_subject(user), actor=actor, after=_told(key), for_staff=True)
-    tell_of_account(person=user, what=f"A new API key was created for your account: {_described(key)}.")
+    notify_about_account(person=user, what=f"A new API key was created for your account: {_description_of(key)}.")
     return Created(key, secret)
 
 
@@ -136,7 +136,7 @@ def _has_factor(user: User, scopes: Iterable[str]) -> None:
         )
 
 
-def _described(key: ApiKey) -> str:
+def _description_of(key: ApiKey) -> str:
     """Return the key's name, scopes and expiry as text."""
     name = mail_name(key.name, otherwise="unnamed")
     until = f"expires {key.expires_at:%-d %B %Y}" if key.expires_at else "no expiry"

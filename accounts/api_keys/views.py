@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -14,14 +13,14 @@ from accounts.api_keys import services
 from accounts.api_keys.forms import ApiKeyForm
 from accounts.people.selectors import api_keys_of
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, asks_for_password
+from inbound_admin.lib.http import SignedIn, form_page, requires_password
 
-REMEMBERED_SECONDS = 24 * 3600  # for so long a form that is sent twice makes one key
+REMEMBERED_SECONDS = 24 * 3600  # within this time, a form that is sent twice creates one key
 
 
 @never_cache
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def keys(request: SignedIn) -> HttpResponse:
     """Only the response to the form contains the secret."""
     form = ApiKeyForm(request.POST or None, viewer=request.user)
@@ -36,7 +35,7 @@ def keys(request: SignedIn) -> HttpResponse:
         except Refused as refused:
             form.add_error(None, str(refused))
     context |= {"form": form, "keys": api_keys_of(request.user)}
-    return TemplateResponse(request, "accounts/api_keys/api_keys.html", context, status=422 if form.errors else 200)
+    return form_page(request, "accounts/api_keys/api_keys.html", context)
 
 
 @require_POST

@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from accounts.invitations.core import InvitationState, state_at
+from accounts.members.core import InvitationState, state_at
 from inbound_admin.lib.ids import new_id
 
 
@@ -56,7 +56,7 @@ class User(AbstractUser):
     SESSION_SALT: ClassVar[str] = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
     objects: ClassVar[UserManager] = UserManager()
     staff_rights = True  # an API key without the scope "staff" acts without them; no column
-    acts_by_key = ""  # the key's name, as the change log tells it; no column either
+    acts_by_key = ""  # the key's name, as the change log shows it; no column either
 
     class Meta:
         constraints = (models.UniqueConstraint(Lower("email"), name="user_email_any_case"),)

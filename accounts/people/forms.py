@@ -10,10 +10,11 @@ from django.utils.safestring import SafeString
 from accounts.api_keys.services import revoke_api_keys
 from accounts.models.people import Customer, Density, Theme, User
 from accounts.people import selectors
-from accounts.people.selectors import customer_label, customer_meant
+from accounts.people.selectors import customer_label, customer_matching
+from inbound_admin.lib.fields import AS_TYPED
 
-MOST_LISTED = 200  # customers that a select offers; of more one types the name
-ADDRESS = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "placeholder": "name@example.com"}
+MOST_LISTED = 200  # options of a select; above this number, the name is typed
+ADDRESS = {**AS_TYPED, "placeholder": "name@example.com"}
 
 
 class SignInForm(allauth.LoginForm):  # type: ignore[misc]  # allauth has no types
@@ -119,7 +120,7 @@ class CustomerChoice(forms.ModelChoiceField[Customer]):
     def to_python(self, value: Any) -> Customer | None:
         if value in self.empty_values or self.queryset is None:
             return None
-        found = list(self.queryset.filter(customer_meant(str(value)))[:2])
+        found = list(self.queryset.filter(customer_matching(str(value)))[:2])
         if len(found) > 1:
             raise forms.ValidationError("Several customers have this name. Enter the ID instead.", code="several")
         if not found:
@@ -128,14 +129,16 @@ class CustomerChoice(forms.ModelChoiceField[Customer]):
 
 
 class ForCustomer(forms.Form):
-    """For one of the viewer's customers; a viewer of one customer alone is not asked for whom."""
+    """A form for one of the viewer's customers. If there is only one, the field is left out."""
 
     customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
 
-    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, viewer: User, customer: Customer | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         customers = selectors.customers_for(viewer)
-        self.only_customer = customers.first() if customers.count() == 1 else None
+        self.only_customer = customer
+        if customer is None and customers.count() == 1:
+            self.only_customer = customers.first()
         if self.only_customer:
             del self.fields["customer"]
         else:
@@ -148,7 +151,7 @@ class ForCustomer(forms.Form):
 
 
 def customer_typed(text: str) -> Customer | None:
-    """For staff: the customer of that ID or full name, None for no text. Raises ValidationError."""
+    """Return, for staff, the customer with this ID or full name; None for an empty text. Raises ValidationError."""
     name = " ".join(text.split())
     if not name:
         return None

@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from accounts.invitations.core import hash_of
+from accounts.members.core import hash_of
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from audit import services as audit_services
@@ -44,7 +44,7 @@ def customers_for(viewer: Viewer) -> QuerySet[Customer]:
     return Customer.objects.filter(memberships__user=viewer)
 
 
-def customers_found(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
+def find_customers(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
     """Filter by part of the name or of a member's address, or by the full ID; annotate the number of members."""
     found = customers_for(viewer)
     if text:
@@ -58,7 +58,7 @@ MOST_OFFERED = 20
 _ID = re.compile(r"(?:^|\()(cus_[0-9a-z]+)\)?$")
 
 
-def customers_offered(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
+def suggest_customers(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
     """Return suggestions while typing: by part of the name, or by the ID."""
     found = customers_for(viewer).filter(Q(name__icontains=text) | Q(pk=text))
     return found.order_by("name", "pk")[:MOST_OFFERED]
@@ -69,7 +69,7 @@ def customer_label(customer: Customer) -> str:
     return f"{customer.name} ({customer.pk})"
 
 
-def customer_meant(text: str) -> Q:
+def customer_matching(text: str) -> Q:
     """Return a filter by ID, alone or as in `customer_label`, or by the full name."""
     text = text.replace("\x00", "").strip()
     known = _ID.search(text)
@@ -82,7 +82,7 @@ def of_customer(column: str, text: str) -> Q:
     return (
         Q(**{column: known.group(1)})
         if known
-        else Q(**{f"{column}__in": Customer.objects.filter(customer_meant(text))})
+        else Q(**{f"{column}__in": Customer.objects.filter(customer_matching(text))})
     )
 
 
@@ -121,15 +121,15 @@ def pending_invitations(customer: Customer) -> QuerySet[Invitation]:
     return invitations.select_related("invited_by")
 
 
-def memberships_found(*, viewer: Viewer, text: str) -> QuerySet[Membership]:
-    """Of the customers that the viewer may see, by part of a member's email address or name."""
+def find_memberships(*, viewer: Viewer, text: str) -> QuerySet[Membership]:
+    """Filter memberships of visible customers by part of a member's email address or name."""
     wanted = Q(user__email__icontains=text) | Q(user__first_name__icontains=text) | Q(user__last_name__icontains=text)
     found = Membership.objects.filter(wanted, customer__in=customers_for(viewer).values("pk"))
     return found.select_related("user", "customer").order_by(Lower("user__email"), "customer_id")
 
 
-def invitations_found(*, viewer: Viewer, text: str) -> QuerySet[Invitation]:
-    """Pending ones by part of the email address, of the customers whose people the viewer manages."""
+def find_invitations(*, viewer: Viewer, text: str) -> QuerySet[Invitation]:
+    """Filter pending invitations of customers that the viewer manages, by part of the email address."""
     pending = Invitation.objects.filter(email__icontains=text, accepted_at=None, revoked_at=None)
     if not (supports_everyone(viewer) and viewer.has_perm("accounts.change_customer")):
         if not isinstance(viewer, User) or not viewer.is_active:
@@ -148,7 +148,7 @@ def invitations_since(customer: Customer, moment: datetime) -> int:
     return Invitation.objects.filter(customer=customer, created_at__gte=moment).count()
 
 
-def people_with(email: str) -> QuerySet[User]:
+def people_by_email(email: str) -> QuerySet[User]:
     """Return people with this sign-in address or confirmed further address, including disabled accounts."""
     proven = EmailAddress.objects.filter(email__iexact=email, verified=True)
     return User.objects.filter(Q(email__iexact=email) | Q(pk__in=proven.values("user")))

@@ -37,7 +37,7 @@ from inbound_admin.lib.errors import NotAllowed, Refused
 SIGNED_IN_AT = "signed_in_at"
 
 
-def note_sign_in(request: HttpRequest, **_: Any) -> None:
+def record_sign_in(request: HttpRequest, **_: Any) -> None:
     """Receiver of Django's signal for every sign-in, including that of a new invited person."""
     request.session[SIGNED_IN_AT] = time.time()
 
@@ -47,7 +47,7 @@ def has_just_signed_in(request: HttpRequest) -> bool:
     return _age(request) < float(settings.ACCOUNT_REAUTHENTICATION_TIMEOUT)
 
 
-def is_session_over(request: HttpRequest) -> bool:
+def is_session_expired(request: HttpRequest) -> bool:
     """Whether a staff session has passed its maximum age. A session of unknown age is over."""
     if not isinstance(request.user, User):
         return False
@@ -99,7 +99,7 @@ def change_account(
 
 @transaction.atomic
 def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
-    """Save what staff decided of a person, new or known, as one change. Raises Refused."""
+    """Save staff's changes to a new or existing person as one change. Raises Refused."""
     known = User.objects.select_for_update().filter(pk=person.pk).first() if person.pk else None
     _may_decide(actor, known)
     if person.is_superuser and not actor.is_superuser:
@@ -121,14 +121,14 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
         _record("person.changed" if known else "person.added", person, actor, before, _decided(person))
 
 
-def switch_off(*, person: User, actor: User) -> None:
+def disable(*, person: User, actor: User) -> None:
     """Disable the account and end its sessions. Raises Refused."""
     if person == actor:
         raise Refused("You can't disable your own account.")
     _set_active(person, actor, active=False)
 
 
-def switch_on(*, person: User, actor: User) -> None:
+def enable(*, person: User, actor: User) -> None:
     """Raises Refused."""
     _set_active(person, actor, active=True)
 
@@ -259,7 +259,7 @@ def import_customer(*, owner: User, actor: User | None, because: str, bulk_id: s
 log = structlog.get_logger(__name__)
 
 
-def tell_of_account(*, person: User, what: str) -> None:
+def notify_about_account(*, person: User, what: str) -> None:
     """Send a security email directly after the transaction, without the worker."""
     context = {"what": what, "at": timezone.now(), "site_name": settings.SITE_NAME, "site_url": settings.SITE_URL}
     text = render_to_string("tenants/account_mail.txt", context)

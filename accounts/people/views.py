@@ -3,14 +3,13 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models.people import Theme
 from accounts.people import services
 from accounts.people.forms import AccountForm
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, form_page
 
 
 @require_http_methods(["GET", "POST"])
@@ -24,7 +23,7 @@ def account(request: SignedIn) -> HttpResponse:
         services.change_account(person=person, **form.cleaned_data)
         messages.success(request, "Saved.")
         return redirect("accounts:account")
-    return TemplateResponse(request, "accounts/people/account.html", {"form": form}, status=422 if form.errors else 200)
+    return form_page(request, "accounts/people/account.html", {"form": form})
 
 
 @require_POST

@@ -17,8 +17,8 @@ from notifications.models.webhooks import Delivery
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions import services as domain_actions_services
-from operations.domain_actions.core import Named
-from operations.domain_actions.selectors import predicted
+from operations.domain_actions.core import DomainLine
+from operations.domain_actions.selectors import predict
 from operations.domain_removal import services as domain_removal_services
 from operations.legacy_import import services as legacy_import_services
 from operations.pause import services as pauses_services
@@ -101,7 +101,7 @@ def delete(place: Place) -> list[Claim]:
     addresses_services.set_catch_all(domain=domain, actor=None)
     set_up_receiving(olga())
     nothing_else_waits()
-    domain_removal_services.ask(domain=domain, typed_name=NAME, actor=olga())
+    domain_removal_services.request_removal(domain=domain, typed_name=NAME, actor=olga())
     gone = is_missing(olga(), "domains:detail", domain.pk)
     return [Claim("deleted", gone, lambda: at_amazon() is None and not is_served(A))]
 
@@ -264,7 +264,7 @@ def import_legacy(place: Place) -> list[Claim]:
     legacy_import_services.work()
     moving.refresh_from_db()
     nothing_else_waits()
-    legacy_import_services.begin(legacy_import=moving, actor=olga())
+    legacy_import_services.start(legacy_import=moving, actor=olga())
     return [row_says("imported", moving, "state", "done", Domain.objects.filter(name=NAME, adopted=True).exists)]
 
 
@@ -272,8 +272,8 @@ def add_many(place: Place) -> list[Claim]:
     customer, names = alice(), ("bulk0.com", "bulk1.com")
     for name in names:
         place.sandbox.control.add_zone(name)
-    asked = tuple(Named(name, customer.pk) for name in names)
-    rows = [row for row in predicted(BatchKind.IMPORT, asked, viewer=olga()) if row.works]
+    asked = tuple(DomainLine(name, customer.pk) for name in names)
+    rows = [row for row in predict(BatchKind.IMPORT, asked, viewer=olga()) if row.works]
     items = domain_actions_services.items_of(rows)
     assert len(items) == len(asked)
     made = batches_services.start(kind=BatchKind.IMPORT, items=items, words={}, actor=olga())

@@ -15,8 +15,8 @@ from benchmarks.machines.visitors import Asked, Visitors
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions import services as domain_actions_services
-from operations.domain_actions.core import Named
-from operations.domain_actions.selectors import predicted
+from operations.domain_actions.core import DomainLine
+from operations.domain_actions.selectors import predict
 from sandbox.aws.faults import read_calls
 from sandbox.values import Call
 from tenants.models.tenants import Tenant
@@ -66,7 +66,7 @@ class Work:
     def _import(self, customer: Customer, number: int) -> None:
         names = [f"bulk{each}.com" for each in range(number)]
         sam = make_staff(Role.SUPPORT)
-        rows = predicted(BatchKind.IMPORT, tuple(Named(name, customer.pk) for name in names), viewer=sam)
+        rows = predict(BatchKind.IMPORT, tuple(DomainLine(name, customer.pk) for name in names), viewer=sam)
         items = domain_actions_services.items_of(rows)
         batches_services.start(kind=BatchKind.IMPORT, items=items, words={"because": "moves in"}, actor=sam)
         self.names += names

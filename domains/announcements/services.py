@@ -2,16 +2,26 @@
 
 Announcements are level-triggered: each check compares with the state that was last announced, so nothing is announced
 twice.
+
+People who asked for it are notified once that a domain is verified. These notices are sent as alerts, so that each
+person's channels, digest and quiet hours apply, and people who lost access are left out.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
+
+from accounts.models.people import User
+from audit import services as audit_services
 from audit.services import Subject
 from domains.checking.core.judgement import Judgement, Overall, State
 from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain
+from domains.models.verified_notices import VerifiedNotice
 from domains.records.core import Record
+from inbound_admin.lib.errors import Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
@@ -55,7 +65,7 @@ def announce_domain(
 
 def _emit_domain_event(event: str, domain: Domain, why: str, now: datetime) -> None:
     about = domain_subject(domain)
-    if not events_services.was_last_told(event, about=about, among=DOMAIN_EVENTS):
+    if not events_services.was_last_event(event, about=about, among=DOMAIN_EVENTS):
         data = {"state": str(domain.known_state), "region": domain.region, "why": why}
         events_services.emit(event=event, about=about, data=data, now=now)
 
@@ -63,7 +73,7 @@ def _emit_domain_event(event: str, domain: Domain, why: str, now: datetime) -> N
 def _emit_record_event(event: str, domain: Domain, record: Record, judgement: Judgement, now: datetime) -> None:
     """A recovery is announced only if the loss was."""
     about = Subject("record", f"{domain.id}/{record.key}", record.name, domain.customer_id)
-    lost = events_services.was_last_told("record.mismatch", about=about, among=RECORD_EVENTS)
+    lost = events_services.was_last_event("record.mismatch", about=about, among=RECORD_EVENTS)
     if lost == (event == "record.mismatch"):
         return
     data = {
@@ -74,3 +84,66 @@ def _emit_record_event(event: str, domain: Domain, record: Record, judgement: Ju
         "why": judgement.sentence,
     }
     events_services.emit(event=event, about=about, data=data, now=now)
+
+
+NOTICE = "domain.verified"
+NOTICE_TEXT = "All required records are verified. SES can send and sign mail for this domain."
+
+
+@dataclass(frozen=True)
+class NoticeChoice:
+    """One person's choice for one domain. `can_change`: the domain is not verified yet."""
+
+    is_on: bool
+    told_at: datetime | None
+    can_change: bool
+
+
+def notice_choice(person: User, domain: Domain) -> NoticeChoice:
+    row = VerifiedNotice.objects.filter(domain=domain, person=person).first()
+    return NoticeChoice(row is not None, row.told_at if row else None, domain.verified_at is None)
+
+
+def request_notice(domain: Domain, person: User) -> None:
+    """Request the notice when the domain is added, in that transaction and under its change log entry."""
+    VerifiedNotice.objects.get_or_create(domain=domain, person=person)
+
+
+@transaction.atomic
+def set_notice(*, domain: Domain, person: User, wanted: bool) -> None:
+    """Turn the notice on or off. Idempotent. Raises Refused if the domain is already verified."""
+    locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
+    before = VerifiedNotice.objects.filter(domain=locked, person=person).exists()
+    if before == wanted:
+        return
+    if locked.verified_at is not None:
+        raise Refused(f"{locked} is already verified.", code="VERIFIED_ALREADY")
+    if wanted:
+        VerifiedNotice.objects.create(domain=locked, person=person)
+    else:
+        VerifiedNotice.objects.filter(domain=locked, person=person, told_at=None).delete()
+    audit_services.record(
+        "domain.verified_notice",
+        about=domain_subject(locked),
+        actor=person,
+        before={"told": before},
+        after={"told": wanted},
+    )
+
+
+def send_notices(domain: Domain, *, now: datetime) -> None:
+    """Send the notices, in the transaction that found the domain verified."""
+    why = (
+        NOTICE_TEXT if domain.receiving.is_live or not domain.receives else f"{NOTICE_TEXT} {domain.receiving.sentence}"
+    )
+    waiting = VerifiedNotice.objects.filter(domain=domain, told_at=None)
+    for row in waiting.select_for_update(of=("self",)).select_related("person"):
+        alerts_services.announce(kind=NOTICE, about=domain_subject(domain), person=row.person, why=why, now=now)
+        row.told_at = now
+        row.save(update_fields=("told_at",))
+
+
+def delete_notices(domain: Domain) -> None:
+    """Delete all requests at a transfer: they were made by the former customer's people."""
+    VerifiedNotice.objects.filter(domain=domain).delete()
+    alerts_services.withdraw(kind=NOTICE, about=domain_subject(domain))

@@ -43,7 +43,6 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import is_inbound
-from domains.verified_notices import services as verified_notices_services
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
@@ -88,7 +87,7 @@ def check_now(*, domain: Domain) -> str:
         raise Refused(f"{domain} belongs to the region {domain.region}, which is managed separately.")
     if domain.stage in IN_PROGRESS:
         return IN_PROGRESS[Stage(domain.stage)]
-    with slow_work.place(customer=domain.customer_id):
+    with slow_work.slot(customer=domain.customer_id):
         _reserve_check(domain, now)
         return _check_and_describe(domain, now)
 
@@ -266,7 +265,7 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     own = [each for each in judgements if not is_inbound(each.key)]  # the inbound MX does not count for verification
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
         locked.verified_at = now
-        verified_notices_services.send_notices(locked, now=now)
+        announcements_services.send_notices(locked, now=now)
     _save_records(domain, judgements, now)
     mta_sts_services.record_announcement(locked, judgements, now)
     _store_state(locked, result, now, is_due=locked.records != asked_before or has_unchecked(judgements))

@@ -135,7 +135,7 @@ def _drop_claim(domain: Domain, actor: User | None, bulk_id: str, because: str) 
     before = {"name": domain.name, "customer": domain.customer.name}
     about = domain_subject(domain)
     audit_services.record("domain.deleted", about=about, actor=actor, because=because, before=before, bulk_id=bulk_id)
-    alerts_services.forget(about=about)
+    alerts_services.resolve_silently(about=about)
     domain.delete()
 
 
@@ -220,7 +220,7 @@ def _finish(domain: Domain, request_ids: list[str]) -> None:
         aws_request_ids=request_ids,
         bulk_id=domain.deletion_bulk_id,
     )
-    alerts_services.forget(about=domain_subject(domain))
+    alerts_services.resolve_silently(about=domain_subject(domain))
     domain.delete()
     resources_services.forget_identity(name=domain.name, customer=domain.customer)
 

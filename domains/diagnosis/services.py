@@ -1,6 +1,10 @@
 """Diagnoses a domain: gathers observations, runs the core, and caches the result.
 
 Concurrent requests share one diagnosis: its result is cached for seconds and the others wait for it.
+
+A page doesn't wait: its request is a row, the worker runs it, and the browser polls. Each customer has one running and
+a few queued. At most `DIAGNOSES_AT_ONCE` run at a time in total, so that the worker has time for other work. A page
+sends the time since which it waits, and shows any diagnosis that is newer.
 """
 
 import asyncio
@@ -12,7 +16,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
+from accounts.models.people import Customer
 from domains.checking.core.judgement import State
 from domains.diagnosis import selectors
 from domains.diagnosis.core import chain
@@ -21,12 +29,15 @@ from domains.diagnosis.core.observations import Observations, RecordHistory, Ses
 from domains.dns.core import LookupStatus
 from domains.dns.services import SECONDS, QuerySession, network
 from domains.dns_observation.services import observe
+from domains.jobs import diagnose_soon
+from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain, Stage
 from domains.models.history import ObservedAnswer
 from domains.ownership import core as ownership_core
 from domains.providers.core import provider_with_key
 from domains.records.core import IdentityFacts, Record
 from inbound_admin.lib import slow_work
+from inbound_admin.lib.slow_work import TooManyAtOnce
 
 WAIT_EVERY = 0.1  # seconds, while another process diagnoses
 SLOWEST = 2.0  # seconds for one question: a diagnosis asks several questions in sequence
@@ -69,7 +80,7 @@ def cached_or_new_result(
     """Return the cached result, or a new one."""
     if (found := cached_result(domain)) is not None:
         return found
-    with slow_work.place(customer=domain.customer_id):
+    with slow_work.slot(customer=domain.customer_id):
         return _new_result(domain, now, wait)
 
 
@@ -98,17 +109,13 @@ def _explain(domain: Domain, found: Diagnosis) -> None:
 
 
 def _key(domain: Domain) -> str:
+    """Depends on the domain alone: the worker's own checks may change its state while the page waits."""
     return f"diagnosis:{domain.pk}:{hash_of(domain)}"
-
-
-def diagnose_uncached(domain: Domain, *, now: datetime) -> Diagnosis:
-    """Diagnose without the cache."""
-    return gather(domain, now=now).diagnosis()
 
 
 def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
     """Query DNS. Stores the zone's serial, which later shows whether a host publishes changes."""
-    with slow_work.place(customer=domain.customer_id):
+    with slow_work.slot(customer=domain.customer_id):
         seconds = slow_work.seconds_left(SECONDS)
         session = QuerySession(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
         observed = asyncio.run(observe(domain.parsed, _records(domain), network(), session))
@@ -189,3 +196,98 @@ def _store_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
         return
     domain.soa_serial, domain.soa_serial_since = serial[:10], now
     Domain.objects.filter(pk=domain.pk).update(soa_serial=domain.soa_serial, soa_serial_since=now)
+
+
+MOST_WAITING = 10  # of one customer
+KEPT_SECONDS = 600  # for the page that waits; other pages ask again after DIAGNOSIS_KEPT_SECONDS
+LONGEST = timedelta(minutes=2)  # that a page waits before it reports a failure
+AGAIN_SECONDS = 1  # while others are running
+NOTHING_CAME = "The diagnosis didn't finish within 2 minutes. Our background worker may be down. Try again."
+FAILED = "The diagnosis failed on our side. The error has been logged. Try again."
+
+
+@dataclass(frozen=True)
+class DiagnosisProgress:
+    """`found`, or a `problem`, or neither while it runs. `since`: when this page began to wait."""
+
+    since: datetime
+    found: DiagnosisResult | None = None
+    problem: str = ""
+    waiting_before: int = 0
+
+
+def progress(*, domain: Domain, since: datetime | None, now: datetime) -> DiagnosisProgress:
+    """Return what a page shows. Queues a diagnosis if none is new enough. Raises TooManyAtOnce."""
+    began = min(since, now) if since and since > now - 2 * LONGEST else None
+    found = cached_result(domain) or _newer_result(domain, began)
+    if found:
+        return DiagnosisProgress(began or now, found)
+    request = DiagnosisRequest.objects.filter(domain=domain).first()
+    if began and (problem := _problem(request, began, now)):
+        return DiagnosisProgress(began, problem=problem)
+    if request is None or request.ended_at or request.asked_at < now - LONGEST:
+        _ask(domain, now)
+    return DiagnosisProgress(began or now, waiting_before=_queued_ahead(domain).count())
+
+
+def _newer_result(domain: Domain, began: datetime | None) -> DiagnosisResult | None:
+    """Return a result since the page began to wait, even if it is too old for other pages."""
+    found: DiagnosisResult | None = cache.get(_answer_key(domain))
+    return found if found and began and found.now >= began else None
+
+
+def _problem(request: DiagnosisRequest | None, began: datetime, now: datetime) -> str:
+    """Return why a page that waits since `began` gets no result."""
+    if request and request.ended_at and request.ended_at >= began and request.problem:
+        return request.problem
+    return NOTHING_CAME if began < now - LONGEST else ""
+
+
+@transaction.atomic
+def _ask(domain: Domain, now: datetime) -> None:
+    """Queue a request. The customer's row is locked, so that concurrent requests are counted one by one."""
+    Customer.objects.select_for_update(no_key=True).get(pk=domain.customer_id)
+    recent = waiting(domain.customer_id).filter(asked_at__gt=now - LONGEST)
+    if recent.exclude(domain=domain).count() >= MOST_WAITING:
+        said = f"{MOST_WAITING} diagnoses of your domains are already queued. Try again when they finish."
+        raise TooManyAtOnce(said, retry_after=slow_work.RETRY_AFTER)
+    told = {"asked_at": now, "ended_at": None, "problem": ""}
+    DiagnosisRequest.objects.update_or_create(domain=domain, defaults=told)
+    diagnose_soon(domain.customer_id)
+
+
+def waiting(customer_id: str) -> QuerySet[DiagnosisRequest]:
+    return DiagnosisRequest.objects.filter(domain__customer=customer_id, ended_at=None)
+
+
+def _queued_ahead(domain: Domain) -> QuerySet[DiagnosisRequest]:
+    own = waiting(domain.customer_id).filter(domain=domain).values("asked_at")[:1]
+    return waiting(domain.customer_id).filter(asked_at__lt=own)
+
+
+def run_next(*, customer_id: str) -> None:
+    """Run the oldest request, and queue another call for the others."""
+    try:
+        with slow_work.job_slot("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
+            request = waiting(customer_id).select_related("domain").first() if is_free else None
+            if request:
+                _run(request)
+    finally:
+        if waiting(customer_id).exists():
+            diagnose_soon(customer_id, in_seconds=0 if is_free else AGAIN_SECONDS)
+
+
+def _run(request: DiagnosisRequest) -> None:
+    """Run one request. A failure is stored for the page and re-raised, so that the job fails visibly."""
+    domain, problem = request.domain, FAILED
+    try:
+        found = cached_or_new_result(domain, now=timezone.now())
+        cache.set(_answer_key(domain), found, KEPT_SECONDS)
+        problem = ""
+    finally:
+        DiagnosisRequest.objects.filter(pk=request.pk).update(ended_at=timezone.now(), problem=problem)
+
+
+def _answer_key(domain: Domain) -> str:
+    """Depends on the domain alone: the worker's own checks may change its state while the page waits."""
+    return f"diagnosis-page:{domain.pk}"

@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
+from domains.diagnosis import services as diagnosis_services
 from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.findings import LINKS, as_json, as_reply
 from domains.diagnosis.selectors import diagnosis_page
 from domains.diagnosis.services import diagnose
-from domains.diagnosis_requests import services as diagnosis_requests_services
 from domains.models.domains import Domain
 from domains.providers.views import chosen_host
 from domains.records.views import domain_for
@@ -47,7 +47,7 @@ def diagnosis(request: SignedIn, domain_id: str) -> HttpResponse:
 
 def _progress(request: SignedIn, domain: Domain) -> dict[str, Any]:
     host, now = chosen_host(request, domain), timezone.now()
-    made = diagnosis_requests_services.progress(domain=domain, since=_since(request.GET.get("look", "")), now=now)
+    made = diagnosis_services.progress(domain=domain, since=_since(request.GET.get("look", "")), now=now)
     if made.found is None:
         again = urlencode({**request.GET.dict(), "look": f"{made.since.timestamp():.3f}"})
         return {"made": made, "again": f"{request.path}?{again}"}

@@ -38,7 +38,7 @@ def look_up(questions: Sequence[Question]) -> list[Answer]:
     """Return one answer from each resolver to each question. A failed lookup is an answer with status FAILED."""
     asked = list(dict.fromkeys(questions))
     ours = resolvers()
-    with slow_work.place():
+    with slow_work.slot():
         timeout = slow_work.seconds_left(settings.DNS_TIMEOUT_SECONDS * TRIES) / TRIES
         if not timeout:
             return [Answer(question, at, LookupStatus.FAILED, error=TOO_LATE) for question in asked for at in ours]
@@ -358,7 +358,7 @@ def query_nameservers(wanted: Iterable[tuple[str, Question]]) -> AnswersByQuesti
 
 def query_nameservers_raw(wanted: Iterable[tuple[str, Question]]) -> list[Answer]:
     """Return all answers of the zones' own nameservers, including referrals and timeouts."""
-    with slow_work.place():
+    with slow_work.slot():
         asked = _by_server(wanted)
         timeout = slow_work.seconds_left(min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
         if not asked or not timeout:

@@ -12,7 +12,7 @@ from domains.domain_list import selectors
 from domains.preflight import services as preflight_services
 from domains.preflight.forms import AddForm
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, list_as_file, page_of, template
+from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, template
 
 
 @require_GET
@@ -51,7 +51,7 @@ def add(request: SignedIn) -> HttpResponse:
             )
         except Refused as refused:
             form.add_error("name", str(refused))
-    return TemplateResponse(request, "domains/preflight/add.html", context, status=422 if form.errors else 200)
+    return form_page(request, "domains/preflight/add.html", context)
 
 
 def _add(form: AddForm, request: SignedIn) -> Any:

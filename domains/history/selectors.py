@@ -12,6 +12,7 @@ from domains.history.core import AnswerDifference, AnswerState, DnsEvent, Segmen
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from domains.records.selectors import records_page
+from inbound_admin.lib.exports import moment
 from inbound_admin.lib.lists import exactly
 
 MOST_EVENTS = 100
@@ -98,9 +99,9 @@ def export_rows(domain: Domain) -> Iterator[dict[str, str]]:
             "values": "\n".join(row.values),
             "ttl": "" if row.ttl is None else str(row.ttl),
             "zone_serial": "" if row.serial is None else str(row.serial),
-            "since": _moment(row.since),
-            "last_seen": _moment(row.last_seen),
-            "until": _moment(row.until),
+            "since": moment(row.since),
+            "last_seen": moment(row.last_seen),
+            "until": moment(row.until),
         }
 
 
@@ -127,7 +128,3 @@ def _span(row: ObservedAnswer) -> Span:
         row.ttl,
         row.serial,
     )
-
-
-def _moment(time: datetime | None) -> str:
-    return time.isoformat(timespec="seconds") if time else ""

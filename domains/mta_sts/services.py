@@ -63,7 +63,7 @@ def fetch_due(*, now: datetime) -> int:
 
 def fetch(domains: Sequence[Domain], *, now: datetime) -> None:
     """Fetch the policies of these domains in parallel. Store the results, also in the given objects."""
-    with slow_work.place():
+    with slow_work.slot():
         addresses = _addresses([core.policy_host(domain.name) for domain in domains])
         seconds = slow_work.seconds_left(SECONDS)
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:

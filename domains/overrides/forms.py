@@ -6,6 +6,7 @@ from accounts.models.people import Customer
 from accounts.people.forms import CustomerChoice
 from domains.checking.core.judgement import State
 from domains.records.core import EXPECTABLE
+from inbound_admin.lib.fields import AS_TYPED
 
 
 class BecauseForm(forms.Form):
@@ -51,7 +52,7 @@ class ExpectForm(BecauseForm):
         max_length=253,
         required=False,
         help_text="For the inbound MX: the host that receives the mail. Leave blank if the record isn't required.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+        widget=forms.TextInput(AS_TYPED),
     )
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
+from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domain_subject
 from domains.identity import services as identity_services
@@ -21,7 +22,6 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
-from domains.verified_notices import services as verified_notices_services
 from inbound_admin.lib.errors import Refused
 from tenants.lifecycle.selectors import tenant_of
 from tenants.resources import services as resources_services
@@ -239,7 +239,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         _record_former_holder(locked, before)
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)
-        verified_notices_services.delete_notices(locked)
+        announcements_services.delete_notices(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)
@@ -294,7 +294,7 @@ def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: 
     if not because.strip():
         raise Refused("Enter the reason for the exception.", code="REASON_MISSING")
     said = {"value": parse_expected_host(key, value), "because": because.strip()}
-    locked = _locked_check(domain)
+    locked = _locked_row(domain)
     known = locked.expectations.get(key, {})
     if {name: known.get(name) for name in said} == said:
         raise Refused("That exception already exists.")
@@ -306,7 +306,7 @@ def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: 
 def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", bulk_id: str = "") -> None:
     """Require the standard record again. Raises Refused if there is no exception."""
     _require_permission(actor)
-    locked = _locked_check(domain)
+    locked = _locked_row(domain)
     if key not in locked.expectations:
         raise Refused(f"This record of {domain} has no exception.")
     left = {other: said for other, said in locked.expectations.items() if other != key}
@@ -342,7 +342,3 @@ def _expectation_text(expectations: dict[str, dict[str, str]], key: str) -> dict
 def _require_permission(actor: User) -> None:
     if not actor.has_perm("domains.expect_record"):
         raise Refused("Only support can change record exceptions.", code="NOT_ALLOWED")
-
-
-def _locked_check(domain: Domain) -> Domain:
-    return Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)

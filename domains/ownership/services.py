@@ -194,7 +194,7 @@ def notify_owners(customer: Customer, title: str, text: str, *, unsolicited: boo
     """
     owners = [owner.email for owner in owners_of(customer)]
     if not unsolicited:
-        email_services.send_at_once(title=title, text=text, to=owners)
+        email_services.send_now(title=title, text=text, to=owners)
         return
     try:
         email_services.send_unsolicited(title=title, text=text, to=owners)

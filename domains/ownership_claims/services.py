@@ -40,7 +40,7 @@ def require_proof(domain: Domain, reason: ClaimReason) -> None:
 
 def check_claim(domain: Domain) -> bool:
     """Look up the proof. Return True if it is published; then the setup continues."""
-    with slow_work.place(customer=domain.customer_id):
+    with slow_work.slot(customer=domain.customer_id):
         return domain.stage != Stage.CLAIM or check_claims([domain]) == {domain.pk}
 
 

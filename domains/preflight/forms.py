@@ -3,6 +3,7 @@ from django import forms
 from accounts.people.forms import ForCustomer
 from domains.names.core import parse_domain
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.fields import AS_TYPED
 
 
 class AddForm(ForCustomer):
@@ -12,14 +13,7 @@ class AddForm(ForCustomer):
         label="Domain",
         max_length=2000,
         help_text="A domain, URL or email address is fine.",
-        widget=forms.TextInput(
-            attrs={
-                "placeholder": "shop.example.com",
-                "autocomplete": "off",
-                "autocapitalize": "none",
-                "spellcheck": "false",
-            }
-        ),
+        widget=forms.TextInput({**AS_TYPED, "placeholder": "shop.example.com"}),
     )
     send_only = forms.BooleanField(
         label="Send only",

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
+from domains.announcements import services as announcements_services
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list import selectors as domain_list_selectors
@@ -26,7 +27,6 @@ from domains.preflight.core import Preflight
 from domains.preflight.selectors import TAKEN, parse_new_domain
 from domains.providers.core import provider_of
 from domains.records.core import can_receive, inbound_host, mail_from_candidates
-from domains.verified_notices import services as verified_notices_services
 from domains.zone_cut.core import cut_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
@@ -65,7 +65,7 @@ def add(
         with transaction.atomic():
             domain = _store(parsed.domain, customer, actor, preflight, bulk_id=bulk_id, receives=receives)
             if actor is not None and tell_when_verified:
-                verified_notices_services.request_notice(domain, actor)
+                announcements_services.request_notice(domain, actor)
     except IntegrityError as error:
         parse_new_domain(text, customer)  # raises the specific Refused if somebody else was faster
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error
@@ -117,7 +117,7 @@ def _must_prove(name: DomainName, customer: Customer, preflight: Preflight) -> C
 
 def _assess(parsed: ParsedDomain, customer: Customer) -> Preflight:
     name = parsed.domain
-    with slow_work.place(customer=customer.pk):
+    with slow_work.slot(customer=customer.pk):
         answers = _ask(name)
     parent = domain_list_selectors.verified_parent(name, customer)
     hosted = Question(cut_of(name, answers) or name.zone, "NS")
@@ -204,7 +204,7 @@ def refresh_provider(domain: Domain) -> None:
 
 
 def _look_up_each(questions: tuple[Question, ...], customer: str) -> list[list[Answer]]:
-    with slow_work.place(customer=customer):
+    with slow_work.slot(customer=customer):
         answers = look_up(questions)
     return [[answer for answer in answers if answer.question == question] for question in questions]
 

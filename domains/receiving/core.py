@@ -5,10 +5,11 @@ returns mail if a rule has a Bounce action, and loses mail if a rule stops befor
 gets no error.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from inbound_admin.lib.labels import Label, Labelled
 
 
 class MxFact(StrEnum):
@@ -82,30 +83,6 @@ _SETTLED = (
     ReceivingState.SEND_ONLY,
     ReceivingState.UNAVAILABLE,
 )
-Label = tuple[str, str, str]  # word, tone and icon
-
-
-class Labelled(ABC):
-    """A judgement with a label on pages."""
-
-    @property
-    @abstractmethod
-    def label(self) -> Label:
-        """Return the label of the state."""
-
-    @property
-    def word(self) -> str:
-        return self.label[0]
-
-    @property
-    def tone(self) -> str:
-        return self.label[1]
-
-    @property
-    def icon(self) -> str:
-        return self.label[2]
-
-
 _LABELS = {
     ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
@@ -306,31 +283,32 @@ _Case = tuple[bool, ReceivingState, str]
 
 
 def _state_and_sentence(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
-    name = facts.display_name
+    elsewhere = f"Support has recorded that mail for {facts.display_name} is received elsewhere."
     cases = (
         (not facts.can_receive, ReceivingState.UNAVAILABLE, "SES can't receive mail in this region."),
-        (
-            facts.is_elsewhere,
-            ReceivingState.SEND_ONLY,
-            f"Support has recorded that mail for {name} is received elsewhere.",
-        ),
+        (facts.is_elsewhere, ReceivingState.SEND_ONLY, elsewhere),
     )
-    arrives = facts.mx in (MxFact.HERE, MxFact.SHARED)
     if not facts.is_wanted:
-        further = _send_only(facts, arrives=arrives)
+        further = _send_only(facts)
+    elif facts.mx in (MxFact.HERE, MxFact.SHARED):
+        further = _mx_here_cases(facts)
     else:
-        further = _mx_here_cases(facts) if arrives else (*_failed_lookup_cases(facts), *_mx_elsewhere_cases(facts))
-    return next((state, sentence) for holds, state, sentence in (*cases, *further) if holds)
+        further = (*_failed_lookup_cases(facts), *_mx_elsewhere_cases(facts))
+    return _first((*cases, *further))
 
 
-def _send_only(facts: ReceivingFacts, *, arrives: bool) -> tuple[_Case, ...]:
+def _first(cases: Iterable[_Case]) -> tuple[ReceivingState, str]:
+    return next((state, sentence) for holds, state, sentence in cases if holds)
+
+
+def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
     name = facts.display_name
     why = (
         f"SES rejects all mail for {name}: it's set to send only, but its MX record points here. "
         "Point the MX record to your mail service, or turn on inbound mail for the domain."
     )
     return (
-        (arrives, ReceivingState.REJECTED, why),
+        (facts.mx in MX_POINTS_HERE, ReceivingState.REJECTED, why + (_LAST_SEEN if facts.mx is MxFact.UNSEEN else "")),
         (True, ReceivingState.SEND_ONLY, f"Send only. Mail for {name} isn't received here."),
     )
 
@@ -374,9 +352,15 @@ def _format(sentence: str, facts: ReceivingFacts) -> str:
     return sentence.format(name=facts.display_name, mail=facts.mail, Mail=facts.mail[0].upper() + facts.mail[1:])
 
 
+_LAST_SEEN = " We couldn't look up the MX record; it pointed here at the last successful check."
+
+
 def _failed_lookup_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
+    """Return the cases in which the MX lookup failed. It does not hide what SES is known to do with the mail."""
     failed = f"We couldn't look up the MX record of {facts.display_name}."
+    state, sentence = _first(_mx_here_cases(facts))
     return (
+        (facts.mx is MxFact.UNSEEN and state in RED, state, f"{sentence}{_LAST_SEEN}"),
         (
             facts.mx is MxFact.UNSEEN,
             ReceivingState.COULD_NOT_TELL,

@@ -22,7 +22,7 @@ from notifications.alerts import services as alerts_services
 SAVED_FIELDS = ("mail_rules", "mx_facts", "receiving_state")
 
 
-def record_rules(*, domain_id: str, rules: Mapping[str, RulesFact], now: datetime | None = None) -> None:
+def record_rules(*, domain_id: str, rules: Mapping[str, RulesFact]) -> None:
     """Store what the rules do. Call it in a transaction. `rules` has each name with an address. The next check is due
     at once.
     """
@@ -30,7 +30,7 @@ def record_rules(*, domain_id: str, rules: Mapping[str, RulesFact], now: datetim
     told = {name: fact.value for name, fact in rules.items() if fact is not RulesFact.NOTHING}
     if locked is None or locked.mail_rules == told:
         return
-    now, asked = now or timezone.now(), locked.checked_records
+    now, asked = timezone.now(), locked.checked_records
     locked.mail_rules = told
     locked.mx_facts = {name: fact for name, fact in locked.mx_facts.items() if name in locked.mail_names}
     update_receiving_state(locked, now)

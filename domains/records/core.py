@@ -78,6 +78,11 @@ class Record:
     reports_to: str = ""
 
     @property
+    def with_priority(self) -> str:
+        """Return the value, for MX after its priority."""
+        return self.value if self.priority is None else f"{self.priority} {self.value}"
+
+    @property
     def is_unnecessary(self) -> bool:
         """Return True if the record is usually required, but not here, for the reason in `note`."""
         return self.purpose is Purpose.OWNERSHIP and self.need is Need.OPTIONAL

@@ -9,13 +9,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.people.selectors import supports_everyone
 from audit.selectors import changes_of
+from domains.announcements import services as announcements_services
 from domains.checking import services as checking_services
 from domains.domain_connect import services as domain_connect_services
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain
 from domains.providers.views import chosen_host
 from domains.records.selectors import records_page
-from domains.verified_notices import services as verified_notices_services
 from inbound_admin.lib.http import SignedIn, page_of
 
 
@@ -54,7 +54,7 @@ def _page(request: SignedIn, domain: Domain, said: str = "") -> HttpResponse:
     wait = checking_services.can_check_in(domain, timezone.now())
     todo, host = request.GET.get("show") == "todo", chosen_host(request, domain)
     page = records_page(domain, can_check_in=wait, only_todo=todo, message=said, host=host)
-    asked = None if domain.verified_at else verified_notices_services.notice_choice(request.user, domain)
+    asked = None if domain.verified_at else announcements_services.notice_choice(request.user, domain)
     domain_connect_services.discover_if_due(domain)
     link = domain_connect_services.link_for(domain, page)
     context = {"domain": domain, "page": page, "tab": "records", "asked": asked, "connect": link}

@@ -14,7 +14,7 @@ from domains.sending_status.selectors import sending_in
 from domains.settings import services
 from domains.settings.forms import SettingsForm
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, form_page
 from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, tenant_of
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER
@@ -34,7 +34,7 @@ def settings(request: SignedIn, domain_id: str) -> HttpResponse:
             messages.success(request, _saved(form))
             return redirect("domains:settings", domain.id)
     context = {"domain": domain, "form": form, "keys_form": BecauseForm(prefix="keys"), "tab": "settings"}
-    return TemplateResponse(request, "domains/settings/settings.html", context, status=422 if form.errors else 200)
+    return form_page(request, "domains/settings/settings.html", context)
 
 
 @require_POST

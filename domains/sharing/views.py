@@ -26,16 +26,17 @@ from domains.checking import services as checking_services
 from domains.domain_connect import services as domain_connect_services
 from domains.models.domains import Domain
 from domains.models.sharing import ShareLink, ShareVisit
+from domains.providers.selectors import dns_host
 from domains.providers.views import chosen_host
 from domains.records.selectors import records_page
 from domains.records.views import domain_for
 from domains.sharing import services
 from domains.sharing.core import ShareLinkState, network_of
-from domains.sharing.forms import ShareForm
+from domains.sharing.forms import MailRecordsForm, ShareForm
 from domains.sharing.selectors import link_for_token, links_of, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
-from inbound_admin.lib.http import SignedIn, kept_secret
+from inbound_admin.lib.http import SignedIn, secret_page
 
 RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # an open page polls up to twenty times a minute
 WHY_NOT = {
@@ -52,7 +53,7 @@ class LinkGone(Refused):
 
 
 @login_not_required
-@kept_secret
+@secret_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def shared(request: SignedIn, token: str) -> HttpResponse:
     """A POST means “I have added them”."""
@@ -91,7 +92,7 @@ def _link(request: SignedIn, token: str) -> ShareLink:
 
 def _limit_checks(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]:
     """Allow one check at a time per link and per network, in addition to the customer's limit."""
-    return slow_work.counted_also_for(f"link {link.pk}", f"address {network_of(get_client_ip(request) or '')}")
+    return slow_work.limited_by(f"link {link.pk}", f"address {network_of(get_client_ip(request) or '')}")
 
 
 def _check_rate(request: SignedIn, action: str, key: str | None) -> None:
@@ -105,6 +106,7 @@ def _record_visit(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
 
 
 def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> HttpResponse:
+    """Choosing another DNS host replaces only the text; the form keeps its input."""
     domain = link.domain
     if said:
         with _limit_checks(request, link):
@@ -194,3 +196,46 @@ def _qr(url: str) -> SafeString:
     """Return the URL as a QR code, black on white in any theme, which cameras need."""
     drawn = segno.make(url, error="m").svg_inline(scale=5, dark="#000", light="#fff", omitsize=True)
     return SafeString(drawn)  # generated SVG without text  # nosec B703
+
+
+@require_http_methods(["GET", "POST"])
+def mail_records(request: SignedIn, domain_id: str) -> HttpResponse:
+    domain = domain_for(request, domain_id)
+    form = MailRecordsForm(request.POST or None)
+    if request.method == "POST" and form.is_valid() and (sent_to := _send(request, domain, form)):
+        messages.success(request, f"Email sent to {sent_to}. The link is below.")
+        return redirect("domains:share", domain.id)
+    return _letter_page(request, domain, form)
+
+
+def _send(request: SignedIn, domain: Domain, form: MailRecordsForm) -> str:
+    """Return the recipient; "" if the email was not sent, with the error in the form."""
+    given = form.cleaned_data
+    site = request.build_absolute_uri("/")
+    try:
+        link = services.mail_records(
+            domain=domain, to=given["to"], host=given["host"] or "", actor=request.user, site_url=site
+        )
+    except (RateLimited, services.MailNotSent) as problem:
+        form.add_error(None, str(problem))
+        return ""
+    except Refused as refused:
+        form.add_error("to" if refused.code == "ADDRESS" else None, str(refused))
+        return ""
+    return link.mailed_to
+
+
+def _letter_page(request: SignedIn, domain: Domain, form: MailRecordsForm) -> HttpResponse:
+    """Choosing another DNS host replaces only the text; the form keeps its input."""
+    host = str(form.data.get("host", "")) or chosen_host(request, domain)
+    context = {"domain": domain, "form": form, "host": dns_host(domain, host), "tab": "share"}
+    try:
+        site = request.build_absolute_uri("/")
+        context["letter"] = services.build_letter(
+            domain=domain, sender=request.user, host=host, link=None, site_url=site
+        )
+    except Problem as problem:
+        context["nothing"] = problem
+    part = "#letter" if request.htmx else ""
+    status = 422 if form.errors else 200
+    return TemplateResponse(request, f"domains/sharing/mail_records.html{part}", context, status=status)

@@ -1,4 +1,4 @@
-"""What spans the apps, in Django admin: to look at. Pages and services change it."""
+"""Read-only Django admin classes for several apps. Pages and services change the objects."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 
 class ReadOnly(admin.ModelAdmin[Any]):
-    """Nothing is added, changed or deleted here; rows have their own pages and services."""
+    """Rows can't be added, changed or deleted here: they have their own pages and services."""
 
     show_full_result_count = False
 

@@ -1,7 +1,7 @@
-"""The only access to AWS: clients, the shared pace, and AWS errors turned into ours.
+"""The only access to AWS: clients, the shared rate limit, and AWS errors turned into ours.
 
 Gateways write `with aws.calling("ses", "what is being done") as ses:` and make exactly one call inside. No exception of
-botocore escapes: every failure is an `AwsProblem` with AWS's own code and request id.
+botocore escapes: every failure is an `AwsProblem` with AWS's own code and request ID.
 """
 
 from collections.abc import Iterator
@@ -80,10 +80,10 @@ BUSY = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-NOT_ALLOWED = (401, 403)  # whatever the code: SES has more words for it than the list above
+NOT_ALLOWED = (401, 403)  # whatever the code, since SES has more codes for it than the list above
 FULL = {"LimitExceeded", "LimitExceededException"}
 
-# The first that names the code counts. AWS's own message names accounts and ARNs, so customers only see its code.
+# The first match applies. AWS's message names accounts and ARNs, so customers only see its code.
 QUOTA_STEP = "An operator must request an increase."
 NO_PERMISSION = "AWS denied access. An operator must check our credentials. ({code})"
 SAID: tuple[tuple[set[str], type[AwsProblem], str], ...] = (
@@ -98,7 +98,7 @@ NO_SANDBOX = (
     "AWS was not called: SANDBOX is on and no sandbox is running. Start it with `make run`, "
     "set AWS_ENDPOINT_URL to a sandbox, or set SANDBOX=0 to use real AWS."
 )
-ATTEMPTS = 3  # botocore's own, all within seconds: a backstop, since jobs are repeated until AWS answers
+ATTEMPTS = 3  # botocore's own, all within seconds: only a backstop, since jobs are repeated until AWS answers
 IN_A_REQUEST, QUICK = 2, (2, 6)  # attempts, and seconds to connect and to read: a web thread waits
 _SECONDS = {"sts": (2, 3)}  # to connect, to read: pages and /healthz wait for STS, and must not hold a web thread
 
@@ -110,7 +110,7 @@ _accounts: dict[tuple[str, str], str] = {}
 
 @contextmanager
 def max_wait(seconds: float) -> Iterator[None]:
-    """Inside, a call that would wait longer than this for its turn raises AwsBusy instead: for reads of a page."""
+    """Raise AwsBusy from calls inside that would wait longer than this for their turn. For reads of a page."""
     token = _patience.set(seconds)
     try:
         yield
@@ -152,7 +152,7 @@ def calling(service: Service, doing: str) -> AbstractContextManager[Any]:
 
 @contextmanager
 def _calling(service: Service, doing: str) -> Iterator[Any]:
-    _no_transaction_is_open()
+    _refuse_in_transaction()
     with _place(doing):
         if service in PACED:
             _wait_for_turn(doing)
@@ -162,10 +162,10 @@ def _calling(service: Service, doing: str) -> Iterator[Any]:
 
 @contextmanager
 def _place(doing: str) -> Iterator[None]:
-    """Of a web request. Raises AwsBusy where too many wait already: every page can say that."""
+    """Hold a web request's slot. Raises AwsBusy if too many requests wait already, which every page can show."""
     with ExitStack() as stack:
         try:
-            stack.enter_context(slow_work.place())
+            stack.enter_context(slow_work.slot())
         except slow_work.TooManyAtOnce as problem:
             raise AwsBusy(f"We couldn't {doing} right now. {problem}") from problem
         yield
@@ -179,7 +179,7 @@ def _translating(doing: str) -> Iterator[None]:
         raise _from_answer(error, doing) from error
     except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
         raise AwsDenied(f"We couldn't {doing}: AWS credentials or region aren't configured. {error}") from error
-    except (ConnectionError, HTTPClientError, ResponseParserError) as error:  # the last: a proxy's page, say
+    except (ConnectionError, HTTPClientError, ResponseParserError) as error:  # the last: a proxy's page
         raise AwsUnreachable(
             f"We couldn't {doing}: AWS isn't responding. This page may be out of date. Try again in a minute."
         ) from error
@@ -188,11 +188,11 @@ def _translating(doing: str) -> Iterator[None]:
 
 
 def client(service: str) -> Any:
-    """A shared, thread-safe client for our region and endpoint. Raises AwsUnreachable where no sandbox runs."""
+    """Return a shared, thread-safe client for our region and endpoint. Raises AwsUnreachable if no sandbox runs."""
     if settings.SANDBOX and not settings.AWS_ENDPOINT_URL:
         raise AwsUnreachable(NO_SANDBOX)
     attempts = 1 if service == "sts" else ATTEMPTS
-    if slow_work.is_bounded() and service != "sts":
+    if slow_work.is_in_request() and service != "sts":
         return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL, IN_A_REQUEST, quick=True)
     return _client(service, settings.AWS_REGION, settings.AWS_ENDPOINT_URL, attempts)
 
@@ -207,18 +207,18 @@ def _client(service: str, region: str, endpoint: str, attempts: int, *, quick: b
         max_pool_connections=20,
         user_agent_extra="inbound-admin",
     )
-    session: Any = boto3.session.Session()  # its types know each service by a literal name
+    session: Any = boto3.session.Session()  # its types need a literal service name
     made = session.client(service, region_name=region, endpoint_url=endpoint or None, config=config)
     if service in PACED:
-        made.meta.events.register_first("request-created", _wait_to_repeat)  # before it is signed, with its time
+        made.meta.events.register_first("request-created", _wait_before_retry)  # before it is signed with its time
     made.meta.events.register("after-call", _remember_request)
-    made.meta.events.register("after-call", _count_answer)
+    made.meta.events.register("after-call", _count_response)
     made.meta.events.register("after-call-error", _count_silence)
     return made
 
 
 def account_id() -> str:
-    """The AWS account that our credentials belong to, asked of STS once a process. Raises AwsProblem."""
+    """Return the AWS account of our credentials, read from STS once for each process. Raises AwsProblem."""
     key = (settings.AWS_REGION, settings.AWS_ENDPOINT_URL)
     if key not in _accounts:
         _accounts[key] = ask_account_id()
@@ -226,19 +226,19 @@ def account_id() -> str:
 
 
 def ask_account_id() -> str:
-    """STS GetCallerIdentity, now. It has no pace. Raises AwsProblem."""
+    """Call STS GetCallerIdentity now, without the rate limit. Raises AwsProblem."""
     with _translating("find out which AWS account this is"):
         return str(client("sts").get_caller_identity()["Account"])
 
 
-def amazons_time() -> datetime:
+def aws_time() -> datetime:
     """Return AWS's time, to the second, from the Date header of an STS response. Raises AwsProblem."""
     with _translating("read the time from AWS"):
         answer = client("sts").get_caller_identity()
     return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
-def forget_clients() -> None:
+def drop_clients() -> None:
     """Drop the cached clients. The next call creates new ones. For tests and forked workers."""
     _client.cache_clear()
     _accounts.clear()
@@ -248,7 +248,7 @@ def _wait_for_turn(doing: str) -> None:
     if settings.AWS_CALLS_PER_SECOND <= 0:
         return
     longest = _patience.get()
-    waited = pace.wait_for_turn(account_id(), settings.AWS_REGION, lane=lanes.current(), patience=longest)
+    waited = pace.wait_for_turn(account_id(), settings.AWS_REGION, lane=lanes.current(), max_wait=longest)
     if waited is None:
         raise AwsBusy(
             f"We couldn't {doing} right now: other work is using our one SES call per second, "
@@ -257,10 +257,10 @@ def _wait_for_turn(doing: str) -> None:
     counters.count("aws_wait", seconds=waited)
 
 
-def _wait_to_repeat(request: Any, **_: Any) -> None:
-    """botocore's own repeats take a turn each, as every call does: Amazon counts them all.
+def _wait_before_retry(request: Any, **_: Any) -> None:
+    """Make each retry of botocore wait for its own turn, since SES counts them all.
 
-    Raises AwsUnreachable where there is no time for one: what was sent before may have been carried out.
+    Raises AwsUnreachable if there is no time for one; the earlier attempt may have been applied.
     """
     if request.context.get("retries", {}).get("attempt", 1) <= 1:
         return
@@ -270,8 +270,8 @@ def _wait_to_repeat(request: Any, **_: Any) -> None:
         raise AwsUnreachable(f"Amazon did not answer. {busy}") from busy
 
 
-def _no_transaction_is_open() -> None:
-    """A call inside a transaction could be made and then forgotten by a rollback."""
+def _refuse_in_transaction() -> None:
+    """Refuse a call inside a transaction: a rollback would forget that it was made."""
     blocks = [block for block in connection.atomic_blocks if not getattr(block, "_from_testcase", False)]
     if blocks:
         raise RuntimeError("AWS was called inside a database transaction")
@@ -284,7 +284,7 @@ def _remember_request(parsed: dict[str, Any], **_: Any) -> None:
         ids.append(request_id)
 
 
-def _count_answer(parsed: dict[str, Any], event_name: str, **_: Any) -> None:
+def _count_response(parsed: dict[str, Any], event_name: str, **_: Any) -> None:
     """Count by operation and outcome: "ok" or the AWS error code."""
     outcome = str(parsed.get("Error", {}).get("Code", "")) or "ok"
     counters.count("aws_call", label=_operation(event_name), outcome=outcome)
@@ -295,7 +295,7 @@ def _count_silence(exception: Exception, event_name: str, **_: Any) -> None:
 
 
 def _operation(event_name: str) -> str:
-    """botocore's events are named as `after-call.ses.CreateReceiptRule`."""
+    """Return the operation of an event such as `after-call.ses.CreateReceiptRule`."""
     return event_name.rpartition(".")[2]
 
 
@@ -321,6 +321,6 @@ def _kind(code: str, status: int) -> tuple[type[AwsProblem], str]:
 
 
 def identity_arn(name: str) -> str:
-    """The ARN of an SES identity of ours; region and partition are the client's own, never a second setting."""
+    """Return the ARN of our SES identity. Region and partition are the client's, never a second setting."""
     meta = client("sesv2").meta
     return f"arn:{meta.partition}:ses:{meta.region_name}:{account_id()}:identity/{name}"

@@ -1,7 +1,7 @@
-"""The id of the bulk change under way, so that what follows from it can carry it too.
+"""The ID of the current bulk change, so everything that results from it carries the ID.
 
-A batch opens `within` for each of its items. The change log reads `current`, and a job that is queued meanwhile keeps
-it as an argument (`lib.jobs`): what the worker does later for the same object stands under the same id.
+A batch opens `within` for each of its items. The change log reads `current`, and a job queued meanwhile keeps it as an
+argument (`lib.jobs`), so the worker's later changes to the same object carry it too.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ _current: ContextVar[str] = ContextVar("bulk_id", default="")
 
 
 def current() -> str:
-    """Empty outside of a bulk change."""
+    """Return the ID; "" outside of a bulk change."""
     return _current.get()
 
 
 @contextmanager
 def within(bulk_id: str) -> Iterator[None]:
-    """Inside, changes and queued jobs are of this bulk change."""
+    """Assign changes and jobs queued inside to this bulk change."""
     token = _current.set(bulk_id)
     try:
         yield

@@ -1,4 +1,7 @@
-"""Reads GetMetricData to its end, for the gateways. CloudWatch has no pace of ours; each metric costs a little."""
+"""Reads all pages of GetMetricData, for gateways.
+
+CloudWatch calls have no rate limit of ours; each metric costs a little.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,17 +32,17 @@ class Metric:
 
 @dataclass(frozen=True)
 class MetricValues:
-    """The oldest first. No point is "nothing measured". `is_all` False: CloudWatch did not tell everything."""
+    """Oldest first. No point means nothing was measured. `is_all` False: CloudWatch's data is incomplete."""
 
     points: Points
     is_all: bool
 
 
 def metric_values(doing: str, wanted: Sequence[Metric], *, start: datetime, end: datetime) -> tuple[MetricValues, ...]:
-    """What was measured of each metric from `start` up to `end`, in the order asked; at most 500 metrics.
+    """Return the values of each metric from `start` up to `end`, in the given order; at most 500 metrics.
 
-    CloudWatch may answer any call in pages, and a metric in parts (StatusCode PartialData), so we read to the last page
-    and believe the last status. Raises AwsProblem, in which `doing` says what could not be done.
+    CloudWatch may return pages, and a metric in parts (StatusCode PartialData), so we read to the last page and use the
+    last status. Raises AwsProblem, in which `doing` says what could not be done.
     """
     queries = [_query(number, each) for number, each in enumerate(wanted)]
     points: dict[str, list[tuple[datetime, float]]] = {query["Id"]: [] for query in queries}
@@ -51,7 +54,7 @@ def metric_values(doing: str, wanted: Sequence[Metric], *, start: datetime, end:
                 MetricDataQueries=queries, StartTime=start, EndTime=end, ScanBy="TimestampAscending", **token
             )
         for result in answer["MetricDataResults"]:
-            # botocore's own zone makes each comparison of two times slow
+            # botocore's own time zone makes each comparison of two times slow
             times = [at.astimezone(UTC) for at in result["Timestamps"]]
             points[result["Id"]] += zip(times, result["Values"], strict=True)
             status[result["Id"]] = result.get("StatusCode", COMPLETE)

@@ -1,4 +1,4 @@
-"""Counts events by the hour in one table. All processes add to it; plots and metrics read it.
+"""Counts events by hour in one table. All processes add to it; plots and metrics read it.
 
 Two kinds of rows: counts, which grow (AWS calls), and levels, of which an hour keeps the last (domains by state).
 """
@@ -22,7 +22,7 @@ LEVEL = """
     VALUES (date_trunc('hour', %(now)s::timestamptz), %(name)s, %(label)s, %(number)s)
     ON CONFLICT (name, hour, label, outcome) DO UPDATE SET number = EXCLUDED.number
 """
-# Sums of what is old are kept under this hour, so that a total never falls.
+# The sum of old hours is stored under this hour, so a total never decreases.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 FOLD = """
     WITH old AS (DELETE FROM counts WHERE hour < %(before)s AND hour > %(long_ago)s RETURNING *)
@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Count:
-    """`number` of times, or the level; `seconds` spent on them altogether."""
+    """`number`: the count or level. `seconds`: total duration."""
 
     hour: datetime
     name: str
@@ -48,7 +48,7 @@ class Count:
 
 
 def count(name: str, *, label: str = "", outcome: str = "", number: float = 1, seconds: float = 0) -> None:
-    """Never raises: what is counted has happened, and its own outcome must not be lost over a number."""
+    """Never raises: the event has happened, and its own outcome must not be lost because of a number."""
     values: dict[str, str | float | datetime] = {
         "now": timezone.now(),
         "name": name,
@@ -71,7 +71,7 @@ def set_levels(name: str, levels: Mapping[str, float], *, now: datetime) -> None
 
 
 def counted_since(name: str, since: datetime) -> tuple[Count, ...]:
-    """By the hour, the oldest first."""
+    """Return counts by hour, oldest first."""
     sql = (
         "SELECT hour, name, label, outcome, number, seconds FROM counts"
         " WHERE name = %(name)s AND hour >= %(since)s ORDER BY hour, label, outcome"
@@ -80,7 +80,7 @@ def counted_since(name: str, since: datetime) -> tuple[Count, ...]:
 
 
 def counting_since(since: datetime) -> datetime | None:
-    """The hour of the first count, where it is after `since`; None where counts are older, or nothing was counted."""
+    """Return the hour of the first count if it is after `since`; None if counts are older, or there are none."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT min(hour) FROM counts")
         (first,) = cursor.fetchone()
@@ -88,7 +88,7 @@ def counting_since(since: datetime) -> datetime | None:
 
 
 def totals(name: str) -> tuple[Count, ...]:
-    """Since the beginning, for each label and outcome."""
+    """Return all-time totals for each label and outcome."""
     sql = (
         "SELECT max(hour), name, label, outcome, sum(number), sum(seconds) FROM counts"
         " WHERE name = %(name)s GROUP BY name, label, outcome ORDER BY label, outcome"
@@ -97,7 +97,7 @@ def totals(name: str) -> tuple[Count, ...]:
 
 
 def rollup(*, now: datetime, kept: timedelta) -> None:
-    """Hours older than `kept` become one sum."""
+    """Sum up hours older than `kept`."""
     with connection.cursor() as cursor:
         cursor.execute(FOLD, {"before": now - kept, "long_ago": LONG_AGO})
 

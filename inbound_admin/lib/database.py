@@ -1,4 +1,4 @@
-"""What can be asked of our own database about itself, and how thousands of values are asked for at once."""
+"""Facts about our own database, and a filter for thousands of values."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,23 +8,23 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import BooleanField, F, Func, Q, Value
 
-# Of the server, for each of our connections: PostgreSQL asks whether we are still there, and ends those that are not.
-# Without it a machine that lost its network in the midst of a transaction holds its locks for two hours: among them the
-# row of the pace, so that nobody calls Amazon.
+# Settings of the server for each of our connections: PostgreSQL checks whether the client still exists, and ends dead
+# connections. Without this, a machine that loses its network in a transaction holds its locks for two hours, among them
+# the row of the rate limit, so nobody could call SES.
 DEAD_PEER = """
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
     SET tcp_user_timeout = '25s'
 """
 
 
-def ask_for_a_dead_peer(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Of `connection_created`. By a Unix socket it is without effect."""
+def set_keepalive(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Receiver of `connection_created`. It has no effect on a Unix socket."""
     with connection.cursor() as cursor:
         cursor.execute(DEAD_PEER)
 
 
 def missing_migrations() -> int:
-    """How many are not applied. Raises DatabaseError."""
+    """Return the number of unapplied migrations. Raises DatabaseError."""
     executor = MigrationExecutor(connection)
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
@@ -35,6 +35,6 @@ class _OneOf(Func):
     output_field = BooleanField()
 
 
-def one_of(column: str, values: Iterable[str]) -> Q:
-    """A filter as `column__in`, in one parameter: of thousands, psycopg and PostgreSQL take long to read each."""
+def in_values(column: str, values: Iterable[str]) -> Q:
+    """Filter as `column__in`, in one parameter: psycopg and PostgreSQL are slow with thousands of parameters."""
     return Q(_OneOf(F(column), Value(sorted(values))))

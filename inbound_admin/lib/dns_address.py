@@ -1,4 +1,4 @@
-"""How a DNS resolver is written in settings."""
+"""Parses DNS resolver addresses of settings."""
 
 import re
 
@@ -8,7 +8,10 @@ _ADDRESS = re.compile(
 
 
 def parse_resolver(text: str) -> tuple[str, int]:
-    """`host`, `host:port`, `[v6]:port` or a bare IPv6 address as (host, port); 53 where none is given. ValueError."""
+    """Parse `host`, `host:port`, `[v6]:port` or a bare IPv6 address as (host, port). The default is 53.
+
+    Raises ValueError.
+    """
     parts = _ADDRESS.fullmatch(text.strip())
     port = int((parts and parts["port"]) or 53)
     if parts is None or not 0 < port < 65536:

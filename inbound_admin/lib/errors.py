@@ -1,5 +1,7 @@
 """The exceptions of the product. `str(problem)` is what the person reads: what failed, why, and what to do."""
 
+from typing import Any
+
 
 class Problem(Exception):
     """An error with an explanation. `str(problem)` is shown to people."""
@@ -100,3 +102,30 @@ class NotAllowed(Refused):
 
     code = "NOT_ALLOWED"
     status = 403
+
+
+class Detailed(Refused):
+    """With `details` for programs."""
+
+    def __init__(self, sentence: str, *, code: str = "", details: Any = None) -> None:
+        super().__init__(sentence, code=code)
+        self.details = details
+
+
+class Malformed(Detailed):
+    """The request itself is invalid."""
+
+    code = "MALFORMED"
+    status = 400
+
+
+class WrongContentType(Refused):
+    code = "WRONG_CONTENT_TYPE"
+    status = 415
+
+
+class Conflict(Detailed):
+    """The current state forbids it."""
+
+    code = "CONFLICT"
+    status = 409

@@ -7,18 +7,18 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-ROWS_AT_ONCE = 200  # read and sent: so the first byte of 100,000 rows comes as soon as that of a few
-# A cell that begins like this is a formula to a spreadsheet (OWASP: CSV injection); an apostrophe makes it text.
+ROWS_AT_ONCE = 200  # read and sent at once, so the first byte of 100,000 rows is as fast as that of a few
+# A cell that starts like this is a formula in a spreadsheet (OWASP: CSV injection). An apostrophe makes it text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def as_csv(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = ()) -> str:
-    """Return CSV (RFC 4180) with a header: `columns`, or the columns of the first row."""
-    return "".join(csv_parts(rows, columns))
+def as_csv(rows: Iterable[Mapping[str, str]]) -> str:
+    """Return CSV (RFC 4180) with a header, the columns of the first row."""
+    return "".join(csv_parts(rows))
 
 
 def csv_parts(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the same CSV a row at a time; without `columns` and without rows, nothing."""
+    """Yield CSV row by row, with `columns` or those of the first row; nothing if there are neither."""
     left = iter(rows)
     first = [] if columns else list(itertools.islice(left, 1))
     if not (names := columns or list(*first)):
@@ -35,7 +35,7 @@ def csv_parts(rows: Iterable[Mapping[str, str]], columns: Sequence[str] = ()) ->
 
 
 def json_parts(rows: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """A list, indented by two."""
+    """Yield a JSON array, indented by two."""
     before = "["
     for row in rows:
         yield f"{before}\n  " + json.dumps(row, indent=2, ensure_ascii=False).replace("\n", "\n  ")
@@ -48,7 +48,7 @@ def moment(time: datetime | None) -> str:
     return time.isoformat(timespec="seconds") if time else ""
 
 
-def as_it_was(text: str) -> str:
+def unescaped(text: str) -> str:
     """Return the original value of a cell of `as_csv`."""
     return text[1:] if text.startswith("'") and _is_formula(text) else text
 
@@ -58,5 +58,5 @@ def _harmless(text: str) -> str:
 
 
 def _is_formula(text: str) -> bool:
-    """Also behind apostrophes of its own, so that the one which we add can be told apart again."""
+    """Return whether it is a formula, also after apostrophes of its own, so `unescaped` removes only ours."""
     return text.lstrip("'").startswith(FORMULA_STARTS)

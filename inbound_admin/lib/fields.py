@@ -1,16 +1,19 @@
-"""Form fields that several apps use."""
+"""Form fields for several apps."""
 
 from django import forms
 
 from inbound_admin.lib.mail_addresses import plain_address
 
+# Of a text field for a name, an address or an ARN: a browser is to change nothing in it.
+AS_TYPED = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+
 
 class AddressField(forms.EmailField):
-    """An email address, also as `plain_address` reads it."""
+    """An email address, parsed by `plain_address`."""
 
-    # The browser's own check of type=email would refuse what is read here.
+    # The browser's own validation of type=email would refuse what is parsed here.
     widget = forms.TextInput(attrs={"inputmode": "email", "autocapitalize": "none", "spellcheck": "false"})
 
     def to_python(self, value: object) -> str:
-        """The full stop of a sentence is no part of it."""
+        """Remove the full stop of a sentence."""
         return str(super().to_python(plain_address(str(value)).rstrip(".") if value else value))

@@ -1,18 +1,22 @@
-"""What views share: the signed-in request, pagination, list downloads, redirects, secret and password-asking pages."""
+"""Shared by views: the signed-in request, pagination, downloads, redirects, secret pages and password prompts."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from itertools import chain, islice
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
 
+from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, csv_parts, json_parts
 from inbound_admin.lib.lists import ListPage
 
@@ -25,16 +29,16 @@ _FORM_AROUND = 100_000  # bytes: names, boundaries and the other fields of a for
 
 
 class SignedIn(HttpRequest):
-    """A request behind the sign-in, with what django-htmx adds."""
+    """A request of a signed-in user, with django-htmx's attributes."""
 
     user: Any
     htmx: HtmxDetails
 
 
-def kept_secret(
+def secret_page(
     view: Callable[Concatenate[Request, Given], HttpResponse],
 ) -> Callable[Concatenate[Request, Given], HttpResponse]:
-    """The address of the page goes into no Referer, cache or search engine; `lib.logs` keeps it out of the logs.
+    """Keep the page's URL out of Referer headers, caches and search engines; `lib.logs` keeps it out of the logs.
 
     Not `no-referrer`: browsers then send `Origin: null` with a form, which Django's CSRF check refuses.
     """
@@ -51,9 +55,9 @@ def kept_secret(
 
 
 def takes_upload(limit: int) -> Callable[[View], View]:
-    """The view accepts `limit` bytes of files and some for the form around them; others what the setting says.
+    """Allow `limit` bytes of files, plus a form around them; other views have the setting's limit.
 
-    `request_body` refuses a longer one before it is read.
+    `request_body` refuses a longer body before it is read.
     """
 
     def decorate(view: View) -> View:
@@ -68,35 +72,35 @@ def body_limit_of(view: Callable[..., Any]) -> int | None:
     return limit
 
 
-def asks_for_password(
+def requires_password(
     view: Callable[Concatenate[Request, Given], HttpResponse],
 ) -> Callable[Concatenate[Request, Given], HttpResponse]:
-    """A POST asks for the password again unless it was typed lately; then the act goes on. Looking is free."""
+    """Require the password for a POST unless it was entered recently; then the action continues. A GET is free."""
     asked: Callable[Concatenate[Request, Given], HttpResponse] = reauthentication_required(view, allow_get=True)
     return asked
 
 
 def require_password(request: HttpRequest) -> None:
-    """The same within a view, for one of several acts. What is raised leads to the question and back."""
+    """Require it within a view, for one of several actions. The exception leads to the prompt and back."""
     raise_if_reauthentication_required(request, app="")
 
 
-def led_to(request: HttpRequest, url: str) -> HttpResponse:
-    """A redirect of the whole page, also for htmx: never a page in a page."""
+def redirect_page(request: HttpRequest, url: str) -> HttpResponse:
+    """Redirect the whole page, also for htmx, so no page is loaded inside a page."""
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
 
 
 def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> ListPage[Any]:
-    """The page that `?page=` names; nonsense is the first, too far is the last."""
+    """Return the page of `?page=`: the first if invalid, the last if too high."""
     return ListPage(rows, request.GET.get("page", ""), per_page)
 
 
 def list_as_file(
     rows: Iterable[Mapping[str, str]], *, name: str, kind: str, columns: Sequence[str] = ()
 ) -> HttpResponseBase:
-    """A download called `name`; `kind` is "csv", and anything else is JSON. Many rows are sent as they are read."""
+    """Return a download called `name`. `kind`: "csv", or else JSON. Rows are streamed while they are read."""
     parts = csv_parts(rows, columns) if kind == "csv" else json_parts(rows)
     first = list(islice(parts, ROWS_AT_ONCE))
     is_whole = len(first) < ROWS_AT_ONCE
@@ -110,6 +114,22 @@ def list_as_file(
 def _joined(parts: Iterator[str]) -> Iterator[str]:
     while some := list(islice(parts, ROWS_AT_ONCE)):
         yield "".join(some)
+
+
+def form_page(request: HttpRequest, page: str, context: dict[str, Any]) -> TemplateResponse:
+    """The page of `context["form"]`: 422 where it was not accepted."""
+    return TemplateResponse(request, page, context, status=422 if context["form"].errors else 200)
+
+
+@contextmanager
+def telling(request: HttpRequest, said: str, *, refused: Callable[..., None] = messages.error) -> Iterator[None]:
+    """Tells the person what came of the act inside: `said`, or why it was refused."""
+    try:
+        yield
+    except Refused as problem:
+        refused(request, str(problem))
+    else:
+        messages.success(request, said)
 
 
 def template(request: SignedIn, page: str, part: str) -> str:

@@ -9,7 +9,7 @@ _LETTERS = ALPHABET[10:]
 def new_id(prefix: str, joined_by: str = "_") -> str:
     """Return `prefix_` and 20 random characters of Crockford's base 32, the first a letter (99 bits).
 
-    Django admin reads `_26` in a URL as `&` (`django.contrib.admin.utils.unquote`): an ID that begins with digits
-    would lead to another row or none for whoever types it.
+    Django admin decodes `_26` in a URL to `&` (`django.contrib.admin.utils.unquote`), so an ID that begins with digits
+    would lead to another row or none.
     """
     return prefix + joined_by + secrets.choice(_LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(19))

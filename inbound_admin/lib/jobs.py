@@ -23,7 +23,7 @@ from procrastinate.tasks import Task
 
 from inbound_admin.lib import bulk, lanes
 from inbound_admin.lib.lanes import WorkLane
-from inbound_admin.lib.retry import OrDatabaseIsBack
+from inbound_admin.lib.retry import OrDatabaseDown
 
 BEHIND_ALL = (True, 2**63)
 WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
@@ -56,7 +56,7 @@ R = TypeVar("R")
 
 def task(name: str, *, retry: BaseRetryStrategy | None = None) -> Callable[[Callable[P, R]], "Task[P, R, P]"]:
     """Declare a task in its lane. Jobs queued by a bulk action have its ID in the argument BULK_ID."""
-    lane, rule = lanes.TASKS[name], OrDatabaseIsBack(retry)
+    lane, rule = lanes.TASKS[name], OrDatabaseDown(retry)
 
     def declare(function: Callable[P, R]) -> "Task[P, R, P]":
         @wraps(function)

@@ -1,6 +1,6 @@
-"""A place in an order of rows: the columns that it is compared by, and the rows behind it.
+"""Keyset pagination: the columns of an order, and the rows after a given place in it.
 
-A page that begins at a place costs what its own rows cost, however many stand before it.
+A page that starts at a place costs only its own rows, however many come before it.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 def query_digest(rows: QuerySet[Any]) -> str:
-    """The same for the same rows in the same order, asked for by the same person; "" where nothing can match."""
+    """Return the same digest for the same rows and order, requested by the same person; "" if no row can match."""
     try:
         return hashlib.sha256(repr(rows.query.sql_with_params()).encode()).hexdigest()
     except EmptyResultSet:
@@ -25,7 +25,7 @@ def query_digest(rows: QuerySet[Any]) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of an order, as it is compared with the value of a row."""
+    """One column of an order, and its comparison with a row's value."""
 
     alias: str
     expression: Any
@@ -40,15 +40,15 @@ class Column:
         return Q(**{f"{self.alias}__isnull": True}) if value is None else Q(**{self.alias: value})
 
     def follows(self, value: object, *, or_equals: bool = False) -> Q:
-        """Rows that stand behind this value by this column alone."""
+        """Match rows that come after the value by this column alone."""
         if value is None:
             return Q(**{f"{self.alias}__isnull": False}) if self.nulls_first else Q(pk__in=())
-        behind = Q(**{f"{self.alias}__{'lt' if self.is_down else 'gt'}{'e' if or_equals else ''}": value})
-        return behind | Q(**{f"{self.alias}__isnull": True}) if self.is_nullable and not self.nulls_first else behind
+        after = Q(**{f"{self.alias}__{'lt' if self.is_down else 'gt'}{'e' if or_equals else ''}": value})
+        return after | Q(**{f"{self.alias}__isnull": True}) if self.is_nullable and not self.nulls_first else after
 
 
 def columns_of(rows: QuerySet[Any]) -> list[Column]:
-    """Of the rows' order."""
+    """Return the columns of the rows' order."""
     return [_column(at, each, rows) for at, each in enumerate(rows.query.order_by)]
 
 
@@ -64,7 +64,7 @@ def _column(at: int, given: Any, rows: QuerySet[Any]) -> Column:
 
 
 def _is_nullable(model: Any, expression: Any) -> bool:
-    """Of an expression nobody knows; of a path each field of it counts."""
+    """Return whether it may be null: unknown for an expression; for a path, if any field of it may."""
     if not isinstance(expression, F):
         return True
     for part in expression.name.split("__"):  # type: ignore[attr-defined]  # the stubs lack an F's name
@@ -81,15 +81,15 @@ def _is_nullable(model: Any, expression: Any) -> bool:
 
 
 def with_key(rows: QuerySet[Row]) -> QuerySet[Row]:
-    """Ordered to the last: rows that are equal otherwise never change their places between two pages."""
+    """Add the key to the order, so equal rows never change places between pages."""
     given = tuple(rows.query.order_by or rows.model._meta.ordering or ())
     last = given[-1] if given else ""
     is_down = last.startswith("-") if isinstance(last, str) else getattr(last, "descending", False)
     return rows.order_by(*given, "-pk" if is_down else "pk")
 
 
-def behind(columns: Sequence[Column], edge: Sequence[object]) -> Q:
-    """Rows behind an edge in the order; what the first column says alone is for its index."""
+def after(columns: Sequence[Column], edge: Sequence[object]) -> Q:
+    """Match rows after an edge in the order. The first column's condition is repeated alone, for its index."""
     found, equal = Q(pk__in=()), Q()
     for column, value in zip(columns, edge, strict=True):
         found |= equal & column.follows(value)

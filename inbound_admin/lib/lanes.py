@@ -21,7 +21,7 @@ from typing import Any
 
 
 class WorkLane(IntEnum):
-    """The higher number goes first: it is the priority of the lane's jobs. `queue` is Procrastinate's name of it."""
+    """Higher numbers go first: the number is the priority of the lane's jobs. `queue` is the name for Procrastinate."""
 
     BACKGROUND = 0
     LOOKS = 10
@@ -91,10 +91,10 @@ TASKS: Mapping[str, WorkLane] = {
     "tenants.status": WorkLane.URGENT,
     "tenants.tell": WorkLane.PEOPLE,
 }
-# Tasks whose jobs keep the lane of the table, whoever queues them.
+# Tasks whose jobs always keep their lane.
 FIXED = frozenset(("receipt_rules.work", *(name for name, lane in TASKS.items() if lane is WorkLane.URGENT)))
-# For the time left alone: about how many calls at the pace a job makes (1 unless it stands here), which jobs go on as
-# long as what they work off, and which make none.
+# Only for estimates of the time left: the number of rate-limited calls of a job (1 by default), jobs that last as long
+# as their work, and jobs that make no call.
 CALLS = {"domains.set_up": 4, "domains.delete": 3, "tenants.create": 5, "tenants.status": 2, "tenants.policy": 2}
 LONG = frozenset(
     ("operations.bulk", "operations.migrate", "operations.move_in", "receipt_rules.work", "tenants.associate")
@@ -115,13 +115,13 @@ _current: ContextVar[WorkLane] = ContextVar("lane", default=WorkLane.PEOPLE)
 
 
 def current() -> WorkLane:
-    """Of the job that runs, or of the request that is answered."""
+    """Return the lane of the running job or the current request."""
     return _current.get()
 
 
 @contextmanager
 def within(lane: WorkLane) -> Iterator[None]:
-    """Inside, calls to Amazon and queued work are of this lane."""
+    """Use this lane for calls to SES and jobs queued inside."""
     token = _current.set(lane)
     try:
         yield
@@ -130,17 +130,17 @@ def within(lane: WorkLane) -> Iterator[None]:
 
 
 def lane_of(task: str) -> WorkLane:
-    """Of a job of this task that is queued now."""
+    """Return the lane of a job of this task if it is queued now."""
     return TASKS[task] if task in FIXED else min(TASKS[task], current())
 
 
 def lane_of_queue(queue: str) -> WorkLane:
-    """Of jobs in the queue of this name; one that we do not know counts as background."""
+    """Return the lane of a queue name. An unknown one counts as background."""
     return next((lane for lane in WorkLane if lane.queue == queue), WorkLane.BACKGROUND)
 
 
 def calls_of(task: str) -> int:
-    """About how many calls at the pace a job of the task makes."""
+    """Return about how many rate-limited calls a job of the task makes."""
     return 0 if task in NO_CALLS or task.endswith("sweep") else CALLS.get(task, 1)
 
 
@@ -151,18 +151,18 @@ async def run_in_lane(call_next: Callable[[], Awaitable[Any]], context: Any, wor
 
 
 def next_lane(waiting: frozenset[WorkLane], passed: Mapping[WorkLane, int]) -> WorkLane:
-    """Whose turn it is. `passed`: turns that went to others while the lane waited."""
+    """Return the lane whose turn it is. `passed`: turns that others had while the lane waited."""
     owed = [lane for lane in waiting if passed.get(lane, 0) >= ONE_OF[lane] - 1]
     return max(owed or waiting)
 
 
 def passed_after(turn: WorkLane, waiting: frozenset[WorkLane], passed: Mapping[WorkLane, int]) -> dict[WorkLane, int]:
-    """What `passed` is once `turn` has had it. Who does not wait is owed nothing."""
+    """Return `passed` after `turn` has had its turn. Lanes that don't wait are dropped."""
     return {lane: passed.get(lane, 0) + 1 for lane in waiting if lane is not turn}
 
 
 def turns_before(lane: WorkLane, ahead: int, waiting: Mapping[WorkLane, int], passed: Mapping[WorkLane, int]) -> int:
-    """How many turns others have before the call of `lane` that has `ahead` calls before it in its own lane.
+    """Return how many turns others have before the call of `lane` with `ahead` calls before it in its own lane.
 
     `waiting` counts the calls of each lane, this one's included. Exact if nobody comes or goes meanwhile.
     """
@@ -176,9 +176,9 @@ def turns_before(lane: WorkLane, ahead: int, waiting: Mapping[WorkLane, int], pa
 
 
 def turns_needed(calls: int, lane: WorkLane, others: Mapping[WorkLane, int], slots: int) -> int:
-    """Turns until `calls` of a job in `lane` are made; `others`: the calls of all other work that waits.
+    """Return the turns until `calls` of a job in `lane` are made. `others`: the calls of all other waiting work.
 
-    In its own lane a job shares with those that run beside it, `slots` in all.
+    Within its lane, a job shares the turns with those running at the same time, `slots` in total.
     """
     own = calls + min(calls * (slots - 1), others.get(lane, 0))
     higher = sum(number for each, number in others.items() if each > lane)

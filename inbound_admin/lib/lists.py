@@ -1,11 +1,11 @@
-"""Lists of rows: what their URL asks for, how many each of their groups has, their order and their pages.
+"""Lists of rows: filters from the URL, counts of groups, order and pages.
 
-At a hundred thousand rows a page must cost what it costs at a hundred. So the keys of a page are read first, which an
-index of the order gives alone; nothing is counted beyond MOST_COUNTED; a page far down is found by the row before it;
-and a part of a name is found by its groups of three characters, in an index that needs no extension of PostgreSQL.
+With a hundred thousand rows, a page must cost what it costs with a hundred. So a page's keys are read first, from an
+index of the order; nothing is counted beyond MOST_COUNTED; a distant page is found by the row before it; and a part of
+a name is found by its groups of three characters, in an index that needs no PostgreSQL extension.
 
-Not django-filter: of its parts (cleaning of text, choices, order, labels, the rows that a set is bound to) each would
-be replaced. A class of fields is shorter, typed, and made by an API call as by a page.
+Not django-filter: each of its parts (text cleaning, choices, order, labels, bound rows) would be replaced. A class of
+fields is shorter, typed, and used by API and pages alike.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,42 +20,42 @@ from django.db.models import BooleanField, Count, F, Func, Model, Q, QuerySet, V
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Lower, Upper
 
-from inbound_admin.lib.keyset import behind, columns_of, query_digest, with_key
+from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
 
 Row = TypeVar("Row", bound=Model)
 MOST_COUNTED = 10_000
-KEPT_FROM = 2_000  # rows; of fewer the groups are counted each time
+KEPT_FROM = 2_000  # rows; up to this number, groups are counted each time
 MOST_DISTINCT = 100
 KEPT_SECONDS = 600
-COUNTS_KEPT_SECONDS = 60  # of a list's groups
-SHORTEST_PART = 3  # characters; a shorter part of a name is in most of them, and found on the way
-# The columns of an order, ending in one that decides every tie, so that pages never overlap.
+COUNTS_KEPT_SECONDS = 60  # cache of a list's group counts
+SHORTEST_PART = 3  # characters; a shorter part matches most names, so it is found without the index
+# The columns of an order end in one that decides every tie, so pages never overlap.
 Order = tuple[F | OrderBy | Lower | str, ...]
 LONGEST = 320  # characters of an address
 
 
 def text_in(query: Mapping[str, str], name: str) -> str:
-    """What a URL says for `name`, as it can be looked for: PostgreSQL holds no NUL."""
+    """Return a parameter of the URL as searchable text, without NUL, which PostgreSQL can't store."""
     return query.get(name, "").replace("\x00", "")[:LONGEST].strip()
 
 
 def exactly(**columns: object) -> Q:
-    """Rows that have these values; None asks for nothing."""
+    """Match rows with these values; None matches all."""
     return Q(**{name: value for name, value in columns.items() if value is not None})
 
 
 @dataclass(frozen=True)
 class ListFilters:
-    """What the URL of a list asks for; a subclass adds its own parameters. Nonsense filters nothing."""
+    """Filters from the URL of a list; subclasses add parameters. Invalid values filter nothing."""
 
     q: str = ""
     show: str = ""
     sort: str = ""
 
-    columns: ClassVar[Mapping[str, str]] = {}  # parameters that a column equals
-    sorts: ClassVar[Mapping[str, Order]] = {}  # what the URL calls an order; the first is the usual one
+    columns: ClassVar[Mapping[str, str]] = {}  # parameters that a column must equal
+    sorts: ClassVar[Mapping[str, Order]] = {}  # names of orders in the URL; the first is the default
     uncounted: ClassVar[tuple[str, ...]] = ()  # groups whose number no page shows
-    dear: ClassVar[tuple[str, ...]] = ()  # groups that are not counted among more rows than MOST_COUNTED
+    dear: ClassVar[tuple[str, ...]] = ()  # groups that aren't counted among more rows than MOST_COUNTED
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> Self:
@@ -67,15 +67,15 @@ class ListFilters:
 
     @property
     def active(self) -> bool:
-        """Whether there are others than the text."""
+        """Return whether filters other than the text are set."""
         return any(getattr(self, each.name) for each in fields(self) if each.name not in ("q", "sort"))
 
     def conditions(self) -> Iterator[Q]:
-        """Those beside `columns` and `groups`."""
+        """Yield conditions in addition to `columns` and `groups`."""
         yield from ()
 
     def groups(self) -> Mapping[str, Q]:
-        """What `show` chooses from."""
+        """Return the options of `show`."""
         return {}
 
     def search(self, rows: QuerySet[Row]) -> QuerySet[Row]:
@@ -84,7 +84,7 @@ class ListFilters:
         return found.order_by(*self.sorts.get(self.sort, usual)) if self.sorts else found
 
     def counts(self, rows: QuerySet[Row]) -> dict[str, int]:
-        """How many rows each group has under the other filters, up to MOST_COUNTED and one more.
+        """Return the number of rows in each group under the other filters, up to MOST_COUNTED and one more.
 
         If more than KEPT_FROM rows match the other filters, the numbers are up to a minute old.
         """
@@ -106,14 +106,14 @@ class ListFilters:
 
 
 def _counted(rows: QuerySet[Any], groups: Mapping[str, Q], total: int) -> dict[str, int]:
-    """In one query, or each up to its bound."""
+    """Count in one query, or each group up to its limit."""
     if total <= MOST_COUNTED:
         return rows.aggregate(**{key: Count("pk", filter=group) for key, group in groups.items()})
     return {key: int(bounded_count(rows.filter(group))) for key, group in groups.items()}
 
 
 class Bounded(int):
-    """A number that says so where more was not counted."""
+    """A number that says whether there are more that were not counted."""
 
     def __str__(self) -> str:
         return f"{MOST_COUNTED:,}+" if self > MOST_COUNTED else f"{int(self):,}"
@@ -124,12 +124,12 @@ def bounded_count(rows: QuerySet[Any]) -> Bounded:
 
 
 def _digest(rows: QuerySet[Any]) -> str:
-    """The same for the same rows, however ordered and with whatever columns; "" where nothing can match."""
+    """Return the same digest for the same rows, whatever their order and columns; "" if no row can match."""
     return query_digest(rows.order_by().values("pk"))
 
 
 def _kept_bound(rows: QuerySet[Any]) -> Bounded:
-    """As `bounded_count`; of more than KEPT_FROM up to a minute old."""
+    """As `bounded_count`; above KEPT_FROM up to a minute old."""
     key = f"list_bound:{_digest(rows)}"
     kept: int | None = cache.get(key)
     found = int(bounded_count(rows)) if kept is None else kept
@@ -139,7 +139,7 @@ def _kept_bound(rows: QuerySet[Any]) -> Bounded:
 
 
 def kept_count(rows: QuerySet[Any]) -> int:
-    """Exact, and of more than MOST_COUNTED as it was within the last minutes: for pages that many open."""
+    """Return the exact count; above MOST_COUNTED some minutes old. For pages that many people open."""
     if not (digest := _digest(rows)):
         return 0
     key = f"kept_count:{digest}"
@@ -162,7 +162,7 @@ _DISTINCT = """
 
 
 def distinct_values(rows: QuerySet[Any], column: str) -> list[str]:
-    """Each value of a text column once, in order. Of a whole table one step in its index for each value."""
+    """Return each value of a text column once, in order. For a whole table, one index step for each value."""
     if rows.query.where:
         found = rows.exclude(**{column: ""}).order_by(column).values_list(column, flat=True)
         return list(found.distinct()[:MOST_DISTINCT])
@@ -176,14 +176,17 @@ def distinct_values(rows: QuerySet[Any], column: str) -> list[str]:
 
 
 def has_part_in_any_case(column: str, text: str) -> Q:
-    """Rows whose column contains the text in any case. The index of `name_parts` of its upper case finds them."""
+    """Match rows whose column contains the text in any case.
+
+    Uses the index of `name_parts` of the upper-case column.
+    """
     found = Q(**{f"{column}__icontains": text})
     parts = _HasParts(Upper(F(column)), Upper(Value(text)))
     return found & Q(parts) if len(text) >= SHORTEST_PART else found
 
 
 class _HasParts(Func):
-    """Whether a text has all groups of three characters of another: true wherever it contains it."""
+    """Whether a text has all groups of three characters of another, which is true if it contains it."""
 
     template = "name_parts(%(expressions)s)"
     arg_joiner = ") @> name_parts("
@@ -191,16 +194,16 @@ class _HasParts(Func):
 
 
 def has_part(column: str, text: str) -> Q:
-    """Rows whose column, in lower case as it is stored, contains the text. The index of `name_parts` finds them."""
+    """Match rows whose column, stored in lower case, contains the text. Uses the index of `name_parts`."""
     part = text.lower()
     found = Q(**{f"{column}__contains": part})
     return found & Q(_HasParts(F(column), Value(part))) if len(part) >= SHORTEST_PART else found
 
 
 class ListPage(Generic[Row]):
-    """One page of a list. `?page=` is a number, "last", or what `next_page_number` gave: a place in the order."""
+    """One page of a list. `?page=` is a number, "last", or a `next_page_number`: a place in the order."""
 
-    has_last = True  # as Django's pages have not
+    has_last = True  # unlike Django's pages
 
     def __init__(self, rows: QuerySet[Row], asked: str, per_page: int) -> None:
         self.rows, self.per_page = rows, per_page
@@ -214,7 +217,7 @@ class ListPage(Generic[Row]):
 
     @cached_property
     def count(self) -> Bounded:
-        """Of all pages; a first page that is not full says it itself."""
+        """Return the count of all pages. A first page that isn't full needs no query."""
         if self.number == 1 and not self.has_next():
             return Bounded(len(self.object_list))
         return _kept_bound(self.rows)
@@ -225,7 +228,7 @@ class ListPage(Generic[Row]):
 
     @classmethod
     def every_row(cls, rows: QuerySet[Row], *, at_once: int) -> Iterator[Row]:
-        """Page after page: the first comes at once, which a cursor beyond a transaction reads all rows for."""
+        """Yield all rows page by page. A cursor outside a transaction would read all before the first."""
         page = cls(rows, "1", at_once)
         yield from page
         while page.has_next():
@@ -278,7 +281,7 @@ class ListPage(Generic[Row]):
             self._read_numbered(int(asked) if asked.isdecimal() and len(asked) <= len(str(MOST_COUNTED)) else 1)
 
     def _read_numbered(self, number: int) -> None:
-        """A number too far is the last page."""
+        """Read a page by number; one that is too high becomes the last page."""
         start = (max(1, number) - 1) * self.per_page
         found = self._keys(self._ordered, start) if start < MOST_COUNTED else []
         if not found and start:
@@ -288,7 +291,7 @@ class ListPage(Generic[Row]):
         self._show(found[: self.per_page], has_previous=start > 0, has_next=len(found) > self.per_page)
 
     def _read_last(self) -> None:
-        """By its number as far as is counted, so that it can be told how many stand before it."""
+        """Read the last page; by number up to the counted rows, so its position is known."""
         total = bounded_count(self.rows)
         if total <= MOST_COUNTED:
             self.number = max(1, -(-total // self.per_page))
@@ -301,7 +304,7 @@ class ListPage(Generic[Row]):
     def _read_beside(self, edge: Sequence[object], *, forward: bool) -> None:
         columns = self._columns if forward else [each.reversed() for each in self._columns]
         rows = self._ordered if forward else self._ordered.reverse()
-        found = self._keys(rows.filter(behind(columns, edge)), 0)
+        found = self._keys(rows.filter(after(columns, edge)), 0)
         more, some = len(found) > self.per_page, found[: self.per_page]
         if forward:
             self._show(some, has_previous=True, has_next=more)
@@ -309,7 +312,7 @@ class ListPage(Generic[Row]):
             self._show(some[::-1], has_previous=more, has_next=True)
 
     def _keys(self, rows: QuerySet[Row], start: int) -> list[tuple[Any, ...]]:
-        """Of one row more than a page: its key and the values that give its place."""
+        """Return the key and place values of the page's rows and one more."""
         found = rows.values_list("pk", *(each.alias for each in self._columns))
         return list(found[start : start + self.per_page + 1])
 
@@ -324,7 +327,7 @@ class ListPage(Generic[Row]):
         )
 
     def _edge(self, token: str) -> list[object] | None:
-        """None for one that we did not give for this order."""
+        """Return the place of a token; None for a token that we didn't issue for this order."""
         try:
             found: list[object] = signing.loads(token, salt=self._salt)
         except signing.BadSignature:

@@ -28,7 +28,7 @@ class WithoutSecretPaths(logging.Filter):
             clean = tuple(masked_text(arg) if isinstance(arg, str) else arg for arg in record.args)
             if clean != record.args:
                 record.args = clean
-                record.__dict__.pop("request", None)  # it has the path as well
+                record.__dict__.pop("request", None)  # it contains the path too
         return True
 
 
@@ -38,7 +38,7 @@ def mask_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str,
 
 
 def one_line(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """For text: a line end that a stranger put into an event begins no line. JSON escapes it by itself."""
+    """Escape line breaks in the text format, so a user's input can't start a log line. JSON escapes them anyway."""
     said = str(event.get("event", ""))
     return event | {"event": _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), said)}
 
@@ -50,7 +50,7 @@ async def name_the_job(call_next: Callable[[], Awaitable[Any]], context: Any, wo
 
 
 def logging_config(*, json: bool, level: str) -> dict[str, Any]:
-    """A `logging.config` dictionary; configures structlog to end in the same handler."""
+    """Return a `logging.config` dictionary. Also configures structlog to use the same handler."""
     structlog.configure(
         processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,4 +1,4 @@
-"""Names that strangers chose, as our own mail may carry them: no address, no link, no control character, not long."""
+"""Makes names that strangers chose safe for our emails: no address, link or control character, and short."""
 
 import re
 import unicodedata
@@ -7,11 +7,11 @@ LONGEST = 60
 _ADDRESS = re.compile(r"\S*@\S*")
 _LINK = re.compile(r"\S*(?:://|\bwww\.)\S*", re.IGNORECASE)
 _DOMAIN = re.compile(r"(?:[^\W_][\w-]*[.\u3002\uff0e\uff61])+[^\W\d_][\w-]+(?:[:/?#]\S*)?")
-_NUMBER = re.compile(r"\+?\d[\d\s()/.-]{6,}\d")  # telephone numbers are a way to answer as well
+_NUMBER = re.compile(r"\+?\d[\d\s()/.-]{6,}\d")  # people can answer to telephone numbers too
 
 
 def mail_name(text: str, *, otherwise: str) -> str:
-    """The name with what mail programs turn into a link taken out; `otherwise` where nothing is left."""
+    """Return the name without parts that mail programs turn into a link; `otherwise` if nothing is left."""
     plain = "".join(_visible(character) for character in unicodedata.normalize("NFKC", text))
     for pattern in (_LINK, _ADDRESS, _DOMAIN, _NUMBER):
         plain = pattern.sub(" ", plain)
@@ -21,7 +21,7 @@ def mail_name(text: str, *, otherwise: str) -> str:
 
 
 def _visible(character: str) -> str:
-    """Line ends and tabs become blanks; marks of direction, zero widths and the rest of category C vanish."""
+    """Replace line breaks and tabs by spaces; drop direction marks, zero widths and the rest of category C."""
     if character.isspace():
         return " "
     if character in '<>[]{}|\\"`':

@@ -1,10 +1,10 @@
-"""One pace for each AWS account and region, shared by every process through the database; lanes decide who is next.
+"""One rate limit for each AWS account and region, shared by all processes through the database. Lanes decide the order.
 
-SES allows one control-plane call a second, says nothing about how near the limit one is, and may count all operations
-together. Whoever wants to call stands in the line `aws_turns` and asks, at most an interval apart, whether it is next
-by the rule of `lib.lanes`. A turn is taken when the moment has come and never before: so an urgent call overtakes all
-that wait, in whatever process. Who does not ask again in time has died and loses its place. All clocks are the
-database's; the waits happen outside of any transaction.
+SES allows one control-plane call a second, doesn't report how near the limit a caller is, and may count all operations
+together. A caller stands in the queue `aws_turns` and asks, at most an interval apart, whether it is next by the rule
+of `lib.lanes`. A turn is taken only at its time, never before, so an urgent call overtakes all waiting ones, in any
+process. A caller that doesn't ask again in time has died and loses its place. All times are the database's; the waits
+are outside of transactions.
 """
 
 import json
@@ -44,7 +44,7 @@ sleep: Callable[[float], None] = time.sleep
 
 @dataclass
 class _Place:
-    """In the line of one account and region; `id` 0: not in it."""
+    """A place in the queue of one account and region. `id` 0: not in it."""
 
     account: str
     region: str
@@ -53,28 +53,31 @@ class _Place:
     id: int = 0
 
 
-def wait_for_turn(account: str, region: str, *, lane: WorkLane, patience: float | None = None) -> float | None:
-    """Sleep until it is our turn; seconds slept. None, and no turn is taken, where `patience` seconds are too few."""
+def wait_for_turn(account: str, region: str, *, lane: WorkLane, max_wait: float | None = None) -> float | None:
+    """Sleep until it is our turn and return the seconds slept.
+
+    None, without a turn, if it would take over `max_wait` seconds.
+    """
     if settings.AWS_CALLS_PER_SECOND <= 0:
         return 0.0
     place, slept = _Place(account, region, lane, 1 / settings.AWS_CALLS_PER_SECOND), 0.0
     try:
         while wait := _ask(place):
-            if patience is not None and slept + wait > patience:
+            if max_wait is not None and slept + wait > max_wait:
                 _leave(place)
                 return None
             nap = max(SHORTEST_SLEEP, min(wait, place.every))
             sleep(nap)
             slept += nap
     except BaseException as error:
-        if not isinstance(error, DatabaseError):  # then the place is lost anyway, a moment later
+        if not isinstance(error, DatabaseError):  # then the place expires anyway, a moment later
             _leave(place)
         raise
     return slept
 
 
 def _ask(place: _Place) -> float:
-    """0: the turn is ours, and taken. Else the seconds until it is likely to come."""
+    """Return 0 if we got the turn; otherwise the seconds until it is likely to come."""
     with transaction.atomic(), connection.cursor() as cursor:
         where = [place.account, place.region]
         cursor.execute(LOCK, where)
@@ -103,7 +106,7 @@ def _wait(
 
 
 def _read(passed: str | dict[str, int]) -> dict[WorkLane, int]:
-    """Django's cursor hands JSON over as text."""
+    """Parse the JSON, which Django's cursor returns as text."""
     found: dict[str, int] = json.loads(passed) if isinstance(passed, str) else passed
     return {WorkLane(int(lane)): number for lane, number in found.items()}
 

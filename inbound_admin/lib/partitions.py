@@ -1,6 +1,6 @@
-"""AWS's partitions: which one a region is in, and what the names of its hosts end in. Pure.
+"""AWS partitions: the partition of a region, and the suffix of its host names. Pure.
 
-By AWS's list of regions and endpoints, as botocore has it. Of a partition that is not here we know no host name.
+From AWS's list of regions and endpoints, as in botocore. We know no host name of other partitions.
 """
 
 DNS_SUFFIXES = {"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
@@ -10,17 +10,17 @@ _UNKNOWN = ("us-iso", "eu-iso")
 
 
 def partition_of(region: str) -> str:
-    """ "" for one whose host names are not public."""
+    """Return the partition; "" if its host names aren't public."""
     if region.startswith(_UNKNOWN):
         return ""
     return next((partition for start, partition in _STARTS.items() if region.startswith(start)), "aws")
 
 
 def dns_suffix(region: str) -> str:
-    """What AWS's own host names of the region end in; "" where that is not known."""
+    """Return the suffix of AWS's host names in the region; "" if unknown."""
     return DNS_SUFFIXES.get(partition_of(region), "")
 
 
 def has_known_mail_hosts(region: str) -> bool:
-    """Whether SES's hosts for mail (feedback-smtp, dkim) are named as in the commercial regions."""
+    """Return whether SES's mail hosts (feedback-smtp, dkim) have the same names as in the commercial regions."""
     return partition_of(region) in ("aws", "aws-us-gov")

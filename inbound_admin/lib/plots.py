@@ -1,6 +1,6 @@
-"""Computes the shapes of a plot over time, in units of an SVG's viewBox. What was not measured is a gap, never zero.
+"""Computes the shapes of a plot over time, in units of an SVG's viewBox. Missing data is a gap, never zero.
 
-It is pure geometry: the templates draw it, and show the same numbers in a table beside it.
+Only geometry: the templates draw it, and also show the numbers in a table.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ Points = Sequence[tuple[datetime, float]]
 
 @dataclass(frozen=True)
 class Window:
-    """From `start` up to `end`; points further apart than `step` are not joined."""
+    """From `start` up to `end`. Points further apart than `step` aren't joined."""
 
     start: datetime
     end: datetime
@@ -27,7 +27,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Tick:
-    """A place along an axis, and what stands there."""
+    """A position on an axis, and its label."""
 
     at: float
     label: str
@@ -36,7 +36,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Limit:
-    """A level that means something; `tone` as the chips have it."""
+    """A level with a meaning; `tone` as for chips."""
 
     value: float
     label: str
@@ -58,7 +58,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class PlotLine:
-    """`paths` are unbroken stretches, `dots` single points between gaps; `number` tells lines apart by their look."""
+    """`paths` are unbroken sections, `dots` single points between gaps. `number` selects the line's style."""
 
     name: str
     number: int
@@ -89,7 +89,7 @@ class Plot:
 
 
 def plain(value: float) -> str:
-    """A count as an axis shows it: 1200 is 1.2k."""
+    """Return a count as an axis label: 1200 becomes 1.2k."""
     if value >= 1000:
         return f"{value / 1000:g}k"
     return f"{value:g}"
@@ -104,7 +104,7 @@ def draw(
     width: int = WIDE,
     height: int = 180,
 ) -> Plot:
-    """The scale begins at zero and has room for every point and limit."""
+    """Compute the plot. The scale starts at zero and includes every point and limit."""
     inside = {name: [p for p in points if window.start <= p[0] <= window.end] for name, points in lines.items()}
     values = [value * 1.1 for points in inside.values() for _, value in points]
     most = max([*values, *(limit.value * 1.2 for limit in limits)], default=0) or 1.0
@@ -151,7 +151,7 @@ class _Scale:
         return tuple(Tick(self.y(n * step), label(round(n * step, 6))) for n in range(int(self.most / step) + 1))
 
     def times(self) -> tuple[Tick, ...]:
-        """The two ends and the middle; a day is told by its hours, more by its dates."""
+        """Return labels for both ends and the middle: hours for one day, dates for more."""
         start, end = self.window.start, self.window.end
         form = "%H:%M" if end - start <= timedelta(days=1) else "%-d %b"
         places = ((start, "start"), (start + (end - start) / 2, "middle"), (end, "end"))
@@ -159,7 +159,7 @@ class _Scale:
 
 
 def round_step(most: float) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that needs at most six levels up to `most`."""
+    """Return the smallest of 1, 2, 5 times a power of ten that needs at most six levels up to `most`."""
     power = 1e-4
     while True:
         for each in _ROUND:
@@ -180,14 +180,14 @@ def _stretches(points: Points, step: timedelta) -> tuple[Points, ...]:
 
 @dataclass(frozen=True)
 class PlotRow:
-    """A moment of the table that says what the plot shows; None is "no data"."""
+    """One time in the table of the plot's data. None means no data."""
 
     at: datetime
     values: tuple[float | None, ...]
 
 
 def table(columns: Sequence[Points]) -> tuple[PlotRow, ...]:
-    """The newest first; only moments at which something was measured."""
+    """Return the table, newest first, with only times that have data."""
     by_time = [dict(points) for points in columns]
     moments = sorted({at for column in by_time for at in column}, reverse=True)
     return tuple(PlotRow(at, tuple(column.get(at) for column in by_time)) for at in moments)
@@ -195,7 +195,7 @@ def table(columns: Sequence[Points]) -> tuple[PlotRow, ...]:
 
 @dataclass(frozen=True)
 class Chart:
-    """A plot for a wide page and one for a phone, and the table that says the same: for `plots/chart.html`."""
+    """A plot for a wide page and one for a phone, and the table of the same data: for `plots/chart.html`."""
 
     title: str
     columns: tuple[str, ...]

@@ -1,7 +1,7 @@
 """Decides which IP addresses we may connect to for a stranger: webhooks, endpoints and a domain's own nameservers.
 
-The tables are IANA's special-purpose registries (RFC 6890 and its updates), written out here, since the answers of
-`ipaddress.is_global` differ between versions of Python and leave out 6to4 relays, translators and clouds.
+The tables are IANA's special-purpose registries (RFC 6890 and its updates). They are written out, because
+`ipaddress.is_global` differs between Python versions and omits 6to4 relays, translators and clouds.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -28,7 +28,7 @@ _NOT_PUBLIC_V4 = tuple(
         ),
     )
 )
-_GLOBAL_V6 = IPv6Network("2000::/3")  # all that is global unicast; ::1, fc00::/7, fe80::/10 and ff00::/8 are outside
+_GLOBAL_V6 = IPv6Network("2000::/3")  # all global unicast; ::1, fc00::/7, fe80::/10 and ff00::/8 are outside
 _NOT_PUBLIC_V6 = tuple(
     map(
         IPv6Network,
@@ -39,13 +39,13 @@ _NOT_PUBLIC_V6 = tuple(
         ),
     )
 )
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the way to IPv4 of a network that has IPv6 alone
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: access to IPv4 for a network with only IPv6
 
 
 def is_public(address: str) -> bool:
-    """Return whether the address, and the IPv4 address inside it, is of the public internet.
+    """Return whether the address, and an IPv4 address inside it, belongs to the public internet.
 
-    False for what is no address, and for one with a scope ("fe80::1%eth0"), which means something on one link alone.
+    False if it isn't an address, or has a scope ("fe80::1%eth0"), which is valid on one link only.
     """
     try:
         parsed = ip_address(address)
@@ -70,7 +70,8 @@ def _is_public_v6(address: IPv6Address) -> bool:
 def _inside(address: IPv6Address) -> IPv4Address | None:
     """Return the IPv4 address to which the kernel (v4-mapped), a translator (NAT64) or a tunnel (6to4) would connect.
 
-    The local-use translator, 64:ff9b:1::/48, puts it where its network likes: such an address is never public.
+    The position in the local-use translator's 64:ff9b:1::/48 depends on the network, so such an address is never
+    public.
     """
     if address in _NAT64:
         return IPv4Address(address.packed[-4:])

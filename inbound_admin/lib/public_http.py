@@ -1,8 +1,8 @@
-"""Sends one HTTP request to a public host: GET or POST, bounded in time and size, by no proxy.
+"""Sends one HTTP request to a public host: GET or POST, limited in time and size, without a proxy.
 
-The name is resolved once and every address is checked; the connection goes to a checked address. So DNS rebinding,
-a name that resolves differently a moment later, has no effect. A redirect is followed only where `Reach.redirects`
-allows it, and then each place is read and checked as the first one was.
+The name is resolved once and every address is checked; the connection goes to a checked address. So DNS rebinding, a
+name that resolves differently a moment later, has no effect. A redirect is followed only if `Reach.redirects` allows
+it, and each target is parsed and checked as the first URL.
 """
 
 import http.client
@@ -24,18 +24,18 @@ _MOVED = (301, 302, 303, 307, 308)
 
 
 class Why(StrEnum):
-    """What kept an answer from coming."""
+    """Why there is no response."""
 
-    NAME = "name"  # it could not be looked up, or has no address
-    PRIVATE = "private"  # it leads to an address that is not public; nothing was sent
+    NAME = "name"  # it can't be resolved, or has no address
+    PRIVATE = "private"  # it has an address that isn't public; nothing was sent
     CERTIFICATE = "certificate"
     SLOW = "slow"
     CONNECTION = "connection"
-    REDIRECT = "redirect"  # it leads to no https:// address of the public internet
+    REDIRECT = "redirect"  # to a URL that isn't https:// on the public internet
 
 
 class NoAnswer(Problem):
-    """No answer came; the host may still have got the request, unless `why` is NAME, PRIVATE or CERTIFICATE."""
+    """No response. The host may have got the request, unless `why` is NAME, PRIVATE or CERTIFICATE."""
 
     code = "NO_ANSWER"
     status = 502
@@ -46,17 +46,17 @@ class NoAnswer(Problem):
 
 
 def system_addresses(host: str, port: int) -> tuple[str, ...]:
-    """By the system's resolver, whose own patience counts. Raises OSError, UnicodeError."""
+    """Resolve by the system's resolver, with its own timeout. Raises OSError, UnicodeError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How far one request may go: `seconds` and `redirects` in all, `most_bytes` of the answer's body.
+    """Limits of a request: total `seconds` and `redirects`, and `most_bytes` of the response body.
 
-    `resolve` gives a name's addresses, or raises OSError; `authorities` is a file of CA certificates in PEM, where the
-    system's are not meant.
+    `resolve` returns a name's addresses, or raises OSError. `authorities`: a PEM file of CA certificates instead of the
+    system's.
     """
 
     seconds: float
@@ -69,7 +69,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Response:
-    """`headers` by their names in lower case; `is_whole` is False where the body was cut, by us or on its way."""
+    """`headers`: by lower-case names. `is_whole` False: the body was cut, by us or on its way."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,7 +85,7 @@ class _Request:
 
 
 def get(url: PublicUrl, reach: Reach, *, headers: Mapping[str, str] | None = None) -> Response:
-    """Raises NoAnswer. An answer of any status is an answer."""
+    """Return the response, whatever its status. Raises NoAnswer."""
     request, ends, at = _Request("GET", headers or {}), time.monotonic() + reach.seconds, url
     for _ in range(reach.redirects):
         response = _send(at, request, reach, ends)
@@ -96,7 +96,7 @@ def get(url: PublicUrl, reach: Reach, *, headers: Mapping[str, str] | None = Non
 
 
 def post(url: PublicUrl, body: bytes, reach: Reach, *, headers: Mapping[str, str] | None = None) -> Response:
-    """Raises NoAnswer. An answer of any status is an answer; a redirect is never followed."""
+    """Return the response, whatever its status. A redirect is never followed. Raises NoAnswer."""
     return _send(url, _Request("POST", headers or {}, body), reach, time.monotonic() + reach.seconds)
 
 
@@ -125,7 +125,7 @@ def _send(url: PublicUrl, request: _Request, reach: Reach, ends: float) -> Respo
 
 
 def _addresses(url: PublicUrl, reach: Reach) -> tuple[str, ...]:
-    """All that the name has. One that is not public spoils them all: such a name was made to lead us astray."""
+    """Return all addresses of the name. One that isn't public makes it fail, since such a name is likely an attack."""
     try:
         addresses = tuple(reach.resolve(url.host, url.port))
     except (OSError, UnicodeError) as error:
@@ -143,9 +143,10 @@ def _addresses(url: PublicUrl, reach: Reach) -> tuple[str, ...]:
 def _connected(
     url: PublicUrl, addresses: Sequence[str], reach: Reach, ends: float
 ) -> Iterator[http.client.HTTPConnection]:
-    """Whatever drips, a timer ends it: it shuts the socket by a second handle, since TLS takes the first away.
+    """Yield a connection that a timer closes, however slowly data arrives.
 
-    So does `http.client`, which lets its socket go as soon as a server announces that it closes.
+    The timer closes the socket by a second handle, since TLS takes the first one, and so does `http.client` when a
+    server announces that it closes.
     """
     plain = _connect(addresses, url.port, ends)
     handle = plain.dup()
@@ -157,7 +158,7 @@ def _connected(
     try:
         connection.sock = _tls(plain, url, reach) if url.scheme == "https" else plain
         yield connection
-        if over.happened:  # an answer that was cut off can still look whole
+        if over.happened:  # a truncated response can still look complete
             raise TimeoutError
     except (OSError, http.client.HTTPException) as error:
         if over.happened:
@@ -177,17 +178,17 @@ class _Over:
 
     def __call__(self) -> None:
         self.happened = True
-        with suppress(OSError):  # it was closed in the meantime, which is what is wanted
+        with suppress(OSError):  # it was closed meanwhile, as wanted
             self._handle.shutdown(socket.SHUT_RDWR)
 
 
 def _connect(addresses: Sequence[str], port: int, ends: float) -> socket.socket:
-    """The first that takes it, the patience shared among them."""
+    """Connect to the first address that accepts, sharing the time among them."""
     share = (ends - time.monotonic()) / len(addresses)
     if share <= 0:
         raise TimeoutError
     for address in addresses[:-1]:
-        with suppress(OSError):  # the next one is tried; the last one's failure is told
+        with suppress(OSError):  # the next one is tried; the last one's error is raised
             return socket.create_connection((address, port), timeout=share)
     return socket.create_connection((addresses[-1], port), timeout=share)
 

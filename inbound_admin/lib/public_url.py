@@ -1,6 +1,6 @@
-"""Reads a URL that a stranger gave and that we are to connect to: https to a public host, in whatever spelling. Pure.
+"""Parses a URL from a stranger that we are to connect to: https on a public host, in any spelling. Pure.
 
-A name may still lead to a private address: `public_http` checks that when it connects.
+A name may still resolve to a private address: `public_http` checks that when it connects.
 """
 
 import re
@@ -21,12 +21,12 @@ _LOCAL = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".l
 
 
 class BadUrl(ValueError):
-    """`str()` is for the person who typed it."""
+    """`str()` is shown to the person who entered it."""
 
 
 @dataclass(frozen=True)
 class PublicUrl:
-    """`host` in ASCII, an IPv6 address without its brackets; `path` with the query."""
+    """`host` in ASCII, an IPv6 address without brackets; `path` with the query."""
 
     scheme: str
     host: str
@@ -40,7 +40,7 @@ class PublicUrl:
 
 
 def parse_url(text: str, *, may_be_private: bool = False, wanted: str = _WANTED) -> PublicUrl:
-    """Raises BadUrl, with `wanted` where it is no such address. Plain http only where hosts may be private."""
+    """Parse a URL. Plain http only if hosts may be private. Raises BadUrl, with `wanted` if it is no URL."""
     url = text.strip()
     if len(url) > LONGEST_URL or (not url.isascii() and not url.isprintable()):
         raise BadUrl(wanted)
@@ -60,7 +60,10 @@ def parse_url(text: str, *, may_be_private: bool = False, wanted: str = _WANTED)
 
 
 def _host(host: str, *, may_be_private: bool) -> str:
-    """Every spelling of an address is read as the network would: decimal, octal, hex, short, full-width."""
+    """Return the normalised host.
+
+    Every spelling of an address is parsed as the network would: decimal, octal, hex, short.
+    """
     name = host if ":" in host else _name(host)
     literal = _literal(name)
     if not may_be_private and (not is_public(literal) if literal else _is_local(name)):
@@ -69,7 +72,7 @@ def _host(host: str, *, may_be_private: bool) -> str:
 
 
 def _literal(host: str) -> str:
-    """The address that a host is, "" for a name."""
+    """Return the IP address that a host is; "" for a name."""
     try:
         return str(ip_address(host.partition("%")[0]))
     except ValueError:
@@ -77,7 +80,7 @@ def _literal(host: str) -> str:
 
 
 def _number(host: str) -> str:
-    """As every C library reads `127.1`, `0x7f.1` and `2130706433`. Raises BadUrl for a number that is no address."""
+    """Parse `127.1`, `0x7f.1` and `2130706433` as C libraries do. Raises BadUrl for a number that is no address."""
     labels = host.split(".")
     if not _NUMBER.fullmatch(labels[-1]):
         return ""
@@ -96,7 +99,7 @@ def _part(label: str) -> int:
 
 
 def _is_local(name: str) -> bool:
-    """Names that lead to the machine itself, its network, or a cloud's own services."""
+    """Return whether the name belongs to the machine itself, its network, or a cloud's own services."""
     return "." not in name or name.endswith(_LOCAL)
 
 

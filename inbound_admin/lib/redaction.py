@@ -11,18 +11,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 MASK = "********"
 CHANGED = f"{MASK} (changed)"
-# Names in lower case, without "_", "-" and a leading "config_". Every value under them is secret.
+# Lower-case names without "_", "-" and a leading "config_". Every value under them is secret.
 SECRET_NAMES = frozenset(
     "accesskey accesstoken apikey apitoken auth authorization bearer clientsecret cookie credential credentials csrf "
     "csrfmiddlewaretoken csrftoken hmac jwt oldsecret otp passphrase passwd password proxyauthorization pwd "
     "recoverycodes refreshtoken seed secret secretkey sessionid setcookie sharedsecret sig signature signingsecret "
     "token totpsecret verificationtoken xapikey".split()
 )
-HEADERS = "headers"  # their names are told, and no value of any
+HEADERS = "headers"  # their names are shown, none of their values
 _OURS = re.compile(r"\b(whsec_[A-Za-z0-9+/=]{8}|ia_[A-Za-z0-9_-]{8})[A-Za-z0-9+/=_-]+|\bgAAAA[A-Za-z0-9_=-]{40,}")
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _URL = re.compile(r"""https?://[^\s"'<>\\]+""")
-# What follows these in a path lets its holder in: an invitation, a shared domain, a new password, a proven address.
+# What follows these in a path grants access: an invitation, a shared domain, a new password, a proven address.
 _SECRET_IN_PATH = re.compile(
     r"(/customers/invitation/|/domains/shared/|/inbound/forwarding/|/password/reset/key/|/confirm-email/)[^/\s?#]+"
 )

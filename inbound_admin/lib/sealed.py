@@ -1,7 +1,7 @@
 """Encrypts secrets that we must be able to use again, so that a leaked table reveals none.
 
-The first key encrypts; every key decrypts, so that a key can be replaced: put the new one first, keep the old one
-among the fallbacks, run `manage.py reseal`, then drop the old one.
+The first key encrypts; every key decrypts, so a key can be replaced: put the new one first, keep the old one among the
+fallbacks, run `manage.py reseal`, then remove the old one.
 """
 
 import base64
@@ -16,11 +16,11 @@ from django.conf import settings
 
 from inbound_admin.lib.errors import Problem
 
-_STARTS = "gAAAA"  # every Fernet token: version 0x80 and the high bytes of a time before 2106
+_STARTS = "gAAAA"  # the start of every Fernet token: version 0x80 and the high bytes of a time before 2106
 
 
 class Unreadable(Problem):
-    """What was sealed with a key that is not among the present ones."""
+    """A value was encrypted with a key that isn't configured."""
 
     code = "SECRET_UNREADABLE"
     status = 503
@@ -42,12 +42,12 @@ def unseal(sealed: str) -> str:
 
 
 def seal_values(values: Mapping[str, Any]) -> str:
-    """A JSON object; "" for an empty one."""
+    """Encrypt a JSON object; "" for an empty one."""
     return seal(json.dumps(dict(values))) if values else ""
 
 
 def unseal_values(sealed: str) -> dict[str, Any]:
-    """Raises Unreadable, as `unseal`."""
+    """Decrypt what `seal_values` returned. Raises Unreadable."""
     return dict(json.loads(unseal(sealed))) if sealed else {}
 
 
@@ -56,7 +56,7 @@ def is_sealed(text: str) -> bool:
 
 
 def reseal(sealed: str) -> str:
-    """The same secret under the first key. Raises Unreadable."""
+    """Encrypt the same secret with the first key. Raises Unreadable."""
     return seal(unseal(sealed)) if sealed else ""
 
 

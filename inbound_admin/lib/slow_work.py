@@ -1,14 +1,14 @@
 """Limits how many web requests wait for DNS, AWS or a customer's server at once, so that other threads serve pages.
 
-Each takes a place: one of its customer's, and one of all. A place is an advisory lock of PostgreSQL, so it counts
-across processes, and one that dies frees its places with its connection. Without a free place the request is refused at
-once (429); it never waits for one. Worker and commands have threads of their own and need no place.
+Each takes a slot of its customer and a slot of all. A slot is an advisory lock of PostgreSQL, so it counts across
+processes, and a process that dies frees its slots with its connection. Without a free slot the request is refused at
+once (429); it never waits. Worker and commands have threads of their own and need no slot.
 
-    with slow_work.place(customer=domain.customer_id):      # before anything is stored
+    with slow_work.slot(customer=domain.customer_id):      # before anything is stored
         answers = look_up(...)
 
-What accesses the network takes a place itself if its caller took none: `domains.dns.services`,
-`notifications.webhooks.services.post`, `lib.aws`. A place inside a place is the same one.
+Code that accesses the network takes a slot itself if its caller took none: `domains.dns.services`,
+`notifications.webhooks.services.post`, `lib.aws`. A slot inside a slot is the same one.
 """
 
 import time
@@ -24,7 +24,7 @@ from django.http import HttpRequest, HttpResponse
 
 from inbound_admin.lib.errors import RateLimited
 
-SECONDS = 10.0  # in all for the DNS lookups of one place
+SECONDS = 10.0  # total for the DNS lookups of one slot
 RETRY_AFTER = 3  # seconds
 TAKE = """
     SELECT slot FROM generate_series(1, %(most)s) AS slot
@@ -67,15 +67,15 @@ def bounded(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
     return middleware
 
 
-def is_bounded() -> bool:
+def is_in_request() -> bool:
     """Whether this runs within a web request."""
     return _request.get() is not None
 
 
 @contextmanager
-def place(*, customer: str = "") -> Iterator[None]:
+def slot(*, customer: str = "") -> Iterator[None]:
     """Hold a slot of the customer, or else of the caller. Raises TooManyAtOnce."""
-    if not is_bounded() or _ends.get() is not None:
+    if not is_in_request() or _ends.get() is not None:
         yield
         return
     taken = _take_all(_bounds(customer))
@@ -88,7 +88,7 @@ def place(*, customer: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def counted_also_for(*names: str) -> Iterator[None]:
+def limited_by(*names: str) -> Iterator[None]:
     """Also limit each of these names to one slot, for visitors without an account."""
     token = _also.set(names)
     try:
@@ -104,8 +104,8 @@ def seconds_left(most: float) -> float:
 
 
 @contextmanager
-def lane(name: str, *, most: int) -> Iterator[bool]:
-    """For jobs: whether fewer than `most` of this name were under way; if so, this one counts until the end."""
+def job_slot(name: str, *, most: int) -> Iterator[bool]:
+    """Yield, for jobs, whether fewer than `most` of this name are running; if so, this one counts until the end."""
     taken = _take(Bound(name, most))
     try:
         yield taken is not None

@@ -1,4 +1,4 @@
-"""Tables that are read by a key, in the code or in a TOML file beside its subject."""
+"""Tables that are read by a key, from code or from a TOML file next to its subject."""
 
 import json
 import tomllib
@@ -14,9 +14,9 @@ Row = TypeVar("Row")
 
 
 def keyed(rows: Iterable[tuple[Key, Row]]) -> dict[Key, Row]:
-    """A dict of the rows in their order. Raises ValueError, when the module is imported, if a key stands twice.
+    """Return a dict of the rows in order. Raises ValueError, when the module is imported, if a key occurs twice.
 
-    A dict would keep the last of two rows with one key and say nothing.
+    A plain dict would silently keep the last of two rows with one key.
     """
     table: dict[Key, Row] = {}
     for key, row in rows:
@@ -27,7 +27,7 @@ def keyed(rows: Iterable[tuple[Key, Row]]) -> dict[Key, Row]:
 
 
 def read_toml(path: Path, shape: type[Row]) -> Row:
-    """The whole file as this type. Raises ValueError that names the file and what is wrong in it."""
+    """Parse the whole file as this type. Raises ValueError that names the file and the error."""
     try:
         return _read(tomllib.loads(path.read_text(encoding="utf-8")), TypeAdapter(shape))
     except ValueError as error:
@@ -35,7 +35,10 @@ def read_toml(path: Path, shape: type[Row]) -> Row:
 
 
 def read_rows(path: Path, row: type[Row]) -> dict[str, Row]:
-    """A dataclass for each table of the file; the table's name is its first field. ValueError as of `read_toml`."""
+    """Return a dataclass for each table of the file, whose name is the first field.
+
+    Raises ValueError as `read_toml`.
+    """
     first, *others = (each.name for each in fields(row))  # type: ignore[arg-type]  # of a dataclass
     table, adapter = {}, TypeAdapter(row)
     for key, values in read_toml(path, dict[str, dict[str, Any]]).items():
@@ -49,5 +52,5 @@ def read_rows(path: Path, row: type[Row]) -> dict[str, Row]:
 
 
 def _read(values: dict[str, Any], adapter: TypeAdapter[Row]) -> Row:
-    """As JSON, whose arrays become tuples while nothing else is turned into another type."""
+    """Validate as JSON, whose arrays become tuples; no other types are converted."""
     return adapter.validate_json(json.dumps(values), strict=True)

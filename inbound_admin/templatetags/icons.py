@@ -1,4 +1,4 @@
-"""Icons as references into one file: a page that shows one a hundred times does not carry it a hundred times."""
+"""Renders icons as references into one file, so a page with one icon a hundred times doesn't contain it each time."""
 
 from functools import lru_cache
 
@@ -31,7 +31,7 @@ def heroicon_outline(name: str, *, size: int | None = 24, **attrs: object) -> st
 
 @lru_cache(maxsize=1024)
 def _icon(style: str, name: str, size: int | None, attrs: tuple[tuple[str, object], ...]) -> SafeString:
-    """Raises IconDoesNotExist. What changes its lines cannot reach into the file, so then it is written out."""
+    """Raises IconDoesNotExist. An icon with attributes for its lines can't refer to the file, so it is written out."""
     given = {key.replace("_", "-"): str(value) for key, value in attrs}
     if f"{style}-{name}" not in icons.names() or any(key.startswith("stroke") for key in given):
         return mark_safe(heroicons._render_icon(style, name, size, dict(attrs)))  # noqa: S308  # it escapes itself  # nosec B308 B703

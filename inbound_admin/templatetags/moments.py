@@ -1,4 +1,4 @@
-"""A point in time on a page: how long ago it is, and when exactly. A list has a hundred, so this is no component."""
+"""Renders a time as relative and absolute. A list has a hundred of them, so this is no component."""
 
 from calendar import month_name
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ _DUE = '<time datetime="{}" title="{}:{} UTC" data-future class="whitespace-nowr
 
 
 class _Plural:
-    """What `timesince` takes for a translation: "3 days" of `% {"num": 3}`, without the catalogue."""
+    """Stands in for a translation in `timesince`: "3 days" of `% {"num": 3}`, without the catalogue."""
 
     def __init__(self, one: str) -> None:
         self._one = one
@@ -34,7 +34,7 @@ _UNITS: Any = {name: _Plural(name) for name in ("year", "month", "week", "day", 
 
 @register.simple_tag
 def moment(value: Any, none: str = "never", future: str = "", absolute: str = "") -> SafeString:
-    """`none` is shown without a value; `future` marks what is due; `absolute` shows the time itself."""
+    """`none`: text without a value. `future`: set for a time in the future. `absolute`: show the time itself."""
     if not value:
         return conditional_escape(none)
     at = value.astimezone(UTC)
@@ -46,7 +46,7 @@ def moment(value: Any, none: str = "never", future: str = "", absolute: str = ""
 
 
 def ago(value: datetime) -> str:
-    """As `naturaltime`, which looks up translations for each, and twelve for what is days away."""
+    """As `naturaltime`, but without its translation lookups, up to twelve for each time."""
     now = datetime.now(value.tzinfo)
     away = (now - value).total_seconds()
     if away >= DAY_SECONDS:

@@ -1,9 +1,9 @@
-"""What a list shows in each row and what depends on a few plain values alone: drawn once for each set of values.
+"""Caches parts of a template that depend only on a few plain values: rendered once for each set of values.
 
     {% pure tone=label.tone word=label.word %}<c-label :tone="tone">{{ word }}</c-label>{% endpure %}
 
-Within it these names are all that there is, so that nothing of one visitor or row can be kept for another. What is
-kept needs no invalidation: it depends on the values and on the template, and goes with the template and the process.
+Inside, only these names exist, so nothing of one visitor or row can be kept for another. A cached part needs no
+invalidation: it depends on the values and the template, and is dropped with the template and the process.
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ from django.template.context import Context
 from django.utils.safestring import SafeString
 
 register = template.Library()
-MOST_KEPT = 512  # of one place in a template; beyond it all are drawn anew
+MOST_KEPT = 512  # for one place in a template; beyond it, the cache is cleared
 _PLAIN = (str, bool, int, float, type(None))
 
 
 class Pure(template.Node):
-    """`kept` is shared by the threads of a process: two may draw the same at once, and one of the two stays."""
+    """`kept` is shared by the process's threads: two may render the same at once, and one result is kept."""
 
     child_nodelists = ("nodelist",)
 

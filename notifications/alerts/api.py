@@ -8,8 +8,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Query
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from inbound_admin.lib.api.accepted import Moment
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.api.values import In, Moment, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lists import exactly
 from notifications.alerts import services

@@ -1,6 +1,6 @@
 """The kinds of alerts, the state machine of a watched condition, and the audiences. Pure: the time is an argument.
 
-Each kind has its words and the number of observations after which an alert is raised. `look` moves a condition from
+Each kind has its words and the number of observations after which an alert is raised. `advance` moves a condition from
 suspected to raised to resolved.
 """
 
@@ -19,30 +19,30 @@ class AlertSeverity(StrEnum):
 
 @dataclass(frozen=True)
 class AlertKind:
-    """Raised after `looks` consecutive checks, the first and last at least `minimum_age` apart.
+    """Raised after `checks_to_raise` consecutive checks, the first and last at least `minimum_age` apart.
 
-    Resolved after `looks_clear` consecutive checks without it. `for_customers`: customers are notified. People can't
-    turn off kinds that aren't `optional`. `is_news`: not a condition, resolved as soon as people are notified.
+    Resolved after `checks_to_resolve` consecutive checks without it. `for_customers`: customers are notified. People
+    can't turn off kinds that aren't `optional`. `is_news`: not a condition, resolved as soon as people are notified.
     """
 
     name: str
     words: str
     over: str
-    looks: int = 1
+    checks_to_raise: int = 1
     minimum_age: timedelta = timedelta(0)
-    looks_clear: int = 1
+    checks_to_resolve: int = 1
     for_customers: bool = False
     optional: bool = True
     is_news: bool = False
 
 
 _KINDS = (
-    # Two vantage points are the resolvers, which must agree before a domain is at risk; two checks are counted here.
+    # For records, two resolvers must also agree before a domain is at risk. Here, two checks are counted.
     AlertKind(
         "domain.at_risk",
         "A verified domain has lost a record",
         "The domain's problem is resolved",
-        looks=2,
+        checks_to_raise=2,
         minimum_age=timedelta(minutes=1),
         for_customers=True,
     ),
@@ -107,7 +107,7 @@ _KINDS = (
         "endpoint.failing",
         "An endpoint doesn't accept mail",
         "The endpoint accepts mail again",
-        looks=3,
+        checks_to_raise=3,
         for_customers=True,
     ),
     AlertKind("run.failed", "A run failed", "The run completed"),
@@ -121,9 +121,17 @@ _KINDS = (
     AlertKind(
         "tenant.high_finding", "SES opened a high-impact reputation finding", "The reputation finding is resolved"
     ),
-    AlertKind("tenant.bounces", "A tenant's bounce rate is high", "The tenant's bounce rate is normal again", looks=2),
     AlertKind(
-        "tenant.complaints", "A tenant's complaint rate is high", "The tenant's complaint rate is normal again", looks=2
+        "tenant.bounces",
+        "A tenant's bounce rate is high",
+        "The tenant's bounce rate is normal again",
+        checks_to_raise=2,
+    ),
+    AlertKind(
+        "tenant.complaints",
+        "A tenant's complaint rate is high",
+        "The tenant's complaint rate is normal again",
+        checks_to_raise=2,
     ),
     AlertKind("tenant.unmeasured", "A tenant sent mail but has no metrics", "The tenant has metrics again"),
     AlertKind("tenant.paused", "A tenant's sending is paused", "The tenant's sending resumed", for_customers=True),
@@ -132,7 +140,7 @@ _KINDS = (
         "account.rates",
         "The account's bounce or complaint rate is high",
         "The account's rates are normal again",
-        looks=2,
+        checks_to_raise=2,
     ),
     AlertKind("receiving.stopped", "SES doesn't apply our receipt rules", "SES applies our receipt rules again"),
     AlertKind("receiving.not_set_up", "Receiving isn't set up and customers are waiting", "Receiving is set up"),
@@ -146,15 +154,20 @@ _KINDS = (
         "receiving.failing",
         "Inbound mail isn't delivered to the function",
         "Inbound mail is delivered to the function again",
-        looks=2,
+        checks_to_raise=2,
     ),
-    AlertKind("function.failing", "The inbound mail function fails", "The inbound mail function works again", looks=2),
+    AlertKind(
+        "function.failing",
+        "The inbound mail function fails",
+        "The inbound mail function works again",
+        checks_to_raise=2,
+    ),
     AlertKind(
         "amazon.unreachable",
         "AWS isn't responding",
         "AWS is responding again",
         minimum_age=timedelta(minutes=10),
-        looks=2,
+        checks_to_raise=2,
     ),
     AlertKind(
         "webhook.off",
@@ -199,7 +212,7 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True)
-class Watch:
+class ConditionState:
     """`looks` consecutive checks found the problem, `clear` consecutive checks didn't."""
 
     state: AlertState
@@ -208,24 +221,26 @@ class Watch:
     clear: int = 0
 
 
-def look(watch: Watch | None, *, firing: bool, kind: AlertKind, now: datetime) -> tuple[Watch | None, Effect]:
+def advance(
+    watch: ConditionState | None, *, firing: bool, kind: AlertKind, now: datetime
+) -> tuple[ConditionState | None, Effect]:
     """Return the state and effect after another check. None means no state."""
     if not firing:
         return _clear(watch, kind)
-    seen = Watch(AlertState.SUSPECTED, now) if watch is None else watch
+    seen = ConditionState(AlertState.SUSPECTED, now) if watch is None else watch
     seen = replace(seen, looks=seen.looks + 1, clear=0)
-    if seen.state is AlertState.OPEN or seen.looks < kind.looks or now - seen.since < kind.minimum_age:
+    if seen.state is AlertState.OPEN or seen.looks < kind.checks_to_raise or now - seen.since < kind.minimum_age:
         return seen, Effect.NOTHING
     return replace(seen, state=AlertState.OPEN), Effect.RAISED
 
 
-def _clear(watch: Watch | None, kind: AlertKind) -> tuple[Watch | None, Effect]:
+def _clear(watch: ConditionState | None, kind: AlertKind) -> tuple[ConditionState | None, Effect]:
     if watch is None:
         return None, Effect.NOTHING
     if watch.state is AlertState.SUSPECTED:
         return None, Effect.FORGOTTEN
     seen = replace(watch, clear=watch.clear + 1)
-    if seen.clear < kind.looks_clear:
+    if seen.clear < kind.checks_to_resolve:
         return seen, Effect.NOTHING
     return replace(seen, state=AlertState.RECOVERED), Effect.RECOVERED
 

@@ -1,6 +1,6 @@
-"""Read alerts as a viewer may see them, and their recipients.
+"""Reads alerts as a viewer may see them, and their recipients.
 
-People are known here by their permissions and by the customers that they are members of.
+People are known here only by their permissions and memberships.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from inbound_admin.lib.database import one_of
+from inbound_admin.lib.database import in_values
 from notifications.alerts.core import AlertState, Audience, CustomerPeople, Staff
 from notifications.models.alerts import LIVE, Alert
 
@@ -29,7 +29,7 @@ _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @dataclass(frozen=True)
-class Belonging:
+class CustomerMembership:
     """One customer that a person is a member of."""
 
     customer_id: str
@@ -37,13 +37,13 @@ class Belonging:
     is_owner: bool
 
 
-def belongings_of(viewer: Any) -> tuple[Belonging, ...]:
+def memberships_of(viewer: Any) -> tuple[CustomerMembership, ...]:
     """Return the viewer's customers by name; none if not signed in or disabled."""
     if not viewer.is_active or viewer.pk is None:
         return ()
     columns = ("memberships__customer", "memberships__customer__name", "memberships__role")
     rows = get_user_model()._default_manager.filter(pk=viewer.pk).values_list(*columns).order_by(columns[1])
-    return tuple(Belonging(str(pk), str(name), role == "owner") for pk, name, role in rows if pk)
+    return tuple(CustomerMembership(str(pk), str(name), role == "owner") for pk, name, role in rows if pk)
 
 
 def customers_of(viewer: Any) -> "QuerySet[Any]":
@@ -74,16 +74,16 @@ def customer_names(ids: Iterable[str]) -> dict[str, str]:
     return {str(pk): str(name) for pk, name in people.values_list(*columns).distinct()}
 
 
-def may_hear(person: Any, *, customer_id: str) -> bool:
+def may_receive(person: Any, *, customer_id: str) -> bool:
     """Whether the person may still receive it, checked when it is sent. Staff always may."""
     if not person.is_active:
         return False
     if not customer_id or person.is_staff or supports_everyone(person):
         return True
-    return customer_id in {each.customer_id for each in belongings_of(person)}
+    return customer_id in {each.customer_id for each in memberships_of(person)}
 
 
-SHOWN = (AlertState.OPEN, AlertState.RECOVERED)  # a suspicion is no news yet
+SHOWN = (AlertState.OPEN, AlertState.RECOVERED)  # a suspicion isn't shown yet
 
 
 def alerts_for(viewer: Any) -> "QuerySet[Alert]":
@@ -99,7 +99,7 @@ def own_alerts_for(viewer: Any) -> "QuerySet[Alert]":
     return Alert.objects.filter(_own(viewer), state__in=SHOWN).select_related("acknowledged_by")
 
 
-def number_unanswered(viewer: Any) -> int:
+def unacknowledged_count(viewer: Any) -> int:
     """Return the number at the bell: open, not muted, not acknowledged."""
     if not viewer.is_authenticated:
         return 0
@@ -108,19 +108,19 @@ def number_unanswered(viewer: Any) -> int:
 
 
 def open_since(kind: str, object_ids: Iterable[str]) -> dict[str, datetime]:
-    """Since when alerts of this kind are open, by the ID of the object; without those that have none."""
+    """Return since when alerts of this kind are open, by object ID. Objects without an open alert are left out."""
     found = Alert.objects.filter(kind=kind, object_id__in=list(object_ids), state=AlertState.OPEN)
-    return dict(found.order_by("-since").values_list("object_id", "since"))  # the earliest of several stays
+    return dict(found.order_by("-since").values_list("object_id", "since"))  # the earliest, if there are several
 
 
-def live_about(object_type: str, object_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """The kind and the object of each alert that is open or suspected: a look at these changes it."""
-    live = Alert.objects.filter(one_of("object_id", object_ids), object_type=object_type, state__in=LIVE)
+def live_alerts_about(object_type: str, object_ids: Iterable[str]) -> set[tuple[str, str]]:
+    """Return the kind and object of each alert that is open or suspected, so another check would change it."""
+    live = Alert.objects.filter(in_values("object_id", object_ids), object_type=object_type, state__in=LIVE)
     return set(live.order_by().values_list("kind", "object_id"))
 
 
 def open_objects(kind: str) -> QuerySet[Alert, str]:
-    """The IDs of the objects with an open alert of this kind."""
+    """Return the IDs of objects with an open alert of this kind."""
     return Alert.objects.filter(kind=kind, state=AlertState.OPEN).order_by().values_list("object_id", flat=True)
 
 
@@ -133,7 +133,7 @@ def _own(viewer: Any) -> Q:
         return Q(pk__in=())
     own = Q(person=viewer.pk) | Q(customer_id__in=customers_of(viewer))
     if viewer.is_staff and viewer.is_superuser and supports_everyone(viewer):
-        own |= ~Q(permission="")  # they have every permission, and need not read them all
+        own |= ~Q(permission="")  # superusers have every permission, so their permissions needn't be read
     elif viewer.is_staff:
-        own |= one_of("permission", viewer.get_all_permissions())
+        own |= in_values("permission", viewer.get_all_permissions())
     return own

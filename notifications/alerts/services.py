@@ -19,19 +19,19 @@ from notifications.alerts.core import (
     AlertSeverity,
     AlertState,
     Audience,
+    ConditionState,
     CustomerPeople,
     Effect,
     Person,
     Staff,
-    Watch,
+    advance,
     kind_named,
-    look,
 )
-from notifications.alerts.selectors import is_muted, may_hear, own_alerts_for, recipients_of
-from notifications.email.core import Habits, after_quiet, mail_due
+from notifications.alerts.selectors import is_muted, may_receive, own_alerts_for, recipients_of
+from notifications.email.core import EmailSchedule, after_quiet_hours, mail_due
 from notifications.events import services as events_services
 from notifications.events.core import RAISED, RECOVERED
-from notifications.jobs import mail_soon
+from notifications.jobs import queue_emails
 from notifications.models.alerts import LIVE, Alert, Notice
 from notifications.models.preferences import NotificationPreference
 from notifications.models.webhooks import Delivery, DeliveryState, Event, WebhookTarget
@@ -48,14 +48,14 @@ def tell_raised(alert: Alert, *, now: datetime) -> None:
         events_services.deliver(event, [target], at=_not_in_quiet(_habits(wishes, target.person_id), now))
 
 
-def tell_recovered(alert: Alert, *, now: datetime) -> None:
+def notify_recovered(alert: Alert, *, now: datetime) -> None:
     """Notify only those who received the first notice."""
     if alert.told_at is None:
         return
     event = _event(RECOVERED, alert, now)
     Notice.objects.filter(alert=alert, phase="raised", sent_at=None).delete()
     told = list(Notice.objects.filter(alert=alert, phase="raised").values_list("person_id", flat=True))
-    targets = _targets_told(alert)
+    targets = _notified_targets(alert)
     wishes = _wishes_of([*told, *(target.person_id for target in targets)])
     _mail(alert, "recovered", [(pk, _habits(wishes, pk)) for pk in told], now)
     for target in targets:
@@ -86,16 +86,16 @@ def _event(name: str, alert: Alert, now: datetime) -> Any:
     return event
 
 
-def _mail(alert: Alert, phase: str, people: Iterable[tuple[int, Habits]], now: datetime) -> None:
+def _mail(alert: Alert, phase: str, people: Iterable[tuple[int, EmailSchedule]], now: datetime) -> None:
     local = timezone.localtime(now)
     due = [(pk, mail_due(habits, now=local)) for pk, habits in people]
     rows = [Notice(alert=alert, person_id=pk, phase=phase, due_at=at) for pk, at in due if at is not None]
     Notice.objects.bulk_create(rows, ignore_conflicts=True)
     if any(row.due_at <= now for row in rows):
-        mail_soon()
+        queue_emails()
 
 
-def _targets_told(alert: Alert) -> list[WebhookTarget]:
+def _notified_targets(alert: Alert) -> list[WebhookTarget]:
     """Return personal webhooks that got the first notice and are still on."""
     told = Delivery.objects.filter(
         event__object_type=alert.object_type,
@@ -105,7 +105,7 @@ def _targets_told(alert: Alert) -> list[WebhookTarget]:
     )
     targets = WebhookTarget.objects.filter(pk__in=told.values("target"), person__isnull=False, is_on=True)
     customer_id = alert.about_customer_id
-    return [each for each in targets.select_related("person") if may_hear(each.person, customer_id=customer_id)]
+    return [each for each in targets.select_related("person") if may_receive(each.person, customer_id=customer_id)]
 
 
 Wishes = dict[int, NotificationPreference]
@@ -125,13 +125,13 @@ def _unwanted(wishes: Wishes, person: Any) -> Iterable[str]:
     return row.unwanted if row else ()
 
 
-def _habits(wishes: Wishes, pk: int | None) -> Habits:
+def _habits(wishes: Wishes, pk: int | None) -> EmailSchedule:
     row = wishes.get(pk or 0)
-    return row.habits if row else Habits()
+    return row.habits if row else EmailSchedule()
 
 
-def _not_in_quiet(habits: Habits, now: datetime) -> datetime:
-    return after_quiet(habits, timezone.localtime(now))
+def _not_in_quiet(habits: EmailSchedule, now: datetime) -> datetime:
+    return after_quiet_hours(habits, timezone.localtime(now))
 
 
 @transaction.atomic
@@ -162,7 +162,7 @@ def observe(
 @transaction.atomic
 def announce(*, kind: str, about: Subject, person: Any, why: str, now: datetime) -> None:
     """Notify one person of news, resolved at once. Does nothing if they can't see its object."""
-    if not may_hear(person, customer_id=about.customer_id):
+    if not may_receive(person, customer_id=about.customer_id):
         return
     alert = Alert.objects.create(
         kind=kind,
@@ -195,14 +195,14 @@ def withdraw(*, kind: str, about: Subject) -> None:
 
 
 @transaction.atomic
-def forget(*, about: Subject) -> None:
+def resolve_silently(*, about: Subject) -> None:
     """Resolve alerts of a deleted object without notice."""
     _end(Alert.objects.filter(object_type=about.type, object_id=about.id, state__in=LIVE))
 
 
 def _advance(alert: Alert, firing: bool, now: datetime) -> Effect:
-    before = Watch(AlertState(alert.state), alert.since, alert.looks, alert.clear)
-    after, effect = look(before if alert.looks else None, firing=firing, kind=kind_named(alert.kind), now=now)
+    before = ConditionState(AlertState(alert.state), alert.since, alert.looks, alert.clear)
+    after, effect = advance(before if alert.looks else None, firing=firing, kind=kind_named(alert.kind), now=now)
     if after is None:
         alert.delete()
         return effect
@@ -211,17 +211,17 @@ def _advance(alert: Alert, firing: bool, now: datetime) -> Effect:
         alert.raised_at = now
     if effect is Effect.RECOVERED:
         alert.recovered_at = now
-    _tell(alert, effect, now)
+    _notify(alert, effect, now)
     alert.save()
     return effect
 
 
-def _tell(alert: Alert, effect: Effect, now: datetime) -> None:
+def _notify(alert: Alert, effect: Effect, now: datetime) -> None:
     """Notify people. A muted alert notifies after the mute if it is still open; its end only those already notified."""
     if is_muted(alert, now):
         return
     if effect is Effect.RECOVERED:
-        tell_recovered(alert, now=now)
+        notify_recovered(alert, now=now)
     elif alert.state == AlertState.OPEN and alert.told_at is None:
         alert.told_at = now
         tell_raised(alert, now=now)
@@ -332,7 +332,7 @@ def _day(moment: datetime | None) -> str:
 
 
 @transaction.atomic
-def forget_customer(*, customer_id: str) -> None:
+def delete_customer_data(*, customer_id: str) -> None:
     """Delete the webhooks, events and alerts of a deleted customer."""
     for rows in (WebhookTarget.objects, Event.objects, Alert.objects):
         rows.filter(customer_id=customer_id).delete()

@@ -1,7 +1,9 @@
 """Alerts: open, acknowledged, resolved."""
 
+from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -13,7 +15,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from notifications.alerts import services
-from notifications.alerts.forms import MuteForm
 from notifications.alerts.selectors import (
     ACKNOWLEDGED,
     IN_STATE,
@@ -26,6 +27,17 @@ from notifications.alerts.selectors import (
     supports_everyone,
 )
 from notifications.models.alerts import Alert
+
+MUTES = (("1", "1 day"), ("7", "1 week"), ("30", "30 days"))
+
+
+class MuteForm(forms.Form):
+    days = forms.ChoiceField(label="Mute for", choices=MUTES)
+
+    @property
+    def until(self) -> Any:
+        return timezone.now() + timedelta(days=int(self.cleaned_data["days"]))
+
 
 SHOWS = (("", "Open"), ("acknowledged", "Acknowledged"), ("over", "Resolved"))
 

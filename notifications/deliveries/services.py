@@ -1,4 +1,4 @@
-"""One attempt of one delivery. At least once: what was cut off is sent again, under the same `webhook-id`."""
+"""Makes one attempt of a delivery. At least once: an interrupted attempt is repeated with the same `webhook-id`."""
 
 from datetime import UTC, datetime, timedelta
 from random import random
@@ -13,22 +13,22 @@ from standardwebhooks import Webhook
 from audit import services as audit_services
 from inbound_admin.lib import sealed as inbound_admin_lib_sealed
 from inbound_admin.lib.errors import Problem
-from notifications.alerts.selectors import may_hear
-from notifications.jobs import deliver_soon
+from notifications.alerts.selectors import may_receive
+from notifications.jobs import queue_delivery
 from notifications.models.webhooks import Attempt, Delivery, DeliveryState, WebhookTarget
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
-from notifications.webhooks.core import Format, is_given_up, next_attempt
+from notifications.webhooks.core import Format, next_attempt, should_disable
 from notifications.webhooks.services import cancel_waiting, target_subject, tell_switched_off
 
-GONE = 410  # Standard Webhooks: the target wants no more
+GONE = 410  # Standard Webhooks: the target wants no further events
 OVERDUE_AFTER = timedelta(minutes=2)
 AT_ONCE = 500
 log = structlog.get_logger(__name__)
 
 
 def attempt(*, delivery_id: str, now: datetime | None = None) -> None:
-    """Nothing where it is over, or not yet due: a job that came too early is queued for its time."""
+    """Send it, unless it is finished. A delivery that isn't due yet is queued for its time."""
     now = now or timezone.now()
     delivery = Delivery.objects.select_related("target__person", "event").filter(pk=delivery_id).first()
     if delivery is None or delivery.state != DeliveryState.WAITING:
@@ -37,18 +37,18 @@ def attempt(*, delivery_id: str, now: datetime | None = None) -> None:
         cancel_waiting(delivery.target)
         return
     person = delivery.target.person
-    if person is not None and not may_hear(person, customer_id=delivery.event.customer_id):
-        _waiting(delivery).update(state=DeliveryState.CANCELLED, next_attempt_at=None, done_at=now)
+    if person is not None and not may_receive(person, customer_id=delivery.event.customer_id):
+        _pending(delivery).update(state=DeliveryState.CANCELLED, next_attempt_at=None, done_at=now)
         return
     wait = ((delivery.next_attempt_at or now) - now).total_seconds()
     if wait > 1:
-        deliver_soon(delivery, in_seconds=round(wait))
+        queue_delivery(delivery, in_seconds=round(wait))
         return
     _finish(delivery, _begin(delivery, now))
 
 
 def overdue(*, now: datetime) -> QuerySet[Delivery]:
-    """What is late, as when a process died between its lines."""
+    """Return late deliveries, such as after a process died."""
     due = Delivery.objects.filter(state=DeliveryState.WAITING, next_attempt_at__lte=now - OVERDUE_AFTER)
     return due.order_by("next_attempt_at")[:AT_ONCE]
 
@@ -110,7 +110,7 @@ def _headers(delivery: Delivery, now: datetime) -> dict[str, str]:
 
 def _taken(delivery: Delivery, made: Attempt) -> None:
     WebhookTarget.objects.filter(pk=delivery.target_id).update(failing_since=None, last_success_at=made.finished_at)
-    _waiting(delivery).update(state=DeliveryState.DELIVERED, next_attempt_at=None, done_at=made.finished_at)
+    _pending(delivery).update(state=DeliveryState.DELIVERED, next_attempt_at=None, done_at=made.finished_at)
 
 
 def _failed(delivery: Delivery, made: Attempt) -> None:
@@ -120,18 +120,18 @@ def _failed(delivery: Delivery, made: Attempt) -> None:
     target.save(update_fields=("failing_since",))
     log.info("webhook not delivered", delivery=delivery.pk, target=target.pk, problem=made.problem)
     days = settings.WEBHOOK_OFF_AFTER_DAYS
-    if made.status == GONE or is_given_up(failing_since=target.failing_since, now=ended, days=days):
-        _switch_off(target, made, ended)
+    if made.status == GONE or should_disable(failing_since=target.failing_since, now=ended, days=days):
+        _disable(target, made, ended)
         return
     due = next_attempt(delivery.attempts_made, now=ended, jitter=random())  # noqa: S311  it only spreads  # nosec B311
     if due is None:
-        _waiting(delivery).update(state=DeliveryState.GIVEN_UP, next_attempt_at=None, done_at=ended)
+        _pending(delivery).update(state=DeliveryState.GIVEN_UP, next_attempt_at=None, done_at=ended)
         return
-    _waiting(delivery).update(next_attempt_at=due)
-    deliver_soon(delivery, in_seconds=max(1, round((due - ended).total_seconds())))
+    _pending(delivery).update(next_attempt_at=due)
+    queue_delivery(delivery, in_seconds=max(1, round((due - ended).total_seconds())))
 
 
-def _switch_off(target: WebhookTarget, made: Attempt, now: datetime) -> None:
+def _disable(target: WebhookTarget, made: Attempt, now: datetime) -> None:
     """Turn the target off, notify its people once and cancel its pending deliveries."""
     if not target.is_on:
         return
@@ -156,6 +156,6 @@ def _switch_off(target: WebhookTarget, made: Attempt, now: datetime) -> None:
     tell_switched_off(target, now=now)
 
 
-def _waiting(delivery: Delivery) -> "QuerySet[Delivery]":
-    """The delivery if it is still pending. A delivery that was cancelled or done meanwhile keeps its state."""
+def _pending(delivery: Delivery) -> "QuerySet[Delivery]":
+    """Return the delivery if it is still pending. One cancelled or done meanwhile keeps its state."""
     return Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.WAITING)

@@ -12,7 +12,7 @@ class ByMail(StrEnum):
 
 
 @dataclass(frozen=True)
-class Habits:
+class EmailSchedule:
     """A person's settings, in the deployment's time zone. Quiet hours can span midnight."""
 
     by_mail: ByMail = ByMail.AT_ONCE
@@ -21,15 +21,15 @@ class Habits:
     quiet_until: time | None = None
 
 
-def mail_due(habits: Habits, *, now: datetime) -> datetime | None:
+def mail_due(habits: EmailSchedule, *, now: datetime) -> datetime | None:
     """Return when to send the email, or None for never. `now` is in the time zone of the habits."""
     if habits.by_mail is ByMail.OFF:
         return None
     due = _next(habits.digest_at, now) if habits.by_mail is ByMail.DIGEST else now
-    return after_quiet(habits, due)
+    return after_quiet_hours(habits, due)
 
 
-def after_quiet(habits: Habits, moment: datetime) -> datetime:
+def after_quiet_hours(habits: EmailSchedule, moment: datetime) -> datetime:
     """Return the time, or the end of the quiet hours it falls into."""
     start, end = habits.quiet_from, habits.quiet_until
     if start is None or end is None or start == end:

@@ -18,7 +18,7 @@ from django.urls import NoReverseMatch, reverse
 
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from notifications.alerts.core import kind_named
-from notifications.alerts.selectors import may_hear
+from notifications.alerts.selectors import may_receive
 from notifications.models.alerts import Notice
 
 _PAGES = {"domain": "domains:detail", "customer": "customers:detail"}
@@ -61,7 +61,7 @@ def send(*, title: str, text: str, to: Sequence[str], reply_to: str = "") -> Non
     EmailMessage(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to), reply_to=answers).send()
 
 
-def send_at_once(*, title: str, text: str, to: Sequence[str]) -> None:
+def send_now(*, title: str, text: str, to: Sequence[str]) -> None:
     """Send an email now. A failure is only logged, because the change is already stored."""
     try:
         send_mail(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to))
@@ -82,7 +82,7 @@ def send_due(*, now: datetime) -> int:
 
 def _send(notices: Sequence[Notice], now: datetime) -> bool:
     person = notices[0].person
-    notices, gone = _heard(person, notices)
+    notices, gone = _receivable(person, notices)
     Notice.objects.filter(pk__in=gone).delete()
     if not notices:
         return False
@@ -98,9 +98,9 @@ def _send(notices: Sequence[Notice], now: datetime) -> bool:
     return True
 
 
-def _heard(person: Any, notices: Sequence[Notice]) -> tuple[Sequence[Notice], list[int]]:
+def _receivable(person: Any, notices: Sequence[Notice]) -> tuple[Sequence[Notice], list[int]]:
     """Return the notices the person may still receive, and the IDs of the others."""
-    may = {pk: may_hear(person, customer_id=pk) for pk in {notice.alert.about_customer_id for notice in notices}}
+    may = {pk: may_receive(person, customer_id=pk) for pk in {notice.alert.about_customer_id for notice in notices}}
     heard = [
         notice
         for notice in notices

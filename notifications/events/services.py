@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit.services import Subject
 from notifications.email.services import link_to
-from notifications.jobs import deliver_soon
+from notifications.jobs import queue_delivery
 from notifications.models.webhooks import Delivery, Event, WebhookTarget
 from notifications.webhooks.core import Format, body
 from notifications.webhooks.selectors import targets_of
@@ -53,11 +53,11 @@ def deliver(event: Event, targets: Iterable[WebhookTarget], *, at: datetime | No
         for target in targets
     ]
     for row in Delivery.objects.bulk_create(rows):
-        deliver_soon(row, in_seconds=max(0, round((due - now).total_seconds())))
+        queue_delivery(row, in_seconds=max(0, round((due - now).total_seconds())))
     return rows
 
 
-def was_last_told(event: str, *, about: Subject, among: Iterable[str]) -> bool:
+def was_last_event(event: str, *, about: Subject, among: Iterable[str]) -> bool:
     """Whether the newest of these events about the object is this one."""
     events = Event.objects.filter(object_type=about.type, object_id=about.id, event__in=tuple(among))
     newest = events.order_by("-at", "-id").values_list("event", flat=True).first()

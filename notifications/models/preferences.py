@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from notifications.email.core import ByMail, Habits
+from notifications.email.core import ByMail, EmailSchedule
 
 BY_MAIL = ((ByMail.AT_ONCE, "Immediately"), (ByMail.DIGEST, "Daily digest"), (ByMail.OFF, "No email"))
 
@@ -29,5 +29,5 @@ class NotificationPreference(models.Model):
         return f"of {self.person_id}"
 
     @property
-    def habits(self) -> Habits:
-        return Habits(ByMail(self.by_mail), self.digest_at, self.quiet_from, self.quiet_until)
+    def habits(self) -> EmailSchedule:
+        return EmailSchedule(ByMail(self.by_mail), self.digest_at, self.quiet_from, self.quiet_until)

@@ -11,7 +11,7 @@ from inbound_admin.lib import sealed
 from inbound_admin.lib.ids import new_id
 from inbound_admin.lib.redaction import masked_url
 from notifications.events.core import words_for
-from notifications.webhooks.core import Format, Happening
+from notifications.webhooks.core import Format, WebhookEvent
 
 
 def new_event_id() -> str:
@@ -53,8 +53,8 @@ class Event(models.Model):
     def words(self) -> str:
         return str(self.data.get("words") or words_for(self.event))
 
-    def happening(self, link: str = "") -> Happening:
-        return Happening(
+    def happening(self, link: str = "") -> WebhookEvent:
+        return WebhookEvent(
             event=self.event,
             at=self.at,
             object_type=self.object_type,
@@ -138,7 +138,7 @@ class Delivery(models.Model):
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
     again_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )  # who asked for it once more; the first of an event is asked for by nobody
+    )  # the person who requested it again; null for the first delivery of an event
     created_at = models.DateTimeField(auto_now_add=True)
     body = models.TextField()
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)

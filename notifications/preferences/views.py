@@ -3,12 +3,11 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, form_page
 from notifications.models.webhooks import WebhookTarget
 from notifications.preferences import services
 from notifications.preferences.forms import PreferenceForm
@@ -28,9 +27,7 @@ def preferences(request: SignedIn) -> HttpResponse:
         "zone": timezone.get_current_timezone_name(),
         "own": WebhookTarget.objects.filter(person=request.user),
     }
-    return TemplateResponse(
-        request, "notifications/preferences/preferences.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "notifications/preferences/preferences.html", context)
 
 
 def _saved(form: PreferenceForm, request: SignedIn) -> bool:

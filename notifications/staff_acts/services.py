@@ -10,7 +10,7 @@ from audit.models import Change
 from audit.services import acted_for_customer
 from notifications.alerts.core import AlertSeverity, AlertState, CustomerPeople
 from notifications.alerts.selectors import recipients_of
-from notifications.jobs import mail_soon
+from notifications.jobs import queue_emails
 from notifications.models.alerts import LIVE, Alert, Notice
 
 KIND = "staff.acted"
@@ -18,7 +18,7 @@ KIND = "staff.acted"
 
 @receiver(acted_for_customer, dispatch_uid="notifications.staff_acts")
 @transaction.atomic
-def tell_owners(*, change: Change, actor: Any, **_: Any) -> None:
+def notify_owners(*, change: Change, actor: Any, **_: Any) -> None:
     """Open one alert for the customer and email each owner. Resolve an earlier alert about the same object."""
     now = timezone.now()
     same = {"kind": KIND, "object_type": change.object_type, "object_id": change.object_id}
@@ -41,7 +41,7 @@ def tell_owners(*, change: Change, actor: Any, **_: Any) -> None:
     )
     owners = recipients_of(CustomerPeople(change.customer_id))
     Notice.objects.bulk_create(Notice(alert=alert, person_id=owner.pk, phase="raised", due_at=now) for owner in owners)
-    mail_soon()
+    queue_emails()
 
 
 def _sentence(change: Change, actor: Any) -> str:

@@ -20,7 +20,7 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True)
-class Happening:
+class WebhookEvent:
     """An event with its object. `link` is its page, or empty if SITE_URL isn't set."""
 
     event: str
@@ -33,12 +33,12 @@ class Happening:
     link: str = ""
 
 
-def body(happening: Happening, form: Format) -> str:
+def body(happening: WebhookEvent, form: Format) -> str:
     """Return the body to send and sign."""
     return _slack(happening) if form is Format.SLACK else _standard(happening)
 
 
-def _standard(happening: Happening) -> str:
+def _standard(happening: WebhookEvent) -> str:
     about = {
         "type": happening.object_type,
         "id": happening.object_id,
@@ -53,7 +53,7 @@ def _standard(happening: Happening) -> str:
     return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
 
 
-def _slack(happening: Happening) -> str:
+def _slack(happening: WebhookEvent) -> str:
     """Escape `&`, `<` and `>`, which have a meaning in Slack."""
     why = str(happening.data.get("why", ""))
     words = str(happening.data.get("words", "")) or words_for(happening.event)
@@ -69,7 +69,7 @@ def _plain(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-# The pauses of the Standard Webhooks specification ("Deliverability and reliability"), about three days in all.
+# Intervals of the Standard Webhooks specification ("Deliverability and reliability"), about three days in total.
 PAUSES = (
     timedelta(seconds=5),
     timedelta(minutes=5),
@@ -91,7 +91,7 @@ def next_attempt(attempts: int, *, now: datetime, jitter: float = 0.0) -> dateti
     return now + PAUSES[max(attempts, 1) - 1] * (1 + MOST_JITTER * min(max(jitter, 0.0), 1.0))
 
 
-def is_given_up(*, failing_since: datetime | None, now: datetime, days: int) -> bool:
+def should_disable(*, failing_since: datetime | None, now: datetime, days: int) -> bool:
     """Whether a target has failed for so long that it is turned off."""
     return failing_since is not None and now - failing_since >= timedelta(days=days)
 

@@ -2,7 +2,7 @@ from typing import Any
 
 from django import forms
 
-from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS, belongings_of
+from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS, memberships_of
 from notifications.events.core import EVENTS, events_for
 from notifications.models.webhooks import FORMATS, WebhookTarget, new_target_id
 from notifications.webhooks.core import Format
@@ -50,7 +50,7 @@ class ChangeTargetForm(TargetForm):
         }
         super().__init__(*args, staff=target.is_of_staff, **kwargs)
         if target.person_id is not None:
-            del self.fields["events"]  # a person's own gets the alerts that the person gets
+            del self.fields["events"]  # a person's webhook gets the alerts that the person gets
 
 
 class AddTargetForm(TargetForm):
@@ -76,7 +76,7 @@ class AddTargetForm(TargetForm):
 
 def owners_for(viewer: Any) -> list[tuple[str, str]]:
     """Return the owners for whom the viewer can add a webhook."""
-    owners = [(each.customer_id, each.name) for each in belongings_of(viewer) if each.is_owner]
+    owners = [(each.customer_id, each.name) for each in memberships_of(viewer) if each.is_owner]
     if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
         owners.insert(0, (STAFF, "Staff: all events"))
     return [*owners, (ME, "You only: your own alerts")]

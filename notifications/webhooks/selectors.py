@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS, belongings_of, supports_everyone
+from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS, memberships_of, supports_everyone
 from notifications.events.core import is_wanted
 from notifications.models.webhooks import Delivery, Event, WebhookTarget
 
@@ -14,7 +14,7 @@ def targets_for(viewer: Any) -> "QuerySet[WebhookTarget]":
     """Return the targets of the viewer and their customers; for staff also staff targets and every customer's."""
     if not viewer.is_active or viewer.pk is None:
         return WebhookTarget.objects.none()
-    seen = Q(person=viewer.pk) | Q(customer_id__in=[each.customer_id for each in belongings_of(viewer)], person=None)
+    seen = Q(person=viewer.pk) | Q(customer_id__in=[each.customer_id for each in memberships_of(viewer)], person=None)
     seen &= ~Q(customer_id="", person=None)
     if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
         seen |= Q(customer_id="", person=None)
@@ -30,7 +30,7 @@ def may_manage(viewer: Any, target: WebhookTarget) -> bool:
 
 def managed_of(viewer: Any, targets: Collection[WebhookTarget]) -> frozenset[str]:
     """Return the IDs of the targets the viewer can manage, in one query."""
-    owned = {each.customer_id for each in belongings_of(viewer) if each.is_owner}
+    owned = {each.customer_id for each in memberships_of(viewer) if each.is_owner}
     of_staff = bool(viewer.has_perm(MANAGES_STAFF_WEBHOOKS))
     return frozenset(
         target.pk

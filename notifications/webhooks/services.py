@@ -280,5 +280,5 @@ def post(url: str, body: str, headers: Mapping[str, str]) -> Reply:
         target = parse_target(url, may_be_private=private)
     except BadUrl as error:
         raise NotDelivered(str(error)) from error
-    with slow_work.place():
+    with slow_work.slot():
         return gateway.post(target, body, headers, seconds=settings.WEBHOOK_TIMEOUT_SECONDS, may_be_private=private)

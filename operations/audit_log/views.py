@@ -1,4 +1,4 @@
-"""Every change by a person, a key, our worker or Amazon: found, read, taken along."""
+"""Change log pages: every change by a person, an API key, the worker or AWS, with search and export."""
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -21,7 +21,7 @@ def changes(request: SignedIn) -> HttpResponse:
 
 @require_GET
 def export_changes(request: SignedIn, kind: str) -> HttpResponseBase:
-    """All that the filters show, as CSV or JSON."""
+    """Return all entries that match the filters, as CSV or JSON."""
     filters = audit_selectors.ChangeListFilters.read(request.GET)
     rows = audit_selectors.export_rows(search_changes(viewer=request.user, filters=filters))
     return list_as_file(rows, name="changes", kind=kind)

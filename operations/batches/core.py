@@ -46,14 +46,14 @@ _NOUNS = {
     BatchKind.LEGACY_IMPORT: "customer",
 }
 DOMAIN_KINDS = tuple(kind for kind in BatchKind if kind.noun == "domain")
-# A person waits for these: the request carries them out, and after a crash the urgent lane does.
+# A person waits for these: the request runs them, and after a crash the urgent lane does.
 URGENT_KINDS = (BatchKind.PAUSE, BatchKind.RESUME)
-# Imports have a page of their own, which shows their rows, and a job of their own: it reads SES, also to preview them,
-# so while SES does not answer, imports wait and no other batch does.
+# Imports have their own page, which shows their rows, and their own job, which reads SES, also for previews. So if SES
+# doesn't answer, imports wait and no other batch does.
 IMPORT_KINDS = (BatchKind.LEGACY_IMPORT,)
 ORDINARY_KINDS = tuple(kind for kind in BatchKind if kind not in (*URGENT_KINDS, *IMPORT_KINDS))
-BY_COMMAND = "by_command"  # the key of `Batch.words` if nobody signed in started it, but the command line
-# What the page lists for all items together: the key of `Batch.words`, and its label.
+BY_COMMAND = "by_command"  # the key of `Batch.words` that says that the command line started it
+# Details that the page shows for all items together: the key of `Batch.words`, and its label.
 SHOWN_WORDS: Mapping[str, str] = {
     "decision_words": "Decision",
     "customer_name": "Customer",

@@ -12,7 +12,7 @@ from inbound_admin.lib import jobs
 from operations.batches.core import DOMAIN_KINDS, IMPORT_KINDS, SHOWN_WORDS, URGENT_KINDS, BatchKind, BatchResult
 from operations.domain_actions.selectors import domain_counts, domain_results, kinds_for
 from operations.drift.selectors import decision_counts, decision_results, may_decide
-from operations.jobs import BATCHES, LEGACY_IMPORT, LOOK, REMOVE
+from operations.jobs import BATCHES, DRIFT_CHECK, LEGACY_IMPORT, REMOVE
 from operations.models import Batch, BatchItem, BatchItemState
 from operations.pause.selectors import may_pause, pause_counts, pause_results
 from tenants.jobs import STATUS
@@ -36,7 +36,7 @@ _COUNTS: Mapping[BatchKind, _Counts] = {
     BatchKind.LEGACY_IMPORT: lambda kind, done: [(_IMPORTED, done.count())],
 }
 TONES = ("good", "info", "warn", "mute")
-_BEFORE_ITS_TURN = {
+_UNFINISHED_RESULTS = {
     BatchItemState.REFUSED: BatchResult("Failed", "warn", ""),
     BatchItemState.WAITING: BatchResult("Pending", "info", "Waiting in the queue.", waits=True),
     BatchItemState.STOPPED: BatchResult("Stopped", "mute", "Stopped before it started."),
@@ -45,16 +45,16 @@ _BEFORE_ITS_TURN = {
 
 @dataclass(frozen=True)
 class Summary:
-    """`settled`: items that are finished. `under_way`: items that were processed, and SES has not confirmed yet."""
+    """`settled`: finished items. `unconfirmed`: items that were processed, but not yet confirmed by SES."""
 
     sentence: str
     settled: int
-    under_way: int
+    unconfirmed: int
     waiting: int
 
     @property
     def may_change(self) -> bool:
-        return bool(self.under_way or self.waiting)
+        return bool(self.unconfirmed or self.waiting)
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,19 @@ class ItemCost:
 
 
 COSTS: Mapping[BatchKind, ItemCost] = {
-    BatchKind.IMPORT: ItemCost(seconds=1),  # DNS is asked before each is added
+    BatchKind.IMPORT: ItemCost(seconds=1),  # DNS is queried before each is added
     BatchKind.DELETE: ItemCost(calls=3, task=REMOVE),
     BatchKind.PAUSE: ItemCost(calls=2, task=STATUS),
     BatchKind.RESUME: ItemCost(calls=2, task=STATUS),
-    BatchKind.DECIDE: ItemCost(calls=2, task=LOOK),
+    BatchKind.DECIDE: ItemCost(calls=2, task=DRIFT_CHECK),
     BatchKind.LEGACY_IMPORT: ItemCost(task=LEGACY_IMPORT),
 }
 
 
 def batches_for(viewer: User) -> QuerySet[Batch]:
-    """Batches of domains: all for support staff, else one's own. Batches of tenants and differences: only for staff.
+    """Return the viewer's batches of domains, or everyone's for support staff. Others are only for staff.
 
-    Imports have a page of their own.
+    Imports have a page of their own, so they are left out.
     """
     found = Batch.objects.select_related("by").exclude(kind__in=IMPORT_KINDS)
     own = Q() if supports_everyone(viewer) else Q(by=viewer)
@@ -87,7 +87,7 @@ def batches_for(viewer: User) -> QuerySet[Batch]:
 
 
 def may_start(kind: BatchKind, viewer: User) -> bool:
-    """Also whether the viewer may stop it and retry failed items."""
+    """Return whether the viewer may start, stop and retry batches of this kind."""
     if kind in DOMAIN_KINDS:
         return kind in kinds_for(viewer)
     return may_decide(viewer) if kind is BatchKind.DECIDE else may_pause(viewer)
@@ -99,31 +99,31 @@ def counts_of(batch: Batch) -> dict[str, int]:
 
 
 def summary_of(batch: Batch, counts: Mapping[str, int]) -> Summary:
-    """Counted by the database, however many items there are."""
+    """Return the progress, counted by the database."""
     kind, total = BatchKind(batch.kind), sum(counts.values())
-    plain = [(result, counts[state.value]) for state, result in _BEFORE_ITS_TURN.items()]
+    plain = [(result, counts[state.value]) for state, result in _UNFINISHED_RESULTS.items()]
     done = _COUNTS[kind](kind, batch.items.filter(state=BatchItemState.DONE)) if counts["done"] else []
     counted: Counter[tuple[int, str]] = Counter()
     for result, number in (*plain, *done):
         counted[TONES.index(result.tone), result.word] += number
     said = [(number, word.lower()) for (_, word), number in sorted(counted.items()) if number]
-    under_way = sum(number for result, number in done if result.waits)
-    settled = total - under_way - counts["waiting"]
-    return Summary(_sentence(said), settled, under_way, counts["waiting"])
+    unconfirmed = sum(number for result, number in done if result.waits)
+    settled = total - unconfirmed - counts["waiting"]
+    return Summary(_sentence(said), settled, unconfirmed, counts["waiting"])
 
 
 def seconds_left(batch: Batch, summary: Summary) -> int:
-    """From the queue of batches and the shared rate limit; 0 if nothing is left, or while it is paused."""
+    """Estimate from the batch queue and the shared rate limit; 0 if nothing is left, or while it is paused."""
     if not summary.may_change or batch.paused_at:
         return 0
     cost = COSTS.get(BatchKind(batch.kind), ItemCost())
-    calls = (summary.waiting + summary.under_way) * cost.calls
+    calls = (summary.waiting + summary.unconfirmed) * cost.calls
     by_pace = jobs.seconds_left(task=cost.task, calls=calls)
     return max(1, round(by_pace + _seconds_of_queue(batch))) if summary.waiting else max(1, by_pace)
 
 
 def _seconds_of_queue(batch: Batch) -> float:
-    """Batches take turns item by item, so items of others count up to the number of this one's last."""
+    """Batches take turns item by item, so other batches' items count up to the number of this one's last item."""
     last = batch.items.filter(state=BatchItemState.WAITING).aggregate(last=Max("number"))["last"] or 0
     lanes = (URGENT_KINDS, IMPORT_KINDS)
     lane = next((Q(batch__kind__in=kinds) for kinds in lanes if batch.kind in kinds), None)
@@ -138,7 +138,7 @@ def _sentence(parts: Sequence[tuple[int, str]]) -> str:
 
 
 def items_of(batch: Batch) -> QuerySet[BatchItem]:
-    """Refused items first, then stopped, then waiting."""
+    """Return the items: refused first, then stopped, then waiting."""
     order = (BatchItemState.REFUSED, BatchItemState.STOPPED, BatchItemState.WAITING)
     place = Case(*(When(state=state, then=number) for number, state in enumerate(order)), default=len(order))
     related = ("domain__customer", "tenant__customer", "difference", "customer")
@@ -149,15 +149,15 @@ def results_of(batch: Batch, items: Sequence[BatchItem]) -> list[tuple[BatchItem
     kind = BatchKind(batch.kind)
     done = [item for item in items if item.state == BatchItemState.DONE]
     found = dict(zip((item.pk for item in done), _RESULTS[kind](kind, done), strict=True))
-    return [(item, found.get(item.pk) or _before_its_turn(item)) for item in items]
+    return [(item, found.get(item.pk) or _unfinished_result(item)) for item in items]
 
 
-def _before_its_turn(item: BatchItem) -> BatchResult:
-    plain = _BEFORE_ITS_TURN[BatchItemState(item.state)]
+def _unfinished_result(item: BatchItem) -> BatchResult:
+    plain = _UNFINISHED_RESULTS[BatchItemState(item.state)]
     return BatchResult(plain.word, plain.tone, item.problem or plain.sentence, waits=plain.waits)
 
 
 def words_of(batch: Batch) -> list[tuple[str, str]]:
-    """The details for all items, each with its label."""
+    """Return the details that apply to all items, each with its label."""
     said = [(label, str(batch.words.get(key) or "")) for key, label in SHOWN_WORDS.items()]
     return [(label, text) for label, text in said if text]

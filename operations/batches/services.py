@@ -1,11 +1,11 @@
 """Runs batches: one action on many domains, tenants or differences.
 
-ONE engine and ONE table of kinds. A row for each item is stored before anything is done, and it is settled in the
-transaction of its change, or when its change is found done already. So the process may die anywhere, and what waits is
-continued. One refusal stops no other; only an Amazon that does not answer makes the rest wait.
+ONE engine and ONE table of kinds. A row for each item is stored before anything is done. The item is settled in the
+transaction of its change, or when its change is found to be done. So the process may die anywhere, and pending items
+are continued. A refused item stops no other; only if SES doesn't answer, the rest waits.
 
-A person can pause a batch and resume it, stop it, and retry what failed. Items in progress finish first.
-`ended_at` is set once no item waits, after the kind's `finish`; a crash in between repeats `finish`.
+A person can pause a batch and resume it, stop it, and retry what failed. Items in progress finish first. `ended_at` is
+set once no item waits, after the kind's `finish`; a crash in between repeats `finish`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,19 +30,19 @@ from operations.legacy_rows import services as legacy_rows_services
 from operations.models import Batch, BatchItem, BatchItemState
 from operations.pause import services as pause_services
 
-ITEMS_AT_ONCE = 1000  # stored in one statement
+ITEMS_AT_ONCE = 1000  # in one INSERT
 RUNNING, PAUSED = {"state": "Running"}, {"state": "Paused"}
-NO_LONGER = "The person who started it no longer has permission."
+PERMISSION_LOST = "The person who started it no longer has permission."
 
 
 @dataclass(frozen=True)
 class ActionOfKind:
-    """`refuse_who_may_not` raises; `prepare` gives the words to store and raises Refused; `act` settles its items.
+    """`require_permission` raises; `prepare` returns the words to store and raises Refused; `act` settles its items.
 
-    `together`: the items that are carried out with this one, itself included. `finish` is repeatable.
+    `together`: the items to run with this one, itself included. `finish` is repeatable.
     """
 
-    refuse_who_may_not: Callable[[User], None]
+    require_permission: Callable[[User], None]
     prepare: Callable[[Sequence[BatchItem], Mapping[str, str], User], Mapping[str, str]]
     act: Callable[[Sequence[BatchItem], User | None], None]
     together: Callable[[BatchItem], Sequence[BatchItem]] = lambda item: (item,)
@@ -50,11 +50,11 @@ class ActionOfKind:
 
 
 def _one_by_one(act: Callable[[BatchItem, User], None]) -> Callable[[Sequence[BatchItem], User | None], None]:
-    """For kinds that only a person starts."""
+    """Adapt an action on one item, of a kind that only a person starts."""
 
     def act_on(items: Sequence[BatchItem], actor: User | None) -> None:
         if actor is None:
-            raise Refused(NO_LONGER)
+            raise Refused(PERMISSION_LOST)
         for item in items:
             act(item, actor)
 
@@ -72,25 +72,25 @@ _DOMAIN_ACTS: Mapping[BatchKind, Callable[[BatchItem, User], None]] = {
 KINDS: Mapping[BatchKind, ActionOfKind] = {
     **{
         kind: ActionOfKind(
-            partial(domain_actions_services.refuse_who_may_not, kind),
+            partial(domain_actions_services.require_permission, kind),
             partial(domain_actions_services.prepare, kind),
             _one_by_one(_DOMAIN_ACTS[kind]),
         )
         for kind in DOMAIN_KINDS
     },
     BatchKind.PAUSE: ActionOfKind(
-        pause_services.refuse_who_may_not, pause_services.prepare, _one_by_one(pause_services.pause_in_batch)
+        pause_services.require_permission, pause_services.prepare, _one_by_one(pause_services.pause_in_batch)
     ),
     BatchKind.RESUME: ActionOfKind(
-        pause_services.refuse_who_may_not, pause_services.prepare, _one_by_one(pause_services.resume_in_batch)
+        pause_services.require_permission, pause_services.prepare, _one_by_one(pause_services.resume_in_batch)
     ),
     BatchKind.DECIDE: ActionOfKind(
-        drift_services.refuse_who_may_not,
+        drift_services.require_permission,
         drift_services.prepare,
         _one_by_one(drift_services.decide_in_batch),
     ),
     BatchKind.LEGACY_IMPORT: ActionOfKind(
-        legacy_rows_services.refuse_who_may_not,
+        legacy_rows_services.require_permission,
         lambda items, words, actor: words,
         legacy_rows_services.import_customers,
         legacy_rows_services.items_read_together,
@@ -100,20 +100,25 @@ KINDS: Mapping[BatchKind, ActionOfKind] = {
 
 
 def start(*, kind: BatchKind, items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Batch:
-    """Store it, item by item; the worker carries it out. Raises what the kind's checks raise, and stores nothing."""
-    KINDS[kind].refuse_who_may_not(actor)
+    """Store the batch and its items; the worker runs it.
+
+    Raises what the kind's checks raise, and then stores nothing.
+    """
+    KINDS[kind].require_permission(actor)
     words = KINDS[kind].prepare(items, words, actor)
     return _store(Batch(kind=kind, words=dict(words), by=actor), items)
 
 
-def start_as(*, batch_id: str, kind: BatchKind, items: Sequence[BatchItem], because: str, actor: User | None) -> Batch:
-    """As `start`, under the id of the row that it carries out. Without an actor the command line started it."""
-    _refuse_who_may_not(kind, actor)
+def start_with_id(
+    *, batch_id: str, kind: BatchKind, items: Sequence[BatchItem], because: str, actor: User | None
+) -> Batch:
+    """Start a batch with the ID of an existing row. Without an actor, the command line started it."""
+    _require_permission(kind, actor)
     return _store(Batch(pk=batch_id, kind=kind, words=words_of(because, actor), by=actor), items)
 
 
 def words_of(because: str, actor: User | None) -> dict[str, str]:
-    """What is stored with a batch that may also be started by the command line."""
+    """Return the words to store with a batch that the command line may also start."""
     return {"because": because} | ({} if actor else {BY_COMMAND: "yes"})
 
 
@@ -124,27 +129,27 @@ def _store(batch: Batch, items: Sequence[BatchItem]) -> Batch:
             item.batch, item.number = batch, number
         BatchItem.objects.bulk_create(items, batch_size=ITEMS_AT_ONCE)
         _queue(BatchKind(batch.kind))
-    _now_if_urgent(batch)
+    _run_if_urgent(batch)
     return batch
 
 
 def retry(*, batch: Batch, actor: User | None) -> int:
     """Retry the refused and stopped items. Returns their number."""
     kind = BatchKind(batch.kind)
-    _refuse_who_may_not(kind, actor)
+    _require_permission(kind, actor)
     failed = batch.items.filter(state__in=(BatchItemState.REFUSED, BatchItemState.STOPPED))
     with transaction.atomic():
         again = failed.update(state=BatchItemState.WAITING, problem="")
         Batch.objects.filter(pk=batch.pk).update(paused_at=None, ended_at=None)
         _queue(kind)
-    _now_if_urgent(batch)
+    _run_if_urgent(batch)
     return again
 
 
 @transaction.atomic
 def pause(*, batch: Batch, actor: User | None) -> None:
     """Start no further item until it is resumed; items in progress finish. Raises Refused if nothing is pending."""
-    _refuse_who_may_not(BatchKind(batch.kind), actor)
+    _require_permission(BatchKind(batch.kind), actor)
     locked = Batch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
     if locked.paused_at:
         return
@@ -157,7 +162,7 @@ def pause(*, batch: Batch, actor: User | None) -> None:
 @transaction.atomic
 def resume(*, batch: Batch, actor: User | None) -> None:
     """Continue a paused batch. Does nothing if it is not paused."""
-    _refuse_who_may_not(BatchKind(batch.kind), actor)
+    _require_permission(BatchKind(batch.kind), actor)
     if Batch.objects.filter(pk=batch.pk, paused_at__isnull=False).update(paused_at=None):
         audit_services.record_bulk(
             "bulk.resumed", about=batch_subject(batch), actor=actor, before=PAUSED, after=RUNNING
@@ -168,7 +173,7 @@ def resume(*, batch: Batch, actor: User | None) -> None:
 @transaction.atomic
 def stop(*, batch: Batch, actor: User | None) -> int:
     """Start no further item; items in progress finish. Returns the number of stopped items."""
-    _refuse_who_may_not(BatchKind(batch.kind), actor)
+    _require_permission(BatchKind(batch.kind), actor)
     if stopped := stop_items(batch):
         audit_services.record_bulk(
             "bulk.stopped", about=batch_subject(batch), actor=actor, after={"not_begun": stopped}
@@ -177,7 +182,7 @@ def stop(*, batch: Batch, actor: User | None) -> int:
 
 
 def stop_items(batch: Batch) -> int:
-    """As `stop`, for a caller that has checked the permission and writes its own entry of the change log."""
+    """Stop the items, for a caller that has checked the permission and writes its own entry in the change log."""
     stopped = batch.items.filter(state=BatchItemState.WAITING).update(state=BatchItemState.STOPPED, problem="")
     if stopped:
         _queue(BatchKind(batch.kind))
@@ -185,25 +190,25 @@ def stop_items(batch: Batch) -> int:
 
 
 def work() -> None:
-    """All that waits, except imports, batches side by side. Raises AwsProblem where to wait; the row says so."""
+    """Run all pending items except imports, batches in turn. Raises AwsProblem if it must wait; the item shows why."""
     _work(waiting())
     _finish(Batch.objects.exclude(kind__in=IMPORT_KINDS))
 
 
 def work_urgent() -> None:
-    """As `work`, of the urgent kinds alone."""
+    """Run pending items of the urgent kinds."""
     _work(waiting_urgent())
     _finish(Batch.objects.filter(kind__in=URGENT_KINDS))
 
 
 def work_imports() -> None:
-    """As `work`, of this region's imports alone."""
+    """Run pending items of this region's imports."""
     _work(waiting_imports())
     _finish(import_batches())
 
 
 def waiting() -> QuerySet[BatchItem]:
-    """What the worker may start now, imports apart."""
+    """Return the items that the worker may start now, without imports."""
     return _waiting().exclude(batch__kind__in=IMPORT_KINDS)
 
 
@@ -216,7 +221,7 @@ def waiting_imports() -> QuerySet[BatchItem]:
 
 
 def unfinished(kinds: Iterable[BatchKind]) -> QuerySet[Batch]:
-    """Batches that are neither marked as ended nor paused."""
+    """Return batches that are neither marked as ended nor paused."""
     return Batch.objects.filter(ended_at=None, paused_at=None, kind__in=kinds)
 
 
@@ -224,10 +229,10 @@ def _waiting() -> QuerySet[BatchItem]:
     return BatchItem.objects.filter(state=BatchItemState.WAITING, batch__paused_at=None)
 
 
-def _refuse_who_may_not(kind: BatchKind, actor: User | None) -> None:
-    """None is the command line."""
+def _require_permission(kind: BatchKind, actor: User | None) -> None:
+    """Raise unless the actor may do this. None is the command line, which may."""
     if actor is not None:
-        KINDS[kind].refuse_who_may_not(actor)
+        KINDS[kind].require_permission(actor)
 
 
 def _queue(kind: BatchKind) -> None:
@@ -239,44 +244,47 @@ def _queue(kind: BatchKind) -> None:
         queue_batches()
 
 
-def _now_if_urgent(batch: Batch) -> None:
-    """Carry out urgent kinds in the request. What fails in SES now is retried by the queued job."""
+def _run_if_urgent(batch: Batch) -> None:
+    """Run urgent kinds in the request. The queued job retries what fails in SES now."""
     if batch.kind not in URGENT_KINDS:
         return
-    for item in _in_turn(waiting_urgent().filter(batch=batch)):
+    for item in _round_robin(waiting_urgent().filter(batch=batch)):
         try:
-            _carry_out(item)
+            _execute(item)
         except AwsProblem:
             return
 
 
 def _work(items: QuerySet[BatchItem]) -> None:
-    for item in _in_turn(items):
-        _carry_out(item)
+    for item in _round_robin(items):
+        _execute(item)
 
 
 def _finish(batches: QuerySet[Batch]) -> None:
-    """Those of which no item waits. A crash before the mark repeats it."""
+    """Finish batches without waiting items. A crash before the mark repeats it."""
     for batch in batches.filter(ended_at=None).exclude(items__state=BatchItemState.WAITING):
         KINDS[BatchKind(batch.kind)].finish(batch)
         Batch.objects.filter(pk=batch.pk).exclude(items__state=BatchItemState.WAITING).update(ended_at=timezone.now())
 
 
-def _in_turn(items: QuerySet[BatchItem]) -> Iterable[BatchItem]:
-    """The first item of each batch, then the second: a short batch does not wait for a long one."""
+def _round_robin(items: QuerySet[BatchItem]) -> Iterable[BatchItem]:
+    """Order by item number: the first item of each batch, then the second.
+
+    So a short batch doesn't wait for a long one.
+    """
     ordered = items.select_related("batch__by", "domain__customer", "tenant__customer", "difference", "customer")
     while item := ordered.order_by("number", "batch__created_at", "pk").first():
         yield item
 
 
-def _carry_out(item: BatchItem) -> None:
-    """With those that belong together. Raises AwsBusy and AwsUnreachable, where the next item would fare no better."""
+def _execute(item: BatchItem) -> None:
+    """Run the item and those that belong to it. Raises AwsBusy and AwsUnreachable, as the next item would fail too."""
     because, kind = str(item.batch.words.get("because", "")), KINDS[BatchKind(item.batch.kind)]
     items = kind.together(item)
     rows = BatchItem.objects.filter(pk__in=[each.pk for each in items], state=BatchItemState.WAITING)
     try:
         with acting(lambda: because, bulk_id=item.batch_id):
-            kind.act(items, _asker(item))
+            kind.act(items, _started_by(item))
     except (AwsBusy, AwsUnreachable) as problem:
         rows.update(problem=str(problem))
         raise
@@ -284,16 +292,16 @@ def _carry_out(item: BatchItem) -> None:
         rows.update(state=BatchItemState.REFUSED, problem=str(problem))
 
 
-def _asker(item: BatchItem) -> User | None:
-    """The person who started the batch; None: the command line. Raises Refused if they lost the permission."""
+def _started_by(item: BatchItem) -> User | None:
+    """Return the person who started the batch; None: the command line. Raises Refused if they lost the permission."""
     actor = item.batch.by
-    gone = Refused(NO_LONGER)
+    gone = Refused(PERMISSION_LOST)
     if actor is None and BY_COMMAND in item.batch.words:
         return None
     if actor is None or not actor.is_active:
         raise gone
     try:
-        KINDS[BatchKind(item.batch.kind)].refuse_who_may_not(actor)
+        KINDS[BatchKind(item.batch.kind)].require_permission(actor)
     except (PermissionDenied, NotAllowed):
         raise gone from None
     return actor

@@ -33,7 +33,7 @@ DRIFT = ("Drift", "operations:differences")
 
 @require_GET
 def bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
-    """404 for a customer if someone else started it."""
+    """Show the batch. 404 for a customer if somebody else started it."""
     shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
     return TemplateResponse(
         request, template(request, "operations/batches/batch.html", "live"), _context(request, shown)
@@ -59,7 +59,7 @@ def _context(request: SignedIn, shown: Batch) -> dict[str, Any]:
         "again": counts["refused"] + counts["stopped"],
         "may_start": may_start(kind, request.user),
         "minutes_left": seconds_left(shown, summary) // 60 + 1,
-        "poll_seconds": POLL_SECONDS if summary.under_way or (summary.waiting and not shown.paused_at) else None,
+        "poll_seconds": POLL_SECONDS if summary.unconfirmed or (summary.waiting and not shown.paused_at) else None,
     }
 
 

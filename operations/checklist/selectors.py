@@ -1,4 +1,4 @@
-"""The first steps of a customer, from adding a domain to the first address that receives mail."""
+"""A customer's first steps, from adding a domain to the first address that receives mail."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from domains.models.domains import Domain, Stage
 from receipt_rules.addresses.selectors import endpoints_for
 from receipt_rules.forwarding.selectors import endpoint_kinds
 
-MOST = 50  # domains: whoever has more needs no checklist
+MOST = 50  # domains; a customer with more needs no checklist
 PUBLISHED = (State.VERIFIED, State.SPREADING)
 
 
 @dataclass(frozen=True)
 class ChecklistStep:
-    """`url` is "" while a step before it has to be done first."""
+    """`url` is "" while an earlier step must be completed first."""
 
     key: str
     title: str
@@ -30,7 +30,7 @@ class ChecklistStep:
 
 
 def checklist(viewer: Viewer) -> tuple[ChecklistStep, ...]:
-    """The steps of a customer's member; empty once all are done."""
+    """Return the steps for a customer's member; empty once all are done."""
     own = list(domains_for(viewer).exclude(stage=Stage.DELETING).order_by("created_at", "id")[: MOST + 1])
     if len(own) > MOST:
         return ()
@@ -76,7 +76,7 @@ def _setup(own: list[Domain]) -> tuple[ChecklistStep, ...]:
 
 
 def _receiving(own: list[Domain], viewer: Viewer) -> tuple[ChecklistStep, ...]:
-    """Nothing for a customer whose domains only send."""
+    """Return the receiving steps; none if the domains only send."""
     receiving = [domain for domain in own if domain.receives]
     if own and not receiving:
         return ()
@@ -111,5 +111,5 @@ def _is_verified(domain: Domain) -> bool:
 
 
 def _page(own: Iterable[Domain], name: str, is_left: Callable[[Domain], bool]) -> str:
-    """The page of the first domain for which the step is left; "" without one."""
+    """Return the page of the first domain that hasn't completed the step; "" if there is none."""
     return next((reverse(name, args=(domain.pk,)) for domain in own if is_left(domain)), "")

@@ -1,4 +1,4 @@
-"""What allauth asks of us: whether strangers may sign up, and what a newcomer gets."""
+"""Adapters of allauth: who may sign up, and what a new user gets."""
 
 from typing import Any
 
@@ -34,13 +34,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     }
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Not of whoever signed in a moment ago."""
+        """Not required if the user signed in a moment ago."""
         if has_just_signed_in(self.request):
             return False
         return bool(super().is_reauthentication_required(app=app, **kwargs))
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Raises RateLimited where a stranger may have typed the address, and it got enough of ours today."""
+        """Raises RateLimited if anyone can type the address, and it already got its daily number of emails."""
         if template_prefix in TO_STRANGERS and not take_unsolicited_turn(email):
             sentence = f"We've sent {email} the maximum number of emails for today. Try again tomorrow."
             raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
@@ -49,19 +49,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def send_notification_mail(
         self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
     ) -> None:
-        """Also to people whose address no row of allauth's knows, such as those that a command made."""
+        """Also send to people whose address has no allauth row, such as those created by a command."""
         super().send_notification_mail(template_prefix, user, context, email or user.email)
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.OPEN_SIGN_UP)
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
-        """Each newcomer by open sign-up gets a customer of their own, or neither of the two is made."""
+        """Create a user's own customer on open sign-up, or neither."""
         if not commit:
             return super().save_user(request, user, form, commit)  # type: ignore[no-any-return]  # as above
         try:
             return self._save_with_customer(request, user, form)
-        except IntegrityError as error:  # the same form twice at the same moment
+        except IntegrityError as error:  # the same form sent twice at the same moment
             raise Refused("This form was sent twice. Check your email, or sign in.", code="ACCOUNT_EXISTS") from error
 
     @transaction.atomic
@@ -72,7 +72,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # as above
-    """The secrets of authenticator apps and recovery codes are encrypted in our tables."""
+    """Encrypts the secrets of authenticator apps and recovery codes in our tables."""
 
     def encrypt(self, text: str) -> str:
         return sealed.seal(text)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads
 from accounts.models.people import Customer
-from accounts.people.selectors import customers_found
+from accounts.people.selectors import find_customers
 from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
 from tenants.lifecycle.selectors import tenants_in_region
 
@@ -32,14 +32,14 @@ class CustomerFilters(Paged):
 @router.get("/v2/customers", **reads(Page[CustomerOut]), summary="List your organisations")
 def list_customers(request: HttpRequest, query: Annotated[CustomerFilters, Query()]) -> Page[CustomerOut]:
     """Staff get all. `search` matches part of the name, part of a member's email address, or a full ID."""
-    found = customers_found(viewer=caller(request), text=query.search.strip())
+    found = find_customers(viewer=caller(request), text=query.search.strip())
     rows, pagination = page_of(found, query)
     return Page[CustomerOut](data=_customers(rows), pagination=pagination)
 
 
 @router.get("/v2/customers/{customer_id}", **reads(CustomerOut), summary="Get an organisation")
 def get_customer(request: HttpRequest, customer_id: str) -> CustomerOut:
-    found = customers_found(viewer=caller(request), text="")
+    found = find_customers(viewer=caller(request), text="")
     return _customers([get_object_or_404(found, pk=customer_id)])[0]
 
 
@@ -50,7 +50,7 @@ def _customers(rows: list[Customer]) -> list[CustomerOut]:
         CustomerOut(
             id=row.pk,
             name=row.name,
-            members=row.member_count,  # type: ignore[attr-defined]  # annotated by `customers_found`
+            members=row.member_count,  # type: ignore[attr-defined]  # annotated by `find_customers`
             tenant_id=tenants.get(row.pk),
             created_at=row.created_at,
         )

@@ -18,7 +18,7 @@ class CustomerForm(forms.Form):
 
 
 class NewCustomerForm(CustomerForm):
-    """The id is chosen when the form is shown, so that sending it twice makes one customer."""
+    """The ID is chosen when the form is shown, so sending it twice creates one customer."""
 
     owner = AddressField(
         label="Owner's email address",
@@ -34,7 +34,7 @@ class NewCustomerForm(CustomerForm):
         self.viewer = viewer
 
     def clean(self) -> dict[str, Any]:
-        """A name that another customer has is warned of once; the page that comes back knows of the warning."""
+        """Warn once of a name that another customer has. The returned page carries the warning."""
         given = self.cleaned_data
         name = given.get("name", "")
         there = people_selectors.customer_named(name, viewer=self.viewer) if name != given.get("warned_of") else None

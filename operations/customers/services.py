@@ -1,4 +1,4 @@
-"""Customers: made, renamed, deleted; and who may do so."""
+"""Creates, renames and deletes customers."""
 
 import re
 from collections.abc import Collection
@@ -23,7 +23,7 @@ _ID = re.compile(r"cus_[0-9a-z]{20}")
 
 @transaction.atomic
 def create_customer(*, name: str, owner: User | None, actor: User | None, customer_id: str = "") -> Customer:
-    """With an id that the caller chose, doing it again finds the first. Raises Refused."""
+    """Create a customer. With a caller-chosen ID, repeating it returns the first one. Raises Refused."""
     if actor is not None and actor != owner and not actor.has_perm("accounts.add_customer"):
         raise NotAllowed("Your role can't create customers.")
     customer, created = Customer.objects.get_or_create(pk=_id(customer_id), defaults={"name": _name(name)})
@@ -56,9 +56,9 @@ def rename_customer(*, customer: Customer, name: str, actor: User | None) -> Non
 
 @transaction.atomic
 def delete_customer(*, customer: Customer, actor: User) -> None:
-    """Its members stay as people; its owners are told who and why. Staff give a reason (ReasonMissing).
+    """Delete it and email its owners. Its members' accounts remain.
 
-    Raises Refused while it holds anything that must not go with it.
+    Staff must give a reason (ReasonMissing). Raises Refused while it has anything that must not be deleted with it.
     """
     if not actor.has_perm("accounts.delete_customer"):
         raise NotAllowed("Your role can't delete customers.")
@@ -68,17 +68,17 @@ def delete_customer(*, customer: Customer, actor: User) -> None:
     try:
         customer.delete()
     except ProtectedError as error:
-        raise Refused(_still_holds(about.name, error.protected_objects), code="CUSTOMER_IN_USE") from error
-    alerts_services.forget_customer(customer_id=about.id)
+        raise Refused(_blockers(about.name, error.protected_objects), code="CUSTOMER_IN_USE") from error
+    alerts_services.delete_customer_data(customer_id=about.id)
     before = {"name": about.name}
     audit_services.record("customer.deleted", about=about, actor=actor, because=because, before=before, for_staff=True)
     text = f"{actor.get_username()} deleted {about.name}. You were an owner.\n"
     text += f"\nReason: {because}\n" if because else ""
     text += "\nYour own account is unchanged. If you didn't expect this, contact support.\n"
-    transaction.on_commit(partial(email_services.send_at_once, title=f"{about.name} was deleted", text=text, to=owners))
+    transaction.on_commit(partial(email_services.send_now, title=f"{about.name} was deleted", text=text, to=owners))
 
 
-def _still_holds(name: str, things: Collection[Model]) -> str:
+def _blockers(name: str, things: Collection[Model]) -> str:
     held = ", ".join(sorted(str(thing) for thing in things)[:5])
     if all(isinstance(thing, Tenant) for thing in things):
         return f"{name} still has tenant {held} in SES. Delete it on the tenant's page first."
@@ -92,7 +92,7 @@ def _id(given: str) -> str:
 
 
 def _name(text: str) -> str:
-    """On one line: it stands in the subject of e-mails."""
+    """Return the name on one line, as it is used in email subjects."""
     name = " ".join(text.split())
     longest: int = Customer._meta.get_field("name").max_length or 0
     if not name:

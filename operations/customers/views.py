@@ -1,4 +1,4 @@
-"""Pages of customers: the list, a new one, and the tabs of one customer with its people, invitations and history."""
+"""Pages of customers: the list, a new one, and a customer's tabs with people, invitations and history."""
 
 from typing import Any
 
@@ -10,15 +10,13 @@ from django.utils.html import format_html_join
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.invitations import services as invitations_services
-from accounts.invitations.services import Invited
 from accounts.members import services as members_services
-from accounts.members.services import require_manager
+from accounts.members.services import Invited, require_manager
 from accounts.models.people import Customer, MemberRole, Membership
 from accounts.people import selectors as people_selectors
 from audit.selectors import changes_of
 from inbound_admin.lib.errors import NotAllowed, Refused
-from inbound_admin.lib.http import SignedIn, asks_for_password, page_of, template
+from inbound_admin.lib.http import SignedIn, form_page, page_of, requires_password, template
 from inbound_admin.lib.lists import text_in
 from operations.customers.forms import CustomerForm, InviteForm, NewCustomerForm, RoleForm
 from operations.customers.services import create_customer, rename_customer
@@ -45,7 +43,7 @@ def people_page(
     said: str = "",
     good: bool = True,
 ) -> HttpResponse:
-    """A `form` given has errors."""
+    """Render the people page. A given `form` has errors."""
     context = frame(request, customer, "people", said=said, good=good, form=form or _invite_form(customer))
     context["page"] = page_of(people_selectors.members_of(customer), request)
     if tenant := lifecycle_selectors.tenant_of(customer):
@@ -57,7 +55,7 @@ def people_page(
 
 
 def _invite_form(customer: Customer) -> InviteForm:
-    """The first whom a customer needs is an owner."""
+    """A customer's first invitation is for an owner."""
     owned = people_selectors.owners_of(customer).exists()
     return InviteForm(initial={"role": MemberRole.MEMBER if owned else MemberRole.OWNER})
 
@@ -70,13 +68,13 @@ def done(request: SignedIn, customer: Customer, said: str, *, good: bool = True)
 
 
 def send_invitation(request: SignedIn, customer: Customer, email: str, role: MemberRole) -> HttpResponse:
-    """The link is in the mail alone: whoever else had it could make an account for any address."""
+    """Email the link. It is shown nowhere else, since anyone with it could create an account for any address."""
     site = request.build_absolute_uri("/")
-    invited = invitations_services.invite(customer=customer, email=email, role=role, actor=request.user, site_url=site)
-    return done(request, customer, _said(invited), good=invited.mailed)
+    invited = members_services.invite(customer=customer, email=email, role=role, actor=request.user, site_url=site)
+    return done(request, customer, _invitation_message(invited), good=invited.mailed)
 
 
-def _said(invited: Invited) -> str:
+def _invitation_message(invited: Invited) -> str:
     email = invited.invitation.email
     if invited.mailed:
         return f"Invitation sent to {email}. It expires on {invited.invitation.expires_at:%-d %B %Y}."
@@ -85,9 +83,9 @@ def _said(invited: Invited) -> str:
 
 @require_GET
 def choices(request: SignedIn) -> HttpResponse:
-    """The options of a field in which one types a customer, whatever the field is called."""
+    """Return options for a field in which a customer is typed, whatever the field's name."""
     text = text_in(request.GET, next(iter(request.GET), ""))
-    found = people_selectors.customers_offered(viewer=request.user, text=text) if text else ()
+    found = people_selectors.suggest_customers(viewer=request.user, text=text) if text else ()
     return HttpResponse(
         format_html_join(
             "", '<option value="{}"></option>', ([people_selectors.customer_label(each)] for each in found)
@@ -97,10 +95,10 @@ def choices(request: SignedIn) -> HttpResponse:
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
-    """Staff find every customer; a person of one customer is taken to it."""
+    """List all customers for staff; redirect a person with one customer to it."""
     staff = people_selectors.supports_everyone(request.user)
     text = text_in(request.GET, "q")
-    found = people_selectors.customers_found(viewer=request.user, text=text)
+    found = people_selectors.find_customers(viewer=request.user, text=text)
     if not staff and not text and len(own := found[:2]) == 1:
         return redirect("customers:detail", own[0].pk)
     may_create = request.user.has_perm("accounts.add_customer")
@@ -110,7 +108,7 @@ def list_(request: SignedIn) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def create(request: SignedIn) -> HttpResponse:
     if not request.user.has_perm("accounts.add_customer"):
         raise NotAllowed("Your role can't create customers.")
@@ -121,9 +119,7 @@ def create(request: SignedIn) -> HttpResponse:
         if given["owner"]:
             return send_invitation(request, customer, given["owner"], MemberRole.OWNER)
         return redirect("customers:detail", customer.pk)
-    return TemplateResponse(
-        request, "accounts/customers/create.html", {"form": form}, status=422 if form.errors else 200
-    )
+    return form_page(request, "accounts/customers/create.html", {"form": form})
 
 
 @require_GET
@@ -151,12 +147,12 @@ def rename(request: SignedIn, customer_id: str) -> HttpResponse:
         messages.success(request, f"Name changed to {customer.name}.")
         return redirect("customers:detail", customer.pk)
     context = frame(request, customer, "rename", form=form)
-    return TemplateResponse(request, "accounts/customers/rename.html", context, status=422 if form.errors else 200)
+    return form_page(request, "accounts/customers/rename.html", context)
 
 
 @never_cache
 @require_POST
-@asks_for_password
+@requires_password
 def invite(request: SignedIn, customer_id: str) -> HttpResponse:
     customer = customer_of(request, customer_id)
     require_manager(customer, request.user)
@@ -171,23 +167,23 @@ def invite(request: SignedIn, customer_id: str) -> HttpResponse:
 
 @never_cache
 @require_POST
-@asks_for_password
+@requires_password
 def invitation(request: SignedIn, customer_id: str, invitation_id: int) -> HttpResponse:
-    """Withdraw it, or send it again under a new link."""
+    """Withdraw the invitation, or send it again with a new link."""
     customer = customer_of(request, customer_id)
     pending = get_object_or_404(people_selectors.pending_invitations(customer), pk=invitation_id)
     if request.POST.get("do") == "resend":
         return send_invitation(request, customer, pending.email, MemberRole(pending.role))
     if request.POST.get("do") != "revoke":
         raise Refused("Choose whether to withdraw the invitation or send it again.")
-    invitations_services.revoke_invitation(invitation=pending, actor=request.user)
+    members_services.revoke_invitation(invitation=pending, actor=request.user)
     return done(request, customer, f"Invitation for {pending.email} withdrawn.")
 
 
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def member(request: SignedIn, customer_id: str, membership_id: int) -> HttpResponse:
-    """A member's role, and the way out: for those who manage the customer, and for the member."""
+    """Change a member's role or remove them: by those who manage the customer, or by the member."""
     customer = customer_of(request, customer_id)
     membership = get_object_or_404(people_selectors.members_of(customer), pk=membership_id)
     own = membership.user_id == request.user.pk

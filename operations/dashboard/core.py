@@ -1,4 +1,4 @@
-"""What the case page says about a domain's state: who acts next, and a reply to the customer. Pure."""
+"""Builds the case page's summary of a domain: who acts next, and a reply to the customer. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ KEPT_BY_SES = timedelta(hours=72)
 
 @dataclass(frozen=True)
 class RecordToFix:
-    """A record that the customer has to publish or change; `found` is what DNS has instead, None: unknown.
+    """A record that the customer has to publish or change. `found`: what DNS has instead; None: unknown.
 
-    `typed_name` is what the DNS host's box takes for the name; `must_delete`: the other records there have to go.
+    `typed_name`: what to enter as the name at the DNS host. `must_delete`: other records of that name to delete.
     """
 
     label: str
@@ -31,15 +31,15 @@ class RecordToFix:
     priority: int | None = None
 
     @property
-    def spoken_name(self) -> str:
-        """As the record's box has it: a host that appends the domain would double a full name."""
+    def name_to_enter(self) -> str:
+        """Return the name to enter: a DNS host that appends the domain would double a full name."""
         if not self.typed_name or self.typed_name == self.name:
             return self.name
         return f"{self.typed_name} (in full: {self.name})"
 
     @property
     def told(self) -> str:
-        """What is wrong with it, with its label once."""
+        """Return what is wrong with it, with its label once."""
         if not self.sentence or self.sentence.startswith(self.label):
             return self.sentence or self.label
         return f"{self.label}: {self.sentence}"
@@ -47,7 +47,7 @@ class RecordToFix:
 
 @dataclass(frozen=True)
 class SendingOff:
-    """Why the customer can't send: `title`, `told` and `goes_on` as their banner has them."""
+    """Why the customer can't send: `title`, `told` and `goes_on` as in their banner."""
 
     standing: str
     title: str
@@ -59,10 +59,10 @@ class SendingOff:
 class CaseFacts:
     """`stopped`: SES stopped checking. `problem`: why the setup or deletion is delayed.
 
-    `rejected`: the judgement of receiving where mail doesn't arrive, `rejected_word` its word, `rejected_by_us` where a
-    rule or our team is why. `lame`: what the diagnosis says of a nameserver that doesn't answer, with what to do.
-    `deadline`: until when SES keeps the domain. `awaits_diagnosis`: one is being made, which may find what the records
-    alone don't tell. `off`: the customer's sending isn't on.
+    `rejected`: the receiving status if mail doesn't arrive, `rejected_word` its label, `rejected_by_us`: a rule or our
+    team is the cause. `lame`: the diagnosis of a nameserver that doesn't answer, with what to do. `deadline`: until
+    when SES keeps the domain. `awaits_diagnosis`: one is running, which may find what the records don't show. `off`:
+    set if the customer's sending isn't on.
     """
 
     domain: str
@@ -97,7 +97,7 @@ RESTART = "When the records are fixed, press “Restart verification” on the d
 AUTOMATICALLY = "We check the records automatically. You don’t need to tell us when you’re done."
 
 IN_ORDER = "All required records are verified"
-IN_DNS = (State.VERIFIED, State.SPREADING)  # by their records nothing is left to do
+IN_DNS = (State.VERIFIED, State.SPREADING)  # nothing to do about these records
 _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
     State.VERIFIED: (
         IN_ORDER,
@@ -130,7 +130,7 @@ _IN_ORDER: Mapping[State, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
-# Who lifts it, and what the customer is asked for.
+# Who lifts it, and what to ask of the customer.
 _LIFTED: Mapping[str, tuple[str, str]] = {
     TenantStatus.PAUSING: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
     TenantStatus.PAUSED: (CUSTOMER, "Reply to this email once the cause is fixed, and we’ll resume sending."),
@@ -140,8 +140,8 @@ _LIFTED: Mapping[str, tuple[str, str]] = {
 
 
 def summary_of(facts: CaseFacts) -> CaseSummary:
-    """A pause or suspension comes first: it concerns all mail that the customer sends."""
-    by_rows = _by_stage(facts) or _by_rejection(facts)
+    """A pause or suspension comes first, since it concerns all mail that the customer sends."""
+    by_rows = _by_stage(facts) or _by_rejected_mail(facts)
     if by_rows is None and facts.awaits_diagnosis and facts.state in IN_DNS:
         wrong = "The required records are published. The diagnosis is running"
         return CaseSummary(_titled(facts, wrong), "Known when the diagnosis ends", "")
@@ -160,7 +160,7 @@ def _titled(facts: CaseFacts, wrong: str) -> str:
 
 
 def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
-    """What matters more than the state of the records."""
+    """Return what matters more than the state of the records; None if nothing does."""
     name = facts.domain
     if facts.stage == Stage.DELETING:
         return "Being deleted", AUTOMATIC, f"{name} is being deleted. {NOTHING}"
@@ -189,8 +189,8 @@ _BY_US = {
 }
 
 
-def _by_rejection(facts: CaseFacts) -> tuple[str, str, str] | None:
-    """Mail that doesn't arrive, which its records alone don't tell."""
+def _by_rejected_mail(facts: CaseFacts) -> tuple[str, str, str] | None:
+    """Return why mail doesn't arrive, if the records don't show it."""
     if facts.rejected:
         wrong = facts.rejected_word
         ours = f"{_BY_US.get(wrong, _NOT_HERE).format(domain=facts.domain)} We’re working on it. {LEAVE_MX}"
@@ -234,7 +234,7 @@ def _until(facts: CaseFacts) -> str:
 
 
 def _without_records(facts: CaseFacts) -> tuple[str, str, str]:
-    """Not in order, and no required record is known to be missing or incorrect: nothing is said about records."""
+    """For a domain with problems, but without a required record that is known to be missing or incorrect."""
     if facts.state is State.WAITING:
         said = f"{facts.domain} isn’t verified yet. We check its DNS records automatically."
         return "Not verified yet; no required record is known to be missing", AUTOMATIC, said
@@ -250,7 +250,7 @@ def _lines(number: int, record: RecordToFix) -> str:
     lines = [
         f"{number}. {record.label}",
         f"   Type: {record.type}",
-        f"   Name: {record.spoken_name}",
+        f"   Name: {record.name_to_enter}",
         *([] if record.priority is None else [f"   Priority: {record.priority}"]),
         f"   Value: {record.value}",
     ]

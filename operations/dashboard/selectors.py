@@ -18,21 +18,21 @@ from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.lists import bounded_count
 from inbound_admin.lib.tables import keyed
-from notifications.alerts.selectors import number_unanswered, open_objects, open_since
+from notifications.alerts.selectors import open_objects, open_since, unacknowledged_count
 from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, SendingOff
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
-from receipt_rules.addresses.selectors import endpoints_for, may_see_rules
-from receipt_rules.capacity.selectors import Meter, capacity_known, forecast
-from receipt_rules.live.selectors import LastRead, last_read, receiving_outage
+from receipt_rules.addresses.selectors import endpoints_for
+from receipt_rules.live.selectors import LastRead, Meter, capacity_known, forecast, last_read, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
+from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle import selectors as lifecycle_selectors
 
 NEARLY_FULL_PERCENT = 80
 SHOWN_DAYS = 7
 DOMAINS_SHOWN = 8
 HARM_SHOWN = 5
-FIRST_LINE_AFTER = timedelta(hours=2)  # counts are by the hour, and a line needs two
+FIRST_LINE_AFTER = timedelta(hours=2)  # counts are hourly, and a line needs two
 
 
 @dataclass(frozen=True)
@@ -56,24 +56,27 @@ class CapacitySummary:
     read_at: datetime | None
 
 
-def needs(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
-    """Ranked by harm: lost or misdelivered mail first, then pauses that have no effect. Without zeros."""
+def attention_items(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
+    """Return the list, ranked by harm: lost or misdelivered mail first, then pauses without effect.
+
+    Zeros are left out.
+    """
     sees_rules = may_see_rules(viewer)
-    found = [*_of_receiving(), *_of_former_holders()] if sees_rules else []
+    found = [*_receiving_items(), *_former_holder_items()] if sees_rules else []
     rejecting = domain_list_selectors.rejecting_by_state(viewer)
-    found += [*_of_rejecting(rejecting), *_of_endpoints(viewer)]
+    found += [*_rejected_mail_items(rejecting), *_endpoint_items(viewer)]
     if supports_everyone(viewer):
-        found += _of_queue()
+        found += _queue_items()
     if lifecycle_selectors.sees_tenants(viewer):
-        found += _of_tenants(viewer)
-    found += [*_of_amazon(), *_of_domains(viewer, now, sum(rejecting.values()))]
+        found += _tenant_items(viewer)
+    found += [*_ses_items(), *_domain_items(viewer, now, sum(rejecting.values()))]
     if sees_rules:
-        found += _of_rules(now)
+        found += _rule_items(now)
         found += [
             AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
             for meter in _nearly_full()
         ]
-    if unanswered := number_unanswered(viewer):
+    if unanswered := unacknowledged_count(viewer):
         found.append(
             AttentionItem(
                 unanswered,
@@ -92,8 +95,8 @@ METER_PAGES = {
 }
 
 
-def how_full(*, now: datetime) -> CapacitySummary:
-    """From the rules as last read from SES; without a read there is no forecast."""
+def capacity_summary(*, now: datetime) -> CapacitySummary:
+    """Compute from the rules as last read from SES. Without a read there is no forecast."""
     own, read = lifecycle_selectors.capacity(), last_read()
     meters = (*_rule_meters(read), Meter("Tenants", own.count, own.quota))
     left = next((meter.left for meter in meters if meter.name == "Recipients"), None)
@@ -103,13 +106,13 @@ def how_full(*, now: datetime) -> CapacitySummary:
 
 
 def collecting_since(*, now: datetime) -> datetime | None:
-    """On the first day, before there is a line to draw: when the first number was counted."""
+    """Return, on the first day without a line to draw yet, when the first number was counted."""
     since = counters.counting_since(now - timedelta(days=SHOWN_DAYS))
     return since if since is not None and now - since < FIRST_LINE_AFTER else None
 
 
 def charts(*, now: datetime) -> tuple[plots.Chart, ...]:
-    """The last seven days by the hour, as all processes counted; on the first days from the first count on."""
+    """Return hourly charts of the last seven days over all processes, starting at the first count."""
     start = now - timedelta(days=SHOWN_DAYS)
     window = plots.Window(counters.counting_since(start) or start, now, step=timedelta(hours=2))
     levels = counters.counted_since("domains_by_state", window.start)
@@ -131,7 +134,7 @@ STATES = keyed(
 )
 
 
-def domains_to_do(viewer: Viewer) -> list[Domain]:
+def unverified_domains(viewer: Viewer) -> list[Domain]:
     """Domains of a customer that are not verified, worst first."""
     wrong = (State.AT_RISK, State.WRONG)
     own = domain_list_selectors.domains_not_verified(viewer)
@@ -139,13 +142,13 @@ def domains_to_do(viewer: Viewer) -> list[Domain]:
 
 
 LAME, TWO_SPF, ZONE_APPENDED = "dns.server.lame", "dns.rival.spf", "dns.value.zone_appended"
-TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a lookup that failed is none of them
+TO_FIX = (State.WAITING, State.WRONG, State.AT_RISK)  # a failed lookup isn't among them
 
 
 def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnosis: bool = False) -> CaseFacts:
-    """From our rows, and a diagnosis of the last seconds where there is one.
+    """Collect from our rows, and a diagnosis of the last seconds if there is one.
 
-    The state is what the checks came to, whatever staff show to the customer.
+    The state is the checks' result, whatever staff show to the customer.
     """
     page, rejected = records_page(domain, can_check_in=0), _rejected(domain)
     rows = [row for group in page.groups for row in group.rows]
@@ -162,7 +165,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
         problem=domain.stage_problem,
         rejected=rejected.sentence if rejected else "",
         rejected_word=rejected.word if rejected else "",
-        rejected_by_us=any(_is_by_us(domain, each) for each in _red(domain)),
+        rejected_by_us=any(_is_by_us(domain, each) for each in _receiving_failures(domain)),
         lame=_lame(found),
         deadline=_deadline(domain, left),
         awaits_diagnosis=awaits_diagnosis,
@@ -182,25 +185,25 @@ _OF_THE_IDENTITY = (Purpose.OWNERSHIP, Purpose.SIGNING)
 
 
 def case_since(domain: Domain) -> datetime:
-    """Since when mail is rejected, where it is; else since when the records are in their state."""
+    """Return since when mail is rejected, if it is; otherwise since when the records have their state."""
     if _rejected(domain):
         return open_since("domain.rejects_mail", [domain.pk]).get(domain.pk, domain.state_since)
     return domain.state_since
 
 
 def _rejected(domain: Domain) -> Receiving | None:
-    red = sorted(_red(domain), key=lambda each: not _is_by_us(domain, each))
+    red = sorted(_receiving_failures(domain), key=lambda each: not _is_by_us(domain, each))
     return red[0] if red else None
 
 
-def _red(domain: Domain) -> list[Receiving]:
-    """Of a domain that SES has not verified the records say what is to be done."""
+def _receiving_failures(domain: Domain) -> list[Receiving]:
+    """Return receiving failures. For a domain that SES hasn't verified, its records say what to do."""
     told = (domain.receiving, *domain.receiving_below) if domain.stage == Stage.READY else ()
     return [each for each in told if each.is_red and domain.receiving_facts(each.name).is_verified]
 
 
 def _is_by_us(domain: Domain, each: Receiving) -> bool:
-    """Whether a rule or our team is why: not a missing address, nor a domain that is set to send only."""
+    """Return whether a rule or our team is the cause, not a missing address or a send-only domain."""
     return domain.receives and domain.receiving_facts(each.name).rules is not RulesFact.NOTHING
 
 
@@ -234,7 +237,7 @@ def _to_fix(row: RecordRow) -> RecordToFix:
 
 
 def _found(row: RecordRow) -> tuple[str, ...]:
-    """What the reason is about: where the diagnosis found the record at another place, that place."""
+    """Return the value in question. If the diagnosis found the record at another name, that name."""
     is_elsewhere = row.finding is not None and row.finding.code != row.code
     return row.finding.found if row.finding and is_elsewhere else row.found
 
@@ -246,20 +249,20 @@ LATE = {
 }
 
 
-def _of_queue() -> Iterator[AttentionItem]:
+def _queue_items() -> Iterator[AttentionItem]:
     for lane, seconds in jobs.late_lanes().items():
         yield AttentionItem(1, LATE[lane].format(seconds=f"{seconds:,}"), "operations:overview", tone="bad")
 
 
-def _of_amazon() -> Iterator[AttentionItem]:
-    unread = [look.area for look in drift_selectors.looks_by_area() if look.problem]
+def _ses_items() -> Iterator[AttentionItem]:
+    unread = [look.area for look in drift_selectors.checks_by_area() if look.problem]
     if unread:
         sentence = f"{' and '.join(unread).capitalize()} could not be read from SES at the last check"
         yield AttentionItem(1, sentence, "operations:differences", tone="bad")
 
 
-def _of_receiving() -> Iterator[AttentionItem]:
-    """What harms customers now."""
+def _receiving_items() -> Iterator[AttentionItem]:
+    """Yield problems that harm customers now."""
     if outage := receiving_outage():
         yield AttentionItem(1, outage.title, "receipt_rules:rules", tone="bad")
     for harm in drift_selectors.differences_shown("open", "rules").filter(kind=HARMFUL)[:HARM_SHOWN]:
@@ -275,16 +278,16 @@ LOSING = {
 }
 
 
-def _of_rejecting(rejecting: Mapping[str, int]) -> Iterator[AttentionItem]:
-    """By how it is lost, the worst first; all lead to the one list."""
+def _rejected_mail_items(rejecting: Mapping[str, int]) -> Iterator[AttentionItem]:
+    """Yield rejected mail by cause, the worst first. All link to one list."""
     for state, why in LOSING.items():
         number = rejecting.get(state, 0)
         sentence = _many(number, f"domain is losing mail: {why}", f"domains are losing mail: {why}")
         yield AttentionItem(number, sentence, "domains:list", "show=rejecting", "bad")
 
 
-def _of_endpoints(viewer: Viewer) -> Iterator[AttentionItem]:
-    """Endpoints that refused three messages in a row, and none since that they took: of them there is an alert."""
+def _endpoint_items(viewer: Viewer) -> Iterator[AttentionItem]:
+    """Yield endpoints that refused three messages in a row without accepting one since. They also raise an alert."""
     failing = endpoints_for(viewer).filter(pk__in=open_objects("endpoint.failing"), is_active=True).order_by("name")
     number, first = failing.count(), failing.first()
     if first is not None:
@@ -292,8 +295,8 @@ def _of_endpoints(viewer: Viewer) -> Iterator[AttentionItem]:
         yield AttentionItem(number, _many(number, one, several), "receipt_rules:endpoints", tone="bad")
 
 
-def _of_domains(viewer: Viewer, now: datetime, rejecting: int) -> Iterator[AttentionItem]:
-    """`rejecting`: those that have a line of their own."""
+def _domain_items(viewer: Viewer, now: datetime, rejecting: int) -> Iterator[AttentionItem]:
+    """`rejecting`: domains that have a line of their own."""
     counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
     wrong, stuck = counted["attention"], bounded_count(domain_list_selectors.domains_stuck(viewer=viewer, now=now))
     left = max(wrong - rejecting, 0)
@@ -315,7 +318,7 @@ def _of_domains(viewer: Viewer, now: datetime, rejecting: int) -> Iterator[Atten
     )
 
 
-def _of_tenants(viewer: Viewer) -> Iterator[AttentionItem]:
+def _tenant_items(viewer: Viewer) -> Iterator[AttentionItem]:
     counted = lifecycle_selectors.counts(viewer=viewer, filters=lifecycle_selectors.TenantListFilters())
     words = (
         ("suspended", "tenant is suspended by AWS", "tenants are suspended by AWS", "bad"),
@@ -333,7 +336,7 @@ def _of_tenants(viewer: Viewer) -> Iterator[AttentionItem]:
         yield AttentionItem(counted[show], _many(counted[show], one, several), "tenants:list", f"show={show}", tone)
 
 
-def _of_rules(now: datetime) -> Iterator[AttentionItem]:
+def _rule_items(now: datetime) -> Iterator[AttentionItem]:
     region = settings.AWS_REGION
     last = Run.objects.filter(region=region, state__in=(RunState.DONE, RunState.FAILED)).order_by("-ended_at").first()
     failed = int(last is not None and last.state == RunState.FAILED)
@@ -352,8 +355,8 @@ def _of_rules(now: datetime) -> Iterator[AttentionItem]:
     )
 
 
-def _of_former_holders() -> Iterator[AttentionItem]:
-    """Until a read of SES confirms delivery for the new customer."""
+def _former_holder_items() -> Iterator[AttentionItem]:
+    """Yield domains until a read of SES confirms delivery for the new customer."""
     names = list(domain_list_selectors.domains_with_former_routes().values_list("name", flat=True)[:2])
     if names:
         query = f"q={names[0]}" if len(names) == 1 else "show=former"

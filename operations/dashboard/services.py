@@ -16,7 +16,7 @@ OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
 
 
 def watch(*, now: datetime) -> None:
-    """Never raises AwsProblem: a failed call is what the alert is for."""
+    """Never raises AwsProblem, since a failed call is what the alert is about."""
     _amazon(now)
     _drift(now)
 
@@ -26,7 +26,7 @@ def _amazon(now: datetime) -> None:
         aws.ask_account_id()
         why = ""
     except AwsBusy:
-        why = ""  # it answers: asked to slow down is not silent
+        why = ""  # SES answers: throttling is not silence
     except AwsProblem as problem:
         why = problem.in_full
     _observe("amazon.unreachable", "amazon", f"Amazon SES in {settings.AWS_REGION}", why, "high", now)

@@ -26,7 +26,7 @@ def overview(request: SignedIn) -> HttpResponse:
     now = timezone.now()
     staff = supports_everyone(request.user)
     context = {
-        "needs": selectors.needs(viewer=request.user, now=now),
+        "needs": selectors.attention_items(viewer=request.user, now=now),
         "counts": domain_list_selectors.attention_counts(
             viewer=request.user, filters=domain_list_selectors.DomainListFilters()
         ),
@@ -35,13 +35,13 @@ def overview(request: SignedIn) -> HttpResponse:
     if staff:
         charts = selectors.charts(now=now)
         context |= {
-            "full": selectors.how_full(now=now),
+            "full": selectors.capacity_summary(now=now),
             "charts": charts,
             "has_counts": any(chart.rows for chart in charts),
             "since": selectors.collecting_since(now=now),
         }
     else:
-        context |= {"to_do": selectors.domains_to_do(request.user), "checklist": checklist(request.user)}
+        context |= {"to_do": selectors.unverified_domains(request.user), "checklist": checklist(request.user)}
     return TemplateResponse(request, "operations/dashboard/overview.html", context)
 
 
@@ -53,7 +53,7 @@ def case(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied
-    result = cached_result(domain)  # the page asks for one, and its head is shown again when that has ended
+    result = cached_result(domain)  # the page requests one, and its head is rendered again when that has finished
     awaits = result is None and "diagnosed" not in request.GET
     facts = selectors.case_facts(domain, result.diagnosis() if result else None, awaits_diagnosis=awaits)
     tenant = tenant_of(domain.customer)

@@ -1,15 +1,15 @@
-"""What an examination of this deployment decides by itself."""
+"""Checks of the deployment that need no call. Pure."""
 
 from datetime import timedelta
 
 from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
 
-# AWS refuses a signature whose time is more than five minutes off (Signature Version 4); warned of well before.
+# AWS rejects a signature that is more than five minutes off (Signature Version 4). The warning comes well before.
 CLOCK_MAY_DIFFER = timedelta(minutes=1)
 
 
 def clock(ours: timedelta) -> SetupFinding:
-    """`ours` is how far our clock is ahead of Amazon's; negative: behind."""
+    """Check the clock. `ours`: how far our clock is ahead of AWS's; negative: behind."""
     off = abs(ours)
     if off <= CLOCK_MAY_DIFFER:
         return SetupFinding("Clock", SetupVerdict.RIGHT, "This machine's clock matches AWS.")

@@ -1,4 +1,4 @@
-"""Reads that change nothing, to see what our credentials may do. Raises AwsProblem and its kinds."""
+"""Read-only calls that show what our credentials may do. Raises AwsProblem and its subclasses."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from inbound_admin.lib import aws
 
-NOBODY = "inbound-admin-doctor-asks"  # a name that nobody has: what is not found was allowed to be looked for
+NOBODY = "inbound-admin-doctor-asks"  # a name that nothing has: "not found" proves that the read was permitted
 
 
 def get_account() -> None:

@@ -1,6 +1,6 @@
 """Checks for `manage.py doctor` whether this deployment can work, with a sentence for each fault.
 
-It checks everything by the code that the product itself uses, and changes nothing.
+Every check uses the code that the product itself uses, and changes nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from receipt_rules.receiving_setup import services as receiving_setup_services
 from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
 
 Read = Callable[[], None]
-# By SES's names of the operations, which are those of the IAM actions.
+# By SES's operation names, which are also the IAM actions.
 READS: tuple[tuple[str, Read], ...] = (
     ("ses:GetAccount", gateway.get_account),
     ("ses:ListEmailIdentities", gateway.list_email_identities),
@@ -41,8 +41,8 @@ READS: tuple[tuple[str, Read], ...] = (
     ("cloudwatch:ListMetrics", gateway.list_metrics),
     ("cloudwatch:GetMetricData", gateway.get_metric_data),
 )
-# These ask for a name that nobody has: that it is not found means that it was allowed to be looked for. But a region
-# that does not know the list of such things (named here) does not find them either, and that permits nothing.
+# These read a name that nothing has, so "not found" proves that the read was permitted. But a region without the list
+# of such objects (named here) doesn't find them either, which proves nothing.
 OF_NOBODY = {
     "ses:GetEmailIdentity": "ses:ListEmailIdentities",
     "ses:GetTenant": "ses:ListTenants",
@@ -53,13 +53,13 @@ ASKED_OF_DNS = Question("amazonses.com", "NS")
 
 
 def examine() -> Iterator[SetupFinding]:
-    """One by one, as each is known: with Amazon's pace all of it takes about twenty seconds."""
+    """Yield each finding as soon as it is known. At the SES rate limit, all checks take about twenty seconds."""
     yield from _settings()
     yield _site_url()
     database = _database()
     yield database
     if database.verdict is not SetupVerdict.RIGHT:
-        return  # the pace to Amazon is kept in it, so that nothing else can be asked
+        return  # it holds the SES rate limit, so no further call is possible
     yield _worker()
     yield _dns()
     identity = _identity()
@@ -137,7 +137,7 @@ def _identity() -> SetupFinding:
 
 def _clock() -> SetupFinding:
     try:
-        return clock(timezone.now() - aws.amazons_time())
+        return clock(timezone.now() - aws.aws_time())
     except AwsProblem as problem:
         return SetupFinding("Clock", SetupVerdict.COULD_NOT_TELL, str(problem))
 
@@ -157,7 +157,7 @@ def _reads() -> Iterator[SetupFinding]:
 
 
 def _read(action: str, read: Read) -> SetupFinding:
-    """Raises AwsMissing: what that means depends on the other reads."""
+    """Raises AwsMissing: its meaning depends on the other reads."""
     try:
         read()
     except AwsMissing:

@@ -7,7 +7,7 @@ from django import forms
 from accounts.models.people import Customer
 from accounts.people.forms import CustomerChoice
 from operations.batches.core import BatchKind
-from operations.domain_actions.core import SEND_ONLY, Named, as_lines, named_in
+from operations.domain_actions.core import SEND_ONLY, DomainLine, format_names, parse_names
 
 MOST_BYTES = 1_000_000
 
@@ -32,19 +32,19 @@ class NamesForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         text = f"{cleaned.get('names') or ''}\n{_read(cleaned.get('file'))}"
-        cleaned["named"] = named_in(text, with_customers=cleaned.get("do") == BatchKind.IMPORT)
+        cleaned["named"] = parse_names(text, with_customers=cleaned.get("do") == BatchKind.IMPORT)
         if not cleaned["named"]:
             self.add_error("names", "Enter at least one domain or choose a file.")
         return cleaned
 
     @property
-    def named(self) -> tuple[Named, ...]:
-        named: tuple[Named, ...] = self.cleaned_data["named"]
+    def named(self) -> tuple[DomainLine, ...]:
+        named: tuple[DomainLine, ...] = self.cleaned_data["named"]
         return named
 
     @property
     def lines(self) -> str:
-        return as_lines(self.named)
+        return format_names(self.named)
 
 
 def _read(file: Any) -> str:

@@ -16,7 +16,7 @@ from domains.ownership.selectors import related_domains, unproven_domains_left, 
 from domains.preflight import selectors as preflight_selectors
 from inbound_admin.lib.errors import Refused
 from operations.batches.core import DOMAIN_KINDS, BatchKind, BatchResult
-from operations.domain_actions.core import Named
+from operations.domain_actions.core import DomainLine
 from operations.models import BatchItem, DomainRemoval
 from receipt_rules.models.addresses import Address
 
@@ -30,10 +30,10 @@ RIGHTS = {
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PredictedResult:
     """`works` False: it would be refused, for the reason in `sentence`."""
 
-    named: Named
+    named: DomainLine
     sentence: str
     works: bool
     domain: Domain | None = None
@@ -41,30 +41,30 @@ class Predicted:
 
 
 def kinds_for(viewer: User) -> tuple[BatchKind, ...]:
-    """A customer's own domains are theirs to check, add and delete; the rest is for staff with the right to it."""
+    """Customers may check, add and delete their own domains; the rest is for staff with permission."""
     return tuple(each for each in DOMAIN_KINDS if each not in RIGHTS or viewer.has_perm(RIGHTS[each]))
 
 
-def predicted(
-    kind: BatchKind, named: tuple[Named, ...], *, viewer: User, to: Customer | None = None
-) -> tuple[Predicted, ...]:
-    """From the database only; neither DNS nor SES is asked."""
+def predict(
+    kind: BatchKind, named: tuple[DomainLine, ...], *, viewer: User, to: Customer | None = None
+) -> tuple[PredictedResult, ...]:
+    """Predict from the database only, without reading DNS or SES."""
     keys = [_plain(each.name) or each.name.lower() for each in named]
     if kind is BatchKind.IMPORT:
         lines = Counter(keys)
-        found = [_of_import(each, viewer, lines[key]) for each, key in zip(named, keys, strict=True)]
+        found = [_predict_import(each, viewer, lines[key]) for each, key in zip(named, keys, strict=True)]
         return tuple(_within_quota(found, viewer))
     known, seen, found = _known(named, viewer), set[str](), []
     for each, key in zip(named, keys, strict=True):
         is_second = key in seen
         seen.add(key)
-        found.append(Predicted(each, TWICE, works=False) if is_second else _of_known(kind, each, known, to))
+        found.append(PredictedResult(each, TWICE, works=False) if is_second else _predict_known(kind, each, known, to))
     return tuple(found)
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What the rows say of all that are named, read at once."""
+    """Rows of all named domains, read at once."""
 
     domains: dict[str, Domain]
     going: frozenset[str]
@@ -72,8 +72,8 @@ class _Known:
     names: dict[str, list[str]]
 
 
-def _known(named: tuple[Named, ...], viewer: User) -> _Known:
-    """Of several claims to one name, the domain that is held counts."""
+def _known(named: tuple[DomainLine, ...], viewer: User) -> _Known:
+    """If several customers claim a name, the domain that is held counts."""
     found = list(domains_for(viewer).filter(name__in=[_plain(each.name) for each in named]))
     found.sort(key=lambda domain: domain.stage != Stage.CLAIM)
     names: dict[str, list[str]] = {}
@@ -92,13 +92,13 @@ def _plain(text: str) -> str:
         return ""
 
 
-def _of_known(kind: BatchKind, named: Named, known: _Known, to: Customer | None) -> Predicted:
+def _predict_known(kind: BatchKind, named: DomainLine, known: _Known, to: Customer | None) -> PredictedResult:
     domain = known.domains.get(_plain(named.name))
     if domain is None:
-        return Predicted(named, "This domain is not in your list.", works=False)
+        return PredictedResult(named, "This domain is not in your list.", works=False)
     refused = _refusal(kind, domain, known, to)
     outcome = refused or _outcome(kind, domain, known.addresses.get(domain.pk, 0), to)
-    return Predicted(named, outcome, not refused, domain, domain.customer)
+    return PredictedResult(named, outcome, not refused, domain, domain.customer)
 
 
 def _refusal(kind: BatchKind, domain: Domain, known: _Known, to: Customer | None) -> str:
@@ -151,22 +151,22 @@ def _outcome(kind: BatchKind, domain: Domain, addresses: int, to: Customer | Non
     return "DNS is checked within a minute, and SES where needed."
 
 
-def _of_import(named: Named, viewer: User, lines: int) -> Predicted:
-    """`lines`: how many name it. Of several nobody knows which customer is meant, so none is done."""
+def _predict_import(named: DomainLine, viewer: User, lines: int) -> PredictedResult:
+    """`lines`: how many lines name it. If there are several, the intended customer is unknown, so none is added."""
     if lines > 1:
-        return Predicted(named, SEVERAL_LINES, works=False)
+        return PredictedResult(named, SEVERAL_LINES, works=False)
     try:
         customer = _owner(named, viewer)
         understood = preflight_selectors.parse_new_domain(named.name, customer)
     except Refused as refused:
-        return Predicted(named, str(refused), works=False)
+        return PredictedResult(named, str(refused), works=False)
     claimed = related_domains(understood.domain).exclude(customer=customer).exists()
     proof = "Ownership must be proven first with a DNS record." if claimed else "It will be set up in SES."
-    return Predicted(named, f"Will be added for {customer}. {proof}", True, customer=customer)
+    return PredictedResult(named, f"Will be added for {customer}. {proof}", True, customer=customer)
 
 
-def _within_quota(rows: Sequence[Predicted], viewer: User) -> Iterator[Predicted]:
-    """What is more than a customer may have unverified is refused here, not half way through."""
+def _within_quota(rows: Sequence[PredictedResult], viewer: User) -> Iterator[PredictedResult]:
+    """Refuse domains beyond the quota of unverified ones now, rather than half-way through."""
     left: dict[str, int | None] = {}
     for row in rows:
         if not row.works or row.customer is None:
@@ -179,8 +179,8 @@ def _within_quota(rows: Sequence[Predicted], viewer: User) -> Iterator[Predicted
         left[row.customer.pk] = rest and rest - 1
 
 
-def _owner(named: Named, viewer: User) -> Customer:
-    """The customer of the line, by id or whole name; the viewer's only one where it names none. Raises Refused."""
+def _owner(named: DomainLine, viewer: User) -> Customer:
+    """Return the line's customer, by ID or full name, or the viewer's only one. Raises Refused."""
     own = customers_for(viewer)
     if not named.customer:
         first = list(own[:2])
@@ -198,13 +198,13 @@ def _owner(named: Named, viewer: User) -> Customer:
 
 
 def domain_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResult]:
-    """Results of done items, from the current state of each domain."""
+    """Return the results of done items, from each domain's current state."""
     going = {row.domain_id: row for row in DomainRemoval.objects.filter(domain__in=[each.domain_id for each in items])}
     return [_result(kind, item, going.get(item.domain_id or "")) for item in items]
 
 
 def domain_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
-    """The same results without their sentences, counted by the database."""
+    """Return the same results without sentences, counted by the database."""
     counted = done.aggregate(there=Count("pk", filter=~Q(domain=None)), gone=Count("pk", filter=Q(domain=None)))
     gone = BatchResult("Deleted", "good" if kind is BatchKind.DELETE else "mute", "")
     there = BatchResult("Deleting", "info", "", waits=True) if kind is BatchKind.DELETE else _DONE

@@ -1,7 +1,7 @@
-"""What a batch does with one domain, and what has to be said before it may begin.
+"""Runs a batch's action on one domain, and checks the batch before it starts.
 
-Each act settles its item in the transaction of its change, or when it finds its change done already: so the process may
-die anywhere, and the engine (`operations.batches`) continues.
+Each action settles its item in the transaction of its change, or when it finds that change done. So the process may die
+anywhere, and the engine (`operations.batches`) continues.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,15 @@ from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from operations.batches.core import BatchKind
 from operations.domain_actions.core import MOST, SEND_ONLY
-from operations.domain_actions.selectors import Predicted, kinds_for
+from operations.domain_actions.selectors import PredictedResult, kinds_for
 from operations.domain_removal import services as domain_removal_services
 from operations.models import BatchItem
 
 NEEDS_REASON = (BatchKind.TRANSFER, BatchKind.HOLD)
 
 
-def items_of(rows: Sequence[Predicted]) -> list[BatchItem]:
-    """Not stored yet: for `batches.services.start`."""
+def items_of(rows: Sequence[PredictedResult]) -> list[BatchItem]:
+    """Return unsaved items for `batches.services.start`."""
     return [
         BatchItem(
             name=row.domain.name if row.domain else row.named.name[:253], domain=row.domain, customer=row.customer
@@ -39,13 +39,13 @@ def items_of(rows: Sequence[Predicted]) -> list[BatchItem]:
     ]
 
 
-def refuse_who_may_not(kind: BatchKind, actor: User) -> None:
+def require_permission(kind: BatchKind, actor: User) -> None:
     if kind not in kinds_for(actor):
         raise PermissionDenied
 
 
 def prepare(kind: BatchKind, items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
-    """The words to store. Raises Refused for none or too many, or without a reason; ReasonMissing."""
+    """Return the words to store. Raises Refused for none or too many, or without a reason; ReasonMissing."""
     if not items or len(items) > MOST:
         raise Refused(f"Enter between 1 and {MOST:,} domains.")
     if kind in NEEDS_REASON and not words.get("because", "").strip():
@@ -56,7 +56,7 @@ def prepare(kind: BatchKind, items: Sequence[BatchItem], words: Mapping[str, str
 
 
 def _reason(kind: BatchKind, items: Sequence[BatchItem], because: str, actor: User) -> str:
-    """What the change log will ask for when the worker stores each. Raises ReasonMissing."""
+    """Return the reason that the change log requires when the worker stores each item. Raises ReasonMissing."""
     if kind is BatchKind.CHECK:
         return because
     for item in items:
@@ -71,7 +71,7 @@ def _settle(item: BatchItem, domain: Domain | None) -> None:
 
 
 def _domain_of(item: BatchItem, actor: User) -> Domain:
-    """Raises Refused for one that is gone, or that the asker may not see any more."""
+    """Return the domain. Raises Refused if it is deleted, or its customer is no longer visible to the actor."""
     found = domains_for(actor).filter(pk=item.domain_id).first()
     if found is None:
         raise Refused("The domain is no longer in your list.")
@@ -88,7 +88,7 @@ def check(item: BatchItem, actor: User) -> None:
 
 
 def add(item: BatchItem, actor: User) -> None:
-    """DNS is asked before the transaction that stores it."""
+    """Add the domain. DNS is queried before the transaction."""
     customer = customers_for(actor).filter(pk=item.customer_id).first()
     if customer is None:
         raise Refused("You no longer have access to its customer.")
@@ -107,7 +107,7 @@ def add(item: BatchItem, actor: User) -> None:
 
 
 def transfer(item: BatchItem, actor: User) -> None:
-    """Amazon may be asked in between, so it is no one transaction: what is there already is done."""
+    """Transfer the domain. SES may be read in between, so it isn't one transaction: completed parts are skipped."""
     domain = _domain_of(item, actor)
     to = Customer.objects.filter(pk=item.batch.words.get("customer", "")).first()
     if to is None or domain.customer_id != to.pk:
@@ -139,5 +139,7 @@ def release(item: BatchItem, actor: User) -> None:
 @transaction.atomic
 def delete(item: BatchItem, actor: User) -> None:
     domain = _domain_of(item, actor)
-    asked = domain_removal_services.ask(domain=domain, typed_name=domain.name, actor=actor, bulk_id=item.batch_id)
+    asked = domain_removal_services.request_removal(
+        domain=domain, typed_name=domain.name, actor=actor, bulk_id=item.batch_id
+    )
     _settle(item, None if asked.is_gone else domain)

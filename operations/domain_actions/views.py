@@ -1,4 +1,4 @@
-"""Pages of an action on several domains: which, then what would come of each."""
+"""Pages of a bulk action on domains: selection, then a preview of each."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, QueryDict
@@ -9,13 +9,13 @@ from django.views.decorators.http import require_http_methods
 
 from domains.domain_list.selectors import domains_for
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, require_password
+from inbound_admin.lib.http import SignedIn, form_page, require_password
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions import services
 from operations.domain_actions.core import MOST
 from operations.domain_actions.forms import NamesForm, WordsForm
-from operations.domain_actions.selectors import kinds_for, predicted
+from operations.domain_actions.selectors import kinds_for, predict
 from tenants.lifecycle.selectors import sees_tenants
 
 PAUSE_ACTION = "pause"
@@ -23,7 +23,7 @@ PAUSE_ACTION = "pause"
 
 @require_http_methods(["GET", "POST"])
 def start_bulk(request: SignedIn) -> HttpResponse:
-    """By `?do=` and `?domain=` each, from the list, or by names; a POST with `go` carries it out."""
+    """Select by `?do=` and repeated `?domain=`, from the list, or by names. A POST with `go` starts it."""
     if request.method == "GET" and request.GET.get("do") == PAUSE_ACTION:
         return _pause_their_tenants(request)
     kinds = kinds_for(request.user)
@@ -40,7 +40,7 @@ def start_bulk(request: SignedIn) -> HttpResponse:
 
 
 def _given(request: SignedIn) -> QueryDict:
-    """What was ticked in the list, as if it had been pasted."""
+    """Return the domains ticked in the list as if they had been pasted."""
     given = request.GET.copy()
     if chosen := given.getlist("domain")[: MOST + 1]:
         given["names"] = "\n".join(domains_for(request.user).filter(pk__in=chosen).values_list("name", flat=True))
@@ -53,7 +53,7 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
         return TemplateResponse(
             request, "operations/domain_actions/start_bulk.html", {"form": names, "most": MOST}, status=422
         )
-    rows = sorted(predicted(kind, names.named, viewer=request.user), key=lambda row: row.works)  # refusals first
+    rows = sorted(predict(kind, names.named, viewer=request.user), key=lambda row: row.works)  # refusals first
     works = [row for row in rows if row.works]
     going = request.method == "POST" and "go" in request.POST
     if going and kind is BatchKind.DELETE:
@@ -69,13 +69,11 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
         else:
             return redirect("operations:bulk", started.pk)
     context = {"kind": kind, "rows": rows, "works": works, "form": form, "names": names.lines}
-    return TemplateResponse(
-        request, "operations/domain_actions/bulk_preview.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/domain_actions/bulk_preview.html", context)
 
 
 def _pause_their_tenants(request: SignedIn) -> HttpResponse:
-    """Not the domains are paused but the sending of whose they are: that has its own page, with its own words."""
+    """Redirect to the page for pausing the domains' customers, since a pause is of a tenant and has its own words."""
     if not sees_tenants(request.user):
         raise PermissionDenied
     chosen = domains_for(request.user).filter(pk__in=request.GET.getlist("domain"))

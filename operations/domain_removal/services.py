@@ -1,16 +1,17 @@
-"""Deletes a domain and what depends on it. Page, API, batch and command call `ask`; the worker does the rest.
+"""Deletes a domain and what depends on it. Page, API, batch and command call `request_removal`; the worker continues.
 
 The row of the removal is the intent; it stays until the domain's row is gone. The process may die between any two
 lines.
 
-1. `ask` marks the domain, so nothing can be added to it, and removes its addresses and catch-alls.
+1. `request_removal` marks the domain, so nothing can be added to it, and removes its addresses and catch-alls.
 2. The rules' worker removes them from the receipt rules, in a run like any other change of the customer's.
 3. `work` reads SES. While a rule names the domain or an address at it, it waits and says for whom. A failed read proves
    nothing, so it waits as well.
 4. Only then the domains' worker deletes the identity and the row. Until that moment nobody else can hold the name.
 
 One removal is not a batch: it is one object that waits for SES between its steps and cannot be taken back. Removing
-many domains is a batch (`BatchKind.DELETE`) whose items call `ask`; its page shows each until the domain is gone.
+many domains is a batch (`BatchKind.DELETE`) whose items call `request_removal`; its page shows each until the domain is
+gone.
 """
 
 from collections.abc import Sequence
@@ -71,8 +72,11 @@ class RemovalConsequences:
 
 
 @dataclass(frozen=True)
-class RemovalAsked:
-    """What `ask` deleted immediately. `is_gone`: nothing is left to do, as with a claim that was never proven."""
+class RequestedRemoval:
+    """What `request_removal` deleted immediately.
+
+    `is_gone`: nothing is left to do, as for a claim that was never proven.
+    """
 
     addresses: int
     records: int
@@ -81,7 +85,7 @@ class RemovalAsked:
 
 @dataclass(frozen=True)
 class _Wait:
-    """Why a removal waits. `for_customer` if the customer reads another text; `soon`: the worker ends the wait."""
+    """Why a removal waits. `for_customer`: a different text for customers. `soon`: the worker itself ends the wait."""
 
     why: str
     for_customer: str = ""
@@ -89,7 +93,7 @@ class _Wait:
 
 
 def consequences(domain: Domain) -> RemovalConsequences:
-    """Reads the live rules if the domain has addresses or catch-alls."""
+    """Compute the consequences. Reads the live rules if the domain has addresses or catch-alls."""
     wishes = domain_removal_services.wishes_at(domain)
     rules, problem = _rules(domain) if wishes and domain.stage != Stage.CLAIM else (None, "")
     tenant = domain.tenant.name if domain.tenant else ""
@@ -97,16 +101,16 @@ def consequences(domain: Domain) -> RemovalConsequences:
 
 
 @transaction.atomic
-def ask(
+def request_removal(
     *, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", despite_mx: bool = True
-) -> RemovalAsked:
-    """Repeatable. Raises Refused for a wrong name, while sub-domains exist, or while staff hold it.
+) -> RequestedRemoval:
+    """Request the removal. Repeatable. Raises Refused for a wrong name, while subdomains exist, or while staff hold it.
 
-    Without `despite_mx` also while its MX leads here: SES would reject the mail that still comes.
+    Without `despite_mx`, also while its MX points here: SES would reject the mail that still arrives.
     """
     locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
     deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
-    if not despite_mx and (leads := mx_leading_here(locked)):
+    if not despite_mx and (leads := mx_pointing_here(locked)):
         said = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
         raise Refused(said, code="MX_LEADS_HERE")
     if locked.stage != Stage.DELETING:
@@ -114,14 +118,17 @@ def ask(
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)
     addresses = domain_removal_services.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
     if not deletion_services.mark_for_deletion(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
-        return RemovalAsked(addresses, records, is_gone=True)
+        return RequestedRemoval(addresses, records, is_gone=True)
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
     queue_removals()
-    return RemovalAsked(addresses, records, is_gone=False)
+    return RequestedRemoval(addresses, records, is_gone=False)
 
 
-def mx_leading_here(domain: Domain) -> tuple[str, ...]:
-    """Names of the domain whose MX record leads here, as last seen. They should be moved before the deletion."""
+def mx_pointing_here(domain: Domain) -> tuple[str, ...]:
+    """Return names of the domain whose MX record points here, as last seen.
+
+    They should be moved before the deletion.
+    """
     return names_with_mx_here(domain.receiving_facts(name) for name in domain.mail_names)
 
 
@@ -132,7 +139,7 @@ def removal_of(domain: Domain) -> DomainRemoval | None:
 def work() -> bool:
     """Continue each removal as far as possible. Returns False if one can continue soon. Raises AwsProblem.
 
-    What our rows say is read first, then SES, once for all: what a run wrote until then is seen there.
+    Our rows are read first, then SES once for all removals, so that read includes what a run wrote until then.
     """
     waits = {removal: _wait_by_rows(removal.domain) for removal in waiting().select_related("domain__customer", "by")}
     to_ask = [removal for removal, wait in waits.items() if wait is None]
@@ -141,14 +148,14 @@ def work() -> bool:
         waits |= {removal: _wait_by_rules(removal.domain, rules) for removal in to_ask}
     for removal, wait in waits.items():
         if wait is None:
-            _go_on(removal)
+            _continue(removal)
         else:
-            _note(removal, wait)
+            _record_wait(removal, wait)
     return not any(wait is not None and wait.soon for wait in waits.values())
 
 
-def store_missing() -> None:
-    """A domain that was marked without a removal gets one."""
+def create_missing() -> None:
+    """Store a removal for a domain that was marked without one."""
     marked = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
     for domain in marked.exclude(pk__in=DomainRemoval.objects.values("domain")):
         DomainRemoval.objects.get_or_create(
@@ -164,21 +171,21 @@ def _read_rules(removals: Sequence[DomainRemoval]) -> ManagedRules:
     try:
         return domain_removal_services.read_rules()
     except AwsProblem as problem:
-        passes = isinstance(problem, AwsBusy | AwsUnreachable)  # of that alone staff hear elsewhere
+        passes = isinstance(problem, AwsBusy | AwsUnreachable)  # staff get other alerts of these
         for removal in removals:
-            _note(removal, _Wait(NOT_ANSWERED.format(problem=problem)), tell=not passes)
+            _record_wait(removal, _Wait(NOT_ANSWERED.format(problem=problem)), tell=not passes)
         raise
 
 
 @transaction.atomic
-def _go_on(removal: DomainRemoval) -> None:
+def _continue(removal: DomainRemoval) -> None:
     domain_removal_services.forget_expectations(domain=removal.domain, actor=removal.by, bulk_id=removal.bulk_id)
-    _note(removal, None)
+    _record_wait(removal, None)
     deletion_services.confirm_routes_removed(domain_id=removal.domain_id)
 
 
 def _wait_by_rows(domain: Domain) -> _Wait | None:
-    """None if SES must be read. If the worker is about to change rules, it waits without reading SES."""
+    """Return why it waits; None if SES must be read. While the worker is about to change rules, SES isn't read."""
     if domain.region != settings.AWS_REGION:
         return _Wait(ELSEWHERE.format(region=domain.region))
     if domain.is_held:
@@ -190,12 +197,12 @@ def _wait_by_rows(domain: Domain) -> _Wait | None:
 
 
 def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
-    """None once no rule names the domain."""
+    """Return why it waits; None once no rule names the domain."""
     found = domain_removal_services.naming(domain=domain, rules=rules)
     if found.ours:
         pending = pending_for(domain.customer)
         if pending is None:
-            _have_rules_changed(domain)
+            _queue_rule_change(domain)
         return _Wait(pending.waits_because) if pending else _Wait(WAITS_FOR_RULES, soon=True)
     if found.foreign:
         rule, rule_set = found.foreign[0]
@@ -207,13 +214,13 @@ def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
 
 
 @transaction.atomic
-def _have_rules_changed(domain: Domain) -> None:
+def _queue_rule_change(domain: Domain) -> None:
     """Queue the customer's change again: someone undid it in SES, or it was settled before."""
     customer_changed(domain.customer, None, domains=[domain.pk])
 
 
 @transaction.atomic
-def _note(removal: DomainRemoval, wait: _Wait | None, *, tell: bool = True) -> None:
+def _record_wait(removal: DomainRemoval, wait: _Wait | None, *, tell: bool = True) -> None:
     """Store why it waits, for the domain's page and list. A wait of seconds is not shown as a problem."""
     why = wait.why if wait else ""
     shown = (wait.for_customer or wait.why) if wait else ""

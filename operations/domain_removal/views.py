@@ -13,17 +13,17 @@ from django_htmx.http import HttpResponseClientRedirect
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Stage
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, asks_for_password
+from inbound_admin.lib.http import SignedIn, requires_password
+from operations.audit_log.selectors import name_of_deleted
 from operations.domain_removal import services
-from operations.domain_removal.selectors import name_of_deleted
 
 POLL_SECONDS = 3
 
 
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def domain(request: SignedIn, domain_id: str) -> HttpResponse:
-    """Another customer's is 404, as if it did not exist."""
+    """Show and start the deletion. Another customer's domain is 404."""
     theirs = domains_for(request.user)
     if not theirs.filter(pk=domain_id).exists() and (name := name_of_deleted(domain_id, viewer=request.user)):
         return _gone(request, name)
@@ -31,7 +31,7 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     context: dict[str, Any] = {"domain": found, "error": "", "removal": services.removal_of(found)}
     if request.method == "POST" and context["removal"] is None:
         try:
-            asked = services.ask(
+            asked = services.request_removal(
                 domain=found,
                 typed_name=request.POST.get("name", ""),
                 actor=request.user,
@@ -46,14 +46,14 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
         context["poll_seconds"] = POLL_SECONDS
         part = "#live" if request.htmx and not request.htmx.boosted else ""
         return TemplateResponse(request, f"operations/domain_removal/removal_progress.html{part}", context)
-    context |= {"consequences": services.consequences(found), "leads_here": services.mx_leading_here(found)}
+    context |= {"consequences": services.consequences(found), "leads_here": services.mx_pointing_here(found)}
     return TemplateResponse(
         request, "operations/domain_removal/delete_domain.html", context, status=422 if context["error"] else 200
     )
 
 
 def _gone(request: SignedIn, name: str) -> HttpResponse:
-    """Where the page that waited for it ends, and a second press of the button."""
+    """Redirect when the domain is gone, from the waiting page or after a second press of the button."""
     messages.success(request, f"{name} was deleted.")
     waits = request.htmx and not request.htmx.boosted
     return HttpResponseClientRedirect(reverse("domains:list")) if waits else redirect("domains:list")

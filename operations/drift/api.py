@@ -12,13 +12,11 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
-from inbound_admin.lib.api.accepted import Accepted
-from inbound_admin.lib.api.refusals import Malformed
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
-from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.errors import Malformed, NotAllowed, Refused
 from operations.drift import services
 from operations.drift.core import TENANTS_AREA, Decision
-from operations.drift.selectors import differences, differences_shown, last_look
+from operations.drift.selectors import differences, differences_shown, last_check
 from operations.models import Difference
 from operations.tenant_migration.selectors import may_migrate, may_see
 
@@ -105,7 +103,7 @@ def look_for_differences(request: HttpRequest) -> Status[Accepted]:
     """The worker reads every tenant with one call each. `look` in the list has the time of the last check."""
     if not may_migrate(_viewer(request)):
         raise NotAllowed("Only operators can start a check.")
-    services.ask_to_look()
+    services.request_check()
     return Status(202, Accepted(id=TENANTS_AREA, status_url="/api/v2/drift", message="Reading from SES."))
 
 
@@ -174,7 +172,7 @@ def _customer(customer_id: str | None, viewer: User) -> Customer | None:
 
 
 def _look() -> LookOut | None:
-    row = last_look(TENANTS_AREA)
+    row = last_check(TENANTS_AREA)
     if row is None:
         return None
     return LookOut(at=row.at, asked_at=row.asked_at, calls=row.calls, tenants=row.tenants, problem=row.problem or None)

@@ -1,8 +1,8 @@
 """Compares identities and tenants in SES with our rows, and lists what can be decided about each difference. Pure.
 
-What is in progress is no difference: a domain that is being set up, changed or deleted, a policy or an association that
-SES has not been told yet. Drift of the receipt rules is found by its own app; here it only gets its decisions, and a
-plan undoes it.
+Work in progress is no difference: a domain that is being set up, changed or deleted, or a policy or association that
+hasn't been sent to SES yet. Drift of the receipt rules is found by its own app. Here it only gets its decisions, and a
+plan reverts it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class FoundDifference:
-    """One difference as a look finds it. `key` names the subject and what is found there."""
+    """One difference that a check found. `key` names the subject and the value found."""
 
     kind: str
     key: str
@@ -49,7 +49,10 @@ WHILE_MISSING = {True: "refuse to send", False: "send with Amazon’s own"}
 
 @dataclass(frozen=True)
 class IdentitySettings:
-    """Of one identity. `mail_from` is "" for Amazon's own; `rejects`: while its record is missing nothing is sent."""
+    """Settings of one identity. `mail_from` "": the SES default.
+
+    `rejects`: SES sends nothing while its record is missing.
+    """
 
     mail_from: str
     rejects: bool
@@ -58,7 +61,7 @@ class IdentitySettings:
 
 @dataclass(frozen=True)
 class OurDomain:
-    """A domain that is set up, and what we last told Amazon of it."""
+    """A domain that is set up, and what was last sent to SES for it."""
 
     name: str
     customer_id: str
@@ -69,7 +72,7 @@ class OurDomain:
 def compare_identities(
     ours: Iterable[OurDomain], on_their_way: frozenset[str], there: Mapping[str, IdentitySettings | None]
 ) -> tuple[FoundDifference, ...]:
-    """`there`: each identity that Amazon has; None where nobody here holds it, so that its settings were not read."""
+    """Compare. `there`: each identity in SES; None if no customer has it, so its settings weren't read."""
     known = {each.name: each for each in ours}
     found = [each for name, own in known.items() for each in _of_one(own, there)]
     found += [_unowned(name) for name in there if name not in known and name not in on_their_way]
@@ -96,7 +99,7 @@ def _of_one(own: OurDomain, there: Mapping[str, IdentitySettings | None]) -> Ite
 
 
 def _mail_from(settings: IdentitySettings) -> dict[str, object]:
-    """Without a MAIL FROM, what is done while its record is missing means nothing."""
+    """Without a MAIL FROM domain, the behaviour on a missing record is meaningless."""
     if not settings.mail_from:
         return {"mail_from": ""}
     return {"mail_from": settings.mail_from, "while_missing": WHILE_MISSING[settings.rejects]}
@@ -123,7 +126,7 @@ def _unowned(name: str) -> FoundDifference:
 def _found(
     kind: str, own: OurDomain, sentence: str, wanted: Mapping[str, object], found: Mapping[str, object]
 ) -> FoundDifference:
-    """The key holds both sides, so that a decision is over when either changes."""
+    """Build a difference. Its key contains both sides, so a decision ends when either changes."""
     sides = " ".join(str(value) for value in (*wanted.values(), *found.values()))
     return FoundDifference(
         kind=kind,
@@ -149,11 +152,11 @@ PAUSED, SENDS = "DISABLED", "ENABLED"
 
 @dataclass(frozen=True)
 class OurTenant:
-    """A tenant as our rows have it, created and told. `associated`: ARN to name; `going`: on their way in or out.
+    """A created tenant as our rows have it. `associated`: ARN to name. `going`: associations being added or removed.
 
-    `policy` and `is_paused` are None while Amazon has still to be told of them. `outside`: identities of the customer
-    that are in no tenant though their sends name this one. `suppression`: whose list is wanted, "" while Amazon
-    has still to be told; `found_suppression`: as last read. `unmeasured_set`: its configuration set, if not measured.
+    `policy` and `is_paused` are None until they are sent to SES. `outside`: identities of the customer that are in no
+    tenant though their sends name this one. `suppression`: the desired scope, "" until it is sent; `found_suppression`:
+    as last read. `unmeasured_set`: its configuration set, if it has no metrics.
     """
 
     name: str
@@ -171,8 +174,8 @@ class OurTenant:
 
 
 @dataclass(frozen=True)
-class TenantAtAmazon:
-    """A tenant as Amazon has it; `policy` and `staff` are "" where Amazon keeps no reputation of it."""
+class SesTenant:
+    """A tenant as SES has it. `policy` and `staff` are "" if SES keeps no reputation of it."""
 
     name: str
     arn: str
@@ -183,9 +186,9 @@ class TenantAtAmazon:
 
 
 def compare_tenants(
-    ours: Iterable[OurTenant], theirs: Iterable[TenantAtAmazon], owners: Mapping[str, tuple[str, str]]
+    ours: Iterable[OurTenant], theirs: Iterable[SesTenant], owners: Mapping[str, tuple[str, str]]
 ) -> tuple[FoundDifference, ...]:
-    """`owners`: ARN of an identity to id and name of the customer whose domain it is, for tenants that nobody knows."""
+    """Compare. `owners`: identity ARN to ID and name of the domain's customer, for unknown tenants."""
     known, there = {each.name: each for each in ours}, {each.name: each for each in theirs}
     found: list[FoundDifference] = []
     for name, own in known.items():
@@ -195,7 +198,7 @@ def compare_tenants(
 
 
 def _of_one_tenant(
-    own: OurTenant, at_amazon: TenantAtAmazon | None, known: Mapping[str, OurTenant]
+    own: OurTenant, at_amazon: SesTenant | None, known: Mapping[str, OurTenant]
 ) -> Iterator[FoundDifference]:
     if at_amazon is None:
         sentence = f"Tenant {own.name} no longer exists in SES: SES rejects mail of {own.customer} that names it."
@@ -212,7 +215,7 @@ def _of_one_tenant(
     yield from _associations(own, at_amazon, known)
 
 
-def _policy(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifference]:
+def _policy(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDifference]:
     if own.policy is None or not at_amazon.policy or own.policy == at_amazon.policy:
         return
     sentence = f"The reputation policy of {own.name} is {at_amazon.policy} in SES, but should be {own.policy}."
@@ -221,7 +224,7 @@ def _policy(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifferen
 
 
 def _settings(own: OurTenant) -> Iterator[FoundDifference]:
-    """As they were last read: the tenants' list does not tell them."""
+    """Compare settings as last read, since the list of tenants doesn't contain them."""
     wanted, found = own.suppression, own.found_suppression
     if wanted and found and wanted != found:
         sentence = f"{own.name} uses the {found} suppression list in SES, but should use the {wanted} list."
@@ -233,7 +236,7 @@ def _settings(own: OurTenant) -> Iterator[FoundDifference]:
         yield _found_tenant(UNMEASURED, own, own.name, sentence, *values_of_set, may_restore=True)
 
 
-def _status(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifference]:
+def _status(own: OurTenant, at_amazon: SesTenant) -> Iterator[FoundDifference]:
     if own.is_paused is None or not at_amazon.staff or own.is_paused == (at_amazon.staff == PAUSED):
         return
     values = ({"staff": PAUSED if own.is_paused else SENDS}, {"staff": at_amazon.staff})
@@ -248,9 +251,7 @@ def _status(own: OurTenant, at_amazon: TenantAtAmazon) -> Iterator[FoundDifferen
     yield _found_tenant(STATUS, own, own.name, sentence, *values, may_adopt=True, may_restore=True)
 
 
-def _associations(
-    own: OurTenant, at_amazon: TenantAtAmazon, known: Mapping[str, OurTenant]
-) -> Iterator[FoundDifference]:
+def _associations(own: OurTenant, at_amazon: SesTenant, known: Mapping[str, OurTenant]) -> Iterator[FoundDifference]:
     for arn in sorted(set(own.associated) - at_amazon.resources - own.going):
         sentence = f"{own.associated[arn]} is no longer associated with {own.name} in SES."
         yield _found_tenant(
@@ -270,8 +271,11 @@ def _associations(
             )
 
 
-def _unknown(at_amazon: TenantAtAmazon, owners: Mapping[str, tuple[str, str]]) -> FoundDifference:
-    """Made by hand, or by another program; whoever has most of its identities is offered first."""
+def _unknown(at_amazon: SesTenant, owners: Mapping[str, tuple[str, str]]) -> FoundDifference:
+    """Build the difference for a tenant made by hand or another program.
+
+    The customer with most identities is proposed.
+    """
     votes: dict[tuple[str, str], int] = {}
     for arn in at_amazon.resources:
         if arn in owners:
@@ -303,7 +307,7 @@ def _found_tenant(
     may_adopt: bool = False,
     may_restore: bool = False,
 ) -> FoundDifference:
-    """The key holds both sides, so that a decision is over when either changes."""
+    """Build a difference. Its key contains both sides, so a decision ends when either changes."""
     sides = " ".join(str(value) for value in (*(wanted or {}).values(), *(found or {}).values()))
     return FoundDifference(
         kind=kind,
@@ -320,7 +324,7 @@ def _found_tenant(
 
 
 def name_of(arn: str) -> str:
-    """The last part of an ARN of SES's: the domain, the set's name."""
+    """Return the last part of an SES ARN: the domain or the set's name."""
     return arn.split(":", 5)[-1].partition("/")[2] or arn
 
 
@@ -330,8 +334,8 @@ HARMFUL = "harmful"
 OUTAGES = (NONE_ACTIVE, STRANGER_ACTIVE)
 
 
-def found_in_rules(rows: Iterable[tuple[str, str, str, str]]) -> tuple[FoundDifference, ...]:
-    """Of each: key, kind, rule, sentence. What is merely not as wanted, or not there at all, cannot be accepted."""
+def rule_differences(rows: Iterable[tuple[str, str, str, str]]) -> tuple[FoundDifference, ...]:
+    """Convert rows of key, kind, rule and sentence. A rule that is only incorrect, or missing, can't be accepted."""
     return tuple(
         FoundDifference(
             kind=kind,

@@ -8,7 +8,7 @@ from django import forms
 from accounts.models.people import Customer, User
 from accounts.people.forms import CustomerChoice, customer_typed
 from operations.drift.core import Decision
-from operations.drift.selectors import may_take
+from operations.drift.selectors import may_apply
 from operations.models import Difference
 
 
@@ -34,7 +34,7 @@ class DecideForm(forms.Form):
         choices = [
             (each.value, each.words)
             for each, possible in may.items()
-            if possible and may_take(viewer, each, difference)
+            if possible and may_apply(viewer, each, difference)
         ]
         self.fields["decision"] = forms.ChoiceField(
             label="Decision", widget=forms.RadioSelect, choices=choices, initial=choices[0][0] if choices else None
@@ -49,7 +49,7 @@ class DecideForm(forms.Form):
 
 
 class DecideManyForm(forms.Form):
-    """`numbers`: over how many each decision is possible; one that is possible for none is not offered."""
+    """`numbers`: for how many differences each decision is possible. One that is possible for none isn't offered."""
 
     decision = forms.ChoiceField(label="Decision", widget=forms.RadioSelect)
     customer = CustomerChoice(

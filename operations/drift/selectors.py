@@ -11,7 +11,7 @@ from accounts.models.people import User
 from accounts.roles import PAUSE
 from operations.batches.core import BatchKind, BatchResult
 from operations.drift.core import HARMFUL, OUTAGES, RULES_AREA, STATUS, UNKNOWN, UNOWNED, Decision
-from operations.models import BatchItem, Difference, DriftLook
+from operations.models import BatchItem, Difference, DriftCheck
 from operations.tenant_migration.selectors import may_migrate
 from receipt_rules.live.selectors import read_problem
 
@@ -24,7 +24,7 @@ SHOWN = {
 
 
 def differences() -> QuerySet[Difference]:
-    """Found by the last check: outages first, then what harms customers, then by area and subject."""
+    """Return what the last check found: outages first, then what harms customers, then by area and subject."""
     harm = Case(When(kind__in=OUTAGES, then=0), When(kind=HARMFUL, then=1), default=2, output_field=IntegerField())
     found = Difference.objects.filter(region=settings.AWS_REGION, gone_at=None).select_related("customer", "by")
     return found.order_by(harm, "area", "subject", "kind")
@@ -46,22 +46,22 @@ def _of(area: str) -> QuerySet[Difference]:
     return differences().filter(area=area) if area in AREAS else differences()
 
 
-def looks_by_area() -> tuple[DriftLook, ...]:
-    """The last check of each area; with the problem of a read of the rules that failed since."""
-    looks = tuple(DriftLook.objects.filter(region=settings.AWS_REGION, area__in=AREAS).order_by("area"))
+def checks_by_area() -> tuple[DriftCheck, ...]:
+    """Return the last check of each area, with the error of a later failed read of the rules."""
+    looks = tuple(DriftCheck.objects.filter(region=settings.AWS_REGION, area__in=AREAS).order_by("area"))
     for look in looks:
         if look.area == RULES_AREA and not look.problem:
             look.problem = read_problem()
     return looks
 
 
-def last_look(area: str) -> DriftLook | None:
-    return DriftLook.objects.filter(region=settings.AWS_REGION, area=area).first()
+def last_check(area: str) -> DriftCheck | None:
+    return DriftCheck.objects.filter(region=settings.AWS_REGION, area=area).first()
 
 
-# Identities are read of Amazon when they are adopted, so an import gives those to customers. To adopt one difference
-# of the rules accepts all of them: that is no decision over many.
-_POSSIBLE = {
+# Adopting an identity reads it from SES, so an import assigns identities to customers. Adopting one difference of the
+# rules accepts all of them, so it is no bulk decision.
+_DECIDABLE = {
     Decision.ADOPT: Q(may_adopt=True) & ~Q(kind=UNOWNED) & ~Q(area=RULES_AREA),
     Decision.RESTORE: Q(may_restore=True) & ~Q(area=RULES_AREA),
     Decision.IGNORE: ~Q(kind__in=OUTAGES),
@@ -90,7 +90,7 @@ KIND_WORDS = {
 
 @dataclass(frozen=True)
 class ChosenDifferences:
-    """Open differences: those of `ids`, or else all of an area and kind that were found until `until`."""
+    """Open differences with these `ids`, or else all of an area and kind that were found until `until`."""
 
     ids: tuple[str, ...] = ()
     area: str = ""
@@ -115,7 +115,7 @@ class OpenKind:
 
 
 def open_kinds(area: str = "") -> list[OpenKind]:
-    """The kinds of differences that wait for a decision, the most first."""
+    """Return the kinds of differences that wait for a decision, the most frequent first."""
     counted = differences_shown("open", area).order_by().values_list("area", "kind").annotate(number=Count("pk"))
     found = [
         OpenKind(of, kind, KIND_WORDS.get(kind, kind.replace("_", " ").capitalize()), number)
@@ -124,30 +124,30 @@ def open_kinds(area: str = "") -> list[OpenKind]:
     return sorted(found, key=lambda each: (-each.number, each.area, each.kind))
 
 
-def may_take(viewer: User, decision: Decision, difference: Difference) -> bool:
-    """Whether this person's role may: to accept or restore a sending status is to pause or resume."""
+def may_apply(viewer: User, decision: Decision, difference: Difference) -> bool:
+    """Return whether the viewer's role allows it: accepting or restoring a sending status is a pause or a resume."""
     return decision is Decision.IGNORE or difference.kind != STATUS or viewer.has_perm(PAUSE)
 
 
-def possible(rows: QuerySet[Difference], decision: Decision, viewer: User) -> QuerySet[Difference]:
-    """Those over which this person can decide so."""
+def decidable(rows: QuerySet[Difference], decision: Decision, viewer: User) -> QuerySet[Difference]:
+    """Return the differences for which the viewer can make this decision."""
     return rows.filter(_condition(decision, viewer))
 
 
 def _condition(decision: Decision, viewer: User) -> Q:
     needs_more = decision is not Decision.IGNORE and not viewer.has_perm(PAUSE)
-    return _POSSIBLE[decision] & ~Q(kind=STATUS) if needs_more else _POSSIBLE[decision]
+    return _DECIDABLE[decision] & ~Q(kind=STATUS) if needs_more else _DECIDABLE[decision]
 
 
-def numbers_possible(rows: QuerySet[Difference], viewer: User) -> dict[Decision, int]:
+def decidable_counts(rows: QuerySet[Difference], viewer: User) -> dict[Decision, int]:
     counted = rows.order_by().aggregate(
-        **{each.value: Count("pk", filter=_condition(each, viewer)) for each in _POSSIBLE}
+        **{each.value: Count("pk", filter=_condition(each, viewer)) for each in _DECIDABLE}
     )
-    return {decision: counted[decision.value] for decision in _POSSIBLE}
+    return {decision: counted[decision.value] for decision in _DECIDABLE}
 
 
-def asks_customer(rows: QuerySet[Difference]) -> bool:
-    """Some of them nobody knows, and nobody is offered."""
+def needs_customer(rows: QuerySet[Difference]) -> bool:
+    """Return whether some are of unknown objects without a proposed customer."""
     return rows.filter(kind=UNKNOWN, customer=None).exists()
 
 
@@ -169,7 +169,7 @@ _OUTCOMES = {
 
 
 def decision_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
-    """The same results without their sentences, counted by the database."""
+    """Return the same results without sentences, counted by the database."""
     outcome = Case(
         When(Q(difference=None) | ~Q(difference__gone_at=None), then=Value("gone")),
         When(difference__decision=Decision.IGNORE, then=Value("ignored")),

@@ -1,8 +1,8 @@
-"""The drift board: shows the differences of identities, tenants and receipt rules, and passes each decision on.
+"""The drift board: shows the drift of identities, tenants and receipt rules, and passes each decision on.
 
-The receipt rules' app finds its own drift; `carry_over` copies it to the board.
+The receipt rules app finds its own drift; `import_rule_drift` copies it to the board.
 
-A decision over many differences is a batch: each by itself, by the same service as a decision over one.
+A decision about many differences is a batch: each is decided separately, by the same service as a single one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,11 +17,11 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.drift import core
-from operations.drift.core import RULES_AREA, STRANGER_ACTIVE, Decision, found_in_rules
-from operations.drift.selectors import ChosenDifferences, may_decide, possible
+from operations.drift.core import RULES_AREA, STRANGER_ACTIVE, Decision, rule_differences
+from operations.drift.selectors import ChosenDifferences, decidable, may_decide
 from operations.drift_store import services as drift_store_services
 from operations.identity_drift import services as identity_drift_services
-from operations.models import BatchItem, Difference, DriftLook
+from operations.models import BatchItem, Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
 from receipt_rules import jobs as receipt_rules_jobs
 from receipt_rules.drift import services as drift_services
@@ -34,33 +34,33 @@ MOST_IN_BATCH = 20_000
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 
 
-def ask_to_look_at_rules() -> None:
-    """The rules' own worker looks; what it finds comes here within a minute."""
+def request_rules_check() -> None:
+    """Request a check by the rules' worker. Its result is copied here within a minute."""
     with transaction.atomic():
-        drift_store_services.note_look(RULES_AREA, asked_at=timezone.now())
+        drift_store_services.record_check(RULES_AREA, asked_at=timezone.now())
         receipt_rules_jobs.queue_drift_check()
 
 
-def carry_over() -> None:
-    """What the rules' last look found, if it is news here. Repeating it is harmless; nobody is asked."""
+def import_rule_drift() -> None:
+    """Copy new results of the last rules check. Repeatable, and makes no call."""
     last = Look.objects.filter(region=settings.AWS_REGION).first()
-    known = DriftLook.objects.filter(region=settings.AWS_REGION, area=RULES_AREA).first()
+    known = DriftCheck.objects.filter(region=settings.AWS_REGION, area=RULES_AREA).first()
     if last is None or (known is not None and known.at == last.at):
         return
     asked = known.asked_at if known is not None else None
-    asked = asked if asked is not None and asked > last.at else None  # that one is still to come
+    asked = asked if asked is not None and asked > last.at else None  # that check is still to come
     if last.problem:
-        drift_store_services.note_look(RULES_AREA, problem=last.problem, asked_at=asked)
+        drift_store_services.record_check(RULES_AREA, problem=last.problem, asked_at=asked)
         return
     rows = [(each["key"], each["kind"], each["rule"], each["sentence"]) for each in last.differences]
     with transaction.atomic():
-        drift_store_services.store(area=RULES_AREA, found=found_in_rules(rows), now=last.at, is_logged=False)
-        _carry_over_what_is_left()
-        drift_store_services.note_look(RULES_AREA, at=last.at, problem="", asked_at=asked)
+        drift_store_services.store(area=RULES_AREA, found=rule_differences(rows), now=last.at, is_logged=False)
+        _import_rule_decisions()
+        drift_store_services.record_check(RULES_AREA, at=last.at, problem="", asked_at=asked)
 
 
-def _carry_over_what_is_left() -> None:
-    """Decided on the pages of the rules."""
+def _import_rule_decisions() -> None:
+    """Copy what was decided on the pages of the rules."""
     for left in IgnoredDifference.objects.filter(region=settings.AWS_REGION):
         _open().filter(key=left.key, decision="").update(
             decision=Decision.IGNORE, because=left.because, by=left.by, decided_at=left.at
@@ -68,16 +68,16 @@ def _carry_over_what_is_left() -> None:
 
 
 def ignore(*, difference: Difference, because: str, actor: User) -> None:
-    """Raises Refused without the right or a reason."""
+    """Ignore it until it changes. Raises Refused without permission or a reason."""
     with transaction.atomic():
         drift_services.ignore(key=difference.key, because=because, actor=actor)
-        _carry_over_what_is_left()
+        _import_rule_decisions()
 
 
 def adopt(*, difference: Difference, because: str, actor: User) -> None:
-    """A rule set becomes ours to add to; otherwise all that differs of the rules becomes what we know. Raises Refused,
+    """Accept what SES has: a rule set becomes managed; otherwise all drift of the rules becomes the known state.
 
-    AwsProblem: Amazon is read first, so that what is accepted is what is there.
+    Raises Refused. AwsProblem: SES is read first, so what is accepted is what SES has.
     """
     if not difference.may_adopt:
         raise Refused(NOT_FROM_HERE, code="NOT_POSSIBLE")
@@ -93,7 +93,7 @@ def adopt(*, difference: Difference, because: str, actor: User) -> None:
 
 
 def restore(*, difference: Difference, because: str, actor: User) -> None:
-    """Never from here. Raises Refused."""
+    """Rules are never restored from here. Raises Refused."""
     raise Refused(NOT_FROM_HERE, code="NOT_POSSIBLE")
 
 
@@ -101,16 +101,16 @@ def _open() -> QuerySet[Difference]:
     return Difference.objects.filter(region=settings.AWS_REGION, area=RULES_AREA, gone_at=None)
 
 
-def ask_to_look() -> None:
-    """At everything, at the shared pace."""
-    tenant_drift_services.ask_to_look()
-    identity_drift_services.ask_to_look()
-    ask_to_look_at_rules()
+def request_check() -> None:
+    """Check everything, within the SES rate limit."""
+    tenant_drift_services.request_check()
+    identity_drift_services.request_check()
+    request_rules_check()
 
 
 @dataclass(frozen=True)
-class Decided:
-    """`problem`: why it could not be decided; "" where it was."""
+class DecisionOutcome:
+    """`problem`: why it couldn't be decided; "" if it was."""
 
     difference: Difference
     problem: str = ""
@@ -123,10 +123,10 @@ def decide_many(
     because: str,
     actor: User,
     customer: Customer | None = None,
-) -> list[Decided]:
-    """Each by itself: one that is refused holds up no other. A tenant goes to whom it was offered, or to `customer`.
+) -> list[DecisionOutcome]:
+    """Decide each separately, so a refused one stops no other. A tenant gets its proposed customer, or `customer`.
 
-    Raises Refused for identities to be adopted, which are read of Amazon: an import gives those to customers.
+    Raises Refused for adopting identities, since that reads SES: an import assigns those to customers.
     """
     rows = list(found)
     if decision is Decision.ADOPT and any(row.area == core.IDENTITIES_AREA for row in rows):
@@ -135,18 +135,18 @@ def decide_many(
     for row in rows:
         try:
             decide(difference=row, decision=decision, because=because, actor=actor, customer=row.customer or customer)
-            outcomes.append(Decided(row))
+            outcomes.append(DecisionOutcome(row))
         except NotAllowed:
             raise
         except Refused as refused:
-            outcomes.append(Decided(row, str(refused)))
+            outcomes.append(DecisionOutcome(row, str(refused)))
     return outcomes
 
 
 def decide(
     *, difference: Difference, decision: Decision, because: str, actor: User, customer: Customer | None = None
 ) -> None:
-    """Raises Refused, AwsProblem. `customer`: whose something that nobody knows becomes."""
+    """Decide one. Raises Refused, AwsProblem. `customer`: gets an object that no row of ours has."""
     words: dict[str, Any] = {"difference": difference, "because": because, "actor": actor}
     match decision, difference.area:
         case Decision.ADOPT, core.RULES_AREA:
@@ -170,19 +170,19 @@ def decide(
 
 
 def items_of(chosen: ChosenDifferences, decision: Decision, viewer: User) -> list[BatchItem]:
-    """Those alone over which this person can decide so; not stored yet: for `batches.services.start`."""
-    rows = possible(chosen.rows, decision, viewer)[: MOST_IN_BATCH + 1]
+    """Return unsaved items, for `batches.services.start`, where this person may make this decision."""
+    rows = decidable(chosen.rows, decision, viewer)[: MOST_IN_BATCH + 1]
     return [BatchItem(name=row.subject, difference=row, customer=row.customer) for row in rows]
 
 
-def refuse_who_may_not(actor: User) -> None:
+def require_permission(actor: User) -> None:
     """Raises NotAllowed."""
     if not may_decide(actor):
         raise NotAllowed(NOT_YOURS)
 
 
 def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
-    """The words to store. Raises Refused for none or too many, or without a reason."""
+    """Return the words to store. Raises Refused for none or too many, or without a reason."""
     if not items:
         raise Refused("This decision isn't possible for any of these differences.")
     if len(items) > MOST_IN_BATCH:
@@ -193,7 +193,7 @@ def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -
 
 
 def decide_in_batch(item: BatchItem, actor: User) -> None:
-    """Amazon may be asked, so it is no one transaction: what is decided already is done. Raises Refused, AwsProblem."""
+    """Decide. SES may be read, so it isn't one transaction: a decided one is skipped. Raises Refused, AwsProblem."""
     words, difference = item.batch.words, item.difference
     if difference is None:
         raise Refused("This difference no longer exists.")

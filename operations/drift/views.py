@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn, page_of, template
+from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.drift import services
@@ -24,32 +24,32 @@ from operations.drift.selectors import (
     KIND_WORDS,
     SHOWN,
     ChosenDifferences,
-    asks_customer,
+    checks_by_area,
     counts,
+    decidable_counts,
     differences,
     differences_shown,
-    last_look,
-    looks_by_area,
+    last_check,
     may_decide,
-    numbers_possible,
+    needs_customer,
     open_kinds,
 )
 from operations.legacy_import.selectors import may_import
 from operations.models import Batch, Difference
 from operations.tenant_migration.selectors import may_see
-from operations.tenant_migration.views import refuse_strangers
+from operations.tenant_migration.views import require_staff
 from tenants.lifecycle.selectors import capacity
 
 POLL_SECONDS = 3
-PER_PAGE = 50  # of those that are resolved together
+PER_PAGE = 50  # differences that are resolved together
 
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWN else "open"
     area = request.GET.get("area", "")
-    number, look, looks = counts(area), last_look(TENANTS_AREA), looks_by_area()
+    number, look, looks = counts(area), last_check(TENANTS_AREA), checks_by_area()
     context: dict[str, Any] = {
         "page": page_of(differences_shown(show, area), request),
         "area": area,
@@ -74,8 +74,8 @@ def list_(request: SignedIn) -> HttpResponse:
 
 @require_POST
 def look(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request, manages=True)
-    services.ask_to_look()
+    require_staff(request, manages=True)
+    services.request_check()
     messages.success(
         request, "Reading all identities, receipt rules and tenants from SES. This page updates automatically."
     )
@@ -87,14 +87,14 @@ def detail(request: SignedIn, difference_id: str) -> HttpResponse:
     """404 for customers."""
     rows = differences() if may_see(request.user) else differences().none()
     difference = get_object_or_404(rows, pk=difference_id)
-    asks_customer = difference.kind in (UNKNOWN, UNOWNED)
-    form = DecideForm(request.POST or None, difference=difference, viewer=request.user, asks_customer=asks_customer)
+    needs_customer = difference.kind in (UNKNOWN, UNOWNED)
+    form = DecideForm(request.POST or None, difference=difference, viewer=request.user, asks_customer=needs_customer)
     if request.method == "POST":
-        refuse_strangers(request, manages=True)
+        require_staff(request, manages=True)
         if form.is_valid() and _decided(request, difference, form):
             return redirect("operations:differences")
     context = {"difference": difference, "form": form, "may_decide": may_decide(request.user)}
-    return TemplateResponse(request, "operations/drift/difference.html", context, status=422 if form.errors else 200)
+    return form_page(request, "operations/drift/difference.html", context)
 
 
 def _decided(request: SignedIn, difference: Difference, form: DecideForm) -> bool:
@@ -112,13 +112,13 @@ def _decided(request: SignedIn, difference: Difference, form: DecideForm) -> boo
 
 @require_http_methods(["GET", "POST"])
 def decide_many(request: SignedIn) -> HttpResponse:
-    """By `?difference=` each, or by `?area=` and `?kind=`; a POST starts the batch."""
-    services.refuse_who_may_not(request.user)
+    """Select by repeated `?difference=`, or by `?area=` and `?kind=`. A POST starts the batch."""
+    services.require_permission(request.user)
     given = request.POST if request.method == "POST" else request.GET
     chosen = _chosen(given)
-    numbers = numbers_possible(chosen.rows, request.user)
+    numbers = decidable_counts(chosen.rows, request.user)
     form = DecideManyForm(
-        request.POST if request.method == "POST" else None, numbers=numbers, asks_customer=asks_customer(chosen.rows)
+        request.POST if request.method == "POST" else None, numbers=numbers, asks_customer=needs_customer(chosen.rows)
     )
     if request.method == "POST" and form.is_valid() and (batch := _started(request, chosen, form)):
         return redirect("operations:bulk", batch.pk)
@@ -131,7 +131,7 @@ def decide_many(request: SignedIn) -> HttpResponse:
         "may_decide": any(numbers.values()),
         "imports": chosen.kind == UNOWNED and may_import(request.user),
     }
-    return TemplateResponse(request, "operations/drift/decide_many.html", context, status=422 if form.errors else 200)
+    return form_page(request, "operations/drift/decide_many.html", context)
 
 
 def _started(request: SignedIn, chosen: ChosenDifferences, form: DecideManyForm) -> Batch | None:
@@ -144,7 +144,7 @@ def _started(request: SignedIn, chosen: ChosenDifferences, form: DecideManyForm)
 
 
 def _chosen(given: QueryDict) -> ChosenDifferences:
-    """What came after the page was shown is not decided with it."""
+    """Return the selection, without differences that came after the page was shown."""
     ids = tuple(given.getlist("difference")[: services.MOST_IN_BATCH + 1])
     return ChosenDifferences(
         ids=ids, area=given.get("area", ""), kind=given.get("kind", ""), until=_moment(given.get("until", ""))
@@ -152,7 +152,7 @@ def _chosen(given: QueryDict) -> ChosenDifferences:
 
 
 def _moment(text: str) -> datetime:
-    """Now, unless the page says when it was shown."""
+    """Return when the page was shown, as it says; otherwise now."""
     try:
         found = parse_datetime(text)
     except ValueError:

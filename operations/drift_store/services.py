@@ -1,4 +1,4 @@
-"""The board of differences, whatever they are of: stored at each look, decided by a person, gone when found no more."""
+"""Stores differences of every area: found by a check, decided by a person, gone once a check no longer finds them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,7 +12,7 @@ from audit import services as audit_services
 from inbound_admin.lib.errors import Refused
 from operations.drift.core import Decision, FoundDifference
 from operations.jobs import difference_subject
-from operations.models import Difference, DriftLook
+from operations.models import Difference, DriftCheck
 
 WHAT = {Decision.ADOPT: "drift.adopted", Decision.RESTORE: "drift.restored", Decision.IGNORE: "drift.ignored"}
 
@@ -26,9 +26,9 @@ def store(
     places: frozenset[str] | None = None,
     is_logged: bool = True,
 ) -> int:
-    """What a look found; `places`: it looked at these alone. Returns how many are new.
+    """Store the differences that a check found. `places`: it checked only these. Returns how many are new.
 
-    Each of them is logged here, unless whoever found it has done so.
+    Each new one is logged here, unless the area logs it itself.
     """
     rows = Difference.objects.select_for_update(of=("self",)).filter(
         region=settings.AWS_REGION, area=area, gone_at=None
@@ -38,7 +38,7 @@ def store(
     known = {row.key: row for row in rows}
     here = {each.key: each for each in found if places is None or each.place in places}
     gone = [row for key, row in known.items() if key not in here]
-    since = {(row.kind, row.place, row.subject): row.first_seen_at for row in gone}  # it only looks different by now
+    since = {(row.kind, row.place, row.subject): row.first_seen_at for row in gone}  # with another value
     new = [
         _make(area, each, now, since.get((each.kind, each.place, each.subject), now), is_logged=is_logged)
         for key, each in here.items()
@@ -73,8 +73,8 @@ def _make(area: str, each: FoundDifference, now: datetime, since: datetime, *, i
     return row
 
 
-def note(*, difference: Difference, decision: Decision, because: str, actor: User) -> None:
-    """Inside the transaction of what is decided: by whom and why. Raises Refused."""
+def record_decision(*, difference: Difference, decision: Decision, because: str, actor: User) -> None:
+    """Record the decision with actor and reason, in the transaction of its effect. Raises Refused."""
     locked = Difference.objects.select_for_update(of=("self",)).get(pk=difference.pk)
     if locked.gone_at is not None:
         raise Refused("This difference no longer exists. Check again.", code="GONE")
@@ -97,7 +97,7 @@ def note(*, difference: Difference, decision: Decision, because: str, actor: Use
 
 
 def _sides(difference: Difference, decision: Decision) -> tuple[dict[str, object], dict[str, object]]:
-    """Taken over, ours becomes what was found; undone, what was found becomes ours; ignored, both stay."""
+    """Return before and after: on ADOPT ours becomes what was found, on RESTORE the reverse, on IGNORE both stay."""
     old: dict[str, object] = {"decision": "none"}
     new: dict[str, object] = {"decision": decision.value}
     if decision is Decision.IGNORE:
@@ -107,5 +107,5 @@ def _sides(difference: Difference, decision: Decision) -> tuple[dict[str, object
     return before | old, after | new
 
 
-def note_look(area: str, **fields: object) -> None:
-    DriftLook.objects.update_or_create(region=settings.AWS_REGION, area=area, defaults=fields)
+def record_check(area: str, **fields: object) -> None:
+    DriftCheck.objects.update_or_create(region=settings.AWS_REGION, area=area, defaults=fields)

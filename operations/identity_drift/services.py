@@ -1,6 +1,6 @@
-"""Compares the identities in SES with our domains, nightly and on demand, and carries out what a person decided.
+"""Compares the identities in SES with our domains, nightly and on demand, and applies decisions.
 
-As in `tenant_drift`, a decision changes what is wanted in the rows of the domains app, whose worker tells SES.
+As in `tenant_drift`, a decision changes the desired state in the rows of the domains app, whose worker updates SES.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,50 +24,50 @@ from operations.drift import core as drift_core
 from operations.drift.core import IDENTITIES_AREA, Decision, FoundDifference, IdentitySettings, OurDomain
 from operations.drift_store import services as drift_store_services
 from operations.jobs import queue_drift_check
-from operations.models import Difference, DriftLook
+from operations.models import Difference, DriftCheck
 
 CANNOT = "This can’t be restored from here. Accept it from SES, or ignore it with a reason."
 NOT_YOURS = "Your role can't resolve differences in identities. Ask an operator."
 RIGHT = "domains.adopt_identity"
 
 
-def ask_to_look() -> None:
-    """At every identity: a call for each thousand, and two for each hundred that somebody holds."""
+def request_check() -> None:
+    """Request a check of every identity: one call for each thousand, and two for each hundred that customers have."""
     with transaction.atomic():
-        drift_store_services.note_look(IDENTITIES_AREA, asked_at=timezone.now())
+        drift_store_services.record_check(IDENTITIES_AREA, asked_at=timezone.now())
         queue_drift_check()
 
 
 def work(*, now: Callable[[], datetime] = timezone.now) -> None:
-    """The look that is due, or one at what was decided since. Raises AwsProblem, which is stored."""
+    """Run the check that is due, or one of names decided since. Raises AwsProblem, which is stored."""
     try:
-        if DriftLook.objects.filter(region=settings.AWS_REGION, area=IDENTITIES_AREA, asked_at__isnull=False).exists():
-            look(now=now())
+        if DriftCheck.objects.filter(region=settings.AWS_REGION, area=IDENTITIES_AREA, asked_at__isnull=False).exists():
+            check_all(now=now())
         elif names := _decided():
-            look_at(names, now=now())
+            check_named(names, now=now())
     except AwsProblem as problem:
-        drift_store_services.note_look(IDENTITIES_AREA, problem=str(problem))
+        drift_store_services.record_check(IDENTITIES_AREA, problem=str(problem))
         raise
 
 
-def look(*, now: datetime) -> int:
-    """At all of them; returns how many differences are new. Raises AwsProblem, and no difference is touched."""
+def check_all(*, now: datetime) -> int:
+    """Check all identities. Returns how many differences are new. Raises AwsProblem; then no difference is changed."""
     with aws.recording() as calls:
         names = frozenset(adoption_services.list_ses_identities())
-        there = _there(names)
+        there = _remote_identities(names)
     new = drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, None), now=now)
-    drift_store_services.note_look(IDENTITIES_AREA, at=now, asked_at=None, calls=len(calls), problem="")
+    drift_store_services.record_check(IDENTITIES_AREA, at=now, asked_at=None, calls=len(calls), problem="")
     return new
 
 
-def look_at(names: frozenset[str], *, now: datetime) -> int:
-    """At the identities of these names alone: three calls for each hundred. Raises AwsProblem."""
-    there = _there(drift_services.existing_names(sorted(names)))
+def check_named(names: frozenset[str], *, now: datetime) -> int:
+    """Check only identities with these names: three calls for each hundred. Raises AwsProblem."""
+    there = _remote_identities(drift_services.existing_names(sorted(names)))
     return drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, names), now=now, places=names)
 
 
-def note_held(*, now: datetime) -> None:
-    """Identities that have become a customer's since the last look are no difference any more; nobody is asked."""
+def close_owned(*, now: datetime) -> None:
+    """Close differences of unowned identities that a customer has got since the last check. Makes no call."""
     held = domain_list_selectors.domains_in_region().exclude(stage=Stage.CLAIM).values("name")
     rows = Difference.objects.filter(
         region=settings.AWS_REGION, area=IDENTITIES_AREA, kind=drift_core.UNOWNED, gone_at=None
@@ -76,40 +76,48 @@ def note_held(*, now: datetime) -> None:
 
 
 def ignore(*, difference: Difference, because: str, actor: User) -> None:
-    """It is no news until it changes. Raises Refused."""
+    """Ignore it until it changes. Raises Refused."""
     _require(actor)
     with transaction.atomic():
-        drift_store_services.note(difference=difference, decision=Decision.IGNORE, because=because, actor=actor)
+        drift_store_services.record_decision(
+            difference=difference, decision=Decision.IGNORE, because=because, actor=actor
+        )
 
 
 def restore(*, difference: Difference, because: str, actor: User) -> None:
-    """Amazon is told again what is wanted; an identity that is gone is set up anew. Raises Refused."""
+    """Send the desired settings to SES again; a missing identity is set up again. Raises Refused."""
     _require(actor)
     if difference.kind not in (drift_core.GONE, drift_core.MAIL_FROM, drift_core.SIGNING):
         raise Refused(CANNOT, code="NOT_POSSIBLE")
     with transaction.atomic():
-        drift_store_services.note(difference=difference, decision=Decision.RESTORE, because=because, actor=actor)
+        drift_store_services.record_decision(
+            difference=difference, decision=Decision.RESTORE, because=because, actor=actor
+        )
         domain = _domain(difference)
         if difference.kind == drift_core.GONE:
             settings_services.restart_verification(domain=domain, actor=actor)
         else:
-            drift_services.reapply_settings(domain=domain, seen=_seen(domain, difference), actor=actor, because=because)
+            drift_services.reapply_settings(
+                domain=domain, seen=_found_settings(domain, difference), actor=actor, because=because
+            )
         queue_drift_check()
 
 
 def adopt(*, difference: Difference, because: str, actor: User, customer: Customer | None = None) -> None:
-    """Our rows become as Amazon is; an identity that nobody holds becomes this customer's. Raises Refused, AwsProblem.
+    """Store what SES has. An unowned identity becomes this customer's. Raises Refused, AwsProblem.
 
-    An identity that is gone: the domain is a claim again, and nothing is made before its ownership is proven.
+    If the identity is gone, the domain becomes a claim, and nothing is created before ownership is proven.
     """
     _require(actor)
     if difference.kind == drift_core.UNOWNED:
         _adopt_unowned(difference, because, actor, customer)
         return
     with transaction.atomic():
-        drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
+        drift_store_services.record_decision(
+            difference=difference, decision=Decision.ADOPT, because=because, actor=actor
+        )
         domain = _domain(difference)
-        seen = _seen(domain, difference)
+        seen = _found_settings(domain, difference)
         if difference.kind == drift_core.GONE:
             drift_services.return_to_claim(domain=domain)
         elif difference.kind == drift_core.SIGNING:
@@ -129,7 +137,9 @@ def _adopt_unowned(difference: Difference, because: str, actor: User, customer: 
     if outcome.status not in (adoption_services.AdoptionStatus.ADOPT, adoption_services.AdoptionStatus.THEIRS):
         raise Refused(_WHY_NOT.get(outcome.status, "This identity can’t be accepted."), code="NOT_POSSIBLE")
     with transaction.atomic():
-        drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
+        drift_store_services.record_decision(
+            difference=difference, decision=Decision.ADOPT, because=because, actor=actor
+        )
         Difference.objects.filter(pk=difference.pk).update(customer=customer)
         queue_drift_check()
 
@@ -153,9 +163,9 @@ def _domain(difference: Difference) -> Domain:
     return found
 
 
-def _seen(domain: Domain, difference: Difference) -> RemoteSettings:
-    """What Amazon was seen to have; of what did not differ, what it was told."""
-    found, told = difference.found, _told(domain)
+def _found_settings(domain: Domain, difference: Difference) -> RemoteSettings:
+    """Return what SES was found to have; for settings without a difference, what was last sent."""
+    found, told = difference.found, _sent_settings(domain)
     if difference.kind == drift_core.MAIL_FROM:
         return RemoteSettings(
             found["mail_from"], found.get("while_missing") == drift_core.WHILE_MISSING[True], told.signs
@@ -164,13 +174,13 @@ def _seen(domain: Domain, difference: Difference) -> RemoteSettings:
 
 
 def _decided() -> frozenset[str]:
-    """Names over which something was decided, and that were not looked at since."""
+    """Return names with a decision since their last check."""
     rows = Difference.objects.filter(region=settings.AWS_REGION, area=IDENTITIES_AREA, gone_at=None)
     acted = rows.filter(decision__in=(Decision.ADOPT, Decision.RESTORE), decided_at__gt=F("last_seen_at"))
     return frozenset(acted.values_list("place", flat=True))
 
 
-def _there(names: frozenset[str]) -> dict[str, IdentitySettings | None]:
+def _remote_identities(names: frozenset[str]) -> dict[str, IdentitySettings | None]:
     held = set(
         domain_list_selectors.domains_in_region()
         .filter(stage=Stage.READY, name__in=names)
@@ -189,13 +199,13 @@ def _compare(there: Mapping[str, IdentitySettings | None], names: frozenset[str]
     domains = list(rows if names is None else rows.filter(name__in=names))
     on_their_way = frozenset(row.name for row in domains if row.stage != Stage.READY or row.is_configuring)
     ours = [
-        OurDomain(row.name, row.customer_id, row.customer.name, _told(row))
+        OurDomain(row.name, row.customer_id, row.customer.name, _sent_settings(row))
         for row in domains
         if row.name not in on_their_way
     ]
     return drift_core.compare_identities(ours, on_their_way, there)
 
 
-def _told(domain: Domain) -> IdentitySettings:
+def _sent_settings(domain: Domain) -> IdentitySettings:
     rejects = domain.ses_on_mx_failure == OnMxFailure.REJECT
     return IdentitySettings(domain.ses_mail_from, rejects, domain.ses_dkim_signing)

@@ -68,7 +68,7 @@ def export_rows(legacy_import: LegacyImport, result: str = "", kind: str = "") -
         yield dict(zip(OUTCOMES, map(str, cells), strict=True))
 
 
-def counted(legacy_import: LegacyImport) -> ImportCounts:
+def import_counts(legacy_import: LegacyImport) -> ImportCounts:
     number = {result.value: Count("pk", filter=Q(result=result)) for result in ImportResult}
     again = Count("pk", filter=TO_RETRY)
     done = Count("pk", filter=Q(done_at__isnull=False))

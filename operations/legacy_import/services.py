@@ -23,7 +23,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.redaction import masked_text
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
-from operations.domain_actions.core import Named, named_in
+from operations.domain_actions.core import DomainLine, parse_names
 from operations.drift.core import IDENTITIES_AREA, UNOWNED
 from operations.drift.selectors import differences
 from operations.jobs import legacy_import_subject, queue_legacy_import
@@ -36,7 +36,7 @@ from operations.legacy_rows.services import (
     import_rows,
     parsed_row,
     record_outcomes,
-    refuse_who_may_not,
+    require_permission,
     stored_values,
 )
 from operations.models import Batch, BatchItem, LegacyImport, LegacyImportRow, LegacyImportState
@@ -80,13 +80,13 @@ def _row(legacy_import: LegacyImport, number: int, given: ParsedRow) -> LegacyIm
 
 
 @transaction.atomic
-def begin(*, legacy_import: LegacyImport, actor: User | None) -> None:
+def start(*, legacy_import: LegacyImport, actor: User | None) -> None:
     """Start the import. Raises Refused."""
     _transition(legacy_import, LegacyImportState.READY, LegacyImportState.IMPORTING, "moving_in.begun", actor)
     owners = list(dict.fromkeys(legacy_import.rows.order_by("number").values_list("owner", flat=True)))
     items = [BatchItem(name=owner) for owner in owners]
     because = legacy_import.because
-    batches_services.start_as(
+    batches_services.start_with_id(
         batch_id=legacy_import.pk, kind=BatchKind.LEGACY_IMPORT, items=items, because=because, actor=actor
     )
 
@@ -106,7 +106,7 @@ def cancel(*, legacy_import: LegacyImport, actor: User | None) -> None:
 
 
 @transaction.atomic
-def try_again(*, legacy_import: LegacyImport, actor: User | None) -> int:
+def retry(*, legacy_import: LegacyImport, actor: User | None) -> int:
     """Retry the rows that were rejected or failed. Returns their number. Raises Refused if there are none."""
     _require(actor)
     number = legacy_import.rows.filter(TO_RETRY).update(done_at=None)
@@ -219,7 +219,7 @@ def _preview(legacy_import: LegacyImport) -> None:
 def _require(actor: User | None) -> None:
     """Raise Refused unless the actor may import. None is the command line, which may."""
     if actor is not None:
-        refuse_who_may_not(actor)
+        require_permission(actor)
 
 
 VALUES: Mapping[str, object] = {"mail_from": "", "receives": None, "reports": False, "only_at_amazon": True}
@@ -233,7 +233,7 @@ def store_identity_import(
     `text`: one line for each domain, optionally with a comma and the customer's ID or full name. `customer` gets the
     domains without one. `everything`: also every unowned identity that the last drift check found.
     """
-    named = list(named_in(text, with_customers=True))
+    named = list(parse_names(text, with_customers=True))
     if everything:
         named += _found(besides={each.name.lower() for each in named})
     if not named:
@@ -245,12 +245,12 @@ def store_identity_import(
     return store_import_rows(name=f"{len(rows):,} identities", rows=rows, because=because, actor=actor)
 
 
-def _found(*, besides: set[str]) -> list[Named]:
+def _found(*, besides: set[str]) -> list[DomainLine]:
     rows = differences().filter(area=IDENTITIES_AREA, kind=UNOWNED, decision="").exclude(subject__in=besides)
-    return [Named(name) for name in rows.values_list("subject", flat=True)]
+    return [DomainLine(name) for name in rows.values_list("subject", flat=True)]
 
 
-def _given(named: Named, customer: Customer | None) -> ParsedRow:
+def _given(named: DomainLine, customer: Customer | None) -> ParsedRow:
     stranger = (
         f"there isn’t exactly one customer called {named.customer}" if named.customer else "no customer was given"
     )

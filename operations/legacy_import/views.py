@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, list_as_file, page_of, takes_upload, template
+from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, takes_upload, template
 from operations.batches.selectors import counts_of, seconds_left, summary_of
 from operations.drift.core import UNOWNED
 from operations.drift.selectors import differences_shown
@@ -20,8 +20,8 @@ from operations.legacy_import.core import ImportResult, RowKind
 from operations.legacy_import.forms import MOST_BYTES, AdoptForm, LegacyImportForm
 from operations.legacy_import.selectors import (
     OUTCOMES,
-    counted,
     export_rows,
+    import_counts,
     legacy_imports,
     may_import,
     rows_of,
@@ -47,9 +47,7 @@ def legacy_import(request: SignedIn) -> HttpResponse:
         else:
             return redirect("operations:legacy_import_rows", made.pk)
     context = {"form": form, "page": page_of(legacy_imports(), request)}
-    return TemplateResponse(
-        request, "operations/legacy_import/legacy_import.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/legacy_import/legacy_import.html", context)
 
 
 @takes_upload(MOST_BYTES)
@@ -67,16 +65,14 @@ def adopt_identities(request: SignedIn) -> HttpResponse:
         else:
             return redirect("operations:legacy_import_rows", made.pk)
     context = {"form": form, "unowned": differences_shown("open").filter(kind=UNOWNED).count()}
-    return TemplateResponse(
-        request, "operations/legacy_import/adopt_identities.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/legacy_import/adopt_identities.html", context)
 
 
 @require_GET
 def legacy_import_rows(request: SignedIn, legacy_import_id: str) -> HttpResponse:
     legacy_import = _legacy_import(request, legacy_import_id)
     result, kind = request.GET.get("fate", ""), request.GET.get("kind", "")
-    number = counted(legacy_import)
+    number = import_counts(legacy_import)
     batch = Batch.objects.filter(pk=legacy_import.pk, ended_at=None).first()
     paused_at = batch.paused_at if batch else None
     is_running = legacy_import.state == LegacyImportState.CHECKING or (
@@ -120,10 +116,10 @@ def steer_legacy_import(request: SignedIn, legacy_import_id: str) -> HttpRespons
 def _apply_action(request: SignedIn, legacy_import: LegacyImport) -> str:
     match request.POST.get("do", ""):
         case "begin":
-            services.begin(legacy_import=legacy_import, actor=request.user)
+            services.start(legacy_import=legacy_import, actor=request.user)
             return "Import started. This page updates automatically."
         case "retry":
-            number = services.try_again(legacy_import=legacy_import, actor=request.user)
+            number = services.retry(legacy_import=legacy_import, actor=request.user)
             return f"{number:,} row{'' if number == 1 else 's'} queued for retry."
         case "pause":
             services.pause(legacy_import=legacy_import, actor=request.user)

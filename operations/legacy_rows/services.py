@@ -242,7 +242,7 @@ def parsed_row(row: Any) -> ParsedRow:
     return ParsedRow(RowKind(row.kind), row.owner, row.name, values, row.why_not)
 
 
-def refuse_who_may_not(actor: User) -> None:
+def require_permission(actor: User) -> None:
     if not may_import(actor):
         raise Refused("Only operators can import.", code="NOT_ALLOWED")
 
@@ -318,6 +318,6 @@ def _refuse_if_rejected(item: BatchItem) -> None:
 
 
 def finish_import(batch: Batch) -> None:
-    identity_drift_services.note_held(now=timezone.now())
+    identity_drift_services.close_owned(now=timezone.now())
     done = LegacyImport.objects.filter(pk=batch.pk, state=LegacyImportState.IMPORTING)
     done.update(state=LegacyImportState.DONE, problem="", ended_at=timezone.now())

@@ -2,8 +2,8 @@
 
 Each step is harmless when repeated, so the process may die between any two. What exists is read from the rows that the
 tenants' services store after each call; the step rows follow them. The switch, which makes sends name the tenant, comes
-last, in the transaction that finds everything associated, and only after SES has listed it so. The worker finishes what
-was begun first, at the chosen pace.
+last, in the transaction that finds everything associated, and only after SES has listed it so. The worker continues
+running customers first, then starts new ones at the chosen rate.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from operations.jobs import queue_migrations
-from operations.models import UNDER_WAY, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
+from operations.models import STARTED, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration.core import (
     Chosen,
     Inventory,
@@ -45,7 +45,7 @@ OPEN = (MigrationStepState.TO_DO, MigrationStepState.FAILED, MigrationStepState.
 
 @transaction.atomic
 def store_steps(item: MigrationItem, inventory: Inventory, request_ids: Sequence[str]) -> None:
-    """Creates the rows at the first call: what exists then existed before. What exists later was done by us."""
+    """Create the steps at the first call. What exists then existed before; what is created later is ours."""
     steps = plan(inventory)
     known = {(row.kind, row.subject): row for row in MigrationStep.objects.select_for_update().filter(item=item)}
     is_first = not known
@@ -97,7 +97,7 @@ def fail_first(item: MigrationItem, problem: str) -> None:
         MigrationStep.objects.filter(pk=first.pk).update(state=MigrationStepState.FAILED, problem=problem)
 
 
-def undo(item: MigrationItem) -> None:
+def mark_undone(item: MigrationItem) -> None:
     """Mark the associations and the switch as undone. The tenant and its configuration set remain."""
     undone = (StepKind.ASSOCIATE, StepKind.GATE, StepKind.SWITCH)
     rows = MigrationStep.objects.filter(item=item, kind__in=undone, state=MigrationStepState.DONE)
@@ -109,10 +109,10 @@ GATE_SHUT = (
     "not switched. Try again."
 )
 HELD = "{names} could not be associated with the tenant: {why}"
-TURNS = 3  # a domain that is set up meanwhile is taken along
+TURNS = 3  # a domain that is set up meanwhile is included
 
 
-def move(item: MigrationItem) -> None:
+def migrate_customer(item: MigrationItem) -> None:
     """Continue the migration of one customer. Raises AwsProblem if it must wait, Refused if a person must act."""
     _begin(item)
     with aws.recording() as request_ids:
@@ -120,7 +120,7 @@ def move(item: MigrationItem) -> None:
             tenant = _tenant(item)
             lifecycle_services.create_in_ses(tenant_id=tenant.pk)
             for _ in range(TURNS):
-                if _associated(item, tenant) and _switched(item, tenant, request_ids):
+                if _associate_all(item, tenant) and _switch_to_tenant(item, tenant, request_ids):
                     return
                 store_steps(item, _inventory(item), request_ids)
         except (Refused, AwsProblem):
@@ -162,11 +162,11 @@ def _tenant(item: MigrationItem) -> Tenant:
     return found
 
 
-def _associated(item: MigrationItem, tenant: Tenant) -> bool:
+def _associate_all(item: MigrationItem, tenant: Tenant) -> bool:
     """Associate everything that a send uses, then read SES. Raises Refused if SES does not list all of it."""
     inventory = _inventory(item)
     _refuse_held(item, inventory)
-    for resource in (*inventory.identities, *_more(inventory)):
+    for resource in (*inventory.identities, *_other_resources(inventory)):
         if not resource.is_associated:
             free = _is_free(item, resource)
             resources_services.request_association(tenant=tenant, arn=resource.arn, kind=resource.kind, free=free)
@@ -177,14 +177,14 @@ def _associated(item: MigrationItem, tenant: Tenant) -> bool:
     wanted = _inventory(item).resources
     if names := missing(wanted, found):
         fail(item, StepKind.GATE, GATE_SHUT.format(names=", ".join(names)))
-        _ask_again(tenant, wanted, found)
+        _reset_associations(tenant, wanted, found)
         raise Refused(GATE_SHUT.format(names=", ".join(names)), code="NOT_READY")
     done(item, StepKind.GATE)
     return True
 
 
-def _more(inventory: Inventory) -> tuple[MigrationResource, ...]:
-    """Default configuration sets of identities that others made, and the templates that the settings name."""
+def _other_resources(inventory: Inventory) -> tuple[MigrationResource, ...]:
+    """Return default configuration sets of identities that others made, and the templates of the settings."""
     sets = [
         identity_services.default_configuration_set(each.name)
         for each in inventory.identities
@@ -198,7 +198,7 @@ def _more(inventory: Inventory) -> tuple[MigrationResource, ...]:
 
 
 def _refuse_held(item: MigrationItem, inventory: Inventory) -> None:
-    """By the list of all tenants that was read at the migration's start."""
+    """Refuse identities of other tenants, by the list read at the migration's start."""
     taken: dict[str, str] = item.migration.taken or {}
     held = [each.name for each in inventory.identities if taken.get(each.arn, inventory.tenant) != inventory.tenant]
     if held:
@@ -207,7 +207,7 @@ def _refuse_held(item: MigrationItem, inventory: Inventory) -> None:
 
 
 def _is_free(item: MigrationItem, resource: MigrationResource) -> bool:
-    """Whether no tenant has it: we made it, and it is not in the list of all tenants that was read."""
+    """Return whether no tenant has it: we created it, and the list of all tenants doesn't contain it."""
     taken = item.migration.taken
     return taken is not None and resource.by_us and resource.arn not in taken
 
@@ -218,17 +218,17 @@ def _refuse_problems(tenant: Tenant) -> None:
         raise Refused(" ".join(problems), code="NOT_ASSOCIATED")
 
 
-def _ask_again(tenant: Tenant, wanted: tuple[MigrationResource, ...], found: list[str]) -> None:
-    """SES does not list these, although our rows say they are associated: the next retry associates them again."""
+def _reset_associations(tenant: Tenant, wanted: tuple[MigrationResource, ...], found: list[str]) -> None:
+    """Reset associations that our rows have and SES doesn't list, so the next retry makes them again."""
     lost = [each.arn for each in wanted if each.arn not in found]
     TenantResource.objects.filter(tenant=tenant, arn__in=lost).update(associated_at=None)
 
 
 @transaction.atomic
-def _switched(item: MigrationItem, tenant: Tenant, request_ids: Sequence[str]) -> bool:
+def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence[str]) -> bool:
     """Make sends name the tenant. Returns False if something was added meanwhile that is not associated.
 
-    The item is done in the same transaction as its last step: its page looks again only until the item is done.
+    The item is done in the transaction of its last step, since its page stops polling once the item is done.
     """
     Customer.objects.select_for_update(no_key=True).get(pk=item.customer_id)
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
@@ -257,13 +257,13 @@ def _switched(item: MigrationItem, tenant: Tenant, request_ids: Sequence[str]) -
     return True
 
 
-def move_back(item: MigrationItem) -> None:
+def roll_back_customer(item: MigrationItem) -> None:
     """Undo the switch first, then the associations that we made. Raises AwsProblem if it must wait."""
     tenant = Tenant.objects.filter(customer=item.customer, region=settings.AWS_REGION).first()
     if tenant is not None:
         _switch_back(item, tenant)
-        _take_out(item, tenant)
-    _end_back(item)
+        _dissociate(item, tenant)
+    _finish_rollback(item)
 
 
 @transaction.atomic
@@ -287,7 +287,7 @@ def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
     )
 
 
-def _take_out(item: MigrationItem, tenant: Tenant) -> None:
+def _dissociate(item: MigrationItem, tenant: Tenant) -> None:
     """Remove the associations that we made. The tenant keeps its own configuration set, which nothing else uses."""
     kept = {*item.before.get("associations", ()), arn_of(ResourceKind.CONFIGURATION_SET, tenant.configuration_set)}
     for row in TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(arn__in=kept):
@@ -296,14 +296,14 @@ def _take_out(item: MigrationItem, tenant: Tenant) -> None:
         resources_services.apply_associations(tenant_id=tenant.pk)
 
 
-def _end_back(item: MigrationItem) -> None:
-    undo(item)
+def _finish_rollback(item: MigrationItem) -> None:
+    mark_undone(item)
     MigrationItem.objects.filter(pk=item.pk).update(
         state=ItemState.ROLLED_BACK, ended_at=timezone.now(), switched_at=None, problem="", before={}
     )
 
 
-def stop(item: MigrationItem, problem: Refused | AwsProblem) -> None:
+def mark_failed(item: MigrationItem, problem: Refused | AwsProblem) -> None:
     """Mark the item as failed. Completed steps are kept; a retry continues there."""
     fail_first(item, str(problem))
     text = f"The rollback failed: {problem}" if item.state == ItemState.ROLLING_BACK else str(problem)
@@ -321,50 +321,50 @@ def work(*, now: Clock = timezone.now) -> None:
 
 
 def _work(migration: Migration, now: Clock) -> None:
-    _survey(migration)
+    _read_tenants(migration)
     while item := _next(migration, now):
-        if not _carry_on(item):
+        if not _run_item(item):
             break
     _finish(migration)
 
 
 def _next(migration: Migration, now: Clock) -> MigrationItem | None:
-    """The next customer: one that was begun, in any state of the migration; another only while it runs."""
+    """Return the next customer: a started one in any state of the migration; a new one only while it runs."""
     migration.refresh_from_db()
     item = next_item(migration)
-    if item is None or item.state in UNDER_WAY:
+    if item is None or item.state in STARTED:
         return item
     if migration.state != MigrationState.RUNNING:
         return None
     if seconds := seconds_until_next(migration, now()):
         free_at = now() + timedelta(seconds=seconds)
         limit = "1 customer" if migration.at_most_per_hour == 1 else f"{migration.at_most_per_hour:,} customers"
-        running = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)  # not paused meanwhile
+        running = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)  # not if paused meanwhile
         running.update(waits_because=WAITS.format(limit=limit, at=free_at))
         queue_migrations(in_seconds=seconds)
         return None
     return item
 
 
-def _carry_on(item: MigrationItem) -> bool:
-    """Raises AwsProblem if waiting helps; the item then keeps its state and shows why."""
+def _run_item(item: MigrationItem) -> bool:
+    """Continue an item. Raises AwsProblem if waiting helps; the item then keeps its state and shows why."""
     back = item.state == ItemState.ROLLING_BACK
     try:
         if back:
-            move_back(item)
+            roll_back_customer(item)
         else:
-            move(item)
+            migrate_customer(item)
     except (AwsBusy, AwsUnreachable, AwsDenied) as problem:
         MigrationItem.objects.filter(pk=item.pk).update(problem=str(problem))
-        _say(item.migration, str(problem))
+        _store_wait_reason(item.migration, str(problem))
         raise
     except (Refused, AwsProblem) as problem:
-        stop(item, problem)
-    _say(item.migration, "")
+        mark_failed(item, problem)
+    _store_wait_reason(item.migration, "")
     return True
 
 
-def _survey(migration: Migration) -> None:
+def _read_tenants(migration: Migration) -> None:
     """Read which tenant has each identity in one list, if that needs fewer calls. Raises AwsProblem."""
     if migration.taken is not None or migration.chosen == Chosen.CUSTOMER or migration.state != MigrationState.RUNNING:
         return
@@ -376,18 +376,18 @@ def _survey(migration: Migration) -> None:
             return
         migration.taken = identities_in_tenants(there)
     except AwsProblem as problem:
-        _say(migration, str(problem))
+        _store_wait_reason(migration, str(problem))
         raise
     Migration.objects.filter(pk=migration.pk).update(taken=migration.taken)
 
 
 def _finish(migration: Migration) -> None:
-    """Done if no customer is left, also if some failed: those are shown and can be retried."""
+    """Finish if no customer is left, even if some failed: those are shown and can be retried."""
     if MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).exists():
         return
     rows = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)
     rows.update(state=MigrationState.DONE, ended_at=timezone.now(), waits_because="")
 
 
-def _say(migration: Migration, text: str) -> None:
+def _store_wait_reason(migration: Migration, text: str) -> None:
     Migration.objects.filter(pk=migration.pk).exclude(waits_because=text).update(waits_because=text)

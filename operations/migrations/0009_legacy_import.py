@@ -1,4 +1,4 @@
-"""The models of the import of the previous system get their present names. In the database nothing changes.
+"""Models of imports and drift checks get their present names. In the database nothing changes.
 
 Tables, columns, the constraint and the index keep their names, so the version before runs on the same tables.
 """
@@ -25,6 +25,8 @@ class Migration(migrations.Migration):
             state_operations=[
                 migrations.RemoveIndex("MovingInRow", "moving_in_by_fate"),
                 migrations.RemoveConstraint("MovingInRow", "moving_in_row_once"),
+                migrations.RenameModel("DriftLook", "DriftCheck"),
+                migrations.AlterModelTable("DriftCheck", "operations_driftlook"),
                 migrations.RenameModel("MovingIn", "LegacyImport"),
                 migrations.RenameModel("MovingInRow", "LegacyImportRow"),
                 migrations.AlterModelTable("LegacyImport", "operations_movingin"),

@@ -7,8 +7,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
-from inbound_admin.lib.api.accepted import Accepted, Day
-from inbound_admin.lib.api.values import In, Out, QueryIn, Text
+from inbound_admin.lib.api.values import Accepted, Day, In, Out, QueryIn, Text
 from operations.pause import services
 from tenants.lifecycle.api import accepted, staff_tenant
 
@@ -115,10 +114,6 @@ def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> 
     tenant = staff_tenant(request, tenant_id)
     services.resume(tenant=tenant, because=asked.because, actor=caller(request))
     return accepted(tenant, f"Resume requested. {WAIT}")
-
-
-def _stops(each: services.StoppedIdentity) -> StopsOut:
-    return StopsOut(name=each.name, domain_id=each.domain_id or None, can_send=each.can_send)
 
 
 def _receiving(found: services.Preview) -> ReceivingOut | None:

@@ -57,7 +57,10 @@ class PauseForm(forms.Form):
 
 
 class PauseManyForm(PauseForm):
-    """The same words for all that were chosen. Receiving is stopped one customer at a time, each with its own plan."""
+    """The same details for all selected tenants.
+
+    Receiving is stopped for one customer at a time, each with its own plan.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

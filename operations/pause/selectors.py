@@ -25,8 +25,8 @@ class ResumeOutcome:
     possible: bool
 
 
-def outcome_of_resuming(tenant: Tenant) -> ResumeOutcome:
-    """From the database; SES may have changed since."""
+def predict_resume(tenant: Tenant) -> ResumeOutcome:
+    """Predict from the database; SES may have changed since."""
     if tenant.amazon_status == SendingStatus.DISABLED:
         return ResumeOutcome(f"AWS suspended this tenant, so it can’t be resumed here. {BY_AMAZON}", possible=False)
     if not tenant.is_paused and tenant.staff_status != SendingStatus.DISABLED:
@@ -52,7 +52,7 @@ class PredictedPause:
 
 
 def predicted_resumes(tenants: list[Tenant]) -> list[PredictedPause]:
-    outcomes = [(tenant, outcome_of_resuming(tenant)) for tenant in tenants]
+    outcomes = [(tenant, predict_resume(tenant)) for tenant in tenants]
     return [PredictedPause(tenant, outcome.sentence, outcome.possible) for tenant, outcome in outcomes]
 
 
@@ -66,7 +66,7 @@ def pause_results(kind: BatchKind, items: Sequence[BatchItem]) -> list[BatchResu
 
 
 def pause_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[BatchResult, int]]:
-    """The same results without their sentences, counted by the database."""
+    """Return the same results without sentences, counted by the database."""
     counted = done.order_by().values_list("tenant__standing").annotate(number=Count("pk"))
     return [(_word_of(kind, standing), number) for standing, number in counted]
 

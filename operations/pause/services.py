@@ -1,6 +1,6 @@
-"""Pauses and resumes a customer's sending, with their receiving if chosen, and previews what stops and what goes on.
+"""Pauses and resumes a customer's sending, and optionally receiving. Previews what stops and what continues.
 
-Sending belongs to the SES tenant, receiving to the account's rules; each app carries out its own part.
+Sending belongs to the SES tenant, receiving to the account's rules; each app applies its own part.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tenants.status.core import SendingStatus, TenantStatus
 
-MOST_TENANTS = 200  # in one batch: they are asked for while a person waits
-NOT_YOURS = "Your role can't pause or resume tenants. Ask Trust & Safety."
+MOST_TENANTS = 200  # in one batch: a person waits while each is requested
+NOT_ALLOWED = "Your role can't pause or resume tenants. Ask Trust & Safety."
 SUSPENDED = "AWS has already suspended sending. The pause stays when AWS lifts the suspension."
 PAUSED = "Already paused. Nothing changes."
 PAUSES = "Sending stops. The status changes to Paused once SES confirms it."
@@ -33,7 +33,7 @@ PAUSES = "Sending stops. The status changes to Paused once SES confirms it."
 
 @dataclass(frozen=True)
 class StoppedIdentity:
-    """`can_send`: it is verified, so that mail leaves for it until the pause."""
+    """`can_send`: it is verified, so mail can be sent from it until the pause."""
 
     name: str
     domain_id: str
@@ -42,7 +42,7 @@ class StoppedIdentity:
 
 @dataclass(frozen=True)
 class SharedSet:
-    """A configuration set of this tenant that others use too: the pause is of the tenant, so theirs goes on."""
+    """A configuration set that other tenants use too. The pause affects the tenant, so their sending continues."""
 
     name: str
     others: tuple[str, ...]
@@ -50,11 +50,11 @@ class SharedSet:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a person reads before a pause. `receiving` is the plan that "also stop receiving" means; None: not asked.
+    """What a person sees before a pause. `receiving`: the plan if receiving is stopped too; None: not requested.
 
-    `receiving_problem` says why that plan could not be made; then receiving is not stopped with the pause.
-    `through_tenant` False: the customer's sends do not name the tenant yet, so a pause does not stop them.
-    `sent_in_a_day`: messages through the tenant, as last measured; None: not known.
+    `receiving_problem`: why that plan can't be made; then the pause doesn't stop receiving. `through_tenant` False: the
+    customer's sends don't name the tenant yet, so a pause doesn't stop them. `sent_in_a_day`: messages through the
+    tenant, as last measured; None: unknown.
     """
 
     tenant: Tenant
@@ -74,7 +74,7 @@ class Preview:
 
 
 def preview(*, tenant: Tenant, stops_receiving: bool = False) -> Preview:
-    """From the rows; with `stops_receiving` the live rules are read as well, a call to Amazon."""
+    """Preview from the rows. With `stops_receiving` the live rules are read too, by one SES call."""
     plan, problem = _receiving(tenant) if stops_receiving else (None, "")
     return Preview(
         tenant=tenant,
@@ -102,7 +102,10 @@ def pause(
     receiving_digest: str = "",
     bulk_id: str = "",
 ) -> None:
-    """As the tenants' own; `stops_receiving`: the plan that was shown, too. Raises Refused and AwsProblem."""
+    """Pause sending as `tenants.pause` does; `stops_receiving`: also apply the shown plan.
+
+    Raises Refused and AwsProblem.
+    """
     if stops_receiving:
         _refuse_changed(tenant, receiving_digest)
     with transaction.atomic():
@@ -121,24 +124,24 @@ def pause(
 
 
 def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> None:
-    """Sending, and receiving where the pause had stopped it. Raises Refused as `tenants.pause.services.resume`."""
+    """Resume sending, and receiving if the pause stopped it. Raises Refused as `tenants.pause.services.resume`."""
     with transaction.atomic():
         pause_services.resume(tenant=tenant, because=because, actor=actor, bulk_id=bulk_id)
         auto_apply_services.resume(customer=tenant.customer, because=because.strip(), actor=actor, bulk_id=bulk_id)
 
 
 def items_of(tenants: Sequence[Tenant]) -> list[BatchItem]:
-    """Not stored yet: for `batches.services.start`."""
+    """Return unsaved items for `batches.services.start`."""
     return [BatchItem(name=tenant.name, tenant=tenant, customer=tenant.customer) for tenant in tenants]
 
 
-def refuse_who_may_not(actor: User) -> None:
+def require_permission(actor: User) -> None:
     """Raises NotAllowed."""
-    require(actor, PAUSE, NOT_YOURS)
+    require(actor, PAUSE, NOT_ALLOWED)
 
 
 def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -> Mapping[str, str]:
-    """The words of a batch of tenants, as given. Raises Refused for none or too many."""
+    """Return the words of a batch of tenants unchanged. Raises Refused for none or too many."""
     if not items or len(items) > MOST_TENANTS:
         raise Refused(f"Select between 1 and {MOST_TENANTS} tenants." if items else "Select at least one tenant.")
     return words
@@ -146,7 +149,7 @@ def prepare(items: Sequence[BatchItem], words: Mapping[str, str], actor: User) -
 
 @transaction.atomic
 def pause_in_batch(item: BatchItem, actor: User) -> None:
-    if (tenant := _claimed(item)) is None:
+    if (tenant := _lock_tenant(item)) is None:
         return
     words = item.batch.words
     pause(
@@ -163,14 +166,14 @@ def pause_in_batch(item: BatchItem, actor: User) -> None:
 
 @transaction.atomic
 def resume_in_batch(item: BatchItem, actor: User) -> None:
-    if (tenant := _claimed(item)) is None:
+    if (tenant := _lock_tenant(item)) is None:
         return
     resume(tenant=tenant, because=item.batch.words["because"], actor=actor, bulk_id=item.batch_id)
     item.settle(now=timezone.now())
 
 
-def _claimed(item: BatchItem) -> Tenant | None:
-    """None where the request and the worker came to it at once, and the other was first. Raises Refused."""
+def _lock_tenant(item: BatchItem) -> Tenant | None:
+    """Lock the item and return its tenant; None if another process was first. Raises Refused."""
     if not BatchItem.objects.select_for_update().filter(pk=item.pk, state=BatchItemState.WAITING).exists():
         return None
     if item.tenant is None:

@@ -12,12 +12,12 @@ from django.views.decorators.http import require_http_methods
 from accounts.people.selectors import owners_of
 from accounts.roles import PAUSE
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, form_page
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.pause import services
 from operations.pause.forms import PauseForm, PauseManyForm, ResumeForm
-from operations.pause.selectors import PredictedPause, outcome_of_resuming, predicted_resumes
+from operations.pause.selectors import PredictedPause, predict_resume, predicted_resumes
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.lifecycle.selectors import tenants_for_staff
 from tenants.models.tenants import PauseReason, Tenant
@@ -27,19 +27,19 @@ from tenants.status.core import TenantStatus
 
 @require_http_methods(["GET", "POST"])
 def pause(request: SignedIn, tenant_id: str) -> HttpResponse:
-    """The form; what it leads to, to be read before; and the pause itself."""
+    """Show the form and its consequences, then pause."""
     tenant = tenant_to_pause(request, tenant_id)
     form = PauseForm(request.POST or None)
     step = request.POST.get("step", "")
     if request.method == "POST" and step != "change" and form.is_valid():
         given = form.cleaned_data
         if step != "pause":
-            return _look_before(request, tenant, form)
+            return _preview(request, tenant, form)
         try:
             services.pause(tenant=tenant, actor=request.user, **given)
         except (Refused, AwsProblem) as problem:
             form.add_error(None, str(problem))
-            return _look_before(request, tenant, form)
+            return _preview(request, tenant, form)
         messages.success(request, f"Pausing {tenant.name}. The status changes to Paused once SES confirms it.")
         return redirect("tenants:detail", tenant.id)
     failed = form.is_bound and step != "change"
@@ -50,19 +50,19 @@ def pause(request: SignedIn, tenant_id: str) -> HttpResponse:
 
 
 def tenant_to_pause(request: SignedIn, tenant_id: str) -> Tenant:
-    """For a customer there is none, as if it did not exist; staff without the right are refused."""
+    """Return the tenant. Customers get 404; staff without permission are refused."""
     tenant = get_object_or_404(tenants_for_staff(request.user), pk=tenant_id)
-    refuse_who_may_not_pause(request)
+    require_pause_permission(request)
     return tenant
 
 
-def refuse_who_may_not_pause(request: SignedIn) -> None:
+def require_pause_permission(request: SignedIn) -> None:
     if not request.user.has_perm(PAUSE):
         raise PermissionDenied
 
 
-def _look_before(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResponse:
-    """What comes of it, with the plan for receiving where that is to stop: read from Amazon now."""
+def _preview(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResponse:
+    """Show the consequences; if receiving is stopped too, with the plan, read from SES now."""
     given = form.cleaned_data
     preview = services.preview(tenant=tenant, stops_receiving=given["stops_receiving"])
     if preview.receiving_problem:
@@ -91,7 +91,7 @@ def _look_before(request: SignedIn, tenant: Tenant, form: PauseForm) -> HttpResp
 
 
 def _hidden(given: dict[str, Any], digest: str) -> list[tuple[str, str]]:
-    """What was typed, to be sent again with the last button; the plan by its digest."""
+    """Return the input as hidden fields for the last button, with the plan's digest."""
     shown = {**given, "review_on": given["review_on"] or "", "receiving_digest": digest}
     shown["stops_receiving"] = "on" if given["stops_receiving"] else ""
     return [(name, str(value)) for name, value in shown.items() if value]
@@ -112,16 +112,16 @@ def resume(request: SignedIn, tenant_id: str) -> HttpResponse:
     context = {
         "tenant": tenant,
         "form": form,
-        "outcome": outcome_of_resuming(tenant),
+        "outcome": predict_resume(tenant),
         "receiving_is_stopped": auto_apply_services.is_stopped(tenant.customer),
     }
-    return TemplateResponse(request, "operations/pause/resume.html", context, status=422 if form.errors else 200)
+    return form_page(request, "operations/pause/resume.html", context)
 
 
 @require_http_methods(["GET", "POST"])
 def choose(request: SignedIn) -> HttpResponse:
-    """Which tenants, by `?tenant=` each, and `?do=`; a POST carries it out."""
-    refuse_who_may_not_pause(request)
+    """Select tenants by repeated `?tenant=`, and `?do=`. A POST starts the batch."""
+    require_pause_permission(request)
     asked = request.POST if request.method == "POST" else request.GET
     kind = BatchKind.RESUME if asked.get("do") == BatchKind.RESUME else BatchKind.PAUSE
     chosen = _chosen(request, asked)
@@ -137,7 +137,7 @@ def choose(request: SignedIn) -> HttpResponse:
             return redirect("operations:batch", started.pk)
     rows = sorted(_predicted(kind, chosen), key=lambda row: row.works)
     context = {"kind": kind.value, "rows": rows, "form": form, "works": [row.tenant.id for row in rows if row.works]}
-    return TemplateResponse(request, "operations/pause/pause_many.html", context, status=422 if form.errors else 200)
+    return form_page(request, "operations/pause/pause_many.html", context)
 
 
 def _chosen(request: SignedIn, asked: QueryDict) -> list[Tenant]:

@@ -1,6 +1,6 @@
-"""Queues again what was begun and has no job any more: ONE table of what is unfinished and of the job that finishes it.
+"""Queues unfinished work that has lost its job: ONE table of what is unfinished and the job that finishes it.
 
-What is wanted stands in rows, so a lost job loses nothing. Kinds of `PER_ROW` have a job for each row, those of
+Desired state is stored in rows, so a lost job loses nothing. Kinds of `PER_ROW` have a job for each row, those of
 `TOGETHER` one job for all.
 """
 
@@ -35,7 +35,7 @@ Queue = Callable[..., None]
 
 
 def _domains(stage: Stage) -> Callable[[datetime], QuerySet[Domain]]:
-    """A domain that is being deleted waits for its receipt rules first, which is the removal's job."""
+    """Match domains in the stage. One that is being deleted first waits for its receipt rules, by the removal's job."""
     waits_for_rules = Q(stage=Stage.DELETING, routes_removed_at=None)
     return lambda now: domains_unfinished().filter(stage=stage).exclude(waits_for_rules)
 
@@ -56,11 +56,11 @@ PER_ROW: tuple[tuple[Rows, Queue], ...] = (
     (_tenants(TenantStage.READY, _STATUS), tenants_jobs.queue_status),
     (_tenants(TenantStage.READY, ~Q(policy=F("policy_told"))), tenants_jobs.queue_policy),
     (_tenants(TenantStage.READY), tenants_jobs.queue_associations),
-    (lambda now: overdue(now=now), notifications_jobs.deliver_soon),
+    (lambda now: overdue(now=now), notifications_jobs.queue_delivery),
 )
 
 TOGETHER: tuple[tuple[Callable[[datetime], bool], Queue], ...] = (
-    (lambda now: email_services.is_due(now=now), notifications_jobs.mail_soon),
+    (lambda now: email_services.is_due(now=now), notifications_jobs.queue_emails),
     (lambda now: auto_apply_services.is_unfinished(), receipt_rules_jobs.work_soon),
     (lambda now: forwarding_services.is_due(now=now), receipt_rules_jobs.ask_recipients_soon),
     (lambda now: unfinished_migrations().exists(), operations_jobs.queue_migrations),
@@ -72,9 +72,9 @@ TOGETHER: tuple[tuple[Callable[[datetime], bool], Queue], ...] = (
 
 
 def queue_unfinished(*, now: datetime | None = None) -> None:
-    """Each kind once, and nothing for what has a job, or one that runs."""
+    """Queue each kind once, unless it has a queued or running job."""
     now = now or timezone.now()
-    domain_removal_services.store_missing()
+    domain_removal_services.create_missing()
     for rows, queue in PER_ROW:
         for row in rows(now):
             queue(row, unless_running=True)

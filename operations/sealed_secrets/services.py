@@ -1,4 +1,7 @@
-"""Every secret in our tables, encrypted anew with the first key. One list of where they stand: a test compares it."""
+"""Encrypts every stored secret again with the first key.
+
+One list of the columns, which a test compares with the models.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,7 +24,7 @@ SEALED: Mapping[type[Any], tuple[str, ...]] = {
 
 
 def reseal_everything() -> dict[str, int]:
-    """How many rows of each were encrypted anew. Raises `sealed.Unreadable`, and then nothing was changed."""
+    """Return the number of re-encrypted rows by model. Raises `sealed.Unreadable`; then nothing was changed."""
     with transaction.atomic():
         return {str(model._meta.verbose_name_plural): _reseal(model, fields) for model, fields in SEALED.items()}
 
@@ -40,7 +43,7 @@ def _reseal(model: type[Any], fields: tuple[str, ...]) -> int:
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:
-    """Sealed texts at any depth."""
+    """Apply the change to encrypted texts at any depth."""
     if isinstance(value, str):
         return change(value) if is_sealed(value) else value
     if isinstance(value, dict):

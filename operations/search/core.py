@@ -1,4 +1,4 @@
-"""Parses what was typed into the search box, and lists the pages and actions that it finds. Pure."""
+"""Parses the text of the search box, and lists the pages and actions that match it. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ LONGEST = 300
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """`text` is the search text; `identity`, `tenant`, `rule`: the object of an ARN, else ""."""
+    """`text`: the search text. `identity`, `tenant`, `rule`: the object of an ARN, else ""."""
 
     text: str
     identity: str = ""
@@ -33,7 +33,7 @@ class SearchQuery:
 
 
 def read_query(text: str) -> SearchQuery:
-    """Strips a scheme, a path, brackets, `mailto:`, and the record name around a DKIM token."""
+    """Parse, removing a scheme, a path, brackets, `mailto:`, and the record name around a DKIM token."""
     plain = " ".join(text.replace("\x00", "").split())[:LONGEST]
     if plain.startswith("arn:"):
         return _arn(plain)
@@ -44,7 +44,7 @@ def read_query(text: str) -> SearchQuery:
 
 
 def _arn(text: str) -> SearchQuery:
-    """arn:partition:ses:region:account:kind/name; a tenant's has its id behind, a rule's its set before."""
+    """arn:partition:ses:region:account:kind/name. A tenant's ID follows its name; a rule's set precedes its name."""
     parts = text.split(":", 5)
     kind, _, name = parts[5].partition("/") if len(parts) > 5 else ("", "", "")
     if kind == "identity":
@@ -58,7 +58,7 @@ def _arn(text: str) -> SearchQuery:
 
 @dataclass(frozen=True)
 class SitePage:
-    """A page or an action without an object. `needs`: the permission without which it is not offered."""
+    """A page or action without an object. `needs`: the permission that it requires."""
 
     title: str
     view: str
@@ -66,7 +66,7 @@ class SitePage:
     needs: str = ""
 
     def matches(self, text: str) -> bool:
-        """Whether each typed word starts a word of the title or of `words`."""
+        """Return whether each typed word is the start of a word of the title or of `words`."""
         own = f"{self.title} {self.words}".lower().split()
         typed = text.lower().split()
         is_long_enough = bool(typed) and all(len(each) >= SHORTEST_WORD for each in typed)

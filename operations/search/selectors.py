@@ -6,18 +6,19 @@ from enum import StrEnum
 
 from django.db.models import Q
 
-from accounts.people.selectors import Viewer, customers_found, invitations_found, memberships_found
+from accounts.people.selectors import Viewer, find_customers, find_invitations, find_memberships
 from domains.domain_list.selectors import domains_for, name_contains
 from domains.models.domains import Domain
 from inbound_admin.lib.lists import has_part_in_any_case
 from operations.search.core import PAGES, SearchQuery, read_query
-from receipt_rules.addresses.selectors import addresses_for, endpoints_for, may_see_rules
-from receipt_rules.addresses.selectors import runs as all_runs
+from receipt_rules.addresses.selectors import addresses_for, endpoints_for
 from receipt_rules.live.selectors import last_read
+from receipt_rules.runs.selectors import may_see_rules
+from receipt_rules.runs.selectors import runs as all_runs
 from tenants.lifecycle.selectors import find_tenants, sees_tenants
 
 FIRST_NAMES = 500
-MOST = 8  # of each kind; the list of the kind has the rest
+MOST = 8  # of each kind; its list has the rest
 
 
 class HitKind(StrEnum):
@@ -35,7 +36,7 @@ class HitKind(StrEnum):
 
 @dataclass(frozen=True)
 class Hit:
-    """`whose` is its customer's name; `exact`: it is what was typed, not only like it."""
+    """`whose`: the customer's name. `exact`: equal to the text, not only similar."""
 
     kind: HitKind
     id: str
@@ -54,7 +55,7 @@ def search(*, viewer: Viewer, text: str) -> tuple[Hit, ...]:
 
 
 def single_hit(hits: tuple[Hit, ...]) -> Hit | None:
-    """The hit to open at once: the only exact match, or the only match."""
+    """Return the hit to open directly: the only exact match, or the only match."""
     exact = [hit for hit in hits if hit.exact]
     if len(exact) == 1:
         return exact[0]
@@ -68,19 +69,19 @@ def _domains(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     meant = Q(name=name) if asked.identity else Q(pk=name)
     if asked.may_be_token:
         meant |= Q(dkim_tokens__contains=[name.lower()]) | Q(verification_token=name)
-    # Apart, so that each is found in its own index: with OR between them every name that is like it would be read.
+    # As separate queries, each uses its own index; with OR, every similar name would be read.
     keys = {*_first_keys(viewer, meant), *(() if asked.identity else _first_named(viewer, name))}
     for domain in domains_for(viewer).filter(pk__in=keys).order_by("name")[:MOST]:
         yield Hit(HitKind.DOMAIN, domain.pk, str(domain), domain.customer.name, exact=_is(domain, name))
 
 
 def _first_keys(viewer: Viewer, wanted: Q) -> list[str]:
-    """Of the first by name; their rows are read for those alone that are shown."""
+    """Return keys of the first matches by name; only the shown rows are read."""
     return list(domains_for(viewer).filter(wanted).order_by("name").values_list("pk", flat=True)[:MOST])
 
 
 def _first_named(viewer: Viewer, name: str) -> list[str]:
-    """What is part of very many names is in the first of them; only what is rarer is looked up in its index."""
+    """Search among the first names, where frequent parts of names occur. Only rarer ones are looked up in the index."""
     first = domains_for(viewer).order_by("name").values("pk")[:FIRST_NAMES]
     found = _first_keys(viewer, Q(name__contains=name.lower(), pk__in=first))
     return found if len(found) == MOST else _first_keys(viewer, name_contains(name))
@@ -113,12 +114,12 @@ def _endpoints(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
 def _customers(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if asked.is_arn:
         return
-    for customer in customers_found(viewer=viewer, text=asked.text)[:MOST]:
+    for customer in find_customers(viewer=viewer, text=asked.text)[:MOST]:
         yield Hit(HitKind.CUSTOMER, customer.pk, customer.name, exact=asked.text in (customer.pk, customer.name))
 
 
 def _tenants(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
-    """For staff alone: customers have no page of a tenant."""
+    """For staff only: customers have no tenant page."""
     if asked.identity or asked.rule or not sees_tenants(viewer):
         return
     text = asked.tenant or asked.text
@@ -128,7 +129,7 @@ def _tenants(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
 
 
 def _rules(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
-    """By the rules as we last read them; a rule's id is its place in the set."""
+    """Search the rules as last read. A rule's ID is its position in the set."""
     latest = last_read() if may_see_rules(viewer) else None
     if latest is None or asked.identity or asked.tenant:
         return
@@ -145,21 +146,21 @@ def _runs(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
 
 
 def _pages(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
-    """Never exact: an object of the same name is not hidden behind a page."""
+    """Never exact, so a page doesn't hide an object of the same name."""
     found = [page for page in PAGES if page.matches(asked.text) and (not page.needs or viewer.has_perm(page.needs))]
     for page in found[:MOST]:
         yield Hit(HitKind.PAGE, page.view, page.title)
 
 
 def _people(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
-    """Leads to the page of their customer, where members are managed."""
+    """Link to the customer's page, where members are managed."""
     if asked.is_arn:
         return
     text = asked.text.lower()
-    for membership in memberships_found(viewer=viewer, text=text)[:MOST]:
+    for membership in find_memberships(viewer=viewer, text=text)[:MOST]:
         person, customer = membership.user, membership.customer
         yield Hit(HitKind.PERSON, customer.pk, person.email, customer.name, exact=text == person.email.lower())
-    for invitation in invitations_found(viewer=viewer, text=text)[:MOST]:
+    for invitation in find_invitations(viewer=viewer, text=text)[:MOST]:
         email, customer = invitation.email, invitation.customer
         yield Hit(HitKind.INVITATION, customer.pk, email, customer.name, exact=text == email.lower())
 

@@ -51,7 +51,7 @@ def find(request: SignedIn) -> HttpResponse:
 
 
 def _page(hit: Hit, *, support: bool) -> str:
-    """Of a domain staff get the case, customers the records."""
+    """Return the hit's URL. For a domain, staff get the case page, customers the records."""
     if hit.kind is HitKind.DOMAIN and support:
         return reverse("operations:case", args=[hit.id])
     if hit.kind is HitKind.PAGE:

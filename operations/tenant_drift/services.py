@@ -1,6 +1,7 @@
-"""Compares the tenants in SES with our rows, nightly and on demand, and carries out what a person decided.
+"""Compares the tenants in SES with our rows, nightly and on demand, and applies decisions.
 
-A decision changes what is wanted in the rows of the tenants app, whose worker tells SES; then the tenant is read again.
+A decision changes the desired state in the rows of the tenants app, whose worker updates SES. Then the tenant is read
+again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,10 +19,10 @@ from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift import core as drift_core
-from operations.drift.core import TENANTS_AREA, Decision, FoundDifference, OurTenant, TenantAtAmazon
+from operations.drift.core import TENANTS_AREA, Decision, FoundDifference, OurTenant, SesTenant
 from operations.drift_store import services as drift_store_services
 from operations.jobs import queue_drift_check
-from operations.models import Difference, DriftLook
+from operations.models import Difference, DriftCheck
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.core import Entity, TenantFound
@@ -33,8 +34,8 @@ from tenants.resources import services as resources_services
 from tenants.resources.services import TenantInventory, recreate_tenant
 from tenants.status_pass import services as status_pass_services
 
-PART = 100  # tenants of which what was found is stored at once
-MOST_AT_ONCE = 5_000  # of one look: most of a night's hours at a call a second; the next night goes on there
+PART = 100  # tenants whose differences are stored together
+MOST_AT_ONCE = 5_000  # in one check, which takes most of a night at one call a second; the next night continues
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
 CANNOT = {
     Decision.ADOPT: "This can’t be accepted. Restore it in SES, or ignore it with a reason.",
@@ -42,89 +43,91 @@ CANNOT = {
 }
 
 
-def ask_to_look() -> None:
-    """At every tenant, at the shared pace: a call for each and two for each hundred."""
+def request_check() -> None:
+    """Request a check of every tenant, within the SES rate limit: one call for each, and two for each hundred."""
     with transaction.atomic():
-        drift_store_services.note_look(TENANTS_AREA, asked_at=timezone.now())
+        drift_store_services.record_check(TENANTS_AREA, asked_at=timezone.now())
         queue_drift_check()
 
 
 def work(*, now: Callable[[], datetime] = timezone.now) -> None:
-    """What was decided and needs a call of its own, then the looks that are due. Raises AwsProblem, which is stored."""
+    """Apply decisions that need a call of their own, then run due checks. Raises AwsProblem, which is stored."""
     try:
-        _take_out()
-        if DriftLook.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, asked_at__isnull=False).exists():
-            look(now=now())
+        _apply_by_worker()
+        if DriftCheck.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, asked_at__isnull=False).exists():
+            check_next(now=now())
         elif places := frozenset(_decided().values_list("place", flat=True)):
-            look_at(places, now=now())
+            check_named(places, now=now())
     except AwsProblem as problem:
-        drift_store_services.note_look(TENANTS_AREA, problem=str(problem))
+        drift_store_services.record_check(TENANTS_AREA, problem=str(problem))
         raise
 
 
-def look(*, now: datetime) -> int:
-    """At the tenants behind the place where the last look ended, MOST_AT_ONCE at most; how many differences are new.
+def check_next(*, now: datetime) -> int:
+    """Check up to MOST_AT_ONCE tenants after the last check's cursor. Returns how many differences are new.
 
-    Each part is stored with its place. Raises AwsProblem: what was looked at before it is stored, and the next look
-    goes on there.
+    Each part is stored with the cursor. On AwsProblem, earlier parts are stored, and the next check continues there.
     """
-    last, _ = DriftLook.objects.get_or_create(region=settings.AWS_REGION, area=TENANTS_AREA)
+    last, _ = DriftCheck.objects.get_or_create(region=settings.AWS_REGION, area=TENANTS_AREA)
     began = last.began_at if last.place and last.began_at else now
     with aws.recording() as calls:
-        listed = _Listed.read()
+        listed = _RemoteTenants.read()
         names = [name for name in listed.names if name > last.place]
         new = 0
         for first in range(0, min(len(names), MOST_AT_ONCE), PART):
             part = names[first : min(first + PART, MOST_AT_ONCE)]
-            new += _look_at_part(listed, frozenset(part), now=now)
-            drift_store_services.note_look(TENANTS_AREA, place=part[-1], began_at=began)
+            new += _check_part(listed, frozenset(part), now=now)
+            drift_store_services.record_check(TENANTS_AREA, place=part[-1], began_at=began)
     done = {"place": "", "at": began} if len(names) <= MOST_AT_ONCE else {}
-    drift_store_services.note_look(
+    drift_store_services.record_check(
         TENANTS_AREA, **done, asked_at=None, calls=len(calls), tenants=len(listed.tenants), problem=""
     )
     return new
 
 
 @dataclass(frozen=True)
-class _Listed:
-    """What SES's lists said at a time: a call for each hundred tenants, and another for each hundred entities."""
+class _RemoteTenants:
+    """SES's lists at a time: one call for each hundred tenants, and one for each hundred reputation entities."""
 
     asked_at: datetime
     tenants: Mapping[str, TenantFound]
     entities: Mapping[str, Entity]
 
     @classmethod
-    def read(cls) -> "_Listed":
-        """Raises AwsProblem."""
+    def read(cls) -> "_RemoteTenants":
+        """Read the lists. Raises AwsProblem."""
         asked_at = timezone.now()
         entities = resources_services.entities_in_ses()
         return cls(asked_at, {each.name: each for each in resources_services.tenants_in_ses()}, entities)
 
     @property
     def names(self) -> list[str]:
-        """In order: of tenants there, of ours, and of those that something differed of."""
+        """Return sorted names of tenants in SES, of ours, and of those with a difference."""
         ours = tenants_in_region().values_list("name", flat=True)
         open_ones = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None)
         return sorted({*self.tenants, *ours, *open_ones.values_list("place", flat=True)})
 
 
-def _look_at_part(listed: _Listed, names: frozenset[str], *, now: datetime) -> int:
-    """One of ours that was changed or made since SES listed them is read by itself, as one that it did not list is."""
+def _check_part(listed: _RemoteTenants, names: frozenset[str], *, now: datetime) -> int:
+    """Check a part.
+
+    A tenant of ours that was created or changed since the list, or isn't in it, is read individually.
+    """
     ours = tenants_in_region().filter(name__in=names)
     changed = set(ours.filter(updated_at__gte=listed.asked_at).values_list("name", flat=True))
     single = frozenset(ours.values_list("name", flat=True)) - (listed.tenants.keys() - changed)
     several = [listed.tenants[name] for name in sorted(names - single) if name in listed.tenants]
     surveyed = resources_services.read_inventories(several, listed.entities)
     status_pass_services.store_listed(_entities(surveyed), asked_at=listed.asked_at)
-    return _look_again_at(single, names, surveyed, now=now)
+    return _recheck(single, names, surveyed, now=now)
 
 
-def look_at(places: frozenset[str], *, now: datetime) -> int:
-    """At the tenants of these names alone: three calls each. Raises AwsProblem."""
-    return _look_again_at(places, places, (), now=now)
+def check_named(places: frozenset[str], *, now: datetime) -> int:
+    """Check only the tenants with these names: three calls each. Raises AwsProblem."""
+    return _recheck(places, places, (), now=now)
 
 
-def _look_again_at(
+def _recheck(
     single: frozenset[str], places: frozenset[str], known: tuple[TenantInventory, ...], *, now: datetime
 ) -> int:
     asked_at = timezone.now()
@@ -139,30 +142,36 @@ def _entities(surveyed: Iterable[TenantInventory]) -> list[Entity]:
 
 
 def ignore(*, difference: Difference, because: str, actor: User) -> None:
-    """It is no news until it changes. Raises Refused."""
+    """Ignore it until it changes. Raises Refused."""
     require(actor, MANAGE, NOT_YOURS)
     with transaction.atomic():
-        drift_store_services.note(difference=difference, decision=Decision.IGNORE, because=because, actor=actor)
+        drift_store_services.record_decision(
+            difference=difference, decision=Decision.IGNORE, because=because, actor=actor
+        )
 
 
 def restore(*, difference: Difference, because: str, actor: User) -> None:
-    """Amazon is made as our rows have it. Raises Refused, NotAllowed."""
+    """Make SES match our rows. Raises Refused, NotAllowed."""
     _refuse(difference.may_restore, Decision.RESTORE, actor)
     with transaction.atomic():
-        drift_store_services.note(difference=difference, decision=Decision.RESTORE, because=because, actor=actor)
+        drift_store_services.record_decision(
+            difference=difference, decision=Decision.RESTORE, because=because, actor=actor
+        )
         if difference.kind not in BY_WORKER:
             _RESTORES[difference.kind](_tenant(difference), difference, because, actor)
         queue_drift_check()
 
 
 def adopt(*, difference: Difference, because: str, actor: User, customer: Customer | None = None) -> None:
-    """Our rows become as Amazon is; a tenant that nobody knows becomes this customer's. Raises Refused, AwsProblem."""
+    """Store what SES has; an unknown tenant becomes this customer's. Raises Refused, AwsProblem."""
     _refuse(difference.may_adopt, Decision.ADOPT, actor)
     if difference.kind == drift_core.UNKNOWN:
         _adopt_unknown(difference, because, actor, customer)
         return
     with transaction.atomic():
-        drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
+        drift_store_services.record_decision(
+            difference=difference, decision=Decision.ADOPT, because=because, actor=actor
+        )
         _ADOPTS[difference.kind](_tenant(difference), difference, because, actor)
         queue_drift_check()
 
@@ -174,7 +183,9 @@ def _adopt_unknown(difference: Difference, because: str, actor: User, customer: 
         raise Refused("Enter a reason.", code="REASON_MISSING")
     lifecycle_services.adopt_tenant(customer=customer, name=difference.subject, actor=actor)
     with transaction.atomic():
-        drift_store_services.note(difference=difference, decision=Decision.ADOPT, because=because, actor=actor)
+        drift_store_services.record_decision(
+            difference=difference, decision=Decision.ADOPT, because=because, actor=actor
+        )
         Difference.objects.filter(pk=difference.pk).update(customer=customer)
         queue_drift_check()
 
@@ -192,15 +203,15 @@ def _tenant(difference: Difference) -> Tenant:
     return found
 
 
-def _make_again(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+def _recreate(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     recreate_tenant(tenant=tenant)
 
 
-def _take_new(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+def _adopt_new(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     recreate_tenant(tenant=tenant, arn=str(difference.found["arn"]))
 
 
-def _tell_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+def _restore_policy(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     policy_services.change_policy(tenant=tenant, policy=tenant.policy, because=because, actor=actor)
 
 
@@ -208,7 +219,7 @@ def _accept_policy(tenant: Tenant, difference: Difference, because: str, actor: 
     policy_services.accept_policy(tenant=tenant, because=because, actor=actor)
 
 
-def _tell_suppression(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+def _restore_suppression(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     wanted = tenant.suppression
     policy_services.change_suppression(tenant=tenant, suppression=wanted, because=because, actor=actor)
 
@@ -217,7 +228,7 @@ def _accept_suppression(tenant: Tenant, difference: Difference, because: str, ac
     policy_services.accept_suppression(tenant=tenant, because=because, actor=actor)
 
 
-def _tell_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+def _restore_status(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     pause_services.reapply_status(tenant=tenant, because=because, actor=actor)
 
 
@@ -232,7 +243,7 @@ def _associate_again(tenant: Tenant, difference: Difference, because: str, actor
     resources_services.request_association(tenant=tenant, arn=difference.subject)
 
 
-def _take_over(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
+def _adopt_association(tenant: Tenant, difference: Difference, because: str, actor: User) -> None:
     resources_services.store_association(tenant, difference.subject)
     resources_services.adopt_associations(
         tenant, [(difference.subject.split(":", 5)[5].partition("/")[0], difference.subject)]
@@ -241,33 +252,33 @@ def _take_over(tenant: Tenant, difference: Difference, because: str, actor: User
 
 _Act = Callable[[Tenant, Difference, str, User], None]
 _RESTORES: dict[str, _Act] = {
-    drift_core.MISSING: _make_again,
-    drift_core.POLICY: _tell_policy,
-    drift_core.STATUS: _tell_status,
-    drift_core.SUPPRESSION: _tell_suppression,
+    drift_core.MISSING: _recreate,
+    drift_core.POLICY: _restore_policy,
+    drift_core.STATUS: _restore_status,
+    drift_core.SUPPRESSION: _restore_suppression,
     drift_core.NOT_ASSOCIATED: _associate_again,
     drift_core.OUTSIDE: _associate_again,
 }
 _ADOPTS: dict[str, _Act] = {
-    drift_core.REPLACED: _take_new,
+    drift_core.REPLACED: _adopt_new,
     drift_core.POLICY: _accept_policy,
     drift_core.STATUS: _accept_status,
     drift_core.SUPPRESSION: _accept_suppression,
-    drift_core.ALSO_ASSOCIATED: _take_over,
+    drift_core.ALSO_ASSOCIATED: _adopt_association,
 }
 
 
-BY_WORKER = (drift_core.ALSO_ASSOCIATED, drift_core.UNMEASURED)  # the worker does it itself: no row of ours wants it
+BY_WORKER = (drift_core.ALSO_ASSOCIATED, drift_core.UNMEASURED)  # applied by the worker: no row has this state
 
 
 def _decided() -> QuerySet[Difference]:
-    """Acted upon, and not looked at since."""
+    """Return differences with a decision since their last check."""
     rows = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None)
     return rows.filter(decision__in=(Decision.ADOPT, Decision.RESTORE), decided_at__gt=F("last_seen_at"))
 
 
-def _take_out() -> None:
-    """Associations that are not ours to have, and sets to be measured: one call each, harmless when repeated.
+def _apply_by_worker() -> None:
+    """Remove associations that aren't ours, and turn on metrics of sets: one call each, harmless when repeated.
 
     Raises AwsProblem.
     """
@@ -285,7 +296,7 @@ def _compare(tenants: QuerySet[Tenant], surveyed: Iterable[TenantInventory]) -> 
     for each in TenantResource.objects.filter(tenant__in=rows):
         resources.setdefault(each.tenant_id, []).append(each)
     ours = [_ours(tenant, resources.get(tenant.pk, [])) for tenant in rows if tenant.name not in on_their_way]
-    theirs = [_theirs(each) for each in surveyed if each.tenant.name not in on_their_way]
+    theirs = [_remote(each) for each in surveyed if each.tenant.name not in on_their_way]
     return drift_core.compare_tenants(ours, theirs, _owners(arn for each in theirs for arn in each.resources))
 
 
@@ -313,9 +324,9 @@ def _outside(tenant: Tenant, known: set[str]) -> dict[str, str]:
     return {arn: name for arn, name in arns.items() if arn not in known}
 
 
-def _theirs(each: TenantInventory) -> TenantAtAmazon:
+def _remote(each: TenantInventory) -> SesTenant:
     entity = each.entity
-    return TenantAtAmazon(
+    return SesTenant(
         name=each.tenant.name,
         arn=each.tenant.arn,
         resources=frozenset(arn for _, arn in each.resources),

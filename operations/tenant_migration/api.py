@@ -11,8 +11,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import User
 from accounts.people.selectors import customers_for
-from inbound_admin.lib.api.accepted import Accepted
-from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.models import Migration, MigrationItem, MigrationStep
 from operations.tenant_migration import selectors, services
@@ -136,6 +135,7 @@ def step_out(row: MigrationStep) -> MigrationStepOut:
 
 
 router = call_router("Migrations")
+_ACCEPTED = writes(Accepted, status=202, staff=True)
 MOST_CUSTOMERS = 1000  # by id in one call; more go by filter, or all
 
 
@@ -184,54 +184,44 @@ def get_migration(request: HttpRequest, migration_id: str) -> MigrationOne:
     return migration_one(_migration(request, migration_id))
 
 
-@router.post(
-    "/v2/migrations/{migration_id}/start", **writes(Accepted, status=202, staff=True), summary="Start a migration"
-)
+@router.post("/v2/migrations/{migration_id}/start", **_ACCEPTED, summary="Start a migration")
 def start_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     services.start(migration=migration, actor=caller(request))
     return _accepted(migration, "Started.")
 
 
-@router.post(
-    "/v2/migrations/{migration_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause a migration"
-)
+@router.post("/v2/migrations/{migration_id}/pause", **_ACCEPTED, summary="Pause a migration")
 def pause_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     services.pause(migration=migration, actor=caller(request))
     return _accepted(migration, "Paused. Customers already in progress are finished first.")
 
 
-@router.post(
-    "/v2/migrations/{migration_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume a migration"
-)
+@router.post("/v2/migrations/{migration_id}/resume", **_ACCEPTED, summary="Resume a migration")
 def resume_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     services.resume(migration=migration, actor=caller(request))
     return _accepted(migration, "Resumed.")
 
 
-@router.post(
-    "/v2/migrations/{migration_id}/cancel", **writes(Accepted, status=202, staff=True), summary="Cancel a migration"
-)
+@router.post("/v2/migrations/{migration_id}/cancel", **_ACCEPTED, summary="Cancel a migration")
 def cancel_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     services.cancel(migration=migration, actor=caller(request))
     return _accepted(migration, "Cancelled. Migrated customers stay migrated.")
 
 
-@router.post(
-    "/v2/migrations/{migration_id}/retry", **writes(Accepted, status=202, staff=True), summary="Retry failed customers"
-)
+@router.post("/v2/migrations/{migration_id}/retry", **_ACCEPTED, summary="Retry failed customers")
 def retry_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
-    number = services.try_again(migration=migration, actor=caller(request))
+    number = services.retry(migration=migration, actor=caller(request))
     return _accepted(migration, f"{number:,} queued for retry.")
 
 
 @router.post(
     "/v2/migrations/{migration_id}/rollback",
-    **writes(Accepted, status=202, staff=True),
+    **_ACCEPTED,
     summary="Roll back a migration",
 )
 def roll_back_migration(request: HttpRequest, migration_id: str, asked: RollBackWanted) -> Status[Accepted]:
@@ -264,19 +254,19 @@ def get_migration_item(request: HttpRequest, migration_id: str, item_id: str) ->
 
 @router.post(
     "/v2/migrations/{migration_id}/items/{item_id}/retry",
-    **writes(Accepted, status=202, staff=True),
+    **_ACCEPTED,
     summary="Retry one customer",
 )
 def retry_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> Status[Accepted]:
     migration = _migration(request, migration_id)
     row = _item(migration, item_id)
-    services.try_again(migration=migration, actor=caller(request), item=row)
+    services.retry(migration=migration, actor=caller(request), item=row)
     return _accepted(migration, f"{row.customer} queued for retry.", row)
 
 
 @router.post(
     "/v2/migrations/{migration_id}/items/{item_id}/rollback",
-    **writes(Accepted, status=202, staff=True),
+    **_ACCEPTED,
     summary="Roll one customer back",
 )
 def roll_back_migration_item(

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-SECONDS_PER_CALL = 1.0  # SES's pace (ses.md A)
+SECONDS_PER_CALL = 1.0  # SES's rate limit (ses.md A)
 HOUR = timedelta(hours=1)
 
 
 class Chosen(StrEnum):
-    """How the customers of a migration were chosen."""
+    """How the customers of a migration were selected."""
 
     CUSTOMER = "customer"
     ALL = "all"
@@ -42,7 +42,7 @@ class StepKind(StrEnum):
 
 
 class MigrationStepState(StrEnum):
-    """FOUND: it stood already, so nothing was called."""
+    """FOUND: it existed already, so no call was made."""
 
     TO_DO = "to_do"
     DONE = "done"
@@ -58,21 +58,21 @@ class MigrationStepState(StrEnum):
 
 @dataclass(frozen=True)
 class MigrationResource:
-    """What a send of the customer uses. `is_associated`: Amazon has said so, by our rows."""
+    """A resource that the customer's sends use. `is_associated`: SES has confirmed it, by our rows."""
 
-    kind: str  # identity, configuration-set, template: as real SES spells them (ses.md E)
+    kind: str  # identity, configuration-set, template, as SES spells them (ses.md E)
     name: str
     arn: str
     is_associated: bool = False
-    by_us: bool = True  # we made it, so that it has no configuration set by default
-    asks: bool = False  # Amazon is asked whether another tenant has it: no list of all tenants told so
+    by_us: bool = True  # we created it, so it has no default configuration set
+    asks: bool = False  # SES is asked whether another tenant has it, since no list of all tenants was read
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a customer has, before anything is called. `tenant` "" where none is wanted yet.
+    """What a customer has before any call. `tenant` is "" if none was requested yet.
 
-    `identities` are those that Amazon has; `left_out` says of the others why they wait.
+    `identities` are those in SES; `left_out` says why others wait.
     """
 
     tenant: str
@@ -92,13 +92,13 @@ class Inventory:
 
     @property
     def is_complete(self) -> bool:
-        """Nothing is left to do: also where a tenant was named from the start, and its associations are yet to come."""
+        """Return whether nothing is left to do, also for a tenant named from the start whose associations follow."""
         return self.is_switched and self.is_created and all(each.is_associated for each in self.resources)
 
 
 @dataclass(frozen=True)
 class Step:
-    """`call` is Amazon's operation, "" where the step is ours alone; `stands`: nothing is left to do."""
+    """`call`: the SES operation, "" for a step without one. `stands`: the step is already done."""
 
     kind: StepKind
     sentence: str
@@ -108,12 +108,12 @@ class Step:
 
 
 def plan(inventory: Inventory) -> tuple[Step, ...]:
-    """In their order; those that stand already are among them, so that the list is the same whenever it is made."""
+    """Return all steps in order, done ones included, so the list is the same whenever it is computed."""
     return (*_creation(inventory), *_associations(inventory), *_end(inventory))
 
 
 def _creation(inventory: Inventory) -> Iterable[Step]:
-    """In the order in which a tenant is created, so that what is done grows from the top."""
+    """Yield the steps in the order in which a tenant is created, so completed steps come first."""
     name, own = inventory.tenant, inventory.configuration_set
     yield Step(StepKind.TENANT, f"Create tenant {name}.", "CreateTenant", stands=inventory.is_created)
     policy = "Set its reputation policy."
@@ -128,13 +128,13 @@ def _creation(inventory: Inventory) -> Iterable[Step]:
 
 def _associations(inventory: Inventory) -> Iterable[Step]:
     for each in inventory.identities:
-        yield from _looks(each)
+        yield from _identity_checks(each)
         yield _associate(each)
     yield from (_associate(each) for each in inventory.others)
 
 
-def _looks(identity: MigrationResource) -> Iterable[Step]:
-    """An identity may be in another tenant; one that others made may send with a configuration set of its own."""
+def _identity_checks(identity: MigrationResource) -> Iterable[Step]:
+    """Check identities: another tenant may have one, and one made by others may have its own configuration set."""
     name, stands = identity.name, identity.is_associated
     if not identity.by_us:
         default = f"Read the default configuration set of {name}."
@@ -162,12 +162,15 @@ def _end(inventory: Inventory) -> Iterable[Step]:
 
 
 def calls(steps: Sequence[Step]) -> int:
-    """To Amazon, of what does not stand yet."""
+    """Return the number of SES calls of the steps that aren't done."""
     return sum(bool(step.call) and not step.stands for step in steps)
 
 
 def missing(resources: Iterable[MigrationResource], found: Iterable[str]) -> tuple[str, ...]:
-    """Names of what a send uses and Amazon does not list with the tenant: the gate is open when there are none."""
+    """Return names of resources that a send uses and SES doesn't list with the tenant.
+
+    The gate is open if there are none.
+    """
     there = frozenset(found)
     return tuple(each.name for each in resources if each.arn not in there)
 
@@ -183,7 +186,7 @@ class Progress:
 
 
 def wait_seconds(now: datetime, begun: Sequence[datetime], at_most_per_hour: int | None) -> int:
-    """Until one more customer may be begun: 0 now. `begun` are the moments at which others were."""
+    """Return seconds until one more customer may start; 0: now. `begun`: when the others started."""
     if not at_most_per_hour:
         return 0
     recent = sorted(moment for moment in begun if moment > now - HOUR)
@@ -194,7 +197,7 @@ def wait_seconds(now: datetime, begun: Sequence[datetime], at_most_per_hour: int
 
 
 def seconds_left(customers: int, calls_left: int, at_most_per_hour: int | None) -> int:
-    """By the shared pace, or by the limit an hour where that is slower."""
+    """Estimate by the SES rate limit, or by the hourly limit if that is slower."""
     by_pace = calls_left * SECONDS_PER_CALL
     by_limit = (max(0, customers - 1) // at_most_per_hour) * 3600 if at_most_per_hour else 0
     return round(max(by_pace, by_limit))

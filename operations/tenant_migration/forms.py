@@ -1,4 +1,4 @@
-"""Whom a migration moves, how fast and why; and why it is rolled back."""
+"""Forms of a tenant migration: which customers, rate and reason; and the reason of a rollback."""
 
 from typing import Any
 

@@ -26,7 +26,7 @@ from tenants.lifecycle.core import tenant_name
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 
-CALLS_OF_CUSTOMER = 6  # beside those for its domains
+CALLS_OF_CUSTOMER = 6  # without those for its domains
 CALLS_OF_ADOPTED = 3  # for a domain that others made: its configuration set, its tenants, its association
 EXAMPLES = 5
 GROUPS = {
@@ -41,7 +41,7 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class MigrationCounts:
-    """How many items of a migration are in each state, and what the rest takes."""
+    """How many items of a migration are in each state, and how long the rest takes."""
 
     total: int
     by_group: dict[str, int]
@@ -66,12 +66,12 @@ class MigrationCounts:
 
 @dataclass(frozen=True)
 class MigrationForecast:
-    """What the customers that wait would take: calls at most, and what does not go along or does not send yet."""
+    """Forecast for pending customers: maximum calls, what isn't migrated, and what doesn't send yet."""
 
     customers: int
     domains: int
     calls: int
-    unverified: tuple[int, tuple[str, ...]]  # how many, and the first few names
+    unverified: tuple[int, tuple[str, ...]]  # how many, and the first names
     left_out: tuple[int, tuple[str, ...]]
     without_domains: int
 
@@ -103,11 +103,11 @@ def may_see(viewer: User) -> bool:
 
 
 def migrations() -> QuerySet[Migration]:
-    """Newest first, with the number of customers of each, of those that are migrated and of those with a problem."""
+    """Return migrations, newest first, with the number of all, migrated and failed customers."""
     done, failed = (Count("items", filter=Q(items__state=state)) for state in (ItemState.DONE, ItemState.FAILED))
     found = Migration.objects.filter(region=settings.AWS_REGION).select_related("by")
     counted = found.annotate(customers=Count("items"), migrated=done, failed=failed)
-    return counted.order_by("-created_at", "-pk")  # grouping drops the order of the model
+    return counted.order_by("-created_at", "-pk")  # grouping drops the model's ordering
 
 
 def items_of(migration: Migration, group: str = "") -> QuerySet[MigrationItem]:
@@ -120,12 +120,12 @@ def counts(migration: Migration) -> MigrationCounts:
     found = dict(items.order_by().values_list("state").annotate(number=Count("pk")))
     by_group = {key: sum(found.get(state, 0) for state in states) for key, (_, states) in GROUPS.items()}
     return MigrationCounts(
-        sum(by_group.values()), by_group, 0 if migration.is_over else _seconds_left(migration, by_group)
+        sum(by_group.values()), by_group, 0 if migration.is_finished else _seconds_left(migration, by_group)
     )
 
 
 def forecast(customers: QuerySet[Customer], chosen: str) -> MigrationForecast:
-    """Of customers that are to be migrated, in a few queries however many they are. `chosen`: how, see `Chosen`."""
+    """Forecast for customers in a few queries, however many there are. `chosen`: how, see `Chosen`."""
     domains = _domains_of(customers)
     ready = domains.filter(stage=Stage.READY)
     total = customers.count()
@@ -144,7 +144,7 @@ def _domains_of(customers: QuerySet[Customer]) -> QuerySet[Domain]:
 
 
 def _calls_at_most(customers: QuerySet[Customer], chosen: str) -> int:
-    """Of one customer alone Amazon is asked for each identity whether another tenant has it; a list tells of many."""
+    """For one customer SES is asked about each identity's tenants; for many, a list of all tenants answers that."""
     by_adopted = _domains_of(customers).filter(stage=Stage.READY).order_by().values("adopted")
     domains = dict(by_adopted.annotate(number=Count("pk")).values_list("adopted", "number"))
     own, adopted = domains.get(False, 0), domains.get(True, 0)
@@ -170,12 +170,12 @@ def _seconds_left(migration: Migration, by_group: dict[str, int]) -> int:
 
 
 def seconds_needed(customers: int, calls: int, at_most_per_hour: int | None) -> int:
-    """By the queue and the pace, or by the limit an hour where that is slower."""
+    """Estimate by the queue and the SES rate limit, or by the hourly limit if that is slower."""
     return max(jobs.seconds_left(task=MIGRATE, calls=calls), seconds_left(customers, calls, at_most_per_hour))
 
 
 def next_item(migration: Migration) -> MigrationItem | None:
-    """What was begun comes first, so that nobody is left half migrated."""
+    """Return the next item. Started ones come first, so nobody stays half migrated."""
     items = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).select_related("customer")
     begun = items.exclude(state=ItemState.WAITING).order_by("number").first()
     return begun or items.order_by("number").first()
@@ -188,7 +188,10 @@ def seconds_until_next(migration: Migration, now: datetime) -> int:
 
 
 def unfinished() -> QuerySet[Migration]:
-    """What the worker has to carry on, the oldest first; a paused or cancelled one finishes what it has begun."""
+    """Return migrations that the worker has to continue, oldest first.
+
+    A paused or cancelled one finishes started items.
+    """
     begun = (ItemState.RUNNING, ItemState.ROLLING_BACK)
     found = Migration.objects.filter(region=settings.AWS_REGION)
     running = found.filter(Q(state=MigrationState.RUNNING) | Q(items__state__in=begun))
@@ -196,7 +199,7 @@ def unfinished() -> QuerySet[Migration]:
 
 
 def customers_to_migrate(text: str = "") -> QuerySet[Customer]:
-    """Those whose sends do not name a tenant in this region and that no migration has in hand, by part of the name."""
+    """Return customers whose sends name no tenant in this region, without an open migration, by part of the name."""
     switched = Tenant.objects.filter(region=settings.AWS_REGION, sends_since__isnull=False).values("customer")
     in_hand = MigrationItem.objects.filter(state__in=UNFINISHED).values("customer")
     found = Customer.objects.exclude(pk__in=switched).exclude(pk__in=in_hand)
@@ -206,12 +209,12 @@ def customers_to_migrate(text: str = "") -> QuerySet[Customer]:
 
 
 def item_of_customer(customer: Customer) -> MigrationItem | None:
-    """The newest."""
+    """Return the customer's newest item."""
     items = MigrationItem.objects.filter(customer=customer, migration__region=settings.AWS_REGION)
     return items.select_related("migration", "customer").order_by("-migration__created_at").first()
 
 
-NOT_YET = "…"  # where the id of a tenant will stand that is not made yet
+NOT_YET = "…"  # placeholder for the ID of a tenant that doesn't exist yet
 LEFT_OUT = {
     Stage.CLAIM: "{name}: ownership is not proven yet. It is added to the tenant when it is set up.",
     Stage.STARTING: "{name}: still being set up in SES. It is added to the tenant automatically.",
@@ -220,9 +223,9 @@ LEFT_OUT = {
 
 
 def inventory_of(customer: Customer, *, surveyed: bool = False) -> Inventory:
-    """Two queries and, once a process, STS for the account of the ARNs: raises AwsProblem where that fails.
+    """Read the inventory in two queries, plus STS once a process for the ARNs' account. Raises AwsProblem.
 
-    `surveyed`: a list of all tenants has told which identities others have, so they are not asked for one by one.
+    `surveyed`: a list of all tenants was read, so SES isn't asked about each identity.
     """
     tenant = tenant_of(customer)
     known = {row.arn: row for row in TenantResource.objects.filter(tenant=tenant, wanted=True)} if tenant else {}
@@ -247,7 +250,7 @@ def inventory_of(customer: Customer, *, surveyed: bool = False) -> Inventory:
 
 
 def arn_of(kind: str, name: str) -> str:
-    """The ARN of a resource of SES's in our account. Raises AwsProblem where the account cannot be found out."""
+    """Return the ARN of an SES resource in our account. Raises AwsProblem if the account ID can't be read."""
     return aws.identity_arn("").removesuffix("identity/") + f"{kind}/{name}"
 
 

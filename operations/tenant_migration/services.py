@@ -1,6 +1,6 @@
-"""Plans, starts, pauses, resumes, cancels, retries and rolls back tenant migrations. The worker carries them out.
+"""Plans, starts, pauses, resumes, cancels, retries and rolls back tenant migrations. The worker runs them.
 
-A migration covers one customer, all, those that a filter finds, or those that a file names.
+A migration covers one customer, all customers, or those of a filter or a file.
 
 It is not a batch of `operations.batches`, whose items are either pending or settled: CONTRIBUTING says why, under "One
 engine for work on many things".
@@ -32,7 +32,7 @@ HEADS = ("customer", "customer_id", "id", "name")
 
 @dataclass(frozen=True)
 class Choice:
-    """`left_out`: a sentence for each line of a file that chose nobody."""
+    """`left_out`: a sentence for each line of a file that matched no customer."""
 
     chosen: Chosen
     text: str
@@ -45,7 +45,7 @@ def all_of_them() -> Choice:
 
 
 def by_filter(text: str) -> Choice:
-    """By part of the name. Raises Refused for an empty one, which would be everybody."""
+    """Select by part of the name. Raises Refused for an empty text, which would match everybody."""
     if not text.strip():
         raise Refused("Enter part of a customer’s name, or choose all.", code="FILTER_MISSING")
     return Choice(Chosen.FILTER, text.strip()[:200], tuple(customers_to_migrate(text.strip())))
@@ -56,13 +56,16 @@ def one(customer: Customer) -> Choice:
 
 
 def named(customers: Iterable[Customer]) -> Choice:
-    """Those that the caller has fetched for its viewer; who is migrated already is left out."""
+    """Select customers that the caller fetched for its viewer, without migrated ones."""
     keys = [customer.pk for customer in customers]
     return Choice(Chosen.CSV, "by the API", tuple(customers_to_migrate().filter(pk__in=keys)))
 
 
 def by_csv(text: str, name: str) -> Choice:
-    """One customer a line, by id or by whole name, in the first column or in one that is headed so. Raises Refused."""
+    """Select one customer for each line, by ID or full name, in the first column or one with that header.
+
+    Raises Refused.
+    """
     lines = [row for row in csv.reader(StringIO(text.lstrip("\ufeff"))) if any(cell.strip() for cell in row)]
     if len(lines) > MOST_LINES:
         raise Refused(f"The file has {len(lines):,} lines. The maximum is {MOST_LINES:,}.", code="TOO_MANY")
@@ -87,7 +90,7 @@ def _column(lines: list[list[str]]) -> tuple[int, list[list[str]]]:
 
 
 def _found(wanted: list[str]) -> dict[str, Customer | None]:
-    """By id first; by name where exactly one customer has it."""
+    """Match by ID first; by name if exactly one customer has it."""
     there = list(customers_to_migrate())
     by_id = {customer.pk: customer for customer in there}
     by_name: dict[str, Customer | None] = {}
@@ -97,19 +100,19 @@ def _found(wanted: list[str]) -> dict[str, Customer | None]:
     return {each: by_id.get(each) or by_name.get(each.casefold()) for each in wanted}
 
 
-MAY_BE_TRIED_AGAIN = (ItemState.FAILED, ItemState.CANCELLED, ItemState.ROLLED_BACK)
-MAY_BE_ROLLED_BACK = (ItemState.DONE, ItemState.FAILED, ItemState.RUNNING)
+RETRYABLE = (ItemState.FAILED, ItemState.CANCELLED, ItemState.ROLLED_BACK)
+REVERSIBLE = (ItemState.DONE, ItemState.FAILED, ItemState.RUNNING)
 
 
 @transaction.atomic
 def plan_migration(
     *, choice: Choice, actor: User | None, because: str = "", policy: str = "", at_most_per_hour: int | None = None
 ) -> Migration:
-    """Rows alone: nothing is called until it is started. Customers that are in hand already are left out.
+    """Store the plan; no call is made until it is started. Customers in another open migration are left out.
 
     Raises Refused: NOT_ALLOWED, NOBODY, POLICY_UNKNOWN, LIMIT.
     """
-    _refuse_stranger(actor)
+    _require_permission(actor)
     if at_most_per_hour is not None and not 1 <= at_most_per_hour <= 3600:
         raise Refused("Enter 1 to 3,600 customers per hour, or leave blank for no limit.", code="LIMIT")
     migration = Migration.objects.create(
@@ -133,7 +136,7 @@ def plan_migration(
 
 
 def _add_items(migration: Migration, customers: Iterable[Customer]) -> int:
-    """Locks them: two plans at a time must not take the same customer."""
+    """Add items and lock the customers: two concurrent plans must not include the same one."""
     keys = [customer.pk for customer in customers]
     locked = Customer.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")
     there = {customer.pk for customer in locked}
@@ -147,7 +150,7 @@ def _add_items(migration: Migration, customers: Iterable[Customer]) -> int:
 
 @transaction.atomic
 def start(*, migration: Migration, actor: User | None) -> None:
-    """Raises Refused."""
+    """Start the migration. Raises Refused."""
     _turn(migration, actor, {MigrationState.PLANNED: MigrationState.RUNNING}, "migration.started")
     Migration.objects.filter(pk=migration.pk).update(started_at=timezone.now())
     queue_migrations()
@@ -155,21 +158,21 @@ def start(*, migration: Migration, actor: User | None) -> None:
 
 @transaction.atomic
 def pause(*, migration: Migration, actor: User | None) -> None:
-    """The customer that is being migrated is finished; no other is begun. Raises Refused."""
+    """Start no further customer; the running one is finished. Raises Refused."""
     _turn(migration, actor, {MigrationState.RUNNING: MigrationState.PAUSED}, "migration.paused")
-    Migration.objects.filter(pk=migration.pk).update(waits_because="")  # it waits for nobody but who resumes it
+    Migration.objects.filter(pk=migration.pk).update(waits_because="")  # it waits only for the person who resumes it
 
 
 @transaction.atomic
 def resume(*, migration: Migration, actor: User | None) -> None:
-    """Raises Refused."""
+    """Continue a paused migration. Raises Refused."""
     _turn(migration, actor, {MigrationState.PAUSED: MigrationState.RUNNING}, "migration.resumed")
     queue_migrations()
 
 
 @transaction.atomic
 def cancel(*, migration: Migration, actor: User | None) -> None:
-    """Whom it has begun is finished, and whoever is migrated stays so; nobody else is begun. Raises Refused."""
+    """Cancel. The running customer is finished, migrated ones stay so, and nobody else is started. Raises Refused."""
     open_states = (MigrationState.PLANNED, MigrationState.RUNNING, MigrationState.PAUSED)
     _turn(migration, actor, dict.fromkeys(open_states, MigrationState.CANCELLED), "migration.cancelled")
     waiting = MigrationItem.objects.filter(migration=migration, state=ItemState.WAITING)
@@ -179,15 +182,15 @@ def cancel(*, migration: Migration, actor: User | None) -> None:
 
 
 @transaction.atomic
-def try_again(*, migration: Migration, actor: User | None, item: MigrationItem | None = None) -> int:
-    """Those that were stopped by a problem, or the one given; what stands is not done twice. Returns how many.
+def retry(*, migration: Migration, actor: User | None, item: MigrationItem | None = None) -> int:
+    """Retry failed items, or the given one; completed steps are not repeated. Returns the number.
 
-    Raises Refused where there is none.
+    Raises Refused if there are none.
     """
     locked = _locked(migration, actor)
-    states = MAY_BE_TRIED_AGAIN if item else (ItemState.FAILED,)
+    states = RETRYABLE if item else (ItemState.FAILED,)
     items = MigrationItem.objects.select_for_update().filter(migration=locked, state__in=states)
-    chosen = [each for each in items if (item is None or each.pk == item.pk) and not _is_in_hand(each.customer_id)]
+    chosen = [each for each in items if (item is None or each.pk == item.pk) and not _has_open_item(each.customer_id)]
     if not chosen:
         raise Refused("No customer of this migration failed.", code="NOTHING_TO_DO")
     keys = [each.pk for each in chosen]
@@ -203,19 +206,19 @@ def try_again(*, migration: Migration, actor: User | None, item: MigrationItem |
 
 @transaction.atomic
 def roll_back(*, migration: Migration, actor: User | None, because: str, item: MigrationItem | None = None) -> int:
-    """All that were begun, or the one given: sends name the tenant no more, and associations that came go again.
+    """Roll back all started items, or the given one: sends no longer name the tenant, new associations are removed.
 
-    The tenants stay, with nothing in them that was not there before. Returns how many. Raises Refused.
+    The tenants remain, with what they had before. Returns the number. Raises Refused.
     """
     locked = _locked(migration, actor)
     if not because.strip():
         raise Refused("Enter a reason for the rollback.", code="REASON_MISSING")
     items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
-    found = items.filter(migration=locked, state__in=MAY_BE_ROLLED_BACK).exclude(before={})
+    found = items.filter(migration=locked, state__in=REVERSIBLE).exclude(before={})
     chosen = [
         each
         for each in found
-        if (item is None or each.pk == item.pk) and not _is_in_hand(each.customer_id, beside=each.pk)
+        if (item is None or each.pk == item.pk) and not _has_open_item(each.customer_id, beside=each.pk)
     ]
     if not chosen:
         raise Refused("No customer of this migration was started.", code="NOTHING_TO_DO")
@@ -230,7 +233,7 @@ def roll_back(*, migration: Migration, actor: User | None, because: str, item: M
     return len(keys)
 
 
-def _is_in_hand(customer_id: str, beside: str = "") -> bool:
+def _has_open_item(customer_id: str, beside: str = "") -> bool:
     items = MigrationItem.objects.filter(customer=customer_id, state__in=UNFINISHED)
     return items.exclude(pk=beside).exists()
 
@@ -253,12 +256,12 @@ def _turn(migration: Migration, actor: User | None, moves: dict[MigrationState, 
 
 
 def _locked(migration: Migration, actor: User | None) -> Migration:
-    _refuse_stranger(actor)
+    _require_permission(actor)
     return Migration.objects.select_for_update(of=("self",)).get(pk=migration.pk)
 
 
-def _refuse_stranger(actor: User | None) -> None:
-    """None is the command line, whose user may do everything."""
+def _require_permission(actor: User | None) -> None:
+    """Raise Refused unless the actor may migrate. None is the command line, which may."""
     if actor is not None and not may_migrate(actor):
         raise NotAllowed("Only operators can migrate customers.")
 

@@ -1,4 +1,4 @@
-"""Migrations: planned, looked at as a dry run, started, steered, and followed customer by customer."""
+"""Migration pages: plan, preview, start, control, and progress for each customer."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models.people import Customer
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn, page_of, takes_upload, template
+from inbound_admin.lib.http import SignedIn, form_page, page_of, takes_upload, template
 from operations.models import Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors, services
 from operations.tenant_migration.core import Chosen, calls, plan
@@ -26,7 +26,7 @@ ITEMS_PER_PAGE = 50
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     left = selectors.customers_to_migrate().count()
     context = {"page": page_of(selectors.migrations(), request), "left": left, "may_migrate": _may(request)}
     return TemplateResponse(request, "operations/tenant_migration/migrations.html", context)
@@ -35,7 +35,7 @@ def list_(request: SignedIn) -> HttpResponse:
 @takes_upload(MOST_BYTES)
 @require_http_methods(["GET", "POST"])
 def plan_migration(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request, manages=True)
+    require_staff(request, manages=True)
     form = PlanForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -45,9 +45,7 @@ def plan_migration(request: SignedIn) -> HttpResponse:
         else:
             return redirect("operations:migration", migration.pk)
     context = {"form": form, "left": selectors.customers_to_migrate().count()}
-    return TemplateResponse(
-        request, "operations/tenant_migration/plan_migration.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/tenant_migration/plan_migration.html", context)
 
 
 def _planned(request: SignedIn, given: dict[str, Any]) -> Migration:
@@ -83,7 +81,7 @@ def detail(request: SignedIn, migration_id: str) -> HttpResponse:
     )
 
 
-def _context(request: SignedIn, migration: Migration, form: RollBackForm | None = None) -> dict[str, Any]:
+def _context(request: SignedIn, migration: Migration) -> dict[str, Any]:
     group = request.GET.get("show", "")
     counted = selectors.counts(migration)
     under_way = migration.state == MigrationState.RUNNING or counted.by_group["running"]
@@ -97,7 +95,7 @@ def _context(request: SignedIn, migration: Migration, form: RollBackForm | None 
         "minutes_left": counted.seconds_left // 60 + 1,
         "may_migrate": _may(request),
         "poll_seconds": POLL_SECONDS if under_way else None,
-        "form": form or RollBackForm(),
+        "form": RollBackForm(),
     }
 
 
@@ -109,9 +107,9 @@ def _forecast(migration: Migration) -> selectors.MigrationForecast | None:
 
 @require_POST
 def steer(request: SignedIn, migration_id: str) -> HttpResponse:
-    """Start, pause, resume, cancel, try again, roll back."""
+    """Start, pause, resume, cancel, retry or roll back."""
     migration = _migration(request, migration_id)
-    refuse_strangers(request, manages=True)
+    require_staff(request, manages=True)
     try:
         messages.success(request, _steered(request, migration))
     except Refused as refused:
@@ -134,7 +132,7 @@ def _steered(request: SignedIn, migration: Migration) -> str:
             services.cancel(migration=migration, actor=request.user)
             return "Cancelled. Migrated customers stay migrated."
         case "retry":
-            number = services.try_again(migration=migration, actor=request.user)
+            number = services.retry(migration=migration, actor=request.user)
             return f"{number:,} customer{'' if number == 1 else 's'} tried again."
         case "roll_back":
             because = request.POST.get("because", "")
@@ -149,7 +147,7 @@ def item(request: SignedIn, migration_id: str, item_id: str) -> HttpResponse:
     row = get_object_or_404(selectors.items_of(migration), pk=item_id)
     form = RollBackForm(request.POST if request.POST.get("do") == "roll_back" else None)
     if request.method == "POST":
-        refuse_strangers(request, manages=True)
+        require_staff(request, manages=True)
         if request.POST.get("do") != "roll_back" or form.is_valid():
             _steer_one(request, migration, row, form)
             return redirect("operations:migration_item", migration.pk, row.pk)
@@ -173,16 +171,16 @@ def _steer_one(request: SignedIn, migration: Migration, row: MigrationItem, form
             because = form.cleaned_data["because"]
             services.roll_back(migration=migration, actor=request.user, because=because, item=row)
         else:
-            services.try_again(migration=migration, actor=request.user, item=row)
+            services.retry(migration=migration, actor=request.user, item=row)
     except Refused as refused:
         messages.error(request, str(refused))
 
 
 @require_http_methods(["GET", "POST"])
 def move(request: SignedIn, customer_id: str) -> HttpResponse:
-    """One customer now: what there is, every call that would be made, and go."""
+    """Migrate one customer now: shows the current state and each call, then starts."""
     customer = get_object_or_404(_customers(request), pk=customer_id)
-    refuse_strangers(request, manages=request.method == "POST")
+    require_staff(request, manages=request.method == "POST")
     form = MoveForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -191,9 +189,7 @@ def move(request: SignedIn, customer_id: str) -> HttpResponse:
             form.add_error(None, str(refused))
     context = {"customer": customer, "form": form, "may_migrate": _may(request), **_dry_run(customer)}
     context["last"] = selectors.item_of_customer(customer)
-    return TemplateResponse(
-        request, "operations/tenant_migration/move.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "operations/tenant_migration/move.html", context)
 
 
 def _moved(request: SignedIn, customer: Customer, form: MoveForm) -> HttpResponse:
@@ -219,7 +215,7 @@ def _dry_run(customer: Customer) -> dict[str, Any]:
 
 
 def _customers(request: SignedIn) -> Any:
-    """For a customer's own people there is none, as if it did not exist."""
+    """Return visible customers. For a customer's own members there are none, so they get 404."""
     everybody = customers_for(request.user)
     return everybody if selectors.may_see(request.user) else everybody.none()
 
@@ -233,6 +229,6 @@ def _may(request: SignedIn) -> bool:
     return selectors.may_migrate(request.user)
 
 
-def refuse_strangers(request: SignedIn, *, manages: bool = False) -> None:
+def require_staff(request: SignedIn, *, manages: bool = False) -> None:
     if not (selectors.may_migrate(request.user) if manages else selectors.may_see(request.user)):
         raise PermissionDenied("Only operators and administrators can plan and manage migrations.")

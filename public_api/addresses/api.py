@@ -13,8 +13,8 @@ from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.people.selectors import first_owners
 from domains.domain_list.api import domain_of
 from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
-from inbound_admin.lib.api.refusals import Malformed
 from inbound_admin.lib.api.values import Out, Page, Text, given, page_of
+from inbound_admin.lib.errors import Malformed
 from public_api.addresses import services
 from public_api.domains.core import Published
 from public_api.domains.selectors import AddressesWanted, addresses_found, pending_of, rule_names, status_of

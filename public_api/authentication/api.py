@@ -13,9 +13,8 @@ from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.lenient import LenientIn
-from inbound_admin.lib.api.refusals import Malformed
 from inbound_admin.lib.api.values import Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable
+from inbound_admin.lib.errors import AwsUnreachable, Malformed
 from public_api.domains.core import Published, ses_word
 from public_api.domains.selectors import checks_of, status_of
 from public_api.domains.services import usual_mail_from, what_to_publish

@@ -8,7 +8,7 @@ from domains.domain_list.api import domain_of
 from domains.models.domains import Domain
 from inbound_admin.lib.api.values import Out
 from operations.domain_removal import services as domain_removal_services
-from operations.domain_removal.services import RemovalAsked
+from operations.domain_removal.services import RequestedRemoval
 from public_api.domains.api import router
 
 REJECTED = " The MX record of {name} still points here, so SES rejects its mail. Point it elsewhere."
@@ -45,8 +45,8 @@ def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
 
 def deleted(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     domain = domain_of(request, domain_id)
-    leads = domain_removal_services.mx_leading_here(domain)
-    asked = domain_removal_services.ask(domain=domain, typed_name=domain.name, actor=caller(request))
+    leads = domain_removal_services.mx_pointing_here(domain)
+    asked = domain_removal_services.request_removal(domain=domain, typed_name=domain.name, actor=caller(request))
     rules_are_clear = asked.is_gone or Domain.objects.filter(pk=domain.pk, routes_removed_at__isnull=False).exists()
     return DomainDeletedOut(
         success=True,
@@ -62,5 +62,5 @@ def deleted(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
     )
 
 
-def said(domain: Domain, asked: RemovalAsked) -> str:
+def said(domain: Domain, asked: RequestedRemoval) -> str:
     return f"{domain} deleted." if asked.is_gone else NOT_YET.format(domain=domain)

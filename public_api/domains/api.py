@@ -20,8 +20,8 @@ from domains.records.core import Purpose, Record
 from domains.sending_status.selectors import sending_of
 from domains.settings.services import wait_until_applied
 from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, LenientQuery
-from inbound_admin.lib.api.refusals import Conflict
 from inbound_admin.lib.api.values import Out, Page, Text, counted, given, page_of
+from inbound_admin.lib.errors import Conflict
 from public_api.domains import selectors, services
 from public_api.domains.core import Published, mail_from_word
 from public_api.domains.selectors import (

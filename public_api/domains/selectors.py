@@ -96,13 +96,13 @@ def receives_mail(domain: Domain) -> bool:
     return status_of(domain) == "verified" and domain.receiving.state in ARRIVING
 
 
-def is_right(check: RecordCheck | None, *, spreading: bool = False) -> bool:
-    """Whether the record was correct in the last successful check. `spreading`: at some resolvers."""
+def is_right(check: RecordCheck | None) -> bool:
+    """Whether the record was correct in the last successful check."""
     if check is None:
         return False
     if check.state == State.COULD_NOT_CHECK:
         return check.verified_at is not None
-    return check.state == State.VERIFIED or (spreading and check.state == State.SPREADING)
+    return check.state == State.VERIFIED
 
 
 def has_mx(domain: Domain) -> bool:

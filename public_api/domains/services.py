@@ -20,8 +20,7 @@ from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
 from domains.settings.services import desired_settings, wait_until_applied
 from inbound_admin.lib import aws, slow_work
-from inbound_admin.lib.api.refusals import Malformed
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import Malformed, Refused
 from receipt_rules.addresses.services import (
     add_address,
     change_address,
@@ -32,7 +31,7 @@ from receipt_rules.addresses.services import (
 )
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.send_only import services as send_only_services
+from receipt_rules.receiving import services as receiving_services
 
 KEEP = "\0"  # no endpoint has this id
 
@@ -55,7 +54,7 @@ class DomainChange:
 def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
     """Apply all changes or none. Raises Refused: DOMAIN_NOT_VERIFIED, ENDPOINT_MISSING, or for the MAIL FROM domain."""
     if wanted.send_only is not None:
-        send_only_services.choose(domain=domain, receives=not wanted.send_only, actor=actor)
+        receiving_services.choose(domain=domain, receives=not wanted.send_only, actor=actor)
         domain.refresh_from_db()
     if replace(wanted, send_only=None) == DomainChange():
         return
@@ -180,7 +179,7 @@ def own_endpoint(customer_id: str, endpoint_id: str | None) -> Endpoint | None:
 def check_where_allowed(domains: Sequence[Domain], *, now: datetime) -> None:
     """Check DNS and SES of the domains that may be checked now."""
     customers = {domain.customer_id for domain in domains}
-    with slow_work.place(customer=customers.pop() if len(customers) == 1 else ""):
+    with slow_work.slot(customer=customers.pop() if len(customers) == 1 else ""):
         _look_at(_take_turns(domains, now), now)
 
 

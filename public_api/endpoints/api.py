@@ -13,9 +13,9 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, writes
 from accounts.people.selectors import first_owners
-from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, clamped, note_ignored
-from inbound_admin.lib.api.refusals import Malformed
+from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, clamped, record_ignored
 from inbound_admin.lib.api.values import USUAL, Out, Page, Text, given, page_of
+from inbound_admin.lib.errors import Malformed
 from inbound_admin.lib.redaction import MASK
 from public_api.domains.selectors import Uses, endpoints_found, status_of, uses_of
 from public_api.endpoints import services
@@ -325,7 +325,7 @@ def _forwarding_told(endpoint: Endpoint) -> TestedOut:
 def _known(request: HttpRequest, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration with our names. The response header names unknown members."""
     ours, unknown = services.known_config(kind, config_in(kind, config))
-    note_ignored(request, [f"config.{name}" for name in unknown])
+    record_ignored(request, [f"config.{name}" for name in unknown])
     return ours
 
 

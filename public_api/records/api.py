@@ -197,7 +197,7 @@ def stored_records(domain: Domain, checks: Checks) -> list[StoredRecordOut]:
             domain_id=domain.pk,
             record_type=record.type,
             name=record.name,
-            value=with_priority(record),
+            value=record.with_priority,
             is_required=record.need is Need.REQUIRED,
             is_verified=is_right(checks.get(record.key)),
             last_checked=checks[record.key].checked_at if record.key in checks else None,
@@ -212,7 +212,7 @@ def wanted_records(domain: Domain) -> list[WantedRecordOut]:
         WantedRecordOut(
             type=record.type,
             name=record.name,
-            value=with_priority(record),
+            value=record.with_priority,
             description=description(record),
             is_required=record.need is Need.REQUIRED,
         )
@@ -229,7 +229,7 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
         SeenRecordOut(
             type=record.type,
             name=record.name,
-            value=with_priority(record),
+            value=record.with_priority,
             is_verified=is_right(checks.get(record.key)),
             status="verified" if is_right(checks.get(record.key)) else "pending",
             last_checked=checks[record.key].checked_at if record.key in checks else domain.last_dns_check,
@@ -264,10 +264,6 @@ def _ses_details(domain: Domain) -> dict[str, Any]:
     )
 
 
-def with_priority(record: Record) -> str:
-    return record.value if record.priority is None else f"{record.priority} {record.value}"
-
-
 def description(record: Record) -> str:
     last = " Publish it last, when an address is ready. Until then SES would reject the mail."
     return f"{label_of(record)}. {TITLES[record.purpose][1]}{last if record.need is Need.LATER else ''}"
@@ -277,7 +273,7 @@ def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
     return CheckedRecordOut(
         type=record.type,
         name=record.name,
-        value=with_priority(record),
+        value=record.with_priority,
         is_required=record.need is Need.REQUIRED,
         is_verified=is_right(check),
         description=description(record),

@@ -20,9 +20,8 @@ from domains.names.core import parse_domain
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.lenient import LenientIn
-from inbound_admin.lib.api.refusals import Malformed
 from inbound_admin.lib.api.values import Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable
+from inbound_admin.lib.errors import AwsUnreachable, Malformed
 from operations.domain_removal import services as domain_removal_services
 from public_api.addresses.api import AddressOut, rows
 from public_api.domain_removal.api import said
@@ -37,7 +36,7 @@ from public_api.domains.selectors import (
     records_of,
     status_of,
 )
-from public_api.records.api import DomainMain, description, error_of, main_fields, with_priority
+from public_api.records.api import DomainMain, description, error_of, main_fields
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.models.addresses import Address
 from receipt_rules.received_mail.selectors import received_counts, received_lately
@@ -300,7 +299,7 @@ def _named_addresses(domain: Domain, found: list[Address]) -> list[NamedAddress]
 
 def _delete(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _asked_for(user, asked)
-    done = domain_removal_services.ask(domain=domain, typed_name=domain.name, actor=user)
+    done = domain_removal_services.request_removal(domain=domain, typed_name=domain.name, actor=user)
     return {"domain": domain.name, "domain_id": domain.pk, "message": said(domain, done)}
 
 
@@ -379,7 +378,7 @@ def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> l
             RecordSeenOut(
                 type=record.type,
                 name=record.name,
-                value=with_priority(record),
+                value=record.with_priority,
                 is_verified=is_right(check),
                 is_required=record.need.value == "required",
                 **extra,

@@ -7,9 +7,9 @@ from django import forms
 from accounts.models.people import Customer
 from accounts.people.forms import ForCustomer
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.fields import AS_TYPED
 from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
-from receipt_rules.endpoints.forms import AS_TYPED
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint
 

@@ -16,14 +16,13 @@ from accounts.people.selectors import Viewer, customers_for, of_customer, suppor
 from audit.services import Subject
 from domains.models.domains import UNVERIFIED, Domain, Stage
 from domains.ownership.selectors import held_domains, held_names_near
-from domains.receiving.core import DELIVERED, MxFact, RulesFact
+from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
-from inbound_admin.lib.database import one_of
+from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import ListFilters, Order, has_part
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
-from receipt_rules.models.expectations import Expectation
-from receipt_rules.models.runs import PendingChange, Run, RunStep, Snapshot, StepState
+from receipt_rules.models.runs import PendingChange
 
 
 def address_subject(address: Address) -> Subject:
@@ -37,15 +36,6 @@ def catch_all_subject(catch_all: CatchAll) -> Subject:
 
 def endpoint_subject(endpoint: Endpoint) -> Subject:
     return Subject("endpoint", endpoint.id, endpoint.name, endpoint.customer_id)
-
-
-def rule_set_subject(name: str, customer_id: str = "") -> Subject:
-    """With a customer, its members may read the line."""
-    return Subject("rule_set", name, name, customer_id)
-
-
-def expectation_subject(expectation: Expectation) -> Subject:
-    return Subject("expectation", expectation.id, expectation.address)
 
 
 def forwarding_subject(row: Forwarding) -> Subject:
@@ -106,14 +96,14 @@ class Holders:
         if len(names) > MOST_ASKED:
             return cls.read()
         above = {each for name in names for each in names_above(name)}
-        return cls(dict(held_domains().filter(one_of("name", above)).order_by().values_list("name", "customer_id")))
+        return cls(dict(held_domains().filter(in_values("name", above)).order_by().values_list("name", "customer_id")))
 
     @classmethod
     def read_staying(cls, names: Collection[str] | None = None) -> "Holders":
         """Without what is being deleted: nothing may be received there any more. With names, as it is for these."""
         staying = held_domains().exclude(stage=Stage.DELETING)
         if names is not None and len(names) <= MOST_ASKED:
-            staying = staying.filter(one_of("name", {each for name in names for each in names_above(name)}))
+            staying = staying.filter(in_values("name", {each for name in names for each in names_above(name)}))
         return cls(dict(staying.values_list("name", "customer_id")))
 
     def names_of(self, customers: Collection[str]) -> frozenset[str]:
@@ -143,19 +133,17 @@ MX_FACT = Func(
     function="jsonb_extract_path_text",
     output_field=CharField(),
 )
-# As `Address.receiving` judges a row; a lookup that failed is neither live nor not.
-_ARRIVES = (
-    Q(
-        mx_fact=MxFact.HERE,
-        rules=RulesFact.CARRIED,
-        domain__receives=True,
-        domain__proven_at__isnull=False,
-    )
-    & ~Q(domain__stage=Stage.CLAIM)
-    & ~Q(domain__identity_status__in=UNVERIFIED)
-    & ~Q(domain__expectations__has_key=INBOUND_MX)
+# As `Address.receiving` judges a row. A failed MX lookup is neither live nor not, unless the rules reject the mail.
+_RECEIVES = Q(domain__receives=True) & ~Q(domain__expectations__has_key=INBOUND_MX)
+_VERIFIED = Q(domain__proven_at__isnull=False) & ~(
+    Q(domain__stage=Stage.CLAIM) | Q(domain__identity_status__in=UNVERIFIED)
 )
-_UNCLEAR = Q(mx_fact=MxFact.UNSEEN) | Q(mx_fact=MxFact.UNKNOWN, rules__in=DELIVERED)
+_ARRIVES = Q(mx_fact=MxFact.HERE, rules=RulesFact.CARRIED) & _RECEIVES & _VERIFIED
+_UNCLEAR = _RECEIVES & (
+    Q(mx_fact=MxFact.UNKNOWN, rules__in=DELIVERED)
+    | (Q(mx_fact=MxFact.UNSEEN, rules__in=(*DELIVERED, RulesFact.FOREIGN)) & _VERIFIED)
+    | (Q(mx_fact__in=MX_POINTS_HERE, rules=RulesFact.UNSURE) & _VERIFIED)
+)
 SHOWN = {
     "live": Q(is_active=True) & _ARRIVES,
     "waiting": Q(is_active=True) & ~_ARRIVES & ~_UNCLEAR,
@@ -237,21 +225,7 @@ def pending_changes() -> QuerySet[PendingChange]:
     return PendingChange.objects.select_related("customer", "by")
 
 
-def runs() -> QuerySet[Run]:
-    """For operators; newest first."""
-    return Run.objects.select_related("approved_by", "customer", "cancelled_by", "confirmed_by")
-
-
 MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted
-
-
-def may_see_rules(viewer: Viewer) -> bool:
-    """The rules serve all customers, so only staff can see them."""
-    return viewer.is_active and viewer.has_perm("receipt_rules.view_run")
-
-
-def may_operate(viewer: Viewer) -> bool:
-    return viewer.is_active and viewer.has_perm("receipt_rules.operate_rules")
 
 
 def endpoints_of(customer: Customer) -> QuerySet[Endpoint]:
@@ -359,20 +333,3 @@ def used_by(endpoint: Endpoint) -> tuple[str, ...]:
     addresses = [each.recipient for each in Address.objects.filter(endpoint=endpoint)[:10]]
     everything = [str(each) for each in CatchAll.objects.select_related("domain").filter(endpoint=endpoint)[:10]]
     return tuple([*everything, *addresses][:10])
-
-
-def snapshots(region: str) -> QuerySet[Snapshot]:
-    """Return the states to roll back to, newest first."""
-    return Snapshot.objects.select_related("run").defer("content").filter(region=region)
-
-
-def steps_of(run: Run) -> QuerySet[RunStep]:
-    return RunStep.objects.filter(run=run).order_by("number")
-
-
-def steps_done(run: Run) -> int:
-    return RunStep.objects.filter(run=run, state=StepState.DONE).count()
-
-
-def expectations() -> QuerySet[Expectation]:
-    return Expectation.objects.select_related("by", "endpoint").all()

@@ -170,9 +170,7 @@ def _is_own(text: str, customer: Customer) -> bool:
     return Address.objects.filter(address=text, domain__customer=customer).exists()
 
 
-def change_address(
-    *, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None, bulk_id: str = ""
-) -> Address:
+def change_address(*, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None) -> Address:
     """Nothing is written where nothing differs. One that SES refused is tried again where it is switched on.
 
     Raises Refused for an endpoint of another customer.
@@ -192,7 +190,6 @@ def change_address(
                 actor=actor,
                 before=before,
                 after=after,
-                bulk_id=bulk_id,
             )
             note_wished(locked.domain)
             customer_changed(locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id])

@@ -19,7 +19,7 @@ from accounts.models.people import Customer, User
 from domains.domain_list.selectors import customer_choices, domains_for
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of, template
+from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from inbound_admin.lib.ids import new_id
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
@@ -47,9 +47,9 @@ from receipt_rules.mail_path.core import End, Hop, worst_first
 from receipt_rules.mail_path.selectors import judge_ends, path_of_address, path_of_domain
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.probe_schedules.core import OFF
-from receipt_rules.probe_schedules.forms import ProbeScheduleForm
-from receipt_rules.probe_schedules.selectors import schedule_of
+from receipt_rules.probes.core import OFF
+from receipt_rules.probes.forms import ProbeScheduleForm
+from receipt_rules.probes.selectors import schedule_of
 
 MOST_LINES = 500
 
@@ -153,9 +153,7 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
     hops = path_of_address(address)
     context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
     judge_ends([address])
-    return TemplateResponse(
-        request, "receipt_rules/addresses/address.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "receipt_rules/addresses/address.html", context)
 
 
 def _form(address: Address, request: SignedIn) -> ChangeAddressForm:
@@ -207,9 +205,7 @@ def add_many(request: SignedIn) -> HttpResponse:
         worst_first = sorted(lines, key=lambda line: line.is_good)
         context |= {"lines": worst_first, "text": text, "customer": customer, "is_done": "confirm" in request.POST}
         context["good"] = sum(line.is_good for line in lines)
-    return TemplateResponse(
-        request, "receipt_rules/addresses/add_many.html", context, status=422 if form.errors else 200
-    )
+    return form_page(request, "receipt_rules/addresses/add_many.html", context)
 
 
 MOST_SHOWN = 100  # addresses; the list of all addresses has the others

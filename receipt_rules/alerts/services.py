@@ -12,11 +12,10 @@ from domains.models.domains import Domain
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
-from receipt_rules.addresses.selectors import rule_set_subject
-from receipt_rules.capacity.selectors import Meter, capacity
-from receipt_rules.live.selectors import ReceivingOutage
+from receipt_rules.live.selectors import Meter, ReceivingOutage, capacity
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.untouched import Untouched
+from receipt_rules.runs.selectors import rule_set_subject
 from tenants.lifecycle import selectors as lifecycle_selectors
 
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")

@@ -25,7 +25,6 @@ from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import lanes
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lanes import WorkLane
-from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.holders import services as holders_services
@@ -49,6 +48,7 @@ from receipt_rules.planner.services import (
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.runs import services as runs_services
+from receipt_rules.runs.selectors import rule_set_subject
 
 NO_REGION = "SES doesn't receive mail in {region}."
 NOT_SET_UP = "Inbound mail isn't set up in this region yet. Your change will be applied automatically once it is."

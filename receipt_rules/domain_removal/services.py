@@ -10,8 +10,9 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain
 from domains.records.core import RECEIVING_REGIONS
-from receipt_rules.addresses.selectors import Holders, expectation_subject
+from receipt_rules.addresses.selectors import Holders
 from receipt_rules.addresses.services import remove_address, remove_catch_all
+from receipt_rules.expectations.selectors import expectation_subject
 from receipt_rules.live.services import read_kept, read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.expectations import Expectation

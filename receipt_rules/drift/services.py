@@ -14,7 +14,7 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import AwsProblem, Refused
-from receipt_rules.addresses.selectors import Holders, rule_set_subject
+from receipt_rules.addresses.selectors import Holders
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
@@ -26,6 +26,7 @@ from receipt_rules.planner.core.recipient_index import Addresses, Trace
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of, is_ours
 from receipt_rules.planner.services import EVERYTHING, plan_for, untouched, wanted
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.runs.selectors import rule_set_subject
 
 OUTAGES = ("none_active", "stranger_active")
 

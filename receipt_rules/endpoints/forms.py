@@ -4,15 +4,14 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import Customer, User
-from accounts.people.forms import CustomerChoice
-from accounts.people.selectors import customers_for
+from accounts.models.people import User
+from accounts.people.forms import ForCustomer
+from inbound_admin.lib.fields import AS_TYPED
 from inbound_admin.lib.redaction import MASK
 from receipt_rules.endpoints.services import SesSide
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
-AS_TYPED = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 _DEFAULT_OR = (("", "Default"), ("yes", "Yes"), ("no", "No"))
 _CHOSEN = {"": None, "yes": True, "no": False}
 _SAID = {None: "", True: "yes", False: "no"}
@@ -21,10 +20,9 @@ _SAID = {None: "", True: "yes", False: "no"}
 _KEPT = f"Stored values are shown as {MASK}. Leave {MASK} to keep a value. Changing the URL's host removes them."
 
 
-class EndpointForm(forms.Form):
+class EndpointForm(ForCustomer):
     """Name, type, and what its type must be told; of the other types' fields nothing is read."""
 
-    customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
     name = forms.CharField(label="Name", max_length=120, help_text="Shown in lists, for example “Support desk”.")
     type = forms.ChoiceField(
         label="Type", choices=EndpointType.choices, widget=forms.RadioSelect, initial=EndpointType.WEBHOOK
@@ -67,15 +65,7 @@ class EndpointForm(forms.Form):
     )
 
     def __init__(self, *args: Any, viewer: User, endpoint: Endpoint | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        customers = customers_for(viewer)
-        self.only_customer = endpoint.customer if endpoint else None
-        if endpoint is None and customers.count() == 1:
-            self.only_customer = customers.first()
-        if self.only_customer:
-            del self.fields["customer"]
-        else:
-            self.fields["customer"].queryset = customers  # type: ignore[attr-defined]  # as above
+        super().__init__(*args, viewer=viewer, customer=endpoint.customer if endpoint else None, **kwargs)
         if endpoint is None:
             del self.fields["is_active"]
             self._limit_type()
@@ -106,11 +96,6 @@ class EndpointForm(forms.Form):
         """A field that the page did not send says nothing of it."""
         webhooks = [name for name in ("headers", "verification_token", "payload") if name in self.data]
         return {name: self.cleaned_data[name] for name in ("url", "address", "addresses", *webhooks)}
-
-    @property
-    def chosen_customer(self) -> Customer:
-        customer: Customer = self.only_customer or self.cleaned_data["customer"]
-        return customer
 
 
 def written(endpoint: Endpoint) -> dict[str, Any]:

@@ -347,7 +347,7 @@ def send_test(*, endpoint: Endpoint, actor: User | None) -> Tried:
             code="ENDPOINT_NOT_TESTABLE",
         )
     because = audit_services.reason_for(actor=actor, customer_id=endpoint.customer_id)
-    with slow_work.place(customer=endpoint.customer_id):
+    with slow_work.slot(customer=endpoint.customer_id):
         return _send(endpoint, actor, because)
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
-from receipt_rules.addresses.selectors import endpoints_for, endpoints_found, may_operate, used_by
+from receipt_rules.addresses.selectors import endpoints_for, endpoints_found, used_by
 from receipt_rules.endpoints.forms import EndpointForm, SesForm
 from receipt_rules.endpoints.services import (
     add_endpoint,
@@ -26,6 +26,7 @@ from receipt_rules.forwarding.selectors import endpoint_kinds, forwardings_of, i
 from receipt_rules.forwarding.services import ask_again
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.received_mail.selectors import endpoint_health, failing_endpoints
+from receipt_rules.runs.selectors import may_operate
 
 
 @require_GET

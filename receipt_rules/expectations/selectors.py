@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import QuerySet
 
+from audit.services import Subject
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.planner.core import matching
@@ -95,3 +97,11 @@ def _broken(row: Expectation, taking: tuple[AnyRule, ...], *, by_rules: bool) ->
         else "no rule would receive it"
     )
     return BrokenExpectation(row.pk, f"Mail for {row.address} {must}; {found}.", by_rules)
+
+
+def expectation_subject(expectation: Expectation) -> Subject:
+    return Subject("expectation", expectation.id, expectation.address)
+
+
+def expectations() -> QuerySet[Expectation]:
+    return Expectation.objects.select_related("by", "endpoint").all()

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import RateLimited, Refused
-from inbound_admin.lib.http import kept_secret
+from inbound_admin.lib.http import secret_page
 from receipt_rules.forwarding import services
 from receipt_rules.forwarding.selectors import forwarding_behind
 from receipt_rules.models.endpoints import Forwarding
@@ -18,7 +18,7 @@ PAGE = "receipt_rules/forwarding/forwarding.html"
 
 
 @login_not_required
-@kept_secret
+@secret_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def answer(request: HttpRequest, token: str) -> HttpResponse:
     """Opening the link answers nothing: mail scanners open links too."""

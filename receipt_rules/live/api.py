@@ -10,11 +10,11 @@ from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.models.people import User
 from inbound_admin.lib.api.values import In, Out, Text
 from inbound_admin.lib.errors import NotAllowed, Refused
-from receipt_rules.addresses.selectors import may_see_rules
-from receipt_rules.capacity.selectors import Meter, Sharing, capacity, forecast, rows_wanted, who_shares
 from receipt_rules.drift import services as drift_services
+from receipt_rules.live.selectors import Meter, Sharing, capacity, forecast, rows_wanted, who_shares
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.planner.core.rules import ForeignRule, RuleSet
+from receipt_rules.runs.selectors import may_see_rules
 
 router = call_router("Receipt rules")
 

@@ -16,13 +16,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn, template
 from inbound_admin.lib.lists import text_in
-from receipt_rules.addresses.selectors import may_operate, may_see_rules, pending_changes
-from receipt_rules.capacity.selectors import Sharing, capacity, forecast, rows_wanted, who_shares
+from receipt_rules.addresses.selectors import pending_changes
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.selectors import RULES_PER_PAGE, last_read
+from receipt_rules.live.selectors import RULES_PER_PAGE, Sharing, capacity, forecast, last_read, rows_wanted, who_shares
 from receipt_rules.live.services import Live, live_as_read, read_live
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
 from receipt_rules.runs.forms import CancelRunForm
+from receipt_rules.runs.selectors import may_operate, may_see_rules
 
 MOST_NAMED = 30  # recipients and customers of one rule; more are counted
 

@@ -10,12 +10,12 @@ from domains.receiving.core import MxFact, is_mail_manager
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.mail_manager import gateway
 from receipt_rules.mail_manager.core import IngressPoint, domains_at, elsewhere
-from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
+from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict, first_of
 
 WHAT = "Mail Manager"
 MOST_PAGES = 20
 MOST_READ = 10  # ingress points whose rule sets are read: the page waits for them
-MOST_NAMED, MOST_ASKED = 5, 50
+MOST_ASKED = 50
 LEAVE = "Change the domain to send only, or point its MX record here once its addresses are ready."
 NO_DOMAIN = "None of our domains points there."
 
@@ -33,7 +33,7 @@ def check_mail_manager() -> tuple[SetupFinding, ...]:
         found.append(_unclear(unclear))
     if others := elsewhere(points, hosts):
         sentence = (
-            f"The MX of {_some(others)} points to a Mail Manager outside this account and region, so receipt "
+            f"The MX of {first_of(others)} points to a Mail Manager outside this account and region, so receipt "
             "rules never see that mail."
         )
         found.append(SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, sentence, LEAVE))
@@ -76,7 +76,7 @@ def _of_point(point: IngressPoint, domains: tuple[str, ...]) -> SetupFinding:
     sentence = f"This account has the ingress point {point.name} ({point.host}){by}."
     if not domains:
         return SetupFinding(WHAT, SetupVerdict.RIGHT, f"{sentence} {NO_DOMAIN}")
-    sentence += f" The MX of {_some(domains)} points to SES Mail Manager, so receipt rules never see that mail."
+    sentence += f" The MX of {first_of(domains)} points to SES Mail Manager, so receipt rules never see that mail."
     return SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, sentence, LEAVE)
 
 
@@ -94,10 +94,5 @@ def _hosts(answers: Sequence[Answer]) -> tuple[str, ...]:
 
 
 def _unclear(names: tuple[str, ...]) -> SetupFinding:
-    sentence = f"The MX of {_some(names)} points to SES Mail Manager, so receipt rules never see that mail."
+    sentence = f"The MX of {first_of(names)} points to SES Mail Manager, so receipt rules never see that mail."
     return SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, sentence, LEAVE)
-
-
-def _some(names: tuple[str, ...]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")

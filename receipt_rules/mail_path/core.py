@@ -7,16 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.receiving.core import (
-    DELIVERED,
-    MX_POINTS_HERE,
-    Label,
-    Labelled,
-    MxFact,
-    Receiving,
-    ReceivingFacts,
-    RulesFact,
-)
+from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingFacts, RulesFact
+from inbound_admin.lib.labels import Label, Labelled
 
 
 class HopState(StrEnum):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from inbound_admin.lib.ids import new_id
-from receipt_rules.probe_schedules.core import ProbePace, ProbeVerdict
+from receipt_rules.probes.core import ProbePace, ProbeVerdict
 
 
 def new_probe_id() -> str:

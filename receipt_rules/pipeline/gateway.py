@@ -39,12 +39,11 @@ def _metric(name: str, metric: RuleMetric | FunctionMetric) -> Metric:
     return Metric("AWS/SES", metric.value, (("RuleSetName" if name == ACTIVE else "RuleName", name),), "Sum")
 
 
+EVENTS_AT_ONCE = 1_000
 LONGEST_LINE = 2_000  # characters; a message's own text could stand behind
 
 
-def log_events(
-    group: str, *, start: datetime, word: str, token: str = "", most: int = 1000
-) -> tuple[tuple[LogLine, ...], str]:
+def log_events(group: str, *, start: datetime, word: str, token: str = "") -> tuple[tuple[LogLine, ...], str]:
     """Events since `start` that have the word, and the token of what CloudWatch has not looked through yet.
 
     CloudWatch may answer a page without any event and go on: ask again until the token is "", or until it is enough.
@@ -52,7 +51,7 @@ def log_events(
     more: Any = {"nextToken": token} if token else {}
     with aws.calling("logs", f"read the log {group}") as logs:
         answer = logs.filter_log_events(
-            logGroupName=group, startTime=_milliseconds(start), filterPattern=f'"{word}"', limit=most, **more
+            logGroupName=group, startTime=_milliseconds(start), filterPattern=f'"{word}"', limit=EVENTS_AT_ONCE, **more
         )
     found = tuple(
         LogLine(datetime.fromtimestamp(event["timestamp"] / 1000, tz=UTC), event["message"][:LONGEST_LINE].strip())

@@ -193,7 +193,7 @@ def limited(asked: Asked, only: str) -> Asked:
     """To what a person typed. Raises Refused for what is not known."""
     if not only.strip():
         return asked
-    found = asked_for(only=only)
+    found = asked_for(only)
     return replace(asked, scope=found.scope, customer=found.customer, domain=found.domain)
 
 

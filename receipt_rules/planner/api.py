@@ -4,17 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads, writes
-from inbound_admin.lib.api.accepted import Accepted
-from inbound_admin.lib.api.values import In, Out, Page, Paged, QueryIn, Text, page_of
-from receipt_rules.addresses import selectors as addresses_selectors
-from receipt_rules.addresses.selectors import snapshots, steps_of
+from inbound_admin.lib.api.values import Accepted, In, Out, Page, Paged, QueryIn, Text, page_of
 from receipt_rules.expectations.selectors import newly_broken, still_broken
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.api import rules_viewer
@@ -22,7 +18,9 @@ from receipt_rules.models.runs import Run, RunStep, Snapshot
 from receipt_rules.planner.core.consequences import Impact
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.services import Asked, approve, asked_for, guard, needs_typing, plan, under_way
+from receipt_rules.runs import selectors as runs_selectors
 from receipt_rules.runs import services as runs_services
+from receipt_rules.runs.selectors import snapshots, steps_of
 
 router = call_router("Receipt rules")
 MOST_SHOWN = 200  # steps and addresses of a plan; more are counted
@@ -163,22 +161,22 @@ def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accep
 @router.get("/v2/receipt-rules/runs", **reads(Page[RunOut], staff=True), summary="List runs")
 def list_rule_runs(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[RunOut]:
     rules_viewer(request)
-    rows, pagination = page_of(addresses_selectors.runs(), query)
+    rows, pagination = page_of(runs_selectors.runs(), query)
     return Page[RunOut](data=[RunOut(**_fields(row)) for row in rows], pagination=pagination)
 
 
 @router.get("/v2/receipt-rules/runs/{run_id}", **reads(RunOne, staff=True), summary="Get a run")
 def get_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     rules_viewer(request)
-    return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
+    return _run(get_object_or_404(runs_selectors.runs(), pk=run_id))
 
 
 @router.post("/v2/receipt-rules/runs/{run_id}/cancel", **writes(RunOne, staff=True), summary="Stop a run")
 def cancel_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     """It stops before its next step; what is done stays."""
     actor = rules_viewer(request)
-    runs_services.cancel(run=get_object_or_404(addresses_selectors.runs(), pk=run_id), actor=actor)
-    return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
+    runs_services.cancel(run=get_object_or_404(runs_selectors.runs(), pk=run_id), actor=actor)
+    return _run(get_object_or_404(runs_selectors.runs(), pk=run_id))
 
 
 @router.post(
@@ -187,21 +185,21 @@ def cancel_rule_run(request: HttpRequest, run_id: str) -> RunOne:
 def confirm_rule_run(request: HttpRequest, run_id: str) -> RunOne:
     """As the second person, where the settings ask for one."""
     actor = rules_viewer(request)
-    runs_services.confirm(run=get_object_or_404(addresses_selectors.runs(), pk=run_id), actor=actor)
-    return _run(get_object_or_404(addresses_selectors.runs(), pk=run_id))
+    runs_services.confirm(run=get_object_or_404(runs_selectors.runs(), pk=run_id), actor=actor)
+    return _run(get_object_or_404(runs_selectors.runs(), pk=run_id))
 
 
 @router.get("/v2/receipt-rules/states", **reads(Page[StateOut], staff=True), summary="List states to roll back to")
 def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[StateOut]:
     """The newest first. Ask for the plan with `state`, and approve it."""
     rules_viewer(request)
-    rows, pagination = page_of(snapshots(settings.AWS_REGION), query)
+    rows, pagination = page_of(snapshots(), query)
     return Page[StateOut](data=[_state(row) for row in rows], pagination=pagination)
 
 
 def _asked(given: PlanQuery | PlanApproved) -> Asked:
     """The same question from a query and from a body, so that the digest of one is approved by the other."""
-    limited = asked_for(only=given.only) if given.only else Asked()
+    limited = asked_for(given.only) if given.only else Asked()
     return replace(
         limited,
         method=Method(given.method),

@@ -26,9 +26,8 @@ from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
 from receipt_rules.planner import selectors
-from receipt_rules.planner.core.consequences import Impact, impact, served
+from receipt_rules.planner.core.consequences import Impact, impact, layout_remarks, served
 from receipt_rules.planner.core.desired import Desired, in_order, reduced
-from receipt_rules.planner.core.layout import layout_remarks
 from receipt_rules.planner.core.planner import make_plan, old_style
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
 from receipt_rules.planner.core.rules import (
@@ -200,42 +199,28 @@ def plan(*, asked: Asked = EVERYTHING) -> Plan:
     return plan_for(asked, read_live(), wanted(entries_only=asked.scope is None))
 
 
-def asked_for(
-    *,
-    customer: Customer | None = None,
-    domain: Domain | None = None,
-    name: str = "",
-    only: str = "",
-    method: Method = Method.AUTO,
-) -> Asked:
-    """Limited to what a customer holds, or to a domain and the names below it. Reads the live rules.
+def asked_for(only: str) -> Asked:
+    """Limited to what a person typed: a domain and the names below it, or what a customer holds, by their ID or name.
 
-    `name` needs no row: what nobody holds is wanted by nobody, so the plan removes it. `only` is what a person typed: a
-    domain's name, or a customer's id or name. Raises Refused for one that is not known.
+    Reads the live rules. Raises Refused for one that is not known.
     """
-    if only:
-        domain, customer = _named(only.strip())
+    found = _named(only.strip())
     live, wanted_now = read_live(), wanted()
-    if name:
-        return Asked(scope=recipients_at(name, wanted_now, live.rule_set), method=method)
-    if domain is not None:
-        scope = recipients_at(domain.name, wanted_now, live.rule_set)
-        return Asked(scope=scope, method=method, customer=domain.customer_id, domain=domain.name)
-    if customer is not None:
-        scope = scope_of(frozenset([customer.id]), wanted_now, live.rule_set)
-        return Asked(scope=scope, method=method, customer=customer.id)
-    return Asked(method=method)
+    if isinstance(found, Domain):
+        scope = recipients_at(found.name, wanted_now, live.rule_set)
+        return Asked(scope=scope, customer=found.customer_id, domain=found.name)
+    return Asked(scope=scope_of(frozenset([found.id]), wanted_now, live.rule_set), customer=found.id)
 
 
-def _named(only: str) -> tuple[Domain | None, Customer | None]:
+def _named(only: str) -> Domain | Customer:
     name = only.lower().rstrip(".")
     if (domain := holder_of(name)) and domain.name == name:
-        return domain, None
+        return domain
     found = list(Customer.objects.filter(Q(pk=only) | Q(name__iexact=only))[:2])
     if len(found) != 1:
         how_many = "There is more than one customer" if found else "There is no domain or customer"
         raise Refused(f"{how_many} named “{only}”. Enter a domain or a customer ID.", code="NOT_KNOWN")
-    return None, found[0]
+    return found[0]
 
 
 def plan_for(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:

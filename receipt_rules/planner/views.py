@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from django.contrib import messages
+from django import forms
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -11,19 +11,26 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Problem, Refused
-from inbound_admin.lib.http import SignedIn, led_to, template
-from receipt_rules.addresses.selectors import may_operate
+from inbound_admin.lib.fields import AS_TYPED
+from inbound_admin.lib.http import SignedIn, redirect_page, telling, template
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.selectors import last_read
 from receipt_rules.live.views import given, refuse_strangers
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import Approval, Draft
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.forms import ApproveForm
 from receipt_rules.planner.services import Asked, approve, under_way
 from receipt_rules.rollback import services as rollback_services
 from receipt_rules.rollback.services import holds
 from receipt_rules.runs.forms import CancelRunForm
+from receipt_rules.runs.selectors import may_operate
+
+
+class ApproveForm(forms.Form):
+    digest = forms.CharField(widget=forms.HiddenInput)
+    because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    typed = forms.CharField(label="Rule set name", max_length=64, required=False, widget=forms.TextInput(AS_TYPED))
+
 
 POLL_SECONDS = 2
 ASKED_BY = ("method", "take_over", "compacting", "snapshot", "old_style", "instead_of", "only")
@@ -75,11 +82,11 @@ def _by_worker(request: SignedIn, form: ApproveForm, asked: Asked, only: str) ->
     if request.method == "POST" and form.is_valid():
         approval = Approval(**form.cleaned_data, actor=request.user.pk)
         draft = plan_drafts_services.begin(asked=asked, only=only, approval=approval)
-        return led_to(request, _here(request.POST, draft))
+        return redirect_page(request, _here(request.POST, draft))
     if draft is None:
         draft = plan_drafts_services.begin(asked=asked, only=only)
     if draft.run:
-        return led_to(request, reverse("receipt_rules:run", args=[draft.run]))
+        return redirect_page(request, reverse("receipt_rules:run", args=[draft.run]))
     if draft.refused:
         again = {"form": ApproveForm(initial=asdict(draft.approval))} if draft.approval else {}
         return _refused(draft.refused) | again | {"was_approval": draft.approval is not None}
@@ -108,13 +115,9 @@ def _query(data: QueryDict) -> QueryDict:
 
 def _release(request: SignedIn) -> HttpResponse:
     hold, form = get_object_or_404(holds(), pk=given(request.POST, "hold")), CancelRunForm(request.POST)
-    try:
+    with telling(request, "Rollback released. The plan shows what would change now."):
         because = form.cleaned_data["because"] if form.is_valid() else ""
         rollback_services.release(hold=hold, because=because, actor=request.user)
-    except Refused as refused:
-        messages.error(request, str(refused))
-    else:
-        messages.success(request, "Rollback released. The plan shows what would change now.")
     return redirect("receipt_rules:plan")
 
 

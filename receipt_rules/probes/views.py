@@ -1,19 +1,21 @@
-"""Test messages: one is sent by a form, and followed on its own page."""
+"""Test messages: one is sent by a form, and followed on its own page; a domain is sent them by the clock."""
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from domains.domain_list.selectors import domains_for
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
-from receipt_rules.addresses.selectors import may_see_rules
 from receipt_rules.probes.core import is_over, probe_word, stages
+from receipt_rules.probes.forms import ProbeScheduleForm
 from receipt_rules.probes.selectors import facts_of_probe, facts_of_probes, probes_for
-from receipt_rules.probes.services import ask_for_probe
+from receipt_rules.probes.services import ask_for_probe, schedule_probes
+from receipt_rules.runs.selectors import may_see_rules
 
 
 @require_http_methods(["GET", "POST"])
@@ -57,3 +59,24 @@ def detail(request: SignedIn, probe_id: str) -> HttpResponse:
         "is_over": is_over(facts, now),
     }
     return TemplateResponse(request, template(request, "receipt_rules/probes/probe.html", "probe"), context)
+
+
+SAID = "Test messages to {domain} will be sent {how}, starting within the hour."
+
+
+@require_POST
+def choose(request: SignedIn, domain_id: str) -> HttpResponse:
+    """Another customer's is 404, as if it did not exist."""
+    domain, form = get_object_or_404(domains_for(request.user), pk=domain_id), ProbeScheduleForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Choose how often to send test messages: off, once a day, or once an hour.")
+        return redirect("receipt_rules:domain", domain.pk)
+    try:
+        schedule_probes(domain=domain, pace=form.chosen, actor=request.user)
+    except Refused as refused:
+        messages.error(request, str(refused))
+    else:
+        off = f"Turned off scheduled test messages for {domain}."
+        how = "once an hour" if form.chosen == "hourly" else "once a day"
+        messages.success(request, SAID.format(domain=domain, how=how) if form.chosen else off)
+    return redirect("receipt_rules:domain", domain.pk)

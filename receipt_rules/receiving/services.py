@@ -2,6 +2,10 @@
 
 `note_live` follows each reading of SES, `note_wished` each change of a customer's: an address that is new waits, and a
 name at which nothing is wanted any more takes nothing.
+
+`choose` changes a domain between receiving here and send only, in the order in which no mail is lost. To send only:
+first the MX record leads away, then the rules go. To receive: the rules first, the MX record last. Its addresses are
+kept as rows meanwhile.
 """
 
 from collections import defaultdict
@@ -13,10 +17,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
+from accounts.models.people import User
 from domains.models.domains import Domain
 from domains.receiving import services as receiving_services
 from domains.receiving.core import RulesFact
+from domains.settings import services as settings_services
 from receipt_rules.alerts import services as alerts_services
+from receipt_rules.jobs import customer_changed
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.recipient_index import Trace
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
@@ -162,3 +169,10 @@ def _by_name(wishes: Iterable[_Noted], facts: Mapping[str, RulesFact]) -> dict[s
         if wish.is_active:
             found[wish.mail_name].append(facts[wish.pk])
     return {name: best(all_) for name, all_ in found.items()}
+
+
+def choose(*, domain: Domain, receives: bool, actor: User) -> None:
+    """Choosing twice is choosing once. Raises Refused: MX_LEADS_HERE, MX_UNKNOWN, or before the domain is set up."""
+    with transaction.atomic():
+        if settings_services.set_receives(domain=domain, receives=receives, actor=actor):
+            customer_changed(domain.customer, actor, domains=[domain.pk])

@@ -236,3 +236,12 @@ class SetupFinding:
     shown: str = ""
     button: Button = Button.NONE
     name: str = ""
+
+
+MOST_NAMED = 5
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first names for a sentence, and the number of the others."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")

@@ -33,6 +33,7 @@ from receipt_rules.receiving_setup.core import (
     PolicyAnswer,
     SetupFinding,
     SetupVerdict,
+    first_of,
     judge_all,
     merged,
     read_policy,
@@ -96,7 +97,7 @@ def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
     if not can_receive(region):
         sentence = f"{where} SES doesn't receive mail there, so it can only write to that bucket with an IAM role."
         return SetupFinding("Bucket", SetupVerdict.WRONG, sentence, ROLE, shown=letting.there)
-    return _judged("Bucket", where, letting, "Its policy", "write", Button.BUCKET_POLICY)
+    return _judged("Bucket", where, letting, "write", Button.BUCKET_POLICY)
 
 
 def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
@@ -107,21 +108,21 @@ def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
         repair = "It can't be invoked. Check it in the Lambda console."
         return SetupFinding("Function", SetupVerdict.WRONG, f"{arn} is in the state {state}.", repair)
     letting = permissions_services.function_grant(arn, rule_set)
-    return _judged("Function", f"{arn} exists.", letting, "Its policy", "call it", Button.FUNCTION_PERMISSION)
+    return _judged("Function", f"{arn} exists.", letting, "call it", Button.FUNCTION_PERMISSION)
 
 
-def _judged(what: str, where: str, letting: Grant, whose: str, does: str, button: Button) -> SetupFinding:
+def _judged(what: str, where: str, letting: Grant, does: str, button: Button) -> SetupFinding:
     shown, name = letting.there, letting.name
     if letting.answer is PolicyAnswer.ALLOWED:
-        sentence = f"{where} {whose} lets SES in this account {does}."
+        sentence = f"{where} Its policy lets SES in this account {does}."
         return SetupFinding(what, SetupVerdict.RIGHT, sentence, shown=shown)
     if letting.answer is PolicyAnswer.UNCLEAR:
-        sentence = f"{where} {whose} {UNCLEAR}"
+        sentence = f"{where} Its policy {UNCLEAR}"
         offered = Button.NONE if letting.stops else button
         return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, sentence, TRIED, _paste(letting), shown, offered, name)
     if letting.stops:
         return SetupFinding(what, SetupVerdict.WRONG, f"{where} {letting.stops}", "Change this in AWS.", "", shown)
-    sentence = f"{where} {whose} doesn't let SES in this account {does} for every managed rule."
+    sentence = f"{where} Its policy doesn't let SES in this account {does} for every managed rule."
     if not shown:
         sentence = f"{where} No policy lets SES {does}."
     repair = "Add the statement. Existing statements stay."
@@ -182,9 +183,6 @@ def _elsewhere(what: str, arn: str) -> SetupFinding | None:
         return None
     sentence = f"{arn} is in {parts[3]}, but SES here can only use resources in {settings.AWS_REGION}."
     return SetupFinding(what, SetupVerdict.WRONG, sentence, f"Use one in this region: {_where_named(what)}")
-
-
-MOST_NAMED = 5
 
 
 def check_setup() -> tuple[SetupFinding, ...]:
@@ -251,7 +249,7 @@ def _keys(live: Live) -> SetupFinding:
     keyed = [name for name, action in actions if isinstance(action, S3) and action.kms_key]
     if not keyed:
         return SetupFinding("Encryption", SetupVerdict.RIGHT, "No KMS encryption. Stored mail is readable.")
-    sentence = f"{_some(keyed)} {'names' if len(keyed) == 1 else 'name'} a KMS key: we can't read the stored mail."
+    sentence = f"{first_of(keyed)} {'names' if len(keyed) == 1 else 'name'} a KMS key: we can't read the stored mail."
     repair = "Restore the rules on the Rules page, and use bucket encryption (SSE) instead."
     return SetupFinding("Encryption", SetupVerdict.WRONG, sentence, repair)
 
@@ -262,7 +260,7 @@ def _ip_filters() -> SetupFinding:
         everybody = block_everybody(filters)
     except (AwsProblem, ValueError) as problem:
         return SetupFinding("IP filters", SetupVerdict.COULD_NOT_TELL, str(problem))
-    listed = _some([str(each) for each in filters])
+    listed = first_of([str(each) for each in filters])
     if everybody:
         repair = "Delete the block filters in SES, unless only mail from the allow filters should arrive."
         return SetupFinding("IP filters", SetupVerdict.WRONG, f"They block all senders: {listed}.", repair)
@@ -287,15 +285,10 @@ def _tls() -> tuple[SetupFinding, ...]:
     if not names:
         return ()
     sentence = (
-        f"SES bounces mail that comes without TLS, but no MTA-STS policy asks senders to use TLS: {_some(names)}."
+        f"SES bounces mail that comes without TLS, but no MTA-STS policy asks senders to use TLS: {first_of(names)}."
     )
     repair = "Publish MTA-STS for these domains and host the policy, or set RECEIVING_TLS_REQUIRED=0."
     return (SetupFinding("TLS", SetupVerdict.COULD_NOT_TELL, sentence, repair),)
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _last_run() -> tuple[SetupFinding, ...]:

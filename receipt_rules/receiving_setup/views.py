@@ -12,13 +12,13 @@ from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn
-from receipt_rules.addresses.selectors import may_operate
 from receipt_rules.live.views import given, refuse_strangers
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.permissions.services import Grant
 from receipt_rules.receiving_setup.core import SetupVerdict
 from receipt_rules.receiving_setup.services import check_setup
 from receipt_rules.rule_sets.services import delete_rule_set, old_rule_sets
+from receipt_rules.runs.selectors import may_operate
 
 _PAUSE = "Nothing changes until you confirm."
 POLICY = {

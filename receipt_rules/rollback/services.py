@@ -19,13 +19,14 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.selectors import Holders, rule_set_subject
+from receipt_rules.addresses.selectors import Holders
 from receipt_rules.jobs import work_soon
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.runs import PendingChange, RollbackHold, Run, Snapshot
 from receipt_rules.planner.core.desired import Desired, as_it_stands
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, domain_of
+from receipt_rules.runs.selectors import rule_set_subject
 
 
 class Restorable:

@@ -13,13 +13,14 @@ from domains.models.domains import Domain, Stage
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
-from receipt_rules.addresses.selectors import Holders, rule_set_subject
+from receipt_rules.addresses.selectors import Holders
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live.services import is_own, read_kept, read_live
 from receipt_rules.models.runs import OwnRuleSet
 from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Delete, Update
 from receipt_rules.run_executor.services import apply_step, passes_by_itself
+from receipt_rules.runs.selectors import rule_set_subject
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,6 @@ from audit import services as audit_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.addresses import services as addresses_services
-from receipt_rules.addresses.selectors import rule_set_subject
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import queue_drift_check, urgent_work_waits, work_soon
@@ -28,6 +27,7 @@ from receipt_rules.planner.services import Asked
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.refusals import services as refusals_services
 from receipt_rules.run_executor.services import RunExecutor, Stopped, explained, passes_by_itself
+from receipt_rules.runs.selectors import rule_set_subject
 
 MAY_SETTLE = ("InvalidS3Configuration", "InvalidLambdaFunction", "InvalidSnsTopic")  # a policy takes time to arrive
 MOST_TRIES = 4

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -11,14 +10,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from inbound_admin.lib import jobs
-from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, page_of, template
-from receipt_rules.addresses import selectors as addresses_selectors
-from receipt_rules.addresses.selectors import may_operate, may_see_rules, snapshots, steps_done, steps_of
+from inbound_admin.lib.http import SignedIn, page_of, telling, template
 from receipt_rules.jobs import WORK
 from receipt_rules.live.views import refuse_strangers
 from receipt_rules.models.runs import Run, RunState
+from receipt_rules.runs import selectors as runs_selectors
 from receipt_rules.runs import services
+from receipt_rules.runs.selectors import may_operate, may_see_rules, snapshots, steps_done, steps_of
 
 STEPS_PER_PAGE = 100
 POLL_SECONDS = 2
@@ -28,7 +26,7 @@ LIST_POLL_SECONDS = 5
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     refuse_strangers(request)
-    page = page_of(addresses_selectors.runs(), request)
+    page = page_of(runs_selectors.runs(), request)
     is_over = all(run.is_over for run in page.object_list)
     context = {"page": page, "tab": "runs", "poll_seconds": None if is_over else LIST_POLL_SECONDS}
     return TemplateResponse(request, template(request, "receipt_rules/runs/runs.html", "runs"), context)
@@ -42,7 +40,7 @@ def detail(request: SignedIn, run_id: str) -> HttpResponse:
 
 def _run_for(request: SignedIn, run_id: str) -> Run:
     """For a customer there is none, as if it did not exist."""
-    found = addresses_selectors.runs() if may_see_rules(request.user) else addresses_selectors.runs().none()
+    found = runs_selectors.runs() if may_see_rules(request.user) else runs_selectors.runs().none()
     return get_object_or_404(found, pk=run_id)
 
 
@@ -67,7 +65,7 @@ def _context(run: Run, request: SignedIn) -> dict[str, Any]:
 
 def _later(run: Run) -> Run | None:
     """The first run after a failed one that was completed."""
-    found = addresses_selectors.runs().filter(region=run.region, state=RunState.DONE, created_at__gt=run.created_at)
+    found = runs_selectors.runs().filter(region=run.region, state=RunState.DONE, created_at__gt=run.created_at)
     return found.order_by("created_at").first()
 
 
@@ -81,12 +79,9 @@ def _minutes_waited(run: Run) -> int:
 def cancel(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
     refuse_strangers(request, operates=True)
-    try:
+    said = "Stopping before the next step. Completed steps are kept."
+    with telling(request, said, refused=messages.info):
         services.cancel(run=run, actor=request.user)
-    except Refused as refused:
-        messages.info(request, str(refused))
-    else:
-        messages.success(request, "Stopping before the next step. Completed steps are kept.")
     return redirect("receipt_rules:run", run.id)
 
 
@@ -94,17 +89,13 @@ def cancel(request: SignedIn, run_id: str) -> HttpResponse:
 def confirm(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
     refuse_strangers(request, operates=True)
-    try:
+    with telling(request, "Run approved. It is starting now.", refused=messages.info):
         services.confirm(run=run, actor=request.user)
-    except Refused as refused:
-        messages.info(request, str(refused))
-    else:
-        messages.success(request, "Run approved. It is starting now.")
     return redirect("receipt_rules:run", run.id)
 
 
 @require_GET
 def states(request: SignedIn) -> HttpResponse:
     refuse_strangers(request)
-    context = {"states": list(snapshots(settings.AWS_REGION)), "tab": "states"}
+    context = {"states": list(snapshots()), "tab": "states"}
     return TemplateResponse(request, "receipt_rules/runs/states.html", context)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from accounts.models.people import Customer, User
+from accounts.models.people import Customer
 from accounts.people.selectors import Viewer
-from audit import services as audit_services
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domains_for
@@ -16,13 +15,10 @@ from domains.receiving.core import MxFact, Receiving, RulesFact, is_mail_manager
 from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
-from receipt_rules.addresses.selectors import endpoints_of, expectation_subject, holder_of
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.live.selectors import last_read
 from receipt_rules.mail_path.core import Hop
 from receipt_rules.mail_path.selectors import path_of_route
-from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
@@ -138,45 +134,6 @@ def _host(domain: str, answer: Answer | None) -> MailHost:
     ordered = sorted(value.split() for value in answer.values)
     hosts = tuple(host for _, host in sorted((int(number), host) for number, host in ordered))
     return MailHost(domain, hosts, bool(hosts) and hosts[0] == f"inbound-smtp.{settings.AWS_REGION}.amazonaws.com")
-
-
-def expect(*, text: str, expected: Expected, actor: User, endpoint: str = "") -> Expectation:
-    """Save what must be true of an address; a plan that breaks it is refused. `endpoint` is its name.
-
-    Raises Refused.
-    """
-    _refuse(actor)
-    address = read_recipient(text).address
-    to = _endpoint_of(address, endpoint) if expected == Expected.ENDPOINT else None
-    row, _ = Expectation.objects.update_or_create(
-        address=address, defaults={"expected": expected, "endpoint": to, "by": actor}
-    )
-    about = expectation_subject(row)
-    audit_services.record(
-        "expectation.saved", about=about, actor=actor, after={"expected": str(expected)}, for_staff=True
-    )
-    return row
-
-
-def _endpoint_of(address: str, name: str) -> Endpoint:
-    holder = holder_of(domain_of(address))
-    found = endpoints_of(holder.customer).filter(name__iexact=name.strip()).first() if holder and name.strip() else None
-    if found is None:
-        whose = f"{holder.customer} has no endpoint with this name" if holder else f"No customer has {address}"
-        raise Refused(f"{whose}. Enter the endpoint's name as shown on its page.", code="ENDPOINT_MISSING")
-    return found
-
-
-def stop_expecting(*, expectation: Expectation, actor: User) -> None:
-    _refuse(actor)
-    about, before = expectation_subject(expectation), {"expected": str(expectation.expected)}
-    audit_services.record("expectation.removed", about=about, actor=actor, before=before, for_staff=True)
-    expectation.delete()
-
-
-def _refuse(actor: User) -> None:
-    if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Only operators can change expectations.", code="NOT_ALLOWED")
 
 
 NOT_YOURS = "This isn't an address at one of your domains."

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -11,18 +12,28 @@ from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.fields import AS_TYPED
 from inbound_admin.lib.http import SignedIn, template
-from receipt_rules.addresses.selectors import expectations, may_operate, may_see_rules
-from receipt_rules.expectations.selectors import broken_expectations
+from receipt_rules.expectations import services as expectations_services
+from receipt_rules.expectations.selectors import broken_expectations, expectations
 from receipt_rules.live.selectors import last_read
 from receipt_rules.live.services import read_live
 from receipt_rules.live.views import given, refuse_strangers
 from receipt_rules.models.expectations import Expected
 from receipt_rules.planner.core.matching import RecipientFate, RuleOutcome, why_not
 from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.runs.selectors import may_operate, may_see_rules
 from receipt_rules.simulator import services
-from receipt_rules.simulator.forms import ExpectationForm
 from receipt_rules.simulator.services import Simulation
+
+
+class ExpectationForm(forms.Form):
+    address = forms.CharField(label="Address", max_length=320, widget=forms.TextInput(AS_TYPED))
+    expected = forms.ChoiceField(label="Expectation", choices=Expected.choices, initial=Expected.ONCE)
+    endpoint = forms.CharField(
+        label="Endpoint", max_length=120, required=False, widget=forms.TextInput(AS_TYPED), help_text="Endpoint name."
+    )
+
 
 MOST_MESSAGES = 20  # shown rule by rule, each a message of its own
 
@@ -51,7 +62,7 @@ def _own(request: SignedIn) -> HttpResponse:
     """For customers: their own addresses alone, without the rules, which are everybody's at once."""
     text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
     asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
-    with slow_work.place():
+    with slow_work.slot():
         found = services.own_simulations(viewer=request.user, asked=asked[:MOST_MESSAGES]) if asked else ()
     left_out = max(0, len(asked) - MOST_MESSAGES)
     context = {"tab": "simulator", "text": text, "simulated": found, "left_out": left_out}
@@ -105,7 +116,7 @@ def _why(outcome: RuleOutcome) -> str:
 def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
     if request.POST.get("do") == "stop":
         found = get_object_or_404(expectations(), pk=given(request.POST, "expectation"))
-        services.stop_expecting(expectation=found, actor=request.user)
+        expectations_services.stop_expecting(expectation=found, actor=request.user)
         messages.success(request, f"Removed the expectation for {found.address}.")
         return True
     if not form.is_valid():
@@ -113,7 +124,7 @@ def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
     try:
         expected = Expected(form.cleaned_data["expected"])
         text, name = form.cleaned_data["address"], form.cleaned_data["endpoint"]
-        row = services.expect(text=text, expected=expected, endpoint=name, actor=request.user)
+        row = expectations_services.expect(text=text, expected=expected, endpoint=name, actor=request.user)
     except Refused as refused:
         form.add_error("endpoint" if refused.code == "ENDPOINT_MISSING" else "address", str(refused))
         return False

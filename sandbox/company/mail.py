@@ -176,7 +176,7 @@ def _add_rule(name: str, recipient: str, action: Mapping[str, object]) -> bool:
 def look_for_drift() -> None:
     """Check for drift as the worker does each hour and each night."""
     receipt_rules_drift_services.check_drift()
-    drift_services.carry_over()
+    drift_services.import_rule_drift()
 
 
 def publish_mx(host: ControlClient, region: str) -> list[Domain]:

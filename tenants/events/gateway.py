@@ -45,7 +45,7 @@ def confirm_subscription(url: str) -> None:
 def _get(url: str, doing: str) -> bytes:
     """Fetch the URL. Also raises TooManyAtOnce; SNS then retries."""
     try:
-        with slow_work.place(), _opener.open(Request(_where(url)), timeout=SECONDS) as answer:  # noqa: S310  # checked by the caller
+        with slow_work.slot(), _opener.open(Request(_where(url)), timeout=SECONDS) as answer:  # noqa: S310  # checked by the caller
             return bytes(answer.read(MOST_BYTES))
     except HTTPError as refusal:
         kind = AwsUnreachable if refusal.code >= HTTPStatus.INTERNAL_SERVER_ERROR else AwsProblem

@@ -330,7 +330,7 @@ def _finish_removal(tenant: Tenant, request_ids: list[str]) -> None:
     about = tenant_subject(tenant)
     audit_services.record("tenant.deleted", about=about, actor=None, before=before, aws_request_ids=request_ids)
     TenantResource.objects.filter(tenant=locked).delete()
-    alerts_services.forget(about=about)
+    alerts_services.resolve_silently(about=about)
     locked.delete()
 
 

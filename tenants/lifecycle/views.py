@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.roles import MANAGE, PAUSE
 from audit.selectors import changes_of
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, asks_for_password, list_as_file, page_of, template
+from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, requires_password, template
 from tenants.lifecycle import selectors, services
 from tenants.lifecycle.forms import NewTenantForm, PolicyForm
 from tenants.lifecycle.selectors import WORST_FIRST
@@ -165,9 +165,7 @@ def create(request: SignedIn) -> HttpResponse:
         else:
             messages.success(request, f"Creating tenant {tenant.name} in SES.")
             return redirect("tenants:detail", tenant.id)
-    return TemplateResponse(
-        request, "tenants/lifecycle/create.html", {"form": form}, status=422 if form.errors else 200
-    )
+    return form_page(request, "tenants/lifecycle/create.html", {"form": form})
 
 
 def _create(given: dict[str, Any], request: SignedIn) -> Tenant:
@@ -195,11 +193,11 @@ def policy(request: SignedIn, tenant_id: str) -> HttpResponse:
         "form": form,
         "open_sentence": status_core.open_findings(tenant.open_high, tenant.open_low),
     }
-    return TemplateResponse(request, "tenants/lifecycle/policy.html", context, status=422 if form.errors else 200)
+    return form_page(request, "tenants/lifecycle/policy.html", context)
 
 
 @require_http_methods(["GET", "POST"])
-@asks_for_password
+@requires_password
 def delete(request: SignedIn, tenant_id: str) -> HttpResponse:
     tenant = _managed(request, tenant_id)
     context = {"tenant": tenant, "consequences": services.consequences(tenant), "error": ""}

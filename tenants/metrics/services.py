@@ -9,7 +9,7 @@ from django.db.models import Sum
 
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable
-from notifications.alerts.selectors import live_about
+from notifications.alerts.selectors import live_alerts_about
 from tenants.lifecycle.gateway import all_pages
 from tenants.metrics import gateway
 from tenants.metrics.core import (
@@ -159,7 +159,7 @@ def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now:
             tenant: _incomplete_because([one for one in untold if one.tenant == tenant.name]) for tenant in batch
         }
         _record_reads(problems, now, {name: metrics.source for name, metrics in found.items()})
-    live = live_about("tenant", [tenant.pk for tenant in batch])
+    live = live_alerts_about("tenant", [tenant.pk for tenant in batch])
     _warn_of_unmeasured(batch, found, live, now)
     _refresh_tenants(batch, {key for _, key in live}, now)
 

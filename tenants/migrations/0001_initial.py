@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
                 ('set_sends', models.BooleanField(help_text='Whether the configuration set may send; null: not read.', null=True)),
                 ('read_at', models.DateTimeField(blank=True, help_text='When it was last read from SES.', null=True)),
                 ('read_problem', models.TextField(blank=True, help_text='Why it could not be read from SES; empty after a successful read.')),
-                ('standing', models.CharField(choices=[('active', 'active'), ('pausing', 'pausing'), ('paused', 'paused'), ('resuming', 'resuming'), ('suspended', 'suspended'), ('unknown', 'unknown')], default=tenants.status.core.Standing['UNKNOWN'], max_length=10)),
+                ('standing', models.CharField(choices=[('active', 'active'), ('pausing', 'pausing'), ('paused', 'paused'), ('resuming', 'resuming'), ('suspended', 'suspended'), ('unknown', 'unknown')], default=tenants.status.core.TenantStatus['UNKNOWN'], max_length=10)),
                 ('standing_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('bounce_rate', models.FloatField(help_text='Latest rate as a fraction; null: unknown.', null=True)),
                 ('complaint_rate', models.FloatField(help_text='Latest rate as a fraction; null: unknown.', null=True)),

@@ -1,19 +1,30 @@
 """The review of a pause that continues, with or without a next review date."""
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.roles import PAUSE
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.http import SignedIn, form_page
 from tenants.lifecycle.views import tenant_for
 from tenants.pause import services
-from tenants.pause.forms import KeepForm
+
+
+class KeepForm(forms.Form):
+    """Outcome of a pause's review."""
+
+    because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    review_on = forms.DateField(
+        label="Next review",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "!w-44"}),
+        help_text="Leave blank for no further reminder.",
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -33,4 +44,4 @@ def keep(request: SignedIn, tenant_id: str) -> HttpResponse:
     review_on = tenant.pause_review_on
     is_due = review_on is not None and review_on <= timezone.localdate()
     context = {"tenant": tenant, "form": form, "review_is_due": is_due}
-    return TemplateResponse(request, "tenants/pause/keep.html", context, status=422 if form.errors else 200)
+    return form_page(request, "tenants/pause/keep.html", context)

@@ -44,15 +44,8 @@ def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> 
             return
         locked.policy, locked.policy_told = policy, ""
         locked.save(update_fields=("policy", "policy_told", "updated_at"))
-        audit_services.record(
-            "tenant.policy",
-            about=tenant_subject(locked),
-            actor=actor,
-            because=because,
-            before={"policy": locked.ses_policy if before == policy else before},
-            after={"policy": policy},
-            for_staff=True,
-        )
+        known = locked.ses_policy if before == policy else before
+        _record("tenant.policy", locked, actor, because, {"policy": known}, {"policy": policy})
         queue_policy(locked)
     tenant.refresh_from_db()
 
@@ -116,15 +109,7 @@ def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
         before, after = {"policy": locked.policy}, {"policy": locked.ses_policy}
         locked.policy = locked.policy_told = locked.ses_policy
         locked.save(update_fields=("policy", "policy_told", "updated_at"))
-        audit_services.record(
-            "tenant.policy",
-            about=tenant_subject(locked),
-            actor=actor,
-            because=because,
-            before=before,
-            after=after,
-            for_staff=True,
-        )
+        _record("tenant.policy", locked, actor, because, before, after)
     tenant.refresh_from_db()
 
 

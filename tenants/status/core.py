@@ -135,10 +135,7 @@ def status_to_resume(*, policy: str, impacts: Iterable[str], is_ours: bool) -> S
 
 
 def is_by_policy(cause: str) -> bool:
-    """Return whether SES says that its reputation policy paused the tenant.
-
-    Without such a cause we don't know who did.
-    """
+    """Return whether SES names its reputation policy as the cause of a pause. Without it, the cause is unknown."""
     return "reputation policy" in cause.lower()
 
 
@@ -269,17 +266,11 @@ LAYERS: Mapping[str, tuple[str, str, str, str]] = {
 
 
 @dataclass(frozen=True)
-class ShownLayer:
+class ShownLayer(Layer):
     """A layer as the page shows it. `lifted_by` is set only if it stops sending."""
 
-    name: str
     title: str
     sentence: str
-    status: str
-    cause: str
-    since: datetime | None
-    lifted_by: str
-    allows: bool | None
 
 
 def shown(layer: Layer) -> ShownLayer:
@@ -289,7 +280,7 @@ def shown(layer: Layer) -> ShownLayer:
         sentence = "Paused by the SES reputation policy."
     by = layer.lifted_by if layer.lifted_by == BY_AMAZON else f"Can be resolved by: {layer.lifted_by}"
     lifted_by = by if layer.allows is False else ""
-    return ShownLayer(layer.name, title, sentence, layer.status, layer.cause, layer.since, lifted_by, layer.allows)
+    return ShownLayer(**(vars(layer) | {"lifted_by": lifted_by}), title=title, sentence=sentence)
 
 
 FOR_CUSTOMERS: Mapping[str, str] = {
@@ -319,8 +310,7 @@ TOLD: Mapping[str, str] = {
     "complaints": "We paused your sending because too many recipients mark your mail as spam. Send only to people who "
     "asked for it, add a clear unsubscribe link, and tell us when that is done.",
     "compromised": "We paused your sending because someone else seems to be using your account. Change all "
-    "passwords and "
-    "API keys, check your servers, and tell us when that is done.",
+    "passwords and API keys, check your servers, and tell us when that is done.",
     "payment": "We paused your sending because a payment is overdue. Pay it, or tell us if you already have.",
     "legal": "We paused your sending because of a legal request. Contact support to learn what we can share.",
     "other": "We paused your sending. Contact support for details and next steps.",

@@ -4,8 +4,8 @@ import re
 
 from django.core import mail
 
-from accounts.invitations.core import hash_of
-from accounts.invitations.services import Invited, invite
+from accounts.members.core import hash_of
+from accounts.members.services import Invited, invite
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from audit.models import Change
 

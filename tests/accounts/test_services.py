@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from accounts.invitations.services import revoke_invitation
-from accounts.members.services import change_member_role, leave, remove_member
+from accounts.members.services import change_member_role, leave, remove_member, revoke_invitation
 from accounts.models.people import Customer, MemberRole, User
-from accounts.people.services import change_account, switch_off, switch_on
+from accounts.people.services import change_account, disable, enable
 from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib.errors import NotAllowed, Refused
@@ -169,9 +168,9 @@ def test_what_a_person_sets_is_one_change_and_nothing_new_is_none() -> None:
 
 def test_who_is_switched_off_comes_back_by_being_switched_on() -> None:
     adam, alice = make_staff(Role.ADMIN), make_user()
-    switch_off(person=alice, actor=adam)
-    switch_off(person=alice, actor=adam)
-    switch_on(person=alice, actor=adam)
+    disable(person=alice, actor=adam)
+    disable(person=alice, actor=adam)
+    enable(person=alice, actor=adam)
     alice.refresh_from_db()
     assert alice.is_active
     assert verbs() == ["person.switched_off", "person.switched_on"]
@@ -180,8 +179,8 @@ def test_who_is_switched_off_comes_back_by_being_switched_on() -> None:
 def test_nobody_is_switched_off_by_themselves_by_support_or_from_below() -> None:
     adam, sam, root = make_staff(Role.ADMIN), make_staff(), make_user(is_superuser=True, email="root@us.example")
     with pytest.raises(Refused, match="You can't disable your own account."):
-        switch_off(person=adam, actor=adam)
+        disable(person=adam, actor=adam)
     with pytest.raises(NotAllowed, match="Your role can't manage accounts."):
-        switch_off(person=adam, actor=sam)
+        disable(person=adam, actor=sam)
     with pytest.raises(NotAllowed, match="root@us.example is a superuser. Only another superuser"):
-        switch_off(person=root, actor=adam)
+        disable(person=root, actor=adam)

@@ -19,7 +19,7 @@ NIGHT = datetime(2026, 11, 23, 23, 59, 59, tzinfo=UTC)
 
 def found(query: str, of: list[str] | None = None) -> list[str]:
     filters = audit_selectors.ChangeListFilters.read(QueryDict(query))
-    return [change.what for change in audit_selectors.changes_found(filters, of_customers=of)]
+    return [change.what for change in audit_selectors.find_changes(filters, of_customers=of)]
 
 
 @pytest.fixture
@@ -75,12 +75,12 @@ def test_the_last_day_is_shown_whole() -> None:
 def test_retention_alone_takes_rows_out(log: None) -> None:
     with pytest.raises(DatabaseError), transaction.atomic():
         Change.objects.all().delete()
-    assert audit_services.forget_before(timezone.now() - timedelta(days=1)) == 0
-    assert audit_services.forget_before(timezone.now() + timedelta(seconds=5)) == 4
+    assert audit_services.delete_before(timezone.now() - timedelta(days=1)) == 0
+    assert audit_services.delete_before(timezone.now() + timedelta(seconds=5)) == 4
     assert not Change.objects.exists()
 
 
 def test_after_retention_the_log_is_append_only_again(log: None) -> None:
-    audit_services.forget_before(timezone.now() - timedelta(days=1))
+    audit_services.delete_before(timezone.now() - timedelta(days=1))
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM audit_change")

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Model
 from django.utils import timezone
 
-from operations.models import Difference, DriftLook, Migration, MigrationItem
+from operations.models import Difference, DriftCheck, Migration, MigrationItem
 from tests.browser.showcase import Showcase
 from tests.factories import make_customer
 
@@ -120,7 +120,7 @@ def _differences(world: Showcase) -> None:
         decided_at=now,
         **shared,
     )
-    DriftLook.objects.create(region=settings.AWS_REGION, area="tenants", at=now, calls=14, tenants=12)
+    DriftCheck.objects.create(region=settings.AWS_REGION, area="tenants", at=now, calls=14, tenants=12)
 
 
 def _open_differences(world: Showcase, shared: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from receipt_rules.models.probes import MailProbe, ProbeSchedule
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.models.runs import Run, RunKind, RunState
 from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
-from receipt_rules.probe_schedules.core import ProbePace, ProbeVerdict
+from receipt_rules.probes.core import ProbePace, ProbeVerdict
 from tests.browser.showcase import Showcase
 
 SENTENCE = "Create rule inbound-admin-001 with 1 recipient."

@@ -9,7 +9,7 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
 
-from accounts.invitations.services import invite
+from accounts.members.services import invite
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from accounts.roles import Role
 from domains.checking.core import sentences

@@ -21,7 +21,7 @@ LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
 
 def look_for_drift() -> None:
     drift_services.check_drift()
-    board_services.carry_over()
+    board_services.import_rule_drift()
 
 
 def harm_customers() -> None:

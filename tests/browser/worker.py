@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from playwright.sync_api import Page
 
-from domains.diagnosis_requests import services as diagnosis_requests_services
+from domains.diagnosis import services as diagnosis_services
 from domains.models.diagnosis import DiagnosisRequest
 from sandbox.process import Sandbox
 
@@ -30,7 +30,7 @@ def make_diagnoses(page: Page) -> None:
 def _make_all() -> None:
     try:
         for request in DiagnosisRequest.objects.filter(ended_at=None).select_related("domain"):
-            diagnosis_requests_services.run_next(customer_id=request.domain.customer_id)
+            diagnosis_services.run_next(customer_id=request.domain.customer_id)
     finally:
         connection.close()
 

@@ -18,11 +18,9 @@ from domains.models.domains import Domain
 from domains.providers.core import GENERIC, form_values
 from domains.records.core import INBOUND_MX
 from domains.records.selectors import records_page
-from domains.records_mail import services as records_mail_services
 from domains.sharing import selectors as sharing_selectors
 from domains.sharing import services as sharing_services
 from public_api.domains.selectors import records_of
-from public_api.records.api import with_priority
 from sandbox.process import Sandbox
 from tests.calling import api_of, ok
 from tests.domains.making import set_up_domain
@@ -94,10 +92,10 @@ def test_what_is_mailed_and_what_programs_get_agree_with_the_page(
 ) -> None:
     zone = kind[1]
     rows = [row for group in records_page(domain, can_check_in=0).groups for row in group.rows]
-    wanted = {(row.record.name, row.record.type, with_priority(row.record)) for row in rows}
+    wanted = {(row.record.name, row.record.type, row.record.with_priority) for row in rows}
     api = api_of(alice)
     told = ok(api.get(f"/api/v2/domains/{domain.pk}/dns-records"))["records"]
-    inbound = {(record.name, record.type, with_priority(record)) for record in domain.checked_records}
+    inbound = {(record.name, record.type, record.with_priority) for record in domain.checked_records}
     assert wanted <= {(each["name"], each["recordType"], each["value"]) for each in told} <= wanted | inbound
     found = ok(api.get(f"/api/v2/domains/{domain.pk}/diagnosis"))
     assert {(each["name"], each["type"], each["value"]) for each in found["records"]} == {
@@ -107,9 +105,7 @@ def test_what_is_mailed_and_what_programs_get_agree_with_the_page(
     boxes = form_values(first, GENERIC, zone)
     assert f"“{boxes.name}”" in found["reply"]
     assert boxes.value in found["reply"]
-    records_mail_services.mail_records(
-        domain=domain, to="dave@dns.example", actor=alice, site_url="https://ours.example/"
-    )
+    sharing_services.mail_records(domain=domain, to="dave@dns.example", actor=alice, site_url="https://ours.example/")
     body = outbox.outbox[-1].body
     assert f"to the zone {zone}" in body
     for row in rows:

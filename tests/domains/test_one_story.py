@@ -98,7 +98,7 @@ def test_spf_has_one_word(sandbox: Sandbox) -> None:
 
 def test_the_mx_comes_last_in_the_diagnosis_too(sandbox: Sandbox) -> None:
     domain = with_mistake(sandbox, "dkim-1", "value.cut")
-    found = diagnosis_services.diagnose_uncached(take_mail(domain), now=timezone.now())
+    found = diagnosis_services.gather(take_mail(domain), now=timezone.now()).diagnosis()
     assert [finding.record_key for finding in found.findings if finding.stops] == ["dkim-1", "inbound-mx"]
 
 

@@ -9,7 +9,7 @@ from procrastinate.jobs import Job
 
 from domains.tasks import sweep
 from inbound_admin.lib.errors import AwsUnreachable
-from inbound_admin.lib.retry import LONGEST_WAIT_SECONDS, UntilAmazonAnswers
+from inbound_admin.lib.retry import LONGEST_WAIT_SECONDS, RetryUntilAwsAnswers
 from operations.reconciler import services as reconciler_services
 from tests.domains.making import make_domain
 
@@ -19,7 +19,7 @@ def job(attempts: int) -> Job:
 
 
 def waits(attempts: int) -> float:
-    decision = UntilAmazonAnswers().get_retry_decision(exception=AwsUnreachable("away"), job=job(attempts))
+    decision = RetryUntilAwsAnswers().get_retry_decision(exception=AwsUnreachable("away"), job=job(attempts))
     assert decision is not None
     assert decision.retry_at is not None
     return (decision.retry_at - timezone.now()).total_seconds()
@@ -32,7 +32,7 @@ def test_amazon_is_asked_again_soon_at_first_and_never_given_up() -> None:
 
 
 def test_a_fault_of_our_own_is_not_tried_for_ever() -> None:
-    assert UntilAmazonAnswers().get_retry_decision(exception=ValueError("ours"), job=job(0)) is None
+    assert RetryUntilAwsAnswers().get_retry_decision(exception=ValueError("ours"), job=job(0)) is None
 
 
 @pytest.mark.django_db

@@ -59,7 +59,7 @@ def running_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emula
         finally:
             process.terminate()
             process.wait(10)
-            aws.forget_clients()
+            aws.drop_clients()
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

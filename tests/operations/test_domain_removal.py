@@ -20,6 +20,7 @@ from operations.reconciler import services as reconciler_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.live import gateway as live_gateway
+from receipt_rules.live.services import read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import OwnRuleSet, PendingChange, RunState
 from receipt_rules.planner import services as planner_services
@@ -189,7 +190,7 @@ def test_a_claim_to_a_name_that_another_holds_touches_nothing_of_theirs(alice: A
     before = named()
     shown = domain_removal_services.consequences(claim)
     assert shown.rules is None
-    domain_removal_services.ask(domain=claim, typed_name=NAME, actor=make_member(bobs))
+    domain_removal_services.request_removal(domain=claim, typed_name=NAME, actor=make_member(bobs))
     run_all()
     assert not Domain.objects.filter(pk=claim.pk).exists()
     assert named() == before
@@ -268,7 +269,9 @@ def test_a_rule_at_a_sub_domain_that_somebody_else_holds_is_not_waited_for(alice
 def test_where_no_rule_set_was_ever_made_a_domain_with_addresses_goes_as_well(sandbox: Sandbox) -> None:
     customer = make_customer("Early")
     make_address("a@early.com", make_ready("early.com", customer, adopted=True))
-    domain_removal_services.ask(domain=Domain.objects.get(name="early.com"), typed_name="early.com", actor=None)
+    domain_removal_services.request_removal(
+        domain=Domain.objects.get(name="early.com"), typed_name="early.com", actor=None
+    )
     run_all()
     assert not Domain.objects.filter(name="early.com").exists()
 
@@ -344,7 +347,8 @@ def test_a_run_for_a_name_that_nobody_holds_removes_its_recipients(customer: Cus
     Address.objects.filter(domain__name=NAME).delete()
     CatchAll.objects.all().delete()
     Domain.objects.filter(name=NAME).delete()
-    asked = planner_services.asked_for(name=NAME)
+    wanted = planner_services.wanted()
+    asked = planner_services.Asked(scope=planner_services.recipients_at(NAME, wanted, read_live().rule_set))
     assert asked.scope == frozenset({NAME, f"a@deep.{NAME}"})
     approve_and_run(make_operator(), asked, typed=live().name)
     assert named() == set()

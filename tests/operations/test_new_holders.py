@@ -75,7 +75,7 @@ def alice(sandbox: Sandbox, operator: User) -> Customer:
 
 def removed() -> None:
     domain = Domain.objects.get(name=NAME)
-    domain_removal_services.ask(domain=domain, typed_name=NAME, actor=None)
+    domain_removal_services.request_removal(domain=domain, typed_name=NAME, actor=None)
     auto_apply_services.work()
     domain_removal_services.work()
     carry_out_deletion(domain_id=domain.pk)

@@ -220,10 +220,10 @@ def test_every_address_below_api_answers_in_json(client: Client) -> None:
 
 
 def test_a_problem_keeps_its_status_its_code_and_what_amazon_said() -> None:
-    busy = answers.problem_answer(AwsBusy("Amazon is busy.", aws_code="Throttling", request_id="r-1"))
+    busy = answers.problem_response(AwsBusy("Amazon is busy.", aws_code="Throttling", request_id="r-1"))
     assert busy.status_code == 503
     assert json.loads(busy.content)["details"] == {"awsCode": "Throttling", "requestId": "r-1"}
-    soon = answers.problem_answer(RateLimited("Too soon.", retry_after=7))
+    soon = answers.problem_response(RateLimited("Too soon.", retry_after=7))
     assert (soon.status_code, soon["Retry-After"]) == (429, "7")
 
 

@@ -10,7 +10,6 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.roles import Role
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import AddressListFilters
-from receipt_rules.capacity import selectors as capacity_selectors
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.runs import Snapshot
@@ -124,7 +123,7 @@ def test_the_meter_counts_rules_recipients_and_identities() -> None:
     live = RuleSet(
         "inbound-mail", (Rule("inbound-admin-001", STORED, ("a.com", "b.com")), ForeignRule("x", "{}", STORED))
     )
-    found = capacity_selectors.capacity(live)
+    found = live_selectors.capacity(live)
     assert (found.rules.used, found.rules.limit, found.foreign_rules) == (2, 200, 1)
     assert (found.recipients.used, found.recipients.limit) == (2, 199 * 500)
     assert (found.identities.used, found.identities.percent) == (1, 1)
@@ -133,12 +132,12 @@ def test_the_meter_counts_rules_recipients_and_identities() -> None:
 
 def test_the_forecast_goes_by_the_pace_of_the_last_month() -> None:
     now = timezone.now()
-    assert capacity_selectors.forecast(left=1000, now=now) == ""
+    assert live_selectors.forecast(left=1000, now=now) == ""
     domain = make_verified("shop.com")
     for name in "abc":
         make_address(f"{name}@shop.com", domain)
-    assert f"{now + timedelta(days=100):%-d %B %Y}" in capacity_selectors.forecast(left=10, now=now)
-    assert "for years" in capacity_selectors.forecast(left=100_000, now=now)
+    assert f"{now + timedelta(days=100):%-d %B %Y}" in live_selectors.forecast(left=10, now=now)
+    assert "for years" in live_selectors.forecast(left=100_000, now=now)
 
 
 def test_one_sees_which_customers_share_a_rule() -> None:
@@ -146,7 +145,7 @@ def test_one_sees_which_customers_share_a_rule() -> None:
     make_verified("a.com", customer=alice)
     make_verified("b.com", customer=bob)
     rule = Rule("inbound-admin-001", STORED, ("x@a.com", ".b.com", "nobody.com"))
-    (found,) = capacity_selectors.who_shares([rule])
+    (found,) = live_selectors.who_shares([rule])
     assert ([each.pk for each in found.customers], found.strangers) == ([alice.pk, bob.pk], 1)
 
 
@@ -158,11 +157,11 @@ def test_who_shares_rules_is_found_in_two_queries_however_many_there_are(
         make_verified(name, customer=make_customer(name))
     rules = [Rule(f"inbound-admin-{name}", STORED, (name, f"x@{name}")) for name in names]
     with django_assert_num_queries(1):
-        found = capacity_selectors.who_shares(rules)
+        found = live_selectors.who_shares(rules)
     assert [[each.name for each in one.customers] for one in found] == [[name] for name in names]
     below = [Rule(f"inbound-admin-{name}", STORED, (name, f"x@a.b.{name}", "x@b.nobody.com")) for name in names]
     with django_assert_num_queries(2):
-        found = capacity_selectors.who_shares(below)
+        found = live_selectors.who_shares(below)
     assert [[each.name for each in one.customers] for one in found] == [[name] for name in names]
     assert {one.strangers for one in found} == {1}
 

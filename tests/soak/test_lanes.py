@@ -34,7 +34,7 @@ def test_a_pause_takes_three_calls_time_and_hourly_looks_run_while_two_hundred_d
         until(lambda: left() < 200, 30)
         assert max(seconds_to_pause(tenant) for _ in range(3)) <= 3 / PACE
         with lanes.within(WorkLane.LOOKS):
-            drift_services.ask_to_look()
+            drift_services.request_check()
         looked = ProcrastinateJob.objects.filter(task_name="receipt_rules.look", status="succeeded")
         until(looked.exists, 60)
         assert left() > 100, "the bulk was over before"

@@ -16,8 +16,8 @@ from inbound_admin.lib import aws
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions import services as domain_actions_services
-from operations.domain_actions.core import Named
-from operations.domain_actions.selectors import predicted
+from operations.domain_actions.core import DomainLine
+from operations.domain_actions.selectors import predict
 from operations.drift import services as drift_services
 from operations.models import Batch, BatchItem, BatchItemState
 from receipt_rules.addresses import services as addresses_services
@@ -62,8 +62,8 @@ class Night:
 
     def add_in_bulk(self, what: str, number: int) -> Batch:
         sam, alice = make_staff(Role.SUPPORT), make_customer(f"Alice of {what}")  # customers may add 200 unverified
-        named = tuple(Named(f"{what}{n}.com", alice.pk) for n in range(number))
-        rows = predicted(BatchKind.IMPORT, named, viewer=sam)
+        named = tuple(DomainLine(f"{what}{n}.com", alice.pk) for n in range(number))
+        rows = predict(BatchKind.IMPORT, named, viewer=sam)
         assert all(row.works for row in rows)
         items = domain_actions_services.items_of(rows)
         return batches_services.start(kind=BatchKind.IMPORT, items=items, words={"because": "moves in"}, actor=sam)
@@ -115,11 +115,11 @@ def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
     assert live().name == "inbound-mail"
 
     stop_rule([shop.name for shop in night.shops])
-    drift_services.ask_to_look()
+    drift_services.request_check()
     harm = f"The unmanaged rule {STOP} stops all mail for 3 addresses of 3 customers."
     until(lambda: harm in night.page("operations:differences"), 5 * MINUTE)
     aws.client("ses").delete_receipt_rule(RuleSetName="inbound-mail", RuleName=STOP)
-    drift_services.ask_to_look()
+    drift_services.request_check()
     until(lambda: harm not in night.page("operations:differences"), 5 * MINUTE)
 
     late = add_late(night, sandbox)

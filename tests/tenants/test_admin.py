@@ -9,7 +9,7 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-from accounts.invitations.services import invite
+from accounts.members.services import invite
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from accounts.roles import Role
 from audit.models import Change

@@ -12,9 +12,9 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.api_keys.services import create_api_key
-from accounts.invitations.services import accept_invitation
+from accounts.members.services import accept_invitation
 from accounts.models.people import Customer, User
-from accounts.people.services import store_person, switch_off
+from accounts.people.services import disable, store_person
 from accounts.roles import Role
 from inbound_admin.lib.errors import NotAllowed, Refused
 from tests.accounts.inviting import PASSWORD, invited, token_of
@@ -143,7 +143,7 @@ def test_a_session_ends_with_a_new_password_and_with_a_new_role(alice: User) -> 
 
 def test_who_was_switched_off_does_not_come_back_by_an_old_session(alice: User) -> None:
     client = signed_in(alice)
-    switch_off(person=alice, actor=make_staff(Role.ADMIN))
+    disable(person=alice, actor=make_staff(Role.ADMIN))
     User.objects.filter(pk=alice.pk).update(is_active=True)
     assert client.get("/domains/")["Location"].startswith(reverse("account_login"))
 

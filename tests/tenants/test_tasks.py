@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 
 from inbound_admin.lib.errors import AwsUnreachable
-from inbound_admin.lib.retry import UntilAmazonAnswers, UntilItWorks
+from inbound_admin.lib.retry import RetryOn, RetryUntilAwsAnswers
 from operations.reconciler import services as reconciler_services
 from tenants.models.tenants import TenantResource
 from tests.tenants.making import jobs_of, make_tenant
@@ -60,8 +60,8 @@ def test_a_tenant_of_another_region_is_looked_after_elsewhere() -> None:
 
 def test_a_job_waits_for_amazon_and_for_the_mail_but_not_for_a_mistake_of_ours() -> None:
     job = Job(id=1, lock=None, queueing_lock=None, task_name="x", queue="default", attempts=3)
-    assert UntilAmazonAnswers().get_retry_decision(exception=AwsUnreachable("away"), job=job) is not None
-    assert UntilAmazonAnswers().get_retry_decision(exception=ValueError("ours"), job=job) is None
-    mail = UntilItWorks(OSError)
+    assert RetryUntilAwsAnswers().get_retry_decision(exception=AwsUnreachable("away"), job=job) is not None
+    assert RetryUntilAwsAnswers().get_retry_decision(exception=ValueError("ours"), job=job) is None
+    mail = RetryOn(OSError)
     assert mail.get_retry_decision(exception=SMTPServerDisconnected("gone"), job=job) is not None
     assert mail.get_retry_decision(exception=ValueError("ours"), job=job) is None

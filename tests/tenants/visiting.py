@@ -6,7 +6,7 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-from accounts.invitations.services import invite
+from accounts.members.services import invite
 from accounts.models.people import Customer, MemberRole, User
 from tests.accounts.inviting import mailed_token
 

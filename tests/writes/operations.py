@@ -10,8 +10,8 @@ from accounts.models.people import User
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions import services as domain_actions_services
-from operations.domain_actions.core import Named
-from operations.domain_actions.selectors import Predicted, predicted
+from operations.domain_actions.core import DomainLine
+from operations.domain_actions.selectors import PredictedResult, predict
 from operations.legacy_import import services as legacy_import_services
 from operations.migration_steps import services as migration_steps_services
 from operations.models import Batch, MigrationItem
@@ -84,7 +84,7 @@ def _bulk(world: World) -> Post:
     return Post(form={"do": "hold", "names": "shop.com", "go": "yes", **WHY}, worker=batches_services.work)
 
 
-def _held(rows: tuple[Predicted, ...], sam: User) -> Batch:
+def _held(rows: tuple[PredictedResult, ...], sam: User) -> Batch:
     items = domain_actions_services.items_of(rows)
     return batches_services.start(kind=BatchKind.HOLD, items=items, words=WHY, actor=sam)
 
@@ -92,7 +92,7 @@ def _held(rows: tuple[Predicted, ...], sam: User) -> Batch:
 def _stop_bulk(world: World) -> Post:
     ready(world)
     sam = world.people["sam"]
-    rows = predicted(BatchKind.HOLD, (Named("shop.com"),), viewer=sam)
+    rows = predict(BatchKind.HOLD, (DomainLine("shop.com"),), viewer=sam)
     return Post((_held(rows, sam).pk,))
 
 
@@ -104,7 +104,7 @@ def _resume_bulk(world: World) -> Post:
 
 def _retry_bulk(world: World) -> Post:
     domain, sam = ready(world), world.people["sam"]
-    rows = predicted(BatchKind.HOLD, (Named("shop.com"),), viewer=sam)
+    rows = predict(BatchKind.HOLD, (DomainLine("shop.com"),), viewer=sam)
     made = _held(rows, sam)
     made.items.update(state="refused")
     assert not domain.is_held

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from accounts.api_keys.services import create_api_key
-from accounts.invitations.services import invite
+from accounts.members.services import invite
 from accounts.models.people import MemberRole
 from tests.accounts.inviting import mailed_token
 from tests.factories import make_member

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from inbound_admin.lib import aws
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
+from receipt_rules.expectations import services as expectations_services
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.expectations import Expected
 from receipt_rules.models.runs import RollbackHold, Run, RunState, Snapshot
@@ -12,7 +13,6 @@ from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import Asked
-from receipt_rules.simulator import services as simulator_services
 from tests.receipt_rules.making import (
     approve_and_run,
     foreign_rule,
@@ -114,7 +114,7 @@ def _old_set(world: World) -> Post:
 
 def _stop_expecting(world: World) -> Post:
     ready(world)
-    row = simulator_services.expect(text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"])
+    row = expectations_services.expect(text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"])
     return Post(form={"do": "stop", "expectation": row.pk})
 
 

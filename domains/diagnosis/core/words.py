@@ -156,14 +156,12 @@ def _looked_for(cause: Cause) -> str:
     if record is None:
         return ""
     if cause.code == "dns.name.swapped":
-        return f"{record.type} at {record.name}: {value_with_priority(record)}"
+        return f"{record.type} at {record.name}: {record.with_priority}"
     if _is_misplaced(cause):
         return f"{record.type} at {record.name}"
     if cause.code in _OF_TYPE:
-        return f"{record.type} {value_with_priority(record)}"
-    return (
-        value_with_priority(record) if cause.found else f"{record.type} at {record.name}: {value_with_priority(record)}"
-    )
+        return f"{record.type} {record.with_priority}"
+    return record.with_priority if cause.found else f"{record.type} at {record.name}: {record.with_priority}"
 
 
 def _found(cause: Cause) -> tuple[str, ...]:
@@ -180,11 +178,6 @@ def _is_misplaced(cause: Cause) -> bool:
     if cause.record is None or not cause.at or cause.code == "dns.rival.wildcard":
         return False
     return CODES[cause.code].link == "name" or cause.code == "dns.host.elsewhere"
-
-
-def value_with_priority(record: Record) -> str:
-    """Return the value with its priority."""
-    return record.value if record.priority is None else f"{record.priority} {record.value}"
 
 
 def _copy_values(cause: Cause, case: Case) -> tuple[tuple[str, str], ...]:
@@ -244,7 +237,7 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
         "where": "At your DNS host" if boxes.provider == GENERIC else f"At {boxes.provider.name}",
         "value": boxes.value,
         "bare": record.value,
-        "whole": value_with_priority(record),
+        "whole": record.with_priority,
         "priority": str(record.priority or 0),
         "priority_box": f", {boxes.priority_label.lower()} {boxes.priority}" if boxes.priority_label else "",
         "remove": removal.format(typed=typed, zone=case.domain.zone, others=rivals),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from domains.exports.core.values import Entry, escaped, quoted, unquoted
-from inbound_admin.lib.exports import as_csv, as_it_was
+from inbound_admin.lib.exports import as_csv, unescaped
 
 _LINE = re.compile(r"(\S+)\s+(\d+)\s+IN\s+(TXT|CNAME|MX)\s+(.+)")
 
@@ -103,7 +103,7 @@ def write_csv(entries: Sequence[Entry], zone: str) -> str:
 
 def read_csv(text: str, zone: str) -> tuple[Entry, ...]:
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    return tuple(_entry({key: as_it_was(value) for key, value in row.items()}) for row in rows)
+    return tuple(_entry({key: unescaped(value) for key, value in row.items()}) for row in rows)
 
 
 def write_json(entries: Sequence[Entry], zone: str) -> str:

@@ -38,17 +38,17 @@ class Merged:
     withheld: str = ""
 
 
-def add_include(existing: str, domain: str = AMAZON, names: SpfNames = NO_NAMES) -> Merged:
+def add_include(existing: str, names: SpfNames = NO_NAMES) -> Merged:
     """Return the existing record ("" for none) with the include added before "all" or "redirect=", and everything else
     kept.
     """
     if not existing:
-        return Merged(DEFAULT_RECORD, 1) if domain == AMAZON else Merged(f"v=spf1 include:{domain} ~all", 1)
+        return Merged(DEFAULT_RECORD, 1)
     spf = parse(existing)
-    if not authorises(existing, domain):
-        kept = [term for term in spf.terms if not _refers_to(term, domain)]
+    if not authorises(existing, AMAZON):
+        kept = [term for term in spf.terms if not _means_ses(term)]
         at = _end_of_senders(kept)
-        spf = Spf((*kept[:at], parse_term(f"include:{domain}"), *kept[at:]))
+        spf = Spf((*kept[:at], parse_term(f"include:{AMAZON}"), *kept[at:]))
     return _evaluate(spf, (existing,), names)
 
 
@@ -69,7 +69,7 @@ def merge_records(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
     terms = [term for spf in sorted(read_lines, key=_excludes) for term in spf.effective_terms]
     senders = dict.fromkeys(_sender(term) for term in terms if not term.is_all and _authorises(term))
     alls = sorted((term.qualifier for term in terms if term.is_all and term.qualifier != "+"), key="?~-".index)
-    kept = [text for text in senders if not _refers_to(parse_term(text), AMAZON)]
+    kept = [text for text in senders if not _means_ses(parse_term(text))]
     line = " ".join(["v=spf1", *kept, f"include:{AMAZON}", f"{alls[0] if alls else '~'}all"])
     return _evaluate(parse(line), lines, names)
 
@@ -101,9 +101,9 @@ def _too_many(total: int, costliest: tuple[str, int]) -> str:
     return f"The merged record would need {total} DNS lookups; 10 are allowed. Remove one, such as “{term}” ({count})."
 
 
-def _refers_to(term: Term, domain: str) -> bool:
-    """Return True if the term includes the domain, or was meant to: a typo, or a subdomain of SES's domain."""
-    is_meant = term.domain.endswith(f".{domain}") or (bool(term.domain) and is_close(term.domain, domain, 2))
+def _means_ses(term: Term) -> bool:
+    """Return True if the term includes SES's domain, or was meant to: a typo, or a subdomain of it."""
+    is_meant = term.domain.endswith(f".{AMAZON}") or (bool(term.domain) and is_close(term.domain, AMAZON, 2))
     return term.name == "include" and is_meant
 
 

@@ -1,4 +1,4 @@
-"""The manners of the JSON API, the same for every operation. How one writes an operation:
+"""Conventions of the JSON API. How to write an operation:
 
     from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
     from accounts.api_keys.api import call_router, caller, reads, writes
@@ -26,18 +26,18 @@
     def create_tenant(request: HttpRequest, asked: Wanted) -> Status[TenantOut]:
         return Status(201, _out(services.create(..., actor=caller(request))))
 
-- `reads(...)` needs the scope read, `writes(...)` write; `staff=True` asks for the scope staff beside it. A key without
-  that scope acts as a customer's, whoever's it is: `has_perm` is false for it. A signed-in session has all that its
-  person may (`reads(..., session=False)`: keys alone); CSRF applies.
-- Rows are fetched through the selector that takes the viewer; `get_object_or_404` makes another's row 404.
+- `reads(...)` requires the scope read, `writes(...)` write; `staff=True` also requires staff. A key without that scope
+  acts as a customer's, also if its user is staff: `has_perm` is false for it. A signed-in session has all permissions
+  of its user; CSRF applies.
+- Fetch rows through the selector that takes the viewer; `get_object_or_404` then answers 404 for another customer's.
 - Raise `Refused` (422), `Malformed` (400), `Conflict` (409), or let the service do so: `inbound_admin/api.py` has the
-  table of codes whose status is another. Never catch AwsProblem: it becomes 502/503 with Amazon's code.
-- Every POST honours `Idempotency-Key`, every call its caller's rate: nothing to do for it.
-- What takes more than two AWS calls is left to the worker: answer with a status URL, or `wait_until(...)` where the
-  old contract demands the result, and say in the answer what is still pending.
-- Names of `In` and `Out` classes are unique over all apps: the description calls them by their bare name.
-- All methods of one path stand in one router: Django takes the first that knows the path.
-- The function's name in camelCase is the operation's id, a contract with generated clients: give it its object
-  (`list_tenants`), unique over all apps, and never rename it. tests/public_api/operation_ids.txt lists all ids.
-- A row for the operation in tests/test_api_access.py; the fuzz test finds it by itself.
+  table of codes with another status. Never catch AwsProblem: it becomes 502/503 with AWS's code.
+- Every POST honours `Idempotency-Key`, and every call the rate limit, without further code.
+- Leave what takes more than two AWS calls to the worker: return a status URL, or use `wait_until(...)` where the old
+  contract requires the result, and say in the response what is still pending.
+- Names of `In` and `Out` classes are unique over all apps, since the description uses their bare names.
+- All methods of one path are in one router: Django uses the first one that matches the path.
+- The function's name in camelCase is the operation ID, a contract with generated clients: include its object
+  (`list_tenants`), keep it unique over all apps, and never rename it. tests/public_api/operation_ids.txt lists them.
+- Add a row for the operation to tests/test_api_access.py; the fuzz test finds it automatically.
 """

@@ -1,4 +1,4 @@
-"""One shape for whatever goes wrong."""
+"""The format of every error response."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -31,8 +31,8 @@ def error_answer(sentence: str, code: str, status: int, details: Any = None, **h
     return answer
 
 
-def problem_answer(problem: Problem, status: int = 0) -> HttpResponse:
-    """With Amazon's own code and request id, and when to come again; `status` instead of the problem's own."""
+def problem_response(problem: Problem, status: int = 0) -> HttpResponse:
+    """Return the response with AWS's code and request ID, and Retry-After. `status` overrides the problem's own."""
     details: Mapping[str, Any] | None = getattr(problem, "details", None)
     if isinstance(problem, AwsProblem):
         details = {"awsCode": problem.aws_code, "requestId": problem.request_id}
@@ -42,7 +42,7 @@ def problem_answer(problem: Problem, status: int = 0) -> HttpResponse:
     return error_answer(str(problem), problem.code, status or problem.status, details, **headers)
 
 
-def wrong_method(answer: HttpResponse) -> HttpResponse:
-    """The same refusal in our shape."""
+def method_not_allowed(answer: HttpResponse) -> HttpResponse:
+    """Return the 405 in our format."""
     sentence = f"This URL only accepts {answer.headers['Allow']}."
     return error_answer(sentence, "METHOD_NOT_ALLOWED", answer.status_code, Allow=answer.headers["Allow"])

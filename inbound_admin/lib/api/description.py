@@ -1,4 +1,4 @@
-"""What the description of the API tells beside the shapes: examples, each error's code, numbers for settings."""
+"""Extends the OpenAPI description: examples, the codes of each error, and numbers from the settings."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 ID = "01J9ZC6V7Q8X"
-# Of fields that have a pattern, from which a viewer would make nonsense; and of parameters in paths.
+# Examples for fields with a pattern, for which a viewer would invent nonsense, and for path parameters.
 EXAMPLES: dict[str, Any] = {
     "address": "orders@shop.example.com",
     "catchAllEndpointId": f"ep_{ID}",
@@ -54,7 +54,7 @@ SCHEMES = {"ApiKeyWith": "ApiKey", "SessionWith": "Session"}
 
 
 def explain(schema: dict[str, Any]) -> None:
-    """Adds it to the description that the framework made of the operations."""
+    """Add them to the schema that the framework generated."""
     for operation in _operations(schema):
         _name_schemes(operation)
         if text := operation.get("description"):
@@ -75,7 +75,7 @@ def explain(schema: dict[str, Any]) -> None:
 
 
 def example_of(name: str, field: dict[str, Any]) -> Any:
-    """Of that name, in one spelling for paths and bodies; one value, or a list where the field is a list."""
+    """Return the example for the name, the same for paths and bodies: a value, or a list if the field is a list."""
     first, *others = name.split("_")
     found = EXAMPLES.get(first + "".join(map(str.capitalize, others)), OTHERWISE)
     is_list = any(each.get("type") == "array" for each in (field, *field.get("anyOf", ())))

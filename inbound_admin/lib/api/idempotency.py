@@ -1,6 +1,6 @@
-"""`Idempotency-Key`: a repeated call is not carried out again, but answered as the first was.
+"""`Idempotency-Key`: a repeated call isn't run again, but gets the first response.
 
-The row is stored before anything is done, the answer after it. A call whose process died is carried out again.
+The row is stored before the call, the response after it. A call whose process died is run again.
 """
 
 import hashlib
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
-from inbound_admin.lib.api.refusals import Conflict, Malformed
+from inbound_admin.lib.errors import Conflict, Malformed
 
 HEADER = "Idempotency-Key"
 LONGEST = 255
 KEPT_HOURS = 24
-DEAD_AFTER = 120  # seconds: no call works so long
+DEAD_AFTER = 120  # seconds: no call takes longer
 BEGIN = """
     INSERT INTO api_calls AS known (caller, key, digest) VALUES (%(caller)s, %(key)s, %(digest)s)
     ON CONFLICT (caller, key) DO UPDATE SET begun_at = clock_timestamp()
@@ -27,14 +27,14 @@ FORGET = "DELETE FROM api_calls WHERE caller = %s AND begun_at < clock_timestamp
 
 @dataclass(frozen=True)
 class Begun:
-    """A call that is being carried out; the key is kept as its hash."""
+    """A call in progress. The key is stored as a hash."""
 
     caller: str
     key: str
 
 
 def begin(request: HttpRequest, caller: str) -> Begun | HttpResponse | None:
-    """None without the header; the first answer where there is one. Raises Malformed and Conflict."""
+    """Return None without the header, or the stored first response. Raises Malformed and Conflict."""
     given = request.headers.get(HEADER)
     if given is None:
         return None
@@ -53,9 +53,9 @@ def begin(request: HttpRequest, caller: str) -> Begun | HttpResponse | None:
 
 
 def finish(call: Begun, answer: HttpResponse, *, secret: str = "") -> None:
-    """What failed on our side or Amazon's, or came too often, is not kept: it may be tried again.
+    """Store the response, unless it is a 5xx or 429: those may be retried.
 
-    A `secret` in the answer is shown this once and kept nowhere: the repeated answer has it empty.
+    A `secret` in the response is shown once and not stored: the repeated response has it empty.
     """
     body = answer.content.decode()
     body = body.replace(secret, "") if secret else body

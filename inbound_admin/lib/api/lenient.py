@@ -1,7 +1,7 @@
-"""Input of the published families: what they do not know is left out, and the header X-Ignored names it.
+"""Input of the published families: unknown members are ignored and named in the header X-Ignored.
 
-Programs that were written for the system before this one send members and filters that it did not read. A null where
-the contract has none is as if it were absent. A wrong type is still refused: nothing is guessed.
+Clients written for the previous system send members and filters that it didn't read. A null that the contract doesn't
+allow counts as absent. A wrong type is still refused: nothing is guessed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,7 +39,7 @@ class LenientIn(In):
 
 
 class LenientQuery(QueryIn):
-    """A query string: a choice or a boolean that is not understood filters nothing."""
+    """A query string. An invalid choice or boolean filters nothing."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -59,7 +59,7 @@ def clamped(least: int, most: int) -> AfterValidator:
 
 
 class LenientPaged(LenientQuery, Paged):
-    """Less than the least is the least, more than the most the most; an empty one is as if it were absent."""
+    """Values below the minimum become the minimum, above the maximum the maximum; an empty one counts as absent."""
 
     limit: Annotated[int, clamped(1, MOST)] = USUAL
     offset: Annotated[int, clamped(0, FARTHEST)] = 0
@@ -72,13 +72,13 @@ class LenientPaged(LenientQuery, Paged):
         return {name: value for name, value in given.items() if name not in ("limit", "offset") or value != ""}
 
 
-def note_ignored(request: HttpRequest, names: Iterable[str]) -> None:
-    """For the answer's header, beside what was noted before."""
+def record_ignored(request: HttpRequest, names: Iterable[str]) -> None:
+    """Record ignored names for the response header, in addition to earlier ones."""
     request.ignored = [*getattr(request, "ignored", ()), *names]  # type: ignore[attr-defined]  # read below
 
 
-def name_ignored(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """The answer, with the header where something was ignored. Names are percent-encoded, at most twenty."""
+def add_ignored_header(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """Add the header if something was ignored. Names are percent-encoded, at most twenty."""
     if names := list(dict.fromkeys(getattr(request, "ignored", ()))):
         shown = (quote(name[:LONGEST].encode("utf-8", "replace"), safe="[]") for name in names[:MOST_NAMED])
         answer.headers[HEADER] = ", ".join(shown)
@@ -87,4 +87,4 @@ def name_ignored(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
 
 def _note(info: ValidationInfo, names: Iterable[str]) -> None:
     if info.context is not None:
-        note_ignored(info.context["request"], names)
+        record_ignored(info.context["request"], names)

@@ -1,6 +1,6 @@
-"""Rate limit per caller: so many calls a minute, and a minute's worth at once.
+"""Rate limit for each caller, with a burst of one minute's calls.
 
-One statement (the generic cell rate algorithm, as in `lib/pace.py`), so that several processes count together.
+One SQL statement (the generic cell rate algorithm, as in `lib/pace.py`), so several processes count together.
 """
 
 import math
@@ -23,7 +23,7 @@ WAIT = "SELECT EXTRACT(EPOCH FROM free_at - clock_timestamp()) - %s FROM api_pac
 
 
 def check_rate_limit(caller: str) -> None:
-    """Raises RateLimited when API_CALLS_PER_MINUTE are used up; 0 is no limit."""
+    """Count a call. Raises RateLimited if API_CALLS_PER_MINUTE are used up; 0 means no limit."""
     if settings.API_CALLS_PER_MINUTE <= 0:
         return
     every = WINDOW / settings.API_CALLS_PER_MINUTE

@@ -1,21 +1,22 @@
-"""What comes in and goes out: camelCase on the wire, snake_case here; pages of a long list."""
+"""Base classes of input and output: camelCase in JSON, snake_case here. Also pages of long lists."""
 
 from collections.abc import Callable
+from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from django.core.cache import cache
 from django.db.models import Model, QuerySet
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from inbound_admin.lib.keyset import behind, columns_of, query_digest, with_key
+from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
 
 MOST, USUAL, FARTHEST = 100, 50, 1_000_000
-MANY = 10_000  # rows; fewer are counted each time, in milliseconds
+MANY = 10_000  # rows; up to this number they are counted each time, in milliseconds
 KEPT_SECONDS = 10
-FAR = 10_000  # rows before a page; fewer are counted off
+FAR = 10_000  # rows before a page; up to this number they are skipped by OFFSET
 PLACE_KEPT_SECONDS = 120
-# Neither names nor addresses nor sentences have control characters, and PostgreSQL holds no NUL.
+# Names, addresses and sentences contain no control characters, and PostgreSQL can't store NUL.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=2000)]
 
 
@@ -38,7 +39,7 @@ class Out(BaseModel):
 
 
 def given(**values: Any) -> dict[str, Any]:
-    """For fields that are absent where there is nothing to say: what is None or "" is left out."""
+    """Return the values without those that are None or "", for fields that are absent if empty."""
     return {name: value for name, value in values.items() if value not in (None, "")}
 
 
@@ -64,7 +65,7 @@ class Page(Out, Generic[Row]):
 
 
 def page_of(rows: "QuerySet[RowModel]", query: Paged, *, total: int | None = None) -> tuple[list[RowModel], Pagination]:
-    """The rows asked for: their keys first, which an index of the order alone can give, then those rows."""
+    """Return one page and its pagination. First the keys are read, from an index of the order, then their rows."""
     total = counted(rows, _count)["total"] if total is None else total
     keys = _keys(rows, query.offset, query.limit)
     found = {row.pk: row for row in rows.filter(pk__in=keys).order_by()} if keys else {}
@@ -78,7 +79,10 @@ def _count(rows: "QuerySet[Any]") -> dict[str, int]:
 
 
 def _keys(rows: "QuerySet[Any]", start: int, limit: int) -> list[Any]:
-    """A page far down begins where the page before it ended, whatever was added or removed before that since."""
+    """Return a page's keys.
+
+    A distant page starts where the previous page ended, whatever was added or removed meanwhile.
+    """
     if start + limit < FAR:
         return list(rows.values_list("pk", flat=True)[start : start + limit])
     ordered = with_key(rows)
@@ -88,7 +92,7 @@ def _keys(rows: "QuerySet[Any]", start: int, limit: int) -> list[Any]:
     place = f"api_place:{query_digest(ordered)}:"
     edge: tuple[Any, ...] | None = cache.get(f"{place}{start}")
     if edge is not None:
-        found = list(ordered.filter(behind(columns, edge)).values_list("pk", *names)[:limit])
+        found = list(ordered.filter(after(columns, edge)).values_list("pk", *names)[:limit])
     else:
         edge, found = _found_by_number(ordered, names, start, limit)
     ends = {f"{place}{start}": edge, f"{place}{start + limit}": found[-1][1:] if len(found) == limit else None}
@@ -99,7 +103,7 @@ def _keys(rows: "QuerySet[Any]", start: int, limit: int) -> list[Any]:
 def _found_by_number(
     ordered: "QuerySet[Any]", names: list[str], start: int, limit: int
 ) -> tuple[tuple[Any, ...] | None, list[tuple[Any, ...]]]:
-    """Where the row before stands, and the rows, read from the end that is nearer."""
+    """Return the position before the page, and its rows, read from the nearer end."""
     total = ordered.order_by().count()
     first, end = max(start - 1, 0), min(start + limit, total)
     if first >= end:
@@ -112,9 +116,9 @@ def _found_by_number(
 
 
 def counted(rows: "QuerySet[Any]", count: Callable[["QuerySet[Any]"], dict[str, int]]) -> dict[str, int]:
-    """A program that walks the pages needs the count once, not again for each page.
+    """Return what `count` returns for these rows, with its `total`.
 
-    What `count` says of these rows, with its `total`; of more than MANY what it said in the last seconds.
+    Above MANY rows it is cached for some seconds, since a client that reads all pages needs the count only once.
     """
     if not (digest := query_digest(rows.order_by())):
         return count(rows)
@@ -126,3 +130,22 @@ def counted(rows: "QuerySet[Any]", count: Callable[["QuerySet[Any]"], dict[str, 
     if found["total"] > MANY:
         cache.set(key, found, KEPT_SECONDS)
     return found
+
+
+class Accepted(Out):
+    """202: it is stored and will be carried out; `statusUrl` answers what came of it."""
+
+    id: str
+    status_url: str
+    message: str
+
+
+def _text_alone(value: Any) -> Any:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("a time must be a string in ISO 8601 format")
+    return value
+
+
+# A body is validated strictly, and JSON has no dates, so these accept only text.
+Day = Annotated[date, Field(strict=False), BeforeValidator(_text_alone)]
+Moment = Annotated[datetime, Field(strict=False), BeforeValidator(_text_alone)]

@@ -1,4 +1,4 @@
-"""Where the old contract demands a result, a call waits for the worker; never longer than the setting says."""
+"""Lets a call wait for the worker where the old contract requires a result, up to a setting's seconds."""
 
 import time
 from collections.abc import Callable
@@ -7,19 +7,19 @@ from django.conf import settings
 
 from inbound_admin.lib import slow_work
 
-EVERY = 0.2  # seconds between two looks at our own rows
+EVERY = 0.2  # seconds between two reads of our own rows
 
 sleep: Callable[[float], None] = time.sleep
 now: Callable[[], float] = time.monotonic
 
 
 def wait_until(is_so: Callable[[], bool]) -> bool:
-    """Whether it became so within API_WAIT_SECONDS; where too many wait already, whether it is so now.
+    """Return whether it becomes true within API_WAIT_SECONDS. If too many calls wait already, return the current value.
 
-    Not inside a transaction: it would see nothing new.
+    Don't call it in a transaction, which would see no changes.
     """
     try:
-        with slow_work.place():
+        with slow_work.slot():
             return _wait(is_so)
     except slow_work.TooManyAtOnce:
         return is_so()

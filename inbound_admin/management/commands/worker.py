@@ -1,10 +1,10 @@
-"""`manage.py worker`: does what is queued, with places of its own for the lanes that must not wait for the others.
+"""`manage.py worker`: runs queued jobs, with reserved slots for lanes that must not wait for others.
 
-It is one process that holds several of Procrastinate's workers. `manage.py procrastinate worker` does the same work in
-the same order, but an urgent job then waits until one that runs is over.
+It is one process with several Procrastinate workers. `manage.py procrastinate worker` does the same work in the same
+order, but then an urgent job waits until a running one has finished.
 
-With `--lanes` it does the work of those lanes alone, so that urgent work can have a process of its own, which a large
-job of another lane cannot take down. All four lanes together must be served by the workers that run.
+With `--lanes` it runs only jobs of those lanes, so urgent work can have a process of its own, which a large job of
+another lane cannot take down. The running workers must serve all four lanes together.
 """
 
 import argparse
@@ -31,8 +31,8 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Places:
-    """So many jobs at once, of these lanes alone (none named: all); how often it looks for what it was not told of."""
+class Slots:
+    """A number of concurrent jobs, only of these lanes (none: all), and the interval of polling."""
 
     name: str
     lanes: tuple[WorkLane, ...]
@@ -40,18 +40,18 @@ class Places:
     looks_every: float = 1.0  # seconds
 
 
-SPARE_THREADS = 2  # of names that are looked up, and the like
+SPARE_THREADS = 2  # for name resolution and the like
 RESERVED = (
-    Places("urgent", (WorkLane.URGENT,), 2),
-    Places("people", (WorkLane.URGENT, WorkLane.PEOPLE), 2),
-    Places("looks", (WorkLane.LOOKS,), 1),
+    Slots("urgent", (WorkLane.URGENT,), 2),
+    Slots("people", (WorkLane.URGENT, WorkLane.PEOPLE), 2),
+    Slots("looks", (WorkLane.LOOKS,), 1),
 )
 
 
 class LanesJobManager(JobManager):
-    """Two workers may take a job of the same lock at the same moment; Procrastinate's ends over that, ours asks again.
+    """Fetch again if two workers took a job of one lock at the same moment; Procrastinate's own manager would stop.
 
-    It happens where jobs of one lock have several priorities: each worker sees another one as the first.
+    This happens if jobs of one lock have several priorities, since each worker sees another one as the first.
     """
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
@@ -83,7 +83,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         assert isinstance(app.connector, DjangoConnector)  # noqa: S101 - the Django app has no other  # nosec B101
-        places = places_of([lane for lane in WorkLane if lane.queue in options["lanes"]])
+        places = slots_for([lane for lane in WorkLane if lane.queue in options["lanes"]])
         with app.replace_connector(app.connector.get_worker_connector()) as replaced:
             replaced.job_manager = LanesJobManager(replaced.connector)
             ended = asyncio.run(_run(replaced, places, options["name"], options["shutdown_graceful_timeout"]))
@@ -91,27 +91,30 @@ class Command(BaseCommand):
             raise CommandError(f"The worker part for {', '.join(ended)} ended unexpectedly, so the worker stops.")
 
 
-def places_of(lanes: Sequence[WorkLane] = ()) -> tuple[Places, ...]:
-    """Of a worker for these lanes, none named for all: the places reserved for one of them, and those for any."""
+def slots_for(lanes: Sequence[WorkLane] = ()) -> tuple[Slots, ...]:
+    """Return the slots of a worker for these lanes (none: all): those reserved for one lane, and those for any."""
     served = tuple(lanes) or tuple(WorkLane)
     reserved = [
         replace(each, lanes=tuple(lane for lane in each.lanes if lane in served))
         for each in RESERVED
-        if each.lanes[-1] in served  # the lane that the places are for; those before it may use them
+        if each.lanes[-1] in served  # the lane that the slots are for; lanes before it may use them
     ]
-    return (*reserved, Places("any", tuple(lanes), settings.WORKER_JOBS, looks_every=5.0))
+    return (*reserved, Slots("any", tuple(lanes), settings.WORKER_JOBS, looks_every=5.0))
 
 
-def threads_of(places: Sequence[Places]) -> int:
-    """One for each job, so that a free place can begin one: by default there are four more than cores, for all."""
+def threads_for(places: Sequence[Slots]) -> int:
+    """Return one thread for each job, so that a free slot can start one.
+
+    By default, all share four more than the cores.
+    """
     return sum(each.jobs for each in places) + SPARE_THREADS
 
 
-async def _run(app: App, places: Sequence[Places], name: str, grace: float | None) -> list[str]:
+async def _run(app: App, places: Sequence[Slots], name: str, grace: float | None) -> list[str]:
     """Until a signal: then the list is empty. A part that ends earlier is named, and takes the others along."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(threads_of(places), thread_name_prefix="job"))
+    loop.set_default_executor(ThreadPoolExecutor(threads_for(places), thread_name_prefix="job"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with app.open_async():
@@ -127,7 +130,7 @@ async def _run(app: App, places: Sequence[Places], name: str, grace: float | Non
     return sorted(part.get_name() for part in over if part is not waits)
 
 
-async def _part(app: App, places: Places, name: str, grace: float | None) -> None:
+async def _part(app: App, places: Slots, name: str, grace: float | None) -> None:
     options: dict[str, Any] = {} if grace is None else {"shutdown_graceful_timeout": grace}
     if places.lanes:
         options["queues"] = [lane.queue for lane in places.lanes]

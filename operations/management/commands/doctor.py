@@ -1,4 +1,4 @@
-"""`manage.py doctor`: whether this deployment can do its work, with a sentence for each fault."""
+"""`manage.py doctor`: checks whether this deployment can work, with a sentence for each fault."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ _MARKS = {SetupVerdict.RIGHT: "ok", SetupVerdict.WRONG: "fault", SetupVerdict.CO
 
 class Command(BaseCommand):
     help = "Check settings, database, worker, DNS, credentials, permissions and receiving. Changes nothing."
-    requires_system_checks = ()  # it tells of them itself, and of the rest too
+    requires_system_checks = ()  # it reports them itself, with the other findings
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Ends with an error when something is wrong or could not be told."""
+        """Exit with an error if something is wrong or could not be checked."""
         bad = 0
         for found in examine():
             bad += found.verdict is not SetupVerdict.RIGHT

@@ -42,7 +42,7 @@ class Command(BaseCommand):
             legacy_import_services.cancel(legacy_import=legacy_import, actor=None)
             self.stdout.write("Nothing was stored.")
             return
-        legacy_import_services.begin(legacy_import=legacy_import, actor=None)
+        legacy_import_services.start(legacy_import=legacy_import, actor=None)
         legacy_import_services.work()
         self._tell(legacy_import)
         legacy_import.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Customers move into SES tenants, from the command line: with the same powers as the pages."""
+"""`manage.py migrate_tenants`: migrates customers into SES tenants, with all functions of the pages."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -124,7 +124,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{number} customers queued for rollback.")
         elif name == "retry":
             self.stdout.write(
-                f"{tenant_migration_services.try_again(migration=migration, actor=None)} customers queued for retry."
+                f"{tenant_migration_services.retry(migration=migration, actor=None)} customers queued for retry."
             )
         else:
             {

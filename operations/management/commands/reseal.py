@@ -1,4 +1,4 @@
-"""`manage.py reseal`: encrypts every stored secret with the first key, so that the keys after it can be dropped."""
+"""`manage.py reseal`: encrypts every stored secret with the first key, so that the other keys can be removed."""
 
 from typing import Any
 

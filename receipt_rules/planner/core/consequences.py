@@ -1,12 +1,12 @@
 """A plan's impact on each address: which start receiving, stop receiving or change destination."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from receipt_rules.planner.core.recipient_index import Addresses, Trace, affected, within_reach
-from receipt_rules.planner.core.rules import S3, RuleDelivery, RuleSet, spoken
+from receipt_rules.planner.core.rules import S3, RuleDelivery, RuleSet, domain_of, spoken
 from receipt_rules.planner.core.steps import RuleStep
 
 
@@ -182,3 +182,52 @@ def _recipients(addresses: int, catch_alls: int) -> str:
     parts = [f"{addresses:,} address{'' if addresses == 1 else 'es'}"] if addresses else []
     parts += [f"{catch_alls:,} catch-all{'' if catch_alls == 1 else 's'}"] if catch_alls else []
     return " and ".join(parts)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`root` stands before each domain's name, `caught` after it for mail that a catch-all takes."""
+
+    root: str
+    caught: str = ""
+
+
+def layout_remarks(found: Iterable[Consequence]) -> Iterator[str]:
+    """A sentence for mail that changes its place, and one that offers the older layout where all of it had one."""
+    moved = [each for each in found if each.fate is Fate.REDIRECTED and _places(each.before) != _places(each.after)]
+    if not moved:
+        return
+    first, more = moved[0], f" and {len(moved) - 1:,} more" if len(moved) > 1 else ""
+    old, new = (" and ".join(_places(some)) or "nowhere" for some in (first.before, first.after))
+    yield (
+        f"Mail for {first.who}{more} moves to another S3 location: {new} instead of {old}. Programs that read "
+        "the old location won't find new mail there."
+    )
+    if layout := _layout_of(moved):
+        caught = f" and RECEIVING_CATCH_ALL_PREFIX={layout.caught}" if layout.caught else ""
+        yield (
+            f"To keep the old layout, set RECEIVING_PREFIX={layout.root}, "
+            f"RECEIVING_PREFIX_EACH_DOMAIN=1{caught}, restart, and update the plan."
+        )
+
+
+def _places(deliveries: Iterable[RuleDelivery]) -> tuple[str, ...]:
+    stores = [action for each in deliveries for action in each.reached if isinstance(action, S3)]
+    return tuple(f"{store.bucket}/{store.prefix}" for store in stores)
+
+
+def _layout_of(moved: Iterable[Consequence]) -> Layout | None:
+    """Only where every place has its domain's name in it, under one root."""
+    parts = Counter(_parts(each) for each in moved)
+    if None in parts:
+        return None
+    roots, caught = {root for root, _ in parts}, {tail for _, tail in parts if tail}  # type: ignore[misc]  # none is None
+    return Layout(roots.pop(), caught.pop() if caught else "") if len(roots) == 1 and len(caught) <= 1 else None
+
+
+def _parts(moved: Consequence) -> tuple[str, str] | None:
+    stores = [action for each in moved.before for action in each.reached if isinstance(action, S3)]
+    if len(stores) != 1:
+        return None
+    root, name, caught = stores[0].prefix.partition(f"{domain_of(moved.address)}/")
+    return (root, caught) if name else None

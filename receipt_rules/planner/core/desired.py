@@ -6,11 +6,11 @@ both rules: a Stop cannot prevent that, since it would end the evaluation for ot
 message too. Such addresses are reported as `doubles`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader, domain_of, is_address
+from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader, is_address
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,3 @@ def as_it_stands(rule_set: RuleSet) -> Desired:
         if rule.enabled:
             entries |= {recipient: rule.delivery for recipient in rule.recipients if recipient not in entries}
     return Desired(MappingProxyType(entries))
-
-
-def at_domains(domains: Iterable[str], desired: Desired, actual: RuleSet) -> frozenset[str]:
-    """The scope of a plan for these domains: every recipient wanted or served there, sub-domain entries included.
-
-    Sub-domains that are domains of their own must be named.
-    """
-    names = frozenset(domains)
-    live = (recipient for rule in actual.ours for recipient in rule.recipients)
-    return frozenset(recipient for recipient in (*desired.entries, *live) if domain_of(recipient) in names)

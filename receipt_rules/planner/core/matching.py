@@ -12,7 +12,6 @@ from functools import cached_property
 from receipt_rules.planner.core.rules import (
     Action,
     AnyRule,
-    RuleDelivery,
     Stop,
     covering,
     domain_of,
@@ -191,11 +190,6 @@ def why_not(rule: AnyRule, recipient: str) -> str:
     if same:
         return f"It has {same} other address{'es' if same > 1 else ''} at {domain}, not this one."
     return f"It has no recipients at {domain}."
-
-
-def deliveries(rules: Iterable[AnyRule], recipient: str) -> tuple[RuleDelivery, ...]:
-    """Return the deliveries of mail for this address alone; more than one means stored more than once."""
-    return tuple(rule.delivery for rule in taking(rules, recipient))
 
 
 def taking(rules: Iterable[AnyRule], recipient: str) -> tuple[AnyRule, ...]:

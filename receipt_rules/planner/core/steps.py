@@ -308,10 +308,3 @@ def _refuse_without(names: Iterable[str], stands: Mapping[str, Rule | None]) -> 
     for name in names:
         if name in stands and stands[name] is None:
             raise Refused(f"Rule {name} would have no recipients left.", code="RULE_EMPTY")
-
-
-def states(steps: Iterable[Step], rule_set: RuleSet) -> Iterator[RuleSet]:
-    """The set after each of the steps that change its rules."""
-    for step in rule_steps(steps):
-        rule_set = apply(step, rule_set)
-        yield rule_set

@@ -92,7 +92,7 @@ def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
     assert domain.ses_soa
     assert (
         f"Version of the zone that SES saw (SOA record): {domain.ses_soa}"
-        in diagnosis_services.diagnose_uncached(domain, now=timezone.now()).lanes[2].lines
+        in diagnosis_services.gather(domain, now=timezone.now()).diagnosis().lanes[2].lines
     )
 
 
@@ -133,7 +133,7 @@ def test_no_diagnosis_asks_more_than_sixty_questions(sandbox: Sandbox, mistake: 
     domain = verified(sandbox)
     sandbox.control.make_mistake(zone_of(domain), wanted(domain)[0], mistake)
     before = sandbox.queries.total
-    found = diagnosis_services.diagnose_uncached(domain, now=timezone.now())
+    found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert 0 < sandbox.queries.total - before <= MOST_QUERIES
     assert found.finding is not None
 
@@ -147,7 +147,7 @@ def test_a_domain_of_which_all_is_missing_is_searched_for_within_sixty_questions
     before = sandbox.queries.total
     with second_resolver() as other:
         settings.DNS_RESOLVERS = (*settings.DNS_RESOLVERS, other)
-        found = diagnosis_services.diagnose_uncached(domain, now=timezone.now())
+        found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert sandbox.queries.total - before <= MOST_QUERIES
     assert {finding.code for finding in found.findings} == {"dns.absent"}
     assert len(found.findings) == len(domain.records)
@@ -217,7 +217,7 @@ def test_a_packet_that_was_lost_is_sent_once_more_to_who_answers() -> None:
 def test_a_name_server_in_a_private_network_is_not_asked(sandbox: Sandbox, settings: Settings) -> None:
     domain = verified(sandbox)
     settings.SANDBOX = False
-    found = diagnosis_services.diagnose_uncached(domain, now=timezone.now())
+    found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert not any("+norecurse" in line for line in found.transcript)
     assert found.links[1].state is LinkState.UNKNOWN
     assert found.finding is None
@@ -249,15 +249,15 @@ def test_a_zone_whose_serial_does_not_move_after_i_have_added_them_was_not_publi
     sandbox.control.add_zone("example.com", NAMESERVERS)
     domain = set_up_domain(sandbox, "example.com")
     now = timezone.now()
-    first = diagnosis_services.diagnose_uncached(domain, now=now)
+    first = diagnosis_services.gather(domain, now=now).diagnosis()
     assert first.finding is not None
     assert first.finding.code == "dns.absent"
     diagnosis_services.mark_records_added(domain=domain, now=now + timedelta(minutes=1))
     domain.refresh_from_db()
-    later = diagnosis_services.diagnose_uncached(domain, now=now + timedelta(minutes=20))
+    later = diagnosis_services.gather(domain, now=now + timedelta(minutes=20)).diagnosis()
     assert {finding.code for finding in later.findings} == {"dns.time.unpublished"}
     sandbox.control.add_record("example.com", "www.example.com", "A", "192.0.2.1")
-    moved = diagnosis_services.diagnose_uncached(domain, now=now + timedelta(minutes=21))
+    moved = diagnosis_services.gather(domain, now=now + timedelta(minutes=21)).diagnosis()
     assert {finding.code for finding in moved.findings} == {"dns.absent"}
     domain.refresh_from_db()
     assert domain.soa_serial_since == now + timedelta(minutes=21)
@@ -268,7 +268,7 @@ def test_a_record_that_was_right_and_is_gone_says_so(sandbox: Sandbox) -> None:
     held = next(r for r in sandbox.control.records("example.com") if r.name.startswith("_amazonses"))
     sandbox.control.remove_record("example.com", held.id)
     assert RecordCheck.objects.filter(domain=domain, verified_at__isnull=False).exists()
-    found = diagnosis_services.diagnose_uncached(domain, now=timezone.now())
+    found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert found.finding is not None
     assert (found.finding.code, found.finding.record_key) == ("dns.change.gone", "identity")
 
@@ -279,7 +279,7 @@ def test_a_claim_is_diagnosed_by_its_challenge() -> None:
         domain = make_domain("example.com", stage=Stage.CLAIM, claim_token="abc")
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("django.conf.settings.DNS_RESOLVERS", (f"{host}:{port}",))
-            found = diagnosis_services.diagnose_uncached(domain, now=timezone.now())
+            found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert [record.key for record in found.records] == ["challenge"]
     assert [finding.code for finding in found.findings] == ["dns.absent", "amazon.held_elsewhere"]
 

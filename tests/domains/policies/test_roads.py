@@ -29,7 +29,7 @@ from domains.policies.core import PublishedPolicies, dmarc_questions
 from domains.providers.core import PROVIDERS, DnsProvider, FormValues, form_values
 from domains.records.core import SPF_KEYS, Record
 from domains.records.selectors import records_page
-from domains.records_mail import services as records_mail_services
+from domains.sharing import services as sharing_services
 from domains.sharing.selectors import shared_page
 from public_api.domains.selectors import records_of
 from public_api.records.api import wanted_records
@@ -84,7 +84,7 @@ def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
 def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Entry]:
     """Read back from the text of the letter, box by box."""
     zone, empty = domain.hosted.zone, form_values(domain.records[0], provider, domain.hosted.zone)
-    letter = records_mail_services.build_letter(
+    letter = sharing_services.build_letter(
         domain=domain, sender=sender, host=provider.key, link=None, site_url="https://ours.example/"
     )
     for part in re.split(r"^\d+\. .*$", letter.text, flags=re.MULTILINE)[1:]:

@@ -1,6 +1,7 @@
 """The judgement of receiving: what the MX, the rules and the identity come to together."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -138,6 +139,30 @@ def test_a_rule_that_is_not_ours_and_takes_the_mail_is_not_live() -> None:
 def test_a_lookup_that_failed_is_could_not_tell() -> None:
     for mx in (Mx.UNSEEN, Mx.UNKNOWN):
         assert judge(replace(READY, mx=mx)).state is ReceivingState.COULD_NOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("changed", "state"),
+    [
+        ({"rules": RulesFact.HELD}, ReceivingState.REJECTED),
+        ({"rules": RulesFact.WAITING}, ReceivingState.REJECTED),
+        ({"rules": RulesFact.HALTED}, ReceivingState.REJECTED),
+        ({"rules": RulesFact.STOPPED}, ReceivingState.LOST),
+        ({"rules": RulesFact.BOUNCED}, ReceivingState.BOUNCED),
+        ({"rules": RulesFact.PARTLY}, ReceivingState.PARTLY_LOST),
+        ({"rules": RulesFact.ELSEWHERE}, ReceivingState.TAKEN),
+        ({"is_verified": False}, ReceivingState.REJECTED),
+        ({"is_wanted": False}, ReceivingState.REJECTED),
+        ({"rules": RulesFact.UNSURE}, ReceivingState.COULD_NOT_TELL),
+        ({"rules": RulesFact.COPIED}, ReceivingState.COULD_NOT_TELL),
+    ],
+)
+def test_a_failed_mx_lookup_does_not_hide_what_the_rules_do_with_mail_that_arrived_until_now(
+    changed: dict[str, Any], state: ReceivingState
+) -> None:
+    found = judge(replace(READY, mx=Mx.UNSEEN, **changed))
+    assert found.state is state
+    assert "at the last successful check" in found.sentence
 
 
 def test_send_only_is_content_with_another_mail_service_and_red_where_the_mx_leads_here() -> None:

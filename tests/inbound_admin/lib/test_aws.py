@@ -63,9 +63,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def forgotten() -> Iterator[None]:
     """As in a process that has just begun, and nothing of it is left for the next test."""
-    aws.forget_clients()
+    aws.drop_clients()
     yield
-    aws.forget_clients()
+    aws.drop_clients()
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.django_db
 
 
 def turn(
-    account: str = "1", region: str = "eu-west-1", lane: WorkLane = WorkLane.PEOPLE, patience: float = 0
+    account: str = "1", region: str = "eu-west-1", lane: WorkLane = WorkLane.PEOPLE, max_wait: float = 0
 ) -> float | None:
-    return pace.wait_for_turn(account, region, lane=lane, patience=patience)
+    return pace.wait_for_turn(account, region, lane=lane, max_wait=max_wait)
 
 
 def line() -> int:
@@ -31,7 +31,7 @@ def test_each_turn_is_an_interval_behind_the_last(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 10
     began = time.monotonic()
     for _ in range(4):
-        assert turn(patience=5) is not None
+        assert turn(max_wait=5) is not None
     assert 0.3 <= time.monotonic() - began < 0.6
 
 
@@ -46,9 +46,9 @@ def test_who_will_not_wait_takes_no_turn_and_leaves_the_line(settings: Settings)
     settings.AWS_CALLS_PER_SECOND = 0.5
     assert turn() == 0
     for _ in range(5):
-        assert turn(patience=1) is None
+        assert turn(max_wait=1) is None
     assert line() == 0
-    assert turn(patience=2.1) == pytest.approx(2, abs=0.2)
+    assert turn(max_wait=2.1) == pytest.approx(2, abs=0.2)
 
 
 def test_a_quiet_time_saves_up_no_turns(settings: Settings) -> None:
@@ -76,7 +76,7 @@ def test_who_is_interrupted_leaves_the_line(settings: Settings, monkeypatch: pyt
 
     monkeypatch.setattr(pace, "sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        turn(patience=60)
+        turn(max_wait=60)
     assert line() == 0
 
 
@@ -90,7 +90,7 @@ def test_who_died_in_the_line_holds_nobody_up(settings: Settings) -> None:
             " VALUES ('1', 'eu-west-1', 30, now() + interval '1 second')"
         )
     began = time.monotonic()
-    assert turn(lane=WorkLane.BACKGROUND, patience=5) is not None
+    assert turn(lane=WorkLane.BACKGROUND, max_wait=5) is not None
     assert 0.8 < time.monotonic() - began < 2
 
 

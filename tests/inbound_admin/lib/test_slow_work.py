@@ -42,7 +42,7 @@ def take_elsewhere(other: "psycopg.Connection[Any]", name: str, number: int) -> 
 def refused(customer: str) -> bool:
     def run() -> bool:
         try:
-            with slow_work.place(customer=customer):
+            with slow_work.slot(customer=customer):
                 return False
         except TooManyAtOnce as problem:
             return (problem.code, problem.status, problem.retry_after) == ("TOO_MANY_AT_ONCE", 429, 3)
@@ -84,9 +84,9 @@ def test_a_process_that_dies_gives_its_places_back(other_connection: "psycopg.Co
 
 def test_one_place_takes_one_lock_of_each_bound_and_frees_it() -> None:
     def run() -> tuple[int, int]:
-        with slow_work.place(customer="alice"):
+        with slow_work.slot(customer="alice"):
             outside = held()
-            with slow_work.place(customer="alice"):
+            with slow_work.slot(customer="alice"):
                 return outside, held()
 
     before = held()
@@ -105,7 +105,7 @@ def test_a_failure_frees_the_place() -> None:
     before = held()
 
     def run() -> None:
-        with slow_work.place(customer="alice"):
+        with slow_work.slot(customer="alice"):
             raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011  # it is our own of two lines above
@@ -117,7 +117,7 @@ def test_a_visitor_of_a_link_has_one_place_for_the_link(other_connection: "psyco
     take_elsewhere(other_connection, "link L", 1)
 
     def run() -> None:
-        with slow_work.counted_also_for("link L", "address 192.0.2.0"), slow_work.place(customer="alice"):
+        with slow_work.limited_by("link L", "address 192.0.2.0"), slow_work.slot(customer="alice"):
             pass
 
     with pytest.raises(TooManyAtOnce):
@@ -127,13 +127,13 @@ def test_a_visitor_of_a_link_has_one_place_for_the_link(other_connection: "psyco
 
 def test_worker_and_commands_need_no_place(other_connection: "psycopg.Connection[Any]") -> None:
     take_elsewhere(other_connection, "all", 3)
-    with slow_work.place(customer="alice"):
+    with slow_work.slot(customer="alice"):
         assert slow_work.seconds_left(60) == 60
 
 
 def test_the_lookups_of_a_place_end_in_time() -> None:
     def run() -> float:
-        with slow_work.place(customer="alice"):
+        with slow_work.slot(customer="alice"):
             return slow_work.seconds_left(60)
 
     assert 0 < in_a_request(run) <= slow_work.SECONDS
@@ -142,9 +142,9 @@ def test_the_lookups_of_a_place_end_in_time() -> None:
 def test_a_lane_lets_so_many_jobs_pass_at_once(other_connection: "psycopg.Connection[Any]") -> None:
     take_elsewhere(other_connection, "diagnosis", 1)
     with ExitStack() as stack:
-        assert stack.enter_context(slow_work.lane("diagnosis", most=2))
+        assert stack.enter_context(slow_work.job_slot("diagnosis", most=2))
         take_elsewhere(other_connection, "other", 1)
-    with slow_work.lane("diagnosis", most=1) as is_free:
+    with slow_work.job_slot("diagnosis", most=1) as is_free:
         assert not is_free
 
 

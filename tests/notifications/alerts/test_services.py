@@ -15,7 +15,7 @@ from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from notifications.alerts.core import CustomerPeople, Effect
-from notifications.alerts.services import acknowledge, delete_expired, forget, mute, unmute
+from notifications.alerts.services import acknowledge, delete_expired, mute, resolve_silently, unmute
 from notifications.email.services import MOST_TRIES, send_due
 from notifications.models.alerts import Alert, Notice
 from notifications.models.preferences import NotificationPreference
@@ -241,7 +241,7 @@ def test_one_acknowledges_it_and_again_changes_nothing(customer: Customer, alice
 
 def test_what_is_over_cannot_be_acknowledged(customer: Customer, alice: User) -> None:
     alert = raise_for(customer.id)
-    forget(about=domain_subject(customer.id))
+    resolve_silently(about=domain_subject(customer.id))
     with pytest.raises(Refused, match="already resolved"):
         acknowledge(alert=alert, actor=alice)
 
@@ -259,7 +259,7 @@ def test_nobody_answers_anothers_alert(customer: Customer, olga: User) -> None:
 def test_of_what_is_gone_nobody_is_told_and_nothing_stays_open(customer: Customer, alice: User) -> None:
     raise_for(customer.id)
     _told()
-    forget(about=domain_subject(customer.id))
+    resolve_silently(about=domain_subject(customer.id))
     assert Alert.objects.get().state == "recovered"
     assert len(_told()) == 1
 
@@ -321,7 +321,7 @@ def test_how_a_person_is_told_has_a_line_in_the_log_only_where_it_changes(alice:
 def test_what_is_over_goes_after_its_time_and_what_is_open_stays(customer: Customer, settings: Settings) -> None:
     raise_for(customer.id)
     over = raise_for(customer.id, name="old.example")
-    forget(about=domain_subject(customer.id, "old.example"))
+    resolve_silently(about=domain_subject(customer.id, "old.example"))
     delete_expired(now=NOON + timedelta(days=settings.ALERTS_KEPT_DAYS + 1))
     assert [alert.object_name for alert in Alert.objects.all()] == ["shop.example"]
     assert not Alert.objects.filter(pk=over.pk).exists()

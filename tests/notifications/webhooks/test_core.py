@@ -9,20 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inbound_admin.lib.public_url import BadUrl
-from notifications.alerts.core import KINDS, AlertKind, AlertState, Effect, Watch, kind_named, kinds_for, look
-from notifications.email.core import ByMail, Habits, after_quiet, mail_due
+from notifications.alerts.core import (
+    KINDS,
+    AlertKind,
+    AlertState,
+    ConditionState,
+    Effect,
+    advance,
+    kind_named,
+    kinds_for,
+)
+from notifications.email.core import ByMail, EmailSchedule, after_quiet_hours, mail_due
 from notifications.events.core import EVENTS, events_for, is_wanted, words_for
-from notifications.webhooks.core import PAUSES, Format, Happening, body, is_given_up, next_attempt, parse_target
+from notifications.webhooks.core import PAUSES, Format, WebhookEvent, body, next_attempt, parse_target, should_disable
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-TWICE = AlertKind("k", "words", "over", looks=2, minimum_age=timedelta(minutes=1), looks_clear=2)
+TWICE = AlertKind("k", "words", "over", checks_to_raise=2, minimum_age=timedelta(minutes=1), checks_to_resolve=2)
 MINUTE = timedelta(minutes=1)
 
 
 def _play(kind: AlertKind, looks: list[bool]) -> list[Effect]:
     watch, effects = None, []
     for at, firing in enumerate(looks):
-        watch, effect = look(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
+        watch, effect = advance(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
         effects.append(effect)
     return effects
 
@@ -36,11 +45,11 @@ def test_a_suspicion_that_the_next_look_does_not_share_is_forgotten() -> None:
 
 
 def test_looks_of_the_same_moment_are_not_old_enough() -> None:
-    watch, _ = look(None, firing=True, kind=TWICE, now=NOON)
+    watch, _ = advance(None, firing=True, kind=TWICE, now=NOON)
     for _ in range(5):
-        watch, effect = look(watch, firing=True, kind=TWICE, now=NOON + timedelta(seconds=5))
+        watch, effect = advance(watch, firing=True, kind=TWICE, now=NOON + timedelta(seconds=5))
         assert effect is Effect.NOTHING
-    assert look(watch, firing=True, kind=TWICE, now=NOON + MINUTE)[1] is Effect.RAISED
+    assert advance(watch, firing=True, kind=TWICE, now=NOON + MINUTE)[1] is Effect.RAISED
 
 
 def test_it_is_over_after_as_many_clear_looks_as_the_kind_asks_for() -> None:
@@ -57,10 +66,10 @@ def test_it_is_over_after_as_many_clear_looks_as_the_kind_asks_for() -> None:
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 4), st.integers(1, 4))
 def test_raised_and_recovered_take_turns_however_it_flaps(looks: list[bool], needed: int, clear: int) -> None:
     """One episode at a time: after it is over, what comes is a new one."""
-    kind = AlertKind("k", "words", "over", looks=needed, looks_clear=clear)
+    kind = AlertKind("k", "words", "over", checks_to_raise=needed, checks_to_resolve=clear)
     told, watch = [], None
     for at, firing in enumerate(looks):
-        watch, effect = look(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
+        watch, effect = advance(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
         if effect in (Effect.RAISED, Effect.RECOVERED):
             told.append(effect)
         if watch is not None and watch.state is AlertState.RECOVERED:
@@ -69,13 +78,16 @@ def test_raised_and_recovered_take_turns_however_it_flaps(looks: list[bool], nee
 
 
 def test_what_is_open_stays_open_while_it_is_seen() -> None:
-    watch = Watch(AlertState.OPEN, NOON, looks=3, clear=1)
-    assert look(watch, firing=True, kind=TWICE, now=NOON) == (Watch(AlertState.OPEN, NOON, 4, 0), Effect.NOTHING)
+    watch = ConditionState(AlertState.OPEN, NOON, looks=3, clear=1)
+    assert advance(watch, firing=True, kind=TWICE, now=NOON) == (
+        ConditionState(AlertState.OPEN, NOON, 4, 0),
+        Effect.NOTHING,
+    )
 
 
 def test_a_kind_that_nobody_named_is_raised_at_once_and_shown_by_its_name() -> None:
     kind = kind_named("moon.full")
-    assert (kind.looks, kind.words) == (1, "moon.full")
+    assert (kind.checks_to_raise, kind.words) == (1, "moon.full")
 
 
 def test_customers_choose_from_fewer_kinds_and_events_than_staff() -> None:
@@ -88,7 +100,7 @@ def test_customers_choose_from_fewer_kinds_and_events_than_staff() -> None:
 
 
 def test_a_verified_domain_is_looked_at_twice_before_its_owner_is_told() -> None:
-    assert KINDS["domain.at_risk"].looks == 2
+    assert KINDS["domain.at_risk"].checks_to_raise == 2
     assert KINDS["domain.at_risk"].minimum_age > timedelta(0)
 
 
@@ -179,10 +191,10 @@ def test_jitter_only_makes_it_later_and_by_a_tenth_at_most(jitter: float, later:
 
 
 def test_a_target_is_given_up_after_days_without_a_success() -> None:
-    assert not is_given_up(failing_since=None, now=NOON, days=5)
-    assert not is_given_up(failing_since=NOON - timedelta(days=4, hours=23), now=NOON, days=5)
-    assert is_given_up(failing_since=NOON - timedelta(days=5), now=NOON, days=5)
-    assert is_given_up(failing_since=NOON - timedelta(days=6), now=NOON, days=5)
+    assert not should_disable(failing_since=None, now=NOON, days=5)
+    assert not should_disable(failing_since=NOON - timedelta(days=4, hours=23), now=NOON, days=5)
+    assert should_disable(failing_since=NOON - timedelta(days=5), now=NOON, days=5)
+    assert should_disable(failing_since=NOON - timedelta(days=6), now=NOON, days=5)
 
 
 @pytest.mark.parametrize(
@@ -198,25 +210,25 @@ def test_a_target_is_given_up_after_days_without_a_success() -> None:
     ],
 )
 def test_quiet_hours_put_it_off_to_their_end(start: int, end: int, at: int, expected: tuple[int, int]) -> None:
-    habits = Habits(quiet_from=time(start), quiet_until=time(end))
-    moment = after_quiet(habits, datetime(2026, 5, 4, at, tzinfo=UTC))
+    habits = EmailSchedule(quiet_from=time(start), quiet_until=time(end))
+    moment = after_quiet_hours(habits, datetime(2026, 5, 4, at, tzinfo=UTC))
     assert (moment.day, moment.hour) == expected
 
 
 def test_a_digest_comes_at_its_time_and_after_the_quiet_hours() -> None:
-    digest = Habits(by_mail=ByMail.DIGEST, digest_at=time(8))
+    digest = EmailSchedule(by_mail=ByMail.DIGEST, digest_at=time(8))
     assert mail_due(digest, now=NOON) == datetime(2026, 5, 5, 8, tzinfo=UTC)
-    late = Habits(ByMail.DIGEST, time(6), quiet_from=time(22), quiet_until=time(7))
+    late = EmailSchedule(ByMail.DIGEST, time(6), quiet_from=time(22), quiet_until=time(7))
     assert mail_due(late, now=NOON) == datetime(2026, 5, 5, 7, tzinfo=UTC)
 
 
 def test_whoever_wants_no_mail_gets_none() -> None:
-    assert mail_due(Habits(by_mail=ByMail.OFF), now=NOON) is None
-    assert mail_due(Habits(), now=NOON) == NOON
+    assert mail_due(EmailSchedule(by_mail=ByMail.OFF), now=NOON) is None
+    assert mail_due(EmailSchedule(), now=NOON) == NOON
 
 
-def _happening(name: str = "shop.example") -> Happening:
-    return Happening("domain.at_risk", NOON, "domain", "dom_1", name, "cus_1", {"why": "The MX is <gone> & away."})
+def _happening(name: str = "shop.example") -> WebhookEvent:
+    return WebhookEvent("domain.at_risk", NOON, "domain", "dom_1", name, "cus_1", {"why": "The MX is <gone> & away."})
 
 
 def test_the_standard_form_has_type_moment_and_data() -> None:
@@ -232,7 +244,7 @@ def test_the_standard_form_has_type_moment_and_data() -> None:
 
 
 def test_the_standard_form_is_compact_and_says_what_there_is_not_as_null() -> None:
-    of_ours = Happening("rule.drift", NOON, "rule", "r1", "bücher", "", {})
+    of_ours = WebhookEvent("rule.drift", NOON, "rule", "r1", "bücher", "", {})
     assert body(of_ours, Format.STANDARD) == (
         '{"type":"rule.drift","timestamp":"2026-05-04T12:00:00Z","data":{"object":{"type":"rule","id":"r1",'
         '"name":"bücher","customerId":null},"link":null}}'

@@ -8,7 +8,7 @@ from audit.models import Change
 from audit.services import Subject
 from inbound_admin.lib.errors import NotAllowed, Refused
 from notifications.deliveries.services import attempt
-from notifications.events.services import emit, was_last_told
+from notifications.events.services import emit, was_last_event
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Delivery, Event, WebhookTarget
 from notifications.webhooks.services import MOST_TARGETS, make_new_secret, remove_target, send_test
@@ -76,9 +76,9 @@ def test_of_a_customer_that_is_gone_no_webhook_and_no_alert_is_left(customer: Cu
 
 def test_what_was_last_told_of_a_thing_is_known() -> None:
     about, pair = Subject("record", "dom_1/mx", "shop.example"), ("record.mismatch", "record.recovered")
-    assert not was_last_told("record.mismatch", about=about, among=pair)
+    assert not was_last_event("record.mismatch", about=about, among=pair)
     emit(event="record.mismatch", about=about)
     emit(event=VERIFIED, about=about)
-    assert was_last_told("record.mismatch", about=about, among=pair)
+    assert was_last_event("record.mismatch", about=about, among=pair)
     emit(event="record.recovered", about=about)
-    assert not was_last_told("record.mismatch", about=about, among=pair)
+    assert not was_last_event("record.mismatch", about=about, among=pair)

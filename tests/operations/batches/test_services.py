@@ -22,8 +22,8 @@ from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.batches.selectors import batches_for, counts_of, items_of, results_of, seconds_left, summary_of
 from operations.domain_actions import services as domain_actions_services
-from operations.domain_actions.core import MOST, Named, named_in
-from operations.domain_actions.selectors import predicted
+from operations.domain_actions.core import MOST, DomainLine, parse_names
+from operations.domain_actions.selectors import predict
 from operations.models import Batch, BatchItemState, DomainRemoval
 from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
@@ -43,8 +43,8 @@ def sam() -> User:
 
 
 def ask(kind: BatchKind, actor: User, *names: str, **words: str) -> Batch:
-    named = tuple(Named(*name.split("|")) for name in names)
-    rows = [row for row in predicted(kind, named, viewer=actor) if row.works]
+    named = tuple(DomainLine(*name.split("|")) for name in names)
+    rows = [row for row in predict(kind, named, viewer=actor) if row.works]
     return batches_services.start(kind=kind, items=domain_actions_services.items_of(rows), words=words, actor=actor)
 
 
@@ -113,7 +113,7 @@ def test_a_customer_checks_deletes_and_adds_their_own_and_nothing_else(sandbox: 
     customer = alice.memberships.get().customer
     make_domain("mine.com", customer=customer, stage=Stage.READY)
     make_domain("bobs.com", stage=Stage.READY)
-    rows = predicted(BatchKind.CHECK, (Named("mine.com"), Named("bobs.com")), viewer=alice)
+    rows = predict(BatchKind.CHECK, (DomainLine("mine.com"), DomainLine("bobs.com")), viewer=alice)
     assert [(row.works, row.sentence) for row in rows][1] == (False, "This domain is not in your list.")
     checked = ask(BatchKind.CHECK, alice, "mine.com", "bobs.com")
     added = ask(BatchKind.IMPORT, alice, "new.com", "bobs.com")
@@ -144,8 +144,10 @@ def test_an_import_says_of_each_line_whose_it_is_or_why_not(sam: User) -> None:
     make_domain("taken.com")
     make_domain("parent.com", stage=Stage.READY)
     lines = ("a.com|Alice Ltd", f"b.com|{alice.pk}", "c.com|Nobody", "d.com|Twins", "e.com", "taken.com|Alice Ltd")
-    rows = predicted(
-        BatchKind.IMPORT, tuple(Named(*line.split("|")) for line in (*lines, "x.parent.com|Alice Ltd")), viewer=sam
+    rows = predict(
+        BatchKind.IMPORT,
+        tuple(DomainLine(*line.split("|")) for line in (*lines, "x.parent.com|Alice Ltd")),
+        viewer=sam,
     )
     assert [row.works for row in rows] == [True, True, False, False, False, False, True]
     said = [row.sentence for row in rows]
@@ -163,7 +165,7 @@ def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandb
     make_domain("b.com", customer=alice, stage=Stage.READY)
     make_domain("x.b.com", customer=alice, stage=Stage.READY)
     make_address("info@a.com", domain)
-    rows = predicted(BatchKind.DELETE, (Named("a.com"), Named("b.com")), viewer=sam)
+    rows = predict(BatchKind.DELETE, (DomainLine("a.com"), DomainLine("b.com")), viewer=sam)
     assert [row.works for row in rows] == [True, False]
     assert "1 address" in rows[0].sentence
     assert "subdomains" in rows[1].sentence
@@ -181,7 +183,7 @@ def test_none_too_many_or_no_reason_is_refused(sam: User) -> None:
     for each in given:
         with pytest.raises(Refused):
             ask(BatchKind.HOLD, sam, *each["names"], because=each.get("because", "x"))
-    (row,) = predicted(BatchKind.HOLD, (Named("a.com"),), viewer=sam)
+    (row,) = predict(BatchKind.HOLD, (DomainLine("a.com"),), viewer=sam)
     too_many = domain_actions_services.items_of([row] * (MOST + 1))
     with pytest.raises(Refused):
         batches_services.start(kind=BatchKind.HOLD, items=too_many, words={"because": "x"}, actor=sam)
@@ -281,11 +283,11 @@ def test_a_bulk_that_is_stopped_begins_nothing_else_and_goes_on_when_asked_again
 def test_lines_that_name_a_domain_for_two_customers_are_both_refused(sam: User) -> None:
     make_customer("Alice")
     make_customer("Bob")
-    named = named_in("a.com,Alice\nA.com,Bob\nb.com,Bob\n", with_customers=True)
-    rows = predicted(BatchKind.IMPORT, named, viewer=sam)
+    named = parse_names("a.com,Alice\nA.com,Bob\nb.com,Bob\n", with_customers=True)
+    rows = predict(BatchKind.IMPORT, named, viewer=sam)
     assert [(row.works, row.named.customer) for row in rows] == [(False, "Alice"), (False, "Bob"), (True, "Bob")]
     make_domain("xn--bcher-kva.de", stage=Stage.READY)
-    rows = predicted(BatchKind.HOLD, (Named("bücher.de"), Named("xn--bcher-kva.de")), viewer=sam)
+    rows = predict(BatchKind.HOLD, (DomainLine("bücher.de"), DomainLine("xn--bcher-kva.de")), viewer=sam)
     assert [row.works for row in rows] == [True, False]
 
 

@@ -15,7 +15,7 @@ from domains.domain_list.services import record_state_counts
 from domains.models.domains import Stage
 from inbound_admin.lib import counters
 from operations.dashboard import selectors as dashboard_selectors
-from operations.drift_store.services import note_look
+from operations.drift_store.services import record_check
 from operations.search import selectors as search_selectors
 from receipt_rules.models.runs import Snapshot
 from tenants import jobs as tenants_jobs
@@ -41,7 +41,9 @@ def alice(alices: Customer) -> User:
 
 
 def needs(viewer: User) -> dict[str, str]:
-    return {need.sentence: need.query for need in dashboard_selectors.needs(viewer=viewer, now=timezone.now())}
+    return {
+        need.sentence: need.query for need in dashboard_selectors.attention_items(viewer=viewer, now=timezone.now())
+    }
 
 
 def test_where_all_is_well_nothing_needs_anybody(alice: User, alices: Customer, client: Client) -> None:
@@ -178,7 +180,7 @@ def test_the_overview_is_in_the_order_of_harm(alices: Customer) -> None:
     moved = make_domain("moved.com", customer=alices, stage=Stage.READY, moved_at=timezone.now())
     make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
     make_tenant(alices, is_paused=True, standing=TenantStatus.PAUSING)
-    note_look("identities", problem="Amazon SES isn’t answering.")
+    record_check("identities", problem="Amazon SES isn’t answering.")
     shown = list(needs(make_staff(Role.OPERATOR)))
     assert moved.moved_at is not None
     assert [sentence for sentence in shown if "alert" not in sentence] == [

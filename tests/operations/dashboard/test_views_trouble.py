@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer
 from notifications.models.alerts import Alert
-from operations.drift.services import carry_over
+from operations.drift.services import import_rule_drift
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.pipeline import services as pipeline_services
@@ -69,7 +69,7 @@ def test_the_alert_on_the_function_names_the_endpoints_behind_it(
 def test_rules_that_could_not_be_read_since_the_last_check_are_said(sandbox: Sandbox, client: Client) -> None:
     client.force_login(set_up_receiving())
     drift_services.check_drift()
-    carry_over()
+    import_rule_drift()
     where = [reverse(OVERVIEW), reverse("operations:differences")]
     assert not any("read from SES at the last check" in client.get(url).text for url in where)
     sandbox.control.add_fault("throttle", "ses:DescribeActiveReceiptRuleSet", times=None)

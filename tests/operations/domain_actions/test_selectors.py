@@ -6,8 +6,8 @@ from django.conf import LazySettings
 from accounts.models.people import MemberRole, Membership
 from domains.models.domains import Stage
 from operations.batches.core import BatchKind
-from operations.domain_actions.core import Named
-from operations.domain_actions.selectors import predicted
+from operations.domain_actions.core import DomainLine
+from operations.domain_actions.selectors import predict
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
 
@@ -19,7 +19,7 @@ def test_more_than_a_customer_may_have_unverified_is_refused_in_the_preview(sett
     settings.UNPROVEN_DOMAINS_PER_CUSTOMER = 3
     alice = make_customer("Alice")
     make_domain("waits.com", customer=alice, stage=Stage.STARTING, proven_at=None)
-    rows = predicted(BatchKind.IMPORT, tuple(Named(name) for name in NAMES), viewer=make_member(alice))
+    rows = predict(BatchKind.IMPORT, tuple(DomainLine(name) for name in NAMES), viewer=make_member(alice))
     assert [row.works for row in rows] == [True, False, True, False]
     assert "at most 3 unverified domains" in rows[-1].sentence
 
@@ -29,6 +29,6 @@ def test_each_customer_has_a_limit_of_their_own_and_staff_have_none(settings: La
     alice, bob = make_customer("Alice"), make_customer("Bob")
     both = make_member(alice)
     Membership.objects.create(customer=bob, user=both, role=MemberRole.OWNER)
-    lines = (Named("a.com", alice.pk), Named("b.com", bob.pk), Named("c.com", alice.pk))
-    assert [row.works for row in predicted(BatchKind.IMPORT, lines, viewer=both)] == [True, True, False]
-    assert [row.works for row in predicted(BatchKind.IMPORT, lines, viewer=make_staff())] == [True, True, True]
+    lines = (DomainLine("a.com", alice.pk), DomainLine("b.com", bob.pk), DomainLine("c.com", alice.pk))
+    assert [row.works for row in predict(BatchKind.IMPORT, lines, viewer=both)] == [True, True, False]
+    assert [row.works for row in predict(BatchKind.IMPORT, lines, viewer=make_staff())] == [True, True, True]

@@ -60,7 +60,7 @@ def test_everything_that_goes_is_shown_before(alice: User) -> None:
 
 
 def test_its_mail_stops_before_its_identity_goes(alice: User) -> None:
-    domain_removal_services.ask(domain=the_domain(), typed_name=NAME, actor=alice)
+    domain_removal_services.request_removal(domain=the_domain(), typed_name=NAME, actor=alice)
     assert domain_removal_services.work() is False
     assert at_amazon(NAME) is not None  # the rules name it still
     assert "no receipt rule in SES names the domain" in DomainRemoval.objects.get().problem
@@ -77,17 +77,17 @@ def test_its_mail_stops_before_its_identity_goes(alice: User) -> None:
 
 def test_it_is_refused_as_ever_and_nothing_is_removed(alice: User) -> None:
     with pytest.raises(Refused, match="type its name"):
-        domain_removal_services.ask(domain=the_domain(), typed_name="other.com", actor=alice)
+        domain_removal_services.request_removal(domain=the_domain(), typed_name="other.com", actor=alice)
     overrides_services.hold(domain=the_domain(), because="asked on the phone", actor=make_staff())
     with pytest.raises(Refused, match="on hold"):
-        domain_removal_services.ask(domain=the_domain(), typed_name=NAME, actor=alice)
+        domain_removal_services.request_removal(domain=the_domain(), typed_name=NAME, actor=alice)
     assert taken(f"billing@{NAME}") == 1
     assert not DomainRemoval.objects.exists()
 
 
 def test_asked_twice_it_is_asked_once(alice: User) -> None:
     for _ in range(2):
-        domain_removal_services.ask(domain=the_domain(), typed_name=NAME, actor=alice)
+        domain_removal_services.request_removal(domain=the_domain(), typed_name=NAME, actor=alice)
     run()
     assert Change.objects.filter(what="domain.deleted", object_name=NAME).count() == 1
 
@@ -95,7 +95,7 @@ def test_asked_twice_it_is_asked_once(alice: User) -> None:
 @pytest.mark.parametrize("kind", ["exit_after", "error"])
 @pytest.mark.parametrize("nth", range(1, 9))
 def test_cut_anywhere_it_ends_the_same(alice: User, sandbox: Sandbox, kind: str, nth: int) -> None:
-    domain_removal_services.ask(domain=the_domain(), typed_name=NAME, actor=alice)
+    domain_removal_services.request_removal(domain=the_domain(), typed_name=NAME, actor=alice)
     sandbox.control.add_fault(kind, nth=nth)  # type: ignore[arg-type]  # one of the kinds, by parameter
     with suppress(AwsProblem, ProcessCut):
         run()

@@ -25,7 +25,7 @@ def olga() -> Api:
 def test_many_tenants_are_adopted_and_one_that_is_refused_holds_up_no_other(olga: Api, sandbox: Sandbox) -> None:
     for number in range(4):
         aws.client("sesv2").create_tenant(TenantName=f"tenant{number}")
-    tenant_drift_services.ask_to_look()
+    tenant_drift_services.request_check()
     tenant_drift_services.work()
     offered = {f"tenant{number}": make_customer(f"Customer {number}") for number in range(3)}
     for row in Difference.objects.all():

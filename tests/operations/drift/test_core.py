@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from operations.drift.core import OurTenant, TenantAtAmazon, compare_tenants
+from operations.drift.core import OurTenant, SesTenant, compare_tenants
 
 SET, SHOP = "arn:aws:ses:eu-west-1:1:configuration-set/shop", "arn:aws:ses:eu-west-1:1:identity/shop.com"
 OURS = OurTenant(
     "shop-1", "arn:t/1", "cus_1", "Shop", "standard", is_paused=False, associated={SET: "shop", SHOP: "shop.com"}
 )
-THEIRS = TenantAtAmazon("shop-1", "arn:t/1", frozenset([SET, SHOP]), "standard", "ENABLED")
+THEIRS = SesTenant("shop-1", "arn:t/1", frozenset([SET, SHOP]), "standard", "ENABLED")
 
 
 def kinds(
-    ours: OurTenant | None, theirs: TenantAtAmazon | None, owners: dict[str, tuple[str, str]] | None = None
+    ours: OurTenant | None, theirs: SesTenant | None, owners: dict[str, tuple[str, str]] | None = None
 ) -> list[str]:
     return [each.kind for each in compare_tenants([ours] if ours else [], [theirs] if theirs else [], owners or {})]
 
@@ -34,7 +34,7 @@ def test_the_same_on_both_sides_is_no_difference() -> None:
         (replace(THEIRS, resources=THEIRS.resources | {"arn:aws:ses:eu-west-1:1:template/x"}), "also_associated"),
     ],
 )
-def test_each_difference_has_its_kind(theirs: TenantAtAmazon | None, kind: str) -> None:
+def test_each_difference_has_its_kind(theirs: SesTenant | None, kind: str) -> None:
     assert kinds(OURS, theirs) == [kind]
 
 

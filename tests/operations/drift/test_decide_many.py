@@ -32,7 +32,7 @@ def olga(client: Client) -> Client:
 def unknown_tenants(number: int) -> None:
     for each in range(number):
         aws.client("sesv2").create_tenant(TenantName=f"by-hand-{each}")
-    tenant_drift_services.ask_to_look()
+    tenant_drift_services.request_check()
     tenant_drift_services.work()
 
 

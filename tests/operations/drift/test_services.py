@@ -10,9 +10,9 @@ from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from operations import tasks as operations_tasks
 from operations.drift import services as operations_drift_services
-from operations.drift.core import Decision, found_in_rules
+from operations.drift.core import Decision, rule_differences
 from operations.drift_store import services as drift_store_services
-from operations.models import Difference, DriftLook
+from operations.models import Difference, DriftCheck
 from receipt_rules.drift import services as receipt_rules_drift_services
 from receipt_rules.models.runs import OwnRuleSet
 from sandbox.process import Sandbox
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 def looked() -> list[Difference]:
     receipt_rules_drift_services.check_drift()
-    operations_drift_services.carry_over()
+    operations_drift_services.import_rule_drift()
     return list(Difference.objects.filter(area="rules", gone_at=None))
 
 
@@ -88,14 +88,14 @@ def test_a_look_that_failed_is_told_and_touches_nothing(sandbox: Sandbox) -> Non
     sandbox.control.add_fault("error", "DescribeActiveReceiptRuleSet", times=9)
     with pytest.raises(Exception, match="We couldn't"):
         receipt_rules_drift_services.check_drift()
-    operations_drift_services.carry_over()
+    operations_drift_services.import_rule_drift()
     found.refresh_from_db()
     assert found.gone_at is None
-    assert "couldn't" in DriftLook.objects.get(area="rules").problem
+    assert "couldn't" in DriftCheck.objects.get(area="rules").problem
 
 
 def test_the_nights_look_holds_no_place_of_what_runs_each_minute(sandbox: Sandbox) -> None:
-    operations_tasks.look_each_night(timestamp=0)
+    operations_tasks.check_drift_nightly(timestamp=0)
     assert set(ProcrastinateJob.objects.filter(task_name="operations.look").values_list("queue_name")) == {
         ("background",)
     }
@@ -104,6 +104,6 @@ def test_the_nights_look_holds_no_place_of_what_runs_each_minute(sandbox: Sandbo
 def test_a_difference_that_looks_different_by_now_was_first_seen_when_it_was(sandbox: Sandbox) -> None:
     begun, now = timezone.now() - timedelta(days=3), timezone.now()
     for key, at in (("harmful theirs a", begun), ("harmful theirs b", now)):
-        found = found_in_rules([(key, "harmful", "theirs", "It stops all mail.")])
+        found = rule_differences([(key, "harmful", "theirs", "It stops all mail.")])
         drift_store_services.store(area="rules", found=found, now=at, is_logged=False)
     assert Difference.objects.get(gone_at=None).first_seen_at == begun

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from inbound_admin.lib import aws
-from operations.drift_store.services import note_look
-from operations.models import Difference, DriftLook
+from operations.drift_store.services import record_check
+from operations.models import Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
@@ -33,11 +33,11 @@ def test_before_the_first_look_nothing_is_said_to_be_well(olga: Client) -> None:
 
 def test_where_one_area_was_never_read_nothing_is_said_to_be_well(olga: Client) -> None:
     for area in ("tenants", "identities"):
-        note_look(area, at=timezone.now())
+        record_check(area, at=timezone.now())
     assert "No open differences" not in olga.get(reverse(URL)).text
     assert "No open differences" not in olga.get(reverse(URL), {"area": "rules"}).text
     assert "No open differences" in olga.get(reverse(URL), {"area": "tenants"}).text
-    note_look("rules", at=timezone.now())
+    record_check("rules", at=timezone.now())
     assert "No open differences" in olga.get(reverse(URL)).text
 
 
@@ -54,7 +54,7 @@ def test_a_look_is_asked_for_followed_and_shown(olga: Client, sandbox: Sandbox) 
 
 
 def test_a_look_that_failed_says_that_the_page_may_be_old(olga: Client) -> None:
-    DriftLook.objects.create(region="eu-west-1", area="tenants", problem="Amazon is not answering.")
+    DriftCheck.objects.create(region="eu-west-1", area="tenants", problem="Amazon is not answering.")
     page = olga.get(reverse(URL)).content.decode()
     assert "this list may be out of date" in page
     assert "No open differences" not in page
@@ -63,7 +63,7 @@ def test_a_look_that_failed_says_that_the_page_may_be_old(olga: Client) -> None:
 def test_a_tenant_made_by_hand_is_given_to_a_customer(olga: Client, sandbox: Sandbox) -> None:
     customer = make_customer("Northwind")
     aws.client("sesv2").create_tenant(TenantName="by-hand")
-    tenant_drift_services.ask_to_look()
+    tenant_drift_services.request_check()
     tenant_drift_services.work()
     url = reverse("operations:difference", args=[Difference.objects.get().pk])
     given = {"decision": "adopt", "because": "they made it"}

@@ -13,7 +13,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift import services as drift_services
 from operations.drift.core import Decision
 from operations.identity_drift import services as identity_drift_services
-from operations.models import Difference, DriftLook
+from operations.models import Difference, DriftCheck
 from sandbox.process import Sandbox
 from tests.domains.making import at_amazon, make_domain, seed_identities
 from tests.factories import make_customer, make_staff
@@ -28,7 +28,7 @@ def olga() -> User:
 
 
 def looked() -> list[Difference]:
-    identity_drift_services.ask_to_look()
+    identity_drift_services.request_check()
     identity_drift_services.work()
     return list(Difference.objects.filter(gone_at=None))
 
@@ -64,7 +64,7 @@ def test_where_nothing_differs_nothing_is_shown_and_a_hundred_cost_three_calls(s
     sandbox.control.clear_calls()
     assert looked() == []
     assert sum(sandbox.control.call_counts().values()) == 3
-    look = DriftLook.objects.get(area="identities")
+    look = DriftCheck.objects.get(area="identities")
     assert (look.calls, look.problem, look.asked_at) == (3, "", None)
 
 
@@ -178,11 +178,11 @@ def test_a_look_that_failed_touches_no_difference(sandbox: Sandbox) -> None:
     for operation in ("ListEmailIdentities", "GetIdentityDkimAttributes"):
         make_ready(f"{operation.lower()}.com", make_customer())
         sandbox.control.add_fault("error", operation, times=9)
-        identity_drift_services.ask_to_look()
+        identity_drift_services.request_check()
         with pytest.raises(AwsProblem):
             identity_drift_services.work()
         sandbox.control.clear_faults()
-        look = DriftLook.objects.get(area="identities")
+        look = DriftCheck.objects.get(area="identities")
         found.refresh_from_db()
         assert (look.problem != "", look.asked_at is not None, found.gone_at) == (True, True, None)
 

@@ -120,13 +120,13 @@ def take_everything_over(adam: User, size: Size) -> None:
         files=files(old_system(size)), because="We bought the service", actor=adam
     )
     legacy_import_services.work()
-    legacy_import_services.begin(legacy_import=legacy_import, actor=adam)
+    legacy_import_services.start(legacy_import=legacy_import, actor=adam)
     legacy_import_services.work()
     legacy_import.refresh_from_db()
     assert legacy_import.state == LegacyImportState.DONE
     assert set(legacy_import.rows.values_list("result", flat=True)) <= {"new", "same"}
     drift_services.adopt_rule_set(name=SET, because="It was the service's", actor=adam)
-    tenant_drift_services.ask_to_look()
+    tenant_drift_services.request_check()
     tenant_drift_services.work()
     for found in Difference.objects.filter(kind="unknown", area="tenants"):
         tenant_drift_services.adopt(difference=found, because="It was theirs", actor=adam, customer=found.customer)

@@ -39,7 +39,7 @@ def begun(found: dict[str, Any], actor: User | None) -> LegacyImport:
     legacy_import = legacy_import_services.store_import(files=files(found), because="Contract 12", actor=actor)
     legacy_import_services.work()
     legacy_import.refresh_from_db()
-    legacy_import_services.begin(legacy_import=legacy_import, actor=actor)
+    legacy_import_services.start(legacy_import=legacy_import, actor=actor)
     return legacy_import
 
 
@@ -107,7 +107,7 @@ def test_customers_with_rejected_rows_count_as_failed_and_are_retried(sandbox: S
     assert states(legacy_import) == {"alice@example.com": "refused"}
     assert "rows could not be imported" in BatchItem.objects.get().problem
     bobs.delete()
-    legacy_import_services.try_again(legacy_import=legacy_import, actor=olga)
+    legacy_import_services.retry(legacy_import=legacy_import, actor=olga)
     assert Batch.objects.get().ended_at is None
     legacy_import_services.work()
     assert states(legacy_import) == {"alice@example.com": "done"}
@@ -124,7 +124,7 @@ def test_who_lost_the_permission_imports_nothing_and_another_operator_continues(
         LegacyImportState.DONE,
     )
     adam = make_staff(Role.ADMIN)
-    assert legacy_import_services.try_again(legacy_import=legacy_import, actor=adam) == 3
+    assert legacy_import_services.retry(legacy_import=legacy_import, actor=adam) == 3
     legacy_import_services.work()
     assert len(imported()) == 3
     added = Change.objects.filter(what="person.added")

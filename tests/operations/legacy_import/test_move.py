@@ -106,7 +106,7 @@ def take_over(adam: User) -> None:
         files=files(EXPORT), because="We bought the service", actor=adam
     )
     legacy_import_services.work()
-    legacy_import_services.begin(legacy_import=legacy_import, actor=adam)
+    legacy_import_services.start(legacy_import=legacy_import, actor=adam)
     legacy_import_services.work()
     assert set(legacy_import.rows.values_list("result", flat=True)) <= {"new", "same"}
     drift_services.adopt_rule_set(name=OLD_SET, because="It was the service's", actor=adam)
@@ -117,7 +117,7 @@ def import_later_export(adam: User) -> None:
     again = {**EXPORT, "emailAddresses": [*EXPORT["emailAddresses"], late]}
     legacy_import = legacy_import_services.store_import(files=files(again), because="The later export", actor=adam)
     legacy_import_services.work()
-    legacy_import_services.begin(legacy_import=legacy_import, actor=adam)
+    legacy_import_services.start(legacy_import=legacy_import, actor=adam)
     legacy_import_services.work()
 
 

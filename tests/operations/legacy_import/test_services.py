@@ -48,7 +48,7 @@ def looked(found: dict[str, Any] | None = None, actor: User | None = None) -> Le
 
 def moved(found: dict[str, Any] | None = None, actor: User | None = None) -> LegacyImport:
     legacy_import = looked(found, actor)
-    legacy_import_services.begin(legacy_import=legacy_import, actor=actor)
+    legacy_import_services.start(legacy_import=legacy_import, actor=actor)
     legacy_import_services.work()
     legacy_import.refresh_from_db()
     assert legacy_import.state == LegacyImportState.DONE
@@ -130,7 +130,7 @@ def test_looking_stores_nothing_and_foretells_what_comes(sandbox: Sandbox) -> No
     shown = results(legacy_import)
     assert (Domain.objects.count(), User.objects.count(), Customer.objects.count()) == (0, 0, 0)
     assert Change.objects.count() == changes + 1  # that it was taken in
-    legacy_import_services.begin(legacy_import=legacy_import, actor=None)
+    legacy_import_services.start(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
     assert results(legacy_import) == shown
 
@@ -206,12 +206,12 @@ def test_what_was_refused_is_tried_again_alone(sandbox: Sandbox) -> None:
     legacy_import = moved()
     before = {row.pk: row.done_at for row in legacy_import.rows.filter(result=ImportResult.NEW)}
     bobs.delete()
-    assert legacy_import_services.try_again(legacy_import=legacy_import, actor=None) == 4
+    assert legacy_import_services.retry(legacy_import=legacy_import, actor=None) == 4
     legacy_import_services.work()
     assert set(results(legacy_import).values()) == {"new", "claim"}
     assert {row.pk: row.done_at for row in legacy_import.rows.filter(pk__in=before)} == before
     with pytest.raises(Refused, match="nothing to retry"):
-        legacy_import_services.try_again(legacy_import=legacy_import, actor=None)
+        legacy_import_services.retry(legacy_import=legacy_import, actor=None)
 
 
 def test_records_are_compared_and_not_stored(sandbox: Sandbox) -> None:
@@ -231,7 +231,7 @@ def test_a_customer_is_stored_whole_or_not_at_all(sandbox: Sandbox, monkeypatch:
     found = document()
     found["users"].append({"id": "u2", "email": "bob@example.com", "name": "Bob"})
     legacy_import = looked(found)
-    legacy_import_services.begin(legacy_import=legacy_import, actor=None)
+    legacy_import_services.start(legacy_import=legacy_import, actor=None)
     save = Address.save
 
     def fails(self: Address, *args: Any, **kwargs: Any) -> None:
@@ -247,7 +247,7 @@ def test_a_customer_is_stored_whole_or_not_at_all(sandbox: Sandbox, monkeypatch:
     assert not Domain.objects.exists()
     monkeypatch.undo()
     legacy_import.refresh_from_db()
-    legacy_import_services.try_again(legacy_import=legacy_import, actor=None)
+    legacy_import_services.retry(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
     assert Address.objects.count() == 2
 
@@ -271,7 +271,7 @@ def test_many_customers_domains_are_read_together(sandbox: Sandbox) -> None:
     seed_identities([row["domain"] for row in domains], ownership="Success", dkim="Success")
     legacy_import = looked({"users": people, "domains": domains})
     sandbox.control.clear_calls()
-    legacy_import_services.begin(legacy_import=legacy_import, actor=None)
+    legacy_import_services.start(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
     assert Domain.objects.filter(stage=Stage.READY).count() == 30
     assert sum(sandbox.control.call_counts().values()) == 3
@@ -280,7 +280,7 @@ def test_many_customers_domains_are_read_together(sandbox: Sandbox) -> None:
 def test_a_death_between_two_customers_is_carried_on(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     people = [{"id": f"u{n}", "email": f"p{n}@example.com"} for n in range(3)]
     legacy_import = looked({"users": people})
-    legacy_import_services.begin(legacy_import=legacy_import, actor=None)
+    legacy_import_services.start(legacy_import=legacy_import, actor=None)
     seen: list[int] = []
 
     def dies(*args: Any) -> Any:
@@ -331,7 +331,7 @@ def test_what_is_cancelled_begins_nobody_else(sandbox: Sandbox) -> None:
     legacy_import = looked()
     legacy_import_services.cancel(legacy_import=legacy_import, actor=None)
     with pytest.raises(Refused, match="Someone else just changed"):
-        legacy_import_services.begin(legacy_import=legacy_import, actor=None)
+        legacy_import_services.start(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
     assert not Customer.objects.exists()
 
@@ -340,6 +340,6 @@ def test_who_lets_it_begin_is_who_changes_what_it_changes(sandbox: Sandbox, olga
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     legacy_import = looked(actor=olga)
     adam = make_staff(Role.ADMIN)
-    legacy_import_services.begin(legacy_import=legacy_import, actor=adam)
+    legacy_import_services.start(legacy_import=legacy_import, actor=adam)
     legacy_import_services.work()
     assert Change.objects.get(what="domain.adopted").actor_id == str(adam.pk)

@@ -135,7 +135,7 @@ def test_support_may_not_move_anybody_in(client: Client) -> None:
 def test_identities_are_given_to_customers_many_at_once(olga: Client, sandbox: Sandbox) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     seed_identities(["a.com", "b.com", "c.com"], ownership="Success", dkim="Success")
-    identity_drift_services.ask_to_look()
+    identity_drift_services.request_check()
     identity_drift_services.work()
     page = text(olga, reverse("operations:differences"))
     assert "3 SES identities without a customer" in page

@@ -8,7 +8,7 @@ from accounts.roles import Role
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift.core import Decision
-from operations.models import Difference, DriftLook
+from operations.models import Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
@@ -34,7 +34,7 @@ def migrated(name: str = "Northwind") -> tuple[Customer, Tenant]:
 
 
 def looked() -> list[Difference]:
-    tenant_drift_services.ask_to_look()
+    tenant_drift_services.request_check()
     tenant_drift_services.work()
     return list(Difference.objects.filter(gone_at=None))
 
@@ -71,7 +71,7 @@ def pause_by_hand(tenant: Tenant) -> None:
 def test_where_nothing_differs_nothing_is_shown(sandbox: Sandbox) -> None:
     migrated()
     assert looked() == []
-    look = DriftLook.objects.get()
+    look = DriftCheck.objects.get()
     assert (look.tenants, look.problem, look.asked_at) == (1, "", None)
     assert look.calls == 3
 
@@ -197,10 +197,10 @@ def test_a_look_that_failed_touches_no_difference(sandbox: Sandbox) -> None:
     set_policy_by_hand(tenant, "none")
     found = the_only()
     sandbox.control.add_fault("error", "ListTenantResources", times=5)
-    tenant_drift_services.ask_to_look()
+    tenant_drift_services.request_check()
     with pytest.raises(AwsProblem):
         tenant_drift_services.work()
-    look, found = DriftLook.objects.get(), Difference.objects.get(pk=found.pk)
+    look, found = DriftCheck.objects.get(), Difference.objects.get(pk=found.pk)
     assert (look.problem != "", look.asked_at is not None, found.gone_at) == (True, True, None)
 
 
@@ -219,10 +219,10 @@ def test_an_error_in_the_middle_keeps_what_was_found_and_the_place(
     with pytest.raises(AwsProblem):
         looked()
     assert [row.place for row in Difference.objects.filter(gone_at=None)] == [first.name]
-    assert DriftLook.objects.get().place == first.name
+    assert DriftCheck.objects.get().place == first.name
     tenant_drift_services.work()
     assert {row.place for row in Difference.objects.filter(gone_at=None)} == {first.name, second.name, third.name}
-    look = DriftLook.objects.get()
+    look = DriftCheck.objects.get()
     assert (look.place, look.problem, look.asked_at) == ("", "", None)
 
 
@@ -233,10 +233,10 @@ def test_a_night_looks_at_a_part_and_the_next_goes_on_there(sandbox: Sandbox, mo
     for tenant in (first, third):
         set_policy_by_hand(tenant, "none")
     assert [row.place for row in looked()] == [first.name]
-    look = DriftLook.objects.get()
+    look = DriftCheck.objects.get()
     assert (look.place, look.at, look.asked_at) == (second.name, None, None)
     assert [row.place for row in looked()] == [first.name, third.name]
-    again = DriftLook.objects.get()
+    again = DriftCheck.objects.get()
     assert (again.place, again.at) == ("", look.began_at)
     aws.client("sesv2").delete_tenant(TenantName=second.name)
     assert {row.kind for row in looked()} == {"policy", "missing"}
@@ -244,10 +244,10 @@ def test_a_night_looks_at_a_part_and_the_next_goes_on_there(sandbox: Sandbox, mo
 
 def test_what_changed_here_while_the_look_ran_is_read_anew(sandbox: Sandbox, olga: User) -> None:
     _, tenant = migrated()
-    listed = tenant_drift_services._Listed.read()
+    listed = tenant_drift_services._RemoteTenants.read()
     policy_services.change_policy(tenant=tenant, policy="strict", because="they asked", actor=olga)
     work_of_tenants(tenant)
-    assert tenant_drift_services._look_at_part(listed, frozenset((tenant.name,)), now=listed.asked_at) == 0
+    assert tenant_drift_services._check_part(listed, frozenset((tenant.name,)), now=listed.asked_at) == 0
 
 
 def test_only_operators_decide(sandbox: Sandbox) -> None:

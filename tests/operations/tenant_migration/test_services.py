@@ -95,7 +95,7 @@ def test_an_identity_in_another_tenant_stops_that_customer_alone(sandbox: Sandbo
     client.delete_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(taken.name))
     migration.taken = None
     migration.save()
-    tenant_migration_services.try_again(migration=migration, actor=None)
+    tenant_migration_services.retry(migration=migration, actor=None)
     migration_steps_services.work()
     item.refresh_from_db()
     assert (item.state, item.problem) == (ItemState.DONE, "")
@@ -138,7 +138,7 @@ def test_rolled_back_the_customer_sends_as_before(sandbox: Sandbox) -> None:
     assert not Domain.objects.filter(tenant=tenant).exists()
     (resources,) = tenants_at_amazon().values()
     assert [arn.rpartition(":")[2].partition("/")[0] for arn in resources] == ["configuration-set"]
-    tenant_migration_services.try_again(migration=migration, actor=None, item=item)
+    tenant_migration_services.retry(migration=migration, actor=None, item=item)
     migration_steps_services.work()
     item.refresh_from_db()
     assert item.state == ItemState.DONE, item.problem

@@ -103,12 +103,12 @@ def test_a_look_that_failed_recovers_nothing(olga: User, sandbox: Sandbox, setti
     _delete_a_rule()
     drift_services.check_drift()
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
-    aws.forget_clients()
+    aws.drop_clients()
     try:
         with pytest.raises(AwsProblem):
             drift_services.check_drift()
     finally:
         settings.AWS_ENDPOINT_URL = sandbox.aws_url
-        aws.forget_clients()
+        aws.drop_clients()
     assert Look.objects.get().problem
     assert Alert.objects.get(kind="rule.drift").state == "open"

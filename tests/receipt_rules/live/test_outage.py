@@ -156,7 +156,7 @@ def test_our_set_is_made_anew_where_it_was_deleted_and_another_is_active(olga: U
 def test_an_outage_is_never_left_as_it_is(client: Client, olga: User) -> None:
     activate_old_system()
     drift_services.check_drift()
-    board_services.carry_over()
+    board_services.import_rule_drift()
     row = Difference.objects.get(kind="stranger_active", gone_at=None)
     assert "postbox-2019" in row.sentence
     with pytest.raises(Refused, match="outage"):
@@ -197,7 +197,7 @@ def test_a_foreign_rule_that_stops_customers_mail_is_shown_as_harm_and_first(cli
         foreign_rule(f"a-harmless-{number}", [f"else{number}.com"], rule_set="inbound-mail")
     stop_rule("corp-060", ["shop.com"])
     drift_services.check_drift()
-    board_services.carry_over()
+    board_services.import_rule_drift()
     text = page(client, olga, "operations:differences")
     harm = "The unmanaged rule corp-060 stops all mail for 1 address of 1 customer."
     assert harm in text
@@ -222,21 +222,21 @@ def test_what_a_run_mended_closes_itself_at_the_look_that_the_run_asks_for(olga:
     rule = {"Name": live().rules[0].name, "Recipients": ["else.com"], "Enabled": True}
     aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
     drift_services.check_drift()
-    board_services.carry_over()
+    board_services.import_rule_drift()
     assert Difference.objects.filter(gone_at=None).exists()
     ProcrastinateJob.objects.all().delete()
     approve_and_run(olga, typed="inbound-mail")
     assert ProcrastinateJob.objects.filter(task_name="receipt_rules.look").exists()
     drift_services.check_drift()
-    board_services.carry_over()
+    board_services.import_rule_drift()
     assert not Difference.objects.filter(gone_at=None).exists()
 
 
 def test_the_board_says_that_the_rules_are_being_read_until_they_were(client: Client, olga: User) -> None:
-    board_services.ask_to_look_at_rules()
+    board_services.request_rules_check()
     assert "Rules: reading from SES" in page(client, olga, "operations:differences")
     drift_services.check_drift()
-    board_services.carry_over()
+    board_services.import_rule_drift()
     assert "Rules: last fully read" in page(client, olga, "operations:differences")
 
 
@@ -244,8 +244,8 @@ def test_a_look_from_before_it_was_asked_for_does_not_end_the_reading(client: Cl
     before = timezone.now() - timedelta(minutes=5)
     for problem in ("Amazon SES isn’t answering.", ""):
         Look.objects.update_or_create(region="eu-west-1", defaults={"at": before, "problem": problem})
-        board_services.ask_to_look_at_rules()
-        board_services.carry_over()
+        board_services.request_rules_check()
+        board_services.import_rule_drift()
         assert "Rules: reading from SES" in page(client, olga, "operations:differences")
 
 

@@ -14,8 +14,7 @@ from receipt_rules.mail_path.core import End, HopState
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.probes import MailProbe
 from receipt_rules.models.received_mail import ReceivedMail
-from receipt_rules.probe_schedules.core import ProbeVerdict, judge_probe
-from receipt_rules.probes.core import ProbeFacts, StageState, is_over, stages
+from receipt_rules.probes.core import ProbeFacts, ProbeVerdict, StageState, is_over, judge_probe, stages
 from receipt_rules.received_mail.services import record_deliveries
 from tests.calling import api_of
 from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified

@@ -7,13 +7,13 @@ from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.expectations import services as expectations_services
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.expectations import Expected
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import Asked, asked_for, guard, needs_typing
 from receipt_rules.runs import services as runs_services
-from receipt_rules.simulator import services as simulator_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer
 from tests.receipt_rules.making import (
@@ -69,9 +69,9 @@ def test_a_plan_is_limited_to_a_domain_or_a_customer_by_name(sandbox: Sandbox) -
     alice = make_customer("Alice")
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net"))
-    assert asked_for(only="Shop.com").scope == asked_for(only="alice").scope == frozenset({"a@shop.com"})
+    assert asked_for("Shop.com").scope == asked_for("alice").scope == frozenset({"a@shop.com"})
     with pytest.raises(Refused, match="no domain or customer named “nobody.example”"):
-        asked_for(only="nobody.example")
+        asked_for("nobody.example")
 
 
 def test_a_second_person_approves_where_the_settings_ask_for_one(sandbox: Sandbox, settings: Settings) -> None:
@@ -121,7 +121,7 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
     operator = set_up_receiving()
     for name in ("one", "two"):
         foreign_rule(name, ["a@shop.com"], rule_set="inbound-mail")
-    simulator_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    expectations_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     run = approve_and_run(operator, Asked(take_over=frozenset({"one"}))) if planner_services.plan().steps else None
     assert run is None
     make_address("a@shop.com", shop)
@@ -132,7 +132,7 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
 def test_an_expectation_that_mail_goes_nowhere_blocks_the_plan_that_takes_it(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     operator = set_up_receiving()
-    simulator_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    expectations_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     make_address("a@shop.com", shop)
     with pytest.raises(Refused, match="a@shop.com"):
         approve_and_run(operator, typed="inbound-mail")
@@ -145,9 +145,11 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
     desk = make_endpoint(alice, name="Desk")
     addresses_services.add_address(text="a@shop.com", customer=alice, actor=None, endpoint=desk)
     operator = set_up_receiving()
-    simulator_services.expect(text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator)
+    expectations_services.expect(text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator)
     with pytest.raises(Refused, match="Alice has no endpoint with this name"):
-        simulator_services.expect(text="b@shop.com", expected=Expected.ENDPOINT, endpoint="elsewhere", actor=operator)
+        expectations_services.expect(
+            text="b@shop.com", expected=Expected.ENDPOINT, endpoint="elsewhere", actor=operator
+        )
     Address.objects.all().delete()
     made = planner_services.plan()
     with pytest.raises(
@@ -156,5 +158,5 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
         planner_services.approve(digest=made.digest, because="x", actor=operator, typed="inbound-mail")
     make_address("a@shop.com", shop, endpoint=desk)
     foreign_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
-    simulator_services.expect(text="a@shop.com", expected=Expected.BY_US, actor=operator)
+    expectations_services.expect(text="a@shop.com", expected=Expected.BY_US, actor=operator)
     assert planner_services.plan().is_empty

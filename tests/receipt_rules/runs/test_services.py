@@ -8,6 +8,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.expectations import services as expectations_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.expectations import Expected
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState, Snapshot
@@ -15,7 +16,6 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import Asked
 from receipt_rules.runs import services as runs_services
-from receipt_rules.simulator import services as simulator_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_user
 from tests.receipt_rules.making import (
@@ -229,7 +229,7 @@ def test_a_plan_that_breaks_an_expectation_is_refused(sandbox: Sandbox) -> None:
     domain = make_verified("shop.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     operator = set_up_receiving()
-    simulator_services.expect(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
+    expectations_services.expect(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
     addresses_services.remove_catch_all(domain=domain, actor=None)
     auto_apply_services.work()
     assert taken("billing@shop.com") == 1
@@ -252,9 +252,9 @@ def test_a_plan_may_be_limited_to_a_customer_or_to_a_domain(sandbox: Sandbox) ->
     for domain in (first, second, other):
         Address.objects.create(address=f"a@{domain.name}", domain=domain)
     Address.objects.create(address="a@eu.one.com", domain=first)
-    of_alice = planner_services.asked_for(customer=alice).scope
+    of_alice = planner_services.asked_for(alice.pk).scope
     assert of_alice == frozenset(["a@one.com", "a@eu.one.com", "a@two.com"])
-    approve_and_run(operator, planner_services.asked_for(domain=first))
+    approve_and_run(operator, planner_services.asked_for(first.name))
     assert [taken(f"a@{name}") for name in ("one.com", "eu.one.com", "two.com", "else.com")] == [1, 1, 0, 0]
 
 
@@ -292,7 +292,7 @@ def test_a_full_old_set_is_folded_into_one_rule(sandbox: Sandbox) -> None:
 
 def test_an_expectation_that_is_broken_already_stops_nobody_elses_change(sandbox: Sandbox) -> None:
     operator = set_up_receiving()
-    simulator_services.expect(text="billing@shop.com", expected=Expected.TAKEN, actor=operator)
+    expectations_services.expect(text="billing@shop.com", expected=Expected.TAKEN, actor=operator)
     domain = make_verified("else.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     auto_apply_services.work()

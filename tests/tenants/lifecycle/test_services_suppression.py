@@ -97,7 +97,7 @@ def test_the_page_and_the_api_change_it_and_the_customer_reads_a_word(sandbox: S
 
 def look(tenant: Tenant) -> dict[str, Difference]:
     status_services.read_tenant(tenant_id=tenant.pk)
-    tenant_drift_services.look(now=timezone.now())
+    tenant_drift_services.check_next(now=timezone.now())
     return {row.kind: row for row in Difference.objects.filter(gone_at=None)}
 
 

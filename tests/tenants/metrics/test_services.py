@@ -144,11 +144,11 @@ def test_a_failure_is_stored_beside_what_was_known_and_is_no_new_reading(
     tenant = make_measured(sandbox, bounce=0.12)
     before = ReputationRead.objects.get(tenant=tenant)
     _one_attempt(monkeypatch)
-    aws.forget_clients()
+    aws.drop_clients()
     sandbox.control.add_fault(fault, "GetMetricData")
     with pytest.raises(kind):
         metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
-    aws.forget_clients()
+    aws.drop_clients()
     after = ReputationRead.objects.get(tenant=tenant)
     assert after.rates_at == before.rates_at
     assert after.rates_problem
@@ -341,7 +341,7 @@ def test_a_pass_ends_where_nobody_is_answered_and_the_next_goes_on_there(
     fault: Any, kind: type[Exception], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _one_attempt(monkeypatch)
-    aws.forget_clients()
+    aws.drop_clients()
     monkeypatch.setattr(metrics_services, "TENANTS_A_CALL", 1)
     metrics_services.sync_account_metrics(now=timezone.now())
     tenants = [set_up_tenant() for _ in range(3)]
@@ -352,6 +352,6 @@ def test_a_pass_ends_where_nobody_is_answered_and_the_next_goes_on_there(
     with pytest.raises(kind):
         metrics_services.sync_due_metrics(now=timezone.now())
     assert sandbox.control.call_counts()["GetMetricData"] == 2
-    aws.forget_clients()
+    aws.drop_clients()
     assert metrics_services.sync_due_metrics(now=timezone.now()) == 2
     assert not ReputationRead.objects.filter(tenant__in=tenants, rates_at=None).exists()

@@ -13,7 +13,7 @@ from accounts.roles import Role
 from audit.models import Change
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, NotAllowed, Refused
-from operations.pause.selectors import outcome_of_resuming
+from operations.pause.selectors import predict_resume
 from sandbox.aws.state import WORLD, regions
 from sandbox.process import Sandbox
 from tenants.lifecycle import gateway as lifecycle_gateway
@@ -157,7 +157,7 @@ def test_our_own_pause_ends_as_enabled_whatever_cause_amazon_writes(sandbox: San
     sandbox.control.set_beliefs(manual_cause=cause)
     tenant = set_up_tenant()
     pause_tenant(tenant)
-    assert (tenant.staff_cause, outcome_of_resuming(tenant).sentence[:15]) == (cause, "Sending resumes")
+    assert (tenant.staff_cause, predict_resume(tenant).sentence[:15]) == (cause, "Sending resumes")
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
@@ -171,7 +171,7 @@ def test_a_pause_by_hand_at_amazon_is_reinstated_and_the_page_says_so(sandbox: S
     lifecycle_gateway.set_status(tenant.arn, SendingStatus.DISABLED)
     status_services.read_tenant(tenant_id=tenant.pk)
     tenant = fresh(tenant)
-    assert "by its policy or in the SES console" in outcome_of_resuming(tenant).sentence
+    assert "by its policy or in the SES console" in predict_resume(tenant).sentence
     pause_services.resume(tenant=tenant, because="We looked at it.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
     assert fresh(tenant).staff_status == "REINSTATED"

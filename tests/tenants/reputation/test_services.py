@@ -114,14 +114,14 @@ def test_findings_that_could_not_be_read_leave_the_open_ones_open(
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
     _found_out(tenant)
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
-    aws.forget_clients()
+    aws.drop_clients()
     sandbox.control.add_fault("error", "ListRecommendations", times=2)
     with pytest.raises(AwsUnreachable):
         reputation_services.sync_all_recommendations(now=timezone.now())
     assert ReputationRead.objects.get(tenant=tenant).findings_problem
     with pytest.raises(AwsUnreachable):
         reputation_services.sync_recommendations(tenant_id=tenant.pk, now=timezone.now())
-    aws.forget_clients()
+    aws.drop_clients()
     assert Finding.objects.filter(over_at=None).count() == 1
 
 

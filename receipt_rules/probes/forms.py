@@ -1,0 +1,16 @@
+"""How often a domain is sent a test message."""
+
+from django import forms
+
+from receipt_rules.probes.core import OFF, ProbePace
+
+CHOICES = ((OFF, "Off"), (ProbePace.DAILY.value, "Once a day"), (ProbePace.HOURLY.value, "Once an hour"))
+
+
+class ProbeScheduleForm(forms.Form):
+    pace = forms.ChoiceField(label="Test messages", choices=CHOICES)
+
+    @property
+    def chosen(self) -> ProbePace | None:
+        pace = self.cleaned_data["pace"]
+        return None if pace == OFF else ProbePace(pace)

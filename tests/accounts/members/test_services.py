@@ -1,0 +1,323 @@
+"""Invitations: sent, withdrawn, accepted, and all of it at once."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from smtplib import SMTPServerDisconnected
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts.members.core import InvitationState
+from accounts.members.services import (
+    MOST_IN_AN_HOUR,
+    Invited,
+    Needs,
+    accept_invitation,
+    leave,
+    offer,
+    revoke_invitation,
+)
+from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
+from audit.models import Change
+from inbound_admin.lib.errors import RateLimited, Refused
+from operations.customers.services import rename_customer
+from tests.accounts.inviting import PASSWORD, SITE, invited, membership_of, token_of, verbs
+from tests.factories import make_customer, make_member, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+# --- invitations -------------------------------------------------------------------------------------------------
+
+
+def test_an_invitation_is_mailed_with_its_link_and_only_a_hash_is_kept(acme: Customer, alice: User) -> None:
+    sent = invited(acme, alice, " Carol@Acme.example ")
+    (letter,) = mail.outbox
+    assert (letter.to, letter.subject) == (["carol@acme.example"], "Invitation to Inbound Admin")
+    assert f"{SITE}customers/invitation/{token_of(sent)}/" in letter.body
+    stored = " ".join(str(value) for value in Invitation.objects.values().get().values())
+    logged = " ".join(f"{change.before} {change.after}" for change in Change.objects.all())
+    assert token_of(sent) not in stored + logged
+    assert verbs() == ["member.invited"]
+
+
+def test_what_invites_hands_the_link_to_nobody_but_the_mail(acme: Customer, alice: User) -> None:
+    sent = invited(acme, alice)
+    token = token_of(sent)
+    assert token not in repr(sent) + repr(vars(sent.invitation))
+    assert len(mail.outbox) == 1
+
+
+def test_names_of_a_strangers_making_bring_no_link_into_the_mail(acme: Customer, alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(first_name="Win at https://evil.example/now\u202e")
+    rename_customer(customer=acme, name="evil.com " + "free money " * 9, actor=alice)
+    invited(acme, User.objects.get(pk=alice.pk))
+    (letter,) = mail.outbox
+    assert "evil" not in f"{letter.body} {letter.subject}"
+    assert "Win at invited you to free money" in letter.body
+    assert "free money " * 6 not in letter.body
+
+
+def test_one_recipient_gets_so_many_invitations_a_day_whoever_sends_them(
+    acme: Customer, alice: User, bob: User, settings: Settings
+) -> None:
+    settings.UNSOLICITED_MAILS_PER_DAY = 3
+    other = bob.memberships.get().customer
+    for customer, actor in ((acme, alice), (other, bob), (acme, alice)):
+        invited(customer, actor, "victim@else.example")
+    kept = Invitation.objects.get(customer=other)
+    for customer, actor in ((acme, alice), (other, bob)):
+        with pytest.raises(RateLimited, match="our daily limit of emails"):
+            invited(customer, actor, "Victim+1@else.example" if actor == alice else "victim@else.example")
+    assert len(mail.outbox) == 3
+    kept.refresh_from_db()
+    assert kept.state is InvitationState.OPEN, "what is refused replaces nothing"
+    assert invited(acme, alice, "somebody@else.example").mailed
+
+
+def test_an_invitation_lives_as_long_as_the_setting_says(acme: Customer, alice: User, settings: Settings) -> None:
+    settings.INVITATION_DAYS = 2
+    left = invited(acme, alice).invitation.expires_at - timezone.now()
+    assert timedelta(days=1, hours=23) < left <= timedelta(days=2)
+
+
+def test_a_customer_with_a_line_break_in_its_name_cannot_write_headers(alice: User, acme: Customer) -> None:
+    rename_customer(customer=acme, name="Acme\nBcc: all@example.com", actor=alice)
+    invited(acme, alice)
+    assert mail.outbox[0].subject == "Invitation to Inbound Admin"
+    assert "invited you to Acme Bcc: on Inbound Admin" in mail.outbox[0].body
+
+
+def test_a_second_invitation_ends_the_first(acme: Customer, alice: User) -> None:
+    first, second = invited(acme, alice), invited(acme, alice, role="owner")
+    with pytest.raises(Refused, match="This invitation was revoked or replaced."):
+        offer(token=token_of(first), person=None)
+    assert accept_invitation(token=token_of(second), person=None, name="Carol", password=PASSWORD).is_owner
+
+
+def test_an_invitation_whose_mail_fails_stands_and_says_so(
+    acme: Customer, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> int:
+        raise SMTPServerDisconnected("gone")
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", unreachable)
+    sent = invited(acme, alice)
+    assert not sent.mailed
+    assert sent.invitation.state is InvitationState.OPEN
+
+
+@pytest.mark.parametrize(
+    ("email", "sentence"),
+    [
+        ("nonsense", "“nonsense” isn't a valid email address."),
+        ("ALICE@acme.example", "alice@acme.example already belongs to Acme."),
+        ("alice@home.example", "alice@home.example already belongs to Acme."),
+    ],
+)
+def test_who_cannot_be_invited_is_said_in_words(acme: Customer, alice: User, email: str, sentence: str) -> None:
+    EmailAddress.objects.create(user=alice, email="alice@home.example", verified=True)
+    with pytest.raises(Refused, match=f"^{re.escape(sentence)}$"):
+        invited(acme, alice, email)
+    assert (mail.outbox, verbs()) == ([], [])
+
+
+def test_invitations_have_a_limit_in_the_hour(acme: Customer, alice: User) -> None:
+    for number in range(MOST_IN_AN_HOUR):
+        invited(acme, alice, f"person{number}@acme.example")
+    with pytest.raises(RateLimited, match="at most 30 invitations per hour."):
+        invited(acme, alice)
+    Invitation.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    assert invited(acme, alice).mailed
+
+
+def test_withdrawing_leaves_one_change_and_again_none(acme: Customer, alice: User) -> None:
+    sent = invited(acme, alice)
+    revoke_invitation(invitation=sent.invitation, actor=alice)
+    revoke_invitation(invitation=sent.invitation, actor=alice)
+    assert verbs() == ["member.invited", "invitation.revoked"]
+
+
+def test_an_accepted_invitation_cannot_be_withdrawn(acme: Customer, alice: User) -> None:
+    sent = invited(acme, alice)
+    accept_invitation(token=token_of(sent), person=None, name="Carol", password=PASSWORD)
+    with pytest.raises(Refused, match="carol@acme.example has already accepted. Remove the member instead."):
+        revoke_invitation(invitation=sent.invitation, actor=alice)
+
+
+# --- accepting ---------------------------------------------------------------------------------------------------
+
+
+def test_somebody_new_gets_an_account_whose_address_is_proven(acme: Customer, alice: User) -> None:
+    sent = invited(acme, alice)
+    membership = accept_invitation(token=token_of(sent), person=None, name=" Carol C. ", password=PASSWORD)
+    carol = User.objects.get(email="carol@acme.example")
+    assert (membership.user, membership.role, str(carol)) == (carol, MemberRole.MEMBER, "Carol C.")
+    assert carol.check_password(PASSWORD)
+    assert EmailAddress.objects.get(user=carol, primary=True).verified
+    change = Change.objects.order_by("pk")[1]
+    assert (change.what, change.actor_id, change.after["new_account"]) == ("member.joined", str(carol.pk), True)
+    assert Change.objects.count() == 2
+
+
+def test_somebody_with_an_account_joins_a_second_customer(acme: Customer, alice: User) -> None:
+    bob = make_member(make_customer("Bob's"), email="bob@bob.example")
+    token = token_of(invited(acme, alice, bob.email))
+    assert offer(token=token, person=None).needs is Needs.SIGN_IN
+    assert offer(token=token, person=bob).needs is Needs.NOTHING
+    accept_invitation(token=token, person=bob)
+    assert set(bob.customers.values_list("name", flat=True)) == {"Acme", "Bob's"}
+
+
+def test_an_account_is_never_taken_over_by_an_invitation(acme: Customer, alice: User) -> None:
+    bob = make_user(email="bob@bob.example")
+    token = token_of(invited(acme, alice, bob.email))
+    with pytest.raises(Refused, match="bob@bob.example already has an account. Sign in with it, then accept."):
+        accept_invitation(token=token, person=None, name="Bob", password="stolen by the link")
+    bob.refresh_from_db()
+    assert not bob.check_password("stolen by the link")
+
+
+def gone(invitation: Invitation, **fields: Any) -> None:
+    Invitation.objects.filter(pk=invitation.pk).update(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "sentence"),
+    [
+        ({"accepted_at": 0}, "INVITATION_USED", "This invitation has already been used. If you used it, sign in."),
+        ({"revoked_at": 0}, "INVITATION_REVOKED", "This invitation was revoked or replaced. Use the link"),
+        ({"expires_at": 0}, "INVITATION_EXPIRED", "This invitation expired on"),
+    ],
+)
+def test_a_link_whose_time_is_over_says_which_way(
+    acme: Customer, alice: User, fields: dict[str, int], code: str, sentence: str
+) -> None:
+    sent = invited(acme, alice)
+    gone(sent.invitation, **dict.fromkeys(fields, timezone.now()))
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: offer(token=token_of(sent), person=None),
+        lambda: accept_invitation(token=token_of(sent), person=None, name="C", password=PASSWORD),
+    )
+    for attempt in attempts:
+        with pytest.raises(Refused, match=sentence) as refused:
+            attempt()
+        assert (refused.value.code, refused.value.status) == (code, 410)
+    assert not User.objects.filter(email="carol@acme.example").exists()
+
+
+def test_a_link_that_is_not_ours_is_unknown() -> None:
+    with pytest.raises(Refused, match="This link isn't valid.") as refused:
+        offer(token="made-up", person=None)
+    assert refused.value.status == 404
+
+
+def test_the_wrong_person_is_told_whom_it_is_for(acme: Customer, alice: User) -> None:
+    bob, sent = make_user(email="bob@bob.example"), invited(acme, alice)
+    sentence = "This invitation is for carol@acme.example, but you're signed in as bob@bob.example."
+    with pytest.raises(Refused, match=sentence):
+        accept_invitation(token=token_of(sent), person=bob)
+
+
+def test_an_unproven_second_address_accepts_nothing(acme: Customer, alice: User) -> None:
+    bob, sent = make_user(email="bob@bob.example"), invited(acme, alice)
+    claimed = EmailAddress.objects.create(user=bob, email="carol@acme.example", verified=False)
+    with pytest.raises(Refused, match="This invitation is for carol@acme.example"):
+        accept_invitation(token=token_of(sent), person=bob)
+    claimed.verified = True
+    claimed.save()
+    assert accept_invitation(token=token_of(sent), person=bob).user == bob
+
+
+def test_who_is_switched_off_or_a_member_by_now_is_told(acme: Customer, alice: User) -> None:
+    off = make_user(email="off@acme.example", is_active=False)
+    with pytest.raises(Refused, match="The account off@acme.example is disabled. Contact support."):
+        offer(token=token_of(invited(acme, alice, off.email)), person=None)
+    bob = make_user(email="bob@bob.example")
+    sent = invited(acme, alice, bob.email)
+    Membership.objects.create(customer=acme, user=bob)
+    with pytest.raises(Refused, match="You already belong to Acme."):
+        accept_invitation(token=token_of(sent), person=bob)
+
+
+def test_a_new_person_needs_a_password(acme: Customer, alice: User) -> None:
+    with pytest.raises(Refused, match="Choose a password."):
+        accept_invitation(token=token_of(invited(acme, alice)), person=None, name="Carol")
+
+
+# --- races -------------------------------------------------------------------------------------------------------
+
+
+def at_once(*acts: Callable[[], object]) -> list[object]:
+    """What each returned or was refused with, all let go at the same moment, each on its own connection."""
+    start, outcomes = Barrier(len(acts), timeout=10), list[object]()
+
+    def run(act: Callable[[], object]) -> None:
+        try:
+            start.wait()
+            outcomes.append(act())
+        except Exception as error:  # noqa: BLE001  the test looks at whatever came out
+            outcomes.append(error)
+        finally:
+            connection.close()
+
+    threads = [Thread(target=run, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert not any(thread.is_alive() for thread in threads)
+    return outcomes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_accept_at_once_make_one_membership() -> None:
+    acme = make_customer("Acme")
+    token = token_of(invited(acme, make_member(acme)))
+
+    def accept() -> Membership:
+        return accept_invitation(token=token, person=None, name="Carol", password=PASSWORD)
+
+    outcomes = at_once(accept, accept, accept)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["InvitationGone", "InvitationGone", "Membership"]
+    assert Membership.objects.filter(user__email="carol@acme.example").count() == 1
+    assert verbs().count("member.joined") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_owners_who_leave_at_once_do_not_both_go() -> None:
+    acme = make_customer("Acme")
+    first, second = (membership_of(make_member(acme)) for _ in range(2))
+    outcomes = at_once(lambda: leave(membership=first), lambda: leave(membership=second))
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", "Refused"]
+    assert acme.memberships.filter(role=MemberRole.OWNER).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_invite_the_same_at_once_leave_one_link_that_works() -> None:
+    acme = make_customer("Acme")
+    alice = make_member(acme)
+    outcomes = at_once(lambda: invited(acme, alice), lambda: invited(acme, alice))
+    assert all(isinstance(outcome, Invited) for outcome in outcomes)
+    assert Invitation.objects.filter(accepted_at=None, revoked_at=None).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_accepting_while_a_new_invitation_goes_out_ends_well_either_way() -> None:
+    acme = make_customer("Acme")
+    alice = make_member(acme)
+    token = token_of(invited(acme, alice))
+    outcomes = at_once(
+        lambda: accept_invitation(token=token, person=None, name="Carol", password=PASSWORD),
+        lambda: invited(acme, alice),
+    )
+    assert all(isinstance(outcome, Membership | Invited | Refused) for outcome in outcomes)
+    joined = Membership.objects.filter(user__email="carol@acme.example").count()
+    assert joined + Invitation.objects.filter(accepted_at=None, revoked_at=None).count() == 1

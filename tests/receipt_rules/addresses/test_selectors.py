@@ -1,0 +1,31 @@
+"""The groups of the list of addresses agree with the judgement of each row."""
+
+import pytest
+
+from accounts.models.people import Customer
+from domains.receiving.core import MxFact, ReceivingState, RulesFact
+from receipt_rules.addresses.selectors import SHOWN, AddressListFilters, search_addresses
+from receipt_rules.models.addresses import Address
+from tests.factories import make_staff
+from tests.receipt_rules.making import make_address, make_verified
+
+pytestmark = pytest.mark.django_db
+
+GROUP_OF = {ReceivingState.LIVE: "live", ReceivingState.COULD_NOT_TELL: "unclear"}
+
+
+@pytest.mark.parametrize("status", ["SUCCESS", "PENDING"])
+@pytest.mark.parametrize("mx", [each for each in MxFact if each])
+def test_a_group_holds_the_addresses_with_the_judgement_that_its_label_names(
+    alices: Customer, mx: MxFact, status: str
+) -> None:
+    domain = make_verified("shop.com", customer=alices, mx_facts={"shop.com": mx}, identity_status=status)
+    for rules in RulesFact:
+        make_address(f"{rules or 'nothing'}@shop.com", domain, rules=rules)
+    staff = make_staff()
+    shown = {
+        group: set(search_addresses(viewer=staff, filters=AddressListFilters()).filter(SHOWN[group])) for group in SHOWN
+    }
+    for each in Address.objects.select_related("domain"):
+        groups = [group for group in SHOWN if each in shown[group]]
+        assert groups == [GROUP_OF.get(each.receiving.state, "waiting")], (each.rules, each.receiving)
