@@ -1,1 +1,1 @@
-"""What `make bench` measures. Each module that `__main__` names has `rows()`."""
+"""Benchmarks of `make bench`. Each module that `__main__` names has `rows()`."""

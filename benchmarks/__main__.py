@@ -37,7 +37,7 @@ LATEST = Path(__file__).parent / "latest.json"
 
 
 def main() -> int:
-    """Measures on a throw-away PostgreSQL, unless DATABASE_URL names another."""
+    """Measure on a temporary PostgreSQL, unless DATABASE_URL names another."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
     os.environ.setdefault("SANDBOX", "1")
     modules = [f"benchmarks.{name}" for name in sys.argv[1:]] or MODULES
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def measured(modules: Iterable[str]) -> list[Row]:
-    """Every module's rows; a module that fails is a row that does not hold. Each can be measured alone."""
+    """Yield every module's rows. A module that fails is a row that doesn't hold."""
     django.setup()
     return [row for module in modules for row in _rows_of(module)]
 
@@ -69,7 +69,7 @@ def _row(given: Row | dict[str, object]) -> Row:
 
 
 def kept(module: str, path: Path) -> list[Row]:
-    """Measured, and written in the place of what the file has of the module."""
+    """Measure a module, and replace its rows in the file."""
     rows = measured([module])
     found = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps({**found, module: as_json(rows)}, indent=2) + "\n")
@@ -77,13 +77,13 @@ def kept(module: str, path: Path) -> list[Row]:
 
 
 def as_json(rows: Iterable[Row]) -> dict[str, object]:
-    """The machine, and rows of {name, value, unit, bound, holds}, with a note where there is one."""
+    """Return the machine, and rows of {name, value, unit, bound, holds}, with a note if there is one."""
     told = [{key: value for key, value in asdict(row).items() if key != "note" or value} for row in rows]
     return {"machine": machine(), "rows": told}
 
 
 def as_table(rows: Iterable[Row]) -> str:
-    """Columns of one width; a row that does not hold says so."""
+    """Return aligned columns. A row that doesn't hold says so."""
     head = ("what", "value", "unit", "bound", "")
     body = [(row.name, _number(row.value), row.unit, _number(row.bound), _verdict(row)) for row in rows]
     widths = [max(len(line[column]) for line in [head, *body]) for column in range(len(head))]

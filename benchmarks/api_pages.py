@@ -1,4 +1,4 @@
-"""How fast the API pages through 100,000 domains beside 100, in one run: first page, last page, a customer's own."""
+"""Compares API pages of 100,000 domains with those of 100, in one run: first page, last page, a customer's own."""
 
 import time
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 FEW, MANY, PAGE = 100, 100_000, 50
 TIMES = 9
-WORST_RATIO = 3.0  # the page itself is the same work; counting all that match is what grows
+WORST_RATIO = 3.0  # the page itself is the same work; only counting all matches grows
 
 
 def rows() -> Iterator[Row]:
-    """The median of each page in milliseconds, and how much slower the many make it."""
+    """Yield the median of each page in milliseconds, and the ratio between many and few."""
     with database.fresh():
         yield from _measured()
 
@@ -48,7 +48,7 @@ def _measured() -> Iterator[Row]:
 
 
 def _fill(customer: "Customer", start: int, end: int) -> None:
-    """One row by Django, the others as copies of it, since a hundred thousand objects would take their time."""
+    """Create one row with Django and the others as copies, since a hundred thousand objects would take long."""
     from django.db import connection
 
     from domains.models.domains import Domain, Stage
@@ -70,7 +70,7 @@ def _name(number: int) -> str:
 
 
 def _calls(member: "User", staff: "User", count: int) -> dict[str, Any]:
-    """Each as a function that makes the call."""
+    """Return a function for each call."""
     own, everybody = _client(member, "read"), _client(staff, "read", "staff")
     return {
         "a customer's page of its own 100": lambda: own(0),

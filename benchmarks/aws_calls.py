@@ -1,4 +1,4 @@
-"""How many calls the common work asks of Amazon, which allows one a second: counted at the sandbox, not computed."""
+"""Counts the SES calls of common work at the sandbox. SES allows one a second."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def rows() -> list[Row]:
-    """All rows, on a database of their own."""
+    """Return all rows, measured on a separate database."""
     with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox):
         return [
             at_most("AWS calls to add one domain", _adding(sandbox), "calls", ADDING),
@@ -43,7 +43,7 @@ def _adding(sandbox: Sandbox) -> int:
 
 
 def _states(sandbox: Sandbox) -> int:
-    """Every one is known to us as what it is no more, so a state that was not read would be missed."""
+    """Count calls of a pass over tenants. Every stored status is outdated, so a missed read would show."""
     from domains.identity_status import services as identity_status_services
 
     _ten_thousand(sandbox)
@@ -64,7 +64,7 @@ def _families(sandbox: Sandbox) -> int:
 
 
 def _ten_thousand(sandbox: Sandbox) -> None:
-    """Domains of ours, set up long ago, and their identities straight in the sandbox's store."""
+    """Create domains that were set up long ago, and their identities directly in the sandbox's store."""
     from domains.checking.core.judgement import SesStatus
     from domains.models.domains import Domain, Stage
     from tests.domains.making import seed_identities

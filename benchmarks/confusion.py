@@ -21,7 +21,7 @@ from tests.domains.failures import accused
 from tests.domains.mistakes import BY_HAND, FROM_MENU, SCENES, SPREADING, Scene, built, observed, play
 from tests.domains.right_zones import RIGHT, Right, built_right, look_at, surprises
 
-MISSED = 2  # mistakes that need not be found
+MISSED = 2  # mistakes that needn't be found
 LEAST_MADE = 70
 MEDIAN_SECONDS = 2.0
 MOST_QUERIES = 60
@@ -30,7 +30,7 @@ NOTHING = "nothing"
 
 
 def rows() -> list[Row]:
-    """Prints the table as well; takes some minutes."""
+    """Also prints the table. Takes some minutes."""
     table: dict[str, Counter[str]] = {}
     looks: list[tuple[Diagnosis, float]] = []
     for scene in SCENES:
@@ -56,14 +56,14 @@ def rows() -> list[Row]:
 
 @dataclass(frozen=True)
 class OnRealServers:
-    """What was found, and how many findings are there only once a lookup failed, each answer failed once."""
+    """What was found, and how many findings appeared only because a lookup failed, each response failed once."""
 
     told: Diagnosis
     accusing: int
 
 
 def _by_other_programs() -> list[Row]:
-    """The same zones on nsd, with unbound as the resolver, where honest servers can hold them."""
+    """Run the same zones on nsd with unbound as the resolver, as far as honest servers can serve them."""
     table: dict[str, Counter[str]] = {}
     found, right = on_real_servers(SCENES), on_real_servers_right(RIGHT)
     for scene, one in found:
@@ -82,7 +82,7 @@ def _by_other_programs() -> list[Row]:
 
 
 def on_real_servers(scenes: Iterable[Scene]) -> list[tuple[Scene, OnRealServers]]:
-    """Those that honest servers can hold."""
+    """Return the scenes that honest servers can serve."""
     found = ((scene, _on_real_servers(built(scene))) for scene in scenes if scene is not SPREADING)
     return [(scene, one) for scene, one in found if one is not None]
 
@@ -102,7 +102,7 @@ def _on_real_servers(host: Host) -> OnRealServers | None:
 
 
 def _accused() -> int:
-    """Findings that are there only because a lookup failed, each answer of each zone failed once."""
+    """Return the findings that appeared only because a lookup failed, each response of each zone failed once."""
     return sum(len(accused(*observed(scene))) for scene in (*FROM_MENU, *BY_HAND))
 
 
@@ -120,7 +120,7 @@ def _a_second() -> float:
 
 
 def as_table(table: dict[str, Counter[str]]) -> str:
-    """A line for each mistake: what was made, in how many zones, and what was found in how many."""
+    """Return one line for each mistake: in how many zones it was made, and what was found in how many."""
     wide = max(map(len, table))
     lines = [f"{'made':<{wide}}  zones  found"]
     for made in sorted(table):
@@ -130,12 +130,12 @@ def as_table(table: dict[str, Counter[str]]) -> str:
 
 
 def _named(findings: Iterable[DiagnosisFinding]) -> str:
-    """The mistakes that were found, by number."""
+    """Return the numbers of the found mistakes."""
     return "+".join(sorted({f.mistake or f.code for f in findings if f.mistake or f.stops})) or NOTHING
 
 
 def _found(table: dict[str, Counter[str]]) -> int:
-    """Mistakes of the catalogue that are found in each of their zones."""
+    """Return the number of mistakes that are found in each of their zones."""
     made = {scene.id: scene.mistake for scene in SCENES}
     missed = {
         made[each] for each, found in table.items() if each in made for what in found if not _holds(made[each], what)
@@ -144,7 +144,7 @@ def _found(table: dict[str, Counter[str]]) -> int:
 
 
 def _wrong(table: dict[str, Counter[str]]) -> int:
-    """Zones in which a mistake that nobody made was found."""
+    """Return the number of zones with a finding of a mistake that wasn't made."""
     made = {scene.id: scene.mistake for scene in SCENES}
     return sum(
         times

@@ -21,14 +21,14 @@ ADDRESSES_EACH = 10
 CHANGES_EACH = 5
 RECORDS_EACH = 7
 REGION = "eu-west-1"
-FUNCTION = f"arn:aws:lambda:{REGION}:123456789012:function:inbound-mail-handler"  # in full, so that nobody is asked
+FUNCTION = f"arn:aws:lambda:{REGION}:123456789012:function:inbound-mail-handler"  # the full ARN, so AWS isn't called
 WORDS = ("harbour", "northwind", "maple", "copper", "lantern", "river", "granite", "saffron", "juniper", "willow")
 KINDS = ("books", "bakery", "studio", "garden", "legal", "travel", "clinic", "motors", "foods", "design")
 _ID = "substr(translate(md5('{prefix}' || ({number})), 'abcdef', 'ghjkmn'), 1, 20)"
 
 
 def fill(domains: int) -> dict[str, int]:
-    """Every kind of row at this scale, with the statistics that the planner of queries needs. Returns their numbers."""
+    """Create every kind of row at this scale, and collect the planner's statistics. Returns the numbers of rows."""
     customers = max(domains // 5, 1)
     with _unwatched():
         _customers(customers)
@@ -37,7 +37,7 @@ def fill(domains: int) -> dict[str, int]:
         _domains(domains, customers)
         _wishes(domains)
         _changes(domains, customers)
-    _analyse()  # before the rules, whose queries would be planned for empty tables
+    _analyse()  # before the rules, whose queries would otherwise be planned for empty tables
     _rules()
     return counts()
 
@@ -56,7 +56,7 @@ def counts() -> dict[str, int]:
 
 @contextmanager
 def _unwatched() -> Iterator[None]:
-    """Rows are valid by their making: keys and triggers are not asked for each of a million."""
+    """Disable keys and triggers: the rows are valid, so they needn't be checked a million times."""
     from django.db import connection, transaction
 
     with transaction.atomic(), connection.cursor() as cursor:
@@ -66,12 +66,12 @@ def _unwatched() -> Iterator[None]:
 
 
 def row_id(prefix: str, number: str) -> str:
-    """SQL for an id as ours look, the same for the same number."""
+    """Return SQL for an ID in our format, the same for the same number."""
     return f"'{prefix}' || {_ID.format(prefix=prefix, number=number)}"
 
 
 def _copy(model: "Model", rows: str, **columns: str) -> None:
-    """As many rows like this one as `rows` (SQL with a column n) has, with these columns in SQL; it goes itself."""
+    """Copy the row for each row of `rows` (SQL with a column n), with these columns in SQL. The original is deleted."""
     from django.db import connection
 
     table, key = model._meta.db_table, model._meta.pk
@@ -106,7 +106,7 @@ def _name(number: str = "n") -> str:
 
 
 def _customer(number: str, customers: int) -> str:
-    """The first holds one domain in twenty, the others the rest in turn."""
+    """Return SQL for the customer: the first has one domain in twenty, the others the rest in turn."""
     return row_id("cus_", f"CASE WHEN {number} % 20 = 0 THEN 1 ELSE 1 + {number} % {customers} END")
 
 
@@ -189,7 +189,7 @@ def _domains(count: int, customers: int) -> None:
 
 
 def _first_domain() -> Any:
-    """A verified domain that the others are copies of."""
+    """Create a verified domain, which the others are copies of."""
     from django.utils import timezone
 
     from accounts.models.people import Customer
@@ -226,14 +226,14 @@ def _record_checks(one: Any, count: int) -> None:
 
 
 def _known(states: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of these that are states, so that a renamed one fails here and not on a page."""
+    """Return those that are known states. A renamed one fails here, not on a page."""
     from domains.checking.core.judgement import State
 
     return tuple(State(each).value for each in states)
 
 
 def _wishes(domains: int) -> None:
-    """At a domain without a catch-all one address in ten is active: the others would not fit into the rules."""
+    """Without a catch-all, one address in ten is active; more would not fit into the rules."""
     from domains.models.domains import Domain
     from receipt_rules.models.addresses import Address, CatchAll
 
@@ -272,7 +272,8 @@ def _changes(domains: int, customers: int) -> None:
 
 
 def _rules() -> None:
-    """What the rules of this state are, as they would be read from SES, and that they are active."""
+    """Store the rules of this state as if read from SES, and mark them active."""
+    from django.test import override_settings
     from django.utils import timezone
 
     from receipt_rules.live.services import store_snapshot
@@ -281,7 +282,8 @@ def _rules() -> None:
     from receipt_rules.planner.core.rules import RuleSet
     from receipt_rules.planner.services import limits, wanted
 
-    live = make_plan(wanted().desired, RuleSet("inbound-mail"), limits=limits()).after
+    with override_settings(RECEIVING_FUNCTION=FUNCTION):
+        live = make_plan(wanted().desired, RuleSet("inbound-mail"), limits=limits()).after
     store_snapshot(live)
     now = timezone.now()
     ActiveRuleSet.objects.create(region=REGION, name=live.name, is_ours=True, read_at=now, changed_at=now)
@@ -297,7 +299,6 @@ def _analyse() -> None:
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
-    os.environ.setdefault("RECEIVING_FUNCTION", FUNCTION)
     django.setup()
     began = time.monotonic()
     domains = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000

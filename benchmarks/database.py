@@ -1,4 +1,4 @@
-"""A database for measurements, made as the tests make theirs, so that nobody's own is touched."""
+"""A temporary database for measurements, made like the tests' database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import django
 
 @contextmanager
 def fresh() -> Iterator[None]:
-    """Migrated and empty; gone afterwards."""
+    """Yield a migrated, empty database, and drop it afterwards."""
     django.setup()
     from django.db import connection
 

@@ -59,7 +59,7 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def rows() -> list[Row]:
-    """All rows; takes about half a minute."""
+    """Return all rows. Takes about half a minute."""
     with _dns_server() as (host, port):
         measured = _rows_at(host, port, "sandbox")
     try:
@@ -82,7 +82,7 @@ def diagnosis_rows(host: str, port: int) -> list[Row]:
 
 
 def lookup_rows(host: str, port: int) -> list[Row]:
-    """Single look-ups: ours, and both ways to use dnspython bare, of which the faster is the one to be held to."""
+    """Measure single lookups: ours, and both ways to use dnspython directly. The faster one is the reference."""
     questions = [question_for(record) for name in _names() for record in _records(name)]
     took = _seconds(
         ours=lambda: _ask_ours(questions, host, port),
@@ -99,7 +99,10 @@ def lookup_rows(host: str, port: int) -> list[Row]:
 
 
 def check_rows(host: str, port: int) -> list[Row]:
-    """Whole checks, one domain at a time as checkdmarc does. The round that is not counted warms the server for all."""
+    """Measure full checks, one domain at a time as checkdmarc does.
+
+    The first round warms the server and isn't counted.
+    """
     names = _names()[:CHECKED]
     took = _seconds(
         ours=lambda: _check_one_by_one(names, host, port),
@@ -116,7 +119,7 @@ def check_rows(host: str, port: int) -> list[Row]:
 
 
 def _seconds(rounds: int = ROUNDS, **rivals: Callable[[], object]) -> dict[str, list[float]]:
-    """What each rival took in each round; a first round is not counted."""
+    """Return each competitor's seconds in each round. The first round isn't counted."""
     took: dict[str, list[float]] = {name: [] for name in rivals}
     for number in range(-1, rounds):
         for name, run in rivals.items():
@@ -168,7 +171,7 @@ async def _ask_query(questions: Sequence[Question], host: str, port: int) -> Non
 
 
 def _check(names: Sequence[str], host: str, port: int) -> None:
-    """What a plain check of domains does: all records asked, each judged, then the aspects and the whole."""
+    """Run a plain check of domains: all records are queried and judged, then the aspects and the whole."""
     resolver = f"{host}:{port}"
     wanted = {name: _records(name) for name in names}
     answers = look_up([question_for(record) for records in wanted.values() for record in records], [resolver])
@@ -186,7 +189,7 @@ def _check_one_by_one(names: Sequence[str], host: str, port: int) -> None:
 
 
 def _diagnose(names: Sequence[str], host: str, port: int) -> None:
-    """What a diagnosis does behind its page: the observer's questions, and the judgement of what came."""
+    """Run a diagnosis as its page does: the observer's queries, and the judgement of the answers."""
     net = Network((f"{host}:{port}",), port=port, private=True)
     for name in names:
         records = _records(name)
@@ -197,7 +200,7 @@ def _diagnose(names: Sequence[str], host: str, port: int) -> None:
 
 
 def _checkdmarc(names: Sequence[str], host: str, port: int) -> None:
-    """As its own users call it, with its memory of earlier rounds emptied; it does not connect to mail servers."""
+    """Run checkdmarc as its users do, with an empty cache. It doesn't connect to mail servers."""
     for cache in (DNS_CACHE, DNSSEC_CACHE, DNSKEY_CACHE):
         cache.clear()
     nameserver = dns.nameserver.Do53Nameserver(host, port)
@@ -231,7 +234,7 @@ def _facts(name: str) -> IdentityFacts:
 
 
 def _zone_lines() -> dict[str, list[str]]:
-    """For a name server that is told by zone files, with what the sandbox knows of Amazon's own zones."""
+    """Return zone files for a nameserver, with the sandbox's records of AWS's own zones."""
     amazon = {
         "amazonses.com": [f'amazonses.com. IN TXT "{SPF}"', f"feedback-smtp.{REGION}.amazonses.com. IN A 192.0.2.20"],
         "amazonaws.com": [f"inbound-smtp.{REGION}.amazonaws.com. IN A 192.0.2.10"],
@@ -241,7 +244,7 @@ def _zone_lines() -> dict[str, list[str]]:
 
 @contextmanager
 def _dns_server() -> Iterator[tuple[str, int]]:
-    """A process of its own; it ends when the pipe closes."""
+    """Yield the address of a separate process, which ends when the pipe closes."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs,), daemon=True)
@@ -255,7 +258,7 @@ def _dns_server() -> Iterator[tuple[str, int]]:
 
 
 def serve(pipe: Connection) -> None:
-    """The other process: zones, server, and then waiting for the pipe to close."""
+    """Serve the zones in the separate process until the pipe closes."""
     zones = ZoneStore()
     for name in _names():
         _publish(zones, name)

@@ -1,4 +1,4 @@
-"""`make figures`: docs/figures.md, from what the other commands measured last. It measures nothing itself."""
+"""`make figures`: writes docs/figures.md from the last results of the other commands. It measures nothing itself."""
 
 import json
 import tomllib
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def page(folder: Path) -> str:
-    """Of the results that are there; a table that nobody measured says so."""
+    """Return the page of the existing results. A table without results says so."""
     parts = [HEAD, *_bench(_read(folder / "latest.json")), *_machines(_read(folder / "machines.json"))]
     parts += _faults(_read(folder / "faults.json"))
     return "\n".join([*parts, *_missing(folder / "not_reached.toml")]).rstrip() + "\n"
@@ -40,7 +40,7 @@ def _machine(told: Mapping[str, str]) -> str:
 
 
 def _readable(text: str) -> str:
-    """Linux tells its memory in kB, by which it means 1,024 bytes."""
+    """Convert Linux's memory in kB, which are 1,024 bytes."""
     number, _, unit = text.partition(" ")
     return f"{int(number) / 2**20:.1f} GiB" if unit == "kB" else text
 
@@ -133,7 +133,7 @@ def _empty(fault: str, *, asks_dns: bool) -> str:
 
 
 def _lost(outcome: Mapping[str, Any]) -> int:
-    """Runs that did not converge; several lines may be of one call."""
+    """Return the runs that didn't converge. Several lines may concern one call."""
     return len({text.partition(":")[0] for text in outcome["else_"]})
 
 
@@ -142,7 +142,7 @@ def _once(names: Iterable[str]) -> list[str]:
 
 
 def _missing(path: Path) -> Iterator[str]:
-    """What could not be reached stands in a file, with its number and why."""
+    """Yield the lines that could not be covered, from a file with their numbers and reasons."""
     yield "## Not reached\n"
     rows = tomllib.loads(path.read_text())["not_reached"]
     yield table(("What", "Number", "Why"), [(row["what"], row["number"], row["why"]) for row in rows])

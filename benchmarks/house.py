@@ -13,9 +13,9 @@ PRODUCT = (*APPS, "inbound_admin")
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 30
 SHORT_MODULE = 60
-# Words that end in -ing and are nouns of our subjects, or of Django's.
+# Words in -ing that are nouns of our subjects, or of Django's.
 NOUNS = set("checking sharing matching packing receiving routing settings forwarding".split())
-# Files that every subject or app has under this name, so they may be short.
+# Standard file names of every subject or app, so they may be short.
 STANDARD_NAMES = set(
     "core gateway selectors services tasks forms views api admin adapters apps models urls jobs roles"
     " settings wsgi conftest __init__ __main__".split()
@@ -67,7 +67,7 @@ class House:
 
 
 def modules(*roots: str) -> Iterator[Module]:
-    """In a stable order, migrations apart."""
+    """Yield the modules in a stable order, without migrations."""
     for root in roots:
         for path in sorted((ROOT / root).rglob("*.py")):
             if "migrations" not in path.parts:
@@ -104,7 +104,7 @@ def long_functions(found: Iterable[Module]) -> list[str]:
 
 
 def gerunds(found: Iterable[Module]) -> list[str]:
-    """A management command is named for what one types, so it may be one."""
+    """Return modules named by a gerund. A management command may be, since its name is what one types."""
     return [
         named(each.path)
         for each in found
@@ -124,7 +124,7 @@ def duplicate_classes(found: Iterable[Module]) -> list[str]:
 
 
 def imports(found: Iterable[Module]) -> Mapping[str, set[str]]:
-    """By module the modules of `found` that it imports."""
+    """Return, for each module, the modules of `found` that it imports."""
     by_name = {each.name: each for each in found}
     return {name: {to for to in _imported(each) if to in by_name and to != name} for name, each in by_name.items()}
 

@@ -22,14 +22,14 @@ import django
 
 CLIENTS, PHASES, SECONDS = 8, 3, 10.0
 PATIENCE_SECONDS = 60
-# What ours and the admin's are of: the same rows, the same searches.
+# The same rows and searches for our pages and the admin's.
 OURS = ("domains", "domains, part of a name", "domain", "addresses", "tenants", "domains, last page")
 ADMINS = ("admin: domains", "admin: domains, searched", "admin: a domain", "admin: addresses", "admin: tenants")
 
 
 @dataclass
 class Load:
-    """Milliseconds of each answer, and the seconds that all took."""
+    """Milliseconds of each response, and the total seconds."""
 
     milliseconds: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -50,7 +50,7 @@ def main() -> int:
     cookie, addresses = _cookie(), _addresses()
     ours, admin = Load(), Load()
     with _serving() as port:
-        for names in (OURS, ADMINS):  # after this, templates and kept counts are there
+        for names in (OURS, ADMINS):  # after this, templates and cached counts are loaded
             _phase(Load(), port, cookie, [addresses[name] for name in names], 3.0)
         for _ in range(PHASES):
             for which, names in ((ours, OURS), (admin, ADMINS)):
@@ -86,7 +86,7 @@ def _addresses() -> dict[str, str]:
 
 @contextmanager
 def _serving() -> Iterator[int]:
-    """The port of a gunicorn as deployed, with as many processes as its configuration says."""
+    """Yield the port of a gunicorn as deployed, with as many processes as its configuration says."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -1,7 +1,7 @@
-"""How soon the look-up answers, which the operator's function asks for each message.
+"""Measures the lookup that the delivery function makes for each message.
 
-The selector is held to the bound. The whole request, key included, is shown: in process, so that the network and the
-server in front of it come on top.
+Only the selector has a bound. The full request with its key is shown too, measured in process: network and web server
+come on top.
 """
 
 import gc
@@ -28,7 +28,7 @@ MOST_MS = 10.0
 
 
 def rows() -> Iterator[Row]:
-    """p99 in milliseconds of a message for one recipient, and beside it of one for a hundred."""
+    """Yield the p99 in milliseconds for a message with one recipient, and for one with a hundred."""
     with database.fresh():
         _fill()
         client, size = _asking(), f"{DOMAINS * EACH:,} addresses"
@@ -67,7 +67,7 @@ def _fill() -> None:
     )
     _fill_domains(domains, endpoint)
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")  # as autovacuum does on a live database, and then not while we measure
+        cursor.execute("VACUUM ANALYZE")  # as autovacuum does on a live database, but not while we measure
 
 
 def _fill_domains(domains: "list[Domain]", endpoint: "Endpoint") -> None:
@@ -96,13 +96,13 @@ def _requesting(client: "Client", asked: list[str]) -> bool:
 
 
 def _best(ask: Callable[[list[str]], bool], recipients: int) -> float:
-    """Of three rounds: the machine's mood is not ours."""
+    """Return the best of three rounds, to exclude other load of the machine."""
     return min(_p99(ask, recipients) for _ in range(3))
 
 
 def _p99(ask: Callable[[list[str]], bool], recipients: int) -> float:
     gc.collect()
-    gc.freeze()  # what filling the database left in memory is not the server's
+    gc.freeze()  # what filling the database left in memory isn't the server's
     took = []
     for turn in range(TIMES // recipients + 100):
         asked = [f"a{number % 12}@customer-{(turn * 7 + number) % DOMAINS}.com" for number in range(recipients)]
@@ -110,4 +110,4 @@ def _p99(ask: Callable[[list[str]], bool], recipients: int) -> float:
         all_found = ask(asked)
         took.append((time.perf_counter() - began) * 1000)
         assert all_found
-    return round(quantiles(took[1:], n=100)[-1], 2)  # the first one makes the connection and imports
+    return round(quantiles(took[1:], n=100)[-1], 2)  # the first one connects and imports

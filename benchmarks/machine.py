@@ -1,4 +1,4 @@
-"""The machine that something was measured on, so that a figure can be read."""
+"""Describes the machine of a measurement."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def machine() -> dict[str, str]:
-    """`load` is of the last five minutes: with more than there are processors, other work ran beside it."""
+    """Return its description. `load`: five-minute average; above the number of processors, other work was running."""
     return {
         "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "processor": f"{os.cpu_count()} × {_of('/proc/cpuinfo', 'model name')}",
@@ -18,7 +18,7 @@ def machine() -> dict[str, str]:
 
 
 def _of(path: str, key: str) -> str:
-    """The value of a line `key : value` of such a file of Linux; elsewhere it is not known."""
+    """Return the value of a line `key : value` of a Linux file; unknown on other systems."""
     text = Path(path).read_text() if Path(path).exists() else ""
     found = (line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(key))
     return next(found, "unknown")

@@ -1,4 +1,4 @@
-"""What it costs at Amazon to move customers into tenants: calls counted at the sandbox, and the time at our pace."""
+"""Counts the SES calls of a tenant migration at the sandbox, and the time at our rate limit."""
 
 from benchmarks import database
 from benchmarks.aws_calls import pointed_at
@@ -10,10 +10,10 @@ OF_CUSTOMER = 6  # and one for each domain
 
 
 def rows() -> list[Row]:
-    """On a database of their own."""
+    """Return the rows, measured on a separate database."""
     with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox):
         calls = _calls(sandbox)
-    each = (calls - 1) / CUSTOMERS  # one call reads which tenants there are, for all customers together
+    each = (calls - 1) / CUSTOMERS  # one call lists all tenants, for all customers together
     return [
         at_most(f"AWS calls to migrate a customer with {DOMAINS} domains", each, "calls", OF_CUSTOMER + DOMAINS),
         shown(f"A thousand such customers at {_pace():g} calls a second", each * 1000 / _pace() / 3600, "hours"),

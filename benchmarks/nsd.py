@@ -1,4 +1,4 @@
-"""Zones served by nsd, a name server of other people, on a free port of this machine."""
+"""Serves zones with nsd, an independent nameserver, on a free port."""
 
 import shutil
 import socket
@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from domains.dns.core import LookupStatus, Question
 from domains.dns.gateway import exchange
 
-PATIENCE = 20.0  # seconds for it to start
+PATIENCE = 20.0  # timeout of the start in seconds
 _HEAD = """\
 $TTL 300
 {zone}. IN SOA ns1.{zone}. admin.{zone}. 1 3600 600 86400 60
@@ -40,7 +40,7 @@ class NotHere(Exception):
 
 @contextmanager
 def serving(zones: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, int]]:
-    """The lines of each zone, without SOA and NS; yields host and port. Raises NotHere."""
+    """Yield host and port. `zones`: the lines of each zone, without SOA and NS. Raises NotHere."""
     command = shutil.which("nsd") or shutil.which("nsd", path="/usr/sbin:/usr/local/sbin")
     if command is None:
         raise NotHere("nsd is not here: it comes with the Debian package nsd")

@@ -1,4 +1,4 @@
-"""How fast the list and a domain's page are with many domains, beside the same with few, in one run."""
+"""Compares the list and a domain's page with many domains to the same with few, in one run."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ WORST_RATIO = 5.0
 
 
 def rows() -> Iterator[Row]:
-    """p95 of each page in milliseconds, and how much slower the many make it."""
+    """Return each page's p95 in milliseconds, and the ratio between many and few."""
     with database.fresh():
         yield from _measured()
 
@@ -43,7 +43,7 @@ def _measured() -> Iterator[Row]:
 
 
 def _viewer() -> "Client":
-    """A member of staff, who sees all of them."""
+    """Return a client of a staff member, who sees all domains."""
     from django.test import Client
 
     from accounts.models.people import User
@@ -71,13 +71,13 @@ def _pages() -> dict[str, str]:
     return {
         "list of domains": reverse("domains:list"),
         "list, searched": reverse("domains:list")
-        + "?q=customer-77.",  # one in both, so that the search is measured and not the rows
+        + "?q=customer-77.",  # one match in both, so the search is measured, not the rows
         "page of a domain": reverse("domains:detail", args=[one.pk]),
     }
 
 
 def _p95(client: "Client", url: str) -> float:
-    client.get(url)  # the first one compiles templates
+    client.get(url)  # the first visit compiles templates
     took = []
     for _ in range(TIMES):
         began = time.perf_counter()

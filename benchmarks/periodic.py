@@ -1,7 +1,7 @@
-"""What the worker's periodic tasks cost that ask neither Amazon nor DNS: queries, seconds, memory, on filled rows.
+"""Measures the worker's periodic tasks that call neither SES nor DNS: queries, seconds, memory.
 
-`python -m benchmarks.periodic` measures the database of DATABASE_URL, as `make fill` leaves it; what the tasks write
-stays. Memory is the peak of what Python allocates meanwhile.
+`python -m benchmarks.periodic` uses the database of DATABASE_URL, as `make fill` leaves it; the tasks' writes remain.
+Memory is the peak of Python's allocations.
 """
 
 import os
@@ -16,7 +16,7 @@ import django
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one run of a task."""
+    """Cost of one run of a task."""
 
     task: str
     queries: int
@@ -38,12 +38,12 @@ def main() -> int:
 
 def costs() -> Iterator[Cost]:
     for task, run in tasks().items():
-        run()  # what is done once is no part of it
+        run()  # excludes one-time work
         yield _cost(task, run)
 
 
 def tasks() -> dict[str, Callable[[], object]]:
-    """By their names in `inbound_admin.lib.lanes`."""
+    """Return the tasks by their names in `inbound_admin.lib.lanes`."""
     from django.utils import timezone
 
     from domains import tasks as domains_tasks

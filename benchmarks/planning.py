@@ -27,12 +27,12 @@ SHARED = RuleDelivery((S3("inbound-mail"), _HANDLER))
 
 
 def rows() -> list[Row]:
-    """All rows; takes about half a minute, most of it under the memory tracer."""
+    """Return all rows. Takes about half a minute, mostly under the memory tracer."""
     return [row for size in SIZES for row in size_rows(size)]
 
 
 def size_rows(size: int) -> list[Row]:
-    """A first plan into nothing, and a change of one address in a hundred in what stands."""
+    """Measure a first plan into an empty rule set, and a change of one address in a hundred."""
     bounds = (SECONDS, MEGABYTES) if size == max(SIZES) else None
     live = _plan(reduced(_addresses(size)), NOTHING).after
     found = []
@@ -57,7 +57,7 @@ def _plan(desired: Desired, actual: RuleSet) -> Plan:
 
 
 def _measured(run: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of the processor, the quickest of three, and megabytes of a fourth under the tracer."""
+    """Return processor seconds, the fastest of three runs, and megabytes of a fourth run under the tracer."""
     took = []
     for _ in range(3):
         gc.collect()
@@ -74,6 +74,6 @@ def _measured(run: Callable[[], object]) -> tuple[float, float]:
 
 
 def _addresses(number: int, *, start: int = 0, delivery: RuleDelivery = SHARED) -> Mapping[str, RuleDelivery]:
-    """Three at each domain."""
+    """Return addresses, three for each domain."""
     numbers = range(start, start + number)
     return {f"{('info', 'sales', 'billing')[each % 3]}@d{each // 3}.example.com": delivery for each in numbers}

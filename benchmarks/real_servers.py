@@ -20,7 +20,7 @@ from sandbox.dns import amazon
 from sandbox.dns.records import rdata_of
 from sandbox.dns.zones import ZoneStore
 
-PATIENCE = 5.0  # seconds for them to start
+PATIENCE = 5.0  # timeout of their start in seconds
 TRIES = 4
 _PATH = "/usr/sbin:/usr/local/sbin"
 _NSD = """\
@@ -56,17 +56,17 @@ remote-control:
   control-enable: no
 {stubs}
 """
-_OUTSIDE = "127.0.0.250"  # who answers for all names that are in no zone of the store
+_OUTSIDE = "127.0.0.250"  # answers for all names outside the store's zones
 _REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1")
 
 
 class Unservable(Exception):
-    """No honest server holds it."""
+    """No honest server can serve it."""
 
 
 @contextmanager
 def serving(store: ZoneStore) -> Iterator[tuple[str, int]]:
-    """Yields the resolver and the port of the name servers. Raises NotHere, Unservable."""
+    """Yield the resolver and the port of the nameservers. Raises NotHere, Unservable."""
     if store.faults() or store.has_overrides():
         raise Unservable("servers that fail, or disagree")
     if not all(store.nameservers(zone) for zone in store.list_zones()):
@@ -80,7 +80,7 @@ def serving(store: ZoneStore) -> Iterator[tuple[str, int]]:
                 found = _started(folder, store, running)
                 break
             except NotHere:
-                running.close()  # another program was quicker to take a port
+                running.close()  # another program took the port first
         else:
             found = _started(folder, store, running)
         yield found
@@ -106,7 +106,7 @@ def _program(name: str) -> str:
 
 
 def _write_zones(folder: Path, store: ZoneStore, check: str) -> None:
-    """By nsd's own judge of what a zone may hold."""
+    """Write zone files, and check them with nsd's own checker."""
     zones = store.list_zones()
     for zone in zones:
         lines = [_line(each.name, each.ttl, each.type, each.value) for each in store.records(zone)]
@@ -125,12 +125,12 @@ def _line(name: str, ttl: int, kind: str, value: str) -> str:
 
 
 def _above(zone: str, zones: Sequence[str]) -> str:
-    """The zone that delegates it, "" for none of ours."""
+    """Return the zone that delegates it; "" if none of ours does."""
     return max((each for each in zones if zone.endswith(f".{each}")), key=len, default="")
 
 
 def _outside() -> Iterator[str]:
-    """Amazon's own hosts, and nothing else."""
+    """Yield the records of AWS's own hosts."""
     yield f". 300 IN SOA {amazon.ROOT_SOA}"
     yield ". 300 IN NS ns.root.example."
     yield _line("amazonses.com", 300, "TXT", amazon.SPF)
@@ -141,7 +141,7 @@ def _outside() -> Iterator[str]:
 
 
 def _servers(store: ZoneStore) -> dict[tuple[str, ...], list[str]]:
-    """The addresses that serve the same zones, by those zones."""
+    """Return the addresses that serve the same zones, by those zones."""
     found: dict[tuple[str, ...], list[str]] = {(".",): [_OUTSIDE]}
     for name, address in store.addresses().items():
         zones = tuple(zone for zone in store.list_zones() if name in store.nameservers(zone))
@@ -157,7 +157,10 @@ def _write_nsd(config: Path, zones: Sequence[str], addresses: Sequence[str], por
 
 
 def _write_unbound(folder: Path, store: ZoneStore, port: int, resolver: int) -> None:
-    """Every zone by its servers' port; the servers' own names, which lie in no zone, are told by unbound itself."""
+    """Configure every zone with its servers' port.
+
+    Unbound itself answers for the servers' names, which are in no zone.
+    """
     zones, known = store.list_zones(), store.addresses()
     outside = {name: address for name, address in known.items() if store.zone_for(name) is None}
     local = [f'  local-data: "{name}. 300 IN A {address}"' for name, address in outside.items()]

@@ -1,7 +1,7 @@
-"""How many calls receiving asks of Amazon: counted at the sandbox while runs are carried out, never predicted.
+"""Counts the SES calls of receiving at the sandbox while runs are executed.
 
-Reading before and after counts. An account that receives already has its rule set; the same wishes where there is no
-set yet, so that the run also makes and activates it, are shown beside and held to nothing.
+Reads before and after are included. The bounds are for an account with a rule set; the same requests without one, so
+the run also creates and activates it, are shown for comparison.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def rows() -> Iterator[Row]:
 
 
 def _from_nothing(sandbox: Sandbox, wish: Callable[[], None]) -> tuple[int, int]:
-    """Calls of the run that brings the wish where there is no rule set yet, and where there is one."""
+    """Return the calls of the run without an existing rule set, and with one."""
     operator = _empty(sandbox)
     wish()
     first = _calls_of_a_run(sandbox, operator)
@@ -54,7 +54,7 @@ def _catch_all() -> None:
 
 
 def _mixed() -> None:
-    """Each domain's catch-all goes elsewhere than its addresses, which so need entries of their own."""
+    """Each domain's catch-all has another endpoint than its addresses, which then need their own recipients."""
     from receipt_rules.models.addresses import CatchAll
     from tests.receipt_rules.making import make_endpoint
 
@@ -112,7 +112,7 @@ def _wish_addresses(domains: int, each: int, prefix: str = "domain") -> "list[Do
 
 
 def _calls_of_a_run(sandbox: Sandbox, operator: "User") -> int:
-    """From the approval to its end, as the worker does it."""
+    """Count from the approval to the end of the run, as the worker executes it."""
     from receipt_rules.auto_apply import services as auto_apply_services
     from receipt_rules.models.runs import RunState
     from receipt_rules.planner import services as planner_services

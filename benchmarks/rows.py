@@ -1,11 +1,11 @@
-"""One measured value and the bound that it is held to."""
+"""A measured value and its bound."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Row:
-    """`bound` is None for a value that is shown beside others and held to nothing."""
+    """`bound` None: the value is shown only for comparison."""
 
     name: str
     value: float | None
@@ -26,10 +26,10 @@ def at_least(name: str, value: float, unit: str, bound: float) -> Row:
 
 
 def shown(name: str, value: float, unit: str) -> Row:
-    """For comparison alone."""
+    """A value for comparison only."""
     return Row(name, value, unit, None, True)
 
 
 def failed(name: str, why: str) -> Row:
-    """What could not be measured does not hold."""
+    """A value that could not be measured doesn't hold."""
     return Row(name, None, "", None, False, why)

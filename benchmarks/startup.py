@@ -1,6 +1,6 @@
-"""How long `make run` takes until all is well, on a copy of the tree: once without any data, then again.
+"""Measures `make run` on a copy of the tree until it is ready: first without data, then again.
 
-The packages are installed already: installing them measures the network. The first start makes the database,
+The packages are already installed, since installing measures the network. The first start creates the database,
 migrates, builds the style sheet and seeds the demo; the second finds all of it.
 """
 
@@ -20,7 +20,7 @@ import psutil
 from benchmarks.rows import Row, at_most, shown
 from sandbox.local import ports, tied
 
-# What its command line has in it.
+# Parts of the command line.
 PARTS = {"web": "gunicorn", "worker": "manage.py worker", "sandbox": "manage.py sandbox", "PostgreSQL": "postgres"}
 ROOT = Path(__file__).resolve().parents[1]
 COLD_SECONDS, WARM_SECONDS, STOP_SECONDS = 30, 10, 10
@@ -30,7 +30,7 @@ _OURS_TO_SAY = ("DATABASE_URL", "AWS_ENDPOINT_URL", "DNS_RESOLVERS", "DEBUG", "H
 
 
 def rows() -> list[Row]:
-    """Seconds from the command to the line that says it is ready, and from SIGTERM to its end; memory of each part."""
+    """Return seconds from the command to readiness, and from SIGTERM to the end; memory of each part."""
     with tempfile.TemporaryDirectory(prefix="inbound-admin-bench-") as folder:
         copy = Path(folder) / "tree"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*_NOT_COPIED))
@@ -57,7 +57,7 @@ def _start_and_stop(tree: Path) -> tuple[float, float, dict[str, float]]:
 
 
 def _megabytes(pid: int) -> dict[str, float]:
-    """What each part that runs holds; of memory that several processes share, their shares."""
+    """Return each running part's memory. Shared memory counts in parts."""
     found: dict[str, float] = {}
     for process in psutil.Process(pid).children(recursive=True):
         told = " ".join(process.cmdline())

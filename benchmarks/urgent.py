@@ -1,4 +1,4 @@
-"""How soon a pause reaches Amazon by a real worker: with nothing queued, and with a thousand set-ups, in one run."""
+"""Measures how soon a real worker sends a pause to SES: with an empty queue, and behind a thousand setups."""
 
 import time
 from collections.abc import Callable
@@ -9,20 +9,20 @@ from benchmarks.rows import Row, at_most, shown
 from sandbox.process import Sandbox
 
 SET_UPS, PAUSES = 1000, 5
-PACE = 1.0  # calls a second, as Amazon allows
-BOUND = 3.0  # calls' time
+PACE = 1.0  # calls a second, the limit of SES
+BOUND = 3.0  # durations of a call
 GIVE_UP_SECONDS = 60
 
 
 def rows() -> list[Row]:
-    """On a database of their own; the worst of several pauses."""
+    """Return the rows, measured on a separate database: the worst of several pauses."""
     with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox):
         from tests.browser.worker import running_worker
 
         tenant = _tenant()
         with running_worker(sandbox, calls_per_second=PACE):
             _until(_worker_is_there)
-            seconds_to_pause(tenant)  # a worker that has just started loads its modules
+            seconds_to_pause(tenant)  # a worker that just started loads its modules
             empty = _worst(tenant)
             _queue_set_ups()
             queued = _worst(tenant)
@@ -42,7 +42,7 @@ def _tenant() -> object:
 
 
 def _queue_set_ups() -> None:
-    """As a bulk import queues them."""
+    """Queue setups as a bulk import does."""
     from domains import jobs as domains_jobs
     from inbound_admin.lib import lanes
     from inbound_admin.lib.lanes import WorkLane
@@ -55,7 +55,7 @@ def _queue_set_ups() -> None:
         for number in range(SET_UPS):
             domains_jobs.set_up_soon(make_domain(f"domain{number}.com", customer=customer))
     with lanes.within(WorkLane.LOOKS):
-        reconciler_services.queue_unfinished()  # as each minute's sweep
+        reconciler_services.queue_unfinished()  # as the minutely sweep does
 
 
 def _set_ups_left() -> int:
@@ -70,7 +70,7 @@ def _worst(tenant: object) -> float:
 
 
 def seconds_to_pause(tenant: object) -> float:
-    """From the click until Amazon has answered the call; the tenant is resumed afterwards."""
+    """Return seconds from the request until SES has answered the call. The tenant is resumed afterwards."""
     from tenants.models.tenants import Tenant
     from tenants.pause import services as pause_services
     from tests.tenants.making import make_tess, pause_tenant

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 TIMES = 15
-SLOW_SECONDS = 1.0  # then a few times are enough
+SLOW_SECONDS = 1.0  # slower visits are repeated less often
 P95_MS, PLAN_MS, OF_ADMIN = 50.0, 100.0, 0.5
 KILOBYTES, COMPRESSED = 120.0, 15.0
 EMAIL = "bench@inbound-admin.example"
@@ -34,7 +34,7 @@ Call = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Visit:
-    """One page as it was answered; `first` is the first visit of all, kept counts included."""
+    """One visit of a page. `first`: the very first visit, including cached counts."""
 
     name: str
     first: float
@@ -47,7 +47,7 @@ class Visit:
 
 
 def main() -> int:
-    """Columns, of each visit one line."""
+    """Print one line for each visit."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
     django.setup()
     print(f"{'page':44}{'first':>9}{'p50 ms':>9}{'p95 ms':>9}{'of admin':>9}{'queries':>9}{'KB':>8}{'gzip':>7}")
@@ -61,14 +61,15 @@ def main() -> int:
 
 
 def rows() -> Iterator[Row]:
-    """Each figure of each visit with what it is held to."""
-    from benchmarks import data
+    """Each figure of each visit with what it is held to. Filling takes minutes: so `one_change` has the same rows."""
+    from benchmarks import data, one_change
 
     domains = int(os.environ.get("BENCH_DOMAINS", "100000"))
     with database.fresh():
         data.fill(domains)
         for each in visits():
             yield from _rows_of(each, f"{each.name}, {domains:,} domains")
+        yield from one_change.rows()
 
 
 def _rows_of(visit: Visit, name: str) -> Iterator[Row]:
@@ -83,7 +84,7 @@ def _rows_of(visit: Visit, name: str) -> Iterator[Row]:
 
 
 def visits(part: str = "") -> Iterator[Visit]:
-    """By staff who see all, in this order."""
+    """Yield visits by staff who see everything, in this order."""
     from django.conf import settings
     from django.test import Client
 
@@ -92,7 +93,7 @@ def visits(part: str = "") -> Iterator[Visit]:
 
     load_and_freeze()
     settings.API_CALLS_PER_MINUTE = 0
-    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # the owner of a new key is told
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"  # the owner of a new key is emailed
     staff = User.objects.filter(email=EMAIL).first() or User.objects.create_superuser(EMAIL)
     client = Client(SERVER_NAME="localhost")
     client.force_login(staff)
@@ -109,7 +110,7 @@ def visits(part: str = "") -> Iterator[Visit]:
 
 
 def admin_of(name: str) -> str:
-    """Django's changelist of the same rows; of what is no list that of domains."""
+    """Return the admin's changelist of the same rows; for pages without a list, that of domains."""
     from django.urls import reverse
 
     if "address" in name:
@@ -200,7 +201,7 @@ def _page(client: "Client", url: str) -> Call:
 
 
 def _first_byte(client: "Client", url: str) -> Call:
-    """Up to the first part; the rest is not read."""
+    """Read up to the first part only."""
 
     def call() -> None:
         answer: Any = client.get(url)

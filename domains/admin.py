@@ -9,7 +9,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 from accounts.models.people import Customer, User
 from accounts.people.forms import CustomerChoice
@@ -59,6 +60,17 @@ class ActionInput:
     def why(self) -> dict[str, Any]:
         """What every override takes: the reason, whose it is, and the id of all together."""
         return {"because": self.because, "actor": self.actor, "bulk_id": self.bulk_id}
+
+
+# What the pages say before they do the same. A second request confirms it.
+_WARNINGS = {
+    "new_dkim": "Each domain needs three new DNS records. Its mail is unsigned until SES finds them.",
+    "transfer": (
+        "The former customers lose access at once. Addresses and catch-alls move with a domain, but their endpoints "
+        "don't: mail is only stored until the new customer chooses endpoints. The owners of both customers are "
+        "notified by email."
+    ),
+}
 
 
 class RecordCheckInline(admin.TabularInline[RecordCheck, Domain]):
@@ -161,20 +173,22 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         )
 
     @admin.action(description="Rotate DKIM keys (reason)", permissions=["hold"])
-    def new_dkim(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
+    def new_dkim(self, request: HttpRequest, domains: QuerySet[Domain]) -> HttpResponse | None:
+        return self._after_warning(
             request,
             domains,
+            "Rotate DKIM keys",
             lambda domain, given: settings_services.rotate_dkim(
                 domain=domain, because=given.because, actor=given.actor
             ),
         )
 
     @admin.action(description="Transfer to another customer (reason)", permissions=["transfer"])
-    def transfer(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(
+    def transfer(self, request: HttpRequest, domains: QuerySet[Domain]) -> HttpResponse | None:
+        return self._after_warning(
             request,
             domains,
+            "Transfer",
             lambda domain, given: overrides_services.transfer(domain=domain, to=given.customer, **given.why),
         )
 
@@ -219,6 +233,24 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             domains,
             lambda domain, given: overrides_services.stop_expecting(domain=domain, key=given.record, **given.why),
         )
+
+    def _after_warning(
+        self, request: HttpRequest, domains: QuerySet[Domain], title: str, act: Callable[[Domain, ActionInput], None]
+    ) -> HttpResponse | None:
+        """Return a page that warns and asks to confirm, or act for each row if it was confirmed or is invalid."""
+        if "confirmed" in request.POST or isinstance(_read(request), str):
+            self._each(request, domains, act)
+            return None
+        given = [(name, value) for name, values in request.POST.lists() for value in values if name[:4] != "csrf"]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "warning": _WARNINGS[request.POST["action"]],
+            "domains": domains.select_related("customer"),
+            "given": given,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/domains/domain/confirm_action.html", context)
 
     def _each(
         self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, ActionInput], None]

@@ -4,11 +4,13 @@
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
+from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views import defaults
@@ -25,6 +27,7 @@ from domains.diagnosis import api as domains_diagnosis
 from domains.exports import api as domains_exports
 from domains.history import api as domains_history
 from domains.sharing import api as domains_sharing
+from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.health import probe_all
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_response
 from inbound_admin.lib.api.description import explain
@@ -169,6 +172,9 @@ api.add_router("", health)
 
 @api.exception_handler(Exception)
 def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
+    if outage := outage_of(request, error):
+        connection.close_if_unusable_or_obsolete()  # a database that is back forgets the Idempotency-Key of the call
+        return outage_response(request, outage)
     log.exception("unexpected", path=request.path, method=request.method)
     return error_answer(BROKEN, "INTERNAL", 500)
 
@@ -238,6 +244,8 @@ def nothing_here(request: HttpRequest, **_: Any) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Handle errors outside views, such as in middleware: JSON for programs, a page for people."""
+    if (error := sys.exception()) and (outage := outage_of(request, error)):
+        return outage_response(request, outage)
     return error_answer(BROKEN, "INTERNAL", 500) if _is_call(request) else defaults.server_error(request)
 
 

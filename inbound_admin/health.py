@@ -16,7 +16,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from inbound_admin.lib import aws
-from inbound_admin.lib.database import missing_migrations
+from inbound_admin.lib.database import CANNOT_WRITE, missing_migrations, sqlstate_of
 from inbound_admin.lib.errors import AwsBusy, AwsProblem
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, late_lanes, worker_silent_for
 
@@ -24,7 +24,6 @@ AWS_ASKED_EVERY_SECONDS = 15
 WRITES_EVERY_SECONDS = 15  # in each process; in between, the last result is reported
 # A new table needs a new page, which a full disk refuses; a row of an existing one may fit an existing page.
 TABLE = "CREATE TEMPORARY TABLE probe AS SELECT repeat('x', 8000) AS filler"
-CANNOT_WRITE = {"53100": "the disk of the database is full", "25006": "the database is read-only"}  # by SQLSTATE
 ROOM_BYTES = 65_536  # of each folder that we write to
 
 log = structlog.get_logger(__name__)
@@ -77,7 +76,7 @@ def _write() -> str:
             cursor.execute(TABLE)
             cursor.execute("DROP TABLE probe")
     except DatabaseError as error:
-        sqlstate = getattr(error.__cause__, "sqlstate", None)
+        sqlstate = sqlstate_of(error)
         if sqlstate is None:
             raise
         log.error("health probe failed", probe="database", error=str(error))

@@ -5,7 +5,6 @@ takes a tenth of a second, and whoever is served meanwhile waits for it.
 """
 
 import gc
-from pathlib import Path
 
 from django.conf import settings
 from django.template import engines
@@ -22,6 +21,6 @@ def load_and_freeze() -> None:
 
 
 def _load_templates() -> None:
-    for folder in map(Path, settings.TEMPLATES[0]["DIRS"]):
-        for path in sorted(folder.rglob("*.html")):
-            engines["django"].get_template(path.relative_to(folder).as_posix())
+    folder = settings.BASE_DIR / "templates"
+    for path in sorted(folder.rglob("*.html")):
+        engines["django"].get_template(path.relative_to(folder).as_posix())

@@ -148,6 +148,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "inbound_admin.metrics.measured",
     "inbound_admin.middleware.request_id",
+    "inbound_admin.database_outage.noted",
     "inbound_admin.lib.slow_work.bounded",
     "inbound_admin.polls.unchanged_is_empty",
     "csp.middleware.CSPMiddleware",
@@ -330,7 +331,7 @@ ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0  # rate limits count by t
 X_FRAME_OPTIONS = "DENY"
 
 # --- how much may come in --------------------------------------------------------------------------------------------
-# Of one request; a view that takes files says its own (`takes_upload`). Django bounds form fields and JSON by it too.
+# Of one request; a view that takes files says its own (`accepts_upload`). Django bounds form fields and JSON by it too.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("REQUEST_MAX_BYTES", default=2_621_440)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20

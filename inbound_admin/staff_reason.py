@@ -10,7 +10,8 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from audit.services import ReasonMissing, acting
-from inbound_admin.middleware import Handler, place_in_page
+from inbound_admin.lib.http import place_in_page
+from inbound_admin.middleware import Handler
 
 HEADER, FIELD = "X-Reason", "staff_reason"
 LONGEST = 500

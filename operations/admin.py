@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from accounts.admin import who
 from accounts.models.people import Customer, Invitation
 from inbound_admin.lib.admin import ReadOnly
+from operations.customers.forms import AdminCustomerForm
 from operations.customers.services import create_customer, delete_customer, rename_customer
 from operations.models import (
     Batch,
@@ -95,10 +96,16 @@ class LegacyImportRowAdmin(ReadOnly):
 
 @admin.register(Customer)
 class CustomerAdmin(admin.ModelAdmin[Customer]):
+    form = AdminCustomerForm
     list_display = ("name", "id", "member_count", "created_at")
     search_fields = ("name", "=id", "memberships__user__email")
-    fields = ("name", "id", "created_at")
+    fields = ("name", "id", "created_at", "warned_of")
     readonly_fields = ("id", "created_at")
+
+    def get_form(self, request: HttpRequest, obj: Customer | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.viewer = who(request)  # type: ignore[attr-defined]  # `AdminCustomerForm`, above
+        return form
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         found: QuerySet[Customer] = super().get_queryset(request).annotate(members_counted=Count("memberships"))

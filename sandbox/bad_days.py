@@ -1,4 +1,4 @@
-"""The sandbox AWS: faults, throttle, clock, calls and reset."""
+"""The page of the sandbox AWS: faults, throttle, clock, calls and reset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -154,7 +154,7 @@ def _times(count: int) -> str:
 
 
 def _calls(calls: tuple[Call, ...], viewer: Viewer) -> tuple[CallLine, ...]:
-    """Hide the subject of a call unless it is one of the viewer's domains. Staff see all."""
+    """Hide a call's subject unless it is one of the viewer's domains. Staff see all."""
     all_of_them = supports_everyone(viewer)
     about = {call.subject for call in calls}
     own = about if all_of_them else set(domains_for(viewer).filter(name__in=about).values_list("name", flat=True))

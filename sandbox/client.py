@@ -16,11 +16,11 @@ from sandbox.values import Call, Fault, FaultKind, Round
 
 
 class SandboxError(Exception):
-    """The sandbox refused; the sentence is its own."""
+    """The sandbox refused; `str()` is its sentence."""
 
 
 class SandboxUnreachable(SandboxError):
-    """Nobody answers at the control API's address."""
+    """The control API doesn't answer."""
 
 
 class ControlClient:
@@ -29,7 +29,7 @@ class ControlClient:
     def __init__(self, base_url: str, timeout: float = 5.0) -> None:
         self._base_url = base_url.rstrip("/")
         self._timeout = timeout
-        # The sandbox is on this machine: a proxy of the environment must not be asked for it.
+        # The sandbox is on this machine, so a proxy from the environment must not be used.
         self._opener = build_opener(ProxyHandler({}))
 
     def _call(self, method: str, **arguments: object) -> Any:
@@ -277,5 +277,5 @@ def _message(refusal: HTTPError) -> str:
 
 
 def _timed(told: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """With the moment that JSON has as text."""
+    """Parse the time that JSON contains as text."""
     return {**told, name: datetime.fromisoformat(told[name])}

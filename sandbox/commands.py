@@ -34,8 +34,8 @@ def run(
     durable: bool = False,
     say: Callable[[str], object],
 ) -> None:
-    """Until SIGINT or SIGTERM, then saves the state. Raises OSError when a port is taken."""
-    # moto takes its time to import: not for `--help`.
+    """Run until SIGINT or SIGTERM, then save the state. Raises OSError if a port is in use."""
+    # moto is slow to import, so not for `--help`.
     from sandbox.process import Sandbox
 
     stopping = _set_by_signals()

@@ -70,7 +70,7 @@ def _apply(method: str, query: str, control: Control) -> Answered:
 
 
 def made(asked: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """Name, type and value of what the groups that are asked for come to."""
+    """Return name, type and value of the records of the requested groups."""
     below = f"{asked['host']}.{asked['domain']}" if "host" in asked else asked["domain"]
     found = []
     for record in json.loads(_TEMPLATE.read_text())["records"]:
@@ -90,7 +90,7 @@ def made(asked: Mapping[str, str]) -> list[tuple[str, str, str]]:
 
 
 def _is_signed(query: str, asked: Mapping[str, str], control: Control) -> bool:
-    """By the public key at KEY.PROVIDER, in as many TXT records as it has parts."""
+    """Verify by the public key at KEY.PROVIDER, which may be several TXT records."""
     signed = "&".join(part for part in query.split("&") if not part.startswith(("sig=", "key=")))
     parts = {}
     for zone in control.list_zones():

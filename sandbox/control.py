@@ -1,4 +1,4 @@
-"""What one can do to the sandbox from beside AWS and DNS. `client.py` has the same methods over HTTP."""
+"""Controls the sandbox from outside AWS and DNS. `client.py` has the same methods over HTTP."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
@@ -23,7 +23,7 @@ from sandbox.web_host import Site
 
 
 class AwsControl:
-    """Faults, calls, clock, throttle, limits, tenants' standing, the account."""
+    """Faults, calls, clock, throttle, limits, tenants' status, the account."""
 
     def add_fault(
         self, kind: FaultKind, operation: str = "*", *, nth: int = 1, times: int | None = 1, seconds: float = 0.0
@@ -45,7 +45,7 @@ class AwsControl:
             WORLD.faults.clear()
 
     def calls(self, last: int = 100) -> tuple[Call, ...]:
-        """Oldest first; a retry of botocore's is a call of its own."""
+        """Return calls, oldest first. A retry of botocore is a call of its own."""
         with WORLD.lock:
             return WORLD.calls.last(last)
 
@@ -65,7 +65,7 @@ class AwsControl:
         return WORLD.clock.now()
 
     def advance_clock(self, seconds: float) -> datetime:
-        """The sandbox's time after it. `tick` then lets what is due happen."""
+        """Return the sandbox's new time. `tick` then runs what is due."""
         with WORLD.lock:
             WORLD.clock.advance(seconds)
             WORLD.changed()
@@ -75,7 +75,7 @@ class AwsControl:
         return WORLD.throttle.per_second
 
     def set_throttle(self, per_second: float | None) -> None:
-        """SES's own is 1.0; None is off."""
+        """The limit of SES is 1.0. None turns it off."""
         if per_second is not None and per_second <= 0:
             raise ValueError("A throttle must allow more than 0 calls per second. None turns it off.")
         with WORLD.lock:
@@ -86,7 +86,7 @@ class AwsControl:
         return asdict(WORLD.limits)
 
     def set_limits(self, **limits: int) -> dict[str, int]:
-        """Raises ValueError for a limit that does not exist."""
+        """Raises ValueError for an unknown limit."""
         if unknown := set(limits) - {field.name for field in fields(Limits)}:
             raise ValueError(f"Unknown limit: {', '.join(sorted(unknown))}.")
         with WORLD.lock:
@@ -98,7 +98,7 @@ class AwsControl:
         return asdict(WORLD.beliefs)
 
     def set_beliefs(self, **beliefs: str) -> dict[str, str]:
-        """Raises ValueError for one that does not exist, or for what it cannot be."""
+        """Raises ValueError for an unknown belief or value."""
         if unknown := set(beliefs) - {field.name for field in fields(Beliefs)}:
             raise ValueError(f"Unknown behaviour: {', '.join(sorted(unknown))}.")
         if wrong := [f"{name}={value!r}" for name, value in beliefs.items() if value not in CHOICES[name]]:
@@ -112,7 +112,7 @@ class AwsControl:
         return WORLD.refused_recipients
 
     def set_refused_recipients(self, recipients: Sequence[str]) -> None:
-        """Receipt rules that name one of these are refused, whatever SES's grammar says."""
+        """Refuse receipt rules that name one of these, even if SES's grammar allows it."""
         with WORLD.lock:
             WORLD.refused_recipients = tuple(dict.fromkeys(each.strip().lower() for each in recipients if each.strip()))
             WORLD.changed()
@@ -120,18 +120,18 @@ class AwsControl:
     def set_finding(
         self, tenant: str, kind: str, impact: str = "HIGH", status: str = "OPEN", description: str = ""
     ) -> None:
-        """`kind` is a recommendation's type: BOUNCE, COMPLAINT, DKIM, ... The tenant's policy acts on it at once."""
+        """`kind`: a recommendation's type, BOUNCE, COMPLAINT, DKIM, ... The tenant's policy acts on it at once."""
         now = WORLD.clock.now()
         self._on_tenant(tenant, lambda one: put_finding(one, kind, impact, status, description or kind, now))
 
     def set_rates(self, tenant: str, bounce: float | None = None, complaint: float | None = None) -> None:
-        """Fractions; each opens or fixes the finding that it means, and CloudWatch has a day of moving there."""
+        """Set rates as fractions. Each opens or fixes its finding, and CloudWatch gets a day of points towards it."""
         for kind, rate in {"BOUNCE": bounce, "COMPLAINT": complaint}.items():
             if rate is not None:
                 self._set_rate(tenant, kind, rate, WORLD.clock.now())
 
     def set_account_rates(self, region: str, bounce: float | None = None, complaint: float | None = None) -> None:
-        """Fractions, of everything that the account sends in the region."""
+        """Set the account's rates in the region, as fractions."""
         with WORLD.lock:
             state = _region(region)
             for kind, rate in {"BOUNCE": bounce, "COMPLAINT": complaint}.items():
@@ -142,20 +142,20 @@ class AwsControl:
             WORLD.changed()
 
     def lose_mail(self, region: str, rule: str, number: int = 1) -> None:
-        """SES gives up so many messages of the rule; where it is counted is a belief (`lost_mail`)."""
+        """Let SES give up messages of the rule. The belief `lost_mail` decides where that is counted."""
         with WORLD.lock:
             lose_mail(_region(region), rule, number, WORLD.clock.now())
             WORLD.changed()
 
     def suspend_tenant(self, tenant: str, cause: str = "Suspended by Amazon SES.") -> None:
-        """Amazon's own DISABLED, which no status of the customer's overrides."""
+        """Set AWS's own DISABLED, which no status of the customer overrides."""
         self._on_tenant(tenant, lambda one: one.amazon.set("DISABLED", WORLD.clock.now(), cause))
 
     def release_tenant(self, tenant: str) -> None:
         self._on_tenant(tenant, lambda one: one.amazon.set("ENABLED", WORLD.clock.now()))
 
     def sns_event(self, topic: str, tenant: str, detail_type: str, version: str = "2") -> dict[str, str]:
-        """EventBridge's event about the tenant as SNS would post it to a subscriber, signed; nothing is posted."""
+        """Return EventBridge's event about the tenant as SNS would post it, signed. Nothing is posted."""
         now = WORLD.clock.now()
         for _, state in regions():
             if tenant in state.tenants:
@@ -163,15 +163,15 @@ class AwsControl:
         raise LookupError(f"No tenant {tenant} in the sandbox.")
 
     def sns_confirmation(self, topic: str, version: str = "2") -> dict[str, str]:
-        """What SNS posts first, when an endpoint is subscribed to the topic."""
+        """Return the first message of SNS to an endpoint that is subscribed to the topic."""
         return confirmation(topic, WORLD.clock.now(), version)
 
     def sns_confirmed(self) -> tuple[str, ...]:
-        """The topics of which a subscription was confirmed."""
+        """Return the topics with a confirmed subscription."""
         return tuple(sorted(WORLD.sns_confirmed))
 
     def set_account(self, region: str, **members: object) -> None:
-        """Members of `Account`: enforcement, production_access, sending_enabled, ... Raises ValueError."""
+        """Set members of `Account`: enforcement, production_access, sending_enabled, ... Raises ValueError."""
         if unknown := set(members) - {field.name for field in fields(Account)}:
             raise ValueError(f"Unknown GetAccount field: {', '.join(sorted(unknown))}.")
         with WORLD.lock:
@@ -180,14 +180,14 @@ class AwsControl:
             WORLD.changed()
 
     def add_ingress_point(self, region: str, name: str, rule_set: str) -> str:
-        """One of Mail Manager; the host that an MX record names to reach it."""
+        """Add an ingress point of Mail Manager. Returns the host for an MX record."""
         with WORLD.lock:
             made = add_ingress_point(_region(region), name, rule_set)
             WORLD.changed()
         return made.host
 
     def _on_tenant(self, name: str, change: Callable[[Tenant], None]) -> None:
-        """In whatever region it is. Raises LookupError."""
+        """Change a tenant, whatever its region. Raises LookupError."""
         with WORLD.lock:
             found = [state.tenants[name] for _, state in regions() if name in state.tenants]
             if not found:
@@ -231,21 +231,21 @@ class Control(AwsControl, DnsControl, MailControl):
         WORLD.changed()
 
     def remove_policy(self, domain: str) -> None:
-        """The host answers 404 from then on; its name in DNS stays."""
+        """The host then answers 404; its name in DNS stays."""
         with WORLD.lock:
             WORLD.sites.pop(domain, None)
         WORLD.changed()
 
     def policies(self) -> dict[str, dict[str, str]]:
-        """What is served, by domain."""
+        """Return the served policies by domain."""
         return {domain: asdict(site) for domain, site in WORLD.sites.items()}
 
     def tick(self) -> Round:
-        """One round of verification over every identity, at once."""
+        """Run one round of verification over every identity."""
         return self._verifier.tick()
 
     def reset(self) -> None:
-        """As on the first day: AWS, zones, faults, calls, clock, limits. What a deployment finds is seeded again."""
+        """Reset everything: AWS, zones, faults, calls, clock, limits. Then seed what a deployment expects."""
         with WORLD.lock:
             BackendDict.reset()
             reset_model_data()

@@ -79,18 +79,18 @@ class DnsControl:
         WORLD.changed()
 
     def publish(self, zone: str, wanted: WantedRecord) -> ZoneRecord:
-        """The record as it should be, with what mistakes left cleared away."""
+        """Publish the correct record, and remove what mistakes left."""
         return _told(mistakes.publish(self._zones, zone, wanted))
 
     def publish_missing(self, zone: str, wanted: Sequence[WantedRecord]) -> tuple[ZoneRecord, ...]:
         return _told(mistakes.publish_missing(self._zones, zone, tuple(wanted)))
 
     def make_mistake(self, zone: str, wanted: WantedRecord, code: str) -> tuple[ZoneRecord, ...]:
-        """One of `dns.mistakes.MISTAKES`, made with one record."""
+        """Make one of `dns.mistakes.MISTAKES` with one record."""
         return _told(mistakes.apply(self._zones, zone, wanted, code))
 
 
 def _told(value: Value) -> Value:
-    """Passes on what a change answered, and lets the snapshot know of the change."""
+    """Return a change's result, and tell the snapshot that something changed."""
     WORLD.changed()
     return value

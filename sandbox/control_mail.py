@@ -1,4 +1,4 @@
-"""What one can do to the sandbox's mail from beside SMTP. `client.py` has the same methods over HTTP."""
+"""Controls the sandbox's mail from outside SMTP. `client.py` has the same methods over HTTP."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class MailControl:
-    """Where the product is, the log of mail, the function's queue, the sink."""
+    """The product's URL, the mail log, the function's queue, the sink."""
 
     def __init__(self, smtp_address: str, aws_url: str, runner: "FunctionRunner") -> None:
         self._smtp_address, self._aws_url, self._runner = smtp_address, aws_url, runner
@@ -24,7 +24,7 @@ class MailControl:
         return f"{self._aws_url}/_sink/{name}"
 
     def set_receiver(self, site_url: str, key: str, forward_from: str = "") -> None:
-        """The address of the product, and the API key with which its function asks and reports."""
+        """Set the product's URL, and the API key that the function uses."""
         with WORLD.lock:
             WORLD.receiver, WORLD.forward_from = (site_url, key), forward_from
             WORLD.changed()
@@ -33,33 +33,33 @@ class MailControl:
         return WORLD.receiver[0] == site_url
 
     def mail_log(self, last: int = 50) -> tuple[MailEntry, ...]:
-        """The newest first."""
+        """Newest first."""
         with WORLD.lock:
             return tuple(reversed(WORLD.mail.entries))[:last]
 
     def function_jobs(self, last: int = 50) -> tuple[FunctionJob, ...]:
-        """Copies, the newest first."""
+        """Return copies, newest first."""
         with WORLD.lock:
             return tuple(replace(job) for job in reversed(WORLD.mail.jobs))[:last]
 
     def sink_calls(self, last: int = 50) -> tuple[SinkCall, ...]:
-        """The newest first."""
+        """Newest first."""
         with WORLD.lock:
             return tuple(reversed(WORLD.mail.calls))[:last]
 
     def fail_sink(self, name: str, times: int) -> None:
-        """The next calls of a sink are answered 500."""
+        """Answer the next calls of a sink with 500."""
         if times < 0:
             raise ValueError("The number of failing calls can't be negative.")
         with WORLD.lock:
             WORLD.mail.failures[name] = times
 
     def run_function(self) -> int:
-        """All that waits is tried now. How many attempts that was."""
+        """Run all waiting jobs now. Returns the number of attempts."""
         return self._runner.run_due(all_waiting=True)
 
     def redrive_dead_letters(self) -> int:
-        """They wait for the function again, from the first attempt on. How many."""
+        """Queue dead letters again for a first attempt. Returns the number."""
         with WORLD.lock:
             dead = [job for job in WORLD.mail.jobs if job.state == "dead"]
             for job in dead:

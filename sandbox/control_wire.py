@@ -1,4 +1,4 @@
-"""The control API on the wire: a method's name in the path, its arguments and its answer as JSON."""
+"""The control API over HTTP: the method's name in the path, arguments and result as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass

@@ -1,4 +1,4 @@
-"""Who can sign in to the demo. The passwords are no secret: these people exist in a sandbox alone."""
+"""Accounts of the demo. Their passwords are no secret: these people exist only in a sandbox."""
 
 from dataclasses import dataclass
 
@@ -37,12 +37,12 @@ ACCOUNTS = (
 
 
 def demo_accounts() -> tuple[Account, ...]:
-    """All of them, whether they were seeded or not."""
+    """Return all accounts, whether they were seeded or not."""
     return ACCOUNTS
 
 
 def accounts_that_are_there() -> tuple[Account, ...]:
-    """Those who can sign in now."""
+    """Return the accounts that can sign in now."""
     emails = [account.email for account in ACCOUNTS]
     known = set(User.objects.filter(email__in=emails, is_active=True).values_list("email", flat=True))
     return tuple(account for account in ACCOUNTS if account.email in known)

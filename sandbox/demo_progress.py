@@ -1,4 +1,4 @@
-"""How far the demo's history has been made: a file that the seed writes, and that pages and a later seed read."""
+"""Progress of building the demo's history: a file that the seed writes, and that pages and a later seed read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +24,13 @@ class Progress:
 
 
 class ProgressFile:
-    """Without a path there is none: nothing is read or written."""
+    """Without a path, nothing is read or written."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path) if path else None
 
     def read(self) -> Progress | None:
-        """None where the demo is complete, or was never begun."""
+        """Return the progress; None if the demo is complete or was never started."""
         if self._path is None:
             return None
         try:
@@ -43,7 +43,7 @@ class ProgressFile:
         return Progress(int(done), int(of)) if done.isdecimal() and of.isdecimal() else Progress()
 
     def note(self, done: int, of: int) -> None:
-        """That so many parts are made. The file is replaced whole, so nobody reads half a number."""
+        """Record that so many parts are made. The file is replaced atomically, so nobody reads a partial number."""
         self._write(f"{done}/{of}")
 
     def note_lost(self) -> None:

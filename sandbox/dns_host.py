@@ -26,7 +26,7 @@ DISAGREE = "zone.disagree"
 LOOK_SECONDS = 1.5
 
 
-def let_amazon_look(domains: Sequence[Domain]) -> str:
+def run_ses_checks(domains: Sequence[Domain]) -> str:
     """Run SES's check now and return what changed for these domains. It also runs every few seconds."""
     changes: tuple[str, ...] = ()
     with suppress(SandboxSilent), control(LOOK_SECONDS) as sandbox:  # a silent zone: the periodic check continues

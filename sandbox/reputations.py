@@ -22,7 +22,7 @@ def tenants_there(viewer: Viewer) -> QuerySet[Tenant]:
     return tenants_for(viewer).filter(stage=TenantStage.READY).order_by("name")
 
 
-def carry_out(do: str, tenant: Tenant, form: TenantForm | None) -> str:
+def apply_action(do: str, tenant: Tenant, form: TenantForm | None) -> str:
     """Do it, queue a check as an SES event would, and return a sentence. Raises Refused, SandboxSilent."""
     if isinstance(form, RatesForm):
         said = _set_rates(tenant, form)
@@ -38,7 +38,7 @@ def carry_out(do: str, tenant: Tenant, form: TenantForm | None) -> str:
         said = f"Suspension of {tenant.name} lifted."
     else:
         raise Refused("Unknown action.")
-    _let_product_ask(tenant)
+    _queue_product_reads(tenant)
     return f"{said} The tenant’s page shows it in a moment."
 
 
@@ -62,7 +62,7 @@ def _set_finding(tenant: Tenant, form: FindingForm) -> str:
     return f"{given['kind']} finding with {given['impact']} impact is {now} for {tenant.name}."
 
 
-def _let_product_ask(tenant: Tenant) -> None:
+def _queue_product_reads(tenant: Tenant) -> None:
     """Queue a check, as an event from SES does. An event alone is never trusted."""
     with transaction.atomic():
         tenants_jobs.queue_read(tenant)

@@ -47,7 +47,7 @@ def zone(request: SignedIn, zone: str) -> HttpResponse:
         said = _action(request.POST.get("do", ""))(page, request.POST)
     except Refused as refused:
         return _answer(request, zone, domains, str(refused), tone="bad")
-    return _answer(request, zone, domains, f"{said} {dns_host.let_amazon_look(domains)}".strip())
+    return _answer(request, zone, domains, f"{said} {dns_host.run_ses_checks(domains)}".strip())
 
 
 @require_http_methods(["GET", "POST"])
@@ -116,9 +116,9 @@ def _reputation(request: SignedIn, tenant: Tenant | None, forms: dict[str, Any])
     if tenant is None:
         raise Refused("Choose a tenant that exists in SES.")
     if do not in forms:
-        return reputations.carry_out(do, tenant, None)
+        return reputations.apply_action(do, tenant, None)
     forms[do] = reputations.FORMS[do](request.POST)
-    return reputations.carry_out(do, tenant, forms[do]) if forms[do].is_valid() else ""
+    return reputations.apply_action(do, tenant, forms[do]) if forms[do].is_valid() else ""
 
 
 def _action(do: str) -> dns_host.Action:
@@ -138,7 +138,7 @@ def _type(request: SignedIn, page: panel.ZonePage, domains: Sequence[Domain]) ->
             form.add_error("value", str(refused))
     if form.errors:
         return _zone(request, page, {number: form})
-    return _answer(request, page.name, domains, f"{said} {dns_host.let_amazon_look(domains)}".strip())
+    return _answer(request, page.name, domains, f"{said} {dns_host.run_ses_checks(domains)}".strip())
 
 
 def _answer(request: SignedIn, zone: str, domains: Sequence[Domain], said: str, *, tone: str = "good") -> HttpResponse:

@@ -15,6 +15,8 @@ BROWSER = "tests/browser/"
 # What waits for processes and for time to pass beside what tries many cases, so that a core has something to do.
 LONGEST = (
     "tests/test_slow_requests.py",
+    "tests/receipt_rules/planner/test_core_properties.py",  # these two need no database, which is still being made
+    "tests/domains/diagnosis/test_core_failures.py",
     "tests/faults/test_runs.py",
     "tests/domains/diagnosis/test_failures.py",
     "tests/sdk/test_newer_client.py",

@@ -64,7 +64,7 @@ def test_what_breaks_before_the_operation_and_in_a_middleware_is_500_in_json(mon
 
     client, key = client_of_a_program(), headers_of("key", Client())
     with monkeypatch.context() as broken:
-        broken.setattr(api_keys, "_take_reason", fail)
+        broken.setattr(api_keys, "_extract_reason", fail)
         answer = client.generic("POST", "/api/v2/domains", b"{}", "application/json", headers=key)
         assert (answer.status_code, code_of(answer)) == (500, "INTERNAL")
     monkeypatch.setattr(staff_guard, "is_session_expired", fail)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from django.conf import settings
-from gunicorn.config import Config
+from gunicorn.config import Config  # type: ignore[import-untyped]
 
 ASKED = """
 import gc, runpy, sys

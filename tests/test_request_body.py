@@ -7,7 +7,7 @@ from django.conf import settings
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from inbound_admin.lib.http import takes_upload
+from inbound_admin.lib.http import accepts_upload
 from inbound_admin.request_body import BoundedBody
 from tests.factories import make_member, make_staff
 
@@ -67,7 +67,7 @@ def test_a_page_that_takes_files_accepts_more_and_not_endlessly_more(client: Cli
 
 
 def test_the_limit_of_a_view_outlives_what_is_wrapped_around_it() -> None:
-    @takes_upload(1000)
+    @accepts_upload(1000)
     def view(request: Any) -> Any:
         raise AssertionError
 

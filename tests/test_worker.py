@@ -98,3 +98,18 @@ def test_urgent_work_begins_while_every_other_place_waits_for_amazon(sandbox: Sa
         jobs.queue("operations.urgent_bulk", lock="urgent")
         until(lambda: state_of("operations.urgent_bulk") == "succeeded", 20)
         worker.kill()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_stops_mail_and_whose_worker_died_is_taken_up_within_seconds_by_any_other() -> None:
+    """Long before the clock's minute and the thirty seconds of silence of other work."""
+    jobs.queue("tenants.status", lock="status", tenant_id="tenant_gone")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '16 seconds') RETURNING id"
+        )
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", [cursor.fetchone()[0]])
+    with running("--lanes", "urgent") as worker:
+        until(lambda: state_of("tenants.status") == "succeeded", 25)
+        worker.terminate()
+        assert worker.wait(timeout=20) == 0

@@ -95,15 +95,15 @@ class SessionWith(APIKeyCookie):
 
 def reads(answer: Any, *, staff: bool = False) -> dict[str, Any]:
     """Return the arguments of an operation that changes nothing."""
-    return _told(answer, 200, Scope.READ, staff)
+    return _operation_arguments(answer, 200, Scope.READ, staff)
 
 
 def writes(answer: Any, *, status: int = 200, staff: bool = False, proven: bool = False) -> dict[str, Any]:
     """Return the arguments of a write. `proven` requires a recent password check of a session; a key needs none."""
-    return _told(answer, status, Scope.WRITE, staff, proven)
+    return _operation_arguments(answer, status, Scope.WRITE, staff, proven)
 
 
-def _told(answer: Any, status: int, scope: Scope, staff: bool, proven: bool = False) -> dict[str, Any]:
+def _operation_arguments(answer: Any, status: int, scope: Scope, staff: bool, proven: bool = False) -> dict[str, Any]:
     scopes = (scope, Scope.STAFF) if staff else (scope,)
     auth = [ApiKeyWith(*scopes), SessionWith(*scopes, proven=proven)]
     return {"auth": auth, "response": {status: answer, **ERRORS}, "by_alias": True, "exclude_unset": True}
@@ -112,12 +112,12 @@ def _told(answer: Any, status: int, scope: Scope, staff: bool, proven: bool = Fa
 def call_router(tag: str, *, lenient: bool = False) -> Router:
     """Return a router. Its operations honour Idempotency-Key and reject unknown parameters unless lenient."""
     router = Router(tags=[tag])
-    router.add_decorator(_json_alone, mode="view")
-    router.add_decorator(_with_manners(record_ignored if lenient else _refuse_unknown), mode="operation")
+    router.add_decorator(_require_json, mode="view")
+    router.add_decorator(_with_conventions(record_ignored if lenient else _refuse_unknown), mode="operation")
     return router
 
 
-def _json_alone(run: Callable[..., Any]) -> Callable[..., Any]:
+def _require_json(run: Callable[..., Any]) -> Callable[..., Any]:
     """Check the content type before the operation reads the body. No body needs no type."""
     own = _own_members(getattr(inspect.unwrap(run), "__self__", None))
 
@@ -127,7 +127,7 @@ def _json_alone(run: Callable[..., Any]) -> Callable[..., Any]:
         if has_body and request.method in ("POST", "PUT", "PATCH") and request.content_type != "application/json":
             return problem_response(WrongContentType("Send JSON with “Content-Type: application/json”."))
         if has_body:
-            _take_reason(request, own)
+            _extract_reason(request, own)
         return add_ignored_header(request, run(request, *args, **kwargs))
 
     return checked
@@ -140,7 +140,7 @@ def _own_members(operation: Operation | None) -> frozenset[str]:
     return frozenset(name for field in fields for name in getattr(field.annotation, "model_fields", ()))
 
 
-def _take_reason(request: HttpRequest, own: frozenset[str]) -> None:
+def _extract_reason(request: HttpRequest, own: frozenset[str]) -> None:
     """Move the member `reason` from a JSON body to the change log, so that the operation doesn't see it.
 
     An operation with its own `reason` keeps it. A value that isn't text is left for the operation to reject.
@@ -156,7 +156,7 @@ def _take_reason(request: HttpRequest, own: frozenset[str]) -> None:
         request._body = json.dumps(sent).encode()
 
 
-def _with_manners(
+def _with_conventions(
     on_unknown: Callable[[HttpRequest, list[str]], None],
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:

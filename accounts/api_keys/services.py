@@ -63,7 +63,9 @@ def create_api_key(
         scopes=list(wanted),
         expires_at=None if days is None else timezone.now() + timedelta(days=days),
     )
-    audit_services.record("api_key.created", about=person_subject(user), actor=actor, after=_told(key), for_staff=True)
+    audit_services.record(
+        "api_key.created", about=person_subject(user), actor=actor, after=_logged_key(key), for_staff=True
+    )
     notify_about_account(person=user, what=f"A new API key was created for your account: {_description_of(key)}.")
     return Created(key, secret)
 
@@ -77,7 +79,7 @@ def revoke_api_key(*, key: ApiKey, actor: User | None) -> None:
     locked.revoked_at = timezone.now()
     locked.save(update_fields=("revoked_at",))
     audit_services.record(
-        "api_key.revoked", about=person_subject(locked.user), actor=actor, before=_told(locked), for_staff=True
+        "api_key.revoked", about=person_subject(locked.user), actor=actor, before=_logged_key(locked), for_staff=True
     )
 
 
@@ -143,7 +145,7 @@ def _description_of(key: ApiKey) -> str:
     return f"{name} ({key.starts}…), scopes {', '.join(key.scopes)}, {until}"
 
 
-def _told(key: ApiKey) -> dict[str, object]:
+def _logged_key(key: ApiKey) -> dict[str, object]:
     return {
         "key": str(key),
         "scopes": list(key.scopes),

@@ -8,8 +8,8 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from accounts.members.core import hash_of
@@ -50,7 +50,9 @@ def find_customers(*, viewer: Viewer, text: str) -> QuerySet[Customer]:
     if text:
         member = Membership.objects.filter(customer=OuterRef("pk"), user__email__icontains=text)
         found = found.filter(Q(name__icontains=text) | Q(pk=text) | Exists(member))
-    counted = Customer.objects.filter(pk__in=found.values("pk")).annotate(member_count=Count("memberships"))
+    # Counted for each row that is shown: grouping by a join would read every customer for any page.
+    members = Membership.objects.filter(customer=OuterRef("pk")).order_by().values("customer").annotate(n=Count("pk"))
+    counted = found.annotate(member_count=Coalesce(Subquery(members.values("n")), 0))
     return counted.order_by(Lower("name"), "pk")
 
 

@@ -1,4 +1,4 @@
-"""The faults, each as what the network does at one call. Columns of the table."""
+"""Kinds of faults: what the network does at one call. They are the table's columns."""
 
 import os
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from benchmarks.faults import wire
+from benchmarks.faults import disk, wire
 from benchmarks.faults.wire import Act, Send
 
-DATABASE_GONE = "database gone"
+DATABASE_GONE, DISK_FULL = "database gone", "disk full"
 
 
 @dataclass(frozen=True)
 class FaultKind:
-    """`attempts`: how often botocore may send; 1 where the fault lasts as long as its patience."""
+    """`attempts`: how often botocore may send; 1 if the fault lasts as long as its timeouts."""
 
     name: str
     act: Act
@@ -26,8 +26,17 @@ class FaultKind:
 
 
 def _database_gone(plain: Send, request: Any) -> Any:
-    """Every connection ends and none is taken, while AWS carries the call out. `start_database` ends it."""
+    """Close every connection to the database and refuse new ones, while AWS applies the call.
+
+    `start_database` ends it.
+    """
     stop_database()
+    return plain(request)
+
+
+def _disk_full(plain: Send, request: Any) -> Any:
+    """Of the database, as long as this worker runs, while AWS carries the call out. `disk.free` ends it."""
+    disk.fill()
     return plain(request)
 
 
@@ -44,12 +53,12 @@ def start_database() -> None:
 
 
 def _elsewhere() -> "psycopg.Connection[Any]":
-    """A connection to the server's own database."""
+    """Connect to the server's own database."""
     return psycopg.connect(os.environ["DATABASE_URL"], dbname="postgres", autocommit=True)
 
 
 def _clock(jump: timedelta) -> Act:
-    """This machine's clock is set while AWS answers."""
+    """Set this machine's clock while AWS answers."""
 
     def act(plain: Send, request: Any) -> Any:
         answer = plain(request)
@@ -69,6 +78,7 @@ KINDS = (
     FaultKind("killed before the call", wire.killed(applied=False)),
     FaultKind("killed after the call", wire.killed(applied=True)),
     FaultKind(DATABASE_GONE, _database_gone),
+    FaultKind(DISK_FULL, _disk_full),
     FaultKind("clock a day ahead", _clock(timedelta(days=1))),
     FaultKind("clock an hour back", _clock(timedelta(hours=-1))),
 )

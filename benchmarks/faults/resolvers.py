@@ -1,4 +1,4 @@
-"""DNS resolvers that are silent, lie, or send more than anybody asked for."""
+"""DNS resolvers that don't answer, lie, or send more than was asked for."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ import dns.rcode
 import dns.rrset
 
 Lie = Callable[[dns.message.Message, bool], bytes | None]
-HUGE_STRINGS = 250  # of 250 characters: as much as one answer over TCP may hold
+HUGE_STRINGS = 250  # of 250 characters: the maximum of one TCP response
 
 
 def silent(asked: dns.message.Message, by_tcp: bool) -> bytes | None:
@@ -27,14 +27,14 @@ def refuses(asked: dns.message.Message, by_tcp: bool) -> bytes | None:
 
 
 def of_another_id(asked: dns.message.Message, by_tcp: bool) -> bytes | None:
-    """As who guesses answers from outside: no such name, under an id that was not asked."""
+    """Answer NXDOMAIN with a wrong ID, as an attacker who guesses would."""
     made = _reply(asked, dns.rcode.NXDOMAIN)
     made.id = (asked.id + 1) % 65536
     return made.to_wire()
 
 
 def of_another_name(asked: dns.message.Message, by_tcp: bool) -> bytes | None:
-    """No such name, of a name that was not asked for."""
+    """Answer NXDOMAIN for another name."""
     question = asked.question[0]
     other = dns.message.make_query("else.example", question.rdtype, id=asked.id)
     return _reply(other, dns.rcode.NXDOMAIN).to_wire()
@@ -45,7 +45,7 @@ def rubbish(asked: dns.message.Message, by_tcp: bool) -> bytes | None:
 
 
 def huge(asked: dns.message.Message, by_tcp: bool) -> bytes | None:
-    """Cut over UDP; over TCP a failure as large as an answer can be, with what nobody asked for."""
+    """Answer truncated over UDP; over TCP an error with as many unrequested records as a response can contain."""
     if not by_tcp:
         cut = _reply(asked, dns.rcode.NOERROR)
         cut.flags |= dns.flags.TC
@@ -75,7 +75,7 @@ def _reply(asked: dns.message.Message, code: dns.rcode.Rcode) -> dns.message.Mes
 
 @contextmanager
 def answering(lie: Lie) -> Iterator[str]:
-    """Over UDP and TCP, at the address that is yielded as `host:port`."""
+    """Yield `host:port` of a server for UDP and TCP."""
     over = threading.Event()
     stream = socket.create_server(("127.0.0.1", 0))
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -108,7 +108,7 @@ def _answer_datagrams(at: socket.socket, lie: Lie, over: threading.Event) -> Non
 
 def _answer_streams(at: socket.socket, lie: Lie, over: threading.Event) -> None:
     while not over.is_set():
-        with suppress(OSError):  # also a TimeoutError, and whoever has hung up
+        with suppress(OSError):  # also TimeoutError, and clients that disconnected
             connection, _ = at.accept()
             with connection:
                 connection.settimeout(2)

@@ -1,4 +1,4 @@
-"""What must not depend on what went wrong: our rows, Amazon's state and the change log, without names of the run."""
+"""State that must not depend on faults: our rows, SES's state and the change log, without values of the single run."""
 
 import re
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from django.db import connection, models
 
 ID = re.compile(
     r"\b[a-z]{2,8}_[0-9a-z]{16,}\b|-[0-9a-hjkmnp-tv-z]{8}\b|tn-[0-9a-z]+"
-    r"|\b[a-z2-7]{32}\b|[A-Za-z0-9+/]{43}="  # the tokens of SES, which are of the domain's name
-    r"|\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d"  # a migration is named for its minute
+    r"|\b[a-z2-7]{32}\b|[A-Za-z0-9+/]{43}="  # SES tokens, which depend on the domain's name
+    r"|\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d"  # a migration is named after its minute
 )
-# Columns that are of each run, or that a fault may leave: how often it was tried, what was seen when.
+# Columns that differ in each run, or that a fault may change: number of attempts, times of reads.
 OF_THE_RUN = set(
     "id claim_token token digest touched deletion_bulk_id bulk_id object_id sealed_url sealed_config secret "
     "old_secret body verification_token message_id soa_serial ses_id summary outcome last_dns_check".split()
@@ -23,7 +23,7 @@ KEPT = ("BooleanField", "CharField", "TextField", "DateTimeField")
 
 
 def rows() -> list[str]:
-    """Each row of each table of ours that workflows write, as text."""
+    """Return each row of each table that workflows write, as text."""
     return sorted(text for model in _tables() for text in _rows_of(model))
 
 
@@ -69,12 +69,12 @@ def _value(value: Any) -> Any:
 
 
 def plain(text: str) -> str:
-    """What is of each run is taken out of it."""
+    """Remove what differs in each run."""
     return ID.sub("ID", text)
 
 
 def changes() -> list[str]:
-    """Of the change log: each entry once. Raises AssertionError for a request that is told of twice in one."""
+    """Return each entry of the change log once. Raises AssertionError if a request was logged twice."""
     from audit.models import Change
 
     told = []
@@ -85,7 +85,7 @@ def changes() -> list[str]:
 
 
 def amazon() -> list[str]:
-    """Read past everything of ours, by calls that no fault meets."""
+    """Read AWS's state directly, by calls that no fault hits."""
     from inbound_admin.lib import aws
     from tests.domains.making import at_amazon
     from tests.faults.test_tenants import tenants_at_amazon
@@ -100,7 +100,7 @@ def amazon() -> list[str]:
 
 
 def empty_tables() -> None:
-    """Every row of every table but what `migrate` wrote."""
+    """Delete every row except those that `migrate` wrote."""
     kept = ("django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions")
     with connection.cursor() as cursor:
         tables = [name for name in connection.introspection.table_names(cursor) if name not in kept]

@@ -1,6 +1,6 @@
-"""How each workflow begins, as page or API begin it, and what its pages may claim. Rows of the table.
+"""How each workflow starts, as its page or API does, and what its pages may claim. They are the table's rows.
 
-Imported once Django is set up.
+Import it after Django's setup.
 """
 
 from collections.abc import Callable
@@ -51,12 +51,12 @@ def alice() -> Customer:
 
 
 def nothing_else_waits() -> None:
-    """What a story made before its wish was carried out by services: their jobs have nothing to do."""
+    """Delete jobs of the preparation: services did that work."""
     ProcrastinateJob.objects.all().delete()
 
 
 def row_says(name: str, row: Model, column: str, value: object, is_so: Callable[[], bool]) -> Claim:
-    """What pages and API tell of this column."""
+    """Claim what pages and API show of this column."""
     model = type(row)._default_manager
     return Claim(name, lambda: model.filter(pk=row.pk, **{column: value}).exists(), is_so)
 
@@ -86,7 +86,7 @@ def verify(place: Place) -> list[Claim]:
 
 
 def published(sandbox: Sandbox) -> Domain:
-    """Amazon has verified it, and we are about to look."""
+    """SES has verified the domain, and the next check is due."""
     domain = domains_making.set_up_domain(sandbox, NAME, customer=alice())
     domains_making.publish(sandbox, domain)
     sandbox.control.tick()
@@ -114,7 +114,7 @@ def is_served(address: str) -> bool:
 
 
 def receiving() -> Domain:
-    """A domain with an address whose mail Amazon takes."""
+    """A domain with an address that receives mail."""
     domain = make_ready(NAME, alice())
     addresses_services.add_address(text=A, customer=domain.customer, actor=None)
     set_up_receiving(olga())
@@ -140,7 +140,7 @@ def remove_address(place: Place) -> list[Claim]:
 
 
 def lost(address: str) -> Claim:
-    """Not a sentence: mail that must be taken at each moment."""
+    """Not a sentence of a page: mail that must be accepted at each moment."""
     return Claim(f"mail to {address} is lost", lambda: not is_served(address), lambda: False, at_the_end=False)
 
 
@@ -224,7 +224,7 @@ def resume(place: Place) -> list[Claim]:
 
 
 def pause_many(place: Place) -> list[Claim]:
-    """The wish of two tenants; what the request itself tells Amazon is left to the worker."""
+    """Request pauses of two tenants. The SES calls that the request itself would make are left to the worker."""
     tenants = [set_up_tenant(make_customer(name)) for name in ("Alice", "Bob")]
     nothing_else_waits()
     words = {"reason": "spam", "text": "Spam traps were hit.", "told": "Clean your list.", "review_on": ""}
@@ -282,7 +282,7 @@ def add_many(place: Place) -> list[Claim]:
 
 
 def deliver(place: Place) -> list[Claim]:
-    """To a server of the sweep's, which keeps what it took."""
+    """Deliver to a server of the sweep, which keeps what it receives."""
     customer = alice()
     make_target(place.receiver.url, customer_id=customer.pk)
     happen(customer.pk)

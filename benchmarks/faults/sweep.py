@@ -1,6 +1,6 @@
-"""One workflow with one fault at one call: what comes of it, and what pages said in between.
+"""Runs one workflow with one fault at one call, and compares the result and the pages meanwhile.
 
-The worker runs in a forked process, so that a kill is a real one; the sandbox stays in this one.
+The worker runs in a forked process, so a kill is real; the sandbox stays in this process.
 """
 
 import json
@@ -16,8 +16,8 @@ from typing import Any
 from django.db import connections
 from django.test import Client, override_settings
 
-from benchmarks.faults import kinds, state, wire, worker
-from benchmarks.faults.kinds import DATABASE_GONE, FaultKind
+from benchmarks.faults import disk, kinds, state, wire, worker
+from benchmarks.faults.kinds import DATABASE_GONE, DISK_FULL, FaultKind
 from benchmarks.faults.resolvers import Lie, answering
 from benchmarks.faults.wire import Wire
 from benchmarks.faults.workflows import Claim, Place, Workflow
@@ -36,7 +36,7 @@ class End:
 
 @dataclass
 class Outcome:
-    """Of one workflow under one kind of fault: at how many calls it was met, and what did not converge."""
+    """Outcome of a workflow with one kind of fault: the number of calls that it hit, and what didn't converge."""
 
     workflow: str
     fault: str
@@ -54,7 +54,10 @@ class Sweep:
         self._plain: dict[str, tuple[list[str], End]] = {}
 
     def undisturbed(self, workflow: Workflow) -> tuple[list[str], End]:
-        """The calls, in their order, and the end that each other end equals. Looks at the pages before each call."""
+        """Return the calls in order, and the result that each other run must equal.
+
+        Reads the pages before each call.
+        """
         if workflow.name not in self._plain:
             self._warm_up(workflow)
             claims = self._begin(workflow)
@@ -66,14 +69,14 @@ class Sweep:
         return self._plain[workflow.name]
 
     def _warm_up(self, workflow: Workflow) -> None:
-        """In this process: what is loaded here is there in each that is forked."""
+        """Load modules in this process, so each forked one has them."""
         claims = self._begin(workflow)
         worker.work()
         worker.settle(lambda: False)
         _no_page_is_wrong(claims)
 
     def outcome(self, workflow: Workflow, kind: FaultKind, *, only: int = 0) -> Outcome:
-        """At each call in turn, or at one of them."""
+        """Run it with the fault at each call in turn, or only at one."""
         calls, _ = self.undisturbed(workflow)
         made = Outcome(workflow.name, kind.name)
         for nth in range(1, len(calls) + 1):
@@ -83,7 +86,7 @@ class Sweep:
         return made
 
     def outcome_with_resolver(self, workflow: Workflow, name: str, lie: Lie) -> Outcome:
-        """All of DNS is asked of one that fails or lies; afterwards of one that tells the truth."""
+        """Run it with a DNS resolver that fails or lies, then with a correct one."""
         _, plain = self.undisturbed(workflow)
         made, claims = Outcome(workflow.name, name, calls=1), self._begin(workflow)
         try:
@@ -105,8 +108,7 @@ class Sweep:
             told = self._run(Wire(at=nth, act=kind.act), attempts=kind.attempts)
             if told["calls"] and len(told["calls"]) < nth:
                 return ["this call was not made"]
-            if kind.name == DATABASE_GONE:
-                _pages_say_it_and_it_comes_back()
+            _end(kind)
             _no_page_is_wrong(claims)
             self._settle(plain)
             _no_page_is_wrong(claims)
@@ -120,11 +122,11 @@ class Sweep:
         state.empty_tables()
         self._place.sandbox.control.reset()
         self._place.receiver.received.clear()
-        aws.account_id()  # is asked once a process, so it is no call of the workflow
+        aws.account_id()  # it is read once for each process, so it is no call of the workflow
         return workflow.begin(self._place)
 
     def _run(self, network: Wire, *, attempts: int = 3) -> dict[str, Any]:
-        """The worker, until it has done all or is no more; nothing is told by one that was killed."""
+        """Run the worker until it has finished or is killed. A killed one returns nothing."""
         from inbound_admin.lib import aws
 
         def run() -> dict[str, Any]:
@@ -136,7 +138,7 @@ class Sweep:
         return in_a_process(run) or {"calls": []}
 
     def _settle(self, plain: End | None = None) -> None:
-        """Until our rows are as they are without a fault, or hours have passed."""
+        """Wait until our rows equal those without a fault, or hours have passed."""
 
         def settle() -> dict[str, Any]:
             with wire.standing(Wire()):
@@ -153,12 +155,24 @@ class Sweep:
         return End(state.rows(), state.amazon(), state.changes(), worker.failed_jobs())
 
 
+def _end(kind: FaultKind) -> None:
+    """Of a fault that outlives the worker: once it was told."""
+    if kind.name == DATABASE_GONE:
+        _pages_say_it_and_it_comes_back()
+    elif kind.name == DISK_FULL:
+        connections.close_all()
+        try:
+            assert disk.is_told(), "the disk is full, and /readyz does not say so"
+        finally:
+            disk.free()
+
+
 def _pages_say_it_and_it_comes_back() -> None:
     connections.close_all()
     client = Client(raise_request_exception=False)
     try:
         told = {path: client.get(path).status_code for path in ("/readyz", "/healthz", "/accounts/login/")}
-        assert all(status >= 500 for status in told.values()), f"without a database: {told}"
+        assert set(told.values()) == {503}, f"without a database: {told}"
     finally:
         kinds.start_database()
 
@@ -169,7 +183,7 @@ def _no_page_is_wrong(claims: list[Claim]) -> None:
 
 
 def differences(plain: End, found: End) -> Iterator[str]:
-    """What is there once, and not the other time."""
+    """Yield what only one of the two results has."""
     for name in ("left", "rows", "amazon", "changes"):
         before, after = Counter(getattr(plain, name)), Counter(getattr(found, name))
         if before != after:
@@ -177,7 +191,7 @@ def differences(plain: End, found: End) -> Iterator[str]:
 
 
 def _apart(gone: list[str], new: list[str]) -> str:
-    """The words that differ where one became another; else what is there too little or too much."""
+    """Return the differing words of two versions, or what is missing or extra."""
     if len(gone) == len(new) == 1:
         pairs = zip_longest(gone[0].split(", "), new[0].split(", "), fillvalue="")
         told = [f"{one} became {other}" for one, other in pairs if one != other]
@@ -186,7 +200,7 @@ def _apart(gone: list[str], new: list[str]) -> str:
 
 
 def in_a_process(run: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """What it answers; None of one that was killed or ended with an error."""
+    """Return the result of a process; None if it was killed or failed."""
     connections.close_all()
     reads, writes = os.pipe()
     child = os.fork()

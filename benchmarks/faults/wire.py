@@ -1,4 +1,4 @@
-"""The network with a fault at one call: it stands where botocore sends, and where webhooks go out."""
+"""A network with a fault at one call: it replaces botocore's transport, and that of webhooks."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ Act = Callable[[Send, Any], Any]
 
 @dataclass
 class Wire:
-    """Counts the calls; `act` answers the one with the number `at` in the network's place."""
+    """Counts calls. `act` answers call number `at` instead of the network."""
 
     at: int = 0
     act: Act | None = None
@@ -32,7 +32,7 @@ class Wire:
     _looks: bool = False
 
     def send(self, plain: Send, request: Any) -> Any:
-        if self._looks:  # the look itself asks AWS
+        if self._looks:  # the read of the pages also calls AWS
             return plain(request)
         if self.before:
             self._looks = True
@@ -46,7 +46,7 @@ class Wire:
 
 @contextmanager
 def standing(wire: Wire) -> Iterator[Wire]:
-    """Sockets of before are closed first: after a fork they are the parent's."""
+    """Install the wire. Earlier sockets are closed first: after a fork they are the parent's."""
     plain, seen = URLLib3Session.send, set[int]()
     gateway: Any = import_module("notifications.webhooks.gateway")
     post = gateway.public_post
@@ -70,7 +70,7 @@ def standing(wire: Wire) -> Iterator[Wire]:
 
 
 def name_of(request: Any) -> str:
-    """What the request asks: method and path, or the action of the query."""
+    """Return the operation of a request: method and path, or the query's action."""
     if is_webhook(request):
         return "POST to a webhook"
     body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
@@ -84,7 +84,7 @@ def is_webhook(request: Any) -> bool:
 
 
 def refuse(status: int, code: str) -> Act:
-    """The answer is that it will not, and nothing was done."""
+    """Return an error response; nothing was applied."""
     return lambda plain, request: _answer(request, status, code)
 
 
@@ -108,7 +108,7 @@ class _Raw(BytesIO):
 
 
 def silent(*, applied: bool) -> Act:
-    """No answer in time; `applied`: AWS did it all the same."""
+    """Don't answer in time. `applied`: AWS applied the call all the same."""
 
     def act(plain: Send, request: Any) -> Any:
         if applied:
@@ -121,7 +121,7 @@ def silent(*, applied: bool) -> Act:
 
 
 def cut(plain: Send, request: Any) -> Any:
-    """It was done, and the connection is closed before the answer."""
+    """Apply the call, then close the connection before the response."""
     plain(request)
     if is_webhook(request):
         raise NoAnswer("The connection was closed.", why=Why.CONNECTION)
@@ -129,7 +129,7 @@ def cut(plain: Send, request: Any) -> Any:
 
 
 def killed(*, applied: bool) -> Act:
-    """This process ends, as by `kill -9`, before the call is sent or once it was done."""
+    """End this process as `kill -9` does, before or after the call is applied."""
 
     def act(plain: Send, request: Any) -> Any:
         if applied:

@@ -1,6 +1,6 @@
-"""The worker in this process: all jobs that are due, one after the other, and the minutes that pass.
+"""Runs the worker in this process: all due jobs, one after the other, and simulated minutes.
 
-Jobs are taken, finished and put off by Procrastinate's own queries, and by each task's own rule for trying again.
+Jobs are fetched, finished and rescheduled by Procrastinate's own queries and each task's own retry rule.
 """
 
 import json
@@ -19,12 +19,12 @@ from procrastinate.manager import JobManager
 
 from inbound_admin.lib import jobs, lanes
 
-MINUTES = (2, 5, 40, 160)  # after which is looked whether all that goes on by itself has gone on
+MINUTES = (2, 5, 40, 160)  # minutes after which everything automatic must have continued
 SWEEPS = ("operations.sweep", "domains.sweep", "receipt_rules.sweep")
 
 
 def work() -> None:
-    """Until no job is due. What runs by the clock is left to `settle`, so that each run makes the same calls."""
+    """Run until no job is due. Scheduled tasks are left to `settle`, so each run makes the same calls."""
     _make_due()
     manager = jobs.IN_TRANSACTION
     worker = async_to_sync(manager.register_worker)()
@@ -33,14 +33,14 @@ def work() -> None:
 
 
 def _carry_out(manager: JobManager, job: Job) -> None:
-    """A database that is gone ends the process, as it ends the worker."""
+    """Run a job. A lost database ends the process, as it ends the worker."""
     task = app.tasks[job.task_name]
     given: Any = job.task_kwargs
-    arguments = json.loads(given) if isinstance(given, str) else given  # as Django's connection hands it over
+    arguments = json.loads(given) if isinstance(given, str) else given  # as returned by Django's connection
     try:
         with lanes.within(lanes.lane_of_queue(job.queue)):
             task.func(**arguments)
-    except (AssertionError, OperationalError):  # the first: a page was wrong
+    except (AssertionError, OperationalError):  # AssertionError: a page was wrong
         raise
     except Exception as problem:  # noqa: BLE001  # as Procrastinate's worker takes it
         again = task.get_retry_exception(exception=problem, job=job)
@@ -53,7 +53,7 @@ def _carry_out(manager: JobManager, job: Job) -> None:
 
 
 def settle(is_over: Callable[[], bool]) -> None:
-    """Minutes pass: workers that died are noticed, sweeps queue what was begun, retries are due."""
+    """Simulate minutes: dead workers are detected, sweeps queue unfinished work, retries become due."""
     now = timezone.now()
     for minutes in MINUTES:
         with time_machine.travel(now + timedelta(minutes=minutes), tick=True):
@@ -72,11 +72,11 @@ def _pass_a_minute() -> None:
 
 
 def _make_due() -> None:
-    """What waits for a moment that comes within minutes."""
+    """Make jobs due that are scheduled within minutes."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE status = 'todo'")
 
 
 def failed_jobs() -> list[str]:
-    """Of which nobody tries again: something that was not foreseen."""
+    """Return failed jobs, which nobody retries: an unexpected error."""
     return list(ProcrastinateJob.objects.filter(status="failed").values_list("task_name", flat=True))

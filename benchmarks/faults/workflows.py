@@ -1,4 +1,4 @@
-"""A workflow of the sweep: how it begins, and what pages must not say before it is so."""
+"""A workflow of the sweep: how it starts, and what pages must not say too early."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ NAME = "shop.com"
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a page. Whenever `says`, it must be so; `at_the_end` the page says it."""
+    """A sentence of a page. Whenever `says` is true, `is_so` must be. `at_the_end`: the page must say it in the end."""
 
     name: str
     says: Callable[[], bool]
@@ -31,7 +31,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Place:
-    """Where all of it runs: the sandbox's Amazon and DNS, and a server that takes webhooks."""
+    """The environment: the sandbox's AWS and DNS, and a server that receives webhooks."""
 
     sandbox: "Sandbox"
     receiver: "Receiver"
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Workflow:
-    """`begin` leaves the wish and its job, as the page or the API does, and answers what pages may claim."""
+    """`begin` stores the request and its job, as page or API do, and returns the claims of pages."""
 
     name: str
     begin: Callable[[Place], list[Claim]]
@@ -53,7 +53,7 @@ def page(url: str, person: "User") -> Any:
 
 
 def shows(person: "User", words: str, name: str, *args: object, but_not: str = "") -> Callable[[], bool]:
-    """Whether the page has these words, and lacks the others."""
+    """Return whether the page has these words, and lacks the others."""
 
     def says() -> bool:
         answer = page(reverse(name, args=args), person)
@@ -65,7 +65,7 @@ def shows(person: "User", words: str, name: str, *args: object, but_not: str = "
 
 
 def is_missing(person: "User", name: str, *args: object) -> Callable[[], bool]:
-    """Whether there is no such page any more."""
+    """Return whether the page no longer exists."""
 
     def says() -> bool:
         return bool(page(reverse(name, args=args), person).status_code == 404)

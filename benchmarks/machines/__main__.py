@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LATEST = Path(__file__).parents[1] / "machines.json"
 SECONDS, PACE = 600.0, 1.0
 START_SECONDS = 90
-CALM_SECONDS = 75  # at the end of the fire: no worker waits for another's jobs any more
+CALM_SECONDS = 75  # at the end of the faults: no worker waits for another's jobs any more
 END_SECONDS = 420
 TICK = 0.1
 
@@ -86,7 +86,7 @@ def keep_logs(folder: Path, kept: Path, fire: Fire, work: "Work") -> None:
 
 
 def set_up(fleet: Fleet) -> None:
-    """This process asks the database past the network, and Amazon without a pace while nobody else does."""
+    """Connect this process to the database directly, and to AWS without a rate limit while nobody else calls."""
     os.environ.update(fleet.environment | {"DATABASE_URL": fleet.server.url, "AWS_CALLS_PER_SECOND": "0"})
     os.environ["DJANGO_SETTINGS_MODULE"] = "inbound_admin.settings"
     django.setup()
@@ -94,7 +94,7 @@ def set_up(fleet: Fleet) -> None:
 
 
 def wait_for_work(fleet: Fleet, work: "Work") -> None:
-    """Until web and workers have made something."""
+    """Wait until web and worker processes have done something."""
     from domains.models.domains import Domain, Stage
 
     end = time.monotonic() + START_SECONDS
@@ -132,7 +132,7 @@ def measured(fleet: Fleet, work: "Work", fire: Fire, *, seconds: float, pace: fl
 
 
 def burn(fleet: Fleet, work: "Work", fire: Fire, *, seconds: float) -> None:
-    """At the end it is calm for a while, with the bulk going on."""
+    """Run under faults, then calmly for a while, with the bulk work continuing."""
     for is_burning, length in ((True, seconds), (False, CALM_SECONDS)):
         end = time.monotonic() + length
         while time.monotonic() < end:
@@ -149,7 +149,7 @@ def repeated(work: "Work") -> int:
 
 
 def hasten(fleet: Fleet, work: "Work") -> None:
-    """The rest of the bulk is done without a pace, by workers that are started anew as an update starts them."""
+    """Finish the bulk work without a rate limit, with workers restarted as an update restarts them."""
     from django.db import connections
 
     from benchmarks.machines import findings
@@ -157,14 +157,14 @@ def hasten(fleet: Fleet, work: "Work") -> None:
 
     fleet.environment["AWS_CALLS_PER_SECOND"] = "0"
     for name in WORKERS:
-        if fleet.runs(name):  # else the watch starts it
+        if fleet.runs(name):  # else the supervisor starts it
             fleet.end(name)
             fleet.start(name)
     end, ready = time.monotonic() + END_SECONDS, Domain.objects.filter(name__in=work.names, stage=Stage.READY)
     connections.close_all()
     while work.visitors.waiting or ready.count() < len(work.names) or findings.unfinished():
         if time.monotonic() > end:
-            return  # what is missing is counted
+            return  # what is missing is counted later
         fleet.watch()
         work.visitors.go_on()
         time.sleep(1)

@@ -1,4 +1,4 @@
-"""What is counted afterwards: at Amazon's stand-in, in our rows, in the change log and the queue."""
+"""Counts the results: in the AWS stand-in, our rows, the change log and the queue."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,13 +18,13 @@ from sandbox.values import Call
 from tenants.models.tenants import Tenant
 
 PACED = ("ses", "sesv2")
-WINDOW = 10.0  # seconds in which calls are counted
-LATE = 2  # calls that a machine had begun when it was cut off: they arrive once it is back
+WINDOW = 10.0  # seconds of the sliding window
+LATE = 2  # calls that a machine started when it was cut off; they arrive once it is connected again
 CALLS_TO_PAUSE = 3.0
-REST = 12.0  # seconds after which what was killed is at work again
-ON_ITS_WAY = 3.0  # seconds for which a wish makes more calls, once Amazon was told: it is proven
+REST = 12.0  # seconds after which a killed process works again
+ON_ITS_WAY = 3.0  # seconds in which a request makes further calls after SES confirmed it
 FEWEST_CALM = 2
-LONGEST = 150.0  # seconds: thirty of a worker's silence, and two turns of the minute's clock
+LONGEST = 90.0  # seconds: up to three workers in a row may die over it, each time 15 s of silence and 5 s until a check
 PERIODIC_TWICE = """
     SELECT count(*) FROM (
         SELECT 1 FROM procrastinate_jobs WHERE args ? 'timestamp' GROUP BY task_name, args ->> 'timestamp'
@@ -35,7 +35,7 @@ PERIODIC = "SELECT count(*) FROM procrastinate_jobs WHERE args ? 'timestamp'"
 
 
 def of_the_pace(calls: Sequence[Call], pace: float) -> Iterator[Row]:
-    """Of what passed before the end was hastened; sends of mail have a limit of their own."""
+    """Check the rate limit until the end phase. Sending mail has a limit of its own."""
     moments = sorted(
         call.at.timestamp() for call in calls if call.service in PACED and not call.operation.startswith("Send")
     )
@@ -46,7 +46,7 @@ def of_the_pace(calls: Sequence[Call], pace: float) -> Iterator[Row]:
 
 
 def most_within(moments: Sequence[float], seconds: float) -> int:
-    """The moments in order."""
+    """`moments` in order."""
     most, first = 0, 0
     for number, moment in enumerate(moments):
         while moment - moments[first] > seconds:
@@ -56,7 +56,7 @@ def most_within(moments: Sequence[float], seconds: float) -> int:
 
 
 def of_the_urgent(calls: Sequence[Call], wishes: Sequence[Wish], fire: Fire, pace: float) -> Iterator[Row]:
-    """From our answer to the call at Amazon, while bulk work waits. In the first rows nothing else is urgent."""
+    """Measure from our response to the call at AWS, while bulk work waits. In the first rows nothing else is urgent."""
     reached = told(list(calls), list(wishes))
     waits = [(wish, max(0.0, reached[id(wish)] - wish.answered) * pace) for wish in wishes if id(wish) in reached]
     asked = [wish for wish in wishes if wish.answered]
@@ -77,13 +77,13 @@ def of_the_urgent(calls: Sequence[Call], wishes: Sequence[Wish], fire: Fire, pac
 
 
 def is_alone(wish: Wish, wishes: Sequence[Wish], reached: Mapping[int, float]) -> bool:
-    """Whether no earlier wish was on its way still: those of a worker that died come together, once that is noticed."""
+    """Return whether no earlier request was pending: those of a dead worker come together, once it is detected."""
     before = (each for each in wishes if each.asked < wish.asked)
     return all(reached.get(id(each), wish.asked + 1) + ON_ITS_WAY < wish.asked for each in before)
 
 
 def of_the_clock() -> Iterator[Row]:
-    """What runs by the clock, in three workers with several parts each."""
+    """Check scheduled tasks, in three workers with several parts each."""
     with connection.cursor() as cursor:
         cursor.execute(PERIODIC)
         yield at_least("jobs by the clock", cursor.fetchone()[0], "", 1)
@@ -92,7 +92,7 @@ def of_the_clock() -> Iterator[Row]:
 
 
 def of_the_queue() -> Iterator[Row]:
-    """A job by the clock whose worker died fails if the next one waits: that does the same."""
+    """Check failed jobs. A scheduled job whose worker died fails if the next one waits, which does the same."""
     failed = ProcrastinateJob.objects.filter(status="failed").exclude(task_name__in=by_clock())
     names = ", ".join(sorted(set(failed.values_list("task_name", flat=True))))
     yield Row("jobs that failed for good", failed.count(), "", 0, not names, names)
@@ -100,7 +100,7 @@ def of_the_queue() -> Iterator[Row]:
 
 
 def unfinished() -> int:
-    """Jobs that run or are due, those by the clock apart."""
+    """Return running or due jobs, without scheduled ones."""
     waiting = Q(status="doing") | Q(status="todo") & ~Q(scheduled_at__gt=timezone.now())
     return ProcrastinateJob.objects.filter(waiting).exclude(task_name__in=by_clock()).count()
 
@@ -126,7 +126,7 @@ def of_the_domains(work: Work, calls: Iterable[Call]) -> Iterator[Row]:
 
 
 def of_the_tenants(work: Work) -> Iterator[Row]:
-    """What was asked last is so, and stands in the log as often as it was asked."""
+    """Check that the last request is in effect, and logged as often as it was made."""
     last = {wish.arn: wish.paused for wish in work.wishes if wish.answered}
     stands = {tenant.arn: tenant.staff_status != "ENABLED" for tenant in Tenant.objects.filter(arn__in=last)}
     yield at_most(

@@ -1,4 +1,4 @@
-"""What goes wrong, when, and for how long: all of it decided by one seed."""
+"""Decides from one seed which faults happen, when, and for how long."""
 
 import random
 import time
@@ -12,11 +12,11 @@ from benchmarks.machines.network import AMAZON, WEBS, WORKERS, Network
 WORKER_KILLED, WEB_KILLED, CUT_OFF = "worker killed", "web process killed", "machine cut off"
 RESTARTED, CRASHED, AMAZON_KILLED = "database restarted", "database crashed", "Amazon killed"
 WEIGHTS = {WORKER_KILLED: 6, WEB_KILLED: 4, CUT_OFF: 3, RESTARTED: 1, CRASHED: 1, AMAZON_KILLED: 1}
-BETWEEN = (4.0, 20.0)  # seconds from one to the next
-GONE = (1.0, 6.0)  # until what was killed is started anew
+BETWEEN = (4.0, 20.0)  # seconds between faults
+GONE = (1.0, 6.0)  # seconds until a killed process is restarted
 CUT = (4.0, 15.0)
-LONG_CUT = 45.0  # longer than other workers wait until they take over
-LONG_FROM = 240.0  # seconds that a run needs to have long ones
+LONG_CUT = 45.0  # longer than other workers wait before they take over its jobs
+LONG_FROM = 240.0  # minimum seconds of a run with long faults
 
 
 @dataclass
@@ -40,13 +40,13 @@ class Fire:
     _next: float = 0.0
 
     def __post_init__(self) -> None:
-        """Each kind once, in some order; then by their weights."""
+        """Plan each kind once, in random order; then by weight."""
         self._first = list(WEIGHTS)
         self.chance.shuffle(self._first)
         self._next = time.monotonic() + self.chance.uniform(*BETWEEN)
 
     def go_on(self) -> None:
-        """What is due: something goes wrong, something is well again."""
+        """Start and end faults that are due."""
         self.mend(only_due=True)
         if time.monotonic() < self._next:
             return
@@ -66,7 +66,7 @@ class Fire:
         return Counter(event.kind for event in self.events)
 
     def is_calm(self, begin: float, end: float, *, rest: float) -> bool:
-        """Whether nothing was wrong then, nor `rest` seconds before, in which what was killed starts again."""
+        """Return whether there was no fault then, or `rest` seconds before, while killed processes restart."""
         return not any(each.begin <= end and (each.end or end) + rest >= begin for each in self.events)
 
     def _begin(self, kind: str) -> None:
@@ -85,7 +85,7 @@ class Fire:
             self._mend_after(self.chance.uniform(*GONE), event, lambda: self.fleet.start(who))
 
     def _whom(self, kind: str) -> str:
-        """One that is well; empty where it would be the last of its kind."""
+        """Choose a healthy target; "" if it is the last one of its kind."""
         if kind in (RESTARTED, CRASHED):
             return "database"
         if kind == AMAZON_KILLED:
@@ -108,7 +108,7 @@ class Fire:
             self.fleet.server.stop()
         time.sleep(self.chance.uniform(*GONE) / 2)
         self.fleet.start_database()
-        event.end = time.time() + RESTART_SECONDS  # a worker that has lost its database ends, and is started anew
+        event.end = time.time() + RESTART_SECONDS  # a worker that has lost its database ends and is restarted
 
     def _mend_after(self, seconds: float, event: Event, mended: Callable[[], None]) -> None:
         self._mends.append((time.monotonic() + seconds, event, mended))

@@ -1,4 +1,4 @@
-"""PostgreSQL, Amazon's stand-in, three web and three worker processes: each on its machine, ended and started anew."""
+"""Runs PostgreSQL, the AWS stand-in, three web and three worker processes, each on its own machine."""
 
 import os
 import signal
@@ -25,11 +25,11 @@ AWS_PORT, DNS_PORT, WEB_PORT = 4599, 5399, 8000
 VERIFY_EVERY = "15"
 READY_SECONDS = 90
 END_SECONDS = 20
-RESTART_SECONDS = 5  # as deploy/systemd has it
+RESTART_SECONDS = 5  # as in deploy/systemd
 
 
 class Fleet:
-    """Use from one thread: what it starts is tied to that. `folder` takes data and logs."""
+    """Use from one thread, to which child processes are tied. `folder`: data and logs."""
 
     def __init__(self, network: Network, folder: Path, pace: float) -> None:
         self._network, self._folder = network, folder
@@ -56,7 +56,7 @@ class Fleet:
         }
 
     def __enter__(self) -> Self:
-        """The database and Amazon run; the others are started when there is something for them."""
+        """Start the database and AWS. The others are started when they have something to do."""
         try:
             self.start_database()
             let_in(self.server)
@@ -78,7 +78,7 @@ class Fleet:
             self.server.start()
 
     def crash_database(self) -> None:
-        """It ends without a checkpoint, as at a fault of its own; it is not started anew."""
+        """End it without a checkpoint, as after a crash. It isn't restarted."""
         if pid := self.server.pid:
             os.kill(pid, signal.SIGQUIT)
         self.server.stop()
@@ -108,14 +108,14 @@ class Fleet:
         return ["manage.py", "worker", "--name", name, "--shutdown-graceful-timeout", "10"]
 
     def kill(self, name: str) -> None:
-        """As when the machine loses power: nothing is finished."""
+        """Kill it as a power failure does."""
         process = self._running.pop(name)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def end(self, name: str) -> None:
-        """As systemd ends it: killed, if it does not end in time."""
+        """End it as systemd does: kill it if it doesn't end in time."""
         process = self._running[name]
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -123,7 +123,7 @@ class Fleet:
         self.kill(name)
 
     def watch(self) -> None:
-        """As systemd does: what ended by itself is started anew, a few seconds later."""
+        """Restart processes that ended by themselves after some seconds, as systemd does."""
         for name, process in tuple(self._running.items()):
             if process.poll() is not None:
                 self.ends[name] += 1
@@ -152,12 +152,12 @@ class Fleet:
         return "\n".join((self._folder / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
 
     def megabytes(self) -> Mapping[str, float]:
-        """What each process holds, the children included; of memory that several share, their shares."""
+        """Return each process's memory with its children. Shared memory counts in parts."""
         return {name: _megabytes(process.pid) for name, process in self._running.items()}
 
 
 def let_in(server: EmbeddedPostgres) -> None:
-    """Every machine of the network may connect."""
+    """Allow connections from every machine of the network."""
     with psycopg.connect(server.url, autocommit=True) as connection:
         with (server.data_dir / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {NET}.0/24 trust\n")

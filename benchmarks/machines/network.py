@@ -1,6 +1,6 @@
-"""Machines on one switch: network namespaces of Linux, which the kernel gives to root alone.
+"""Machines on one switch: Linux network namespaces, which need root.
 
-A namespace has an address, a route to the others and nothing else; what is started inside stays in it.
+A namespace has an address and a route to the others, nothing else. Processes started inside stay in it.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ SWITCH = "switch"
 DATABASE, AMAZON = "database", "amazon"
 WEBS = ("web1", "web2", "web3")
 WORKERS = ("worker1", "worker2", "worker3")
-# Of the whole machine's address, the last number.
+# The last number of each machine's address.
 HOSTS = {
     SWITCH: 1,
     DATABASE: 2,
@@ -32,7 +32,7 @@ def address(name: str) -> str:
 
 
 def why_not() -> str:
-    """Why no such network can be made here; empty where it can."""
+    """Return why no such network can be created here; "" if it can."""
     if os.uname().sysname != "Linux" or os.geteuid() != 0:
         return "Network namespaces are Linux's, and only root may make them."
     if not shutil.which("ip"):
@@ -45,7 +45,7 @@ def why_not() -> str:
 
 
 class Network:
-    """All of `HOSTS`, each joined to the switch; gone afterwards. Names carry our process id."""
+    """Create `HOSTS`, each connected to the switch, and delete them afterwards. Names contain our process ID."""
 
     def __init__(self) -> None:
         self._mark = f"ia{os.getpid()}"
@@ -70,7 +70,7 @@ class Network:
         self._remove()
 
     def cut(self, name: str) -> None:
-        """Its plug is pulled: nothing comes in or goes out, and nobody is told."""
+        """Unplug it: no packet comes in or goes out, and nobody is notified."""
         self._in(SWITCH, "link", "set", f"to-{name}", "down")
 
     def join_again(self, name: str) -> None:
@@ -78,7 +78,7 @@ class Network:
 
     @contextmanager
     def inside(self, name: str) -> Iterator[None]:
-        """This thread, and what it starts, is on that machine."""
+        """Run this thread, and what it starts, on that machine."""
         with open("/proc/thread-self/ns/net") as own, open(f"/run/netns/{self._of(name)}") as there:
             _enter(there.fileno())
             try:

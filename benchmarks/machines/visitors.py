@@ -1,4 +1,4 @@
-"""Programs that use the API of whichever web process answers, and repeat by Idempotency-Key what was not answered."""
+"""API clients of any responding web process. They repeat unanswered requests with their Idempotency-Key."""
 
 import json
 import random
@@ -13,14 +13,14 @@ from typing import Any
 from benchmarks.machines.fleet import WEB_PORT
 from benchmarks.machines.network import WEBS, address
 
-SECONDS = 5  # until a call is given up
+SECONDS = 5  # timeout of a call
 PAUSE_OF_A_REPEAT = 1.0
 BUSY = "IN_PROGRESS"
 
 
 @dataclass
 class Asked:
-    """One POST. `answered` is the moment of the first answer that accepts it."""
+    """One POST. `answered`: when it was first accepted."""
 
     path: str
     body: dict[str, Any]
@@ -44,7 +44,7 @@ class Visitors:
         self.waiting.append(asked)
 
     def go_on(self) -> None:
-        """Sends what is due, each once."""
+        """Send each due request once."""
         for asked in [each for each in self.waiting if each.not_before <= time.monotonic()]:
             status, told = self._send(asked)
             asked.tries += 1
@@ -54,7 +54,10 @@ class Visitors:
                 asked.then(asked)
 
     def _is_over(self, asked: Asked, status: int, told: dict[str, Any]) -> bool:
-        """What was carried out before its process died is refused the second time: it is there."""
+        """Return whether it is finished.
+
+        A repeated request of a dead process may be refused, since the object exists.
+        """
         self.counts[str(status or "no answer")] += 1
         if status == 0 or status >= 500 or told.get("code") == BUSY:
             return False
@@ -64,7 +67,7 @@ class Visitors:
         return True
 
     def _send(self, asked: Asked) -> tuple[int, dict[str, Any]]:
-        """The status, 0 without an answer, and the body."""
+        """Return status and body; status 0 without a response."""
         url = f"http://{address(self.chance.choice(WEBS))}:{WEB_PORT}{asked.path}"
         headers = {
             "Authorization": f"Bearer {asked.secret}",
@@ -72,7 +75,7 @@ class Visitors:
             "Idempotency-Key": asked.key,
             "X-Reason": "Under fire.",
         }
-        request = urllib.request.Request(url, json.dumps(asked.body).encode(), headers)  # a machine of ours
+        request = urllib.request.Request(url, json.dumps(asked.body).encode(), headers)  # one of our machines
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=SECONDS) as answer:
@@ -84,7 +87,7 @@ class Visitors:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    """A page of an error is no JSON."""
+    """Return the parsed body; an error page isn't JSON."""
     try:
         told = json.loads(body)
     except ValueError:

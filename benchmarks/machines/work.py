@@ -1,4 +1,4 @@
-"""What is wanted while it burns: a bulk import, single domains, pauses. Imported once Django is set up."""
+"""The requested work: a bulk import, single domains, pauses. Import it after Django's setup."""
 
 import random
 import time
@@ -26,15 +26,15 @@ from tests.tenants.making import set_up_tenant
 TENANTS = 5
 STATUS = "UpdateReputationEntityCustomerManagedStatus"
 CALLS_OF_A_SET_UP = 3
-DOMAIN_EVERY, PAUSE_EVERY = 6.0, 9.0  # calls' time
+DOMAIN_EVERY, PAUSE_EVERY = 6.0, 9.0  # in durations of a call
 UNSAID = {"reason": "spam", "text": "Spam traps were hit.", "told": "Please clean your list."}
 
 
 @dataclass
 class Wish:
-    """That a tenant's sending stops or goes on; `answered` when our API said that it would.
+    """A request to pause or resume a tenant. `answered`: when the API accepted it.
 
-    `held`: a job of the tenant's was not over when it was asked. If its worker is dead, that is noticed after a while.
+    `held`: a job of the tenant was still running. If its worker is dead, that is detected after a while.
     """
 
     arn: str
@@ -56,7 +56,7 @@ class Work:
     _next_pause: float = 0.0
 
     def begin(self, *, seconds: float) -> None:
-        """Before the first process runs. The bulk is more than can be done at the pace."""
+        """Create the data before the first process runs. The bulk is more than the rate limit allows in the time."""
         shop, staff = make_customer("Shop"), make_staff(Role.ADMIN)
         self.customer_key = _key(make_member(shop), "read", "write")
         self.staff_key = _key(staff, "read", "write", "staff")
@@ -72,7 +72,7 @@ class Work:
         self.names += names
 
     def go_on(self) -> None:
-        """What is due is asked for."""
+        """Make the requests that are due."""
         now = time.monotonic()
         if now >= self._next_domain:
             self._next_domain = now + DOMAIN_EVERY / self.pace
@@ -88,7 +88,7 @@ class Work:
         self.visitors.ask(Asked("/api/v2/domains", {"domain": name}, self.customer_key))
 
     def ask_for_a_pause(self) -> Wish | None:
-        """Of a tenant whose last wish Amazon knows; a pause and a resume by turns. None where each waits still."""
+        """Request a pause or resume of a tenant whose last request SES has confirmed; None if all are pending."""
         known, arns = (
             told(list(read_calls(self.fleet.calls)), self.wishes),
             {tenant.arn: tenant for tenant in self.tenants},
@@ -109,7 +109,7 @@ class Work:
 
 
 def _has_work(tenant: Tenant) -> bool:
-    connections.close_all()  # the database may have been started anew
+    connections.close_all()  # the database may have been restarted
     return ProcrastinateJob.objects.filter(status="doing", args__tenant_id=tenant.pk).exists()
 
 
@@ -125,7 +125,7 @@ def _key(user: object, *scopes: str) -> str:
 
 
 def told(calls: list[Call], wishes: list[Wish]) -> dict[int, float]:
-    """When Amazon was told of each wish, by its `id`. A tenant has one at a time: the first call after it."""
+    """Return when AWS got each request, by `id`: the first call after it, as a tenant has only one at a time."""
     found: dict[int, float] = {}
     for arn in {wish.arn for wish in wishes}:
         moments = [

@@ -76,12 +76,13 @@ class FindingShown:
 
 @dataclass(frozen=True)
 class DiagnosisPage:
-    """`right` of `total` records are correct."""
+    """`right` of `total` records are correct; `unknown` could not be checked."""
 
     host: DnsHost
     first: FindingShown | None
     further: tuple[FindingShown, ...]
     right: int
+    unknown: int
     total: int
 
     @property
@@ -100,8 +101,8 @@ def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> Diagnosi
         groups.setdefault(finding.code, []).append(shown)
     folded = [_grouped(alike) for alike in groups.values()]
     first, further = (folded[0], folded[1:]) if found.finding else (None, folded)
-    right = sum(record.is_right for record in found.records)
-    return DiagnosisPage(at, first, tuple(further), right, len(found.records))
+    right, unknown = sum(each.is_right for each in found.records), sum(not each.is_known for each in found.records)
+    return DiagnosisPage(at, first, tuple(further), right, unknown, len(found.records))
 
 
 def _records(domain: Domain) -> Sequence[Record]:

@@ -52,6 +52,10 @@ HEADLINES = {
     Stage.STARTING: "Setting up in Amazon SES.",
     Stage.DELETING: "Deleting. Removing the domain from Amazon SES.",
 }
+DELAYED = {
+    Stage.STARTING: "Setup in Amazon SES is delayed. We retry automatically.",
+    Stage.DELETING: "Deletion is delayed. We retry automatically.",
+}
 RULES_FIRST = "Deleting. Removing the domain from the receipt rules first."
 STATES = [(state.value, state.label) for state in State]
 UNVERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)  # known to be unverified
@@ -208,6 +212,7 @@ class Domain(models.Model):
             models.Index(fields=("customer", "name"), name="domain_of_customer"),
             models.Index(fields=("state", "name"), name="domain_by_state"),
             models.Index(fields=("name", "id"), name="domain_by_name"),
+            models.Index(fields=("created_at", "id"), name="domain_by_age"),
             # Covers the counts of the API's list, so that they need only the index.
             models.Index(
                 fields=("customer", "stage", "identity_status", "dkim_status", "verified_at", "has_catch_all"),
@@ -306,21 +311,19 @@ class Domain(models.Model):
             is_elsewhere=name == self.name and INBOUND_MX in self.expectations,
         )
 
-    def receiving_at(self, name: str) -> Receiving:
-        """Judge its own name, or a subdomain, from this row alone."""
-        return judge(self.receiving_facts(name))
-
     @property
     def receiving(self) -> Receiving:
-        return self.receiving_at(self.name)
+        return judge(self.receiving_facts(self.name))
 
     @property
     def receiving_below(self) -> tuple[Receiving, ...]:
-        return tuple(self.receiving_at(name) for name in self.names_below)
+        return tuple(judge(self.receiving_facts(name)) for name in self.names_below)
 
     @property
     def headline(self) -> str:
         """Return the list's sentence: before setup and during deletion, the stage matters more than checks."""
+        if self.stage_problem and self.stage in DELAYED:
+            return DELAYED[Stage(self.stage)]
         if self.stage == Stage.DELETING and self.routes_removed_at is None:
             return RULES_FIRST
         red = [each.sentence for each in (self.receiving, *self.receiving_below) if each.is_red]
@@ -336,11 +339,6 @@ class Domain(models.Model):
     def is_overridden(self) -> bool:
         """The override ends at its time, even if no worker has cleared it."""
         return self.override_until is not None and self.override_until > timezone.now()
-
-    @property
-    def checked_label(self) -> str:
-        """Return the label of the checked state."""
-        return State(self.state).label
 
     @property
     def ses_stopped_checking(self) -> bool:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from inbound_admin.lib.labels import Label, Labelled
+from inbound_admin.lib.stored import StoredState
 
 
-class MxFact(StrEnum):
+class MxFact(StoredState):
     """Where the name's MX points. UNSEEN: it pointed here at the last successful lookup, and the lookup fails now."""
 
     HERE = "here"
@@ -25,7 +26,7 @@ class MxFact(StrEnum):
     NOT_CHECKED = ""
 
 
-class RulesFact(StrEnum):
+class RulesFact(StoredState):
     """What the active rules do with mail for a name. NOTHING: no address there. UNSURE: a rule may stop the mail."""
 
     NOTHING = ""

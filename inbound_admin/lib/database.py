@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import BooleanField, F, Func, Q, Value
@@ -15,6 +15,25 @@ DEAD_PEER = """
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
     SET tcp_user_timeout = '25s'
 """
+
+
+CANNOT_WRITE = {"53100": "the disk of the database is full", "25006": "the database is read-only"}  # by SQLSTATE
+# Of a server that shuts down, restarts or was told to end us, and of a broken connection.
+GONE = ("57P", "08")
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """What PostgreSQL said; None if it said nothing, as when nobody answers."""
+    state: str | None = getattr(error.__cause__, "sqlstate", None)
+    return state
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether the server could not be reached, or left in the middle of a statement."""
+    if isinstance(error, InterfaceError):
+        return True
+    state = sqlstate_of(error)
+    return isinstance(error, OperationalError) and (state is None or state.startswith(GONE))
 
 
 def set_keepalive(connection: BaseDatabaseWrapper, **_: Any) -> None:

@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.utils.cache import add_never_cache_headers
 from django_htmx.middleware import HtmxDetails
 
-from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.errors import Problem, Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, csv_parts, json_parts
 from inbound_admin.lib.lists import ListPage
 
@@ -54,7 +54,7 @@ def secret_page(
     return wrapper
 
 
-def takes_upload(limit: int) -> Callable[[View], View]:
+def accepts_upload(limit: int) -> Callable[[View], View]:
     """Allow `limit` bytes of files, plus a form around them; other views have the setting's limit.
 
     `request_body` refuses a longer body before it is read.
@@ -90,6 +90,14 @@ def redirect_page(request: HttpRequest, url: str) -> HttpResponse:
     if "HX-Request" in request.headers:
         return HttpResponse(status=204, headers={"HX-Redirect": url})
     return HttpResponseRedirect(url)
+
+
+def place_in_page(request: HttpRequest, response: HttpResponse, problem: Problem) -> HttpResponse:
+    """For htmx, target the problem area of the page."""
+    response.headers["X-Problem"] = problem.code
+    if "HX-Request" in request.headers:
+        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#problem", "innerHTML"
+    return response
 
 
 def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> ListPage[Any]:

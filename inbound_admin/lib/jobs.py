@@ -9,7 +9,6 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
@@ -17,7 +16,6 @@ from procrastinate import BaseRetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
-from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task
 
@@ -27,7 +25,9 @@ from inbound_admin.lib.retry import OrDatabaseDown
 
 BEHIND_ALL = (True, 2**63)
 WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
-SILENT_AFTER_SECONDS = 30  # three heartbeats of a worker
+HEARTBEAT_SECONDS = 5.0
+SILENT_AFTER_SECONDS = 30  # six heartbeats of a worker
+SOON_SILENT_AFTER_SECONDS = 15  # three, for `lanes.TAKEN_UP_SOON`
 SECONDS_OF_A_CALL = 1.0  # where there is no pace
 # Then it is said to staff and machines. Bulk work may take hours.
 LATE_AFTER = {WorkLane.URGENT: 30, WorkLane.PEOPLE: 300, WorkLane.LOOKS: 1800}  # seconds
@@ -46,6 +46,25 @@ WAITING = """
     WHERE status = 'doing' OR (status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= clock_timestamp()))
     GROUP BY 1, 2, 3
 """
+# One statement, so that each job is taken up once, however many look. A job by the clock fails where the next waits,
+# which does the same.
+TAKE_UP = """
+    UPDATE procrastinate_jobs AS job SET attempts = attempts + 1, scheduled_at = now(), status = CASE
+        WHEN queueing_lock IS NOT NULL AND EXISTS (
+            SELECT FROM procrastinate_jobs AS next WHERE next.queueing_lock = job.queueing_lock AND next.status = 'todo'
+        ) THEN 'failed'::procrastinate_job_status ELSE 'todo'::procrastinate_job_status END
+    WHERE id IN (
+        SELECT stalled.id FROM procrastinate_jobs AS stalled
+        WHERE stalled.status = 'doing' AND (%(tasks)s::varchar[] IS NULL OR stalled.task_name = ANY(%(tasks)s))
+            AND NOT EXISTS (
+                SELECT FROM procrastinate_workers AS worker WHERE worker.id = stalled.worker_id
+                    AND worker.last_heartbeat >= now() - %(seconds)s * interval '1 second'
+            )
+        FOR UPDATE SKIP LOCKED
+    ) AND status = 'doing'
+    RETURNING id, task_name
+"""
+TAKE_UP_SOON: dict[str, Any] = {"tasks": sorted(lanes.TAKEN_UP_SOON), "seconds": SOON_SILENT_AFTER_SECONDS}
 
 # Inside the worker the app's own connector has other connections, which know nothing of Django's open transaction.
 IN_TRANSACTION = JobManager(DjangoConnector())
@@ -207,11 +226,6 @@ def worker_silent_for() -> timedelta | None:
 
 def recover_stalled() -> int:
     """Requeue jobs of workers without a heartbeat and return how many."""
-    stalled = list(async_to_sync(app.job_manager.get_stalled_jobs)(seconds_since_heartbeat=SILENT_AFTER_SECONDS))
-    for job in stalled:
-        waiting = ProcrastinateJob.objects.filter(status="todo", queueing_lock=job.queueing_lock)
-        if job.queueing_lock and waiting.exists():  # a periodic one: the next does the same
-            async_to_sync(app.job_manager.finish_job)(job, status=Status.FAILED, delete_job=False)
-        else:
-            async_to_sync(app.job_manager.retry_job)(job, retry_at=timezone.now())
-    return len(stalled)
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_UP, {"tasks": None, "seconds": SILENT_AFTER_SECONDS})
+        return len(cursor.fetchall())

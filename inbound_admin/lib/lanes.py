@@ -93,6 +93,10 @@ TASKS: Mapping[str, WorkLane] = {
 }
 # Tasks whose jobs always keep their lane.
 FIXED = frozenset(("receipt_rules.work", *(name for name, lane in TASKS.items() if lane is WorkLane.URGENT)))
+# Tasks that two workers may run at once without harm, so a slow worker may be taken for dead early: the later run sets
+# the newest request again (tenants.pause, tenants.policy). The recovery of all other jobs is one of them: its own
+# lock would block it for ever.
+TAKEN_UP_SOON = frozenset(("inbound_admin.rescue", "tenants.policy", "tenants.status"))
 # Only for estimates of the time left: the number of rate-limited calls of a job (1 by default), jobs that last as long
 # as their work, and jobs that make no call.
 CALLS = {"domains.set_up": 4, "domains.delete": 3, "tenants.create": 5, "tenants.status": 2, "tenants.policy": 2}

@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.models import BooleanField, Count, F, Func, Model, Q, QuerySet, Value
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Lower, Upper
+from django.db.models.sql.where import WhereNode
 
 from inbound_admin.lib.keyset import after, columns_of, query_digest, with_key
 
@@ -28,6 +29,7 @@ KEPT_FROM = 2_000  # rows; up to this number, groups are counted each time
 MOST_DISTINCT = 100
 KEPT_SECONDS = 600
 COUNTS_KEPT_SECONDS = 60  # cache of a list's group counts
+FRONT = 1_000  # rows of an order, among which a frequent part of a name is looked for first
 SHORTEST_PART = 3  # characters; a shorter part matches most names, so it is found without the index
 # The columns of an order end in one that decides every tie, so pages never overlap.
 Order = tuple[F | OrderBy | Lower | str, ...]
@@ -200,6 +202,24 @@ def has_part(column: str, text: str) -> Q:
     return found & Q(_HasParts(F(column), Value(part))) if len(part) >= SHORTEST_PART else found
 
 
+def without_parts(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """The same rows. With keys asked for as well, PostgreSQL would read again every row that has these parts."""
+    found = rows.all()
+    found.query.where = _without_parts(found.query.where)
+    return found
+
+
+def _asks_for_parts(rows: QuerySet[Any]) -> bool:
+    return without_parts(rows).query.where != rows.query.where
+
+
+def _without_parts(node: WhereNode) -> WhereNode:
+    """What has all parts of a text is asked for only beside the text itself."""
+    kept = [each for each in node.children if not isinstance(getattr(each, "lhs", None), _HasParts)]
+    pruned = [_without_parts(each) if isinstance(each, WhereNode) else each for each in kept]
+    return WhereNode(pruned, connector=node.connector, negated=node.negated)
+
+
 class ListPage(Generic[Row]):
     """One page of a list. `?page=` is a number, "last", or a `next_page_number`: a place in the order."""
 
@@ -283,7 +303,9 @@ class ListPage(Generic[Row]):
     def _read_numbered(self, number: int) -> None:
         """Read a page by number; one that is too high becomes the last page."""
         start = (max(1, number) - 1) * self.per_page
-        found = self._keys(self._ordered, start) if start < MOST_COUNTED else []
+        found = self._in_front() if start == 0 else []
+        if not found and start < MOST_COUNTED:
+            found = self._keys(self._ordered, start)
         if not found and start:
             self._read_last()
             return
@@ -316,9 +338,29 @@ class ListPage(Generic[Row]):
         found = rows.values_list("pk", *(each.alias for each in self._columns))
         return list(found[start : start + self.per_page + 1])
 
+    def _in_front(self) -> list[tuple[Any, ...]]:
+        """A full page of keys, where what is searched for is frequent enough to fill one; else none.
+
+        The index of parts gives every row that has them, and a word that many names have fills the first page at once.
+        """
+        if not _asks_for_parts(self.rows) or not self._is_in_index_order():
+            return []
+        front = self.rows.model._default_manager.order_by(*self._ordered.query.order_by).values("pk")[:FRONT]
+        found = self._keys(without_parts(self._ordered).filter(pk__in=front), 0)
+        return found if len(found) > self.per_page else []
+
+    def _is_in_index_order(self) -> bool:
+        """Whether an index gives the order: one of its columns, or of the only column where no value is there twice."""
+        meta = self.rows.model._meta
+        names = [getattr(each.expression, "name", "") for each in self._columns if not each.is_down]
+        orders = [list(index.fields) for index in meta.indexes if not index.condition]
+        orders += [[each.name, "id"] for each in meta.concrete_fields if each.unique]
+        return [("id" if name == "pk" else name) for name in names] in orders
+
     def _show(self, keys: list[tuple[Any, ...]], *, has_previous: bool, has_next: bool) -> None:
         self._edges, self._has_previous, self._has_next = [each[1:] for each in keys], has_previous, has_next
-        found = {row.pk: row for row in self.rows.filter(pk__in=[each[0] for each in keys]).order_by()} if keys else {}
+        rows = without_parts(self.rows).filter(pk__in=[each[0] for each in keys]).order_by()
+        found = {row.pk: row for row in rows} if keys else {}
         self.object_list: list[Row] = [found[each[0]] for each in keys if each[0] in found]
 
     def _token(self, edge: Sequence[Any]) -> str:

@@ -38,14 +38,14 @@ from notifications.models.webhooks import Delivery, DeliveryState, Event, Webhoo
 from notifications.webhooks.selectors import targets_of
 
 
-def tell_raised(alert: Alert, *, now: datetime) -> None:
+def notify_raised(alert: Alert, *, now: datetime) -> None:
     event = _event(RAISED, alert, now)
     people = list(recipients_of(audience_of(alert)))
-    wishes = _wishes(people)
-    wanting = [person for person in people if alert.kind not in _unwanted(wishes, person)]
-    _mail(alert, "raised", [(person.pk, _habits(wishes, person.pk)) for person in wanting], now)
-    for target in WebhookTarget.objects.filter(person__in=[person.pk for person in wanting], is_on=True):
-        events_services.deliver(event, [target], at=_not_in_quiet(_habits(wishes, target.person_id), now))
+    preferences = _preferences(people)
+    recipients = [person for person in people if alert.kind not in _unwanted(preferences, person)]
+    _mail(alert, "raised", [(person.pk, _schedule_of(preferences, person.pk)) for person in recipients], now)
+    for target in WebhookTarget.objects.filter(person__in=[person.pk for person in recipients], is_on=True):
+        events_services.deliver(event, [target], at=_not_in_quiet(_schedule_of(preferences, target.person_id), now))
 
 
 def notify_recovered(alert: Alert, *, now: datetime) -> None:
@@ -56,10 +56,10 @@ def notify_recovered(alert: Alert, *, now: datetime) -> None:
     Notice.objects.filter(alert=alert, phase="raised", sent_at=None).delete()
     told = list(Notice.objects.filter(alert=alert, phase="raised").values_list("person_id", flat=True))
     targets = _notified_targets(alert)
-    wishes = _wishes_of([*told, *(target.person_id for target in targets)])
-    _mail(alert, "recovered", [(pk, _habits(wishes, pk)) for pk in told], now)
+    preferences = _preferences_of([*told, *(target.person_id for target in targets)])
+    _mail(alert, "recovered", [(pk, _schedule_of(preferences, pk)) for pk in told], now)
     for target in targets:
-        events_services.deliver(event, [target], at=_not_in_quiet(_habits(wishes, target.person_id), now))
+        events_services.deliver(event, [target], at=_not_in_quiet(_schedule_of(preferences, target.person_id), now))
 
 
 def audience_of(alert: Alert) -> Audience:
@@ -88,7 +88,7 @@ def _event(name: str, alert: Alert, now: datetime) -> Any:
 
 def _mail(alert: Alert, phase: str, people: Iterable[tuple[int, EmailSchedule]], now: datetime) -> None:
     local = timezone.localtime(now)
-    due = [(pk, mail_due(habits, now=local)) for pk, habits in people]
+    due = [(pk, mail_due(schedule, now=local)) for pk, schedule in people]
     rows = [Notice(alert=alert, person_id=pk, phase=phase, due_at=at) for pk, at in due if at is not None]
     Notice.objects.bulk_create(rows, ignore_conflicts=True)
     if any(row.due_at <= now for row in rows):
@@ -108,30 +108,30 @@ def _notified_targets(alert: Alert) -> list[WebhookTarget]:
     return [each for each in targets.select_related("person") if may_receive(each.person, customer_id=customer_id)]
 
 
-Wishes = dict[int, NotificationPreference]
+Preferences = dict[int, NotificationPreference]
 
 
-def _wishes(people: Iterable[Any]) -> Wishes:
-    return _wishes_of([person.pk for person in people])
+def _preferences(people: Iterable[Any]) -> Preferences:
+    return _preferences_of([person.pk for person in people])
 
 
-def _wishes_of(people: Iterable[int | None]) -> Wishes:
+def _preferences_of(people: Iterable[int | None]) -> Preferences:
     rows = NotificationPreference.objects.filter(person__in=[pk for pk in people if pk])
     return {row.person_id: row for row in rows}
 
 
-def _unwanted(wishes: Wishes, person: Any) -> Iterable[str]:
-    row = wishes.get(person.pk)
+def _unwanted(preferences: Preferences, person: Any) -> Iterable[str]:
+    row = preferences.get(person.pk)
     return row.unwanted if row else ()
 
 
-def _habits(wishes: Wishes, pk: int | None) -> EmailSchedule:
-    row = wishes.get(pk or 0)
-    return row.habits if row else EmailSchedule()
+def _schedule_of(preferences: Preferences, pk: int | None) -> EmailSchedule:
+    row = preferences.get(pk or 0)
+    return row.schedule if row else EmailSchedule()
 
 
-def _not_in_quiet(habits: EmailSchedule, now: datetime) -> datetime:
-    return after_quiet_hours(habits, timezone.localtime(now))
+def _not_in_quiet(schedule: EmailSchedule, now: datetime) -> datetime:
+    return after_quiet_hours(schedule, timezone.localtime(now))
 
 
 @transaction.atomic
@@ -181,7 +181,7 @@ def announce(*, kind: str, about: Subject, person: Any, why: str, now: datetime)
         told_at=now,
         recovered_at=now,
     )
-    tell_raised(alert, now=now)
+    notify_raised(alert, now=now)
 
 
 @transaction.atomic
@@ -224,7 +224,7 @@ def _notify(alert: Alert, effect: Effect, now: datetime) -> None:
         notify_recovered(alert, now=now)
     elif alert.state == AlertState.OPEN and alert.told_at is None:
         alert.told_at = now
-        tell_raised(alert, now=now)
+        notify_raised(alert, now=now)
 
 
 def _suspect(kind: str, about: Subject, audience: Audience, severity: str, now: datetime) -> None:

@@ -19,7 +19,7 @@ from notifications.models.webhooks import Attempt, Delivery, DeliveryState, Webh
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import Format, next_attempt, should_disable
-from notifications.webhooks.services import cancel_waiting, target_subject, tell_switched_off
+from notifications.webhooks.services import cancel_waiting, notify_disabled, target_subject
 
 GONE = 410  # Standard Webhooks: the target wants no further events
 OVERDUE_AFTER = timedelta(minutes=2)
@@ -72,9 +72,9 @@ def _finish(delivery: Delivery, made: Attempt) -> None:
     with transaction.atomic():
         made.save()
         if made.problem:
-            _failed(delivery, made)
+            _record_failure(delivery, made)
         else:
-            _taken(delivery, made)
+            _record_success(delivery, made)
 
 
 def _refusal(status: int) -> str:
@@ -108,12 +108,12 @@ def _headers(delivery: Delivery, now: datetime) -> dict[str, str]:
     }
 
 
-def _taken(delivery: Delivery, made: Attempt) -> None:
+def _record_success(delivery: Delivery, made: Attempt) -> None:
     WebhookTarget.objects.filter(pk=delivery.target_id).update(failing_since=None, last_success_at=made.finished_at)
     _pending(delivery).update(state=DeliveryState.DELIVERED, next_attempt_at=None, done_at=made.finished_at)
 
 
-def _failed(delivery: Delivery, made: Attempt) -> None:
+def _record_failure(delivery: Delivery, made: Attempt) -> None:
     ended = made.finished_at or made.started_at
     target = WebhookTarget.objects.select_for_update(of=("self",)).get(pk=delivery.target_id)
     target.failing_since = target.failing_since or made.started_at
@@ -153,7 +153,7 @@ def _disable(target: WebhookTarget, made: Attempt, now: datetime) -> None:
         after={"on": False},
         for_staff=not target.customer_id,
     )
-    tell_switched_off(target, now=now)
+    notify_disabled(target, now=now)
 
 
 def _pending(delivery: Delivery) -> "QuerySet[Delivery]":

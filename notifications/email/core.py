@@ -21,17 +21,17 @@ class EmailSchedule:
     quiet_until: time | None = None
 
 
-def mail_due(habits: EmailSchedule, *, now: datetime) -> datetime | None:
+def mail_due(schedule: EmailSchedule, *, now: datetime) -> datetime | None:
     """Return when to send the email, or None for never. `now` is in the time zone of the habits."""
-    if habits.by_mail is ByMail.OFF:
+    if schedule.by_mail is ByMail.OFF:
         return None
-    due = _next(habits.digest_at, now) if habits.by_mail is ByMail.DIGEST else now
-    return after_quiet_hours(habits, due)
+    due = _next(schedule.digest_at, now) if schedule.by_mail is ByMail.DIGEST else now
+    return after_quiet_hours(schedule, due)
 
 
-def after_quiet_hours(habits: EmailSchedule, moment: datetime) -> datetime:
+def after_quiet_hours(schedule: EmailSchedule, moment: datetime) -> datetime:
     """Return the time, or the end of the quiet hours it falls into."""
-    start, end = habits.quiet_from, habits.quiet_until
+    start, end = schedule.quiet_from, schedule.quiet_until
     if start is None or end is None or start == end:
         return moment
     at = moment.timetz().replace(tzinfo=None)

@@ -29,5 +29,5 @@ class NotificationPreference(models.Model):
         return f"of {self.person_id}"
 
     @property
-    def habits(self) -> EmailSchedule:
+    def schedule(self) -> EmailSchedule:
         return EmailSchedule(ByMail(self.by_mail), self.digest_at, self.quiet_from, self.quiet_until)

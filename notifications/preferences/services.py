@@ -33,10 +33,10 @@ def set_preference(
     if (quiet_from is None) != (quiet_until is None):
         raise Refused("Enter both a start and an end for quiet hours.", code="QUIET_HOURS")
     row = preference_of(person)
-    before = _told(row)
+    before = _logged_preferences(row)
     row.unwanted, row.by_mail, row.digest_at = sorted(set(unwanted)), ByMail(by_mail), digest_at
     row.quiet_from, row.quiet_until = quiet_from, quiet_until
-    after = _told(row)
+    after = _logged_preferences(row)
     if before != after:
         row.save()
         about = Subject("person", str(person.pk), person.get_username())
@@ -46,7 +46,7 @@ def set_preference(
     return row
 
 
-def _told(row: NotificationPreference) -> dict[str, Any]:
+def _logged_preferences(row: NotificationPreference) -> dict[str, Any]:
     quiet = f"{row.quiet_from:%H:%M} to {row.quiet_until:%H:%M}" if row.quiet_from and row.quiet_until else ""
     return {
         "muted kinds": list(row.unwanted),

@@ -46,7 +46,7 @@ def owner_of(target: WebhookTarget) -> Audience:
     return CustomerPeople(target.customer_id) if target.customer_id else Staff(MANAGES_STAFF_WEBHOOKS)
 
 
-def tell_switched_off(target: WebhookTarget, *, now: datetime) -> None:
+def notify_disabled(target: WebhookTarget, *, now: datetime) -> None:
     observe(
         kind=OFF,
         about=target_subject(target),
@@ -107,9 +107,7 @@ def add_target(
     secret = new_secret() if target.form == Format.STANDARD else ""
     target.secret = sealed.seal(secret) if secret else ""
     target.save(force_insert=True)
-    audit_services.record(
-        "webhook.added", about=target_subject(target), actor=actor, after=_told(target), for_staff=_hidden(target)
-    )
+    _record("webhook.added", target, actor, after=_logged_target(target))
     return Made(target, secret)
 
 
@@ -119,7 +117,7 @@ def change_target(
 ) -> WebhookTarget:
     """Change a target. Turning it on again clears its failures. Raises Refused."""
     locked = _locked(target, actor)
-    before, was_on = _told(locked), locked.is_on
+    before, was_on = _logged_target(locked), locked.is_on
     _put(locked, name=name, url=url, events=events)
     locked.is_on = is_on
     if is_on and not was_on:
@@ -128,14 +126,7 @@ def change_target(
     if was_on and not is_on:
         cancel_waiting(locked)
     locked.save()
-    audit_services.record(
-        "webhook.changed",
-        about=target_subject(locked),
-        actor=actor,
-        before=before,
-        after=_told(locked),
-        for_staff=_hidden(locked),
-    )
+    _record("webhook.changed", locked, actor, before=before, after=_logged_target(locked))
     return locked
 
 
@@ -150,9 +141,7 @@ def make_new_secret(*, target: WebhookTarget, actor: Any) -> str:
     locked.secret = sealed.seal(secret)
     locked.save(update_fields=("secret", "old_secret", "old_secret_until"))
     after = {"old_secret_signs_until": f"{locked.old_secret_until:%-d %B %Y, %H:%M} UTC"}
-    audit_services.record(
-        "webhook.new_secret", about=target_subject(locked), actor=actor, after=after, for_staff=_hidden(locked)
-    )
+    _record("webhook.new_secret", locked, actor, after=after)
     return secret
 
 
@@ -169,10 +158,7 @@ def send_test(*, target: WebhookTarget, actor: Any) -> Delivery:
         event=TEST, about=about, data=data, for_staff=not locked.customer_id, now=timezone.now()
     )
     delivery = events_services.deliver(event, [locked])[0]
-    after = {"delivery": delivery.pk}
-    audit_services.record(
-        "webhook.tested", about=target_subject(locked), actor=actor, after=after, for_staff=_hidden(locked)
-    )
+    _record("webhook.tested", locked, actor, after={"delivery": delivery.pk})
     return delivery
 
 
@@ -194,13 +180,7 @@ def deliver_again(*, delivery: Delivery, actor: Any) -> Delivery:
         raise Refused("This delivery is already queued.", code="WEBHOOK_WAITING")
     again = events_services.deliver(delivery.event, [locked])[0]
     Delivery.objects.filter(pk=again.pk).update(again_by=actor)
-    audit_services.record(
-        "webhook.delivered_again",
-        about=target_subject(locked),
-        actor=actor,
-        after={"event": delivery.event.event, "delivery": again.pk},
-        for_staff=_hidden(locked),
-    )
+    _record("webhook.delivered_again", locked, actor, after={"event": delivery.event.event, "delivery": again.pk})
     return again
 
 
@@ -208,10 +188,22 @@ def deliver_again(*, delivery: Delivery, actor: Any) -> Delivery:
 def remove_target(*, target: WebhookTarget, actor: Any) -> None:
     """Remove a target and its delivery log. Raises Refused."""
     locked = _locked(target, actor)
-    about, before = target_subject(locked), _told(locked)
+    before = _logged_target(locked)
     switched_on_again(locked)
-    audit_services.record("webhook.removed", about=about, actor=actor, before=before, for_staff=_hidden(locked))
+    _record("webhook.removed", locked, actor, before=before)
     locked.delete()
+
+
+def _record(
+    what: str,
+    target: WebhookTarget,
+    actor: Any,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    about, for_staff = target_subject(target), _hidden(target)
+    audit_services.record(what, about=about, actor=actor, before=before, after=after, for_staff=for_staff)
 
 
 def cancel_waiting(target: WebhookTarget) -> None:
@@ -258,7 +250,7 @@ def _siblings(target: WebhookTarget) -> Any:
     return WebhookTarget.objects.filter(customer_id=target.customer_id, person=target.person)
 
 
-def _told(target: WebhookTarget) -> dict[str, Any]:
+def _logged_target(target: WebhookTarget) -> dict[str, Any]:
     return {
         "name": target.name,
         "address": target.place,

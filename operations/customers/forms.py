@@ -2,7 +2,7 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import MemberRole, User, new_customer_id
+from accounts.models.people import Customer, MemberRole, User, new_customer_id
 from accounts.people import selectors as people_selectors
 from accounts.people.forms import ADDRESS
 from inbound_admin.lib.fields import AddressField
@@ -17,7 +17,27 @@ class CustomerForm(forms.Form):
     name = forms.CharField(max_length=120, help_text="The organisation’s name.")
 
 
-class NewCustomerForm(CustomerForm):
+class SameNameWarning(forms.Form):
+    """Warns once of a name that another customer has: submitting the returned form again creates it.
+
+    The subclass has a field `name`, and `viewer` is set before validation.
+    """
+
+    warned_of = forms.CharField(max_length=120, widget=forms.HiddenInput, required=False)
+    viewer: User
+
+    def warn_of_same_name(self, pk: str | None) -> None:
+        """Add the warning unless the form carries it already. `pk` is the customer's own ID, or the planned one."""
+        name = self.cleaned_data.get("name", "")
+        given = self.cleaned_data.get("warned_of")
+        there = people_selectors.customer_named(name, viewer=self.viewer) if name != given else None
+        if there and there.pk != pk:
+            self.data = {**dict(self.data.items()), self.add_prefix("warned_of"): name}
+            said = f"A customer with this name already exists ({there.pk}). Submit again to create another."
+            self.add_error(None, said)
+
+
+class NewCustomerForm(SameNameWarning, CustomerForm):
     """The ID is chosen when the form is shown, so sending it twice creates one customer."""
 
     owner = AddressField(
@@ -27,22 +47,27 @@ class NewCustomerForm(CustomerForm):
         help_text="We’ll send an invitation. The owner can then invite colleagues. You can also do this later.",
     )
     customer_id = forms.CharField(max_length=40, initial=new_customer_id, widget=forms.HiddenInput, required=False)
-    warned_of = forms.CharField(max_length=120, widget=forms.HiddenInput, required=False)
 
     def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.viewer = viewer
 
     def clean(self) -> dict[str, Any]:
-        """Warn once of a name that another customer has. The returned page carries the warning."""
-        given = self.cleaned_data
-        name = given.get("name", "")
-        there = people_selectors.customer_named(name, viewer=self.viewer) if name != given.get("warned_of") else None
-        if there and there.pk != given.get("customer_id"):
-            self.data = {**dict(self.data.items()), "warned_of": name}
-            said = f"A customer with this name already exists ({there.pk}). Submit again to create another."
-            self.add_error(None, said)
-        return given
+        self.warn_of_same_name(self.cleaned_data.get("customer_id"))
+        return self.cleaned_data
+
+
+class AdminCustomerForm(SameNameWarning, forms.ModelForm[Customer]):
+    """Django admin's form of a customer."""
+
+    class Meta:
+        model = Customer
+        fields = ("name",)
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        self.warn_of_same_name(self.instance.pk)
+        return self.cleaned_data
 
 
 class InviteForm(forms.Form):

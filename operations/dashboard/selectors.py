@@ -56,10 +56,10 @@ class CapacitySummary:
     read_at: datetime | None
 
 
-def attention_items(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ...]:
+def attention_items(*, viewer: Viewer, now: datetime, full: CapacitySummary | None) -> tuple[AttentionItem, ...]:
     """Return the list, ranked by harm: lost or misdelivered mail first, then pauses without effect.
 
-    Zeros are left out.
+    Zeros are left out. `full`: how full the region is, for viewers who may see the rules.
     """
     sees_rules = may_see_rules(viewer)
     found = [*_receiving_items(), *_former_holder_items()] if sees_rules else []
@@ -74,7 +74,8 @@ def attention_items(*, viewer: Viewer, now: datetime) -> tuple[AttentionItem, ..
         found += _rule_items(now)
         found += [
             AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
-            for meter in _nearly_full()
+            for meter, _ in (full.meters if full else ())
+            if meter.percent >= NEARLY_FULL_PERCENT
         ]
     if unanswered := unacknowledged_count(viewer):
         found.append(
@@ -364,12 +365,6 @@ def _former_holder_items() -> Iterator[AttentionItem]:
         one = f"Mail for {names[0]} may still be delivered to its previous customer"
         several = f"Mail for {number:,} domains may still be delivered to their previous customers"
         yield AttentionItem(number, one if number == 1 else several, "domains:list", query, tone="bad")
-
-
-def _nearly_full() -> tuple[Meter, ...]:
-    own = lifecycle_selectors.capacity()
-    meters = (*_rule_meters(last_read()), Meter("Tenants", own.count, own.quota))
-    return tuple(meter for meter in meters if meter.percent >= NEARLY_FULL_PERCENT)
 
 
 def _rule_meters(read: LastRead | None) -> tuple[Meter, ...]:

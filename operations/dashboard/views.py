@@ -13,10 +13,12 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.records.views import domain_for
 from domains.sending_status.selectors import sending_in
 from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.lists import kept_count
 from operations.checklist.selectors import checklist
 from operations.dashboard import selectors
 from operations.dashboard.core import summary_of
 from receipt_rules.addresses.selectors import inbound_summary
+from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle.selectors import tenant_of
 
 
@@ -25,17 +27,18 @@ def overview(request: SignedIn) -> HttpResponse:
     """Staff see what needs attention, capacity and plots; customers see their own domains."""
     now = timezone.now()
     staff = supports_everyone(request.user)
+    full = selectors.capacity_summary(now=now) if staff or may_see_rules(request.user) else None
     context = {
-        "needs": selectors.attention_items(viewer=request.user, now=now),
+        "needs": selectors.attention_items(viewer=request.user, now=now, full=full),
         "counts": domain_list_selectors.attention_counts(
             viewer=request.user, filters=domain_list_selectors.DomainListFilters()
         ),
-        "total": domain_list_selectors.domains_for(request.user).count(),
+        "total": kept_count(domain_list_selectors.domains_for(request.user)),
     }
     if staff:
         charts = selectors.charts(now=now)
         context |= {
-            "full": selectors.capacity_summary(now=now),
+            "full": full,
             "charts": charts,
             "has_counts": any(chart.rows for chart in charts),
             "since": selectors.collecting_since(now=now),

@@ -207,11 +207,18 @@ def domain_counts(kind: BatchKind, done: QuerySet[BatchItem]) -> list[tuple[Batc
     """Return the same results without sentences, counted by the database."""
     counted = done.aggregate(there=Count("pk", filter=~Q(domain=None)), gone=Count("pk", filter=Q(domain=None)))
     gone = BatchResult("Deleted", "good" if kind is BatchKind.DELETE else "mute", "")
+    if kind is BatchKind.IMPORT:
+        stages = Counter(done.exclude(domain=None).values_list("domain__stage", flat=True))
+        return [(gone, counted["gone"]), *((_ADDED.get(Stage(each), _DONE), number) for each, number in stages.items())]
     there = BatchResult("Deleting", "info", "", waits=True) if kind is BatchKind.DELETE else _DONE
     return [(gone, counted["gone"]), (there, counted["there"])]
 
 
 _DONE = BatchResult("Done", "good", "")
+_ADDED = {
+    Stage.STARTING: BatchResult("Setting up", "info", "", waits=True),
+    Stage.CLAIM: BatchResult("Ownership not proven", "warn", ""),
+}
 
 
 def _result(kind: BatchKind, item: BatchItem, removal: DomainRemoval | None) -> BatchResult:
@@ -227,7 +234,8 @@ def _result(kind: BatchKind, item: BatchItem, removal: DomainRemoval | None) -> 
         return BatchResult(
             "Deleting", "info", why or "Receipt rules are removed first, then the SES identity.", waits=True
         )
-    return BatchResult("Done", "good", _afterwards(kind, item, item.domain))
+    known = _ADDED.get(Stage(item.domain.stage), _DONE) if kind is BatchKind.IMPORT else _DONE
+    return replace(known, sentence=_afterwards(kind, item, item.domain))
 
 
 def _afterwards(kind: BatchKind, item: BatchItem, domain: Domain) -> str:
@@ -239,6 +247,7 @@ def _afterwards(kind: BatchKind, item: BatchItem, domain: Domain) -> str:
         case BatchKind.RELEASE:
             return "On hold again." if domain.is_held else "Released."
         case BatchKind.IMPORT:
-            return f"Belongs to {domain.customer}. {domain.headline}".strip()
+            belongs = "Claimed by" if domain.stage == Stage.CLAIM else "Belongs to"
+            return f"{belongs} {domain.customer}. {domain.headline}".strip()
     looked = domain.last_dns_check is not None and item.done_at is not None and domain.last_dns_check >= item.done_at
     return domain.headline if looked else "Next in the queue; checking now."

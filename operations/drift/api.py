@@ -95,7 +95,7 @@ class DecisionsOut(Out):
 def list_differences(request: HttpRequest, query: Annotated[DifferenceFilters, Query()]) -> DifferencePage:
     _viewer(request)
     rows, pagination = page_of(differences_shown(query.show).order_by("area", "subject", "kind", "pk"), query)
-    return DifferencePage(data=[_difference(row) for row in rows], pagination=pagination, look=_look())
+    return DifferencePage(data=[_difference(row) for row in rows], pagination=pagination, look=_last_check_out())
 
 
 @router.post("/v2/drift/look", **writes(Accepted, status=202, staff=True), summary="Check SES now")
@@ -171,7 +171,7 @@ def _customer(customer_id: str | None, viewer: User) -> Customer | None:
     return found
 
 
-def _look() -> LookOut | None:
+def _last_check_out() -> LookOut | None:
     row = last_check(TENANTS_AREA)
     if row is None:
         return None

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, takes_upload, template
+from inbound_admin.lib.http import SignedIn, accepts_upload, form_page, list_as_file, page_of, template
 from operations.batches.selectors import counts_of, seconds_left, summary_of
 from operations.drift.core import UNOWNED
 from operations.drift.selectors import differences_shown
@@ -34,7 +34,7 @@ POLL_SECONDS = 3
 ROWS_PER_PAGE = 100
 
 
-@takes_upload(MOST_BYTES)
+@accepts_upload(MOST_BYTES)
 @require_http_methods(["GET", "POST"])
 def legacy_import(request: SignedIn) -> HttpResponse:
     _require_permission(request)
@@ -50,7 +50,7 @@ def legacy_import(request: SignedIn) -> HttpResponse:
     return form_page(request, "operations/legacy_import/legacy_import.html", context)
 
 
-@takes_upload(MOST_BYTES)
+@accepts_upload(MOST_BYTES)
 @require_http_methods(["GET", "POST"])
 def adopt_identities(request: SignedIn) -> HttpResponse:
     """Assign unowned SES identities to customers, after a preview of each."""

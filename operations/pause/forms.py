@@ -7,7 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from tenants.models.tenants import PauseReason
-from tenants.status.core import told_for
+from tenants.status.core import customer_text_for
 
 _LONG = {"rows": 3}
 
@@ -46,7 +46,7 @@ class PauseForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}
         if not given.get("told") and given.get("reason"):
-            given["told"] = told_for(given["reason"])
+            given["told"] = customer_text_for(given["reason"])
         return given
 
     def clean_review_on(self) -> date | None:

@@ -15,7 +15,7 @@ from receipt_rules.addresses.selectors import addresses_for, endpoints_for
 from receipt_rules.live.selectors import last_read
 from receipt_rules.runs.selectors import may_see_rules
 from receipt_rules.runs.selectors import runs as all_runs
-from tenants.lifecycle.selectors import find_tenants, sees_tenants
+from tenants.lifecycle.selectors import find_tenants, sees_tenants, tenants_for
 
 FIRST_NAMES = 500
 MOST = 8  # of each kind; its list has the rest
@@ -123,7 +123,8 @@ def _tenants(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if asked.identity or asked.rule or not sees_tenants(viewer):
         return
     text = asked.tenant or asked.text
-    for tenant in find_tenants(viewer=viewer, text=text)[:MOST]:
+    keys = list(find_tenants(viewer=viewer, text=text).values_list("pk", flat=True)[:MOST])
+    for tenant in sorted(tenants_for(viewer).filter(pk__in=keys), key=lambda each: keys.index(each.pk)):
         exact = text in (tenant.pk, tenant.name, tenant.ses_id, tenant.arn)
         yield Hit(HitKind.TENANT, tenant.pk, tenant.name, tenant.customer.name, exact=exact)
 

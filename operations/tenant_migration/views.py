@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models.people import Customer
 from accounts.people.selectors import customers_for
 from inbound_admin.lib.errors import AwsProblem, Refused
-from inbound_admin.lib.http import SignedIn, form_page, page_of, takes_upload, template
+from inbound_admin.lib.http import SignedIn, accepts_upload, form_page, page_of, template
 from operations.models import Migration, MigrationItem, MigrationState
 from operations.tenant_migration import selectors, services
 from operations.tenant_migration.core import Chosen, calls, plan
@@ -32,7 +32,7 @@ def list_(request: SignedIn) -> HttpResponse:
     return TemplateResponse(request, "operations/tenant_migration/migrations.html", context)
 
 
-@takes_upload(MOST_BYTES)
+@accepts_upload(MOST_BYTES)
 @require_http_methods(["GET", "POST"])
 def plan_migration(request: SignedIn) -> HttpResponse:
     require_staff(request, manages=True)
@@ -111,13 +111,13 @@ def steer(request: SignedIn, migration_id: str) -> HttpResponse:
     migration = _migration(request, migration_id)
     require_staff(request, manages=True)
     try:
-        messages.success(request, _steered(request, migration))
+        messages.success(request, _apply_action(request, migration))
     except Refused as refused:
         messages.error(request, str(refused))
     return redirect("operations:migration", migration.pk)
 
 
-def _steered(request: SignedIn, migration: Migration) -> str:
+def _apply_action(request: SignedIn, migration: Migration) -> str:
     match request.POST.get("do", ""):
         case "start":
             services.start(migration=migration, actor=request.user)

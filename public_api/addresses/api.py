@@ -17,7 +17,7 @@ from inbound_admin.lib.api.values import Out, Page, Text, given, page_of
 from inbound_admin.lib.errors import Malformed
 from public_api.addresses import services
 from public_api.domains.core import Published
-from public_api.domains.selectors import AddressesWanted, addresses_found, pending_of, rule_names, status_of
+from public_api.domains.selectors import AddressesWanted, find_addresses, pending_of, rule_names, status_of
 from public_api.endpoints.api import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
@@ -105,7 +105,7 @@ class AddressRemovedOut(Out):
 @router.get("/v2/email-addresses", **reads(Page[AddressOut]), summary="List addresses")
 def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query()]) -> Page[AddressOut]:
     wanted = AddressesWanted(query.domain_id, query.is_active, query.is_receipt_rule_configured)
-    found, pagination = page_of(addresses_found(viewer=caller(request), wanted=wanted), query)
+    found, pagination = page_of(find_addresses(viewer=caller(request), wanted=wanted), query)
     return Page[AddressOut](data=rows(found), pagination=pagination)
 
 
@@ -135,7 +135,7 @@ def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
 
 def address_of(request: HttpRequest, address_id: str) -> Address:
     """Return the address. Another customer's is 404."""
-    return get_object_or_404(addresses_found(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
+    return get_object_or_404(find_addresses(viewer=caller(request), wanted=AddressesWanted()), pk=address_id)
 
 
 def added(request: HttpRequest, asked: AddressAdded) -> AddressOut:
@@ -211,7 +211,7 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         delivery_message=f"{address.end.spoken}." if address.is_active and address.end else "The address is off.",
         receipt_rule_name=rule,
         created_at=address.created_at,
-        updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `addresses_found`
+        updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `find_addresses`
         user_id=owner,
         tenant_id=domain.tenant_id,
         domain=DomainBrief(id=domain.pk, name=domain.name, status=status_of(domain)),

@@ -17,7 +17,7 @@ from inbound_admin.lib.api.values import Out, Text, given
 from inbound_admin.lib.errors import AwsUnreachable, Malformed
 from public_api.domains.core import Published, ses_word
 from public_api.domains.selectors import checks_of, status_of
-from public_api.domains.services import usual_mail_from, what_to_publish
+from public_api.domains.services import records_message, usual_mail_from
 from public_api.records.api import CheckedRecordOut, checked_records
 
 router = call_router("Domains", lenient=True)
@@ -129,7 +129,7 @@ def _begun(domain: Domain) -> str:
         return domain.stage_problem or "SES hasn't finished yet. Request the records again in a moment."
     if domain.is_configuring:
         return domain.stage_problem or "The change is being applied in SES. Request the records again in a moment."
-    return what_to_publish(domain)
+    return records_message(domain)
 
 
 def _ses(domain: Domain) -> AuthSesOut:

@@ -262,7 +262,7 @@ def list_domains(request: HttpRequest, query: Annotated[DomainFilters, Query()])
 
 def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> DomainPage:
     wanted = selectors.DomainsWanted(query.status, query.can_receive, query.has_catch_all, query.provider, query.search)
-    found = selectors.domains_found(domain_list_selectors.domains_for(caller(request)), wanted)
+    found = selectors.find_domains(domain_list_selectors.domains_for(caller(request)), wanted)
     counts = counted(found, selectors.counts_of)
     domains, pagination = page_of(found, query, total=counts["total"])
     if check:
@@ -301,7 +301,7 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     return DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
-        message=services.what_is_pending(domain) or services.what_to_publish(domain),
+        message=services.pending_message(domain) or services.records_message(domain),
         **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
     )
 
@@ -338,12 +338,12 @@ def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None =
         raise Conflict(f"{domain} already uses {domain.mail_from}.", code="MAIL_FROM_SET")
     stands = bool(domain.mail_from)
     if not stands:
-        domain = services.set_mail_from_up(domain=domain, name=name, actor=caller(request))
+        domain = services.configure_mail_from(domain=domain, name=name, actor=caller(request))
     records = [each for each in wanted_records(domain) if each.name == domain.mail_from]
     done = f"{domain} already has this MAIL FROM domain." if stands else "Publish the records, then verify."
     return MailFromOut(
         success=True,
-        message=services.what_is_pending(domain) or done,
+        message=services.pending_message(domain) or done,
         mail_from_domain=domain.mail_from,
         mail_from_domain_status=mail_from_word(domain.mail_from, domain.mail_from_status),
         additional_dns_records=records,

@@ -3,8 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from django.conf import settings
-from django.db import connection
 from django.db.models import CharField, Count, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
@@ -20,7 +18,7 @@ from domains.records.core import Record
 from inbound_admin.lib.lists import exactly
 from public_api.domains.core import Published
 from receipt_rules.addresses import selectors as addresses_selectors
-from receipt_rules.live.selectors import applied_when
+from receipt_rules.live.selectors import applied_when, content_of, last_known
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.models.runs import PendingChange
@@ -53,14 +51,14 @@ class DomainsWanted:
     search: str | None = None
 
 
-def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[Domain]:
+def find_domains(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[Domain]:
     """Return the caller's domains that match, newest first, in a stable order."""
     if wanted.search:
         domains = domains.filter(domain_list_selectors.name_contains(wanted.search))
     if wanted.status:
         domains = domains.filter(STATUS[wanted.status])
     if wanted.can_receive is not None:
-        domains = domains.annotate(own_mx=_of_own_name("mx_facts"), own_rules=_of_own_name("mail_rules"))
+        domains = domains.annotate(own_mx=_for_own_name("mx_facts"), own_rules=_for_own_name("mail_rules"))
         arrives = Q(own_mx=MxFact.HERE, own_rules__in=DELIVERED, receives=True) & ~Q(expectations__has_key=MX)
         receiving = VERIFIED & arrives
         domains = domains.filter(receiving if wanted.can_receive else ~receiving)
@@ -68,7 +66,7 @@ def domains_found(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[
     return domains.filter(asked).order_by("-created_at", "-pk")
 
 
-def _of_own_name(column: str) -> Coalesce:
+def _for_own_name(column: str) -> Coalesce:
     """Return the fact of the domain's own name, or ""."""
     own = Func(F(column), F("name"), function="jsonb_extract_path_text", output_field=CharField())
     return Coalesce(own, Value(""))
@@ -96,7 +94,7 @@ def receives_mail(domain: Domain) -> bool:
     return status_of(domain) == "verified" and domain.receiving.state in ARRIVING
 
 
-def is_right(check: RecordCheck | None) -> bool:
+def is_correct(check: RecordCheck | None) -> bool:
     """Whether the record was correct in the last successful check."""
     if check is None:
         return False
@@ -127,17 +125,6 @@ def checks_of(domains: Iterable[Domain]) -> dict[str, dict[str, RecordCheck]]:
     for check in RecordCheck.objects.filter(domain__in=found):
         found[check.domain_id][check.key] = check
     return found
-
-
-# The first rule of the last state that we read which names the recipient. Its rows are those of the newest snapshot.
-RULE_NAMES = """
-    SELECT DISTINCT ON (recipient.name) recipient.name, one.rule->>'name'
-    FROM (SELECT content FROM receipt_rules_snapshot WHERE region = %s ORDER BY at DESC, id DESC LIMIT 1) AS latest,
-        jsonb_array_elements(latest.content->'rules') WITH ORDINALITY AS one(rule, place),
-        jsonb_array_elements_text(one.rule->'recipients') AS recipient(name)
-    WHERE recipient.name = ANY(%s)
-    ORDER BY recipient.name, one.place
-"""
 
 
 @dataclass(frozen=True)
@@ -186,7 +173,7 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
     return {key: InboundCounts(*by_domain.get(key, (0, 0, 0)), catch_all=catch_alls.get(key)) for key in ids}
 
 
-def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:
+def find_addresses(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:
     """Return addresses with `changed_at`, in alphabetical order."""
     rows = addresses_selectors.addresses_for(viewer).annotate(changed_at=last_changed("address"))
     if wanted.is_live is not None:
@@ -195,7 +182,7 @@ def addresses_found(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Addr
     return rows.filter(exactly(domain=wanted.domain_id, is_active=wanted.is_active)).order_by("address")
 
 
-def endpoints_found(
+def find_endpoints(
     *,
     viewer: Viewer,
     kind: str | None = None,
@@ -230,12 +217,15 @@ def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:
 
 
 def rule_names(recipients: Collection[str]) -> Mapping[str, str]:
-    """Return the receipt rule of each recipient, as last read. Recipients without a rule are omitted."""
-    if not recipients:
+    """Return the first receipt rule that names each recipient, as last known. Others are omitted."""
+    known = last_known() if recipients else None
+    if known is None:
         return {}
-    with connection.cursor() as cursor:
-        cursor.execute(RULE_NAMES, [settings.AWS_REGION, list(recipients)])
-        return dict(cursor.fetchall())
+    found: dict[str, str] = {}
+    for rule in content_of(known).rules:
+        for recipient in rule.recipient_set.intersection(recipients):
+            found.setdefault(recipient, rule.name)
+    return found
 
 
 def pending_of(domains: Collection[Domain]) -> dict[str, str]:

@@ -66,7 +66,7 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
             _catch(domain, wanted, actor)
 
 
-def set_mail_from_up(*, domain: Domain, name: str | None, actor: User) -> Domain:
+def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Domain:
     """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused."""
     usual = mail_from_candidates(domain.parsed)[0]
     label = parse_mail_from_label(usual if name is None else name, domain.name)
@@ -88,7 +88,7 @@ def is_mail_from(domain: Domain, name: str) -> bool:
     return parse_mail_from_label(name, domain.name) == domain.mail_from_label
 
 
-def take(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Address]:
+def activate_addresses(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Address]:
     """Add or activate addresses. Raises Refused: DOMAIN_NOT_VERIFIED, or Malformed with all invalid
     addresses."""
     refuse_unproven(domain)
@@ -98,10 +98,10 @@ def take(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Addre
         raise Malformed("Some of these aren't valid addresses of this domain. See details.", details=details)
     with transaction.atomic():
         lock_domain(domain)
-        return [_take(text, domain, actor) for text in addresses]
+        return [_activate_address(text, domain, actor) for text in addresses]
 
 
-def _take(text: str, domain: Domain, actor: User) -> Address:
+def _activate_address(text: str, domain: Domain, actor: User) -> Address:
     """Add an address, or activate the customer's existing one with its endpoint."""
     existing = Address.objects.select_related("domain").filter(address=refuse_elsewhere(text, domain)).first()
     if existing is None or existing.domain.customer_id != domain.customer_id:
@@ -117,7 +117,7 @@ def _why_not(text: str, domain: Domain) -> str:
     return ""
 
 
-def what_is_pending(domain: Domain) -> str:
+def pending_message(domain: Domain) -> str:
     """Return what is pending, as a sentence, or ""."""
     if domain.stage == Stage.CLAIM:
         return "Prove ownership first: publish the TXT record, then verify."
@@ -126,7 +126,7 @@ def what_is_pending(domain: Domain) -> str:
     return ""
 
 
-def what_to_publish(domain: Domain) -> str:
+def records_message(domain: Domain) -> str:
     """Return what the caller does with the records of a domain that SES is done with, as sentences."""
     last = ", the inbound MX last" if any(each.key == INBOUND_MX for each in domain.records) else ""
     return f"Publish these records{last}. Then verify with PATCH /api/v2/domains/{domain.pk}/auth."
@@ -180,10 +180,10 @@ def check_where_allowed(domains: Sequence[Domain], *, now: datetime) -> None:
     """Check DNS and SES of the domains that may be checked now."""
     customers = {domain.customer_id for domain in domains}
     with slow_work.slot(customer=customers.pop() if len(customers) == 1 else ""):
-        _look_at(_take_turns(domains, now), now)
+        _check(_claim_checks(domains, now), now)
 
 
-def _look_at(due: Sequence[Domain], now: datetime) -> None:
+def _check(due: Sequence[Domain], now: datetime) -> None:
     claimed = [domain for domain in due if domain.stage == Stage.CLAIM]
     if claimed:
         ownership_claims_services.check_claims(claimed)
@@ -191,7 +191,7 @@ def _look_at(due: Sequence[Domain], now: datetime) -> None:
         checking_services.check([domain for domain in due if domain.stage == Stage.READY], now=now)
 
 
-def _take_turns(domains: Sequence[Domain], now: datetime) -> list[Domain]:
+def _claim_checks(domains: Sequence[Domain], now: datetime) -> list[Domain]:
     """Return the domains to check. Of concurrent callers, only one checks a domain."""
     latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
     free = Q(last_dns_check=None) | Q(last_dns_check__lte=latest)

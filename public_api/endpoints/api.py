@@ -17,7 +17,7 @@ from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, clamped, reco
 from inbound_admin.lib.api.values import USUAL, Out, Page, Text, given, page_of
 from inbound_admin.lib.errors import Malformed
 from inbound_admin.lib.redaction import MASK
-from public_api.domains.selectors import Uses, endpoints_found, status_of, uses_of
+from public_api.domains.selectors import Uses, find_endpoints, status_of, uses_of
 from public_api.endpoints import services
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.forwarding import services as forwarding_services
@@ -183,7 +183,7 @@ def list_endpoints(request: HttpRequest, query: Annotated[EndpointFilters, Query
 
 
 def endpoints_wanted(request: HttpRequest, query: EndpointFilters) -> QuerySet[Endpoint]:
-    return endpoints_found(
+    return find_endpoints(
         viewer=caller(request),
         kind=query.type,
         is_active=query.active,
@@ -283,7 +283,7 @@ def tested(request: HttpRequest, endpoint_id: str, asked: TestAsked | None) -> T
         said = "Tests only go to the stored URL, because its headers are secrets. Change the URL, then test."
         raise Malformed(said, code="OVERRIDE_URL")
     if endpoint.type != EndpointType.WEBHOOK:
-        return _forwarding_told(endpoint)
+        return _forwarding_result(endpoint)
     tried = endpoints_services.send_test(endpoint=endpoint, actor=caller(request))
     return TestedOut(
         success=tried.is_good,
@@ -300,7 +300,7 @@ def tested(request: HttpRequest, endpoint_id: str, asked: TestAsked | None) -> T
     )
 
 
-def _forwarding_told(endpoint: Endpoint) -> TestedOut:
+def _forwarding_result(endpoint: Endpoint) -> TestedOut:
     """Return the configuration without sending. It fails if no recipient has confirmed, or nothing is forwarded."""
     known, never = forwardings_of([endpoint]), is_never_forwarded(endpoint)
     to, blocked = list(recipients_of(endpoint)), known.blocks(endpoint) or never
@@ -338,7 +338,7 @@ def resend_confirmations(request: HttpRequest, endpoint_id: str) -> EndpointOne:
 
 def endpoint_of(request: HttpRequest, endpoint_id: str) -> Endpoint:
     """Return the endpoint. Another customer's is 404."""
-    return get_object_or_404(endpoints_found(viewer=caller(request)), pk=endpoint_id)
+    return get_object_or_404(find_endpoints(viewer=caller(request)), pk=endpoint_id)
 
 
 def _rows(some: Collection[Endpoint]) -> list[EndpointOut]:
@@ -390,7 +390,7 @@ def _fields(
         "description": endpoint.description or None,
         "user_id": owner,
         "created_at": endpoint.created_at,
-        "updated_at": endpoint.changed_at,  # type: ignore[attr-defined]  # annotated by `endpoints_found`
+        "updated_at": endpoint.changed_at,  # type: ignore[attr-defined]  # annotated by `find_endpoints`
         "group_emails": list(endpoint.config.get("addresses", ())) if is_group else None,
         "confirmation": _confirmation(endpoint, known),
         "delivery_stats": DeliveryStats(

@@ -21,7 +21,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Freed:
+class FormerUses:
     """What used a removed endpoint."""
 
     addresses: tuple[str, ...]
@@ -34,7 +34,7 @@ def known_config(kind: str, config: Mapping[str, Any]) -> tuple[dict[str, Any], 
     return {name: config[name] for name in known if name in config}, tuple(name for name in config if name not in known)
 
 
-def remove(*, endpoint: Endpoint, actor: User) -> Freed:
+def remove(*, endpoint: Endpoint, actor: User) -> FormerUses:
     """Remove an endpoint. What used it continues to receive mail without an endpoint."""
     with transaction.atomic():
         addresses = list(Address.objects.select_related("domain").filter(endpoint=endpoint).order_by("address"))
@@ -44,7 +44,7 @@ def remove(*, endpoint: Endpoint, actor: User) -> Freed:
         for row in catch_alls:
             set_catch_all(domain=row.domain, actor=actor, is_active=row.is_active, subdomains=row.subdomains)
         remove_endpoint(endpoint=endpoint, actor=actor)
-    return Freed(tuple(each.address for each in addresses), tuple(row.domain.name for row in catch_alls))
+    return FormerUses(tuple(each.address for each in addresses), tuple(row.domain.name for row in catch_alls))
 
 
 def recent(endpoint: Endpoint) -> list[dict[str, Any]]:

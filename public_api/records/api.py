@@ -15,7 +15,7 @@ from domains.records.core import Need, Record
 from domains.records.selectors import TITLES, label_of
 from inbound_admin.lib.api.values import Out, given
 from public_api.domains.core import Published, mail_from_word, ses_word
-from public_api.domains.selectors import Checks, checks_of, has_mx, is_right, receives_mail, records_of, status_of
+from public_api.domains.selectors import Checks, checks_of, has_mx, is_correct, receives_mail, records_of, status_of
 
 SILENT = (State.VERIFIED, State.NOT_CHECKED)
 
@@ -199,7 +199,7 @@ def stored_records(domain: Domain, checks: Checks) -> list[StoredRecordOut]:
             name=record.name,
             value=record.with_priority,
             is_required=record.need is Need.REQUIRED,
-            is_verified=is_right(checks.get(record.key)),
+            is_verified=is_correct(checks.get(record.key)),
             last_checked=checks[record.key].checked_at if record.key in checks else None,
             created_at=domain.created_at,
         )
@@ -230,8 +230,8 @@ def seen_records(domain: Domain, checks: Checks) -> list[SeenRecordOut]:
             type=record.type,
             name=record.name,
             value=record.with_priority,
-            is_verified=is_right(checks.get(record.key)),
-            status="verified" if is_right(checks.get(record.key)) else "pending",
+            is_verified=is_correct(checks.get(record.key)),
+            status="verified" if is_correct(checks.get(record.key)) else "pending",
             last_checked=checks[record.key].checked_at if record.key in checks else domain.last_dns_check,
             **given(error=error_of(checks.get(record.key))),
         )
@@ -275,7 +275,7 @@ def _checked(record: Record, check: RecordCheck | None) -> CheckedRecordOut:
         name=record.name,
         value=record.with_priority,
         is_required=record.need is Need.REQUIRED,
-        is_verified=is_right(check),
+        is_verified=is_correct(check),
         description=description(record),
         **given(priority=record.priority, last_checked=check.checked_at if check else None, error=error_of(check)),
     )

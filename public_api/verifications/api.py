@@ -29,9 +29,9 @@ from public_api.domains import services as domains_services
 from public_api.domains.core import Published, mail_from_word, ses_word
 from public_api.domains.selectors import (
     AddressesWanted,
-    addresses_found,
     checks_of,
-    is_right,
+    find_addresses,
+    is_correct,
     receiving_of,
     records_of,
     status_of,
@@ -166,7 +166,7 @@ class ActionOut(Out):
 
 @router.post("/inbound/verify-domain", **writes(VerifyDomainOut), summary="Start verification of a domain")
 def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomainOut:
-    domain = _begun(_asked_for(caller(request), asked), caller(request))
+    domain = _begun(_requested_domain(caller(request), asked), caller(request))
     mail_from = domain.ses_mail_from or domain.mail_from
     return VerifyDomainOut(
         **_shared(domain),
@@ -184,9 +184,9 @@ def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut
     """Returns 400 unless the domain is verified, or with a list of invalid addresses."""
     user = caller(request)
     domain = _named(user, asked.domain)
-    own = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk))
+    own = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))
     before = set(own.values_list("pk", flat=True))
-    made = domains_services.take(domain=domain, addresses=asked.email_addresses, actor=user)
+    made = domains_services.activate_addresses(domain=domain, addresses=asked.email_addresses, actor=user)
     answers = rows(list(own.filter(pk__in=[each.pk for each in made])))
     is_live = all(each.is_receipt_rule_configured for each in answers)
     staff = supports_everyone(user)
@@ -239,33 +239,33 @@ def _add(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = settings_services.wait_until_applied(
         preflight_services.add(text=asked.domain, customer=customer, actor=user)
     )
-    return _told(domain) | given(error=_pending(domain))
+    return _domain_members(domain) | given(error=_pending(domain))
 
 
 def _verify(user: User, asked: ActionAsked) -> dict[str, Any]:
-    domain = _begun(_asked_for(user, asked), user)
-    return _told(domain) | given(error=_pending(domain))
+    domain = _begun(_requested_domain(user, asked), user)
+    return _domain_members(domain) | given(error=_pending(domain))
 
 
 def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
     """Check now, at most every few seconds (429). Returns 503 if SES isn't responding."""
-    domain = _asked_for(user, asked)
+    domain = _requested_domain(user, asked)
     checking_services.check_now(domain=domain)
-    domain = _asked_for(user, asked)
+    domain = _requested_domain(user, asked)
     if domain.ses_problem and ses_word(domain.identity_status) != "NotStarted":
         raise AwsUnreachable(f"DNS was checked, but we couldn't reach SES: {domain.ses_problem}")
     seen, required = _seen(domain, actual=True), _required(domain)
     dns = bool(required) and all(each.is_verified for each in seen if (each.type, each.name) in required)
     ses = ses_word(domain.identity_status) == "Success"
     told = {"ses_verified": ses, "dns_verified": dns, "all_verified": ses and dns, "dns_records": seen}
-    return _told(domain) | told | given(error=_pending(domain))
+    return _domain_members(domain) | told | given(error=_pending(domain))
 
 
 def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
-    domain = _asked_for(user, asked)
+    domain = _requested_domain(user, asked)
     checks, receiving = checks_of([domain])[domain.pk], receiving_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
-    addresses = addresses_found(viewer=user, wanted=AddressesWanted(domain.pk))[:MOST_ADDRESSES]
+    addresses = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))[:MOST_ADDRESSES]
     return {
         "domain": NamedDomain(
             **main_fields(domain, checks, owner),
@@ -298,7 +298,7 @@ def _named_addresses(domain: Domain, found: list[Address]) -> list[NamedAddress]
 
 
 def _delete(user: User, asked: ActionAsked) -> dict[str, Any]:
-    domain = _asked_for(user, asked)
+    domain = _requested_domain(user, asked)
     done = domain_removal_services.request_removal(domain=domain, typed_name=domain.name, actor=user)
     return {"domain": domain.name, "domain_id": domain.pk, "message": said(domain, done)}
 
@@ -324,7 +324,7 @@ def _named(user: User, text: str) -> Domain:
     return (held or found)[0]
 
 
-def _asked_for(user: User, asked: ActionAsked | VerifyDomainAsked) -> Domain:
+def _requested_domain(user: User, asked: ActionAsked | VerifyDomainAsked) -> Domain:
     """Return the domain by ID, which must match the name, or by name. Raises Http404, or Malformed (OTHER_DOMAIN)."""
     if not asked.domain_id:
         domain = _named(user, asked.domain)
@@ -341,7 +341,7 @@ def _begun(domain: Domain, user: User) -> Domain:
     return settings_services.change_and_wait(domain=domain, mail_from=None, spf=None, dmarc=None, actor=user)
 
 
-def _told(domain: Domain) -> dict[str, Any]:
+def _domain_members(domain: Domain) -> dict[str, Any]:
     return {"domain": domain.name, **_shared(domain), "dns_records": _seen(domain)}
 
 
@@ -356,7 +356,7 @@ def _shared(domain: Domain) -> dict[str, Any]:
 
 
 def _pending(domain: Domain) -> str | None:
-    return domains_services.what_is_pending(domain) or None
+    return domains_services.pending_message(domain) or None
 
 
 def _required(domain: Domain) -> set[tuple[str, str]]:
@@ -379,7 +379,7 @@ def _seen(domain: Domain, *, described: bool = False, actual: bool = False) -> l
                 type=record.type,
                 name=record.name,
                 value=record.with_priority,
-                is_verified=is_right(check),
+                is_verified=is_correct(check),
                 is_required=record.need.value == "required",
                 **extra,
             )

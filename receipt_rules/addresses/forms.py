@@ -10,6 +10,7 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.fields import AS_TYPED
 from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
+from receipt_rules.endpoints.core import EndpointKinds
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint
 
@@ -31,10 +32,10 @@ class EndpointChoice(forms.Form):
         widget=forms.TextInput(attrs=AS_TYPED),
     )
 
-    def __init__(self, *args: Any, customer: Customer, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, customer: Customer, kinds: EndpointKinds | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["endpoint"].queryset = endpoints_of(customer)  # type: ignore[attr-defined]  # as above
-        kinds, target = endpoint_kinds(), self.fields["target"]
+        kinds, target = kinds or endpoint_kinds(), self.fields["target"]
         target.widget.attrs["placeholder"] = kinds.placeholder
         new = f"{kinds.target[:1].upper()}{kinds.target[1:]} becomes a new endpoint."
         target.help_text = f"Leave blank to use the endpoint above. {new}"

@@ -42,6 +42,8 @@ from receipt_rules.addresses.services import (
     set_catch_all,
 )
 from receipt_rules.endpoint_targets.services import endpoint_for
+from receipt_rules.endpoints.core import EndpointKinds
+from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.mail_path.core import End, Hop, worst_first
 from receipt_rules.mail_path.selectors import judge_ends, path_of_address, path_of_domain
@@ -278,16 +280,17 @@ def _why_not(domain: Domain) -> str:
 
 
 def _forms(domain: Domain, inbound: Inbound) -> Forms:
+    kinds = endpoint_kinds()
     return {
-        "address": AddressForm(prefix="address", customer=domain.customer),
-        "everything": _catch_all_form("everything", domain, inbound.catch_all),
-        "below": _catch_all_form("below", domain, inbound.sub_catch_all),
+        "address": AddressForm(prefix="address", customer=domain.customer, kinds=kinds),
+        "everything": _catch_all_form("everything", domain, inbound.catch_all, kinds),
+        "below": _catch_all_form("below", domain, inbound.sub_catch_all, kinds),
     }
 
 
-def _catch_all_form(prefix: str, domain: Domain, found: CatchAll | None) -> CatchAllForm:
+def _catch_all_form(prefix: str, domain: Domain, found: CatchAll | None, kinds: EndpointKinds) -> CatchAllForm:
     initial = {"is_active": found.is_active, "endpoint": found.own_endpoint} if found else {}
-    return CatchAllForm(prefix=prefix, customer=domain.customer, initial=initial)
+    return CatchAllForm(prefix=prefix, customer=domain.customer, initial=initial, kinds=kinds)
 
 
 def _carried_out_inbound(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> bool:

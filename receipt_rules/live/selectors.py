@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import QuerySet
 
+from accounts.models.people import Customer
 from accounts.people.selectors import Viewer
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
@@ -255,21 +256,23 @@ class Sharing:
 
 
 def who_shares(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
-    """Of each rule in its order, the customers by name. In two queries, of however many recipients."""
+    """Of each rule in its order, the customers by name. In three queries at most, of however many recipients."""
     domains = [[domain_of(each) for each in rule.recipient_set] for rule in rules]
     owners = _owners({name for some in domains for name in some})
+    asked = Customer.objects.filter(in_values("pk", set(owners.values()))).order_by()
+    customers = {key: SharingCustomer(name, key) for key, name in asked.values_list("pk", "name")}
     return tuple(
         Sharing(
             rule,
-            tuple(sorted({owners[name] for name in some if name in owners})),
+            tuple(sorted(customers[key] for key in {owners.get(name, "") for name in some} & customers.keys())),
             sum(name not in owners for name in some),
         )
         for rule, some in zip(rules, domains, strict=True)
     )
 
 
-def _owners(names: set[str]) -> dict[str, SharingCustomer]:
-    """Who holds each name or, of the names above it, the nearest; without those that nobody holds."""
+def _owners(names: set[str]) -> dict[str, str]:
+    """The customer who holds each name or, of the names above it, the nearest; without those that nobody holds."""
     found = _held_at(names)
     others = {name: names_above(name)[1:] for name in names - found.keys()}
     above = _held_at({each for some in others.values() for each in some}) if others else {}
@@ -277,12 +280,11 @@ def _owners(names: set[str]) -> dict[str, SharingCustomer]:
     return found | {name: owner for name, owner in nearest.items() if owner}
 
 
-def _held_at(names: Collection[str]) -> dict[str, SharingCustomer]:
+def _held_at(names: Collection[str]) -> dict[str, str]:
     """With more than these, where they are too many to ask for."""
     held = held_domains().order_by()
     rows = held if len(names) > MOST_ASKED else held.filter(in_values("name", names))
-    found = rows.values_list("name", "customer__name", "customer_id")
-    return {name: SharingCustomer(customer, key) for name, customer, key in found}
+    return dict(rows.values_list("name", "customer_id"))
 
 
 def forecast(*, left: int, now: datetime) -> str:

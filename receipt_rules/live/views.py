@@ -1,4 +1,8 @@
-"""The live rules in their order, what is not as we left it, and how full the region is."""
+"""The live rules in their order, what is not as we left it, and how full the region is.
+
+The page shows the newest read at once, with its age, and then asks SES by itself: a full set takes a second or more to
+read. Only what SES just answered can be decided on.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +28,7 @@ from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
 from receipt_rules.runs.forms import CancelRunForm
 from receipt_rules.runs.selectors import may_operate, may_see_rules
 
+NOW = "now"  # in the URL: the rules are read from SES before the answer
 MOST_NAMED = 30  # recipients and customers of one rule; more are counted
 
 
@@ -77,9 +82,16 @@ def list_(request: SignedIn) -> HttpResponse:
         return TemplateResponse(request, "receipt_rules/live/rules.html#pending", {"pending": pending})
     text = text_in(request.GET, "q")
     context = {"tab": "rules", "form": form, "may_operate": may_operate(request.user), "q": text}
-    context |= _context(request.GET.get("page", ""), text)
-    page = template(request, "receipt_rules/live/rules.html", "results")
+    context |= _context(request.GET.get("page", ""), text, asks_ses=NOW in request.GET or request.method == "POST")
+    request.GET = _without_now(request.GET)  # type: ignore[assignment]  # links lead to what is stored by then
+    page = template(request, "receipt_rules/live/rules.html", "live" if request.htmx.target == "live" else "results")
     return TemplateResponse(request, page, context, status=status)
+
+
+def _without_now(query: QueryDict) -> QueryDict:
+    left = query.copy()
+    left.pop(NOW, None)
+    return left
 
 
 def refuse_strangers(request: SignedIn, *, operates: bool = False) -> None:
@@ -93,19 +105,25 @@ def given(data: QueryDict, name: str) -> str:
     return data.get(name, "").replace("\x00", "")[:400]
 
 
-def _context(page: str, text: str) -> dict[str, Any]:
-    """Return the rules from SES, or as last read if it doesn't answer."""
+def _context(page: str, text: str, *, asks_ses: bool) -> dict[str, Any]:
+    """Return the rules as last read; from SES where it is asked, or where they were never read."""
     context: dict[str, Any] = {"pending": list(pending_changes())}
+    read = None if asks_ses else last_read()
+    if read is not None:
+        context |= {"as_read": read, "is_stored": True}
+        return context | _about(live_as_read(read), page, text)
     try:
         live = read_live()
     except AwsProblem as problem:
         read = last_read()
         context |= {"problem": problem, "as_read": read}
-        if read is None:
-            return context
-        live = live_as_read(read)
+        return context | (_about(live_as_read(read), page, text) if read else {})
+    return context | {"is_answered": True, **_about(live, page, text)}
+
+
+def _about(live: Live, page: str, text: str) -> dict[str, Any]:
     found = drift_services.differences(live)
-    return context | {
+    return {
         "live": live,
         "stranger": live.stranger,
         "found": found,

@@ -39,6 +39,7 @@ from receipt_rules.planner.core.rules import (
     RuleSet,
     broader,
     domain_of,
+    ending_in,
     is_address,
 )
 from receipt_rules.planner.core.untouched import Untouched, around
@@ -100,7 +101,8 @@ def scope_of(customers: frozenset[str], wanted_now: WantedState, live: RuleSet) 
     """Every recipient, wanted or live, at names that these customers hold, by their ids."""
     desired, holders = wanted_now.desired, wanted_now.holders
     owner, near = cache(holders.customer_of), holders.names_of(customers)
-    named = (one for rule in live.ours for one in rule.recipients if is_at_or_below(domain_of(one), near))
+    ending = (one for rule in live.ours for one in ending_in(near, rule.recipients))
+    named = (one for one in ending if is_at_or_below(domain_of(one), near))
     return frozenset(
         recipient
         for recipient in (*desired.entries, *desired.covered, *named)

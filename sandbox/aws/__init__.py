@@ -1,11 +1,11 @@
-"""Amazon SES as the product meets it: moto, extended and corrected. `install` makes it so, in process and over HTTP."""
+"""Amazon SES as the product meets it: moto, extended and corrected. `install` sets it up, in process and over HTTP."""
 
 from functools import cache
 from typing import Any
 
 
 def install() -> None:
-    """Safe to repeat. Before the first boto3 session, so that every session knows of process exits."""
+    """Repeatable. Call it before the first boto3 session, so every session handles process exits."""
     _install_once()
 
 
@@ -49,7 +49,7 @@ def _guard_services() -> None:
 
 
 def _add_route() -> None:
-    """Flask takes moto's own `/v2/.*` literally."""
+    """Add a route, since Flask takes moto's own `/v2/.*` literally."""
     from moto.sesv2 import urls
     from moto.sesv2.responses import SESV2Response
 
@@ -57,14 +57,14 @@ def _add_route() -> None:
 
 
 def _declare_codes() -> None:
-    """Codes that SES sends but botocore's model lacks: moto warns of those that it is not told of."""
+    """Declare codes that SES sends but botocore's model lacks: moto warns of unknown ones."""
     from moto.core.errors import COMMON_ERROR_CODES
 
     COMMON_ERROR_CODES.extend(["Throttling", "InternalFailure", "InvalidAction"])
 
 
 def _hear_process_exits() -> None:
-    """A client in the sandbox's own process dies where the server says so: botocore itself knows no such answer."""
+    """End a client in the sandbox's own process if the server says so, since botocore has no such response."""
     from botocore.handlers import BUILTIN_HANDLERS
 
     from sandbox.aws.faults import ProcessCut

@@ -1,4 +1,4 @@
-"""The account: GetAccount; and configuration sets where moto's errors are not v2's."""
+"""GetAccount, and configuration sets where moto's errors aren't v2's."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The sandbox's clock: the real one plus an offset, so that 72 hours pass in a test at once."""
+"""The sandbox's clock: the real time plus an offset, so a test can skip 72 hours."""
 
 from datetime import UTC, datetime, timedelta
 

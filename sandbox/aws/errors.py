@@ -1,10 +1,10 @@
-"""Errors as SES puts them on the wire: v1 codes have no "Exception" suffix, v2 codes do."""
+"""Errors in SES's format: v1 codes have no "Exception" suffix, v2 codes do."""
 
 from moto.core.exceptions import ServiceException
 
 
 class SesRefusal(ServiceException):
-    """Raised by an operation of ours. moto serialises it from botocore's model, or with status 400 if unmodelled."""
+    """Raised by our operations. moto serialises it from botocore's model, or with status 400 if it isn't modelled."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)

@@ -1,4 +1,4 @@
-"""Amazon's events as SNS posts them to an HTTPS endpoint, signed with a key and certificate of the sandbox's own."""
+"""AWS's events as SNS posts them to an HTTPS endpoint, signed with the sandbox's own key and certificate."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ HASHES = {"1": SHA1, "2": SHA256}
 
 
 def event_about(state: RegionState, tenant: Tenant, detail_type: str, now: datetime) -> dict[str, object]:
-    """EventBridge's, with a detail that may say anything: nobody is to believe it."""
+    """Return EventBridge's event. Its detail may contain anything, since nobody should trust it."""
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "version": "0",
@@ -57,7 +57,7 @@ def confirmation(topic: str, now: datetime, version: str) -> dict[str, str]:
 
 
 def confirm(query: str) -> tuple[str, bytes]:
-    """Status and body of what the SubscribeURL answers; moto knows no such call without a signature."""
+    """Return status and body of the SubscribeURL; moto has no such call without a signature."""
     asked = {name: values[0] for name, values in parse_qs(query).items()}
     topic = WORLD.sns_tokens.get(asked.get("Token", ""))
     if topic is None or topic != asked.get("TopicArn"):
@@ -96,7 +96,7 @@ def _key() -> RSAPrivateKey:
 
 
 def certificate(now: datetime) -> bytes:
-    """In PEM, good from yesterday for a year."""
+    """Return the certificate as PEM, valid for a year from yesterday."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
     made = (
         x509.CertificateBuilder()

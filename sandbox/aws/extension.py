@@ -40,7 +40,7 @@ Operation = Callable[[Request], Answer]
 
 
 def _plain(value: Any) -> Any:
-    """moto's case-blind mapping as ordinary dicts and lists."""
+    """Convert moto's case-insensitive mappings into dicts and lists."""
     if hasattr(value, "original_dict"):
         value = value.original_dict()
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Faults that were ordered, and the log of the calls that were made."""
+"""Requested faults, and the log of calls."""
 
 import json
 from collections import Counter, deque
@@ -21,7 +21,7 @@ class ProcessCut(BaseException):
 
 
 class ConnectionCut(Exception):
-    """Tells the HTTP server to close the connection without an answer."""
+    """Tells the HTTP server to close the connection without a response."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Faults:
     def add(
         self, kind: FaultKind, operation: str = "*", *, nth: int = 1, times: int | None = 1, seconds: float = 0.0
     ) -> Fault:
-        """Raises ValueError for a kind that does not exist or a count below 1."""
+        """Raises ValueError for an unknown kind or a count below 1."""
         if kind not in FAULT_KINDS:
             raise ValueError(f"Unknown fault {kind!r}. Choose from: {', '.join(FAULT_KINDS)}.")
         if nth < 1 or (times is not None and times < 1):
@@ -59,7 +59,7 @@ class Faults:
         return fault
 
     def take(self, service: str, operation: str) -> Fault | None:
-        """Count this call on every fault that matches it; answer the first that is due."""
+        """Count this call for every matching fault, and return the first that is due."""
         due = [armed for armed in self._armed if armed.takes(service, operation)]
         if not due:
             return None
@@ -85,7 +85,7 @@ class CallLog:
         self._kept: TextIO | None = None
 
     def keep_in(self, path: Path | None) -> None:
-        """From here on each call is also a line of the file, and counts go on from those that it has. None ends it."""
+        """From now on also write each call to the file, continuing its counts. None ends it."""
         if self._kept:
             self._kept.close()
         self._kept = None
@@ -118,7 +118,7 @@ class CallLog:
 
 
 def read_calls(path: Path) -> Iterator[Call]:
-    """Of a file of `keep_in`. A line that was cut by the end of the process is none."""
+    """Read a file of `keep_in`, without a line that the end of the process truncated."""
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
             told = json.loads(line)

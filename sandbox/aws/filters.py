@@ -1,4 +1,4 @@
-"""Receipt filters by IP address; SES applies them before any rule."""
+"""Receipt filters by IP address, which SES applies before any rule."""
 
 from ipaddress import ip_network
 

@@ -1,6 +1,6 @@
 """Lambda's Invoke: the event is queued, and the sandbox runs the function itself. moto would start a container.
 
-GetFunction tells the settings that the function runs with here, as the template's would.
+GetFunction returns the settings that the function runs with here, as the template would set them.
 """
 
 import json
@@ -13,9 +13,9 @@ from sandbox.aws.state import WORLD
 
 
 def invoke(self: Any) -> tuple[int, dict[str, str], str]:
-    """As for InvocationType "Event", which is how the product calls it."""
+    """Invoke with InvocationType "Event", as the product does."""
     name = unquote(self.path.split("/")[-2])
-    self.backend.get_function(name)  # raises as Lambda does for one that is not there
+    self.backend.get_function(name)  # raises as Lambda does for a missing function
     with WORLD.lock:
         WORLD.mail.add_job(self.region, json.loads(self.body), WORLD.clock.now())
     return 202, {}, ""

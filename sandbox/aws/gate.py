@@ -101,7 +101,7 @@ def _server_error(response: Any, service: str) -> Answer:
 
 
 def _denied(service: str, operation: str) -> Answer:
-    """Written by hand: no model of SES knows the code, so that moto would not serialise it."""
+    """Written by hand, because no model of SES has the code, so moto would not serialise it."""
     code = "AccessDeniedException" if service == "sesv2" else "AccessDenied"
     return _by_hand(service, 403, code, f"User is not authorized to perform: ses:{operation}")
 

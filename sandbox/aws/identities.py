@@ -1,4 +1,4 @@
-"""Identities: one store under v1 and v2, as SES has it. Here what both share, and v1's operations (ses.md C)."""
+"""Identities: one store for v1 and v2, as in SES. Here are the shared parts, and v1's operations (ses.md C)."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ from sandbox.aws.tags import forget_tags
 
 
 def canonical(name: str) -> str:
-    """Domains are kept in lower case, local parts as they came."""
+    """Domains are stored in lower case, local parts unchanged."""
     local, at, domain = name.rpartition("@")
     return f"{local}{at}{domain.lower()}"
 
@@ -27,7 +27,7 @@ REPLICA = "AWS_SES_"
 
 
 def tokens(state: RegionState, identity: Identity) -> list[str]:
-    """A replica (Deterministic Easy DKIM) has the keys that its parent had when it was made."""
+    """A replica (Deterministic Easy DKIM) has the keys that its parent had when it was created."""
     if identity.origin == "EXTERNAL":
         return [identity.selector]
     return names.dkim_tokens(state.account_id, _home(state, identity), identity.domain, identity.key_generation)
@@ -38,13 +38,13 @@ def zone(state: RegionState, identity: Identity) -> str:
 
 
 def _home(state: RegionState, identity: Identity) -> str:
-    """The region whose keys it has; its own unless it is a replica."""
+    """Return the region whose keys it has: its own unless it is a replica."""
     is_replica = identity.origin.startswith(REPLICA)
     return identity.origin.removeprefix(REPLICA).lower().replace("_", "-") if is_replica else state.region
 
 
 def create(ask: Request, name: str) -> Identity:
-    """Raises LimitExceeded. The tags of an identity that was deleted before do not come back."""
+    """Raises LimitExceeded. Tags of an earlier, deleted identity don't come back."""
     if len(ask.state.identities) >= WORLD.limits.identities:
         raise SesRefusal("LimitExceededException", "Maximum number of identities exceeded.")
     identity = Identity(canonical(name), ask.now)
@@ -66,7 +66,7 @@ def delete(ask: Request, identity: Identity, refuse: Callable[[str], SesRefusal]
 def set_mail_from(
     identity: Identity, domain: str, behavior: str, now: datetime, refuse: Callable[[str], SesRefusal]
 ) -> None:
-    """An empty domain clears it; the same domain again keeps what was verified, and restarts what had failed."""
+    """An empty domain clears it. The same domain again keeps a verified one, and restarts a failed one."""
     domain = domain.lower()
     if not domain:
         identity.mail_from_domain, identity.mail_from = "", Aspect()
@@ -82,7 +82,7 @@ def set_mail_from(
 
 
 def _domain(ask: Request) -> Identity:
-    """The identity of `Domain`, made if it is absent."""
+    """Return the identity of `Domain`, created if it is missing."""
     name = ask.text("Domain")
     if not names.is_domain(name):
         raise invalid_parameter(f"Invalid domain name {name}.")
@@ -164,7 +164,7 @@ def _known(ask: Request) -> Identity:
 
 
 def _each(ask: Request, read: Callable[[Identity], Mapping[str, object] | None]) -> dict[str, object]:
-    """Identities that SES does not know are left out; so are those of which `read` has nothing to say."""
+    """Collect by identity, without unknown identities and those for which `read` returns None."""
     asked = ask.texts("Identities")
     if len(asked) > WORLD.limits.identities_per_call:
         raise invalid_parameter(f"The maximum number of identities is {WORLD.limits.identities_per_call}.")
@@ -173,7 +173,7 @@ def _each(ask: Request, read: Callable[[Identity], Mapping[str, object] | None])
 
 
 def has_token(identity: Identity) -> bool:
-    """Whether a TXT record verifies it; of an identity that v2 made with DKIM alone that is a belief."""
+    """Return whether a TXT record verifies it. For an identity that v2 created with DKIM only, a belief decides."""
     return identity.has_txt or WORLD.beliefs.dkim_only_txt == "yes"
 
 
@@ -214,7 +214,7 @@ def get_identity_mail_from_domain_attributes(ask: Request) -> Answer:
 
 
 def is_verified(state: RegionState, name: str) -> bool:
-    """Verified itself, or under a verified domain, as sending inherits it."""
+    """Return whether it, or a parent domain, is verified, as sending inherits it."""
     at = canonical(name)
     domain = at.rpartition("@")[2].split(".")
     candidates = [at, *(".".join(domain[start:]) for start in range(len(domain) - 1))]

@@ -1,4 +1,4 @@
-"""SES v2's view of identities (ses.md C). It alone tells the DKIM zone, the tags and why a check failed."""
+"""SES v2's view of identities (ses.md C). Only v2 returns the DKIM zone, the tags and the reason of a failed check."""
 
 import re
 
@@ -15,7 +15,7 @@ DEFAULT_PAGE = 25
 
 
 def upper(status: str) -> str:
-    """v1's `TemporaryFailure` as v2's `TEMPORARY_FAILURE`."""
+    """Convert v1's `TemporaryFailure` to v2's `TEMPORARY_FAILURE`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", status).upper()
 
 
@@ -62,7 +62,7 @@ def create_email_identity(ask: Request) -> Answer:
     put_tags(ask, ask.state.arn("identity", identity.name), ask.params.get("Tags") or [])
     if not identity.is_address:
         _sign(ask, identity, ask.params.get("DkimSigningAttributes") or {})
-    # Observed on real SES: the answer says NOT_STARTED, the next read PENDING.
+    # Observed on real SES: the response says NOT_STARTED, the next read PENDING.
     answer = _dkim(ask, identity, NOT_STARTED)
     return {"IdentityType": kind(identity), "VerifiedForSendingStatus": False, "DkimAttributes": answer}
 
@@ -169,7 +169,7 @@ def put_email_identity_dkim_attributes(ask: Request) -> Answer:
 
 @v2("PutEmailIdentityDkimSigningAttributes")
 def put_email_identity_dkim_signing_attributes(ask: Request) -> Answer:
-    """Another key length makes new tokens and starts DKIM again; the identity stays verified (ses.md C)."""
+    """Another key length creates new tokens and restarts DKIM; the identity stays verified (ses.md C)."""
     identity, attributes = _known(ask), ask.params.get("SigningAttributes") or {}
     length = attributes.get("NextSigningKeyLength", identity.key_length)
     if length != identity.key_length:

@@ -1,4 +1,4 @@
-"""SES's quotas as settings, so that a test can lower them, and the one-a-second throttle. Numbers: ses.md A."""
+"""SES's quotas as settings, so a test can lower them, and the throttle of one call a second. Numbers: ses.md A."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ class Limits:
 
 @dataclass
 class Beliefs:
-    """What Amazon's documents leave open, so that a test can play it either way."""
+    """Behaviour that AWS doesn't document, so a test can choose each possibility."""
 
     # CloudWatch's breakdown by tenant: counts by TenantId and TenantName ("pair"), the same named as SES's own metrics
     # are ("pair_singular"), rates by TenantName ("name"), metrics of names that nobody told ("other"), "none"
@@ -61,7 +61,7 @@ class Throttle:
     _last: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     def admits(self, account: str, region: str, now: datetime) -> bool:
-        """A refused call does not use up the allowance."""
+        """A refused call doesn't count."""
         if self.per_second is None:
             return True
         last = self._last.get((account, region))

@@ -1,6 +1,6 @@
-"""SES Mail Manager as far as it is read: ingress points and rule sets, over its own protocol (AWS JSON 1.0).
+"""The read-only part of SES Mail Manager: ingress points and rule sets, over its own protocol (AWS JSON 1.0).
 
-moto does not have the service, so the server hands its requests here. Faults and the log of calls apply as to SES.
+moto doesn't have the service, so the server passes its requests here. Faults and the log of calls apply as for SES.
 """
 
 import json
@@ -14,7 +14,7 @@ from moto.ses.models import ses_backends
 
 from sandbox.aws.state import WORLD, RegionState, region_state
 
-TARGET = "MailManagerSvc."  # what the header X-Amz-Target begins with
+TARGET = "MailManagerSvc."  # prefix of the header X-Amz-Target
 _REGION = re.compile(r"Credential=[^/]+/\d+/([a-z0-9-]+)/")
 _SERVICE = "mailmanager"
 Answered = tuple[str, list[tuple[str, str]], bytes]
@@ -22,7 +22,7 @@ Answered = tuple[str, list[tuple[str, str]], bytes]
 
 @dataclass(frozen=True)
 class IngressPoint:
-    """`host` is what an MX record names."""
+    """`host`: the name for an MX record."""
 
     id: str
     name: str
@@ -38,7 +38,7 @@ def add_ingress_point(state: RegionState, name: str, rule_set: str) -> IngressPo
 
 
 def answer(operation: str, authorization: str, body: bytes) -> Answered:
-    """Inside the lock. Raises nothing: what it does not know is an error in the protocol's own form."""
+    """Answer while holding the lock. Raises nothing: unknown operations return an error of the protocol."""
     region = found.group(1) if (found := _REGION.search(authorization)) else "us-east-1"
     fault = WORLD.faults.take(_SERVICE, operation)
     state = region_state(ses_backends[DEFAULT_ACCOUNT_ID][region])

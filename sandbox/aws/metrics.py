@@ -1,6 +1,6 @@
-"""CloudWatch's metrics of SES. moto's own would answer for the account what was measured of any tenant.
+"""CloudWatch's metrics of SES. moto's own would return any tenant's data for the account.
 
-By tenant there are counts or rates, as `Beliefs.tenant_metrics` has it; by configuration set there are rates where its
+By tenant there are counts or rates, as `Beliefs.tenant_metrics` says; by configuration set there are rates if its
 reputation metrics are enabled.
 """
 
@@ -48,7 +48,7 @@ def leave_points(
 
 
 def sent_an_hour(tenant: Tenant, now: datetime) -> float:
-    """Nothing while sending was off for the whole past day; a suspension or a pause of today ends what follows."""
+    """Return 0 if sending was off for the whole past day. A suspension or pause of today ends later sends."""
     for side in (tenant.customer, tenant.amazon):
         if side.status == "DISABLED" and (side.updated is None or now - side.updated >= timedelta(hours=HISTORY_HOURS)):
             return 0.0
@@ -56,7 +56,7 @@ def sent_an_hour(tenant: Tenant, now: datetime) -> float:
 
 
 def _leave(state: RegionState, tenant: str, name: str, points: list[Point]) -> None:
-    """What was counted in an hour before the first of them stays."""
+    """Counts of an hour before the first point are kept."""
     first = points[0][0] - timedelta(hours=1)
     before = [point for point in state.metrics.get((name, tenant), []) if point[0] <= first]
     state.metrics[name, tenant] = [*before, *points]
@@ -64,7 +64,10 @@ def _leave(state: RegionState, tenant: str, name: str, points: list[Point]) -> N
 
 @cloudwatch("GetMetricData")
 def get_metric_data(ask: Request) -> Answer:
-    """A page holds so many values; a metric that does not fit goes on in the next. The token: metric, value."""
+    """A page has a maximum number of values; a metric that doesn't fit continues on the next.
+
+    The token: metric, value.
+    """
     queries, room, measured = ask.params["MetricDataQueries"], _room(), _measured(ask)
     first, at = (int(part) for part in ask.text("NextToken", "0:0").split(":"))
     if len(queries) > MOST_QUERIES:
@@ -81,13 +84,13 @@ def get_metric_data(ask: Request) -> Answer:
 
 
 def _room() -> int:
-    """How many values there are in a page."""
+    """Return the number of values in a page."""
     most = WORLD.limits.metric_values_per_page
     return min(most, VALUES_IN_PARTS) if WORLD.beliefs.metric_values == "parts" else most
 
 
 def lose_mail(state: RegionState, rule: str, number: float, now: datetime) -> None:
-    """As if SES had given up so many messages in the last minutes."""
+    """Count messages as if SES had given them up in the last minutes."""
     at = now - timedelta(minutes=5)
     state.lost.setdefault(("RuleSetName", "[Active]"), []).append((at, number))
     state.lost.setdefault(("RuleName", rule), []).append((at, number))
@@ -113,7 +116,7 @@ def _values(ask: Request, wanted: dict[str, Any], measured: Measured) -> list[Po
 
 @cloudwatch("ListMetrics")
 def list_metrics(ask: Request) -> Answer:
-    """Those of SES, and those that others put; by namespace, name and dimensions with or without a value."""
+    """List the metrics of SES and those put by others: by namespace, name and dimensions with or without a value."""
     filters = [(each["Name"], each.get("Value")) for each in ask.params.get("Dimensions") or []]
     found = [
         {
@@ -155,7 +158,7 @@ def _is_measured(state: RegionState, name: str) -> bool:
 
 
 def _measured(ask: Request) -> Measured:
-    """By namespace, name and exactly these dimensions: what is simulated, and what PutMetricData left with moto."""
+    """Find by namespace, name and exactly these dimensions: simulated metrics, and those of PutMetricData in moto."""
     found: Measured = {}
     for (name, tenant), points in ask.state.metrics.items():
         for dimensions in _dimensions(ask.state, name, tenant):
@@ -174,14 +177,14 @@ def _measured(ask: Request) -> Measured:
 
 
 def _named(name: str, tenant: str) -> str:
-    """A tenant's counts have the name that the belief gives them."""
+    """A belief decides the names of a tenant's counts."""
     if not tenant or name not in (*COUNTS.values(), COUNTED):
         return name
     return {"pair_singular": name.removesuffix("s"), "other": f"Tenant.{name}"}.get(WORLD.beliefs.tenant_metrics, name)
 
 
 def _aware(moment: datetime) -> datetime:
-    """moto reads times from the wire without their zone, which is UTC."""
+    """moto parses times without their zone, which is UTC."""
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

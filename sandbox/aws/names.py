@@ -1,4 +1,4 @@
-"""Names and tokens as SES makes and checks them."""
+"""Names and tokens as SES creates and validates them."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LOCAL_PART = re.compile(r"[a-z0-9.!#$%&'/=?^_`{|}~+-]{1,64}", re.IGNORECASE)
 _SERVICE_NAME = re.compile(r"[a-zA-Z0-9_.-]+")
 
-# ses.md D: these have a DKIM zone of their own.
+# ses.md D: these regions have their own DKIM zone.
 OWN_DKIM_ZONE = frozenset(
     "af-south-1 ap-northeast-3 ap-south-2 ap-southeast-3 ap-southeast-5 ca-west-1 eu-central-2 eu-south-1"
     " il-central-1 me-central-1 us-gov-east-1".split()
@@ -30,20 +30,20 @@ def is_domain(name: str) -> bool:
 
 
 def is_address(name: str) -> bool:
-    """A `*` is not taken: SES knows no wildcard but the bare domain."""
+    """A `*` is invalid: SES has no wildcard except the bare domain."""
     local, _, domain = name.rpartition("@")
     return bool(_LOCAL_PART.fullmatch(local)) and is_domain(domain)
 
 
 def is_recipient(name: str) -> bool:
-    """An address, a domain, or a dot and a domain for its sub-domains; `.invalid` is refused as SES does."""
+    """Accepts an address, a domain, or a dot and a domain for its subdomains. `.invalid` is refused as by SES."""
     if name.lower().endswith(".invalid"):
         return False
     return is_address(name) if "@" in name else is_domain(name.removeprefix("."))
 
 
 def check_service_name(field: str, name: str) -> None:
-    """Names of rules, rule sets and filters; raises ValidationError or InvalidParameterValue as SES does."""
+    """Check names of rules, rule sets and filters. Raises ValidationError or InvalidParameterValue as SES does."""
     if not _SERVICE_NAME.fullmatch(name):
         raise validation_error(
             f"1 validation error detected: Value '{name}' at '{field}' failed to satisfy constraint: "

@@ -1,4 +1,4 @@
-"""Pages over sorted names. A token names the last item given, and the list that it belongs to."""
+"""Pages of sorted names. A token names the last item of a page, and its list."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ class BadToken(ValueError):
 def page(
     items: Sequence[Item], key: Callable[[Item], str], *, size: int, token: str | None, scope: str
 ) -> tuple[list[Item], str | None]:
-    """`items` in the order of `key`, from behind the token's item on. Raises BadToken."""
+    """Return a page of `items`, sorted by `key`, after the token's item. Raises BadToken."""
     after = "" if token is None else _read(token, scope)
     rest = sorted((item for item in items if key(item) > after), key=key)
     more = len(rest) > size

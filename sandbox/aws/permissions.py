@@ -1,4 +1,4 @@
-"""Lambda's AddPermission: moto takes a statement id twice, Lambda refuses the second."""
+"""Lambda's AddPermission: moto accepts a statement ID twice, Lambda refuses the second."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Does a resource's policy let SES in? As much of IAM as the policies need that operators write for SES."""
+"""Whether a resource policy lets SES in: the part of IAM that policies for SES use."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 SES = "ses.amazonaws.com"
-# A condition with another operator, or on a key that SES does not send, does not hold.
+# A condition with another operator, or on a key that SES doesn't send, is false.
 _EXACT = ("StringEquals", "StringEqualsIgnoreCase")
 _LIKE = ("StringLike", "ArnEquals", "ArnLike")
 
@@ -14,7 +14,7 @@ _LIKE = ("StringLike", "ArnEquals", "ArnLike")
 def allows(
     policy: str | bytes | Mapping[str, Any] | None, *, action: str, resource: str, context: Mapping[str, str]
 ) -> bool:
-    """`context` holds what SES sends, `aws:SourceAccount` and `aws:SourceArn`; its keys are compared without case."""
+    """`context`: what SES sends, `aws:SourceAccount` and `aws:SourceArn`. Its keys are case-insensitive."""
     if not policy:
         return False
     document = policy if isinstance(policy, Mapping) else json.loads(policy)

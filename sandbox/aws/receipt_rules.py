@@ -1,4 +1,4 @@
-"""Receipt rules (ses.md B). moto keeps rule sets and their life cycle; what it does not check is checked here."""
+"""Receipt rules (ses.md B). moto stores rule sets and their life cycle; the missing validation is here."""
 
 import copy
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def refuse_unless_receiving(region: str) -> None:
 
 
 def receiving(name: str) -> Callable[[Operation], Operation]:
-    """An operation of v1 that exists only where SES receives mail."""
+    """Declare an operation of v1 that exists only in regions that receive mail."""
 
     def register(operation: Operation) -> Operation:
         def checked(ask: Request) -> Answer:
@@ -35,7 +35,7 @@ def receiving(name: str) -> Callable[[Operation], Operation]:
 
 
 def _only_where_received(*operations: str) -> None:
-    """moto's own operations on rule sets, refused in the regions that do not receive."""
+    """Refuse moto's own operations on rule sets in regions that don't receive mail."""
     for operation in operations:
         plain = getattr(EmailResponse, operation)
 
@@ -72,7 +72,7 @@ def _place(rules: list[dict[str, Any]], name: str) -> int:
 
 
 def _behind(ask: Request, rules: list[dict[str, Any]]) -> int:
-    """Where `After` puts a rule; without it, the front."""
+    """Return the position that `After` gives a rule; without it, the front."""
     after = ask.params.get("After")
     if after == "":
         raise validation_error("Value '' at 'after' failed to satisfy constraint: Member must not be empty.")
@@ -80,7 +80,7 @@ def _behind(ask: Request, rules: list[dict[str, Any]]) -> int:
 
 
 def _checked(ask: Request) -> dict[str, Any]:
-    """The rule with SES's defaults filled in. Counts are refused before syntax, as SES does."""
+    """Return the rule with SES's defaults. Counts are checked before syntax, as by SES."""
     rule = {**DEFAULTS, **copy.deepcopy(dict(ask.params["Rule"]))}
     recipients, actions, limits = rule.setdefault("Recipients", []), rule.setdefault("Actions", []), WORLD.limits
     if len(recipients) > limits.recipients:
@@ -170,7 +170,7 @@ def set_receipt_rule_position(ask: Request) -> Answer:
 
 @receiving("ReorderReceiptRuleSet")
 def reorder_receipt_rule_set(ask: Request) -> Answer:
-    """Must name every rule of the set once: a concurrent create makes it fail."""
+    """It must name every rule of the set once, so a concurrent create makes it fail."""
     rules, order = _rules(ask), ask.texts("RuleNames")
     for name in order:
         _place(rules, name)
@@ -181,6 +181,6 @@ def reorder_receipt_rule_set(ask: Request) -> Answer:
 
 
 def _is_recipient(recipient: str) -> bool:
-    """Whether SES takes an asterisk as a local part is a belief."""
+    """A belief decides whether SES accepts an asterisk as a local part."""
     starred = recipient.startswith("*@") and WORLD.beliefs.star_recipient == "literal"
     return is_recipient(recipient.removeprefix("*@") if starred else recipient)

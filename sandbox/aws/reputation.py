@@ -1,4 +1,4 @@
-"""Reputation entities, policies, findings (ses.md E). A policy pauses on the customer's side, Amazon on its own."""
+"""Reputation entities, policies, findings (ses.md E). A policy pauses on the customer's side, AWS on its own."""
 
 import re
 from collections.abc import Callable
@@ -21,13 +21,13 @@ _FILTERS = ({"STATUS", "IMPACT"}, {"STATUS", "TYPE"})
 
 
 def impact(tenant: Tenant) -> str:
-    """Real SES was seen to answer NONE, which is not in botocore's model."""
+    """Real SES was observed to answer NONE, which isn't in botocore's model."""
     active = {finding.impact for finding in tenant.findings if finding.status == "OPEN"}
     return next((level for level in ("HIGH", "LOW") if level in active), "NONE")
 
 
 def apply_policy(tenant: Tenant, now: datetime) -> None:
-    """Pause on a finding; a reinstated tenant goes on sending, and is plainly enabled again once it is healthy."""
+    """Pause on a finding. A reinstated tenant keeps sending, and becomes enabled once it is healthy."""
     if tenant.customer.status == "REINSTATED" and impact(tenant) == "NONE":
         tenant.customer.set("ENABLED", now)
     if tenant.customer.status == "ENABLED" and impact(tenant) in PAUSES[tenant.policy]:
@@ -36,7 +36,7 @@ def apply_policy(tenant: Tenant, now: datetime) -> None:
 
 
 def put_finding(tenant: Tenant, kind: str, level: str, status: str, description: str, now: datetime) -> None:
-    """At most one finding of a type; a FIXED one stays listed."""
+    """There is at most one finding of a type; a FIXED one is still listed."""
     old = next((finding for finding in tenant.findings if finding.type == kind), None)
     is_again = old is not None and old.status != "OPEN" and status == "OPEN"
     created = now if old is None or is_again else old.created
@@ -46,7 +46,7 @@ def put_finding(tenant: Tenant, kind: str, level: str, status: str, description:
 
 
 def put_rate(tenant: Tenant, kind: str, rate: float, now: datetime) -> None:
-    """`rate` is a fraction; the finding that it means is opened, or fixed if the rate is healthy again."""
+    """`rate` is a fraction. Its finding is opened, or fixed if the rate is healthy again."""
     level = next((level for level in ("HIGH", "LOW") if rate > THRESHOLDS[kind][level]), None)
     was_open = any(finding.type == kind and finding.status == "OPEN" for finding in tenant.findings)
     if level:

@@ -25,7 +25,7 @@ _TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]+):(\d{12}):[\w.-]+")
 
 @dataclass(frozen=True)
 class Rule:
-    """The rule that is being written; SES sends its account and ARN to whatever it calls."""
+    """The rule being written. SES sends its account and ARN to what it calls."""
 
     state: RegionState
     rule_set: str
@@ -104,7 +104,7 @@ def _check_topic(rule: Rule, arn: str) -> None:
     if parts is None:
         raise SesRefusal("InvalidSnsTopicException", f"Invalid SNS topic: {arn}")
     topics = sns_backends[rule.state.account_id][rule.state.region].topics
-    # A topic's default policy admits its owner's account, on whose behalf SES publishes.
+    # A topic's default policy allows its owner's account, for which SES publishes.
     context = {**rule.context, "AWS:SourceOwner": rule.state.account_id}
     if arn not in topics or not allows(topics[arn].policy, action="sns:Publish", resource=arn, context=context):
         raise SesRefusal("InvalidSnsTopicException", f"Could not publish to SNS topic: {arn}")
@@ -134,7 +134,7 @@ def _check_stop(_: Rule, settings: Mapping[str, Any]) -> None:
 
 
 def _accept(_rule: Rule, _settings: Mapping[str, Any]) -> None:
-    """WorkMail and Connect are taken as they come: the product never writes them."""
+    """WorkMail and Connect actions are accepted unchecked: the product never writes them."""
 
 
 _CHECKS: dict[str, Callable[[Rule, Mapping[str, Any]], None]] = {

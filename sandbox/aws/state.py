@@ -1,7 +1,7 @@
-"""What the sandbox knows beside moto's own state.
+"""The sandbox's state in addition to moto's.
 
-`RegionState` hangs on moto's SES backend of one account and region, so that moto's reset clears it too.
-`WORLD` is one a process, as moto's backends are: two sandboxes in one process share it.
+`RegionState` belongs to moto's SES backend of one account and region, so moto's reset clears it too. `WORLD` exists
+once in a process, as moto's backends do: two sandboxes in one process share it.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ DEFAULT_POLICY = "none"
 
 @dataclass
 class Aspect:
-    """One thing that SES looks up in DNS; `since` is when the present status began."""
+    """One thing that SES looks up in DNS. `since`: when the present status began."""
 
     status: str = NOT_STARTED
     since: datetime | None = None
@@ -34,7 +34,7 @@ class Aspect:
     error: str | None = None
 
     def start(self, now: datetime) -> None:
-        """What succeeded stays so; all else is looked up again from the beginning."""
+        """A successful aspect keeps its status; all others are looked up again from the start."""
         if self.status != SUCCESS:
             self.status, self.since, self.error = PENDING, now, None
 
@@ -76,7 +76,7 @@ class Identity:
 
 @dataclass
 class Standing:
-    """A tenant's sending status on one side, the customer's or Amazon's."""
+    """A tenant's sending status on one side, the customer's or AWS's."""
 
     status: str = "ENABLED"
     cause: str | None = None
@@ -113,7 +113,7 @@ class Tenant:
 
 @dataclass
 class Account:
-    """What GetAccount answers; a fresh sandbox plays an account with production access."""
+    """The answer of GetAccount. A new sandbox has an account with production access."""
 
     enforcement: str = "HEALTHY"
     production_access: bool = True
@@ -138,11 +138,11 @@ class RegionState:
     counted: dict[tuple[str, str, str, str], list[tuple[datetime, float]]] = field(default_factory=dict)
 
     def __setstate__(self, held: dict[str, Any]) -> None:
-        """A snapshot of before `counted` has none."""
+        """Snapshots from before `counted` don't have it."""
         self.__dict__.update({"counted": {}} | held)
 
     def count(self, metric: tuple[str, str], dimension: tuple[str, str], value: float, now: datetime) -> None:
-        """One measurement of CloudWatch's; `metric` is a namespace and a name."""
+        """Add one measurement of CloudWatch. `metric`: namespace and name."""
         self.counted.setdefault((*metric, *dimension), []).append((now, value))
 
     def arn(self, kind: str, name: str) -> str:
@@ -165,10 +165,10 @@ class World:
     sns_tokens: dict[str, str] = field(default_factory=dict)  # the topic that each would confirm
     sns_confirmed: set[str] = field(default_factory=set)
     mail: MailLog = field(default_factory=MailLog)
-    receiver: tuple[str, str] = ("", "")  # the product's address, and the key of its function
+    receiver: tuple[str, str] = ("", "")  # the product's URL, and the key of its function
     forward_from: str = ""
-    sites: dict[str, Any] = field(default_factory=dict)  # what the customers' web host serves, by domain
-    refused_recipients: tuple[str, ...] = ()  # in lower case; whatever else SES's grammar allows
+    sites: dict[str, Any] = field(default_factory=dict)  # content of the customers' web host, by domain
+    refused_recipients: tuple[str, ...] = ()  # in lower case, even if SES's grammar allows them
 
     def changed(self) -> None:
         for listener in self.on_change:
@@ -199,7 +199,7 @@ def region_state(backend: Any) -> RegionState:
 
 
 def regions() -> Iterator[tuple[Any, RegionState]]:
-    """Each moto SES backend that was ever used, with our state of it."""
+    """Yield each used SES backend of moto, with our state of it."""
     for account in list(ses_backends.values()):
         for backend in list(account.values()):
             yield backend, region_state(backend)

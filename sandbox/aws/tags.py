@@ -15,7 +15,7 @@ def tags_of(ask: Request, arn: str) -> list[dict[str, str]]:
 
 
 def put_tags(ask: Request, arn: str, tags: Tags) -> None:
-    """Adds to the tags that are there. Raises BadRequestException over 50."""
+    """Add to existing tags. Raises BadRequestException above 50."""
     merged = {tag["Key"]: tag.get("Value", "") for tag in [*tags_of(ask, arn), *tags]}
     if len(merged) > WORLD.limits.tags:
         raise bad_request(f"A resource can have at most {WORLD.limits.tags} tags.")
@@ -29,7 +29,7 @@ def forget_tags(ask: Request, arn: str) -> None:
 
 
 def resource_exists(ask: Request, arn: str) -> bool:
-    """Raises BadRequestException for an ARN of another region or account, or of a kind that SES does not know."""
+    """Raises BadRequestException for an ARN of another region or account, or of an unknown kind."""
     prefix = ask.state.arn("", "").removesuffix("/")
     kind, _, name = arn.removeprefix(prefix).partition("/")
     stores: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Tenants and what is associated with them (ses.md E). They are addressed by name; their reputation by ARN."""
+"""Tenants and their associations (ses.md E). Tenants are addressed by name, their reputation by ARN."""
 
 import re
 import secrets
@@ -12,12 +12,12 @@ from sandbox.aws.state import WORLD, RegionState, Tenant
 from sandbox.aws.tags import forget_tags, put_tags, resource_exists, tags_of
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-# Real SES answers and takes these, not the spellings of botocore's model.
+# Real SES returns and accepts these values, not those of botocore's model.
 WIRE_TYPES = ("identity", "configuration-set", "template")
 
 
 def aggregate(tenant: Tenant) -> str:
-    """DISABLED if either side says so; REINSTATED if the customer reinstated."""
+    """Return DISABLED if either side is; REINSTATED if the customer reinstated."""
     sides = (tenant.customer.status, tenant.amazon.status)
     return next((status for status in ("DISABLED", "REINSTATED") if status in sides), "ENABLED")
 
@@ -75,7 +75,7 @@ def create_tenant(ask: Request) -> Answer:
 
 
 def _new(state: RegionState, name: str, ask: Request) -> Tenant:
-    """The same name again is another tenant: a new id and ARN."""
+    """The same name again is another tenant, with a new ID and ARN."""
     tenant_id = f"tn-{secrets.token_hex(16)}"
     suppression = _suppression(ask.params.get("SuppressionAttributes") or {})
     return Tenant(name, tenant_id, state.arn("tenant", f"{name}/{tenant_id}"), ask.now, suppression=suppression)
@@ -95,7 +95,7 @@ def get_tenant(ask: Request) -> Answer:
 
 @v2("DeleteTenant")
 def delete_tenant(ask: Request) -> Answer:
-    """Its associations go with it, the resources stay."""
+    """Its associations are deleted too; the resources remain."""
     tenant = _known(ask)
     del ask.state.tenants[tenant.name]
     forget_tags(ask, tenant.arn)

@@ -1,1 +1,1 @@
-"""The company that the demo shows: a dozen customers, forty domains, and a month of what happened to them."""
+"""The company of the demo: a dozen customers, forty domains, and a month of history."""

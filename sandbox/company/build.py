@@ -1,6 +1,6 @@
-"""A month of the demo's company, day by day, under a clock that is moved. Each act is one of the product's services.
+"""Builds a month of the demo's history, day by day, with a moved clock. Each act calls one of the product's services.
 
-Safe to repeat, and to continue after it was interrupted: what is there stays, and the last part is made again.
+Repeatable, also after an interruption: existing parts are kept, and the last one is made again.
 """
 
 import logging
@@ -38,9 +38,9 @@ Part = Callable[[ControlClient, Past], None]
 
 
 def make(progress: ProgressFile) -> None:
-    """Raises Problem when the sandbox does not answer or refuses."""
+    """Raises Problem if the sandbox doesn't answer or refuses."""
     begun = progress.read()
-    if begun is None and ReceivedMail.objects.filter(recipient=messages.FAILING[0]).exists():  # the last that happens
+    if begun is None and ReceivedMail.objects.filter(recipient=messages.FAILING[0]).exists():  # the last event
         return
     with _as_in_the_past(), control(SECONDS) as host, past(host) as clock, audit_services.acting(lambda: WHY):
         mail.restore_limits(host)
@@ -49,7 +49,7 @@ def make(progress: ProgressFile) -> None:
 
 
 def _make_parts(host: ControlClient, clock: Past, progress: ProgressFile, *, first: int) -> None:
-    """Those before `first` were made by a seed that was interrupted."""
+    """Make the parts from `first` on; an interrupted seed made the others."""
     parts = _parts()
     with ExitStack() as stack:
         for number, part in enumerate(parts[first:], first):
@@ -61,12 +61,12 @@ def _make_parts(host: ControlClient, clock: Past, progress: ProgressFile, *, fir
 
 
 def _parts() -> list[Part]:
-    """From the first day to the last; mail comes in from the second on."""
+    """Return the parts from the first day to the last. Mail arrives from the second day on."""
     return [_begin, *(partial(_day, day) for day in range(24, 2, -1)), _before_yesterday, _yesterday, _today]
 
 
 class _NotingManager(JobManager):
-    """Queues jobs as the product does, and notes the ID of each, in whichever thread."""
+    """Queues jobs as the product does, and records their IDs, in whichever thread."""
 
     def __init__(self) -> None:
         super().__init__(DjangoConnector())
@@ -80,7 +80,7 @@ class _NotingManager(JobManager):
 
 @contextmanager
 def _without_jobs() -> Iterator[None]:
-    """What our own jobs ask for is done. Whatever is not, the worker's sweep finds, as after any job that was lost."""
+    """Delete the jobs that we queue ourselves, whose work is done here. The worker's sweep finds the rest."""
     before, noting = jobs.IN_TRANSACTION, _NotingManager()
     jobs.IN_TRANSACTION = noting
     try:
@@ -93,10 +93,10 @@ def _without_jobs() -> Iterator[None]:
 
 @contextmanager
 def _as_in_the_past() -> Iterator[None]:
-    """Mail of weeks ago goes to nobody, and a commit does not wait for the disk: there are thousands."""
+    """Send no email for past events, and don't wait for the disk at commits, of which there are thousands."""
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit TO off")
-    logging.disable(logging.WARNING)  # a webhook that fails, and a call that SES refuses, are part of the story
+    logging.disable(logging.WARNING)  # failing webhooks and refused SES calls are part of the story
     try:
         with override_settings(EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend"):
             yield
@@ -107,7 +107,7 @@ def _as_in_the_past() -> Iterator[None]:
 
 
 def _begin(host: ControlClient, clock: Past) -> None:
-    """Our staff and customers come, receiving is set up."""
+    """Add staff and customers, and set up receiving."""
     story.people()
     people.add_customers()
     webhooks.add_targets(host)
@@ -124,7 +124,7 @@ def _begin(host: ControlClient, clock: Past) -> None:
 
 
 def _day(day: int, host: ControlClient, clock: Past) -> None:
-    """What Amazon counts on that day, what comes in, and what somebody does."""
+    """Make a day: SES's metrics, received mail, and what people do."""
     clock.go_to(days=day)
     reputation.measure(host, days=day)
     _happens(host).get(day, _nothing)()
@@ -137,7 +137,7 @@ def _day(day: int, host: ControlClient, clock: Past) -> None:
 
 
 def _happens(host: ControlClient) -> dict[int, Callable[[], object]]:
-    """By day, so many days ago."""
+    """Return events by day, as days ago."""
     return {
         21: mail.add_foreign_rule,
         19: lambda: domains.take_away(host, domains.BROKEN_AND_MENDED, "dkim-2"),
@@ -224,7 +224,7 @@ def _today(host: ControlClient, clock: Past) -> None:
     host.tick()
     domains.check_due()
     domains.look_in_passing()
-    mail.look_for_drift()  # so that the rules were read in the last minutes
+    mail.look_for_drift()  # so the rules were read in the last minutes
     host.fail_sink(mail.FAILING, 1000)
     messages.send(host, [messages.HELD, *messages.of_day(0), messages.FAILING])
     _tell()

@@ -1,11 +1,11 @@
-"""Who the company's customers are, which domains they have, and what is wrong with each. Names alone."""
+"""The company's customers, their domains, and what is wrong with each. Only names."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Firm:
-    """A customer whose owner nobody signs in as. Without `has_tenant` it is from before tenants were used."""
+    """A customer whose owner nobody signs in as. Without `has_tenant`, it is from before tenants were used."""
 
     name: str
     email: str
@@ -16,7 +16,7 @@ class Firm:
 
 @dataclass(frozen=True)
 class Fault:
-    """A domain on which one mistake was made: with the record `key`, as `dns.mistakes` knows it by `code`."""
+    """A domain with one mistake: at the record `key`, of the `code` in `dns.mistakes`."""
 
     name: str
     firm: str
@@ -41,7 +41,7 @@ FIRMS = (
     Firm(SABLE, "sade@sableandfinch.com", "Sade", "Finch", has_tenant=False),
 )
 
-# Where a firm's zones are served from: records are told in the words of that DNS host. The others' host is unknown.
+# The DNS host of a firm's zones, whose terms its records use. The others' host is unknown.
 NAMESERVERS = {
     BRIGHTWATER: ("dns14.ovh.net", "ns14.ovh.net"),
     PELICAN: ("ns-1536.awsdns-00.co.uk", "ns-512.awsdns-00.net"),
@@ -66,7 +66,7 @@ VERIFIED = (
     ("sableandfinch.com", SABLE),
     ("news.sableandfinch.com", SABLE),
 )
-# Nothing was published for them, and after 72 hours SES stopped checking.
+# Nothing was published for them, and SES stopped checking after 72 hours.
 FORGOTTEN = (("old.tallisaudio.com", TALLIS), ("promo.greenlinecycles.com", GREENLINE))
 PENDING = (
     ("hello.copperkettle.coffee", KETTLE),

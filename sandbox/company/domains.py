@@ -1,4 +1,4 @@
-"""The company's domains: added, set up, published and checked as their owners, the worker and Amazon would do it."""
+"""The company's domains: added, set up, published and checked as their owners, the worker and SES would."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ HELD, OVERRIDDEN = "legacy.pelicanfreight.com", "beta.tallisaudio.com"
 
 
 def verified(host: ControlClient) -> None:
-    """Those that were right from their first day on."""
+    """Domains that were correct from their first day on."""
     made = add(host, VERIFIED)
     publish(host, made)
     host.tick()
@@ -40,7 +40,7 @@ def forgotten(host: ControlClient) -> None:
 
 
 def fresh(host: ControlClient) -> None:
-    """Those of the last two days: nothing is published yet, or something with a mistake."""
+    """Domains of the last two days: nothing is published yet, or with a mistake."""
     check(add(host, PENDING))
     made = {domain.name: domain for domain in add(host, [(fault.name, fault.firm) for fault in FAULTS])}
     for fault in FAULTS:
@@ -52,7 +52,7 @@ def fresh(host: ControlClient) -> None:
 
 
 def add(host: ControlClient, wanted: Iterable[tuple[str, str]]) -> list[Domain]:
-    """By name and customer; those that exist are returned unchanged."""
+    """Return domains by name and customer; existing ones are unchanged."""
     known = set(host.list_zones())
     return [_added(host, name, customer, known) for name, customer in wanted]
 
@@ -77,7 +77,7 @@ def publish(host: ControlClient, domains: Iterable[Domain]) -> None:
 
 
 def check(domains: Sequence[Domain]) -> None:
-    """Those that are set up and were not checked in the last minutes, in one round."""
+    """Check domains that are set up and were not checked in the last minutes, in one round."""
     lately = timezone.now() - timedelta(minutes=5)
     due = [domain for domain in domains if domain.stage == Stage.READY and not _since(domain, lately)]
     checking_services.check(due, now=timezone.now())
@@ -88,7 +88,7 @@ def _since(domain: Domain, moment: datetime) -> bool:
 
 
 def take_away(host: ControlClient, name: str, key: str) -> None:
-    """Somebody removes one record at the DNS host."""
+    """Remove one record at the DNS host."""
     domain = Domain.objects.get(name=name)
     gone = next(record for record in domain.records if record.key == key)
     zone = domain.parsed.zone
@@ -105,20 +105,20 @@ def put_back(host: ControlClient, name: str) -> None:
 
 
 def notice(host: ControlClient, *domains: Domain) -> None:
-    """SES checks them, then we do."""
+    """Let SES check them, then check them ourselves."""
     host.tick()
     checking_services.check(domains, now=timezone.now())
 
 
 def check_due() -> None:
-    """As the worker does it."""
+    """Check due domains as the worker does."""
     now = timezone.now()
     identity_status_services.detect_changes(now=now)
     checking_services.check_due(now=now)
 
 
 def look_in_passing() -> None:
-    """What the worker does each hour, and a customer's program that asks by the API whether a name can be added."""
+    """Do the worker's hourly work, and a client's API request whether a name can be added."""
     now = timezone.now()
     domain_list_services.record_state_counts(now=now)
     status_services.read_account()
@@ -127,7 +127,7 @@ def look_in_passing() -> None:
 
 
 def _decide() -> None:
-    """What our staff set against what was found."""
+    """Hold one domain, and override the state of another, as our staff."""
     held, overridden = (Domain.objects.get(name=name) for name in (HELD, OVERRIDDEN))
     if not held.is_held:
         because = "Pelican moves this one to another DNS host this week. They call when it is done."

@@ -1,4 +1,4 @@
-"""Endpoints, addresses and catch-alls of the demo, their receipt rules, and changes that others made to those."""
+"""Endpoints, addresses and catch-alls of the demo, their receipt rules, and other people's changes to those."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,7 +22,7 @@ from sandbox.company.cast import BRIGHTWATER, FENWICK, KETTLE, MAPLE, ORCHARD, P
 from sandbox.company.people import owner_of, staff
 
 FAILING = "pelican-crm"
-# By customer: the name of each endpoint, and of the sandbox's sink that plays it.
+# By customer: the name of each endpoint, and of the sandbox's sink for it.
 WEBHOOKS = (
     (MAPLE, "Order system", "maple-orders"),
     (MAPLE, "Help desk", "maple-help"),
@@ -47,7 +47,7 @@ ADDRESSES = (
     ("classes@brightwater.yoga", "Bookings"),
     ("beans@copperkettle.coffee", "Shop"),
 )
-# Beside exact addresses at the same domain, or alone.
+# With exact addresses of the same domain, or without.
 CATCH_ALLS = (("maplestreetbakery.com", "Help desk"), ("orchardlaneschool.org", "School office"))
 LATER = (("returns@tallisaudio.com", "Support desk"), ("archive@fenwicklegal.com", "Case files"))
 FORWARDED = ("studio@sableandfinch.com", SABLE)
@@ -120,14 +120,14 @@ def apply(because: str) -> Run | None:
 
 
 def change_by_themselves() -> None:
-    """Customers add addresses, and the worker applies each without anybody's approval."""
+    """Let customers add addresses, which the worker applies without approval."""
     for text, endpoint in LATER:
         _add_address(text, endpoint)
         auto_apply_services.work()
 
 
 def fail_a_run(host: ControlClient) -> None:
-    """A plan is approved while Amazon allows fewer recipients in a rule than it did; then Amazon allows them again."""
+    """Approve a plan while SES allows fewer recipients in a rule than before; then restore the limit."""
     if Run.objects.filter(state=RunState.FAILED).exists():
         return
     host.set_limits(recipients=1)
@@ -146,7 +146,7 @@ def restore_limits(host: ControlClient) -> None:
 
 
 def add_foreign_rule() -> None:
-    """Another program of the operator's has a rule of its own in the set; an operator accepted it."""
+    """Add the rule of another program of the operator, which an operator accepted."""
     store = {"S3Action": {"BucketName": settings.RECEIVING_BUCKET, "ObjectKeyPrefix": "newsletter/"}}
     if _add_rule(FOREIGN, "bounces@letters.example", store):
         receipt_rules_drift_services.check_drift()
@@ -155,7 +155,7 @@ def add_foreign_rule() -> None:
 
 
 def add_stray_rule() -> None:
-    """Somebody tried something at Amazon's console, and left it: mail for one customer's address is not delivered."""
+    """Add a rule that somebody tried in the SES console and forgot: mail for one customer's address isn't delivered."""
     _add_rule(STRAY, STOPPED, {"StopAction": {"Scope": "RuleSet"}})
     ses = aws.client("sesv2")
     with suppress(ses.exceptions.AlreadyExistsException):

@@ -1,6 +1,6 @@
-"""Mail that came in: by SMTP into the sandbox, through its rules and the shipped function, which asks and reports here.
+"""Received mail: by SMTP into the sandbox, through its rules and the shipped function, which calls the product.
 
-The function asks the product over HTTP, and the web server is not started yet: this process answers for it meanwhile.
+The function uses HTTP, and the web server isn't started yet, so this process answers meanwhile.
 """
 
 import smtplib
@@ -23,7 +23,7 @@ from sandbox.company.people import staff
 
 KEY = "demo function"
 SENDER = "ann@letters.example"
-# Of each day, so many days ago: who got which subject.
+# By days ago: who got which subject.
 BY_DAY = (
     (20, "orders@northwind-books.com", "Two copies of The Tide Clock"),
     (18, "office@orchardlaneschool.org", "Trip to the museum: who comes along?"),
@@ -45,12 +45,12 @@ HELD = ("studio@sableandfinch.com", "A print of the harbour")
 
 
 def of_day(day: int) -> tuple[tuple[str, str], ...]:
-    """The bookshop gets something every day, the others in turn."""
+    """The bookshop gets mail every day, the others in turn."""
     return EACH_DAY[0], EACH_DAY[1 + day % (len(EACH_DAY) - 1)]
 
 
 class _Quiet(WSGIRequestHandler):
-    """Requests are not logged."""
+    """Doesn't log requests."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name in the standard library
         return
@@ -58,7 +58,7 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def product_answers(host: ControlClient) -> Iterator[None]:
-    """While it lasts, the sandbox's function finds the product here, with a key of its own."""
+    """Let the sandbox's function call the product in this process, with a key of its own."""
     server = ThreadedWSGIServer(("127.0.0.1", 0), _Quiet)
     server.set_app(get_wsgi_application())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -78,7 +78,7 @@ def product_answers(host: ControlClient) -> Iterator[None]:
 
 
 def send(host: ControlClient, letters: Iterable[tuple[str, str]], *, once_in_hours: int = 12) -> None:
-    """One envelope each, but for what came in lately already; then the function runs once for all that is due."""
+    """Send one envelope each, except recently received ones; then run the function once for all due messages."""
     lately = timezone.now() - timedelta(hours=once_in_hours)
     came = set(ReceivedMail.objects.filter(received_at__gte=lately).values_list("recipient", flat=True))
     letters = [letter for letter in letters if letter[0] not in came]

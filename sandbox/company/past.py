@@ -1,4 +1,4 @@
-"""A clock that is moved: ours and that of the pretend SES together, so that what services do happened then."""
+"""A movable clock for us and the sandbox, so services store past times."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,26 +14,26 @@ from sandbox.client import ControlClient
 
 @dataclass(frozen=True)
 class Past:
-    """`today` is the real present."""
+    """`today`: the real present."""
 
     host: ControlClient
     today: datetime
     traveller: Traveller
 
     def go_to(self, *, days: float) -> None:
-        """So many days before the present."""
+        """Move to this many days ago."""
         self.traveller.move_to(self.today - timedelta(days=days))
         set_clock(self.host)
 
 
 def set_clock(host: ControlClient) -> None:
-    """The sandbox's clock shows what ours shows. In a test both are in one process, and then it does already."""
+    """Set the sandbox's clock to ours. In a test both are one process, so it already shows the same."""
     host.advance_clock((timezone.now() - host.now()).total_seconds())
 
 
 @contextmanager
 def past(host: ControlClient) -> Iterator[Past]:
-    """Time continues from wherever it is moved to. Afterwards both clocks are correct again, whatever happened."""
+    """Let time continue from where it is moved to. Both clocks are reset afterwards, whatever happened."""
     today = timezone.now()
     try:
         with time_machine.travel(today, tick=True) as traveller:

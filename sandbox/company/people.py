@@ -1,4 +1,4 @@
-"""The company's customers and their owners, who came four weeks ago, and those who came before tenants were used."""
+"""The company's customers and owners, who came four weeks ago, and those from before tenants were used."""
 
 from django.test.utils import override_settings
 
@@ -10,7 +10,7 @@ from sandbox.demo import ACCOUNTS
 
 
 def add_customers() -> None:
-    """Nobody has a password of these owners: the demo's accounts are those of `demo.ACCOUNTS`."""
+    """Nobody has a password of these owners: the demo's accounts are `demo.ACCOUNTS`."""
     for firm in FIRMS:
         with override_settings(TENANT_FOR_NEW_CUSTOMERS=firm.has_tenant):
             _add(firm)
@@ -26,11 +26,11 @@ def _add(firm: Firm) -> None:
 
 
 def owner_of(customer: Customer) -> User:
-    """The first one."""
+    """Return the first owner."""
     return owners_of(customer).order_by("pk")[0]
 
 
 def staff(first_name: str) -> User:
-    """One of the demo's staff."""
+    """Return one of the demo's staff."""
     email = next(account.email for account in ACCOUNTS if account.role and account.first_name == first_name)
     return User.objects.get(email=email)

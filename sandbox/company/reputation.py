@@ -1,4 +1,4 @@
-"""What became of the tenants: a month of rates, one paused by us, one by its policy, one suspended; and a migration."""
+"""The tenants' history: a month of rates, one paused by us, one by its policy, one suspended; and a migration."""
 
 from datetime import date, timedelta
 from math import sin
@@ -25,7 +25,7 @@ from tenants.status.core import SendingStatus
 from tenants.status_pass import services as status_pass_services
 
 CUSTOMERS_AN_HOUR = 1
-# From so many days ago on: fractions of bounces and complaints. Maple's mailing list was bought, and it shows.
+# By days ago: fractions of bounces and complaints. Maple bought a mailing list, which shows.
 TURNS = {
     MAPLE: ((30, 0.011, 0.0002), (12, 0.064, 0.0006), (7, 0.171, 0.0021)),
     ORCHARD: ((30, 0.014, 0.0002), (14, 0.016, 0.0068), (9, 0.013, 0.0004)),
@@ -37,14 +37,14 @@ USUAL = ((30, 0.012, 0.0002),)
 
 
 def create_waiting() -> None:
-    """What the worker would do: create tenants at Amazon, and put their domains in. Raises AwsProblem."""
+    """Create pending tenants and associate their domains, as the worker would. Raises AwsProblem."""
     for tenant in unfinished():
         lifecycle_services.create_in_ses(tenant_id=tenant.pk)
         resources_services.apply_associations(tenant_id=tenant.pk)
 
 
 def measure(host: ControlClient, *, days: int) -> None:
-    """What Amazon counts on that day, so many days ago: nothing new of those that may not send."""
+    """Add a day's metrics; none for tenants that may not send."""
     swing = 1 + 0.15 * sin(days * 1.7)
     for tenant in existing_in_ses().exclude(aggregate=SendingStatus.DISABLED).select_related("customer"):
         _, bounce, complaint = [turn for turn in TURNS.get(tenant.customer.name, USUAL) if turn[0] >= days][-1]
@@ -95,7 +95,7 @@ def _tenant(customer: str) -> Tenant:
 
 
 def begin_migration() -> None:
-    """Of all that came before tenants were used, one customer an hour."""
+    """Migrate the customers from before tenants were used, one an hour."""
     if Migration.objects.exists():
         return
     operator = staff("Omar")

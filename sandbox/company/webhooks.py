@@ -1,4 +1,4 @@
-"""Webhooks: one of our staff and one of a customer that answer, and one that does not."""
+"""Webhooks: one of staff and one of a customer that answer, and one that doesn't."""
 
 from datetime import datetime
 
@@ -28,7 +28,7 @@ def _add(name: str, url: str, actor: User, *, customer: Customer | None = None) 
 
 
 def deliver_due(now: datetime) -> None:
-    """What the worker would send by now."""
+    """Send what the worker would have sent by now."""
     due = Delivery.objects.filter(state=DeliveryState.WAITING, next_attempt_at__lte=now)
     for delivery_id in list(due.order_by("next_attempt_at").values_list("pk", flat=True)):
         deliveries_services.attempt(delivery_id=delivery_id, now=now)

@@ -62,9 +62,11 @@
   document.addEventListener("htmx:sendError", noAnswer);
   document.addEventListener("htmx:responseError", noAnswer);
   document.addEventListener("htmx:afterRequest", (event) => {
+    const refused = event.detail.xhr.getResponseHeader("X-Problem");
+    // Of a poll it is over with the next one that is answered; a button's stays, since it says what became of the act.
+    if (isPoll(event) && refused?.startsWith("DATABASE_")) problem().dataset.noAnswer = "";
     if (!event.detail.successful) return;
     answered = new Date();
-    const refused = event.detail.xhr.getResponseHeader("X-Problem");
     if (!refused && ("noAnswer" in problem().dataset || !isPoll(event))) problem().replaceChildren();
     if (!refused) delete problem().dataset.noAnswer;
   });

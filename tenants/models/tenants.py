@@ -127,7 +127,10 @@ class Tenant(models.Model):
             models.UniqueConstraint(fields=("region", "name"), name="tenant_name_once"),
             models.UniqueConstraint(fields=("arn",), condition=~models.Q(arn=""), name="tenant_arn_once"),
         )
-        indexes = (models.Index(fields=("-risk", "name"), name="tenant_by_risk"),)
+        indexes = (
+            models.Index(fields=("-risk", "name"), name="tenant_by_risk"),
+            models.Index(fields=("ses_id",), name="tenant_by_ses_id"),
+        )
 
     def __str__(self) -> str:
         return self.name

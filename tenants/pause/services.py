@@ -4,7 +4,7 @@ Until the read-back proves it, the status is "pausing", never "paused". We canno
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -56,7 +56,7 @@ def pause(
             )
         locked.is_paused, locked.pause_reason, locked.pause_text = True, reason, text
         locked.pause_is_ours = locked.staff_status != SendingStatus.DISABLED
-        locked.pause_told, locked.pause_review_on = told.strip() or status_core.told_for(reason), review_on
+        locked.pause_told, locked.pause_review_on = told.strip() or status_core.customer_text_for(reason), review_on
         locked.pause_reminded_on, locked.stops_receiving = None, stops_receiving
         _ask(locked, actor)
         _record("tenant.pause_asked", locked, actor, text, {"paused": False}, _logged_pause(locked), bulk_id)
@@ -180,9 +180,26 @@ def _set_status(tenant: Tenant) -> list[str]:
     with aws.recording() as request_ids:
         lifecycle_gateway.set_status(tenant.arn, status)
     told = Tenant.objects.filter(pk=tenant.pk, status_asked_at=asked_at, status_told_at=None)
-    told.update(status_told_at=timezone.now())
+    if not told.update(status_told_at=timezone.now()):
+        _repeat_newer(tenant, asked_at)
     tenant.refresh_from_db()
     return request_ids
+
+
+@transaction.atomic
+def _repeat_newer(tenant: Tenant, asked_at: datetime | None) -> None:
+    """Set a status that was requested meanwhile again.
+
+    Another worker that took this one for dead may have set it already, and our older call may have arrived after it.
+    """
+    rows = Tenant.objects.select_for_update(of=("self",)).filter(pk=tenant.pk, stage=TenantStage.READY)
+    locked = rows.exclude(status_asked_at=asked_at).first()
+    if locked is None:
+        return
+    locked.status_told_at = locked.status_proven_at = None
+    status_services.recompute_status(locked)
+    locked.save()
+    queue_status(locked)
 
 
 def _queue_recheck(tenant: Tenant) -> None:

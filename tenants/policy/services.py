@@ -125,11 +125,12 @@ def apply_policy(*, tenant_id: str) -> None:
         if tenant.suppression != tenant.suppression_told:
             lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
             told = {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
-            Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**told)
+            if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**told):
+                _repeat_newer(tenant)
         if tenant.policy != tenant.policy_told:
             with aws.recording() as request_ids:
                 lifecycle_gateway.set_policy(tenant.arn, Policy(tenant.policy))
-            _told(tenant, request_ids)
+            _record_applied(tenant, request_ids)
         status_services.read(tenant)
     except AwsProblem as problem:
         Tenant.objects.filter(pk=tenant.pk).update(stage_problem=str(problem))
@@ -138,10 +139,24 @@ def apply_policy(*, tenant_id: str) -> None:
 
 
 @transaction.atomic
-def _told(tenant: Tenant, request_ids: list[str]) -> None:
+def _repeat_newer(tenant: Tenant) -> None:
+    """Set what was requested meanwhile again.
+
+    Another worker that took this one for dead may have set it already, and our older call may have arrived after it.
+    """
+    rows = Tenant.objects.filter(pk=tenant.pk, stage=TenantStage.READY)
+    newer = rows.exclude(policy=tenant.policy).update(policy_told="")
+    newer += rows.exclude(suppression=tenant.suppression).update(suppression_told="")
+    if newer:
+        queue_policy(tenant)
+
+
+@transaction.atomic
+def _record_applied(tenant: Tenant, request_ids: list[str]) -> None:
     rows = Tenant.objects.filter(pk=tenant.pk, policy=tenant.policy).exclude(policy_told=tenant.policy)
     fields = {"policy_told": tenant.policy, "updated_at": timezone.now()}
     if not rows.update(**fields, ses_policy=tenant.policy, read_problem=UNREAD):
+        _repeat_newer(tenant)
         return
     audit_services.record(
         "tenant.policy_told",

@@ -317,7 +317,7 @@ TOLD: Mapping[str, str] = {
 }
 
 
-def told_for(reason: str) -> str:
+def customer_text_for(reason: str) -> str:
     return TOLD.get(reason, TOLD["other"])
 
 

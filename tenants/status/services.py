@@ -186,15 +186,15 @@ def recompute_status(locked: Tenant) -> None:
 
 def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) -> None:
     asked = locked.is_under_way
-    if asked and _is_proven(locked):
+    if asked and _is_confirmed(locked):
         locked.status_proven_at, locked.status_problem = timezone.now(), ""
         locked.pause_is_ours = locked.pause_is_ours and locked.is_paused
     old = locked.standing
     recompute_status(locked)
     after = _statuses(locked)
     if asked and locked.status_proven_at:
-        _tell_proof(locked, before, after, request_ids)
-    elif _by_amazon(before, after, asked=asked):
+        _log_confirmed(locked, before, after, request_ids)
+    elif _is_by_aws(before, after, asked=asked):
         audit_services.record(
             "tenant.standing",
             about=tenant_subject(locked),
@@ -207,7 +207,7 @@ def _conclude(locked: Tenant, before: dict[str, str], request_ids: list[str]) ->
     notify_of_change(locked, old=old, now=timezone.now())
 
 
-def _is_proven(locked: Tenant) -> bool:
+def _is_confirmed(locked: Tenant) -> bool:
     return locked.status_told_at is not None and is_settled(
         wants_pause=locked.is_paused,
         staff=locked.staff_status,
@@ -216,14 +216,14 @@ def _is_proven(locked: Tenant) -> bool:
     )
 
 
-def _tell_proof(locked: Tenant, before: dict[str, str], after: dict[str, str], request_ids: list[str]) -> None:
+def _log_confirmed(locked: Tenant, before: dict[str, str], after: dict[str, str], request_ids: list[str]) -> None:
     what = "tenant.paused" if locked.is_paused else "tenant.resumed"
     audit_services.record(
         what, about=tenant_subject(locked), actor=None, before=before, after=after, aws_request_ids=request_ids
     )
 
 
-def _by_amazon(before: dict[str, str], after: dict[str, str], *, asked: bool) -> bool:
+def _is_by_aws(before: dict[str, str], after: dict[str, str], *, asked: bool) -> bool:
     """Return whether AWS, its policy or somebody in the SES console changed a status. Never for the first read."""
     watched = ("amazon",) if asked else ("amazon", "staff", "standing")
     return (

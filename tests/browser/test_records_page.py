@@ -4,6 +4,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
+from django.test import RequestFactory
 from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
@@ -11,6 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models.people import Customer, User
 from domains.checking import services as checking_services
 from domains.models.domains import Domain
+from inbound_admin.database_outage import outage_of, outage_response
 from sandbox.process import Sandbox
 from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
@@ -334,3 +337,24 @@ def test_a_time_names_the_readers_own_zone_and_without_a_script_utc(
         titles = [time.get_attribute("title") or "" for time in page.locator("time[datetime]").all()]
         assert titles
         assert [title for title in titles if not title.endswith(zone)] == []
+
+
+def test_a_poll_that_finds_no_database_says_so_until_the_next_one_is_answered(
+    sandbox: Sandbox, northwind: Customer, nora: User, live_server: LiveServer, browser_page: Page
+) -> None:
+    domain, page = ready(sandbox, northwind, "dkim-1"), browser_page
+    open_as(page, nora, live_server.url, domain)
+    asked = RequestFactory().get("/", headers={"HX-Request": "true"})
+    outage = outage_of(asked, OperationalError("the server closed the connection"))
+    assert outage is not None
+    gone = outage_response(asked, outage)
+    page.route(
+        f"**/domains/{domain.pk}/",
+        lambda route: route.fulfill(status=gone.status_code, headers=dict(gone.headers), body=gone.content),
+    )
+    page.evaluate("htmx.trigger('#live', 'resume')")
+    expect(page.locator("#problem")).to_contain_text("We can't reach our database Try again in a moment.")
+    expect(page.locator("#live")).to_be_visible()  # what was shown stays
+    page.unroute(f"**/domains/{domain.pk}/")
+    page.evaluate("htmx.trigger('#live', 'resume')")
+    expect(page.locator("#problem")).to_be_empty()

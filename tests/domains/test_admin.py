@@ -58,7 +58,13 @@ def test_a_date_that_cannot_be_read_holds_nothing_for_ever() -> None:
 def test_a_bulk_transfer_has_one_id_and_a_line_for_each_domain() -> None:
     to = make_customer("Bob Ltd")
     domains = [make_domain(), make_domain()]
-    act(signed_in(Role.ADMIN), "transfer", *domains, customer=to.pk, because="They bought it")
+    client, asked = signed_in(Role.ADMIN), {"customer": to.pk, "because": "They bought it"}
+    warned = act(client, "transfer", *domains, **asked)
+    assert "Addresses and catch-alls move with a domain" in warned
+    assert all(f'name="_selected_action" value="{domain.pk}"' in warned for domain in domains)
+    assert not Domain.objects.filter(customer=to).exists()
+    assert warned.count("Done: ") == 0
+    act(client, "transfer", *domains, **asked, confirmed="yes")
     assert set(Domain.objects.values_list("customer_id", flat=True)) == {to.pk}
     changes = Change.objects.filter(what="domain.transferred")
     assert len(changes) == 2
@@ -76,7 +82,8 @@ def test_who_may_not_transfer_is_not_offered_it_and_cannot(role: Role) -> None:
 
 def test_new_keys_and_a_check_are_asked_for_once_each() -> None:
     domain, client = make_domain(stage="ready"), signed_in(Role.SUPPORT)
-    assert "Done: " in act(client, "new_dkim", domain, because="The key leaked")
+    assert "Its mail is unsigned until SES finds them" in act(client, "new_dkim", domain, because="The key leaked")
+    assert "Done: " in act(client, "new_dkim", domain, because="The key leaked", confirmed="yes")
     assert "Done: " in act(client, "check_again", domain)
     domain.refresh_from_db()
     assert domain.new_dkim_wanted

@@ -1,15 +1,22 @@
 """Jobs are queued with what makes them necessary, once, and taken up again when their worker dies."""
 
+import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection, transaction
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from domains import jobs as domains_jobs
 from domains.models.domains import Domain
 from inbound_admin.lib import jobs
+from tenants import jobs as tenants_jobs
 from tests.domains.making import make_domain, waiting_jobs
+from tests.factories import make_customer
+from tests.tenants.making import make_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -88,17 +95,83 @@ def test_where_another_waits_already_the_one_that_died_goes_back_beside_it() -> 
     assert list(queued.values_list("status", flat=True)) == ["todo", "todo"]
 
 
-def begun(domain: Domain, silent_for: int) -> None:
-    """As if a worker had begun the domain's job and was last heard of so many seconds ago."""
+def taken_up_soon() -> list[str]:
+    """As each worker does every few seconds."""
+    with connection.cursor() as cursor:
+        cursor.execute(jobs.TAKE_UP, jobs.TAKE_UP_SOON)
+        return [task for _, task in cursor.fetchall()]
+
+
+@pytest.mark.usefixtures("own_queue")
+def test_a_pause_of_a_worker_that_died_waits_for_fifteen_seconds_of_silence_and_other_work_for_thirty() -> None:
+    pausing, slow = make_tenant(make_customer("Alice")), make_tenant(make_customer("Bob"))
+    tenants_jobs.queue_status(pausing)
+    tenants_jobs.queue_status(slow)
+    died("tenants.status", silent_for=16, tenant_id=pausing.pk)
+    died("tenants.status", silent_for=14, tenant_id=slow.pk)
+    domain = make_domain()
+    domains_jobs.set_up_soon(domain)
+    begun(domain, 29)
+    assert taken_up_soon() == ["tenants.status"]
+    assert jobs.recover_stalled() == 0
+    todo = ProcrastinateJob.objects.filter(status="todo")
+    assert [(each.args["tenant_id"], each.attempts) for each in todo] == [(pausing.pk, 1)]
+
+
+@pytest.mark.usefixtures("own_queue")
+def test_the_rescue_itself_is_taken_up_since_no_other_runs_while_its_lock_is_held() -> None:
+    """Jobs by the clock of one task never run at the same time: that of a dead worker would hold all others up."""
+    app.configure_task(
+        "inbound_admin.rescue", lock="inbound_admin.rescue", queueing_lock="rescue", queue="urgent"
+    ).defer(timestamp=0)
+    died("inbound_admin.rescue", silent_for=16)
+    assert taken_up_soon() == ["inbound_admin.rescue"]
+    assert list(ProcrastinateJob.objects.values_list("status", flat=True)) == ["todo"]
+
+
+@pytest.mark.usefixtures("own_queue")
+def test_one_by_the_clock_whose_next_waits_already_fails() -> None:
+    asked = app.configure_task("domains.sweep", queueing_lock="sweep")
+    asked.defer(timestamp=0)
+    died("domains.sweep", silent_for=300)
+    asked.defer(timestamp=60)
+    assert jobs.recover_stalled() == 1
+    assert list(ProcrastinateJob.objects.order_by("id").values_list("status", flat=True)) == ["failed", "todo"]
+
+
+@pytest.mark.usefixtures("own_queue")
+def test_of_two_workers_that_look_at_once_one_takes_the_job_up(other_connection: "psycopg.Connection[Any]") -> None:
+    domain = make_domain()
+    domains_jobs.set_up_soon(domain)
+    begun(domain, 300)
+    other_connection.autocommit = False
+    asked = {"tasks": None, "seconds": 30}
+    assert len(other_connection.execute(jobs.TAKE_UP.encode(), asked).fetchall()) == 1  # and is not committed yet
+    assert jobs.recover_stalled() == 0
+    other_connection.commit()
+    assert jobs.recover_stalled() == 0
+    assert waiting_jobs(domain) == ["domains.set_up"]
+
+
+def died(task: str, *, silent_for: int, **arguments: str) -> None:
+    """As if a worker had begun this job and was last heard of so many seconds ago."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s * interval '1 second') RETURNING id",
             [silent_for],
         )
         cursor.execute(
-            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE args->>'domain_id' = %s",
-            [cursor.fetchone()[0], domain.id],
+            "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE task_name = %s AND args @> %s::jsonb",
+            [cursor.fetchone()[0], task, json.dumps(arguments)],
         )
+
+
+def begun(domain: Domain, silent_for: int) -> None:
+    died(
+        ProcrastinateJob.objects.filter(args__domain_id=domain.id).earliest("id").task_name,
+        silent_for=silent_for,
+        domain_id=domain.id,
+    )
 
 
 def test_what_is_asked_anew_does_not_wait_for_an_earlier_jobs_time() -> None:

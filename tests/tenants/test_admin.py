@@ -175,6 +175,18 @@ def test_a_customer_made_and_renamed_in_the_admin_is_in_the_log(adam: Client) ->
     ]
 
 
+def test_the_admin_warns_once_of_a_name_that_another_customer_has(adam: Client, acme: Customer) -> None:
+    given = {"name": acme.name.upper()}
+    warned = adam.post(url("accounts_customer_add"), given)
+    assert f"A customer with this name already exists ({acme.pk}). Submit again to create another." in warned.text
+    assert f'name="warned_of" value="{given["name"]}"' in warned.text
+    assert Customer.objects.count() == 1
+    adam.post(url("accounts_customer_add"), {**given, "warned_of": given["name"]})
+    assert Customer.objects.count() == 2
+    adam.post(url("accounts_customer_change", acme.pk), {"name": acme.name, "warned_of": acme.name})
+    assert Customer.objects.filter(name=acme.name).count() == 1
+
+
 def test_a_customer_with_domains_is_not_deleted_and_the_page_names_them(
     adam: Client, acme: Customer, alice: User
 ) -> None:

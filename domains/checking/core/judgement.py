@@ -12,9 +12,10 @@ from domains.dns.core import Answer
 from domains.receiving.core import Receiving, ReceivingState
 from domains.records.core import BY_DKIM, Need, Record, is_inbound
 from domains.spf.core.evaluation import NO_NAMES, SpfNames
+from inbound_admin.lib.stored import StoredState
 
 
-class State(StrEnum):
+class State(StoredState):
     """All states of a record or domain. COULD_NOT_CHECK says nothing about the record."""
 
     NOT_CHECKED = "not_checked"
@@ -310,8 +311,7 @@ def _summary(state: State, concerned: Sequence[Judgement], aspects: Sequence[Asp
     if state is State.VERIFIED:
         return "All required records verified."
     if not concerned:
-        said = [aspect.sentence for aspect in aspects if aspect.state is state]
-        return said[0] if said else "Not checked yet."
+        return next((aspect.sentence for aspect in aspects if aspect.state is state), "Not checked yet.")
     number, one = len(concerned), len(concerned) == 1
     count = f"{number} of {required} records"
     if one and state is State.WAITING and is_inbound(concerned[0].key):

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpResponse, JsonResponse
 from ninja import Schema
 
-from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
+from inbound_admin.lib.errors import AwsProblem, Problem
 
 PREFIX = "/api/"
 
@@ -36,7 +36,8 @@ def problem_response(problem: Problem, status: int = 0) -> HttpResponse:
     details: Mapping[str, Any] | None = getattr(problem, "details", None)
     if isinstance(problem, AwsProblem):
         details = {"awsCode": problem.aws_code, "requestId": problem.request_id}
-    headers = {"Retry_After": str(problem.retry_after)} if isinstance(problem, RateLimited) else {}
+    retry_after = getattr(problem, "retry_after", None)
+    headers = {} if retry_after is None else {"Retry_After": str(retry_after)}
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW_Authenticate"] = "Bearer"
     return error_answer(str(problem), problem.code, status or problem.status, details, **headers)

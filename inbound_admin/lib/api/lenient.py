@@ -30,7 +30,7 @@ class LenientIn(In):
         if not isinstance(given, dict):
             return given
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
-        _note(info, (name for name in given if name not in fields))
+        _record_names(info, (name for name in given if name not in fields))
         return {
             name: value
             for name, value in given.items()
@@ -50,7 +50,7 @@ class LenientQuery(QueryIn):
             unclear = {str(each["loc"][0]) for each in error.errors() if each["type"] in _NOT_UNDERSTOOD}
             if not unclear:
                 raise
-            _note(info, sorted(unclear))
+            _record_names(info, sorted(unclear))
             return handler({name: value for name, value in given.items() if name not in unclear})
 
 
@@ -85,6 +85,6 @@ def add_ignored_header(request: HttpRequest, answer: HttpResponse) -> HttpRespon
     return answer
 
 
-def _note(info: ValidationInfo, names: Iterable[str]) -> None:
+def _record_names(info: ValidationInfo, names: Iterable[str]) -> None:
     if info.context is not None:
         record_ignored(info.context["request"], names)

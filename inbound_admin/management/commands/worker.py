@@ -9,6 +9,7 @@ another lane cannot take down. The running workers must serve all four lanes tog
 
 import argparse
 import asyncio
+import gc
 import signal
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +22,11 @@ from django.core.management.base import BaseCommand, CommandError
 from procrastinate import App
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
-from procrastinate.exceptions import UniqueViolation
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
+from inbound_admin.lib import jobs
 from inbound_admin.lib.lanes import WorkLane
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,7 @@ class Slots:
     looks_every: float = 1.0  # seconds
 
 
+TAKES_UP_EVERY = 5.0  # seconds
 SPARE_THREADS = 2  # for name resolution and the like
 RESERVED = (
     Slots("urgent", (WorkLane.URGENT,), 2),
@@ -82,6 +85,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        gc.collect()
+        gc.freeze()  # of what stays: else half of a customer's change at a large region is spent looking for garbage
         assert isinstance(app.connector, DjangoConnector)  # noqa: S101 - the Django app has no other  # nosec B101
         places = slots_for([lane for lane in WorkLane if lane.queue in options["lanes"]])
         with app.replace_connector(app.connector.get_worker_connector()) as replaced:
@@ -119,6 +124,7 @@ async def _run(app: App, places: Sequence[Slots], name: str, grace: float | None
         loop.add_signal_handler(number, stopped.set)
     async with app.open_async():
         parts = {asyncio.create_task(_part(app, each, name, grace), name=each.name) for each in places}
+        parts.add(asyncio.create_task(_take_up_soon(app), name="rescue"))
         waits = asyncio.create_task(stopped.wait())
         over, _ = await asyncio.wait({*parts, waits}, return_when=asyncio.FIRST_COMPLETED)
         for each in (*parts, waits):
@@ -130,6 +136,21 @@ async def _run(app: App, places: Sequence[Slots], name: str, grace: float | None
     return sorted(part.get_name() for part in over if part is not waits)
 
 
+async def _take_up_soon(app: App) -> None:
+    """What was urgent and begun by a worker that died, a pause above all, does not wait for the clock's minute."""
+    while True:
+        await asyncio.sleep(TAKES_UP_EVERY)
+        try:
+            found = await app.connector.execute_query_all_async(jobs.TAKE_UP, **jobs.TAKE_UP_SOON)
+        except ConnectorException as problem:  # the parts end over it, or the database is back next time
+            log.warning("couldn't check for jobs of dead workers", problem=repr(problem))
+            continue
+        if found:
+            log.warning(
+                "jobs of a dead worker were taken up", jobs=[f"{each['task_name']} {each['id']}" for each in found]
+            )
+
+
 async def _part(app: App, places: Slots, name: str, grace: float | None) -> None:
     options: dict[str, Any] = {} if grace is None else {"shutdown_graceful_timeout": grace}
     if places.lanes:
@@ -138,6 +159,7 @@ async def _part(app: App, places: Slots, name: str, grace: float | None) -> None
         name=f"{name}-{places.name}",
         concurrency=places.jobs,
         fetch_job_polling_interval=places.looks_every,
+        update_heartbeat_interval=jobs.HEARTBEAT_SECONDS,
         install_signal_handlers=False,
         **options,
     )

@@ -38,20 +38,20 @@ class Command(BaseCommand):
         if legacy_import.state == LegacyImportState.CHECKING:
             raise CommandError(f"{legacy_import.pk} is waiting for another import. Its page shows the progress.")
         if options["preview"]:
-            self._tell(legacy_import)
+            self._print_rows(legacy_import)
             legacy_import_services.cancel(legacy_import=legacy_import, actor=None)
             self.stdout.write("Nothing was stored.")
             return
         legacy_import_services.start(legacy_import=legacy_import, actor=None)
         legacy_import_services.work()
-        self._tell(legacy_import)
+        self._print_rows(legacy_import)
         legacy_import.refresh_from_db()
         if legacy_import.state != LegacyImportState.DONE:
             raise CommandError(
                 f"{legacy_import.pk} is not finished; the worker continues it. Its page shows the progress."
             )
 
-    def _tell(self, legacy_import: LegacyImport) -> None:
+    def _print_rows(self, legacy_import: LegacyImport) -> None:
         found: Counter[str] = Counter()
         for row in legacy_import.rows.all():
             found[row.result] += 1

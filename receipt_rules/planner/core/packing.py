@@ -18,6 +18,7 @@ from receipt_rules.planner.core.rules import (
     RuleLimits,
     above,
     domain_of,
+    ending_in,
     is_address,
     new_names,
     stands_first,
@@ -63,14 +64,13 @@ class Bin:
         return not self.pinned or self.old is None or self.old.enabled
 
     def as_rule(self, delivery: RuleDelivery) -> Rule:
-        """The rule itself where nothing about it changes."""
-        if self.old is not None and self.stays:
-            return self.old
+        """The rule itself where nothing about it changes: a customer's change leaves nearly all of them alone."""
         if self.old is None:
             return Rule(self.name, delivery, tuple(self.kept))
         enabled = self.old.enabled if self.pinned else True
-        made = Rule(self.name, delivery, (*self.kept, *self.pinned), enabled)
-        return self.old if made == self.old else made
+        recipients = frozenset(self.kept | self.pinned)
+        is_as_before = (delivery, enabled, recipients) == (self.old.delivery, self.old.enabled, self.old.recipient_set)
+        return self.old if self.stays or is_as_before else Rule(self.name, delivery, tuple(recipients), enabled)
 
 
 class Deliveries:
@@ -229,7 +229,10 @@ class _Packer:
         """The recipients whose mail this rule brings to where it is wanted, and that no earlier rule has kept."""
         if each.old is None or each.stays or not each.is_usable:
             return
-        for recipient in each.old.recipients:
+        recipients: Sequence[str] = each.old.recipients
+        if len(self.wanted) < len(recipients):  # of one customer's change, far fewer
+            recipients = sorted(each.old.recipient_set.intersection(self.wanted))
+        for recipient in recipients:
             if self.wanted.get(recipient) == each.delivery and recipient not in self.where:
                 yield recipient
 
@@ -340,7 +343,7 @@ class _Packer:
         """For each domain with something to place the rules that hold, or held until now, anything of it."""
         homes: dict[str, set[Bin]] = defaultdict(set)
         for each in (*self.first, *self.general):
-            for recipient in each.old.recipients if each.old else ():
+            for recipient in ending_in(domains, each.old.recipients) if each.old else ():
                 if (domain := domain_of(recipient)) in domains:
                     homes[domain].add(each)
         return homes

@@ -290,6 +290,15 @@ def domain_of(recipient: str) -> str:
     return recipient.rpartition("@")[2].lstrip(".")
 
 
+FEW_NAMES = 50  # of more, comparing each costs as much as taking the recipient apart
+
+
+def ending_in(names: Collection[str], recipients: Iterable[str]) -> Iterator[str]:
+    """The recipients that may be at or below one of the names: all others are left out where the names are few."""
+    ends = tuple(names) if len(names) <= FEW_NAMES else ("",)
+    return (recipient for recipient in recipients if recipient.endswith(ends))
+
+
 def broader(recipient: str) -> Iterator[str]:
     """The other spellings that cover all that this one covers, narrowest first."""
     local, at, name = recipient.rpartition("@")

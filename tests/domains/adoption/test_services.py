@@ -1,11 +1,16 @@
 """Identities that were at Amazon before us: given to a customer, with nothing changed there."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
+from django.utils import timezone
 
 from accounts.roles import Role
 from audit.models import Change
 from domains.adoption import services as adoption_services
 from domains.adoption.services import AdoptionRequest, AdoptionStatus
+from domains.domain_list import selectors as domain_list_selectors
 from domains.identity import gateway as identity_gateway
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
@@ -115,3 +120,11 @@ def test_a_customers_own_claim_becomes_the_adopted_domain(sandbox: Sandbox) -> N
     make_domain("a.com", customer=alice, stage=Stage.CLAIM)
     (outcome,) = adopt("a.com", customer=alice)
     assert Domain.objects.get(name="a.com").pk == outcome.domain_id
+
+
+def test_a_worker_whose_clock_is_a_day_ahead_does_not_put_off_the_first_look(sandbox: Sandbox) -> None:
+    at_amazon("shop.com")
+    with time_machine.travel(timezone.now() + timedelta(days=1), tick=True):
+        adopt("shop.com")
+    due = domain_list_selectors.domains_due(timezone.now() + timedelta(minutes=1))
+    assert [domain.name for domain in due] == ["shop.com"]

@@ -86,6 +86,15 @@ def test_while_it_is_made_the_page_waits_asks_again_and_holds_no_thread(
     assert ProcrastinateJob.objects.filter(task_name=DIAGNOSE).count() == 1
 
 
+def test_records_that_nobody_could_look_up_are_not_counted_as_wrong(
+    client: Client, page: str, sandbox: Sandbox
+) -> None:
+    sandbox.control.set_dns_fault("shop.com", "servfail")
+    text = at_once(client, page)
+    assert "None could be checked" in text
+    assert "correct, including optional ones" not in text
+
+
 def test_who_asks_again_asks_for_no_second_one(client: Client, page: str) -> None:
     for _ in range(3):
         client.get(f"{page}?look=1")

@@ -148,7 +148,7 @@ def test_mail_that_is_elsewhere_on_purpose_is_judged_by_where_it_is_expected(san
     domain.refresh_from_db()
     assert not domains_selectors.receives_mail(domain)
     Domain.objects.update(verified_at=timezone.now())
-    found = domains_selectors.domains_found(Domain.objects.all(), domains_selectors.DomainsWanted(can_receive=True))
+    found = domains_selectors.find_domains(Domain.objects.all(), domains_selectors.DomainsWanted(can_receive=True))
     assert not found.exists()
 
 

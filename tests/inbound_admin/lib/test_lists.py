@@ -183,6 +183,35 @@ def test_a_part_of_a_name_is_found_wherever_it_stands_and_nothing_else(text: str
     assert {each.name for each in found} == {name for name in names if text.lower() in name}
 
 
+@pytest.mark.parametrize("front", [1, 4, 1000])
+@pytest.mark.parametrize("text", ["shop", "shop-1", "ho", "other", "SHOP-0"])
+@pytest.mark.parametrize("order", [("name",), ("-name",), ("created_at",), ("provider", "name")])
+@pytest.mark.django_db
+def test_a_search_shows_the_same_rows_wherever_the_first_page_is_found(
+    order: tuple[str, ...], text: str, front: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "FRONT", front)
+    made = [make_domain(f"{name}-{number}.com") for number in range(4) for name in ("shop", "other")]
+    rows = Domain.objects.filter(has_part("name", text), pk__in=[each.pk for each in made[:7]]).order_by(*order)
+    expected = list(rows.order_by(*order, "-pk" if order[-1] == "-name" else "pk"))
+    found: list[Domain] = [row for number in "12345" for row in ListPage(rows, number, 2)][: len(expected)]
+    assert found == expected
+    assert list(ListPage.every_row(rows, at_once=2)) == expected
+
+
+@pytest.mark.django_db
+def test_a_frequent_part_is_found_without_the_index_of_parts(django_assert_num_queries: Any) -> None:
+    for number in range(4):
+        make_domain(f"shop-{number}.com")
+    rows = Domain.objects.filter(has_part("name", "shop")).order_by("name")
+    with django_assert_num_queries(2) as frequent:
+        assert len(ListPage(rows, "", 3)) == 3
+    assert not [each for each in frequent.captured_queries if "name_parts" in each["sql"]]
+    with django_assert_num_queries(3) as rare:
+        assert len(ListPage(rows, "", 4)) == 4
+    assert ["name_parts" in each["sql"] for each in rare.captured_queries] == [False, True, False]
+
+
 @pytest.mark.django_db
 def test_values_stand_once_and_those_of_others_do_not() -> None:
     for provider in ("hover", "", "wix", "hover"):

@@ -30,9 +30,10 @@ def line() -> int:
 def test_each_turn_is_an_interval_behind_the_last(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 10
     began = time.monotonic()
-    for _ in range(4):
-        assert turn(max_wait=5) is not None
-    assert 0.3 <= time.monotonic() - began < 0.6
+    slept = [turn(max_wait=5) for _ in range(4)]
+    assert time.monotonic() - began >= 0.3
+    assert sum(each for each in slept if each is not None) < 0.6  # by itself, however busy the machine is
+    assert None not in slept
 
 
 def test_accounts_and_regions_have_a_pace_each(settings: Settings) -> None:
@@ -90,8 +91,10 @@ def test_who_died_in_the_line_holds_nobody_up(settings: Settings) -> None:
             " VALUES ('1', 'eu-west-1', 30, now() + interval '1 second')"
         )
     began = time.monotonic()
-    assert turn(lane=WorkLane.BACKGROUND, max_wait=5) is not None
-    assert 0.8 < time.monotonic() - began < 2
+    slept = turn(lane=WorkLane.BACKGROUND, max_wait=5)
+    assert time.monotonic() - began > 0.8
+    assert slept is not None
+    assert slept < 2
 
 
 @contextmanager

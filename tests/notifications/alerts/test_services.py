@@ -313,7 +313,7 @@ def test_how_a_person_is_told_has_a_line_in_the_log_only_where_it_changes(alice:
     for _ in range(2):
         _prefer(alice, quiet_from=time(22), quiet_until=time(7))
     assert Change.objects.get().after == {"quiet hours": "22:00 to 07:00"}
-    assert preference_of(alice).habits.quiet_from == time(22)
+    assert preference_of(alice).schedule.quiet_from == time(22)
     with pytest.raises(Refused, match="both a start and an end"):
         _prefer(alice, quiet_from=time(22))
 

@@ -210,8 +210,8 @@ def test_a_target_is_given_up_after_days_without_a_success() -> None:
     ],
 )
 def test_quiet_hours_put_it_off_to_their_end(start: int, end: int, at: int, expected: tuple[int, int]) -> None:
-    habits = EmailSchedule(quiet_from=time(start), quiet_until=time(end))
-    moment = after_quiet_hours(habits, datetime(2026, 5, 4, at, tzinfo=UTC))
+    schedule = EmailSchedule(quiet_from=time(start), quiet_until=time(end))
+    moment = after_quiet_hours(schedule, datetime(2026, 5, 4, at, tzinfo=UTC))
     assert (moment.day, moment.hour) == expected
 
 

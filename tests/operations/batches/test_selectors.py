@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from domains.models.domains import Stage
+from domains.models.domains import Domain, Stage
 from operations.batches.core import BatchKind
 from operations.batches.selectors import counts_of, items_of, results_of, seconds_left, summary_of
 from operations.models import Batch, BatchItem, BatchItemState
@@ -54,7 +54,25 @@ def holding() -> Batch:
     return make_batch(BatchKind.HOLD, {"domain": make_domain("a.com", stage=Stage.READY)}, {"domain": None})
 
 
-@pytest.mark.parametrize("made", [pausing, deciding, deleting, holding])
+def adding() -> Batch:
+    stages = (Stage.CLAIM, Stage.STARTING, Stage.STARTING, Stage.READY)
+    domains = [make_domain(f"{number}.com", stage=stage) for number, stage in enumerate(stages)]
+    return make_batch(BatchKind.IMPORT, *({"domain": domain} for domain in domains), {"domain": None})
+
+
+def test_an_added_domain_is_done_once_ses_has_its_identity_and_a_claim_belongs_to_nobody() -> None:
+    batch = adding()
+    Domain.objects.filter(name="1.com").update(stage_problem="AWS denied access.")
+    rows = {str(item.domain): result for item, result in results_of(batch, list(items_of(batch)))}
+    assert [rows[f"{number}.com"].word for number in range(4)] == ["Ownership not proven", *["Setting up"] * 2, "Done"]
+    assert rows["0.com"].sentence.startswith("Claimed by")
+    assert "Setup in Amazon SES is delayed. We retry automatically." in rows["1.com"].sentence
+    summary = summary_of(batch, counts_of(batch))
+    assert (summary.settled, summary.unconfirmed) == (3, 2)
+    assert "1 done" in summary.sentence
+
+
+@pytest.mark.parametrize("made", [pausing, deciding, deleting, holding, adding])
 def test_the_counts_are_those_of_the_items(made: Callable[[], Batch]) -> None:
     batch = made()
     summary = summary_of(batch, counts_of(batch))

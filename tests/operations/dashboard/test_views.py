@@ -41,9 +41,9 @@ def alice(alices: Customer) -> User:
 
 
 def needs(viewer: User) -> dict[str, str]:
-    return {
-        need.sentence: need.query for need in dashboard_selectors.attention_items(viewer=viewer, now=timezone.now())
-    }
+    full = dashboard_selectors.capacity_summary(now=timezone.now())
+    found = dashboard_selectors.attention_items(viewer=viewer, now=timezone.now(), full=full)
+    return {need.sentence: need.query for need in found}
 
 
 def test_where_all_is_well_nothing_needs_anybody(alice: User, alices: Customer, client: Client) -> None:

@@ -26,8 +26,9 @@ from tests.receipt_rules.making import foreign_rule, make_verified, set_up_recei
 pytestmark = pytest.mark.django_db
 STOP = [{"StopAction": {"Scope": "RuleSet"}}]
 RULES, SIMULATOR = "receipt_rules:rules", "receipt_rules:simulator"
+NOW = {"now": "1"}  # in the URL: the rules are read from SES
 READERS: dict[str, Callable[[Client], object]] = {
-    "the page Rules": lambda client: client.get(reverse(RULES)),
+    "the page Rules": lambda client: client.get(reverse(RULES), NOW),
     "the page Simulator": lambda client: client.get(reverse(SIMULATOR)),
     "a plan": lambda client: planner_services.plan(),
     "the minutely look": lambda client: watch_active_set(0),
@@ -62,7 +63,7 @@ def test_whoever_read_the_rules_last_the_pages_show_that_read(
     foreign_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
     READERS[reader](olga_client)
     throttle(sandbox)
-    rules = olga_client.get(reverse(RULES)).text
+    rules = olga_client.get(reverse(RULES), NOW).text
     assert "Showing the rules as read" in rules
     assert "10 days" not in rules
     assert 'id="rule-1"' in rules
@@ -80,7 +81,7 @@ def test_whoever_read_the_rules_last_the_pages_show_that_read(
 
 def test_the_overview_counts_what_the_rules_page_read_and_says_when(olga_client: Client) -> None:
     foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
-    shown = olga_client.get(reverse(RULES)).context["meters"]
+    shown = olga_client.get(reverse(RULES), NOW).context["meters"]
     page = olga_client.get(reverse("operations:overview"))
     full = page.context["full"]
     assert [meter for meter, _ in full.meters][:2] == list(shown)[:2]
@@ -88,10 +89,38 @@ def test_the_overview_counts_what_the_rules_page_read_and_says_when(olga_client:
     assert "Rules and recipients as last read from SES <time" in page.text
 
 
+def test_the_page_shows_the_newest_read_at_once_and_then_asks_ses(olga_client: Client) -> None:
+    live_services.read_live()
+    read = last_read()
+    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    stored = olga_client.get(reverse(RULES)).text
+    assert last_read() == read
+    assert "Showing the rules as read <time" in stored
+    assert "Read now" in stored
+    assert "theirs" not in stored
+    asked = stored.partition('<div id="live"')[2].partition('hx-get="')[2].partition('"')[0]
+    part = olga_client.get(reverse(RULES) + asked, headers={"HX-Request": "true", "HX-Target": "live"}).text
+    assert part.lstrip().startswith('<div id="live"')
+    assert "theirs" in part
+    assert ">Ignore…<" in part
+    assert "Showing the rules as read" not in part
+    assert "now=1" not in part
+    assert "theirs" in olga_client.get(reverse(RULES)).text
+
+
+def test_what_ses_did_not_just_answer_is_not_decided_on(olga_client: Client) -> None:
+    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    live_services.read_live()
+    page = olga_client.get(reverse(RULES)).text
+    assert 'id="drift"' in page
+    assert ">Ignore…<" not in page
+    assert "Accept all changes" not in page
+
+
 def test_to_read_the_rules_accepts_nothing(olga_client: Client) -> None:
     kept, known = last_known(), known_rules()
     foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
-    olga_client.get(reverse(RULES))
+    olga_client.get(reverse(RULES), NOW)
     assert (last_known(), known_rules()) == (kept, known)
     assert [each.kind for each in drift_services.differences(live_services.read_live())] == ["extra"]
 
@@ -107,18 +136,18 @@ def test_a_read_that_was_begun_earlier_does_not_replace_a_newer_one(olga_client:
 
 def test_where_no_set_was_active_the_pages_say_so(sandbox: Sandbox, olga_client: Client) -> None:
     foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP, rule_set="somebodys", create_set=True)
-    olga_client.get(reverse(RULES))
+    olga_client.get(reverse(RULES), NOW)
     throttle(sandbox)
-    page = olga_client.get(reverse(RULES)).text
+    page = olga_client.get(reverse(RULES), NOW).text
     assert "Another program activated the rule set somebodys" in page
     assert "Adopt somebodys" not in page
 
 
 def test_a_failed_read_leaves_the_one_before(sandbox: Sandbox, olga_client: Client) -> None:
-    olga_client.get(reverse(RULES))
+    olga_client.get(reverse(RULES), NOW)
     before = last_read()
     throttle(sandbox)
-    olga_client.get(reverse(RULES))
+    olga_client.get(reverse(RULES), NOW)
     assert last_read() == before
 
 

@@ -31,6 +31,7 @@ from tests.receipt_rules.making import (
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
+NOW = {"now": "1"}  # in the URL: the rules are read from SES
 
 
 # --- rules, plans, runs ----------------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ def test_customers_do_not_see_the_rules_of_all(alice_client: Client) -> None:
 def test_the_rules_show_whose_they_are_and_how_full_it_is(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
     foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
-    page = olga_client.get(reverse("receipt_rules:rules")).text
+    page = olga_client.get(reverse("receipt_rules:rules"), NOW).text
     shown = (
         "Managed",
         "Unmanaged",
@@ -142,7 +143,7 @@ def test_a_difference_is_left_alone_or_taken_with_a_reason(olga_client: Client, 
     set_up_receiving()
     foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
     url = reverse("receipt_rules:rules")
-    key = olga_client.get(url).context["found"][0].key
+    key = olga_client.get(url, NOW).context["found"][0].key
     assert olga_client.post(url, {"do": "ignore", "key": key, "because": ""}).status_code == 422
     assert olga_client.post(url, {"do": "ignore", "key": key, "because": "They told us"}).status_code == 302
     assert "Ignored" in olga_client.get(url).text
@@ -153,7 +154,7 @@ def test_a_difference_is_left_alone_or_taken_with_a_reason(olga_client: Client, 
 def test_a_foreign_active_set_is_adopted_or_left_alone(olga_client: Client, mixed: None) -> None:
     foreign_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
     url = reverse("receipt_rules:rules")
-    page = olga_client.get(url).text
+    page = olga_client.get(url, NOW).text
     assert "Another program activated the rule set somebodys" in page
     refused = olga_client.get(reverse("receipt_rules:plan"))
     assert refused.status_code == 422
@@ -169,7 +170,7 @@ def test_when_amazon_is_silent_the_last_known_rules_are_shown(
 ) -> None:
     set_up_receiving()
     sandbox.control.add_fault("error", "ses:DescribeActiveReceiptRuleSet", times=None)
-    page = olga_client.get(reverse("receipt_rules:rules")).text
+    page = olga_client.get(reverse("receipt_rules:rules"), NOW).text
     assert "Amazon SES isn’t responding" in page
     assert "Showing the rules as read" in page
     assert "Managed" in page
@@ -184,7 +185,7 @@ def test_an_amazon_that_throttles_is_not_called_silent(olga_client: Client, mixe
     for call in ("ses:DescribeActiveReceiptRuleSet", "ses:ListReceiptRuleSets"):
         sandbox.control.add_fault("throttle", call, times=None)
     for name in ("receipt_rules:rules", "receipt_rules:check"):
-        page = olga_client.get(reverse(name)).text
+        page = olga_client.get(reverse(name), NOW).text
         assert "AWS is throttling our requests" in page, name
         assert "SES isn’t responding" not in page, name
         assert "does not answer" not in page, name

@@ -1,0 +1,72 @@
+"""The disk of the sweep's own database: a file system in memory that is full once it is made as small as what is on it.
+Needs root on Linux; elsewhere this fault is not swept.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+from django.test import Client
+
+ROOM = "4g"  # far more than the sweep writes; only what is written takes memory
+_mounted: list[Path] = []
+
+
+@contextmanager
+def own() -> Iterator[Path | None]:
+    """The folder for the database's data; None where nothing can be mounted."""
+    folder = Path(tempfile.mkdtemp(prefix="inbound-admin-disk-"))
+    folder.chmod(0o711)
+    if os.geteuid() != 0 or not _mount(folder, f"size={ROOM},mode=0711", "-t", "tmpfs", "tmpfs"):
+        folder.rmdir()
+        yield None
+        return
+    _mounted.append(folder)
+    try:
+        yield folder
+    finally:
+        _mounted.remove(folder)
+        subprocess.run(["umount", str(folder)], check=True)  # noqa: S607
+        folder.rmdir()
+
+
+def is_own() -> bool:
+    return bool(_mounted)
+
+
+def fill() -> None:
+    """A new segment of the write-ahead log is begun first: a server that finds no room for one ends by itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_switch_wal()")
+        cursor.execute("CHECKPOINT")
+    _shrink()
+
+
+def _shrink() -> None:
+    used = shutil.disk_usage(_mounted[-1]).used
+    assert _mount(_mounted[-1], f"remount,size={used}")
+
+
+def free() -> None:
+    assert _mount(_mounted[-1], f"remount,size={ROOM}")
+
+
+def is_told() -> bool:
+    """By `/readyz`, which load balancers ask; it attempts a write of its own. A checkpoint may have made room."""
+    from inbound_admin import health
+
+    _shrink()
+    health._written.at = float("-inf")
+    answer = Client().get("/readyz")
+    health._written.at = float("-inf")
+    return answer.status_code == 503 and answer.json()["database"] == "the disk of the database is full"
+
+
+def _mount(folder: Path, options: str, *what: str) -> bool:
+    command = ["mount", "-o", options, *what, str(folder)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
