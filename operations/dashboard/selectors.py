@@ -23,7 +23,7 @@ from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, Sendi
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import endpoints_for
-from receipt_rules.live.selectors import LastRead, Meter, capacity_known, forecast, last_read, receiving_outage
+from receipt_rules.live.selectors import LastRead, Meter, capacity_as_read, forecast, last_read, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle import selectors as lifecycle_selectors
@@ -68,8 +68,8 @@ def attention_items(*, viewer: Viewer, now: datetime, full: CapacitySummary | No
     if supports_everyone(viewer):
         found += _queue_items()
     if lifecycle_selectors.sees_tenants(viewer):
-        found += _tenant_items(viewer)
-    found += [*_ses_items(), *_domain_items(viewer, now, sum(rejecting.values()))]
+        found += [*_tenant_items(viewer), *_ses_items()]
+    found += _domain_items(viewer, now, sum(rejecting.values()))
     if sees_rules:
         found += _rule_items(now)
         found += [
@@ -370,7 +370,7 @@ def _former_holder_items() -> Iterator[AttentionItem]:
 def _rule_meters(read: LastRead | None) -> tuple[Meter, ...]:
     if read is None:
         return (Meter("Identities", domain_list_selectors.domains_in_region().count(), settings.SES_IDENTITIES),)
-    full = capacity_known(read)
+    full = capacity_as_read(read)
     return (full.rules, full.recipients, full.identities)
 
 

@@ -23,9 +23,9 @@ from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import Malformed, Refused
 from receipt_rules.addresses.services import (
     add_address,
+    address_at_domain,
     change_address,
     lock_domain,
-    refuse_elsewhere,
     refuse_unproven,
     set_catch_all,
 )
@@ -103,7 +103,7 @@ def activate_addresses(*, domain: Domain, addresses: Sequence[str], actor: User)
 
 def _activate_address(text: str, domain: Domain, actor: User) -> Address:
     """Add an address, or activate the customer's existing one with its endpoint."""
-    existing = Address.objects.select_related("domain").filter(address=refuse_elsewhere(text, domain)).first()
+    existing = Address.objects.select_related("domain").filter(address=address_at_domain(text, domain)).first()
     if existing is None or existing.domain.customer_id != domain.customer_id:
         return add_address(text=text, customer=domain.customer, actor=actor)
     return change_address(address=existing, actor=actor, is_active=True, endpoint=existing.own_endpoint)
@@ -111,7 +111,7 @@ def _activate_address(text: str, domain: Domain, actor: User) -> Address:
 
 def _why_not(text: str, domain: Domain) -> str:
     try:
-        refuse_elsewhere(text, domain)
+        address_at_domain(text, domain)
     except Refused as refused:
         return str(refused)
     return ""

@@ -39,7 +39,7 @@ from public_api.domains.selectors import (
 from public_api.records.api import DomainMain, description, error_of, main_fields
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.models.addresses import Address
-from receipt_rules.received_mail.selectors import received_counts, received_lately
+from receipt_rules.received_mail.selectors import received_counts, received_last_day
 
 router = call_router("Older", lenient=True)
 MOST_ADDRESSES = 100
@@ -290,7 +290,7 @@ def _counted(domain: Domain) -> dict[str, Any]:
 
 def _named_addresses(domain: Domain, found: list[Address]) -> list[NamedAddress]:
     asked = [each.address for each in found]
-    lately = received_lately(asked, customer_id=domain.customer_id, now=timezone.now())
+    lately = received_last_day(asked, customer_id=domain.customer_id, now=timezone.now())
     return [
         NamedAddress(**row.model_dump(exclude_unset=True) | {"emails_last_24h": lately.get(row.address, 0)})
         for row in rows(found)

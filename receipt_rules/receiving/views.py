@@ -1,4 +1,4 @@
-"""The guided change between receiving here and send only: which step comes next, and why not before."""
+"""The guided change between receiving here and send only: the next step, and what it waits for."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -18,7 +18,7 @@ CHOICES = {"send_only": False, "receive": True}
 
 @require_http_methods(["GET", "POST"])
 def send_only(request: SignedIn, domain_id: str) -> HttpResponse:
-    """Another customer's is 404, as if it did not exist."""
+    """Another customer's domain is 404, as if it didn't exist."""
     domain, refused = get_object_or_404(domains_for(request.user), pk=domain_id), ""
     if request.method == "POST" and request.POST.get("do") in CHOICES:
         receives = CHOICES[request.POST["do"]]

@@ -52,7 +52,7 @@ def run() -> None:
 
 def test_everything_that_goes_is_shown_before(alice: User) -> None:
     shown = domain_removal_services.consequences(the_domain())
-    assert len(shown.wishes) == 2
+    assert len(shown.recipients) == 2
     assert shown.tenant.startswith("northwind-")
     assert shown.rules is not None
     assert not shown.rules.is_empty
