@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import structlog
 from allauth.core.exceptions import ReauthenticationRequired
+from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import (
     HttpRequest,
@@ -26,6 +27,7 @@ from inbound_admin.lib.errors import AwsProblem, Problem, RateLimited
 from inbound_admin.lib.http import place_in_page, redirect_page
 
 Handler = Callable[[HttpRequest], HttpResponse]
+_READ = ("GET", "HEAD", "OPTIONS")
 OF_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
 log = structlog.get_logger(__name__)
 
@@ -72,6 +74,8 @@ class SignInRequired(LoginRequiredMiddleware):
         if request.path.startswith(reverse("account_login").removesuffix("login/")):
             return None  # allauth guards each of its own pages
         answer = super().process_view(request, view_func, view_args, view_kwargs)
+        if answer is not None and request.method not in _READ:
+            messages.warning(request, "You were signed out, so nothing was saved. Sign in, then do it again.")
         if answer is None or "HX-Request" not in request.headers:
             return answer
         return HttpResponse(status=204, headers={"HX-Redirect": _sign_in_again(request)})  # never a page in a page
@@ -92,8 +96,9 @@ class ExplainProblems:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         htmx = "HX-Request" in request.headers
         response = self.get_response(request)
-        if htmx and isinstance(response, HttpResponseRedirect) and urlsplit(response.url).path in _asking_again():
-            return redirect_page(request, response.url)
+        if isinstance(response, HttpResponseRedirect) and urlsplit(response.url).path in _asking_again():
+            prompt = _resumable(request, response.url)
+            return redirect_page(request, prompt) if htmx else redirect(prompt)
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         if request.path.startswith(answers.PREFIX):
@@ -116,6 +121,16 @@ class ExplainProblems:
 
 def _asking_again() -> tuple[str, ...]:
     return reverse("account_reauthenticate"), reverse("mfa_reauthenticate")
+
+
+def _resumable(request: HttpRequest, prompt: str) -> str:
+    """Return the prompt's URL with a `next` from which allauth continues a POST: the path alone, without its query.
+
+    It compares `next` with the path, and keeps the query with the rest of the request.
+    """
+    if request.method != "POST":
+        return prompt
+    return f"{urlsplit(prompt).path}?{urlencode({'next': request.path})}"
 
 
 def _forget_htmx(request: HttpRequest) -> None:

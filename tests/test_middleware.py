@@ -32,6 +32,18 @@ def test_a_nul_in_the_address_finds_nothing(alice: Client, path: str) -> None:
     assert alice.get(path).status_code == 404
 
 
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_a_form_that_is_sent_after_the_session_ended_says_that_nothing_was_saved(
+    client: Client, headers: dict[str, str]
+) -> None:
+    path = reverse("domains:add")
+    led = client.post(path, {"name": "shop.com"}, headers=headers)
+    sign_in = client.get(led.headers.get("HX-Redirect") or led["Location"]).text
+    assert "You were signed out, so nothing was saved." in sign_in
+    led = client.get(path, headers=headers)
+    assert "nothing was saved" not in client.get(led.headers.get("HX-Redirect") or led["Location"]).text
+
+
 @pytest.mark.parametrize("nul", ["%00", "x%00", "%0%000"])
 def test_a_nul_in_what_the_address_asks_for_is_no_error(client: Client, nul: str) -> None:
     client.force_login(make_staff(Role.OPERATOR))

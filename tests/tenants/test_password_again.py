@@ -141,6 +141,19 @@ def test_every_change_in_the_admin_asks_for_it_and_looking_does_not(acme: Custom
     assert acme.name == "Renamed"
 
 
+def test_an_act_from_a_filtered_list_goes_on_too(acme: Customer) -> None:
+    domain = make_domain("shop.com", customer=acme)
+    client = signed_in_before(make_staff(Role.ADMIN))
+    path = f"{reverse('admin:domains_domain_changelist')}?q=shop"
+    given = {"action": "hold", "_selected_action": [domain.pk], "because": "Under review"}
+    asked = client.post(path, given)
+    assert asks_again(asked)
+    done = client.post(asked["Location"], {"password": PASSWORD})
+    domain.refresh_from_db()
+    assert domain.is_held
+    assert "Done: shop.com" in text(client.get(done["Location"]))
+
+
 def test_the_api_asks_a_session_for_it_and_a_key_is_proof_by_itself(
     sandbox: Sandbox, acme: Customer, alice: User
 ) -> None:
