@@ -219,8 +219,8 @@ def _domain_row(identity: Identity, token: str, request: AdoptionRequest) -> Dom
         identity_status=identity.identity_status,
         dkim_status=identity.dkim_status,
         mail_from_status=identity.mail_from_status,
-        last_ses_check=timezone.now(),
-        next_check_at=Now(),  # not by our clock, which may be ahead: it would not be looked at for as long
+        last_ses_check=Now(),  # not by our clock, which may be ahead: nothing would be checked for as long
+        next_check_at=Now(),
     )
 
 

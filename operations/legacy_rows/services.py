@@ -23,6 +23,7 @@ from domains.checking.core.judgement import SesStatus
 from domains.models.domains import Domain, Stage
 from domains.names.core import parse_existing_domain
 from inbound_admin.lib import bulk, sealed
+from inbound_admin.lib.database import is_outage
 from inbound_admin.lib.errors import Refused
 from operations.identity_drift import services as identity_drift_services
 from operations.legacy_import.core import DUPLICATE, RETRYABLE, ImportResult, ParsedRow, RowKind
@@ -301,6 +302,8 @@ def _import_customer(item: BatchItem, context: ImportContext) -> None:
             locked.settle(now=now)
             _refuse_if_rejected(locked)
     except DatabaseError as error:
+        if is_outage(error):
+            raise  # the job runs again once the database is back: nothing is wrong with this customer
         words = ROLLED_BACK.format(error=error)
         with transaction.atomic():
             LegacyImportRow.objects.filter(pk__in=pending).update(result=ImportResult.FAILED, words=words, done_at=now)

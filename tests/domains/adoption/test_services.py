@@ -128,3 +128,5 @@ def test_a_worker_whose_clock_is_a_day_ahead_does_not_put_off_the_first_look(san
         adopt("shop.com")
     due = domain_list_selectors.domains_due(timezone.now() + timedelta(minutes=1))
     assert [domain.name for domain in due] == ["shop.com"]
+    assert due[0].last_ses_check is not None
+    assert due[0].last_ses_check <= timezone.now()
