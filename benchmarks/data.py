@@ -280,10 +280,10 @@ def _rules() -> None:
     from receipt_rules.models.live import ActiveRuleSet, Look
     from receipt_rules.planner.core.planner import make_plan
     from receipt_rules.planner.core.rules import RuleSet
-    from receipt_rules.planner.services import limits, wanted
+    from receipt_rules.planner.services import limits, read_desired_state
 
     with override_settings(RECEIVING_FUNCTION=FUNCTION):
-        live = make_plan(wanted().desired, RuleSet("inbound-mail"), limits=limits()).after
+        live = make_plan(read_desired_state().desired, RuleSet("inbound-mail"), limits=limits()).after
     store_snapshot(live)
     now = timezone.now()
     ActiveRuleSet.objects.create(region=REGION, name=live.name, is_ours=True, read_at=now, changed_at=now)

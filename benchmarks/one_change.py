@@ -125,7 +125,7 @@ def _press(domain: "Domain") -> None:
     from receipt_rules.auto_apply import services as auto_apply_services
 
     addresses_services.add_address(text=f"bench@{domain.name}", customer=domain.customer, actor=None)
-    auto_apply_services.carry_out_changes()
+    auto_apply_services.apply_pending_changes()
 
 
 def _clear(customer: str) -> None:
@@ -139,16 +139,16 @@ def _clear(customer: str) -> None:
 
 def _whole_plan() -> Iterator[Row]:
     from receipt_rules.live.services import read_live
-    from receipt_rules.planner.services import EVERYTHING, plan_for, wanted
+    from receipt_rules.planner.services import EVERYTHING, plan_for, read_desired_state
 
     live = read_live()
     began = time.perf_counter()
-    asked = wanted(entries_only=True)
+    asked = read_desired_state(entries_only=True)
     yield shown("whole region, rows that are wanted", round(_seconds(began), 2), "s")
     assert plan_for(EVERYTHING, live, asked).summary
     yield at_most("whole region, plan, rows included", round(_seconds(began), 2), "s", PLAN_SECONDS)
     tracemalloc.start()
-    assert plan_for(EVERYTHING, live, wanted(entries_only=True)).summary
+    assert plan_for(EVERYTHING, live, read_desired_state(entries_only=True)).summary
     peak = _peak(began)
     tracemalloc.stop()
     yield at_most("whole region, memory of the plan", round(peak, 1), "MB", PLAN_MEGABYTES)

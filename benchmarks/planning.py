@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from benchmarks.rows import Row, at_most, shown
-from receipt_rules.planner.core.desired import Desired, reduced
+from receipt_rules.planner.core.desired import DesiredEntries, without_covered
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import S3, Lambda, RuleDelivery, RuleSet
@@ -34,7 +34,7 @@ def rows() -> list[Row]:
 def size_rows(size: int) -> list[Row]:
     """Measure a first plan into an empty rule set, and a change of one address in a hundred."""
     bounds = (SECONDS, MEGABYTES) if size == max(SIZES) else None
-    live = _plan(reduced(_addresses(size)), NOTHING).after
+    live = _plan(without_covered(_addresses(size)), NOTHING).after
     found = []
     for name, start, actual in (("first", 0, NOTHING), ("1 % changed", size // 100, live)):
         seconds, megabytes = _measured(partial(_whole, size, start, actual))
@@ -47,12 +47,12 @@ def size_rows(size: int) -> list[Row]:
 
 
 def _whole(number: int, start: int, actual: RuleSet) -> Plan:
-    plan = _plan(reduced(_addresses(number, start=start)), actual)
+    plan = _plan(without_covered(_addresses(number, start=start)), actual)
     assert plan.summary
     return plan
 
 
-def _plan(desired: Desired, actual: RuleSet) -> Plan:
+def _plan(desired: DesiredEntries, actual: RuleSet) -> Plan:
     return make_plan(desired, actual)
 
 

@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.people.selectors import lacks_second_factor, supports_everyone
 from notifications.alerts.selectors import unacknowledged_count
-from receipt_rules.live.selectors import disturbed_domains, receiving_outage
+from receipt_rules.live.selectors import domains_in_outage, receiving_outage
 from tenants.lifecycle.selectors import banners_for, sees_tenants
 
 OVERVIEW = "operations:overview"  # its path is a prefix of the others
@@ -54,8 +54,8 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "navigation": navigation,
         "menu": SimpleLazyObject(lambda: render_to_string("navigation.html", menu)),  # a page uses it twice
         "receiving_outage": SimpleLazyObject(lambda: receiving_outage() if user and user.is_authenticated else None),
-        "disturbed_domains": SimpleLazyObject(
-            lambda: disturbed_domains(user) if user and user.is_authenticated else frozenset()
+        "domains_in_outage": SimpleLazyObject(
+            lambda: domains_in_outage(user) if user and user.is_authenticated else frozenset()
         ),
         "banners": SimpleLazyObject(lambda: banners_for(user) if user else ()),
     }

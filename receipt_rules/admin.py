@@ -27,13 +27,13 @@ from receipt_rules.runs import services as runs_services
 
 
 class AdminReasonForm(ActionForm):
-    """Stands beside the choice of the action."""
+    """The form next to the choice of action."""
 
     because = forms.CharField(label="Reason", required=False, max_length=2000)
 
 
 class ReadOnlyRows(ReadOnly):
-    """As everywhere; actions of operators call services, one for each row."""
+    """Read-only rows. Operators' actions call a service for each row."""
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("receipt_rules.operate_rules")
@@ -44,7 +44,7 @@ class ReadOnlyRows(ReadOnly):
             try:
                 act(row)
             except ReasonMissing:
-                raise  # one question for all of them, on a page of its own
+                raise  # asked once for all rows, on its own page
             except Problem as problem:
                 self.message_user(request, f"Failed: {row}: {problem}", messages.ERROR)
             else:

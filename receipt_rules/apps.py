@@ -8,5 +8,5 @@ class ReceiptRulesConfig(AppConfig):
     verbose_name = "Inbound mail"
 
     def ready(self) -> None:
-        """Connects what follows a change of a domain's holder."""
+        """Connect the receiver of a domain's change of holder."""
         import_module("receipt_rules.holders.services")

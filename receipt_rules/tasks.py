@@ -13,7 +13,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.forwarding import services as forwarding_services
 from receipt_rules.holders import services as holders_services
-from receipt_rules.jobs import ASK, LOOK, PROBE, WORK, queue_drift_check
+from receipt_rules.jobs import CONFIRMATION_EMAILS, DRIFT_CHECK, PROBE, WORK, queue_drift_check
 from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.plan_drafts import services as plan_drafts_services
@@ -22,7 +22,7 @@ from receipt_rules.probes import services as probes_services
 from receipt_rules.received_mail import services as received_mail_services
 from receipt_rules.runs import services as runs_services
 
-LONGEST_WAIT_SECONDS = 60  # others' changes stand in the same queue
+LONGEST_WAIT_SECONDS = 60  # changes of others wait in the same queue
 log = structlog.get_logger(__name__)
 
 
@@ -31,19 +31,19 @@ def work() -> None:
     auto_apply_services.work()
 
 
-@jobs.task(LOOK, retry=RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))
-def look() -> None:
+@jobs.task(DRIFT_CHECK, retry=RetryUntilAwsAnswers(LONGEST_WAIT_SECONDS))
+def check_drift() -> None:
     drift_services.check_drift()
-    runs_services.clear_probes()
+    runs_services.delete_probe_sets()
 
 
 @jobs.task(DRAFT)
 def plan_draft(draft_id: str) -> None:
-    plan_drafts_services.make(draft_id=draft_id)
+    plan_drafts_services.make_draft(draft_id=draft_id)
 
 
-@jobs.task(ASK)
-def ask_recipients() -> None:
+@jobs.task(CONFIRMATION_EMAILS)
+def send_confirmation_emails() -> None:
     forwarding_services.send_due(now=timezone.now())
 
 
@@ -53,36 +53,36 @@ def send_probe(probe_id: str) -> None:
 
 
 @jobs.periodic("receipt_rules.sweep", cron="* * * * *")
-def sweep(timestamp: int) -> None:
-    """Once a minute: whether mail still goes to a former holder's place."""
-    holders_services.watch(now=timezone.now())
+def alert_unread_transfers(timestamp: int) -> None:
+    """Every minute: alert if mail may still go to a former holder's destination."""
+    holders_services.alert_unread_transfers(now=timezone.now())
 
 
 @jobs.periodic("receipt_rules.watch_active_set", cron="* * * * *")
 def watch_active_set(timestamp: int) -> None:
-    """Once a minute: whether SES still applies our rules. A reading that fails proves nothing."""
+    """Every minute: check whether SES still applies our rules. A failed read proves nothing."""
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         return
     try:
-        alerts_services.tell_of_active_set(live_services.check_active_set(now=timezone.now()))
+        alerts_services.update_active_set_alert(live_services.check_active_set(now=timezone.now()))
     except AwsProblem as problem:
         log.warning("the active rule set could not be read", problem=str(problem))
 
 
 @jobs.periodic("receipt_rules.sweep_drift", cron="37 * * * *")
-def sweep_drift(timestamp: int) -> None:
-    """Once an hour the live rules are compared with what we last knew and with what is wanted."""
+def queue_hourly_drift_check(timestamp: int) -> None:
+    """Every hour: compare the live rules with the known state and the desired state."""
     queue_drift_check()
 
 
 @jobs.periodic("receipt_rules.watch", cron="*/10 * * * *")
-def watch(timestamp: int) -> None:
-    """Every ten minutes: mail that SES gave up on, a function that fails, whether it forwards mail.
+def watch_deliveries(timestamp: int) -> None:
+    """Every ten minutes: check for lost mail and a failing function, and whether the function forwards mail.
 
-    A look that fails is made again then.
+    A failed check is repeated next time.
     """
     try:
-        pipeline_services.watch_for_losses(now=timezone.now())
+        pipeline_services.check_for_lost_mail(now=timezone.now())
     except AwsProblem as problem:
         log.warning("receiving could not be watched", problem=str(problem))
     try:
@@ -93,12 +93,12 @@ def watch(timestamp: int) -> None:
 
 @jobs.periodic("receipt_rules.probe_domains", cron="* * * * *")
 def probe_domains(timestamp: int) -> None:
-    """Once a minute: scheduled test messages that are due, and whether the last ones have arrived."""
+    """Every minute: send scheduled test messages that are due, and check whether the last ones arrived."""
     probes_services.run_due(now=timezone.now())
 
 
 @jobs.periodic("receipt_rules.forget_received", cron="53 3 * * *")
-def forget_received(timestamp: int) -> None:
-    """Once a night what RECEIVED_MAIL_DAYS no longer keeps, and test messages of last month."""
+def delete_expired_mail(timestamp: int) -> None:
+    """Every night: delete received mail older than RECEIVED_MAIL_DAYS, and old test messages."""
     probes_services.delete_old_probes(now=timezone.now())
     received_mail_services.delete_expired(now=timezone.now())

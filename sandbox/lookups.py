@@ -1,4 +1,4 @@
-"""What the verifier finds in DNS for one identity: real packets to the sandbox's DNS server."""
+"""DNS lookups of the verifier for one identity: real packets to the sandbox's DNS server."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ Verdict = Literal["SUCCESS", "DNS_SERVER_ERROR", "HOST_NOT_FOUND", "TYPE_NOT_FOU
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be looked up for one identity; taken under the lock, used outside it."""
+    """The lookups for one identity, read under the lock and used outside it."""
 
     account: str
     region: str
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Found:
-    """None: was not looked up. DNS_SERVER_ERROR is no verdict: the look-up failed, which says nothing of the record."""
+    """None: not looked up. DNS_SERVER_ERROR is no verdict: a failed lookup says nothing about the record."""
 
     txt: Verdict | None
     dkim: Verdict | None
@@ -42,7 +42,7 @@ class Found:
 
 
 def resolver(address: str) -> dns.asyncresolver.Resolver:
-    """For `address` as host:port."""
+    """`address`: host:port."""
     host, _, port = address.rpartition(":")
     made = dns.asyncresolver.Resolver(configure=False)
     made.nameservers, made.port = [host], int(port)
@@ -72,7 +72,7 @@ async def _judge(
 
 
 def _text(rdata: dns.rdata.Rdata) -> str:
-    """TXT strings joined and exact; names in lower case without the last dot; an MX's host alone."""
+    """Return TXT strings joined and unchanged; names in lower case without the last dot; only the host of an MX."""
     if rdata.rdtype == dns.rdatatype.TXT:
         return b"".join(rdata.strings).decode("utf-8", "replace")  # type: ignore[attr-defined]  # TXT has strings
     return rdata.to_text().split()[-1].rstrip(".").lower()

@@ -74,7 +74,7 @@ def _entries(host: ControlClient, own: frozenset[str] | None) -> Iterable[MailEn
 
 
 def _own(recipients: Iterable[str], own: frozenset[str]) -> bool:
-    """Whether all are at the viewer's domains or below; False for none."""
+    """Return whether all recipients are at the viewer's domains or below; False for none."""
     names = [each.rpartition("@")[2].lower() for each in recipients]
     return bool(names) and all(any(name == one or name.endswith(f".{one}") for one in own) for name in names)
 

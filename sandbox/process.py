@@ -65,26 +65,26 @@ class Sandbox:
 
     @property
     def queries(self) -> QueryCount:
-        """What the DNS server has been asked, by the application and by the sandbox's own Amazon."""
+        """Return the counts of DNS queries, by the application and by the sandbox's SES."""
         return self._dns.queries
 
     @property
     def web_port(self) -> int:
-        """Where the web host of the customers serves HTTPS."""
+        """Return the HTTPS port of the customers' web host."""
         return self._web.port
 
     @property
     def authority(self) -> Path:
-        """The certificate of the CA that the web host's certificates are of."""
+        """Return the file of the CA certificate of the web host."""
         return self._web.authority
 
     def write_at_once(self) -> Self:
-        """Before `start`, with a `state_dir`: state and calls are written before each answer, and survive a kill."""
+        """Write state and calls before each response. They survive a kill. Call it before `start`, with `state_dir`."""
         self._durable = True
         return self
 
     def start(self) -> Self:
-        """Raises OSError when a port is taken; nothing runs then."""
+        """Raises OSError if a port is in use; then nothing runs."""
         self._directory = self._state_dir or Path(tempfile.mkdtemp(prefix="sandbox-"))
         self._directory.mkdir(parents=True, exist_ok=True)
         if self._snapshot:
@@ -110,7 +110,7 @@ class Sandbox:
         return self
 
     def _start_mail(self) -> None:
-        """Before anybody can ask the control API. Raises OSError when its port is taken."""
+        """Start before anybody can use the control API. Raises OSError if the port is in use."""
         self._smtp = SmtpServer(self.zones, self._host, self._smtp_port)
         try:
             self.smtp_address = self._smtp.start()
@@ -148,7 +148,7 @@ class Sandbox:
         return snapshot.save if self._durable else snapshot.save_soon
 
     def save(self) -> None:
-        """Write the state now; without effect when there is no state directory."""
+        """Write the state now. No effect without a state directory."""
         if self._snapshot:
             self._snapshot.save()
 

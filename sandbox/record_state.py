@@ -1,4 +1,4 @@
-"""How a wanted record stands in a zone: rightly, not at all, or as one of the mistakes on the menu. Pure."""
+"""Compares a required record with a zone: correct, missing, or one of the menu's mistakes. Pure."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -15,29 +15,29 @@ Facts = frozenset[Fact]
 
 
 def facts_of(records: Iterable[ZoneRecord | WantedRecord]) -> Facts:
-    """What the records say, whatever their spelling, TTL and id."""
+    """Return the content of the records, without spelling, TTL and ID."""
     return frozenset(_fact(record if isinstance(record, ZoneRecord) else right(record)) for record in records)
 
 
 def is_right(wanted: WantedRecord, facts: Facts) -> bool:
-    """Whether the record stands in the zone as it should."""
+    """Return whether the zone has the record as required."""
     return _fact(right(wanted)) in facts
 
 
 def has_rival(wanted: WantedRecord, facts: Facts) -> bool:
-    """Whether something stands at its name beside which it can't be."""
+    """Return whether a record at its name conflicts with it."""
     name = normal_name(wanted.name)
     return any(is_rival(wanted, rtype, data) for at, rtype, data in facts if at == name)
 
 
 @lru_cache(maxsize=4096)
 def mistakes_for(wanted: WantedRecord, zone: str) -> tuple[Mistake, ...]:
-    """The menu for this record."""
+    """Return the menu for this record."""
     return tuple(mistake for mistake in RECORD_MISTAKES if mistake.applies_to(wanted, zone))
 
 
 def mistake_made(wanted: WantedRecord, zone: str, facts: Facts, asked: Facts) -> Mistake | None:
-    """The mistake whose records stand there; `asked` is all that is wanted in the zone, which is nobody's mistake."""
+    """Return the mistake whose records exist. `asked`: all required records of the zone, which are nobody's mistake."""
     stands, left = is_right(wanted, facts), facts - asked
     for mistake, made, keeps_the_right_one in _signs(wanted, zone):
         signs = made - asked
@@ -48,7 +48,7 @@ def mistake_made(wanted: WantedRecord, zone: str, facts: Facts, asked: Facts) ->
 
 @lru_cache(maxsize=4096)
 def _signs(wanted: WantedRecord, zone: str) -> tuple[tuple[Mistake, Facts, bool], ...]:
-    """Each mistake with what it publishes, and whether the right record is among that."""
+    """Return each mistake with what it publishes, and whether that includes the correct record."""
     as_it_should = _fact(right(wanted))
     made = [(one, frozenset(map(_fact, one.records(wanted, zone)))) for one in mistakes_for(wanted, zone)]
     return tuple((mistake, facts, as_it_should in facts) for mistake, facts in made)

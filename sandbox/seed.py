@@ -1,4 +1,4 @@
-"""What a deployment finds in its account: the receiving stack, as far as SES uses it. Made again at every boot."""
+"""Seeds what a deployment expects in its account: the receiving stack, as far as SES uses it. Runs at every boot."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ _HANDLER = "def handler(event, context):\n    return {'disposition': 'CONTINUE'}
 
 
 def seed(regions: Iterable[str], account: str = DEFAULT_ACCOUNT_ID) -> None:
-    """Safe to repeat."""
+    """Repeatable."""
     _seed_bucket(account)
     for region in regions:
         _seed_function(account, region)
@@ -67,7 +67,7 @@ def _seed_function(account: str, region: str) -> None:
 
 
 def _seed_alarms(account: str, region: str) -> None:
-    """As the template makes them."""
+    """Create the alarms of the template."""
     topic = f"arn:aws:sns:{region}:{account}:{FUNCTION}-alarms"
     watched = {"mail-expired": ("AWS/SES", "PublishExpired"), "function-fails": ("AWS/Lambda", "Errors")}
     for name, (namespace, metric) in watched.items():
@@ -87,7 +87,7 @@ def _seed_alarms(account: str, region: str) -> None:
 
 
 def _role(account: str) -> str:
-    """The ARN of the function's role, made if it is absent: Lambda refuses a function without one."""
+    """Return the ARN of the function's role, created if missing: Lambda requires one."""
     roles = iam_backends[account]["aws"]
     for role in roles.roles.values():
         if role.name == FUNCTION:

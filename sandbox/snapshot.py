@@ -6,7 +6,7 @@ snapshot that other versions of moto, botocore or ours wrote. It is a pickle: re
 """
 
 import logging
-import pickle  # it reads our own file alone  # nosec B403
+import pickle  # reads only our own file  # nosec B403
 import threading
 from datetime import timedelta
 from importlib.metadata import version
@@ -41,7 +41,7 @@ class Snapshot:
         self._timer_lock = threading.Lock()
 
     def save_soon(self) -> None:
-        """Once for all changes of the next moment."""
+        """Save once for all changes of the next moment."""
         with self._timer_lock:
             if self._timer is None:
                 self._timer = threading.Timer(self._delay, self._save_now)
@@ -54,7 +54,7 @@ class Snapshot:
         self.save()
 
     def stop(self) -> None:
-        """Write what is waiting."""
+        """Write pending changes."""
         with self._timer_lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -62,7 +62,7 @@ class Snapshot:
         self.save()
 
     def save(self) -> None:
-        """The file is replaced whole, so a process that dies leaves the last one."""
+        """Replace the file atomically, so a process that dies leaves the previous one."""
         with WORLD.lock:
             packed = pickle.dumps({"stamp": stamp(), "aws": _aws(), "zones": self._zones.snapshot()})
             self._stored.save()
@@ -72,7 +72,10 @@ class Snapshot:
             fresh.replace(self.path)
 
     def load(self) -> bool:
-        """Whether there was a snapshot that this version can read; one that it cannot is left aside, and logged."""
+        """Load a snapshot; False if there is none, or this version can't read it.
+
+        An unreadable one is kept aside and logged.
+        """
         if not self.path.exists():
             return False
         if self._restored():

@@ -1,4 +1,4 @@
-"""What SES stored in S3, as files: each object once, since SES never writes to a key again."""
+"""Stores SES's objects in S3 as files, each only once, since SES never overwrites a key."""
 
 import os
 from datetime import UTC, datetime
@@ -12,13 +12,13 @@ from sandbox.seed import BUCKET
 
 
 class StoredMail:
-    """The bucket for received mail, in a folder. Of everything else in S3 nothing is kept."""
+    """The bucket for received mail, as a folder. Nothing else of S3 is stored."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def save(self) -> None:
-        """Under the world's lock. Objects that were deleted lose their file."""
+        """Save under the world's lock. Files of deleted objects are deleted."""
         bucket = _bucket()
         if bucket is None:
             return
@@ -31,7 +31,7 @@ class StoredMail:
             (self._folder / name).unlink()
 
     def load(self) -> None:
-        """Put the objects back, with the times at which they were stored."""
+        """Restore the objects with their original times."""
         if not self._folder.is_dir():
             return
         backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
@@ -44,7 +44,7 @@ class StoredMail:
 
 
 def _write(folder: Path, name: str, stored: FakeKey) -> None:
-    """The file is as old as the object."""
+    """Write the file with the object's time."""
     fresh = folder / f"{name}.new"
     fresh.write_bytes(stored.value)
     at = stored.last_modified.replace(tzinfo=UTC).timestamp()

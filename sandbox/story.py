@@ -1,6 +1,6 @@
-"""The demo's customers and domains, each in a state of its own: made by the services that the pages call.
+"""Customers and domains of the demo, each in another state, created by the services that the pages call.
 
-Safe to repeat: what is there stays as somebody left it, and what was begun is finished.
+Repeatable: existing objects are unchanged, and unfinished ones are completed.
 """
 
 from collections.abc import Callable, Collection
@@ -17,7 +17,7 @@ from accounts.models.people import Customer, User
 from domains.checking import services as checking_services
 from domains.identity import services as identity_services
 from domains.models.domains import Domain
-from domains.names.core import understand
+from domains.names.core import parse_domain
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Problem
@@ -38,7 +38,7 @@ TICK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Story:
-    """A domain of a demo customer, and what its owner has done at the DNS host so far."""
+    """A domain of a demo customer, and what its owner did at the DNS host so far."""
 
     name: str
     customer: str
@@ -63,7 +63,7 @@ def verified(host: ControlClient, domain: Domain) -> None:
 
 
 def at_risk(host: ControlClient, domain: Domain) -> None:
-    """It was verified, and then somebody removed a record."""
+    """It was verified, then somebody removed a record."""
     verified(host, domain)
     gone = next(record for record in domain.records if record.key == "dkim-3")
     zone = domain.parsed.zone
@@ -75,7 +75,7 @@ def at_risk(host: ControlClient, domain: Domain) -> None:
 
 
 def mistaken(key: str, code: str) -> Callable[[ControlClient, Domain], None]:
-    """One of `dns.mistakes` was made with the record `key`."""
+    """Make a mistake of `dns.mistakes` with the record `key`."""
 
     def act(host: ControlClient, domain: Domain) -> None:
         publish_mistaken(host, domain, key, code)
@@ -86,7 +86,7 @@ def mistaken(key: str, code: str) -> Callable[[ControlClient, Domain], None]:
 
 
 def claimed(host: ControlClient, domain: Domain) -> None:
-    """Its owner has not published the proof, and we look for it."""
+    """Its owner hasn't published the ownership record, which we keep checking."""
     ownership_claims_services.check_claim(domain)
 
 
@@ -100,10 +100,10 @@ STORIES = (
     Story("recall.harbourdental.co.uk", "Harbour Dental", at_risk),
     Story("quay-street-clinic.com", "Harbour Dental", claimed),
 )
-# Fractions. Harbour Dental's bounces are a finding of low impact, which its policy does not pause for.
+# Fractions. Harbour Dental's bounces are a low-impact finding, for which its policy doesn't pause.
 HEALTHY = {"bounce": 0.012, "complaint": 0.0002}
 RATES = {"Harbour Dental": {"bounce": 0.118, "complaint": 0.0011}}
-# What an earlier owner of this one left behind is why a proof is asked for.
+# An earlier owner's leftovers are why ownership must be proven.
 LEFT_BEHIND = (
     "quay-street-clinic.com",
     "_amazonses.quay-street-clinic.com",
@@ -112,21 +112,21 @@ LEFT_BEHIND = (
 
 
 def people() -> None:
-    """Raises Problem when the roles of our staff are missing."""
-    hashed = cache(make_password)  # they share a password, and to hash it takes half a second
+    """Raises Problem if the staff roles are missing."""
+    hashed = cache(make_password)  # they share a password, and hashing takes half a second
     for account in ACCOUNTS:
         _person(account, hashed)
 
 
 def tenants() -> None:
-    """What the worker would do: create them at the sandbox's Amazon, and put their domains in. Raises Problem."""
+    """Create tenants in the sandbox's SES and associate domains, as the worker would. Raises Problem."""
     for tenant in unfinished():
         lifecycle_services.create_in_ses(tenant_id=tenant.pk)
         resources_services.apply_associations(tenant_id=tenant.pk)
 
 
 def reputations() -> None:
-    """A day of rates for each, and one of them with a finding. Once: what somebody has changed since stays."""
+    """Add a day of rates to each, and a finding to one. Only once: later changes are kept."""
     now = timezone.now()
     with control(TICK_SECONDS) as host:
         for tenant in existing_in_ses().filter(rate_samples=None).select_related("customer"):
@@ -137,7 +137,7 @@ def reputations() -> None:
 
 
 def domains(only: Collection[str] | None = None) -> None:
-    """All of them, or those of these names. Raises Problem when the sandbox does not answer."""
+    """Create all domains, or those with these names. Raises Problem if the sandbox doesn't answer."""
     with control(TICK_SECONDS) as host:
         known = set(host.list_zones())
         for story in STORIES:
@@ -179,7 +179,7 @@ def _domain(host: ControlClient, story: Story, known: set[str]) -> None:
 
 def _added(host: ControlClient, story: Story, known: set[str]) -> Domain:
     zone, record, value = LEFT_BEHIND
-    own = understand(story.name).domain.zone
+    own = parse_domain(story.name).domain.zone
     open_zone(host, own, known)
     known.add(own)
     if own == zone and all(standing.name != record for standing in host.records(zone)):
@@ -194,7 +194,7 @@ def _publish(host: ControlClient, domain: Domain) -> None:
 
 
 def publish_mistaken(host: ControlClient, domain: Domain, key: str, code: str) -> None:
-    """All records, the one of `key` never rightly: the sandbox's SES looks at any moment, and would verify it first."""
+    """Publish all records, the one of `key` never correctly: the sandbox's SES may check at any time and verify it."""
     zone, records = domain.parsed.zone, records_of(domain)
     mistaken = next(record for record in records if record.key == key)
     rightly = [record for record in records if record is not mistaken or code.startswith("zone.")]

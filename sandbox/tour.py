@@ -1,4 +1,4 @@
-"""What to try: the steps of `tour_steps`, each with the address of the very page that it is about."""
+"""*What to try*: the steps of `tour_steps`, each with the URL of its page."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tenants.models.tenants import Tenant
 
 @dataclass(frozen=True)
 class ShownStep:
-    """`url` is empty where what the step leads to is gone; `is_done`: because it was resolved, as the step asks."""
+    """`url` is empty if the step's object is gone. `is_done`: because it was resolved, as the step asks."""
 
     step: Step
     url: str
@@ -35,7 +35,7 @@ class ShownRole:
 
 
 def roles_shown(*, first: str = "") -> tuple[ShownRole, ...]:
-    """All of them; the one whose sign-in has the address `first` comes first."""
+    """Return all roles, first the one whose sign-in has the address `first`."""
     keys = _keys()
     shown = [_shown(role, keys) for role in ROLES]
     return tuple(sorted(shown, key=lambda each: each.account.email != first))
@@ -60,7 +60,7 @@ def _url(step: Step, keys: Mapping[tuple[str, str], str]) -> str:
 
 
 def _keys() -> dict[tuple[str, str], str]:
-    """Of everything that a step leads to, by kind and name: one question a kind."""
+    """Return the keys of all objects that steps link to, by kind and name, in one query for each kind."""
     found = {("zone", name): name for name in _names("zone")}
     found |= _by_name("domain", Domain.objects.filter(name__in=_names("domain")).values_list("name", "pk"))
     found |= _by_name("customer", Customer.objects.filter(name__in=_names("customer")).values_list("name", "pk"))
@@ -80,7 +80,7 @@ def _by_name(kind: str, rows: Iterable[tuple[str, str]]) -> dict[tuple[str, str]
 
 
 def _newest() -> list[tuple[str, str]]:
-    """The first of each of these lists, as its page has it."""
+    """Return the first object of each of these lists, in its page's order."""
     lists = {
         "failed run": Run.objects.filter(state=RunState.FAILED),
         "difference": Difference.objects.filter(gone_at=None, decision="", kind="harmful"),

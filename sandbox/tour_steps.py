@@ -1,4 +1,4 @@
-"""The steps of *What to try*, by role. Words alone; `tour` finds the pages."""
+"""The steps of *What to try*, by role. Only words; `tour` finds the pages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Step:
-    """`of` names what the page `view` is about, by kind and name. `shows` is a text of it, which a test searches."""
+    """`of`: kind and name of the object of the page `view`. `shows`: a text of the page, which a test searches."""
 
     title: str
     do: str
@@ -19,7 +19,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Role:
-    """`email` is the demo account to sign in with."""
+    """`email`: the demo account to sign in with."""
 
     key: str
     title: str

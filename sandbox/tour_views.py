@@ -1,4 +1,4 @@
-"""The sandbox's page *What to try*: open to all, as the sign-ins of the demo are."""
+"""The sandbox's page *What to try*, open to everyone, as the demo's sign-ins are."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +12,7 @@ from sandbox.tour import roles_shown
 @login_not_required
 @require_GET
 def what_to_try(request: HttpRequest) -> HttpResponse:
-    """One's own role first."""
+    """Show the user's own role first."""
     email = request.user.email if request.user.is_authenticated else ""
     there = {account.email for account in accounts_that_are_there()}
     context = {"roles": roles_shown(first=email), "email": email, "there": there}
@@ -22,5 +22,5 @@ def what_to_try(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_GET
 def progress(request: HttpRequest) -> HttpResponse:
-    """How far the demo is made, for the line at the top of every page."""
+    """Return the demo's progress, for the line at the top of every page."""
     return TemplateResponse(request, "sandbox/progress.html", {"is_asked_again": True})

@@ -1,4 +1,4 @@
-"""Values of the control API. Imports nothing of moto, so that the web application can use it too."""
+"""Values of the control API. It doesn't import moto, so the web application can use it too."""
 
 from dataclasses import dataclass
 from datetime import datetime

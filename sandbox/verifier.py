@@ -1,6 +1,6 @@
-"""SES's side of verification: looks identities up in DNS and turns their states, as SES does within minutes.
+"""SES's side of verification: looks identities up in DNS and changes their states, as SES does within minutes.
 
-Only the reading of jobs and the writing of verdicts hold the lock; the look-ups run outside it.
+Only reading the jobs and writing the results hold the lock; lookups run outside it.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class Verifier:
         self._thread: threading.Thread | None = None
 
     def tick(self, *, only_due: bool = False) -> Round:
-        """One round at once. `only_due` leaves out what was verified less than a minute ago."""
+        """Run one round now. `only_due` skips what was verified less than a minute ago."""
         with WORLD.lock:
             jobs = _jobs(WORLD.clock.now() - RECHECK_VERIFIED if only_due else None)
         found = asyncio.run(self._look_up(jobs))
@@ -38,7 +38,7 @@ class Verifier:
         return Round(len(jobs), tuple(changes))
 
     def start(self, period: float) -> None:
-        """Rounds in the background, `period` seconds apart."""
+        """Run rounds in the background, `period` seconds apart."""
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, args=(period,), name="ses-verifier", daemon=True)
         self._thread.start()
@@ -73,7 +73,7 @@ def _jobs(verified_before: datetime | None) -> list[Job]:
 
 
 def _is_due(identity: Identity, verified_before: datetime | None) -> bool:
-    """SES stops looking at what has failed; a wholly verified identity waits its turn."""
+    """SES stops checking failed identities; a completely verified one waits its turn."""
     looked_for = [one for one in (identity.ownership, identity.dkim, identity.mail_from) if _is_looked_for(one)]
     if verified_before is None or any(aspect.status != SUCCESS for aspect in looked_for):
         return bool(looked_for)
@@ -99,7 +99,7 @@ def _job(state: RegionState, identity: Identity) -> Job:
 
 
 def _apply(job: Job, found: Found) -> list[str]:
-    """Nothing, if the identity was deleted or changed while it was looked up."""
+    """Write the results, unless the identity was deleted or changed meanwhile."""
     for _, state in regions():
         if (state.account_id, state.region) == (job.account, job.region):
             identity = state.identities.get(job.name)
@@ -120,7 +120,7 @@ def _turn(identity: Identity, found: Found) -> list[str]:
 
 
 def _either(txt: Verdict | None, dkim: Verdict | None) -> Verdict | None:
-    """An identity is verified by its TXT or its DKIM; a failed look-up of one leaves it open."""
+    """An identity is verified by its TXT or its DKIM. A failed lookup of one leaves the result open."""
     verdicts = [verdict for verdict in (txt, dkim) if verdict is not None]
     for decisive in ("SUCCESS", "DNS_SERVER_ERROR"):
         if decisive in verdicts:
@@ -143,7 +143,7 @@ def _settle(aspect: Aspect, verdict: Verdict | None, now: datetime) -> None:
 
 
 def _miss(aspect: Aspect, now: datetime) -> None:
-    """Not there: what was verified has 72 hours to come back, what was pending has 72 hours from its start."""
+    """A missing record: a verified one has 72 hours to return, a pending one 72 hours from its start."""
     if aspect.status == SUCCESS:
         aspect.status, aspect.since = TEMPORARY_FAILURE, now
     elif aspect.since and now - aspect.since >= timedelta(hours=WORLD.limits.hours_until_failed):

@@ -1,4 +1,4 @@
-"""The Sandbox pages: the customer's DNS host, and Amazon's bad days. They exist where SANDBOX is on alone."""
+"""The Sandbox pages: the customer's DNS host, and the sandbox AWS with its faults. They exist only with SANDBOX on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -52,7 +52,7 @@ def zone(request: SignedIn, zone: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def faults(request: SignedIn) -> HttpResponse:
-    """The page is shared: there is one sandbox AWS for everyone signed in."""
+    """The page is shared: everyone signed in uses one sandbox AWS."""
     forms: dict[str, Any] = {
         "form": FaultForm(),
         "recipient_form": RecipientForm(),
@@ -71,7 +71,7 @@ def faults(request: SignedIn) -> HttpResponse:
 
 
 def _amazon(request: SignedIn, forms: dict[str, Any]) -> str:
-    """What was done; "" where a form has something to say, and then it stands in `forms`."""
+    """Return what was done; "" if a form has errors, which is then in `forms`."""
     do, posted = request.POST.get("do", ""), request.POST
     with_form: dict[str, tuple[str, Any, Callable[[Any], str]]] = {
         "add": ("form", FaultForm, bad_days.add_fault),
@@ -97,7 +97,7 @@ def _amazon(request: SignedIn, forms: dict[str, Any]) -> str:
 
 @require_http_methods(["GET", "POST"])
 def tenants(request: SignedIn) -> HttpResponse:
-    """What Amazon would do by itself about a tenant of the viewer's."""
+    """Do what AWS would do by itself about a tenant of the viewer's."""
     found = reputations.tenants_there(request.user)
     forms: dict[str, Any] = {name: kind() for name, kind in reputations.FORMS.items()}
     chosen = found.filter(pk=request.POST.get("tenant") or request.GET.get("tenant")).first() or found.first()
@@ -111,7 +111,7 @@ def tenants(request: SignedIn) -> HttpResponse:
 
 
 def _reputation(request: SignedIn, tenant: Tenant | None, forms: dict[str, Any]) -> str:
-    """What was done; "" where a form has something to say, and then it stands in `forms`."""
+    """Return what was done; "" if a form has errors, which is then in `forms`."""
     do = request.POST.get("do", "")
     if tenant is None:
         raise Refused("Choose a tenant that exists in SES.")
@@ -128,7 +128,7 @@ def _action(do: str) -> dns_host.Action:
 
 
 def _type(request: SignedIn, page: panel.ZonePage, domains: Sequence[Domain]) -> HttpResponse:
-    """Add the record that was typed, or put it in another's place. What is refused stays in the form."""
+    """Add the entered record, or replace another with it. A refused one stays in the form."""
     number = request.POST.get("id", "") if request.POST["do"] == EDIT else ADD
     form = RecordForm(request.POST, auto_id=_auto_id(number))
     if form.is_valid():
@@ -142,7 +142,7 @@ def _type(request: SignedIn, page: panel.ZonePage, domains: Sequence[Domain]) ->
 
 
 def _answer(request: SignedIn, zone: str, domains: Sequence[Domain], said: str, *, tone: str = "good") -> HttpResponse:
-    """The part with what came of it; without htmx the page again."""
+    """Return the page part with the result; without htmx redirect to the page."""
     if request.htmx:
         told = {"said": said, "tone": tone, "key": request.POST.get("key", "")}
         return _zone(request, panel.zone_page(zone, domains), told=told)
@@ -165,7 +165,7 @@ def _zone(
         "part": "zones",
         **(told or {}),
     }
-    # htmx swaps no answer of 4xx, and what a form has to say must be seen.
+    # htmx doesn't swap in 4xx responses, and a form's errors must be seen.
     status = 422 if typed and not request.htmx else 200
     return TemplateResponse(request, f"sandbox/zone.html{'#zone' if request.htmx else ''}", context, status=status)
 

@@ -1,6 +1,6 @@
-"""The web host of the sandbox's customers: it serves MTA-STS policies over HTTPS, with certificates of a CA of its own.
+"""The web host of the sandbox's customers: serves MTA-STS policies over HTTPS, with certificates of its own CA.
 
-Each name gets its certificate when it is asked for. A site's fault says how it misbehaves: see `values.WEB_FAULTS`.
+Each name gets its certificate on request. A site's fault says how it misbehaves: see `values.WEB_FAULTS`.
 """
 
 import ssl
@@ -27,14 +27,14 @@ _SILENCE = 30.0  # seconds
 
 @dataclass(frozen=True)
 class Site:
-    """The policy of a domain; `fault` is one of `values.WEB_FAULTS`, or ""."""
+    """A domain's policy. `fault`: one of `values.WEB_FAULTS`, or ""."""
 
     policy: str
     fault: str = ""
 
 
 class _Authority:
-    """Signs a certificate for each name, which lives as long as the process."""
+    """Signs a certificate for each name, valid as long as the process lives."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[: len(body) // 2] if is_cut else body)
 
     def log_message(self, *_: Any) -> None:
-        """Nothing on the terminal."""
+        """Don't log to the terminal."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -117,16 +117,16 @@ class _Server(ThreadingHTTPServer):
         self._plain.sni_callback = self._choose
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """In the connection's own thread: a client that says nothing holds nobody up."""
+        """Handshake in the connection's own thread, so a silent client blocks nobody."""
         request.settimeout(10)
         try:
             with self._plain.wrap_socket(request, server_side=True) as secure:
                 super().finish_request(secure, client_address)
         except OSError:
-            return  # a client that does not trust the certificate ends the handshake
+            return  # a client that doesn't trust the certificate ends the handshake
 
     def shutdown_request(self, request: Any) -> None:
-        """The TLS socket took the plain one's place, and is closed already."""
+        """The TLS socket replaced the plain one, which is already closed."""
         if isinstance(request, socket) and request.fileno() != -1:
             request.shutdown(SHUT_RDWR)
         self.close_request(request)
@@ -138,16 +138,16 @@ class _Server(ThreadingHTTPServer):
 
 
 def site_of(host: str) -> Site | None:
-    """Of the policy's host, "mta-sts." and the domain."""
+    """Return the site of the policy's host, "mta-sts." and the domain."""
     found: Site | None = WORLD.sites.get(host.lower().removeprefix("mta-sts."))
     return found if host.lower().startswith("mta-sts.") else None
 
 
 class WebHost:
-    """Serves in a thread of its own from `start` to `stop`."""
+    """Serves in its own thread from `start` to `stop`."""
 
     def __init__(self, host: str, port: int, directory: Path) -> None:
-        """Raises OSError when the port is taken."""
+        """Raises OSError if the port is in use."""
         authority = _Authority(directory)
         self.authority = authority.path
         self._server = _Server(host, port, authority)

@@ -1,4 +1,4 @@
-"""The HTTP server: moto's application behind one lock, the control API beside it, connections cut on demand."""
+"""The HTTP server: moto's application behind one lock, the control API, and connections cut on request."""
 
 import json
 import socket
@@ -18,13 +18,13 @@ from sandbox.aws.gate import EXIT_HEADER, SLOW_HEADER
 from sandbox.aws.state import WORLD
 from sandbox.mail import sink
 
-# No browser asks the fake AWS anything, and the headers for it cost a tenth of a call.
+# No browser calls the fake AWS, and the headers for it cost a tenth of a call.
 werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # imported there, and read when an app is made
 CONTROL_PATH = "/_sandbox/"
 CONNECT_PATH = "/_connect/"
-# The control API answers a JSON body to a method's name and a JSON object of its arguments.
+# The control API: a method's name and a JSON object of arguments, answered with JSON.
 Control = Callable[[str, dict[str, Any]], object]
-# A host of Domain Connect answers a request with a status, headers and a body.
+# A Domain Connect host answers a request with a status, headers and a body.
 Answer = tuple[str, list[tuple[str, str]], bytes]
 ConnectHost = Callable[[dict[str, Any]], Answer]
 Environ = dict[str, Any]
@@ -35,7 +35,7 @@ class Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
-        """Silence: the calls are in the control API's log."""
+        """Don't log: the calls are in the control API's log."""
 
 
 class Application:
@@ -56,7 +56,7 @@ class Application:
         return self._deliver(start_response, *answered)
 
     def _answer_beside_aws(self, path: str, environ: Environ) -> Answer | None:
-        """What moto has no part in: hosts of others, SNS's own pages, Mail Manager; None for the rest."""
+        """Answer what moto doesn't serve: other hosts, SNS's own pages, Mail Manager. None for the rest."""
         query, target = environ.get("QUERY_STRING", ""), environ.get("HTTP_X_AMZ_TARGET", "")
         if path.startswith(CONNECT_PATH):
             return self._connect(environ)
@@ -70,7 +70,7 @@ class Application:
         return _answer_mail_manager(target, environ) if target.startswith(mail_manager.TARGET) else None
 
     def _answer_aws(self, environ: Environ) -> Answer:
-        """The whole answer, made under the lock: moto's server is not safe under threads."""
+        """Build the whole response under the lock, since moto's server isn't thread-safe."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], *_: object) -> Callable[[bytes], object]:
@@ -114,7 +114,7 @@ def _length(environ: Environ) -> int:
 
 
 def _sentence(problem: Exception) -> str:
-    """A KeyError's text is quoted by str."""
+    """Return the sentence; `str` would quote a KeyError's text."""
     return str(problem.args[0]) if problem.args else str(problem)
 
 
@@ -125,7 +125,7 @@ def _cut(environ: Environ) -> list[bytes]:
 
 
 class HttpServer:
-    """Serves in a thread of its own from `start` to `stop`."""
+    """Serves in its own thread from `start` to `stop`."""
 
     def __init__(self, application: Application, host: str, port: int) -> None:
         self._server: BaseWSGIServer = make_server(host, port, application, threaded=True, request_handler=Handler)
@@ -139,7 +139,7 @@ class HttpServer:
         self._thread.start()
 
     def close(self) -> None:
-        """For one that was never started."""
+        """Close a server that was never started."""
         self._server.server_close()
 
     def stop(self) -> None:

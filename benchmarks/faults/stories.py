@@ -29,7 +29,7 @@ from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core import matching
-from receipt_rules.planner.services import EVERYTHING, Asked
+from receipt_rules.planner.services import EVERYTHING, PlanRequest
 from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant
@@ -110,7 +110,7 @@ def delete(place: Place) -> list[Claim]:
 
 
 def is_served(address: str) -> bool:
-    return bool(matching.taking(live().rules, address))
+    return bool(matching.delivering_rules(live().rules, address))
 
 
 def receiving() -> Domain:
@@ -150,7 +150,7 @@ def set_up_rules(place: Place) -> list[Claim]:
     return approved(EVERYTHING, lambda: is_served(A), typed="inbound-mail")
 
 
-def approved(asked: Asked, is_so: Callable[[], bool], typed: str = "") -> list[Claim]:
+def approved(asked: PlanRequest, is_so: Callable[[], bool], typed: str = "") -> list[Claim]:
     made = planner_services.plan(asked=asked)
     run = planner_services.approve(
         digest=made.digest, because="as planned", actor=olga(), typed=typed or made.before.name, asked=asked
@@ -168,7 +168,7 @@ def roll_back(place: Place) -> list[Claim]:
     auto_apply_services.work()
     assert not is_served(B)
     nothing_else_waits()
-    return [*approved(Asked(snapshot=state.pk), lambda: is_served(B)), lost(A)]
+    return [*approved(PlanRequest(snapshot=state.pk), lambda: is_served(B)), lost(A)]
 
 
 # Tenants

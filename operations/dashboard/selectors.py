@@ -23,7 +23,7 @@ from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, Sendi
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import endpoints_for
-from receipt_rules.live.selectors import LastRead, Meter, capacity_known, forecast, last_read, receiving_outage
+from receipt_rules.live.selectors import LastRead, Meter, capacity_as_read, forecast, last_read, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle import selectors as lifecycle_selectors
@@ -68,8 +68,8 @@ def attention_items(*, viewer: Viewer, now: datetime, full: CapacitySummary | No
     if supports_everyone(viewer):
         found += _queue_items()
     if lifecycle_selectors.sees_tenants(viewer):
-        found += _tenant_items(viewer)
-    found += [*_ses_items(), *_domain_items(viewer, now, sum(rejecting.values()))]
+        found += [*_tenant_items(viewer), *_ses_items()]
+    found += _domain_items(viewer, now, sum(rejecting.values()))
     if sees_rules:
         found += _rule_items(now)
         found += [
@@ -162,7 +162,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
         state=State(domain.state),
         to_fix=[_to_fix(row) for row in left],
         is_held=domain.is_held,
-        stopped=domain.amazon_gave_up,
+        stopped=domain.ses_stopped_checking,
         problem=domain.stage_problem,
         rejected=rejected.sentence if rejected else "",
         rejected_word=rejected.word if rejected else "",
@@ -215,14 +215,14 @@ def _lame(found: Diagnosis | None) -> tuple[str, ...]:
 
 def _deadline(domain: Domain, left: Sequence[RecordRow]) -> datetime | None:
     of_identity = any(row.record.purpose in _OF_THE_IDENTITY for row in left)
-    if domain.state != State.AT_RISK or not of_identity or domain.amazon_gave_up:
+    if domain.state != State.AT_RISK or not of_identity or domain.ses_stopped_checking:
         return None
     return domain.state_since + KEPT_BY_SES
 
 
 def _to_fix(row: RecordRow) -> RecordToFix:
     record, is_known = row.record, row.state in TO_FIX
-    is_dotted = record.type != "TXT" and (row.typed.value.endswith(".") or row.code == ZONE_APPENDED)
+    is_dotted = record.type != "TXT" and (row.form_values.value.endswith(".") or row.code == ZONE_APPENDED)
     value = f"{record.value}." if is_dotted else record.value
     return RecordToFix(
         row.label,
@@ -231,7 +231,7 @@ def _to_fix(row: RecordRow) -> RecordToFix:
         value,
         _found(row) if is_known else None,
         row.reason if is_known else "",
-        typed_name=row.typed.name,
+        typed_name=row.form_values.name,
         priority=record.priority,
         must_delete=is_known and row.code == TWO_SPF and bool(record.value),
     )
@@ -370,7 +370,7 @@ def _former_holder_items() -> Iterator[AttentionItem]:
 def _rule_meters(read: LastRead | None) -> tuple[Meter, ...]:
     if read is None:
         return (Meter("Identities", domain_list_selectors.domains_in_region().count(), settings.SES_IDENTITIES),)
-    full = capacity_known(read)
+    full = capacity_as_read(read)
     return (full.rules, full.recipients, full.identities)
 
 

@@ -26,9 +26,9 @@ from audit import services as audit_services
 from audit.models import new_change_id
 from domains.deletion import services as deletion_services
 from domains.domain_list.selectors import domain_subject
-from domains.domain_list.services import note_deletion_held_up
+from domains.domain_list.services import record_deletion_blocked
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import mx_to_move
+from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
@@ -37,7 +37,7 @@ from operations.models import DomainRemoval
 from receipt_rules.addresses.selectors import pending_for
 from receipt_rules.domain_removal import services as domain_removal_services
 from receipt_rules.domain_removal.services import ManagedRules
-from receipt_rules.jobs import customer_changed, work_soon
+from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.planner.core.plans import Plan
 
 WAITS_FOR_RULES = "Waiting until no receipt rule in SES names the domain."
@@ -65,7 +65,7 @@ class RemovalConsequences:
     """Everything that is deleted, in order. `rules_problem`: why the changes of the rules cannot be computed now."""
 
     domain: deletion_services.IdentityConsequences
-    wishes: tuple[str, ...]
+    recipients: tuple[str, ...]
     tenant: str
     rules: Plan | None = None
     rules_problem: str = ""
@@ -94,10 +94,10 @@ class _Wait:
 
 def consequences(domain: Domain) -> RemovalConsequences:
     """Compute the consequences. Reads the live rules if the domain has addresses or catch-alls."""
-    wishes = domain_removal_services.wishes_at(domain)
-    rules, problem = _rules(domain) if wishes and domain.stage != Stage.CLAIM else (None, "")
+    recipients = domain_removal_services.recipients_of_domain(domain)
+    rules, problem = _rules(domain) if recipients and domain.stage != Stage.CLAIM else (None, "")
     tenant = domain.tenant.name if domain.tenant else ""
-    return RemovalConsequences(deletion_services.consequences(domain), wishes, tenant, rules, problem)
+    return RemovalConsequences(deletion_services.consequences(domain), recipients, tenant, rules, problem)
 
 
 @transaction.atomic
@@ -117,7 +117,7 @@ def request_removal(
         audit_services.record_staff_request("domain.delete_asked", about=domain_subject(locked), actor=actor)
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)
     addresses = domain_removal_services.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
-    if not deletion_services.mark(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
+    if not deletion_services.mark_for_deletion(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
         return RequestedRemoval(addresses, records, is_gone=True)
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
     queue_removals()
@@ -129,7 +129,7 @@ def mx_pointing_here(domain: Domain) -> tuple[str, ...]:
 
     They should be moved before the deletion.
     """
-    return mx_to_move(domain.receiving_facts(name) for name in domain.mail_names)
+    return names_with_mx_here(domain.receiving_facts(name) for name in domain.mail_names)
 
 
 def removal_of(domain: Domain) -> DomainRemoval | None:
@@ -179,9 +179,9 @@ def _read_rules(removals: Sequence[DomainRemoval]) -> ManagedRules:
 
 @transaction.atomic
 def _continue(removal: DomainRemoval) -> None:
-    domain_removal_services.forget_expectations(domain=removal.domain, actor=removal.by, bulk_id=removal.bulk_id)
+    domain_removal_services.delete_expectations(domain=removal.domain, actor=removal.by, bulk_id=removal.bulk_id)
     _record_wait(removal, None)
-    deletion_services.routes_are_removed(domain_id=removal.domain_id)
+    deletion_services.confirm_routes_removed(domain_id=removal.domain_id)
 
 
 def _wait_by_rows(domain: Domain) -> _Wait | None:
@@ -193,12 +193,12 @@ def _wait_by_rows(domain: Domain) -> _Wait | None:
     pending = pending_for(domain.customer)
     if pending is not None and not pending.waits_because:
         return _Wait(WAITS_FOR_RULES, soon=True)
-    return _Wait(WAITS_FOR_RUN, soon=True) if domain_removal_services.run_under_way(domain=domain) else None
+    return _Wait(WAITS_FOR_RUN, soon=True) if domain_removal_services.is_used_by_open_run(domain=domain) else None
 
 
 def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
     """Return why it waits; None once no rule names the domain."""
-    found = domain_removal_services.naming(domain=domain, rules=rules)
+    found = domain_removal_services.find_references(domain=domain, rules=rules)
     if found.ours:
         pending = pending_for(domain.customer)
         if pending is None:
@@ -208,7 +208,7 @@ def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
         rule, rule_set = found.foreign[0]
         return _Wait(FOREIGN.format(rule=rule, rule_set=rule_set), for_customer=ANOTHERS)
     if found.kept:
-        work_soon(unless_running=True)
+        queue_work(unless_running=True)
         return _Wait(KEPT.format(rule_set=found.kept[0]), for_customer=WAITS_FOR_RULES)
     return None
 
@@ -216,7 +216,7 @@ def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:
 @transaction.atomic
 def _queue_rule_change(domain: Domain) -> None:
     """Queue the customer's change again: someone undid it in SES, or it was settled before."""
-    customer_changed(domain.customer, None, domains=[domain.pk])
+    queue_customer_change(domain.customer, None, domains=[domain.pk])
 
 
 @transaction.atomic
@@ -226,7 +226,7 @@ def _record_wait(removal: DomainRemoval, wait: _Wait | None, *, tell: bool = Tru
     shown = (wait.for_customer or wait.why) if wait else ""
     DomainRemoval.objects.filter(pk=removal.pk).exclude(problem=shown).update(problem=shown)
     held_up = "" if wait is None or wait.soon else shown
-    note_deletion_held_up(domain_id=removal.domain_id, why=held_up)
+    record_deletion_blocked(domain_id=removal.domain_id, why=held_up)
     if tell:
         alerts_services.observe(
             kind="domain.removal_held_up",

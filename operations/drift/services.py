@@ -82,8 +82,8 @@ def adopt(*, difference: Difference, because: str, actor: User) -> None:
     if not difference.may_adopt:
         raise Refused(NOT_FROM_HERE, code="NOT_POSSIBLE")
     if difference.kind == STRANGER_ACTIVE:
-        stranger = read_live().stranger
-        drift_services.adopt_rule_set(name=stranger.name if stranger else "", because=because, actor=actor)
+        unmanaged_set = read_live().unmanaged_set
+        drift_services.adopt_rule_set(name=unmanaged_set.name if unmanaged_set else "", because=because, actor=actor)
     else:
         drift_services.accept(because=because, actor=actor)
     rows = _open().filter(kind=STRANGER_ACTIVE) if difference.kind == STRANGER_ACTIVE else _open()

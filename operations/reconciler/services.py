@@ -47,7 +47,7 @@ def _tenants(stage: TenantStage, condition: Q | None = None) -> Callable[[dateti
 _STATUS = Q(status_asked_at__isnull=False, status_proven_at__isnull=True)
 
 PER_ROW: tuple[tuple[Rows, Queue], ...] = (
-    (_domains(Stage.CLAIM), domains_jobs.unmake_soon),
+    (_domains(Stage.CLAIM), domains_jobs.delete_identity_soon),
     (_domains(Stage.STARTING), domains_jobs.set_up_soon),
     (_domains(Stage.READY), domains_jobs.configure_soon),
     (_domains(Stage.DELETING), domains_jobs.delete_soon),
@@ -61,8 +61,8 @@ PER_ROW: tuple[tuple[Rows, Queue], ...] = (
 
 TOGETHER: tuple[tuple[Callable[[datetime], bool], Queue], ...] = (
     (lambda now: email_services.is_due(now=now), notifications_jobs.queue_emails),
-    (lambda now: auto_apply_services.is_unfinished(), receipt_rules_jobs.work_soon),
-    (lambda now: forwarding_services.is_due(now=now), receipt_rules_jobs.ask_recipients_soon),
+    (lambda now: auto_apply_services.has_pending_work(), receipt_rules_jobs.queue_work),
+    (lambda now: forwarding_services.is_due(now=now), receipt_rules_jobs.queue_confirmation_emails),
     (lambda now: unfinished_migrations().exists(), operations_jobs.queue_migrations),
     (lambda now: domain_removal_services.waiting().exists(), operations_jobs.queue_removals),
     (lambda now: batches_services.unfinished(ORDINARY_KINDS).exists(), operations_jobs.queue_batches),

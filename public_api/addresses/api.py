@@ -21,7 +21,7 @@ from public_api.domains.selectors import AddressesWanted, find_addresses, pendin
 from public_api.endpoints.api import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
-from receipt_rules.mail_path.selectors import judge_ends
+from receipt_rules.mail_path.selectors import set_ends
 from receipt_rules.models.addresses import Address
 
 NOT_LIVE = "{address} isn't live yet. It receives mail once SES has verified {domain}. You don't have to add it again."
@@ -185,14 +185,14 @@ def rows(addresses: Collection[Address]) -> list[AddressOut]:
     """Return the rows, in a constant number of queries. Each has its `changed_at`."""
     customers = [address.domain.customer_id for address in addresses]
     owners, pending = first_owners(customers), pending_of([address.domain for address in addresses])
-    judge_ends(addresses)
-    names = rule_names([address.address for address in addresses if address.is_carried])
+    set_ends(addresses)
+    names = rule_names([address.address for address in addresses if address.is_served])
     return [_row(each, owners.get(each.domain.customer_id), names.get(each.address), pending) for each in addresses]
 
 
 def _row(address: Address, owner: str | None, rule: str | None, pending: dict[str, str]) -> AddressOut:
     domain, endpoint = address.domain, address.own_endpoint
-    is_waiting = address.is_active != address.is_carried and domain.pk in pending
+    is_waiting = address.is_active != address.is_served and domain.pk in pending
     warning = pending[domain.pk] if is_waiting else ""
     warning = address.refused_because if address.is_active and address.refused_because else warning
     if address.is_active and not domain.is_proven:
@@ -204,11 +204,11 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         webhook_id=None,
         endpoint_id=endpoint.pk if endpoint else None,
         is_active=address.is_active,
-        is_receipt_rule_configured=address.is_carried,
+        is_receipt_rule_configured=address.is_served,
         receiving=address.receiving.state.value if address.is_active else "off",
         receiving_message=address.receiving.sentence if address.is_active else "The address is off.",
         delivery=address.end.state.value if address.is_active and address.end else "off",
-        delivery_message=f"{address.end.spoken}." if address.is_active and address.end else "The address is off.",
+        delivery_message=f"{address.end.description}." if address.is_active and address.end else "The address is off.",
         receipt_rule_name=rule,
         created_at=address.created_at,
         updated_at=address.changed_at,  # type: ignore[attr-defined]  # annotated by `find_addresses`

@@ -3,7 +3,7 @@
 from accounts.models.people import User
 from domains.models.domains import Domain
 from public_api.domains.services import KEEP, own_endpoint
-from receipt_rules.addresses.services import add_address, change_address, refuse_elsewhere, refuse_unproven
+from receipt_rules.addresses.services import add_address, address_at_domain, change_address, refuse_unproven
 from receipt_rules.models.addresses import Address
 
 
@@ -12,7 +12,7 @@ def add(*, domain: Domain, text: str, endpoint_id: str | None, is_active: bool, 
 
     Raises Refused as `add_address` does, ADDRESS_ELSEWHERE for another domain's address, ENDPOINT_MISSING.
     """
-    refuse_elsewhere(text, domain)
+    address_at_domain(text, domain)
     refuse_unproven(domain, may_wait=True)
     return add_address(
         text=text,

@@ -332,7 +332,7 @@ def _known(request: HttpRequest, kind: str, config: dict[str, Any]) -> dict[str,
 @router.post("/v2/endpoints/{endpoint_id}/confirmations", **writes(EndpointOne), summary="Resend confirmation links")
 def resend_confirmations(request: HttpRequest, endpoint_id: str) -> EndpointOne:
     """To recipients who haven't confirmed: at most once a day and three times in total."""
-    forwarding_services.ask_again(endpoint=endpoint_of(request, endpoint_id), actor=caller(request))
+    forwarding_services.resend_confirmations(endpoint=endpoint_of(request, endpoint_id), actor=caller(request))
     return _one(endpoint_of(request, endpoint_id))
 
 

@@ -1,18 +1,18 @@
-"""Reads a recipient as SES takes it in a receipt rule: an address, never a wildcard.
+"""Reads a recipient as SES accepts it in a receipt rule: an address, never a wildcard.
 
-SES refuses a whole rule for one recipient that it does not take, and a rule is shared by many customers. So every
-address that comes in, by form, paste, import or API, is read here.
+SES refuses a whole rule for one recipient that it doesn't accept, and customers share rules. So every address from a
+form, paste, import or the API is read here.
 """
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from domains.names.core import understand
+from domains.names.core import parse_domain
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.mail_addresses import plain_address
 
-# RFC 5321's dot-string without the star; 64 octets. SES takes neither quoted local parts nor those outside of ASCII.
+# RFC 5321's dot-string without the star; 64 octets. SES accepts neither quoted nor non-ASCII local parts.
 _LOCAL = re.compile(r"[a-z0-9!#$%&'+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'+/=?^_`{|}~-]+)*")
 LONGEST_LOCAL = 64
 LONGEST_ADDRESS = 254
@@ -20,7 +20,7 @@ LONGEST_ADDRESS = 254
 
 @dataclass(frozen=True)
 class ReadAddress:
-    """`address` is as SES writes it. `noticed` says, a sentence each, how it differs from what was typed."""
+    """`address` is spelled as in SES. `noticed` has a sentence for each difference from the input."""
 
     address: str
     noticed: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class ReadAddress:
 
 
 class CatchAllMeant(Refused):
-    """A star was typed: SES knows no wildcards, and a catch-all does what is meant."""
+    """The input has a star: SES has no wildcards, and a catch-all does what was meant."""
 
     def __init__(self, domain: str, *, subdomains: bool) -> None:
         where, catch_all = f"at {domain}", "catch-all"
@@ -45,7 +45,10 @@ class CatchAllMeant(Refused):
 
 
 def read_recipient(text: str) -> ReadAddress:
-    """Raises Refused: NOT_AN_ADDRESS, CATCH_ALL_MEANT, or those of `domains.names.core.understand`."""
+    """Return the address in the input.
+
+    Raises Refused: NOT_AN_ADDRESS, CATCH_ALL_MEANT, or as `domains.names.core.parse_domain`.
+    """
     bare = plain_address(text)
     local, at, name = bare.rpartition("@")
     if not at or not name.strip():
@@ -62,7 +65,7 @@ def read_recipient(text: str) -> ReadAddress:
             f"“{plain}” isn't valid before the @. Use letters, digits and . _ - + only.",
             code="NOT_AN_ADDRESS",
         )
-    understood = understand(name, existing=True)
+    understood = parse_domain(name, existing=True)
     address = f"{plain}@{understood.domain.ascii}"
     if len(address) > LONGEST_ADDRESS:
         raise Refused(f"An address can have at most {LONGEST_ADDRESS} characters.", code="NOT_AN_ADDRESS")
@@ -70,12 +73,12 @@ def read_recipient(text: str) -> ReadAddress:
 
 
 def _refuse_star(local: str, name: str) -> None:
-    """`*@name` means everything at it, a star in the name everything below what follows it."""
+    """`*@name` means all mail at the name; a star in the name means all subdomains of the rest of it."""
     stars, _, rest = name.rpartition("*")
     if stars or name.startswith("*"):
-        raise CatchAllMeant(understand(rest.lstrip(".") or "example.com").domain.ascii, subdomains=True)
+        raise CatchAllMeant(parse_domain(rest.lstrip(".") or "example.com").domain.ascii, subdomains=True)
     if local.strip("*") == "" and local:
-        raise CatchAllMeant(understand(name).domain.ascii, subdomains=False)
+        raise CatchAllMeant(parse_domain(name).domain.ascii, subdomains=False)
     if "*" in local:
         raise Refused(
             "SES has no wildcard addresses, so a star isn't valid before the @. Add each address, or turn on "
@@ -91,7 +94,10 @@ def _noticed(text: str, bare: str, address: str, of_domain: tuple[str, ...]) -> 
 
 
 def is_at_or_below(name: str, names: Collection[str]) -> bool:
-    """Whether the name is one of `names` or below one. Builds no list: a plan calls it for 100,000 recipients."""
+    """Return whether the name is one of `names` or below one.
+
+    Builds no list: a plan calls it for 100,000 recipients.
+    """
     while name not in names:
         _, dot, name = name.partition(".")
         if not dot:

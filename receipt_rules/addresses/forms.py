@@ -1,4 +1,4 @@
-"""Forms of addresses and catch-alls. An endpoint is chosen among those of one customer."""
+"""Forms for addresses and catch-alls. The endpoint choices are those of one customer."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ OF_ENDPOINT = ("ENDPOINT_CONFIG", "ENDPOINT_NAME", "ENDPOINT_NAME_TAKEN")
 
 
 class EndpointChoice(forms.Form):
-    """An endpoint to choose, or the webhook URL or email address of a new one. Neither: mail is stored only."""
+    """An existing endpoint, or the webhook URL or email address of a new one. Neither: mail is stored only."""
 
     endpoint = forms.ModelChoiceField(
         Endpoint.objects.none(), label="Endpoint", required=False, empty_label="None (stored only)"
@@ -46,7 +46,7 @@ class EndpointChoice(forms.Form):
         return endpoint
 
     def refuse(self, refused: Refused, field: str | None = None) -> None:
-        """Show it at the new endpoint if that was refused, else at `field`."""
+        """Show the refusal at the new endpoint if that caused it, else at `field`."""
         self.add_error("target" if refused.code in OF_ENDPOINT else field, str(refused))
 
 

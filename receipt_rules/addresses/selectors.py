@@ -1,7 +1,7 @@
-"""Reads addresses, catch-alls and endpoints for their viewer, who holds a name, and what the Inbound pages show.
+"""Reads addresses, catch-alls and endpoints for their viewer, finds who holds a name, and reads the Inbound pages.
 
 The holder of a name is the nearest proven domain at or above it; an unproven domain holds nothing. Every selector that
-a customer can reach takes the viewer and returns their own rows alone.
+a customer can reach takes the viewer and returns only their own rows.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -15,8 +15,8 @@ from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
 from domains.models.domains import UNVERIFIED, Domain, Stage
-from domains.ownership.selectors import held_domains, held_near
-from domains.receiving.core import ARRIVES, SERVED, MxFact, RulesFact
+from domains.ownership.selectors import held_domains, held_names_near
+from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import ListFilters, Order, has_part
@@ -26,7 +26,7 @@ from receipt_rules.models.runs import PendingChange
 
 
 def address_subject(address: Address) -> Subject:
-    """What the change log calls an address."""
+    """Return the change log subject of an address."""
     return Subject("address", address.id, address.address, address.domain.customer_id)
 
 
@@ -43,19 +43,19 @@ def forwarding_subject(row: Forwarding) -> Subject:
 
 
 def names_above(name: str) -> tuple[str, ...]:
-    """The name itself, then the names above it, down to two labels."""
+    """Return the name itself, then the names above it, down to two labels."""
     labels = name.split(".")
     return tuple(".".join(labels[at:]) for at in range(max(1, len(labels) - 1)))
 
 
 def holder_of(name: str) -> Domain | None:
-    """The held domain nearest to a name: at it, or above it."""
+    """Return the held domain at a name, or the nearest above it."""
     found = held_domains().select_related("customer").filter(name__in=names_above(name))
     return max(found, key=lambda domain: len(domain.name), default=None)
 
 
 def nearest_domain(name: str, customer: Customer) -> Domain | None:
-    """At a name or above it: held by somebody, or the customer's own that is not proven yet."""
+    """Return the nearest domain at or above a name: a held one, or the customer's own that isn't proven yet."""
     own = Q(customer=customer) & ~Q(stage=Stage.CLAIM)
     rows = Domain.objects.filter(own | Q(pk__in=held_domains().values("pk")), name__in=names_above(name))
     found = rows.select_related("customer")
@@ -63,7 +63,7 @@ def nearest_domain(name: str, customer: Customer) -> Domain | None:
 
 
 def shares_below(domain: Domain) -> bool:
-    """Whether another customer holds a name below this domain."""
+    """Return whether another customer holds a subdomain of this domain."""
     return held_domains().filter(name__endswith=f".{domain.name}").exclude(customer=domain.customer_id).exists()
 
 
@@ -71,28 +71,28 @@ MOST_ASKED = 20_000  # names; of more, all are read
 
 
 class Holders:
-    """Who holds every name, read once: for plans, which ask for each of thousands of recipients."""
+    """The holders of all names, read once: a plan needs the holder of each of thousands of recipients."""
 
     def __init__(self, held: Mapping[str, str]) -> None:
         self._held = held
         self._foreign_below: dict[str, set[str]] = {}
         for name, customer in held.items():
             above = name.partition(".")[2]
-            while "." in above:  # as `names_above`, written out since there are 100,000
+            while "." in above:  # same as `names_above`, inlined for 100,000 names
                 if above in held:
                     self._foreign_below.setdefault(above, set()).add(customer)
                 above = above.partition(".")[2]
 
     @classmethod
     def read(cls, customers: Collection[str] | None = None) -> "Holders":
-        """With customers (their ids), only of names at which or above which they hold a domain."""
+        """Read the holders. With customers (IDs), read only domains at and below the names they hold."""
         return cls(
-            dict(held_domains().values_list("name", "customer_id") if customers is None else held_near(customers))
+            dict(held_domains().values_list("name", "customer_id") if customers is None else held_names_near(customers))
         )
 
     @classmethod
     def at(cls, names: Collection[str]) -> "Holders":
-        """Only of these names, and as it is for all of them."""
+        """Read the holders of these names only. With more than 20,000 names, read all."""
         if len(names) > MOST_ASKED:
             return cls.read()
         above = {each for name in names for each in names_above(name)}
@@ -100,30 +100,33 @@ class Holders:
 
     @classmethod
     def read_staying(cls, names: Collection[str] | None = None) -> "Holders":
-        """Without what is being deleted: nothing may be received there any more. With names, as it is for these."""
+        """Read the holders without domains that are being deleted, which may not receive mail. `names`: as in `at`."""
         staying = held_domains().exclude(stage=Stage.DELETING)
         if names is not None and len(names) <= MOST_ASKED:
             staying = staying.filter(in_values("name", {each for name in names for each in names_above(name)}))
         return cls(dict(staying.values_list("name", "customer_id")))
 
     def names_of(self, customers: Collection[str]) -> frozenset[str]:
-        """The names that these customers hold, by their ids."""
+        """Return the names that these customers (IDs) hold."""
         return frozenset(name for name, customer in self._held.items() if customer in customers)
 
     def customer_of(self, name: str) -> str:
-        """Its id, empty for a name that nobody holds."""
+        """Return the ID of the customer who holds a name; "" if nobody does."""
         return self._held.get(name) or self._held.get(self.nearest(name), "")
 
     def nearest(self, name: str) -> str:
-        """The held name at or above this one; empty where there is none."""
+        """Return the held name at or above this one; "" if there is none."""
         return next((above for above in names_above(name) if above in self._held), "")
 
     def belongs(self, name: str, domain: str) -> bool:
-        """Whether a name is this domain's or below it, and below no other held one. The domain need not be held."""
+        """Return whether a name is at or below this domain, and below no other held one.
+
+        The domain need not be held.
+        """
         return domain in names_above(name) and len(self.nearest(name)) <= len(domain)
 
     def shares_below(self, domain: str) -> bool:
-        """Whether another customer holds a name below this domain."""
+        """Return whether another customer holds a subdomain of this domain."""
         return bool(self._foreign_below.get(domain, set()) - {self._held.get(domain, "")})
 
 
@@ -133,16 +136,16 @@ MX_FACT = Func(
     function="jsonb_extract_path_text",
     output_field=CharField(),
 )
-# As `Address.receiving` judges a row. A failed MX lookup is neither live nor not, unless the rules reject the mail.
+# As `Address.receiving` evaluates a row. A failed MX lookup is unclear, unless the rules reject the mail.
 _RECEIVES = Q(domain__receives=True) & ~Q(domain__expectations__has_key=INBOUND_MX)
 _VERIFIED = Q(domain__proven_at__isnull=False) & ~(
     Q(domain__stage=Stage.CLAIM) | Q(domain__identity_status__in=UNVERIFIED)
 )
 _ARRIVES = Q(mx_fact=MxFact.HERE, rules=RulesFact.CARRIED) & _RECEIVES & _VERIFIED
 _UNCLEAR = _RECEIVES & (
-    Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
-    | (Q(mx_fact=MxFact.UNSEEN, rules__in=(*SERVED, RulesFact.FOREIGN)) & _VERIFIED)
-    | (Q(mx_fact__in=ARRIVES, rules=RulesFact.UNSURE) & _VERIFIED)
+    Q(mx_fact=MxFact.UNKNOWN, rules__in=DELIVERED)
+    | (Q(mx_fact=MxFact.UNSEEN, rules__in=(*DELIVERED, RulesFact.FOREIGN)) & _VERIFIED)
+    | (Q(mx_fact__in=MX_POINTS_HERE, rules=RulesFact.UNSURE) & _VERIFIED)
 )
 SHOWN = {
     "live": Q(is_active=True) & _ARRIVES,
@@ -154,7 +157,7 @@ SHOWN = {
 
 @dataclass(frozen=True)
 class AddressListFilters(ListFilters):
-    """`q` is part of the address."""
+    """`q` matches part of the address."""
 
     domain: str = ""
     endpoint: str = ""
@@ -180,7 +183,7 @@ class AddressListFilters(ListFilters):
 
 
 def addresses_for(viewer: Viewer) -> QuerySet[Address]:
-    """Addresses of the viewer's domains, or of all for staff who support them."""
+    """Return addresses of the viewer's domains; all addresses for support staff."""
     rows = Address.objects.select_related("domain__customer", "endpoint")
     return rows if supports_everyone(viewer) else rows.filter(domain__customer__in=customers_for(viewer))
 
@@ -200,7 +203,7 @@ _SHOWN_COLUMNS = (
 
 
 def search_addresses(*, viewer: Viewer, filters: AddressListFilters) -> QuerySet[Address]:
-    """For the list, with the columns that it shows: a domain has a hundred more."""
+    """Return the addresses of the list, with only the columns that it shows: a domain has a hundred more."""
     return filters.search(_judged(viewer)).only(*_SHOWN_COLUMNS)
 
 
@@ -221,7 +224,7 @@ def pending_for(customer: Customer) -> PendingChange | None:
 
 
 def pending_changes() -> QuerySet[PendingChange]:
-    """Of all customers, for operators."""
+    """Return the pending changes of all customers, for operators."""
     return PendingChange.objects.select_related("customer", "by")
 
 
@@ -234,7 +237,7 @@ def endpoints_of(customer: Customer) -> QuerySet[Endpoint]:
 
 
 def endpoints_found(*, viewer: Viewer, text: str) -> QuerySet[Endpoint]:
-    """By part of the name or of the customer's."""
+    """Return endpoints that match part of their name or of their customer's name."""
     found = endpoints_for(viewer)
     return found.filter(Q(name__icontains=text) | Q(customer__name__icontains=text)) if text else found
 
@@ -258,7 +261,7 @@ class Pending:
 
 
 def pending_of(domain: Domain) -> Pending:
-    """Of the customer's change what concerns this domain."""
+    """Return the part of the customer's pending change that concerns this domain."""
     found = pending_for(domain.customer)
     return Pending(True, found.waits_because) if found and found.concerns(domain.pk) else Pending()
 
@@ -275,7 +278,7 @@ class Inbound:
 
 
 def inbound_summary(domain: Domain) -> Inbound:
-    """The caller has already fetched the domain for its viewer."""
+    """Return the content of the Inbound tab. The caller has fetched the domain for its viewer."""
     addresses, catch_alls = inbound_of(domain)
     found = {each.subdomains: each for each in catch_alls}
     everything, below = found.get(False), found.get(True)
@@ -288,23 +291,27 @@ def _sentences(
 ) -> Iterable[str]:
     parts = _parts([address for address in addresses if address.is_active], domain)
     if everything and everything.is_active:
-        named = f"all other mail {_goes(everything, 1)}" if parts else f"All mail at {domain} {_goes(everything, 1)}"
+        named = (
+            f"all other mail {_destination(everything, 1)}"
+            if parts
+            else f"All mail at {domain} {_destination(everything, 1)}"
+        )
         yield f"{'; '.join([*parts, named])}."
     elif parts:
         yield f"{'; '.join([*parts, 'all other mail is rejected'])}."
     else:
         yield f"No mail is received at {domain} yet."
     if below and below.is_active:
-        yield f"Mail to its subdomains {_goes(below, 1)}."
+        yield f"Mail to its subdomains {_destination(below, 1)}."
 
 
 def _parts(addresses: Iterable[Address], domain: Domain) -> list[str]:
-    """One for each endpoint."""
+    """Return a phrase for each endpoint."""
     groups: dict[str | None, list[Address]] = {}
     for address in addresses:
         endpoint = address.own_endpoint
         groups.setdefault(endpoint.pk if endpoint else None, []).append(address)
-    return [f"{_named(members, domain)} {_goes(members[0], len(members))}" for members in groups.values()]
+    return [f"{_named(members, domain)} {_destination(members[0], len(members))}" for members in groups.values()]
 
 
 def _named(members: list[Address], domain: Domain) -> str:
@@ -314,8 +321,8 @@ def _named(members: list[Address], domain: Domain) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _goes(wish: Address | CatchAll, number: int) -> str:
-    endpoint = wish.own_endpoint
+def _destination(row: Address | CatchAll, number: int) -> str:
+    endpoint = row.own_endpoint
     if endpoint is None:
         return "is stored only (no endpoint)" if number == 1 else "are stored only (no endpoint)"
     off = "" if endpoint.is_active else ", which is off"
@@ -323,13 +330,13 @@ def _goes(wish: Address | CatchAll, number: int) -> str:
 
 
 def domains_using(endpoint: Endpoint) -> list[str]:
-    """The ids of the domains at which something goes to it."""
+    """Return the IDs of domains with a recipient that is delivered to the endpoint."""
     addresses = Address.objects.filter(endpoint=endpoint).values_list("domain_id", flat=True)
     return sorted({*addresses, *CatchAll.objects.filter(endpoint=endpoint).values_list("domain_id", flat=True)})
 
 
 def used_by(endpoint: Endpoint) -> tuple[str, ...]:
-    """The recipients that point to it, for its page: at most ten."""
+    """Return up to ten recipients that are delivered to the endpoint, for its page."""
     addresses = [each.recipient for each in Address.objects.filter(endpoint=endpoint)[:10]]
     everything = [str(each) for each in CatchAll.objects.select_related("domain").filter(endpoint=endpoint)[:10]]
     return tuple([*everything, *addresses][:10])

@@ -1,7 +1,7 @@
 """Adds, changes and removes addresses and catch-alls.
 
 A customer may receive mail at a name through a proven domain of their own at or above it, unless the name belongs to
-another customer. The row is what is wanted; the worker applies it to the SES receipt rules within seconds.
+another customer. The row is the desired state; the worker applies it to the SES receipt rules within seconds.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
-from domains.domain_list.services import note_catch_all
+from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
@@ -25,32 +25,32 @@ from receipt_rules.addresses.selectors import (
 )
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.endpoints.services import refuse_foreign
-from receipt_rules.jobs import customer_changed
+from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.planner.core.rules import domain_of, is_address
-from receipt_rules.receiving.services import note_wished
+from receipt_rules.receiving.services import update_name_facts
 
 MOST_NAMES_BELOW = 50
 
 
 @dataclass(frozen=True)
 class AddressPlace:
-    """An address as SES writes it, and the domain from which the right to it comes."""
+    """An address as spelled in SES, and the domain that entitles the customer to it."""
 
     address: str
     domain: Domain
     noticed: tuple[str, ...] = ()
 
 
-def place_of(text: str, customer: Customer, *, may_wait: bool = False) -> AddressPlace:
-    """Raises Refused as `read_recipient` and `domain_for`."""
+def locate_address(text: str, customer: Customer, *, may_wait: bool = False) -> AddressPlace:
+    """Return the address and its domain. Raises Refused as `read_recipient` and `domain_for`."""
     read = read_recipient(text)
     return AddressPlace(read.address, domain_for(read.name, customer, may_wait=may_wait), read.noticed)
 
 
 def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Domain:
-    """The customer's proven domain at or above a name.
+    """Return the customer's proven domain at or above a name.
 
     Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, MAIL_FROM_NAME.
     """
@@ -67,8 +67,8 @@ def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Doma
     return holder
 
 
-def refuse_elsewhere(text: str, domain: Domain) -> str:
-    """The address as SES writes it. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
+def address_at_domain(text: str, domain: Domain) -> str:
+    """Return the address as spelled in SES. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
     address = read_recipient(text).address
     if domain.name not in names_above(address.rpartition("@")[2]):
         raise Refused(f"{address} isn't an address at {domain}.", code="ADDRESS_ELSEWHERE")
@@ -76,9 +76,10 @@ def refuse_elsewhere(text: str, domain: Domain) -> str:
 
 
 def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
-    """Addresses come before the MX record, so that no mail is rejected: only the ownership must be proven.
+    """Raise Refused if the domain can't receive mail: its ownership isn't proven, or it only sends.
 
-    `may_wait`: what is added waits for the proof. At a claim it may not: others may claim the same name.
+    The MX record isn't needed yet: addresses come first, so that no mail is rejected. `may_wait`: allow addresses that
+    wait for the proof; not at an open claim, because others may claim the same name.
     """
     waits = may_wait and domain.stage in (Stage.STARTING, Stage.READY)
     if not waits and (domain.stage != Stage.READY or not domain.is_proven):
@@ -90,7 +91,7 @@ def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
 
 
 def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = False) -> Domain:
-    """Until the transaction ends it is not deleted and does not change hands. Raises Refused."""
+    """Lock the domain until the transaction ends, so that it isn't deleted and doesn't change hands. Raises Refused."""
     locked = Domain.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=domain.pk).first()
     if locked is None or locked.customer_id != domain.customer_id:
         raise Refused(
@@ -102,7 +103,7 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
 
 
 def _refuse_more_names(name: str, domain: Domain) -> None:
-    """Each name below the domain has an MX record of its own, which is offered and checked."""
+    """Each subdomain with addresses has its own MX record to publish and check."""
     if name != domain.name and name not in domain.mail_rules and len(domain.names_below) >= MOST_NAMES_BELOW:
         raise Refused(
             f"You can add addresses at up to {MOST_NAMES_BELOW} subdomains of {domain}. Turn on the subdomain "
@@ -121,11 +122,11 @@ def refuse_shared_below(domain: Domain) -> None:
         )
 
 
-def look_at_address(*, text: str, customer: Customer) -> AddressPlace:
-    """Return the address that would be added, for a preview. Raises Refused as `add_address`; writes nothing."""
-    place = place_of(text, customer)
+def preview_address(*, text: str, customer: Customer) -> AddressPlace:
+    """Return the address that would be added. Raises Refused as `add_address`; writes nothing."""
+    place = locate_address(text, customer)
     existing = Address.objects.select_related("domain").filter(address=place.address).first()
-    if existing is not None and not is_left_over(existing):
+    if existing is not None and not is_orphaned(existing):
         raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS")
     _refuse_more_names(place.address.rpartition("@")[2], place.domain)
     return place
@@ -141,27 +142,27 @@ def add_address(
     may_wait: bool = False,
     bulk_id: str = "",
 ) -> Address:
-    """`may_wait`: at a domain that is not proven yet it waits, and becomes live with the proof.
+    """Add the address. `may_wait`: at a domain that isn't proven yet, it becomes live with the proof.
 
     Raises Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad name.
     """
     refuse_foreign(endpoint, customer)
-    place = place_of(text, customer, may_wait=may_wait)
+    place = locate_address(text, customer, may_wait=may_wait)
     try:
         with transaction.atomic():
             domain = lock_domain(place.domain, may_wait=may_wait)
             _refuse_more_names(place.address.rpartition("@")[2], domain)
-            _clear_left_over(place.address)
+            _delete_orphaned(place.address)
             made = Address.objects.create(address=place.address, domain=domain, endpoint=endpoint, is_active=is_active)
             audit_services.record(
                 "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
             )
-            note_wished(domain)
+            update_name_facts(domain)
             if domain.is_proven:
-                customer_changed(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
+                queue_customer_change(domain.customer, actor, recipients=[made.recipient], domains=[domain.pk])
     except IntegrityError as error:
         if not place.domain.is_proven and not _is_own(place.address, customer):
-            refuse_unproven(place.domain)  # what others wait for there is not told
+            refuse_unproven(place.domain)  # don't reveal addresses that others wait for
         raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS") from error
     return made
 
@@ -171,7 +172,7 @@ def _is_own(text: str, customer: Customer) -> bool:
 
 
 def change_address(*, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None) -> Address:
-    """Nothing is written where nothing differs. One that SES refused is tried again where it is switched on.
+    """Change the address; does nothing without a difference. Turning on one that SES refused retries it.
 
     Raises Refused for an endpoint of another customer.
     """
@@ -183,7 +184,7 @@ def change_address(*, address: Address, actor: User | None, is_active: bool, end
         locked.refused_because = "" if is_active else locked.refused_because
         if (after := _log(locked)) != before:
             locked.save(update_fields=("is_active", "endpoint", "refused_because"))
-            _note_tried_again(locked, address_subject(locked))
+            _clear_refusal_alert(locked, address_subject(locked))
             audit_services.record(
                 "address.changed",
                 about=address_subject(locked),
@@ -191,13 +192,15 @@ def change_address(*, address: Address, actor: User | None, is_active: bool, end
                 before=before,
                 after=after,
             )
-            note_wished(locked.domain)
-            customer_changed(locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id])
+            update_name_facts(locked.domain)
+            queue_customer_change(
+                locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id]
+            )
     return locked
 
 
 def remove_address(*, address: Address, actor: User | None, bulk_id: str = "") -> None:
-    """One that is gone already is removed."""
+    """Remove the address; no effect if it is already removed."""
     with transaction.atomic():
         if Address.objects.filter(pk=address.pk).exists():
             _remove(_locked(address), actor, bulk_id=bulk_id)
@@ -213,26 +216,26 @@ def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id:
         bulk_id=bulk_id,
     )
     domain = address.domain
-    alerts_services.tell_of_refusal(address_subject(address), "")
+    alerts_services.update_refusal_alert(address_subject(address), "")
     address.delete()
-    note_wished(domain)
-    customer_changed(domain.customer, actor, recipients=[address.recipient], domains=[domain.pk])
+    update_name_facts(domain)
+    queue_customer_change(domain.customer, actor, recipients=[address.recipient], domains=[domain.pk])
 
 
-def is_left_over(address: Address) -> bool:
-    """Its name has become another customer's domain since: the row serves nobody and is in the way of the owner."""
+def is_orphaned(address: Address) -> bool:
+    """Return whether its name now belongs to another customer's domain: the row then only blocks the owner."""
     holder = holder_of(address.address.rpartition("@")[2])
     return holder is not None and holder.customer_id != address.domain.customer_id
 
 
-def _clear_left_over(text: str) -> None:
+def _delete_orphaned(text: str) -> None:
     existing = Address.objects.select_related("domain__customer").filter(address=text).first()
-    if existing is not None and is_left_over(existing):
+    if existing is not None and is_orphaned(existing):
         _remove(existing, None, because="The name is no longer part of this domain.")
 
 
 def _locked(address: Address) -> Address:
-    """The domain is locked first, as everywhere here: two who lock in different orders wait for each other."""
+    """Lock the domain first, as everywhere in this module: a different order could deadlock."""
     Domain.objects.select_for_update().filter(pk=address.domain_id).first()
     found = Address.objects.select_for_update(of=("self",)).select_related("domain__customer", "endpoint")
     locked = found.filter(pk=address.pk).first()
@@ -251,22 +254,22 @@ def _log(address: Address) -> dict[str, Any]:
     }
 
 
-def _log_refusal(wish: Address | CatchAll) -> dict[str, str]:
-    return {"refused_because": wish.refused_because} if wish.refused_because else {}
+def _log_refusal(row: Address | CatchAll) -> dict[str, str]:
+    return {"refused_because": row.refused_because} if row.refused_because else {}
 
 
-def _note_tried_again(wish: Address | CatchAll, about: audit_services.Subject) -> None:
-    if not wish.refused_because:
-        alerts_services.tell_of_refusal(about, "")
+def _clear_refusal_alert(row: Address | CatchAll, about: audit_services.Subject) -> None:
+    if not row.refused_because:
+        alerts_services.update_refusal_alert(about, "")
 
 
-def set_aside(*, recipient: str, because: str) -> bool:
-    """SES does not take this recipient: plans leave it out, and its row says why.
+def record_refused(*, recipient: str, because: str) -> bool:
+    """Store that SES refuses this recipient: plans leave it out, and its row has the reason.
 
-    False where no row wants it, and where its row says so already.
+    Returns False if no row has the recipient, or its row already has a reason.
     """
     with transaction.atomic():
-        found = _wish_of(recipient)
+        found = _row_of(recipient)
         if found is None or found.refused_because:
             return False
         Domain.objects.select_for_update(no_key=True).filter(pk=found.domain_id).first()
@@ -277,11 +280,11 @@ def set_aside(*, recipient: str, because: str) -> bool:
         audit_services.record(
             f"{kind}.refused", about=about, actor=None, because=because, after={"refused_because": because}
         )
-        alerts_services.tell_of_refusal(about, because)
+        alerts_services.update_refusal_alert(about, because)
     return True
 
 
-def _wish_of(recipient: str) -> Address | CatchAll | None:
+def _row_of(recipient: str) -> Address | CatchAll | None:
     if is_address(recipient):
         return Address.objects.select_related("domain").filter(address=recipient).first()
     found = CatchAll.objects.select_related("domain").filter(subdomains=recipient.startswith("."))
@@ -296,7 +299,7 @@ def set_catch_all(
     is_active: bool = True,
     subdomains: bool = False,
 ) -> CatchAll:
-    """Make it or change it. Raises Refused: DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING."""
+    """Create or change the catch-all. Raises Refused: DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING."""
     with transaction.atomic():
         locked = lock_domain(domain, to_receive=is_active)
         refuse_foreign(endpoint, locked.customer)
@@ -309,16 +312,16 @@ def set_catch_all(
         made.refused_because = "" if is_active else made.refused_because
         if (after := _log_catch_all(made)) != before:
             made.save()
-            _note_tried_again(made, catch_all_subject(made))
+            _clear_refusal_alert(made, catch_all_subject(made))
             what = "catch_all.changed" if found else "catch_all.added"
             audit_services.record(what, about=catch_all_subject(made), actor=actor, before=before, after=after)
-            customer_changed(locked.customer, actor, recipients=[made.recipient], domains=[locked.pk])
-        _note(locked)
+            queue_customer_change(locked.customer, actor, recipients=[made.recipient], domains=[locked.pk])
+        _update_domain(locked)
     return made
 
 
 def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = False, bulk_id: str = "") -> None:
-    """One that is not there is removed. The exact addresses of the domain stay as they are."""
+    """Remove the catch-all; no effect if there is none. The domain's exact addresses stay."""
     with transaction.atomic():
         Domain.objects.select_for_update().filter(pk=domain.pk).first()
         found = (
@@ -336,16 +339,16 @@ def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = F
             before=_log_catch_all(found),
             bulk_id=bulk_id,
         )
-        alerts_services.tell_of_refusal(catch_all_subject(found), "")
+        alerts_services.update_refusal_alert(catch_all_subject(found), "")
         found.delete()
-        customer_changed(found.domain.customer, actor, recipients=[found.recipient], domains=[found.domain_id])
-        _note(found.domain)
+        queue_customer_change(found.domain.customer, actor, recipients=[found.recipient], domains=[found.domain_id])
+        _update_domain(found.domain)
 
 
-def _note(domain: Domain) -> None:
+def _update_domain(domain: Domain) -> None:
     has = CatchAll.objects.filter(domain=domain, subdomains=False, is_active=True).exists()
-    note_catch_all(domain_id=domain.pk, has=has)
-    note_wished(domain)
+    record_catch_all(domain_id=domain.pk, has=has)
+    update_name_facts(domain)
 
 
 def _log_catch_all(catch_all: CatchAll) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Pages of addresses: the list, one address, many pasted at once, and the Inbound tab of a domain.
 
-Pasted lines are checked one by one, and each line's result is shown before anything is added.
+Each pasted line is checked, and its result is shown before anything is added.
 """
 
 import csv
@@ -36,7 +36,7 @@ from receipt_rules.addresses.selectors import (
 from receipt_rules.addresses.services import (
     add_address,
     change_address,
-    look_at_address,
+    preview_address,
     refuse_unproven,
     remove_address,
     set_catch_all,
@@ -46,7 +46,7 @@ from receipt_rules.endpoints.core import EndpointKinds
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.live.selectors import applied_when
 from receipt_rules.mail_path.core import End, Hop, worst_first
-from receipt_rules.mail_path.selectors import judge_ends, path_of_address, path_of_domain
+from receipt_rules.mail_path.selectors import path_of_address, path_of_domain, set_ends
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.probes.core import OFF
@@ -58,7 +58,7 @@ MOST_LINES = 500
 
 @dataclass(frozen=True)
 class PastedLine:
-    """`address` is how we understood `text`; `refused` says why it is not added, and is empty where it is."""
+    """`address` is the address found in `text`; `refused` is why it isn't added, "" if it can be."""
 
     number: int
     text: str
@@ -73,9 +73,9 @@ class PastedLine:
 
 
 def read_lines(text: str, customer: Customer) -> list[PastedLine]:
-    """Empty lines and a heading are passed over; the second of two equal lines is refused.
+    """Check each line.
 
-    So are the lines that are too many.
+    Empty lines and a heading are skipped; a repeated line, and lines over the limit, are refused.
     """
     endpoints = {endpoint.name.lower(): endpoint for endpoint in endpoints_of(customer)}
     seen: set[str] = set()
@@ -108,7 +108,7 @@ def _read(number: int, cells: list[str], customer: Customer, endpoints: dict[str
     if name and line.endpoint is None:
         return replace(line, refused=f"{customer} has no endpoint named “{name[:120]}”.")
     try:
-        place = look_at_address(text=text, customer=customer)
+        place = preview_address(text=text, customer=customer)
     except Refused as refused:
         return replace(line, refused=str(refused))
     more = (f"The rest of the line was ignored: {', '.join(cells[2:])[:120]}.",) if any(cells[2:]) else ()
@@ -116,7 +116,7 @@ def _read(number: int, cells: list[str], customer: Customer, endpoints: dict[str
 
 
 def add_lines(lines: Iterable[PastedLine], customer: Customer, actor: User) -> list[PastedLine]:
-    """Each for itself: what cannot be added any more says why, and keeps none of the others back."""
+    """Add each line on its own: one that can't be added any more has the reason, and stops no other."""
     bulk_id = new_id("bulk")
     return [_added(line, customer, actor, bulk_id) if line.is_good else line for line in lines]
 
@@ -133,7 +133,7 @@ def _added(line: PastedLine, customer: Customer, actor: User, bulk_id: str) -> P
 def list_(request: SignedIn) -> HttpResponse:
     filters = AddressListFilters.read(request.GET)
     page = page_of(search_addresses(viewer=request.user, filters=filters), request)
-    judge_ends(page.object_list)
+    set_ends(page.object_list)
     context = {
         "page": page,
         "filters": filters,
@@ -147,14 +147,14 @@ def list_(request: SignedIn) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def detail(request: SignedIn, address_id: str) -> HttpResponse:
-    """One button each on the domain's tab; here the same, and a choice of the endpoint."""
+    """Show one address: the buttons of the domain's tab, and the choice of the endpoint."""
     address = get_object_or_404(addresses_for(request.user), pk=address_id)
     form = _form(address, request)
-    if request.method == "POST" and _carried_out(address, form, request):
+    if request.method == "POST" and _handle_action(address, form, request):
         return redirect("receipt_rules:domain", address.domain_id)
     hops = path_of_address(address)
     context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
-    judge_ends([address])
+    set_ends([address])
     return form_page(request, "receipt_rules/addresses/address.html", context)
 
 
@@ -164,19 +164,19 @@ def _form(address: Address, request: SignedIn) -> ChangeAddressForm:
     return ChangeAddressForm(data, customer=address.domain.customer, initial=initial)
 
 
-def _carried_out(address: Address, form: ChangeAddressForm, request: SignedIn) -> bool:
-    """Whether something was done; what is refused is said, in the form where there is one."""
+def _handle_action(address: Address, form: ChangeAddressForm, request: SignedIn) -> bool:
+    """Return whether the action was performed. A refusal is shown in the form if there is one, else as a message."""
     try:
-        said = _do(request.POST.get("do", ""), address, form, request)
+        message = _perform(request.POST.get("do", ""), address, form, request)
     except Refused as refused:
         form.refuse(refused) if form.is_bound else messages.error(request, str(refused))
         return not form.is_bound
-    if said:
-        messages.success(request, said)
-    return bool(said)
+    if message:
+        messages.success(request, message)
+    return bool(message)
 
 
-def _do(done: str, address: Address, form: ChangeAddressForm, request: SignedIn) -> str:
+def _perform(done: str, address: Address, form: ChangeAddressForm, request: SignedIn) -> str:
     if done == "remove":
         remove_address(address=address, actor=request.user)
         return f"Removed {address}. {applied_when()}"
@@ -195,7 +195,7 @@ def _do(done: str, address: Address, form: ChangeAddressForm, request: SignedIn)
 
 @require_http_methods(["GET", "POST"])
 def add_many(request: SignedIn) -> HttpResponse:
-    """Two steps in one page: what was pasted, then the fate of every line with the button that adds them."""
+    """Two steps on one page: the pasted text, then the result of each line with the button that adds them."""
     given = (request.POST, request.FILES) if request.method == "POST" else ()
     form = PasteForm(*given, viewer=request.user)
     context: dict[str, Any] = {"form": form, "tab": "addresses", "applied_when": applied_when}
@@ -223,7 +223,7 @@ def inbound(request: SignedIn, domain_id: str) -> HttpResponse:
     done = request.POST.get("do", "")
     if request.method == "POST" and done in forms:
         forms[done] = type(forms[done])(request.POST, prefix=done, customer=domain.customer)
-        if _carried_out_inbound(done, domain, forms[done], request):
+        if _handle_inbound_action(done, domain, forms[done], request):
             return redirect("receipt_rules:domain", domain.id)
         status = 422
     return TemplateResponse(request, _template(request), _context(domain, inbound, forms), status=status)
@@ -254,21 +254,21 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
 
 
 def _undelivered(inbound: Inbound) -> End | None:
-    """Judges where the mail of each goes; of those that are on, the worst end at which none is delivered."""
-    wishes = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
-    judge_ends(wishes)
-    worst = next(iter(worst_first(wish.end for wish in wishes if wish.is_active and wish.end)), None)
+    """Set the end of each row; return the worst end among active rows if its mail isn't delivered."""
+    rows = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
+    set_ends(rows)
+    worst = next(iter(worst_first(row.end for row in rows if row.is_active and row.end)), None)
     return None if worst is None or worst.is_delivered else worst
 
 
 def _hops(domain: Domain, inbound: Inbound) -> tuple[Hop, ...]:
-    """Only of a domain that receives and is set up."""
+    """Return the path of mail for a domain that receives and is set up."""
     if not domain.receives or domain.stage != Stage.READY:
         return ()
-    wishes: list[Address | CatchAll] = [*inbound.addresses]
+    rows: list[Address | CatchAll] = [*inbound.addresses]
     if inbound.catch_all:
-        wishes.append(inbound.catch_all)
-    return path_of_domain(domain, wishes)
+        rows.append(inbound.catch_all)
+    return path_of_domain(domain, rows)
 
 
 def _why_not(domain: Domain) -> str:
@@ -293,17 +293,17 @@ def _catch_all_form(prefix: str, domain: Domain, found: CatchAll | None, kinds: 
     return CatchAllForm(prefix=prefix, customer=domain.customer, initial=initial, kinds=kinds)
 
 
-def _carried_out_inbound(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> bool:
+def _handle_inbound_action(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> bool:
     if not form.is_valid():
         return False
     try:
-        said = _add(domain, form, request) if done == "address" else _catch(done, domain, form, request)
+        message = _add(domain, form, request) if done == "address" else _catch(done, domain, form, request)
     except Refused as refused:
         if isinstance(form, AddressForm) and isinstance(refused, CatchAllMeant) and refused.domain == domain.name:
             form.meant = refused
         form.refuse(refused, "address" if done == "address" else None)
         return False
-    messages.success(request, said)
+    messages.success(request, message)
     return True
 
 

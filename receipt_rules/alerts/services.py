@@ -1,4 +1,4 @@
-"""Alerts operators when the SES rules drift, and before a quota is used up."""
+"""Alerts operators when the SES rules drift, and before a quota is used up. Each function also resolves its alert."""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -14,19 +14,19 @@ from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
 from receipt_rules.live.selectors import Meter, ReceivingOutage, capacity
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.core.untouched import Untouched
+from receipt_rules.planner.core.untouched import UntouchedRule
 from receipt_rules.runs.selectors import rule_set_subject
 from tenants.lifecycle import selectors as lifecycle_selectors
 
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
-FULL_FROM = 80  # per cent
+FULL_FROM = 80  # percent
 MOST_RULES = 3  # in one alert
-HARMLESS = ("extra", "reordered", "not_as_wanted")  # of differences; a rule that keeps mail from us is "harmful"
-MOST_TOLD = 20  # differences in one event
+HARMLESS = ("extra", "reordered", "not_as_wanted")  # kinds of differences; a rule that takes our mail is "harmful"
+MOST_DIFFERENCES = 20  # differences in one event
 
 
 class DriftNotice(Protocol):
-    """A difference, as `drift.services.differences` finds it."""
+    """A difference, as found by `drift.services.differences`."""
 
     @property
     def key(self) -> str: ...
@@ -40,15 +40,18 @@ class DriftNotice(Protocol):
     def is_ignored(self) -> bool: ...
 
 
-def tell_of_drift(name: str, found: Sequence[DriftNotice], news: set[str]) -> None:
-    """At each look; the event is for what the look before had not seen. What a person ignored is no drift."""
+def update_drift_alert(name: str, found: Sequence[DriftNotice], news: set[str]) -> None:
+    """Update the alert after a check, and emit an event for new differences.
+
+    Ignored differences don't count as drift.
+    """
     about, open_ = rule_set_subject(name), [each for each in found if not each.is_ignored]
     new = [each for each in open_ if each.key in news]
     if new:
-        told = [{"kind": each.kind, "rule": each.rule, "why": each.sentence} for each in new[:MOST_TOLD]]
+        told = [{"kind": each.kind, "rule": each.rule, "why": each.sentence} for each in new[:MOST_DIFFERENCES]]
         data = {"why": new[0].sentence, "differences": told, "number": len(new)}
         events_services.emit(event="rule.drift", about=about, data=data, for_staff=True)
-    region = settings.AWS_REGION  # whichever set is active: there is one drift, and one end of it
+    region = settings.AWS_REGION  # one alert per region, whichever set is active
     alerts_services.observe(
         kind="rule.drift",
         about=Subject("rule_set", region, f"Receipt rules in {region}"),
@@ -59,8 +62,8 @@ def tell_of_drift(name: str, found: Sequence[DriftNotice], news: set[str]) -> No
     )
 
 
-def tell_of_active_set(outage: ReceivingOutage | None) -> None:
-    """At once, at the first reading; the one that finds our set active again ends it."""
+def update_active_set_alert(outage: ReceivingOutage | None) -> None:
+    """Raise the alert at the first read without our rule set, and resolve it at the next read with it."""
     alerts_services.observe(
         kind="receiving.stopped",
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
@@ -71,8 +74,8 @@ def tell_of_active_set(outage: ReceivingOutage | None) -> None:
     )
 
 
-def tell_of_waiting_customers(*, is_set_up: bool, customers: Sequence[Customer]) -> None:
-    """As soon as a customer's change depends on it: receiving is not set up, so that nothing of theirs is applied."""
+def update_not_set_up_alert(*, is_set_up: bool, customers: Sequence[Customer]) -> None:
+    """Raise the alert when a customer's change is pending because receiving isn't set up."""
     names = ", ".join(str(each) for each in customers[:3])
     more = f" and {len(customers) - 3} more" if len(customers) > 3 else ""
     why = (
@@ -89,8 +92,8 @@ def tell_of_waiting_customers(*, is_set_up: bool, customers: Sequence[Customer])
     )
 
 
-def tell_of_harm(recipients: Sequence[str], customers: Collection[str]) -> None:
-    """A rule that is not ours takes, bounces or stops mail that customers want here; one alert, however many."""
+def update_harmed_mail_alert(recipients: Sequence[str], customers: Collection[str]) -> None:
+    """Update the one alert for unmanaged rules that receive, bounce or stop customers' mail."""
     named = ", ".join(sorted(recipients)[:3])
     counted = f"{_number(len(recipients), 'recipient')} of {_number(len(customers), 'customer')}"
     alerts_services.observe(
@@ -107,8 +110,8 @@ def _number(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def tell_of_untouched(found: Sequence[Untouched]) -> None:
-    """At each look: rules that stay as they are, since SES refuses a recipient in them; one alert, however many."""
+def update_untouched_alert(found: Sequence[UntouchedRule]) -> None:
+    """Update the one alert for rules that stay unchanged because SES refuses a recipient in them."""
     alerts_services.observe(
         kind="rule.untouched",
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
@@ -119,11 +122,14 @@ def tell_of_untouched(found: Sequence[Untouched]) -> None:
     )
 
 
-def tell_of_quotas(live: RuleSet) -> None:
-    """Of the region: rules, recipients, identities and tenants. The event when 80 % are reached, once until below."""
+def update_quota_alerts(live: RuleSet) -> None:
+    """Update the alerts for the region's rules, recipients, identities and tenants.
+
+    The event is emitted once when 80% is reached, and again only after it was below.
+    """
     full = capacity(live)
     for meter in (full.rules, full.recipients, full.identities, _tenants()):
-        _tell_of_quota(meter)
+        _update_quota_alert(meter)
 
 
 def _tenants() -> Meter:
@@ -131,7 +137,7 @@ def _tenants() -> Meter:
     return Meter("Tenants", have.count, have.quota)
 
 
-def _tell_of_quota(meter: Meter) -> None:
+def _update_quota_alert(meter: Meter) -> None:
     about = Subject("quota", f"{settings.AWS_REGION}/{meter.name.lower()}", f"{meter.name} in {settings.AWS_REGION}")
     is_full = 100 * meter.used >= FULL_FROM * meter.limit
     why = (
@@ -151,8 +157,8 @@ def _tell_of_quota(meter: Meter) -> None:
         events_services.emit(event="quota.80", about=about, data=data, for_staff=True)
 
 
-def tell_of_former_holder(domain: Domain, *, why: str) -> None:
-    """At each look; "" ends it. Customers are told nothing of each other's places."""
+def update_former_holder_alert(domain: Domain, *, why: str) -> None:
+    """Update the alert after a check; an empty `why` resolves it. Customers aren't told each other's destinations."""
     alerts_services.observe(
         kind="route.outlived",
         about=domain_subject(domain),
@@ -163,15 +169,15 @@ def tell_of_former_holder(domain: Domain, *, why: str) -> None:
     )
 
 
-def tell_of_refusal(about: Subject, why: str) -> None:
-    """An address or catch-all that SES refused, or, without a reason, one that is over."""
+def update_refusal_alert(about: Subject, why: str) -> None:
+    """Alert the customer that SES refused an address or catch-all; an empty `why` resolves the alert."""
     audience = alerts_core.CustomerPeople(about.customer_id)
     alerts_services.observe(
         kind="address.refused", about=about, firing=bool(why), why=why, severity="high", audience=audience
     )
 
 
-def tell_of_run(*, failed: bool, why: str) -> None:
-    """At each end of a run; one that is carried out ends the alert of one that was not."""
+def update_run_alert(*, failed: bool, why: str) -> None:
+    """Update the alert at the end of a run; a completed run resolves the alert of a failed one."""
     about = Subject("runs", settings.AWS_REGION, f"Runs in {settings.AWS_REGION}")
     alerts_services.observe(kind="run.failed", about=about, firing=failed, why=why, severity="high", audience=OPERATORS)

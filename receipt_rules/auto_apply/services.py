@@ -1,13 +1,13 @@
 """The worker's entry point, and the changes that it applies without approval.
 
-- `carry_out_changes` applies what customers changed themselves, if it is small and affects nobody else.
-- `unlock` ends a run that no longer moves, so that others can start. What it did stays; the next plan reads SES, so a
-  late call of the old worker is seen there. A worker that is alive after all stops before its next step.
-- `stop` and `resume` let staff pause a customer's receiving, whatever the customer wants, which stays stored. The
-  person who pauses a customer's sending may do it: what they see is scoped to that customer's recipients.
-- `work` runs everything that waits: what staff stop first, then approved or interrupted runs, then customers' changes.
-  Between two calls it lets the rules' lock go when something urgent waits. A copy of the rule set that was begun is
-  finished first: what is stopped meanwhile would come back with the copy.
+- `apply_pending_changes` applies what customers changed themselves, if it is small and affects nobody else.
+- `unlock` ends a run that is stuck, so that others can start. Its completed steps stay; the next plan reads SES, so it
+  sees a late call of the old worker. A worker that is still alive stops before its next step.
+- `stop` and `resume` let staff pause a customer's receiving. The customer's rows stay. Whoever pauses a customer's
+  sending may do it; the plan that they see is limited to that customer's recipients.
+- `work` runs everything that waits: stops by staff first, then approved or interrupted runs, then customers' changes.
+  Between two calls it releases the rules' lock if urgent work waits, except while a run clones the rule set: otherwise
+  the clone would restore what is stopped meanwhile.
 """
 
 from datetime import datetime, timedelta
@@ -28,22 +28,22 @@ from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.holders import services as holders_services
-from receipt_rules.jobs import customer_changed, urgent_work_waits, work_soon
+from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState, StepState
 from receipt_rules.planner.core.plans import Method, Plan, load
-from receipt_rules.planner.core.rules import Rule, broader
+from receipt_rules.planner.core.rules import Rule, broader_entries
 from receipt_rules.planner.core.steps import Create, Delete, Step, Update
 from receipt_rules.planner.services import (
-    Asked,
-    WantedState,
-    held,
+    DesiredState,
+    PlanRequest,
+    currently_held,
     plan_for,
+    read_desired_state,
     scope_of,
     stopped_customers,
     store_run,
-    wanted,
 )
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.rule_sets import services as rule_sets_services
@@ -63,83 +63,83 @@ UNTOUCHED = (
 FAILED = "This was stopped before SES had applied all of it. Our team needs to review it."
 
 
-def carry_out_changes(*, stops_only: bool = False) -> None:
-    """Of each customer in turn, one plan and one run. Raises AwsProblem where to wait."""
-    pending = list(_stops() if stops_only else PendingChange.objects.select_related("customer", "by"))
+def apply_pending_changes(*, stops_only: bool = False) -> None:
+    """Apply each customer's change with one plan and one run. Raises AwsProblem to wait and retry."""
+    pending = list(_stop_changes() if stops_only else PendingChange.objects.select_related("customer", "by"))
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         PendingChange.objects.update(waits_because=NO_REGION.format(region=settings.AWS_REGION))
         return
     if not pending:
         return
-    concerned = frozenset(each.customer_id for each in pending)
-    live = read_live()  # before the rows, which are newer than what is pending
-    wanted_now = wanted(customers=concerned)
-    alerts_services.tell_of_waiting_customers(is_set_up=live.is_active, customers=[each.customer for each in pending])
+    customers = frozenset(each.customer_id for each in pending)
+    live = read_live()  # read before the rows, so that the rows include every pending change
+    state = read_desired_state(customers=customers)
+    alerts_services.update_not_set_up_alert(is_set_up=live.is_active, customers=[each.customer for each in pending])
     if not live.is_active:
-        receiving_services.note_live(live.active, is_ours=False)
+        receiving_services.record_live_rules(live.active, is_ours=False)
     for change in pending:
-        if urgent_work_waits():
+        if is_urgent_work_waiting():
             return
-        live = _carry_out(change, live, wanted_now)
+        live = _apply_change(change, live, state)
 
 
-def _stops() -> QuerySet[PendingChange]:
-    """Where staff stop or resume a customer's receiving, and nothing says yet why that waits."""
+def _stop_changes() -> QuerySet[PendingChange]:
+    """Return the changes by which staff stop or resume a customer's receiving, unless they wait for an operator."""
     asked = ReceivingStop.objects.filter(settled_at=None).values("customer")
     return PendingChange.objects.select_related("customer", "by").filter(customer__in=asked, waits_because="")
 
 
-def _carry_out(change: PendingChange, live: Live, wanted_now: WantedState) -> Live:
-    """Returns what is live now."""
-    everything = scope_of(frozenset([change.customer_id]), wanted_now, live.rule_set)
-    asked = Asked(scope=_about(change, everything), customer=change.customer_id)
+def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Live:
+    """Apply the change if it needs no approval. Return the live state after it."""
+    everything = scope_of(frozenset([change.customer_id]), state, live.rule_set)
+    asked = PlanRequest(scope=_changed_scope(change, everything), customer=change.customer_id)
     try:
-        made = plan_for(asked, live, wanted_now)
+        made = plan_for(asked, live, state)
     except Refused:
-        return _wait(change, FOR_OPERATOR if live.is_active else NOT_SET_UP, live)
+        return _defer(change, FOR_OPERATOR if live.is_active else NOT_SET_UP, live)
     stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
-    is_held = not held(wanted_now).isdisjoint(change.recipients or ())
-    why = HELD if is_held else _why_not_as_staff_ask(live) if stop else why_not_at_once(made, live)
+    is_held = not currently_held(state).isdisjoint(change.recipients or ())
+    why = HELD if is_held else _wait_reason_for_staff(live) if stop else approval_reason(made, live)
     if why:
-        return _wait(change, why, live)
+        return _defer(change, why, live)
     if made.is_empty:
-        receiving_services.note_live(live.rule_set, is_ours=True, customer_id=change.customer_id)
-        return _wait(change, UNTOUCHED, live) if made.waiting else _settle(change, live)
+        receiving_services.record_live_rules(live.rule_set, is_ours=True, customer_id=change.customer_id)
+        return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
     if _failed_before(change):
-        return _wait(change, FAILED, live)
+        return _defer(change, FAILED, live)
     with transaction.atomic():
         kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
         run = store_run(made, asked, kind=kind, actor=actor, customer=change.customer)
-    after = runs_services.carry_out(run_id=run.pk, active=live.rule_set)
+    after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     if after is None:
-        return _wait(change, FAILED, live) if _failed_before(change) else read_live()
-    live = Live(after, live.sets, live.knows_all)
-    return _wait(change, UNTOUCHED, live) if made.waiting else _settle(change, live)
+        return _defer(change, FAILED, live) if _failed_before(change) else read_live()
+    live = Live(after, live.sets, live.has_all_names)
+    return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
 
 
-def _about(change: PendingChange, everything: frozenset[str]) -> frozenset[str]:
-    """Return what the customer changed, plus their recipients that a broader or narrower entry covers with it."""
+def _changed_scope(change: PendingChange, everything: frozenset[str]) -> frozenset[str]:
+    """Return what the customer changed, and their recipients that a broader or narrower entry covers with it."""
     if change.recipients is None:
         return everything
     changed = frozenset(change.recipients)
-    near = {each for each in everything if not changed.isdisjoint(broader(each))}
-    return everything & (changed | near | {above for each in changed for above in broader(each)}) | changed
+    near = {each for each in everything if not changed.isdisjoint(broader_entries(each))}
+    return everything & (changed | near | {above for each in changed for above in broader_entries(each)}) | changed
 
 
-def why_not_at_once(made: Plan, live: Live) -> str:
-    """ "" for a plan that is carried out without approval: in place, few addresses, nobody else's rule."""
+def approval_reason(made: Plan, live: Live) -> str:
+    """Return why the plan needs an operator; "" if it is in place, changes few addresses and only managed rules."""
     if not live.is_active:
         return NOT_SET_UP
     if made.method is not Method.IN_PLACE or not all(_is_plain(step) for step in made.steps):
         return FOR_OPERATOR
-    if made.moments.gaps or newly_broken(made):
+    if made.transition_issues.gaps or newly_broken(made):
         return FOR_OPERATOR
     number = len(made.consequences)
     return TOO_MANY.format(number=number) if number > settings.RECEIVING_SMALL_CHANGE else ""
 
 
-def _why_not_as_staff_ask(live: Live) -> str:
-    """Whoever stopped or resumed a customer's receiving was shown what it means, so its size needs no other person."""
+def _wait_reason_for_staff(live: Live) -> str:
+    """Staff saw the impact before they stopped or resumed receiving, so the size of the change needs no approval."""
     return "" if live.is_active else NOT_SET_UP
 
 
@@ -150,20 +150,20 @@ def _is_plain(step: Step) -> bool:
 
 
 def _failed_before(change: PendingChange) -> bool:
-    """Or was cancelled. It would fail again and keep the others waiting; what an operator applies settles it.
+    """Return whether a run for this change failed or was cancelled. A retry would fail again and delay others.
 
-    What somebody else changed in between is no failure: the next plan knows of it.
+    An operator's plan resolves it. A conflict with another change is no failure: the next plan includes it.
     """
     runs = Run.objects.filter(customer=change.customer_id, state__in=STOPPED)
     return runs.filter(created_at__gte=change.changed_at).exists()
 
 
-def _wait(change: PendingChange, because: str, live: Live) -> Live:
+def _defer(change: PendingChange, because: str, live: Live) -> Live:
     _unchanged(change).update(waits_because=because)
     return live
 
 
-def _settle(change: PendingChange, live: Live) -> Live:
+def _mark_applied(change: PendingChange, live: Live) -> Live:
     with transaction.atomic():
         if _unchanged(change).delete()[0]:
             ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).update(settled_at=timezone.now())
@@ -171,16 +171,19 @@ def _settle(change: PendingChange, live: Live) -> Live:
 
 
 def _unchanged(change: PendingChange) -> QuerySet[PendingChange]:
-    """Nothing when the customer has changed more meanwhile: that has its own turn."""
+    """Return the change, unless the customer has changed more meanwhile: that is applied separately."""
     return PendingChange.objects.filter(pk=change.pk, changed_at=change.changed_at)
 
 
-STUCK_AFTER = timedelta(minutes=15)  # many times what a step takes at the shared pace
+STUCK_AFTER = timedelta(minutes=15)  # many times the duration of a step at the shared rate limit
 
 
 @transaction.atomic
 def unlock(*, run: Run, because: str, actor: User, now: datetime | None = None, bulk_id: str = "") -> None:
-    """Raises Refused when it is over or moved lately, without a reason, or for want of the right."""
+    """End a stuck run.
+
+    Raises Refused if it has ended or made progress lately, without a reason, or without permission.
+    """
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can end runs.", code="NOT_ALLOWED")
     if not because.strip():
@@ -189,7 +192,7 @@ def unlock(*, run: Run, because: str, actor: User, now: datetime | None = None, 
     locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state__in=UNFINISHED).first()
     if locked is None:
         raise Refused("The run has already ended.", code="RUN_OVER")
-    if moved_at(locked) > now - STUCK_AFTER:
+    if last_progress_at(locked) > now - STUCK_AFTER:
         raise Refused(
             f"The run made progress less than {STUCK_AFTER.seconds // 60} minutes ago, so it isn't stuck. Stop "
             "it instead.",
@@ -198,8 +201,8 @@ def unlock(*, run: Run, because: str, actor: User, now: datetime | None = None, 
     _end(locked, because.strip(), actor, now, bulk_id)
 
 
-def moved_at(run: Run) -> datetime:
-    """When it last came a step further, or began."""
+def last_progress_at(run: Run) -> datetime:
+    """Return when the run last completed a step, or when it started."""
     done = run.steps.exclude(done_at=None).order_by("-done_at").values_list("done_at", flat=True).first()
     return max(moment for moment in (run.created_at, run.started_at, done) if moment is not None)
 
@@ -222,35 +225,35 @@ def _end(locked: Run, because: str, actor: User, now: datetime, bulk_id: str) ->
         bulk_id=bulk_id,
         for_staff=True,
     )
-    work_soon()
+    queue_work()
 
 
 def plan_to_stop(*, customer: Customer) -> Plan:
-    """Return the plan for this customer's recipients only. Raises Refused as `make_plan`, AwsProblem."""
+    """Return the plan for this customer's recipients only. Raises Refused as `make_plan`, and AwsProblem."""
     live = read_live()
     stopped = stopped_customers() | {customer.pk}
     own = frozenset([customer.pk])
-    scope = scope_of(own, wanted(customers=own), live.rule_set)
-    return plan_for(Asked(scope=scope), live, wanted(stopped=stopped, customers=own))
+    scope = scope_of(own, read_desired_state(customers=own), live.rule_set)
+    return plan_for(PlanRequest(scope=scope), live, read_desired_state(stopped=stopped, customers=own))
 
 
 @transaction.atomic
 def stop(*, customer: Customer, because: str, actor: User, bulk_id: str = "") -> None:
-    """The worker carries it out; asking twice is asking once. Raises Refused."""
-    _ask(customer, because, actor, bulk_id, is_stopped=True)
+    """Stop receiving for the customer; the worker applies it. No effect if it is stopped. Raises Refused."""
+    _set_stopped(customer, because, actor, bulk_id, is_stopped=True)
 
 
 @transaction.atomic
 def resume(*, customer: Customer, because: str, actor: User | None, bulk_id: str = "") -> None:
     """Resume receiving for the customer; no effect if it isn't stopped. Raises Refused."""
-    _ask(customer, because, actor, bulk_id, is_stopped=False)
+    _set_stopped(customer, because, actor, bulk_id, is_stopped=False)
 
 
 def is_stopped(customer: Customer) -> bool:
     return ReceivingStop.objects.filter(customer=customer, is_stopped=True).exists()
 
 
-def _ask(customer: Customer, because: str, actor: User | None, bulk_id: str, *, is_stopped: bool) -> None:
+def _set_stopped(customer: Customer, because: str, actor: User | None, bulk_id: str, *, is_stopped: bool) -> None:
     require(actor, PAUSE, "Only Trust & Safety can stop and resume a customer's receiving.")
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     row = ReceivingStop.objects.filter(customer=customer).first()
@@ -267,35 +270,35 @@ def _ask(customer: Customer, because: str, actor: User | None, bulk_id: str, *, 
         bulk_id=bulk_id,
         for_staff=True,
     )
-    customer_changed(customer, actor, urgent=True)
+    queue_customer_change(customer, actor, urgent=True)
 
 
 def work() -> None:
-    """Repeating it is harmless. Raises AwsProblem where to wait."""
-    if not runs_services.is_copying():
+    """Do all waiting work. Idempotent. Raises AwsProblem to wait and retry."""
+    if not runs_services.is_activation_pending():
         with lanes.within(WorkLane.URGENT):
-            carry_out_changes(stops_only=True)
+            apply_pending_changes(stops_only=True)
     with lanes.within(WorkLane.PEOPLE):
-        if not _carry_out_runs():
+        if not _execute_runs():
             return
     with lanes.within(WorkLane.URGENT):
-        holders_services.look()
+        holders_services.reconcile_transfers()
     with lanes.within(WorkLane.PEOPLE):
-        carry_out_changes()
-        rule_sets_services.clear_leaving()
+        apply_pending_changes()
+        rule_sets_services.clear_deleting_domains()
 
 
-def _carry_out_runs() -> bool:
-    """False where something urgent waits: its job does the rest."""
+def _execute_runs() -> bool:
+    """Return False if urgent work waits: its job does the rest."""
     runs = Run.objects.filter(state__in=UNFINISHED).order_by("state", "created_at", "id")
     for run_id in runs.values_list("pk", flat=True):
-        runs_services.carry_out(run_id=run_id)
-        if urgent_work_waits():
+        runs_services.execute_run(run_id=run_id)
+        if is_urgent_work_waiting():
             return False
     return True
 
 
-def is_unfinished() -> bool:
-    """Whether the worker has something to do here; what waits for an operator waits."""
+def has_pending_work() -> bool:
+    """Return whether the worker has work here, not counting what waits for an operator."""
     begun = Run.objects.filter(state__in=UNFINISHED).exists()
-    return begun or PendingChange.objects.filter(waits_because="").exists() or holders_services.are_waiting()
+    return begun or PendingChange.objects.filter(waits_because="").exists() or holders_services.has_due_domains()

@@ -1,4 +1,4 @@
-"""A domain goes: its addresses and catch-alls first, and SES's rules are read to name it no more."""
+"""Removes a deleted domain's addresses and catch-alls, and finds what at SES still refers to it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,23 +13,23 @@ from domains.records.core import RECEIVING_REGIONS
 from receipt_rules.addresses.selectors import Holders
 from receipt_rules.addresses.services import remove_address, remove_catch_all
 from receipt_rules.expectations.selectors import expectation_subject
-from receipt_rules.live.services import read_kept, read_live
+from receipt_rules.live.services import read_inactive_sets, read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.expectations import Expectation
 from receipt_rules.models.runs import UNFINISHED, Run
-from receipt_rules.planner.core.desired import reduced
+from receipt_rules.planner.core.desired import without_covered
 from receipt_rules.planner.core.plans import Plan, load
 from receipt_rules.planner.core.rules import AnyRule, Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Step, Update, rule_steps
-from receipt_rules.planner.services import Asked, WantedState, plan_for, recipients_at, wanted
+from receipt_rules.planner.services import DesiredState, PlanRequest, plan_for, read_desired_state, recipients_at
 
 
 @dataclass(frozen=True)
-class Naming:
+class RuleReferences:
     """Everything at SES that refers to a domain, as just read.
 
-    `ours`: recipients in active rules that we may change. `foreign`: active rules that we may not, with their set.
-    `kept`: rule sets of ours that are not active and name it in a rule of ours.
+    `ours`: recipients in active rules that we may change. `foreign`: other active rules, with their set. `kept`:
+    inactive managed rule sets that name the domain in a managed rule.
     """
 
     ours: tuple[str, ...] = ()
@@ -39,15 +39,17 @@ class Naming:
 
 def plan_without(*, domain: Domain) -> Plan:
     """Return the plan that removes all recipients of the domain. Raises Refused as `make_plan`, AwsProblem."""
-    live, now = read_live(), wanted()
+    live, now = read_live(), read_desired_state()
     scope = recipients_at(domain.name, now, live.rule_set)
-    rest = reduced({recipient: each for recipient, each in now.desired.entries.items() if recipient not in scope})
+    rest = without_covered(
+        {recipient: each for recipient, each in now.desired.entries.items() if recipient not in scope}
+    )
     refused = {recipient: each for recipient, each in now.desired.refused.items() if recipient not in scope}
     rest = replace(rest, refused=refused)
-    return plan_for(Asked(scope=scope), live, WantedState(rest, now.holders))
+    return plan_for(PlanRequest(scope=scope), live, DesiredState(rest, now.holders))
 
 
-def wishes_at(domain: Domain) -> tuple[str, ...]:
+def recipients_of_domain(domain: Domain) -> tuple[str, ...]:
     """Return a sentence for each thing that receives mail for the domain."""
     rows = (*Address.objects.filter(domain=domain), *CatchAll.objects.select_related("domain").filter(domain=domain))
     return tuple(str(row) for row in rows)
@@ -55,7 +57,10 @@ def wishes_at(domain: Domain) -> tuple[str, ...]:
 
 @transaction.atomic
 def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
-    """Each with its line in the log; the worker then changes the rules. Returns how many addresses there were."""
+    """Remove all addresses and catch-alls, each with a log entry; the worker then changes the rules.
+
+    Returns the number of addresses.
+    """
     Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk).first()
     addresses, catch_alls = list(Address.objects.filter(domain=domain)), list(CatchAll.objects.filter(domain=domain))
     for address in addresses:
@@ -67,7 +72,7 @@ def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
 
 @dataclass(frozen=True)
 class ManagedRules:
-    """As read just now: the active rule set with what of it we may change, and the sets of ours that are not active."""
+    """The active rule set, the rules of it that we may change, and the inactive managed sets, as just read."""
 
     active: RuleSet
     changeable: tuple[Rule, ...]
@@ -75,16 +80,16 @@ class ManagedRules:
 
 
 def read_rules() -> ManagedRules:
-    """Every rule set that can deliver, now or once activated. Raises AwsProblem: then nothing is known."""
+    """Read every rule set that delivers, or would once activated. Raises AwsProblem: then nothing is known."""
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         return ManagedRules(RuleSet(""), (), ())
     live = read_live(all_sets=True)
-    active = (live.rule_set if live.is_active else live.stranger) or RuleSet("")
-    return ManagedRules(active, tuple(active.ours) if live.is_active else (), read_kept(live))
+    active = (live.rule_set if live.is_active else live.unmanaged_set) or RuleSet("")
+    return ManagedRules(active, tuple(active.ours) if live.is_active else (), read_inactive_sets(live))
 
 
-def naming(*, domain: Domain, rules: ManagedRules) -> Naming:
-    """Return recipients at the domain or at a subdomain that isn't a domain of its own."""
+def find_references(*, domain: Domain, rules: ManagedRules) -> RuleReferences:
+    """Return what refers to the domain, or to a subdomain that isn't a domain of its own."""
     holders = Holders.read()
 
     def at(rule: AnyRule) -> tuple[str, ...]:
@@ -92,15 +97,15 @@ def naming(*, domain: Domain, rules: ManagedRules) -> Naming:
         return tuple(each for each in named if holders.belongs(domain_of(each.lower()), domain.name))
 
     others = (rule for rule in rules.active.rules if rule not in rules.changeable)
-    return Naming(
+    return RuleReferences(
         ours=tuple(each for rule in rules.changeable for each in at(rule)),
         foreign=tuple((rule.name, rules.active.name) for rule in others if at(rule)),
         kept=tuple(kept.name for kept in rules.kept if any(at(rule) for rule in kept.ours)),
     )
 
 
-def run_under_way(*, domain: Domain) -> bool:
-    """Whether an unfinished run may still write a rule that names the domain, or copies a set that may."""
+def is_used_by_open_run(*, domain: Domain) -> bool:
+    """Return whether an unfinished run may still write a rule that names the domain, or clones a set that may."""
     holders = Holders.read()
     runs = Run.objects.filter(state__in=UNFINISHED, region=settings.AWS_REGION).prefetch_related("steps")
     steps = [load(row.step) for run in runs for row in run.steps.all()]
@@ -116,7 +121,7 @@ def _written(steps: list[Step]) -> Iterable[str]:
 
 
 @transaction.atomic
-def forget_expectations(*, domain: Domain, actor: User | None, bulk_id: str = "") -> None:
+def delete_expectations(*, domain: Domain, actor: User | None, bulk_id: str = "") -> None:
     """Delete expectations for its addresses: they concern the former holder."""
     holders = Holders.read()
     for each in Expectation.objects.filter(address__iendswith=domain.name):

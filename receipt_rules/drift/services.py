@@ -1,6 +1,6 @@
 """Detects drift of the receipt rules: another client changed a rule, or another rule set is active.
 
-The last known state is what the last run left or a person accepted since. Reading alone does not change it.
+The known state is what the last run left, or what a person accepted since. Reading doesn't change it.
 """
 
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import IgnoredDifference, Look
 from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
-from receipt_rules.planner.core.recipient_index import Addresses, Trace
+from receipt_rules.planner.core.recipient_index import RecipientIndex, SampleAddresses
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of, is_ours
-from receipt_rules.planner.services import EVERYTHING, plan_for, untouched, wanted
+from receipt_rules.planner.services import EVERYTHING, plan_for, read_desired_state, untouched_rules
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.runs.selectors import rule_set_subject
 
@@ -33,7 +33,7 @@ OUTAGES = ("none_active", "stranger_active")
 
 @dataclass(frozen=True)
 class RuleDifference:
-    """`key` names this very difference: when the rule changes once more, it is another. `kind` is for the page:
+    """`key` identifies this difference; another change of the rule gives another key. `kind`, for the page, is one of:
 
     stranger_active, none_active, harmful, missing, extra, changed, reordered, not_as_wanted.
     """
@@ -46,16 +46,16 @@ class RuleDifference:
 
     @property
     def is_planned(self) -> bool:
-        """Whether a plan reverts it, or keeps mail from it: plans never change or delete an unmanaged rule."""
+        """Return whether a plan reverts it, or protects mail from it. A plan never changes an unmanaged rule."""
         return self.kind not in ("extra", "missing", "changed") or is_ours(self.rule)
 
 
 def differences(live: Live) -> tuple[RuleDifference, ...]:
-    """Between what is live and what we last knew; nothing while we never knew anything."""
-    harmful = tuple(_of_harm(live)) if live.is_active else ()
+    """Return differences between the live and the known rules; none if no state is known yet."""
+    harmful = tuple(_harmful_rules(live)) if live.is_active else ()
     told = {each.rule for each in harmful}
-    rules = (each for each in _of_rules(live) if each.kind != "extra" or each.rule not in told)
-    found = [*_of_sets(live), *harmful, *rules]
+    rules = (each for each in _rule_differences(live) if each.kind != "extra" or each.rule not in told)
+    found = [*_set_differences(live), *harmful, *rules]
     ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
     return tuple(
         RuleDifference(each.key, each.kind, each.rule, each.sentence, is_ignored=each.key in ignored) for each in found
@@ -63,42 +63,43 @@ def differences(live: Live) -> tuple[RuleDifference, ...]:
 
 
 def check_drift() -> tuple[RuleDifference, ...]:
-    """Read and compare now, and store what came of it. Raises AwsProblem, which is stored as well."""
+    """Read and compare the rules, and store the result. Raises AwsProblem, which is stored too."""
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         return ()
     try:
         live = read_live()
     except AwsProblem as problem:
-        _store(problem=str(problem))
+        _store_check(problem=str(problem))
         raise
-    found = (*differences(live), *not_as_wanted(live))
-    active, stays = live.active, untouched(live)
+    found = (*differences(live), *outdated_rules(live))
+    active, stays = live.active, untouched_rules(live)
     with transaction.atomic():
-        receiving_services.note_live(active, is_ours=live.is_active)
-        alerts_services.tell_of_active_set(
-            live_services.note_active_set(active if active.name and live.sets.active else None, now=timezone.now())
+        receiving_services.record_live_rules(active, is_ours=live.is_active)
+        alerts_services.update_active_set_alert(
+            live_services.record_active_set(active if active.name and live.sets.active else None, now=timezone.now())
         )
         news = {each.key for each in found} - {each["key"] for each in _last_differences()}
         for each in found:
             if each.key in news:
                 about = rule_set_subject(active.name or live.rule_set.name)
                 audit_services.record("rules.drift", about=about, actor=None, because=each.sentence, for_staff=True)
-        alerts_services.tell_of_drift(active.name or live.rule_set.name, found, news)
-        alerts_services.tell_of_untouched(stays)
-        alerts_services.tell_of_quotas(active)
-        _store(found)
+        alerts_services.update_drift_alert(active.name or live.rule_set.name, found, news)
+        alerts_services.update_untouched_alert(stays)
+        alerts_services.update_quota_alerts(active)
+        _store_check(found)
     return found
 
 
-def not_as_wanted(live: Live) -> tuple[RuleDifference, ...]:
-    """One difference where a plan for everything is not empty; none while customers' changes are on their way.
+def outdated_rules(live: Live) -> tuple[RuleDifference, ...]:
+    """Return one difference if the plan for everything isn't empty; none while customers' changes are pending.
 
-    That needs no hand at Amazon's: a domain that moved, or a name that another customer has proven, wants it too.
+    No change in the SES console is needed for that: a transferred domain, or a newly proven subdomain, changes the plan
+    too.
     """
     if not live.is_active or PendingChange.objects.exists():
         return ()
     try:
-        made = plan_for(EVERYTHING, live, wanted(entries_only=True))
+        made = plan_for(EVERYTHING, live, read_desired_state(entries_only=True))
     except Refused as refused:
         return (RuleDifference(f"not_as_wanted {refused.code}", "not_as_wanted", "", str(refused)),)
     if made.is_empty:
@@ -111,14 +112,16 @@ def not_as_wanted(live: Live) -> tuple[RuleDifference, ...]:
 
 def accept(*, because: str, actor: User) -> None:
     """Accept the live rules as known; outdated rules show in the next plan. Raises Refused."""
-    _refuse(because, actor)
+    _require_operator_and_reason(because, actor)
     live = read_live()
     if not live.is_active:
         raise Refused("None of our rule sets is active, so there is nothing to accept.", code="RULE_SET_NOT_OURS")
     with transaction.atomic():
         live_services.store_snapshot(live.rule_set)
-        _store()
-        alerts_services.tell_of_drift(live.rule_set.name, (), set())  # over now, not at the next look
+        _store_check()
+        alerts_services.update_drift_alert(
+            live.rule_set.name, (), set()
+        )  # resolves the alert now, not at the next check
         audit_services.record(
             "rules.accepted",
             about=rule_set_subject(live.rule_set.name),
@@ -130,8 +133,8 @@ def accept(*, because: str, actor: User) -> None:
 
 
 def ignore(*, key: str, because: str, actor: User) -> None:
-    """This very difference is no news any more. Raises Refused without a reason, and for an outage."""
-    _refuse(because, actor)
+    """Ignore this difference. Raises Refused without a reason, and for an outage."""
+    _require_operator_and_reason(because, actor)
     if key.partition(" ")[0] in OUTAGES:
         raise Refused("This is an outage and can't be ignored. Restore our rule set.", code="NOT_POSSIBLE")
     with transaction.atomic():
@@ -148,35 +151,35 @@ def ignore(*, key: str, because: str, actor: User) -> None:
                 after={"shown_as_news": False},
                 for_staff=True,
             )
-            _tell_of_rest()
+            _update_alert_after_decision()
 
 
 def adopt_rule_set(*, name: str, because: str, actor: User) -> None:
-    """The active set that is not ours becomes ours to add to: its rules stay as they are, as foreign rules."""
-    _refuse(because, actor)
+    """Adopt the active unmanaged set: our rules are added, and its rules stay unchanged as unmanaged rules."""
+    _require_operator_and_reason(because, actor)
     live = read_live()
-    if live.stranger is None or live.stranger.name != name:
+    if live.unmanaged_set is None or live.unmanaged_set.name != name:
         raise Refused(f"{name} isn't an active rule set of another program.", code="RULE_SET_MISSING")
     with transaction.atomic():
         OwnRuleSet.objects.create(
             region=settings.AWS_REGION, name=name, adopted=True, by=actor, because=because.strip()
         )
-        live_services.store_snapshot(live.stranger)
-        alerts_services.tell_of_active_set(live_services.note_active_set(live.stranger, now=timezone.now()))
+        live_services.store_snapshot(live.unmanaged_set)
+        alerts_services.update_active_set_alert(live_services.record_active_set(live.unmanaged_set, now=timezone.now()))
         audit_services.record(
             "rules.adopted",
             about=rule_set_subject(name),
             actor=actor,
             because=because.strip(),
-            after={"rules": len(live.stranger.rules)},
+            after={"rules": len(live.unmanaged_set.rules)},
             for_staff=True,
         )
 
 
-def _of_sets(live: Live) -> Iterable[RuleDifference]:
-    if live.stranger is not None:
-        name, rules = live.stranger.name, len(live.stranger.rules)
-        since = f", created on {live.stranger.created:%-d %B %Y}" if live.stranger.created else ""
+def _set_differences(live: Live) -> Iterable[RuleDifference]:
+    if live.unmanaged_set is not None:
+        name, rules = live.unmanaged_set.name, len(live.unmanaged_set.rules)
+        since = f", created on {live.unmanaged_set.created:%-d %B %Y}" if live.unmanaged_set.created else ""
         yield RuleDifference(
             f"stranger_active {name}",
             "stranger_active",
@@ -192,14 +195,14 @@ def _of_sets(live: Live) -> Iterable[RuleDifference]:
         )
 
 
-def _of_harm(live: Live) -> Iterable[RuleDifference]:
+def _harmful_rules(live: Live) -> Iterable[RuleDifference]:
     """Yield unmanaged rules that keep customers' mail from managed rules after them, accepted or not."""
     holders = None
     for rule in live.rule_set.foreign:
         if not rule.enabled or not rule.delivery.stops:
             continue
         holders = holders or Holders.read()
-        if lost := kept_from_ours(live.rule_set, rule):
+        if lost := intercepted_addresses(live.rule_set, rule):
             customers = {holders.customer_of(domain_of(address)) for address in lost} - {""}
             sentence = (
                 f"The unmanaged rule {rule.name} stops all mail for {_many(len(lost), 'address', 'addresses')} "
@@ -209,40 +212,40 @@ def _of_harm(live: Live) -> Iterable[RuleDifference]:
             yield RuleDifference(key, "harmful", rule.name, sentence)
 
 
-def kept_from_ours(rule_set: RuleSet, rule: ForeignRule) -> tuple[str, ...]:
+def intercepted_addresses(rule_set: RuleSet, rule: ForeignRule) -> tuple[str, ...]:
     """Return the addresses that a managed rule would receive without this one."""
     others = tuple(each for each in rule_set.rules if each.name != rule.name)
-    now, without = Trace(rule_set), Trace(replace(rule_set, rules=others))
+    now, without = RecipientIndex(rule_set), RecipientIndex(replace(rule_set, rules=others))
     return tuple(
         address
-        for address in Addresses(rule_set.rules).all
-        if not _is_taken_by_us(now, address) and _is_taken_by_us(without, address)
+        for address in SampleAddresses(rule_set.rules).all
+        if not _is_delivered_by_us(now, address) and _is_delivered_by_us(without, address)
     )
 
 
-def _is_taken_by_us(trace: Trace, address: str) -> bool:
-    return any(not isinstance(rule, ForeignRule) for rule in trace.taking(address))
+def _is_delivered_by_us(trace: RecipientIndex, address: str) -> bool:
+    return any(not isinstance(rule, ForeignRule) for rule in trace.delivering_rules(address))
 
 
 def _many(number: int, one: str, several: str) -> str:
     return f"{number:,} {one if number == 1 else several}"
 
 
-def _of_rules(live: Live) -> Iterable[RuleDifference]:
+def _rule_differences(live: Live) -> Iterable[RuleDifference]:
     known = live_selectors.known_rules()
     if known is None or not live.is_active:
         return
     then, now = known.by_name, live.rule_set.by_name
     for name, rule in then.items():
         if name not in now:
-            yield _difference("missing", name, None, f"Rule {name} was deleted. It applied to {_whose(rule)}")
+            yield _difference("missing", name, None, f"Rule {name} was deleted. It applied to {_scope_of(rule)}")
         elif now[name] != rule:
             sentence = f"Rule {name} was changed outside this system{_what_changed(rule, now[name])}."
             yield _difference("changed", name, now[name], sentence)
     for name, rule in now.items():
         if name not in then:
             yield _difference(
-                "extra", name, rule, f"Rule {name} was created outside this system. It applies to {_whose(rule)}"
+                "extra", name, rule, f"Rule {name} was created outside this system. It applies to {_scope_of(rule)}"
             )
     common = [[name for name in names if name in then and name in now] for names in (then, now)]
     if common[0] != common[1]:
@@ -254,7 +257,7 @@ def _difference(kind: str, name: str, now: AnyRule | None, sentence: str) -> Rul
     return RuleDifference(f"{kind} {name} {digest(now)[:16]}", kind, name, sentence)
 
 
-def _whose(rule: AnyRule) -> str:
+def _scope_of(rule: AnyRule) -> str:
     number = len(rule.recipient_set)
     whom = "all recipients" if not number else f"{number:,} recipient{'' if number == 1 else 's'}"
     return f"{whom}.{' It isn’t managed here.' if isinstance(rule, ForeignRule) else ''}"
@@ -269,7 +272,7 @@ def _what_changed(then: AnyRule, now: AnyRule) -> str:
     return f": {', '.join(parts)}" if parts else ""
 
 
-def _refuse(because: str, actor: User) -> None:
+def _require_operator_and_reason(because: str, actor: User) -> None:
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can decide on receipt rules.", code="NOT_ALLOWED")
     if not because.strip():
@@ -281,19 +284,19 @@ def _last_differences() -> list[dict[str, str]]:
     return list(row.differences) if row else []
 
 
-def _tell_of_rest() -> None:
-    """After a decision: the alert is over where every difference of the last look is ignored."""
+def _update_alert_after_decision() -> None:
+    """Resolve the alert if every difference of the last check is ignored."""
     ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
     found = [
         RuleDifference(each["key"], each["kind"], each["rule"], each["sentence"], is_ignored=each["key"] in ignored)
         for each in _last_differences()
     ]
     active = live_selectors.last_read()
-    alerts_services.tell_of_drift(active.name if active else str(settings.RULE_SET), found, set())
+    alerts_services.update_drift_alert(active.name if active else str(settings.RULE_SET), found, set())
 
 
-def _store(found: Iterable[RuleDifference] = (), *, problem: str = "") -> None:
-    """A look that failed leaves the differences of the one before: it proves nothing."""
+def _store_check(found: Iterable[RuleDifference] = (), *, problem: str = "") -> None:
+    """Store the check. A failed check keeps the differences of the last one: it proves nothing."""
     fields: dict[str, object] = {"at": timezone.now(), "problem": problem}
     if not problem:
         fields["differences"] = [asdict(each) for each in found]

@@ -1,6 +1,6 @@
-"""What an endpoint can be on this deployment, and the secrets of its settings.
+"""The kinds of endpoint on this deployment, and the secrets in an endpoint's settings.
 
-Secrets are shown masked, kept where a masked value comes back, and dropped with the host.
+Secrets are shown masked, kept if a masked value is sent back, and removed if the URL's host changes.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ TOKENS = (TOKEN, SIGNING_SECRET)
 
 @dataclass(frozen=True)
 class EndpointKinds:
-    """What an endpoint can be here, in the words of forms, pages and refusals."""
+    """The kinds of endpoint here, in the words of forms, pages and refusals."""
 
     forwards: bool
 
@@ -31,7 +31,7 @@ class EndpointKinds:
 
     @property
     def target(self) -> str:
-        """What a new endpoint can be made of in one field."""
+        """Return what can be entered in one field to create an endpoint."""
         return "a webhook URL or an email address" if self.forwards else "a webhook URL"
 
     @property
@@ -44,7 +44,7 @@ class EndpointKinds:
 
     @property
     def limits(self) -> str:
-        """Why it can't be more; "" where it can be all."""
+        """Return why not all kinds are available; "" if they are."""
         return "" if self.forwards else NOT_FORWARDED
 
 
@@ -52,29 +52,29 @@ NOT_FORWARDED = "This deployment doesn't forward mail to email addresses. Use a 
 
 
 class SecretMissing(ValueError):
-    """A masked value for which nothing is stored. `str()` is for the person who sent it."""
+    """A masked value for which no secret is stored. `str()` is for the person who sent it."""
 
 
 def shown_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Names of headers and no value of any; the URL without what looks like a token."""
+    """Return the settings with header values masked, and the URL without parts that look like a token."""
     shown = {name: masked(value, name) for name, value in config.items()}
     if isinstance(url := config.get("url"), str):
         shown["url"] = masked_url(url)
     return shown
 
 
-def restored(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """`given` over `stored`, masked values as they are stored; and the names of secrets that were dropped.
+def merge_config(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return `given` merged over `stored`, with stored secrets for masked values, and the names of removed secrets.
 
-    Dropped is every stored secret that is sent along, if the URL leads to another host: nobody gets a secret sent to
-    a place of their choosing who has not supplied it. Raises SecretMissing.
+    If the URL's host changes, stored secrets are removed unless they are sent again: otherwise someone could have a
+    secret that they don't know sent to a host of their choosing. Raises SecretMissing.
     """
     merged = {**stored, **given}
     if "url" in given:
-        merged["url"] = _restored_url(given["url"], stored.get("url"))
-    moved = bool(stored.get("url")) and _place(merged.get("url")) != _place(stored.get("url"))
+        merged["url"] = _merge_url(given["url"], stored.get("url"))
+    moved = bool(stored.get("url")) and _origin(merged.get("url")) != _origin(stored.get("url"))
     known = {} if moved else stored
-    headers, lost = _restored_headers(merged.get(HEADERS), stored.get(HEADERS) or {}, given.get(HEADERS), moved=moved)
+    headers, lost = _merge_headers(merged.get(HEADERS), stored.get(HEADERS) or {}, given.get(HEADERS), moved=moved)
     merged[HEADERS] = headers
     for name in TOKENS:
         if merged.get(name) != MASK and not (moved and name not in given):
@@ -87,7 +87,7 @@ def restored(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[
     return {name: value for name, value in merged.items() if value not in (None, "", {})}, lost
 
 
-def _restored_url(given: Any, stored: Any) -> Any:
+def _merge_url(given: Any, stored: Any) -> Any:
     if not isinstance(given, str) or MASK not in given:
         return given
     if isinstance(stored, str) and given.strip() == masked_url(stored):
@@ -95,10 +95,8 @@ def _restored_url(given: Any, stored: Any) -> Any:
     raise SecretMissing(f"Part of the URL is masked ({MASK}). Enter the full URL, including its secret.")
 
 
-def _restored_headers(
-    merged: Any, stored: Mapping[str, str], given: Any, *, moved: bool
-) -> tuple[Any, tuple[str, ...]]:
-    """What is no mapping is left for the check to refuse."""
+def _merge_headers(merged: Any, stored: Mapping[str, str], given: Any, *, moved: bool) -> tuple[Any, tuple[str, ...]]:
+    """A value that isn't a mapping is left for the validation to refuse."""
     if not isinstance(merged, Mapping):
         return merged, ()
     is_named = isinstance(given, Mapping)
@@ -111,8 +109,8 @@ def _restored_headers(
     return {name: by_name[str(name).lower()] if name in masks else value for name, value in merged.items()}, ()
 
 
-def _place(url: Any) -> tuple[str, str, int | None]:
-    """Scheme, host and port: what decides who gets the request. What is no URL is refused elsewhere."""
+def _origin(url: Any) -> tuple[str, str, int | None]:
+    """Return scheme, host and port, which decide who gets the request. An invalid URL is refused elsewhere."""
     try:
         parts = urlsplit(str(url).strip())
         port = parts.port

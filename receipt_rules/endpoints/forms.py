@@ -1,4 +1,4 @@
-"""Forms of an endpoint: where it delivers, and for staff what SES does on the way."""
+"""Forms of an endpoint: where it delivers, and SES options for staff."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from accounts.models.people import User
 from accounts.people.forms import ForCustomer
 from inbound_admin.lib.fields import AS_TYPED
 from inbound_admin.lib.redaction import MASK
-from receipt_rules.endpoints.services import SesSide
+from receipt_rules.endpoints.services import SesOptions
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
@@ -21,7 +21,7 @@ _KEPT = f"Stored values are shown as {MASK}. Leave {MASK} to keep a value. Chang
 
 
 class EndpointForm(ForCustomer):
-    """Name, type, and what its type must be told; of the other types' fields nothing is read."""
+    """Name, type and the settings of the type; fields of other types are ignored."""
 
     name = forms.CharField(label="Name", max_length=120, help_text="Shown in lists, for example “Support desk”.")
     type = forms.ChoiceField(
@@ -71,10 +71,10 @@ class EndpointForm(ForCustomer):
             self._limit_type()
         else:
             del self.fields["type"]
-            self.initial.update(written(endpoint))
+            self.initial.update(initial_values(endpoint))
 
     def _limit_type(self) -> None:
-        """Only what an endpoint can be on this deployment; another is refused in the words of the service."""
+        """Offer only the types that are available here; the service's message refuses others."""
         kinds, field = endpoint_kinds(), self.fields["type"]
         field.choices = [choice for choice in EndpointType.choices if choice[0] in kinds.types]  # type: ignore[attr-defined]  # as above
         if kinds.limits:
@@ -82,7 +82,7 @@ class EndpointForm(ForCustomer):
             field.help_text = kinds.limits
 
     def clean_headers(self) -> dict[str, str]:
-        """What each line says; a name twice is refused, since one of both would be lost."""
+        """Return the headers; a repeated name is refused, because one of the values would be lost."""
         lines = [line.strip() for line in str(self.cleaned_data["headers"]).splitlines() if line.strip()]
         pairs = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
         if not all(name and value for name, value in pairs):
@@ -93,13 +93,13 @@ class EndpointForm(ForCustomer):
 
     @property
     def config(self) -> dict[str, Any]:
-        """A field that the page did not send says nothing of it."""
+        """Return the settings; a field that the page didn't send isn't in it."""
         webhooks = [name for name in ("headers", "verification_token", "payload") if name in self.data]
         return {name: self.cleaned_data[name] for name in ("url", "address", "addresses", *webhooks)}
 
 
-def written(endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint as its form shows it."""
+def initial_values(endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint's values for its form."""
     config = endpoint.shown_config
     lines = {
         "addresses": "\n".join(config.get("addresses", ())),
@@ -126,6 +126,6 @@ class SesForm(forms.Form):
         super().__init__(data, prefix=prefix, initial=initial)
 
     @property
-    def ses(self) -> SesSide:
+    def ses(self) -> SesOptions:
         chosen = {name: _CHOSEN[self.cleaned_data[name]] for name in ("tls_required", "scan")}
-        return SesSide(**self.cleaned_data | chosen)
+        return SesOptions(**self.cleaned_data | chosen)

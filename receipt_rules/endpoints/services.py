@@ -1,7 +1,7 @@
-"""Checks, adds, changes, removes and tests endpoints: the destinations of a customer's mail.
+"""Validates, adds, changes, removes and tests endpoints: the destinations of a customer's mail.
 
-Each type has its own configuration. An endpoint in use by an address or a catch-all cannot be removed. `send_test`
-sends a test message to a webhook and reports its response.
+Each type has its own settings. An endpoint that an address or a catch-all uses can't be removed. `send_test` sends a
+test message to a webhook and reports its response.
 """
 
 import base64
@@ -30,25 +30,25 @@ from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
 from receipt_rules.addresses.selectors import domains_using, endpoint_subject
-from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, restored
+from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, merge_config
 from receipt_rules.forwarding.selectors import endpoint_kinds
-from receipt_rules.forwarding.services import ask_new
-from receipt_rules.jobs import customer_changed
+from receipt_rules.forwarding.services import request_confirmations
+from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
 MOST_MEMBERS = 50
-# For the operator's function: how long it waits, how often it tries, what it sends along.
+# For the operator's function: timeout, retries, and what it sends with each message.
 WEBHOOK_EXTRAS = ("timeout", "retry_attempts", "headers", "verification_token", "signing_secret", "payload")
 PAYLOADS = ("inbound", "standard")  # receiving/webhooks.py
 MOST_RETRIES, LONGEST_TIMEOUT, MOST_HEADERS = 10, 300_000, 20  # the published client gives milliseconds
-# What the sending itself has to say (RFC 9110, 7.6.1 and 8.6): another's word would spoil or redirect the message.
-OF_THE_SENDING = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
+# Set by the HTTP client (RFC 9110, 7.6.1 and 8.6): other values would break or redirect the message.
+RESERVED_HEADERS = frozenset("connection content-length host keep-alive te trailer transfer-encoding upgrade".split())
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
-def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The members that the type knows, checked. Raises Refused (ENDPOINT_TYPE, ENDPOINT_CONFIG)."""
+def validate_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that the type has, validated. Raises Refused (ENDPOINT_TYPE, ENDPOINT_CONFIG)."""
     if kind == EndpointType.WEBHOOK:
         return {"url": _url(_text(config.get("url", "")).strip())} | _extras(config)
     if kind == EndpointType.EMAIL:
@@ -59,7 +59,7 @@ def checked_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _extras(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What is not given, or given as nothing, is not kept."""
+    """Return the optional settings; empty ones are left out."""
     found = {name: config[name] for name in WEBHOOK_EXTRAS if config.get(name)}
     for name, most in (("timeout", LONGEST_TIMEOUT), ("retry_attempts", MOST_RETRIES)):
         number = found.get(name, 1)
@@ -85,7 +85,7 @@ def _check_headers(headers: Any) -> None:
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER.fullmatch(name):
             raise Refused("A header name can have letters, digits and hyphens only.", code="ENDPOINT_CONFIG")
-        if name.lower() in OF_THE_SENDING:
+        if name.lower() in RESERVED_HEADERS:
             raise Refused(f"{name} is set automatically and can't be changed.", code="ENDPOINT_CONFIG")
         _check_value(value)
 
@@ -98,7 +98,7 @@ def _check_value(value: Any) -> None:
 
 
 def _check_secret(value: str) -> None:
-    """As Standard Webhooks wants it: 24 to 64 bytes in base64."""
+    """As Standard Webhooks requires: 24 to 64 bytes in base64."""
     try:
         key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
     except ValueError:
@@ -114,7 +114,7 @@ def _text(value: Any) -> str:
 
 
 def _url(url: str) -> str:
-    """By the rule of webhooks, which is asked again when we connect: names are looked up only then."""
+    """Validate the URL as webhooks do. It is validated again on connecting: names are resolved only then."""
     if MASK in url:
         raise Refused(f"Part of the URL is masked ({MASK}). Enter the full URL.", code="ENDPOINT_CONFIG")
     try:
@@ -153,7 +153,7 @@ _PUBLISHED = {TOKEN: "verificationToken", SIGNING_SECRET: "signingSecret"}
 
 @dataclass(frozen=True)
 class EndpointChange:
-    """`dropped`: secrets that went, because the URL has another host now; whoever changed it supplies them again."""
+    """`dropped`: secrets that were removed because the URL's host changed; they must be entered again."""
 
     endpoint: Endpoint
     dropped: tuple[str, ...] = ()
@@ -167,8 +167,8 @@ class EndpointChange:
 
 
 @dataclass(frozen=True)
-class SesSide:
-    """What differs from the deployment's default delivery; "" and None are the default. Operators alone may give it."""
+class SesOptions:
+    """SES options that differ from the default delivery; "" and None are the default. Only operators may set them."""
 
     s3_bucket: str = ""
     s3_prefix: str = ""
@@ -186,19 +186,19 @@ def add_endpoint(
     config: Mapping[str, Any],
     actor: User | None,
     description: str = "",
-    ses: SesSide | None = None,
+    ses: SesOptions | None = None,
 ) -> Endpoint:
-    """Raises Refused for a name in use or a configuration that cannot work."""
+    """Add the endpoint. Raises Refused for a name in use or invalid settings."""
     kinds = endpoint_kinds()
     if type in EndpointType.values and type not in kinds.types:
         raise Refused(kinds.limits, code="ENDPOINT_CONFIG")
     made = Endpoint(customer=customer, name=endpoint_name(name), type=type, description=description)
-    made.config = checked_config(type, _over(config, {})[0])
-    _put_ses(made, ses, actor)
+    made.config = validate_config(type, _merged(config, {})[0])
+    _set_ses_options(made, ses, actor)
     with transaction.atomic():
         _save(made)
         audit_services.record("endpoint.added", about=endpoint_subject(made), actor=actor, after=endpoint_log(made))
-        ask_new(endpoint=made, actor=actor)
+        request_confirmations(endpoint=made, actor=actor)
     return made
 
 
@@ -210,30 +210,30 @@ def change_endpoint(
     config: Mapping[str, Any] | None = None,
     is_active: bool | None = None,
     description: str | None = None,
-    ses: SesSide | None = None,
+    ses: SesOptions | None = None,
 ) -> EndpointChange:
-    """What is None stays, what `config` does not name, and what it gives masked. Raises Refused as `add_endpoint`."""
+    """Change the endpoint. None, and settings that `config` omits or masks, stay. Raises Refused as `add_endpoint`."""
     with transaction.atomic():
-        # no_key: addresses that point to it are not kept waiting, who might hold what we need next
+        # no_key: don't block addresses that point to it, whose transactions may hold locks that we need next
         found = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("customer")
         locked = found.get(pk=endpoint.pk)
         before = endpoint_log(locked)
         dropped: tuple[str, ...] = ()
         locked.name = locked.name if name is None else endpoint_name(name)
         if config is not None:
-            wanted, dropped = _over(config, locked.config)
-            locked.config = checked_config(locked.type, wanted)
+            wanted, dropped = _merged(config, locked.config)
+            locked.config = validate_config(locked.type, wanted)
         locked.description = locked.description if description is None else description
         locked.is_active = locked.is_active if is_active is None else is_active
-        _put_ses(locked, ses, actor)
+        _set_ses_options(locked, ses, actor)
         if (after := endpoint_log(locked)) != before:
             _save(locked)
             audit_services.record(
                 "endpoint.changed", about=endpoint_subject(locked), actor=actor, before=before, after=after
             )
-            if any(before[key] != after[key] for key in asdict(SesSide())):
-                customer_changed(locked.customer, actor, domains=domains_using(locked))
-            ask_new(endpoint=locked, actor=actor)
+            if any(before[key] != after[key] for key in asdict(SesOptions())):
+                queue_customer_change(locked.customer, actor, domains=domains_using(locked))
+            request_confirmations(endpoint=locked, actor=actor)
     return EndpointChange(locked, dropped)
 
 
@@ -247,7 +247,7 @@ def make_signing_secret(*, endpoint: Endpoint, actor: User | None) -> str:
 
 
 def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
-    """Raises Refused while something uses it (ENDPOINT_IN_USE)."""
+    """Remove the endpoint. Raises Refused while something uses it (ENDPOINT_IN_USE)."""
     with transaction.atomic():
         locked = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
         if locked is None:
@@ -277,7 +277,7 @@ def endpoint_name(text: str) -> str:
     return name
 
 
-def _put_ses(endpoint: Endpoint, ses: SesSide | None, actor: User | None) -> None:
+def _set_ses_options(endpoint: Endpoint, ses: SesOptions | None, actor: User | None) -> None:
     if ses is None or all(getattr(endpoint, key) == value for key, value in asdict(ses).items()):
         return
     if actor is not None and not actor.has_perm("receipt_rules.operate_rules"):
@@ -287,7 +287,7 @@ def _put_ses(endpoint: Endpoint, ses: SesSide | None, actor: User | None) -> Non
         setattr(endpoint, key, value)
 
 
-def _check_ses(ses: SesSide) -> None:
+def _check_ses(ses: SesOptions) -> None:
     if ses.s3_bucket and not _BUCKET.fullmatch(ses.s3_bucket):
         raise Refused(f"{ses.s3_bucket} isn't a valid bucket name.", code="ENDPOINT_CONFIG")
     if not _PREFIX.fullmatch(ses.s3_prefix):
@@ -306,16 +306,16 @@ def _save(endpoint: Endpoint) -> None:
 
 
 def endpoint_log(endpoint: Endpoint) -> dict[str, Any]:
-    """For the change log, which masks what is secret in it; whole, so that a change of a secret is seen."""
-    ses = {key: getattr(endpoint, key) for key in asdict(SesSide())}
+    """Return all values for the change log, which masks secrets; complete, so that the log shows a changed secret."""
+    ses = {key: getattr(endpoint, key) for key in asdict(SesOptions())}
     config = {f"config_{key}": value for key, value in endpoint.config.items()}
     own = {name: getattr(endpoint, name) for name in ("name", "description", "type", "is_active")}
     return {**own, **config, **ses}
 
 
-def _over(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _merged(given: Mapping[str, Any], stored: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     try:
-        return restored(given, stored)
+        return merge_config(given, stored)
     except SecretMissing as missing:
         raise Refused(str(missing), code="ENDPOINT_CONFIG") from missing
 
@@ -324,8 +324,8 @@ TEST_EVERY_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class Tried:
-    """`status` None: no answer came. `excerpt`: how it begins."""
+class EndpointTest:
+    """The result of a test. `status=None`: no response. `excerpt`: the start of the response."""
 
     is_good: bool
     sentence: str
@@ -335,11 +335,11 @@ class Tried:
     excerpt: str = ""
 
 
-def send_test(*, endpoint: Endpoint, actor: User | None) -> Tried:
-    """Staff say why before anything is sent.
+def send_test(*, endpoint: Endpoint, actor: User | None) -> EndpointTest:
+    """Send a test message. Staff give a reason before anything is sent.
 
-    Raises Refused (ENDPOINT_NOT_TESTABLE) for one that forwards mail: the operator's function does that.
-    RateLimited for another within seconds: else it would be a way to make us knock at somebody's door without an end.
+    Raises Refused (ENDPOINT_NOT_TESTABLE) for an endpoint that forwards mail: the operator's function does that. Raises
+    RateLimited within seconds of another test, so that nobody can flood a host with our requests.
     """
     if endpoint.type != EndpointType.WEBHOOK:
         raise Refused(
@@ -351,7 +351,7 @@ def send_test(*, endpoint: Endpoint, actor: User | None) -> Tried:
         return _send(endpoint, actor, because)
 
 
-def _send(endpoint: Endpoint, actor: User | None, because: str) -> Tried:
+def _send(endpoint: Endpoint, actor: User | None, because: str) -> EndpointTest:
     if not cache.add(f"endpoint-test:{endpoint.pk}", 1, TEST_EVERY_SECONDS):
         said = f"You can send one test every {TEST_EVERY_SECONDS} seconds."
         raise RateLimited(said, retry_after=TEST_EVERY_SECONDS)
@@ -360,10 +360,10 @@ def _send(endpoint: Endpoint, actor: User | None, because: str) -> Tried:
     try:
         reply = webhooks_services.post(str(endpoint.config["url"]), json.dumps(body), _headers(endpoint))
     except webhooks_gateway.NotDelivered as problem:
-        return Tried(is_good=False, sentence=str(problem), milliseconds=_since(begun), payload=body)
+        return EndpointTest(is_good=False, sentence=str(problem), milliseconds=_since(begun), payload=body)
     said = "accepted the test message" if reply.is_taken else "answered, but didn't accept the test message"
     sentence = f"The webhook {said} ({reply.status})."
-    return Tried(reply.is_taken, sentence, _since(begun), body, reply.status, reply.excerpt)
+    return EndpointTest(reply.is_taken, sentence, _since(begun), body, reply.status, reply.excerpt)
 
 
 def _body(endpoint: Endpoint) -> dict[str, Any]:

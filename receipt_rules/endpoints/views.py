@@ -1,4 +1,4 @@
-"""Endpoints: where mail goes."""
+"""Pages of endpoints, the destinations of mail."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ from receipt_rules.endpoints.services import (
     remove_endpoint,
     send_test,
 )
-from receipt_rules.forwarding.selectors import endpoint_kinds, forwardings_of, is_never_forwarded, rows_of
-from receipt_rules.forwarding.services import ask_again
+from receipt_rules.forwarding.selectors import endpoint_kinds, forwarding_rows, forwardings_of, is_never_forwarded
+from receipt_rules.forwarding.services import resend_confirmations
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.received_mail.selectors import endpoint_health, failing_endpoints
 from receipt_rules.runs.selectors import may_operate
@@ -69,7 +69,7 @@ def _add(form: EndpointForm, request: SignedIn) -> Endpoint:
 @never_cache
 @require_http_methods(["POST"])
 def signing_secret(request: SignedIn, endpoint_id: str) -> HttpResponse:
-    """The answer is the one time that anybody sees it."""
+    """Show the new secret. It is shown only this once."""
     endpoint = get_object_or_404(endpoints_for(request.user), pk=endpoint_id)
     secret = make_signing_secret(endpoint=endpoint, actor=request.user)
     context = {"endpoint": endpoint, "secret": secret}
@@ -86,7 +86,7 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
     if request.method == "POST" and done == "test":
         _test(endpoint, request)
         return redirect("receipt_rules:endpoint", endpoint.pk)
-    if request.method == "POST" and _carried_out(done, endpoint, form, ses, request):
+    if request.method == "POST" and _handle_action(done, endpoint, form, ses, request):
         return redirect("receipt_rules:endpoints")
     status = 422 if form.errors or ses.errors else 200
     context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint)}
@@ -103,20 +103,22 @@ def _test(endpoint: Endpoint, request: SignedIn) -> None:
     except Refused as refused:
         messages.error(request, str(refused))
         return
-    said = f"{tried.sentence} It took {tried.milliseconds:,} ms."
-    messages.success(request, said) if tried.is_good else messages.error(request, f"{said} {tried.excerpt}".strip())
+    message = f"{tried.sentence} It took {tried.milliseconds:,} ms."
+    messages.success(request, message) if tried.is_good else messages.error(
+        request, f"{message} {tried.excerpt}".strip()
+    )
 
 
 def _confirmations(endpoint: Endpoint) -> dict[str, Any]:
-    """Each recipient who has not confirmed, with what we know of the mail to them."""
-    known, rows = forwardings_of([endpoint]), {row.address: row for row in rows_of(endpoint)}
+    """Return each recipient who hasn't confirmed, with the state of our email to them."""
+    known, rows = forwardings_of([endpoint]), {row.address: row for row in forwarding_rows(endpoint)}
     waiting = [(address, rows.get(address.lower())) for address in known.waiting(endpoint)]
     return {"waiting": waiting, "is_blocked": known.blocks(endpoint)}
 
 
-def _carried_out(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> bool:
+def _handle_action(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> bool:
     try:
-        said = _do(done, endpoint, form, ses, request)
+        message = _perform(done, endpoint, form, ses, request)
     except Refused as refused:
         if done in ("remove", "ask"):
             messages.error(request, str(refused))
@@ -124,17 +126,17 @@ def _carried_out(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm
         shown = ses if done == "ses" else form
         shown.add_error(None if done == "ses" else _field_of(refused, endpoint.type), str(refused))
         return False
-    if said:
-        messages.success(request, said)
-    return bool(said)
+    if message:
+        messages.success(request, message)
+    return bool(message)
 
 
-def _do(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> str:
+def _perform(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> str:
     if done == "remove":
         remove_endpoint(endpoint=endpoint, actor=request.user)
         return f"Removed {endpoint}."
     if done == "ask":
-        ask_again(endpoint=endpoint, actor=request.user)
+        resend_confirmations(endpoint=endpoint, actor=request.user)
         return "Sending the confirmation link."
     if done == "ses" and ses.is_valid():
         change_endpoint(endpoint=endpoint, actor=request.user, ses=ses.ses)

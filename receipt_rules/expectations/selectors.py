@@ -1,4 +1,4 @@
-"""Which saved expectations do not hold: now, after a plan, and because of a plan."""
+"""Finds saved expectations that fail: now, after a plan, and because of a plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _MUST = {
 
 @dataclass(frozen=True)
 class BrokenExpectation:
-    """`by_rules`: the rules break it. Otherwise they keep it, and what is wanted of the address is another endpoint."""
+    """`by_rules`: the rules break it. Otherwise the rules keep it, but the address has another endpoint."""
 
     expectation_id: str
     sentence: str
@@ -33,14 +33,14 @@ class BrokenExpectation:
 
 
 def broken_expectations(rule_set: RuleSet) -> tuple[BrokenExpectation, ...]:
-    """Each saved expectation that does not hold in this rule set."""
+    """Return each saved expectation that fails in this rule set."""
     rows = list(Expectation.objects.select_related("endpoint"))
     routes = dict(zip((row.address for row in rows), route_lookup(row.address for row in rows), strict=True))
-    found = ((row, matching.taking(rule_set.rules, row.address)) for row in rows)
+    found = ((row, matching.delivering_rules(rule_set.rules, row.address)) for row in rows)
     return tuple(
-        _broken(row, taking, by_rules=not _kept(row, taking))
-        for row, taking in found
-        if not (_kept(row, taking) and _is_wanted(row, routes))
+        _broken(row, rules, by_rules=not _kept(row, rules))
+        for row, rules in found
+        if not (_kept(row, rules) and _is_wanted(row, routes))
     )
 
 
@@ -60,40 +60,40 @@ def _after(made: Plan) -> list[tuple[BrokenExpectation, bool]]:
 
 
 def _is_wanted(row: Expectation, routes: Mapping[str, Route]) -> bool:
-    """Whether the look-up chooses the endpoint that is expected."""
+    """Return whether route lookup chooses the expected endpoint."""
     chosen = routes[row.address].endpoint
     return row.expected != Expected.ENDPOINT or (chosen is not None and chosen.pk == row.endpoint_id)
 
 
-def _kept(row: Expectation, taking: tuple[AnyRule, ...]) -> bool:
+def _kept(row: Expectation, rules: tuple[AnyRule, ...]) -> bool:
     match Expected(row.expected):
         case Expected.TAKEN:
-            return bool(taking)
+            return bool(rules)
         case Expected.ONCE:
-            return len(taking) == 1
+            return len(rules) == 1
         case Expected.BY_US:
-            return bool(taking) and all(isinstance(rule, Rule) for rule in taking)
+            return bool(rules) and all(isinstance(rule, Rule) for rule in rules)
         case Expected.ENDPOINT:
-            return row.endpoint is not None and _reaches(row.endpoint, taking)
+            return row.endpoint is not None and _reaches(row.endpoint, rules)
         case Expected.NOT_TAKEN:
-            return not taking
+            return not rules
 
 
-def _reaches(endpoint: Endpoint, taking: tuple[AnyRule, ...]) -> bool:
+def _reaches(endpoint: Endpoint, rules: tuple[AnyRule, ...]) -> bool:
     """Return whether a managed rule stores it where the endpoint's mail is read."""
     store = endpoint.s3_bucket or settings.RECEIVING_BUCKET
-    actions = [action for rule in taking if isinstance(rule, Rule) for action in rule.delivery.reached]
+    actions = [action for rule in rules if isinstance(rule, Rule) for action in rule.delivery.effective_actions]
     return any(isinstance(action, S3) and action.bucket == store for action in actions)
 
 
-def _broken(row: Expectation, taking: tuple[AnyRule, ...], *, by_rules: bool) -> BrokenExpectation:
-    by = ", ".join(rule.name if isinstance(rule, Rule) else f"{rule.name} (unmanaged)" for rule in taking)
+def _broken(row: Expectation, rules: tuple[AnyRule, ...], *, by_rules: bool) -> BrokenExpectation:
+    by = ", ".join(rule.name if isinstance(rule, Rule) else f"{rule.name} (unmanaged)" for rule in rules)
     must = _MUST[Expected(row.expected)].format(endpoint=row.endpoint)
     if not by_rules:
         return BrokenExpectation(row.pk, f"Mail for {row.address} {must}; its address has another endpoint.", by_rules)
     found = (
-        f"{len(taking)} rule{'s' if len(taking) > 1 else ''} would receive it: {by}"
-        if taking
+        f"{len(rules)} rule{'s' if len(rules) > 1 else ''} would receive it: {by}"
+        if rules
         else "no rule would receive it"
     )
     return BrokenExpectation(row.pk, f"Mail for {row.address} {must}; {found}.", by_rules)

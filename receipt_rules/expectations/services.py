@@ -11,7 +11,7 @@ from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.planner.core.rules import domain_of
 
 
-def expect(*, text: str, expected: Expected, actor: User, endpoint: str = "") -> Expectation:
+def save_expectation(*, text: str, expected: Expected, actor: User, endpoint: str = "") -> Expectation:
     """Save what must be true of an address; a plan that breaks it is refused. `endpoint` is its name.
 
     Raises Refused.
@@ -38,7 +38,7 @@ def _endpoint_of(address: str, name: str) -> Endpoint:
     return found
 
 
-def stop_expecting(*, expectation: Expectation, actor: User) -> None:
+def delete_expectation(*, expectation: Expectation, actor: User) -> None:
     _refuse(actor)
     about, before = expectation_subject(expectation), {"expected": str(expectation.expected)}
     audit_services.record("expectation.removed", about=about, actor=actor, before=before, for_staff=True)

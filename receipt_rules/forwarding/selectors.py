@@ -1,4 +1,4 @@
-"""Which addresses a customer may forward mail to: their own, and others' that have confirmed it."""
+"""Finds the addresses to which a customer may forward mail: their own, and others that have confirmed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,42 +18,42 @@ from receipt_rules.planner.core.rules import domain_of
 
 _SIGNER = Signer(salt="forwarding")
 _PROVEN = Q(verified_at__isnull=False) | Q(claim_proven_at__isnull=False)
-Pair = tuple[str, str]  # the customer's id, the address in lower case
+Pair = tuple[str, str]  # customer ID, address in lower case
 FORWARDS_KEY = "function-forwards"
 
 
-def forwards_nothing() -> bool:
-    """Whether the function is known to forward no mail, as the worker last read; False also where nobody knows."""
+def is_forwarding_off() -> bool:
+    """Return whether the function is known to forward no mail, by the worker's last read; False if unknown."""
     return cache.get(FORWARDS_KEY) is False
 
 
 def endpoint_kinds() -> EndpointKinds:
-    """What an endpoint can be on this deployment: every form, page and refusal takes it from here."""
-    return EndpointKinds(forwards=not forwards_nothing())
+    """Return the kinds of endpoint on this deployment, for every form, page and refusal."""
+    return EndpointKinds(forwards=not is_forwarding_off())
 
 
 def is_never_forwarded(endpoint: Endpoint) -> bool:
-    """Whether its mail is only kept, because the function is known to forward none."""
-    return endpoint.type != EndpointType.WEBHOOK and forwards_nothing()
+    """Return whether its mail is only stored, because the function is known to forward none."""
+    return endpoint.type != EndpointType.WEBHOOK and is_forwarding_off()
 
 
 @dataclass(frozen=True)
 class Forwardings:
-    """What the rows say of many endpoints at once: at most three queries, and none where nothing is forwarded."""
+    """The confirmations of many endpoints: at most three queries, and none if nothing is forwarded."""
 
     own: frozenset[Pair]
     states: Mapping[Pair, ForwardingState]
 
     def allowed(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Of its recipients those to whom mail may go; a webhook has none."""
+        """Return the recipients of the endpoint that may get mail; a webhook has none."""
         return tuple(address for address in recipients_of(endpoint) if self._may(_pair(endpoint, address)))
 
     def waiting(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Of its recipients those who have not said that they want the mail."""
+        """Return the recipients of the endpoint that haven't confirmed."""
         return tuple(address for address in recipients_of(endpoint) if not self._may(_pair(endpoint, address)))
 
     def blocks(self, endpoint: Endpoint) -> bool:
-        """Whether mail for it has nobody to go to yet; a webhook asks nobody."""
+        """Return whether no recipient of the endpoint may get mail yet; False for a webhook."""
         return endpoint.type != EndpointType.WEBHOOK and not self.allowed(endpoint)
 
     def _may(self, pair: Pair) -> bool:
@@ -73,8 +73,8 @@ def forwardings_of(endpoints: Iterable[Endpoint]) -> Forwardings:
     return Forwardings(frozenset(_at_own_domains(pairs) | _of_members(addresses)), states)
 
 
-def blocked_among(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
-    """The ids of those whose mail has nobody to go to yet."""
+def blocked_endpoints(endpoints: Iterable[Endpoint | None]) -> frozenset[str]:
+    """Return the IDs of endpoints whose mail no recipient may get yet."""
     found = {endpoint.pk: endpoint for endpoint in endpoints if endpoint is not None}
     known = forwardings_of(found.values())
     return frozenset(key for key, endpoint in found.items() if known.blocks(endpoint))
@@ -87,8 +87,8 @@ def recipients_of(endpoint: Endpoint) -> tuple[str, ...]:
     return tuple(each for each in (config.get("address"), *config.get("addresses", ())) if each)
 
 
-def rows_of(endpoint: Endpoint) -> list[Forwarding]:
-    """For its page: whom we asked, and what came of it."""
+def forwarding_rows(endpoint: Endpoint) -> list[Forwarding]:
+    """Return the confirmations of the endpoint's recipients, for its page."""
     addresses = {address.lower() for address in recipients_of(endpoint)}
     return list(Forwarding.objects.filter(customer=endpoint.customer_id, address__in=addresses))
 
@@ -97,8 +97,8 @@ def token_of(row: Forwarding) -> str:
     return _SIGNER.sign(row.pk)
 
 
-def forwarding_behind(token: str) -> Forwarding | None:
-    """None for what we did not sign, and where the customer is gone."""
+def forwarding_for_token(token: str) -> Forwarding | None:
+    """Return the row; None for an invalid signature or a deleted customer."""
     try:
         key = _SIGNER.unsign(token)
     except BadSignature:
@@ -111,7 +111,7 @@ def _pair(endpoint: Endpoint, address: str) -> Pair:
 
 
 def _at_own_domains(pairs: Iterable[Pair]) -> set[Pair]:
-    """The nearest domain that is held decides; it must be proven, and the customer's."""
+    """Return pairs whose nearest held domain is proven and the customer's own."""
     names = {name for _, address in pairs for name in names_above(domain_of(address))}
     held = held_domains().filter(_PROVEN, name__in=names).exclude(stage=Stage.DELETING)
     holders = dict(held.values_list("name", "customer_id"))
@@ -123,7 +123,7 @@ def _holder(address: str, holders: Mapping[str, str]) -> str:
 
 
 def _of_members(addresses: Iterable[str]) -> set[Pair]:
-    """Who belongs to the customer and has proven the address has nothing to confirm."""
+    """A member of the customer with a verified address doesn't need to confirm."""
     known = EmailAddress.objects.filter(email__in=addresses, verified=True, user__is_active=True)
     return {
         (customer, email.lower())

@@ -1,7 +1,7 @@
-"""Asks recipients of forwarded mail for consent: an email with a signed link. Nothing is forwarded to them before.
+"""Asks recipients of forwarded mail to confirm, by an email with a signed link. Nothing is forwarded to them before.
 
-What is to be sent is in the rows, so a lost job loses nothing. Each recipient gets few such emails, whoever causes them
-(`UNSOLICITED_MAILS_PER_DAY`), and each customer may have few people asked per day.
+Due emails are stored in the rows, so a lost job loses nothing. Each recipient gets few such emails, whoever causes them
+(`UNSOLICITED_MAILS_PER_DAY`), and each customer can have few people asked per day.
 """
 
 import re
@@ -21,24 +21,24 @@ from audit import services as audit_services
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.email import services as email_services
 from receipt_rules.addresses.selectors import forwarding_subject
-from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwardings_of, recipients_of, rows_of, token_of
-from receipt_rules.jobs import ask_recipients_soon
+from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwarding_rows, forwardings_of, recipients_of, token_of
+from receipt_rules.jobs import queue_confirmation_emails
 from receipt_rules.models.endpoints import Endpoint, Forwarding, ForwardingState
 from receipt_rules.planner.services import function_arn
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 
-MOST_ASKED_A_DAY = 100  # people whom one customer has us write to
-MOST_TIMES = 3  # that we write to one of them
+MOST_ASKED_A_DAY = 100  # recipients asked for one customer
+MOST_TIMES = 3  # emails to one recipient
 AGAIN_AFTER = timedelta(days=1)
 LINK_DAYS = 14
-KNOWN_SECONDS = 86_400  # how long it holds what the function said of itself
+KNOWN_SECONDS = 86_400  # how long the value read from the function is valid
 log = structlog.get_logger(__name__)
 
 
 def read_forwarding() -> None:
-    """Ask Lambda whether our function forwards mail. Raises AwsProblem: then what was known stays known.
+    """Read from Lambda whether our function forwards mail. Raises AwsProblem: the last known value is kept then.
 
-    Nothing is known of a function that is not ours: its settings may have other names.
+    Unknown for a function that isn't ours: its settings may have other names.
     """
     arn = function_arn()
     variables = receiving_setup_gateway.get_function(arn).variables if arn else {}
@@ -48,33 +48,36 @@ def read_forwarding() -> None:
     cache.set(FORWARDS_KEY, bool(variables.get("FORWARD_FROM")), timeout=KNOWN_SECONDS)
 
 
-def ask_new(*, endpoint: Endpoint, actor: User | None) -> None:
-    """Inside the transaction that stored the endpoint; nobody is asked a second time. Raises RateLimited."""
+def request_confirmations(*, endpoint: Endpoint, actor: User | None) -> None:
+    """Ask recipients that haven't been asked yet. Runs in the transaction that stored the endpoint.
+
+    Raises RateLimited.
+    """
     waiting = {address.lower() for address in forwardings_of([endpoint]).waiting(endpoint)}
-    waiting -= {row.address for row in rows_of(endpoint)}
+    waiting -= {row.address for row in forwarding_rows(endpoint)}
     if not waiting:
         return
-    _not_too_many(endpoint.customer, len(waiting))
+    _check_daily_limit(endpoint.customer, len(waiting))
     for address in sorted(waiting):
         row = Forwarding.objects.create(customer=endpoint.customer, address=address, due_at=timezone.now())
         audit_services.record(
             "forwarding.asked", about=forwarding_subject(row), actor=actor, after={"address": address}
         )
-    ask_recipients_soon()
+    queue_confirmation_emails()
 
 
-def _not_too_many(customer: Customer, number: int) -> None:
+def _check_daily_limit(customer: Customer, number: int) -> None:
     lately = Forwarding.objects.filter(customer=customer, created_at__gt=timezone.now() - timedelta(days=1))
     if lately.exclude(asked_times=0, due_at=None).count() + number > MOST_ASKED_A_DAY:
         said = f"You can ask up to {MOST_ASKED_A_DAY} people a day to confirm. Add the others tomorrow."
         raise RateLimited(said, retry_after=86_400)
 
 
-def ask_again(*, endpoint: Endpoint, actor: User | None) -> int:
-    """How many recipients get the link once more. Raises Refused where none may be asked now."""
+def resend_confirmations(*, endpoint: Endpoint, actor: User | None) -> int:
+    """Return how many recipients get the link again. Raises Refused if none may be asked now."""
     waiting = {address.lower() for address in forwardings_of([endpoint]).waiting(endpoint)}
     with transaction.atomic():
-        ask_new(endpoint=endpoint, actor=actor)
+        request_confirmations(endpoint=endpoint, actor=actor)
         rows = Forwarding.objects.select_for_update().filter(
             customer=endpoint.customer_id,
             address__in=waiting,
@@ -94,16 +97,16 @@ def ask_again(*, endpoint: Endpoint, actor: User | None) -> int:
                 "after declining.",
                 code="FORWARDING_ASKED",
             )
-        ask_recipients_soon()
+        queue_confirmation_emails()
     return len(found)
 
 
 def rows_due(endpoint: Endpoint) -> bool:
-    return any(row.due_at for row in rows_of(endpoint))
+    return any(row.due_at for row in forwarding_rows(endpoint))
 
 
-def take_over(*, endpoint: Endpoint) -> None:
-    """What the system before this one forwarded goes on: an operator brings it in. Whoever refused stays so."""
+def confirm_imported(*, endpoint: Endpoint) -> None:
+    """Mark recipients of an imported endpoint as confirmed: the legacy system forwarded to them. A refusal is kept."""
     addresses = {address.lower() for address in recipients_of(endpoint)}
     for address in addresses:
         Forwarding.objects.get_or_create(
@@ -111,8 +114,11 @@ def take_over(*, endpoint: Endpoint) -> None:
         )
 
 
-def answer(*, row: Forwarding, confirms: bool, now: datetime) -> Forwarding:
-    """The recipient's word, who may change their mind. Raises Refused (LINK_EXPIRED) for an old link to confirm by."""
+def record_answer(*, row: Forwarding, confirms: bool, now: datetime) -> Forwarding:
+    """Store the recipient's answer, which they may change.
+
+    Raises Refused (LINK_EXPIRED) for confirming by an old link.
+    """
     with transaction.atomic():
         locked = Forwarding.objects.select_for_update(of=("self",)).select_related("customer").get(pk=row.pk)
         wanted = ForwardingState.CONFIRMED if confirms else ForwardingState.REFUSED
@@ -141,7 +147,7 @@ def is_expired(row: Forwarding, now: datetime) -> bool:
 
 
 def allow(*, row: Forwarding, because: str, actor: User) -> None:
-    """Staff know that the recipient agrees, and say how. Raises Refused."""
+    """Confirm for a recipient: staff know that they agree, and give the reason. Raises Refused."""
     if not because.strip():
         raise Refused("Enter how you know that the recipient agrees.", code="REASON_MISSING")
     if not actor.has_perm("receipt_rules.operate_rules"):
@@ -162,13 +168,13 @@ def is_due(*, now: datetime) -> bool:
 
 
 def send_due(*, now: datetime) -> int:
-    """How many mails went out. One that cannot be sent holds back no other."""
+    """Return how many emails were sent. One that can't be sent blocks no other."""
     due = Forwarding.objects.select_related("customer").filter(due_at__lte=now, state=ForwardingState.WAITING)
     return sum(_send(row, now) for row in due.order_by("due_at")[:200])
 
 
 def _send(row: Forwarding, now: datetime) -> bool:
-    problem, wait = _mailed(row)
+    problem, wait = _send_email(row)
     same = Forwarding.objects.filter(pk=row.pk, state=ForwardingState.WAITING)
     if problem:
         same.update(problem=problem, due_at=now + wait)
@@ -177,12 +183,12 @@ def _send(row: Forwarding, now: datetime) -> bool:
     return True
 
 
-def _mailed(row: Forwarding) -> tuple[str, timedelta]:
-    """What kept the mail from going out, and how long to wait then; "" where it went."""
+def _send_email(row: Forwarding) -> tuple[str, timedelta]:
+    """Return why the email wasn't sent, and how long to wait before a retry; "" if it was sent."""
     if not settings.SITE_URL:
         return "We can't send email: SITE_URL isn't set, so the link wouldn't work.", timedelta(hours=1)
     link = settings.SITE_URL.rstrip("/") + reverse("receipt_rules:forwarding", args=(token_of(row),))
-    context = {"who": plain_name(row.customer.name), "address": row.address, "link": link, "days": LINK_DAYS}
+    context = {"who": safe_display_name(row.customer.name), "address": row.address, "link": link, "days": LINK_DAYS}
     text = render_to_string("receipt_rules/forwarding_mail.txt", {**context, "site_name": settings.SITE_NAME})
     title = f"Confirm mail forwarding from {settings.SITE_NAME}"
     try:
@@ -195,7 +201,7 @@ def _mailed(row: Forwarding) -> tuple[str, timedelta]:
     )
 
 
-def plain_name(name: str) -> str:
-    """A customer chooses their own name: what reads like a link or an address does not go into our mail."""
+def safe_display_name(name: str) -> str:
+    """Customers choose their own name: remove what reads like a link or an address before it is in our email."""
     kept = re.sub(r"[^\w&' -]", " ", name)
     return " ".join(kept.split())[:60] or "A customer"

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.http import secret_page
 from receipt_rules.forwarding import services
-from receipt_rules.forwarding.selectors import forwarding_behind
+from receipt_rules.forwarding.selectors import forwarding_for_token
 from receipt_rules.models.endpoints import Forwarding
 
 RATES = {"answer_forwarding": "30/m/ip"}
@@ -21,22 +21,22 @@ PAGE = "receipt_rules/forwarding/forwarding.html"
 @secret_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def answer(request: HttpRequest, token: str) -> HttpResponse:
-    """Opening the link answers nothing: mail scanners open links too."""
+    """Opening the link stores no answer: mail scanners open links too."""
     try:
         row = _row(request, token)
         if request.method == "POST":
             confirms = request.POST.get("do") == "confirm"
-            row = services.answer(row=row, confirms=confirms, now=timezone.now())
+            row = services.record_answer(row=row, confirms=confirms, now=timezone.now())
     except Refused as refused:
         return _refused(request, refused)
-    context = {"row": row, "who": services.plain_name(row.customer.name)}
+    context = {"row": row, "who": services.safe_display_name(row.customer.name)}
     return TemplateResponse(request, PAGE, context)
 
 
 def _row(request: HttpRequest, token: str) -> Forwarding:
     if not consume(request, app="receipt_rules", action="answer_forwarding", config=RATES, limit_get=True):
         raise RateLimited("Too many attempts. Try again in a minute.", retry_after=60)
-    row = forwarding_behind(token)
+    row = forwarding_for_token(token)
     if row is None:
         refused = Refused("This link isn't valid. Open the link in the email again.", code="LINK_GONE")
         refused.status = 404

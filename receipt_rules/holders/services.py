@@ -1,8 +1,8 @@
-"""A name has a new holder: what SES's rules do there for the one before ends at once and without approval.
+"""Updates the rules when a domain changes hands: the former holder's delivery ends at once, without approval.
 
-`look` reads SES, plans for the names of that domain alone, carries the plan out, and reads SES again. While a rule
-still delivers as the former holder wanted, the domain says so, and operators have an alert. A name below another
-customer's domain counts as well: that customer's addresses and catch-all there end.
+`reconcile_transfers` reads SES, plans for the names of that domain only, executes the plan, and reads SES again. While
+a rule still delivers as the former holder wanted, the domain shows it and operators have an alert. A subdomain of
+another customer's domain counts too: that customer's addresses and catch-all for it end.
 """
 
 from collections.abc import Iterator
@@ -19,28 +19,35 @@ from django.utils import timezone
 from accounts.models.people import Customer
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
-from domains.domain_list.services import note_routes_checked, note_routes_problem
+from domains.domain_list.services import record_routes_checked, record_routes_problem
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains
-from domains.ownership.services import holder_changed, tell_owners
-from domains.receiving.core import SERVED
+from domains.ownership.services import holder_changed, notify_owners
+from domains.receiving.core import DELIVERED
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import Holders
-from receipt_rules.alerts.services import tell_of_former_holder
-from receipt_rules.jobs import customer_changed, work_soon
+from receipt_rules.alerts.services import update_former_holder_alert
+from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import RunKind
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.rules import AnyRule, domain_of
-from receipt_rules.planner.services import Asked, WantedState, plan_for, recipients_at, store_run, wanted
+from receipt_rules.planner.services import (
+    DesiredState,
+    PlanRequest,
+    plan_for,
+    read_desired_state,
+    recipients_at,
+    store_run,
+)
 from receipt_rules.receiving import services as receiving_services
-from receipt_rules.rule_sets.services import clear_kept
+from receipt_rules.rule_sets.services import remove_from_inactive_sets
 from receipt_rules.runs import services as runs_services
 
-LOOK_AGAIN = timedelta(minutes=5)
-SILENT_AFTER = timedelta(minutes=5)
+RECHECK_AFTER = timedelta(minutes=5)
+ALERT_AFTER = timedelta(minutes=5)
 NOT_READ = (
     "We couldn't read SES since the domain changed hands, so mail may still go to the former holder's destination."
 )
@@ -48,23 +55,23 @@ MOST_NAMED = 3
 
 
 @receiver(holder_changed, dispatch_uid="receipt_rules.holders")
-def begin(*, domain: Domain, **_: Any) -> None:
+def on_holder_changed(*, domain: Domain, **_: Any) -> None:
     """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
-    work_soon(urgent=True)
-    _begin_waiting(domain)
+    queue_work(urgent=True)
+    _queue_waiting_addresses(domain)
     holders = Holders.read()
     for above, recipients in _lost_by_others(domain, holders):
         about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}
         audit_services.record("domain.routes_left", about=about, actor=None, after=after)
-        transaction.on_commit(partial(_tell_loser, above.customer, domain.name, recipients))
+        transaction.on_commit(partial(_notify_losing_customer, above.customer, domain.name, recipients))
 
 
-def _begin_waiting(domain: Domain) -> None:
-    """Addresses that were added before the proof are carried out with it; an adopted domain's wait for a plan."""
-    rows = Address.objects.filter(domain=domain, is_active=True).exclude(rules__in=SERVED)
+def _queue_waiting_addresses(domain: Domain) -> None:
+    """Apply addresses that were added before the proof; those of an adopted domain wait for a plan."""
+    rows = Address.objects.filter(domain=domain, is_active=True).exclude(rules__in=DELIVERED)
     waiting = [each.recipient for each in rows]
     if waiting and not domain.adopted:
-        customer_changed(domain.customer, None, recipients=waiting, domains=[domain.pk])
+        queue_customer_change(domain.customer, None, recipients=waiting, domains=[domain.pk])
 
 
 def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, list[str]]]:
@@ -80,36 +87,36 @@ def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, 
     yield from found.items()
 
 
-def _tell_loser(customer: Customer, name: str, recipients: list[str]) -> None:
+def _notify_losing_customer(customer: Customer, name: str, recipients: list[str]) -> None:
     shown = "\n".join(recipients[:20])
     text = (
         f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n\n"
         f"{shown}\n\nIf {name} is yours, please contact support.\n"
     )
-    tell_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
+    notify_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
 
 
-def are_waiting() -> bool:
+def has_due_domains() -> bool:
     return _due(timezone.now()).exists()
 
 
-def look() -> None:
-    """SES is read once for all. Raises AwsProblem where to wait."""
+def reconcile_transfers() -> None:
+    """Update the rules for each due domain; SES is read once for all. Raises AwsProblem to wait and retry."""
     due = list(_due(timezone.now()).select_related("customer", "moved_from"))
     if not due or settings.AWS_REGION not in RECEIVING_REGIONS:
         return
-    live, wanted_now = read_live(), wanted()
-    receiving_services.note_live(live.active, is_ours=live.is_active)
+    live, state = read_live(), read_desired_state()
+    receiving_services.record_live_rules(live.active, is_ours=live.is_active)
     for domain in due:
-        live = _settle(domain, live, wanted_now)
+        live = _reconcile(domain, live, state)
 
 
-def watch(*, now: datetime) -> None:
+def alert_unread_transfers(*, now: datetime) -> None:
     """Alert staff about a transferred domain whose rules couldn't be read for minutes."""
-    silent = _unchecked().filter(moved_at__lte=now - SILENT_AFTER, routes_problem="").select_related("customer")
+    silent = _unchecked().filter(moved_at__lte=now - ALERT_AFTER, routes_problem="").select_related("customer")
     for domain in silent if settings.AWS_REGION in RECEIVING_REGIONS else ():
-        note_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
-        tell_of_former_holder(domain, why=NOT_READ)
+        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
+        update_former_holder_alert(domain, why=NOT_READ)
 
 
 def _unchecked() -> QuerySet[Domain]:
@@ -122,68 +129,70 @@ def _due(now: datetime) -> QuerySet[Domain]:
     return _unchecked().filter(Q(routes_look_at=None) | Q(routes_look_at__lte=now))
 
 
-def _settle(domain: Domain, live: Live, wanted_now: WantedState) -> Live:
+def _reconcile(domain: Domain, live: Live, state: DesiredState) -> Live:
     """Return the live state. Failures are retried later; an unmanaged rule waits for a person."""
     why = ""
-    if _outlived(domain, live, wanted_now):
+    if _outdated_recipients(domain, live, state):
         if live.is_active:
-            live, why = _end_routes(domain, live, wanted_now)
+            live, why = _remove_outdated(domain, live, state)
         else:
-            customer_changed(domain.customer, None)  # nothing is delivered by it; an operator's plan comes first
-    if left := list(_sentences(domain, live, wanted_now)):
+            queue_customer_change(
+                domain.customer, None
+            )  # the set is inactive and delivers nothing; an operator's plan comes first
+    if left := list(_sentences(domain, live, state)):
         said = " ".join((*left, why)).strip()
-        later = timezone.now() + LOOK_AGAIN
-        note_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
-        tell_of_former_holder(domain, why=said)
+        later = timezone.now() + RECHECK_AFTER
+        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
+        update_former_holder_alert(domain, why=said)
         return live
     if domain.moved_at is not None:
-        clear_kept((domain.name,))
-    tell_of_former_holder(domain, why="")
-    note_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
+        remove_from_inactive_sets((domain.name,))
+    update_former_holder_alert(domain, why="")
+    record_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
     return live
 
 
-def _outlived(domain: Domain, live: Live, wanted_now: WantedState) -> list[tuple[str, AnyRule]]:
+def _outdated_recipients(domain: Domain, live: Live, state: DesiredState) -> list[tuple[str, AnyRule]]:
     """Return recipients in managed rules at the domain that no row asks for, or that need another delivery."""
-    desired, holders = wanted_now.desired, wanted_now.holders
+    desired, holders = state.desired, state.holders
     entries = {**desired.entries, **desired.refused}
     return [
         (each, rule)
         for rule in live.rule_set.ours
         for each in rule.recipients
-        if entries.get(each) != rule.delivery and _takes_mail_at(each, domain.name, holders)
+        if entries.get(each) != rule.delivery and _covers_mail_at(each, domain.name, holders)
     ]
 
 
-def _takes_mail_at(recipient: str, name: str, holders: Holders) -> bool:
-    """As one at the domain or below it, or as everything below a name above it."""
+def _covers_mail_at(recipient: str, name: str, holders: Holders) -> bool:
+    """Return whether it is a recipient at or below the domain, or a subdomain catch-all above it."""
     covers = recipient.startswith(".") and name.endswith(recipient)
     return covers or holders.belongs(domain_of(recipient.lower()), name)
 
 
-def _sentences(domain: Domain, live: Live, wanted_now: WantedState) -> Iterator[str]:
-    """What still delivers as the former holder wanted. A set that is not active delivers nothing.
+def _sentences(domain: Domain, live: Live, state: DesiredState) -> Iterator[str]:
+    """Yield a sentence for each rule that still delivers as the former holder wanted. An inactive set delivers nothing.
 
-    Whether a rule that is not ours does so cannot be known, so each one that names a moved domain is shown.
+    We can't know this of an unmanaged rule, so each one that names a transferred domain is shown.
     """
-    if live.is_active and (left := _outlived(domain, live, wanted_now)):
+    if live.is_active and (left := _outdated_recipients(domain, live, state)):
         whose = f"the destination of {domain.moved_from}" if domain.moved_from else "the former holder's destination"
         more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
         named = ", ".join(recipient for recipient, _ in left[:MOST_NAMED])
         yield f"Mail for {named}{more} still goes to {whose}: {left[0][1].delivery}."
-    active = live.rule_set if live.is_active else live.stranger
+    active = live.rule_set if live.is_active else live.unmanaged_set
     for rule in active.foreign if active is not None and domain.moved_at else ():
-        if rule.enabled and any(_takes_mail_at(each, domain.name, wanted_now.holders) for each in rule.recipient_set):
+        if rule.enabled and any(_covers_mail_at(each, domain.name, state.holders) for each in rule.recipient_set):
             yield (
                 f"The receipt rule {rule.name} includes {domain} and isn't managed here: its mail still goes to "
                 f"{rule.delivery}. Take over the rule, or remove the domain from it in the SES console."
             )
 
 
-def _end_routes(domain: Domain, live: Live, wanted_now: WantedState) -> tuple[Live, str]:
-    """One run for this domain's names. Returns what is live then, and why it could not be done. Raises AwsProblem."""
+def _remove_outdated(domain: Domain, live: Live, state: DesiredState) -> tuple[Live, str]:
+    """Execute one run for this domain's names. Return the live state, and why it failed. Raises AwsProblem."""
     try:
-        made, asked = _plan(_scope(domain, live, wanted_now), live, wanted_now)
+        made, asked = _plan(_scope(domain, live, state), live, state)
     except Refused as refused:
         return live, str(refused)
     if made.is_empty:
@@ -191,25 +200,25 @@ def _end_routes(domain: Domain, live: Live, wanted_now: WantedState) -> tuple[Li
     with transaction.atomic():
         because = f"{domain} has a new holder."
         run = store_run(made, asked, kind=RunKind.HOLDER, actor=None, because=because)
-    after = runs_services.carry_out(run_id=run.pk, active=live.rule_set)
+    after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     run.refresh_from_db()
     return read_live(), "" if after is not None else run.problem or "The run was cancelled."
 
 
-def _plan(scope: frozenset[str], live: Live, wanted_now: WantedState) -> tuple[Plan, Asked]:
-    """In place, where mail is at worst stored at both places for a moment; else on a copy. Raises Refused."""
-    in_place, copy = (Asked(scope=scope, method=method) for method in (Method.IN_PLACE, Method.BLUE_GREEN))
+def _plan(scope: frozenset[str], live: Live, state: DesiredState) -> tuple[Plan, PlanRequest]:
+    """Plan in place, which stores mail at worst twice for a moment; else blue/green. Raises Refused."""
+    in_place, copy = (PlanRequest(scope=scope, method=method) for method in (Method.IN_PLACE, Method.BLUE_GREEN))
     try:
-        return plan_for(in_place, live, wanted_now), in_place
+        return plan_for(in_place, live, state), in_place
     except Refused:
-        return plan_for(copy, live, wanted_now), copy
+        return plan_for(copy, live, state), copy
 
 
-def _scope(domain: Domain, live: Live, wanted_now: WantedState) -> frozenset[str]:
+def _scope(domain: Domain, live: Live, state: DesiredState) -> frozenset[str]:
     """Return all recipients at the domain; if a catch-all above it ends, also the others that it covered."""
-    scope = recipients_at(domain.name, wanted_now, live.rule_set)
-    for recipient, _ in _outlived(domain, live, wanted_now):
+    scope = recipients_at(domain.name, state, live.rule_set)
+    for recipient, _ in _outdated_recipients(domain, live, state):
         if recipient.startswith("."):
-            below = recipients_at(domain_of(recipient), wanted_now, live.rule_set)
+            below = recipients_at(domain_of(recipient), state, live.rule_set)
             scope |= {each for each in below if domain_of(each).endswith(recipient)} | {recipient}
     return scope

@@ -1,7 +1,7 @@
-"""Imports endpoints, addresses and catch-alls of the legacy system as wanted rows. It queues no run.
+"""Imports endpoints, addresses and catch-alls of the legacy system as desired rows. It queues no run.
 
-An operator approves the plan for all of them. The domain need not be verified but must be held by the customer: SES may
-not know it yet, and an address at an open claim is not wanted before the claim is proven.
+An operator approves one plan for all of them. The customer must hold the domain, but it need not be verified: SES may
+not know it yet. An address at an open claim isn't part of the desired state before the claim is proven.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from django.db.models import Q
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
-from domains.domain_list.services import note_catch_all
+from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import address_subject, catch_all_subject, endpoint_subject, names_above
-from receipt_rules.addresses.services import is_left_over, lock_domain
-from receipt_rules.endpoints.services import checked_config, endpoint_log, endpoint_name
-from receipt_rules.forwarding.services import take_over
+from receipt_rules.addresses.services import is_orphaned, lock_domain
+from receipt_rules.endpoints.services import endpoint_log, endpoint_name, validate_config
+from receipt_rules.forwarding.services import confirm_imported
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 
@@ -35,7 +35,7 @@ class StoredImport(StrEnum):
 
 @dataclass(frozen=True)
 class Import:
-    """For whom, by whom, why, and the one id of all changes."""
+    """The customer, the actor, the reason, and the ID that all changes share in the log."""
 
     customer: Customer
     actor: User | None
@@ -46,8 +46,11 @@ class Import:
 def import_endpoint(
     *, name: str, kind: str, config: Mapping[str, Any], is_active: bool, description: str, of: Import
 ) -> tuple[Endpoint, StoredImport]:
-    """Found by its name among the customer's. Raises Refused: ENDPOINT_NAME, ENDPOINT_TYPE, ENDPOINT_CONFIG."""
-    plain, wanted = endpoint_name(name), checked_config(kind, config)
+    """Find the customer's endpoint by name, and create or change it.
+
+    Raises Refused: ENDPOINT_NAME, ENDPOINT_TYPE, ENDPOINT_CONFIG.
+    """
+    plain, wanted = endpoint_name(name), validate_config(kind, config)
     found = Endpoint.objects.select_for_update().filter(customer=of.customer, name__iexact=plain).first()
     if found is not None and found.type != kind:
         raise Refused(f"{found} already exists with another type of endpoint.", code="ENDPOINT_TYPE")
@@ -57,7 +60,7 @@ def import_endpoint(
     if (after := endpoint_log(made)) == before:
         return made, StoredImport.SAME
     made.save()
-    take_over(endpoint=made)
+    confirm_imported(endpoint=made)
     _record("endpoint", before, after, endpoint_subject(made), of)
     return made, StoredImport.CHANGES if found else StoredImport.NEW
 
@@ -65,12 +68,14 @@ def import_endpoint(
 def import_address(
     *, text: str, endpoint: Endpoint | None, is_active: bool, of: Import
 ) -> tuple[Address, StoredImport]:
-    """Raises Refused: NOT_AN_ADDRESS, those of `understand`, DOMAIN_MISSING, ADDRESS_EXISTS."""
+    """Create or change the address. Raises Refused: NOT_AN_ADDRESS, as `parse_domain`, DOMAIN_MISSING,
+    ADDRESS_EXISTS.
+    """
     plain = read_recipient(text).address
     domain = lock_domain(_own_domain(plain.rpartition("@")[2], of.customer), to_receive=False)
     found = Address.objects.select_related("domain", "endpoint").filter(address=plain).first()
     if found is not None and found.domain.customer_id != of.customer.pk:
-        _clear_left_over(found, of)
+        _delete_orphaned(found, of)
         found = None
     before = _address_log(found) if found else {}
     made = found or Address(address=plain, domain=domain)
@@ -86,9 +91,12 @@ def import_address(
     return made, StoredImport.CHANGES if found else StoredImport.NEW
 
 
-def _clear_left_over(address: Address, of: Import) -> None:
-    """Where the name is somebody else's domain by now, the row serves nobody. Raises Refused (ADDRESS_EXISTS)."""
-    if not is_left_over(address):
+def _delete_orphaned(address: Address, of: Import) -> None:
+    """Delete the row if its name now belongs to another customer's domain.
+
+    Raises Refused (ADDRESS_EXISTS) otherwise.
+    """
+    if not is_orphaned(address):
         raise Refused(f"{address} already belongs to another customer.", code="ADDRESS_EXISTS")
     audit_services.record(
         "address.removed",
@@ -102,7 +110,7 @@ def _clear_left_over(address: Address, of: Import) -> None:
 
 
 def import_catch_all(*, name: str, endpoint: Endpoint | None, is_active: bool, of: Import) -> StoredImport:
-    """Everything at a domain; where none is wanted and none is here, nothing is stored. Raises Refused."""
+    """Create or change the catch-all; an inactive one that doesn't exist is not created. Raises Refused."""
     domain = lock_domain(_own_domain(name, of.customer, exactly=True), to_receive=False)
     found = CatchAll.objects.select_related("endpoint").filter(domain=domain, subdomains=False).first()
     if found is None and not is_active:
@@ -113,13 +121,13 @@ def import_catch_all(*, name: str, endpoint: Endpoint | None, is_active: bool, o
     if (after := _catch_all_log(made)) == before:
         return StoredImport.SAME
     made.save()
-    note_catch_all(domain_id=domain.pk, has=is_active)
+    record_catch_all(domain_id=domain.pk, has=is_active)
     _record("catch_all", before, after, catch_all_subject(made), of)
     return StoredImport.CHANGES if found else StoredImport.NEW
 
 
 def _own_domain(name: str, customer: Customer, *, exactly: bool = False) -> Domain:
-    """The nearest at or above the name; what somebody holds counts before a claim. Raises Refused (DOMAIN_MISSING)."""
+    """Return the nearest domain at or above the name; a held one before a claim. Raises Refused (DOMAIN_MISSING)."""
     names = (name,) if exactly else names_above(name)
     rows = Domain.objects.filter(Q(pk__in=held_domains().values("pk")) | Q(customer=customer), name__in=names)
     found = max(rows, key=lambda row: (len(row.name), row.is_proven), default=None)

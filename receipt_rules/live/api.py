@@ -11,7 +11,7 @@ from accounts.models.people import User
 from inbound_admin.lib.api.values import In, Out, Text
 from inbound_admin.lib.errors import NotAllowed, Refused
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.selectors import Meter, Sharing, capacity, forecast, rows_wanted, who_shares
+from receipt_rules.live.selectors import Meter, Sharing, capacity, count_active_rows, forecast, sharing_by_rule
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.planner.core.rules import ForeignRule, RuleSet
 from receipt_rules.runs.selectors import may_see_rules
@@ -114,12 +114,12 @@ def _ignore(asked: RulesDecision, actor: User) -> None:
 
 
 def _live(live: Live) -> LiveRulesOut:
-    shown = live.stranger or live.rule_set
+    shown = live.unmanaged_set or live.rule_set
     return LiveRulesOut(
         rule_set=live.rule_set.name,
         is_active=live.is_active,
-        stranger=live.stranger.name if live.stranger else None,
-        rules=[_rule(number, each) for number, each in enumerate(who_shares(shown.rules), start=1)],
+        stranger=live.unmanaged_set.name if live.unmanaged_set else None,
+        rules=[_rule(number, each) for number, each in enumerate(sharing_by_rule(shown.rules), start=1)],
         capacity=_capacity(shown),
         differences=[_difference(each) for each in drift_services.differences(live)],
     )
@@ -138,7 +138,7 @@ def _rule(number: int, sharing: Sharing) -> LiveRuleOut:
         scan=rule.delivery.scan,
         may_be_taken_over=isinstance(rule, ForeignRule) and rule.may_be_taken_over,
         customers=[customer.pk for customer in sharing.customers],
-        strangers=sharing.strangers,
+        strangers=sharing.unowned,
     )
 
 
@@ -150,7 +150,7 @@ def _capacity(rule_set: RuleSet) -> CapacityOut:
         identities=_meter(full.identities),
         foreign_rules=full.foreign_rules,
         domains_each_prefix=full.domains_each_prefix,
-        wanted=rows_wanted(),
+        wanted=count_active_rows(),
         sentence=full.sentence,
         forecast=forecast(left=full.recipients.left, now=timezone.now()),
     )

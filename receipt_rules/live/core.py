@@ -1,4 +1,4 @@
-"""SES's IP filters: they are asked before any rule, and what they block never reaches one."""
+"""SES's IP filters: SES evaluates them before any rule, and mail that they block reaches no rule."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ _EVERYBODY = IPv4Network("0.0.0.0/0")
 
 @dataclass(frozen=True)
 class IpFilter:
-    """`cidr` is an address or a range as SES keeps it."""
+    """`cidr` is an address or a range, as stored by SES."""
 
     name: str
     cidr: str
@@ -20,6 +20,6 @@ class IpFilter:
 
 
 def block_everybody(filters: Iterable[IpFilter]) -> bool:
-    """Whether the block filters, alone or together, cover all of IPv4. Raises ValueError for what is no range."""
+    """Return whether the block filters together cover all of IPv4. Raises ValueError for an invalid range."""
     ranges = [ip_network(each.cidr, strict=False) for each in filters if each.blocks]
     return _EVERYBODY in collapse_addresses(found for found in ranges if isinstance(found, IPv4Network))

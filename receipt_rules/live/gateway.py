@@ -1,7 +1,7 @@
-"""SES receipt rule sets (SES v1 only): one function, one call. Raises AwsProblem and its kinds.
+"""SES receipt rule sets (SES v1 only): one function, one call. Raises AwsProblem and its subclasses.
 
-SES has no version check and no client token: a writer holds the rule set's lock, and compares after a lost answer. A
-rule or set that does not exist raises AwsMissing, a name that is taken AwsConflict.
+SES has no version check and no client token: a writer holds the rule set's lock, and compares after a lost response. A
+missing rule or set raises AwsMissing; a name in use raises AwsConflict.
 """
 
 import json
@@ -34,27 +34,27 @@ from receipt_rules.planner.core.rules import (
 
 @dataclass(frozen=True)
 class SetName:
-    """A rule set as the list shows it, without its rules."""
+    """A rule set as listed, without its rules."""
 
     name: str
     created: datetime | None
 
 
 def describe_active_rule_set() -> RuleSet | None:
-    """The set that takes the region's mail, with its rules in their order; None when none is active."""
+    """Return the region's active rule set with its rules in order; None if none is active."""
     with aws.calling("ses", "read the active rule set") as ses:
         answer = ses.describe_active_receipt_rule_set()
     return _read_set(answer) if answer.get("Metadata", {}).get("Name") else None
 
 
 def describe_rule_set(name: str) -> RuleSet:
-    """One set with its rules in their order, active or not."""
+    """Return a rule set with its rules in order, active or not."""
     with aws.calling("ses", f"read the rule set {name}") as ses:
         return _read_set(ses.describe_receipt_rule_set(RuleSetName=name))
 
 
 def list_rule_sets(token: str = "") -> tuple[tuple[SetName, ...], str]:
-    """One page of up to 100 sets, and the token of the next ("" at the end)."""
+    """Return a page of up to 100 sets, and the token of the next page ("" at the end)."""
     with aws.calling("ses", "list the rule sets") as ses:
         answer = ses.list_receipt_rule_sets(NextToken=token) if token else ses.list_receipt_rule_sets()
     found = tuple(SetName(row["Name"], row.get("CreatedTimestamp")) for row in answer.get("RuleSets", []))
@@ -62,19 +62,22 @@ def list_rule_sets(token: str = "") -> tuple[tuple[SetName, ...], str]:
 
 
 def create_rule_set(name: str) -> None:
-    """Empty, and not active."""
+    """Create an empty, inactive set."""
     with aws.calling("ses", f"create the rule set {name}") as ses:
         ses.create_receipt_rule_set(RuleSetName=name)
 
 
 def clone_rule_set(source: str, name: str) -> None:
-    """An independent copy of all rules in their order, not active."""
+    """Copy all rules in order to a new, inactive set."""
     with aws.calling("ses", f"copy the rule set {source} to {name}") as ses:
         ses.clone_receipt_rule_set(OriginalRuleSetName=source, RuleSetName=name)
 
 
 def set_active_rule_set(name: str) -> None:
-    """SES replaces silently whatever was active: read it first. Raises Refused for "", which ends all receiving."""
+    """Activate the set. SES replaces the active set without confirmation, so read it first.
+
+    Raises Refused for "", which would stop all receiving.
+    """
     if not name:
         raise Refused("Activating no rule set would stop all receiving in this region.")
     with aws.calling("ses", f"make {name} the active rule set") as ses:
@@ -82,13 +85,13 @@ def set_active_rule_set(name: str) -> None:
 
 
 def delete_rule_set(name: str) -> None:
-    """With all its rules; SES refuses the active one. One that does not exist is deleted."""
+    """Delete the set with all its rules. SES refuses to delete the active one; deleting a missing set succeeds."""
     with aws.calling("ses", f"delete the rule set {name}") as ses:
         ses.delete_receipt_rule_set(RuleSetName=name)
 
 
 def create_rule(rule_set: str, rule: Rule, *, after: str = "") -> None:
-    """Put it directly behind the rule `after`, or in front of all. SES tries the bucket, function and topic first."""
+    """Create the rule after the rule `after`, or first. SES tests the bucket, function and topic."""
     with aws.calling("ses", f"create the rule {rule.name}") as ses:
         if after:
             ses.create_receipt_rule(RuleSetName=rule_set, Rule=_write(rule), After=after)
@@ -97,19 +100,19 @@ def create_rule(rule_set: str, rule: Rule, *, after: str = "") -> None:
 
 
 def update_rule(rule_set: str, rule: Rule) -> None:
-    """Replace the whole rule; it keeps its place. SES tries the bucket, function and topic as when it is created."""
+    """Replace the whole rule; it keeps its position. SES tests the bucket, function and topic."""
     with aws.calling("ses", f"change the rule {rule.name}") as ses:
         ses.update_receipt_rule(RuleSetName=rule_set, Rule=_write(rule))
 
 
 def delete_rule(rule_set: str, name: str) -> None:
-    """A rule that does not exist is deleted; the set must exist."""
+    """Delete the rule. Deleting a missing rule succeeds; the set must exist."""
     with aws.calling("ses", f"delete the rule {name}") as ses:
         ses.delete_receipt_rule(RuleSetName=rule_set, RuleName=name)
 
 
 def set_rule_position(rule_set: str, name: str, *, after: str = "") -> None:
-    """Directly behind the rule `after`, or in front of all."""
+    """Move the rule after the rule `after`, or to the front."""
     with aws.calling("ses", f"move the rule {name}") as ses:
         if after:
             ses.set_receipt_rule_position(RuleSetName=rule_set, RuleName=name, After=after)
@@ -118,23 +121,23 @@ def set_rule_position(rule_set: str, name: str, *, after: str = "") -> None:
 
 
 def reorder_rule_set(rule_set: str, names: Sequence[str]) -> None:
-    """Must name every rule of the set: SES refuses when another was created or deleted meanwhile."""
+    """Reorder the rules. `names` must have every rule: SES refuses if one was created or deleted meanwhile."""
     with aws.calling("ses", f"put the rules of {rule_set} in order") as ses:
         ses.reorder_receipt_rule_set(RuleSetName=rule_set, RuleNames=list(names))
 
 
 def list_receipt_filters() -> tuple[IpFilter, ...]:
-    """By IP address, and before any rule; SES answers all at once."""
+    """Return the IP filters, which SES evaluates before any rule. SES returns all at once."""
     with aws.calling("ses", "list the IP filters") as ses:
         found = ses.list_receipt_filters().get("Filters", [])
     return tuple(IpFilter(row["Name"], row["IpFilter"]["Cidr"], row["IpFilter"]["Policy"] == "Block") for row in found)
 
 
-# Wire names. What SES fills in by itself is filled in here too, so that a rule read is the rule that was written.
+# Wire names. SES's default values are filled in on reading, so that a rule read equals the rule written.
 
 _RULE = {"Enabled": False, "TlsPolicy": "Optional", "ScanEnabled": False}
 _RULE_MEMBERS = frozenset({*_RULE, "Name", "Recipients", "Actions"})
-_MEMBERS: dict[str, dict[str, str]] = {  # of each action, SES's member to ours
+_MEMBERS: dict[str, dict[str, str]] = {  # for each action, SES's member and ours
     "S3Action": {
         "BucketName": "bucket",
         "ObjectKeyPrefix": "prefix",
@@ -162,7 +165,7 @@ _KINDS: dict[str, type[Any]] = {
     "AddHeaderAction": AddHeader,
     "BounceAction": Bounce,
 }
-_SCOPE = "RuleSet"  # the only one that SES knows
+_SCOPE = "RuleSet"  # SES's only scope
 
 
 def _read_set(answer: Any) -> RuleSet:
@@ -177,7 +180,7 @@ def _read(raw: Mapping[str, Any]) -> AnyRule:
     known_tls = rule["TlsPolicy"] in ("Optional", "Require")
     delivery = RuleDelivery(actions, tls_required=rule["TlsPolicy"] == "Require", scan=bool(rule["ScanEnabled"]))
     whole = rule.keys() <= _RULE_MEMBERS and known_tls
-    if is_ours(name) and whole and recipients and delivery.is_ours_to_write:
+    if is_ours(name) and whole and recipients and delivery.is_writable:
         return Rule(name, delivery, recipients, enabled)
     return ForeignRule(name, _json(rule), delivery, recipients, enabled, whole)
 
@@ -198,7 +201,7 @@ def _read_action(raw: Mapping[str, Mapping[str, Any]]) -> Action:
 
 
 def _write(rule: Rule) -> Any:
-    """Every member always: an update replaces the whole rule, and SES's defaults are not ours."""
+    """Write every member always: an update replaces the whole rule, and SES's defaults differ from ours."""
     return {
         "Name": rule.name,
         "Enabled": rule.enabled,
@@ -210,7 +213,7 @@ def _write(rule: Rule) -> Any:
 
 
 def _write_action(action: Action) -> dict[str, dict[str, str]]:
-    """Members that are empty are left out: SES refuses an empty ARN. Raises Refused for an opaque action."""
+    """Leave out empty members: SES refuses an empty ARN. Raises Refused for an opaque action."""
     kind = next((kind for kind, made in _KINDS.items() if type(action) is made), None)
     if kind is None:
         raise Refused(f"{action}: this system doesn't write this action.")

@@ -1,4 +1,4 @@
-"""What is known of the live rules, and how full the region is: who shares a rule shares its fate."""
+"""Reads what is known of the live rules, the capacity of the region, and which customers share a rule."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -140,8 +140,8 @@ def receiving_outage() -> ReceivingOutage | None:
     return ReceivingOutage(row.region, row.name, ours, row.changed_at, row.read_at)
 
 
-def disturbed_domains(viewer: Viewer) -> frozenset[str]:
-    """The viewer's domains for which mail is wanted while SES does not apply our rules."""
+def domains_in_outage(viewer: Viewer) -> frozenset[str]:
+    """Return the IDs of the viewer's domains with addresses or catch-alls while SES doesn't apply our rules."""
     if receiving_outage() is None:
         return frozenset()
     own = domains_for(viewer).values("pk")
@@ -164,7 +164,7 @@ LONGEST_FORECAST_DAYS = 1000
 
 @dataclass(frozen=True)
 class Meter:
-    """`used` of `limit`."""
+    """A quota: `used` of `limit`."""
 
     name: str
     used: int
@@ -172,7 +172,7 @@ class Meter:
 
     @property
     def percent(self) -> int:
-        """Rounded up: 100 is full."""
+        """Return the percentage, rounded up: 100 is full."""
         return min(100, ceil(100 * self.used / self.limit)) if self.limit else 100
 
     @property
@@ -182,7 +182,10 @@ class Meter:
 
 @dataclass(frozen=True)
 class Capacity:
-    """`domains_each_prefix`: what the region would hold if each domain had a prefix, and so a rule, of its own."""
+    """The region's capacity.
+
+    `domains_each_prefix`: domains that fit if each has its own prefix, and so its own rule.
+    """
 
     rules: Meter
     recipients: Meter
@@ -192,8 +195,8 @@ class Capacity:
     domains_each_prefix: int
 
     @property
-    def _taken(self) -> str:
-        """Why the limit is not that of all rules."""
+    def _unmanaged_note(self) -> str:
+        """Return why the limit is lower than that of all rules; "" if it isn't."""
         if not self.foreign_rules:
             return ""
         rules = "unmanaged rule lowers" if self.foreign_rules == 1 else "unmanaged rules lower"
@@ -204,7 +207,7 @@ class Capacity:
     def sentence(self) -> str:
         if self.has_shared_prefixes:
             return (
-                f"{self.recipients.used:,} of {self.recipients.limit:,} recipients used{self._taken}. "
+                f"{self.recipients.used:,} of {self.recipients.limit:,} recipients used{self._unmanaged_note}. "
                 f"With a prefix and so a rule for each domain, {self.domains_each_prefix:,} domains would fit."
             )
         return (
@@ -214,12 +217,12 @@ class Capacity:
 
 
 def capacity(live: RuleSet) -> Capacity:
-    """Of a rule set as it was read."""
+    """Return the capacity of a rule set."""
     return _capacity(len(live.rules), len(live.ours), sum(len(rule.recipients) for rule in live.ours))
 
 
-def capacity_known(read: LastRead) -> Capacity:
-    """Of the rules as we last read them: from the numbers that stand with them."""
+def capacity_as_read(read: LastRead) -> Capacity:
+    """Return the capacity of the rules as last read, from the stored counts."""
     row = read.row
     if row.own_rules is None or row.own_recipients is None:  # from before they were kept
         return capacity(read.rule_set)
@@ -240,7 +243,7 @@ def _capacity(rules: int, own_rules: int, named: int) -> Capacity:
 
 
 class SharingCustomer(NamedTuple):
-    """In the order of the name, not as a model: a page has thousands."""
+    """Sorted by name. A tuple, not a model: a page has thousands."""
 
     name: str
     pk: str
@@ -248,15 +251,15 @@ class SharingCustomer(NamedTuple):
 
 @dataclass(frozen=True)
 class Sharing:
-    """One rule, and the customers whose recipients it names. `strangers` are recipients at nobody's domain."""
+    """One rule, and the customers whose recipients it names. `unowned` are recipients at nobody's domain."""
 
     rule: AnyRule
     customers: tuple[SharingCustomer, ...]
-    strangers: int
+    unowned: int
 
 
-def who_shares(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
-    """Of each rule in its order, the customers by name. In three queries at most, of however many recipients."""
+def sharing_by_rule(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
+    """Return the customers of each rule, by name. Two queries, however many recipients."""
     domains = [[domain_of(each) for each in rule.recipient_set] for rule in rules]
     owners = _owners({name for some in domains for name in some})
     asked = Customer.objects.filter(in_values("pk", set(owners.values()))).order_by()
@@ -272,7 +275,7 @@ def who_shares(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
 
 
 def _owners(names: set[str]) -> dict[str, str]:
-    """The customer who holds each name or, of the names above it, the nearest; without those that nobody holds."""
+    """Return the holder of each name, or of the nearest name above it; names without a holder are left out."""
     found = _held_at(names)
     others = {name: names_above(name)[1:] for name in names - found.keys()}
     above = _held_at({each for some in others.values() for each in some}) if others else {}
@@ -281,14 +284,14 @@ def _owners(names: set[str]) -> dict[str, str]:
 
 
 def _held_at(names: Collection[str]) -> dict[str, str]:
-    """With more than these, where they are too many to ask for."""
+    """Return the holders of these names; of all names if there are too many to filter by."""
     held = held_domains().order_by()
     rows = held if len(names) > MOST_ASKED else held.filter(in_values("name", names))
     return dict(rows.values_list("name", "customer_id"))
 
 
 def forecast(*, left: int, now: datetime) -> str:
-    """When the room for recipients ends at the pace of the last 30 days; empty where nothing was added."""
+    """Return when capacity runs out at the rate of the last 30 days; "" if nothing was added."""
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(days=30)  # the same for an hour
     added = sum(kept_count(model.objects.filter(created_at__gte=since)) for model in (Address, CatchAll))
     if not added:
@@ -302,6 +305,6 @@ def forecast(*, left: int, now: datetime) -> str:
     return f"{lately} At this rate, full by about {until:%-d %B %Y}."
 
 
-def rows_wanted() -> int:
-    """How many addresses and catch-alls are switched on: what the meter will come to."""
+def count_active_rows() -> int:
+    """Return how many addresses and catch-alls are on: what the meter approaches."""
     return sum(kept_count(model.objects.filter(is_active=True)) for model in (Address, CatchAll))

@@ -13,7 +13,7 @@ from receipt_rules.live import gateway
 from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, last_known, receiving_outage
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead
 from receipt_rules.models.runs import OwnRuleSet, Run, Snapshot
-from receipt_rules.planner.core.plans import Sets, digest, dump
+from receipt_rules.planner.core.plans import RuleSetNames, digest, dump
 from receipt_rules.planner.core.rules import RuleSet, domain_of
 
 KEPT_SNAPSHOTS = 10
@@ -21,15 +21,15 @@ KEPT_SNAPSHOTS = 10
 
 @dataclass(frozen=True)
 class Live:
-    """`rule_set` is the one that is ours to change, perhaps not existing yet. `stranger` is active and not ours.
+    """`rule_set` is the managed set, which may not exist yet. `unmanaged_set` is the active set if it isn't managed.
 
-    `sets` names all sets only where `knows_all`: one call more, which most plans do not need.
+    `sets` has the names of all sets only if `has_all_names`: that needs another call, and few plans need it.
     """
 
     rule_set: RuleSet
-    sets: Sets
-    knows_all: bool
-    stranger: RuleSet | None = None
+    sets: RuleSetNames
+    has_all_names: bool
+    unmanaged_set: RuleSet | None = None
 
     @property
     def is_active(self) -> bool:
@@ -38,7 +38,7 @@ class Live:
     @property
     def active(self) -> RuleSet:
         """Return the active set; an empty set if none is active, when SES rejects all mail."""
-        return self.rule_set if self.is_active else self.stranger or RuleSet("")
+        return self.rule_set if self.is_active else self.unmanaged_set or RuleSet("")
 
 
 def read_live(*, all_sets: bool = False) -> Live:
@@ -46,15 +46,15 @@ def read_live(*, all_sets: bool = False) -> Live:
     active = read_active()
     if active is not None and is_own(active.name):
         names = _all_names() if all_sets else frozenset([active.name])
-        return Live(active, Sets(names | {active.name}, active.name), knows_all=all_sets)
+        return Live(active, RuleSetNames(names | {active.name}, active.name), has_all_names=all_sets)
     names = _all_names()
     name = _own_among(names)
     rule_set = gateway.describe_rule_set(name) if name in names else RuleSet(name)
-    return Live(rule_set, Sets(names, active.name if active else ""), knows_all=True, stranger=active)
+    return Live(rule_set, RuleSetNames(names, active.name if active else ""), has_all_names=True, unmanaged_set=active)
 
 
 def read_active() -> RuleSet | None:
-    """The active set, None where none is active; kept for when SES doesn't answer. One call. Raises AwsProblem."""
+    """Return the active set, or None. It is stored for when SES doesn't answer. One call. Raises AwsProblem."""
     asked_at = timezone.now()
     try:
         active = gateway.describe_active_rule_set()
@@ -62,26 +62,28 @@ def read_active() -> RuleSet | None:
         failed = {"failed_at": asked_at, "problem": str(problem)}
         RulesAsRead.objects.filter(region=settings.AWS_REGION, read_at__lt=asked_at).update(**failed)
         raise
-    _keep_read(active or RuleSet(""), asked_at)
+    _store_read(active or RuleSet(""), asked_at)
     return active
 
 
-def live_as_read(read: LastRead) -> Live:
-    """What `read_live` would have returned when these rules were read, without the sets that aren't active."""
+def live_from_last_read(read: LastRead) -> Live:
+    """Return what `read_live` would have returned for these rules, without the inactive sets."""
     active = read.rule_set
     if is_own(active.name):
-        return Live(active, Sets(frozenset([active.name]), active.name), knows_all=False)
+        return Live(active, RuleSetNames(frozenset([active.name]), active.name), has_all_names=False)
     kept = last_known()
     own = content_of(kept) if kept else RuleSet(str(settings.RULE_SET))
     names = frozenset([active.name]) if active.name else frozenset()
-    return Live(own, Sets(names, active.name), knows_all=False, stranger=active if active.name else None)
+    return Live(
+        own, RuleSetNames(names, active.name), has_all_names=False, unmanaged_set=active if active.name else None
+    )
 
 
-_kept: dict[str, tuple[RuleSet, str]] = {}  # by region, the last that this process kept, and its digest
+_kept: dict[str, tuple[RuleSet, str]] = {}  # by region, the rules last stored by this process, and their digest
 
 
-def _keep_read(active: RuleSet, asked_at: datetime) -> None:
-    """Its content only where it differs: it may be megabytes. An older read never replaces a newer one."""
+def _store_read(active: RuleSet, asked_at: datetime) -> None:
+    """Store the content only if it differs: it may be megabytes. An older read never replaces a newer one."""
     region, mark = settings.AWS_REGION, _digest_of(active)
     _kept[region] = (active, mark)
     older = RulesAsRead.objects.filter(region=region, read_at__lte=asked_at)
@@ -115,19 +117,19 @@ def _digest_of(rule_set: RuleSet) -> str:
     return digest([rule_set.name, *rule_set.rules])
 
 
-def read_kept(live: Live) -> tuple[RuleSet, ...]:
-    """The sets of ours that are not active, as they stand: they can be made active by hand. Raises AwsProblem."""
-    names = live.sets.names if live.knows_all else _all_names()
+def read_inactive_sets(live: Live) -> tuple[RuleSet, ...]:
+    """Return the inactive managed sets, which could be activated by hand. Raises AwsProblem."""
+    names = live.sets.names if live.has_all_names else _all_names()
     return tuple(gateway.describe_rule_set(name) for name in sorted(names - {live.sets.active}) if is_own(name))
 
 
 def check_active_set(*, now: datetime) -> ReceivingOutage | None:
-    """Which set SES applies, stored for every page: one call. Raises AwsProblem, and what was stored stays."""
-    return note_active_set(read_active(), now=now)
+    """Read and store which set SES applies: one call. Raises AwsProblem, and the stored set stays."""
+    return record_active_set(read_active(), now=now)
 
 
-def note_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage | None:
-    """As just read. Returns what is wrong with it."""
+def record_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage | None:
+    """Store the active set as just read. Return the outage, if any."""
     name = active.name if active else ""
     fields = {"name": name, "is_ours": bool(name) and is_own(name), "read_at": now}
     row, is_new = ActiveRuleSet.objects.get_or_create(
@@ -140,7 +142,7 @@ def note_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage
 
 
 def is_own(name: str) -> bool:
-    """Whether we may change the set of this name: we made it, a person adopted it, or the settings name it."""
+    """Return whether we may change this set: we created it, a person adopted it, or it is in the settings."""
     own = OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name)
     return bool(name == settings.RULE_SET) or own.exists()
 
@@ -161,7 +163,10 @@ def _all_names() -> frozenset[str]:
 
 
 def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet | None = None) -> Snapshot:
-    """As the latest state, one of ten. `known` is what of it we know; None: all, and nothing of it is a difference."""
+    """Store the latest state; ten are kept.
+
+    `known` is the part that is accepted; None: everything, so nothing is drift.
+    """
     mark = _digest_of(rule_set)
     knows = None if known is None or known.rules == rule_set.rules else dump(replace(known, created=None))
     latest = last_known()
@@ -187,7 +192,7 @@ def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet 
 
 
 def _holders(rule_set: RuleSet) -> dict[str, str]:
-    """The customer's id of each name in the rules that somebody holds now."""
+    """Return the customer ID of the current holder of each name in the rules."""
     names = {domain_of(recipient) for rule in rule_set.rules for recipient in rule.recipient_set}
     holders = Holders.at(names)
     return {name: customer for name in sorted(names) if (customer := holders.customer_of(name))}

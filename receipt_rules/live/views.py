@@ -22,8 +22,16 @@ from inbound_admin.lib.http import SignedIn, template
 from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import pending_changes
 from receipt_rules.drift import services as drift_services
-from receipt_rules.live.selectors import RULES_PER_PAGE, Sharing, capacity, forecast, last_read, rows_wanted, who_shares
-from receipt_rules.live.services import Live, live_as_read, read_live
+from receipt_rules.live.selectors import (
+    RULES_PER_PAGE,
+    Sharing,
+    capacity,
+    count_active_rows,
+    forecast,
+    last_read,
+    sharing_by_rule,
+)
+from receipt_rules.live.services import Live, live_from_last_read, read_live
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
 from receipt_rules.runs.forms import CancelRunForm
 from receipt_rules.runs.selectors import may_operate, may_see_rules
@@ -69,12 +77,12 @@ def home(request: SignedIn) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def list_(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     form, status = CancelRunForm(), 200
     context: dict[str, Any]
     if request.method == "POST":
         form = CancelRunForm(request.POST)
-        if _carried_out(form, request):
+        if _handle_action(form, request):
             return redirect("receipt_rules:rules")
         status = 422
     if request.htmx.target == "pending-changes":
@@ -94,13 +102,13 @@ def _without_now(query: QueryDict) -> QueryDict:
     return left
 
 
-def refuse_strangers(request: SignedIn, *, operates: bool = False) -> None:
+def require_staff(request: SignedIn, *, operates: bool = False) -> None:
     """The rules serve all customers: staff can view them, and operators can change them."""
     if not (may_operate if operates else may_see_rules)(request.user):
         raise PermissionDenied
 
 
-def given(data: QueryDict, name: str) -> str:
+def text_value(data: QueryDict, name: str) -> str:
     """What a form or an address says, as a row can hold it; "" where it says nothing."""
     return data.get(name, "").replace("\x00", "")[:400]
 
@@ -111,13 +119,13 @@ def _context(page: str, text: str, *, asks_ses: bool) -> dict[str, Any]:
     read = None if asks_ses else last_read()
     if read is not None:
         context |= {"as_read": read, "is_stored": True}
-        return context | _about(live_as_read(read), page, text)
+        return context | _about(live_from_last_read(read), page, text)
     try:
         live = read_live()
     except AwsProblem as problem:
         read = last_read()
         context |= {"problem": problem, "as_read": read}
-        return context | (_about(live_as_read(read), page, text) if read else {})
+        return context | (_about(live_from_last_read(read), page, text) if read else {})
     return context | {"is_answered": True, **_about(live, page, text)}
 
 
@@ -125,12 +133,12 @@ def _about(live: Live, page: str, text: str) -> dict[str, Any]:
     found = drift_services.differences(live)
     return {
         "live": live,
-        "stranger": live.stranger,
+        "unmanaged_set": live.unmanaged_set,
         "found": found,
         "news": (news := [each for each in found if not each.is_ignored]),
         "is_planned": any(each.is_planned for each in news) or _stops_before_ours(live, news),
         "kept": _not_taken_over(live, news),
-        **_shown(live.stranger or live.rule_set, page, text),
+        **_shown(live.unmanaged_set or live.rule_set, page, text),
     }
 
 
@@ -154,14 +162,14 @@ def _shown(rule_set: RuleSet | None, asked: str, text: str) -> dict[str, Any]:
     full = capacity(rule_set)
     places = {rule.name: number for number, rule in enumerate(rule_set.rules, start=1)}
     page = Paginator(_matching(rule_set.rules, text.lower()), RULES_PER_PAGE).get_page(asked)
-    rows = [(places[each.rule.name], each) for each in who_shares(list(page.object_list))]
+    rows = [(places[each.rule.name], each) for each in sharing_by_rule(list(page.object_list))]
     return {
         "rule_set": rule_set,
         "page": page,
         "rows": [RuleRow(number, each) for number, each in rows],
         "capacity": full,
         "meters": (full.rules, full.recipients, full.identities),
-        "rows_wanted": rows_wanted(),
+        "rows_wanted": count_active_rows(),
         "forecast": forecast(left=full.recipients.left, now=timezone.now()),
     }
 
@@ -175,29 +183,29 @@ def _matching(rules: Sequence[AnyRule], text: str) -> list[AnyRule]:
     ]
 
 
-def _carried_out(form: CancelRunForm, request: SignedIn) -> bool:
-    refuse_strangers(request, operates=True)
+def _handle_action(form: CancelRunForm, request: SignedIn) -> bool:
+    require_staff(request, operates=True)
     if not form.is_valid():
         return False
     try:
-        said = _do(request, form.cleaned_data["because"])
+        message = _perform(request, form.cleaned_data["because"])
     except (Refused, AwsProblem) as problem:
         form.add_error(None, str(problem))
         return False
-    messages.success(request, said)
+    messages.success(request, message)
     return True
 
 
-def _do(request: SignedIn, because: str) -> str:
-    done = given(request.POST, "do")
+def _perform(request: SignedIn, because: str) -> str:
+    done = text_value(request.POST, "do")
     if done == "adopt":
-        name = given(request.POST, "name")
+        name = text_value(request.POST, "name")
         drift_services.adopt_rule_set(name=name, because=because, actor=request.user)
         return f"Adopted {name}. Its rules stay unchanged; ours are added."
     if done == "accept":
         drift_services.accept(because=because, actor=request.user)
         return "Accepted the live rules. The plan shows what would bring them up to date."
     if done == "ignore":
-        drift_services.ignore(key=given(request.POST, "key"), because=because, actor=request.user)
+        drift_services.ignore(key=text_value(request.POST, "key"), because=because, actor=request.user)
         return "Difference ignored."
     raise Refused("Unknown action.")

@@ -1,4 +1,4 @@
-"""SES Mail Manager, Amazon's second way to receive, as far as it is read here: which domains go there. Pure."""
+"""SES Mail Manager, the other way to receive mail with SES: which domains point to it. Read only. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class IngressPoint:
-    """`host` is what an MX record names; `rule_set` the name of its own rule set, "" where that is not known."""
+    """`host` is the name in an MX record. `rule_set` is the name of the point's own rule set; "" if unknown."""
 
     id: str
     name: str
@@ -15,14 +15,14 @@ class IngressPoint:
 
 
 def domains_at(point: IngressPoint, hosts: Mapping[str, Collection[str]]) -> tuple[str, ...]:
-    """Those of the domains whose MX records name the point's host, by name."""
+    """Return the domains, sorted, whose MX records name the point's host. `hosts`: MX hosts of each domain."""
     return tuple(sorted(name for name, named in hosts.items() if point.host.lower() in set(named)))
 
 
-def elsewhere(points: Sequence[IngressPoint], hosts: Mapping[str, Collection[str]]) -> tuple[str, ...]:
-    """Domains whose MX names an ingress point that is none of these: of another account or region, or gone.
+def domains_elsewhere(points: Sequence[IngressPoint], hosts: Mapping[str, Collection[str]]) -> tuple[str, ...]:
+    """Return domains whose MX names none of these points: one of another account or region, or a deleted one.
 
-    One of which no host is known is not among them.
+    Domains without a known host are left out.
     """
     known = {point.host.lower() for point in points}
     return tuple(sorted(name for name, named in hosts.items() if named and not known.intersection(named)))

@@ -1,4 +1,4 @@
-"""Mail Manager's ingress points and rule sets: reads alone, a page a call. Nothing here changes anything."""
+"""Mail Manager's ingress points and rule sets: read only, one page per call."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ DOING = "see whether SES Mail Manager is used"
 
 
 def list_ingress_points(token: str = "") -> tuple[tuple[IngressPoint, ...], str]:
-    """A page, and the token of the next. Raises AwsProblem."""
+    """Return a page, and the token of the next ("" at the end). Raises AwsProblem."""
     with aws.calling("mailmanager", DOING) as client:
         answer = client.list_ingress_points(**_more(token))
     points = (
@@ -20,13 +20,13 @@ def list_ingress_points(token: str = "") -> tuple[tuple[IngressPoint, ...], str]
 
 
 def get_ingress_point(point_id: str) -> str:
-    """The id of its rule set. Raises AwsProblem, AwsMissing where it is gone."""
+    """Return the ID of its rule set. Raises AwsProblem, and AwsMissing if the point doesn't exist."""
     with aws.calling("mailmanager", DOING) as client:
         return str(client.get_ingress_point(IngressPointId=point_id).get("RuleSetId", ""))
 
 
 def list_rule_sets(token: str = "") -> tuple[tuple[tuple[str, str], ...], str]:
-    """Id and name of each, a page, and the token of the next. Raises AwsProblem."""
+    """Return a page of IDs and names, and the token of the next ("" at the end). Raises AwsProblem."""
     with aws.calling("mailmanager", DOING) as client:
         answer = client.list_rule_sets(**_more(token))
     return tuple((row["RuleSetId"], row["RuleSetName"]) for row in answer["RuleSets"]), answer.get("NextToken", "")

@@ -1,4 +1,4 @@
-"""Reads which ingress points of SES Mail Manager the account has, and says which of our domains go there."""
+"""Reads the ingress points of SES Mail Manager in the account, and finds our domains that point to them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from domains.domain_list.selectors import domains_in_region
 from domains.receiving.core import MxFact, is_mail_manager
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.mail_manager import gateway
-from receipt_rules.mail_manager.core import IngressPoint, domains_at, elsewhere
+from receipt_rules.mail_manager.core import IngressPoint, domains_at, domains_elsewhere
 from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict, first_of
 
 WHAT = "Mail Manager"
@@ -21,7 +21,7 @@ NO_DOMAIN = "None of our domains points there."
 
 
 def check_mail_manager() -> tuple[SetupFinding, ...]:
-    """Nothing where the account does not use it and no domain's MX names it. Two calls, and one for each point."""
+    """Return findings; none if the account doesn't use it and no MX names it. Two calls, and one for each point."""
     hosts = _domains_there()
     try:
         points = read_ingress_points()
@@ -31,7 +31,7 @@ def check_mail_manager() -> tuple[SetupFinding, ...]:
     found = [_of_point(point, domains_at(point, hosts)) for point in points]
     if unclear := tuple(name for name, named in hosts.items() if not named):
         found.append(_unclear(unclear))
-    if others := elsewhere(points, hosts):
+    if others := domains_elsewhere(points, hosts):
         sentence = (
             f"The MX of {first_of(others)} points to a Mail Manager outside this account and region, so receipt "
             "rules never see that mail."
@@ -41,7 +41,10 @@ def check_mail_manager() -> tuple[SetupFinding, ...]:
 
 
 def read_ingress_points() -> tuple[IngressPoint, ...]:
-    """All of this account and region, the first ones with the names of their rule sets. Raises AwsProblem."""
+    """Return all points of this account and region, the first ten with the names of their rule sets.
+
+    Raises AwsProblem.
+    """
     points: list[IngressPoint] = []
     token = ""
     for _ in range(MOST_PAGES):
@@ -81,10 +84,10 @@ def _of_point(point: IngressPoint, domains: tuple[str, ...]) -> SetupFinding:
 
 
 def _domains_there() -> dict[str, tuple[str, ...]]:
-    """The Mail Manager hosts in the MX of each domain whose last check found one; () where DNS could not tell now."""
+    """Return the Mail Manager hosts in each domain's MX, if the last check found one; () if the lookup fails now."""
     rows = domains_in_region().filter(receives=True).order_by("name").values_list("name", "mx_facts")
     names = [name for name, facts in rows if facts.get(name) == MxFact.MAIL_MANAGER]
-    answers = dns_services.ask_hosts([Question(name, "MX") for name in names[:MOST_ASKED]]) if names else {}
+    answers = dns_services.query_resolvers([Question(name, "MX") for name in names[:MOST_ASKED]]) if names else {}
     return {name: _hosts(answers.get(Question(name, "MX"), ())) for name in names}
 
 

@@ -1,18 +1,18 @@
 """The path of mail as hops: sender, MX record, receipt rule, storage, endpoint. Pure.
 
-The hops show the facts behind a `Receiving`, and judge nothing: whether mail is rejected is the answer of that.
+Hops show the facts behind a `Receiving`. They don't decide whether mail is rejected; `Receiving` does.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.receiving.core import ARRIVES, SERVED, MxFact, Receiving, ReceivingFacts, RulesFact
+from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingFacts, RulesFact
 from inbound_admin.lib.labels import Label, Labelled
 
 
 class HopState(StrEnum):
-    """NONE: mail doesn't come this far, or there is nothing here yet. STORED: kept, and by choice delivered nowhere."""
+    """NONE: mail doesn't get this far, or nothing is set up. STORED: kept, and not delivered by choice."""
 
     OK = "ok"
     WARNING = "warning"
@@ -40,7 +40,7 @@ _LABELS = {
 
 @dataclass(frozen=True)
 class Hop(Labelled):
-    """One stop on the path: `name` is its kind, `sentence` what holds there. `key` is for the page's icon."""
+    """One stop on the path: `name` is its kind, `sentence` its state. `key` selects the page's icon."""
 
     key: str
     name: str
@@ -54,10 +54,10 @@ class Hop(Labelled):
 
 @dataclass(frozen=True)
 class End(Labelled):
-    """An endpoint on the path. `name` is "" for mail that is stored only; `waits` for a recipient's confirmation.
+    """An endpoint on the path. `name` is "" for stored-only mail; `waits`: a recipient hasn't confirmed.
 
-    `is_kept`: this deployment forwards no mail. Its `state` is the one judgement of whether mail that arrives is
-    delivered: the path, an address's status and the API have it from here.
+    `is_kept`: this deployment forwards no mail. `state` decides whether mail that arrives is delivered, for the path,
+    an address's status and the API.
     """
 
     name: str = ""
@@ -84,7 +84,7 @@ class End(Labelled):
         return _LABELS[self.state]
 
     @property
-    def spoken(self) -> str:
+    def description(self) -> str:
         if not self.name:
             return "Stored only (no endpoint)"
         if self.is_off:
@@ -128,12 +128,12 @@ _RULES = {
 
 def mail_path(facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End]) -> tuple[Hop, ...]:
     """Return the five hops of mail. `receiving` is the judgement of `facts`; no `ends` if nothing receives."""
-    is_stored = facts.is_verified and facts.rules in (*SERVED, RulesFact.PARTLY)
+    is_stored = facts.is_verified and facts.rules in (*DELIVERED, RulesFact.PARTLY)
     stored = HopState.OK if is_stored else HopState.NONE
     return (
         Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
         Hop("mx", "MX record", *_MX[facts.mx]),
-        _rule(facts, is_stopped=receiving.is_red and facts.mx in ARRIVES),
+        _rule(facts, is_stopped=receiving.is_red and facts.mx in MX_POINTS_HERE),
         Hop("store", "Storage", stored, "Stores and routes the mail" if is_stored else "No mail yet"),
         _end(ends),
     )
@@ -143,7 +143,7 @@ def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
     name, sentence = "SES receipt rule", _RULES[facts.rules]
     if not facts.is_verified:
         sentence = "SES hasn't verified the domain yet"
-    elif facts.rules in SERVED:
+    elif facts.rules in DELIVERED:
         return Hop("rule", name, HopState.OK if facts.rules is RulesFact.CARRIED else HopState.WARNING, sentence)
     if facts.rules is RulesFact.UNSURE and facts.is_verified:
         return Hop("rule", name, HopState.UNKNOWN, sentence)
@@ -159,10 +159,10 @@ def worst_first(ends: Iterable[End]) -> list[End]:
 
 
 def _end(ends: Sequence[End]) -> Hop:
-    """The worst of them speaks for all; at most three are listed."""
+    """Return one hop with the worst state of all ends, naming up to three."""
     if not ends:
         return Hop("end", "Endpoint", HopState.NONE, "No address or catch-all yet")
     listed = worst_first(ends)
-    sentence = ". ".join(end.spoken for end in listed[:MOST_NAMED])
+    sentence = ". ".join(end.description for end in listed[:MOST_NAMED])
     more = f", and {len(ends) - MOST_NAMED} more" if len(ends) > MOST_NAMED else ""
     return Hop("end", "Endpoint" if len(ends) == 1 else "Endpoints", listed[0].state, f"{sentence}{more}")

@@ -1,4 +1,4 @@
-"""The path of mail for a domain, an address, or a simulated recipient: its facts, and the endpoints by route lookup."""
+"""The path of mail for a domain, an address or a simulated recipient: its facts, and its endpoints by route lookup."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
@@ -6,9 +6,9 @@ from functools import cache
 from domains.models.domains import Domain
 from domains.receiving.core import Receiving, ReceivingFacts
 from notifications.alerts.selectors import open_since
-from receipt_rules.forwarding.selectors import blocked_among, forwards_nothing
+from receipt_rules.forwarding.selectors import blocked_endpoints, is_forwarding_off
 from receipt_rules.mail_path.core import End, Hop, mail_path
-from receipt_rules.models.addresses import Address, CatchAll, Wish
+from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.planner.core.rules import sample_address
 from receipt_rules.route_lookup.selectors import Route, route_lookup
@@ -16,9 +16,9 @@ from receipt_rules.route_lookup.selectors import Route, route_lookup
 MOST_ASKED = 100  # recipients whose endpoints are looked up
 
 
-def path_of_domain(domain: Domain, wishes: Iterable[Address | CatchAll]) -> tuple[Hop, ...]:
+def path_of_domain(domain: Domain, rows: Iterable[Address | CatchAll]) -> tuple[Hop, ...]:
     """Return the path of mail for the domain's own name. The caller has fetched the domain for its viewer."""
-    own = [wish for wish in wishes if wish.is_active and wish.mail_name == domain.name]
+    own = [row for row in rows if row.is_active and row.mail_name == domain.name]
     return mail_path(domain.receiving_facts(domain.name), domain.receiving, _ends(own))
 
 
@@ -31,36 +31,39 @@ def path_of_address(address: Address) -> tuple[Hop, ...]:
 
 def path_of_route(facts: ReceivingFacts, receiving: Receiving, route: Route) -> tuple[Hop, ...]:
     """Return the path of a simulated recipient."""
-    return mail_path(facts, receiving, _judged([route]))
+    return mail_path(facts, receiving, _ends_of_routes([route]))
 
 
-def _ends(wishes: Sequence[Address | CatchAll]) -> tuple[End, ...]:
-    return _judged(route_lookup(sample_address(wish.recipient) for wish in wishes[:MOST_ASKED]))
+def _ends(rows: Sequence[Address | CatchAll]) -> tuple[End, ...]:
+    return _ends_of_routes(route_lookup(sample_address(row.recipient) for row in rows[:MOST_ASKED]))
 
 
-def _judged(routes: Iterable[Route]) -> tuple[End, ...]:
+def _ends_of_routes(routes: Iterable[Route]) -> tuple[End, ...]:
     """Return an end for each endpoint. One is failing while its alert is open."""
     chosen: dict[str, tuple[Endpoint | None, bool]] = {}
     for route in routes:
         if route.row is not None and route.because != "off":
             endpoint = route.endpoint or route.waits_for or route.row.own_endpoint
             chosen.setdefault(endpoint.name if endpoint else "", (endpoint, route.waits_for is not None))
-    end = _judge(endpoint for endpoint, _ in chosen.values())
+    end = _end_factory(endpoint for endpoint, _ in chosen.values())
     return tuple(end(endpoint, waits) for endpoint, waits in chosen.values())
 
 
-def judge_ends(wishes: Collection[Wish]) -> None:
-    """Set `end` of each: what becomes of mail that arrives. Constant queries; their domains and endpoints are read."""
-    endpoints = [wish.own_endpoint for wish in wishes]
-    waiting, end = blocked_among(endpoints), _judge(endpoints)
-    for wish, endpoint in zip(wishes, endpoints, strict=True):
-        wish.end = end(endpoint, endpoint is not None and endpoint.pk in waiting)
+def set_ends(rows: Collection[RequestedRecipient]) -> None:
+    """Set `end` of each row: what happens to mail that arrives.
+
+    Expects fetched domains and endpoints; constant queries.
+    """
+    endpoints = [row.own_endpoint for row in rows]
+    waiting, end = blocked_endpoints(endpoints), _end_factory(endpoints)
+    for row, endpoint in zip(rows, endpoints, strict=True):
+        row.end = end(endpoint, endpoint is not None and endpoint.pk in waiting)
 
 
-def _judge(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | None, bool], End]:
-    """Of these endpoints: given the one chosen, whether or not mail goes there, and whether it waits for somebody."""
+def _end_factory(endpoints: Iterable[Endpoint | None]) -> Callable[[Endpoint | None, bool], End]:
+    """Return a function from an endpoint, and whether it waits for confirmation, to its end."""
     failing = open_since("endpoint.failing", sorted({endpoint.pk for endpoint in endpoints if endpoint}))
-    forwards_none = cache(forwards_nothing)  # asked once of all, and only where something is to be forwarded
+    forwards_none = cache(is_forwarding_off)  # read once, and only if an endpoint forwards mail
 
     def end(endpoint: Endpoint | None, waits: bool) -> End:
         if endpoint is None:

@@ -1,6 +1,6 @@
 """Addresses, endpoints, the runs that change SES receipt rules, and what was read of the rules."""
 
-from receipt_rules.models.addresses import Address, CatchAll, Wish, new_address_id, new_catch_all_id
+from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient, new_address_id, new_catch_all_id
 from receipt_rules.models.endpoints import (
     Endpoint,
     EndpointType,
@@ -47,6 +47,7 @@ __all__ = [
     "ProbeSchedule",
     "ReceivedMail",
     "ReceivingStop",
+    "RequestedRecipient",
     "RulesAsRead",
     "Run",
     "RunKind",
@@ -54,7 +55,6 @@ __all__ = [
     "RunStep",
     "Snapshot",
     "StepState",
-    "Wish",
     "new_address_id",
     "new_catch_all_id",
     "new_endpoint_id",

@@ -1,11 +1,11 @@
-"""Addresses and catch-alls: which mail a customer wants to receive, and where it goes."""
+"""Addresses and catch-alls: which mail a customer wants to receive, and where it is delivered."""
 
 from dataclasses import replace
 
 from django.db import models
 from django.db.models.functions import Lower
 
-from domains.receiving.core import SERVED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
+from domains.receiving.core import DELIVERED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
 from inbound_admin.lib.ids import new_id
 from receipt_rules.mail_path.core import End
 from receipt_rules.models.endpoints import Endpoint
@@ -19,12 +19,16 @@ def new_catch_all_id() -> str:
     return new_id("all")
 
 
-AT_WORK = (*SERVED, RulesFact.PARTLY, RulesFact.HELD)  # of the name: rules are there, so what is new comes soon
+PARTLY_SERVED = (
+    *DELIVERED,
+    RulesFact.PARTLY,
+    RulesFact.HELD,
+)  # of the name: its rules are active, so a new recipient is applied soon
 HOLDABLE = (ReceivingState.REJECTED, ReceivingState.BLOCKED)
 
 
-class Wish(models.Model):
-    """What an address and a catch-all have in common. `domain` is the customer's domain from which the right comes."""
+class RequestedRecipient(models.Model):
+    """The fields that addresses and catch-alls share. `domain` is the customer's domain that entitles them to it."""
 
     domain = models.ForeignKey("domains.Domain", on_delete=models.PROTECT, related_name="+")
     endpoint = models.ForeignKey(Endpoint, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -40,52 +44,52 @@ class Wish(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
-    end: End | None = None  # set by `mail_path.selectors.judge_ends`
+    end: End | None = None  # set by `mail_path.selectors.set_ends`
 
     class Meta:
         abstract = True
 
     @property
     def own_endpoint(self) -> Endpoint | None:
-        """A domain that has moved to another customer leaves its endpoints behind."""
+        """Return the endpoint, or None if the domain has moved to another customer and the endpoint hasn't."""
         endpoint = self.endpoint
         return endpoint if endpoint is not None and endpoint.customer_id == self.domain.customer_id else None
 
     @property
-    def is_carried(self) -> bool:
-        """Whether the active rules bring its mail to its place, whatever the DNS says."""
-        return self.rules in SERVED
+    def is_served(self) -> bool:
+        """Return whether the active rules deliver its mail to its destination, whatever its MX record."""
+        return self.rules in DELIVERED
 
     @property
     def mail_name(self) -> str:
-        """The name whose MX decides whether its mail arrives; "*.example.com" for all names below."""
+        """Return the name whose MX decides whether its mail arrives; "*.example.com" for all subdomains."""
         raise NotImplementedError
 
     @property
-    def spoken(self) -> str:
-        """Whose mail it is, in a sentence."""
+    def description(self) -> str:
+        """Return how a sentence names the recipient."""
         return str(self)
 
     @property
     def receiving_facts(self) -> ReceivingFacts:
-        """The facts of its name, with what the rules do for this very recipient."""
+        """Return the facts of its name, with what the rules do for this recipient."""
         whole = self.domain.receiving_facts(self.mail_name)
-        return replace(whole, rules=RulesFact(self.rules), whom=self.spoken)
+        return replace(whole, rules=RulesFact(self.rules), recipient=self.description)
 
     @property
     def receiving(self) -> Receiving:
-        """Whether its mail arrives: the judgement of its facts."""
+        """Return whether its mail arrives, evaluated from its facts."""
         facts = self.domain.receiving_facts(self.mail_name)
         own = judge(replace(facts, rules=RulesFact(self.rules)))
         if self.rules == RulesFact.HELD and facts.is_verified and own.state in HOLDABLE:
             sentence = f"This {self._meta.verbose_name} receives no mail: our team has rolled back the receipt rules."
             return Receiving(own.name, ReceivingState.HELD, sentence)
-        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in AT_WORK:
+        if own.is_red and self.rules == RulesFact.WAITING and facts.rules in PARTLY_SERVED:
             return Receiving(own.name, ReceivingState.APPLYING, f"We're setting up this {self._meta.verbose_name}.")
         return own
 
 
-class Address(Wish):
+class Address(RequestedRecipient):
     """An email address that receives mail, at a domain or at a subdomain that isn't a domain of its own."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_address_id, editable=False)
@@ -117,8 +121,8 @@ class Address(Wish):
         return self.address.rpartition("@")[2]
 
 
-class CatchAll(Wish):
-    """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
+class CatchAll(RequestedRecipient):
+    """Receives all other mail at a domain or, with `subdomains`, all mail at names below it and none at it."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_catch_all_id, editable=False)
     subdomains = models.BooleanField(default=False)
@@ -133,7 +137,7 @@ class CatchAll(Wish):
         return f"{'subdomain ' if self.subdomains else ''}catch-all of {self.domain}"
 
     @property
-    def spoken(self) -> str:
+    def description(self) -> str:
         return f"the {self}"
 
     @property

@@ -26,7 +26,7 @@ class EndpointType(models.TextChoices):
 
 
 class Endpoint(models.Model):
-    """Where a customer's mail goes. The columns of SES override the default delivery; empty is the default."""
+    """A destination of a customer's mail. The SES columns override the default delivery; empty means the default."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_endpoint_id, editable=False)
     customer = models.ForeignKey("accounts.Customer", on_delete=models.PROTECT, related_name="endpoints")
@@ -55,7 +55,10 @@ class Endpoint(models.Model):
 
     @property
     def config(self) -> dict[str, Any]:
-        """By type: url and more, address, or addresses; live values. Raises `sealed.Unreadable`."""
+        """Return the settings by type: url and more, address, or addresses, with live secrets.
+
+        Raises `sealed.Unreadable`.
+        """
         return sealed.unseal_values(self.sealed_config)
 
     @config.setter
@@ -64,7 +67,7 @@ class Endpoint(models.Model):
 
     @property
     def shown_config(self) -> dict[str, Any]:
-        """For people, whoever they are: secrets masked."""
+        """Return the settings for display: secrets masked."""
         return shown_config(self.config)
 
 
@@ -75,7 +78,7 @@ class ForwardingState(models.TextChoices):
 
 
 class Forwarding(models.Model):
-    """Whether the holder of an address lets a customer forward mail to it. Outlives the endpoints that name it."""
+    """Whether an address accepts mail that a customer forwards to it. It outlives the endpoints that name it."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_forwarding_id, editable=False)
     customer = models.ForeignKey("accounts.Customer", on_delete=models.CASCADE, related_name="+")

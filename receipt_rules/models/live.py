@@ -5,7 +5,10 @@ from django.db import models
 
 
 class Look(models.Model):
-    """The last look at Amazon's rules: what differed from what we left there. `problem`: it could not be read."""
+    """The last check of the rules at SES: its differences from the known state.
+
+    `problem`: the rules couldn't be read.
+    """
 
     region = models.CharField(max_length=32, unique=True)
     at = models.DateTimeField()
@@ -20,10 +23,10 @@ class Look(models.Model):
 
 
 class RulesAsRead(models.Model):
-    """The active rules at the last successful read of SES, whoever made it: what is shown while SES doesn't answer.
+    """The active rules at the last successful read, by any process: shown while SES doesn't answer.
 
-    `name` is "" where no set was active. It says nothing of what we accept as ours: that is the snapshot's.
-    `failed_at`: when a read failed since, and `problem` why.
+    `name` is "" if no set was active. These rules aren't necessarily accepted; the snapshot has the known state.
+    `failed_at` and `problem`: the last failed read since, and why.
     """
 
     region = models.CharField(max_length=32, unique=True)
@@ -47,7 +50,7 @@ class RulesAsRead(models.Model):
 class ActiveRuleSet(models.Model):
     """The rule set that SES applies in a region, read every minute; `name` is "" while none is active.
 
-    `changed_at`: since when we have seen this set there.
+    `changed_at`: when we first saw this set active.
     """
 
     region = models.CharField(max_length=32, unique=True)
@@ -81,9 +84,9 @@ class IgnoredDifference(models.Model):
 
 
 class ReceivingStop(models.Model):
-    """Staff want that Amazon takes no mail of a customer's, or, no longer stopped, takes it again; stays until settled.
+    """Staff stopped, or resumed, a customer's receiving; the row is settled when the SES rules match.
 
-    What the customer wants stays as it is: the stop stands above it.
+    The customer's addresses stay unchanged; the stop overrides them.
     """
 
     customer = models.OneToOneField("accounts.Customer", on_delete=models.CASCADE, related_name="+", primary_key=True)

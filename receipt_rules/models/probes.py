@@ -1,4 +1,4 @@
-"""Test messages: sent on purpose, and followed to where they arrive or stop."""
+"""Test messages, and the schedules that send them."""
 
 import secrets
 
@@ -14,12 +14,12 @@ def new_probe_id() -> str:
 
 
 def new_probe_token() -> str:
-    """In a header of the message: whoever does not know it cannot pass for the message."""
+    """Return the value of the message's header: a message without it isn't taken for the test message."""
     return secrets.token_urlsafe(24)
 
 
 class MailProbe(models.Model):
-    """One test message to one recipient. The row is there before the message is."""
+    """One test message to one recipient. The row is stored before the message is sent."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_probe_id, editable=False)
     token = models.CharField(max_length=64, unique=True, default=new_probe_token, editable=False)
@@ -51,7 +51,7 @@ class MailProbe(models.Model):
 
 
 class ProbeSchedule(models.Model):
-    """Test messages of a domain by the clock. No row is "off"; one of a former holder counts for nothing."""
+    """The schedule of a domain's test messages. No row means off; a row of a former holder is ignored."""
 
     domain = models.OneToOneField("domains.Domain", primary_key=True, on_delete=models.CASCADE, related_name="+")
     customer = models.ForeignKey(

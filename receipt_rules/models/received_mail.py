@@ -20,7 +20,7 @@ class DeliveryOutcome(models.TextChoices):
 
 
 class ReceivedMail(models.Model):
-    """A message for one recipient, as it was last reported. `customer` is whose it was when it came, and stays."""
+    """A message for one recipient, as last reported. `customer` is the owner when it arrived, and never changes."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_received_mail_id, editable=False)
     message_id = models.CharField(max_length=200, help_text="Message ID at SES, and object name in the bucket.")

@@ -1,4 +1,4 @@
-"""Runs that change the rules at SES, their steps, the states read before and after, and changes that wait."""
+"""Runs that change the rules at SES, their steps, the states read before and after, and pending changes."""
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -16,7 +16,7 @@ def new_snapshot_id() -> str:
 
 
 class OwnRuleSet(models.Model):
-    """A rule set that we may change: made by us, or adopted by a person. Any other is never touched."""
+    """A rule set that we may change: created by us, or adopted by a person. Other sets are never changed."""
 
     name = models.CharField(max_length=64)
     region = models.CharField(max_length=32)
@@ -55,7 +55,7 @@ OPEN = (RunState.PROPOSED, *UNFINISHED)
 
 
 class Run(models.Model):
-    """One approved plan and what came of it. Its steps are values of the core, as JSON."""
+    """An approved plan and its outcome. Its steps are values of the core, as JSON."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_run_id, editable=False)
     kind = models.CharField(max_length=10, choices=RunKind.choices)
@@ -128,7 +128,7 @@ class RunStep(models.Model):
 
 
 class Snapshot(models.Model):
-    """The rule set as it was read after a run or at a look: the last known state, and what one can roll back to."""
+    """The rule set as read after a run or a check: the last known state, and a state to roll back to."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_snapshot_id, editable=False)
     region = models.CharField(max_length=32)
@@ -157,7 +157,7 @@ class Snapshot(models.Model):
 
 
 class RollbackHold(models.Model):
-    """What a rollback changed, held from when its run begins until an operator releases it."""
+    """The recipients that a rollback changed, held from the start of its run until an operator releases them."""
 
     region = models.CharField(max_length=32)
     run = models.OneToOneField(Run, on_delete=models.CASCADE, related_name="hold")

@@ -1,6 +1,6 @@
 """Lists the buckets, functions and topics that the rules use, and lets SES write to a bucket or invoke a function.
 
-An operator approves the shown statement first. Both grants may be repeated.
+An operator approves the shown statement first. Both grants are idempotent.
 """
 
 import hashlib
@@ -24,48 +24,48 @@ from receipt_rules.planner.services import function_arn
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 from receipt_rules.receiving_setup.core import (
     SID,
-    Asking,
     PolicyAnswer,
-    asking,
-    denying,
+    SesCall,
+    denying_statements,
+    evaluate_all,
     has_statement,
-    judge_all,
-    merged,
     read_policy,
+    ses_call,
     ses_statement,
     statements,
+    with_statement,
 )
 from receipt_rules.receiving_setup.gateway import SETUP_NOTIFICATION
 
-_COMING = (f"{PREFIX}-999999", f"{PREFIX}-first-999999")  # stand for the rules that are made next
+_COMING = (f"{PREFIX}-999999", f"{PREFIX}-first-999999")  # represent rules created later
 
 
 def buckets() -> tuple[str, ...]:
-    """The default one first."""
+    """Return the buckets, the default one first."""
     return _named(settings.RECEIVING_BUCKET, "s3_bucket")
 
 
 def functions() -> tuple[str, ...]:
-    """Their ARNs, the default one first. Raises AwsProblem where the account is not known yet."""
+    """Return the functions' ARNs, the default one first. Raises AwsProblem if the account is unknown."""
     return _named(function_arn(), "lambda_arn")
 
 
 def topics() -> tuple[str, ...]:
-    """Their ARNs, the default one first."""
+    """Return the topics' ARNs, the default one first."""
     return _named(settings.RECEIVING_TOPIC, "sns_topic")
 
 
-def bucket_calls(bucket: str, rule_set: RuleSet) -> tuple[Asking, ...]:
+def bucket_calls(bucket: str, rule_set: RuleSet) -> tuple[SesCall, ...]:
     """Return the calls SES makes to the bucket for each managed rule, future ones included, and each prefix."""
     arn = bucket_arn(bucket)
     return _calls("s3:PutObject", [f"{arn}/{prefix}{SETUP_NOTIFICATION}" for prefix in _prefixes(bucket)], rule_set)
 
 
-def function_calls(arn: str, rule_set: RuleSet) -> tuple[Asking, ...]:
+def function_calls(arn: str, rule_set: RuleSet) -> tuple[SesCall, ...]:
     return _calls("lambda:InvokeFunction", [arn], rule_set)
 
 
-def topic_calls(arn: str, rule_set: RuleSet) -> tuple[Asking, ...]:
+def topic_calls(arn: str, rule_set: RuleSet) -> tuple[SesCall, ...]:
     return _calls("sns:Publish", [arn], rule_set)
 
 
@@ -73,8 +73,8 @@ def bucket_arn(bucket: str) -> str:
     return f"arn:{aws.identity_arn('any').split(':')[1]}:s3:::{bucket}"
 
 
-def pretty(document: Mapping[str, Any]) -> str:
-    """As a person reads it; "" for an empty one."""
+def format_policy(document: Mapping[str, Any]) -> str:
+    """Return the policy as indented JSON; "" if it is empty."""
     return json.dumps(document, indent=2) if document else ""
 
 
@@ -91,12 +91,12 @@ def _prefixes(bucket: str) -> tuple[str, ...]:
     return tuple(found) or (settings.RECEIVING_PREFIX,)
 
 
-def _calls(action: str, resources: Iterable[str], rule_set: RuleSet) -> tuple[Asking, ...]:
+def _calls(action: str, resources: Iterable[str], rule_set: RuleSet) -> tuple[SesCall, ...]:
     account, region_arn = aws.account_id(), aws.identity_arn("any").removesuffix("identity/any")
     names = dict.fromkeys([*(rule.name for rule in rule_set.ours), *_COMING])
     rules = [f"{region_arn}receipt-rule-set/{rule_set.name}:receipt-rule/{name}" for name in names]
     return tuple(
-        asking(action=action, resource=resource, account=account, rule_arn=rule)
+        ses_call(action=action, resource=resource, account=account, rule_arn=rule)
         for resource in resources
         for rule in rules
     )
@@ -104,53 +104,55 @@ def _calls(action: str, resources: Iterable[str], rule_set: RuleSet) -> tuple[As
 
 @dataclass(frozen=True)
 class Grant:
-    """A statement to add to a policy. `stops` says why it can't be added, "" if it can."""
+    """A statement to add to a policy. `blocked_because` says why it can't be added; "" if it can."""
 
     name: str
-    there: str
-    adds: str
-    becomes: str
+    current: str
+    added: str
+    result: str
     answer: PolicyAnswer
-    stops: str = ""
+    blocked_because: str = ""
 
     @property
     def digest(self) -> str:
-        """Of what was shown: what is there now must be the same when it is done."""
-        return hashlib.sha256(f"{self.name}\n{self.there}\n{self.becomes}".encode()).hexdigest()[:16]
+        """Return the digest of what was shown: the policy must still be the same when the grant is applied."""
+        return hashlib.sha256(f"{self.name}\n{self.current}\n{self.result}".encode()).hexdigest()[:16]
 
 
 def bucket_grant(bucket: str, rule_set: RuleSet) -> Grant:
     """Read the policy. Raises AwsProblem, AwsMissing if the bucket doesn't exist, and Refused."""
     statement = ses_statement(action="s3:PutObject", resource=f"{bucket_arn(bucket)}/*", account=aws.account_id())
-    there = _document(receiving_setup_gateway.get_bucket_policy(bucket), bucket)
+    current = _document(receiving_setup_gateway.get_bucket_policy(bucket), bucket)
     calls = bucket_calls(bucket, rule_set)
-    answer, stops = judge_all(there, calls), ""
+    answer, blocked_because = evaluate_all(current, calls), ""
     if answer is PolicyAnswer.ALLOWED:
-        stops = f"SES can already write to {bucket}."
+        blocked_because = f"SES can already write to {bucket}."
     elif answer is PolicyAnswer.DENIED:
-        stops = (
-            f"The policy of {bucket} denies SES access in {', '.join(denying(there, calls))}. An added "
+        blocked_because = (
+            f"The policy of {bucket} denies SES access in {', '.join(denying_statements(current, calls))}. An added "
             "statement can't override that."
         )
-    elif has_statement(there, statement):
-        stops = f"The policy of {bucket} already has this statement."
-    return _letting(bucket, there, statement, answer, stops)
+    elif has_statement(current, statement):
+        blocked_because = f"The policy of {bucket} already has this statement."
+    return _grant(bucket, current, statement, answer, blocked_because)
 
 
 def function_grant(arn: str, rule_set: RuleSet) -> Grant:
-    """Reads the permissions of a function that was found before. Raises AwsProblem and Refused."""
+    """Read the permissions of a function that exists. Raises AwsProblem and Refused."""
     statement = ses_statement(action="lambda:InvokeFunction", resource=arn, account=aws.account_id())
-    there = _document(receiving_setup_gateway.get_policy(arn), arn)
-    answer, stops = judge_all(there, function_calls(arn, rule_set)), ""
+    current = _document(receiving_setup_gateway.get_policy(arn), arn)
+    answer, blocked_because = evaluate_all(current, function_calls(arn, rule_set)), ""
     if answer is PolicyAnswer.ALLOWED:
-        stops = "SES can already invoke the function."
-    elif SID in {one.get("Sid") for one in statements(there)}:
-        stops = f"The function has a permission {SID} that isn't sufficient. Remove it in AWS, then check again."
-    return _letting(arn, there, statement, answer, stops)
+        blocked_because = "SES can already invoke the function."
+    elif SID in {one.get("Sid") for one in statements(current)}:
+        blocked_because = (
+            f"The function has a permission {SID} that isn't sufficient. Remove it in AWS, then check again."
+        )
+    return _grant(arn, current, statement, answer, blocked_because)
 
 
 def policy_preview(bucket: str) -> Grant:
-    """Of a bucket that mail goes to. Raises AwsProblem and Refused."""
+    """Return the grant of a bucket used by rules. Raises AwsProblem and Refused."""
     return bucket_grant(_one_of(bucket, buckets()), read_live().rule_set)
 
 
@@ -161,24 +163,27 @@ def permission_preview(arn: str) -> Grant:
 
 
 def put_policy(*, bucket: str, digest: str, actor: User) -> None:
-    """Adds the statement that was shown; what the policy has stays. Raises Refused and AwsProblem."""
+    """Add the statement that was shown; existing statements stay. Raises Refused and AwsProblem."""
     _operators_only(actor)
-    shown = _as_shown(policy_preview(bucket), digest)
-    wanted = read_policy(shown.adds)
+    shown = _check_digest(policy_preview(bucket), digest)
+    wanted = read_policy(shown.added)
 
     def is_there() -> bool:
         return has_statement(read_policy(receiving_setup_gateway.get_bucket_policy(bucket)), wanted)
 
     def put() -> None:
-        receiving_setup_gateway.put_bucket_policy(bucket, shown.becomes, account=aws.account_id())
+        receiving_setup_gateway.put_bucket_policy(bucket, shown.result, account=aws.account_id())
 
-    _do("policy", Subject("bucket", bucket, bucket), shown, actor, _despite_a_lost_answer(put, is_there))
+    _apply_grant("policy", Subject("bucket", bucket, bucket), shown, actor, _tolerate_lost_response(put, is_there))
 
 
 def add_permission(*, arn: str, digest: str, actor: User) -> None:
-    """Adds the permission under the same Sid always, so that twice is once. Raises Refused and AwsProblem."""
+    """Add the permission, always with the same Sid, so that repeating it changes nothing.
+
+    Raises Refused and AwsProblem.
+    """
     _operators_only(actor)
-    shown = _as_shown(permission_preview(arn), digest)
+    shown = _check_digest(permission_preview(arn), digest)
 
     def is_there() -> bool:
         return SID in {one.get("Sid") for one in statements(read_policy(receiving_setup_gateway.get_policy(arn)))}
@@ -188,16 +193,16 @@ def add_permission(*, arn: str, digest: str, actor: User) -> None:
 
     name = arn.partition(":function:")[2]
     about = Subject("function", name.partition(":")[0], name)
-    _do("permission", about, shown, actor, _despite_a_lost_answer(add, is_there))
+    _apply_grant("permission", about, shown, actor, _tolerate_lost_response(add, is_there))
 
 
 _DONE = {"policy": "put", "permission": "added"}
 
 
-def _do(what: str, about: Subject, shown: Grant, actor: User, call: Callable[[], None]) -> None:
+def _apply_grant(what: str, about: Subject, shown: Grant, actor: User, call: Callable[[], None]) -> None:
     """Log the approval before AWS is called: the process may die before the second entry."""
-    states: Any = {"before": {"policy": shown.there}, "after": {"policy": shown.becomes}}
-    bulk_id = new_change_id()  # the approval and its outcome are one change
+    states: Any = {"before": {"policy": shown.current}, "after": {"policy": shown.result}}
+    bulk_id = new_change_id()  # the approval and its outcome share one ID
     audit_services.record(
         f"receiving.{what}_approved", about=about, actor=actor, for_staff=True, bulk_id=bulk_id, **states
     )
@@ -214,8 +219,8 @@ def _do(what: str, about: Subject, shown: Grant, actor: User, call: Callable[[],
     )
 
 
-def _despite_a_lost_answer(call: Callable[[], None], is_done: Callable[[], bool]) -> Callable[[], None]:
-    """No answer, or "it is there already", may mean that the call was carried out: look before it is a failure."""
+def _tolerate_lost_response(call: Callable[[], None], is_done: Callable[[], bool]) -> Callable[[], None]:
+    """After no response, or "already exists", check whether the call succeeded before it counts as failed."""
 
     def called() -> None:
         try:
@@ -227,12 +232,19 @@ def _despite_a_lost_answer(call: Callable[[], None], is_done: Callable[[], bool]
     return called
 
 
-def _letting(
-    name: str, there: Mapping[str, Any], statement: Mapping[str, Any], answer: PolicyAnswer, stops: str
+def _grant(
+    name: str, current: Mapping[str, Any], statement: Mapping[str, Any], answer: PolicyAnswer, blocked_because: str
 ) -> Grant:
-    becomes = merged(there, statement)
-    added = statements(becomes)[len(statements(there)) :]
-    return Grant(name, pretty(there), pretty(added[0]) if added else "", pretty(becomes), answer, stops)
+    result = with_statement(current, statement)
+    added = statements(result)[len(statements(current)) :]
+    return Grant(
+        name,
+        format_policy(current),
+        format_policy(added[0]) if added else "",
+        format_policy(result),
+        answer,
+        blocked_because,
+    )
 
 
 def _document(text: str, name: str) -> dict[str, Any]:
@@ -243,7 +255,7 @@ def _document(text: str, name: str) -> dict[str, Any]:
 
 
 def _one_of(name: str, known: tuple[str, ...]) -> str:
-    """We touch what mail goes to, and nothing else of the account."""
+    """Only resources that rules use may be changed."""
     if name not in known:
         raise Refused(f"No rule uses {name or 'an unnamed resource'}.", code="NOT_OURS")
     return name
@@ -254,9 +266,9 @@ def _operators_only(actor: User) -> None:
         raise Refused("Only operators can grant SES access.", code="NOT_ALLOWED")
 
 
-def _as_shown(now: Grant, digest: str) -> Grant:
-    if now.stops:
-        raise Refused(now.stops, code="NOTHING_TO_ADD")
+def _check_digest(now: Grant, digest: str) -> Grant:
+    if now.blocked_because:
+        raise Refused(now.blocked_because, code="NOTHING_TO_ADD")
     if now.digest != digest:
         raise Refused("The policy has changed since you opened this page. Review it again.", code="NOT_AS_SHOWN")
     return now

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-ACTIVE = "[Active]"  # CloudWatch's name for whichever rule set is active; no rule can be called so
+ACTIVE = "[Active]"  # CloudWatch's name for the active rule set; no rule can have this name
 
 
 class RuleMetric(StrEnum):
     """SES's metrics of receiving, by rule and by rule set.
 
-    An action that fails is tried again for up to 36 hours (FAILURE), and then given up (EXPIRED). What SES does not try
-    again is EXPIRED of the rule set alone, so lost mail is EXPIRED of the active set, and the rules say where to look.
-    Source: SES's developer guide, "Viewing metrics for Amazon SES email receiving".
+    SES retries a failed action for up to 36 hours (FAILURE), then gives up (EXPIRED). What SES doesn't retry is EXPIRED
+    for the rule set only. So lost mail is EXPIRED of the active set, and the rules' metrics show where to look. Source:
+    SES developer guide, "Viewing metrics for Amazon SES email receiving".
     """
 
-    RECEIVED = "Received"  # of a rule set alone
+    RECEIVED = "Received"  # of a rule set only
     SUCCESS = "PublishSuccess"
     FAILURE = "PublishFailure"
     EXPIRED = "PublishExpired"
@@ -26,7 +26,7 @@ OF_A_RULE = (RuleMetric.SUCCESS, RuleMetric.FAILURE, RuleMetric.EXPIRED)
 
 
 class FunctionMetric(StrEnum):
-    """Lambda's metrics of a function; DURATION in milliseconds, the longest."""
+    """Lambda's metrics of a function; DURATION is the maximum, in milliseconds."""
 
     INVOCATIONS = "Invocations"
     ERRORS = "Errors"
@@ -39,9 +39,9 @@ Points = tuple[tuple[datetime, float], ...]
 
 @dataclass(frozen=True)
 class Series:
-    """One metric of a rule, of the active set (`ACTIVE`) or of a function, the oldest first.
+    """A metric of a rule, the active set (`ACTIVE`) or a function, oldest point first.
 
-    No point is "no data", not zero.
+    No point means no data, not zero.
     """
 
     of: str
@@ -55,9 +55,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Health:
-    """`lost`: messages that SES gave up; `failed`: tries that SES repeats.
+    """`lost`: messages that SES gave up on. `failed`: attempts that SES retries.
 
-    The rules are those with numbers of their own; there may be none, although mail was lost.
+    The rule names are those with metrics of their own; there may be none although mail was lost.
     """
 
     received: int
@@ -87,14 +87,14 @@ def health(series: Sequence[Series]) -> Health:
 
 
 def of_all_mail(series: Sequence[Series], metric: RuleMetric) -> Points:
-    """Hour by hour what the active set and the rules together count, whichever is more: either may leave some out."""
+    """Return for each hour the higher of the active set's count and the rules' sum: either may be incomplete."""
     of_set = dict(summed([one for one in series if one.of == ACTIVE], metric))
     of_rules = dict(summed([one for one in series if one.of != ACTIVE], metric))
     return tuple(sorted({at: max(of_set.get(at, 0), of_rules.get(at, 0)) for at in of_set | of_rules}.items()))
 
 
 def summed(series: Sequence[Series], metric: str) -> Points:
-    """The same metric of several rules or functions added up, hour by hour."""
+    """Return the sum of a metric over several rules or functions, for each hour."""
     found: dict[datetime, float] = {}
     for one in series:
         if one.metric == metric:
@@ -104,7 +104,7 @@ def summed(series: Sequence[Series], metric: str) -> Points:
 
 
 def longest(series: Sequence[Series], metric: str) -> Points:
-    """Of several functions the highest of each hour."""
+    """Return the maximum over several functions, for each hour."""
     found: dict[datetime, float] = {}
     for one in series:
         if one.metric == metric:
@@ -123,7 +123,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class StoredMail:
-    """The objects under a prefix. `is_all` False: not all were read, so the count is a lower bound."""
+    """The objects under a prefix. `is_all=False`: not all were read, so `count` is a lower bound."""
 
     bucket: str
     prefix: str

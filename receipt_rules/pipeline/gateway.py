@@ -1,6 +1,6 @@
 """CloudWatch metrics of receiving and the function's log events: one function, one call.
 
-These calls don't use our shared pace; each metric costs a little. A log group that does not exist raises AwsMissing.
+These calls don't use the shared rate limit; each metric costs a little. A missing log group raises AwsMissing.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ Wanted = tuple[str, RuleMetric | FunctionMetric]
 
 
 def metric_data(wanted: Sequence[Wanted], *, start: datetime, end: datetime) -> tuple[Series, ...]:
-    """Of each rule, of the active rule set (`ACTIVE`) or of each function its metric by the hour; at most 500 of them.
+    """Return hourly metrics of rules, the active rule set (`ACTIVE`) or functions; at most 500 metrics per call.
 
-    One without data has no points. Raises AwsProblem, also where CloudWatch tells only a part: what it left out could
-    be lost mail. Source: SES's developer guide, "Viewing metrics for Amazon SES email receiving".
+    A metric without data has no points. Raises AwsProblem, also for partial data: the missing part could be lost mail.
+    Source: SES developer guide, "Viewing metrics for Amazon SES email receiving".
     """
     metrics = [_metric(*each) for each in wanted]
     found = cloudwatch.metric_values("read how mail is received", metrics, start=start, end=end)
@@ -40,13 +40,13 @@ def _metric(name: str, metric: RuleMetric | FunctionMetric) -> Metric:
 
 
 EVENTS_AT_ONCE = 1_000
-LONGEST_LINE = 2_000  # characters; a message's own text could stand behind
+LONGEST_LINE = 2_000  # characters; the rest could be text of a message
 
 
 def log_events(group: str, *, start: datetime, word: str, token: str = "") -> tuple[tuple[LogLine, ...], str]:
-    """Events since `start` that have the word, and the token of what CloudWatch has not looked through yet.
+    """Return events since `start` that contain the word, and the token of the next page ("" at the end).
 
-    CloudWatch may answer a page without any event and go on: ask again until the token is "", or until it is enough.
+    CloudWatch may return a page without events and continue: call again until the token is "" or you have enough.
     """
     more: Any = {"nextToken": token} if token else {}
     with aws.calling("logs", f"read the log {group}") as logs:

@@ -1,6 +1,6 @@
 """Measures what happens to mail after SES accepts it: CloudWatch metrics, the function's log, and the bucket's objects.
 
-Each part is read on its own, so one that cannot be read does not hide the others. No message is opened.
+Each part is read separately, so a failed read hides no other part. No message is opened.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,58 +36,63 @@ from receipt_rules.pipeline.core import (
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 
 Part = TypeVar("Part")
-KEPT_SECONDS = 60  # ten who look at the page cost one
+KEPT_SECONDS = 60  # ten viewers of the page cost one read
 PAGES_OF_OBJECTS = 5  # of a thousand objects each
 PAGES_OF_LOG = 10
 MOST_LINES = 50
 MOST_NAMED = 3  # endpoints, in the alert
-ERROR = "ERROR"  # as Lambda's own logger writes the level
+ERROR = "ERROR"  # the level as Lambda's logger writes it
 LOST_FOR = timedelta(hours=24)
 OPERATE = "receipt_rules.operate_rules"
 TRIED_AGAIN = "SES retries for up to 36 hours, then the message is lost."
 
 
 @dataclass(frozen=True)
-class Told(Generic[Part]):
+class ReadResult(Generic[Part]):
     """A value, or a sentence why it couldn't be read; never both."""
 
     value: Part | None
     problem: str = ""
 
 
-def rule_metrics(*, start: datetime, end: datetime) -> Told[tuple[Series, ...]]:
-    """Of the active set, and of every rule in the set as we last read it, by the hour."""
-    return _told(f"rules {start:%Y%m%d%H}", lambda: _rules(start, end))
+def rule_metrics(*, start: datetime, end: datetime) -> ReadResult[tuple[Series, ...]]:
+    """Return hourly metrics of the active set and of every rule in the set as last read."""
+    return _read_cached(f"rules {start:%Y%m%d%H}", lambda: _rules(start, end))
 
 
-def function_metrics(*, start: datetime, end: datetime) -> Told[tuple[Series, ...]]:
-    return _told(f"functions {start:%Y%m%d%H}", lambda: _functions(start, end))
+def function_metrics(*, start: datetime, end: datetime) -> ReadResult[tuple[Series, ...]]:
+    return _read_cached(f"functions {start:%Y%m%d%H}", lambda: _functions(start, end))
 
 
-def last_errors(*, since: datetime, domain: Domain | None) -> Told[tuple[LogLine, ...]]:
-    """The newest first, of the deployment's own function; of one domain those that name it."""
-    return _told(f"log {since:%Y%m%d%H} {domain.pk if domain else ''}", lambda: _errors(since, domain))
+def last_errors(*, since: datetime, domain: Domain | None) -> ReadResult[tuple[LogLine, ...]]:
+    """Return the newest errors of the deployment's function first; with a domain, those that name it."""
+    return _read_cached(f"log {since:%Y%m%d%H} {domain.pk if domain else ''}", lambda: _errors(since, domain))
 
 
-def lately_stored(*, prefix: str) -> Told[StoredMail]:
-    return _told(f"stored {prefix}", lambda: _stored(str(settings.RECEIVING_BUCKET), prefix))
+def recently_stored(*, prefix: str) -> ReadResult[StoredMail]:
+    return _read_cached(f"stored {prefix}", lambda: _stored(str(settings.RECEIVING_BUCKET), prefix))
 
 
-def watch_for_losses(*, now: datetime) -> Health:
-    """Alarm on lost mail: PublishExpired above zero. Raises AwsProblem: a look that failed says nothing."""
+def check_for_lost_mail(*, now: datetime) -> Health:
+    """Update the alerts for lost mail (PublishExpired above zero) and failures.
+
+    Raises AwsProblem without changing them.
+    """
     found = health(_rules(now - LOST_FOR, now))
     lost = f"{_messages(found.lost)} lost in a day. {_where(found.losing_rules)}"
     _observe("receiving.lost", bool(found.lost), lost, "high", now)
     failing = f"Delivery failed {found.failed} times in a day. {TRIED_AGAIN} {_where(found.failing_rules)}"
     _observe("receiving.failing", bool(found.failed), failing, "medium", now)
     errors = int(sum(one.total for one in _functions(now - timedelta(hours=1), now) if one.metric == "Errors"))
-    failed = f"The function failed {errors} times in the last hour. {_refusing(now - timedelta(hours=1))}".strip()
+    failed = (
+        f"The function failed {errors} times in the last hour. {_failing_endpoints(now - timedelta(hours=1))}".strip()
+    )
     _observe("function.failing", bool(errors), failed, "medium", now)
     return found
 
 
-def _refusing(since: datetime) -> str:
-    """Which endpoints' failures are among them: the function fails, and is called again, for each."""
+def _failing_endpoints(since: datetime) -> str:
+    """Return a sentence naming endpoints that cause failures: the function fails, and is retried, for each."""
     rows = ReceivedMail.objects.filter(outcome=DeliveryOutcome.FAILED, reported_at__gte=since, endpoint__isnull=False)
     counted = rows.values_list("endpoint__name", "customer__name").annotate(number=Count("pk"))
     named = [f"{name} of {customer} ({_mails(number)})" for name, customer, number in counted.order_by("-number")]
@@ -161,14 +166,14 @@ def _stored(bucket: str, prefix: str) -> StoredMail:
     return StoredMail(bucket, prefix, len(moments), max(moments, default=None), is_all=not token)
 
 
-def _told(name: str, read: Callable[[], Part]) -> Told[Part]:
-    key = f"pipeline {settings.AWS_REGION} {settings.AWS_ENDPOINT_URL} {name}".replace(" ", "-")
-    known: Told[Part] | None = cache.get(key)
+def _read_cached(name: str, read: Callable[[], Part]) -> ReadResult[Part]:
+    key = f"receiving pipeline {settings.AWS_REGION} {settings.AWS_ENDPOINT_URL} {name}".replace(" ", "-")
+    known: ReadResult[Part] | None = cache.get(key)
     if known is not None:
         return known
     try:
-        told = Told(read())
+        result = ReadResult(read())
     except AwsProblem as problem:
-        return Told(None, str(problem))  # not kept: the next who looks may have more luck
-    cache.set(key, told, KEPT_SECONDS)
-    return told
+        return ReadResult(None, str(problem))  # not cached: the next read may succeed
+    cache.set(key, result, KEPT_SECONDS)
+    return result

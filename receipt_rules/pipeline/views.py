@@ -1,4 +1,4 @@
-"""The receiving pipeline, for staff: what the rules did with mail, how the function fared, what the bucket holds."""
+"""The receiving pipeline, for staff: metrics of the rules and the function, and the bucket's contents."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
 from inbound_admin.lib import plots
 from inbound_admin.lib.http import SignedIn
-from receipt_rules.live.views import refuse_strangers
+from receipt_rules.live.views import require_staff
 from receipt_rules.pipeline import core, services
 from receipt_rules.pipeline.core import FunctionMetric, RuleMetric, Series
 
@@ -21,7 +21,7 @@ SPANS = {"1": timedelta(days=1), "7": timedelta(days=7)}
 
 @require_GET
 def pipeline(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     days = request.GET.get("days", "1") if request.GET.get("days") in SPANS else "1"
     end = timezone.now()
     window = plots.Window(end - SPANS[days], end)
@@ -39,13 +39,13 @@ def pipeline(request: SignedIn) -> HttpResponse:
         "function_chart": _function_chart(functions.value or (), window),
         "duration_chart": _duration_chart(functions.value or (), window),
         "errors": services.last_errors(since=window.start, domain=domain),
-        "stored": services.lately_stored(prefix=_prefix(domain)),
+        "stored": services.recently_stored(prefix=_prefix(domain)),
     }
     return TemplateResponse(request, "receipt_rules/pipeline/pipeline.html", context)
 
 
 def _domain(request: SignedIn) -> Domain | None:
-    """That the log and the bucket are filtered by; one that is not there is 404, never "all"."""
+    """Return the domain that filters the log and the bucket; 404 if it doesn't exist, never all domains."""
     asked = request.GET.get("domain", "").strip()
     if not asked or "\x00" in asked:
         return None

@@ -1,8 +1,8 @@
-"""The content of the plan page, and drafts: plans of many recipients, which the worker creates while the page waits.
+"""The content of the plan page, and drafts: plans of many recipients, which the worker creates while the page polls.
 
-A plan of a whole region takes seconds and much memory, so that a request makes it only where few recipients are wanted.
-A draft is kept for some minutes and holds what the page shows, never the plan itself: an approval plans again, in the
-worker too, and refuses another digest. What is lost with the cache is a draft, and the page asks for another one.
+A plan of a whole region takes seconds and much memory, so a request plans only if there are few recipients. A draft is
+cached for some minutes and has the content of the page, never the plan itself: an approval plans again, also in the
+worker, and refuses another digest. If the cache loses a draft, the page requests another.
 """
 
 import re
@@ -25,39 +25,39 @@ from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import Run
 from receipt_rules.planner import selectors
-from receipt_rules.planner.core.desired import as_it_stands
+from receipt_rules.planner.core.desired import live_state
 from receipt_rules.planner.core.groups import grouped_steps
-from receipt_rules.planner.core.planner import old_style
+from receipt_rules.planner.core.planner import replaceable_rules
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import AnyRule
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Step, Update
 from receipt_rules.planner.services import (
-    Asked,
-    WantedState,
+    DesiredState,
+    PlanRequest,
     approve,
-    asked_for,
-    guard,
+    build_plan_request,
     needs_typing,
     plan_for,
-    wanted,
+    plan_impact,
+    read_desired_state,
 )
 from receipt_rules.rollback.services import changed_recipients
 
 DRAFT = "receipt_rules.plan_draft"
 KEPT_SECONDS = 900
 IS_DRAFT = re.compile(r"draft_[0-9a-z]{20}")
-FAULT = "We couldn't create the plan because of an internal error (see the worker’s log). Nothing was changed."
-FEW = 2_000  # addresses; of so many a plan is made while one waits
+INTERNAL_ERROR = "We couldn't create the plan because of an internal error (see the worker’s log). Nothing was changed."
+FEW = 2_000  # addresses; up to so many are planned in a request
 MOST_SHOWN = 200  # steps; more are counted
 MOST_RECIPIENTS = 600  # of all steps together; each shows some
 FEWEST_OF_ONE = 3
 MOST_DOUBLES = 20
-MOST_NEWS = 5  # differences at Amazon since the last approval
+MOST_NEWS = 5  # differences at SES since the last approval
 
 
 @dataclass(frozen=True)
 class PlanShown:
-    """A plan in its numbers and sentences. `number`: of its steps."""
+    """A plan's numbers and sentences. `number`: of its steps."""
 
     is_empty: bool
     summary: str
@@ -75,7 +75,7 @@ class PlanShown:
 
 @dataclass(frozen=True)
 class StepShown:
-    """One step, as its rule changes: recipients that come and go, and what its mail does before and after."""
+    """One step as a change of its rule: recipients added and removed, and the delivery before and after."""
 
     number: int
     kind: str
@@ -94,7 +94,7 @@ class StepShown:
 
 @dataclass(frozen=True)
 class StepsShown:
-    """Steps of one kind that follow on each other, as one line where they are many."""
+    """Consecutive steps of one kind, shown as one line if there are many."""
 
     steps: tuple[StepShown, ...]
     number: int
@@ -121,10 +121,10 @@ class Approval:
 
 @dataclass(frozen=True)
 class Draft:
-    """`shown` is what the page shows once it is made. Of an approval, `run` is what came of it."""
+    """`shown` is the content of the page once created. For an approval, `run` is the run's ID."""
 
     id: str
-    asked: Asked
+    asked: PlanRequest
     only: str = ""
     approval: Approval | None = None
     is_made: bool = False
@@ -135,32 +135,32 @@ class Draft:
 
 
 def is_large() -> bool:
-    """Whether more recipients are wanted than a request may plan."""
+    """Return whether there are too many recipients to plan in a request."""
     return Address.objects.filter(is_active=True).values("pk")[FEW : FEW + 1].exists()
 
 
-def begin(*, asked: Asked, only: str = "", approval: Approval | None = None) -> Draft:
-    """The worker makes it, or carries the approval on."""
+def create_draft(*, asked: PlanRequest, only: str = "", approval: Approval | None = None) -> Draft:
+    """Create a draft and queue it: the worker plans, or executes the approval."""
     draft = Draft(new_id("draft"), asked, only, approval, began=timezone.now())
     _keep(draft)
-    queue(draft=draft)
+    queue_draft(draft=draft)
     return draft
 
 
-def queue(*, draft: Draft) -> None:
-    """Unless its job waits or runs: also for one whose worker died and whose job was lost."""
+def queue_draft(*, draft: Draft) -> None:
+    """Queue the draft unless its job is queued or running, also again after its worker died."""
     jobs.queue(DRAFT, lock=f"plan {draft.id}", unless_running=True, draft_id=draft.id)
 
 
-def read(draft_id: str) -> Draft | None:
-    """None for one that is not kept any more."""
+def read_draft(draft_id: str) -> Draft | None:
+    """Return the draft; None if it has expired."""
     found: Draft | None = cache.get(_key(draft_id)) if IS_DRAFT.fullmatch(draft_id) else None
     return found
 
 
-def make(*, draft_id: str) -> None:
+def make_draft(*, draft_id: str) -> None:
     """Create the draft in the worker. A refusal or an AWS problem is shown on the page."""
-    draft = read(draft_id)
+    draft = read_draft(draft_id)
     if draft is None or draft.is_made:
         return
     try:
@@ -168,32 +168,32 @@ def make(*, draft_id: str) -> None:
     except (Refused, AwsProblem) as problem:
         _keep(replace(draft, is_made=True, refused=problem))
     except Exception:
-        _keep(replace(draft, is_made=True, refused=Refused(FAULT)))
+        _keep(replace(draft, is_made=True, refused=Refused(INTERNAL_ERROR)))
         raise
 
 
 def _make(draft: Draft) -> None:
-    asked = limited(draft.asked, draft.only)
+    asked = limit_request(draft.asked, draft.only)
     if draft.approval:
         actor = User.objects.get(pk=draft.approval.actor)
         if done := _approved_before(draft.approval, draft.began):
             return _keep(replace(draft, is_made=True, run=done.pk))
         given = {name: value for name, value in asdict(draft.approval).items() if name != "actor"}
         return _keep(replace(draft, is_made=True, run=approve(**given, actor=actor, asked=asked).pk))
-    return _keep(replace(draft, is_made=True, shown=planned(asked)))
+    return _keep(replace(draft, is_made=True, shown=plan_page_context(asked)))
 
 
 def _approved_before(approval: Approval, since: datetime | None) -> Run | None:
-    """The run of this very approval, where a worker died after it was stored: it may be over by now."""
+    """Return the run of this approval if a worker died after storing it; it may have ended since."""
     rows = Run.objects.filter(digest=approval.digest, approved_by=approval.actor, region=settings.AWS_REGION)
     return rows.filter(created_at__gte=since).first() if since else None
 
 
-def limited(asked: Asked, only: str) -> Asked:
-    """To what a person typed. Raises Refused for what is not known."""
+def limit_request(asked: PlanRequest, only: str) -> PlanRequest:
+    """Limit the request to what a person typed. Raises Refused if it is unknown."""
     if not only.strip():
         return asked
-    found = asked_for(only)
+    found = build_plan_request(only)
     return replace(asked, scope=found.scope, customer=found.customer, domain=found.domain)
 
 
@@ -205,27 +205,27 @@ def _key(draft_id: str) -> str:
     return f"plan:{settings.AWS_REGION}:{draft_id}"
 
 
-def planned(asked: Asked) -> dict[str, Any]:
+def plan_page_context(asked: PlanRequest) -> dict[str, Any]:
     """Return the content of the plan page, bounded. Raises Refused and AwsProblem as `plan_for`."""
-    live, wanted_now = read_live(), wanted(entries_only=asked.scope is None and not asked.snapshot)
+    live, state = read_live(), read_desired_state(entries_only=asked.scope is None and not asked.snapshot)
     read_at = timezone.now()
-    made = plan_for(asked, live, wanted_now)
-    found = guard(made, asked)
+    made = plan_for(asked, live, state)
+    found = plan_impact(made, asked)
     return {
         "plan": _plan_shown(made),
         "read_at": read_at,
         "steps": shown_steps(made),
         "groups": selectors.groups_shown(made.consequences),
-        "fates": dict(Counter(str(each.fate) for each in made.consequences)),
-        "guard": found,
+        "number_by_kind": dict(Counter(str(each.kind) for each in made.consequences)),
+        "impact": found,
         "needs_typing": needs_typing(found),
         "broken": newly_broken(made),
         "still_broken": still_broken(made),
         "kept": [rule.name for rule in made.before.foreign if not rule.may_be_taken_over],
         "foreign": [rule.name for rule in made.before.foreign if rule.may_be_taken_over],
-        "old_style": len(old_style(live.rule_set, wanted_now.desired)),
+        "old_style": len(replaceable_rules(live.rule_set, state.desired)),
         **_since(live),
-        **_undone_by(asked, made, wanted_now),
+        **_overridden_by_rollback(asked, made, state),
     }
 
 
@@ -235,17 +235,17 @@ def _since(live: Live) -> dict[str, Any]:
     news = [each for each in drift_services.differences(live) if not each.is_ignored]
     return {
         "last": last,
-        "wishes_since": selectors.wishes_since(last) if last else 0,
+        "requested_changes_since": selectors.requested_changes_since(last) if last else 0,
         "news": news[:MOST_NEWS],
         "more_news": max(0, len(news) - MOST_NEWS),
     }
 
 
-def _undone_by(asked: Asked, made: Plan, wanted_now: WantedState) -> dict[str, Any]:
-    """Of a rollback: the recipients that are wanted otherwise, so that only the hold keeps them."""
+def _overridden_by_rollback(asked: PlanRequest, made: Plan, state: DesiredState) -> dict[str, Any]:
+    """Return the recipients of a rollback whose desired state differs: only the hold keeps them."""
     if not asked.snapshot:
         return {}
-    undone = sorted(changed_recipients(wanted_now.desired, as_it_stands(made.after)))
+    undone = sorted(changed_recipients(state.desired, live_state(made.after)))
     return {"undone": undone[:MOST_NEWS], "undone_number": len(undone)}
 
 

@@ -17,7 +17,15 @@ from receipt_rules.live.api import rules_viewer
 from receipt_rules.models.runs import Run, RunStep, Snapshot
 from receipt_rules.planner.core.consequences import Impact
 from receipt_rules.planner.core.plans import Method, Plan
-from receipt_rules.planner.services import Asked, approve, asked_for, guard, needs_typing, plan, under_way
+from receipt_rules.planner.services import (
+    PlanRequest,
+    approve,
+    build_plan_request,
+    needs_typing,
+    plan,
+    plan_impact,
+    run_in_progress,
+)
 from receipt_rules.runs import selectors as runs_selectors
 from receipt_rules.runs import services as runs_services
 from receipt_rules.runs.selectors import snapshots, steps_of
@@ -197,9 +205,9 @@ def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> 
     return Page[StateOut](data=[_state(row) for row in rows], pagination=pagination)
 
 
-def _asked(given: PlanQuery | PlanApproved) -> Asked:
-    """The same question from a query and from a body, so that the digest of one is approved by the other."""
-    limited = asked_for(given.only) if given.only else Asked()
+def _asked(given: PlanQuery | PlanApproved) -> PlanRequest:
+    """Return the same request for a query and a body, so that an approval matches the plan that was shown."""
+    limited = build_plan_request(given.only) if given.only else PlanRequest()
     return replace(
         limited,
         method=Method(given.method),
@@ -215,8 +223,8 @@ def _address(run: Run) -> str:
     return f"/api/v2/receipt-rules/runs/{run.pk}"
 
 
-def _plan(made: Plan, asked: Asked) -> PlanOut:
-    found, run = guard(made, asked), under_way()
+def _plan(made: Plan, asked: PlanRequest) -> PlanOut:
+    found, run = plan_impact(made, asked), run_in_progress()
     return PlanOut(
         digest=made.digest,
         method=made.method.value,
@@ -229,7 +237,7 @@ def _plan(made: Plan, asked: Asked) -> PlanOut:
         steps=[str(step) for step in made.steps[:MOST_SHOWN]],
         more_steps=max(0, len(made.steps) - MOST_SHOWN),
         consequences=[
-            ConsequenceOut(address=each.address, fate=str(each.fate), sentence=each.sentence)
+            ConsequenceOut(address=each.address, fate=str(each.kind), sentence=each.sentence)
             for each in made.consequences[:MOST_SHOWN]
         ],
         more_consequences=max(0, len(made.consequences) - MOST_SHOWN),
@@ -250,7 +258,7 @@ def _impact(found: Impact) -> ImpactOut:
         stop=found.stops,
         change_place=found.moves,
         stored_twice=found.twice,
-        to_strangers=found.strangers,
+        to_strangers=found.unmanaged_buckets,
         other_customers=len(found.others),
     )
 

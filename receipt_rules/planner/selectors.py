@@ -1,4 +1,4 @@
-"""The rows from which a plan is made, and what its page shows beside its steps."""
+"""Reads the rows from which a plan is made, and what its page shows besides the steps."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -14,7 +14,7 @@ from audit.models import Change
 from receipt_rules.addresses.selectors import Holders
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import Run, RunKind
-from receipt_rules.planner.core.consequences import Consequence, Fate
+from receipt_rules.planner.core.consequences import Consequence, ConsequenceKind
 from receipt_rules.planner.core.groups import AddressGroup, grouped_addresses
 from receipt_rules.planner.core.rules import domain_of
 
@@ -22,14 +22,14 @@ READ_AT_ONCE = 10_000  # rows
 MOST_EXAMPLES = 5
 MOST_PLACES = 3
 MOST_CUSTOMERS = 4
-WISHES = ("address.", "catch_all.", "endpoint.")
+REQUESTED_CHANGES = ("address.", "catch_all.", "endpoint.")
 
 
 @dataclass(frozen=True)
 class GroupShown:
-    """`named` are customers, each with the number of their addresses, the most first; "" is nobody's."""
+    """`named` are customer names, each with their number of addresses, most first; "" is no customer."""
 
-    fate: Fate
+    kind: ConsequenceKind
     number: int
     examples: tuple[str, ...]
     befores: tuple[str, ...]
@@ -45,7 +45,7 @@ class GroupShown:
 
 
 def groups_shown(found: tuple[Consequence, ...]) -> list[GroupShown]:
-    """For staff: with the names of the customers."""
+    """Return the groups with customer names, for staff."""
     if not found:
         return []
     owner = cache(Holders.read().customer_of)
@@ -56,7 +56,7 @@ def groups_shown(found: tuple[Consequence, ...]) -> list[GroupShown]:
 def _shown(group: AddressGroup, owner: Callable[[str], str], names: dict[str, str]) -> GroupShown:
     customers = _customers((owner(domain_of(each.address)) for each in group.members), names)
     return GroupShown(
-        fate=group.fate,
+        kind=group.kind,
         number=len(group.members),
         examples=tuple(each.who for each in group.members[:MOST_EXAMPLES]),
         befores=group.befores[:MOST_PLACES],
@@ -77,45 +77,48 @@ def last_approval() -> Run | None:
     return rows.select_related("approved_by").order_by("-created_at").first()
 
 
-def wishes_since(run: Run) -> int:
-    """How many changes of addresses, catch-alls and endpoints the log has since a run was approved."""
+def requested_changes_since(run: Run) -> int:
+    """Return how many changes of addresses, catch-alls and endpoints were logged since the run was approved."""
     rows = Change.objects.filter(at__gt=run.created_at)
-    return sum(rows.filter(what__startswith=kind).count() for kind in WISHES)
+    return sum(rows.filter(what__startswith=kind).count() for kind in REQUESTED_CHANGES)
 
 
-# The rows from which what is wanted is made
+# The rows of the desired state
 
 # Recipient, customer, domain, endpoint, customer of the endpoint.
-WishRow = tuple[str, str, str, str | None, str | None]
+RecipientRow = tuple[str, str, str, str | None, str | None]
 _IN_FORCE = Q(domain__receives=True, is_active=True)
 _ROW = ("domain__customer_id", "domain__name", "endpoint_id", "endpoint__customer_id")
 
 
 def _receiving(customers: frozenset[str] | None) -> Q:
-    """Of a domain that only sends nothing is wanted; its addresses are kept."""
+    """Select rows of domains that receive mail.
+
+    Rows of a send-only domain are kept but not part of the desired state.
+    """
     here = _IN_FORCE & Q(domain__region=settings.AWS_REGION, refused_because="")
     return here if customers is None else here & Q(domain__customer__in=customers)
 
 
-def refused_rows() -> Iterator[WishRow]:
-    """Of all customers: what SES refuses of one holds up the rule that another shares."""
+def refused_rows() -> Iterator[RecipientRow]:
+    """Return refused rows of all customers: a recipient that SES refuses blocks a rule that several customers share."""
     here = _IN_FORCE & Q(domain__region=settings.AWS_REGION) & ~Q(refused_because="")
     yield from Address.objects.filter(here).values_list("address", *_ROW)
     for subdomains, owner, domain, *rest in CatchAll.objects.filter(here).values_list("subdomains", *_ROW):
         yield CatchAll.recipient_of(domain, subdomains=subdomains), owner, domain, *rest
 
 
-def address_rows(customers: frozenset[str] | None) -> Iterator[WishRow]:
-    """In no order: for a stream of ordered rows PostgreSQL steps through the index, a look-up for each of a million."""
+def address_rows(customers: frozenset[str] | None) -> Iterator[RecipientRow]:
+    """Unordered: to stream ordered rows, PostgreSQL would walk the index, with a lookup for each of a million rows."""
     rows = Address.objects.filter(_receiving(customers)).order_by().values_list("address", *_ROW)
     return rows.iterator(chunk_size=READ_AT_ONCE)
 
 
-def address_rows_apart(special: Collection[str]) -> Iterator[WishRow]:
-    """Without those that their own domain's catch-all serves the same way: of a million addresses few are left.
+def address_rows_beyond_catch_alls(special: Collection[str]) -> Iterator[RecipientRow]:
+    """Return addresses that their domain's catch-all doesn't serve the same way: few of a million.
 
-    `special` are ids of the endpoints with a delivery of their own. A label (`a+b@`) is left in: the address without it
-    may serve it.
+    `special` are IDs of endpoints with SES options of their own. Addresses with a label (`a+b@`) are included: the
+    address without the label may serve them.
     """
     every = CatchAll.objects.filter(_receiving(None), subdomains=False, domain=OuterRef("domain"))
     every = every.filter(Q(endpoint=None) | ~Q(endpoint__in=special)).order_by()
@@ -125,8 +128,8 @@ def address_rows_apart(special: Collection[str]) -> Iterator[WishRow]:
     return rows.values_list("address", *_ROW).iterator(chunk_size=READ_AT_ONCE)
 
 
-def catch_all_rows(holders: Holders, customers: frozenset[str] | None) -> Iterator[WishRow]:
-    """One for all sub-domains is not wanted as soon as another customer holds one of them."""
+def catch_all_rows(holders: Holders, customers: frozenset[str] | None) -> Iterator[RecipientRow]:
+    """Skip a subdomain catch-all if another customer holds one of the subdomains."""
     rows = CatchAll.objects.filter(_receiving(customers)).order_by()
     for subdomains, owner, domain, endpoint, of in rows.values_list("subdomains", *_ROW).iterator(READ_AT_ONCE):
         if not (subdomains and holders.shares_below(domain)):

@@ -1,7 +1,7 @@
 """Plans changes of the receipt rules from the live rules and the rows, and stores an approved plan as a run.
 
-The desired state is read from the rows: which recipients, and the delivery of each. What a rollback changed is held as
-it is (`receipt_rules.rollback`).
+The desired state is read from the rows: which recipients, and the delivery of each. Recipients that a rollback changed
+are held at their live state (`receipt_rules.rollback`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,15 +20,15 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import is_at_or_below
 from receipt_rules.addresses.selectors import Holders, holder_of
 from receipt_rules.expectations.selectors import newly_broken
-from receipt_rules.jobs import work_soon
+from receipt_rules.jobs import queue_work
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
 from receipt_rules.planner import selectors
-from receipt_rules.planner.core.consequences import Impact, impact, layout_remarks, served
-from receipt_rules.planner.core.desired import Desired, in_order, reduced
-from receipt_rules.planner.core.planner import make_plan, old_style
+from receipt_rules.planner.core.consequences import Impact, impact, layout_warnings, served
+from receipt_rules.planner.core.desired import DesiredEntries, sorted_entries, without_covered
+from receipt_rules.planner.core.planner import make_plan, replaceable_rules
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
 from receipt_rules.planner.core.rules import (
     S3,
@@ -37,69 +37,69 @@ from receipt_rules.planner.core.rules import (
     RuleDelivery,
     RuleLimits,
     RuleSet,
-    broader,
+    broader_entries,
     domain_of,
     ending_in,
     is_address,
 )
-from receipt_rules.planner.core.untouched import Untouched, around
-from receipt_rules.rollback.services import as_it_was, held_recipients, hold_back, holds, with_held
+from receipt_rules.planner.core.untouched import UntouchedRule, applicable_state
+from receipt_rules.rollback.services import held_recipients, holds, restored_state, store_hold, with_held_recipients
 
-AS_USUAL = Q(s3_bucket="", s3_prefix="", lambda_arn="", sns_topic="", tls_required=None, scan=None)  # of an endpoint
+DEFAULT_DELIVERY = Q(s3_bucket="", s3_prefix="", lambda_arn="", sns_topic="", tls_required=None, scan=None)
 
 
 @dataclass(frozen=True)
-class WantedState:
-    """`silent` are IDs of customers whose receiving is stopped."""
+class DesiredState:
+    """The desired entries of a region. `stopped`: IDs of customers whose receiving is stopped."""
 
-    desired: Desired
+    desired: DesiredEntries
     holders: Holders
-    silent: frozenset[str] = frozenset()
+    stopped: frozenset[str] = frozenset()
 
 
 def limits() -> RuleLimits:
     return RuleLimits(rules=settings.SES_RULES_PER_SET, recipients=settings.SES_RECIPIENTS_PER_RULE)
 
 
-def wanted(
+def read_desired_state(
     *, stopped: frozenset[str] | None = None, customers: frozenset[str] | None = None, entries_only: bool = False
-) -> WantedState:
-    """All active addresses and catch-alls of this region. Raises AwsProblem where the account cannot be found out.
+) -> DesiredState:
+    """Read all active addresses and catch-alls of this region. Raises AwsProblem if the AWS account is unknown.
 
-    `stopped`: IDs of customers whose receiving is stopped; None: those that staff stopped. `customers`: whose entries
-    are read; no entry covers an address at a name that another customer holds. `entries_only`: skip addresses that a
-    catch-all serves (a plan without a scope needs none of them), unless SES refuses a recipient.
+    `stopped`: IDs of customers whose receiving is stopped; None: read them. `customers`: read the entries of these
+    customers only; no entry covers an address at a name that another customer holds. `entries_only`: skip addresses
+    that a catch-all serves (a plan without a scope doesn't need them), unless SES refuses a recipient.
     """
     refused = list(selectors.refused_rows())
     set_aside = {recipient for recipient, *_ in refused}
     holders = Holders.read(customers if customers is None else customers | {owner for _, owner, *_ in refused})
     special = _special_endpoints()
     deliver = _deliveries(special)
-    silent = stopped_customers() if stopped is None else stopped
+    stopped = stopped_customers() if stopped is None else stopped
     entries: dict[str, RuleDelivery] = {}
     kept: dict[str, RuleDelivery] = {}
     catch_alls = list(selectors.catch_all_rows(holders, customers))
     caught = {row[0] for row in (*catch_alls, *refused)} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
     is_lean = entries_only and customers is None and not refused
-    addresses = selectors.address_rows_apart(special) if is_lean else selectors.address_rows(customers)
+    addresses = selectors.address_rows_beyond_catch_alls(special) if is_lean else selectors.address_rows(customers)
     for recipient, owner, domain, endpoint, of in chain(addresses, catch_alls, refused):
-        if owner not in silent and holders.customer_of(domain_of(recipient)) == owner:
+        if owner not in stopped and holders.customer_of(domain_of(recipient)) == owner:
             if recipient in set_aside and recipient.startswith(".") and holders.shares_below(domain):
                 continue
             is_caught = bool(caught) and not caught.isdisjoint(_catching(recipient))
             made = kept if recipient in set_aside else entries
             made[recipient] = deliver(endpoint if of == owner else None, domain, is_caught)
-    return WantedState(replace(reduced(in_order(entries)), refused=kept), holders, silent)
+    return DesiredState(replace(without_covered(sorted_entries(entries)), refused=kept), holders, stopped)
 
 
 def _catching(recipient: str) -> Iterator[str]:
-    """The catch-alls that could take its mail, itself where it is one."""
-    return (each for each in (recipient, *broader(recipient)) if not is_address(each))
+    """Yield the catch-alls that could receive its mail, the recipient included if it is one."""
+    return (each for each in (recipient, *broader_entries(recipient)) if not is_address(each))
 
 
-def scope_of(customers: frozenset[str], wanted_now: WantedState, live: RuleSet) -> frozenset[str]:
-    """Every recipient, wanted or live, at names that these customers hold, by their ids."""
-    desired, holders = wanted_now.desired, wanted_now.holders
+def scope_of(customers: frozenset[str], state: DesiredState, live: RuleSet) -> frozenset[str]:
+    """Return every recipient, desired or live, at names that these customers (IDs) hold."""
+    desired, holders = state.desired, state.holders
     owner, near = cache(holders.customer_of), holders.names_of(customers)
     ending = (one for rule in live.ours for one in ending_in(near, rule.recipients))
     named = (one for one in ending if is_at_or_below(domain_of(one), near))
@@ -115,12 +115,12 @@ def stopped_customers() -> frozenset[str]:
 
 
 def _special_endpoints() -> dict[str, Endpoint]:
-    """Those with a delivery of their own, by their ids."""
-    return {endpoint.id: endpoint for endpoint in Endpoint.objects.exclude(AS_USUAL).defer("sealed_config")}
+    """Return the endpoints with SES options of their own, by ID."""
+    return {endpoint.id: endpoint for endpoint in Endpoint.objects.exclude(DEFAULT_DELIVERY).defer("sealed_config")}
 
 
 def _deliveries(special: Mapping[str, Endpoint]) -> Callable[[str | None, str, bool], RuleDelivery]:
-    """Each delivery is made once. An address beside a catch-all is stored where the catch-all is, never twice."""
+    """Create each delivery once. An address under a catch-all is stored where the catch-all is, so never twice."""
     each_domain = settings.RECEIVING_PREFIX_EACH_DOMAIN
 
     @cache
@@ -150,12 +150,12 @@ def _delivery(endpoint: Endpoint, domain: str, tail: str) -> RuleDelivery:
 
 
 def role_for(bucket: str) -> str:
-    """The IAM role with which SES writes to the bucket; "" where the bucket's own policy lets it."""
+    """Return the IAM role with which SES writes to the bucket; "" if the bucket policy allows SES."""
     return settings.RECEIVING_BUCKET_ROLE if bucket == settings.RECEIVING_BUCKET else ""
 
 
 def function_arn() -> str:
-    """The default function's, in the account, region and partition of our own credentials; "" for none."""
+    """Return the default function's ARN in our account, region and partition; "" for none. Raises AwsProblem."""
     name: str = settings.RECEIVING_FUNCTION
     if not name or name.startswith("arn:"):
         return name
@@ -163,23 +163,23 @@ def function_arn() -> str:
     return f"arn:{partition}:lambda:{region}:{account}:function:{name}"
 
 
-def recipients_at(name: str, wanted_now: WantedState, live: RuleSet) -> frozenset[str]:
-    """Recipients, wanted or live, at a name and below it, save at names below it that are domains of their own.
+def recipients_at(name: str, state: DesiredState, live: RuleSet) -> frozenset[str]:
+    """Return recipients, desired or live, at a name and below it, except at subdomains that are domains of their own.
 
-    The name need not be held by anybody: what rules still name of a domain that is gone is found as well.
+    Nobody needs to hold the name: recipients that rules still have for a deleted domain are included.
     """
     live_ones = {recipient for rule in live.ours for recipient in rule.recipients}
-    everything = (*wanted_now.desired.entries, *wanted_now.desired.covered, *live_ones)
-    return frozenset(each for each in everything if wanted_now.holders.belongs(domain_of(each), name))
+    everything = (*state.desired.entries, *state.desired.covered, *live_ones)
+    return frozenset(each for each in everything if state.holders.belongs(domain_of(each), name))
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a plan is asked for. `scope` None is everything; `snapshot` is the id of the state to roll back to.
+class PlanRequest:
+    """The options of a plan. `scope=None` is everything; `snapshot` is the ID of the state to roll back to.
 
-    `customer` (an id) and `domain` (a name) say for whom it was asked: more than theirs needs a typed confirmation.
-    `old_style`: all foreign rules are taken over of which every recipient is wanted here. `instead_of`: another
-    program's active set, which ours replaces.
+    `customer` (ID) and `domain` (name): whom the plan is for; affecting others needs a typed confirmation. `old_style`:
+    take over all unmanaged rules whose recipients all exist here. `instead_of`: another program's active set that ours
+    replaces.
     """
 
     scope: frozenset[str] | None = None
@@ -193,25 +193,25 @@ class Asked:
     domain: str = ""
 
 
-EVERYTHING = Asked()
+EVERYTHING = PlanRequest()
 
 
-def plan(*, asked: Asked = EVERYTHING) -> Plan:
-    """Reads the live rules: one call, or three. Raises Refused as `make_plan` does, and AwsProblem."""
-    return plan_for(asked, read_live(), wanted(entries_only=asked.scope is None))
+def plan(*, asked: PlanRequest = EVERYTHING) -> Plan:
+    """Read the live rules (one to three SES calls) and plan. Raises Refused as `make_plan`, and AwsProblem."""
+    return plan_for(asked, read_live(), read_desired_state(entries_only=asked.scope is None))
 
 
-def asked_for(only: str) -> Asked:
-    """Limited to what a person typed: a domain and the names below it, or what a customer holds, by their ID or name.
+def build_plan_request(only: str) -> PlanRequest:
+    """Limit a plan to what a person typed: a domain with its subdomains, or what a customer holds, by ID or name.
 
-    Reads the live rules. Raises Refused for one that is not known.
+    Reads the live rules. Raises Refused if it is unknown.
     """
     found = _named(only.strip())
-    live, wanted_now = read_live(), wanted()
+    live, state = read_live(), read_desired_state()
     if isinstance(found, Domain):
-        scope = recipients_at(found.name, wanted_now, live.rule_set)
-        return Asked(scope=scope, customer=found.customer_id, domain=found.name)
-    return Asked(scope=scope_of(frozenset([found.id]), wanted_now, live.rule_set), customer=found.id)
+        scope = recipients_at(found.name, state, live.rule_set)
+        return PlanRequest(scope=scope, customer=found.customer_id, domain=found.name)
+    return PlanRequest(scope=scope_of(frozenset([found.id]), state, live.rule_set), customer=found.id)
 
 
 def _named(only: str) -> Domain | Customer:
@@ -225,17 +225,17 @@ def _named(only: str) -> Domain | Customer:
     return found[0]
 
 
-def plan_for(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
-    """As `plan`, from what has been read. A new set needs a name that is free, so all are read then."""
-    made = _make(asked, live, wanted_now)
-    if made.method is Method.BLUE_GREEN and not live.knows_all:
-        return _make(asked, read_live(all_sets=True), wanted_now)
+def plan_for(asked: PlanRequest, live: Live, state: DesiredState) -> Plan:
+    """Plan from the given state. A new rule set needs an unused name, so blue/green reads all names first."""
+    made = _make(asked, live, state)
+    if made.method is Method.BLUE_GREEN and not live.has_all_names:
+        return _make(asked, read_live(all_sets=True), state)
     return made
 
 
-def _make(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
-    desired = _desired(asked, live, wanted_now)
-    folded = old_style(live.rule_set, desired) if asked.old_style else frozenset()
+def _make(asked: PlanRequest, live: Live, state: DesiredState) -> Plan:
+    desired, active = _desired(asked, live, state), live.unmanaged_set
+    folded = replaceable_rules(live.rule_set, desired) if asked.old_style else frozenset()
     made = make_plan(
         desired,
         live.rule_set,
@@ -245,32 +245,32 @@ def _make(asked: Asked, live: Live, wanted_now: WantedState) -> Plan:
         take_over=asked.take_over | folded,
         compacting=asked.compacting,
         sets=live.sets,
-        stranger=live.stranger if live.stranger and live.stranger.name == asked.instead_of else None,
+        unmanaged_set=active if active and active.name == asked.instead_of else None,
     )
     taken = {rule.name for rule in made.before.foreign} - set(made.after.names)
-    return replace(made, warnings=(*made.warnings, *layout_remarks(made.consequences))) if taken else made
+    return replace(made, warnings=(*made.warnings, *layout_warnings(made.consequences))) if taken else made
 
 
-def _desired(asked: Asked, live: Live, wanted_now: WantedState) -> Desired:
+def _desired(asked: PlanRequest, live: Live, state: DesiredState) -> DesiredEntries:
     if asked.snapshot:
-        return as_it_was(asked.snapshot, live.rule_set, wanted_now.desired, wanted_now.holders)
-    return with_held(wanted_now.desired, held(wanted_now), live.rule_set)
+        return restored_state(asked.snapshot, live.rule_set, state.desired, state.holders)
+    return with_held_recipients(state.desired, currently_held(state), live.rule_set)
 
 
-def untouched(live: Live) -> tuple[Untouched, ...]:
-    """The rules that stay as they are, since SES refuses a recipient in them that receives mail."""
+def untouched_rules(live: Live) -> tuple[UntouchedRule, ...]:
+    """Return the rules that must stay unchanged, because SES refuses a recipient in them that receives mail."""
     if not live.is_active or not any(True for _ in selectors.refused_rows()):
         return ()
-    return around(_desired(EVERYTHING, live, wanted()), live.rule_set, scope=None).untouched
+    return applicable_state(_desired(EVERYTHING, live, read_desired_state()), live.rule_set, scope=None).untouched
 
 
-def held(wanted_now: WantedState) -> frozenset[str]:
-    """The recipients that a rollback holds as they are."""
-    return held_recipients(Holders.read_staying(), stopped=wanted_now.silent) if holds().exists() else frozenset()
+def currently_held(state: DesiredState) -> frozenset[str]:
+    """Return the recipients that a rollback holds at their live state."""
+    return held_recipients(Holders.read_staying(), stopped=state.stopped) if holds().exists() else frozenset()
 
 
-def guard(made: Plan, asked: Asked = EVERYTHING) -> Impact:
-    """How many addresses the plan harms, and whether any is another customer's than the one asked for."""
+def plan_impact(made: Plan, asked: PlanRequest = EVERYTHING) -> Impact:
+    """Return how many addresses the plan harms, and which belong to a customer other than the one it is for."""
     stores = {settings.RECEIVING_BUCKET, *Endpoint.objects.exclude(s3_bucket="").values_list("s3_bucket", flat=True)}
     others: tuple[str, ...] = ()
     if asked.customer:
@@ -283,16 +283,17 @@ def needs_typing(found: Impact) -> bool:
     return found.needs_typing(settings.RECEIVING_CONFIRM_PERCENT)
 
 
-def under_way() -> Run | None:
-    """The run that is being carried out, or waits for the worker."""
+def run_in_progress() -> Run | None:
+    """Return the run that is running or queued; None if there is none."""
     rows = Run.objects.filter(state__in=UNFINISHED, region=settings.AWS_REGION).select_related("approved_by")
     return rows.order_by("state", "created_at").first()
 
 
-def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: Asked = EVERYTHING) -> Run:
-    """Plan again; where the digest is the one that was shown, the worker carries it out. Raises Refused:
+def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: PlanRequest = EVERYTHING) -> Run:
+    """Plan again, and store the run if the digest is the one that was shown. Pressing twice returns the same run.
 
-    NOT_ALLOWED, REASON_MISSING, PLAN_CHANGED, NOTHING_TO_DO, TYPE_TO_CONFIRM (the rule set's name), EXPECTATION_BROKEN.
+    Raises Refused: NOT_ALLOWED, REASON_MISSING, PLAN_CHANGED, NOTHING_TO_DO, TYPE_TO_CONFIRM (the rule set's name),
+    RUN_UNDER_WAY, EXPECTATION_BROKEN.
     """
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can change receipt rules.", code="NOT_ALLOWED")
@@ -306,26 +307,26 @@ def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: A
         )
     if same := Run.objects.filter(digest=digest, state__in=OPEN, region=settings.AWS_REGION).first():
         return same  # pressed twice
-    found = guard(made, asked)
+    found = plan_impact(made, asked)
     _refuse_unready(made, found, typed)
     kind = RunKind.ROLLBACK if asked.snapshot else RunKind.APPROVED
     needs_second = settings.RECEIVING_SECOND_PERSON and needs_typing(found)
     with transaction.atomic():
         run = store_run(made, asked, kind=kind, actor=actor, because=because.strip())
         if asked.snapshot:
-            hold_back(made, run)
+            store_hold(made, run)
         if needs_second:
             run.state = RunState.PROPOSED
             run.save(update_fields=("state",))
         else:
-            work_soon()
+            queue_work()
     return run
 
 
 def _refuse_unready(made: Plan, found: Impact, typed: str) -> None:
     if made.is_empty:
         raise Refused("SES receipt rules are up to date. There is nothing to approve.", code="NOTHING_TO_DO")
-    if run := under_way():
+    if run := run_in_progress():
         raise Refused(
             f"A run started by {run.approved_by or 'the system'} is in progress. Wait until it ends, then "
             "review the plan again.",
@@ -342,19 +343,19 @@ def _refuse_unready(made: Plan, found: Impact, typed: str) -> None:
 
 def store_run(
     made: Plan,
-    asked: Asked,
+    asked: PlanRequest,
     *,
     kind: RunKind,
     actor: User | None,
     because: str = "",
     customer: Customer | None = None,
 ) -> Run:
-    """Inside a transaction: the plan as rows, which the worker finds."""
+    """Store the plan as rows for the worker. Must be called in a transaction."""
     run = Run.objects.create(
         kind=kind,
         region=settings.AWS_REGION,
         customer=customer,
-        asked=_dump_asked(asked, made),
+        asked=_dump_request(asked, made),
         scope=None if asked.scope is None else sorted(asked.scope),
         digest=made.digest,
         touched=made.touched,
@@ -371,7 +372,7 @@ def store_run(
     return run
 
 
-def _dump_asked(asked: Asked, made: Plan) -> dict[str, object]:
+def _dump_request(asked: PlanRequest, made: Plan) -> dict[str, object]:
     values = replace(asked, method=made.method)
     return {
         "method": values.method.value,

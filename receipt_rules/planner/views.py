@@ -15,11 +15,11 @@ from inbound_admin.lib.fields import AS_TYPED
 from inbound_admin.lib.http import SignedIn, redirect_page, telling, template
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.selectors import last_read
-from receipt_rules.live.views import given, refuse_strangers
+from receipt_rules.live.views import require_staff, text_value
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import Approval, Draft
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import Asked, approve, under_way
+from receipt_rules.planner.services import PlanRequest, approve, run_in_progress
 from receipt_rules.rollback import services as rollback_services
 from receipt_rules.rollback.services import holds
 from receipt_rules.runs.forms import CancelRunForm
@@ -33,20 +33,20 @@ class ApproveForm(forms.Form):
 
 
 POLL_SECONDS = 2
-ASKED_BY = ("method", "take_over", "compacting", "snapshot", "old_style", "instead_of", "only")
+PLAN_OPTIONS = ("method", "take_over", "compacting", "snapshot", "old_style", "instead_of", "only")
 
 
 @require_http_methods(["GET", "POST"])
 def detail(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request, operates=request.method == "POST")
+    require_staff(request, operates=request.method == "POST")
     if request.POST.get("do") == "release":
         return _release(request)
     data = request.POST if request.method == "POST" else request.GET
     form = ApproveForm(request.POST if request.method == "POST" else None)
-    asked, only = read_asked(data), given(data, "only")
+    asked, only = read_plan_request(data), text_value(data, "only")
     context: dict[str, Any] = {"tab": "plan", "form": form, "may_operate": may_operate(request.user)}
     context |= {"same_plan": _query(data).urlencode(), "asked": asked, "only": only}
-    context |= {"run_under_way": under_way(), "held": list(holds())}
+    context |= {"run_in_progress": run_in_progress(), "held": list(holds())}
     answer = _by_worker if plan_drafts_services.is_large() else _at_once
     found = answer(request, form, asked, only)
     if isinstance(found, HttpResponse):
@@ -60,12 +60,12 @@ def detail(request: SignedIn) -> HttpResponse:
     return TemplateResponse(request, page, context, status=200 if is_part else status)
 
 
-def _at_once(request: SignedIn, form: ApproveForm, asked: Asked, only: str) -> dict[str, Any] | HttpResponse:
+def _at_once(request: SignedIn, form: ApproveForm, asked: PlanRequest, only: str) -> dict[str, Any] | HttpResponse:
     try:
-        asked = plan_drafts_services.limited(asked, only)
+        asked = plan_drafts_services.limit_request(asked, only)
         if request.method == "POST" and form.is_valid() and (done := _approved(request, form, asked)):
             return done
-        return plan_drafts_services.planned(asked)
+        return plan_drafts_services.plan_page_context(asked)
     except (Refused, AwsProblem) as problem:
         return _refused(problem) | {"was_approval": request.method == "POST"}
 
@@ -76,15 +76,15 @@ def _refused(problem: Problem) -> dict[str, Any]:
     return {"refused": problem, "status": problem.status}
 
 
-def _by_worker(request: SignedIn, form: ApproveForm, asked: Asked, only: str) -> dict[str, Any] | HttpResponse:
-    """The plan, or the approval, as a draft: the page asks for it until the worker has made it."""
-    draft = plan_drafts_services.read(given(request.GET, "draft"))
+def _by_worker(request: SignedIn, form: ApproveForm, asked: PlanRequest, only: str) -> dict[str, Any] | HttpResponse:
+    """Return the plan or the approval as a draft: the page polls until the worker has created it."""
+    draft = plan_drafts_services.read_draft(text_value(request.GET, "draft"))
     if request.method == "POST" and form.is_valid():
         approval = Approval(**form.cleaned_data, actor=request.user.pk)
-        draft = plan_drafts_services.begin(asked=asked, only=only, approval=approval)
+        draft = plan_drafts_services.create_draft(asked=asked, only=only, approval=approval)
         return redirect_page(request, _here(request.POST, draft))
     if draft is None:
-        draft = plan_drafts_services.begin(asked=asked, only=only)
+        draft = plan_drafts_services.create_draft(asked=asked, only=only)
     if draft.run:
         return redirect_page(request, reverse("receipt_rules:run", args=[draft.run]))
     if draft.refused:
@@ -92,36 +92,36 @@ def _by_worker(request: SignedIn, form: ApproveForm, asked: Asked, only: str) ->
         return _refused(draft.refused) | again | {"was_approval": draft.approval is not None}
     if draft.is_made:
         return draft.shown
-    plan_drafts_services.queue(draft=draft)
+    plan_drafts_services.queue_draft(draft=draft)
     here = _here(request.POST if request.method == "POST" else request.GET, draft)
     return {"waits_for": draft, "here": here, "poll_seconds": POLL_SECONDS}
 
 
 def _here(data: QueryDict, draft: Draft) -> str:
-    """The page of this draft, with all that its plan was asked for."""
+    """Return the URL of this draft, with the options of its plan."""
     query = _query(data)
     query["draft"] = draft.id
     return f"{reverse('receipt_rules:plan')}?{query.urlencode()}"
 
 
 def _query(data: QueryDict) -> QueryDict:
-    """What the plan was asked for."""
+    """Return the options of the plan."""
     query = QueryDict(mutable=True)
-    for name in ASKED_BY:
+    for name in PLAN_OPTIONS:
         if values := data.getlist(name):
             query.setlist(name, values)
     return query
 
 
 def _release(request: SignedIn) -> HttpResponse:
-    hold, form = get_object_or_404(holds(), pk=given(request.POST, "hold")), CancelRunForm(request.POST)
+    hold, form = get_object_or_404(holds(), pk=text_value(request.POST, "hold")), CancelRunForm(request.POST)
     with telling(request, "Rollback released. The plan shows what would change now."):
         because = form.cleaned_data["because"] if form.is_valid() else ""
         rollback_services.release(hold=hold, because=because, actor=request.user)
     return redirect("receipt_rules:plan")
 
 
-def _approved(request: SignedIn, form: ApproveForm, asked: Asked) -> HttpResponse | None:
+def _approved(request: SignedIn, form: ApproveForm, asked: PlanRequest) -> HttpResponse | None:
     try:
         run = approve(**form.cleaned_data, actor=request.user, asked=asked)
     except Refused as refused:
@@ -130,14 +130,14 @@ def _approved(request: SignedIn, form: ApproveForm, asked: Asked) -> HttpRespons
     return redirect("receipt_rules:run", run.id)
 
 
-def read_asked(data: QueryDict) -> Asked:
-    """Nonsense in it asks for nothing."""
+def read_plan_request(data: QueryDict) -> PlanRequest:
+    """Return the options from the query; unknown values are ignored."""
     method = data.get("method", "")
-    return Asked(
+    return PlanRequest(
         method=Method(method) if method in list(Method) else Method.AUTO,
         take_over=frozenset(data.getlist("take_over")),
         compacting=data.get("compacting") == "1",
-        snapshot=given(data, "snapshot"),
+        snapshot=text_value(data, "snapshot"),
         old_style=data.get("old_style") == "1",
-        instead_of=given(data, "instead_of"),
+        instead_of=text_value(data, "instead_of"),
     )

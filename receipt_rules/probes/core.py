@@ -1,6 +1,6 @@
-"""How far a test message has come, stage by stage, each with its time or with where it stopped. Pure.
+"""The progress of a test message, stage by stage: when it passed, or where it stopped. Pure.
 
-Of a domain that is sent one by the clock: when the next is due, and what the last one proves.
+For scheduled test messages: when the next one is due, and what the last one proves.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from enum import StrEnum
 from zlib import crc32
 
 HEADER = "X-Inbound-Admin-Probe"  # receiving/events.py reads it
-GIVEN_UP = timedelta(minutes=5)  # after it was sent, without a report: SES and the function take seconds
+REPORT_TIMEOUT = timedelta(minutes=5)  # after sending, without a report; SES and the function need seconds
 
 
 class StageState(StrEnum):
@@ -18,15 +18,15 @@ class StageState(StrEnum):
     STOPPED = "stopped"
     UNKNOWN = "unknown"
     NOT_REACHED = "not_reached"
-    STORED = "stored_only"  # as wanted: there is no endpoint to deliver it to
+    STORED = "stored_only"  # as intended: there is no endpoint
 
 
 @dataclass(frozen=True)
 class ProbeFacts:
-    """What is known of a test message. `mx_leads_here` None: unknown at the last check.
+    """The facts of a test message. `mx_leads_here=None`: unknown at the last check.
 
-    `foreseen`: why the rules, as last read, keep it from being stored ("stopped by rule x"), and `foreseen_at` at which
-    stage. `bound`: how long after it was sent we wait for the function's report.
+    `predicted_problem`: why the rules, as last read, keep it from being stored ("stopped by rule x");
+    `predicted_stage`: at which stage. `report_timeout`: how long after sending we wait for the function's report.
     """
 
     asked_at: datetime
@@ -38,18 +38,18 @@ class ProbeFacts:
     handled_at: datetime | None = None
     outcome: str = ""
     problem: str = ""
-    foreseen: str = ""
-    foreseen_at: str = ""
-    bound: timedelta = GIVEN_UP
+    predicted_problem: str = ""
+    predicted_stage: str = ""
+    report_timeout: timedelta = REPORT_TIMEOUT
 
-    def is_late(self, now: datetime) -> bool:
-        """Whether the report should have come."""
-        return not self.handled_at and now - (self.sent_at or self.asked_at) > self.bound
+    def is_overdue(self, now: datetime) -> bool:
+        """Return whether the report should have arrived."""
+        return not self.handled_at and now - (self.sent_at or self.asked_at) > self.report_timeout
 
 
 @dataclass(frozen=True)
 class ProbeStage:
-    """`at` is never before the message was asked for."""
+    """`at` is never before the message was requested."""
 
     name: str
     state: StageState
@@ -58,8 +58,8 @@ class ProbeStage:
 
 
 @dataclass(frozen=True)
-class ProbeWord:
-    """The verdict in the list and above the stages; `sentence` is "" where the stages say all."""
+class ProbeStatus:
+    """The status in the list and above the stages; `sentence` is "" if the stages say everything."""
 
     word: str
     tone: str
@@ -84,57 +84,60 @@ OUTCOMES = {
 }
 
 
-ENDED = ("delivered", "unrouted")  # nothing is tried again
+ENDED = ("delivered", "unrouted")  # final: no retry
 
 
-_OF_OUTCOME = {
-    "delivered": ProbeWord("Delivered", "good", "check-circle"),
-    "unrouted": ProbeWord("Stored only", "warn", "archive-box"),
+_STATUS_BY_OUTCOME = {
+    "delivered": ProbeStatus("Delivered", "good", "check-circle"),
+    "unrouted": ProbeStatus("Stored only", "warn", "archive-box"),
 }
-_NOT_DELIVERED = ProbeWord("Not delivered", "warn", "exclamation-triangle")
+_NOT_DELIVERED = ProbeStatus("Not delivered", "warn", "exclamation-triangle")
 
 
-def probe_word(facts: ProbeFacts, now: datetime) -> ProbeWord:
+def probe_status(facts: ProbeFacts, now: datetime) -> ProbeStatus:
     if facts.outcome:
-        return _OF_OUTCOME.get(facts.outcome, _NOT_DELIVERED)
+        return _STATUS_BY_OUTCOME.get(facts.outcome, _NOT_DELIVERED)
     if facts.send_problem:
-        return ProbeWord("Rejected", "bad", "x-circle")
-    if not facts.is_late(now):
-        expected = EXPECTED.format(why=facts.foreseen) if facts.foreseen else ""
-        return ProbeWord("Pending", "todo", "clock", expected)
+        return ProbeStatus("Rejected", "bad", "x-circle")
+    if not facts.is_overdue(now):
+        expected = EXPECTED.format(why=facts.predicted_problem) if facts.predicted_problem else ""
+        return ProbeStatus("Pending", "todo", "clock", expected)
     if facts.sent_at is None:
-        return ProbeWord("Not sent", "bad", "x-circle", NOT_SENT)
-    return ProbeWord("Not received", "bad", "x-circle", _not_received(facts))
+        return ProbeStatus("Not sent", "bad", "x-circle", NOT_SENT)
+    return ProbeStatus("Not received", "bad", "x-circle", _not_received(facts))
 
 
 def _not_received(facts: ProbeFacts) -> str:
-    minutes = max(1, round(facts.bound.total_seconds() / 60))
+    minutes = max(1, round(facts.report_timeout.total_seconds() / 60))
     within = f"Not received within {minutes} minute{'' if minutes == 1 else 's'}"
-    return f"{within}: {facts.foreseen}." if facts.foreseen else f"{within}."
+    return f"{within}: {facts.predicted_problem}." if facts.predicted_problem else f"{within}."
 
 
 def stages(facts: ProbeFacts, now: datetime) -> tuple[ProbeStage, ...]:
-    """MX seen, accepted, rule, stored, handler, delivered. The function's report proves the four in the middle."""
+    """Return the stages: MX seen, accepted, rule, stored, handler, delivered.
+
+    The function's report proves the middle four.
+    """
     found = (_mx(facts), *_through_ses(facts, now), _delivered(facts))
     stops = [number for number, stage in enumerate(found) if stage.state is StageState.STOPPED]
     if not stops or not (is_over(facts, now) or facts.outcome):
         return found
-    return tuple(_behind(stage) if number > stops[0] else stage for number, stage in enumerate(found))
+    return tuple(_after_stop(stage) if number > stops[0] else stage for number, stage in enumerate(found))
 
 
-def _behind(stage: ProbeStage) -> ProbeStage:
-    """It stops at one stage alone; what was learned further on stays told."""
+def _after_stop(stage: ProbeStage) -> ProbeStage:
+    """A message stops at one stage only; a later stage stays done if that is known."""
     return stage if stage.state is StageState.DONE else replace(stage, state=StageState.NOT_REACHED)
 
 
 def is_over(facts: ProbeFacts, now: datetime) -> bool:
-    """Whether looking again would show nothing new soon."""
-    is_old = now - (facts.sent_at or facts.asked_at) > facts.bound
+    """Return whether another check would show nothing new soon."""
+    is_old = now - (facts.sent_at or facts.asked_at) > facts.report_timeout
     return facts.outcome in ENDED or bool(facts.send_problem) or is_old
 
 
 def _mx(facts: ProbeFacts) -> ProbeStage:
-    """Mail that arrived has found its way, whatever our last look said."""
+    """Mail that arrived was routed correctly, whatever the last DNS check found."""
     seen = facts.mx_seen_at if facts.mx_seen_at and facts.mx_seen_at >= facts.asked_at else None
     if facts.handled_at:
         return ProbeStage("MX seen", StageState.DONE, seen or _after(facts.received_at, facts))
@@ -146,7 +149,7 @@ def _mx(facts: ProbeFacts) -> ProbeStage:
 
 
 def _after(at: datetime | None, facts: ProbeFacts) -> datetime | None:
-    """Two clocks differ: nothing happens to a message before it is asked for."""
+    """Clocks differ: no time is before the request of the message."""
     return max(at, facts.asked_at) if at else None
 
 
@@ -157,17 +160,17 @@ def _through_ses(facts: ProbeFacts, now: datetime) -> tuple[ProbeStage, ...]:
         return (*passed, ProbeStage("Handler", StageState.DONE, _after(facts.handled_at, facts)))
     if facts.send_problem:
         return _stopped_at("Accepted", facts.send_problem, facts.sent_at)
-    if not facts.is_late(now):
+    if not facts.is_overdue(now):
         return tuple(ProbeStage(name, StageState.WAITING) for name in names)
     if facts.sent_at is None:
         return _stopped_at("Accepted", NOT_SENT)
-    if facts.foreseen:
-        return _stopped_at(facts.foreseen_at, _not_received(facts))
+    if facts.predicted_problem:
+        return _stopped_at(facts.predicted_stage, _not_received(facts))
     return _stopped_at("Handler", f"{_not_received(facts)} {LATE}")
 
 
 def _stopped_at(name: str, sentence: str, at: datetime | None = None) -> tuple[ProbeStage, ...]:
-    """Of what is before and behind it nothing is known."""
+    """The other stages are unknown."""
     return tuple(
         ProbeStage(each, StageState.STOPPED, at, sentence) if each == name else ProbeStage(each, StageState.UNKNOWN)
         for each in ("Accepted", "Rule", "Stored", "Handler")
@@ -199,7 +202,7 @@ class ProbePace(StrEnum):
 
 
 class ProbeVerdict(StrEnum):
-    """Of the last message. COULD_NOT_TELL: it proves neither that mail arrives nor that it does not."""
+    """The result of the last message. COULD_NOT_TELL: it proves neither that mail arrives nor that it doesn't."""
 
     NONE = ""
     WAITING = "waiting"
@@ -209,7 +212,7 @@ class ProbeVerdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class JudgedProbe:
+class ProbeResult:
     verdict: ProbeVerdict
     sentence: str = ""
 
@@ -219,24 +222,24 @@ STORED_ONLY = "The last test message to {to} arrived and is stored only: the add
 STOPPED = "The test message to {to} didn't arrive. It stopped at “{stage}”. {why}"
 
 
-def judge_probe(facts: ProbeFacts, recipient: str, now: datetime) -> JudgedProbe:
-    """The time runs from the sending. What was not sent, for whatever reason, proves nothing."""
+def evaluate_probe(facts: ProbeFacts, recipient: str, now: datetime) -> ProbeResult:
+    """The timeout runs from the sending. A message that wasn't sent proves nothing."""
     if facts.outcome == "delivered":
-        return JudgedProbe(ProbeVerdict.ARRIVED)
+        return ProbeResult(ProbeVerdict.ARRIVED)
     if facts.outcome == "unrouted":
-        return JudgedProbe(ProbeVerdict.COULD_NOT_TELL, STORED_ONLY.format(to=recipient))
-    if now - (facts.sent_at or facts.asked_at) <= facts.bound and not facts.send_problem:
-        return JudgedProbe(ProbeVerdict.WAITING)
+        return ProbeResult(ProbeVerdict.COULD_NOT_TELL, STORED_ONLY.format(to=recipient))
+    if now - (facts.sent_at or facts.asked_at) <= facts.report_timeout and not facts.send_problem:
+        return ProbeResult(ProbeVerdict.WAITING)
     if not facts.outcome and (facts.send_problem or facts.sent_at is None):
         why = facts.send_problem or NOT_SENT
-        return JudgedProbe(ProbeVerdict.COULD_NOT_TELL, NOT_SENT_BECAUSE.format(why=why))
+        return ProbeResult(ProbeVerdict.COULD_NOT_TELL, NOT_SENT_BECAUSE.format(why=why))
     stopped = next(stage for stage in stages(facts, now) if stage.state is StageState.STOPPED)
     said = STOPPED.format(to=recipient, stage=stopped.name, why=stopped.sentence)
-    return JudgedProbe(ProbeVerdict.MISSING, said.strip())
+    return ProbeResult(ProbeVerdict.MISSING, said.strip())
 
 
 def next_time(domain_id: str, every: timedelta, *, after: datetime) -> datetime:
-    """Each domain has a second of the hour, or of the day, of its own: they do not all come at once."""
+    """Each domain has its own second of the hour, or of the day, so that not all are due at once."""
     length, since = int(every.total_seconds()), int(after.timestamp()) + 1
     wait = (crc32(domain_id.encode()) - since) % length
     return datetime.fromtimestamp(since + wait, UTC)

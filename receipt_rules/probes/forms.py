@@ -1,4 +1,4 @@
-"""How often a domain is sent a test message."""
+"""The form that chooses how often a domain gets a test message."""
 
 from django import forms
 

@@ -1,7 +1,8 @@
-"""Sends test messages, also by the clock, and notes what the function reports of them.
+"""Sends test messages, also on a schedule, and stores what the function reports of them.
 
-The row is stored before the message is sent, and the message by the worker. A process that dies after the sending
-sends it once more; both carry the same token.
+The row is stored before the worker sends the message. If the process dies after sending, the message is sent again;
+both carry the same token. While SES doesn't apply our rules, or the domain is held, no scheduled message is sent, and
+one on its way proves nothing.
 """
 
 from collections.abc import Iterable
@@ -19,26 +20,26 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject, domains_for
 from domains.models.domains import Domain
-from domains.receiving.core import ARRIVES, MxFact
+from domains.receiving.core import MX_POINTS_HERE, MxFact
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.selectors import holder_of
 from receipt_rules.addresses.services import lock_domain
-from receipt_rules.jobs import send_probe_soon
+from receipt_rules.jobs import queue_probe
 from receipt_rules.live.selectors import receiving_outage
 from receipt_rules.models.probes import MailProbe, ProbeSchedule
 from receipt_rules.planner.core.rules import domain_of
-from receipt_rules.probes.core import HEADER, HOUR, OFF, ProbePace, ProbeVerdict, judge_probe, next_time
+from receipt_rules.probes.core import HEADER, HOUR, OFF, ProbePace, ProbeVerdict, evaluate_probe, next_time
 from receipt_rules.probes.selectors import (
+    active_schedules,
+    due_schedules,
+    ended_schedules,
     facts_of_probe,
     probe_subject,
     schedule_of,
-    schedules_due,
-    schedules_kept,
-    schedules_over,
-    schedules_to_judge,
+    schedules_to_evaluate,
     target_of,
 )
 from receipt_rules.received_mail.core import Report
@@ -49,8 +50,11 @@ BODY = "This is a test message from {site}, sent to check whether mail for {reci
 _UNKNOWN = (MxFact.UNKNOWN, MxFact.UNSEEN, MxFact.NOT_CHECKED)
 
 
-def ask_for_probe(*, recipient: str, actor: User) -> MailProbe:
-    """Raises Refused for an address that is not at a domain of the actor's; RateLimited for another within seconds."""
+def request_probe(*, recipient: str, actor: User) -> MailProbe:
+    """Store a test message. Raises Refused for an address that isn't at the actor's domains.
+
+    Raises RateLimited within seconds of another message to the address.
+    """
     address = _address(recipient)
     domain = holder_of(domain_of(address))
     if domain is None or not domains_for(actor).filter(pk=domain.pk).exists():
@@ -68,7 +72,7 @@ def ask_for_probe(*, recipient: str, actor: User) -> MailProbe:
 
 
 def store_probe(*, recipient: str, domain: Domain, by: User | None, now: datetime) -> MailProbe:
-    """In the transaction that makes it necessary; the worker sends it. The domain holds the recipient's name."""
+    """Store the message for the worker. Runs in the caller's transaction. The domain holds the recipient's name."""
     mx = MxFact(domain.mx_facts.get(domain_of(recipient), ""))
     probe = MailProbe.objects.create(
         recipient=recipient,
@@ -76,10 +80,10 @@ def store_probe(*, recipient: str, domain: Domain, by: User | None, now: datetim
         domain=domain,
         by=by,
         asked_at=now,
-        mx_leads_here=None if mx in _UNKNOWN else mx in ARRIVES,
+        mx_leads_here=None if mx in _UNKNOWN else mx in MX_POINTS_HERE,
         mx_seen_at=domain.last_dns_check,
     )
-    send_probe_soon(probe.pk)
+    queue_probe(probe.pk)
     return probe
 
 
@@ -95,19 +99,19 @@ def send_probe(*, probe_id: str) -> None:
     try:
         message.send()
     except (SMTPException, OSError) as error:
-        problem = f"The mail server rejected the message: {_words(error)}"
+        problem = f"The mail server rejected the message: {_error_text(error)}"
     MailProbe.objects.filter(pk=probe.pk).update(sent_at=timezone.now(), send_problem=problem[:1000])
 
 
-def note_reports(reports: Iterable[Report]) -> None:
-    """Of messages that carry a token of ours; the recipient must be the probe's. An older report changes nothing.
+def record_reports(reports: Iterable[Report]) -> None:
+    """Store reports with a token of ours, for the probe's recipient. An older report changes nothing.
 
-    What became of a message whose domain has another holder by now is no news for who had it.
+    A report is ignored if the domain has changed hands since: it doesn't concern the former holder.
     """
-    told = {report.probe: report for report in reports if report.probe}
-    rows = MailProbe.objects.filter(token__in=told, domain__customer=F("customer"))
-    for probe in rows if told else ():
-        report = told[probe.token]
+    by_token = {report.probe: report for report in reports if report.probe}
+    rows = MailProbe.objects.filter(token__in=by_token, domain__customer=F("customer"))
+    for probe in rows if by_token else ():
+        report = by_token[probe.token]
         if probe.recipient not in {each.lower() for each in report.recipients}:
             continue
         if probe.handled_at is not None and report.at <= probe.handled_at:
@@ -132,8 +136,8 @@ def _address(text: str) -> str:
         raise Refused("Enter one address, such as test@example.com.", code="NOT_AN_ADDRESS") from meant
 
 
-def _words(error: Exception) -> str:
-    """Of smtplib's errors what the server said."""
+def _error_text(error: Exception) -> str:
+    """Return the server's response in an error of smtplib."""
     refused = getattr(error, "recipients", None)
     if isinstance(refused, dict) and refused:
         code, said = next(iter(refused.values()))
@@ -143,11 +147,11 @@ def _words(error: Exception) -> str:
 
 
 MOST_AT_ONCE = 50  # of each kind of work, in a minute
-DISTURBED = "We can't tell whether the last test message arrived: receiving was disrupted or the domain was on hold."
+DISRUPTED = "We can't tell whether the last test message arrived: receiving was disrupted or the domain was on hold."
 
 
 def schedule_probes(*, domain: Domain, pace: ProbePace | None, actor: User) -> None:
-    """None is off. Choosing twice is choosing once. Raises Refused where nothing may be received at the domain."""
+    """Store the schedule; None turns it off. Idempotent. Raises Refused if the domain can't receive mail."""
     with transaction.atomic():
         locked = lock_domain(domain, to_receive=pace is not None)
         before = schedule_of(locked)
@@ -163,66 +167,66 @@ def schedule_probes(*, domain: Domain, pace: ProbePace | None, actor: User) -> N
         )
         if pace is None:
             ProbeSchedule.objects.filter(domain=locked).delete()
-            _tell(locked, missing=False)
+            _update_alert(locked, missing=False)
         else:
-            _keep(locked, pace, actor)
+            _store_schedule(locked, pace, actor)
 
 
-def _keep(domain: Domain, pace: ProbePace, actor: User) -> None:
-    """The first goes out within the hour, whatever the pace. A former holder's row is replaced whole."""
+def _store_schedule(domain: Domain, pace: ProbePace, actor: User) -> None:
+    """The first message is sent within the hour, whatever the pace. A former holder's row is replaced completely."""
     now = timezone.now()
     wanted = {"pace": pace.value, "by": actor, "next_at": next_time(domain.pk, HOUR, after=now)}
     if not ProbeSchedule.objects.filter(domain=domain, customer=domain.customer).update(**wanted):
         ProbeSchedule.objects.filter(domain=domain).delete()
-        _tell(domain, missing=False)
+        _update_alert(domain, missing=False)
         ProbeSchedule.objects.create(domain=domain, customer=domain.customer, **wanted)
 
 
 def run_due(*, now: datetime) -> int:
-    """How many messages were queued."""
-    for schedule in schedules_over()[:MOST_AT_ONCE]:
+    """Evaluate the last messages, and return how many new ones were queued. Runs every minute."""
+    for schedule in ended_schedules()[:MOST_AT_ONCE]:
         _end(schedule)
-    _give_up_disturbed(now)
+    _mark_disrupted(now)
     if receiving_outage() is not None:
         return 0
-    for schedule in schedules_to_judge()[:MOST_AT_ONCE]:
-        _judge(schedule, now)
-    return sum(_send(schedule, now) for schedule in schedules_due(now)[:MOST_AT_ONCE])
+    for schedule in schedules_to_evaluate()[:MOST_AT_ONCE]:
+        _evaluate(schedule, now)
+    return sum(_send(schedule, now) for schedule in due_schedules(now)[:MOST_AT_ONCE])
 
 
 def _end(schedule: ProbeSchedule) -> None:
-    """The alert of a former holder is over without a word to them; one of the holder is over as any other."""
+    """Delete the schedule and resolve its alert; a former holder isn't notified."""
     with transaction.atomic():
         ProbeSchedule.objects.filter(pk=schedule.pk, customer=schedule.customer_id).delete()
-        _tell(schedule.domain, missing=False)
+        _update_alert(schedule.domain, missing=False)
 
 
-def _give_up_disturbed(now: datetime) -> None:
+def _mark_disrupted(now: datetime) -> None:
     waiting = ProbeSchedule.objects.filter(verdict=ProbeVerdict.WAITING)
     if receiving_outage() is None:
-        waiting = waiting.exclude(pk__in=schedules_kept().filter(last_probe__isnull=False).values("pk"))
-    waiting.update(verdict=ProbeVerdict.COULD_NOT_TELL, sentence=DISTURBED, judged_at=now)
+        waiting = waiting.exclude(pk__in=active_schedules().filter(last_probe__isnull=False).values("pk"))
+    waiting.update(verdict=ProbeVerdict.COULD_NOT_TELL, sentence=DISRUPTED, judged_at=now)
 
 
-def _judge(schedule: ProbeSchedule, now: datetime) -> None:
-    """At each look, so that an alert that was lost with a process begins or ends at the next."""
+def _evaluate(schedule: ProbeSchedule, now: datetime) -> None:
+    """Update the alert at every check, so that one that was lost with a process is raised or resolved next time."""
     probe = schedule.last_probe
     if probe is None:
         return
-    found = judge_probe(facts_of_probe(probe), probe.recipient, now)
+    found = evaluate_probe(facts_of_probe(probe), probe.recipient, now)
     with transaction.atomic():
         rows = ProbeSchedule.objects.filter(pk=schedule.pk, customer=schedule.customer_id, last_probe=probe)
         if not rows.update(verdict=found.verdict, sentence=found.sentence, judged_at=now):
             return
         if found.verdict in (ProbeVerdict.ARRIVED, ProbeVerdict.MISSING):
-            _tell(schedule.domain, missing=found.verdict is ProbeVerdict.MISSING, why=found.sentence, now=now)
+            _update_alert(schedule.domain, missing=found.verdict is ProbeVerdict.MISSING, why=found.sentence, now=now)
 
 
 def _send(schedule: ProbeSchedule, now: datetime) -> bool:
-    """The domain is locked, so that it does not change hands meanwhile."""
+    """Lock the domain, so that it doesn't change hands meanwhile."""
     with transaction.atomic():
         domain = Domain.objects.select_for_update(of=("self",)).select_related("customer").get(pk=schedule.pk)
-        due = schedules_due(now).select_for_update(of=("self",)).filter(pk=schedule.pk).first()
+        due = due_schedules(now).select_for_update(of=("self",)).filter(pk=schedule.pk).first()
         if due is None:
             return False
         target = target_of(domain)
@@ -237,7 +241,7 @@ def _send(schedule: ProbeSchedule, now: datetime) -> bool:
     return bool(target.recipient)
 
 
-def _tell(domain: Domain, *, missing: bool, why: str = "", now: datetime | None = None) -> None:
+def _update_alert(domain: Domain, *, missing: bool, why: str = "", now: datetime | None = None) -> None:
     alerts_services.observe(
         kind="domain.probe_missing",
         about=domain_subject(domain),

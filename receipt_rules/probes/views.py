@@ -1,4 +1,4 @@
-"""Test messages: one is sent by a form, and followed on its own page; a domain is sent them by the clock."""
+"""Pages of test messages: a form requests one, its own page shows its progress; a domain can have a schedule."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -11,21 +11,21 @@ from domains.domain_list.selectors import domains_for
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
-from receipt_rules.probes.core import is_over, probe_word, stages
+from receipt_rules.probes.core import is_over, probe_status, stages
 from receipt_rules.probes.forms import ProbeScheduleForm
 from receipt_rules.probes.selectors import facts_of_probe, facts_of_probes, probes_for
-from receipt_rules.probes.services import ask_for_probe, schedule_probes
+from receipt_rules.probes.services import request_probe, schedule_probes
 from receipt_rules.runs.selectors import may_see_rules
 
 
 @require_http_methods(["GET", "POST"])
 def list_(request: SignedIn) -> HttpResponse:
-    """The form, and what was sent before."""
+    """Show the form, and earlier messages."""
     recipient, problem = text_in(request.GET, "recipient"), ""
     if request.method == "POST":
         recipient = text_in(request.POST, "recipient")
         try:
-            made = ask_for_probe(recipient=recipient, actor=request.user)
+            made = request_probe(recipient=recipient, actor=request.user)
         except (Refused, RateLimited) as refused:
             if getattr(refused, "code", "") == "REASON_MISSING":
                 raise
@@ -38,7 +38,7 @@ def list_(request: SignedIn) -> HttpResponse:
     context = {
         "page": page,
         "rows": [
-            (probe, probe_word(facts, now))
+            (probe, probe_status(facts, now))
             for probe, facts in zip(probes, facts_of_probes(probes, names_rules=names_rules), strict=True)
         ],
         "recipient": recipient,
@@ -54,7 +54,7 @@ def detail(request: SignedIn, probe_id: str) -> HttpResponse:
     facts, now = facts_of_probe(probe, names_rules=may_see_rules(request.user)), timezone.now()
     context = {
         "probe": probe,
-        "verdict": probe_word(facts, now),
+        "verdict": probe_status(facts, now),
         "stages": stages(facts, now),
         "is_over": is_over(facts, now),
     }
@@ -66,7 +66,7 @@ SAID = "Test messages to {domain} will be sent {how}, starting within the hour."
 
 @require_POST
 def choose(request: SignedIn, domain_id: str) -> HttpResponse:
-    """Another customer's is 404, as if it did not exist."""
+    """Another customer's domain is 404, as if it didn't exist."""
     domain, form = get_object_or_404(domains_for(request.user), pk=domain_id), ProbeScheduleForm(request.POST)
     if not form.is_valid():
         messages.error(request, "Choose how often to send test messages: off, once a day, or once an hour.")

@@ -1,4 +1,4 @@
-"""Reports of the function, and the event that asks it to deliver a message again. Pure."""
+"""Delivery reports of the function, and the event that asks it to deliver a message again. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Report:
     probe: str = ""
 
 
-def again_event(message_id: str, recipients: Sequence[str], received_at: datetime) -> dict[str, Any]:
-    """As receiving/events.py reads it."""
+def redelivery_event(message_id: str, recipients: Sequence[str], received_at: datetime) -> dict[str, Any]:
+    """Return the event, in the format that receiving/events.py reads."""
     asked = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}
     return {"inboundAdmin": {"deliver": asked}}

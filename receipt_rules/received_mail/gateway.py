@@ -1,4 +1,4 @@
-"""Asks the function that delivers mail: one function, one call."""
+"""Invokes the function that delivers mail: one function, one call."""
 
 import json
 from collections.abc import Mapping

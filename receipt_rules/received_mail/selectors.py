@@ -32,13 +32,13 @@ def received_for(viewer: Viewer) -> QuerySet[ReceivedMail]:
     if supports_everyone(viewer):
         return rows
     own = list(customers_for(viewer).values_list("pk", flat=True))
-    # One customer by its own index, which has the order; a sub-query would sort all that is theirs.
+    # One customer uses the customer's index, which is ordered; a subquery would sort all their rows.
     return rows.filter(customer=own[0]) if len(own) == 1 else rows.filter(customer__in=own)
 
 
 @dataclass(frozen=True)
 class ReceivedFilters(ListFilters):
-    """`q`: a whole address, domain or message id. Newest first."""
+    """`q`: a complete address, domain or message ID. Newest first."""
 
     endpoint: str = ""
     domain: str = ""
@@ -55,7 +55,7 @@ class ReceivedFilters(ListFilters):
         return {outcome.value: Q(outcome=outcome) for outcome in DeliveryOutcome}
 
     def conditions(self) -> Iterator[Q]:
-        """One column, whose index finds it: several at once would read the whole table."""
+        """Filter one column by its index: filtering several at once would read the whole table."""
         text = self.q.lower()
         if "@" in text:
             yield Q(recipient=text)
@@ -67,7 +67,7 @@ class ReceivedFilters(ListFilters):
 
 @dataclass(frozen=True)
 class DeliveryCounts:
-    """Of an endpoint, as long as received mail is kept."""
+    """Counts of an endpoint, over the time that received mail is kept."""
 
     total: int = 0
     successful: int = 0
@@ -76,7 +76,7 @@ class DeliveryCounts:
 
 
 def delivery_counts(endpoints: Collection[str]) -> dict[str, DeliveryCounts]:
-    """By the endpoint's id; one that took nothing is not in it. Of many rows as it was within the last minutes."""
+    """Return counts by endpoint ID; endpoints without mail are left out. Large counts are cached for some minutes."""
     key = f"delivery_counts:{hashlib.sha256(repr(sorted(endpoints)).encode()).hexdigest()}"
     kept: dict[str, DeliveryCounts] | None = cache.get(key)
     if kept is not None:
@@ -103,14 +103,14 @@ def _delivery_counts(endpoints: Collection[str]) -> dict[str, DeliveryCounts]:
 
 
 def recent_deliveries(endpoint: Endpoint) -> QuerySet[ReceivedMail]:
-    """The last ten, of its own customer."""
+    """Return the last ten messages of the endpoint, of its own customer."""
     return ReceivedMail.objects.filter(endpoint=endpoint, customer=endpoint.customer_id)[:10]
 
 
 def received_counts(domain_id: str, *, customer_id: str, now: datetime) -> tuple[int, int, int]:
-    """Messages for a domain within a day, a week and 30 days, of its present holder alone.
+    """Return messages for a domain within a day, a week and 30 days, of its current holder only.
 
-    Each recipient's is counted. Moments are whole minutes, so that many who ask share one count of many rows.
+    Each recipient's message counts. Times are whole minutes, so that many callers share one cached count.
     """
     rows = ReceivedMail.objects.filter(domain=domain_id, customer=customer_id)
     minute = now.replace(second=0, microsecond=0)
@@ -118,8 +118,8 @@ def received_counts(domain_id: str, *, customer_id: str, now: datetime) -> tuple
     return day, week, month
 
 
-def received_lately(addresses: Collection[str], *, customer_id: str, now: datetime) -> dict[str, int]:
-    """Messages of the last 24 hours by recipient."""
+def received_last_day(addresses: Collection[str], *, customer_id: str, now: datetime) -> dict[str, int]:
+    """Return messages of the last 24 hours by recipient."""
     rows = ReceivedMail.objects.filter(
         recipient__in=addresses, customer=customer_id, received_at__gte=now - WINDOWS[0]
     ).order_by()
@@ -128,7 +128,7 @@ def received_lately(addresses: Collection[str], *, customer_id: str, now: dateti
 
 @dataclass(frozen=True)
 class EndpointHealth:
-    """How the endpoint took the mail of the last week; `problem` is what it said at the last failure."""
+    """The endpoint's deliveries of the last week; `problem` is its response at the last failure."""
 
     counts: DeliveryCounts
     problem: str = ""
@@ -136,12 +136,12 @@ class EndpointHealth:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last that it was given failed."""
+        """Return whether the last delivery failed."""
         return self.failed_at is not None and (self.counts.last is None or self.failed_at > self.counts.last)
 
 
 def endpoint_health(endpoint_id: str, *, now: datetime) -> EndpointHealth:
-    """Of the week's last MOST_COUNTED messages, however many came."""
+    """Return the health over the week's last MOST_COUNTED messages."""
     lately = ReceivedMail.objects.filter(endpoint=endpoint_id, received_at__gte=now - HEALTH)
     delivered = Q(outcome=DeliveryOutcome.DELIVERED)
     found = lately.order_by("-received_at", "-id")[:MOST_COUNTED].aggregate(
@@ -157,7 +157,7 @@ def endpoint_health(endpoint_id: str, *, now: datetime) -> EndpointHealth:
 
 
 def failing_endpoints(endpoint_ids: Iterable[str], *, now: datetime) -> frozenset[str]:
-    """Those of which `endpoint_health` says that they fail, in one query."""
+    """Return the endpoints that `endpoint_health` would report as failing, in one query."""
     lately = ReceivedMail.objects.filter(endpoint=OuterRef("pk"), received_at__gte=now - HEALTH)
     last = {
         outcome: Subquery(lately.filter(outcome=outcome).order_by("-received_at", "-id").values("reported_at")[:1])

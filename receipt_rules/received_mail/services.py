@@ -1,7 +1,7 @@
-"""Stores the function's reports, monitors endpoints, and asks the function to deliver a message again.
+"""Stores the function's delivery reports, monitors endpoints, and asks the function to deliver a message again.
 
-A report is kept once for each message and recipient, however often it comes, and an older one changes nothing. Whose
-a message is was decided when it came: a domain that moves takes none of its mail along.
+There is one row for each message and recipient, however often it is reported, and an older report changes nothing. The
+owner of a message is decided when it arrives: a domain that changes hands keeps none of its mail.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,22 +23,22 @@ from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.planner.services import function_arn
-from receipt_rules.probes.services import note_reports
+from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail import gateway
-from receipt_rules.received_mail.core import Report, again_event
+from receipt_rules.received_mail.core import Report, redelivery_event
 from receipt_rules.received_mail.selectors import received_mail_subject
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 
 AGAIN_EVERY_SECONDS = 30
 DELETED_AT_ONCE = 10_000
-_Key = tuple[str, str, str]  # message, recipient, the customer's id or ""
+_Key = tuple[str, str, str]  # message, recipient, customer ID or ""
 _CHANGED = ("outcome", "problem", "size", "tries", "reported_at", "endpoint", "domain")
 _TRIED = (DeliveryOutcome.DELIVERED, DeliveryOutcome.FAILED)
 
 
 @dataclass(frozen=True)
-class _Told:
-    """A report for one recipient, with what our rows say of it."""
+class _RecipientReport:
+    """A report for one recipient, with its owner and endpoint from our rows."""
 
     report: Report
     recipient: str
@@ -69,21 +69,21 @@ class _Told:
 
 
 def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
-    """How many messages, each for one recipient, they tell of. Safe to repeat."""
-    told = _understood(reports)
-    by_key: dict[_Key, _Told] = {}
+    """Store the reports. Return the number of messages, each for one recipient. Idempotent."""
+    told = _resolve_reports(reports)
+    by_key: dict[_Key, _RecipientReport] = {}
     for each in sorted(told, key=lambda one: one.report.at):
         by_key[each.key] = each
     with transaction.atomic():
         made = {key: each.row for key, each in sorted(by_key.items())}
         ReceivedMail.objects.bulk_create(made.values(), ignore_conflicts=True)
-        _bring_up_to_date(by_key, {row.pk for row in made.values()})
-    note_reports(reports)
-    _watch_endpoints(by_key.values(), now)
+        _update_existing(by_key, {row.pk for row in made.values()})
+    record_reports(reports)
+    _update_endpoint_alerts(by_key.values(), now)
     return len(by_key)
 
 
-def _understood(reports: Sequence[Report]) -> list[_Told]:
+def _resolve_reports(reports: Sequence[Report]) -> list[_RecipientReport]:
     recipients = sorted({recipient.strip().lower() for report in reports for recipient in report.recipients})
     routes = {route.recipient: route for route in route_lookup(recipients)}
     named = {report.endpoint_id for report in reports if report.endpoint_id}
@@ -95,16 +95,16 @@ def _understood(reports: Sequence[Report]) -> list[_Told]:
     ]
 
 
-def _one(report: Report, route: Route, endpoint: Endpoint | None) -> _Told:
+def _one(report: Report, route: Route, endpoint: Endpoint | None) -> _RecipientReport:
     """Delivered mail belongs to the endpoint's customer, other mail to the domain's holder at the time of arrival."""
     holder = "" if route.since and report.received_at < route.since else route.customer
     customer = endpoint.customer_id if endpoint else holder
     domain = route.row.domain_id if route.row and route.row.domain.customer_id == customer else None
-    return _Told(report, route.recipient, customer, domain, endpoint)
+    return _RecipientReport(report, route.recipient, customer, domain, endpoint)
 
 
-def _bring_up_to_date(by_key: Mapping[_Key, _Told], new: set[str]) -> None:
-    """Rows that were there before, where the report is younger than they are."""
+def _update_existing(by_key: Mapping[_Key, _RecipientReport], new: set[str]) -> None:
+    """Update rows that existed before, if the report is newer."""
     messages = {message for message, _, _ in by_key}
     rows = ReceivedMail.objects.select_for_update(of=("self",)).filter(message_id__in=messages).exclude(pk__in=new)
     changed = []
@@ -121,9 +121,9 @@ def _bring_up_to_date(by_key: Mapping[_Key, _Told], new: set[str]) -> None:
     ReceivedMail.objects.bulk_update(changed, _CHANGED)
 
 
-def _watch_endpoints(told: Iterable[_Told], now: datetime) -> None:
+def _update_endpoint_alerts(told: Iterable[_RecipientReport], now: datetime) -> None:
     """Each report counts as one check of the endpoint; an endpoint that accepts anything isn't failing."""
-    by_endpoint: dict[str, list[_Told]] = {}
+    by_endpoint: dict[str, list[_RecipientReport]] = {}
     for each in told:
         if each.endpoint is not None and each.report.outcome in _TRIED:
             by_endpoint.setdefault(each.endpoint.pk, []).append(each)
@@ -148,7 +148,7 @@ def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
     arn = (mail.endpoint.lambda_arn if mail.endpoint else "") or function_arn()
     if not arn:
         raise Refused("No function delivers mail here: RECEIVING_FUNCTION isn't set.", code="NO_FUNCTION")
-    goes_to = again_to(mail)
+    goes_to = redelivery_endpoint(mail)
     because = audit_services.reason_for(actor=actor, customer_id=mail.customer_id or "")
     if not cache.add(f"deliver-again:{mail.pk}", 1, AGAIN_EVERY_SECONDS):
         said = f"You can deliver a message again every {AGAIN_EVERY_SECONDS} seconds."
@@ -161,13 +161,13 @@ def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
         before={"outcome": mail.outcome},
         after={"endpoint": str(goes_to)},
     )
-    gateway.invoke(arn, again_event(mail.message_id, [mail.recipient], mail.received_at))
+    gateway.invoke(arn, redelivery_event(mail.message_id, [mail.recipient], mail.received_at))
 
 
-def again_to(mail: ReceivedMail) -> Endpoint:
-    """Return the endpoint that another delivery would go to. Raises Refused where there is none.
+def redelivery_endpoint(mail: ReceivedMail) -> Endpoint:
+    """Return the endpoint that another delivery would go to. Raises Refused if there is none.
 
-    Whoever holds the name now must be whose the message was.
+    The customer who holds the name now must be the owner of the message.
     """
     (route,) = route_lookup([mail.recipient], received_at=mail.received_at)
     if not mail.customer_id or route.customer != mail.customer_id:
@@ -181,7 +181,7 @@ def again_to(mail: ReceivedMail) -> Endpoint:
 
 
 def delete_expired(*, now: datetime) -> int:
-    """In parts, so that no lock is long; RECEIVED_MAIL_DAYS of 0 keeps all. How many went."""
+    """Delete in batches, so that no lock is long, and return the number of rows. RECEIVED_MAIL_DAYS=0 keeps all."""
     if not settings.RECEIVED_MAIL_DAYS:
         return 0
     old = ReceivedMail.objects.filter(received_at__lt=now - timedelta(days=settings.RECEIVED_MAIL_DAYS)).order_by()

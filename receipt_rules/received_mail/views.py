@@ -1,4 +1,4 @@
-"""Received: what came, where it went, what failed, and the button that delivers it again."""
+"""Pages of received mail: what arrived, where it went, what failed, and the button that delivers it again."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -12,7 +12,7 @@ from inbound_admin.lib.http import SignedIn, page_of, template
 from receipt_rules.addresses.selectors import addresses_for
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.received_mail.selectors import ReceivedFilters, received_for
-from receipt_rules.received_mail.services import again_to, deliver_again
+from receipt_rules.received_mail.services import deliver_again, redelivery_endpoint
 
 
 @require_GET
@@ -42,14 +42,14 @@ def detail(request: SignedIn, mail_id: str) -> HttpResponse:
         else:
             messages.success(request, "Delivering the message again. This page updates automatically.")
         return redirect("receipt_rules:received_message", mail.pk)
-    context = {"mail": mail, "tab": "received", **_again(mail, request)}
+    context = {"mail": mail, "tab": "received", **_redelivery_context(mail, request)}
     return TemplateResponse(request, template(request, "receipt_rules/received_mail/message.html", "message"), context)
 
 
-def _again(mail: ReceivedMail, request: SignedIn) -> dict[str, str]:
-    """Where it would be delivered again, or why it can't be."""
+def _redelivery_context(mail: ReceivedMail, request: SignedIn) -> dict[str, str]:
+    """Return where it would be delivered again, or why it can't be."""
     try:
-        return {"goes_to": str(again_to(mail))}
+        return {"goes_to": str(redelivery_endpoint(mail))}
     except Refused as refused:
         told = {"not_again": str(refused)}
         address = addresses_for(request.user).filter(address=mail.recipient).first()

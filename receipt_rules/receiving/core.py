@@ -1,13 +1,13 @@
-"""What the active rules do with mail for one address, as its customer wants it delivered. Pure."""
+"""Evaluates what the active rules do with mail for one address, compared with its desired delivery. Pure."""
 
 from collections.abc import Iterable, Sequence
 
 from domains.receiving.core import RulesFact
-from receipt_rules.planner.core.desired import Desired
+from receipt_rules.planner.core.desired import DesiredEntries
 from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, RuleDelivery
 
-# The best of several addresses at a name speaks for the name: mail for some of them arrives. What a rollback took out
-# arrived before, so it comes first: nobody misses it less because another address at the name still receives.
+# The best fact of the addresses at a name counts for the name: some mail arrives. What a rollback removed
+# arrived before, so it comes first: it is missed even if another address at the name still receives.
 _BEST = (
     RulesFact.HELD,
     RulesFact.CARRIED,
@@ -24,12 +24,15 @@ _BEST = (
 _KEPT_FROM_US = {RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE}
 
 
-def fate(covering: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
-    """`covering`: the rules that cover the address, in order. `wanted` None: no rule is to take its mail."""
+def rules_fact(covering_rules: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
+    """Return what the rules do. `covering_rules`: rules that cover the address, in order.
+
+    `wanted=None`: none should.
+    """
     if wanted is None:
         return RulesFact.WAITING
     taken = unsure = False
-    for rule in covering:
+    for rule in covering_rules:
         if rule.delivery.bounces:
             return RulesFact.BOUNCED
         if _places(rule.delivery) >= _places(wanted):
@@ -40,17 +43,17 @@ def fate(covering: Sequence[AnyRule], wanted: RuleDelivery | None) -> RulesFact:
             return RulesFact.ELSEWHERE if taken else RulesFact.STOPPED
     if taken:
         return RulesFact.ELSEWHERE
-    is_accepted = bool(covering) and not any(rule.delivery.delivers for rule in covering)
+    is_accepted = bool(covering_rules) and not any(rule.delivery.delivers for rule in covering_rules)
     return RulesFact.UNSTORED if is_accepted else RulesFact.WAITING
 
 
 def held_fact(found: RulesFact, *, is_held: bool) -> RulesFact:
-    """What no rule takes while a rollback holds it was taken out by the rollback; it does not come by itself."""
+    """Mail that no rule receives while a rollback holds the recipient was removed by the rollback."""
     return RulesFact.HELD if is_held and found in (RulesFact.WAITING, RulesFact.UNSTORED) else found
 
 
-def serving(recipient: str, desired: Desired) -> str:
-    """Its own entry, or the entry that serves it; "" where none does."""
+def serving_entry(recipient: str, desired: DesiredEntries) -> str:
+    """Return the recipient's own entry, or the entry that serves it; "" if there is none."""
     while recipient not in desired.entries:
         if recipient not in desired.covered:
             return ""
@@ -58,15 +61,15 @@ def serving(recipient: str, desired: Desired) -> str:
     return recipient
 
 
-def delivery_of(recipient: str, desired: Desired) -> RuleDelivery | None:
-    """That of the entry that serves it; of what SES refuses, the one that it would have."""
+def delivery_of(recipient: str, desired: DesiredEntries) -> RuleDelivery | None:
+    """Return the delivery of the entry that serves it; for a recipient that SES refuses, the one it would have."""
     if recipient in desired.refused:
         return desired.refused[recipient]
-    return desired.entries.get(serving(recipient, desired))
+    return desired.entries.get(serving_entry(recipient, desired))
 
 
-def best(found: Iterable[RulesFact]) -> RulesFact:
-    """Of the addresses at one name. PARTLY where some are carried, and another rule keeps others from us."""
+def best_fact(found: Iterable[RulesFact]) -> RulesFact:
+    """Return the fact of a name from its addresses. PARTLY: some are served, and another rule takes mail of others."""
     facts = set(found)
     if facts & {RulesFact.CARRIED, RulesFact.COPIED} and facts & _KEPT_FROM_US:
         return RulesFact.PARTLY
@@ -74,4 +77,4 @@ def best(found: Iterable[RulesFact]) -> RulesFact:
 
 
 def _places(delivery: RuleDelivery) -> frozenset[tuple[str, str]]:
-    return frozenset((each.bucket, each.prefix) for each in delivery.reached if isinstance(each, S3))
+    return frozenset((each.bucket, each.prefix) for each in delivery.effective_actions if isinstance(each, S3))

@@ -1,11 +1,11 @@
-"""Notes for every address, catch-all and name what the active rules do with its mail, as just read or as just wanted.
+"""Stores for every address, catch-all and name what the active rules do with its mail.
 
-`note_live` follows each reading of SES, `note_wished` each change of a customer's: an address that is new waits, and a
-name at which nothing is wanted any more takes nothing.
+`record_live_rules` follows each read of SES; `update_name_facts` follows each change by a customer: a new address
+waits, and a name without addresses or catch-alls receives nothing.
 
-`choose` changes a domain between receiving here and send only, in the order in which no mail is lost. To send only:
-first the MX record leads away, then the rules go. To receive: the rules first, the MX record last. Its addresses are
-kept as rows meanwhile.
+`choose` changes a domain between receiving here and send only, in an order that loses no mail. To send only: the MX
+record moves away first, then the rules are removed. To receive: the rules first, the MX record last. The rows of its
+addresses are kept meanwhile.
 """
 
 from collections import defaultdict
@@ -23,18 +23,18 @@ from domains.receiving import services as receiving_services
 from domains.receiving.core import RulesFact
 from domains.settings import services as settings_services
 from receipt_rules.alerts import services as alerts_services
-from receipt_rules.jobs import customer_changed
+from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.planner.core.recipient_index import Trace
+from receipt_rules.planner.core.recipient_index import RecipientIndex
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
-from receipt_rules.planner.services import held, stopped_customers, wanted
-from receipt_rules.receiving.core import best, delivery_of, fate, held_fact, serving
+from receipt_rules.planner.services import currently_held, read_desired_state, stopped_customers
+from receipt_rules.receiving.core import best_fact, delivery_of, held_fact, rules_fact, serving_entry
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
 ROWS_AT_ONCE = 10_000
 
 
-class _Noted(Protocol):
+class _Recorded(Protocol):
     """What the facts of a name need of an address or a catch-all."""
 
     @property
@@ -46,8 +46,8 @@ class _Noted(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """A row of either kind, without its model: a region may have a million of them at once in memory."""
+class _RecipientRow:
+    """An address or catch-all without its model: a region may have a million of them in memory."""
 
     pk: str
     recipient: str
@@ -58,60 +58,60 @@ class _Wish:
 
     @property
     def mail_name(self) -> str:
-        """As the models have it."""
+        """Same as in the models."""
         _, at, name = self.recipient.rpartition("@")
         return f"*{name}" if not at and name.startswith(".") else name
 
 
 @transaction.atomic
-def note_live(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
-    """`active` is what SES has, an empty set where none is active. Of one customer where one is named."""
+def record_live_rules(active: RuleSet, *, is_ours: bool, customer_id: str = "") -> None:
+    """Store the facts. `active`: the active rule set, empty if none is active. `customer_id`: for one customer only."""
     addresses, catch_alls = list(_addresses(customer_id)), list(_catch_alls(customer_id))
-    wishes = addresses + catch_alls
+    rows = addresses + catch_alls
     customers = frozenset([customer_id]) if customer_id else None
-    trace, wanted_now, halted = Trace(active), wanted(customers=customers), stopped_customers()
-    desired, on_hold = wanted_now.desired, held(wanted_now)
+    trace, state, halted = RecipientIndex(active), read_desired_state(customers=customers), stopped_customers()
+    desired, on_hold = state.desired, currently_held(state)
     facts: dict[str, RulesFact] = {}
-    for wish in wishes:
-        address = sample_address(wish.recipient)
-        if not wish.is_active:
-            found = RulesFact.CARRIED if trace.taking(address) else RulesFact.WAITING
-        elif wish.customer_id in halted:
+    for row in rows:
+        address = sample_address(row.recipient)
+        if not row.is_active:
+            found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.WAITING
+        elif row.customer_id in halted:
             found = RulesFact.HALTED
         else:
-            found = fate(trace.covering(address), delivery_of(wish.recipient, desired))
-            found = held_fact(found, is_held=serving(wish.recipient, desired) in on_hold)
-        facts[wish.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
+            found = rules_fact(trace.covering_rules(address), delivery_of(row.recipient, desired))
+            found = held_fact(found, is_held=serving_entry(row.recipient, desired) in on_hold)
+        facts[row.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
     _store(Address, addresses, facts)
     _store(CatchAll, catch_alls, facts)
-    _note_names(wishes, facts, _Foreign(active), customer_id)
-    harmed = [wish for wish in wishes if facts[wish.pk] in HARMED]
-    harmed.sort(key=lambda wish: ("@" not in wish.recipient, wish.recipient))
+    _update_names(rows, facts, _Foreign(active), customer_id)
+    harmed = [row for row in rows if facts[row.pk] in HARMED]
+    harmed.sort(key=lambda row: ("@" not in row.recipient, row.recipient))
     if harmed or not customer_id:
-        alerts_services.tell_of_harm([wish.recipient for wish in harmed], {wish.customer_id for wish in harmed})
+        alerts_services.update_harmed_mail_alert([row.recipient for row in harmed], {row.customer_id for row in harmed})
 
 
-def note_wished(domain: Domain) -> None:
-    """Inside the transaction of a change. What the rules do is as it was last read; what is new waits."""
-    wishes: list[Address | CatchAll] = list(Address.objects.filter(domain=domain))
-    wishes += CatchAll.objects.filter(domain=domain)
-    for wish in wishes:
-        wish.domain = domain
-    facts = {wish.pk: RulesFact(wish.rules) for wish in wishes}
-    receiving_services.note_rules(domain_id=domain.pk, rules=_by_name(wishes, facts))
+def update_name_facts(domain: Domain) -> None:
+    """Update the facts of the domain's names. Runs in the transaction of a change; a new recipient waits."""
+    rows: list[Address | CatchAll] = list(Address.objects.filter(domain=domain))
+    rows += CatchAll.objects.filter(domain=domain)
+    for row in rows:
+        row.domain = domain
+    facts = {row.pk: RulesFact(row.rules) for row in rows}
+    receiving_services.record_rules(domain_id=domain.pk, rules=_by_name(rows, facts))
 
 
-def _addresses(customer_id: str) -> Iterator[_Wish]:
-    return (_Wish(key, recipient, *rest) for key, recipient, *rest in _rows(Address, "address", customer_id))
+def _addresses(customer_id: str) -> Iterator[_RecipientRow]:
+    return (_RecipientRow(key, recipient, *rest) for key, recipient, *rest in _rows(Address, "address", customer_id))
 
 
-def _catch_alls(customer_id: str) -> Iterator[_Wish]:
+def _catch_alls(customer_id: str) -> Iterator[_RecipientRow]:
     for key, subdomains, *rest, name in _rows(CatchAll, "subdomains", customer_id, "domain__name"):
-        yield _Wish(key, CatchAll.recipient_of(name, subdomains=subdomains), *rest)
+        yield _RecipientRow(key, CatchAll.recipient_of(name, subdomains=subdomains), *rest)
 
 
 def _rows(model: type[Address] | type[CatchAll], own: str, customer_id: str, *more: str) -> Iterator[Any]:
-    """Each domain's and customer's key once in memory, as many rows as there may be."""
+    """Yield rows; each domain ID and customer ID is one object in memory, however many rows have it."""
     rows: QuerySet[Any] = model.objects.order_by().filter(domain__region=settings.AWS_REGION)
     mine = rows.filter(domain__customer=customer_id) if customer_id else rows
     kept: dict[str, str] = {}
@@ -121,37 +121,41 @@ def _rows(model: type[Address] | type[CatchAll], own: str, customer_id: str, *mo
         yield key, named, is_active, *once, *others
 
 
-def _store(model: type[Address] | type[CatchAll], wishes: Sequence[_Wish], facts: Mapping[str, RulesFact]) -> None:
+def _store(
+    model: type[Address] | type[CatchAll], rows: Sequence[_RecipientRow], facts: Mapping[str, RulesFact]
+) -> None:
     changed: dict[RulesFact, list[str]] = defaultdict(list)
-    for wish in wishes:
-        if wish.rules != facts[wish.pk]:
-            changed[facts[wish.pk]].append(wish.pk)
-    rows: QuerySet[Any] = model.objects.order_by("pk")
+    for row in rows:
+        if row.rules != facts[row.pk]:
+            changed[facts[row.pk]].append(row.pk)
+    stored: QuerySet[Any] = model.objects.order_by("pk")
     for fact, keys in changed.items():
-        # A row that somebody is changing is left out: to wait for several could be for ever, and it has a run to come.
-        free = rows.filter(pk__in=keys).select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True)
-        rows.filter(pk__in=list(free)).update(rules=fact)
+        # Skip locked rows: waiting for several could deadlock, and the change that holds one causes another run.
+        free = stored.filter(pk__in=keys).select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True)
+        stored.filter(pk__in=list(free)).update(rules=fact)
 
 
 class _Foreign:
-    """The names whose mail rules that are not ours take, bounce or not."""
+    """The names whose mail unmanaged rules receive, whether they bounce it or not."""
 
     def __init__(self, active: RuleSet) -> None:
-        taking = [rule for rule in active.foreign if rule.enabled and rule.delivery.delivers]
-        self._everybody = any(rule.is_for_everybody for rule in taking)
+        delivering_rules = [rule for rule in active.foreign if rule.enabled and rule.delivery.delivers]
+        self._everybody = any(rule.is_for_everybody for rule in delivering_rules)
         self._names = {
-            domain_of(recipient) for rule in taking for recipient in rule.recipient_set if recipient[0] != "."
+            domain_of(recipient) for rule in delivering_rules for recipient in rule.recipient_set if recipient[0] != "."
         }
 
     def takes(self, name: str) -> bool:
         return self._everybody or name in self._names
 
 
-def _note_names(wishes: Sequence[_Wish], facts: Mapping[str, RulesFact], foreign: _Foreign, customer_id: str) -> None:
-    """Only where something differs, so that few rows are locked."""
-    at: dict[str, list[_Wish]] = defaultdict(list)
-    for wish in wishes:
-        at[wish.domain_id].append(wish)
+def _update_names(
+    rows: Sequence[_RecipientRow], facts: Mapping[str, RulesFact], foreign: _Foreign, customer_id: str
+) -> None:
+    """Update only names whose facts differ, so that few rows are locked."""
+    at: dict[str, list[_RecipientRow]] = defaultdict(list)
+    for row in rows:
+        at[row.domain_id].append(row)
     domains = Domain.objects.filter(region=settings.AWS_REGION).order_by("pk")
     if customer_id:
         domains = domains.filter(customer=customer_id)
@@ -160,19 +164,22 @@ def _note_names(wishes: Sequence[_Wish], facts: Mapping[str, RulesFact], foreign
         if name not in rules and foreign.takes(name):
             rules[name] = RulesFact.FOREIGN
         if rules != noted:
-            receiving_services.note_rules(domain_id=domain_id, rules=rules)
+            receiving_services.record_rules(domain_id=domain_id, rules=rules)
 
 
-def _by_name(wishes: Iterable[_Noted], facts: Mapping[str, RulesFact]) -> dict[str, RulesFact]:
+def _by_name(rows: Iterable[_Recorded], facts: Mapping[str, RulesFact]) -> dict[str, RulesFact]:
     found: dict[str, list[RulesFact]] = defaultdict(list)
-    for wish in wishes:
-        if wish.is_active:
-            found[wish.mail_name].append(facts[wish.pk])
-    return {name: best(all_) for name, all_ in found.items()}
+    for row in rows:
+        if row.is_active:
+            found[row.mail_name].append(facts[row.pk])
+    return {name: best_fact(all_) for name, all_ in found.items()}
 
 
 def choose(*, domain: Domain, receives: bool, actor: User) -> None:
-    """Choosing twice is choosing once. Raises Refused: MX_LEADS_HERE, MX_UNKNOWN, or before the domain is set up."""
+    """Change what the domain receives. Idempotent.
+
+    Raises Refused: MX_LEADS_HERE, MX_UNKNOWN, or before it is set up.
+    """
     with transaction.atomic():
         if settings_services.set_receives(domain=domain, receives=receives, actor=actor):
-            customer_changed(domain.customer, actor, domains=[domain.pk])
+            queue_customer_change(domain.customer, actor, domains=[domain.pk])

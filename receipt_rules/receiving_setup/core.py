@@ -1,8 +1,10 @@
-"""Evaluates whether the policy of a bucket, function or topic allows SES, and the findings of the set-up check. Pure.
+"""Evaluates whether the policy of a bucket, function or topic allows SES, and has the findings of the setup check.
 
-It knows as much of IAM's policy language as such policies use. What it does not understand (an operator, a condition
-key that SES may not send, a policy variable) is UNCLEAR: neither allowed nor denied. It never removes anything from an
-existing policy: it adds a statement.
+Pure.
+
+It supports the parts of IAM's policy language that such policies use. What it doesn't understand (an operator, a
+condition key that SES may not send, a policy variable) is UNCLEAR: neither allowed nor denied. It never removes a
+statement from an existing policy, only adds one.
 """
 
 import json
@@ -30,16 +32,16 @@ class PolicyAnswer(StrEnum):
 
 
 @dataclass(frozen=True)
-class Asking:
-    """One call of SES, with what it sends about itself; `sent` has lower-case keys, since IAM ignores their case."""
+class SesCall:
+    """A call by SES and its request context; `sent` has lower-case keys, because IAM ignores their case."""
 
     action: str
     resource: str
     sent: tuple[tuple[str, str], ...]
 
 
-def asking(*, action: str, resource: str, account: str, rule_arn: str) -> Asking:
-    """As SES of this account asks for one of its rules (ses.md B, Permissions)."""
+def ses_call(*, action: str, resource: str, account: str, rule_arn: str) -> SesCall:
+    """Return the call that SES makes in this account for a rule (ses.md B, Permissions)."""
     sent = {
         "aws:sourceaccount": account,
         "aws:sourcearn": rule_arn,
@@ -49,11 +51,11 @@ def asking(*, action: str, resource: str, account: str, rule_arn: str) -> Asking
         "aws:principalisawsservice": "true",
         "aws:principalservicename": SES,
     }
-    return Asking(action, resource, tuple(sent.items()))
+    return SesCall(action, resource, tuple(sent.items()))
 
 
 def read_policy(text: str) -> dict[str, Any]:
-    """The document; an empty one for "". Raises ValueError for what is no policy."""
+    """Return the document; an empty one for "". Raises ValueError if it isn't a policy."""
     document = json.loads(text) if text else {}
     if not isinstance(document, dict) or not all(isinstance(one, dict) for one in statements(document)):
         raise ValueError("This isn't a policy.")
@@ -64,8 +66,8 @@ def statements(document: Mapping[str, Any]) -> list[Any]:
     return _list(document.get("Statement"))
 
 
-def judge(document: Mapping[str, Any], asked: Asking) -> PolicyAnswer:
-    """A Deny that applies wins over every Allow; one that may apply makes an Allow unclear."""
+def evaluate(document: Mapping[str, Any], asked: SesCall) -> PolicyAnswer:
+    """Evaluate the policy. A Deny that applies overrides every Allow; one that may apply makes an Allow unclear."""
     found = {
         effect: [_applies(one, asked) for one in statements(document) if one.get("Effect") == effect]
         for effect in ("Allow", "Deny")
@@ -77,15 +79,15 @@ def judge(document: Mapping[str, Any], asked: Asking) -> PolicyAnswer:
     return PolicyAnswer.UNCLEAR if None in found["Allow"] else PolicyAnswer.NOT_ALLOWED
 
 
-def judge_all(document: Mapping[str, Any], asked: Iterable[Asking]) -> PolicyAnswer:
-    """Of several calls the worst answer: one rule that may not is enough for SES to refuse it."""
-    answers = {judge(document, each) for each in asked}
+def evaluate_all(document: Mapping[str, Any], asked: Iterable[SesCall]) -> PolicyAnswer:
+    """Return the worst answer for several calls: if one rule isn't allowed, SES refuses it."""
+    answers = {evaluate(document, each) for each in asked}
     order = (PolicyAnswer.DENIED, PolicyAnswer.NOT_ALLOWED, PolicyAnswer.UNCLEAR)
     return next((answer for answer in order if answer in answers), PolicyAnswer.ALLOWED)
 
 
-def denying(document: Mapping[str, Any], asked: Iterable[Asking]) -> tuple[str, ...]:
-    """The Sids of the statements that keep SES out, "a statement without a Sid" for those without."""
+def denying_statements(document: Mapping[str, Any], asked: Iterable[SesCall]) -> tuple[str, ...]:
+    """Return the Sids of statements that deny SES, or "a statement without a Sid"."""
     calls = tuple(asked)
     found = [
         str(one.get("Sid") or "a statement without a Sid")
@@ -96,7 +98,7 @@ def denying(document: Mapping[str, Any], asked: Iterable[Asking]) -> tuple[str, 
 
 
 def ses_statement(*, action: str, resource: str, account: str) -> dict[str, Any]:
-    """SES may do it for any rule of this account: a rule's ARN would pin one name (ses.md B)."""
+    """Allow SES to do it for any rule of this account: a rule's ARN would fix one name (ses.md B)."""
     return {
         "Sid": SID,
         "Effect": "Allow",
@@ -108,24 +110,24 @@ def ses_statement(*, action: str, resource: str, account: str) -> dict[str, Any]
 
 
 def has_statement(document: Mapping[str, Any], statement: Statement) -> bool:
-    """Under whatever Sid."""
+    """Return whether the policy has the statement, with any Sid."""
     return any({**one, "Sid": ""} == {**statement, "Sid": ""} for one in statements(document))
 
 
-def merged(document: Mapping[str, Any], statement: Statement) -> dict[str, Any]:
-    """The policy with the statement behind all that it has; under another Sid where its own is taken."""
+def with_statement(document: Mapping[str, Any], statement: Statement) -> dict[str, Any]:
+    """Return the policy with the statement added at the end; with another Sid if its own is in use."""
     if has_statement(document, statement):
         return dict(document)
-    there = statements(document)
-    taken = {one.get("Sid") for one in there}
-    sids = (f"{statement['Sid']}{number or ''}" for number in (0, *range(2, len(there) + 3)))
+    current = statements(document)
+    taken = {one.get("Sid") for one in current}
+    sids = (f"{statement['Sid']}{number or ''}" for number in (0, *range(2, len(current) + 3)))
     sid = next(sid for sid in sids if sid not in taken)
-    start = document or {"Version": "2012-10-17"}  # an old policy keeps its version: another reads variables otherwise
-    return {**start, "Statement": [*there, {**statement, "Sid": sid}]}
+    start = document or {"Version": "2012-10-17"}  # keep an old policy's version: versions differ in reading variables
+    return {**start, "Statement": [*current, {**statement, "Sid": sid}]}
 
 
-def _applies(statement: Statement, asked: Asking) -> bool | None:
-    """None where it cannot be told."""
+def _applies(statement: Statement, asked: SesCall) -> bool | None:
+    """Return whether the statement applies; None if unclear."""
     return _all(
         (
             _names(statement, "Principal", _is_ses),
@@ -137,7 +139,7 @@ def _applies(statement: Statement, asked: Asking) -> bool | None:
 
 
 def _names(statement: Statement, element: str, is_it: Any) -> bool | None:
-    """Whether an element, or its opposite such as NotAction, takes in what is asked."""
+    """Return whether an element, or its negation such as NotAction, includes the value."""
     if element in statement:
         return _any(is_it(value) for value in _values(statement[element]))
     found = _any(is_it(value) for value in _values(statement.get(f"Not{element}")))
@@ -145,7 +147,7 @@ def _names(statement: Statement, element: str, is_it: Any) -> bool | None:
 
 
 def _values(element: Any) -> list[str]:
-    """A principal's are written with their kind in front, so that no account is taken for a service."""
+    """Principals get their kind as a prefix, so that an account isn't taken for a service."""
     if isinstance(element, Mapping):
         return [f"{kind}:{value}" for kind, values in element.items() for value in _list(values)]
     return [str(value) for value in _list(element)]
@@ -214,7 +216,7 @@ class SetupVerdict(StrEnum):
 
 
 class Button(StrEnum):
-    """What an operator may let us do about it, after a preview."""
+    """What an operator can apply after a preview."""
 
     NONE = ""
     BUCKET_POLICY = "bucket_policy"
@@ -223,9 +225,9 @@ class Button(StrEnum):
 
 @dataclass(frozen=True)
 class SetupFinding:
-    """`repair` says what to do, "" where nothing is; `paste` is a policy or a command to copy.
+    """`repair` says what to do; "" if nothing. `paste` is a policy or a command to copy.
 
-    `shown` is the policy as it is. `button` is for the thing that is called `name`.
+    `shown` is the current policy. `button` is for the resource `name`.
     """
 
     what: str

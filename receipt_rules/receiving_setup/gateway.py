@@ -1,4 +1,4 @@
-"""The bucket, function and topic of receiving: one function, one call. What does not exist raises AwsMissing."""
+"""The bucket, function and topic of receiving: one function, one call. A missing resource raises AwsMissing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing
 from receipt_rules.receiving_setup.core import SES
 
-SETUP_NOTIFICATION = "AMAZON_SES_SETUP_NOTIFICATION"  # the object that SES writes to try a bucket (ses.md B)
-NOT_MAIL = ".inbound-admin/"  # where the function keeps its marks (receiving/markers.py)
-_OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}  # as S3 has answered since before regions
+SETUP_NOTIFICATION = "AMAZON_SES_SETUP_NOTIFICATION"  # the object that SES writes to test a bucket (ses.md B)
+NOT_MAIL = ".inbound-admin/"  # where the function stores its markers (receiving/markers.py)
+_OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}  # legacy values of S3
 
 
 def get_bucket_location(bucket: str) -> str:
-    """The region that the bucket is in. Raises AwsDenied for one of another account."""
+    """Return the bucket's region. Raises AwsDenied for a bucket of another account."""
     with aws.calling("s3", f"read the bucket {bucket}") as s3:
         region = s3.get_bucket_location(Bucket=bucket)["LocationConstraint"]
     return _OLD_NAMES.get(region, str(region))
 
 
 def get_bucket_policy(bucket: str) -> str:
-    """JSON as it was written; "" where the bucket has no policy."""
+    """Return the policy as JSON; "" if the bucket has none."""
     try:
         with aws.calling("s3", f"read the policy of the bucket {bucket}") as s3:
             return s3.get_bucket_policy(Bucket=bucket)["Policy"]
@@ -33,15 +33,15 @@ def get_bucket_policy(bucket: str) -> str:
 
 
 def put_bucket_policy(bucket: str, policy: str, *, account: str) -> None:
-    """Replaces the whole policy, and only of a bucket of this account. S3 has no version check: read it just before."""
+    """Replace the whole policy, only of a bucket of this account. S3 has no version check: read it just before."""
     with aws.calling("s3", f"write the policy of the bucket {bucket}") as s3:
         s3.put_bucket_policy(Bucket=bucket, Policy=policy, ExpectedBucketOwner=account)
 
 
 def list_objects(bucket: str, prefix: str, *, token: str = "") -> tuple[tuple[datetime, ...], str]:
-    """When each object of a page (up to 1,000, by name) was stored, and the token of the next ("" at the end).
+    """Return the time of each object on a page (up to 1,000, by name), and the token of the next ("" at the end).
 
-    What SES writes to try the bucket is no mail, nor is what the function keeps beside it: both are left out.
+    The object that SES writes to test the bucket, and the function's own objects, are left out.
     """
     more: Any = {"ContinuationToken": token} if token else {}
     with aws.calling("s3", f"list what is in the bucket {bucket}") as s3:
@@ -53,9 +53,9 @@ def list_objects(bucket: str, prefix: str, *, token: str = "") -> tuple[tuple[da
 
 @dataclass(frozen=True)
 class LambdaFunction:
-    """`state` is Active, Pending, Inactive (asleep; a call wakes it) or Failed.
+    """`state` is Active, Pending, Inactive (idle; a call activates it) or Failed.
 
-    `variables` are those of its environment. Lambda answers none of them where they cannot be decrypted.
+    `variables` are its environment variables; Lambda returns none if it can't decrypt them.
     """
 
     state: str
@@ -69,7 +69,7 @@ def get_function(arn: str) -> LambdaFunction:
 
 
 def get_failure_destination(arn: str) -> str:
-    """The ARN of the queue or topic that gets what the function fails on; "" for none."""
+    """Return the ARN of the queue or topic that gets failed events; "" if none is set."""
     try:
         with aws.calling("lambda", f"read the failure destination of the function {arn}") as functions:
             config = functions.get_function_event_invoke_config(FunctionName=arn)
@@ -79,7 +79,7 @@ def get_failure_destination(arn: str) -> str:
 
 
 def alarmed_metrics() -> frozenset[tuple[str, str]]:
-    """Namespace and name of every metric that an alarm with an action watches."""
+    """Return namespace and name of every metric that an alarm with an action watches."""
     found: set[tuple[str, str]] = set()
     token = ""
     while True:
@@ -94,7 +94,10 @@ def alarmed_metrics() -> frozenset[tuple[str, str]]:
 
 
 def get_policy(arn: str) -> str:
-    """JSON; "" where nobody has a permission. Lambda says the same of a function that is not there: find it first."""
+    """Return the policy as JSON; "" if there is none.
+
+    Lambda answers the same for a missing function: check that first.
+    """
     try:
         with aws.calling("lambda", f"read the permissions of the function {arn}") as functions:
             return functions.get_policy(FunctionName=arn)["Policy"]
@@ -103,7 +106,7 @@ def get_policy(arn: str) -> str:
 
 
 def add_permission(arn: str, *, sid: str, account: str) -> None:
-    """SES may invoke it for the rules of this account. A Sid that is taken is AwsConflict, also after a lost answer."""
+    """Let SES invoke it for rules of this account. A Sid in use is AwsConflict, also after a lost response."""
     with aws.calling("lambda", f"let SES invoke the function {arn}") as functions:
         functions.add_permission(
             FunctionName=arn,
@@ -116,7 +119,7 @@ def add_permission(arn: str, *, sid: str, account: str) -> None:
 
 @dataclass(frozen=True)
 class Topic:
-    """`policy` is JSON; `kms_key` encrypts it where there is one, and then SES needs the key too."""
+    """`policy` is JSON; `kms_key` encrypts the topic, if set, and SES then needs the key too."""
 
     policy: str
     kms_key: str

@@ -1,7 +1,7 @@
 """Checks whether this deployment can receive: the region, the rule set, and each bucket, function and topic.
 
-Each finding has its repair. Policies are evaluated as they are now. SES itself tests bucket, function and topic
-whenever a rule is written; its last answer is in the runs. A failed read is "could not tell", never "missing".
+Each finding has its fix. Policies are evaluated as they are now. SES itself tests bucket, function and topic whenever a
+rule is written; the runs have its last response. A failed read is "could not tell", never "missing".
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from receipt_rules.live.services import Live, read_live
 from receipt_rules.mail_manager.services import check_mail_manager
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.permissions import services as permissions_services
-from receipt_rules.permissions.services import Grant, pretty
+from receipt_rules.permissions.services import Grant, format_policy
 from receipt_rules.planner.core.rules import S3, RuleSet, is_ours
 from receipt_rules.planner.services import role_for
 from receipt_rules.receiving_setup import gateway
@@ -33,52 +33,52 @@ from receipt_rules.receiving_setup.core import (
     PolicyAnswer,
     SetupFinding,
     SetupVerdict,
+    evaluate_all,
     first_of,
-    judge_all,
-    merged,
     read_policy,
     ses_statement,
+    with_statement,
 )
 from receipt_rules.receiving_stack.services import stack_findings
 
-MOST_LOOKED_AT = 10  # of each kind: the page waits for them
-LOOK_ALLOWED = "Give our credentials the permissions listed in the README, then check again."
+MOST_CHECKED = 10  # of each kind, because the page waits for the checks
+ALLOW_READ = "Give our credentials the permissions listed in the README, then check again."
 ROLE = "Set RECEIVING_BUCKET_ROLE to a role that SES can assume, or use a bucket in a region where SES receives mail."
 NO_RULES = "It depends on the receipt rules, which we couldn't read."
 UNCLEAR = "has conditions that we can't evaluate."
 TRIED = "SES tests it whenever a rule is written; the run shows its response."
-_Look = Callable[[str, RuleSet], SetupFinding]
+_Check = Callable[[str, RuleSet], SetupFinding]
 
 
-def look_at_places(rule_set: RuleSet) -> Iterator[SetupFinding]:
-    """One to three calls for each; none of them waits for the pace of SES."""
+def check_resources(rule_set: RuleSet) -> Iterator[SetupFinding]:
+    """Check each bucket, function and topic with one to three calls, none of which uses the SES rate limit."""
     yield from _each("Bucket", permissions_services.buckets, _bucket, rule_set)
     yield from _each("Function", permissions_services.functions, _function, rule_set)
     yield from _each("Topic", permissions_services.topics, _topic, rule_set)
 
 
-def _each(what: str, named: Callable[[], tuple[str, ...]], look: _Look, rule_set: RuleSet) -> Iterator[SetupFinding]:
+def _each(what: str, named: Callable[[], tuple[str, ...]], check: _Check, rule_set: RuleSet) -> Iterator[SetupFinding]:
     try:
         names = named()
     except AwsProblem as problem:
         yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem))
         return
-    for name in names[:MOST_LOOKED_AT]:
-        yield _looked(what, name, look, rule_set)
-    if (more := len(names) - MOST_LOOKED_AT) > 0:
+    for name in names[:MOST_CHECKED]:
+        yield _checked(what, name, check, rule_set)
+    if (more := len(names) - MOST_CHECKED) > 0:
         yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, f"{more:,} more used by endpoints weren't checked.")
 
 
-def _looked(what: str, name: str, look: _Look, rule_set: RuleSet) -> SetupFinding:
+def _checked(what: str, name: str, check: _Check, rule_set: RuleSet) -> SetupFinding:
     try:
-        return look(name, rule_set)
+        return check(name, rule_set)
     except AwsMissing:
         repair = (
             f"Create it in this account{'' if what == 'Bucket' else f' in {settings.AWS_REGION}'}, or set another: "
         )
         return SetupFinding(what, SetupVerdict.WRONG, f"{name} doesn't exist.", f"{repair}{_where_named(what)}")
     except (AwsProblem, Refused) as problem:
-        repair = LOOK_ALLOWED if isinstance(problem, AwsDenied) else ""
+        repair = ALLOW_READ if isinstance(problem, AwsDenied) else ""
         return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)
 
 
@@ -88,16 +88,16 @@ def _where_named(what: str) -> str:
 
 def _bucket(name: str, rule_set: RuleSet) -> SetupFinding:
     region = gateway.get_bucket_location(name)
-    letting = permissions_services.bucket_grant(name, rule_set)
+    grant = permissions_services.bucket_grant(name, rule_set)
     fine = f", which is fine: SES in {settings.AWS_REGION} can write to buckets in other regions"
     where = f"{name} is in {region}{fine if region != settings.AWS_REGION and can_receive(region) else ''}."
     if role := role_for(name):
         sentence = f"{where} SES writes to it with the role {role}, which we don't check."
-        return SetupFinding("Bucket", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=letting.there)
+        return SetupFinding("Bucket", SetupVerdict.COULD_NOT_TELL, sentence, TRIED, shown=grant.current)
     if not can_receive(region):
         sentence = f"{where} SES doesn't receive mail there, so it can only write to that bucket with an IAM role."
-        return SetupFinding("Bucket", SetupVerdict.WRONG, sentence, ROLE, shown=letting.there)
-    return _judged("Bucket", where, letting, "write", Button.BUCKET_POLICY)
+        return SetupFinding("Bucket", SetupVerdict.WRONG, sentence, ROLE, shown=grant.current)
+    return _judged("Bucket", where, grant, "write", Button.BUCKET_POLICY)
 
 
 def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
@@ -107,37 +107,39 @@ def _function(arn: str, rule_set: RuleSet) -> SetupFinding:
     if state == "Failed":
         repair = "It can't be invoked. Check it in the Lambda console."
         return SetupFinding("Function", SetupVerdict.WRONG, f"{arn} is in the state {state}.", repair)
-    letting = permissions_services.function_grant(arn, rule_set)
-    return _judged("Function", f"{arn} exists.", letting, "call it", Button.FUNCTION_PERMISSION)
+    grant = permissions_services.function_grant(arn, rule_set)
+    return _judged("Function", f"{arn} exists.", grant, "call it", Button.FUNCTION_PERMISSION)
 
 
-def _judged(what: str, where: str, letting: Grant, does: str, button: Button) -> SetupFinding:
-    shown, name = letting.there, letting.name
-    if letting.answer is PolicyAnswer.ALLOWED:
+def _judged(what: str, where: str, grant: Grant, does: str, button: Button) -> SetupFinding:
+    shown, name = grant.current, grant.name
+    if grant.answer is PolicyAnswer.ALLOWED:
         sentence = f"{where} Its policy lets SES in this account {does}."
         return SetupFinding(what, SetupVerdict.RIGHT, sentence, shown=shown)
-    if letting.answer is PolicyAnswer.UNCLEAR:
+    if grant.answer is PolicyAnswer.UNCLEAR:
         sentence = f"{where} Its policy {UNCLEAR}"
-        offered = Button.NONE if letting.stops else button
-        return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, sentence, TRIED, _paste(letting), shown, offered, name)
-    if letting.stops:
-        return SetupFinding(what, SetupVerdict.WRONG, f"{where} {letting.stops}", "Change this in AWS.", "", shown)
+        offered = Button.NONE if grant.blocked_because else button
+        return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, sentence, TRIED, _paste(grant), shown, offered, name)
+    if grant.blocked_because:
+        return SetupFinding(
+            what, SetupVerdict.WRONG, f"{where} {grant.blocked_because}", "Change this in AWS.", "", shown
+        )
     sentence = f"{where} Its policy doesn't let SES in this account {does} for every managed rule."
     if not shown:
         sentence = f"{where} No policy lets SES {does}."
     repair = "Add the statement. Existing statements stay."
-    return SetupFinding(what, SetupVerdict.WRONG, sentence, repair, _paste(letting), shown, button, name)
+    return SetupFinding(what, SetupVerdict.WRONG, sentence, repair, _paste(grant), shown, button, name)
 
 
-def _paste(letting: Grant) -> str:
-    """For a function the command, since Lambda takes no whole policy."""
-    if letting.stops:
+def _paste(grant: Grant) -> str:
+    """Return the policy to paste; for a function the command, because Lambda accepts no whole policy."""
+    if grant.blocked_because:
         return ""
-    return letting.becomes if ":function:" not in letting.name else permission_command(letting.name)
+    return grant.result if ":function:" not in grant.name else permission_command(grant.name)
 
 
 def permission_command(arn: str) -> str:
-    """The command that lets SES invoke the function."""
+    """Return the command that lets SES invoke the function."""
     return (
         f"aws lambda add-permission --function-name {arn} --statement-id {SID} "
         f"--action lambda:InvokeFunction --principal ses.amazonaws.com --source-account {aws.account_id()} "
@@ -153,7 +155,7 @@ def _topic(arn: str, rule_set: RuleSet) -> SetupFinding:
         policy = read_policy(topic.policy)
     except ValueError:
         return SetupFinding("Topic", SetupVerdict.COULD_NOT_TELL, f"We couldn't read the policy of {arn}.", TRIED)
-    answer, shown = judge_all(policy, permissions_services.topic_calls(arn, rule_set)), pretty(policy)
+    answer, shown = evaluate_all(policy, permissions_services.topic_calls(arn, rule_set)), format_policy(policy)
     if answer is PolicyAnswer.UNCLEAR:
         return SetupFinding(
             "Topic", SetupVerdict.COULD_NOT_TELL, f"{arn} exists. Its policy {UNCLEAR}", TRIED, shown=shown
@@ -162,7 +164,11 @@ def _topic(arn: str, rule_set: RuleSet) -> SetupFinding:
         sentence = f"{arn} exists. Its policy doesn't let SES in this account publish."
         statement = ses_statement(action="sns:Publish", resource=arn, account=aws.account_id())
         return SetupFinding(
-            "Topic", SetupVerdict.WRONG, sentence, "Paste the policy in SNS.", pretty(merged(policy, statement))
+            "Topic",
+            SetupVerdict.WRONG,
+            sentence,
+            "Paste the policy in SNS.",
+            format_policy(with_statement(policy, statement)),
         )
     if topic.kms_key:
         sentence = f"{arn} is encrypted with {topic.kms_key}; we can't tell whether SES can use that key."
@@ -173,7 +179,7 @@ def _topic(arn: str, rule_set: RuleSet) -> SetupFinding:
 
 
 def _elsewhere(what: str, arn: str) -> SetupFinding | None:
-    """SES calls functions and topics of its own region alone (ses.md B)."""
+    """SES can only call functions and topics of its own region (ses.md B)."""
     parts = arn.split(":")
     if len(parts) < 6 or parts[0] != "arn":
         return SetupFinding(
@@ -186,7 +192,7 @@ def _elsewhere(what: str, arn: str) -> SetupFinding | None:
 
 
 def check_setup() -> tuple[SetupFinding, ...]:
-    """Two to four calls of SES, and up to three for each bucket, function and topic."""
+    """Return all findings, with two to four calls to SES, and up to three for each bucket, function and topic."""
     region = _region()
     if region.verdict is SetupVerdict.WRONG:
         return (region,)
@@ -198,7 +204,7 @@ def check_setup() -> tuple[SetupFinding, ...]:
         rule_set = read.rule_set if read else RuleSet(str(settings.RULE_SET))
         of_set = SetupFinding("Rule set", SetupVerdict.COULD_NOT_TELL, str(problem))
         of_keys = SetupFinding("Encryption", SetupVerdict.COULD_NOT_TELL, NO_RULES)
-    places = look_at_places(rule_set)
+    places = check_resources(rule_set)
     return (
         region,
         of_set,
@@ -222,8 +228,8 @@ def _region() -> SetupFinding:
 
 
 def _rule_set(live: Live) -> SetupFinding:
-    if live.stranger is not None:
-        name, number = live.stranger.name, len(live.stranger.rules)
+    if live.unmanaged_set is not None:
+        name, number = live.unmanaged_set.name, len(live.unmanaged_set.rules)
         return SetupFinding(
             "Rule set",
             SetupVerdict.WRONG,
@@ -274,7 +280,7 @@ def _ip_filters() -> SetupFinding:
 
 
 def _tls() -> tuple[SetupFinding, ...]:
-    """SES bounces what comes without TLS, and only MTA-STS tells senders so beforehand. From our own rows."""
+    """With TLS required, SES bounces mail without it, and only MTA-STS tells senders beforehand. Reads our own rows."""
     if not settings.RECEIVING_TLS_REQUIRED:
         return ()
     live = domains_in_region().filter(receiving_state=ReceivingState.LIVE)
@@ -292,7 +298,7 @@ def _tls() -> tuple[SetupFinding, ...]:
 
 
 def _last_run() -> tuple[SetupFinding, ...]:
-    """Only where it failed: then Amazon refused what the policies alone do not show."""
+    """Return a finding only if the last run failed: SES then refused something that the policies don't show."""
     over = Run.objects.filter(region=settings.AWS_REGION, state__in=(RunState.FAILED, RunState.DONE))
     last = over.order_by("-ended_at").first()
     if last is None or last.state == RunState.DONE:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Refused
 from inbound_admin.lib.http import SignedIn
-from receipt_rules.live.views import given, refuse_strangers
+from receipt_rules.live.views import require_staff, text_value
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.permissions.services import Grant
 from receipt_rules.receiving_setup.core import SetupVerdict
@@ -35,7 +35,7 @@ PERMISSION = {
 
 @require_http_methods(["GET", "POST"])
 def check(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request, operates=request.method == "POST")
+    require_staff(request, operates=request.method == "POST")
     if request.method == "POST":
         _delete(request)
         return redirect("receipt_rules:check")
@@ -51,7 +51,7 @@ def check(request: SignedIn) -> HttpResponse:
 
 
 def _old_sets() -> dict[str, object]:
-    """With the problem where they could not be read: whether there are any is not known then."""
+    """Return old rule sets, or the problem if they couldn't be read: then it is unknown whether there are any."""
     try:
         return {"old_sets": old_rule_sets()}
     except AwsProblem as problem:
@@ -59,7 +59,7 @@ def _old_sets() -> dict[str, object]:
 
 
 def _delete(request: SignedIn) -> None:
-    name = given(request.POST, "name")
+    name = text_value(request.POST, "name")
     try:
         delete_rule_set(name=name, actor=request.user)
     except (Refused, AwsProblem) as problem:
@@ -70,33 +70,33 @@ def _delete(request: SignedIn) -> None:
 
 @require_http_methods(["GET", "POST"])
 def bucket_policy(request: SignedIn) -> HttpResponse:
-    """The preview, and the button."""
-    refuse_strangers(request, operates=request.method == "POST")
-    bucket = given(request.GET, "bucket") or settings.RECEIVING_BUCKET
+    """Show the preview, and apply it."""
+    require_staff(request, operates=request.method == "POST")
+    bucket = text_value(request.GET, "bucket") or settings.RECEIVING_BUCKET
 
     def put() -> None:
-        permissions_services.put_policy(bucket=bucket, digest=given(request.POST, "digest"), actor=request.user)
+        permissions_services.put_policy(bucket=bucket, digest=text_value(request.POST, "digest"), actor=request.user)
 
     if request.method == "POST":
-        return _let_in(request, put, f"SES can now write to {bucket}.")
+        return _grant_access(request, put, f"SES can now write to {bucket}.")
     return _preview(request, POLICY, bucket, permissions_services.policy_preview)
 
 
 @require_http_methods(["GET", "POST"])
 def function_permission(request: SignedIn) -> HttpResponse:
-    """The preview, and the button."""
-    refuse_strangers(request, operates=request.method == "POST")
-    arn = given(request.GET, "function")
+    """Show the preview, and apply it."""
+    require_staff(request, operates=request.method == "POST")
+    arn = text_value(request.GET, "function")
 
     def add() -> None:
-        permissions_services.add_permission(arn=arn, digest=given(request.POST, "digest"), actor=request.user)
+        permissions_services.add_permission(arn=arn, digest=text_value(request.POST, "digest"), actor=request.user)
 
     if request.method == "POST":
-        return _let_in(request, add, "SES can now invoke the function.")
+        return _grant_access(request, add, "SES can now invoke the function.")
     return _preview(request, PERMISSION, arn, permissions_services.permission_preview)
 
 
-def _let_in(request: SignedIn, call: Callable[[], None], said: str) -> HttpResponse:
+def _grant_access(request: SignedIn, call: Callable[[], None], message: str) -> HttpResponse:
     try:
         call()
     except Refused as refused:
@@ -105,14 +105,14 @@ def _let_in(request: SignedIn, call: Callable[[], None], said: str) -> HttpRespo
     except AwsProblem as problem:
         messages.error(request, str(problem))
         return redirect(request.get_full_path())
-    messages.success(request, said)
+    messages.success(request, message)
     return redirect("receipt_rules:check")
 
 
 def _preview(request: SignedIn, words: Mapping[str, str], name: str, preview: Callable[[str], Grant]) -> HttpResponse:
     context: dict[str, Any] = {**words, "tab": "check", "name": name, "may_operate": may_operate(request.user)}
     try:
-        context["letting"] = preview(name)
+        context["grant"] = preview(name)
     except (Refused, AwsProblem) as problem:
         context["problem"] = problem
     return TemplateResponse(request, "receipt_rules/permissions/grant_access.html", context)

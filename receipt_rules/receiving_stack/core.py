@@ -1,4 +1,4 @@
-"""The CloudFormation template of receiving with a deployment's names in it, and the archive of the code. Pure."""
+"""The CloudFormation template of receiving with a deployment's names, and the archive of the function's code. Pure."""
 
 import hashlib
 import io
@@ -7,11 +7,14 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file, so that the same code is the same archive
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # time of every file, so that the same code gives the same archive
 
 
 def filled_template(template: str, names: Mapping[str, str]) -> str:
-    """With `names` as the defaults of its parameters; "" leaves the template's own. Raises KeyError for others."""
+    """Return the template with `names` as parameter defaults; "" keeps the template's own.
+
+    Raises KeyError for others.
+    """
     document: dict[str, Any] = json.loads(template)
     for name, value in names.items():
         parameter = document["Parameters"][name]
@@ -21,7 +24,7 @@ def filled_template(template: str, names: Mapping[str, str]) -> str:
 
 
 def code_archive(files: Mapping[str, bytes]) -> bytes:
-    """A ZIP for Lambda. The same files give the same bytes."""
+    """Return a ZIP file for Lambda. The same files give the same bytes."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
@@ -32,5 +35,5 @@ def code_archive(files: Mapping[str, bytes]) -> bytes:
 
 
 def code_key(archive: bytes) -> str:
-    """The object's key: another for other code, since CloudFormation replaces a function's code by its key alone."""
+    """Return the object's key, which depends on the code: CloudFormation only updates code whose key changes."""
     return f"receiving-{hashlib.sha256(archive).hexdigest()[:16]}.zip"

@@ -1,6 +1,6 @@
-"""The template of the receiving stack and the function's code, and which parts of the stack are there.
+"""The template of the receiving stack, the function's code, and which parts of the stack exist.
 
-A stack that somebody made by hand is as good as ours, so the parts are looked for, not the stack's name.
+A stack that someone created by hand counts too, so the check looks for the parts, not for the stack's name.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from receipt_rules.receiving_stack.core import code_archive, code_key, filled_te
 
 
 def template_for_here(*, key: str = "") -> str:
-    """JSON. `key`: the object that holds the code, where one was packed."""
+    """Return the template as JSON. `key`: the object with the code, if it was packed."""
     names = {
         "BucketName": settings.RECEIVING_BUCKET,
         "FunctionName": settings.RECEIVING_FUNCTION.rpartition(":function:")[2],
@@ -27,7 +27,7 @@ def template_for_here(*, key: str = "") -> str:
 
 
 def pack_code() -> tuple[str, bytes]:
-    """The key under which the function's code belongs into a bucket, and the archive."""
+    """Return the object key of the function's code, and the archive."""
     files = {f"receiving/{path.name}": path.read_bytes() for path in _folder().glob("*.py")}
     archive = code_archive(files)
     return code_key(archive), archive
@@ -42,21 +42,21 @@ ALARMS = {
 
 
 def stack_findings() -> Iterator[SetupFinding]:
-    """Beside bucket, function and topic: what keeps failures, and who is told of them. Two calls at least."""
-    yield _looked("Retries", _retries)
-    yield _looked("Alarms", _alarms)
+    """Check what keeps failed events and who is notified of failures. At least two calls."""
+    yield _checked("Retries", _retries)
+    yield _checked("Alarms", _alarms)
 
 
-def _looked(what: str, look: Callable[[], SetupFinding]) -> SetupFinding:
+def _checked(what: str, check: Callable[[], SetupFinding]) -> SetupFinding:
     try:
-        return look()
+        return check()
     except AwsProblem as problem:
         repair = ALLOW if isinstance(problem, AwsDenied) else ""
         return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)
 
 
 def _retries() -> SetupFinding:
-    """Lambda itself tries twice more within minutes, and then forgets the event."""
+    """Lambda retries twice within minutes, then drops the event."""
     functions = permissions_services.functions()
     without = [arn for arn in functions if not gateway.get_failure_destination(arn)]
     if not functions:

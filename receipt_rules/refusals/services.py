@@ -1,8 +1,8 @@
-"""Finds the recipients for which SES refuses a rule, so that the others of the rule can be carried through.
+"""Finds the recipients for which SES refuses a rule, so that the rule's other recipients can be applied.
 
-SES refuses the whole rule. Halves of its recipients are tried in a rule set of their own, which is never active: no
-rule that takes mail is touched, and a process may die at any time. The set is named for the run; a half that was
-accepted before has its rule there already.
+SES refuses the whole rule. Halves of its recipients are tested in a separate rule set that is never active: no rule
+that receives mail is changed, and a process may die at any time. The set is named after the run; a half that SES
+accepted before already has its rule there.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -16,27 +16,27 @@ from receipt_rules.planner.core.rules import Rule, RuleSet
 
 INVALID = "InvalidParameterValue"
 SET_PREFIX = "inbound-admin-probe-"
-SURELY_TAKEN = "example.com"
+KNOWN_GOOD = "example.com"
 
 
 def refused_recipients(rule: Rule, *, run_id: str, live: RuleSet | None) -> tuple[str, ...]:
-    """Empty where the recipients are not to blame: SES refuses the rule for one that it has taken before as well.
+    """Return the refused recipients; empty if SES also refuses the rule for a recipient it accepted before.
 
     Raises AwsProblem.
     """
     probe_set = _probe_set(run_id)
     with suppress(AwsConflict):  # an earlier attempt made it
         gateway.create_rule_set(probe_set)
-    known = next((one for each in (live.ours if live else ()) for one in each.recipients), SURELY_TAKEN)
+    known = next((one for each in (live.ours if live else ()) for one in each.recipients), KNOWN_GOOD)
     found: tuple[str, ...] = ()
-    if any(_is_taken(probe_set, replace(rule, recipients=(one,))) for one in dict.fromkeys((known, SURELY_TAKEN))):
+    if any(_is_accepted(probe_set, replace(rule, recipients=(one,))) for one in dict.fromkeys((known, KNOWN_GOOD))):
         found = tuple(_refused(probe_set, rule, rule.recipients))
     gateway.delete_rule_set(probe_set)
     return found
 
 
-def clear_left_over(*, of_unfinished: Collection[str]) -> int:
-    """Delete the probe sets of runs that ended by a crash or by hand. Returns their number. Raises AwsProblem."""
+def delete_stale_probe_sets(*, of_unfinished: Collection[str]) -> int:
+    """Delete the probe sets of runs that crashed or were ended. Returns their number. Raises AwsProblem."""
     kept = {_probe_set(run_id) for run_id in of_unfinished}
     token, left = "", []
     while True:
@@ -54,7 +54,7 @@ def _probe_set(run_id: str) -> str:
 
 
 def _refused(probe_set: str, rule: Rule, some: Sequence[str]) -> Iterator[str]:
-    if _is_taken(probe_set, replace(rule, recipients=tuple(some))):
+    if _is_accepted(probe_set, replace(rule, recipients=tuple(some))):
         return
     if len(some) == 1:
         yield some[0]
@@ -64,8 +64,8 @@ def _refused(probe_set: str, rule: Rule, some: Sequence[str]) -> Iterator[str]:
     yield from _refused(probe_set, rule, some[middle:])
 
 
-def _is_taken(probe_set: str, rule: Rule) -> bool:
-    """Whether SES takes this rule. Raises AwsProblem for any other refusal."""
+def _is_accepted(probe_set: str, rule: Rule) -> bool:
+    """Return whether SES accepts this rule. Raises AwsProblem for any other refusal."""
     try:
         gateway.create_rule(probe_set, replace(rule, name=f"probe-{digest(rule)[:16]}", enabled=False), after="")
     except AwsConflict:

@@ -1,7 +1,7 @@
-"""Rolls back to an earlier state of the rules, and holds what came back until an operator releases it.
+"""Rolls back to an earlier state of the rules, and holds the restored recipients until an operator releases them.
 
-A rollback restores only recipients whose name is still the same customer's (`Restorable`). What it changed is held: no
-plan touches it, whatever the rows want, because the next customer's change would otherwise undo the rollback. A hold
+A rollback restores only recipients whose name still belongs to the same customer (`Restorable`). The recipients that it
+changed are held: no plan changes them, because the next customer's change would otherwise undo the rollback. A hold
 ends for a name that changes hands, is being deleted, or whose customer's receiving is stopped.
 """
 
@@ -20,17 +20,17 @@ from audit import services as audit_services
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import Holders
-from receipt_rules.jobs import work_soon
+from receipt_rules.jobs import queue_work
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.runs import PendingChange, RollbackHold, Run, Snapshot
-from receipt_rules.planner.core.desired import Desired, as_it_stands
+from receipt_rules.planner.core.desired import DesiredEntries, live_state
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, domain_of
 from receipt_rules.runs.selectors import rule_set_subject
 
 
 class Restorable:
-    """Of a snapshot and its content, against who holds each name now."""
+    """Compares the holders at the time of a snapshot with the current ones."""
 
     def __init__(self, snapshot: Snapshot, then: RuleSet, now: Holders) -> None:
         self._snapshot = snapshot
@@ -38,22 +38,22 @@ class Restorable:
         self._now = now
 
     def changed_hands(self, recipient: str) -> bool:
-        """Whether rules named its name then, and another customer holds it now."""
+        """Return whether the snapshot's rules have its name, and another customer holds it now."""
         name = domain_of(recipient)
         holder = self._now.customer_of(name)
-        return bool(holder) and name in self._named and not self._was(name, holder)
+        return bool(holder) and name in self._named and not self._was_held_by(name, holder)
 
     def may_return(self, recipient: str) -> bool:
-        """Whether the customer who holds its name now held it then."""
+        """Return whether the customer who holds its name now held it at the time of the snapshot."""
         return bool(self._now.customer_of(domain_of(recipient))) and not self.changed_hands(recipient)
 
-    def is_nobodys(self, recipient: str) -> bool:
+    def is_unowned(self, recipient: str) -> bool:
         """Return whether no customer held its domain then or holds it now: an unmanaged rule served it."""
         name = domain_of(recipient)
         return not (self._now.customer_of(name) or (self._snapshot.holders or {}).get(name))
 
-    def _was(self, name: str, holder: str) -> bool:
-        """A snapshot from before holders were kept counts for domains that are older than it."""
+    def _was_held_by(self, name: str, holder: str) -> bool:
+        """For a snapshot without stored holders, a domain that is older than it counts as unchanged."""
         if self._snapshot.holders is None:
             return self._now.nearest(name) not in self._younger
         return bool(self._snapshot.holders.get(name) == holder)
@@ -63,10 +63,10 @@ class Restorable:
         return frozenset(Domain.objects.filter(created_at__gt=self._snapshot.at).values_list("name", flat=True))
 
 
-def as_it_was(snapshot_id: str, live: RuleSet, wanted: Desired, holders: Holders) -> Desired:
-    """What our rules did then; and what was a foreign rule's then, which is gone now, becomes ours to serve.
+def restored_state(snapshot_id: str, live: RuleSet, wanted: DesiredEntries, holders: Holders) -> DesiredEntries:
+    """Return what the managed rules did then, and serve recipients of unmanaged rules that have been deleted since.
 
-    Names that have changed hands since stay as they are wanted now: nobody gets back what another holds by now.
+    Names that have changed hands since keep the current desired state: no former holder gets mail back.
     """
     snapshot = Snapshot.objects.filter(pk=snapshot_id, region=settings.AWS_REGION).first()
     if snapshot is None:
@@ -74,12 +74,12 @@ def as_it_was(snapshot_id: str, live: RuleSet, wanted: Desired, holders: Holders
     then = content_of(snapshot)
     names = Restorable(snapshot, then, holders)
     entries = {each: to for each, to in wanted.entries.items() if names.changed_hands(each)}
-    entries |= {each: to for each, to in as_it_stands(then).entries.items() if names.may_return(each)}
+    entries |= {each: to for each, to in live_state(then).entries.items() if names.may_return(each)}
     for rule in then.foreign:
         if rule.enabled and rule.may_be_taken_over and rule.name not in live.by_name:
-            back = (each for each in rule.recipient_set if names.may_return(each) or names.is_nobodys(each))
+            back = (each for each in rule.recipient_set if names.may_return(each) or names.is_unowned(each))
             entries |= {each: rule.delivery for each in back if each not in entries}
-    return Desired(entries, refused=wanted.refused)
+    return DesiredEntries(entries, refused=wanted.refused)
 
 
 def holds() -> QuerySet[RollbackHold]:
@@ -89,9 +89,9 @@ def holds() -> QuerySet[RollbackHold]:
 
 
 def held_recipients(holders: Holders, *, stopped: frozenset[str]) -> frozenset[str]:
-    """`holders` are those whose domains stay. None of a customer whose receiving is stopped.
+    """Return held recipients. `holders`: of domains that stay. `stopped`: IDs of customers whose receiving is stopped.
 
-    Nor what is for every name below a domain, once another customer holds one of them.
+    A subdomain entry isn't held any more once another customer holds one of the subdomains.
     """
     everybody = Holders.read()
     found = ((recipient, customer) for hold in holds() for recipient, customer in hold.recipients.items())
@@ -104,19 +104,19 @@ def held_recipients(holders: Holders, *, stopped: frozenset[str]) -> frozenset[s
     )
 
 
-def with_held(wanted: Desired, held: frozenset[str], live: RuleSet) -> Desired:
+def with_held_recipients(wanted: DesiredEntries, held: frozenset[str], live: RuleSet) -> DesiredEntries:
     """Return the desired state, with held recipients as in the live rules."""
     if not held:
         return wanted
-    stands = as_it_stands(live).entries
+    stands = live_state(live).entries
     entries = {each: to for each, to in wanted.entries.items() if each not in held}
     entries |= {each: stands[each] for each in held if each in stands}
     return replace(wanted, entries=MappingProxyType(entries))
 
 
-def hold_back(made: Plan, run: Run) -> None:
-    """Inside the transaction of the approval: what the rollback changes is held as soon as it begins."""
-    changed = changed_recipients(as_it_stands(made.before), as_it_stands(made.after))
+def store_hold(made: Plan, run: Run) -> None:
+    """Store what the rollback changes; the hold begins with the run. Runs in the transaction of the approval."""
+    changed = changed_recipients(live_state(made.before), live_state(made.after))
     holders = Holders.read()
     RollbackHold.objects.create(
         region=settings.AWS_REGION,
@@ -125,10 +125,10 @@ def hold_back(made: Plan, run: Run) -> None:
     )
 
 
-def changed_recipients(before: Desired, after: Desired) -> frozenset[str]:
-    """Whose delivery differs, or which only one of the two names."""
+def changed_recipients(before: DesiredEntries, after: DesiredEntries) -> frozenset[str]:
+    """Return recipients whose delivery differs, or that only one of the two states has."""
 
-    def at(state: Desired, recipient: str) -> RuleDelivery | None:
+    def at(state: DesiredEntries, recipient: str) -> RuleDelivery | None:
         return state.entries.get(recipient)
 
     both: Iterable[str] = {*before.entries, *after.entries}
@@ -136,7 +136,7 @@ def changed_recipients(before: Desired, after: Desired) -> frozenset[str]:
 
 
 def release(*, hold: RollbackHold, because: str, actor: User) -> None:
-    """From now on plans bring it to what is wanted again. Raises Refused."""
+    """Release the hold: plans then restore the desired state. Raises Refused."""
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can release rollbacks.", code="NOT_ALLOWED")
     if not because.strip():
@@ -155,4 +155,4 @@ def release(*, hold: RollbackHold, because: str, actor: User) -> None:
             for_staff=True,
         )
         PendingChange.objects.update(waits_because="")
-        work_soon()
+        queue_work()

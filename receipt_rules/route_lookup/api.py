@@ -91,7 +91,7 @@ def look_up_route(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
     The one call that answers secrets as they are stored: its key has the scope "route", which only staff can give.
     """
     routes = zip(asked.recipients, route_lookup(asked.recipients, received_at=asked.received_at), strict=True)
-    # Straight to JSON: checking our own answer against its schema would take longer than finding it. A test does.
+    # No schema validation: it would take longer than the lookup. A test validates the response instead.
     return JsonResponse({"data": [_route(recipient, route) for recipient, route in routes]})
 
 
@@ -123,6 +123,6 @@ def _endpoint(endpoint: Endpoint, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Under the names that the published contract has for them."""
+    """Return the settings under the names of the published contract."""
     names = _CONFIG_NAMES.get(kind, {})
     return {names.get(name, name): value for name, value in config.items()}

@@ -1,6 +1,6 @@
-"""Finds the address or catch-all that owns a recipient's mail: the exact address, then the sub-domain, then the domain.
+"""Finds the owner of a recipient's mail: the exact address, then the subdomain catch-all, then the domain's catch-all.
 
-SES's rules only bring the mail in; the operator's function asks here whose it is.
+SES's rules only receive the mail; the operator's function asks here who owns it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from receipt_rules.planner.core.rules import domain_of
 
 @dataclass(frozen=True)
 class Route:
-    """`owner` is the id of the address or catch-all, "" where nobody's. Without an endpoint nothing is delivered."""
+    """`owner` is the ID of the address or catch-all; "" if there is none. Without an endpoint nothing is delivered."""
 
     recipient: str
     owner: str = ""
@@ -29,13 +29,13 @@ class Route:
     customer: str = ""
     endpoint: Endpoint | None = None
     row: Address | CatchAll | None = None
-    waits_for: Endpoint | None = None  # where it would go, had a recipient confirmed that they want it
-    members: tuple[str, ...] = ()  # of a group, those to whom mail may go
-    since: datetime | None = None  # when the customer's hold on the name began
+    waits_for: Endpoint | None = None  # the endpoint, if a recipient must confirm first
+    members: tuple[str, ...] = ()  # members of a group that may get mail
+    since: datetime | None = None  # since when the customer holds the name
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """With its live secrets: for the operator's function alone."""
+        """Return the endpoint's settings with live secrets, for the operator's function only."""
         if self.endpoint is None:
             return {}
         config = self.endpoint.config
@@ -44,14 +44,14 @@ class Route:
 
 @dataclass(frozen=True)
 class Store:
-    """Where the rules store a recipient's mail: `prefix` and the message id are the object's key."""
+    """Where the rules store a recipient's mail: `prefix` and the message ID are the object's key."""
 
     bucket: str
     prefix: str
 
 
 def stores_of(route: Route) -> tuple[Store, ...]:
-    """The likeliest first. Beside a catch-all an address is stored where the catch-all is (planner/services.py)."""
+    """Return the most likely store first. An address under a catch-all is stored with it (planner/services.py)."""
     endpoint = route.row.own_endpoint if route.row else None
     bucket = (endpoint.s3_bucket if endpoint else "") or settings.RECEIVING_BUCKET
     if endpoint and endpoint.s3_prefix:
@@ -66,40 +66,40 @@ def stores_of(route: Route) -> tuple[Store, ...]:
 
 @dataclass(frozen=True)
 class _Known:
-    """What the rows say about the names asked for; three queries, however many recipients."""
+    """The rows for the names in the request: three queries, however many recipients."""
 
     addresses: Mapping[str, Address]
     catch_alls: Mapping[str, CatchAll]
-    held: Mapping[str, tuple[str, datetime | None]]  # the customer's id, and since when it is theirs
+    held: Mapping[str, tuple[str, datetime | None]]  # customer ID, and since when they hold it
 
     def holder(self, name: str) -> tuple[str, datetime | None]:
         return next((self.held[above] for above in names_above(name) if above in self.held), ("", None))
 
 
 def route_lookup(recipients: Iterable[str], *, received_at: datetime | None = None) -> tuple[Route, ...]:
-    """One route for each recipient, in their order. Three queries, and three more where mail is forwarded.
+    """Return a route for each recipient, in order. Three queries, and three more if mail is forwarded.
 
-    What was received before the name was its present holder's was somebody else's mail: it has no endpoint.
+    Mail received before the current holder had the name belonged to someone else: it gets no endpoint.
     """
     asked = [recipient.strip().lower() for recipient in recipients]
     known = _read(asked)
     routes = [replace(_route(each, known), since=known.holder(domain_of(each))[1]) for each in asked]
-    return _confirmed([_not_earlier(route, received_at) for route in routes])
+    return _without_unconfirmed([_unless_earlier(route, received_at) for route in routes])
 
 
-def _not_earlier(route: Route, received_at: datetime | None) -> Route:
+def _unless_earlier(route: Route, received_at: datetime | None) -> Route:
     if route.since is None or received_at is None or received_at >= route.since:
         return route
     return Route(route.recipient, because="earlier", since=route.since)
 
 
-def _confirmed(routes: Sequence[Route]) -> tuple[Route, ...]:
-    """Nothing goes to an address of somebody else who has not confirmed it; the mail stays in the store."""
+def _without_unconfirmed(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """Deliver nothing to an address of someone else who hasn't confirmed; the mail stays stored."""
     known = forwardings_of({route.endpoint.pk: route.endpoint for route in routes if route.endpoint}.values())
-    return tuple(_to_whom_may(route, known) for route in routes)
+    return tuple(_with_allowed_recipients(route, known) for route in routes)
 
 
-def _to_whom_may(route: Route, known: Forwardings) -> Route:
+def _with_allowed_recipients(route: Route, known: Forwardings) -> Route:
     if route.endpoint is None:
         return route
     if known.blocks(route.endpoint):
@@ -110,8 +110,8 @@ def _to_whom_may(route: Route, known: Forwardings) -> Route:
 def _read(asked: Iterable[str]) -> _Known:
     names = {name for recipient in asked for name in names_above(domain_of(recipient))}
     spellings = {spelling for recipient in asked for spelling in (recipient, _without_label(recipient))}
-    addresses = _narrow(Address.objects.filter(address__in=spellings), "address")
-    catch_alls = _narrow(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
+    addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
+    catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
     return _Known(
         {row.address: row for row in addresses},
         {row.recipient: row for row in catch_alls},
@@ -124,8 +124,8 @@ def _read(asked: Iterable[str]) -> _Known:
     )
 
 
-def _narrow(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
-    """Only what a route tells: a domain's row is wide, and this is asked for every message."""
+def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
+    """Select only the columns that a route needs: a domain's row is wide, and this runs for every message."""
     domain = ("domain__name", "domain__customer")
     endpoint = ("name", "type", "sealed_config", "is_active", "customer", "s3_bucket", "s3_prefix")
     told = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))

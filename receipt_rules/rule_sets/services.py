@@ -1,7 +1,7 @@
-"""Removes a domain that is deleted or given away from our inactive rule sets, and deletes old rule sets.
+"""Removes a deleted or transferred domain from inactive managed rule sets, and deletes old rule sets.
 
-A person can make an inactive set active, so such a domain must leave those as well. An old set is kept when a copy
-replaces it; an account may have forty.
+A person can activate an inactive set, so such a domain must be removed from it too. The old set is kept when a
+blue/green run replaces it; an account can have 40.
 """
 
 import structlog
@@ -15,29 +15,32 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.addresses.selectors import Holders
 from receipt_rules.live import gateway as live_gateway
-from receipt_rules.live.services import is_own, read_kept, read_live
+from receipt_rules.live.services import is_own, read_inactive_sets, read_live
 from receipt_rules.models.runs import OwnRuleSet
 from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Delete, Update
-from receipt_rules.run_executor.services import apply_step, passes_by_itself
+from receipt_rules.run_executor.services import apply_step, is_transient
 from receipt_rules.runs.selectors import rule_set_subject
 
 log = structlog.get_logger(__name__)
 
 
-def clear_leaving() -> None:
-    """Under the rules' lock. Raises AwsProblem where to wait; what SES refuses stays, and the domain waits for it."""
+def clear_deleting_domains() -> None:
+    """Remove domains that are being deleted. Holds the rules' lock. Raises AwsProblem to wait and retry.
+
+    If SES refuses a change, the recipient stays, and the deletion of the domain waits.
+    """
     going = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
     if settings.AWS_REGION in RECEIVING_REGIONS:
-        clear_kept(tuple(going.values_list("name", flat=True)))
+        remove_from_inactive_sets(tuple(going.values_list("name", flat=True)))
 
 
-def clear_kept(names: tuple[str, ...]) -> None:
-    """Remove these domains from inactive managed rule sets. See `clear_leaving`."""
+def remove_from_inactive_sets(names: tuple[str, ...]) -> None:
+    """Remove these domains from inactive managed rule sets. See `clear_deleting_domains`."""
     if not names:
         return
     holders = Holders.read()
-    for kept in read_kept(read_live(all_sets=True)):
+    for kept in read_inactive_sets(read_live(all_sets=True)):
         for rule in kept.ours:
             _clear(kept, rule, names, holders)
 
@@ -52,7 +55,7 @@ def _clear(kept: RuleSet, rule: Rule, names: tuple[str, ...], holders: Holders) 
         with aws.recording() as request_ids:
             apply_step(step)
     except AwsProblem as problem:
-        if passes_by_itself(problem):
+        if is_transient(problem):
             raise
         log.warning("a rule set that is not active could not be changed", rule_set=kept.name, problem=str(problem))
         return
@@ -74,7 +77,7 @@ def old_rule_sets() -> tuple[str, ...]:
 
 
 def delete_rule_set(*, name: str, actor: User) -> None:
-    """With its rules. One that is active, adopted or not ours stays. Raises Refused and AwsProblem."""
+    """Delete a set with its rules, unless it is active, adopted or unmanaged. Raises Refused and AwsProblem."""
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can delete rule sets.", code="NOT_ALLOWED")
     if not _is_old(name, read_live().sets.active):

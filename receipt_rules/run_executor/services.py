@@ -1,7 +1,7 @@
-"""Makes the steps of a run: one SES call per step, against what is known of each rule set on the way.
+"""Executes the steps of a run: one SES call per step, compared with the known state of each rule set.
 
-What a step touches must be as it was when the plan was approved, or as the step leaves it: then an answer was lost and
-the step is done. Anything else stops the run.
+What a step changes must be as approved, or as the step leaves it: then a response was lost and the step is done.
+Anything else stops the run.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, Snapshot, StepState
 from receipt_rules.planner.core.consequences import HARMFUL, Consequence, consequences
-from receipt_rules.planner.core.planner import active_after, known_after
+from receipt_rules.planner.core.planner import active_after, known_state_after
 from receipt_rules.planner.core.plans import MOST_SENTENCES, digest, dump, load, touched_digest
 from receipt_rules.planner.core.rules import RuleSet, domain_of, is_ours
 from receipt_rules.planner.core.steps import (
@@ -26,16 +26,16 @@ from receipt_rules.planner.core.steps import (
     Create,
     CreateSet,
     Delete,
+    LiveStatus,
     Move,
     Reorder,
-    RuleSetState,
     RuleStep,
     Step,
     Update,
     apply,
+    live_status,
     rule_steps,
-    standing,
-    without,
+    without_recipients,
 )
 from receipt_rules.refusals import services as refusals_services
 
@@ -51,7 +51,7 @@ REPAIRS = {
 
 
 def apply_step(step: RuleStep) -> None:
-    """Raises AwsProblem."""
+    """Make the step's SES call. Raises AwsProblem."""
     match step:
         case Create():
             live_gateway.create_rule(step.rule_set, step.new, after=step.after)
@@ -65,29 +65,32 @@ def apply_step(step: RuleStep) -> None:
             live_gateway.reorder_rule_set(step.rule_set, step.new)
 
 
-def passes_by_itself(problem: AwsProblem) -> bool:
-    """Whether to wait and ask again, for ever: Amazon throttles or is away."""
+def is_transient(problem: AwsProblem) -> bool:
+    """Return whether to wait and retry without limit: AWS throttles or doesn't respond."""
     return isinstance(problem, AwsBusy | AwsUnreachable)
 
 
-def may_have_been_done(problem: AwsProblem) -> bool:
-    """Whether the call may have been carried out all the same, an earlier attempt of botocore's included."""
+def may_have_succeeded(problem: AwsProblem) -> bool:
+    """Return whether the call may have been executed despite the error, also by an earlier attempt of botocore."""
     return not isinstance(problem, AwsBusy | AwsDenied) and problem.aws_code not in REPAIRS
 
 
-def explained(problem: AwsProblem) -> str:
-    """With one next step: SES raises no quota of receipt rules, so ours replaces the general one."""
+def explain(problem: AwsProblem) -> str:
+    """Return the error with one next step.
+
+    SES can't raise receipt rule quotas, so ours replaces AWS's general advice.
+    """
     repair = REPAIRS.get(problem.aws_code, "")
     said = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
     return f"{said} {repair}".strip()
 
 
-class Stopped(Exception):
-    """What a step touches is not as it was approved. The text is for people."""
+class RunStopped(Exception):
+    """What a step changes isn't as approved. The text is for people."""
 
 
 class RunExecutor:
-    """Reads the active set unless it is given. Raises Stopped where another set than the plan's is active."""
+    """Reads the active set unless it is given. Raises RunStopped if another set than the plan's is active."""
 
     def __init__(self, run: Run, active: RuleSet | None) -> None:
         self.run = run
@@ -98,30 +101,32 @@ class RunExecutor:
         self._active = active or live_services.read_active()
         if self._active is not None:
             self._known[self._active.name] = self._active
-        self._refuse_active(self._active)
+        self._check_active(self._active)
 
     @property
     def _planned_for(self) -> str:
-        """The name of the set that the plan was made for."""
+        """Return the name of the set that the plan was made for."""
         is_copy = self.activation is not None and not self.activation.foreign
         replaced = self.activation.instead_of if self.activation and is_copy else ""
         return replaced or self.target
 
-    def refuse_changed(self) -> None:
-        """Before the first step. Raises Stopped."""
+    def check_unchanged(self) -> None:
+        """Check before the first step that the rules to change are as approved. Raises RunStopped."""
         fresh = any(isinstance(step, CreateSet) and step.rule_set == self._planned_for for step in self.steps)
         live = RuleSet(self._planned_for) if fresh else self._state(self._planned_for)
         if touched_digest(self.steps, live) != self.run.touched:
-            raise Stopped("The rules that this plan changes have changed since it was approved. Create a new plan.")
+            raise RunStopped("The rules that this plan changes have changed since it was approved. Create a new plan.")
 
-    def refuse_without_holder(self) -> None:
-        """Before the first step: a domain may have been deleted since the plan was made. Raises Stopped."""
+    def check_holders(self) -> None:
+        """Check before the first step that no domain was deleted since the plan was made. Raises RunStopped."""
         added = sorted(self._added())
         staying = Holders.read_staying([domain_of(recipient) for recipient in added])
         for recipient in added:
             name = domain_of(recipient)
-            if not staying.customer_of(name) and (self._is_going(name) or self.run.kind != RunKind.ROLLBACK):
-                raise Stopped(f"{name} is deleted or being deleted, so it can't receive new mail. Create a new plan.")
+            if not staying.customer_of(name) and (self._is_being_deleted(name) or self.run.kind != RunKind.ROLLBACK):
+                raise RunStopped(
+                    f"{name} is deleted or being deleted, so it can't receive new mail. Create a new plan."
+                )
 
     def _added(self) -> set[str]:
         steps = rule_steps(self.steps)
@@ -129,58 +134,58 @@ class RunExecutor:
         return created | {each for step in steps if isinstance(step, Update) for each in step.added}
 
     @staticmethod
-    def _is_going(name: str) -> bool:
+    def _is_being_deleted(name: str) -> bool:
         return holder_of(name) is not None
 
-    def keep_before(self) -> Snapshot | None:
-        """To roll back to, and to tell afterwards what came of it. What others have changed stays a difference."""
+    def store_initial_snapshot(self) -> Snapshot | None:
+        """Store the state to roll back to, which the outcome is compared with. Changes by others stay drift."""
         if self._active is None or not live_services.is_own(self._active.name):
             return None
         return live_services.store_snapshot(self._active, known=live_selectors.known_rules())
 
-    def refuse_worse(self) -> None:
-        """Before the first step: what the steps mean for mail now must be what was approved. Raises Stopped."""
+    def check_harm(self) -> None:
+        """Check before the first step that the plan does no more harm than was approved. Raises RunStopped."""
         now = self._active
         if now is None or self._replaces_foreign:
             return
-        harms = [each for each in self._meaning(now, active_after(now, self.steps)) if each.fate in HARMFUL]
+        harms = [each for each in self._consequences(now, active_after(now, self.steps)) if each.kind in HARMFUL]
         approved = set(self.run.consequences)
         if len(approved) < MOST_SENTENCES and (worse := [each for each in harms if each.sentence not in approved]):
-            raise Stopped(
+            raise RunStopped(
                 "SES receipt rules have changed since approval, and the plan would now do more harm: "
                 f"{worse[0].sentence} Create a new plan."
             )
 
     def outcome(self, after: RuleSet) -> tuple[Consequence, ...] | None:
-        """What the run has meant for mail, from the rules as they were before it and as they are read now.
+        """Return the run's impact, from the rules before it and as read now.
 
-        None where another program's set was replaced: its rules are not kept.
+        None if another program's set was replaced: its rules aren't stored.
         """
         if self._replaces_foreign:
             return None
         before = content_of(self.run.started_from) if self.run.started_from else RuleSet(self.target)
-        return self._meaning(before, after)
+        return self._consequences(before, after)
 
     @property
     def _replaces_foreign(self) -> bool:
-        """Then the plan holds for exactly the foreign rules that were approved."""
+        """The plan is then valid only for the unmanaged rules that were approved."""
         return self.activation is not None and bool(self.activation.foreign)
 
-    def _meaning(self, before: RuleSet, after: RuleSet) -> tuple[Consequence, ...]:
+    def _consequences(self, before: RuleSet, after: RuleSet) -> tuple[Consequence, ...]:
         switched_on = any(isinstance(step, Activate) and not step.instead_of for step in self.steps)
         return consequences(before, after, None if switched_on else tuple(rule_steps(self.steps)))
 
-    def keep_after(self, after: RuleSet) -> None:
+    def store_final_snapshot(self, after: RuleSet) -> None:
         known = live_selectors.known_rules()
-        live_services.store_snapshot(after, self.run, known=known and known_after(known, after, self.steps))
+        live_services.store_snapshot(after, self.run, known=known and known_state_after(known, after, self.steps))
 
-    def leave_out(self, refused: frozenset[str]) -> None:
-        """From the steps that are to be made. Raises Stopped where a rule would be left without recipients."""
+    def skip_recipients(self, refused: frozenset[str]) -> None:
+        """Remove recipients from the steps to do. Raises RunStopped if a rule would have no recipients left."""
         rows = list(self.run.steps.filter(state=StepState.TO_DO))
         try:
-            left = without([load(row.step) for row in rows], refused)
+            left = without_recipients([load(row.step) for row in rows], refused)
         except Refused as empty:
-            raise Stopped(f"{empty} Create a new plan.") from None
+            raise RunStopped(f"{empty} Create a new plan.") from None
         is_as_approved = self._active is not None and touched_digest(self.steps, self._active) == self.run.touched
         for row, step in zip(rows, left, strict=True):
             if step is None:
@@ -194,23 +199,23 @@ class RunExecutor:
             self.run.touched = touched_digest(self.steps, self._active)
         self.run.save(update_fields=("set_aside", "touched"))
 
-    def refused_in(self, step: Step, problem: AwsProblem) -> frozenset[str]:
-        """The recipients that SES refuses, where that is why it refused the step. Raises AwsProblem."""
+    def find_refused(self, step: Step, problem: AwsProblem) -> frozenset[str]:
+        """Return the recipients that SES refuses, if they are why it refused the step. Raises AwsProblem."""
         if problem.aws_code != refusals_services.INVALID or not isinstance(step, Create | Update):
             return frozenset()
         return frozenset(refusals_services.refused_recipients(step.new, run_id=self.run.pk, live=self._active))
 
-    def receiving(self, recipients: frozenset[str]) -> frozenset[str]:
-        """Those that a rule names which takes mail now: without them in it, that mail would be lost."""
+    def receiving_among(self, recipients: frozenset[str]) -> frozenset[str]:
+        """Return recipients that an active, enabled rule has: removing them from it would lose mail."""
         rules = [rule for rule in self._active.rules if rule.enabled] if self._active else []
         return frozenset(each for each in recipients if any(each in rule.recipient_set for rule in rules))
 
     def is_limited_to_own_set(self) -> bool:
-        """Whether the plan changes the active set of ours, and does not put ours in another's place."""
+        """Return whether the plan changes our active set, and doesn't replace another program's set."""
         return self._active is not None and self._active.name == self._planned_for and not self._replaces_foreign
 
-    def concerned(self) -> frozenset[str]:
-        """Every recipient whose mail a step changes."""
+    def changed_recipients(self) -> frozenset[str]:
+        """Return every recipient whose mail a step changes."""
         found: set[str] = set()
         for step in rule_steps(self.steps):
             match step:
@@ -223,14 +228,14 @@ class RunExecutor:
                     found |= both if step.redirects else {*step.added, *step.removed}
         return frozenset(found)
 
-    def taken_over(self) -> frozenset[str]:
-        """The foreign rules that are not deleted yet."""
+    def rules_to_take_over(self) -> frozenset[str]:
+        """Return the unmanaged rules that the run takes over and hasn't deleted yet."""
         live = self._active.by_name if self._active else {}
         gone = [step.old for step in rule_steps(self.steps) if isinstance(step, Delete)]
         return frozenset(old.name for old in gone if not is_ours(old.name) and old.name in live)
 
-    def make(self, step: Step) -> bool:
-        """False when it stood already. Raises Stopped and AwsProblem."""
+    def execute_step(self, step: Step) -> bool:
+        """Return False if the step was already applied. Raises RunStopped and AwsProblem."""
         match step:
             case CreateSet():
                 return self._create_set(step)
@@ -238,13 +243,16 @@ class RunExecutor:
                 return self._clone_set(step)
             case Activate():
                 return self._activate(step)
-        return self._make_rule_step(step)
+        return self._execute_rule_step(step)
 
     def read_back(self) -> tuple[RuleSet, tuple[str, ...]]:
-        """The active set at the end, and the names of touched rules that are not as we left them."""
+        """Return the active set at the end, and the changed rules that aren't as the run left them.
+
+        Raises RunStopped.
+        """
         after = live_services.read_active()
         if after is None or after.name != self.target:
-            raise Stopped(f"The rule set {self.target} is no longer active. Someone else changed this.")
+            raise RunStopped(f"The rule set {self.target} is no longer active. Someone else changed this.")
         expected = self._known.get(self.target, after).by_name
         touched = {name for step in rule_steps(self.steps) for name in _names(step)}
         return after, tuple(sorted(name for name in touched if after.by_name.get(name) != expected.get(name)))
@@ -254,43 +262,43 @@ class RunExecutor:
             self._known[name] = live_gateway.describe_rule_set(name)
         return self._known[name]
 
-    def _refuse_active(self, active: RuleSet | None) -> None:
-        """Only the set that the plan starts from, or the one that it ends with, may be active."""
+    def _check_active(self, active: RuleSet | None) -> None:
+        """Only the set that the plan starts from, or the one it ends with, may be active."""
         name = "" if active is None else active.name
         allowed = {self.target}
         if self.activation is not None:
             allowed.add(self.activation.instead_of)
         if name not in allowed:
             found = f"The rule set {name} is active" if name else "No rule set is active"
-            raise Stopped(f"{found} now, not {self._planned_for}: someone else changed this. Nothing was activated.")
+            raise RunStopped(f"{found} now, not {self._planned_for}: someone else changed this. Nothing was activated.")
 
-    def _make_rule_step(self, step: RuleStep) -> bool:
+    def _execute_rule_step(self, step: RuleStep) -> bool:
         live = self._state(step.rule_set)
-        stands = standing(step, live)
-        if stands is RuleSetState.CHANGED:
-            raise Stopped(f"Someone else changed a rule that this step changes: {step} Create a new plan.")
-        if stands is RuleSetState.DONE:
+        stands = live_status(step, live)
+        if stands is LiveStatus.CHANGED:
+            raise RunStopped(f"Someone else changed a rule that this step changes: {step} Create a new plan.")
+        if stands is LiveStatus.DONE:
             return False
         try:
             apply_step(step)
         except AwsProblem as problem:
-            if not may_have_been_done(problem) or not self._stands_after_all(step):
+            if not may_have_succeeded(problem) or not self._was_applied(step):
                 raise
             return False
         self._known[step.rule_set] = apply(step, live)
         return True
 
-    def _stands_after_all(self, step: RuleStep) -> bool:
-        """After a failure that tells nothing, or "exists already": botocore may have sent the call twice."""
+    def _was_applied(self, step: RuleStep) -> bool:
+        """Check after an unclear failure or "already exists": botocore may have sent the call twice."""
         del self._known[step.rule_set]
-        return standing(step, self._state(step.rule_set)) is RuleSetState.DONE
+        return live_status(step, self._state(step.rule_set)) is LiveStatus.DONE
 
     def _create_set(self, step: CreateSet) -> bool:
         try:
             live_gateway.create_rule_set(step.rule_set)
         except AwsConflict:
             if self._state(step.rule_set).rules:
-                raise Stopped(
+                raise RunStopped(
                     f"The rule set {step.rule_set} already exists and has rules. Create a new plan."
                 ) from None
             return False
@@ -303,34 +311,34 @@ class RunExecutor:
             live_gateway.clone_rule_set(step.source, step.rule_set)
         except AwsConflict:
             if self._state(step.rule_set).rules != source.rules:
-                raise Stopped(f"Another rule set {step.rule_set} already exists. Create a new plan.") from None
+                raise RunStopped(f"Another rule set {step.rule_set} already exists. Create a new plan.") from None
             return False
         self._known[step.rule_set] = replace(source, name=step.rule_set)
         return True
 
     def _activate(self, step: Activate) -> bool:
-        """SES replaces the active set silently, so it is read once more, and so is what takes its place."""
+        """Read the active set and the clone again first: SES replaces the active set without confirmation."""
         active = live_services.read_active()
-        self._refuse_active(active)
+        self._check_active(active)
         if active is not None and active.name == step.rule_set:
             return False
         if active is not None:
-            self._refuse_other_copy(step, active)
+            self._check_clone(step, active)
         OwnRuleSet.objects.get_or_create(
             region=settings.AWS_REGION, name=step.rule_set, defaults={"by": self.run.approved_by}
         )
         live_gateway.set_active_rule_set(step.rule_set)
         return True
 
-    def _refuse_other_copy(self, step: Activate, active: RuleSet) -> None:
+    def _check_clone(self, step: Activate, active: RuleSet) -> None:
         if step.foreign:
             if digest(list(active.rules)) != step.foreign:
-                raise Stopped(
+                raise RunStopped(
                     f"The rules of {active.name} have changed since the plan was approved. Create a new plan."
                 )
             return
         if touched_digest(self.steps, active) != self.run.touched:
-            raise Stopped(
+            raise RunStopped(
                 "The active rules changed while the clone was being built. The clone was not activated. Create "
                 "a new plan."
             )
@@ -339,11 +347,13 @@ class RunExecutor:
         for rule_step in rule_steps(self.steps):
             wanted = apply(rule_step, wanted)
         if live_gateway.describe_rule_set(step.rule_set).rules != wanted.rules:
-            raise Stopped(f"The clone {step.rule_set} doesn't match the plan. It was not activated. Create a new plan.")
+            raise RunStopped(
+                f"The clone {step.rule_set} doesn't match the plan. It was not activated. Create a new plan."
+            )
 
 
 def _names(step: RuleStep) -> tuple[str, ...]:
-    """Of the rules whose content the step changes; an order may be changed by others and harms nobody."""
+    """Return names of rules whose content the step changes; others may change the order, which harms nobody."""
     match step:
         case Create() | Update():
             return (step.new.name,)

@@ -1,4 +1,4 @@
-"""The reason for which a run is cancelled."""
+"""The form with the reason for cancelling a run."""
 
 from django import forms
 

@@ -9,12 +9,12 @@ from receipt_rules.models.runs import Run, RunStep, Snapshot, StepState
 
 
 def rule_set_subject(name: str, customer_id: str = "") -> Subject:
-    """With a customer, its members may read the line."""
+    """Return the subject of a rule set. With a customer, its members may read the log entry."""
     return Subject("rule_set", name, name, customer_id)
 
 
 def runs() -> QuerySet[Run]:
-    """For operators; newest first."""
+    """Return runs for operators, newest first."""
     return Run.objects.select_related("approved_by", "customer", "cancelled_by", "confirmed_by")
 
 

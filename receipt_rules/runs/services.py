@@ -1,6 +1,6 @@
-"""Carries runs out, each outcome recorded before the next call, so the process may die anywhere.
+"""Executes runs. Each outcome is stored before the next call, so the process may die at any time.
 
-The worker holds the lock of the rules (`receipt_rules.jobs.LOCK`).
+The worker holds the rules' lock (`receipt_rules.jobs.LOCK`).
 """
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
-from receipt_rules.jobs import queue_drift_check, urgent_work_waits, work_soon
+from receipt_rules.jobs import is_urgent_work_waiting, queue_drift_check, queue_work
 from receipt_rules.live import services as live_services
 from receipt_rules.models.live import Look
 from receipt_rules.models.runs import UNFINISHED, Run, RunKind, RunState, RunStep, StepState
@@ -23,38 +23,42 @@ from receipt_rules.planner.core.consequences import summary
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Plan, load
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.steps import Activate
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.refusals import services as refusals_services
-from receipt_rules.run_executor.services import RunExecutor, Stopped, explained, passes_by_itself
+from receipt_rules.run_executor.services import RunExecutor, RunStopped, explain, is_transient
 from receipt_rules.runs.selectors import rule_set_subject
 
-MAY_SETTLE = ("InvalidS3Configuration", "InvalidLambdaFunction", "InvalidSnsTopic")  # a policy takes time to arrive
+MAY_SETTLE = (
+    "InvalidS3Configuration",
+    "InvalidLambdaFunction",
+    "InvalidSnsTopic",
+)  # AWS applies a new policy with a delay
 MOST_TRIES = 4
 
 
-def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
-    """Carry a run on from where it is. `active` is the active set where it has just been read.
+def execute_run(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
+    """Start or continue a run. `active`: the active set, if it was just read.
 
-    Returns the active set as read at the end, None where the run ended otherwise. Raises AwsProblem where to wait.
+    Returns the active set as read at the end; None if the run ended otherwise. Raises AwsProblem to wait and retry.
     """
     run = _begin(run_id)
     if run is None:
         return None
     try:
         executor = RunExecutor(run, active)
-        _make_steps(run, executor)
+        _execute_steps(run, executor)
         after, differs = executor.read_back()
-    except Stopped as stopped:
+    except RunStopped as stopped:
         _end(run, RunState.REFUSED, str(stopped))
-    except MustGoAround as stays:
-        _go_around(run, executor, stays)
+    except RuleMustStay as stays:
+        _replan_rest(run, executor, stays)
     except _Cancelled:
         _end(run, RunState.CANCELLED, "")
     except _Yielded:
         return None
     except AwsProblem as problem:
-        _refused_by_amazon(run, problem)
+        _handle_aws_problem(run, problem)
     else:
         _finish(run, executor, after, differs)
         return after
@@ -62,7 +66,10 @@ def carry_out(*, run_id: str, active: RuleSet | None = None) -> RuleSet | None:
 
 
 def cancel(*, run: Run, actor: User) -> None:
-    """It stops before its next step; what is done stays. Raises Refused when it is over, or for want of the right."""
+    """Stop the run before its next step; completed steps stay.
+
+    Raises Refused if it has ended, or without permission.
+    """
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can stop runs.", code="NOT_ALLOWED")
     with transaction.atomic():
@@ -75,11 +82,11 @@ def cancel(*, run: Run, actor: User) -> None:
             _end(run, RunState.CANCELLED, "")
         elif not rows.filter(state__in=UNFINISHED).update(cancelled_by=actor, cancelled_at=now):
             raise Refused("The run has already ended.", code="RUN_OVER")
-        work_soon()
+        queue_work()
 
 
 def confirm(*, run: Run, actor: User) -> None:
-    """The second person's approval. Raises Refused for the first, for want of the right, or where none is needed."""
+    """Store the second approval. Raises Refused for the first approver, without permission, or if none is needed."""
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can approve plans.", code="NOT_ALLOWED")
     if run.approved_by_id == actor.pk:
@@ -96,7 +103,7 @@ def confirm(*, run: Run, actor: User) -> None:
             after={"run": run.pk, "summary": run.summary},
             for_staff=True,
         )
-        work_soon()
+        queue_work()
 
 
 class _Cancelled(Exception):
@@ -104,17 +111,17 @@ class _Cancelled(Exception):
 
 
 class _Yielded(Exception):
-    """Something urgent waits for the rules' lock; the run goes on after it."""
+    """Urgent work waits for the rules' lock; the run continues after it."""
 
 
-def clear_probes() -> None:
-    """What a search for refused recipients left behind where its run was ended meanwhile. Raises AwsProblem."""
+def delete_probe_sets() -> None:
+    """Delete what a search for refused recipients left behind if its run was ended meanwhile. Raises AwsProblem."""
     rows = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
-    refusals_services.clear_left_over(of_unfinished=list(rows.values_list("pk", flat=True)))
+    refusals_services.delete_stale_probe_sets(of_unfinished=list(rows.values_list("pk", flat=True)))
 
 
-def is_copying() -> bool:
-    """Whether a run is under way that ends by activating another rule set."""
+def is_activation_pending() -> bool:
+    """Return whether a running run ends by activating another rule set."""
     running = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING)
     return any(isinstance(load(row.step), Activate) for run in running for row in run.steps.all())
 
@@ -128,24 +135,24 @@ def _begin(run_id: str) -> Run | None:
     return run
 
 
-def _make_steps(run: Run, executor: RunExecutor) -> None:
+def _execute_steps(run: Run, executor: RunExecutor) -> None:
     if run.started_at is None:
-        executor.refuse_changed()
-        executor.refuse_without_holder()
-        executor.refuse_worse()
-        run.started_at, run.started_from = timezone.now(), executor.keep_before()
+        executor.check_unchanged()
+        executor.check_holders()
+        executor.check_harm()
+        run.started_at, run.started_from = timezone.now(), executor.store_initial_snapshot()
         run.save(update_fields=("started_at", "started_from"))
     while (row := run.steps.filter(state=StepState.TO_DO).first()) is not None:
         if Run.objects.filter(pk=run.pk, cancelled_at__isnull=False).exists():
             raise _Cancelled
-        if executor.activation is None and urgent_work_waits():
+        if executor.activation is None and is_urgent_work_waiting():
             raise _Yielded
         step = load(row.step)
         try:
             with aws.recording() as request_ids:
-                made = executor.make(step)
+                made = executor.execute_step(step)
         except AwsProblem as problem:
-            _set_aside(executor, executor.refused_in(step, problem), problem)
+            _record_refused(executor, executor.find_refused(step, problem), problem)
             continue
         RunStep.objects.filter(pk=row.pk).update(
             state=StepState.DONE, found_done=not made, request_ids=request_ids, done_at=timezone.now()
@@ -153,33 +160,33 @@ def _make_steps(run: Run, executor: RunExecutor) -> None:
         Run.objects.filter(pk=run.pk).update(tries=0, problem="")
 
 
-def _set_aside(executor: RunExecutor, refused: frozenset[str], problem: AwsProblem) -> None:
-    """Their rows say why, and the others go on. Raises the problem again where no recipient is to blame.
+def _record_refused(executor: RunExecutor, refused: frozenset[str], problem: AwsProblem) -> None:
+    """Store the refusals in the rows and continue without them. Raises the problem again if no recipient caused it.
 
-    Raises MustGoAround for one that receives mail: its rule must stay as it is.
+    Raises RuleMustStay for a recipient that receives mail: its rule must stay unchanged.
     """
     if not refused:
         raise problem
-    receiving = executor.receiving(refused)
+    receiving = executor.receiving_among(refused)
     with transaction.atomic():
         news = {each for each in sorted(refused) if _is_new(each, is_receiving=each in receiving)}
         if not receiving:
-            executor.leave_out(refused)
+            executor.skip_recipients(refused)
     if receiving and not receiving & news:
         raise problem
     if receiving:
-        raise MustGoAround(receiving)
+        raise RuleMustStay(receiving)
 
 
 def _is_new(recipient: str, *, is_receiving: bool) -> bool:
     goes_on = " now. It receives mail as before." if is_receiving else "."
-    return addresses_services.set_aside(
+    return addresses_services.record_refused(
         recipient=recipient, because=f"Amazon SES refuses {recipient} in a rule{goes_on}"
     )
 
 
-class MustGoAround(Exception):
-    """SES refuses what receives mail: the rule must stay as it is, and the rest be planned around it."""
+class RuleMustStay(Exception):
+    """SES refuses a recipient that receives mail: its rule must stay unchanged, and the rest is planned around it."""
 
     def __init__(self, refused: frozenset[str]) -> None:
         self.refused = refused
@@ -187,14 +194,14 @@ class MustGoAround(Exception):
         super().__init__(f"SES now refuses {named} in a rule, and it receives mail. That rule stays unchanged.")
 
 
-def _go_around(run: Run, executor: RunExecutor, stays: MustGoAround) -> None:
-    """This run ends. Another one carries the rest through, where it does no more than was approved.
+def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
+    """End this run. Another run applies the rest, if it does no more than was approved.
 
-    A customer's own change, and what ends for a former holder, are planned again by whoever asked for this run.
+    A customer's own change, or a transfer, is planned again by whoever started this run.
     """
     made, rest = None, "The rest is being planned again."
     if run.kind in (RunKind.APPROVED, RunKind.ROLLBACK) and not run.customer_id:
-        made, asked = _planned_around(run, executor)
+        made, asked = _plan_of_rest(run, executor)
         rest = "Create a new plan for the rest." if made is None else "Nothing else needed to change."
     with transaction.atomic():
         if made is not None and not made.is_empty:
@@ -205,14 +212,14 @@ def _go_around(run: Run, executor: RunExecutor, stays: MustGoAround) -> None:
             rest = f"{number:,} change{' waits' if number == 1 else 's wait'} for it. {rest}"
         _end(run, RunState.REFUSED, f"{stays} {rest}")
         queue_drift_check()  # for the alert
-        work_soon()
+        queue_work()
 
 
-def _planned_around(run: Run, executor: RunExecutor) -> tuple[Plan | None, Asked]:
-    """Of the same recipients alone. None where the plan means something that was not approved."""
-    asked = Asked(
-        scope=executor.concerned(),
-        take_over=executor.taken_over(),
+def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanRequest]:
+    """Plan the same recipients again. None if the plan does something that wasn't approved."""
+    asked = PlanRequest(
+        scope=executor.changed_recipients(),
+        take_over=executor.rules_to_take_over(),
         snapshot=run.asked["snapshot"],
         customer=run.asked["customer"],
         domain=run.asked["domain"],
@@ -227,13 +234,13 @@ def _planned_around(run: Run, executor: RunExecutor) -> tuple[Plan | None, Asked
     return (made if is_approved and not newly_broken(made) else None), asked
 
 
-def _refused_by_amazon(run: Run, problem: AwsProblem) -> None:
-    """Wait where waiting helps, and say so; otherwise the run is over, with what to repair."""
+def _handle_aws_problem(run: Run, problem: AwsProblem) -> None:
+    """Store the problem and raise it again if waiting helps; otherwise the run fails, with what to fix."""
     settles = problem.aws_code in MAY_SETTLE and run.tries + 1 < MOST_TRIES
-    if passes_by_itself(problem) or settles:
+    if is_transient(problem) or settles:
         Run.objects.filter(pk=run.pk).update(problem=problem.in_full, tries=run.tries + settles)
         raise problem
-    _end(run, RunState.FAILED, explained(problem))
+    _end(run, RunState.FAILED, explain(problem))
 
 
 def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str, ...]) -> None:
@@ -243,18 +250,18 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
     if meant is not None:
         run.outcome, run.consequences = summary(meant), [each.sentence for each in meant[:MOST_SENTENCES]]
     with transaction.atomic():
-        executor.keep_after(after)
-        receiving_services.note_live(after, is_ours=True, customer_id=run.customer_id or "")
+        executor.store_final_snapshot(after)
+        receiving_services.record_live_rules(after, is_ours=True, customer_id=run.customer_id or "")
         if Look.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
-            queue_drift_check()  # what this run mended is a difference no more
-        alerts_services.tell_of_active_set(live_services.note_active_set(after, now=timezone.now()))
+            queue_drift_check()  # the run may have resolved differences
+        alerts_services.update_active_set_alert(live_services.record_active_set(after, now=timezone.now()))
         Run.objects.filter(pk=run.pk).update(outcome=run.outcome, consequences=run.consequences)
         _end(run, RunState.DONE, " ".join(said))
 
 
 @transaction.atomic
 def _end(run: Run, state: RunState, problem: str) -> None:
-    """The end and its line in the log are one: whoever repeats it after a crash finds both or neither."""
+    """Store the end and its log entry together: after a crash there are both or neither."""
     locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state=RunState.RUNNING).first()
     if locked is None:
         return
@@ -271,7 +278,7 @@ def _end(run: Run, state: RunState, problem: str) -> None:
         for_staff=not locked.customer_id,
     )
     if state in (RunState.DONE, RunState.FAILED):
-        alerts_services.tell_of_run(failed=state == RunState.FAILED, why=problem)
+        alerts_services.update_run_alert(failed=state == RunState.FAILED, why=problem)
 
 
 def _name_of(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""Plans that were approved: how far each is, what came of it; and the states that one can go back to."""
+"""Pages of approved plans: their progress, their outcome, and the states to roll back to."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from inbound_admin.lib import jobs
 from inbound_admin.lib.http import SignedIn, page_of, telling, template
 from receipt_rules.jobs import WORK
-from receipt_rules.live.views import refuse_strangers
+from receipt_rules.live.views import require_staff
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.runs import selectors as runs_selectors
 from receipt_rules.runs import services
@@ -25,7 +25,7 @@ LIST_POLL_SECONDS = 5
 
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     page = page_of(runs_selectors.runs(), request)
     is_over = all(run.is_over for run in page.object_list)
     context = {"page": page, "tab": "runs", "poll_seconds": None if is_over else LIST_POLL_SECONDS}
@@ -39,7 +39,7 @@ def detail(request: SignedIn, run_id: str) -> HttpResponse:
 
 
 def _run_for(request: SignedIn, run_id: str) -> Run:
-    """For a customer there is none, as if it did not exist."""
+    """Return the run for staff; 404 for a customer, as if it didn't exist."""
     found = runs_selectors.runs() if may_see_rules(request.user) else runs_selectors.runs().none()
     return get_object_or_404(found, pk=run_id)
 
@@ -64,13 +64,13 @@ def _context(run: Run, request: SignedIn) -> dict[str, Any]:
 
 
 def _later(run: Run) -> Run | None:
-    """The first run after a failed one that was completed."""
+    """Return the first completed run after a failed one."""
     found = runs_selectors.runs().filter(region=run.region, state=RunState.DONE, created_at__gt=run.created_at)
     return found.order_by("created_at").first()
 
 
 def _minutes_waited(run: Run) -> int:
-    """How old the plan was when its first step was made, or is by now, while it has not begun."""
+    """Return the age of the plan when its first step was applied, or its age now if it hasn't started."""
     begun = run.started_at or (run.ended_at if run.is_over else timezone.now())
     return int((begun - run.created_at).total_seconds() // 60) if begun else 0
 
@@ -78,7 +78,7 @@ def _minutes_waited(run: Run) -> int:
 @require_POST
 def cancel(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
-    refuse_strangers(request, operates=True)
+    require_staff(request, operates=True)
     said = "Stopping before the next step. Completed steps are kept."
     with telling(request, said, refused=messages.info):
         services.cancel(run=run, actor=request.user)
@@ -88,7 +88,7 @@ def cancel(request: SignedIn, run_id: str) -> HttpResponse:
 @require_POST
 def confirm(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
-    refuse_strangers(request, operates=True)
+    require_staff(request, operates=True)
     with telling(request, "Run approved. It is starting now.", refused=messages.info):
         services.confirm(run=run, actor=request.user)
     return redirect("receipt_rules:run", run.id)
@@ -96,6 +96,6 @@ def confirm(request: SignedIn, run_id: str) -> HttpResponse:
 
 @require_GET
 def states(request: SignedIn) -> HttpResponse:
-    refuse_strangers(request)
+    require_staff(request)
     context = {"states": list(snapshots()), "tab": "states"}
     return TemplateResponse(request, "receipt_rules/runs/states.html", context)

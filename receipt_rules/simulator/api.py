@@ -97,8 +97,8 @@ def _recipient(route: Route, found: services.Simulation) -> RecipientOut:
         because=route.because,
         customer_id=route.customer or None,
         endpoint_id=route.endpoint.pk if route.endpoint else None,
-        fate=found.routing.fates[route.recipient],
-        taken_by=[rule.name for rule in found.routing.taken_by.get(route.recipient, ())],
+        fate=found.routing.recipient_outcomes[route.recipient],
+        taken_by=[rule.name for rule in found.routing.received_by.get(route.recipient, ())],
     )
 
 

@@ -1,4 +1,4 @@
-"""Simulates mail for recipients: the MX that wins, each rule with its reason, and the endpoint."""
+"""Simulates mail for recipients: the MX host, each rule with its reason, and the endpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +23,8 @@ from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
-from receipt_rules.planner.services import WantedState, held, stopped_customers, wanted
-from receipt_rules.receiving.core import delivery_of, fate, held_fact, serving
+from receipt_rules.planner.services import DesiredState, currently_held, read_desired_state, stopped_customers
+from receipt_rules.receiving.core import delivery_of, held_fact, rules_fact, serving_entry
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tenants.lifecycle.selectors import tenants_in_region
 
@@ -33,7 +33,7 @@ MOST_RECIPIENTS = 100
 
 @dataclass(frozen=True)
 class MailHost:
-    """Where the DNS sends mail for a domain. `is_amazon` None: it could not be looked up, which proves nothing."""
+    """Where DNS sends a domain's mail. `is_amazon=None`: the lookup failed, which proves nothing."""
 
     domain: str
     hosts: tuple[str, ...]
@@ -53,26 +53,26 @@ class MailHost:
 
 @dataclass(frozen=True)
 class Holder:
-    """The customer whose mail it is: their tenant's name and standing, "" where they have none in this region.
+    """The customer who owns the mail, with their tenant's name and status; "" without a tenant in this region.
 
-    `is_stopped`: our staff have stopped their receiving, so that no rule is to take it.
+    `is_stopped`: staff have stopped their receiving, so no rule should receive it.
     """
 
     customer: str
     tenant: str = ""
-    standing: str = ""
+    status: str = ""
     is_stopped: bool = False
 
     @property
     def sentence(self) -> str:
-        sends = f"the tenant {self.tenant}, {self.standing}" if self.tenant else "no tenant yet"
+        sends = f"the tenant {self.tenant}, {self.status}" if self.tenant else "no tenant yet"
         stopped = "; receiving stopped by staff" if self.is_stopped else ""
         return f"{self.customer}: {sends}{stopped}"
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """`stored_at`: for each rule that fires where the message is stored, as bucket and prefix."""
+    """`stored_at`: for each rule that runs, where it stores the message, as bucket and prefix."""
 
     routing: RoutingResult
     mail_hosts: tuple[MailHost, ...]
@@ -82,7 +82,7 @@ class Simulation:
 
 
 def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
-    """One message with all its recipients, against the rules as they were read. Asks the DNS. Raises Refused."""
+    """Simulate one message with all its recipients, against the given rules and live DNS. Raises Refused."""
     recipients = [read_recipient(text).address for text in envelope if text.strip()]
     if not 1 <= len(recipients) <= MOST_RECIPIENTS:
         raise Refused(f"Enter between 1 and {MOST_RECIPIENTS} addresses.", code="TOO_MANY")
@@ -90,7 +90,7 @@ def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
     stored = [
         (outcome.rule.name, f"{action.bucket}/{action.prefix}")
         for outcome in routing.fired
-        for action in outcome.rule.delivery.reached
+        for action in outcome.rule.delivery.effective_actions
         if isinstance(action, S3)
     ]
     names = dict.fromkeys(domain_of(recipient) for recipient in routing.envelope)
@@ -99,7 +99,7 @@ def simulate(*, envelope: Sequence[str], live: RuleSet) -> Simulation:
 
 
 def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
-    """Each customer once, in the order of the recipients."""
+    """Return each customer once, in the order of the recipients."""
     keys = list(dict.fromkeys(route.customer for route in routes if route.customer))
     tenants = {tenant.customer_id: tenant for tenant in tenants_in_region().filter(customer__in=keys)}
     names = dict(Customer.objects.filter(pk__in=keys).values_list("pk", "name"))
@@ -119,7 +119,10 @@ def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
 
 
 def mail_hosts(domains: Sequence[str]) -> tuple[MailHost, ...]:
-    """The MX of each, nearest first, from live DNS; one resolver's answer is enough, a failure is no answer."""
+    """Return each domain's MX hosts from live DNS, by priority.
+
+    One resolver's answer is enough; failures don't count.
+    """
     best: dict[str, Answer] = {}
     for answer in look_up([Question(name, "MX") for name in domains]):
         known = best.get(answer.question.name)
@@ -143,7 +146,7 @@ NO_ADDRESS = "None of your addresses or catch-alls receives this mail. SES rejec
 
 @dataclass(frozen=True)
 class OwnSimulation:
-    """`refused` says why an address cannot be simulated; otherwise `receiving` is the judgement and `route` the way."""
+    """`refused` says why an address can't be simulated; otherwise `receiving` and `route` are the result."""
 
     asked: str
     refused: str = ""
@@ -153,20 +156,20 @@ class OwnSimulation:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the endpoint gets nothing, because this deployment forwards no mail."""
+        """Return whether the endpoint gets nothing, because this deployment forwards no mail."""
         meant = (self.route.endpoint or self.route.waits_for) if self.route else None
         return meant is not None and is_never_forwarded(meant)
 
 
 def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:
-    """By the DNS as it is now and the rules as they were last read. Another customer's address is nobody's."""
+    """Simulate with live DNS and the rules as last read. Another customer's address counts as nobody's."""
     own = {domain.name: domain for domain in domains_for(viewer)}
-    read, now = last_read(), wanted()
+    read, now = last_read(), read_desired_state()
     rules = read.rule_set if read else RuleSet("")
     return tuple(_one(text, own, now, rules) for text in asked)
 
 
-def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) -> OwnSimulation:
+def _one(text: str, own: dict[str, Domain], now: DesiredState, rules: RuleSet) -> OwnSimulation:
     try:
         recipient = read_recipient(text).address
     except Refused as refused:
@@ -177,8 +180,8 @@ def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) ->
     (route,) = route_lookup([recipient])
     facts = replace(
         domain.receiving_facts(domain_of(recipient)),
-        whom=recipient,
-        mx=_leads(domain_of(recipient), domain.region),
+        recipient=recipient,
+        mx=_current_mx(domain_of(recipient), domain.region),
         rules=_rules(recipient, route, domain, now, rules),
     )
     found = judge(facts)
@@ -188,17 +191,17 @@ def _one(text: str, own: dict[str, Domain], now: WantedState, rules: RuleSet) ->
     return OwnSimulation(recipient, receiving=found, route=route, hops=path_of_route(facts, found, route))
 
 
-def _rules(recipient: str, route: Route, domain: Domain, now: WantedState, rules: RuleSet) -> RulesFact:
+def _rules(recipient: str, route: Route, domain: Domain, now: DesiredState, rules: RuleSet) -> RulesFact:
     if route.row is None or route.because == "off":
         return RulesFact.NOTHING
     if domain.customer_id in stopped_customers():
         return RulesFact.HALTED
-    covering = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
-    found = fate(covering, delivery_of(route.row.recipient, now.desired))
-    return held_fact(found, is_held=serving(route.row.recipient, now.desired) in held(now))
+    covering_rules = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
+    found = rules_fact(covering_rules, delivery_of(route.row.recipient, now.desired))
+    return held_fact(found, is_held=serving_entry(route.row.recipient, now.desired) in currently_held(now))
 
 
-def _leads(name: str, region: str) -> MxFact:
+def _current_mx(name: str, region: str) -> MxFact:
     if not can_receive(region):
         return MxFact.NOT_CHECKED
     answers = [None if a.status is LookupStatus.FAILED else a.values for a in look_up([Question(name, "MX")])]

@@ -18,9 +18,9 @@ from receipt_rules.expectations import services as expectations_services
 from receipt_rules.expectations.selectors import broken_expectations, expectations
 from receipt_rules.live.selectors import last_read
 from receipt_rules.live.services import read_live
-from receipt_rules.live.views import given, refuse_strangers
+from receipt_rules.live.views import require_staff, text_value
 from receipt_rules.models.expectations import Expected
-from receipt_rules.planner.core.matching import RecipientFate, RuleOutcome, why_not
+from receipt_rules.planner.core.matching import RecipientOutcome, RuleOutcome, why_not
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.runs.selectors import may_operate, may_see_rules
 from receipt_rules.simulator import services
@@ -35,18 +35,18 @@ class ExpectationForm(forms.Form):
     )
 
 
-MOST_MESSAGES = 20  # shown rule by rule, each a message of its own
+MOST_MESSAGES = 20  # each shown rule by rule
 
 
 @require_http_methods(["GET", "POST"])
 def simulate(request: SignedIn) -> HttpResponse:
     if request.method == "GET" and not may_see_rules(request.user):
         return _own(request)
-    refuse_strangers(request, operates=request.method == "POST")
+    require_staff(request, operates=request.method == "POST")
     form, status = ExpectationForm(), 200
     if request.method == "POST":
         form = ExpectationForm(request.POST if request.POST.get("do") != "stop" else None)
-        if _carried_out(form, request):
+        if _handle_action(form, request):
             return redirect("receipt_rules:simulator")
         status = 422
     text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
@@ -59,7 +59,7 @@ def simulate(request: SignedIn) -> HttpResponse:
 
 
 def _own(request: SignedIn) -> HttpResponse:
-    """For customers: their own addresses alone, without the rules, which are everybody's at once."""
+    """For customers: only their own addresses, without the rules, which all customers share."""
     text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
     asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
     with slow_work.slot():
@@ -94,7 +94,7 @@ def _one(envelope: list[str], active: RuleSet) -> dict[str, Any]:
 
 
 def _rules(found: Simulation) -> list[dict[str, Any]]:
-    """Each rule in its order; one that does not match says for the first recipient why."""
+    """Return each rule in order; for one that doesn't match, why it doesn't match the first recipient."""
     return [
         {"outcome": outcome, "number": number, "why": _why(outcome), "stops": _stops(number, found)}
         for number, outcome in enumerate(found.routing.outcomes, start=1)
@@ -102,21 +102,21 @@ def _rules(found: Simulation) -> list[dict[str, Any]]:
 
 
 def _stops(number: int, found: Simulation) -> str:
-    """Whether its Stop keeps "mail" from being stored, or only "later" rules from running; "" where it has none."""
+    """Return "mail" if its Stop action keeps mail from being stored, "later" if it only stops later rules, else ""."""
     outcome = found.routing.outcomes[number - 1]
     if not outcome.fired or not outcome.rule.delivery.stops:
         return ""
-    return "mail" if RecipientFate.LOST in found.routing.fates.values() else "later"
+    return "mail" if RecipientOutcome.LOST in found.routing.recipient_outcomes.values() else "later"
 
 
 def _why(outcome: RuleOutcome) -> str:
     return outcome.sentence if outcome.matches or outcome.stopped_by else why_not(outcome.rule, outcome.misses[0])
 
 
-def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
+def _handle_action(form: ExpectationForm, request: SignedIn) -> bool:
     if request.POST.get("do") == "stop":
-        found = get_object_or_404(expectations(), pk=given(request.POST, "expectation"))
-        expectations_services.stop_expecting(expectation=found, actor=request.user)
+        found = get_object_or_404(expectations(), pk=text_value(request.POST, "expectation"))
+        expectations_services.delete_expectation(expectation=found, actor=request.user)
         messages.success(request, f"Removed the expectation for {found.address}.")
         return True
     if not form.is_valid():
@@ -124,7 +124,7 @@ def _carried_out(form: ExpectationForm, request: SignedIn) -> bool:
     try:
         expected = Expected(form.cleaned_data["expected"])
         text, name = form.cleaned_data["address"], form.cleaned_data["endpoint"]
-        row = expectations_services.expect(text=text, expected=expected, endpoint=name, actor=request.user)
+        row = expectations_services.save_expectation(text=text, expected=expected, endpoint=name, actor=request.user)
     except Refused as refused:
         form.add_error("endpoint" if refused.code == "ENDPOINT_MISSING" else "address", str(refused))
         return False

@@ -116,7 +116,7 @@ def _begin(host: ControlClient, clock: Past) -> None:
     story.domains(only=OLD)
     domains.verified(host)
     clock.go_to(days=25)
-    mail.wish(host)
+    mail.add_addresses(host)
     mail_story.mail()
     mail.apply("Receiving begins.")
     moved = mail.publish_mx(host, settings.AWS_REGION)

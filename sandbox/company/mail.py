@@ -56,7 +56,7 @@ STOPPED = "press@tallisaudio.com"
 RECIPIENTS = 500  # in a rule
 
 
-def wish(host: ControlClient) -> None:
+def add_addresses(host: ControlClient) -> None:
     """Add the customers' endpoints, addresses and catch-alls."""
     for customer, name, sink in WEBHOOKS:
         _endpoint(customer, name, EndpointType.WEBHOOK, {"url": host.sink_url(sink), "payload": "standard"})

@@ -1,1 +1,1 @@
-"""For one machine: the embedded PostgreSQL, `make run`, the browser. No Django settings needed."""
+"""Everything for one machine: embedded PostgreSQL, `make run`, the browser. Needs no Django settings."""

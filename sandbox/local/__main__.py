@@ -10,7 +10,7 @@ from sandbox.local import browser, runner, throw_away
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status; a Problem is printed as its sentence."""
+    """Return the exit status. A Problem is printed as its sentence."""
     asked = _parser().parse_args(arguments)
     try:
         return _do(asked)

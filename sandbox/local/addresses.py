@@ -1,4 +1,4 @@
-"""Where the sandbox of the run under way listens, kept in a file for the commands that are to reach it."""
+"""The address of the running sandbox, kept in a file for other commands."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ NAMES = ("AWS_ENDPOINT_URL", "DNS_RESOLVERS")
 
 @contextmanager
 def kept(local: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """The file is there inside; a run that was killed leaves it, so whoever reads it asks whether anybody answers."""
+    """Keep the file while inside. A killed run leaves it, so readers check whether the sandbox answers."""
     file = _file(local)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({name: environment[name] for name in NAMES}))
@@ -21,7 +21,7 @@ def kept(local: Path, environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def read(local: Path) -> dict[str, str]:
-    """The settings that lead to the sandbox; empty when no run has left any."""
+    """Return the settings of the sandbox; empty if no run left any."""
     try:
         found = json.loads(_file(local).read_text())
     except (FileNotFoundError, ValueError):

@@ -1,4 +1,4 @@
-"""Finds a Chromium for the browser tests, or gets one."""
+"""Finds a Chromium for the browser tests, or installs one."""
 
 import os
 import shutil
@@ -24,12 +24,12 @@ FLAGS = (
 
 
 def find() -> str | None:
-    """The path of a Chromium that is installed: on the PATH, or Playwright's own."""
+    """Return the path of an installed Chromium: on the PATH, or Playwright's own."""
     return next(filter(None, map(shutil.which, _NAMES)), None) or _playwrights_own()
 
 
 def obtain() -> str:
-    """The path of a Chromium, installed by apt-get if need be and we are root. Raises Problem: why there is none."""
+    """Return the path of a Chromium, installed by apt-get if necessary and we are root. Raises Problem."""
     return find() or _installed()
 
 

@@ -27,12 +27,12 @@ _WIDTH = 8
 
 
 class Stopped(Exception):
-    """A person, or the system, asked us to stop."""
+    """A person or the system asked us to stop."""
 
 
 @dataclass(frozen=True)
 class Child:
-    """One program and the thread that passes its lines on."""
+    """One program, and the thread that prints its lines."""
 
     name: str
     process: "subprocess.Popen[str]"
@@ -41,13 +41,13 @@ class Child:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it has ended and should not have."""
+        """Return whether it ended unexpectedly."""
         status = self.process.poll()
         return status is not None and not (self.may_end and status == 0)
 
 
 class Children:
-    """Use from the main thread alone: signals arrive there, and a child lives as long as the thread that started it."""
+    """Use only from the main thread: it gets signals, and a child lives as long as the thread that started it."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path, *, grace_seconds: float = _GRACE_SECONDS) -> None:
         self._environment = dict(environment)
@@ -58,16 +58,16 @@ class Children:
         self._print = threading.Lock()
 
     def tell(self, **settings: str) -> None:
-        """What every child that is started from here on finds in its environment."""
+        """Set environment variables for every child that is started later."""
         self._environment |= settings
 
     def heed_signals(self) -> None:
-        """From here on SIGINT and SIGTERM end the next wait with `Stopped`."""
+        """From now on, SIGINT and SIGTERM end the next wait with `Stopped`."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
     def start(self, name: str, command: Sequence[str], *, may_end: bool = False) -> Child:
-        """Runs until `stop`; whichever ends earlier fails the next wait, unless it may end and did so with status 0."""
+        """Run until `stop`. An earlier end fails the next wait, unless it may end and the status is 0."""
         process = subprocess.Popen(
             command,
             cwd=self._folder,
@@ -86,11 +86,11 @@ class Children:
         return child
 
     def run(self, name: str, command: Sequence[str]) -> None:
-        """Runs to its end. Raises Problem if that is not a status of 0, or if another child ends meanwhile."""
+        """Run to the end. Raises Problem if the status isn't 0, or another child ends meanwhile."""
         self.finish(self.start(name, command))
 
     def finish(self, child: Child) -> None:
-        """Waits for its end. Raises Problem if that is not a status of 0, or if another child ends meanwhile."""
+        """Wait for its end. Raises Problem if the status isn't 0, or another child ends meanwhile."""
         while child.process.poll() is None:
             self._look_around(expected=child)
         child.reader.join(_GRACE_SECONDS)
@@ -99,7 +99,7 @@ class Children:
             raise Problem(f"`{child.name}` {_ending(child)}. See its output above.")
 
     def output_of(self, name: str, command: Sequence[str]) -> list[str]:
-        """The lines of a short program that ends by itself. Raises Problem if its status is not 0."""
+        """Return the output of a short program. Raises Problem if the status isn't 0."""
         made = subprocess.run(
             command,
             check=False,
@@ -114,7 +114,7 @@ class Children:
         return made.stdout.splitlines()
 
     def wait_until(self, is_true: Callable[[], bool], *, seconds: float) -> bool:
-        """False when the time is over. Raises Problem when a child ends, `Stopped` when we are asked to."""
+        """Return False after the time. Raises Problem if a child ends, `Stopped` if we are asked to stop."""
         last = time.monotonic() + seconds
         while not is_true():
             if time.monotonic() > last:
@@ -123,12 +123,15 @@ class Children:
         return True
 
     def wait(self) -> NoReturn:
-        """Ends by Problem, when a child ends, or by `Stopped`."""
+        """Ends by Problem if a child ends, or by `Stopped`."""
         while True:
             self._look_around()
 
     def stop(self) -> None:
-        """The last started first, so that none misses what it stands on; by force where need be. Gone on return."""
+        """Stop the last started first, so each can rely on those before it; kill if necessary.
+
+        All are gone on return.
+        """
         for child in reversed(self._running):
             child.process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -140,12 +143,12 @@ class Children:
         self._running.clear()
 
     def say(self, name: str, line: str) -> None:
-        """One line, never cut by another's."""
+        """Print one line, never mixed with another's."""
         with self._print:
             print(f"{name:<{_WIDTH}} | {line}", flush=True)
 
     def say_block(self, lines: Sequence[str]) -> None:
-        """Lines without a name before them, together."""
+        """Print lines together, without a name before them."""
         with self._print:
             print("\n".join(lines), flush=True)
 
@@ -173,5 +176,5 @@ def _ending(child: Child) -> str:
 
 
 def python(*arguments: str) -> list[str]:
-    """A command of this very interpreter, its lines not held back."""
+    """Return a command of this interpreter with unbuffered output."""
     return [sys.executable, "-u", *arguments]

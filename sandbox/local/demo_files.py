@@ -1,6 +1,6 @@
-"""What `make run` keeps of the demo, by database: that it was made, how far it is, and the state of its sandbox.
+"""Files of `make run` about the demo, for each database: whether it is complete, its progress, the sandbox's state.
 
-A database that is made anew, or another one, gets a sandbox of its own: SES and DNS never hold what no row knows.
+A recreated or different database gets a sandbox of its own, so SES and DNS never contain what no row has.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ STATE, UNREADABLE = "state.pickle", "state.pickle.unreadable"  # as snapshot.py 
 
 @dataclass(frozen=True)
 class DemoFiles:
-    """`database` tells the database from every other."""
+    """`database` identifies the database."""
 
     local: Path
     database: str
 
     @property
     def mark(self) -> Path:
-        """There once the demo is complete."""
+        """Exists once the demo is complete."""
         return self.local / "seeded" / self._key
 
     @property
@@ -34,7 +34,7 @@ class DemoFiles:
 
     @property
     def state(self) -> Path:
-        """The folder of the sandbox's state."""
+        """Return the folder of the sandbox's state."""
         return self.local / "sandbox" / self._key
 
     @property
@@ -43,7 +43,7 @@ class DemoFiles:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the database has a demo, or a part of one, whose SES and DNS are gone."""
+        """Return whether the database has a demo, or part of one, whose SES and DNS state is gone."""
         progress = self.progress.read()
         if progress is not None and progress.is_lost:
             return True
@@ -51,7 +51,7 @@ class DemoFiles:
         return begun and ((self.state / UNREADABLE).exists() or not (self.state / STATE).exists())
 
     def prepare(self) -> None:
-        """Make the folder, and move there what an earlier version kept for all databases."""
+        """Create the folder, and move files there that an earlier version kept for all databases."""
         earlier = self.local / "sandbox" / STATE
         self.state.mkdir(parents=True, exist_ok=True)
         if self.is_seeded and earlier.exists() and not (self.state / STATE).exists():

@@ -1,7 +1,7 @@
 """One starter for each data folder.
 
-A starter holds a lock beside the data for as long as it lives. So whoever holds it knows that a server still
-running there is an orphan, and that a `postmaster.pid` which names no such server is left over.
+A starter holds a lock next to the data as long as it lives. So the holder knows that a server still running there is an
+orphan, and that a `postmaster.pid` without such a server is left over.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ _STOP_SECONDS = 20
 
 
 def lock(data_dir: Path) -> int:
-    """The lock's file descriptor: closing it, or dying, gives the folder free. Raises Problem if it is taken."""
+    """Return the lock's file descriptor. Closing it, or dying, releases it. Raises Problem if it is held."""
     path = data_dir.with_name(data_dir.name + ".lock")
     held = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -37,7 +37,7 @@ def lock(data_dir: Path) -> int:
 
 
 def end_orphan(data_dir: Path) -> None:
-    """Call with the lock held: ends a server whose starter is gone, or removes its left-over `postmaster.pid`."""
+    """End a server whose starter is gone, or remove its `postmaster.pid`. Call it with the lock held."""
     pid_file = data_dir / "postmaster.pid"
     try:
         pid = int(pid_file.read_text().split("\n")[0])
@@ -51,7 +51,7 @@ def end_orphan(data_dir: Path) -> None:
 
 
 def end(server: "subprocess.Popen[bytes] | psutil.Process") -> None:
-    """Fast shutdown first (sessions end, a checkpoint is written), harder where that does not do."""
+    """Shut down fast (sessions end, a checkpoint is written), then harder if that fails."""
     for stop_signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         with suppress(psutil.NoSuchProcess):
             server.send_signal(stop_signal)
@@ -61,7 +61,7 @@ def end(server: "subprocess.Popen[bytes] | psutil.Process") -> None:
 
 
 def _server_of(data_dir: Path, pid: int) -> psutil.Process | None:
-    """The process, if it is a PostgreSQL on this folder: a pid is soon another process's, above all in a container."""
+    """Return the process if it is a PostgreSQL on this folder: process IDs are reused, above all in containers."""
     try:
         process = psutil.Process(pid)
         return process if Path(process.cwd()) == data_dir and process.name() == "postgres" else None

@@ -1,4 +1,4 @@
-"""A PostgreSQL for tests: no fsync, in memory where there is room, removed at the end."""
+"""A PostgreSQL for tests: no fsync, in memory if possible, removed at the end."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ _ROOM_BYTES = 1 << 30
 
 @contextmanager
 def postgres(parent: Path | None = None) -> Iterator[EmbeddedPostgres]:
-    """A new, empty server; first clears what starters that were killed have left in `parent`."""
+    """Yield a new, empty server. First removes what killed starters left in `parent`."""
     parent = _reachable(parent or _roomy())
     _clear_left_over(parent)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
@@ -38,7 +38,7 @@ def _roomy() -> Path:
 
 
 def _reachable(parent: Path) -> Path:
-    """Where the folder and the data in it stay together, so that both are removed."""
+    """Return where folder and data stay together, so both are removed."""
     reachable = programs.placed(parent / "data", programs.account()).parent
     programs.make_reachable(reachable)
     return reachable
@@ -53,7 +53,7 @@ def _clear_left_over(parent: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """A folder without its lock file is one that is being made."""
+    """A folder without a lock file is still being made."""
     data = folder / "data"
     if folder.stat().st_uid != os.geteuid() or not data.with_name("data.lock").exists():
         return

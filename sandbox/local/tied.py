@@ -1,4 +1,4 @@
-"""Ties a child process to the life of the process that started it."""
+"""Ties a child process to the process that started it."""
 
 import ctypes
 import os
@@ -12,13 +12,13 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else
 
 
 def to_starter(stop_signal: signal.Signals) -> Callable[[], None] | None:
-    """A `preexec_fn`: the kernel sends `stop_signal` when the starting *thread* ends, however it ends. Linux alone."""
+    """Return a `preexec_fn`: the kernel sends `stop_signal` when the starting *thread* ends, in any way. Linux only."""
     if _prctl is None:
         return None
     starter = os.getpid()
 
     def tie() -> None:
-        # A starter that died before the call is not noticed by the kernel: the child looks for itself.
+        # The kernel doesn't notice a starter that died before the call, so the child checks.
         if _prctl(_PR_SET_PDEATHSIG, int(stop_signal), 0, 0, 0) != 0 or os.getppid() != starter:
             os._exit(1)
 

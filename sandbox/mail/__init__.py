@@ -1,1 +1,1 @@
-"""Amazon's inbound host, played on this machine: SMTP in, receipt rules, the shipped function, and a webhook sink."""
+"""SES's inbound host on this machine: SMTP, receipt rules, the shipped function, and a webhook sink."""

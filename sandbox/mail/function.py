@@ -1,6 +1,6 @@
-"""Lambda, its retries and the queue behind it, played for one function: the shipped one, run in this process.
+"""Simulates Lambda, its retries and its queue for one function: the shipped one, run in this process.
 
-The times are shorter than Amazon's, the numbers of attempts are the template's.
+The delays are shorter than AWS's; the numbers of attempts are the template's.
 """
 
 import logging
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class FunctionRunner:
-    """`aws_url`: where the function finds S3 and SES, which is this sandbox."""
+    """`aws_url`: the S3 and SES of the function, which are this sandbox."""
 
     def __init__(self, aws_url: str) -> None:
         self._aws_url = aws_url
@@ -51,7 +51,7 @@ class FunctionRunner:
             self._thread = None
 
     def run_due(self, *, all_waiting: bool = False) -> int:
-        """How many attempts were made. Those that are not due yet as well, if asked for."""
+        """Run due jobs, or all waiting ones. Returns the number of attempts."""
         with self._one_at_a_time:
             with WORLD.lock:
                 now = WORLD.clock.now()
@@ -65,7 +65,7 @@ class FunctionRunner:
             self.run_due()
 
     def _attempt(self, job: FunctionJob) -> None:
-        """Whatever the function raises is a failure of the function, as it is for Lambda."""
+        """Run the function. Whatever it raises is a failure of the function, as for Lambda."""
         problem = ""
         began = time.monotonic()
         try:
@@ -104,7 +104,7 @@ class FunctionRunner:
 
 
 def _count(job: FunctionJob, *, has_failed: bool, milliseconds: float) -> None:
-    """CloudWatch's metrics of the function."""
+    """Count CloudWatch's metrics of the function."""
     state = region_named(job.region)
     if state is None:
         return
@@ -114,7 +114,7 @@ def _count(job: FunctionJob, *, has_failed: bool, milliseconds: float) -> None:
 
 
 def _log(job: FunctionJob, problem: str) -> None:
-    """A line in the function's log group, as Lambda writes it."""
+    """Write a line to the function's log group, as Lambda does."""
     logs = logs_backends[DEFAULT_ACCOUNT_ID][job.region]
     if LOG_GROUP not in logs.groups:
         logs.create_log_group(LOG_GROUP, {})

@@ -1,4 +1,4 @@
-"""What happened to mail, for the page *Mail* and for tests: messages, the function's work, and what the sink got."""
+"""The mail log for the page *Mail* and for tests: messages, the function's jobs, and calls to the sink."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 KEPT = 200
-LONGEST_BODY = 100_000  # characters of what the sink shows of one call
+LONGEST_BODY = 100_000  # characters that the sink shows of one call
 
 
 @dataclass(frozen=True)
 class MailEntry:
-    """One envelope. `steps` are sentences, in their order; `is_accepted` is what the sender was told."""
+    """One envelope. `steps`: sentences in order. `is_accepted`: what the sender was told."""
 
     at: datetime
     message_id: str
@@ -37,7 +37,7 @@ class FunctionJob:
 
 @dataclass(frozen=True)
 class SinkCall:
-    """One POST to the sink. `status` is what it answered."""
+    """One POST to the sink. `status`: its response."""
 
     at: datetime
     name: str
@@ -48,7 +48,7 @@ class SinkCall:
 
 @dataclass
 class MailLog:
-    """Guarded by the world's lock. `failures`: how many calls each sink still refuses."""
+    """Guarded by the world's lock. `failures`: how many more calls each sink fails."""
 
     entries: deque[MailEntry] = field(default_factory=lambda: deque(maxlen=KEPT))
     jobs: deque[FunctionJob] = field(default_factory=deque)

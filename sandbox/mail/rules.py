@@ -1,6 +1,6 @@
-"""Runs the active rule set over one envelope, as SES does (ses.md B): order, Stop, Bounce, and each action.
+"""Runs the active rule set for one envelope, as SES does (ses.md B): order, Stop, Bounce, and each action.
 
-Written from the facts sheet alone, not from the product's planner: the two must be able to disagree.
+Written only from the facts sheet, not from the product's planner, so the two can disagree.
 """
 
 import email
@@ -21,7 +21,7 @@ from sandbox.mail.log import MailEntry
 
 NAMESPACE, ACTIVE = "AWS/SES", "[Active]"  # CloudWatch's
 MOST_HEADERS = 50_000  # characters, to a function
-VIRUS = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"  # what every scanner reports
+VIRUS = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"  # reported by every scanner
 SPAM = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 
@@ -35,7 +35,7 @@ class Envelope:
 
 @dataclass
 class _Passage:
-    """One envelope on its way through the rules of a region."""
+    """One envelope on its way through a region's rules."""
 
     state: RegionState
     envelope: Envelope
@@ -46,16 +46,16 @@ class _Passage:
     steps: list[str] = field(default_factory=list)
     refusal: str = ""
     is_over: bool = False
-    failures: int = 0  # of actions that SES repeats
+    failures: int = 0  # of actions that SES retries
 
 
 def takes(state: RegionState, recipient: str) -> bool:
-    """Whether SES takes mail for it at all: a verified identity, and a rule that names it."""
+    """Return whether SES accepts mail for the recipient: a verified identity, and a rule that names it."""
     return is_verified(state, recipient) and any(_named(rule, [recipient]) for rule in _active(state)[1])
 
 
 def receive(state: RegionState, envelope: Envelope) -> MailEntry:
-    """Under the world's lock. Every rule in order; what the sender is told is that of the first Bounce."""
+    """Run every rule in order, under the world's lock. The first Bounce decides what the sender is told."""
     name, rules = _active(state)
     passage = _Passage(state, envelope, secrets.token_hex(20), WORLD.clock.now(), name, envelope.raw)
     passage.steps.append(f"Rule set {name}: {len(rules)} rule{'' if len(rules) == 1 else 's'}.")
@@ -85,7 +85,7 @@ def receive(state: RegionState, envelope: Envelope) -> MailEntry:
 
 
 def _count(passage: _Passage, matched: int) -> None:
-    """CloudWatch's metrics of the rule set, by its name and for whichever is active."""
+    """Count CloudWatch's metrics of the rule set, by its name and as the active one."""
     for name in (ACTIVE, passage.rule_set):
         set_name = ("RuleSetName", name)
         passage.state.count((NAMESPACE, "Received"), set_name, 1, passage.now)
@@ -107,13 +107,13 @@ def _active(state: RegionState) -> tuple[str, list[dict[str, Any]]]:
 
 
 def _named(rule: Mapping[str, Any], recipients: "list[str] | tuple[str, ...]") -> list[str]:
-    """Those of the envelope that a rule is for; one without recipients is for all."""
+    """Return the envelope's recipients that match the rule; all if it has none."""
     wanted = [each.lower() for each in rule.get("Recipients") or []]
     return [each for each in recipients if not wanted or any(_matches(one, each.lower()) for one in wanted)]
 
 
 def _matches(wanted: str, recipient: str) -> bool:
-    """An address also with a label, a domain exactly, a dot and a domain for the names below it."""
+    """An address matches also with a label, a domain only itself, a dot and a domain its subdomains."""
     local, _, domain = recipient.rpartition("@")
     if "@" in wanted:
         return wanted in (recipient, f"{local.partition('+')[0]}@{domain}")
@@ -218,7 +218,7 @@ _ACTIONS = {
 def _said(
     passage: _Passage, recipients: list[str], rule: Mapping[str, Any], action: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """`mail` and `receipt`, as SES tells them to a function and to a topic."""
+    """Return `mail` and `receipt` as SES sends them to a function and a topic."""
     moment = f"{passage.now:%Y-%m-%dT%H:%M:%S}.{passage.now.microsecond // 1000:03}Z"
     scans = bool(rule.get("ScanEnabled"))
     return {
@@ -240,7 +240,7 @@ def _said(
 
 
 def _headers(raw: bytes) -> list[dict[str, str]]:
-    """SES leaves them out where they are larger than it tells a function."""
+    """Return the headers; SES omits them if they are too large for a function."""
     top = email.message_from_bytes(raw.partition(b"\r\n\r\n")[0])
     found = [{"name": name, "value": str(value)} for name, value in top.items()]
     return found if sum(len(each["value"]) for each in found) < MOST_HEADERS else []

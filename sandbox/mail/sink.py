@@ -1,4 +1,4 @@
-"""A webhook that takes whatever it is sent and shows it; for a while it refuses, if it was asked to."""
+"""A webhook that accepts and shows everything; it fails for a while if requested."""
 
 from sandbox.aws.state import WORLD
 from sandbox.mail.log import LONGEST_BODY, SinkCall
@@ -9,7 +9,7 @@ _SHOWN = ("content-type", "user-agent", "idempotency-key", "x-webhook-", "x-endp
 
 
 def take(name: str, headers: dict[str, str], body: bytes) -> int:
-    """The HTTP status of the answer."""
+    """Return the HTTP status of the response."""
     with WORLD.lock:
         left = WORLD.mail.failures.get(name, 0)
         WORLD.mail.failures[name] = max(0, left - 1)

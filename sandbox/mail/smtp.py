@@ -14,12 +14,12 @@ from sandbox.dns.zones import ZoneStore
 from sandbox.mail import rules
 from sandbox.mail.log import MailEntry
 
-LARGEST = 41_943_040  # bytes: SES takes 40 MB
+LARGEST = 41_943_040  # bytes: the limit of SES is 40 MB
 _INBOUND = re.compile(r"inbound-smtp\.([a-z0-9-]+)\.amazonaws\.com\.?")
 
 
 class InboundHost:
-    """aiosmtpd's handler: each method answers one command of SMTP."""
+    """Handler of aiosmtpd: each method answers one SMTP command."""
 
     def __init__(self, zones: ZoneStore) -> None:
         self._zones = zones
@@ -85,7 +85,7 @@ def _pass(state: RegionState | None, envelope: Envelope, recipients: list[str]) 
 
 
 class SmtpServer:
-    """Serves in a thread of its own, with a loop of its own, from `start` to `stop`."""
+    """Serves in its own thread, with its own event loop, from `start` to `stop`."""
 
     def __init__(self, zones: ZoneStore, host: str, port: int) -> None:
         self._handler, self._host, self._port = InboundHost(zones), host, port
@@ -93,11 +93,11 @@ class SmtpServer:
         self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
 
     def start(self) -> str:
-        """Where it listens, as host:port. Raises OSError when the port is taken.
+        """Return its address as host:port. Raises OSError if the port is in use.
 
-        Nothing runs in the caller's thread, which may have a loop of its own running, as Playwright's.
+        Nothing runs in the caller's thread, which may have a running event loop, as with Playwright.
         """
-        logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd tells every command
+        logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd logs every command
         self._thread.start()
         try:
             made = self._loop.create_server(self._protocol, self._host, self._port)
@@ -109,7 +109,7 @@ class SmtpServer:
         return f"{host}:{port}"
 
     def stop(self) -> None:
-        """Sessions that are still open are cut."""
+        """Stop. Open sessions are cut."""
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(5)
         self._end()
 

@@ -323,11 +323,13 @@ def customer_text_for(reason: str) -> str:
 
 RESUMED = "resumed"
 GOES_ON = "You can still use this site, and inbound mail isn't affected."
+_PAUSED, _PAUSING = "We paused your sending", "We’re pausing your sending"
+_NOT_YET = "Some mail may still be sent until the pause is confirmed."
 STOPPED_TOO = "You can still use this site. Mail to your addresses is rejected while sending is paused."
 _OFF: dict[str, tuple[str, str, str]] = {
     TenantStatus.PAUSING: (
         "Sending for {name} is being paused",
-        "Our team is pausing your sending. Some mail may still be sent until the pause is confirmed.",
+        f"Our team is pausing your sending. {_NOT_YET}",
         "Contact support to resume sending once the cause is fixed.",
     ),
     TenantStatus.PAUSED: (
@@ -364,9 +366,12 @@ def banner_of(name: str, standing: str, told: str, *, stops_receiving: bool = Fa
     if standing not in _OFF:
         return None
     title, because, to_do = _OFF[TenantStatus(standing)]
+    reason = told.strip()
+    if standing == TenantStatus.PAUSING and reason:
+        reason = f"{reason.replace(_PAUSED, _PAUSING, 1)} {_NOT_YET}"
     return Banner(
         title=title.format(name=name),
-        told=because if standing == TenantStatus.SUSPENDED else told.strip() or because,
+        told=because if standing == TenantStatus.SUSPENDED else reason or because,
         goes_on=STOPPED_TOO if stops_receiving else GOES_ON,
         to_do=to_do,
         tone="info" if standing == TenantStatus.RESUMING else "bad" if standing == TenantStatus.SUSPENDED else "warn",

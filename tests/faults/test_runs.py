@@ -21,7 +21,7 @@ from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.endpoints import services as endpoints_services
-from receipt_rules.endpoints.services import SesSide
+from receipt_rules.endpoints.services import SesOptions
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunState, Snapshot
@@ -29,7 +29,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.services import EVERYTHING, Asked
+from receipt_rules.planner.services import EVERYTHING, PlanRequest
 from sandbox.aws.faults import ProcessCut
 from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
@@ -70,7 +70,7 @@ class Watch:
     def look(self, **_: Any) -> None:
         rules = rules_at_amazon().rules
         self.looks += 1
-        self.gaps += [address for address in self.served if not matching.taking(rules, address)]
+        self.gaps += [address for address in self.served if not matching.delivering_rules(rules, address)]
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -145,7 +145,7 @@ def end() -> End:
     return End(
         replace(rules_at_amazon(), created=None),
         [(run.kind, run.state, run.problem, run.steps.count()) for run in Run.objects.order_by("created_at")],
-        [(row.recipient, row.is_carried) for row in rows],
+        [(row.recipient, row.is_served) for row in rows],
         PendingChange.objects.count(),
         [change.what for change in changes],
     )
@@ -177,7 +177,7 @@ def catch_all_alone(domain: Domain) -> None:
     switch_addresses(domain, is_active=False)
 
 
-def approve(operator: User, asked: Asked = EVERYTHING) -> None:
+def approve(operator: User, asked: PlanRequest = EVERYTHING) -> None:
     """What customers changed is left to the plan alone."""
     PendingChange.objects.all().delete()
     made = planner_services.plan(asked=asked)
@@ -187,7 +187,7 @@ def approve(operator: User, asked: Asked = EVERYTHING) -> None:
 
 
 def served_now(*asked: str) -> list[str]:
-    return [address for address in asked if matching.taking(live().rules, address)]
+    return [address for address in asked if matching.delivering_rules(live().rules, address)]
 
 
 @pytest.mark.django_db
@@ -259,12 +259,12 @@ def test_moving_an_address_to_another_bucket_on_a_copy(cutting: Cutting) -> None
             type="email",
             config={"address": "alice@people.example"},
             actor=operator,
-            ses=SesSide(s3_prefix="special/"),
+            ses=SesOptions(s3_prefix="special/"),
         )
         addresses_services.change_address(
             address=Address.objects.get(address="a@shop.com"), actor=None, is_active=True, endpoint=special
         )
-        approve(operator, Asked(method=Method.BLUE_GREEN))
+        approve(operator, PlanRequest(method=Method.BLUE_GREEN))
         return ["a@shop.com", "b@shop.com"]
 
     made = cutting.every_cut(Story(begin))
@@ -277,7 +277,7 @@ def test_taking_an_old_set_over(cutting: Cutting) -> None:
     def begin() -> list[str]:
         foreign_rule("shop.com-rule", ["a@shop.com", "b@shop.com"], rule_set="inbound-mail", create_set=True)
         take_a_and_b(alices())
-        approve(make_operator(), Asked(take_over=frozenset(["shop.com-rule"])))
+        approve(make_operator(), PlanRequest(take_over=frozenset(["shop.com-rule"])))
         return ["a@shop.com", "b@shop.com"]
 
     made = cutting.every_cut(Story(begin))
@@ -294,7 +294,7 @@ def test_rolling_back(cutting: Cutting) -> None:
         addresses_services.remove_address(address=Address.objects.get(address="b@shop.com"), actor=None)
         auto_apply_services.work()
         assert served_now("a@shop.com", "b@shop.com") == ["a@shop.com"]
-        approve(operator, Asked(snapshot=state.pk))
+        approve(operator, PlanRequest(snapshot=state.pk))
         return ["a@shop.com"]
 
     made = cutting.every_cut(Story(begin))

@@ -50,7 +50,7 @@ def rules() -> None:
 
 def domains() -> None:
     for pk in Domain.objects.filter(stage="deleting").values_list("pk", flat=True):
-        deletion_services.carry_out(domain_id=pk)
+        deletion_services.execute_deletion(domain_id=pk)
 
 
 def removals() -> None:
@@ -336,7 +336,7 @@ def test_while_a_run_that_names_it_is_unfinished_it_stays(alice: Api, sandbox: S
 def test_a_domain_that_was_marked_and_lost_its_removal_gets_one(customer: Customer) -> None:
     Address.objects.filter(domain__name=NAME).delete()
     CatchAll.objects.all().delete()
-    deletion_services.mark(domain=the_domain(), typed_name=NAME, actor=None)
+    deletion_services.mark_for_deletion(domain=the_domain(), typed_name=NAME, actor=None)
     reconciler_services.queue_unfinished()
     run_all()
     assert not Domain.objects.filter(name=NAME).exists()
@@ -347,8 +347,8 @@ def test_a_run_for_a_name_that_nobody_holds_removes_its_recipients(customer: Cus
     Address.objects.filter(domain__name=NAME).delete()
     CatchAll.objects.all().delete()
     Domain.objects.filter(name=NAME).delete()
-    wanted = planner_services.wanted()
-    asked = planner_services.Asked(scope=planner_services.recipients_at(NAME, wanted, read_live().rule_set))
+    wanted = planner_services.read_desired_state()
+    asked = planner_services.PlanRequest(scope=planner_services.recipients_at(NAME, wanted, read_live().rule_set))
     assert asked.scope == frozenset({NAME, f"a@deep.{NAME}"})
     approve_and_run(make_operator(), asked, typed=live().name)
     assert named() == set()

@@ -34,7 +34,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.expectations import Expectation
 from receipt_rules.models.runs import OwnRuleSet, PendingChange, Run, RunKind, RunState, Snapshot
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from sandbox.process import Sandbox
 from tests.domains.making import carry_out_deletion
 from tests.factories import make_customer, make_member, make_staff
@@ -106,7 +106,7 @@ def test_a_new_holder_gets_nothing_of_the_one_before(alice: Customer, sandbox: S
     assert list(Expectation.objects.values_list("address", flat=True)) == ["kept@other.com"]
     assert (taken(f"billing@{NAME}"), taken("kept@other.com")) == (0, 1)
     make_address(f"billing@{NAME}", bobs)
-    holders_services.look()
+    holders_services.reconcile_transfers()
     approve_and_run(make_operator())
     assert "alice/" not in places()
     assert taken(f"billing@{NAME}") == 1
@@ -120,7 +120,7 @@ def test_rolling_back_does_not_bring_a_route_back_for_another_holder(
     bobs = make_ready(NAME, make_customer("Bob"), adopted=True)
     make_address(f"info@{NAME}", bobs)
     approve_and_run(operator)
-    made = planner_services.plan(asked=Asked(snapshot=before.pk))
+    made = planner_services.plan(asked=PlanRequest(snapshot=before.pk))
     assert not any("alice/" in str(rule.delivery) and NAME in rule.recipients for rule in made.after.ours)
     recipients = {each for rule in made.after.ours for each in rule.recipients}
     assert {each for each in recipients if each.endswith(NAME)} == {f"info@{NAME}"}
@@ -129,7 +129,7 @@ def test_rolling_back_does_not_bring_a_route_back_for_another_holder(
 def test_rolling_back_does_not_bring_a_route_back_for_nobody(alice: Customer, operator: User, sandbox: Sandbox) -> None:
     before = Snapshot.objects.latest("at")
     removed()
-    made = planner_services.plan(asked=Asked(snapshot=before.pk))
+    made = planner_services.plan(asked=PlanRequest(snapshot=before.pk))
     assert not any(each.endswith(NAME) for rule in made.after.rules for each in rule.recipient_set)
 
 
@@ -144,7 +144,7 @@ def test_rolling_back_for_the_same_holder_brings_all_back(
     Address.objects.filter(address__endswith=NAME).delete()
     approve_and_run(operator, typed=live().name)
     assert taken(f"billing@{NAME}") == 0
-    made = planner_services.plan(asked=Asked(snapshot=before.pk))
+    made = planner_services.plan(asked=PlanRequest(snapshot=before.pk))
     assert NAME in {each for rule in made.after.ours for each in rule.recipients}
 
 
@@ -155,7 +155,7 @@ def test_a_state_from_before_holders_were_kept_gives_nothing_to_a_younger_domain
     removed()
     make_ready(NAME, make_customer("Bob"), adopted=True)
     Snapshot.objects.update(holders=None)
-    made = planner_services.plan(asked=Asked(snapshot=before.pk))
+    made = planner_services.plan(asked=PlanRequest(snapshot=before.pk))
     assert not any(each.endswith(NAME) for rule in made.after.rules for each in rule.recipient_set)
 
 
@@ -173,7 +173,7 @@ def test_a_domain_that_staff_move_leaves_the_place_of_its_old_holder_at_once_and
     alice: Customer, sandbox: Sandbox
 ) -> None:
     auto_apply_services.work()
-    assert holders_services.are_waiting() is False
+    assert holders_services.has_due_domains() is False
     transferred()
     assert places() == {"alice/"}
     assert Run.objects.filter(kind=RunKind.HOLDER).count() == 0
@@ -225,7 +225,7 @@ def test_a_foreign_rule_that_names_a_moved_domain_is_shown_until_ses_was_read_wi
     assert f"Mail for {NAME} may still be delivered to its previous customer" in overview
     assert domain_list_selectors.domains_with_former_routes().count() == 1
     live_gateway.delete_rule(live().name, "old-system")
-    assert holders_services.are_waiting() is False  # not each minute
+    assert holders_services.has_due_domains() is False  # not each minute
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
         auto_apply_services.work()
     assert alerts() == []
@@ -245,7 +245,7 @@ def test_an_old_holders_route_that_a_limit_of_ses_keeps_is_an_urgent_alert_and_i
     assert Alert.objects.get(kind="route.outlived").severity == "high"
     settings.SES_RULES_PER_SET = 200
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        receipt_rules_tasks.sweep(timestamp=0)
+        receipt_rules_tasks.alert_unread_transfers(timestamp=0)
         auto_apply_services.work()
     assert (alerts(), "alice/" in places(), taken(f"billing@{NAME}")) == ([], False, 1)
 
@@ -253,10 +253,10 @@ def test_an_old_holders_route_that_a_limit_of_ses_keeps_is_an_urgent_alert_and_i
 def test_staff_are_told_when_ses_cannot_be_read_for_minutes_after_a_move(alice: Customer, sandbox: Sandbox) -> None:
     auto_apply_services.work()
     transferred()
-    receipt_rules_tasks.sweep(timestamp=0)
+    receipt_rules_tasks.alert_unread_transfers(timestamp=0)
     assert alerts() == []
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
-        receipt_rules_tasks.sweep(timestamp=0)
+        receipt_rules_tasks.alert_unread_transfers(timestamp=0)
         assert alerts() == [holders_services.NOT_READ]
         auto_apply_services.work()
         assert alerts() == []
@@ -282,7 +282,7 @@ def test_addresses_of_a_proven_parent_leave_a_name_below_as_soon_as_another_prov
     auto_apply_services.work()
     assert (taken(f"info@sub.{NAME}"), taken(f"any@sub.{NAME}")) == (0, 0)
     assert (taken(f"info@other.{NAME}"), taken(f"billing@{NAME}"), taken(f"any@{NAME}")) == (1, 1, 1)
-    assert Address.objects.get(address=f"info@sub.{NAME}").is_carried is False
+    assert Address.objects.get(address=f"info@sub.{NAME}").is_served is False
     (line,) = changes_of("domain", parent.pk, of_customers=[alice.pk]).filter(what="domain.routes_left")
     assert line.after["name"] == f"sub.{NAME}"
     (said,) = [message for message in mailoutbox if "no longer received for you" in message.subject]
@@ -300,7 +300,7 @@ def test_what_rules_kept_while_a_domain_was_a_claim_goes_when_another_proves_it(
     CatchAll.objects.filter(domain=hers).delete()
     assert places() == {"alice/"}
     bobs = make_ready(NAME, make_customer("Bob"), stage=Stage.STARTING)
-    receipt_rules_tasks.sweep(timestamp=0)
+    receipt_rules_tasks.alert_unread_transfers(timestamp=0)
     auto_apply_services.work()
     assert places() == set()
     bobs.refresh_from_db()

@@ -20,7 +20,7 @@ from receipt_rules.models.runs import Run
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.services import EVERYTHING, Asked
+from receipt_rules.planner.services import EVERYTHING, PlanRequest
 from receipt_rules.received_mail.core import Report
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_staff
@@ -54,7 +54,7 @@ def set_up_receiving(operator: User | None = None) -> User:
     return operator
 
 
-def approve_and_run(operator: User, asked: Asked = EVERYTHING, typed: str = "") -> Run:
+def approve_and_run(operator: User, asked: PlanRequest = EVERYTHING, typed: str = "") -> Run:
     """Plan, approve what was shown, and let the worker do it."""
     made = planner_services.plan(asked=asked)
     run = planner_services.approve(digest=made.digest, because="as planned", actor=operator, typed=typed, asked=asked)
@@ -70,7 +70,7 @@ def live() -> RuleSet:
 
 def taken(address: str) -> int:
     """How many live rules take the mail of this address."""
-    return len(matching.taking(live().rules, address))
+    return len(matching.delivering_rules(live().rules, address))
 
 
 def foreign_rule(

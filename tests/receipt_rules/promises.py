@@ -47,8 +47,8 @@ def check_all(plan: Plan, actual: RuleSet, envelopes: Sequence[Sequence[str]]) -
 
 def _check(first: RoutingResult, now: RoutingResult, last: RoutingResult) -> None:
     for recipient in now.envelope:
-        before, between, after = (len(routing.taken_by[recipient]) for routing in (first, now, last))
+        before, between, after = (len(routing.received_by[recipient]) for routing in (first, now, last))
         assert between or not (before and after), f"{recipient} is unserved"
         assert between <= max(before, after, 1), f"{recipient} is stored twice"
-        ends = {rule.delivery for routing in (first, last) for rule in routing.taken_by[recipient]}
-        assert {rule.delivery for rule in now.taken_by[recipient]} <= ends, f"{recipient} is misdirected"
+        ends = {rule.delivery for routing in (first, last) for rule in routing.received_by[recipient]}
+        assert {rule.delivery for rule in now.received_by[recipient]} <= ends, f"{recipient} is misdirected"

@@ -21,7 +21,7 @@ from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import RateLimited, Refused
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.forwarding import services as forwarding_services
-from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwards_nothing
+from receipt_rules.forwarding.selectors import FORWARDS_KEY, is_forwarding_off
 from receipt_rules.legacy_import.services import Import, import_endpoint
 from receipt_rules.mail_path.core import HopState
 from receipt_rules.mail_path.selectors import path_of_domain
@@ -150,14 +150,14 @@ def test_a_recipient_is_asked_once_whatever_is_added(shop: Domain) -> None:
     assert len(mail.outbox) == 1
     endpoint = Endpoint.objects.all()[0]
     with pytest.raises(Refused, match="one email a day"):
-        forwarding_services.ask_again(endpoint=endpoint, actor=None)
+        forwarding_services.resend_confirmations(endpoint=endpoint, actor=None)
     Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=2))
-    assert forwarding_services.ask_again(endpoint=endpoint, actor=None) == 1
+    assert forwarding_services.resend_confirmations(endpoint=endpoint, actor=None) == 1
     forwarding_services.send_due(now=timezone.now())
     assert len(mail.outbox) == 2
     Forwarding.objects.update(asked_at=timezone.now() - timedelta(days=2), asked_times=forwarding_services.MOST_TIMES)
     with pytest.raises(Refused):
-        forwarding_services.ask_again(endpoint=endpoint, actor=None)
+        forwarding_services.resend_confirmations(endpoint=endpoint, actor=None)
 
 
 def test_many_customers_together_cannot_flood_one_recipient(settings: Settings) -> None:
@@ -299,12 +299,12 @@ def test_where_the_function_forwards_the_endpoint_is_added(known: None, sandbox:
     sandbox.control.set_receiver("https://here.example", "key", "forward@here.example")
     forwarding_services.read_forwarding()
     assert forward(shop.customer, "b@shop.com").pk
-    assert not forwards_nothing()
+    assert not is_forwarding_off()
 
 
 def test_nothing_is_known_of_a_function_that_is_not_ours(known: None, shop: Domain) -> None:
     forwarding_services.read_forwarding()
-    assert not forwards_nothing()
+    assert not is_forwarding_off()
     assert forward(shop.customer, "b@shop.com").pk
 
 

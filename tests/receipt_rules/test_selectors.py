@@ -145,8 +145,8 @@ def test_one_sees_which_customers_share_a_rule() -> None:
     make_verified("a.com", customer=alice)
     make_verified("b.com", customer=bob)
     rule = Rule("inbound-admin-001", STORED, ("x@a.com", ".b.com", "nobody.com"))
-    (found,) = live_selectors.who_shares([rule])
-    assert ([each.pk for each in found.customers], found.strangers) == ([alice.pk, bob.pk], 1)
+    (found,) = live_selectors.sharing_by_rule([rule])
+    assert ([each.pk for each in found.customers], found.unowned) == ([alice.pk, bob.pk], 1)
 
 
 def test_who_shares_rules_is_found_in_three_queries_however_many_there_are(
@@ -157,13 +157,13 @@ def test_who_shares_rules_is_found_in_three_queries_however_many_there_are(
         make_verified(name, customer=make_customer(name))
     rules = [Rule(f"inbound-admin-{name}", STORED, (name, f"x@{name}")) for name in names]
     with django_assert_num_queries(2):
-        found = live_selectors.who_shares(rules)
+        found = live_selectors.sharing_by_rule(rules)
     assert [[each.name for each in one.customers] for one in found] == [[name] for name in names]
     below = [Rule(f"inbound-admin-{name}", STORED, (name, f"x@a.b.{name}", "x@b.nobody.com")) for name in names]
     with django_assert_num_queries(3):
-        found = live_selectors.who_shares(below)
+        found = live_selectors.sharing_by_rule(below)
     assert [[each.name for each in one.customers] for one in found] == [[name] for name in names]
-    assert {one.strangers for one in found} == {1}
+    assert {one.unowned for one in found} == {1}
 
 
 def test_the_content_of_a_snapshot_is_read_once_and_never_that_of_another(

@@ -9,7 +9,7 @@ from inbound_admin.lib.errors import AwsUnreachable
 from operations.reconciler import services as reconciler_services
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.runs import PendingChange, Run
-from receipt_rules.tasks import LONGEST_WAIT_SECONDS, look, sweep_drift, work
+from receipt_rules.tasks import LONGEST_WAIT_SECONDS, check_drift, queue_hourly_drift_check, work
 from sandbox.process import Sandbox
 from tests.receipt_rules.making import make_verified, set_up_receiving, taken
 
@@ -57,8 +57,8 @@ def test_a_run_that_lost_its_job_is_queued_again() -> None:
 
 
 def test_the_hourly_look_is_one_job() -> None:
-    sweep_drift(timestamp=0)
-    sweep_drift(timestamp=3600)
+    queue_hourly_drift_check(timestamp=0)
+    queue_hourly_drift_check(timestamp=3600)
     assert waiting() == ["receipt_rules.look"]
 
 
@@ -78,5 +78,5 @@ def test_the_jobs_do_their_work(sandbox: Sandbox) -> None:
     domain = make_verified("shop.com")
     addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
     work()
-    look()
+    check_drift()
     assert taken("a@shop.com") == 1

@@ -1,8 +1,8 @@
-"""Random wishes and random rule sets, small enough that everything collides: for the property tests of the core."""
+"""Random desired states and rule sets, small enough that everything collides: for the property tests of the core."""
 
 from hypothesis import strategies as st
 
-from receipt_rules.planner.core.desired import Desired, reduced
+from receipt_rules.planner.core.desired import DesiredEntries, without_covered
 from receipt_rules.planner.core.rules import (
     PREFIX,
     S3,
@@ -28,8 +28,8 @@ STRANGERS = tuple(f"nobody@{domain}" for domain in (*DOMAINS, "any.bob.example",
 
 recipients = st.sampled_from(RECIPIENTS)
 deliveries = st.sampled_from(DELIVERIES)
-wishes: st.SearchStrategy[dict[str, RuleDelivery]] = st.dictionaries(recipients, deliveries, max_size=12)
-desires: st.SearchStrategy[Desired] = wishes.map(reduced)
+desired_deliveries: st.SearchStrategy[dict[str, RuleDelivery]] = st.dictionaries(recipients, deliveries, max_size=12)
+desired_states: st.SearchStrategy[DesiredEntries] = desired_deliveries.map(without_covered)
 envelopes = st.lists(st.sampled_from((*ADDRESSES, *STRANGERS)), min_size=1, max_size=4, unique=True).map(tuple)
 
 _STORES = S3("theirs")

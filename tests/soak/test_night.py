@@ -23,7 +23,7 @@ from operations.models import Batch, BatchItem, BatchItemState
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.runs import Run
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.services import EVERYTHING, Asked
+from receipt_rules.planner.services import EVERYTHING, PlanRequest
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.browser.worker import running_worker
@@ -68,7 +68,7 @@ class Night:
         items = domain_actions_services.items_of(rows)
         return batches_services.start(kind=BatchKind.IMPORT, items=items, words={"because": "moves in"}, actor=sam)
 
-    def approve(self, asked: Asked = EVERYTHING, typed: str = "") -> None:
+    def approve(self, asked: PlanRequest = EVERYTHING, typed: str = "") -> None:
         made = planner_services.plan(asked=asked)
         run = planner_services.approve(
             digest=made.digest, because="the night", actor=self.olga, typed=typed, asked=asked
@@ -110,7 +110,7 @@ def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
 
     foreign_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
     until(lambda: night.warns("Another program activated the rule set postbox-2019"), 3 * MINUTE)
-    night.approve(Asked(instead_of="postbox-2019"), typed="postbox-2019")
+    night.approve(PlanRequest(instead_of="postbox-2019"), typed="postbox-2019")
     assert not night.warns("postbox-2019 in")
     assert live().name == "inbound-mail"
 

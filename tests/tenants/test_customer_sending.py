@@ -8,7 +8,7 @@ from accounts.models.people import Customer
 from accounts.roles import Role
 from tenants.lifecycle.selectors import banners_for
 from tenants.models.tenants import Tenant
-from tenants.status.core import TenantStatus, banner_of
+from tenants.status.core import TenantStatus, banner_of, customer_text_for
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff, make_user
 from tests.tenants.making import make_tenant
@@ -33,6 +33,15 @@ def paused(northwind: Customer) -> Tenant:
 def alice_client(client: Client, northwind: Customer) -> Client:
     client.force_login(make_member(northwind))
     return client
+
+
+@pytest.mark.parametrize("reason", ["spam", "bounces", "other"])
+def test_a_pause_that_ses_has_not_confirmed_is_not_told_as_done(reason: str) -> None:
+    banner = banner_of("Northwind", TenantStatus.PAUSING, customer_text_for(reason))
+    assert banner is not None
+    assert banner.told.startswith("We’re pausing your sending")
+    assert "We paused" not in banner.told
+    assert banner.told.endswith("until the pause is confirmed.")
 
 
 def test_each_page_of_a_member_says_why_sending_is_paused(alice_client: Client, paused: Tenant) -> None:

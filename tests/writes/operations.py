@@ -54,7 +54,7 @@ def _start_migration(world: World) -> Post:
     )
 
 
-def _moved_in(world: World, *, looked: bool = True) -> Any:
+def _stored_import(world: World, *, looked: bool = True) -> Any:
     taken = legacy_import_services.store_import(
         files=files(document()), because="Contract 12", actor=world.people["olga"]
     )
@@ -160,12 +160,15 @@ WRITES = (
         lambda w: Post(form={"text": "shop.com", "customer": w.customer.pk, **WHY}),
     ),
     Write(
-        "operations:steer_legacy_import", "moving_in.begun", "olga", lambda w: Post((_moved_in(w).pk,), {"do": "begin"})
+        "operations:steer_legacy_import",
+        "moving_in.begun",
+        "olga",
+        lambda w: Post((_stored_import(w).pk,), {"do": "begin"}),
     ),
     Write(
         "operations:steer_legacy_import",
         "moving_in.cancelled",
         "olga",
-        lambda w: Post((_moved_in(w).pk,), {"do": "cancel"}),
+        lambda w: Post((_stored_import(w).pk,), {"do": "cancel"}),
     ),
 )

@@ -12,7 +12,7 @@ from receipt_rules.models.runs import RollbackHold, Run, RunState, Snapshot
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from tests.receipt_rules.making import (
     approve_and_run,
     foreign_rule,
@@ -98,7 +98,7 @@ def _release(world: World) -> Post:
     make_address("billing@shop.com", ready(world))
     approve_and_run(olga)
     first = Snapshot.objects.earliest("at")
-    approve_and_run(olga, Asked(snapshot=first.pk), typed="inbound-mail")
+    approve_and_run(olga, PlanRequest(snapshot=first.pk), typed="inbound-mail")
     return Post(form={"do": "release", "hold": RollbackHold.objects.get().pk, **WHY})
 
 
@@ -106,7 +106,7 @@ def _old_set(world: World) -> Post:
     make_address("billing@shop.com", ready(world))
     olga = set_up_receiving(world.people["olga"])
     Address.objects.all().delete()
-    approve_and_run(olga, Asked(method=Method.BLUE_GREEN), typed="inbound-mail")
+    approve_and_run(olga, PlanRequest(method=Method.BLUE_GREEN), typed="inbound-mail")
     sets = {each["Name"] for each in aws.client("ses").list_receipt_rule_sets()["RuleSets"]}
     active = aws.client("ses").describe_active_receipt_rule_set()["Metadata"]["Name"]
     return Post(form={"name": (sets - {active}).pop()})
@@ -114,7 +114,9 @@ def _old_set(world: World) -> Post:
 
 def _stop_expecting(world: World) -> Post:
     ready(world)
-    row = expectations_services.expect(text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"])
+    row = expectations_services.save_expectation(
+        text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"]
+    )
     return Post(form={"do": "stop", "expectation": row.pk})
 
 

@@ -1,4 +1,4 @@
-"""`manage.py check_receiving`: whether this deployment can receive, with the repair of what is not right."""
+"""`manage.py check_receiving`: whether this deployment can receive, with the fix for each failed requirement."""
 
 from typing import Any
 
@@ -17,15 +17,15 @@ class Command(BaseCommand):
         parser.add_argument("--policies", action="store_true", help="also print the policies to paste")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Ends with an error when something is wrong or could not be told."""
+        """Exit with an error if a requirement isn't confirmed."""
         found = check_setup()
         for finding in found:
-            self._tell(finding, policies=options["policies"])
+            self._print(finding, policies=options["policies"])
         bad = sum(finding.verdict is not SetupVerdict.RIGHT for finding in found)
         if bad:
             raise CommandError(f"{bad} of {len(found)} requirements not confirmed.")
 
-    def _tell(self, finding: SetupFinding, *, policies: bool) -> None:
+    def _print(self, finding: SetupFinding, *, policies: bool) -> None:
         self.stdout.write(f"{_MARKS[finding.verdict]:>5}  {finding.what}: {finding.sentence}")
         if finding.repair:
             self.stdout.write(f"       {finding.repair}")

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """The template alone goes to the output, so that a script can take it."""
+        """Print only the template to standard output, so that a script can read it."""
         key, archive = pack_code()
         if options["code"]:
             self._write(Path(options["code"]), key, archive)

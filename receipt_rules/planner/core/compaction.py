@@ -1,33 +1,35 @@
-"""Repacks the recipients into as few rules as possible. It is a plan of its own, because it moves correct recipients.
+"""Repacks recipients into as few rules as possible.
 
-The bound is, for each delivery, its recipients divided by what a rule holds. It is reached exactly wherever the
-deliveries can be put in an order in which every exact address stands before the domain entries that cover it. Where
-they cannot (of two deliveries each has an address inside the other's domains), each delivery in such a circle takes one
-more rule, which holds the addresses that must stand first.
+It needs a plan of its own, because it moves recipients that are correct.
+
+The lower bound is, for each delivery, its number of recipients divided by the recipients that a rule can hold.
+Compaction reaches it if the deliveries can be ordered so that every exact address comes before the domain entries that
+cover it. If they can't (each of two deliveries has an address at a domain of the other), each delivery in such a cycle
+needs one more rule, for the addresses that must come first.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 
-from receipt_rules.planner.core.packing import Bin, Deliveries, conflicts, open_bins
+from receipt_rules.planner.core.packing import Deliveries, RuleBin, conflicts, make_bins
 from receipt_rules.planner.core.rules import Rule, RuleDelivery, RuleLimits, new_names
 
-_Group = tuple[bool, int]  # whether it stands first, and the number of its delivery
+_Group = tuple[bool, int]  # whether its rules come first, and the number of its delivery
 
 
-def bound(wanted: Mapping[str, RuleDelivery], limits: RuleLimits) -> int:
-    """No packing has fewer rules than this."""
+def minimum_rules(wanted: Mapping[str, RuleDelivery], limits: RuleLimits) -> int:
+    """Return a lower bound for the number of rules."""
     return sum(ceil(number / limits.recipients) for number in Counter(wanted.values()).values())
 
 
 def compact(
     wanted: Mapping[str, RuleDelivery], ours: Sequence[Rule], *, limits: RuleLimits, taken: Iterable[str] = ()
 ) -> tuple[Rule, ...]:
-    """Our rules in their order. The fullest rules of each delivery stay, and the others are emptied into them."""
+    """Return our rules in order. For each delivery, the fullest rules stay, and the others are emptied into them."""
     numbers = Deliveries()
     numbered = {recipient: numbers.number(wanted[recipient]) for recipient in sorted(wanted)}
-    bins = open_bins(ours, numbered, numbers, None)
+    bins = make_bins(ours, numbered, numbers, None)
     against = conflicts(numbered)
     order = _order(numbered, against, [each.delivery for each in bins])
     groups = _groups(numbered, against, order)
@@ -40,14 +42,15 @@ def compact(
 def _order(
     wanted: Mapping[str, int], against: Mapping[str, tuple[str, ...]], standing: Sequence[int]
 ) -> dict[int, int]:
-    """A place for each delivery, such that few addresses stand behind a domain entry that covers them.
+    """Return a position for each delivery, so that few addresses come after a domain entry that covers them.
 
-    Where that matters, the order follows from what is wanted alone: a second compaction must find nothing more.
+    If there are such conflicts, the order depends only on the desired state, so that a second compaction changes
+    nothing.
     """
     before: Counter[tuple[int, int]] = Counter(
         (wanted[recipient], wanted[entry]) for recipient, entries in against.items() for entry in entries
     )
-    late: Counter[int] = Counter()  # how many addresses would stand behind, were the delivery the next
+    late: Counter[int] = Counter()  # addresses that would come too late if this delivery were next
     for (_, entry), number in before.items():
         late[entry] += number
     left = list(dict.fromkeys(list(wanted.values()) if before else [*standing, *wanted.values()]))
@@ -73,8 +76,8 @@ def _groups(
 
 
 def _fill(
-    groups: Mapping[_Group, list[str]], bins: Sequence[Bin], limits: RuleLimits, taken: Iterable[str]
-) -> list[Bin]:
+    groups: Mapping[_Group, list[str]], bins: Sequence[RuleBin], limits: RuleLimits, taken: Iterable[str]
+) -> list[RuleBin]:
     chosen = {group: _fullest(members, group, bins, limits) for group, members in groups.items()}
     used = {each for some in chosen.values() for each in some}
     spare = {first: [each for each in bins if each.first == first and each not in used] for first in (True, False)}
@@ -83,15 +86,18 @@ def _fill(
     for (first, delivery), members in groups.items():
         some = chosen[first, delivery]
         while len(some) < ceil(len(members) / limits.recipients):
-            made = spare[first].pop(0) if spare[first] else Bin(next(names[first]), first, delivery)
+            made = spare[first].pop(0) if spare[first] else RuleBin(next(names[first]), first, delivery)
             made.delivery = delivery
             some.append(made)
         _distribute(members, some, limits)
     return [each for some in chosen.values() for each in some]
 
 
-def _fullest(members: Sequence[str], group: _Group, bins: Sequence[Bin], limits: RuleLimits) -> list[Bin]:
-    """As many of the rules that hold this group as it needs, the fullest; each keeps what it holds of it."""
+def _fullest(members: Sequence[str], group: _Group, bins: Sequence[RuleBin], limits: RuleLimits) -> list[RuleBin]:
+    """Return the fullest rules of this group, as many as it needs.
+
+    Each keeps the recipients of the group that it has.
+    """
     wanted = frozenset(members)
     of_group = [each for each in bins if (each.first, each.delivery) == group and each.old]
     held = {each: wanted.intersection(each.old.recipients) for each in of_group if each.old}
@@ -99,7 +105,7 @@ def _fullest(members: Sequence[str], group: _Group, bins: Sequence[Bin], limits:
     return best[: ceil(len(members) / limits.recipients)]
 
 
-def _distribute(members: Sequence[str], some: Sequence[Bin], limits: RuleLimits) -> None:
+def _distribute(members: Sequence[str], some: Sequence[RuleBin], limits: RuleLimits) -> None:
     left = dict.fromkeys(members)
     for each in some:
         held = [recipient for recipient in (each.old.recipients if each.old else ()) if recipient in left]

@@ -1,16 +1,25 @@
-"""A plan's impact on each address: which start receiving, stop receiving or change destination."""
+"""Computes a plan's impact on each address: which start receiving, stop receiving or change destination.
+
+Also detects the S3 layout of the legacy system's rules, whose function reads mail for addresses at `emails/<domain>/`
+and for a catch-all at `emails/<domain>/catchall/`. `Layout` has the settings that keep it.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from receipt_rules.planner.core.recipient_index import Addresses, Trace, affected, within_reach
-from receipt_rules.planner.core.rules import S3, RuleDelivery, RuleSet, domain_of, spoken
+from receipt_rules.planner.core.recipient_index import (
+    RecipientIndex,
+    SampleAddresses,
+    affected_addresses,
+    relevant_rules,
+)
+from receipt_rules.planner.core.rules import S3, RuleDelivery, RuleSet, describe_address, domain_of
 from receipt_rules.planner.core.steps import RuleStep
 
 
-class Fate(StrEnum):
+class ConsequenceKind(StrEnum):
     LOSES = "loses"
     REDIRECTED = "redirected"
     TWICE = "twice"
@@ -19,72 +28,79 @@ class Fate(StrEnum):
 
 
 _SENTENCES = {
-    Fate.LOSES: "{who} stops receiving. SES will reject its mail.",
-    Fate.REDIRECTED: "{who} changes destination from {before} to: {after}.",
-    Fate.TWICE: "{who} is stored and processed more than once: {after}. Before: {before}.",
-    Fate.ONCE: "{who} is stored and processed fewer times than now: {after}.",
-    Fate.GAINS: "{who} starts receiving: {after}.",
+    ConsequenceKind.LOSES: "{who} stops receiving. SES will reject its mail.",
+    ConsequenceKind.REDIRECTED: "{who} changes destination from {before} to: {after}.",
+    ConsequenceKind.TWICE: "{who} is stored and processed more than once: {after}. Before: {before}.",
+    ConsequenceKind.ONCE: "{who} is stored and processed fewer times than now: {after}.",
+    ConsequenceKind.GAINS: "{who} starts receiving: {after}.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """`before`, `after`: one delivery for each rule that takes the mail. The address may be one of `sample_address`."""
+    """The impact on one address, which may be a `sample_address`.
+
+    `before`, `after`: one delivery for each rule that delivers its mail.
+    """
 
     address: str
-    fate: Fate
+    kind: ConsequenceKind
     before: tuple[RuleDelivery, ...]
     after: tuple[RuleDelivery, ...]
 
     @property
     def who(self) -> str:
-        return spoken(self.address)
+        return describe_address(self.address)
 
     @property
     def sentence(self) -> str:
         before, after = (" and ".join(str(each) for each in some) or "not" for some in (self.before, self.after))
         who = self.who
-        return _SENTENCES[self.fate].format(
+        return _SENTENCES[self.kind].format(
             who=who[0].upper() + who[1:] if " " in who else who, before=before, after=after
         )
 
 
 def consequences(before: RuleSet, after: RuleSet, steps: Sequence[RuleStep] | None) -> tuple[Consequence, ...]:
-    """Of every address that the steps touch and for which something changes; what is worst comes first.
+    """Return the impact on each address that changes and that the steps affect, most severe first.
 
-    Without steps, of all addresses.
+    `steps=None`: check all addresses.
     """
-    before, after = within_reach(before, after, steps=steps)
-    addresses = Addresses((*before.rules, *after.rules))
+    before, after = relevant_rules(before, after, steps=steps)
+    addresses = SampleAddresses((*before.rules, *after.rules))
     stops = any(rule.enabled and rule.delivery.stops for rule in (*before.rules, *after.rules))
-    asked = addresses.all if steps is None else affected(steps, addresses, order_matters=stops)
-    start, end = Trace(before), Trace(after)
+    asked = addresses.all if steps is None else affected_addresses(steps, addresses, order_matters=stops)
+    start, end = RecipientIndex(before), RecipientIndex(after)
     found = []
     for address in asked:
-        was = tuple(rule.delivery for rule in start.taking(address))
-        becomes = tuple(rule.delivery for rule in end.taking(address))
-        if (fate := _fate(was, becomes)) is not None:
-            found.append(Consequence(address, fate, was, becomes))
-    worst = {fate: place for place, fate in enumerate(Fate)}
-    return tuple(sorted(found, key=lambda each: worst[each.fate]))
+        was = tuple(rule.delivery for rule in start.delivering_rules(address))
+        becomes = tuple(rule.delivery for rule in end.delivering_rules(address))
+        if (kind := _kind_of(was, becomes)) is not None:
+            found.append(Consequence(address, kind, was, becomes))
+    worst = {kind: place for place, kind in enumerate(ConsequenceKind)}
+    return tuple(sorted(found, key=lambda each: worst[each.kind]))
 
 
-HARMFUL = (Fate.LOSES, Fate.REDIRECTED, Fate.TWICE)  # the last for an address that is received already
+HARMFUL = (
+    ConsequenceKind.LOSES,
+    ConsequenceKind.REDIRECTED,
+    ConsequenceKind.TWICE,
+)  # TWICE only where the address already receives
 
 
 @dataclass(frozen=True)
 class Impact:
-    """How many of the addresses that are received now (`served`) a plan touches, and in which way.
+    """How many of the addresses that receive mail now (`served`) a plan affects, and how.
 
-    `strangers`: mail that goes to a bucket that is none of `stores`, and did not before, or leaves ours for one.
-    `others`: addresses of other customers than the one that the plan is for.
+    `unmanaged_buckets`: addresses whose mail a plan sends to a bucket that isn't among our stores and wasn't used
+    before, or moves out of our stores. `others`: addresses of customers other than the one the plan is for.
     """
 
     served: int
     stops: int = 0
     moves: int = 0
     twice: int = 0
-    strangers: int = 0
+    unmanaged_buckets: int = 0
     others: tuple[str, ...] = ()
 
     @property
@@ -93,89 +109,95 @@ class Impact:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """For each way that concerns any address."""
+        """Return a sentence for each kind of impact that affects an address."""
         ways = (
             (self.stops, "stop receiving"),
             (self.moves, "change destination"),
             (self.twice, "are stored more than once"),
-            (self.strangers, "are delivered to an unmanaged bucket"),
+            (self.unmanaged_buckets, "are delivered to an unmanaged bucket"),
             (len(self.others), "belong to a customer outside the plan's scope"),
         )
         return tuple(f"{number:,} of {self.served:,} addresses {what}." for number, what in ways if number)
 
     def needs_typing(self, percent: int) -> bool:
-        """Whether more than so many per cent are harmed, or anybody's whom the plan is not for, or leave our stores."""
-        return 100 * self.harmed > percent * self.served or bool(self.others or self.strangers)
+        """Return whether the plan needs a typed confirmation.
+
+        It does if it harms more than `percent` of the addresses, affects another customer, or moves mail to an
+        unmanaged bucket.
+        """
+        return 100 * self.harmed > percent * self.served or bool(self.others or self.unmanaged_buckets)
 
 
 def impact(found: Iterable[Consequence], *, served: int, stores: frozenset[str], others: Iterable[str] = ()) -> Impact:
     found = tuple(found)
-    number = Counter(each.fate for each in found)
+    number = Counter(each.kind for each in found)
     return Impact(
         served=max(served, sum(bool(each.before) for each in found)),
-        stops=number[Fate.LOSES],
-        moves=number[Fate.REDIRECTED],
-        twice=sum(each.fate == Fate.TWICE and bool(each.before) for each in found),
-        strangers=sum(_goes_to_strangers(each, stores) for each in found),
+        stops=number[ConsequenceKind.LOSES],
+        moves=number[ConsequenceKind.REDIRECTED],
+        twice=sum(each.kind == ConsequenceKind.TWICE and bool(each.before) for each in found),
+        unmanaged_buckets=sum(_reaches_unmanaged_bucket(each, stores) for each in found),
         others=tuple(others),
     )
 
 
 def served(rule_set: RuleSet) -> int:
-    """How many addresses are received: all that rules name, and one for everything else at a domain."""
-    trace = Trace(rule_set)
-    return sum(bool(trace.taking(address)) for address in Addresses(rule_set.rules).all)
+    """Return how many addresses receive mail: those named in rules, and one for each domain entry."""
+    trace = RecipientIndex(rule_set)
+    return sum(bool(trace.delivering_rules(address)) for address in SampleAddresses(rule_set.rules).all)
 
 
-def _goes_to_strangers(each: Consequence, stores: frozenset[str]) -> bool:
+def _reaches_unmanaged_bucket(each: Consequence, stores: frozenset[str]) -> bool:
     before, after = _buckets(each.before), _buckets(each.after)
     leaves = bool(before & stores) and bool(each.after) and not after & stores
     return leaves or bool(after - stores - before)
 
 
 def _buckets(deliveries: Iterable[RuleDelivery]) -> frozenset[str]:
-    return frozenset(action.bucket for each in deliveries for action in each.reached if isinstance(action, S3))
+    return frozenset(
+        action.bucket for each in deliveries for action in each.effective_actions if isinstance(action, S3)
+    )
 
 
-# Of one address and of several; most severe first.
+# Singular and plural, most severe first.
 _SUMMARY = {
-    Fate.LOSES: ("stops receiving", "stop receiving"),
-    Fate.REDIRECTED: ("changes destination", "change destination"),
-    Fate.TWICE: ("is stored more than once", "are stored more than once"),
-    Fate.GAINS: ("starts receiving", "start receiving"),
-    Fate.ONCE: ("is stored fewer times", "are stored fewer times"),
+    ConsequenceKind.LOSES: ("stops receiving", "stop receiving"),
+    ConsequenceKind.REDIRECTED: ("changes destination", "change destination"),
+    ConsequenceKind.TWICE: ("is stored more than once", "are stored more than once"),
+    ConsequenceKind.GAINS: ("starts receiving", "start receiving"),
+    ConsequenceKind.ONCE: ("is stored fewer times", "are stored fewer times"),
 }
 
 
 def summary(found: Iterable[Consequence]) -> str:
-    """Return one sentence with the number of addresses of each fate, such as "2 addresses stop receiving, 1 starts"."""
+    """Return a sentence with the number of addresses of each kind, such as "2 addresses stop receiving, 1 starts"."""
     found = tuple(found)
-    number = Counter(each.fate for each in found)
-    catch_alls = Counter(each.fate for each in found if each.who != each.address)
+    number = Counter(each.kind for each in found)
+    catch_alls = Counter(each.kind for each in found if each.who != each.address)
     parts = [
-        (fate, number[fate], one if number[fate] == 1 else several)
-        for fate, (one, several) in _SUMMARY.items()
-        if number[fate]
+        (kind, number[kind], one if number[kind] == 1 else several)
+        for kind, (one, several) in _SUMMARY.items()
+        if number[kind]
     ]
     if not parts:
         return "No address changes."
-    (fate, first, verb), *others = parts
-    who = _recipients(first - catch_alls[fate], catch_alls[fate])
+    (kind, first, verb), *others = parts
+    who = _recipients(first - catch_alls[kind], catch_alls[kind])
     return f"{', '.join([f'{who} {verb}', *(f'{count:,} {verb}' for _, count, verb in others)])}."
 
 
-def _fate(before: tuple[RuleDelivery, ...], after: tuple[RuleDelivery, ...]) -> Fate | None:
+def _kind_of(before: tuple[RuleDelivery, ...], after: tuple[RuleDelivery, ...]) -> ConsequenceKind | None:
     if not before and not after:
         return None
     if len(after) > max(1, len(before)):
-        return Fate.TWICE
+        return ConsequenceKind.TWICE
     if not before:
-        return Fate.GAINS
+        return ConsequenceKind.GAINS
     if not after:
-        return Fate.LOSES
+        return ConsequenceKind.LOSES
     if set(before) != set(after):
-        return Fate.REDIRECTED
-    return None if len(before) == len(after) else Fate.ONCE
+        return ConsequenceKind.REDIRECTED
+    return None if len(before) == len(after) else ConsequenceKind.ONCE
 
 
 def _recipients(addresses: int, catch_alls: int) -> str:
@@ -186,15 +208,19 @@ def _recipients(addresses: int, catch_alls: int) -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """`root` stands before each domain's name, `caught` after it for mail that a catch-all takes."""
+    """`root` comes before each domain's name; `caught` comes after it for mail that a catch-all receives."""
 
     root: str
     caught: str = ""
 
 
-def layout_remarks(found: Iterable[Consequence]) -> Iterator[str]:
-    """A sentence for mail that changes its place, and one that offers the older layout where all of it had one."""
-    moved = [each for each in found if each.fate is Fate.REDIRECTED and _places(each.before) != _places(each.after)]
+def layout_warnings(found: Iterable[Consequence]) -> Iterator[str]:
+    """Yield a warning for mail that moves to another S3 location, and the settings that keep the old layout."""
+    moved = [
+        each
+        for each in found
+        if each.kind is ConsequenceKind.REDIRECTED and _places(each.before) != _places(each.after)
+    ]
     if not moved:
         return
     first, more = moved[0], f" and {len(moved) - 1:,} more" if len(moved) > 1 else ""
@@ -212,12 +238,12 @@ def layout_remarks(found: Iterable[Consequence]) -> Iterator[str]:
 
 
 def _places(deliveries: Iterable[RuleDelivery]) -> tuple[str, ...]:
-    stores = [action for each in deliveries for action in each.reached if isinstance(action, S3)]
+    stores = [action for each in deliveries for action in each.effective_actions if isinstance(action, S3)]
     return tuple(f"{store.bucket}/{store.prefix}" for store in stores)
 
 
 def _layout_of(moved: Iterable[Consequence]) -> Layout | None:
-    """Only where every place has its domain's name in it, under one root."""
+    """Return the layout if every old location contains its domain's name under one root, else None."""
     parts = Counter(_parts(each) for each in moved)
     if None in parts:
         return None
@@ -226,7 +252,7 @@ def _layout_of(moved: Iterable[Consequence]) -> Layout | None:
 
 
 def _parts(moved: Consequence) -> tuple[str, str] | None:
-    stores = [action for each in moved.before for action in each.reached if isinstance(action, S3)]
+    stores = [action for each in moved.before for action in each.effective_actions if isinstance(action, S3)]
     if len(stores) != 1:
         return None
     root, name, caught = stores[0].prefix.partition(f"{domain_of(moved.address)}/")

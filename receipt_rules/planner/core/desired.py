@@ -1,21 +1,21 @@
-"""Computes the desired entries of our rules from addresses and catch-alls.
+"""Computes the desired entries of managed rules from addresses and catch-alls.
 
-An address with the same delivery as a broader wanted entry needs no entry of its own: the broader entry brings its mail
-to the same place, and our route lookup chooses the endpoint. With another delivery it has an entry, and then SES runs
-both rules: a Stop cannot prevent that, since it would end the evaluation for other customers' recipients on the same
-message too. Such addresses are reported as `doubles`.
+An address with the same delivery as a broader desired entry needs no entry of its own: the broader entry delivers its
+mail to the same place, and our route lookup chooses the endpoint. An address with another delivery has its own entry,
+and SES then runs both rules. A Stop action can't prevent that, because it would also end rule evaluation for other
+customers' recipients of the same message. Such addresses are reported as `doubles`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader, is_address
+from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, broader_entries, is_address
 
 
 @dataclass(frozen=True)
-class Double:
-    """A recipient whose mail two of our rules take, to different places."""
+class DoubleDelivery:
+    """A recipient whose mail two managed rules deliver to different places."""
 
     recipient: str
     also: str
@@ -29,28 +29,30 @@ class Double:
 
 
 @dataclass(frozen=True)
-class Desired:
-    """`entries`: recipient to delivery. `covered`: an address without an entry to the entry that serves it.
+class DesiredEntries:
+    """The desired state of the managed rules.
 
-    `refused`: what SES refuses in a rule, with the delivery that it would have; it is in neither of both.
+    `entries`: the delivery of each recipient. `covered`: for an address without an entry, the entry that serves it.
+    `refused`: recipients that SES refuses in a rule, with the delivery they would have; neither `entries` nor `covered`
+    has them.
     """
 
     entries: Mapping[str, RuleDelivery]
     covered: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    doubles: tuple[Double, ...] = ()
+    doubles: tuple[DoubleDelivery, ...] = ()
     refused: Mapping[str, RuleDelivery] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def in_order(entries: dict[str, RuleDelivery]) -> dict[str, RuleDelivery]:
-    """Always the same one, however the rows came: addresses first, then what holds for whole names."""
+def sorted_entries(entries: dict[str, RuleDelivery]) -> dict[str, RuleDelivery]:
+    """Sort the entries the same way whatever the row order: addresses first, then domain entries."""
     return {each: entries[each] for each in sorted(entries, key=lambda each: (not is_address(each), each.lstrip(".")))}
 
 
-def reduced(wanted: Mapping[str, RuleDelivery]) -> Desired:
-    """Without the entries that a broader one serves."""
+def without_covered(wanted: Mapping[str, RuleDelivery]) -> DesiredEntries:
+    """Return the desired state without entries that a broader entry serves."""
     entries: dict[str, RuleDelivery] = {}
     covered: dict[str, str] = {}
-    doubles: list[Double] = []
+    doubles: list[DoubleDelivery] = []
     has_below = any(recipient[0] == "." for recipient in wanted)
     for recipient, delivery in wanted.items():
         above = _broader_wanted(recipient, wanted, has_below=has_below)
@@ -59,22 +61,25 @@ def reduced(wanted: Mapping[str, RuleDelivery]) -> Desired:
             covered[recipient] = by
             continue
         entries[recipient] = delivery
-        doubles.extend(Double(recipient, other) for other in above[:1])
-    return Desired(MappingProxyType(entries), MappingProxyType(covered), tuple(doubles))
+        doubles.extend(DoubleDelivery(recipient, other) for other in above[:1])
+    return DesiredEntries(MappingProxyType(entries), MappingProxyType(covered), tuple(doubles))
 
 
 def _broader_wanted(recipient: str, wanted: Mapping[str, RuleDelivery], *, has_below: bool) -> Sequence[str]:
-    """As `broader`, of a million: only its own domain's entry is broader where none is for names below."""
+    """Return the desired entries that are broader than a recipient.
+
+    Fast for a million recipients: without subdomain entries, only the entry of its own domain can be broader.
+    """
     if has_below or "+" in recipient:
-        return [other for other in broader(recipient) if other in wanted]
+        return [other for other in broader_entries(recipient) if other in wanted]
     _, is_exact, name = recipient.rpartition("@")
     return (name,) if is_exact and name in wanted else ()
 
 
-def as_it_stands(rule_set: RuleSet) -> Desired:
-    """Return what managed rules do as a desired state, for rollback. The first rule with a recipient counts."""
+def live_state(rule_set: RuleSet) -> DesiredEntries:
+    """Return what the managed rules do as a desired state, for rollback. The first rule with a recipient counts."""
     entries: dict[str, RuleDelivery] = {}
     for rule in rule_set.ours:
         if rule.enabled:
             entries |= {recipient: rule.delivery for recipient in rule.recipients if recipient not in entries}
-    return Desired(MappingProxyType(entries))
+    return DesiredEntries(MappingProxyType(entries))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from receipt_rules.planner.core.consequences import Consequence, Fate
+from receipt_rules.planner.core.consequences import Consequence, ConsequenceKind
 from receipt_rules.planner.core.steps import Step
 
 MOST_GROUPS = 12  # more are merged
@@ -13,32 +13,35 @@ MOST_GROUPS = 12  # more are merged
 
 @dataclass(frozen=True)
 class AddressGroup:
-    """Addresses of the same fate. `befores` and `after` are their places until now and from then on, each once."""
+    """Addresses with the same kind of consequence. `befores` and `after` are their destinations, each once."""
 
-    fate: Fate
+    kind: ConsequenceKind
     befores: tuple[str, ...]
     after: tuple[str, ...]
     members: tuple[Consequence, ...]
 
 
 def grouped_addresses(found: Sequence[Consequence], most: int = MOST_GROUPS) -> tuple[AddressGroup, ...]:
-    """By fate, place before and place after; where that is too many, by fate and place after. The worst come first."""
-    groups = _groups((each.fate, each.before, each.after, each) for each in found)
+    """Group by kind, destination before and destination after, most severe first.
+
+    If that gives more than `most` groups, group by kind and destination after, then by kind alone.
+    """
+    groups = _groups((each.kind, each.before, each.after, each) for each in found)
     if len(groups) > most:
-        groups = _groups((each.fate, (), each.after, each) for each in found)
+        groups = _groups((each.kind, (), each.after, each) for each in found)
     if len(groups) > most:
-        groups = _groups((each.fate, (), (), each) for each in found)
-    worst = {fate: place for place, fate in enumerate(Fate)}
-    return tuple(sorted(groups, key=lambda group: (worst[group.fate], -len(group.members))))
+        groups = _groups((each.kind, (), (), each) for each in found)
+    worst = {kind: place for place, kind in enumerate(ConsequenceKind)}
+    return tuple(sorted(groups, key=lambda group: (worst[group.kind], -len(group.members))))
 
 
-def _groups(keyed: Iterable[tuple[Fate, object, object, Consequence]]) -> list[AddressGroup]:
-    made: dict[tuple[Fate, object, object], list[Consequence]] = defaultdict(list)
-    for fate, before, after, each in keyed:
-        made[fate, before, after].append(each)
+def _groups(keyed: Iterable[tuple[ConsequenceKind, object, object, Consequence]]) -> list[AddressGroup]:
+    made: dict[tuple[ConsequenceKind, object, object], list[Consequence]] = defaultdict(list)
+    for kind, before, after, each in keyed:
+        made[kind, before, after].append(each)
     return [
-        AddressGroup(fate, _places(one.before for one in some), _places(one.after for one in some), tuple(some))
-        for (fate, _, _), some in made.items()
+        AddressGroup(kind, _places(one.before for one in some), _places(one.after for one in some), tuple(some))
+        for (kind, _, _), some in made.items()
     ]
 
 
@@ -48,7 +51,7 @@ def _places(some: Iterable[Sequence[object]]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class StepGroup:
-    """Steps of one kind that follow on each other. `number` is that of the first."""
+    """Consecutive steps of one kind. `number` is the number of the first step."""
 
     number: int
     kind: str
@@ -56,7 +59,7 @@ class StepGroup:
 
 
 def grouped_steps(steps: Sequence[Step], most: int = MOST_GROUPS) -> tuple[StepGroup, ...]:
-    """Each for itself where they are few."""
+    """Group consecutive steps of one kind; up to `most` steps are a group each."""
     if len(steps) <= most:
         return tuple(StepGroup(number, type(step).__name__, (step,)) for number, step in enumerate(steps, start=1))
     return tuple(_runs(steps))

@@ -1,7 +1,7 @@
-"""Simulates SES's evaluation of a message: the rules in order against the whole envelope (ses.md B, evaluation).
+"""Simulates SES's rule evaluation: the rules in order against all recipients of a message (ses.md B, evaluation).
 
-One message may be for several customers. A rule fires when it matches any recipient, with those that it matched. All
-matching rules fire, in order; a Stop ends the evaluation for everybody on the message.
+A message may have recipients of several customers. A rule runs if it matches any recipient, and only for those it
+matches. All matching rules run, in order; a Stop action ends the evaluation for all recipients of the message.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ from receipt_rules.planner.core.rules import (
     Action,
     AnyRule,
     Stop,
-    covering,
+    covering_entries,
     domain_of,
     is_address,
 )
 
 
-class Because(StrEnum):
+class MatchReason(StrEnum):
     ADDRESS = "address"
     LABEL = "label"
     DOMAIN = "domain"
@@ -28,19 +28,19 @@ class Because(StrEnum):
 
 
 _SENTENCES = {
-    Because.ADDRESS: "{recipient} is a recipient.",
-    Because.LABEL: "{entry} is a recipient. It also covers {entry} with any +label.",
-    Because.DOMAIN: "{entry} is a recipient. It covers every address at the domain.",
-    Because.SUBDOMAIN: "{entry} is a recipient. It covers every subdomain.",
-    Because.EVERYBODY: "The rule has no recipient condition, so it applies to all recipients.",
+    MatchReason.ADDRESS: "{recipient} is a recipient.",
+    MatchReason.LABEL: "{entry} is a recipient. It also covers {entry} with any +label.",
+    MatchReason.DOMAIN: "{entry} is a recipient. It covers every address at the domain.",
+    MatchReason.SUBDOMAIN: "{entry} is a recipient. It covers every subdomain.",
+    MatchReason.EVERYBODY: "The rule has no recipient condition, so it applies to all recipients.",
 }
 
 
-class RecipientFate(StrEnum):
-    """What becomes of one recipient's mail, in the words of `domains.receiving`.
+class RecipientOutcome(StrEnum):
+    """What happens to one recipient's mail, in the terms of `domains.receiving`.
 
-    REJECTED: no rule matches, and SES answers 550. BOUNCED: by a Bounce action. LOST: SES accepts it, since a rule
-    matches, and nothing stores it; the sender is told nothing.
+    REJECTED: no rule matches, and SES answers 550. BOUNCED: by a Bounce action. LOST: a rule matches, so SES accepts
+    the mail, but nothing stores it and the sender isn't notified.
     """
 
     STORED = "stored"
@@ -51,20 +51,20 @@ class RecipientFate(StrEnum):
 
 @dataclass(frozen=True)
 class Match:
-    """`entry` is the recipient of the rule that covers the address, "" where the rule is for everybody."""
+    """`entry` is the recipient condition that covers the address; "" if the rule has none."""
 
     recipient: str
     entry: str
-    because: Because
+    reason: MatchReason
 
     @property
     def sentence(self) -> str:
-        return _SENTENCES[self.because].format(recipient=self.recipient, entry=self.entry)
+        return _SENTENCES[self.reason].format(recipient=self.recipient, entry=self.entry)
 
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """One rule against the envelope. `stopped_by` names the earlier rule for which this one was not tried."""
+    """The result of one rule. `stopped_by` is the earlier rule whose Stop action prevented its evaluation."""
 
     rule: AnyRule
     matches: tuple[Match, ...]
@@ -88,7 +88,7 @@ class RuleOutcome:
 
 @dataclass(frozen=True)
 class RoutingResult:
-    """Evaluate the rules for one message. Recipients are in lower case, in the order of the envelope."""
+    """The result of all rules for one message. Recipients are in lower case, in the order of the envelope."""
 
     envelope: tuple[str, ...]
     outcomes: tuple[RuleOutcome, ...]
@@ -99,63 +99,66 @@ class RoutingResult:
 
     @property
     def actions(self) -> tuple[tuple[str, Action], ...]:
-        """Rule name and action, in the order in which they run: each once for all recipients that the rule matched."""
-        return tuple((each.rule.name, action) for each in self.fired for action in each.rule.delivery.reached)
+        """Return rule name and action in the order in which they run, once for all recipients that the rule matched."""
+        return tuple((each.rule.name, action) for each in self.fired for action in each.rule.delivery.effective_actions)
 
     @property
     def stopped_by(self) -> str:
-        """The rule whose Stop ended the evaluation, "" when none did."""
+        """Return the name of the rule whose Stop action ended the evaluation; "" if none did."""
         return next((each.rule.name for each in self.fired if each.rule.delivery.stops), "")
 
     @cached_property
-    def taken_by(self) -> dict[str, tuple[AnyRule, ...]]:
-        """For each recipient the rules that take its mail somewhere."""
-        taking = [each for each in self.fired if each.rule.delivery.delivers]
+    def received_by(self) -> dict[str, tuple[AnyRule, ...]]:
+        """Return for each recipient the rules that deliver its mail."""
+        delivering_rules = [each for each in self.fired if each.rule.delivery.delivers]
         return {
             recipient: tuple(
-                each.rule for each in taking if any(match.recipient == recipient for match in each.matches)
+                each.rule for each in delivering_rules if any(match.recipient == recipient for match in each.matches)
             )
             for recipient in self.envelope
         }
 
     @cached_property
-    def fates(self) -> dict[str, RecipientFate]:
-        """Of each recipient. A rule that matches but isn't evaluated makes SES accept the mail all the same."""
+    def recipient_outcomes(self) -> dict[str, RecipientOutcome]:
+        """Return each recipient's outcome.
+
+        SES also accepts mail if a matching rule isn't evaluated because of a Stop action.
+        """
         matched = {match.recipient for each in self.outcomes if each.rule.enabled for match in each.matches}
         bounced = {match.recipient for each in self.fired if each.rule.delivery.bounces for match in each.matches}
         return {
-            recipient: RecipientFate.REJECTED
+            recipient: RecipientOutcome.REJECTED
             if recipient not in matched
-            else RecipientFate.BOUNCED
+            else RecipientOutcome.BOUNCED
             if recipient in bounced
-            else RecipientFate.STORED
-            if self.taken_by[recipient]
-            else RecipientFate.LOST
+            else RecipientOutcome.STORED
+            if self.received_by[recipient]
+            else RecipientOutcome.LOST
             for recipient in self.envelope
         }
 
     @property
     def unserved(self) -> tuple[str, ...]:
-        return tuple(recipient for recipient in self.envelope if not self.taken_by[recipient])
+        return tuple(recipient for recipient in self.envelope if not self.received_by[recipient])
 
     @property
     def stored_twice(self) -> tuple[str, ...]:
-        """Recipients whose mail more than one rule takes: stored and processed twice."""
-        return tuple(recipient for recipient in self.envelope if len(self.taken_by[recipient]) > 1)
+        """Return recipients whose mail more than one rule stores and processes."""
+        return tuple(recipient for recipient in self.envelope if len(self.received_by[recipient]) > 1)
 
     @property
     def is_rejected(self) -> bool:
-        """Whether no rule matches anybody: SES blocks the message."""
+        """Return whether no rule matches any recipient, so that SES rejects the message."""
         return not self.fired
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Sentences about what may surprise."""
+        """Return sentences about results that may be unexpected."""
         return tuple(_flags(self))
 
 
 def route(rules: Iterable[AnyRule], envelope: Sequence[str]) -> RoutingResult:
-    """Follow one message, with all its recipients, through the rules as SES tries them."""
+    """Evaluate the rules for one message with all its recipients, as SES does."""
     recipients = tuple(dict.fromkeys(recipient.lower() for recipient in envelope))
     outcomes: list[RuleOutcome] = []
     stopped_by = ""
@@ -170,19 +173,19 @@ def route(rules: Iterable[AnyRule], envelope: Sequence[str]) -> RoutingResult:
 
 
 def match(rule: AnyRule, recipient: str) -> Match | None:
-    """Whether the rule covers an address (in lower case), switched off or not; the narrowest entry that does."""
+    """Return the narrowest entry of the rule that covers an address (in lower case), or None. Ignores `enabled`."""
     if not rule.recipient_set:
-        return Match(recipient, "", Because.EVERYBODY)
-    entry = next((entry for entry in covering(recipient) if entry in rule.recipient_set), None)
-    return Match(recipient, entry, _because(entry, recipient)) if entry is not None else None
+        return Match(recipient, "", MatchReason.EVERYBODY)
+    entry = next((entry for entry in covering_entries(recipient) if entry in rule.recipient_set), None)
+    return Match(recipient, entry, _match_reason(entry, recipient)) if entry is not None else None
 
 
 def why_not(rule: AnyRule, recipient: str) -> str:
-    """One sentence on why the rule does not cover an address; names the entry that comes nearest."""
+    """Return a sentence on why the rule doesn't cover an address; it names the entry that comes closest."""
     domain = domain_of(recipient.lower())
     if f".{domain}" in rule.recipient_set:
         return f".{domain} covers subdomains of {domain}, not {domain} itself."
-    parents = (parent.lstrip(".") for parent in covering(recipient.lower()) if parent.startswith("."))
+    parents = (parent.lstrip(".") for parent in covering_entries(recipient.lower()) if parent.startswith("."))
     for parent in parents:
         if parent in rule.recipient_set:
             return f"{parent} covers addresses at {parent}, not those at its subdomains."
@@ -192,9 +195,9 @@ def why_not(rule: AnyRule, recipient: str) -> str:
     return f"It has no recipients at {domain}."
 
 
-def taking(rules: Iterable[AnyRule], recipient: str) -> tuple[AnyRule, ...]:
-    """Return the rules that match this address alone, in order, up to one that stops."""
-    keys, found = tuple(covering(recipient.lower())), []
+def delivering_rules(rules: Iterable[AnyRule], recipient: str) -> tuple[AnyRule, ...]:
+    """Return the rules that deliver mail for this address alone, in order, up to one that stops."""
+    keys, found = tuple(covering_entries(recipient.lower())), []
     for rule in rules:
         names = rule.recipient_set
         if not rule.enabled or (names and names.isdisjoint(keys)):
@@ -206,12 +209,12 @@ def taking(rules: Iterable[AnyRule], recipient: str) -> tuple[AnyRule, ...]:
     return tuple(found)
 
 
-def _because(entry: str, recipient: str) -> Because:
+def _match_reason(entry: str, recipient: str) -> MatchReason:
     if entry.startswith("."):
-        return Because.SUBDOMAIN
+        return MatchReason.SUBDOMAIN
     if not is_address(entry):
-        return Because.DOMAIN
-    return Because.ADDRESS if entry == recipient else Because.LABEL
+        return MatchReason.DOMAIN
+    return MatchReason.ADDRESS if entry == recipient else MatchReason.LABEL
 
 
 def _flags(routing: RoutingResult) -> Iterable[str]:
@@ -220,23 +223,23 @@ def _flags(routing: RoutingResult) -> Iterable[str]:
     else:
         yield from _not_stored(routing)
     for recipient in routing.stored_twice:
-        names = " and ".join(rule.name for rule in routing.taken_by[recipient])
+        names = " and ".join(rule.name for rule in routing.received_by[recipient])
         yield f"Mail for {recipient} is stored and processed more than once: by {names}."
     for outcome in routing.outcomes:
         yield from _flags_of(outcome)
 
 
 def _not_stored(routing: RoutingResult) -> Iterable[str]:
-    """The worst first: what is lost without a word."""
+    """Yield a sentence for each kind of mail that isn't stored, lost mail first."""
     stopper = f"{routing.stopped_by} stops it before a rule stores it" if routing.stopped_by else "no rule stores it"
     bouncing = ", ".join(each.rule.name for each in routing.fired if each.rule.delivery.bounces)
     sentences = {
-        RecipientFate.LOST: f"is lost: SES accepts it, but {stopper}. Senders get no bounce.",
-        RecipientFate.BOUNCED: f"bounces: {bouncing} returns it to its senders.",
-        RecipientFate.REJECTED: "is rejected by SES: no rule matches.",
+        RecipientOutcome.LOST: f"is lost: SES accepts it, but {stopper}. Senders get no bounce.",
+        RecipientOutcome.BOUNCED: f"bounces: {bouncing} returns it to its senders.",
+        RecipientOutcome.REJECTED: "is rejected by SES: no rule matches.",
     }
     for fate, sentence in sentences.items():
-        names = [recipient for recipient, found in routing.fates.items() if found is fate]
+        names = [recipient for recipient, found in routing.recipient_outcomes.items() if found is fate]
         others = "" if len(names) == len(routing.envelope) else " The other recipients aren't affected."
         if names:
             yield f"Mail for {', '.join(names)} {sentence}{others}"

@@ -1,13 +1,8 @@
-"""Plans the steps from the live rules to the desired entries. A plan is shown, approved by its digest, then executed.
+"""Plans the steps from the live rules to the desired state. A plan is shown, approved by its digest, then executed.
 
-There are two methods. In place, each step changes the active set: it is cheap, and right as long as no recipient goes
-from one rule to another. On a copy (blue/green), the active set is copied, the copy edited and then made active, which
-is one moment for everybody; the old set is kept. AUTO takes the first where it keeps the promise of `sequence.moments`,
-otherwise the second.
-
-`remarks` are warnings that stop nothing; each `check_…` raises Refused or returns nothing. `old_style` finds rules of
-the legacy system whose mail is all wanted here, so that our rules can replace them. `known_after` is the last known
-state after a partial run: what others changed before it remains a difference.
+In place, each step changes the active rule set: this is cheap, and safe as long as no recipient moves from one rule to
+another. Blue/green clones the active set, changes the clone and activates it, which switches all recipients at once;
+the old set is kept. AUTO works in place if `sequence.transition_issues` finds no problem, otherwise blue/green.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,10 +11,10 @@ from functools import cached_property
 
 from inbound_admin.lib.errors import Refused
 from receipt_rules.planner.core import sequence
-from receipt_rules.planner.core.compaction import bound, compact
-from receipt_rules.planner.core.desired import Desired
+from receipt_rules.planner.core.compaction import compact, minimum_rules
+from receipt_rules.planner.core.desired import DesiredEntries
 from receipt_rules.planner.core.packing import pack
-from receipt_rules.planner.core.plans import Method, Plan, Sets, digest, touched_digest
+from receipt_rules.planner.core.plans import Method, Plan, RuleSetNames, digest, touched_digest
 from receipt_rules.planner.core.rules import (
     SES_LIMITS,
     ForeignRule,
@@ -27,12 +22,12 @@ from receipt_rules.planner.core.rules import (
     RuleDelivery,
     RuleLimits,
     RuleSet,
-    broader,
+    broader_entries,
+    describe_address,
     is_ours,
     next_set_name,
-    spoken,
 )
-from receipt_rules.planner.core.sequence import Moments, moments
+from receipt_rules.planner.core.sequence import TransitionIssues, transition_issues
 from receipt_rules.planner.core.steps import (
     Activate,
     CloneSet,
@@ -45,21 +40,21 @@ from receipt_rules.planner.core.steps import (
     Step,
     Update,
     apply,
-    barrier,
     rule_steps,
+    stop_position,
 )
-from receipt_rules.planner.core.untouched import Detour, around
+from receipt_rules.planner.core.untouched import ApplicableState, applicable_state
 
 
-def remarks(after: RuleSet, seen: Moments) -> tuple[str, ...]:
-    """About the set as it will be, and about the moments on the way there."""
+def plan_warnings(after: RuleSet, seen: TransitionIssues) -> tuple[str, ...]:
+    """Return warnings about the rule set after the plan, and about states on the way there."""
     return (*_momentary(seen.twice), *_foreign(after), *_behind(after), *_stopping(after))
 
 
 def _momentary(twice: Sequence[str]) -> Iterable[str]:
     if twice:
-        others = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
-        yield f"For a moment, mail for {spoken(twice[0])}{others} is stored twice. The blue/green method prevents this."
+        whose = describe_address(twice[0]) + (f" and {len(twice) - 1} more" if len(twice) > 1 else "")
+        yield f"For a moment, mail for {whose} is stored twice. The blue/green method prevents this."
 
 
 def _foreign(after: RuleSet) -> Iterable[str]:
@@ -70,7 +65,7 @@ def _foreign(after: RuleSet) -> Iterable[str]:
 
 def _behind(after: RuleSet) -> Iterable[str]:
     ours = frozenset(rule.name for rule in after.ours)
-    end = barrier(after.rules, ours)
+    end = stop_position(after.rules, ours)
     behind = [rule.name for rule in after.rules[end:] if rule.name in ours]
     if behind:
         yield f"{after.rules[end].name} is unmanaged, may stop rule evaluation, and comes before {', '.join(behind)}."
@@ -85,9 +80,9 @@ def _stopping(after: RuleSet) -> Iterable[str]:
             )
 
 
-def check_active(actual: RuleSet, sets: Sets, stranger: RuleSet | None) -> None:
-    """Another active set is replaced only if a person asks for it by name: its rules stop immediately."""
-    if sets.active not in ("", actual.name, stranger.name if stranger else ""):
+def check_active(actual: RuleSet, sets: RuleSetNames, unmanaged_set: RuleSet | None) -> None:
+    """Another active set is replaced only if a person names it: SES stops applying its rules immediately."""
+    if sets.active not in ("", actual.name, unmanaged_set.name if unmanaged_set else ""):
         raise Refused(
             f"Another program activated the rule set {sets.active} instead of {actual.name}. Restore "
             f"{actual.name}, which deactivates {sets.active}, or adopt {sets.active} to keep its rules and add "
@@ -115,20 +110,20 @@ def check_deliveries(wanted: Mapping[str, RuleDelivery], limits: RuleLimits) -> 
             raise Refused(f"A rule can have up to {limits.actions} actions; this delivery has more: {delivery}.")
 
 
-def check_bound(wanted: Mapping[str, RuleDelivery], actual: RuleSet, limits: RuleLimits) -> None:
-    """Before packing, which takes long where far too many rules are wanted."""
-    if (least := bound(wanted, limits)) > limits.rules:
+def check_lower_bound(wanted: Mapping[str, RuleDelivery], actual: RuleSet, limits: RuleLimits) -> None:
+    """Fail before packing, which is slow if the desired state needs far too many rules."""
+    if (least := minimum_rules(wanted, limits)) > limits.rules:
         raise _full(least, actual, limits)
 
 
-def check_number(needed: int, actual: RuleSet, limits: RuleLimits) -> None:
-    """`needed` is the number of all rules at the end. A set that is over the limit already may stay as large."""
+def check_rule_count(needed: int, actual: RuleSet, limits: RuleLimits) -> None:
+    """`needed` is the number of all rules at the end. A set that already exceeds the limit may stay as large."""
     if needed > max(limits.rules, len(actual.rules)):
         raise _full(needed, actual, limits)
 
 
-def check_in_place(seen: Moments, limits: RuleLimits) -> None:
-    """To be stored twice for a moment is shown and may be chosen; to be rejected or sent elsewhere may not."""
+def check_in_place(seen: TransitionIssues, limits: RuleLimits) -> None:
+    """Storing mail twice for a moment is shown and may be chosen; rejecting or misdirecting it may not."""
     if lost := (*seen.gaps, *seen.elsewhere):
         raise Refused(
             f"In place, mail for {lost[0]} would be lost or misdirected for a moment. Use the blue/green method.",
@@ -144,12 +139,12 @@ def check_in_place(seen: Moments, limits: RuleLimits) -> None:
         raise Refused(f"In place, there would be {seen.most_rules} rules for a moment. Use the blue/green method.")
 
 
-def check_compaction(detour: Detour, *, compacting: bool) -> None:
-    if compacting and detour.untouched:
-        raise Refused(f"The rules can't be compacted now. {detour.untouched[0].sentence}", code="RULE_UNTOUCHED")
+def check_compaction(applicable: ApplicableState, *, compacting: bool) -> None:
+    if compacting and applicable.untouched:
+        raise Refused(f"The rules can't be compacted now. {applicable.untouched[0].sentence}", code="RULE_UNTOUCHED")
 
 
-def check_room_for_set(sets: Sets, limits: RuleLimits) -> None:
+def check_room_for_set(sets: RuleSetNames, limits: RuleLimits) -> None:
     if len(sets.names) >= limits.rule_sets:
         raise Refused(
             f"This needs another rule set, and the account already has {len(sets.names)}. Delete an old one first."
@@ -166,7 +161,7 @@ def _full(needed: int, actual: RuleSet, limits: RuleLimits) -> Refused:
 
 
 def make_plan(
-    desired: Desired,
+    desired: DesiredEntries,
     actual: RuleSet,
     *,
     scope: frozenset[str] | None = None,
@@ -174,42 +169,46 @@ def make_plan(
     method: Method = Method.AUTO,
     take_over: frozenset[str] = frozenset(),
     compacting: bool = False,
-    sets: Sets | None = None,
-    stranger: RuleSet | None = None,
+    sets: RuleSetNames | None = None,
+    unmanaged_set: RuleSet | None = None,
 ) -> Plan:
-    """`sets` tells what exists; without it, `actual` is the only set and active. `actual` replaces `stranger`.
+    """Return the plan from `actual` to `desired`.
 
-    Raises Refused: over SES's limits; when the chosen method would leave an address unserved; when another rule set is
-    active; for a rule to take over that does not exist, is ours, or cannot be written as one of ours.
+    `sets` has what exists; by default, `actual` is the only set, and active.
+
+    `unmanaged_set` is another program's active set, which `actual` replaces. Raises Refused: over SES's limits; if the
+    chosen method would leave an address unserved; if another rule set is active; for a rule to take over that doesn't
+    exist, is managed, or can't be written.
     """
-    sets = sets or Sets(frozenset([actual.name]), actual.name)
-    check_active(actual, sets, stranger)
+    sets = sets or RuleSetNames(frozenset([actual.name]), actual.name)
+    check_active(actual, sets, unmanaged_set)
     check_take_over(actual, take_over, scope)
-    detour = around(desired, actual, scope=scope, take_over=take_over)
-    desired, stays = detour.desired, detour.names
+    applicable = applicable_state(desired, actual, scope=scope, take_over=take_over)
+    desired, untouched = applicable.desired, applicable.names
     check_deliveries(desired.entries, limits)
-    check_compaction(detour, compacting=compacting)
-    ours = _packed(desired.entries, actual, scope, limits, stays, compacting=compacting)
-    dropped = (_dropped(actual, ours, scope) | take_over) - stays
-    change = _Change(actual, ours, dropped, limits, sets, scope is None, stranger, stays)
-    check_number(len(change.end.rules), actual, limits)
-    return replace(_plan(change, desired, scope, *_chosen(change, method)), untouched=detour.untouched)
+    check_compaction(applicable, compacting=compacting)
+    ours = _packed(desired.entries, actual, scope, limits, untouched, compacting=compacting)
+    dropped = (_dropped(actual, ours, scope) | take_over) - untouched
+    change = _Change(actual, ours, dropped, limits, sets, scope is None, unmanaged_set, untouched)
+    check_rule_count(len(change.end.rules), actual, limits)
+    return replace(_plan(change, desired, scope, *_chosen(change, method)), untouched=applicable.untouched)
 
 
 @dataclass(frozen=True)
 class _Change:
-    """`ours` are our rules as they shall be, in their order; `dropped` names those that go, `stays` those that SES
-    would refuse to take once more.
+    """`ours`: desired managed rules in order. `dropped`: names to delete.
+
+    `untouched`: names that SES refuses to write.
     """
 
     actual: RuleSet
     ours: tuple[Rule, ...]
     dropped: frozenset[str]
     limits: RuleLimits
-    sets: Sets
+    sets: RuleSetNames
     reorders: bool
-    stranger: RuleSet | None = None
-    stays: frozenset[str] = frozenset()
+    unmanaged_set: RuleSet | None = None
+    untouched: frozenset[str] = frozenset()
 
     @property
     def is_live(self) -> bool:
@@ -224,25 +223,25 @@ class _Change:
         return _after(self.actual, self.edits)
 
     def in_place(self) -> tuple[Step, ...]:
-        """With what makes the set exist and active."""
+        """Return the edits, and the steps that create and activate the set if needed."""
         exists = self.actual.name in self.sets.names
         making = () if exists else (CreateSet(self.actual.name),)
         return (*making, *self.edits, *(() if self.is_live else (self._activation,)))
 
     @property
     def _activation(self) -> Activate:
-        if self.stranger is None:
+        if self.unmanaged_set is None:
             return Activate(self.actual.name)
-        return Activate(self.actual.name, self.stranger.name, foreign=digest(list(self.stranger.rules)))
+        return Activate(self.actual.name, self.unmanaged_set.name, foreign=digest(list(self.unmanaged_set.rules)))
 
-    def on_a_copy(self) -> tuple[Step, ...]:
-        """The cheaper of copying the set and of writing a new one, which is possible where no foreign rule stays."""
+    def in_clone(self) -> tuple[Step, ...]:
+        """Clone the set, or write a new one if that is cheaper and no unmanaged rule stays."""
         old = self.actual.name
         new = next_set_name(old, self.sets.names, self.limits)
-        edits = sequence.on_a_copy(self.actual, self.ours, self.dropped, reorders=self.reorders, name=new)
+        edits = sequence.in_clone(self.actual, self.ours, self.dropped, reorders=self.reorders, name=new)
         fresh = sequence.in_new_set(self.ours, new)
         activate = Activate(new, instead_of=old)
-        is_whole = not self.stays and all(rule.name in self.dropped for rule in self.actual.foreign)
+        is_whole = not self.untouched and all(rule.name in self.dropped for rule in self.actual.foreign)
         if is_whole and len(fresh) < len(edits):
             return (CreateSet(new), *fresh, activate)
         return (CloneSet(old, new), *edits, activate)
@@ -253,72 +252,72 @@ def _packed(
     actual: RuleSet,
     scope: frozenset[str] | None,
     limits: RuleLimits,
-    stays: frozenset[str],
+    untouched: frozenset[str],
     *,
     compacting: bool,
 ) -> tuple[Rule, ...]:
     if scope is not None:
         if compacting:
             raise Refused("Compacting affects all rules and can't be limited to some recipients.")
-        return pack(wanted, actual.ours, limits=limits, taken=actual.names, scope=scope, untouched=stays)
-    check_bound(wanted, actual, limits)
-    ours = tuple(_repaired(actual, wanted, stays))
-    packed = pack(wanted, ours, limits=limits, taken=actual.names, untouched=stays)
+        return pack(wanted, actual.ours, limits=limits, taken=actual.names, scope=scope, untouched=untouched)
+    check_lower_bound(wanted, actual, limits)
+    ours = tuple(_repaired(actual, wanted, untouched))
+    packed = pack(wanted, ours, limits=limits, taken=actual.names, untouched=untouched)
     tight = compact(wanted, ours, limits=limits, taken=actual.names) if compacting else packed
     return tight if len(tight) < len(packed) else packed
 
 
-def _repaired(actual: RuleSet, wanted: Mapping[str, RuleDelivery], stays: frozenset[str]) -> Iterable[Rule]:
-    """Our rules; one that was damaged by hand as it may have been: with a delivery that its recipients want."""
+def _repaired(actual: RuleSet, wanted: Mapping[str, RuleDelivery], untouched: frozenset[str]) -> Iterable[Rule]:
+    """Yield the managed rules. One that was damaged by hand gets a delivery that its recipients should have."""
     for rule in actual.rules:
         if isinstance(rule, Rule):
             yield rule
-        elif is_ours(rule.name) and rule.name not in stays:
+        elif is_ours(rule.name) and rule.name not in untouched:
             delivery = next((wanted[one] for one in sorted(rule.recipient_set) if one in wanted), None)
             if delivery is not None:
                 yield Rule(rule.name, delivery, tuple(rule.recipient_set))
 
 
 def _dropped(actual: RuleSet, ours: Iterable[Rule], scope: frozenset[str] | None) -> frozenset[str]:
-    """Our rules that go; a plan with a scope leaves a damaged one to an operator."""
+    """Return the managed rules to delete; a plan with a scope leaves a damaged one to an operator."""
     kept = {rule.name for rule in ours}
     known = {rule.name for rule in actual.rules if isinstance(rule, Rule) or (scope is None and is_ours(rule.name))}
     return frozenset(known - kept)
 
 
-def _chosen(change: _Change, method: Method) -> tuple[Method, tuple[Step, ...], Moments]:
-    """An inactive set receives no mail, so there is nothing to guarantee."""
+def _chosen(change: _Change, method: Method) -> tuple[Method, tuple[Step, ...], TransitionIssues]:
+    """Choose the method. An inactive set receives no mail, so any order of steps is safe."""
     if not change.edits or not change.is_live:
-        return Method.IN_PLACE, change.in_place(), Moments()
+        return Method.IN_PLACE, change.in_place(), TransitionIssues()
     if method is not Method.BLUE_GREEN:
-        seen = moments(change.actual, change.edits, change.end)
+        seen = transition_issues(change.actual, change.edits, change.end)
         if method is Method.IN_PLACE:
             check_in_place(seen, change.limits)
-        if method is Method.IN_PLACE or seen.are_safe(change.limits):
+        if method is Method.IN_PLACE or seen.is_safe(change.limits):
             return Method.IN_PLACE, change.in_place(), seen
     check_room_for_set(change.sets, change.limits)
-    return Method.BLUE_GREEN, change.on_a_copy(), Moments()
+    return Method.BLUE_GREEN, change.in_clone(), TransitionIssues()
 
 
 def _plan(
     change: _Change,
-    desired: Desired,
+    desired: DesiredEntries,
     scope: frozenset[str] | None,
     method: Method,
     steps: tuple[Step, ...],
-    seen: Moments,
+    seen: TransitionIssues,
 ) -> Plan:
     touched = touched_digest(steps, change.actual)
     after = active_after(change.actual, steps)
     return Plan(
         method=method,
-        before=change.actual if change.is_live else change.stranger or replace(change.actual, rules=()),
+        before=change.actual if change.is_live else change.unmanaged_set or replace(change.actual, rules=()),
         after=after,
         steps=steps,
         edits=change.edits,
-        moments=seen,
+        transition_issues=seen,
         doubles=tuple(each for each in desired.doubles if scope is None or each.recipient in scope),
-        warnings=remarks(after, seen),
+        warnings=plan_warnings(after, seen),
         emptied=_emptied(change),
         touched=touched,
         digest=digest([*steps, touched]),
@@ -332,7 +331,7 @@ def _after(rule_set: RuleSet, steps: Iterable[RuleStep]) -> RuleSet:
 
 
 def active_after(actual: RuleSet, steps: Iterable[Step]) -> RuleSet:
-    """The active set once all steps are made."""
+    """Return the active set after all steps."""
     after = actual
     for step in steps:
         match step:
@@ -354,22 +353,25 @@ def _emptied(change: _Change) -> tuple[str, ...]:
     )
 
 
-def old_style(rule_set: RuleSet, desired: Desired) -> frozenset[str]:
+def replaceable_rules(rule_set: RuleSet, desired: DesiredEntries) -> frozenset[str]:
     """Return names of unmanaged rules whose recipients all exist here."""
     return frozenset(rule.name for rule in rule_set.foreign if rule.may_be_taken_over and _is_wanted(rule, desired))
 
 
-def _is_wanted(rule: ForeignRule, desired: Desired) -> bool:
+def _is_wanted(rule: ForeignRule, desired: DesiredEntries) -> bool:
     return all(
         recipient in desired.entries
         or recipient in desired.covered
-        or any(other in desired.entries for other in broader(recipient))
+        or any(other in desired.entries for other in broader_entries(recipient))
         for recipient in rule.recipient_set
     )
 
 
-def known_after(known: RuleSet, after: RuleSet, steps: Sequence[Step]) -> RuleSet:
-    """`known` with the rules that the steps touched as they are in `after`, the set as read at the end."""
+def known_state_after(known: RuleSet, after: RuleSet, steps: Sequence[Step]) -> RuleSet:
+    """Return `known` with the rules that the steps changed, as in `after`.
+
+    Changes that others made before stay differences.
+    """
     if any(isinstance(step, CreateSet) for step in steps):
         return after
     changed: dict[str, None] = {}
@@ -389,7 +391,7 @@ def known_after(known: RuleSet, after: RuleSet, steps: Sequence[Step]) -> RuleSe
 
 
 def _in_order(first: Sequence[str], after: Sequence[str], kept: frozenset[str]) -> list[str]:
-    """`kept` in the order of `first`; one that is not in it behind its predecessor in `after`, or at the end."""
+    """Return `kept` in the order of `first`. A name not in it follows its predecessor in `after`, or comes last."""
     names = [name for name in first if name in kept]
     for place, name in enumerate(after):
         if name in kept and name not in names:

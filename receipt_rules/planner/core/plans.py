@@ -1,6 +1,6 @@
 """A plan as a value: its steps, its consequences, and the digest under which a person approves it.
 
-`dump` and `load` turn rules, rule sets and steps into plain JSON values and back, for the rows that store them.
+`dump` and `load` convert rules, rule sets and steps to plain JSON values and back, for storage.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ from typing import Any
 from inbound_admin.lib.tables import keyed
 from receipt_rules.planner.core import rules, steps
 from receipt_rules.planner.core.consequences import Consequence, consequences, summary
-from receipt_rules.planner.core.desired import Double
+from receipt_rules.planner.core.desired import DoubleDelivery
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.core.sequence import Moments
+from receipt_rules.planner.core.sequence import TransitionIssues
 from receipt_rules.planner.core.steps import Activate, Create, Delete, Move, Reorder, RuleStep, Step, Update
-from receipt_rules.planner.core.untouched import Untouched
+from receipt_rules.planner.core.untouched import UntouchedRule
 
 READS = 2  # the live set is read before and after
 
-MOST_SENTENCES = 1000  # of the consequences, the worst first, that a run keeps
+MOST_SENTENCES = 1000  # of the consequences, most severe first, that a run stores
 
 
 class Method(StrEnum):
@@ -33,8 +33,8 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True)
-class Sets:
-    """The account's rule sets: all their names, and the active one's ("" when none is)."""
+class RuleSetNames:
+    """The names of the account's rule sets, and the name of the active one ("" if none is active)."""
 
     names: frozenset[str]
     active: str
@@ -42,11 +42,11 @@ class Sets:
 
 @dataclass(frozen=True)
 class Plan:
-    """`before` and `after` are what takes mail at both ends. `steps` in their order, one call each.
+    """`before` and `after` are the active rule sets. Each of `steps` is one SES call, in order.
 
-    `touched` is the digest of the live rules that the steps touch, `digest` that of the steps and of `touched`.
-    `edits` are the same changes as steps in place, whatever the method. `emptied` names our rules that are deleted or
-    lose all that they hold.
+    `touched` is the digest of the live rules that the steps change; `digest` is that of the steps and of `touched`.
+    `edits` are the same changes as steps in place, whatever the method. `emptied` names managed rules that are deleted
+    or lose all their recipients.
     """
 
     method: Method
@@ -54,17 +54,17 @@ class Plan:
     after: RuleSet
     steps: tuple[Step, ...]
     edits: tuple[RuleStep, ...]
-    moments: Moments
-    doubles: tuple[Double, ...]
+    transition_issues: TransitionIssues
+    doubles: tuple[DoubleDelivery, ...]
     warnings: tuple[str, ...]
     emptied: tuple[str, ...]
     touched: str
     digest: str
-    untouched: tuple[Untouched, ...] = ()
+    untouched: tuple[UntouchedRule, ...] = ()
 
     @property
     def waiting(self) -> tuple[str, ...]:
-        """The recipients whose change waits for rules that must stay as they are."""
+        """Return the recipients whose change is pending because a rule must stay unchanged."""
         return tuple(recipient for each in self.untouched for recipient in each.waiting)
 
     @property
@@ -73,23 +73,23 @@ class Plan:
 
     @property
     def calls(self) -> int:
-        """To SES: the steps, reading before and after, and what is looked at again before a set is made the active one.
+        """Return the number of SES calls: the steps, a read before and after, and the reads before an activation.
 
-        That is the active set, and the copy itself where it takes another's place.
+        An activation reads the active set again, and also the clone if it replaces another set.
         """
         looks = sum(1 + bool(step.instead_of) for step in self.steps if isinstance(step, Activate))
         return len(self.steps) + READS + looks
 
     @cached_property
     def consequences(self) -> tuple[Consequence, ...]:
-        """Of each address for which something changes, the worst first."""
+        """Return the impact on each address that changes, most severe first."""
         is_copy = self.method is Method.BLUE_GREEN
         switched_on = not is_copy and any(isinstance(step, Activate) for step in self.steps)
         return consequences(self.before, self.after, None if switched_on else self.edits)
 
     @cached_property
     def summary(self) -> str:
-        """As "3 addresses change destination, 0 lose delivery, 2 start receiving."""
+        """Return a sentence such as "3 addresses change destination, 2 start receiving." """
         return summary(self.consequences)
 
 
@@ -106,7 +106,7 @@ _KINDS: dict[str, type[Any]] = keyed(
 
 
 def dump(value: Any) -> Any:
-    """Of any value of `rules` and `steps`, or a tuple of such: numbers, text, lists and objects only."""
+    """Convert a value of `rules` or `steps`, or a tuple of them, to plain JSON values."""
     if type(value) is str:  # nearly all of them
         return value
     if is_dataclass(value):
@@ -120,7 +120,7 @@ def dump(value: Any) -> Any:
 
 
 def load(value: Any) -> Any:
-    """What `dump` was given; lists become tuples. Raises KeyError for a kind that this version does not know."""
+    """Convert back what `dump` returned; lists become tuples. Raises KeyError for a kind unknown to this version."""
     if isinstance(value, list):  # of 100,000 recipients, mostly
         return tuple([each if type(each) is str else load(each) for each in value])
     if not isinstance(value, dict):
@@ -134,12 +134,12 @@ def load(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 over the value as JSON, in hexadecimal."""
+    """Return the SHA-256 of the value as JSON, in hexadecimal."""
     return hashlib.sha256(json.dumps(dump(value), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def touched_digest(plan_steps: Iterable[Step], live: RuleSet) -> str:
-    """Of what the steps change or replace in the live set, and of nothing else: other edits leave it as it is."""
+    """Return the digest of what the steps change or replace in the live set. Other edits don't change it."""
     return digest([_touched(step, live) for step in plan_steps])
 
 
@@ -154,5 +154,5 @@ def _touched(step: Step, live: RuleSet) -> Any:
         case Reorder():
             return list(live.names)
         case Activate() if step.instead_of == live.name:
-            return list(live.rules)  # all that is in it goes out of use
+            return list(live.rules)  # every rule of it stops applying
     return None

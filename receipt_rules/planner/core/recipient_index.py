@@ -1,6 +1,6 @@
-"""An index from recipient to rules that answers quickly which rules take an address's mail while rules change.
+"""An index from recipient to rules: finds quickly which rules deliver an address's mail while rules change.
 
-`matching.taking` walks all rules for one address. A plan asks about many addresses after many steps.
+`matching.delivering_rules` scans all rules for one address; a plan needs many addresses after many steps.
 """
 
 from collections import defaultdict
@@ -8,32 +8,32 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from receipt_rules.planner.core.rules import AnyRule, RuleSet, above, is_address, sample_address
+from receipt_rules.planner.core.rules import AnyRule, RuleSet, is_address, parent_entries, sample_address
 from receipt_rules.planner.core.steps import Create, Delete, Move, Reorder, RuleStep, Update, apply
 
 
-class Trace:
-    """A rule set and its index; `make` carries out one step on both."""
+class RecipientIndex:
+    """A rule set with its index. `apply_step` applies one step to both."""
 
     def __init__(self, rule_set: RuleSet) -> None:
         self.rule_set = rule_set
         self._naming: dict[str, tuple[str, ...]] = {}
         self._everybody: set[str] = set()
-        self._below = False  # whether any entry was ever for sub-domains
+        self._below = False  # whether any entry was ever for subdomains
         for rule in rule_set.rules:
             self._add(rule)
-        self._note_order()
+        self._update_order()
 
-    def make(self, step: RuleStep) -> None:
+    def apply_step(self, step: RuleStep) -> None:
         if isinstance(step, Update | Delete):
             self._remove(step.old)
         if isinstance(step, Create | Update):
             self._add(step.new)
         self.rule_set = apply(step, self.rule_set)
-        self._note_order()
+        self._update_order()
 
-    def taking(self, address: str) -> tuple[AnyRule, ...]:
-        """As `matching.taking`, for an address in lower case."""
+    def delivering_rules(self, address: str) -> tuple[AnyRule, ...]:
+        """Return the same as `matching.delivering_rules`, for an address in lower case."""
         names = self._names_for(address)
         if not names and not self._everybody:
             return ()
@@ -42,19 +42,19 @@ class Trace:
             return (rule,) if rule.delivery.delivers else ()
         return self._in_order({*names, *self._everybody})
 
-    def covering(self, address: str) -> tuple[AnyRule, ...]:
-        """All rules that are switched on and cover an address in lower case, in order, also behind one that stops."""
+    def covering_rules(self, address: str) -> tuple[AnyRule, ...]:
+        """Return all enabled rules that cover an address in lower case, in order, also those after a Stop."""
         names = {*self._names_for(address), *self._everybody}
         return tuple(self._rules[name] for name in sorted(names, key=self._places.__getitem__))
 
     def _names_for(self, address: str) -> list[str]:
-        """By `rules.covering`, written out since 100,000 addresses ask."""
+        """Same as `rules.covering_entries`, inlined because it runs for 100,000 addresses."""
         naming, local_and_domain = self._naming, address.rpartition("@")
         names = [*naming.get(address, ()), *naming.get(local_and_domain[2], ())]
         if "+" in address:
             names += naming.get(f"{local_and_domain[0].partition('+')[0]}@{local_and_domain[2]}", ())
         if self._below:
-            for parent in above(local_and_domain[2]):
+            for parent in parent_entries(local_and_domain[2]):
                 names += naming.get(parent, ())
         return names
 
@@ -68,7 +68,7 @@ class Trace:
                 break
         return tuple(found)
 
-    def _note_order(self) -> None:
+    def _update_order(self) -> None:
         self._rules = self.rule_set.by_name
         self._places = {name: place for place, name in enumerate(self._rules)}
 
@@ -93,30 +93,34 @@ class Trace:
                 self._naming[recipient] = left
 
 
-MOST_NAMES = 2_000  # of more, nearly everything is in reach
+MOST_NAMES = 2_000  # with more, nearly every rule is relevant
 
 
-def within_reach(*rule_sets: RuleSet, steps: Sequence[RuleStep] | None) -> tuple[RuleSet, ...]:
-    """The rule sets with the recipients alone that can say anything about mail that the steps touch.
+def relevant_rules(*rule_sets: RuleSet, steps: Sequence[RuleStep] | None) -> tuple[RuleSet, ...]:
+    """Return the rule sets reduced to recipients that can affect mail that the steps change.
 
-    As they are where that may be anybody's: so one address that changes does not index the other 100,000.
+    Returns them unchanged if the steps may affect any address. So the change of one address doesn't index 100,000
+    others.
     """
     changed: set[str] = set()
     for step in steps or ():
-        recipients = touched(step)
+        recipients = touched_recipients(step)
         if recipients is None:
             return rule_sets
         changed |= recipients
     if steps is None or len(changed) > MOST_NAMES or any(recipient[0] == "." for recipient in changed):
         return rule_sets
     names = {recipient.rpartition("@")[2] for recipient in changed}
-    names |= {parent for name in names for parent in above(name)}
+    names |= {parent for name in names for parent in parent_entries(name)}
     kept: dict[int, AnyRule | None] = {}
     return tuple(replace(each, rules=tuple(_near(each.rules, names, kept))) for each in rule_sets)
 
 
 def _near(rules: Iterable[AnyRule], names: set[str], kept: dict[int, AnyRule | None]) -> Iterator[AnyRule]:
-    """`kept` by identity: most rules are the same ones before and after. A rule for everybody stays one."""
+    """`kept` is keyed by identity: most rules are the same objects before and after.
+
+    A rule without recipients is kept.
+    """
     for rule in rules:
         if id(rule) not in kept:
             some = tuple(one for one in rule.recipient_set if one.rpartition("@")[2] in names)
@@ -126,8 +130,8 @@ def _near(rules: Iterable[AnyRule], names: set[str], kept: dict[int, AnyRule | N
             yield found
 
 
-class Addresses:
-    """Every address that is worth asking about: all that rules name, and one that none does for each domain entry."""
+class SampleAddresses:
+    """Every address worth checking: those named in rules, and a sample address for each domain entry."""
 
     def __init__(self, rules: Iterable[AnyRule]) -> None:
         self._at: dict[str, list[str]] = defaultdict(list)
@@ -147,12 +151,12 @@ class Addresses:
     def _below(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)
         for domain in self._at:
-            for parent in above(domain):
+            for parent in parent_entries(domain):
                 found[parent].append(domain)
         return found
 
-    def under(self, recipient: str) -> Sequence[str]:
-        """Those whose mail an entry touches."""
+    def affected_by(self, recipient: str) -> Sequence[str]:
+        """Return the addresses whose mail an entry affects."""
         if is_address(recipient):
             labelled = self._labelled.get(recipient)
             return (recipient, *labelled) if labelled else (recipient,)
@@ -160,8 +164,8 @@ class Addresses:
         return [address for domain in domains for address in self._at.get(domain, ())]
 
 
-def touched(step: RuleStep) -> frozenset[str] | None:
-    """The recipients whose mail a step may change; None when that may be anybody."""
+def touched_recipients(step: RuleStep) -> frozenset[str] | None:
+    """Return the recipients whose mail a step may change; None if it may change anyone's."""
     match step:
         case Create():
             return _all_of(step.new)
@@ -182,18 +186,20 @@ def _all_of(rule: AnyRule) -> frozenset[str] | None:
     return rule.recipient_set or None
 
 
-def affected(steps: Iterable[RuleStep], addresses: Addresses, *, order_matters: bool) -> dict[str, None]:
-    """The addresses that any of the steps may touch, each once and in a stable order.
+def affected_addresses(
+    steps: Iterable[RuleStep], addresses: SampleAddresses, *, order_matters: bool
+) -> dict[str, None]:
+    """Return the addresses that the steps may affect, each once and in a stable order.
 
-    The order of rules matters only where one of them stops.
+    `order_matters`: whether a rule stops the evaluation, so that the order of rules matters.
     """
     found: dict[str, None] = {}
     for step in steps:
         if isinstance(step, Move | Reorder) and not order_matters:
             continue
-        recipients = touched(step)
+        recipients = touched_recipients(step)
         if recipients is None:
             return dict.fromkeys(addresses.all)
         for recipient in sorted(recipients):
-            found.update(dict.fromkeys(addresses.under(recipient)))
+            found.update(dict.fromkeys(addresses.affected_by(recipient)))
     return found

@@ -1,13 +1,14 @@
-"""Receipt rules as values (SES v1), what a recipient covers, and the names of our rules and rule sets.
+"""Receipt rules as values (SES v1), what a recipient condition covers, and the names of managed rules and rule sets.
 
-A rule that we did not make, or cannot write back whole, is a `ForeignRule`. Recipients are written as SES writes them;
-a rule of ours holds them in lower case, sorted, each once, because SES ignores their case and order. What one covers
-follows from its spelling alone (ses.md B, matching): `user@example.com` covers also `user+anything@example.com`;
-`example.com` the addresses at that name and not below it; `.example.com` those at every name below and not at it.
+A rule that we didn't create, or can't write back completely, is a `ForeignRule` (unmanaged). Recipients are spelled as
+in SES. A managed rule has them in lower case, sorted, each once, because SES ignores case and order. What a recipient
+covers depends on its spelling (ses.md B, matching): `user@example.com` also covers `user+anything@example.com`;
+`example.com` covers the addresses at that name but not below it; `.example.com` covers those at every name below it but
+not at it.
 
-A rule is ours by its name alone, whatever has been done to it. SES allows letters, digits, "-", "_" (in rules also
-"."), a letter or digit first and last, and 64 characters. Nothing of a customer's is in a name: a rule is shared, keeps
-its name for life, and long domains do not fit (trap 9).
+A rule is managed if its name matches our pattern, whatever else was done to it. SES allows letters, digits, "-", "_"
+(in rules also "."), a letter or digit at both ends, and 64 characters. A name contains nothing of a customer's: a rule
+is shared, keeps its name for life, and long domains don't fit (trap 9).
 """
 
 import re
@@ -23,7 +24,10 @@ from inbound_admin.lib.errors import Refused
 
 @dataclass(frozen=True)
 class RuleLimits:
-    """SES's quotas for one region (ses.md A); settings, since Amazon's own pages differ about some of them."""
+    """SES's quotas for one region (ses.md A).
+
+    They are settings, because AWS's own pages disagree about some of them.
+    """
 
     rules: int = 200
     recipients: int = 500
@@ -42,7 +46,7 @@ class Invocation(StrEnum):
 
 @dataclass(frozen=True)
 class S3:
-    """`kms_key` is SES's client-side encryption, which no Python client reads: known so that it is never lost."""
+    """`kms_key` is SES's client-side encryption, which no Python client can read; it is kept so that it isn't lost."""
 
     bucket: str
     prefix: str = ""
@@ -56,7 +60,7 @@ class S3:
 
 @dataclass(frozen=True)
 class Lambda:
-    """Invoked as REQUEST_RESPONSE, the function may answer STOP_RULE_SET and so end the evaluation."""
+    """Invoked as REQUEST_RESPONSE, the function may answer STOP_RULE_SET, which ends rule evaluation."""
 
     arn: str
     invocation: Invocation = Invocation.EVENT
@@ -78,7 +82,7 @@ class Sns:
 
 @dataclass(frozen=True)
 class Stop:
-    """Ends the evaluation of the message for everybody on it. SES knows one scope, the rule set."""
+    """Ends rule evaluation for all recipients of the message. SES has only one scope, the rule set."""
 
     topic: str = ""
 
@@ -97,7 +101,7 @@ class AddHeader:
 
 @dataclass(frozen=True)
 class Bounce:
-    """Not documented to end the evaluation."""
+    """Not documented to end rule evaluation."""
 
     sender: str
     reply_code: str
@@ -111,7 +115,7 @@ class Bounce:
 
 @dataclass(frozen=True)
 class Opaque:
-    """An action that we do not write: shown as it was read (JSON, members sorted), never rewritten."""
+    """An action that we don't write: shown as read (JSON, sorted members), never rewritten."""
 
     kind: str
     raw: str
@@ -123,12 +127,12 @@ class Opaque:
 Action = S3 | Lambda | Sns | Stop | AddHeader | Bounce | Opaque
 
 _DELIVERING = (S3, Lambda, Sns, Opaque)
-_HARMLESS = ("WorkmailAction", "ConnectAction")  # they deliver elsewhere and are not documented to stop
+_HARMLESS = ("WorkmailAction", "ConnectAction")  # they deliver elsewhere and aren't documented to stop
 
 
 @dataclass(frozen=True)
 class RuleDelivery:
-    """The actions and options of a rule: everything but name, recipients and whether it is enabled."""
+    """The actions and options of a rule: everything except name, recipients and whether it is enabled."""
 
     actions: tuple[Action, ...]
     tls_required: bool = False  # SES bounces mail that comes without TLS
@@ -139,7 +143,7 @@ class RuleDelivery:
         object.__setattr__(self, "_hash", hash((self.actions, self.tls_required, self.scan)))
 
     def __hash__(self) -> int:
-        """Kept, because a plan looks a delivery up once a recipient."""
+        """Precomputed, because a plan looks up the delivery of each recipient."""
         return self._hash
 
     def __str__(self) -> str:
@@ -147,13 +151,13 @@ class RuleDelivery:
         return ", then ".join(parts) + (", TLS only" if self.tls_required else "")
 
     @property
-    def is_ours_to_write(self) -> bool:
-        """Whether we know every action, and at least one takes the mail somewhere."""
+    def is_writable(self) -> bool:
+        """Return whether we know every action and at least one delivers the mail."""
         return self.delivers and not any(isinstance(action, Opaque) for action in self.actions)
 
     @cached_property
-    def reached(self) -> tuple[Action, ...]:
-        """The actions that run: nothing behind a Stop does."""
+    def effective_actions(self) -> tuple[Action, ...]:
+        """Return the actions that run: those up to and including a Stop."""
         for at, action in enumerate(self.actions):
             if isinstance(action, Stop):
                 return self.actions[: at + 1]
@@ -161,21 +165,21 @@ class RuleDelivery:
 
     @cached_property
     def delivers(self) -> bool:
-        """Whether it takes the mail somewhere; to bounce it or to add a header does not."""
-        return any(isinstance(action, _DELIVERING) for action in self.reached)
+        """Return whether an action delivers the mail; a bounce or an added header doesn't."""
+        return any(isinstance(action, _DELIVERING) for action in self.effective_actions)
 
     @cached_property
     def bounces(self) -> bool:
-        return any(isinstance(action, Bounce) for action in self.reached)
+        return any(isinstance(action, Bounce) for action in self.effective_actions)
 
     @cached_property
     def stops(self) -> bool:
-        """Whether it surely ends the evaluation."""
+        """Return whether it certainly ends rule evaluation."""
         return any(isinstance(action, Stop) for action in self.actions)
 
     @property
     def may_stop(self) -> bool:
-        """Whether it ends the evaluation or might: by its function's answer, or by an action that we do not know."""
+        """Return whether it ends rule evaluation or might: by its function's response, or by an unknown action."""
         return any(_may_stop(action) for action in self.actions)
 
 
@@ -204,7 +208,7 @@ class Rule:
             raise Refused(
                 f"Rule {self.name} would have no recipient condition and would receive all mail of the account."
             )
-        if not self.delivery.is_ours_to_write:
+        if not self.delivery.is_writable:
             raise Refused(
                 f"Rule {self.name} would deliver mail nowhere, or have an action that this system doesn't write."
             )
@@ -217,10 +221,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class ForeignRule:
-    """A rule that no step of ours changes; its position is its place in the set. `raw` is SES's own JSON, sorted.
+    """An unmanaged rule, which no step changes. `raw` is SES's own JSON, sorted.
 
-    Without recipients it applies to everybody. `whole` is False when it has members that we do not know, so that what
-    it does can be told only in part.
+    Without recipients it applies to all mail. `whole` is False if it has members that we don't know, so that its effect
+    is known only in part.
     """
 
     name: str
@@ -237,7 +241,7 @@ class ForeignRule:
     @property
     def may_be_taken_over(self) -> bool:
         """Return whether its recipients and actions can move into managed rules with nothing lost."""
-        return self.whole and bool(self.recipients) and self.delivery.is_ours_to_write
+        return self.whole and bool(self.recipients) and self.delivery.is_writable
 
     @cached_property
     def recipient_set(self) -> frozenset[str]:
@@ -249,7 +253,7 @@ AnyRule = Rule | ForeignRule
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Rules in evaluation order. `created` is the time at SES, None if unknown."""
+    """Rules in evaluation order. `created` is the time at SES; None if unknown."""
 
     name: str
     rules: tuple[AnyRule, ...] = ()
@@ -273,7 +277,7 @@ class RuleSet:
 
 
 def canonical(recipients: Iterable[str]) -> tuple[str, ...]:
-    """Lower case, sorted, each once."""
+    """Return the recipients in lower case, sorted, each once."""
     return tuple(sorted({recipient.lower() for recipient in recipients}))
 
 
@@ -286,7 +290,7 @@ def is_address(recipient: str) -> bool:
 
 
 def domain_of(recipient: str) -> str:
-    """The name that it speaks about, without a leading dot."""
+    """Return the domain of a recipient, without a leading dot."""
     return recipient.rpartition("@")[2].lstrip(".")
 
 
@@ -299,38 +303,38 @@ def ending_in(names: Collection[str], recipients: Iterable[str]) -> Iterator[str
     return (recipient for recipient in recipients if recipient.endswith(ends))
 
 
-def broader(recipient: str) -> Iterator[str]:
-    """The other spellings that cover all that this one covers, narrowest first."""
+def broader_entries(recipient: str) -> Iterator[str]:
+    """Yield the other entries that cover everything this one covers, narrowest first."""
     local, at, name = recipient.rpartition("@")
     if at:
         if "+" in local:
             yield f"{local.partition('+')[0]}@{name}"
         yield name
-    yield from above(name.lstrip("."))
+    yield from parent_entries(name.lstrip("."))
 
 
-def covering(address: str) -> Iterator[str]:
-    """Every spelling that covers an address, the address itself first."""
+def covering_entries(address: str) -> Iterator[str]:
+    """Yield every entry that covers an address, the address itself first."""
     yield address
-    yield from broader(address)
+    yield from broader_entries(address)
 
 
 @lru_cache(maxsize=4096)
-def above(domain: str) -> tuple[str, ...]:
-    """`.b.c` and `.c` for `a.b.c`."""
+def parent_entries(domain: str) -> tuple[str, ...]:
+    """Return `.b.c` and `.c` for `a.b.c`."""
     labels = domain.split(".")
     return tuple("." + ".".join(labels[at:]) for at in range(1, len(labels)))
 
 
 def sample_address(recipient: str) -> str:
-    """An address that this recipient covers and that no list names: for asking what happens to "everything else"."""
+    """Return an address that the recipient covers and that no list names, to test what happens to all other mail."""
     if is_address(recipient):
         return recipient
     return f"{_ANY_OTHER}{_ANY_NAME if recipient.startswith('.') else ''}{recipient}"
 
 
-def spoken(address: str) -> str:
-    """Return an address in words, also for those of `sample_address`."""
+def describe_address(address: str) -> str:
+    """Return an address in words, also one of `sample_address`."""
     if not address.startswith(_ANY_OTHER):
         return address
     name = address.removeprefix(_ANY_OTHER)
@@ -345,18 +349,21 @@ _SET_NUMBER = re.compile(r"-\d{3,}$")
 
 
 def is_ours(name: str) -> bool:
-    """Whether we made the rule of this name."""
+    """Return whether the name is that of a managed rule."""
     return _OURS.fullmatch(name) is not None
 
 
-def stands_first(name: str) -> bool:
-    """Whether it is one of our rules that stand before all domain entries and hold exact addresses alone."""
+def is_first_rule(name: str) -> bool:
+    """Return whether it is a managed rule that comes before all domain entries and has exact addresses only."""
     found = _OURS.fullmatch(name)
     return found is not None and found.group(1) is not None
 
 
 def new_names(taken: Collection[str], *, first: bool, limits: RuleLimits) -> Iterator[str]:
-    """Free names in their order: the lowest free number first, so that a plan made twice names alike."""
+    """Yield unused names, lowest number first, so that planning twice gives the same names.
+
+    Raises Refused over the limit.
+    """
     for number in count(1):
         name = f"{PREFIX}-{'first-' if first else ''}{number:03}"
         if len(name) > limits.name_length:
@@ -366,7 +373,7 @@ def new_names(taken: Collection[str], *, first: bool, limits: RuleLimits) -> Ite
 
 
 def next_set_name(name: str, taken: Collection[str], limits: RuleLimits) -> str:
-    """A free name for the successor of a rule set: the same with the next number at its end."""
+    """Return an unused name for the successor of a rule set: the same name with the next number."""
     found = _SET_NUMBER.search(name)
     start = int(found.group().lstrip("-")) + 1 if found else 2
     for number in count(start):

@@ -1,11 +1,12 @@
-"""Orders the steps of a plan, and checks that the order keeps the promise at every moment from the first to the last.
+"""Orders the steps of a plan, and checks each intermediate state.
 
-In place, one call changes one rule. A recipient that goes from one rule to another is then for a moment in both or in
-neither; only a copy of the set, edited and then made active, changes several rules at once.
+In place, one call changes one rule. A recipient that moves from one rule to another is for a moment in both or in
+neither. Only blue/green changes several rules at once.
 
-The promise, for each address: if it is served at both ends, it is served throughout; it is stored no more often than at
-the ends or once; and its mail goes only where one of the ends brings it. If a rule that stops is changed, or stands
-before ours, the rest of an envelope matters too, and no sequence counts as safe.
+For each address, a safe sequence guarantees: an address that is served before and after is served throughout; its mail
+is stored no more often than before or after, or once; and it goes only where it goes before or after. If a rule with a
+Stop action changes or comes before a managed rule, the other recipients of a message matter too, and no sequence counts
+as safe.
 """
 
 from collections import defaultdict
@@ -14,15 +15,20 @@ from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from receipt_rules.planner.core import steps as planner_core_steps
-from receipt_rules.planner.core.recipient_index import Addresses, Trace, affected, touched
+from receipt_rules.planner.core.recipient_index import (
+    RecipientIndex,
+    SampleAddresses,
+    affected_addresses,
+    touched_recipients,
+)
 from receipt_rules.planner.core.rules import AnyRule, Rule, RuleLimits, RuleSet, is_ours
 from receipt_rules.planner.core.steps import Create, Delete, Move, Reorder, RuleStep, Update, apply
 
-MOST_MOVES = 3  # one Reorder costs less, but names every rule and so breaks when another one is made meanwhile
+MOST_MOVES = 3  # one Reorder is cheaper, but names every rule, so it fails if a rule was created meanwhile
 
 
 def in_place(actual: RuleSet, ours: Sequence[Rule], dropped: frozenset[str], *, reorders: bool) -> tuple[RuleStep, ...]:
-    """Additions come before removals. `dropped` has the names of deleted rules."""
+    """Return the steps in the live set; additions come before removals. `dropped` has the names of rules to delete."""
     updates = _updates(actual, ours)
     growing = [step for step in updates if not step.removed and not step.redirects]
     shrinking = [step for step in updates if not step.added and not step.redirects]
@@ -33,10 +39,10 @@ def in_place(actual: RuleSet, ours: Sequence[Rule], dropped: frozenset[str], *, 
     return tuple(steps)
 
 
-def on_a_copy(
+def in_clone(
     actual: RuleSet, ours: Sequence[Rule], dropped: frozenset[str], *, reorders: bool, name: str
 ) -> tuple[RuleStep, ...]:
-    """The set receives no mail, so removals come first to make room."""
+    """Return the steps in a clone. It receives no mail, so removals come first to make room."""
     copy = replace(actual, name=name)
     steps: list[RuleStep] = [*_deletes(copy, dropped), *_updates(copy, ours)]
     for step in steps:
@@ -48,7 +54,7 @@ def on_a_copy(
 
 
 def in_new_set(ours: Sequence[Rule], name: str) -> tuple[RuleStep, ...]:
-    """Into an empty set."""
+    """Return the steps that fill an empty set."""
     return _creates(RuleSet(name), ours, [])
 
 
@@ -68,7 +74,7 @@ def _creates(actual: RuleSet, ours: Sequence[Rule], steps: Iterable[RuleStep]) -
     names, made = tuple(rule.name for rule in ours), []
     for rule in ours:
         if rule.name not in actual.by_name:
-            made.append(Create(actual.name, rule, planner_core_steps.after(rule.name, names, now.rules)))
+            made.append(Create(actual.name, rule, planner_core_steps.predecessor(rule.name, names, now.rules)))
             now = apply(made[-1], now)
     return tuple(made)
 
@@ -79,19 +85,19 @@ def _moves(actual: RuleSet, ours: Sequence[Rule], most: int = MOST_MOVES) -> tup
         return moves
     after: tuple[AnyRule, ...] = actual.rules
     for move in moves:
-        after = planner_core_steps.moved(after, move.rule.name, move.after)
+        after = planner_core_steps.with_moved_rule(after, move.rule.name, move.after)
     return (Reorder(actual.name, actual.names, tuple(rule.name for rule in after)),)
 
 
 def _receivers_first(steps: Sequence[Update]) -> list[Update]:
-    """A rule that takes in what another gives away is changed before it; in a circle nothing helps."""
-    taking: Mapping[str, list[str]] = defaultdict(list)
+    """Update a rule that gains a recipient before the rule that loses it. A cycle keeps its order."""
+    receivers: Mapping[str, list[str]] = defaultdict(list)
     for step in steps:
         for recipient in step.added:
-            taking[recipient].append(step.new.name)
+            receivers[recipient].append(step.new.name)
     by_name = {step.new.name: step for step in steps}
     before = {
-        step.new.name: {name for recipient in step.removed for name in taking.get(recipient, ())} for step in steps
+        step.new.name: {name for recipient in step.removed for name in receivers.get(recipient, ())} for step in steps
     }
     try:
         return [by_name[name] for name in TopologicalSorter(before).static_order()]
@@ -100,10 +106,11 @@ def _receivers_first(steps: Sequence[Update]) -> list[Update]:
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Addresses that for a moment are unserved, stored twice, or brought elsewhere.
+class TransitionIssues:
+    """Addresses that an intermediate state leaves unserved (`gaps`), stores twice, or sends elsewhere.
 
-    `stopping` names rules that end the evaluation and are in the way; `most_rules` counts those there at one time.
+    `stopping`: rules with a Stop action that make the sequence unsafe. `most_rules`: the highest number of rules at one
+    time.
     """
 
     gaps: tuple[str, ...] = ()
@@ -112,17 +119,17 @@ class Moments:
     stopping: tuple[str, ...] = ()
     most_rules: int = 0
 
-    def are_safe(self, limits: RuleLimits) -> bool:
-        return self == Moments(most_rules=self.most_rules) and self.most_rules <= limits.rules
+    def is_safe(self, limits: RuleLimits) -> bool:
+        return self == TransitionIssues(most_rules=self.most_rules) and self.most_rules <= limits.rules
 
 
 @dataclass
-class _Seen:
+class _IssueCollector:
     gaps: dict[str, None] = field(default_factory=dict)
     twice: dict[str, None] = field(default_factory=dict)
     elsewhere: dict[str, None] = field(default_factory=dict)
 
-    def look(self, address: str, start: Sequence[AnyRule], now: Sequence[AnyRule], end: Sequence[AnyRule]) -> None:
+    def check(self, address: str, start: Sequence[AnyRule], now: Sequence[AnyRule], end: Sequence[AnyRule]) -> None:
         if now in (start, end):
             return
         if not now and start and end:
@@ -134,26 +141,30 @@ class _Seen:
             self.elsewhere[address] = None
 
 
-def moments(actual: RuleSet, steps: Sequence[RuleStep], end: RuleSet) -> Moments:
-    """Look at the set after each step."""
+def transition_issues(actual: RuleSet, steps: Sequence[RuleStep], end: RuleSet) -> TransitionIssues:
+    """Check the rule set after each step but the last."""
     most = _most_rules(len(actual.rules), steps)
     stopping = _stopping(actual, end) if len(steps) > 1 else ()
     if stopping or _goes_one_way(steps):
-        return Moments(stopping=stopping, most_rules=most)
-    addresses, seen = Addresses((*actual.rules, *end.rules)), _Seen()
-    asked = affected(steps, addresses, order_matters=False)
-    first, live, last = Trace(actual), Trace(actual), Trace(end)
+        return TransitionIssues(stopping=stopping, most_rules=most)
+    addresses, seen = SampleAddresses((*actual.rules, *end.rules)), _IssueCollector()
+    asked = affected_addresses(steps, addresses, order_matters=False)
+    first, live, last = RecipientIndex(actual), RecipientIndex(actual), RecipientIndex(end)
     for step in steps[:-1]:
-        live.make(step)
-        recipients = touched(step) if isinstance(step, Create | Update | Delete) else frozenset()
-        some = asked if recipients is None else (each for one in sorted(recipients) for each in addresses.under(one))
+        live.apply_step(step)
+        recipients = touched_recipients(step) if isinstance(step, Create | Update | Delete) else frozenset()
+        some = (
+            asked if recipients is None else (each for one in sorted(recipients) for each in addresses.affected_by(one))
+        )
         for address in some:
-            seen.look(address, first.taking(address), live.taking(address), last.taking(address))
-    return Moments(tuple(seen.gaps), tuple(seen.twice), tuple(seen.elsewhere), stopping, most)
+            seen.check(
+                address, first.delivering_rules(address), live.delivering_rules(address), last.delivering_rules(address)
+            )
+    return TransitionIssues(tuple(seen.gaps), tuple(seen.twice), tuple(seen.elsewhere), stopping, most)
 
 
 def _stopping(actual: RuleSet, end: RuleSet) -> tuple[str, ...]:
-    """Enabled rules that stop and are ours, change, or stand before one of ours."""
+    """Return enabled rules with a Stop action that are managed, change, or come before a managed rule."""
     found = [rule for rule in (*actual.rules, *end.rules) if rule.enabled and rule.delivery.stops]
     fixed = {rule.name for rule in found if actual.by_name.get(rule.name) == end.by_name.get(rule.name)}
     leading = {name for rule_set in (actual, end) for name in _before_ours(rule_set)}
@@ -178,7 +189,7 @@ def _most_rules(number: int, steps: Iterable[RuleStep]) -> int:
 
 
 def _goes_one_way(steps: Sequence[RuleStep]) -> bool:
-    """One step, or all of them only add or only take away: nothing between the ends that is not at one of them."""
+    """Return whether there is one step, or all steps only add or only remove: no intermediate state is new then."""
     return len(steps) <= 1 or all(map(_only_adds, steps)) or all(map(_only_takes, steps))
 
 

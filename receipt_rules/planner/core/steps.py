@@ -1,12 +1,12 @@
-"""The steps of a plan as data: one step is one SES call, and carries the old and the new state.
+"""The steps of a plan as data: one step is one SES call, with the old and the new state.
 
-A step is shown, stored, compared and executed; it never holds a function. `standing` tells from the live set whether a
-step is still to be made, has been made (a lost answer is no error), or must not be made any more. `apply` returns the
-rule set that SES makes of a step, for the plan's preview and for the tests of its promises.
+A step is shown, stored, compared and executed; it never holds a function. `live_status` compares a step with the live
+set: it is still to do, already done (a lost response is no error), or must not be applied. `apply` returns the rule set
+that results from a step, for the preview of a plan and for tests.
 
-`reorder_moves` finds the fewest moves that bring our rules to their places. Ours stand before any foreign rule that
-ends, or might end, the evaluation: behind it, our copy of a message is lost as soon as one of its recipients is the
-foreign rule's. Foreign rules keep their order and are never moved.
+`reorder_moves` finds the fewest moves that put the managed rules in order. They come before any unmanaged rule that
+ends, or might end, rule evaluation: after it, our copy of a message is lost if one of its recipients matches the
+unmanaged rule. Unmanaged rules keep their order and are never moved.
 """
 
 from bisect import bisect_left
@@ -20,7 +20,7 @@ from receipt_rules.planner.core.rules import AnyRule, ForeignRule, Rule, RuleSet
 
 @dataclass(frozen=True)
 class CreateSet:
-    """An empty rule set, not active."""
+    """Creates an empty, inactive rule set."""
 
     rule_set: str
 
@@ -39,7 +39,7 @@ class CloneSet:
 
 @dataclass(frozen=True)
 class Create:
-    """`after` is the rule that it is put behind; "" is the front of the set."""
+    """`after` is the rule it follows; "" is the front of the set."""
 
     rule_set: str
     new: Rule
@@ -51,7 +51,7 @@ class Create:
 
 @dataclass(frozen=True)
 class Update:
-    """Replaces the whole rule, which keeps its place. `old` is foreign only where a rule of our name was damaged."""
+    """Replaces the whole rule, which keeps its position. `old` is foreign only if a managed rule was damaged."""
 
     rule_set: str
     old: AnyRule
@@ -67,7 +67,7 @@ class Update:
 
     @property
     def redirects(self) -> bool:
-        """Whether what happens to the mail of the recipients that stay becomes another."""
+        """Return whether the mail of recipients that stay is handled differently."""
         return self.old.delivery != self.new.delivery or self.old.enabled != self.new.enabled
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Move:
-    """`after` as in Create. The rule itself is not changed."""
+    """`after` as in Create. The rule itself doesn't change."""
 
     rule_set: str
     rule: AnyRule
@@ -91,7 +91,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Reorder:
-    """Names every rule of the set; the foreign ones in the order in which they stood."""
+    """Names every rule of the set; unmanaged rules keep their order."""
 
     rule_set: str
     old: tuple[str, ...]
@@ -103,7 +103,7 @@ class Reorder:
 
 @dataclass(frozen=True)
 class Delete:
-    """`old` is foreign only where it was taken over by name."""
+    """`old` is foreign only if it is taken over by name."""
 
     rule_set: str
     old: AnyRule
@@ -115,9 +115,11 @@ class Delete:
 
 @dataclass(frozen=True)
 class Activate:
-    """`instead_of` is the set that is active until then, "" when none is. SES replaces it at once and asks nothing.
+    """`instead_of` is the active set that it replaces; "" if none is active.
 
-    `foreign` is the digest of that set's rules where it isn't ours: the person approved the end of exactly those.
+    SES replaces it at once without confirmation.
+
+    `foreign` is the digest of that set's rules if it is unmanaged: the person approved replacing exactly those.
     """
 
     rule_set: str
@@ -135,41 +137,41 @@ SetStep = CreateSet | CloneSet | Activate
 Step = RuleStep | SetStep
 
 
-class RuleSetState(StrEnum):
-    """Where a step stands against the live rule set."""
+class LiveStatus(StrEnum):
+    """Whether a step is already applied to the live rule set."""
 
     TO_DO = "to_do"
     DONE = "done"
-    CHANGED = "changed"  # somebody changed what the step touches: it may not be made
+    CHANGED = "changed"  # someone changed what the step changes: it must not be applied
 
 
-def standing(step: RuleStep, live: RuleSet) -> RuleSetState:
-    """Compares only what the step touches: other edits do not matter. Sets are the caller's: it knows what exists."""
+def live_status(step: RuleStep, live: RuleSet) -> LiveStatus:
+    """Compare the step with the live set. Only what the step changes counts. Set steps are checked by the caller."""
     match step:
         case Create():
-            return _if_as(live.by_name.get(step.new.name), None, step.new)
+            return _status(live.by_name.get(step.new.name), None, step.new)
         case Update():
-            return _if_as(live.by_name.get(step.new.name), step.old, step.new)
+            return _status(live.by_name.get(step.new.name), step.old, step.new)
         case Delete():
-            return _if_as(live.by_name.get(step.old.name), step.old, None)
+            return _status(live.by_name.get(step.old.name), step.old, None)
         case Move():
-            return _of_move(step, live)
+            return _status_of_move(step, live)
         case Reorder():
-            return _if_as(live.names, step.old, step.new)
+            return _status(live.names, step.old, step.new)
 
 
-def _if_as(found: object, old: object, new: object) -> RuleSetState:
+def _status(found: object, old: object, new: object) -> LiveStatus:
     if found == new:
-        return RuleSetState.DONE
-    return RuleSetState.TO_DO if found == old else RuleSetState.CHANGED
+        return LiveStatus.DONE
+    return LiveStatus.TO_DO if found == old else LiveStatus.CHANGED
 
 
-def _of_move(step: Move, live: RuleSet) -> RuleSetState:
+def _status_of_move(step: Move, live: RuleSet) -> LiveStatus:
     names = live.names
     if step.rule.name not in names or (step.after and step.after not in names):
-        return RuleSetState.CHANGED
+        return LiveStatus.CHANGED
     before = names[: names.index(step.rule.name)]
-    return RuleSetState.DONE if (before[-1] if before else "") == step.after else RuleSetState.TO_DO
+    return LiveStatus.DONE if (before[-1] if before else "") == step.after else LiveStatus.TO_DO
 
 
 def _counted(rule: AnyRule) -> str:
@@ -177,8 +179,8 @@ def _counted(rule: AnyRule) -> str:
     return "all recipients of the account" if not number else f"{number:,} recipient{'s' if number != 1 else ''}"
 
 
-def barrier(rules: Sequence[AnyRule], ours: frozenset[str]) -> int:
-    """The place of the first rule that is not among `ours` and may end the evaluation; behind the last if none."""
+def stop_position(rules: Sequence[AnyRule], ours: frozenset[str]) -> int:
+    """Return the position of the first enabled rule not in `ours` that may end the evaluation; the length if none."""
     for place, rule in enumerate(rules):
         if rule.name not in ours and rule.enabled and rule.delivery.may_stop:
             return place
@@ -186,23 +188,23 @@ def barrier(rules: Sequence[AnyRule], ours: frozenset[str]) -> int:
 
 
 def reorder_moves(actual: Sequence[AnyRule], ours: Sequence[str], rule_set: str) -> tuple[Move, ...]:
-    """Moves of rules that stand already, in the order in which to make them. `ours` is the wanted order of all."""
+    """Return the moves of existing rules, in order. `ours` has all managed rules in the desired order."""
     by_name = {rule.name: rule for rule in actual}
-    standing = [name for name in ours if name in by_name]
-    fixed = _in_order(actual, standing)
+    live_status = [name for name in ours if name in by_name]
+    fixed = _in_order(actual, live_status)
     made: list[Move] = []
     before = ""
-    for name in standing:
+    for name in live_status:
         if name not in fixed:
             made.append(Move(rule_set, by_name[name], before))
         before = name
     return tuple(made)
 
 
-def _in_order(actual: Sequence[AnyRule], standing: Sequence[str]) -> frozenset[str]:
-    """The most rules that can stay: the longest rising run of places before the barrier."""
-    place = {name: at for at, name in enumerate(standing)}
-    end = barrier(actual, frozenset(standing))
+def _in_order(actual: Sequence[AnyRule], live_status: Sequence[str]) -> frozenset[str]:
+    """Return the largest set of rules that can stay: the longest increasing subsequence before the stop position."""
+    place = {name: at for at, name in enumerate(live_status)}
+    end = stop_position(actual, frozenset(live_status))
     names = [rule.name for rule in actual[:end] if rule.name in place]
     tails: list[int] = []
     heads: list[str] = []
@@ -220,66 +222,66 @@ def _in_order(actual: Sequence[AnyRule], standing: Sequence[str]) -> frozenset[s
     return frozenset(found)
 
 
-def after(name: str, ours: Sequence[str], rules: Sequence[AnyRule]) -> str:
-    """The rule behind which a new rule is put: the nearest before it in `ours` that stands, and not behind the barrier.
+def predecessor(name: str, ours: Sequence[str], rules: Sequence[AnyRule]) -> str:
+    """Return the rule that a new rule follows: the nearest before it in `ours` that exists before the stop position.
 
     "" is the front of the set.
     """
-    end = barrier(rules, frozenset(ours))
-    standing: Mapping[str, int] = {rule.name: at for at, rule in enumerate(rules)}
+    end = stop_position(rules, frozenset(ours))
+    live_status: Mapping[str, int] = {rule.name: at for at, rule in enumerate(rules)}
     for other in reversed(ours[: ours.index(name)]):
-        if standing.get(other, end) < end:
+        if live_status.get(other, end) < end:
             return other
     return ""
 
 
-def moved(rules: Sequence[AnyRule], name: str, behind: str) -> tuple[AnyRule, ...]:
-    """The order that SES makes of it: SetReceiptRulePosition, After omitted where `behind` is ""."""
+def with_moved_rule(rules: Sequence[AnyRule], name: str, behind: str) -> tuple[AnyRule, ...]:
+    """Return the order after SetReceiptRulePosition, whose After is omitted if `behind` is ""."""
     rule = next(rule for rule in rules if rule.name == name)
-    return inserted([other for other in rules if other.name != name], rule, behind)
+    return with_inserted_rule([other for other in rules if other.name != name], rule, behind)
 
 
-def inserted(rules: Sequence[AnyRule], rule: AnyRule, behind: str) -> tuple[AnyRule, ...]:
-    """The order that SES makes of a new rule: directly behind the named one, or in front."""
+def with_inserted_rule(rules: Sequence[AnyRule], rule: AnyRule, behind: str) -> tuple[AnyRule, ...]:
+    """Return the order after creating a rule: directly after the named one, or first."""
     at = next((place + 1 for place, other in enumerate(rules) if other.name == behind), 0)
     return (*rules[:at], rule, *rules[at:])
 
 
 def apply(step: RuleStep, rule_set: RuleSet) -> RuleSet:
-    """Raises KeyError where SES would answer that the rule does not exist."""
+    """Return the rule set after the step. Raises KeyError if SES would answer that the rule doesn't exist."""
     rules = rule_set.rules
     match step:
         case Create():
-            rules = inserted(rules, step.new, step.after)
+            rules = with_inserted_rule(rules, step.new, step.after)
         case Update():
             rules = tuple(step.new if rule.name == step.new.name else rule for rule in rules)
         case Delete():
             rules = tuple(rule for rule in rules if rule.name != step.old.name)
         case Move():
-            rules = moved(rules, step.rule.name, step.after)
+            rules = with_moved_rule(rules, step.rule.name, step.after)
         case Reorder():
             rules = tuple(rule_set.by_name[name] for name in step.new)
     return replace(rule_set, rules=rules)
 
 
 def rule_steps(steps: Iterable[Step]) -> Iterator[RuleStep]:
-    """The steps that change rules, without those that make, copy or activate a set."""
+    """Yield the steps that change rules, without those that create, clone or activate a set."""
     for step in steps:
         if isinstance(step, Create | Update | Delete | Move | Reorder):
             yield step
 
 
-def without(steps: Sequence[Step], refused: frozenset[str]) -> tuple[Step | None, ...]:
-    """The steps without some recipients, from the first that names them on; None for one that nothing is left of.
+def without_recipients(steps: Sequence[Step], refused: frozenset[str]) -> tuple[Step | None, ...]:
+    """Return the steps without some recipients, from the first that names them on; None for a step with nothing left.
 
-    Raises Refused where a step needs a rule that would have no recipient.
+    Raises Refused if a step needs a rule that would have no recipient.
     """
     stands: dict[str, Rule | None] = {}
-    return tuple(_without(step, refused, stands) for step in steps)
+    return tuple(_step_without(step, refused, stands) for step in steps)
 
 
-def _without(step: Step, refused: frozenset[str], stands: dict[str, Rule | None]) -> Step | None:
-    """`stands` holds the rules as earlier steps leave them; None for one that is not made."""
+def _step_without(step: Step, refused: frozenset[str], stands: dict[str, Rule | None]) -> Step | None:
+    """`stands` has the rules as earlier steps leave them; None for a rule that isn't created."""
     match step:
         case Create():
             _refuse_without((step.after,), stands)

@@ -34,7 +34,7 @@ def test_a_state_that_is_not_known_is_one_that_cannot_be_told(world: World) -> N
     assert State(LATER) is State.COULD_NOT_CHECK
     Domain.objects.filter(pk=world.domain.pk).update(mx_facts={"shop.com": "here"})
     address = Address.objects.get(pk=world.address.pk)
-    assert (address.is_carried, address.receiving.state) == (False, ReceivingState.COULD_NOT_TELL)
+    assert (address.is_served, address.receiving.state) == (False, ReceivingState.COULD_NOT_TELL)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import Customer
+from accounts.roles import Role
 from notifications.models.alerts import Alert
 from operations.drift.services import import_rule_drift
 from receipt_rules.drift import services as drift_services
@@ -15,7 +16,7 @@ from receipt_rules.received_mail.services import record_deliveries
 from receipt_rules.receiving_setup.core import SetupVerdict
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
-from tests.factories import make_customer, make_member
+from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +63,7 @@ def test_the_alert_on_the_function_names_the_endpoints_behind_it(
 ) -> None:
     set_up_receiving()
     refuse(endpoint)
-    said = pipeline_services._refusing(timezone.now() - pipeline_services.LOST_FOR)
+    said = pipeline_services._failing_endpoints(timezone.now() - pipeline_services.LOST_FOR)
     assert said == "Endpoints that don't accept mail: CRM of Pelican Freight (1 message)."
 
 
@@ -79,6 +80,23 @@ def test_rules_that_could_not_be_read_since_the_last_check_are_said(sandbox: San
     sandbox.control.clear_faults()
     watch_active_set(0)
     assert "could not be read from SES" not in client.get(where[0]).text
+
+
+@pytest.mark.parametrize("role", [None, *Role])
+def test_whatever_needs_attention_leads_to_a_page_that_its_reader_may_open(
+    sandbox: Sandbox, client: Client, role: Role | None
+) -> None:
+    set_up_receiving()
+    drift_services.check_drift()
+    import_rule_drift()
+    sandbox.control.add_fault("throttle", "ses:DescribeActiveReceiptRuleSet", times=None)
+    watch_active_set(0)
+    client.force_login(make_staff(role) if role else make_member())
+    page = client.get(reverse(OVERVIEW))
+    needs = page.context["needs"]
+    assert any("could not be read from SES" in need.sentence for need in needs) == bool(role)
+    for need in needs:
+        assert client.get(f"{reverse(need.page)}?{need.query}").status_code == 200, need.sentence
 
 
 def test_under_a_fault_no_requirement_of_the_setup_disappears(sandbox: Sandbox, client: Client) -> None:

@@ -20,8 +20,8 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.core.matching import taking
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.core.matching import delivering_rules
+from receipt_rules.planner.services import PlanRequest
 from sandbox.aws.state import WORLD, region_state
 from sandbox.aws.state import Tenant as TenantThere
 from sandbox.process import Sandbox
@@ -156,7 +156,7 @@ def test_a_filled_account_is_taken_over_without_a_write_and_its_rules_are_folded
 
 def fold(adam: User) -> None:
     """The plan is looked at with whole envelopes at every step, then approved and carried out."""
-    asked, before = Asked(old_style=True), live()
+    asked, before = PlanRequest(old_style=True), live()
     made = planner_services.plan(asked=asked)
     names = {rule.name for rule in before.rules if not rule.name.startswith("program-")}
     assert names.isdisjoint(made.after.names)
@@ -170,4 +170,6 @@ def fold(adam: User) -> None:
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, run.problem) == (RunState.DONE, "")
-    assert all(len(taking(live().rules, f"{word}@{shop}")) == 1 for shop in shops for word in ("billing", "any"))
+    assert all(
+        len(delivering_rules(live().rules, f"{word}@{shop}")) == 1 for shop in shops for word in ("billing", "any")
+    )

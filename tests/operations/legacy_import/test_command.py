@@ -1,4 +1,4 @@
-"""`manage.py import_legacy`: each row's fate, and then what became of it."""
+"""`manage.py import_legacy`: a preview of each row, and then its result."""
 
 import json
 from io import StringIO

@@ -21,11 +21,11 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.core.consequences import Fate
-from receipt_rules.planner.core.matching import taking
+from receipt_rules.planner.core.consequences import ConsequenceKind
+from receipt_rules.planner.core.matching import delivering_rules
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import S3
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from sandbox.process import Sandbox
 from tests.domains.making import seed_identities
 from tests.factories import make_staff
@@ -35,7 +35,7 @@ from tests.receipt_rules.promises import check_all
 
 pytestmark = pytest.mark.django_db
 OLD_SET = "inbound-email-rules"
-FOLD = Asked(old_style=True)
+FOLD = PlanRequest(old_style=True)
 MAIL = ("billing@shop.com", "help@shop.com", "any@all.com", "desk@all.com")
 EXPORT: dict[str, list[dict[str, Any]]] = {
     "users": [{"id": "u1", "email": "alice@people.example", "name": "Alice"}],
@@ -131,7 +131,7 @@ def fold(adam: User) -> Plan:
 
 
 def places(address: str) -> list[str]:
-    rules = taking(live().rules, address)
+    rules = delivering_rules(live().rules, address)
     return [action.prefix for rule in rules for action in rule.delivery.actions if isinstance(action, S3)]
 
 
@@ -195,5 +195,5 @@ def test_a_fold_is_taken_back_by_the_set_that_it_kept_and_the_plan_says_what_wou
     aws.client("ses").set_active_receipt_rule_set(RuleSetName=OLD_SET)
     assert places("any@all.com") == ["emails/all.com/catchall/"]
     beside = planner_services.plan()
-    assert {each.fate for each in beside.consequences} == {Fate.TWICE}
+    assert {each.kind for each in beside.consequences} == {ConsequenceKind.TWICE}
     assert all("stored and processed more than once" in each.sentence for each in beside.consequences)

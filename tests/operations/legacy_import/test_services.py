@@ -1,4 +1,4 @@
-"""The system before this one moves in: each row's fate is shown, then each customer is stored; Amazon is only read."""
+"""The import previews the result of each row, then stores each customer. SES is only read."""
 
 from typing import Any
 

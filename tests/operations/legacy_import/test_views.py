@@ -1,4 +1,4 @@
-"""The pages of moving in: given, looked at, begun, followed, tried again, cancelled."""
+"""The import pages: upload, preview, start, follow, retry, cancel."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile

@@ -10,7 +10,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from operations.pause import services as operations_pause_services
 from receipt_rules.auto_apply import services as auto_apply_services
-from receipt_rules.jobs import customer_changed
+from receipt_rules.jobs import queue_customer_change
 from sandbox.process import Sandbox
 from tenants.models.tenants import PauseReason, Tenant, TenantResource
 from tenants.pause import services as tenants_pause_services
@@ -60,7 +60,7 @@ def test_a_configuration_set_that_others_use_is_named(tenant: Tenant) -> None:
 
 def test_sending_and_receiving_stop_and_come_back_together(tenant: Tenant, tess: User) -> None:
     found = operations_pause_services.preview(tenant=tenant, stops_receiving=True)
-    assert [str(each.fate) for each in found.receiving.consequences] == ["loses"]  # type: ignore[union-attr]  # it was asked for
+    assert [str(each.kind) for each in found.receiving.consequences] == ["loses"]  # type: ignore[union-attr]  # it was asked for
     operations_pause_services.pause(
         tenant=tenant, actor=tess, stops_receiving=True, receiving_digest=found.receiving_digest, **WORDS
     )
@@ -80,7 +80,7 @@ def test_sending_and_receiving_stop_and_come_back_together(tenant: Tenant, tess:
 def test_rules_that_changed_since_the_preview_are_shown_again_first(tenant: Tenant, tess: User) -> None:
     shown = operations_pause_services.preview(tenant=tenant, stops_receiving=True).receiving_digest
     make_address("sales@northwind.example", tenant.domains.get())
-    customer_changed(tenant.customer, None)
+    queue_customer_change(tenant.customer, None)
     auto_apply_services.work()
     with pytest.raises(Refused, match="changed after the preview"):
         operations_pause_services.pause(

@@ -14,7 +14,7 @@ from inbound_admin.lib.lanes import WorkLane
 from operations.batches import services as batches_services
 from operations.models import Batch
 from receipt_rules.auto_apply import services as auto_apply_services
-from receipt_rules.jobs import customer_changed
+from receipt_rules.jobs import queue_customer_change
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
@@ -148,7 +148,7 @@ def test_what_stopping_to_receive_changes_is_read_before(tess_client: Client, re
 def test_rules_that_changed_meanwhile_are_shown_again_before_the_pause(tess_client: Client, receiving: Tenant) -> None:
     stale = digest_in(look_with_receiving(tess_client, receiving))
     make_address("sales@northwind.example", receiving.domains.get())
-    customer_changed(receiving.customer, None)
+    queue_customer_change(receiving.customer, None)
     auto_apply_services.work()
     answer = tess_client.post(
         pause_url(receiving), {**WORDS, "stops_receiving": "on", "receiving_digest": stale, "step": "pause"}

@@ -15,7 +15,7 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange
-from receipt_rules.planner.services import wanted
+from receipt_rules.planner.services import read_desired_state
 from tests.factories import make_customer, make_user
 from tests.receipt_rules.making import make_address, make_endpoint, make_verified
 
@@ -51,7 +51,7 @@ def refusal(of: Callable[[], object]) -> str:
 
 def entries() -> dict[str, str]:
     """What is wanted of Amazon's rules, as recipient and prefix."""
-    found = wanted().desired.entries
+    found = read_desired_state().desired.entries
     return {recipient: getattr(delivery.actions[0], "prefix", "") for recipient, delivery in found.items()}
 
 
@@ -314,4 +314,4 @@ def test_an_address_beside_a_catch_all_is_stored_where_the_catch_all_is(alice: C
         make_address(address, domain)
     found = "emails/shop.com/catchall/"
     assert entries() == {"shop.com": found, ".shop.com": found, "a@plain.com": "emails/plain.com/"}
-    assert not wanted().desired.doubles
+    assert not read_desired_state().desired.doubles

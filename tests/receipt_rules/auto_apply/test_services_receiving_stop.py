@@ -11,7 +11,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import PendingChange, Run, RunKind
-from receipt_rules.planner.core.consequences import Fate
+from receipt_rules.planner.core.consequences import ConsequenceKind
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
 from tests.receipt_rules.making import make_address, make_endpoint, make_verified, set_up_receiving, taken
@@ -38,7 +38,7 @@ def alice(sandbox: Sandbox) -> Customer:
 
 def test_the_plan_is_of_that_customers_recipients_alone(alice: Customer) -> None:
     plan = auto_apply_services.plan_to_stop(customer=alice)
-    assert [each.fate for each in plan.consequences] == [Fate.LOSES] * 60
+    assert [each.kind for each in plan.consequences] == [ConsequenceKind.LOSES] * 60
 
 
 def test_stopped_and_resumed_without_an_operator(alice: Customer, tess: User) -> None:

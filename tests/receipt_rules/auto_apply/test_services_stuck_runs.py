@@ -57,7 +57,7 @@ def test_it_is_ended_with_who_and_why_and_the_next_plan_does_what_is_left(stuck:
 def test_a_worker_that_lives_after_all_makes_no_further_step_of_it(stuck: Run, olga: User, sandbox: Sandbox) -> None:
     auto_apply_services.unlock(run=stuck, because="x", actor=olga)
     sandbox.control.clear_calls()
-    assert runs_services.carry_out(run_id=stuck.pk) is None
+    assert runs_services.execute_run(run_id=stuck.pk) is None
     assert sandbox.control.write_calls() == ()
     stuck.refresh_from_db()
     assert stuck.state == RunState.FAILED

@@ -14,7 +14,7 @@ from receipt_rules.live.services import read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import Look
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.simulator import services as simulator_services
 from sandbox.process import Sandbox
@@ -66,10 +66,10 @@ def test_a_change_by_hand_is_told_once_and_restored_by_a_plan(olga: User) -> Non
     assert [each.kind for each in first] == ["changed", "not_as_wanted"]
     assert "1 removed (shop.com)" in first[0].sentence
     assert Change.objects.filter(what="rules.drift").count() == 2
-    assert not CatchAll.objects.get().is_carried
+    assert not CatchAll.objects.get().is_served
     approve_and_run(olga, typed="inbound-mail")
     assert (kinds(), taken("a@shop.com")) == ([], 1)
-    assert CatchAll.objects.get().is_carried
+    assert CatchAll.objects.get().is_served
 
 
 def test_a_change_by_hand_stays_a_difference_while_our_runs_change_other_rules(olga: User, shop: Domain) -> None:
@@ -132,7 +132,7 @@ def test_what_is_not_as_wanted_is_told_although_nobody_touched_amazon(olga: User
 
 def test_an_old_set_is_deleted_and_the_active_one_never(olga: User, shop: Domain) -> None:
     make_address("a@eu.shop.com", shop)
-    approve_and_run(olga, Asked(method=Method.BLUE_GREEN))
+    approve_and_run(olga, PlanRequest(method=Method.BLUE_GREEN))
     foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
     aws.client("ses").set_active_receipt_rule_set(RuleSetName="inbound-mail-002")
     assert rule_sets_services.old_rule_sets() == ("inbound-mail",)

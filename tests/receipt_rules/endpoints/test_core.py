@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inbound_admin.lib.redaction import MASK
-from receipt_rules.endpoints.core import SecretMissing, restored, shown_config
+from receipt_rules.endpoints.core import SecretMissing, merge_config, shown_config
 
 STORED = {
     "url": "https://a.example/in?token=t0ken&room=7",
@@ -25,15 +25,15 @@ def test_what_is_shown_has_names_and_no_value() -> None:
 
 
 def test_what_was_read_can_be_sent_back_and_changes_nothing() -> None:
-    assert restored(shown_config(STORED), STORED) == (STORED, ())
+    assert merge_config(shown_config(STORED), STORED) == (STORED, ())
 
 
 def test_a_change_keeps_what_it_does_not_name() -> None:
-    assert restored({"timeout": 60}, STORED) == (STORED | {"timeout": 60}, ())
+    assert merge_config({"timeout": 60}, STORED) == (STORED | {"timeout": 60}, ())
 
 
 def test_headers_that_are_named_replace_those_that_were() -> None:
-    merged, dropped = restored({"headers": {"x-key": MASK, "X-New": "n"}}, STORED)
+    merged, dropped = merge_config({"headers": {"x-key": MASK, "X-New": "n"}}, STORED)
     assert (merged["headers"], dropped) == ({"x-key": "k3y", "X-New": "n"}, ())
 
 
@@ -42,21 +42,21 @@ def test_headers_that_are_named_replace_those_that_were() -> None:
 )
 @pytest.mark.parametrize("also", [{}, {"headers": shown_config(STORED)["headers"], "verification_token": MASK}])
 def test_another_host_gets_no_secret_of_the_one_before(url: str, also: dict[str, Any]) -> None:
-    merged, dropped = restored({"url": url} | also, STORED)
+    merged, dropped = merge_config({"url": url} | also, STORED)
     assert merged == {"url": url, "timeout": 30}
     assert set(dropped) == {"X-Key", "X-Room", "verification_token"}
 
 
 def test_another_host_gets_the_secrets_that_are_supplied_with_it() -> None:
     given = {"url": "https://b.example/", "headers": {"X-Key": "new", "X-Room": MASK}, "verification_token": "also new"}
-    merged, dropped = restored(given, STORED)
+    merged, dropped = merge_config(given, STORED)
     assert (merged["headers"], merged["verification_token"]) == ({"X-Key": "new"}, "also new")
     assert dropped == ("X-Room",)
 
 
 @pytest.mark.parametrize("url", ["https://A.example./other", "https://a.example:443/in"])
 def test_the_same_host_in_another_spelling_keeps_them(url: str) -> None:
-    merged, dropped = restored({"url": url}, STORED)
+    merged, dropped = merge_config({"url": url}, STORED)
     assert (merged["headers"], dropped) == (STORED["headers"], ())
 
 
@@ -70,4 +70,4 @@ def test_the_same_host_in_another_spelling_keeps_them(url: str) -> None:
 )
 def test_a_mask_for_which_nothing_is_stored_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(SecretMissing):
-        restored(given, STORED)
+        merge_config(given, STORED)

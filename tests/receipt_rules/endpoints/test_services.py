@@ -8,7 +8,7 @@ from pytest_django import Settings
 from audit.models import Change
 from inbound_admin.lib.errors import Refused
 from receipt_rules.endpoints import services as endpoints_services
-from receipt_rules.endpoints.services import SesSide
+from receipt_rules.endpoints.services import SesOptions
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.runs import PendingChange
 from tests.factories import make_customer, make_user
@@ -108,16 +108,16 @@ def test_one_in_use_is_not_removed() -> None:
 def test_where_amazon_stores_mail_is_for_operators_to_say() -> None:
     row = make_endpoint()
     with pytest.raises(Refused, match="operators"):
-        endpoints_services.change_endpoint(endpoint=row, actor=make_user(), ses=SesSide(s3_bucket="another-bucket"))
-    endpoints_services.change_endpoint(endpoint=row, actor=make_operator(), ses=SesSide(s3_bucket="another-bucket"))
+        endpoints_services.change_endpoint(endpoint=row, actor=make_user(), ses=SesOptions(s3_bucket="another-bucket"))
+    endpoints_services.change_endpoint(endpoint=row, actor=make_operator(), ses=SesOptions(s3_bucket="another-bucket"))
     row.refresh_from_db()
     assert row.s3_bucket == "another-bucket"
     assert PendingChange.objects.get().customer == row.customer
 
 
 @pytest.mark.parametrize(
-    "ses", [SesSide(s3_bucket="No Bucket"), SesSide(lambda_arn="arn:aws:sns:eu-west-1:123456789012:x")]
+    "ses", [SesOptions(s3_bucket="No Bucket"), SesOptions(lambda_arn="arn:aws:sns:eu-west-1:123456789012:x")]
 )
-def test_what_amazon_would_refuse_is_refused_before(ses: SesSide) -> None:
+def test_what_amazon_would_refuse_is_refused_before(ses: SesOptions) -> None:
     with pytest.raises(Refused):
         endpoints_services.change_endpoint(endpoint=make_endpoint(), actor=make_operator(), ses=ses)

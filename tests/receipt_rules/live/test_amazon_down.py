@@ -70,7 +70,7 @@ def test_a_silent_amazon_is_no_outage_of_our_rules_and_pages_show_what_was_read_
     assert "old@shop.com" in rules
     plan = client.get(reverse("receipt_rules:plan"))
     assert 'id="approve"' not in plan.text
-    assert Address.objects.get(address="old@shop.com").is_carried
+    assert Address.objects.get(address="old@shop.com").is_served
 
 
 def test_what_customers_change_meanwhile_is_kept_and_carried_out_afterwards(
@@ -84,7 +84,7 @@ def test_what_customers_change_meanwhile_is_kept_and_carried_out_afterwards(
         auto_apply_services.work()
     assert PendingChange.objects.exists()
     assert "new@shop.com" in client.get(where).text
-    assert not Address.objects.get(address="new@shop.com").is_carried
+    assert not Address.objects.get(address="new@shop.com").is_served
     sandbox.control.clear_faults()
     auto_apply_services.work()
     assert [taken(f"{name}@shop.com") for name in ("old", "new")] == [1, 1]

@@ -10,9 +10,9 @@ import pytest
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
 from receipt_rules.live import gateway as live_gateway
-from receipt_rules.planner.core.desired import Desired
+from receipt_rules.planner.core.desired import DesiredEntries
 from receipt_rules.planner.core.planner import make_plan
-from receipt_rules.planner.core.plans import Method, Plan, Sets
+from receipt_rules.planner.core.plans import Method, Plan, RuleSetNames
 from receipt_rules.planner.core.rules import (
     S3,
     AddHeader,
@@ -30,7 +30,7 @@ from receipt_rules.planner.core.rules import (
 )
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Step, Update
 from sandbox.process import Sandbox
-from tests.receipt_rules.wishes import DesiredAddress, DesiredCatchAll, desire
+from tests.receipt_rules.desired_rows import DesiredAddress, DesiredCatchAll, desired_entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -286,11 +286,11 @@ def carry_out(step: Step) -> None:
             live_gateway.set_active_rule_set(step.rule_set)
 
 
-def carried_out(desired: Desired, **options: Any) -> Plan:
+def carried_out(desired: DesiredEntries, **options: Any) -> Plan:
     """Plan from what the sandbox has, make each step, and compare what stands with what was foretold."""
     active = live_gateway.describe_active_rule_set()
     names = frozenset(found.name for found in live_gateway.list_rule_sets()[0])
-    sets = Sets(names, active.name if active else "")
+    sets = RuleSetNames(names, active.name if active else "")
     plan = make_plan(desired, active or RuleSet("receiving"), sets=sets, **options)
     for step in plan.steps:
         carry_out(step)
@@ -306,15 +306,17 @@ def test_what_a_plan_foretells_is_what_the_sandbox_has_after_its_steps(handler: 
     billing = [DesiredAddress(f"billing@d{number}.example.com", apart) for number in range(4)]
     everything = [DesiredCatchAll(f"d{number}.example.com", shared) for number in range(4)]
     limits = RuleLimits(recipients=2)
-    assert carried_out(desire(billing, everything), limits=limits).calls == 9
+    assert carried_out(desired_entries(billing, everything), limits=limits).calls == 9
     create_raw_in("receiving", raw_rule("theirs", Actions=[{"StopAction": {"Scope": "RuleSet"}}]))
-    moved = carried_out(desire(billing, everything), limits=limits)
+    moved = carried_out(desired_entries(billing, everything), limits=limits)
     assert [type(step) for step in moved.steps] == [Reorder]
     other = [DesiredAddress("info@d0.example.com", apart), DesiredAddress("billing@d1.example.com", shared)]
-    swapped = carried_out(desire([*billing[2:], *other], everything[2:]), limits=limits, method=Method.BLUE_GREEN)
+    swapped = carried_out(
+        desired_entries([*billing[2:], *other], everything[2:]), limits=limits, method=Method.BLUE_GREEN
+    )
     assert isinstance(swapped.steps[0], CloneSet)
-    carried_out(desire([], everything), limits=limits)
-    last = carried_out(desire([*other, DesiredAddress("late@d9.example.com", shared)], everything))
+    carried_out(desired_entries([], everything), limits=limits)
+    last = carried_out(desired_entries([*other, DesiredAddress("late@d9.example.com", shared)], everything))
     assert last.after.foreign[0].name == "theirs"
 
 

@@ -128,7 +128,7 @@ def test_to_read_the_rules_accepts_nothing(olga_client: Client) -> None:
 def test_a_read_that_was_begun_earlier_does_not_replace_a_newer_one(olga_client: Client) -> None:
     foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     live_services.read_live()
-    live_services._keep_read(RuleSet("inbound-mail"), timezone.now() - timedelta(seconds=5))
+    live_services._store_read(RuleSet("inbound-mail"), timezone.now() - timedelta(seconds=5))
     read = last_read()
     assert read is not None
     assert "theirs" in read.rule_set.names

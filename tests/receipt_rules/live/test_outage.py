@@ -24,7 +24,7 @@ from receipt_rules.live import gateway
 from receipt_rules.live.selectors import receiving_outage
 from receipt_rules.models.live import Look
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tests.factories import make_member, make_staff
@@ -119,7 +119,7 @@ def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(clie
     plan = client.get(reverse("receipt_rules:plan"), {"instead_of": "postbox-2019"}).text
     assert "Activate the rule set inbound-mail instead of postbox-2019, which is kept" in plan
     assert "1 stops receiving" in plan
-    assert approve_and_run(olga, Asked(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
+    assert approve_and_run(olga, PlanRequest(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
     assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
     assert gateway.describe_rule_set("postbox-2019").names == ("theirs",)
     assert BANNER not in page(client, olga)
@@ -131,12 +131,12 @@ def test_no_set_of_another_program_is_replaced_unasked(olga: User) -> None:
     with pytest.raises(Refused, match="Another program activated the rule set"):
         planner_services.plan()
     with pytest.raises(Refused):
-        planner_services.plan(asked=Asked(instead_of="another"))
+        planner_services.plan(asked=PlanRequest(instead_of="another"))
 
 
 def test_rules_that_the_other_program_writes_after_the_approval_are_not_ended_unseen(olga: User) -> None:
     activate_old_system()
-    asked = Asked(instead_of="postbox-2019")
+    asked = PlanRequest(instead_of="postbox-2019")
     made = planner_services.plan(asked=asked)
     run = planner_services.approve(digest=made.digest, because="outage", actor=olga, asked=asked, typed="postbox-2019")
     foreign_rule("more", ["more.com"], rule_set="postbox-2019")
@@ -149,7 +149,7 @@ def test_rules_that_the_other_program_writes_after_the_approval_are_not_ended_un
 def test_our_set_is_made_anew_where_it_was_deleted_and_another_is_active(olga: User) -> None:
     activate_old_system()
     aws.client("ses").delete_receipt_rule_set(RuleSetName="inbound-mail")
-    assert approve_and_run(olga, Asked(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
+    assert approve_and_run(olga, PlanRequest(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
     assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
 
 

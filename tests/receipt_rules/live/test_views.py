@@ -14,7 +14,7 @@ from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, RunState
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import Asked, plan
+from receipt_rules.planner.services import PlanRequest, plan
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
 from tests.messages import said
@@ -287,7 +287,7 @@ def test_customers_see_nothing_of_the_set_up(alice_client: Client) -> None:
 def test_an_old_rule_set_is_deleted_and_the_active_one_is_not(olga_client: Client, mixed: None) -> None:
     olga = set_up_receiving()
     Address.objects.all().delete()
-    approve_and_run(olga, Asked(method=Method.BLUE_GREEN), typed="inbound-mail")
+    approve_and_run(olga, PlanRequest(method=Method.BLUE_GREEN), typed="inbound-mail")
     url = reverse("receipt_rules:check")
     (old,) = olga_client.get(url).context["old_sets"]
     active = live().name

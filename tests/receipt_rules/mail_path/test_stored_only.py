@@ -14,7 +14,7 @@ from receipt_rules.mail_path.core import End, HopState
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.probes import MailProbe
 from receipt_rules.models.received_mail import ReceivedMail
-from receipt_rules.probes.core import ProbeFacts, ProbeVerdict, StageState, is_over, judge_probe, stages
+from receipt_rules.probes.core import ProbeFacts, ProbeVerdict, StageState, evaluate_probe, is_over, stages
 from receipt_rules.received_mail.services import record_deliveries
 from tests.calling import api_of
 from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified
@@ -102,7 +102,7 @@ def test_a_test_message_that_is_stored_only_neither_failed_nor_was_delivered() -
     assert "is kept, but not delivered" in last.sentence
     assert is_over(KEPT, NOW)
     for at in (NOW, NOW + timedelta(hours=1)):
-        found = judge_probe(KEPT, "info@shop.com", at)
+        found = evaluate_probe(KEPT, "info@shop.com", at)
         assert (found.verdict, "stored only" in found.sentence) == (ProbeVerdict.COULD_NOT_TELL, True)
 
 

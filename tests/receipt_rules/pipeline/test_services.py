@@ -92,14 +92,14 @@ def test_the_log_is_filtered_by_error_and_by_domain(sandbox: Sandbox) -> None:
 
 
 def test_a_function_that_was_never_called_has_no_log_and_no_error(sandbox: Sandbox) -> None:
-    assert pipeline_services.last_errors(since=timezone.now(), domain=None) == pipeline_services.Told(())
+    assert pipeline_services.last_errors(since=timezone.now(), domain=None) == pipeline_services.ReadResult(())
 
 
 def test_what_ses_writes_to_try_the_bucket_is_no_mail(sandbox: Sandbox) -> None:
     s3 = raw("s3")
     for key in ("AMAZON_SES_SETUP_NOTIFICATION", "one", "two"):
         s3.put_object(Bucket="inbound-mail", Key=key, Body=b"x")
-    found = pipeline_services.lately_stored(prefix="").value
+    found = pipeline_services.recently_stored(prefix="").value
     assert found is not None
     assert (found.count, found.is_all) == (2, True)
     assert found.newest is not None
@@ -110,14 +110,14 @@ def test_more_objects_than_we_look_through_are_a_lower_bound(sandbox: Sandbox, m
     for number in range(11):
         raw("s3").put_object(Bucket="inbound-mail", Key=f"m{number:05}", Body=b"")
     monkeypatch.setattr(pipeline_services, "PAGES_OF_OBJECTS", 1)
-    found = pipeline_services.lately_stored(prefix="m").value
+    found = pipeline_services.recently_stored(prefix="m").value
     assert found is not None
     assert (found.count, found.is_all) == (10, False)
 
 
 def test_a_bucket_that_is_not_there_is_told_and_not_zero(sandbox: Sandbox, settings: Settings) -> None:
     settings.RECEIVING_BUCKET = "no-such-bucket"
-    told = pipeline_services.lately_stored(prefix="")
+    told = pipeline_services.recently_stored(prefix="")
     assert told.value is None
     assert "couldn't" in told.problem
 
@@ -158,16 +158,16 @@ def alerts() -> set[tuple[str, str]]:
 
 def test_lost_mail_raises_an_alarm_and_its_end_is_told(rule: str) -> None:
     measured(rule, "PublishExpired", 2)
-    assert pipeline_services.watch_for_losses(now=timezone.now()).lost == 2
+    assert pipeline_services.check_for_lost_mail(now=timezone.now()).lost == 2
     assert alerts() == {("receiving.lost", "open")}
-    pipeline_services.watch_for_losses(now=timezone.now() + timedelta(days=2))
+    pipeline_services.check_for_lost_mail(now=timezone.now() + timedelta(days=2))
     assert alerts() == {("receiving.lost", "recovered")}
 
 
 def test_what_ses_counts_for_the_whole_set_alone_is_lost_mail_as_well(rule: str, client: Client) -> None:
     """SES does not try every error again, and counts the others at no rule."""
     measured(ACTIVE, "PublishExpired", 1, dimension="RuleSetName")
-    assert pipeline_services.watch_for_losses(now=timezone.now()).losing_rules == ()
+    assert pipeline_services.check_for_lost_mail(now=timezone.now()).losing_rules == ()
     (alert,) = Alert.objects.all()
     assert (alert.kind, alert.state) == ("receiving.lost", "open")
     assert "1 message was lost in a day. SES counts failures without a retry" in alert.why
@@ -185,14 +185,14 @@ def test_lost_mail_is_found_wherever_it_is_counted_and_counted_once(
     sandbox.control.set_beliefs(lost_mail=scope, metric_values=values)
     aws.client("ses").list_identities()  # the region is opened by the first call there
     sandbox.control.lose_mail(settings.AWS_REGION, rule, 2)
-    found = pipeline_services.watch_for_losses(now=timezone.now())
+    found = pipeline_services.check_for_lost_mail(now=timezone.now())
     assert (found.lost, found.losing_rules) == (2, (rule,) if scope == "rule" else ())
     assert alerts() == {("receiving.lost", "open")}
 
 
 def test_lost_mail_is_found_where_our_rules_were_never_read(sandbox: Sandbox) -> None:
     measured(ACTIVE, "PublishExpired", 3, dimension="RuleSetName")
-    assert pipeline_services.watch_for_losses(now=timezone.now()).lost == 3
+    assert pipeline_services.check_for_lost_mail(now=timezone.now()).lost == 3
 
 
 def test_numbers_that_come_in_pages_and_parts_are_all_counted(rule: str, sandbox: Sandbox) -> None:
@@ -201,7 +201,7 @@ def test_numbers_that_come_in_pages_and_parts_are_all_counted(rule: str, sandbox
         measured(ACTIVE, "PublishExpired", 1, dimension="RuleSetName", minutes=minutes)
     measured(rule, "PublishFailure", 2)
     sandbox.control.clear_calls()
-    found = pipeline_services.watch_for_losses(now=timezone.now())
+    found = pipeline_services.check_for_lost_mail(now=timezone.now())
     assert (found.lost, found.failed) == (3, 2)
     assert sandbox.control.call_counts()["GetMetricData"] > 3
 
@@ -220,10 +220,10 @@ def test_a_part_of_the_numbers_is_not_taken_for_all(rule: str, status: str) -> N
 
 def test_a_look_that_failed_neither_raises_nor_ends_an_alarm(rule: str, sandbox: Sandbox) -> None:
     measured(rule, "PublishExpired", 2)
-    pipeline_services.watch_for_losses(now=timezone.now())
+    pipeline_services.check_for_lost_mail(now=timezone.now())
     sandbox.control.add_fault("error", "GetMetricData", nth=1, times=9)
     with pytest.raises(AwsProblem):
-        pipeline_services.watch_for_losses(now=timezone.now() + timedelta(days=2))
+        pipeline_services.check_for_lost_mail(now=timezone.now() + timedelta(days=2))
     assert alerts() == {("receiving.lost", "open")}
 
 

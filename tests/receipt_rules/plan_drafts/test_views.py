@@ -27,7 +27,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def let_worker_make() -> None:
     for job in ProcrastinateJob.objects.filter(task_name=DRAFT, status="todo"):
-        services.make(draft_id=job.args["draft_id"])
+        services.make_draft(draft_id=job.args["draft_id"])
 
 
 def here(page: str) -> str:
@@ -106,7 +106,7 @@ def test_what_is_refused_and_what_breaks_in_the_worker_is_said_on_the_page(
     monkeypatch.setattr("receipt_rules.plan_drafts.services.read_live", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         let_worker_make()
-    assert escape(services.FAULT) in olga_client.get(where).text
+    assert escape(services.INTERNAL_ERROR) in olga_client.get(where).text
 
 
 def test_a_draft_that_is_not_kept_any_more_is_made_again(olga_client: Client) -> None:
@@ -140,7 +140,7 @@ def test_an_approval_whose_worker_died_leads_to_its_run_even_if_that_is_over(
     make_address("info@maple.com", make_verified("maple.com"))
     given = {"digest": planner_services.plan().digest, "because": "as planned", "typed": "inbound-mail"}
     where = olga_client.post(reverse("receipt_rules:plan"), given)["Location"]
-    before = services.read(where.rpartition("draft=")[2])
+    before = services.read_draft(where.rpartition("draft=")[2])
     assert before is not None
     let_worker_make()
     auto_apply_services.work()

@@ -1,6 +1,6 @@
 """Addresses are counted, and lines are grouped so that a large plan fits on a screen."""
 
-from receipt_rules.planner.core.consequences import Fate, consequences, impact, served
+from receipt_rules.planner.core.consequences import ConsequenceKind, consequences, impact, served
 from receipt_rules.planner.core.groups import grouped_addresses, grouped_steps
 from receipt_rules.planner.core.rules import S3, ForeignRule, Rule, RuleDelivery, RuleSet
 from receipt_rules.planner.core.steps import Create, Delete, Step
@@ -19,7 +19,7 @@ def test_addresses_that_leave_our_store_are_counted_though_none_loses_delivery()
     before = RuleSet("s", (Rule("inbound-admin-001", OURS, (*MANY, "b@b.com", "c@c.com")), foreign))
     after = RuleSet("s", (Rule("inbound-admin-001", OURS, ("b@b.com", "c@c.com")), foreign))
     found = impact(consequences(before, after, None), served=served(before), stores=STORES)
-    assert (found.served, found.stops, found.strangers) == (31, 0, 29)
+    assert (found.served, found.stops, found.unmanaged_buckets) == (31, 0, 29)
     assert "29 of 31 addresses are delivered to an unmanaged bucket." in found.sentences
     assert found.needs_typing(99)
 
@@ -28,10 +28,10 @@ def test_stored_twice_is_called_that_also_when_the_places_differ() -> None:
     before = RuleSet("s", (_foreign("somebodys", ("a@a.com",)),))
     after = RuleSet("s", (*before.rules, Rule("inbound-admin-001", OURS, ("a@a.com",))))
     (only,) = consequences(before, after, None)
-    assert only.fate is Fate.TWICE
+    assert only.kind is ConsequenceKind.TWICE
     assert "stored and processed more than once" in only.sentence
     (only,) = consequences(RuleSet("s"), after, None)
-    assert only.fate is Fate.TWICE
+    assert only.kind is ConsequenceKind.TWICE
 
 
 def test_a_compaction_harms_no_address() -> None:
@@ -46,9 +46,9 @@ def test_199_foreign_rules_and_ten_thousand_addresses_are_a_few_lines() -> None:
     new = Rule("inbound-admin-001", OURS, (*(f"a@d{n}.com" for n in range(199)), *many))
     found = consequences(RuleSet("s", rules), RuleSet("s", (new,)), None)
     groups = grouped_addresses(found)
-    assert [(group.fate, len(group.members), len(group.befores)) for group in groups] == [
-        (Fate.REDIRECTED, 199, 199),
-        (Fate.GAINS, 10_000, 0),
+    assert [(group.kind, len(group.members), len(group.befores)) for group in groups] == [
+        (ConsequenceKind.REDIRECTED, 199, 199),
+        (ConsequenceKind.GAINS, 10_000, 0),
     ]
     steps: tuple[Step, ...] = (Create("s", new), *(Delete("s", rule) for rule in rules))
     assert [(group.number, len(group.members)) for group in grouped_steps(steps)] == [(1, 1), (2, 199)]

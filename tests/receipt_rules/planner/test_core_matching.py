@@ -2,7 +2,7 @@
 
 import pytest
 
-from receipt_rules.planner.core.matching import Because, RecipientFate, match, route, taking, why_not
+from receipt_rules.planner.core.matching import MatchReason, RecipientOutcome, delivering_rules, match, route, why_not
 from receipt_rules.planner.core.rules import (
     S3,
     AnyRule,
@@ -30,34 +30,34 @@ def foreign(*recipients: str, stops: bool = False, name: str = "theirs", enabled
 
 
 @pytest.mark.parametrize(
-    ("entry", "address", "because"),
+    ("entry", "address", "reason"),
     [
-        ("ann@example.com", "ann@example.com", Because.ADDRESS),
-        ("Ann@Example.COM", "ann@example.com", Because.ADDRESS),
-        ("ann@example.com", "ann+shop@example.com", Because.LABEL),
-        ("ann@example.com", "ann+a+b@example.com", Because.LABEL),
-        ("ann+shop@example.com", "ann+shop@example.com", Because.ADDRESS),
+        ("ann@example.com", "ann@example.com", MatchReason.ADDRESS),
+        ("Ann@Example.COM", "ann@example.com", MatchReason.ADDRESS),
+        ("ann@example.com", "ann+shop@example.com", MatchReason.LABEL),
+        ("ann@example.com", "ann+a+b@example.com", MatchReason.LABEL),
+        ("ann+shop@example.com", "ann+shop@example.com", MatchReason.ADDRESS),
         ("ann+shop@example.com", "ann@example.com", None),
         ("ann+shop@example.com", "ann+other@example.com", None),
         ("ann@example.com", "annie@example.com", None),
-        ("example.com", "ann@example.com", Because.DOMAIN),
+        ("example.com", "ann@example.com", MatchReason.DOMAIN),
         ("example.com", "ann@sub.example.com", None),
-        (".example.com", "ann@sub.example.com", Because.SUBDOMAIN),
-        (".example.com", "ann@a.b.example.com", Because.SUBDOMAIN),
+        (".example.com", "ann@sub.example.com", MatchReason.SUBDOMAIN),
+        (".example.com", "ann@a.b.example.com", MatchReason.SUBDOMAIN),
         (".example.com", "ann@example.com", None),
         (".example.com", "ann@notexample.com", None),
         ("*@example.com", "ann@example.com", None),
     ],
 )
-def test_a_recipient_covers_what_ses_says(entry: str, address: str, because: Because | None) -> None:
+def test_a_recipient_covers_what_ses_says(entry: str, address: str, reason: MatchReason | None) -> None:
     found = match(foreign(entry), address)
-    assert (found.because if found else None) == because
+    assert (found.reason if found else None) == reason
 
 
 def test_a_rule_without_recipients_is_for_everybody() -> None:
     found = match(foreign(), "ann@example.com")
     assert found is not None
-    assert found.because is Because.EVERYBODY
+    assert found.reason is MatchReason.EVERYBODY
     assert "no recipient condition" in route([foreign()], ["a@example.com"]).flags[0]
 
 
@@ -98,7 +98,7 @@ def test_what_stands_behind_a_stop_in_one_rule_does_not_run() -> None:
     routing = route([stopping], ["x@a.com"])
     assert [action for _, action in routing.actions] == [Stop()]
     assert routing.unserved == ("x@a.com",)
-    assert routing.fates == {"x@a.com": RecipientFate.LOST}
+    assert routing.recipient_outcomes == {"x@a.com": RecipientOutcome.LOST}
     said = "Mail for x@a.com is lost: SES accepts it, but theirs stops it before a rule stores it."
     assert routing.flags == (f"{said} Senders get no bounce.",)
 
@@ -120,20 +120,20 @@ def test_a_message_that_nothing_matches_is_rejected() -> None:
 
 def test_a_bounce_serves_nobody() -> None:
     bouncing = ForeignRule("theirs", "{}", RuleDelivery((Bounce("a@a.com", "550", "No"),)), ("a.com",))
-    assert not taking([bouncing], "x@a.com")
+    assert not delivering_rules([bouncing], "x@a.com")
     routing = route([bouncing], ["x@a.com"])
     assert not routing.is_rejected
-    assert routing.fates == {"x@a.com": RecipientFate.BOUNCED}
+    assert routing.recipient_outcomes == {"x@a.com": RecipientOutcome.BOUNCED}
     assert routing.flags == ("Mail for x@a.com bounces: theirs returns it to its senders.",)
 
 
 def test_each_recipient_of_a_message_has_its_own_fate() -> None:
     stopping = ForeignRule("theirs", "{}", RuleDelivery((Stop(),)), ("alice.com",))
     rules: list[AnyRule] = [rule("alice.com"), stopping, rule("bob.com")]
-    assert route(rules, ["a@alice.com", "b@bob.com", "c@else.com"]).fates == {
-        "a@alice.com": RecipientFate.STORED,
-        "b@bob.com": RecipientFate.LOST,  # its rule matches, so SES accepts the mail
-        "c@else.com": RecipientFate.REJECTED,
+    assert route(rules, ["a@alice.com", "b@bob.com", "c@else.com"]).recipient_outcomes == {
+        "a@alice.com": RecipientOutcome.STORED,
+        "b@bob.com": RecipientOutcome.LOST,  # its rule matches, so SES accepts the mail
+        "c@else.com": RecipientOutcome.REJECTED,
     }
 
 
@@ -170,6 +170,6 @@ def test_deliveries_are_those_of_the_address_alone() -> None:
         foreign("alice.com", stops=True),
         rule("alice.com", delivery=BOB, name="inbound-admin-009"),
     ]
-    assert [rule.delivery for rule in taking(rules, "x@Alice.com")] == [ALICE, rules[1].delivery]
-    assert taking(rules, "x@alice.com")
-    assert not taking(rules, "x@bob.com")
+    assert [rule.delivery for rule in delivering_rules(rules, "x@Alice.com")] == [ALICE, rules[1].delivery]
+    assert delivering_rules(rules, "x@alice.com")
+    assert not delivering_rules(rules, "x@bob.com")

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from inbound_admin.lib.errors import Refused
-from receipt_rules.planner.core.consequences import Consequence, Fate
-from receipt_rules.planner.core.desired import Desired, as_it_stands
-from receipt_rules.planner.core.planner import make_plan, old_style
-from receipt_rules.planner.core.plans import Method, Plan, Sets
+from receipt_rules.planner.core.consequences import Consequence, ConsequenceKind
+from receipt_rules.planner.core.desired import DesiredEntries, live_state
+from receipt_rules.planner.core.planner import make_plan, replaceable_rules
+from receipt_rules.planner.core.plans import Method, Plan, RuleSetNames
 from receipt_rules.planner.core.rules import (
     S3,
     AnyRule,
@@ -22,8 +22,8 @@ from receipt_rules.planner.core.rules import (
     Stop,
 )
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Update
+from tests.receipt_rules.desired_rows import DesiredAddress, DesiredCatchAll, desired_entries
 from tests.receipt_rules.promises import check_all
-from tests.receipt_rules.wishes import DesiredAddress, DesiredCatchAll, desire
 
 HANDLER = Lambda("arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler")
 SHARED, BILLING = RuleDelivery((S3("mail"), HANDLER)), RuleDelivery((S3("mail", "billing/"), HANDLER))
@@ -34,12 +34,12 @@ def addresses(*names: str, delivery: RuleDelivery = SHARED) -> list[DesiredAddre
     return [DesiredAddress(name, delivery) for name in names]
 
 
-def live(desired: Desired, start: RuleSet = EMPTY) -> RuleSet:
+def live(desired: DesiredEntries, start: RuleSet = EMPTY) -> RuleSet:
     return make_plan(desired, start).after
 
 
-def with_fate(plan: Plan, fate: Fate) -> list[Consequence]:
-    return [each for each in plan.consequences if each.fate == fate]
+def of_kind(plan: Plan, kind: ConsequenceKind) -> list[Consequence]:
+    return [each for each in plan.consequences if each.kind == kind]
 
 
 def foreign(name: str, *recipients: str, actions: Sequence[object] = (S3("old"),)) -> ForeignRule:
@@ -53,7 +53,9 @@ THREE = addresses("info@example.com", "sales@example.com", "help@example.com")
 
 
 def test_an_address_whose_delivery_is_its_catch_alls_needs_no_entry() -> None:
-    desired = desire([*THREE, DesiredAddress("Billing@example.com", BILLING)], [DesiredCatchAll("example.com", SHARED)])
+    desired = desired_entries(
+        [*THREE, DesiredAddress("Billing@example.com", BILLING)], [DesiredCatchAll("example.com", SHARED)]
+    )
     assert dict(desired.entries) == {"billing@example.com": BILLING, "example.com": SHARED}
     assert desired.covered["info@example.com"] == "example.com"
     assert [double.recipient for double in desired.doubles] == ["billing@example.com"]
@@ -61,41 +63,43 @@ def test_an_address_whose_delivery_is_its_catch_alls_needs_no_entry() -> None:
 
 
 def test_a_sub_domain_catch_all_covers_addresses_below_and_not_at_the_domain() -> None:
-    desired = desire(
+    desired = desired_entries(
         addresses("a@in.example.com", "a@example.com"), [DesiredCatchAll("example.com", SHARED, subdomains=True)]
     )
     assert desired.entries.keys() == {"a@example.com", ".example.com"}
 
 
 def test_a_labelled_address_is_covered_by_its_base() -> None:
-    assert desire(addresses("a@example.com", "a+x@example.com")).entries.keys() == {"a@example.com"}
+    assert desired_entries(addresses("a@example.com", "a+x@example.com")).entries.keys() == {"a@example.com"}
 
 
 # The first plan
 
 
 def test_the_first_plan_makes_the_set_fills_it_and_activates_it_last() -> None:
-    plan = make_plan(desire(THREE), EMPTY, sets=Sets(frozenset(), ""))
+    plan = make_plan(desired_entries(THREE), EMPTY, sets=RuleSetNames(frozenset(), ""))
     assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
     assert plan.calls == 6
     assert plan.summary.endswith("3 addresses start receiving.")
 
 
 def test_a_set_that_exists_and_is_not_active_is_activated_and_all_of_it_begins() -> None:
-    plan = make_plan(desire(THREE), live(desire(THREE)), sets=Sets(frozenset(["inbound"]), ""))
+    plan = make_plan(
+        desired_entries(THREE), live(desired_entries(THREE)), sets=RuleSetNames(frozenset(["inbound"]), "")
+    )
     assert plan.steps == (Activate("inbound"),)
-    assert len(with_fate(plan, Fate.GAINS)) == 3
+    assert len(of_kind(plan, ConsequenceKind.GAINS)) == 3
 
 
 def test_another_active_set_is_never_replaced() -> None:
     with pytest.raises(Refused, match="the rule set theirs") as told:
-        make_plan(desire(THREE), EMPTY, sets=Sets(frozenset(["inbound", "theirs"]), "theirs"))
+        make_plan(desired_entries(THREE), EMPTY, sets=RuleSetNames(frozenset(["inbound", "theirs"]), "theirs"))
     assert told.value.code == "RULE_SET_NOT_OURS"
 
 
 def test_an_adopted_set_keeps_its_rules_and_ours_stand_before_one_that_stops() -> None:
     theirs = (foreign("theirs", "old.com"), foreign("stopper", "old.com", actions=(S3("old"), Stop())))
-    plan = make_plan(desire(THREE), RuleSet("theirs-set", theirs))
+    plan = make_plan(desired_entries(THREE), RuleSet("theirs-set", theirs))
     assert plan.steps == (Create("theirs-set", plan.after.ours[0]),)
     assert plan.after.rules == (plan.after.ours[0], *theirs)
 
@@ -106,8 +110,8 @@ def test_an_adopted_set_keeps_its_rules_and_ours_stand_before_one_that_stops() -
 def test_switching_a_domain_to_catch_all_and_back_is_one_call_each_and_no_moment_unserved() -> None:
     others = addresses(*(f"info@d{number}.com" for number in range(50)))
     individual, catch_all = (
-        desire([*THREE, *others]),
-        desire([*THREE, *others], [DesiredCatchAll("example.com", SHARED)]),
+        desired_entries([*THREE, *others]),
+        desired_entries([*THREE, *others], [DesiredCatchAll("example.com", SHARED)]),
     )
     for before, after in ((individual, catch_all), (catch_all, individual)):
         plan = make_plan(after, live(before))
@@ -118,15 +122,16 @@ def test_switching_a_domain_to_catch_all_and_back_is_one_call_each_and_no_moment
 
 def test_the_mixed_mode_puts_the_exact_address_first_and_says_that_mail_is_stored_twice() -> None:
     plan = make_plan(
-        desire(addresses("billing@example.com", delivery=BILLING), [DesiredCatchAll("example.com", SHARED)]), EMPTY
+        desired_entries(addresses("billing@example.com", delivery=BILLING), [DesiredCatchAll("example.com", SHARED)]),
+        EMPTY,
     )
     assert [rule.recipients for rule in plan.after.ours] == [("billing@example.com",), ("example.com",)]
     assert len(plan.doubles) == 1
 
 
 def test_one_address_that_changes_its_destination_is_never_in_both_rules() -> None:
-    start = live(desire([*THREE, *addresses("x@other.com", delivery=BILLING)]))
-    after = desire([*THREE[:2], *addresses("help@example.com", "x@other.com", delivery=BILLING)])
+    start = live(desired_entries([*THREE, *addresses("x@other.com", delivery=BILLING)]))
+    after = desired_entries([*THREE[:2], *addresses("help@example.com", "x@other.com", delivery=BILLING)])
     plan = make_plan(after, start)
     assert plan.method is Method.BLUE_GREEN
     assert [type(step) for step in plan.steps] in (
@@ -136,34 +141,34 @@ def test_one_address_that_changes_its_destination_is_never_in_both_rules() -> No
     assert plan.summary.startswith("1 address changes destination")
     check_all(plan, start, [["help@example.com"], ["help@example.com", "x@other.com"]])
     forced = make_plan(after, start, method=Method.IN_PLACE)
-    assert forced.moments.twice == ("help@example.com",)
+    assert forced.transition_issues.twice == ("help@example.com",)
     assert "stored twice" in forced.warnings[0]
 
 
 def test_a_whole_rule_that_changes_its_delivery_is_one_call() -> None:
-    plan = make_plan(desire([replace(each, delivery=BILLING) for each in THREE]), live(desire(THREE)))
+    plan = make_plan(desired_entries([replace(each, delivery=BILLING) for each in THREE]), live(desired_entries(THREE)))
     assert [type(step) for step in plan.steps] == [Update]
-    assert len(with_fate(plan, Fate.REDIRECTED)) == 3
+    assert len(of_kind(plan, ConsequenceKind.REDIRECTED)) == 3
 
 
 # Drift
 
 
 def test_a_rule_that_was_switched_off_is_switched_on() -> None:
-    start = live(desire(THREE))
+    start = live(desired_entries(THREE))
     off = replace(start, rules=(replace(start.ours[0], enabled=False),))
-    assert make_plan(desire(THREE), off).steps == (Update("inbound", off.ours[0], start.ours[0]),)
+    assert make_plan(desired_entries(THREE), off).steps == (Update("inbound", off.ours[0], start.ours[0]),)
 
 
 def test_a_rule_of_ours_that_was_damaged_is_mended_in_place() -> None:
     damaged = foreign("inbound-admin-001", *(each.address for each in THREE), actions=(Opaque("WorkmailAction", "{}"),))
-    plan = make_plan(desire(THREE), RuleSet("inbound", (damaged,)))
+    plan = make_plan(desired_entries(THREE), RuleSet("inbound", (damaged,)))
     assert [type(step) for step in plan.steps] == [Update]
     assert plan.after.ours[0].recipients == tuple(sorted(each.address for each in THREE))
 
 
 def test_rules_out_of_order_are_moved_and_many_are_reordered_in_one_call() -> None:
-    desired = desire(
+    desired = desired_entries(
         [DesiredAddress(f"billing@d{number}.com", RuleDelivery((S3("mail", f"{number}/"),))) for number in range(8)],
         [DesiredCatchAll(f"d{number}.com", SHARED) for number in range(8)],
     )
@@ -186,7 +191,7 @@ def test_a_damaged_rule_that_a_stop_hid_brings_back_nobodys_mail_on_its_way_forw
             foreign("inbound-admin-first-001", "ann@example.com", "info@example.com"),
         ),
     )
-    plan = make_plan(desire(THREE[:1]), start)
+    plan = make_plan(desired_entries(THREE[:1]), start)
     assert plan.method is Method.BLUE_GREEN
     check_all(plan, start, [["ann@example.com"], ["info@example.com", "ann@example.com"]])
 
@@ -196,15 +201,15 @@ def test_a_plan_with_a_scope_mends_no_order_and_a_plan_without_does() -> None:
         Rule("inbound-admin-001", SHARED, ("example.com",)),
         Rule("inbound-admin-002", BILLING, ("b@example.com",)),
     )
-    desired = desire(addresses("b@example.com", delivery=BILLING), [DesiredCatchAll("example.com", SHARED)])
+    desired = desired_entries(addresses("b@example.com", delivery=BILLING), [DesiredCatchAll("example.com", SHARED)])
     start = RuleSet("inbound", rules)
     assert make_plan(desired, start, scope=frozenset(desired.entries)).is_empty
     assert [rule.recipients[0] for rule in make_plan(desired, start).after.ours] == ["b@example.com", "example.com"]
 
 
 def test_a_scope_leaves_drift_elsewhere_as_it_is() -> None:
-    start = live(desire([*THREE, *addresses("stale@other.com")]))
-    desired = desire([*THREE, *addresses("new@example.com")])
+    start = live(desired_entries([*THREE, *addresses("stale@other.com")]))
+    desired = desired_entries([*THREE, *addresses("new@example.com")])
     plan = make_plan(desired, start, scope=frozenset(desired.entries))
     (step,) = plan.steps
     assert isinstance(step, Update)
@@ -225,19 +230,19 @@ def old_set(number: int) -> RuleSet:
 
 def test_a_full_old_set_is_folded_into_packed_rules_without_an_unserved_moment() -> None:
     start = old_set(100)
-    desired = desire([], [DesiredCatchAll(f"d{each}.com", SHARED) for each in range(100)])
+    desired = desired_entries([], [DesiredCatchAll(f"d{each}.com", SHARED) for each in range(100)])
     plan = make_plan(desired, start, take_over=frozenset(start.names))
     assert plan.method is Method.BLUE_GREEN
     assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
     assert len(plan.after.rules) == 1
-    assert not with_fate(plan, Fate.LOSES)
+    assert not of_kind(plan, ConsequenceKind.LOSES)
     check_all(plan, start, [["billing@d0.com"], ["info@d1.com", "any@d2.com"]])
 
 
 def test_taking_over_some_rules_keeps_the_others_in_their_order() -> None:
     start = old_set(3)
     taken = frozenset(["d0.com-rule", "d0.com-catchall-rule"])
-    plan = make_plan(desire([], [DesiredCatchAll("d0.com", SHARED)]), start, take_over=taken)
+    plan = make_plan(desired_entries([], [DesiredCatchAll("d0.com", SHARED)]), start, take_over=taken)
     assert plan.after.foreign == start.rules[2:]
     assert {step.old.name for step in plan.steps if isinstance(step, Delete)} == taken
     check_all(plan, start, [["info@d0.com", "info@d1.com"], ["x@d0.com"]])
@@ -251,11 +256,11 @@ def test_only_a_foreign_rule_that_we_can_write_is_taken_over(name: str) -> None:
         foreign("blank"),
     )
     with pytest.raises(Refused):
-        make_plan(desire(), RuleSet("inbound", rules), take_over=frozenset([name]))
+        make_plan(desired_entries(), RuleSet("inbound", rules), take_over=frozenset([name]))
 
 
 def test_more_rules_than_ses_allows_are_refused_with_what_to_do() -> None:
-    apart = desire(
+    apart = desired_entries(
         [DesiredAddress(f"a@d{number}.com", RuleDelivery((S3("mail", f"{number}/"),))) for number in range(201)]
     )
     with pytest.raises(Refused, match="This needs 201 rules") as told:
@@ -263,44 +268,49 @@ def test_more_rules_than_ses_allows_are_refused_with_what_to_do() -> None:
     assert told.value.code == "RULES_FULL"
     full = RuleSet("inbound", tuple(foreign(f"theirs-{number}", f"t{number}.com") for number in range(200)))
     with pytest.raises(Refused, match="200 of them are unmanaged"):
-        make_plan(desire(THREE), full)
+        make_plan(desired_entries(THREE), full)
 
 
 def test_a_delivery_with_too_many_actions_is_refused() -> None:
     with pytest.raises(Refused, match="10 actions"):
-        make_plan(desire([DesiredAddress("a@a.com", RuleDelivery((S3("mail"),) * 11))]), EMPTY)
+        make_plan(desired_entries([DesiredAddress("a@a.com", RuleDelivery((S3("mail"),) * 11))]), EMPTY)
 
 
 def test_without_room_for_another_set_a_copy_is_refused() -> None:
-    sets = Sets(frozenset({"inbound", *(f"s{number}" for number in range(39))}), "inbound")
+    sets = RuleSetNames(frozenset({"inbound", *(f"s{number}" for number in range(39))}), "inbound")
     with pytest.raises(Refused, match="another rule set"):
-        make_plan(desire(THREE[:1]), live(desire(THREE)), sets=sets, method=Method.BLUE_GREEN)
+        make_plan(desired_entries(THREE[:1]), live(desired_entries(THREE)), sets=sets, method=Method.BLUE_GREEN)
 
 
 # The plan as a thing to approve
 
 
 def test_the_same_plan_has_the_same_digest_and_another_has_another() -> None:
-    start = live(desire(THREE[:2]))
-    assert make_plan(desire(THREE), start).digest == make_plan(desire(list(reversed(THREE))), start).digest
-    assert make_plan(desire(THREE), start).digest != make_plan(desire(THREE[:1]), start).digest
+    start = live(desired_entries(THREE[:2]))
+    assert (
+        make_plan(desired_entries(THREE), start).digest
+        == make_plan(desired_entries(list(reversed(THREE))), start).digest
+    )
+    assert make_plan(desired_entries(THREE), start).digest != make_plan(desired_entries(THREE[:1]), start).digest
     edited = replace(start, rules=(replace(start.ours[0], enabled=False),))
-    assert make_plan(desire(THREE), start).touched != make_plan(desire(THREE), edited).touched
+    assert make_plan(desired_entries(THREE), start).touched != make_plan(desired_entries(THREE), edited).touched
 
 
 def test_going_back_to_an_earlier_state_is_a_plan_like_any_other() -> None:
-    before = live(desire([*THREE, *addresses("x@other.com", delivery=BILLING)]))
-    now = live(desire(THREE[:1]), before)
-    plan = make_plan(as_it_stands(before), now)
-    assert as_it_stands(plan.after) == as_it_stands(before)
-    assert make_plan(as_it_stands(now), now).is_empty
+    before = live(desired_entries([*THREE, *addresses("x@other.com", delivery=BILLING)]))
+    now = live(desired_entries(THREE[:1]), before)
+    plan = make_plan(live_state(before), now)
+    assert live_state(plan.after) == live_state(before)
+    assert make_plan(live_state(now), now).is_empty
 
 
 def test_every_consequence_is_a_sentence_that_names_whose_mail_it_is() -> None:
     start = live(
-        desire(THREE[:1], [DesiredCatchAll("other.com", SHARED), DesiredCatchAll("other.com", SHARED, subdomains=True)])
+        desired_entries(
+            THREE[:1], [DesiredCatchAll("other.com", SHARED), DesiredCatchAll("other.com", SHARED, subdomains=True)]
+        )
     )
-    sentences = [each.sentence for each in make_plan(desire(THREE[1:2]), start).consequences]
+    sentences = [each.sentence for each in make_plan(desired_entries(THREE[1:2]), start).consequences]
     assert sorted(sentences[:3]) == [
         "All other mail at other.com stops receiving. SES will reject its mail.",
         "All other mail below other.com stops receiving. SES will reject its mail.",
@@ -322,6 +332,6 @@ def test_old_style_rules_are_those_of_which_every_recipient_is_wanted() -> None:
             foreign("everybody"),
         ),
     )
-    everything = desire([], [DesiredCatchAll("d0.com", SHARED)])
-    assert old_style(start, everything) == {"d0.com-rule", "d0.com-catchall-rule"}
-    assert old_style(start, desire([DesiredAddress("billing@d0.com", SHARED)])) == frozenset()
+    everything = desired_entries([], [DesiredCatchAll("d0.com", SHARED)])
+    assert replaceable_rules(start, everything) == {"d0.com-rule", "d0.com-catchall-rule"}
+    assert replaceable_rules(start, desired_entries([DesiredAddress("billing@d0.com", SHARED)])) == frozenset()

@@ -1,6 +1,6 @@
 """What we know of a set after a run: the touched rules as they were read, all others as we left them."""
 
-from receipt_rules.planner.core.planner import known_after
+from receipt_rules.planner.core.planner import known_state_after
 from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
 from receipt_rules.planner.core.steps import Create, CreateSet, Delete, Move, Step, Update
 
@@ -19,7 +19,7 @@ A, B, C = rule("a"), rule("b"), rule("c")
 
 
 def after_steps(known: RuleSet, after: RuleSet, *steps: Step) -> RuleSet:
-    return known_after(known, after, steps)
+    return known_state_after(known, after, steps)
 
 
 def test_what_the_run_touched_is_known_as_it_was_read() -> None:

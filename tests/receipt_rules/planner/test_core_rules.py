@@ -23,10 +23,10 @@ from receipt_rules.planner.core.rules import (
     RuleSet,
     Sns,
     Stop,
+    is_first_rule,
     is_ours,
     new_names,
     next_set_name,
-    stands_first,
 )
 from receipt_rules.planner.core.steps import (
     Activate,
@@ -34,13 +34,13 @@ from receipt_rules.planner.core.steps import (
     Create,
     CreateSet,
     Delete,
+    LiveStatus,
     Move,
     Reorder,
-    RuleSetState,
     RuleStep,
     Update,
     apply,
-    standing,
+    live_status,
 )
 from tests.receipt_rules.worlds import rule_sets
 
@@ -90,8 +90,8 @@ def test_names_are_deterministic_short_and_known_as_ours() -> None:
     names = new_names({"inbound-admin-001"}, first=False, limits=SES_LIMITS)
     assert [next(names), next(names)] == ["inbound-admin-002", "inbound-admin-003"]
     first = next(new_names((), first=True, limits=SES_LIMITS))
-    assert stands_first(first)
-    assert not stands_first("inbound-admin-001")
+    assert is_first_rule(first)
+    assert not is_first_rule("inbound-admin-001")
     for foreign in (
         "example.com-rule",
         "inbound-admin",
@@ -130,8 +130,8 @@ STEPS: tuple[RuleStep, ...] = (
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_a_step_is_to_do_then_done_and_a_lost_answer_is_no_error(step: RuleStep) -> None:
-    assert standing(step, LIVE) is RuleSetState.TO_DO
-    assert standing(step, apply(step, LIVE)) is RuleSetState.DONE
+    assert live_status(step, LIVE) is LiveStatus.TO_DO
+    assert live_status(step, apply(step, LIVE)) is LiveStatus.DONE
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_step_is_to_do_then_done_and_a_lost_answer_is_no_error(step: RuleStep)
     ],
 )
 def test_a_step_whose_rule_somebody_changed_may_not_be_made(step: RuleStep, edited: RuleSet) -> None:
-    assert standing(step, edited) is RuleSetState.CHANGED
+    assert live_status(step, edited) is LiveStatus.CHANGED
 
 
 def test_an_edit_elsewhere_does_not_matter_and_one_of_the_same_rule_does() -> None:

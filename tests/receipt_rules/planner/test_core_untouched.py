@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inbound_admin.lib.errors import Refused
-from receipt_rules.planner.core.desired import Desired, reduced
-from receipt_rules.planner.core.matching import route, taking
+from receipt_rules.planner.core.desired import DesiredEntries, without_covered
+from receipt_rules.planner.core.matching import delivering_rules, route
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.rules import (
@@ -16,8 +16,8 @@ from receipt_rules.planner.core.rules import (
     Rule,
     RuleDelivery,
     RuleSet,
-    broader,
-    covering,
+    broader_entries,
+    covering_entries,
     is_ours,
 )
 from receipt_rules.planner.core.steps import Create, Delete, Update, rule_steps
@@ -28,11 +28,11 @@ from tests.receipt_rules.worlds import (
     LIMITS,
     STRANGERS,
     deliveries,
+    desired_deliveries,
     envelopes,
     foreign_only,
     recipients,
     rule_sets,
-    wishes,
 )
 
 SHARED, ALICE, BOB = DELIVERIES
@@ -43,14 +43,16 @@ ALONE = tuple((address,) for address in (*ADDRESSES, *STRANGERS))
 refusals = st.sets(recipients, min_size=1, max_size=3)
 
 
-def wish(raw: dict[str, RuleDelivery], refused: set[str]) -> Desired:
+def with_refusals(raw: dict[str, RuleDelivery], refused: set[str]) -> DesiredEntries:
     """As the rows say it: what SES refuses is apart."""
     free = {one: delivery for one, delivery in raw.items() if one not in refused}
-    made = reduced(free)
-    return Desired(made.entries, made.covered, made.doubles, {one: raw[one] for one in sorted(refused) if one in raw})
+    made = without_covered(free)
+    return DesiredEntries(
+        made.entries, made.covered, made.doubles, {one: raw[one] for one in sorted(refused) if one in raw}
+    )
 
 
-def plan_for(desired: Desired, actual: RuleSet, **options: object) -> Plan:
+def plan_for(desired: DesiredEntries, actual: RuleSet, **options: object) -> Plan:
     return make_plan(desired, actual, limits=LIMITS, **options)  # type: ignore[arg-type]  # passed on as they are
 
 
@@ -59,19 +61,19 @@ def live_in(actual: RuleSet, refused: set[str]) -> set[str]:
     return {one for rule in rules for one in rule.recipient_set} & refused
 
 
-def possible(raw: dict[str, RuleDelivery], actual: RuleSet, refused: set[str]) -> Desired:
+def possible(raw: dict[str, RuleDelivery], actual: RuleSet, refused: set[str]) -> DesiredEntries:
     """All that is wanted, but for what SES refuses and what no rule takes yet."""
     gone = refused - live_in(actual, refused)
-    return reduced({one: delivery for one, delivery in raw.items() if one not in gone})
+    return without_covered({one: delivery for one, delivery in raw.items() if one not in gone})
 
 
 @every
-@given(wishes, refusals, rule_sets, st.sampled_from(Method))
+@given(desired_deliveries, refusals, rule_sets, st.sampled_from(Method))
 def test_ses_takes_every_step_and_the_rule_that_stays_is_never_changed(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, method: Method
 ) -> None:
     try:
-        plan = plan_for(wish(raw, refused), actual, method=method)
+        plan = plan_for(with_refusals(raw, refused), actual, method=method)
     except Refused as problem:
         assert "In place" in str(problem)  # noqa: PT017  # both outcomes are right, and both are looked at
         return
@@ -84,25 +86,25 @@ def test_ses_takes_every_step_and_the_rule_that_stays_is_never_changed(
 
 
 @every
-@given(wishes, refusals, rule_sets, st.lists(envelopes, max_size=5))
+@given(desired_deliveries, refusals, rule_sets, st.lists(envelopes, max_size=5))
 def test_on_the_way_nobodys_mail_is_lost_doubled_or_misdirected(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
-    check_all(plan_for(wish(raw, refused), actual), actual, (*ALONE, *messages))
+    check_all(plan_for(with_refusals(raw, refused), actual), actual, (*ALONE, *messages))
 
 
 @every
-@given(wishes, refusals, rule_sets, st.lists(envelopes, max_size=5))
+@given(desired_deliveries, refusals, rule_sets, st.lists(envelopes, max_size=5))
 def test_nobody_who_is_wanted_and_receives_mail_loses_it(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
-    plan = plan_for(wish(raw, refused), actual)
+    plan = plan_for(with_refusals(raw, refused), actual)
     before, after = ours_of(actual), ours_of(plan.after)
     for envelope in (*ALONE, *messages):
         was, becomes = route(before.rules, envelope), route(after.rules, envelope)
         for recipient in was.envelope:
-            if was.taken_by[recipient] and any(one in raw for one in covering(recipient)):
-                assert becomes.taken_by[recipient] or recipient_is_not_possible(recipient, raw, actual, refused)
+            if was.received_by[recipient] and any(one in raw for one in covering_entries(recipient)):
+                assert becomes.received_by[recipient] or recipient_is_not_possible(recipient, raw, actual, refused)
 
 
 def ours_of(rule_set: RuleSet) -> RuleSet:
@@ -112,19 +114,19 @@ def ours_of(rule_set: RuleSet) -> RuleSet:
 def recipient_is_not_possible(recipient: str, raw: dict[str, RuleDelivery], actual: RuleSet, refused: set[str]) -> bool:
     """All that is wanted for it is refused and in no rule: something else, that is unwanted, took its mail."""
     entries = possible(raw, actual, refused)
-    return not any(one in entries.entries or one in entries.covered for one in covering(recipient))
+    return not any(one in entries.entries or one in entries.covered for one in covering_entries(recipient))
 
 
 @every
-@given(wishes, refusals, rule_sets)
+@given(desired_deliveries, refusals, rule_sets)
 def test_no_mail_is_stored_more_often_than_before_or_than_is_wanted(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet
 ) -> None:
-    plan = plan_for(wish(raw, refused), actual)
+    plan = plan_for(with_refusals(raw, refused), actual)
     entries = possible(raw, actual, refused).entries
     for (address,) in ALONE:
-        before, after = (taking(ours_of(each).rules, address) for each in (actual, plan.after))
-        wanted = sum(one in entries for one in covering(address))
+        before, after = (delivering_rules(ours_of(each).rules, address) for each in (actual, plan.after))
+        wanted = sum(one in entries for one in covering_entries(address))
         assert len(after) <= max(len(before), wanted, 1) or replaces(address, raw, actual, plan), (address, after)
 
 
@@ -133,8 +135,10 @@ def replaces(address: str, raw: dict[str, RuleDelivery], actual: RuleSet, plan: 
     stays = {each.rule for each in plan.untouched}
     going = [rule for rule in actual.rules if rule.enabled and is_ours(rule.name) and rule.name not in stays]
     return any(not rule.recipient_set for rule in going) or any(
-        one not in raw and (one in broader(entry) or entry in broader(one)) and rule.delivery != raw[entry]
-        for entry in covering(address)
+        one not in raw
+        and (one in broader_entries(entry) or entry in broader_entries(one))
+        and rule.delivery != raw[entry]
+        for entry in covering_entries(address)
         if entry in raw
         for rule in going
         for one in rule.recipient_set
@@ -142,53 +146,53 @@ def replaces(address: str, raw: dict[str, RuleDelivery], actual: RuleSet, plan: 
 
 
 @every
-@given(wishes, refusals, rule_sets)
+@given(desired_deliveries, refusals, rule_sets)
 def test_what_is_not_said_to_wait_is_carried_through(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet
 ) -> None:
-    plan = plan_for(wish(raw, refused), actual)
+    plan = plan_for(with_refusals(raw, refused), actual)
     there = {(one, rule.delivery) for rule in plan.after.rules if rule.enabled for one in rule.recipient_set}
     for one, delivery in possible(raw, actual, refused).entries.items():
         assert (one, delivery) in there or one in plan.waiting, one
 
 
 @every
-@given(wishes, refusals, rule_sets)
+@given(desired_deliveries, refusals, rule_sets)
 def test_after_it_nothing_is_left_to_plan_and_once_ses_takes_all_again_everything_is_as_wanted(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet
 ) -> None:
-    plan = plan_for(wish(raw, refused), actual)
-    again = plan_for(wish(raw, refused), plan.after)
+    plan = plan_for(with_refusals(raw, refused), actual)
+    again = plan_for(with_refusals(raw, refused), plan.after)
     assert again.is_empty, again.steps
     assert set(again.untouched) == set(plan.untouched) or plan.waiting
-    end = plan_for(reduced(raw), plan.after)
+    end = plan_for(without_covered(raw), plan.after)
     check_all(end, plan.after, ALONE)
     held = [(one, rule.delivery) for rule in end.after.ours for one in rule.recipients]
-    assert sorted(held, key=lambda pair: pair[0]) == sorted(reduced(raw).entries.items())
+    assert sorted(held, key=lambda pair: pair[0]) == sorted(without_covered(raw).entries.items())
 
 
 @every
-@given(wishes, wishes, refusals, rule_sets, st.lists(envelopes, max_size=5))
-def test_from_one_wish_to_another_with_refusals_between_nobody_is_unserved(
+@given(desired_deliveries, desired_deliveries, refusals, rule_sets, st.lists(envelopes, max_size=5))
+def test_from_one_desired_state_to_another_with_refusals_between_nobody_is_unserved(
     first: dict[str, RuleDelivery],
     raw: dict[str, RuleDelivery],
     refused: set[str],
     others: RuleSet,
     messages: list[tuple[str, ...]],
 ) -> None:
-    start = plan_for(reduced(first), foreign_only(others)).after
-    plan = plan_for(wish(raw, refused), start)
+    start = plan_for(without_covered(first), foreign_only(others)).after
+    plan = plan_for(with_refusals(raw, refused), start)
     check_all(plan, start, (*ALONE, *messages))
     for each in plan.untouched:
         assert plan.after.by_name[each.rule] == start.by_name[each.rule]
     for one in live_in(start, refused) & set(raw):
         for (address,) in ALONE:
-            if one in covering(address):
-                assert taking(plan.after.rules, address)
+            if one in covering_entries(address):
+                assert delivering_rules(plan.after.rules, address)
 
 
 @every
-@given(wishes, refusals, rule_sets, st.sets(recipients), st.lists(envelopes, max_size=3))
+@given(desired_deliveries, refusals, rule_sets, st.sets(recipients), st.lists(envelopes, max_size=3))
 def test_with_a_scope_the_same_holds_and_nothing_else_changes(
     raw: dict[str, RuleDelivery],
     refused: set[str],
@@ -197,7 +201,7 @@ def test_with_a_scope_the_same_holds_and_nothing_else_changes(
     messages: list[tuple[str, ...]],
 ) -> None:
     scope = frozenset(chosen)
-    plan = plan_for(wish(raw, refused), actual, scope=scope)
+    plan = plan_for(with_refusals(raw, refused), actual, scope=scope)
     check_all(plan, actual, (*ALONE, *messages))
     assert scope.issuperset(plan.waiting)
     for each in plan.untouched:
@@ -206,11 +210,13 @@ def test_with_a_scope_the_same_holds_and_nothing_else_changes(
     for step in rule_steps(plan.steps):
         if isinstance(step, Create | Update):
             assert step.new.recipient_set & refused & set(raw) <= is_off - scope
-    assert plan_for(wish(raw, refused), plan.after, scope=scope).is_empty
+    assert plan_for(with_refusals(raw, refused), plan.after, scope=scope).is_empty
 
 
 @every
-@given(wishes, refusals, rule_sets, st.sets(st.sampled_from(("theirs-1", "theirs-2", "theirs-3"))), deliveries)
+@given(
+    desired_deliveries, refusals, rule_sets, st.sets(st.sampled_from(("theirs-1", "theirs-2", "theirs-3"))), deliveries
+)
 def test_a_foreign_rule_that_holds_it_is_not_taken_over(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, names: set[str], delivery: RuleDelivery
 ) -> None:
@@ -222,7 +228,7 @@ def test_a_foreign_rule_that_holds_it_is_not_taken_over(
     )
     start = RuleSet(actual.name, rules)
     taken = frozenset(names & set(start.names))
-    plan = plan_for(wish(raw, refused), start, take_over=taken)
+    plan = plan_for(with_refusals(raw, refused), start, take_over=taken)
     check_all(plan, start, ALONE)
     for step in rule_steps(plan.steps):
         if isinstance(step, Create | Update):
@@ -230,7 +236,7 @@ def test_a_foreign_rule_that_holds_it_is_not_taken_over(
         if isinstance(step, Delete):
             is_live = step.old.enabled and step.old.delivery.delivers
             lost = step.old.recipient_set & refused & set(raw) if is_live else frozenset()
-            assert all(taking(plan.after.rules, one) for one in lost if "@" in one)
+            assert all(delivering_rules(plan.after.rules, one) for one in lost if "@" in one)
 
 
 # By example
@@ -238,7 +244,7 @@ def test_a_foreign_rule_that_holds_it_is_not_taken_over(
 
 def test_others_are_carried_through_in_another_rule() -> None:
     actual = RuleSet("inbound", (Rule("inbound-admin-001", SHARED, ("zoe@shop.com",)),))
-    desired = Desired(dict.fromkeys(("new@shop.com", "b@bob.net"), SHARED), refused={"zoe@shop.com": SHARED})
+    desired = DesiredEntries(dict.fromkeys(("new@shop.com", "b@bob.net"), SHARED), refused={"zoe@shop.com": SHARED})
     plan = plan_for(desired, actual)
     assert [str(step) for step in plan.steps] == ["Create rule inbound-admin-002 with 2 recipients."]
     assert (plan.untouched[0].refused, plan.waiting) == (("zoe@shop.com",), ())
@@ -248,7 +254,7 @@ def test_who_leaves_the_rule_waits_and_is_counted() -> None:
     actual = RuleSet(
         "inbound", (Rule("inbound-admin-001", SHARED, ("gone@shop.com", "mine@shop.com", "zoe@shop.com")),)
     )
-    desired = Desired({"mine@shop.com": ALICE}, refused={"zoe@shop.com": SHARED})
+    desired = DesiredEntries({"mine@shop.com": ALICE}, refused={"zoe@shop.com": SHARED})
     plan = plan_for(desired, actual)
     assert plan.is_empty
     assert plan.waiting == ("gone@shop.com", "mine@shop.com")
@@ -263,27 +269,27 @@ def test_a_new_catch_all_waits_where_it_would_store_mail_twice_and_what_it_cover
             Rule("inbound-admin-002", SHARED, ("ben@shop.com",)),
         ),
     )
-    made = reduced(dict.fromkeys(("shop.com", "ann@shop.com", "ben@shop.com"), SHARED))
-    plan = plan_for(Desired(made.entries, made.covered, refused={"zoe@other.net": SHARED}), actual)
+    made = without_covered(dict.fromkeys(("shop.com", "ann@shop.com", "ben@shop.com"), SHARED))
+    plan = plan_for(DesiredEntries(made.entries, made.covered, refused={"zoe@other.net": SHARED}), actual)
     assert (plan.is_empty, plan.waiting) == (True, ("shop.com",))
 
 
 def test_a_catch_all_that_serves_it_in_the_same_way_frees_the_rule() -> None:
     actual = RuleSet("inbound", (Rule("inbound-admin-001", SHARED, ("ann@bob.net", "zoe@shop.com")),))
-    desired = Desired(dict.fromkeys(("shop.com", "ann@bob.net"), SHARED), refused={"zoe@shop.com": SHARED})
+    desired = DesiredEntries(dict.fromkeys(("shop.com", "ann@bob.net"), SHARED), refused={"zoe@shop.com": SHARED})
     plan = plan_for(desired, actual)
     assert not plan.untouched
     check_all(plan, actual, (("zoe@shop.com",), ("zoe@shop.com", "ann@bob.net")))
-    assert len(taking(plan.after.rules, "zoe@shop.com")) == 1
+    assert len(delivering_rules(plan.after.rules, "zoe@shop.com")) == 1
 
 
 def test_one_that_is_not_wanted_any_more_is_taken_out() -> None:
     actual = RuleSet("inbound", (Rule("inbound-admin-001", SHARED, ("ann@bob.net", "zoe@shop.com")),))
-    plan = plan_for(Desired({"ann@bob.net": SHARED}), actual)
-    assert not taking(plan.after.rules, "zoe@shop.com")
+    plan = plan_for(DesiredEntries({"ann@bob.net": SHARED}), actual)
+    assert not delivering_rules(plan.after.rules, "zoe@shop.com")
 
 
 def test_rules_are_not_compacted_meanwhile() -> None:
     actual = RuleSet("inbound", (Rule("inbound-admin-001", SHARED, ("zoe@shop.com",)),))
     with pytest.raises(Refused, match="can't be compacted now"):
-        plan_for(Desired({}, refused={"zoe@shop.com": SHARED}), actual, compacting=True)
+        plan_for(DesiredEntries({}, refused={"zoe@shop.com": SHARED}), actual, compacting=True)

@@ -12,7 +12,7 @@ from receipt_rules.models.addresses import Address
 from receipt_rules.models.expectations import Expected
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.services import Asked, asked_for, guard, needs_typing
+from receipt_rules.planner.services import PlanRequest, build_plan_request, needs_typing, plan_impact
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer
@@ -48,7 +48,7 @@ def test_how_many_are_typed_for_is_a_setting(sandbox: Sandbox, settings: Setting
     operator = set_up_receiving()
     Address.objects.filter(address="a@shop.com").delete()
     settings.RECEIVING_CONFIRM_PERCENT = 34
-    assert not needs_typing(guard(planner_services.plan()))
+    assert not needs_typing(plan_impact(planner_services.plan()))
     settings.RECEIVING_CONFIRM_PERCENT = 33
     with pytest.raises(Refused, match="1 of 3"):
         approve_and_run(operator)
@@ -59,19 +59,19 @@ def test_an_address_of_another_customer_than_the_one_asked_for_is_typed_for(sand
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net", customer=bob))
     made = planner_services.plan()
-    found = guard(made, Asked(customer=alice.pk))
+    found = plan_impact(made, PlanRequest(customer=alice.pk))
     assert found.others == ("b@bob.net",)
     assert needs_typing(found)
-    assert not needs_typing(guard(made))
+    assert not needs_typing(plan_impact(made))
 
 
 def test_a_plan_is_limited_to_a_domain_or_a_customer_by_name(sandbox: Sandbox) -> None:
     alice = make_customer("Alice")
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net"))
-    assert asked_for("Shop.com").scope == asked_for("alice").scope == frozenset({"a@shop.com"})
+    assert build_plan_request("Shop.com").scope == build_plan_request("alice").scope == frozenset({"a@shop.com"})
     with pytest.raises(Refused, match="no domain or customer named “nobody.example”"):
-        asked_for("nobody.example")
+        build_plan_request("nobody.example")
 
 
 def test_a_second_person_approves_where_the_settings_ask_for_one(sandbox: Sandbox, settings: Settings) -> None:
@@ -121,8 +121,10 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
     operator = set_up_receiving()
     for name in ("one", "two"):
         foreign_rule(name, ["a@shop.com"], rule_set="inbound-mail")
-    expectations_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
-    run = approve_and_run(operator, Asked(take_over=frozenset({"one"}))) if planner_services.plan().steps else None
+    expectations_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    run = (
+        approve_and_run(operator, PlanRequest(take_over=frozenset({"one"}))) if planner_services.plan().steps else None
+    )
     assert run is None
     make_address("a@shop.com", shop)
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
@@ -132,7 +134,7 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
 def test_an_expectation_that_mail_goes_nowhere_blocks_the_plan_that_takes_it(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     operator = set_up_receiving()
-    expectations_services.expect(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
+    expectations_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     make_address("a@shop.com", shop)
     with pytest.raises(Refused, match="a@shop.com"):
         approve_and_run(operator, typed="inbound-mail")
@@ -145,9 +147,11 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
     desk = make_endpoint(alice, name="Desk")
     addresses_services.add_address(text="a@shop.com", customer=alice, actor=None, endpoint=desk)
     operator = set_up_receiving()
-    expectations_services.expect(text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator)
+    expectations_services.save_expectation(
+        text="a@shop.com", expected=Expected.ENDPOINT, endpoint="desk", actor=operator
+    )
     with pytest.raises(Refused, match="Alice has no endpoint with this name"):
-        expectations_services.expect(
+        expectations_services.save_expectation(
             text="b@shop.com", expected=Expected.ENDPOINT, endpoint="elsewhere", actor=operator
         )
     Address.objects.all().delete()
@@ -158,5 +162,5 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
         planner_services.approve(digest=made.digest, because="x", actor=operator, typed="inbound-mail")
     make_address("a@shop.com", shop, endpoint=desk)
     foreign_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
-    expectations_services.expect(text="a@shop.com", expected=Expected.BY_US, actor=operator)
+    expectations_services.save_expectation(text="a@shop.com", expected=Expected.BY_US, actor=operator)
     assert planner_services.plan().is_empty

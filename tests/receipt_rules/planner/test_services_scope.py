@@ -16,9 +16,9 @@ from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner import selectors
 from receipt_rules.planner.core.planner import make_plan
-from receipt_rules.planner.core.plans import Sets
+from receipt_rules.planner.core.plans import RuleSetNames
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.services import EVERYTHING, Asked, plan_for, scope_of, wanted
+from receipt_rules.planner.services import EVERYTHING, PlanRequest, plan_for, read_desired_state, scope_of
 from sandbox.process import Sandbox
 from tests.factories import make_customer
 from tests.receipt_rules.making import make_address, make_endpoint, make_verified
@@ -28,7 +28,7 @@ NAMES = ("maple.com", "a.maple.com", "b.a.maple.com", "c.maple.com", "maple.com.
 
 
 def made_at_random(chance: random.Random) -> list[Customer]:
-    """Customers whose names lie inside each other's, with every kind of wish."""
+    """Customers whose names lie inside each other's, with every kind of address and catch-all."""
     some = [make_customer() for _ in range(3)]
     endpoints = [[make_endpoint(each), make_endpoint(each, s3_bucket="elsewhere")] for each in some]
     for name in NAMES:
@@ -55,20 +55,20 @@ def made_at_random(chance: random.Random) -> list[Customer]:
 def test_a_plan_for_a_customer_needs_no_row_of_the_others(seed: int, sandbox: Sandbox) -> None:
     chance = random.Random(seed)
     customers = made_at_random(chance)
-    before = make_plan(wanted().desired, RuleSet("inbound-mail")).after
+    before = make_plan(read_desired_state().desired, RuleSet("inbound-mail")).after
     for domain in Domain.objects.all():
         if chance.random() < 0.3:
             domain.customer = chance.choice(customers)
             domain.save()
     CatchAll.objects.filter(pk__in=[each.pk for each in CatchAll.objects.all() if chance.random() < 0.3]).delete()
-    live = Live(before, Sets(frozenset([before.name]), before.name), knows_all=True)
-    everything = wanted()
+    live = Live(before, RuleSetNames(frozenset([before.name]), before.name), has_all_names=True)
+    everything = read_desired_state()
     for customer in customers:
         own = frozenset([customer.pk])
-        theirs = wanted(customers=own)
+        theirs = read_desired_state(customers=own)
         scope = scope_of(own, theirs, before)
         assert scope == scope_of(own, everything, before)
-        asked = Asked(scope=scope, customer=customer.pk)
+        asked = PlanRequest(scope=scope, customer=customer.pk)
         assert plan_for(asked, live, theirs) == plan_for(asked, live, everything)
 
 
@@ -81,11 +81,11 @@ def test_a_plan_of_everything_needs_no_address_that_a_catch_all_serves(
     made_at_random(chance)
     if chance.random() < 0.3:
         CatchAll.objects.filter(pk=CatchAll.objects.values("pk")[:1]).update(refused_because="SES refuses it.")
-    whole, lean = wanted(), wanted(entries_only=True)
+    whole, lean = read_desired_state(), read_desired_state(entries_only=True)
     assert list(lean.desired.entries.items()) == list(whole.desired.entries.items())
     assert (lean.desired.doubles, lean.desired.refused) == (whole.desired.doubles, whole.desired.refused)
     before = make_plan(whole.desired, RuleSet("inbound-mail")).after
-    live = Live(before, Sets(frozenset([before.name]), before.name), knows_all=True)
+    live = Live(before, RuleSetNames(frozenset([before.name]), before.name), has_all_names=True)
     assert plan_for(EVERYTHING, live, lean) == plan_for(EVERYTHING, live, whole)
 
 
@@ -93,9 +93,9 @@ def test_few_of_many_addresses_are_read_for_a_plan_of_everything(sandbox: Sandbo
     domain = make_verified("maple.com")
     for number in range(5):
         make_address(f"a{number}@maple.com", domain)
-    assert len(list(selectors.address_rows_apart(()))) == 5
+    assert len(list(selectors.address_rows_beyond_catch_alls(()))) == 5
     CatchAll.objects.create(domain=domain)
-    assert list(selectors.address_rows_apart(())) == []
+    assert list(selectors.address_rows_beyond_catch_alls(())) == []
 
 
 def test_the_rows_read_for_a_customer_do_not_grow_with_the_others(sandbox: Sandbox) -> None:
@@ -103,9 +103,9 @@ def test_the_rows_read_for_a_customer_do_not_grow_with_the_others(sandbox: Sandb
     make_address("info@maple.com", own)
     other = make_verified("a.maple.com")
     make_verified("river.org")
-    wanted(customers=frozenset([own.customer_id]))
+    read_desired_state(customers=frozenset([own.customer_id]))
     with CaptureQueriesContext(connection) as queries:
-        assert set(wanted(customers=frozenset([own.customer_id])).desired.entries) == {"info@maple.com"}
+        assert set(read_desired_state(customers=frozenset([own.customer_id])).desired.entries) == {"info@maple.com"}
     assert len(queries) == 8  # two for what SES refuses, of all customers
     near = Holders.read([own.customer_id])
     assert near.customer_of("x.a.maple.com") == other.customer_id

@@ -9,13 +9,13 @@ from django.urls import reverse
 from receipt_rules.models.runs import Run
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from sandbox.process import Sandbox
 from tests.receipt_rules.making import foreign_rule, make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 PLAN = "receipt_rules:plan"
-TAKE_OVER = Asked(take_over=frozenset({"theirs"}))
+TAKE_OVER = PlanRequest(take_over=frozenset({"theirs"}))
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_an_approval_by_the_worker_says_it_too(
     given = chosen()
     where = olga_client.post(reverse(PLAN), given)["Location"]
     stop_answering(sandbox)
-    plan_drafts_services.make(draft_id=where.rpartition("draft=")[2])
+    plan_drafts_services.make_draft(draft_id=where.rpartition("draft=")[2])
     page = olga_client.get(where)
     assert "Plan not approved" in page.text
     fields = fields_of(page.text)

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from receipt_rules.probes.core import GIVEN_UP, ProbeFacts, is_over, probe_word, stages
+from receipt_rules.probes.core import REPORT_TIMEOUT, ProbeFacts, is_over, probe_status, stages
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SOON = NOW + timedelta(seconds=20)
 SENT = ProbeFacts(asked_at=NOW, mx_leads_here=True, mx_seen_at=NOW - timedelta(minutes=5), sent_at=NOW)
 ARRIVED = replace(SENT, received_at=NOW + timedelta(seconds=1), handled_at=SOON, outcome="delivered")
-LATE = NOW + GIVEN_UP + timedelta(seconds=1)
+LATE = NOW + REPORT_TIMEOUT + timedelta(seconds=1)
 NAMES = ["MX seen", "Accepted", "Rule", "Stored", "Handler", "Delivered"]
 
 
@@ -32,12 +32,12 @@ def states(facts: ProbeFacts, now: datetime = SOON) -> str:
         (replace(SENT, mx_leads_here=None), SOON, "uwwwww"),
         (replace(SENT, send_problem="550 5.1.1"), SOON, "dsnnnn"),
         (replace(SENT, mx_leads_here=False, send_problem="550 5.1.1"), SOON, "snnnnn"),
-        (replace(SENT, mx_leads_here=False), NOW + GIVEN_UP + timedelta(seconds=1), "snnnnn"),
-        (SENT, NOW + GIVEN_UP + timedelta(seconds=1), "duuusn"),
-        (replace(SENT, foreseen="bounced by rule x", foreseen_at="Rule"), LATE, "dusnnn"),
-        (replace(SENT, foreseen="rejected by SES", foreseen_at="Accepted"), LATE, "dsnnnn"),
-        (replace(SENT, foreseen="bounced by rule x", foreseen_at="Rule"), SOON, "dwwwww"),
-        (replace(ARRIVED, foreseen="bounced by rule x", foreseen_at="Rule"), LATE, "dddddd"),
+        (replace(SENT, mx_leads_here=False), NOW + REPORT_TIMEOUT + timedelta(seconds=1), "snnnnn"),
+        (SENT, NOW + REPORT_TIMEOUT + timedelta(seconds=1), "duuusn"),
+        (replace(SENT, predicted_problem="bounced by rule x", predicted_stage="Rule"), LATE, "dusnnn"),
+        (replace(SENT, predicted_problem="rejected by SES", predicted_stage="Accepted"), LATE, "dsnnnn"),
+        (replace(SENT, predicted_problem="bounced by rule x", predicted_stage="Rule"), SOON, "dwwwww"),
+        (replace(ARRIVED, predicted_problem="bounced by rule x", predicted_stage="Rule"), LATE, "dddddd"),
         (replace(SENT, sent_at=None), LATE, "dsnnnn"),
     ],
 )
@@ -55,7 +55,7 @@ def test_times_are_those_of_the_report() -> None:
 def test_the_page_stops_looking_when_nothing_new_comes() -> None:
     assert is_over(ARRIVED, SOON)
     assert is_over(replace(SENT, send_problem="550"), SOON)
-    assert is_over(SENT, NOW + GIVEN_UP + timedelta(seconds=1))
+    assert is_over(SENT, NOW + REPORT_TIMEOUT + timedelta(seconds=1))
     assert not is_over(SENT, SOON)
     assert not is_over(replace(ARRIVED, outcome="failed"), SOON)
 
@@ -73,13 +73,23 @@ def test_no_time_lies_before_the_request() -> None:
         (SENT, SOON, "Pending", ""),
         (SENT, LATE, "Not received", "Not received within 5 minutes."),
         (
-            replace(SENT, foreseen="stopped by rule x", foreseen_at="Rule"),
+            replace(SENT, predicted_problem="stopped by rule x", predicted_stage="Rule"),
             LATE,
             "Not received",
             "Not received within 5 minutes: stopped by rule x.",
         ),
-        (replace(SENT, bound=timedelta(minutes=1)), NOW + timedelta(seconds=61), "Not received", "within 1 minute."),
-        (replace(SENT, foreseen="stopped by rule x", foreseen_at="Rule"), SOON, "Pending", "stopped by rule x."),
+        (
+            replace(SENT, report_timeout=timedelta(minutes=1)),
+            NOW + timedelta(seconds=61),
+            "Not received",
+            "within 1 minute.",
+        ),
+        (
+            replace(SENT, predicted_problem="stopped by rule x", predicted_stage="Rule"),
+            SOON,
+            "Pending",
+            "stopped by rule x.",
+        ),
         (replace(SENT, sent_at=None), LATE, "Not sent", "It hasn't been sent yet."),
         (replace(SENT, sent_at=LATE), LATE, "Pending", ""),
         (ARRIVED, LATE, "Delivered", ""),
@@ -88,6 +98,6 @@ def test_no_time_lies_before_the_request() -> None:
     ],
 )
 def test_each_has_a_verdict_after_a_bound(facts: ProbeFacts, now: datetime, word: str, sentence: str) -> None:
-    found = probe_word(facts, now)
+    found = probe_status(facts, now)
     assert found.word == word
     assert found.sentence.endswith(sentence) if sentence else not found.sentence

@@ -5,17 +5,25 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from receipt_rules.probes.core import GIVEN_UP, HOUR, ProbeFacts, ProbePace, ProbeVerdict, judge_probe, next_time
+from receipt_rules.probes.core import (
+    HOUR,
+    REPORT_TIMEOUT,
+    ProbeFacts,
+    ProbePace,
+    ProbeVerdict,
+    evaluate_probe,
+    next_time,
+)
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 SENT = ProbeFacts(asked_at=NOW, mx_leads_here=True, sent_at=NOW)
-LATE = NOW + GIVEN_UP + timedelta(seconds=1)
+LATE = NOW + REPORT_TIMEOUT + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
     ("facts", "at", "verdict", "part"),
     [
-        (SENT, NOW + GIVEN_UP, ProbeVerdict.WAITING, ""),
+        (SENT, NOW + REPORT_TIMEOUT, ProbeVerdict.WAITING, ""),
         (SENT, LATE, ProbeVerdict.MISSING, "stopped at “Handler”"),
         (replace(SENT, mx_leads_here=False), LATE, ProbeVerdict.MISSING, "stopped at “MX seen”"),
         (replace(SENT, mx_leads_here=None), LATE, ProbeVerdict.MISSING, "stopped at “Handler”"),
@@ -25,13 +33,13 @@ LATE = NOW + GIVEN_UP + timedelta(seconds=1)
         (replace(SENT, handled_at=LATE, outcome="delivered"), LATE, ProbeVerdict.ARRIVED, ""),
         (replace(SENT, send_problem="It is down."), NOW, ProbeVerdict.COULD_NOT_TELL, "couldn't send"),
         (replace(SENT, send_problem="It is down."), LATE, ProbeVerdict.COULD_NOT_TELL, "It is down."),
-        (replace(SENT, sent_at=None), NOW + GIVEN_UP, ProbeVerdict.WAITING, ""),
+        (replace(SENT, sent_at=None), NOW + REPORT_TIMEOUT, ProbeVerdict.WAITING, ""),
         (replace(SENT, sent_at=None), LATE, ProbeVerdict.COULD_NOT_TELL, "hasn't been sent yet"),
-        (replace(SENT, sent_at=NOW + GIVEN_UP), LATE, ProbeVerdict.WAITING, ""),
+        (replace(SENT, sent_at=NOW + REPORT_TIMEOUT), LATE, ProbeVerdict.WAITING, ""),
     ],
 )
 def test_each_case_has_its_verdict(facts: ProbeFacts, at: datetime, verdict: ProbeVerdict, part: str) -> None:
-    found = judge_probe(facts, "a@shop.com", at)
+    found = evaluate_probe(facts, "a@shop.com", at)
     assert found.verdict is verdict
     assert part in found.sentence
     assert bool(part) == bool(found.sentence)

@@ -24,7 +24,7 @@ from receipt_rules.live import services as live_services
 from receipt_rules.models.probes import MailProbe
 from receipt_rules.probes.core import HEADER
 from receipt_rules.probes.selectors import facts_of_probe
-from receipt_rules.probes.services import ask_for_probe, delete_old_probes, send_probe
+from receipt_rules.probes.services import delete_old_probes, request_probe, send_probe
 from receipt_rules.received_mail.services import record_deliveries
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
@@ -40,7 +40,7 @@ def alices() -> Customer:
 
 def test_it_goes_out_by_our_mail_server_with_its_token_once(alices: Customer) -> None:
     make_verified("shop.com", customer=alices, mx_facts={"shop.com": MxFact.HERE.value})
-    probe = ask_for_probe(recipient="Test@Shop.com", actor=make_member(alices))
+    probe = request_probe(recipient="Test@Shop.com", actor=make_member(alices))
     assert (probe.recipient, probe.mx_leads_here, mail.outbox) == ("test@shop.com", True, [])
     send_probe(probe_id=probe.pk)
     send_probe(probe_id=probe.pk)
@@ -55,18 +55,18 @@ def test_nobody_sends_one_to_a_strangers_address(alices: Customer) -> None:
     bob = make_member(make_customer("Bob Ltd"))
     for recipient in ("a@shop.com", "a@nobodys.example", "shop.com", "not an address"):
         with pytest.raises(Refused):
-            ask_for_probe(recipient=recipient, actor=bob)
+            request_probe(recipient=recipient, actor=bob)
     assert not MailProbe.objects.exists()
 
 
 def test_another_within_seconds_waits(alices: Customer) -> None:
     make_verified("shop.com", customer=alices)
     alice = make_member(alices)
-    ask_for_probe(recipient="a@shop.com", actor=alice)
+    request_probe(recipient="a@shop.com", actor=alice)
     with pytest.raises(RateLimited):
-        ask_for_probe(recipient="a@shop.com", actor=alice)
+        request_probe(recipient="a@shop.com", actor=alice)
     cache.clear()
-    ask_for_probe(recipient="a@shop.com", actor=alice)
+    request_probe(recipient="a@shop.com", actor=alice)
 
 
 def test_what_the_mail_server_refuses_is_told_and_not_sent_again(
@@ -133,7 +133,7 @@ def test_one_that_a_rule_stops_has_a_verdict_which_names_the_rule_to_staff_alone
     auto_apply_services.work()
     now = timezone.now()
     probe = make_probe(shop, recipient="press@shop.com", sent_at=now, asked_at=now)
-    assert not facts_of_probe(probe).foreseen
+    assert not facts_of_probe(probe).predicted_problem
     foreign_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
     live_services.read_live()
     for viewer, by in ((olga, "rule press-freeze-test"), (make_member(alices), "another receipt rule")):
@@ -152,7 +152,7 @@ def test_one_that_a_rule_stops_has_a_verdict_which_names_the_rule_to_staff_alone
 def test_the_bound_is_a_setting(settings: Settings, alices: Customer) -> None:
     settings.TEST_MESSAGE_MINUTES = 30
     probe = make_probe(make_verified("shop.com", customer=alices), recipient="a@shop.com", asked_at=timezone.now())
-    assert facts_of_probe(probe).bound == timedelta(minutes=30)
+    assert facts_of_probe(probe).report_timeout == timedelta(minutes=30)
 
 
 def test_the_list_reads_the_rules_once_however_many_wait(sandbox: Sandbox, client: Client, alices: Customer) -> None:

@@ -23,7 +23,7 @@ from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.models.probes import MailProbe, ProbeSchedule
 from receipt_rules.probes import services
-from receipt_rules.probes.core import GIVEN_UP, ProbePace, ProbeVerdict
+from receipt_rules.probes.core import REPORT_TIMEOUT, ProbePace, ProbeVerdict
 from receipt_rules.probes.selectors import schedule_of
 from receipt_rules.probes.services import run_due, schedule_probes, send_probe
 from receipt_rules.received_mail.services import record_deliveries
@@ -69,7 +69,7 @@ def sent(domain: Domain) -> MailProbe:
 
 
 def late(probe: MailProbe) -> datetime:
-    return probe.asked_at + GIVEN_UP + timedelta(minutes=1)
+    return probe.asked_at + REPORT_TIMEOUT + timedelta(minutes=1)
 
 
 def reported(probe: MailProbe, at: datetime, **told: Any) -> None:
@@ -121,7 +121,7 @@ def test_one_that_arrives_alerts_nobody(shop: Domain) -> None:
 def test_one_that_does_not_arrive_alerts_once_with_its_stage_until_a_later_one_arrives(shop: Domain) -> None:
     scheduled(shop)
     probe = sent(shop)
-    run_due(now=probe.asked_at + GIVEN_UP)
+    run_due(now=probe.asked_at + REPORT_TIMEOUT)
     assert not Alert.objects.exists()
     run_due(now=late(probe))
     run_due(now=late(probe) + timedelta(minutes=1))

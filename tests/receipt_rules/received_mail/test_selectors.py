@@ -7,7 +7,7 @@ from pytest_django import Settings
 from accounts.models.people import User
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.planner.core.rules import S3
-from receipt_rules.planner.services import wanted
+from receipt_rules.planner.services import read_desired_state
 from receipt_rules.received_mail.selectors import ReceivedFilters, received_for
 from receipt_rules.route_lookup.selectors import route_lookup, stores_of
 from sandbox.process import Sandbox
@@ -72,7 +72,7 @@ def test_the_function_looks_where_the_plan_stores_mail(
     make_address("b@shop.com", shop, endpoint=make_endpoint(customer))
     if has_catch_all:
         CatchAll.objects.create(domain=shop, endpoint=make_endpoint(customer))
-    desired = wanted().desired
+    desired = read_desired_state().desired
     for route in route_lookup(["a@shop.com", "b@shop.com"]):
         delivery = desired.entries[desired.covered.get(route.recipient, route.recipient)]
         (stored,) = (action for action in delivery.actions if isinstance(action, S3))

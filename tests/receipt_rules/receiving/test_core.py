@@ -3,7 +3,7 @@
 import pytest
 
 from domains.receiving.core import RulesFact
-from receipt_rules.planner.core.desired import Desired
+from receipt_rules.planner.core.desired import DesiredEntries
 from receipt_rules.planner.core.rules import (
     S3,
     Action,
@@ -16,7 +16,7 @@ from receipt_rules.planner.core.rules import (
     RuleDelivery,
     Stop,
 )
-from receipt_rules.receiving.core import best, delivery_of, fate
+from receipt_rules.receiving.core import best_fact, delivery_of, rules_fact
 
 OWN = RuleDelivery((S3("inbound-mail", "mail/"),))
 OURS = Rule("inbound-admin-1", OWN, ("a@shop.com",))
@@ -27,64 +27,64 @@ def foreign(*actions: Action) -> ForeignRule:
 
 
 def test_our_rule_carries_the_mail_to_the_customers_place() -> None:
-    assert fate([OURS], OWN) is RulesFact.CARRIED
+    assert rules_fact([OURS], OWN) is RulesFact.CARRIED
 
 
 def test_without_a_rule_the_address_waits() -> None:
-    assert fate([], OWN) is RulesFact.WAITING
-    assert fate([], None) is RulesFact.WAITING
+    assert rules_fact([], OWN) is RulesFact.WAITING
+    assert rules_fact([], None) is RulesFact.WAITING
 
 
 def test_a_rule_of_ours_to_another_place_does_not_serve_the_address() -> None:
-    assert fate([OURS], RuleDelivery((S3("other", ""),))) is RulesFact.WAITING
+    assert rules_fact([OURS], RuleDelivery((S3("other", ""),))) is RulesFact.WAITING
 
 
 def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_ours() -> None:
-    assert fate([foreign(S3("theirs"))], OWN) is RulesFact.ELSEWHERE
-    assert fate([foreign(S3("theirs"), Stop()), OURS], OWN) is RulesFact.ELSEWHERE
+    assert rules_fact([foreign(S3("theirs"))], OWN) is RulesFact.ELSEWHERE
+    assert rules_fact([foreign(S3("theirs"), Stop()), OURS], OWN) is RulesFact.ELSEWHERE
 
 
 def test_a_foreign_rule_to_the_customers_own_place_serves_it() -> None:
-    assert fate([foreign(S3("inbound-mail", "mail/"))], OWN) is RulesFact.CARRIED
+    assert rules_fact([foreign(S3("inbound-mail", "mail/"))], OWN) is RulesFact.CARRIED
 
 
 def test_a_copy_in_front_is_said() -> None:
-    assert fate([foreign(S3("theirs")), OURS], OWN) is RulesFact.COPIED
+    assert rules_fact([foreign(S3("theirs")), OURS], OWN) is RulesFact.COPIED
 
 
 def test_what_bounces_or_stops_in_front_keeps_the_mail_from_arriving() -> None:
     bounce = Bounce("postmaster@corp.com", "550", "no")
-    assert fate([foreign(bounce), OURS], OWN) is RulesFact.BOUNCED
-    assert fate([foreign(Stop()), OURS], OWN) is RulesFact.STOPPED
+    assert rules_fact([foreign(bounce), OURS], OWN) is RulesFact.BOUNCED
+    assert rules_fact([foreign(Stop()), OURS], OWN) is RulesFact.STOPPED
 
 
 def test_what_stands_behind_ours_changes_nothing() -> None:
-    assert fate([OURS, foreign(Stop())], OWN) is RulesFact.CARRIED
+    assert rules_fact([OURS, foreign(Stop())], OWN) is RulesFact.CARRIED
 
 
 def test_a_function_in_front_that_may_stop_leaves_it_open() -> None:
     asks = Lambda("arn:aws:lambda:eu-west-1:1:function:f", Invocation.REQUEST_RESPONSE)
-    assert fate([foreign(asks), OURS], OWN) is RulesFact.UNSURE
+    assert rules_fact([foreign(asks), OURS], OWN) is RulesFact.UNSURE
 
 
 def test_an_address_that_a_broader_entry_serves_has_its_delivery() -> None:
-    desired = Desired({"shop.com": OWN}, {"a@shop.com": "shop.com", "a+b@shop.com": "a@shop.com"})
+    desired = DesiredEntries({"shop.com": OWN}, {"a@shop.com": "shop.com", "a+b@shop.com": "a@shop.com"})
     assert delivery_of("a+b@shop.com", desired) == OWN
     assert delivery_of("other@else.com", desired) is None
 
 
 def test_the_best_of_the_addresses_at_a_name_speaks_for_it() -> None:
-    assert best([RulesFact.WAITING, RulesFact.CARRIED]) is RulesFact.CARRIED
-    assert best([RulesFact.BOUNCED, RulesFact.STOPPED]) is RulesFact.BOUNCED
-    assert best([]) is RulesFact.NOTHING
+    assert best_fact([RulesFact.WAITING, RulesFact.CARRIED]) is RulesFact.CARRIED
+    assert best_fact([RulesFact.BOUNCED, RulesFact.STOPPED]) is RulesFact.BOUNCED
+    assert best_fact([]) is RulesFact.NOTHING
 
 
 @pytest.mark.parametrize("kept", [RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE])
 def test_an_address_that_another_rule_keeps_from_us_is_not_hidden_behind_one_that_is_carried(kept: RulesFact) -> None:
-    assert best([RulesFact.CARRIED, kept]) is RulesFact.PARTLY
+    assert best_fact([RulesFact.CARRIED, kept]) is RulesFact.PARTLY
 
 
 def test_a_rule_that_matches_without_storing_makes_ses_accept_what_is_then_lost() -> None:
     header = foreign(AddHeader("x", "y"))
-    assert fate([header], OWN) is RulesFact.UNSTORED
-    assert fate([header, OURS], OWN) is RulesFact.CARRIED
+    assert rules_fact([header], OWN) is RulesFact.UNSTORED
+    assert rules_fact([header, OURS], OWN) is RulesFact.CARRIED

@@ -92,7 +92,7 @@ def test_addresses_may_be_added_as_soon_as_the_ownership_is_proven(sandbox: Sand
     addresses_services.add_address(text="billing@shop.com", customer=domain.customer, actor=None)
     auto_apply_services.work()
     domain.refresh_from_db()
-    assert Address.objects.get().is_carried
+    assert Address.objects.get().is_served
     assert asked(domain) == {"shop.com"}
 
 

@@ -9,27 +9,27 @@ from hypothesis import strategies as some
 from receipt_rules.live.core import IpFilter, block_everybody
 from receipt_rules.receiving_setup.core import (
     PolicyAnswer,
-    asking,
-    denying,
+    denying_statements,
+    evaluate,
+    evaluate_all,
     has_statement,
-    judge,
-    judge_all,
-    merged,
     read_policy,
+    ses_call,
     ses_statement,
     statements,
+    with_statement,
 )
 
 ACCOUNT = "123456789012"
 SET = f"arn:aws:ses:eu-west-1:{ACCOUNT}:receipt-rule-set/inbound-admin"
 BUCKET = "arn:aws:s3:::mail"
-ASKED = asking(
+ASKED = ses_call(
     action="s3:PutObject",
     resource=f"{BUCKET}/in/AMAZON_SES_SETUP_NOTIFICATION",
     account=ACCOUNT,
     rule_arn=f"{SET}:receipt-rule/inbound-admin-001",
 )
-NEXT = asking(
+NEXT = ses_call(
     action="s3:PutObject",
     resource=f"{BUCKET}/in/AMAZON_SES_SETUP_NOTIFICATION",
     account=ACCOUNT,
@@ -108,23 +108,26 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("given", "answer"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
 def test_a_policy_lets_ses_in_or_not(given: list[Any], answer: PolicyAnswer) -> None:
-    assert judge(policy(*given), ASKED) is answer
+    assert evaluate(policy(*given), ASKED) is answer
 
 
 def test_a_policy_for_one_rule_is_not_enough_for_the_next_one() -> None:
     pinned = policy(when("ArnEquals", "aws:SourceArn", f"{SET}:receipt-rule/inbound-admin-001"))
-    assert judge(pinned, ASKED) is PolicyAnswer.ALLOWED
-    assert judge_all(pinned, (ASKED, NEXT)) is PolicyAnswer.NOT_ALLOWED
+    assert evaluate(pinned, ASKED) is PolicyAnswer.ALLOWED
+    assert evaluate_all(pinned, (ASKED, NEXT)) is PolicyAnswer.NOT_ALLOWED
 
 
 def test_the_statement_that_keeps_ses_out_is_named() -> None:
     nameless = {key: value for key, value in DENY_PLAIN.items() if key != "Sid"}
-    assert denying(policy(ALLOW, DENY_PLAIN, nameless), (ASKED, NEXT)) == ("Tls", "a statement without a Sid")
+    assert denying_statements(policy(ALLOW, DENY_PLAIN, nameless), (ASKED, NEXT)) == (
+        "Tls",
+        "a statement without a Sid",
+    )
 
 
 def test_what_we_add_lets_ses_in() -> None:
     added = ses_statement(action="s3:PutObject", resource=f"{BUCKET}/*", account=ACCOUNT)
-    assert judge_all(merged({}, added), (ASKED, NEXT)) is PolicyAnswer.ALLOWED
+    assert evaluate_all(with_statement({}, added), (ASKED, NEXT)) is PolicyAnswer.ALLOWED
 
 
 @pytest.mark.parametrize("text", ["[]", '"no"', "{", '{"Statement": ["x"]}'])
@@ -146,17 +149,17 @@ _STATEMENTS = some.lists(
 def test_an_addition_removes_and_reorders_nothing_and_is_made_once(there: list[dict[str, Any]]) -> None:
     added = ses_statement(action="s3:PutObject", resource=f"{BUCKET}/*", account=ACCOUNT)
     before = {"Version": "2008-10-17", "Id": "theirs", "Statement": there}
-    after = merged(before, added)
+    after = with_statement(before, added)
     assert statements(after)[:-1] == there
     assert (after["Version"], after["Id"]) == ("2008-10-17", "theirs")
     assert [one.get("Sid") for one in there].count(statements(after)[-1]["Sid"]) == 0
     assert has_statement(after, added)
-    assert merged(after, added) == after
+    assert with_statement(after, added) == after
 
 
 def test_a_single_statement_that_is_no_list_stays() -> None:
     added = ses_statement(action="s3:PutObject", resource=f"{BUCKET}/*", account=ACCOUNT)
-    after = merged({"Statement": DENY_PLAIN}, added)
+    after = with_statement({"Statement": DENY_PLAIN}, added)
     assert statements(after)[0] == DENY_PLAIN
     assert "Version" not in after  # variables in it would begin to be read
 

@@ -14,10 +14,10 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunState, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import Asked
-from receipt_rules.refusals.services import SET_PREFIX, SURELY_TAKEN
+from receipt_rules.planner.services import PlanRequest
+from receipt_rules.refusals.services import KNOWN_GOOD, SET_PREFIX
 from receipt_rules.runs import services as runs_services
-from receipt_rules.tasks import look
+from receipt_rules.tasks import check_drift
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import (
@@ -52,7 +52,7 @@ def test_one_bad_recipient_of_an_approved_plan_keeps_none_of_the_others_back(san
     assert [taken(f"a{number}@bob.net") for number in range(wanted)] == [1] * wanted
     row = Address.objects.get(address="bad@shop.com")
     assert "refuses bad@shop.com" in row.refused_because
-    assert not row.is_carried
+    assert not row.is_served
     assert {name for name in _rule_sets() if name.startswith(SET_PREFIX)} == set()
     assert planner_services.plan().is_empty
     assert Change.objects.filter(what="address.refused").count() == 1
@@ -90,7 +90,7 @@ def test_on_a_copy_too_the_others_are_carried_through(sandbox: Sandbox) -> None:
     make_address("bad@shop.com", shop)
     make_address("good@shop.com", shop)
     sandbox.control.set_refused_recipients(["bad@shop.com"])
-    run = approve_and_run(operator, Asked(method=Method.BLUE_GREEN))
+    run = approve_and_run(operator, PlanRequest(method=Method.BLUE_GREEN))
     assert (run.state, live().name) == (RunState.DONE, "inbound-mail-002")
     assert [taken(f"{name}@shop.com") for name in ("old", "good", "bad")] == [1, 1, 0]
 
@@ -111,7 +111,7 @@ def test_the_owner_tries_again_and_it_is_taken(sandbox: Sandbox) -> None:
     client.post(f"/inbound/addresses/{made.pk}/", {"do": "on"})
     auto_apply_services.work()
     made.refresh_from_db()
-    assert (taken("bad@shop.com"), made.refused_because, made.is_carried) == (1, "", True)
+    assert (taken("bad@shop.com"), made.refused_because, made.is_served) == (1, "", True)
     assert Alert.objects.get(kind="address.refused").state == "recovered"
 
 
@@ -129,7 +129,7 @@ def _refuse_zoe(sandbox: Sandbox, *more: str) -> User:
 
 def test_where_ses_refuses_every_rule_no_recipient_is_to_blame(sandbox: Sandbox) -> None:
     operator = _refuse_zoe(sandbox, "new")
-    sandbox.control.set_refused_recipients(["old@shop.com", "new@shop.com", SURELY_TAKEN])
+    sandbox.control.set_refused_recipients(["old@shop.com", "new@shop.com", KNOWN_GOOD])
     run = approve_and_run(operator)
     assert run.state == RunState.FAILED
     assert not Address.objects.exclude(refused_because="").exists()
@@ -148,7 +148,7 @@ def test_an_address_that_receives_mail_keeps_its_rule_and_the_others_go_into_ano
     assert planner_services.plan().is_empty
     zoe = Address.objects.get(address="zoe@shop.com")
     assert "It receives mail as before." in zoe.refused_because
-    assert zoe.is_carried
+    assert zoe.is_served
     assert Alert.objects.get(kind="address.refused").state == "open"
 
 
@@ -240,9 +240,9 @@ def test_the_probe_set_of_a_run_that_was_ended_by_hand_is_deleted_and_of_one_tha
     with pytest.raises(Exception, match="throttling"):
         auto_apply_services.work()
     probe = f"{SET_PREFIX}{run.pk}"[:64]
-    runs_services.clear_probes()
+    runs_services.delete_probe_sets()
     assert probe in _rule_sets()
     Run.objects.filter(pk=run.pk).update(state=RunState.FAILED)
-    look()
+    check_drift()
     assert probe not in _rule_sets()
     assert live().name in _rule_sets()

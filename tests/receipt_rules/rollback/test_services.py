@@ -11,7 +11,7 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange, RollbackHold, RunState, Snapshot
 from receipt_rules.planner import services as planner_services
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.rollback import services as rollback_services
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
@@ -40,7 +40,7 @@ def _rolled_back(sandbox: Sandbox) -> None:
     Address.objects.filter(address="a@shop.com").delete()
     approve_and_run(operator, typed="inbound-mail")
     assert taken("a@shop.com") == 0
-    approve_and_run(operator, Asked(snapshot=first.pk), typed="inbound-mail")
+    approve_and_run(operator, PlanRequest(snapshot=first.pk), typed="inbound-mail")
     assert taken("a@shop.com") == 1
 
 
@@ -77,7 +77,7 @@ def test_a_hold_ends_for_a_name_that_changes_hands(sandbox: Sandbox) -> None:
     domain = Address.objects.first().domain  # type: ignore[union-attr]
     domain.customer = make_customer("Bob")
     domain.save()
-    assert "a@shop.com" not in planner_services.held(planner_services.wanted())
+    assert "a@shop.com" not in planner_services.currently_held(planner_services.read_desired_state())
     assert not planner_services.plan().is_empty
 
 
@@ -88,10 +88,10 @@ def test_a_held_catch_all_ends_where_another_customer_holds_a_name_below(sandbox
     first = Snapshot.objects.latest("at")
     addresses_services.remove_catch_all(domain=shop, actor=None, subdomains=True)
     approve_and_run(operator, typed="inbound-mail")
-    approve_and_run(operator, Asked(snapshot=first.pk), typed="inbound-mail")
-    assert planner_services.held(planner_services.wanted()) == {".shop.com"}
+    approve_and_run(operator, PlanRequest(snapshot=first.pk), typed="inbound-mail")
+    assert planner_services.currently_held(planner_services.read_desired_state()) == {".shop.com"}
     make_verified("sub.shop.com", customer=make_customer("Bob"))
-    assert planner_services.held(planner_services.wanted()) == frozenset()
+    assert planner_services.currently_held(planner_services.read_desired_state()) == frozenset()
 
 
 def test_a_customers_own_change_is_planned_for_that_change_alone(sandbox: Sandbox) -> None:
@@ -142,9 +142,9 @@ def test_done_is_said_of_what_stands_at_the_end(sandbox: Sandbox, monkeypatch: p
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     sandbox.control.add_fault("throttle", "DescribeActiveReceiptRuleSet", nth=2)
     with pytest.raises(AwsBusy):
-        runs_services.carry_out(run_id=run.pk)
+        runs_services.execute_run(run_id=run.pk)
     foreign_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
-    runs_services.carry_out(run_id=run.pk)
+    runs_services.execute_run(run_id=run.pk)
     run.refresh_from_db()
     assert run.state == RunState.DONE
     assert "is stored more than once" in run.outcome
@@ -161,7 +161,7 @@ def test_what_a_rollback_took_out_is_said_to_be_held_and_its_name_to_lose_mail(s
     first = Snapshot.objects.latest("at")
     lost = [make_address("b@shop.com", shop), CatchAll.objects.create(domain=rest), make_address("c@in.rest.com", rest)]
     approve_and_run(operator, typed="inbound-mail")
-    approve_and_run(operator, Asked(snapshot=first.pk), typed="inbound-mail")
+    approve_and_run(operator, PlanRequest(snapshot=first.pk), typed="inbound-mail")
     for each in lost:
         each.refresh_from_db()
         assert (each.rules, each.receiving.word) == ("held", "Held by a rollback")

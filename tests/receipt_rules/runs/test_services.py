@@ -14,7 +14,7 @@ from receipt_rules.models.expectations import Expected
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState, Snapshot
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import Asked
+from receipt_rules.planner.services import PlanRequest
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_user
@@ -39,7 +39,7 @@ def test_the_first_plan_makes_and_activates_a_rule_set(sandbox: Sandbox) -> None
     assert (run.state, run.problem) == (RunState.DONE, "")
     assert live().name == "inbound-mail"
     assert taken("billing@shop.com") == 1
-    assert Address.objects.get().is_carried
+    assert Address.objects.get().is_served
     assert not PendingChange.objects.exists()
     assert Change.objects.filter(what="rules.applied").count() == 1
     assert Snapshot.objects.count() == 1
@@ -138,7 +138,7 @@ def test_a_run_is_refused_when_the_rule_that_it_touches_was_changed(sandbox: San
     rule = live().ours[0]
     by_hand = {"Name": rule.name, "Recipients": ["shop.com", "else.com"], "Enabled": True}
     aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=by_hand)
-    runs_services.carry_out(run_id=run.pk)
+    runs_services.execute_run(run_id=run.pk)
     run.refresh_from_db()
     assert run.state == RunState.REFUSED
     assert "changed since it was approved" in run.problem
@@ -182,7 +182,7 @@ def test_a_copy_is_edited_compared_and_then_activated(sandbox: Sandbox) -> None:
     addresses_services.set_catch_all(domain=domain, actor=None)
     operator = set_up_receiving()
     addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
-    run = approve_and_run(operator, Asked(method=Method.BLUE_GREEN))
+    run = approve_and_run(operator, PlanRequest(method=Method.BLUE_GREEN))
     assert (run.state, run.problem) == (RunState.DONE, "")
     assert live().name == "inbound-mail-002"
     assert (taken("a@sub.shop.com"), taken("b@shop.com")) == (1, 1)
@@ -195,7 +195,7 @@ def test_an_old_set_is_taken_over_without_an_unserved_moment(sandbox: Sandbox) -
     for name in "ab":
         addresses_services.add_address(text=f"{name}@shop.com", customer=domain.customer, actor=None)
     operator = make_operator()
-    run = approve_and_run(operator, Asked(take_over=frozenset(["shop.com-rule"])), typed="inbound-mail")
+    run = approve_and_run(operator, PlanRequest(take_over=frozenset(["shop.com-rule"])), typed="inbound-mail")
     assert run.state == RunState.DONE
     assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 1)
     assert not live().foreign
@@ -209,7 +209,7 @@ def test_one_rolls_back_to_an_earlier_state(sandbox: Sandbox) -> None:
     addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
     auto_apply_services.work()
     assert taken("a@sub.shop.com") == 1
-    run = approve_and_run(operator, Asked(snapshot=before.pk), typed="inbound-mail")
+    run = approve_and_run(operator, PlanRequest(snapshot=before.pk), typed="inbound-mail")
     assert (run.state, run.kind) == (RunState.DONE, RunKind.ROLLBACK)
     assert (taken("a@sub.shop.com"), taken("b@shop.com")) == (0, 1)
 
@@ -229,7 +229,7 @@ def test_a_plan_that_breaks_an_expectation_is_refused(sandbox: Sandbox) -> None:
     domain = make_verified("shop.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     operator = set_up_receiving()
-    expectations_services.expect(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
+    expectations_services.save_expectation(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
     addresses_services.remove_catch_all(domain=domain, actor=None)
     auto_apply_services.work()
     assert taken("billing@shop.com") == 1
@@ -252,9 +252,9 @@ def test_a_plan_may_be_limited_to_a_customer_or_to_a_domain(sandbox: Sandbox) ->
     for domain in (first, second, other):
         Address.objects.create(address=f"a@{domain.name}", domain=domain)
     Address.objects.create(address="a@eu.one.com", domain=first)
-    of_alice = planner_services.asked_for(alice.pk).scope
+    of_alice = planner_services.build_plan_request(alice.pk).scope
     assert of_alice == frozenset(["a@one.com", "a@eu.one.com", "a@two.com"])
-    approve_and_run(operator, planner_services.asked_for(first.name))
+    approve_and_run(operator, planner_services.build_plan_request(first.name))
     assert [taken(f"a@{name}") for name in ("one.com", "eu.one.com", "two.com", "else.com")] == [1, 1, 0, 0]
 
 
@@ -276,7 +276,7 @@ def test_a_full_old_set_is_folded_into_one_rule(sandbox: Sandbox) -> None:
     operator = make_operator()
     with pytest.raises(Refused, match="can have 200"):
         planner_services.plan()
-    asked = Asked(take_over=frozenset(f"{name}-rule" for name in names))
+    asked = PlanRequest(take_over=frozenset(f"{name}-rule" for name in names))
     made = planner_services.plan(asked=asked)
     assert made.summary == "200 addresses change destination."
     run = planner_services.approve(
@@ -292,7 +292,7 @@ def test_a_full_old_set_is_folded_into_one_rule(sandbox: Sandbox) -> None:
 
 def test_an_expectation_that_is_broken_already_stops_nobody_elses_change(sandbox: Sandbox) -> None:
     operator = set_up_receiving()
-    expectations_services.expect(text="billing@shop.com", expected=Expected.TAKEN, actor=operator)
+    expectations_services.save_expectation(text="billing@shop.com", expected=Expected.TAKEN, actor=operator)
     domain = make_verified("else.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     auto_apply_services.work()

@@ -47,7 +47,7 @@ def test_a_bucket_that_amazon_cannot_write_to_is_tried_briefly_and_then_told(
     for _ in range(3):
         with pytest.raises(AwsProblem, match="InvalidS3Configuration"):
             auto_apply_services.work()
-    runs_services.carry_out(run_id=run.pk)
+    runs_services.execute_run(run_id=run.pk)
     run.refresh_from_db()
     assert run.state == RunState.FAILED
     assert "No such bucket" in run.problem

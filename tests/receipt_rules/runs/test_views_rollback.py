@@ -8,7 +8,7 @@ from inbound_admin.lib.aws import QUOTA_STEP
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.live import services as live_services
 from receipt_rules.models.runs import Run, Snapshot
-from receipt_rules.run_executor.services import explained
+from receipt_rules.run_executor.services import explain
 from sandbox.process import Sandbox
 from tests.receipt_rules.making import approve_and_run, foreign_rule, make_address, make_verified, set_up_receiving
 
@@ -45,8 +45,8 @@ def test_states_count_managed_rules_and_recipients_as_the_rules_page_does(client
 
 def test_a_quota_of_receipt_rules_that_ses_never_raises_has_one_next_step() -> None:
     sentence = f"We couldn't change the rule x: an AWS quota is used up. {QUOTA_STEP} (LimitExceeded)"
-    said = explained(AwsProblem(sentence, aws_code="LimitExceeded", aws_message="Too many recipients"))
+    said = explain(AwsProblem(sentence, aws_code="LimitExceeded", aws_message="Too many recipients"))
     assert QUOTA_STEP not in said
     assert said.endswith("Compact the rules, or delete unused rule sets.")
     other = AwsProblem(sentence, aws_code="LimitExceededException")
-    assert QUOTA_STEP in explained(other)
+    assert QUOTA_STEP in explain(other)

@@ -1,9 +1,9 @@
-"""What is wanted, as a test says it: addresses and catch-alls with their deliveries."""
+"""The desired state as a test writes it: addresses and catch-alls with their deliveries."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from receipt_rules.planner.core.desired import Desired, reduced
+from receipt_rules.planner.core.desired import DesiredEntries, without_covered
 from receipt_rules.planner.core.rules import RuleDelivery
 
 
@@ -19,7 +19,7 @@ class DesiredAddress:
 
 @dataclass(frozen=True)
 class DesiredCatchAll:
-    """Everything at a domain or, with `subdomains`, everything at every name below it and nothing at it."""
+    """All mail at a domain or, with `subdomains`, at every name below it and none at it."""
 
     domain: str
     delivery: RuleDelivery
@@ -30,6 +30,8 @@ class DesiredCatchAll:
         return ("." if self.subdomains else "") + self.domain.lower()
 
 
-def desire(addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()) -> Desired:
-    wishes: list[DesiredAddress | DesiredCatchAll] = [*addresses, *catch_alls]
-    return reduced({wish.recipient: wish.delivery for wish in wishes})
+def desired_entries(
+    addresses: Iterable[DesiredAddress] = (), catch_alls: Iterable[DesiredCatchAll] = ()
+) -> DesiredEntries:
+    rows: list[DesiredAddress | DesiredCatchAll] = [*addresses, *catch_alls]
+    return without_covered({row.recipient: row.delivery for row in rows})
