@@ -64,7 +64,8 @@ def test_the_longest_names_widen_no_page(domain: Domain, new_page: NewPage, live
 def _look(page: Page, user: User, url: str, site: str) -> Iterator[str]:
     enter_as(page.context, user, site)
     answer = page.goto(url)
-    assert answer and answer.status == 200, url
+    assert answer is not None
+    assert answer.status == 200, url
     page.evaluate(UNFOLD)
     yield from (f"{url}: {fault}" for fault in too_wide(page, (PHONES[0], DESK)))
     page.set_viewport_size(DESK)
