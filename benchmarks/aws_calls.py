@@ -47,7 +47,7 @@ def _states(sandbox: Sandbox) -> int:
     from domains.identity_status import services as identity_status_services
 
     _ten_thousand(sandbox)
-    assert identity_status_services.notice_changes(now=_NOW) == DOMAINS
+    assert identity_status_services.detect_changes(now=_NOW) == DOMAINS
     return _calls(sandbox)
 
 
@@ -57,7 +57,7 @@ def _families(sandbox: Sandbox) -> int:
     from domains.models.domains import Domain
 
     _ten_thousand(sandbox)
-    identity_status_services.read(list(Domain.objects.all()), now=_NOW)
+    identity_status_services.read_statuses(list(Domain.objects.all()), now=_NOW)
     read = Domain.objects.filter(identity_status=SesStatus.PENDING, dkim_status=SesStatus.PENDING, ses_problem="")
     assert read.count() == DOMAINS
     return _calls(sandbox)

@@ -29,12 +29,12 @@ from dns._asyncio_backend import Backend
 
 from benchmarks import nsd
 from benchmarks.rows import Row, at_least, failed, shown
-from domains.checking.core.judgement import Aspect, SesStatus, State, judge, judge_aspects, overall
+from domains.checking.core.judgement import Aspect, SesStatus, State, judge, judge_aspects, judge_domain
 from domains.diagnosis.core.chain import diagnose
-from domains.diagnosis.core.observations import AmazonView
+from domains.diagnosis.core.observations import SesView
 from domains.dns.core import LookupStatus, Question, question_for
 from domains.dns.gateway.exchange import look_up
-from domains.dns.services import Asker, Net
+from domains.dns.services import Network, QuerySession
 from domains.dns_observation.services import observe
 from domains.names.core import DomainName
 from domains.providers.core import zone_file_line
@@ -54,7 +54,7 @@ SHARE_OF_BARE = 0.7
 TIMES_CHECKDMARC = 3.0
 
 _ALL_CONFIRMED = dict.fromkeys(Aspect, SesStatus.SUCCESS)
-_CONFIRMED = AmazonView(statuses=tuple(_ALL_CONFIRMED.items()))
+_CONFIRMED = SesView(statuses=tuple(_ALL_CONFIRMED.items()))
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -180,7 +180,7 @@ def _check(names: Sequence[str], host: str, port: int) -> None:
             judge(record, [answers[question_for(record), resolver]], verified_before=None, now=_NOW)
             for record in records
         ]
-        assert overall(judge_aspects(judgements, _ALL_CONFIRMED), judgements).state is State.VERIFIED
+        assert judge_domain(judge_aspects(judgements, _ALL_CONFIRMED), judgements).state is State.VERIFIED
 
 
 def _check_one_by_one(names: Sequence[str], host: str, port: int) -> None:
@@ -190,11 +190,11 @@ def _check_one_by_one(names: Sequence[str], host: str, port: int) -> None:
 
 def _diagnose(names: Sequence[str], host: str, port: int) -> None:
     """Run a diagnosis as its page does: the observer's queries, and the judgement of the answers."""
-    net = Net((f"{host}:{port}",), port=port, private=True)
+    net = Network((f"{host}:{port}",), port=port, private=True)
     for name in names:
         records = _records(name)
-        asker = Asker(timeout=PATIENCE)
-        observed = asyncio.run(observe(DomainName.stored(name), records, net, asker))
+        asker = QuerySession(timeout=PATIENCE)
+        observed = asyncio.run(observe(DomainName.from_stored(name), records, net, asker))
         found = diagnose(_facts(name), observed, _CONFIRMED, _NOW)
         assert found.is_right, found.finding
 
@@ -220,7 +220,7 @@ def _records(name: str) -> tuple[Record, ...]:
 
 def _facts(name: str) -> IdentityFacts:
     return IdentityFacts(
-        domain=DomainName.stored(name),
+        domain=DomainName.from_stored(name),
         region=REGION,
         verification_token="AbCdEfGhIjKlMnOpQrStUvWxYzAbCdEfGhIjKlMnOpQ=",  # noqa: S106  # nobody's
         dkim_tokens=("one" * 10, "two" * 10, "six" * 10),

@@ -44,7 +44,7 @@ class AdminOverrideForm(ActionForm):
 
 
 @dataclass(frozen=True)
-class Said:
+class ActionInput:
     """The input of an action and its actor, with one bulk id for all rows."""
 
     because: str
@@ -153,19 +153,23 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
     @admin.action(description="Hold (reason, until)", permissions=["hold"])
     def hold(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
-            request, domains, lambda domain, said: overrides_services.hold(domain=domain, until=said.until, **said.why)
+            request,
+            domains,
+            lambda domain, given: overrides_services.hold(domain=domain, until=given.until, **given.why),
         )
 
     @admin.action(description="Release from hold", permissions=["hold"])
     def release(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(request, domains, lambda domain, said: overrides_services.release(domain=domain, **said.why))
+        self._each(request, domains, lambda domain, given: overrides_services.release(domain=domain, **given.why))
 
     @admin.action(description="Check again now", permissions=["hold"])
     def check_again(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.check_again(domain=domain, actor=said.actor, bulk_id=said.bulk_id),
+            lambda domain, given: overrides_services.check_again(
+                domain=domain, actor=given.actor, bulk_id=given.bulk_id
+            ),
         )
 
     @admin.action(description="Rotate DKIM keys (reason)", permissions=["hold"])
@@ -174,7 +178,9 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             request,
             domains,
             "Rotate DKIM keys",
-            lambda domain, said: settings_services.want_new_dkim(domain=domain, because=said.because, actor=said.actor),
+            lambda domain, given: settings_services.rotate_dkim(
+                domain=domain, because=given.because, actor=given.actor
+            ),
         )
 
     @admin.action(description="Transfer to another customer (reason)", permissions=["transfer"])
@@ -183,7 +189,7 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
             request,
             domains,
             "Transfer",
-            lambda domain, said: overrides_services.transfer(domain=domain, to=said.customer, **said.why),
+            lambda domain, given: overrides_services.transfer(domain=domain, to=given.customer, **given.why),
         )
 
     @admin.action(description="Approve claim without DNS proof (reason)", permissions=["approve"])
@@ -191,8 +197,8 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: ownership_claims_services.approve_claim(
-                domain=domain, because=said.because, actor=said.actor
+            lambda domain, given: ownership_claims_services.approve_claim(
+                domain=domain, because=given.because, actor=given.actor
             ),
         )
 
@@ -201,22 +207,22 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.override_state(
-                domain=domain, state=said.shown_as, until=said.until, **said.why
+            lambda domain, given: overrides_services.override_state(
+                domain=domain, state=given.shown_as, until=given.until, **given.why
             ),
         )
 
     @admin.action(description="End status override", permissions=["override"])
     def end_override(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
-        self._each(request, domains, lambda domain, said: overrides_services.end_override(domain=domain, **said.why))
+        self._each(request, domains, lambda domain, given: overrides_services.end_override(domain=domain, **given.why))
 
     @admin.action(description="Add record exception (record, host, reason)", permissions=["expect"])
     def expect(self, request: HttpRequest, domains: QuerySet[Domain]) -> None:
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.expect_record(
-                domain=domain, key=said.record, value=said.host, **said.why
+            lambda domain, given: overrides_services.expect_record(
+                domain=domain, key=given.record, value=given.host, **given.why
             ),
         )
 
@@ -225,11 +231,11 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         self._each(
             request,
             domains,
-            lambda domain, said: overrides_services.stop_expecting(domain=domain, key=said.record, **said.why),
+            lambda domain, given: overrides_services.stop_expecting(domain=domain, key=given.record, **given.why),
         )
 
     def _after_warning(
-        self, request: HttpRequest, domains: QuerySet[Domain], title: str, act: Callable[[Domain, Said], None]
+        self, request: HttpRequest, domains: QuerySet[Domain], title: str, act: Callable[[Domain, ActionInput], None]
     ) -> HttpResponse | None:
         """Return a page that warns and asks to confirm, or act for each row if it was confirmed or is invalid."""
         if "confirmed" in request.POST or isinstance(_read(request), str):
@@ -246,22 +252,24 @@ class DomainAdmin(admin.ModelAdmin[Domain]):
         }
         return TemplateResponse(request, "admin/domains/domain/confirm_action.html", context)
 
-    def _each(self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, Said], None]) -> None:
+    def _each(
+        self, request: HttpRequest, domains: QuerySet[Domain], act: Callable[[Domain, ActionInput], None]
+    ) -> None:
         """A refusal for one row does not stop the others. Invalid input stops all before any change."""
-        said = _read(request)
-        if isinstance(said, str):
-            self.message_user(request, said, messages.ERROR)
+        given = _read(request)
+        if isinstance(given, str):
+            self.message_user(request, given, messages.ERROR)
             return
         for domain in domains:
             try:
-                act(domain, said)
+                act(domain, given)
             except Problem as problem:
                 self.message_user(request, f"{domain}: {problem}", messages.ERROR)
             else:
                 self.message_user(request, f"Done: {domain}", messages.SUCCESS)
 
 
-def _read(request: HttpRequest) -> Said | str:
+def _read(request: HttpRequest) -> ActionInput | str:
     """Return the action's input, or a sentence that says why it is invalid."""
     form = AdminOverrideForm(request.POST)
     form.fields["action"] = forms.CharField(required=False)
@@ -275,4 +283,4 @@ def _read(request: HttpRequest) -> Said | str:
     except forms.ValidationError as error:
         return f"Until: {' '.join(error.messages)}"
     given = {name: data[name] for name in ("because", "customer", "shown_as", "record", "host")}
-    return Said(**given, until=until, actor=cast("User", request.user), bulk_id=new_change_id())
+    return ActionInput(**given, until=until, actor=cast("User", request.user), bulk_id=new_change_id())

@@ -5,7 +5,7 @@ from inbound_admin.lib import jobs
 
 SET_UP = "domains.set_up"
 DELETE = "domains.delete"
-UNMAKE = "domains.unmake"
+DELETE_IDENTITY = "domains.unmake"
 CONFIGURE = "domains.configure"
 CHECK_DUE = "domains.check_due"
 DIAGNOSE = "domains.diagnose"
@@ -29,8 +29,8 @@ def delete_soon(domain: Domain, *, unless_running: bool = False) -> None:
     _queue(DELETE, domain, unless_running=unless_running)
 
 
-def unmake_soon(domain: Domain, *, unless_running: bool = False) -> None:
-    _queue(UNMAKE, domain, unless_running=unless_running)
+def delete_identity_soon(domain: Domain, *, unless_running: bool = False) -> None:
+    _queue(DELETE_IDENTITY, domain, unless_running=unless_running)
 
 
 def check_soon() -> None:

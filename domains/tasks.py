@@ -10,7 +10,17 @@ from domains.domain_list import services as domain_list_services
 from domains.history import services as history_services
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
-from domains.jobs import CHECK_DUE, CONFIGURE, DELETE, DIAGNOSE, DISCOVER, FETCH_POLICIES, SET_UP, UNMAKE, check_soon
+from domains.jobs import (
+    CHECK_DUE,
+    CONFIGURE,
+    DELETE,
+    DELETE_IDENTITY,
+    DIAGNOSE,
+    DISCOVER,
+    FETCH_POLICIES,
+    SET_UP,
+    check_soon,
+)
 from domains.mta_sts import services as mta_sts_services
 from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
@@ -27,17 +37,17 @@ def set_up(domain_id: str) -> None:
 
 @jobs.task(CONFIGURE, retry=RetryUntilAwsAnswers())
 def configure(domain_id: str) -> None:
-    settings_services.apply(domain_id=domain_id)
+    settings_services.apply_settings(domain_id=domain_id)
 
 
 @jobs.task(DELETE, retry=RetryUntilAwsAnswers())
 def delete(domain_id: str) -> None:
-    deletion_services.carry_out(domain_id=domain_id)
+    deletion_services.execute_deletion(domain_id=domain_id)
 
 
 @jobs.task(DIAGNOSE)
 def diagnose(customer_id: str) -> None:
-    diagnosis_services.carry_out(customer_id=customer_id)
+    diagnosis_services.run_next(customer_id=customer_id)
 
 
 @jobs.task(DISCOVER)
@@ -45,9 +55,9 @@ def discover(domain_id: str) -> None:
     domain_connect_services.discover(domain_id=domain_id)
 
 
-@jobs.task(UNMAKE, retry=RetryUntilAwsAnswers())
-def unmake(domain_id: str) -> None:
-    deletion_services.unmake(domain_id=domain_id)
+@jobs.task(DELETE_IDENTITY, retry=RetryUntilAwsAnswers())
+def delete_identity(domain_id: str) -> None:
+    deletion_services.delete_displaced_identity(domain_id=domain_id)
 
 
 @jobs.task(CHECK_DUE)
@@ -63,7 +73,7 @@ def fetch_policies() -> None:
 @jobs.periodic("domains.read_all", cron="23 2 * * *")
 def read_all(timestamp: int) -> None:
     """Nightly: read SES's statuses of all domains."""
-    identity_status_services.read_all(now=timezone.now())
+    identity_status_services.read_all_statuses(now=timezone.now())
 
 
 @jobs.periodic("domains.forget_old", cron="41 2 * * *")
@@ -76,13 +86,13 @@ def forget_old(timestamp: int) -> None:
 @jobs.periodic("domains.end_unproven", cron="17 3 * * *")
 def end_unproven(timestamp: int) -> None:
     """Nightly: warn about unproven domains, and delete expired ones."""
-    ownership_services.end_unproven(now=timezone.now())
+    ownership_services.expire_unproven_domains(now=timezone.now())
 
 
 @jobs.periodic("domains.notice", cron="7 * * * *")
 def notice(timestamp: int) -> None:
     """Hourly: find changed SES statuses of all domains, with one call per thousand."""
-    identity_status_services.notice_changes(now=timezone.now())
+    identity_status_services.detect_changes(now=timezone.now())
 
 
 @jobs.periodic("domains.sweep", cron="* * * * *")
@@ -96,4 +106,4 @@ def sweep(timestamp: int) -> None:
 @jobs.periodic("domains.count_states", cron="3 * * * *")
 def count_states(timestamp: int) -> None:
     """Hourly, for the dashboard's chart."""
-    domain_list_services.note_states(now=timezone.now())
+    domain_list_services.record_state_counts(now=timezone.now())

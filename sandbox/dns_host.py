@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from domains.domain_connect.core import key_records
-from domains.domain_connect.services import identity
+from domains.domain_connect.services import connect_identity
 from domains.jobs import discover_soon
 from domains.models.domains import Domain
 from domains.records.core import can_receive, inbound_host, mta_sts_policy
@@ -152,12 +152,12 @@ def host_policy(page: ZonePage, posted: Posted) -> str:
 def can_connect(page: ZonePage) -> bool:
     """Whether the host could support Domain Connect, and does not yet."""
     held = {line.record.name for line in page.lines}
-    return bool(page.parts) and f"_domainconnect.{page.name}" not in held and identity() is not None
+    return bool(page.parts) and f"_domainconnect.{page.name}" not in held and connect_identity() is not None
 
 
 def connect(page: ZonePage, posted: Posted) -> str:
     """The host supports Domain Connect from now on. The public key is published beside, as an operator would."""
-    ours = identity()
+    ours = connect_identity()
     if ours is None:
         raise Refused("Domain Connect isn't set up here: docs/domain-connect.md says how.")
     place = f"{urlsplit(settings.AWS_ENDPOINT_URL).netloc}{CONNECT_PATH}supported"

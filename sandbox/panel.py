@@ -85,7 +85,7 @@ class WantedRow:
     @property
     def is_inherited(self) -> bool:
         """Whether the DMARC record of a domain above is enough, as the records page says."""
-        return not self.stands and self.mistake is None and comparison.inherits(self.record)
+        return not self.stands and self.mistake is None and comparison.inherits_policy(self.record)
 
     @property
     def is_right(self) -> bool:

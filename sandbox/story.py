@@ -17,7 +17,7 @@ from accounts.models.people import Customer, User
 from domains.checking import services as checking_services
 from domains.identity import services as identity_services
 from domains.models.domains import Domain
-from domains.names.core import understand
+from domains.names.core import parse_domain
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Problem
@@ -179,7 +179,7 @@ def _domain(host: ControlClient, story: Story, known: set[str]) -> None:
 
 def _added(host: ControlClient, story: Story, known: set[str]) -> Domain:
     zone, record, value = LEFT_BEHIND
-    own = understand(story.name).domain.zone
+    own = parse_domain(story.name).domain.zone
     open_zone(host, own, known)
     known.add(own)
     if own == zone and all(standing.name != record for standing in host.records(zone)):

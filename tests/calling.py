@@ -96,8 +96,8 @@ def never_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 _WORK: dict[str, Callable[..., object]] = {
     "domains.set_up": identity_services.set_up,
-    "domains.configure": settings_services.apply,
-    "domains.delete": deletion_services.carry_out,
+    "domains.configure": settings_services.apply_settings,
+    "domains.delete": deletion_services.execute_deletion,
     "operations.remove": domain_removal_services.work,
 }
 

@@ -18,9 +18,9 @@ from audit import services as audit_services
 from domains.checking.core.judgement import SesStatus
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
-from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, joined
+from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, from_batch
 from domains.models.domains import Domain, OnMxFailure, Stage
-from domains.names.core import existing_name, is_label
+from domains.names.core import is_label, parse_existing_domain
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
 from domains.ownership.selectors import held_domains
@@ -29,7 +29,7 @@ from inbound_admin.lib.errors import Refused
 from tenants.resources import services as resources_services
 
 
-class AdoptionFate(StrEnum):
+class AdoptionStatus(StrEnum):
     """What happens to a name that should be adopted."""
 
     ADOPT = "adopt"
@@ -42,11 +42,11 @@ class AdoptionFate(StrEnum):
 @dataclass(frozen=True)
 class AdoptionOutcome:
     name: str
-    fate: AdoptionFate
+    status: AdoptionStatus
     domain_id: str = ""
 
 
-def identities_at_amazon() -> dict[str, SesStatus]:
+def list_ses_identities() -> dict[str, SesStatus]:
     """Return every domain identity of the region with its status, one call per thousand. Raises AwsProblem."""
     found, token = identity_gateway.list_identities()
     while token:
@@ -55,21 +55,21 @@ def identities_at_amazon() -> dict[str, SesStatus]:
     return found
 
 
-def fate_of(name: str, *, customer: Customer, at_amazon: Iterable[str]) -> AdoptionFate:
+def adoption_status(name: str, *, customer: Customer, in_ses: Iterable[str]) -> AdoptionStatus:
     """Return what adoption would do. It writes nothing and makes no calls: `in_ses` are the names that SES has."""
     try:
-        plain = existing_name(name)
+        plain = parse_existing_domain(name)
     except Refused:
-        return AdoptionFate.NO_DOMAIN
+        return AdoptionStatus.NO_DOMAIN
     if Domain.objects.filter(name=plain, customer=customer).exclude(stage=Stage.CLAIM).exists():
-        return AdoptionFate.THEIRS
+        return AdoptionStatus.THEIRS
     if held_domains().filter(name=plain).exists():
-        return AdoptionFate.TAKEN
-    return AdoptionFate.ADOPT if plain in at_amazon else AdoptionFate.NOT_AT_AMAZON
+        return AdoptionStatus.TAKEN
+    return AdoptionStatus.ADOPT if plain in in_ses else AdoptionStatus.NOT_AT_AMAZON
 
 
 @dataclass(frozen=True)
-class Read:
+class SesIdentities:
     """The identities that SES has: each name's identity and ownership token, and the request ids of the calls."""
 
     identities: Mapping[str, tuple[Identity, str]]
@@ -77,7 +77,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class AdoptionWish:
+class AdoptionRequest:
     """For which customer, by whom and why. `receives`: their mail should be received here."""
 
     customer: Customer
@@ -87,47 +87,47 @@ class AdoptionWish:
     bulk_id: str = ""
 
 
-def adopt(*, names: Sequence[str], wish: AdoptionWish) -> tuple[AdoptionOutcome, ...]:
+def adopt(*, names: Sequence[str], request: AdoptionRequest) -> tuple[AdoptionOutcome, ...]:
     """Adopt identities with three calls per hundred names. Raises Refused without permission or reason, and AwsProblem.
 
     Names that were stored before an AwsProblem stay. A repeated call continues from there.
     """
-    if wish.actor is not None and not wish.actor.has_perm("domains.adopt_identity"):
+    if request.actor is not None and not request.actor.has_perm("domains.adopt_identity"):
         raise Refused("Only operators can adopt identities.", code="NOT_ALLOWED")
-    if not wish.because.strip():
+    if not request.because.strip():
         raise Refused(
             "Enter the reason why these domains belong to this customer. It appears in their activity.",
             code="REASON_MISSING",
         )
-    return tuple(outcome for some in batches(names) for outcome in _adopt(some, wish))
+    return tuple(outcome for some in batches(names) for outcome in _adopt(some, request))
 
 
-def _adopt(names: Sequence[str], wish: AdoptionWish) -> Iterator[AdoptionOutcome]:
-    found = read(names)
+def _adopt(names: Sequence[str], request: AdoptionRequest) -> Iterator[AdoptionOutcome]:
+    found = read_identities(names)
     for name in names:
-        fate = fate_of(name, customer=wish.customer, at_amazon=found.identities)
-        if fate is AdoptionFate.ADOPT:
-            yield store(*found.identities[existing_name(name)], wish, found.request_ids)
+        status = adoption_status(name, customer=request.customer, in_ses=found.identities)
+        if status is AdoptionStatus.ADOPT:
+            yield store_adopted(*found.identities[parse_existing_domain(name)], request, found.request_ids)
         else:
-            yield AdoptionOutcome(name, fate)
+            yield AdoptionOutcome(name, status)
 
 
 def _is_free(name: str) -> bool:
     try:
-        plain = existing_name(name)
+        plain = parse_existing_domain(name)
     except Refused:
         return False
     return not held_domains().filter(name=plain).exists()
 
 
-def read(names: Sequence[str]) -> Read:
+def read_identities(names: Sequence[str]) -> SesIdentities:
     """Read the names that nobody holds, three calls per hundred. Names unknown to SES are left out.
     Raises AwsProblem.
     """
     free = [name for name in names if _is_free(name)]
     with aws.recording() as request_ids:
         found = {name: value for some in batches(free) for name, value in _identities(some).items()}
-        return Read(found, tuple(request_ids))
+        return SesIdentities(found, tuple(request_ids))
 
 
 def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -136,7 +136,7 @@ def batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _identities(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
-    plain = list(dict.fromkeys(existing_name(name) for name in names))
+    plain = list(dict.fromkeys(parse_existing_domain(name) for name in names))
     if not plain:
         return {}
     verified, dkim, mail_from = (
@@ -147,38 +147,40 @@ def _identities(names: Sequence[str]) -> dict[str, tuple[Identity, str]]:
     found: dict[str, tuple[Identity, str]] = {}
     for name, (status, token) in verified.items():
         keys = dkim.get(name, NO_DKIM)
-        identity = joined(name, status, keys, mail_from.get(name, NO_MAIL_FROM))
+        identity = from_batch(name, status, keys, mail_from.get(name, NO_MAIL_FROM))
         found[name] = (identity or identity_gateway.get_identity(name), token)
     return found
 
 
-def store(identity: Identity, token: str, wish: AdoptionWish, request_ids: Sequence[str]) -> AdoptionOutcome:
+def store_adopted(
+    identity: Identity, token: str, request: AdoptionRequest, request_ids: Sequence[str]
+) -> AdoptionOutcome:
     """Store an identity as the customer's domain. Their own claim to the name becomes this domain.
 
     Staff's word counts as proof: it displaces claims that others have not proven.
     """
-    made = _row(identity, token, wish)
+    made = _domain_row(identity, token, request)
     try:
         with transaction.atomic():
             ownership_services.lock_zone(made.parsed)
-            ownership_services.displace(made.parsed, winner=wish.customer)
-            had_claim = _take_the_place_of_a_claim(made)
+            ownership_services.displace(made.parsed, winner=request.customer)
+            had_claim = _replace_claim(made)
             made.save(force_insert=not had_claim, force_update=had_claim)
             audit_services.record(
                 "domain.adopted",
                 about=domain_subject(made),
-                actor=wish.actor,
-                because=wish.because,
-                after={"identity": made.name, "customer": wish.customer.name, "mail_from": made.ses_mail_from},
+                actor=request.actor,
+                because=request.because,
+                after={"identity": made.name, "customer": request.customer.name, "mail_from": made.ses_mail_from},
                 aws_request_ids=request_ids,
-                bulk_id=wish.bulk_id,
+                bulk_id=request.bulk_id,
             )
     except IntegrityError:  # somebody else was faster
-        return AdoptionOutcome(made.name, AdoptionFate.TAKEN)
-    return AdoptionOutcome(made.name, AdoptionFate.ADOPT, made.id)
+        return AdoptionOutcome(made.name, AdoptionStatus.TAKEN)
+    return AdoptionOutcome(made.name, AdoptionStatus.ADOPT, made.id)
 
 
-def _take_the_place_of_a_claim(made: Domain) -> bool:
+def _replace_claim(made: Domain) -> bool:
     """Keep the claim's row, since addresses may refer to it."""
     claim = Domain.objects.select_for_update().filter(name=made.name, customer=made.customer, stage=Stage.CLAIM).first()
     if claim is None:
@@ -190,19 +192,19 @@ def _take_the_place_of_a_claim(made: Domain) -> bool:
     return True
 
 
-def _row(identity: Identity, token: str, wish: AdoptionWish) -> Domain:
+def _domain_row(identity: Identity, token: str, request: AdoptionRequest) -> Domain:
     """The settings in SES become the desired ones."""
     behaviour = OnMxFailure.REJECT if identity.rejects_on_mx_failure else OnMxFailure.USE_DEFAULT
     return Domain(
-        customer=wish.customer,
+        customer=request.customer,
         name=identity.domain,
         region=settings.AWS_REGION,
-        created_by=wish.actor,
+        created_by=request.actor,
         stage=Stage.READY,
         adopted=True,
         routes_unchecked=False,  # existing rules stay until an operator has approved a plan
         proven_at=timezone.now(),
-        receives=wish.receives,
+        receives=request.receives,
         verification_token=token,
         dkim_tokens=list(identity.dkim_tokens),
         dkim_zone=identity.dkim_zone,
@@ -217,46 +219,46 @@ def _row(identity: Identity, token: str, wish: AdoptionWish) -> Domain:
         identity_status=identity.identity_status,
         dkim_status=identity.dkim_status,
         mail_from_status=identity.mail_from_status,
-        last_ses_check=timezone.now(),
-        next_check_at=Now(),  # not by our clock, which may be ahead: it would not be looked at for as long
+        last_ses_check=Now(),  # not by our clock, which may be ahead: nothing would be checked for as long
+        next_check_at=Now(),
     )
 
 
 def import_domain(
-    *, name: str, wish: AdoptionWish, found: Read, mail_from: str = "", reports: bool = False
+    *, name: str, request: AdoptionRequest, found: SesIdentities, mail_from: str = "", reports: bool = False
 ) -> AdoptionOutcome:
     """Store one imported domain. `found` is what SES has. Sends no email and makes no calls. Raises Refused.
 
     NOT_AT_AMAZON means that it was stored as a claim.
     """
-    plain = existing_name(name)
-    fate = fate_of(plain, customer=wish.customer, at_amazon=found.identities)
-    known = Domain.objects.filter(name=plain, customer=wish.customer).first()
-    if fate is AdoptionFate.TAKEN:
-        return AdoptionOutcome(plain, fate)
-    if fate is AdoptionFate.ADOPT:
-        outcome = store(*found.identities[plain], wish, found.request_ids)
+    plain = parse_existing_domain(name)
+    status = adoption_status(plain, customer=request.customer, in_ses=found.identities)
+    known = Domain.objects.filter(name=plain, customer=request.customer).first()
+    if status is AdoptionStatus.TAKEN:
+        return AdoptionOutcome(plain, status)
+    if status is AdoptionStatus.ADOPT:
+        outcome = store_adopted(*found.identities[plain], request, found.request_ids)
     elif known is not None:
-        return AdoptionOutcome(plain, AdoptionFate.THEIRS, known.pk)
+        return AdoptionOutcome(plain, AdoptionStatus.THEIRS, known.pk)
     else:
-        outcome = AdoptionOutcome(plain, fate, _claim(plain, wish, mail_from).pk)
+        outcome = AdoptionOutcome(plain, status, _claim(plain, request, mail_from).pk)
     if reports and outcome.domain_id:
         Domain.objects.filter(pk=outcome.domain_id).update(dmarc_reports_to=f"dmarc@{plain}", wants_dmarc=True)
     return outcome
 
 
 @transaction.atomic
-def _claim(name: str, wish: AdoptionWish, mail_from: str) -> Domain:
+def _claim(name: str, request: AdoptionRequest, mail_from: str) -> Domain:
     label = mail_from.removesuffix(f".{name}")
     try:
         domain = Domain.objects.create(
-            customer=wish.customer,
-            tenant=resources_services.tenant_to_join(wish.customer),
+            customer=request.customer,
+            tenant=resources_services.tenant_to_join(request.customer),
             name=name,
             region=settings.AWS_REGION,
-            created_by=wish.actor,
+            created_by=request.actor,
             mail_from_label=label if label != mail_from and is_label(label) else "",
-            receives=wish.receives,
+            receives=request.receives,
             stage=Stage.CLAIM,
         )
     except IntegrityError as error:  # another worker was faster
@@ -264,10 +266,10 @@ def _claim(name: str, wish: AdoptionWish, mail_from: str) -> Domain:
     audit_services.record(
         "domain.added",
         about=domain_subject(domain),
-        actor=wish.actor,
-        because=wish.because,
-        after={"name": name, "customer": wish.customer.name},
-        bulk_id=wish.bulk_id,
+        actor=request.actor,
+        because=request.because,
+        after={"name": name, "customer": request.customer.name},
+        bulk_id=request.bulk_id,
     )
     ownership_services.open_claim(domain, ClaimReason.MOVED_IN)
     return domain

@@ -37,10 +37,10 @@ def get_verified_notice(request: HttpRequest, domain_id: str) -> VerifiedNoticeO
 def set_verified_notice(request: HttpRequest, domain_id: str, asked: VerifiedNoticeWanted) -> VerifiedNoticeOut:
     """By email, and by your own webhooks as `alert.raised`. 422 `VERIFIED_ALREADY` where it is verified."""
     domain = domain_of(request, domain_id)
-    services.ask_for_notice(domain=domain, person=caller(request), wanted=asked.tell_when_verified)
+    services.set_notice(domain=domain, person=caller(request), wanted=asked.tell_when_verified)
     return _out(request, domain)
 
 
 def _out(request: HttpRequest, domain: Domain) -> VerifiedNoticeOut:
-    found = services.notice_wish(caller(request), domain)
+    found = services.notice_choice(caller(request), domain)
     return VerifiedNoticeOut(domain_id=domain.pk, tell_when_verified=found.is_on, told_at=found.told_at)

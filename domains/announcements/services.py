@@ -3,8 +3,8 @@
 Announcements are level-triggered: each check compares with the state that was last announced, so nothing is announced
 twice.
 
-The people who asked for it are told once that a domain is verified. These notices are sent as alerts, so that each
-person's channels, digest and quiet hours apply, and nobody who has lost access is told.
+People who asked for it are notified once that a domain is verified. These notices are sent as alerts, so that each
+person's channels, digest and quiet hours apply, and people who lost access are left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,9 +38,9 @@ def announce_records(domain: Domain, before: Mapping[str, str], judgements: Sequ
         if before.get(judgement.key) in (None, judgement.state) or judgement.key not in records:
             continue
         if judgement.state is State.AT_RISK:
-            _tell_of_record("record.mismatch", domain, records[judgement.key], judgement, now)
+            _emit_record_event("record.mismatch", domain, records[judgement.key], judgement, now)
         elif judgement.state is State.VERIFIED:
-            _tell_of_record("record.recovered", domain, records[judgement.key], judgement, now)
+            _emit_record_event("record.recovered", domain, records[judgement.key], judgement, now)
 
 
 def announce_domain(
@@ -51,7 +51,7 @@ def announce_domain(
     if not is_lost and (result.state is not State.VERIFIED or known_before == State.VERIFIED):
         return
     why = " ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4])
-    _tell_of_domain("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
+    _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
     alerts_services.observe(
         kind="domain.at_risk",
         about=domain_subject(domain),
@@ -63,14 +63,14 @@ def announce_domain(
     )
 
 
-def _tell_of_domain(event: str, domain: Domain, why: str, now: datetime) -> None:
+def _emit_domain_event(event: str, domain: Domain, why: str, now: datetime) -> None:
     about = domain_subject(domain)
     if not events_services.was_last_event(event, about=about, among=DOMAIN_EVENTS):
         data = {"state": str(domain.known_state), "region": domain.region, "why": why}
         events_services.emit(event=event, about=about, data=data, now=now)
 
 
-def _tell_of_record(event: str, domain: Domain, record: Record, judgement: Judgement, now: datetime) -> None:
+def _emit_record_event(event: str, domain: Domain, record: Record, judgement: Judgement, now: datetime) -> None:
     """A recovery is announced only if the loss was."""
     about = Subject("record", f"{domain.id}/{record.key}", record.name, domain.customer_id)
     lost = events_services.was_last_event("record.mismatch", about=about, among=RECORD_EVENTS)
@@ -91,7 +91,7 @@ NOTICE_TEXT = "All required records are verified. SES can send and sign mail for
 
 
 @dataclass(frozen=True)
-class NoticeWish:
+class NoticeChoice:
     """One person's choice for one domain. `can_change`: the domain is not verified yet."""
 
     is_on: bool
@@ -99,18 +99,18 @@ class NoticeWish:
     can_change: bool
 
 
-def notice_wish(person: User, domain: Domain) -> NoticeWish:
+def notice_choice(person: User, domain: Domain) -> NoticeChoice:
     row = VerifiedNotice.objects.filter(domain=domain, person=person).first()
-    return NoticeWish(row is not None, row.told_at if row else None, domain.verified_at is None)
+    return NoticeChoice(row is not None, row.told_at if row else None, domain.verified_at is None)
 
 
-def ask_for_notice_at_first(domain: Domain, person: User) -> None:
+def request_notice(domain: Domain, person: User) -> None:
     """Request the notice when the domain is added, in that transaction and under its change log entry."""
     VerifiedNotice.objects.get_or_create(domain=domain, person=person)
 
 
 @transaction.atomic
-def ask_for_notice(*, domain: Domain, person: User, wanted: bool) -> None:
+def set_notice(*, domain: Domain, person: User, wanted: bool) -> None:
     """Turn the notice on or off. Idempotent. Raises Refused if the domain is already verified."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     before = VerifiedNotice.objects.filter(domain=locked, person=person).exists()
@@ -143,7 +143,7 @@ def send_notices(domain: Domain, *, now: datetime) -> None:
         row.save(update_fields=("told_at",))
 
 
-def drop_notices(domain: Domain) -> None:
+def delete_notices(domain: Domain) -> None:
     """Delete all requests at a transfer: they were made by the former customer's people."""
     VerifiedNotice.objects.filter(domain=domain).delete()
     alerts_services.withdraw(kind=NOTICE, about=domain_subject(domain))

@@ -13,7 +13,7 @@ def verified_notice(request: SignedIn, domain_id: str) -> HttpResponse:
     """Handle the switch on the records page, for the signed-in person."""
     domain = domain_for(request, domain_id)
     wanted = request.POST.get("tell") == "on"
-    services.ask_for_notice(domain=domain, person=request.user, wanted=wanted)
+    services.set_notice(domain=domain, person=request.user, wanted=wanted)
     said = f"We'll email you when {domain} is verified." if wanted else f"We won't email you when {domain} is verified."
     messages.success(request, said)
     return redirect("domains:detail", domain.id)

@@ -13,22 +13,22 @@ from audit import services as audit_services
 from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import (
     Judgement,
+    NextActor,
     Overall,
     SesStatus,
     State,
-    Turn,
-    has_unasked,
+    has_unchecked,
     is_signed,
     jitter_for,
     judge,
     judge_aspects,
+    judge_domain,
     next_check,
-    overall,
     with_receiving,
 )
 from domains.dns import services as dns_services
 from domains.dns.core import further_questions
-from domains.dns.services import HostLookup, Told
+from domains.dns.services import AnswersByQuestion, HostLookup
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
@@ -47,17 +47,17 @@ from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 
-UNDER_WAY = {
+IN_PROGRESS = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
     Stage.DELETING: "The domain is being deleted.",
 }
-AT_ONCE = 200  # domains per round of lookups: enough to keep the sockets busy, few enough to save often
+BATCH_SIZE = 200  # domains per round of lookups: enough to keep the sockets busy, few enough to save often
 WATCHED_FOR = timedelta(minutes=15)  # after the domain was added, changed or checked by a person
 WATCHED_EVERY = timedelta(seconds=3)  # while it is that recent, and its page is open
 OLD_EVERY, SETTLED_EVERY = timedelta(minutes=1), timedelta(minutes=15)  # later, and once nothing is pending
 PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # the longest time between SES reads
 
-MOVED = (
+SAVED_FIELDS = (
     "state",
     "known_state",
     "state_since",
@@ -85,16 +85,16 @@ def check_now(*, domain: Domain) -> str:
         raise Refused("This domain is on hold, so it can't be checked. Contact support.")
     if domain.region != settings.AWS_REGION:
         raise Refused(f"{domain} belongs to the region {domain.region}, which is managed separately.")
-    if domain.stage in UNDER_WAY:
-        return UNDER_WAY[Stage(domain.stage)]
+    if domain.stage in IN_PROGRESS:
+        return IN_PROGRESS[Stage(domain.stage)]
     with slow_work.slot(customer=domain.customer_id):
-        _take_turn(domain, now)
-        return _look_now(domain, now)
+        _reserve_check(domain, now)
+        return _check_and_describe(domain, now)
 
 
-def _look_now(domain: Domain, now: datetime) -> str:
+def _check_and_describe(domain: Domain, now: datetime) -> str:
     if domain.stage == Stage.CLAIM:
-        return _look_at_claim(domain)
+        return _check_claim_and_describe(domain)
     before = domain.state
     with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
         check([domain], now=now)
@@ -104,7 +104,7 @@ def _look_now(domain: Domain, now: datetime) -> str:
     return f"Checked just now. {news}{domain.summary} {domain.ses_problem}".rstrip()
 
 
-def _look_at_claim(domain: Domain) -> str:
+def _check_claim_and_describe(domain: Domain) -> str:
     if ownership_claims_services.check_claim(domain):
         return "Ownership is proven. The domain is being set up."
     seen = domain.record_checks.filter(key=ownership_core.KEY).first()
@@ -117,25 +117,25 @@ def can_check_in(domain: Domain, now: datetime) -> int:
     return max(0, round((last + timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS) - now).total_seconds()))
 
 
-def watched(domain: Domain) -> None:
+def schedule_for_open_page(domain: Domain) -> None:
     """Make the check due while somebody has the page open, less often once nothing is pending."""
     now = timezone.now()
     if domain.is_held or domain.stage not in (Stage.READY, Stage.CLAIM):
         return
-    if domain.last_dns_check and domain.last_dns_check > now - _watched_every(domain, now):
+    if domain.last_dns_check and domain.last_dns_check > now - _open_page_interval(domain, now):
         return
     if Domain.objects.filter(pk=domain.pk, next_check_at__gt=now).update(next_check_at=now):
         domain.next_check_at = now
         check_soon()
 
 
-def _watched_every(domain: Domain, now: datetime) -> timedelta:
-    if not pending(domain):
+def _open_page_interval(domain: Domain, now: datetime) -> timedelta:
+    if not has_pending_records(domain):
         return SETTLED_EVERY
     return WATCHED_EVERY if domain.watched_from > now - WATCHED_FOR else OLD_EVERY
 
 
-def pending(domain: Domain) -> bool:
+def has_pending_records(domain: Domain) -> bool:
     """Return True if a check could still change something, including recommended records but not a missing address."""
     is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
     asked = domain.record_checks.filter(key__in=[record.key for record in domain.records])
@@ -145,27 +145,27 @@ def pending(domain: Domain) -> bool:
 def check_due(*, now: datetime) -> int:
     """Check all domains that are due and return their number. Held domains are skipped."""
     done = 0
-    while due := list(domain_list_selectors.domains_due(now)[:AT_ONCE]):
+    while due := list(domain_list_selectors.domains_due(now)[:BATCH_SIZE]):
         asked = [domain for domain in due if domain.stage == Stage.CLAIM]
         for domain in asked:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
-        ownership_claims_services.check_claim_of(asked)
-        check([domain for domain in due if domain.stage == Stage.READY], now=now, ask_amazon=False)
+        ownership_claims_services.check_claims(asked)
+        check([domain for domain in due if domain.stage == Stage.READY], now=now, read_ses=False)
         done += len(due)
     return done
 
 
-def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) -> None:
+def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) -> None:
     """Check domains in DNS and SES. Store their records, states and the time of the next check.
 
-    Without `ask_amazon`, SES is asked only about domains whose status may have changed.
+    Without `read_ses`, SES is asked only about domains whose status may have changed.
     """
     if not domains:
         return
-    zone_cut_services.look(domains)
-    before = _verified_before(domains)
-    seen = _look_at_records(domains, before)
-    policies_services.look(domains, seen)
+    zone_cut_services.update_zones(domains)
+    before = _last_verified_times(domains)
+    seen = _query_records(domains, before)
+    policies_services.update_policies(domains, seen)
     judged = {d.pk: _judge(d, seen, {}, before, now) for d in domains}
     unclear = [
         (domain.hosted, question)
@@ -174,16 +174,16 @@ def check(domains: Sequence[Domain], *, now: datetime, ask_amazon: bool = True) 
         if judgement.state is not State.VERIFIED
         for question in further_questions(record, domain.hosted)
     ]
-    further = dns_services.ask_hosts_further(unclear)
-    asked = [d for d in domains if ask_amazon or _amazon_may_know_more(d, judged[d.pk], now)]
-    closely = {d.pk for d in asked if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
-    identity_status_services.read(asked, now=now, closely=closely)
+    further = dns_services.query_other_places(unclear)
+    asked = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
+    individually = {d.pk for d in asked if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
+    identity_status_services.read_statuses(asked, now=now, individually=individually)
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:  # judged again: SES's answer changes which records are required
         _save(domain, _judge(domain, seen, further, before, now), now, receiving_services.mx_facts(domain, seen))
 
 
-def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
+def _needs_ses_read(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
     """Verified domains are read in the daily read. Pending ones are read if their status may have changed or is old."""
     if domain.last_ses_check is None or domain.ses_problem:
         return True
@@ -194,7 +194,7 @@ def _amazon_may_know_more(domain: Domain, judgements: Sequence[Judgement], now: 
     return any(aspect.state is State.SPREADING for aspect in aspects)
 
 
-def _take_turn(domain: Domain, now: datetime) -> None:
+def _reserve_check(domain: Domain, now: datetime) -> None:
     """Let one of several concurrent requests check. Raises RateLimited for the others."""
     latest = now - timedelta(seconds=settings.CHECK_NOW_EVERY_SECONDS)
     free = Domain.objects.filter(Q(last_dns_check=None) | Q(last_dns_check__lte=latest), pk=domain.pk)
@@ -211,30 +211,30 @@ def _schedule_claim(domain: Domain, now: datetime) -> None:
     Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(next_check_at=due)
 
 
-def _verified_before(domains: Sequence[Domain]) -> dict[tuple[str, str], datetime | None]:
+def _last_verified_times(domains: Sequence[Domain]) -> dict[tuple[str, str], datetime | None]:
     rows = RecordCheck.objects.filter(domain__in=domains).values_list("domain_id", "key", "verified_at")
     return {(domain_id, key): verified_at for domain_id, key, verified_at in rows}
 
 
-def _look_at_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
+def _query_records(domains: Sequence[Domain], before: dict[tuple[str, str], datetime | None]) -> HostLookup:
     """Ask resolvers for records that were correct before. Ask the domain's own nameservers first for the rest."""
     pairs = [(domain, record) for domain in domains for record in domain.checked_records]
     known = [record for domain, record in pairs if before.get((domain.pk, record.key))]
     unseen = [(domain.hosted, record) for domain, record in pairs if not before.get((domain.pk, record.key))]
-    return dns_services.ask_hosts_first(unseen, known)
+    return dns_services.query_hosts_first(unseen, known)
 
 
 def _judge(
     domain: Domain,
     seen: HostLookup,
-    further: Told,
+    further: AnswersByQuestion,
     before: dict[tuple[str, str], datetime | None],
     now: datetime,
 ) -> list[Judgement]:
     return [
         judge(
             record,
-            seen.of_record(record),
+            seen.answers_for_record(record),
             verified_before=before.get((domain.pk, record.key)),
             now=now,
             further=[a for question in further_questions(record, domain.hosted) for a in further.get(question, [])],
@@ -257,9 +257,9 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
     if locked.checked_records != domain.checked_records:
         return
     asked_before = locked.records
-    _prove(locked)
+    _record_proof(locked)
     locked.mx_facts = domain.mx_facts = mx_facts
-    receiving_services.settle(locked, now)
+    receiving_services.update_receiving_state(locked, now)
     known_before, identity = locked.known_state, _overall(domain, judgements)
     result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
     own = [each for each in judgements if not is_inbound(each.key)]  # the inbound MX does not count for verification
@@ -267,19 +267,19 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
         locked.verified_at = now
         announcements_services.send_notices(locked, now=now)
     _save_records(domain, judgements, now)
-    mta_sts_services.note(locked, judgements, now)
-    _move(locked, result, now, is_due=locked.records != asked_before or has_unasked(judgements))
+    mta_sts_services.record_announcement(locked, judgements, now)
+    _store_state(locked, result, now, is_due=locked.records != asked_before or has_unchecked(judgements))
     announcements_services.announce_domain(locked, known_before, identity, judgements, now)
-    for name in MOVED:
+    for name in SAVED_FIELDS:
         setattr(domain, name, getattr(locked, name))
 
 
 def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     """An identity that was deleted in SES needs action, whatever DNS shows."""
-    result = overall(judge_aspects(judgements, domain.ses_statuses), judgements)
+    result = judge_domain(judge_aspects(judgements, domain.ses_statuses), judgements)
     if domain.ses_problem != identity_status_services.GONE:
         return result
-    return replace(result, state=State.WRONG, turn=Turn.YOU, sentence=identity_status_services.GONE)
+    return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=identity_status_services.GONE)
 
 
 def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
@@ -310,14 +310,14 @@ def _row(domain: Domain, judgement: Judgement, verified_at: datetime | None, now
     )
 
 
-def _prove(domain: Domain) -> None:
+def _record_proof(domain: Domain) -> None:
     if domain.proven_at is None and SesStatus.SUCCESS in (domain.identity_status, domain.dkim_status):
         ownership_services.prove(domain)
         audit_services.record("domain.proven", about=domain_subject(domain), actor=None)
-        ownership_services.note_settled(domain)
+        ownership_services.resolve_alerts(domain)
 
 
-def _move(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> None:
+def _store_state(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> None:
     """Set the new state and the time of the next check. A change of the known state is timestamped and logged.
 
     `is_due`: this check changed the required records, so the next one is due at once.
@@ -337,4 +337,4 @@ def _move(domain: Domain, result: Overall, now: datetime, *, is_due: bool) -> No
         lost_at=domain.state_since if domain.verified_at and result.state in announcements_services.LOST else None,
     )
     domain.next_check_at = now if is_due else domain.next_check_at
-    domain.save(update_fields=MOVED)
+    domain.save(update_fields=SAVED_FIELDS)

@@ -1,6 +1,6 @@
 """Deletes a domain in the order that SES requires: its tenant associations, then the identity, then our row.
 
-Its receipt rules are removed first. `receipt_rules` calls `routes_are_removed` once no rule names the domain. Until
+Its receipt rules are removed first. `receipt_rules` calls `confirm_routes_removed` once no rule names the domain. Until
 then the identity and the row stay, so that nobody else can hold the name while a rule still names it.
 """
 
@@ -19,7 +19,7 @@ from domains.jobs import delete_soon
 from domains.models.domains import Domain, Stage
 from domains.records.core import SPF_KEYS, Record
 from domains.spf.core.grammar import AMAZON
-from domains.spf.core.merger import FRESH
+from domains.spf.core.merger import DEFAULT_RECORD
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from notifications.alerts import services as alerts_services
@@ -27,7 +27,7 @@ from tenants.resources import services as resources_services
 
 
 @dataclass(frozen=True)
-class LeftRecord:
+class RemainingRecord:
     """A record that stays published. `part` is our part of it if the rest belongs to the customer."""
 
     type: str
@@ -40,32 +40,36 @@ class LeftRecord:
 class IdentityConsequences:
     """What a person confirms before a domain is deleted."""
 
-    records: tuple[LeftRecord, ...]
+    records: tuple[RemainingRecord, ...]
     sub_domains: tuple[str, ...]
     in_use: tuple[str, ...]  # what still receives mail at it, and must be removed first
 
 
 def consequences(domain: Domain) -> IdentityConsequences:
-    return IdentityConsequences(_left_records(domain), tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain))
+    return IdentityConsequences(
+        _remaining_records(domain), tuple(str(sub) for sub in _sub_domains(domain)), _in_use(domain)
+    )
 
 
-def _left_records(domain: Domain) -> tuple[LeftRecord, ...]:
+def _remaining_records(domain: Domain) -> tuple[RemainingRecord, ...]:
     """Return the records that the last check found. DMARC is left out: it protects the domain whoever sends for it."""
     there = domain.record_checks.filter(state__in=(State.VERIFIED, State.SPREADING))
     found = {check.key: tuple(check.found) for check in there}
     return tuple(
-        _left(record, found[record.key]) for record in domain.records if record.key in found.keys() - {"dmarc"}
+        _remaining_record(record, found[record.key])
+        for record in domain.records
+        if record.key in found.keys() - {"dmarc"}
     )
 
 
-def _left(record: Record, found: tuple[str, ...]) -> LeftRecord:
-    is_ours = record.key not in SPF_KEYS or found == (FRESH,)
+def _remaining_record(record: Record, found: tuple[str, ...]) -> RemainingRecord:
+    is_ours = record.key not in SPF_KEYS or found == (DEFAULT_RECORD,)
     value = record.value if is_ours else " ".join(found)
     part = "" if is_ours else f"include:{AMAZON}"
-    return LeftRecord(record.type, record.name, value, part)
+    return RemainingRecord(record.type, record.name, value, part)
 
 
-MARKED = (
+SAVED_FIELDS = (
     "stage",
     "wanted_by",
     "wanted_because",
@@ -77,7 +81,9 @@ MARKED = (
 
 
 @transaction.atomic
-def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", because: str = "") -> bool:
+def mark_for_deletion(
+    *, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = "", because: str = ""
+) -> bool:
     """Mark the domain for deletion, so that nothing can be added. Return False if nothing is left to do: an unproven
     claim is deleted at once.
 
@@ -89,18 +95,18 @@ def mark(*, domain: Domain, typed_name: str, actor: User | None, bulk_id: str = 
     if locked.stage == Stage.DELETING:
         return True
     _refuse_while_in_use(locked)
-    if locked.stage == Stage.CLAIM and (not _may_have_identity(locked) or _is_anothers(locked)):
+    if locked.stage == Stage.CLAIM and (not _may_have_identity(locked) or _is_held_by_another(locked)):
         _drop_claim(locked, actor, bulk_id, because)
         return False
     locked.stage, locked.wanted_by, locked.stage_problem = Stage.DELETING, actor, ""
     locked.deletion_bulk_id, locked.routes_removed_at, locked.watched_from = bulk_id, None, timezone.now()
     locked.wanted_because = because
-    locked.save(update_fields=MARKED)
+    locked.save(update_fields=SAVED_FIELDS)
     return True
 
 
 @transaction.atomic
-def routes_are_removed(*, domain_id: str) -> None:
+def confirm_routes_removed(*, domain_id: str) -> None:
     """Tell the worker that no receipt rule names the domain: it deletes the identity, then the row. Idempotent."""
     locked = Domain.objects.select_for_update().filter(pk=domain_id, stage=Stage.DELETING).first()
     if locked is None:
@@ -133,9 +139,9 @@ def _drop_claim(domain: Domain, actor: User | None, bulk_id: str, because: str) 
     domain.delete()
 
 
-def carry_out(*, domain_id: str) -> None:
-    """Delete the identity and the row. Idempotent; does nothing before `routes_are_removed`. Raises AwsProblem, which
-    is also stored for the page.
+def execute_deletion(*, domain_id: str) -> None:
+    """Delete the identity and the row. Idempotent; does nothing before `confirm_routes_removed`. Raises AwsProblem,
+    which is also stored for the page.
     """
     ready = domains_in_region().filter(pk=domain_id, stage=Stage.DELETING, routes_removed_at__isnull=False)
     domain = ready.select_related("wanted_by", "customer").first()
@@ -151,7 +157,7 @@ def carry_out(*, domain_id: str) -> None:
     _finish(domain, request_ids)
 
 
-def unmake(*, domain_id: str) -> None:
+def delete_displaced_identity(*, domain_id: str) -> None:
     """Delete the identity of a domain that another customer's proof displaced. Its claim stays. Idempotent."""
     waiting = domains_in_region().select_related("customer").filter(stage=Stage.CLAIM, unmake_wanted=True)
     domain = waiting.filter(pk=domain_id).first()
@@ -173,16 +179,20 @@ def _is_ours(domain: Domain) -> bool:
     """
     if domain.claim_token and not domain.claim_proven_at and not _may_have_identity(domain):
         return False  # an unproven claim has created nothing in SES
-    if _is_anothers(domain):
+    if _is_held_by_another(domain):
         return False
     try:
         identity = identity_gateway.get_identity(domain.name)
     except AwsMissing:
         return False
-    return domain.adopted or domain.claim_proven_at is not None or (identity_gateway.OURS, domain.id) in identity.tags
+    return (
+        domain.adopted
+        or domain.claim_proven_at is not None
+        or (identity_gateway.DOMAIN_TAG, domain.id) in identity.tags
+    )
 
 
-def _is_anothers(domain: Domain) -> bool:
+def _is_held_by_another(domain: Domain) -> bool:
     """Return True if another customer has proven the name: the identity is theirs now, whoever created it."""
     return Domain.objects.filter(name=domain.name).exclude(pk=domain.pk).exclude(stage=Stage.CLAIM).exists()
 

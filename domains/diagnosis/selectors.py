@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from django.core.cache import cache
 
 from domains.checking.core import sentences
-from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, Pair, marks
+from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, Pair, mark_differences
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
-from domains.providers.core import Typed, typed
+from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
 from domains.records.core import Record
 
@@ -51,16 +51,16 @@ def explanations(domain: Domain) -> Explanations:
     return kept or {}
 
 
-def what_was_seen(check: RecordCheck) -> str:
+def check_fingerprint(check: RecordCheck) -> str:
     """Return a fingerprint that is equal for two checks with the same result."""
     return repr((str(check.state), list(check.found)))
 
 
-def better_reason(check: RecordCheck, explained: Explanations) -> DiagnosisFinding | None:
+def diagnosed_reason(check: RecordCheck, explained: Explanations) -> DiagnosisFinding | None:
     """Return the diagnosed reason; None if the diagnosis knows no more than the check."""
     seen, finding = explained.get(check.key, ("", None))
     is_no_more = finding is None or finding.code in _NOTHING_BETTER
-    return None if is_no_more or seen != what_was_seen(check) else finding
+    return None if is_no_more or seen != check_fingerprint(check) else finding
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class FindingShown:
 
     finding: DiagnosisFinding
     subject: str
-    typed: Typed | None
+    form_values: FormValues | None
     marked: Pair | None
     same: tuple["FindingShown", ...] = ()
 
@@ -99,7 +99,7 @@ def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> Diagnosi
     for finding in found.findings:
         shown = _shown(finding, records.get(finding.record_key), at, found.zone or domain.parsed.zone)
         groups.setdefault(finding.code, []).append(shown)
-    folded = [_folded(alike) for alike in groups.values()]
+    folded = [_grouped(alike) for alike in groups.values()]
     first, further = (folded[0], folded[1:]) if found.finding else (None, folded)
     right, unknown = sum(each.is_right for each in found.records), sum(not each.is_known for each in found.records)
     return DiagnosisPage(at, first, tuple(further), right, unknown, len(found.records))
@@ -115,24 +115,24 @@ def _shown(finding: DiagnosisFinding, record: Record | None, host: DnsHost, zone
     return FindingShown(
         finding=finding,
         subject=sentences.subject(record) if record else "",
-        typed=_typed(finding, record, host, zone) if record else None,
-        marked=None if finding.code == SWAPPED else marks(finding.looked_for, finding.found, record),
+        form_values=_form_values(finding, record, host, zone) if record else None,
+        marked=None if finding.code == SWAPPED else mark_differences(finding.looked_for, finding.found, record),
     )
 
 
-def _typed(finding: DiagnosisFinding, record: Record, host: DnsHost, zone: str) -> Typed | None:
+def _form_values(finding: DiagnosisFinding, record: Record, host: DnsHost, zone: str) -> FormValues | None:
     is_inside = record.name == zone or record.name.endswith(f".{zone}")
-    if merged := finding.of("merged"):
+    if merged := finding.data_value("merged"):
         record = replace(record, value=merged)
     elif finding.code not in _RETYPED or not record.value:
         return None
     if not is_inside:
         return None
-    boxes = typed(record, host.provider, zone)
+    boxes = form_values(record, host.provider, zone)
     if finding.code != "dns.value.zone_appended" or record.type == "TXT" or boxes.value.endswith("."):
         return boxes
     return replace(boxes, value=f"{boxes.value}.")
 
 
-def _folded(alike: Sequence[FindingShown]) -> FindingShown:
+def _grouped(alike: Sequence[FindingShown]) -> FindingShown:
     return replace(alike[0], same=tuple(alike[1:]))

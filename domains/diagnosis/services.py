@@ -25,16 +25,16 @@ from domains.checking.core.judgement import State
 from domains.diagnosis import selectors
 from domains.diagnosis.core import chain
 from domains.diagnosis.core.findings import Diagnosis
-from domains.diagnosis.core.observations import AmazonView, Observations, RecordHistory
+from domains.diagnosis.core.observations import Observations, RecordHistory, SesView
 from domains.dns.core import LookupStatus
-from domains.dns.services import SECONDS, Asker, net
+from domains.dns.services import SECONDS, QuerySession, network
 from domains.dns_observation.services import observe
 from domains.jobs import diagnose_soon
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain, Stage
 from domains.models.history import ObservedAnswer
 from domains.ownership import core as ownership_core
-from domains.providers.core import with_key
+from domains.providers.core import provider_with_key
 from domains.records.core import IdentityFacts, Record
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.slow_work import TooManyAtOnce
@@ -51,13 +51,13 @@ class DiagnosisResult:
 
     facts: IdentityFacts
     observed: Observations
-    amazon: AmazonView
+    amazon: SesView
     now: datetime
     history: RecordHistory
 
-    def told(self, host: str = "") -> Diagnosis:
+    def diagnosis(self, host: str = "") -> Diagnosis:
         """Return the diagnosis in the terms of the DNS host with that key, or of the detected one."""
-        return chain.diagnose(self.facts, self.observed, self.amazon, self.now, self.history, with_key(host))
+        return chain.diagnose(self.facts, self.observed, self.amazon, self.now, self.history, provider_with_key(host))
 
 
 def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[float], None] = time.sleep) -> Diagnosis:
@@ -65,27 +65,29 @@ def diagnose(domain: Domain, *, now: datetime, host: str = "", wait: Callable[[f
 
     Raises TooManyAtOnce in a web request.
     """
-    return looked(domain, now=now, wait=wait).told(host)
+    return cached_or_new_result(domain, now=now, wait=wait).diagnosis(host)
 
 
-def kept(domain: Domain) -> DiagnosisResult | None:
+def cached_result(domain: Domain) -> DiagnosisResult | None:
     """Return the result of the last DIAGNOSIS_KEPT_SECONDS, if any."""
     found: DiagnosisResult | None = cache.get(_key(domain))
     return found
 
 
-def looked(domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep) -> DiagnosisResult:
+def cached_or_new_result(
+    domain: Domain, *, now: datetime, wait: Callable[[float], None] = time.sleep
+) -> DiagnosisResult:
     """Return the cached result, or a new one."""
-    if (found := kept(domain)) is not None:
+    if (found := cached_result(domain)) is not None:
         return found
     with slow_work.slot(customer=domain.customer_id):
-        return _looked(domain, now, wait)
+        return _new_result(domain, now, wait)
 
 
-def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> DiagnosisResult:
+def _new_result(domain: Domain, now: datetime, wait: Callable[[float], None]) -> DiagnosisResult:
     key = _key(domain)
     for _ in range(int(SECONDS / WAIT_EVERY)):
-        if (found := kept(domain)) is not None:
+        if (found := cached_result(domain)) is not None:
             return found
         if cache.add(f"{key}:looking", 1, timeout=SECONDS + 2):
             break
@@ -93,7 +95,7 @@ def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Dia
     try:
         found = gather(domain, now=now)
         cache.set(key, found, timeout=settings.DIAGNOSIS_KEPT_SECONDS)
-        _explain(domain, found.told())
+        _explain(domain, found.diagnosis())
     finally:
         cache.delete(f"{key}:looking")
     return found
@@ -101,12 +103,13 @@ def _looked(domain: Domain, now: datetime, wait: Callable[[float], None]) -> Dia
 
 def _explain(domain: Domain, found: Diagnosis) -> None:
     """Store the findings for other pages, so that none says “add” where the diagnosis says “edit”."""
-    seen = {check.key: selectors.what_was_seen(check) for check in domain.record_checks.all()}
+    seen = {check.key: selectors.check_fingerprint(check) for check in domain.record_checks.all()}
     explained = {r.key: (seen.get(r.key, ""), r.finding) for r in found.records if r.finding and not r.is_right}
     cache.set(selectors.explanations_key(domain), explained, EXPLAINED_SECONDS)
 
 
 def _key(domain: Domain) -> str:
+    """Depends on the domain alone: the worker's own checks may change its state while the page waits."""
     return f"diagnosis:{domain.pk}:{hash_of(domain)}"
 
 
@@ -114,15 +117,15 @@ def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
     """Query DNS. Stores the zone's serial, which later shows whether a host publishes changes."""
     with slow_work.slot(customer=domain.customer_id):
         seconds = slow_work.seconds_left(SECONDS)
-        asker = Asker(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
-        observed = asyncio.run(observe(domain.parsed, _records(domain), net(), asker))
+        session = QuerySession(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
+        observed = asyncio.run(observe(domain.parsed, _records(domain), network(), session))
     history = replace(_history(domain, now), others=_records_of_others(domain, observed))
-    looked = DiagnosisResult(domain.facts, observed, _amazon(domain), now, history)
-    _note_serial(domain, looked.told(), now)
+    looked = DiagnosisResult(domain.facts, observed, _ses_view(domain), now, history)
+    _store_serial(domain, looked.diagnosis(), now)
     return looked
 
 
-def note_records_added(*, domain: Domain, now: datetime) -> None:
+def mark_records_added(*, domain: Domain, now: datetime) -> None:
     """Store that the customer says the records are added. From now on an unchanged serial means something."""
     domain.said_added_at = now
     Domain.objects.filter(pk=domain.pk).update(said_added_at=now)
@@ -140,10 +143,10 @@ def _records(domain: Domain) -> tuple[Record, ...]:
     return domain.records
 
 
-def _amazon(domain: Domain) -> AmazonView:
+def _ses_view(domain: Domain) -> SesView:
     if domain.stage != Stage.READY:
-        return AmazonView(held_elsewhere=domain.stage == Stage.CLAIM)
-    return AmazonView(
+        return SesView(held_elsewhere=domain.stage == Stage.CLAIM)
+    return SesView(
         statuses=tuple(domain.ses_statuses.items()),
         error_type=domain.ses_error_type,
         looked_at=domain.ses_looked_at,
@@ -160,11 +163,11 @@ def _history(domain: Domain, now: datetime) -> RecordHistory:
     sisters = Domain.objects.filter(customer_id=domain.customer_id).exclude(pk=domain.pk).order_by("name")
     return RecordHistory(
         verified=verified,
-        nameservers=_nameservers_then(domain, max((moment for _, moment in verified), default=None)),
+        nameservers=_former_nameservers(domain, max((moment for _, moment in verified), default=None)),
         serial=domain.soa_serial,
         serial_since=domain.soa_serial_since,
         said_added_at=domain.said_added_at,
-        failed_looks=2 if looked else 0,
+        failed_checks=2 if looked else 0,
         sisters=tuple(sisters.values_list("name", flat=True)[:200]),
     )
 
@@ -177,7 +180,7 @@ def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, 
     return tuple(record for other in others for record in other.checked_records if record.name in asked)
 
 
-def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...]:
+def _former_nameservers(domain: Domain, moment: datetime | None) -> tuple[str, ...]:
     """Return the zone's nameservers when its records were last correct; () if unknown."""
     if moment is None:
         return ()
@@ -186,7 +189,7 @@ def _nameservers_then(domain: Domain, moment: datetime | None) -> tuple[str, ...
     return tuple(then.values) if then else ()
 
 
-def _note_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
+def _store_serial(domain: Domain, found: Diagnosis, now: datetime) -> None:
     """Store the serial, unless the servers' serials differ: then the zone is being published."""
     serials = {serial for _, serial in found.serials}
     if len(serials) != 1 or (serial := serials.pop()) == domain.soa_serial:
@@ -216,7 +219,7 @@ class DiagnosisProgress:
 def progress(*, domain: Domain, since: datetime | None, now: datetime) -> DiagnosisProgress:
     """Return what a page shows. Queues a diagnosis if none is new enough. Raises TooManyAtOnce."""
     began = min(since, now) if since and since > now - 2 * LONGEST else None
-    found = kept(domain) or _newer(domain, began)
+    found = cached_result(domain) or _newer_result(domain, began)
     if found:
         return DiagnosisProgress(began or now, found)
     request = DiagnosisRequest.objects.filter(domain=domain).first()
@@ -224,10 +227,10 @@ def progress(*, domain: Domain, since: datetime | None, now: datetime) -> Diagno
         return DiagnosisProgress(began, problem=problem)
     if request is None or request.ended_at or request.asked_at < now - LONGEST:
         _ask(domain, now)
-    return DiagnosisProgress(began or now, waiting_before=_before(domain).count())
+    return DiagnosisProgress(began or now, waiting_before=_queued_ahead(domain).count())
 
 
-def _newer(domain: Domain, began: datetime | None) -> DiagnosisResult | None:
+def _newer_result(domain: Domain, began: datetime | None) -> DiagnosisResult | None:
     """Return a result since the page began to wait, even if it is too old for other pages."""
     found: DiagnosisResult | None = cache.get(_answer_key(domain))
     return found if found and began and found.now >= began else None
@@ -257,28 +260,28 @@ def waiting(customer_id: str) -> QuerySet[DiagnosisRequest]:
     return DiagnosisRequest.objects.filter(domain__customer=customer_id, ended_at=None)
 
 
-def _before(domain: Domain) -> QuerySet[DiagnosisRequest]:
+def _queued_ahead(domain: Domain) -> QuerySet[DiagnosisRequest]:
     own = waiting(domain.customer_id).filter(domain=domain).values("asked_at")[:1]
     return waiting(domain.customer_id).filter(asked_at__lt=own)
 
 
-def carry_out(*, customer_id: str) -> None:
+def run_next(*, customer_id: str) -> None:
     """Run the oldest request, and queue another call for the others."""
     try:
         with slow_work.job_slot("diagnosis", most=settings.DIAGNOSES_AT_ONCE) as is_free:
             request = waiting(customer_id).select_related("domain").first() if is_free else None
             if request:
-                _make(request)
+                _run(request)
     finally:
         if waiting(customer_id).exists():
             diagnose_soon(customer_id, in_seconds=0 if is_free else AGAIN_SECONDS)
 
 
-def _make(request: DiagnosisRequest) -> None:
+def _run(request: DiagnosisRequest) -> None:
     """Run one request. A failure is stored for the page and re-raised, so that the job fails visibly."""
     domain, problem = request.domain, FAILED
     try:
-        found = looked(domain, now=timezone.now())
+        found = cached_or_new_result(domain, now=timezone.now())
         cache.set(_answer_key(domain), found, KEPT_SECONDS)
         problem = ""
     finally:

@@ -51,7 +51,7 @@ def _progress(request: SignedIn, domain: Domain) -> dict[str, Any]:
     if made.found is None:
         again = urlencode({**request.GET.dict(), "look": f"{made.since.timestamp():.3f}"})
         return {"made": made, "again": f"{request.path}?{again}"}
-    found = made.found.told(host)
+    found = made.found.diagnosis(host)
     shown = diagnosis_page(domain, found, host)
     return {"found": found, "shown": shown, "reply": "" if _is_inside(request) else as_reply(found)}
 

@@ -24,8 +24,8 @@ _ADDRESS = re.compile(r"[^@\s,;!<>()/]+@[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9
 _ADDRESS_IN = re.compile(
     r"[^@\s,;!<>()/:\"'“”]{1,64}@[A-Za-z0-9_](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*"
 )
-_FORGOTTEN = re.compile(r"[\s,:]{1,20}(?=(?:p|sp|np|rua|ruf|adkim|aspf|fo|pct|ri|rf|t|psd)\s*=)", re.IGNORECASE)
-_AROUND = " \t\r\n\"'“”‘’.,\\"
+_MISSING_SEMICOLON = re.compile(r"[\s,:]{1,20}(?=(?:p|sp|np|rua|ruf|adkim|aspf|fo|pct|ri|rf|t|psd)\s*=)", re.IGNORECASE)
+_PADDING = " \t\r\n\"'“”‘’.,\\"
 _SOFTENING = ("pct", "t")  # if receivers could not parse these, they did not weaken the policy
 _SIZE = re.compile(r"[0-9]+[kmgt]?", re.IGNORECASE)
 _ALLOWED: Mapping[str, re.Pattern[str]] = {
@@ -106,7 +106,7 @@ def resembles_dmarc(text: str) -> bool:
     return not is_dmarc(text) and bool(is_meant)
 
 
-def read(text: str) -> DmarcRecord:
+def parse(text: str) -> DmarcRecord:
     """Parse any text. Everything invalid is listed in `problems`."""
     tags = _split(text)
     fatal = [] if is_dmarc(text) else [_problem_of_version(text)]
@@ -124,7 +124,7 @@ def read(text: str) -> DmarcRecord:
     return DmarcRecord(sound, (*fatal, *missing, *found), is_used)
 
 
-def applied(
+def find_policy(
     own: Sequence[str] | None, above: Iterable[tuple[str, Sequence[str] | None]], *, exists: bool = True
 ) -> AppliedPolicy | None:
     """Return the policy of the deciding record: the domain's own, its organizational domain's, or a registry's (RFC
@@ -136,15 +136,15 @@ def applied(
     """
     if own is None:
         raise ValueError("the lookup of the domain's own policy failed")
-    if (line := used_line(own)) is not None:
-        return AppliedPolicy(read(line).policy, "", line)
+    if (line := usable_record(own)) is not None:
+        return AppliedPolicy(parse(line).policy, "", line)
     best, below = None, None
     for name, values in above:
         if values is None:
             raise ValueError(f"the lookup of the policy at {name} failed")
-        line = used_line(values)
-        here = AppliedPolicy(_policy_for(read(line), exists=exists), name, line) if line is not None else None
-        psd = read(line).tags.get("psd", "").lower() if line is not None else ""
+        line = usable_record(values)
+        here = AppliedPolicy(_policy_for(parse(line), exists=exists), name, line) if line is not None else None
+        psd = parse(line).tags.get("psd", "").lower() if line is not None else ""
         if psd == "y":  # a registry: the organization is the domain directly below it
             return below or here
         best, below = here or best, here
@@ -161,54 +161,54 @@ def _policy_for(record: DmarcRecord, *, exists: bool) -> str:
     return record.policy_below if exists else max(record.policy_below, missing, key=POLICIES.index)
 
 
-def used_line(values: Sequence[str]) -> str | None:
+def usable_record(values: Sequence[str]) -> str | None:
     """Return the one record that receivers use. Two records make both invalid."""
     lines = [value for value in values if is_dmarc(value)]
-    return lines[0] if len(lines) == 1 and read(lines[0]).is_used else None
+    return lines[0] if len(lines) == 1 and parse(lines[0]).is_used else None
 
 
 def is_weaker(policy: str, other: str) -> bool:
     return POLICIES.index(policy) < POLICIES.index(other)
 
 
-def meant(text: str) -> dict[str, str]:
+def parse_leniently(text: str) -> dict[str, str]:
     """Return the tags as the author meant them: with missing semicolons and "mailto:" added and stray characters
     removed.
 
     Valid tags are unchanged. Tags that cannot be repaired, or would weaken the policy, are left out.
     """
-    record = read(text)
+    record = parse(text)
     tags = dict(record.tags)
-    for tag in _split(_FORGOTTEN.sub("; ", text)):
-        name, value = _as_meant(tag)
+    for tag in _split(_MISSING_SEMICOLON.sub("; ", text)):
+        name, value = _repair_tag(tag)
         if name == "rua" and name in tags:
-            tags[name] = _joined(tags[name], value)
-        elif name not in tags and _is_sound(name, value) and not _softens(name, value, record):
+            tags[name] = _merge_addresses(tags[name], value)
+        elif name not in tags and _is_valid(name, value) and not _weakens(name, value, record):
             tags[name] = value
     return {**tags, "p": tags["p"].lower()} if "p" in tags else tags
 
 
-def _as_meant(tag: DmarcTag) -> tuple[str, str]:
+def _repair_tag(tag: DmarcTag) -> tuple[str, str]:
     """Return a tag name and its repaired value, "" if it cannot be repaired."""
     if tag.name.startswith("mailto:"):  # a semicolon where a comma was meant
         return "rua", _addresses_in(tag.text)
     if tag.name in ("rua", "ruf"):
         return tag.name, _addresses_in(tag.value)
-    name, value = "p" if tag.name == "policy" else tag.name, tag.value.strip(_AROUND)
+    name, value = "p" if tag.name == "policy" else tag.name, tag.value.strip(_PADDING)
     if name in _ALIGNMENT and value.lower() in ("strict", "relaxed"):
         value = value[0].lower()
     return name, value if name in _ALLOWED else ""
 
 
-def _is_sound(name: str, value: str) -> bool:
+def _is_valid(name: str, value: str) -> bool:
     return bool(value) and not _problem_of_value(DmarcTag(name, value, f"{name}={value}", 0))
 
 
-def _softens(name: str, value: str, record: DmarcRecord) -> bool:
+def _weakens(name: str, value: str, record: DmarcRecord) -> bool:
     return name in _SOFTENING or (name in ("sp", "np") and is_weaker(value.lower(), record.policy_below))
 
 
-def _joined(*lists: str) -> str:
+def _merge_addresses(*lists: str) -> str:
     """Merge lists of report URIs, each address once."""
     uris = [uri.strip() for uris in lists for uri in uris.split(",") if uri.strip()]
     first = {address_of(uri): uri for uri in reversed(uris)}
@@ -220,33 +220,33 @@ def _addresses_in(text: str) -> str:
     return ",".join(f"mailto:{address}" for address in dict.fromkeys(_ADDRESS_IN.findall(text)))
 
 
-def mended(text: str, reports_to: str = "", above: AppliedPolicy | None = None, others: Sequence[str] = ()) -> str:
+def repair(text: str, reports_to: str = "", above: AppliedPolicy | None = None, others: Sequence[str] = ()) -> str:
     """Return a repaired record: version first, `p` second, nothing weaker than `above`.
 
     `reports_to` and the report addresses of `others`, further records at the name, are added. What was valid is kept.
     """
-    tags = meant(text)
+    tags = parse_leniently(text)
     policy = max(tags.get("p", "none"), above.policy if above else "none", key=POLICIES.index)
     kept = {name: value for name, value in tags.items() if name not in ("v", "p", "rua", "policy")}
-    kept |= {name: value for name, value in read(above.text).tags.items() if name in _ALIGNMENT} if above else {}
+    kept |= {name: value for name, value in parse(above.text).tags.items() if name in _ALIGNMENT} if above else {}
     added = f"mailto:{reports_to}" if reports_to else ""
-    reports = _joined(*(each.get("rua", "") for each in (tags, *map(meant, others))), added)
+    reports = _merge_addresses(*(each.get("rua", "") for each in (tags, *map(parse_leniently, others))), added)
     rua = {"rua": reports} if reports else {}
     return "; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in {"p": policy, **kept, **rua}.items())))
 
 
-def watching(reports_to: str = "") -> str:
+def monitoring_record(reports_to: str = "") -> str:
     """Return a monitoring policy, for domains to which none applies. No "pct": receivers disagree, and RFC 9989 drops
     it.
     """
     return "; ".join(("v=DMARC1; p=none", *([f"rua=mailto:{reports_to}"] if reports_to else [])))
 
 
-def brought_down(above: AppliedPolicy, reports_to: str = "") -> str:
+def copy_inherited(above: AppliedPolicy, reports_to: str = "") -> str:
     """Return a record for the domain with what it inherits: the same policy, alignment and reports."""
-    tags = {name: value for name, value in read(above.text).tags.items() if name not in _OF_THE_ORGANIZATION}
+    tags = {name: value for name, value in parse(above.text).tags.items() if name not in _OF_THE_ORGANIZATION}
     text = "; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in {**tags, "p": above.policy}.items())))
-    return mended(text, reports_to)
+    return repair(text, reports_to)
 
 
 def address_of(uri: str) -> str:
@@ -261,9 +261,9 @@ def consent_name(domain: str, address: str) -> str:
 
 def reports_elsewhere(lines: Iterable[str], domain: str) -> tuple[str, ...]:
     """Return the report addresses in other organizations' domains, which must consent."""
-    own = DomainName.stored(domain).zone
-    addresses = dict.fromkeys(address for line in lines for address in read(line).reports)
-    return tuple(each for each in addresses if DomainName.stored(each.rpartition("@")[2]).zone != own)
+    own = DomainName.from_stored(domain).zone
+    addresses = dict.fromkeys(address for line in lines for address in parse(line).reports)
+    return tuple(each for each in addresses if DomainName.from_stored(each.rpartition("@")[2]).zone != own)
 
 
 def _split(text: str) -> list[DmarcTag]:
@@ -307,10 +307,10 @@ def _problem_of(tag: DmarcTag, before: Mapping[str, str], number: int) -> str:
         return f"“{tag.name}” can appear only once."
     if why := _problem_of_value(tag):
         return why
-    return "“p” must follow “v=DMARC1”, or older receivers ignore the record." if _is_late(tag, number) else ""
+    return "“p” must follow “v=DMARC1”, or older receivers ignore the record." if _is_misplaced(tag, number) else ""
 
 
-def _is_late(tag: DmarcTag, number: int) -> bool:
+def _is_misplaced(tag: DmarcTag, number: int) -> bool:
     return tag.name == "p" and number != 1
 
 

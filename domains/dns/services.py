@@ -20,7 +20,7 @@ from django.conf import settings
 
 from domains.checking.core.comparison import Verdict, compare
 from domains.diagnosis.core import findings
-from domains.diagnosis.core.observations import knows_its_zone, primary_of
+from domains.diagnosis.core.observations import is_authoritative_soa, primary_of
 from domains.dns.core import Answer, LookupStatus, Query, Question, question_for
 from domains.dns.gateway import exchange
 from domains.names.core import DomainName
@@ -60,11 +60,11 @@ def resolvers() -> tuple[str, ...]:
 MOST_QUERIES = 60
 RESERVE = 3  # of them, for long answers that are requested again over TCP
 SECONDS = 10.0
-SILENCE = "no answer within"  # the gateway's wording
-NOT_ASKED = "skipped: the time limit of the check was reached"
+TIMED_OUT = "no answer within"  # the gateway's wording
+SKIPPED = "skipped: the time limit of the check was reached"
 
 
-class Asker:
+class QuerySession:
     """The DNS queries of one diagnosis. `clock` counts seconds."""
 
     def __init__(
@@ -88,16 +88,14 @@ class Asker:
         new = [query for query in dict.fromkeys(queries) if query not in self._known]
         sent, over = self._allowed(new)
         await self._send(sent)
-        lost = [query for query in sent if query.at in self._heard and self._known[query].error.startswith(SILENCE)]
+        lost = [query for query in sent if query.at in self._heard and self._known[query].error.startswith(TIMED_OUT)]
         await self._send(self._allowed(lost)[0])
         self._was_held_up |= bool(lost) or self._seconds <= 0
-        return [
-            self._known.get(query) or _not_asked(query) for query in queries if query in self._known or query in over
-        ]
+        return [self._known.get(query) or _skipped(query) for query in queries if query in self._known or query in over]
 
-    def is_spared(self, answer: Answer) -> bool:
+    def is_over_budget(self, answer: Answer) -> bool:
         """Return True if the query was not sent because the budget was used up, and no server was slow."""
-        return answer.error == NOT_ASKED and not self._was_held_up
+        return answer.error == SKIPPED and not self._was_held_up
 
     def _allowed(self, queries: list[Query]) -> tuple[list[Query], list[Query]]:
         """Split queries into those that the budget allows and the rest."""
@@ -113,7 +111,7 @@ class Asker:
         self.asked += len(queries)
         for query, answer in zip(queries, await self._answers(queries, self._seconds), strict=True):
             self._known[query] = answer
-            self.transcript.append(_line(query, answer))
+            self.transcript.append(_transcript_line(query, answer))
             if answer.status is not LookupStatus.FAILED:
                 self._heard.add(query.at)
 
@@ -127,11 +125,11 @@ class Asker:
         return [found[query.question, query.who] for query in queries]
 
 
-def _not_asked(query: Query) -> Answer:
-    return Answer(query.question, query.who, LookupStatus.FAILED, error=NOT_ASKED)
+def _skipped(query: Query) -> Answer:
+    return Answer(query.question, query.who, LookupStatus.FAILED, error=SKIPPED)
 
 
-def _line(query: Query, answer: Answer) -> str:
+def _transcript_line(query: Query, answer: Answer) -> str:
     """Format a query as a dig command line, with its answer."""
     flags = ("" if query.recursive else " +norecurse") + (" +cdflag" if query.unchecked else "")
     asked = f"dig @{query.who} {query.question.name} {query.question.type}{flags}"
@@ -148,7 +146,7 @@ MOST_SERVERS = 4
 
 
 @dataclass(frozen=True)
-class Net:
+class Network:
     """`resolvers` are the public ones. Nameservers listen at `port`. `private` allows private addresses."""
 
     resolvers: tuple[str, ...]
@@ -178,13 +176,13 @@ class Delegation:
     is_unchecked: bool
 
     @property
-    def alive(self) -> tuple[Server, ...]:
+    def responding(self) -> tuple[Server, ...]:
         """Return the servers that answered for the zone."""
-        heard = {soa.resolver for soa in self.soas if knows_its_zone(soa)}
+        heard = {soa.resolver for soa in self.soas if is_authoritative_soa(soa)}
         return tuple(server for server in self.servers if server.name in heard)
 
     @property
-    def others(self) -> tuple[str, ...]:
+    def unlisted(self) -> tuple[str, ...]:
         """Return servers that the zone lists but its parent does not: edits made there have no effect."""
         known = {server.name for server in self.servers}
         primaries = {primary_of(soa) for soa in (*self.soas, *self.public_soas)}
@@ -192,28 +190,28 @@ class Delegation:
         return tuple(name for name in names if name and name not in known)[:2]
 
 
-async def follow_delegation(zone: str, net: Net, asker: Asker) -> Delegation:
+async def follow_delegation(zone: str, net: Network, session: QuerySession) -> Delegation:
     """Find the zone's nameservers from its parent down, including those that do not answer."""
     first = [Query(Question(zone, kind), at, at) for kind in ("SOA", "NS") for at in net.resolvers]
     above = Query(Question(zone.partition(".")[2], "NS"), net.resolvers[0], net.resolvers[0])
-    *said, upper = await asker.ask([*first, above])
+    *said, upper = await session.ask([*first, above])
     soas, named = said[: len(net.resolvers)], said[len(net.resolvers) :]
     failed = [soa.resolver for soa in soas if soa.status is LookupStatus.FAILED]
     again = [Query(Question(zone, kind), at, at, unchecked=True) for at in failed for kind in ("SOA", "NS")]
-    unchecked = await asker.ask(again)
+    unchecked = await session.ask(again)
     helper, is_unchecked = _helper(soas, unchecked)
-    parent = await _ask_parent(zone, upper, helper, net, asker)
+    parent = await _ask_parent(zone, upper, helper, net, session)
     names = _delegated_servers([*parent, *named, *unchecked])
-    servers = await find_delegation(names, helper, net, asker, unchecked=is_unchecked)
+    servers = await find_delegation(names, helper, net, session, unchecked=is_unchecked)
     reachable = [server for server in servers if server.at]
-    own = await asker.ask([Query(Question(zone, "SOA"), s.at, s.name, recursive=False) for s in reachable])
-    inside = await _named_inside(zone, reachable, own, asker)
+    own = await session.ask([Query(Question(zone, "SOA"), s.at, s.name, recursive=False) for s in reachable])
+    inside = await _named_inside(zone, reachable, own, session)
     public = [answer for answer in unchecked if answer.question.type == "SOA"]
     return Delegation(servers, tuple(parent), tuple(soas), tuple(public), tuple(own), inside, helper, is_unchecked)
 
 
 async def find_delegation(
-    names: Sequence[tuple[str, str]], helper: str, net: Net, asker: Asker, *, unchecked: bool = False
+    names: Sequence[tuple[str, str]], helper: str, net: Network, session: QuerySession, *, unchecked: bool = False
 ) -> tuple[Server, ...]:
     """Return the servers with their addresses, from the referral's glue or else from the resolver."""
     some = list(names)[:MOST_SERVERS]
@@ -221,11 +219,11 @@ async def find_delegation(
     for kind in ("A", "AAAA"):  # AAAA for servers that have no IPv4 address
         names_left = [name for name, address in some if not address and name not in found]
         lost = [Query(Question(name, kind), helper, helper, unchecked=unchecked) for name in names_left]
-        found |= {answer.question.name: answer.values[0] for answer in await asker.ask(lost) if answer.values}
-    return tuple(Server(name, place(address or found.get(name, ""), net)) for name, address in some)
+        found |= {answer.question.name: answer.values[0] for answer in await session.ask(lost) if answer.values}
+    return tuple(Server(name, server_address(address or found.get(name, ""), net)) for name, address in some)
 
 
-def place(address: str, net: Net) -> str:
+def server_address(address: str, net: Network) -> str:
     """Return "host:port", or "" for a private address: other people's DNS must not lead us into our own network."""
     if not is_public(address) and not (net.private and _is_address(address)):
         return ""
@@ -248,12 +246,12 @@ def _helper(soas: Sequence[Answer], unchecked: Sequence[Answer]) -> tuple[str, b
     return (answered or [soa.resolver for soa in soas])[0], bool(answered)
 
 
-async def _ask_parent(zone: str, upper: Answer, helper: str, net: Net, asker: Asker) -> list[Answer]:
+async def _ask_parent(zone: str, upper: Answer, helper: str, net: Network, session: QuerySession) -> list[Answer]:
     """Ask one server of the parent zone, and another one if the first does not answer."""
-    for server in await find_delegation([(name, "") for name in upper.values[:2]], helper, net, asker):
+    for server in await find_delegation([(name, "") for name in upper.values[:2]], helper, net, session):
         if not server.at:
             continue
-        said = await asker.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
+        said = await session.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
         if said[0].cut == zone or said[0].authoritative:
             return said
     return []
@@ -269,11 +267,13 @@ def _delegated_servers(said: Sequence[Answer]) -> list[tuple[str, str]]:
     return []
 
 
-async def _named_inside(zone: str, servers: Sequence[Server], soas: Sequence[Answer], asker: Asker) -> tuple[str, ...]:
-    heard = {soa.resolver for soa in soas if knows_its_zone(soa)}
+async def _named_inside(
+    zone: str, servers: Sequence[Server], soas: Sequence[Answer], session: QuerySession
+) -> tuple[str, ...]:
+    heard = {soa.resolver for soa in soas if is_authoritative_soa(soa)}
     for server in servers:
         if server.name in heard:
-            said = await asker.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
+            said = await session.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
             return said[0].values
     return ()
 
@@ -281,36 +281,36 @@ async def _named_inside(zone: str, servers: Sequence[Server], soas: Sequence[Ans
 MOST_RESOLVERS = 3
 
 
-def net() -> Net:
+def network() -> Network:
     """Return the network to query. In the sandbox all nameservers are on this machine, at the port of its resolver."""
     asked = resolvers()[:MOST_RESOLVERS]
     port = parse_resolver(asked[0])[1] if settings.SANDBOX else 53
-    return Net(asked, port=port, private=settings.SANDBOX)
+    return Network(asked, port=port, private=settings.SANDBOX)
 
 
 SERVERS = 2  # of each zone, so that one outdated server does not decide alone
 AT_ONCE = 20  # questions pending at one server, which may serve hundreds of domains
 SLOWEST = 2.0  # seconds
 
-Told = dict[Question, list[Answer]]
+AnswersByQuestion = dict[Question, list[Answer]]
 
 
 @dataclass(frozen=True)
 class HostLookup:
     """The answers of the resolvers (`public`) and of the domain's own nameservers (`host`)."""
 
-    public: Told
-    host: Told
+    public: AnswersByQuestion
+    host: AnswersByQuestion
 
     @property
-    def all(self) -> Told:
-        return {question: self.of(question) for question in {**self.host, **self.public}}
+    def all(self) -> AnswersByQuestion:
+        return {question: self.answers_to(question) for question in {**self.host, **self.public}}
 
-    def of(self, question: Question) -> list[Answer]:
+    def answers_to(self, question: Question) -> list[Answer]:
         """Return the nameservers' answers first, then the resolvers'."""
         return [*self.host.get(question, []), *self.public.get(question, [])]
 
-    def of_record(self, record: Record) -> list[Answer]:
+    def answers_for_record(self, record: Record) -> list[Answer]:
         """Return the answers to judge a record by. A nameserver's correct answer counts only
         together with resolvers'.
         """
@@ -318,45 +318,45 @@ class HostLookup:
         if not public:
             return host
         is_told = any(answer.status is not LookupStatus.FAILED for answer in public)
-        return [*(answer for answer in host if is_told and _is_right(record, [answer])), *public]
+        return [*(answer for answer in host if is_told and _is_correct(record, [answer])), *public]
 
 
-def ask_hosts_first(unseen: Sequence[tuple[DomainName, Record]], known: Iterable[Record]) -> HostLookup:
+def query_hosts_first(unseen: Sequence[tuple[DomainName, Record]], known: Iterable[Record]) -> HostLookup:
     """Ask resolvers for `known` records, and for `unseen` ones if the nameserver has the record or cannot tell."""
-    told = look_at_hosts([(domain.zone, question_for(record)) for domain, record in unseen])
-    ready = [r for _, r in unseen if not (own := told.get(question_for(r))) or _is_right(r, own)]
-    return HostLookup(ask_hosts([question_for(record) for record in (*known, *ready)]), told)
+    told = query_nameservers([(domain.zone, question_for(record)) for domain, record in unseen])
+    ready = [r for _, r in unseen if not (own := told.get(question_for(r))) or _is_correct(r, own)]
+    return HostLookup(query_resolvers([question_for(record) for record in (*known, *ready)]), told)
 
 
-def ask_hosts_further(wanted: Iterable[tuple[DomainName, Question]]) -> Told:
+def query_other_places(wanted: Iterable[tuple[DomainName, Question]]) -> AnswersByQuestion:
     """Ask for other possible places of a record: the nameserver first, the resolvers only if it has no answer."""
     questions = [(domain.zone, question) for domain, question in wanted]
-    told = look_at_hosts(questions)
-    return {**ask_hosts([question for _, question in questions if question not in told]), **told}
+    told = query_nameservers(questions)
+    return {**query_resolvers([question for _, question in questions if question not in told]), **told}
 
 
-def ask_hosts(questions: Sequence[Question]) -> Told:
+def query_resolvers(questions: Sequence[Question]) -> AnswersByQuestion:
     """Return the resolvers' answers, by question."""
-    found: Told = {}
+    found: AnswersByQuestion = {}
     for answer in look_up(questions):
         found.setdefault(answer.question, []).append(answer)
     return found
 
 
-def _is_right(record: Record, answers: Sequence[Answer]) -> bool:
-    return any(compare(record, answer).verdict is Verdict.RIGHT for answer in answers)
+def _is_correct(record: Record, answers: Sequence[Answer]) -> bool:
+    return any(compare(record, answer).verdict is Verdict.CORRECT for answer in answers)
 
 
-def look_at_hosts(wanted: Iterable[tuple[str, Question]]) -> Told:
+def query_nameservers(wanted: Iterable[tuple[str, Question]]) -> AnswersByQuestion:
     """Return the authoritative answers of zones' own nameservers, without timeouts. `wanted` is (zone, question)."""
-    told: Told = {}
-    for answer in told_by_hosts(wanted):
+    told: AnswersByQuestion = {}
+    for answer in query_nameservers_raw(wanted):
         if answer.authoritative and answer.status is not LookupStatus.FAILED:
             told.setdefault(answer.question, []).append(replace(answer, resolver=f"nameserver {answer.resolver}"))
     return told
 
 
-def told_by_hosts(wanted: Iterable[tuple[str, Question]]) -> list[Answer]:
+def query_nameservers_raw(wanted: Iterable[tuple[str, Question]]) -> list[Answer]:
     """Return all answers of the zones' own nameservers, including referrals and timeouts."""
     with slow_work.slot():
         asked = _by_server(wanted)
@@ -374,11 +374,11 @@ def _by_server(wanted: Iterable[tuple[str, Question]]) -> dict[str, list[Questio
         zones.setdefault(zone, []).append(question)
     if not zones:
         return {}
-    servers, of = _servers(tuple(zones)), net()
+    servers, of = _servers(tuple(zones)), network()
     asked: dict[str, list[Question]] = {}
     for zone, questions in zones.items():
         for address in servers.get(zone, ()):
-            if at := place(address, of):
+            if at := server_address(address, of):
                 asked.setdefault(at, []).extend(questions)
     return asked
 

@@ -57,7 +57,7 @@ class ConnectLink:
     keys: tuple[str, ...]
 
 
-def place_in(values: Iterable[str]) -> str:
+def settings_host(values: Iterable[str]) -> str:
     """Return the host that serves the settings, from the TXT values at `_domainconnect`; "" if none is valid."""
     found = (text.strip().strip('"').rstrip("/") for text in values)
     return next((text for text in found if len(text) < 400 and _PLACE.fullmatch(text)), "")
@@ -127,8 +127,8 @@ def link_for(
     of them.
     """
     given = variables(facts)
-    made = expanded(given, hosted)
-    keys = tuple(record.key for record in absent if made.get(record.key) == _as_made(record))
+    made = expand_template(given, hosted)
+    keys = tuple(record.key for record in absent if made.get(record.key) == _as_created(record))
     if not keys:
         return None
     below = hosted.ascii.removesuffix(hosted.zone).rstrip(".")
@@ -159,10 +159,10 @@ def variables(facts: IdentityFacts) -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
-Made = tuple[str, str, str, int | None]
+CreatedRecord = tuple[str, str, str, int | None]
 
 
-def expanded(given: Mapping[str, str], hosted: DomainName) -> dict[str, Made]:
+def expand_template(given: Mapping[str, str], hosted: DomainName) -> dict[str, CreatedRecord]:
     """Return what a host creates from the template, by group: name, type, value, priority. Groups with unknown
     variables are left out.
     """
@@ -180,5 +180,5 @@ def expanded(given: Mapping[str, str], hosted: DomainName) -> dict[str, Made]:
     return found
 
 
-def _as_made(record: Record) -> Made:
+def _as_created(record: Record) -> CreatedRecord:
     return record.name, record.type, record.value, record.priority

@@ -13,14 +13,14 @@ REDIRECTS = 2
 
 @dataclass(frozen=True)
 class ConnectAnswer:
-    """`is_told` is False if the request failed. `body` is set only for status 200."""
+    """`is_answered` is False if the request failed. `body` is set only for status 200."""
 
-    is_told: bool
+    is_answered: bool
     is_there: bool = False
     body: bytes = b""
 
 
-UNTOLD = ConnectAnswer(is_told=False)
+UNANSWERED = ConnectAnswer(is_answered=False)
 
 
 def ask(url: str, *, may_be_private: bool = False) -> ConnectAnswer:
@@ -29,12 +29,12 @@ def ask(url: str, *, may_be_private: bool = False) -> ConnectAnswer:
     try:
         response = public_http.get(parse_url(url, may_be_private=may_be_private), reach, headers=_HEADERS)
     except (NoAnswer, ValueError):
-        return UNTOLD
+        return UNANSWERED
     if response.status in (404, 410):
-        return ConnectAnswer(is_told=True)
+        return ConnectAnswer(is_answered=True)
     if response.status != 200 or not response.is_whole:
-        return UNTOLD
-    return ConnectAnswer(is_told=True, is_there=True, body=response.body)
+        return UNANSWERED
+    return ConnectAnswer(is_answered=True, is_there=True, body=response.body)
 
 
 _HEADERS = {"Accept": "application/json"}

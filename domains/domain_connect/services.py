@@ -23,7 +23,7 @@ AGAIN_AFTER = timedelta(days=1)
 EMPTY = (State.WAITING, State.AT_RISK)  # a check found nothing there; failed checks have another state
 
 
-def identity() -> ConnectIdentity | None:
+def connect_identity() -> ConnectIdentity | None:
     """Return our identity, or None if the operator has not registered a template; then the feature is off."""
     if not (settings.DOMAIN_CONNECT_KEY and settings.DOMAIN_CONNECT_PROVIDER):
         return None
@@ -45,32 +45,32 @@ def discover_if_due(domain: Domain) -> None:
 
 def discover(*, domain_id: str) -> None:
     """Query DNS and the host, and store the result."""
-    domain, ours = Domain.objects.filter(pk=domain_id).first(), identity()
+    domain, ours = Domain.objects.filter(pk=domain_id).first(), connect_identity()
     if domain is None or ours is None:
         return
-    found = _found(domain.hosted.zone, ours)
+    found = _find_host(domain.hosted.zone, ours)
     if found is not None:
         Domain.objects.filter(pk=domain.pk).update(domain_connect=found)
 
 
-def _found(zone: str, ours: ConnectIdentity) -> dict[str, str] | None:
+def _find_host(zone: str, ours: ConnectIdentity) -> dict[str, str] | None:
     """Return {} if it is not supported, None if a lookup or request failed."""
     answers = dns_services.look_up([Question(f"_domainconnect.{zone}", "TXT")])
     told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
     if not told:
         return None
-    place = core.place_in(told[0].values)
+    place = core.settings_host(told[0].values)
     if not place:
         return {}
     private = settings.DOMAIN_CONNECT_MAY_BE_PRIVATE
     said = gateway.ask(f"{_scheme(place)}://{place}/v2/{zone}/settings", may_be_private=private)
-    if not said.is_told:
+    if not said.is_answered:
         return None
     host = core.read_settings(said.body, schemes=("https", "http") if private else ("https",))
     if host is None:
         return {}
     template = gateway.ask(f"{host.api}{core.template_path(ours)}", may_be_private=private)
-    if not template.is_told:
+    if not template.is_answered:
         return None
     return {"zone": zone, **asdict(host)} if template.is_there else {}
 
@@ -82,12 +82,12 @@ def _scheme(place: str) -> str:
 
 def link_for(domain: Domain, page: RecordsPage) -> ConnectLink | None:
     """Return None if the host does not support it, or there is nothing that it could add."""
-    known, ours = domain.domain_connect, identity()
+    known, ours = domain.domain_connect, connect_identity()
     if not known or ours is None or domain.stage != Stage.READY or domain.is_held:
         return None
     if known["zone"] != domain.hosted.zone:
         return None  # the domain's zone has changed
     rows = [row for group in page.groups for row in group.rows]
-    absent = [row.record for row in rows if row.is_left and row.state in EMPTY and not row.found and row.record.value]
+    absent = [row.record for row in rows if row.is_todo and row.state in EMPTY and not row.found and row.record.value]
     host = ConnectHost(known["name"], known["page"], known["api"])
     return core.link_for(host, ours, domain.facts, domain.hosted, absent)

@@ -15,7 +15,7 @@ from accounts.people.selectors import Viewer, customers_for, of_customer, suppor
 from audit.services import Subject
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
-from domains.names.core import DomainName, understand
+from domains.names.core import DomainName, parse_domain
 from domains.receiving.core import RED
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
@@ -109,11 +109,11 @@ class DomainListFilters(ListFilters):
 
     def conditions(self) -> Iterator[Q]:
         if self.q:
-            yield named_like(self.q)
+            yield name_contains(self.q)
         if self.customer:
             yield of_customer("customer", self.customer)
         if self.state:
-            yield _shown_as(self.state)
+            yield _with_shown_state(self.state)
         if self.catch_all in ("yes", "no"):
             yield Q(has_catch_all=self.catch_all == "yes")
 
@@ -134,7 +134,7 @@ def attention_counts(*, viewer: Viewer, filters: DomainListFilters) -> dict[str,
     return filters.counts(domains_for(viewer))
 
 
-def _shown_as(state: str) -> Q:
+def _with_shown_state(state: str) -> Q:
     """Match the state on the chip: a claim is waiting, whatever its checks say."""
     shown = _in_states((State(state),)) if state in set(State) else Q(pk=None)
     if state == State.WAITING:
@@ -182,15 +182,15 @@ def _stuck(now: datetime) -> Q:
     return waits & Q(watched_from__lt=now - STUCK_AFTER, held_at=None) & ~elsewhere
 
 
-def named_like(text: str) -> Q:
+def name_contains(text: str) -> Q:
     """Match part of the name, in Unicode or in DNS form."""
-    in_dns = _in_dns(text)
+    in_dns = _dns_form(text)
     return has_part("name", text) if in_dns == text.lower() else has_part("name", text) | has_part("name", in_dns)
 
 
-def _in_dns(text: str) -> str:
+def _dns_form(text: str) -> str:
     try:
-        return understand(text).domain.ascii
+        return parse_domain(text).domain.ascii
     except Refused:
         return text
 

@@ -13,12 +13,12 @@ from domains.models.domains import Domain, Stage
 from inbound_admin.lib import counters
 
 
-def note_catch_all(*, domain_id: str, has: bool) -> None:
+def record_catch_all(*, domain_id: str, has: bool) -> None:
     """Store whether the domain has a catch-all. The caller writes the change log."""
     Domain.objects.filter(pk=domain_id).update(has_catch_all=has)
 
 
-def note_routes_checked(*, domain_id: str, customer_id: str) -> None:
+def record_routes_checked(*, domain_id: str, customer_id: str) -> None:
     """Store that the receipt rules were compared for this customer. No effect if the domain was
     transferred meanwhile.
     """
@@ -26,13 +26,13 @@ def note_routes_checked(*, domain_id: str, customer_id: str) -> None:
     Domain.objects.filter(pk=domain_id, customer=customer_id).update(**settled, moved_at=None, moved_from=None)
 
 
-def note_routes_problem(*, domain_id: str, customer_id: str, why: str, look_at: datetime | None = None) -> None:
+def record_routes_problem(*, domain_id: str, customer_id: str, why: str, look_at: datetime | None = None) -> None:
     """Store that receipt rules still deliver for the previous customer. They are compared again at `look_at`."""
     waiting = Domain.objects.filter(pk=domain_id, customer=customer_id, routes_unchecked=True)
     waiting.update(routes_problem=why, routes_look_at=look_at)
 
 
-def note_deletion_held_up(*, domain_id: str, why: str) -> None:
+def record_deletion_blocked(*, domain_id: str, why: str) -> None:
     """Store why the deletion is blocked; empty when it continues."""
     Domain.objects.filter(pk=domain_id, stage=Stage.DELETING).exclude(stage_problem=why).update(stage_problem=why)
 
@@ -40,7 +40,7 @@ def note_deletion_held_up(*, domain_id: str, why: str) -> None:
 NAME = "domains_by_state"
 
 
-def note_states(*, now: datetime) -> None:
+def record_state_counts(*, now: datetime) -> None:
     """Record the counts. A state without domains counts as zero, so that its line in the chart continues."""
     counted = selectors.domains_in_region().order_by().values_list("state").annotate(number=Count("pk"))
     counters.set_levels(NAME, {state.value: 0 for state in State} | dict(counted), now=now)

@@ -46,7 +46,7 @@ def add(request: SignedIn) -> HttpResponse:
         try:
             if "confirm" in request.POST:
                 return redirect("domains:detail", _add(form, request).id)
-            context["preflight"] = preflight_services.look_before(
+            context["preflight"] = preflight_services.run_preflight(
                 text=form.cleaned_data["name"], customer=form.chosen_customer
             )
         except Refused as refused:

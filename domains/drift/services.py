@@ -26,7 +26,7 @@ GONE = "The domain is no longer set up. Reload the page."
 
 
 @dataclass(frozen=True)
-class Seen:
+class RemoteSettings:
     """The settings of an identity that can be changed in the SES console."""
 
     mail_from: str
@@ -34,25 +34,25 @@ class Seen:
     signs: bool
 
 
-def settings_of(names: Sequence[str]) -> dict[str, Seen]:
+def settings_of(names: Sequence[str]) -> dict[str, RemoteSettings]:
     """Read the settings with two calls per hundred names. Raises AwsProblem for all."""
-    found: dict[str, Seen] = {}
+    found: dict[str, RemoteSettings] = {}
     for some in batches(names):
         dkim, mail_from = identity_gateway.get_dkim(some), identity_gateway.get_mail_from(some)
         for name in some:
             if name in dkim or name in mail_from:  # otherwise it was just deleted
                 told = mail_from.get(name, NO_MAIL_FROM)
-                found[name] = Seen(told.name, told.rejects_on_mx_failure, dkim.get(name, NO_DKIM).signing)
+                found[name] = RemoteSettings(told.name, told.rejects_on_mx_failure, dkim.get(name, NO_DKIM).signing)
     return found
 
 
-def known_among(names: Sequence[str]) -> frozenset[str]:
+def existing_names(names: Sequence[str]) -> frozenset[str]:
     """Return the names that SES has, one call per hundred. Raises AwsProblem."""
     return frozenset(name for some in batches(names) for name in identity_gateway.get_verification(some))
 
 
 @transaction.atomic
-def take_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User, because: str) -> None:
+def accept_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User, because: str) -> None:
     """Make SES's MAIL FROM domain the desired one. Raises Refused."""
     locked = _ready(domain)
     before = {"mail_from": locked.mail_from, "on_mx_failure": locked.on_mx_failure}
@@ -70,7 +70,7 @@ def take_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: User
 
 
 @transaction.atomic
-def take_signing(*, domain: Domain, signs: bool, actor: User, because: str) -> None:
+def accept_dkim_signing(*, domain: Domain, signs: bool, actor: User, because: str) -> None:
     """Make SES's DKIM signing switch the desired one. Raises Refused."""
     locked = _ready(domain)
     before = {"dkim_signing": locked.dkim_signing}
@@ -80,7 +80,7 @@ def take_signing(*, domain: Domain, signs: bool, actor: User, because: str) -> N
 
 
 @transaction.atomic
-def tell_again(*, domain: Domain, seen: Seen, actor: User, because: str) -> None:
+def reapply_settings(*, domain: Domain, seen: RemoteSettings, actor: User, because: str) -> None:
     """Apply our settings to SES again: store what SES has, and the worker corrects the difference. Raises Refused."""
     locked = _ready(domain)
     locked.ses_mail_from, locked.ses_dkim_signing = seen.mail_from, seen.signs

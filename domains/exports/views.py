@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET
 from domains.exports.core.formats import FORMATS, Export, ExportDiffers, export, format_named
 from domains.exports.core.values import Entry, entries
 from domains.models.domains import Domain
-from domains.providers.core import PROVIDERS, named, typed, with_key
-from domains.records.selectors import RecordRow, counted, records_page
+from domains.providers.core import PROVIDERS, form_values, provider_named, provider_with_key
+from domains.records.selectors import RecordRow, records_page, records_summary
 from domains.records.views import domain_for
 from inbound_admin.lib.http import SignedIn
 
@@ -24,7 +24,7 @@ def exports(request: SignedIn, domain_id: str) -> HttpResponse:
     context: dict[str, Any] = {
         "domain": domain,
         "rows": rows,
-        "counts": counted(rows),
+        "counts": records_summary(rows),
         "formats": FORMATS,
         "chosen": chosen,
         "in_the_way": [row for row in rows if row.found and not row.is_done],
@@ -51,8 +51,8 @@ def export_file(request: SignedIn, domain_id: str, format_key: str) -> HttpRespo
 def print_(request: SignedIn, domain_id: str) -> HttpResponse:
     """A page to print, in the terms of the DNS host."""
     domain = domain_for(request, domain_id)
-    provider = with_key(request.GET.get("host", "")) or named(domain.provider)
-    rows = [(row, typed(row.record, provider, domain.hosted.zone)) for row in _rows(request, domain)]
+    provider = provider_with_key(request.GET.get("host", "")) or provider_named(domain.provider)
+    rows = [(row, form_values(row.record, provider, domain.hosted.zone)) for row in _rows(request, domain)]
     context = {"domain": domain, "rows": rows, "provider": provider, "providers": PROVIDERS, "which": _which(request)}
     return TemplateResponse(request, "domains/exports/print.html", context)
 

@@ -12,7 +12,7 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.records.core import Record
 
 ZONE_TYPES = ("NS", "SOA")
-LONG = 1000  # width of a timeline, in drawing units
+TIMELINE_WIDTH = 1000  # width of a timeline, in drawing units
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Span:
     ttl: int | None = None
     serial: int | None = None
 
-    def stands(self, moment: datetime) -> bool:
+    def is_current_at(self, moment: datetime) -> bool:
         return self.since <= moment and (self.until is None or moment < self.until)
 
     @property
@@ -37,10 +37,10 @@ class Span:
         return Answer(self.question, self.resolver, self.status, self.values, self.ttl)
 
 
-class StandingAnswer(StrEnum):
+class AnswerState(StrEnum):
     """The state of a record in a period. SOME: the servers disagreed. UNSEEN: not checked, or already deleted."""
 
-    RIGHT = "right"
+    CORRECT = "right"
     SOME = "some"
     WRONG = "wrong"
     ABSENT = "absent"
@@ -48,10 +48,10 @@ class StandingAnswer(StrEnum):
 
 
 _OF_VERDICT = {
-    Verdict.RIGHT: StandingAnswer.RIGHT,
-    Verdict.WRONG: StandingAnswer.WRONG,
-    Verdict.ABSENT: StandingAnswer.ABSENT,
-    Verdict.UNKNOWN: StandingAnswer.UNSEEN,
+    Verdict.CORRECT: AnswerState.CORRECT,
+    Verdict.WRONG: AnswerState.WRONG,
+    Verdict.ABSENT: AnswerState.ABSENT,
+    Verdict.UNKNOWN: AnswerState.UNSEEN,
 }
 
 
@@ -61,7 +61,7 @@ class Segment:
 
     start: datetime
     end: datetime
-    standing: StandingAnswer
+    state: AnswerState
     left: float
     width: float
 
@@ -100,28 +100,30 @@ class AnswerDifference:
         return self.before != self.after
 
 
-def standing_at(record: Record, spans: Iterable[Span], moment: datetime) -> StandingAnswer:
+def state_at(record: Record, spans: Iterable[Span], moment: datetime) -> AnswerState:
     """Combine all answers at a moment. `spans` are the record's own."""
-    found = {_OF_VERDICT[comparison.compare(record, span.answer).verdict] for span in spans if span.stands(moment)}
+    found = {
+        _OF_VERDICT[comparison.compare(record, span.answer).verdict] for span in spans if span.is_current_at(moment)
+    }
     if not found:
-        return StandingAnswer.UNSEEN
+        return AnswerState.UNSEEN
     if len(found) == 1:
         return found.pop()
-    return StandingAnswer.SOME if StandingAnswer.RIGHT in found else StandingAnswer.WRONG
+    return AnswerState.SOME if AnswerState.CORRECT in found else AnswerState.WRONG
 
 
-def strip(record: Record, spans: Sequence[Span], *, start: datetime, end: datetime) -> tuple[Segment, ...]:
+def timeline(record: Record, spans: Sequence[Span], *, start: datetime, end: datetime) -> tuple[Segment, ...]:
     """Return adjacent segments from start to end, each different from the next. `spans` may include other questions."""
     own = [span for span in spans if (span.question.name, span.question.type) == (record.name, record.type)]
     edges = {start, *(edge for span in own for edge in (span.since, span.until) if edge and start < edge < end)}
-    segments: list[tuple[datetime, StandingAnswer]] = []
+    segments: list[tuple[datetime, AnswerState]] = []
     for edge in sorted(edges):
-        standing = standing_at(record, own, edge)
+        standing = state_at(record, own, edge)
         if not segments or segments[-1][1] is not standing:
             segments.append((edge, standing))
     ends = [*(edge for edge, _ in segments[1:]), end]
     return tuple(
-        Segment(since, until, standing, _part(since - start, end - start), _part(until - since, end - start))
+        Segment(since, until, standing, _share(since - start, end - start), _share(until - since, end - start))
         for (since, standing), until in zip(segments, ends, strict=True)
     )
 
@@ -146,7 +148,7 @@ def events(spans: Iterable[Span]) -> tuple[DnsEvent, ...]:
 
 def differences(spans: Sequence[Span], one: datetime, other: datetime) -> tuple[AnswerDifference, ...]:
     """Return the answers at both moments, changed ones first."""
-    before, after = _at(spans, one), _at(spans, other)
+    before, after = _values_at(spans, one), _values_at(spans, other)
     keys = sorted({*before, *after}, key=lambda key: (key[0].name, key[0].type, key[1]))
     found = [
         AnswerDifference(question, who, before.get((question, who)), after.get((question, who)))
@@ -161,8 +163,8 @@ def serial_of(soa: str) -> int | None:
     return int(words[2]) if len(words) > 2 and words[2].isdecimal() else None
 
 
-def _at(spans: Iterable[Span], moment: datetime) -> dict[tuple[Question, str], tuple[str, ...]]:
-    return {(span.question, span.resolver): span.values for span in spans if span.stands(moment)}
+def _values_at(spans: Iterable[Span], moment: datetime) -> dict[tuple[Question, str], tuple[str, ...]]:
+    return {(span.question, span.resolver): span.values for span in spans if span.is_current_at(moment)}
 
 
 def _pairs(own: Sequence[Span]) -> Iterable[tuple[Span | None, Span]]:
@@ -185,5 +187,5 @@ def _event(seen: Sequence[tuple[Span, Span | None]], *, with_zone: bool) -> DnsE
     )
 
 
-def _part(length: timedelta, of: timedelta) -> float:
-    return round(LONG * (length / of), 3)
+def _share(length: timedelta, of: timedelta) -> float:
+    return round(TIMELINE_WIDTH * (length / of), 3)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from domains.dns.core import LookupStatus, Question
-from domains.history.core import AnswerDifference, DnsEvent, Segment, Span, StandingAnswer, differences, events, strip
+from domains.history.core import AnswerDifference, AnswerState, DnsEvent, Segment, Span, differences, events, timeline
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from domains.records.selectors import records_page
@@ -18,28 +18,28 @@ from inbound_admin.lib.lists import exactly
 MOST_EVENTS = 100
 SHORTEST = timedelta(minutes=1)  # shortest period that the timelines show
 WORDS = {
-    StandingAnswer.RIGHT: "correct",
-    StandingAnswer.SOME: "partly visible",
-    StandingAnswer.WRONG: "wrong value",
-    StandingAnswer.ABSENT: "missing",
-    StandingAnswer.UNSEEN: "no data",
+    AnswerState.CORRECT: "correct",
+    AnswerState.SOME: "partly visible",
+    AnswerState.WRONG: "wrong value",
+    AnswerState.ABSENT: "missing",
+    AnswerState.UNSEEN: "no data",
 }
 
 
 @dataclass(frozen=True)
-class Strip:
+class Timeline:
     label: str
     question: Question
     segments: tuple[Segment, ...]
 
     @property
-    def now(self) -> StandingAnswer:
-        return self.segments[-1].standing
+    def now(self) -> AnswerState:
+        return self.segments[-1].state
 
     @property
-    def in_words(self) -> str:
+    def description(self) -> str:
         """Return the timeline as text for screen readers, latest first."""
-        return "; ".join(f"{WORDS[s.standing]} from {s.start:%-d %B %H:%M}" for s in reversed(self.segments[-6:]))
+        return "; ".join(f"{WORDS[s.state]} from {s.start:%-d %B %H:%M}" for s in reversed(self.segments[-6:]))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class DnsHistory:
 
     start: datetime
     end: datetime
-    strips: tuple[Strip, ...]
+    timelines: tuple[Timeline, ...]
     events: tuple[DnsEvent, ...]
     more_events: int
     resolvers: tuple[str, ...]
@@ -66,7 +66,7 @@ def history_of(domain: Domain, *, now: datetime, moments: tuple[datetime, dateti
     return DnsHistory(
         start=start,
         end=now,
-        strips=_strips(domain, spans, start, now),
+        timelines=_timelines(domain, spans, start, now),
         events=found[:MOST_EVENTS],
         more_events=max(0, len(found) - MOST_EVENTS),
         resolvers=tuple(sorted({span.resolver for span in spans})),
@@ -105,10 +105,12 @@ def export_rows(domain: Domain) -> Iterator[dict[str, str]]:
         }
 
 
-def _strips(domain: Domain, spans: list[Span], start: datetime, end: datetime) -> tuple[Strip, ...]:
+def _timelines(domain: Domain, spans: list[Span], start: datetime, end: datetime) -> tuple[Timeline, ...]:
     page = records_page(domain, can_check_in=0)
     return tuple(
-        Strip(row.label, Question(row.record.name, row.record.type), strip(row.record, spans, start=start, end=end))
+        Timeline(
+            row.label, Question(row.record.name, row.record.type), timeline(row.record, spans, start=start, end=end)
+        )
         for group in page.groups
         for row in group.rows
     )

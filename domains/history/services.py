@@ -17,16 +17,16 @@ from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from domains.providers.core import provider_of
 
-Seen = Mapping[Question, Sequence[Answer]]
+Answers = Mapping[Question, Sequence[Answer]]
 _Key = tuple[str, str, str]  # name, type, resolver
 
 
-def record_answers(domains: Sequence[Domain], seen: Seen, *, now: datetime) -> int:
+def record_answers(domains: Sequence[Domain], seen: Answers, *, now: datetime) -> int:
     """Store what changed in the answers to the domains' own questions; return the number of changed domains.
 
     Call it before this check's results are stored: the previous check says how long the old answer was seen.
     """
-    standing = _standing(domains)
+    standing = _current_answers(domains)
     changed = [d for d in domains if _changes(_answers(_questions(d), seen), standing.get(d.pk, {}))]
     if not changed:
         return 0
@@ -35,7 +35,7 @@ def record_answers(domains: Sequence[Domain], seen: Seen, *, now: datetime) -> i
         zone = _zone_questions(domain)
         own, told = standing.get(domain.pk, {}), {**seen, **of_zones}
         new = _changes(_answers([*_questions(domain), *zone], told), own)
-        over = {(a.question.name, a.question.type, a.resolver) for a in new} | _unasked(domain, told, own)
+        over = {(a.question.name, a.question.type, a.resolver) for a in new} | _no_longer_asked(domain, told, own)
         _store(domain, new, [own[key] for key in over if key in own], _serial(zone, of_zones), now)
     return len(changed)
 
@@ -54,7 +54,7 @@ def _zone_questions(domain: Domain) -> list[Question]:
     return [Question(domain.hosted.zone, "NS"), Question(domain.hosted.zone, "SOA")]
 
 
-def _answers(questions: Iterable[Question], seen: Seen) -> dict[_Key, Answer]:
+def _answers(questions: Iterable[Question], seen: Answers) -> dict[_Key, Answer]:
     """Return the successful answers. SOA is left out: a serial changes for unrelated reasons, so it is only stored with
     other changes.
     """
@@ -66,7 +66,7 @@ def _answers(questions: Iterable[Question], seen: Seen) -> dict[_Key, Answer]:
     }
 
 
-def _standing(domains: Sequence[Domain]) -> dict[str, dict[_Key, ObservedAnswer]]:
+def _current_answers(domains: Sequence[Domain]) -> dict[str, dict[_Key, ObservedAnswer]]:
     found: dict[str, dict[_Key, ObservedAnswer]] = {}
     for row in ObservedAnswer.objects.filter(domain__in=domains, until=None):
         found.setdefault(row.domain_id, {})[row.name, row.type, row.resolver] = row
@@ -74,14 +74,14 @@ def _standing(domains: Sequence[Domain]) -> dict[str, dict[_Key, ObservedAnswer]
 
 
 def _changes(answers: Mapping[_Key, Answer], standing: Mapping[_Key, ObservedAnswer]) -> list[Answer]:
-    return [answer for key, answer in answers.items() if not _is(standing.get(key), answer)]
+    return [answer for key, answer in answers.items() if not _is_same(standing.get(key), answer)]
 
 
-def _is(row: ObservedAnswer | None, answer: Answer) -> bool:
-    return row is not None and (row.status, tuple(row.values)) == (answer.status, _stored(answer.values))
+def _is_same(row: ObservedAnswer | None, answer: Answer) -> bool:
+    return row is not None and (row.status, tuple(row.values)) == (answer.status, _without_nul(answer.values))
 
 
-def _stored(values: Iterable[str]) -> tuple[str, ...]:
+def _without_nul(values: Iterable[str]) -> tuple[str, ...]:
     """PostgreSQL cannot store NUL."""
     return tuple(value.replace("\x00", "\ufffd") for value in values)
 
@@ -93,13 +93,13 @@ def _ask_zones(domains: Sequence[Domain]) -> dict[Question, list[Answer]]:
     return found
 
 
-def _serial(zone: Sequence[Question], of_zones: Seen) -> dict[str, int | None]:
+def _serial(zone: Sequence[Question], of_zones: Answers) -> dict[str, int | None]:
     """Return the serial by resolver, since each may have a different one."""
     answers = [answer for question in zone if question.type == "SOA" for answer in of_zones.get(question, ())]
     return {answer.resolver: serial_of(answer.values[0]) for answer in answers if answer.values}
 
 
-def _unasked(domain: Domain, seen: Seen, standing: Iterable[_Key]) -> set[_Key]:
+def _no_longer_asked(domain: Domain, seen: Answers, standing: Iterable[_Key]) -> set[_Key]:
     """Return the answers to end: records of an earlier setup, and resolvers that were not asked this time although
     others were.
     """
@@ -119,14 +119,14 @@ def _store(
     """Store nothing if the domain was deleted meanwhile. Of two simultaneous checks, the first one's rows stay."""
     if not Domain.objects.select_for_update(no_key=True).filter(pk=domain.pk).exists():
         return
-    _end(over, _looked_before(domain, now), now)
-    _note_provider(domain, new)
+    _end(over, _last_checks(domain, now), now)
+    _update_provider(domain, new)
     ObservedAnswer.objects.bulk_create(
         [_row(domain, answer, serials.get(answer.resolver), now) for answer in new], ignore_conflicts=True
     )
 
 
-def _note_provider(domain: Domain, new: Iterable[Answer]) -> None:
+def _update_provider(domain: Domain, new: Iterable[Answer]) -> None:
     """Update the DNS host by the nameservers. Instructions use that company's terms."""
     servers = next((answer.values for answer in new if answer.question.type == "NS" and answer.values), ())
     if servers and (company := provider_of(servers)) != domain.provider:
@@ -140,7 +140,7 @@ def _end(rows: Sequence[ObservedAnswer], looked: Mapping[tuple[str, str], dateti
         ended.update(until=now, last_seen=looked.get((row.name, row.type)))
 
 
-def _looked_before(domain: Domain, now: datetime) -> dict[tuple[str, str], datetime]:
+def _last_checks(domain: Domain, now: datetime) -> dict[tuple[str, str], datetime]:
     """Return the last successful check by name and type. A failed check does not count."""
     told = domain.record_checks.filter(checked_at__lt=now).exclude(state=State.COULD_NOT_CHECK)
     checked = dict(told.values_list("key", "checked_at"))
@@ -155,7 +155,7 @@ def _row(domain: Domain, answer: Answer, serial: int | None, now: datetime) -> O
         type=answer.question.type,
         resolver=answer.resolver,
         status=answer.status,
-        values=list(_stored(answer.values)),
+        values=list(_without_nul(answer.values)),
         ttl=answer.ttl,
         serial=serial,
         since=now,

@@ -43,7 +43,7 @@ class Identity:
         return is_replica(self.dkim_origin)
 
     @property
-    def has_others_keys(self) -> bool:
+    def has_external_keys(self) -> bool:
         """Return True if SES's own keys in this region would replace the customer's, or separate it from its parent
         identity.
         """
@@ -86,7 +86,7 @@ NO_DKIM = Dkim(SesStatus.UNKNOWN, signing=False, tokens=())
 NO_MAIL_FROM = IdentityMailFrom("", SesStatus.UNKNOWN, rejects_on_mx_failure=False)
 
 
-def joined(domain: str, status: SesStatus, dkim: Dkim, mail_from: IdentityMailFrom) -> Identity | None:
+def from_batch(domain: str, status: SesStatus, dkim: Dkim, mail_from: IdentityMailFrom) -> Identity | None:
     """Build an identity from the three batched answers. None if they are not enough: the key is not SES's own.
 
     They do not have the zone of the keys: each identity has its own, a replica its parent's.

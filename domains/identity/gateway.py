@@ -15,17 +15,17 @@ BATCH = 100  # SES v1 Get*Attributes refuses more identities in one call
 PAGE = 1000  # SESv2 ListEmailIdentities: the largest page
 STRONG: Literal["RSA_2048_BIT"] = "RSA_2048_BIT"
 WEAK: Literal["RSA_1024_BIT"] = "RSA_1024_BIT"
-OURS = "inbound-admin:domain"  # the tag of identities that we created
+DOMAIN_TAG = "inbound-admin:domain"  # the tag of identities that we created
 
 
-def create_identity(domain: str, *, ours: str) -> Identity:
+def create_identity(domain: str, *, domain_id: str) -> Identity:
     """Create the identity with Easy DKIM and our tag, and return its DKIM tokens and zone.
 
     It has the effect of v1 VerifyDomainDkim, but raises AwsConflict if the identity exists. SESv2 has no client token,
     so after a lost answer the tag shows whether the first attempt was ours.
     """
     with aws.calling("sesv2", f"create the identity {domain}") as ses:
-        answer = ses.create_email_identity(EmailIdentity=domain, Tags=[{"Key": OURS, "Value": ours}])
+        answer = ses.create_email_identity(EmailIdentity=domain, Tags=[{"Key": DOMAIN_TAG, "Value": domain_id}])
     return _read(domain, {**answer, "VerificationStatus": "PENDING"})
 
 
@@ -106,7 +106,7 @@ def set_dkim_signing(domain: str, *, enabled: bool) -> None:
         ses.put_email_identity_dkim_attributes(EmailIdentity=domain, SigningEnabled=enabled)
 
 
-def reissue_dkim(domain: str, *, strong: bool) -> tuple[tuple[str, ...], str]:
+def rotate_dkim_keys(domain: str, *, strong: bool) -> tuple[tuple[str, ...], str]:
     """Request Easy DKIM keys of 2,048 bits or of 1,024, and return the tokens and their zone.
 
     Only a different length creates new keys (SESv2 documents that change, and once a day). The same length changes

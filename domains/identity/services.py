@@ -26,7 +26,7 @@ from domains.jobs import check_soon, configure_soon, set_up_later
 from domains.models.domains import UNVERIFIED, Domain, OnMxFailure, Stage
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
-from domains.ownership_claims.services import CouldNotTell
+from domains.ownership_claims.services import EarlierRecordsUnknown
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsMissing, AwsProblem, AwsUnreachable
 from tenants.lifecycle.selectors import tenant_of
@@ -34,24 +34,24 @@ from tenants.models.tenants import Tenant
 from tenants.resources import services as resources_services
 
 
-def join(domain: Domain, *, just_made: bool) -> None:
+def assign_tenant(domain: Domain, *, just_made: bool) -> None:
     """Request the tenant association of an existing identity. If we just created the identity, no
     other tenant has it.
     """
-    tenant = domain.tenant or _passing(domain)
+    tenant = domain.tenant or _sending_tenant(domain)
     if tenant is not None:
         resources_services.move(arn=aws.identity_arn(domain.name), to=tenant, just_made=just_made)
 
 
-def join_in_passing(domain: Domain) -> None:
+def assign_tenant_if_sending(domain: Domain) -> None:
     """Assign the tenant if the customer's sends already name it, because something else changes
     too. Raises AwsProblem.
     """
-    if domain.tenant_id is None and _passing(domain) is not None:
-        join(domain, just_made=False)
+    if domain.tenant_id is None and _sending_tenant(domain) is not None:
+        assign_tenant(domain, just_made=False)
 
 
-def _passing(domain: Domain) -> Tenant | None:
+def _sending_tenant(domain: Domain) -> Tenant | None:
     """Return the tenant that the customer's sends already name, and store it at the domain."""
     tenant = tenant_of(domain.customer)
     if tenant is None or tenant.sends_since is None:
@@ -71,7 +71,7 @@ def identity_arn_for(domain: Domain, to: Tenant | None) -> str:
     return aws.identity_arn(domain.name) if domain.tenant_id or to else ""
 
 
-def move(domain: Domain, arn: str, to: Tenant | None) -> None:
+def move_to_tenant(domain: Domain, arn: str, to: Tenant | None) -> None:
     """Move the identity from the old customer's tenant to the new one's, in the transaction of a transfer."""
     domain.tenant = to
     if arn and domain.stage == Stage.READY:
@@ -80,7 +80,7 @@ def move(domain: Domain, arn: str, to: Tenant | None) -> None:
         resources_services.move(arn=arn, to=None)  # the setup associates it once the identity exists
 
 
-def note_verified(domains: Sequence[Domain]) -> None:
+def record_verified(domains: Sequence[Domain]) -> None:
     """Pass SES's verification statuses on to the tenants app. Unknown statuses change nothing."""
     for verified, statuses in ((True, (SesStatus.SUCCESS,)), (False, UNVERIFIED)):
         names = [d.name for d in domains if d.tenant_id and not d.ses_problem and d.identity_status in statuses]
@@ -88,7 +88,7 @@ def note_verified(domains: Sequence[Domain]) -> None:
             resources_services.record_verified(names=names, verified=verified)
 
 
-LOOK_AGAIN_SECONDS = 60
+RETRY_SECONDS = 60
 
 
 def set_up(*, domain_id: str) -> None:
@@ -100,9 +100,9 @@ def set_up(*, domain_id: str) -> None:
         try:
             if all(step(domain) for step in (_ownership, _identity, _ownership, _token, _mail_from, _tenant)):
                 _finish(domain, request_ids)
-        except CouldNotTell as problem:
+        except EarlierRecordsUnknown as problem:
             if _store(domain, stage_problem=str(problem)):
-                set_up_later(domain, seconds=LOOK_AGAIN_SECONDS)
+                set_up_later(domain, seconds=RETRY_SECONDS)
         except AwsProblem as problem:
             _store(domain, stage_problem=str(problem))
             raise
@@ -113,32 +113,32 @@ def _identity(domain: Domain) -> bool:
     if domain.dkim_tokens or domain.adopted:
         return True
     try:
-        created = gateway.create_identity(domain.name, ours=domain.id)
+        created = gateway.create_identity(domain.name, domain_id=domain.id)
     except AwsConflict:
         found = gateway.get_identity(domain.name)
-        if not (domain.claim_proven_at and _is_losers(domain, found)):
-            return _found(domain, found)
+        if not (domain.claim_proven_at and _is_of_displaced_row(domain, found)):
+            return _use_existing(domain, found)
         deletion_services.delete_identity(domain)
-        created = gateway.create_identity(domain.name, ours=domain.id)
+        created = gateway.create_identity(domain.name, domain_id=domain.id)
     return _store_identity(domain, created, adopted=False)
 
 
-def _is_losers(domain: Domain, identity: Identity) -> bool:
+def _is_of_displaced_row(domain: Domain, identity: Identity) -> bool:
     """Return True if it was created for a row that this one's proof displaced: its settings and tenants must not be
     adopted.
     """
-    made_for = next((value for key, value in identity.tags if key == gateway.OURS), domain.pk)
+    made_for = next((value for key, value in identity.tags if key == gateway.DOMAIN_TAG), domain.pk)
     return made_for != domain.pk and Domain.objects.filter(pk=made_for, name=domain.name).exists()
 
 
-def _found(domain: Domain, identity: Identity) -> bool:
-    ours = (gateway.OURS, domain.id) in identity.tags  # created by our first attempt, whose answer was lost
+def _use_existing(domain: Domain, identity: Identity) -> bool:
+    ours = (gateway.DOMAIN_TAG, domain.id) in identity.tags  # created by our first attempt, whose answer was lost
     if not ours and not domain.claim_proven_at:
         ownership_claims_services.require_proof(domain, ClaimReason.IDENTITY_EXISTS)
         return False
     if not ours and identity.identity_status is SesStatus.FAILED:
         gateway.start_verification(domain.name)
-    if identity.dkim_status is SesStatus.FAILED and identity.dkim_tokens and not identity.has_others_keys:
+    if identity.dkim_status is SesStatus.FAILED and identity.dkim_tokens and not identity.has_external_keys:
         gateway.start_dkim(domain.name)
     return _store_identity(domain, identity, adopted=not ours)
 
@@ -176,16 +176,16 @@ def _ownership(domain: Domain) -> bool:
     if (
         domain.proven_at
         or domain.state != State.NOT_CHECKED
-        or not ownership_claims_services.earlier_records_answer(domain)
+        or not ownership_claims_services.has_earlier_records(domain)
     ):
         return True
-    if domain.dkim_tokens and not _unmake(domain):
+    if domain.dkim_tokens and not _delete_new_identity(domain):
         return False
     ownership_claims_services.require_proof(domain, ClaimReason.RECORDS_ANSWER)
     return False
 
 
-def _unmake(domain: Domain) -> bool:
+def _delete_new_identity(domain: Domain) -> bool:
     """Delete the identity that we just created: the old records would verify it without a proof."""
     with suppress(AwsMissing):  # deleted by an earlier attempt whose answer was lost
         gateway.delete_identity(domain.name)
@@ -223,7 +223,7 @@ def _mail_from(domain: Domain) -> bool:
 
 def _tenant(domain: Domain) -> bool:
     """Only store the request: the tenants app's job makes the call."""
-    join(domain, just_made=not domain.adopted)
+    assign_tenant(domain, just_made=not domain.adopted)
     return True
 
 

@@ -15,7 +15,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity
-from domains.identity.services import note_verified
+from domains.identity.services import record_verified
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 
@@ -36,13 +36,13 @@ AT_ONCE = 1000  # domains in memory
 GONE = "Amazon SES no longer has this domain. Set it up again."
 
 
-def read(domains: Sequence[Domain], *, now: datetime, closely: Collection[str] = ()) -> None:
+def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Collection[str] = ()) -> None:
     """Store SES's status. If SES cannot be reached, stored values stay and the reason is stored with them.
 
-    `closely`: ids of domains to read one by one; only that returns the zone of their keys.
+    `individually`: ids of domains to read one by one; only that returns the zone of their keys.
     """
-    rest = sorted(domains, key=lambda domain: domain.pk not in closely)
-    alone = len(rest) if len(rest) <= A_FEW else len(set(closely))
+    rest = sorted(domains, key=lambda domain: domain.pk not in individually)
+    alone = len(rest) if len(rest) <= A_FEW else len(set(individually))
     try:
         while rest:
             at_once = 1 if alone > 0 else gateway.BATCH
@@ -52,12 +52,12 @@ def read(domains: Sequence[Domain], *, now: datetime, closely: Collection[str] =
     except AwsProblem as problem:
         for domain in rest:  # stop here: while SES does not answer, each call takes its full timeout
             domain.ses_problem = str(problem)
-    _store_read(domains)
-    note_verified(domains)
+    _store_statuses(domains)
+    record_verified(domains)
 
 
 @transaction.atomic
-def _store_read(domains: Sequence[Domain]) -> None:
+def _store_statuses(domains: Sequence[Domain]) -> None:
     """A status applies only to the MAIL FROM domain and keys that were read. If they changed
     meanwhile, it is UNKNOWN.
     """
@@ -77,7 +77,7 @@ def _store_read(domains: Sequence[Domain]) -> None:
     Domain.objects.bulk_update(domains, COLUMNS, batch_size=500)
 
 
-def read_all(*, now: datetime) -> int:
+def read_all_statuses(*, now: datetime) -> int:
     """Read all statuses of every domain that is set up, in batches. Changed domains become due; return their number.
 
     Three calls per hundred domains, however many become due one by one in between.
@@ -86,7 +86,7 @@ def read_all(*, now: datetime) -> int:
     changed: list[str] = []
     for some in batched(ready.iterator(chunk_size=AT_ONCE), AT_ONCE):
         before = {domain.pk: domain.ses_statuses for domain in some}
-        read(some, now=now)
+        read_statuses(some, now=now)
         changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
     return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
 
@@ -98,7 +98,7 @@ def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
         yield some
 
 
-def notice_changes(*, now: datetime) -> int:
+def detect_changes(*, now: datetime) -> int:
     """Compare every identity's status, in pages of a thousand. Changed domains become due; return their number.
 
     Raises AwsProblem without any change: with half a list, the other identities would seem deleted.
@@ -127,10 +127,10 @@ def _read_one(domain: Domain) -> None:
     try:
         identity = gateway.get_identity(domain.name)
     except AwsMissing:
-        _gone(domain)
+        _mark_gone(domain)
         return
     domain.identity_status = identity.identity_status
-    _take_keys(domain, identity)
+    _store_keys(domain, identity)
     _read_statuses(domain, identity.dkim_tokens, identity.dkim_status, identity.mail_from, identity.mail_from_status)
     domain.ses_error_type = identity.error_type
     domain.ses_looked_at = identity.looked_at
@@ -143,7 +143,7 @@ def _read_batch(domains: Sequence[Domain]) -> None:
     identities, dkim, mail_from = gateway.get_verification(names), gateway.get_dkim(names), gateway.get_mail_from(names)
     for domain in domains:
         if domain.name not in identities:
-            _gone(domain)
+            _mark_gone(domain)
             continue
         domain.identity_status = identities[domain.name][0]
         if domain.dkim_tokens and sorted(dkim.get(domain.name, NO_DKIM).tokens) != sorted(domain.dkim_tokens):
@@ -157,7 +157,7 @@ def _read_batch(domains: Sequence[Domain]) -> None:
 
 
 @transaction.atomic
-def _take_keys(domain: Domain, identity: Identity) -> None:
+def _store_keys(domain: Domain, identity: Identity) -> None:
     """Store SES's keys, their zone and origin. A parent's new keys are its replicas' too."""
     fields = {
         "dkim_tokens": list(identity.dkim_tokens),
@@ -193,6 +193,6 @@ def _read_statuses(
     domain.mail_from_status = mail_from_status if mail_from == domain.ses_mail_from else SesStatus.UNKNOWN
 
 
-def _gone(domain: Domain) -> None:
+def _mark_gone(domain: Domain) -> None:
     domain.identity_status = domain.dkim_status = domain.mail_from_status = SesStatus.NOT_STARTED
     domain.ses_problem = GONE

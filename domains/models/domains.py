@@ -15,14 +15,14 @@ from domains.identity.core import replica_of
 from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
 from domains.policies.core import PublishedPolicies
-from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, is_asked, judge
+from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge, requires_mx
 from domains.records.core import (
     INBOUND_MX,
     IdentityFacts,
     Need,
     Record,
     RecordExpectation,
-    as_expected,
+    apply_expectations,
     can_receive,
     mx_record,
     records_for,
@@ -238,7 +238,7 @@ class Domain(models.Model):
 
     @cached_property
     def parsed(self) -> DomainName:
-        return DomainName.stored(self.name)
+        return DomainName.from_stored(self.name)
 
     @property
     def hosted(self) -> DomainName:
@@ -255,8 +255,8 @@ class Domain(models.Model):
             dkim_tokens=() if self.own_dkim_key else tuple(self.dkim_tokens),
             dkim_zone=self.dkim_zone,
             mail_from=self.ses_mail_from,
-            receiving=is_asked(self.receiving_facts(self.name)),
-            receiving_below=tuple(name for name in self.names_below if is_asked(self.receiving_facts(name))),
+            receiving=requires_mx(self.receiving_facts(self.name)),
+            receiving_below=tuple(name for name in self.names_below if requires_mx(self.receiving_facts(name))),
             wants_apex_spf=self.wants_apex_spf,
             wants_dmarc=self.wants_dmarc,
             dmarc_reports_to=self.dmarc_reports_to,
@@ -274,7 +274,7 @@ class Domain(models.Model):
 
     @property
     def records(self) -> tuple[Record, ...]:
-        return as_expected(records_for(self.facts), {each.key: each for each in self.expected})
+        return apply_expectations(records_for(self.facts), {each.key: each for each in self.expected})
 
     @property
     def expected(self) -> tuple[RecordExpectation, ...]:
@@ -341,7 +341,7 @@ class Domain(models.Model):
         return self.override_until is not None and self.override_until > timezone.now()
 
     @property
-    def amazon_gave_up(self) -> bool:
+    def ses_stopped_checking(self) -> bool:
         """Return True if SES stopped checking after 72 hours, or has no identity."""
         gave_up = SesStatus.FAILED in self.ses_statuses.values() or self.identity_status == SesStatus.NOT_STARTED
         return self.stage == Stage.READY and gave_up

@@ -116,7 +116,7 @@ def _pair(line: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def names(policy: StsPolicy, host: str) -> bool:
+def allows_host(policy: StsPolicy, host: str) -> bool:
     """Return True if the policy allows the host: "*." stands for exactly one label (RFC 8461, 4.1)."""
     _, _, rest = host.partition(".")
     return any(pattern == host or (pattern.startswith("*.") and pattern[2:] == rest) for pattern in policy.mx)
@@ -126,23 +126,23 @@ def judge(name: str, host: str, fetched: Fetched) -> PolicyCheck:
     """Judge the response of the policy's host. `host` is where mail for the name should go."""
     url = policy_url(name)
     if reason := _refusal(fetched):
-        return ignored(f"{url} {reason}")
+        return ignored_policy(f"{url} {reason}")
     try:
         policy = read_policy(fetched.body.decode("utf-8"))
     except UnicodeDecodeError:
-        return ignored(f"{url} holds no text.")
+        return ignored_policy(f"{url} holds no text.")
     except ValueError as error:
-        return ignored(f"{url} is no valid policy. {error}")
+        return ignored_policy(f"{url} is no valid policy. {error}")
     effect, sentence = _effect(policy, host)
     return PolicyCheck(effect, sentence, policy.mode, policy.mx, policy.max_age)
 
 
-def ignored(said: str) -> PolicyCheck:
+def ignored_policy(said: str) -> PolicyCheck:
     """Return the check of a policy that senders ignore, because they see the same problem."""
     return PolicyCheck(PolicyEffect.IGNORED, f"{said} Senders ignore MTA-STS until this is corrected.")
 
 
-def could_not_tell(known: PolicyCheck, why: str) -> PolicyCheck:
+def with_problem(known: PolicyCheck, why: str) -> PolicyCheck:
     """Return the known check with a problem: a failed fetch says nothing about the policy."""
     return PolicyCheck(known.effect, known.sentence, known.mode, known.mx, known.max_age, problem=why)
 
@@ -163,10 +163,10 @@ def _effect(policy: StsPolicy, host: str) -> tuple[PolicyEffect, str]:
     if policy.mode == "none":
         return PolicyEffect.OFF, "The policy's mode is “none”, so it asks nothing of senders."
     line = f"Add the line “mx: {host}” to the policy, then change the id in the TXT record."
-    if not names(policy, host) and policy.mode == "enforce":
+    if not allows_host(policy, host) and policy.mode == "enforce":
         said = f"The policy is in force and does not name {host}. Senders that follow it do not deliver mail there."
         return PolicyEffect.LOSES_MAIL, f"{said} {line}"
-    if not names(policy, host):
+    if not allows_host(policy, host):
         said = f"The policy does not name {host}. Once its mode is “enforce”, mail does not arrive."
         return PolicyEffect.IGNORED, f"{said} {line}"
     if policy.mode == "testing":

@@ -34,7 +34,7 @@ AT_ONCE = 20  # policies fetched in parallel
 SEEN_BY_ALL = (Why.CERTIFICATE,)
 
 
-def note(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
+def record_announcement(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:
     """Queue a fetch if one is due, or clear the policy if it is no longer announced. Runs in a check's transaction; the
     caller saves.
     """
@@ -43,7 +43,7 @@ def note(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None
         if domain.mta_sts_at is None or domain.mta_sts_at <= now - EVERY:
             fetch_policies_soon()
     elif state in (State.WAITING, State.WRONG, State.AT_RISK) and domain.mta_sts_at is not None:
-        _tell(domain, PolicyCheck(), now)
+        _update_alert(domain, PolicyCheck(), now)
         domain.mta_sts, domain.mta_sts_at = {}, None
 
 
@@ -67,7 +67,7 @@ def fetch(domains: Sequence[Domain], *, now: datetime) -> None:
         addresses = _addresses([core.policy_host(domain.name) for domain in domains])
         seconds = slow_work.seconds_left(SECONDS)
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            found = list(pool.map(partial(_look, addresses=addresses, seconds=seconds), domains))
+            found = list(pool.map(partial(_fetch_one, addresses=addresses, seconds=seconds), domains))
     for domain, check in zip(domains, found, strict=True):
         _store(domain, check, now)
 
@@ -77,36 +77,36 @@ def is_announced(domain: Domain) -> bool:
     return domain.record_checks.filter(key=KEY, state=State.VERIFIED).exists()
 
 
-def _look(domain: Domain, *, addresses: Mapping[str, Sequence[str] | str], seconds: float) -> PolicyCheck:
+def _fetch_one(domain: Domain, *, addresses: Mapping[str, Sequence[str] | str], seconds: float) -> PolicyCheck:
     """Runs in a worker thread, so it must not use the database."""
     at = addresses[core.policy_host(domain.name)]
     if isinstance(at, str):
-        return core.could_not_tell(domain.mta_sts_check, f"The lookup of the policy's host failed: {at}.")
+        return core.with_problem(domain.mta_sts_check, f"The lookup of the policy's host failed: {at}.")
     if not at:
-        return core.ignored(f"{core.policy_host(domain.name)} has no address in DNS.")
+        return core.ignored_policy(f"{core.policy_host(domain.name)} has no address in DNS.")
     try:
         fetched = gateway.fetch_policy(domain.name, at, seconds=seconds)
     except NoAnswer as problem:
         if problem.why in SEEN_BY_ALL:
-            return core.ignored(str(problem))
-        return core.could_not_tell(domain.mta_sts_check, f"The policy could not be fetched. {problem}")
-    return _judged(domain, fetched)
+            return core.ignored_policy(str(problem))
+        return core.with_problem(domain.mta_sts_check, f"The policy could not be fetched. {problem}")
+    return _judge_response(domain, fetched)
 
 
-def _judged(domain: Domain, fetched: Fetched) -> PolicyCheck:
+def _judge_response(domain: Domain, fetched: Fetched) -> PolicyCheck:
     """A server error or an incomplete response says nothing about the policy."""
     said = f"answered {fetched.status}" if fetched.status >= 500 else ""
     if not said and not fetched.is_whole and len(fetched.body) < core.MOST_BYTES:
         said = "broke off its answer"
     if said:
-        return core.could_not_tell(domain.mta_sts_check, f"{core.policy_host(domain.name)} {said}.")
+        return core.with_problem(domain.mta_sts_check, f"{core.policy_host(domain.name)} {said}.")
     host = next((record.value for record in domain.records if record.key == INBOUND_MX), "")
     return core.judge(domain.name, host, fetched)
 
 
 def _addresses(hosts: Sequence[str]) -> dict[str, Sequence[str] | str]:
     """Return the addresses by host; a string is the reason of a failed lookup."""
-    told = dns_services.ask_hosts([Question(host, kind) for host in hosts for kind in ("A", "AAAA")])
+    told = dns_services.query_resolvers([Question(host, kind) for host in hosts for kind in ("A", "AAAA")])
     return {host: _of_host([a for kind in ("A", "AAAA") for a in told.get(Question(host, kind), ())]) for host in hosts}
 
 
@@ -125,10 +125,10 @@ def _store(domain: Domain, check: PolicyCheck, now: datetime) -> None:
     Domain.objects.filter(pk=domain.pk).update(mta_sts=check.as_json(), mta_sts_at=now)
     domain.mta_sts, domain.mta_sts_at = check.as_json(), now
     if not check.problem:
-        _tell(locked, check, now)
+        _update_alert(locked, check, now)
 
 
-def _tell(domain: Domain, check: PolicyCheck, now: datetime) -> None:
+def _update_alert(domain: Domain, check: PolicyCheck, now: datetime) -> None:
     """Level-triggered: does nothing if no mail is or was lost."""
     if not check.loses_mail and not domain.mta_sts_check.loses_mail:
         return

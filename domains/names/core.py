@@ -1,4 +1,4 @@
-"""Parses a pasted domain name, detects look-alike names, and maps our states to the words of the published API. Pure.
+"""Parses a pasted domain name and detects look-alike names. Pure.
 
 Refusals carry a code and a sentence. A label is a look-alike by the rules by which browsers show it as `xn--` (UTS 39,
 "highly restrictive"): Latin may mix with the scripts of Chinese, Japanese or Korean; no other scripts may mix.
@@ -85,7 +85,7 @@ class DomainName:
         return f"{self.unicode} ({self.ascii})" if is_look_alike(self.unicode) else self.unicode
 
     @classmethod
-    def stored(cls, name: str) -> "DomainName":
+    def from_stored(cls, name: str) -> "DomainName":
         """Return a name that was parsed before. It is never refused, since the public suffix list changes over time."""
         return cls(ascii=name, unicode=_readable(name), zone=_suffixes().privatesuffix(name) or name)
 
@@ -108,7 +108,7 @@ class DomainName:
 
 
 @dataclass(frozen=True)
-class Understood:
+class ParsedDomain:
     """`noticed` has one sentence for each difference between the text that was entered and the parsed name."""
 
     domain: DomainName
@@ -120,7 +120,7 @@ def is_label(text: str) -> bool:
     return len(text) <= LONGEST_LABEL and _PLAIN_LABEL.fullmatch(text) is not None
 
 
-def understand(text: str, *, existing: bool = False) -> Understood:
+def parse_domain(text: str, *, existing: bool = False) -> ParsedDomain:
     """Parse a domain from a pasted address, URL or name. Raises Refused with a code for each cause (see `_refuse`
     below).
 
@@ -129,15 +129,15 @@ def understand(text: str, *, existing: bool = False) -> Understood:
     if len(text) > 2000:
         _refuse("TOO_LONG", "That text is too long to be a domain name. Enter only the domain, such as example.com.")
     host, noticed = _unwrap(text)
-    name = _as_dns_writes_it(host, existing=existing)
-    _refuse_what_cannot_be_verified(name)
-    domain = DomainName.stored(name)
-    return Understood(domain, (*_explain(noticed, domain), *_remarks(host, domain)))
+    name = _to_dns_form(host, existing=existing)
+    _refuse_unverifiable(name)
+    domain = DomainName.from_stored(name)
+    return ParsedDomain(domain, (*_explain(noticed, domain), *_notes_on_name(host, domain)))
 
 
-def existing_name(text: str) -> str:
+def parse_existing_domain(text: str) -> str:
     """Return the DNS form of a domain that is already in use, parsed by `parse_domain`. Raises Refused."""
-    return understand(text, existing=True).domain.ascii
+    return parse_domain(text, existing=True).domain.ascii
 
 
 def _unwrap(text: str) -> tuple[str, list[str]]:
@@ -158,9 +158,9 @@ def _unwrap(text: str) -> tuple[str, list[str]]:
     if bare != single_spaced:
         noticed.append("We removed the spaces: {name}.")
     host = _inside_address(bare, noticed)
-    _refuse_unless_one(host)
+    _refuse_several(host)
     _refuse_ip(host)
-    return _without_decoration(host, noticed), noticed
+    return _without_port_and_dots(host, noticed), noticed
 
 
 def _inside_address(text: str, noticed: list[str]) -> str:
@@ -179,7 +179,7 @@ def _inside_address(text: str, noticed: list[str]) -> str:
     return host.strip()
 
 
-def _without_decoration(host: str, noticed: list[str]) -> str:
+def _without_port_and_dots(host: str, noticed: list[str]) -> str:
     without_port = re.sub(r":[0-9]{1,5}$", "", host)
     if without_port != host:
         noticed.append("We removed the port number.")
@@ -215,7 +215,7 @@ def _joiner_is_needed(text: str, at: int) -> bool:
         return False
 
 
-def _as_dns_writes_it(host: str, *, existing: bool) -> str:
+def _to_dns_form(host: str, *, existing: bool) -> str:
     """Return A-labels in lower case, by UTS 46 and IDNA 2008."""
     try:
         mapped = idna.uts46_remap(host, std3_rules=False, transitional=False).translate(_DOTS)
@@ -245,11 +245,11 @@ def _label(label: str, *, existing: bool) -> str:
     except idna.IDNAError as problem:
         if "too long" in str(problem).lower():
             _refuse("TOO_LONG", f"A part of that name needs more than {LONGEST_LABEL} characters in DNS.")
-        return _refused_by_idna(label, existing=existing)
+        return _handle_idna_error(label, existing=existing)
     return encoded
 
 
-def _refused_by_idna(label: str, *, existing: bool) -> str:
+def _handle_idna_error(label: str, *, existing: bool) -> str:
     """Handle emoji and older forms: registries sold such names, so a name that is already in use can be imported."""
     encoded = label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
     if not is_label(encoded) or not any(_is_symbol(char) for char in _decoded(encoded)):
@@ -275,7 +275,7 @@ def _is_symbol(char: str) -> bool:
     return not char.isascii() and unicodedata.category(char)[0] in "LMNSP"
 
 
-def _refuse_what_cannot_be_verified(name: str) -> None:
+def _refuse_unverifiable(name: str) -> None:
     ending = name.rpartition(".")[2]
     if ending in RESERVED_ENDINGS:
         _refuse("RESERVED_NAME", f"Names that end in .{ending} are reserved and don't exist on the public internet.")
@@ -293,7 +293,7 @@ def _refuse_what_cannot_be_verified(name: str) -> None:
         )
 
 
-def _refuse_unless_one(host: str) -> None:
+def _refuse_several(host: str) -> None:
     if not host.strip("."):
         _refuse("NOT_A_DOMAIN", "That isn't a domain name. Enter something like example.com.")
     if re.search(r"[\s,;]", host):
@@ -328,7 +328,7 @@ def _explain(noticed: list[str], domain: DomainName) -> tuple[str, ...]:
     return tuple(sentence.format(name=domain.unicode) for sentence in noticed)
 
 
-def _remarks(host: str, domain: DomainName) -> tuple[str, ...]:
+def _notes_on_name(host: str, domain: DomainName) -> tuple[str, ...]:
     """Return sentences about the name itself: its DNS form, a www name, an unknown ending."""
     remarks = []
     if not host.isascii():
@@ -359,7 +359,7 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-def label_in(text: str, domain: str) -> str:
+def parse_mail_from_label(text: str, domain: str) -> str:
     """Return the label of a MAIL FROM domain that was entered in full or as the label alone."""
     name = text.strip().rstrip(".").lower()
     return name.removesuffix(f".{domain}")

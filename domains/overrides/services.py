@@ -20,8 +20,8 @@ from domains.identity import services as identity_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.ownership.services import holder_changed, tell_owners
-from domains.records.core import EXPECTABLE, expected_host
+from domains.ownership.services import holder_changed, notify_owners
+from domains.records.core import EXPECTABLE, parse_expected_host
 from inbound_admin.lib.errors import Refused
 from tenants.lifecycle.selectors import tenant_of
 from tenants.resources import services as resources_services
@@ -47,7 +47,7 @@ def override_state(
     locked = _locked_row(domain)
     if locked.stage != Stage.READY:
         raise Refused(f"{domain} isn't set up yet, so its status can't be overridden.")
-    before = _said(locked)
+    before = _override_values(locked)
     locked.override_state, locked.override_until = state, until
     locked.override_at, locked.override_by, locked.override_because = now, actor, because.strip()
     _store_state(locked, "domain.state_overridden", before, actor, because.strip(), bulk_id)
@@ -73,15 +73,15 @@ def end_expired_overrides(*, now: datetime) -> int:
     return len(over)
 
 
-def clear(locked: Domain) -> None:
+def clear_override(locked: Domain) -> None:
     """Clear the override without a change log entry, as part of another change."""
     locked.override_state, locked.override_because = "", ""
     locked.override_until = locked.override_at = locked.override_by = None
 
 
 def _end(locked: Domain, actor: User | None, because: str, bulk_id: str) -> None:
-    before = _said(locked)
-    clear(locked)
+    before = _override_values(locked)
+    clear_override(locked)
     _store_state(locked, "domain.override_ended", before, actor, because, bulk_id)
 
 
@@ -89,13 +89,13 @@ def _store_state(
     locked: Domain, what: str, before: dict[str, str | None], actor: User | None, because: str, bulk_id: str
 ) -> None:
     locked.save(update_fields=FIELDS)
-    after = _said(locked)
+    after = _override_values(locked)
     audit_services.record(
         what, about=domain_subject(locked), actor=actor, because=because, before=before, after=after, bulk_id=bulk_id
     )
 
 
-def _said(domain: Domain) -> dict[str, str | None]:
+def _override_values(domain: Domain) -> dict[str, str | None]:
     until = domain.override_until
     return {
         "shown_as": domain.override_state or domain.state,
@@ -108,7 +108,7 @@ def _locked_row(domain: Domain) -> Domain:
 
 
 BY_STAFF = "Moved by support."
-MOVED = (
+TRANSFER_FIELDS = (
     "customer",
     "tenant",
     "wanted_by",
@@ -131,7 +131,7 @@ def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = 
     locked = _locked(domain)
     if locked.is_held:
         raise Refused(f"{domain} has been on hold since {locked.held_at:%-d %B %Y}.")
-    _need(because, "Enter the reason for the hold.")
+    _require_reason(because, "Enter the reason for the hold.")
     if until is not None and until <= timezone.now():
         raise Refused("That time is in the past. Choose a later time, or leave the field blank.")
     locked.held_at, locked.held_by = timezone.now(), actor
@@ -209,7 +209,7 @@ def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: U
         audit_services.record(what, about=about, actor=None, because=BY_STAFF, bulk_id=bulk_id)
 
 
-def _note_former_holder(domain: Domain, before: Customer) -> None:
+def _record_former_holder(domain: Domain, before: Customer) -> None:
     """Kept until the rules are read and deliver as desired. After several transfers, the first customer's routes may
     remain.
     """
@@ -224,28 +224,28 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
     """Move the domain to another customer; both customers' owners are notified. Raises Refused."""
     if to is None:
         raise Refused("Choose the new customer.", code="CUSTOMER_MISSING")
-    _need(because, "Enter the reason for the transfer.")
+    _require_reason(because, "Enter the reason for the transfer.")
     arn = identity_services.identity_arn_for(domain, tenant_of(to))
     with transaction.atomic():
         locked = _locked(domain)
         before = locked.customer
         _refuse_transfer(locked, to)
         locked.customer = to
-        identity_services.move(locked, arn, resources_services.tenant_to_join(to))
+        identity_services.move_to_tenant(locked, arn, resources_services.tenant_to_join(to))
         locked.wanted_by, locked.wanted_because = None, ""  # the new customer must not see who requested changes before
         if locked.is_held:
             locked.held_because = "Put on hold before it was transferred. Contact support."
         locked.expectations = {}
-        _note_former_holder(locked, before)
-        clear(locked)
-        locked.save(update_fields=MOVED)
-        announcements_services.drop_notices(locked)
+        _record_former_holder(locked, before)
+        clear_override(locked)
+        locked.save(update_fields=TRANSFER_FIELDS)
+        announcements_services.delete_notices(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)
     domain.customer = to
-    _tell(before, f"{domain} was moved out of {before}", f"Support moved {domain} out of your organisation.")
-    _tell(to, f"{domain} was moved to {to}", f"Support moved {domain} into your organisation.")
+    _notify(before, f"{domain} was moved out of {before}", f"Support moved {domain} out of your organisation.")
+    _notify(to, f"{domain} was moved to {to}", f"Support moved {domain} into your organisation.")
 
 
 @transaction.atomic
@@ -274,15 +274,15 @@ def check_again(*, domain: Domain, actor: User, bulk_id: str = "") -> None:
     check_soon()
 
 
-def _tell(customer: Customer, title: str, text: str) -> None:
-    tell_owners(customer, title, f"{text}\n\nIf you didn't expect this, contact support.\n")
+def _notify(customer: Customer, title: str, text: str) -> None:
+    notify_owners(customer, title, f"{text}\n\nIf you didn't expect this, contact support.\n")
 
 
 def _locked(domain: Domain) -> Domain:
     return Domain.objects.select_for_update(of=("self",)).select_related("customer").get(pk=domain.pk)
 
 
-def _need(because: str, sentence: str) -> None:
+def _require_reason(because: str, sentence: str) -> None:
     if not because.strip():
         raise Refused(sentence, code="REASON_MISSING")
 
@@ -290,10 +290,10 @@ def _need(because: str, sentence: str) -> None:
 @transaction.atomic
 def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: User, bulk_id: str = "") -> None:
     """Store an exception. An empty `value` means that the record is not required. Raises Refused."""
-    _refuse_who_may_not(actor)
+    _require_permission(actor)
     if not because.strip():
         raise Refused("Enter the reason for the exception.", code="REASON_MISSING")
-    said = {"value": expected_host(key, value), "because": because.strip()}
+    said = {"value": parse_expected_host(key, value), "because": because.strip()}
     locked = _locked_row(domain)
     known = locked.expectations.get(key, {})
     if {name: known.get(name) for name in said} == said:
@@ -305,7 +305,7 @@ def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: 
 @transaction.atomic
 def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", bulk_id: str = "") -> None:
     """Require the standard record again. Raises Refused if there is no exception."""
-    _refuse_who_may_not(actor)
+    _require_permission(actor)
     locked = _locked_row(domain)
     if key not in locked.expectations:
         raise Refused(f"This record of {domain} has no exception.")
@@ -317,7 +317,7 @@ def _store(
     locked: Domain, expectations: dict[str, dict[str, str]], key: str, actor: User, because: str, bulk_id: str
 ) -> None:
     """The record's check used another expected value, so check again."""
-    before, after = _words(locked.expectations, key), _words(expectations, key)
+    before, after = _expectation_text(locked.expectations, key), _expectation_text(expectations, key)
     locked.expectations, locked.next_check_at = expectations, timezone.now()
     locked.save(update_fields=("expectations", "next_check_at"))
     RecordCheck.objects.filter(domain=locked, key=key).delete()
@@ -333,12 +333,12 @@ def _store(
     check_soon()
 
 
-def _words(expectations: dict[str, dict[str, str]], key: str) -> dict[str, str]:
+def _expectation_text(expectations: dict[str, dict[str, str]], key: str) -> dict[str, str]:
     said = expectations.get(key)
     words = "as for all domains" if said is None else said["value"] or "not required"
     return {EXPECTABLE.get(key, key): words}
 
 
-def _refuse_who_may_not(actor: User) -> None:
+def _require_permission(actor: User) -> None:
     if not actor.has_perm("domains.expect_record"):
         raise Refused("Only support can change record exceptions.", code="NOT_ALLOWED")

@@ -44,7 +44,7 @@ def support(request: SignedIn, domain_id: str) -> HttpResponse:
         if not request.user.has_perm(permission):
             raise PermissionDenied
         shown[done] = form = SUPPORT_FORMS[done](request.POST, prefix=done)
-        if _carried_out(act, domain, form, request):
+        if _try_action(act, domain, form, request):
             return redirect("domains:support", domain.id)
         status = 422
     context = {"domain": domain, "forms": shown, "tab": "support", "can": _allowed(request)}
@@ -54,7 +54,7 @@ def support(request: SignedIn, domain_id: str) -> HttpResponse:
 Act = Callable[[Domain, dict[str, object], SignedIn], str]
 
 
-def _carried_out(act: Act, domain: Domain, form: forms.Form, request: SignedIn) -> bool:
+def _try_action(act: Act, domain: Domain, form: forms.Form, request: SignedIn) -> bool:
     if not form.is_valid():
         return False
     try:

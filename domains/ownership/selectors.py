@@ -21,7 +21,7 @@ def unproven_domains() -> QuerySet[Domain]:
     return Domain.objects.filter(Q(stage=Stage.CLAIM) | Q(proven_at__isnull=True))
 
 
-def ending_domains() -> QuerySet[Domain]:
+def expiring_domains() -> QuerySet[Domain]:
     """Return unproven domains that expire and that count toward the customer's limit.
 
     Domains created by staff, or verified once, do not expire.
@@ -35,10 +35,10 @@ def unproven_domains_left(customer: Customer, actor: User | None) -> int | None:
     most: int = settings.UNPROVEN_DOMAINS_PER_CUSTOMER
     if not most or (actor is not None and supports_everyone(actor)):
         return None
-    return max(0, most - ending_domains().filter(customer=customer).count())
+    return max(0, most - expiring_domains().filter(customer=customer).count())
 
 
-def too_many_unproven() -> str:
+def unproven_limit_text() -> str:
     """Return why no more can be added."""
     return (
         f"You can have at most {settings.UNPROVEN_DOMAINS_PER_CUSTOMER:,} unverified domains at a time. "
@@ -46,7 +46,7 @@ def too_many_unproven() -> str:
     )
 
 
-def under_or_over(name: DomainName) -> Q:
+def below_or_above(name: DomainName) -> Q:
     return Q(name__endswith=f".{name.ascii}") | Q(name__in=name.parents)
 
 
@@ -55,7 +55,7 @@ def related_domains(name: DomainName) -> QuerySet[Domain]:
 
     Unproven rows are left out: the person who adds a domain must not learn what others add, nor be blocked by it.
     """
-    return held_domains().filter(under_or_over(name))
+    return held_domains().filter(below_or_above(name))
 
 
 def mail_from_of(name: DomainName) -> Domain | None:
@@ -80,7 +80,7 @@ _IS_BELOW = """(reverse(name) COLLATE "C" > %s AND reverse(name) COLLATE "C" < %
 _BELOW = "SELECT name, customer_id FROM domains_domain WHERE stage <> 'claim' AND proven_at IS NOT NULL AND ({})"
 
 
-def held_near(customers: Collection[str]) -> list[tuple[str, str]]:
+def held_names_near(customers: Collection[str]) -> list[tuple[str, str]]:
     """Return (name, customer id) of these customers' held names, and of all held names below them."""
     own = list(held_domains().filter(customer__in=customers).values_list("name", "customer_id"))
     names = [name for name, _ in own]

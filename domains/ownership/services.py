@@ -28,18 +28,18 @@ from audit import services as audit_services
 from domains.deletion import services as deletion_services
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
-from domains.jobs import unmake_soon
+from domains.jobs import delete_identity_soon
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
 from domains.ownership.core import PUBLIC_REASONS, ClaimReason
 from domains.ownership.selectors import (
-    ending_domains,
+    below_or_above,
+    expiring_domains,
     held_domains,
     related_domains,
-    too_many_unproven,
-    under_or_over,
     unproven_domains,
     unproven_domains_left,
+    unproven_limit_text,
 )
 from inbound_admin.lib.errors import Refused
 from notifications.alerts import core as alerts_core
@@ -118,32 +118,32 @@ def prove(domain: Domain) -> None:
 def displace(name: DomainName, *, winner: Customer) -> None:
     """Displace unproven rows at, below and above a name that is now proven. The caller holds the zone's lock."""
     rivals = unproven_domains().exclude(customer=winner).exclude(stage=Stage.DELETING)
-    nearby = Q(name=name.ascii) | (under_or_over(name) & ~Q(stage=Stage.CLAIM))
+    nearby = Q(name=name.ascii) | (below_or_above(name) & ~Q(stage=Stage.CLAIM))
     for rival in _locked(rivals.filter(nearby)):
         if rival.stage != Stage.CLAIM:
-            _revert_to_claim(rival, anothers=rival.name == name.ascii)
+            _revert_to_claim(rival, is_taken_over=rival.name == name.ascii)
         if rival.name == name.ascii:
-            _tell_loser(rival, name)
+            _notify_displaced(rival, name)
         else:
-            _tell_neighbour(rival)
+            _notify_related(rival)
 
 
 def _locked(rows: QuerySet[Domain]) -> Iterable[Domain]:
     return list(rows.select_for_update(of=("self",)).select_related("customer").order_by("pk"))
 
 
-def _revert_to_claim(rival: Domain, *, anothers: bool) -> None:
+def _revert_to_claim(rival: Domain, *, is_taken_over: bool) -> None:
     """Delete its identity, unless the new owner creates it again: then our deletion job would delete theirs."""
-    Domain.objects.filter(pk=rival.pk).update(**CLEARED, unmake_wanted=not anothers)
+    Domain.objects.filter(pk=rival.pk).update(**CLEARED, unmake_wanted=not is_taken_over)
     rival.record_checks.all().delete()
     rival.refresh_from_db()
     resources_services.release_identity(name=rival.name, customer=rival.customer)
-    open_claim(rival, ClaimReason.RIVAL if anothers else ClaimReason.RELATED)
-    if not anothers:
-        unmake_soon(rival)
+    open_claim(rival, ClaimReason.RIVAL if is_taken_over else ClaimReason.RELATED)
+    if not is_taken_over:
+        delete_identity_soon(rival)
 
 
-def _tell_loser(rival: Domain, name: DomainName) -> None:
+def _notify_displaced(rival: Domain, name: DomainName) -> None:
     if rival.stage_problem == TOO_LATE:
         return
     Domain.objects.filter(pk=rival.pk).update(stage_problem=TOO_LATE)
@@ -152,26 +152,26 @@ def _tell_loser(rival: Domain, name: DomainName) -> None:
         f"Another account has proven ownership of {name}, so your entry can't be set up. "
         "If you own the domain, contact support. Otherwise, delete the entry."
     )
-    _tell(rival, why)
+    _raise_alert(rival, why)
 
 
-def _tell_neighbour(rival: Domain) -> None:
+def _notify_related(rival: Domain) -> None:
     audit_services.record("domain.displaced", about=domain_subject(rival), actor=None)
     why = (
         f"Another account has proven ownership of a domain related to {rival}, so {rival} is no longer set up. "
         "Publish the record shown on its page to set it up again."
     )
-    _tell(rival, why)
+    _raise_alert(rival, why)
 
 
-def _tell(rival: Domain, why: str) -> None:
+def _raise_alert(rival: Domain, why: str) -> None:
     audience = alerts_core.CustomerPeople(rival.customer_id)
     alerts_services.observe(
         kind=DISPLACED, about=domain_subject(rival), firing=True, why=why, severity="high", audience=audience
     )
 
 
-def note_settled(domain: Domain) -> None:
+def resolve_alerts(domain: Domain) -> None:
     """Resolve the alerts of a domain that is now proven."""
     audience = alerts_core.CustomerPeople(domain.customer_id)
     for kind in (DISPLACED, EXPIRING):
@@ -187,7 +187,7 @@ def is_held_by_another(domain: Domain) -> bool:
 _log = structlog.get_logger(__name__)
 
 
-def tell_owners(customer: Customer, title: str, text: str, *, unsolicited: bool = False) -> None:
+def notify_owners(customer: Customer, title: str, text: str, *, unsolicited: bool = False) -> None:
     """Email the customer's owners. A failed email is logged and raises nothing, since the change itself succeeded.
 
     `unsolicited`: another customer caused it, so the recipients' daily limit applies.
@@ -206,7 +206,7 @@ BECAUSE = "Ownership wasn't proven in time."
 log = structlog.get_logger(__name__)
 
 
-def refuse_more(customer: Customer, actor: User | None) -> None:
+def check_unproven_limit(customer: Customer, actor: User | None) -> None:
     """Raise Refused if the customer has reached the limit of unproven domains. Staff have no limit.
 
     Call it in the transaction that adds: the customer's row is locked, so concurrent requests cannot exceed it.
@@ -215,10 +215,10 @@ def refuse_more(customer: Customer, actor: User | None) -> None:
         return
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     if unproven_domains_left(customer, actor) == 0:
-        raise Refused(too_many_unproven(), code="TOO_MANY_UNPROVEN")
+        raise Refused(unproven_limit_text(), code="TOO_MANY_UNPROVEN")
 
 
-def end_unproven(*, now: datetime) -> int:
+def expire_unproven_domains(*, now: datetime) -> int:
     """Warn about expiring domains, and delete those that were warned long enough ago; return the number of deletions
     begun.
     """
@@ -228,21 +228,21 @@ def end_unproven(*, now: datetime) -> int:
     return _remove(now)
 
 
-def _over(now: datetime, days: int) -> Iterable[Domain]:
+def _overdue(now: datetime, days: int) -> Iterable[Domain]:
     here = domain_list_selectors.domains_in_region().filter(
-        pk__in=ending_domains().values("pk"), held_at=None, created_at__lte=now - timedelta(days=days)
+        pk__in=expiring_domains().values("pk"), held_at=None, created_at__lte=now - timedelta(days=days)
     )
     return here.select_related("customer").order_by(Length("name").desc())  # subdomains before their parents
 
 
 def _warn(now: datetime) -> None:
-    for domain in _over(now, settings.UNPROVEN_DOMAIN_DAYS - settings.UNPROVEN_WARNING_DAYS):
+    for domain in _overdue(now, settings.UNPROVEN_DOMAIN_DAYS - settings.UNPROVEN_WARNING_DAYS):
         if domain.unproven_warned_at is None:
-            _warn_of(domain, now)
+            _warn_owners(domain, now)
 
 
 @transaction.atomic
-def _warn_of(domain: Domain, now: datetime) -> None:
+def _warn_owners(domain: Domain, now: datetime) -> None:
     domain.unproven_warned_at = now
     domain.save(update_fields=("unproven_warned_at",))
     until = domain.removal_at or now
@@ -258,25 +258,25 @@ def _warn_of(domain: Domain, now: datetime) -> None:
 
 def _remove(now: datetime) -> int:
     gone: dict[Customer, list[str]] = defaultdict(list)
-    for domain in _over(now, settings.UNPROVEN_DOMAIN_DAYS):
+    for domain in _overdue(now, settings.UNPROVEN_DOMAIN_DAYS):
         if domain.removal_at is None or domain.removal_at > now:
             continue
         try:
-            deletion_services.mark(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
+            deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
         except Refused as refused:  # a person must first remove its subdomains or addresses
             log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
             continue
         gone[domain.customer].append(str(domain))
     for customer, names in gone.items():
-        _tell_gone(customer, names)
+        _notify_removed(customer, names)
     return sum(map(len, gone.values()))
 
 
-def _tell_gone(customer: Customer, names: list[str]) -> None:
+def _notify_removed(customer: Customer, names: list[str]) -> None:
     shown = "\n".join(names)
     text = (
         f"We removed these domains because they weren't verified within {settings.UNPROVEN_DOMAIN_DAYS} days:\n\n"
         f"{shown}\n\n"
         "You can add them again when you're ready to publish their records.\n"
     )
-    tell_owners(customer, f"{len(names):,} unverified {'domain' if len(names) == 1 else 'domains'} removed", text)
+    notify_owners(customer, f"{len(names):,} unverified {'domain' if len(names) == 1 else 'domains'} removed", text)

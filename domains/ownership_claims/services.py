@@ -1,6 +1,6 @@
 """Checks and approves claims: a TXT record that is unique to the claim proves it, or staff approve it with a reason.
 
-`earlier_records_answer` says whether records of an earlier setup are still published for an unproven domain. SES issues
+`has_earlier_records` says whether records of an earlier setup are still published for an unproven domain. SES issues
 the same tokens for the same domain again, so such records would verify it for anyone who adds it.
 """
 
@@ -23,7 +23,7 @@ from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
 from domains.ownership.core import PUBLIC_REASONS, ClaimReason
-from domains.ownership.services import tell_owners
+from domains.ownership.services import notify_owners
 from domains.records.core import Record, mail_from_candidates
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
@@ -41,29 +41,29 @@ def require_proof(domain: Domain, reason: ClaimReason) -> None:
 def check_claim(domain: Domain) -> bool:
     """Look up the proof. Return True if it is published; then the setup continues."""
     with slow_work.slot(customer=domain.customer_id):
-        return domain.stage != Stage.CLAIM or check_claim_of([domain]) == {domain.pk}
+        return domain.stage != Stage.CLAIM or check_claims([domain]) == {domain.pk}
 
 
-def check_claim_of(domains: Sequence[Domain]) -> set[str]:
+def check_claims(domains: Sequence[Domain]) -> set[str]:
     """Look up the proofs of several claims together. Return the ids of proven ones, whose setup continues."""
     records = {domain.pk: ownership_core.challenge(domain.parsed, domain.claim_token) for domain in domains}
     asked = [q for d in domains for q in (question_for(records[d.pk]), *further_questions(records[d.pk], d.parsed))]
     seen: dict[Question, list[Answer]] = {}
     for answer in look_up(asked):
         seen.setdefault(answer.question, []).append(answer)
-    return {domain.pk for domain in domains if _is_settled(domain, records[domain.pk], seen)}
+    return {domain.pk for domain in domains if _check_answers(domain, records[domain.pk], seen)}
 
 
-def _is_settled(domain: Domain, record: Record, seen: Mapping[Question, list[Answer]]) -> bool:
+def _check_answers(domain: Domain, record: Record, seen: Mapping[Question, list[Answer]]) -> bool:
     answers = seen.get(question_for(record), [])
-    _store_look(domain, record, answers, seen)
+    _store_check(domain, record, answers, seen)
     if not ownership_core.is_proven(domain.parsed, domain.claim_token, answers):
         return False
     return _accept(domain, what="domain.claim_proven", actor=None, because="")
 
 
 @transaction.atomic
-def _store_look(
+def _store_check(
     domain: Domain, record: Record, answers: Sequence[Answer], seen: Mapping[Question, list[Answer]]
 ) -> None:
     """Store what the page shows about the proof: missing, wrong, or check failed."""
@@ -87,7 +87,7 @@ def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
     is_accepted = (
         _accept(domain, what="domain.claim_approved", actor=actor, because=said)
         if is_claim
-        else _vouch(domain, actor, said)
+        else _approve_unclaimed(domain, actor, said)
     )
     if not is_accepted:
         raise Refused(
@@ -120,13 +120,13 @@ def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> b
     domain.stage, domain.claim_proven_at, domain.proven_at = locked.stage, locked.claim_proven_at, locked.proven_at
     after = {"reason": PUBLIC_REASONS[ClaimReason(locked.claim_reason)]}
     audit_services.record(what, about=domain_subject(locked), actor=actor, because=because, after=after)
-    ownership_services.note_settled(locked)
+    ownership_services.resolve_alerts(locked)
     set_up_soon(locked)
     return True
 
 
 @transaction.atomic
-def _vouch(domain: Domain, actor: User, because: str) -> bool:
+def _approve_unclaimed(domain: Domain, actor: User, because: str) -> bool:
     """Approve a domain that is being set up or waits for its records: it can't be displaced and doesn't expire."""
     ownership_services.lock_zone(domain.parsed)
     waiting = Domain.objects.filter(pk=domain.pk, stage__in=(Stage.STARTING, Stage.READY), proven_at=None)
@@ -137,14 +137,14 @@ def _vouch(domain: Domain, actor: User, because: str) -> bool:
     locked.save(update_fields=("proven_at",))
     domain.proven_at = locked.proven_at
     audit_services.record("domain.claim_approved", about=domain_subject(locked), actor=actor, because=because)
-    ownership_services.note_settled(locked)
+    ownership_services.resolve_alerts(locked)
     return True
 
 
-def tell_holders(claimed: Domain) -> None:
+def notify_holders(claimed: Domain) -> None:
     """Notify the customers whose domains are below or above the claimed one, without naming the claimant."""
     for held in ownership_services.held_nearby(claimed):
-        tell_owners(
+        notify_owners(
             held.customer,
             f"Request to add {claimed}",
             f"Another account asked to add {claimed}, which is related to your domain {held}.\n\n"
@@ -159,24 +159,24 @@ def tell_holders(claimed: Domain) -> None:
 _OURS_MX = re.compile(r"[0-9]+ (inbound-smtp\.[a-z0-9-]+\.amazonaws|feedback-smtp\.[a-z0-9-]+\.amazonses)\.com")
 
 
-class CouldNotTell(Problem):
+class EarlierRecordsUnknown(Problem):
     """DNS did not answer, and a failed lookup does not prove absence."""
 
     code = "DNS_UNREACHABLE"
     status = 503
 
 
-def earlier_records_answer(domain: Domain) -> bool:
+def has_earlier_records(domain: Domain) -> bool:
     """Return True for ownership, inbound and MAIL FROM records of any account, and DKIM of ours.
     Raises CouldNotTell.
     """
     asked = _questions(domain)
     answers = look_up(asked)
-    if any(_tells(domain, answer) for answer in answers if answer.status is LookupStatus.FOUND):
+    if any(_is_earlier_record(domain, answer) for answer in answers if answer.status is LookupStatus.FOUND):
         return True
     told = {answer.question for answer in answers if answer.status is not LookupStatus.FAILED}
     if not told.issuperset(asked):
-        raise CouldNotTell(
+        raise EarlierRecordsUnknown(
             f"The DNS of {domain} doesn't answer, so we can't tell whether the domain is already in use. "
             "We'll try again automatically. If this continues, check your nameservers."
         )
@@ -189,7 +189,7 @@ def _questions(domain: Domain) -> Sequence[Question]:
     return asked + [question_for(record) for record in domain.records if record.type == "CNAME"]
 
 
-def _tells(domain: Domain, answer: Answer) -> bool:
+def _is_earlier_record(domain: Domain, answer: Answer) -> bool:
     """A wildcard answers at any name, so an alias counts only with its expected target."""
     if answer.question.type == "TXT":
         return True

@@ -17,8 +17,8 @@ from domains.spf.core import grammar, merger
 from domains.spf.core.evaluation import SpfNames
 
 _AMAZONS = re.compile(r"[+?~-]?[a-z]+[:=](?:https?://|[@.])*amazonses\.com[^a-z0-9]*", re.IGNORECASE)
-_UNSEEN = "We haven't checked {name} yet, so we can't suggest a value that keeps what is published there."
-_UNTOLD = "We couldn't look up the DMARC policy of {name}, so we can't suggest a record that keeps it."
+_NOT_CHECKED = "We haven't checked {name} yet, so we can't suggest a value that keeps what is published there."
+_LOOKUP_FAILED = "We couldn't look up the DMARC policy of {name}, so we can't suggest a record that keeps it."
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def dmarc_lines(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(v for v in values if dmarc_core.is_dmarc(v) or dmarc_core.resembles_dmarc(v))
 
 
-def inherited(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy | None:
+def inherited_policy(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy | None:
     """Return the policy that applies while the domain has no usable record of its own, None if none does.
 
     Where RFC 9989 and RFC 7489 differ, the stricter one is returned. Raises ValueError if a lookup failed.
@@ -105,9 +105,9 @@ def inherited(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy 
     above = [(name, policies.dmarc.get(dmarc_name(name))) for name in names_above(domain)]
     exists = policies.is_there
     organization = [(name, lines) for name, lines in above if name == domain.zone]
-    by_zone = dmarc_core.applied((), organization, exists=exists)
+    by_zone = dmarc_core.find_policy((), organization, exists=exists)
     try:
-        walked = dmarc_core.applied((), above, exists=exists)
+        walked = dmarc_core.find_policy((), above, exists=exists)
     except ValueError:
         if by_zone is None:
             raise
@@ -118,54 +118,60 @@ def inherited(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy 
     return max(found, key=lambda each: dmarc_core.POLICIES.index(each.policy), default=None)
 
 
-def applies(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy | None:
+def applied_policy(domain: DomainName, policies: PublishedPolicies) -> AppliedPolicy | None:
     """Return the policy that receivers apply, own or inherited. Raises ValueError if a lookup failed."""
     name = dmarc_name(domain.ascii)
     own = policies.dmarc.get(name)
     if own is None:
         raise ValueError("the lookup of the domain's own policy failed")
-    line = dmarc_core.used_line(own)
-    return AppliedPolicy(dmarc_core.read(line).policy, domain.ascii, line) if line else inherited(domain, policies)
+    line = dmarc_core.usable_record(own)
+    return (
+        AppliedPolicy(dmarc_core.parse(line).policy, domain.ascii, line) if line else inherited_policy(domain, policies)
+    )
 
 
 def offered_dmarc(domain: DomainName, reports_to: str, policies: PublishedPolicies) -> PolicyOffer:
     own = policies.dmarc.get(dmarc_name(domain.ascii))
     if own is None:
-        return PolicyOffer("", _UNSEEN.format(name=dmarc_name(domain.ascii)))
-    if line := dmarc_core.used_line(own):
-        is_whole = not dmarc_core.read(line).problems and _reports_there(line, reports_to)
-        return PolicyOffer(line if is_whole else dmarc_core.mended(line, reports_to))
+        return PolicyOffer("", _NOT_CHECKED.format(name=dmarc_name(domain.ascii)))
+    if line := dmarc_core.usable_record(own):
+        is_whole = not dmarc_core.parse(line).problems and _reports_there(line, reports_to)
+        return PolicyOffer(line if is_whole else dmarc_core.repair(line, reports_to))
     try:
-        above = inherited(domain, policies)
+        above = inherited_policy(domain, policies)
     except ValueError:
-        return PolicyOffer("", _UNTOLD.format(name=domain.ascii))
+        return PolicyOffer("", _LOOKUP_FAILED.format(name=domain.ascii))
     if own:
-        strictest = max(own, key=lambda each: dmarc_core.POLICIES.index(dmarc_core.meant(each).get("p", "none")))
+        strictest = max(
+            own, key=lambda each: dmarc_core.POLICIES.index(dmarc_core.parse_leniently(each).get("p", "none"))
+        )
         others = tuple(line for line in own if line != strictest)
-        return PolicyOffer(dmarc_core.mended(strictest, reports_to, above, others))
-    return PolicyOffer(dmarc_core.brought_down(above, reports_to) if above else dmarc_core.watching(reports_to))
+        return PolicyOffer(dmarc_core.repair(strictest, reports_to, above, others))
+    return PolicyOffer(
+        dmarc_core.copy_inherited(above, reports_to) if above else dmarc_core.monitoring_record(reports_to)
+    )
 
 
 def _reports_there(line: str, reports_to: str) -> bool:
-    return not reports_to or reports_to.lower() in dmarc_core.read(line).reports
+    return not reports_to or reports_to.lower() in dmarc_core.parse(line).reports
 
 
 def offered_spf(name: str, policies: PublishedPolicies, *, is_apex: bool) -> PolicyOffer:
     """At the apex nothing is offered before a lookup succeeded. A new MAIL FROM name has nothing to keep."""
     lines = policies.spf.get(name)
     if lines is None:
-        return PolicyOffer("", _UNSEEN.format(name=name)) if is_apex else PolicyOffer(merger.FRESH)
-    kept = lines if is_apex else tuple(line for line in lines if not _is_ours_spoilt(line))
+        return PolicyOffer("", _NOT_CHECKED.format(name=name)) if is_apex else PolicyOffer(merger.DEFAULT_RECORD)
+    kept = lines if is_apex else tuple(line for line in lines if not _is_our_damaged_record(line))
     return _merged(kept, policies.names)
 
 
-def _is_ours_spoilt(line: str) -> bool:
+def _is_our_damaged_record(line: str) -> bool:
     """Return True if it is our own value with a mistake. It can be replaced, since it authorises nobody else."""
-    read = grammar.read(line)
+    read = grammar.parse(line)
     is_amazons_alone = all(term.is_all or _AMAZONS.fullmatch(term.text) for term in read.terms)
-    return bool(read.problems) and (is_amazons_alone or difference(merger.FRESH, line) != DIFFERS)
+    return bool(read.problems) and (is_amazons_alone or difference(merger.DEFAULT_RECORD, line) != DIFFERS)
 
 
 def _merged(lines: Sequence[str], names: SpfNames) -> PolicyOffer:
-    found = merger.merged(lines, names) if len(lines) > 1 else merger.merge("".join(lines), names=names)
+    found = merger.merge_records(lines, names) if len(lines) > 1 else merger.add_include("".join(lines), names=names)
     return PolicyOffer(found.value, found.withheld)

@@ -6,26 +6,28 @@ from dataclasses import replace
 from domains.dmarc import core as dmarc_core
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Question, is_void
-from domains.dns.services import HostLookup, Told
+from domains.dns.services import AnswersByQuestion, HostLookup
 from domains.models.domains import Domain
 from domains.policies import core
 from domains.policies.core import PublishedPolicies
 from domains.spf.core import evaluation
-from domains.spf.core.grammar import AMAZON, spf_among
+from domains.spf.core.grammar import AMAZON, spf_records
 
 DEPTH = 10  # levels of includes to follow: each costs a lookup, and more than ten are an error
 NAMES = 20  # per level and record; more than ten lookups are an error anyway
 
 
-def look(domains: Sequence[Domain], seen: HostLookup) -> None:
+def update_policies(domains: Sequence[Domain], seen: HostLookup) -> None:
     """Update `policies` of each domain, which the caller saves. Failed lookups change nothing.
 
     `seen` has the answers to the questions of the records.
     """
-    own = {domain.pk: _own(domain, seen) for domain in domains}
+    own = {domain.pk: _published(domain, seen) for domain in domains}
     asked = {domain.pk: _questions(domain, own[domain.pk]) for domain in domains}
-    told = dns_services.ask_hosts([question for questions in asked.values() for question in questions])
-    told |= dns_services.ask_hosts_further((each.parsed, question) for each in domains for question in _existence(each))
+    told = dns_services.query_resolvers([question for questions in asked.values() for question in questions])
+    told |= dns_services.query_other_places(
+        (each.parsed, question) for each in domains for question in _existence(each)
+    )
     inside = _inside([line for each in own.values() for lines in each.spf.values() for line in lines], told)
     for domain in domains:
         known = domain.published.updated(own[domain.pk])
@@ -36,13 +38,13 @@ def look(domains: Sequence[Domain], seen: HostLookup) -> None:
             dmarc=_dmarc(asked[domain.pk], told),
             is_there=_is_there(domain, told),
         )
-        domain.policies = _reached(known.updated(new)).as_json()
+        domain.policies = _without_unreferenced(known.updated(new)).as_json()
 
 
-def _own(domain: Domain, seen: HostLookup) -> PublishedPolicies:
-    spf = {name: spf_among(values) for name in _spf_names(domain) if (values := _told(seen, name)) is not None}
+def _published(domain: Domain, seen: HostLookup) -> PublishedPolicies:
+    spf = {name: spf_records(values) for name in _spf_names(domain) if (values := _txt_values(seen, name)) is not None}
     name = core.dmarc_name(domain.name)
-    values = _told(seen, name) if domain.wants_dmarc else None
+    values = _txt_values(seen, name) if domain.wants_dmarc else None
     return PublishedPolicies(spf=spf, dmarc={} if values is None else {name: core.dmarc_lines(values)})
 
 
@@ -51,8 +53,8 @@ def _spf_names(domain: Domain) -> tuple[str, ...]:
     return (*apex, domain.ses_mail_from) if domain.ses_mail_from else apex
 
 
-def _told(seen: HostLookup, name: str) -> tuple[str, ...] | None:
-    return _values(seen.of(Question(name, "TXT")))
+def _txt_values(seen: HostLookup, name: str) -> tuple[str, ...] | None:
+    return _values(seen.answers_to(Question(name, "TXT")))
 
 
 def _values(answers: Iterable[Answer]) -> tuple[str, ...] | None:
@@ -64,7 +66,7 @@ def _questions(domain: Domain, own: PublishedPolicies) -> list[Question]:
     """Ask for the policies of parent domains, unless the domain has its own, and for the names in its SPF lines."""
     lines = [line for each in own.spf.values() for line in each]
     asked = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
-    if not domain.wants_dmarc or dmarc_core.used_line(own.dmarc.get(core.dmarc_name(domain.name), ())):
+    if not domain.wants_dmarc or dmarc_core.usable_record(own.dmarc.get(core.dmarc_name(domain.name), ())):
         return asked
     above = [Question(core.dmarc_name(name), "TXT") for name in core.names_above(domain.parsed)]
     return [*asked, *above]
@@ -77,48 +79,48 @@ def _existence(domain: Domain) -> list[Question]:
     return [Question(domain.name, "TXT")] if domain.parsed.parents else []
 
 
-def _dmarc(asked: Iterable[Question], told: Told) -> dict[str, tuple[str, ...]]:
+def _dmarc(asked: Iterable[Question], told: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
     names = [question.name for question in asked if question.name.startswith("_dmarc.")]
     found = {name: _values(told.get(Question(name, "TXT"), ())) for name in names}
     return {name: core.dmarc_lines(values) for name, values in found.items() if values is not None}
 
 
-def _is_there(domain: Domain, told: Told) -> bool:
+def _is_there(domain: Domain, told: AnswersByQuestion) -> bool:
     said = {answer.status for answer in told.get(Question(domain.name, "TXT"), ())} - {LookupStatus.FAILED}
     return said != {LookupStatus.NO_NAME} if said else domain.published.is_there
 
 
-def _inside(lines: Sequence[str], told: Told) -> dict[str, tuple[str, ...]]:
+def _inside(lines: Sequence[str], told: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
     """Return the SPF lines behind all includes, by name, except SES's own, which is known. Extends `told`."""
     found: dict[str, tuple[str, ...]] = {}
     for _ in range(DEPTH):
-        names = [name for line in lines for name in evaluation.names_inside(line)[:NAMES]]
+        names = [name for line in lines for name in evaluation.included_names(line)[:NAMES]]
         new = [Question(name, "TXT") for name in dict.fromkeys(names) if name not in (AMAZON, *found)]
         if not new:
             break
-        answers = dns_services.ask_hosts(new)
+        answers = dns_services.query_resolvers(new)
         said = {question.name: _values(answers[question]) for question in new}
-        told_now = {name: spf_among(values) for name, values in said.items() if values is not None}
+        told_now = {name: spf_records(values) for name, values in said.items() if values is not None}
         found |= told_now
         lines = [line for each in told_now.values() for line in each]
         voids = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
-        told |= dns_services.ask_hosts([question for question in voids if question not in told])
+        told |= dns_services.query_resolvers([question for question in voids if question not in told])
     return found
 
 
-def _reached(known: PublishedPolicies) -> PublishedPolicies:
+def _without_unreferenced(known: PublishedPolicies) -> PublishedPolicies:
     """Remove the names that none of this domain's SPF lines refers to."""
     names: dict[str, tuple[str, ...]] = {}
     lines, pairs = [line for each in known.spf.values() for line in each], set[tuple[str, str]]()
     while lines:
         pairs |= {pair for line in lines for pair in evaluation.names_looked_up(line)}
-        new = {name for line in lines for name in evaluation.names_inside(line) if name in known.inside} - set(names)
+        new = {name for line in lines for name in evaluation.included_names(line) if name in known.inside} - set(names)
         names |= {name: known.inside[name] for name in sorted(new)}
         lines = [line for name in new for line in known.inside[name]]
     return replace(known, inside=names, absent=known.absent & pairs, present=known.present & pairs)
 
 
-def _terms(told: Told, *, is_void_wanted: bool) -> frozenset[tuple[str, str]]:
+def _terms(told: AnswersByQuestion, *, is_void_wanted: bool) -> frozenset[tuple[str, str]]:
     """Return the terms whose lookups found nothing, or found something."""
     return frozenset(
         (question.name, question.type)

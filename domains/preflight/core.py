@@ -13,16 +13,16 @@ from domains.policies.core import (
     PublishedPolicies,
     dmarc_lines,
     dmarc_questions,
-    inherited,
+    inherited_policy,
     offered_dmarc,
     offered_spf,
 )
 from domains.receiving.core import is_mail_manager
 from domains.records.core import mail_from_candidates
-from domains.spf.core.grammar import spf_among
+from domains.spf.core.grammar import spf_records
 from domains.zone_cut.core import cut_of, cut_questions
 
-TAKEN_BY = ("A", "AAAA", "CNAME", "MX", "TXT")
+RECORD_TYPES = ("A", "AAAA", "CNAME", "MX", "TXT")
 
 
 class Level(StrEnum):
@@ -39,7 +39,7 @@ class PreflightFinding:
     text: str
 
 
-NOT_SEEN = ("preflight.mail_unknown", "preflight.bounces_unknown", "preflight.alias_unknown")
+LOOKUP_FAILED = ("preflight.mail_unknown", "preflight.bounces_unknown", "preflight.alias_unknown")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Preflight:
     @property
     def is_safe(self) -> bool:
         """Return True if the new records cannot stop anything that works today. A failed lookup is not safe."""
-        return not any(f.level is Level.WARNING or f.code in NOT_SEEN for f in self.findings)
+        return not any(f.level is Level.WARNING or f.code in LOOKUP_FAILED for f in self.findings)
 
     @property
     def mail_from(self) -> str:
@@ -77,7 +77,7 @@ def questions(domain: DomainName) -> tuple[Question, ...]:
     own = [Question(domain.ascii, kind) for kind in ("MX", "CNAME", "TXT")]
     own += [Question(f"_amazonses.{domain.ascii}", "TXT"), Question(domain.zone, "NS"), Question(domain.zone, "SOA")]
     own += [Question(f"in.{domain.ascii}", "MX"), *cut_questions(domain)]
-    candidates = [Question(name, kind) for name in mail_from_candidates(domain) for kind in TAKEN_BY]
+    candidates = [Question(name, kind) for name in mail_from_candidates(domain) for kind in RECORD_TYPES]
     policies = [Question(name, "TXT") for name in dmarc_questions(domain)]
     return tuple(own + candidates + policies)
 
@@ -135,7 +135,7 @@ def _inherits(domain: DomainName, policies: PublishedPolicies) -> bool:
     if policies.dmarc.get(dmarc_questions(domain)[0]):
         return False
     try:
-        return inherited(domain, policies) is not None
+        return inherited_policy(domain, policies) is not None
     except ValueError:
         return False
 
@@ -145,13 +145,13 @@ def _policies(domain: DomainName, seen: Mapping[Question, Answer]) -> PublishedP
     texts = {q.name: a for q, a in seen.items() if q.type == "TXT" and a.status is not LookupStatus.FAILED}
     own = texts.get(domain.ascii)
     return PublishedPolicies(
-        spf={domain.ascii: spf_among(own.values)} if own else {},
+        spf={domain.ascii: spf_records(own.values)} if own else {},
         dmarc={name: dmarc_lines(texts[name].values) for name in dmarc_questions(domain) if name in texts},
         is_there=own is None or own.status is not LookupStatus.NO_NAME,
     )
 
 
-def suggestible(domain: DomainName) -> tuple[str, ...]:
+def suggested_names(domain: DomainName) -> tuple[str, ...]:
     """Return the names that `assess` may suggest instead of this one."""
     return (f"in.{domain.ascii}", domain.ascii.removeprefix("www."))
 
@@ -257,12 +257,12 @@ def _free_label(domain: DomainName, seen: Mapping[Question, Answer], taken: Coll
 
 
 def _in_use(seen: Mapping[Question, Answer], name: str) -> bool:
-    return any(_values(seen, name, kind) for kind in TAKEN_BY)
+    return any(_values(seen, name, kind) for kind in RECORD_TYPES)
 
 
 def _is_free(seen: Mapping[Question, Answer], name: str) -> bool:
     """Return True if every record type was looked up and none exists. A failed lookup does not count as free."""
-    return not _in_use(seen, name) and not any(_failed(seen, name, kind) for kind in TAKEN_BY)
+    return not _in_use(seen, name) and not any(_failed(seen, name, kind) for kind in RECORD_TYPES)
 
 
 def _failed(seen: Mapping[Question, Answer], name: str, kind: str) -> bool:

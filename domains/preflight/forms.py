@@ -1,7 +1,7 @@
 from django import forms
 
 from accounts.people.forms import ForCustomer
-from domains.names.core import understand
+from domains.names.core import parse_domain
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.fields import AS_TYPED
 
@@ -33,7 +33,7 @@ class AddForm(ForCustomer):
     def clean_name(self) -> str:
         text = str(self.cleaned_data["name"])
         try:
-            understand(text)
+            parse_domain(text)
         except Refused as refused:
             raise forms.ValidationError(str(refused), code=refused.code) from refused
         return text

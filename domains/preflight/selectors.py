@@ -2,7 +2,7 @@
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
-from domains.names.core import Understood, understand
+from domains.names.core import ParsedDomain, parse_domain
 from domains.ownership.selectors import held_domains, mail_from_of
 from inbound_admin.lib.errors import Refused
 
@@ -15,23 +15,23 @@ MAIL_PROVIDERS = frozenset(
 TAKEN = "This domain is already in use. If you own it, contact support."
 
 
-def acceptable(text: str, customer: Customer) -> Understood:
+def parse_new_domain(text: str, customer: Customer) -> ParsedDomain:
     """Return the parsed name. Raises Refused: DOMAIN_ALREADY_REGISTERED, or a code of `parse_domain`."""
-    understood = understand(text)
-    name = understood.domain.ascii
-    if understood.domain.zone in MAIL_PROVIDERS:
-        sentence = f"{understood.domain} is a mail provider's domain, so you can't add it. Add a domain that you own."
+    parsed = parse_domain(text)
+    name = parsed.domain.ascii
+    if parsed.domain.zone in MAIL_PROVIDERS:
+        sentence = f"{parsed.domain} is a mail provider's domain, so you can't add it. Add a domain that you own."
         raise Refused(sentence, code="MAIL_PROVIDER")
     if Domain.objects.filter(name=name, customer=customer).exists():
-        sentence = f"{understood.domain} is already in your list."
+        sentence = f"{parsed.domain} is already in your list."
         raise Refused(sentence, code="DOMAIN_ALREADY_REGISTERED")
-    bounces = mail_from_of(understood.domain)
+    bounces = mail_from_of(parsed.domain)
     if bounces is not None and bounces.customer_id == customer.pk:
         raise Refused(
-            f"{understood.domain} is the MAIL FROM domain of {bounces}, so you can't add it as a domain. "
+            f"{parsed.domain} is the MAIL FROM domain of {bounces}, so you can't add it as a domain. "
             f"Add another name, or change the MAIL FROM domain in the settings of {bounces} first.",
             code="MAIL_FROM_NAME",
         )
     if bounces is not None or held_domains().filter(name=name).exists():
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED")
-    return understood
+    return parsed

@@ -17,14 +17,14 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.jobs import set_up_soon
 from domains.models.domains import Domain, Stage
-from domains.names.core import DomainName, Understood, understand
+from domains.names.core import DomainName, ParsedDomain, parse_domain
 from domains.ownership import services as ownership_services
 from domains.ownership.core import ClaimReason
 from domains.ownership.selectors import holds_above, names_in_use, related_domains
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import core
 from domains.preflight.core import Preflight
-from domains.preflight.selectors import TAKEN, acceptable
+from domains.preflight.selectors import TAKEN, parse_new_domain
 from domains.providers.core import provider_of
 from domains.records.core import can_receive, inbound_host, mail_from_candidates
 from domains.zone_cut.core import cut_of
@@ -35,13 +35,13 @@ from tenants.resources import services as resources_services
 RECORDS = 6  # required at first: ownership, three DKIM, two MAIL FROM; the inbound MX comes last
 
 
-def look_before(*, text: str, customer: Customer) -> Preflight:
+def run_preflight(*, text: str, customer: Customer) -> Preflight:
     """Return what is known about a domain before anything is created, from DNS alone. Raises Refused."""
-    understood = acceptable(text, customer)
-    look = _look(understood, customer)
-    reason = _must_prove(understood.domain, customer, look)
+    parsed = parse_new_domain(text, customer)
+    preflight = _assess(parsed, customer)
+    reason = _must_prove(parsed.domain, customer, preflight)
     # Only a customer who has added the name too may learn that others have added it.
-    return replace(look, must_prove=reason not in (None, ClaimReason.RIVAL))
+    return replace(preflight, must_prove=reason not in (None, ClaimReason.RIVAL))
 
 
 def add(
@@ -49,52 +49,52 @@ def add(
     text: str,
     customer: Customer,
     actor: User | None,
-    look: Preflight | None = None,
+    preflight: Preflight | None = None,
     bulk_id: str = "",
     receives: bool = True,
     tell_when_verified: bool = True,
 ) -> Domain:
     """Store the domain for the customer; the worker sets it up. Raises Refused if the customer may not have it.
 
-    `look` is the result of `preflight`, if it just ran. `receives` False: the domain only sends. `tell_when_verified`:
-    notify the actor then.
+    `preflight` is the result of `run_preflight`, if it just ran. `receives` False: the domain only sends.
+    `tell_when_verified`: notify the actor then.
     """
-    understood = acceptable(text, customer)
-    look = look or _look(understood, customer)
+    parsed = parse_new_domain(text, customer)
+    preflight = preflight or _assess(parsed, customer)
     try:
         with transaction.atomic():
-            domain = _store(understood.domain, customer, actor, look, bulk_id=bulk_id, receives=receives)
+            domain = _store(parsed.domain, customer, actor, preflight, bulk_id=bulk_id, receives=receives)
             if actor is not None and tell_when_verified:
-                announcements_services.ask_for_notice_at_first(domain, actor)
+                announcements_services.request_notice(domain, actor)
     except IntegrityError as error:
-        acceptable(text, customer)  # raises the specific Refused if somebody else was faster
+        parse_new_domain(text, customer)  # raises the specific Refused if somebody else was faster
         raise Refused(TAKEN, code="DOMAIN_ALREADY_REGISTERED") from error
     if domain.stage == Stage.CLAIM:
-        ownership_claims_services.tell_holders(domain)
+        ownership_claims_services.notify_holders(domain)
     return domain
 
 
 @transaction.atomic
 def _store(
-    name: DomainName, customer: Customer, actor: User | None, look: Preflight, *, bulk_id: str, receives: bool
+    name: DomainName, customer: Customer, actor: User | None, preflight: Preflight, *, bulk_id: str, receives: bool
 ) -> Domain:
-    ownership_services.refuse_more(customer, actor)
+    ownership_services.check_unproven_limit(customer, actor)
     ownership_services.lock_zone(name)
-    reason = _must_prove(name, customer, look)
+    reason = _must_prove(name, customer, preflight)
     domain = Domain.objects.create(
         customer=customer,
         tenant=resources_services.tenant_to_join(customer),
         name=name.ascii,
         region=settings.AWS_REGION,
         created_by=actor,
-        mail_from_label=look.mail_from_label,
+        mail_from_label=preflight.mail_from_label,
         receives=receives,
-        provider=look.provider,
-        policies=look.policies.as_json(),
-        zone=look.zone,
+        provider=preflight.provider,
+        policies=preflight.policies.as_json(),
+        zone=preflight.zone,
         stage=Stage.CLAIM if reason else Stage.STARTING,
     )
-    after = {"name": domain.name, "customer": customer.name, "mail_from": look.mail_from, "receives": receives}
+    after = {"name": domain.name, "customer": customer.name, "mail_from": preflight.mail_from, "receives": receives}
     audit_services.record("domain.added", about=domain_subject(domain), actor=actor, after=after, bulk_id=bulk_id)
     if reason:
         ownership_services.open_claim(domain, reason)
@@ -103,7 +103,7 @@ def _store(
     return domain
 
 
-def _must_prove(name: DomainName, customer: Customer, look: Preflight) -> ClaimReason | None:
+def _must_prove(name: DomainName, customer: Customer, preflight: Preflight) -> ClaimReason | None:
     """Other customers' claims don't count if this customer has proven a parent domain. Rows past the claim stage always
     do.
     """
@@ -112,11 +112,11 @@ def _must_prove(name: DomainName, customer: Customer, look: Preflight) -> ClaimR
     rivals = Domain.objects.filter(name=name.ascii).exclude(customer=customer)
     if (rivals.exclude(stage=Stage.CLAIM) if holds_above(name, customer) else rivals).exists():
         return ClaimReason.RIVAL
-    return ClaimReason.RECORDS_ANSWER if look.records_answer else None
+    return ClaimReason.RECORDS_ANSWER if preflight.records_answer else None
 
 
-def _look(understood: Understood, customer: Customer) -> Preflight:
-    name = understood.domain
+def _assess(parsed: ParsedDomain, customer: Customer) -> Preflight:
+    name = parsed.domain
     with slow_work.slot(customer=customer.pk):
         answers = _ask(name)
     parent = domain_list_selectors.verified_parent(name, customer)
@@ -125,11 +125,11 @@ def _look(understood: Understood, customer: Customer) -> Preflight:
     return core.assess(
         name,
         answers,
-        noticed=understood.noticed,
+        noticed=parsed.noticed,
         verified_parent=str(parent) if parent else "",
         provider=provider_of(servers),
         record_count=RECORDS,
-        taken=names_in_use((*mail_from_candidates(name), *core.suggestible(name)), customer),
+        taken=names_in_use((*mail_from_candidates(name), *core.suggested_names(name)), customer),
     )
 
 
@@ -143,7 +143,7 @@ def _ask(name: DomainName) -> list[Answer]:
     return list(best.values())
 
 
-class CouldNotLook(Problem):
+class DnsLookupFailed(Problem):
     """The lookup failed, which says nothing about the domain."""
 
     code = "DNS_UNREACHABLE"
@@ -179,31 +179,31 @@ def check_usability(*, text: str, customer: Customer) -> Usability:
     """Raises Refused for anything but a domain, and CouldNotLook."""
     refused = ""
     try:
-        name = acceptable(text, customer).domain
+        name = parse_new_domain(text, customer).domain
     except Refused as problem:
         if problem.code != "DOMAIN_ALREADY_REGISTERED":
             raise
         refused, name = (
             TAKEN,
-            understand(text).domain,
+            parse_domain(text).domain,
         )  # the same text for the customer's own, so it does not reveal the owner
     questions = (Question(name.ascii, "MX"), Question(name.ascii, "CNAME"), Question(name.zone, "NS"))
-    mx, aliases, servers = (_values(answers) for answers in _asked(questions, customer.pk))
+    mx, aliases, servers = (_values(answers) for answers in _look_up_each(questions, customer.pk))
     if mx is None or aliases is None:
-        raise CouldNotLook(f"We couldn't check the DNS of {name.unicode}. Try again in a moment.")
+        raise DnsLookupFailed(f"We couldn't check the DNS of {name.unicode}. Try again in a moment.")
     return Usability(name, refused, mx, aliases, provider_of(servers or ()))
 
 
 def refresh_provider(domain: Domain) -> None:
     """Look up and store the DNS host. A failed lookup changes nothing."""
-    (answers,) = _asked((Question(domain.hosted.zone, "NS"),), domain.customer_id)
+    (answers,) = _look_up_each((Question(domain.hosted.zone, "NS"),), domain.customer_id)
     servers = _values(answers)
     if servers:
         domain.provider = provider_of(servers)
         domain.save(update_fields=("provider",))
 
 
-def _asked(questions: tuple[Question, ...], customer: str) -> list[list[Answer]]:
+def _look_up_each(questions: tuple[Question, ...], customer: str) -> list[list[Answer]]:
     with slow_work.slot(customer=customer):
         answers = look_up(questions)
     return [[answer for answer in answers if answer.question == question] for question in questions]

@@ -75,12 +75,12 @@ def provider_of(nameservers: tuple[str, ...]) -> str:
     return ""
 
 
-def named(company: str) -> DnsProvider:
+def provider_named(company: str) -> DnsProvider:
     """Return the row of a company as `provider_of` names it; GENERIC for any other."""
     return _BY_NAME.get(company, GENERIC)
 
 
-def with_key(key: str) -> DnsProvider | None:
+def provider_with_key(key: str) -> DnsProvider | None:
     """Return the listed row with the key that a reader chose, if any."""
     found = _HOSTS.get(key)
     return found if found and found.listed else None
@@ -90,8 +90,8 @@ _ENDINGS = keyed((ending, host.name) for host in _HOSTS.values() for ending in h
 
 
 @dataclass(frozen=True)
-class Typed:
-    """An empty `name` is an empty box. `priority` is "" if it has no box. `becomes` is the resulting zone file line."""
+class FormValues:
+    """An empty `name` is an empty box. `priority` is "" if it has no box. `zone_file_line` is the resulting record."""
 
     provider: DnsProvider
     type: str
@@ -103,17 +103,17 @@ class Typed:
     priority: str
     ttl_label: str
     ttl: str
-    becomes: str
+    zone_file_line: str
     warnings: tuple[str, ...]
 
 
-def typed(record: Record, provider: DnsProvider, zone: str) -> Typed:
+def form_values(record: Record, provider: DnsProvider, zone: str) -> FormValues:
     """Return the content of each box. Raises ValueError for a record outside the zone."""
     has_box = record.priority is not None and bool(provider.priority_label)
     value = _value(record, provider)
     if record.priority is not None and not has_box:
         value = f"{record.priority} {value}"
-    return Typed(
+    return FormValues(
         provider=provider,
         type=record.type,
         name_label=provider.name_label,
@@ -124,7 +124,7 @@ def typed(record: Record, provider: DnsProvider, zone: str) -> Typed:
         priority=str(record.priority) if has_box else "",
         ttl_label=provider.ttl_label,
         ttl=provider.ttl,
-        becomes=zone_file_line(record),
+        zone_file_line=zone_file_line(record),
         warnings=_warnings(record, provider),
     )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from domains.models.domains import Domain
-from domains.providers.core import PROVIDERS, DnsProvider, named, with_key
+from domains.providers.core import PROVIDERS, DnsProvider, provider_named, provider_with_key
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,6 @@ class DnsHost:
 
 def dns_host(domain: Domain, chosen: str = "") -> DnsHost:
     """Return the host to show. `chosen` is a provider's key; "" or an unknown key means no choice."""
-    detected = named(domain.provider)
-    provider = with_key(chosen) or detected
+    detected = provider_named(domain.provider)
+    provider = provider_with_key(chosen) or detected
     return DnsHost(provider, detected, provider.page_for(domain.hosted.zone))

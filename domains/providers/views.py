@@ -1,7 +1,7 @@
 """The DNS host that a person chose for a domain: from the URL, and stored in the session."""
 
 from domains.models.domains import Domain
-from domains.providers.core import named, with_key
+from domains.providers.core import provider_named, provider_with_key
 from inbound_admin.lib.http import SignedIn
 
 REMEMBERED = "dns_hosts"
@@ -12,10 +12,10 @@ def chosen_host(request: SignedIn, domain: Domain) -> str:
     """Return a provider's key, or "" for none. Choosing the detected host clears the choice."""
     known: dict[str, str] = request.session.get(REMEMBERED, {})
     asked = request.GET.get("host", "")
-    if not with_key(asked):
+    if not provider_with_key(asked):
         return known.get(domain.pk, "")
     before = known.get(domain.pk, "")
-    now = "" if with_key(asked) == named(domain.provider) else asked
+    now = "" if provider_with_key(asked) == provider_named(domain.provider) else asked
     if now != before:
         others = {key: host for key, host in known.items() if key != domain.pk}
         kept = {**others, domain.pk: now} if now else others

@@ -75,8 +75,8 @@ RED = (
     ReceivingState.TAKEN,
     ReceivingState.HELD,
 )
-ARRIVES = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
-SERVED = (RulesFact.CARRIED, RulesFact.COPIED)
+MX_POINTS_HERE = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
+DELIVERED = (RulesFact.CARRIED, RulesFact.COPIED)
 
 _SETTLED = (
     ReceivingState.LIVE,
@@ -111,7 +111,7 @@ _LABELS = {
 class ReceivingFacts:
     """`name` is a host name, or "*.example.com" for every subdomain. `found` describes where its MX points.
 
-    `whom` is the address or catch-all that the facts are about; "" for the whole name.
+    `recipient` is the address or catch-all that the facts are about; "" for the whole name.
     """
 
     name: str
@@ -124,20 +124,20 @@ class ReceivingFacts:
     is_elsewhere: bool = False  # staff recorded that its mail is received elsewhere
     is_unread: bool = False  # the rules were not read since the customer changed
     found: str = ""
-    whom: str = ""
+    recipient: str = ""
 
     @property
-    def spoken(self) -> str:
+    def display_name(self) -> str:
         return f"subdomains of {self.name[2:]}" if self.name.startswith("*.") else self.name
 
     @property
     def mail(self) -> str:
         """Return the mail that the facts are about: of one address, or of the whole name."""
-        return f"mail for {self.whom or self.spoken}"
+        return f"mail for {self.recipient or self.display_name}"
 
     @property
     def all_mail(self) -> str:
-        return self.mail if self.whom else f"all {self.mail}"
+        return self.mail if self.recipient else f"all {self.mail}"
 
 
 @dataclass(frozen=True)
@@ -171,33 +171,33 @@ class Receiving(Labelled):
         return _LABELS[self.state]
 
 
-def is_asked(facts: ReceivingFacts) -> bool:
+def requires_mx(facts: ReceivingFacts) -> bool:
     """Return True if the customer should publish or keep the MX: a rule receives the mail, or did until now."""
     if not (facts.is_wanted and facts.is_verified and facts.can_receive):
         return False
-    return facts.rules in SERVED or (facts.rules is not RulesFact.NOTHING and facts.mx in ARRIVES)
+    return facts.rules in DELIVERED or (facts.rules is not RulesFact.NOTHING and facts.mx in MX_POINTS_HERE)
 
 
-def mx_to_move(found: Iterable[ReceivingFacts]) -> tuple[str, ...]:
+def names_with_mx_here(found: Iterable[ReceivingFacts]) -> tuple[str, ...]:
     """Return the names whose MX points here, as far as we know. Change it first before you stop receiving."""
-    return tuple(facts.name for facts in found if facts.mx in ARRIVES)
+    return tuple(facts.name for facts in found if facts.mx in MX_POINTS_HERE)
 
 
 def judge(facts: ReceivingFacts) -> Receiving:
-    state, sentence = _judged(facts)
+    state, sentence = _state_and_sentence(facts)
     return Receiving(facts.name, state, sentence, awaits_proof=not facts.is_proven)
 
 
-def worst(found: Iterable[Receiving]) -> Receiving | None:
+def most_severe(found: Iterable[Receiving]) -> Receiving | None:
     """Return the most urgent one, None if there are none."""
     return min(found, key=lambda each: _URGENCY.index(each.state), default=None)
 
 
 def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact) -> MxFact:
     """Return where the MX points. `answers`: the values ("10 host") from each resolver, None for a failed lookup."""
-    told = [_leads(values, host) for values in answers if values is not None]
+    told = [_mx_target(values, host) for values in answers if values is not None]
     if not told:
-        known_here = before in ARRIVES
+        known_here = before in MX_POINTS_HERE
         return MxFact.UNSEEN if known_here else (MxFact.UNKNOWN if answers else before)
     for fact in (MxFact.SHARED, MxFact.HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER):
         if fact in told:
@@ -205,7 +205,7 @@ def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact
     return MxFact.NOWHERE
 
 
-def _leads(values: tuple[str, ...], host: str) -> MxFact:
+def _mx_target(values: tuple[str, ...], host: str) -> MxFact:
     """Only hosts with the lowest preference number count, as for senders."""
     pairs = [(int(number), name.strip().rstrip(".").lower()) for number, _, name in (v.partition(" ") for v in values)]
     best = min((number for number, _ in pairs), default=0)
@@ -283,8 +283,8 @@ _BLOCKED = {
 _Case = tuple[bool, ReceivingState, str]
 
 
-def _judged(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
-    elsewhere = f"Support has recorded that mail for {facts.spoken} is received elsewhere."
+def _state_and_sentence(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
+    elsewhere = f"Support has recorded that mail for {facts.display_name} is received elsewhere."
     cases = (
         (not facts.can_receive, ReceivingState.UNAVAILABLE, "SES can't receive mail in this region."),
         (facts.is_elsewhere, ReceivingState.SEND_ONLY, elsewhere),
@@ -292,9 +292,9 @@ def _judged(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
     if not facts.is_wanted:
         further = _send_only(facts)
     elif facts.mx in (MxFact.HERE, MxFact.SHARED):
-        further = _arriving(facts)
+        further = _mx_here_cases(facts)
     else:
-        further = (*_unseen(facts), *_to_come(facts))
+        further = (*_failed_lookup_cases(facts), *_mx_elsewhere_cases(facts))
     return _first((*cases, *further))
 
 
@@ -303,13 +303,13 @@ def _first(cases: Iterable[_Case]) -> tuple[ReceivingState, str]:
 
 
 def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
-    name = facts.spoken
+    name = facts.display_name
     why = (
         f"SES rejects all mail for {name}: it's set to send only, but its MX record points here. "
         "Point the MX record to your mail service, or turn on inbound mail for the domain."
     )
     return (
-        (facts.mx in ARRIVES, ReceivingState.REJECTED, why + (_LAST_SEEN if facts.mx is MxFact.UNSEEN else "")),
+        (facts.mx in MX_POINTS_HERE, ReceivingState.REJECTED, why + (_LAST_SEEN if facts.mx is MxFact.UNSEEN else "")),
         (True, ReceivingState.SEND_ONLY, f"Send only. Mail for {name} isn't received here."),
     )
 
@@ -332,9 +332,9 @@ _PART = "Only some of the mail for {name} arrives here, because another MX recor
 _COPIED = "{Mail} arrives here. Another receipt rule also receives a copy."
 
 
-def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
+def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX points here."""
-    name, rules, states = facts.spoken, facts.rules, ReceivingState
+    name, rules, states = facts.display_name, facts.rules, ReceivingState
     unread, why = rules is RulesFact.NOTHING and facts.is_unread, _WHY_REJECTED.get(rules, "")
     other, sentence = (_NOT_STORED | _TO_OTHERS).get(rules, (states.LIVE, ""))
     return (
@@ -342,24 +342,24 @@ def _arriving(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (not facts.is_verified, states.REJECTED, _UNVERIFIED.format(name=name)),
         (bool(why), states.REJECTED, f"SES rejects {facts.all_mail}: {why}."),
         (rules is RulesFact.HELD, states.REJECTED, _HELD.format(name=name)),
-        (bool(sentence), other, _said(sentence, facts)),
+        (bool(sentence), other, _format(sentence, facts)),
         (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART.format(name=name)),
-        (rules is RulesFact.COPIED, states.COPIED, _said(_COPIED, facts)),
-        (True, states.LIVE, _said("{Mail} arrives here.", facts)),
+        (rules is RulesFact.COPIED, states.COPIED, _format(_COPIED, facts)),
+        (True, states.LIVE, _format("{Mail} arrives here.", facts)),
     )
 
 
-def _said(sentence: str, facts: ReceivingFacts) -> str:
-    return sentence.format(name=facts.spoken, mail=facts.mail, Mail=facts.mail[0].upper() + facts.mail[1:])
+def _format(sentence: str, facts: ReceivingFacts) -> str:
+    return sentence.format(name=facts.display_name, mail=facts.mail, Mail=facts.mail[0].upper() + facts.mail[1:])
 
 
 _LAST_SEEN = " We couldn't look up the MX record; it pointed here at the last successful check."
 
 
-def _unseen(facts: ReceivingFacts) -> tuple[_Case, ...]:
+def _failed_lookup_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX lookup failed. It does not hide what SES is known to do with the mail."""
-    failed = f"We couldn't look up the MX record of {facts.spoken}."
-    state, sentence = _first(_arriving(facts))
+    failed = f"We couldn't look up the MX record of {facts.display_name}."
+    state, sentence = _first(_mx_here_cases(facts))
     return (
         (facts.mx is MxFact.UNSEEN and state in RED, state, f"{sentence}{_LAST_SEEN}"),
         (
@@ -367,13 +367,13 @@ def _unseen(facts: ReceivingFacts) -> tuple[_Case, ...]:
             ReceivingState.COULD_NOT_TELL,
             f"{failed} It pointed here at the last successful check.",
         ),
-        (facts.mx is MxFact.UNKNOWN and facts.rules in SERVED, ReceivingState.COULD_NOT_TELL, failed),
+        (facts.mx is MxFact.UNKNOWN and facts.rules in DELIVERED, ReceivingState.COULD_NOT_TELL, failed),
     )
 
 
-def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
+def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX does not point here: mail stays where it is until everything is ready."""
-    name, rules, states = facts.spoken, facts.rules, ReceivingState
+    name, rules, states = facts.display_name, facts.rules, ReceivingState
     is_managers = facts.mx is MxFact.MAIL_MANAGER
     found = "SES Mail Manager" if is_managers else facts.found
     goes = f"goes to {found}" if found else "doesn't arrive here"
@@ -390,7 +390,7 @@ def _to_come(facts: ReceivingFacts) -> tuple[_Case, ...]:
     return (
         (nothing and is_managers, states.FOREIGN, _MANAGERS.format(name=name)),
         (nothing, states.ADD_ADDRESS, first),
-        (rules in _BLOCKED, states.BLOCKED, _said(_BLOCKED.get(rules, ""), facts)),
+        (rules in _BLOCKED, states.BLOCKED, _format(_BLOCKED.get(rules, ""), facts)),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
         (is_waiting and not facts.is_verified, states.UNVERIFIED, waits),
         (is_waiting, states.APPLYING, rule),

@@ -14,15 +14,15 @@ from domains.dns.services import HostLookup
 from domains.domain_list.selectors import domain_subject
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import MxFact, ReceivingState, RulesFact, mx_fact, worst
+from domains.receiving.core import MxFact, ReceivingState, RulesFact, most_severe, mx_fact
 from domains.records.core import can_receive, inbound_host, is_inbound
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 
-MOVED = ("mail_rules", "mx_facts", "receiving_state")
+SAVED_FIELDS = ("mail_rules", "mx_facts", "receiving_state")
 
 
-def note_rules(*, domain_id: str, rules: Mapping[str, RulesFact]) -> None:
+def record_rules(*, domain_id: str, rules: Mapping[str, RulesFact]) -> None:
     """Store what the rules do. Call it in a transaction. `rules` has each name with an address. The next check is due
     at once.
     """
@@ -33,16 +33,16 @@ def note_rules(*, domain_id: str, rules: Mapping[str, RulesFact]) -> None:
     now, asked = timezone.now(), locked.checked_records
     locked.mail_rules = told
     locked.mx_facts = {name: fact for name, fact in locked.mx_facts.items() if name in locked.mail_names}
-    settle(locked, now)
-    locked.save(update_fields=MOVED)
+    update_receiving_state(locked, now)
+    locked.save(update_fields=SAVED_FIELDS)
     if locked.checked_records != asked and locked.stage == Stage.READY:
         Domain.objects.filter(pk=domain_id).update(next_check_at=now, watched_from=now)
         check_soon()
 
 
-def settle(domain: Domain, now: datetime) -> None:
+def update_receiving_state(domain: Domain, now: datetime) -> None:
     """Judge again from the row, which the caller saves, and update the alert."""
-    found = worst((domain.receiving, *domain.receiving_below)) if domain.stage == Stage.READY else None
+    found = most_severe((domain.receiving, *domain.receiving_below)) if domain.stage == Stage.READY else None
     before = domain.receiving_state
     domain.receiving_state = found.state if found else ""
     is_red = found is not None and found.is_red
@@ -68,7 +68,7 @@ def mx_facts(domain: Domain, seen: HostLookup) -> dict[str, str]:
     host, facts = inbound_host(domain.region), {}
     for record in domain.checked_records:
         if is_inbound(record.key):
-            answers = seen.of_record(replace(record, value=host))
+            answers = seen.answers_for_record(replace(record, value=host))
             values = [None if a.status is LookupStatus.FAILED else a.values for a in answers]
             facts[record.name] = mx_fact(values, host, MxFact(domain.mx_facts.get(record.name, ""))).value
     return facts

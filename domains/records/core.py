@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from domains.dmarc.core import AppliedPolicy
-from domains.names.core import DomainName, understand
+from domains.names.core import DomainName, parse_domain
 from domains.policies import core as policies_core
 from domains.policies.core import PublishedPolicies
 from inbound_admin.lib.errors import Refused
@@ -59,7 +59,7 @@ class Record:
 
     `value` is "" if there is nothing to publish, for the reason in `withheld`. `note` says why a record that is usually
     required is not, or that its value is uncertain. `others` are the values of the domain's other DKIM records.
-    `inherited` is the DMARC policy that applies while the domain has no record; `is_inherited_told` is False if it
+    `inherited` is the DMARC policy that applies while the domain has no record; `is_inherited_known` is False if it
     could not be looked up. `reports_to` receives DMARC's aggregate reports.
     """
 
@@ -74,7 +74,7 @@ class Record:
     note: str = ""
     others: tuple[str, ...] = ()
     inherited: AppliedPolicy | None = None
-    is_inherited_told: bool = True
+    is_inherited_known: bool = True
     reports_to: str = ""
 
     @property
@@ -83,7 +83,7 @@ class Record:
         return self.value if self.priority is None else f"{self.priority} {self.value}"
 
     @property
-    def is_needless(self) -> bool:
+    def is_unnecessary(self) -> bool:
         """Return True if the record is usually required, but not here, for the reason in `note`."""
         return self.purpose is Purpose.OWNERSHIP and self.need is Need.OPTIONAL
 
@@ -127,7 +127,7 @@ def inbound_host(region: str) -> str:
 
 def records_for(facts: IdentityFacts) -> tuple[Record, ...]:
     """Return the records in the order of `Purpose`. Records whose content is not known yet are left out."""
-    return (*_ownership(facts), *_signing(facts), *_bounces(facts), *_receiving(facts), *_recommended(facts))
+    return (*_ownership(facts), *_signing(facts), *_mail_from(facts), *_receiving(facts), *_recommended(facts))
 
 
 def mail_from_candidates(domain: DomainName) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ def _signing(facts: IdentityFacts) -> tuple[Record, ...]:
     )
 
 
-def _bounces(facts: IdentityFacts) -> tuple[Record, ...]:
+def _mail_from(facts: IdentityFacts) -> tuple[Record, ...]:
     if not facts.mail_from:
         return ()
     is_known = has_known_mail_hosts(facts.region)
@@ -272,10 +272,10 @@ def with_policy(record: Record, facts: IdentityFacts) -> Record:
         return record
     offer = policies_core.offered_dmarc(facts.domain, facts.dmarc_reports_to, facts.policies)
     try:
-        above, is_told = policies_core.inherited(facts.domain, facts.policies), True
+        above, is_told = policies_core.inherited_policy(facts.domain, facts.policies), True
     except ValueError:
         above, is_told = None, False
-    told = replace(record, inherited=above, is_inherited_told=is_told, reports_to=facts.dmarc_reports_to)
+    told = replace(record, inherited=above, is_inherited_known=is_told, reports_to=facts.dmarc_reports_to)
     return replace(told, value=offer.value, withheld=offer.withheld)
 
 
@@ -303,7 +303,7 @@ class RecordExpectation:
         return EXPECTABLE.get(self.key, self.key)
 
 
-def expected_host(key: str, value: str) -> str:
+def parse_expected_host(key: str, value: str) -> str:
     """Return the value to store; "" if the record is not required. Raises Refused."""
     if key not in EXPECTABLE:
         raise Refused("Amazon SES requires that record, so it can't have an exception.")
@@ -313,10 +313,10 @@ def expected_host(key: str, value: str) -> str:
         raise Refused(
             f"Only the inbound MX can have a different value. {EXPECTABLE[key]} can only be required or not required."
         )
-    return understand(value.strip().rstrip(".")).domain.ascii
+    return parse_domain(value.strip().rstrip(".")).domain.ascii
 
 
-def as_expected(records: Sequence[Record], expected: Mapping[str, RecordExpectation]) -> tuple[Record, ...]:
+def apply_expectations(records: Sequence[Record], expected: Mapping[str, RecordExpectation]) -> tuple[Record, ...]:
     """Return the records with the expected values, without those that are not required."""
     kept = (record for record in records if record.key not in expected or expected[record.key].value)
     return tuple(replace(r, value=expected[r.key].value) if r.key in expected else r for r in kept)

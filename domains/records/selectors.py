@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from domains.checking.core import comparison
 from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
-from domains.diagnosis.core.findings import DiagnosisFinding, Pair, marks
-from domains.diagnosis.selectors import Explanations, better_reason, explanations
+from domains.diagnosis.core.findings import DiagnosisFinding, Pair, mark_differences
+from domains.diagnosis.selectors import Explanations, diagnosed_reason, explanations
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.mta_sts.core import PolicyCheck
 from domains.ownership import core as ownership_core
-from domains.providers.core import Typed, typed
+from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
 from domains.receiving.core import Receiving
 from domains.records.core import BY_DKIM, Need, Purpose, Record, is_inbound
@@ -54,7 +54,7 @@ TIME_TO_READ = 12  # seconds that the result of a check stays on the page before
 @dataclass(frozen=True)
 class RecordRow:
     record: Record
-    typed: Typed
+    form_values: FormValues
     label: str
     relative_name: str
     zone: str
@@ -63,7 +63,7 @@ class RecordRow:
     sentence: str
     code: str
     checked_at: datetime | None
-    last_right: datetime | None = None
+    last_correct_at: datetime | None = None
     policy: PolicyCheck | None = None
     finding: DiagnosisFinding | None = None
 
@@ -77,7 +77,7 @@ class RecordRow:
         return self.state is State.VERIFIED
 
     @property
-    def comes_later(self) -> bool:
+    def waits_for_policy(self) -> bool:
         """Return True if something else must exist first: MTA-STS is announced once its policy is served."""
         is_announced = self.is_done or bool(self.found)
         return self.record.key == "mta-sts" and not is_announced and not (self.policy and self.policy.is_good)
@@ -90,17 +90,17 @@ class RecordRow:
     @property
     def is_offered(self) -> bool:
         """Return True if it can be published now. Every export, copy, print, email and share page lists these."""
-        return bool(self.record.value) and not self.comes_later and not self.is_inherited
+        return bool(self.record.value) and not self.waits_for_policy and not self.is_inherited
 
     @property
-    def is_left(self) -> bool:
+    def is_todo(self) -> bool:
         """Return True if something must or could be done for the record."""
-        return not self.is_done and not self.record.is_needless
+        return not self.is_done and not self.record.is_unnecessary
 
     @property
-    def counts(self) -> bool:
+    def counts_as_done(self) -> bool:
         """Return True if the record is done, or was at the last successful check: a failed lookup changes nothing."""
-        return self.is_done or (self.state is State.COULD_NOT_CHECK and self.last_right is not None)
+        return self.is_done or (self.state is State.COULD_NOT_CHECK and self.last_correct_at is not None)
 
     @property
     def expected(self) -> str:
@@ -118,7 +118,7 @@ class RecordRow:
     @property
     def marked(self) -> Pair | None:
         """Return expected and found with the differences marked, if they are only a few letters."""
-        return marks(self.expected, self.found, self.record)
+        return mark_differences(self.expected, self.found, self.record)
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,14 @@ class Group:
     @property
     def value_label(self) -> str:
         """Return the DNS host's label of the value box; it may differ by type."""
-        labels = (row.typed.value_label for row in self.rows)
+        labels = (row.form_values.value_label for row in self.rows)
         return " or ".join(dict.fromkeys(labels))
 
     @property
     def traps(self) -> tuple[str, ...]:
         """Return the usual mistakes with these records at this DNS host, without those that apply to every record."""
-        told = (warning for row in self.rows if not row.is_done for warning in row.typed.warnings)
-        return tuple(dict.fromkeys(trap for trap in told if trap not in self.rows[0].typed.provider.traps))
+        told = (warning for row in self.rows if not row.is_done for warning in row.form_values.warnings)
+        return tuple(dict.fromkeys(trap for trap in told if trap not in self.rows[0].form_values.provider.traps))
 
 
 FIRST_AN_ADDRESS = "Add an address first. The MX record comes last."
@@ -179,7 +179,7 @@ class RecordsPage:
     only_todo: bool
     poll_seconds: int | None
     can_check_in: int
-    said: str
+    message: str
     next_action: str
     next_check: datetime | None
 
@@ -192,29 +192,29 @@ class RecordsPage:
     @property
     def copy_text(self) -> str:
         """Return the records to publish as tab-separated lines, for a spreadsheet or a ticket."""
-        typed_rows = [row.typed for row in self.to_publish]
+        typed_rows = [row.form_values for row in self.to_publish]
         lines = [(each.type, each.name, each.value, each.priority, each.ttl) for each in typed_rows]
         return "\n".join("\t".join(line) for line in (("Type", "Name", "Value", "Priority", "TTL"), *lines))
 
     @property
-    def kept(self) -> tuple[str, str] | None:
+    def query_parameter(self) -> tuple[str, str] | None:
         """Return the query parameter to keep when the reader chooses a DNS host."""
         return ("show", "todo") if self.only_todo else None
 
 
 def records_page(
-    domain: Domain, *, can_check_in: int, only_todo: bool = False, said: str = "", host: str = ""
+    domain: Domain, *, can_check_in: int, only_todo: bool = False, message: str = "", host: str = ""
 ) -> RecordsPage:
-    """Build the page from database rows alone, without DNS or SES calls. `said` is the result of a check that just ran,
-    `host` the key of the DNS host that the reader chose.
+    """Build the page from database rows alone, without DNS or SES calls. `message` is the result of a check that just
+    ran, `host` the key of the DNS host that the reader chose.
     """
     at = dns_host(domain, host)
     checks = {check.key: check for check in domain.record_checks.all()}
     explained = explanations(domain) if any(check.state != State.VERIFIED for check in checks.values()) else {}
     rows = [_row(domain, record, checks.get(record.key), at, explained) for record in domain.records]
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_left for row in rows))
-    shown = [row for row in rows if row.is_left or not only_todo]
+    polled = _poll_seconds(domain, timezone.now(), settled=bool(rows) and not any(row.is_todo for row in rows))
+    shown = [row for row in rows if row.is_todo or not only_todo]
     return RecordsPage(
         host=at,
         groups=_groups(shown),
@@ -223,12 +223,12 @@ def records_page(
         claim_why=ownership_core.WHY[ownership_core.ClaimReason(domain.claim_reason)]
         if domain.stage == Stage.CLAIM
         else "",
-        done=sum(row.counts for row in required),
+        done=sum(row.counts_as_done for row in required),
         total=len(required),
         only_todo=only_todo,
-        poll_seconds=TIME_TO_READ if said and polled else polled,
+        poll_seconds=TIME_TO_READ if message and polled else polled,
         can_check_in=can_check_in,
-        said=said,
+        message=message,
         next_action=_next_action(domain, required),
         next_check=_next_check(domain, timezone.now()),
     )
@@ -238,13 +238,13 @@ def _next_action(domain: Domain, required: Sequence[RecordRow]) -> str:
     """Return the most likely next action, shown as the primary button: copy, diagnose, check, address or ""."""
     if domain.stage != Stage.READY or domain.is_held:
         return ""
-    if required and all(row.counts for row in required):
+    if required and all(row.counts_as_done for row in required):
         if domain.receiving.asks_for_address or domain.receiving.is_red:
             return "address"
         return "" if domain.state == State.VERIFIED else "check"
     if any(row.state in (State.WRONG, State.AT_RISK) for row in required):
         return "diagnose"
-    is_begun = any(row.counts or row.state is State.SPREADING for row in required)
+    is_begun = any(row.counts_as_done or row.state is State.SPREADING for row in required)
     return "check" if is_begun else "copy"
 
 
@@ -253,7 +253,7 @@ def _row(
 ) -> RecordRow:
     return RecordRow(
         record=record,
-        typed=typed(record, host.provider, domain.hosted.zone),
+        form_values=form_values(record, host.provider, domain.hosted.zone),
         label=label_of(record),
         relative_name=domain.hosted.relative(record.name),
         zone=domain.hosted.zone,
@@ -262,9 +262,9 @@ def _row(
         sentence=check.sentence if check else "",
         code=check.code if check else "",
         checked_at=check.checked_at if check else None,
-        last_right=check.verified_at if check else None,
+        last_correct_at=check.verified_at if check else None,
         policy=domain.mta_sts_check if record.key == "mta-sts" and domain.mta_sts_at else None,
-        finding=better_reason(check, explained) if check else None,
+        finding=diagnosed_reason(check, explained) if check else None,
     )
 
 
@@ -277,7 +277,7 @@ def label_of(record: Record) -> str:
     return LABELS[record.key]
 
 
-def counted(rows: Sequence[RecordRow]) -> str:
+def records_summary(rows: Sequence[RecordRow]) -> str:
     """Return, for example, "6 required and 2 recommended records"."""
     numbers = {need: sum(row.record.need is need for row in rows) for need in Need}
     parts = [f"{number} {need}" for need, number in numbers.items() if number]

@@ -27,7 +27,7 @@ def domain_for(request: SignedIn, domain_id: str) -> Domain:
 @require_GET
 def detail(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
-    checking_services.watched(domain)
+    checking_services.schedule_for_open_page(domain)
     return _page(request, domain)
 
 
@@ -53,8 +53,8 @@ def history(request: SignedIn, domain_id: str) -> HttpResponse:
 def _page(request: SignedIn, domain: Domain, said: str = "") -> HttpResponse:
     wait = checking_services.can_check_in(domain, timezone.now())
     todo, host = request.GET.get("show") == "todo", chosen_host(request, domain)
-    page = records_page(domain, can_check_in=wait, only_todo=todo, said=said, host=host)
-    asked = None if domain.verified_at else announcements_services.notice_wish(request.user, domain)
+    page = records_page(domain, can_check_in=wait, only_todo=todo, message=said, host=host)
+    asked = None if domain.verified_at else announcements_services.notice_choice(request.user, domain)
     domain_connect_services.discover_if_due(domain)
     link = domain_connect_services.link_for(domain, page)
     context = {"domain": domain, "page": page, "tab": "records", "asked": asked, "connect": link}

@@ -3,7 +3,7 @@ from typing import Any
 from django import forms
 
 from domains.models.domains import Domain, OnMxFailure
-from domains.settings.services import WantedSettings
+from domains.settings.services import DesiredSettings
 from inbound_admin.lib.fields import AddressField
 
 
@@ -37,5 +37,5 @@ class SettingsForm(forms.Form):
         return str(self.cleaned_data["mail_from_label"]).strip().lower()
 
     @property
-    def wanted(self) -> WantedSettings:
-        return WantedSettings(**self.cleaned_data | {"on_mx_failure": OnMxFailure(self.cleaned_data["on_mx_failure"])})
+    def desired(self) -> DesiredSettings:
+        return DesiredSettings(**self.cleaned_data | {"on_mx_failure": OnMxFailure(self.cleaned_data["on_mx_failure"])})

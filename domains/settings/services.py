@@ -1,7 +1,8 @@
 """Changes a domain's settings: stores the desired ones, then the worker applies them in SES, one call each.
 
-Other columns store what SES has. So after a crash the difference remains visible and the next run applies it. `begin`
-and `settled` serve the published API: store the desired settings, then wait briefly for the worker.
+Other columns store what SES has. So after a crash the difference remains visible and the next run applies it.
+`change_and_wait` and `wait_until_applied` serve the published API: store the desired settings, then wait briefly for
+the worker.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,10 +23,10 @@ from domains.identity import services as identity_services
 from domains.jobs import check_soon, configure_soon, set_up_soon
 from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.models.record_checks import RecordCheck
-from domains.names.core import is_label, label_in
+from domains.names.core import is_label, parse_mail_from_label
 from domains.ownership.selectors import held_domains
 from domains.receiving import services as receiving_services
-from domains.receiving.core import mx_to_move
+from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib import aws
 from inbound_admin.lib.api.wait import wait_until
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -34,7 +35,7 @@ RECOMMENDED = ("wants_dmarc", "dmarc_reports_to", "wants_apex_spf")
 
 
 @dataclass(frozen=True)
-class WantedSettings:
+class DesiredSettings:
     mail_from_label: str
     on_mx_failure: OnMxFailure
     dkim_signing: bool
@@ -43,19 +44,19 @@ class WantedSettings:
     wants_apex_spf: bool
 
 
-def configure(*, domain: Domain, wanted: WantedSettings, actor: User, because: str = "") -> None:
+def configure(*, domain: Domain, desired: DesiredSettings, actor: User, because: str = "") -> None:
     """Store the desired settings. Raises Refused for an invalid MAIL FROM domain, or before the domain is set up."""
     with transaction.atomic():
         locked = _ready(domain)
         audit_services.record_staff_request(
             "domain.settings_asked", about=domain_subject(locked), actor=actor, because=because
         )
-        if wanted.mail_from_label != locked.mail_from_label:
-            _refuse_label(wanted.mail_from_label, locked)
-        _want_records(locked, wanted, actor)
-        locked.mail_from_label = wanted.mail_from_label
-        locked.on_mx_failure = wanted.on_mx_failure
-        locked.dkim_signing = wanted.dkim_signing
+        if desired.mail_from_label != locked.mail_from_label:
+            _refuse_label(desired.mail_from_label, locked)
+        _store_recommended(locked, desired, actor)
+        locked.mail_from_label = desired.mail_from_label
+        locked.on_mx_failure = desired.on_mx_failure
+        locked.dkim_signing = desired.dkim_signing
         locked.wanted_by, locked.wanted_because = actor, because
         locked.watched_from = timezone.now()
         locked.save()
@@ -69,13 +70,13 @@ def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
     locked = _ready(domain)
     if locked.receives == receives:
         return False
-    if not receives and (leads := mx_to_move(locked.receiving_facts(name) for name in locked.mail_names)):
+    if not receives and (leads := names_with_mx_here(locked.receiving_facts(name) for name in locked.mail_names)):
         said = f"The MX record of {leads[0]} points here. Point it to your other mail service first, then check again."
         raise Refused(said, code="MX_LEADS_HERE")
     before, after = {"receives": locked.receives}, {"receives": receives}
     locked.receives = receives
     now = timezone.now()
-    receiving_services.settle(locked, now)
+    receiving_services.update_receiving_state(locked, now)
     locked.watched_from = locked.next_check_at = now
     locked.save(update_fields=("receives", "receiving_state", "watched_from", "next_check_at"))
     audit_services.record("domain.receives", about=domain_subject(locked), actor=actor, before=before, after=after)
@@ -83,7 +84,7 @@ def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
     return True
 
 
-def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
+def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
     """Request new DKIM keys. A reason is required, since the published keys become invalid. Raises Refused."""
     if not because.strip():
         raise Refused("Enter the reason for rotating the DKIM keys.")
@@ -103,21 +104,21 @@ def want_new_dkim(*, domain: Domain, actor: User, because: str) -> None:
         configure_soon(locked)
 
 
-def start_again(*, domain: Domain, actor: User) -> None:
+def restart_verification(*, domain: Domain, actor: User) -> None:
     """Restart the setup if SES stopped checking the domain or has no identity. Raises Refused.
 
     It proves nothing: an identity that somebody else created meanwhile is adopted only on a proven claim.
     """
     with transaction.atomic():
         locked = _ready(domain)
-        if not (locked.amazon_gave_up or supports_everyone(actor)):
+        if not (locked.ses_stopped_checking or supports_everyone(actor)):
             raise Refused(f"Amazon SES is still checking {domain}, so verification can't be restarted.")
         fields = {"dkim_tokens": [], "dkim_zone": "", "verification_token": "", "ses_mail_from": "", "adopted": False}
         fields |= {"dkim_status": SesStatus.UNKNOWN, "mail_from_status": SesStatus.UNKNOWN}
         Domain.objects.filter(pk=locked.pk).update(
             stage=Stage.STARTING, stage_problem="", watched_from=timezone.now(), **fields
         )
-        _forget_checks(locked, "")
+        _delete_checks(locked, "")
         before, after = {"stage": locked.stage}, {"stage": Stage.STARTING.value}
         audit_services.record(
             "domain.started_again", about=domain_subject(locked), actor=actor, before=before, after=after
@@ -125,7 +126,7 @@ def start_again(*, domain: Domain, actor: User) -> None:
         set_up_soon(locked)
 
 
-def apply(*, domain_id: str) -> None:
+def apply_settings(*, domain_id: str) -> None:
     """Apply the differences to SES. Raises AwsProblem, which is also stored for the page."""
     domain = (
         domain_list_selectors.domains_in_region()
@@ -135,20 +136,20 @@ def apply(*, domain_id: str) -> None:
     )
     if domain is None:
         return
-    problems = [problem for tell in (_mail_from, _signing, _keys) if (problem := _tried(tell, domain))]
+    problems = [problem for apply in (_mail_from, _signing, _keys) if (problem := _try(apply, domain))]
     if problems:
         Domain.objects.filter(pk=domain.pk).update(stage_problem=" ".join(map(str, problems)))
         raise problems[0]
-    identity_services.join_in_passing(domain)
+    identity_services.assign_tenant_if_sending(domain)
     Domain.objects.filter(pk=domain.pk).update(stage_problem="", next_check_at=timezone.now())
     check_soon()
 
 
-def _tried(tell: Callable[[Domain, list[str]], None], domain: Domain) -> AwsProblem | None:
+def _try(apply: Callable[[Domain, list[str]], None], domain: Domain) -> AwsProblem | None:
     """A setting that SES refuses does not stop the others."""
     with aws.recording() as request_ids:
         try:
-            tell(domain, request_ids)
+            apply(domain, request_ids)
         except AwsProblem as problem:
             return problem
     return None
@@ -162,7 +163,7 @@ def _mail_from(domain: Domain, request_ids: list[str]) -> None:
     reject = domain.on_mx_failure == OnMxFailure.REJECT
     same_name = domain.mail_from == domain.ses_mail_from
     identity_gateway.set_mail_from(domain.name, domain.mail_from, reject_on_mx_failure=reject)
-    _told(
+    _record_change(
         domain,
         "domain.mail_from",
         before,
@@ -179,22 +180,22 @@ def _signing(domain: Domain, request_ids: list[str]) -> None:
         return
     identity_gateway.set_dkim_signing(domain.name, enabled=domain.dkim_signing)
     before, after = {"dkim_signing": domain.ses_dkim_signing}, {"dkim_signing": domain.dkim_signing}
-    _told(domain, "domain.dkim_signing", before, after, request_ids, ses_dkim_signing=domain.dkim_signing)
+    _record_change(domain, "domain.dkim_signing", before, after, request_ids, ses_dkim_signing=domain.dkim_signing)
 
 
 def _keys(domain: Domain, request_ids: list[str]) -> None:
     if not domain.new_dkim_wanted:
         return
     now = identity_gateway.get_identity(domain.name)
-    if now.has_others_keys:
+    if now.has_external_keys:
         known, found = domain.dkim_origin, now.dkim_origin
         sides = ({"dkim_origin": known}, {"dkim_origin": found})
-        _told(domain, "domain.new_dkim", *sides, request_ids, dkim_origin=found, new_dkim_wanted=False)
+        _record_change(domain, "domain.new_dkim", *sides, request_ids, dkim_origin=found, new_dkim_wanted=False)
         return
     if (
         list(now.dkim_tokens) == domain.dkim_tokens or not now.dkim_tokens
     ):  # otherwise an earlier attempt rotated them and its answer was lost
-        issued, zone = identity_gateway.reissue_dkim(domain.name, strong=not now.strong_dkim_key)
+        issued, zone = identity_gateway.rotate_dkim_keys(domain.name, strong=not now.strong_dkim_key)
     else:
         issued, zone = now.dkim_tokens, now.dkim_zone
     tokens = list(issued) or domain.dkim_tokens
@@ -202,11 +203,11 @@ def _keys(domain: Domain, request_ids: list[str]) -> None:
     fields = {"dkim_tokens": tokens, "dkim_zone": zone or domain.dkim_zone, "new_dkim_wanted": False}
     if tokens != domain.dkim_tokens:
         fields["dkim_status"] = SesStatus.UNKNOWN
-    _told(domain, "domain.new_dkim", before, after, request_ids, **fields)
+    _record_change(domain, "domain.new_dkim", before, after, request_ids, **fields)
 
 
 @transaction.atomic
-def _told(
+def _record_change(
     domain: Domain,
     what: str,
     before: Mapping[str, object],
@@ -220,7 +221,7 @@ def _told(
     domain.save(update_fields=list(fields))
     for key, prefix in (("dkim_tokens", "dkim-"), ("mail_from", "mail-from-")):
         if before.get(key) != after.get(key):
-            _forget_checks(domain, prefix)
+            _delete_checks(domain, prefix)
     audit_services.record(
         what,
         about=domain_subject(domain),
@@ -232,20 +233,20 @@ def _told(
     )
 
 
-def _want_records(domain: Domain, wanted: WantedSettings, actor: User) -> None:
+def _store_recommended(domain: Domain, desired: DesiredSettings, actor: User) -> None:
     """The recommended records need no SES call, so this is stored and logged at once."""
     before = {name: getattr(domain, name) for name in RECOMMENDED}
-    after = {name: getattr(wanted, name) for name in RECOMMENDED}
+    after = {name: getattr(desired, name) for name in RECOMMENDED}
     if before == after:
         return
     for name, value in after.items():
         setattr(domain, name, value)
     if before["dmarc_reports_to"] != after["dmarc_reports_to"]:
-        _forget_checks(domain, "dmarc")
+        _delete_checks(domain, "dmarc")
     audit_services.record("domain.recommended", about=domain_subject(domain), actor=actor, before=before, after=after)
 
 
-def _forget_checks(domain: Domain, prefix: str) -> None:
+def _delete_checks(domain: Domain, prefix: str) -> None:
     """Old records' checks say nothing about the new records, which were never published and so are not lost."""
     RecordCheck.objects.filter(domain=domain, key__startswith=prefix).delete()
 
@@ -278,9 +279,9 @@ def _receives(name: str, domain: Domain) -> bool:
     return own.exists() or held_domains().filter(name=name).exists()
 
 
-def wanted_of(domain: Domain) -> WantedSettings:
+def desired_settings(domain: Domain) -> DesiredSettings:
     """Return the current desired settings, as a base for changes."""
-    return WantedSettings(
+    return DesiredSettings(
         mail_from_label=domain.mail_from_label,
         on_mx_failure=OnMxFailure(domain.on_mx_failure),
         dkim_signing=domain.dkim_signing,
@@ -290,32 +291,34 @@ def wanted_of(domain: Domain) -> WantedSettings:
     )
 
 
-def begin(*, domain: Domain, mail_from: str | None, spf: bool | None, dmarc: bool | None, actor: User) -> Domain:
+def change_and_wait(
+    *, domain: Domain, mail_from: str | None, spf: bool | None, dmarc: bool | None, actor: User
+) -> Domain:
     """Change the given settings; None keeps one. Restarts setup if SES stopped checking. Returns the row after waiting.
     Raises Refused.
     """
-    domain = settled(domain)
+    domain = wait_until_applied(domain)
     with transaction.atomic():
-        wanted = wanted_of(domain)
+        desired = desired_settings(domain)
         if mail_from is not None:
-            wanted = replace(wanted, mail_from_label=label_in(mail_from, domain.name))
-        wants_spf = wanted.wants_apex_spf if spf is None else spf
-        wants_dmarc = wanted.wants_dmarc if dmarc is None else dmarc
-        wanted = replace(wanted, wants_apex_spf=wants_spf, wants_dmarc=wants_dmarc)
-        if wanted != wanted_of(domain):
-            configure(domain=domain, wanted=wanted, actor=actor)
-        if domain.amazon_gave_up:
-            start_again(domain=domain, actor=actor)
-    return settled(domain)
+            desired = replace(desired, mail_from_label=parse_mail_from_label(mail_from, domain.name))
+        wants_spf = desired.wants_apex_spf if spf is None else spf
+        wants_dmarc = desired.wants_dmarc if dmarc is None else dmarc
+        desired = replace(desired, wants_apex_spf=wants_spf, wants_dmarc=wants_dmarc)
+        if desired != desired_settings(domain):
+            configure(domain=domain, desired=desired, actor=actor)
+        if domain.ses_stopped_checking:
+            restart_verification(domain=domain, actor=actor)
+    return wait_until_applied(domain)
 
 
-def settled(domain: Domain) -> Domain:
+def wait_until_applied(domain: Domain) -> Domain:
     """Return the row once the worker has finished or stored a problem, or after API_WAIT_SECONDS."""
-    wait_until(lambda: not _is_under_way(domain.pk))
+    wait_until(lambda: not _is_in_progress(domain.pk))
     return Domain.objects.select_related("customer").filter(pk=domain.pk).first() or domain
 
 
-def _is_under_way(domain_id: str) -> bool:
+def _is_in_progress(domain_id: str) -> bool:
     return (
         domain_list_selectors.domains_unfinished()
         .filter(pk=domain_id, stage_problem="")

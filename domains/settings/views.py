@@ -27,7 +27,7 @@ def settings(request: SignedIn, domain_id: str) -> HttpResponse:
     form = SettingsForm(request.POST or None, domain=domain)
     if request.method == "POST" and form.is_valid():
         try:
-            services.configure(domain=domain, wanted=form.wanted, actor=request.user)
+            services.configure(domain=domain, desired=form.desired, actor=request.user)
         except Refused as refused:
             form.add_error(None, str(refused))
         else:
@@ -41,7 +41,7 @@ def settings(request: SignedIn, domain_id: str) -> HttpResponse:
 def new_keys(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     form = BecauseForm(request.POST, prefix="keys")
-    services.want_new_dkim(domain=domain, actor=request.user, because=form.because_text)
+    services.rotate_dkim(domain=domain, actor=request.user, because=form.because_text)
     messages.success(request, "Rotating the DKIM keys. The new records will appear here in a few seconds.")
     return redirect("domains:detail", domain.id)
 
@@ -49,7 +49,7 @@ def new_keys(request: SignedIn, domain_id: str) -> HttpResponse:
 @require_POST
 def start_again(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
-    services.start_again(domain=domain, actor=request.user)
+    services.restart_verification(domain=domain, actor=request.user)
     messages.success(request, "Restarting verification.")
     return redirect("domains:detail", domain.id)
 

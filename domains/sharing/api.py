@@ -115,7 +115,7 @@ def mail_records(request: HttpRequest, domain_id: str, asked: MailRecordsWanted)
     422 `NOTHING_TO_PUBLISH` where all is there; 429 for too many, or the same again within minutes; 503
     `MAIL_NOT_SENT`, with the link made, where the mail server did not take it.
     """
-    link = services.mail(
+    link = services.mail_records(
         domain=domain_of(request, domain_id),
         to=asked.to,
         host=asked.host,

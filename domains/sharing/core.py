@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domains.providers.core import DnsProvider, Typed
+from domains.providers.core import DnsProvider, FormValues
 from domains.records.core import Need
 
 _BROWSERS = (
@@ -71,7 +71,7 @@ def action_of(code: str, found: Sequence[str]) -> RecordAction:
     return RecordAction.ADD if not found or code in _ADD else RecordAction.EDIT
 
 
-def counted(actions: Sequence[RecordAction]) -> str:
+def actions_summary(actions: Sequence[RecordAction]) -> str:
     """Return, for example, "2 records to add, 4 to edit and 1 conflict to remove"."""
     numbers = {action: actions.count(action) for action in RecordAction}
     last = numbers[RecordAction.REMOVE]
@@ -115,7 +115,7 @@ class MailedRecord:
     label: str
     need: Need
     is_in_place: bool
-    typed: Typed
+    form_values: FormValues
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class RecordsLetter:
 
 
 def _record(number: int, record: MailedRecord) -> str:
-    boxes, need = record.typed, "" if record.need is Need.REQUIRED else f" ({record.need})"
+    boxes, need = record.form_values, "" if record.need is Need.REQUIRED else f" ({record.need})"
     rows = [("Type", boxes.type), (boxes.name_label, boxes.name or "(leave blank)")]
     rows.append((boxes.value_label, boxes.value))
     if boxes.priority_label:

@@ -12,21 +12,21 @@ from accounts.models.people import User
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink, ShareVisit
-from domains.providers.core import PROVIDERS, DnsProvider, Typed, named, typed, with_key
+from domains.providers.core import PROVIDERS, DnsProvider, FormValues, form_values, provider_named, provider_with_key
 from domains.records.core import Need
 from domains.records.selectors import RecordRow, RecordsPage, is_being_checked
-from domains.sharing.core import RecordAction, action_of, counted
+from domains.sharing.core import RecordAction, action_of, actions_summary
 from inbound_admin.lib.mail_names import mail_name
 
 _SIGNER = Signer(salt="domains.share", sep=".")
-FRESH = timedelta(minutes=1)  # after a more recent check with nothing left to do, the page stops polling
-NO_MORE = (State.VERIFIED, State.SPREADING)  # nothing to enter for these
+RECENT = timedelta(minutes=1)  # after a more recent check with nothing left to do, the page stops polling
+PUBLISHED = (State.VERIFIED, State.SPREADING)  # nothing to enter for these
 
 
 @dataclass(frozen=True)
 class Todo:
     row: RecordRow
-    typed: Typed
+    form_values: FormValues
 
     @property
     def is_required(self) -> bool:
@@ -61,14 +61,14 @@ class SharedPage:
     @property
     def to_do(self) -> str:
         """Return how many records to add, edit and remove."""
-        return counted([item.action for item in self.todo])
+        return actions_summary([item.action for item in self.todo])
 
 
 def token_of(link: ShareLink) -> str:
     return _SIGNER.sign(link.id)
 
 
-def link_behind(token: str) -> ShareLink | None:
+def link_for_token(token: str) -> ShareLink | None:
     """Return the link, None for an invalid token or a deleted domain. The link may be expired: check its state."""
     try:
         link_id = _SIGNER.unsign(token)
@@ -82,7 +82,7 @@ def link_behind(token: str) -> ShareLink | None:
     )
 
 
-def asked_by(domain: Domain, sender: User | None) -> str:
+def requester_of(domain: Domain, sender: User | None) -> str:
     """Return who asks the reader: the organisation, and the person if they are one of its members."""
     customer = domain.customer
     organisation = mail_name(customer.name, otherwise="An organisation")
@@ -106,14 +106,14 @@ def links_of(domain: Domain) -> QuerySet[ShareLink]:
 
 def shared_page(domain: Domain, page: RecordsPage, *, host: str = "") -> SharedPage:
     """Return what is still to do, in the terms of the detected or chosen DNS host."""
-    provider = with_key(host) or named(domain.provider)
+    provider = provider_with_key(host) or provider_named(domain.provider)
     rows = _rows(page) if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
     zone = domain.hosted.zone
     todo = tuple(
-        Todo(row, typed(row.record, provider, zone))
+        Todo(row, form_values(row.record, provider, zone))
         for row in rows
-        if row.is_left and row.is_offered and not _is_there(row)
+        if row.is_todo and row.is_offered and not _is_there(row)
     )
     spreading = tuple(row for row in rows if row.state is State.SPREADING)
     there = sum(_is_there(row) for row in required)
@@ -139,12 +139,12 @@ def _rows(page: RecordsPage) -> Sequence[RecordRow]:
 
 def _is_there(row: RecordRow) -> bool:
     """Also True if the lookup failed, but the record was correct before."""
-    return row.state in NO_MORE or row.counts
+    return row.state in PUBLISHED or row.counts_as_done
 
 
 def _poll_seconds(domain: Domain, page: RecordsPage, *, settled: bool) -> int | None:
     """None stops polling, once all records are published. After a long time without a check, wait for the next one."""
     now = timezone.now()
-    is_fresh = domain.last_dns_check is not None and domain.last_dns_check > now - FRESH
+    is_fresh = domain.last_dns_check is not None and domain.last_dns_check > now - RECENT
     rests = settled and domain.stage == Stage.READY and (is_fresh or not is_being_checked(domain, now))
     return None if rests else page.poll_seconds

@@ -1,8 +1,4 @@
-"""Share links for people without an account who manage a domain's DNS: create, mail, withdraw, visit, and check.
-
-The link and its change log entry are stored before the email is sent; `mailed_at` is set after it. After a crash in
-between, the link exists but was not mailed, and the next attempt mails the same one.
-"""
+"""Share links for people without an account who manage a domain's DNS: create, withdraw, visit, and check."""
 
 from datetime import datetime, timedelta
 from smtplib import SMTPException
@@ -25,11 +21,11 @@ from domains.diagnosis import services as diagnosis_services
 from domains.domain_list.selectors import domain_subject
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink, ShareVisit
-from domains.providers.core import with_key
+from domains.providers.core import provider_with_key
 from domains.records.selectors import records_page
 from domains.sharing import selectors
 from domains.sharing.core import MailedRecord, RecordsLetter, ShareLinkState, browser_of, network_of
-from domains.sharing.selectors import asked_by, shared_page, token_of
+from domains.sharing.selectors import requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
@@ -47,7 +43,7 @@ MOST_VISITS = 200  # rows per link; later visitors are counted in one shared row
 def create(*, domain: Domain, actor: User, meant_for: str = "", days: int | None = None) -> ShareLink:
     """Create a link that is valid for so many days. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
-    link = _made(locked, actor, days, meant_for=meant_for)
+    link = _create_link(locked, actor, days, meant_for=meant_for)
     after = {"link": str(link), "until": link.expires_at.isoformat(timespec="seconds")}
     audit_services.record("domain.share_created", about=domain_subject(locked), actor=actor, after=after)
     return link
@@ -58,20 +54,20 @@ def link_to_mail(*, domain: Domain, actor: User, to: str) -> ShareLink:
     """Return the link to email to this recipient: their open one, or a new one. Raises Refused."""
     locked = Domain.objects.select_for_update(no_key=True).get(pk=domain.pk)
     link = selectors.open_links(locked, timezone.now()).filter(mailed_to=to).first()
-    link = _lasting(link) if link else _made(locked, actor, None, meant_for=to[:100], mailed_to=to)
+    link = _extend(link) if link else _create_link(locked, actor, None, meant_for=to[:100], mailed_to=to)
     after = {"to": to, "until": link.expires_at.isoformat(timespec="seconds")}
     audit_services.record("domain.records_mailed", about=domain_subject(locked), actor=actor, after=after)
     return link
 
 
-def _lasting(link: ShareLink) -> ShareLink:
+def _extend(link: ShareLink) -> ShareLink:
     """Extend the expiry, so that a link mailed again is valid as long as a new one."""
     link.expires_at = max(link.expires_at, timezone.now() + timedelta(days=settings.SHARE_LINK_DAYS))
     link.save(update_fields=("expires_at",))
     return link
 
 
-def _made(locked: Domain, actor: User, days: int | None, **fields: str) -> ShareLink:
+def _create_link(locked: Domain, actor: User, days: int | None, **fields: str) -> ShareLink:
     if locked.stage == Stage.DELETING:
         raise Refused("The domain is being deleted.")
     now, days = timezone.now(), days or settings.SHARE_LINK_DAYS
@@ -96,7 +92,7 @@ def revoke(*, link: ShareLink, actor: User) -> None:
 
 
 @transaction.atomic
-def note_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
+def record_visit(*, link: ShareLink, address: str, user_agent: str, checked: bool = False, now: datetime) -> None:
     """Record a visit: one row per stay, with the number of views and checks."""
     ShareLink.objects.select_for_update(no_key=True).get(pk=link.pk)
     whose = {"address": network_of(address), "browser": browser_of(user_agent)}
@@ -117,7 +113,7 @@ def delete_old_links(*, now: datetime) -> int:
     return ShareLink.objects.filter(Q(revoked_at__lt=before) | Q(expires_at__lt=before)).delete()[0]
 
 
-def look_now(*, link: ShareLink) -> str:
+def check_shared(*, link: ShareLink) -> str:
     """Check after “I have added them”, and describe the result for an anonymous reader. Raises Refused.
 
     If the last check was too recent, the next one runs automatically within seconds.
@@ -127,11 +123,11 @@ def look_now(*, link: ShareLink) -> str:
     if link.domain.is_held:
         raise Refused("Checks of this domain are paused. Ask the person who sent you this link.")
     with slow_work.slot(customer=link.domain.customer_id):
-        diagnosis_services.note_records_added(domain=link.domain, now=timezone.now())
+        diagnosis_services.mark_records_added(domain=link.domain, now=timezone.now())
         try:
             checking_services.check_now(domain=link.domain)
         except RateLimited:
-            checking_services.watched(link.domain)
+            checking_services.schedule_for_open_page(link.domain)
             return "We checked a few seconds ago and will check again in a few seconds."
     return "Checked just now."
 
@@ -157,7 +153,9 @@ class MailNotSent(Problem):
     status = 503
 
 
-def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | None, site_url: str) -> RecordsLetter:
+def build_letter(
+    *, domain: Domain, sender: User, host: str = "", link: ShareLink | None, site_url: str
+) -> RecordsLetter:
     """Return the email as it would be sent, with a placeholder if `link` is None. Raises Refused if there is nothing to
     send.
     """
@@ -165,7 +163,7 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
     shared = shared_page(domain, records_page(domain, can_check_in=0), host=host)
     if not shared.todo:
         raise Refused("All records are published. There is nothing left to send.", code="NOTHING_TO_PUBLISH")
-    chosen = f"?{urlencode({'host': host})}" if with_key(host) else ""
+    chosen = f"?{urlencode({'host': host})}" if provider_with_key(host) else ""
     path = reverse("domains:shared", args=(token_of(link),)) + chosen if link else ""
     days = timedelta(days=settings.SHARE_LINK_DAYS)
     return RecordsLetter(
@@ -173,9 +171,10 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
         zone=shared.zone,
         provider=shared.provider,
         records=tuple(
-            MailedRecord(item.row.label, item.row.record.need, bool(item.row.found), item.typed) for item in shared.todo
+            MailedRecord(item.row.label, item.row.record.need, bool(item.row.found), item.form_values)
+            for item in shared.todo
         ),
-        sender=asked_by(domain, sender),
+        sender=requester_of(domain, sender),
         to_do=shared.to_do,
         site_name=settings.SITE_NAME,
         link=urljoin(site_url, path) if link else LINK_COMES_HERE,
@@ -183,12 +182,12 @@ def letter(*, domain: Domain, sender: User, host: str = "", link: ShareLink | No
     )
 
 
-def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str) -> ShareLink:
+def mail_records(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str) -> ShareLink:
     """Send the email. Raises Refused (no address, nothing to send, too many), and MailNotSent if
     the mail server fails.
     """
-    recipient = recipient_in(to)
-    letter(domain=domain, sender=actor, host=host, link=None, site_url=site_url)
+    recipient = parse_recipient(to)
+    build_letter(domain=domain, sender=actor, host=host, link=None, site_url=site_url)
     begun = f"records:mailed:{domain.pk}:{recipient}".replace(" ", "")
     if not cache.add(begun, 1, SAME_AGAIN_SECONDS):
         sentence = f"The records were emailed to {recipient} a moment ago."
@@ -200,7 +199,7 @@ def mail(*, domain: Domain, to: str, actor: User, host: str = "", site_url: str)
         raise
 
 
-def recipient_in(text: str) -> str:
+def parse_recipient(text: str) -> str:
     """Parse one pasted email address. Raises Refused."""
     address = plain_address(text).rstrip(".").lower()
     try:
@@ -211,9 +210,9 @@ def recipient_in(text: str) -> str:
 
 
 def _mail(domain: Domain, recipient: str, actor: User, host: str, site_url: str) -> ShareLink:
-    _take_turns(domain, recipient, actor)
+    _check_rate_limits(domain, recipient, actor)
     link = link_to_mail(domain=domain, actor=actor, to=recipient)
-    made = letter(domain=domain, sender=actor, host=host, link=link, site_url=site_url)
+    made = build_letter(domain=domain, sender=actor, host=host, link=link, site_url=site_url)
     try:
         email_services.send(title=made.title, text=made.text, to=[recipient], reply_to=actor.email)
     except (SMTPException, OSError) as problem:
@@ -225,7 +224,7 @@ def _mail(domain: Domain, recipient: str, actor: User, host: str, site_url: str)
     return link
 
 
-def _take_turns(domain: Domain, recipient: str, actor: User) -> None:
+def _check_rate_limits(domain: Domain, recipient: str, actor: User) -> None:
     hour = timedelta(hours=1)
     for whose in (f"customer:{domain.customer_id}", f"person:{actor.pk}"):
         if not take_turn(f"records:mail:{whose}", most=MOST_IN_AN_HOUR, window=hour):

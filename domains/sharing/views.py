@@ -1,4 +1,4 @@
-"""The public page behind a share link, and the pages that create, mail, show and revoke such links.
+"""The public page behind a share link, and the pages that create, show and revoke such links.
 
 The link is a secret for the person who manages the DNS. A GET changes nothing of the domain, because email scanners
 follow links. The public page shows nothing about the customer. The managing pages show a QR code and the visits.
@@ -33,7 +33,7 @@ from domains.records.views import domain_for
 from domains.sharing import services
 from domains.sharing.core import ShareLinkState, network_of
 from domains.sharing.forms import MailRecordsForm, ShareForm
-from domains.sharing.selectors import asked_by, link_behind, links_of, shared_page, token_of
+from domains.sharing.selectors import link_for_token, links_of, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.http import SignedIn, secret_page
@@ -61,27 +61,27 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
     try:
         link = _link(request, token)
         if pressed or not request.htmx:
-            _note(request, link, pressed=pressed)
-        with _bounded(request, link):
-            said = services.look_now(link=link) if pressed else ""
+            _record_visit(request, link, pressed=pressed)
+        with _limit_checks(request, link):
+            said = services.check_shared(link=link) if pressed else ""
     except Refused as refused:
         if request.htmx:
             raise
         return _refused(request, refused)
     if pressed and not request.htmx:
-        with _bounded(request, link):
+        with _limit_checks(request, link):
             services.explain(domain=link.domain)
         messages.info(request, said)
         return redirect(_address(token, request))
     if not pressed:
-        checking_services.watched(link.domain)
-    return _page(request, link_behind(token) or link, token, said=said)
+        checking_services.schedule_for_open_page(link.domain)
+    return _page(request, link_for_token(token) or link, token, said=said)
 
 
 def _link(request: SignedIn, token: str) -> ShareLink:
     """Limit guesses by address, and valid links by link."""
-    link = link_behind(token)
-    _not_too_fast(request, "open" if link else "guess", link.pk if link else None)
+    link = link_for_token(token)
+    _check_rate(request, "open" if link else "guess", link.pk if link else None)
     if link is None:
         raise LinkGone("This link isn't valid. Ask the person who sent it for a new one.")
     state = link.state(timezone.now())
@@ -90,32 +90,33 @@ def _link(request: SignedIn, token: str) -> ShareLink:
     return link
 
 
-def _bounded(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]:
+def _limit_checks(request: SignedIn, link: ShareLink) -> AbstractContextManager[None]:
     """Allow one check at a time per link and per network, in addition to the customer's limit."""
     return slow_work.limited_by(f"link {link.pk}", f"address {network_of(get_client_ip(request) or '')}")
 
 
-def _not_too_fast(request: SignedIn, action: str, key: str | None) -> None:
+def _check_rate(request: SignedIn, action: str, key: str | None) -> None:
     if not consume(request, app="domains", action=action, key=key, config=RATES, limit_get=True):
         raise RateLimited("Too many requests. Try again in a minute.", retry_after=60)
 
 
-def _note(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
+def _record_visit(request: SignedIn, link: ShareLink, *, pressed: bool) -> None:
     who = {"address": get_client_ip(request) or "", "user_agent": request.headers.get("User-Agent", "")}
-    services.note_visit(link=link, checked=pressed, now=timezone.now(), **who)
+    services.record_visit(link=link, checked=pressed, now=timezone.now(), **who)
 
 
 def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> HttpResponse:
+    """Choosing another DNS host replaces only the text; the form keeps its input."""
     domain = link.domain
     if said:
-        with _bounded(request, link):
+        with _limit_checks(request, link):
             services.explain(domain=domain)
-    page = records_page(domain, can_check_in=0, said=said)
+    page = records_page(domain, can_check_in=0, message=said)
     context = {
         "domain": domain,
         "page": page,
         "shared": shared_page(domain, page, host=chosen_host(request, domain)),
-        "asked_by": asked_by(domain, link.created_by),
+        "asked_by": requester_of(domain, link.created_by),
         "link": link,
         "connect": domain_connect_services.link_for(domain, page),
         "token": token,
@@ -212,7 +213,9 @@ def _send(request: SignedIn, domain: Domain, form: MailRecordsForm) -> str:
     given = form.cleaned_data
     site = request.build_absolute_uri("/")
     try:
-        link = services.mail(domain=domain, to=given["to"], host=given["host"] or "", actor=request.user, site_url=site)
+        link = services.mail_records(
+            domain=domain, to=given["to"], host=given["host"] or "", actor=request.user, site_url=site
+        )
     except (RateLimited, services.MailNotSent) as problem:
         form.add_error(None, str(problem))
         return ""
@@ -228,7 +231,9 @@ def _letter_page(request: SignedIn, domain: Domain, form: MailRecordsForm) -> Ht
     context = {"domain": domain, "form": form, "host": dns_host(domain, host), "tab": "share"}
     try:
         site = request.build_absolute_uri("/")
-        context["letter"] = services.letter(domain=domain, sender=request.user, host=host, link=None, site_url=site)
+        context["letter"] = services.build_letter(
+            domain=domain, sender=request.user, host=host, link=None, site_url=site
+        )
     except Problem as problem:
         context["nothing"] = problem
     part = "#letter" if request.htmx else ""

@@ -14,13 +14,13 @@ from domains.zone_cut.core import cut_of, cut_questions
 DEEPEST = 3  # nested zone cuts
 
 
-def look(domains: Sequence[Domain]) -> None:
+def update_zones(domains: Sequence[Domain]) -> None:
     """Update the zone of each subdomain. A failed lookup changes nothing."""
     waiting = {domain: domain.parsed for domain in domains if cut_questions(domain.parsed)}
     found: dict[Domain, str] = {}
     for _ in range(DEEPEST):
         asked = [(found.get(domain) or name.zone, q) for domain, name in waiting.items() for q in cut_questions(name)]
-        answers = _told(asked)
+        answers = _ns_answers(asked)
         seen = {domain: cut for domain, name in waiting.items() if (cut := cut_of(name, answers)) is not None}
         waiting = {d: waiting[d] for d, cut in seen.items() if len(cut) > len(found.get(d, "")) and cut != d.name}
         found |= {domain: cut for domain, cut in seen.items() if cut or domain not in found}
@@ -30,9 +30,9 @@ def look(domains: Sequence[Domain]) -> None:
             Domain.objects.filter(pk=domain.pk).update(zone=cut)
 
 
-def _told(asked: Iterable[tuple[str, Question]]) -> list[Answer]:
+def _ns_answers(asked: Iterable[tuple[str, Question]]) -> list[Answer]:
     wanted = list(asked)
-    answers = dns_services.told_by_hosts(wanted) if wanted else []
+    answers = dns_services.query_nameservers_raw(wanted) if wanted else []
     heard = {a.question for a in answers if a.cut or (a.authoritative and a.status is not LookupStatus.FAILED)}
     silent = [question for _, question in wanted if question not in heard]
     return [*(a for a in answers if a.question in heard), *(dns_services.look_up(silent) if silent else ())]

@@ -36,6 +36,11 @@ def is_gone(error: BaseException) -> bool:
     return isinstance(error, OperationalError) and (state is None or state.startswith(GONE))
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether the same statement will work once the database is back or has room."""
+    return is_gone(error) or sqlstate_of(error) in CANNOT_WRITE
+
+
 def set_keepalive(connection: BaseDatabaseWrapper, **_: Any) -> None:
     """Receiver of `connection_created`. It has no effect on a Unix socket."""
     with connection.cursor() as cursor:

@@ -162,7 +162,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
         state=State(domain.state),
         to_fix=[_to_fix(row) for row in left],
         is_held=domain.is_held,
-        stopped=domain.amazon_gave_up,
+        stopped=domain.ses_stopped_checking,
         problem=domain.stage_problem,
         rejected=rejected.sentence if rejected else "",
         rejected_word=rejected.word if rejected else "",
@@ -215,14 +215,14 @@ def _lame(found: Diagnosis | None) -> tuple[str, ...]:
 
 def _deadline(domain: Domain, left: Sequence[RecordRow]) -> datetime | None:
     of_identity = any(row.record.purpose in _OF_THE_IDENTITY for row in left)
-    if domain.state != State.AT_RISK or not of_identity or domain.amazon_gave_up:
+    if domain.state != State.AT_RISK or not of_identity or domain.ses_stopped_checking:
         return None
     return domain.state_since + KEPT_BY_SES
 
 
 def _to_fix(row: RecordRow) -> RecordToFix:
     record, is_known = row.record, row.state in TO_FIX
-    is_dotted = record.type != "TXT" and (row.typed.value.endswith(".") or row.code == ZONE_APPENDED)
+    is_dotted = record.type != "TXT" and (row.form_values.value.endswith(".") or row.code == ZONE_APPENDED)
     value = f"{record.value}." if is_dotted else record.value
     return RecordToFix(
         row.label,
@@ -231,7 +231,7 @@ def _to_fix(row: RecordRow) -> RecordToFix:
         value,
         _found(row) if is_known else None,
         row.reason if is_known else "",
-        typed_name=row.typed.name,
+        typed_name=row.form_values.name,
         priority=record.priority,
         must_delete=is_known and row.code == TWO_SPF and bool(record.value),
     )

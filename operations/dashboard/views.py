@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.people.selectors import owners_of, supports_everyone
 from audit.selectors import changes_of
-from domains.diagnosis.services import kept
+from domains.diagnosis.services import cached_result
 from domains.domain_list import selectors as domain_list_selectors
 from domains.records.views import domain_for
 from domains.sending_status.selectors import sending_in
@@ -56,9 +56,9 @@ def case(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     if not supports_everyone(request.user):
         raise PermissionDenied
-    result = kept(domain)  # the page requests one, and its head is rendered again when that has finished
+    result = cached_result(domain)  # the page requests one, and its head is rendered again when that has finished
     awaits = result is None and "diagnosed" not in request.GET
-    facts = selectors.case_facts(domain, result.told() if result else None, awaits_diagnosis=awaits)
+    facts = selectors.case_facts(domain, result.diagnosis() if result else None, awaits_diagnosis=awaits)
     tenant = tenant_of(domain.customer)
     context = {
         "domain": domain,

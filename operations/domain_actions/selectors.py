@@ -11,8 +11,8 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
-from domains.names.core import understand
-from domains.ownership.selectors import related_domains, too_many_unproven, unproven_domains_left
+from domains.names.core import parse_domain
+from domains.ownership.selectors import related_domains, unproven_domains_left, unproven_limit_text
 from domains.preflight import selectors as preflight_selectors
 from inbound_admin.lib.errors import Refused
 from operations.batches.core import DOMAIN_KINDS, BatchKind, BatchResult
@@ -87,7 +87,7 @@ def _known(named: tuple[DomainLine, ...], viewer: User) -> _Known:
 
 def _plain(text: str) -> str:
     try:
-        return understand(text).domain.ascii
+        return parse_domain(text).domain.ascii
     except Refused:
         return ""
 
@@ -157,7 +157,7 @@ def _predict_import(named: DomainLine, viewer: User, lines: int) -> PredictedRes
         return PredictedResult(named, SEVERAL_LINES, works=False)
     try:
         customer = _owner(named, viewer)
-        understood = preflight_selectors.acceptable(named.name, customer)
+        understood = preflight_selectors.parse_new_domain(named.name, customer)
     except Refused as refused:
         return PredictedResult(named, str(refused), works=False)
     claimed = related_domains(understood.domain).exclude(customer=customer).exists()
@@ -175,7 +175,7 @@ def _within_quota(rows: Sequence[PredictedResult], viewer: User) -> Iterator[Pre
         if row.customer.pk not in left:
             left[row.customer.pk] = unproven_domains_left(row.customer, viewer)
         rest = left[row.customer.pk]
-        yield replace(row, sentence=too_many_unproven(), works=False) if rest == 0 else row
+        yield replace(row, sentence=unproven_limit_text(), works=False) if rest == 0 else row
         left[row.customer.pk] = rest and rest - 1
 
 

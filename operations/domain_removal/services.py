@@ -26,9 +26,9 @@ from audit import services as audit_services
 from audit.models import new_change_id
 from domains.deletion import services as deletion_services
 from domains.domain_list.selectors import domain_subject
-from domains.domain_list.services import note_deletion_held_up
+from domains.domain_list.services import record_deletion_blocked
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import mx_to_move
+from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
@@ -117,7 +117,7 @@ def request_removal(
         audit_services.record_staff_request("domain.delete_asked", about=domain_subject(locked), actor=actor)
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)
     addresses = domain_removal_services.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
-    if not deletion_services.mark(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
+    if not deletion_services.mark_for_deletion(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
         return RequestedRemoval(addresses, records, is_gone=True)
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
     queue_removals()
@@ -129,7 +129,7 @@ def mx_pointing_here(domain: Domain) -> tuple[str, ...]:
 
     They should be moved before the deletion.
     """
-    return mx_to_move(domain.receiving_facts(name) for name in domain.mail_names)
+    return names_with_mx_here(domain.receiving_facts(name) for name in domain.mail_names)
 
 
 def removal_of(domain: Domain) -> DomainRemoval | None:
@@ -181,7 +181,7 @@ def _read_rules(removals: Sequence[DomainRemoval]) -> ManagedRules:
 def _continue(removal: DomainRemoval) -> None:
     domain_removal_services.delete_expectations(domain=removal.domain, actor=removal.by, bulk_id=removal.bulk_id)
     _record_wait(removal, None)
-    deletion_services.routes_are_removed(domain_id=removal.domain_id)
+    deletion_services.confirm_routes_removed(domain_id=removal.domain_id)
 
 
 def _wait_by_rows(domain: Domain) -> _Wait | None:
@@ -226,7 +226,7 @@ def _record_wait(removal: DomainRemoval, wait: _Wait | None, *, tell: bool = Tru
     shown = (wait.for_customer or wait.why) if wait else ""
     DomainRemoval.objects.filter(pk=removal.pk).exclude(problem=shown).update(problem=shown)
     held_up = "" if wait is None or wait.soon else shown
-    note_deletion_held_up(domain_id=removal.domain_id, why=held_up)
+    record_deletion_blocked(domain_id=removal.domain_id, why=held_up)
     if tell:
         alerts_services.observe(
             kind="domain.removal_held_up",

@@ -15,7 +15,7 @@ from accounts.models.people import Customer, User
 from domains.adoption import services as adoption_services
 from domains.domain_list import selectors as domain_list_selectors
 from domains.drift import services as drift_services
-from domains.drift.services import Seen
+from domains.drift.services import RemoteSettings
 from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
@@ -53,7 +53,7 @@ def work(*, now: Callable[[], datetime] = timezone.now) -> None:
 def check_all(*, now: datetime) -> int:
     """Check all identities. Returns how many differences are new. Raises AwsProblem; then no difference is changed."""
     with aws.recording() as calls:
-        names = frozenset(adoption_services.identities_at_amazon())
+        names = frozenset(adoption_services.list_ses_identities())
         there = _remote_identities(names)
     new = drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, None), now=now)
     drift_store_services.record_check(IDENTITIES_AREA, at=now, asked_at=None, calls=len(calls), problem="")
@@ -62,7 +62,7 @@ def check_all(*, now: datetime) -> int:
 
 def check_named(names: frozenset[str], *, now: datetime) -> int:
     """Check only identities with these names: three calls for each hundred. Raises AwsProblem."""
-    there = _remote_identities(drift_services.known_among(sorted(names)))
+    there = _remote_identities(drift_services.existing_names(sorted(names)))
     return drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, names), now=now, places=names)
 
 
@@ -95,9 +95,9 @@ def restore(*, difference: Difference, because: str, actor: User) -> None:
         )
         domain = _domain(difference)
         if difference.kind == drift_core.GONE:
-            settings_services.start_again(domain=domain, actor=actor)
+            settings_services.restart_verification(domain=domain, actor=actor)
         else:
-            drift_services.tell_again(
+            drift_services.reapply_settings(
                 domain=domain, seen=_found_settings(domain, difference), actor=actor, because=because
             )
         queue_drift_check()
@@ -121,9 +121,9 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
         if difference.kind == drift_core.GONE:
             drift_services.return_to_claim(domain=domain)
         elif difference.kind == drift_core.SIGNING:
-            drift_services.take_signing(domain=domain, signs=seen.signs, actor=actor, because=because)
+            drift_services.accept_dkim_signing(domain=domain, signs=seen.signs, actor=actor, because=because)
         else:
-            drift_services.take_mail_from(
+            drift_services.accept_mail_from(
                 domain=domain, mail_from=seen.mail_from, rejects=seen.rejects, actor=actor, because=because
             )
         queue_drift_check()
@@ -132,10 +132,10 @@ def adopt(*, difference: Difference, because: str, actor: User, customer: Custom
 def _adopt_unowned(difference: Difference, because: str, actor: User, customer: Customer | None) -> None:
     if customer is None:
         raise Refused("Choose the customer for this domain.", code="CUSTOMER_MISSING")
-    wish = adoption_services.AdoptionWish(customer, actor, because)
-    (outcome,) = adoption_services.adopt(names=[difference.subject], wish=wish)
-    if outcome.fate not in (adoption_services.AdoptionFate.ADOPT, adoption_services.AdoptionFate.THEIRS):
-        raise Refused(_WHY_NOT.get(outcome.fate, "This identity can’t be accepted."), code="NOT_POSSIBLE")
+    wish = adoption_services.AdoptionRequest(customer, actor, because)
+    (outcome,) = adoption_services.adopt(names=[difference.subject], request=wish)
+    if outcome.status not in (adoption_services.AdoptionStatus.ADOPT, adoption_services.AdoptionStatus.THEIRS):
+        raise Refused(_WHY_NOT.get(outcome.status, "This identity can’t be accepted."), code="NOT_POSSIBLE")
     with transaction.atomic():
         drift_store_services.record_decision(
             difference=difference, decision=Decision.ADOPT, because=because, actor=actor
@@ -145,9 +145,9 @@ def _adopt_unowned(difference: Difference, because: str, actor: User, customer: 
 
 
 _WHY_NOT = {
-    adoption_services.AdoptionFate.TAKEN: "The domain now belongs to another customer. Check again.",
-    adoption_services.AdoptionFate.NOT_AT_AMAZON: "The identity no longer exists in SES. Check again.",
-    adoption_services.AdoptionFate.NO_DOMAIN: "This name can’t be a customer’s domain: it may be a public suffix.",
+    adoption_services.AdoptionStatus.TAKEN: "The domain now belongs to another customer. Check again.",
+    adoption_services.AdoptionStatus.NOT_AT_AMAZON: "The identity no longer exists in SES. Check again.",
+    adoption_services.AdoptionStatus.NO_DOMAIN: "This name can’t be a customer’s domain: it may be a public suffix.",
 }
 
 
@@ -163,12 +163,14 @@ def _domain(difference: Difference) -> Domain:
     return found
 
 
-def _found_settings(domain: Domain, difference: Difference) -> Seen:
+def _found_settings(domain: Domain, difference: Difference) -> RemoteSettings:
     """Return what SES was found to have; for settings without a difference, what was last sent."""
     found, told = difference.found, _sent_settings(domain)
     if difference.kind == drift_core.MAIL_FROM:
-        return Seen(found["mail_from"], found.get("while_missing") == drift_core.WHILE_MISSING[True], told.signs)
-    return Seen(told.mail_from, told.rejects, found.get("dkim_signing", told.signs))
+        return RemoteSettings(
+            found["mail_from"], found.get("while_missing") == drift_core.WHILE_MISSING[True], told.signs
+        )
+    return RemoteSettings(told.mail_from, told.rejects, found.get("dkim_signing", told.signs))
 
 
 def _decided() -> frozenset[str]:
@@ -188,7 +190,7 @@ def _remote_identities(names: frozenset[str]) -> dict[str, IdentitySettings | No
     return {name: _settings(seen[name]) if name in seen else None for name in names}
 
 
-def _settings(seen: Seen) -> IdentitySettings:
+def _settings(seen: RemoteSettings) -> IdentitySettings:
     return IdentitySettings(seen.mail_from, seen.rejects, seen.signs)
 
 

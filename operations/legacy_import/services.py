@@ -200,7 +200,7 @@ def _preview(legacy_import: LegacyImport) -> None:
     for row in legacy_import.rows.all():
         groups.setdefault(row.owner, []).append(row)
     try:
-        found = adoption_services.read(domain_names(row for rows in groups.values() for row in rows))
+        found = adoption_services.read_identities(domain_names(row for rows in groups.values() for row in rows))
     except AwsProblem as problem:
         LegacyImport.objects.filter(pk=legacy_import.pk).update(problem=str(problem))
         raise

@@ -21,8 +21,9 @@ from domains.adoption import services as adoption_services
 from domains.adoption.services import import_domain
 from domains.checking.core.judgement import SesStatus
 from domains.models.domains import Domain, Stage
-from domains.names.core import existing_name
+from domains.names.core import parse_existing_domain
 from inbound_admin.lib import bulk, sealed
+from inbound_admin.lib.database import is_outage
 from inbound_admin.lib.errors import Refused
 from operations.identity_drift import services as identity_drift_services
 from operations.legacy_import.core import DUPLICATE, RETRYABLE, ImportResult, ParsedRow, RowKind
@@ -52,7 +53,7 @@ class ImportContext:
     actor: User | None
     because: str
     bulk_id: str
-    found: adoption_services.Read
+    found: adoption_services.SesIdentities
 
 
 def import_rows(rows: Iterable[ParsedRow], context: ImportContext) -> list[RowOutcome]:
@@ -134,28 +135,28 @@ class _Owner:
         return RowOutcome(ImportResult(stored.value), "", made.pk)
 
     def _domain(self, given: ParsedRow) -> RowOutcome:
-        request = adoption_services.AdoptionWish(
+        request = adoption_services.AdoptionRequest(
             self.importing.customer, self.context.actor, self.context.because, bulk_id=self.context.bulk_id
         )
         if given.values.get("only_at_amazon"):
             self._refuse_absent(given.name)
         outcome = import_domain(
             name=given.name,
-            wish=replace(request, receives=given.values["receives"] is not False),
+            request=replace(request, receives=given.values["receives"] is not False),
             found=self.context.found,
             mail_from=given.values["mail_from"],
             reports=given.values["reports"],
         )
-        result, words = _DOMAINS[outcome.fate]
-        if outcome.fate is adoption_services.AdoptionFate.ADOPT:
+        result, words = _DOMAINS[outcome.status]
+        if outcome.status is adoption_services.AdoptionStatus.ADOPT:
             words += self._difference(outcome.name, given.values["mail_from"])
         return RowOutcome(result, words, outcome.domain_id)
 
     def _refuse_absent(self, name: str) -> None:
-        fate = adoption_services.fate_of(
-            name, customer=self.importing.customer, at_amazon=self.context.found.identities
+        fate = adoption_services.adoption_status(
+            name, customer=self.importing.customer, in_ses=self.context.found.identities
         )
-        if fate is adoption_services.AdoptionFate.NOT_AT_AMAZON:
+        if fate is adoption_services.AdoptionStatus.NOT_AT_AMAZON:
             raise Refused("SES has no identity with this name in this region.")
 
     def _difference(self, name: str, mail_from: str) -> str:
@@ -169,7 +170,7 @@ class _Owner:
 
     def _catch_all(self, given: ParsedRow) -> RowOutcome:
         stored = legacy_import_services.import_catch_all(
-            name=existing_name(given.name),
+            name=parse_existing_domain(given.name),
             endpoint=self._endpoint_named(given.values["endpoint"]),
             is_active=given.values["is_active"],
             of=self.importing,
@@ -200,7 +201,7 @@ class _Owner:
 
     def _record(self, given: ParsedRow) -> RowOutcome:
         """Compare only. Nothing is stored, since the required records follow from the identity in SES."""
-        name = existing_name(given.values["domain"])
+        name = parse_existing_domain(given.values["domain"])
         if name not in self.records:
             row = Domain.objects.filter(customer=self.importing.customer, name=name, stage=Stage.READY).first()
             self.records[name] = frozenset(_plain(r.type, r.name, r.value) for r in row.records) if row else frozenset()
@@ -210,13 +211,13 @@ class _Owner:
 
 
 _DOMAINS = {
-    adoption_services.AdoptionFate.ADOPT: (ImportResult.NEW, "Imported with its SES settings."),
-    adoption_services.AdoptionFate.NOT_AT_AMAZON: (
+    adoption_services.AdoptionStatus.ADOPT: (ImportResult.NEW, "Imported with its SES settings."),
+    adoption_services.AdoptionStatus.NOT_AT_AMAZON: (
         ImportResult.CLAIM,
         "Not found in SES. The customer must prove ownership first.",
     ),
-    adoption_services.AdoptionFate.THEIRS: (ImportResult.SAME, ""),
-    adoption_services.AdoptionFate.TAKEN: (ImportResult.REFUSED, "This domain belongs to another customer."),
+    adoption_services.AdoptionStatus.THEIRS: (ImportResult.SAME, ""),
+    adoption_services.AdoptionStatus.TAKEN: (ImportResult.REFUSED, "This domain belongs to another customer."),
 }
 
 
@@ -267,7 +268,9 @@ def import_customers(items: Sequence[BatchItem], actor: User | None) -> None:
     """Import each customer completely or not at all. Raises AwsProblem if SES can't be read; then nothing is stored."""
     legacy_import = LegacyImport.objects.get(pk=items[0].batch_id)
     rows = legacy_import.rows.filter(owner__in=[item.name for item in items])
-    context = ImportContext(actor, legacy_import.because, legacy_import.pk, adoption_services.read(domain_names(rows)))
+    context = ImportContext(
+        actor, legacy_import.because, legacy_import.pk, adoption_services.read_identities(domain_names(rows))
+    )
     for item in items:
         _import_customer(item, context)
 
@@ -299,6 +302,8 @@ def _import_customer(item: BatchItem, context: ImportContext) -> None:
             locked.settle(now=now)
             _refuse_if_rejected(locked)
     except DatabaseError as error:
+        if is_outage(error):
+            raise  # the job runs again once the database is back: nothing is wrong with this customer
         words = ROLLED_BACK.format(error=error)
         with transaction.atomic():
             LegacyImportRow.objects.filter(pk__in=pending).update(result=ImportResult.FAILED, words=words, done_at=now)

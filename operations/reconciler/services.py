@@ -47,7 +47,7 @@ def _tenants(stage: TenantStage, condition: Q | None = None) -> Callable[[dateti
 _STATUS = Q(status_asked_at__isnull=False, status_proven_at__isnull=True)
 
 PER_ROW: tuple[tuple[Rows, Queue], ...] = (
-    (_domains(Stage.CLAIM), domains_jobs.unmake_soon),
+    (_domains(Stage.CLAIM), domains_jobs.delete_identity_soon),
     (_domains(Stage.STARTING), domains_jobs.set_up_soon),
     (_domains(Stage.READY), domains_jobs.configure_soon),
     (_domains(Stage.DELETING), domains_jobs.delete_soon),

@@ -7,7 +7,7 @@ from enum import StrEnum
 from django.db.models import Q
 
 from accounts.people.selectors import Viewer, find_customers, find_invitations, find_memberships
-from domains.domain_list.selectors import domains_for, named_like
+from domains.domain_list.selectors import domains_for, name_contains
 from domains.models.domains import Domain
 from inbound_admin.lib.lists import has_part_in_any_case
 from operations.search.core import PAGES, SearchQuery, read_query
@@ -84,7 +84,7 @@ def _first_named(viewer: Viewer, name: str) -> list[str]:
     """Search among the first names, where frequent parts of names occur. Only rarer ones are looked up in the index."""
     first = domains_for(viewer).order_by("name").values("pk")[:FIRST_NAMES]
     found = _first_keys(viewer, Q(name__contains=name.lower(), pk__in=first))
-    return found if len(found) == MOST else _first_keys(viewer, named_like(name))
+    return found if len(found) == MOST else _first_keys(viewer, name_contains(name))
 
 
 def _is(domain: Domain, name: str) -> bool:

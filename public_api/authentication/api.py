@@ -77,7 +77,7 @@ def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = N
     """Creates identity, DKIM and MAIL FROM in SES. Waits for up to API_WAIT_SECONDS. `message` says what is pending."""
     wanted = asked or AuthAsked.model_validate({})
     domain = domain_of(request, domain_id)
-    domain = settings_services.begin(
+    domain = settings_services.change_and_wait(
         domain=domain,
         mail_from=usual_mail_from(domain) if wanted.mail_from_domain is None else wanted.mail_from_domain,
         spf=wanted.generate_spf,

@@ -18,7 +18,7 @@ from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from domains.records.core import Purpose, Record
 from domains.sending_status.selectors import sending_of
-from domains.settings.services import settled
+from domains.settings.services import wait_until_applied
 from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, LenientQuery
 from inbound_admin.lib.api.values import Out, Page, Text, counted, given, page_of
 from inbound_admin.lib.errors import Conflict
@@ -285,16 +285,16 @@ def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOu
 
 def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     customer = chosen_customer(caller(request), asked.customer_id)
-    look = preflight_services.look_before(text=asked.domain, customer=customer)
+    look = preflight_services.run_preflight(text=asked.domain, customer=customer)
     made = preflight_services.add(
         text=asked.domain,
         customer=customer,
         actor=caller(request),
-        look=look,
+        preflight=look,
         receives=not asked.send_only,
         tell_when_verified=asked.tell_when_verified,
     )
-    domain = settled(made)
+    domain = wait_until_applied(made)
     checks = checks_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)

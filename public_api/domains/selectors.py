@@ -13,7 +13,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
-from domains.receiving.core import ARRIVES, SERVED, MxFact, ReceivingState
+from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, ReceivingState
 from domains.records.core import Record
 from inbound_admin.lib.lists import exactly
 from public_api.domains.core import Published
@@ -54,12 +54,12 @@ class DomainsWanted:
 def find_domains(domains: QuerySet[Domain], wanted: DomainsWanted) -> QuerySet[Domain]:
     """Return the caller's domains that match, newest first, in a stable order."""
     if wanted.search:
-        domains = domains.filter(domain_list_selectors.named_like(wanted.search))
+        domains = domains.filter(domain_list_selectors.name_contains(wanted.search))
     if wanted.status:
         domains = domains.filter(STATUS[wanted.status])
     if wanted.can_receive is not None:
         domains = domains.annotate(own_mx=_for_own_name("mx_facts"), own_rules=_for_own_name("mail_rules"))
-        arrives = Q(own_mx=MxFact.HERE, own_rules__in=SERVED, receives=True) & ~Q(expectations__has_key=MX)
+        arrives = Q(own_mx=MxFact.HERE, own_rules__in=DELIVERED, receives=True) & ~Q(expectations__has_key=MX)
         receiving = VERIFIED & arrives
         domains = domains.filter(receiving if wanted.can_receive else ~receiving)
     asked = exactly(has_catch_all=wanted.has_catch_all, provider__iexact=wanted.provider or None)
@@ -105,7 +105,7 @@ def is_correct(check: RecordCheck | None) -> bool:
 
 def has_mx(domain: Domain) -> bool:
     """Whether the domain had any MX in the last check."""
-    return domain.mx_facts.get(domain.name, "") in (*ARRIVES, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
+    return domain.mx_facts.get(domain.name, "") in (*MX_POINTS_HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
 
 
 def records_of(domain: Domain) -> tuple[Record, ...]:
@@ -165,7 +165,7 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
     counted = counts.annotate(
         addresses=Count("pk"),
         active=Count("pk", filter=Q(is_active=True)),
-        configured=Count("pk", filter=Q(rules__in=SERVED)),
+        configured=Count("pk", filter=Q(rules__in=DELIVERED)),
     )
     by_domain = {each[0]: each[1:] for each in counted.values_list("domain", "addresses", "active", "configured")}
     found = CatchAll.objects.select_related("endpoint", "domain").filter(domain__in=ids, subdomains=False)
@@ -177,7 +177,7 @@ def find_addresses(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Addre
     """Return addresses with `changed_at`, in alphabetical order."""
     rows = addresses_selectors.addresses_for(viewer).annotate(changed_at=last_changed("address"))
     if wanted.is_live is not None:
-        carried = Q(rules__in=SERVED)
+        carried = Q(rules__in=DELIVERED)
         rows = rows.filter(carried if wanted.is_live else ~carried)
     return rows.filter(exactly(domain=wanted.domain_id, is_active=wanted.is_active)).order_by("address")
 

@@ -14,11 +14,11 @@ from django.db.models import Q
 from accounts.models.people import User
 from domains.checking import services as checking_services
 from domains.models.domains import Domain, Stage
-from domains.names.core import label_in
+from domains.names.core import parse_mail_from_label
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
-from domains.settings.services import settled, wanted_of
+from domains.settings.services import desired_settings, wait_until_applied
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import Malformed, Refused
 from receipt_rules.addresses.selectors import address_at_domain, refuse_unproven
@@ -68,11 +68,13 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
 def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Domain:
     """Set the MAIL FROM domain, by default a usual name. Waits for SES for a limited time. Raises Refused."""
     usual = mail_from_candidates(domain.parsed)[0]
-    label = label_in(usual if name is None else name, domain.name)
+    label = parse_mail_from_label(usual if name is None else name, domain.name)
     if not label:
         raise Refused("Enter one label for the MAIL FROM domain, such as bounce.")
-    settings_services.configure(domain=domain, wanted=replace(wanted_of(domain), mail_from_label=label), actor=actor)
-    return settled(domain)
+    settings_services.configure(
+        domain=domain, desired=replace(desired_settings(domain), mail_from_label=label), actor=actor
+    )
+    return wait_until_applied(domain)
 
 
 def usual_mail_from(domain: Domain) -> str | None:
@@ -82,7 +84,7 @@ def usual_mail_from(domain: Domain) -> str | None:
 
 def is_mail_from(domain: Domain, name: str) -> bool:
     """Whether the domain's MAIL FROM has this name or label."""
-    return label_in(name, domain.name) == domain.mail_from_label
+    return parse_mail_from_label(name, domain.name) == domain.mail_from_label
 
 
 def activate_addresses(*, domain: Domain, addresses: Sequence[str], actor: User) -> list[Address]:
@@ -130,16 +132,16 @@ def records_message(domain: Domain) -> str:
 
 
 def _configure(domain: Domain, wanted: DomainChange, actor: User) -> None:
-    now = settings = wanted_of(domain)
+    now = settings = desired_settings(domain)
     if wanted.mail_from_domain is not None:
-        settings = replace(settings, mail_from_label=label_in(wanted.mail_from_domain, domain.name))
+        settings = replace(settings, mail_from_label=parse_mail_from_label(wanted.mail_from_domain, domain.name))
     own = f"dmarc@{domain.name}"
     if wanted.receive_dmarc_emails:
         settings = replace(settings, dmarc_reports_to=own, wants_dmarc=True)
     elif wanted.receive_dmarc_emails is False and settings.dmarc_reports_to == own:
         settings = replace(settings, dmarc_reports_to="")
     if settings != now:
-        settings_services.configure(domain=domain, wanted=settings, actor=actor)
+        settings_services.configure(domain=domain, desired=settings, actor=actor)
 
 
 def _catch(domain: Domain, wanted: DomainChange, actor: User) -> None:
@@ -183,7 +185,7 @@ def check_where_allowed(domains: Sequence[Domain], *, now: datetime) -> None:
 def _check(due: Sequence[Domain], now: datetime) -> None:
     claimed = [domain for domain in due if domain.stage == Stage.CLAIM]
     if claimed:
-        ownership_claims_services.check_claim_of(claimed)
+        ownership_claims_services.check_claims(claimed)
     with aws.max_wait(settings.AWS_PAGE_PATIENCE_SECONDS):
         checking_services.check([domain for domain in due if domain.stage == Stage.READY], now=now)
 

@@ -16,7 +16,7 @@ from accounts.people.selectors import first_owners, supports_everyone
 from domains.checking import services as checking_services
 from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
-from domains.names.core import understand
+from domains.names.core import parse_domain
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.lenient import LenientIn
@@ -236,7 +236,9 @@ def _can_be_used(user: User, asked: ActionAsked) -> dict[str, Any]:
 
 def _add(user: User, asked: ActionAsked) -> dict[str, Any]:
     customer = chosen_customer(user, asked.customer_id)
-    domain = settings_services.settled(preflight_services.add(text=asked.domain, customer=customer, actor=user))
+    domain = settings_services.wait_until_applied(
+        preflight_services.add(text=asked.domain, customer=customer, actor=user)
+    )
     return _domain_members(domain) | given(error=_pending(domain))
 
 
@@ -314,7 +316,7 @@ ACTIONS: dict[str, Callable[[User, ActionAsked], dict[str, Any]]] = {
 def _named(user: User, text: str) -> Domain:
     """Return the caller's domain of this name, preferably one that isn't only a claim. Raises Http404."""
     found = list(
-        domain_list_selectors.domains_for(user).filter(name=understand(text).domain.ascii).order_by("created_at")
+        domain_list_selectors.domains_for(user).filter(name=parse_domain(text).domain.ascii).order_by("created_at")
     )
     held = [domain for domain in found if domain.stage != Stage.CLAIM]
     if not found:
@@ -328,7 +330,7 @@ def _requested_domain(user: User, asked: ActionAsked | VerifyDomainAsked) -> Dom
         domain = _named(user, asked.domain)
     else:
         domain = get_object_or_404(domain_list_selectors.domains_for(user), pk=asked.domain_id)
-        if domain.name != understand(asked.domain).domain.ascii:
+        if domain.name != parse_domain(asked.domain).domain.ascii:
             raise Malformed("domainId and domain name different domains.", code="OTHER_DOMAIN")
     if isinstance(asked, ActionAsked) and asked.refresh_provider:
         preflight_services.refresh_provider(domain)
@@ -336,7 +338,7 @@ def _requested_domain(user: User, asked: ActionAsked | VerifyDomainAsked) -> Dom
 
 
 def _begun(domain: Domain, user: User) -> Domain:
-    return settings_services.begin(domain=domain, mail_from=None, spf=None, dmarc=None, actor=user)
+    return settings_services.change_and_wait(domain=domain, mail_from=None, spf=None, dmarc=None, actor=user)
 
 
 def _domain_members(domain: Domain) -> dict[str, Any]:

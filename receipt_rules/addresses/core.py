@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from domains.names.core import understand
+from domains.names.core import parse_domain
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.mail_addresses import plain_address
 
@@ -47,7 +47,7 @@ class CatchAllMeant(Refused):
 def read_recipient(text: str) -> ReadAddress:
     """Return the address in the input.
 
-    Raises Refused: NOT_AN_ADDRESS, CATCH_ALL_MEANT, or as `domains.names.core.understand`.
+    Raises Refused: NOT_AN_ADDRESS, CATCH_ALL_MEANT, or as `domains.names.core.parse_domain`.
     """
     bare = plain_address(text)
     local, at, name = bare.rpartition("@")
@@ -65,7 +65,7 @@ def read_recipient(text: str) -> ReadAddress:
             f"“{plain}” isn't valid before the @. Use letters, digits and . _ - + only.",
             code="NOT_AN_ADDRESS",
         )
-    understood = understand(name, existing=True)
+    understood = parse_domain(name, existing=True)
     address = f"{plain}@{understood.domain.ascii}"
     if len(address) > LONGEST_ADDRESS:
         raise Refused(f"An address can have at most {LONGEST_ADDRESS} characters.", code="NOT_AN_ADDRESS")
@@ -76,9 +76,9 @@ def _refuse_star(local: str, name: str) -> None:
     """`*@name` means all mail at the name; a star in the name means all subdomains of the rest of it."""
     stars, _, rest = name.rpartition("*")
     if stars or name.startswith("*"):
-        raise CatchAllMeant(understand(rest.lstrip(".") or "example.com").domain.ascii, subdomains=True)
+        raise CatchAllMeant(parse_domain(rest.lstrip(".") or "example.com").domain.ascii, subdomains=True)
     if local.strip("*") == "" and local:
-        raise CatchAllMeant(understand(name).domain.ascii, subdomains=False)
+        raise CatchAllMeant(parse_domain(name).domain.ascii, subdomains=False)
     if "*" in local:
         raise Refused(
             "SES has no wildcard addresses, so a star isn't valid before the @. Add each address, or turn on "

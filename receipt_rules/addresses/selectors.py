@@ -15,8 +15,8 @@ from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
 from domains.models.domains import UNVERIFIED, Domain, Stage
-from domains.ownership.selectors import held_domains, held_near
-from domains.receiving.core import ARRIVES, SERVED, MxFact, RulesFact
+from domains.ownership.selectors import held_domains, held_names_near
+from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib.database import in_values
 from inbound_admin.lib.errors import Refused
@@ -145,7 +145,7 @@ class Holders:
     def read(cls, customers: Collection[str] | None = None) -> "Holders":
         """Read the holders. With customers (IDs), read only domains at and below the names they hold."""
         return cls(
-            dict(held_domains().values_list("name", "customer_id") if customers is None else held_near(customers))
+            dict(held_domains().values_list("name", "customer_id") if customers is None else held_names_near(customers))
         )
 
     @classmethod
@@ -201,9 +201,9 @@ _VERIFIED = Q(domain__proven_at__isnull=False) & ~(
 )
 _ARRIVES = Q(mx_fact=MxFact.HERE, rules=RulesFact.CARRIED) & _RECEIVES & _VERIFIED
 _UNCLEAR = _RECEIVES & (
-    Q(mx_fact=MxFact.UNKNOWN, rules__in=SERVED)
-    | (Q(mx_fact=MxFact.UNSEEN, rules__in=(*SERVED, RulesFact.FOREIGN)) & _VERIFIED)
-    | (Q(mx_fact__in=ARRIVES, rules=RulesFact.UNSURE) & _VERIFIED)
+    Q(mx_fact=MxFact.UNKNOWN, rules__in=DELIVERED)
+    | (Q(mx_fact=MxFact.UNSEEN, rules__in=(*DELIVERED, RulesFact.FOREIGN)) & _VERIFIED)
+    | (Q(mx_fact__in=MX_POINTS_HERE, rules=RulesFact.UNSURE) & _VERIFIED)
 )
 SHOWN = {
     "live": Q(is_active=True) & _ARRIVES,

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
-from domains.domain_list.services import note_catch_all
+from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import (
@@ -347,7 +347,7 @@ def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = F
 
 def _update_domain(domain: Domain) -> None:
     has = CatchAll.objects.filter(domain=domain, subdomains=False, is_active=True).exists()
-    note_catch_all(domain_id=domain.pk, has=has)
+    record_catch_all(domain_id=domain.pk, has=has)
     update_name_facts(domain)
 
 

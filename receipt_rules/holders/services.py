@@ -19,11 +19,11 @@ from django.utils import timezone
 from accounts.models.people import Customer
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
-from domains.domain_list.services import note_routes_checked, note_routes_problem
+from domains.domain_list.services import record_routes_checked, record_routes_problem
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains
-from domains.ownership.services import holder_changed, tell_owners
-from domains.receiving.core import SERVED
+from domains.ownership.services import holder_changed, notify_owners
+from domains.receiving.core import DELIVERED
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import Holders
@@ -68,7 +68,7 @@ def on_holder_changed(*, domain: Domain, **_: Any) -> None:
 
 def _queue_waiting_addresses(domain: Domain) -> None:
     """Apply addresses that were added before the proof; those of an adopted domain wait for a plan."""
-    rows = Address.objects.filter(domain=domain, is_active=True).exclude(rules__in=SERVED)
+    rows = Address.objects.filter(domain=domain, is_active=True).exclude(rules__in=DELIVERED)
     waiting = [each.recipient for each in rows]
     if waiting and not domain.adopted:
         queue_customer_change(domain.customer, None, recipients=waiting, domains=[domain.pk])
@@ -93,7 +93,7 @@ def _notify_losing_customer(customer: Customer, name: str, recipients: list[str]
         f"{name} now belongs to another account. Mail for these addresses is no longer received for you:\n\n"
         f"{shown}\n\nIf {name} is yours, please contact support.\n"
     )
-    tell_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
+    notify_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
 
 
 def has_due_domains() -> bool:
@@ -115,7 +115,7 @@ def alert_unread_transfers(*, now: datetime) -> None:
     """Alert staff about a transferred domain whose rules couldn't be read for minutes."""
     silent = _unchecked().filter(moved_at__lte=now - ALERT_AFTER, routes_problem="").select_related("customer")
     for domain in silent if settings.AWS_REGION in RECEIVING_REGIONS else ():
-        note_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
+        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
         update_former_holder_alert(domain, why=NOT_READ)
 
 
@@ -142,13 +142,13 @@ def _reconcile(domain: Domain, live: Live, state: DesiredState) -> Live:
     if left := list(_sentences(domain, live, state)):
         said = " ".join((*left, why)).strip()
         later = timezone.now() + RECHECK_AFTER
-        note_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
+        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
         update_former_holder_alert(domain, why=said)
         return live
     if domain.moved_at is not None:
         remove_from_inactive_sets((domain.name,))
     update_former_holder_alert(domain, why="")
-    note_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
+    record_routes_checked(domain_id=domain.pk, customer_id=domain.customer_id)
     return live
 
 

@@ -6,7 +6,7 @@ An endpoint says nothing about whether mail arrives: only a recipient that a liv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from domains.receiving.core import SERVED, MxFact, RulesFact
+from domains.receiving.core import DELIVERED, MxFact, RulesFact
 
 MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted
 _ELSEWHERE = (MxFact.ELSEWHERE, MxFact.MAIL_MANAGER, MxFact.NOWHERE)  # then SES has no mail to reject
@@ -29,7 +29,7 @@ class Recipient:
 
     @property
     def is_served(self) -> bool:
-        return not self.is_changing and (self.rules in SERVED or self.is_covered)
+        return not self.is_changing and (self.rules in DELIVERED or self.is_covered)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
-from domains.domain_list.services import note_catch_all
+from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import held_domains
 from inbound_admin.lib.errors import Refused
@@ -68,7 +68,9 @@ def import_endpoint(
 def import_address(
     *, text: str, endpoint: Endpoint | None, is_active: bool, of: Import
 ) -> tuple[Address, StoredImport]:
-    """Create or change the address. Raises Refused: NOT_AN_ADDRESS, as `understand`, DOMAIN_MISSING, ADDRESS_EXISTS."""
+    """Create or change the address. Raises Refused: NOT_AN_ADDRESS, as `parse_domain`, DOMAIN_MISSING,
+    ADDRESS_EXISTS.
+    """
     plain = read_recipient(text).address
     domain = lock_domain(_own_domain(plain.rpartition("@")[2], of.customer), to_receive=False)
     found = Address.objects.select_related("domain", "endpoint").filter(address=plain).first()
@@ -119,7 +121,7 @@ def import_catch_all(*, name: str, endpoint: Endpoint | None, is_active: bool, o
     if (after := _catch_all_log(made)) == before:
         return StoredImport.SAME
     made.save()
-    note_catch_all(domain_id=domain.pk, has=is_active)
+    record_catch_all(domain_id=domain.pk, has=is_active)
     _record("catch_all", before, after, catch_all_subject(made), of)
     return StoredImport.CHANGES if found else StoredImport.NEW
 

@@ -87,7 +87,7 @@ def _domains_there() -> dict[str, tuple[str, ...]]:
     """Return the Mail Manager hosts in each domain's MX, if the last check found one; () if the lookup fails now."""
     rows = domains_in_region().filter(receives=True).order_by("name").values_list("name", "mx_facts")
     names = [name for name, facts in rows if facts.get(name) == MxFact.MAIL_MANAGER]
-    answers = dns_services.ask_hosts([Question(name, "MX") for name in names[:MOST_ASKED]]) if names else {}
+    answers = dns_services.query_resolvers([Question(name, "MX") for name in names[:MOST_ASKED]]) if names else {}
     return {name: _hosts(answers.get(Question(name, "MX"), ())) for name in names}
 
 

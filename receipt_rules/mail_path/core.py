@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.receiving.core import ARRIVES, SERVED, MxFact, Receiving, ReceivingFacts, RulesFact
+from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingFacts, RulesFact
 from inbound_admin.lib.labels import Label, Labelled
 
 
@@ -128,12 +128,12 @@ _RULES = {
 
 def mail_path(facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End]) -> tuple[Hop, ...]:
     """Return the five hops of mail. `receiving` is the judgement of `facts`; no `ends` if nothing receives."""
-    is_stored = facts.is_verified and facts.rules in (*SERVED, RulesFact.PARTLY)
+    is_stored = facts.is_verified and facts.rules in (*DELIVERED, RulesFact.PARTLY)
     stored = HopState.OK if is_stored else HopState.NONE
     return (
         Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
         Hop("mx", "MX record", *_MX[facts.mx]),
-        _rule(facts, is_stopped=receiving.is_red and facts.mx in ARRIVES),
+        _rule(facts, is_stopped=receiving.is_red and facts.mx in MX_POINTS_HERE),
         Hop("store", "Storage", stored, "Stores and routes the mail" if is_stored else "No mail yet"),
         _end(ends, is_reached=is_stored or facts.rules is RulesFact.UNSURE),
     )
@@ -143,7 +143,7 @@ def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
     name, sentence = "SES receipt rule", _RULES[facts.rules]
     if not facts.is_verified:
         sentence = "SES hasn't verified the domain yet"
-    elif facts.rules in SERVED:
+    elif facts.rules in DELIVERED:
         return Hop("rule", name, HopState.OK if facts.rules is RulesFact.CARRIED else HopState.WARNING, sentence)
     if facts.rules is RulesFact.UNSURE and facts.is_verified:
         return Hop("rule", name, HopState.UNKNOWN, sentence)

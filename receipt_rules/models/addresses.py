@@ -5,7 +5,7 @@ from dataclasses import replace
 from django.db import models
 from django.db.models.functions import Lower
 
-from domains.receiving.core import SERVED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
+from domains.receiving.core import DELIVERED, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge
 from inbound_admin.lib.ids import new_id
 from receipt_rules.mail_path.core import End
 from receipt_rules.models.endpoints import Endpoint
@@ -20,7 +20,7 @@ def new_catch_all_id() -> str:
 
 
 PARTLY_SERVED = (
-    *SERVED,
+    *DELIVERED,
     RulesFact.PARTLY,
     RulesFact.HELD,
 )  # of the name: its rules are active, so a new recipient is applied soon
@@ -59,7 +59,7 @@ class RequestedRecipient(models.Model):
     @property
     def is_served(self) -> bool:
         """Return whether the active rules deliver its mail to its destination, whatever its MX record."""
-        return self.rules in SERVED
+        return self.rules in DELIVERED
 
     @property
     def recipient(self) -> str:
@@ -81,7 +81,7 @@ class RequestedRecipient(models.Model):
         """Return the facts of its name, with what the rules do for this recipient."""
         whole = self.domain.receiving_facts(self.mail_name)
         rules = RulesFact.WAITING if self.is_changing else RulesFact(self.rules)
-        return replace(whole, rules=rules, whom=self.description)
+        return replace(whole, rules=rules, recipient=self.description)
 
     @property
     def receiving(self) -> Receiving:

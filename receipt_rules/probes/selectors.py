@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import SERVED, ReceivingState
+from domains.receiving.core import DELIVERED, ReceivingState
 from receipt_rules.addresses.selectors import holder_of
 from receipt_rules.live.selectors import last_read
 from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient
@@ -143,7 +143,7 @@ def due_schedules(now: datetime) -> "QuerySet[ProbeSchedule]":
 
 def target_of(domain: Domain) -> ProbeTarget:
     """Return the first live address with an endpoint; else, under a catch-all, a test address of its own."""
-    rows = Address.objects.filter(domain=domain, rules__in=SERVED).order_by("address")
+    rows = Address.objects.filter(domain=domain, rules__in=DELIVERED).order_by("address")
     candidates: list[RequestedRecipient] = [
         each for each in rows.select_related("endpoint")[:MOST_CHECKED] if _has_active_endpoint(each, domain)
     ]

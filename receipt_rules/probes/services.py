@@ -20,7 +20,7 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject, domains_for
 from domains.models.domains import Domain
-from domains.receiving.core import ARRIVES, MxFact
+from domains.receiving.core import MX_POINTS_HERE, MxFact
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
@@ -80,7 +80,7 @@ def store_probe(*, recipient: str, domain: Domain, by: User | None, now: datetim
         domain=domain,
         by=by,
         asked_at=now,
-        mx_leads_here=None if mx in _UNKNOWN else mx in ARRIVES,
+        mx_leads_here=None if mx in _UNKNOWN else mx in MX_POINTS_HERE,
         mx_seen_at=domain.last_dns_check,
     )
     queue_probe(probe.pk)

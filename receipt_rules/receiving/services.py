@@ -106,7 +106,7 @@ def update_name_facts(domain: Domain) -> None:
     for row in rows:
         row.domain = domain
     facts = {row.pk: RulesFact(row.rules) for row in rows}
-    receiving_services.note_rules(domain_id=domain.pk, rules=_by_name(rows, facts))
+    receiving_services.record_rules(domain_id=domain.pk, rules=_by_name(rows, facts))
 
 
 def _addresses(customers: frozenset[str] | None) -> Iterator[_RecipientRow]:
@@ -174,7 +174,7 @@ def _update_names(
         if name not in rules and foreign.takes(name):
             rules[name] = RulesFact.FOREIGN
         if rules != noted:
-            receiving_services.note_rules(domain_id=domain_id, rules=rules)
+            receiving_services.record_rules(domain_id=domain_id, rules=rules)
 
 
 def _by_name(rows: Iterable[_Recorded], facts: Mapping[str, RulesFact]) -> dict[str, RulesFact]:

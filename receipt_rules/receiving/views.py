@@ -7,7 +7,7 @@ from django.template.response import TemplateResponse
 from django.views.decorators.http import require_http_methods
 
 from domains.domain_list.selectors import domains_for
-from domains.receiving.core import mx_to_move
+from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn
 from receipt_rules.live.selectors import applied_when
@@ -31,6 +31,6 @@ def send_only(request: SignedIn, domain_id: str) -> HttpResponse:
             messages.success(request, f"{domain} {said}. {applied_when(domain.customer)}")
             return redirect("receipt_rules:domain" if receives else "domains:detail", domain.pk)
     names = [domain.receiving_facts(name) for name in domain.mail_names]
-    context = {"domain": domain, "tab": "settings", "refused": refused, "to_move": mx_to_move(names)}
+    context = {"domain": domain, "tab": "settings", "refused": refused, "to_move": names_with_mx_here(names)}
     status = 422 if refused else 200
     return TemplateResponse(request, "receipt_rules/receiving/send_only.html", context, status=status)

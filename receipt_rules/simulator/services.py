@@ -185,7 +185,7 @@ def _one(text: str, own: dict[str, Domain], now: DesiredState, rules: RuleSet) -
     (route,) = route_lookup([recipient])
     facts = replace(
         domain.receiving_facts(domain_of(recipient)),
-        whom=recipient,
+        recipient=recipient,
         mx=_current_mx(domain_of(recipient), domain.region),
         rules=_rules(recipient, route, domain, now, rules),
     )

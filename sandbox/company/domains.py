@@ -11,7 +11,7 @@ from domains.domain_list import services as domain_list_services
 from domains.identity import services as identity_services
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
-from domains.names.core import understand
+from domains.names.core import parse_domain
 from domains.overrides import services as overrides_services
 from domains.preflight import services as preflight_services
 from sandbox.client import ControlClient
@@ -60,7 +60,7 @@ def add(host: ControlClient, wanted: Iterable[tuple[str, str]]) -> list[Domain]:
 def _added(host: ControlClient, name: str, of: str, known: set[str]) -> Domain:
     domain = Domain.objects.filter(name=name).first()
     if domain is None:
-        zone = understand(name).domain.zone
+        zone = parse_domain(name).domain.zone
         open_zone(host, zone, known, NAMESERVERS.get(of, OF_UNKNOWN_HOST))
         known.add(zone)
         customer = Customer.objects.get(name=of)
@@ -113,14 +113,14 @@ def notice(host: ControlClient, *domains: Domain) -> None:
 def check_due() -> None:
     """Check due domains as the worker does."""
     now = timezone.now()
-    identity_status_services.notice_changes(now=now)
+    identity_status_services.detect_changes(now=now)
     checking_services.check_due(now=now)
 
 
 def look_in_passing() -> None:
     """Do the worker's hourly work, and a client's API request whether a name can be added."""
     now = timezone.now()
-    domain_list_services.note_states(now=now)
+    domain_list_services.record_state_counts(now=now)
     status_services.read_account()
     customer = Customer.objects.get(name=KETTLE)
     preflight_services.check_usability(text=f"offers-{now:%-d-%b}.copperkettle.coffee".lower(), customer=customer)

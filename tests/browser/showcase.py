@@ -13,7 +13,7 @@ from accounts.members.services import invite
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
 from accounts.roles import Role
 from domains.checking.core import sentences
-from domains.checking.core.judgement import Judgement, State, judge_aspects, overall
+from domains.checking.core.judgement import Judgement, State, judge_aspects, judge_domain
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.overrides import services as overrides_services
@@ -99,7 +99,7 @@ def make_ready(name: str, states: Mapping[str, tuple[State, str, tuple[str, ...]
         **fields,
     )
     judged = [_judged(record, *states.get(record.key, (State.VERIFIED, "", ()))) for record in domain.records]
-    result = overall(judge_aspects(judged, domain.ses_statuses), judged)
+    result = judge_domain(judge_aspects(judged, domain.ses_statuses), judged)
     now = timezone.now()
     domain.state = domain.known_state = result.state
     domain.summary, domain.last_dns_check, domain.next_check_at = result.sentence, now, now

@@ -30,7 +30,7 @@ def make_diagnoses(page: Page) -> None:
 def _make_all() -> None:
     try:
         for request in DiagnosisRequest.objects.filter(ended_at=None).select_related("domain"):
-            diagnosis_services.carry_out(customer_id=request.domain.customer_id)
+            diagnosis_services.run_next(customer_id=request.domain.customer_id)
     finally:
         connection.close()
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from domains.checking.core.judgement import Aspect, SesStatus
 from domains.diagnosis.core.chain import diagnose
 from domains.diagnosis.core.findings import Diagnosis
-from domains.diagnosis.core.observations import AmazonView, Observations, RecordHistory
-from domains.dns.services import Asker, Net
+from domains.diagnosis.core.observations import Observations, RecordHistory, SesView
+from domains.dns.services import Network, QuerySession
 from domains.dns_observation.services import observe
 from domains.names.core import DomainName
 from domains.policies import core as policies_core
@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 NAMESERVERS = ("ns1.host.example", "ns2.host.example")
 TOKEN = "AbCdEfGh0123456789ijKLmnopQRstuvWXyzABCDEFG="
 DKIM = ("abcd1efgh2ijkl3mnop4qrst5uvwx6yz", "bcde2fghi3jklm4nopq5rstu6vwxy7za", "cdef3ghij4klmn5opqr6stuv7wxyz8ab")
-CONFIRMED = AmazonView(
+CONFIRMED = SesView(
     statuses=tuple((aspect, SesStatus.SUCCESS) for aspect in (Aspect.IDENTITY, Aspect.DKIM, Aspect.MAIL_FROM)),
     looked_at=NOW - timedelta(minutes=5),
     soa="ns1.host.example 7",
@@ -36,7 +36,7 @@ CONFIRMED = AmazonView(
 
 def facts_of(name: str = "example.com", **changes: object) -> IdentityFacts:
     facts = IdentityFacts(
-        domain=DomainName.stored(name),
+        domain=DomainName.from_stored(name),
         region="us-east-1",
         verification_token=TOKEN,
         dkim_tokens=DKIM,
@@ -51,13 +51,13 @@ def facts_of(name: str = "example.com", **changes: object) -> IdentityFacts:
 
 def nothing_published(name: str) -> PublishedPolicies:
     """As after a look that found no SPF and no DMARC, at the domain and above."""
-    domain = DomainName.stored(name)
+    domain = DomainName.from_stored(name)
     return PublishedPolicies(spf={name: ()}, dmarc=dict.fromkeys(policies_core.dmarc_questions(domain), ()))
 
 
 def all_found(*lines: str) -> SpfNames:
     """As after a look at which everything in the SPF lines was there; behind their includes are plain addresses."""
-    inside = {name: ("v=spf1 ip4:192.0.2.1 -all",) for line in lines for name in evaluation.names_inside(line)}
+    inside = {name: ("v=spf1 ip4:192.0.2.1 -all",) for line in lines for name in evaluation.included_names(line)}
     return SpfNames(inside, present=frozenset(pair for line in lines for pair in evaluation.names_looked_up(line)))
 
 
@@ -110,13 +110,13 @@ class Host:
     ) -> Observations:
         server.bind_nameservers()
         resolver = f"{address[0]}:{address[1]}"
-        net = Net(self.resolvers or (resolver,), port=address[1], private=True)
-        asking = Asker(timeout=timeout, seconds=seconds)
+        net = Network(self.resolvers or (resolver,), port=address[1], private=True)
+        asking = QuerySession(timeout=timeout, seconds=seconds)
         return asyncio.run(observe(self.facts.domain, self.records, net, asking))
 
     def observe_at(self, resolver: str, port: int) -> Observations:
         """By another resolver, and name servers at that port of their addresses."""
-        net, asking = Net((resolver,), port=port, private=True), Asker(timeout=1.0, seconds=10.0)
+        net, asking = Network((resolver,), port=port, private=True), QuerySession(timeout=1.0, seconds=10.0)
         return asyncio.run(observe(self.facts.domain, self.records, net, asking))
 
     def diagnose(

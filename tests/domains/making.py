@@ -147,5 +147,5 @@ def seed_identities(names: Iterable[str], **statuses: str) -> None:
 
 def carry_out_deletion(*, domain_id: str) -> None:
     """Of a domain that is marked, once the apps above have found that no receipt rule names it."""
-    deletion_services.routes_are_removed(domain_id=domain_id)
-    deletion_services.carry_out(domain_id=domain_id)
+    deletion_services.confirm_routes_removed(domain_id=domain_id)
+    deletion_services.execute_deletion(domain_id=domain_id)

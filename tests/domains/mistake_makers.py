@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from domains.checking.core.judgement import Aspect, SesStatus
-from domains.diagnosis.core.observations import AmazonView, RecordHistory
+from domains.diagnosis.core.observations import RecordHistory, SesView
 from tests.domains.dns_host import CONFIRMED, NOW, TOKEN, Host
 
 
@@ -58,7 +58,7 @@ def no_such(host: Host) -> None:
 
 def underscores(host: Host) -> None:
     host.withdraw("identity", "dkim-1", "dkim-2", "dkim-3", "dmarc")
-    host.history = RecordHistory(failed_looks=2)
+    host.history = RecordHistory(failed_checks=2)
 
 
 def underscore_dropped(host: Host) -> None:
@@ -233,7 +233,7 @@ def amazon(status: SesStatus) -> Callable[[Host], None]:
 
 
 def held(host: Host) -> None:
-    host.amazon = AmazonView(held_elsewhere=True)
+    host.amazon = SesView(held_elsewhere=True)
 
 
 def both_at_apex(host: Host) -> None:

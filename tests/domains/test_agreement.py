@@ -15,7 +15,7 @@ from domains.diagnosis import services as diagnosis_services
 from domains.exports.core.files import read
 from domains.exports.core.values import entries
 from domains.models.domains import Domain
-from domains.providers.core import GENERIC, typed
+from domains.providers.core import GENERIC, form_values
 from domains.records.core import INBOUND_MX
 from domains.records.selectors import records_page
 from domains.sharing import selectors as sharing_selectors
@@ -80,8 +80,8 @@ def test_all_places_agree_on_name_zone_and_value(domain: Domain, kind: tuple[str
     assert {(record.name, record.type, record.value) for record in found.records} == shown
     shared = shared_text(domain, alice)
     for row in rows:
-        boxes = typed(row.record, GENERIC, zone)
-        assert (row.typed.name, row.typed.value) == (boxes.name, boxes.value)
+        boxes = form_values(row.record, GENERIC, zone)
+        assert (row.form_values.name, row.form_values.value) == (boxes.name, boxes.value)
         if not row.is_done:
             assert escape(boxes.value) in shared
             assert escape(boxes.name) in shared
@@ -102,14 +102,14 @@ def test_what_is_mailed_and_what_programs_get_agree_with_the_page(
         (row.record.name, row.record.type, row.record.value) for row in rows
     }
     first = next(row.record for row in rows if row.record.key == found["finding"]["recordKey"])
-    boxes = typed(first, GENERIC, zone)
+    boxes = form_values(first, GENERIC, zone)
     assert f"“{boxes.name}”" in found["reply"]
     assert boxes.value in found["reply"]
-    sharing_services.mail(domain=domain, to="dave@dns.example", actor=alice, site_url="https://ours.example/")
+    sharing_services.mail_records(domain=domain, to="dave@dns.example", actor=alice, site_url="https://ours.example/")
     body = outbox.outbox[-1].body
     assert f"to the zone {zone}" in body
     for row in rows:
-        boxes = typed(row.record, GENERIC, zone)
+        boxes = form_values(row.record, GENERIC, zone)
         is_told = f" {boxes.name}\n" in body and f" {boxes.value}\n" in body
         assert is_told is not row.is_done, row.record
 

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.django_db
 
 
 def wish(domain: Domain, label: str) -> None:
-    wanted = settings_services.wanted_of(domain)
+    wanted = settings_services.desired_settings(domain)
     changed = type(wanted)(**{**vars(wanted), "mail_from_label": label})
-    settings_services.configure(domain=domain, wanted=changed, actor=make_user())
+    settings_services.configure(domain=domain, desired=changed, actor=make_user())
 
 
 def test_a_domain_is_no_name_for_bounces(sandbox: Sandbox) -> None:

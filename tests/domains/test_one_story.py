@@ -12,7 +12,7 @@ from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from domains.records.core import Need
 from domains.records.selectors import RecordRow, RecordsPage, records_page
-from domains.sharing.core import RecordAction, action_of, counted
+from domains.sharing.core import RecordAction, action_of, actions_summary
 from domains.sharing.selectors import shared_page
 from inbound_admin.lib.errors import Refused
 from operations.dashboard.selectors import case_facts
@@ -75,7 +75,7 @@ def test_the_type_that_differs_is_named(sandbox: Sandbox) -> None:
     row = row_of(with_mistake(sandbox, "dkim-1", "type.cname_as_txt"), "dkim-1")
     assert (row.expected, row.found) == (f"CNAME {row.record.value}", (f"TXT {row.record.value}",))
     assert action_of(row.code, row.found) is RecordAction.REPLACE
-    assert counted([RecordAction.ADD, RecordAction.REPLACE]) == "1 record to add and 1 to replace"
+    assert actions_summary([RecordAction.ADD, RecordAction.REPLACE]) == "1 record to add and 1 to replace"
 
 
 def test_a_policy_that_is_inherited_is_not_to_be_published(sandbox: Sandbox) -> None:
@@ -98,7 +98,7 @@ def test_spf_has_one_word(sandbox: Sandbox) -> None:
 
 def test_the_mx_comes_last_in_the_diagnosis_too(sandbox: Sandbox) -> None:
     domain = with_mistake(sandbox, "dkim-1", "value.cut")
-    found = diagnosis_services.gather(take_mail(domain), now=timezone.now()).told()
+    found = diagnosis_services.gather(take_mail(domain), now=timezone.now()).diagnosis()
     assert [finding.record_key for finding in found.findings if finding.stops] == ["dkim-1", "inbound-mx"]
 
 
@@ -108,7 +108,7 @@ def test_a_record_of_the_domain_above_was_never_this_ones(sandbox: Sandbox) -> N
     held = sandbox.control.add_record(zone, f"_dmarc.{zone}", "TXT", "v=DMARC1; p=reject")
     checking_services.check([domain], now=timezone.now())
     assert row_of(domain, "dmarc").state is State.VERIFIED
-    assert row_of(domain, "dmarc").last_right is None
+    assert row_of(domain, "dmarc").last_correct_at is None
     sandbox.control.remove_record(zone, held.id)
     checking_services.check([Domain.objects.get(pk=domain.pk)], now=timezone.now())
     assert row_of(domain, "dmarc").state is not State.AT_RISK
@@ -131,14 +131,14 @@ def test_only_what_is_published_is_to_be_removed_after_the_deletion(sandbox: San
 
 def test_the_confirmation_says_when_the_ownership_comes_first(sandbox: Sandbox) -> None:
     above = proven(set_up_domain(sandbox, "firma.com"))
-    assert preflight_services.look_before(text="shop.firma.com", customer=make_customer()).must_prove
-    assert not preflight_services.look_before(text="shop.firma.com", customer=above.customer).must_prove
+    assert preflight_services.run_preflight(text="shop.firma.com", customer=make_customer()).must_prove
+    assert not preflight_services.run_preflight(text="shop.firma.com", customer=above.customer).must_prove
 
 
 @pytest.mark.parametrize("text", ["gmail.com", "nora@gmail.com", "mail.yahoo.com"])
 def test_the_domain_of_a_mail_provider_is_refused(sandbox: Sandbox, text: str) -> None:
     with pytest.raises(Refused, match="mail provider's domain"):
-        preflight_services.look_before(text=text, customer=make_customer())
+        preflight_services.run_preflight(text=text, customer=make_customer())
 
 
 def test_a_check_that_is_due_is_not_announced(sandbox: Sandbox) -> None:

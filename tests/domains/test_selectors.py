@@ -14,7 +14,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import DomainListFilters
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.names.core import understand
+from domains.names.core import parse_domain
 from domains.ownership.selectors import related_domains
 from domains.records.selectors import records_page
 from tests.domains.making import make_domain
@@ -120,7 +120,7 @@ def test_related_is_under_or_over_by_whole_labels_and_an_unproven_claim_is_neith
     for name in ("alice.com", "a.b.alice.com", "xb.alice.com", "balice.com", "b.alice.com"):
         make_domain(name, stage=Stage.READY)
     make_domain("claimed.b.alice.com", stage=Stage.CLAIM)
-    related = related_domains(understand("b.alice.com").domain)
+    related = related_domains(parse_domain("b.alice.com").domain)
     assert sorted(names(related)) == ["a.b.alice.com", "alice.com"]
 
 
@@ -129,10 +129,10 @@ def test_the_nearest_verified_parent_of_ones_own_counts(alice: Customer) -> None
         make_domain(name, customer=alice, verified_at=NOW)
     make_domain("c.b.alice.com", verified_at=NOW)
     make_domain("d.c.b.alice.com", customer=alice)
-    parent = domain_list_selectors.verified_parent(understand("x.d.c.b.alice.com").domain, alice)
+    parent = domain_list_selectors.verified_parent(parse_domain("x.d.c.b.alice.com").domain, alice)
     assert parent is not None
     assert parent.name == "b.alice.com"
-    assert domain_list_selectors.verified_parent(understand("x.d.c.b.alice.com").domain, make_customer()) is None
+    assert domain_list_selectors.verified_parent(parse_domain("x.d.c.b.alice.com").domain, make_customer()) is None
 
 
 def test_the_records_page_asks_nobody_and_counts_what_is_required() -> None:
@@ -191,7 +191,7 @@ def test_all_records_are_copied_as_lines_of_a_table() -> None:
     lines = [line.split("\t") for line in page.copy_text.splitlines()]
     assert lines[0] == ["Type", "Name", "Value", "Priority", "TTL"]
     assert ["CNAME", "a._domainkey", "a.dkim.amazonses.com", "", "Default"] in lines
-    assert len(lines) == 1 + sum(not row.comes_later for group in page.groups for row in group.rows)
+    assert len(lines) == 1 + sum(not row.waits_for_policy for group in page.groups for row in group.rows)
 
 
 def test_a_claim_shows_its_challenge_and_no_other_domain_does() -> None:

@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models.people import Customer
 from audit.models import Change
 from domains.adoption import services as adoption_services
-from domains.adoption.services import AdoptionWish
+from domains.adoption.services import AdoptionRequest
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
 from domains.identity import services as identity_services
@@ -20,7 +20,7 @@ from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
-from domains.settings.services import wanted_of
+from domains.settings.services import desired_settings
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from notifications.email import services as email_services
@@ -134,7 +134,7 @@ def test_a_proof_sends_unproven_neighbours_back_and_takes_their_identity_away(
     his.refresh_from_db()
     assert (his.stage, his.claim_reason, his.stage_problem) == (Stage.CLAIM, ClaimReason.RELATED, "")
     assert "domains.unmake" in waiting_jobs(his)
-    deletion_services.unmake(domain_id=his.id)
+    deletion_services.delete_displaced_identity(domain_id=his.id)
     his.refresh_from_db()
     assert (at_amazon(bobs), his.unmake_wanted) == (None, False)
     assert at_amazon(hers) is not None
@@ -161,7 +161,7 @@ def test_a_neighbour_who_proves_his_after_all_is_set_up_again_and_the_alert_is_o
     assert his.stage == Stage.READY
     assert his.id in made_for("shop.alice.com").values()
     assert Alert.objects.get(kind="domain.displaced").state == "recovered"
-    deletion_services.unmake(domain_id=his.id)
+    deletion_services.delete_displaced_identity(domain_id=his.id)
     assert at_amazon("shop.alice.com") is not None
 
 
@@ -176,13 +176,13 @@ def test_an_identity_that_could_not_be_unmade_is_tried_again(sandbox: Sandbox, a
     prove(sandbox, claimed(preflight_services.add(text=NAME, customer=alice, actor=None)))
     sandbox.control.add_fault("error", "DeleteEmailIdentity", times=3)
     with pytest.raises(AwsProblem):
-        deletion_services.unmake(domain_id=his.id)
+        deletion_services.delete_displaced_identity(domain_id=his.id)
     his.refresh_from_db()
     assert his.unmake_wanted
     ProcrastinateJob.objects.filter(task_name="domains.unmake").delete()
     reconciler_services.queue_unfinished()
     assert ProcrastinateJob.objects.filter(task_name="domains.unmake", status="todo").count() == 1
-    deletion_services.unmake(domain_id=his.id)
+    deletion_services.delete_displaced_identity(domain_id=his.id)
     assert at_amazon("shop.alice.com") is None
 
 
@@ -210,7 +210,7 @@ def test_old_records_never_prove_a_domain_for_a_stranger(sandbox: Sandbox, alice
     """Alice leaves, her records stay: Bob has to prove the name, and she can come back."""
     gone = set_up_domain(sandbox, NAME, customer=alice)
     publish(sandbox, gone)
-    deletion_services.mark(domain=gone, typed_name=NAME, actor=make_staff())
+    deletion_services.mark_for_deletion(domain=gone, typed_name=NAME, actor=make_staff())
     carry_out_deletion(domain_id=gone.id)
     bobs = set_up_domain(sandbox, NAME, customer=bob)
     sandbox.control.tick()
@@ -233,40 +233,40 @@ def test_a_name_for_bounces_is_not_taken_by_a_stranger_without_a_proof(
 ) -> None:
     hers = proven(set_up_domain(sandbox, NAME, customer=alice))
     his = make_domain("post.alice.com", customer=bob, stage=Stage.READY, proven_at=None)
-    wanted = replace(wanted_of(hers), mail_from_label="post")
-    settings_services.configure(domain=hers, wanted=wanted, actor=make_staff())
+    wanted = replace(desired_settings(hers), mail_from_label="post")
+    settings_services.configure(domain=hers, desired=wanted, actor=make_staff())
     hers.refresh_from_db()
     assert hers.mail_from == his.name
     proven(his)
-    settings_services.configure(domain=hers, wanted=replace(wanted, mail_from_label="bounce"), actor=make_staff())
+    settings_services.configure(domain=hers, desired=replace(wanted, mail_from_label="bounce"), actor=make_staff())
     with pytest.raises(Refused, match="can't be the MAIL FROM domain"):
-        settings_services.configure(domain=hers, wanted=wanted, actor=make_staff())
+        settings_services.configure(domain=hers, desired=wanted, actor=make_staff())
 
 
 def test_our_staff_adopt_an_identity_past_whoever_has_not_proven_it(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
     bobs = squatted(sandbox, bob)
-    wish = AdoptionWish(customer=alice, actor=None, because="It is hers")
-    (outcome,) = adoption_services.adopt(names=[NAME], wish=wish)
+    wish = AdoptionRequest(customer=alice, actor=None, because="It is hers")
+    (outcome,) = adoption_services.adopt(names=[NAME], request=wish)
     bobs.refresh_from_db()
-    assert (outcome.fate, bobs.stage) == (adoption_services.AdoptionFate.ADOPT, Stage.CLAIM)
+    assert (outcome.status, bobs.stage) == (adoption_services.AdoptionStatus.ADOPT, Stage.CLAIM)
     assert Domain.objects.get(pk=outcome.domain_id).is_proven
 
 
 def test_our_staff_adopt_nothing_that_another_has_proven(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     bobs = proven(squatted(sandbox, bob))
     (outcome,) = adoption_services.adopt(
-        names=[NAME], wish=AdoptionWish(customer=alice, actor=None, because="It is hers")
+        names=[NAME], request=AdoptionRequest(customer=alice, actor=None, because="It is hers")
     )
     bobs.refresh_from_db()
-    assert (outcome.fate, bobs.stage) == (adoption_services.AdoptionFate.TAKEN, Stage.READY)
+    assert (outcome.status, bobs.stage) == (adoption_services.AdoptionStatus.TAKEN, Stage.READY)
 
 
 def test_an_import_stores_a_claim_beside_an_unproven_row(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     make_domain(NAME, customer=bob, stage=Stage.READY, proven_at=None)
-    wish = AdoptionWish(customer=alice, actor=None, because="Moved in")
-    outcome = adoption_services.import_domain(name=NAME, wish=wish, found=adoption_services.Read({}))
+    wish = AdoptionRequest(customer=alice, actor=None, because="Moved in")
+    outcome = adoption_services.import_domain(name=NAME, request=wish, found=adoption_services.SesIdentities({}))
     assert Domain.objects.get(pk=outcome.domain_id).stage == Stage.CLAIM
 
 
@@ -286,7 +286,7 @@ def test_a_proof_while_the_other_row_is_being_deleted_waits_for_it(
 ) -> None:
     bobs = squatted(sandbox, bob)
     hers = preflight_services.add(text=NAME, customer=alice, actor=None)
-    deletion_services.mark(domain=bobs, typed_name=NAME, actor=make_staff())
+    deletion_services.mark_for_deletion(domain=bobs, typed_name=NAME, actor=make_staff())
     publish_proof(sandbox, hers)
     assert not ownership_claims_services.check_claim(hers)
     hers.refresh_from_db()

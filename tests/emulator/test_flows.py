@@ -63,7 +63,7 @@ def test_a_domain_is_added_and_a_refused_mail_from_name_hides_no_record(added: C
 
 def test_an_identity_that_may_send_is_verified(added: Callable[[str], Domain]) -> None:
     domain = added("verified.com")
-    identity_status_services.read([domain], now=timezone.now())
+    identity_status_services.read_statuses([domain], now=timezone.now())
     domain.refresh_from_db()
     assert (domain.identity_status, domain.ses_problem) == ("SUCCESS", "")
     assert domain.is_verified
@@ -75,7 +75,7 @@ def test_an_identity_that_is_deleted_elsewhere_is_called_gone(
 ) -> None:
     domain = added("deleted.com")
     emulator.client("sesv2").delete_email_identity(EmailIdentity="deleted.com")
-    identity_status_services.read([domain], now=timezone.now())
+    identity_status_services.read_statuses([domain], now=timezone.now())
     domain.refresh_from_db()
     assert domain.ses_problem == identity_status_services.GONE
 
@@ -87,7 +87,7 @@ def test_many_are_read_at_once_or_what_is_known_stays(added: Callable[[str], Dom
     Domain.objects.update(identity_status="SUCCESS")
     for domain in domains:
         domain.refresh_from_db()
-    identity_status_services.read(domains, now=timezone.now())
+    identity_status_services.read_statuses(domains, now=timezone.now())
     for domain in domains:
         domain.refresh_from_db()
         assert domain.identity_status == "SUCCESS"

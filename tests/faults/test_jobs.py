@@ -12,7 +12,7 @@ from domains.overrides import services as overrides_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
 from domains.settings import services as settings_services
-from domains.settings.services import WantedSettings
+from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
 from tests.domains.making import at_amazon, carry_out_deletion, publish_proof, set_up_domain, turn_identity
@@ -33,7 +33,7 @@ def set_up(domain_id: str) -> None:
 
 
 def apply(domain_id: str) -> None:
-    settings_services.apply(domain_id=domain_id)
+    settings_services.apply_settings(domain_id=domain_id)
 
 
 def test_adding_a_domain(cutting: Cutting) -> None:
@@ -122,7 +122,7 @@ def test_changing_all_settings_at_once(cutting: Cutting, sandbox: Sandbox) -> No
     def begin() -> Domain:
         domain = added(sandbox)
         wanting(domain, mail_from_label="mail", on_mx_failure=OnMxFailure.REJECT, dkim_signing=False)
-        settings_services.want_new_dkim(domain=domain, actor=olga(), because="the key leaked")
+        settings_services.rotate_dkim(domain=domain, actor=olga(), because="the key leaked")
         return domain
 
     end = cutting.every_cut(Story(begin, apply))
@@ -146,7 +146,7 @@ def test_starting_again_where_the_identity_is_gone(cutting: Cutting, sandbox: Sa
     def begin() -> Domain:
         domain = added(sandbox)
         aws.client("sesv2").delete_email_identity(EmailIdentity=NAME)
-        settings_services.start_again(domain=domain, actor=olga())
+        settings_services.restart_verification(domain=domain, actor=olga())
         return domain
 
     end = cutting.every_cut(Story(begin, set_up))
@@ -159,7 +159,7 @@ def test_starting_again_where_amazon_gave_up(cutting: Cutting, sandbox: Sandbox)
     def begin() -> Domain:
         domain = added(sandbox)
         turn_identity(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
-        settings_services.start_again(domain=domain, actor=olga())
+        settings_services.restart_verification(domain=domain, actor=olga())
         return domain
 
     end = cutting.every_cut(Story(begin, set_up))
@@ -175,7 +175,7 @@ def test_starting_an_adopted_identity_again_where_amazon_gave_up(cutting: Cuttin
         domain = proven(sandbox)
         identity_services.set_up(domain_id=domain.id)
         turn_identity(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
-        settings_services.start_again(domain=domain, actor=olga())
+        settings_services.restart_verification(domain=domain, actor=olga())
         return domain
 
     end = cutting.every_cut(Story(begin, set_up))
@@ -254,13 +254,13 @@ def proven(sandbox: Sandbox) -> Domain:
 
 def wanting(domain: Domain, **fields: Any) -> Domain:
     domain.refresh_from_db()
-    now = {name: getattr(domain, name) for name in WantedSettings.__dataclass_fields__}
-    settings_services.configure(domain=domain, wanted=WantedSettings(**now | fields), actor=olga())
+    now = {name: getattr(domain, name) for name in DesiredSettings.__dataclass_fields__}
+    settings_services.configure(domain=domain, desired=DesiredSettings(**now | fields), actor=olga())
     return domain
 
 
 def marked(domain: Domain) -> Domain:
-    deletion_services.mark(domain=domain, typed_name=domain.name, actor=olga())
+    deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=olga())
     return domain
 
 

@@ -50,7 +50,7 @@ def rules() -> None:
 
 def domains() -> None:
     for pk in Domain.objects.filter(stage="deleting").values_list("pk", flat=True):
-        deletion_services.carry_out(domain_id=pk)
+        deletion_services.execute_deletion(domain_id=pk)
 
 
 def removals() -> None:
@@ -336,7 +336,7 @@ def test_while_a_run_that_names_it_is_unfinished_it_stays(alice: Api, sandbox: S
 def test_a_domain_that_was_marked_and_lost_its_removal_gets_one(customer: Customer) -> None:
     Address.objects.filter(domain__name=NAME).delete()
     CatchAll.objects.all().delete()
-    deletion_services.mark(domain=the_domain(), typed_name=NAME, actor=None)
+    deletion_services.mark_for_deletion(domain=the_domain(), typed_name=NAME, actor=None)
     reconciler_services.queue_unfinished()
     run_all()
     assert not Domain.objects.filter(name=NAME).exists()

@@ -24,7 +24,7 @@ from tests.writes.world import Post, World, Write, ready
 def _settings(world: World) -> Post:
     domain = set_up_domain(world.sandbox, "shop.com", customer=world.customer)
     form = {"mail_from_label": domain.mail_from_label, "on_mx_failure": "UseDefaultValue", "dkim_signing": "on"}
-    return Post((domain.pk,), form, lambda: settings_services.apply(domain_id=domain.pk))
+    return Post((domain.pk,), form, lambda: settings_services.apply_settings(domain_id=domain.pk))
 
 
 def _unsigned(world: World) -> Post:
@@ -33,13 +33,15 @@ def _unsigned(world: World) -> Post:
     return Post(
         (domain.pk,),
         form | {"wants_dmarc": "on", "wants_apex_spf": "on"},
-        lambda: settings_services.apply(domain_id=domain.pk),
+        lambda: settings_services.apply_settings(domain_id=domain.pk),
     )
 
 
 def _new_keys(world: World) -> Post:
     domain = set_up_domain(world.sandbox, "shop.com", customer=world.customer)
-    return Post((domain.pk,), {"keys-because": "It leaked."}, lambda: settings_services.apply(domain_id=domain.pk))
+    return Post(
+        (domain.pk,), {"keys-because": "It leaked."}, lambda: settings_services.apply_settings(domain_id=domain.pk)
+    )
 
 
 def _delete_with_all(world: World) -> Post:
@@ -48,7 +50,7 @@ def _delete_with_all(world: World) -> Post:
 
     def worker() -> None:
         domain_removal_services.work()
-        deletion_services.carry_out(domain_id=domain.pk)
+        deletion_services.execute_deletion(domain_id=domain.pk)
 
     return Post((domain.pk,), {"name": "shop.com"}, worker)
 

@@ -48,7 +48,7 @@ def amazon_host(name: str) -> AmazonHost | None:
     return None
 
 
-def is_amazons(name: str) -> bool:
+def is_amazon_name(name: str) -> bool:
     """Return True for a name in Amazon's domains, including SES's own domain, where no customer has hosts."""
     return any(name == each or name.endswith(f".{each}") for each in _ENDINGS)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import takewhile
 
-from domains.checking.core.amazon_hosts import HostUse, amazon_host, is_almost_ses, is_amazons, meant_use
+from domains.checking.core.amazon_hosts import HostUse, amazon_host, is_almost_ses, is_amazon_name, meant_use
 from domains.checking.core.nearness import DIFFERS, difference, has_name_inside, is_in_other_type, is_pasted_key
 from domains.dmarc import core as dmarc_core
 from domains.dns.core import Answer, LookupStatus
@@ -17,7 +17,7 @@ from domains.records.core import SPF_KEYS, Record, is_inbound
 from domains.spf.core import evaluation, grammar, merger
 from domains.spf.core.evaluation import NO_NAMES, SpfNames
 
-RIGHT_CODE = ""
+CORRECT_CODE = ""
 ABSENT_CODE = "dns.absent"
 DNAME_CODE = "dns.alias.dname"
 DANGLING_CODE = "dns.alias.dangling"
@@ -39,7 +39,7 @@ _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+(?=[a-z0-9-]*[a-z]
 
 
 class Verdict(Enum):
-    RIGHT = auto()
+    CORRECT = auto()
     ABSENT = auto()
     WRONG = auto()
     UNKNOWN = auto()
@@ -57,20 +57,20 @@ class Comparison:
 def compare(record: Record, answer: Answer, further: Sequence[Answer] = (), names: SpfNames = NO_NAMES) -> Comparison:
     """Judge one answer. `further` answers `further_questions`; `names` is what DNS has at an SPF record's names."""
     plain = _compare_plain(record, answer)
-    if plain.verdict is Verdict.RIGHT and record.key in SPF_KEYS:
-        return _leads_well(plain, names)
-    if plain.verdict in (Verdict.RIGHT, Verdict.UNKNOWN):
+    if plain.verdict is Verdict.CORRECT and record.key in SPF_KEYS:
+        return _check_references(plain, names)
+    if plain.verdict in (Verdict.CORRECT, Verdict.UNKNOWN):
         return plain
     if answer.dname:
         return Comparison(Verdict.WRONG, DNAME_CODE, (answer.dname,))
     same_source = [other for other in further if other.resolver == answer.resolver]
-    return _best(plain, [(other, _better(record, plain, other)) for other in same_source])
+    return _best(plain, [(other, _explain(record, plain, other)) for other in same_source])
 
 
 def _best(plain: Comparison, further: Sequence[tuple[Answer, Comparison | None]]) -> Comparison:
     """Prefer a correct result, then an unknown one, then the likeliest cause, unless a failed lookup precedes it."""
     found = [finding for _, finding in further if finding]
-    for verdict in (Verdict.RIGHT, Verdict.UNKNOWN):
+    for verdict in (Verdict.CORRECT, Verdict.UNKNOWN):
         if best := [finding for finding in found if finding.verdict is verdict]:
             return best[0]
     answered = takewhile(lambda pair: pair[0].status is not LookupStatus.FAILED, further)
@@ -88,7 +88,7 @@ def _compare_plain(record: Record, answer: Answer) -> Comparison:
     return (by_key or _BY_TYPE[record.type])(record, answer.values)
 
 
-def _better(record: Record, plain: Comparison, other: Answer) -> Comparison | None:
+def _explain(record: Record, plain: Comparison, other: Answer) -> Comparison | None:
     """Return what an answer for another name or type proves, if anything."""
     same_name, same_type = other.question.name == record.name, other.question.type == record.type
     if record.key == "identity" and not same_name and same_type and record.name == f"_amazonses.{other.question.name}":
@@ -96,7 +96,7 @@ def _better(record: Record, plain: Comparison, other: Answer) -> Comparison | No
     if other.status is not LookupStatus.FOUND or plain.code == DANGLING_CODE:
         return None
     if same_type and other.question.name.startswith(record.name + "."):
-        right = _compare_plain(record, other).verdict is Verdict.RIGHT
+        right = _compare_plain(record, other).verdict is Verdict.CORRECT
         found_at = (f"at {other.question.name}",)  # the value is correct, only the name differs
         return Comparison(Verdict.WRONG, "dns.name.doubled_zone", found_at) if right else None
     return _of_another_type(record, plain, other) if same_name else None
@@ -125,7 +125,7 @@ def _at_the_apex(record: Record, other: Answer) -> Comparison | None:
     if other.status is LookupStatus.FAILED:
         return Comparison(Verdict.UNKNOWN, FAILED_CODE)
     if f"amazonses:{record.value}" in other.values:
-        return Comparison(Verdict.RIGHT, RIGHT_CODE, (f"amazonses:{record.value}",))
+        return Comparison(Verdict.CORRECT, CORRECT_CODE, (f"amazonses:{record.value}",))
     typed = names_inside(record, other.values)
     return Comparison(Verdict.WRONG, ONE_BOX_CODE, typed) if typed else None
 
@@ -149,8 +149,8 @@ def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison | Non
 def _text(record: Record, values: tuple[str, ...]) -> Comparison:
     """Case-sensitive. Other values at the name are allowed: each account and region has its own token."""
     if record.value in values:
-        return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
-    code = _telling(_usual(record, value) for value in values)
+        return Comparison(Verdict.CORRECT, CORRECT_CODE, values)
+    code = _most_specific(_common_difference(record, value) for value in values)
     if code == DIFFERS and (typed := names_inside(record, values)):
         return Comparison(Verdict.WRONG, ONE_BOX_CODE, typed)
     if code == DIFFERS and record.key == "identity" and all(map(_SES_TOKEN.fullmatch, values)):
@@ -161,8 +161,8 @@ def _text(record: Record, values: tuple[str, ...]) -> Comparison:
 def _alias(record: Record, values: tuple[str, ...]) -> Comparison:
     hosts = [_host(value) for value in values]
     if hosts == [record.value.lower()]:
-        return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
-    return Comparison(Verdict.WRONG, _telling(_alias_difference(record, host) for host in hosts), values)
+        return Comparison(Verdict.CORRECT, CORRECT_CODE, values)
+    return Comparison(Verdict.WRONG, _most_specific(_alias_difference(record, host) for host in hosts), values)
 
 
 def _alias_difference(record: Record, host: str) -> str:
@@ -170,9 +170,9 @@ def _alias_difference(record: Record, host: str) -> str:
     expected = record.value.lower()
     if host in record.others:
         return "dns.value.keys_swapped"
-    other, code = amazon_host(host), _usual(record, host)
+    other, code = amazon_host(host), _common_difference(record, host)
     if other is None:
-        is_our_key = host.partition(".")[0] == expected.partition(".")[0] and is_amazons(host)
+        is_our_key = host.partition(".")[0] == expected.partition(".")[0] and is_amazon_name(host)
         return "dns.value.typo" if code == DIFFERS and is_our_key else code
     if other.use is not HostUse.SIGNING:
         return OTHER_HOST_CODE
@@ -181,7 +181,7 @@ def _alias_difference(record: Record, host: str) -> str:
     return "dns.value.old_key" if code == DIFFERS else code
 
 
-def _usual(record: Record, found: str) -> str:
+def _common_difference(record: Record, found: str) -> str:
     """Return `difference`, but `zone_appended` only if the extra ending is part of the record's own name."""
     code, added = difference(record.value.lower() if record.type != "TXT" else record.value, found), ""
     if code == "dns.value.zone_appended":
@@ -209,14 +209,14 @@ def _inbound(record: Record, values: tuple[str, ...]) -> Comparison:
         return Comparison(Verdict.WRONG, "dns.rival.mx", values)
     if min(ours) in rivals:
         return Comparison(Verdict.WRONG, "dns.rival.mx_shared", values)
-    return Comparison(Verdict.RIGHT, "dns.rival.mx_behind" if rivals else RIGHT_CODE, values)
+    return Comparison(Verdict.CORRECT, "dns.rival.mx_behind" if rivals else CORRECT_CODE, values)
 
 
 def _only_mx(record: Record, values: tuple[str, ...]) -> Comparison:
     """SES refuses the setup if the MAIL FROM domain has any other MX (M22)."""
     hosts = {host for _, host in _mx(values)}
     if hosts == {record.value.lower()} and len(values) == 1:
-        return Comparison(Verdict.RIGHT, RIGHT_CODE, values)
+        return Comparison(Verdict.CORRECT, CORRECT_CODE, values)
     if record.value.lower() in hosts:
         code = "dns.rival.null_mx_beside" if _has_null(values) else "dns.rival.mail_from_mx"
         return Comparison(Verdict.WRONG, code, values)
@@ -237,7 +237,7 @@ def _has_null(values: tuple[str, ...]) -> bool:
 
 def _wrong_mx(record: Record, values: tuple[str, ...], rival: str) -> Comparison:
     """None of the hosts is ours: a typo, or somebody else's host."""
-    code = _telling(_mx_difference(record, host) for _, host in _mx(values))
+    code = _most_specific(_mx_difference(record, host) for _, host in _mx(values))
     return Comparison(Verdict.WRONG, rival if code == DIFFERS else code, values)
 
 
@@ -250,7 +250,7 @@ def _mx_difference(record: Record, host: str) -> str:
         return "dns.value.other_region" if there.use is wanted.use else OTHER_HOST_CODE
     if _IP.fullmatch(_without_zone(record, host)):
         return "dns.value.ip"
-    if (code := _usual(record, host)) != DIFFERS:
+    if (code := _common_difference(record, host)) != DIFFERS:
         return code
     if wanted and (meant_use(host) is wanted.use or is_almost_ses(host)):
         return "dns.value.typo"
@@ -260,27 +260,27 @@ def _mx_difference(record: Record, host: str) -> str:
 
 def _spf(record: Record, values: tuple[str, ...]) -> Comparison:
     """SES must be included where it takes effect. The rest of the line belongs to the customer."""
-    lines = grammar.spf_among(values)
+    lines = grammar.spf_records(values)
     if len(lines) > 1:
         return Comparison(Verdict.WRONG, "dns.rival.spf", lines)
     if not lines:
         if part := tuple(filter(_PART_OF_SPF.fullmatch, values)):
             return Comparison(Verdict.WRONG, "dns.value.spf_part", part)
         broken = tuple(filter(grammar.resembles_spf, values))
-        return _spoilt_or_absent(merger.FRESH, values, broken, "dns.value.spf_syntax")
-    line = grammar.read(lines[0])
-    if line.problems or not grammar.allows(lines[0]):
-        return _without_amazon(record, line, lines)
-    if line.is_open:
+        return _damaged_or_absent(merger.DEFAULT_RECORD, values, broken, "dns.value.spf_syntax")
+    line = grammar.parse(lines[0])
+    if line.problems or not grammar.authorises(lines[0]):
+        return _without_ses(record, line, lines)
+    if line.allows_anyone:
         return Comparison(Verdict.WRONG, "dns.value.spf_open", lines)
-    return Comparison(Verdict.RIGHT, RIGHT_CODE, lines)
+    return Comparison(Verdict.CORRECT, CORRECT_CODE, lines)
 
 
-def _leads_well(right: Comparison, names: SpfNames) -> Comparison:
+def _check_references(right: Comparison, names: SpfNames) -> Comparison:
     """Check what a valid SPF line refers to: includes, lookup count, void lookups."""
-    line = grammar.spf_among(right.found)[0]
+    line = grammar.spf_records(right.found)[0]
     stumbles = (
-        (grammar.read(line).lookups > evaluation.MOST_LOOKUPS, "dns.value.spf_lookups"),
+        (grammar.parse(line).lookups > evaluation.MOST_LOOKUPS, "dns.value.spf_lookups"),
         (bool(evaluation.broken_includes(line, names)), "dns.value.spf_include"),
         (evaluation.count_lookups(line, names).too_many, "dns.value.spf_lookups"),
         (evaluation.count_voids(line, names) > evaluation.MOST_VOIDS, "dns.value.spf_voids"),
@@ -288,17 +288,18 @@ def _leads_well(right: Comparison, names: SpfNames) -> Comparison:
     code = next((code for holds, code in stumbles if holds), "")
     if code:
         return Comparison(Verdict.WRONG, code, right.found)
-    return Comparison(Verdict.RIGHT, IGNORED_CODE, right.found) if grammar.read(line).ignored else right
+    return Comparison(Verdict.CORRECT, IGNORED_CODE, right.found) if grammar.parse(line).ignored else right
 
 
-def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -> Comparison:
+def _without_ses(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -> Comparison:
     """The line does not authorise SES: ours damaged, or another. At the apex, ours is the existing line plus SES."""
     if not line.problems and any(term.has_wrong_sign and term.domain == grammar.AMAZON for term in line.ignored):
         return Comparison(Verdict.WRONG, "dns.value.spf_equals", lines)
-    spoilt, at_apex = difference(merger.FRESH, lines[0]), record.key == "apex-spf"
+    expected, at_apex = merger.DEFAULT_RECORD, record.key == "apex-spf"
+    spoilt = difference(expected, lines[0])
     is_sound = not line.problems
     is_whole = at_apex and spoilt == "dns.value.cut" and is_sound
-    is_anothers = is_sound and spoilt == "dns.value.typo" and merger.merge(lines[0]).value != merger.FRESH
+    is_anothers = is_sound and spoilt == "dns.value.typo" and merger.add_include(lines[0]).value != expected
     if spoilt != DIFFERS and not (is_whole or is_anothers) and not (line.problems and spoilt in _LESS_EXACT):
         return Comparison(Verdict.WRONG, spoilt, lines)
     if line.problems:
@@ -309,7 +310,7 @@ def _without_amazon(record: Record, line: grammar.Spf, lines: tuple[str, ...]) -
     return Comparison(Verdict.ABSENT if untouched else Verdict.WRONG, code, lines)
 
 
-def _spoilt_or_absent(expected: str, values: tuple[str, ...], broken: tuple[str, ...], code: str) -> Comparison:
+def _damaged_or_absent(expected: str, values: tuple[str, ...], broken: tuple[str, ...], code: str) -> Comparison:
     """Ignore other text at the name, unless it is our value damaged, or was meant as such a record."""
     spoilt = tuple(value for value in values if difference(expected, value) != DIFFERS)
     if spoilt:
@@ -324,14 +325,15 @@ def _dmarc(record: Record, values: tuple[str, ...]) -> Comparison:
         return Comparison(Verdict.WRONG, "dns.rival.dmarc", lines)
     if not lines:
         broken = tuple(filter(dmarc_core.resembles_dmarc, values))
-        found = _spoilt_or_absent(_as_asked(record), values, broken, "dns.value.dmarc_syntax")
+        found = _damaged_or_absent(_default_policy(record), values, broken, "dns.value.dmarc_syntax")
         return _inherited(record) if found.verdict is Verdict.ABSENT else found
-    own = dmarc_core.read(lines[0])
+    own = dmarc_core.parse(lines[0])
     if own.problems:
-        code, spoilt = _dmarc_code(own), difference(_as_asked(record), lines[0])
+        code, spoilt = _dmarc_code(own), difference(_default_policy(record), lines[0])
         return Comparison(Verdict.WRONG, code if spoilt == DIFFERS else spoilt, lines)
-    missing = set(dmarc_core.read(record.value).reports) - set(own.reports)
-    return Comparison(Verdict.WRONG if missing else Verdict.RIGHT, "dns.value.dmarc_reports" if missing else "", lines)
+    missing = set(dmarc_core.parse(record.value).reports) - set(own.reports)
+    verdict, code = (Verdict.WRONG, "dns.value.dmarc_reports") if missing else (Verdict.CORRECT, CORRECT_CODE)
+    return Comparison(verdict, code, lines)
 
 
 def _transport(record: Record, values: tuple[str, ...]) -> Comparison:
@@ -340,32 +342,32 @@ def _transport(record: Record, values: tuple[str, ...]) -> Comparison:
     needed = tag.partition("=")[0]
     lines = tuple(value for value in values if value.replace(" ", "").startswith(f"{version};"))
     if not lines:
-        return _spoilt_or_absent(record.value, values, (), DIFFERS)
+        return _damaged_or_absent(record.value, values, (), DIFFERS)
     tags = [part.partition("=") for part in lines[0].split(";")[1:]]
     is_right = len(lines) == 1 and any(name.strip() == needed and value.strip() for name, _, value in tags)
-    return Comparison(Verdict.RIGHT if is_right else Verdict.WRONG, "" if is_right else DIFFERS, lines)
+    return Comparison(Verdict.CORRECT if is_right else Verdict.WRONG, "" if is_right else DIFFERS, lines)
 
 
-def _as_asked(record: Record) -> str:
+def _default_policy(record: Record) -> str:
     """Return the record that we recommend if no policy applies."""
-    return dmarc_core.watching(record.reports_to)
+    return dmarc_core.monitoring_record(record.reports_to)
 
 
 def _inherited(record: Record) -> Comparison:
     """Without its own record, the domain has a parent's policy. Only our report address may be missing then."""
-    if record.withheld or not record.is_inherited_told:
+    if record.withheld or not record.is_inherited_known:
         return Comparison(Verdict.UNKNOWN, FAILED_CODE)
     if record.inherited is None:
         return Comparison(Verdict.ABSENT, ABSENT_CODE)
-    missing = set(dmarc_core.read(record.value).reports) - set(dmarc_core.read(record.inherited.text).reports)
+    missing = set(dmarc_core.parse(record.value).reports) - set(dmarc_core.parse(record.inherited.text).reports)
     if missing:
         return Comparison(Verdict.ABSENT, "dns.dmarc.own_reports", (record.inherited.text,))
-    return Comparison(Verdict.RIGHT, INHERITED_CODE, (record.inherited.text,))
+    return Comparison(Verdict.CORRECT, INHERITED_CODE, (record.inherited.text,))
 
 
-def inherits(record: Record) -> bool:
+def inherits_policy(record: Record) -> bool:
     """Return True if the policy of a parent domain is enough."""
-    return record.key == "dmarc" and _inherited(record).verdict is Verdict.RIGHT
+    return record.key == "dmarc" and _inherited(record).verdict is Verdict.CORRECT
 
 
 def _dmarc_code(own: dmarc_core.DmarcRecord) -> str:
@@ -381,7 +383,7 @@ def _host(text: str) -> str:
     return text.strip().rstrip(".").lower()
 
 
-def _telling(codes: Iterable[str]) -> str:
+def _most_specific(codes: Iterable[str]) -> str:
     """Return the first code that is more specific than DIFFERS."""
     return next((code for code in codes if code != DIFFERS), DIFFERS)
 

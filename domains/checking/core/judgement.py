@@ -61,7 +61,7 @@ class SesStatus(StrEnum):
     UNKNOWN = ""
 
 
-class Turn(StrEnum):
+class NextActor(StrEnum):
     """Who has to act next."""
 
     YOU = "you"
@@ -96,7 +96,7 @@ class Overall:
     """`done` of `required` records are verified."""
 
     state: State
-    turn: Turn
+    next_actor: NextActor
     sentence: str
     done: int
     required: int
@@ -126,7 +126,7 @@ _MISSING = {
     Aspect.RECEIVING: "the inbound MX record",
 }
 
-_BY_AMAZON = {
+_BY_SES = {
     (State.VERIFIED, SesStatus.SUCCESS): (State.VERIFIED, "{subject} is verified by Amazon SES."),
     (State.VERIFIED, SesStatus.PENDING): (
         State.SPREADING,
@@ -168,13 +168,13 @@ def judge(
     """
     compared = [comparison.compare(record, answer, further, names) for answer in answers]
     state, finding = _decide(
-        compared, None if record.is_needless else verified_before
+        compared, None if record.is_unnecessary else verified_before
     )  # losing an unnecessary record is no loss
     if state is State.WRONG and is_inbound(record.key) and finding.code == "dns.rival.mx":
         state = State.WAITING  # the MX is changed last
     sentence = sentences.describe(finding.code, record, finding.found, names)
     if state is State.AT_RISK and verified_before:
-        sentence = f"Last verified on {_moment(verified_before)}. {sentence}"
+        sentence = f"Last verified on {_format_time(verified_before)}. {sentence}"
     is_own = finding.code != comparison.INHERITED_CODE  # the record of a parent domain was never this domain's
     last_verified = now if state is State.VERIFIED and is_own else verified_before
     return Judgement(record.key, record.need, state, finding.found, finding.code, sentence, last_verified)
@@ -188,7 +188,7 @@ def judge_aspect(aspect: Aspect, judgements: Sequence[Judgement], ses_status: Se
         if ses_status is SesStatus.SUCCESS:
             return AspectState(aspect, State.VERIFIED, BY_DKIM)
     in_dns = most_urgent([judgement.state for judgement in own])
-    state, sentence = _with_amazon(aspect, in_dns, ses_status)
+    state, sentence = _with_ses_status(aspect, in_dns, ses_status)
     return AspectState(aspect, state, sentence.format(subject=_SUBJECTS[aspect], missing=_MISSING[aspect]))
 
 
@@ -204,14 +204,14 @@ def judge_aspects(judgements: Sequence[Judgement], ses_statuses: Mapping[Aspect,
     )
 
 
-def overall(aspects: Sequence[AspectState], judgements: Sequence[Judgement]) -> Overall:
+def judge_domain(aspects: Sequence[AspectState], judgements: Sequence[Judgement]) -> Overall:
     """Return the domain's state: verified only if every required record and aspect is."""
     required = [judgement for judgement in judgements if judgement.need is Need.REQUIRED]
     state = most_urgent([*(judgement.state for judgement in required), *(aspect.state for aspect in aspects)])
     concerned = [judgement for judgement in required if judgement.state is state]
     done = sum(judgement.state is State.VERIFIED for judgement in required)
-    turn = _turn(state, by_record=bool(concerned), records_right=done == len(required))
-    several = _counts(required) if turn is Turn.YOU and concerned else ""
+    turn = _next_actor(state, by_record=bool(concerned), records_right=done == len(required))
+    several = _counts(required) if turn is NextActor.YOU and concerned else ""
     return Overall(state, turn, several or _summary(state, concerned, aspects, len(required)), done, len(required))
 
 
@@ -221,7 +221,7 @@ def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
     if red:
         rest = "" if result.state in (State.VERIFIED, State.NOT_CHECKED) else f" {result.sentence}"
         state = most_urgent([result.state, State.WRONG])
-        return replace(result, state=state, turn=Turn.YOU, sentence=f"{red[0].sentence}{rest}")
+        return replace(result, state=state, next_actor=NextActor.YOU, sentence=f"{red[0].sentence}{rest}")
     if result.state is not State.VERIFIED or not found:
         return result
     if next_step := [each for each in found if not each.is_settled]:
@@ -236,7 +236,7 @@ def is_signed(judgements: Sequence[Judgement]) -> bool:
     return all(each.state is State.VERIFIED for each in judgements if aspect_of(each.key) is Aspect.DKIM)
 
 
-def has_unasked(judgements: Sequence[Judgement]) -> bool:
+def has_unchecked(judgements: Sequence[Judgement]) -> bool:
     """Return True if a record was added or renamed during this check, so that its lookup is missing."""
     return any(judgement.code == "dns.not_checked" for judgement in judgements)
 
@@ -263,14 +263,14 @@ def _decide(findings: Sequence[Comparison], verified_before: datetime | None) ->
     """A correct answer beats a failed lookup, and a failed lookup beats absence: then the state stays open."""
     right, wrong, absent, unknown = (
         [finding for finding in findings if finding.verdict is verdict]
-        for verdict in (Verdict.RIGHT, Verdict.WRONG, Verdict.ABSENT, Verdict.UNKNOWN)
+        for verdict in (Verdict.CORRECT, Verdict.WRONG, Verdict.ABSENT, Verdict.UNKNOWN)
     )
     if not findings:
         return State.NOT_CHECKED, Comparison(Verdict.UNKNOWN, "dns.not_checked")
     if right and not wrong and not absent:
         return State.VERIFIED, right[0]
     if right:
-        return State.SPREADING, Comparison(Verdict.RIGHT, "dns.spreading", right[0].found)
+        return State.SPREADING, Comparison(Verdict.CORRECT, "dns.spreading", right[0].found)
     if unknown:
         return State.COULD_NOT_CHECK, unknown[0]
     missing = (wrong or absent)[0]
@@ -279,7 +279,7 @@ def _decide(findings: Sequence[Comparison], verified_before: datetime | None) ->
     return State.WRONG if wrong else State.WAITING, missing
 
 
-def _with_amazon(aspect: Aspect, in_dns: State, ses: SesStatus) -> tuple[State, str]:
+def _with_ses_status(aspect: Aspect, in_dns: State, ses: SesStatus) -> tuple[State, str]:
     """SES's failure statuses count whatever DNS shows. Its success counts only with correct records."""
     if aspect is Aspect.RECEIVING:
         return in_dns, _BY_DNS[in_dns]
@@ -287,24 +287,24 @@ def _with_amazon(aspect: Aspect, in_dns: State, ses: SesStatus) -> tuple[State, 
         ask = "Restart verification." if in_dns is State.VERIFIED else "Fix the records, then restart verification."
         return State.WRONG, "{subject} wasn't found within 72 hours, so Amazon SES stopped checking. " + ask
     if ses is SesStatus.TEMPORARY_FAILURE:
-        return State.AT_RISK, "{subject} was verified, but Amazon SES can't find the records now. " + _rescue(in_dns)
-    return _BY_AMAZON.get((in_dns, ses), (in_dns, _BY_DNS[in_dns]))
+        return State.AT_RISK, "{subject} was verified, but Amazon SES can't find the records now. " + _advice(in_dns)
+    return _BY_SES.get((in_dns, ses), (in_dns, _BY_DNS[in_dns]))
 
 
-def _rescue(in_dns: State) -> str:
+def _advice(in_dns: State) -> str:
     if in_dns is State.VERIFIED:
         return "Your records are correct again, and SES will check them automatically."
     return "Restore the records within 72 hours, or you'll have to set up the domain again."
 
 
-def _turn(state: State, *, by_record: bool, records_right: bool) -> Turn:
+def _next_actor(state: State, *, by_record: bool, records_right: bool) -> NextActor:
     if state is State.VERIFIED:
-        return Turn.NOBODY
+        return NextActor.NOBODY
     if state in (State.COULD_NOT_CHECK, State.NOT_CHECKED):
-        return Turn.US
+        return NextActor.US
     if state is State.SPREADING:
-        return Turn.CACHES if by_record else Turn.AMAZON
-    return Turn.AMAZON if state is State.AT_RISK and records_right else Turn.YOU
+        return NextActor.CACHES if by_record else NextActor.AMAZON
+    return NextActor.AMAZON if state is State.AT_RISK and records_right else NextActor.YOU
 
 
 def _summary(state: State, concerned: Sequence[Judgement], aspects: Sequence[AspectState], required: int) -> str:
@@ -342,7 +342,7 @@ def _counts(judgements: Sequence[Judgement]) -> str:
     return f"Of {len(judgements)} records: {', '.join(parts)}." if len(parts) > 1 else ""
 
 
-def _moment(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     return f"{time.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
 
 
@@ -375,7 +375,7 @@ def next_check(
     failed lookups. `jitter` is between 0 and 1 (see `jitter_for`). `lost_at`: when a verified domain was first seen
     unverified. Its alert waits for a second check, so that check comes soon.
     """
-    pause = _pause(state, now - changed_at, failures)
+    pause = _interval(state, now - changed_at, failures)
     if lost_at is not None and now - lost_at < EVERY_FEW_MINUTES:
         pause = min(pause, EVERY_FEW_MINUTES)
     return now + pause * (1 + MOST_JITTER * min(max(jitter, 0.0), 1.0))
@@ -386,7 +386,7 @@ def jitter_for(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4]) / 2**32
 
 
-def _pause(state: State, age: timedelta, failures: int) -> timedelta:
+def _interval(state: State, age: timedelta, failures: int) -> timedelta:
     if state is State.VERIFIED:
         return DAILY
     if state is State.AT_RISK:

@@ -175,7 +175,7 @@ def subject(record: Record) -> str:
     return _SUBJECTS.get(record.key, "This record")
 
 
-def inside(text: str) -> str:
+def mid_sentence(text: str) -> str:
     """Return the subject for the middle of a sentence: an article loses its capital, an acronym doesn't."""
     first = text.partition(" ")[0]
     return first.lower() + text[len(first) :] if first in _ARTICLES else text
@@ -206,15 +206,15 @@ def _broken(record: Record, found: tuple[str, ...], names: SpfNames) -> tuple[st
 
 def ignored_in(found: tuple[str, ...]) -> tuple[str, str] | None:
     """Return the first SPF term that receivers ignore, SES's before others', and how to correct it."""
-    lines = [grammar.read(line) for line in grammar.spf_among(found)]
+    lines = [grammar.parse(line) for line in grammar.spf_records(found)]
     terms = [(line, term) for line in lines for term in line.ignored]
     if not terms:
         return None
     line, term = min(terms, key=lambda pair: pair[1].domain != grammar.AMAZON)
-    return term.text, _instead(term, is_out_of_reach=term in line.out_of_reach)
+    return term.text, _correction(term, is_out_of_reach=term in line.out_of_reach)
 
 
-def _instead(term: grammar.Term, *, is_out_of_reach: bool) -> str:
+def _correction(term: grammar.Term, *, is_out_of_reach: bool) -> str:
     if term.is_redirect:
         return f"“all” disables “redirect=”. To allow those senders, write “include:{term.argument}” before “all”."
     if is_out_of_reach:
@@ -226,7 +226,7 @@ def _instead(term: grammar.Term, *, is_out_of_reach: bool) -> str:
 
 def reports_of(found: tuple[str, ...]) -> str:
     """Return where the reports of DMARC records go that don't have our address."""
-    is_asked = any(dmarc_core.read(text).reports for text in found)
+    is_asked = any(dmarc_core.parse(text).reports for text in found)
     return "its reports go to another address" if is_asked else "it asks for no reports"
 
 
@@ -239,7 +239,7 @@ def use_of(found: tuple[str, ...]) -> str:
 def problems_in(record: Record, found: tuple[str, ...]) -> tuple[tuple[str, RecordProblem], ...]:
     """Return the syntax errors in the policy records among the values, each with its record."""
     if record.key == "dmarc":
-        return tuple((text, problem) for text in found for problem in dmarc_core.read(text).problems)
+        return tuple((text, problem) for text in found for problem in dmarc_core.parse(text).problems)
     if record.key in SPF_KEYS:
         return tuple((text, problem) for text in found for problem in grammar.problems_of(text))
     return ()

@@ -17,20 +17,20 @@ from domains.checking.core.nearness import is_close
 from domains.diagnosis.core import observations, words
 from domains.diagnosis.core.findings import Case, Cause, LinkState
 from domains.diagnosis.core.observations import (
-    holds,
+    contains_record,
     is_forwarding,
     mx_hosts,
     rival_question,
     serial_of,
 )
-from domains.diagnosis.core.places import misplaced, takes_underscores, underscored
+from domains.diagnosis.core.places import accepts_underscores, misplaced, underscore_questions
 from domains.diagnosis.core.policies import INSIDE_SPF, ignored_terms, strict_policy, unwelcome_reports
 from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.records.core import RECEIVING_REGIONS, SPF_KEYS, Purpose, Record
-from domains.spf.core.grammar import spf_among
+from domains.spf.core.grammar import spf_records
 
 PUBLISHED_WITHIN = timedelta(minutes=10)  # a host whose serial is still unchanged then has published nothing
-PATIENCE = 2  # failed checks before we suspect that the host refuses underscores
+MIN_FAILED_CHECKS = 2  # failed checks before we suspect that the host refuses underscores
 
 
 def explain_absence(record: Record, case: Case, *, wrong: str = "", found: tuple[str, ...] = ()) -> Cause:
@@ -38,37 +38,39 @@ def explain_absence(record: Record, case: Case, *, wrong: str = "", found: tuple
     anything.
     """
     cause = misplaced(record, case)
-    if cause is None and case.seen.is_searched(record, case.domain):
-        cause = _hidden(record, case) or _lost(record, case)
+    if cause is None and case.seen.is_fully_searched(record, case.domain):
+        cause = _explain_hidden(record, case) or _explain_lost(record, case)
     return cause or _changed(record, case, ()) or Cause(wrong or "dns.absent", record, found)
 
 
-def _hidden(record: Record, case: Case) -> Cause | None:
+def _explain_hidden(record: Record, case: Case) -> Cause | None:
     """Return the cause if a wildcard or alias answers at the name."""
     aliases = _aliases(record, case)
     if is_wildcard(record, case):
         return Cause("dns.rival.wildcard", record, aliases, at=f"*.{record.name.partition('.')[2]}")
     if record.key == "mail-from-mx" and aliases:
         return Cause("dns.rival.mail_from_in_use", record, aliases)
-    if aliases and record.type != "CNAME" and not _is_told(aliases, record, case):
+    if aliases and record.type != "CNAME" and not _has_own_cause(aliases, record, case):
         return Cause("dns.rival.cname", record, aliases)
     return None
 
 
-def _is_told(aliases: tuple[str, ...], record: Record, case: Case) -> bool:
+def _has_own_cause(aliases: tuple[str, ...], record: Record, case: Case) -> bool:
     """Return True if the alias is another record of the name with a wrong type, which gets its own cause.
 
     SPF is recognised by its version, because the value that we offer depends on lookups, which may fail.
     """
     others = [other for other in case.seen.records if other.name == record.name]
-    is_spf = bool(spf_among(aliases)) and any(other.key in SPF_KEYS for other in others)
+    is_spf = bool(spf_records(aliases)) and any(other.key in SPF_KEYS for other in others)
     return is_spf or any(other.value.lower() in aliases for other in others)
 
 
 def is_wildcard(record: Record, case: Case) -> bool:
     """Return True if a name that nobody publishes gets the same answer as this one."""
-    probe = case.seen.at_host(Question(observations.wildcard_name(record), record.type))
-    here = [answer for answer in case.seen.at_host(question_for(record)) if answer.status is not LookupStatus.FAILED]
+    probe = case.seen.host_answers(Question(observations.wildcard_name(record), record.type))
+    here = [
+        answer for answer in case.seen.host_answers(question_for(record)) if answer.status is not LookupStatus.FAILED
+    ]
     return any(_same(one, other) for one in here for other in probe)
 
 
@@ -78,11 +80,11 @@ def _same(one: Answer, other: Answer) -> bool:
 
 
 def _aliases(record: Record, case: Case) -> tuple[str, ...]:
-    passed = [answer.aliases for answer in case.seen.at_host(question_for(record)) if answer.aliases]
+    passed = [answer.aliases for answer in case.seen.host_answers(question_for(record)) if answer.aliases]
     return passed[0][:1] if passed else case.seen.values(record.name, "CNAME") if record.type != "CNAME" else ()
 
 
-def _lost(record: Record, case: Case) -> Cause | None:
+def _explain_lost(record: Record, case: Case) -> Cause | None:
     """Return the likely reason for a name without records, if one is known."""
     verified = case.history.verified_at(record.key)
     if verified:
@@ -91,25 +93,25 @@ def _lost(record: Record, case: Case) -> Cause | None:
     if cut:
         return Cause("dns.delegation.sub_zone", record, cut.servers, at=cut.zone)
     since = case.history.said_added_at
-    if since and _stands_still(case) and case.now - since >= PUBLISHED_WITHIN:
+    if since and _serial_is_unchanged(case) and case.now - since >= PUBLISHED_WITHIN:
         return Cause("dns.time.unpublished", record, until=case.history.serial_since)
-    return Cause("dns.name.underscore", record) if _underscores_alone(record, case) else None
+    return Cause("dns.name.underscore", record) if _only_underscores_missing(record, case) else None
 
 
-def _stands_still(case: Case) -> bool:
+def _serial_is_unchanged(case: Case) -> bool:
     """Return True if each server's serial is the same as before the customer said that the records were added."""
     told = {serial_of(soa) for soa in case.seen.soas}
     since, said = case.history.serial_since, case.history.said_added_at
     return bool(since and said and since <= said and told == {case.history.serial})
 
 
-def _underscores_alone(record: Record, case: Case) -> bool:
+def _only_underscores_missing(record: Record, case: Case) -> bool:
     """Return True if, after failed checks, all names with "_" are missing and a name without one is published."""
-    if "_" not in record.name or case.history.failed_looks < PATIENCE:
+    if "_" not in record.name or case.history.failed_checks < MIN_FAILED_CHECKS:
         return False
-    if takes_underscores(case) or not all(case.seen.is_told(question) for question in underscored(case)):
+    if accepts_underscores(case) or not all(case.seen.is_answered(question) for question in underscore_questions(case)):
         return False
-    return any(holds(r, case.seen.values(r.name, r.type)) for r in case.seen.records if "_" not in r.name)
+    return any(contains_record(r, case.seen.values(r.name, r.type)) for r in case.seen.records if "_" not in r.name)
 
 
 _DOTS = re.compile(r"[.\\]+$")
@@ -118,43 +120,47 @@ _ELSEWHERE = frozenset({"dns.rival.mx", "dns.rival.mx_shared", "dns.rival.mail_f
 
 def explain_mismatch(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
     """Return why a value is wrong. `code` is the result of comparing the values alone."""
-    if is_wildcard(record, case) and not holds(record, found):
+    if is_wildcard(record, case) and not contains_record(record, found):
         return Cause("dns.rival.wildcard", record, found, at=f"*.{record.name.partition('.')[2]}")
-    if not holds(record, found) and not case.seen.is_told(Question(observations.wildcard_name(record), record.type)):
+    if not contains_record(record, found) and not case.seen.is_answered(
+        Question(observations.wildcard_name(record), record.type)
+    ):
         return Cause("dns.lookup_failed", record, found)
     if _is_dotted(record, found):
         return Cause("dns.value.dot", record, found)
-    if code == "dns.value.other_region" and _is_no_region(record, found):
+    if code == "dns.value.other_region" and _is_unknown_region(record, found):
         code = "dns.value.typo"
     if code in INSIDE_SPF:
-        return Cause(code, record, found, data=INSIDE_SPF[code](spf_among(found)[0], case.facts.policies.names))
+        return Cause(code, record, found, data=INSIDE_SPF[code](spf_records(found)[0], case.facts.policies.names))
     if code in _ELSEWHERE or code == "dns.value.differs":
-        return misplaced(record, case) or _in_place(record, case, code, found)
+        return misplaced(record, case) or _explain_in_place(record, case, code, found)
     return Cause(code, record, found)
 
 
-def _of_others(record: Record, case: Case, found: tuple[str, ...]) -> tuple[str, ...]:
+def _values_of_other_domains(record: Record, case: Case, found: tuple[str, ...]) -> tuple[str, ...]:
     """Return the values that belong to another domain of ours at the MAIL FROM name, which then must change."""
     if record.key != "mail-from-mx":
         return ()
     others = [each for each in case.history.others if question_for(each) == question_for(record)]
-    return tuple(v for v in found if not holds(record, (v,)) and any(holds(other, (v,)) for other in others))
+    return tuple(
+        v for v in found if not contains_record(record, (v,)) and any(contains_record(other, (v,)) for other in others)
+    )
 
 
-def _in_place(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
+def _explain_in_place(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
     """The value belongs to somebody else, unless a failed lookup hides that ours is elsewhere."""
-    if code != "dns.value.differs" and not case.seen.is_searched(record, case.domain):
+    if code != "dns.value.differs" and not case.seen.is_fully_searched(record, case.domain):
         return Cause("dns.lookup_failed", record, found)
     if code in _ELSEWHERE:
         return _rival(record, case, code, found)
     return _changed(record, case, found) or Cause(code, record, found)
 
 
-def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
+def conflicts_of_correct(record: Record, case: Case, found: tuple[str, ...], signed: bool) -> Iterator[Cause]:
     """Yield what breaks a record that is itself correct. `signed`: the domain has DKIM in place."""
     question = rival_question(record)
     rivals = case.seen.values(question.name, question.type)
-    if rivals and not _is_the_way(case, record, rivals):
+    if rivals and not _leads_to_record(case, record, rivals):
         yield Cause("dns.rival.cname", record, rivals, at=question.type)
     if record.key == "dmarc":
         yield from strict_policy(record, case, signed)
@@ -162,12 +168,14 @@ def beside_right(record: Record, case: Case, found: tuple[str, ...], signed: boo
     yield from ignored_terms(record, found)
 
 
-def _is_the_way(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
+def _leads_to_record(case: Case, record: Record, rivals: tuple[str, ...]) -> bool:
     """Return True if the alias leads to the correct record, or is a record of wrong type that gets its own cause."""
     if record.type == "CNAME":
-        return any(answer.aliases for answer in case.seen.at_host(rival_question(record)) if answer.values == rivals)
-    followed = any(answer.aliases for answer in case.seen.at_host(question_for(record)))
-    return followed or _is_told(rivals, record, case)
+        return any(
+            answer.aliases for answer in case.seen.host_answers(rival_question(record)) if answer.values == rivals
+        )
+    followed = any(answer.aliases for answer in case.seen.host_answers(question_for(record)))
+    return followed or _has_own_cause(rivals, record, case)
 
 
 def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
@@ -175,13 +183,13 @@ def _rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cau
     alias = _alias_to_ours(record, case, found)
     if alias:
         return Cause("dns.value.mx_alias", record, found, at=alias)
-    if any(map(partial(_is_untold_alias, case), mx_hosts(found))):
+    if any(map(partial(_alias_lookup_failed, case), mx_hosts(found))):
         return Cause("dns.lookup_failed", record, found)
     if record.purpose is Purpose.RECEIVING:
         return _inbound_rival(record, case, code, found)
     if code == OTHER_HOST_CODE:
         return Cause(code, record, found)
-    return Cause(code if holds(record, found) else "dns.rival.mail_from_in_use", record, found)
+    return Cause(code if contains_record(record, found) else "dns.rival.mail_from_in_use", record, found)
 
 
 def _inbound_rival(record: Record, case: Case, code: str, found: tuple[str, ...]) -> Cause:
@@ -200,9 +208,9 @@ def _alias_to_ours(record: Record, case: Case, found: tuple[str, ...]) -> str:
     return hosts[0] if hosts else ""
 
 
-def _is_untold_alias(case: Case, host: str) -> bool:
+def _alias_lookup_failed(case: Case, host: str) -> bool:
     """Return True if the lookup of an alias behind a mail server failed."""
-    said = case.seen.at_host(Question(host, "CNAME"))
+    said = case.seen.host_answers(Question(host, "CNAME"))
     return bool(said) and all(answer.status is LookupStatus.FAILED for answer in said)
 
 
@@ -211,7 +219,7 @@ def _changed(record: Record, case: Case, found: tuple[str, ...]) -> Cause | None
     return Cause("dns.change.gone", record, found, until=verified) if verified else None
 
 
-def _is_no_region(record: Record, found: tuple[str, ...]) -> bool:
+def _is_unknown_region(record: Record, found: tuple[str, ...]) -> bool:
     """Return True if a typo in the region makes it one that does not exist."""
     said = mx_hosts(found) if record.type == "MX" else found
     close = [value for value in said if is_close(record.value.lower(), value.rstrip(".").lower(), 2)]
@@ -228,7 +236,7 @@ _NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent", "dns.sp
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedRecord:
     """`values` are the answers at the record's name. `is_right`: both the DNS host and public resolvers have the
     record.
     """
@@ -245,7 +253,7 @@ class Judged:
         return self.host is LinkState.OK and self.public is LinkState.OK and not stopped
 
 
-def judge(case: Case) -> tuple[Judged, ...]:
+def judge(case: Case) -> tuple[JudgedRecord, ...]:
     """Return the judged records in their order."""
     compared = {record.key: _compare(record, case) for record in case.seen.records}
     keys = [record for record in case.seen.records if record.purpose is Purpose.SIGNING]
@@ -253,24 +261,24 @@ def judge(case: Case) -> tuple[Judged, ...]:
     return tuple(_judge(record, case, compared[record.key], signed) for record in case.seen.records)
 
 
-def _judge(record: Record, case: Case, compared: list[tuple[Answer, Compared]], signed: bool) -> Judged:
+def _judge(record: Record, case: Case, compared: list[tuple[Answer, Compared]], signed: bool) -> JudgedRecord:
     host = _state(compared)
     found = _found(compared)
     if host is LinkState.UNKNOWN:
         errors = tuple(dict.fromkeys(answer.error for answer, _ in compared))
-        return Judged(record, host, LinkState.NOT_REACHED, (), (Cause("dns.lookup_failed", record, errors),))
+        return JudgedRecord(record, host, LinkState.NOT_REACHED, (), (Cause("dns.lookup_failed", record, errors),))
     if host is LinkState.BROKEN:
         strict = strict_policy(record, case, signed) if record.key == "dmarc" else ()
-        return Judged(record, host, LinkState.NOT_REACHED, found, (_broken(record, case, compared), *strict))
+        return JudgedRecord(record, host, LinkState.NOT_REACHED, found, (_broken(record, case, compared), *strict))
     if any(told.code == INHERITED_CODE for _, told in compared):
-        return Judged(record, host, LinkState.OK, (), tuple(strict_policy(record, case, signed)))
-    beside = tuple(beside_right(record, case, found, signed))
+        return JudgedRecord(record, host, LinkState.OK, (), tuple(strict_policy(record, case, signed)))
+    beside = tuple(conflicts_of_correct(record, case, found, signed))
     public, waiting = _public(record, case)
-    return Judged(record, host, public, found, (*beside, *waiting))
+    return JudgedRecord(record, host, public, found, (*beside, *waiting))
 
 
 def _compare(record: Record, case: Case) -> list[tuple[Answer, Compared]]:
-    answers = case.seen.at_host(question_for(record))
+    answers = case.seen.host_answers(question_for(record))
     names = case.facts.policies.names
     return [(answer, compare(record, answer, _alternative(record, case, answer), names)) for answer in answers]
 
@@ -283,8 +291,8 @@ def _alternative(record: Record, case: Case, answer: Answer) -> list[Answer]:
     if record.key != "identity":
         return []
     question = Question(case.domain.ascii, "TXT")
-    at_host = case.seen.at_host(question)
-    own = [other for other in (*case.seen.in_public(question), *at_host) if other.resolver == answer.resolver]
+    at_host = case.seen.host_answers(question)
+    own = [other for other in (*case.seen.public_answers(question), *at_host) if other.resolver == answer.resolver]
     told = [other for other in own or at_host if other.status is LookupStatus.FOUND]
     failed = [other for other in own or at_host if other.status is LookupStatus.FAILED]
     return [replace(other, resolver=answer.resolver) for other in (*told, *failed)][:1]
@@ -294,7 +302,7 @@ def _state(compared: list[tuple[Answer, Compared]]) -> LinkState:
     told = [finding.verdict for _, finding in compared if finding.verdict is not Verdict.UNKNOWN]
     if not told:
         return LinkState.UNKNOWN
-    return LinkState.OK if all(verdict is Verdict.RIGHT for verdict in told) else LinkState.BROKEN
+    return LinkState.OK if all(verdict is Verdict.CORRECT for verdict in told) else LinkState.BROKEN
 
 
 def _found(compared: list[tuple[Answer, Compared]]) -> tuple[str, ...]:
@@ -302,7 +310,7 @@ def _found(compared: list[tuple[Answer, Compared]]) -> tuple[str, ...]:
 
 
 def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]]) -> Cause:
-    right = [answer for answer, finding in compared if finding.verdict is Verdict.RIGHT]
+    right = [answer for answer, finding in compared if finding.verdict is Verdict.CORRECT]
     bad = [(a, finding) for a, finding in compared if finding.verdict in (Verdict.ABSENT, Verdict.WRONG)]
     if right:
         count = f"{len(right)} of {len(right) + len(bad)}"
@@ -314,28 +322,28 @@ def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]])
     if finding.verdict is Verdict.ABSENT:
         other = "" if finding.code == "dns.absent" else finding.code
         return explain_absence(record, case, wrong=other, found=finding.found)
-    if theirs := _of_others(record, case, _found(compared)):
+    if theirs := _values_of_other_domains(record, case, _found(compared)):
         return Cause("dns.rival.mail_from_in_use", record, theirs)
     return explain_mismatch(record, case, finding.code, _found(compared) or finding.found)
 
 
 def _public(record: Record, case: Case) -> tuple[LinkState, tuple[Cause, ...]]:
     """A resolver with an older answer is behind, and its TTL says for how long."""
-    answers = case.seen.in_public(question_for(record))
+    answers = case.seen.public_answers(question_for(record))
     names = case.facts.policies.names
     judged = [(a, compare(record, a, _alternative(record, case, a), names).verdict) for a in answers]
-    behind = tuple(_behind(judged))
+    behind = tuple(_outdated(judged))
     if behind:
-        until = words.let_go(behind, case.now, otherwise=words.absence(case.seen))
+        until = words.cache_expiry(behind, case.now, otherwise=words.negative_ttl(case.seen))
         who = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer in behind)
         return LinkState.BROKEN, (Cause("dns.spreading", record, who, until=until),)
-    if any(verdict is Verdict.RIGHT for _, verdict in judged):
+    if any(verdict is Verdict.CORRECT for _, verdict in judged):
         return LinkState.OK, ()
     errors = tuple(dict.fromkeys(answer.error for answer in answers))
     return LinkState.UNKNOWN, (Cause("dns.lookup_failed", record, errors),)
 
 
-def _behind(judged: list[tuple[Answer, Verdict]]) -> Iterator[Answer]:
+def _outdated(judged: list[tuple[Answer, Verdict]]) -> Iterator[Answer]:
     for answer, verdict in judged:
         if verdict in (Verdict.ABSENT, Verdict.WRONG):
             yield answer

@@ -14,7 +14,7 @@ from domains.checking.core import sentences
 from domains.checking.core.judgement import Aspect, SesStatus
 from domains.checking.core.nearness import is_close
 from domains.diagnosis.core import findings as diagnosis_core_findings
-from domains.diagnosis.core.causes import Judged, judge
+from domains.diagnosis.core.causes import JudgedRecord, judge
 from domains.diagnosis.core.findings import (
     LANES,
     LINKS,
@@ -30,16 +30,16 @@ from domains.diagnosis.core.findings import (
 )
 from domains.diagnosis.core.observations import (
     NOTHING_KNOWN,
-    AmazonView,
     Observations,
     RecordHistory,
-    knows_its_zone,
+    SesView,
+    is_authoritative_soa,
     primary_of,
     serial_of,
 )
 from domains.diagnosis.core.words import finding_of
 from domains.dns.core import Answer, LookupStatus, question_for
-from domains.providers.core import DnsProvider, named, provider_of
+from domains.providers.core import DnsProvider, provider_named, provider_of
 from domains.records.core import IdentityFacts, Need, is_inbound, with_policy
 
 # Nameservers of domains that were not renewed, or that a registry suspended.
@@ -48,17 +48,17 @@ _LAPSED = re.compile(r"expir|pendingrenewal|renewyourname|suspended|onhold|regis
 
 def zone_causes(case: Case) -> tuple[Cause, ...]:
     """Return the causes at zone level in chain order. After one that is not a note, record answers mean little."""
-    return (*_existence(case), *_moved(case), *_servers(case), *_dnssec(case))
+    return (*_existence(case), *_nameservers_changed(case), *_servers(case), *_dnssec(case))
 
 
-def is_lost(case: Case) -> bool:
+def is_unanswered(case: Case) -> bool:
     """Return True if no server answered for the zone, so that no record can be judged."""
     return bool(_existence(case)) or any(cause.code == "dns.server.silent" for cause in _servers(case))
 
 
 def silent_servers(case: Case) -> tuple[str, ...]:
     """Return the nameservers without an authoritative answer for the zone."""
-    return tuple(soa.resolver for soa in case.seen.soas if not knows_its_zone(soa))
+    return tuple(soa.resolver for soa in case.seen.soas if not is_authoritative_soa(soa))
 
 
 def _existence(case: Case) -> tuple[Cause, ...]:
@@ -67,18 +67,18 @@ def _existence(case: Case) -> tuple[Cause, ...]:
     told = [answer for answer in said if answer.status is not LookupStatus.FAILED or answer.cut]
     if told and all(answer.status is LookupStatus.NO_NAME for answer in told):
         known = bool(case.history.verified or case.history.nameservers)
-        return (Cause("dns.domain.lapsed" if known else "dns.domain.no_such", at=_meant(case)),)
+        return (Cause("dns.domain.lapsed" if known else "dns.domain.no_such", at=_similar_domain(case)),)
     parked = tuple(name for name in case.seen.servers if _LAPSED.search(name))
     return (Cause("dns.domain.lapsed", found=parked),) if parked else ()
 
 
-def _meant(case: Case) -> str:
+def _similar_domain(case: Case) -> str:
     """Return another domain of the customer that differs by one or two letters, "" if there is none."""
     zone = case.domain.zone
     return next((name for name in case.history.sisters if name != zone and is_close(name, zone, 2)), "")
 
 
-def _moved(case: Case) -> tuple[Cause, ...]:
+def _nameservers_changed(case: Case) -> tuple[Cause, ...]:
     """Report that all nameservers changed since the records were correct: the new ones lack the missing records."""
     before, now = case.history.nameservers, case.seen.servers
     if not before or not now or set(before) & set(now) or not case.history.verified:
@@ -92,8 +92,8 @@ def _servers(case: Case) -> tuple[Cause, ...]:
     if case.seen.by_resolver or not silent:
         return _unreachable(case)
     if len(silent) == len(soas):
-        return (Cause("dns.server.silent", found=_why(case)),)
-    return (Cause("dns.server.lame", found=_why(case), at=silent[0]),)
+        return (Cause("dns.server.silent", found=_server_errors(case)),)
+    return (Cause("dns.server.lame", found=_server_errors(case), at=silent[0]),)
 
 
 def _unreachable(case: Case) -> tuple[Cause, ...]:
@@ -103,11 +103,11 @@ def _unreachable(case: Case) -> tuple[Cause, ...]:
     return (Cause("dns.server.silent", found=tuple(answer.error for answer in said)[:1]),) if lost else ()
 
 
-def _why(case: Case) -> tuple[str, ...]:
+def _server_errors(case: Case) -> tuple[str, ...]:
     return tuple(
         f"{soa.resolver}: {soa.error or 'it does not know the domain'}"
         for soa in case.seen.soas
-        if not knows_its_zone(soa)
+        if not is_authoritative_soa(soa)
     )
 
 
@@ -148,7 +148,7 @@ _BEHIND = (
 )
 
 
-def links(case: Case, judged: Sequence[Judged], findings: Sequence[DiagnosisFinding]) -> tuple[Link, ...]:
+def links(case: Case, judged: Sequence[JudgedRecord], findings: Sequence[DiagnosisFinding]) -> tuple[Link, ...]:
     """Return the links: OK up to the first break, not reached after it."""
     stops = [finding for finding in findings if finding.stops]
     first = min((list(LINKS).index(finding.link) for finding in stops), default=len(LINKS))
@@ -163,10 +163,10 @@ def _link(case: Case, key: str, behind: int, stops: Sequence[DiagnosisFinding]) 
     if own:
         unknown = all(finding.severity is Severity.UNKNOWN for finding in own)
         return Link(key, LINKS[key], LinkState.UNKNOWN if unknown else LinkState.BROKEN, own[0].verdict)
-    return _whole(case, key)
+    return _passing_link(case, key)
 
 
-def _whole(case: Case, key: str) -> Link:
+def _passing_link(case: Case, key: str) -> Link:
     """Return a link that nothing breaks. It is UNKNOWN if we could not verify it ourselves."""
     seen = case.seen
     if key in ("delegated", "agree") and seen.by_resolver:
@@ -182,17 +182,17 @@ def _serials(case: Case) -> str:
     return f"serial {', '.join(sorted(told))}" if told else ""
 
 
-def lanes(case: Case, judged: Sequence[Judged]) -> tuple[Lane, ...]:
+def lanes(case: Case, judged: Sequence[JudgedRecord]) -> tuple[Lane, ...]:
     """Return the lanes host, internet and SES, each with the answers."""
     host = (*_host_lines(case), *(line for each in judged for line in _record_lines(each, case.seen.host)))
     return (
         Lane("host", LANES["host"], _lane_state(case, [each.host for each in judged]), host),
         Lane("internet", LANES["internet"], _lane_state(case, [e.public for e in judged]), _internet(case, judged)),
-        Lane("amazon", LANES["amazon"], _amazon_state(case), _amazon_lines(case)),
+        Lane("amazon", LANES["amazon"], _ses_state(case), _ses_lines(case)),
     )
 
 
-def record_of(judged: Judged, findings: Sequence[DiagnosisFinding], case: Case) -> RecordDiagnosis:
+def record_of(judged: JudgedRecord, findings: Sequence[DiagnosisFinding], case: Case) -> RecordDiagnosis:
     """Return one record with the first problem that was found for it."""
     record = judged.record
     own = [finding for finding in findings if finding.record_key == record.key]
@@ -206,14 +206,14 @@ def record_of(judged: Judged, findings: Sequence[DiagnosisFinding], case: Case) 
         value=record.value,
         priority=record.priority,
         is_right=judged.is_right,
-        is_known=not is_lost(case) and LinkState.UNKNOWN not in (judged.host, judged.public),
+        is_known=not is_unanswered(case) and LinkState.UNKNOWN not in (judged.host, judged.public),
         found=diagnosis_core_findings.clean_values(judged.values),
-        servers=tuple((answer.resolver, _says(answer)) for answer in answers),
+        servers=tuple((answer.resolver, _describe(answer)) for answer in answers),
         finding=own[0] if own else None,
     )
 
 
-def amazon_cause(case: Case, judged: Sequence[Judged]) -> Cause | None:
+def ses_cause(case: Case, judged: Sequence[JudgedRecord]) -> Cause | None:
     """Return why SES has not confirmed correct DNS; None if it has, or was never asked."""
     if case.amazon.held_elsewhere:
         return Cause("amazon.held_elsewhere")
@@ -234,13 +234,13 @@ def _statuses(case: Case) -> dict[Aspect, SesStatus]:
 
 
 def _lane_state(case: Case, states: Sequence[LinkState]) -> LinkState:
-    if is_lost(case):
+    if is_unanswered(case):
         return LinkState.UNKNOWN
     worst = (LinkState.BROKEN, LinkState.UNKNOWN, LinkState.NOT_REACHED)
     return next((state for state in worst if state in states), LinkState.OK)
 
 
-def _amazon_state(case: Case) -> LinkState:
+def _ses_state(case: Case) -> LinkState:
     statuses = set(_statuses(case).values())
     if case.amazon.held_elsewhere or SesStatus.FAILED in statuses:
         return LinkState.BROKEN
@@ -250,27 +250,27 @@ def _amazon_state(case: Case) -> LinkState:
 
 
 def _host_lines(case: Case) -> tuple[str, ...]:
-    return tuple(f"{soa.resolver}: {_soa_says(soa)}" for soa in case.seen.soas)
+    return tuple(f"{soa.resolver}: {_describe_soa(soa)}" for soa in case.seen.soas)
 
 
-def _soa_says(soa: Answer) -> str:
+def _describe_soa(soa: Answer) -> str:
     return (
         f"serial {serial_of(soa)}, primary {diagnosis_core_findings.clean_text(primary_of(soa), 100)}"
         if serial_of(soa)
-        else _says(soa)
+        else _describe(soa)
     )
 
 
-def _record_lines(judged: Judged, answers: Sequence[Answer]) -> tuple[str, ...]:
+def _record_lines(judged: JudgedRecord, answers: Sequence[Answer]) -> tuple[str, ...]:
     own = [answer for answer in answers if answer.question == question_for(judged.record)]
-    return tuple(f"{answer.resolver}: {judged.record.type} {judged.record.name}: {_says(answer)}" for answer in own)
+    return tuple(f"{answer.resolver}: {judged.record.type} {judged.record.name}: {_describe(answer)}" for answer in own)
 
 
-def _internet(case: Case, judged: Sequence[Judged]) -> tuple[str, ...]:
+def _internet(case: Case, judged: Sequence[JudgedRecord]) -> tuple[str, ...]:
     return tuple(line for each in judged for line in _record_lines(each, case.seen.internet))
 
 
-def _amazon_lines(case: Case) -> tuple[str, ...]:
+def _ses_lines(case: Case) -> tuple[str, ...]:
     lines = [f"{_ASPECTS[aspect]}: {_STATUSES.get(status, 'unknown')}" for aspect, status in _statuses(case).items()]
     amazon = case.amazon
     if amazon.looked_at:
@@ -284,7 +284,7 @@ def _amazon_lines(case: Case) -> tuple[str, ...]:
     return (*lines, *([amazon.problem] if amazon.problem else []))
 
 
-def _says(answer: Answer) -> str:
+def _describe(answer: Answer) -> str:
     if answer.status is LookupStatus.FAILED:
         return f"could not tell ({diagnosis_core_findings.clean_text(answer.error, 120)})"
     if answer.status is LookupStatus.FOUND:
@@ -298,7 +298,7 @@ _ORDER = {link: number for number, link in enumerate(LINKS)}
 def diagnose(
     facts: IdentityFacts,
     observations: Observations,
-    amazon: AmazonView,
+    amazon: SesView,
     now: datetime,
     history: RecordHistory = NOTHING_KNOWN,
     provider: DnsProvider | None = None,
@@ -310,9 +310,9 @@ def diagnose(
     facts = replace(facts, policies=facts.policies.updated(observations.policies))
     observations = replace(observations, records=tuple(with_policy(each, facts) for each in observations.records))
     detected = provider_of(observations.servers)
-    case = Case(facts, observations, amazon, history, now, provider or named(detected))
+    case = Case(facts, observations, amazon, history, now, provider or provider_named(detected))
     judged = judge(case)
-    findings = _in_order(_findings(case, judged))
+    findings = _sorted_findings(_findings(case, judged))
     right = all(each.is_right for each in judged if each.record.need is Need.REQUIRED) and bool(judged)
     return Diagnosis(
         domain=case.domain.ascii,
@@ -333,38 +333,40 @@ def diagnose(
     )
 
 
-def _findings(case: Case, judged: tuple[Judged, ...]) -> tuple[DiagnosisFinding, ...]:
+def _findings(case: Case, judged: tuple[JudgedRecord, ...]) -> tuple[DiagnosisFinding, ...]:
     """Omit what follows from another cause: if no nameserver answers, no record counts as missing."""
     zone = zone_causes(case)
-    records = () if is_lost(case) else tuple(cause for each in judged for cause in each.causes)
+    records = () if is_unanswered(case) else tuple(cause for each in judged for cause in each.causes)
     moved = any(cause.code == "dns.change.nameservers" for cause in zone)
-    if moved and not any(_is_surely_gone(cause, case) for cause in records):
+    if moved and not any(_is_certainly_gone(cause, case) for cause in records):
         zone = tuple(cause for cause in zone if cause.code != "dns.change.nameservers")
     if any(cause.code == "dns.dnssec.broken" for cause in zone):
         records = tuple(cause for cause in records if cause.code != "dns.lookup_failed")
     told = {(cause.code, cause.record): cause for cause in (*zone, *records)}
     found = [finding_of(cause, case) for cause in told.values()]
-    return (*found, *_of_amazon(case, judged, found))
+    return (*found, *_ses_findings(case, judged, found))
 
 
-def _is_surely_gone(cause: Cause, case: Case) -> bool:
+def _is_certainly_gone(cause: Cause, case: Case) -> bool:
     """Return True if the record is gone, and no failed lookup could hide it in another place."""
     return (
         cause.code == "dns.change.gone"
         and cause.record is not None
-        and case.seen.is_searched(cause.record, case.domain)
+        and case.seen.is_fully_searched(cause.record, case.domain)
     )
 
 
-def _of_amazon(case: Case, judged: tuple[Judged, ...], found: list[DiagnosisFinding]) -> tuple[DiagnosisFinding, ...]:
+def _ses_findings(
+    case: Case, judged: tuple[JudgedRecord, ...], found: list[DiagnosisFinding]
+) -> tuple[DiagnosisFinding, ...]:
     """SES is reported as the problem only if no DNS cause explains its status."""
     if any(finding.stops for finding in found) and not case.amazon.held_elsewhere:
         return ()
-    cause = amazon_cause(case, judged)
+    cause = ses_cause(case, judged)
     return (finding_of(cause, case),) if cause else ()
 
 
-def _in_order(findings: tuple[DiagnosisFinding, ...]) -> tuple[DiagnosisFinding, ...]:
+def _sorted_findings(findings: tuple[DiagnosisFinding, ...]) -> tuple[DiagnosisFinding, ...]:
     """Sort by danger, then required records in chain order, then notes; otherwise keep the order of the records.
 
     An inbound MX that was never published comes last among the required ones: it is published last.
@@ -377,6 +379,6 @@ def _in_order(findings: tuple[DiagnosisFinding, ...]) -> tuple[DiagnosisFinding,
     return tuple(sorted(findings, key=urgency))
 
 
-def _visible_by(judged: tuple[Judged, ...]) -> datetime | None:
+def _visible_by(judged: tuple[JudgedRecord, ...]) -> datetime | None:
     waits = [cause.until for each in judged for cause in each.causes if cause.code == "dns.spreading" and cause.until]
     return max(waits, default=None)

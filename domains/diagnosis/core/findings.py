@@ -1,6 +1,6 @@
 """The value types of a diagnosis: findings of five lines, the ten links, the three lanes, and the causes behind them.
 
-`clean_text` shortens untrusted text and escapes control characters, so every value from DNS is already clean. `marked`
+`clean_text` shortens untrusted text and escapes control characters, so every value from DNS is already clean. `mark`
 compares two values and marks the differing characters. A `Cause` is a code with the data for its sentence;
 `words.finding_of` turns it into text.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from domains.checking.core.sentences import problems_in
 from domains.diagnosis.core.codes import CODES
-from domains.diagnosis.core.observations import AmazonView, Observations, RecordHistory
+from domains.diagnosis.core.observations import Observations, RecordHistory, SesView
 from domains.names.core import DomainName
 from domains.providers.core import GENERIC, DnsProvider
 from domains.records.core import IdentityFacts, Record
@@ -32,7 +32,7 @@ def clean_text(value: str, longest: int = LONGEST) -> str:
     """
     shown = value[: longest + 1]
     if not shown.isprintable():
-        shown = "".join(char if char.isprintable() else _spelled(char) for char in shown)
+        shown = "".join(char if char.isprintable() else _escape_char(char) for char in shown)
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
@@ -42,7 +42,7 @@ def clean_values(found: tuple[str, ...]) -> tuple[str, ...]:
     return (*some, f"… and {len(found) - MOST_VALUES} more") if len(found) > MOST_VALUES else some
 
 
-def _spelled(char: str) -> str:
+def _escape_char(char: str) -> str:
     return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
@@ -56,7 +56,7 @@ _LABELS = re.compile(r"[\w-]+|.", re.DOTALL)
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 
 
-def marked(expected: str, found: str) -> Pair:
+def mark(expected: str, found: str) -> Pair:
     """Return both values in pieces, where True marks a difference. Long values are cut: the algorithm is quadratic.
 
     Whole labels are marked, because a partly marked region or host name is hard to read. If a label differs in one
@@ -77,8 +77,8 @@ def marked(expected: str, found: str) -> Pair:
 
 def _one_place(label: str, other: str) -> Pair | None:
     """Return the one place where two labels differ; None if they differ in more places, or if one is a region."""
-    before = _alike(label, other)
-    after = _alike(label[before:][::-1], other[before:][::-1])
+    before = _common_prefix(label, other)
+    after = _common_prefix(label[before:][::-1], other[before:][::-1])
     middle, others = label[before : len(label) - after], other[before : len(other) - after]
     if (
         before + after == 0
@@ -91,43 +91,43 @@ def _one_place(label: str, other: str) -> Pair | None:
     return (head, (middle, True), tail), (head, (others, True), tail)
 
 
-def _alike(one: str, other: str) -> int:
+def _common_prefix(one: str, other: str) -> int:
     """Return the length of the common prefix."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def near(expected: str, found: str) -> Pair | None:
-    """Return `marked` if the values are similar; None if they are equal or marks would not help."""
+def mark_if_similar(expected: str, found: str) -> Pair | None:
+    """Return `mark` if the values are similar; None if they are equal or marks would not help."""
     if expected == found or max(len(expected), len(found)) > LONGEST_MARKED:
         return None
-    pair = marked(expected, found)
+    pair = mark(expected, found)
     alike = sum(len(piece) for piece, differs in pair[0] if not differs)
     is_near = alike * 2 >= min(len(expected), len(found))
     return pair if is_near and all(sum(differs for _, differs in pieces) <= FEW for pieces in pair) else None
 
 
-def side_by_side(looked_for: str, found: str) -> Pair | None:
+def mark_lines(looked_for: str, found: str) -> Pair | None:
     """Compare a finding's two lines. If both name a place ("TXT at …", "at …"), only the places are compared."""
     kind, at, place = looked_for.partition(" at ")
     if not at or not found.startswith("at "):
-        return near(looked_for, found)
-    pair = near(place, found.removeprefix("at "))
+        return mark_if_similar(looked_for, found)
+    pair = mark_if_similar(place, found.removeprefix("at "))
     return (((kind + at, False), *pair[0]), (("at ", False), *pair[1])) if pair else None
 
 
-def marks(looked_for: str, found: tuple[str, ...], record: Record | None) -> Pair | None:
+def mark_differences(looked_for: str, found: tuple[str, ...], record: Record | None) -> Pair | None:
     """Return the syntax errors of a policy record, or else the differences; None if there is nothing to mark."""
     if record is None or len(found) != 1:
-        return side_by_side(looked_for, found[0]) if len(found) == 1 else None
+        return mark_lines(looked_for, found[0]) if len(found) == 1 else None
     problems = [problem for _, problem in problems_in(record, found)]
     if problems:
         return ((looked_for, False),) if looked_for else (), marked_problems(found[0], problems)
-    return side_by_side(looked_for, found[0])
+    return mark_lines(looked_for, found[0])
 
 
 def bracketed(expected: str, found: str) -> tuple[str, str]:
     """Return both values as text with the differences in square brackets."""
-    ours, theirs = marked(expected, found)
+    ours, theirs = mark(expected, found)
     return _bracket(ours), _bracket(theirs)
 
 
@@ -191,7 +191,7 @@ class DiagnosisFinding:
         ours, theirs = bracketed(self.looked_for, self.found[0]) if is_near else ("", "")
         return theirs if "[" in theirs else f"{theirs} instead of {ours}" if is_near else ""
 
-    def of(self, key: str) -> str:
+    def data_value(self, key: str) -> str:
         """Return a value of `data`, "" if it is missing."""
         return dict(self.data).get(key, "")
 
@@ -269,7 +269,7 @@ class Diagnosis:
         return ((self.finding,) if self.finding else ()) + self.further
 
     @property
-    def warned(self) -> frozenset[str]:
+    def links_with_notes(self) -> frozenset[str]:
         """Return the links that pass although the nameservers have a problem."""
         notes = (each for each in self.findings if each.severity is Severity.NOTE and not each.record_key)
         return frozenset(each.link for each in notes)
@@ -366,7 +366,7 @@ class Case:
 
     facts: IdentityFacts
     seen: Observations
-    amazon: AmazonView
+    amazon: SesView
     history: RecordHistory
     now: datetime
     provider: DnsProvider = GENERIC

@@ -71,52 +71,52 @@ class Observations:
             found.setdefault(answer.question, []).append(answer)
         return found
 
-    def at_host(self, question: Question) -> tuple[Answer, ...]:
+    def host_answers(self, question: Question) -> tuple[Answer, ...]:
         """Return all answers of the DNS host to a question, including failed ones."""
         return tuple(self._by_question.get(question, ()))
 
     def values(self, name: str, kind: str) -> tuple[str, ...]:
         """Return the values at the DNS host, from the first server that has any; () also if nobody was asked."""
-        told = [answer for answer in self.at_host(Question(name, kind)) if answer.status is LookupStatus.FOUND]
+        told = [answer for answer in self.host_answers(Question(name, kind)) if answer.status is LookupStatus.FOUND]
         return told[0].values if told else ()
 
-    def is_told(self, question: Question) -> bool:
+    def is_answered(self, question: Question) -> bool:
         """Return True if no lookup of the question failed. Also True if nobody asked: what matters is always asked.
 
         A server that returns an alias or a delegation outside its zones has answered: nothing else is there.
         """
-        said = self.at_host(question)
+        said = self.host_answers(question)
         return all(answer.status is not LookupStatus.FAILED or answer.aliases or answer.cut for answer in said)
 
-    def is_searched(self, record: Record, domain: DomainName) -> bool:
+    def is_fully_searched(self, record: Record, domain: DomainName) -> bool:
         """Return True if the lookups of all other possible places of the record succeeded."""
         own = question_for(record)
         lost = any(each.question == own and each.status is LookupStatus.FAILED for each in self.elsewhere)
-        return not lost and not any(self.is_lost(probe.question, record) for probe in probes(record, domain))
+        return not lost and not any(self.lookup_failed(probe.question, record) for probe in probes(record, domain))
 
-    def is_lost(self, question: Question, record: Record) -> bool:
+    def lookup_failed(self, question: Question, record: Record) -> bool:
         """Return True if a relevant lookup failed. At an alias, lookups of other types do not matter."""
         is_alias = record.type == "CNAME" and question.name == record.name and bool(self.values(record.name, "CNAME"))
-        return not is_alias and not self.is_told(question)
+        return not is_alias and not self.is_answered(question)
 
     def is_agreed(self, question: Question) -> bool:
         """Return True if all nameservers that were asked gave the same answer."""
-        return len({frozenset(answer.values) for answer in self.at_host(question)}) <= 1
+        return len({frozenset(answer.values) for answer in self.host_answers(question)}) <= 1
 
-    def in_public(self, question: Question) -> tuple[Answer, ...]:
+    def public_answers(self, question: Question) -> tuple[Answer, ...]:
         return tuple(answer for answer in self.internet if answer.question == question)
 
     @property
     def policies(self) -> PublishedPolicies:
         """Return what the answers say about SPF and DMARC."""
-        told = {r.key: values for r in self.records if (values := self._first_told(question_for(r))) is not None}
-        spf = {r.name: grammar.spf_among(told[r.key]) for r in self.records if r.key in SPF_KEYS and r.key in told}
+        told = {r.key: values for r in self.records if (values := self._first_values(question_for(r))) is not None}
+        spf = {r.name: grammar.spf_records(told[r.key]) for r in self.records if r.key in SPF_KEYS and r.key in told}
         own = {r.name: dmarc_lines(told[r.key]) for r in self.records if r.key == "dmarc" and r.key in told}
         absent, present = frozenset(self.spf_absent), frozenset(self.spf_present)
         return PublishedPolicies(spf, dict(self.spf), absent, present, {**dict(self.dmarc), **own}, self.is_there)
 
-    def _first_told(self, question: Question) -> tuple[str, ...] | None:
-        told = (a.values for a in self.at_host(question) if a.status is not LookupStatus.FAILED)
+    def _first_values(self, question: Question) -> tuple[str, ...] | None:
+        told = (a.values for a in self.host_answers(question) if a.status is not LookupStatus.FAILED)
         return next(told, None)
 
     def cut_of(self, name: str) -> Cut | None:
@@ -126,7 +126,7 @@ class Observations:
 
 
 @dataclass(frozen=True)
-class AmazonView:
+class SesView:
     """SES's last answer. `soa` is the primary nameserver and serial that SES saw. `problem` says why SES was not asked.
 
     `held_elsewhere`: another customer here, or another AWS account or region, holds the name.
@@ -145,7 +145,7 @@ class RecordHistory:
     """What we stored: when each record was last correct (key, time), the nameservers at that time, and more.
 
     `serial` and `serial_since` are the zone's SOA serial and when we first saw it. `said_added_at` is when the customer
-    said that the records were added. `failed_looks` counts consecutive checks that found something missing. `sisters`
+    said that the records were added. `failed_checks` counts consecutive checks that found something missing. `sisters`
     are the customer's other domains. `others` are the records that other domains, of any customer, require at names
     that were asked.
     """
@@ -155,7 +155,7 @@ class RecordHistory:
     serial: str = ""
     serial_since: datetime | None = None
     said_added_at: datetime | None = None
-    failed_looks: int = 0
+    failed_checks: int = 0
     sisters: tuple[str, ...] = ()
     others: tuple[Record, ...] = ()
 
@@ -166,7 +166,7 @@ class RecordHistory:
 NOTHING_KNOWN = RecordHistory()
 
 
-def knows_its_zone(soa: Answer) -> bool:
+def is_authoritative_soa(soa: Answer) -> bool:
     """Return True if a server answers authoritatively for the zone, not from a cache or with a referral."""
     return soa.status is LookupStatus.FOUND and soa.authoritative
 
@@ -215,14 +215,14 @@ MAIL_HOSTS = read_toml(Path(__file__).with_name("mail_hosts.toml"), MailHosts)
 _FORWARDING = re.compile("|".join(MAIL_HOSTS.forwarders), re.IGNORECASE)
 
 
-def holds(record: Record, values: tuple[str, ...]) -> bool:
+def contains_record(record: Record, values: tuple[str, ...]) -> bool:
     """Return True if the values at the record's name and type include the record."""
     if record.type == "MX":
         return record.value.lower() in mx_hosts(values)
     if record.type == "CNAME":
         return record.value.lower() in {value.rstrip(".").lower() for value in values}
     if record.key in SPF_KEYS:
-        return any(grammar.allows(line) for line in grammar.spf_among(values))
+        return any(grammar.authorises(line) for line in grammar.spf_records(values))
     return any(map(dmarc_core.is_dmarc, values)) if record.key == "dmarc" else record.value in values
 
 
@@ -265,7 +265,7 @@ def _is_ip(text: str) -> bool:
 
 MOST = 12
 ONE_BOX = "_amazonses="  # name and value of the ownership record in one box
-NOBODY = "inbound-admin-asks-whether-all-names-answer"  # a label that nobody publishes: only a wildcard answers
+UNUSED_LABEL = "inbound-admin-asks-whether-all-names-answer"  # a label that nobody publishes: only a wildcard answers
 
 
 class ProbePlace(StrEnum):
@@ -289,8 +289,8 @@ def probes(record: Record, domain: DomainName) -> tuple[Probe, ...]:
     zone, types = domain.zone, _other_types(record)
     found = [Probe(ProbePlace.DOUBLED, Question(f"{record.name}.{zone}", record.type))]
     found += [Probe(ProbePlace.TYPE, Question(record.name, kind)) for kind in types[:1]]
-    found += [Probe(ProbePlace.APEX, Question(name, record.type)) for name in _tops(record, domain)]
-    found += [Probe(ProbePlace.PARENT, Question(name, record.type)) for name in _parents(record, domain)]
+    found += [Probe(ProbePlace.APEX, Question(name, record.type)) for name in _apex_names(record, domain)]
+    found += [Probe(ProbePlace.PARENT, Question(name, record.type)) for name in _shortened_names(record, domain)]
     found += [Probe(ProbePlace.WILDCARD, Question(wildcard_name(record), record.type))] if record.name != zone else []
     found += [Probe(ProbePlace.TYPE, Question(record.name, kind)) for kind in types[1:]]
     found += [Probe(ProbePlace.WILDCARD, Question(wildcard_name(record), "A"))] if record.type == "CNAME" else []
@@ -308,10 +308,10 @@ def rival_question(record: Record) -> Question:
 
 def wildcard_name(record: Record) -> str:
     """Return a sibling name that answers only if there is a wildcard."""
-    return f"{NOBODY}.{record.name.partition('.')[2]}"
+    return f"{UNUSED_LABEL}.{record.name.partition('.')[2]}"
 
 
-def spread(wanted: Sequence[Sequence[Probe]]) -> tuple[Probe, ...]:
+def interleave(wanted: Sequence[Sequence[Probe]]) -> tuple[Probe, ...]:
     """Interleave the probes: the likeliest of each record first, then the second, so that all share the budget."""
     longest = max(map(len, wanted), default=0)
     return tuple(probes[at] for at in range(longest) for probes in wanted if at < len(probes))
@@ -321,14 +321,14 @@ def _other_types(record: Record) -> tuple[str, ...]:
     return {"CNAME": ("TXT", "A"), "MX": ("CNAME", "TXT"), "TXT": ("CNAME",)}[record.type]
 
 
-def _tops(record: Record, domain: DomainName) -> tuple[str, ...]:
+def _apex_names(record: Record, domain: DomainName) -> tuple[str, ...]:
     """A CNAME cannot exist at an apex."""
     if record.type == "CNAME":
         return ()
     return tuple(dict.fromkeys((domain.zone, domain.ascii)))
 
 
-def _parents(record: Record, domain: DomainName) -> tuple[str, ...]:
+def _shortened_names(record: Record, domain: DomainName) -> tuple[str, ...]:
     """Return names with the labels next to the zone left out, as if somebody enters `abc._domainkey` for
     mail.example.com.
     """

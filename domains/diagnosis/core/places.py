@@ -15,7 +15,14 @@ from domains.checking.core.comparison import ONE_BOX_CODE, PASTED_KEY_CODE, name
 from domains.checking.core.nearness import is_in_other_type, is_pasted_key
 from domains.diagnosis.core import observations
 from domains.diagnosis.core.findings import Case, Cause
-from domains.diagnosis.core.observations import ProbePlace, holds, is_key, is_proxied, is_same_content, is_unique
+from domains.diagnosis.core.observations import (
+    ProbePlace,
+    contains_record,
+    is_key,
+    is_proxied,
+    is_same_content,
+    is_unique,
+)
 from domains.dns.core import LookupStatus, Question, question_for
 from domains.records.core import Record, is_inbound
 
@@ -23,27 +30,29 @@ from domains.records.core import Record, is_inbound
 def misplaced(record: Record, case: Case) -> Cause | None:
     """Return where the correct content is instead, if anywhere. The search stops at a failed lookup."""
     for answer in (each for each in case.seen.elsewhere if each.question == question_for(record)):
-        if holds(record, answer.values):
+        if contains_record(record, answer.values):
             return Cause("dns.host.elsewhere", record, case.seen.servers, at=answer.resolver)
         if answer.status is LookupStatus.FAILED:
             return None
     for probe in observations.probes(record, case.domain):
         values = case.seen.values(probe.question.name, probe.question.type)
-        if case.seen.is_lost(probe.question, record) or not case.seen.is_agreed(probe.question):
+        if case.seen.lookup_failed(probe.question, record) or not case.seen.is_agreed(probe.question):
             return None
-        other = is_of_another(record, case, probe.question) or _may_be_caught(record, case, probe.question.type, values)
-        if values and not other and (cause := _at(record, case, probe, values)):
+        other = belongs_to_another_domain(record, case, probe.question) or _may_be_wildcard(
+            record, case, probe.question.type, values
+        )
+        if values and not other and (cause := _cause_at(record, case, probe, values)):
             return cause
     return None
 
 
-def is_of_another(record: Record, case: Case, question: Question) -> bool:
+def belongs_to_another_domain(record: Record, case: Case, question: Question) -> bool:
     """Return True if another domain here requires the same content at that name."""
     there = (other for other in case.history.others if question_for(other) == question)
     return any(is_same_content(record, other) for other in there)
 
 
-def _can_be_anothers(record: Record, case: Case, place: ProbePlace, name: str) -> bool:
+def _may_belong_to_another(record: Record, case: Case, place: ProbePlace, name: str) -> bool:
     """Return True if another SES user may need the record at that name.
 
     A MAIL FROM domain is below an identity, so an MX at a registered domain is nobody's MAIL FROM. A DMARC record
@@ -55,13 +64,13 @@ def _can_be_anothers(record: Record, case: Case, place: ProbePlace, name: str) -
     return place is ProbePlace.PARENT or name != alone
 
 
-def _may_be_caught(record: Record, case: Case, kind: str, values: tuple[str, ...]) -> bool:
+def _may_be_wildcard(record: Record, case: Case, kind: str, values: tuple[str, ...]) -> bool:
     """Return True if a wildcard gives the same answer, or might: its lookup failed."""
     name = observations.wildcard_name(record)
-    return values == case.seen.values(name, kind) or not case.seen.is_told(Question(name, kind))
+    return values == case.seen.values(name, kind) or not case.seen.is_answered(Question(name, kind))
 
 
-def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str, ...]) -> Cause | None:
+def _cause_at(record: Record, case: Case, probe: observations.Probe, values: tuple[str, ...]) -> Cause | None:
     place, name = probe.place, probe.question.name
     if place is ProbePlace.TYPE:
         return _of_another_type(record, probe.question.type, values)
@@ -69,7 +78,7 @@ def _at(record: Record, case: Case, probe: observations.Probe, values: tuple[str
         return _in_wrong_box(record, case, name, values)
     if place is ProbePlace.APEX and (typed := names_inside(record, values)):
         return Cause(ONE_BOX_CODE, record, typed, at=name)
-    if place is ProbePlace.WILDCARD or not holds(record, values):
+    if place is ProbePlace.WILDCARD or not contains_record(record, values):
         return None
     codes = {ProbePlace.DOUBLED: "dns.name.doubled_zone", ProbePlace.UNDERSCORE: _of_underscore(case)}
     if place in codes:
@@ -86,9 +95,13 @@ def _in_wrong_box(record: Record, case: Case, name: str, values: tuple[str, ...]
 
 def _of_underscore(case: Case) -> str:
     """Return who removed the underscore, the customer or the DNS host; "dns.absent" after a failed lookup."""
-    if takes_underscores(case):
+    if accepts_underscores(case):
         return "dns.name.underscore_forgotten"
-    return "dns.name.underscore" if all(case.seen.is_told(each) for each in underscored(case)) else "dns.absent"
+    return (
+        "dns.name.underscore"
+        if all(case.seen.is_answered(each) for each in underscore_questions(case))
+        else "dns.absent"
+    )
 
 
 def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: tuple[str, ...]) -> Cause | None:
@@ -97,7 +110,7 @@ def _too_high(record: Record, case: Case, place: ProbePlace, name: str, values: 
         return None  # a parent name may have its own SPF or inbound MX: never advise to remove it
     if record.key == "mail-from-spf" and place is ProbePlace.APEX:  # reports that ours is missing, and keeps that one
         return None if case.facts.wants_apex_spf else Cause("dns.name.spf_at_apex", record, values, at=name)
-    if _can_be_anothers(record, case, place, name):
+    if _may_belong_to_another(record, case, place, name):
         return None
     if record.key == "dmarc":
         return Cause("dns.name.dmarc", record, values, at=name)
@@ -128,10 +141,12 @@ def _is_swapped(record: Record, case: Case, values: tuple[str, ...]) -> bool:
     )
 
 
-def underscored(case: Case) -> Iterator[Question]:
+def underscore_questions(case: Case) -> Iterator[Question]:
     return (question_for(record) for record in case.seen.records if "_" in record.name)
 
 
-def takes_underscores(case: Case) -> bool:
+def accepts_underscores(case: Case) -> bool:
     """Return True if the zone publishes another name with an underscore, so its host accepts them."""
-    return any(said.values or said.aliases for each in underscored(case) for said in case.seen.at_host(each))
+    return any(
+        said.values or said.aliases for each in underscore_questions(case) for said in case.seen.host_answers(each)
+    )

@@ -28,7 +28,7 @@ def _of_voids(line: str, names: SpfNames) -> _Data:
     return (("lookups", str(count_voids(line, names))),)
 
 
-def of_ignored(line: str, names: SpfNames = NO_NAMES) -> _Data:
+def ignored_data(line: str, names: SpfNames = NO_NAMES) -> _Data:
     """Return the first term that receivers ignore, and how to correct it; () if there is none."""
     place = sentences.ignored_in((line,))
     return (("place", place[0]), ("reason", place[1])) if place else ()
@@ -38,14 +38,14 @@ INSIDE_SPF: Mapping[str, Callable[[str, SpfNames], _Data]] = {
     "dns.value.spf_include": _of_include,
     "dns.value.spf_lookups": _of_lookups,
     "dns.value.spf_voids": _of_voids,
-    "dns.value.spf_equals": of_ignored,
+    "dns.value.spf_equals": ignored_data,
 }
 
 
 def strict_policy(record: Record, case: Case, signed: bool) -> Iterator[Cause]:
     """Yield a cause if the applied policy, own or inherited, rejects unsigned mail and the domain has no DKIM."""
     try:
-        policy = policies_core.applies(case.facts.domain, case.facts.policies)
+        policy = policies_core.applied_policy(case.facts.domain, case.facts.policies)
     except ValueError:
         return  # a lookup failed
     if policy and policy.policy != "none" and not signed:
@@ -63,7 +63,7 @@ def unwelcome_reports(record: Record, case: Case, found: tuple[str, ...]) -> Ite
 
 def ignored_terms(record: Record, found: tuple[str, ...]) -> Iterator[Cause]:
     """Yield a cause for terms that were meant as senders and that receivers ignore."""
-    lines = grammar.spf_among(found) if record.key in SPF_KEYS else ()
-    data = of_ignored(lines[0]) if lines else ()
+    lines = grammar.spf_records(found) if record.key in SPF_KEYS else ()
+    data = ignored_data(lines[0]) if lines else ()
     if data:
         yield Cause("dns.spf.ignored", record, lines, data=data)

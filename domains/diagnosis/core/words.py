@@ -16,27 +16,27 @@ from domains.diagnosis.core.findings import Case, Cause, DiagnosisFinding, Sever
 from domains.diagnosis.core.observations import MAIL_HOSTS, Observations, minimum_of, mx_hosts
 from domains.dns.core import Answer, LookupStatus, question_for
 from domains.policies.core import dmarc_name
-from domains.providers.core import GENERIC, Typed
-from domains.providers.core import typed as typed_at
+from domains.providers.core import GENERIC, FormValues
+from domains.providers.core import form_values as typed_at
 from domains.records.core import SPF_KEYS, Need, Purpose, Record
 
 UNKNOWN_TTL = 3600  # if the answer has none: the default of most DNS hosts
 LONGEST_TTL = 7 * 86_400  # resolvers cap longer TTLs (RFC 8767 names a week)
 
 
-def let_go(answers: Iterable[Answer], now: datetime, *, otherwise: int | None = None) -> datetime | None:
+def cache_expiry(answers: Iterable[Answer], now: datetime, *, otherwise: int | None = None) -> datetime | None:
     """Return when the last of these answers expires from caches; None without answers. Failed ones are not cached."""
     told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
     seconds = [UNKNOWN_TTL if (ttl := _ttl(answer, otherwise)) is None else ttl for answer in told]
     return now + timedelta(seconds=min(max(seconds), LONGEST_TTL)) if seconds else None
 
 
-def absence(observations: Observations) -> int | None:
+def negative_ttl(observations: Observations) -> int | None:
     """Return for how many seconds the zone's absences are cached."""
     return next((minimum for soa in observations.soas if (minimum := minimum_of(soa)) is not None), None)
 
 
-def as_time(moment: datetime, now: datetime) -> str:
+def format_time(moment: datetime, now: datetime) -> str:
     """Return "15:40 UTC", with the day if it is another one. Rounded up, so that the promise holds."""
     shown, today = moment.astimezone(UTC), now.astimezone(UTC)
     if shown.second or shown.microsecond:
@@ -48,7 +48,7 @@ def _ttl(answer: Answer, otherwise: int | None) -> int | None:
     return answer.ttl if answer.ttl is not None else otherwise
 
 
-def mail_at(values: tuple[str, ...], ours: str) -> str:
+def current_mail_host(values: tuple[str, ...], ours: str) -> str:
     """Return who runs the best mail server that is not ours, with its priority; "" if there is none."""
     servers = [(int(v.partition(" ")[0]), mx_hosts((v,))[0]) for v in values if re.match(r"[0-9]+ ", v)]
     preference, plain = min((pair for pair in servers if pair[1] != ours.lower()), default=(0, ""))
@@ -104,7 +104,7 @@ def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
     code, record = CODES[cause.code], cause.record
     fields = _fields(cause, case)
     why = code.why if code.why is not None else _why(record) if record else ""
-    then = code.then if code.then is not None else _then(cause, case)
+    then = code.then if code.then is not None else _next_check_text(cause, case)
     severity = _severity(cause)
     return DiagnosisFinding(
         code=cause.code,
@@ -113,12 +113,15 @@ def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
         looked_for=_looked_for(cause),
         found=_found(cause),
         why=why.format_map(fields),
-        steps=(*_before(cause), *(step.format_map(fields) for step in code.steps)),
+        steps=(*_prerequisite(cause), *(step.format_map(fields) for step in code.steps)),
         then=then.format_map(fields),
         severity=severity,
         blocks=_blocks(cause, case, severity),
         mistake=code.mistake,
-        data=(*((key, findings.clean_text(value, LONGEST_VALUE)) for key, value in cause.data), *_typed(cause, case)),
+        data=(
+            *((key, findings.clean_text(value, LONGEST_VALUE)) for key, value in cause.data),
+            *_copy_values(cause, case),
+        ),
         link=code.link,
         more=code.more.format_map(fields),
     )
@@ -128,7 +131,7 @@ def _why(record: Record) -> str:
     return "Mail is delivered without it." if record.key in _OF_TRANSPORT else _WHY[record.purpose]
 
 
-def _before(cause: Cause) -> tuple[str, ...]:
+def _prerequisite(cause: Cause) -> tuple[str, ...]:
     """Return what must be done first: the policy must be served before the MTA-STS record announces it (RFC 8461)."""
     record = cause.record
     return (record.note,) if record and record.key == "mta-sts" and cause.code == "dns.absent" else ()
@@ -177,7 +180,7 @@ def _is_misplaced(cause: Cause) -> bool:
     return CODES[cause.code].link == "name" or cause.code == "dns.host.elsewhere"
 
 
-def _typed(cause: Cause, case: Case) -> tuple[tuple[str, str], ...]:
+def _copy_values(cause: Cause, case: Case) -> tuple[tuple[str, str], ...]:
     """Return what a page offers to copy, relative to the zone, as most DNS hosts expect it."""
     record = cause.record
     if record is None:
@@ -188,13 +191,13 @@ def _typed(cause: Cause, case: Case) -> tuple[tuple[str, str], ...]:
     return typed if record.priority is None else (*typed, ("priority", str(record.priority)))
 
 
-def _then(cause: Cause, case: Case) -> str:
+def _next_check_text(cause: Cause, case: Case) -> str:
     """We ask authoritative servers, so we see a change at once. Others cache today's answer for its TTL."""
-    answers = case.seen.at_host(question_for(cause.record)) if cause.record else ()
-    until = let_go(answers, case.now, otherwise=absence(case.seen))
+    answers = case.seen.host_answers(question_for(cause.record)) if cause.record else ()
+    until = cache_expiry(answers, case.now, otherwise=negative_ttl(case.seen))
     if until is None:
         return "We'll check again within minutes."
-    return f"We'll check again within minutes. Old answers expire by {as_time(until, case.now)}."
+    return f"We'll check again within minutes. Old answers expire by {format_time(until, case.now)}."
 
 
 def _fields(cause: Cause, case: Case) -> dict[str, str]:
@@ -204,7 +207,7 @@ def _fields(cause: Cause, case: Case) -> dict[str, str]:
         **{key: findings.clean_text(value, LONGEST_VALUE) for key, value in cause.data},
         "domain": str(case.domain),
         "zone": case.domain.zone,
-        "found": _few(found),
+        "found": _shorten(found),
         "at": findings.clean_text(cause.at, 100),
         "meant": f" Did you mean {cause.at}?" if cause.at else "",
         "count": dict(cause.data).get("count", ""),
@@ -218,15 +221,15 @@ def _fields(cause: Cause, case: Case) -> dict[str, str]:
 
 
 def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
-    subject, boxes = sentences.subject(record), _boxes(record, case)
+    subject, boxes = sentences.subject(record), _form_values(record, case)
     typed = boxes.name or "(nothing)"
     others = tuple(value for value in cause.found if record.value.lower() not in value.lower())
-    rivals = _few(findings.clean_values(others or cause.found))
+    rivals = _shorten(findings.clean_values(others or cause.found))
     alternative = _OTHER_PROOF if record.key == "identity" else _NO_OTHER_WAY
     removal = _AT_THE_TOP if record.name == case.domain.ascii else _BESIDE
     return {
         "subject": subject,
-        "lower_subject": sentences.inside(subject),
+        "lower_subject": sentences.mid_sentence(subject),
         "type": record.type,
         "a_type": f"an {record.type}" if record.type.startswith("M") else f"a {record.type}",
         "name": record.name,
@@ -252,12 +255,12 @@ def _of_record(record: Record, cause: Cause, case: Case) -> dict[str, str]:
 
 def _of_hosts(record: Record, cause: Cause, rivals: str) -> dict[str, str]:
     return {
-        "mail_at": mail_at(cause.found, record.value) or rivals,
-        "host": _few(findings.clean_values(mx_hosts(cause.found) if record.type == "MX" else cause.found)),
+        "mail_at": current_mail_host(cause.found, record.value) or rivals,
+        "host": _shorten(findings.clean_values(mx_hosts(cause.found) if record.type == "MX" else cause.found)),
     }
 
 
-def _boxes(record: Record, case: Case) -> Typed:
+def _form_values(record: Record, case: Case) -> FormValues:
     """A record above a delegated subzone is entered in the registered domain's zone."""
     zone = case.domain.zone
     is_inside = record.name == zone or record.name.endswith(f".{zone}")
@@ -301,11 +304,11 @@ def _of_broken(record: Record, cause: Cause) -> dict[str, str]:
     return {"place": place or "a space", "reason": findings.clean_text(problem.reason, 160)}
 
 
-def _few(found: tuple[str, ...]) -> str:
+def _shorten(found: tuple[str, ...]) -> str:
     """Return at most two shortened values. The finding's `found` has all."""
     some = ", ".join(findings.clean_text(value, 80) for value in found[:2])
     return f"{some} …" if len(found) > 2 else some or "nothing"
 
 
 def _time(moment: datetime | None, case: Case) -> str:
-    return as_time(moment, case.now) if moment else "an earlier check"
+    return format_time(moment, case.now) if moment else "an earlier check"

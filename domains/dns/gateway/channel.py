@@ -61,8 +61,8 @@ class Channel:
 
     def __init__(self, connected: socket.socket, host: str, port: int) -> None:
         self.host, self.port = host, port
-        self.heard = False
-        self.silences = 0
+        self.has_answered = False
+        self.timeouts = 0
         self._socket = connected
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, tuple[Packet, asyncio.Future[bytes | str]]] = {}
@@ -76,7 +76,7 @@ class Channel:
         number = self._free_id()
         reply: asyncio.Future[bytes | str] = self._loop.create_future()
         self._waiting[number] = query, reply
-        timer = self._loop.call_later(timeout, self._fall_silent, reply, timeout)
+        timer = self._loop.call_later(timeout, self._time_out, reply, timeout)
         try:
             self._socket.send(number.to_bytes(2) + query.rest)
             return await reply
@@ -99,7 +99,7 @@ class Channel:
     def _take(self, packet: bytes) -> None:
         query, reply = self._waiting.get(int.from_bytes(packet[:2]), (None, None))
         if query and reply and not reply.done() and query.is_answered_by(packet):
-            self.heard = True
+            self.has_answered = True
             reply.set_result(packet)
 
     def _free_id(self) -> int:
@@ -107,9 +107,9 @@ class Channel:
             pass
         return number
 
-    def _fall_silent(self, reply: asyncio.Future[bytes | str], after: float) -> None:
+    def _time_out(self, reply: asyncio.Future[bytes | str], after: float) -> None:
         if not reply.done():
-            self.silences += 1
+            self.timeouts += 1
             reply.set_result(f"no answer within {after:g} seconds")
 
     def _fail_all(self, why: str) -> None:

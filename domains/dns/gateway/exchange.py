@@ -15,7 +15,7 @@ import dns.exception
 
 from domains.dns.core import Answer, Query, Question
 from domains.dns.gateway.channel import Channel, is_truncated, open_channel, over_tcp, packet_for
-from domains.dns.gateway.messages import failed, read
+from domains.dns.gateway.messages import failed_answer, parse_answer
 from inbound_admin.lib.dns_address import parse_resolver
 
 # Used if the system has no resolver. Two operators, so that a fault at one does not decide alone.
@@ -86,7 +86,7 @@ async def _ask_server(at: str, queries: Sequence[Query], limits: _Limits) -> lis
     try:
         channel = await open_channel(*parse_resolver(at))
     except (OSError, UnicodeError, ValueError) as problem:
-        return [failed(query.question, query.who, f"it cannot be reached: {problem}") for query in queries]
+        return [failed_answer(query.question, query.who, f"it cannot be reached: {problem}") for query in queries]
     try:
         waiting = [
             _answer(q.question, q.who, channel, limits, recursive=q.recursive, unchecked=q.unchecked) for q in queries
@@ -100,24 +100,26 @@ async def _ask_resolver(questions: Sequence[Question], resolver: str, limits: _L
     try:
         channel = await open_channel(*parse_resolver(resolver))
     except (OSError, UnicodeError, ValueError) as problem:
-        return [failed(question, resolver, f"the resolver cannot be reached: {problem}") for question in questions]
+        return [
+            failed_answer(question, resolver, f"the resolver cannot be reached: {problem}") for question in questions
+        ]
     try:
         answers: list[Answer] = []
         left = iter(questions)
-        askers = range(min(limits.at_once, len(questions)))
-        await asyncio.gather(*(_ask_what_is_left(left, resolver, channel, limits, answers) for _ in askers))
+        workers = range(min(limits.at_once, len(questions)))
+        await asyncio.gather(*(_ask_remaining(left, resolver, channel, limits, answers) for _ in workers))
         return answers
     finally:
         channel.close()
 
 
-async def _ask_what_is_left(
+async def _ask_remaining(
     left: Iterator[Question], resolver: str, channel: Channel, limits: _Limits, answers: list[Answer]
 ) -> None:
     """Ask the next question until none is left. Several of these share the iterator, which limits pending questions."""
     for question in left:
-        if not channel.heard and channel.silences >= limits.at_once * limits.tries:
-            answers.append(failed(question, resolver, "the resolver does not answer"))
+        if not channel.has_answered and channel.timeouts >= limits.at_once * limits.tries:
+            answers.append(failed_answer(question, resolver, "the resolver does not answer"))
         else:
             answers.append(await _answer(question, resolver, channel, limits))
 
@@ -134,12 +136,12 @@ async def _answer(
     try:
         query = packet_for(question, recursive=recursive, unchecked=unchecked)
     except (dns.exception.DNSException, ValueError) as problem:
-        return failed(question, resolver, f"DNS has no such question: {problem}")
+        return failed_answer(question, resolver, f"DNS has no such question: {problem}")
     reply: bytes | str = ""
     for _ in range(limits.tries):
         reply = await channel.exchange(query, limits.timeout)
         if isinstance(reply, bytes) and is_truncated(reply):
             reply = await over_tcp(channel.host, channel.port, query, limits.timeout)
         if isinstance(reply, bytes):
-            return read(question, resolver, reply)
-    return failed(question, resolver, str(reply))
+            return parse_answer(question, resolver, reply)
+    return failed_answer(question, resolver, str(reply))

@@ -18,32 +18,32 @@ from domains.dns.core import Answer, LookupStatus, Question
 MOST_CHARACTERS = 32_768  # of all values in one answer; no mail setup needs more
 
 
-def read(question: Question, resolver: str, packet: bytes) -> Answer:
+def parse_answer(question: Question, resolver: str, packet: bytes) -> Answer:
     try:
-        found = _found(question, resolver, packet) if packet[3] & 0x0F == 0 and packet[6:8] != b"\0\0" else None
-        return found or _understand(question, resolver, dns.message.from_wire(packet, ignore_trailing=True))
+        found = _parse_answers(question, resolver, packet) if packet[3] & 0x0F == 0 and packet[6:8] != b"\0\0" else None
+        return found or _parse_message(question, resolver, dns.message.from_wire(packet, ignore_trailing=True))
     except Exception as problem:  # noqa: BLE001 - any parser error on an untrusted packet is a failed lookup
-        return failed(question, resolver, f"the answer makes no sense: {type(problem).__name__}")
+        return failed_answer(question, resolver, f"the answer makes no sense: {type(problem).__name__}")
 
 
-def _found(question: Question, resolver: str, packet: bytes) -> Answer | None:
+def _parse_answers(question: Question, resolver: str, packet: bytes) -> Answer | None:
     """Parse the answer section alone, since nameservers add other sections. None if that section is not enough."""
     answers_alone = packet[:8] + b"\0\0\0\0" + packet[12:]
-    answer = _understand(question, resolver, dns.message.from_wire(answers_alone, ignore_trailing=True))
+    answer = _parse_message(question, resolver, dns.message.from_wire(answers_alone, ignore_trailing=True))
     return answer if answer.status is LookupStatus.FOUND else None
 
 
-def _understand(question: Question, resolver: str, message: dns.message.Message) -> Answer:
+def _parse_message(question: Question, resolver: str, message: dns.message.Message) -> Answer:
     if message.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        return failed(question, resolver, _complaint(message))
+        return failed_answer(question, resolver, _error_text(message))
     if not isinstance(message, dns.message.QueryMessage) or message.flags & dns.flags.TC:
-        return failed(question, resolver, "the answer is not complete")
+        return failed_answer(question, resolver, "the answer is not complete")
     chain = message.resolve_chaining()
     if chain.answer is None:
         return _absent(question, resolver, message, chain)
     values = _values(tuple(chain.answer))
     if sum(map(len, values)) > MOST_CHARACTERS:
-        return failed(question, resolver, "the answer is too long to be read")
+        return failed_answer(question, resolver, "the answer is too long to be read")
     proven = bool(message.flags & dns.flags.AA)
     return Answer(
         question,
@@ -119,11 +119,11 @@ def _host(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True).lower()
 
 
-def _complaint(message: dns.message.Message) -> str:
+def _error_text(message: dns.message.Message) -> str:
     """Describe SERVFAIL and similar codes, with the resolver's own reason if it gives one (RFC 8914)."""
     reasons = [" ".join(filter(None, (error.code.name, error.text))) for error in message.extended_errors()]
     return ": ".join([f"the resolver answered {dns.rcode.to_text(message.rcode())}", *reasons])[:200]
 
 
-def failed(question: Question, resolver: str, error: str) -> Answer:
+def failed_answer(question: Question, resolver: str, error: str) -> Answer:
     return Answer(question, resolver, LookupStatus.FAILED, error=error)

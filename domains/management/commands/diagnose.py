@@ -48,7 +48,7 @@ class Command(BaseCommand):
 def _domain(text: str) -> Domain:
     """Return the domain that holds the name, before any claims to it."""
     try:
-        name = names_core.understand(text).domain.ascii
+        name = names_core.parse_domain(text).domain.ascii
     except Refused as refused:
         raise CommandError(str(refused)) from refused
     held = sorted(Domain.objects.filter(name=name), key=lambda domain: domain.stage == Stage.CLAIM)

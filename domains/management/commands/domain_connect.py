@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from domains.domain_connect import core
-from domains.domain_connect.services import identity
+from domains.domain_connect.services import connect_identity
 
 
 class Command(BaseCommand):
@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Raises CommandError if settings are missing or the key can't be read."""
-        ours = identity()
+        ours = connect_identity()
         if ours is None:
             raise CommandError("Set DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY first. See docs/domain-connect.md.")
         self.stdout.write(f"# {ours.provider}.{ours.service}.json")

@@ -7,7 +7,7 @@ an error of the whole record (5.2, 6.1). A failed lookup counts as one lookup an
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from domains.spf.core.grammar import AMAZON, Spf, Term, read
+from domains.spf.core.grammar import AMAZON, Spf, Term, parse
 
 MOST_LOOKUPS = 10
 MOST_VOIDS = 2
@@ -56,14 +56,14 @@ class BrokenInclude:
 
 def count_lookups(line: str, names: SpfNames = NO_NAMES) -> LookupCount:
     """Count the DNS lookups of the terms that take effect. An unknown name counts as one lookup."""
-    terms = read(line).reached
-    costs = tuple((term.text, _cost(term, names, 0)) for term in terms if term.looks_up)
+    terms = parse(line).effective_terms
+    costs = tuple((term.text, _cost(term, names, 0)) for term in terms if term.needs_lookup)
     return LookupCount(sum(cost for _, cost in costs), costs)
 
 
-def names_inside(line: str) -> tuple[str, ...]:
+def included_names(line: str) -> tuple[str, ...]:
     """Return the names of includes and redirects, in order."""
-    return tuple(dict.fromkeys(term.domain for term in read(line).reached if _leads_on(term)))
+    return tuple(dict.fromkeys(term.domain for term in parse(line).effective_terms if _refers_to_record(term)))
 
 
 def names_looked_up(line: str) -> tuple[tuple[str, str], ...]:
@@ -71,13 +71,15 @@ def names_looked_up(line: str) -> tuple[tuple[str, str], ...]:
     out.
     """
     kinds = {"a": "A", "exists": "A", "mx": "MX"}
-    terms = (term for term in read(line).reached if term.name in kinds and not term.is_modifier and term.domain)
+    terms = (
+        term for term in parse(line).effective_terms if term.name in kinds and not term.is_modifier and term.domain
+    )
     return tuple(dict.fromkeys((term.domain, kinds[term.name]) for term in terms))
 
 
 def broken_includes(line: str, names: SpfNames) -> tuple[BrokenInclude, ...]:
     """Return the broken terms of the line and of everything that it includes, each term once."""
-    found = {each.term: each for each in _broken(read(line), names, 0)}
+    found = {each.term: each for each in _broken(parse(line), names, 0)}
     return tuple(found.values())
 
 
@@ -86,46 +88,46 @@ def count_voids(line: str, names: SpfNames) -> int:
     return sum(pair in names.absent for pair in _all_looked_up(line, names, 0))
 
 
-def untold(line: str, names: SpfNames) -> str:
+def first_unresolved(line: str, names: SpfNames) -> str:
     """Return the first name whose lookup failed, so that its cost is unknown; "" if all are known."""
-    return next(_untold(line, names, 0), "")
+    return next(_unresolved(line, names, 0), "")
 
 
-def _untold(line: str, names: SpfNames, depth: int) -> Iterator[str]:
+def _unresolved(line: str, names: SpfNames, depth: int) -> Iterator[str]:
     yield from (pair[0] for pair in names_looked_up(line) if pair not in names.absent | names.present)
-    for name in names_inside(line) if depth < _DEEPEST else ():
+    for name in included_names(line) if depth < _DEEPEST else ():
         if name != AMAZON and name not in names.lines:
             yield name
         for inner in names.lines.get(name, ())[:1]:
-            yield from _untold(inner, names, depth + 1)
+            yield from _unresolved(inner, names, depth + 1)
 
 
-def _leads_on(term: Term) -> bool:
+def _refers_to_record(term: Term) -> bool:
     return bool(term.domain) and (term.is_redirect or (term.name == "include" and not term.is_modifier))
 
 
 def _inner(term: Term, names: SpfNames) -> Spf | None:
     """Return the one line behind an include; None if it is unknown or there is not exactly one."""
-    lines = names.lines.get(term.domain, ()) if _leads_on(term) else ()
-    return read(lines[0]) if len(lines) == 1 else None
+    lines = names.lines.get(term.domain, ()) if _refers_to_record(term) else ()
+    return parse(lines[0]) if len(lines) == 1 else None
 
 
 def _cost(term: Term, names: SpfNames, depth: int) -> int:
     inner = _inner(term, names)
     if inner is None or depth >= _DEEPEST:
         return 1
-    return 1 + sum(_cost(each, names, depth + 1) for each in inner.reached if each.looks_up)
+    return 1 + sum(_cost(each, names, depth + 1) for each in inner.effective_terms if each.needs_lookup)
 
 
 def _broken(spf: Spf, names: SpfNames, depth: int) -> Iterator[BrokenInclude]:
-    for term in spf.reached:
-        lines = names.lines.get(term.domain) if _leads_on(term) else None
+    for term in spf.effective_terms:
+        lines = names.lines.get(term.domain) if _refers_to_record(term) else None
         if lines is None:
             continue
         if len(lines) != 1:
             held = "no SPF record" if not lines else f"{len(lines)} SPF records"
             yield BrokenInclude(term.text, f"{term.domain} has {held}, so receivers reject the whole record.")
-        elif (inner := read(lines[0])).problems:
+        elif (inner := parse(lines[0])).problems:
             yield BrokenInclude(term.text, f"The SPF record of {term.domain} is broken: {inner.problems[0].reason}")
         elif depth < _DEEPEST:
             yield from _broken(inner, names, depth + 1)
@@ -133,6 +135,6 @@ def _broken(spf: Spf, names: SpfNames, depth: int) -> Iterator[BrokenInclude]:
 
 def _all_looked_up(line: str, names: SpfNames, depth: int) -> Iterator[tuple[str, str]]:
     yield from names_looked_up(line)
-    for name in names_inside(line) if depth < _DEEPEST else ():
+    for name in included_names(line) if depth < _DEEPEST else ():
         for inner in names.lines.get(name, ())[:1]:
             yield from _all_looked_up(inner, names, depth + 1)

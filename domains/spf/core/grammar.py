@@ -50,7 +50,7 @@ class Term:
         return self.is_modifier and self.name in _MECHANISMS
 
     @property
-    def looks_up(self) -> bool:
+    def needs_lookup(self) -> bool:
         """Return True if it costs one of the ten DNS lookups that RFC 7208 4.6.4 allows."""
         return self.name in _LOOKING_UP and self.is_modifier == (self.name == "redirect")
 
@@ -87,7 +87,7 @@ class Spf:
     @property
     def lookups(self) -> int:
         """Return the number of lookups of the record itself, without those inside its includes."""
-        return sum(term.looks_up for term in self.reached)
+        return sum(term.needs_lookup for term in self.effective_terms)
 
     @property
     def ignored(self) -> tuple[Term, ...]:
@@ -98,12 +98,12 @@ class Spf:
     @property
     def out_of_reach(self) -> tuple[Term, ...]:
         """Return the senders that "all" disables: mechanisms after it, and a redirect (RFC 7208 5.1, 6.1)."""
-        reached = {each.text.lower() for each in self.reached}
+        reached = {each.text.lower() for each in self.effective_terms}
         senders = (term for term in self.terms if term.is_redirect or not (term.is_modifier or term.is_all))
         return tuple(term for term in senders if term.text.lower() not in reached)
 
     @property
-    def reached(self) -> tuple[Term, ...]:
+    def effective_terms(self) -> tuple[Term, ...]:
         """Return the terms that can take effect: terms after "all" are never tried, and "all" disables a redirect
         (5.1).
         """
@@ -113,9 +113,9 @@ class Spf:
         return self.terms
 
     @property
-    def is_open(self) -> bool:
+    def allows_anyone(self) -> bool:
         """Return True if anyone may send ("+all")."""
-        return any(term.is_all and term.qualifier == "+" for term in self.reached)
+        return any(term.is_all and term.qualifier == "+" for term in self.effective_terms)
 
 
 def is_spf(text: str) -> bool:
@@ -128,44 +128,44 @@ def resembles_spf(text: str) -> bool:
     return not is_spf(text) and bool(_RESEMBLING.match(text) or _ANYWHERE.search(text))
 
 
-def spf_among(values: Iterable[str]) -> tuple[str, ...]:
+def spf_records(values: Iterable[str]) -> tuple[str, ...]:
     """Return the SPF records among a name's TXT values. More than one makes all of them invalid (RFC 7208 4.5)."""
     return tuple(value for value in values if is_spf(value))
 
 
-def read(text: str) -> Spf:
+def parse(text: str) -> Spf:
     """Parse a record. Raises ValueError if it is not SPF. An invalid term is kept, with its problem."""
-    return _read_before(text) if len(text) <= _ORDINARY else _read(text)
+    return _parse_cached(text) if len(text) <= _ORDINARY else _parse(text)
 
 
-def _read(text: str) -> Spf:
+def _parse(text: str) -> Spf:
     if not is_spf(text):
         raise ValueError("not an SPF record")
     words = re.finditer(r"[^ ]+", text[len(_VERSION) :])
-    terms = tuple(term_of(word[0], word.start() + len(_VERSION)) for word in words)
+    terms = tuple(parse_term(word[0], word.start() + len(_VERSION)) for word in words)
     broken = [(term, why) for term in terms if (why := problem_of(term))]
-    broken += [(term, f"“{term.name}=” can appear only once.") for term in _twice(terms)]
+    broken += [(term, f"“{term.name}=” can appear only once.") for term in _duplicates(terms)]
     problems = (RecordProblem(term.at, term.at + len(term.text), why) for term, why in broken)
     return Spf(terms, tuple(sorted(problems, key=lambda problem: problem.start)))
 
 
 _ORDINARY = 2000  # characters; longer lines are not cached
-_read_before = lru_cache(maxsize=256)(_read)  # a diagnosis parses the same few lines dozens of times
+_parse_cached = lru_cache(maxsize=256)(_parse)  # a diagnosis parses the same few lines dozens of times
 
 
 def problems_of(text: str) -> tuple[RecordProblem, ...]:
     """Return the syntax errors, also of a text that was only meant as SPF."""
     if is_spf(text):
-        return read(text).problems
+        return parse(text).problems
     if lead := re.match(r"[\s\"'“”\\(]+", text):
         return (RecordProblem(0, lead.end(), "The record must start with “v=spf1”."),)
     end = text.find(" ") if " " in text else len(text)
     return (RecordProblem(0, end, "The record must start with “v=spf1” and a space."),)
 
 
-def allows(text: str, domain: str = AMAZON) -> bool:
+def authorises(text: str, domain: str = AMAZON) -> bool:
     """Return True if the record includes the domain, or redirects to it, where that takes effect: before "all"."""
-    reached = read(text).reached
+    reached = parse(text).effective_terms
     named = [term for term in reached if term.name == "include" and term.domain == domain]
     if named:
         return named[0].includes(domain)
@@ -181,7 +181,7 @@ def marked_problems(text: str, problems: Iterable[RecordProblem]) -> tuple[tuple
     return tuple(piece for piece in (*pieces, (text[at:], False)) if piece[0])
 
 
-def term_of(word: str, at: int = 0) -> Term:
+def parse_term(word: str, at: int = 0) -> Term:
     """Parse a term. RFC 7208 4.6.1: a modifier has "=" right after its name, a mechanism ":" or "/" or nothing."""
     ends = [end for end in (word.find(sign) for sign in ":/=") if end >= 0]
     end = min(ends, default=len(word))
@@ -192,7 +192,7 @@ def term_of(word: str, at: int = 0) -> Term:
     return Term(word, qualifier or "+", name, word[end + 1 :], is_modifier, sign, at)
 
 
-def _twice(terms: tuple[Term, ...]) -> list[Term]:
+def _duplicates(terms: tuple[Term, ...]) -> list[Term]:
     """RFC 7208 section 6: these two at most once each."""
     each = ([term for term in terms if term.is_modifier and term.name == name] for name in ("redirect", "exp"))
     return [term for same in each for term in same[1:]]

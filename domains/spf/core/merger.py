@@ -16,15 +16,15 @@ from domains.spf.core.evaluation import (
     broken_includes,
     count_lookups,
     count_voids,
-    untold,
+    first_unresolved,
 )
-from domains.spf.core.grammar import AMAZON, Spf, Term, allows, read, term_of
+from domains.spf.core.grammar import AMAZON, Spf, Term, authorises, parse, parse_term
 
-FRESH = f"v=spf1 include:{AMAZON} ~all"
+DEFAULT_RECORD = f"v=spf1 include:{AMAZON} ~all"
 _LONGEST = 2000  # characters: DNS hosts and receivers cut longer records
 
 
-_UNTOLD = (
+_LOOKUP_FAILED = (
     "We couldn't look up {name}, so we can't tell whether a merged record would work. Check again in a few minutes."
 )
 
@@ -38,27 +38,27 @@ class Merged:
     withheld: str = ""
 
 
-def merge(existing: str, names: SpfNames = NO_NAMES) -> Merged:
+def add_include(existing: str, names: SpfNames = NO_NAMES) -> Merged:
     """Return the existing record ("" for none) with the include added before "all" or "redirect=", and everything else
     kept.
     """
     if not existing:
-        return Merged(FRESH, 1)
-    spf = read(existing)
-    if not allows(existing, AMAZON):
+        return Merged(DEFAULT_RECORD, 1)
+    spf = parse(existing)
+    if not authorises(existing, AMAZON):
         kept = [term for term in spf.terms if not _means_ses(term)]
         at = _end_of_senders(kept)
-        spf = Spf((*kept[:at], term_of(f"include:{AMAZON}"), *kept[at:]))
-    return _judged(spf, (existing,), names)
+        spf = Spf((*kept[:at], parse_term(f"include:{AMAZON}"), *kept[at:]))
+    return _evaluate(spf, (existing,), names)
 
 
-def merged(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
+def merge_records(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
     """Merge the lines: each sender once, then SES, then the mildest "all", so that nobody loses authorisation.
 
     A redirect becomes an include, which authorises the same senders. A line that excludes a sender goes last, so that
     the others still authorise it.
     """
-    read_lines = [read(line) for line in lines]
+    read_lines = [parse(line) for line in lines]
     excluding = [spf for spf in read_lines if _excludes(spf)]
     if len(excluding) > 1:
         return Merged(
@@ -66,29 +66,29 @@ def merged(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
             0,
             "Each record excludes some senders, so we can't tell which of them may still send. Merge them by hand.",
         )
-    terms = [term for spf in sorted(read_lines, key=_excludes) for term in spf.reached]
+    terms = [term for spf in sorted(read_lines, key=_excludes) for term in spf.effective_terms]
     senders = dict.fromkeys(_sender(term) for term in terms if not term.is_all and _authorises(term))
     alls = sorted((term.qualifier for term in terms if term.is_all and term.qualifier != "+"), key="?~-".index)
-    kept = [text for text in senders if not _means_ses(term_of(text))]
+    kept = [text for text in senders if not _means_ses(parse_term(text))]
     line = " ".join(["v=spf1", *kept, f"include:{AMAZON}", f"{alls[0] if alls else '~'}all"])
-    return _judged(read(line), lines, names)
+    return _evaluate(parse(line), lines, names)
 
 
-def _judged(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:
+def _evaluate(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:
     """Offer the record only if receivers accept it and no sender is lost."""
     text = str(spf)
     counted = count_lookups(text, names)
-    problems = [problem.reason for line in before for problem in read(line).problems]
+    problems = [problem.reason for line in before for problem in parse(line).problems]
     inner = [f"Remove or correct “{each.term}”. {each.reason}" for each in broken_includes(text, names)]
-    unknown = "" if text in before else untold(text, names)  # an unchanged record adds no risk
-    is_open = any(read(line).is_open for line in before)
+    unknown = "" if text in before else first_unresolved(text, names)  # an unchanged record adds no risk
+    is_open = any(parse(line).allows_anyone for line in before)
     reasons = (
         (bool(problems), f"The current record is invalid. Correct it first: {''.join(problems[:1])}"),
         (bool(inner), "".join(inner[:1])),
         (counted.too_many, _too_many(counted.total, counted.costliest)),
         (count_voids(text, names) > MOST_VOIDS, "More than 2 of its hosts don't exist. Remove them."),
         (is_open, "The current record lets anyone send. Change “+all” to “~all”."),
-        (bool(unknown), _UNTOLD.format(name=unknown)),
+        (bool(unknown), _LOOKUP_FAILED.format(name=unknown)),
         (len(text) > _LONGEST, f"The merged record would have {len(text):,} characters, which is too long for DNS."),
     )
     withheld = next((reason for holds, reason in reasons if holds), "")
@@ -113,7 +113,7 @@ def _authorises(term: Term) -> bool:
 
 def _excludes(spf: Spf) -> bool:
     """Return True if a term before "all" has another result than pass, so that the order of senders matters."""
-    return any(term.qualifier != "+" for term in spf.reached if not term.is_all and not term.is_modifier)
+    return any(term.qualifier != "+" for term in spf.effective_terms if not term.is_all and not term.is_modifier)
 
 
 def _sender(term: Term) -> str:

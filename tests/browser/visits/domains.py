@@ -8,7 +8,7 @@ from django.utils import timezone
 from domains.models.history import ObservedAnswer
 from domains.sharing.selectors import token_of
 from domains.sharing.services import create as create_link
-from domains.sharing.services import note_visit
+from domains.sharing.services import record_visit
 from tests.browser.showcase import Showcase
 from tests.browser.visits.visit import Act, Arguments, Visit, diagnosed, domain, fill, press
 
@@ -18,7 +18,7 @@ def shared(key: str) -> Arguments:
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
         link = create_link(domain=world.domains[key], actor=world.people["alice"], meant_for="Our IT company")
-        note_visit(link=link, address="192.0.2.7", user_agent="Firefox/140 (Linux)", now=timezone.now())
+        record_visit(link=link, address="192.0.2.7", user_agent="Firefox/140 (Linux)", now=timezone.now())
         return (token_of(link),)
 
     return arguments

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.roles import Role
 from audit.models import Change
 from domains.adoption import services as adoption_services
-from domains.adoption.services import AdoptionFate, AdoptionWish
+from domains.adoption.services import AdoptionRequest, AdoptionStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.identity import gateway as identity_gateway
 from domains.models.domains import Domain, Stage
@@ -35,7 +35,7 @@ def writes(sandbox: Sandbox) -> int:
 
 def adopt(*names: str, **fields: object) -> tuple[adoption_services.AdoptionOutcome, ...]:
     wish = {"customer": make_customer("Alice Ltd"), "actor": make_staff(Role.OPERATOR), "because": "Contract 12"}
-    return adoption_services.adopt(names=names, wish=AdoptionWish(**{**wish, **fields}))  # type: ignore[arg-type]  # by name
+    return adoption_services.adopt(names=names, request=AdoptionRequest(**{**wish, **fields}))  # type: ignore[arg-type]  # by name
 
 
 def test_what_amazon_has_becomes_the_domain_and_nothing_changes_there(sandbox: Sandbox) -> None:
@@ -47,7 +47,7 @@ def test_what_amazon_has_becomes_the_domain_and_nothing_changes_there(sandbox: S
     before = writes(sandbox)
     (outcome,) = adopt("shop.example.com")
     made = Domain.objects.get(pk=outcome.domain_id)
-    assert outcome.fate is AdoptionFate.ADOPT
+    assert outcome.status is AdoptionStatus.ADOPT
     assert (made.stage, made.adopted, len(made.dkim_tokens)) == (Stage.READY, True, 3)
     assert [r.value.partition(".")[2] for r in made.records if r.type == "CNAME"] == ["dkim.amazonses.com"] * 3
     assert (made.mail_from, made.ses_mail_from) == ("mail.shop.example.com", "mail.shop.example.com")
@@ -62,13 +62,13 @@ def test_each_name_has_a_fate_of_its_own(sandbox: Sandbox) -> None:
     make_domain("bobs.com")
     make_domain("mine.com", customer=alice)
     names = ("new.com", "bobs.com", "mine.com", "nowhere.com", "no domain")
-    fates = [outcome.fate for outcome in adopt(*names, customer=alice)]
+    fates = [outcome.status for outcome in adopt(*names, customer=alice)]
     assert fates == [
-        AdoptionFate.ADOPT,
-        AdoptionFate.TAKEN,
-        AdoptionFate.THEIRS,
-        AdoptionFate.NOT_AT_AMAZON,
-        AdoptionFate.NO_DOMAIN,
+        AdoptionStatus.ADOPT,
+        AdoptionStatus.TAKEN,
+        AdoptionStatus.THEIRS,
+        AdoptionStatus.NOT_AT_AMAZON,
+        AdoptionStatus.NO_DOMAIN,
     ]
     assert Domain.objects.get(name="bobs.com").customer != alice
 
@@ -77,7 +77,7 @@ def test_a_hundred_cost_three_calls(sandbox: Sandbox) -> None:
     names = [f"d{number}.com" for number in range(100)]
     at_amazon(*names)
     sandbox.control.clear_calls()
-    assert {outcome.fate for outcome in adopt(*names)} == {AdoptionFate.ADOPT}
+    assert {outcome.status for outcome in adopt(*names)} == {AdoptionStatus.ADOPT}
     assert sum(sandbox.control.call_counts().values()) == 3
 
 
@@ -89,9 +89,9 @@ def test_doing_it_again_after_a_failure_goes_on_from_there(sandbox: Sandbox, mon
     with pytest.raises(AwsProblem):
         adopt("a.com", "b.com", customer=alice)
     sandbox.control.clear_faults()
-    assert [outcome.fate for outcome in adopt("a.com", "b.com", customer=alice)] == [
-        AdoptionFate.THEIRS,
-        AdoptionFate.ADOPT,
+    assert [outcome.status for outcome in adopt("a.com", "b.com", customer=alice)] == [
+        AdoptionStatus.THEIRS,
+        AdoptionStatus.ADOPT,
     ]
 
 
@@ -128,3 +128,5 @@ def test_a_worker_whose_clock_is_a_day_ahead_does_not_put_off_the_first_look(san
         adopt("shop.com")
     due = domain_list_selectors.domains_due(timezone.now() + timedelta(minutes=1))
     assert [domain.name for domain in due] == ["shop.com"]
+    assert due[0].last_ses_check is not None
+    assert due[0].last_ses_check <= timezone.now()

@@ -185,7 +185,7 @@ def test_a_domain_that_is_verified_has_no_more_news() -> None:
     alice = make_member(customer := make_customer())
     domain = make_domain(customer=customer, verified_at=datetime(2026, 11, 1, tzinfo=UTC))
     with pytest.raises(Refused, match="already verified"):
-        announcements_services.ask_for_notice(domain=domain, person=alice, wanted=True)
+        announcements_services.set_notice(domain=domain, person=alice, wanted=True)
 
 
 @pytest.mark.parametrize(("asked", "told"), [({}, True), ({"tellWhenVerified": False}, False)])

@@ -8,7 +8,7 @@ from tests.domains.dns_host import nothing_published
 
 NOW = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=2)
-DOMAIN = DomainName.stored("shop.example.com")
+DOMAIN = DomainName.from_stored("shop.example.com")
 TOKEN = "Jq4kTbVnR7wXcZ2mP9sLdF6hG8yA1eU3oB5iN0qWvE4="
 RECORDS = {
     record.key: record

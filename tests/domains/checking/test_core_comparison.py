@@ -7,7 +7,7 @@ from domains.dns.core import Answer, LookupStatus, Question, further_questions
 from domains.names.core import DomainName
 from domains.records.core import Need, Purpose, Record
 
-DOMAIN = DomainName.stored("shop.com")
+DOMAIN = DomainName.from_stored("shop.com")
 HOST = "feedback-smtp.eu-west-1.amazonses.com"
 MX = Record("mail-from-mx", Purpose.BOUNCES, Need.REQUIRED, "MX", "bounce.shop.com", HOST, 10)
 NOTHING = Answer(Question(MX.name, "MX"), "192.0.2.1:53", LookupStatus.NO_DATA)

@@ -7,12 +7,12 @@ import pytest
 from domains.checking.core.judgement import (
     Aspect,
     Judgement,
+    NextActor,
     SesStatus,
     State,
-    Turn,
     judge_aspect,
     judge_aspects,
-    overall,
+    judge_domain,
 )
 from domains.records.core import Need
 from tests.domains.checking.judged_records import RECORDS
@@ -69,15 +69,15 @@ def test_only_aspects_with_records_are_judged() -> None:
 
 
 def test_all_right_and_confirmed_is_verified() -> None:
-    whole = overall(judge_aspects(judgements(), ALL_GOOD), judgements())
-    assert (whole.state, whole.turn, whole.done, whole.required) == (State.VERIFIED, Turn.NOBODY, 7, 7)
+    whole = judge_domain(judge_aspects(judgements(), ALL_GOOD), judgements())
+    assert (whole.state, whole.next_actor, whole.done, whole.required) == (State.VERIFIED, NextActor.NOBODY, 7, 7)
 
 
 @pytest.mark.parametrize("key", [record.key for record in RECORDS.values() if record.need is Need.REQUIRED][:-1])
 @pytest.mark.parametrize("state", [state for state in State if state is not State.VERIFIED])
 def test_one_required_record_short_is_not_verified(key: str, state: State) -> None:
     given_states = judgements(**{key.replace("-", "_"): state})
-    whole = overall(judge_aspects(given_states, ALL_GOOD), given_states)
+    whole = judge_domain(judge_aspects(given_states, ALL_GOOD), given_states)
     assert whole.state is state
     assert (whole.done, whole.required) == (6, 7)
     assert whole.sentence.endswith(".")
@@ -85,7 +85,7 @@ def test_one_required_record_short_is_not_verified(key: str, state: State) -> No
 
 def test_recommended_records_do_not_hold_the_whole_back() -> None:
     given_states = judgements(dmarc=State.WRONG, apex_spf=State.WAITING)
-    assert overall(judge_aspects(given_states, ALL_GOOD), given_states).state is State.VERIFIED
+    assert judge_domain(judge_aspects(given_states, ALL_GOOD), given_states).state is State.VERIFIED
 
 
 @pytest.mark.parametrize(
@@ -95,41 +95,53 @@ def test_recommended_records_do_not_hold_the_whole_back() -> None:
             {"dkim_1": State.WAITING, "dkim_2": State.WAITING},
             {},
             State.WAITING,
-            Turn.YOU,
+            NextActor.YOU,
             "Publish 2 more DNS records.",
         ),
         (
             {"dkim_1": State.WAITING, "dkim_2": State.WRONG},
             {},
             State.WRONG,
-            Turn.YOU,
+            NextActor.YOU,
             "1 to fix, 1 to publish",
         ),
-        ({"dkim_1": State.AT_RISK, "dkim_2": State.WRONG}, {}, State.AT_RISK, Turn.YOU, "1 to restore, 1 to fix"),
-        ({"dkim_1": State.SPREADING}, {}, State.SPREADING, Turn.CACHES, "is published and propagating"),
-        ({}, {Aspect.DKIM: SesStatus.PENDING}, State.SPREADING, Turn.AMAZON, "Waiting for Amazon SES to verify it"),
-        ({}, {Aspect.DKIM: SesStatus.FAILED}, State.WRONG, Turn.YOU, "Restart verification"),
-        ({}, {Aspect.DKIM: SesStatus.TEMPORARY_FAILURE}, State.AT_RISK, Turn.AMAZON, "will check them automatically"),
-        ({}, {Aspect.DKIM: SesStatus.UNKNOWN}, State.COULD_NOT_CHECK, Turn.US, "get its status from Amazon SES"),
-        ({"dkim_1": State.COULD_NOT_CHECK}, {}, State.COULD_NOT_CHECK, Turn.US, "couldn't check 1 of 7"),
+        ({"dkim_1": State.AT_RISK, "dkim_2": State.WRONG}, {}, State.AT_RISK, NextActor.YOU, "1 to restore, 1 to fix"),
+        ({"dkim_1": State.SPREADING}, {}, State.SPREADING, NextActor.CACHES, "is published and propagating"),
+        (
+            {},
+            {Aspect.DKIM: SesStatus.PENDING},
+            State.SPREADING,
+            NextActor.AMAZON,
+            "Waiting for Amazon SES to verify it",
+        ),
+        ({}, {Aspect.DKIM: SesStatus.FAILED}, State.WRONG, NextActor.YOU, "Restart verification"),
+        (
+            {},
+            {Aspect.DKIM: SesStatus.TEMPORARY_FAILURE},
+            State.AT_RISK,
+            NextActor.AMAZON,
+            "will check them automatically",
+        ),
+        ({}, {Aspect.DKIM: SesStatus.UNKNOWN}, State.COULD_NOT_CHECK, NextActor.US, "get its status from Amazon SES"),
+        ({"dkim_1": State.COULD_NOT_CHECK}, {}, State.COULD_NOT_CHECK, NextActor.US, "couldn't check 1 of 7"),
     ],
 )
 def test_the_whole_says_whose_turn_it_is(
-    states: dict[str, State], ses: dict[Aspect, SesStatus], state: State, turn: Turn, words: str
+    states: dict[str, State], ses: dict[Aspect, SesStatus], state: State, turn: NextActor, words: str
 ) -> None:
     given_states = judgements(**states)
-    whole = overall(judge_aspects(given_states, {**ALL_GOOD, **ses}), given_states)
-    assert (whole.state, whole.turn) == (state, turn)
+    whole = judge_domain(judge_aspects(given_states, {**ALL_GOOD, **ses}), given_states)
+    assert (whole.state, whole.next_actor) == (state, turn)
     assert words in whole.sentence
 
 
 def test_nothing_to_judge_is_not_checked() -> None:
-    assert overall((), ()).state is State.NOT_CHECKED
+    assert judge_domain((), ()).state is State.NOT_CHECKED
 
 
 def test_the_whole_is_verified_only_with_every_part() -> None:
     for state, ses in product(State, SesStatus):
         given_states = judgements(identity=state)
         aspects = judge_aspects(given_states, {**ALL_GOOD, Aspect.IDENTITY: ses})
-        verified = overall(aspects, given_states).state is State.VERIFIED
+        verified = judge_domain(aspects, given_states).state is State.VERIFIED
         assert verified == (state is State.VERIFIED and ses is SesStatus.SUCCESS)

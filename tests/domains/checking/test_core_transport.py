@@ -21,12 +21,12 @@ def test_nobody_is_told_to_add_the_record_of_a_policy_that_is_not_hosted() -> No
 @pytest.mark.parametrize(
     ("record", "values", "verdict"),
     [
-        (STS, ("v=STSv1; id=20260101T000000;",), Verdict.RIGHT),
-        (STS, ("other text", "v=STSv1; id=7"), Verdict.RIGHT),
+        (STS, ("v=STSv1; id=20260101T000000;",), Verdict.CORRECT),
+        (STS, ("other text", "v=STSv1; id=7"), Verdict.CORRECT),
         (STS, ("v=STSv1;",), Verdict.WRONG),
         (STS, ("v=STSv1; id=1", "v=STSv1; id=2"), Verdict.WRONG),
         (STS, ("other text",), Verdict.ABSENT),
-        (RPT, ("v=TLSRPTv1; rua=https://reports.example.net",), Verdict.RIGHT),
+        (RPT, ("v=TLSRPTv1; rua=https://reports.example.net",), Verdict.CORRECT),
         (RPT, ("v=TLSRPTv1;",), Verdict.WRONG),
     ],
 )

@@ -13,6 +13,6 @@ def test_an_absent_record_is_unknown_where_the_policy_above_could_not_be_told() 
     own = PublishedPolicies(dmarc={"_dmarc.example.com": ("v=DMARC1; p=none",)})
     facts = replace(facts_of(), policies=own)
     record = next(record for record in records_for(facts) if record.key == "dmarc")
-    assert (record.withheld, record.is_inherited_told) == ("", False)
+    assert (record.withheld, record.is_inherited_known) == ("", False)
     absent = Answer(question_for(record), "ns2", LookupStatus.NO_NAME)
     assert compare(record, absent).verdict is Verdict.UNKNOWN

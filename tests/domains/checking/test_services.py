@@ -18,7 +18,7 @@ from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.settings import services as settings_services
-from domains.settings.services import WantedSettings
+from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from sandbox.process import Sandbox
@@ -191,7 +191,7 @@ def test_a_call_that_fails_marks_those_alone_that_were_not_read(
     domains = [make_domain(f"d{number}.com", stage=Stage.READY) for number in range(how_many)]
     seed_identities([domain.name for domain in domains])
     sandbox.control.add_fault("error", failing, nth=2, times=3)
-    identity_status_services.read(domains, now=NOW)
+    identity_status_services.read_statuses(domains, now=NOW)
     problems = [bool(domain.ses_problem) for domain in domains]
     assert problems == [False] * (how_many - unread) + [True] * unread
     assert [domain.last_ses_check for domain in domains] == [None if problem else NOW for problem in problems]
@@ -207,7 +207,7 @@ def test_one_domain_is_read_in_one_call(sandbox: Sandbox) -> None:
 def test_many_domains_are_read_in_three_calls_a_hundred(sandbox: Sandbox) -> None:
     domains = [make_domain(f"d{number}.com", stage=Stage.READY) for number in range(250)]
     seed_identities([domain.name for domain in domains[1:]], ownership="Success", dkim="Success")
-    identity_status_services.read(domains, now=NOW)
+    identity_status_services.read_statuses(domains, now=NOW)
     assert Counter(sandbox.control.call_counts()) == {
         "GetIdentityVerificationAttributes": 3,
         "GetIdentityDkimAttributes": 3,
@@ -227,11 +227,11 @@ def test_what_changed_among_ten_thousand_is_noticed_in_twelve_calls(sandbox: San
     seed_identities([f"x{number}.com" for number in range(9_998)])
     seed_identities([same.name, turned.name], ownership="Success")
     turn_identity(turned.name, ownership="TemporaryFailure")
-    assert identity_status_services.notice_changes(now=NOW) == 2
+    assert identity_status_services.detect_changes(now=NOW) == 2
     assert sum(sandbox.control.call_counts().values()) <= 12
     due = Domain.objects.filter(next_check_at=NOW).values_list("name", flat=True)
     assert sorted(due) == ["gone.com", "turned.com"]
-    assert identity_status_services.notice_changes(now=NOW) == 0
+    assert identity_status_services.detect_changes(now=NOW) == 0
 
 
 def test_half_a_list_makes_nothing_look_gone(sandbox: Sandbox) -> None:
@@ -239,7 +239,7 @@ def test_half_a_list_makes_nothing_look_gone(sandbox: Sandbox) -> None:
     seed_identities([f"x{number}.com" for number in range(1_001)])
     sandbox.control.add_fault("error", "ListEmailIdentities", nth=2, times=3)
     with pytest.raises(AwsProblem):
-        identity_status_services.notice_changes(now=NOW)
+        identity_status_services.detect_changes(now=NOW)
     domain.refresh_from_db()
     assert domain.next_check_at == NOW + HOUR
 
@@ -263,11 +263,11 @@ def test_records_that_changed_while_they_were_looked_at_are_not_judged_by_the_ol
 
 def test_new_records_wait_and_are_not_said_to_be_lost(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
-    settings_now: dict[str, Any] = {name: getattr(domain, name) for name in WantedSettings.__dataclass_fields__}
+    settings_now: dict[str, Any] = {name: getattr(domain, name) for name in DesiredSettings.__dataclass_fields__}
     settings_services.configure(
-        domain=domain, wanted=WantedSettings(**settings_now | {"mail_from_label": "mail"}), actor=make_user()
+        domain=domain, desired=DesiredSettings(**settings_now | {"mail_from_label": "mail"}), actor=make_user()
     )
-    settings_services.apply(domain_id=domain.id)
+    settings_services.apply_settings(domain_id=domain.id)
     looked_at(domain, NOW + HOUR)
     assert states(domain)["mail-from-mx"] == State.WAITING
     assert states(domain)["dkim-1"] == State.VERIFIED

@@ -121,7 +121,7 @@ def test_a_watched_domain_comes_due_however_many_watch(sandbox: Sandbox) -> None
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now() + HOUR, last_dns_check=None)
     domain.refresh_from_db()
     for _ in range(3):
-        checking_services.watched(domain)
+        checking_services.schedule_for_open_page(domain)
     domain.refresh_from_db()
     assert domain.next_check_at is not None
     assert domain.next_check_at <= timezone.now()
@@ -141,6 +141,6 @@ def test_watching_what_cannot_change_asks_nobody(sandbox: Sandbox, fields: dict[
     later = timezone.now() + HOUR
     given: dict[str, Any] = {"stage": Stage.READY, "next_check_at": later} | fields
     domain = make_domain(**given)
-    checking_services.watched(domain)
+    checking_services.schedule_for_open_page(domain)
     domain.refresh_from_db()
     assert domain.next_check_at == later

@@ -134,6 +134,6 @@ def test_a_deleted_domain_leaves_no_open_alert(shop: Domain, sandbox: Sandbox, a
     _lose(sandbox, shop)
     for minutes in (0, 2):
         _look(shop, minutes)
-    deletion_services.mark(domain=shop, typed_name="shop.com", actor=alice)
+    deletion_services.mark_for_deletion(domain=shop, typed_name="shop.com", actor=alice)
     carry_out_deletion(domain_id=shop.id)
     assert Alert.objects.get().state == "recovered"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def marked(domain: Domain) -> Domain:
-    deletion_services.mark(domain=domain, typed_name=domain.name, actor=olga())
+    deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=olga())
     domain.refresh_from_db()
     return domain
 
@@ -64,14 +64,14 @@ def test_another_domain_in_the_same_tenant_stays_in_it(sandbox: Sandbox) -> None
 def test_another_name_than_the_domains_is_refused(typed: str) -> None:
     domain = make_domain("shop.com", stage=Stage.READY)
     with pytest.raises(Refused) as refused:
-        deletion_services.mark(domain=domain, typed_name=typed, actor=make_user())
+        deletion_services.mark_for_deletion(domain=domain, typed_name=typed, actor=make_user())
     assert refused.value.code == "NAME_NOT_TYPED"
 
 
 @pytest.mark.parametrize("typed", ["shop.com", " SHOP.com. ", "Shop.Com"])
 def test_the_name_may_be_typed_as_people_type_it(typed: str) -> None:
     domain = make_domain("shop.com", stage=Stage.READY)
-    deletion_services.mark(domain=domain, typed_name=typed, actor=make_user())
+    deletion_services.mark_for_deletion(domain=domain, typed_name=typed, actor=make_user())
     domain.refresh_from_db()
     assert domain.stage == Stage.DELETING
 
@@ -79,7 +79,7 @@ def test_the_name_may_be_typed_as_people_type_it(typed: str) -> None:
 @pytest.mark.parametrize("typed", ["bücher.de", "xn--bcher-kva.de"])
 def test_an_international_name_may_be_typed_either_way(typed: str) -> None:
     domain = make_domain("xn--bcher-kva.de", stage=Stage.READY)
-    deletion_services.mark(domain=domain, typed_name=typed, actor=make_user())
+    deletion_services.mark_for_deletion(domain=domain, typed_name=typed, actor=make_user())
     domain.refresh_from_db()
     assert domain.stage == Stage.DELETING
 
@@ -103,7 +103,7 @@ def test_deleting_twice_is_deleting_once(sandbox: Sandbox) -> None:
     marked(domain)
     assert "domains.delete" not in waiting_jobs(domain)
     for _ in range(2):
-        deletion_services.routes_are_removed(domain_id=domain.id)
+        deletion_services.confirm_routes_removed(domain_id=domain.id)
     assert waiting_jobs(domain).count("domains.delete") == 1
     carry_out_deletion(domain_id=domain.id)
     carry_out_deletion(domain_id=domain.id)
@@ -113,7 +113,7 @@ def test_deleting_twice_is_deleting_once(sandbox: Sandbox) -> None:
 def test_nothing_goes_while_receipt_rules_may_name_it(sandbox: Sandbox) -> None:
     domain = marked(set_up_domain(sandbox, "shop.com"))
     sandbox.control.clear_calls()
-    deletion_services.carry_out(domain_id=domain.id)
+    deletion_services.execute_deletion(domain_id=domain.id)
     assert sandbox.control.calls() == ()
     assert at_amazon("shop.com") is not None
     assert Domain.objects.get(name="shop.com").headline == (

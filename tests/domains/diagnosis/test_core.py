@@ -16,7 +16,7 @@ from domains.diagnosis.core import causes, findings, observations, policies, wor
 from domains.diagnosis.core.chain import diagnose
 from domains.diagnosis.core.codes import CODES
 from domains.diagnosis.core.findings import LANES, LINKS, LinkState, Severity, as_json, as_reply
-from domains.diagnosis.core.observations import AmazonView, Observations
+from domains.diagnosis.core.observations import Observations, SesView
 from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.names.core import LONGEST_NAME, DomainName
 from domains.records.core import records_for
@@ -77,7 +77,7 @@ def test_what_a_plain_check_finds_is_known_to_the_diagnosis_by_the_same_code() -
 @pytest.mark.parametrize("name", ["example.com", "mail.example.co.uk", f"{'a' * 60}.{'b' * 60}.{'c' * 50}.com"])
 def test_the_wrong_place_search_asks_at_most_twelve_questions_that_can_be_asked(name: str) -> None:
     for record in records_for(facts_of(name, wants_apex_spf=True)):
-        found = observations.probes(record, DomainName.stored(name))
+        found = observations.probes(record, DomainName.from_stored(name))
         assert 0 < len(found) <= 12
         assert len({probe.question for probe in found}) == len(found)
         assert question_for(record) not in {probe.question for probe in found}
@@ -86,7 +86,7 @@ def test_the_wrong_place_search_asks_at_most_twelve_questions_that_can_be_asked(
 
 def test_the_likeliest_place_of_each_record_comes_before_the_second_of_any() -> None:
     searched = [observations.probes(record, FACTS.domain) for record in RECORDS]
-    first = observations.spread(searched)[: len(searched)]
+    first = observations.interleave(searched)[: len(searched)]
     assert {probe.place for probe in first} == {observations.ProbePlace.DOUBLED}
 
 
@@ -106,12 +106,12 @@ def test_a_region_is_marked_whole() -> None:
 
 
 def test_two_hosts_that_share_an_ending_are_not_marked() -> None:
-    assert findings.near("10 inbound-smtp.eu-west-1.amazonaws.com", "1 aspmx.l.google.com") is None
+    assert findings.mark_if_similar("10 inbound-smtp.eu-west-1.amazonaws.com", "1 aspmx.l.google.com") is None
 
 
 @given(st.text(max_size=400), st.text(max_size=400))
 def test_marked_values_are_the_values(expected: str, found: str) -> None:
-    ours, theirs = findings.marked(expected, found)
+    ours, theirs = findings.mark(expected, found)
     assert "".join(piece for piece, _ in ours) == expected[:300]
     assert "".join(piece for piece, _ in theirs) == found[:300]
     assert [piece for piece, differs in ours if not differs] == [piece for piece, differs in theirs if not differs]
@@ -137,28 +137,28 @@ def test_caches_let_go_by_the_longest_time_to_live(
     ttls: tuple[int | None, ...], otherwise: int | None, minutes: int
 ) -> None:
     answers = [Answer(SOA, str(at), LookupStatus.NO_NAME, ttl=ttl) for at, ttl in enumerate(ttls)]
-    assert words.let_go(answers, NOW, otherwise=otherwise) == NOW + timedelta(minutes=minutes)
+    assert words.cache_expiry(answers, NOW, otherwise=otherwise) == NOW + timedelta(minutes=minutes)
 
 
 def test_a_failed_look_up_is_in_no_cache() -> None:
-    assert words.let_go([Answer(SOA, "a", LookupStatus.FAILED, ttl=300)], NOW) is None
+    assert words.cache_expiry([Answer(SOA, "a", LookupStatus.FAILED, ttl=300)], NOW) is None
 
 
 def test_a_time_is_rounded_up_and_names_another_day() -> None:
     late = datetime(2026, 11, 24, 23, 59, 1, tzinfo=UTC)
-    assert words.as_time(late, NOW) == "00:00 UTC on 25 November"
-    assert words.as_time(NOW + timedelta(minutes=100), NOW) == "15:40 UTC"
+    assert words.format_time(late, NOW) == "00:00 UTC on 25 November"
+    assert words.format_time(NOW + timedelta(minutes=100), NOW) == "15:40 UTC"
 
 
 def test_two_spf_lines_become_one_with_all_senders_and_one_all() -> None:
     lines = ("v=spf1 include:_spf.google.com -all", "v=spf1 mx include:_spf.google.com ~all")
-    line = merger.merged(lines, all_found(*lines))
+    line = merger.merge_records(lines, all_found(*lines))
     assert line.value == "v=spf1 include:_spf.google.com mx include:amazonses.com ~all"
     assert line.lookups == 3
 
 
 def test_a_line_that_lets_everybody_send_is_not_merged_into_one_that_does() -> None:
-    merged = merger.merged(("v=spf1 +all", "v=spf1 a"))
+    merged = merger.merge_records(("v=spf1 +all", "v=spf1 a"))
     assert merged.value == ""
     assert "lets anyone send" in merged.withheld
 
@@ -205,8 +205,8 @@ def test_a_finding_says_by_when_caches_have_let_go() -> None:
 def test_what_is_to_be_typed_is_relative_to_the_zone() -> None:
     found = diagnose(FACTS, answered({}), CONFIRMED, NOW)
     first = next(finding for finding in found.findings if finding.record_key == "dkim-1")
-    assert first.of("name") == f"{DKIM[0]}._domainkey.mail"
-    assert first.of("nothing") == ""
+    assert first.data_value("name") == f"{DKIM[0]}._domainkey.mail"
+    assert first.data_value("nothing") == ""
 
 
 def test_hostile_answers_are_shown_harmless_and_short() -> None:
@@ -219,7 +219,7 @@ def test_hostile_answers_are_shown_harmless_and_short() -> None:
 
 
 def test_amazon_is_not_blamed_while_our_records_are_wrong() -> None:
-    found = diagnose(FACTS, answered({}), AmazonView(problem="Amazon did not answer."), NOW)
+    found = diagnose(FACTS, answered({}), SesView(problem="Amazon did not answer."), NOW)
     assert not any(finding.code.startswith("amazon.") for finding in found.findings)
     assert found.lanes[2].state is LinkState.UNKNOWN
     assert found.lanes[2].lines == ("Amazon did not answer.",)

@@ -62,7 +62,7 @@ def of_one_server(seen: Observations, who: str) -> Observations:
 def told_of(world: World, seen: Observations, record: Record) -> list[tuple[object, ...]]:
     """What each server tells of the record, and of the place that counts for it, where all were asked of that."""
     questions = (question_for(record), *further_questions(record, world.facts.domain))
-    asked = [said for question in questions if len(said := seen.at_host(question)) == len(SERVERS)]
+    asked = [said for question in questions if len(said := seen.host_answers(question)) == len(SERVERS)]
     return [tuple((answer.values, answer.aliases) for answer in said) for said in zip(*asked, strict=True)]
 
 

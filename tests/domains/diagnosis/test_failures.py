@@ -51,10 +51,10 @@ def told_codes(host: Host, server: DnsServer, address: tuple[str, int]) -> set[s
 def test_a_plain_check_with_a_failure_finds_nothing_else(scene: Scene) -> None:
     """Of each record: the answer of one resolver and what explains it; any of them failed says less, never other."""
     host, seen = observed(scene)
-    domain = DomainName.stored(scene.name)
+    domain = DomainName.from_stored(scene.name)
     for record in host.records:
         questions = [question_for(record), *further_questions(record, domain)]
-        told = [answer for question in questions for answer in first(seen.at_host(question), question)]
+        told = [answer for question in questions for answer in first(seen.host_answers(question), question)]
         if not told or told[0].question != questions[0]:
             continue
         whole = judge(record, told[:1], verified_before=None, now=NOW, further=told[1:])

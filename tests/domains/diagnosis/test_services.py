@@ -20,7 +20,7 @@ from domains.diagnosis import services as diagnosis_services
 from domains.diagnosis.core.findings import LinkState, Severity
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Query, Question
-from domains.dns.services import MOST_QUERIES, Asker, Net
+from domains.dns.services import MOST_QUERIES, Network, QuerySession
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
@@ -82,17 +82,17 @@ def test_the_records_of_other_domains_are_known_whoevers_they_are(sandbox: Sandb
     result = diagnosis_services.gather(domain, now=timezone.now())
     at = f"bounce.{above.name}"
     assert {record.key for record in result.history.others if record.name == at} == {"mail-from-mx", "mail-from-spf"}
-    assert {finding.code for finding in result.told().findings} == {"dns.absent"}
+    assert {finding.code for finding in result.diagnosis().findings} == {"dns.absent"}
 
 
 def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
-    identity_status_services.read([domain], now=timezone.now())
+    identity_status_services.read_statuses([domain], now=timezone.now())
     domain.refresh_from_db()
     assert domain.ses_soa
     assert (
         f"Version of the zone that SES saw (SOA record): {domain.ses_soa}"
-        in diagnosis_services.gather(domain, now=timezone.now()).told().lanes[2].lines
+        in diagnosis_services.gather(domain, now=timezone.now()).diagnosis().lanes[2].lines
     )
 
 
@@ -115,7 +115,7 @@ def test_who_comes_while_another_looks_waits_for_that_answer(sandbox: Sandbox) -
         waited.append(seconds)
         cache.set(key, theirs)
 
-    assert diagnosis_services.diagnose(domain, now=timezone.now(), wait=wait) == theirs.told()
+    assert diagnosis_services.diagnose(domain, now=timezone.now(), wait=wait) == theirs.diagnosis()
     assert waited == [diagnosis_services.WAIT_EVERY]
 
 
@@ -133,7 +133,7 @@ def test_no_diagnosis_asks_more_than_sixty_questions(sandbox: Sandbox, mistake: 
     domain = verified(sandbox)
     sandbox.control.make_mistake(zone_of(domain), wanted(domain)[0], mistake)
     before = sandbox.queries.total
-    found = diagnosis_services.gather(domain, now=timezone.now()).told()
+    found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert 0 < sandbox.queries.total - before <= MOST_QUERIES
     assert found.finding is not None
 
@@ -147,7 +147,7 @@ def test_a_domain_of_which_all_is_missing_is_searched_for_within_sixty_questions
     before = sandbox.queries.total
     with second_resolver() as other:
         settings.DNS_RESOLVERS = (*settings.DNS_RESOLVERS, other)
-        found = diagnosis_services.gather(domain, now=timezone.now()).told()
+        found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert sandbox.queries.total - before <= MOST_QUERIES
     assert {finding.code for finding in found.findings} == {"dns.absent"}
     assert len(found.findings) == len(domain.records)
@@ -171,7 +171,7 @@ def test_silent_servers_cost_a_bounded_time_and_blame_nobody() -> None:
 def test_what_is_over_the_budget_says_that_it_was_not_asked() -> None:
     with serving() as (store, _, (host, port)):
         store.add_zone("example.com")
-        asker = Asker(timeout=0.5)
+        asker = QuerySession(timeout=0.5)
         queries = [Query(Question(f"n{at}.example.com", "TXT"), f"{host}:{port}", "r") for at in range(70)]
         answers = asyncio.run(asker.ask(queries))
     assert asker.asked == 57
@@ -205,7 +205,7 @@ def test_a_packet_that_was_lost_is_sent_once_more_to_who_answers() -> None:
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(lambda: Scripted(script), local_addr=("127.0.0.1", 0))
         host, port = transport.get_extra_info("sockname")
-        asker = Asker(timeout=0.2)
+        asker = QuerySession(timeout=0.2)
         other = Question("other.example.com", "TXT")
         answers = await asker.ask([Query(question, f"{host}:{port}", "r") for question in (lost, other)])
         transport.close()
@@ -217,7 +217,7 @@ def test_a_packet_that_was_lost_is_sent_once_more_to_who_answers() -> None:
 def test_a_name_server_in_a_private_network_is_not_asked(sandbox: Sandbox, settings: Settings) -> None:
     domain = verified(sandbox)
     settings.SANDBOX = False
-    found = diagnosis_services.gather(domain, now=timezone.now()).told()
+    found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert not any("+norecurse" in line for line in found.transcript)
     assert found.links[1].state is LinkState.UNKNOWN
     assert found.finding is None
@@ -229,7 +229,7 @@ def test_a_name_server_in_a_private_network_is_not_asked(sandbox: Sandbox, setti
     "2002:a00:1::1 ::ffff:127.0.0.1 ns1.example.com".split(),
 )
 def test_a_name_server_gets_no_place_at_an_address_that_is_not_public(address: str) -> None:
-    assert dns_services.place(address, Net(("1.1.1.1:53",))) == ""
+    assert dns_services.server_address(address, Network(("1.1.1.1:53",))) == ""
 
 
 @pytest.mark.parametrize(
@@ -242,22 +242,22 @@ def test_a_name_server_gets_no_place_at_an_address_that_is_not_public(address: s
     ],
 )
 def test_a_public_name_server_has_a_place_and_in_the_sandbox_every_one(address: str, private: bool, at: str) -> None:
-    assert dns_services.place(address, Net(("1.1.1.1:53",), private=private)) == at
+    assert dns_services.server_address(address, Network(("1.1.1.1:53",), private=private)) == at
 
 
 def test_a_zone_whose_serial_does_not_move_after_i_have_added_them_was_not_published(sandbox: Sandbox) -> None:
     sandbox.control.add_zone("example.com", NAMESERVERS)
     domain = set_up_domain(sandbox, "example.com")
     now = timezone.now()
-    first = diagnosis_services.gather(domain, now=now).told()
+    first = diagnosis_services.gather(domain, now=now).diagnosis()
     assert first.finding is not None
     assert first.finding.code == "dns.absent"
-    diagnosis_services.note_records_added(domain=domain, now=now + timedelta(minutes=1))
+    diagnosis_services.mark_records_added(domain=domain, now=now + timedelta(minutes=1))
     domain.refresh_from_db()
-    later = diagnosis_services.gather(domain, now=now + timedelta(minutes=20)).told()
+    later = diagnosis_services.gather(domain, now=now + timedelta(minutes=20)).diagnosis()
     assert {finding.code for finding in later.findings} == {"dns.time.unpublished"}
     sandbox.control.add_record("example.com", "www.example.com", "A", "192.0.2.1")
-    moved = diagnosis_services.gather(domain, now=now + timedelta(minutes=21)).told()
+    moved = diagnosis_services.gather(domain, now=now + timedelta(minutes=21)).diagnosis()
     assert {finding.code for finding in moved.findings} == {"dns.absent"}
     domain.refresh_from_db()
     assert domain.soa_serial_since == now + timedelta(minutes=21)
@@ -268,7 +268,7 @@ def test_a_record_that_was_right_and_is_gone_says_so(sandbox: Sandbox) -> None:
     held = next(r for r in sandbox.control.records("example.com") if r.name.startswith("_amazonses"))
     sandbox.control.remove_record("example.com", held.id)
     assert RecordCheck.objects.filter(domain=domain, verified_at__isnull=False).exists()
-    found = diagnosis_services.gather(domain, now=timezone.now()).told()
+    found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert found.finding is not None
     assert (found.finding.code, found.finding.record_key) == ("dns.change.gone", "identity")
 
@@ -279,7 +279,7 @@ def test_a_claim_is_diagnosed_by_its_challenge() -> None:
         domain = make_domain("example.com", stage=Stage.CLAIM, claim_token="abc")
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("django.conf.settings.DNS_RESOLVERS", (f"{host}:{port}",))
-            found = diagnosis_services.gather(domain, now=timezone.now()).told()
+            found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert [record.key for record in found.records] == ["challenge"]
     assert [finding.code for finding in found.findings] == ["dns.absent", "amazon.held_elsewhere"]
 

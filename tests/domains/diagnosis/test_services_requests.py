@@ -30,4 +30,4 @@ def test_the_worker_makes_those_of_several_domains_of_one_customer(sandbox: Sand
         made = diagnosis_services.progress(domain=domain, since=before.since, now=timezone.now())
         assert made.problem == ""
         assert made.found
-        assert made.found.told().findings
+        assert made.found.diagnosis().findings

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from domains.diagnosis.core.observations import (
-    NOBODY,
     NOTHING_KNOWN,
+    UNUSED_LABEL,
     Cut,
     Observations,
     RecordHistory,
@@ -200,7 +200,7 @@ HISTORIES = st.builds(
         serial="7",
         serial_since=NOW - timedelta(hours=2),
         said_added_at=NOW - timedelta(minutes=30) if said else None,
-        failed_looks=looks,
+        failed_checks=looks,
     ),
     st.sets(st.sampled_from(("identity", "dkim-1", "inbound-mx", "mail-from-spf", "dmarc"))),
     st.booleans(),
@@ -250,12 +250,12 @@ def _others(world: World) -> Iterator[Question]:
         yield rival_question(record)
         yield from further_questions(record, world.facts.domain)
         for value in world.held.get(question_for(record), ()) if record.type == "MX" else ():
-            yield Question(value.partition(" ")[2].rstrip(".") or NOBODY, "CNAME")
+            yield Question(value.partition(" ")[2].rstrip(".") or UNUSED_LABEL, "CNAME")
 
 
 def _followed(seen: Observations) -> dict[str, Any]:
-    lines = [line for name in seen.policies.spf.values() for line in name if not grammar.read(line).problems]
-    inside = dict.fromkeys(name for line in lines for name in evaluation.names_inside(line))
+    lines = [line for name in seen.policies.spf.values() for line in name if not grammar.parse(line).problems]
+    inside = dict.fromkeys(name for line in lines for name in evaluation.included_names(line))
     looked_up = dict.fromkeys(pair for line in lines for pair in evaluation.names_looked_up(line))
     found = ("v=spf1 ip4:192.0.2.1 -all",)
     return {"spf": tuple((name, found) for name in inside), "spf_present": tuple(looked_up)}

@@ -37,14 +37,14 @@ BROKEN = (
 
 @pytest.mark.parametrize("text", SOUND)
 def test_a_sound_record_has_no_problem_and_is_offered_unchanged_in_meaning(text: str) -> None:
-    record = core.read(text)
+    record = core.parse(text)
     assert (record.problems, record.is_used) == ((), True)
-    assert core.read(core.mended(text)).policy == record.policy
+    assert core.parse(core.repair(text)).policy == record.policy
 
 
 @pytest.mark.parametrize(("text", "place", "why", "is_used"), BROKEN)
 def test_a_broken_record_has_its_place_and_the_reason(text: str, place: str, why: str, is_used: bool) -> None:
-    record = core.read(text)
+    record = core.parse(text)
     problem = record.problems[0]
     assert text[problem.start : problem.end] == place
     assert why in problem.reason
@@ -69,7 +69,7 @@ def test_checkdmarc_says_the_same(text: str, monkeypatch: pytest.MonkeyPatch) ->
         is_sound = True
     except second_opinion.DMARCError:
         is_sound = False
-    assert is_sound == (not core.read(text).problems)
+    assert is_sound == (not core.parse(text).problems)
 
 
 @pytest.mark.parametrize("text", ["v=spf1 -all", "DMARC is explained elsewhere", "dmarcian-verification=1", ""])
@@ -98,17 +98,17 @@ def test_reports_are_sent_elsewhere_where_the_organization_is_another() -> None:
 def test_the_policy_that_applies_is_the_own_or_the_highest_above(
     own: list[str], above: list[tuple[str, list[str] | None]], policy: str, at: str
 ) -> None:
-    found = core.applied(own, above)
+    found = core.find_policy(own, above)
     assert found is not None
     assert (found.policy, found.name) == (policy, at)
 
 
 def test_without_any_record_no_policy_applies_and_what_failed_is_not_none() -> None:
-    assert core.applied([], [("_dmarc.b", [])]) is None
+    assert core.find_policy([], [("_dmarc.b", [])]) is None
     with pytest.raises(ValueError, match="failed"):
-        core.applied([], [("_dmarc.b", None)])
+        core.find_policy([], [("_dmarc.b", None)])
     with pytest.raises(ValueError, match="failed"):
-        core.applied(None, [])
+        core.find_policy(None, [])
 
 
 PARTS = st.sampled_from(
@@ -122,10 +122,10 @@ PARTS = st.sampled_from(
 @given(st.lists(PARTS, min_size=1, max_size=6), st.sampled_from(core.POLICIES))
 def test_what_is_offered_is_sound_and_not_weaker_than_what_applied(parts: list[str], above: str) -> None:
     text = "; ".join(parts)
-    before = core.applied([text], [("_dmarc.b", [f"v=DMARC1; p={above}"])])
-    offered = core.read(core.mended(text, "us@example.com", core.AppliedPolicy(above, "b", f"v=DMARC1; p={above}")))
+    before = core.find_policy([text], [("_dmarc.b", [f"v=DMARC1; p={above}"])])
+    offered = core.parse(core.repair(text, "us@example.com", core.AppliedPolicy(above, "b", f"v=DMARC1; p={above}")))
     assert before is not None
     assert (offered.problems, offered.is_used) == ((), True)
     assert not core.is_weaker(offered.policy, before.policy)
     assert "us@example.com" in offered.reports
-    assert set(core.read(text).reports) <= set(offered.reports)
+    assert set(core.parse(text).reports) <= set(offered.reports)

@@ -12,7 +12,7 @@ from domains.checking.core.judgement import State
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, LookupStatus, Query, Question
 from domains.dns.gateway import exchange
-from domains.dns.services import Asker, Net, Server, find_delegation, look_up
+from domains.dns.services import Network, QuerySession, Server, find_delegation, look_up
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from sandbox.process import Sandbox
@@ -140,7 +140,7 @@ def test_what_first_looks_lost_is_looked_at_again_within_minutes_for_the_alert(
     assert second - first >= HOUR
 
 
-class _SixAlone(Asker):
+class _SixAlone(QuerySession):
     """A resolver that knows name servers by IPv6 alone."""
 
     async def ask(self, queries: Sequence[Query]) -> list[Answer]:
@@ -158,7 +158,7 @@ class _SixAlone(Asker):
 
 def test_a_nameserver_that_ipv6_alone_reaches_is_asked_there() -> None:
     names = [("ns6.example.net", ""), ("glued.example.net", "2606:4700::54")]
-    found = asyncio.run(find_delegation(names, "192.0.2.53", Net(("192.0.2.53",)), _SixAlone(timeout=1.0)))
+    found = asyncio.run(find_delegation(names, "192.0.2.53", Network(("192.0.2.53",)), _SixAlone(timeout=1.0)))
     assert found == (
         Server("ns6.example.net", "[2606:4700::53]:53"),
         Server("glued.example.net", "[2606:4700::54]:53"),

@@ -36,7 +36,7 @@ PEM = KEY.private_bytes(
 def ours(settings: Settings, sandbox: Sandbox) -> None:
     settings.DOMAIN_CONNECT_PROVIDER, settings.DOMAIN_CONNECT_KEY = "panel.example", PEM
     settings.DOMAIN_CONNECT_MAY_BE_PRIVATE = True
-    identity = services.identity()
+    identity = services.connect_identity()
     assert identity is not None
     sandbox.control.add_zone("panel.example")
     for name, value in core.key_records(identity):
@@ -212,4 +212,4 @@ def test_the_check_says_what_is_wrong_with_the_key(settings: Settings, provider:
     ],
 )
 def test_the_place_is_a_host_and_a_path(text: str, place: str) -> None:
-    assert core.place_in([text]) == place
+    assert core.settings_host([text]) == place

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.dns.core import LookupStatus, Question
-from domains.history.core import LONG, Span, StandingAnswer, differences, events, serial_of, standing_at, strip
+from domains.history.core import TIMELINE_WIDTH, AnswerState, Span, differences, events, serial_of, state_at, timeline
 from domains.records.core import Need, Purpose, Record
 
 NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
@@ -30,37 +30,37 @@ def span(since: float, until: float | None, values: tuple[str, ...] = RIGHT, who
     )
 
 
-def standings(spans: list[Span], hours: int = 10) -> list[tuple[StandingAnswer, float]]:
-    found = strip(RECORD, spans, start=NOON, end=NOON + hours * HOUR)
-    return [(segment.standing, segment.width) for segment in found]
+def standings(spans: list[Span], hours: int = 10) -> list[tuple[AnswerState, float]]:
+    found = timeline(RECORD, spans, start=NOON, end=NOON + hours * HOUR)
+    return [(segment.state, segment.width) for segment in found]
 
 
 def test_a_record_that_came_and_went_shows_each_while() -> None:
     spans = [span(1, 3, ()), span(3, 8), span(8, None, OTHER)]
     assert standings(spans) == [
-        (StandingAnswer.UNSEEN, 100),
-        (StandingAnswer.ABSENT, 200),
-        (StandingAnswer.RIGHT, 500),
-        (StandingAnswer.WRONG, 200),
+        (AnswerState.UNSEEN, 100),
+        (AnswerState.ABSENT, 200),
+        (AnswerState.CORRECT, 500),
+        (AnswerState.WRONG, 200),
     ]
 
 
 def test_what_began_before_the_strip_fills_it_from_its_start() -> None:
-    assert standings([span(-50, None)]) == [(StandingAnswer.RIGHT, LONG)]
+    assert standings([span(-50, None)]) == [(AnswerState.CORRECT, TIMELINE_WIDTH)]
 
 
 def test_two_who_disagree_are_shown_as_some() -> None:
     both = [span(0, None), span(0, 5, (), "two"), span(5, None, RIGHT, "two")]
-    assert standings(both) == [(StandingAnswer.SOME, 500), (StandingAnswer.RIGHT, 500)]
+    assert standings(both) == [(AnswerState.SOME, 500), (AnswerState.CORRECT, 500)]
 
 
 def test_wrong_here_and_absent_there_is_wrong() -> None:
-    assert standing_at(RECORD, [span(0, None, OTHER), span(0, None, (), "two")], NOON) is StandingAnswer.WRONG
+    assert state_at(RECORD, [span(0, None, OTHER), span(0, None, (), "two")], NOON) is AnswerState.WRONG
 
 
 def test_answers_about_other_names_do_not_count() -> None:
     other = span(0, None, question=Question("b._domainkey.x.com", "CNAME"))
-    assert standings([other]) == [(StandingAnswer.UNSEEN, LONG)]
+    assert standings([other]) == [(AnswerState.UNSEEN, TIMELINE_WIDTH)]
 
 
 @given(st.lists(st.tuples(st.integers(-5, 15), st.sampled_from([RIGHT, OTHER, ()])), max_size=8))
@@ -69,12 +69,12 @@ def test_a_strip_has_no_gap_and_its_neighbours_differ(starts: list[tuple[int, tu
     ends = [*hours[1:], None]
     values = [value for _, value in starts]
     spans = [span(since, until, value) for since, until, value in zip(hours, ends, values, strict=False)]
-    found = strip(RECORD, spans, start=NOON, end=NOON + 10 * HOUR)
+    found = timeline(RECORD, spans, start=NOON, end=NOON + 10 * HOUR)
     assert (found[0].start, found[-1].end) == (NOON, NOON + 10 * HOUR)
     for one, other in pairwise(found):
         assert one.end == other.start
-        assert one.standing is not other.standing
-    assert abs(sum(segment.width for segment in found) - LONG) < 0.01
+        assert one.state is not other.state
+    assert abs(sum(segment.width for segment in found) - TIMELINE_WIDTH) < 0.01
 
 
 def test_a_change_names_what_was_and_what_is_and_who_saw_it() -> None:

@@ -57,7 +57,7 @@ def test_every_format_is_offered_shown_and_downloaded(alice_client: Client, doma
 def test_the_records_before_adding_on_the_page_and_in_the_export_are_as_many(
     alice_client: Client, domain: Domain, acme: Customer
 ) -> None:
-    look = preflight_services.look_before(text="other.example.co.uk", customer=acme)
+    look = preflight_services.run_preflight(text="other.example.co.uk", customer=acme)
     page = alice_client.get(reverse("domains:exports", args=[domain.id])).text
     assert f"{look.record_count} required and {look.recommended_count} recommended records" in page
     assert len(domain.records) == look.record_count + look.recommended_count

@@ -20,20 +20,20 @@ V1 |= {"TemporaryFailure": SesStatus.TEMPORARY_FAILURE, "NotStarted": SesStatus.
 
 
 def test_what_create_answers_is_what_is_read_back(sandbox: Sandbox) -> None:
-    created = identity_gateway.create_identity(NAME, ours="dom_1")
+    created = identity_gateway.create_identity(NAME, domain_id="dom_1")
     read = identity_gateway.get_identity(NAME)
     assert created.tags == ()  # Amazon does not repeat the tags
     assert created.dkim_status is SesStatus.NOT_STARTED  # as observed on SES; the next read says PENDING
-    assert read == replace(created, tags=((identity_gateway.OURS, "dom_1"),), dkim_status=SesStatus.PENDING)
+    assert read == replace(created, tags=((identity_gateway.DOMAIN_TAG, "dom_1"),), dkim_status=SesStatus.PENDING)
     assert len(read.dkim_tokens) == 3
     assert (read.dkim_zone, read.dkim_signing, read.mail_from) == ("dkim.amazonses.com", True, "")
 
 
 def test_a_second_creator_is_told(sandbox: Sandbox) -> None:
-    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.create_identity(NAME, domain_id="dom_1")
     with pytest.raises(AwsConflict):
-        identity_gateway.create_identity(NAME, ours="dom_2")
-    assert identity_gateway.get_identity(NAME).tags == ((identity_gateway.OURS, "dom_1"),)
+        identity_gateway.create_identity(NAME, domain_id="dom_2")
+    assert identity_gateway.get_identity(NAME).tags == ((identity_gateway.DOMAIN_TAG, "dom_1"),)
 
 
 def test_an_identity_that_amazon_does_not_know_is_missing(sandbox: Sandbox) -> None:
@@ -41,7 +41,7 @@ def test_an_identity_that_amazon_does_not_know_is_missing(sandbox: Sandbox) -> N
         lambda: identity_gateway.get_identity("no.com"),
         lambda: identity_gateway.delete_identity("no.com"),
         lambda: identity_gateway.set_dkim_signing("no.com", enabled=True),
-        lambda: identity_gateway.reissue_dkim("no.com", strong=True),
+        lambda: identity_gateway.rotate_dkim_keys("no.com", strong=True),
     ]
     for ask in asked:
         with pytest.raises(AwsMissing):
@@ -54,7 +54,7 @@ def test_an_identity_that_amazon_does_not_know_is_missing(sandbox: Sandbox) -> N
 
 @pytest.mark.parametrize("reject", [True, False])
 def test_mail_from_is_read_as_it_was_written(sandbox: Sandbox, reject: bool) -> None:
-    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.set_mail_from(NAME, "bounce.shop.com", reject_on_mx_failure=not reject)
     identity_gateway.set_mail_from(NAME, "mail.shop.com", reject_on_mx_failure=reject)
     read = identity_gateway.get_identity(NAME)
@@ -70,14 +70,14 @@ def test_mail_from_is_read_as_it_was_written(sandbox: Sandbox, reject: bool) -> 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_signing_is_read_as_it_was_written(sandbox: Sandbox, enabled: bool) -> None:
-    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.set_dkim_signing(NAME, enabled=not enabled)
     identity_gateway.set_dkim_signing(NAME, enabled=enabled)
     assert identity_gateway.get_identity(NAME).dkim_signing is enabled
 
 
 def test_the_token_is_the_same_however_it_is_asked_for(sandbox: Sandbox) -> None:
-    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.create_identity(NAME, domain_id="dom_1")
     assert identity_gateway.get_verification([NAME]) == {NAME: (SesStatus.PENDING, "")}
     token = identity_gateway.start_verification(NAME)
     assert token
@@ -86,7 +86,7 @@ def test_the_token_is_the_same_however_it_is_asked_for(sandbox: Sandbox) -> None
 
 
 def test_dkim_started_again_has_the_same_keys(sandbox: Sandbox) -> None:
-    tokens = identity_gateway.create_identity(NAME, ours="dom_1").dkim_tokens
+    tokens = identity_gateway.create_identity(NAME, domain_id="dom_1").dkim_tokens
     turn_identity(NAME, dkim="Failed")
     assert identity_gateway.start_dkim(NAME) == tokens
     dkim = identity_gateway.get_dkim([NAME])[NAME]
@@ -94,14 +94,14 @@ def test_dkim_started_again_has_the_same_keys(sandbox: Sandbox) -> None:
 
 
 def test_keys_issued_anew_are_those_that_are_read(sandbox: Sandbox) -> None:
-    identity_gateway.create_identity(NAME, ours="dom_1")
-    tokens, zone = identity_gateway.reissue_dkim(NAME, strong=False)
+    identity_gateway.create_identity(NAME, domain_id="dom_1")
+    tokens, zone = identity_gateway.rotate_dkim_keys(NAME, strong=False)
     read = identity_gateway.get_identity(NAME)
     assert (tokens, zone) == (read.dkim_tokens, read.dkim_zone)
 
 
 def test_a_deleted_identity_is_gone(sandbox: Sandbox) -> None:
-    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.delete_identity(NAME)
     with pytest.raises(AwsMissing):
         identity_gateway.get_identity(NAME)
@@ -111,7 +111,7 @@ def test_a_deleted_identity_is_gone(sandbox: Sandbox) -> None:
 def test_v1_and_v2_spell_a_status_differently_and_we_read_the_same(
     sandbox: Sandbox, word: str, status: SesStatus
 ) -> None:
-    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.set_mail_from(NAME, "bounce.shop.com", reject_on_mx_failure=False)
     turn_identity(NAME, ownership=word, dkim=word, mail_from=word)
     read = identity_gateway.get_identity(NAME)
@@ -123,14 +123,14 @@ def test_v1_and_v2_spell_a_status_differently_and_we_read_the_same(
 
 
 def test_a_status_that_we_do_not_know_is_unknown_and_no_error(sandbox: Sandbox) -> None:
-    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.create_identity(NAME, domain_id="dom_1")
     turn_identity(NAME, ownership="Pondering")
     assert identity_gateway.get_identity(NAME).identity_status is SesStatus.UNKNOWN
     assert identity_gateway.list_identities()[0] == {NAME: SesStatus.UNKNOWN}
 
 
 def test_why_and_when_amazon_looked_is_read(sandbox: Sandbox) -> None:
-    identity_gateway.create_identity(NAME, ours="dom_1")
+    identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.start_verification(NAME)
     assert (identity_gateway.get_identity(NAME).error_type, identity_gateway.get_identity(NAME).looked_at) == ("", None)
     sandbox.control.tick()
@@ -167,7 +167,7 @@ def test_the_list_comes_in_pages_of_a_thousand_domains_alone(sandbox: Sandbox) -
 
 def test_each_function_is_one_call(sandbox: Sandbox) -> None:
     asked: list[Any] = [
-        lambda: identity_gateway.create_identity(NAME, ours="dom_1"),
+        lambda: identity_gateway.create_identity(NAME, domain_id="dom_1"),
         lambda: identity_gateway.get_identity(NAME),
         lambda: identity_gateway.start_verification(NAME),
         lambda: identity_gateway.start_dkim(NAME),
@@ -177,7 +177,7 @@ def test_each_function_is_one_call(sandbox: Sandbox) -> None:
         identity_gateway.list_identities,
         lambda: identity_gateway.set_mail_from(NAME, "bounce.shop.com", reject_on_mx_failure=True),
         lambda: identity_gateway.set_dkim_signing(NAME, enabled=False),
-        lambda: identity_gateway.reissue_dkim(NAME, strong=False),
+        lambda: identity_gateway.rotate_dkim_keys(NAME, strong=False),
         lambda: identity_gateway.delete_identity(NAME),
     ]
     for ask in asked:

@@ -39,7 +39,7 @@ def test_a_domain_that_is_deleted_while_it_is_set_up_stays_being_deleted(sandbox
     domain = preflight_services.add(text="shop.com", customer=make_customer(), actor=None)
     meanwhile(
         operation,
-        lambda: deletion_services.mark(domain=domain, typed_name="shop.com", actor=make_user()),
+        lambda: deletion_services.mark_for_deletion(domain=domain, typed_name="shop.com", actor=make_user()),
     )
     identity_services.set_up(domain_id=domain.id)
     domain.refresh_from_db()
@@ -55,7 +55,7 @@ def test_a_domain_that_is_deleted_while_its_identity_turns_out_to_exist_asks_for
     domain = preflight_services.add(text="old.com", customer=make_customer(), actor=None)
     meanwhile(
         "GetEmailIdentity",
-        lambda: deletion_services.mark(domain=domain, typed_name="old.com", actor=make_user()),
+        lambda: deletion_services.mark_for_deletion(domain=domain, typed_name="old.com", actor=make_user()),
     )
     identity_services.set_up(domain_id=domain.id)
     domain.refresh_from_db()
@@ -144,11 +144,11 @@ def test_a_mail_from_name_that_amazon_refuses_hides_no_other_record(sandbox: San
     assert {"identity", "dkim-1", "dkim-2", "dkim-3"} <= keys
     assert "mail-from-mx" not in keys
     with pytest.raises(AwsProblem):
-        settings_services.apply(domain_id=domain.id)
+        settings_services.apply_settings(domain_id=domain.id)
     domain.refresh_from_db()
     assert "MAIL FROM" in domain.stage_problem
     sandbox.control.clear_faults()
-    settings_services.apply(domain_id=domain.id)
+    settings_services.apply_settings(domain_id=domain.id)
     domain.refresh_from_db()
     assert (domain.is_configuring, domain.stage_problem) == (False, "")
 
@@ -158,6 +158,6 @@ def test_a_mail_from_name_that_amazon_refuses_keeps_no_other_setting_from_being_
     type(domain).objects.filter(pk=domain.pk).update(mail_from_label="mail", dkim_signing=False)
     sandbox.control.add_fault("denied", "SetIdentityMailFromDomain", times=9)
     with pytest.raises(AwsProblem):
-        settings_services.apply(domain_id=domain.id)
+        settings_services.apply_settings(domain_id=domain.id)
     domain.refresh_from_db()
     assert (domain.ses_dkim_signing, domain.ses_mail_from) == (False, "bounce.shop.com")

@@ -76,7 +76,7 @@ def test_deleting_a_domain_takes_it_out_of_its_tenant(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
     assert associated(tenant) == {"shop.com"}
-    deletion_services.mark(domain=domain, typed_name="shop.com", actor=make_staff())
+    deletion_services.mark_for_deletion(domain=domain, typed_name="shop.com", actor=make_staff())
     carry_out_deletion(domain_id=domain.pk)
     assert not Domain.objects.exists()
     assert not TenantResource.objects.filter(kind="identity").exists()
@@ -106,10 +106,10 @@ def test_a_domain_transferred_to_a_customer_without_a_tenant_leaves_its_own(sand
 def test_a_domain_from_before_the_tenant_comes_along_when_something_else_is_done_to_it(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     tenant = set_up_tenant(domain.customer)
-    settings_services.apply(domain_id=domain.pk)
+    settings_services.apply_settings(domain_id=domain.pk)
     assert Domain.objects.get().tenant is None  # the customer's sends do not name the tenant yet
     Tenant.objects.update(sends_since=timezone.now())
-    settings_services.apply(domain_id=domain.pk)
+    settings_services.apply_settings(domain_id=domain.pk)
     assert Domain.objects.get().tenant == tenant
     assert associated(tenant) == {"shop.com"}
     assert Change.objects.filter(what="domain.joined_tenant", object_id=domain.pk).count() == 1
@@ -122,8 +122,8 @@ def test_a_domain_that_is_set_up_again_is_associated_again(sandbox: Sandbox) -> 
     tenant_resource = aws.identity_arn("shop.com")
     aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=tenant_resource)
     aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
-    identity_status_services.read([domain], now=timezone.now())
-    settings_services.start_again(domain=Domain.objects.get(), actor=make_staff())
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    settings_services.restart_verification(domain=Domain.objects.get(), actor=make_staff())
     identity_services.set_up(domain_id=domain.pk)
     assert associated(tenant) == {"shop.com"}
 
@@ -132,11 +132,11 @@ def test_whether_the_identity_is_verified_is_a_layer_of_the_tenant(sandbox: Sand
     tenant = set_up_tenant()
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
     associated(tenant)
-    identity_status_services.read([domain], now=timezone.now())
+    identity_status_services.read_statuses([domain], now=timezone.now())
     layer = layers_of(tenant)[-1]
     assert (layer.name, layer.allows) == (LayerName.IDENTITY, False)
     turn_identity("shop.com", ownership="Success", dkim="Success")
-    identity_status_services.read([domain], now=timezone.now())
+    identity_status_services.read_statuses([domain], now=timezone.now())
     assert layers_of(tenant)[-1].allows is True
 
 
@@ -146,5 +146,5 @@ def test_what_amazon_could_not_say_of_an_identity_leaves_what_is_known(sandbox: 
     resource = resources_services.request_association(tenant=tenant, arn=aws.identity_arn("shop.com"))
     TenantResource.objects.filter(pk=resource.pk).update(verified=True)
     sandbox.control.add_fault("cut_before", times=None)
-    identity_status_services.read([domain], now=timezone.now())
+    identity_status_services.read_statuses([domain], now=timezone.now())
     assert TenantResource.objects.get(pk=resource.pk).verified is True

@@ -21,11 +21,11 @@ def test_all_domains_are_read_in_three_calls_a_hundred_and_what_changed_is_due(s
     for name in names:
         make_domain(name, stage=Stage.READY, next_check_at=now + timedelta(days=1), identity_status="PENDING")
     seed_identities(names)
-    identity_status_services.read_all(now=now)
+    identity_status_services.read_all_statuses(now=now)
     sandbox.control.clear_calls()
     turn_identity("d7.com", ownership="Failed")
     Domain.objects.update(next_check_at=now + timedelta(days=1))
-    assert identity_status_services.read_all(now=now) == 1
+    assert identity_status_services.read_all_statuses(now=now) == 1
     assert sum(sandbox.control.call_counts().values()) == 9
     assert Domain.objects.get(next_check_at__lte=now).name == "d7.com"
 
@@ -39,11 +39,11 @@ def test_a_verified_domain_that_comes_due_costs_no_call_of_its_own(sandbox: Sand
     assert domain.state == "verified"
     sandbox.control.clear_calls()
     tomorrow = timezone.now() + timedelta(hours=26)
-    checking_services.check([domain], now=tomorrow, ask_amazon=False)
+    checking_services.check([domain], now=tomorrow, read_ses=False)
     assert sandbox.control.call_counts() == {}
     for record in sandbox.control.records("shop.com"):
         if record.type == "CNAME":
             sandbox.control.remove_record("shop.com", record.id)
-    checking_services.check([domain], now=tomorrow, ask_amazon=False)
+    checking_services.check([domain], now=tomorrow, read_ses=False)
     assert sum(sandbox.control.call_counts().values()) == 1
     assert domain.dkim_status == SesStatus.SUCCESS

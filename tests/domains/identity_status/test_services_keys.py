@@ -7,7 +7,7 @@ from django.urls import reverse
 from accounts.roles import Role
 from audit.models import Change
 from domains.adoption import services as adoption_services
-from domains.adoption.services import AdoptionWish
+from domains.adoption.services import AdoptionRequest
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.identity import gateway as identity_gateway
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.django_db
 
 
 def adopted(*names: str) -> list[Domain]:
-    wish = AdoptionWish(make_customer("Alice Ltd"), make_staff(Role.OPERATOR), "Contract 12")
-    adoption_services.adopt(names=names, wish=wish)
+    wish = AdoptionRequest(make_customer("Alice Ltd"), make_staff(Role.OPERATOR), "Contract 12")
+    adoption_services.adopt(names=names, request=wish)
     return [Domain.objects.get(name=name) for name in names]
 
 
@@ -72,7 +72,7 @@ def test_a_replicas_keys_are_never_made_anew_here(sandbox: Sandbox, client: Clie
     make_zone(sandbox, domain)
     domain, olga = looked_at(domain), make_staff(Role.OPERATOR)
     with pytest.raises(Refused, match="keys of its identity in eu-south-1"):
-        settings_services.want_new_dkim(domain=domain, actor=olga, because="The key leaked")
+        settings_services.rotate_dkim(domain=domain, actor=olga, because="The key leaked")
     client.force_login(olga)
     page = client.get(reverse("domains:settings", args=[domain.pk])).text
     assert "Rotate the keys in that region." in page
@@ -82,9 +82,9 @@ def test_a_replicas_keys_are_never_made_anew_here(sandbox: Sandbox, client: Clie
 def test_a_replica_that_was_not_known_to_be_one_keeps_its_keys(sandbox: Sandbox) -> None:
     replica("replica.com")
     (domain,) = adopted("replica.com")
-    settings_services.want_new_dkim(domain=domain, actor=make_staff(Role.OPERATOR), because="The key leaked")
+    settings_services.rotate_dkim(domain=domain, actor=make_staff(Role.OPERATOR), because="The key leaked")
     sandbox.control.clear_calls()
-    settings_services.apply(domain_id=domain.pk)
+    settings_services.apply_settings(domain_id=domain.pk)
     domain.refresh_from_db()
     assert "PutEmailIdentityDkimSigningAttributes" not in sandbox.control.call_counts()
     assert (domain.new_dkim_wanted, domain.dkim_origin) == (False, "AWS_SES_EU_SOUTH_1")
@@ -99,7 +99,7 @@ def test_a_replica_whose_dkim_failed_is_not_started_anew(sandbox: Sandbox) -> No
                 identity.origin = "AWS_SES_EU_SOUTH_1"
     turn_identity("shop.com", dkim="Failed", ownership="Failed")
     domain = looked_at(domain)
-    settings_services.start_again(domain=domain, actor=make_staff(Role.OPERATOR))
+    settings_services.restart_verification(domain=domain, actor=make_staff(Role.OPERATOR))
     sandbox.control.clear_calls()
     identity_services.set_up(domain_id=domain.pk)
     assert "VerifyDomainDkim" not in sandbox.control.call_counts()

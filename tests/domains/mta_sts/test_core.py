@@ -7,10 +7,10 @@ from domains.mta_sts.core import (
     PolicyCheck,
     PolicyEffect,
     StsPolicy,
-    could_not_tell,
+    allows_host,
     judge,
-    names,
     read_policy,
+    with_problem,
 )
 
 OURS = "inbound-smtp.eu-west-1.amazonaws.com"
@@ -62,7 +62,7 @@ def test_what_is_no_policy_says_why(text: str, said: str) -> None:
     ],
 )
 def test_a_star_stands_for_one_label(pattern: str, is_named: bool) -> None:
-    assert names(StsPolicy("enforce", (pattern,), 1), OURS) is is_named
+    assert allows_host(StsPolicy("enforce", (pattern,), 1), OURS) is is_named
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_what_a_policy_does(answer: Fetched, effect: PolicyEffect, said: str) ->
 
 def test_a_fetch_that_failed_leaves_what_is_known() -> None:
     known = judge("shop.com", OURS, fetched(POLICY.replace(OURS, "mx.other.net")))
-    later = could_not_tell(known, "It is silent.")
+    later = with_problem(known, "It is silent.")
     assert (later.effect, later.sentence, later.problem) == (known.effect, known.sentence, "It is silent.")
-    assert could_not_tell(PolicyCheck(), "It is silent.").effect is PolicyEffect.NOT_FETCHED
+    assert with_problem(PolicyCheck(), "It is silent.").effect is PolicyEffect.NOT_FETCHED
 
 
 def test_what_is_stored_is_read_back() -> None:

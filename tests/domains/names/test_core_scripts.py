@@ -2,7 +2,7 @@
 
 import pytest
 
-from domains.names.core import is_look_alike, understand
+from domains.names.core import is_look_alike, parse_domain
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from domains.names.core import is_look_alike, understand
 )
 def test_a_mixed_or_confusable_name_is_shown_with_its_form_in_dns(name: str) -> None:
     assert is_look_alike(name)
-    domain = understand(name).domain
+    domain = parse_domain(name).domain
     assert str(domain) == f"{domain.unicode} ({domain.ascii})"
     assert "xn--" in str(domain)
 

@@ -93,7 +93,7 @@ def test_the_loser_can_delete_the_claim_and_the_winners_identity_stays(
         EmailIdentity=NAME, Tags=[{"Key": "inbound-admin:domain", "Value": bobs_claim.id}]
     )
     make_domain(NAME, customer=alice, stage=Stage.READY)
-    deletion_services.mark(domain=bobs_claim, typed_name=NAME, actor=make_staff())
+    deletion_services.mark_for_deletion(domain=bobs_claim, typed_name=NAME, actor=make_staff())
     assert not Domain.objects.filter(pk=bobs_claim.pk).exists()
     assert at_amazon(NAME) is not None
 

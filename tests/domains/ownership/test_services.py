@@ -54,7 +54,7 @@ def test_the_same_name_is_refused_however_it_is_written(
     sandbox: Sandbox, alice: Customer, bob: Customer, text: str
 ) -> None:
     make_domain("shop.com", customer=alice)
-    for attempt in (partial(preflight_services.add, actor=None), preflight_services.look_before):
+    for attempt in (partial(preflight_services.add, actor=None), preflight_services.run_preflight):
         with pytest.raises(Refused) as refused:
             attempt(text=text, customer=bob)
         assert refused.value.code == "DOMAIN_ALREADY_REGISTERED"
@@ -207,7 +207,7 @@ def test_starting_again_does_not_adopt_an_identity_that_somebody_else_made(sandb
     domain = set_up_domain(sandbox, "shop.com", customer=bob)
     aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
     aws.client("sesv2").create_email_identity(EmailIdentity="shop.com")
-    settings_services.start_again(domain=domain, actor=make_staff())
+    settings_services.restart_verification(domain=domain, actor=make_staff())
     identity_services.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     assert (domain.stage, domain.claim_reason) == (Stage.CLAIM, ClaimReason.IDENTITY_EXISTS)
@@ -220,7 +220,7 @@ def test_starting_again_asks_no_proof_of_ones_own_records(sandbox: Sandbox, alic
     publish(sandbox, domain)
     turn_identity("shop.com", ownership="Failed", dkim="Failed")
     checking_services.check_now(domain=domain)
-    settings_services.start_again(domain=domain, actor=make_staff())
+    settings_services.restart_verification(domain=domain, actor=make_staff())
     identity_services.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     assert domain.stage == Stage.READY
@@ -281,7 +281,9 @@ def test_a_look_that_began_before_the_challenge_was_made_anew_accepts_nothing(sa
 def test_a_claim_that_is_being_deleted_is_not_accepted(sandbox: Sandbox, bob: Customer) -> None:
     domain = claimed(sandbox, bob)
     publish_proof(sandbox, domain)
-    deletion_services.mark(domain=Domain.objects.get(pk=domain.pk), typed_name="old.com", actor=make_user())
+    deletion_services.mark_for_deletion(
+        domain=Domain.objects.get(pk=domain.pk), typed_name="old.com", actor=make_user()
+    )
     assert not ownership_claims_services.check_claim(domain)
     with pytest.raises(Refused, match="already settled"):
         ownership_claims_services.approve_claim(domain=domain, because="He called", actor=make_user())
@@ -322,7 +324,7 @@ def test_a_domain_that_alice_deletes_is_hers_until_amazon_has_let_go(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
     domain = proven(set_up_domain(sandbox, "shop.com", customer=alice))
-    deletion_services.mark(domain=domain, typed_name="shop.com", actor=make_user())
+    deletion_services.mark_for_deletion(domain=domain, typed_name="shop.com", actor=make_user())
     with pytest.raises(Refused):
         preflight_services.add(text="shop.com", customer=bob, actor=None)
     sandbox.control.add_fault("error", "DeleteEmailIdentity", times=3)
@@ -335,7 +337,7 @@ def test_a_domain_that_alice_deletes_is_hers_until_amazon_has_let_go(
 
 
 def deleted(domain: Domain) -> None:
-    deletion_services.mark(domain=domain, typed_name=domain.name, actor=make_user())
+    deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=make_user())
     carry_out_deletion(domain_id=domain.id)
 
 

@@ -46,11 +46,11 @@ def exists(domain: Domain) -> bool:
 
 def test_owners_are_warned_first_and_the_domain_goes_when_the_warning_is_over(alice: Customer) -> None:
     domain = added(24, alice, name="shop.com")
-    ownership_services.end_unproven(now=NOW)
+    ownership_services.expire_unproven_domains(now=NOW)
     assert "Publish its records by" in Alert.objects.get(kind="domain.expiring").why
-    ownership_services.end_unproven(now=at(6))
+    ownership_services.expire_unproven_domains(now=at(6))
     assert exists(domain)
-    ownership_services.end_unproven(now=at(8))
+    ownership_services.expire_unproven_domains(now=at(8))
     assert not exists(domain)
     assert mail.outbox[-1].to == ["alice@alice.example"]
     assert "shop.com" in mail.outbox[-1].body
@@ -59,23 +59,23 @@ def test_owners_are_warned_first_and_the_domain_goes_when_the_warning_is_over(al
 
 def test_a_young_one_is_neither_warned_of_nor_removed(alice: Customer) -> None:
     domain = added(22, alice)
-    ownership_services.end_unproven(now=NOW)
+    ownership_services.expire_unproven_domains(now=NOW)
     assert exists(domain)
     assert not Alert.objects.exists()
 
 
 def test_an_old_one_that_nobody_was_warned_of_gets_its_warning_time(alice: Customer) -> None:
     domain = added(400, alice)
-    ownership_services.end_unproven(now=NOW)
-    ownership_services.end_unproven(now=at(6.9))
+    ownership_services.expire_unproven_domains(now=NOW)
+    ownership_services.expire_unproven_domains(now=at(6.9))
     assert exists(domain)
-    ownership_services.end_unproven(now=at(7.1))
+    ownership_services.expire_unproven_domains(now=at(7.1))
     assert not exists(domain)
 
 
 def test_one_that_is_set_up_goes_by_the_road_of_every_deletion(alice: Customer) -> None:
     domain = added(31, alice, stage=Stage.READY, unproven_warned_at=NOW - timedelta(days=8))
-    ownership_services.end_unproven(now=NOW)
+    ownership_services.expire_unproven_domains(now=NOW)
     domain.refresh_from_db()
     assert domain.stage == Stage.DELETING
 
@@ -92,21 +92,21 @@ def test_one_that_is_set_up_goes_by_the_road_of_every_deletion(alice: Customer) 
 )
 def test_what_is_proven_held_or_brought_in_by_staff_stays(alice: Customer, fields: dict[str, Any]) -> None:
     domain = added(400, alice, unproven_warned_at=NOW - timedelta(days=300), **fields)
-    ownership_services.end_unproven(now=NOW)
+    ownership_services.expire_unproven_domains(now=NOW)
     assert exists(domain)
 
 
 def test_with_the_setting_at_zero_nothing_ends(alice: Customer, settings: Settings) -> None:
     settings.UNPROVEN_DOMAIN_DAYS = 0
     domain = added(400, alice, unproven_warned_at=NOW - timedelta(days=300))
-    assert ownership_services.end_unproven(now=NOW) == 0
+    assert ownership_services.expire_unproven_domains(now=NOW) == 0
     assert exists(domain)
 
 
 def test_a_proof_ends_the_warning(alice: Customer) -> None:
     domain = added(25, alice, stage=Stage.READY)
-    ownership_services.end_unproven(now=NOW)
-    ownership_services.note_settled(proven(domain))
+    ownership_services.expire_unproven_domains(now=NOW)
+    ownership_services.resolve_alerts(proven(domain))
     assert Alert.objects.get(kind="domain.expiring").state == "recovered"
 
 

@@ -14,7 +14,7 @@ from domains.policies.core import NOTHING_KNOWN, PublishedPolicies
 from domains.spf.core import grammar
 from tests.domains.dns_host import nothing_published
 
-SHOP = DomainName.stored("a.shop.example.co.uk")
+SHOP = DomainName.from_stored("a.shop.example.co.uk")
 
 
 def published(lines: Mapping[str, str], *, is_there: bool = True) -> PublishedPolicies:
@@ -25,7 +25,7 @@ def published(lines: Mapping[str, str], *, is_there: bool = True) -> PublishedPo
 
 
 def policy_of(policies: PublishedPolicies, domain: DomainName = SHOP) -> tuple[str, str]:
-    found = core.applies(domain, policies)
+    found = core.applied_policy(domain, policies)
     return (found.policy, found.name) if found else ("", "")
 
 
@@ -61,7 +61,7 @@ def test_a_name_that_does_not_exist_yet_has_the_stricter_of_sp_and_np() -> None:
 
 
 def test_at_most_eight_names_are_asked_however_long_the_name_is() -> None:
-    names = core.names_above(DomainName.stored("a.b.c.d.e.f.g.h.i.j.example.com"))
+    names = core.names_above(DomainName.from_stored("a.b.c.d.e.f.g.h.i.j.example.com"))
     assert len(names) <= 8
     assert names[-1] == "com"
     assert "example.com" in names
@@ -133,16 +133,16 @@ def test_a_dmarc_record_that_is_offered_is_sound_and_never_weaker_than_what_appl
     assert bool(offer.value) != bool(offer.withheld)
     if not offer.value:
         return
-    record = dmarc_core.read(offer.value)
+    record = dmarc_core.parse(offer.value)
     assert (record.problems, record.is_used) == ((), True)
-    before = core.applies(SHOP, policies)
+    before = core.applied_policy(SHOP, policies)
     assert rank(record.policy) >= (rank(before.policy) if before else 0)
     assert not reports_to or reports_to in record.reports
-    own = [dmarc_core.read(line) for line in lines[f"_dmarc.{SHOP.ascii}"] or ()]
+    own = [dmarc_core.parse(line) for line in lines[f"_dmarc.{SHOP.ascii}"] or ()]
     for tag in ("adkim", "aspf"):
-        wanted = {one.tags.get(tag, "r") for one in (*own, *((dmarc_core.read(before.text),) if before else ()))}
+        wanted = {one.tags.get(tag, "r") for one in (*own, *((dmarc_core.parse(before.text),) if before else ()))}
         assert not wanted or record.tags.get(tag, "r") in wanted
-        if before and dmarc_core.read(before.text).tags.get(tag) == "s":
+        if before and dmarc_core.parse(before.text).tags.get(tag) == "s":
             assert record.tags.get(tag) == "s"
 
 
@@ -150,4 +150,4 @@ def test_our_own_record_mistyped_at_the_mail_from_name_is_replaced_by_ours() -> 
     name = f"bounce.{SHOP.ascii}"
     for text in ("v=spf1 inclde:amazonses.com ~all", "v=spf1 include:amazonses.com~all"):
         offer = core.offered_spf(name, replace(NOTHING_KNOWN, spf={name: (text,)}), is_apex=False)
-        assert grammar.read(offer.value).terms[0].text == "include:amazonses.com"
+        assert grammar.parse(offer.value).terms[0].text == "include:amazonses.com"

@@ -26,7 +26,7 @@ from domains.exports.core.formats import FORMATS, export
 from domains.exports.core.values import Entry, entries
 from domains.models.domains import Domain
 from domains.policies.core import PublishedPolicies, dmarc_questions
-from domains.providers.core import PROVIDERS, DnsProvider, Typed, typed
+from domains.providers.core import PROVIDERS, DnsProvider, FormValues, form_values
 from domains.records.core import SPF_KEYS, Record
 from domains.records.selectors import records_page
 from domains.sharing import services as sharing_services
@@ -68,7 +68,7 @@ def alice(shop: Domain) -> User:
     return make_member(shop.customer)
 
 
-def boxes_of(boxes: Typed, zone: str) -> Entry:
+def boxes_of(boxes: FormValues, zone: str) -> Entry:
     """The record that the DNS host makes of what is typed."""
     return Entry(*becomes(boxes, zone))
 
@@ -77,14 +77,14 @@ def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
     """The records page and the page behind a share link."""
     zone = domain.hosted.zone
     page = records_page(domain, can_check_in=0, host=host)
-    yield from (boxes_of(row.typed, zone) for group in page.groups for row in group.rows if row.record.value)
-    yield from (boxes_of(todo.typed, zone) for todo in shared_page(domain, page, host=host).todo)
+    yield from (boxes_of(row.form_values, zone) for group in page.groups for row in group.rows if row.record.value)
+    yield from (boxes_of(todo.form_values, zone) for todo in shared_page(domain, page, host=host).todo)
 
 
 def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Entry]:
     """Read back from the text of the letter, box by box."""
-    zone, empty = domain.hosted.zone, typed(domain.records[0], provider, domain.hosted.zone)
-    letter = sharing_services.letter(
+    zone, empty = domain.hosted.zone, form_values(domain.records[0], provider, domain.hosted.zone)
+    letter = sharing_services.build_letter(
         domain=domain, sender=sender, host=provider.key, link=None, site_url="https://ours.example/"
     )
     for part in re.split(r"^\d+\. .*$", letter.text, flags=re.MULTILINE)[1:]:
@@ -198,7 +198,7 @@ def check(entry: Entry, shop: Domain, policies: PublishedPolicies) -> None:
     record = next(each for each in shop.records if (each.name, each.type) == (entry.name, entry.type) and each.value)
     told = replace(record, value=entry.value)
     value = entry.value if entry.priority is None else f"{entry.priority} {entry.value}"
-    assert compare(record, answer_to(question_for(record), (value,)), names=policies.names).verdict is Verdict.RIGHT
+    assert compare(record, answer_to(question_for(record), (value,)), names=policies.names).verdict is Verdict.CORRECT
     if record.key in SPF_KEYS:
         check_spf(told, policies)
     if record.key == "dmarc":

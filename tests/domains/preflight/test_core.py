@@ -4,9 +4,9 @@ import pytest
 
 from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
-from domains.preflight.core import Level, Preflight, assess, questions, suggestible
+from domains.preflight.core import Level, Preflight, assess, questions, suggested_names
 
-DOMAIN = DomainName.stored("shop.com")
+DOMAIN = DomainName.from_stored("shop.com")
 
 
 def found(name: str, kind: str, *values: str) -> Answer:
@@ -71,7 +71,7 @@ def test_a_name_that_could_not_be_looked_up_in_full_is_not_called_free(kind: str
 
 
 def test_for_the_name_of_a_web_site_the_bare_name_is_offered() -> None:
-    look = assess(DomainName.stored("www.shop.com"), nothing())
+    look = assess(DomainName.from_stored("www.shop.com"), nothing())
     assert (look.is_www, look.suggestion) == (True, "shop.com")
 
 
@@ -88,9 +88,9 @@ def test_of_a_domain_that_does_not_exist_nothing_is_said_to_be_well() -> None:
 def test_a_name_that_is_a_domain_here_already_is_not_suggested() -> None:
     elsewhere = nothing(found("shop.com", "MX", "1 aspmx.l.google.com"))
     assert assess(DOMAIN, elsewhere, taken=("in.shop.com",)).suggestion == ""
-    assert "in.shop.com" in suggestible(DOMAIN)
-    assert assess(DomainName.stored("www.shop.com"), nothing(), taken=("shop.com",)).suggestion == ""
-    assert "shop.com" in suggestible(DomainName.stored("www.shop.com"))
+    assert "in.shop.com" in suggested_names(DOMAIN)
+    assert assess(DomainName.from_stored("www.shop.com"), nothing(), taken=("shop.com",)).suggestion == ""
+    assert "shop.com" in suggested_names(DomainName.from_stored("www.shop.com"))
 
 
 def test_the_recommended_records_are_counted_that_will_be_offered() -> None:

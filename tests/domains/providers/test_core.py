@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.names.core import DomainName
-from domains.providers.core import GENERIC, PROVIDERS, DnsProvider, named, provider_of, typed, with_key
+from domains.providers.core import (
+    GENERIC,
+    PROVIDERS,
+    DnsProvider,
+    form_values,
+    provider_named,
+    provider_of,
+    provider_with_key,
+)
 from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
 from tests.domains.dns_host import nothing_published
 from tests.domains.providers.typed_boxes import becomes
@@ -61,14 +69,14 @@ def test_a_name_that_only_ends_alike_is_not_the_company() -> None:
 
 def test_every_company_that_has_a_row_is_found_by_the_name_it_is_known_by() -> None:
     for company in set(NAMESERVERS.values()) - {"Wix", ""}:
-        assert named(company).name == company
-    assert named("Wix") is named("") is GENERIC
+        assert provider_named(company).name == company
+    assert provider_named("Wix") is provider_named("") is GENERIC
 
 
 def test_rows_are_told_apart_by_key() -> None:
     assert len({provider.key for provider in PROVIDERS}) == len(PROVIDERS) >= 17
-    assert all(with_key(provider.key) is provider for provider in PROVIDERS)
-    assert with_key("nonsense") is None
+    assert all(provider_with_key(provider.key) is provider for provider in PROVIDERS)
+    assert provider_with_key("nonsense") is None
 
 
 def test_a_host_is_known_by_endings_as_dns_writes_them_and_edited_at_a_safe_address() -> None:
@@ -81,7 +89,7 @@ def test_a_host_is_known_by_endings_as_dns_writes_them_and_edited_at_a_safe_addr
 @hosts
 @pytest.mark.parametrize("record", [*RECORDS.values(), AT_APEX], ids=lambda record: f"{record.key} {record.name}")
 def test_what_is_typed_becomes_the_record(provider: DnsProvider, record: Record) -> None:
-    boxes = typed(record, provider, ZONE)
+    boxes = form_values(record, provider, ZONE)
     assert becomes(boxes, ZONE) == (record.name, record.type, record.value, record.priority)
     assert boxes.name_label
     assert boxes.value_label
@@ -92,55 +100,55 @@ def test_what_is_typed_becomes_the_record(provider: DnsProvider, record: Record)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=700))
 def test_any_text_arrives_in_one_piece(provider: DnsProvider, text: str) -> None:
     record = Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", f"_dmarc.{ZONE}", text)
-    assert becomes(typed(record, provider, ZONE), ZONE)[2] == text
+    assert becomes(form_values(record, provider, ZONE), ZONE)[2] == text
 
 
 @hosts
 def test_no_value_has_quotation_marks_or_a_dot_where_the_host_wants_none(provider: DnsProvider) -> None:
     for record in RECORDS.values():
-        value = typed(record, provider, ZONE).value
+        value = form_values(record, provider, ZONE).value
         assert ('"' in value) == (provider.quotes and record.type == "TXT")
         assert value.endswith(".") == (provider.dot and record.type != "TXT")
 
 
 def test_names_are_typed_as_the_host_wants_them() -> None:
-    cloudflare, route53, cpanel = (with_key(key) for key in ("cloudflare", "route53", "cpanel"))
+    cloudflare, route53, cpanel = (provider_with_key(key) for key in ("cloudflare", "route53", "cpanel"))
     assert cloudflare
     assert route53
     assert cpanel
-    assert typed(RECORDS["dkim-1"], cloudflare, ZONE).name == "abc._domainkey.shop"
-    assert [typed(AT_APEX, host, ZONE).name for host in (cloudflare, route53, cpanel)] == ["@", "", f"{ZONE}."]
+    assert form_values(RECORDS["dkim-1"], cloudflare, ZONE).name == "abc._domainkey.shop"
+    assert [form_values(AT_APEX, host, ZONE).name for host in (cloudflare, route53, cpanel)] == ["@", "", f"{ZONE}."]
 
 
 def test_route_53_takes_priority_and_quotes_in_the_value() -> None:
-    route53 = with_key("route53")
+    route53 = provider_with_key("route53")
     assert route53
-    mx, spf = (typed(RECORDS[key], route53, ZONE) for key in ("inbound-mx", "mail-from-spf"))
+    mx, spf = (form_values(RECORDS[key], route53, ZONE) for key in ("inbound-mx", "mail-from-spf"))
     assert (mx.priority, mx.value) == ("", "10 inbound-smtp.eu-west-1.amazonaws.com")
     assert spf.value == '"v=spf1 include:amazonses.com ~all"'
 
 
 def test_a_warning_stands_only_beside_the_records_that_it_is_about() -> None:
-    cloudflare, namecheap = with_key("cloudflare"), with_key("namecheap")
+    cloudflare, namecheap = provider_with_key("cloudflare"), provider_with_key("namecheap")
     assert cloudflare
     assert namecheap
-    assert any("DNS only" in warning for warning in typed(RECORDS["dkim-1"], cloudflare, ZONE).warnings)
-    assert not typed(RECORDS["identity"], cloudflare, ZONE).warnings
-    assert any("Custom MX" in warning for warning in typed(RECORDS["inbound-mx"], namecheap, ZONE).warnings)
+    assert any("DNS only" in warning for warning in form_values(RECORDS["dkim-1"], cloudflare, ZONE).warnings)
+    assert not form_values(RECORDS["identity"], cloudflare, ZONE).warnings
+    assert any("Custom MX" in warning for warning in form_values(RECORDS["inbound-mx"], namecheap, ZONE).warnings)
 
 
 def test_what_it_becomes_is_a_line_of_a_zone_file() -> None:
-    assert typed(RECORDS["inbound-mx"], GENERIC, ZONE).becomes == (
+    assert form_values(RECORDS["inbound-mx"], GENERIC, ZONE).zone_file_line == (
         "shop.example.co.uk. MX 10 inbound-smtp.eu-west-1.amazonaws.com."
     )
-    assert typed(RECORDS["mail-from-spf"], GENERIC, ZONE).becomes == (
+    assert form_values(RECORDS["mail-from-spf"], GENERIC, ZONE).zone_file_line == (
         'bounce.shop.example.co.uk. TXT "v=spf1 include:amazonses.com ~all"'
     )
 
 
 def test_a_record_of_another_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="not in the zone"):
-        typed(AT_APEX, GENERIC, "example.com")
+        form_values(AT_APEX, GENERIC, "example.com")
 
 
 @hosts

@@ -1,10 +1,10 @@
-"""What a DNS host makes of the boxes of its form: the other way round than `typed`, to check it against."""
+"""What a DNS host makes of the boxes of its form: the reverse of `form_values`, to check it against."""
 
 from domains.exports.core.values import unquoted
-from domains.providers.core import DnsProvider, Typed
+from domains.providers.core import DnsProvider, FormValues
 
 
-def becomes(boxes: Typed, zone: str) -> tuple[str, str, str, int | None]:
+def becomes(boxes: FormValues, zone: str) -> tuple[str, str, str, int | None]:
     """Name, type, value and priority that the host makes of the boxes, by its own rules."""
     provider = boxes.provider
     value, priority = boxes.value, int(boxes.priority) if boxes.priority else None

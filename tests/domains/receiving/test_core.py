@@ -12,10 +12,10 @@ from domains.receiving.core import (
     ReceivingFacts,
     ReceivingState,
     RulesFact,
-    is_asked,
     judge,
+    most_severe,
     mx_fact,
-    worst,
+    requires_mx,
 )
 
 HOST = "inbound-smtp.eu-west-1.amazonaws.com"
@@ -46,7 +46,7 @@ def test_live_is_said_only_when_every_condition_holds(facts: ReceivingFacts) -> 
 @given(FACTS)
 def test_the_mx_is_never_asked_for_while_nothing_would_take_the_mail(facts: ReceivingFacts) -> None:
     coming = replace(facts, mx=Mx.ELSEWHERE)
-    if is_asked(coming):
+    if requires_mx(coming):
         assert judge(replace(coming, mx=Mx.HERE)).state in (ReceivingState.LIVE, ReceivingState.COPIED)
 
 
@@ -58,7 +58,7 @@ def test_an_mx_that_leads_here_with_nothing_behind_it_is_red(rules: RulesFact) -
     assert found.sentence.startswith("SES rejects all mail for shop.com: ")
 
 
-ADDRESS = replace(READY, whom="press@shop.com")
+ADDRESS = replace(READY, recipient="press@shop.com")
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_where_some_addresses_are_kept_from_us_the_whole_name_is_not_called_lost
     partly = replace(READY, rules=RulesFact.PARTLY)
     assert judge(partly).state is ReceivingState.PARTLY_LOST
     assert judge(partly).sentence.startswith("Mail for some addresses at shop.com doesn't arrive: ")
-    assert is_asked(partly)
-    assert not is_asked(replace(partly, mx=Mx.ELSEWHERE))
+    assert requires_mx(partly)
+    assert not requires_mx(replace(partly, mx=Mx.ELSEWHERE))
     assert judge(replace(partly, mx=Mx.ELSEWHERE)).state is ReceivingState.BLOCKED
 
 
@@ -110,25 +110,25 @@ def test_rules_that_were_not_read_for_a_new_holder_are_no_proof_that_mail_is_rej
 
 def test_an_identity_that_is_not_verified_takes_no_mail_whatever_the_rules_say() -> None:
     assert judge(replace(READY, is_verified=False)).state is ReceivingState.REJECTED
-    assert not is_asked(replace(READY, mx=Mx.ELSEWHERE, is_verified=False))
+    assert not requires_mx(replace(READY, mx=Mx.ELSEWHERE, is_verified=False))
 
 
 def test_an_address_comes_before_the_mx() -> None:
     new = ReceivingFacts("shop.com", mx=Mx.ELSEWHERE)
     assert judge(new).state is ReceivingState.ADD_ADDRESS
-    assert not is_asked(new)
+    assert not requires_mx(new)
     waiting = replace(new, rules=RulesFact.WAITING)
     assert judge(waiting).state is ReceivingState.APPLYING
-    assert not is_asked(waiting)
+    assert not requires_mx(waiting)
     carried = replace(new, rules=RulesFact.CARRIED, found="aspmx.l.google.com")
     assert judge(carried).state is ReceivingState.PUBLISH_MX
-    assert is_asked(carried)
+    assert requires_mx(carried)
     assert "goes to aspmx.l.google.com" in judge(carried).sentence
 
 
 def test_an_outage_of_the_rules_does_not_ask_to_take_the_mx_away() -> None:
-    assert is_asked(replace(READY, rules=RulesFact.NOT_SET_UP))
-    assert not is_asked(replace(READY, rules=RulesFact.NOTHING))
+    assert requires_mx(replace(READY, rules=RulesFact.NOT_SET_UP))
+    assert not requires_mx(replace(READY, rules=RulesFact.NOTHING))
 
 
 def test_a_rule_that_is_not_ours_and_takes_the_mail_is_not_live() -> None:
@@ -172,12 +172,12 @@ def test_send_only_is_content_with_another_mail_service_and_red_where_the_mx_lea
         assert found.state is ReceivingState.SEND_ONLY
         assert not found.is_red
     assert judge(only).is_red
-    assert not is_asked(only)
+    assert not requires_mx(only)
 
 
 def test_the_worst_of_several_names_speaks_for_all() -> None:
     red = judge(replace(READY, name="*.shop.com", rules=RulesFact.NOTHING))
-    assert worst([judge(READY), red]) == red
+    assert most_severe([judge(READY), red]) == red
     assert "subdomains of shop.com" in red.sentence
 
 

@@ -4,7 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domains.sharing.core import RecordAction, ShareLinkState, action_of, browser_of, counted, network_of, state_at
+from domains.sharing.core import (
+    RecordAction,
+    ShareLinkState,
+    action_of,
+    actions_summary,
+    browser_of,
+    network_of,
+    state_at,
+)
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -44,7 +52,7 @@ def test_a_record_is_to_be_added_or_edited_or_a_conflict_removed(
 )
 def test_what_is_to_do_is_counted_apart(add: int, edit: int, remove: int, words: str) -> None:
     actions = [RecordAction.ADD] * add + [RecordAction.EDIT] * edit + [RecordAction.REMOVE] * remove
-    assert counted(actions) == words
+    assert actions_summary(actions) == words
 
 
 def test_a_link_works_until_its_last_moment_or_until_it_is_withdrawn() -> None:

@@ -14,7 +14,7 @@ from domains.models.sharing import ShareLink
 from domains.overrides import services as overrides_services
 from domains.sharing import services as sharing_services
 from domains.sharing.core import ShareLinkState
-from domains.sharing.selectors import link_behind, token_of
+from domains.sharing.selectors import link_for_token, token_of
 from inbound_admin.lib.errors import Refused
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain, set_up_domain
@@ -36,7 +36,7 @@ def make_link(alice: User, domain: Domain | None = None, **fields: int) -> Share
 
 def visit(link: ShareLink, *, minutes: int = 0, address: str = "192.0.2.7", agent: str = FIREFOX, **more: bool) -> None:
     now = NOW + timedelta(minutes=minutes)
-    sharing_services.note_visit(link=link, address=address, user_agent=agent, now=now, **more)
+    sharing_services.record_visit(link=link, address=address, user_agent=agent, now=now, **more)
 
 
 def test_a_link_is_made_with_a_line_in_the_log_that_does_not_hold_it(alice: User) -> None:
@@ -44,16 +44,16 @@ def test_a_link_is_made_with_a_line_in_the_log_that_does_not_hold_it(alice: User
     change = Change.objects.get(what="domain.share_created")
     assert change.after["link"] == "Our IT company"
     assert link.id not in str(change.after)
-    assert link_behind(token_of(link)) == link
+    assert link_for_token(token_of(link)) == link
 
 
 def test_a_token_that_was_tampered_with_opens_nothing(alice: User) -> None:
     link = make_link(alice)
     token = token_of(link)
     other = make_link(alice)
-    assert link_behind(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
-    assert link_behind(f"{other.id}.{token.partition('.')[2]}") is None
-    assert link_behind(link.id) is None
+    assert link_for_token(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
+    assert link_for_token(f"{other.id}.{token.partition('.')[2]}") is None
+    assert link_for_token(link.id) is None
 
 
 def test_a_link_ends_with_its_time(alice: User) -> None:
@@ -76,7 +76,7 @@ def test_of_a_domain_that_goes_no_link_is_made_and_none_works(alice: User) -> No
     domain = make_domain()
     link = make_link(alice, domain)
     Domain.objects.filter(pk=domain.pk).update(stage=Stage.DELETING)
-    assert link_behind(token_of(link)) is None
+    assert link_for_token(token_of(link)) is None
     with pytest.raises(Refused, match="being deleted"):
         make_link(alice, domain)
 
@@ -121,11 +121,11 @@ def test_whoever_pretends_to_be_many_fills_no_table(alice: User, monkeypatch: py
 def test_the_button_looks_at_once_and_as_seldom_as_a_persons(alice: User, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     link = make_link(alice, domain)
-    assert sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk)) == "Checked just now."
+    assert sharing_services.check_shared(link=ShareLink.objects.get(pk=link.pk)) == "Checked just now."
     assert domain.record_checks.exists()
     looked = domain.record_checks.first()
     assert looked
-    again = sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
+    again = sharing_services.check_shared(link=ShareLink.objects.get(pk=link.pk))
     assert again == "We checked a few seconds ago and will check again in a few seconds."
     assert domain.record_checks.get(pk=looked.pk).checked_at == looked.checked_at
 
@@ -136,7 +136,7 @@ def test_whoever_presses_again_and_again_causes_one_diagnosis(alice: User, sandb
     explained = []
     for _ in range(3):
         before = sandbox.queries.total
-        sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
+        sharing_services.check_shared(link=ShareLink.objects.get(pk=link.pk))
         sharing_services.explain(domain=Domain.objects.get(pk=domain.pk))
         told = diagnosis_selectors.explanations(domain)
         explained.append((told, sandbox.queries.total - before))
@@ -149,7 +149,7 @@ def test_the_button_of_a_link_that_works_no_more_does_nothing(alice: User, sandb
     link = make_link(alice, domain)
     sharing_services.revoke(link=link, actor=alice)
     with pytest.raises(Refused, match="no longer works"):
-        sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
+        sharing_services.check_shared(link=ShareLink.objects.get(pk=link.pk))
     assert not domain.record_checks.exists()
 
 
@@ -158,7 +158,7 @@ def test_a_stranger_does_not_learn_why_a_domain_is_held(alice: User) -> None:
     link = make_link(alice, domain)
     overrides_services.hold(domain=domain, because="They did not pay.", actor=make_staff())
     with pytest.raises(Refused) as refused:
-        sharing_services.look_now(link=ShareLink.objects.get(pk=link.pk))
+        sharing_services.check_shared(link=ShareLink.objects.get(pk=link.pk))
     assert "pay" not in str(refused.value)
     assert "staff" not in str(refused.value)
 

@@ -44,7 +44,7 @@ def shop(sandbox: Sandbox, acme: Customer) -> Domain:
 
 
 def send(shop: Domain, alice: User, to: str = DAVE, host: str = "") -> ShareLink:
-    return services.mail(domain=shop, to=to, actor=alice, host=host, site_url=SITE)
+    return services.mail_records(domain=shop, to=to, actor=alice, host=host, site_url=SITE)
 
 
 def test_the_mail_holds_every_record_that_is_to_do_and_a_link_that_works(shop: Domain, alice: User) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.spf.core import grammar, merger
-from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, count_voids, names_inside
+from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, count_voids, included_names
 
 NAMES = SpfNames(
     {
@@ -44,7 +44,7 @@ def test_what_is_sound_or_could_not_be_told_is_no_error(name: str) -> None:
 
 def test_what_stands_behind_all_leads_nowhere() -> None:
     assert broken_includes("v=spf1 -all include:none.example", NAMES) == ()
-    assert names_inside("v=spf1 -all include:none.example") == ()
+    assert included_names("v=spf1 -all include:none.example") == ()
 
 
 def test_hosts_that_do_not_exist_are_counted() -> None:
@@ -56,12 +56,12 @@ def test_a_circle_of_includes_asks_too_often() -> None:
 
 
 def test_two_records_become_one_with_all_senders_redirects_too() -> None:
-    line = merger.merged(("v=spf1 redirect=good.example", "v=spf1 ip4:192.0.2.1 ~all"), NAMES)
+    line = merger.merge_records(("v=spf1 redirect=good.example", "v=spf1 ip4:192.0.2.1 ~all"), NAMES)
     assert line.value == "v=spf1 include:good.example ip4:192.0.2.1 include:amazonses.com ~all"
 
 
 def test_a_record_that_excludes_a_sender_goes_last_so_that_the_other_still_lets_it_send() -> None:
-    line = merger.merged(("v=spf1 -ip4:192.0.2.1 a -all", "v=spf1 ip4:192.0.2.1 -all"))
+    line = merger.merge_records(("v=spf1 -ip4:192.0.2.1 a -all", "v=spf1 ip4:192.0.2.1 -all"))
     assert line.value == "v=spf1 ip4:192.0.2.1 -ip4:192.0.2.1 a include:amazonses.com -all"
 
 
@@ -77,31 +77,34 @@ def test_a_record_that_excludes_a_sender_goes_last_so_that_the_other_still_lets_
 def test_a_merged_record_that_would_not_work_is_not_offered_and_the_reason_is_said(
     lines: tuple[str, ...], why: str
 ) -> None:
-    line = merger.merged(lines, NAMES)
+    line = merger.merge_records(lines, NAMES)
     assert line.value == ""
     assert why in line.withheld
 
 
 @pytest.mark.parametrize("term", ["include:unknown.example", "redirect=unknown.example", "a:unknown.example"])
 def test_what_could_not_be_looked_up_is_not_merged_and_the_reason_is_said(term: str) -> None:
-    for line in (merger.merge(f"v=spf1 {term}", names=NAMES), merger.merged((f"v=spf1 {term}", "v=spf1 mx"), NAMES)):
+    for line in (
+        merger.add_include(f"v=spf1 {term}", names=NAMES),
+        merger.merge_records((f"v=spf1 {term}", "v=spf1 mx"), NAMES),
+    ):
         assert line.value == ""
         assert "couldn't look up unknown.example" in line.withheld
 
 
 def test_what_an_include_leads_to_counts_as_well() -> None:
     names = SpfNames({"good.example": ("v=spf1 include:unknown.example -all",)})
-    assert "unknown.example" in merger.merge("v=spf1 include:good.example", names=names).withheld
+    assert "unknown.example" in merger.add_include("v=spf1 include:good.example", names=names).withheld
 
 
 def test_a_record_that_is_as_it_has_to_be_stays_though_its_includes_could_not_be_looked_up() -> None:
     line = "v=spf1 include:unknown.example include:amazonses.com -all"
-    assert merger.merge(line, names=NAMES).value == line
+    assert merger.add_include(line, names=NAMES).value == line
 
 
 def test_a_broken_record_is_not_offered_with_amazon_added() -> None:
-    assert merger.merge("v=spf1 ip4:300.1.1.1 -all").value == ""
-    assert "is not an IPv4 address" in merger.merge("v=spf1 ip4:300.1.1.1 -all").withheld
+    assert merger.add_include("v=spf1 ip4:300.1.1.1 -all").value == ""
+    assert "is not an IPv4 address" in merger.add_include("v=spf1 ip4:300.1.1.1 -all").withheld
 
 
 SENDERS = st.sampled_from(
@@ -119,7 +122,7 @@ LINES = st.lists(
 def passes(line: str) -> set[str]:
     """Senders whose first matching term lets them send, each term taken for a sender of its own."""
     first: dict[str, str] = {}
-    for term in grammar.read(line).reached:
+    for term in grammar.parse(line).effective_terms:
         if not term.is_all and (not term.is_modifier or term.is_redirect):
             sender = f"include:{term.argument}" if term.is_redirect else term.text.lstrip("+-~?")
             first.setdefault(sender, term.qualifier)
@@ -131,11 +134,11 @@ def test_what_is_offered_is_valid_asks_at_most_ten_times_and_keeps_every_sender(
     made: list[tuple[list[str], str]],
 ) -> None:
     lines = tuple(" ".join(filter(None, ["v=spf1", *terms, ending])) for terms, ending in made)
-    result = merger.merged(lines, NAMES) if len(lines) > 1 else merger.merge(lines[0], names=NAMES)
+    result = merger.merge_records(lines, NAMES) if len(lines) > 1 else merger.add_include(lines[0], names=NAMES)
     assert bool(result.value) != bool(result.withheld)
     if result.value:
-        assert grammar.read(result.value).problems == ()
+        assert grammar.parse(result.value).problems == ()
         assert broken_includes(result.value, NAMES) == ()
         assert not count_lookups(result.value, NAMES).too_many
-        assert grammar.allows(result.value)
+        assert grammar.authorises(result.value)
         assert set().union(*map(passes, lines)) <= passes(result.value)

@@ -6,7 +6,7 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.names.core import DomainName
 from domains.zone_cut.core import cut_of, cut_questions
 
-NAME = DomainName.stored("in.mail.example.co.uk")
+NAME = DomainName.from_stored("in.mail.example.co.uk")
 FOUND, NO_DATA, NO_NAME, FAILED = LookupStatus.FOUND, LookupStatus.NO_DATA, LookupStatus.NO_NAME, LookupStatus.FAILED
 
 
@@ -17,7 +17,7 @@ def answer(name: str, status: LookupStatus, **fields: object) -> Answer:
 
 def test_every_name_below_the_registrable_one_is_asked_for() -> None:
     assert [question.name for question in cut_questions(NAME)] == ["in.mail.example.co.uk", "mail.example.co.uk"]
-    assert cut_questions(DomainName.stored("example.co.uk")) == ()
+    assert cut_questions(DomainName.from_stored("example.co.uk")) == ()
 
 
 @pytest.mark.parametrize(

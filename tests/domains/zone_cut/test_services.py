@@ -61,14 +61,14 @@ def test_a_domain_that_is_delegated_already_is_added_with_its_zone(sandbox: Sand
 def test_a_look_that_fails_leaves_the_zone_as_it_was(sandbox: Sandbox) -> None:
     domain = delegated(sandbox)
     sandbox.control.set_dns_fault("example.com", "servfail")
-    zone_cut_services.look([domain])
+    zone_cut_services.update_zones([domain])
     assert Domain.objects.get(pk=domain.pk).zone == "shop.example.com"
 
 
 def test_a_delegation_that_ends_is_seen(sandbox: Sandbox) -> None:
     domain = delegated(sandbox)
     sandbox.control.remove_zone("shop.example.com")
-    zone_cut_services.look([domain])
+    zone_cut_services.update_zones([domain])
     assert Domain.objects.get(pk=domain.pk).zone == ""
 
 
@@ -76,5 +76,5 @@ def test_a_zone_below_a_zone_below_is_followed(sandbox: Sandbox) -> None:
     domain = make_domain("in.mail.shop.example.com")
     for zone in ("example.com", "shop.example.com", "mail.shop.example.com"):
         sandbox.control.add_zone(zone, nameservers=[f"ns1.{zone}"])
-    zone_cut_services.look([domain])
+    zone_cut_services.update_zones([domain])
     assert domain.zone == "mail.shop.example.com"

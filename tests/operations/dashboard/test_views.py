@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.checking.core.judgement import State
-from domains.domain_list.services import note_states
+from domains.domain_list.services import record_state_counts
 from domains.models.domains import Stage
 from inbound_admin.lib import counters
 from operations.dashboard import selectors as dashboard_selectors
@@ -82,7 +82,7 @@ def test_staff_see_tenants_that_are_suspended(alices: Customer) -> None:
 
 def test_the_plots_show_what_was_counted(client: Client) -> None:
     make_domain(state=State.VERIFIED)
-    note_states(now=timezone.now())
+    record_state_counts(now=timezone.now())
     counters.count("aws_call", label="GetAccount", outcome="ok", number=7)
     states, _, calls = dashboard_selectors.charts(now=timezone.now())
     assert dict(zip(states.columns, states.rows[0].values, strict=True))["Verified"] == 1

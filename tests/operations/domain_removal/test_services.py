@@ -47,7 +47,7 @@ def run() -> None:
     auto_apply_services.work()
     domain_removal_services.work()
     for domain in Domain.objects.filter(stage="deleting"):
-        deletion_services.carry_out(domain_id=domain.pk)
+        deletion_services.execute_deletion(domain_id=domain.pk)
 
 
 def test_everything_that_goes_is_shown_before(alice: User) -> None:

@@ -38,7 +38,7 @@ def test_everything_is_shown_then_typed_then_followed_until_it_is_gone(client: C
     domain_removal_services.work()
     part = client.get(url, headers={"HX-Request": "true"}).content.decode()
     assert "Remove the domain from Amazon SES receipt rules. Done." in part
-    deletion_services.carry_out(domain_id=domain.pk)
+    deletion_services.execute_deletion(domain_id=domain.pk)
     ended = client.get(url, follow=True)
     assert ended.redirect_chain == [(reverse("domains:list"), 302)]
     assert "northwind.com was deleted." in ended.content.decode()

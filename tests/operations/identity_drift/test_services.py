@@ -140,7 +140,7 @@ def test_a_mail_from_set_by_hand_is_taken_over_or_undone(sandbox: Sandbox, olga:
     assert not still_open()
     set_mail_from_by_hand("shop.com", "other.shop.com")
     decide(the_only(), Decision.RESTORE, olga)
-    settings_services.apply(domain_id=domain.pk)
+    settings_services.apply_settings(domain_id=domain.pk)
     assert looked() == []
     known = at_amazon("shop.com")
     assert known is not None
@@ -153,7 +153,7 @@ def test_signing_switched_off_by_hand_is_taken_over_or_undone(sandbox: Sandbox, 
     found = the_only()
     assert (found.kind, "is off in SES" in found.sentence) == ("signing", True)
     decide(found, Decision.RESTORE, olga)
-    settings_services.apply(domain_id=domain.pk)
+    settings_services.apply_settings(domain_id=domain.pk)
     assert looked() == []
     aws.client("sesv2").put_email_identity_dkim_attributes(EmailIdentity="shop.com", SigningEnabled=False)
     decide(the_only(), Decision.ADOPT, olga)

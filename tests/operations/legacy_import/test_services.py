@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 from django.core import mail
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer, User
@@ -248,6 +249,24 @@ def test_a_customer_is_stored_whole_or_not_at_all(sandbox: Sandbox, monkeypatch:
     monkeypatch.undo()
     legacy_import.refresh_from_db()
     legacy_import_services.retry(legacy_import=legacy_import, actor=None)
+    legacy_import_services.work()
+    assert Address.objects.count() == 2
+
+
+def test_a_database_without_room_puts_a_customer_off_and_refuses_nobody(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    legacy_import = looked(document())
+    legacy_import_services.start(legacy_import=legacy_import, actor=None)
+
+    def full(self: Address, *args: Any, **kwargs: Any) -> None:
+        raise OperationalError("could not extend file") from psycopg.errors.DiskFull("could not extend file")
+
+    monkeypatch.setattr(Address, "save", full)
+    with pytest.raises(OperationalError):
+        legacy_import_services.work()
+    assert not legacy_import.rows.filter(result="failed").exists()
+    monkeypatch.undo()
     legacy_import_services.work()
     assert Address.objects.count() == 2
 

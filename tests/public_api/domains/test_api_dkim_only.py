@@ -10,7 +10,7 @@ from django.utils.html import escape
 
 from accounts.roles import Role
 from domains.adoption import services as adoption_services
-from domains.adoption.services import AdoptionWish
+from domains.adoption.services import AdoptionRequest
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain
@@ -42,8 +42,8 @@ def adopted(sandbox: Sandbox) -> Domain:
     with aws.calling("sesv2", "create") as client:
         client.create_email_identity(EmailIdentity="shop.com")
     customer = make_customer("Alice Ltd")
-    wish = AdoptionWish(customer, make_staff(Role.OPERATOR), "Contract 12")
-    (outcome,) = adoption_services.adopt(names=["shop.com"], wish=wish)
+    wish = AdoptionRequest(customer, make_staff(Role.OPERATOR), "Contract 12")
+    (outcome,) = adoption_services.adopt(names=["shop.com"], request=wish)
     return Domain.objects.get(pk=outcome.domain_id)
 
 

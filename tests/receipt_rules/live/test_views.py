@@ -251,7 +251,7 @@ def test_an_operator_sees_what_lets_ses_in_and_presses(olga_client: Client, mixe
         preview = olga_client.get(url)
         assert button in preview.text
         assert "InboundAdminSes" in preview.text
-        assert done in said(olga_client.post(url, {"digest": preview.context["letting"].digest}))
+        assert done in said(olga_client.post(url, {"digest": preview.context["grant"].digest}))
         assert button not in olga_client.get(url).text
     assert "Action needed" not in olga_client.get(reverse("receipt_rules:check")).text.partition("Bucket")[2]
 
@@ -274,8 +274,8 @@ def test_support_sees_the_set_up_and_presses_nothing(sam_client: Client, mixed: 
         page = sam_client.get(url)
         assert page.status_code == 200
         assert "InboundAdminSes" in page.text
-        assert page.context["letting"].digest not in page.text
-        assert sam_client.post(url, {"digest": page.context["letting"].digest}).status_code == 403
+        assert page.context["grant"].digest not in page.text
+        assert sam_client.post(url, {"digest": page.context["grant"].digest}).status_code == 403
 
 
 def test_customers_see_nothing_of_the_set_up(alice_client: Client) -> None:

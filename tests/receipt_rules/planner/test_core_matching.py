@@ -30,7 +30,7 @@ def foreign(*recipients: str, stops: bool = False, name: str = "theirs", enabled
 
 
 @pytest.mark.parametrize(
-    ("entry", "address", "because"),
+    ("entry", "address", "reason"),
     [
         ("ann@example.com", "ann@example.com", MatchReason.ADDRESS),
         ("Ann@Example.COM", "ann@example.com", MatchReason.ADDRESS),
