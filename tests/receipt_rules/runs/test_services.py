@@ -214,14 +214,14 @@ def test_one_rolls_back_to_an_earlier_state(sandbox: Sandbox) -> None:
     assert (taken("a@sub.shop.com"), taken("b@shop.com")) == (0, 1)
 
 
-def test_the_last_ten_states_are_kept(sandbox: Sandbox) -> None:
+def test_ten_states_after_customers_changes_are_kept_beside_that_of_the_approved_plan(sandbox: Sandbox) -> None:
     set_up_receiving()
     alice = make_customer("Alice")
     make_verified("shop.com", customer=alice)
     for number in range(12):
         addresses_services.add_address(text=f"a{number}@shop.com", customer=alice, actor=None)
         auto_apply_services.work()
-    assert Snapshot.objects.count() == 10
+    assert Snapshot.objects.count() == 10 + 1
     assert Snapshot.objects.order_by("-at")[0].recipients == 12
 
 
