@@ -169,6 +169,8 @@ class AspectLine:
 
 @dataclass(frozen=True)
 class RecordsPage:
+    """`done` of `total` required records; `rests_on_earlier` if some of them are from an earlier check."""
+
     host: DnsHost
     groups: tuple[Group, ...]
     aspects: tuple[AspectLine, ...]
@@ -176,6 +178,7 @@ class RecordsPage:
     claim_why: str
     done: int
     total: int
+    rests_on_earlier: bool
     only_todo: bool
     poll_seconds: int | None
     can_check_in: int
@@ -225,6 +228,7 @@ def records_page(
         else "",
         done=sum(row.counts_as_done for row in required),
         total=len(required),
+        rests_on_earlier=any(row.counts_as_done and not row.is_done for row in required),
         only_todo=only_todo,
         poll_seconds=TIME_TO_READ if message and polled else polled,
         can_check_in=can_check_in,

@@ -9,6 +9,7 @@ from accounts.people.selectors import Viewer
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
+from domains.receiving.core import MX_POINTS_HERE
 from receipt_rules.addresses.selectors import endpoints_for
 from receipt_rules.forwarding.selectors import endpoint_kinds
 
@@ -97,7 +98,7 @@ def _receiving(own: list[Domain], viewer: Viewer) -> tuple[ChecklistStep, ...]:
             "Once ownership is verified, add an address. Then publish the inbound MX record.",
             "Add address",
             address,
-            any(domain.receiving.is_live for domain in receiving),
+            any(map(_has_received, receiving)),
         ),
     )
 
@@ -108,6 +109,11 @@ def _is_published(domain: Domain) -> bool:
 
 def _is_verified(domain: Domain) -> bool:
     return domain.verified_at is not None and domain.stage == Stage.READY
+
+
+def _has_received(domain: Domain) -> bool:
+    """Return True once the MX of a name with addresses pointed here: later failures don't undo a first step."""
+    return any(domain.mx_facts.get(name, "") in MX_POINTS_HERE for name in domain.mail_rules)
 
 
 def _page(own: Iterable[Domain], name: str, is_left: Callable[[Domain], bool]) -> str:

@@ -74,6 +74,14 @@ def test_it_is_gone_once_an_address_is_live(alice: User, alices: Customer) -> No
     assert checklist(alice) == ()
 
 
+@pytest.mark.parametrize(("mx", "rules"), [("unseen", "carried"), ("here", "held"), ("shared", "elsewhere")])
+def test_a_failure_after_that_brings_no_first_step_back(alice: User, alices: Customer, mx: str, rules: str) -> None:
+    domain = make_ready(alices, State.COULD_NOT_CHECK, verified_at=DAY)
+    make_endpoint(alices)
+    Domain.objects.filter(pk=domain.pk).update(mail_rules={domain.name: rules}, mx_facts={domain.name: mx})
+    assert checklist(alice) == ()
+
+
 def test_whoever_only_sends_needs_no_address(alice: User, alices: Customer) -> None:
     make_ready(alices, State.VERIFIED, verified_at=DAY, receives=False)
     assert checklist(alice) == ()
