@@ -1,4 +1,4 @@
-"""DNS look-ups, checks and diagnoses of domains a second, beside the bare resolver and checkdmarc in the same run.
+"""DNS lookups, checks and diagnoses of domains a second, beside the bare resolver and checkdmarc in the same run.
 
 At the sandbox's DNS server and at nsd, each in a process of its own, so that it takes no turn from what is measured.
 The same zones are at both. Each round asks
@@ -91,10 +91,10 @@ def lookup_rows(host: str, port: int) -> list[Row]:
     )
     bare = min(("resolver", "query"), key=lambda name: median(took[name]))
     return [
-        shown("DNS look-ups a second, dns.asyncresolver", _rate(len(questions), took["resolver"]), "1/s"),
-        shown("DNS look-ups a second, dns.asyncquery on reused sockets", _rate(len(questions), took["query"]), "1/s"),
-        shown("DNS look-ups a second, ours", _rate(len(questions), took["ours"]), "1/s"),
-        at_least("DNS look-ups, ours beside the faster bare one", _ratio(took[bare], took["ours"]), "x", SHARE_OF_BARE),
+        shown("DNS lookups a second, dns.asyncresolver", _rate(len(questions), took["resolver"]), "1/s"),
+        shown("DNS lookups a second, dns.asyncquery on reused sockets", _rate(len(questions), took["query"]), "1/s"),
+        shown("DNS lookups a second, ours", _rate(len(questions), took["ours"]), "1/s"),
+        at_least("DNS lookups, ours beside the faster bare one", _ratio(took[bare], took["ours"]), "x", SHARE_OF_BARE),
     ]
 
 

@@ -32,8 +32,8 @@ def rows() -> Iterator[Row]:
     with database.fresh():
         _fill()
         client, size = _asking(), f"{DOMAINS * EACH:,} addresses"
-        yield at_most(f"look-up, p99 among {size}", _best(_selecting, 1), "ms", MOST_MS)
-        yield shown(f"look-up as a request, p99 among {size}", _best(partial(_requesting, client), 1), "ms")
+        yield at_most(f"lookup, p99 among {size}", _best(_selecting, 1), "ms", MOST_MS)
+        yield shown(f"lookup as a request, p99 among {size}", _best(partial(_requesting, client), 1), "ms")
         yield shown(f"the same of 100 recipients, p99 among {size}", _best(partial(_requesting, client), 100), "ms")
 
 
