@@ -34,7 +34,7 @@ def test_ses_rejects_nothing_that_goes_elsewhere(mx: MxFact) -> None:
     assert said(address("new", RulesFact.WAITING, mx=mx)).startswith("new@ isn't receiving yet; ")
 
 
-@pytest.mark.parametrize("rules", set(RulesFact) - set(DELIVERED))
+@pytest.mark.parametrize("rules", [each for each in RulesFact if each not in DELIVERED])
 def test_only_what_a_live_rule_contains_goes_to_its_endpoint(rules: RulesFact) -> None:
     for to in ("", "Desk"):
         sentence = said(address("a", rules, to=to), everything=Recipient("", rules, MxFact.HERE, to))
