@@ -5,6 +5,7 @@ Each change to a customer calls a service.
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import Count, Model, QuerySet
@@ -13,7 +14,7 @@ from django.http import HttpRequest
 from accounts.admin import who
 from accounts.models.people import Customer, Invitation
 from inbound_admin.lib.admin import ReadOnly
-from operations.customers.forms import AdminCustomerForm
+from operations.customers.forms import SameNameWarning
 from operations.customers.services import create_customer, delete_customer, rename_customer
 from operations.models import (
     Batch,
@@ -92,6 +93,19 @@ class LegacyImportRowAdmin(ReadOnly):
     list_display = ("name", "kind", "owner", "result", "words", "done_at")
     list_filter = ("kind", "result")
     search_fields = ("name", "owner")
+
+
+class AdminCustomerForm(SameNameWarning, forms.ModelForm[Customer]):
+    """Warns of a name that another customer has, as the page does."""
+
+    class Meta:
+        model = Customer
+        fields = ("name",)
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        self.warn_of_same_name(self.instance.pk)
+        return self.cleaned_data
 
 
 @admin.register(Customer)

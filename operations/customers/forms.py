@@ -2,7 +2,7 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import Customer, MemberRole, User, new_customer_id
+from accounts.models.people import MemberRole, User, new_customer_id
 from accounts.people import selectors as people_selectors
 from accounts.people.forms import ADDRESS
 from inbound_admin.lib.fields import AddressField
@@ -54,19 +54,6 @@ class NewCustomerForm(SameNameWarning, CustomerForm):
 
     def clean(self) -> dict[str, Any]:
         self.warn_of_same_name(self.cleaned_data.get("customer_id"))
-        return self.cleaned_data
-
-
-class AdminCustomerForm(SameNameWarning, forms.ModelForm[Customer]):
-    """Django admin's form of a customer."""
-
-    class Meta:
-        model = Customer
-        fields = ("name",)
-
-    def clean(self) -> dict[str, Any]:
-        super().clean()
-        self.warn_of_same_name(self.instance.pk)
         return self.cleaned_data
 
 
