@@ -44,7 +44,7 @@ LONGEST = (
 # What they share is made once a worker, and takes long: packages from npm, a second Amazon.
 TOGETHER = ("tests/sdk/", "tests/emulator/")
 # While one test waits for a process, a clock or a browser, another takes its core.
-MORE_THAN_CORES = 2
+MORE_THAN_CORES = 1
 
 
 def unit(nodeid: str) -> str:
