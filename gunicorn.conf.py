@@ -18,7 +18,7 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """The application is there: load the rest before the first visitor asks, and keep collections short."""
+    """Load URLs and templates before the first request, and keep garbage collections short."""
     from inbound_admin.memory import load_and_freeze  # Django must have been set up
 
     load_and_freeze()

@@ -1,7 +1,7 @@
-"""What a process loads once and keeps: loaded before it serves, and then left alone by the garbage collector.
+"""Loads what a process keeps, before its first request, and excludes it from garbage collection.
 
-Some 400,000 objects stay as long as the process: modules, URLs, compiled templates. A full collection that visits them
-takes a tenth of a second, and whoever is served meanwhile waits for it.
+About 400,000 objects live as long as the process: modules, URLs and compiled templates. A full collection that visits
+them takes a tenth of a second, and the current requests wait for it.
 """
 
 import gc
@@ -12,9 +12,9 @@ from django.urls import get_resolver
 
 
 def load_and_freeze() -> None:
-    """URLs and templates, which the first visitors would wait for; then nothing that is here is collected again."""
+    """Load URLs and templates, for which the first visitors would wait. Then exclude all objects from collection."""
     get_resolver().url_patterns  # noqa: B018  # reading them imports every view
-    if not settings.DEBUG:  # there, templates are read anew each time
+    if not settings.DEBUG:  # in debug mode, templates are read for each request
         _load_templates()
     gc.collect()
     gc.freeze()

@@ -42,7 +42,7 @@ _NOTHING_BETTER = ("dns.absent", "dns.lookup_failed", "dns.spreading")
 
 
 def explanations_key(domain: Domain) -> str:
-    return f"explained:{domain.pk}"
+    return f"explanations:{domain.pk}"
 
 
 def explanations(domain: Domain) -> Explanations:

@@ -110,7 +110,7 @@ def _explain(domain: Domain, found: Diagnosis) -> None:
 
 def _key(domain: Domain) -> str:
     """Depends on the domain alone: the worker's own checks may change its state while the page waits."""
-    return f"diagnosis:{domain.pk}:{hash_of(domain)}"
+    return f"diagnosis-result:{domain.pk}:{hash_of(domain)}"
 
 
 def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
@@ -290,4 +290,4 @@ def _run(request: DiagnosisRequest) -> None:
 
 def _answer_key(domain: Domain) -> str:
     """Depends on the domain alone: the worker's own checks may change its state while the page waits."""
-    return f"diagnosis-page:{domain.pk}"
+    return f"diagnosis-answer:{domain.pk}"

@@ -125,13 +125,13 @@ def _joined(parts: Iterator[str]) -> Iterator[str]:
 
 
 def form_page(request: HttpRequest, page: str, context: dict[str, Any]) -> TemplateResponse:
-    """The page of `context["form"]`: 422 where it was not accepted."""
+    """Render a page with `context["form"]`; the status is 422 if the form has errors."""
     return TemplateResponse(request, page, context, status=422 if context["form"].errors else 200)
 
 
 @contextmanager
-def telling(request: HttpRequest, said: str, *, refused: Callable[..., None] = messages.error) -> Iterator[None]:
-    """Tells the person what came of the act inside: `said`, or why it was refused."""
+def report_outcome(request: HttpRequest, said: str, *, refused: Callable[..., None] = messages.error) -> Iterator[None]:
+    """Show a message after the block: `said`, or why the action was refused."""
     try:
         yield
     except Refused as problem:

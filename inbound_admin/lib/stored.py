@@ -1,12 +1,12 @@
-"""States that we store, of which a later version may know more. While both run, this one reads those as not told."""
+"""Stored states. A later version may store values that this one doesn't know; it reads them as unknown."""
 
 from enum import StrEnum
 from typing import Self
 
-UNTOLD = ("UNSURE", "UNKNOWN", "COULD_NOT_CHECK")  # one of these is a member
+UNKNOWN_MEMBERS = ("UNSURE", "UNKNOWN", "COULD_NOT_CHECK")  # each subclass has one of these
 
 
 class StoredState(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Self:
-        return next(each for each in cls if each.name in UNTOLD)
+        return next(each for each in cls if each.name in UNKNOWN_MEMBERS)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Problem, Refused
 from inbound_admin.lib.fields import AS_TYPED
-from inbound_admin.lib.http import SignedIn, redirect_page, telling, template
+from inbound_admin.lib.http import SignedIn, redirect_page, report_outcome, template
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.selectors import last_read
 from receipt_rules.live.views import require_staff, text_value
@@ -115,7 +115,7 @@ def _query(data: QueryDict) -> QueryDict:
 
 def _release(request: SignedIn) -> HttpResponse:
     hold, form = get_object_or_404(holds(), pk=text_value(request.POST, "hold")), CancelRunForm(request.POST)
-    with telling(request, "Rollback released. The plan shows what would change now."):
+    with report_outcome(request, "Rollback released. The plan shows what would change now."):
         because = form.cleaned_data["because"] if form.is_valid() else ""
         rollback_services.release(hold=hold, because=because, actor=request.user)
     return redirect("receipt_rules:plan")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from inbound_admin.lib import jobs
-from inbound_admin.lib.http import SignedIn, page_of, telling, template
+from inbound_admin.lib.http import SignedIn, page_of, report_outcome, template
 from receipt_rules.jobs import WORK
 from receipt_rules.live.views import require_staff
 from receipt_rules.models.runs import Run, RunState
@@ -96,7 +96,7 @@ def cancel(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
     require_staff(request, operates=True)
     said = "Stopping before the next step. Completed steps are kept."
-    with telling(request, said, refused=messages.info):
+    with report_outcome(request, said, refused=messages.info):
         services.cancel(run=run, actor=request.user)
     return redirect("receipt_rules:run", run.id)
 
@@ -105,7 +105,7 @@ def cancel(request: SignedIn, run_id: str) -> HttpResponse:
 def confirm(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
     require_staff(request, operates=True)
-    with telling(request, "Run approved. It is starting now.", refused=messages.info):
+    with report_outcome(request, "Run approved. It is starting now.", refused=messages.info):
         services.confirm(run=run, actor=request.user)
     return redirect("receipt_rules:run", run.id)
 

@@ -107,7 +107,7 @@ def test_ten_viewers_cost_one_look(sandbox: Sandbox) -> None:
 def test_who_comes_while_another_looks_waits_for_that_answer(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
     theirs = diagnosis_services.gather(domain, now=timezone.now())
-    key = f"diagnosis:{domain.pk}:{diagnosis_services.hash_of(domain)}"
+    key = f"diagnosis-result:{domain.pk}:{diagnosis_services.hash_of(domain)}"
     cache.add(f"{key}:looking", 1)
     waited = []
 
