@@ -151,9 +151,9 @@ def set_up_rules(place: Place) -> list[Claim]:
 
 
 def approved(asked: PlanRequest, is_so: Callable[[], bool], typed: str = "") -> list[Claim]:
-    made = planner_services.plan(asked=asked)
+    made = planner_services.plan_changes(asked)
     run = planner_services.approve(
-        digest=made.digest, because="as planned", actor=olga(), typed=typed or made.before.name, asked=asked
+        digest=made.digest, because="as planned", actor=olga(), typed=typed or made.before.name, request=asked
     )
     return [row_says("run done", run, "state", "done", is_so)]
 

@@ -24,7 +24,7 @@ from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import RecipientIndex, SampleAddresses
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of, is_ours
-from receipt_rules.planner.services import EVERYTHING, plan_for, read_desired_state, untouched_rules
+from receipt_rules.planner.services import plan_changes, untouched_rules
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.runs.selectors import rule_set_subject
 
@@ -99,7 +99,7 @@ def outdated_rules(live: Live) -> tuple[RuleDifference, ...]:
     if not live.is_active or PendingChange.objects.exists():
         return ()
     try:
-        made = plan_for(EVERYTHING, live, read_desired_state(entries_only=True))
+        made = plan_changes(live=live)
     except Refused as refused:
         return (RuleDifference(f"not_as_wanted {refused.code}", "not_as_wanted", "", str(refused)),)
     if made.is_empty:

@@ -13,6 +13,8 @@ REPORT_TIMEOUT = timedelta(minutes=5)  # after sending, without a report; SES an
 
 
 class StageState(StrEnum):
+    """How far a test message got at one stage. NOT_REACHED: it stopped before."""
+
     DONE = "done"
     WAITING = "waiting"
     STOPPED = "stopped"
