@@ -53,8 +53,8 @@ class RuleDifference:
 def differences(live: Live) -> tuple[RuleDifference, ...]:
     """Return differences between the live and the known rules; none if no state is known yet."""
     harmful = tuple(_harmful_rules(live)) if live.is_active else ()
-    told = {each.rule for each in harmful}
-    rules = (each for each in _rule_differences(live) if each.kind != "extra" or each.rule not in told)
+    harmed_rules = {each.rule for each in harmful}
+    rules = (each for each in _rule_differences(live) if each.kind != "extra" or each.rule not in harmed_rules)
     found = [*_set_differences(live), *harmful, *rules]
     ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
     return tuple(

@@ -253,8 +253,8 @@ def _handle_aws_problem(run: Run, problem: AwsProblem) -> None:
 
 
 def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str, ...]) -> None:
-    said = [f"SES refused {', '.join(run.set_aside)}. The rest was applied."] if run.set_aside else []
-    said += [f"Someone else changed {', '.join(differs)} in the meantime. Review the drift."] if differs else []
+    sentences = [f"SES refused {', '.join(run.set_aside)}. The rest was applied."] if run.set_aside else []
+    sentences += [f"Someone else changed {', '.join(differs)} in the meantime. Review the drift."] if differs else []
     meant = executor.outcome(after)
     if meant is not None:
         run.outcome, run.consequences = summary(meant), [each.sentence for each in meant[:MOST_SENTENCES]]
@@ -266,7 +266,7 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
             queue_drift_check()  # the run may have resolved differences
         alerts_services.update_active_set_alert(live_services.record_active_set(after, now=timezone.now()))
         Run.objects.filter(pk=run.pk).update(outcome=run.outcome, consequences=run.consequences)
-        _end(run, RunState.DONE, " ".join(said))
+        _end(run, RunState.DONE, " ".join(sentences))
 
 
 @transaction.atomic

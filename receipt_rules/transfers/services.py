@@ -139,10 +139,10 @@ def _reconcile(domain: Domain, live: Live, state: DesiredState) -> Live:
                 domain.customer, None
             )  # the set is inactive and delivers nothing; an operator's plan comes first
     if left := list(_sentences(domain, live, state)):
-        said = " ".join((*left, why)).strip()
+        sentence = " ".join((*left, why)).strip()
         later = timezone.now() + RECHECK_AFTER
-        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
-        update_former_holder_alert(domain, why=said)
+        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=sentence, look_at=later)
+        update_former_holder_alert(domain, why=sentence)
         return live
     if domain.moved_at is not None:
         remove_from_inactive_sets((domain.name,))
