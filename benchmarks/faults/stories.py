@@ -184,8 +184,8 @@ def change_policy(place: Place) -> list[Claim]:
     tenant = set_up_tenant(alice())
     nothing_else_waits()
     policy_services.change_policy(tenant=tenant, policy="none", because="why", actor=olga())
-    told = row_says("policy", tenant, "ses_policy", "none", lambda: policy_at_amazon(tenant) == "none")
-    return [told]
+    claim = row_says("policy", tenant, "ses_policy", "none", lambda: policy_at_amazon(tenant) == "none")
+    return [claim]
 
 
 def policy_at_amazon(tenant: Tenant) -> str:
