@@ -168,7 +168,7 @@ class EarlierRecordsUnknown(Problem):
 
 def has_earlier_records(domain: Domain) -> bool:
     """Return True for ownership, inbound and MAIL FROM records of any account, and DKIM of ours.
-    Raises CouldNotTell.
+    Raises EarlierRecordsUnknown.
     """
     asked = _questions(domain)
     answers = look_up(asked)

@@ -176,7 +176,7 @@ class Usability:
 
 
 def check_usability(*, text: str, customer: Customer) -> Usability:
-    """Raises Refused for anything but a domain, and CouldNotLook."""
+    """Raises Refused for anything but a domain, and DnsLookupFailed."""
     refused = ""
     try:
         name = parse_new_domain(text, customer).domain

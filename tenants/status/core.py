@@ -84,7 +84,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class StatusFacts:
-    """What was read of each layer. "" and None: SES didn't say."""
+    """What was read of each layer. "" and None: SES didn't say. `identities`: the domains that it should have."""
 
     account: str
     account_sends: bool | None
@@ -95,8 +95,8 @@ class StatusFacts:
     configuration_set: str
     set_sends: bool | None
     identities: int
-    identities_ready: int
-    identities_known: bool
+    identities_ready: int  # associated and verified
+    identities_unknown: int  # associated, and SES hasn't said whether they are verified
 
 
 def layers(facts: StatusFacts) -> tuple[Layer, ...]:
@@ -176,12 +176,14 @@ def _identities(facts: StatusFacts) -> Layer:
     """SES sends for a tenant only from a verified identity that is associated with it."""
     every, ready = facts.identities, facts.identities_ready
     status = f"{ready} of {every}"
-    allows = True if ready and facts.identities_known else (None if ready else False)
+    allows = True if ready else (None if facts.identities_unknown else False)
     cause = ""
     if not every:
         cause = "No domain is associated yet."
-    elif ready < every:
+    elif ready + facts.identities_unknown < every:
         cause = "Not all domains are associated and verified."
+    elif ready < every:
+        cause = "Not all domains’ verification status is known."
     return Layer(LayerName.IDENTITY, status, cause, None, BY_OWNER, allows)
 
 
