@@ -90,7 +90,7 @@ fill: $(INSTALLED) ## fill the empty database of DATABASE_URL with a large opera
 house: $(INSTALLED) ## measure modules, lines and imports of the product; list what exceeds a limit
 	@$(BIN)/python -m benchmarks.house
 
-load: css ## compare our pages and Django's admin with eight clients, on the filled database of DATABASE_URL
+load: css ## compare our pages and a bare Django admin with eight clients, on the filled database of DATABASE_URL
 	@$(BIN)/python -m benchmarks.load
 
 confusion: css ## diagnose each DNS mistake, correct zones, and zones with each lookup failed
