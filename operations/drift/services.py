@@ -1,6 +1,7 @@
 """The drift board: shows the drift of identities, tenants and receipt rules, and passes each decision on.
 
-The receipt rules app finds its own drift; `import_rule_drift` copies it to the board.
+`identity_drift` and `tenant_drift` compare SES with our rows and apply decisions; `drift_store` keeps what they found.
+`receipt_rules.drift` finds the drift of the rules; `import_rule_drift` copies it to the board.
 
 A decision about many differences is a batch: each is decided separately, by the same service as a single one.
 """
