@@ -92,11 +92,11 @@ def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
     """
     waits = may_wait and domain.stage in (Stage.STARTING, Stage.READY)
     if not waits and (domain.stage != Stage.READY or not domain.is_proven):
-        said = f"Ownership of {domain} isn't verified yet. You can add addresses once SES has verified its records."
-        raise Refused(said, code="DOMAIN_NOT_VERIFIED")
+        sentence = f"Ownership of {domain} isn't verified yet. You can add addresses once SES has verified its records."
+        raise Refused(sentence, code="DOMAIN_NOT_VERIFIED")
     if not domain.receives:
-        said = f"{domain} is set to send only. To receive mail, change this under Settings."
-        raise Refused(said, code="SEND_ONLY")
+        sentence = f"{domain} is set to send only. To receive mail, change this under Settings."
+        raise Refused(sentence, code="SEND_ONLY")
 
 
 MX_FACT = Func(

@@ -86,11 +86,11 @@ def explain(problem: AwsProblem) -> str:
     SES can't raise receipt rule quotas, so ours replaces AWS's general advice. A denial names the missing permission.
     """
     if isinstance(problem, AwsDenied) and (needs := _NEEDS.search(problem.aws_message)):
-        said = problem.in_full.replace(" An operator must check our credentials.", "")
-        return f"{said} Our credentials lack the permission {needs[1]}. Add it to their IAM policy, then plan again."
+        full = problem.in_full.replace(" An operator must check our credentials.", "")
+        return f"{full} Our credentials lack the permission {needs[1]}. Add it to their IAM policy, then plan again."
     repair = REPAIRS.get(problem.aws_code, "")
-    said = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
-    return f"{said} {repair}".strip()
+    full = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
+    return f"{full} {repair}".strip()
 
 
 class RunStopped(Exception):
