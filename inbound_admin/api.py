@@ -181,7 +181,8 @@ def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
 
 @api.exception_handler(Problem)
 def _problem(request: HttpRequest, problem: Problem) -> HttpResponse:
-    return problem_response(problem, STATUSES.get(problem.code, 0))
+    asked_by = getattr(getattr(request, "auth", None), "user", None)
+    return problem_response(problem, STATUSES.get(problem.code, 0), to=asked_by)
 
 
 @api.exception_handler(ValidationError)

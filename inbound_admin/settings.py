@@ -203,6 +203,7 @@ TEMPLATES = [
                 "django_htmx.templatetags.django_htmx",
                 "inbound_admin.templatetags.icons",
                 "inbound_admin.templatetags.moments",
+                "inbound_admin.templatetags.problems",
                 "inbound_admin.templatetags.pure",
             ],
         },
