@@ -24,6 +24,7 @@ from notifications.alerts.selectors import (
     customer_names,
     is_muted,
     own_alerts_for,
+    page_of_object,
     supports_everyone,
 )
 from notifications.models.alerts import Alert
@@ -82,6 +83,7 @@ def _context(found: Alert, request: SignedIn) -> dict[str, Any]:
     told = found.notices.filter(sent_at__isnull=False).select_related("person").order_by("sent_at")
     return {
         "alert": found,
+        "object_page": page_of_object(found.object_type, found.object_id, staff=request.user.is_staff),
         "is_own": own_alerts_for(request.user).filter(pk=found.pk).exists(),
         "is_muted": is_muted(found, timezone.now()),
         "mute": MuteForm(),

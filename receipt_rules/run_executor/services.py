@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from django.conf import settings
 
+from domains.ownership.selectors import Holders, holder_of
 from inbound_admin.lib.aws import QUOTA_STEP
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
-from receipt_rules.addresses.selectors import Holders, holder_of
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
