@@ -46,8 +46,8 @@ class DomainMain(Out):
     id: str
     domain: str
     status: Published = Field(
-        description="Of its SES identity. failed: SES stopped checking. pending: neither verified nor failed, or ownership "
-        "isn't proven. A verified domain can still have records to fix: see recordsStatus"
+        description="Of its SES identity. failed: SES stopped checking. pending: neither verified nor failed, or "
+        "ownership isn't proven. A verified domain can still have records to fix: see recordsStatus"
     )
     records_status: Literal[
         "not_checked", "waiting", "spreading", "verified", "at_risk", "wrong", "could_not_check"
