@@ -183,7 +183,8 @@ def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
 
 @api.exception_handler(Problem)
 def _problem(request: HttpRequest, problem: Problem) -> HttpResponse:
-    return problem_response(problem, STATUSES.get(problem.code, 0))
+    asked_by = getattr(getattr(request, "auth", None), "user", None)
+    return problem_response(problem, STATUSES.get(problem.code, 0), to=asked_by)
 
 
 @api.exception_handler(ValidationError)
@@ -224,11 +225,11 @@ def _missing(request: HttpRequest, error: Http404) -> HttpResponse:
     return error_answer(_what_is_missing(str(error)), "NOT_FOUND", 404)
 
 
-def _what_is_missing(said: str) -> str:
+def _what_is_missing(message: str) -> str:
     """Return the sentence for people: ours unchanged; Django's, which names the model, replaced."""
-    if found := _OF_DJANGO.match(said):
+    if found := _OF_DJANGO.match(message):
         return f"No {_NAMES.get(found[1]) or ' '.join(_WORDS.findall(found[1])).lower()} has this ID."
-    return said or "Not found."
+    return message or "Not found."
 
 
 @csrf_exempt

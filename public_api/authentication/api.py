@@ -8,13 +8,14 @@ from ninja import Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, writes
+from accounts.models.people import User
 from domains.checking import services as checking_services
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.lenient import LenientIn
 from inbound_admin.lib.api.values import Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable, Malformed
+from inbound_admin.lib.errors import AwsUnreachable, Malformed, told
 from public_api.domains.core import Published, ses_word
 from public_api.domains.selectors import checks_of, status_of
 from public_api.domains.services import records_message, usual_mail_from
@@ -99,7 +100,7 @@ def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = N
         mail_from_domain=domain.mail_from or None,
         mail_from_status=ses_word(domain.mail_from_status) if domain.mail_from else None,
         records=checked_records(domain, checks_of([domain])[domain.pk]),
-        message=_begun(domain),
+        message=_begun(domain, caller(request)),
     )
     return Status(201, answer)
 
@@ -134,13 +135,14 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
     )
 
 
-def _begun(domain: Domain) -> str:
+def _begun(domain: Domain, user: User) -> str:
+    why = told(domain.stage_problem, to=user, retried=True)
     if domain.stage == Stage.CLAIM:
         return "Prove ownership first: publish the TXT record, then verify."
     if domain.stage == Stage.STARTING:
-        return domain.stage_problem or "SES hasn't finished yet. Request the records again in a moment."
+        return why or "SES hasn't finished yet. Request the records again in a moment."
     if domain.is_configuring:
-        return domain.stage_problem or "The change is being applied in SES. Request the records again in a moment."
+        return why or "The change is being applied in SES. Request the records again in a moment."
     return records_message(domain)
 
 

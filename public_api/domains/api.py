@@ -312,7 +312,7 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     return DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
-        message=services.pending_message(domain) or services.records_message(domain),
+        message=services.pending_message(domain, to=caller(request)) or services.records_message(domain),
         **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
     )
 
@@ -364,7 +364,7 @@ def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None =
     done = f"{domain} already has this MAIL FROM domain." if stands else "Publish the records, then verify."
     return MailFromOut(
         success=True,
-        message=services.pending_message(domain) or done,
+        message=services.pending_message(domain, to=caller(request)) or done,
         mail_from_domain=domain.mail_from,
         mail_from_domain_status=mail_from_word(domain.mail_from, domain.mail_from_status),
         additional_dns_records=records,

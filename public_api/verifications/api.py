@@ -179,7 +179,7 @@ def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomai
         mail_from_domain_status=mail_from_word(mail_from, domain.mail_from_status),
         dns_records=_seen(domain, described=True),
         timestamp=timezone.now(),
-        **given(error=_pending(domain)),
+        **given(error=_pending(domain, caller(request))),
     )
 
 
@@ -251,12 +251,12 @@ def _add(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = settings_services.wait_until_applied(
         preflight_services.add(text=asked.domain, customer=customer, actor=user)
     )
-    return _domain_members(domain) | given(error=_pending(domain))
+    return _domain_members(domain) | given(error=_pending(domain, user))
 
 
 def _verify(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _begun(_requested_domain(user, asked), user)
-    return _domain_members(domain) | given(error=_pending(domain))
+    return _domain_members(domain) | given(error=_pending(domain, user))
 
 
 def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
@@ -270,7 +270,7 @@ def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
     dns = bool(required) and all(each.is_verified for each in seen if (each.type, each.name) in required)
     ses = ses_word(domain.identity_status) == "Success"
     told = {"ses_verified": ses, "dns_verified": dns, "all_verified": ses and dns, "dns_records": seen}
-    return _domain_members(domain) | told | given(error=_pending(domain))
+    return _domain_members(domain) | told | given(error=_pending(domain, user))
 
 
 def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
@@ -367,8 +367,8 @@ def _shared(domain: Domain) -> dict[str, Any]:
     }
 
 
-def _pending(domain: Domain) -> str | None:
-    return domains_services.pending_message(domain) or None
+def _pending(domain: Domain, user: User) -> str | None:
+    return domains_services.pending_message(domain, to=user) or None
 
 
 def _required(domain: Domain) -> set[tuple[str, str]]:

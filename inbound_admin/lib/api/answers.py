@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import get_conditional_response, set_response_etag
 from ninja import Schema
 
-from inbound_admin.lib.errors import AwsProblem, Problem
+from inbound_admin.lib.errors import AwsProblem, Problem, told
 
 PREFIX = "/api/"
 
@@ -32,8 +32,11 @@ def error_answer(sentence: str, code: str, status: int, details: Any = None, **h
     return answer
 
 
-def problem_response(problem: Problem, status: int = 0) -> HttpResponse:
-    """Return the response with AWS's code and request ID, and Retry-After. `status` overrides the problem's own."""
+def problem_response(problem: Problem, status: int = 0, *, to: Any = None) -> HttpResponse:
+    """Return the response with AWS's code and request ID, and Retry-After. `status` overrides the problem's own.
+
+    `to`: the user who reads it; without one, the sentence is a customer's.
+    """
     details: Mapping[str, Any] | None = getattr(problem, "details", None)
     if isinstance(problem, AwsProblem):
         details = {"awsCode": problem.aws_code, "requestId": problem.request_id}
@@ -41,7 +44,7 @@ def problem_response(problem: Problem, status: int = 0) -> HttpResponse:
     headers = {} if retry_after is None else {"Retry_After": str(retry_after)}
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW_Authenticate"] = "Bearer"
-    return error_answer(str(problem), problem.code, status or problem.status, details, **headers)
+    return error_answer(told(str(problem), to=to), problem.code, status or problem.status, details, **headers)
 
 
 def method_not_allowed(answer: HttpResponse) -> HttpResponse:
