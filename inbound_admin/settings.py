@@ -203,6 +203,7 @@ TEMPLATES = [
                 "django_htmx.templatetags.django_htmx",
                 "inbound_admin.templatetags.icons",
                 "inbound_admin.templatetags.moments",
+                "inbound_admin.templatetags.problems",
                 "inbound_admin.templatetags.pure",
             ],
         },
@@ -236,7 +237,7 @@ CACHES = {
 LANGUAGE_CODE = "en-gb"
 USE_THOUSAND_SEPARATOR = True  # in templates; IDs, TTLs and attributes of SVG and progress use `unlocalize`
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
-USE_I18N = True
+USE_I18N = False  # English alone; asking for the language would take a tenth of a page's time
 USE_TZ = True
 
 # --- sign-in --------------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ KEPT = (
     "The rule set {rule_set}, which is not active, still names it. "
     "If this stays, an operator must delete that rule set. Then the deletion goes on."
 )
-NOT_ANSWERED = "SES could not be asked whether receipt rules still name it: {problem} We ask again."
+NOT_ANSWERED = "We don’t know yet whether receipt rules still name it. {problem} We try again automatically."
 HELD = "Our staff holds this domain. The deletion goes on when they release it."
 ELSEWHERE = "It belongs to the region {region}. The deployment for that region deletes it."
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")

@@ -109,6 +109,7 @@ def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantR
         amazon=(tenant.amazon_status, tenant.amazon_cause, tenant.amazon_since),
         staff=(tenant.staff_status, tenant.staff_cause, tenant.staff_since),
         paused_by_us=tenant.is_paused,
+        is_under_way=tenant.is_under_way,
         configuration_set=tenant.configuration_set,
         set_sends=tenant.set_sends,
         identities=len(identities),

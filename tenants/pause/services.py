@@ -169,6 +169,14 @@ def apply_status(*, tenant_id: str) -> None:
         _queue_recheck(tenant)
 
 
+def retry_status(*, tenant: Tenant, actor: User) -> None:
+    """Tell SES a requested status now instead of at the next attempt. Raises Refused if none is under way."""
+    require(actor, PAUSE, NOT_YOURS)
+    if not tenant.is_under_way or tenant.stage != TenantStage.READY:
+        raise Refused(f"{tenant} already has its requested status.", code="NO_DIFFERENCE")
+    queue_status(tenant)
+
+
 def _set_status(tenant: Tenant) -> list[str]:
     """Return the request ID of the SES call."""
     asked_at = tenant.status_asked_at
@@ -209,7 +217,7 @@ def _queue_recheck(tenant: Tenant) -> None:
         queue_status(tenant, in_seconds=LOOK_AGAIN_SECONDS)
         return
     wanted = "paused" if tenant.is_paused else "resumed"
-    why = f"Requested at {told_at:%H:%M} UTC, SES still reports {tenant.aggregate}, not {wanted}. We keep trying."
+    why = f"Requested at {told_at:%H:%M} UTC, SES still reports {tenant.aggregate}, not {wanted}."
     if _store(tenant, status_problem=why, status_told_at=None):
         queue_status(tenant, in_seconds=settings.PAUSE_PROOF_SECONDS)
 

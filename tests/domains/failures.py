@@ -28,7 +28,7 @@ def failed(answer: Answer) -> Answer:
 
 
 def with_one_failure(seen: Observations) -> Iterator[tuple[str, Observations]]:
-    """Yield the observations with each answer failed in turn, then all to one question, then each followed one absent."""
+    """Yield the observations with each answer failed in turn, then all to a question, then each followed one absent."""
     for lane in LANES:
         answers: tuple[Answer, ...] = getattr(seen, lane)
         for at, answer in enumerate(answers):
