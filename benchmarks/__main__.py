@@ -78,8 +78,8 @@ def kept(module: str, path: Path) -> list[Row]:
 
 def as_json(rows: Iterable[Row]) -> dict[str, object]:
     """Return the machine, and rows of {name, value, unit, bound, holds}, with a note if there is one."""
-    told = [{key: value for key, value in asdict(row).items() if key != "note" or value} for row in rows]
-    return {"machine": machine(), "rows": told}
+    shown = [{key: value for key, value in asdict(row).items() if key != "note" or value} for row in rows]
+    return {"machine": machine(), "rows": shown}
 
 
 def as_table(rows: Iterable[Row]) -> str:

@@ -73,13 +73,13 @@ def swept(sweep: "Sweep", names: list[str]) -> "Iterator[Outcome]":
         if not wanted or any(name in workflow.name for name in wanted):
             for kind in KINDS:
                 if (workflow.name, kind.name) not in there and (kind.name != DISK_FULL or disk.is_own()):
-                    yield _told(sweep.outcome, workflow, kind)
+                    yield _printed(sweep.outcome, workflow, kind)
             for name, lie in LIES.items():
                 if workflow.asks_dns and (workflow.name, name) not in there:
-                    yield _told(sweep.outcome_with_resolver, workflow, name, lie)
+                    yield _printed(sweep.outcome_with_resolver, workflow, name, lie)
 
 
-def _told(run: object, *given: object) -> "Outcome":
+def _printed(run: object, *given: object) -> "Outcome":
     began = time.monotonic()
     made: Outcome = run(*given)  # type: ignore[operator]  # one of the sweep's two
     took = time.monotonic() - began

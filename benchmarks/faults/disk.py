@@ -58,12 +58,12 @@ def free() -> None:
     assert _mount(_mounted[-1], f"remount,size={ROOM}")
 
 
-def is_told() -> bool:
+def is_reported() -> bool:
     """Return whether `/readyz`, which load balancers ask, reports it. It writes to the database to find out."""
-    return any(_is_told_now() for _ in range(LOOKS))
+    return any(_is_reported_now() for _ in range(LOOKS))
 
 
-def _is_told_now() -> bool:
+def _is_reported_now() -> bool:
     from inbound_admin import health
 
     _shrink()

@@ -317,8 +317,8 @@ class HostLookup:
         public, host = (each.get(question_for(record), []) for each in (self.public, self.host))
         if not public:
             return host
-        is_told = any(answer.status is not LookupStatus.FAILED for answer in public)
-        return [*(answer for answer in host if is_told and _is_correct(record, [answer])), *public]
+        is_answered = any(answer.status is not LookupStatus.FAILED for answer in public)
+        return [*(answer for answer in host if is_answered and _is_correct(record, [answer])), *public]
 
 
 def query_hosts_first(unseen: Sequence[tuple[DomainName, Record]], known: Iterable[Record]) -> HostLookup:

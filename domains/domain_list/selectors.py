@@ -63,7 +63,7 @@ def domains_unfinished() -> QuerySet[Domain]:
         | Q(new_dkim_wanted=True)
     )
     on_their_way = Q(stage__in=(Stage.STARTING, Stage.DELETING)) | (Q(stage=Stage.READY) & differs)
-    on_their_way |= Q(stage=Stage.CLAIM, unmake_wanted=True)
+    on_their_way |= Q(stage=Stage.CLAIM, identity_deletion_wanted=True)
     return domains_in_region().annotate(wanted_mail_from=wanted).filter(on_their_way)
 
 

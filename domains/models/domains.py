@@ -109,7 +109,9 @@ class Domain(models.Model):
     unproven_warned_at = models.DateTimeField(
         null=True, blank=True, help_text="When its owners were warned of the removal."
     )
-    unmake_wanted = models.BooleanField(default=False, help_text="The SES identity is to be deleted. The claim stays.")
+    identity_deletion_wanted = models.BooleanField(
+        default=False, db_column="unmake_wanted", help_text="The SES identity is to be deleted. The claim stays."
+    )
 
     # staff decisions
     note = models.TextField(blank=True)

@@ -28,7 +28,7 @@ from domains.records.core import Record, mail_from_candidates
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, Refused
 
-PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "unmake_wanted")
+PROVEN = ("stage", "stage_problem", "claim_proven_at", "proven_at", "identity_deletion_wanted")
 
 
 @transaction.atomic
@@ -115,7 +115,7 @@ def _settle(domain: Domain, *, what: str, actor: User | None, because: str) -> b
         return False
     ownership_services.prove(locked)
     locked.stage, locked.claim_proven_at = Stage.STARTING, locked.proven_at
-    locked.stage_problem, locked.unmake_wanted = "", False
+    locked.stage_problem, locked.identity_deletion_wanted = "", False
     locked.save(update_fields=PROVEN)
     domain.stage, domain.claim_proven_at, domain.proven_at = locked.stage, locked.claim_proven_at, locked.proven_at
     after = {"reason": PUBLIC_REASONS[ClaimReason(locked.claim_reason)]}

@@ -92,13 +92,13 @@ def add(item: BatchItem, actor: User) -> None:
     customer = customers_for(actor).filter(pk=item.customer_id).first()
     if customer is None:
         raise Refused("You no longer have access to its customer.")
-    look = preflight_services.run_preflight(text=item.name, customer=customer)
+    found = preflight_services.run_preflight(text=item.name, customer=customer)
     with transaction.atomic():
         domain = preflight_services.add(
             text=item.name,
             customer=customer,
             actor=actor,
-            preflight=look,
+            preflight=found,
             bulk_id=item.batch_id,
             tell_when_verified=not is_staff_member(actor),
             receives=item.batch.words.get("receiving") != SEND_ONLY,
