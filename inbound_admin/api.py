@@ -5,7 +5,6 @@
 
 import re
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -29,8 +28,9 @@ from domains.history import api as domains_history
 from domains.sharing import api as domains_sharing
 from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.health import probe_all
+from inbound_admin.lib.api import validation
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_response
-from inbound_admin.lib.api.description import explain
+from inbound_admin.lib.api.description import INTRODUCTION, explain
 from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED
 from inbound_admin.lib.api.values import Out
 from inbound_admin.lib.errors import Problem
@@ -110,9 +110,7 @@ class Api(NinjaAPI):
 api = Api(
     title="Inbound Admin",
     version="1.0.0",
-    description="Every call requires an API key, `Authorization: Bearer YOUR_KEY`, or a signed-in session with its "
-    "CSRF token. Errors are {error, code, details?}: with MALFORMED, `details` lists what is wrong and where. "
-    "Lists accept limit and offset. Every POST honours Idempotency-Key. [Back to the site](/)",
+    description=INTRODUCTION,
     docs_url="/docs",
     docs_decorator=lambda view: csrf_exempt(require_safe(view)),
     openapi_url="/openapi.json",
@@ -160,9 +158,13 @@ class HealthOut(Out):
     parts: dict[str, str]
 
 
-@health.get("/v2/health", **reads(HealthOut), summary="Health of web, database, worker and AWS")
+@health.get("/v2/health", **reads(HealthOut), summary="Get the health of the installation")
 def get_health(request: HttpRequest) -> HealthOut:
-    """Always 200. `/healthz` answers 503 if a part has a problem, and requires no key."""
+    """Return the health of web, database, worker and AWS. Always 200.
+
+    `parts` has “ok” or the problem of each part. `/healthz` answers 503 if a part has a problem, and requires no
+    key.
+    """
     parts = probe_all()
     return HealthOut(is_well=all(state == "ok" for state in parts.values()), parts=parts)
 
@@ -181,22 +183,20 @@ def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
 
 @api.exception_handler(Problem)
 def _problem(request: HttpRequest, problem: Problem) -> HttpResponse:
-    return problem_response(problem, STATUSES.get(problem.code, 0))
+    asked_by = getattr(getattr(request, "auth", None), "user", None)
+    return problem_response(problem, STATUSES.get(problem.code, 0), to=asked_by)
 
 
 @api.exception_handler(ValidationError)
 def _malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Return where and what is wrong, but never the input, which may not be valid Unicode."""
-    details = [{"where": _where(each["loc"]), "what": each["msg"]} for each in error.errors[:50]]
+    found = error.errors[: validation.MOST_DETAILS]
+    details = [{"where": validation.where(each["loc"]), "what": validation.sentence(each)} for each in found]
+    more = " See details for further problems." if len(details) > 1 else ""
+    said = f"The request isn't valid: {details[0]['what']}{more}"
     ignored = dict.fromkeys(getattr(request, "ignored", ()))
     details += [{"where": name[:LONGEST], "what": "Unknown name, ignored."} for name in list(ignored)[:MOST_NAMED]]
-    return error_answer("The request isn't valid. See details.", "MALFORMED", 400, details)
-
-
-def _where(place: Sequence[str | int]) -> str:
-    """Return the location as the caller wrote it, without our function's argument that holds the body."""
-    source, *inside = place
-    return ".".join(map(str, (source, *(inside[1:] if source == "body" else inside))))[:200]
+    return error_answer(said, "MALFORMED", 400, details)
 
 
 @api.exception_handler(HttpError)
@@ -225,11 +225,11 @@ def _missing(request: HttpRequest, error: Http404) -> HttpResponse:
     return error_answer(_what_is_missing(str(error)), "NOT_FOUND", 404)
 
 
-def _what_is_missing(said: str) -> str:
+def _what_is_missing(message: str) -> str:
     """Return the sentence for people: ours unchanged; Django's, which names the model, replaced."""
-    if found := _OF_DJANGO.match(said):
+    if found := _OF_DJANGO.match(message):
         return f"No {_NAMES.get(found[1]) or ' '.join(_WORDS.findall(found[1])).lower()} has this ID."
-    return said or "Not found."
+    return message or "Not found."
 
 
 @csrf_exempt

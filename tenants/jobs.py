@@ -1,5 +1,7 @@
 """Queues jobs on tenants. Tasks are named by string, since their modules import the services."""
 
+from datetime import datetime
+
 from inbound_admin.lib import jobs
 from tenants.models.tenants import Tenant
 
@@ -25,6 +27,11 @@ def queue_associations(tenant: Tenant, *, unless_running: bool = False) -> None:
 
 def queue_status(tenant: Tenant, *, in_seconds: int = 0, unless_running: bool = False) -> None:
     _queue(STATUS, tenant, urgent=True, in_seconds=in_seconds, unless_running=unless_running)
+
+
+def next_status_attempt(tenant: Tenant) -> datetime | None:
+    """Return when the worker tells SES the requested status next; None if it is about to, or does now."""
+    return jobs.next_attempt(_lock_of_status(tenant))
 
 
 def queue_policy(tenant: Tenant, *, unless_running: bool = False) -> None:
@@ -60,9 +67,13 @@ def lock_of(tenant_id: str) -> str:
     return f"tenant {tenant_id}"
 
 
+def _lock_of_status(tenant: Tenant) -> str:
+    return f"{lock_of(tenant.pk)}, status"
+
+
 def _queue(
     task: str, tenant: Tenant, *, urgent: bool = False, in_seconds: int = 0, unless_running: bool = False
 ) -> None:
     """`urgent` jobs have a lock of their own, so a pause never waits until 200 identities are associated."""
-    lock = f"{lock_of(tenant.pk)}, status" if urgent else lock_of(tenant.pk)
+    lock = _lock_of_status(tenant) if urgent else lock_of(tenant.pk)
     jobs.queue(task, lock=lock, in_seconds=in_seconds, unless_running=unless_running, tenant_id=tenant.pk)

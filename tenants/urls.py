@@ -20,6 +20,7 @@ urlpatterns = [
     path("<str:tenant_id>/resources/", lifecycle_views.resources, name="resources"),
     path("<str:tenant_id>/history/", lifecycle_views.history, name="history"),
     path("<str:tenant_id>/policy/", lifecycle_views.policy, name="policy"),
+    path("<str:tenant_id>/try-now/", pause_views.try_now, name="try_now"),
     path("<str:tenant_id>/keep/", pause_views.keep, name="keep"),
     path("<str:tenant_id>/delete/", lifecycle_views.delete, name="delete"),
 ]

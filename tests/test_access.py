@@ -133,6 +133,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "tenants:resources": OF_STAFF,
     "tenants:reputation": OF_STAFF,
     "tenants:ask_again": ALICES_POST,
+    "tenants:try_now": ALICES_POST,
     "tenants:account": STAFFS,
     "tenants:events": (MOVED,) * 7,  # public: SNS posts there, and the signature counts
     "tenants:history": OF_STAFF,

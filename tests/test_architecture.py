@@ -1,6 +1,8 @@
 """The rules of the house that import-linter cannot state: file names, sizes, names, and whose rows a module queries."""
 
 import ast
+import builtins
+import re
 
 import pytest
 
@@ -74,6 +76,23 @@ def test_short_modules_with_one_importer_and_no_standard_name_are_part_of_it(fou
 def test_modules_do_not_import_more_of_each_other_than_now_and_functions_stay_short(found: House) -> None:
     assert found.edges_per_module <= MOST_EDGES
     assert found.p90_function <= LONGEST_OF_NINE_IN_TEN
+
+
+RAISES = re.compile(r"\bRaises\s+([A-Z]\w+(?:(?:,| and| or)\s+[A-Z]\w+)*)")
+
+
+def test_an_exception_that_a_docstring_names_exists() -> None:
+    names, promised = set(dir(builtins)), set()
+    for module in modules(*PRODUCT, "receiving"):
+        for node in ast.walk(module.tree):
+            match node:
+                case ast.ClassDef(name=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+                    names.add(name)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                found = RAISES.findall(ast.get_docstring(node) or "")
+                promised |= {(name, named(module.path)) for some in found for name in re.findall(r"[A-Z]\w+", some)}
+    assert len(promised) > 50
+    assert {each for each in promised if each[0] not in names} == set()
 
 
 def test_what_exceeds_a_limit_is_named() -> None:

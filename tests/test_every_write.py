@@ -28,6 +28,7 @@ NONE = {
     "receipt_rules:forwarding": "By a recipient without an account; the answer has its line, by our worker.",
     "operations:look": "A look at Amazon; each difference that is found has its line.",
     "tenants:ask_again": "A look at Amazon; what has changed has its line.",
+    "tenants:try_now": "The next attempt of what was asked for, which has its line.",
     "tenants:events": "Amazon's own notices, which are kept as rows of their own.",
     "sandbox:faults": "The pretended Amazon, which no installation has.",
     "sandbox:mail": "The pretended Amazon, which no installation has.",

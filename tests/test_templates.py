@@ -36,6 +36,15 @@ def test_every_template_loads(name: str) -> None:
     get_template(name)
 
 
+AUTOMATIC = re.compile(r"updates? automatically|this page opens", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("sandbox/")])
+def test_only_with_javascript_a_page_promises_to_update_itself(name: str) -> None:
+    for promise in AUTOMATIC.finditer(text := (TEMPLATES / name).read_text()):
+        assert "needs-js" in text[: promise.start()].rpartition("<")[2], promise[0]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_template_has_inline_code_or_a_foreign_address(name: str) -> None:
     text = (TEMPLATES / name).read_text()

@@ -29,6 +29,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from accounts.members import services as members_services
 from accounts.models.people import Customer, MemberRole, Membership, User
 from accounts.people.selectors import customer_subject, is_staff_member
 from audit import services as audit_services
@@ -122,7 +123,7 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
 
 
 def disable(*, person: User, actor: User) -> None:
-    """Disable the account and end its sessions. Raises Refused."""
+    """Disable the account, end its sessions and revoke the invitations that it sent. Raises Refused."""
     if person == actor:
         raise Refused("You can't disable your own account.")
     _set_active(person, actor, active=False)
@@ -154,6 +155,8 @@ def _set_active(person: User, actor: User, *, active: bool) -> None:
     locked.is_active = active
     locked.save(update_fields=("is_active",))
     end_sessions(locked)
+    if not active:
+        members_services.revoke_sent_invitations(locked, actor=actor)
     what = "person.switched_on" if active else "person.switched_off"
     _record(what, locked, actor, {"active": not active}, {"active": active})
 
@@ -175,8 +178,8 @@ def _may_gain(person: User, *, gained: set[str]) -> None:
     if not gained:
         return
     if not EmailAddress.objects.filter(user=person, email__iexact=person.email, verified=True).exists():
-        said = f"{person.email} is unconfirmed. Ask the owner to confirm it under"
-        raise Refused(f"{said} Your account > Email address.", code="ADDRESS_UNPROVEN")
+        sentence = f"{person.email} is unconfirmed. Ask the owner to confirm it under"
+        raise Refused(f"{sentence} Your account > Email address.", code="ADDRESS_UNPROVEN")
     if settings.STAFF_MFA_REQUIRED and not is_mfa_enabled(person):
         raise Refused(f"{person.email} has no two-step sign-in. Ask the owner to set it up first.", code="MFA_REQUIRED")
 

@@ -4,6 +4,7 @@ Gateways write `with aws.calling("ses", "what is being done") as ses:` and make 
 botocore escapes: every failure is an `AwsProblem` with AWS's own code and request ID.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
@@ -28,7 +29,7 @@ from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.db import connection
 
-from inbound_admin.lib import counters, lanes, pace, slow_work
+from inbound_admin.lib import counters, errors, lanes, pace, slow_work
 from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable
 
 if TYPE_CHECKING:
@@ -80,18 +81,17 @@ BUSY = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+_NEEDS = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z]+)")  # in the messages of all services
 NOT_ALLOWED = (401, 403)  # whatever the code, since SES has more codes for it than the list above
 FULL = {"LimitExceeded", "LimitExceededException"}
 
-# The first match applies. AWS's message names accounts and ARNs, so customers only see its code.
-QUOTA_STEP = "An operator must request an increase."
-NO_PERMISSION = "AWS denied access. An operator must check our credentials. ({code})"
+# The first match applies. AWS's message names accounts and ARNs, so sentences only have its code and the permission.
 SAID: tuple[tuple[set[str], type[AwsProblem], str], ...] = (
     (BUSY, AwsBusy, "AWS is throttling our requests. Try again in a moment."),
     (MISSING, AwsMissing, "AWS reports that it doesn't exist. ({code})"),
-    (DENIED, AwsDenied, NO_PERMISSION),
+    (DENIED, AwsDenied, errors.DENIED),
     (CONFLICT, AwsConflict, "AWS reports that it already exists or is being changed. ({code})"),
-    (FULL, AwsProblem, f"an AWS quota is used up. {QUOTA_STEP} ({{code}})"),
+    (FULL, AwsProblem, errors.QUOTA_USED),
 )
 
 NO_SANDBOX = (
@@ -178,7 +178,7 @@ def _translating(doing: str) -> Iterator[None]:
     except ClientError as error:
         raise _from_answer(error, doing) from error
     except (NoCredentialsError, PartialCredentialsError, NoRegionError) as error:
-        raise AwsDenied(f"We couldn't {doing}: AWS credentials or region aren't configured. {error}") from error
+        raise AwsDenied(f"We couldn't {doing}: {errors.NOT_CONFIGURED.format(error=error)}") from error
     except (ConnectionError, HTTPClientError, ResponseParserError) as error:  # the last: a proxy's page
         raise AwsUnreachable(
             f"We couldn't {doing}: AWS isn't responding. This page may be out of date. Try again in a minute."
@@ -300,11 +300,13 @@ def _operation(event_name: str) -> str:
 
 
 def _from_answer(error: ClientError, doing: str) -> AwsProblem:
-    said = error.response.get("Error", {})
-    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+    details = error.response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", ""))
     request_id = str(error.response.get("ResponseMetadata", {}).get("RequestId", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     kind, why = _kind(code, status)
+    if kind is AwsDenied and (needs := _NEEDS.search(message)):
+        why = errors.NO_PERMISSION.format(needs=needs[1], code=code)
     log.warning("aws refused", doing=doing, code=code, message=message, request_id=request_id)
     return kind(f"We couldn't {doing}: {why}", aws_code=code, aws_message=message, request_id=request_id)
 
@@ -314,7 +316,7 @@ def _kind(code: str, status: int) -> tuple[type[AwsProblem], str]:
         if code in codes:
             return kind, why.format(code=code)
     if status in NOT_ALLOWED:
-        return AwsDenied, NO_PERMISSION.format(code=code)
+        return AwsDenied, errors.DENIED.format(code=code)
     if status >= 500:
         return AwsUnreachable, "AWS had an internal error. Try again in a minute."
     return AwsProblem, f"AWS refused the request. ({code})"

@@ -1,6 +1,34 @@
 """The exceptions of the product. `str(problem)` is what the person reads: what failed, why, and what to do."""
 
+import re
 from typing import Any
+
+# Sentences about AWS name what staff must do. `told` rewrites them for customers, who can't do it.
+NO_PERMISSION = "AWS denied access. Our credentials lack the permission {needs}. Add it to their IAM policy. ({code})"
+DENIED = "AWS denied access. Check our credentials. ({code})"
+NOT_CONFIGURED = "AWS credentials or region aren't configured. {error}"
+QUOTA_STEP = "Request an increase from AWS."
+QUOTA_USED = f"an AWS quota is used up. {QUOTA_STEP} ({{code}})"
+
+REFUSED_BY_AMAZON = "Amazon refused our request. Only our team can fix this."
+_FOR_CUSTOMERS = (
+    (re.compile(r"AWS denied access\..*?\(\w*\)"), REFUSED_BY_AMAZON),
+    (re.compile(r"AWS credentials or region aren't configured\..*"), REFUSED_BY_AMAZON),
+    (re.compile(r"an AWS quota is used up\..*?\(\w*\)"), "our AWS quota is used up. Only our team can fix this."),
+)
+_TRY_AGAIN = re.compile(r"(?: This page may be out of date\.)? Try again in a (?:moment|minute)\.")
+
+
+def told(sentence: str, *, to: Any, retried: bool = False) -> str:
+    """Return a sentence about AWS as this user needs it; None is a customer.
+
+    Staff read which permission is missing, customers what it means to them. `retried`: the worker repeats the call, so
+    the sentence does not ask the reader to.
+    """
+    is_staff = getattr(to, "is_staff", False) and getattr(to, "staff_rights", True)  # False: a key without that scope
+    for pattern, instead in () if is_staff else _FOR_CUSTOMERS:
+        sentence = pattern.sub(instead, sentence)
+    return _TRY_AGAIN.sub("", sentence) if retried else sentence
 
 
 class Problem(Exception):
@@ -61,8 +89,8 @@ class AwsProblem(Problem):
         """The sentence with AWS's own message, for operators only: it names accounts, ARNs and buckets."""
         if not self.aws_message:
             return str(self)
-        told = self.aws_message.rstrip()
-        return f"{self} AWS message: {told}{'' if told.endswith(('.', '!', '?')) else '.'}"
+        aws_text = self.aws_message.rstrip()
+        return f"{self} AWS message: {aws_text}{'' if aws_text.endswith(('.', '!', '?')) else '.'}"
 
 
 class AwsMissing(AwsProblem):

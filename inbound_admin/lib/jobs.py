@@ -5,7 +5,7 @@ Each job goes into the queue of its lane (`lib.lanes`), with the lane's priority
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -173,6 +173,12 @@ def is_waited_for(lock: str, *, above: WorkLane | None = None) -> bool:
     if above is not None:
         waiting = waiting.filter(priority__gt=above)
     return waiting.exists() and of_lock.filter(status="doing").exists()
+
+
+def next_attempt(lock: str) -> datetime | None:
+    """Return when the next job of the lock is due; None if none waits for a later time."""
+    waiting = ProcrastinateJob.objects.filter(lock=lock, status="todo", scheduled_at__gt=timezone.now())
+    return waiting.order_by("scheduled_at").values_list("scheduled_at", flat=True).first()
 
 
 def oldest_waiting() -> dict[WorkLane, float]:

@@ -31,7 +31,7 @@ def heroicon_outline(name: str, *, size: int | None = 24, **attrs: object) -> st
 
 @lru_cache(maxsize=1024)
 def _icon(style: str, name: str, size: int | None, attrs: tuple[tuple[str, object], ...]) -> SafeString:
-    """Raises IconDoesNotExist. An icon with attributes for its lines can't refer to the file, so it is written out."""
+    """Raises heroicons.IconDoesNotExist. An icon with attributes for its lines is written out: the file has none."""
     given = {key.replace("_", "-"): str(value) for key, value in attrs}
     if f"{style}-{name}" not in icons.names() or any(key.startswith("stroke") for key in given):
         return mark_safe(heroicons._render_icon(style, name, size, dict(attrs)))  # noqa: S308  # it escapes itself  # nosec B308 B703

@@ -185,6 +185,22 @@ _KINDS = (
 )
 KINDS = keyed((kind.name, kind) for kind in _KINDS)
 
+PAGES = {  # the page of an alert's object, by its type: the URL's name takes the object's ID
+    "address": "receipt_rules:address",
+    "customer": "customers:detail",
+    "domain": "domains:detail",
+    "endpoint": "receipt_rules:endpoint",
+    "webhook": "notifications:webhook",
+}
+STAFF_PAGES = {"tenant": "tenants:detail"}
+REGION_PAGES = {  # for staff, about a whole region: no ID
+    "drift": "operations:differences",
+    "quota": "operations:overview",
+    "receiving": "receipt_rules:check",
+    "rule_set": "receipt_rules:rules",
+    "runs": "receipt_rules:runs",
+}
+
 
 def kind_named(name: str) -> AlertKind:
     """Return a kind. An unknown kind is raised at the first check and shown by its name."""

@@ -11,9 +11,10 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.urls import NoReverseMatch, reverse
 
 from inbound_admin.lib.database import in_values
-from notifications.alerts.core import AlertState, Audience, CustomerPeople, Staff
+from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES, AlertState, Audience, CustomerPeople, Staff
 from notifications.models.alerts import LIVE, Alert
 
 SUPPORTS_EVERYONE = "accounts.support_customer"
@@ -122,6 +123,18 @@ def live_alerts_about(object_type: str, object_ids: Iterable[str]) -> set[tuple[
 def open_objects(kind: str) -> QuerySet[Alert, str]:
     """Return the IDs of objects with an open alert of this kind."""
     return Alert.objects.filter(kind=kind, state=AlertState.OPEN).order_by().values_list("object_id", flat=True)
+
+
+def page_of_object(object_type: str, object_id: str, *, staff: bool) -> str:
+    """Return the path of the page of an alert's or event's object that the reader may open; "" if there is none."""
+    if staff and object_type in REGION_PAGES:
+        return reverse(REGION_PAGES[object_type])
+    if name := PAGES.get(object_type) or (staff and STAFF_PAGES.get(object_type)):
+        try:
+            return reverse(name, args=(object_id,))
+        except NoReverseMatch:  # a name that was stored as an ID by an earlier version
+            return ""
+    return ""
 
 
 def is_muted(alert: Alert, now: datetime) -> bool:

@@ -14,30 +14,20 @@ import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage, send_mail
 from django.db.models import F
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from notifications.alerts.core import kind_named
-from notifications.alerts.selectors import may_receive
+from notifications.alerts.selectors import may_receive, page_of_object
 from notifications.models.alerts import Notice
 
-_PAGES = {"domain": "domains:detail", "customer": "customers:detail"}
 
-
-def link_to(object_type: str, object_id: str) -> str:
-    """Return the URL of an object's page, or of the alerts if it has none. Empty if SITE_URL isn't set."""
+def link_to(object_type: str, object_id: str, *, staff: bool) -> str:
+    """Return the URL of an object's page, or of the alerts if the reader has none. Empty if SITE_URL isn't set."""
     if not settings.SITE_URL:
         return ""
-    return str(settings.SITE_URL).rstrip("/") + _path(object_type, object_id)
-
-
-def _path(object_type: str, object_id: str) -> str:
-    if name := _PAGES.get(object_type):
-        try:
-            return reverse(name, args=(object_id,))
-        except NoReverseMatch:
-            return reverse("notifications:inbox")
-    return reverse("notifications:inbox")
+    path = page_of_object(object_type, object_id, staff=staff) or reverse("notifications:inbox")
+    return f"{str(settings.SITE_URL).rstrip('/')}{path}"
 
 
 AT_ONCE = 500
@@ -131,7 +121,7 @@ def _part(notice: Notice) -> str:
     if notice.phase == "raised":
         lines += [alert.why] if alert.why else []
     lines += () if kind_named(alert.kind).is_news else _since(notice)
-    if link := link_to(alert.object_type, alert.object_id):
+    if link := link_to(alert.object_type, alert.object_id, staff=bool(alert.permission)):
         lines.append(link)
     return "\n".join(lines)
 
@@ -152,7 +142,7 @@ def _words(notice: Notice) -> str:
 
 
 def _end() -> str:
-    said = f"{settings.SITE_NAME} sent you this. Change your notification settings"
+    sentence = f"{settings.SITE_NAME} sent you this. Change your notification settings"
     if not settings.SITE_URL:
-        return f"{said} under “Your account”."
-    return f"{said} here: {settings.SITE_URL.rstrip('/')}{reverse('notifications:preferences')}"
+        return f"{sentence} under “Your account”."
+    return f"{sentence} here: {settings.SITE_URL.rstrip('/')}{reverse('notifications:preferences')}"

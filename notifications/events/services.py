@@ -46,7 +46,7 @@ def store(*, event: str, about: Subject, data: Mapping[str, Any], for_staff: boo
 def deliver(event: Event, targets: Iterable[WebhookTarget], *, at: datetime | None = None) -> list[Delivery]:
     """Store deliveries and queue their jobs in the same transaction. `at` delays targets in quiet hours."""
     now = timezone.now()
-    happening = event.happening(link_to(event.object_type, event.object_id))
+    happening = event.happening(link_to(event.object_type, event.object_id, staff=event.for_staff))
     due = at or now
     rows = [
         Delivery(target=target, event=event, body=body(happening, Format(target.form)), next_attempt_at=due)

@@ -54,7 +54,7 @@ KEPT = (
     "The rule set {rule_set}, which is not active, still names it. "
     "If this stays, an operator must delete that rule set. Then the deletion goes on."
 )
-NOT_ANSWERED = "SES could not be asked whether receipt rules still name it: {problem} We ask again."
+NOT_ANSWERED = "We don’t know yet whether receipt rules still name it. {problem} We try again automatically."
 HELD = "Our staff holds this domain. The deletion goes on when they release it."
 ELSEWHERE = "It belongs to the region {region}. The deployment for that region deletes it."
 OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
@@ -111,8 +111,8 @@ def request_removal(
     locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
     deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
     if not despite_mx and (leads := mx_pointing_here(locked)):
-        said = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
-        raise Refused(said, code="MX_LEADS_HERE")
+        text = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
+        raise Refused(text, code="MX_LEADS_HERE")
     if locked.stage != Stage.DELETING:
         audit_services.record_staff_request("domain.delete_asked", about=domain_subject(locked), actor=actor)
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)

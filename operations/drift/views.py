@@ -77,7 +77,7 @@ def look(request: SignedIn) -> HttpResponse:
     require_staff(request, manages=True)
     services.request_check()
     messages.success(
-        request, "Reading all identities, receipt rules and tenants from SES. This page updates automatically."
+        request, "Reading all identities, receipt rules and tenants from SES. This page shows the progress."
     )
     return redirect("operations:differences")
 

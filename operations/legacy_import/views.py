@@ -117,7 +117,7 @@ def _apply_action(request: SignedIn, legacy_import: LegacyImport) -> str:
     match request.POST.get("do", ""):
         case "begin":
             services.start(legacy_import=legacy_import, actor=request.user)
-            return "Import started. This page updates automatically."
+            return "Import started. This page shows the progress."
         case "retry":
             number = services.retry(legacy_import=legacy_import, actor=request.user)
             return f"{number:,} row{'' if number == 1 else 's'} queued for retry."

@@ -121,7 +121,7 @@ def _apply_action(request: SignedIn, migration: Migration) -> str:
     match request.POST.get("do", ""):
         case "start":
             services.start(migration=migration, actor=request.user)
-            return "Migration started. This page updates automatically."
+            return "Migration started. This page shows the progress."
         case "pause":
             services.pause(migration=migration, actor=request.user)
             return "Paused. Customers already in progress are finished first."

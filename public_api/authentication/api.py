@@ -8,13 +8,14 @@ from ninja import Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, writes
+from accounts.models.people import User
 from domains.checking import services as checking_services
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.lenient import LenientIn
 from inbound_admin.lib.api.values import Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable, Malformed
+from inbound_admin.lib.errors import AwsUnreachable, Malformed, told
 from public_api.domains.core import Published, ses_word
 from public_api.domains.selectors import checks_of, status_of
 from public_api.domains.services import records_message, usual_mail_from
@@ -72,9 +73,15 @@ class AuthVerifiedOut(Out):
     last_checked: datetime | None
 
 
-@router.post("/v2/domains/{domain_id}/auth", **writes(AuthBegunOut, status=201), summary="Start authentication setup")
+@router.post(
+    "/v2/domains/{domain_id}/auth", **writes(AuthBegunOut, status=201), summary="Set up authentication of a domain"
+)
 def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = None) -> Status[AuthBegunOut]:
-    """Creates identity, DKIM and MAIL FROM in SES. Waits for up to API_WAIT_SECONDS. `message` says what is pending."""
+    """Create the SES identity with DKIM and the MAIL FROM domain, and return the records to publish.
+
+    Waits for SES for up to API_WAIT_SECONDS; `message` says what is still pending. Repeating the call changes
+    nothing. Without `mailFromDomain` the usual name is used.
+    """
     wanted = asked or AuthAsked.model_validate({})
     domain = domain_of(request, domain_id)
     domain = settings_services.change_and_wait(
@@ -93,14 +100,20 @@ def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = N
         mail_from_domain=domain.mail_from or None,
         mail_from_status=ses_word(domain.mail_from_status) if domain.mail_from else None,
         records=checked_records(domain, checks_of([domain])[domain.pk]),
-        message=_begun(domain),
+        message=_begun(domain, caller(request)),
     )
     return Status(201, answer)
 
 
-@router.patch("/v2/domains/{domain_id}/auth", **writes(AuthVerifiedOut), summary="Check DNS and SES now")
+@router.patch(
+    "/v2/domains/{domain_id}/auth", **writes(AuthVerifiedOut), summary="Verify the authentication of a domain"
+)
 def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
-    """Checks now, at most every few seconds (429). Returns 503, never a status, if SES isn't responding."""
+    """Check DNS and SES now, and return each record with its problem and the next steps.
+
+    429 if the domain was checked a few seconds ago. 400 `AUTH_NOT_BEGUN` while SES is still creating the identity.
+    503, never a status, if SES isn't responding.
+    """
     domain = domain_of(request, domain_id)
     if domain.stage == Stage.STARTING:
         raise Malformed(f"{domain} is still being created in SES. Try again in a moment.", code="AUTH_NOT_BEGUN")
@@ -122,13 +135,14 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
     )
 
 
-def _begun(domain: Domain) -> str:
+def _begun(domain: Domain, user: User) -> str:
+    why = told(domain.stage_problem, to=user, retried=True)
     if domain.stage == Stage.CLAIM:
         return "Prove ownership first: publish the TXT record, then verify."
     if domain.stage == Stage.STARTING:
-        return domain.stage_problem or "SES hasn't finished yet. Request the records again in a moment."
+        return why or "SES hasn't finished yet. Request the records again in a moment."
     if domain.is_configuring:
-        return domain.stage_problem or "The change is being applied in SES. Request the records again in a moment."
+        return why or "The change is being applied in SES. Request the records again in a moment."
     return records_message(domain)
 
 

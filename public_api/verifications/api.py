@@ -166,6 +166,10 @@ class ActionOut(Out):
 
 @router.post("/inbound/verify-domain", **writes(VerifyDomainOut), summary="Start verification of a domain")
 def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomainOut:
+    """Start or continue the verification of a domain in your list, and return the records to publish.
+
+    Waits for up to API_WAIT_SECONDS; `error` says what is pending. 404 if you don't have it, 400 `OTHER_DOMAIN`.
+    """
     domain = _begun(_requested_domain(caller(request), asked), caller(request))
     mail_from = domain.ses_mail_from or domain.mail_from
     return VerifyDomainOut(
@@ -175,13 +179,16 @@ def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomai
         mail_from_domain_status=mail_from_word(mail_from, domain.mail_from_status),
         dns_records=_seen(domain, described=True),
         timestamp=timezone.now(),
-        **given(error=_pending(domain)),
+        **given(error=_pending(domain, caller(request))),
     )
 
 
-@router.post("/inbound/configure-email", **writes(ConfigureOut), summary="Add addresses that receive mail")
+@router.post("/inbound/configure-email", **writes(ConfigureOut), summary="Add addresses to a domain")
 def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut:
-    """Returns 400 unless the domain is verified, or with a list of invalid addresses."""
+    """Add or turn on up to 100 addresses of a verified domain, and return them with their receipt rule.
+
+    400 `DOMAIN_NOT_VERIFIED`, or `MALFORMED` with the invalid ones in `details.invalidEmails`; none is added then.
+    """
     user = caller(request)
     domain = _named(user, asked.domain)
     own = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))
@@ -213,8 +220,13 @@ def _configured(row: AddressOut, *, is_new: bool) -> ConfiguredOut:
     )
 
 
-@router.post("/domain/verifications", **writes(ActionOut, proven=True), summary="Perform an action on a domain by name")
+@router.post("/domain/verifications", **writes(ActionOut, proven=True), summary="Act on a domain by name")
 def act_on_domain(request: HttpRequest, asked: ActionAsked) -> ActionOut:
+    """Check, add, verify, read or delete a domain, as `action` says. The members of the answer depend on it.
+
+    `canDomainBeUsed` looks up DNS and adds nothing. `checkVerification` checks now: 429 if it was checked a few
+    seconds ago. 404 if you have no such domain. 503, never a status, if DNS or SES isn't responding.
+    """
     answer = ACTIONS[asked.action](caller(request), asked)
     return ActionOut(**{"success": True, "domain": asked.domain, "timestamp": timezone.now(), **answer})
 
@@ -239,12 +251,12 @@ def _add(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = settings_services.wait_until_applied(
         preflight_services.add(text=asked.domain, customer=customer, actor=user)
     )
-    return _domain_members(domain) | given(error=_pending(domain))
+    return _domain_members(domain) | given(error=_pending(domain, user))
 
 
 def _verify(user: User, asked: ActionAsked) -> dict[str, Any]:
     domain = _begun(_requested_domain(user, asked), user)
-    return _domain_members(domain) | given(error=_pending(domain))
+    return _domain_members(domain) | given(error=_pending(domain, user))
 
 
 def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
@@ -258,7 +270,7 @@ def _check(user: User, asked: ActionAsked) -> dict[str, Any]:
     dns = bool(required) and all(each.is_verified for each in seen if (each.type, each.name) in required)
     ses = ses_word(domain.identity_status) == "Success"
     told = {"ses_verified": ses, "dns_verified": dns, "all_verified": ses and dns, "dns_records": seen}
-    return _domain_members(domain) | told | given(error=_pending(domain))
+    return _domain_members(domain) | told | given(error=_pending(domain, user))
 
 
 def _get(user: User, asked: ActionAsked) -> dict[str, Any]:
@@ -355,8 +367,8 @@ def _shared(domain: Domain) -> dict[str, Any]:
     }
 
 
-def _pending(domain: Domain) -> str | None:
-    return domains_services.pending_message(domain) or None
+def _pending(domain: Domain, user: User) -> str | None:
+    return domains_services.pending_message(domain, to=user) or None
 
 
 def _required(domain: Domain) -> set[tuple[str, str]]:

@@ -12,19 +12,19 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
+from domains.ownership.selectors import Holders
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import AwsProblem, Refused
-from receipt_rules.addresses.selectors import Holders
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
 from receipt_rules.live.services import Live, read_live
-from receipt_rules.models.live import IgnoredDifference, Look
+from receipt_rules.models.live import IgnoredDifference, RulesCheck
 from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import RecipientIndex, SampleAddresses
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of, is_ours
-from receipt_rules.planner.services import EVERYTHING, plan_for, read_desired_state, untouched_rules
+from receipt_rules.planner.services import plan_changes, untouched_rules
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.runs.selectors import rule_set_subject
 
@@ -53,8 +53,8 @@ class RuleDifference:
 def differences(live: Live) -> tuple[RuleDifference, ...]:
     """Return differences between the live and the known rules; none if no state is known yet."""
     harmful = tuple(_harmful_rules(live)) if live.is_active else ()
-    told = {each.rule for each in harmful}
-    rules = (each for each in _rule_differences(live) if each.kind != "extra" or each.rule not in told)
+    harmed_rules = {each.rule for each in harmful}
+    rules = (each for each in _rule_differences(live) if each.kind != "extra" or each.rule not in harmed_rules)
     found = [*_set_differences(live), *harmful, *rules]
     ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
     return tuple(
@@ -99,7 +99,7 @@ def outdated_rules(live: Live) -> tuple[RuleDifference, ...]:
     if not live.is_active or PendingChange.objects.exists():
         return ()
     try:
-        made = plan_for(EVERYTHING, live, read_desired_state(entries_only=True))
+        made = plan_changes(live=live)
     except Refused as refused:
         return (RuleDifference(f"not_as_wanted {refused.code}", "not_as_wanted", "", str(refused)),)
     if made.is_empty:
@@ -280,7 +280,7 @@ def _require_operator_and_reason(because: str, actor: User) -> None:
 
 
 def _last_differences() -> list[dict[str, str]]:
-    row = Look.objects.filter(region=settings.AWS_REGION).first()
+    row = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
     return list(row.differences) if row else []
 
 
@@ -300,4 +300,4 @@ def _store_check(found: Iterable[RuleDifference] = (), *, problem: str = "") -> 
     fields: dict[str, object] = {"at": timezone.now(), "problem": problem}
     if not problem:
         fields["differences"] = [asdict(each) for each in found]
-    Look.objects.update_or_create(region=settings.AWS_REGION, defaults=fields)
+    RulesCheck.objects.update_or_create(region=settings.AWS_REGION, defaults=fields)

@@ -7,7 +7,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused
+from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused, told
 from inbound_admin.lib.http import SignedIn, page_of, template
 from receipt_rules.addresses.selectors import addresses_for
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
@@ -38,9 +38,9 @@ def detail(request: SignedIn, mail_id: str) -> HttpResponse:
         except (Refused, RateLimited, AwsProblem) as problem:
             if getattr(problem, "code", "") == "REASON_MISSING":
                 raise
-            messages.error(request, str(problem))
+            messages.error(request, told(str(problem), to=request.user))
         else:
-            messages.success(request, "Delivering the message again. This page updates automatically.")
+            messages.success(request, "Delivering the message again. This page shows the progress.")
         return redirect("receipt_rules:received_message", mail.pk)
     context = {"mail": mail, "tab": "received", **_redelivery_context(mail, request)}
     return TemplateResponse(request, template(request, "receipt_rules/received_mail/message.html", "message"), context)
@@ -51,8 +51,8 @@ def _redelivery_context(mail: ReceivedMail, request: SignedIn) -> dict[str, str]
     try:
         return {"goes_to": str(redelivery_endpoint(mail))}
     except Refused as refused:
-        told = {"not_again": str(refused)}
+        context = {"not_again": str(refused)}
         address = addresses_for(request.user).filter(address=mail.recipient).first()
         if refused.code == "NO_ENDPOINT" and address is not None:
-            told["address_url"] = reverse("receipt_rules:address", args=[address.pk])
-        return told
+            context["address_url"] = reverse("receipt_rules:address", args=[address.pk])
+        return context

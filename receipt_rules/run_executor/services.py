@@ -4,14 +4,12 @@ What a step changes must be as approved, or as the step leaves it: then a respon
 Anything else stops the run.
 """
 
-import re
 from dataclasses import replace
 
 from django.conf import settings
 
-from inbound_admin.lib.aws import QUOTA_STEP
-from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
-from receipt_rules.addresses.selectors import Holders, holder_of
+from domains.ownership.selectors import Holders, holder_of
+from inbound_admin.lib.errors import QUOTA_STEP, AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
@@ -52,9 +50,6 @@ REPAIRS = {
 }
 
 
-_NEEDS = re.compile(r"not authorized to perform:? ([a-z0-9-]+:[A-Za-z]+)")
-
-
 def apply_step(step: RuleStep) -> None:
     """Make the step's SES call. Raises AwsProblem."""
     match step:
@@ -83,14 +78,13 @@ def may_have_succeeded(problem: AwsProblem) -> bool:
 def explain(problem: AwsProblem) -> str:
     """Return the error with one next step.
 
-    SES can't raise receipt rule quotas, so ours replaces AWS's general advice. A denial names the missing permission.
+    SES can't raise receipt rule quotas, so ours replaces AWS's general advice.
     """
-    if isinstance(problem, AwsDenied) and (needs := _NEEDS.search(problem.aws_message)):
-        said = problem.in_full.replace(" An operator must check our credentials.", "")
-        return f"{said} Our credentials lack the permission {needs[1]}. Add it to their IAM policy, then plan again."
+    if isinstance(problem, AwsDenied):
+        return f"{problem.in_full} Then plan again."
     repair = REPAIRS.get(problem.aws_code, "")
-    said = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
-    return f"{said} {repair}".strip()
+    full = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
+    return f"{full} {repair}".strip()
 
 
 class RunStopped(Exception):

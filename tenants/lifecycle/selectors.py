@@ -109,11 +109,12 @@ def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantR
         amazon=(tenant.amazon_status, tenant.amazon_cause, tenant.amazon_since),
         staff=(tenant.staff_status, tenant.staff_cause, tenant.staff_since),
         paused_by_us=tenant.is_paused,
+        is_under_way=tenant.is_under_way,
         configuration_set=tenant.configuration_set,
         set_sends=tenant.set_sends,
         identities=len(identities),
-        identities_ready=sum(1 for one in identities if one.associated_at and one.verified is not False),
-        identities_known=all(one.verified is not None for one in identities if one.associated_at),
+        identities_ready=sum(1 for one in identities if one.associated_at and one.verified),
+        identities_unknown=sum(1 for one in identities if one.associated_at and one.verified is None),
     )
 
 

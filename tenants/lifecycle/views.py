@@ -16,6 +16,7 @@ from accounts.roles import MANAGE, PAUSE
 from audit.selectors import changes_of
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, requires_password, template
+from tenants.jobs import next_status_attempt
 from tenants.lifecycle import selectors, services
 from tenants.lifecycle.forms import NewTenantForm, PolicyForm
 from tenants.lifecycle.selectors import WORST_FIRST
@@ -122,6 +123,7 @@ def detail(request: SignedIn, tenant_id: str) -> HttpResponse:
         "policy": POLICIES[tenant.policy],
         "suppression": SUPPRESSIONS[tenant.suppression],
         "review_is_due": review_on is not None and review_on <= timezone.localdate(),
+        "next_attempt": next_status_attempt(tenant) if tenant.status_problem and tenant.is_under_way else None,
         "poll_seconds": POLL_SECONDS if _is_changing(tenant) else None,
     }
     return TemplateResponse(request, template(request, "tenants/lifecycle/detail.html", "live"), context)

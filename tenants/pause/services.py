@@ -160,13 +160,21 @@ def apply_status(*, tenant_id: str) -> None:
     if tenant is None or not tenant.is_under_way:
         return
     try:
-        told = _set_status(tenant) if tenant.status_told_at is None else []
-        status_services.read(tenant, after=told)
+        request_ids = _set_status(tenant) if tenant.status_told_at is None else []
+        status_services.read(tenant, after=request_ids)
     except AwsProblem as problem:
         _store(tenant, status_problem=str(problem))
         raise
     if tenant.is_under_way:
         _queue_recheck(tenant)
+
+
+def retry_status(*, tenant: Tenant, actor: User) -> None:
+    """Tell SES a requested status now instead of at the next attempt. Raises Refused if none is under way."""
+    require(actor, PAUSE, NOT_YOURS)
+    if not tenant.is_under_way or tenant.stage != TenantStage.READY:
+        raise Refused(f"{tenant} already has its requested status.", code="NO_DIFFERENCE")
+    queue_status(tenant)
 
 
 def _set_status(tenant: Tenant) -> list[str]:
@@ -179,8 +187,8 @@ def _set_status(tenant: Tenant) -> list[str]:
         status = tenant.resumes_as
     with aws.recording() as request_ids:
         lifecycle_gateway.set_status(tenant.arn, status)
-    told = Tenant.objects.filter(pk=tenant.pk, status_asked_at=asked_at, status_told_at=None)
-    if not told.update(status_told_at=timezone.now()):
+    unsent = Tenant.objects.filter(pk=tenant.pk, status_asked_at=asked_at, status_told_at=None)
+    if not unsent.update(status_told_at=timezone.now()):
         _repeat_newer(tenant, asked_at)
     tenant.refresh_from_db()
     return request_ids
@@ -209,7 +217,7 @@ def _queue_recheck(tenant: Tenant) -> None:
         queue_status(tenant, in_seconds=LOOK_AGAIN_SECONDS)
         return
     wanted = "paused" if tenant.is_paused else "resumed"
-    why = f"Requested at {told_at:%H:%M} UTC, SES still reports {tenant.aggregate}, not {wanted}. We keep trying."
+    why = f"Requested at {told_at:%H:%M} UTC, SES still reports {tenant.aggregate}, not {wanted}."
     if _store(tenant, status_problem=why, status_told_at=None):
         queue_status(tenant, in_seconds=settings.PAUSE_PROOF_SECONDS)
 

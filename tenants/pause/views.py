@@ -6,11 +6,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.roles import PAUSE
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import SignedIn, form_page
+from inbound_admin.lib.http import SignedIn, form_page, report_outcome
 from tenants.lifecycle.views import tenant_for
 from tenants.pause import services
 
@@ -25,6 +25,17 @@ class KeepForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date", "class": "!w-44"}),
         help_text="Leave blank for no further reminder.",
     )
+
+
+@require_POST
+def try_now(request: SignedIn, tenant_id: str) -> HttpResponse:
+    """Tell SES the requested status now. The page shows what it answers."""
+    tenant = tenant_for(request, tenant_id)
+    if not request.user.has_perm(PAUSE):
+        raise PermissionDenied
+    with report_outcome(request, "Trying now. This page shows what SES answers."):
+        services.retry_status(tenant=tenant, actor=request.user)
+    return redirect("tenants:detail", tenant.pk)
 
 
 @require_http_methods(["GET", "POST"])

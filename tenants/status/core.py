@@ -1,11 +1,10 @@
 """Derives whether a tenant may send, and words the result for staff, for customers and for emails. Pure.
 
 SES has several switches, each with its own owner (SESv2: ReputationEntity's CustomerManagedStatus, AwsSesManagedStatus
-and SendingStatusAggregate; GetAccount; a configuration set's SendingOptions). `layers` lists them, `derive` reduces
-them to one status. Unknown values are kept and shown unchanged.
+and SendingStatusAggregate; GetAccount; a configuration set's SendingOptions). `layers` lists them, `derive` returns one
+status. Unknown values are kept and shown unchanged.
 
-A customer's banner, and the email that says the same, give the reason, what still works and what to do. They never
-contain staff notes.
+A customer's banner, and the email that says the same, give the reason, what still works and what to do, no staff note.
 """
 
 from collections.abc import Iterable, Mapping
@@ -84,7 +83,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class StatusFacts:
-    """What was read of each layer. "" and None: SES didn't say."""
+    """What was read of each layer. "" and None: SES didn't say. `identities`: the domains that it should have."""
 
     account: str
     account_sends: bool | None
@@ -95,8 +94,9 @@ class StatusFacts:
     configuration_set: str
     set_sends: bool | None
     identities: int
-    identities_ready: int
-    identities_known: bool
+    identities_ready: int  # associated and verified
+    identities_unknown: int  # associated, and SES hasn't said whether they are verified
+    is_under_way: bool = False  # SES hasn't confirmed the requested pause or resume
 
 
 def layers(facts: StatusFacts) -> tuple[Layer, ...]:
@@ -125,8 +125,7 @@ def is_settled(*, wants_pause: bool, staff: str, amazon: str, aggregate: str) ->
 def status_to_resume(*, policy: str, impacts: Iterable[str], is_ours: bool) -> SendingStatus:
     """Return REINSTATED if the policy would pause the tenant again, or has paused it (`is_ours` False); else ENABLED.
 
-    `impacts`: SES's ReputationImpact, and those of the open findings. A Cause proves nothing: SES's own samples have
-    one also for a pause by UpdateReputationEntityCustomerManagedStatus.
+    `impacts`: SES's, and those of open findings. A Cause proves nothing: SES's samples have one for any pause.
     """
     pauses_on = PAUSES_ON.get(policy, ())
     if set(impacts) & set(pauses_on) or (pauses_on and not is_ours):
@@ -154,9 +153,14 @@ def _amazon(facts: StatusFacts) -> Layer:
     return Layer(LayerName.AMAZON, status, cause, since, BY_AMAZON, _allows(status))
 
 
+UNCONFIRMED = " requested by our team. SES hasn’t applied it yet."
+
+
 def _staff(facts: StatusFacts) -> Layer:
     status, cause, since = facts.staff
-    if status == SendingStatus.DISABLED and facts.paused_by_us:
+    if facts.is_under_way and facts.paused_by_us is not (status == SendingStatus.DISABLED):
+        cause = f"{'Pause' if facts.paused_by_us else 'Resume'}{UNCONFIRMED}"
+    elif status == SendingStatus.DISABLED and facts.paused_by_us:
         cause = "Paused by our team."
     elif status == SendingStatus.DISABLED and not cause:
         cause = "Paused in SES, not from here."
@@ -176,19 +180,19 @@ def _identities(facts: StatusFacts) -> Layer:
     """SES sends for a tenant only from a verified identity that is associated with it."""
     every, ready = facts.identities, facts.identities_ready
     status = f"{ready} of {every}"
-    allows = True if ready and facts.identities_known else (None if ready else False)
+    allows = True if ready else (None if facts.identities_unknown else False)
     cause = ""
     if not every:
         cause = "No domain is associated yet."
-    elif ready < every:
+    elif ready + facts.identities_unknown < every:
         cause = "Not all domains are associated and verified."
+    elif ready < every:
+        cause = "Not all domains’ verification status is known."
     return Layer(LayerName.IDENTITY, status, cause, None, BY_OWNER, allows)
 
 
 def _allows(status: str) -> bool | None:
-    if status in SENDING:
-        return True
-    return False if status == SendingStatus.DISABLED else None
+    return True if status in SENDING else False if status == SendingStatus.DISABLED else None
 
 
 STANDING_WORDS: Mapping[str, str] = {
@@ -208,11 +212,9 @@ STANDINGS: Mapping[str, str] = {
     TenantStatus.UNKNOWN: "Sending status unknown.",
 }
 STAGES: Mapping[str, str] = {
-    "creating": "Creating the tenant in SES. This takes a few seconds; the page updates automatically.",
+    "creating": "Creating the tenant in SES. This takes a few seconds.",
     "deleting": "Deleting in SES: first the associations, then the tenant.",
 }
-
-
 WITHOUT_ITS_NAME: Mapping[str, str] = {  # then a pause stops nothing
     TenantStatus.PAUSED: "Paused in SES for mail that names this tenant. This customer’s sends don’t name it "
     "yet, so their mail still leaves. Migrate the customer to stop it.",
@@ -278,9 +280,11 @@ def shown(layer: Layer) -> ShownLayer:
     sentence = unknown if layer.allows is None else allowed if layer.allows else forbidden
     if layer.name == LayerName.STAFF and layer.allows is False and is_by_policy(layer.cause):
         sentence = "Paused by the SES reputation policy."
-    by = layer.lifted_by if layer.lifted_by == BY_AMAZON else f"Can be resolved by: {layer.lifted_by}"
-    lifted_by = by if layer.allows is False else ""
-    return ShownLayer(**(vars(layer) | {"lifted_by": lifted_by}), title=title, sentence=sentence)
+    by = "" if layer.lifted_by == BY_AMAZON else "Can be resolved by: "
+    told = {"lifted_by": f"{by}{layer.lifted_by}" if layer.allows is False else ""}
+    if layer.cause.endswith(UNCONFIRMED):  # neither "Not paused" nor "Paused" beside it
+        told, sentence = {"lifted_by": "", "cause": ""}, layer.cause
+    return ShownLayer(**(vars(layer) | told), title=title, sentence=sentence)
 
 
 FOR_CUSTOMERS: Mapping[str, str] = {

@@ -70,7 +70,7 @@ def make_tenancy(world: Showcase) -> None:
 def _make_others(off: dict[str, Any]) -> None:
     """Whose customers nobody signs in for."""
     make_tenant(name="pausing", **{**off, "standing": "pausing", "aggregate": "ENABLED", "staff_status": "ENABLED"})
-    stuck = "Requested at 10:02 UTC, SES still reports ENABLED, not paused. We keep trying."
+    stuck = "Requested at 10:02 UTC, SES still reports ENABLED, not paused."
     make_tenant(name="stuck", **{**off, "standing": "pausing", "aggregate": "ENABLED", "status_problem": stuck})
     make_tenant(
         name="creating", stage="creating", standing="unknown", arn="", ses_id="", stage_problem="Amazon is busy."

@@ -9,14 +9,15 @@ from django.urls import reverse
 from accounts.models.people import Customer, MemberRole, User
 from accounts.roles import Role
 from audit.models import Change
-from notifications.alerts.core import kinds_for
+from audit.services import Subject
+from notifications.alerts.core import CustomerPeople, kinds_for
 from notifications.alerts.services import acknowledge, mute
 from notifications.events.services import emit
 from notifications.models.alerts import Alert
 from notifications.models.preferences import NotificationPreference
 from notifications.models.webhooks import Delivery, WebhookTarget
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.making import domain_subject, make_target, raise_for, see
+from tests.notifications.making import DRIFT, domain_subject, make_target, raise_for, see
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -54,6 +55,34 @@ def test_an_open_alert_stands_in_the_inbox_and_at_the_bell(alice: User, alert: A
     part = _page(_as(alice), INBOX, **HTMX)
     assert "shop.example" in part
     assert "<html" not in part
+
+
+@pytest.mark.parametrize(
+    ("object_type", "object_id", "page"),
+    [
+        ("tenant", "ten_1", "/tenants/ten_1/"),
+        ("runs", "eu-west-1", "/inbound/runs/"),
+        ("endpoint", "end_1", "/inbound/endpoints/end_1/"),
+        ("amazon", "eu-west-1", ""),
+    ],
+)
+def test_an_alert_leads_to_the_page_of_its_object(object_type: str, object_id: str, page: str) -> None:
+    about = Subject(object_type, object_id, "The object")
+    see(kind="run.failed", about=about, audience=DRIFT)
+    shown = _page(_as(make_staff(Role.OPERATOR)), reverse("notifications:alert", args=(Alert.objects.get().pk,)))
+    heading = shown.partition("<h1")[2].partition('id="alert"')[0]
+    assert (f'href="{page}"' in heading) is bool(page)
+    assert "The object" in heading
+
+
+def test_no_customer_is_led_from_an_alert_to_a_page_of_staff(customer: Customer, alice: User) -> None:
+    see(
+        kind="tenant.suspended",
+        about=Subject("tenant", "ten_1", "alice", customer.id),
+        audience=CustomerPeople(customer.id),
+    )
+    shown = _page(_as(alice), reverse("notifications:alert", args=(Alert.objects.get().pk,)))
+    assert "/tenants/ten_1/" not in shown
 
 
 def test_a_suspicion_stands_nowhere(customer: Customer, alice: User) -> None:

@@ -32,6 +32,7 @@ NO_PAGE = {
     "notifications:remove_webhook": "a button of the webhook",
     "tenants:export": "a file",
     "tenants:ask_again": "a button of the reputation",
+    "tenants:try_now": "a button of a delayed pause",
     "tenants:events": "SNS posts there",
     "operations:retry_bulk": "a button of the bulk",
     "operations:stop_bulk": "a button of the bulk",

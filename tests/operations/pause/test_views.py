@@ -16,6 +16,7 @@ from operations.models import Batch
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.jobs import queue_customer_change
 from sandbox.process import Sandbox
+from tenants.jobs import queue_status
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
 from tests.domains.making import make_domain
@@ -111,6 +112,53 @@ def test_it_says_pausing_until_amazon_has_confirmed_it(tess_client: Client, sand
     assert 'data-standing="paused"' in page
     assert "paused (confirmed by SES)" in page
     assert WORDS["text"] in page
+
+
+def delay(tenant: Tenant, seconds: int) -> None:
+    """What the worker leaves when SES refuses: the reason, and a job for later."""
+    Tenant.objects.filter(pk=tenant.pk).update(
+        status_problem="We couldn't set it: AWS had an internal error. Try again in a minute."
+    )
+    ProcrastinateJob.objects.filter(task_name="tenants.status").delete()
+    queue_status(tenant, in_seconds=seconds)
+
+
+def test_a_delayed_pause_names_the_next_attempt_and_it_can_be_made_now(tess_client: Client, sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
+    delay(tenant, 300)
+    page = page_of(tess_client, tenant)
+    problem = page.partition('id="status-problem"')[2].partition("</form>")[0]
+    assert "AWS had an internal error. We try again <time" in problem
+    assert "Try again in a minute" not in page
+    assert "Pause requested by our team. SES hasn’t applied it yet." in page
+    assert "Not paused by our team" not in page
+    answer = tess_client.post(reverse("tenants:try_now", args=[tenant.id]), follow=True)
+    assert "Trying now." in answer.text
+    assert "We try again now." in answer.text
+    assert ProcrastinateJob.objects.get(task_name="tenants.status").scheduled_at is None
+    tell_amazon(tenant)
+    assert 'data-standing="paused"' in page_of(tess_client, tenant)
+    assert (
+        "already has its requested status"
+        in tess_client.post(answer.request["PATH_INFO"] + "try-now/", follow=True).text
+    )
+
+
+def test_a_resume_by_mistake_can_be_stopped_while_it_is_under_way(tess_client: Client, sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
+    tell_amazon(tenant)
+    assert f'href="{pause_url(tenant)}"' not in page_of(tess_client, tenant)
+    tess_client.post(reverse("operations:resume", args=[tenant.id]), {"because": "By mistake."})
+    page = page_of(tess_client, tenant)
+    assert 'data-standing="resuming"' in page
+    assert f'href="{pause_url(tenant)}"' in page
+    assert "Resume requested by our team. SES hasn’t applied it yet." in page
+    assert "Paused in SES, not from here" not in page
+    tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
+    tell_amazon(tenant)
+    assert 'data-standing="paused"' in page_of(tess_client, tenant)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live import gateway
 from receipt_rules.live.selectors import receiving_outage
-from receipt_rules.models.live import Look
+from receipt_rules.models.live import RulesCheck
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.tasks import watch_active_set
@@ -129,16 +129,18 @@ def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(clie
 def test_no_set_of_another_program_is_replaced_unasked(olga: User) -> None:
     activate_old_system()
     with pytest.raises(Refused, match="Another program activated the rule set"):
-        planner_services.plan()
+        planner_services.plan_changes()
     with pytest.raises(Refused):
-        planner_services.plan(asked=PlanRequest(instead_of="another"))
+        planner_services.plan_changes(PlanRequest(instead_of="another"))
 
 
 def test_rules_that_the_other_program_writes_after_the_approval_are_not_ended_unseen(olga: User) -> None:
     activate_old_system()
     asked = PlanRequest(instead_of="postbox-2019")
-    made = planner_services.plan(asked=asked)
-    run = planner_services.approve(digest=made.digest, because="outage", actor=olga, asked=asked, typed="postbox-2019")
+    made = planner_services.plan_changes(asked)
+    run = planner_services.approve(
+        digest=made.digest, because="outage", actor=olga, request=asked, typed="postbox-2019"
+    )
     foreign_rule("more", ["more.com"], rule_set="postbox-2019")
     auto_apply_services.work()
     run.refresh_from_db()
@@ -243,7 +245,7 @@ def test_the_board_says_that_the_rules_are_being_read_until_they_were(client: Cl
 def test_a_look_from_before_it_was_asked_for_does_not_end_the_reading(client: Client, olga: User) -> None:
     before = timezone.now() - timedelta(minutes=5)
     for problem in ("Amazon SES isn’t answering.", ""):
-        Look.objects.update_or_create(region="eu-west-1", defaults={"at": before, "problem": problem})
+        RulesCheck.objects.update_or_create(region="eu-west-1", defaults={"at": before, "problem": problem})
         board_services.request_rules_check()
         board_services.import_rule_drift()
         assert "Rules: reading from SES" in page(client, olga, "operations:differences")

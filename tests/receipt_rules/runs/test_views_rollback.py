@@ -4,8 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from inbound_admin.lib.aws import QUOTA_STEP
-from inbound_admin.lib.errors import AwsProblem
+from inbound_admin.lib.errors import QUOTA_STEP, AwsProblem
 from receipt_rules.live import services as live_services
 from receipt_rules.models.runs import Run, Snapshot
 from receipt_rules.run_executor.services import explain

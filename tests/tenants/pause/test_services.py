@@ -80,7 +80,7 @@ def test_a_proof_that_does_not_come_is_said_and_amazon_is_told_again(sandbox: Sa
     pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
     assert tenant.standing == TenantStatus.PAUSING
-    assert "still reports ENABLED, not paused. We keep trying." in tenant.status_problem
+    assert "still reports ENABLED, not paused." in tenant.status_problem
     pause_services.apply_status(tenant_id=tenant.pk)
     tenant = fresh(tenant)
     assert (tenant.standing, tenant.status_problem) == (TenantStatus.PAUSED, "")

@@ -21,12 +21,11 @@ from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_routes_checked, record_routes_problem
 from domains.models.domains import Domain, Stage
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import Holders, held_domains
 from domains.ownership.services import holder_changed, notify_owners
 from domains.receiving.core import DELIVERED
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.selectors import Holders
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live
@@ -37,7 +36,7 @@ from receipt_rules.planner.core.rules import AnyRule, domain_of
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,
-    plan_for,
+    plan_changes,
     read_desired_state,
     recipients_at,
     store_run,
@@ -54,7 +53,7 @@ NOT_READ = (
 MOST_NAMED = 3
 
 
-@receiver(holder_changed, dispatch_uid="receipt_rules.holders")
+@receiver(holder_changed, dispatch_uid="receipt_rules.transfers")
 def on_holder_changed(*, domain: Domain, **_: Any) -> None:
     """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
     queue_work(urgent=True)
@@ -96,7 +95,7 @@ def _notify_losing_customer(customer: Customer, name: str, recipients: list[str]
     notify_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
 
 
-def has_due_domains() -> bool:
+def has_due_transfers() -> bool:
     return _due(timezone.now()).exists()
 
 
@@ -140,10 +139,10 @@ def _reconcile(domain: Domain, live: Live, state: DesiredState) -> Live:
                 domain.customer, None
             )  # the set is inactive and delivers nothing; an operator's plan comes first
     if left := list(_sentences(domain, live, state)):
-        said = " ".join((*left, why)).strip()
+        sentence = " ".join((*left, why)).strip()
         later = timezone.now() + RECHECK_AFTER
-        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
-        update_former_holder_alert(domain, why=said)
+        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=sentence, look_at=later)
+        update_former_holder_alert(domain, why=sentence)
         return live
     if domain.moved_at is not None:
         remove_from_inactive_sets((domain.name,))
@@ -192,14 +191,14 @@ def _sentences(domain: Domain, live: Live, state: DesiredState) -> Iterator[str]
 def _remove_outdated(domain: Domain, live: Live, state: DesiredState) -> tuple[Live, str]:
     """Execute one run for this domain's names. Return the live state, and why it failed. Raises AwsProblem."""
     try:
-        made, asked = _plan(_scope(domain, live, state), live, state)
+        made, request = _plan(_scope(domain, live, state), live, state)
     except Refused as refused:
         return live, str(refused)
     if made.is_empty:
         return live, " ".join(each.sentence for each in made.untouched)
     with transaction.atomic():
         because = f"{domain} has a new holder."
-        run = store_run(made, asked, kind=RunKind.HOLDER, actor=None, because=because)
+        run = store_run(made, request, kind=RunKind.HOLDER, actor=None, because=because)
     after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     run.refresh_from_db()
     return read_live(), "" if after is not None else run.problem or "The run was cancelled."
@@ -209,9 +208,9 @@ def _plan(scope: frozenset[str], live: Live, state: DesiredState) -> tuple[Plan,
     """Plan in place, which stores mail at worst twice for a moment; else blue/green. Raises Refused."""
     in_place, copy = (PlanRequest(scope=scope, method=method) for method in (Method.IN_PLACE, Method.BLUE_GREEN))
     try:
-        return plan_for(in_place, live, state), in_place
+        return plan_changes(in_place, live, state), in_place
     except Refused:
-        return plan_for(copy, live, state), copy
+        return plan_changes(copy, live, state), copy
 
 
 def _scope(domain: Domain, live: Live, state: DesiredState) -> frozenset[str]:

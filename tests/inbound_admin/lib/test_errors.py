@@ -1,0 +1,79 @@
+"""Who reads a problem of AWS decides how it is told: staff which permission is missing, customers what it means."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models.people import User
+from domains.identity import services as identity_services
+from domains.models.domains import Domain
+from domains.preflight import services as preflight_services
+from inbound_admin.lib.errors import DENIED, NO_PERMISSION, NOT_CONFIGURED, QUOTA_USED, AwsDenied, told
+from sandbox.process import Sandbox
+from tests.calling import api_of, never_waiting, ok
+from tests.factories import make_customer, make_member, make_staff
+
+STAFF, CUSTOMER = User(is_staff=True), User()
+MISSING = "Our credentials lack the permission ses:CreateEmailIdentity. Add it to their IAM policy."
+MEANS = "Amazon refused our request. Only our team can fix this."
+
+
+@pytest.mark.parametrize(
+    ("why", "means"),
+    [
+        (NO_PERMISSION.format(needs="ses:CreateEmailIdentity", code="AccessDeniedException"), MEANS),
+        (DENIED.format(code="ExpiredToken"), MEANS),
+        ("AWS denied access. An operator must check our credentials. (AccessDenied)", MEANS),  # stored before
+        (NOT_CONFIGURED.format(error="Unable to locate credentials"), MEANS),
+        (QUOTA_USED.format(code="LimitExceeded"), "our AWS quota is used up. Only our team can fix this."),
+        ("AWS isn't responding. This page may be out of date. Try again in a minute.", ""),
+    ],
+)
+def test_customers_read_what_it_means_and_staff_every_word(why: str, means: str) -> None:
+    sentence = f"We couldn't create the identity: {why}"
+    assert told(sentence, to=STAFF) == sentence
+    assert told(sentence, to=CUSTOMER) == told(sentence, to=None) == f"We couldn't create the identity: {means or why}"
+
+
+def test_nobody_is_asked_to_try_what_the_worker_repeats() -> None:
+    said = "We couldn't read it: AWS isn't responding. This page may be out of date. Try again in a minute. And more."
+    assert told(said, to=STAFF, retried=True) == "We couldn't read it: AWS isn't responding. And more."
+
+
+def test_a_key_without_the_scope_of_staff_reads_as_a_customer() -> None:
+    person = User(is_staff=True)
+    person.staff_rights = False
+    assert told(DENIED.format(code="AccessDenied"), to=person) == MEANS
+
+
+def _denied(sandbox: Sandbox) -> Domain:
+    """Return Alice's domain, for whose identity we lack the permission."""
+    domain = preflight_services.add(text="shop.com", customer=make_customer("Alice Ltd"), actor=None)
+    sandbox.control.add_fault("denied", "CreateEmailIdentity", times=None)
+    with pytest.raises(AwsDenied):
+        identity_services.set_up(domain_id=domain.id)
+    domain.refresh_from_db()
+    return domain
+
+
+@pytest.mark.django_db
+def test_the_page_of_a_delayed_domain_names_the_permission_to_staff_alone(sandbox: Sandbox) -> None:
+    domain = _denied(sandbox)
+    assert MISSING in domain.stage_problem
+    alice, sam = Client(), Client()
+    alice.force_login(make_member(domain.customer))
+    sam.force_login(make_staff())
+    own, staffs = (each.get(reverse("domains:detail", args=[domain.id])).text for each in (alice, sam))
+    assert (MEANS in own, "permission" in own, "operator" in own) == (True, False, False)
+    assert MISSING in staffs
+    assert MISSING in sam.get(reverse("operations:case", args=[domain.id])).text
+
+
+@pytest.mark.django_db
+def test_the_api_answers_a_customer_in_the_customers_words(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    never_waiting(monkeypatch)
+    domain = _denied(sandbox)
+    alice = api_of(make_member(domain.customer))
+    body = ok(alice.post(f"/api/v2/domains/{domain.id}/auth", {}), 201)
+    assert MEANS in body["message"]
+    assert "permission" not in body["message"]
