@@ -90,7 +90,7 @@ fill: $(INSTALLED) ## rows as a large operator has them, in the empty database o
 house: $(INSTALLED) ## modules, lines, imports and lengths of the product, and what exceeds a limit
 	@$(BIN)/python -m benchmarks.house
 
-load: css ## eight clients at once, ours beside Django's admin, on the filled database of DATABASE_URL
+load: css ## eight clients at once, ours beside a bare Django admin, on the filled database of DATABASE_URL
 	@$(BIN)/python -m benchmarks.load
 
 confusion: css ## what the diagnosis finds for each mistake in DNS, in right zones, and with each lookup failed

@@ -83,7 +83,7 @@ PERMISSIONS: dict[str, tuple[Role, ...]] = {
     "receipt_rules.view_expectation": _ALL,
     "receipt_rules.view_forwarding": _ALL,
     "receipt_rules.view_ignoreddifference": _ALL,
-    "receipt_rules.view_look": _ALL,
+    "receipt_rules.view_rulescheck": _ALL,
     "receipt_rules.view_ownruleset": _ALL,
     "receipt_rules.view_pendingchange": _ALL,
     "receipt_rules.view_receivingstop": _ALL,

@@ -38,7 +38,7 @@ LATEST = Path(__file__).parent / "latest.json"
 
 def main() -> int:
     """Measure on a temporary PostgreSQL, unless DATABASE_URL names another."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.bare.settings")
     os.environ.setdefault("SANDBOX", "1")
     modules = [f"benchmarks.{name}" for name in sys.argv[1:]] or MODULES
     with ExitStack() as stack:

@@ -277,7 +277,7 @@ def _rules() -> None:
     from django.utils import timezone
 
     from receipt_rules.live.services import store_snapshot
-    from receipt_rules.models.live import ActiveRuleSet, Look
+    from receipt_rules.models.live import ActiveRuleSet, RulesCheck
     from receipt_rules.planner.core.planner import make_plan
     from receipt_rules.planner.core.rules import RuleSet
     from receipt_rules.planner.services import limits, read_desired_state
@@ -287,7 +287,7 @@ def _rules() -> None:
     store_snapshot(live)
     now = timezone.now()
     ActiveRuleSet.objects.create(region=REGION, name=live.name, is_ours=True, read_at=now, changed_at=now)
-    Look.objects.create(region=REGION, at=now)
+    RulesCheck.objects.create(region=REGION, at=now)
 
 
 def _analyse() -> None:

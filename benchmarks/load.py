@@ -1,7 +1,8 @@
-"""Eight people at once: requests a second and waiting times, ours beside Django's admin of the same rows.
+"""Eight people at once: requests a second and waiting times, ours beside a bare Django admin of the same rows.
 
 The server of the README (gunicorn.conf.py) on the database of DATABASE_URL, filled by `make fill`. The clients wait for
-each answer before they ask again: all for our pages for some seconds, then for the admin's as long, and so on.
+each answer before they ask again: all for our pages for some seconds, then for the bare admin's (`benchmarks.bare`) as
+long, and so on.
 `python -m benchmarks.load [seconds of a phase]`.
 """
 
@@ -22,9 +23,9 @@ import django
 
 CLIENTS, PHASES, SECONDS = 8, 3, 10.0
 PATIENCE_SECONDS = 60
-# The same rows and searches for our pages and the admin's.
+# The same rows and searches for our pages and the bare admin's.
 OURS = ("domains", "domains, part of a name", "domain", "addresses", "tenants", "domains, last page")
-ADMINS = ("admin: domains", "admin: domains, searched", "admin: a domain", "admin: addresses", "admin: tenants")
+BARE = ("bare: domains", "bare: domains, searched", "bare: a domain", "bare: addresses", "bare: tenants")
 
 
 @dataclass
@@ -44,19 +45,19 @@ class Load:
 
 
 def main() -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "inbound_admin.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.bare.settings")
     django.setup()
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     cookie, addresses = _cookie(), _addresses()
-    ours, admin = Load(), Load()
+    ours, bare = Load(), Load()
     with _serving() as port:
-        for names in (OURS, ADMINS):  # after this, templates and cached counts are loaded
+        for names in (OURS, BARE):  # after this, templates and cached counts are loaded
             _phase(Load(), port, cookie, [addresses[name] for name in names], 3.0)
         for _ in range(PHASES):
-            for which, names in ((ours, OURS), (admin, ADMINS)):
+            for which, names in ((ours, OURS), (bare, BARE)):
                 _phase(which, port, cookie, [addresses[name] for name in names], seconds)
     print(f"{'':8}{'requests':>10}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}")
-    for name, load in (("ours", ours), ("admin", admin)):
+    for name, load in (("ours", ours), ("bare", bare)):
         middle = quantiles(load.milliseconds, n=2)[0]
         print(f"{name:8}{len(load.milliseconds):10}{load.per_second:10.1f}{middle:9.0f}{load.p99:9.0f}")
     return 0
@@ -77,11 +78,17 @@ def _cookie() -> str:
 def _addresses() -> dict[str, str]:
     from django.urls import reverse
 
-    from benchmarks.visits import pages
+    from benchmarks.visits import bare_of, pages
     from domains.models.domains import Domain
 
     domain = Domain.objects.order_by("pk")[0]
-    return pages() | {"admin: a domain": reverse("admin:domains_domain_change", args=[domain.pk])}
+    return pages() | {
+        "bare: a domain": reverse("bare:domains_domain_change", args=[domain.pk]),
+        "bare: domains": bare_of("domains"),
+        "bare: domains, searched": bare_of("domains, part of a name"),
+        "bare: addresses": bare_of("addresses"),
+        "bare: tenants": bare_of("tenants"),
+    }
 
 
 @contextmanager

@@ -49,9 +49,9 @@ def tasks() -> dict[str, Callable[[], object]]:
     from domains import tasks as domains_tasks
     from operations.drift import services as drift_services
     from operations.reconciler import services as reconciler_services
-    from receipt_rules.holders import services as holders_services
     from receipt_rules.planner.services import read_desired_state
     from receipt_rules.probes import services as probes_services
+    from receipt_rules.transfers import services as transfers_services
     from tenants import tasks as tenants_tasks
 
     return {
@@ -61,7 +61,7 @@ def tasks() -> dict[str, Callable[[], object]]:
         "domains.end_unproven": lambda: domains_tasks.end_unproven.func(timestamp=0),
         "operations.sweep, queues": lambda: reconciler_services.queue_unfinished(now=timezone.now()),
         "operations.sweep, differences": drift_services.import_rule_drift,
-        "receipt_rules.sweep": lambda: holders_services.alert_unread_transfers(now=timezone.now()),
+        "receipt_rules.sweep": lambda: transfers_services.alert_unread_transfers(now=timezone.now()),
         "receipt_rules.probe_domains": lambda: probes_services.run_due(now=timezone.now()),
         "receipt_rules.look, rows that are wanted": lambda: read_desired_state(entries_only=True),
         "tenants.forget_old_rates": lambda: tenants_tasks.delete_old_rates.func(timestamp=0),

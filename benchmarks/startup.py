@@ -26,7 +26,15 @@ ROOT = Path(__file__).resolve().parents[1]
 COLD_SECONDS, WARM_SECONDS, STOP_SECONDS = 30, 10, 10
 _GIVE_UP_SECONDS = 120
 _NOT_COPIED = (".git", ".venv", ".local", ".env", "build", "staticfiles", "__pycache__", ".*_cache", "test-results")
-_OURS_TO_SAY = ("DATABASE_URL", "AWS_ENDPOINT_URL", "DNS_RESOLVERS", "DEBUG", "HOST", "SECRET_KEY")
+_OURS_TO_SAY = (
+    "DJANGO_SETTINGS_MODULE",
+    "DATABASE_URL",
+    "AWS_ENDPOINT_URL",
+    "DNS_RESOLVERS",
+    "DEBUG",
+    "HOST",
+    "SECRET_KEY",
+)
 
 
 def rows() -> list[Row]:

@@ -5,7 +5,6 @@
 
 import re
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -29,6 +28,7 @@ from domains.history import api as domains_history
 from domains.sharing import api as domains_sharing
 from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.health import probe_all
+from inbound_admin.lib.api import validation
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_response
 from inbound_admin.lib.api.description import explain
 from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED
@@ -188,16 +188,13 @@ def _problem(request: HttpRequest, problem: Problem) -> HttpResponse:
 @api.exception_handler(ValidationError)
 def _malformed(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Return where and what is wrong, but never the input, which may not be valid Unicode."""
-    details = [{"where": _where(each["loc"]), "what": each["msg"]} for each in error.errors[:50]]
+    found = error.errors[: validation.MOST_DETAILS]
+    details = [{"where": validation.where(each["loc"]), "what": validation.sentence(each)} for each in found]
+    more = " See details for further problems." if len(details) > 1 else ""
+    said = f"The request isn't valid: {details[0]['what']}{more}"
     ignored = dict.fromkeys(getattr(request, "ignored", ()))
     details += [{"where": name[:LONGEST], "what": "Unknown name, ignored."} for name in list(ignored)[:MOST_NAMED]]
-    return error_answer("The request isn't valid. See details.", "MALFORMED", 400, details)
-
-
-def _where(place: Sequence[str | int]) -> str:
-    """Return the location as the caller wrote it, without our function's argument that holds the body."""
-    source, *inside = place
-    return ".".join(map(str, (source, *(inside[1:] if source == "body" else inside))))[:200]
+    return error_answer(said, "MALFORMED", 400, details)
 
 
 @api.exception_handler(HttpError)

@@ -142,6 +142,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "inbound_admin.memory.in_one_piece",
     "django.middleware.security.SecurityMiddleware",
     "inbound_admin.compression.Compressed",
     "inbound_admin.response_headers.response_headers",

@@ -9,4 +9,4 @@ class ReceiptRulesConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receiver of a domain's change of holder."""
-        import_module("receipt_rules.holders.services")
+        import_module("receipt_rules.transfers.services")

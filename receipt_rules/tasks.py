@@ -12,7 +12,6 @@ from receipt_rules.alerts import services as alerts_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.forwarding import services as forwarding_services
-from receipt_rules.holders import services as holders_services
 from receipt_rules.jobs import CONFIRMATION_EMAILS, DRIFT_CHECK, PROBE, WORK, queue_drift_check
 from receipt_rules.live import services as live_services
 from receipt_rules.pipeline import services as pipeline_services
@@ -21,6 +20,7 @@ from receipt_rules.plan_drafts.services import DRAFT
 from receipt_rules.probes import services as probes_services
 from receipt_rules.received_mail import services as received_mail_services
 from receipt_rules.runs import services as runs_services
+from receipt_rules.transfers import services as transfers_services
 
 LONGEST_WAIT_SECONDS = 60  # changes of others wait in the same queue
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ def send_probe(probe_id: str) -> None:
 @jobs.periodic("receipt_rules.sweep", cron="* * * * *")
 def alert_unread_transfers(timestamp: int) -> None:
     """Every minute: alert if mail may still go to a former holder's destination."""
-    holders_services.alert_unread_transfers(now=timezone.now())
+    transfers_services.alert_unread_transfers(now=timezone.now())
 
 
 @jobs.periodic("receipt_rules.watch_active_set", cron="* * * * *")

@@ -1,12 +1,16 @@
 """What the web server's processes load before they serve, and that the garbage collector leaves it alone."""
 
 import os
+import resource
 import runpy
 import subprocess
 import sys
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from gunicorn.config import Config  # type: ignore[import-untyped]
+
+from inbound_admin.memory import Handler, in_one_piece
 
 ASKED = """
 import gc, runpy, sys
@@ -31,3 +35,36 @@ def test_a_web_process_has_views_and_templates_before_the_first_visitor_and_they
 def test_gunicorn_knows_the_names_in_its_file() -> None:
     named = runpy.run_path(str(settings.BASE_DIR / "gunicorn.conf.py"))
     assert {"threads", "on_starting", "post_worker_init"} <= named.keys() & Config().settings.keys()
+
+
+def test_a_loop_at_any_depth_takes_no_memory_for_each_of_its_calls() -> None:
+    """Without the middleware, some depth is the edge of a piece of frames, and each of 500 calls takes a page there."""
+    depths = range(40, 200)
+    assert max(_faults(_looped_at(depth)) for depth in depths) >= 500
+    assert max(_faults(in_one_piece(_looped_at(depth))) for depth in depths) < 100
+
+
+def _looped_at(depth: int) -> Handler:
+    def handle(request: HttpRequest) -> HttpResponse:
+        return _looped(request, depth)
+
+    return handle
+
+
+def _looped(request: HttpRequest, depth: int) -> HttpResponse:
+    if depth:
+        return _looped(request, depth - 1)
+    for _ in range(500):
+        str(_Shown())
+    return HttpResponse()
+
+
+class _Shown:
+    def __str__(self) -> str:
+        return "shown"
+
+
+def _faults(handle: Handler) -> int:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    handle(HttpRequest())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before

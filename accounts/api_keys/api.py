@@ -21,7 +21,7 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for, lacks_second_factor, supports_everyone
 from inbound_admin.lib.api import idempotency
 from inbound_admin.lib.api.answers import ERRORS, problem_response
-from inbound_admin.lib.api.lenient import add_ignored_header, record_ignored
+from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED, add_ignored_header, ignore_members
 from inbound_admin.lib.api.limits import check_rate_limit
 from inbound_admin.lib.api.values import QueryIn
 from inbound_admin.lib.errors import Malformed, NotAllowed, Refused, WrongContentType
@@ -110,16 +110,20 @@ def _operation_arguments(answer: Any, status: int, scope: Scope, staff: bool, pr
 
 
 def call_router(tag: str, *, lenient: bool = False) -> Router:
-    """Return a router. Its operations honour Idempotency-Key and reject unknown parameters unless lenient."""
+    """Return a router. Its operations honour Idempotency-Key and reject unknown query parameters.
+
+    Unknown members of a body are rejected too. A lenient router ignores them, except those that ask for a dry run.
+    """
     router = Router(tags=[tag])
     router.add_decorator(_require_json, mode="view")
-    router.add_decorator(_with_conventions(record_ignored if lenient else _refuse_unknown), mode="operation")
+    router.add_decorator(_with_conventions(ignore_members if lenient else _refuse_members), mode="operation")
     return router
 
 
 def _require_json(run: Callable[..., Any]) -> Callable[..., Any]:
     """Check the content type before the operation reads the body. No body needs no type."""
     own = _own_members(getattr(inspect.unwrap(run), "__self__", None))
+    reads_body = own is not None
 
     @wraps(run)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -127,15 +131,18 @@ def _require_json(run: Callable[..., Any]) -> Callable[..., Any]:
         if has_body and request.method in ("POST", "PUT", "PATCH") and request.content_type != "application/json":
             return problem_response(WrongContentType("Send JSON with “Content-Type: application/json”."))
         if has_body:
-            _extract_reason(request, own)
+            _extract_reason(request, own or frozenset())
+            request.is_body_unread = not reads_body  # type: ignore[attr-defined]  # read below
         return add_ignored_header(request, run(request, *args, **kwargs))
 
     return checked
 
 
-def _own_members(operation: Operation | None) -> frozenset[str]:
-    """Return the names of the body's own members."""
+def _own_members(operation: Operation | None) -> frozenset[str] | None:
+    """Return the names of the body's own members, or None if the operation reads no body."""
     bodies = [model for model in getattr(operation, "models", ()) if model.__ninja_param_source__ == "body"]
+    if not bodies:
+        return None
     fields = [field for body in bodies for field in body.model_fields.values()]
     return frozenset(name for field in fields for name in getattr(field.annotation, "model_fields", ()))
 
@@ -157,12 +164,15 @@ def _extract_reason(request: HttpRequest, own: frozenset[str]) -> None:
 
 
 def _with_conventions(
-    on_unknown: Callable[[HttpRequest, list[str]], None],
+    on_members: Callable[[HttpRequest, list[str]], None],
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate an operation. `on_members` gets the members of a body that the operation doesn't read."""
+
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
         def called(request: HttpRequest, *args: Any, **values: Any) -> Any:
-            on_unknown(request, _unknown(request, values))
+            _refuse_parameters(request, values)
+            on_members(request, _unread_members(request))
             begun = idempotency.begin(request, request.auth.name) if request.method == "POST" else None  # type: ignore[attr-defined]
             if isinstance(begun, HttpResponse):
                 return begun
@@ -188,20 +198,36 @@ def shown_once(request: HttpRequest, secret: str) -> str:
     return secret
 
 
-def _unknown(request: HttpRequest, values: dict[str, Any]) -> list[str]:
-    known = {
-        field.alias or name
-        for value in values.values()
-        if isinstance(value, QueryIn)
-        for name, field in type(value).model_fields.items()
-    }
-    return sorted(set(request.GET) - known)
+def _refuse_parameters(request: HttpRequest, values: dict[str, Any]) -> None:
+    """Raise Malformed if a query parameter is unknown.
 
-
-def _refuse_unknown(request: HttpRequest, unknown: list[str]) -> None:
-    if unknown:
+    A mistyped filter would return every row, and a write with `dryRun=true` would not be a dry run.
+    """
+    queries = [value for value in values.values() if isinstance(value, QueryIn)]
+    known = [field.alias or name for value in queries for name, field in type(value).model_fields.items()]
+    if unknown := sorted(set(request.GET) - set(known)):
         named = ", ".join(name[:40] for name in unknown[:5])
-        raise Malformed(f"Unknown query parameter: {named}.", code="UNKNOWN_PARAMETER")
+        offered = f"Known: {', '.join(known)}." if known else "This call has no query parameters."
+        done = "" if request.method == "GET" else " Nothing was changed."
+        details = {"unknown": [name[:LONGEST] for name in unknown[:MOST_NAMED]], "known": known}
+        raise Malformed(f"Unknown query parameter: {named}. {offered}{done}", code="UNKNOWN_PARAMETER", details=details)
+
+
+def _unread_members(request: HttpRequest) -> list[str]:
+    """Return the names of the members of a JSON body that the operation doesn't read at all."""
+    if not getattr(request, "is_body_unread", False):
+        return []
+    try:
+        sent = json.loads(request.body)
+    except ValueError:
+        return []
+    return list(sent) if isinstance(sent, dict) else []
+
+
+def _refuse_members(request: HttpRequest, names: list[str]) -> None:
+    if names:
+        named = ", ".join(name[:40] for name in names[:5])
+        raise Malformed(f"This call has no body. Leave out: {named}. Nothing was changed.", code="UNKNOWN_MEMBER")
 
 
 def chosen_customer(user: User, customer_id: str | None = None) -> Customer:

@@ -58,6 +58,8 @@ def change_member_role(*, membership: Membership, role: MemberRole, actor: User 
     before, member.role = member.role, role
     member.save(update_fields=("role",))
     membership.role = role
+    if role != MemberRole.OWNER:
+        revoke_sent_invitations(member.user, actor=actor, customer=member.customer)
     audit_services.record(
         "member.role_changed",
         about=customer_subject(member.customer),
@@ -84,6 +86,7 @@ def leave(*, membership: Membership) -> None:
 
 def _end(what: str, member: Membership, actor: User | None) -> None:
     _keep_an_owner(member)
+    revoke_sent_invitations(member.user, actor=actor, customer=member.customer)
     before = {"member": member.user.email, "role": member.role}
     member.delete()
     audit_services.record(what, about=customer_subject(member.customer), actor=actor, before=before)
@@ -135,8 +138,22 @@ def revoke_invitation(*, invitation: Invitation, actor: User | None) -> None:
     require_manager(locked.customer, actor)
     if locked.state is InvitationState.ACCEPTED:
         raise Refused(f"{locked.email} has already accepted. Remove the member instead.", code="INVITATION_USED")
-    if locked.state is InvitationState.REVOKED:
-        return
+    if locked.state is not InvitationState.REVOKED:
+        _revoke(locked, actor)
+
+
+@transaction.atomic
+def revoke_sent_invitations(person: User, *, actor: User | None, customer: Customer | None = None) -> None:
+    """Revoke the person's pending invitations, to all customers by default.
+
+    Who may no longer invite must not come back by a link that they sent to themselves.
+    """
+    sent = pending_invitations(customer).filter(invited_by=person)
+    for invitation in sent.select_for_update(of=("self",)).select_related("customer").order_by("pk"):
+        _revoke(invitation, actor)
+
+
+def _revoke(locked: Invitation, actor: User | None) -> None:
     locked.revoked_at = timezone.now()
     locked.save(update_fields=("revoked_at",))
     before = {"invited": locked.email, "role": locked.role}

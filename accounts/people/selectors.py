@@ -117,10 +117,10 @@ def members_of(customer: Customer) -> QuerySet[Membership]:
     return members.order_by("-role", Lower("user__email"))  # "owner" comes after "member"
 
 
-def pending_invitations(customer: Customer) -> QuerySet[Invitation]:
-    """Return invitations that are neither accepted nor revoked, including expired ones."""
-    invitations = Invitation.objects.filter(customer=customer, accepted_at=None, revoked_at=None)
-    return invitations.select_related("invited_by")
+def pending_invitations(customer: Customer | None = None) -> QuerySet[Invitation]:
+    """Return invitations that are neither accepted nor revoked, including expired ones: the customer's, or all."""
+    invitations = Invitation.objects.filter(accepted_at=None, revoked_at=None).select_related("invited_by")
+    return invitations.filter(customer=customer) if customer else invitations
 
 
 def find_memberships(*, viewer: Viewer, text: str) -> QuerySet[Membership]:

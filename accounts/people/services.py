@@ -29,6 +29,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from accounts.members import services as members_services
 from accounts.models.people import Customer, MemberRole, Membership, User
 from accounts.people.selectors import customer_subject, is_staff_member
 from audit import services as audit_services
@@ -122,7 +123,7 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
 
 
 def disable(*, person: User, actor: User) -> None:
-    """Disable the account and end its sessions. Raises Refused."""
+    """Disable the account, end its sessions and revoke the invitations that it sent. Raises Refused."""
     if person == actor:
         raise Refused("You can't disable your own account.")
     _set_active(person, actor, active=False)
@@ -154,6 +155,8 @@ def _set_active(person: User, actor: User, *, active: bool) -> None:
     locked.is_active = active
     locked.save(update_fields=("is_active",))
     end_sessions(locked)
+    if not active:
+        members_services.revoke_sent_invitations(locked, actor=actor)
     what = "person.switched_on" if active else "person.switched_off"
     _record(what, locked, actor, {"active": not active}, {"active": active})
 

@@ -10,9 +10,11 @@ from accounts.api_keys.api import call_router, reads
 from domains.domain_list.api import domain_of
 from domains.history.selectors import answers_of
 from domains.models.history import ObservedAnswer
+from inbound_admin.lib.api.validation import require_choice
 from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
 
 router = call_router("Domains")
+RECORD_TYPES = ("A", "AAAA", "CNAME", "DS", "MX", "NS", "SOA", "TXT")
 
 
 class AnswerOut(Out):
@@ -38,7 +40,9 @@ class AnswerFilters(Paged):
 @router.get("/v2/domains/{domain_id}/dns-history", **reads(Page[AnswerOut]), summary="DNS answers over time")
 def list_dns_history(request: HttpRequest, domain_id: str, query: Annotated[AnswerFilters, Query()]) -> Page[AnswerOut]:
     """Newest first. A lookup that failed is no answer and is not among them."""
-    found = answers_of(domain_of(request, domain_id), name=query.name or "", kind=query.type or "")
+    domain, kind = domain_of(request, domain_id), (query.type or "").upper()
+    require_choice(kind, RECORD_TYPES, "type", occurring=answers_of(domain, kind=kind))
+    found = answers_of(domain, name=query.name or "", kind=kind)
     rows, pagination = page_of(found, query)
     return Page[AnswerOut](data=[AnswerOut(**_fields(row)) for row in rows], pagination=pagination)
 

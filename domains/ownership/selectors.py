@@ -1,6 +1,9 @@
-"""Who holds a name: the customer who has proven it. An unproven row, in any stage, holds nothing."""
+"""Finds who holds a name: the customer whose domain at or above it is proven, the nearest if there are several.
 
-from collections.abc import Collection, Sequence
+An unproven row, in any stage, holds nothing.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 
 from django.conf import settings
 from django.db import connection
@@ -11,6 +14,7 @@ from accounts.people.selectors import supports_everyone
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
 from domains.ownership.core import OUR_REASONS
+from inbound_admin.lib.database import in_values
 
 
 def held_domains() -> QuerySet[Domain]:
@@ -94,3 +98,97 @@ def _held_below(names: Sequence[str]) -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(_BELOW.format(" OR ".join([_IS_BELOW] * len(names))), edges)
         return list(cursor.fetchall())
+
+
+# The holder of any name, also below a domain: of one name by a query, of thousands by `Holders`
+
+
+def name_and_parents(name: str) -> tuple[str, ...]:
+    """Return the name itself, then the names above it, down to two labels."""
+    labels = name.split(".")
+    return tuple(".".join(labels[at:]) for at in range(max(1, len(labels) - 1)))
+
+
+def holder_of(name: str) -> Domain | None:
+    """Return the held domain at a name, or the nearest above it."""
+    found = held_domains().select_related("customer").filter(name__in=name_and_parents(name))
+    return max(found, key=lambda domain: len(domain.name), default=None)
+
+
+def nearest_domain(name: str, customer: Customer) -> Domain | None:
+    """Return the nearest domain at or above a name: a held one, or the customer's own that isn't proven yet."""
+    own = Q(customer=customer) & ~Q(stage=Stage.CLAIM)
+    rows = Domain.objects.filter(own | Q(pk__in=held_domains().values("pk")), name__in=name_and_parents(name))
+    found = rows.select_related("customer")
+    return max(found, key=lambda domain: (len(domain.name), domain.proven_at is not None), default=None)
+
+
+def shares_below(domain: Domain) -> bool:
+    """Return whether another customer holds a subdomain of this domain."""
+    return held_domains().filter(name__endswith=f".{domain.name}").exclude(customer=domain.customer_id).exists()
+
+
+MOST_NAMES = 20_000  # to filter a query by; for more, all held domains are read
+
+
+class Holders:
+    """The held domains and their customers, read once: a plan needs the holder of each of thousands of recipients.
+
+    `read` reads all or those of some customers, `at` those for some names, `read_staying` those that may receive mail.
+    """
+
+    def __init__(self, held: Mapping[str, str]) -> None:
+        self._held = held
+        self._foreign_below: dict[str, set[str]] = {}
+        for name, customer in held.items():
+            above = name.partition(".")[2]
+            while "." in above:  # same as `name_and_parents`, inlined for 100,000 names
+                if above in held:
+                    self._foreign_below.setdefault(above, set()).add(customer)
+                above = above.partition(".")[2]
+
+    @classmethod
+    def read(cls, customers: Collection[str] | None = None) -> "Holders":
+        """Read the holders. With customers (IDs), read only domains at and below the names they hold."""
+        return cls(
+            dict(held_domains().values_list("name", "customer_id") if customers is None else held_names_near(customers))
+        )
+
+    @classmethod
+    def at(cls, names: Collection[str]) -> "Holders":
+        """Read the holders of these names only. With more than 20,000 names, read all."""
+        if len(names) > MOST_NAMES:
+            return cls.read()
+        above = {each for name in names for each in name_and_parents(name)}
+        return cls(dict(held_domains().filter(in_values("name", above)).order_by().values_list("name", "customer_id")))
+
+    @classmethod
+    def read_staying(cls, names: Collection[str] | None = None) -> "Holders":
+        """Read the holders without domains that are being deleted, which may not receive mail. `names`: as in `at`."""
+        staying = held_domains().exclude(stage=Stage.DELETING)
+        if names is not None and len(names) <= MOST_NAMES:
+            staying = staying.filter(in_values("name", {each for name in names for each in name_and_parents(name)}))
+        return cls(dict(staying.values_list("name", "customer_id")))
+
+    def names_of(self, customers: Collection[str]) -> frozenset[str]:
+        """Return the names that these customers (IDs) hold."""
+        return frozenset(name for name, customer in self._held.items() if customer in customers)
+
+    def customer_of(self, name: str) -> str:
+        """Return the ID of the customer who holds a name; "" if nobody does."""
+        return self._held.get(name) or self._held.get(self.nearest(name), "")
+
+    def nearest(self, name: str) -> str:
+        """Return the held name at or above this one; "" if there is none."""
+        return next((above for above in name_and_parents(name) if above in self._held), "")
+
+    def belongs(self, name: str, domain: str) -> bool:
+        """Return whether a name is at or below this domain, and below no other held one.
+
+        The domain need not be held.
+        """
+        return domain in name_and_parents(name) and len(self.nearest(name)) <= len(domain)
+
+    def shares_below(self, domain: str) -> bool:
+        """Return whether another customer holds a subdomain of this domain."""
+        return bool(self._foreign_below.get(domain, set()) - {self._held.get(domain, "")})

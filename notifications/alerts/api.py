@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Query
 
 from accounts.api_keys.api import call_router, caller, reads, writes
+from inbound_admin.lib.api.validation import require_choice
 from inbound_admin.lib.api.values import In, Moment, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lists import exactly
@@ -16,6 +17,7 @@ from notifications.alerts.selectors import IN_STATE, alerts_for
 from notifications.models.alerts import Alert
 
 router = call_router("Alerts")
+OBJECT_TYPES = ("account", "amazon", "domain", "drift", "quota", "receiving", "rule_set", "runs", "tenant")
 
 
 class AlertOut(Out):
@@ -56,8 +58,11 @@ class MuteWanted(In):
 @router.get("/v2/alerts", **reads(Page[AlertOut]), summary="List alerts, newest first")
 def list_alerts(request: HttpRequest, query: Annotated[AlertFilters, Query()]) -> Page[AlertOut]:
     """`open` excludes acknowledged alerts."""
-    asked = exactly(object_type=query.object_type, object_id=query.object_id)
-    found = alerts_for(caller(request)).filter(asked, IN_STATE[query.state])
+    seen = alerts_for(caller(request))
+    occurring = seen.filter(object_type=query.object_type)
+    require_choice(query.object_type or "", OBJECT_TYPES, "objectType", occurring=occurring)
+    asked = exactly(object_type=query.object_type or None, object_id=query.object_id or None)
+    found = seen.filter(asked, IN_STATE[query.state])
     rows, pagination = page_of(found.order_by("-since", "-id"), query)
     return Page[AlertOut](data=[_alert(row) for row in rows], pagination=pagination)
 

@@ -9,6 +9,7 @@ from ninja import Query, Status
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, shown_once, writes
+from inbound_admin.lib.api.validation import require_id
 from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, given, page_of
 from inbound_admin.lib.lists import exactly
 from notifications.models.webhooks import Attempt, Delivery, WebhookTarget
@@ -135,7 +136,8 @@ def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut
 
 @router.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="List deliveries, newest first")
 def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilters, Query()]) -> Page[DeliveryOut]:
-    asked = exactly(target=query.webhook_id or None, state=query.state)
+    require_id(query.webhook_id, targets_for(caller(request)), "webhookId", "webhook")
+    asked = exactly(target=query.webhook_id, state=query.state)
     found = deliveries_for(caller(request)).filter(asked)
     rows, pagination = page_of(found, query)
     return Page[DeliveryOut](data=[DeliveryOut(**_delivery(row)) for row in rows], pagination=pagination)

@@ -7,8 +7,12 @@ from django.http import HttpRequest
 from ninja import Query
 
 from accounts.api_keys.api import call_router, caller, reads
+from accounts.models.people import User
+from accounts.people.selectors import customers_for
+from audit.core import WORDS
 from audit.models import Change
 from audit.selectors import ChangeListFilters
+from inbound_admin.lib.api.validation import require_choice, require_id
 from inbound_admin.lib.api.values import Out, Page, Paged, Text, page_of
 from operations.audit_log.selectors import search_changes
 
@@ -43,7 +47,7 @@ class ChangeFilters(Paged):
     actor_kind: Literal["", "person", "key", "worker", "amazon"] = ""
     object_type: Text = ""
     what: Text = ""
-    customer_id: Text = ""
+    customer_id: Text | None = None
     bulk_id: Text = ""
     since: date | None = None
     until: date | None = None
@@ -52,19 +56,32 @@ class ChangeFilters(Paged):
 @router.get("/v2/audit", **reads(Page[ChangeOut]), summary="List changes, newest first")
 def list_changes(request: HttpRequest, query: Annotated[ChangeFilters, Query()]) -> Page[ChangeOut]:
     """Changes of your customers, without internal staff entries. Staff with permission get all changes."""
+    viewer = caller(request)
+    _check(query, viewer)
     filters = ChangeListFilters(
         q=query.search.strip(),
         by=query.actor_kind,
         about=query.object_type,
         what=query.what,
-        customer=query.customer_id,
+        customer=query.customer_id or "",
         bulk=query.bulk_id,
         since=query.since.isoformat() if query.since else "",
         until=query.until.isoformat() if query.until else "",
     )
-    found = search_changes(viewer=caller(request), filters=filters)
+    found = search_changes(viewer=viewer, filters=filters)
     rows, pagination = page_of(found, query)
     return Page[ChangeOut](data=[_change(row) for row in rows], pagination=pagination)
+
+
+def _check(query: ChangeFilters, viewer: User) -> None:
+    """Raise Malformed for a verb, a type or a customer that neither exists now nor occurs in the log."""
+    seen = search_changes(viewer=viewer, filters=ChangeListFilters())
+    verbs = [what for what in WORDS if what.partition(".")[0] == query.what.partition(".")[0]] or list(WORDS)
+    require_choice(query.what, verbs, "what", occurring=seen.filter(what=query.what))
+    types = {what.partition(".")[0] for what in WORDS}
+    require_choice(query.object_type, types, "objectType", occurring=seen.filter(object_type=query.object_type))
+    if query.customer_id is None or not seen.filter(customer_id=query.customer_id).exists():
+        require_id(query.customer_id, customers_for(viewer), "customerId", "customer")
 
 
 def _change(row: Change) -> ChangeOut:

@@ -192,7 +192,8 @@ def member(request: SignedIn, customer_id: str, membership_id: int) -> HttpRespo
         raise Http404
     if request.method == "POST":
         return _change(request, customer, membership, own=own)
-    context["form"] = RoleForm(initial={"role": membership.role})
+    sent = people_selectors.pending_invitations(customer).filter(invited_by=membership.user_id)
+    context |= {"form": RoleForm(initial={"role": membership.role}), "sent_invitations": sent.count()}
     return TemplateResponse(request, "accounts/customers/member.html", context)
 
 

@@ -26,7 +26,7 @@ from operations.tenant_drift import services as tenant_drift_services
 from receipt_rules import jobs as receipt_rules_jobs
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live.services import read_live
-from receipt_rules.models.live import IgnoredDifference, Look
+from receipt_rules.models.live import IgnoredDifference, RulesCheck
 
 BY_IMPORT = "To assign many identities to customers, use the import: Drift, Assign to customers."
 NOT_FROM_HERE = "Approve a plan to revert this difference."
@@ -43,7 +43,7 @@ def request_rules_check() -> None:
 
 def import_rule_drift() -> None:
     """Copy new results of the last rules check. Repeatable, and makes no call."""
-    last = Look.objects.filter(region=settings.AWS_REGION).first()
+    last = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
     known = DriftCheck.objects.filter(region=settings.AWS_REGION, area=RULES_AREA).first()
     if last is None or (known is not None and known.at == last.at):
         return

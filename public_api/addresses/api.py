@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Status
@@ -12,8 +13,10 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.people.selectors import first_owners
 from domains.domain_list.api import domain_of
+from domains.domain_list.selectors import domains_for
 from domains.receiving.core import RulesFact
 from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
+from inbound_admin.lib.api.validation import require_id
 from inbound_admin.lib.api.values import Out, Page, Text, given, page_of
 from inbound_admin.lib.errors import Malformed
 from public_api.addresses import services
@@ -106,7 +109,7 @@ class AddressRemovedOut(Out):
 @router.get("/v2/email-addresses", **reads(Page[AddressOut]), summary="List addresses")
 def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query()]) -> Page[AddressOut]:
     wanted = AddressesWanted(query.domain_id, query.is_active, query.is_receipt_rule_configured)
-    found, pagination = page_of(find_addresses(viewer=caller(request), wanted=wanted), query)
+    found, pagination = page_of(matching_addresses(request, wanted), query)
     return Page[AddressOut](data=rows(found), pagination=pagination)
 
 
@@ -132,6 +135,12 @@ def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
     remove_address(address=address, actor=caller(request))
     cleanup = removed(address)
     return AddressRemovedOut(message=f"{address} removed.", cleanup=cleanup)
+
+
+def matching_addresses(request: HttpRequest, wanted: AddressesWanted) -> QuerySet[Address]:
+    """Raises Malformed (DOMAIN_MISSING) if the caller can't see the domain of the filter."""
+    require_id(wanted.domain_id, domains_for(caller(request)), "domainId", "domain")
+    return find_addresses(viewer=caller(request), wanted=wanted)
 
 
 def address_of(request: HttpRequest, address_id: str) -> Address:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, writes
 from accounts.people.selectors import first_owners
-from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, clamped, record_ignored
+from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, bounded, clamped, record_ignored
 from inbound_admin.lib.api.values import USUAL, Out, Page, Text, given, page_of
 from inbound_admin.lib.errors import Malformed
 from inbound_admin.lib.redaction import MASK
@@ -61,7 +61,7 @@ MOST_ENDPOINTS = 500  # of a page
 
 
 class EndpointFilters(LenientPaged):
-    limit: Annotated[int, clamped(1, MOST_ENDPOINTS)] = USUAL
+    limit: Annotated[int, clamped(1, MOST_ENDPOINTS), bounded(1, MOST_ENDPOINTS)] = USUAL
     type: Kind | None = None
     active: bool | None = None
     search: Text | None = None

@@ -20,7 +20,6 @@ from public_api.domains.core import Published
 from public_api.domains.selectors import (
     AddressesWanted,
     endpoint_counts,
-    find_addresses,
     pending_of,
     receiving_of,
     rule_names,
@@ -149,7 +148,7 @@ def list_addresses_v11(
     request: HttpRequest, query: Annotated[OlderAddressFilters, Query()]
 ) -> ListEnvelope[AddressOut]:
     wanted = AddressesWanted(query.domain_id, query.active)
-    found, pagination = page_of(find_addresses(viewer=caller(request), wanted=wanted), query)
+    found, pagination = page_of(addresses_api.matching_addresses(request, wanted), query)
     return ListEnvelope[AddressOut](success=True, data=addresses_api.rows(found), pagination=pagination)
 
 

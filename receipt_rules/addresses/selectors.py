@@ -1,10 +1,10 @@
-"""Reads addresses, catch-alls and endpoints for their viewer, finds who holds a name, and reads the Inbound pages.
+"""Reads addresses, catch-alls and endpoints for their viewer, and decides at which domain a recipient is.
 
-The holder of a name is the nearest proven domain at or above it; an unproven domain holds nothing. Every selector that
-a customer can reach takes the viewer and returns only their own rows.
+Every selector that a customer can reach takes the viewer and returns only their own rows. Who holds a name is read in
+`domains.ownership.selectors`.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,10 +15,9 @@ from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
 from domains.models.domains import UNVERIFIED, Domain, Stage
-from domains.ownership.selectors import held_domains, held_names_near
+from domains.ownership.selectors import name_and_parents, nearest_domain
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
-from inbound_admin.lib.database import in_values
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lists import ListFilters, Order, has_part
 from receipt_rules.addresses.core import read_recipient
@@ -42,26 +41,6 @@ def endpoint_subject(endpoint: Endpoint) -> Subject:
 
 def forwarding_subject(row: Forwarding) -> Subject:
     return Subject("forwarding", row.id, row.address[:254], row.customer_id)
-
-
-def names_above(name: str) -> tuple[str, ...]:
-    """Return the name itself, then the names above it, down to two labels."""
-    labels = name.split(".")
-    return tuple(".".join(labels[at:]) for at in range(max(1, len(labels) - 1)))
-
-
-def holder_of(name: str) -> Domain | None:
-    """Return the held domain at a name, or the nearest above it."""
-    found = held_domains().select_related("customer").filter(name__in=names_above(name))
-    return max(found, key=lambda domain: len(domain.name), default=None)
-
-
-def nearest_domain(name: str, customer: Customer) -> Domain | None:
-    """Return the nearest domain at or above a name: a held one, or the customer's own that isn't proven yet."""
-    own = Q(customer=customer) & ~Q(stage=Stage.CLAIM)
-    rows = Domain.objects.filter(own | Q(pk__in=held_domains().values("pk")), name__in=names_above(name))
-    found = rows.select_related("customer")
-    return max(found, key=lambda domain: (len(domain.name), domain.proven_at is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -100,7 +79,7 @@ def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Doma
 def address_at_domain(text: str, domain: Domain) -> str:
     """Return the address as spelled in SES. Raises Refused: ADDRESS_ELSEWHERE, or as `read_recipient`."""
     address = read_recipient(text).address
-    if domain.name not in names_above(address.rpartition("@")[2]):
+    if domain.name not in name_and_parents(address.rpartition("@")[2]):
         raise Refused(f"{address} isn't an address at {domain}.", code="ADDRESS_ELSEWHERE")
     return address
 
@@ -118,74 +97,6 @@ def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
     if not domain.receives:
         said = f"{domain} is set to send only. To receive mail, change this under Settings."
         raise Refused(said, code="SEND_ONLY")
-
-
-def shares_below(domain: Domain) -> bool:
-    """Return whether another customer holds a subdomain of this domain."""
-    return held_domains().filter(name__endswith=f".{domain.name}").exclude(customer=domain.customer_id).exists()
-
-
-MOST_ASKED = 20_000  # names; of more, all are read
-
-
-class Holders:
-    """The holders of all names, read once: a plan needs the holder of each of thousands of recipients."""
-
-    def __init__(self, held: Mapping[str, str]) -> None:
-        self._held = held
-        self._foreign_below: dict[str, set[str]] = {}
-        for name, customer in held.items():
-            above = name.partition(".")[2]
-            while "." in above:  # same as `names_above`, inlined for 100,000 names
-                if above in held:
-                    self._foreign_below.setdefault(above, set()).add(customer)
-                above = above.partition(".")[2]
-
-    @classmethod
-    def read(cls, customers: Collection[str] | None = None) -> "Holders":
-        """Read the holders. With customers (IDs), read only domains at and below the names they hold."""
-        return cls(
-            dict(held_domains().values_list("name", "customer_id") if customers is None else held_names_near(customers))
-        )
-
-    @classmethod
-    def at(cls, names: Collection[str]) -> "Holders":
-        """Read the holders of these names only. With more than 20,000 names, read all."""
-        if len(names) > MOST_ASKED:
-            return cls.read()
-        above = {each for name in names for each in names_above(name)}
-        return cls(dict(held_domains().filter(in_values("name", above)).order_by().values_list("name", "customer_id")))
-
-    @classmethod
-    def read_staying(cls, names: Collection[str] | None = None) -> "Holders":
-        """Read the holders without domains that are being deleted, which may not receive mail. `names`: as in `at`."""
-        staying = held_domains().exclude(stage=Stage.DELETING)
-        if names is not None and len(names) <= MOST_ASKED:
-            staying = staying.filter(in_values("name", {each for name in names for each in names_above(name)}))
-        return cls(dict(staying.values_list("name", "customer_id")))
-
-    def names_of(self, customers: Collection[str]) -> frozenset[str]:
-        """Return the names that these customers (IDs) hold."""
-        return frozenset(name for name, customer in self._held.items() if customer in customers)
-
-    def customer_of(self, name: str) -> str:
-        """Return the ID of the customer who holds a name; "" if nobody does."""
-        return self._held.get(name) or self._held.get(self.nearest(name), "")
-
-    def nearest(self, name: str) -> str:
-        """Return the held name at or above this one; "" if there is none."""
-        return next((above for above in names_above(name) if above in self._held), "")
-
-    def belongs(self, name: str, domain: str) -> bool:
-        """Return whether a name is at or below this domain, and below no other held one.
-
-        The domain need not be held.
-        """
-        return domain in names_above(name) and len(self.nearest(name)) <= len(domain)
-
-    def shares_below(self, domain: str) -> bool:
-        """Return whether another customer holds a subdomain of this domain."""
-        return bool(self._foreign_below.get(domain, set()) - {self._held.get(domain, "")})
 
 
 MX_FACT = Func(

@@ -14,15 +14,14 @@ from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain
+from domains.ownership.selectors import holder_of, shares_below
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.selectors import (
     AddressPlace,
     address_subject,
     catch_all_subject,
-    holder_of,
     locate_address,
     refuse_unproven,
-    shares_below,
 )
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.endpoints.services import refuse_foreign

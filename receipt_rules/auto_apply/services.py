@@ -29,7 +29,6 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
-from receipt_rules.holders import services as holders_services
 from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.live import ReceivingStop
@@ -51,6 +50,7 @@ from receipt_rules.receiving import services as receiving_services
 from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.runs import services as runs_services
 from receipt_rules.runs.selectors import rule_set_subject
+from receipt_rules.transfers import services as transfers_services
 
 NO_REGION = "SES doesn't receive mail in {region}."
 NOT_SET_UP = "Inbound mail isn't set up in this region yet. Your change will be applied automatically once it is."
@@ -303,7 +303,7 @@ def work(*, collect: bool = False) -> None:
         if not _execute_runs():
             return
     with lanes.within(WorkLane.URGENT):
-        holders_services.reconcile_transfers()
+        transfers_services.reconcile_transfers()
     with lanes.within(WorkLane.PEOPLE):
         apply_pending_changes(collect=collect)
         rule_sets_services.clear_deleting_domains()
@@ -322,4 +322,4 @@ def _execute_runs() -> bool:
 def has_pending_work() -> bool:
     """Return whether the worker has work here, not counting what waits for an operator."""
     begun = Run.objects.filter(state__in=UNFINISHED).exists()
-    return begun or PendingChange.objects.filter(waits_because="").exists() or holders_services.has_due_domains()
+    return begun or PendingChange.objects.filter(waits_because="").exists() or transfers_services.has_due_transfers()

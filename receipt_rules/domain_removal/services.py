@@ -9,8 +9,8 @@ from django.db import transaction
 from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain
+from domains.ownership.selectors import Holders
 from domains.records.core import RECEIVING_REGIONS
-from receipt_rules.addresses.selectors import Holders
 from receipt_rules.addresses.services import remove_address, remove_catch_all
 from receipt_rules.expectations.selectors import expectation_subject
 from receipt_rules.live.services import read_inactive_sets, read_live

@@ -12,14 +12,14 @@ from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
+from domains.ownership.selectors import Holders
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import AwsProblem, Refused
-from receipt_rules.addresses.selectors import Holders
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
 from receipt_rules.live.services import Live, read_live
-from receipt_rules.models.live import IgnoredDifference, Look
+from receipt_rules.models.live import IgnoredDifference, RulesCheck
 from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import RecipientIndex, SampleAddresses
@@ -280,7 +280,7 @@ def _require_operator_and_reason(because: str, actor: User) -> None:
 
 
 def _last_differences() -> list[dict[str, str]]:
-    row = Look.objects.filter(region=settings.AWS_REGION).first()
+    row = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
     return list(row.differences) if row else []
 
 
@@ -300,4 +300,4 @@ def _store_check(found: Iterable[RuleDifference] = (), *, problem: str = "") -> 
     fields: dict[str, object] = {"at": timezone.now(), "problem": problem}
     if not problem:
         fields["differences"] = [asdict(each) for each in found]
-    Look.objects.update_or_create(region=settings.AWS_REGION, defaults=fields)
+    RulesCheck.objects.update_or_create(region=settings.AWS_REGION, defaults=fields)

@@ -2,9 +2,10 @@
 
 from accounts.models.people import User
 from audit import services as audit_services
+from domains.ownership.selectors import holder_of
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
-from receipt_rules.addresses.selectors import endpoints_of, holder_of
+from receipt_rules.addresses.selectors import endpoints_of
 from receipt_rules.expectations.selectors import expectation_subject
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.expectations import Expectation, Expected

@@ -10,8 +10,7 @@ from django.core.signing import BadSignature, Signer
 from django.db.models import Q
 
 from domains.models.domains import Stage
-from domains.ownership.selectors import held_domains
-from receipt_rules.addresses.selectors import names_above
+from domains.ownership.selectors import held_domains, name_and_parents
 from receipt_rules.endpoints.core import EndpointKinds
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.planner.core.rules import domain_of
@@ -112,14 +111,14 @@ def _pair(endpoint: Endpoint, address: str) -> Pair:
 
 def _at_own_domains(pairs: Iterable[Pair]) -> set[Pair]:
     """Return pairs whose nearest held domain is proven and the customer's own."""
-    names = {name for _, address in pairs for name in names_above(domain_of(address))}
+    names = {name for _, address in pairs for name in name_and_parents(domain_of(address))}
     held = held_domains().filter(_PROVEN, name__in=names).exclude(stage=Stage.DELETING)
     holders = dict(held.values_list("name", "customer_id"))
     return {(customer, address) for customer, address in pairs if _holder(address, holders) == customer}
 
 
 def _holder(address: str, holders: Mapping[str, str]) -> str:
-    return next((holders[name] for name in names_above(domain_of(address)) if name in holders), "")
+    return next((holders[name] for name in name_and_parents(domain_of(address)) if name in holders), "")
 
 
 def _of_members(addresses: Iterable[str]) -> set[Pair]:

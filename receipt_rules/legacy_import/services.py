@@ -16,10 +16,10 @@ from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain, Stage
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import held_domains, name_and_parents
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
-from receipt_rules.addresses.selectors import address_subject, catch_all_subject, endpoint_subject, names_above
+from receipt_rules.addresses.selectors import address_subject, catch_all_subject, endpoint_subject
 from receipt_rules.addresses.services import is_orphaned, lock_domain
 from receipt_rules.endpoints.services import endpoint_log, endpoint_name, validate_config
 from receipt_rules.forwarding.services import confirm_imported
@@ -128,7 +128,7 @@ def import_catch_all(*, name: str, endpoint: Endpoint | None, is_active: bool, o
 
 def _own_domain(name: str, customer: Customer, *, exactly: bool = False) -> Domain:
     """Return the nearest domain at or above the name; a held one before a claim. Raises Refused (DOMAIN_MISSING)."""
-    names = (name,) if exactly else names_above(name)
+    names = (name,) if exactly else name_and_parents(name)
     rows = Domain.objects.filter(Q(pk__in=held_domains().values("pk")) | Q(customer=customer), name__in=names)
     found = max(rows, key=lambda row: (len(row.name), row.is_proven), default=None)
     if found is None or found.customer_id != customer.pk or found.stage == Stage.DELETING:

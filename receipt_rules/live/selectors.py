@@ -13,12 +13,11 @@ from accounts.models.people import Customer
 from accounts.people.selectors import Viewer
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import MOST_NAMES, held_domains, name_and_parents
 from inbound_admin.lib.database import in_values
 from inbound_admin.lib.lists import kept_count
-from receipt_rules.addresses.selectors import MOST_ASKED, names_above
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import ActiveRuleSet, Look, RulesAsRead
+from receipt_rules.models.live import ActiveRuleSet, RulesAsRead, RulesCheck
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, Snapshot
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import AnyRule, RuleSet, domain_of
@@ -34,7 +33,7 @@ def last_known() -> Snapshot | None:
 
 def is_set_up() -> bool:
     """Whether a rule set of ours was active when we last read SES: until then no change of customers is applied."""
-    look = Look.objects.filter(region=settings.AWS_REGION).first()
+    look = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
     kinds = {each["kind"] for each in look.differences} if look else set()
     return last_known() is not None and not kinds & {"none_active", "stranger_active"}
 
@@ -296,7 +295,7 @@ def sharing_by_rule(rules: Sequence[AnyRule]) -> tuple[Sharing, ...]:
 def _owners(names: set[str]) -> dict[str, str]:
     """Return the holder of each name, or of the nearest name above it; names without a holder are left out."""
     found = _held_at(names)
-    others = {name: names_above(name)[1:] for name in names - found.keys()}
+    others = {name: name_and_parents(name)[1:] for name in names - found.keys()}
     above = _held_at({each for some in others.values() for each in some}) if others else {}
     nearest = {name: next((above[each] for each in some if each in above), None) for name, some in others.items()}
     return found | {name: owner for name, owner in nearest.items() if owner}
@@ -305,7 +304,7 @@ def _owners(names: set[str]) -> dict[str, str]:
 def _held_at(names: Collection[str]) -> dict[str, str]:
     """Return the holders of these names; of all names if there are too many to filter by."""
     held = held_domains().order_by()
-    rows = held if len(names) > MOST_ASKED else held.filter(in_values("name", names))
+    rows = held if len(names) > MOST_NAMES else held.filter(in_values("name", names))
     return dict(rows.values_list("name", "customer_id"))
 
 

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from domains.ownership.selectors import Holders
 from inbound_admin.lib.errors import AwsProblem
-from receipt_rules.addresses.selectors import Holders
 from receipt_rules.live import gateway
 from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, last_known, receiving_outage
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead

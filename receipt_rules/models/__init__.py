@@ -10,7 +10,7 @@ from receipt_rules.models.endpoints import (
     new_forwarding_id,
 )
 from receipt_rules.models.expectations import Expectation, Expected, new_expectation_id
-from receipt_rules.models.live import ActiveRuleSet, IgnoredDifference, Look, ReceivingStop, RulesAsRead
+from receipt_rules.models.live import ActiveRuleSet, IgnoredDifference, ReceivingStop, RulesAsRead, RulesCheck
 from receipt_rules.models.probes import MailProbe, ProbeSchedule, new_probe_id, new_probe_token
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail, new_received_mail_id
 from receipt_rules.models.runs import (
@@ -40,7 +40,6 @@ __all__ = [
     "Forwarding",
     "ForwardingState",
     "IgnoredDifference",
-    "Look",
     "MailProbe",
     "OwnRuleSet",
     "PendingChange",
@@ -49,6 +48,7 @@ __all__ = [
     "ReceivingStop",
     "RequestedRecipient",
     "RulesAsRead",
+    "RulesCheck",
     "Run",
     "RunKind",
     "RunState",

@@ -4,10 +4,10 @@ from django.conf import settings
 from django.db import models
 
 
-class Look(models.Model):
-    """The last check of the rules at SES: its differences from the known state.
+class RulesCheck(models.Model):
+    """The last drift check of the rules of a region: how they differ from the known state.
 
-    `problem`: the rules couldn't be read.
+    `problem`: the rules couldn't be read. `operations.DriftCheck` is the same for identities and tenants.
     """
 
     region = models.CharField(max_length=32, unique=True)
@@ -16,6 +16,7 @@ class Look(models.Model):
     problem = models.TextField(blank=True)
 
     class Meta:
+        db_table = "receipt_rules_look"
         ordering = ("region",)
 
     def __str__(self) -> str:

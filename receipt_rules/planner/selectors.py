@@ -11,7 +11,7 @@ from django.db.models.functions import Concat
 
 from accounts.models.people import Customer
 from audit.models import Change
-from receipt_rules.addresses.selectors import Holders
+from domains.ownership.selectors import Holders
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import Run, RunKind
 from receipt_rules.planner.core.consequences import Consequence, ConsequenceKind

@@ -15,10 +15,10 @@ from django.db.models import Q
 
 from accounts.models.people import Customer, User
 from domains.models.domains import Domain
+from domains.ownership.selectors import Holders, holder_of
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import is_at_or_below
-from receipt_rules.addresses.selectors import Holders, holder_of
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import queue_work
 from receipt_rules.live.services import Live, read_live

@@ -10,8 +10,8 @@ from django.db.models import F, QuerySet
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from domains.models.domains import Domain, Stage
+from domains.ownership.selectors import holder_of
 from domains.receiving.core import DELIVERED, ReceivingState
-from receipt_rules.addresses.selectors import holder_of
 from receipt_rules.live.selectors import last_read
 from receipt_rules.models.addresses import Address, CatchAll, RequestedRecipient
 from receipt_rules.models.probes import MailProbe, ProbeSchedule

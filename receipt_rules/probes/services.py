@@ -20,12 +20,12 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject, domains_for
 from domains.models.domains import Domain
+from domains.ownership.selectors import holder_of
 from domains.receiving.core import MX_POINTS_HERE, MxFact
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
-from receipt_rules.addresses.selectors import holder_of
 from receipt_rules.addresses.services import lock_domain
 from receipt_rules.jobs import queue_probe
 from receipt_rules.live.selectors import receiving_outage

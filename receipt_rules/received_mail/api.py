@@ -11,9 +11,13 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from accounts.api_keys.api import ApiKeyWith, call_router, caller, reads, writes
 from accounts.api_keys.core import Scope
+from accounts.people.selectors import customers_for
+from domains.domain_list.selectors import domains_for
 from inbound_admin.lib.api.answers import ERRORS
+from inbound_admin.lib.api.validation import require_id
 from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.lists import kept_count
+from receipt_rules.addresses.selectors import endpoints_for
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.received_mail import services
 from receipt_rules.received_mail.core import Report
@@ -75,9 +79,9 @@ class DeliveryQuery(Paged):
 
     search: Text = ""
     outcome: Literal["", "delivered", "failed", "waiting", "held", "unrouted"] = ""
-    endpoint_id: Text = ""
-    domain_id: Text = ""
-    customer_id: Text = ""
+    endpoint_id: Text | None = None
+    domain_id: Text | None = None
+    customer_id: Text | None = None
 
 
 @router.post(
@@ -95,14 +99,18 @@ def report_deliveries(request: HttpRequest, asked: DeliveriesIn) -> DeliveriesAc
 
 @router.get("/v2/deliveries", **reads(Page[ReceivedMailOut]), summary="List received mail")
 def list_received_mail(request: HttpRequest, query: Annotated[DeliveryQuery, Query()]) -> Page[ReceivedMailOut]:
+    viewer = caller(request)
+    require_id(query.endpoint_id, endpoints_for(viewer), "endpointId", "endpoint")
+    require_id(query.domain_id, domains_for(viewer), "domainId", "domain")
+    require_id(query.customer_id, customers_for(viewer), "customerId", "customer")
     filters = ReceivedFilters(
         q=query.search.strip(),
         show=query.outcome,
-        endpoint=query.endpoint_id,
-        domain=query.domain_id,
-        customer=query.customer_id,
+        endpoint=query.endpoint_id or "",
+        domain=query.domain_id or "",
+        customer=query.customer_id or "",
     )
-    found = filters.search(received_for(caller(request)))
+    found = filters.search(received_for(viewer))
     rows, pagination = page_of(found, query, total=kept_count(found))
     return Page[ReceivedMailOut](data=[_delivery(row) for row in rows], pagination=pagination)
 

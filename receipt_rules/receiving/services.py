@@ -19,10 +19,10 @@ from django.db.models import QuerySet
 
 from accounts.models.people import User
 from domains.models.domains import Domain
+from domains.ownership.selectors import Holders
 from domains.receiving import services as receiving_services
 from domains.receiving.core import RulesFact
 from domains.settings import services as settings_services
-from receipt_rules.addresses.selectors import Holders
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll

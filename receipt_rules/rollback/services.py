@@ -18,8 +18,8 @@ from django.utils import timezone
 from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain
+from domains.ownership.selectors import Holders
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.selectors import Holders
 from receipt_rules.jobs import queue_work
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.runs import PendingChange, RollbackHold, Run, Snapshot

@@ -11,8 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
-from domains.ownership.selectors import held_domains
-from receipt_rules.addresses.selectors import names_above
+from domains.ownership.selectors import held_domains, name_and_parents
 from receipt_rules.forwarding.selectors import Forwardings, forwardings_of
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -73,7 +72,7 @@ class _Known:
     held: Mapping[str, tuple[str, datetime | None]]  # customer ID, and since when they hold it
 
     def holder(self, name: str) -> tuple[str, datetime | None]:
-        return next((self.held[above] for above in names_above(name) if above in self.held), ("", None))
+        return next((self.held[above] for above in name_and_parents(name) if above in self.held), ("", None))
 
 
 def route_lookup(recipients: Iterable[str], *, received_at: datetime | None = None) -> tuple[Route, ...]:
@@ -108,7 +107,7 @@ def _with_allowed_recipients(route: Route, known: Forwardings) -> Route:
 
 
 def _read(asked: Iterable[str]) -> _Known:
-    names = {name for recipient in asked for name in names_above(domain_of(recipient))}
+    names = {name for recipient in asked for name in name_and_parents(domain_of(recipient))}
     spellings = {spelling for recipient in asked for spelling in (recipient, _without_label(recipient))}
     addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
     catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
@@ -145,7 +144,7 @@ def _route(recipient: str, known: _Known) -> Route:
 
 
 def _by_catch_all(recipient: str, name: str, holder: str, known: _Known) -> Route:
-    entries = [(name, "domain"), *((f".{above}", "subdomain") for above in names_above(name)[1:])]
+    entries = [(name, "domain"), *((f".{above}", "subdomain") for above in name_and_parents(name)[1:])]
     for entry, because in entries:
         row = known.catch_alls.get(entry)
         if row is not None and row.domain.customer_id == holder:

@@ -10,10 +10,10 @@ from django.conf import settings
 from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain, Stage
+from domains.ownership.selectors import Holders
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
-from receipt_rules.addresses.selectors import Holders
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live.services import is_own, read_inactive_sets, read_live
 from receipt_rules.models.runs import OwnRuleSet

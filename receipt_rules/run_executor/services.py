@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from django.conf import settings
 
+from domains.ownership.selectors import Holders, holder_of
 from inbound_admin.lib.errors import QUOTA_STEP, AwsBusy, AwsConflict, AwsDenied, AwsProblem, AwsUnreachable, Refused
-from receipt_rules.addresses.selectors import Holders, holder_of
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services

@@ -16,7 +16,7 @@ from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_drift_check, queue_work
 from receipt_rules.live import services as live_services
-from receipt_rules.models.live import Look
+from receipt_rules.models.live import RulesCheck
 from receipt_rules.models.runs import UNFINISHED, Run, RunKind, RunState, RunStep, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.consequences import summary
@@ -262,7 +262,7 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
         executor.store_final_snapshot(after)
         customers = frozenset([run.customer_id]) if run.customer_id else None
         receiving_services.record_live_rules(after, is_ours=True, customers=customers)
-        if Look.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
+        if RulesCheck.objects.filter(region=settings.AWS_REGION).exclude(differences=[]).exists():
             queue_drift_check()  # the run may have resolved differences
         alerts_services.update_active_set_alert(live_services.record_active_set(after, now=timezone.now()))
         Run.objects.filter(pk=run.pk).update(outcome=run.outcome, consequences=run.consequences)

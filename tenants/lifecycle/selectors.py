@@ -113,8 +113,8 @@ def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantR
         configuration_set=tenant.configuration_set,
         set_sends=tenant.set_sends,
         identities=len(identities),
-        identities_ready=sum(1 for one in identities if one.associated_at and one.verified is not False),
-        identities_known=all(one.verified is not None for one in identities if one.associated_at),
+        identities_ready=sum(1 for one in identities if one.associated_at and one.verified),
+        identities_unknown=sum(1 for one in identities if one.associated_at and one.verified is None),
     )
 
 

@@ -50,6 +50,7 @@ class LayerName(StrEnum):
     IDENTITY = "identity"
 
 
+UNCONFIRMED = " requested by our team. SES hasn’t applied it yet."
 SENDING = (SendingStatus.ENABLED, SendingStatus.REINSTATED)
 SIDE = tuple[str, str, datetime | None]  # SES's StatusRecord: status, cause, since
 # ses.md E: the impacts of open findings on which each policy pauses.
@@ -83,7 +84,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class StatusFacts:
-    """What was read of each layer. "" and None: SES didn't say."""
+    """What was read of each layer. "" and None: SES didn't say. `identities`: the domains that it should have."""
 
     account: str
     account_sends: bool | None
@@ -94,8 +95,8 @@ class StatusFacts:
     configuration_set: str
     set_sends: bool | None
     identities: int
-    identities_ready: int
-    identities_known: bool
+    identities_ready: int  # associated and verified
+    identities_unknown: int  # associated, and SES hasn't said whether they are verified
     is_under_way: bool = False  # SES hasn't confirmed the requested pause or resume
 
 
@@ -153,9 +154,6 @@ def _amazon(facts: StatusFacts) -> Layer:
     return Layer(LayerName.AMAZON, status, cause, since, BY_AMAZON, _allows(status))
 
 
-UNCONFIRMED = " requested by our team. SES hasn’t applied it yet."
-
-
 def _staff(facts: StatusFacts) -> Layer:
     status, cause, since = facts.staff
     if facts.is_under_way and facts.paused_by_us is not (status == SendingStatus.DISABLED):
@@ -180,12 +178,14 @@ def _identities(facts: StatusFacts) -> Layer:
     """SES sends for a tenant only from a verified identity that is associated with it."""
     every, ready = facts.identities, facts.identities_ready
     status = f"{ready} of {every}"
-    allows = True if ready and facts.identities_known else (None if ready else False)
+    allows = True if ready else (None if facts.identities_unknown else False)
     cause = ""
     if not every:
         cause = "No domain is associated yet."
-    elif ready < every:
+    elif ready + facts.identities_unknown < every:
         cause = "Not all domains are associated and verified."
+    elif ready < every:
+        cause = "Not all domains’ verification status is known."
     return Layer(LayerName.IDENTITY, status, cause, None, BY_OWNER, allows)
 
 

@@ -27,7 +27,6 @@ from receipt_rules import tasks as receipt_rules_tasks
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import addresses_for
 from receipt_rules.auto_apply import services as auto_apply_services
-from receipt_rules.holders import services as holders_services
 from receipt_rules.jobs import WORK
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.models.addresses import Address, CatchAll
@@ -35,6 +34,7 @@ from receipt_rules.models.expectations import Expectation
 from receipt_rules.models.runs import OwnRuleSet, PendingChange, Run, RunKind, RunState, Snapshot
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
+from receipt_rules.transfers import services as transfers_services
 from sandbox.process import Sandbox
 from tests.domains.making import carry_out_deletion
 from tests.factories import make_customer, make_member, make_staff
@@ -106,7 +106,7 @@ def test_a_new_holder_gets_nothing_of_the_one_before(alice: Customer, sandbox: S
     assert list(Expectation.objects.values_list("address", flat=True)) == ["kept@other.com"]
     assert (taken(f"billing@{NAME}"), taken("kept@other.com")) == (0, 1)
     make_address(f"billing@{NAME}", bobs)
-    holders_services.reconcile_transfers()
+    transfers_services.reconcile_transfers()
     approve_and_run(make_operator())
     assert "alice/" not in places()
     assert taken(f"billing@{NAME}") == 1
@@ -173,7 +173,7 @@ def test_a_domain_that_staff_move_leaves_the_place_of_its_old_holder_at_once_and
     alice: Customer, sandbox: Sandbox
 ) -> None:
     auto_apply_services.work()
-    assert holders_services.has_due_domains() is False
+    assert transfers_services.has_due_transfers() is False
     transferred()
     assert places() == {"alice/"}
     assert Run.objects.filter(kind=RunKind.HOLDER).count() == 0
@@ -225,7 +225,7 @@ def test_a_foreign_rule_that_names_a_moved_domain_is_shown_until_ses_was_read_wi
     assert f"Mail for {NAME} may still be delivered to its previous customer" in overview
     assert domain_list_selectors.domains_with_former_routes().count() == 1
     live_gateway.delete_rule(live().name, "old-system")
-    assert holders_services.has_due_domains() is False  # not each minute
+    assert transfers_services.has_due_transfers() is False  # not each minute
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
         auto_apply_services.work()
     assert alerts() == []
@@ -257,7 +257,7 @@ def test_staff_are_told_when_ses_cannot_be_read_for_minutes_after_a_move(alice: 
     assert alerts() == []
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
         receipt_rules_tasks.alert_unread_transfers(timestamp=0)
-        assert alerts() == [holders_services.NOT_READ]
+        assert alerts() == [transfers_services.NOT_READ]
         auto_apply_services.work()
         assert alerts() == []
 

@@ -166,7 +166,7 @@ def _queried(path: str, world: World) -> Iterator[str]:
             yield f'        "{value}": {_listed(called.get(address, **{name: value}))}'
     if names:
         answer = called.get(address, zzz=1)
-        yield f"    leaves an unknown parameter out: {answer.status_code}, X-Ignored: {answer.headers.get('X-Ignored')}"
+        yield f"    for an unknown parameter: {_listed(answer)}"
 
 
 def _listed(answer: Any) -> str:

@@ -63,6 +63,17 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     refused(alice.post("/api/domain/verifications", asked), 503, "DNS_UNREACHABLE")
 
 
+@differs("A filter with an unknown name, value or ID")
+def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
+    make_verified("shop.com", customer=customer)
+    for family in ("v2", "e2", "v1.1"):
+        said = refused(alice.get(f"/api/{family}/domains", stauts="failed"), 400, "UNKNOWN_PARAMETER")["error"]
+        assert "status" in said
+        said = refused(alice.get(f"/api/{family}/domains", status="faild"), 400, "MALFORMED")["error"]
+        assert "status must be one of: verified, pending, failed." in said
+        refused(alice.get(f"/api/{family}/email-addresses", domainId="dom_nope"), 400, "DOMAIN_MISSING")
+
+
 @differs("If you belong to several customers")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     user = customer.memberships.get().user

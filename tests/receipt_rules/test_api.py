@@ -202,7 +202,7 @@ def test_what_is_malformed_is_told_so(secret: str, body: Any) -> None:
 
 def test_the_refusal_says_where_and_what(secret: str) -> None:
     details = refused(ask({"recipients": ["a@shop.com", 1]}, secret), 400, "MALFORMED")["details"]
-    assert details == [{"where": "body.recipients.1", "what": "Input should be a valid string"}]
+    assert details == [{"where": "body.recipients.1", "what": "recipients[1] must be a string."}]
 
 
 def test_a_huge_body_is_refused(secret: str, settings: Settings) -> None:

@@ -36,7 +36,7 @@ EXAMPLES: dict[str, Any] = {
 }
 OTHERWISE = "text"
 PROBLEMS = {
-    400: ("MALFORMED", "The request isn't valid. See details."),
+    400: ("MALFORMED", "The request isn't valid: domain is required."),
     401: ("NO_KEY", "This call requires an API key."),
     403: ("SCOPE_MISSING", "This API key doesn't have the scope “write”."),
     404: ("NOT_FOUND", "Not found."),
@@ -102,5 +102,5 @@ def _has_pattern(field: dict[str, Any]) -> bool:
 
 def _problem(status: int) -> dict[str, Any]:
     code, sentence = PROBLEMS[status]
-    details = [{"where": "body.domain", "what": "Field required"}] if status == HTTPStatus.BAD_REQUEST else None
+    details = [{"where": "body.domain", "what": "domain is required."}] if status == HTTPStatus.BAD_REQUEST else None
     return {"error": sentence, "code": code} | ({"details": details} if details else {})

@@ -1,22 +1,29 @@
-"""Input of the published families: unknown members are ignored and named in the header X-Ignored.
+"""Input of the published families: unknown members of a body are ignored and named in the header X-Ignored.
 
-Clients written for the previous system send members and filters that it didn't read. A null that the contract doesn't
-allow counts as absent. A wrong type is still refused: nothing is guessed.
+Clients written for the previous system send members that it didn't read. A null that the contract doesn't allow counts
+as absent. A wrong type is refused: nothing is guessed. So is a member that asks for a dry run, which there is none of.
+
+Query parameters are strict, as everywhere. Neither published client sends one that isn't known here, and a mistyped
+filter that is ignored returns every row, to a program that may delete what it gets.
 """
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, get_args
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
-from pydantic import AfterValidator, ConfigDict, ModelWrapValidatorHandler, ValidationInfo, model_validator
-from pydantic_core import ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, model_validator
 
+from inbound_admin.lib.api.validation import malformed
 from inbound_admin.lib.api.values import FARTHEST, MOST, USUAL, In, Paged, QueryIn
 
 HEADER = "X-Ignored"
 MOST_NAMED, LONGEST = 20, 60
-_NOT_UNDERSTOOD = frozenset(("literal_error", "bool_parsing", "bool_type"))
+DRY_RUN = "NO_DRY_RUN"
+_DRY_RUN = re.compile(
+    r"(is)?(dry(run)?|simulat(e|ed|ion)|preview(only)?|(validat(e|ion)|check|test)only|what(if)?|noop|testrun|trial(run)?)"
+)
 
 
 class LenientIn(In):
@@ -30,7 +37,8 @@ class LenientIn(In):
         if not isinstance(given, dict):
             return given
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
-        _record_names(info, (name for name in given if name not in fields))
+        if info.context is not None:
+            ignore_members(info.context["request"], [name for name in given if name not in fields])
         return {
             name: value
             for name, value in given.items()
@@ -39,42 +47,50 @@ class LenientIn(In):
 
 
 class LenientQuery(QueryIn):
-    """A query string. An invalid choice or boolean filters nothing."""
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _ignore_choices(cls, given: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
-        try:
-            return handler(given)
-        except ValidationError as error:
-            unclear = {str(each["loc"][0]) for each in error.errors() if each["type"] in _NOT_UNDERSTOOD}
-            if not unclear:
-                raise
-            _record_names(info, sorted(unclear))
-            return handler({name: value for name, value in given.items() if name not in unclear})
-
-
-def clamped(least: int, most: int) -> AfterValidator:
-    return AfterValidator(lambda number: max(least, min(number, most)))
-
-
-class LenientPaged(LenientQuery, Paged):
-    """Values below the minimum become the minimum, above the maximum the maximum; an empty one counts as absent."""
-
-    limit: Annotated[int, clamped(1, MOST)] = USUAL
-    offset: Annotated[int, clamped(0, FARTHEST)] = 0
+    """A query string. An empty number, choice or boolean counts as absent; an empty ID or text doesn't."""
 
     @model_validator(mode="before")
     @classmethod
     def _leave_empty_out(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        return {name: value for name, value in given.items() if name not in ("limit", "offset") or value != ""}
+        texts = {field.alias or name for name, field in cls.model_fields.items() if _has_text(field.annotation)}
+        return {name: value for name, value in given.items() if value != "" or name in texts}
+
+
+def _has_text(annotation: Any) -> bool:
+    return annotation is str or any(_has_text(part) for part in get_args(annotation))
+
+
+def clamped(least: int, most: int) -> AfterValidator:
+    return AfterValidator(lambda number: max(least, min(number, most)))
+
+
+def bounded(least: int, most: int) -> Any:
+    """Return what documents the bounds of a number that is clamped to them, not refused."""
+    words = f"From {least} to {most:,}. A number beyond these becomes the nearest of them"
+    return Field(json_schema_extra={"minimum": least, "maximum": most}, description=words)
+
+
+class LenientPaged(LenientQuery, Paged):
+    """Values below the minimum become the minimum, above the maximum the maximum."""
+
+    limit: Annotated[int, clamped(1, MOST), bounded(1, MOST)] = USUAL
+    offset: Annotated[int, clamped(0, FARTHEST), bounded(0, FARTHEST)] = 0
 
 
 def record_ignored(request: HttpRequest, names: Iterable[str]) -> None:
     """Record ignored names for the response header, in addition to earlier ones."""
     request.ignored = [*getattr(request, "ignored", ()), *names]  # type: ignore[attr-defined]  # read below
+
+
+def ignore_members(request: HttpRequest, names: Iterable[str]) -> None:
+    """Record unknown members of a body as ignored. Raises Malformed for one that asks for a dry run."""
+    found = list(names)
+    for name in found:
+        if _DRY_RUN.fullmatch(re.sub(r"[^a-z]", "", name.lower())):
+            raise malformed(f"body.{name[:LONGEST]}", "isn't a field of this call, which has no dry run", code=DRY_RUN)
+    record_ignored(request, found)
 
 
 def add_ignored_header(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
@@ -83,8 +99,3 @@ def add_ignored_header(request: HttpRequest, answer: HttpResponse) -> HttpRespon
         shown = (quote(name[:LONGEST].encode("utf-8", "replace"), safe="[]") for name in names[:MOST_NAMED])
         answer.headers[HEADER] = ", ".join(shown)
     return answer
-
-
-def _record_names(info: ValidationInfo, names: Iterable[str]) -> None:
-    if info.context is not None:
-        record_ignored(info.context["request"], names)

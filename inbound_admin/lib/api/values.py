@@ -48,8 +48,8 @@ RowModel = TypeVar("RowModel", bound=Model)
 
 
 class Paged(QueryIn):
-    limit: Annotated[int, Field(ge=1, le=MOST)] = USUAL
-    offset: Annotated[int, Field(ge=0, le=FARTHEST)] = 0
+    limit: Annotated[int, Field(ge=1, le=MOST, description="Rows of the page")] = USUAL
+    offset: Annotated[int, Field(ge=0, le=FARTHEST, description="Rows to skip")] = 0
 
 
 class Pagination(Out):
@@ -142,7 +142,7 @@ class Accepted(Out):
 
 def _text_alone(value: Any) -> Any:
     if value is not None and not isinstance(value, str):
-        raise ValueError("a time must be a string in ISO 8601 format")
+        raise ValueError("must be a string in ISO 8601 format")
     return value
 
 

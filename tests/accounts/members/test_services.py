@@ -20,11 +20,14 @@ from accounts.members.services import (
     Invited,
     Needs,
     accept_invitation,
+    change_member_role,
     leave,
     offer,
+    remove_member,
     revoke_invitation,
 )
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
+from accounts.people.services import disable
 from audit.models import Change
 from inbound_admin.lib.errors import RateLimited, Refused
 from operations.customers.services import rename_customer
@@ -150,6 +153,40 @@ def test_an_accepted_invitation_cannot_be_withdrawn(acme: Customer, alice: User)
     accept_invitation(token=token_of(sent), person=None, name="Carol", password=PASSWORD)
     with pytest.raises(Refused, match="carol@acme.example has already accepted. Remove the member instead."):
         revoke_invitation(invitation=sent.invitation, actor=alice)
+
+
+def remove(person: User, actor: User) -> None:
+    remove_member(membership=membership_of(person), actor=actor)
+
+
+def demote(person: User, actor: User) -> None:
+    change_member_role(membership=membership_of(person), role=MemberRole.MEMBER, actor=actor)
+
+
+def disable_account(person: User, _actor: User) -> None:
+    disable(person=person, actor=make_user(is_superuser=True))
+
+
+@pytest.mark.parametrize("end", [remove, demote, disable_account])
+def test_who_may_no_longer_invite_does_not_come_back_by_a_link_that_they_sent(
+    acme: Customer, alice: User, end: Callable[[User, User], None]
+) -> None:
+    mallory = make_member(acme)
+    theirs, hers = invited(acme, mallory, "back@door.example"), invited(acme, alice, "carol@acme.example")
+    end(mallory, alice)
+    with pytest.raises(Refused, match="revoked"):
+        accept_invitation(token=token_of(theirs), person=None, name="Mallory", password=PASSWORD)
+    assert accept_invitation(token=token_of(hers), person=None, name="Carol", password=PASSWORD)
+    assert "invitation.revoked" in verbs()
+
+
+def test_invitations_to_another_customer_stay_when_a_member_leaves(acme: Customer) -> None:
+    other, dora = make_customer(), make_member(acme)
+    make_member(acme)
+    Membership.objects.create(customer=other, user=dora, role=MemberRole.OWNER)
+    sent = invited(other, dora, "carol@acme.example")
+    leave(membership=Membership.objects.get(user=dora, customer=acme))
+    assert accept_invitation(token=token_of(sent), person=None, name="Carol", password=PASSWORD)
 
 
 # --- accepting ---------------------------------------------------------------------------------------------------

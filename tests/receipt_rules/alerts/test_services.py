@@ -11,7 +11,7 @@ from notifications.models.alerts import Alert
 from notifications.models.webhooks import Event
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.drift import services as drift_services
-from receipt_rules.models.live import Look
+from receipt_rules.models.live import RulesCheck
 from sandbox.process import Sandbox
 from tests.factories import make_member
 from tests.receipt_rules.making import approve_and_run, live, make_verified, set_up_receiving
@@ -110,5 +110,5 @@ def test_a_look_that_failed_recovers_nothing(olga: User, sandbox: Sandbox, setti
     finally:
         settings.AWS_ENDPOINT_URL = sandbox.aws_url
         aws.drop_clients()
-    assert Look.objects.get().problem
+    assert RulesCheck.objects.get().problem
     assert Alert.objects.get(kind="rule.drift").state == "open"

@@ -12,7 +12,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live.services import read_live
 from receipt_rules.models.addresses import Address, CatchAll
-from receipt_rules.models.live import Look
+from receipt_rules.models.live import RulesCheck
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.rule_sets import services as rule_sets_services
@@ -156,7 +156,7 @@ def test_a_look_that_fails_proves_nothing(olga: User, sandbox: Sandbox, monkeypa
     sandbox.control.add_fault("cut_before")
     with pytest.raises(AwsUnreachable):
         drift_services.check_drift()
-    row = Look.objects.get()
+    row = RulesCheck.objects.get()
     assert row.problem
     assert [each["kind"] for each in row.differences] == ["changed", "not_as_wanted"]
 

@@ -22,7 +22,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.live import gateway
 from receipt_rules.live.selectors import receiving_outage
-from receipt_rules.models.live import Look
+from receipt_rules.models.live import RulesCheck
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.tasks import watch_active_set
@@ -243,7 +243,7 @@ def test_the_board_says_that_the_rules_are_being_read_until_they_were(client: Cl
 def test_a_look_from_before_it_was_asked_for_does_not_end_the_reading(client: Client, olga: User) -> None:
     before = timezone.now() - timedelta(minutes=5)
     for problem in ("Amazon SES isn’t answering.", ""):
-        Look.objects.update_or_create(region="eu-west-1", defaults={"at": before, "problem": problem})
+        RulesCheck.objects.update_or_create(region="eu-west-1", defaults={"at": before, "problem": problem})
         board_services.request_rules_check()
         board_services.import_rule_drift()
         assert "Rules: reading from SES" in page(client, olga, "operations:differences")

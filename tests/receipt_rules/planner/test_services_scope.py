@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain, Stage
-from receipt_rules.addresses.selectors import Holders
+from domains.ownership.selectors import Holders
 from receipt_rules.live.services import Live
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.live import ReceivingStop

@@ -31,7 +31,7 @@ HEALTHY = StatusFacts(
     set_sends=True,
     identities=2,
     identities_ready=2,
-    identities_known=True,
+    identities_unknown=0,
 )
 
 
@@ -131,7 +131,8 @@ def test_the_layers_are_told_the_widest_first() -> None:
         (replace(HEALTHY, set_sends=None), LayerName.CONFIGURATION_SET, None),
         (replace(HEALTHY, identities_ready=0), LayerName.IDENTITY, False),
         (replace(HEALTHY, identities_ready=1), LayerName.IDENTITY, True),
-        (replace(HEALTHY, identities_known=False), LayerName.IDENTITY, None),
+        (replace(HEALTHY, identities_ready=1, identities_unknown=1), LayerName.IDENTITY, True),
+        (replace(HEALTHY, identities_ready=0, identities_unknown=1), LayerName.IDENTITY, None),
         (replace(HEALTHY, identities=0, identities_ready=0), LayerName.IDENTITY, False),
     ],
 )
@@ -139,6 +140,64 @@ def test_one_layer_says_nothing_of_the_others(facts: StatusFacts, layer: LayerNa
     found = allowed(facts)
     assert found.pop(layer) is allows
     assert set(found.values()) == {True}
+
+
+@pytest.mark.parametrize(
+    ("facts", "layer", "status", "cause"),
+    [
+        (HEALTHY, LayerName.ACCOUNT, "HEALTHY", ""),
+        (replace(HEALTHY, account_sends=None), LayerName.ACCOUNT, "HEALTHY", ""),
+        (replace(HEALTHY, account_sends=False), LayerName.ACCOUNT, "HEALTHY", "Sending is disabled for our account."),
+        (
+            replace(HEALTHY, account="SHUTDOWN"),
+            LayerName.ACCOUNT,
+            "SHUTDOWN",
+            "AWS has stopped sending for our account.",
+        ),
+        (HEALTHY, LayerName.STAFF, ON, ""),
+        (replace(HEALTHY, staff=(ON, "SES said why", None), paused_by_us=True), LayerName.STAFF, ON, "SES said why"),
+        (replace(HEALTHY, staff=(OFF, "SES said why", None)), LayerName.STAFF, OFF, "SES said why"),
+        (
+            replace(HEALTHY, staff=(AGAIN, "", None)),
+            LayerName.STAFF,
+            AGAIN,
+            "Reinstated: can send although findings are open.",
+        ),
+        (replace(HEALTHY, staff=(AGAIN, "SES said why", None)), LayerName.STAFF, AGAIN, "SES said why"),
+        (HEALTHY, LayerName.CONFIGURATION_SET, ON, ""),
+        (
+            replace(HEALTHY, set_sends=False),
+            LayerName.CONFIGURATION_SET,
+            OFF,
+            "Sending with alice is disabled in SES.",
+        ),
+        (replace(HEALTHY, set_sends=None), LayerName.CONFIGURATION_SET, "", ""),
+        (HEALTHY, LayerName.IDENTITY, "2 of 2", ""),
+        (
+            replace(HEALTHY, identities=0, identities_ready=0),
+            LayerName.IDENTITY,
+            "0 of 0",
+            "No domain is associated yet.",
+        ),
+        (
+            replace(HEALTHY, identities_ready=1),
+            LayerName.IDENTITY,
+            "1 of 2",
+            "Not all domains are associated and verified.",
+        ),
+        (
+            replace(HEALTHY, identities_ready=1, identities_unknown=1),
+            LayerName.IDENTITY,
+            "1 of 2",
+            "Not all domains’ verification status is known.",
+        ),
+    ],
+)
+def test_a_layer_shows_its_status_and_why_it_is_so(
+    facts: StatusFacts, layer: LayerName, status: str, cause: str
+) -> None:
+    found = {each.name: each for each in layers(facts)}[layer]
+    assert (found.status, found.cause) == (status, cause)
 
 
 def test_a_status_that_we_do_not_know_is_shown_as_it_came() -> None:

@@ -21,12 +21,11 @@ from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_routes_checked, record_routes_problem
 from domains.models.domains import Domain, Stage
-from domains.ownership.selectors import held_domains
+from domains.ownership.selectors import Holders, held_domains
 from domains.ownership.services import holder_changed, notify_owners
 from domains.receiving.core import DELIVERED
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.selectors import Holders
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
 from receipt_rules.live.services import Live, read_live
@@ -54,7 +53,7 @@ NOT_READ = (
 MOST_NAMED = 3
 
 
-@receiver(holder_changed, dispatch_uid="receipt_rules.holders")
+@receiver(holder_changed, dispatch_uid="receipt_rules.transfers")
 def on_holder_changed(*, domain: Domain, **_: Any) -> None:
     """Queue the work and notify who loses mail. Runs in the transaction that changes the holder."""
     queue_work(urgent=True)
@@ -96,7 +95,7 @@ def _notify_losing_customer(customer: Customer, name: str, recipients: list[str]
     notify_owners(customer, f"Mail at {name} is no longer received for you", text, unsolicited=True)
 
 
-def has_due_domains() -> bool:
+def has_due_transfers() -> bool:
     return _due(timezone.now()).exists()
 
 

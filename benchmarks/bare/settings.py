@@ -1,0 +1,5 @@
+"""The product's settings, with the bare admin beside its pages."""
+
+from inbound_admin.settings import *  # noqa: F403
+
+ROOT_URLCONF = "benchmarks.bare.urls"

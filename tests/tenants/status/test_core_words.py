@@ -1,0 +1,153 @@
+"""What staff and customers read of a status: the words of each, and when there are none."""
+
+import pytest
+
+from tenants.status.core import (
+    BY_AMAZON,
+    BY_STAFF,
+    GOES_ON,
+    RESUMED,
+    STAGES,
+    STANDINGS,
+    STOPPED_TOO,
+    TOLD,
+    WITHOUT_ITS_NAME,
+    Layer,
+    LayerName,
+    TenantStatus,
+    banner_of,
+    customer_text_for,
+    customer_words,
+    is_current,
+    open_findings,
+    owner_email,
+    sentence_of,
+    shown,
+)
+
+OFF = (TenantStatus.PAUSING, TenantStatus.PAUSED, TenantStatus.RESUMING, TenantStatus.SUSPENDED)
+
+
+@pytest.mark.parametrize(
+    ("stage", "standing", "names_tenant", "sentence"),
+    [
+        ("ready", "active", True, STANDINGS["active"]),
+        ("ready", "active", False, STANDINGS["active"]),
+        ("ready", "paused", True, STANDINGS["paused"]),
+        ("ready", "paused", False, WITHOUT_ITS_NAME["paused"]),  # such a pause stops no mail
+        ("ready", "suspended", False, WITHOUT_ITS_NAME["suspended"]),
+        ("creating", "paused", False, STAGES["creating"]),
+        ("deleting", "active", True, STAGES["deleting"]),
+        ("ready", "WATCHED", True, "Status: WATCHED."),
+    ],
+)
+def test_a_sentence_for_staff_says_what_the_pause_stops(
+    stage: str, standing: str, names_tenant: bool, sentence: str
+) -> None:
+    assert sentence_of(stage, standing, names_tenant=names_tenant) == sentence
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "found"),
+    [
+        (1, 0, "Open findings: 1 of high impact."),
+        (0, 2, "Open findings: 2 of low impact."),
+        (1, 2, "Open findings: 1 of high and 2 of low impact."),
+    ],
+)
+def test_open_findings_are_counted_by_impact(high: int, low: int, found: str) -> None:
+    assert open_findings(high, low) == f"{found} A policy that pauses on them pauses the tenant immediately."
+    assert open_findings(0, 0) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "allows", "sentence", "lifted_by"),
+    [
+        (LayerName.ACCOUNT, BY_AMAZON, True, "Sending is enabled for our account.", ""),
+        (LayerName.ACCOUNT, BY_AMAZON, False, "Sending is disabled for our account and every customer.", BY_AMAZON),
+        (LayerName.ACCOUNT, BY_AMAZON, None, "The account’s sending status has not been read yet.", ""),
+        (LayerName.STAFF, BY_STAFF, True, "Not paused by our team.", ""),
+        (LayerName.STAFF, BY_STAFF, False, "Paused on our side.", f"Can be resolved by: {BY_STAFF}"),
+        (LayerName.STAFF, BY_STAFF, None, "Our status in SES is unknown.", ""),
+    ],
+)
+def test_a_layer_says_its_effect_and_who_lifts_it_only_if_it_stops_sending(
+    name: LayerName, by: str, allows: bool | None, sentence: str, lifted_by: str
+) -> None:
+    found = shown(Layer(name, "", "", None, by, allows=allows))
+    assert (found.sentence, found.lifted_by) == (sentence, lifted_by)
+
+
+def test_only_the_staff_layer_is_paused_by_the_policy() -> None:
+    cause = "Paused by the reputation policy strict."
+    assert shown(Layer(LayerName.STAFF, "", cause, None, BY_STAFF, allows=True)).sentence == "Not paused by our team."
+    of_amazon = shown(Layer(LayerName.AMAZON, "", cause, None, BY_AMAZON, allows=False))
+    assert of_amazon.sentence == "AWS has suspended this tenant."
+
+
+def test_customers_read_their_status_in_words_of_theirs() -> None:
+    assert customer_words("ready", "paused") == "Sending is paused."
+    assert customer_words("ready", "unknown") == "Sending status unknown. We’re checking with Amazon SES."
+    assert "being set up" in customer_words("creating", "active")
+    assert customer_text_for("spam") == TOLD["spam"]
+    assert customer_text_for("a later reason") == TOLD["other"]
+
+
+@pytest.mark.parametrize(
+    ("standing", "tone"), [("pausing", "warn"), ("paused", "warn"), ("resuming", "info"), ("suspended", "bad")]
+)
+def test_a_banner_says_what_still_works(standing: str, tone: str) -> None:
+    banner, stopped = banner_of("Alice", standing, ""), banner_of("Alice", standing, "", stops_receiving=True)
+    assert banner is not None
+    assert stopped is not None
+    assert (banner.tone, banner.goes_on, stopped.goes_on) == (tone, GOES_ON, STOPPED_TOO)
+    assert "Alice" in banner.title
+
+
+def test_there_is_no_banner_while_sending_is_on_or_unknown() -> None:
+    assert [banner_of("Alice", standing, "Stop that.") for standing in ("active", "unknown", "WATCHED")] == [None] * 3
+
+
+def test_a_banner_gives_the_reason_that_staff_wrote_unless_amazon_suspended() -> None:
+    told = {standing: banner_of("Alice", standing, f" {TOLD['bounces']} ") for standing in OFF}
+    assert told["paused"] is not None
+    assert told["paused"].told == TOLD["bounces"]
+    assert told["suspended"] is not None
+    assert told["suspended"].told.startswith("Amazon SES, which delivers your mail, suspended")
+    assert told["pausing"] is not None
+    assert told["pausing"].told.startswith("We’re pausing your sending because too many of your messages bounce.")
+    assert told["pausing"].told.endswith("Some mail may still be sent until the pause is confirmed.")
+
+
+def test_without_a_reason_a_banner_has_its_own_words() -> None:
+    paused, pausing = banner_of("Alice", "paused", " "), banner_of("Alice", "pausing", "")
+    assert paused is not None
+    assert pausing is not None
+    assert paused.told == TOLD["other"]
+    assert pausing.told.startswith("Our team is pausing your sending.")
+
+
+def test_an_owner_is_emailed_what_the_banner_says_and_that_sending_is_on_again() -> None:
+    subject, text = owner_email("paused", customer="Alice", told=TOLD["spam"], stops_receiving=True)
+    assert subject == "Sending for Alice is paused"
+    assert text.startswith(f"{TOLD['spam']}\n\nWhat to do: ")
+    assert text.endswith(f"\n\n{STOPPED_TOO}\n")
+    subject, text = owner_email(RESUMED, customer="Alice", told=TOLD["spam"], stops_receiving=False)
+    assert subject == "Sending for Alice is enabled again"
+    assert TOLD["spam"] not in text
+    with pytest.raises(ValueError, match="active"):
+        owner_email("active", customer="Alice", told="", stops_receiving=False)
+
+
+@pytest.mark.parametrize(
+    ("what", "standing", "current"),
+    [
+        ("paused", "paused", True),
+        ("paused", "active", False),
+        (RESUMED, "active", True),
+        (RESUMED, "paused", False),
+        (RESUMED, RESUMED, False),
+    ],
+)
+def test_an_email_is_sent_only_while_it_is_true(what: str, standing: str, current: bool) -> None:
+    assert is_current(what, standing) is current
