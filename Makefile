@@ -1,4 +1,4 @@
-# Two commands matter: `make run` and `make test`. Both make the environment first, if need be.
+# Two commands matter: `make run` and `make test`. Both create the environment first if it doesn't exist.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
@@ -7,25 +7,25 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.lock
-# A second Amazon for tests/emulator, which pins another botocore than ours.
+# The AWS emulator of tests/emulator has its own environment, because it pins another botocore than ours.
 EMULATOR := .emulator
 EMULATED := $(EMULATOR)/installed.lock
-# What hangs is ended. The one run of all tests takes about 23 minutes on two cores; CI gives a busy machine more.
+# Ends tests that hang. All tests take about 23 minutes on two cores; a busy machine needs more.
 TEST_SECONDS := 3600
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS))
-# What a deployment would set: only so are Django's deployment checks worth anything.
+# Settings of a deployment, because Django's deployment checks mean nothing with others.
 AS_DEPLOYED := DEBUG=0 SANDBOX=0 HTTPS=1 ALLOWED_HOSTS=example.org EMAIL_URL=smtp://localhost:25 \
 	SITE_URL=https://example.org DEFAULT_FROM_EMAIL=panel@example.org \
 	SECRET_KEY=used-by-the-checks-alone-0123456789-abcdefghijklmnopqrstuvwxyz
 AS_SANDBOX := DEBUG=0 SANDBOX=1
-# Else each process that starts, and tests start many, compiles all our modules anew.
+# Otherwise every process compiles all our modules, and tests start many processes.
 unexport PYTHONDONTWRITEBYTECODE
-# tests/scheduler.py has how many workers that is, and how they share the tests out.
+# tests/scheduler.py decides how many workers run and which tests each gets.
 ON_ALL_CORES := -n auto --dist loadfile
-# The output of what runs beside something else stays together, where make can do that.
+# Targets that run in parallel print their output one after the other, if this make can.
 AT_ONCE := --no-print-directory --jobs=$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) \
 	$(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-# The longest first.
+# The slowest first.
 LINTS := lint-types lint-security lint-deployment lint-templates lint-imports lint-style
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
 
@@ -41,28 +41,28 @@ help: ## list the targets
 run: $(INSTALLED) ## start everything on this machine: database, sandbox, worker, web (PORT=8000 HOST=127.0.0.1 SANDBOX=1)
 	@$(BIN)/python -m sandbox.local run
 
-manage: $(INSTALLED) ## a command of manage.py on the data of `make run`: make manage DO=createsuperuser
+manage: $(INSTALLED) ## run a manage.py command on the data of `make run`: make manage DO=createsuperuser
 	@$(BIN)/python -m sandbox.local manage $(DO)
 
 check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak and not emulator"
 
-test: css ## all of check and the browser tests, about 25 minutes on two cores
+test: css ## all of check, and the browser tests; about 25 minutes on two cores
 	@$(MAKE) $(AT_ONCE) emulator $(LINTS)
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not soak"
 
-emulator: $(EMULATED) ## install the second Amazon that tests/emulator runs against
+emulator: $(EMULATED) ## install the AWS emulator that tests/emulator uses
 
-soak: css ## what takes longer than CI allows
+soak: css ## tests that take longer than CI allows
 	$(BIN)/python -m pytest -rs -m soak
 
-fuzz: $(INSTALLED) ## send the API what nobody would, each time something else (FUZZ_EXAMPLES=300 for each operation)
+fuzz: $(INSTALLED) ## send the API random requests, others each time (FUZZ_EXAMPLES=300 for each operation)
 	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),300) $(BIN)/python -m pytest -rs tests/test_api_fuzz.py
 
-coverage: css ## which branches no test takes, browsers apart
+coverage: css ## list the branches without a test, browser tests excluded
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -q --cov --cov-report=term -m "not browser and not soak"
 
-mutate: $(INSTALLED) ## change one place of a module at a time; list what its tests miss (MODULE=domains/spf/core/grammar.py TESTS=...)
+mutate: $(INSTALLED) ## mutate a module and list what its tests miss (MODULE=domains/spf/core/grammar.py TESTS=...)
 	@rm -rf .mutation && mkdir .mutation
 	@printf '[cosmic-ray]\nmodule-path = "%s"\ntimeout = 60.0\nexcluded-modules = []\ntest-command = "%s"\n[cosmic-ray.distributor]\nname = "local"\n' \
 		"$(MODULE)" "$(BIN)/python -m pytest -q -x -p no:cacheprovider $(TESTS)" > .mutation/run.toml
@@ -71,29 +71,29 @@ mutate: $(INSTALLED) ## change one place of a module at a time; list what its te
 	$(BIN)/cosmic-ray exec .mutation/run.toml .mutation/run.sqlite
 	$(BIN)/cr-report --show-diff --surviving-only .mutation/run.sqlite
 
-bench: css ## measure, print a table, write benchmarks/latest.json (ONLY="startup pages")
+bench: css ## run the benchmarks, print a table, write benchmarks/latest.json (ONLY="startup pages")
 	@$(BIN)/python -m benchmarks $(ONLY)
 
-faults: css ## every workflow with a fault at each of its calls, about an hour; write benchmarks/faults.json (ONLY="pause resume", ONLY=--missing)
+faults: css ## run every workflow with a fault at each of its calls, about an hour; write benchmarks/faults.json (ONLY="pause resume", ONLY=--missing)
 	@$(BIN)/python -m benchmarks.faults $(ONLY)
 
-machines: css ## three web and three workers on machines of their own, under fire; as root (MACHINES_SECONDS=600 MACHINES_SEED=)
+machines: css ## kill, cut off and restart three web servers and three workers in network namespaces; as root (MACHINES_SECONDS=600 MACHINES_SEED=)
 	@$(BIN)/python -m benchmarks.machines
 
-figures: $(INSTALLED) ## write docs/figures.md from what bench, faults and machines measured last
+figures: $(INSTALLED) ## write docs/figures.md from the last results of bench, faults and machines
 	@$(BIN)/python -m benchmarks.figures
 
-fill: $(INSTALLED) ## rows as a large operator has them, in the empty database of DATABASE_URL (DOMAINS=100000)
+fill: $(INSTALLED) ## fill the empty database of DATABASE_URL with a large operator's data (DOMAINS=100000)
 	@$(BIN)/python manage.py migrate -v0
 	@$(BIN)/python -m benchmarks.data $(DOMAINS)
 
-house: $(INSTALLED) ## modules, lines, imports and lengths of the product, and what exceeds a limit
+house: $(INSTALLED) ## measure modules, lines and imports of the product; list what exceeds a limit
 	@$(BIN)/python -m benchmarks.house
 
-load: css ## eight clients at once, ours beside a bare Django admin, on the filled database of DATABASE_URL
+load: css ## compare our pages and a bare Django admin with eight clients, on the filled database of DATABASE_URL
 	@$(BIN)/python -m benchmarks.load
 
-confusion: css ## what the diagnosis finds for each mistake in DNS, in right zones, and with each lookup failed
+confusion: css ## diagnose each DNS mistake, correct zones, and zones with each lookup failed
 	@$(BIN)/python -m benchmarks confusion
 
 css: $(INSTALLED) ## build static/build/site.css
@@ -124,30 +124,30 @@ lint-deployment:
 		$(AS_DEPLOYED) $(BIN)/python manage.py check --deploy --fail-level WARNING && \
 		$(AS_SANDBOX) $(BIN)/python manage.py makemigrations --check --dry-run'
 
-format: $(INSTALLED) ## put Python and templates into shape
+format: $(INSTALLED) ## format Python and templates
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	find templates -name '*.html' -exec $(BIN)/djade {} +
 
-lock: $(INSTALLED) ## pin every package anew, with hashes and without addresses
+lock: $(INSTALLED) ## pin every package, with hashes and without index addresses
 	$(COMPILE) --output-file requirements.lock
 	$(COMPILE) --extra dev --output-file requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 		tests/emulator/requirements.in --output-file requirements-emulator.lock
 
-sbom: $(INSTALLED) ## write sbom.json: what production is made of, by name, version and hash (CycloneDX)
+sbom: $(INSTALLED) ## write sbom.json: name, version and hash of each package in production (CycloneDX)
 	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --short-PURLs --output-reproducible \
 		--validate --output-format JSON --output-file sbom.json
 
 screenshots: css ## take the pictures in docs/screenshots from the demo
 	SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -rs tests/browser/test_demo.py
 
-clean: ## remove what was built; the data in .local stays
+clean: ## remove everything that was built; the data in .local stays
 	rm -rf $(VENV) $(EMULATOR) static/build staticfiles test-results benchmarks/latest.json benchmarks/faults.json benchmarks/machines.json
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One path for everybody: pip, with whatever index and certificate it is set up for here, and the hashes decide.
+# Always pip, with the index and certificates that it is configured for; the hashes decide what is installed.
 $(INSTALLED): requirements-dev.lock
 	@$(PYTHON) -c '' 2>/dev/null || { \
 		echo "Inbound Admin needs Python 3.11 or newer, and there is no $(PYTHON) here."; \

@@ -58,7 +58,7 @@ def rows() -> list[Row]:
 class OnRealServers:
     """What was found, and how many findings appeared only because a lookup failed, each response failed once."""
 
-    told: Diagnosis
+    diagnosis: Diagnosis
     accusing: int
 
 
@@ -67,10 +67,10 @@ def _by_other_programs() -> list[Row]:
     table: dict[str, Counter[str]] = {}
     found, right = on_real_servers(SCENES), on_real_servers_right(RIGHT)
     for scene, one in found:
-        table.setdefault(scene.id, Counter()).update([_named(one.told.findings)])
-    lost = [scene.id for scene, one in found if scene.code not in {finding.code for finding in one.told.findings}]
+        table.setdefault(scene.id, Counter()).update([_named(one.diagnosis.findings)])
+    lost = [scene.id for scene, one in found if scene.code not in {finding.code for finding in one.diagnosis.findings}]
     accusing = sum(one.accusing for _, one in (*found, *right))
-    false = sum(len(surprises(zone, one.told)) for zone, one in right)
+    false = sum(len(surprises(zone, one.diagnosis)) for zone, one in right)
     return [
         at_least("nsd and unbound: mistakes made", len(table), "", LEAST_MADE),
         at_most("nsd and unbound: mistakes not found", len(lost), "", 0),

@@ -139,16 +139,16 @@ def _clear(customer: str) -> None:
 
 def _whole_plan() -> Iterator[Row]:
     from receipt_rules.live.services import read_live
-    from receipt_rules.planner.services import EVERYTHING, plan_for, read_desired_state
+    from receipt_rules.planner.services import EVERYTHING, plan_changes, read_desired_entries
 
     live = read_live()
     began = time.perf_counter()
-    asked = read_desired_state(entries_only=True)
+    state = read_desired_entries()
     yield shown("whole region, rows that are wanted", round(_seconds(began), 2), "s")
-    assert plan_for(EVERYTHING, live, asked).summary
+    assert plan_changes(EVERYTHING, live, state).summary
     yield at_most("whole region, plan, rows included", round(_seconds(began), 2), "s", PLAN_SECONDS)
     tracemalloc.start()
-    assert plan_for(EVERYTHING, live, read_desired_state(entries_only=True)).summary
+    assert plan_changes(live=live).summary
     peak = _peak(began)
     tracemalloc.stop()
     yield at_most("whole region, memory of the plan", round(peak, 1), "MB", PLAN_MEGABYTES)

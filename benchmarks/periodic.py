@@ -49,7 +49,7 @@ def tasks() -> dict[str, Callable[[], object]]:
     from domains import tasks as domains_tasks
     from operations.drift import services as drift_services
     from operations.reconciler import services as reconciler_services
-    from receipt_rules.planner.services import read_desired_state
+    from receipt_rules.planner.services import read_desired_entries
     from receipt_rules.probes import services as probes_services
     from receipt_rules.transfers import services as transfers_services
     from tenants import tasks as tenants_tasks
@@ -63,7 +63,7 @@ def tasks() -> dict[str, Callable[[], object]]:
         "operations.sweep, differences": drift_services.import_rule_drift,
         "receipt_rules.sweep": lambda: transfers_services.alert_unread_transfers(now=timezone.now()),
         "receipt_rules.probe_domains": lambda: probes_services.run_due(now=timezone.now()),
-        "receipt_rules.look, rows that are wanted": lambda: read_desired_state(entries_only=True),
+        "receipt_rules.look, rows that are wanted": read_desired_entries,
         "tenants.forget_old_rates": lambda: tenants_tasks.delete_old_rates.func(timestamp=0),
         "tenants.remind": lambda: tenants_tasks.remind_of_reviews.func(timestamp=0),
     }

@@ -196,8 +196,8 @@ def _wait(resolver: str, store: ZoneStore, folder: Path) -> None:
     zones, until = store.list_zones(), time.monotonic() + PATIENCE
     question = Question(zones[0] if zones else "nothing.example", "SOA")
     while time.monotonic() < until:
-        said = exchange.look_up([question], [resolver], timeout=0.3, tries=1)[question, resolver]
-        if said.status is not LookupStatus.FAILED:
+        response = exchange.look_up([question], [resolver], timeout=0.3, tries=1)[question, resolver]
+        if response.status is not LookupStatus.FAILED:
             return
         time.sleep(0.03)
     logs = " ".join(path.read_text()[-200:] for path in folder.glob("*.log"))

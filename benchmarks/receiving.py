@@ -117,7 +117,7 @@ def _calls_of_a_run(sandbox: Sandbox, operator: "User") -> int:
     from receipt_rules.models.runs import RunState
     from receipt_rules.planner import services as planner_services
 
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     run = planner_services.approve(digest=made.digest, because="the bench", actor=operator, typed="inbound-mail")
     sandbox.control.clear_calls()
     auto_apply_services.work()

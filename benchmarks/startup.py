@@ -68,8 +68,8 @@ def _megabytes(pid: int) -> dict[str, float]:
     """Return each running part's memory. Shared memory counts in parts."""
     found: dict[str, float] = {}
     for process in psutil.Process(pid).children(recursive=True):
-        told = " ".join(process.cmdline())
-        part = next((name for name, mark in PARTS.items() if mark in told), "")
+        command = " ".join(process.cmdline())
+        part = next((name for name, mark in PARTS.items() if mark in command), "")
         if part:
             found[part] = found.get(part, 0.0) + process.memory_full_info().pss / 1e6
     return found
@@ -97,11 +97,11 @@ def _runner(tree: Path) -> Iterator["subprocess.Popen[str]"]:
 
 def _wait_until_ready(process: "subprocess.Popen[str]", *, give_up: float) -> None:
     assert process.stdout is not None
-    said: list[str] = []
+    lines: list[str] = []
     for line in process.stdout:
-        said.append(line)
+        lines.append(line)
         if line.startswith("Inbound Admin is ready"):
             return
         if "Not all is well" in line or time.monotonic() > give_up:
             break
-    raise RuntimeError("`make run` did not get ready. It said: " + "".join(said[-8:]))
+    raise RuntimeError("`make run` did not get ready. It said: " + "".join(lines[-8:]))

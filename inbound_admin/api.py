@@ -223,11 +223,11 @@ def _missing(request: HttpRequest, error: Http404) -> HttpResponse:
     return error_answer(_what_is_missing(str(error)), "NOT_FOUND", 404)
 
 
-def _what_is_missing(said: str) -> str:
+def _what_is_missing(message: str) -> str:
     """Return the sentence for people: ours unchanged; Django's, which names the model, replaced."""
-    if found := _OF_DJANGO.match(said):
+    if found := _OF_DJANGO.match(message):
         return f"No {_NAMES.get(found[1]) or ' '.join(_WORDS.findall(found[1])).lower()} has this ID."
-    return said or "Not found."
+    return message or "Not found."
 
 
 @csrf_exempt

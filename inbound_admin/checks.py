@@ -29,12 +29,12 @@ def check_free_threads(**_: Any) -> list[CheckMessage]:
     """Slow requests must leave at least one thread free."""
     if 1 <= settings.SLOW_REQUESTS_EACH <= settings.SLOW_REQUESTS_AT_ONCE < settings.WEB_THREADS:
         return []
-    said = (
+    message = (
         f"SLOW_REQUESTS_EACH ({settings.SLOW_REQUESTS_EACH}), SLOW_REQUESTS_AT_ONCE ({settings.SLOW_REQUESTS_AT_ONCE})"
         f" and WEB_THREADS ({settings.WEB_THREADS}) must ascend, the last by at least one."
         " Otherwise slow requests could hold every thread."
     )
-    return [Error(said, hint="Unset the first two. They default from WEB_THREADS.", id="inbound_admin.E003")]
+    return [Error(message, hint="Unset the first two. They default from WEB_THREADS.", id="inbound_admin.E003")]
 
 
 @register()
@@ -43,8 +43,8 @@ def domain_connect_can_sign(**_: Any) -> list[CheckMessage]:
         return []
     hint = "See docs/domain-connect.md."
     if not (settings.DOMAIN_CONNECT_KEY and settings.DOMAIN_CONNECT_PROVIDER):
-        said = "Set both DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY, or neither."
-        return [Error(said, hint=hint, id="inbound_admin.E005")]
+        message = "Set both DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY, or neither."
+        return [Error(message, hint=hint, id="inbound_admin.E005")]
     try:
         key = load_pem_private_key(settings.DOMAIN_CONNECT_KEY.replace("\\n", "\n").encode(), password=None)
     except (ValueError, TypeError):
@@ -59,9 +59,9 @@ def preload_is_the_last_step(**_: Any) -> list[CheckMessage]:
     ready = settings.SECURE_HSTS_SECONDS >= YEAR and settings.SECURE_HSTS_INCLUDE_SUBDOMAINS
     if ready or not settings.SECURE_HSTS_PRELOAD:
         return []
-    said = "HSTS_PRELOAD is on but its prerequisites aren't."
+    message = "HSTS_PRELOAD is on but its prerequisites aren't."
     hint = f"Set HSTS_SECONDS to {YEAR} and HSTS_INCLUDE_SUBDOMAINS to 1 first, or HSTS_PRELOAD to 0."
-    return [Error(said, hint=hint, id="inbound_admin.E003")]
+    return [Error(message, hint=hint, id="inbound_admin.E003")]
 
 
 @register(deploy=True)
@@ -92,5 +92,5 @@ def no_sandbox_in_production(**_: Any) -> list[CheckMessage]:
 def invitations_are_not_printed(**_: Any) -> list[CheckMessage]:
     if settings.SANDBOX or settings.EMAIL_BACKEND != "django.core.mail.backends.console.EmailBackend":
         return []
-    said = "Email is printed instead of sent. Anyone who reads the logs could open invitation links."
-    return [Error(said, hint="Set EMAIL_URL, such as smtp+tls://user:password@host:587.", id="inbound_admin.E002")]
+    message = "Email is printed instead of sent. Anyone who reads the logs could open invitation links."
+    return [Error(message, hint="Set EMAIL_URL, such as smtp+tls://user:password@host:587.", id="inbound_admin.E002")]

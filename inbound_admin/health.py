@@ -65,8 +65,8 @@ def _database() -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     if time.monotonic() - _written.at > WRITES_EVERY_SECONDS:
-        _written.said, _written.at = _write(), time.monotonic()
-    return _written.said
+        _written.problem, _written.at = _write(), time.monotonic()
+    return _written.problem
 
 
 def _write() -> str:
@@ -138,7 +138,7 @@ def _ask_sts() -> str:
 class _WriteProbe:
     """Result of the last test write, and its time."""
 
-    said = ""
+    problem = ""
     at = float("-inf")
 
 

@@ -12,32 +12,32 @@ from inbound_admin.lib.lanes import run_in_lane
 from inbound_admin.lib.logs import logging_config, name_the_job
 from sandbox.local import plan
 
-django_stubs_ext.monkeypatch()  # Django's generic classes take their types at run time too
+django_stubs_ext.monkeypatch()  # lets Django's generic classes have type arguments at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 env.read_env(BASE_DIR / ".env")
 
-# --- what this deployment is -----------------------------------------------------------------------------------------
+# --- this deployment -------------------------------------------------------------------------------------------------
 SANDBOX = env.bool("SANDBOX", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="")
 if not SECRET_KEY:
     if not (SANDBOX or DEBUG):
         raise ImproperlyConfigured("SECRET_KEY is not set. Put a long random string into the environment or .env.")
-    SECRET_KEY = "the sandbox and DEBUG alone start with this one"  # noqa: S105  it guards nothing
+    SECRET_KEY = "the sandbox and DEBUG alone start with this one"  # noqa: S105  it protects nothing
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-SEALING_KEY = env.str("SEALING_KEY", default="")  # empty: SECRET_KEY seals stored secrets
+SEALING_KEY = env.str("SEALING_KEY", default="")  # empty: SECRET_KEY encrypts stored secrets
 SEALING_KEY_FALLBACKS = env.list("SEALING_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SITE_NAME = env.str("SITE_NAME", default="Inbound Admin")
 
-# --- Amazon and the DNS ----------------------------------------------------------------------------------------------
+# --- AWS and DNS -----------------------------------------------------------------------------------------------------
 AWS_REGION = env.str("AWS_REGION", default=env.str("AWS_DEFAULT_REGION", default="eu-west-1"))
 AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", default="")
-AWS_CALLS_PER_SECOND = env.float("AWS_CALLS_PER_SECOND", default=0.9)  # SES allows 1; wake-ups jitter. 0: no pace.
+AWS_CALLS_PER_SECOND = env.float("AWS_CALLS_PER_SECOND", default=0.9)  # SES allows 1. 0: no limit
 AWS_PAGE_PATIENCE_SECONDS = env.float("AWS_PAGE_PATIENCE_SECONDS", default=2.0)
 DNS_RESOLVERS = tuple(env.list("DNS_RESOLVERS", default=[]))
 DNS_TIMEOUT_SECONDS = env.float("DNS_TIMEOUT_SECONDS", default=3.0)
@@ -45,22 +45,22 @@ CHECK_NOW_EVERY_SECONDS = env.int("CHECK_NOW_EVERY_SECONDS", default=10)
 DIAGNOSIS_KEPT_SECONDS = env.int("DIAGNOSIS_KEPT_SECONDS", default=15)
 DNS_HISTORY_DAYS = env.int("DNS_HISTORY_DAYS", default=90)
 SHARE_LINK_DAYS = env.int("SHARE_LINK_DAYS", default=14)
-UNPROVEN_DOMAIN_DAYS = env.int("UNPROVEN_DOMAIN_DAYS", default=30)  # 0: unproven ones stay
+UNPROVEN_DOMAIN_DAYS = env.int("UNPROVEN_DOMAIN_DAYS", default=30)  # 0: never deleted
 UNPROVEN_WARNING_DAYS = env.int("UNPROVEN_WARNING_DAYS", default=7)
 UNPROVEN_DOMAINS_PER_CUSTOMER = env.int("UNPROVEN_DOMAINS_PER_CUSTOMER", default=200)  # 0: no limit
 
 # --- the JSON API ----------------------------------------------------------------------------------------------------
-API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=600)  # of each caller; 0 is no limit
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=600)  # of each caller; 0: no limit
 API_WAIT_SECONDS = env.float("API_WAIT_SECONDS", default=8.0)
 
 # --- tenants ---------------------------------------------------------------------------------------------------------
 TENANT_FOR_NEW_CUSTOMERS = env.bool("TENANT_FOR_NEW_CUSTOMERS", default=True)
 TENANT_POLICY = env.str("TENANT_POLICY", default="standard")
-TENANT_TEMPLATES = tuple(env.list("TENANT_TEMPLATES", default=[]))  # that every customer's sends may name
+TENANT_TEMPLATES = tuple(env.list("TENANT_TEMPLATES", default=[]))  # templates that every customer may use
 PAUSE_PROOF_SECONDS = env.int("PAUSE_PROOF_SECONDS", default=60)
 SES_TENANTS = env.int("SES_TENANTS", default=10_000)
-TENANTS_INCLUDED = env.int("TENANTS_INCLUDED", default=1000)  # without a price, per account and region
-TENANT_MONTHLY_PRICE = env.float("TENANT_MONTHLY_PRICE", default=0.005)  # US dollars, by third parties' reading
+TENANTS_INCLUDED = env.int("TENANTS_INCLUDED", default=1000)  # free of charge, per account and region
+TENANT_MONTHLY_PRICE = env.float("TENANT_MONTHLY_PRICE", default=0.005)  # US dollars, as third parties report it
 RATES_EVERY_MINUTES = env.int("RATES_EVERY_MINUTES", default=60)
 RATES_KEPT_DAYS = env.int("RATES_KEPT_DAYS", default=35)
 SNS_TOPIC_ARNS = tuple(env.list("SNS_TOPIC_ARNS", default=[]))
@@ -89,7 +89,7 @@ RECEIVING_SECOND_PERSON = env.bool("RECEIVING_SECOND_PERSON", default=False)
 SES_RULES_PER_SET = env.int("SES_RULES_PER_SET", default=200)
 SES_RECIPIENTS_PER_RULE = env.int("SES_RECIPIENTS_PER_RULE", default=500)
 SES_IDENTITIES = env.int("SES_IDENTITIES", default=10_000)
-DEMO_PROGRESS = env.str("DEMO_PROGRESS", default="")  # the file of `make run` that says how far the demo is made
+DEMO_PROGRESS = env.str("DEMO_PROGRESS", default="")  # file with the progress of `make run`'s demo
 if SANDBOX:
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "sandbox")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "sandbox")
@@ -105,7 +105,7 @@ DOMAIN_CONNECT_KEY = env.str("DOMAIN_CONNECT_KEY", default="", multiline=True)
 DOMAIN_CONNECT_KEY_NAME = env.str("DOMAIN_CONNECT_KEY_NAME", default="_dck1")
 DOMAIN_CONNECT_MAY_BE_PRIVATE = env.bool("DOMAIN_CONNECT_MAY_BE_PRIVATE", default=SANDBOX)
 ALERTS_KEPT_DAYS = env.int("ALERTS_KEPT_DAYS", default=90)
-UNSOLICITED_MAILS_PER_DAY = env.int("UNSOLICITED_MAILS_PER_DAY", default=5)  # to each recipient, whoever causes them
+UNSOLICITED_MAILS_PER_DAY = env.int("UNSOLICITED_MAILS_PER_DAY", default=5)  # to each recipient
 
 # --- Django ----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -215,8 +215,8 @@ COTTON_DIR = "components"
 DATABASES = {"default": env.db("DATABASE_URL", default="postgres:///inbound_admin")}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# A database that does not answer any more is noticed within half a minute, not after hours. What the database does for
-# its part is in lib/database.py.
+# A database that stops answering is noticed within half a minute, not after hours. lib/database.py has the database's
+# side.
 DATABASES["default"]["OPTIONS"] = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -230,17 +230,17 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "cache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},  # over it, Django deletes a third: also counts of rate limits
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # beyond it, Django deletes a third, counts of rate limits included
     }
 }
 
 LANGUAGE_CODE = "en-gb"
-USE_THOUSAND_SEPARATOR = True  # in templates; IDs, TTLs and attributes of SVG and progress are `unlocalize`d
+USE_THOUSAND_SEPARATOR = True  # in templates; IDs, TTLs and attributes of SVG and progress use `unlocalize`
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
-USE_I18N = True
+USE_I18N = False  # English alone; asking for the language would take a tenth of a page's time
 USE_TZ = True
 
-# --- who may come in -------------------------------------------------------------------------------------------------
+# --- sign-in --------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
@@ -275,8 +275,8 @@ ACCOUNT_FORMS = {
     "change_password": "accounts.people.forms.ChangePasswordForm",
     "reset_password_from_key": "accounts.people.forms.ResetPasswordKeyForm",
 }
-ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}  # by key: for each recipient
-ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # whoever asks for a reset would mail whomever they like
+ACCOUNT_RATE_LIMITS = {"reset_password": "20/m/ip,5/h/key"}  # key: per recipient
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # otherwise anyone could make us email anyone
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = env.int("PASSWORD_AGAIN_SECONDS", default=600)
@@ -289,7 +289,7 @@ MFA_FORMS: dict[str, str] = {}
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
-_PROBE = env.email_url("PROBE_EMAIL_URL", default="consolemail://")  # empty: test messages go the way of all others
+_PROBE = env.email_url("PROBE_EMAIL_URL", default="consolemail://")  # empty: test messages use EMAIL_URL
 PROBE_EMAIL = (
     {
         "backend": _PROBE["EMAIL_BACKEND"],
@@ -305,7 +305,7 @@ PROBE_EMAIL = (
 )
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Inbound Admin <inbound-admin@localhost>")
 
-# --- what the browser is told ----------------------------------------------------------------------------------------
+# --- response headers ------------------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -319,7 +319,7 @@ CONTENT_SECURITY_POLICY = {
 HTTPS = env.bool("HTTPS", default=not (DEBUG or SANDBOX))
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
-# In steps, since a browser keeps its word for so long: .env.example has them.
+# Raised in steps, because a browser remembers it that long: see .env.example.
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=3600 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", default=False)
 SECURE_HSTS_PRELOAD = env.bool("HSTS_PRELOAD", default=False)
@@ -332,8 +332,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY el
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0  # rate limits count by the last address of X-Forwarded-For
 X_FRAME_OPTIONS = "DENY"
 
-# --- how much may come in --------------------------------------------------------------------------------------------
-# Of one request; a view that takes files says its own (`accepts_upload`). Django bounds form fields and JSON by it too.
+# --- request limits --------------------------------------------------------------------------------------------------
+# Per request. A view that accepts files has its own limit (`accepts_upload`). Django also limits forms and JSON by it.
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("REQUEST_MAX_BYTES", default=2_621_440)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 DATA_UPLOAD_MAX_NUMBER_FILES = 20
@@ -351,15 +351,18 @@ STORAGES = {
     },
 }
 
-# --- the threads of the web server, and how many of them may wait for the network -------------------------------------
-WEB_THREADS = env.int("WEB_THREADS", default=plan.WEB_THREADS)  # of each process, see gunicorn.conf.py
+# --- limits of concurrency -------------------------------------------------------------------------------------------
+# Web: WEB_THREADS requests per process, of which SLOW_REQUESTS_… may wait for the network (`lib/slow_work.py`).
+# Worker: WORKER_JOBS jobs and reserved slots per worker (`management/commands/worker.py`), DIAGNOSES_AT_ONCE of all.
+# AWS: AWS_CALLS_PER_SECOND, of all processes together (`lib/pace.py`).
+WEB_THREADS = env.int("WEB_THREADS", default=plan.WEB_THREADS)  # per process, see gunicorn.conf.py
 SLOW_REQUESTS_AT_ONCE = env.int("SLOW_REQUESTS_AT_ONCE", default=max(1, WEB_THREADS // 2))
 SLOW_REQUESTS_EACH = env.int("SLOW_REQUESTS_EACH", default=max(1, SLOW_REQUESTS_AT_ONCE // 2))
 
-# --- work in the background, logs ------------------------------------------------------------------------------------
+# --- worker, metrics and retention -----------------------------------------------------------------------------------
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
-WORKER_JOBS = env.int("WORKER_JOBS", default=4)  # that one worker does at once
-DIAGNOSES_AT_ONCE = env.int("DIAGNOSES_AT_ONCE", default=max(1, WORKER_JOBS // 2))  # of all workers together
+WORKER_JOBS = env.int("WORKER_JOBS", default=4)  # per worker
+DIAGNOSES_AT_ONCE = env.int("DIAGNOSES_AT_ONCE", default=max(1, WORKER_JOBS // 2))  # all workers together
 PROCRASTINATE_WORKER_DEFAULTS = {"worker_middleware": [name_the_job, run_in_lane], "concurrency": WORKER_JOBS}
 PROMETHEUS_MULTIPROC_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
@@ -368,4 +371,4 @@ CHANGES_DAYS = env.int("CHANGES_DAYS", default=0)
 
 LOGGING = logging_config(json=env.bool("LOG_JSON", default=not (DEBUG or SANDBOX)), level=env.str("LOG_LEVEL", "INFO"))
 
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # the later steps of HSTS are the operator's to take
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # the operator decides about the later steps of HSTS

@@ -54,11 +54,11 @@ def reason_of(request: HttpRequest) -> str:
 
 def _page_before(request: HttpRequest) -> str:
     """Return the page that sent the form, to go back to; "" if it is unknown or another site."""
-    told = request.headers.get("HX-Current-URL", "") or request.headers.get("Referer", "")
+    page_url = request.headers.get("HX-Current-URL", "") or request.headers.get("Referer", "")
     is_ours = url_has_allowed_host_and_scheme(
-        told, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        page_url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return told if is_ours else ""
+    return page_url if is_ours else ""
 
 
 def _sent(request: HttpRequest) -> list[tuple[str, str]]:

@@ -67,21 +67,21 @@ def _record(record: Mapping[str, Any]) -> Iterator[Arrival | LookAgain]:
 
 def _queued(body: str) -> Iterator[Arrival | LookAgain]:
     """What Lambda could not do: the event inside of the record that its destination wrote, or the event itself."""
-    said = json.loads(body)
-    yield from read_event(said.get("requestPayload", said))
+    record = json.loads(body)
+    yield from read_event(record.get("requestPayload", record))
 
 
 def _notification(message: str) -> Iterator[Arrival]:
     try:
-        said = json.loads(message)
+        notification = json.loads(message)
     except ValueError:  # "Successfully validated SNS topic for Amazon SES event publishing."
         return
-    if isinstance(said, dict) and said.get("notificationType") == "Received":
-        yield from _mail(said)
+    if isinstance(notification, dict) and notification.get("notificationType") == "Received":
+        yield from _mail(notification)
 
 
-def _mail(said: Mapping[str, Any]) -> Iterator[Arrival]:
-    mail, receipt = said["mail"], said["receipt"]
+def _mail(notification: Mapping[str, Any]) -> Iterator[Arrival]:
+    mail, receipt = notification["mail"], notification["receipt"]
     if mail["messageId"] == SETUP_NOTIFICATION:
         return
     action = receipt.get("action", {})
@@ -102,12 +102,12 @@ def _probe(headers: Iterable[Mapping[str, Any]]) -> str:
     return str(next(found, ""))[:64]
 
 
-def _asked(said: Mapping[str, Any]) -> Arrival | LookAgain:
-    if said.get("lookAgain"):
+def _asked(asked: Mapping[str, Any]) -> Arrival | LookAgain:
+    if asked.get("lookAgain"):
         return LookAgain()
-    if "deliver" not in said:
-        raise UnknownEvent(f"Unknown request from Inbound Admin: {sorted(said)[:10]}")
-    wanted = said["deliver"]
+    if "deliver" not in asked:
+        raise UnknownEvent(f"Unknown request from Inbound Admin: {sorted(asked)[:10]}")
+    wanted = asked["deliver"]
     return Arrival(
         message_id=str(wanted["messageId"]),
         recipients=_lower(wanted["recipients"]),

@@ -40,9 +40,9 @@ class Markers:
 
     def note_waiting(self, arrival: Arrival, recipient: str) -> None:
         """With what is needed to deliver it later."""
-        told = {**asdict(arrival), "recipients": [recipient]}
+        content = {**asdict(arrival), "recipients": [recipient]}
         key = _note(arrival.message_id, recipient)
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(told).encode())
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(content).encode())
 
     def forget_waiting(self, arrival: Arrival, recipient: str) -> None:
         """Safe to repeat."""
@@ -53,12 +53,12 @@ class Markers:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{FOLDER}waiting/")
         for page in pages:
             for found in page.get("Contents", ()):
-                told = json.loads(self._s3.get_object(Bucket=self._bucket, Key=found["Key"])["Body"].read())
-                stored = tuple(told.pop("stored") or ())
+                content = json.loads(self._s3.get_object(Bucket=self._bucket, Key=found["Key"])["Body"].read())
+                stored = tuple(content.pop("stored") or ())
                 yield Arrival(
                     **{
-                        **told,
-                        "recipients": tuple(told["recipients"]),
+                        **content,
+                        "recipients": tuple(content["recipients"]),
                         "stored": (stored[0], stored[1]) if stored else None,
                     }
                 )

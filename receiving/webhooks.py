@@ -48,10 +48,10 @@ def body(
 ) -> bytes:
     """The bytes that are sent and signed."""
     if shape_of(endpoint) == STANDARD:
-        told = _standard(arrival, letter, endpoint, recipients, links, now)
+        payload = _standard(arrival, letter, endpoint, recipients, links, now)
     else:
-        told = _inbound(arrival, letter, endpoint, recipients[0], links, now)
-    return json.dumps(told, separators=(",", ":")).encode()
+        payload = _inbound(arrival, letter, endpoint, recipients[0], links, now)
+    return json.dumps(payload, separators=(",", ":")).encode()
 
 
 def headers(
@@ -119,7 +119,7 @@ def _standard(
 def _inbound(
     arrival: Arrival, letter: Letter, endpoint: Mapping[str, Any], recipient: str, links: Links, now: str
 ) -> dict[str, Any]:
-    told = {"event": "email.received", "timestamp": now, "endpoint": _endpoint(endpoint)}
+    payload = {"event": "email.received", "timestamp": now, "endpoint": _endpoint(endpoint)}
     email = {
         "id": arrival.message_id,
         "messageId": letter.header("Message-ID") or arrival.message_id,
@@ -131,7 +131,7 @@ def _inbound(
         "parsedData": _parsed(letter, links),
         "cleanedContent": _cleaned(letter, links),
     }
-    return {**told, "email": email}
+    return {**payload, "email": email}
 
 
 def _parsed(letter: Letter, links: Links) -> dict[str, Any]:

@@ -276,6 +276,6 @@ def _message(refusal: HTTPError) -> str:
         return f"The sandbox returned {refusal.code}: {body[:200].decode(errors='replace')}"
 
 
-def _timed(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _timed(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Parse the time that JSON contains as text."""
-    return {**told, name: datetime.fromisoformat(told[name])}
+    return {**values, name: datetime.fromisoformat(values[name])}

@@ -41,18 +41,18 @@ def answer(environ: Mapping[str, Any], control: Control) -> Answered:
 
 
 def _settings(mood: str, base: str) -> Answered:
-    told = {"providerId": "sandbox", "providerName": "Sandbox DNS", "urlSyncUX": base, "urlAPI": base}
+    response = {"providerId": "sandbox", "providerName": "Sandbox DNS", "urlSyncUX": base, "urlAPI": base}
     if mood == "unknown_domain":
         return _plain("404 Not Found", "not ours")
     if mood == "redirect":
         return "302 Found", [("Location", f"{base}/v2/round/settings")], b""
     if mood == "huge":
-        return _json({**told, "more": "x" * 2_000_000})
+        return _json({**response, "more": "x" * 2_000_000})
     if mood == "wrong_json":
         return _plain("200 OK", "<html>It works</html>")
     if mood == "script":
-        return _json({**told, "urlSyncUX": "javascript:alert(1)"})
-    return _json({**told, "urlSyncUX": ""} if mood == "no_page" else told)
+        return _json({**response, "urlSyncUX": "javascript:alert(1)"})
+    return _json({**response, "urlSyncUX": ""} if mood == "no_page" else response)
 
 
 def _apply(method: str, query: str, control: Control) -> Answered:
@@ -96,8 +96,8 @@ def _is_signed(query: str, asked: Mapping[str, str], control: Control) -> bool:
     for zone in control.list_zones():
         for record in control.records(zone):
             if record.name.startswith(f"{asked.get('key', '')}.") and record.type == "TXT":
-                told = dict(part.split("=", 1) for part in record.value.split(","))
-                parts[int(told["p"])] = told["d"]
+                parts_of_key = dict(part.split("=", 1) for part in record.value.split(","))
+                parts[int(parts_of_key["p"])] = parts_of_key["d"]
     try:
         key = load_der_public_key(base64.b64decode("".join(parts[number] for number in sorted(parts))))
         if not isinstance(key, RSAPublicKey):

@@ -86,7 +86,7 @@ def _endpoint(host: ControlClient, customer: Customer) -> Endpoint:
 
 def _apply() -> None:
     """Approve the first plan as an operator does, and apply it as the worker does."""
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     if not made.is_empty:
         name = made.before.name
         planner_services.approve(digest=made.digest, because=WHY, actor=_operator(), typed=name)

@@ -25,29 +25,29 @@ def tenants_there(viewer: Viewer) -> QuerySet[Tenant]:
 def apply_action(do: str, tenant: Tenant, form: TenantForm | None) -> str:
     """Do it, queue a check as an SES event would, and return a sentence. Raises Refused, SandboxSilent."""
     if isinstance(form, RatesForm):
-        said = _set_rates(tenant, form)
+        result = _set_rates(tenant, form)
     elif isinstance(form, FindingForm):
-        said = _set_finding(tenant, form)
+        result = _set_finding(tenant, form)
     elif isinstance(form, SuspendForm):
         with control() as amazon:
             amazon.suspend_tenant(tenant.name, form.cleaned_data["cause"])
-        said = f"{tenant.name} suspended."
+        result = f"{tenant.name} suspended."
     elif do == "release":
         with control() as amazon:
             amazon.release_tenant(tenant.name)
-        said = f"Suspension of {tenant.name} lifted."
+        result = f"Suspension of {tenant.name} lifted."
     else:
         raise Refused("Unknown action.")
     _queue_product_reads(tenant)
-    return f"{said} The tenant’s page shows it in a moment."
+    return f"{result} The tenant’s page shows it in a moment."
 
 
 def _set_rates(tenant: Tenant, form: RatesForm) -> str:
     bounce, complaint = form.cleaned_data["bounce"], form.cleaned_data["complaint"]
     with control() as amazon:
         amazon.set_rates(tenant.name, bounce=_fraction(bounce), complaint=_fraction(complaint))
-    said = [f"{rate:g}% {word}" for rate, word in ((bounce, "bounces"), (complaint, "complaints")) if rate is not None]
-    return f"{tenant.name} now has {' and '.join(said)}."
+    rates = [f"{rate:g}% {word}" for rate, word in ((bounce, "bounces"), (complaint, "complaints")) if rate is not None]
+    return f"{tenant.name} now has {' and '.join(rates)}."
 
 
 def _fraction(percent: float | None) -> float | None:

@@ -44,10 +44,10 @@ def zone(request: SignedIn, zone: str) -> HttpResponse:
     if request.POST.get("do") in (ADD, EDIT):
         return _type(request, page, domains)
     try:
-        said = _action(request.POST.get("do", ""))(page, request.POST)
+        sentence = _action(request.POST.get("do", ""))(page, request.POST)
     except Refused as refused:
         return _answer(request, zone, domains, str(refused), tone="bad")
-    return _answer(request, zone, domains, f"{said} {dns_host.run_ses_checks(domains)}".strip())
+    return _answer(request, zone, domains, f"{sentence} {dns_host.run_ses_checks(domains)}".strip())
 
 
 @require_http_methods(["GET", "POST"])
@@ -61,9 +61,9 @@ def faults(request: SignedIn) -> HttpResponse:
         "reset_form": ResetForm(),
     }
     if request.method == "POST":
-        said = _amazon(request, forms)
-        if said:
-            messages.success(request, said)
+        sentence = _amazon(request, forms)
+        if sentence:
+            messages.success(request, sentence)
             return redirect("sandbox:faults")
     status = 422 if any(form.errors for form in forms.values()) else 200
     context = {**forms, "page": bad_days.amazon_page(request.user), "part": "faults"}
@@ -102,8 +102,8 @@ def tenants(request: SignedIn) -> HttpResponse:
     forms: dict[str, Any] = {name: kind() for name, kind in reputations.FORMS.items()}
     chosen = found.filter(pk=request.POST.get("tenant") or request.GET.get("tenant")).first() or found.first()
     posted = found.filter(pk=request.POST.get("tenant")).first()
-    if request.method == "POST" and (said := _reputation(request, posted, forms)):
-        messages.success(request, said)
+    if request.method == "POST" and (sentence := _reputation(request, posted, forms)):
+        messages.success(request, sentence)
         return redirect(f"{reverse('sandbox:tenants')}?{urlencode({'tenant': request.POST['tenant']})}")
     status = 422 if any(form.errors for form in forms.values()) else 200
     context = {"tenants": found[:MOST_TENANTS], "chosen": chosen, "forms": forms, "part": "tenants"}
@@ -133,25 +133,27 @@ def _type(request: SignedIn, page: panel.ZonePage, domains: Sequence[Domain]) ->
     form = RecordForm(request.POST, auto_id=_auto_id(number))
     if form.is_valid():
         try:
-            said = dns_host.add(page, form) if number == ADD else dns_host.edit(page, number, form)
+            sentence = dns_host.add(page, form) if number == ADD else dns_host.edit(page, number, form)
         except Refused as refused:
             form.add_error("value", str(refused))
     if form.errors:
         return _zone(request, page, {number: form})
-    return _answer(request, page.name, domains, f"{said} {dns_host.run_ses_checks(domains)}".strip())
+    return _answer(request, page.name, domains, f"{sentence} {dns_host.run_ses_checks(domains)}".strip())
 
 
-def _answer(request: SignedIn, zone: str, domains: Sequence[Domain], said: str, *, tone: str = "good") -> HttpResponse:
+def _answer(
+    request: SignedIn, zone: str, domains: Sequence[Domain], sentence: str, *, tone: str = "good"
+) -> HttpResponse:
     """Return the page part with the result; without htmx redirect to the page."""
     if request.htmx:
-        told = {"said": said, "tone": tone, "key": request.POST.get("key", "")}
-        return _zone(request, panel.zone_page(zone, domains), told=told)
-    (messages.error if tone == "bad" else messages.success)(request, said)
+        outcome = {"said": sentence, "tone": tone, "key": request.POST.get("key", "")}
+        return _zone(request, panel.zone_page(zone, domains), outcome=outcome)
+    (messages.error if tone == "bad" else messages.success)(request, sentence)
     return redirect("sandbox:zone", zone)
 
 
 def _zone(
-    request: SignedIn, page: panel.ZonePage, typed: Forms | None = None, told: Mapping[str, str] | None = None
+    request: SignedIn, page: panel.ZonePage, typed: Forms | None = None, outcome: Mapping[str, str] | None = None
 ) -> HttpResponse:
     typed = typed or {}
     context = {
@@ -163,7 +165,7 @@ def _zone(
         "can_connect": dns_host.can_connect(page),
         "web_faults": WEB_FAULTS,
         "part": "zones",
-        **(told or {}),
+        **(outcome or {}),
     }
     # htmx doesn't swap in 4xx responses, and a form's errors must be seen.
     status = 422 if typed and not request.htmx else 200

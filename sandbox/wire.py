@@ -152,8 +152,8 @@ def _answer_sink(environ: Environ) -> Answer:
     headers = {key[5:].replace("_", "-").lower(): str(value) for key, value in environ.items() if key[:5] == "HTTP_"}
     sent = environ["wsgi.input"].read(_length(environ))
     status = sink.take(environ["PATH_INFO"].removeprefix(sink.PATH), headers, sent)
-    said, text = ("200 OK", "Received.") if status == 200 else ("500 Internal Server Error", sink.REFUSAL)
-    return said, [("Content-Type", "text/plain")], text.encode()
+    status_line, text = ("200 OK", "Received.") if status == 200 else ("500 Internal Server Error", sink.REFUSAL)
+    return status_line, [("Content-Type", "text/plain")], text.encode()
 
 
 def _answer_mail_manager(target: str, environ: Environ) -> Answer:

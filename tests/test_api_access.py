@@ -123,7 +123,7 @@ def _ignored(world: World) -> Any:
 
 
 def _approval(_: World) -> Any:
-    return {"digest": planner_services.plan().digest, "because": "a test"}
+    return {"digest": planner_services.plan_changes().digest, "because": "a test"}
 
 
 def _pause(_: World) -> Any:

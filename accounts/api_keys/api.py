@@ -21,6 +21,7 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for, lacks_second_factor, supports_everyone
 from inbound_admin.lib.api import idempotency
 from inbound_admin.lib.api.answers import ERRORS, problem_response
+from inbound_admin.lib.api.conditional import with_etag
 from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED, add_ignored_header, ignore_members
 from inbound_admin.lib.api.limits import check_rate_limit
 from inbound_admin.lib.api.values import QueryIn
@@ -133,7 +134,7 @@ def _require_json(run: Callable[..., Any]) -> Callable[..., Any]:
         if has_body:
             _extract_reason(request, own or frozenset())
             request.is_body_unread = not reads_body  # type: ignore[attr-defined]  # read below
-        return add_ignored_header(request, run(request, *args, **kwargs))
+        return with_etag(request, add_ignored_header(request, run(request, *args, **kwargs)))
 
     return checked
 

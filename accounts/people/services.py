@@ -178,8 +178,8 @@ def _may_gain(person: User, *, gained: set[str]) -> None:
     if not gained:
         return
     if not EmailAddress.objects.filter(user=person, email__iexact=person.email, verified=True).exists():
-        said = f"{person.email} is unconfirmed. Ask the owner to confirm it under"
-        raise Refused(f"{said} Your account > Email address.", code="ADDRESS_UNPROVEN")
+        sentence = f"{person.email} is unconfirmed. Ask the owner to confirm it under"
+        raise Refused(f"{sentence} Your account > Email address.", code="ADDRESS_UNPROVEN")
     if settings.STAFF_MFA_REQUIRED and not is_mfa_enabled(person):
         raise Refused(f"{person.email} has no two-step sign-in. Ask the owner to set it up first.", code="MFA_REQUIRED")
 

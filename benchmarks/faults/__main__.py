@@ -107,8 +107,8 @@ def as_table(outcomes: Iterable[dict[str, object]]) -> str:
     lines = ["| Workflow | Fault | At how many calls | Outcome |", "|---|---|---|---|"]
     for each in outcomes:
         wrong = list(each["else_"])  # type: ignore[call-overload]  # a list of sentences
-        said = "converged" if not wrong else f"{len(wrong)} did not: {str(wrong[0]).replace('|', ' ')[:120]}"
-        lines.append(f"| {each['workflow']} | {each['fault']} | {each['calls']} | {said} |")
+        result = "converged" if not wrong else f"{len(wrong)} did not: {str(wrong[0]).replace('|', ' ')[:120]}"
+        lines.append(f"| {each['workflow']} | {each['fault']} | {each['calls']} | {result} |")
     return "\n".join(lines)
 
 

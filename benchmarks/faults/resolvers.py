@@ -102,8 +102,8 @@ def _answer_datagrams(at: socket.socket, lie: Lie, over: threading.Event) -> Non
     while not over.is_set():
         with suppress(TimeoutError):
             wire, sender = at.recvfrom(4096)
-            if told := lie(dns.message.from_wire(wire), False):
-                at.sendto(told, sender)
+            if reply := lie(dns.message.from_wire(wire), False):
+                at.sendto(reply, sender)
 
 
 def _answer_streams(at: socket.socket, lie: Lie, over: threading.Event) -> None:
@@ -113,5 +113,5 @@ def _answer_streams(at: socket.socket, lie: Lie, over: threading.Event) -> None:
             with connection:
                 connection.settimeout(2)
                 length = int.from_bytes(connection.recv(2), "big")
-                if told := lie(dns.message.from_wire(connection.recv(length)), True):
-                    connection.sendall(len(told).to_bytes(2, "big") + told)
+                if reply := lie(dns.message.from_wire(connection.recv(length)), True):
+                    connection.sendall(len(reply).to_bytes(2, "big") + reply)

@@ -53,8 +53,8 @@ def _tables() -> tuple[type[models.Model], ...]:
 def _rows_of(model: type[models.Model]) -> Iterator[str]:
     columns = [each for each in model._meta.concrete_fields if _is_kept(each)]
     for row in model._default_manager.all():
-        told = {each.name: _value(getattr(row, each.attname)) for each in columns}
-        yield f"{model.__name__} {told}"
+        values = {each.name: _value(getattr(row, each.attname)) for each in columns}
+        yield f"{model.__name__} {values}"
 
 
 def _is_kept(field: Any) -> bool:
@@ -77,11 +77,11 @@ def changes() -> list[str]:
     """Return each entry of the change log once. Raises AssertionError if a request was logged twice."""
     from audit.models import Change
 
-    told = []
+    lines = []
     for change in Change.objects.all():
         assert len(set(change.aws_request_ids)) == len(change.aws_request_ids)
-        told.append(plain(f"{change.what} {change.object_name} by {change.actor_kind}"))
-    return sorted(told)
+        lines.append(plain(f"{change.what} {change.object_name} by {change.actor_kind}"))
+    return sorted(lines)
 
 
 def amazon() -> list[str]:

@@ -151,9 +151,9 @@ def set_up_rules(place: Place) -> list[Claim]:
 
 
 def approved(asked: PlanRequest, is_so: Callable[[], bool], typed: str = "") -> list[Claim]:
-    made = planner_services.plan(asked=asked)
+    made = planner_services.plan_changes(asked)
     run = planner_services.approve(
-        digest=made.digest, because="as planned", actor=olga(), typed=typed or made.before.name, asked=asked
+        digest=made.digest, because="as planned", actor=olga(), typed=typed or made.before.name, request=asked
     )
     return [row_says("run done", run, "state", "done", is_so)]
 
@@ -184,8 +184,8 @@ def change_policy(place: Place) -> list[Claim]:
     tenant = set_up_tenant(alice())
     nothing_else_waits()
     policy_services.change_policy(tenant=tenant, policy="none", because="why", actor=olga())
-    told = row_says("policy", tenant, "ses_policy", "none", lambda: policy_at_amazon(tenant) == "none")
-    return [told]
+    claim = row_says("policy", tenant, "ses_policy", "none", lambda: policy_at_amazon(tenant) == "none")
+    return [claim]
 
 
 def policy_at_amazon(tenant: Tenant) -> str:

@@ -61,11 +61,11 @@ class Sweep:
         if workflow.name not in self._plain:
             self._warm_up(workflow)
             claims = self._begin(workflow)
-            told = self._run(Wire(before=lambda: _no_page_is_wrong(claims)))
+            report = self._run(Wire(before=lambda: _no_page_is_wrong(claims)))
             self._settle()
             _no_page_is_wrong(claims)
             assert not (silent := [each.name for each in claims if each.at_the_end and not each.says()]), silent
-            self._plain[workflow.name] = (told["calls"], self._end())
+            self._plain[workflow.name] = (report["calls"], self._end())
         return self._plain[workflow.name]
 
     def _warm_up(self, workflow: Workflow) -> None:
@@ -105,8 +105,8 @@ class Sweep:
         _, plain = self.undisturbed(workflow)
         claims = self._begin(workflow)
         try:
-            told = self._run(Wire(at=nth, act=kind.act), attempts=kind.attempts)
-            if told["calls"] and len(told["calls"]) < nth:
+            report = self._run(Wire(at=nth, act=kind.act), attempts=kind.attempts)
+            if report["calls"] and len(report["calls"]) < nth:
                 return ["this call was not made"]
             _end(kind)
             _no_page_is_wrong(claims)
@@ -171,8 +171,8 @@ def _pages_say_it_and_it_comes_back() -> None:
     connections.close_all()
     client = Client(raise_request_exception=False)
     try:
-        told = {path: client.get(path).status_code for path in ("/readyz", "/healthz", "/accounts/login/")}
-        assert set(told.values()) == {503}, f"without a database: {told}"
+        statuses = {path: client.get(path).status_code for path in ("/readyz", "/healthz", "/accounts/login/")}
+        assert set(statuses.values()) == {503}, f"without a database: {statuses}"
     finally:
         kinds.start_database()
 
@@ -194,8 +194,8 @@ def _apart(gone: list[str], new: list[str]) -> str:
     """Return the differing words of two versions, or what is missing or extra."""
     if len(gone) == len(new) == 1:
         pairs = zip_longest(gone[0].split(", "), new[0].split(", "), fillvalue="")
-        told = [f"{one} became {other}" for one, other in pairs if one != other]
-        return "; ".join(told)[:MOST_TEXT]
+        differences = [f"{one} became {other}" for one, other in pairs if one != other]
+        return "; ".join(differences)[:MOST_TEXT]
     return f"missing {gone}, too much {new}"[:MOST_TEXT]
 
 
@@ -210,19 +210,19 @@ def in_a_process(run: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
     with os.fdopen(reads) as pipe:
         text = pipe.read()
     os.waitpid(child, 0)
-    told = json.loads(text) if text else None
-    assert not told or "wrong" not in told, told["wrong"]
-    return told
+    report = json.loads(text) if text else None
+    assert not report or "wrong" not in report, report["wrong"]
+    return report
 
 
 def _be_the_child(run: Callable[[], dict[str, Any]], writes: int) -> None:
     try:
-        told = json.dumps(run())
+        report = json.dumps(run())
     except AssertionError as wrong:
-        told = json.dumps({"wrong": str(wrong)})
+        report = json.dumps({"wrong": str(wrong)})
     except BaseException:  # noqa: BLE001  # the process is over, as the worker's would be
         if os.environ.get("FAULTS_VERBOSE"):
             traceback.print_exc(file=sys.stderr)
         os._exit(1)
-    os.write(writes, told.encode())
+    os.write(writes, report.encode())
     os._exit(0)

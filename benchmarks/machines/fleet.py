@@ -44,7 +44,7 @@ class Fleet:
         self.environment = self._told(pace)
 
     def _told(self, pace: float) -> dict[str, str]:
-        return plan.told_to_all({**os.environ, "SANDBOX": "1", "DEBUG": "0"}, self._folder) | {
+        return plan.program_environment({**os.environ, "SANDBOX": "1", "DEBUG": "0"}, self._folder) | {
             "DATABASE_URL": f"postgresql://postgres@{address(DATABASE)}:5432/inbound_admin",
             "AWS_ENDPOINT_URL": self.aws_url,
             "DNS_RESOLVERS": f"{address(AMAZON)}:{DNS_PORT}",

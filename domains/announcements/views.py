@@ -14,6 +14,6 @@ def verified_notice(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
     wanted = request.POST.get("tell") == "on"
     services.set_notice(domain=domain, person=request.user, wanted=wanted)
-    said = f"We'll email you when {domain} is verified." if wanted else f"We won't email you when {domain} is verified."
-    messages.success(request, said)
+    text = f"We'll email you when {domain} is verified." if wanted else f"We won't email you when {domain} is verified."
+    messages.success(request, text)
     return redirect("domains:detail", domain.id)

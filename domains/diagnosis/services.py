@@ -249,10 +249,10 @@ def _ask(domain: Domain, now: datetime) -> None:
     Customer.objects.select_for_update(no_key=True).get(pk=domain.customer_id)
     recent = waiting(domain.customer_id).filter(asked_at__gt=now - LONGEST)
     if recent.exclude(domain=domain).count() >= MOST_WAITING:
-        said = f"{MOST_WAITING} diagnoses of your domains are already queued. Try again when they finish."
-        raise TooManyAtOnce(said, retry_after=slow_work.RETRY_AFTER)
-    told = {"asked_at": now, "ended_at": None, "problem": ""}
-    DiagnosisRequest.objects.update_or_create(domain=domain, defaults=told)
+        sentence = f"{MOST_WAITING} diagnoses of your domains are already queued. Try again when they finish."
+        raise TooManyAtOnce(sentence, retry_after=slow_work.RETRY_AFTER)
+    fields = {"asked_at": now, "ended_at": None, "problem": ""}
+    DiagnosisRequest.objects.update_or_create(domain=domain, defaults=fields)
     diagnose_soon(domain.customer_id)
 
 

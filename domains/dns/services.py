@@ -133,13 +133,13 @@ def _transcript_line(query: Query, answer: Answer) -> str:
     """Format a query as a dig command line, with its answer."""
     flags = ("" if query.recursive else " +norecurse") + (" +cdflag" if query.unchecked else "")
     asked = f"dig @{query.who} {query.question.name} {query.question.type}{flags}"
-    said = (
+    result = (
         ", ".join(findings.clean_values(answer.values))
         or findings.clean_text(answer.error)
         or answer.status.replace("_", " ")
     )
     ttl = "" if answer.ttl is None else f" (ttl {answer.ttl})"
-    return f"{asked} → {said}{ttl}"
+    return f"{asked} → {result}{ttl}"
 
 
 MOST_SERVERS = 4
@@ -194,8 +194,8 @@ async def follow_delegation(zone: str, net: Network, session: QuerySession) -> D
     """Find the zone's nameservers from its parent down, including those that do not answer."""
     first = [Query(Question(zone, kind), at, at) for kind in ("SOA", "NS") for at in net.resolvers]
     above = Query(Question(zone.partition(".")[2], "NS"), net.resolvers[0], net.resolvers[0])
-    *said, upper = await session.ask([*first, above])
-    soas, named = said[: len(net.resolvers)], said[len(net.resolvers) :]
+    *answers, upper = await session.ask([*first, above])
+    soas, named = answers[: len(net.resolvers)], answers[len(net.resolvers) :]
     failed = [soa.resolver for soa in soas if soa.status is LookupStatus.FAILED]
     again = [Query(Question(zone, kind), at, at, unchecked=True) for at in failed for kind in ("SOA", "NS")]
     unchecked = await session.ask(again)
@@ -251,15 +251,15 @@ async def _ask_parent(zone: str, upper: Answer, helper: str, net: Network, sessi
     for server in await find_delegation([(name, "") for name in upper.values[:2]], helper, net, session):
         if not server.at:
             continue
-        said = await session.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
-        if said[0].cut == zone or said[0].authoritative:
-            return said
+        answers = await session.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
+        if answers[0].cut == zone or answers[0].authoritative:
+            return answers
     return []
 
 
-def _delegated_servers(said: Sequence[Answer]) -> list[tuple[str, str]]:
+def _delegated_servers(answers: Sequence[Answer]) -> list[tuple[str, str]]:
     """Prefer the parent's answer; resolvers report what the zone says about itself."""
-    for answer in said:
+    for answer in answers:
         if answer.servers:
             return list(answer.servers)
         if answer.status is LookupStatus.FOUND and answer.question.type == "NS":
@@ -273,8 +273,8 @@ async def _named_inside(
     heard = {soa.resolver for soa in soas if is_authoritative_soa(soa)}
     for server in servers:
         if server.name in heard:
-            said = await session.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
-            return said[0].values
+            answers = await session.ask([Query(Question(zone, "NS"), server.at, server.name, recursive=False)])
+            return answers[0].values
     return ()
 
 
@@ -323,16 +323,16 @@ class HostLookup:
 
 def query_hosts_first(unseen: Sequence[tuple[DomainName, Record]], known: Iterable[Record]) -> HostLookup:
     """Ask resolvers for `known` records, and for `unseen` ones if the nameserver has the record or cannot tell."""
-    told = query_nameservers([(domain.zone, question_for(record)) for domain, record in unseen])
-    ready = [r for _, r in unseen if not (own := told.get(question_for(r))) or _is_correct(r, own)]
-    return HostLookup(query_resolvers([question_for(record) for record in (*known, *ready)]), told)
+    at_host = query_nameservers([(domain.zone, question_for(record)) for domain, record in unseen])
+    ready = [r for _, r in unseen if not (own := at_host.get(question_for(r))) or _is_correct(r, own)]
+    return HostLookup(query_resolvers([question_for(record) for record in (*known, *ready)]), at_host)
 
 
 def query_other_places(wanted: Iterable[tuple[DomainName, Question]]) -> AnswersByQuestion:
     """Ask for other possible places of a record: the nameserver first, the resolvers only if it has no answer."""
     questions = [(domain.zone, question) for domain, question in wanted]
-    told = query_nameservers(questions)
-    return {**query_resolvers([question for _, question in questions if question not in told]), **told}
+    at_host = query_nameservers(questions)
+    return {**query_resolvers([question for _, question in questions if question not in at_host]), **at_host}
 
 
 def query_resolvers(questions: Sequence[Question]) -> AnswersByQuestion:
@@ -349,11 +349,11 @@ def _is_correct(record: Record, answers: Sequence[Answer]) -> bool:
 
 def query_nameservers(wanted: Iterable[tuple[str, Question]]) -> AnswersByQuestion:
     """Return the authoritative answers of zones' own nameservers, without timeouts. `wanted` is (zone, question)."""
-    told: AnswersByQuestion = {}
+    found: AnswersByQuestion = {}
     for answer in query_nameservers_raw(wanted):
         if answer.authoritative and answer.status is not LookupStatus.FAILED:
-            told.setdefault(answer.question, []).append(replace(answer, resolver=f"nameserver {answer.resolver}"))
-    return told
+            found.setdefault(answer.question, []).append(replace(answer, resolver=f"nameserver {answer.resolver}"))
+    return found
 
 
 def query_nameservers_raw(wanted: Iterable[tuple[str, Question]]) -> list[Answer]:

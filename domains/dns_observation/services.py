@@ -45,8 +45,8 @@ class _Observation:
     @property
     def is_unanswered(self) -> bool:
         """Return True if no server answers for the zone, or it does not exist, so that records cannot be looked up."""
-        said = (*self.delegation.parent, *self.delegation.public_soas, *self.delegation.unchecked)
-        return not any(answer.cut or answer.status in (LookupStatus.FOUND, LookupStatus.NO_DATA) for answer in said)
+        answered = (*self.delegation.parent, *self.delegation.public_soas, *self.delegation.unchecked)
+        return not any(answer.cut or answer.status in (LookupStatus.FOUND, LookupStatus.NO_DATA) for answer in answered)
 
 
 async def observe(domain: DomainName, records: tuple[Record, ...], net: Network, session: QuerySession) -> Observations:
@@ -99,17 +99,17 @@ async def _find_subzone(domain: DomainName, delegation: Delegation, session: Que
     if not delegation.responding:
         return await _subzone_by_resolver(domain, delegation.helper, session)
     server = delegation.responding[0]
-    said = await session.ask([Query(Question(domain.ascii, "NS"), server.at, server.name, recursive=False)])
-    if said[0].authoritative and said[0].status is LookupStatus.FOUND and not said[0].aliases:
+    answers = await session.ask([Query(Question(domain.ascii, "NS"), server.at, server.name, recursive=False)])
+    if answers[0].authoritative and answers[0].status is LookupStatus.FOUND and not answers[0].aliases:
         return domain.ascii
-    return said[0].cut if _is_below(said[0].cut, domain.zone, domain.ascii) else ""
+    return answers[0].cut if _is_below(answers[0].cut, domain.zone, domain.ascii) else ""
 
 
 async def _subzone_by_resolver(domain: DomainName, helper: str, session: QuerySession) -> str:
     """Return the subzone by the resolver's answers, if the nameservers could not be asked."""
     names = (domain.ascii, *domain.parents[:-1])
-    said = await session.ask([Query(Question(name, "SOA"), helper, helper) for name in names])
-    zones = (a.question.name for a in said if a.status is LookupStatus.FOUND and not a.aliases)
+    soas = await session.ask([Query(Question(name, "SOA"), helper, helper) for name in names])
+    zones = (a.question.name for a in soas if a.status is LookupStatus.FOUND and not a.aliases)
     return next(zones, "")
 
 
@@ -143,8 +143,8 @@ async def _ask_parent_policies(observation: _Observation, registered: DomainName
     if not asked or any(dmarc_core.usable_record(answer.values) for answer in own):
         return
     names = [Question(policies_core.dmarc_name(name), "TXT") for name in policies_core.names_above(registered)]
-    told = await _ask_helper(observation, names)
-    observation.dmarc = {answer.question.name: policies_core.dmarc_lines(answer.values) for answer in told}
+    answers = await _ask_helper(observation, names)
+    observation.dmarc = {answer.question.name: policies_core.dmarc_lines(answer.values) for answer in answers}
     exists = _at_host(observation, Question(registered.ascii, "TXT"), _by_serial(observation.delegation), 0)
     observation.is_there = all(
         answer.status is not LookupStatus.NO_NAME for answer in await observation.session.ask([exists])
@@ -289,8 +289,8 @@ async def _follow_spf(observation: _Observation) -> None:
         names = [name for name in dict.fromkeys(inside) if name not in (grammar.AMAZON, *observation.spf)]
         if not names:
             break
-        told = await _ask_helper(observation, [Question(name, "TXT") for name in names[:SPF_NAMES]])
-        new = {a.question.name: grammar.spf_records(a.values) for a in told}
+        answers = await _ask_helper(observation, [Question(name, "TXT") for name in names[:SPF_NAMES]])
+        new = {a.question.name: grammar.spf_records(a.values) for a in answers}
         observation.spf |= new
         lines = [line for found in new.values() for line in found]
 
@@ -309,12 +309,12 @@ async def _ask_consent(observation: _Observation) -> None:
     lines = [line for a in observation.host if a.question in asked for line in a.values if dmarc_core.is_dmarc(line)]
     foreign = dmarc_core.reports_elsewhere(lines, observation.domain.ascii)
     names = [dmarc_core.consent_name(observation.domain.ascii, address) for address in foreign]
-    told = await _ask_helper(observation, [Question(name, "TXT") for name in dict.fromkeys(names)][:CONSENTS])
-    observation.consents += [(a.question.name, any(map(dmarc_core.is_dmarc, a.values))) for a in told]
+    answers = await _ask_helper(observation, [Question(name, "TXT") for name in dict.fromkeys(names)][:CONSENTS])
+    observation.consents += [(a.question.name, any(map(dmarc_core.is_dmarc, a.values))) for a in answers]
 
 
 async def _ask_helper(observation: _Observation, questions: Sequence[Question]) -> list[Answer]:
     """Ask a resolver, which follows aliases. Failed lookups are left out."""
     at = observation.delegation.helper
-    told = await observation.session.ask([Query(question, at, at) for question in questions])
-    return [answer for answer in told if answer.status is not LookupStatus.FAILED]
+    answers = await observation.session.ask([Query(question, at, at) for question in questions])
+    return [answer for answer in answers if answer.status is not LookupStatus.FAILED]

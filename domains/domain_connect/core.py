@@ -66,13 +66,13 @@ def settings_host(values: Iterable[str]) -> str:
 def read_settings(body: bytes, *, schemes: Sequence[str]) -> ConnectHost | None:
     """Parse a host's settings. None if they are not valid JSON, or have no page for the synchronous flow."""
     try:
-        said = json.loads(body)
+        data = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(data, dict):
         return None
-    page, api = (_address(said.get(name), schemes) for name in ("urlSyncUX", "urlAPI"))
-    name = said.get("providerDisplayName") or said.get("providerName")
+    page, api = (_address(data.get(name), schemes) for name in ("urlSyncUX", "urlAPI"))
+    name = data.get("providerDisplayName") or data.get("providerName")
     if not (page and api and isinstance(name, str)):
         return None
     shown = " ".join("".join(char for char in name if char.isprintable()).split())[:LONGEST_NAME]

@@ -56,17 +56,17 @@ def discover(*, domain_id: str) -> None:
 def _find_host(zone: str, ours: ConnectIdentity) -> dict[str, str] | None:
     """Return {} if it is not supported, None if a lookup or request failed."""
     answers = dns_services.look_up([Question(f"_domainconnect.{zone}", "TXT")])
-    told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
-    if not told:
+    answered = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
+    if not answered:
         return None
-    place = core.settings_host(told[0].values)
+    place = core.settings_host(answered[0].values)
     if not place:
         return {}
     private = settings.DOMAIN_CONNECT_MAY_BE_PRIVATE
-    said = gateway.ask(f"{_scheme(place)}://{place}/v2/{zone}/settings", may_be_private=private)
-    if not said.is_answered:
+    response = gateway.ask(f"{_scheme(place)}://{place}/v2/{zone}/settings", may_be_private=private)
+    if not response.is_answered:
         return None
-    host = core.read_settings(said.body, schemes=("https", "http") if private else ("https",))
+    host = core.read_settings(response.body, schemes=("https", "http") if private else ("https",))
     if host is None:
         return {}
     template = gateway.ask(f"{host.api}{core.template_path(ours)}", may_be_private=private)

@@ -144,8 +144,8 @@ def _with_shown_state(state: str) -> Q:
 
 def _in_states(states: tuple[State, ...]) -> Q:
     """A staff override counts instead of the checked state until it expires."""
-    said = Q(override_until__gt=timezone.now())
-    return (Q(state__in=states) & ~said) | (Q(override_state__in=states) & said)
+    is_overridden = Q(override_until__gt=timezone.now())
+    return (Q(state__in=states) & ~is_overridden) | (Q(override_state__in=states) & is_overridden)
 
 
 def domains_not_verified(viewer: Viewer) -> QuerySet[Domain]:

@@ -41,8 +41,8 @@ def settings_of(names: Sequence[str]) -> dict[str, RemoteSettings]:
         dkim, mail_from = identity_gateway.get_dkim(some), identity_gateway.get_mail_from(some)
         for name in some:
             if name in dkim or name in mail_from:  # otherwise it was just deleted
-                told = mail_from.get(name, NO_MAIL_FROM)
-                found[name] = RemoteSettings(told.name, told.rejects_on_mx_failure, dkim.get(name, NO_DKIM).signing)
+                remote = mail_from.get(name, NO_MAIL_FROM)
+                found[name] = RemoteSettings(remote.name, remote.rejects_on_mx_failure, dkim.get(name, NO_DKIM).signing)
     return found
 
 
@@ -62,8 +62,8 @@ def accept_mail_from(*, domain: Domain, mail_from: str, rejects: bool, actor: Us
     locked.mail_from_label, locked.ses_mail_from = mail_from.removesuffix(f".{locked.name}"), mail_from
     locked.on_mx_failure = locked.ses_on_mx_failure = behaviour
     locked.next_check_at = timezone.now()
-    told = ("mail_from_label", "ses_mail_from", "on_mx_failure", "ses_on_mx_failure")
-    locked.save(update_fields=(*told, "mail_from_status", "next_check_at"))
+    fields = ("mail_from_label", "ses_mail_from", "on_mx_failure", "ses_on_mx_failure")
+    locked.save(update_fields=(*fields, "mail_from_status", "next_check_at"))
     RecordCheck.objects.filter(domain=locked, key__startswith="mail-from-").delete()
     after = {"mail_from": mail_from, "on_mx_failure": behaviour.value}
     _record("domain.mail_from", locked, actor, because, before, after)

@@ -33,9 +33,9 @@ def record_answers(domains: Sequence[Domain], seen: Answers, *, now: datetime) -
     of_zones = _ask_zones(changed)
     for domain in changed:
         zone = _zone_questions(domain)
-        own, told = standing.get(domain.pk, {}), {**seen, **of_zones}
-        new = _changes(_answers([*_questions(domain), *zone], told), own)
-        over = {(a.question.name, a.question.type, a.resolver) for a in new} | _no_longer_asked(domain, told, own)
+        own, seen_now = standing.get(domain.pk, {}), {**seen, **of_zones}
+        new = _changes(_answers([*_questions(domain), *zone], seen_now), own)
+        over = {(a.question.name, a.question.type, a.resolver) for a in new} | _no_longer_asked(domain, seen_now, own)
         _store(domain, new, [own[key] for key in over if key in own], _serial(zone, of_zones), now)
     return len(changed)
 
@@ -142,8 +142,8 @@ def _end(rows: Sequence[ObservedAnswer], looked: Mapping[tuple[str, str], dateti
 
 def _last_checks(domain: Domain, now: datetime) -> dict[tuple[str, str], datetime]:
     """Return the last successful check by name and type. A failed check does not count."""
-    told = domain.record_checks.filter(checked_at__lt=now).exclude(state=State.COULD_NOT_CHECK)
-    checked = dict(told.values_list("key", "checked_at"))
+    conclusive = domain.record_checks.filter(checked_at__lt=now).exclude(state=State.COULD_NOT_CHECK)
+    checked = dict(conclusive.values_list("key", "checked_at"))
     times = {(r.name, r.type): checked[r.key] for r in domain.records if r.key in checked}
     return times | ({(domain.hosted.zone, "NS"): max(times.values())} if times else {})
 

@@ -152,11 +152,11 @@ def _read(domain: str, answer: Any) -> Identity:
     )
 
 
-def _verification(told: Any) -> SesStatus:
+def _verification(response: Any) -> SesStatus:
     """If there is no status: an identity that may send is verified, otherwise the status is UNKNOWN."""
-    if status := told.get("VerificationStatus", ""):
+    if status := response.get("VerificationStatus", ""):
         return _status(status)
-    may_send = told.get("VerifiedForSendingStatus") or told.get("SendingEnabled")
+    may_send = response.get("VerifiedForSendingStatus") or response.get("SendingEnabled")
     return SesStatus.SUCCESS if may_send else SesStatus.UNKNOWN
 
 

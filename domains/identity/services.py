@@ -205,8 +205,8 @@ def _token(domain: Domain) -> bool:
 
 def _mail_from(domain: Domain) -> bool:
     """Set MAIL FROM if it differs. Setting the same name restarts a failed verification."""
-    wanted, told = domain.mail_from, domain.ses_mail_from
-    same = wanted == told and (not wanted or domain.on_mx_failure == domain.ses_on_mx_failure)
+    wanted, current = domain.mail_from, domain.ses_mail_from
+    same = wanted == current and (not wanted or domain.on_mx_failure == domain.ses_on_mx_failure)
     if same and domain.mail_from_status != SesStatus.FAILED:
         return True
     reject = domain.on_mx_failure == OnMxFailure.REJECT

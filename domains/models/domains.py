@@ -278,7 +278,7 @@ class Domain(models.Model):
 
     @property
     def expected(self) -> tuple[RecordExpectation, ...]:
-        return tuple(RecordExpectation(key, **said) for key, said in sorted(self.expectations.items()))
+        return tuple(RecordExpectation(key, **fields) for key, fields in sorted(self.expectations.items()))
 
     @property
     def checked_records(self) -> tuple[Record, ...]:
@@ -355,8 +355,8 @@ class Domain(models.Model):
     def is_configuring(self) -> bool:
         """Return True if SES does not have the desired settings yet."""
         wanted = (self.mail_from, self.on_mx_failure, self.dkim_signing)
-        told = (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)
-        return self.stage == Stage.READY and (wanted != told or self.new_dkim_wanted)
+        sent = (self.ses_mail_from, self.ses_on_mx_failure, self.ses_dkim_signing)
+        return self.stage == Stage.READY and (wanted != sent or self.new_dkim_wanted)
 
     @property
     def ses_statuses(self) -> dict[Aspect, SesStatus]:

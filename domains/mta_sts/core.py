@@ -137,9 +137,9 @@ def judge(name: str, host: str, fetched: Fetched) -> PolicyCheck:
     return PolicyCheck(effect, sentence, policy.mode, policy.mx, policy.max_age)
 
 
-def ignored_policy(said: str) -> PolicyCheck:
+def ignored_policy(sentence: str) -> PolicyCheck:
     """Return the check of a policy that senders ignore, because they see the same problem."""
-    return PolicyCheck(PolicyEffect.IGNORED, f"{said} Senders ignore MTA-STS until this is corrected.")
+    return PolicyCheck(PolicyEffect.IGNORED, f"{sentence} Senders ignore MTA-STS until this is corrected.")
 
 
 def with_problem(known: PolicyCheck, why: str) -> PolicyCheck:
@@ -164,12 +164,12 @@ def _effect(policy: StsPolicy, host: str) -> tuple[PolicyEffect, str]:
         return PolicyEffect.OFF, "The policy's mode is “none”, so it asks nothing of senders."
     line = f"Add the line “mx: {host}” to the policy, then change the id in the TXT record."
     if not allows_host(policy, host) and policy.mode == "enforce":
-        said = f"The policy is in force and does not name {host}. Senders that follow it do not deliver mail there."
-        return PolicyEffect.LOSES_MAIL, f"{said} {line}"
+        sentence = f"The policy is in force and does not name {host}. Senders that follow it do not deliver mail there."
+        return PolicyEffect.LOSES_MAIL, f"{sentence} {line}"
     if not allows_host(policy, host):
-        said = f"The policy does not name {host}. Once its mode is “enforce”, mail does not arrive."
-        return PolicyEffect.IGNORED, f"{said} {line}"
+        sentence = f"The policy does not name {host}. Once its mode is “enforce”, mail does not arrive."
+        return PolicyEffect.IGNORED, f"{sentence} {line}"
     if policy.mode == "testing":
-        said = "The policy is served and names our host. Its mode is “testing”: it changes no delivery."
-        return PolicyEffect.TESTING, f"{said} Set “enforce” once senders report no failures."
+        sentence = "The policy is served and names our host. Its mode is “testing”: it changes no delivery."
+        return PolicyEffect.TESTING, f"{sentence} Set “enforce” once senders report no failures."
     return PolicyEffect.ENFORCED, "The policy is served, names our host and is in force: senders use TLS."

@@ -95,19 +95,22 @@ def _fetch_one(domain: Domain, *, addresses: Mapping[str, Sequence[str] | str], 
 
 def _judge_response(domain: Domain, fetched: Fetched) -> PolicyCheck:
     """A server error or an incomplete response says nothing about the policy."""
-    said = f"answered {fetched.status}" if fetched.status >= 500 else ""
-    if not said and not fetched.is_whole and len(fetched.body) < core.MOST_BYTES:
-        said = "broke off its answer"
-    if said:
-        return core.with_problem(domain.mta_sts_check, f"{core.policy_host(domain.name)} {said}.")
+    failure = f"answered {fetched.status}" if fetched.status >= 500 else ""
+    if not failure and not fetched.is_whole and len(fetched.body) < core.MOST_BYTES:
+        failure = "broke off its answer"
+    if failure:
+        return core.with_problem(domain.mta_sts_check, f"{core.policy_host(domain.name)} {failure}.")
     host = next((record.value for record in domain.records if record.key == INBOUND_MX), "")
     return core.judge(domain.name, host, fetched)
 
 
 def _addresses(hosts: Sequence[str]) -> dict[str, Sequence[str] | str]:
     """Return the addresses by host; a string is the reason of a failed lookup."""
-    told = dns_services.query_resolvers([Question(host, kind) for host in hosts for kind in ("A", "AAAA")])
-    return {host: _of_host([a for kind in ("A", "AAAA") for a in told.get(Question(host, kind), ())]) for host in hosts}
+    found = dns_services.query_resolvers([Question(host, kind) for host in hosts for kind in ("A", "AAAA")])
+    return {
+        host: _of_host([answer for kind in ("A", "AAAA") for answer in found.get(Question(host, kind), ())])
+        for host in hosts
+    }
 
 
 def _of_host(answers: Sequence[Answer]) -> Sequence[str] | str:

@@ -293,12 +293,12 @@ def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: 
     _require_permission(actor)
     if not because.strip():
         raise Refused("Enter the reason for the exception.", code="REASON_MISSING")
-    said = {"value": parse_expected_host(key, value), "because": because.strip()}
+    fields = {"value": parse_expected_host(key, value), "because": because.strip()}
     locked = _locked_row(domain)
     known = locked.expectations.get(key, {})
-    if {name: known.get(name) for name in said} == said:
+    if {name: known.get(name) for name in fields} == fields:
         raise Refused("That exception already exists.")
-    stamped = {**said, "by": actor.get_username(), "at": timezone.now().isoformat(timespec="seconds")}
+    stamped = {**fields, "by": actor.get_username(), "at": timezone.now().isoformat(timespec="seconds")}
     _store(locked, {**locked.expectations, key: stamped}, key, actor, because.strip(), bulk_id)
 
 
@@ -309,7 +309,7 @@ def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", 
     locked = _locked_row(domain)
     if key not in locked.expectations:
         raise Refused(f"This record of {domain} has no exception.")
-    left = {other: said for other, said in locked.expectations.items() if other != key}
+    left = {other: expectation for other, expectation in locked.expectations.items() if other != key}
     _store(locked, left, key, actor, because.strip(), bulk_id)
 
 
@@ -334,8 +334,8 @@ def _store(
 
 
 def _expectation_text(expectations: dict[str, dict[str, str]], key: str) -> dict[str, str]:
-    said = expectations.get(key)
-    words = "as for all domains" if said is None else said["value"] or "not required"
+    expectation = expectations.get(key)
+    words = "as for all domains" if expectation is None else expectation["value"] or "not required"
     return {EXPECTABLE.get(key, key): words}
 
 

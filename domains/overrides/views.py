@@ -58,11 +58,11 @@ def _try_action(act: Act, domain: Domain, form: forms.Form, request: SignedIn) -
     if not form.is_valid():
         return False
     try:
-        said = act(domain, form.cleaned_data, request)
+        sentence = act(domain, form.cleaned_data, request)
     except Refused as refused:
         form.add_error(None, str(refused))
         return False
-    messages.success(request, said)
+    messages.success(request, sentence)
     return True
 
 

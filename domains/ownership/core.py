@@ -50,5 +50,5 @@ def challenge(domain: DomainName, token: str) -> Record:
 def is_proven(domain: DomainName, token: str, answers: Sequence[Answer]) -> bool:
     """Return True if at least one resolver answers, and all that answer have the value."""
     wanted = challenge(domain, token).value
-    told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
-    return bool(token) and bool(told) and all(wanted in answer.values for answer in told)
+    answered = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
+    return bool(token) and bool(answered) and all(wanted in answer.values for answer in answered)

@@ -83,11 +83,11 @@ def approve_claim(*, domain: Domain, because: str, actor: User) -> None:
         raise Refused("There is no claim to approve. This domain isn't waiting for proof of ownership.")
     if not because.strip():
         raise Refused("Enter the reason for approving the claim without the record. It's kept in the change log.")
-    said = because.strip()
+    reason_given = because.strip()
     is_accepted = (
-        _accept(domain, what="domain.claim_approved", actor=actor, because=said)
+        _accept(domain, what="domain.claim_approved", actor=actor, because=reason_given)
         if is_claim
-        else _approve_unclaimed(domain, actor, said)
+        else _approve_unclaimed(domain, actor, reason_given)
     )
     if not is_accepted:
         raise Refused(
@@ -174,8 +174,8 @@ def has_earlier_records(domain: Domain) -> bool:
     answers = look_up(asked)
     if any(_is_earlier_record(domain, answer) for answer in answers if answer.status is LookupStatus.FOUND):
         return True
-    told = {answer.question for answer in answers if answer.status is not LookupStatus.FAILED}
-    if not told.issuperset(asked):
+    answered = {answer.question for answer in answers if answer.status is not LookupStatus.FAILED}
+    if not answered.issuperset(asked):
         raise EarlierRecordsUnknown(
             f"The DNS of {domain} doesn't answer, so we can't tell whether the domain is already in use. "
             "We'll try again automatically. If this continues, check your nameservers."

@@ -24,19 +24,19 @@ def update_policies(domains: Sequence[Domain], seen: HostLookup) -> None:
     """
     own = {domain.pk: _published(domain, seen) for domain in domains}
     asked = {domain.pk: _questions(domain, own[domain.pk]) for domain in domains}
-    told = dns_services.query_resolvers([question for questions in asked.values() for question in questions])
-    told |= dns_services.query_other_places(
+    resolved = dns_services.query_resolvers([question for questions in asked.values() for question in questions])
+    resolved |= dns_services.query_other_places(
         (each.parsed, question) for each in domains for question in _existence(each)
     )
-    inside = _inside([line for each in own.values() for lines in each.spf.values() for line in lines], told)
+    inside = _inside([line for each in own.values() for lines in each.spf.values() for line in lines], resolved)
     for domain in domains:
         known = domain.published.updated(own[domain.pk])
         new = PublishedPolicies(
             inside=inside,
-            absent=_terms(told, is_void_wanted=True),
-            present=_terms(told, is_void_wanted=False),
-            dmarc=_dmarc(asked[domain.pk], told),
-            is_there=_is_there(domain, told),
+            absent=_terms(resolved, is_void_wanted=True),
+            present=_terms(resolved, is_void_wanted=False),
+            dmarc=_dmarc(asked[domain.pk], resolved),
+            is_there=_is_there(domain, resolved),
         )
         domain.policies = _without_unreferenced(known.updated(new)).as_json()
 
@@ -79,32 +79,32 @@ def _existence(domain: Domain) -> list[Question]:
     return [Question(domain.name, "TXT")] if domain.parsed.parents else []
 
 
-def _dmarc(asked: Iterable[Question], told: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
+def _dmarc(asked: Iterable[Question], answers: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
     names = [question.name for question in asked if question.name.startswith("_dmarc.")]
-    found = {name: _values(told.get(Question(name, "TXT"), ())) for name in names}
+    found = {name: _values(answers.get(Question(name, "TXT"), ())) for name in names}
     return {name: core.dmarc_lines(values) for name, values in found.items() if values is not None}
 
 
-def _is_there(domain: Domain, told: AnswersByQuestion) -> bool:
-    said = {answer.status for answer in told.get(Question(domain.name, "TXT"), ())} - {LookupStatus.FAILED}
-    return said != {LookupStatus.NO_NAME} if said else domain.published.is_there
+def _is_there(domain: Domain, answers: AnswersByQuestion) -> bool:
+    statuses = {answer.status for answer in answers.get(Question(domain.name, "TXT"), ())} - {LookupStatus.FAILED}
+    return statuses != {LookupStatus.NO_NAME} if statuses else domain.published.is_there
 
 
-def _inside(lines: Sequence[str], told: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
-    """Return the SPF lines behind all includes, by name, except SES's own, which is known. Extends `told`."""
+def _inside(lines: Sequence[str], answers: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
+    """Return the SPF lines behind all includes, by name, except SES's own, which is known. Extends `answers`."""
     found: dict[str, tuple[str, ...]] = {}
     for _ in range(DEPTH):
         names = [name for line in lines for name in evaluation.included_names(line)[:NAMES]]
         new = [Question(name, "TXT") for name in dict.fromkeys(names) if name not in (AMAZON, *found)]
         if not new:
             break
-        answers = dns_services.query_resolvers(new)
-        said = {question.name: _values(answers[question]) for question in new}
-        told_now = {name: spf_records(values) for name, values in said.items() if values is not None}
-        found |= told_now
-        lines = [line for each in told_now.values() for line in each]
+        replies = dns_services.query_resolvers(new)
+        by_name = {question.name: _values(replies[question]) for question in new}
+        spf_by_name = {name: spf_records(values) for name, values in by_name.items() if values is not None}
+        found |= spf_by_name
+        lines = [line for each in spf_by_name.values() for line in each]
         voids = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
-        told |= dns_services.query_resolvers([question for question in voids if question not in told])
+        answers |= dns_services.query_resolvers([question for question in voids if question not in answers])
     return found
 
 
@@ -120,12 +120,12 @@ def _without_unreferenced(known: PublishedPolicies) -> PublishedPolicies:
     return replace(known, inside=names, absent=known.absent & pairs, present=known.present & pairs)
 
 
-def _terms(told: AnswersByQuestion, *, is_void_wanted: bool) -> frozenset[tuple[str, str]]:
+def _terms(answers: AnswersByQuestion, *, is_void_wanted: bool) -> frozenset[tuple[str, str]]:
     """Return the terms whose lookups found nothing, or found something."""
     return frozenset(
         (question.name, question.type)
-        for question, answers in told.items()
+        for question, replies in answers.items()
         if question.type in ("A", "MX")
-        and (said := [a.status for a in answers if a.status is not LookupStatus.FAILED])
-        and all(is_void(question.type, status) for status in said) is is_void_wanted
+        and (statuses := [a.status for a in replies if a.status is not LookupStatus.FAILED])
+        and all(is_void(question.type, status) for status in statuses) is is_void_wanted
     )

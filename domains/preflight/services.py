@@ -211,8 +211,8 @@ def _look_up_each(questions: tuple[Question, ...], customer: str) -> list[list[A
 
 def _values(answers: list[Answer]) -> tuple[str, ...] | None:
     """Return None if all lookups failed."""
-    told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
-    return told[0].values if told else None
+    answered = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
+    return answered[0].values if answered else None
 
 
 def _is_ours(value: str) -> bool:

@@ -195,12 +195,12 @@ def most_severe(found: Iterable[Receiving]) -> Receiving | None:
 
 def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact) -> MxFact:
     """Return where the MX points. `answers`: the values ("10 host") from each resolver, None for a failed lookup."""
-    told = [_mx_target(values, host) for values in answers if values is not None]
-    if not told:
+    facts = [_mx_target(values, host) for values in answers if values is not None]
+    if not facts:
         known_here = before in MX_POINTS_HERE
         return MxFact.UNSEEN if known_here else (MxFact.UNKNOWN if answers else before)
     for fact in (MxFact.SHARED, MxFact.HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER):
-        if fact in told:
+        if fact in facts:
             return fact
     return MxFact.NOWHERE
 

@@ -27,11 +27,11 @@ def record_rules(*, domain_id: str, rules: Mapping[str, RulesFact]) -> None:
     at once.
     """
     locked = Domain.objects.select_for_update(of=("self",)).filter(pk=domain_id).first()
-    told = {name: fact.value for name, fact in rules.items() if fact is not RulesFact.NOTHING}
-    if locked is None or locked.mail_rules == told:
+    facts = {name: fact.value for name, fact in rules.items() if fact is not RulesFact.NOTHING}
+    if locked is None or locked.mail_rules == facts:
         return
     now, asked = timezone.now(), locked.checked_records
-    locked.mail_rules = told
+    locked.mail_rules = facts
     locked.mx_facts = {name: fact for name, fact in locked.mx_facts.items() if name in locked.mail_names}
     update_receiving_state(locked, now)
     locked.save(update_fields=SAVED_FIELDS)

@@ -275,8 +275,8 @@ def with_policy(record: Record, facts: IdentityFacts) -> Record:
         above, is_told = policies_core.inherited_policy(facts.domain, facts.policies), True
     except ValueError:
         above, is_told = None, False
-    told = replace(record, inherited=above, is_inherited_known=is_told, reports_to=facts.dmarc_reports_to)
-    return replace(told, value=offer.value, withheld=offer.withheld)
+    shown = replace(record, inherited=above, is_inherited_known=is_told, reports_to=facts.dmarc_reports_to)
+    return replace(shown, value=offer.value, withheld=offer.withheld)
 
 
 # What SES itself requires (ownership, DKIM, MAIL FROM) is not here: the domain cannot work without it.

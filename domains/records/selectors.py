@@ -141,8 +141,8 @@ class Group:
     @property
     def traps(self) -> tuple[str, ...]:
         """Return the usual mistakes with these records at this DNS host, without those that apply to every record."""
-        told = (warning for row in self.rows if not row.is_done for warning in row.form_values.warnings)
-        return tuple(dict.fromkeys(trap for trap in told if trap not in self.rows[0].form_values.provider.traps))
+        warnings = (warning for row in self.rows if not row.is_done for warning in row.form_values.warnings)
+        return tuple(dict.fromkeys(trap for trap in warnings if trap not in self.rows[0].form_values.provider.traps))
 
 
 FIRST_AN_ADDRESS = "Add an address first. The MX record comes last."
@@ -299,8 +299,8 @@ def _groups(rows: Sequence[RecordRow]) -> tuple[Group, ...]:
 
 def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...]:
     judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
-    told = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
-    lines = [AspectLine(ASPECTS[each.aspect], each.state, _sentence(domain, each)) for each in told]
+    aspects = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
+    lines = [AspectLine(ASPECTS[each.aspect], each.state, _sentence(domain, each)) for each in aspects]
     own = domain.receiving
     return (*lines, AspectLine(ASPECTS[Aspect.RECEIVING], State.NOT_CHECKED, own.sentence, own))
 

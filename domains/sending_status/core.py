@@ -63,15 +63,15 @@ class DomainSending:
 
 def judge_sending(facts: SendingFacts) -> DomainSending:
     if facts.stage == Stage.DELETING:
-        said = f"{facts.domain} is being deleted. It can’t send after that."
-        return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", said)
+        sentence = f"{facts.domain} is being deleted. It can’t send after that."
+        return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", sentence)
     why = NOT_READY.get(facts.stage) or (NOT_VERIFIED if facts.is_verified is False else "")
     if why:
-        said = CANT.format(why=why)
-        return DomainSending(SendingState.CANNOT_YET, "Can’t send yet", "todo", "exclamation-circle", said)
+        sentence = CANT.format(why=why)
+        return DomainSending(SendingState.CANNOT_YET, "Can’t send yet", "todo", "exclamation-circle", sentence)
     if facts.is_verified is None:
-        said = "We couldn’t read from Amazon SES whether this domain is verified. We’ll check again automatically."
-        return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", said)
+        sentence = "We couldn’t read from Amazon SES whether this domain is verified. We’ll check again automatically."
+        return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
     return _by_tenant(facts)
 
 

@@ -71,8 +71,8 @@ def set_receives(*, domain: Domain, receives: bool, actor: User) -> bool:
     if locked.receives == receives:
         return False
     if not receives and (leads := names_with_mx_here(locked.receiving_facts(name) for name in locked.mail_names)):
-        said = f"The MX record of {leads[0]} points here. Point it to your other mail service first, then check again."
-        raise Refused(said, code="MX_LEADS_HERE")
+        text = f"The MX record of {leads[0]} points here. Point it to your other mail service first, then check again."
+        raise Refused(text, code="MX_LEADS_HERE")
     before, after = {"receives": locked.receives}, {"receives": receives}
     locked.receives = receives
     now = timezone.now()

@@ -63,7 +63,7 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
         if pressed or not request.htmx:
             _record_visit(request, link, pressed=pressed)
         with _limit_checks(request, link):
-            said = services.check_shared(link=link) if pressed else ""
+            sentence = services.check_shared(link=link) if pressed else ""
     except Refused as refused:
         if request.htmx:
             raise
@@ -71,11 +71,11 @@ def shared(request: SignedIn, token: str) -> HttpResponse:
     if pressed and not request.htmx:
         with _limit_checks(request, link):
             services.explain(domain=link.domain)
-        messages.info(request, said)
+        messages.info(request, sentence)
         return redirect(_address(token, request))
     if not pressed:
         checking_services.schedule_for_open_page(link.domain)
-    return _page(request, link_for_token(token) or link, token, said=said)
+    return _page(request, link_for_token(token) or link, token, said=sentence)
 
 
 def _link(request: SignedIn, token: str) -> ShareLink:

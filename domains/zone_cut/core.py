@@ -24,8 +24,8 @@ def cut_of(domain: DomainName, answers: Iterable[Answer]) -> str | None:
     cuts = {cut for answer in own if (cut := _shown(answer)) and _is_inside(cut, domain)}
     if cuts:
         return max(cuts, key=len)
-    told = {answer.question.name for answer in own if answer.status is not LookupStatus.FAILED}
-    return "" if told >= asked else None
+    answered = {answer.question.name for answer in own if answer.status is not LookupStatus.FAILED}
+    return "" if answered >= asked else None
 
 
 def _shown(answer: Answer) -> str:

@@ -300,8 +300,8 @@ def _operation(event_name: str) -> str:
 
 
 def _from_answer(error: ClientError, doing: str) -> AwsProblem:
-    said = error.response.get("Error", {})
-    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+    details = error.response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", ""))
     request_id = str(error.response.get("ResponseMetadata", {}).get("RequestId", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     kind, why = _kind(code, status)

@@ -89,8 +89,8 @@ class AwsProblem(Problem):
         """The sentence with AWS's own message, for operators only: it names accounts, ARNs and buckets."""
         if not self.aws_message:
             return str(self)
-        told = self.aws_message.rstrip()
-        return f"{self} AWS message: {told}{'' if told.endswith(('.', '!', '?')) else '.'}"
+        aws_text = self.aws_message.rstrip()
+        return f"{self} AWS message: {aws_text}{'' if aws_text.endswith(('.', '!', '?')) else '.'}"
 
 
 class AwsMissing(AwsProblem):

@@ -130,14 +130,16 @@ def form_page(request: HttpRequest, page: str, context: dict[str, Any]) -> Templ
 
 
 @contextmanager
-def report_outcome(request: HttpRequest, said: str, *, refused: Callable[..., None] = messages.error) -> Iterator[None]:
-    """Show a message after the block: `said`, or why the action was refused."""
+def report_outcome(
+    request: HttpRequest, sentence: str, *, refused: Callable[..., None] = messages.error
+) -> Iterator[None]:
+    """Show a message after the block: `sentence`, or why the action was refused."""
     try:
         yield
     except Refused as problem:
         refused(request, str(problem))
     else:
-        messages.success(request, said)
+        messages.success(request, sentence)
 
 
 def template(request: SignedIn, page: str, part: str) -> str:

@@ -39,8 +39,8 @@ def mask_secrets(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str,
 
 def one_line(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     """Escape line breaks in the text format, so a user's input can't start a log line. JSON escapes them anyway."""
-    said = str(event.get("event", ""))
-    return event | {"event": _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), said)}
+    message = str(event.get("event", ""))
+    return event | {"event": _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), message)}
 
 
 async def name_the_job(call_next: Callable[[], Awaitable[Any]], context: Any, worker: Any) -> Any:

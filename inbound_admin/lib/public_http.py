@@ -116,8 +116,8 @@ def _send(url: PublicUrl, request: _Request, reach: Reach, ends: float) -> Respo
         with _connected(url, addresses, reach, ends) as connection:
             return _exchange(connection, url, request, reach.most_bytes)
     except ssl.SSLCertVerificationError as error:
-        said = f"The TLS certificate of {url.host} isn't valid: {error.verify_message}."
-        raise NoAnswer(said, why=Why.CERTIFICATE) from error
+        sentence = f"The TLS certificate of {url.host} isn't valid: {error.verify_message}."
+        raise NoAnswer(sentence, why=Why.CERTIFICATE) from error
     except TimeoutError as error:
         raise NoAnswer(f"{url.host} didn't respond within {reach.seconds:g} seconds.", why=Why.SLOW) from error
     except (OSError, http.client.HTTPException) as error:
@@ -134,8 +134,8 @@ def _addresses(url: PublicUrl, reach: Reach) -> tuple[str, ...]:
         raise NoAnswer(f"{url.host} has no IP address.", why=Why.NAME)
     private = [address for address in addresses if not is_public(address)]
     if private and not reach.may_be_private:
-        said = f"{url.host} resolves to {private[0]}, which isn't a public address. Nothing was sent."
-        raise NoAnswer(said, why=Why.PRIVATE)
+        sentence = f"{url.host} resolves to {private[0]}, which isn't a public address. Nothing was sent."
+        raise NoAnswer(sentence, why=Why.PRIVATE)
     return addresses
 
 
@@ -204,8 +204,8 @@ def _exchange(connection: http.client.HTTPConnection, url: PublicUrl, request: _
     with connection.getresponse() as response:  # a body that is longer than we read would keep the socket open
         body = response.read(most_bytes + 1)
         is_whole = len(body) <= most_bytes and not response.length
-        told = {name.lower(): value for name, value in response.getheaders()}
-    return Response(response.status, told, body[:most_bytes], is_whole)
+        received = {name.lower(): value for name, value in response.getheaders()}
+    return Response(response.status, received, body[:most_bytes], is_whole)
 
 
 def _words(error: Exception) -> str:

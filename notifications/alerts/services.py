@@ -54,10 +54,10 @@ def notify_recovered(alert: Alert, *, now: datetime) -> None:
         return
     event = _event(RECOVERED, alert, now)
     Notice.objects.filter(alert=alert, phase="raised", sent_at=None).delete()
-    told = list(Notice.objects.filter(alert=alert, phase="raised").values_list("person_id", flat=True))
+    notified = list(Notice.objects.filter(alert=alert, phase="raised").values_list("person_id", flat=True))
     targets = _notified_targets(alert)
-    preferences = _preferences_of([*told, *(target.person_id for target in targets)])
-    _mail(alert, "recovered", [(pk, _schedule_of(preferences, pk)) for pk in told], now)
+    preferences = _preferences_of([*notified, *(target.person_id for target in targets)])
+    _mail(alert, "recovered", [(pk, _schedule_of(preferences, pk)) for pk in notified], now)
     for target in targets:
         events_services.deliver(event, [target], at=_not_in_quiet(_schedule_of(preferences, target.person_id), now))
 
@@ -97,13 +97,13 @@ def _mail(alert: Alert, phase: str, people: Iterable[tuple[int, EmailSchedule]],
 
 def _notified_targets(alert: Alert) -> list[WebhookTarget]:
     """Return personal webhooks that got the first notice and are still on."""
-    told = Delivery.objects.filter(
+    deliveries = Delivery.objects.filter(
         event__object_type=alert.object_type,
         event__object_id=alert.object_id,
         event__event=RAISED,
         event__data__alert=alert.pk,
     )
-    targets = WebhookTarget.objects.filter(pk__in=told.values("target"), person__isnull=False, is_on=True)
+    targets = WebhookTarget.objects.filter(pk__in=deliveries.values("target"), person__isnull=False, is_on=True)
     customer_id = alert.about_customer_id
     return [each for each in targets.select_related("person") if may_receive(each.person, customer_id=customer_id)]
 

@@ -67,27 +67,27 @@ def alert(request: SignedIn, alert_id: str) -> HttpResponse:
     """Show an alert, its notices and actions."""
     found = get_object_or_404(alerts_for(request.user), pk=alert_id)
     if request.method == "POST":
-        said = _do(request.POST.get("do", ""), found, request)
+        sentence = _do(request.POST.get("do", ""), found, request)
         if not request.htmx:
-            messages.success(request, said)
+            messages.success(request, sentence)
             return redirect("notifications:alert", found.pk)
         found = get_object_or_404(alerts_for(request.user), pk=alert_id)
         return TemplateResponse(
-            request, "notifications/alerts/alert.html#alert", {**_context(found, request), "said": said}
+            request, "notifications/alerts/alert.html#alert", {**_context(found, request), "said": sentence}
         )
     return TemplateResponse(request, "notifications/alerts/alert.html", _context(found, request))
 
 
 def _context(found: Alert, request: SignedIn) -> dict[str, Any]:
     same = alerts_for(request.user).filter(kind=found.kind, object_type=found.object_type, object_id=found.object_id)
-    told = found.notices.filter(sent_at__isnull=False).select_related("person").order_by("sent_at")
+    notified = found.notices.filter(sent_at__isnull=False).select_related("person").order_by("sent_at")
     return {
         "alert": found,
         "object_page": page_of_object(found.object_type, found.object_id, staff=request.user.is_staff),
         "is_own": own_alerts_for(request.user).filter(pk=found.pk).exists(),
         "is_muted": is_muted(found, timezone.now()),
         "mute": MuteForm(),
-        "told": told[:50],
+        "told": notified[:50],
         "earlier": same.exclude(pk=found.pk)[:20],
     }
 

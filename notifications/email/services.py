@@ -142,7 +142,7 @@ def _words(notice: Notice) -> str:
 
 
 def _end() -> str:
-    said = f"{settings.SITE_NAME} sent you this. Change your notification settings"
+    sentence = f"{settings.SITE_NAME} sent you this. Change your notification settings"
     if not settings.SITE_URL:
-        return f"{said} under “Your account”."
-    return f"{said} here: {settings.SITE_URL.rstrip('/')}{reverse('notifications:preferences')}"
+        return f"{sentence} under “Your account”."
+    return f"{sentence} here: {settings.SITE_URL.rstrip('/')}{reverse('notifications:preferences')}"

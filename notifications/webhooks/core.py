@@ -45,12 +45,12 @@ def _standard(happening: WebhookEvent) -> str:
         "name": happening.object_name,
         "customerId": happening.customer_id or None,
     }
-    told = {
+    payload = {
         "type": happening.event,
         "timestamp": happening.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "data": {"object": about, "link": happening.link or None, **happening.data},
     }
-    return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
 
 
 def _slack(happening: WebhookEvent) -> str:

@@ -106,10 +106,10 @@ def summary_of(batch: Batch, counts: Mapping[str, int]) -> Summary:
     counted: Counter[tuple[int, str]] = Counter()
     for result, number in (*plain, *done):
         counted[TONES.index(result.tone), result.word] += number
-    said = [(number, word.lower()) for (_, word), number in sorted(counted.items()) if number]
+    numbers = [(number, word.lower()) for (_, word), number in sorted(counted.items()) if number]
     unconfirmed = sum(number for result, number in done if result.waits)
     settled = total - unconfirmed - counts["waiting"]
-    return Summary(_sentence(said), settled, unconfirmed, counts["waiting"])
+    return Summary(_sentence(numbers), settled, unconfirmed, counts["waiting"])
 
 
 def seconds_left(batch: Batch, summary: Summary) -> int:
@@ -159,5 +159,5 @@ def _unfinished_result(item: BatchItem) -> BatchResult:
 
 def words_of(batch: Batch) -> list[tuple[str, str]]:
     """Return the details that apply to all items, each with its label."""
-    said = [(label, str(batch.words.get(key) or "")) for key, label in SHOWN_WORDS.items()]
-    return [(label, text) for label, text in said if text]
+    words = [(label, str(batch.words.get(key) or "")) for key, label in SHOWN_WORDS.items()]
+    return [(label, text) for label, text in words if text]

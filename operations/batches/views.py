@@ -76,8 +76,8 @@ def retry_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
 def stop_bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
     shown = get_object_or_404(batches_for(request.user), pk=bulk_id)
     number, noun = services.stop(batch=shown, actor=request.user), BatchKind(shown.kind).noun
-    said = f"{number:,} {noun} stays" if number == 1 else f"{number:,} {noun}s stay"
-    messages.info(request, f"Stopped. {said} unchanged.")
+    count = f"{number:,} {noun} stays" if number == 1 else f"{number:,} {noun}s stay"
+    messages.info(request, f"Stopped. {count} unchanged.")
     return redirect(_name(shown), shown.pk)
 
 

@@ -33,8 +33,8 @@ class SameNameWarning(forms.Form):
         there = people_selectors.customer_named(name, viewer=self.viewer) if name != given else None
         if there and there.pk != pk:
             self.data = {**dict(self.data.items()), self.add_prefix("warned_of"): name}
-            said = f"A customer with this name already exists ({there.pk}). Submit again to create another."
-            self.add_error(None, said)
+            sentence = f"A customer with this name already exists ({there.pk}). Submit again to create another."
+            self.add_error(None, sentence)
 
 
 class NewCustomerForm(SameNameWarning, CustomerForm):

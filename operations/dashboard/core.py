@@ -165,14 +165,14 @@ def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
     if facts.stage == Stage.DELETING:
         return "Being deleted", AUTOMATIC, f"{name} is being deleted. {NOTHING}"
     if facts.is_held:
-        said = f"Our team paused the checks of {name}. We’ll contact you when we resume them."
-        return "On hold: checks are paused", STAFF, said
+        sentence = f"Our team paused the checks of {name}. We’ll contact you when we resume them."
+        return "On hold: checks are paused", STAFF, sentence
     if facts.problem:
-        said = f"The setup of {name} is delayed on our side. We retry automatically. {NOTHING}"
-        return f"Setup is delayed. {facts.problem}", STAFF, said
+        sentence = f"The setup of {name} is delayed on our side. We retry automatically. {NOTHING}"
+        return f"Setup is delayed. {facts.problem}", STAFF, sentence
     if facts.stage == Stage.STARTING:
-        said = f"We’re setting up {name} in Amazon SES. Its DNS records will appear in a few minutes."
-        return "Being set up in SES", AUTOMATIC, said
+        sentence = f"We’re setting up {name} in Amazon SES. Its DNS records will appear in a few minutes."
+        return "Being set up in SES", AUTOMATIC, sentence
     if facts.stage == Stage.CLAIM:
         first = f"To prove that you own {name}, please publish this DNS record at your DNS host:"
         return "Ownership is not proven", CUSTOMER, _with_records(first, facts.to_fix)
@@ -194,9 +194,9 @@ def _by_rejected_mail(facts: CaseFacts) -> tuple[str, str, str] | None:
     if facts.rejected:
         wrong = facts.rejected_word
         ours = f"{_BY_US.get(wrong, _NOT_HERE).format(domain=facts.domain)} We’re working on it. {LEAVE_MX}"
-        said = ours if facts.rejected_by_us else facts.rejected
+        sentence = ours if facts.rejected_by_us else facts.rejected
         records = f"\n\n{_by_state(facts)[2]}" if facts.to_fix else ""
-        return wrong, STAFF if facts.rejected_by_us else CUSTOMER, f"{said}{records}"
+        return wrong, STAFF if facts.rejected_by_us else CUSTOMER, f"{sentence}{records}"
     return None
 
 
@@ -236,10 +236,10 @@ def _until(facts: CaseFacts) -> str:
 def _without_records(facts: CaseFacts) -> tuple[str, str, str]:
     """For a domain with problems, but without a required record that is known to be missing or incorrect."""
     if facts.state is State.WAITING:
-        said = f"{facts.domain} isn’t verified yet. We check its DNS records automatically."
-        return "Not verified yet; no required record is known to be missing", AUTOMATIC, said
-    said = f"We found a problem with {facts.domain} and are looking into it. We’ll write to you when we know more."
-    return "A problem that is not in a required record: see the diagnosis", STAFF, said
+        sentence = f"{facts.domain} isn’t verified yet. We check its DNS records automatically."
+        return "Not verified yet; no required record is known to be missing", AUTOMATIC, sentence
+    sentence = f"We found a problem with {facts.domain} and are looking into it. We’ll write to you when we know more."
+    return "A problem that is not in a required record: see the diagnosis", STAFF, sentence
 
 
 def _with_records(first: str, records: Sequence[RecordToFix]) -> str:

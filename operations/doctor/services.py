@@ -116,10 +116,10 @@ def _dns() -> SetupFinding:
         return SetupFinding("DNS", SetupVerdict.COULD_NOT_TELL, str(refused))
     silent = [answer for answer in answers if answer.status is LookupStatus.FAILED]
     if silent:
-        said = "; ".join(f"{answer.resolver}: {answer.error}" for answer in silent)
+        errors = "; ".join(f"{answer.resolver}: {answer.error}" for answer in silent)
         repair = "Check DNS_RESOLVERS, and whether a firewall blocks UDP or TCP port 53."
         return SetupFinding(
-            "DNS", SetupVerdict.WRONG, f"{len(silent)} of {len(answers)} resolvers don't respond. {said}", repair
+            "DNS", SetupVerdict.WRONG, f"{len(silent)} of {len(answers)} resolvers don't respond. {errors}", repair
         )
     return SetupFinding(
         "DNS", SetupVerdict.RIGHT, f"All resolvers respond: {', '.join(answer.resolver for answer in answers)}."

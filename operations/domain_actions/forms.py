@@ -98,14 +98,14 @@ class WordsForm(forms.Form):
     @property
     def words(self) -> dict[str, str]:
         given = self.cleaned_data
-        said = {"because": str(given.get("because") or "").strip()}
+        chosen = {"because": str(given.get("because") or "").strip()}
         if given.get("send_only"):
-            said["receiving"] = SEND_ONLY
+            chosen["receiving"] = SEND_ONLY
         if given.get("until"):
-            said["until"] = given["until"].isoformat()
+            chosen["until"] = given["until"].isoformat()
         if given.get("customer"):
-            said |= {"customer": given["customer"].pk, "customer_name": given["customer"].name}
-        return said
+            chosen |= {"customer": given["customer"].pk, "customer_name": given["customer"].name}
+        return chosen
 
 
 _FIELDS: dict[BatchKind, tuple[str, ...]] = {

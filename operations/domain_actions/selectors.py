@@ -117,8 +117,8 @@ def _refusal(kind: BatchKind, domain: Domain, known: _Known, to: Customer | None
         (kind is BatchKind.CHECK and domain.stage == Stage.STARTING, "The domain is still being set up in SES."),
         (bool(below), f"Delete its subdomains first: {', '.join(below[:3])}."),
     )
-    said = next((sentence for holds, sentence in reasons if holds), "")
-    return said or (_refusal_of_transfer(domain, to) if kind is BatchKind.TRANSFER else "")
+    first = next((sentence for holds, sentence in reasons if holds), "")
+    return first or (_refusal_of_transfer(domain, to) if kind is BatchKind.TRANSFER else "")
 
 
 def _refusal_of_transfer(domain: Domain, to: Customer | None) -> str:

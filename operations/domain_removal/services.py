@@ -111,8 +111,8 @@ def request_removal(
     locked = Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
     deletion_services.refuse_deletion(domain=locked, typed_name=typed_name)
     if not despite_mx and (leads := mx_pointing_here(locked)):
-        said = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
-        raise Refused(said, code="MX_LEADS_HERE")
+        text = f"The MX record of {leads[0]} still leads here. Point it elsewhere first, or say that mail may be lost."
+        raise Refused(text, code="MX_LEADS_HERE")
     if locked.stage != Stage.DELETING:
         audit_services.record_staff_request("domain.delete_asked", about=domain_subject(locked), actor=actor)
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)

@@ -86,16 +86,16 @@ def _of_one(own: OurDomain, there: Mapping[str, IdentitySettings | None]) -> Ite
         )
         yield _found(GONE, own, sentence, {"identity": True}, {"identity": False})
         return
-    now, told = there[own.name], own.settings
+    now, expected = there[own.name], own.settings
     if now is None:
         return
-    if _mail_from(now) != _mail_from(told):
-        sentence = f"MAIL FROM of {own.name} is {_named(now)} in SES, but should be {_named(told)}."
-        yield _found(MAIL_FROM, own, sentence, _mail_from(told), _mail_from(now))
-    if now.signs != told.signs:
+    if _mail_from(now) != _mail_from(expected):
+        sentence = f"MAIL FROM of {own.name} is {_named(now)} in SES, but should be {_named(expected)}."
+        yield _found(MAIL_FROM, own, sentence, _mail_from(expected), _mail_from(now))
+    if now.signs != expected.signs:
         now_is, should_be = ("on", "off") if now.signs else ("off", "on")
         sentence = f"DKIM signing of {own.name} is {now_is} in SES, but should be {should_be}."
-        yield _found(SIGNING, own, sentence, {"dkim_signing": told.signs}, {"dkim_signing": now.signs})
+        yield _found(SIGNING, own, sentence, {"dkim_signing": expected.signs}, {"dkim_signing": now.signs})
 
 
 def _mail_from(settings: IdentitySettings) -> dict[str, object]:

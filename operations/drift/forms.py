@@ -86,7 +86,7 @@ class DecideManyForm(forms.Form):
     @property
     def words(self) -> dict[str, str]:
         given = self.cleaned_data
-        said = {"decision": given["decision"], "because": given["because"].strip()}
+        chosen = {"decision": given["decision"], "because": given["because"].strip()}
         if given.get("customer"):
-            said |= {"customer": given["customer"].pk, "customer_name": given["customer"].name}
-        return said
+            chosen |= {"customer": given["customer"].pk, "customer_name": given["customer"].name}
+        return chosen

@@ -165,12 +165,12 @@ def _domain(difference: Difference) -> Domain:
 
 def _found_settings(domain: Domain, difference: Difference) -> RemoteSettings:
     """Return what SES was found to have; for settings without a difference, what was last sent."""
-    found, told = difference.found, _sent_settings(domain)
+    found, own = difference.found, _sent_settings(domain)
     if difference.kind == drift_core.MAIL_FROM:
         return RemoteSettings(
-            found["mail_from"], found.get("while_missing") == drift_core.WHILE_MISSING[True], told.signs
+            found["mail_from"], found.get("while_missing") == drift_core.WHILE_MISSING[True], own.signs
         )
-    return RemoteSettings(told.mail_from, told.rejects, found.get("dkim_signing", told.signs))
+    return RemoteSettings(own.mail_from, own.rejects, found.get("dkim_signing", own.signs))
 
 
 def _decided() -> frozenset[str]:

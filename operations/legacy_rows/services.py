@@ -161,12 +161,12 @@ class _Owner:
 
     def _difference(self, name: str, mail_from: str) -> str:
         identity, _ = self.context.found.identities[name]
-        said = " Verified in SES." if identity.identity_status is SesStatus.SUCCESS else " Not verified in SES."
+        sentence = " Verified in SES." if identity.identity_status is SesStatus.SUCCESS else " Not verified in SES."
         if mail_from and mail_from != identity.mail_from:
-            said += (
+            sentence += (
                 f" MAIL FROM in SES is {identity.mail_from or 'the default'}, not {mail_from}. The SES value is kept."
             )
-        return said
+        return sentence
 
     def _catch_all(self, given: ParsedRow) -> RowOutcome:
         stored = legacy_import_services.import_catch_all(

@@ -9,7 +9,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, reads
 from domains.checking.core.judgement import State
 from domains.domain_list.api import domain_of
-from domains.models.domains import Domain
+from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.records.core import Need, Record
 from domains.records.selectors import TITLES, label_of
@@ -45,7 +45,18 @@ class DomainMain(Out):
 
     id: str
     domain: str
-    status: Published
+    status: Published = Field(
+        description="Of its SES identity. failed: SES stopped checking. pending: neither verified nor failed, or ownership "
+        "isn't proven. A verified domain can still have records to fix: see recordsStatus"
+    )
+    records_status: Literal[
+        "not_checked", "waiting", "spreading", "verified", "at_risk", "wrong", "could_not_check"
+    ] = Field(
+        description="The domain's DNS records, as its page shows them: wrong is “Needs fixing”, waiting “Action needed”"
+    )
+    attention: str | None = Field(
+        description="What is wrong or left to do, in the words of the domain list. null if nothing is"
+    )
     can_receive_emails: bool
     has_mx_records: bool
     send_only: bool = Field(description="Another mail service receives its mail")
@@ -138,6 +149,8 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
         "id": domain.pk,
         "domain": domain.name,
         "status": status_of(domain),
+        "records_status": domain.shown_state.value,
+        "attention": attention_of(domain),
         "can_receive_emails": receives_mail(domain),
         "has_mx_records": has_mx(domain),
         "send_only": not domain.receives,
@@ -161,6 +174,12 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
         "user_id": owner,
         "tenant_id": domain.tenant_id,
     }
+
+
+def attention_of(domain: Domain) -> str | None:
+    """Return the headline of the domain list, or None if the records are correct and mail isn't lost."""
+    red = any(each.is_red for each in (domain.receiving, *domain.receiving_below))
+    return None if domain.shown_state == State.VERIFIED and not red and domain.stage == Stage.READY else domain.headline
 
 
 def _mta_sts(domain: Domain) -> MtaStsOut | None:

@@ -89,8 +89,8 @@ def _refuse_star(local: str, name: str) -> None:
 
 def _noticed(text: str, bare: str, address: str, of_domain: tuple[str, ...]) -> list[str]:
     typed = text.strip().strip("<>")
-    said = [f"Read as {address}."] if bare != typed and bare.strip() != typed else []
-    return [*said, *of_domain]
+    notes = [f"Read as {address}."] if bare != typed and bare.strip() != typed else []
+    return [*notes, *of_domain]
 
 
 def is_at_or_below(name: str, names: Collection[str]) -> bool:

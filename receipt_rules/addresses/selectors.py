@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from django.db.models import CharField, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import In
 
 from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
@@ -92,29 +93,35 @@ def refuse_unproven(domain: Domain, *, may_wait: bool = False) -> None:
     """
     waits = may_wait and domain.stage in (Stage.STARTING, Stage.READY)
     if not waits and (domain.stage != Stage.READY or not domain.is_proven):
-        said = f"Ownership of {domain} isn't verified yet. You can add addresses once SES has verified its records."
-        raise Refused(said, code="DOMAIN_NOT_VERIFIED")
+        sentence = f"Ownership of {domain} isn't verified yet. You can add addresses once SES has verified its records."
+        raise Refused(sentence, code="DOMAIN_NOT_VERIFIED")
     if not domain.receives:
-        said = f"{domain} is set to send only. To receive mail, change this under Settings."
-        raise Refused(said, code="SEND_ONLY")
+        sentence = f"{domain} is set to send only. To receive mail, change this under Settings."
+        raise Refused(sentence, code="SEND_ONLY")
 
 
-MX_FACT = Func(
+_MX_FACT = Func(
     F("domain__mx_facts"),
     Func(F("address"), Value("@"), Value(2), function="split_part"),
     function="jsonb_extract_path_text",
     output_field=CharField(),
 )
+
+
+def _mx_is(*facts: MxFact) -> Q:
+    return Q(In(Coalesce(_MX_FACT, Value("")), facts))
+
+
 # As `Address.receiving` evaluates a row. A failed MX lookup is unclear, unless the rules reject the mail.
 _RECEIVES = Q(domain__receives=True) & ~Q(domain__expectations__has_key=INBOUND_MX)
 _VERIFIED = Q(domain__proven_at__isnull=False) & ~(
     Q(domain__stage=Stage.CLAIM) | Q(domain__identity_status__in=UNVERIFIED)
 )
-_ARRIVES = Q(mx_fact=MxFact.HERE, rules=RulesFact.CARRIED) & _RECEIVES & _VERIFIED
+_ARRIVES = _mx_is(MxFact.HERE) & Q(rules=RulesFact.CARRIED) & _RECEIVES & _VERIFIED
 _UNCLEAR = _RECEIVES & (
-    Q(mx_fact=MxFact.UNKNOWN, rules__in=DELIVERED)
-    | (Q(mx_fact=MxFact.UNSEEN, rules__in=(*DELIVERED, RulesFact.FOREIGN)) & _VERIFIED)
-    | (Q(mx_fact__in=MX_POINTS_HERE, rules=RulesFact.UNSURE) & _VERIFIED)
+    (_mx_is(MxFact.UNKNOWN) & Q(rules__in=DELIVERED))
+    | (_mx_is(MxFact.UNSEEN) & Q(rules__in=(*DELIVERED, RulesFact.FOREIGN)) & _VERIFIED)
+    | (_mx_is(*MX_POINTS_HERE) & Q(rules=RulesFact.UNSURE) & _VERIFIED)
 )
 SHOWN = {
     "live": Q(is_active=True) & _ARRIVES,
@@ -173,11 +180,7 @@ _SHOWN_COLUMNS = (
 
 def search_addresses(*, viewer: Viewer, filters: AddressListFilters) -> QuerySet[Address]:
     """Return the addresses of the list, with only the columns that it shows: a domain has a hundred more."""
-    return filters.search(_judged(viewer)).only(*_SHOWN_COLUMNS)
-
-
-def _judged(viewer: Viewer) -> QuerySet[Address]:
-    return addresses_for(viewer).annotate(mx_fact=Coalesce(MX_FACT, Value("")))
+    return filters.search(addresses_for(viewer)).only(*_SHOWN_COLUMNS)
 
 
 def inbound_of(domain: Domain) -> tuple[list[Address], list[CatchAll]]:
@@ -209,7 +212,7 @@ def endpoints_found(*, viewer: Viewer, text: str) -> QuerySet[Endpoint]:
 
 
 def address_counts(*, viewer: Viewer, filters: AddressListFilters) -> dict[str, int]:
-    return filters.counts(_judged(viewer))
+    return filters.counts(addresses_for(viewer))
 
 
 def domains_using(endpoint: Endpoint) -> list[str]:

@@ -48,8 +48,8 @@ def update_drift_alert(name: str, found: Sequence[DriftNotice], news: set[str]) 
     about, open_ = rule_set_subject(name), [each for each in found if not each.is_ignored]
     new = [each for each in open_ if each.key in news]
     if new:
-        told = [{"kind": each.kind, "rule": each.rule, "why": each.sentence} for each in new[:MOST_DIFFERENCES]]
-        data = {"why": new[0].sentence, "differences": told, "number": len(new)}
+        shown = [{"kind": each.kind, "rule": each.rule, "why": each.sentence} for each in new[:MOST_DIFFERENCES]]
+        data = {"why": new[0].sentence, "differences": shown, "number": len(new)}
         events_services.emit(event="rule.drift", about=about, data=data, for_staff=True)
     region = settings.AWS_REGION  # one alert per region, whichever set is active
     alerts_services.observe(

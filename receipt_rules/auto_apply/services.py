@@ -39,14 +39,13 @@ from receipt_rules.planner.core.steps import Create, Delete, Step, Update
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,
-    currently_held,
-    plan_for,
+    plan_changes,
     read_desired_state,
     scope_of,
-    stopped_customers,
     store_run,
 )
 from receipt_rules.receiving import services as receiving_services
+from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.runs import services as runs_services
 from receipt_rules.runs.selectors import rule_set_subject
@@ -106,20 +105,20 @@ def _collected(pending: Sequence[PendingChange], now: datetime) -> list[PendingC
 
 def _stop_changes() -> QuerySet[PendingChange]:
     """Return the changes by which staff stop or resume a customer's receiving, unless they wait for an operator."""
-    asked = ReceivingStop.objects.filter(settled_at=None).values("customer")
-    return PendingChange.objects.select_related("customer", "by").filter(customer__in=asked, waits_because="")
+    unsettled = ReceivingStop.objects.filter(settled_at=None).values("customer")
+    return PendingChange.objects.select_related("customer", "by").filter(customer__in=unsettled, waits_because="")
 
 
 def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Live:
     """Apply the change if it needs no approval. Return the live state after it."""
     everything = scope_of(frozenset([change.customer_id]), state, live.rule_set)
-    asked = PlanRequest(scope=_changed_scope(change, everything), customer=change.customer_id)
+    request = PlanRequest(scope=_changed_scope(change, everything), customer=change.customer_id)
     try:
-        made = plan_for(asked, live, state)
+        made = plan_changes(request, live, state)
     except Refused:
         return _defer(change, FOR_OPERATOR if live.is_active else NOT_SET_UP, live)
     stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
-    is_held = not currently_held(state).isdisjoint(change.recipients or ())
+    is_held = not recipients_on_hold(stopped=state.stopped).isdisjoint(change.recipients or ())
     why = HELD if is_held else _wait_reason_for_staff(live) if stop else approval_reason(made, live)
     if why:
         return _defer(change, why, live)
@@ -130,7 +129,7 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
         return _defer(change, FAILED, live)
     with transaction.atomic():
         kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
-        run = store_run(made, asked, kind=kind, actor=actor, customer=change.customer)
+        run = store_run(made, request, kind=kind, actor=actor, customer=change.customer)
     after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     if after is None:
         return _defer(change, FAILED, live) if _failed_before(change) else read_live()
@@ -252,10 +251,9 @@ def _end(locked: Run, because: str, actor: User, now: datetime, bulk_id: str) ->
 def plan_to_stop(*, customer: Customer) -> Plan:
     """Return the plan for this customer's recipients only. Raises Refused as `make_plan`, and AwsProblem."""
     live = read_live()
-    stopped = stopped_customers() | {customer.pk}
     own = frozenset([customer.pk])
     scope = scope_of(own, read_desired_state(customers=own), live.rule_set)
-    return plan_for(PlanRequest(scope=scope), live, read_desired_state(stopped=stopped, customers=own))
+    return plan_changes(PlanRequest(scope=scope), live, read_desired_state(customers=own, also_stopped=own))
 
 
 @transaction.atomic
@@ -281,8 +279,8 @@ def _set_stopped(customer: Customer, because: str, actor: User | None, bulk_id: 
     was = row is not None and row.is_stopped
     if was == is_stopped:
         return
-    asked = {"is_stopped": is_stopped, "asked_at": timezone.now(), "by": actor, "because": because, "settled_at": None}
-    ReceivingStop.objects.update_or_create(customer=customer, defaults=asked)
+    fields = {"is_stopped": is_stopped, "asked_at": timezone.now(), "by": actor, "because": because, "settled_at": None}
+    ReceivingStop.objects.update_or_create(customer=customer, defaults=fields)
     audit_services.record(
         "receiving.stopped" if is_stopped else "receiving.resumed",
         about=customer_subject(customer),

@@ -21,7 +21,7 @@ from receipt_rules.planner.core.desired import without_covered
 from receipt_rules.planner.core.plans import Plan, load
 from receipt_rules.planner.core.rules import AnyRule, Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Step, Update, rule_steps
-from receipt_rules.planner.services import DesiredState, PlanRequest, plan_for, read_desired_state, recipients_at
+from receipt_rules.planner.services import DesiredState, PlanRequest, plan_changes, read_desired_state, recipients_at
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def plan_without(*, domain: Domain) -> Plan:
     )
     refused = {recipient: each for recipient, each in now.desired.refused.items() if recipient not in scope}
     rest = replace(rest, refused=refused)
-    return plan_for(PlanRequest(scope=scope), live, DesiredState(rest, now.holders))
+    return plan_changes(PlanRequest(scope=scope), live, DesiredState(rest, now.holders))
 
 
 def recipients_of_domain(domain: Domain) -> tuple[str, ...]:

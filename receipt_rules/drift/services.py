@@ -24,7 +24,7 @@ from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import RecipientIndex, SampleAddresses
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of, is_ours
-from receipt_rules.planner.services import EVERYTHING, plan_for, read_desired_state, untouched_rules
+from receipt_rules.planner.services import plan_changes, untouched_rules
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.runs.selectors import rule_set_subject
 
@@ -53,8 +53,8 @@ class RuleDifference:
 def differences(live: Live) -> tuple[RuleDifference, ...]:
     """Return differences between the live and the known rules; none if no state is known yet."""
     harmful = tuple(_harmful_rules(live)) if live.is_active else ()
-    told = {each.rule for each in harmful}
-    rules = (each for each in _rule_differences(live) if each.kind != "extra" or each.rule not in told)
+    harmed_rules = {each.rule for each in harmful}
+    rules = (each for each in _rule_differences(live) if each.kind != "extra" or each.rule not in harmed_rules)
     found = [*_set_differences(live), *harmful, *rules]
     ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
     return tuple(
@@ -99,7 +99,7 @@ def outdated_rules(live: Live) -> tuple[RuleDifference, ...]:
     if not live.is_active or PendingChange.objects.exists():
         return ()
     try:
-        made = plan_for(EVERYTHING, live, read_desired_state(entries_only=True))
+        made = plan_changes(live=live)
     except Refused as refused:
         return (RuleDifference(f"not_as_wanted {refused.code}", "not_as_wanted", "", str(refused)),)
     if made.is_empty:

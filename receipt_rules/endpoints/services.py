@@ -353,16 +353,16 @@ def send_test(*, endpoint: Endpoint, actor: User | None) -> EndpointTest:
 
 def _send(endpoint: Endpoint, actor: User | None, because: str) -> EndpointTest:
     if not cache.add(f"endpoint-test:{endpoint.pk}", 1, TEST_EVERY_SECONDS):
-        said = f"You can send one test every {TEST_EVERY_SECONDS} seconds."
-        raise RateLimited(said, retry_after=TEST_EVERY_SECONDS)
+        sentence = f"You can send one test every {TEST_EVERY_SECONDS} seconds."
+        raise RateLimited(sentence, retry_after=TEST_EVERY_SECONDS)
     audit_services.record("endpoint.tested", about=endpoint_subject(endpoint), actor=actor, because=because)
     begun, body = time.monotonic(), _body(endpoint)
     try:
         reply = webhooks_services.post(str(endpoint.config["url"]), json.dumps(body), _headers(endpoint))
     except webhooks_gateway.NotDelivered as problem:
         return EndpointTest(is_good=False, sentence=str(problem), milliseconds=_since(begun), payload=body)
-    said = "accepted the test message" if reply.is_taken else "answered, but didn't accept the test message"
-    sentence = f"The webhook {said} ({reply.status})."
+    result = "accepted the test message" if reply.is_taken else "answered, but didn't accept the test message"
+    sentence = f"The webhook {result} ({reply.status})."
     return EndpointTest(reply.is_taken, sentence, _since(begun), body, reply.status, reply.excerpt)
 
 

@@ -69,8 +69,8 @@ def request_confirmations(*, endpoint: Endpoint, actor: User | None) -> None:
 def _check_daily_limit(customer: Customer, number: int) -> None:
     lately = Forwarding.objects.filter(customer=customer, created_at__gt=timezone.now() - timedelta(days=1))
     if lately.exclude(asked_times=0, due_at=None).count() + number > MOST_ASKED_A_DAY:
-        said = f"You can ask up to {MOST_ASKED_A_DAY} people a day to confirm. Add the others tomorrow."
-        raise RateLimited(said, retry_after=86_400)
+        sentence = f"You can ask up to {MOST_ASKED_A_DAY} people a day to confirm. Add the others tomorrow."
+        raise RateLimited(sentence, retry_after=86_400)
 
 
 def resend_confirmations(*, endpoint: Endpoint, actor: User | None) -> int:

@@ -12,6 +12,8 @@ def new_received_mail_id() -> str:
 
 
 class DeliveryOutcome(models.TextChoices):
+    """What the function did with a message. HELD: it stays in the bucket and isn't retried, as with a virus."""
+
     DELIVERED = "delivered", "Delivered"
     FAILED = "failed", "Failed"
     WAITING = "waiting", "Waiting for confirmation"

@@ -37,8 +37,9 @@ from receipt_rules.planner.services import (
     approve,
     build_plan_request,
     needs_typing,
-    plan_for,
+    plan_changes,
     plan_impact,
+    read_desired_entries,
     read_desired_state,
 )
 from receipt_rules.rollback.services import changed_recipients
@@ -124,7 +125,7 @@ class Draft:
     """`shown` is the content of the page once created. For an approval, `run` is the run's ID."""
 
     id: str
-    asked: PlanRequest
+    request: PlanRequest
     only: str = ""
     approval: Approval | None = None
     is_made: bool = False
@@ -139,9 +140,9 @@ def is_large() -> bool:
     return Address.objects.filter(is_active=True).values("pk")[FEW : FEW + 1].exists()
 
 
-def create_draft(*, asked: PlanRequest, only: str = "", approval: Approval | None = None) -> Draft:
+def create_draft(*, request: PlanRequest, only: str = "", approval: Approval | None = None) -> Draft:
     """Create a draft and queue it: the worker plans, or executes the approval."""
-    draft = Draft(new_id("draft"), asked, only, approval, began=timezone.now())
+    draft = Draft(new_id("draft"), request, only, approval, began=timezone.now())
     _keep(draft)
     queue_draft(draft=draft)
     return draft
@@ -173,14 +174,14 @@ def make_draft(*, draft_id: str) -> None:
 
 
 def _make(draft: Draft) -> None:
-    asked = limit_request(draft.asked, draft.only)
+    request = limit_request(draft.request, draft.only)
     if draft.approval:
         actor = User.objects.get(pk=draft.approval.actor)
         if done := _approved_before(draft.approval, draft.began):
             return _keep(replace(draft, is_made=True, run=done.pk))
         given = {name: value for name, value in asdict(draft.approval).items() if name != "actor"}
-        return _keep(replace(draft, is_made=True, run=approve(**given, actor=actor, asked=asked).pk))
-    return _keep(replace(draft, is_made=True, shown=plan_page_context(asked)))
+        return _keep(replace(draft, is_made=True, run=approve(**given, actor=actor, request=request).pk))
+    return _keep(replace(draft, is_made=True, shown=plan_page_context(request)))
 
 
 def _approved_before(approval: Approval, since: datetime | None) -> Run | None:
@@ -189,12 +190,12 @@ def _approved_before(approval: Approval, since: datetime | None) -> Run | None:
     return rows.filter(created_at__gte=since).first() if since else None
 
 
-def limit_request(asked: PlanRequest, only: str) -> PlanRequest:
+def limit_request(request: PlanRequest, only: str) -> PlanRequest:
     """Limit the request to what a person typed. Raises Refused if it is unknown."""
     if not only.strip():
-        return asked
+        return request
     found = build_plan_request(only)
-    return replace(asked, scope=found.scope, customer=found.customer, domain=found.domain)
+    return replace(request, scope=found.scope, customer=found.customer, domain=found.domain)
 
 
 def _keep(draft: Draft) -> None:
@@ -202,15 +203,17 @@ def _keep(draft: Draft) -> None:
 
 
 def _key(draft_id: str) -> str:
-    return f"plan:{settings.AWS_REGION}:{draft_id}"
+    return f"plan_draft:{settings.AWS_REGION}:{draft_id}"
 
 
-def plan_page_context(asked: PlanRequest) -> dict[str, Any]:
-    """Return the content of the plan page, bounded. Raises Refused and AwsProblem as `plan_for`."""
-    live, state = read_live(), read_desired_state(entries_only=asked.scope is None and not asked.snapshot)
+def plan_page_context(request: PlanRequest) -> dict[str, Any]:
+    """Return the content of the plan page, bounded. Raises Refused and AwsProblem as `plan_changes`."""
+    live = read_live()
+    # of a rollback, the page also shows which addresses would be delivered otherwise
+    state = read_desired_entries() if request.scope is None and not request.snapshot else read_desired_state()
     read_at = timezone.now()
-    made = plan_for(asked, live, state)
-    found = plan_impact(made, asked)
+    made = plan_changes(request, live, state)
+    found = plan_impact(made, request)
     return {
         "plan": _plan_shown(made),
         "read_at": read_at,
@@ -225,7 +228,7 @@ def plan_page_context(asked: PlanRequest) -> dict[str, Any]:
         "foreign": [rule.name for rule in made.before.foreign if rule.may_be_taken_over],
         "old_style": len(replaceable_rules(live.rule_set, state.desired)),
         **_since(live),
-        **_overridden_by_rollback(asked, made, state),
+        **_overridden_by_rollback(request, made, state),
     }
 
 
@@ -241,9 +244,9 @@ def _since(live: Live) -> dict[str, Any]:
     }
 
 
-def _overridden_by_rollback(asked: PlanRequest, made: Plan, state: DesiredState) -> dict[str, Any]:
+def _overridden_by_rollback(request: PlanRequest, made: Plan, state: DesiredState) -> dict[str, Any]:
     """Return the recipients of a rollback whose desired state differs: only the hold keeps them."""
-    if not asked.snapshot:
+    if not request.snapshot:
         return {}
     undone = sorted(changed_recipients(state.desired, live_state(made.after)))
     return {"undone": undone[:MOST_NEWS], "undone_number": len(undone)}

@@ -22,7 +22,7 @@ from receipt_rules.planner.services import (
     approve,
     build_plan_request,
     needs_typing,
-    plan,
+    plan_changes,
     plan_impact,
     run_in_progress,
 )
@@ -150,7 +150,7 @@ def get_rule_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) ->
     """Read the live rules (one to three SES calls) and return the plan. Nothing is changed."""
     rules_viewer(request)
     asked = _asked(query)
-    return _plan(plan(asked=asked), asked)
+    return _plan(plan_changes(asked), asked)
 
 
 @router.post("/v2/receipt-rules/plan", **writes(Accepted, status=202, staff=True), summary="Approve a plan")
@@ -160,7 +160,7 @@ def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accep
         digest=asked.digest,
         because=asked.because,
         typed=asked.typed,
-        asked=_asked(asked),
+        request=_asked(asked),
         actor=rules_viewer(request),
     )
     return Status(202, Accepted(id=run.pk, status_url=_address(run), message=run.summary))

@@ -4,7 +4,7 @@ The desired state is read from the rows: which recipients, and the delivery of e
 are held at their live state (`receipt_rules.rollback`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
@@ -43,7 +43,7 @@ from receipt_rules.planner.core.rules import (
     is_address,
 )
 from receipt_rules.planner.core.untouched import UntouchedRule, applicable_state
-from receipt_rules.rollback.services import held_recipients, holds, restored_state, store_hold, with_held_recipients
+from receipt_rules.rollback.services import recipients_on_hold, restored_state, store_hold, with_live_deliveries
 
 DEFAULT_DELIVERY = Q(s3_bucket="", s3_prefix="", lambda_arn="", sns_topic="", tls_required=None, scan=None)
 
@@ -62,26 +62,40 @@ def limits() -> RuleLimits:
 
 
 def read_desired_state(
-    *, stopped: frozenset[str] | None = None, customers: frozenset[str] | None = None, entries_only: bool = False
+    *, customers: frozenset[str] | None = None, also_stopped: frozenset[str] = frozenset()
 ) -> DesiredState:
     """Read all active addresses and catch-alls of this region. Raises AwsProblem if the AWS account is unknown.
 
-    `stopped`: IDs of customers whose receiving is stopped; None: read them. `customers`: read the entries of these
-    customers only; no entry covers an address at a name that another customer holds. `entries_only`: skip addresses
-    that a catch-all serves (a plan without a scope doesn't need them), unless SES refuses a recipient.
+    `customers`: only those of these customers (IDs); no entry covers an address at a name that another customer holds.
+    `also_stopped`: treat these customers (IDs) as stopped too, for the preview of a stop.
     """
+    return _read_desired_state(lambda _: selectors.address_rows(customers), customers, also_stopped)
+
+
+def read_desired_entries() -> DesiredState:
+    """Read the desired state without addresses that a catch-all serves: a few rows instead of a million.
+
+    A plan of the whole region needs no more. A plan for some recipients needs `read_desired_state`.
+    """
+    return _read_desired_state(selectors.address_rows_beyond_catch_alls, None, frozenset())
+
+
+def _read_desired_state(
+    read_addresses: Callable[[Collection[str]], Iterator[selectors.RecipientRow]],
+    customers: frozenset[str] | None,
+    also_stopped: frozenset[str],
+) -> DesiredState:
     refused = list(selectors.refused_rows())
     set_aside = {recipient for recipient, *_ in refused}
     holders = Holders.read(customers if customers is None else customers | {owner for _, owner, *_ in refused})
     special = _special_endpoints()
     deliver = _deliveries(special)
-    stopped = stopped_customers() if stopped is None else stopped
+    stopped = stopped_customers() | also_stopped
     entries: dict[str, RuleDelivery] = {}
     kept: dict[str, RuleDelivery] = {}
     catch_alls = list(selectors.catch_all_rows(holders, customers))
     caught = {row[0] for row in (*catch_alls, *refused)} if settings.RECEIVING_CATCH_ALL_PREFIX else set()
-    is_lean = entries_only and customers is None and not refused
-    addresses = selectors.address_rows_beyond_catch_alls(special) if is_lean else selectors.address_rows(customers)
+    addresses = selectors.address_rows(customers) if refused else read_addresses(special)
     for recipient, owner, domain, endpoint, of in chain(addresses, catch_alls, refused):
         if owner not in stopped and holders.customer_of(domain_of(recipient)) == owner:
             if recipient in set_aside and recipient.startswith(".") and holders.shares_below(domain):
@@ -196,11 +210,6 @@ class PlanRequest:
 EVERYTHING = PlanRequest()
 
 
-def plan(*, asked: PlanRequest = EVERYTHING) -> Plan:
-    """Read the live rules (one to three SES calls) and plan. Raises Refused as `make_plan`, and AwsProblem."""
-    return plan_for(asked, read_live(), read_desired_state(entries_only=asked.scope is None))
-
-
 def build_plan_request(only: str) -> PlanRequest:
     """Limit a plan to what a person typed: a domain with its subdomains, or what a customer holds, by ID or name.
 
@@ -225,36 +234,43 @@ def _named(only: str) -> Domain | Customer:
     return found[0]
 
 
-def plan_for(asked: PlanRequest, live: Live, state: DesiredState) -> Plan:
-    """Plan from the given state. A new rule set needs an unused name, so blue/green reads all names first."""
-    made = _make(asked, live, state)
+def plan_changes(
+    request: PlanRequest = EVERYTHING, live: Live | None = None, state: DesiredState | None = None
+) -> Plan:
+    """Plan with the core's `make_plan`. Reads what the caller hasn't read. Raises Refused as `make_plan`, AwsProblem.
+
+    `live` takes one to three SES calls. A new rule set needs an unused name, so blue/green reads all names first.
+    """
+    live = live or read_live()
+    state = state or (read_desired_entries() if request.scope is None else read_desired_state())
+    made = _plan_from(request, live, state)
     if made.method is Method.BLUE_GREEN and not live.has_all_names:
-        return _make(asked, read_live(all_sets=True), state)
+        return _plan_from(request, read_live(all_sets=True), state)
     return made
 
 
-def _make(asked: PlanRequest, live: Live, state: DesiredState) -> Plan:
-    desired, active = _desired(asked, live, state), live.unmanaged_set
-    folded = replaceable_rules(live.rule_set, desired) if asked.old_style else frozenset()
+def _plan_from(request: PlanRequest, live: Live, state: DesiredState) -> Plan:
+    desired, active = _desired(request, live, state), live.unmanaged_set
+    folded = replaceable_rules(live.rule_set, desired) if request.old_style else frozenset()
     made = make_plan(
         desired,
         live.rule_set,
-        scope=asked.scope,
+        scope=request.scope,
         limits=limits(),
-        method=asked.method,
-        take_over=asked.take_over | folded,
-        compacting=asked.compacting,
+        method=request.method,
+        take_over=request.take_over | folded,
+        compacting=request.compacting,
         sets=live.sets,
-        unmanaged_set=active if active and active.name == asked.instead_of else None,
+        unmanaged_set=active if active and active.name == request.instead_of else None,
     )
     taken = {rule.name for rule in made.before.foreign} - set(made.after.names)
     return replace(made, warnings=(*made.warnings, *layout_warnings(made.consequences))) if taken else made
 
 
-def _desired(asked: PlanRequest, live: Live, state: DesiredState) -> DesiredEntries:
-    if asked.snapshot:
-        return restored_state(asked.snapshot, live.rule_set, state.desired, state.holders)
-    return with_held_recipients(state.desired, currently_held(state), live.rule_set)
+def _desired(request: PlanRequest, live: Live, state: DesiredState) -> DesiredEntries:
+    if request.snapshot:
+        return restored_state(request.snapshot, live.rule_set, state.desired, state.holders)
+    return with_live_deliveries(state.desired, recipients_on_hold(stopped=state.stopped), live.rule_set)
 
 
 def untouched_rules(live: Live) -> tuple[UntouchedRule, ...]:
@@ -264,18 +280,13 @@ def untouched_rules(live: Live) -> tuple[UntouchedRule, ...]:
     return applicable_state(_desired(EVERYTHING, live, read_desired_state()), live.rule_set, scope=None).untouched
 
 
-def currently_held(state: DesiredState) -> frozenset[str]:
-    """Return the recipients that a rollback holds at their live state."""
-    return held_recipients(Holders.read_staying(), stopped=state.stopped) if holds().exists() else frozenset()
-
-
-def plan_impact(made: Plan, asked: PlanRequest = EVERYTHING) -> Impact:
+def plan_impact(made: Plan, request: PlanRequest = EVERYTHING) -> Impact:
     """Return how many addresses the plan harms, and which belong to a customer other than the one it is for."""
     stores = {settings.RECEIVING_BUCKET, *Endpoint.objects.exclude(s3_bucket="").values_list("s3_bucket", flat=True)}
     others: tuple[str, ...] = ()
-    if asked.customer:
+    if request.customer:
         owner = cache(Holders.read().customer_of)
-        others = tuple(each.address for each in made.consequences if owner(domain_of(each.address)) != asked.customer)
+        others = tuple(each.address for each in made.consequences if owner(domain_of(each.address)) != request.customer)
     return impact(made.consequences, served=served(made.before), stores=frozenset(stores), others=others)
 
 
@@ -289,7 +300,7 @@ def run_in_progress() -> Run | None:
     return rows.order_by("state", "created_at").first()
 
 
-def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: PlanRequest = EVERYTHING) -> Run:
+def approve(*, digest: str, because: str, actor: User, typed: str = "", request: PlanRequest = EVERYTHING) -> Run:
     """Plan again, and store the run if the digest is the one that was shown. Pressing twice returns the same run.
 
     Raises Refused: NOT_ALLOWED, REASON_MISSING, PLAN_CHANGED, NOTHING_TO_DO, TYPE_TO_CONFIRM (the rule set's name),
@@ -299,21 +310,20 @@ def approve(*, digest: str, because: str, actor: User, typed: str = "", asked: P
         raise Refused("Only operators can change receipt rules.", code="NOT_ALLOWED")
     if not because.strip():
         raise Refused("Enter a reason.", code="REASON_MISSING")
-    made = plan(asked=asked)
+    made = plan_changes(request)
     if made.digest != digest:
         raise Refused(
-            "The rules have changed since you opened this plan. Review the updated plan.",
-            code="PLAN_CHANGED",
+            "The rules have changed since you opened this plan. Review the updated plan.", code="PLAN_CHANGED"
         )
     if same := Run.objects.filter(digest=digest, state__in=OPEN, region=settings.AWS_REGION).first():
         return same  # pressed twice
-    found = plan_impact(made, asked)
+    found = plan_impact(made, request)
     _refuse_unready(made, found, typed)
-    kind = RunKind.ROLLBACK if asked.snapshot else RunKind.APPROVED
+    kind = RunKind.ROLLBACK if request.snapshot else RunKind.APPROVED
     needs_second = settings.RECEIVING_SECOND_PERSON and needs_typing(found)
     with transaction.atomic():
-        run = store_run(made, asked, kind=kind, actor=actor, because=because.strip())
-        if asked.snapshot:
+        run = store_run(made, request, kind=kind, actor=actor, because=because.strip())
+        if request.snapshot:
             store_hold(made, run)
         if needs_second:
             run.state = RunState.PROPOSED
@@ -335,15 +345,12 @@ def _refuse_unready(made: Plan, found: Impact, typed: str) -> None:
     if broken := newly_broken(made):
         raise Refused(f"The plan breaks expectations: {' '.join(broken)}", code="EXPECTATION_BROKEN")
     if needs_typing(found) and typed.strip() != made.before.name:
-        raise Refused(
-            f"{' '.join(found.sentences)} Type {made.before.name} to confirm.",
-            code="TYPE_TO_CONFIRM",
-        )
+        raise Refused(f"{' '.join(found.sentences)} Type {made.before.name} to confirm.", code="TYPE_TO_CONFIRM")
 
 
 def store_run(
     made: Plan,
-    asked: PlanRequest,
+    request: PlanRequest,
     *,
     kind: RunKind,
     actor: User | None,
@@ -355,8 +362,8 @@ def store_run(
         kind=kind,
         region=settings.AWS_REGION,
         customer=customer,
-        asked=_dump_request(asked, made),
-        scope=None if asked.scope is None else sorted(asked.scope),
+        asked=_dump_request(request, made),
+        scope=None if request.scope is None else sorted(request.scope),
         digest=made.digest,
         touched=made.touched,
         summary=made.summary,
@@ -372,8 +379,8 @@ def store_run(
     return run
 
 
-def _dump_request(asked: PlanRequest, made: Plan) -> dict[str, object]:
-    values = replace(asked, method=made.method)
+def _dump_request(request: PlanRequest, made: Plan) -> dict[str, object]:
+    values = replace(request, method=made.method)
     return {
         "method": values.method.value,
         "take_over": sorted(values.take_over),

@@ -43,12 +43,12 @@ def detail(request: SignedIn) -> HttpResponse:
         return _release(request)
     data = request.POST if request.method == "POST" else request.GET
     form = ApproveForm(request.POST if request.method == "POST" else None)
-    asked, only = read_plan_request(data), text_value(data, "only")
+    plan_request, only = read_plan_request(data), text_value(data, "only")
     context: dict[str, Any] = {"tab": "plan", "form": form, "may_operate": may_operate(request.user)}
-    context |= {"same_plan": _query(data).urlencode(), "asked": asked, "only": only}
+    context |= {"same_plan": _query(data).urlencode(), "asked": plan_request, "only": only}
     context |= {"run_in_progress": run_in_progress(), "held": list(holds())}
     answer = _by_worker if plan_drafts_services.is_large() else _at_once
-    found = answer(request, form, asked, only)
+    found = answer(request, form, plan_request, only)
     if isinstance(found, HttpResponse):
         return found
     context |= found
@@ -60,12 +60,14 @@ def detail(request: SignedIn) -> HttpResponse:
     return TemplateResponse(request, page, context, status=200 if is_part else status)
 
 
-def _at_once(request: SignedIn, form: ApproveForm, asked: PlanRequest, only: str) -> dict[str, Any] | HttpResponse:
+def _at_once(
+    request: SignedIn, form: ApproveForm, plan_request: PlanRequest, only: str
+) -> dict[str, Any] | HttpResponse:
     try:
-        asked = plan_drafts_services.limit_request(asked, only)
-        if request.method == "POST" and form.is_valid() and (done := _approved(request, form, asked)):
+        plan_request = plan_drafts_services.limit_request(plan_request, only)
+        if request.method == "POST" and form.is_valid() and (done := _approved(request, form, plan_request)):
             return done
-        return plan_drafts_services.plan_page_context(asked)
+        return plan_drafts_services.plan_page_context(plan_request)
     except (Refused, AwsProblem) as problem:
         return _refused(problem) | {"was_approval": request.method == "POST"}
 
@@ -76,15 +78,17 @@ def _refused(problem: Problem) -> dict[str, Any]:
     return {"refused": problem, "status": problem.status}
 
 
-def _by_worker(request: SignedIn, form: ApproveForm, asked: PlanRequest, only: str) -> dict[str, Any] | HttpResponse:
+def _by_worker(
+    request: SignedIn, form: ApproveForm, plan_request: PlanRequest, only: str
+) -> dict[str, Any] | HttpResponse:
     """Return the plan or the approval as a draft: the page polls until the worker has created it."""
     draft = plan_drafts_services.read_draft(text_value(request.GET, "draft"))
     if request.method == "POST" and form.is_valid():
         approval = Approval(**form.cleaned_data, actor=request.user.pk)
-        draft = plan_drafts_services.create_draft(asked=asked, only=only, approval=approval)
+        draft = plan_drafts_services.create_draft(request=plan_request, only=only, approval=approval)
         return redirect_page(request, _here(request.POST, draft))
     if draft is None:
-        draft = plan_drafts_services.create_draft(asked=asked, only=only)
+        draft = plan_drafts_services.create_draft(request=plan_request, only=only)
     if draft.run:
         return redirect_page(request, reverse("receipt_rules:run", args=[draft.run]))
     if draft.refused:
@@ -121,9 +125,9 @@ def _release(request: SignedIn) -> HttpResponse:
     return redirect("receipt_rules:plan")
 
 
-def _approved(request: SignedIn, form: ApproveForm, asked: PlanRequest) -> HttpResponse | None:
+def _approved(request: SignedIn, form: ApproveForm, plan_request: PlanRequest) -> HttpResponse | None:
     try:
-        run = approve(**form.cleaned_data, actor=request.user, asked=asked)
+        run = approve(**form.cleaned_data, actor=request.user, request=plan_request)
     except Refused as refused:
         form.add_error("typed" if refused.code == "TYPE_TO_CONFIRM" else None, str(refused))
         return None

@@ -13,6 +13,8 @@ REPORT_TIMEOUT = timedelta(minutes=5)  # after sending, without a report; SES an
 
 
 class StageState(StrEnum):
+    """How far a test message got at one stage. NOT_REACHED: it stopped before."""
+
     DONE = "done"
     WAITING = "waiting"
     STOPPED = "stopped"
@@ -181,9 +183,9 @@ def _delivered(facts: ProbeFacts) -> ProbeStage:
     if facts.outcome == "delivered":
         return ProbeStage("Delivered", StageState.DONE, _after(facts.handled_at, facts))
     if facts.outcome:
-        said = f"{OUTCOMES.get(facts.outcome, '')} {facts.problem}".strip()
+        sentence = f"{OUTCOMES.get(facts.outcome, '')} {facts.problem}".strip()
         state = StageState.STORED if facts.outcome == "unrouted" else StageState.STOPPED
-        return ProbeStage("Delivered", state, _after(facts.handled_at, facts), said)
+        return ProbeStage("Delivered", state, _after(facts.handled_at, facts), sentence)
     stopped = bool(facts.send_problem)
     return ProbeStage("Delivered", StageState.UNKNOWN if stopped else StageState.WAITING)
 
@@ -234,8 +236,8 @@ def evaluate_probe(facts: ProbeFacts, recipient: str, now: datetime) -> ProbeRes
         why = facts.send_problem or NOT_SENT
         return ProbeResult(ProbeVerdict.COULD_NOT_TELL, NOT_SENT_BECAUSE.format(why=why))
     stopped = next(stage for stage in stages(facts, now) if stage.state is StageState.STOPPED)
-    said = STOPPED.format(to=recipient, stage=stopped.name, why=stopped.sentence)
-    return ProbeResult(ProbeVerdict.MISSING, said.strip())
+    sentence = STOPPED.format(to=recipient, stage=stopped.name, why=stopped.sentence)
+    return ProbeResult(ProbeVerdict.MISSING, sentence.strip())
 
 
 def next_time(domain_id: str, every: timedelta, *, after: datetime) -> datetime:

@@ -61,8 +61,8 @@ def request_probe(*, recipient: str, actor: User) -> MailProbe:
         raise Refused(f"{address} isn't at one of your domains.", code="ADDRESS_ELSEWHERE")
     because = audit_services.reason_for(actor=actor, customer_id=domain.customer_id)
     if not cache.add(f"probe:{address}", 1, EVERY_SECONDS):
-        said = f"You can send one test message to an address every {EVERY_SECONDS} seconds."
-        raise RateLimited(said, retry_after=EVERY_SECONDS)
+        sentence = f"You can send one test message to an address every {EVERY_SECONDS} seconds."
+        raise RateLimited(sentence, retry_after=EVERY_SECONDS)
     with transaction.atomic():
         probe = store_probe(recipient=address, domain=domain, by=actor, now=timezone.now())
         audit_services.record(
@@ -140,10 +140,10 @@ def _error_text(error: Exception) -> str:
     """Return the server's response in an error of smtplib."""
     refused = getattr(error, "recipients", None)
     if isinstance(refused, dict) and refused:
-        code, said = next(iter(refused.values()))
-        return f"{code} {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
-    said = getattr(error, "smtp_error", None)
-    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said or error)
+        code, message = next(iter(refused.values()))
+        return f"{code} {message.decode('utf-8', 'replace') if isinstance(message, bytes) else message}"
+    message = getattr(error, "smtp_error", None)
+    return message.decode("utf-8", "replace") if isinstance(message, bytes) else str(message or error)
 
 
 MOST_AT_ONCE = 50  # of each kind of work, in a minute

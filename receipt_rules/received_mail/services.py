@@ -70,9 +70,9 @@ class _RecipientReport:
 
 def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
     """Store the reports. Return the number of messages, each for one recipient. Idempotent."""
-    told = _resolve_reports(reports)
+    resolved = _resolve_reports(reports)
     by_key: dict[_Key, _RecipientReport] = {}
-    for each in sorted(told, key=lambda one: one.report.at):
+    for each in sorted(resolved, key=lambda one: one.report.at):
         by_key[each.key] = each
     with transaction.atomic():
         made = {key: each.row for key, each in sorted(by_key.items())}
@@ -109,10 +109,10 @@ def _update_existing(by_key: Mapping[_Key, _RecipientReport], new: set[str]) -> 
     rows = ReceivedMail.objects.select_for_update(of=("self",)).filter(message_id__in=messages).exclude(pk__in=new)
     changed = []
     for row in rows.order_by("pk"):
-        told = by_key.get((row.message_id, row.recipient, row.customer_id or ""))
-        if told is None or told.report.at <= row.reported_at:
+        newest = by_key.get((row.message_id, row.recipient, row.customer_id or ""))
+        if newest is None or newest.report.at <= row.reported_at:
             continue
-        fresh = told.row
+        fresh = newest.row
         fresh.tries += row.tries
         fresh.size = row.size if fresh.size is None else fresh.size
         for name in _CHANGED:
@@ -121,10 +121,10 @@ def _update_existing(by_key: Mapping[_Key, _RecipientReport], new: set[str]) -> 
     ReceivedMail.objects.bulk_update(changed, _CHANGED)
 
 
-def _update_endpoint_alerts(told: Iterable[_RecipientReport], now: datetime) -> None:
+def _update_endpoint_alerts(resolved: Iterable[_RecipientReport], now: datetime) -> None:
     """Each report counts as one check of the endpoint; an endpoint that accepts anything isn't failing."""
     by_endpoint: dict[str, list[_RecipientReport]] = {}
-    for each in told:
+    for each in resolved:
         if each.endpoint is not None and each.report.outcome in _TRIED:
             by_endpoint.setdefault(each.endpoint.pk, []).append(each)
     for some in by_endpoint.values():
@@ -151,8 +151,8 @@ def deliver_again(*, mail: ReceivedMail, actor: User) -> None:
     goes_to = redelivery_endpoint(mail)
     because = audit_services.reason_for(actor=actor, customer_id=mail.customer_id or "")
     if not cache.add(f"deliver-again:{mail.pk}", 1, AGAIN_EVERY_SECONDS):
-        said = f"You can deliver a message again every {AGAIN_EVERY_SECONDS} seconds."
-        raise RateLimited(said, retry_after=AGAIN_EVERY_SECONDS)
+        sentence = f"You can deliver a message again every {AGAIN_EVERY_SECONDS} seconds."
+        raise RateLimited(sentence, retry_after=AGAIN_EVERY_SECONDS)
     audit_services.record(
         "received_mail.again",
         about=received_mail_subject(mail),

@@ -51,8 +51,8 @@ def _redelivery_context(mail: ReceivedMail, request: SignedIn) -> dict[str, str]
     try:
         return {"goes_to": str(redelivery_endpoint(mail))}
     except Refused as refused:
-        told = {"not_again": str(refused)}
+        context = {"not_again": str(refused)}
         address = addresses_for(request.user).filter(address=mail.recipient).first()
         if refused.code == "NO_ENDPOINT" and address is not None:
-            told["address_url"] = reverse("receipt_rules:address", args=[address.pk])
-        return told
+            context["address_url"] = reverse("receipt_rules:address", args=[address.pk])
+        return context

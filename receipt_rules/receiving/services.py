@@ -28,8 +28,9 @@ from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.recipient_index import RecipientIndex
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
-from receipt_rules.planner.services import currently_held, read_desired_state, stopped_customers
+from receipt_rules.planner.services import read_desired_state, stopped_customers
 from receipt_rules.receiving.core import best_fact, delivery_of, held_fact, rules_fact, serving_entry
+from receipt_rules.rollback.services import recipients_on_hold
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
 ROWS_AT_ONCE = 10_000
@@ -70,7 +71,7 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
     addresses, catch_alls = list(_addresses(customers)), list(_catch_alls(customers))
     rows = addresses + catch_alls
     trace, state, halted = RecipientIndex(active), read_desired_state(customers=customers), stopped_customers()
-    desired, on_hold = state.desired, currently_held(state)
+    desired, on_hold = state.desired, recipients_on_hold(stopped=state.stopped)
     facts: dict[str, RulesFact] = {}
     for row in rows:
         address = sample_address(row.recipient)

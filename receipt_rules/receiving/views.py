@@ -27,8 +27,8 @@ def send_only(request: SignedIn, domain_id: str) -> HttpResponse:
         except Refused as problem:
             refused = str(problem)
         else:
-            said = "now receives mail here. Next, add an address" if receives else "is now set to send only"
-            messages.success(request, f"{domain} {said}. {applied_when(domain.customer)}")
+            outcome = "now receives mail here. Next, add an address" if receives else "is now set to send only"
+            messages.success(request, f"{domain} {outcome}. {applied_when(domain.customer)}")
             return redirect("receipt_rules:domain" if receives else "domains:detail", domain.pk)
     names = [domain.receiving_facts(name) for name in domain.mail_names]
     context = {"domain": domain, "tab": "settings", "refused": refused, "to_move": names_with_mx_here(names)}

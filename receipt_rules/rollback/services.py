@@ -1,8 +1,9 @@
 """Rolls back to an earlier state of the rules, and holds the restored recipients until an operator releases them.
 
 A rollback restores only recipients whose name still belongs to the same customer (`Restorable`). The recipients that it
-changed are held: no plan changes them, because the next customer's change would otherwise undo the rollback. A hold
-ends for a name that changes hands, is being deleted, or whose customer's receiving is stopped.
+changed are on hold: no plan changes them, because the next customer's change would otherwise undo the rollback. A hold
+(of a rollback) has nothing to do with the holder of a name (`domains.ownership`), except that it ends for a name that
+changes hands, is being deleted, or whose customer's receiving is stopped.
 """
 
 from collections.abc import Iterable
@@ -88,29 +89,31 @@ def holds() -> QuerySet[RollbackHold]:
     return rows.select_related("run__approved_by")
 
 
-def held_recipients(holders: Holders, *, stopped: frozenset[str]) -> frozenset[str]:
-    """Return held recipients. `holders`: of domains that stay. `stopped`: IDs of customers whose receiving is stopped.
+def recipients_on_hold(*, stopped: frozenset[str]) -> frozenset[str]:
+    """Return recipients on hold whose customer still holds their name. `stopped`: customers (IDs) who lose their holds.
 
-    A subdomain entry isn't held any more once another customer holds one of the subdomains.
+    A subdomain entry is released once another customer holds one of the subdomains.
     """
-    everybody = Holders.read()
+    if not holds().exists():
+        return frozenset()
+    staying, everybody = Holders.read_staying(), Holders.read()
     found = ((recipient, customer) for hold in holds() for recipient, customer in hold.recipients.items())
     return frozenset(
         recipient
         for recipient, customer in found
-        if holders.customer_of(domain_of(recipient)) == customer
+        if staying.customer_of(domain_of(recipient)) == customer
         and customer not in stopped
         and not (recipient.startswith(".") and everybody.shares_below(domain_of(recipient)))
     )
 
 
-def with_held_recipients(wanted: DesiredEntries, held: frozenset[str], live: RuleSet) -> DesiredEntries:
-    """Return the desired state, with held recipients as in the live rules."""
-    if not held:
+def with_live_deliveries(wanted: DesiredEntries, on_hold: frozenset[str], live: RuleSet) -> DesiredEntries:
+    """Return the desired state, with the recipients on hold as in the live rules."""
+    if not on_hold:
         return wanted
     stands = live_state(live).entries
-    entries = {each: to for each, to in wanted.entries.items() if each not in held}
-    entries |= {each: stands[each] for each in held if each in stands}
+    entries = {each: to for each, to in wanted.entries.items() if each not in on_hold}
+    entries |= {each: stands[each] for each in on_hold if each in stands}
     return replace(wanted, entries=MappingProxyType(entries))
 
 

@@ -127,8 +127,8 @@ def _select_columns(rows: QuerySet[Any], own: str) -> QuerySet[Any]:
     """Select only the columns that a route needs: a domain's row is wide, and this runs for every message."""
     domain = ("domain__name", "domain__customer")
     endpoint = ("name", "type", "sealed_config", "is_active", "customer", "s3_bucket", "s3_prefix")
-    told = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))
-    return rows.select_related("domain", "endpoint").only(*told).order_by()
+    shown = (own, "is_active", *domain, *(f"endpoint__{field}" for field in endpoint))
+    return rows.select_related("domain", "endpoint").only(*shown).order_by()
 
 
 def _route(recipient: str, known: _Known) -> Route:

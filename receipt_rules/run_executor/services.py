@@ -83,8 +83,8 @@ def explain(problem: AwsProblem) -> str:
     if isinstance(problem, AwsDenied):
         return f"{problem.in_full} Then plan again."
     repair = REPAIRS.get(problem.aws_code, "")
-    said = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
-    return f"{said} {repair}".strip()
+    full = problem.in_full.replace(f" {QUOTA_STEP}", "") if repair else problem.in_full
+    return f"{full} {repair}".strip()
 
 
 class RunStopped(Exception):

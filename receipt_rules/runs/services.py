@@ -92,8 +92,8 @@ def confirm(*, run: Run, actor: User) -> None:
     if run.approved_by_id == actor.pk:
         raise Refused("You have already approved this run. Another operator must approve it too.", code="SECOND_PERSON")
     with transaction.atomic():
-        asked = Run.objects.filter(pk=run.pk, state=RunState.PROPOSED)
-        if not asked.update(state=RunState.WAITING, confirmed_by=actor):
+        proposed = Run.objects.filter(pk=run.pk, state=RunState.PROPOSED)
+        if not proposed.update(state=RunState.WAITING, confirmed_by=actor):
             raise Refused("The run isn't waiting for a second approval.", code="RUN_OVER")
         audit_services.record(
             "rules.confirmed",
@@ -210,12 +210,12 @@ def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
     """
     made, rest = None, "The rest is being planned again."
     if run.kind in (RunKind.APPROVED, RunKind.ROLLBACK) and not run.customer_id:
-        made, asked = _plan_of_rest(run, executor)
+        made, request = _plan_of_rest(run, executor)
         rest = "Create a new plan for the rest." if made is None else "Nothing else needed to change."
     with transaction.atomic():
         if made is not None and not made.is_empty:
             kind = RunKind(run.kind)
-            other = planner_services.store_run(made, asked, kind=kind, actor=run.approved_by, because=run.because)
+            other = planner_services.store_run(made, request, kind=kind, actor=run.approved_by, because=run.because)
             rest = f"Run {other.pk} applies the rest."
         if made is not None and (number := len(made.waiting)):
             rest = f"{number:,} change{' waits' if number == 1 else 's wait'} for it. {rest}"
@@ -226,7 +226,7 @@ def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
 
 def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanRequest]:
     """Plan the same recipients again. None if the plan does something that wasn't approved."""
-    asked = PlanRequest(
+    request = PlanRequest(
         scope=executor.changed_recipients(),
         take_over=executor.rules_to_take_over(),
         snapshot=run.asked["snapshot"],
@@ -234,13 +234,13 @@ def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanReq
         domain=run.asked["domain"],
     )
     if run.asked["compacting"] or not executor.is_limited_to_own_set() or len(run.consequences) >= MOST_SENTENCES:
-        return None, asked
+        return None, request
     try:
-        made = planner_services.plan(asked=asked)
+        made = planner_services.plan_changes(request)
     except Refused:
-        return None, asked
+        return None, request
     is_approved = {each.sentence for each in made.consequences} <= set(run.consequences)
-    return (made if is_approved and not newly_broken(made) else None), asked
+    return (made if is_approved and not newly_broken(made) else None), request
 
 
 def _handle_aws_problem(run: Run, problem: AwsProblem) -> None:
@@ -253,8 +253,8 @@ def _handle_aws_problem(run: Run, problem: AwsProblem) -> None:
 
 
 def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str, ...]) -> None:
-    said = [f"SES refused {', '.join(run.set_aside)}. The rest was applied."] if run.set_aside else []
-    said += [f"Someone else changed {', '.join(differs)} in the meantime. Review the drift."] if differs else []
+    sentences = [f"SES refused {', '.join(run.set_aside)}. The rest was applied."] if run.set_aside else []
+    sentences += [f"Someone else changed {', '.join(differs)} in the meantime. Review the drift."] if differs else []
     meant = executor.outcome(after)
     if meant is not None:
         run.outcome, run.consequences = summary(meant), [each.sentence for each in meant[:MOST_SENTENCES]]
@@ -266,7 +266,7 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
             queue_drift_check()  # the run may have resolved differences
         alerts_services.update_active_set_alert(live_services.record_active_set(after, now=timezone.now()))
         Run.objects.filter(pk=run.pk).update(outcome=run.outcome, consequences=run.consequences)
-        _end(run, RunState.DONE, " ".join(said))
+        _end(run, RunState.DONE, " ".join(sentences))
 
 
 @transaction.atomic

@@ -95,8 +95,8 @@ def _minutes_waited(run: Run) -> int:
 def cancel(request: SignedIn, run_id: str) -> HttpResponse:
     run = _run_for(request, run_id)
     require_staff(request, operates=True)
-    said = "Stopping before the next step. Completed steps are kept."
-    with report_outcome(request, said, refused=messages.info):
+    success = "Stopping before the next step. Completed steps are kept."
+    with report_outcome(request, success, refused=messages.info):
         services.cancel(run=run, actor=request.user)
     return redirect("receipt_rules:run", run.id)
 

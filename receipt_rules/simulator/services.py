@@ -23,8 +23,9 @@ from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
-from receipt_rules.planner.services import DesiredState, currently_held, read_desired_state, stopped_customers
+from receipt_rules.planner.services import DesiredState, read_desired_state, stopped_customers
 from receipt_rules.receiving.core import delivery_of, held_fact, rules_fact, serving_entry
+from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tenants.lifecycle.selectors import tenants_in_region
 
@@ -203,7 +204,9 @@ def _rules(recipient: str, route: Route, domain: Domain, now: DesiredState, rule
         return RulesFact.HALTED
     covering_rules = [rule for rule in rules.rules if rule.enabled and matching.match(rule, recipient)]
     found = rules_fact(covering_rules, delivery_of(route.row.recipient, now.desired))
-    return held_fact(found, is_held=serving_entry(route.row.recipient, now.desired) in currently_held(now))
+    return held_fact(
+        found, is_held=serving_entry(route.row.recipient, now.desired) in recipients_on_hold(stopped=now.stopped)
+    )
 
 
 def _current_mx(name: str, region: str) -> MxFact:

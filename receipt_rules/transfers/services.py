@@ -36,7 +36,7 @@ from receipt_rules.planner.core.rules import AnyRule, domain_of
 from receipt_rules.planner.services import (
     DesiredState,
     PlanRequest,
-    plan_for,
+    plan_changes,
     read_desired_state,
     recipients_at,
     store_run,
@@ -139,10 +139,10 @@ def _reconcile(domain: Domain, live: Live, state: DesiredState) -> Live:
                 domain.customer, None
             )  # the set is inactive and delivers nothing; an operator's plan comes first
     if left := list(_sentences(domain, live, state)):
-        said = " ".join((*left, why)).strip()
+        sentence = " ".join((*left, why)).strip()
         later = timezone.now() + RECHECK_AFTER
-        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=said, look_at=later)
-        update_former_holder_alert(domain, why=said)
+        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=sentence, look_at=later)
+        update_former_holder_alert(domain, why=sentence)
         return live
     if domain.moved_at is not None:
         remove_from_inactive_sets((domain.name,))
@@ -191,14 +191,14 @@ def _sentences(domain: Domain, live: Live, state: DesiredState) -> Iterator[str]
 def _remove_outdated(domain: Domain, live: Live, state: DesiredState) -> tuple[Live, str]:
     """Execute one run for this domain's names. Return the live state, and why it failed. Raises AwsProblem."""
     try:
-        made, asked = _plan(_scope(domain, live, state), live, state)
+        made, request = _plan(_scope(domain, live, state), live, state)
     except Refused as refused:
         return live, str(refused)
     if made.is_empty:
         return live, " ".join(each.sentence for each in made.untouched)
     with transaction.atomic():
         because = f"{domain} has a new holder."
-        run = store_run(made, asked, kind=RunKind.HOLDER, actor=None, because=because)
+        run = store_run(made, request, kind=RunKind.HOLDER, actor=None, because=because)
     after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     run.refresh_from_db()
     return read_live(), "" if after is not None else run.problem or "The run was cancelled."
@@ -208,9 +208,9 @@ def _plan(scope: frozenset[str], live: Live, state: DesiredState) -> tuple[Plan,
     """Plan in place, which stores mail at worst twice for a moment; else blue/green. Raises Refused."""
     in_place, copy = (PlanRequest(scope=scope, method=method) for method in (Method.IN_PLACE, Method.BLUE_GREEN))
     try:
-        return plan_for(in_place, live, state), in_place
+        return plan_changes(in_place, live, state), in_place
     except Refused:
-        return plan_for(copy, live, state), copy
+        return plan_changes(copy, live, state), copy
 
 
 def _scope(domain: Domain, live: Live, state: DesiredState) -> frozenset[str]:

@@ -47,13 +47,13 @@ def confirmation(topic: str, now: datetime, version: str) -> dict[str, str]:
     token = uuid.uuid4().hex * 4
     WORLD.sns_tokens[token] = topic
     asked = urlencode({"Action": "ConfirmSubscription", "TopicArn": topic, "Token": token})
-    said = {
+    message = {
         "Type": "SubscriptionConfirmation",
         "Message": f"You have chosen to subscribe to the topic {topic}.",
         "Token": token,
         "SubscribeURL": f"https://{_host(topic)}/?{asked}",
     }
-    return _signed(said, topic, now, version)
+    return _signed(message, topic, now, version)
 
 
 def confirm(query: str) -> tuple[str, bytes]:
@@ -68,9 +68,9 @@ def confirm(query: str) -> tuple[str, bytes]:
     return "200 OK", f"<ConfirmSubscriptionResponse>{result}</ConfirmSubscriptionResponse>".encode()
 
 
-def _signed(said: Mapping[str, str], topic: str, now: datetime, version: str) -> dict[str, str]:
+def _signed(message: Mapping[str, str], topic: str, now: datetime, version: str) -> dict[str, str]:
     members = {
-        **said,
+        **message,
         "MessageId": str(uuid.uuid4()),
         "TopicArn": topic,
         "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03}Z",

@@ -121,7 +121,7 @@ def read_calls(path: Path) -> Iterator[Call]:
     """Read a file of `keep_in`, without a line that the end of the process truncated."""
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
-            told = json.loads(line)
+            entry = json.loads(line)
         except ValueError:
             continue
-        yield Call(**told | {"at": datetime.fromisoformat(told["at"])})
+        yield Call(**entry | {"at": datetime.fromisoformat(entry["at"])})

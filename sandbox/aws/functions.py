@@ -28,10 +28,10 @@ def get_function(self: Any) -> str:
     body = _plain(self)
     if not WORLD.receiver[0]:
         return body
-    said = json.loads(body)
+    response = json.loads(body)
     variables = {"INBOUND_ADMIN_URL": WORLD.receiver[0], "FORWARD_FROM": WORLD.forward_from}
-    said["Configuration"]["Environment"] = {"Variables": variables}
-    return json.dumps(said)
+    response["Configuration"]["Environment"] = {"Variables": variables}
+    return json.dumps(response)
 
 
 LambdaResponse.get_function = get_function  # type: ignore[method-assign]  # as every other operation is extended

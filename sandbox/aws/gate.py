@@ -106,11 +106,11 @@ def _denied(service: str, operation: str) -> Answer:
     return _by_hand(service, 403, code, f"User is not authorized to perform: ses:{operation}")
 
 
-def _by_hand(service: str, status: int, code: str, said: str) -> Answer:
+def _by_hand(service: str, status: int, code: str, reason: str) -> Answer:
     if service == "sesv2":
         headers = {"x-amzn-errortype": code, "content-type": "application/json", "status": str(status)}
-        return status, headers, json.dumps({"message": said})
-    body = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{said}</Message></Error>"
+        return status, headers, json.dumps({"message": reason})
+    body = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{reason}</Message></Error>"
     headers = {"content-type": "text/xml", "status": str(status)}
     return status, headers, f"{body}<RequestId>refused</RequestId></ErrorResponse>"
 

@@ -45,8 +45,8 @@ def _dkim(ask: Request, identity: Identity, status: str | None = None) -> dict[s
 
 
 def _zone(ask: Request, identity: Identity) -> str | None:
-    told = identity.origin != "EXTERNAL" and WORLD.beliefs.hosted_zone == "yes"
-    return zone(ask.state, identity) if told else None
+    is_shown = identity.origin != "EXTERNAL" and WORLD.beliefs.hosted_zone == "yes"
+    return zone(ask.state, identity) if is_shown else None
 
 
 @v2("CreateEmailIdentity")

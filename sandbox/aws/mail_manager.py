@@ -43,10 +43,12 @@ def answer(operation: str, authorization: str, body: bytes) -> Answered:
     fault = WORLD.faults.take(_SERVICE, operation)
     state = region_state(ses_backends[DEFAULT_ACCOUNT_ID][region])
     refusal = _refusal(operation, fault.kind if fault else "")
-    told = {"__type": refusal, "Message": refusal} if refusal else _ANSWERS[operation](state, json.loads(body or b"{}"))
+    response = (
+        {"__type": refusal, "Message": refusal} if refusal else _ANSWERS[operation](state, json.loads(body or b"{}"))
+    )
     WORLD.calls.add(WORLD.clock.now(), _SERVICE, operation, region, "", refusal or "ok")
     status = "500 Internal Server Error" if refusal == "InternalFailure" else "400 Bad Request" if refusal else "200 OK"
-    return status, [("Content-Type", "application/x-amz-json-1.0")], json.dumps(told).encode()
+    return status, [("Content-Type", "application/x-amz-json-1.0")], json.dumps(response).encode()
 
 
 def _refusal(operation: str, fault: str) -> str:

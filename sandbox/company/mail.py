@@ -110,7 +110,7 @@ def _set_catch_all(name: str, endpoint: str) -> None:
 
 def apply(because: str) -> Run | None:
     """Approve the plan as an operator and apply it as the worker. Return the run, or None if nothing differs."""
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     if made.is_empty:
         return None
     name = made.before.name

@@ -45,14 +45,14 @@ def _installed() -> str:
             "No Chromium on the PATH and none of Playwright's own. Install your system's Chromium "
             "(Debian: `apt-get install chromium`) or run `.venv/bin/playwright install chromium`."
         )
-    said = _apt_get("install", "--yes", "--no-install-recommends", "chromium")
-    if said.returncode != 0:
+    result = _apt_get("install", "--yes", "--no-install-recommends", "chromium")
+    if result.returncode != 0:
         # A fresh machine has no package lists, or old ones.
         _apt_get("update")
-        said = _apt_get("install", "--yes", "--no-install-recommends", "chromium")
+        result = _apt_get("install", "--yes", "--no-install-recommends", "chromium")
     path = find()
     if path is None:
-        last = (said.stderr.strip().splitlines() or ["no output"])[-1]
+        last = (result.stderr.strip().splitlines() or ["no output"])[-1]
         raise Problem(f"No Chromium is installed, and `apt-get install chromium` failed: {last}")
     return path
 

@@ -35,7 +35,7 @@ _REAL = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_AR
 
 @dataclass(frozen=True)
 class Plan:
-    """Where the web server listens, what the children are told, and which ports the sandbox gets, if it is started."""
+    """Where the web server listens, the environment of the children, and the ports of the sandbox, if it is started."""
 
     host: str
     port: int
@@ -75,31 +75,31 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
         )
     sandbox = is_sandbox(environment)
     sandbox_ports = _sandbox_ports(environment) if sandbox else None
-    told = told_to_all(environment, local) | {"HOST": host, "PORT": str(port)}
-    told.setdefault("SITE_URL", _address(host, port))  # mails carry links
+    variables = program_environment(environment, local) | {"HOST": host, "PORT": str(port)}
+    variables.setdefault("SITE_URL", _address(host, port))  # mails carry links
     if sandbox_ports:
-        told.setdefault("AWS_ENDPOINT_URL", f"http://127.0.0.1:{sandbox_ports[0]}")
-        told.setdefault("DNS_RESOLVERS", f"127.0.0.1:{sandbox_ports[1]}")
-        told.setdefault("PROBE_EMAIL_URL", f"smtp://127.0.0.1:{sandbox_ports[3]}")
-        told.setdefault("MTA_STS_PORT", str(sandbox_ports[2]))
-    return Plan(host, port, sandbox, sandbox_ports, told)
+        variables.setdefault("AWS_ENDPOINT_URL", f"http://127.0.0.1:{sandbox_ports[0]}")
+        variables.setdefault("DNS_RESOLVERS", f"127.0.0.1:{sandbox_ports[1]}")
+        variables.setdefault("PROBE_EMAIL_URL", f"smtp://127.0.0.1:{sandbox_ports[3]}")
+        variables.setdefault("MTA_STS_PORT", str(sandbox_ports[2]))
+    return Plan(host, port, sandbox, sandbox_ports, variables)
 
 
-def told_to_all(environment: Mapping[str, str], local: Path) -> dict[str, str]:
+def program_environment(environment: Mapping[str, str], local: Path) -> dict[str, str]:
     """What every program of ours needs to know, before any address is chosen. Raises Problem, naming the setting."""
     sandbox = is_sandbox(environment)
     unset = {name for name in _EMPTY_IS_UNSET if not environment.get(name, "").strip()}
     dropped = unset.union(_REAL if sandbox else ())
-    told = {name: value for name, value in environment.items() if name not in dropped}
-    told |= {"SANDBOX": "1" if sandbox else "0"} | (_CREDENTIALS if sandbox else {})
-    told.setdefault("HTTPS", "0")
-    told.setdefault("ALLOWED_HOSTS", _allowed_hosts(environment, sandbox=sandbox))
-    if not told.get("SECRET_KEY"):
-        told["SECRET_KEY"] = _kept_secret(local / "secret-key", lambda: secrets.token_urlsafe(48))
-    if sandbox and not told.get("DOMAIN_CONNECT_KEY"):
-        told["DOMAIN_CONNECT_KEY"] = _kept_secret(local / "domain-connect.pem", new_key)
-        told["DOMAIN_CONNECT_PROVIDER"] = told.get("DOMAIN_CONNECT_PROVIDER") or CONNECT_PROVIDER
-    return told
+    variables = {name: value for name, value in environment.items() if name not in dropped}
+    variables |= {"SANDBOX": "1" if sandbox else "0"} | (_CREDENTIALS if sandbox else {})
+    variables.setdefault("HTTPS", "0")
+    variables.setdefault("ALLOWED_HOSTS", _allowed_hosts(environment, sandbox=sandbox))
+    if not variables.get("SECRET_KEY"):
+        variables["SECRET_KEY"] = _kept_secret(local / "secret-key", lambda: secrets.token_urlsafe(48))
+    if sandbox and not variables.get("DOMAIN_CONNECT_KEY"):
+        variables["DOMAIN_CONNECT_KEY"] = _kept_secret(local / "domain-connect.pem", new_key)
+        variables["DOMAIN_CONNECT_PROVIDER"] = variables.get("DOMAIN_CONNECT_PROVIDER") or CONNECT_PROVIDER
+    return variables
 
 
 def is_sandbox(environment: Mapping[str, str]) -> bool:

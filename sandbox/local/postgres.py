@@ -163,8 +163,8 @@ class EmbeddedPostgres:
         last = time.monotonic() + _READY_SECONDS
         while not self.answers():
             if server.poll() is not None or time.monotonic() > last:
-                said = "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
-                raise Problem(f"PostgreSQL didn't start on {self.data_dir}:\n{said}")
+                log_lines = "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
+                raise Problem(f"PostgreSQL didn't start on {self.data_dir}:\n{log_lines}")
             time.sleep(0.02)
 
     def answers(self) -> bool:

@@ -71,10 +71,10 @@ def account() -> Account:
 def find() -> Programs:
     """The programs, runnable by the account; copies them first where it cannot reach them. Raises Problem."""
     runs_as, installed = account(), _installed()
-    if not (said := _failure(installed, runs_as)):
+    if not (failure := _failure(installed, runs_as)):
         return Programs(_bin(installed), runs_as)
     if runs_as.uid is None:
-        raise Problem(f"PostgreSQL in {installed} doesn't start: {said} Set DATABASE_URL to your own PostgreSQL.")
+        raise Problem(f"PostgreSQL in {installed} doesn't start: {failure} Set DATABASE_URL to your own PostgreSQL.")
     return Programs(_bin(_copied(installed, runs_as)), runs_as)
 
 
@@ -143,9 +143,9 @@ def _copied(installed: Path, runs_as: Account) -> Path:
     with _one_at_a_time(target):
         if _failure(target, runs_as):
             _copy(installed, target)
-        if said := _failure(target, runs_as):
+        if failure := _failure(target, runs_as):
             raise Problem(
-                f"PostgreSQL was copied to {target} for the user `nobody` and doesn't start there: {said} "
+                f"PostgreSQL was copied to {target} for the user `nobody` and doesn't start there: {failure} "
                 "Run this as a user other than root, or set DATABASE_URL."
             )
     return target

@@ -51,13 +51,13 @@ def run(root: Path) -> int:
 def manage(root: Path, arguments: list[str]) -> int:
     """Run a manage.py command on the database of `run`, and on its sandbox if that is running. Return the status."""
     environ.Env.read_env(root / ".env")
-    told = plan.told_to_all(os.environ, root / ".local")
-    if plan.is_sandbox(told):
-        told = _of_running_sandbox(root) | told
+    variables = plan.program_environment(os.environ, root / ".local")
+    if plan.is_sandbox(variables):
+        variables = _of_running_sandbox(root) | variables
     with ExitStack() as stack:
-        if not told.get("DATABASE_URL"):
-            told["DATABASE_URL"] = _embedded_url(stack, root)
-        return subprocess.run(_manage(root, *arguments), check=False, cwd=root, env=told).returncode
+        if not variables.get("DATABASE_URL"):
+            variables["DATABASE_URL"] = _embedded_url(stack, root)
+        return subprocess.run(_manage(root, *arguments), check=False, cwd=root, env=variables).returncode
 
 
 def _of_running_sandbox(root: Path) -> dict[str, str]:
@@ -110,11 +110,11 @@ def _start_with_new_demo(plan_: plan.Plan, children: Children, root: Path, demo:
     children.finish(seed)
     demo.complete()
     children.start("worker", _worker(root))
-    told = _shown(plan_, children, root, "--mail")
+    lines = _shown(plan_, children, root, "--mail")
     unwell = _wait_until_well(plan_, children)
     if unwell:
-        told += ["", f"{plan_.address}healthz reports a problem: {_short(unwell)}"]
-    children.say_block(["", f"The demo is complete after {time.monotonic() - began:.1f} seconds.", *told, ""])
+        lines += ["", f"{plan_.address}healthz reports a problem: {_short(unwell)}"]
+    children.say_block(["", f"The demo is complete after {time.monotonic() - began:.1f} seconds.", *lines, ""])
 
 
 def _is_lost(plan_: plan.Plan, demo: DemoFiles) -> bool:

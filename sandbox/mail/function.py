@@ -92,7 +92,7 @@ class FunctionRunner:
             site_url, key = WORLD.receiver
         if not site_url:
             raise LookupError(NOT_TOLD)
-        told = Deployment(
+        deployment = Deployment(
             site_url=site_url,
             key=key,
             bucket=BUCKET,
@@ -100,7 +100,7 @@ class FunctionRunner:
             may_be_private=True,
         )
         url, region = self._aws_url, job.region
-        Receiver(told, lambda service: _client(service, url, region)).handle(job.event)
+        Receiver(deployment, lambda service: _client(service, url, region)).handle(job.event)
 
 
 def _count(job: FunctionJob, *, has_failed: bool, milliseconds: float) -> None:

@@ -174,13 +174,13 @@ def _sns(
     )
 
 
-def _publish(passage: _Passage, topic: str, said: Mapping[str, Any]) -> Iterator[str]:
+def _publish(passage: _Passage, topic: str, notification: Mapping[str, Any]) -> Iterator[str]:
     backend = sns_backends[passage.state.account_id][passage.state.region]
     if topic not in backend.topics:
         passage.failures += 1
         yield f"SNS: no topic {topic}. SES retries for 36 hours."
         return
-    backend.publish(arn=topic, message=json.dumps(said))
+    backend.publish(arn=topic, message=json.dumps(notification))
     yield f"SNS: {topic.rpartition(':')[2]} notified."
 
 

@@ -67,11 +67,11 @@ class InboundHost:
         by_region: dict[str, list[str]] = {}
         for address in envelope.rcpt_tos:
             by_region.setdefault(self.region_of(address), []).append(address)
-        said = ""
+        refusal = ""
         with WORLD.lock:
             for name, recipients in by_region.items():
-                said = _pass(rules.region_named(name), envelope, recipients)
-        return said
+                refusal = _pass(rules.region_named(name), envelope, recipients)
+        return refusal
 
 
 def _pass(state: RegionState | None, envelope: Envelope, recipients: list[str]) -> str:

@@ -93,8 +93,8 @@ def _is_new(message: Message) -> bool:
 
 
 def _stored(message: Message, effect: EventEffect) -> tuple[SesEvent, bool]:
-    told = {"topic": message.topic, "kind": message.type, "effect": effect, "sent_at": message.sent_at}
-    return SesEvent.objects.get_or_create(pk=message.id, defaults=told)
+    fields = {"topic": message.topic, "kind": message.type, "effect": effect, "sent_at": message.sent_at}
+    return SesEvent.objects.get_or_create(pk=message.id, defaults=fields)
 
 
 def _confirm(message: Message) -> EventEffect:

@@ -43,9 +43,9 @@ def metric_data(
     """
     metrics = [_metric(each.metric) for each in wanted]
     found = cloudwatch.metric_values("read the bounce and complaint rates", metrics, start=start, end=end)
-    told = list(zip(wanted, found, strict=True))
-    series = tuple(RateSeries(one.tenant, one.measure, values.points) for one, values in told)
-    return series, tuple(one for one, values in told if not values.is_all)
+    pairs = list(zip(wanted, found, strict=True))
+    series = tuple(RateSeries(one.tenant, one.measure, values.points) for one, values in pairs)
+    return series, tuple(one for one, values in pairs if not values.is_all)
 
 
 def _metric(wanted: ListedMetric) -> Metric:

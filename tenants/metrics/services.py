@@ -79,13 +79,13 @@ def sync_account_metrics(*, now: datetime) -> None:
     read = reputation_selectors.read_of(None)
     start = _start([read.rates_at if read else None], now)
     try:
-        series, untold = gateway.metric_data(OF_ACCOUNT, start=start, end=now)
+        series, incomplete = gateway.metric_data(OF_ACCOUNT, start=start, end=now)
     except AwsProblem as problem:
         _record_account_read(now, problem=str(problem))
         raise
     with transaction.atomic():
         _store([(None, hour) for hour in hours_of(series)])
-        _record_account_read(now, problem=_incomplete_because(untold))
+        _record_account_read(now, problem=_incomplete_because(incomplete))
     bounce, complaint = (_newest([], column, now).get(None) for column in COLUMNS)
     warn_of_account(bounce, complaint, now=now)
 
@@ -140,14 +140,14 @@ def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now:
         MetricWanted(tenant.name, measure, metric) for tenant in batch for measure, metric in found[tenant.name].metrics
     ]
     try:
-        series, untold = gateway.metric_data(wanted, start=start, end=now) if wanted else ((), ())
+        series, partial = gateway.metric_data(wanted, start=start, end=now) if wanted else ((), ())
     except AwsProblem as problem:
         _record_reads({tenant: str(problem) for tenant in batch}, now)
         raise
     by_name: dict[str, list[RateSeries]] = {}
     for one in series:
         by_name.setdefault(one.tenant, []).append(one)
-    partly = {one.tenant for one in untold}
+    partly = {one.tenant for one in partial}
     rates = {
         name: _rates(found[name].source, mine, start + COUNTED_OVER)
         for name, mine in by_name.items()
@@ -156,7 +156,7 @@ def _measure(batch: Sequence[Tenant], found: Mapping[str, MetricsOfTenant], now:
     with transaction.atomic():
         _store([(tenant, hour) for tenant in batch for hour in hours_of(rates.get(tenant.name, []))])
         problems = {
-            tenant: _incomplete_because([one for one in untold if one.tenant == tenant.name]) for tenant in batch
+            tenant: _incomplete_because([one for one in partial if one.tenant == tenant.name]) for tenant in batch
         }
         _record_reads(problems, now, {name: metrics.source for name, metrics in found.items()})
     live = live_alerts_about("tenant", [tenant.pk for tenant in batch])
@@ -169,7 +169,7 @@ def _warn_of_unmeasured(
 ) -> None:
     """Raise a separate warning if CloudWatch lists metrics that contradict "no mail"."""
     reads = ReputationRead.objects.filter(tenant__in=batch)
-    told: dict[str | None, str] = dict(reads.values_list("tenant_id", "unmeasured_because"))
+    known: dict[str | None, str] = dict(reads.values_list("tenant_id", "unmeasured_because"))
     sent = RateSample.objects.filter(tenant__in=batch, at__gte=now - SURELY_LISTED).values("tenant_id")
     lately = dict(sent.annotate(total=Sum("sent")).values_list("tenant_id", "total"))
     for tenant in batch:
@@ -179,7 +179,7 @@ def _warn_of_unmeasured(
             impact=tenant.impact,
             open_findings=tenant.open_high + tenant.open_low,
         )
-        if told.get(tenant.pk, "") != why:
+        if known.get(tenant.pk, "") != why:
             ReputationRead.objects.filter(tenant=tenant).update(unmeasured_because=why)
         if why or (UNMEASURED, tenant.pk) in live:
             warn_of_unmeasured(tenant, why, now=now)
@@ -261,8 +261,8 @@ def _newest(batch: Sequence[Tenant], column: str, now: datetime) -> dict[str | N
 
 def _record_account_read(now: datetime, *, problem: str) -> None:
     """Record the account's read. A problem leaves the time of the last complete read unchanged."""
-    told = {"rates_problem": problem} if problem else {"rates_problem": "", "rates_at": now}
-    ReputationRead.objects.update_or_create(tenant=None, region=settings.AWS_REGION, defaults=told)
+    fields = {"rates_problem": problem} if problem else {"rates_problem": "", "rates_at": now}
+    ReputationRead.objects.update_or_create(tenant=None, region=settings.AWS_REGION, defaults=fields)
 
 
 def _record_reads(
@@ -281,12 +281,12 @@ def _record_reads(
             for tenant, why in problems.items()
             if (not why) is is_well
         ]
-        told = ["rates_problem", *(["rates_at"] if is_well else []), *(["rates_source"] if sources else [])]
-        ReputationRead.objects.bulk_create(rows, update_conflicts=True, unique_fields=["tenant"], update_fields=told)
+        fields = ["rates_problem", *(["rates_at"] if is_well else []), *(["rates_source"] if sources else [])]
+        ReputationRead.objects.bulk_create(rows, update_conflicts=True, unique_fields=["tenant"], update_fields=fields)
 
 
-def _incomplete_because(untold: Sequence[MetricWanted]) -> str:
-    if not untold:
+def _incomplete_because(incomplete: Sequence[MetricWanted]) -> str:
+    if not incomplete:
         return ""
-    names = ", ".join(sorted({each.measure.value for each in untold}))
+    names = ", ".join(sorted({each.measure.value for each in incomplete}))
     return f"CloudWatch did not return all data ({names}). We retry automatically."

@@ -160,8 +160,8 @@ def apply_status(*, tenant_id: str) -> None:
     if tenant is None or not tenant.is_under_way:
         return
     try:
-        told = _set_status(tenant) if tenant.status_told_at is None else []
-        status_services.read(tenant, after=told)
+        request_ids = _set_status(tenant) if tenant.status_told_at is None else []
+        status_services.read(tenant, after=request_ids)
     except AwsProblem as problem:
         _store(tenant, status_problem=str(problem))
         raise
@@ -187,8 +187,8 @@ def _set_status(tenant: Tenant) -> list[str]:
         status = tenant.resumes_as
     with aws.recording() as request_ids:
         lifecycle_gateway.set_status(tenant.arn, status)
-    told = Tenant.objects.filter(pk=tenant.pk, status_asked_at=asked_at, status_told_at=None)
-    if not told.update(status_told_at=timezone.now()):
+    unsent = Tenant.objects.filter(pk=tenant.pk, status_asked_at=asked_at, status_told_at=None)
+    if not unsent.update(status_told_at=timezone.now()):
         _repeat_newer(tenant, asked_at)
     tenant.refresh_from_db()
     return request_ids

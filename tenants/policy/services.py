@@ -124,8 +124,8 @@ def apply_policy(*, tenant_id: str) -> None:
     try:
         if tenant.suppression != tenant.suppression_told:
             lifecycle_gateway.set_suppression(tenant.name, Suppression(tenant.suppression))
-            told = {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
-            if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**told):
+            fields = {"suppression_told": tenant.suppression, "ses_suppression": tenant.suppression}
+            if not Tenant.objects.filter(pk=tenant.pk, suppression=tenant.suppression).update(**fields):
                 _repeat_newer(tenant)
         if tenant.policy != tenant.policy_told:
             with aws.recording() as request_ids:

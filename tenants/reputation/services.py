@@ -261,8 +261,8 @@ def _count(tenant: Tenant) -> None:
         tenant.save(update_fields=["open_high", "open_low", "updated_at"])
 
 
-def _record_read(tenant: Tenant, **told: object) -> None:
-    ReputationRead.objects.update_or_create(tenant=tenant, region=settings.AWS_REGION, defaults=told)
+def _record_read(tenant: Tenant, **fields: object) -> None:
+    ReputationRead.objects.update_or_create(tenant=tenant, region=settings.AWS_REGION, defaults=fields)
 
 
 def _record_nothing_found(tenants: Sequence[Tenant], now: datetime) -> None:

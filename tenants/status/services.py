@@ -129,15 +129,15 @@ def read_account() -> SesAccount:
     """Read and store the account's state. If it can't be read, the reason is stored and the known state is kept."""
     account, _ = SesAccount.objects.get_or_create(region=settings.AWS_REGION)
     try:
-        said = lifecycle_gateway.get_account()
+        now = lifecycle_gateway.get_account()
     except AwsProblem as problem:
         account.problem = str(problem)
         account.save(update_fields=("problem",))
         return account
-    if (account.enforcement, account.sends) != (said.enforcement, said.sends):
+    if (account.enforcement, account.sends) != (now.enforcement, now.sends):
         account.since = timezone.now()
-    account.enforcement, account.sends, account.in_production = said.enforcement, said.sends, said.in_production
-    account.most_in_24_hours, account.sent_in_24_hours = said.most_in_24_hours, said.sent_in_24_hours
+    account.enforcement, account.sends, account.in_production = now.enforcement, now.sends, now.in_production
+    account.most_in_24_hours, account.sent_in_24_hours = now.most_in_24_hours, now.sent_in_24_hours
     account.read_at, account.problem = timezone.now(), ""
     account.save()
     return account

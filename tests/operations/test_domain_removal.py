@@ -310,7 +310,7 @@ def test_a_plan_that_was_approved_before_brings_no_route_back(alice: Api, sandbo
     domain = the_domain()
     operator = make_operator()
     make_address(f"late@sub.{NAME}", domain, endpoint=make_endpoint(domain.customer, s3_prefix="late/"))
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
     by_api(alice)
     assert domain_removal_services.work() is False
     run_all()
@@ -325,7 +325,7 @@ def test_while_a_run_that_names_it_is_unfinished_it_stays(alice: Api, sandbox: S
     domain = the_domain()
     operator = make_operator()
     make_address(f"late@sub.{NAME}", domain, endpoint=make_endpoint(domain.customer, s3_prefix="late/"))
-    planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
     by_api(alice)
     PendingChange.objects.all().delete()
     assert domain_removal_services.work() is False

@@ -120,7 +120,7 @@ def test_rolling_back_does_not_bring_a_route_back_for_another_holder(
     bobs = make_ready(NAME, make_customer("Bob"), adopted=True)
     make_address(f"info@{NAME}", bobs)
     approve_and_run(operator)
-    made = planner_services.plan(asked=PlanRequest(snapshot=before.pk))
+    made = planner_services.plan_changes(PlanRequest(snapshot=before.pk))
     assert not any("alice/" in str(rule.delivery) and NAME in rule.recipients for rule in made.after.ours)
     recipients = {each for rule in made.after.ours for each in rule.recipients}
     assert {each for each in recipients if each.endswith(NAME)} == {f"info@{NAME}"}
@@ -129,7 +129,7 @@ def test_rolling_back_does_not_bring_a_route_back_for_another_holder(
 def test_rolling_back_does_not_bring_a_route_back_for_nobody(alice: Customer, operator: User, sandbox: Sandbox) -> None:
     before = Snapshot.objects.latest("at")
     removed()
-    made = planner_services.plan(asked=PlanRequest(snapshot=before.pk))
+    made = planner_services.plan_changes(PlanRequest(snapshot=before.pk))
     assert not any(each.endswith(NAME) for rule in made.after.rules for each in rule.recipient_set)
 
 
@@ -144,7 +144,7 @@ def test_rolling_back_for_the_same_holder_brings_all_back(
     Address.objects.filter(address__endswith=NAME).delete()
     approve_and_run(operator, typed=live().name)
     assert taken(f"billing@{NAME}") == 0
-    made = planner_services.plan(asked=PlanRequest(snapshot=before.pk))
+    made = planner_services.plan_changes(PlanRequest(snapshot=before.pk))
     assert NAME in {each for rule in made.after.ours for each in rule.recipients}
 
 
@@ -155,7 +155,7 @@ def test_a_state_from_before_holders_were_kept_gives_nothing_to_a_younger_domain
     removed()
     make_ready(NAME, make_customer("Bob"), adopted=True)
     Snapshot.objects.update(holders=None)
-    made = planner_services.plan(asked=PlanRequest(snapshot=before.pk))
+    made = planner_services.plan_changes(PlanRequest(snapshot=before.pk))
     assert not any(each.endswith(NAME) for rule in made.after.rules for each in rule.recipient_set)
 
 

@@ -56,8 +56,8 @@ def set_up_receiving(operator: User | None = None) -> User:
 
 def approve_and_run(operator: User, asked: PlanRequest = EVERYTHING, typed: str = "") -> Run:
     """Plan, approve what was shown, and let the worker do it."""
-    made = planner_services.plan(asked=asked)
-    run = planner_services.approve(digest=made.digest, because="as planned", actor=operator, typed=typed, asked=asked)
+    made = planner_services.plan_changes(asked)
+    run = planner_services.approve(digest=made.digest, because="as planned", actor=operator, typed=typed, request=asked)
     auto_apply_services.work()
     run.refresh_from_db()
     return run

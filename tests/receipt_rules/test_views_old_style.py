@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.runs import Run, RunState
-from receipt_rules.planner.services import PlanRequest, plan
+from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
 from tests.receipt_rules.making import foreign_rule, live, make_address, make_operator, make_verified, set_up_receiving
 
@@ -35,7 +35,7 @@ def test_all_are_taken_over_by_one_plan_and_others_stay(olga_client: Client) -> 
     shown = olga_client.get(url + "?old_style=1").content.decode()
     assert "This plan takes over 2 rules" in shown
     assert "shop.com-rule" in shown
-    digest = plan(asked=PlanRequest(old_style=True)).digest
+    digest = plan_changes(PlanRequest(old_style=True)).digest
     answer = olga_client.post(
         url, {"digest": digest, "because": "the old system is gone", "old_style": "1", "typed": "inbound-mail"}
     )

@@ -69,9 +69,9 @@ class Night:
         return batches_services.start(kind=BatchKind.IMPORT, items=items, words={"because": "moves in"}, actor=sam)
 
     def approve(self, asked: PlanRequest = EVERYTHING, typed: str = "") -> None:
-        made = planner_services.plan(asked=asked)
+        made = planner_services.plan_changes(asked)
         run = planner_services.approve(
-            digest=made.digest, because="the night", actor=self.olga, typed=typed, asked=asked
+            digest=made.digest, because="the night", actor=self.olga, typed=typed, request=asked
         )
         until(lambda: Run.objects.get(pk=run.pk).is_over, 3 * MINUTE)
         assert Run.objects.get(pk=run.pk).state == "done"
@@ -129,7 +129,7 @@ def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
         assert done_on(night.page("operations:bulk", batch.pk, of=batch.by)) == number
     assert [taken(f"a@{shop.name}") for shop in night.shops] == [1, 1, 1]
     assert "Paused" in night.page("tenants:detail", night.tenant.pk)
-    assert planner_services.plan().is_empty
+    assert planner_services.plan_changes().is_empty
 
 
 def pause_for_phishing(night: Night) -> None:

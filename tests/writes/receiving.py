@@ -76,19 +76,23 @@ def _rules_differ(do: str) -> Callable[[World], Post]:
 
 def _plan(world: World) -> Post:
     make_address("billing@shop.com", ready(world))
-    return Post(form={"digest": planner_services.plan().digest, "typed": "", **WHY}, worker=auto_apply_services.work)
+    return Post(
+        form={"digest": planner_services.plan_changes().digest, "typed": "", **WHY}, worker=auto_apply_services.work
+    )
 
 
 def _cancel(world: World) -> Post:
     make_address("billing@shop.com", ready(world))
-    made = planner_services.approve(digest=planner_services.plan().digest, because="x", actor=world.people["olga"])
+    made = planner_services.approve(
+        digest=planner_services.plan_changes().digest, because="x", actor=world.people["olga"]
+    )
     return Post((made.pk,), worker=auto_apply_services.work)
 
 
 def _confirm(world: World) -> Post:
     make_address("billing@shop.com", ready(world))
     other = make_operator()
-    made = planner_services.approve(digest=planner_services.plan().digest, because="x", actor=other)
+    made = planner_services.approve(digest=planner_services.plan_changes().digest, because="x", actor=other)
     Run.objects.filter(pk=made.pk).update(state=RunState.PROPOSED)
     return Post((made.pk,))
 

@@ -75,8 +75,8 @@ def is_wildcard(record: Record, case: Case) -> bool:
 
 
 def _same(one: Answer, other: Answer) -> bool:
-    said = (one.values, one.aliases)
-    return said == (other.values, other.aliases) and said != ((), ())
+    content = (one.values, one.aliases)
+    return content == (other.values, other.aliases) and content != ((), ())
 
 
 def _aliases(record: Record, case: Case) -> tuple[str, ...]:
@@ -100,9 +100,9 @@ def _explain_lost(record: Record, case: Case) -> Cause | None:
 
 def _serial_is_unchanged(case: Case) -> bool:
     """Return True if each server's serial is the same as before the customer said that the records were added."""
-    told = {serial_of(soa) for soa in case.seen.soas}
-    since, said = case.history.serial_since, case.history.said_added_at
-    return bool(since and said and since <= said and told == {case.history.serial})
+    serials = {serial_of(soa) for soa in case.seen.soas}
+    since, added_at = case.history.serial_since, case.history.said_added_at
+    return bool(since and added_at and since <= added_at and serials == {case.history.serial})
 
 
 def _only_underscores_missing(record: Record, case: Case) -> bool:
@@ -210,8 +210,8 @@ def _alias_to_ours(record: Record, case: Case, found: tuple[str, ...]) -> str:
 
 def _alias_lookup_failed(case: Case, host: str) -> bool:
     """Return True if the lookup of an alias behind a mail server failed."""
-    said = case.seen.host_answers(Question(host, "CNAME"))
-    return bool(said) and all(answer.status is LookupStatus.FAILED for answer in said)
+    answers = case.seen.host_answers(Question(host, "CNAME"))
+    return bool(answers) and all(answer.status is LookupStatus.FAILED for answer in answers)
 
 
 def _changed(record: Record, case: Case, found: tuple[str, ...]) -> Cause | None:
@@ -221,15 +221,15 @@ def _changed(record: Record, case: Case, found: tuple[str, ...]) -> Cause | None
 
 def _is_unknown_region(record: Record, found: tuple[str, ...]) -> bool:
     """Return True if a typo in the region makes it one that does not exist."""
-    said = mx_hosts(found) if record.type == "MX" else found
-    close = [value for value in said if is_close(record.value.lower(), value.rstrip(".").lower(), 2)]
+    values = mx_hosts(found) if record.type == "MX" else found
+    close = [value for value in values if is_close(record.value.lower(), value.rstrip(".").lower(), 2)]
     return any(RECEIVING_REGIONS.isdisjoint(value.split(".")) for value in close)
 
 
 def _is_dotted(record: Record, found: tuple[str, ...]) -> bool:
-    said = mx_hosts(found) if record.type == "MX" else found
+    values = mx_hosts(found) if record.type == "MX" else found
     expected = record.value.lower() if record.type != "TXT" else record.value
-    return any(value != expected and _DOTS.sub("", value) == expected for value in said)
+    return any(value != expected and _DOTS.sub("", value) == expected for value in values)
 
 
 _NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent", "dns.spf.ignored"})
@@ -293,16 +293,16 @@ def _alternative(record: Record, case: Case, answer: Answer) -> list[Answer]:
     question = Question(case.domain.ascii, "TXT")
     at_host = case.seen.host_answers(question)
     own = [other for other in (*case.seen.public_answers(question), *at_host) if other.resolver == answer.resolver]
-    told = [other for other in own or at_host if other.status is LookupStatus.FOUND]
+    with_record = [other for other in own or at_host if other.status is LookupStatus.FOUND]
     failed = [other for other in own or at_host if other.status is LookupStatus.FAILED]
-    return [replace(other, resolver=answer.resolver) for other in (*told, *failed)][:1]
+    return [replace(other, resolver=answer.resolver) for other in (*with_record, *failed)][:1]
 
 
 def _state(compared: list[tuple[Answer, Compared]]) -> LinkState:
-    told = [finding.verdict for _, finding in compared if finding.verdict is not Verdict.UNKNOWN]
-    if not told:
+    conclusive = [finding.verdict for _, finding in compared if finding.verdict is not Verdict.UNKNOWN]
+    if not conclusive:
         return LinkState.UNKNOWN
-    return LinkState.OK if all(verdict is Verdict.CORRECT for verdict in told) else LinkState.BROKEN
+    return LinkState.OK if all(verdict is Verdict.CORRECT for verdict in conclusive) else LinkState.BROKEN
 
 
 def _found(compared: list[tuple[Answer, Compared]]) -> tuple[str, ...]:
@@ -314,8 +314,8 @@ def _broken(record: Record, case: Case, compared: list[tuple[Answer, Compared]])
     bad = [(a, finding) for a, finding in compared if finding.verdict in (Verdict.ABSENT, Verdict.WRONG)]
     if right:
         count = f"{len(right)} of {len(right) + len(bad)}"
-        said = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer, _ in compared)
-        return Cause("dns.server.disagree", record, said, at=bad[0][0].resolver, data=(("count", count),))
+        lines = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer, _ in compared)
+        return Cause("dns.server.disagree", record, lines, at=bad[0][0].resolver, data=(("count", count),))
     finding = min(
         (each for _, each in bad), key=lambda each: each.code == "dns.absent"
     )  # prefer the more specific code

@@ -63,9 +63,9 @@ def silent_servers(case: Case) -> tuple[str, ...]:
 
 def _existence(case: Case) -> tuple[Cause, ...]:
     """The parent's answer counts before the resolvers'. One answer that the domain exists outweighs the others."""
-    said = case.seen.parent or (*case.seen.public_soas, *case.seen.unchecked)
-    told = [answer for answer in said if answer.status is not LookupStatus.FAILED or answer.cut]
-    if told and all(answer.status is LookupStatus.NO_NAME for answer in told):
+    answers = case.seen.parent or (*case.seen.public_soas, *case.seen.unchecked)
+    answered = [answer for answer in answers if answer.status is not LookupStatus.FAILED or answer.cut]
+    if answered and all(answer.status is LookupStatus.NO_NAME for answer in answered):
         known = bool(case.history.verified or case.history.nameservers)
         return (Cause("dns.domain.lapsed" if known else "dns.domain.no_such", at=_similar_domain(case)),)
     parked = tuple(name for name in case.seen.servers if _LAPSED.search(name))
@@ -98,9 +98,9 @@ def _servers(case: Case) -> tuple[Cause, ...]:
 
 def _unreachable(case: Case) -> tuple[Cause, ...]:
     """Report that no nameservers are known and the resolvers cannot reach them either."""
-    said = (*case.seen.public_soas, *case.seen.unchecked)
-    lost = bool(said) and not case.seen.soas and all(answer.status is LookupStatus.FAILED for answer in said)
-    return (Cause("dns.server.silent", found=tuple(answer.error for answer in said)[:1]),) if lost else ()
+    answers = (*case.seen.public_soas, *case.seen.unchecked)
+    lost = bool(answers) and not case.seen.soas and all(answer.status is LookupStatus.FAILED for answer in answers)
+    return (Cause("dns.server.silent", found=tuple(answer.error for answer in answers)[:1]),) if lost else ()
 
 
 def _server_errors(case: Case) -> tuple[str, ...]:
@@ -173,13 +173,13 @@ def _passing_link(case: Case, key: str) -> Link:
         return Link(key, LINKS[key], LinkState.UNKNOWN, "Its name servers could not be asked; a resolver answered.")
     if key == "amazon" and not case.amazon.statuses:
         return Link(key, LINKS[key], LinkState.UNKNOWN, "Amazon has not been asked.")
-    said = {"delegated": ", ".join(seen.servers), "agree": _serials(case), "exists": case.domain.zone}
-    return Link(key, LINKS[key], LinkState.OK, diagnosis_core_findings.clean_text(said.get(key, "")))
+    details = {"delegated": ", ".join(seen.servers), "agree": _serials(case), "exists": case.domain.zone}
+    return Link(key, LINKS[key], LinkState.OK, diagnosis_core_findings.clean_text(details.get(key, "")))
 
 
 def _serials(case: Case) -> str:
-    told = {serial for _, serial in serials(case)}
-    return f"serial {', '.join(sorted(told))}" if told else ""
+    numbers = {serial for _, serial in serials(case)}
+    return f"serial {', '.join(sorted(numbers))}" if numbers else ""
 
 
 def lanes(case: Case, judged: Sequence[JudgedRecord]) -> tuple[Lane, ...]:
@@ -342,8 +342,8 @@ def _findings(case: Case, judged: tuple[JudgedRecord, ...]) -> tuple[DiagnosisFi
         zone = tuple(cause for cause in zone if cause.code != "dns.change.nameservers")
     if any(cause.code == "dns.dnssec.broken" for cause in zone):
         records = tuple(cause for cause in records if cause.code != "dns.lookup_failed")
-    told = {(cause.code, cause.record): cause for cause in (*zone, *records)}
-    found = [finding_of(cause, case) for cause in told.values()]
+    by_key = {(cause.code, cause.record): cause for cause in (*zone, *records)}
+    found = [finding_of(cause, case) for cause in by_key.values()]
     return (*found, *_ses_findings(case, judged, found))
 
 

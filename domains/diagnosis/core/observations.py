@@ -77,16 +77,16 @@ class Observations:
 
     def values(self, name: str, kind: str) -> tuple[str, ...]:
         """Return the values at the DNS host, from the first server that has any; () also if nobody was asked."""
-        told = [answer for answer in self.host_answers(Question(name, kind)) if answer.status is LookupStatus.FOUND]
-        return told[0].values if told else ()
+        answers = [answer for answer in self.host_answers(Question(name, kind)) if answer.status is LookupStatus.FOUND]
+        return answers[0].values if answers else ()
 
     def is_answered(self, question: Question) -> bool:
         """Return True if no lookup of the question failed. Also True if nobody asked: what matters is always asked.
 
         A server that returns an alias or a delegation outside its zones has answered: nothing else is there.
         """
-        said = self.host_answers(question)
-        return all(answer.status is not LookupStatus.FAILED or answer.aliases or answer.cut for answer in said)
+        answers = self.host_answers(question)
+        return all(answer.status is not LookupStatus.FAILED or answer.aliases or answer.cut for answer in answers)
 
     def is_fully_searched(self, record: Record, domain: DomainName) -> bool:
         """Return True if the lookups of all other possible places of the record succeeded."""
@@ -109,15 +109,15 @@ class Observations:
     @property
     def policies(self) -> PublishedPolicies:
         """Return what the answers say about SPF and DMARC."""
-        told = {r.key: values for r in self.records if (values := self._first_values(question_for(r))) is not None}
-        spf = {r.name: grammar.spf_records(told[r.key]) for r in self.records if r.key in SPF_KEYS and r.key in told}
-        own = {r.name: dmarc_lines(told[r.key]) for r in self.records if r.key == "dmarc" and r.key in told}
+        found = {r.key: values for r in self.records if (values := self._first_values(question_for(r))) is not None}
+        spf = {r.name: grammar.spf_records(found[r.key]) for r in self.records if r.key in SPF_KEYS and r.key in found}
+        own = {r.name: dmarc_lines(found[r.key]) for r in self.records if r.key == "dmarc" and r.key in found}
         absent, present = frozenset(self.spf_absent), frozenset(self.spf_present)
         return PublishedPolicies(spf, dict(self.spf), absent, present, {**dict(self.dmarc), **own}, self.is_there)
 
     def _first_values(self, question: Question) -> tuple[str, ...] | None:
-        told = (a.values for a in self.host_answers(question) if a.status is not LookupStatus.FAILED)
-        return next(told, None)
+        answers = (a.values for a in self.host_answers(question) if a.status is not LookupStatus.FAILED)
+        return next(answers, None)
 
     def cut_of(self, name: str) -> Cut | None:
         """Return the delegated subzone that contains a name, if any."""

@@ -134,10 +134,10 @@ def _of_another_type(record: Record, kind: str, values: tuple[str, ...]) -> Caus
 def _is_swapped(record: Record, case: Case, values: tuple[str, ...]) -> bool:
     """Return True if the value box has the record's name, in full or relative to the zone."""
     typed = {record.name, case.domain.relative(record.name)}
-    said = (value.rpartition(" ")[2] if record.type == "MX" else value for value in values)
+    targets = (value.rpartition(" ")[2] if record.type == "MX" else value for value in values)
     return any(
         value.rstrip(".").lower() in typed or value.rstrip(".").lower() == f"{record.name}.{case.domain.zone}"
-        for value in said
+        for value in targets
     )
 
 
@@ -148,5 +148,5 @@ def underscore_questions(case: Case) -> Iterator[Question]:
 def accepts_underscores(case: Case) -> bool:
     """Return True if the zone publishes another name with an underscore, so its host accepts them."""
     return any(
-        said.values or said.aliases for each in underscore_questions(case) for said in case.seen.host_answers(each)
+        seen.values or seen.aliases for each in underscore_questions(case) for seen in case.seen.host_answers(each)
     )

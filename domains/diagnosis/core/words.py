@@ -26,8 +26,8 @@ LONGEST_TTL = 7 * 86_400  # resolvers cap longer TTLs (RFC 8767 names a week)
 
 def cache_expiry(answers: Iterable[Answer], now: datetime, *, otherwise: int | None = None) -> datetime | None:
     """Return when the last of these answers expires from caches; None without answers. Failed ones are not cached."""
-    told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
-    seconds = [UNKNOWN_TTL if (ttl := _ttl(answer, otherwise)) is None else ttl for answer in told]
+    answered = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
+    seconds = [UNKNOWN_TTL if (ttl := _ttl(answer, otherwise)) is None else ttl for answer in answered]
     return now + timedelta(seconds=min(max(seconds), LONGEST_TTL)) if seconds else None
 
 
@@ -297,8 +297,8 @@ def _of_broken(record: Record, cause: Cause) -> dict[str, str]:
     """Return the first syntax error of a policy record and its reason."""
     problems = problems_in(record, cause.found)
     if not problems:
-        said = dict(cause.data)
-        return {key: findings.clean_text(said.get(key, ""), 160) for key in ("place", "reason")}
+        data = dict(cause.data)
+        return {key: findings.clean_text(data.get(key, ""), 160) for key in ("place", "reason")}
     text, problem = problems[0]
     place = findings.clean_text(text[problem.start : problem.end].strip(), 80)
     return {"place": place or "a space", "reason": findings.clean_text(problem.reason, 160)}

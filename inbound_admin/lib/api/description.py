@@ -55,16 +55,11 @@ SCHEMES = {"ApiKeyWith": "ApiKey", "SessionWith": "Session"}
 
 def explain(schema: dict[str, Any]) -> None:
     """Add them to the schema that the framework generated."""
+    for methods in schema["paths"].values():
+        if "get" in methods:
+            _add_etag(methods["get"]["responses"])
     for operation in _operations(schema):
-        _name_schemes(operation)
-        if text := operation.get("description"):
-            operation["description"] = text.replace("API_WAIT_SECONDS", f"{settings.API_WAIT_SECONDS:g} seconds")
-        for parameter in operation.get("parameters", ()):
-            if parameter["in"] == "path" or _has_pattern(parameter["schema"]):
-                parameter["example"] = example_of(parameter["name"], parameter["schema"])
-        for status, response in operation["responses"].items():
-            if int(status) in PROBLEMS:
-                response["content"]["application/json"]["example"] = _problem(int(status))
+        _explain_operation(operation)
     components = schema["components"]
     for shape in components["schemas"].values():
         for name, field in shape.get("properties", {}).items():
@@ -72,6 +67,18 @@ def explain(schema: dict[str, Any]) -> None:
                 field["examples"] = [example_of(name, field)]
     schemes = components.get("securitySchemes", {})
     components["securitySchemes"] = {SCHEMES.get(name, name): scheme for name, scheme in schemes.items()}
+
+
+def _explain_operation(operation: dict[str, Any]) -> None:
+    _name_schemes(operation)
+    if text := operation.get("description"):
+        operation["description"] = text.replace("API_WAIT_SECONDS", f"{settings.API_WAIT_SECONDS:g} seconds")
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path" or _has_pattern(parameter["schema"]):
+            parameter["example"] = example_of(parameter["name"], parameter["schema"])
+    for status, response in operation["responses"].items():
+        if int(status) in PROBLEMS:
+            response["content"]["application/json"]["example"] = _problem(int(status))
 
 
 def example_of(name: str, field: dict[str, Any]) -> Any:
@@ -87,6 +94,12 @@ def example_of(name: str, field: dict[str, Any]) -> Any:
 def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for methods in schema["paths"].values():
         yield from methods.values()
+
+
+def _add_etag(responses: dict[Any, Any]) -> None:
+    header = {"description": "Send it as If-None-Match to get 304 while nothing changed", "schema": {"type": "string"}}
+    responses[HTTPStatus.OK.value]["headers"] = {"ETag": header}
+    responses[HTTPStatus.NOT_MODIFIED.value] = {"description": "The content is still that of If-None-Match. No body"}
 
 
 def _name_schemes(operation: dict[str, Any]) -> None:

@@ -58,8 +58,8 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{ImportResult(row.result).words:<20} {row.get_kind_display():<11} {row.name}  {row.words}".rstrip()
             )
-        told = ", ".join(f"{found[result]} {result.words.lower()}" for result in ImportResult if found[result])
-        self.stdout.write(f"{legacy_import.pk}: {sum(found.values())} rows: {told}.")
+        counts = ", ".join(f"{found[result]} {result.words.lower()}" for result in ImportResult if found[result])
+        self.stdout.write(f"{legacy_import.pk}: {sum(found.values())} rows: {counts}.")
 
 
 def _contents(paths: list[Path]) -> dict[str, bytes]:

@@ -105,9 +105,9 @@ class Command(BaseCommand):
     def _status(self) -> None:
         for migration in migrations():
             found = counts(migration)
-            told = ", ".join(f"{number} {key}" for key, number in found.by_group.items() if number)
+            groups = ", ".join(f"{number} {key}" for key, number in found.by_group.items() if number)
             left = f", about {found.seconds_left // 60 + 1} minutes left" if found.seconds_left else ""
-            self.stdout.write(f"{migration.pk} {migration.get_state_display()}: {told} of {found.total}{left}")
+            self.stdout.write(f"{migration.pk} {migration.get_state_display()}: {groups} of {found.total}{left}")
             if migration.waits_because:
                 self.stdout.write(f"  {migration.waits_because}")
             for item in migration.items.exclude(problem="").select_related("customer"):

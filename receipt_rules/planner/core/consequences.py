@@ -20,6 +20,8 @@ from receipt_rules.planner.core.steps import RuleStep
 
 
 class ConsequenceKind(StrEnum):
+    """How a plan changes where an address's mail goes."""
+
     LOSES = "loses"
     REDIRECTED = "redirected"
     TWICE = "twice"

@@ -172,7 +172,7 @@ def make_plan(
     sets: RuleSetNames | None = None,
     unmanaged_set: RuleSet | None = None,
 ) -> Plan:
-    """Return the plan from `actual` to `desired`.
+    """Return the plan from `actual` to `desired`. `planner.services.plan_changes` reads both and calls this.
 
     `sets` has what exists; by default, `actual` is the only set, and active.
 

@@ -70,6 +70,17 @@ def applicable_state(
 
 
 class _StateBuilder:
+    """Changes the desired entries until they can be applied: keeps what untouched rules do, and postpones others.
+
+    Each postponed entry can free or block more rules, so `_find_untouched_rules` runs again after each round.
+
+    `entries`, `covered`: as in `DesiredEntries`, changed in each round. `wanted`: the desired delivery of each
+    recipient. `live`: refused recipients in enabled managed rules, or in rules to take over. `rules`: these rules;
+    `untouched`: those that must stay unchanged. `held`: each recipient of an untouched rule, with that rule. `placed`:
+    recipients of the other managed rules; `correct`: those of `placed` with their desired delivery. `removed`:
+    recipients of the rules that may change, with their current delivery.
+    """
+
     def __init__(
         self, desired: DesiredEntries, actual: RuleSet, scope: frozenset[str] | None, take_over: frozenset[str]
     ) -> None:
@@ -203,9 +214,10 @@ class _StateBuilder:
         return entry in self.placed or entry in self.live or isinstance(self.held.get(entry), Rule)
 
     def _is_wanted_twice(self, entry: str, recipient: str) -> bool:
-        """Return whether both are desired as own entries, and the rule already delivers its recipient correctly."""
+        """Return whether both are desired as own entries, and one rule alone holds the recipient, with its delivery."""
         rule = self.held[recipient]
-        is_right = isinstance(rule, Rule) and self.wanted.get(recipient) == rule.delivery
+        is_alone = sum(recipient in each.recipient_set for each in self.untouched) == 1
+        is_right = is_alone and isinstance(rule, Rule) and self.wanted.get(recipient) == rule.delivery
         return is_right and entry in self.first_entries and recipient in self.first_entries
 
     def postpone(self, entries: Mapping[str, str]) -> None:

@@ -14,8 +14,8 @@ def faults(scenes: list[Scene]) -> list[str]:
     return [
         f"{scene.id}: {sorted(codes)}, accusing {found.accusing}"
         for scene, found in on_real_servers(scenes)
-        if scene.code not in (codes := {finding.code for finding in found.told.findings})
-        or any(finding.mistake not in ("", scene.mistake) for finding in found.told.findings)
+        if scene.code not in (codes := {finding.code for finding in found.diagnosis.findings})
+        or any(finding.mistake not in ("", scene.mistake) for finding in found.diagnosis.findings)
         or found.accusing
     ]
 
@@ -28,7 +28,7 @@ def test_a_few_mistakes_are_found_at_servers_of_other_people() -> None:
 
 def test_a_right_zone_is_right_at_servers_of_other_people() -> None:
     ((_, found),) = on_real_servers_right(RIGHT[:1])
-    assert (found.told.findings, found.accusing) == ((), 0)
+    assert (found.diagnosis.findings, found.accusing) == ((), 0)
 
 
 @pytest.mark.soak
@@ -37,4 +37,4 @@ def test_every_mistake_that_honest_servers_can_hold_is_found_there_and_nothing_i
     assert len({scene.id for scene, _ in on_real_servers(scenes)}) >= 70
     assert faults(scenes) == []
     right = on_real_servers_right(RIGHT)
-    assert [zone.title for zone, found in right if surprises(zone, found.told) or found.accusing] == []
+    assert [zone.title for zone, found in right if surprises(zone, found.diagnosis) or found.accusing] == []

@@ -181,6 +181,14 @@ def test_the_worst_of_several_names_speaks_for_all() -> None:
     assert "subdomains of shop.com" in red.sentence
 
 
+@pytest.mark.parametrize(("name", "says"), [("shop.com", False), ("*.shop.com", True)])
+def test_only_the_catch_all_of_subdomains_says_that_a_subdomain_with_records_needs_its_own_mx(
+    name: str, says: bool
+) -> None:
+    found = judge(replace(READY, name=name, mx=Mx.NOWHERE))
+    assert ("A subdomain with DNS records needs its own MX record." in found.sentence) is says
+
+
 @pytest.mark.parametrize(
     ("answers", "before", "fact"),
     [

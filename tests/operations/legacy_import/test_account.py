@@ -157,7 +157,7 @@ def test_a_filled_account_is_taken_over_without_a_write_and_its_rules_are_folded
 def fold(adam: User) -> None:
     """The plan is looked at with whole envelopes at every step, then approved and carried out."""
     asked, before = PlanRequest(old_style=True), live()
-    made = planner_services.plan(asked=asked)
+    made = planner_services.plan_changes(asked)
     names = {rule.name for rule in before.rules if not rule.name.startswith("program-")}
     assert names.isdisjoint(made.after.names)
     assert len(made.after.ours) == 1
@@ -166,7 +166,7 @@ def fold(adam: User) -> None:
     shops = [name_of(n) for n in range(SHOPS)]
     mail = [[f"billing@{shop}", f"any@{shop}", "in7@elsewhere.example"] for shop in shops]
     check_all(made, before, [*mail, [f"help@{shop}" for shop in shops]])
-    run = planner_services.approve(digest=made.digest, because="as shown", actor=adam, asked=asked, typed=before.name)
+    run = planner_services.approve(digest=made.digest, because="as shown", actor=adam, request=asked, typed=before.name)
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, run.problem) == (RunState.DONE, "")

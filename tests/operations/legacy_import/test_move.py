@@ -123,9 +123,9 @@ def import_later_export(adam: User) -> None:
 
 def fold(adam: User) -> Plan:
     """Looked at with whole envelopes in every state, approved, carried out."""
-    before, made = live(), planner_services.plan(asked=FOLD)
+    before, made = live(), planner_services.plan_changes(FOLD)
     check_all(made, before, [MAIL[:2], MAIL[2:], MAIL])
-    planner_services.approve(digest=made.digest, because="as shown", actor=adam, asked=FOLD, typed=before.name)
+    planner_services.approve(digest=made.digest, because="as shown", actor=adam, request=FOLD, typed=before.name)
     auto_apply_services.work()
     return made
 
@@ -140,12 +140,12 @@ def test_a_fold_that_changes_the_place_of_mail_says_so_and_how_the_layout_is_kep
 ) -> None:
     adam = make_staff(Role.ADMIN)
     take_over(adam)
-    warned = planner_services.plan(asked=FOLD).warnings
+    warned = planner_services.plan_changes(FOLD).warnings
     moved, offer = (next(each for each in warned if each.startswith(start)) for start in ("Mail for", "To keep"))
     assert "moves to another S3 location: inbound-mail/ instead of inbound-mail/emails/" in moved
     assert "RECEIVING_PREFIX=emails/, RECEIVING_PREFIX_EACH_DOMAIN=1 and RECEIVING_CATCH_ALL_PREFIX=catchall/" in offer
     keep_the_layout(settings)
-    kept = planner_services.plan(asked=FOLD)
+    kept = planner_services.plan_changes(FOLD)
     assert [each for each in kept.warnings if "another S3 location" in each] == []
     assert kept.consequences == ()
     assert not kept.doubles
@@ -158,12 +158,12 @@ def test_the_move_with_the_old_writer_alive_leaves_nobody_unserved_and_nothing_s
     keep_the_layout(settings)
     take_over(adam)
     assert (Address.objects.count(), CatchAll.objects.count()) == (3, 1)
-    shown = planner_services.plan(asked=FOLD)
+    shown = planner_services.plan_changes(FOLD)
     old.take_addresses("shop.com", ["late@shop.com"])  # after the plan was looked at
     with pytest.raises(Exception, match="changed"):
-        planner_services.approve(digest=shown.digest, because="as shown", actor=adam, asked=FOLD, typed=OLD_SET)
+        planner_services.approve(digest=shown.digest, because="as shown", actor=adam, request=FOLD, typed=OLD_SET)
     assert all(len(places(address)) == 1 for address in MAIL), "nobody lost anything by the refusal"
-    waiting = planner_services.plan(asked=FOLD)
+    waiting = planner_services.plan_changes(FOLD)
     assert "shop.com-rule" in waiting.after.names, "a rule with an address that is not wanted here is left alone"
     import_later_export(adam)
     fold(adam)
@@ -173,7 +173,10 @@ def test_the_move_with_the_old_writer_alive_leaves_nobody_unserved_and_nothing_s
     assert [places(address) for address in (*MAIL, "late@shop.com")] == kept
     make_address("new@shop.com", Domain.objects.get(name="shop.com"))
     planner_services.approve(
-        digest=planner_services.plan().digest, because="a new address", actor=adam, asked=planner_services.EVERYTHING
+        digest=planner_services.plan_changes().digest,
+        because="a new address",
+        actor=adam,
+        request=planner_services.EVERYTHING,
     )
     auto_apply_services.work()
     old.take_addresses("shop.com", ["billing@shop.com"])  # it is still alive, and activates its own set
@@ -182,7 +185,7 @@ def test_the_move_with_the_old_writer_alive_leaves_nobody_unserved_and_nothing_s
     fold(adam)
     assert live().foreign == ()
     assert all(len(places(address)) == 1 for address in (*MAIL, "late@shop.com", "new@shop.com"))
-    assert planner_services.plan(asked=FOLD).is_empty
+    assert planner_services.plan_changes(FOLD).is_empty
 
 
 def test_a_fold_is_taken_back_by_the_set_that_it_kept_and_the_plan_says_what_would_be_stored_twice(
@@ -194,6 +197,6 @@ def test_a_fold_is_taken_back_by_the_set_that_it_kept_and_the_plan_says_what_wou
     assert places("any@all.com") == [""]
     aws.client("ses").set_active_receipt_rule_set(RuleSetName=OLD_SET)
     assert places("any@all.com") == ["emails/all.com/catchall/"]
-    beside = planner_services.plan()
+    beside = planner_services.plan_changes()
     assert {each.kind for each in beside.consequences} == {ConsequenceKind.TWICE}
     assert all("stored and processed more than once" in each.sentence for each in beside.consequences)

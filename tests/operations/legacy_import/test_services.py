@@ -88,7 +88,7 @@ def test_no_run_is_queued_and_nobody_is_written_to_and_the_plan_shows_what_would
     assert not ProcrastinateJob.objects.filter(task_name="receipt_rules.work").exists()
     assert not Tenant.objects.exists()
     assert mail.outbox == []
-    assert planner_services.plan().after.ours[0].recipients == ("shop.com",)
+    assert planner_services.plan_changes().after.ours[0].recipients == ("shop.com",)
 
 
 def test_people_get_no_password_and_keep_what_they_have(sandbox: Sandbox) -> None:
@@ -109,7 +109,7 @@ def test_what_amazon_does_not_know_has_to_be_proven_and_is_made_nowhere(sandbox:
     assert (domain.stage, domain.mail_from_label, domain.claim_reason) == (Stage.CLAIM, "mail", "moved_in")
     assert domain.claim_token
     assert "until its domain is verified" in row_of(legacy_import, RowKind.ADDRESS).words
-    assert planner_services.plan().after.ours == ()  # an unproven claim takes nobody's mail
+    assert planner_services.plan_changes().after.ours == ()  # an unproven claim takes nobody's mail
     assert sandbox.control.write_calls() == ()
 
 

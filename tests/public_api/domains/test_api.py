@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain, Stage
+from domains.receiving.core import MxFact, RulesFact
 from receipt_rules.models.addresses import CatchAll
 from sandbox.process import Sandbox
 from tests.calling import Api, api_of, never_waiting, ok, refused, work_while_waiting
@@ -167,6 +168,23 @@ def test_the_list_counts_all_that_the_filter_matches(alice: Api, customer: Custo
     assert ok(alice.get("/api/v2/domains", limit="", offset=""))["pagination"]["limit"] == 50
     assert ok(alice.get("/api/v2/domains", offset=-5))["pagination"]["offset"] == 0
     refused(alice.get("/api/v2/domains", limit="ten"), 400, "MALFORMED")
+
+
+def test_a_verified_domain_says_which_records_its_page_wants_fixed(alice: Api, customer: Customer) -> None:
+    domain = make_verified("shop.com", customer=customer, state="wrong", summary="1 of 7 records needs fixing.")
+    row = ok(alice.get("/api/v2/domains"))["data"][0]
+    assert (row["status"], row["recordsStatus"], row["attention"]) == ("verified", "wrong", domain.headline)
+    assert row["attention"] == "1 of 7 records needs fixing."
+    Domain.objects.update(state="verified", summary="All records are correct.")
+    row = ok(alice.get(f"/api/v2/domains/{domain.pk}"))
+    assert (row["recordsStatus"], row["attention"]) == ("verified", None)
+    Domain.objects.update(mx_facts={"shop.com": MxFact.HERE}, mail_rules={"shop.com": RulesFact.STOPPED})
+    row = ok(alice.get(f"/api/v2/domains/{domain.pk}"))
+    assert (row["recordsStatus"], row["attention"]) == ("verified", row["receivingMessage"])
+    Domain.objects.update(stage="claim", verified_at=None)
+    row = ok(alice.get(f"/api/v2/domains/{domain.pk}"))
+    assert (row["status"], row["recordsStatus"]) == ("pending", "waiting")
+    assert row["attention"]
 
 
 def test_a_catch_all_goes_on_and_off_with_its_endpoint(alice: Api, customer: Customer) -> None:

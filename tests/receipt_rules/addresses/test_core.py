@@ -96,3 +96,7 @@ def test_a_name_is_at_or_below_another_by_whole_labels(name: str, *, is_so: bool
 def test_a_local_part_of_letters_that_is_too_long_is_called_too_long() -> None:
     with pytest.raises(Refused, match="before the @ has 80 characters. It can have at most 64"):
         read_recipient(f"{'a' * 80}@shop.com")
+
+
+def test_an_address_at_a_domain_that_ses_has_already_is_read_whatever_idna_says_of_its_name() -> None:
+    assert read_recipient("hello@xn--i-7iq.ws").address == "hello@xn--i-7iq.ws"

@@ -31,7 +31,7 @@ def olga() -> User:
 def stuck(sandbox: Sandbox, olga: User) -> Run:
     """Approved and begun by a worker that is gone since."""
     make_address("billing@shop.com", make_verified("shop.com"))
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=olga)
+    run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=olga)
     Run.objects.update(state=RunState.RUNNING, created_at=timezone.now() - timedelta(hours=1))
     run.refresh_from_db()
     return run
@@ -49,7 +49,7 @@ def test_it_is_ended_with_who_and_why_and_the_next_plan_does_what_is_left(stuck:
         "running",
         "failed",
     )
-    planner_services.approve(digest=planner_services.plan().digest, because="the rest", actor=olga)
+    planner_services.approve(digest=planner_services.plan_changes().digest, because="the rest", actor=olga)
     auto_apply_services.work()
     assert taken("billing@shop.com") == 1
 

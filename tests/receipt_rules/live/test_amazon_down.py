@@ -93,7 +93,7 @@ def test_what_customers_change_meanwhile_is_kept_and_carried_out_afterwards(
 
 def test_a_run_under_way_waits_says_why_and_goes_on(sandbox: Sandbox, shop: Domain, olga: User, client: Client) -> None:
     addresses_services.set_catch_all(domain=make_verified("more.com"), actor=None)
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     run = planner_services.approve(digest=made.digest, because="as planned", actor=olga)
     sandbox.control.add_fault("error", "UpdateReceiptRule", times=FOR_EVER)
     sandbox.control.add_fault("error", "CreateReceiptRule", times=FOR_EVER)

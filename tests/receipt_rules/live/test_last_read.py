@@ -30,7 +30,7 @@ NOW = {"now": "1"}  # in the URL: the rules are read from SES
 READERS: dict[str, Callable[[Client], object]] = {
     "the page Rules": lambda client: client.get(reverse(RULES), NOW),
     "the page Simulator": lambda client: client.get(reverse(SIMULATOR)),
-    "a plan": lambda client: planner_services.plan(),
+    "a plan": lambda client: planner_services.plan_changes(),
     "the minutely look": lambda client: watch_active_set(0),
     "the drift look": lambda client: drift_services.check_drift(),
 }

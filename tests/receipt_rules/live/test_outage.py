@@ -129,16 +129,18 @@ def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(clie
 def test_no_set_of_another_program_is_replaced_unasked(olga: User) -> None:
     activate_old_system()
     with pytest.raises(Refused, match="Another program activated the rule set"):
-        planner_services.plan()
+        planner_services.plan_changes()
     with pytest.raises(Refused):
-        planner_services.plan(asked=PlanRequest(instead_of="another"))
+        planner_services.plan_changes(PlanRequest(instead_of="another"))
 
 
 def test_rules_that_the_other_program_writes_after_the_approval_are_not_ended_unseen(olga: User) -> None:
     activate_old_system()
     asked = PlanRequest(instead_of="postbox-2019")
-    made = planner_services.plan(asked=asked)
-    run = planner_services.approve(digest=made.digest, because="outage", actor=olga, asked=asked, typed="postbox-2019")
+    made = planner_services.plan_changes(asked)
+    run = planner_services.approve(
+        digest=made.digest, because="outage", actor=olga, request=asked, typed="postbox-2019"
+    )
     foreign_rule("more", ["more.com"], rule_set="postbox-2019")
     auto_apply_services.work()
     run.refresh_from_db()

@@ -14,7 +14,7 @@ from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, RunState
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import PlanRequest, plan
+from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
 from tests.domains.making import make_domain
 from tests.messages import said
@@ -51,7 +51,7 @@ def test_a_plan_is_shown_approved_and_carried_out(olga_client: Client, mixed: No
     assert "all other mail at shop.com" in page
     assert "Stored more than once" in page
     assert "SES API calls, about" in page
-    form = {"digest": plan().digest, "because": "Alice asked for it", "typed": ""}
+    form = {"digest": plan_changes().digest, "because": "Alice asked for it", "typed": ""}
     answer = olga_client.post(url, form)
     run = Run.objects.get()
     assert answer["Location"] == reverse("receipt_rules:run", args=[run.id])
@@ -91,7 +91,7 @@ def test_emptying_a_third_of_the_rules_asks_for_the_name(olga_client: Client, mi
     Address.objects.all().delete()
     CatchAll.objects.all().delete()
     url = reverse("receipt_rules:plan")
-    made = plan()
+    made = plan_changes()
     page = olga_client.get(url).text
     assert f"Type {made.before.name} to confirm" in page
     assert "Stops" in page
@@ -208,7 +208,7 @@ def test_the_way_back_is_a_plan(olga_client: Client, mixed: None) -> None:
 
 
 def test_a_run_is_stopped_before_its_next_step(olga_client: Client, mixed: None) -> None:
-    olga_client.post(reverse("receipt_rules:plan"), {"digest": plan().digest, "because": "Now"})
+    olga_client.post(reverse("receipt_rules:plan"), {"digest": plan_changes().digest, "because": "Now"})
     run = Run.objects.get()
     answer = olga_client.post(reverse("receipt_rules:cancel", args=[run.id]))
     assert "Stopping before the next step" in said(answer)

@@ -67,7 +67,7 @@ def test_a_poll_is_answered_with_nothing_until_the_plan_is_made(olga_client: Cli
 def test_an_approval_is_carried_on_by_the_worker_and_leads_to_the_run(olga_client: Client) -> None:
     set_up_receiving()
     make_address("info@maple.com", make_verified("maple.com"))
-    digest = planner_services.plan().digest
+    digest = planner_services.plan_changes().digest
     given = {"digest": digest, "because": "as planned", "typed": "inbound-mail"}
     answer = olga_client.post(reverse("receipt_rules:plan"), given)
     assert answer.status_code == 302
@@ -83,7 +83,7 @@ def test_an_approval_of_what_has_changed_is_refused_and_says_why(olga_client: Cl
     set_up_receiving()
     domain = make_verified("maple.com")
     make_address("info@maple.com", domain)
-    given = {"digest": planner_services.plan().digest, "because": "as planned", "typed": "inbound-mail"}
+    given = {"digest": planner_services.plan_changes().digest, "because": "as planned", "typed": "inbound-mail"}
     make_address("sales@maple.com", domain)
     where = olga_client.post(reverse("receipt_rules:plan"), given)["Location"]
     let_worker_make()
@@ -138,7 +138,7 @@ def test_an_approval_whose_worker_died_leads_to_its_run_even_if_that_is_over(
 ) -> None:
     set_up_receiving()
     make_address("info@maple.com", make_verified("maple.com"))
-    given = {"digest": planner_services.plan().digest, "because": "as planned", "typed": "inbound-mail"}
+    given = {"digest": planner_services.plan_changes().digest, "because": "as planned", "typed": "inbound-mail"}
     where = olga_client.post(reverse("receipt_rules:plan"), given)["Location"]
     before = services.read_draft(where.rpartition("draft=")[2])
     assert before is not None

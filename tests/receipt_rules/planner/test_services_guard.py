@@ -48,7 +48,7 @@ def test_how_many_are_typed_for_is_a_setting(sandbox: Sandbox, settings: Setting
     operator = set_up_receiving()
     Address.objects.filter(address="a@shop.com").delete()
     settings.RECEIVING_CONFIRM_PERCENT = 34
-    assert not needs_typing(plan_impact(planner_services.plan()))
+    assert not needs_typing(plan_impact(planner_services.plan_changes()))
     settings.RECEIVING_CONFIRM_PERCENT = 33
     with pytest.raises(Refused, match="1 of 3"):
         approve_and_run(operator)
@@ -58,7 +58,7 @@ def test_an_address_of_another_customer_than_the_one_asked_for_is_typed_for(sand
     alice, bob = make_customer("Alice"), make_customer("Bob")
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net", customer=bob))
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     found = plan_impact(made, PlanRequest(customer=alice.pk))
     assert found.others == ("b@bob.net",)
     assert needs_typing(found)
@@ -109,10 +109,10 @@ def test_while_a_run_is_under_way_nothing_is_approved(sandbox: Sandbox) -> None:
     operator = make_operator()
     shop = make_verified("shop.com")
     make_address("a@shop.com", shop)
-    planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
     make_address("b@shop.com", shop)
     with pytest.raises(Refused, match=f"A run started by {operator} is in progress"):
-        planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+        planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
     assert Run.objects.count() == 1
 
 
@@ -123,7 +123,9 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
         foreign_rule(name, ["a@shop.com"], rule_set="inbound-mail")
     expectations_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     run = (
-        approve_and_run(operator, PlanRequest(take_over=frozenset({"one"}))) if planner_services.plan().steps else None
+        approve_and_run(operator, PlanRequest(take_over=frozenset({"one"})))
+        if planner_services.plan_changes().steps
+        else None
     )
     assert run is None
     make_address("a@shop.com", shop)
@@ -155,7 +157,7 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
             text="b@shop.com", expected=Expected.ENDPOINT, endpoint="elsewhere", actor=operator
         )
     Address.objects.all().delete()
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     with pytest.raises(
         Refused, match="Mail for a@shop.com must be delivered to the endpoint Desk; no rule would receive it"
     ):
@@ -163,4 +165,4 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
     make_address("a@shop.com", shop, endpoint=desk)
     foreign_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
     expectations_services.save_expectation(text="a@shop.com", expected=Expected.BY_US, actor=operator)
-    assert planner_services.plan().is_empty
+    assert planner_services.plan_changes().is_empty

@@ -18,7 +18,14 @@ from receipt_rules.planner import selectors
 from receipt_rules.planner.core.planner import make_plan
 from receipt_rules.planner.core.plans import RuleSetNames
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.services import EVERYTHING, PlanRequest, plan_for, read_desired_state, scope_of
+from receipt_rules.planner.services import (
+    EVERYTHING,
+    PlanRequest,
+    plan_changes,
+    read_desired_entries,
+    read_desired_state,
+    scope_of,
+)
 from sandbox.process import Sandbox
 from tests.factories import make_customer
 from tests.receipt_rules.making import make_address, make_endpoint, make_verified
@@ -69,7 +76,7 @@ def test_a_plan_for_a_customer_needs_no_row_of_the_others(seed: int, sandbox: Sa
         scope = scope_of(own, theirs, before)
         assert scope == scope_of(own, everything, before)
         asked = PlanRequest(scope=scope, customer=customer.pk)
-        assert plan_for(asked, live, theirs) == plan_for(asked, live, everything)
+        assert plan_changes(asked, live, theirs) == plan_changes(asked, live, everything)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -81,12 +88,12 @@ def test_a_plan_of_everything_needs_no_address_that_a_catch_all_serves(
     made_at_random(chance)
     if chance.random() < 0.3:
         CatchAll.objects.filter(pk=CatchAll.objects.values("pk")[:1]).update(refused_because="SES refuses it.")
-    whole, lean = read_desired_state(), read_desired_state(entries_only=True)
+    whole, lean = read_desired_state(), read_desired_entries()
     assert list(lean.desired.entries.items()) == list(whole.desired.entries.items())
     assert (lean.desired.doubles, lean.desired.refused) == (whole.desired.doubles, whole.desired.refused)
     before = make_plan(whole.desired, RuleSet("inbound-mail")).after
     live = Live(before, RuleSetNames(frozenset([before.name]), before.name), has_all_names=True)
-    assert plan_for(EVERYTHING, live, lean) == plan_for(EVERYTHING, live, whole)
+    assert plan_changes(EVERYTHING, live, lean) == plan_changes(EVERYTHING, live, whole)
 
 
 def test_few_of_many_addresses_are_read_for_a_plan_of_everything(sandbox: Sandbox) -> None:

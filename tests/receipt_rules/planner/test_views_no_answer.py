@@ -28,7 +28,7 @@ def olga_client(sandbox: Sandbox, client: Client) -> Client:
 
 def chosen() -> dict[str, str]:
     return {
-        "digest": planner_services.plan(asked=TAKE_OVER).digest,
+        "digest": planner_services.plan_changes(TAKE_OVER).digest,
         "take_over": "theirs",
         "because": "It was moved in",
         "typed": "inbound-mail",

@@ -127,7 +127,9 @@ def test_a_bucket_that_is_not_there_is_to_be_made_and_a_run_says_what_amazon_ref
     shop: Domain, settings: Settings
 ) -> None:
     settings.RECEIVING_BUCKET = "not-there"
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=make_operator())
+    run = planner_services.approve(
+        digest=planner_services.plan_changes().digest, because="as planned", actor=make_operator()
+    )
     for _ in range(3):
         with pytest.raises(Exception, match="InvalidS3Configuration"):
             auto_apply_services.work()

@@ -54,7 +54,7 @@ def test_one_bad_recipient_of_an_approved_plan_keeps_none_of_the_others_back(san
     assert "refuses bad@shop.com" in row.refused_because
     assert not row.is_served
     assert {name for name in _rule_sets() if name.startswith(SET_PREFIX)} == set()
-    assert planner_services.plan().is_empty
+    assert planner_services.plan_changes().is_empty
     assert Change.objects.filter(what="address.refused").count() == 1
     assert Alert.objects.get(kind="address.refused").customer_id == alice.pk
 
@@ -145,7 +145,7 @@ def test_an_address_that_receives_mail_keeps_its_rule_and_the_others_go_into_ano
     assert Run.objects.latest("created_at").state == RunState.DONE
     assert [taken(f"{name}@shop.com") for name in ("old", "zoe", "new", "newer")] == [1, 1, 1, 1]
     assert live().rules[: len(before)] == before
-    assert planner_services.plan().is_empty
+    assert planner_services.plan_changes().is_empty
     zoe = Address.objects.get(address="zoe@shop.com")
     assert "It receives mail as before." in zoe.refused_because
     assert zoe.is_served
@@ -156,7 +156,7 @@ def test_what_would_change_its_rule_waits_is_counted_and_staff_are_told(sandbox:
     operator = _refuse_zoe(sandbox)
     Address.objects.filter(address="old@shop.com").delete()
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.REFUSED
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     assert (made.is_empty, made.waiting) == (True, ("old@shop.com",))
     drift_services.check_drift()
     alert = Alert.objects.get(kind="rule.untouched")
@@ -202,7 +202,7 @@ def test_who_switches_it_off_frees_its_rule(sandbox: Sandbox) -> None:
 
 def test_the_rest_of_a_plan_that_means_more_by_now_is_shown_first(sandbox: Sandbox) -> None:
     operator = _refuse_zoe(sandbox, "new")
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     run = planner_services.approve(digest=made.digest, because="as planned", actor=operator)
     endpoint = make_endpoint(Address.objects.get(address="new@shop.com").domain.customer, s3_prefix="else/")
     Address.objects.filter(address="new@shop.com").update(endpoint=endpoint)
@@ -220,7 +220,7 @@ def test_a_search_that_amazon_throttles_goes_on_where_it_was(sandbox: Sandbox, m
     for name in ("bad", "good", "better", "best"):
         make_address(f"{name}@shop.com", shop)
     sandbox.control.set_refused_recipients(["bad@shop.com"])
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
     sandbox.control.add_fault("throttle", "CreateReceiptRule", nth=4)
     with pytest.raises(Exception, match="throttling"):
         auto_apply_services.work()
@@ -235,7 +235,7 @@ def test_the_probe_set_of_a_run_that_was_ended_by_hand_is_deleted_and_of_one_tha
 ) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     operator = _refuse_zoe(sandbox, "new")
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
     sandbox.control.add_fault("throttle", "CreateReceiptRule", nth=3)
     with pytest.raises(Exception, match="throttling"):
         auto_apply_services.work()

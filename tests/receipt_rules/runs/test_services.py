@@ -102,7 +102,7 @@ def test_what_was_not_shown_is_not_approved(sandbox: Sandbox) -> None:
     operator = set_up_receiving()
     domain = make_verified("shop.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
-    shown = planner_services.plan()
+    shown = planner_services.plan_changes()
     addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
     with pytest.raises(Refused, match="changed since you opened"):
         planner_services.approve(digest=shown.digest, because="as planned", actor=operator)
@@ -110,7 +110,7 @@ def test_what_was_not_shown_is_not_approved(sandbox: Sandbox) -> None:
 
 
 def test_operators_alone_approve_and_they_give_a_reason(sandbox: Sandbox) -> None:
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     with pytest.raises(Refused, match="Only operators"):
         planner_services.approve(digest=made.digest, because="I may", actor=make_user())
     with pytest.raises(Refused, match="Enter a reason"):
@@ -133,7 +133,7 @@ def test_a_run_is_refused_when_the_rule_that_it_touches_was_changed(sandbox: San
     addresses_services.set_catch_all(domain=domain, actor=None)
     operator = set_up_receiving()
     addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
-    made = planner_services.plan()
+    made = planner_services.plan_changes()
     run = planner_services.approve(digest=made.digest, because="as planned", actor=operator)
     rule = live().ours[0]
     by_hand = {"Name": rule.name, "Recipients": ["shop.com", "else.com"], "Enabled": True}
@@ -150,7 +150,7 @@ def test_another_edit_in_between_does_not_matter(sandbox: Sandbox) -> None:
     addresses_services.set_catch_all(domain=domain, actor=None)
     operator = set_up_receiving()
     addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
     foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
     auto_apply_services.work()
     run.refresh_from_db()
@@ -163,13 +163,15 @@ def test_a_set_that_is_not_ours_is_never_replaced_nor_touched(sandbox: Sandbox) 
     auto_apply_services.work()
     assert PendingChange.objects.get().waits_because
     with pytest.raises(Refused, match="the rule set marketing"):
-        planner_services.plan()
+        planner_services.plan_changes()
     assert live().name == "marketing"
 
 
 def test_one_that_became_active_after_the_approval_is_not_replaced_either(sandbox: Sandbox) -> None:
     addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=make_operator())
+    run = planner_services.approve(
+        digest=planner_services.plan_changes().digest, because="as planned", actor=make_operator()
+    )
     foreign_rule("theirs", ["shop.com"], rule_set="marketing", create_set=True)
     auto_apply_services.work()
     run.refresh_from_db()
@@ -186,7 +188,7 @@ def test_a_copy_is_edited_compared_and_then_activated(sandbox: Sandbox) -> None:
     assert (run.state, run.problem) == (RunState.DONE, "")
     assert live().name == "inbound-mail-002"
     assert (taken("a@sub.shop.com"), taken("b@shop.com")) == (1, 1)
-    assert planner_services.plan().is_empty
+    assert planner_services.plan_changes().is_empty
 
 
 def test_an_old_set_is_taken_over_without_an_unserved_moment(sandbox: Sandbox) -> None:
@@ -239,7 +241,7 @@ def test_a_plan_that_breaks_an_expectation_is_refused(sandbox: Sandbox) -> None:
 
 
 def test_approving_twice_is_one_run(sandbox: Sandbox) -> None:
-    operator, digest = make_operator(), planner_services.plan().digest
+    operator, digest = make_operator(), planner_services.plan_changes().digest
     first = planner_services.approve(digest=digest, because="as planned", actor=operator)
     assert planner_services.approve(digest=digest, because="as planned", actor=operator) == first
 
@@ -275,12 +277,12 @@ def test_a_full_old_set_is_folded_into_one_rule(sandbox: Sandbox) -> None:
         Address.objects.create(address=f"a@{name}", domain=domain)
     operator = make_operator()
     with pytest.raises(Refused, match="can have 200"):
-        planner_services.plan()
+        planner_services.plan_changes()
     asked = PlanRequest(take_over=frozenset(f"{name}-rule" for name in names))
-    made = planner_services.plan(asked=asked)
+    made = planner_services.plan_changes(asked)
     assert made.summary == "200 addresses change destination."
     run = planner_services.approve(
-        digest=made.digest, because="as planned", actor=operator, asked=asked, typed="inbound-mail"
+        digest=made.digest, because="as planned", actor=operator, request=asked, typed="inbound-mail"
     )
     sandbox.control.clear_calls()
     auto_apply_services.work()

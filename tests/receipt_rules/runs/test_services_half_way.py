@@ -52,9 +52,9 @@ def stuck(sandbox: Sandbox, shop: Domain) -> Run:
 
 
 def _approved(olga: User, asked: PlanRequest) -> Run:
-    made = planner_services.plan(asked=asked)
+    made = planner_services.plan_changes(asked)
     return planner_services.approve(
-        digest=made.digest, because="as planned", actor=olga, typed="inbound-mail", asked=asked
+        digest=made.digest, because="as planned", actor=olga, typed="inbound-mail", request=asked
     )
 
 

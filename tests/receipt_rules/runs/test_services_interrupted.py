@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 def test_a_run_stops_between_two_steps_when_it_is_cancelled(sandbox: Sandbox) -> None:
     addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
     operator = make_operator()
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=operator)
+    run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
     runs_services.cancel(run=run, actor=operator)
     auto_apply_services.work()
     run.refresh_from_db()
@@ -43,7 +43,9 @@ def test_a_bucket_that_amazon_cannot_write_to_is_tried_briefly_and_then_told(
 ) -> None:
     settings.RECEIVING_BUCKET = "not-there"
     addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=make_operator())
+    run = planner_services.approve(
+        digest=planner_services.plan_changes().digest, because="as planned", actor=make_operator()
+    )
     for _ in range(3):
         with pytest.raises(AwsProblem, match="InvalidS3Configuration"):
             auto_apply_services.work()
@@ -58,7 +60,9 @@ def test_a_bucket_that_amazon_cannot_write_to_is_tried_briefly_and_then_told(
 def test_while_amazon_throttles_the_run_waits(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
-    run = planner_services.approve(digest=planner_services.plan().digest, because="as planned", actor=make_operator())
+    run = planner_services.approve(
+        digest=planner_services.plan_changes().digest, because="as planned", actor=make_operator()
+    )
     sandbox.control.add_fault("throttle", "CreateReceiptRule", times=6)
     for _ in range(6):
         with pytest.raises(AwsBusy):

@@ -46,12 +46,12 @@ def test_the_sandbox_is_the_default_and_its_addresses_reach_the_children(free: s
 
 
 def test_domain_connect_can_be_tried_in_the_sandbox_alone_with_a_key_that_is_kept(free: str, tmp_path: Path) -> None:
-    told = [plan.told_to_all({"PORT": free}, tmp_path) for _ in range(2)]
+    told = [plan.program_environment({"PORT": free}, tmp_path) for _ in range(2)]
     assert told[0]["DOMAIN_CONNECT_KEY"] == told[1]["DOMAIN_CONNECT_KEY"]
     assert told[0]["DOMAIN_CONNECT_PROVIDER"] == plan.CONNECT_PROVIDER
-    assert "DOMAIN_CONNECT_KEY" not in plan.told_to_all({"PORT": free, "SANDBOX": "0"}, tmp_path)
+    assert "DOMAIN_CONNECT_KEY" not in plan.program_environment({"PORT": free, "SANDBOX": "0"}, tmp_path)
     own = {"DOMAIN_CONNECT_KEY": "own", "DOMAIN_CONNECT_PROVIDER": "own.example"}
-    assert plan.told_to_all({"PORT": free, **own}, tmp_path).items() >= own.items()
+    assert plan.program_environment({"PORT": free, **own}, tmp_path).items() >= own.items()
 
 
 def test_real_credentials_never_reach_the_sandbox(free: str, tmp_path: Path) -> None:
@@ -92,12 +92,12 @@ def test_an_address_that_is_empty_is_not_given(free: str, tmp_path: Path, empty:
 
 
 def test_every_host_name_will_do_in_the_sandbox_alone(tmp_path: Path) -> None:
-    told = plan.told_to_all({"HOST": EVERYWHERE}, tmp_path)
+    told = plan.program_environment({"HOST": EVERYWHERE}, tmp_path)
     assert told["ALLOWED_HOSTS"] == "*"
     with pytest.raises(Problem, match="Set ALLOWED_HOSTS to its host names"):
-        plan.told_to_all({"HOST": EVERYWHERE, "SANDBOX": "0", "ALLOWED_HOSTS": ""}, tmp_path)
+        plan.program_environment({"HOST": EVERYWHERE, "SANDBOX": "0", "ALLOWED_HOSTS": ""}, tmp_path)
     given = {"HOST": EVERYWHERE, "SANDBOX": "0", "ALLOWED_HOSTS": "inbound.example.com"}
-    assert plan.told_to_all(given, tmp_path)["ALLOWED_HOSTS"] == "inbound.example.com"
+    assert plan.program_environment(given, tmp_path)["ALLOWED_HOSTS"] == "inbound.example.com"
 
 
 def test_a_copy_of_the_example_changes_nothing(free: str, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_copy_of_the_example_changes_nothing(free: str, tmp_path: Path) -> Non
 
     Example.read_env(EXAMPLE)
     assert "AWS_ENDPOINT_URL=" in EXAMPLE.read_text()
-    assert plan.told_to_all(Example.ENVIRON, tmp_path) == plan.told_to_all({"PORT": free}, tmp_path)
+    assert plan.program_environment(Example.ENVIRON, tmp_path) == plan.program_environment({"PORT": free}, tmp_path)
     with_it, without = (plan.made_from(each, tmp_path) for each in (Example.ENVIRON, {"PORT": free}))
     assert with_it.sandbox
     assert with_it == without

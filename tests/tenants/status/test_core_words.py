@@ -109,7 +109,7 @@ def test_there_is_no_banner_while_sending_is_on_or_unknown() -> None:
 
 
 def test_a_banner_gives_the_reason_that_staff_wrote_unless_amazon_suspended() -> None:
-    told = {standing: banner_of("Alice", standing, f" {TOLD['bounces']} ") for standing in OFF}
+    told = {str(standing): banner_of("Alice", standing, f" {TOLD['bounces']} ") for standing in OFF}
     assert told["paused"] is not None
     assert told["paused"].told == TOLD["bounces"]
     assert told["suspended"] is not None
