@@ -30,7 +30,7 @@ from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.health import probe_all
 from inbound_admin.lib.api import validation
 from inbound_admin.lib.api.answers import PREFIX, error_answer, problem_response
-from inbound_admin.lib.api.description import explain
+from inbound_admin.lib.api.description import INTRODUCTION, explain
 from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED
 from inbound_admin.lib.api.values import Out
 from inbound_admin.lib.errors import Problem
@@ -110,9 +110,7 @@ class Api(NinjaAPI):
 api = Api(
     title="Inbound Admin",
     version="1.0.0",
-    description="Every call requires an API key, `Authorization: Bearer YOUR_KEY`, or a signed-in session with its "
-    "CSRF token. Errors are {error, code, details?}: with MALFORMED, `details` lists what is wrong and where. "
-    "Lists accept limit and offset. Every POST honours Idempotency-Key. [Back to the site](/)",
+    description=INTRODUCTION,
     docs_url="/docs",
     docs_decorator=lambda view: csrf_exempt(require_safe(view)),
     openapi_url="/openapi.json",
@@ -160,9 +158,13 @@ class HealthOut(Out):
     parts: dict[str, str]
 
 
-@health.get("/v2/health", **reads(HealthOut), summary="Health of web, database, worker and AWS")
+@health.get("/v2/health", **reads(HealthOut), summary="Get the health of the installation")
 def get_health(request: HttpRequest) -> HealthOut:
-    """Always 200. `/healthz` answers 503 if a part has a problem, and requires no key."""
+    """Return the health of web, database, worker and AWS. Always 200.
+
+    `parts` has “ok” or the problem of each part. `/healthz` answers 503 if a part has a problem, and requires no
+    key.
+    """
     parts = probe_all()
     return HealthOut(is_well=all(state == "ok" for state in parts.values()), parts=parts)
 

@@ -1,15 +1,20 @@
 """What the description shows beside the shapes, and what a refusal tells a newcomer."""
 
+import re
+from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from django.test import Client
 from pytest_django import Settings
 
 from inbound_admin.api import api
-from inbound_admin.lib.api.description import example_of
+from inbound_admin.lib.api.description import TAGS, example_of
+from inbound_admin.lib.api.examples import REQUESTS
 from tests.calling import api_of, description, refused
 from tests.factories import make_customer, make_member
+from tests.test_words import APPS
 
 pytestmark = pytest.mark.django_db
 
@@ -73,3 +78,56 @@ def test_what_is_not_there_is_named() -> None:
 def test_a_customer_is_not_sent_to_look_for_a_scope_that_they_cannot_get() -> None:
     alice = api_of(make_member(make_customer()))
     assert refused(alice.get("/api/v2/drift"), 403, "SCOPE_MISSING")["error"] == "This operation is for staff only."
+
+
+def _operations() -> list[dict[str, Any]]:
+    return [operation for methods in description()["paths"].values() for operation in methods.values()]
+
+
+# What an operation does to its object. A summary is one of these and the object.
+VERBS = (
+    "List Get Add Create Change Set Delete Remove Test Send Resend Verify Start Pause Resume Cancel Stop Retry Roll "
+    "Plan Approve Accept Simulate Resolve Check Read Diagnose Export Email Revoke Turn Schedule Act Look Report "
+    "Redeliver Acknowledge Mute Unmute Rotate Preview"
+).split()
+
+
+def test_a_summary_is_a_verb_and_its_object() -> None:
+    for operation in _operations():
+        verb, _, thing = operation["summary"].partition(" ")
+        assert verb in VERBS, operation["summary"]
+        assert thing, operation["operationId"]
+        assert len(operation["summary"]) <= 60, operation["summary"]
+
+
+def test_every_operation_says_in_sentences_what_it_does() -> None:
+    for operation in _operations():
+        said = operation.get("description", "")
+        assert said.endswith("."), operation["operationId"]
+        assert not re.search(r"\b(Amazon|anew|beside|is told|at hand|nobody's)\b", said), said
+
+
+def test_a_code_that_a_description_names_is_one_of_the_product() -> None:
+    root = Path(__file__).resolve().parents[1]
+    code = "".join(path.read_text() for app in APPS for path in (root / app).rglob("*.py") if path.name != "api.py")
+    code += (root / "inbound_admin" / "api.py").read_text()
+    used = {code_of for path in root.glob("*/*/api.py") for code_of in re.findall(r'code="(\w+)"', path.read_text())}
+    named = {found for each in _operations() for found in re.findall(r"`([A-Z][A-Z_]{4,})`", each["description"])}
+    assert len(named) > 40
+    assert [each for each in sorted(named) if f'"{each}"' not in code and each not in used] == []
+
+
+def test_an_example_of_a_body_fits_its_schema() -> None:
+    components = {"components": description()["components"]}
+    tried = set()
+    for operation in _operations():
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        validator = jsonschema_rs.validator_for(content.get("schema", {}) | components)
+        for name, example in content.get("examples", {}).items():
+            assert [each.message for each in validator.iter_errors(example["value"])] == [], (operation, name)
+            tried.add(operation["operationId"])
+    assert tried == set(REQUESTS)
+
+
+def test_every_tag_has_its_words() -> None:
+    assert {tag for operation in _operations() for tag in operation["tags"]} == set(TAGS)

@@ -20,8 +20,7 @@ from accounts.api_keys.services import BadKey, use_api_key
 from accounts.models.people import Customer, User
 from accounts.people.selectors import customers_for, lacks_second_factor, supports_everyone
 from inbound_admin.lib.api import idempotency
-from inbound_admin.lib.api.answers import ERRORS, problem_response
-from inbound_admin.lib.api.conditional import with_etag
+from inbound_admin.lib.api.answers import ERRORS, problem_response, with_etag
 from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED, add_ignored_header, ignore_members
 from inbound_admin.lib.api.limits import check_rate_limit
 from inbound_admin.lib.api.values import QueryIn

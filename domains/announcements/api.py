@@ -25,17 +25,26 @@ class VerifiedNoticeWanted(In):
 
 
 @router.get(
-    "/v2/domains/{domain_id}/verified-notice", **reads(VerifiedNoticeOut), summary="Get your verification notice"
+    "/v2/domains/{domain_id}/verified-notice", **reads(VerifiedNoticeOut), summary="Get the verification notice"
 )
 def get_verified_notice(request: HttpRequest, domain_id: str) -> VerifiedNoticeOut:
+    """Return whether you are notified once when this domain is verified.
+
+    It applies to the person who owns the API key.
+    """
     return _out(request, domain_of(request, domain_id))
 
 
 @router.put(
-    "/v2/domains/{domain_id}/verified-notice", **writes(VerifiedNoticeOut), summary="Set your verification notice"
+    "/v2/domains/{domain_id}/verified-notice",
+    **writes(VerifiedNoticeOut),
+    summary="Turn the verification notice on or off",
 )
 def set_verified_notice(request: HttpRequest, domain_id: str, asked: VerifiedNoticeWanted) -> VerifiedNoticeOut:
-    """By email, and by your own webhooks as `alert.raised`. 422 `VERIFIED_ALREADY` where it is verified."""
+    """Choose whether you are notified once when this domain is verified.
+
+    By email, and by your own webhooks as `alert.raised`. 422 `VERIFIED_ALREADY` if the domain is verified.
+    """
     domain = domain_of(request, domain_id)
     services.set_notice(domain=domain, person=caller(request), wanted=asked.tell_when_verified)
     return _out(request, domain)

@@ -1,4 +1,4 @@
-"""The diagnosis as JSON, with the same content as the page and `manage.py diagnose --json`."""
+"""API operation that diagnoses a domain, with the content of the page and of `manage.py diagnose --json`."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ router = call_router("Domains")
 
 
 class DiagnosisLinkOut(Out):
-    """One link of the chain; behind the first that is broken nothing is told."""
+    """One step from the DNS host to SES. Steps after the first broken one are unknown."""
 
     key: str
     title: str
@@ -25,7 +25,7 @@ class DiagnosisLinkOut(Out):
 
 
 class DiagnosisLaneOut(Out):
-    """Who answers what: your DNS host, the internet, Amazon."""
+    """What one party answers: your DNS host, public resolvers, or SES."""
 
     key: str
     title: str
@@ -59,7 +59,7 @@ class WhoSaysOut(Out):
 
 
 class DiagnosisRecordOut(Out):
-    """`finding` is the code of what breaks it first."""
+    """`finding` is the code of its first problem."""
 
     key: str
     title: str
@@ -76,7 +76,7 @@ class DiagnosisRecordOut(Out):
 
 
 class DiagnosisOut(Out):
-    """`finding` is the first break, `further` all others; `visibleBy` is when caches must have let go."""
+    """`finding` is the first problem, `further` the others. By `visibleBy`, old answers have left all caches."""
 
     domain_id: str
     domain: str
@@ -99,10 +99,15 @@ class DiagnosisOut(Out):
 @router.get(
     "/v2/domains/{domain_id}/diagnosis",
     **reads(DiagnosisOut),
-    summary="Why the domain isn't verified, and how to fix it",
+    summary="Diagnose a domain",
 )
 def get_diagnosis(request: HttpRequest, domain_id: str) -> DiagnosisOut:
-    """Looks at the DNS now (at most 60 questions, 10 seconds); an answer of the last seconds is given again."""
+    """Look up the domain's DNS now, and return why it isn't verified and how to fix it.
+
+    At most 60 queries in 10 seconds. A result that is a few seconds old is returned again. `finding` is the first
+    problem, `records` the state of each record, `reply` a text for the customer. A failed lookup is reported as
+    unknown, never as missing. 429 `TOO_MANY_AT_ONCE` if too many such calls run.
+    """
     domain = domain_of(request, domain_id)
     found = diagnose(domain, now=timezone.now())
     return DiagnosisOut.model_validate({**as_json(found), "domain_id": domain.pk, "reply": as_reply(found)})

@@ -1,4 +1,4 @@
-"""The records of a domain in the formats of tools that keep DNS in files."""
+"""API operations that export a domain's records in the formats of DNS tools."""
 
 from typing import Annotated, Literal
 
@@ -29,7 +29,7 @@ class FormatsOut(Out):
 
 
 class ExportOut(Out):
-    """`text` is the file; it was read back, and gives these records exactly."""
+    """`text` is the file. We parse it again before returning it, so it has exactly these records."""
 
     domain_id: str
     format: FormatOut
@@ -42,17 +42,27 @@ class WhichQuery(QueryIn):
     which: Literal["all", "missing"] = "all"
 
 
-@router.get("/v2/domains/{domain_id}/exports", **reads(FormatsOut), summary="Export formats of the records")
+@router.get("/v2/domains/{domain_id}/exports", **reads(FormatsOut), summary="List export formats")
 def list_exports(request: HttpRequest, domain_id: str) -> FormatsOut:
+    """Return the formats in which the domain's records can be exported.
+
+    Use `key` as `format_key` of the export.
+    """
     domain_of(request, domain_id)
     return FormatsOut(data=[_format(kind) for kind in FORMATS])
 
 
-@router.get("/v2/domains/{domain_id}/exports/{format_key}", **reads(ExportOut), summary="The records as a file")
+@router.get(
+    "/v2/domains/{domain_id}/exports/{format_key}", **reads(ExportOut), summary="Export the DNS records of a domain"
+)
 def get_export(
     request: HttpRequest, domain_id: str, format_key: str, query: Annotated[WhichQuery, Query()]
 ) -> ExportOut:
-    """`which=missing`: those alone that are not right yet. While ownership is open, the proof alone."""
+    """Return the records as a file of a DNS tool: a zone file, Terraform, a script and others.
+
+    `which=missing` leaves out records that are already correct. Until ownership is proven, the file has only the
+    ownership record. 404 for an unknown format, with those that exist.
+    """
     domain = domain_of(request, domain_id)
     kind = format_named(format_key)
     if kind is None:

@@ -1,4 +1,4 @@
-"""The DNS answers of a domain over time."""
+"""API operation that lists the DNS answers of a domain over time."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ RECORD_TYPES = ("A", "AAAA", "CNAME", "DS", "MX", "NS", "SOA", "TXT")
 
 
 class AnswerOut(Out):
-    """One answer and the time for which it stood: `until` null is "still"; it was last seen at `lastSeen`."""
+    """One answer, from `since` to `until` (null: it is still the answer), last seen at `lastSeen`."""
 
     name: str
     type: str
@@ -37,9 +37,12 @@ class AnswerFilters(Paged):
     type: Text | None = None
 
 
-@router.get("/v2/domains/{domain_id}/dns-history", **reads(Page[AnswerOut]), summary="DNS answers over time")
+@router.get("/v2/domains/{domain_id}/dns-history", **reads(Page[AnswerOut]), summary="List DNS answers over time")
 def list_dns_history(request: HttpRequest, domain_id: str, query: Annotated[AnswerFilters, Query()]) -> Page[AnswerOut]:
-    """Newest first. A lookup that failed is no answer and is not among them."""
+    """Return what DNS answered for the domain's records, and from when to when, newest first.
+
+    A failed lookup is no answer and isn't listed. 400 for an unknown record type.
+    """
     domain, kind = domain_of(request, domain_id), (query.type or "").upper()
     require_choice(kind, RECORD_TYPES, "type", occurring=answers_of(domain, kind=kind))
     found = answers_of(domain, name=query.name or "", kind=kind)

@@ -1,4 +1,4 @@
-"""Share links for people without an account who manage a domain's DNS: create, mail, list, withdraw."""
+"""API operations on share links, for people without an account who manage a domain's DNS."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -21,7 +21,7 @@ router = call_router("Domains")
 
 
 class VisitOut(Out):
-    """Of the visitor the network and the browser alone."""
+    """A visit by one network and browser. Nothing else is known about the visitor."""
 
     network: str
     browser: str
@@ -52,6 +52,10 @@ class ShareLinkWanted(In):
 
 @router.get("/v2/domains/{domain_id}/share-links", **reads(Page[ShareLinkOut]), summary="List share links")
 def list_share_links(request: HttpRequest, domain_id: str, query: Annotated[Paged, Query()]) -> Page[ShareLinkOut]:
+    """Return the share links of a domain and who opened them, newest first.
+
+    Anyone with the URL of an open link can view the domain's records.
+    """
     rows, pagination = page_of(links_of(domain_of(request, domain_id)), query)
     return Page[ShareLinkOut](data=[link_out(request, row) for row in rows], pagination=pagination)
 
@@ -60,15 +64,23 @@ def list_share_links(request: HttpRequest, domain_id: str, query: Annotated[Page
 def create_share_link(
     request: HttpRequest, domain_id: str, asked: ShareLinkWanted | None = None
 ) -> Status[ShareLinkOut]:
+    """Create a link to the domain's records for somebody without an account.
+
+    It shows which records are still missing. It expires after `days`; `meantFor` is a note for you. 422 `NOT_READY`
+    while the records are being created.
+    """
     wanted = asked or ShareLinkWanted.model_validate({})
     domain = domain_of(request, domain_id)
     link = services.create(domain=domain, actor=caller(request), meant_for=wanted.meant_for, days=wanted.days)
     return Status(201, link_out(request, link))
 
 
-@router.delete("/v2/domains/{domain_id}/share-links/{link_id}", **writes(ShareLinkOut), summary="Withdraw a share link")
+@router.delete("/v2/domains/{domain_id}/share-links/{link_id}", **writes(ShareLinkOut), summary="Revoke a share link")
 def revoke_share_link(request: HttpRequest, domain_id: str, link_id: str) -> ShareLinkOut:
-    """It opens nothing any more; withdrawn already is withdrawn."""
+    """Revoke a link, which then opens nothing.
+
+    Revoking it again changes nothing.
+    """
     links = links_of(domain_of(request, domain_id))
     services.revoke(link=get_object_or_404(links, pk=link_id), actor=caller(request))
     return link_out(request, get_object_or_404(links.all(), pk=link_id))
@@ -108,12 +120,15 @@ class MailRecordsWanted(In):
     )
 
 
-@router.post("/v2/domains/{domain_id}/mail-records", **writes(ShareLinkOut, status=201), summary="Email the records")
+@router.post(
+    "/v2/domains/{domain_id}/mail-records", **writes(ShareLinkOut, status=201), summary="Email the DNS records"
+)
 def mail_records(request: HttpRequest, domain_id: str, asked: MailRecordsWanted) -> Status[ShareLinkOut]:
-    """To a colleague or DNS administrator: what is still to publish, as text, with a link that ticks it off.
+    """Email the records that are still to publish, with a share link, to the person who manages the DNS.
 
-    422 `NOTHING_TO_PUBLISH` where all is there; 429 for too many, or the same again within minutes; 503
-    `MAIL_NOT_SENT`, with the link made, where the mail server did not take it.
+    422 `NOTHING_TO_PUBLISH` if all records are published, 422 `ADDRESS` if `to` isn't one email address. 429
+    `MAILED_JUST_NOW` for the same email again within minutes, or if too many were sent. 503 `MAIL_NOT_SENT` if the
+    mail server refused it; the link exists then.
     """
     link = services.mail_records(
         domain=domain_of(request, domain_id),

@@ -55,9 +55,9 @@ class MuteWanted(In):
     until: Moment
 
 
-@router.get("/v2/alerts", **reads(Page[AlertOut]), summary="List alerts, newest first")
+@router.get("/v2/alerts", **reads(Page[AlertOut]), summary="List alerts")
 def list_alerts(request: HttpRequest, query: Annotated[AlertFilters, Query()]) -> Page[AlertOut]:
-    """`open` excludes acknowledged alerts."""
+    """Return alerts, newest first. Without `state`, those that are open and not acknowledged."""
     seen = alerts_for(caller(request))
     occurring = seen.filter(object_type=query.object_type)
     require_choice(query.object_type or "", OBJECT_TYPES, "objectType", occurring=occurring)
@@ -69,17 +69,26 @@ def list_alerts(request: HttpRequest, query: Annotated[AlertFilters, Query()]) -
 
 @router.get("/v2/alerts/{alert_id}", **reads(AlertOut), summary="Get an alert")
 def get_alert(request: HttpRequest, alert_id: str) -> AlertOut:
+    """Return one alert: what is wrong, why, since when, and who handles it."""
     return _alert(_found(request, alert_id))
 
 
 @router.post("/v2/alerts/{alert_id}/acknowledge", **writes(AlertOut), summary="Acknowledge an alert")
 def acknowledge_alert(request: HttpRequest, alert_id: str) -> AlertOut:
+    """Show that you handle an alert. Others see your email address.
+
+    422 `ALERT_OVER` if it is resolved. 403 for alerts that are for other people.
+    """
     services.acknowledge(alert=_found(request, alert_id), actor=caller(request))
     return _alert(_found(request, alert_id))
 
 
 @router.put("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Mute an alert")
 def mute_alert(request: HttpRequest, alert_id: str, asked: MuteWanted) -> AlertOut:
+    """Stop notifications of an alert until a time, at most 90 days ahead.
+
+    If the problem still exists then, you are notified. 422 `TIME_WITHOUT_ZONE`, `ALERT_MUTE` or `ALERT_OVER`.
+    """
     if asked.until.tzinfo is None:
         raise Refused("Include the time zone, for example 2026-05-04T12:00:00Z.", code="TIME_WITHOUT_ZONE")
     services.mute(alert=_found(request, alert_id), until=asked.until, actor=caller(request))
@@ -88,6 +97,7 @@ def mute_alert(request: HttpRequest, alert_id: str, asked: MuteWanted) -> AlertO
 
 @router.delete("/v2/alerts/{alert_id}/mute", **writes(AlertOut), summary="Unmute an alert")
 def unmute_alert(request: HttpRequest, alert_id: str) -> AlertOut:
+    """Turn notifications of an alert on again."""
     services.unmute(alert=_found(request, alert_id), actor=caller(request))
     return _alert(_found(request, alert_id))
 

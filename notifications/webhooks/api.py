@@ -111,6 +111,7 @@ class DeliveryFilters(Paged):
 
 @router.get("/v2/webhooks", **reads(Page[WebhookOut]), summary="List webhooks")
 def list_webhooks(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[WebhookOut]:
+    """Return the webhooks that you can see: your customers', your own, and for staff those of the installation."""
     viewer = caller(request)
     rows, pagination = page_of(targets_for(viewer).order_by("customer_id", "name", "id"), query)
     manages = managed_of(viewer, rows)
@@ -119,7 +120,11 @@ def list_webhooks(request: HttpRequest, query: Annotated[Paged, Query()]) -> Pag
 
 @router.post("/v2/webhooks", **writes(WebhookOut, status=201), summary="Add a webhook")
 def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut]:
-    """The URL must be public, unless a setting allows private addresses."""
+    """Add a webhook, and return its secret. The secret is returned only now.
+
+    Without `events` it gets all of them. Refused: 422 `WEBHOOK_URL` unless the URL is https and its host is public,
+    `WEBHOOK_EVENTS`, `WEBHOOK_NAME`, `WEBHOOK_TOO_MANY`, 409 `WEBHOOK_THERE`, 403 unless you are an owner.
+    """
     actor = caller(request)
     customer = chosen_customer(actor, asked.customer_id).pk if asked.owner == "customer" else ""
     made = services.add_target(
@@ -134,8 +139,12 @@ def add_webhook(request: HttpRequest, asked: WebhookWanted) -> Status[WebhookOut
     return Status(201, _webhook(made.target, manages=True, secret=shown_once(request, made.secret)))
 
 
-@router.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="List deliveries, newest first")
+@router.get("/v2/webhooks/deliveries", **reads(Page[DeliveryOut]), summary="List webhook deliveries")
 def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilters, Query()]) -> Page[DeliveryOut]:
+    """Return what was or will be sent to your webhooks, newest first.
+
+    400 `WEBHOOK_MISSING` for a `webhookId` that you can't see.
+    """
     require_id(query.webhook_id, targets_for(caller(request)), "webhookId", "webhook")
     asked = exactly(target=query.webhook_id, state=query.state)
     found = deliveries_for(caller(request)).filter(asked)
@@ -143,53 +152,73 @@ def list_webhook_deliveries(request: HttpRequest, query: Annotated[DeliveryFilte
     return Page[DeliveryOut](data=[DeliveryOut(**_delivery(row)) for row in rows], pagination=pagination)
 
 
-@router.get("/v2/webhooks/deliveries/{delivery_id}", **reads(DeliveryOne), summary="Get a delivery with its attempts")
+@router.get("/v2/webhooks/deliveries/{delivery_id}", **reads(DeliveryOne), summary="Get a webhook delivery")
 def get_webhook_delivery(request: HttpRequest, delivery_id: str) -> DeliveryOne:
+    """Return one delivery with its body and its last 50 attempts."""
     row = _found_delivery(request, delivery_id)
     attempts = [_attempt(each) for each in row.attempts.all()[:50]]
     return DeliveryOne(**_delivery(row), body=row.body, attempts=attempts)
 
 
-@router.post("/v2/webhooks/deliveries/{delivery_id}/redeliver", **writes(DeliveryOut, status=202), summary="Redeliver")
+@router.post(
+    "/v2/webhooks/deliveries/{delivery_id}/redeliver", **writes(DeliveryOut, status=202), summary="Redeliver an event"
+)
 def redeliver_webhook(request: HttpRequest, delivery_id: str) -> Status[DeliveryOut]:
-    """Creates a new delivery with the same `webhook-id`. Its state shows the result."""
+    """Send an event again, with the same `webhook-id`.
+
+    Returns 202 with the new delivery, whose `state` shows the result. 422 `WEBHOOK_OFF`, or `WEBHOOK_WAITING` if it
+    is already queued.
+    """
     again = services.deliver_again(delivery=_found_delivery(request, delivery_id), actor=caller(request))
     return Status(202, DeliveryOut(**_delivery(_found_delivery(request, again.pk))))
 
 
 @router.get("/v2/webhooks/{webhook_id}", **reads(WebhookOut), summary="Get a webhook")
 def get_webhook(request: HttpRequest, webhook_id: str) -> WebhookOut:
+    """Return one webhook. Only those who can manage it see the URL."""
     row = _target(request, webhook_id)
     return _webhook(row, manages=may_manage(caller(request), row))
 
 
-@router.patch("/v2/webhooks/{webhook_id}", **writes(WebhookOut), summary="Change a webhook or turn it on or off")
+@router.patch("/v2/webhooks/{webhook_id}", **writes(WebhookOut), summary="Change a webhook")
 def change_webhook(request: HttpRequest, webhook_id: str, asked: WebhookChanged) -> WebhookOut:
+    """Change the name, the URL or the events of a webhook, or turn it on or off.
+
+    Absent members are unchanged. Turning it off cancels pending deliveries. 422 `WEBHOOK_URL`, `WEBHOOK_EVENTS` or
+    `WEBHOOK_NAME`.
+    """
     row = _target(request, webhook_id)
     named = {name: value for name, value in asked.model_dump().items() if value is not None}
     as_it_is: dict[str, Any] = {"name": row.name, "url": row.shown_url, "events": row.events, "is_on": row.is_on}
     return _webhook(services.change_target(target=row, actor=caller(request), **{**as_it_is, **named}), manages=True)
 
 
-@router.delete(
-    "/v2/webhooks/{webhook_id}", **writes(WebhookRemovedOut), summary="Remove a webhook and its delivery log"
-)
+@router.delete("/v2/webhooks/{webhook_id}", **writes(WebhookRemovedOut), summary="Remove a webhook")
 def remove_webhook(request: HttpRequest, webhook_id: str) -> WebhookRemovedOut:
+    """Remove a webhook with its delivery log."""
     row = _target(request, webhook_id)
     services.remove_target(target=row, actor=caller(request))
     return WebhookRemovedOut(id=webhook_id, message=f"{row.name} removed.")
 
 
-@router.post("/v2/webhooks/{webhook_id}/secret", **writes(SecretOut), summary="Rotate the secret")
+@router.post("/v2/webhooks/{webhook_id}/secret", **writes(SecretOut), summary="Rotate the secret of a webhook")
 def rotate_webhook_secret(request: HttpRequest, webhook_id: str) -> SecretOut:
+    """Create a new secret, and return it. It is returned only now.
+
+    For a day, messages are signed with both secrets. 422 `WEBHOOK_UNSIGNED` for Slack.
+    """
     row = _target(request, webhook_id)
     secret = shown_once(request, services.make_new_secret(target=row, actor=caller(request)))
     row.refresh_from_db()
     return SecretOut(id=row.pk, secret=secret, old_secret_until=row.old_secret_until)
 
 
-@router.post("/v2/webhooks/{webhook_id}/test", **writes(DeliveryOut, status=202), summary="Send a test event")
+@router.post("/v2/webhooks/{webhook_id}/test", **writes(DeliveryOut, status=202), summary="Test a webhook")
 def test_webhook(request: HttpRequest, webhook_id: str) -> Status[DeliveryOut]:
+    """Send a test event to a webhook.
+
+    Returns 202 with the delivery, whose `state` shows the result. 422 `WEBHOOK_OFF`.
+    """
     made = services.send_test(target=_target(request, webhook_id), actor=caller(request))
     return Status(202, DeliveryOut(**_delivery(_found_delivery(request, made.pk))))
 

@@ -1,4 +1,4 @@
-"""The change log: changes by people, API keys, the worker and AWS."""
+"""API operation that lists the change log: changes by people, API keys, the worker and AWS."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -53,9 +53,13 @@ class ChangeFilters(Paged):
     until: date | None = None
 
 
-@router.get("/v2/audit", **reads(Page[ChangeOut]), summary="List changes, newest first")
+@router.get("/v2/audit", **reads(Page[ChangeOut]), summary="List changes")
 def list_changes(request: HttpRequest, query: Annotated[ChangeFilters, Query()]) -> Page[ChangeOut]:
-    """Changes of your customers, without internal staff entries. Staff with permission get all changes."""
+    """Return the changes of your customers, newest first: who changed what, when and why.
+
+    Staff with permission get all changes, others none of the internal entries. `search` matches names, reasons and
+    whole IDs. 400 for an unknown `what`, `objectType` or `customerId`.
+    """
     viewer = caller(request)
     _check(query, viewer)
     filters = ChangeListFilters(

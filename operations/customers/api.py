@@ -1,4 +1,4 @@
-"""Customers (organisations): the caller's own; for staff all."""
+"""API operations on customers (organisations)."""
 
 from datetime import datetime
 from typing import Annotated
@@ -21,7 +21,7 @@ class CustomerOut(Out):
     id: str
     name: str
     members: int
-    tenant_id: str | None = Field(description="Status of its SES tenant in this region, if it has one")
+    tenant_id: str | None = Field(description="Its SES tenant in this region, or null")
     created_at: datetime
 
 
@@ -29,16 +29,24 @@ class CustomerFilters(Paged):
     search: Text = ""
 
 
-@router.get("/v2/customers", **reads(Page[CustomerOut]), summary="List your organisations")
+@router.get("/v2/customers", **reads(Page[CustomerOut]), summary="List customers")
 def list_customers(request: HttpRequest, query: Annotated[CustomerFilters, Query()]) -> Page[CustomerOut]:
-    """Staff get all. `search` matches part of the name, part of a member's email address, or a full ID."""
+    """Return the customers (organisations) that you belong to; staff get all.
+
+    Their IDs are the `customerId` of other calls. `search` matches part of the name, part of a member's email
+    address, or a full ID.
+    """
     found = find_customers(viewer=caller(request), text=query.search.strip())
     rows, pagination = page_of(found, query)
     return Page[CustomerOut](data=_customers(rows), pagination=pagination)
 
 
-@router.get("/v2/customers/{customer_id}", **reads(CustomerOut), summary="Get an organisation")
+@router.get("/v2/customers/{customer_id}", **reads(CustomerOut), summary="Get a customer")
 def get_customer(request: HttpRequest, customer_id: str) -> CustomerOut:
+    """Return one customer with its number of members and the ID of its SES tenant.
+
+    404 `NOT_FOUND` for a customer that you don't belong to.
+    """
     found = find_customers(viewer=caller(request), text="")
     return _customers([get_object_or_404(found, pk=customer_id)])[0]
 

@@ -1,4 +1,4 @@
-"""Differences between SES and the database: check, list, resolve. For staff."""
+"""API operations on differences between SES and the database, for staff."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -91,8 +91,12 @@ class DecisionsOut(Out):
     data: list[DecidedOut]
 
 
-@router.get("/v2/drift", **reads(DifferencePage, staff=True), summary="List differences between SES and the database")
+@router.get("/v2/drift", **reads(DifferencePage, staff=True), summary="List drift")
 def list_differences(request: HttpRequest, query: Annotated[DifferenceFilters, Query()]) -> DifferencePage:
+    """Return the differences between SES and the database that the last check found.
+
+    `look` has the time of that check, and why a later one failed.
+    """
     _viewer(request)
     rows, pagination = page_of(differences_shown(query.show).order_by("area", "subject", "kind", "pk"), query)
     return DifferencePage(data=[_difference(row) for row in rows], pagination=pagination, look=_last_check_out())
@@ -100,16 +104,24 @@ def list_differences(request: HttpRequest, query: Annotated[DifferenceFilters, Q
 
 @router.post("/v2/drift/look", **writes(Accepted, status=202, staff=True), summary="Check SES now")
 def look_for_differences(request: HttpRequest) -> Status[Accepted]:
-    """The worker reads every tenant with one call each. `look` in the list has the time of the last check."""
+    """Check SES for differences now.
+
+    Returns 202: the worker reads each tenant with one SES call, and `look` of the list has the new time when it is
+    done. 403 for staff who aren't operators.
+    """
     if not may_migrate(_viewer(request)):
         raise NotAllowed("Only operators can start a check.")
     services.request_check()
     return Status(202, Accepted(id=TENANTS_AREA, status_url="/api/v2/drift", message="Reading from SES."))
 
 
-@router.post("/v2/drift/decisions", **writes(DecisionsOut, staff=True), summary="Resolve differences")
+@router.post("/v2/drift/decisions", **writes(DecisionsOut, staff=True), summary="Resolve several differences")
 def decide_over_differences(request: HttpRequest, asked: DecisionsTaken) -> DecisionsOut:
-    """Up to 200 per request; one rejection doesn't stop the others. Identities without a customer need an import."""
+    """Resolve up to 200 differences, by ID or by area and kind.
+
+    A refusal doesn't stop the others: `data` has each one's `problem`. 400 `WHICH` without `ids` or `area` and
+    `kind`. An identity without a customer needs an import.
+    """
     actor = _viewer(request)
     if not asked.ids and not (asked.area and asked.kind):
         raise Malformed("Give ids, or area and kind.", code="WHICH")
@@ -134,13 +146,18 @@ def decide_over_differences(request: HttpRequest, asked: DecisionsTaken) -> Deci
 
 @router.get("/v2/drift/{difference_id}", **reads(DifferenceOut, staff=True), summary="Get a difference")
 def get_difference(request: HttpRequest, difference_id: str) -> DifferenceOut:
+    """Return one difference: what is desired, and what SES has."""
     _viewer(request)
     return _difference(get_object_or_404(differences(), pk=difference_id))
 
 
 @router.post("/v2/drift/{difference_id}/decision", **writes(DifferenceOut, staff=True), summary="Resolve a difference")
 def decide_over_difference(request: HttpRequest, difference_id: str, asked: DecisionTaken) -> DifferenceOut:
-    """The worker restores it. If that fails, `problem` has the reason."""
+    """Adopt what SES has, restore what is desired, or ignore the difference.
+
+    The worker restores it; `problem` has the reason if that fails. Refused: 422 `NOT_POSSIBLE`, `BY_IMPORT`,
+    `GONE`, 400 `CUSTOMER_MISSING`.
+    """
     actor = _viewer(request)
     row = get_object_or_404(differences(), pk=difference_id)
     decision = Decision(asked.decision)

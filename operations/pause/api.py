@@ -1,4 +1,4 @@
-"""Preview, request and undo a pause of a tenant's sending. `standing` shows when SES has confirmed it."""
+"""API operations that preview, request and end a pause of a tenant's sending."""
 
 from typing import Annotated, Literal
 
@@ -73,7 +73,11 @@ class ResumeWanted(In):
 def preview_pause(
     request: HttpRequest, tenant_id: str, query: Annotated[PausePreviewQuery, Query()]
 ) -> PausePreviewOut:
-    """Computed from the database. With `stopsReceiving` the live receipt rules are read from SES."""
+    """Return what a pause of this tenant would stop. Nothing is changed.
+
+    From stored data. With `stopsReceiving=true` the live receipt rules are read from SES, and `receiving.digest` is
+    to be sent with the pause.
+    """
     found = services.preview(tenant=staff_tenant(request, tenant_id), stops_receiving=query.stops_receiving)
     return PausePreviewOut(
         tenant_id=found.tenant.pk,
@@ -91,9 +95,16 @@ def preview_pause(
     )
 
 
-@router.post("/v2/tenants/{tenant_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause sending")
+@router.post(
+    "/v2/tenants/{tenant_id}/pause", **writes(Accepted, status=202, staff=True), summary="Pause sending of a tenant"
+)
 def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> Status[Accepted]:
-    """Mail may still be sent until `standing` is paused."""
+    """Pause a customer's sending, and its receiving if asked.
+
+    `told` is shown to the customer, `text` to staff. Returns 202 with `statusUrl`; mail may still be sent until
+    `standing` is `paused`. Refused: 422 `PAUSED_ALREADY`, `TENANT_DELETING`, 409 `PLAN_CHANGED` if the receiving
+    plan has changed since the preview.
+    """
     tenant = staff_tenant(request, tenant_id)
     services.pause(
         tenant=tenant,
@@ -108,9 +119,14 @@ def pause_tenant(request: HttpRequest, tenant_id: str, asked: PauseWanted) -> St
     return accepted(tenant, f"Pause requested. {WAIT}")
 
 
-@router.post("/v2/tenants/{tenant_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume sending")
+@router.post(
+    "/v2/tenants/{tenant_id}/resume", **writes(Accepted, status=202, staff=True), summary="Resume sending of a tenant"
+)
 def resume_tenant(request: HttpRequest, tenant_id: str, asked: ResumeWanted) -> Status[Accepted]:
-    """Also resumes receiving if the pause stopped it. Rejected while AWS suspends the tenant."""
+    """Resume a paused customer's sending, and its receiving if the pause stopped it.
+
+    Returns 202 with `statusUrl`. Refused: 422 `NOT_PAUSED`, or `SUSPENDED_BY_AMAZON` while AWS suspends the tenant.
+    """
     tenant = staff_tenant(request, tenant_id)
     services.resume(tenant=tenant, because=asked.because, actor=caller(request))
     return accepted(tenant, f"Resume requested. {WAIT}")

@@ -158,8 +158,9 @@ class ItemFilters(Paged):
     group: Literal["", "waiting", "running", "done", "failed", "back", "cancelled"] = ""
 
 
-@router.get("/v2/migrations", **reads(Page[MigrationOut], staff=True), summary="Migrations")
+@router.get("/v2/migrations", **reads(Page[MigrationOut], staff=True), summary="List tenant migrations")
 def list_migrations(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[MigrationOut]:
+    """Return the migrations of customers to SES tenants, newest first."""
     _viewer(request)
     rows, pagination = page_of(selectors.migrations(), query)
     return Page[MigrationOut](data=[MigrationOut(**migration_fields(row)) for row in rows], pagination=pagination)
@@ -167,7 +168,11 @@ def list_migrations(request: HttpRequest, query: Annotated[Paged, Query()]) -> P
 
 @router.post("/v2/migrations", **writes(MigrationOne, status=201, staff=True), summary="Plan a migration")
 def plan_migration(request: HttpRequest, asked: MigrationWanted) -> Status[MigrationOne]:
-    """Nothing changes in SES until the migration is started."""
+    """Plan a migration of customers to tenants. Nothing changes in SES until it is started.
+
+    `warnings` names domains that aren't included or can't send yet. Refused: 400 `CUSTOMER_MISSING`, 422 `NOBODY`
+    if no customer is left to migrate, `FILTER_MISSING`.
+    """
     actor = _viewer(request)
     migration = services.plan_migration(
         choice=_choice(asked, actor),
@@ -181,11 +186,16 @@ def plan_migration(request: HttpRequest, asked: MigrationWanted) -> Status[Migra
 
 @router.get("/v2/migrations/{migration_id}", **reads(MigrationOne, staff=True), summary="Get a migration")
 def get_migration(request: HttpRequest, migration_id: str) -> MigrationOne:
+    """Return one migration with its progress."""
     return migration_one(_migration(request, migration_id))
 
 
 @router.post("/v2/migrations/{migration_id}/start", **_ACCEPTED, summary="Start a migration")
 def start_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    """Start a planned migration.
+
+    Returns 202 with `statusUrl`. 422 `WRONG_STATE` if it was started before.
+    """
     migration = _migration(request, migration_id)
     services.start(migration=migration, actor=caller(request))
     return _accepted(migration, "Started.")
@@ -193,6 +203,10 @@ def start_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]
 
 @router.post("/v2/migrations/{migration_id}/pause", **_ACCEPTED, summary="Pause a migration")
 def pause_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    """Pause a running migration. Customers in progress are finished first.
+
+    422 `WRONG_STATE` if it isn't running.
+    """
     migration = _migration(request, migration_id)
     services.pause(migration=migration, actor=caller(request))
     return _accepted(migration, "Paused. Customers already in progress are finished first.")
@@ -200,6 +214,10 @@ def pause_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]
 
 @router.post("/v2/migrations/{migration_id}/resume", **_ACCEPTED, summary="Resume a migration")
 def resume_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    """Resume a paused migration.
+
+    422 `WRONG_STATE` if it isn't paused.
+    """
     migration = _migration(request, migration_id)
     services.resume(migration=migration, actor=caller(request))
     return _accepted(migration, "Resumed.")
@@ -207,13 +225,21 @@ def resume_migration(request: HttpRequest, migration_id: str) -> Status[Accepted
 
 @router.post("/v2/migrations/{migration_id}/cancel", **_ACCEPTED, summary="Cancel a migration")
 def cancel_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    """Cancel a migration. Migrated customers stay migrated.
+
+    422 `WRONG_STATE` if it has ended.
+    """
     migration = _migration(request, migration_id)
     services.cancel(migration=migration, actor=caller(request))
     return _accepted(migration, "Cancelled. Migrated customers stay migrated.")
 
 
-@router.post("/v2/migrations/{migration_id}/retry", **_ACCEPTED, summary="Retry failed customers")
+@router.post("/v2/migrations/{migration_id}/retry", **_ACCEPTED, summary="Retry the failed customers of a migration")
 def retry_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]:
+    """Queue all failed customers of a migration again.
+
+    422 `NOTHING_TO_DO` if none failed.
+    """
     migration = _migration(request, migration_id)
     number = services.retry(migration=migration, actor=caller(request))
     return _accepted(migration, f"{number:,} queued for retry.")
@@ -225,6 +251,10 @@ def retry_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]
     summary="Roll back a migration",
 )
 def roll_back_migration(request: HttpRequest, migration_id: str, asked: RollBackWanted) -> Status[Accepted]:
+    """Queue the rollback of all customers that were started.
+
+    422 `NOTHING_TO_DO` if none was started, `REASON_MISSING` without a reason.
+    """
     migration = _migration(request, migration_id)
     number = services.roll_back(migration=migration, actor=caller(request), because=asked.because)
     return _accepted(migration, f"{number:,} queued for rollback.")
@@ -233,11 +263,15 @@ def roll_back_migration(request: HttpRequest, migration_id: str, asked: RollBack
 @router.get(
     "/v2/migrations/{migration_id}/items",
     **reads(Page[MigrationItemOut], staff=True),
-    summary="List customers of a migration",
+    summary="List the customers of a migration",
 )
 def list_migration_items(
     request: HttpRequest, migration_id: str, query: Annotated[ItemFilters, Query()]
 ) -> Page[MigrationItemOut]:
+    """Return the customers of a migration with their state and progress.
+
+    `group` filters by state.
+    """
     rows, pagination = page_of(selectors.items_of(_migration(request, migration_id), query.group), query)
     return Page[MigrationItemOut](data=[MigrationItemOut(**item_fields(row)) for row in rows], pagination=pagination)
 
@@ -245,9 +279,10 @@ def list_migration_items(
 @router.get(
     "/v2/migrations/{migration_id}/items/{item_id}",
     **reads(MigrationItemOne, staff=True),
-    summary="Get one customer's steps",
+    summary="Get a customer of a migration",
 )
 def get_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> MigrationItemOne:
+    """Return one customer's migration with each step, its SES call and its problem."""
     row = _item(_migration(request, migration_id), item_id)
     return MigrationItemOne(**item_fields(row), steps=[step_out(step) for step in row.steps.all()])
 
@@ -255,9 +290,13 @@ def get_migration_item(request: HttpRequest, migration_id: str, item_id: str) ->
 @router.post(
     "/v2/migrations/{migration_id}/items/{item_id}/retry",
     **_ACCEPTED,
-    summary="Retry one customer",
+    summary="Retry a customer of a migration",
 )
 def retry_migration_item(request: HttpRequest, migration_id: str, item_id: str) -> Status[Accepted]:
+    """Queue one failed customer again.
+
+    422 `NOTHING_TO_DO` if it didn't fail.
+    """
     migration = _migration(request, migration_id)
     row = _item(migration, item_id)
     services.retry(migration=migration, actor=caller(request), item=row)
@@ -267,11 +306,15 @@ def retry_migration_item(request: HttpRequest, migration_id: str, item_id: str) 
 @router.post(
     "/v2/migrations/{migration_id}/items/{item_id}/rollback",
     **_ACCEPTED,
-    summary="Roll one customer back",
+    summary="Roll back a customer of a migration",
 )
 def roll_back_migration_item(
     request: HttpRequest, migration_id: str, item_id: str, asked: RollBackWanted
 ) -> Status[Accepted]:
+    """Queue the rollback of one customer.
+
+    422 `NOTHING_TO_DO` if it wasn't started, `REASON_MISSING` without a reason.
+    """
     migration = _migration(request, migration_id)
     row = _item(migration, item_id)
     services.roll_back(migration=migration, actor=caller(request), because=asked.because, item=row)

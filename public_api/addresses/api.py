@@ -22,7 +22,7 @@ from inbound_admin.lib.errors import Malformed
 from public_api.addresses import services
 from public_api.domains.core import Published
 from public_api.domains.selectors import AddressesWanted, find_addresses, pending_of, rule_names, status_of
-from public_api.endpoints.api import config_out
+from public_api.endpoints.services import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
 from receipt_rules.mail_path.selectors import set_ends
@@ -108,6 +108,11 @@ class AddressRemovedOut(Out):
 
 @router.get("/v2/email-addresses", **reads(Page[AddressOut]), summary="List addresses")
 def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query()]) -> Page[AddressOut]:
+    """Return your addresses in alphabetical order, with where their mail goes.
+
+    `receiving` says whether mail arrives, `delivery` what happens to it then. 400 `DOMAIN_MISSING` for a `domainId`
+    that you can't see.
+    """
     wanted = AddressesWanted(query.domain_id, query.is_active, query.is_receipt_rule_configured)
     found, pagination = page_of(matching_addresses(request, wanted), query)
     return Page[AddressOut](data=rows(found), pagination=pagination)
@@ -115,22 +120,41 @@ def list_addresses(request: HttpRequest, query: Annotated[AddressFilters, Query(
 
 @router.post("/v2/email-addresses", **writes(AddressOut, status=201), summary="Add an address")
 def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]:
-    """If SES hasn't verified the domain, the address is pending with a `warning`."""
+    """Add an address that receives mail, with the endpoint that gets it.
+
+    The worker adds it to a receipt rule in SES within seconds; `isReceiptRuleConfigured` becomes true then.
+    `warning` says what it waits for, such as the verification of its domain. Without an endpoint its mail is only
+    stored. Refused: 409 `ADDRESS_EXISTS`, 400 `NOT_AN_ADDRESS`, `ADDRESS_ELSEWHERE` or `ENDPOINT_MISSING`, 404 for
+    the domain.
+    """
     return Status(201, added(request, asked))
 
 
 @router.get("/v2/email-addresses/{address_id}", **reads(AddressOut), summary="Get an address")
 def get_address(request: HttpRequest, address_id: str) -> AddressOut:
+    """Return one address with its endpoint.
+
+    404 for an address that isn't yours.
+    """
     return row(address_of(request, address_id))
 
 
-@router.put("/v2/email-addresses/{address_id}", **writes(AddressOut), summary="Change an address: endpoint, on or off")
+@router.put("/v2/email-addresses/{address_id}", **writes(AddressOut), summary="Change an address")
 def change_address(request: HttpRequest, address_id: str, asked: AddressChanged) -> AddressOut:
+    """Set the endpoint of an address, or turn the address on or off.
+
+    Absent members are unchanged. An endpoint of null removes it: mail is then only stored. Mail for an address that
+    is off isn't delivered. 400 `ENDPOINT_MISSING` or `TWO_ENDPOINTS`.
+    """
     return row(change(request, address_id, asked))
 
 
 @router.delete("/v2/email-addresses/{address_id}", **writes(AddressRemovedOut), summary="Remove an address")
 def delete_address(request: HttpRequest, address_id: str) -> AddressRemovedOut:
+    """Remove an address. SES then rejects its mail, unless a catch-all receives it.
+
+    The worker updates the receipt rule; `cleanup.warning` says when, if it isn't done yet.
+    """
     address = address_of(request, address_id)
     remove_address(address=address, actor=caller(request))
     cleanup = removed(address)

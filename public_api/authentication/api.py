@@ -73,9 +73,15 @@ class AuthVerifiedOut(Out):
     last_checked: datetime | None
 
 
-@router.post("/v2/domains/{domain_id}/auth", **writes(AuthBegunOut, status=201), summary="Start authentication setup")
+@router.post(
+    "/v2/domains/{domain_id}/auth", **writes(AuthBegunOut, status=201), summary="Set up authentication of a domain"
+)
 def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = None) -> Status[AuthBegunOut]:
-    """Creates identity, DKIM and MAIL FROM in SES. Waits for up to API_WAIT_SECONDS. `message` says what is pending."""
+    """Create the SES identity with DKIM and the MAIL FROM domain, and return the records to publish.
+
+    Waits for SES for up to API_WAIT_SECONDS; `message` says what is still pending. Repeating the call changes
+    nothing. Without `mailFromDomain` the usual name is used.
+    """
     wanted = asked or AuthAsked.model_validate({})
     domain = domain_of(request, domain_id)
     domain = settings_services.change_and_wait(
@@ -99,9 +105,15 @@ def begin_auth(request: HttpRequest, domain_id: str, asked: AuthAsked | None = N
     return Status(201, answer)
 
 
-@router.patch("/v2/domains/{domain_id}/auth", **writes(AuthVerifiedOut), summary="Check DNS and SES now")
+@router.patch(
+    "/v2/domains/{domain_id}/auth", **writes(AuthVerifiedOut), summary="Verify the authentication of a domain"
+)
 def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
-    """Checks now, at most every few seconds (429). Returns 503, never a status, if SES isn't responding."""
+    """Check DNS and SES now, and return each record with its problem and the next steps.
+
+    429 if the domain was checked a few seconds ago. 400 `AUTH_NOT_BEGUN` while SES is still creating the identity.
+    503, never a status, if SES isn't responding.
+    """
     domain = domain_of(request, domain_id)
     if domain.stage == Stage.STARTING:
         raise Malformed(f"{domain} is still being created in SES. Try again in a moment.", code="AUTH_NOT_BEGUN")

@@ -35,11 +35,14 @@ class DomainDeletedOut(Out):
     deleted_resources: DeletedResources
 
 
-@router.delete(
-    "/v2/domains/{domain_id}", **writes(DomainDeletedOut, proven=True), summary="Delete a domain with its addresses"
-)
+@router.delete("/v2/domains/{domain_id}", **writes(DomainDeletedOut, proven=True), summary="Delete a domain")
 def delete_domain(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
-    """Returns 409 while subdomains exist. Otherwise returns immediately, and the worker removes the domain from SES."""
+    """Delete a domain with its addresses: receipt rules first, then the SES identity.
+
+    Returns immediately; `deletedResources` says what is deleted so far. Repeat the call to see progress; the domain
+    returns 404 when everything is deleted. While its MX points here, SES rejects its mail from then on; `message`
+    says so. 409 `HAS_SUB_DOMAINS` while subdomains exist.
+    """
     return deleted(request, domain_id)
 
 

@@ -257,6 +257,11 @@ class MailFromOut(Out):
 
 @router.get("/v2/domains", **reads(DomainPage), summary="List domains")
 def list_domains(request: HttpRequest, query: Annotated[DomainFilters, Query()]) -> DomainPage:
+    """Return your domains, newest first, with their status, counts of addresses and catch-all.
+
+    `meta` counts everything that matches the filter. `check=true` checks DNS and SES of this page's domains now and
+    adds `verificationCheck`; a domain that was checked just now isn't checked again.
+    """
     return domain_page(request, query, check=query.check)
 
 
@@ -279,7 +284,13 @@ def domain_page(request: HttpRequest, query: DomainFilters, *, check: bool) -> D
 
 @router.post("/v2/domains", **writes(DomainAddedOut, status=201), summary="Add a domain and start verification")
 def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOut]:
-    """Waits for the DKIM tokens for up to API_WAIT_SECONDS. Without them, `message` says what is still pending."""
+    """Add a domain, create its SES identity, and return the DNS records to publish.
+
+    Waits for the DKIM tokens for up to API_WAIT_SECONDS. Without them, `message` says what is still pending; get
+    the domain again in a moment. Refused: 409 `DOMAIN_ALREADY_REGISTERED`, 400 for a name that is no domain of
+    yours to add (`NOT_A_DOMAIN`, `PUBLIC_SUFFIX` and others), 400 `CUSTOMER_UNCLEAR` without `customerId` if you
+    belong to several customers, 422 `TOO_MANY_UNPROVEN`.
+    """
     return Status(201, added(request, asked))
 
 
@@ -308,6 +319,10 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
 
 @router.get("/v2/domains/{domain_id}", **reads(DomainOne), summary="Get a domain with its DNS records")
 def get_domain(request: HttpRequest, domain_id: str, query: Annotated[CheckAsked, Query()]) -> DomainOne:
+    """Return one domain with its DNS records, its sending status and what it receives.
+
+    `check=true` checks DNS and SES first and adds `verificationCheck`. 404 for a domain that isn't yours.
+    """
     domain = domain_of(request, domain_id)
     if query.check:
         services.check_where_allowed([domain], now=timezone.now())
@@ -315,11 +330,14 @@ def get_domain(request: HttpRequest, domain_id: str, query: Annotated[CheckAsked
     return one(domain, checked=query.check)
 
 
-@router.put(
-    "/v2/domains/{domain_id}", **writes(DomainChangedOut), summary="Change catch-all, MAIL FROM and DMARC reports"
-)
+@router.put("/v2/domains/{domain_id}", **writes(DomainChangedOut), summary="Change a domain")
 def change_domain(request: HttpRequest, domain_id: str, asked: DomainChanged) -> DomainChangedOut:
-    """Returns 400 unless the domain is verified. Receipt rules follow in a few seconds; see `warning`."""
+    """Change the catch-all, the MAIL FROM domain, DMARC reports, or whether the domain only sends.
+
+    Absent members are unchanged. Receipt rules follow in a few seconds; `warning` says what is pending. Refused:
+    400 `DOMAIN_NOT_VERIFIED`, 400 `ENDPOINT_MISSING` or `ENDPOINT_INACTIVE`, 409 `MX_LEADS_HERE` for `sendOnly`
+    while the MX points here.
+    """
     domain = domain_of(request, domain_id)
     services.change(
         domain=domain,
@@ -329,9 +347,12 @@ def change_domain(request: HttpRequest, domain_id: str, asked: DomainChanged) ->
     return _changed(domain_of(request, domain_id))
 
 
-@router.patch("/v2/domains/{domain_id}", **writes(MailFromOut), summary="Set up MAIL FROM if it isn't set")
+@router.patch("/v2/domains/{domain_id}", **writes(MailFromOut), summary="Set up the MAIL FROM domain")
 def set_mail_from(request: HttpRequest, domain_id: str, asked: MailFrom | None = None) -> MailFromOut:
-    """Succeeds if this MAIL FROM domain is already set. Another name returns 409."""
+    """Set the MAIL FROM domain of a domain that has none, and return the records to publish.
+
+    Succeeds if the domain already has this one. 409 `MAIL_FROM_SET` if it has another.
+    """
     domain = domain_of(request, domain_id)
     name = asked.mail_from_domain if asked else None
     if domain.mail_from and name and not services.is_mail_from(domain, name):

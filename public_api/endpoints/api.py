@@ -1,4 +1,4 @@
-"""Published API operations on endpoints, and the published names of an endpoint's configuration."""
+"""Published API operations on endpoints."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -30,29 +30,6 @@ from receipt_rules.forwarding.selectors import (
 )
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import DeliveryCounts, delivery_counts
-
-_OUT: dict[str, dict[str, tuple[str, ...]]] = {
-    EndpointType.WEBHOOK.value: {
-        "retry_attempts": ("retryAttempts",),
-        "verification_token": ("verificationToken",),
-        "signing_secret": ("signingSecret",),
-    },
-    # The published client itself calls it "email" where the contract has "forwardTo".
-    EndpointType.EMAIL.value: {"address": ("forwardTo", "email")},
-    EndpointType.EMAIL_GROUP.value: {"addresses": ("emails",)},
-}
-
-
-def config_out(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    names = _OUT.get(kind, {})
-    return {outer: value for name, value in config.items() for outer in names.get(name, (name,))}
-
-
-def config_in(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with our names. Unknown members are left for the service to reject."""
-    ours = {outer: name for name, outers in _OUT.get(kind, {}).items() for outer in outers}
-    return {ours.get(name, name): value for name, value in given.items()}
-
 
 router = call_router("Endpoints", lenient=True)
 Kind = Literal["webhook", "email", "email_group"]
@@ -179,6 +156,10 @@ class TestAsked(LenientIn):
 
 @router.get("/v2/endpoints", **reads(Page[EndpointOut]), summary="List endpoints")
 def list_endpoints(request: HttpRequest, query: Annotated[EndpointFilters, Query()]) -> Page[EndpointOut]:
+    """Return your endpoints, which are the places where mail is delivered.
+
+    Secrets in `config` are masked.
+    """
     return endpoint_page(request, query)
 
 
@@ -199,6 +180,12 @@ def endpoint_page(request: HttpRequest, query: EndpointFilters) -> Page[Endpoint
 
 @router.post("/v2/endpoints", **writes(EndpointOut, status=201), summary="Add an endpoint")
 def add_endpoint(request: HttpRequest, asked: EndpointAdded) -> Status[EndpointOut]:
+    """Add a webhook, an email address to forward to, or a group of them.
+
+    The members of `config` depend on `type`; unknown ones are ignored and named in `X-Ignored`. A recipient outside
+    your domains must confirm by email first. Refused: 400 `ENDPOINT_CONFIG` (such as a URL of a private address),
+    409 `ENDPOINT_NAME_TAKEN`, 400 `CUSTOMER_UNCLEAR`.
+    """
     return Status(201, added(request, asked))
 
 
@@ -214,10 +201,9 @@ def added(request: HttpRequest, asked: EndpointAdded) -> EndpointOut:
     return _rows([endpoint_of(request, made.pk)])[0]
 
 
-@router.get(
-    "/v2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="Get an endpoint with its addresses and domains"
-)
+@router.get("/v2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="Get an endpoint")
 def get_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointOne:
+    """Return one endpoint with what uses it and its last deliveries. 404 if it isn't yours."""
     return one(request, endpoint_id)
 
 
@@ -227,6 +213,11 @@ def one(request: HttpRequest, endpoint_id: str) -> EndpointOne:
 
 @router.put("/v2/endpoints/{endpoint_id}", **writes(EndpointOne), summary="Change an endpoint")
 def change_endpoint(request: HttpRequest, endpoint_id: str, asked: EndpointChanged) -> EndpointOne:
+    """Change the name, the settings or the description of an endpoint, or turn it on or off.
+
+    Absent members are unchanged. The type can't be changed. `warning` says which secrets were removed because the
+    URL has a new host. 400 `ENDPOINT_CONFIG`, 409 `ENDPOINT_NAME_TAKEN`.
+    """
     return changed(request, endpoint_id, asked)
 
 
@@ -247,7 +238,7 @@ def changed(request: HttpRequest, endpoint_id: str, asked: EndpointChanged) -> E
 
 @router.delete("/v2/endpoints/{endpoint_id}", **writes(EndpointRemovedOut), summary="Remove an endpoint")
 def delete_endpoint(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
-    """What used it continues to receive mail without an endpoint."""
+    """Remove an endpoint. Addresses that use it continue to receive mail, which is only stored."""
     return removed(request, endpoint_id)
 
 
@@ -267,13 +258,17 @@ def removed(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
     )
 
 
-@router.post("/v2/endpoints/{endpoint_id}/test", **writes(TestedOut), summary="Send a test message to a webhook")
+@router.post("/v2/endpoints/{endpoint_id}/test", **writes(TestedOut), summary="Test an endpoint")
 def test_endpoint(
     request: HttpRequest,
     endpoint_id: str,
     asked: TestAsked | None = None,  # noqa: PT028  # no test of pytest's
 ) -> TestedOut:
-    """For a forwarding endpoint, returns its configuration without sending: the operator's function forwards mail."""
+    """Send a test message to a webhook, and return its response.
+
+    `success` is false if it didn't answer with 2xx; the call itself is still 200. For a forwarding endpoint nothing
+    is sent: its settings are returned. 400 `OVERRIDE_URL`: a test only goes to the stored URL.
+    """
     return tested(request, endpoint_id, asked)
 
 
@@ -324,14 +319,17 @@ def _forwarding_result(endpoint: Endpoint) -> TestedOut:
 
 def _known(request: HttpRequest, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration with our names. The response header names unknown members."""
-    ours, unknown = services.known_config(kind, config_in(kind, config))
+    ours, unknown = services.known_config(kind, services.config_in(kind, config))
     record_ignored(request, [f"config.{name}" for name in unknown])
     return ours
 
 
 @router.post("/v2/endpoints/{endpoint_id}/confirmations", **writes(EndpointOne), summary="Resend confirmation links")
 def resend_confirmations(request: HttpRequest, endpoint_id: str) -> EndpointOne:
-    """To recipients who haven't confirmed: at most once a day and three times in total."""
+    """Send the confirmation link again to recipients who haven't confirmed.
+
+    At most once a day and three times in total for each recipient; then 422 `FORWARDING_ASKED`.
+    """
     forwarding_services.resend_confirmations(endpoint=endpoint_of(request, endpoint_id), actor=caller(request))
     return _one(endpoint_of(request, endpoint_id))
 
@@ -385,7 +383,7 @@ def _fields(
         "id": endpoint.pk,
         "name": endpoint.name,
         "type": endpoint.type,
-        "config": config_out(endpoint.type, endpoint.shown_config),
+        "config": services.config_out(endpoint.type, endpoint.shown_config),
         "is_active": endpoint.is_active,
         "description": endpoint.description or None,
         "user_id": owner,

@@ -19,6 +19,28 @@ KNOWN: dict[str, tuple[str, ...]] = {
     EndpointType.EMAIL_GROUP.value: ("addresses",),
 }
 
+_OUT: dict[str, dict[str, tuple[str, ...]]] = {
+    EndpointType.WEBHOOK.value: {
+        "retry_attempts": ("retryAttempts",),
+        "verification_token": ("verificationToken",),
+        "signing_secret": ("signingSecret",),
+    },
+    # The published client itself calls it "email" where the contract has "forwardTo".
+    EndpointType.EMAIL.value: {"address": ("forwardTo", "email")},
+    EndpointType.EMAIL_GROUP.value: {"addresses": ("emails",)},
+}
+
+
+def config_out(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    names = _OUT.get(kind, {})
+    return {outer: value for name, value in config.items() for outer in names.get(name, (name,))}
+
+
+def config_in(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with our names. Unknown members are left for the service to reject."""
+    ours = {outer: name for name, outers in _OUT.get(kind, {}).items() for outer in outers}
+    return {ours.get(name, name): value for name, value in given.items()}
+
 
 @dataclass(frozen=True)
 class FormerUses:

@@ -46,8 +46,8 @@ class DomainMain(Out):
     id: str
     domain: str
     status: Published = Field(
-        description="Of its SES identity. failed: SES stopped checking. pending: neither verified nor failed, or ownership "
-        "isn't proven. A verified domain can still have records to fix: see recordsStatus"
+        description="Of its SES identity. failed: SES stopped checking. pending: neither verified nor failed, or "
+        "ownership isn't proven. A verified domain can still have records to fix: see recordsStatus"
     )
     records_status: Literal[
         "not_checked", "waiting", "spreading", "verified", "at_risk", "wrong", "could_not_check"
@@ -148,9 +148,7 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
     return {
         "id": domain.pk,
         "domain": domain.name,
-        "status": status_of(domain),
-        "records_status": domain.shown_state.value,
-        "attention": attention_of(domain),
+        **_statuses(domain),
         "can_receive_emails": receives_mail(domain),
         "has_mx_records": has_mx(domain),
         "send_only": not domain.receives,
@@ -176,10 +174,12 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
     }
 
 
-def attention_of(domain: Domain) -> str | None:
-    """Return the headline of the domain list, or None if the records are correct and mail isn't lost."""
-    red = any(each.is_red for each in (domain.receiving, *domain.receiving_below))
-    return None if domain.shown_state == State.VERIFIED and not red and domain.stage == Stage.READY else domain.headline
+def _statuses(domain: Domain) -> dict[str, Any]:
+    """Return the published status, and what the page says: `attention` is None if nothing is wrong or left to do."""
+    is_red = any(each.is_red for each in (domain.receiving, *domain.receiving_below))
+    is_well = domain.stage == Stage.READY and domain.shown_state == State.VERIFIED and not is_red
+    attention = None if is_well else domain.headline
+    return {"status": status_of(domain), "records_status": domain.shown_state.value, "attention": attention}
 
 
 def _mta_sts(domain: Domain) -> MtaStsOut | None:
@@ -320,7 +320,10 @@ class RecordsOut(Out):
 
 @router.get("/v2/domains/{domain_id}/dns-records", **reads(RecordsOut), summary="List the DNS records of a domain")
 def list_dns_records(request: HttpRequest, domain_id: str) -> RecordsOut:
-    """From stored data, without a DNS check. Until ownership is proven, only the ownership record is listed."""
+    """Return the records to publish and whether each is verified, from stored data, without a DNS check.
+
+    Until ownership is proven, this is only the ownership record.
+    """
     domain = domain_of(request, domain_id)
     checks = checks_of([domain])[domain.pk]
     return RecordsOut(domain_id=domain.pk, domain=domain.name, records=stored_records(domain, checks))

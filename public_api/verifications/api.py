@@ -166,6 +166,10 @@ class ActionOut(Out):
 
 @router.post("/inbound/verify-domain", **writes(VerifyDomainOut), summary="Start verification of a domain")
 def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomainOut:
+    """Start or continue the verification of a domain in your list, and return the records to publish.
+
+    Waits for up to API_WAIT_SECONDS; `error` says what is pending. 404 if you don't have it, 400 `OTHER_DOMAIN`.
+    """
     domain = _begun(_requested_domain(caller(request), asked), caller(request))
     mail_from = domain.ses_mail_from or domain.mail_from
     return VerifyDomainOut(
@@ -179,9 +183,12 @@ def verify_domain(request: HttpRequest, asked: VerifyDomainAsked) -> VerifyDomai
     )
 
 
-@router.post("/inbound/configure-email", **writes(ConfigureOut), summary="Add addresses that receive mail")
+@router.post("/inbound/configure-email", **writes(ConfigureOut), summary="Add addresses to a domain")
 def configure_email(request: HttpRequest, asked: ConfigureAsked) -> ConfigureOut:
-    """Returns 400 unless the domain is verified, or with a list of invalid addresses."""
+    """Add or turn on up to 100 addresses of a verified domain, and return them with their receipt rule.
+
+    400 `DOMAIN_NOT_VERIFIED`, or `MALFORMED` with the invalid ones in `details.invalidEmails`; none is added then.
+    """
     user = caller(request)
     domain = _named(user, asked.domain)
     own = find_addresses(viewer=user, wanted=AddressesWanted(domain.pk))
@@ -213,8 +220,13 @@ def _configured(row: AddressOut, *, is_new: bool) -> ConfiguredOut:
     )
 
 
-@router.post("/domain/verifications", **writes(ActionOut, proven=True), summary="Perform an action on a domain by name")
+@router.post("/domain/verifications", **writes(ActionOut, proven=True), summary="Act on a domain by name")
 def act_on_domain(request: HttpRequest, asked: ActionAsked) -> ActionOut:
+    """Check, add, verify, read or delete a domain, as `action` says. The members of the answer depend on it.
+
+    `canDomainBeUsed` looks up DNS and adds nothing. `checkVerification` checks now: 429 if it was checked a few
+    seconds ago. 404 if you have no such domain. 503, never a status, if DNS or SES isn't responding.
+    """
     answer = ACTIONS[asked.action](caller(request), asked)
     return ActionOut(**{"success": True, "domain": asked.domain, "timestamp": timezone.now(), **answer})
 

@@ -26,6 +26,7 @@ from public_api.domains.selectors import (
 )
 from public_api.endpoints import api as endpoints_api
 from public_api.endpoints.api import EndpointOne, EndpointOut, EndpointRemovedOut
+from public_api.endpoints.services import config_out
 from receipt_rules.addresses.services import remove_address
 from receipt_rules.models.endpoints import Endpoint
 
@@ -110,13 +111,20 @@ class OlderRemovedOut(Out):
 
 @router.get("/v1.1/domains", **reads(DomainsEnvelope), summary="List domains")
 def list_domains_v11(request: HttpRequest, query: Annotated[OlderDomainFilters, Query()]) -> DomainsEnvelope:
+    """As `GET /api/v2/domains`, in the envelope of version 1.1 and without `check`."""
     filters = domains_api.DomainFilters.model_validate(query.model_dump(by_alias=True))
     page = domains_api.domain_page(request, filters, check=False)
     return DomainsEnvelope(success=True, data=page.data, pagination=page.pagination, meta=page.meta)
 
 
-@router.get("/v1.1/domains/{domain_id}/catch-all", **reads(Envelope[CatchAllOut]), summary="Get the catch-all")
+@router.get(
+    "/v1.1/domains/{domain_id}/catch-all", **reads(Envelope[CatchAllOut]), summary="Get the catch-all of a domain"
+)
 def get_catch_all_v11(request: HttpRequest, domain_id: str) -> Envelope[CatchAllOut]:
+    """Return whether the catch-all is on, and its endpoint.
+
+    This is the desired state; `receiptRuleName` is set once SES has it.
+    """
     return _enveloped(domain_of(request, domain_id), "The desired catch-all.")
 
 
@@ -126,13 +134,20 @@ def get_catch_all_v11(request: HttpRequest, domain_id: str) -> Envelope[CatchAll
 def put_catch_all_v11(
     request: HttpRequest, domain_id: str, asked: CatchAllAsked | None = None
 ) -> Envelope[CatchAllOut]:
-    """Turns the catch-all on with an endpoint, off without one. Addresses continue to receive mail."""
+    """Turn the catch-all on with an endpoint, or off without one.
+
+    Addresses continue to receive mail. `warning` says what is pending. 400 `DOMAIN_NOT_VERIFIED`,
+    `ENDPOINT_MISSING` or `ENDPOINT_INACTIVE`.
+    """
     return _put_catch_all(request, domain_id, asked.endpoint_id if asked else None)
 
 
 @router.delete("/v1.1/domains/{domain_id}/catch-all", **writes(Envelope[CatchAllOut]), summary="Turn the catch-all off")
 def delete_catch_all_v11(request: HttpRequest, domain_id: str) -> Envelope[CatchAllOut]:
-    """Active addresses continue to receive mail. Turning it off again changes nothing."""
+    """Turn the catch-all off. Addresses continue to receive mail.
+
+    Turning it off again changes nothing.
+    """
     return _put_catch_all(request, domain_id, None)
 
 
@@ -147,6 +162,10 @@ def _put_catch_all(request: HttpRequest, domain_id: str, endpoint_id: str | None
 def list_addresses_v11(
     request: HttpRequest, query: Annotated[OlderAddressFilters, Query()]
 ) -> ListEnvelope[AddressOut]:
+    """As `GET /api/v2/email-addresses`, in the envelope of version 1.1.
+
+    The filter `isActive` is called `active` here.
+    """
     wanted = AddressesWanted(query.domain_id, query.active)
     found, pagination = page_of(addresses_api.matching_addresses(request, wanted), query)
     return ListEnvelope[AddressOut](success=True, data=addresses_api.rows(found), pagination=pagination)
@@ -154,12 +173,14 @@ def list_addresses_v11(
 
 @router.post("/v1.1/email-addresses", **writes(Envelope[AddressOut], status=201), summary="Add an address")
 def add_address_v11(request: HttpRequest, asked: addresses_api.AddressAdded) -> Status[Envelope[AddressOut]]:
+    """As `POST /api/v2/email-addresses`, in the envelope of version 1.1."""
     made = addresses_api.added(request, asked)
     return Status(201, Envelope[AddressOut](success=True, data=made, message=f"{made.address} added."))
 
 
 @router.get("/v1.1/email-addresses/{address_id}", **reads(Envelope[AddressOut]), summary="Get an address")
 def get_address_v11(request: HttpRequest, address_id: str) -> Envelope[AddressOut]:
+    """As `GET /api/v2/email-addresses/{id}`, in the envelope of version 1.1."""
     return Envelope[AddressOut](success=True, data=addresses_api.row(addresses_api.address_of(request, address_id)))
 
 
@@ -167,12 +188,14 @@ def get_address_v11(request: HttpRequest, address_id: str) -> Envelope[AddressOu
 def change_address_v11(
     request: HttpRequest, address_id: str, asked: addresses_api.AddressChanged
 ) -> Envelope[AddressOut]:
+    """As `PUT /api/v2/email-addresses/{id}`, in the envelope of version 1.1."""
     changed = addresses_api.row(addresses_api.change(request, address_id, asked))
     return Envelope[AddressOut](success=True, data=changed, message=f"{changed.address} changed.")
 
 
 @router.delete("/v1.1/email-addresses/{address_id}", **writes(OlderRemovedOut), summary="Remove an address")
 def delete_address_v11(request: HttpRequest, address_id: str) -> OlderRemovedOut:
+    """As `DELETE /api/v2/email-addresses/{id}`, with `success`."""
     address = addresses_api.address_of(request, address_id)
     remove_address(address=address, actor=caller(request))
     return OlderRemovedOut(success=True, message=f"{address} removed.", cleanup=addresses_api.removed(address))
@@ -184,7 +207,7 @@ def _with_config(endpoint: Endpoint) -> CatchAllEndpoint:
         name=endpoint.name,
         type=endpoint.type,
         is_active=endpoint.is_active,
-        config=endpoints_api.config_out(endpoint.type, endpoint.shown_config),
+        config=config_out(endpoint.type, endpoint.shown_config),
     )
 
 
@@ -192,6 +215,7 @@ def _with_config(endpoint: Endpoint) -> CatchAllEndpoint:
 def list_endpoints_v11(
     request: HttpRequest, query: Annotated[endpoints_api.EndpointFilters, Query()]
 ) -> EndpointsEnvelope:
+    """As `GET /api/v2/endpoints`, in the envelope of version 1.1 and with counts in `meta`."""
     page = endpoints_api.endpoint_page(request, query)
     counts = endpoint_counts(endpoints_api.endpoints_wanted(request, query))
     return EndpointsEnvelope(
@@ -210,12 +234,14 @@ def list_endpoints_v11(
 
 @router.post("/v1.1/endpoints", **writes(Envelope[EndpointOut], status=201), summary="Add an endpoint")
 def add_endpoint_v11(request: HttpRequest, asked: endpoints_api.EndpointAdded) -> Status[Envelope[EndpointOut]]:
+    """As `POST /api/v2/endpoints`, in the envelope of version 1.1."""
     made = endpoints_api.added(request, asked)
     return Status(201, Envelope[EndpointOut](success=True, data=made, message=f"{made.name} added."))
 
 
 @router.get("/v1.1/endpoints/{endpoint_id}", **reads(Envelope[EndpointOne]), summary="Get an endpoint")
 def get_endpoint_v11(request: HttpRequest, endpoint_id: str) -> Envelope[EndpointOne]:
+    """As `GET /api/v2/endpoints/{id}`, in the envelope of version 1.1."""
     return Envelope[EndpointOne](success=True, data=endpoints_api.one(request, endpoint_id))
 
 
@@ -223,12 +249,14 @@ def get_endpoint_v11(request: HttpRequest, endpoint_id: str) -> Envelope[Endpoin
 def change_endpoint_v11(
     request: HttpRequest, endpoint_id: str, asked: endpoints_api.EndpointChanged
 ) -> Envelope[EndpointOne]:
+    """As `PUT /api/v2/endpoints/{id}`, in the envelope of version 1.1."""
     changed = endpoints_api.changed(request, endpoint_id, asked)
     return Envelope[EndpointOne](success=True, data=changed, message=f"{changed.name} changed.")
 
 
 @router.delete("/v1.1/endpoints/{endpoint_id}", **writes(EndpointRemovedEnvelope), summary="Remove an endpoint")
 def delete_endpoint_v11(request: HttpRequest, endpoint_id: str) -> EndpointRemovedEnvelope:
+    """As `DELETE /api/v2/endpoints/{id}`, with `success`."""
     gone = endpoints_api.removed(request, endpoint_id)
     return EndpointRemovedEnvelope(success=True, message=gone.message, cleanup=gone.cleanup)
 

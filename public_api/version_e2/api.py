@@ -29,31 +29,32 @@ class DomainAddedE2(DomainAddedOut):
 
 @router.get("/e2/domains", **reads(DomainPage), summary="List domains")
 def list_domains_e2(request: HttpRequest, query: Annotated[domains_api.DomainFilters, Query()]) -> DomainPage:
+    """As `GET /api/v2/domains`."""
     return domains_api.list_domains(request, query)
 
 
 @router.post("/e2/domains", **writes(DomainAddedE2, status=201), summary="Add a domain and start verification")
 def add_domain_e2(request: HttpRequest, asked: domains_api.DomainAdded) -> Status[DomainAddedE2]:
+    """As `POST /api/v2/domains`. A MAIL FROM domain that isn't set is absent instead of null."""
     made = domains_api.added(request, asked).model_dump(exclude_unset=True)
     return Status(201, DomainAddedE2(**_without_nulls(made)))
 
 
 @router.get("/e2/domains/{domain_id}", **reads(DomainOne), summary="Get a domain with its DNS records")
 def get_domain_e2(request: HttpRequest, domain_id: str, query: Annotated[domains_api.CheckAsked, Query()]) -> DomainOne:
+    """As `GET /api/v2/domains/{id}`."""
     return domains_api.get_domain(request, domain_id, query)
 
 
-@router.patch(
-    "/e2/domains/{domain_id}", **writes(DomainChangedOut), summary="Change catch-all, MAIL FROM and DMARC reports"
-)
+@router.patch("/e2/domains/{domain_id}", **writes(DomainChangedOut), summary="Change a domain")
 def change_domain_e2(request: HttpRequest, domain_id: str, asked: domains_api.DomainChanged) -> DomainChangedOut:
+    """As `PUT /api/v2/domains/{id}`."""
     return domains_api.change_domain(request, domain_id, asked)
 
 
-@router.delete(
-    "/e2/domains/{domain_id}", **writes(DomainDeletedOut, proven=True), summary="Delete a domain with its addresses"
-)
+@router.delete("/e2/domains/{domain_id}", **writes(DomainDeletedOut, proven=True), summary="Delete a domain")
 def delete_domain_e2(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
+    """As `DELETE /api/v2/domains/{id}`."""
     return deleted(request, domain_id)
 
 
@@ -61,21 +62,25 @@ def delete_domain_e2(request: HttpRequest, domain_id: str) -> DomainDeletedOut:
 def list_addresses_e2(
     request: HttpRequest, query: Annotated[addresses_api.AddressFilters, Query()]
 ) -> Page[AddressOut]:
+    """As `GET /api/v2/email-addresses`."""
     return addresses_api.list_addresses(request, query)
 
 
 @router.post("/e2/email-addresses", **writes(AddressOut, status=201), summary="Add an address")
 def add_address_e2(request: HttpRequest, asked: addresses_api.AddressAdded) -> Status[AddressOut]:
+    """As `POST /api/v2/email-addresses`."""
     return Status(201, addresses_api.added(request, asked))
 
 
 @router.get("/e2/email-addresses/{address_id}", **reads(AddressOut), summary="Get an address")
 def get_address_e2(request: HttpRequest, address_id: str) -> AddressOut:
+    """As `GET /api/v2/email-addresses/{id}`."""
     return addresses_api.get_address(request, address_id)
 
 
-@router.put("/e2/email-addresses/{address_id}", **writes(AddressOut), summary="Change an address: endpoint, on or off")
+@router.put("/e2/email-addresses/{address_id}", **writes(AddressOut), summary="Change an address")
 def change_address_e2(request: HttpRequest, address_id: str, asked: addresses_api.AddressChanged) -> AddressOut:
+    """As `PUT /api/v2/email-addresses/{id}`."""
     return addresses_api.change_address(request, address_id, asked)
 
 
@@ -83,6 +88,7 @@ def change_address_e2(request: HttpRequest, address_id: str, asked: addresses_ap
     "/e2/email-addresses/{address_id}", **writes(addresses_api.AddressRemovedOut), summary="Remove an address"
 )
 def delete_address_e2(request: HttpRequest, address_id: str) -> addresses_api.AddressRemovedOut:
+    """As `DELETE /api/v2/email-addresses/{id}`."""
     return addresses_api.delete_address(request, address_id)
 
 
@@ -90,37 +96,41 @@ def delete_address_e2(request: HttpRequest, address_id: str) -> addresses_api.Ad
 def list_endpoints_e2(
     request: HttpRequest, query: Annotated[endpoints_api.EndpointFilters, Query()]
 ) -> Page[EndpointOut]:
+    """As `GET /api/v2/endpoints`."""
     return endpoints_api.endpoint_page(request, query)
 
 
 @router.post("/e2/endpoints", **writes(EndpointOut, status=201), summary="Add an endpoint")
 def add_endpoint_e2(request: HttpRequest, asked: endpoints_api.EndpointAdded) -> Status[EndpointOut]:
+    """As `POST /api/v2/endpoints`."""
     return Status(201, endpoints_api.added(request, asked))
 
 
-@router.get(
-    "/e2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="Get an endpoint with its addresses and domains"
-)
+@router.get("/e2/endpoints/{endpoint_id}", **reads(EndpointOne), summary="Get an endpoint")
 def get_endpoint_e2(request: HttpRequest, endpoint_id: str) -> EndpointOne:
+    """As `GET /api/v2/endpoints/{id}`."""
     return endpoints_api.one(request, endpoint_id)
 
 
 @router.put("/e2/endpoints/{endpoint_id}", **writes(EndpointOne), summary="Change an endpoint")
 def change_endpoint_e2(request: HttpRequest, endpoint_id: str, asked: endpoints_api.EndpointChanged) -> EndpointOne:
+    """As `PUT /api/v2/endpoints/{id}`."""
     return endpoints_api.changed(request, endpoint_id, asked)
 
 
 @router.delete("/e2/endpoints/{endpoint_id}", **writes(EndpointRemovedOut), summary="Remove an endpoint")
 def delete_endpoint_e2(request: HttpRequest, endpoint_id: str) -> EndpointRemovedOut:
+    """As `DELETE /api/v2/endpoints/{id}`."""
     return endpoints_api.removed(request, endpoint_id)
 
 
-@router.post("/e2/endpoints/{endpoint_id}/test", **writes(endpoints_api.TestedOut), summary="Send a test message")
+@router.post("/e2/endpoints/{endpoint_id}/test", **writes(endpoints_api.TestedOut), summary="Test an endpoint")
 def test_endpoint_e2(
     request: HttpRequest,
     endpoint_id: str,
     asked: endpoints_api.TestAsked | None = None,  # noqa: PT028  # no test of pytest's
 ) -> endpoints_api.TestedOut:
+    """As `POST /api/v2/endpoints/{id}/test`."""
     return endpoints_api.tested(request, endpoint_id, asked)
 
 

@@ -1,4 +1,4 @@
-"""The JSON API of live receipt rules, capacity and drift; for staff."""
+"""API operations on live receipt rules, capacity and drift, for staff."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ router = call_router("Receipt rules")
 
 
 class LiveRuleOut(Out):
-    """`isOurs` false: no step of ours changes it. `strangers` are recipients at nobody's domain."""
+    """A rule with `isOurs` false is never changed by us. `strangers` counts recipients at no customer's domain."""
 
     number: int
     name: str
@@ -61,7 +61,7 @@ class RulesDifferenceOut(Out):
 
 
 class LiveRulesOut(Out):
-    """`isActive` false: Amazon follows another set than ours, `stranger`, or none at all."""
+    """With `isActive` false, SES uses another rule set, `stranger`, or none (null)."""
 
     rule_set: str
     is_active: bool
@@ -72,7 +72,7 @@ class LiveRulesOut(Out):
 
 
 class RulesDecision(In):
-    """accept: what is live is taken as it is. ignore: `key`, a difference. adopt: `name`, the set that is active."""
+    """accept: take the live rules as they are. ignore: hide difference `key`. adopt: make active set `name` ours."""
 
     decision: Literal["accept", "ignore", "adopt"]
     because: Text
@@ -81,7 +81,7 @@ class RulesDecision(In):
 
 
 def rules_viewer(request: HttpRequest) -> User:
-    """The rules are everybody's at once. Raises NotAllowed for who may not see them."""
+    """Return the caller. Raises NotAllowed for those who can't see all customers' rules."""
     viewer = caller(request)
     if not may_see_rules(viewer):
         raise NotAllowed("Only staff can see receipt rules.")
@@ -90,13 +90,22 @@ def rules_viewer(request: HttpRequest) -> User:
 
 @router.get("/v2/receipt-rules", **reads(LiveRulesOut, staff=True), summary="List live receipt rules")
 def get_live_rules(request: HttpRequest) -> LiveRulesOut:
-    """Read from Amazon now: one call, or up to three where no set of ours is active."""
+    """Read the receipt rules from SES now, and return them with capacity and drift.
+
+    One SES call, or up to three if our rule set isn't active.
+    """
     rules_viewer(request)
     return _live(read_live())
 
 
 @router.post("/v2/receipt-rules/decisions", **writes(LiveRulesOut, staff=True), summary="Accept or ignore drift")
 def decide_over_rules(request: HttpRequest, asked: RulesDecision) -> LiveRulesOut:
+    """Decide what to do about a difference between the live receipt rules and our last run.
+
+    `accept` takes the live rules as they are, `ignore` hides the difference `key`, `adopt` makes the active rule
+    set `name` ours. Returns the live rules. Refused: 422 `DIFFERENCE_MISSING`, `RULE_SET_MISSING`,
+    `RULE_SET_NOT_OURS`, `NOT_POSSIBLE` for an outage, 403 for staff who aren't operators.
+    """
     actor = rules_viewer(request)
     if asked.decision == "accept":
         drift_services.accept(because=asked.because, actor=actor)

@@ -1,4 +1,4 @@
-"""The JSON API for staff: plans of receipt rule changes, approval by digest, and runs."""
+"""API operations for staff on plans of receipt rule changes, their approval by digest, and runs."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -48,7 +48,7 @@ class PlanQuery(QueryIn):
 
 
 class PlanApproved(In):
-    """The same question as the plan was asked, and its digest. `typed`: the set's name, where `needsTyping`."""
+    """The options of the plan, and its digest. `typed`: the rule set's name, if `needsTyping`."""
 
     digest: Text
     because: Text
@@ -69,7 +69,7 @@ class ConsequenceOut(Out):
 
 
 class ImpactOut(Out):
-    """How many addresses of those `served` now. `needsTyping` follows from it."""
+    """How many of the addresses that are `served` now are affected. `needsTyping` follows from it."""
 
     served: int
     stop: int
@@ -145,9 +145,13 @@ class StateOut(Out):
     run_id: str | None
 
 
-@router.get("/v2/receipt-rules/plan", **reads(PlanOut, staff=True), summary="Get the plan")
+@router.get("/v2/receipt-rules/plan", **reads(PlanOut, staff=True), summary="Plan a change of the receipt rules")
 def get_rule_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) -> PlanOut:
-    """Read the live rules (one to three SES calls) and return the plan. Nothing is changed."""
+    """Read the live rules from SES and return the changes that would apply the desired state.
+
+    Nothing is changed. Approve the plan with its `digest` and the same options. `state` plans a rollback, `only`
+    limits the plan to one domain or customer. 422 `NOT_KNOWN` or `SNAPSHOT_MISSING` for options that name nothing.
+    """
     rules_viewer(request)
     asked = _asked(query)
     return _plan(plan_changes(asked), asked)
@@ -155,7 +159,12 @@ def get_rule_plan(request: HttpRequest, query: Annotated[PlanQuery, Query()]) ->
 
 @router.post("/v2/receipt-rules/plan", **writes(Accepted, status=202, staff=True), summary="Approve a plan")
 def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accepted]:
-    """Refused where the digest is not that of a plan made now. The worker carries it out: see the run."""
+    """Approve a plan by its digest. The worker carries it out.
+
+    Returns 202 with the `statusUrl` of the run. 409 `PLAN_CHANGED` if the plan made now has another digest: get it
+    again. Refused: 422 `NOTHING_TO_DO`, `RUN_UNDER_WAY`, `EXPECTATION_BROKEN`, `TYPE_TO_CONFIRM` if `typed` must be
+    the rule set's name, 403 for staff who aren't operators.
+    """
     run = approve(
         digest=asked.digest,
         because=asked.because,
@@ -168,6 +177,7 @@ def approve_rule_plan(request: HttpRequest, asked: PlanApproved) -> Status[Accep
 
 @router.get("/v2/receipt-rules/runs", **reads(Page[RunOut], staff=True), summary="List runs")
 def list_rule_runs(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[RunOut]:
+    """Return the runs that changed receipt rules, newest first."""
     rules_viewer(request)
     rows, pagination = page_of(runs_selectors.runs(), query)
     return Page[RunOut](data=[RunOut(**_fields(row)) for row in rows], pagination=pagination)
@@ -175,23 +185,32 @@ def list_rule_runs(request: HttpRequest, query: Annotated[Paged, Query()]) -> Pa
 
 @router.get("/v2/receipt-rules/runs/{run_id}", **reads(RunOne, staff=True), summary="Get a run")
 def get_rule_run(request: HttpRequest, run_id: str) -> RunOne:
+    """Return one run with its steps and its impact on mail."""
     rules_viewer(request)
     return _run(get_object_or_404(runs_selectors.runs(), pk=run_id))
 
 
 @router.post("/v2/receipt-rules/runs/{run_id}/cancel", **writes(RunOne, staff=True), summary="Stop a run")
 def cancel_rule_run(request: HttpRequest, run_id: str) -> RunOne:
-    """It stops before its next step; what is done stays."""
+    """Stop a run before its next step. Completed steps stay.
+
+    422 `RUN_OVER` if it has ended.
+    """
     actor = rules_viewer(request)
     runs_services.cancel(run=get_object_or_404(runs_selectors.runs(), pk=run_id), actor=actor)
     return _run(get_object_or_404(runs_selectors.runs(), pk=run_id))
 
 
 @router.post(
-    "/v2/receipt-rules/runs/{run_id}/confirm", **writes(RunOne, staff=True), summary="Give a run its second approval"
+    "/v2/receipt-rules/runs/{run_id}/confirm",
+    **writes(RunOne, staff=True),
+    summary="Approve a run as the second person",
 )
 def confirm_rule_run(request: HttpRequest, run_id: str) -> RunOne:
-    """As the second person, where the settings ask for one."""
+    """Give a run the second approval that the settings require.
+
+    422 `SECOND_PERSON` if you gave the first one, `RUN_OVER` if the run doesn't wait for it.
+    """
     actor = rules_viewer(request)
     runs_services.confirm(run=get_object_or_404(runs_selectors.runs(), pk=run_id), actor=actor)
     return _run(get_object_or_404(runs_selectors.runs(), pk=run_id))
@@ -199,7 +218,10 @@ def confirm_rule_run(request: HttpRequest, run_id: str) -> RunOne:
 
 @router.get("/v2/receipt-rules/states", **reads(Page[StateOut], staff=True), summary="List states to roll back to")
 def list_rule_states(request: HttpRequest, query: Annotated[Paged, Query()]) -> Page[StateOut]:
-    """The newest first. Ask for the plan with `state`, and approve it."""
+    """Return the stored states of the receipt rules, newest first.
+
+    To roll back, get the plan with `state` and approve it.
+    """
     rules_viewer(request)
     rows, pagination = page_of(snapshots(), query)
     return Page[StateOut](data=[_state(row) for row in rows], pagination=pagination)

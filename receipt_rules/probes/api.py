@@ -1,4 +1,4 @@
-"""The JSON API of a domain's scheduled test messages."""
+"""API operations on a domain's scheduled test messages."""
 
 from datetime import datetime
 from typing import Literal, cast
@@ -34,14 +34,21 @@ class ProbeScheduleIn(In):
     schedule: PaceName
 
 
-@router.get("/v2/domains/{domain_id}/test-messages", **reads(ProbeScheduleOut), summary="Scheduled test messages")
+@router.get(
+    "/v2/domains/{domain_id}/test-messages", **reads(ProbeScheduleOut), summary="Get the schedule of test messages"
+)
 def get_probe_schedule(request: HttpRequest, domain_id: str) -> ProbeScheduleOut:
+    """Return how often a test message is sent to the domain, and whether the last one arrived."""
     return _schedule(domain_of(request, domain_id))
 
 
 @router.put("/v2/domains/{domain_id}/test-messages", **writes(ProbeScheduleOut), summary="Schedule test messages")
 def set_probe_schedule(request: HttpRequest, domain_id: str, asked: ProbeScheduleIn) -> ProbeScheduleOut:
-    """400 while nothing may be received at the domain. The first message goes out within the hour."""
+    """Send a test message to the domain every day or hour, or never.
+
+    The first one is sent within the hour. 400 `DOMAIN_NOT_VERIFIED` or `SEND_ONLY` while the domain can't receive
+    mail.
+    """
     domain = domain_of(request, domain_id)
     pace = None if asked.schedule == OFF else ProbePace(asked.schedule)
     schedule_probes(domain=domain, pace=pace, actor=caller(request))

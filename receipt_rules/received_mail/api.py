@@ -1,4 +1,4 @@
-"""The JSON API of received mail: the function reports what became of it, people and programs read that."""
+"""API operations on received mail: the receiving function reports delivery results, people and programs read them."""
 
 from datetime import datetime
 from typing import Annotated, Literal, cast
@@ -57,7 +57,7 @@ class DeliveriesAccepted(Out):
 
 
 class ReceivedMailOut(Out):
-    """A message for one recipient, as it was last reported."""
+    """A message for one recipient, with its last reported result."""
 
     id: str
     message_id: str
@@ -89,16 +89,25 @@ class DeliveryQuery(Paged):
     auth=ApiKeyWith(Scope.REPORT),
     response={200: DeliveriesAccepted, **ERRORS},
     by_alias=True,
-    summary="Report deliveries",
+    summary="Report delivery results",
 )
 def report_deliveries(request: HttpRequest, asked: DeliveriesIn) -> DeliveriesAccepted:
-    """For the function that receives. The same report again changes nothing, and neither does an older one."""
+    """Store what became of received messages. For the receiving function, with the scope `report`.
+
+    Up to 100 reports. Repeating a report changes nothing, and neither does one that is older than the stored one.
+    This call has no rate limit.
+    """
     reports = [_report(each) for each in asked.deliveries]
     return DeliveriesAccepted(accepted=services.record_deliveries(reports=reports, now=timezone.now()))
 
 
 @router.get("/v2/deliveries", **reads(Page[ReceivedMailOut]), summary="List received mail")
 def list_received_mail(request: HttpRequest, query: Annotated[DeliveryQuery, Query()]) -> Page[ReceivedMailOut]:
+    """Return received messages for each recipient, with the last reported result, newest first. No content.
+
+    `search` is a whole address, domain or message ID. 400 for the ID of a domain, endpoint or customer that you
+    can't see.
+    """
     viewer = caller(request)
     require_id(query.endpoint_id, endpoints_for(viewer), "endpointId", "endpoint")
     require_id(query.domain_id, domains_for(viewer), "domainId", "domain")
@@ -115,9 +124,13 @@ def list_received_mail(request: HttpRequest, query: Annotated[DeliveryQuery, Que
     return Page[ReceivedMailOut](data=[_delivery(row) for row in rows], pagination=pagination)
 
 
-@router.post("/v2/deliveries/{mail_id}/again", **writes(ReceivedMailOut, status=202), summary="Deliver a message again")
+@router.post("/v2/deliveries/{mail_id}/again", **writes(ReceivedMailOut, status=202), summary="Redeliver a message")
 def deliver_mail_again(request: HttpRequest, mail_id: str) -> Status[ReceivedMailOut]:
-    """To where its recipient's mail goes now. 202: the function does it, and reports when it is done."""
+    """Deliver a stored message again, to the endpoint that its recipient has now.
+
+    Returns 202: the receiving function delivers it and reports the result, which the list shows. Refused: 422
+    `NO_ENDPOINT`, `NO_FUNCTION`, or `HOLDER_CHANGED` if the domain now belongs to another customer.
+    """
     row = get_object_or_404(received_for(caller(request)), pk=mail_id)
     services.deliver_again(mail=row, actor=caller(request))
     return Status(202, _delivery(row))

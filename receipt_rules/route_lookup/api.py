@@ -1,4 +1,4 @@
-"""The JSON API of receiving: whose a recipient's mail is, which the operator's function asks for each message."""
+"""API operation for the receiving function: the owner and the endpoint of each recipient of a message."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -83,12 +83,14 @@ class RoutesOut(Out):
     auth=ApiKeyWith(Scope.ROUTE),
     response={200: RoutesOut, **ERRORS},
     by_alias=True,
-    summary="Look up owner and endpoint of recipients",
+    summary="Look up where mail is delivered",
 )
 def look_up_route(request: HttpRequest, asked: RecipientsAsked) -> JsonResponse:
-    """In the order asked: the exact address, then the name below a domain, then the domain; user+x falls to user.
+    """Return for each recipient its owner, its endpoint with secrets, and where SES stored the message.
 
-    The one call that answers secrets as they are stored: its key has the scope "route", which only staff can give.
+    For the receiving function: the key needs the scope `route`, which only staff can give. An exact address comes
+    first, then user+tag as user, then the catch-all of the subdomain, then that of the domain. This call has no
+    rate limit.
     """
     routes = zip(asked.recipients, route_lookup(asked.recipients, received_at=asked.received_at), strict=True)
     # No schema validation: it would take longer than the lookup. A test validates the response instead.

@@ -1,4 +1,4 @@
-"""The JSON API of the simulator; for staff."""
+"""API operation of the simulator, for staff."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ class OutcomeOut(Out):
 
 
 class MailHostOut(Out):
-    """`isAmazon` null: the DNS lookup failed, so it is unknown."""
+    """The mail servers of a domain. `isAmazon` is null if the DNS lookup failed."""
 
     domain: str
     hosts: list[str]
@@ -71,7 +71,11 @@ class SimulationOut(Out):
 
 @router.post("/v2/receipt-rules/simulate", **reads(SimulationOut, staff=True), summary="Simulate a message")
 def simulate_message(request: HttpRequest, asked: EnvelopeAsked) -> SimulationOut:
-    """Simulate against the live rules and DNS. Nothing is changed or sent."""
+    """Simulate a message against the live rules and DNS. Nothing is changed or sent.
+
+    Returns what each rule does, and whether each recipient's mail is stored, rejected or lost. All recipients are
+    those of one message.
+    """
     rules_viewer(request)
     active = read_live().active
     found = services.simulate(envelope=asked.recipients, live=active)

@@ -240,8 +240,12 @@ def accepted(tenant: Tenant, message: str) -> Status[Accepted]:
     return Status(202, Accepted(id=tenant.pk, status_url=tenant_address(tenant.pk), message=message))
 
 
-@router.get("/v2/tenants", **reads(Page[TenantOut]), summary="List tenants: your own; for staff all, by risk")
+@router.get("/v2/tenants", **reads(Page[TenantOut]), summary="List SES tenants")
 def list_tenants(request: HttpRequest, query: Annotated[TenantFilters, Query()]) -> Page[TenantOut]:
+    """Return your customers' SES tenants; for staff all, those with the highest risk first.
+
+    Staff also get `forStaff`. `standing` says whether a tenant may send.
+    """
     viewer = caller(request)
     found = selectors.find_tenants(
         viewer=viewer, text=query.search, standing=query.standing, policy=query.policy, order=query.sort
@@ -256,7 +260,12 @@ def list_tenants(request: HttpRequest, query: Annotated[TenantFilters, Query()])
     "/v2/tenants", **writes(Accepted, status=202, staff=True), summary="Create a tenant, or import one from SES"
 )
 def create_tenant(request: HttpRequest, asked: TenantWanted) -> Status[Accepted]:
-    """The worker creates it in SES. A customer has one tenant per region; a second one is rejected."""
+    """Create the SES tenant of a customer, or import an existing one by `name`.
+
+    Returns 202 with `statusUrl`: the worker creates it in SES. Refused: 400 `CUSTOMER_MISSING`, 409 `TENANT_EXISTS`
+    since a customer has one tenant per region, 422 `TENANT_MISSING` or `TENANT_TAKEN` for a `name` that can't be
+    imported.
+    """
     actor = caller(request)
     customer = _customer(request, asked.customer_id)
     if asked.name is not None:
@@ -266,10 +275,13 @@ def create_tenant(request: HttpRequest, asked: TenantWanted) -> Status[Accepted]
     return accepted(tenant, f"Creating tenant {tenant.name} in SES.")
 
 
-@router.get(
-    "/v2/tenants/{tenant_id}", **reads(TenantOne), summary="Get a tenant; for staff with its sending status by level"
-)
+@router.get("/v2/tenants/{tenant_id}", **reads(TenantOne), summary="Get a tenant")
 def get_tenant(request: HttpRequest, tenant_id: str) -> TenantOne:
+    """Return one tenant.
+
+    Staff also get `forStaff` and `layers`: the sending status at each level, and who can lift it. 404 for another
+    customer's tenant.
+    """
     viewer = caller(request)
     tenant = get_object_or_404(selectors.tenants_for(viewer), pk=tenant_id)
     staff = selectors.sees_tenants(viewer)
@@ -281,16 +293,26 @@ def get_tenant(request: HttpRequest, tenant_id: str) -> TenantOne:
     "/v2/tenants/{tenant_id}", **writes(Accepted, status=202, staff=True, proven=True), summary="Delete a tenant"
 )
 def delete_tenant(request: HttpRequest, tenant_id: str, query: Annotated[ConfirmQuery, Query()]) -> Status[Accepted]:
-    """`confirm` is its name. Its resources are removed from it first and stay in SES."""
+    """Delete a tenant. Its resources are removed from it first and stay in SES.
+
+    `confirm` must be its name (422 `NAME_NOT_TYPED`). Returns 202 with `statusUrl`, which returns 404 when the
+    tenant is deleted. Refused: 422 `TENANT_PAUSED` while it is paused, `TENANT_IN_USE` while a domain is in it.
+    """
     tenant = staff_tenant(request, tenant_id)
     services.delete_tenant(tenant=tenant, typed_name=query.confirm, actor=caller(request))
     return accepted(tenant, f"Deleting {tenant.name}. Its URL returns 404 when it is deleted.")
 
 
 @router.put(
-    "/v2/tenants/{tenant_id}/policy", **writes(Accepted, status=202, staff=True), summary="Change a tenant's policy"
+    "/v2/tenants/{tenant_id}/policy",
+    **writes(Accepted, status=202, staff=True),
+    summary="Change the policy of a tenant",
 )
 def change_tenant_policy(request: HttpRequest, tenant_id: str, asked: PolicyWanted) -> Status[Accepted]:
+    """Set the reputation policy of a tenant, and whose suppression list applies.
+
+    Returns 202 with `statusUrl`: the worker applies it in SES. 422 `TENANT_DELETING` while it is being deleted.
+    """
     tenant = staff_tenant(request, tenant_id)
     policy_services.change(
         tenant=tenant,
@@ -303,19 +325,25 @@ def change_tenant_policy(request: HttpRequest, tenant_id: str, asked: PolicyWant
 
 
 @router.get(
-    "/v2/tenants/{tenant_id}/resources", **reads(Page[ResourceOut], staff=True), summary="List a tenant's resources"
+    "/v2/tenants/{tenant_id}/resources",
+    **reads(Page[ResourceOut], staff=True),
+    summary="List the resources of a tenant",
 )
 def list_tenant_resources(request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]) -> Page[ResourceOut]:
+    """Return the identities and configuration sets of a tenant, with the reason why one isn't associated yet."""
     rows, pagination = page_of(selectors.resources_of(staff_tenant(request, tenant_id)), query)
     return Page[ResourceOut](data=[resource_out(row) for row in rows], pagination=pagination)
 
 
 @router.get(
-    "/v2/tenants/{tenant_id}/statuses", **reads(Page[StatusChangeOut], staff=True), summary="List SES status changes"
+    "/v2/tenants/{tenant_id}/statuses",
+    **reads(Page[StatusChangeOut], staff=True),
+    summary="List the status changes of a tenant",
 )
 def list_tenant_statuses(
     request: HttpRequest, tenant_id: str, query: Annotated[Paged, Query()]
 ) -> Page[StatusChangeOut]:
+    """Return the changes of the sending status that were seen in SES, newest first, with the cause that SES gave."""
     rows, pagination = page_of(selectors.history_of(staff_tenant(request, tenant_id)), query)
     return Page[StatusChangeOut](data=[status_change_out(row) for row in rows], pagination=pagination)
 

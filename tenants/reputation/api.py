@@ -1,4 +1,4 @@
-"""Rates and findings of a tenant or of the AWS account. For staff."""
+"""API operations on the reputation of a tenant or of the AWS account, for staff."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -84,36 +84,52 @@ class FindingFilters(Paged):
 
 
 @router.get(
-    "/v2/tenants/{tenant_id}/reputation", **reads(ReputationOut, staff=True), summary="Get a tenant's rates over time"
+    "/v2/tenants/{tenant_id}/reputation", **reads(ReputationOut, staff=True), summary="Get the reputation of a tenant"
 )
 def get_tenant_reputation(request: HttpRequest, tenant_id: str, query: Annotated[DaysQuery, Query()]) -> ReputationOut:
+    """Return bounce rate, complaint rate and number of messages by hour, and the risk with its reasons.
+
+    From stored data. `read` says when it was last read from AWS, and why a later read failed.
+    """
     return _reputation(staff_tenant(request, tenant_id), query.days)
 
 
 @router.post(
     "/v2/tenants/{tenant_id}/reputation",
     **writes(Accepted, status=202, staff=True),
-    summary="Read status, findings and rates from SES again",
+    summary="Read the reputation of a tenant again",
 )
 def refresh_tenant_reputation(request: HttpRequest, tenant_id: str) -> Status[Accepted]:
-    """At most once every 30 seconds per tenant (429 otherwise)."""
+    """Read status, findings and rates of a tenant from AWS.
+
+    Returns 202 with `statusUrl`, which shows the result in a moment. 429 more than once every 30 seconds per
+    tenant.
+    """
     tenant = staff_tenant(request, tenant_id)
     status_services.refresh(tenant=tenant)
     return accepted(tenant, "Reading from SES. The tenant shows the result in a moment.")
 
 
 @router.get(
-    "/v2/tenants/{tenant_id}/findings", **reads(Page[FindingOut], staff=True), summary="List a tenant's findings"
+    "/v2/tenants/{tenant_id}/findings", **reads(Page[FindingOut], staff=True), summary="List the findings of a tenant"
 )
 def list_tenant_findings(
     request: HttpRequest, tenant_id: str, query: Annotated[FindingFilters, Query()]
 ) -> Page[FindingOut]:
+    """Return the reputation findings of SES: what each means and what to do.
+
+    `state` chooses open ones (the default), ended ones or all.
+    """
     rows, pagination = page_of(selectors.findings_of(staff_tenant(request, tenant_id), query.state), query)
     return Page[FindingOut](data=[_finding(row) for row in rows], pagination=pagination)
 
 
-@router.get("/v2/account/reputation", **reads(ReputationOut, staff=True), summary="Get the account's reputation")
+@router.get("/v2/account/reputation", **reads(ReputationOut, staff=True), summary="Get the reputation of the account")
 def get_account_reputation(request: HttpRequest, query: Annotated[DaysQuery, Query()]) -> ReputationOut:
+    """Return the rates of the whole AWS account by hour, from stored data.
+
+    403 `NOT_ALLOWED` for staff who can't see tenants.
+    """
     if not lifecycle_selectors.sees_tenants(caller(request)):
         raise NotAllowed("Only staff who can see tenants can read the account's reputation.")
     return _reputation(None, query.days)

@@ -190,9 +190,7 @@ def _identities(facts: StatusFacts) -> Layer:
 
 
 def _allows(status: str) -> bool | None:
-    if status in SENDING:
-        return True
-    return False if status == SendingStatus.DISABLED else None
+    return True if status in SENDING else False if status == SendingStatus.DISABLED else None
 
 
 STANDING_WORDS: Mapping[str, str] = {

@@ -1,10 +1,11 @@
-"""The format of every error response."""
+"""The format of every error response, and the ETag of successful reads."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import get_conditional_response, set_response_etag
 from ninja import Schema
 
 from inbound_admin.lib.errors import AwsProblem, Problem, told
@@ -50,3 +51,14 @@ def method_not_allowed(answer: HttpResponse) -> HttpResponse:
     """Return the 405 in our format."""
     sentence = f"This URL only accepts {answer.headers['Allow']}."
     return error_answer(sentence, "METHOD_NOT_ALLOWED", answer.status_code, Allow=answer.headers["Allow"])
+
+
+def with_etag(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return the response with its ETag, or 304 if the request's If-None-Match has it.
+
+    The query still runs: the ETag is a digest of the content, so it is right whatever changed it.
+    """
+    if request.method != "GET" or response.status_code != HTTPStatus.OK:
+        return response
+    set_response_etag(response)
+    return get_conditional_response(request, etag=response.headers["ETag"], response=response) or response

@@ -6,7 +6,45 @@ from typing import Any
 
 from django.conf import settings
 
+from inbound_admin.lib.api.examples import REQUESTS
+
 ID = "01J9ZC6V7Q8X"
+INTRODUCTION = """Manage domains, addresses and endpoints that receive mail through Amazon SES.
+
+Create a key under *API keys* of your account and send it with every call:
+
+    curl -H "Authorization: Bearer YOUR_KEY" https://panel.example.com/api/v2/domains
+
+- **Start**: add a domain, publish the `dnsRecords` of the answer, verify its authentication, add an endpoint and an
+  address.
+- **Errors** are `{"error": "<sentence>", "code": "<STABLE_CODE>", "details"?}`. With `MALFORMED`, `details` lists each
+  problem.
+- **Lists** take `limit` and `offset`, and return `data` and `pagination`. An unknown parameter or filter value
+  returns 400.
+- **Retries** are safe with `Idempotency-Key` on a POST. 429 and 503 have `Retry-After`.
+- **Staff** operations need the scope `staff`. Staff give a reason for changes in `X-Reason`.
+
+A signed-in session works too; its writes need the CSRF token in `X-CSRFToken`. [Back to the site](/)"""
+# The headings of the page, in the order in which a newcomer needs them.
+TAGS = {
+    "Domains": "Add domains, publish their DNS records, verify and diagnose them.",
+    "Email addresses": "Addresses that receive mail, and the endpoint that gets it.",
+    "Endpoints": "Where mail is delivered: webhooks, forwarding addresses and groups.",
+    "Received mail": "Received messages and their delivery results, without content.",
+    "Webhooks": "Events of your domains, sent to your own server.",
+    "Alerts": "Problems that are open now.",
+    "Customers": "The organisations that you belong to.",
+    "Audit": "Who changed what, when and why.",
+    "Health": "Whether all parts of this installation work.",
+    "Tenants": "Status of your SES tenants. The other operations are for staff.",
+    "Receipt rules": "Staff: live receipt rules, plans, runs and rollback.",
+    "Migrations": "Staff: move customers to SES tenants.",
+    "Drift": "Staff: differences between SES and the database.",
+    "Receiving": "For the receiving function: where each message is delivered.",
+    "Version e2": "For the client `inboundemail`. New programs use the operations above.",
+    "Version 1.1": "For programs of the previous system. New programs use the operations above.",
+    "Older": "For programs of the previous system. New programs use the operations above.",
+}
 # Examples for fields with a pattern, for which a viewer would invent nonsense, and for path parameters.
 EXAMPLES: dict[str, Any] = {
     "address": "orders@shop.example.com",
@@ -60,6 +98,8 @@ def explain(schema: dict[str, Any]) -> None:
             _add_etag(methods["get"]["responses"])
     for operation in _operations(schema):
         _explain_operation(operation)
+    schema["tags"] = [{"name": name, "description": words} for name, words in TAGS.items()]
+    schema["paths"] = dict(sorted(schema["paths"].items()))  # each object before what is below it
     components = schema["components"]
     for shape in components["schemas"].values():
         for name, field in shape.get("properties", {}).items():
@@ -76,6 +116,9 @@ def _explain_operation(operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path" or _has_pattern(parameter["schema"]):
             parameter["example"] = example_of(parameter["name"], parameter["schema"])
+    if named := REQUESTS.get(operation["operationId"]):
+        content = operation["requestBody"]["content"]["application/json"]
+        content["examples"] = {name: {"value": value} for name, value in named.items()}
     for status, response in operation["responses"].items():
         if int(status) in PROBLEMS:
             response["content"]["application/json"]["example"] = _problem(int(status))

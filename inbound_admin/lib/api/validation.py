@@ -16,6 +16,12 @@ MOST_CHOICES = 40
 LONGEST_NAME = 200
 _WHOLE = {"body": "The body", "query": "The query string", "path": "The path"}
 _DAY, _MOMENT = "a date, such as 2026-05-04", "a time in ISO 8601, such as 2026-05-04T12:00:00Z"
+_MISSING = {
+    "customer": "CUSTOMER_MISSING",
+    "domain": "DOMAIN_MISSING",
+    "endpoint": "ENDPOINT_MISSING",
+    "webhook": "WEBHOOK_MISSING",
+}
 # By the beginning of the library's type of error: the first that fits.
 _KINDS = (
     ("string_unicode", "must be valid Unicode"),
@@ -112,7 +118,7 @@ def require_id(key: str | None, rows: "QuerySet[Any]", field: str, noun: str) ->
     if key is not None and not rows.filter(pk=key).exists():
         said = f"No {noun} has this ID."
         details = [{"where": f"query.{field}", "what": said}]
-        raise Malformed(said, code=f"{noun.upper()}_MISSING", details=details)
+        raise Malformed(said, code=_MISSING[noun], details=details)
 
 
 def require_choice(value: str, choices: Collection[str], field: str, *, occurring: "QuerySet[Any]") -> None:
