@@ -36,7 +36,7 @@ class HitKind(StrEnum):
 
 @dataclass(frozen=True)
 class Hit:
-    """`whose`: the customer's name; of a customer, the ID if another has that name. `exact`: equal, not only similar."""
+    """`whose`: the customer's name; of a customer, the ID if another has its name. `exact`: equal, not only similar."""
 
     kind: HitKind
     id: str
