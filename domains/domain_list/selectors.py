@@ -154,6 +154,7 @@ class ListedDomain:
     state: State
     receiving: Receiving | None
     is_held: bool
+    is_deleting: bool
     provider: str
     checked_at: datetime | None
     overridden: Domain | None  # if staff set its state
@@ -171,6 +172,7 @@ class ListedDomain:
             state=domain.shown_state,
             receiving=receiving if is_ready and domain.receiving_state else None,
             is_held=domain.is_held,
+            is_deleting=domain.stage == Stage.DELETING,
             provider=domain.provider,
             checked_at=domain.last_dns_check,
             overridden=domain if domain.is_overridden else None,
