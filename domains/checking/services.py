@@ -26,6 +26,7 @@ from domains.checking.core.judgement import (
     next_check,
     with_receiving,
 )
+from domains.checking.core.sentences import naming_subdomains
 from domains.dns import services as dns_services
 from domains.dns.core import further_questions
 from domains.dns.services import AnswersByQuestion, HostLookup
@@ -42,7 +43,7 @@ from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
-from domains.records.core import is_inbound
+from domains.records.core import Need, is_inbound
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, told
@@ -276,7 +277,10 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
 
 def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     """An identity that was deleted in SES needs action, whatever DNS shows."""
-    result = judge_domain(judge_aspects(judgements, domain.ses_statuses), judgements)
+    judged = judge_domain(judge_aspects(judgements, domain.ses_statuses), judgements)
+    causes = {each.key for each in judgements if each.need is Need.REQUIRED and each.state is judged.state}
+    receiving = [each.name if is_inbound(each.key) else "" for each in domain.records if each.key in causes]
+    result = replace(judged, sentence=naming_subdomains(judged.sentence, receiving, domain.name))
     if domain.ses_problem != identity_status_services.GONE:
         return result
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=identity_status_services.GONE)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from django.db.models import Q
 
-from accounts.people.selectors import Viewer, find_customers, find_invitations, find_memberships
+from accounts.people.selectors import Viewer, find_customers, find_invitations, find_memberships, with_shared_names
 from domains.domain_list.selectors import domains_for, name_contains
 from domains.models.domains import Domain
 from inbound_admin.lib.lists import has_part_in_any_case
@@ -36,7 +36,7 @@ class HitKind(StrEnum):
 
 @dataclass(frozen=True)
 class Hit:
-    """`whose`: the customer's name. `exact`: equal to the text, not only similar."""
+    """`whose`: the customer's name; of a customer, the ID if another has its name. `exact`: equal, not only similar."""
 
     kind: HitKind
     id: str
@@ -114,8 +114,12 @@ def _endpoints(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
 def _customers(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     if query.is_arn:
         return
-    for customer in find_customers(viewer=viewer, text=query.text)[:MOST]:
-        yield Hit(HitKind.CUSTOMER, customer.pk, customer.name, exact=query.text in (customer.pk, customer.name))
+    found = list(find_customers(viewer=viewer, text=query.text)[:MOST])
+    shared = with_shared_names(found, viewer=viewer)
+    for customer in found:
+        told_apart = customer.pk if customer.pk in shared else ""
+        exact = query.text in (customer.pk, customer.name)
+        yield Hit(HitKind.CUSTOMER, customer.pk, customer.name, told_apart, exact=exact)
 
 
 def _tenants(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:

@@ -56,6 +56,11 @@ def test_an_alias_cannot_hold_mail_records() -> None:
     assert not look.is_safe
 
 
+def test_a_dns_host_whose_lookup_failed_is_not_called_unrecognised() -> None:
+    assert "preflight.provider_unchecked" in codes(assess(DOMAIN, nothing(), provider=None))
+    assert "preflight.provider_unknown" in codes(assess(DOMAIN, nothing(), provider=""))
+
+
 def test_a_failed_look_up_is_never_told_as_no_mail() -> None:
     silent = [Answer(question, "192.0.2.1:53", LookupStatus.FAILED, error="silence") for question in questions(DOMAIN)]
     look = assess(DOMAIN, silent)
