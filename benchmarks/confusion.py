@@ -98,7 +98,7 @@ def _on_real_servers(host: Host) -> OnRealServers | None:
             seen = host.observe_at(resolver, port)
     except real_servers.Unservable:
         return None
-    return OnRealServers(host.told(seen), len(accused(host, seen)))
+    return OnRealServers(host.diagnosis_of(seen), len(accused(host, seen)))
 
 
 def _accused() -> int:

@@ -46,7 +46,7 @@ from domains.receiving import services as receiving_services
 from domains.records.core import Need, is_inbound
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
-from inbound_admin.lib.errors import RateLimited, Refused, told
+from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
 
 IN_PROGRESS = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
@@ -102,7 +102,7 @@ def _check_and_describe(domain: Domain, now: datetime) -> str:
     if mta_sts_services.is_announced(domain):
         mta_sts_services.fetch([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "
-    return f"Checked just now. {news}{domain.summary} {told(domain.ses_problem, to=None)}".rstrip()
+    return f"Checked just now. {news}{domain.summary} {aws_sentence(domain.ses_problem, to=None)}".rstrip()
 
 
 def _check_claim_and_describe(domain: Domain) -> str:

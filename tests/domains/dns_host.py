@@ -123,9 +123,9 @@ class Host:
         self, server: DnsServer, address: tuple[str, int], *, timeout: float = 1.5, seconds: float = 10.0
     ) -> Diagnosis:
         seen = self.observe(server, address, timeout=timeout, seconds=seconds)
-        return self.told(seen)
+        return self.diagnosis_of(seen)
 
-    def told(self, seen: Observations) -> Diagnosis:
+    def diagnosis_of(self, seen: Observations) -> Diagnosis:
         """Return the diagnosis of the observations, with no policies known from earlier checks."""
         facts = replace(self.facts, policies=policies_core.NOTHING_KNOWN)
         return diagnose(facts, seen, self.amazon, NOW, self.history)

@@ -66,6 +66,6 @@ def accusations(before: Diagnosis, after: Diagnosis) -> list[str]:
 
 def accused(host: Host, seen: Observations) -> dict[str, list[str]]:
     """Return the findings that appeared only because a lookup failed."""
-    before = host.told(seen)
-    found = {what: accusations(before, host.told(changed)) for what, changed in with_one_failure(seen)}
+    before = host.diagnosis_of(seen)
+    found = {what: accusations(before, host.diagnosis_of(changed)) for what, changed in with_one_failure(seen)}
     return {what: some for what, some in found.items() if some}
