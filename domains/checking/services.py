@@ -139,18 +139,18 @@ def _open_page_interval(domain: Domain, now: datetime) -> timedelta:
 def has_pending_records(domain: Domain) -> bool:
     """Return True if a check could still change something, including recommended records but not a missing address."""
     is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
-    asked = domain.record_checks.filter(key__in=[record.key for record in domain.records])
-    return not is_right or asked.exclude(state=State.VERIFIED).exists()
+    required = domain.record_checks.filter(key__in=[record.key for record in domain.records])
+    return not is_right or required.exclude(state=State.VERIFIED).exists()
 
 
 def check_due(*, now: datetime) -> int:
     """Check all domains that are due and return their number. Held domains are skipped."""
     done = 0
     while due := list(domain_list_selectors.domains_due(now)[:BATCH_SIZE]):
-        asked = [domain for domain in due if domain.stage == Stage.CLAIM]
-        for domain in asked:
+        claims = [domain for domain in due if domain.stage == Stage.CLAIM]
+        for domain in claims:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
-        ownership_claims_services.check_claims(asked)
+        ownership_claims_services.check_claims(claims)
         check([domain for domain in due if domain.stage == Stage.READY], now=now, read_ses=False)
         done += len(due)
     return done
@@ -176,9 +176,9 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
         for question in further_questions(record, domain.hosted)
     ]
     further = dns_services.query_other_places(unclear)
-    asked = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
-    individually = {d.pk for d in asked if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
-    identity_status_services.read_statuses(asked, now=now, individually=individually)
+    to_read = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
+    individually = {d.pk for d in to_read if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
+    identity_status_services.read_statuses(to_read, now=now, individually=individually)
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:  # judged again: SES's answer changes which records are required
         _save(domain, _judge(domain, seen, further, before, now), now, receiving_services.mx_facts(domain, seen))

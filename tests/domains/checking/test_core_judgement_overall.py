@@ -20,7 +20,7 @@ from tests.domains.checking.judged_records import RECORDS
 
 
 def judgements(**states: State) -> list[Judgement]:
-    """All required records verified but those that are named (dashes as underscores)."""
+    """Return judgements with all required records verified, except those named (dashes as underscores)."""
     required = [record for record in RECORDS.values() if record.key != "challenge"]
     return [
         Judgement(record.key, record.need, states.get(record.key.replace("-", "_"), State.VERIFIED), (), "", "")

@@ -14,7 +14,7 @@ def found(name: str, kind: str, *values: str) -> Answer:
 
 
 def nothing(*answers: Answer) -> list[Answer]:
-    """Nothing at any name but what is given."""
+    """Return answers in which only the given names exist."""
     known = {answer.question for answer in answers}
     others = [Answer(q, "192.0.2.1:53", LookupStatus.NO_DATA) for q in questions(DOMAIN) if q not in known]
     return [*answers, *others]
