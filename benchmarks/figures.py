@@ -34,9 +34,9 @@ def _read(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def _machine(told: Mapping[str, str]) -> str:
+def _machine(facts: Mapping[str, str]) -> str:
     """One line."""
-    return ". ".join(f"{name.capitalize()}: {_readable(told[name])}" for name in TOLD if name in told) + ".\n"
+    return ". ".join(f"{name.capitalize()}: {_readable(facts[name])}" for name in TOLD if name in facts) + ".\n"
 
 
 def _readable(text: str) -> str:
@@ -121,11 +121,11 @@ def _faults(found: dict[str, Any] | None) -> Iterator[str]:
 
 
 def _cells(outcomes: Sequence[Mapping[str, Any]], faults: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    told = {(each["workflow"], each["fault"]): f"{each['calls'] - _lost(each)}/{each['calls']}" for each in outcomes}
+    cells = {(each["workflow"], each["fault"]): f"{each['calls'] - _lost(each)}/{each['calls']}" for each in outcomes}
     asks_dns = {each["workflow"] for each in outcomes if each["fault"].startswith(DNS)}
     for workflow in _once(each["workflow"] for each in outcomes):
         empty = (_empty(fault, asks_dns=workflow in asks_dns) for fault in faults)
-        yield workflow, *(told.get((workflow, fault), none) for fault, none in zip(faults, empty, strict=True))
+        yield workflow, *(cells.get((workflow, fault), none) for fault, none in zip(faults, empty, strict=True))
 
 
 def _empty(fault: str, *, asks_dns: bool) -> str:

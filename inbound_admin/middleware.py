@@ -110,7 +110,7 @@ class ExplainProblems:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, ReauthenticationRequired):
-            _forget_htmx(request)  # the act goes on as a page, after the page that asks for the password
+            _forget_htmx(request)  # the action continues as a page, after the password prompt
         if outage := outage_of(request, exception):
             return outage_response(request, outage)
         if not isinstance(exception, Problem):

@@ -202,6 +202,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "django_htmx.templatetags.django_htmx",
                 "inbound_admin.templatetags.icons",
+                "inbound_admin.templatetags.links",
                 "inbound_admin.templatetags.moments",
                 "inbound_admin.templatetags.problems",
                 "inbound_admin.templatetags.pure",

@@ -24,7 +24,7 @@ class DnsControl:
         return self._zones.list_zones()
 
     def add_zone(self, name: str, nameservers: Sequence[str] = ()) -> str:
-        return _told(self._zones.add_zone(name, nameservers))
+        return _changed(self._zones.add_zone(name, nameservers))
 
     def remove_zone(self, name: str) -> None:
         self._zones.remove_zone(name)
@@ -49,7 +49,7 @@ class DnsControl:
         *,
         force: bool = False,
     ) -> ZoneRecord:
-        return _told(self._zones.add_record(zone, name, type, value, ttl, force=force))
+        return _changed(self._zones.add_record(zone, name, type, value, ttl, force=force))
 
     def replace_record(
         self,
@@ -61,7 +61,7 @@ class DnsControl:
         value: str,
         ttl: int = DEFAULT_TTL,
     ) -> ZoneRecord:
-        return _told(self._zones.replace_record(zone, id, name=name, type=type, value=value, ttl=ttl))
+        return _changed(self._zones.replace_record(zone, id, name=name, type=type, value=value, ttl=ttl))
 
     def remove_record(self, zone: str, id: str) -> None:  # noqa: A002 - the record's own word for it
         self._zones.remove_record(zone, id)
@@ -80,17 +80,17 @@ class DnsControl:
 
     def publish(self, zone: str, wanted: WantedRecord) -> ZoneRecord:
         """Publish the correct record, and remove what mistakes left."""
-        return _told(mistakes.publish(self._zones, zone, wanted))
+        return _changed(mistakes.publish(self._zones, zone, wanted))
 
     def publish_missing(self, zone: str, wanted: Sequence[WantedRecord]) -> tuple[ZoneRecord, ...]:
-        return _told(mistakes.publish_missing(self._zones, zone, tuple(wanted)))
+        return _changed(mistakes.publish_missing(self._zones, zone, tuple(wanted)))
 
     def make_mistake(self, zone: str, wanted: WantedRecord, code: str) -> tuple[ZoneRecord, ...]:
         """Make one of `dns.mistakes.MISTAKES` with one record."""
-        return _told(mistakes.apply(self._zones, zone, wanted, code))
+        return _changed(mistakes.apply(self._zones, zone, wanted, code))
 
 
-def _told(value: Value) -> Value:
-    """Return a change's result, and tell the snapshot that something changed."""
+def _changed(value: Value) -> Value:
+    """Mark the snapshot as outdated, and return the result of the change."""
     WORLD.changed()
     return value

@@ -34,7 +34,7 @@ def mail_page(viewer: Viewer) -> MailPage:
             host.sink_url(),
             tuple(_entries(host, own)),
             tuple(job for job in jobs if own is None or _own(_recipients_of(job.event), own))[:LAST],
-            tuple(each for each in host.sink_calls(LAST * 4) if own is None or _own(_told(each), own))[:LAST],
+            tuple(each for each in host.sink_calls(LAST * 4) if own is None or _own(_recipients(each), own))[:LAST],
         )
 
 
@@ -85,8 +85,8 @@ def _recipients_of(event: dict[str, Any]) -> list[str]:
     return [each for record in event.get("Records", ()) for each in record["ses"]["receipt"]["recipients"]]
 
 
-def _told(call: SinkCall) -> list[str]:
-    """Return the recipients in the body, in either format. None if it isn't JSON or is cut off."""
+def _recipients(call: SinkCall) -> list[str]:
+    """Return the recipients in the body, in either format; none if it isn't JSON or is cut off."""
     try:
         body = json.loads(call.body)
     except ValueError:

@@ -1,6 +1,8 @@
-"""`make faults`: the sweep over all workflows, or those named. A table, `benchmarks/faults.json`, and a status of 1 if
-an outcome is something else than "converged". What is swept again replaces what the file has of it; with `--missing`
-only what the file lacks is swept."""
+"""`make faults`: runs the sweep over all workflows, or those named. Exits with 1 if an outcome isn't "converged".
+
+Prints a table and writes `benchmarks/faults.json`. New outcomes replace those of the same workflow and fault in the
+file; `--missing` runs only those that the file lacks.
+"""
 
 import json
 import logging
@@ -71,13 +73,13 @@ def swept(sweep: "Sweep", names: list[str]) -> "Iterator[Outcome]":
         if not wanted or any(name in workflow.name for name in wanted):
             for kind in KINDS:
                 if (workflow.name, kind.name) not in there and (kind.name != DISK_FULL or disk.is_own()):
-                    yield _told(sweep.outcome, workflow, kind)
+                    yield _printed(sweep.outcome, workflow, kind)
             for name, lie in LIES.items():
                 if workflow.asks_dns and (workflow.name, name) not in there:
-                    yield _told(sweep.outcome_with_resolver, workflow, name, lie)
+                    yield _printed(sweep.outcome_with_resolver, workflow, name, lie)
 
 
-def _told(run: object, *given: object) -> "Outcome":
+def _printed(run: object, *given: object) -> "Outcome":
     began = time.monotonic()
     made: Outcome = run(*given)  # type: ignore[operator]  # one of the sweep's two
     took = time.monotonic() - began

@@ -162,7 +162,7 @@ def _end(kind: FaultKind) -> None:
     elif kind.name == DISK_FULL:
         connections.close_all()
         try:
-            assert disk.is_told(), "the disk is full, and /readyz does not say so"
+            assert disk.is_reported(), "the disk is full, and /readyz does not say so"
         finally:
             disk.free()
 

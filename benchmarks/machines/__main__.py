@@ -1,8 +1,8 @@
-"""`make machines`: ten minutes under fire on eight machines, then all that was asked for is counted.
+"""`make machines`: runs eight machines under faults for ten minutes, then counts what became of every request.
 
-MACHINES_SECONDS, MACHINES_SEED and MACHINES_PACE (calls a second) set what they say; MACHINES_LOGS names a folder that
-keeps the logs. A table, `benchmarks/machines.json` (or the file MACHINES_RESULT), and a status of 1 if a bound does not
-hold.
+MACHINES_SECONDS, MACHINES_SEED and MACHINES_PACE (calls per second) configure it; MACHINES_LOGS is a folder for the
+logs. Prints a table, writes `benchmarks/machines.json` (or the file MACHINES_RESULT), and exits with 1 if a bound does
+not hold.
 """
 
 import json
@@ -49,9 +49,9 @@ def main() -> int:
         folder.chmod(0o755)
         with network.inside(SWITCH):
             rows, fire = burned(network, folder, seconds, seed)
-    told = {"seed": seed, "seconds": seconds, "fire": dict(fire.counts()), "rows": [asdict(row) for row in rows]}
+    report = {"seed": seed, "seconds": seconds, "fire": dict(fire.counts()), "rows": [asdict(row) for row in rows]}
     result = Path(os.environ.get("MACHINES_RESULT") or LATEST)
-    result.write_text(json.dumps({"machine": machine(), **told}, indent=1) + "\n")
+    result.write_text(json.dumps({"machine": machine(), **report}, indent=1) + "\n")
     for row in rows:
         print(f"{'' if row.holds else 'DOES NOT HOLD: '}{row.name}: {row.value:g} {row.unit} {row.note}".rstrip())
     return 0 if all(row.holds for row in rows) else 1
@@ -81,8 +81,8 @@ def burned(network: Network, folder: Path, seconds: float, seed: int) -> tuple[l
 
 def keep_logs(folder: Path, kept: Path, fire: Fire, work: "Work") -> None:
     shutil.copytree(folder, kept, ignore=shutil.ignore_patterns("postgres*", "*.pickle*"), dirs_exist_ok=True)
-    for name, told in (("events", fire.events), ("wishes", work.wishes)):
-        (kept / f"{name}.json").write_text(json.dumps([asdict(each) for each in told], indent=1))
+    for name, records in (("events", fire.events), ("requests", work.requests)):
+        (kept / f"{name}.json").write_text(json.dumps([asdict(each) for each in records], indent=1))
 
 
 def set_up(fleet: Fleet) -> None:
@@ -118,7 +118,7 @@ def measured(fleet: Fleet, work: "Work", fire: Fire, *, seconds: float, pace: fl
     connections.close_all()
     yield from findings.of_the_pace(calls, pace)
     every = list(read_calls(fleet.calls))
-    yield from findings.of_the_urgent(every, work.wishes, fire, pace)
+    yield from findings.of_the_urgent(every, work.requests, fire, pace)
     yield from findings.of_the_clock()
     yield from findings.of_the_domains(work, every)
     yield from findings.of_the_tenants(work)

@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from audit.models import Change
 from benchmarks.machines.fire import Fire
-from benchmarks.machines.work import Wish, Work, told
+from benchmarks.machines.work import PauseRequest, Work, first_calls
 from benchmarks.rows import Row, at_least, at_most, shown
 from domains.models.domains import Domain, Stage
 from sandbox.values import Call
@@ -46,7 +46,7 @@ def of_the_pace(calls: Sequence[Call], pace: float) -> Iterator[Row]:
 
 
 def most_within(moments: Sequence[float], seconds: float) -> int:
-    """`moments` in order."""
+    """Return the largest number of `moments`, which are in order, within a window."""
     most, first = 0, 0
     for number, moment in enumerate(moments):
         while moment - moments[first] > seconds:
@@ -55,31 +55,35 @@ def most_within(moments: Sequence[float], seconds: float) -> int:
     return most
 
 
-def of_the_urgent(calls: Sequence[Call], wishes: Sequence[Wish], fire: Fire, pace: float) -> Iterator[Row]:
+def of_the_urgent(calls: Sequence[Call], requests: Sequence[PauseRequest], fire: Fire, pace: float) -> Iterator[Row]:
     """Measure from our response to the call at AWS, while bulk work waits. In the first rows nothing else is urgent."""
-    reached = told(list(calls), list(wishes))
-    waits = [(wish, max(0.0, reached[id(wish)] - wish.answered) * pace) for wish in wishes if id(wish) in reached]
-    asked = [wish for wish in wishes if wish.answered]
+    reached = first_calls(list(calls), list(requests))
+    waits = [
+        (request, max(0.0, reached[id(request)] - request.answered) * pace)
+        for request in requests
+        if id(request) in reached
+    ]
+    asked = [request for request in requests if request.answered]
     yield at_most("pauses and resumes that never reached Amazon", len(asked) - len(waits), "", 0)
-    free = [(wish, wait) for wish, wait in waits if not wish.held]
+    free = [(request, wait) for request, wait in waits if not request.held]
     calm = [
         wait
-        for wish, wait in free
-        if fire.is_calm(wish.asked, reached[id(wish)], rest=REST) and is_alone(wish, wishes, reached)
+        for request, wait in free
+        if fire.is_calm(request.asked, reached[id(request)], rest=REST) and is_alone(request, requests, reached)
     ]
     yield at_least("pauses and resumes while nothing was wrong and no other waited", len(calm), "", FEWEST_CALM)
     yield at_most("the slowest of them", max(calm, default=0.0), "calls' time", CALLS_TO_PAUSE)
     yield shown("pauses and resumes while something was wrong or another waited", len(free) - len(calm), "")
     yield shown("the slowest of those", max((wait for _, wait in free), default=0.0), "calls' time")
-    held = [wait for wish, wait in waits if wish.held]
+    held = [wait for request, wait in waits if request.held]
     yield shown("pauses and resumes while a job of the same tenant was not over", len(held), "")
     yield at_most("the slowest of those", max(held, default=0.0), "calls' time", LONGEST * pace)
 
 
-def is_alone(wish: Wish, wishes: Sequence[Wish], reached: Mapping[int, float]) -> bool:
+def is_alone(request: PauseRequest, requests: Sequence[PauseRequest], reached: Mapping[int, float]) -> bool:
     """Return whether no earlier request was pending: those of a dead worker come together, once it is detected."""
-    before = (each for each in wishes if each.asked < wish.asked)
-    return all(reached.get(id(each), wish.asked + 1) + ON_ITS_WAY < wish.asked for each in before)
+    before = (each for each in requests if each.asked < request.asked)
+    return all(reached.get(id(each), request.asked + 1) + ON_ITS_WAY < request.asked for each in before)
 
 
 def of_the_clock() -> Iterator[Row]:
@@ -127,13 +131,13 @@ def of_the_domains(work: Work, calls: Iterable[Call]) -> Iterator[Row]:
 
 def of_the_tenants(work: Work) -> Iterator[Row]:
     """Check that the last request is in effect, and logged as often as it was made."""
-    last = {wish.arn: wish.paused for wish in work.wishes if wish.answered}
+    last = {request.arn: request.paused for request in work.requests if request.answered}
     stands = {tenant.arn: tenant.staff_status != "ENABLED" for tenant in Tenant.objects.filter(arn__in=last)}
     yield at_most(
         "tenants that are not as asked last", sum(stands.get(arn) != paused for arn, paused in last.items()), "", 0
     )
     for what, paused in (("tenant.pause_asked", True), ("tenant.resume_asked", False)):
-        asked = sum(wish.paused is paused for wish in work.wishes if wish.answered)
+        asked = sum(request.paused is paused for request in work.requests if request.answered)
         yield at_most(
             f"entries {what} too many or too few", abs(Change.objects.filter(what=what).count() - asked), "", 0
         )

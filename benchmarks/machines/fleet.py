@@ -41,9 +41,9 @@ class Fleet:
         self.aws_url = f"http://{address(AMAZON)}:{AWS_PORT}"
         self.control = ControlClient(self.aws_url)
         self.calls = folder / "amazon" / CALLS
-        self.environment = self._told(pace)
+        self.environment = self._program_environment(pace)
 
-    def _told(self, pace: float) -> dict[str, str]:
+    def _program_environment(self, pace: float) -> dict[str, str]:
         return plan.program_environment({**os.environ, "SANDBOX": "1", "DEBUG": "0"}, self._folder) | {
             "DATABASE_URL": f"postgresql://postgres@{address(DATABASE)}:5432/inbound_admin",
             "AWS_ENDPOINT_URL": self.aws_url,

@@ -19,13 +19,13 @@ BUSY = "IN_PROGRESS"
 
 
 @dataclass
-class Asked:
+class ApiCall:
     """One POST. `answered`: when it was first accepted."""
 
     path: str
     body: dict[str, Any]
     secret: str
-    then: Callable[["Asked"], None] = lambda _: None
+    then: Callable[["ApiCall"], None] = lambda _: None
     key: str = ""
     tries: int = 0
     not_before: float = 0.0
@@ -35,47 +35,47 @@ class Asked:
 @dataclass
 class Visitors:
     chance: random.Random
-    waiting: list[Asked] = field(default_factory=list)
+    waiting: list[ApiCall] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
 
-    def ask(self, asked: Asked) -> None:
-        asked.key = f"{self.chance.getrandbits(64):x}"
-        self.waiting.append(asked)
+    def ask(self, call: ApiCall) -> None:
+        call.key = f"{self.chance.getrandbits(64):x}"
+        self.waiting.append(call)
 
     def go_on(self) -> None:
         """Send each due request once."""
-        for asked in [each for each in self.waiting if each.not_before <= time.monotonic()]:
-            status, told = self._send(asked)
-            asked.tries += 1
-            asked.not_before = time.monotonic() + PAUSE_OF_A_REPEAT
-            if self._is_over(asked, status, told):
-                self.waiting.remove(asked)
-                asked.then(asked)
+        for call in [each for each in self.waiting if each.not_before <= time.monotonic()]:
+            status, body = self._send(call)
+            call.tries += 1
+            call.not_before = time.monotonic() + PAUSE_OF_A_REPEAT
+            if self._is_over(call, status, body):
+                self.waiting.remove(call)
+                call.then(call)
 
-    def _is_over(self, asked: Asked, status: int, told: dict[str, Any]) -> bool:
+    def _is_over(self, call: ApiCall, status: int, body: dict[str, Any]) -> bool:
         """Return whether it is finished.
 
         A repeated request of a dead process may be refused, since the object exists.
         """
         self.counts[str(status or "no answer")] += 1
-        if status == 0 or status >= 500 or told.get("code") == BUSY:
+        if status == 0 or status >= 500 or body.get("code") == BUSY:
             return False
-        asked.answered = time.time()
-        if status >= 400 and asked.tries == 1:
-            self.refused.append(f"{asked.path}: {status} {told.get('error', '')}")
+        call.answered = time.time()
+        if status >= 400 and call.tries == 1:
+            self.refused.append(f"{call.path}: {status} {body.get('error', '')}")
         return True
 
-    def _send(self, asked: Asked) -> tuple[int, dict[str, Any]]:
+    def _send(self, call: ApiCall) -> tuple[int, dict[str, Any]]:
         """Return status and body; status 0 without a response."""
-        url = f"http://{address(self.chance.choice(WEBS))}:{WEB_PORT}{asked.path}"
+        url = f"http://{address(self.chance.choice(WEBS))}:{WEB_PORT}{call.path}"
         headers = {
-            "Authorization": f"Bearer {asked.secret}",
+            "Authorization": f"Bearer {call.secret}",
             "Content-Type": "application/json",
-            "Idempotency-Key": asked.key,
+            "Idempotency-Key": call.key,
             "X-Reason": "Under fire.",
         }
-        request = urllib.request.Request(url, json.dumps(asked.body).encode(), headers)  # one of our machines
+        request = urllib.request.Request(url, json.dumps(call.body).encode(), headers)  # one of our machines
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=SECONDS) as answer:
@@ -89,7 +89,7 @@ class Visitors:
 def _read(body: bytes) -> dict[str, Any]:
     """Return the parsed body; an error page isn't JSON."""
     try:
-        told = json.loads(body)
+        parsed = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}

@@ -11,7 +11,7 @@ from accounts.api_keys.services import create_api_key
 from accounts.models.people import Customer
 from accounts.roles import Role
 from benchmarks.machines.fleet import Fleet
-from benchmarks.machines.visitors import Asked, Visitors
+from benchmarks.machines.visitors import ApiCall, Visitors
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions import services as domain_actions_services
@@ -31,7 +31,7 @@ UNSAID = {"reason": "spam", "text": "Spam traps were hit.", "told": "Please clea
 
 
 @dataclass
-class Wish:
+class PauseRequest:
     """A request to pause or resume a tenant. `answered`: when the API accepted it.
 
     `held`: a job of the tenant was still running. If its worker is dead, that is detected after a while.
@@ -51,7 +51,7 @@ class Work:
     chance: random.Random
     pace: float
     names: list[str] = field(default_factory=list)
-    wishes: list[Wish] = field(default_factory=list)
+    requests: list[PauseRequest] = field(default_factory=list)
     _next_domain: float = 0.0
     _next_pause: float = 0.0
 
@@ -85,27 +85,27 @@ class Work:
     def _ask_for_a_domain(self) -> None:
         name = f"single{len(self.names)}.com"
         self.names.append(name)
-        self.visitors.ask(Asked("/api/v2/domains", {"domain": name}, self.customer_key))
+        self.visitors.ask(ApiCall("/api/v2/domains", {"domain": name}, self.customer_key))
 
-    def ask_for_a_pause(self) -> Wish | None:
+    def ask_for_a_pause(self) -> PauseRequest | None:
         """Request a pause or resume of a tenant whose last request SES has confirmed; None if all are pending."""
         known, arns = (
-            told(list(read_calls(self.fleet.calls)), self.wishes),
+            first_calls(list(read_calls(self.fleet.calls)), self.requests),
             {tenant.arn: tenant for tenant in self.tenants},
         )
-        for wish in self.wishes:
-            if id(wish) not in known:
-                arns.pop(wish.arn, None)
+        for request in self.requests:
+            if id(request) not in known:
+                arns.pop(request.arn, None)
         if not arns:
             return None
         tenant = arns[self.chance.choice(sorted(arns))]
-        before = [wish for wish in self.wishes if wish.arn == tenant.arn]
-        wish = Wish(tenant.arn, paused=not (before and before[-1].paused), held=_has_work(tenant))
-        self.wishes.append(wish)
-        path = f"/api/v2/tenants/{tenant.pk}/{'pause' if wish.paused else 'resume'}"
-        body = UNSAID if wish.paused else {"because": "The list is clean."}
-        self.visitors.ask(Asked(path, dict(body), self.staff_key, then=lambda asked: _note(wish, asked)))
-        return wish
+        before = [request for request in self.requests if request.arn == tenant.arn]
+        request = PauseRequest(tenant.arn, paused=not (before and before[-1].paused), held=_has_work(tenant))
+        self.requests.append(request)
+        path = f"/api/v2/tenants/{tenant.pk}/{'pause' if request.paused else 'resume'}"
+        body = UNSAID if request.paused else {"because": "The list is clean."}
+        self.visitors.ask(ApiCall(path, dict(body), self.staff_key, then=lambda call: _note(request, call)))
+        return request
 
 
 def _has_work(tenant: Tenant) -> bool:
@@ -113,8 +113,8 @@ def _has_work(tenant: Tenant) -> bool:
     return ProcrastinateJob.objects.filter(status="doing", args__tenant_id=tenant.pk).exists()
 
 
-def _note(wish: Wish, asked: Asked) -> None:
-    wish.answered = asked.answered
+def _note(request: PauseRequest, call: ApiCall) -> None:
+    request.answered = call.answered
 
 
 def _key(user: object, *scopes: str) -> str:
@@ -124,15 +124,15 @@ def _key(user: object, *scopes: str) -> str:
     return create_api_key(user=user, name="machines", scopes=scopes, actor=None).secret
 
 
-def told(calls: list[Call], wishes: list[Wish]) -> dict[int, float]:
+def first_calls(calls: list[Call], requests: list[PauseRequest]) -> dict[int, float]:
     """Return when AWS got each request, by `id`: the first call after it, as a tenant has only one at a time."""
     found: dict[int, float] = {}
-    for arn in {wish.arn for wish in wishes}:
+    for arn in {request.arn for request in requests}:
         moments = [
             call.at.timestamp() for call in calls if (call.operation, call.subject, call.outcome) == (STATUS, arn, "ok")
         ]
-        for wish in (each for each in wishes if each.arn == arn and each.answered):
-            reached = [moment for moment in moments if moment >= wish.asked]
+        for request in (each for each in requests if each.arn == arn and each.answered):
+            reached = [moment for moment in moments if moment >= request.asked]
             if reached:
-                found[id(wish)] = reached[0]
+                found[id(request)] = reached[0]
     return found

@@ -159,18 +159,18 @@ def execute_deletion(*, domain_id: str) -> None:
 
 def delete_displaced_identity(*, domain_id: str) -> None:
     """Delete the identity of a domain that another customer's proof displaced. Its claim stays. Idempotent."""
-    waiting = domains_in_region().select_related("customer").filter(stage=Stage.CLAIM, unmake_wanted=True)
+    waiting = domains_in_region().select_related("customer").filter(stage=Stage.CLAIM, identity_deletion_wanted=True)
     domain = waiting.filter(pk=domain_id).first()
     if domain is None:
         return
     if _is_ours(domain):
         delete_identity(domain)
     resources_services.forget_identity(name=domain.name, customer=domain.customer)
-    Domain.objects.filter(pk=domain.pk).update(unmake_wanted=False)
+    Domain.objects.filter(pk=domain.pk).update(identity_deletion_wanted=False)
 
 
 def _may_have_identity(domain: Domain) -> bool:
-    return bool(domain.dkim_tokens) or domain.unmake_wanted
+    return bool(domain.dkim_tokens) or domain.identity_deletion_wanted
 
 
 def _is_ours(domain: Domain) -> bool:

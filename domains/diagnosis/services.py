@@ -120,9 +120,9 @@ def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
         session = QuerySession(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
         observed = asyncio.run(observe(domain.parsed, _records(domain), network(), session))
     history = replace(_history(domain, now), others=_records_of_others(domain, observed))
-    looked = DiagnosisResult(domain.facts, observed, _ses_view(domain), now, history)
-    _store_serial(domain, looked.diagnosis(), now)
-    return looked
+    result = DiagnosisResult(domain.facts, observed, _ses_view(domain), now, history)
+    _store_serial(domain, result.diagnosis(), now)
+    return result
 
 
 def mark_records_added(*, domain: Domain, now: datetime) -> None:
@@ -159,7 +159,7 @@ def _history(domain: Domain, now: datetime) -> RecordHistory:
     rows = domain.record_checks.exclude(verified_at=None).values_list("key", "verified_at")
     verified = tuple((key, moment) for key, moment in rows if moment is not None)
     waiting = domain.state in (State.WAITING, State.WRONG) and domain.last_dns_check is not None
-    looked = waiting and now - domain.state_since >= LOOKED_BEFORE
+    is_checked = waiting and now - domain.state_since >= LOOKED_BEFORE
     sisters = Domain.objects.filter(customer_id=domain.customer_id).exclude(pk=domain.pk).order_by("name")
     return RecordHistory(
         verified=verified,
@@ -167,17 +167,17 @@ def _history(domain: Domain, now: datetime) -> RecordHistory:
         serial=domain.soa_serial,
         serial_since=domain.soa_serial_since,
         said_added_at=domain.said_added_at,
-        failed_checks=2 if looked else 0,
+        failed_checks=2 if is_checked else 0,
         sisters=tuple(sisters.values_list("name", flat=True)[:200]),
     )
 
 
 def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, ...]:
     """Return what other domains here, of any customer, require at the names that were asked."""
-    asked = {answer.question.name for answer in observed.host}
-    names = {".".join(labels[at:]) for name in asked for labels in [name.split(".")] for at in range(len(labels) - 1)}
+    queried = {answer.question.name for answer in observed.host}
+    names = {".".join(labels[at:]) for name in queried for labels in [name.split(".")] for at in range(len(labels) - 1)}
     others = Domain.objects.filter(name__in=names - {domain.name}).exclude(stage=Stage.CLAIM)
-    return tuple(record for other in others for record in other.checked_records if record.name in asked)
+    return tuple(record for other in others for record in other.checked_records if record.name in queried)
 
 
 def _former_nameservers(domain: Domain, moment: datetime | None) -> tuple[str, ...]:

@@ -18,9 +18,10 @@ from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, t
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     filters = selectors.DomainListFilters.read(request.GET)
-    page = page_of(selectors.search_domains(viewer=request.user, filters=filters), request)
+    page = page_of(selectors.listed_domains(viewer=request.user, filters=filters), request)
     context = {
         "page": page,
+        "rows": [selectors.ListedDomain.of(domain) for domain in page],
         "filters": filters,
         "counts": selectors.attention_counts(viewer=request.user, filters=filters),
         "choices": selectors.choices(viewer=request.user),

@@ -109,7 +109,9 @@ class Domain(models.Model):
     unproven_warned_at = models.DateTimeField(
         null=True, blank=True, help_text="When its owners were warned of the removal."
     )
-    unmake_wanted = models.BooleanField(default=False, help_text="The SES identity is to be deleted. The claim stays.")
+    identity_deletion_wanted = models.BooleanField(
+        default=False, db_column="unmake_wanted", help_text="The SES identity is to be deleted. The claim stays."
+    )
 
     # staff decisions
     note = models.TextField(blank=True)
@@ -321,12 +323,15 @@ class Domain(models.Model):
 
     @property
     def headline(self) -> str:
+        return self.headline_with(self.receiving)
+
+    def headline_with(self, receiving: Receiving) -> str:
         """Return the list's sentence: before setup and during deletion, the stage matters more than checks."""
         if self.stage_problem and self.stage in DELAYED:
             return DELAYED[Stage(self.stage)]
         if self.stage == Stage.DELETING and self.routes_removed_at is None:
             return RULES_FIRST
-        red = [each.sentence for each in (self.receiving, *self.receiving_below) if each.is_red]
+        red = [each.sentence for each in (receiving, *self.receiving_below) if each.is_red]
         return red[0] if self.stage == Stage.READY and red else HEADLINES.get(Stage(self.stage), self.summary)
 
     @property

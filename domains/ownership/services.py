@@ -134,7 +134,7 @@ def _locked(rows: QuerySet[Domain]) -> Iterable[Domain]:
 
 def _revert_to_claim(rival: Domain, *, is_taken_over: bool) -> None:
     """Delete its identity, unless the new owner creates it again: then our deletion job would delete theirs."""
-    Domain.objects.filter(pk=rival.pk).update(**CLEARED, unmake_wanted=not is_taken_over)
+    Domain.objects.filter(pk=rival.pk).update(**CLEARED, identity_deletion_wanted=not is_taken_over)
     rival.record_checks.all().delete()
     rival.refresh_from_db()
     resources_services.release_identity(name=rival.name, customer=rival.customer)

@@ -272,10 +272,10 @@ def with_policy(record: Record, facts: IdentityFacts) -> Record:
         return record
     offer = policies_core.offered_dmarc(facts.domain, facts.dmarc_reports_to, facts.policies)
     try:
-        above, is_told = policies_core.inherited_policy(facts.domain, facts.policies), True
+        above, is_known = policies_core.inherited_policy(facts.domain, facts.policies), True
     except ValueError:
-        above, is_told = None, False
-    shown = replace(record, inherited=above, is_inherited_known=is_told, reports_to=facts.dmarc_reports_to)
+        above, is_known = None, False
+    shown = replace(record, inherited=above, is_inherited_known=is_known, reports_to=facts.dmarc_reports_to)
     return replace(shown, value=offer.value, withheld=offer.withheld)
 
 

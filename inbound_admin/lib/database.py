@@ -18,12 +18,12 @@ DEAD_PEER = """
 
 
 CANNOT_WRITE = {"53100": "the disk of the database is full", "25006": "the database is read-only"}  # by SQLSTATE
-# Of a server that shuts down, restarts or was told to end us, and of a broken connection.
+# SQLSTATE classes of a server that shuts down, restarts or ends our session, and of a broken connection.
 GONE = ("57P", "08")
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """What PostgreSQL said; None if it said nothing, as when nobody answers."""
+    """Return PostgreSQL's error code; None if there was no response."""
     state: str | None = getattr(error.__cause__, "sqlstate", None)
     return state
 

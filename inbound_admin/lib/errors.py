@@ -19,7 +19,7 @@ _FOR_CUSTOMERS = (
 _TRY_AGAIN = re.compile(r"(?: This page may be out of date\.)? Try again in a (?:moment|minute)\.")
 
 
-def told(sentence: str, *, to: Any, retried: bool = False) -> str:
+def aws_sentence(sentence: str, *, to: Any, retried: bool = False) -> str:
     """Return a sentence about AWS as this user needs it; None is a customer.
 
     Staff read which permission is missing, customers what it means to them. `retried`: the worker repeats the call, so

@@ -24,12 +24,12 @@ from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.lib.retry import OrDatabaseDown
 
 BEHIND_ALL = (True, 2**63)
-WORKER_SILENT_AFTER = timedelta(seconds=60)  # then a worker is not called alive
+WORKER_SILENT_AFTER = timedelta(seconds=60)  # after it, a worker doesn't count as alive
 HEARTBEAT_SECONDS = 5.0
 SILENT_AFTER_SECONDS = 30  # six heartbeats of a worker
 SOON_SILENT_AFTER_SECONDS = 15  # three, for `lanes.TAKEN_UP_SOON`
-SECONDS_OF_A_CALL = 1.0  # where there is no pace
-# Then it is said to staff and machines. Bulk work may take hours.
+SECONDS_OF_A_CALL = 1.0  # without a rate limit
+# After it, staff and health checks are notified. Bulk work may take hours.
 LATE_AFTER = {WorkLane.URGENT: 30, WorkLane.PEOPLE: 300, WorkLane.LOOKS: 1800}  # seconds
 BULK_ID = "bulk_id"  # of a job's arguments
 OLDEST = """
@@ -113,11 +113,11 @@ def queue(
     lane: WorkLane | None = None,
     **arguments: str,
 ) -> None:
-    """Queue the task named, unless one waits already; of one lock one job runs at a time.
+    """Queue a job of the task, unless one with this lock waits already. One job of a lock runs at a time.
 
-    `unless_running` is for what repairs: a job that runs will do it. A person's new wish must wait for the next one.
-    One that waits in a lower lane is moved up for people and what is urgent: a sweep that finds a thousand set-ups of a
-    bulk import leaves them in the background. `lane` overrules the table of `lib.lanes`.
+    `unless_running` is for repairs, which a running job does too; a person's new request needs the next job. A waiting
+    job is moved up to a higher lane for people and urgent work: a sweep that finds a thousand setups of a bulk import
+    leaves them in the background. `lane` overrides the table of `lib.lanes`.
     """
     lane = lanes.lane_of(task) if lane is None else lane
     states = ("todo", "doing") if unless_running else ("todo",)
@@ -198,11 +198,7 @@ def late_lanes() -> dict[WorkLane, int]:
 
 
 def seconds_left(*, task: str, calls: int) -> int:
-    """Until the job of this task has made so many calls more, behind and beside all else that is queued.
-
-    For pages that say how long something takes. By the rule of the lanes and the pace. Where no such job runs or waits,
-    one that is queued now is meant, behind all that is there.
-    """
+    """Return seconds until this task's job has made so many more calls, with all other queued work."""
     if calls <= 0:
         return 0
     own, others, ahead = lanes.TASKS[task], dict.fromkeys(WorkLane, 0), 0
@@ -214,7 +210,7 @@ def seconds_left(*, task: str, calls: int) -> int:
         lane = lanes.lane_of_queue(queue_name)
         if name == task:
             continue
-        # How long a long one goes on is not known: as long as ours.
+        # A long job's remaining calls are unknown: assume as many as ours.
         found = (calls if name in lanes.LONG and doing else lanes.calls_of(name)) * number
         others[lane] += found
         ahead += found if lane is own and (not doing, job_id) < first else 0

@@ -12,10 +12,10 @@ register = template.Library()
 @register.filter
 def told_to(sentence: object, reader: Any) -> str:
     """Return a problem as this person reads it, right after they tried."""
-    return errors.told(str(sentence), to=reader)
+    return errors.aws_sentence(str(sentence), to=reader)
 
 
 @register.filter
 def retried_for(sentence: object, reader: Any) -> str:
     """Return the stored problem of a call that the worker repeats."""
-    return errors.told(str(sentence), to=reader, retried=True)
+    return errors.aws_sentence(str(sentence), to=reader, retried=True)

@@ -256,7 +256,7 @@ def _queue_items() -> Iterator[AttentionItem]:
 
 
 def _ses_items() -> Iterator[AttentionItem]:
-    unread = [look.area for look in drift_selectors.checks_by_area() if look.problem]
+    unread = [area_check.area for area_check in drift_selectors.checks_by_area() if area_check.problem]
     if unread:
         sentence = f"{' and '.join(unread).capitalize()} could not be read from SES at the last check"
         yield AttentionItem(1, sentence, "operations:differences", tone="bad")

@@ -249,5 +249,5 @@ def _afterwards(kind: BatchKind, item: BatchItem, domain: Domain) -> str:
         case BatchKind.IMPORT:
             belongs = "Claimed by" if domain.stage == Stage.CLAIM else "Belongs to"
             return f"{belongs} {domain.customer}. {domain.headline}".strip()
-    looked = domain.last_dns_check is not None and item.done_at is not None and domain.last_dns_check >= item.done_at
-    return domain.headline if looked else "Next in the queue; checking now."
+    is_done = domain.last_dns_check is not None and item.done_at is not None and domain.last_dns_check >= item.done_at
+    return domain.headline if is_done else "Next in the queue; checking now."

@@ -92,13 +92,13 @@ def add(item: BatchItem, actor: User) -> None:
     customer = customers_for(actor).filter(pk=item.customer_id).first()
     if customer is None:
         raise Refused("You no longer have access to its customer.")
-    look = preflight_services.run_preflight(text=item.name, customer=customer)
+    found = preflight_services.run_preflight(text=item.name, customer=customer)
     with transaction.atomic():
         domain = preflight_services.add(
             text=item.name,
             customer=customer,
             actor=actor,
-            preflight=look,
+            preflight=found,
             bulk_id=item.batch_id,
             tell_when_verified=not is_staff_member(actor),
             receives=item.batch.words.get("receiving") != SEND_ONLY,
@@ -139,7 +139,7 @@ def release(item: BatchItem, actor: User) -> None:
 @transaction.atomic
 def delete(item: BatchItem, actor: User) -> None:
     domain = _domain_of(item, actor)
-    asked = domain_removal_services.request_removal(
+    removal = domain_removal_services.request_removal(
         domain=domain, typed_name=domain.name, actor=actor, bulk_id=item.batch_id
     )
-    _settle(item, None if asked.is_gone else domain)
+    _settle(item, None if removal.is_gone else domain)

@@ -48,11 +48,11 @@ def _of(area: str) -> QuerySet[Difference]:
 
 def checks_by_area() -> tuple[DriftCheck, ...]:
     """Return the last check of each area, with the error of a later failed read of the rules."""
-    looks = tuple(DriftCheck.objects.filter(region=settings.AWS_REGION, area__in=AREAS).order_by("area"))
-    for look in looks:
-        if look.area == RULES_AREA and not look.problem:
-            look.problem = read_problem()
-    return looks
+    checks = tuple(DriftCheck.objects.filter(region=settings.AWS_REGION, area__in=AREAS).order_by("area"))
+    for row in checks:
+        if row.area == RULES_AREA and not row.problem:
+            row.problem = read_problem()
+    return checks
 
 
 def last_check(area: str) -> DriftCheck | None:

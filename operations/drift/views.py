@@ -49,25 +49,25 @@ def list_(request: SignedIn) -> HttpResponse:
     require_staff(request)
     show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWN else "open"
     area = request.GET.get("area", "")
-    number, look, looks = counts(area), last_check(TENANTS_AREA), checks_by_area()
+    number, check, checks = counts(area), last_check(TENANTS_AREA), checks_by_area()
     context: dict[str, Any] = {
         "page": page_of(differences_shown(show, area), request),
         "area": area,
         "areas": [(key, words) for key, words in AREAS.items()],
-        "looks": looks,
+        "looks": checks,
         "unowned": differences_shown("open").filter(kind=UNOWNED).count(),
         "may_import": may_import(request.user),
         "open_kinds": open_kinds(area),
         "show": show,
         "groups": [(key, words, number[key]) for key, (words, _) in SHOWN.items()],
-        "look": look,
-        "is_read": {each.area for each in looks if each.at} >= ({area} if area in AREAS else set(AREAS)),
-        "is_partly_read": any(each.at for each in looks if each.area == area or area not in AREAS),
+        "look": check,
+        "is_read": {each.area for each in checks if each.at} >= ({area} if area in AREAS else set(AREAS)),
+        "is_partly_read": any(each.at for each in checks if each.area == area or area not in AREAS),
         "capacity": capacity(),
         "price": settings.TENANT_MONTHLY_PRICE,
         "included": settings.TENANTS_INCLUDED,
         "may_decide": may_decide(request.user),
-        "poll_seconds": POLL_SECONDS if any(each.asked_at for each in looks) or number["decided"] else None,
+        "poll_seconds": POLL_SECONDS if any(each.asked_at for each in checks) or number["decided"] else None,
     }
     return TemplateResponse(request, template(request, "operations/drift/differences.html", "live"), context)
 

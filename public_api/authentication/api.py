@@ -15,7 +15,7 @@ from domains.models.domains import Domain, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib.api.lenient import LenientIn
 from inbound_admin.lib.api.values import Out, Text, given
-from inbound_admin.lib.errors import AwsUnreachable, Malformed, told
+from inbound_admin.lib.errors import AwsUnreachable, Malformed, aws_sentence
 from public_api.domains.core import Published, ses_word
 from public_api.domains.selectors import checks_of, status_of
 from public_api.domains.services import records_message, usual_mail_from
@@ -136,7 +136,7 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
 
 
 def _begun(domain: Domain, user: User) -> str:
-    why = told(domain.stage_problem, to=user, retried=True)
+    why = aws_sentence(domain.stage_problem, to=user, retried=True)
     if domain.stage == Stage.CLAIM:
         return "Prove ownership first: publish the TXT record, then verify."
     if domain.stage == Stage.STARTING:

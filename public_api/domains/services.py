@@ -20,7 +20,7 @@ from domains.records.core import INBOUND_MX, mail_from_candidates
 from domains.settings import services as settings_services
 from domains.settings.services import desired_settings, wait_until_applied
 from inbound_admin.lib import aws, slow_work
-from inbound_admin.lib.errors import Malformed, Refused, told
+from inbound_admin.lib.errors import Malformed, Refused, aws_sentence
 from receipt_rules.addresses.selectors import address_at_domain, refuse_unproven
 from receipt_rules.addresses.services import (
     add_address,
@@ -121,7 +121,7 @@ def pending_message(domain: Domain, *, to: User) -> str:
     if domain.stage == Stage.CLAIM:
         return "Prove ownership first: publish the TXT record, then verify."
     if domain.stage == Stage.STARTING or domain.is_configuring:
-        why = told(domain.stage_problem, to=to, retried=True)
+        why = aws_sentence(domain.stage_problem, to=to, retried=True)
         return why or "SES hasn't finished yet. Request the records again in a moment."
     return ""
 

@@ -253,10 +253,10 @@ def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
 
 def _undelivered(inbound: Inbound) -> End | None:
     """Judges where the mail of each goes. Of those that receive, the worst end at which none is delivered."""
-    wishes = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
-    set_ends(wishes)
-    live = (wish for wish in wishes if wish.is_active and wish.is_served and not wish.is_changing)
-    worst = next(iter(worst_first(wish.end for wish in live if wish.end)), None)
+    requested = [*inbound.addresses, *filter(None, (inbound.catch_all, inbound.sub_catch_all))]
+    set_ends(requested)
+    live = (row for row in requested if row.is_active and row.is_served and not row.is_changing)
+    worst = next(iter(worst_first(row.end for row in live if row.end)), None)
     return None if worst is None or worst.is_delivered else worst
 
 

@@ -53,8 +53,8 @@ class Inbound:
     @property
     def is_applied(self) -> bool:
         """Whether the live rules, as last read, contain all that is on and that SES doesn't refuse."""
-        wishes = (*self.addresses, *filter(None, (self.catch_all, self.sub_catch_all)))
-        return all(wish.is_served or wish.refused_because for wish in wishes if wish.is_active)
+        requested = (*self.addresses, *filter(None, (self.catch_all, self.sub_catch_all)))
+        return all(recipient.is_served or recipient.refused_because for recipient in requested if recipient.is_active)
 
 
 def inbound_summary(domain: Domain) -> Inbound:
@@ -75,16 +75,16 @@ def inbound_summary(domain: Domain) -> Inbound:
     return Inbound(tuple(addresses), everything, below, pending_of(domain), sentence)
 
 
-def _recipient(wish: Address | CatchAll, domain: Domain, *, covered: Mapping[bool, bool] = NOT_COVERED) -> Recipient:
+def _recipient(row: Address | CatchAll, domain: Domain, *, covered: Mapping[bool, bool] = NOT_COVERED) -> Recipient:
     """`covered`: whether the live rules contain the catch-all of the domain (False) and of its subdomains (True)."""
-    endpoint = wish.own_endpoint
-    is_waiting = wish.rules == RulesFact.WAITING and not wish.refused_because
+    endpoint = row.own_endpoint
+    is_waiting = row.rules == RulesFact.WAITING and not row.refused_because
     return Recipient(
-        name=wish.recipient.removesuffix(domain.name),
-        rules=RulesFact(wish.rules),
-        mx=MxFact(domain.mx_facts.get(wish.mail_name, "")),
+        name=row.recipient.removesuffix(domain.name),
+        rules=RulesFact(row.rules),
+        mx=MxFact(domain.mx_facts.get(row.mail_name, "")),
         endpoint=str(endpoint) if endpoint else "",
         is_off=bool(endpoint and not endpoint.is_active),
-        is_changing=wish.is_changing,
-        is_covered=is_waiting and covered[wish.mail_name != domain.name],
+        is_changing=row.is_changing,
+        is_covered=is_waiting and covered[row.mail_name != domain.name],
     )

@@ -33,8 +33,8 @@ def last_known() -> Snapshot | None:
 
 def is_set_up() -> bool:
     """Whether a rule set of ours was active when we last read SES: until then no change of customers is applied."""
-    look = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
-    kinds = {each["kind"] for each in look.differences} if look else set()
+    last_check = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
+    kinds = {each["kind"] for each in last_check.differences} if last_check else set()
     return last_known() is not None and not kinds & {"none_active", "stranger_active"}
 
 

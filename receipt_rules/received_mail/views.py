@@ -7,7 +7,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused, told
+from inbound_admin.lib.errors import AwsProblem, RateLimited, Refused, aws_sentence
 from inbound_admin.lib.http import SignedIn, page_of, template
 from receipt_rules.addresses.selectors import addresses_for
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
@@ -38,7 +38,7 @@ def detail(request: SignedIn, mail_id: str) -> HttpResponse:
         except (Refused, RateLimited, AwsProblem) as problem:
             if getattr(problem, "code", "") == "REASON_MISSING":
                 raise
-            messages.error(request, told(str(problem), to=request.user))
+            messages.error(request, aws_sentence(str(problem), to=request.user))
         else:
             messages.success(request, "Delivering the message again. This page shows the progress.")
         return redirect("receipt_rules:received_message", mail.pk)

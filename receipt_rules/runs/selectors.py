@@ -98,11 +98,11 @@ def is_changing(domain: Domain) -> bool:
     return steps.filter(named).exists()
 
 
-def set_changing(wishes: Iterable[RequestedRecipient]) -> None:
+def set_changing(requested: Iterable[RequestedRecipient]) -> None:
     """Set `is_changing` of each whose rule the current step of a run changes: whether SES has made it isn't known."""
     changed = _under_way()
-    for wish in wishes:
-        wish.is_changing = bool(changed) and not changed.isdisjoint((wish.recipient, *broader_entries(wish.recipient)))
+    for row in requested:
+        row.is_changing = bool(changed) and not changed.isdisjoint((row.recipient, *broader_entries(row.recipient)))
 
 
 def _under_way() -> frozenset[str]:

@@ -11,8 +11,8 @@ from benchmarks.machines.findings import is_alone, most_within
 from benchmarks.machines.fire import WEIGHTS, Event, Fire
 from benchmarks.machines.fleet import Fleet
 from benchmarks.machines.network import HOSTS, WEBS, WORKERS, Network, address
-from benchmarks.machines.visitors import Asked, Visitors
-from benchmarks.machines.work import STATUS, Wish, told
+from benchmarks.machines.visitors import ApiCall, Visitors
+from benchmarks.machines.work import STATUS, PauseRequest, first_calls
 from sandbox.values import Call
 
 
@@ -55,26 +55,26 @@ def call(seconds: float, arn: str, outcome: str = "ok") -> Call:
 
 def test_a_wish_has_reached_amazon_by_the_first_call_after_it_that_worked() -> None:
     first, second, lost = (
-        Wish("a", True, asked=10, answered=11),
-        Wish("a", False, asked=20, answered=21),
-        Wish("b", True, asked=10, answered=11),
+        PauseRequest("a", True, asked=10, answered=11),
+        PauseRequest("a", False, asked=20, answered=21),
+        PauseRequest("b", True, asked=10, answered=11),
     )
     calls = [call(9, "a"), call(12, "a", "Throttling"), call(13, "a"), call(25, "a")]
-    assert told(calls, [first, second, lost]) == {id(first): 13, id(second): 25}
+    assert first_calls(calls, [first, second, lost]) == {id(first): 13, id(second): 25}
 
 
 def test_what_is_not_answered_is_asked_again_with_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
     told_in_turn: list[tuple[int, dict[str, str]]] = [(0, {}), (503, {}), (409, {"code": "IN_PROGRESS"}), (201, {})]
     answers = iter(told_in_turn)
-    visitors, over = Visitors(random.Random(1)), list[Asked]()
+    visitors, over = Visitors(random.Random(1)), list[ApiCall]()
     keys = list[str]()
 
-    def send(asked: Asked) -> tuple[int, dict[str, str]]:
+    def send(asked: ApiCall) -> tuple[int, dict[str, str]]:
         keys.append(asked.key)
         return next(answers)
 
     monkeypatch.setattr(visitors, "_send", send)
-    visitors.ask(Asked("/x", {}, "", then=over.append))
+    visitors.ask(ApiCall("/x", {}, "", then=over.append))
     while visitors.waiting:
         visitors.waiting[0].not_before = time.monotonic()
         visitors.go_on()
@@ -86,13 +86,13 @@ def test_what_is_not_answered_is_asked_again_with_the_same_key(monkeypatch: pyte
 
 @pytest.mark.parametrize(("tries_before", "is_told"), [(0, True), (1, False)])
 def test_a_refusal_counts_unless_an_earlier_try_may_have_been_carried_out(tries_before: int, is_told: bool) -> None:
-    visitors, asked = Visitors(random.Random(1)), Asked("/x", {}, "", tries=tries_before + 1)
+    visitors, asked = Visitors(random.Random(1)), ApiCall("/x", {}, "", tries=tries_before + 1)
     assert visitors._is_over(asked, 409, {"error": "It is there."})
     assert bool(visitors.refused) is is_told
 
 
 def test_a_wish_is_alone_once_those_before_it_are_proven() -> None:
-    before, wish = Wish("a", True, asked=10, answered=11), Wish("b", True, asked=20, answered=21)
-    assert is_alone(wish, [before, wish], {id(before): 13})
-    assert not is_alone(wish, [before, wish], {id(before): 18})
-    assert not is_alone(wish, [before, wish], {}), "it never reached Amazon"
+    before, request = PauseRequest("a", True, asked=10, answered=11), PauseRequest("b", True, asked=20, answered=21)
+    assert is_alone(request, [before, request], {id(before): 13})
+    assert not is_alone(request, [before, request], {id(before): 18})
+    assert not is_alone(request, [before, request], {}), "it never reached Amazon"

@@ -136,7 +136,7 @@ def test_a_proof_sends_unproven_neighbours_back_and_takes_their_identity_away(
     assert "domains.unmake" in waiting_jobs(his)
     deletion_services.delete_displaced_identity(domain_id=his.id)
     his.refresh_from_db()
-    assert (at_amazon(bobs), his.unmake_wanted) == (None, False)
+    assert (at_amazon(bobs), his.identity_deletion_wanted) == (None, False)
     assert at_amazon(hers) is not None
     assert Alert.objects.get(kind="domain.displaced").object_id == his.id
 
@@ -147,7 +147,7 @@ def test_a_neighbour_that_is_proven_stays_as_it_is(sandbox: Sandbox, alice: Cust
     assert hers.claim_reason == ClaimReason.RELATED
     prove(sandbox, hers)
     his.refresh_from_db()
-    assert (his.stage, his.unmake_wanted) == (Stage.READY, False)
+    assert (his.stage, his.identity_deletion_wanted) == (Stage.READY, False)
 
 
 def test_a_neighbour_who_proves_his_after_all_is_set_up_again_and_the_alert_is_over(
@@ -178,7 +178,7 @@ def test_an_identity_that_could_not_be_unmade_is_tried_again(sandbox: Sandbox, a
     with pytest.raises(AwsProblem):
         deletion_services.delete_displaced_identity(domain_id=his.id)
     his.refresh_from_db()
-    assert his.unmake_wanted
+    assert his.identity_deletion_wanted
     ProcrastinateJob.objects.filter(task_name="domains.unmake").delete()
     reconciler_services.queue_unfinished()
     assert ProcrastinateJob.objects.filter(task_name="domains.unmake", status="todo").count() == 1

@@ -18,7 +18,7 @@ _UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u2060\ufeff\ufffd]|\\[0-9]{3}")  #
 def difference(expected: str, found: str) -> str:
     """Return the code of the common mistake that explains the difference, or DIFFERS."""
     unquoted = found.strip().strip(_QUOTES).strip()
-    looks = (
+    causes = (
         (unquoted == expected and found.strip() != expected, "dns.value.quoted"),
         (found.lower() == expected.lower(), "dns.value.case"),
         (_UNSEEN.sub("", found) == _UNSEEN.sub("", expected), "dns.value.spaces"),
@@ -29,7 +29,7 @@ def difference(expected: str, found: str) -> str:
         (expected.startswith(found) and len(found) >= 0.6 * len(expected), "dns.value.cut"),
         (len(expected) > 8 and is_close(expected, found, 3), "dns.value.typo"),
     )
-    return next((code for holds, code in looks if holds), DIFFERS)
+    return next((code for holds, code in causes if holds), DIFFERS)
 
 
 def has_name_inside(expected: str, found: str) -> bool:

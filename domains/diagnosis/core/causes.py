@@ -270,7 +270,7 @@ def _judge(record: Record, case: Case, compared: list[tuple[Answer, Compared]], 
     if host is LinkState.BROKEN:
         strict = strict_policy(record, case, signed) if record.key == "dmarc" else ()
         return JudgedRecord(record, host, LinkState.NOT_REACHED, found, (_broken(record, case, compared), *strict))
-    if any(told.code == INHERITED_CODE for _, told in compared):
+    if any(finding.code == INHERITED_CODE for _, finding in compared):
         return JudgedRecord(record, host, LinkState.OK, (), tuple(strict_policy(record, case, signed)))
     beside = tuple(conflicts_of_correct(record, case, found, signed))
     public, waiting = _public(record, case)

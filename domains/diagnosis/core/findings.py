@@ -325,8 +325,8 @@ def as_reply(diagnosis: Diagnosis) -> str:
     if diagnosis.further:
         lines += ["", "Other problems found:"]
         lines += [f"- {finding.verdict}" for finding in diagnosis.further]
-    looked = diagnosis.now.astimezone(UTC)
-    return "\n".join([*lines, "", f"(Checked on {looked:%-d %B %Y, %H:%M} UTC.)", ""])
+    made_at = diagnosis.now.astimezone(UTC)
+    return "\n".join([*lines, "", f"(Checked on {made_at:%-d %B %Y, %H:%M} UTC.)", ""])
 
 
 def reply_lines(finding: DiagnosisFinding) -> list[str]:

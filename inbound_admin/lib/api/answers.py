@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import get_conditional_response, set_response_etag
 from ninja import Schema
 
-from inbound_admin.lib.errors import AwsProblem, Problem, told
+from inbound_admin.lib.errors import AwsProblem, Problem, aws_sentence
 
 PREFIX = "/api/"
 
@@ -44,7 +44,7 @@ def problem_response(problem: Problem, status: int = 0, *, to: Any = None) -> Ht
     headers = {} if retry_after is None else {"Retry_After": str(retry_after)}
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW_Authenticate"] = "Bearer"
-    return error_answer(told(str(problem), to=to), problem.code, status or problem.status, details, **headers)
+    return error_answer(aws_sentence(str(problem), to=to), problem.code, status or problem.status, details, **headers)
 
 
 def method_not_allowed(answer: HttpResponse) -> HttpResponse:

@@ -116,7 +116,7 @@ def threads_for(places: Sequence[Slots]) -> int:
 
 
 async def _run(app: App, places: Sequence[Slots], name: str, grace: float | None) -> list[str]:
-    """Until a signal: then the list is empty. A part that ends earlier is named, and takes the others along."""
+    """Run until a signal, and return an empty list. A part that ends earlier is returned, and ends the others."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(threads_for(places), thread_name_prefix="job"))

@@ -77,8 +77,8 @@ class Plan:
 
         An activation reads the active set again, and also the clone if it replaces another set.
         """
-        looks = sum(1 + bool(step.instead_of) for step in self.steps if isinstance(step, Activate))
-        return len(self.steps) + READS + looks
+        further = sum(1 + bool(step.instead_of) for step in self.steps if isinstance(step, Activate))
+        return len(self.steps) + READS + further
 
     @cached_property
     def consequences(self) -> tuple[Consequence, ...]:

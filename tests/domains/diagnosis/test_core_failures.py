@@ -36,20 +36,18 @@ SAME = "FAILURE_EXAMPLES" not in os.environ  # a test run tries the same ones ea
 SOAK = "2000"
 
 
-def told(world: World, seen: Observations, history: RecordHistory) -> Diagnosis:
+def diagnosis_of(world: World, seen: Observations, history: RecordHistory) -> Diagnosis:
     facts = replace(world.facts, policies=policies_core.NOTHING_KNOWN)
     return diagnose(facts, seen, CONFIRMED, NOW, history)
 
 
 def new_accusations(world: World, seen: Observations, less: Observations, history: RecordHistory) -> list[str]:
-    """Where servers tell different things of a record and one of them fails, the other's word is left: that was there
-    before, and is no accusation more than what that server alone tells.
-    """
-    after = told(world, less, history)
-    found = accusations(told(world, seen, history), after)
+    """Return new findings. If servers disagree and one fails, the other's answer remains, which is no new finding."""
+    after = diagnosis_of(world, less, history)
+    found = accusations(diagnosis_of(world, seen, history), after)
     disputed = {record.key for record in seen.records if len(set(told_of(world, seen, record))) > 1}
     for who in SERVERS if found and disputed else ():
-        alone = accusations(told(world, of_one_server(seen, who), history), after)
+        alone = accusations(diagnosis_of(world, of_one_server(seen, who), history), after)
         found = [each for each in found if each in alone or each.partition(" ")[2] not in (*disputed, "")]
     return found
 
@@ -60,7 +58,7 @@ def of_one_server(seen: Observations, who: str) -> Observations:
 
 
 def told_of(world: World, seen: Observations, record: Record) -> list[tuple[object, ...]]:
-    """What each server tells of the record, and of the place that counts for it, where all were asked of that."""
+    """Return each server's answer about the record and the place that decides it, if all were asked about that."""
     questions = (question_for(record), *further_questions(record, world.facts.domain))
     asked = [said for question in questions if len(said := seen.host_answers(question)) == len(SERVERS)]
     return [tuple((answer.values, answer.aliases) for answer in said) for said in zip(*asked, strict=True)]
@@ -79,7 +77,7 @@ def test_failures_add_no_accusation(
     for wanted in data.draw(st.lists(whole, max_size=3)):
         lost |= {(lane, at): ERRORS[0] for lane, at in places if (lane, answer_of(seen, lane, at)) == wanted}
     found = new_accusations(world, seen, with_failures(seen, lost), history)
-    before = [f"{each.code} {each.record_key}" for each in told(world, seen, history).findings]
+    before = [f"{each.code} {each.record_key}" for each in diagnosis_of(world, seen, history).findings]
     assert found == [], (found, before, [str(getattr(seen, lane)[at])[:120] for lane, at in lost])
 
 
@@ -89,7 +87,11 @@ def test_a_spoilt_dmarc_record_is_told_as_that_although_the_policy_above_could_n
     seen = seen_in(world)
     less = with_failures(seen, {("dmarc", 0): ERRORS[0], ("host", 0): ERRORS[0]})
     for each in (seen, less):
-        codes = [finding.code for finding in told(world, each, NOTHING_KNOWN).findings if finding.record_key == "dmarc"]
+        codes = [
+            finding.code
+            for finding in diagnosis_of(world, each, NOTHING_KNOWN).findings
+            if finding.record_key == "dmarc"
+        ]
         assert codes == ["dns.value.dot"]
 
 
@@ -108,7 +110,7 @@ def test_what_one_server_says_of_the_domain_is_not_put_to_another_that_differs()
     seen = replace(whole, host=host)
     lost = [at for at, a in enumerate(host) if a.resolver == first and a.question.name == apart[0]]
     less = with_failures(seen, {("host", at): ERRORS[0] for at in lost})
-    before, after = (told(world, each, NOTHING_KNOWN).findings for each in (seen, less))
+    before, after = (diagnosis_of(world, each, NOTHING_KNOWN).findings for each in (seen, less))
     assert ("dns.server.disagree", "identity") in [(each.code, each.record_key) for each in before]
     assert [each.code for each in after if each.record_key == "identity"] == ["dns.absent"]
 
@@ -129,7 +131,7 @@ def test_what_one_server_tells_of_the_domain_is_told_also_where_another_has_noth
     lost = [at for at, a in enumerate(host) if a.resolver == first and a.question == asked]
     less = with_failures(seen, {("host", at): ERRORS[0] for at in lost})
     for each in (seen, less):
-        findings = told(world, each, NOTHING_KNOWN).findings
+        findings = diagnosis_of(world, each, NOTHING_KNOWN).findings
         assert [finding.code for finding in findings if finding.record_key == "identity"] == ["dns.value.name_inside"]
 
 
@@ -150,7 +152,7 @@ def test_what_one_server_alone_has_in_another_place_is_not_put_to_the_one_that_h
         if a.resolver != last and (a.question.name, a.question.type) == ("_dmarc.example.com", "TXT")
     ]
     less = with_failures(replace(whole, host=host), {("host", at): ERRORS[0] for at in lost})
-    codes = [each.code for each in told(world, less, NOTHING_KNOWN).findings if each.record_key == "dmarc"]
+    codes = [each.code for each in diagnosis_of(world, less, NOTHING_KNOWN).findings if each.record_key == "dmarc"]
     assert codes == ["dns.absent"]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from domains.diagnosis.core.findings import Diagnosis
 from domains.diagnosis.core.observations import NOTHING_KNOWN
-from tests.domains.diagnosis.test_core_failures import told
+from tests.domains.diagnosis.test_core_failures import diagnosis_of
 from tests.domains.diagnosis.worlds import seen_in, world_of
 from tests.domains.dns_host import DKIM, TOKEN, facts_of
 
@@ -19,7 +19,7 @@ RIGHT = ""
 
 @dataclass(frozen=True)
 class Situation:
-    """`values` stand in place of the record `key`, as `kind` where its type is another; `offered` None: any."""
+    """`values` replace the record `key`, as type `kind` if it differs; `offered` None: any."""
 
     key: str
     values: tuple[str, ...]
@@ -240,15 +240,15 @@ SITUATIONS = (*SPF_SITUATIONS, *DMARC_SITUATIONS, *KEY_SITUATIONS, *MX_SITUATION
 
 
 def look(situation: Situation) -> Diagnosis:
-    """At a zone that is right but for the one record."""
+    """Diagnose a zone that is correct except for this record."""
     facts = facts_of(DOMAIN)
     if not situation.kind:
         world = world_of(facts, **{situation.key.replace("-", "_"): situation.values})
-        return told(world, seen_in(world), NOTHING_KNOWN)
+        return diagnosis_of(world, seen_in(world), NOTHING_KNOWN)
     world = world_of(facts, **{situation.key.replace("-", "_"): ()})
     name = next(record.name for record in world.records if record.key == situation.key)
     world.add(name, situation.kind, *situation.values)
-    return told(world, seen_in(world), NOTHING_KNOWN)
+    return diagnosis_of(world, seen_in(world), NOTHING_KNOWN)
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: each.id)
@@ -275,7 +275,7 @@ def test_the_value_that_mends_it_is_right_when_it_stands_there(situation: Situat
 )
 def test_reports_that_nobody_asked_for_go_nowhere(published: str, said: str) -> None:
     world = world_of(facts_of(DOMAIN, dmarc_reports_to="us@example.com"), dmarc=(published,))
-    [finding] = told(world, seen_in(world), NOTHING_KNOWN).findings
+    [finding] = diagnosis_of(world, seen_in(world), NOTHING_KNOWN).findings
     assert (finding.code, said in finding.verdict) == ("dns.value.dmarc_reports", True)
 
 

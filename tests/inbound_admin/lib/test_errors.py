@@ -8,7 +8,7 @@ from accounts.models.people import User
 from domains.identity import services as identity_services
 from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
-from inbound_admin.lib.errors import DENIED, NO_PERMISSION, NOT_CONFIGURED, QUOTA_USED, AwsDenied, told
+from inbound_admin.lib.errors import DENIED, NO_PERMISSION, NOT_CONFIGURED, QUOTA_USED, AwsDenied, aws_sentence
 from sandbox.process import Sandbox
 from tests.calling import api_of, never_waiting, ok
 from tests.factories import make_customer, make_member, make_staff
@@ -31,19 +31,23 @@ MEANS = "Amazon refused our request. Only our team can fix this."
 )
 def test_customers_read_what_it_means_and_staff_every_word(why: str, means: str) -> None:
     sentence = f"We couldn't create the identity: {why}"
-    assert told(sentence, to=STAFF) == sentence
-    assert told(sentence, to=CUSTOMER) == told(sentence, to=None) == f"We couldn't create the identity: {means or why}"
+    assert aws_sentence(sentence, to=STAFF) == sentence
+    assert (
+        aws_sentence(sentence, to=CUSTOMER)
+        == aws_sentence(sentence, to=None)
+        == f"We couldn't create the identity: {means or why}"
+    )
 
 
 def test_nobody_is_asked_to_try_what_the_worker_repeats() -> None:
     said = "We couldn't read it: AWS isn't responding. This page may be out of date. Try again in a minute. And more."
-    assert told(said, to=STAFF, retried=True) == "We couldn't read it: AWS isn't responding. And more."
+    assert aws_sentence(said, to=STAFF, retried=True) == "We couldn't read it: AWS isn't responding. And more."
 
 
 def test_a_key_without_the_scope_of_staff_reads_as_a_customer() -> None:
     person = User(is_staff=True)
     person.staff_rights = False
-    assert told(DENIED.format(code="AccessDenied"), to=person) == MEANS
+    assert aws_sentence(DENIED.format(code="AccessDenied"), to=person) == MEANS
 
 
 def _denied(sandbox: Sandbox) -> Domain:
