@@ -60,18 +60,23 @@ def alert_unread_transfers(timestamp: int) -> None:
 
 @jobs.periodic("receipt_rules.watch_active_set", cron="* * * * *")
 def watch_active_set(timestamp: int) -> None:
-    """Every minute: check whether SES still applies our rules. A failed read proves nothing."""
+    """Every minute: check whether SES still applies our rules, unchanged. A failed read proves nothing."""
     if settings.AWS_REGION not in RECEIVING_REGIONS:
         return
     try:
         alerts_services.update_active_set_alert(live_services.check_active_set(now=timezone.now()))
     except AwsProblem as problem:
         log.warning("the active rule set could not be read", problem=str(problem))
+        return
+    drift_services.queue_check_if_changed()
 
 
 @jobs.periodic("receipt_rules.sweep_drift", cron="37 * * * *")
 def queue_hourly_drift_check(timestamp: int) -> None:
-    """Every hour: compare the live rules with the known state and the desired state."""
+    """Every hour: compare the live rules with the known state and the desired state.
+
+    What others change is found within a minute (`watch_active_set`); this finds what only a plan shows.
+    """
     queue_drift_check()
 
 

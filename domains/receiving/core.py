@@ -33,6 +33,7 @@ class RulesFact(StoredState):
     FOREIGN = "foreign"  # no address here, and an unmanaged rule receives the mail
     WAITING = "waiting"
     HELD = "held"  # a rollback removed it from the rules and was not released
+    DROPPED = "dropped"  # a rule received its mail before, and someone else changed the rules: SES rejects it
     NOT_SET_UP = "not_set_up"
     HALTED = "halted"  # staff suspended receiving for the customer
     CARRIED = "carried"
@@ -77,13 +78,7 @@ RED = (
 )
 MX_POINTS_HERE = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
 DELIVERED = (RulesFact.CARRIED, RulesFact.COPIED)
-
-_SETTLED = (
-    ReceivingState.LIVE,
-    ReceivingState.FOREIGN,
-    ReceivingState.SEND_ONLY,
-    ReceivingState.UNAVAILABLE,
-)
+_SETTLED = (ReceivingState.LIVE, ReceivingState.FOREIGN, ReceivingState.SEND_ONLY, ReceivingState.UNAVAILABLE)
 _LABELS = {
     ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
@@ -162,6 +157,11 @@ class Receiving(Labelled):
         return self.state in RED
 
     @property
+    def is_turned_off(self) -> bool:
+        """Return True if our team stopped receiving for the customer."""
+        return self.sentence == _BLOCKED[RulesFact.HALTED]
+
+    @property
     def is_settled(self) -> bool:
         """Return True if nobody has to do anything."""
         return self.state in _SETTLED
@@ -173,9 +173,8 @@ class Receiving(Labelled):
 
 def requires_mx(facts: ReceivingFacts) -> bool:
     """Return True if the customer should publish or keep the MX: a rule receives the mail, or did until now."""
-    if not (facts.is_wanted and facts.is_verified and facts.can_receive):
-        return False
-    return facts.rules in DELIVERED or (facts.rules is not RulesFact.NOTHING and facts.mx in MX_POINTS_HERE)
+    may = facts.is_wanted and facts.is_verified and facts.can_receive
+    return may and (facts.rules in DELIVERED or (facts.rules is not RulesFact.NOTHING and facts.mx in MX_POINTS_HERE))
 
 
 def names_with_mx_here(found: Iterable[ReceivingFacts]) -> tuple[str, ...]:
@@ -199,10 +198,8 @@ def mx_fact(answers: Sequence[tuple[str, ...] | None], host: str, before: MxFact
     if not facts:
         known_here = before in MX_POINTS_HERE
         return MxFact.UNSEEN if known_here else (MxFact.UNKNOWN if answers else before)
-    for fact in (MxFact.SHARED, MxFact.HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER):
-        if fact in facts:
-            return fact
-    return MxFact.NOWHERE
+    known = (MxFact.SHARED, MxFact.HERE, MxFact.ELSEWHERE, MxFact.MAIL_MANAGER)
+    return next((fact for fact in known if fact in facts), MxFact.NOWHERE)
 
 
 def _mx_target(values: tuple[str, ...], host: str) -> MxFact:
@@ -269,6 +266,7 @@ _NOT_STORED = {
 _BLOCKED = {
     RulesFact.HALTED: "Our team has turned off inbound mail for this customer. Don't change the MX record.",
     RulesFact.HELD: "Our team has rolled back the receipt rules for {name}. Don't change the MX record yet.",
+    RulesFact.DROPPED: "{Mail} would be rejected, although it was set up. Our team has been notified.",
     RulesFact.BOUNCED: "Another receipt rule would bounce {mail}. Don't change the MX record yet.",
     RulesFact.STOPPED: "Another receipt rule would stop {mail}. Don't change the MX record yet.",
     RulesFact.ELSEWHERE: "Another receipt rule would catch {mail}. Don't change the MX record yet.",
@@ -326,7 +324,11 @@ _TO_OTHERS = {
     ),
 }
 _UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain."
-_HELD = "SES rejects mail for some or all addresses at {name}: our team has rolled back the receipt rules."
+_SOME = "SES rejects mail for some or all addresses at {name}"
+_REMOVED = {
+    RulesFact.HELD: f"{_SOME}: our team has rolled back the receipt rules.",
+    RulesFact.DROPPED: f"{_SOME} now, although they were set up. Our team has been notified.",
+}
 _MANAGERS = "Mail for {name} goes to SES Mail Manager, which isn't managed here. Don't change the MX record."
 _PART = "Only some of the mail for {name} arrives here, because another MX record has the same priority. Remove it."
 _COPIED = "{Mail} arrives here. Another receipt rule also receives a copy."
@@ -341,7 +343,7 @@ def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
         (unread, states.NOT_CHECKED, f"The receipt rules haven't been checked for {name} yet."),
         (not facts.is_verified, states.REJECTED, _UNVERIFIED.format(name=name)),
         (bool(why), states.REJECTED, f"SES rejects {facts.all_mail}: {why}."),
-        (rules is RulesFact.HELD, states.REJECTED, _HELD.format(name=name)),
+        (rules in _REMOVED, states.REJECTED, _REMOVED.get(rules, "").format(name=name)),
         (bool(sentence), other, _format(sentence, facts)),
         (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART.format(name=name)),
         (rules is RulesFact.COPIED, states.COPIED, _format(_COPIED, facts)),
@@ -353,6 +355,7 @@ def _format(sentence: str, facts: ReceivingFacts) -> str:
     return sentence.format(name=facts.display_name, mail=facts.mail, Mail=facts.mail[0].upper() + facts.mail[1:])
 
 
+_POINTED = " It pointed here at the last successful check."
 _LAST_SEEN = " We couldn't look up the MX record; it pointed here at the last successful check."
 
 
@@ -362,11 +365,7 @@ def _failed_lookup_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     state, sentence = _first(_mx_here_cases(facts))
     return (
         (facts.mx is MxFact.UNSEEN and state in RED, state, f"{sentence}{_LAST_SEEN}"),
-        (
-            facts.mx is MxFact.UNSEEN,
-            ReceivingState.COULD_NOT_TELL,
-            f"{failed} It pointed here at the last successful check.",
-        ),
+        (facts.mx is MxFact.UNSEEN, ReceivingState.COULD_NOT_TELL, f"{failed}{_POINTED}"),
         (facts.mx is MxFact.UNKNOWN and facts.rules in DELIVERED, ReceivingState.COULD_NOT_TELL, failed),
     )
 

@@ -149,6 +149,11 @@ _KINDS = (
         "An unmanaged rule intercepts customers' mail",
         "No unmanaged rule intercepts customers' mail",
     ),
+    AlertKind(
+        "receiving.rejected",
+        "SES rejects customers' mail that it received before",
+        "SES receives that mail again",
+    ),
     AlertKind("receiving.lost", "Inbound mail was lost", "Inbound mail is no longer lost"),
     AlertKind(
         "receiving.failing",

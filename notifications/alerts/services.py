@@ -143,9 +143,14 @@ def observe(
     why: str,
     severity: str,
     audience: Audience,
+    harmed: int | None = None,
     now: datetime | None = None,
 ) -> Effect:
-    """Store the result of a check and return its effect. Call it for every check that didn't fail."""
+    """Store the result of a check and return its effect. Call it for every check that didn't fail.
+
+    `harmed`: how many recipients are harmed. An alert with it is sent again when it gets worse: more of them, or a
+    higher severity.
+    """
     now = now or timezone.now()
     _close_for_others(kind, about, audience)
     alert = _locked_watch(kind, about, audience)
@@ -155,8 +160,21 @@ def observe(
     if alert is None:
         return Effect.NOTHING
     if firing:
+        _send_again_if_worse(alert, AlertSeverity(severity), harmed)
         alert.why, alert.severity, alert.object_name = why, AlertSeverity(severity), about.name
     return _advance(alert, firing, now)
+
+
+def _send_again_if_worse(alert: Alert, severity: AlertSeverity, harmed: int | None) -> None:
+    """Treat the alert as not sent if it is worse than when it was: whoever acknowledged it knows less."""
+    if harmed is None:
+        return
+    before = alert.harmed or 0
+    is_worse = harmed > before or (severity is AlertSeverity.HIGH and alert.severity != AlertSeverity.HIGH)
+    if is_worse and alert.told_at is not None:
+        alert.told_at = alert.acknowledged_at = alert.acknowledged_by = None
+        Notice.objects.filter(alert=alert, phase="raised").delete()
+    alert.harmed = max(harmed, before)
 
 
 @transaction.atomic

@@ -35,6 +35,7 @@ class Alert(models.Model):
     severity = models.CharField(max_length=10, choices=SEVERITIES)
     state = models.CharField(max_length=10, choices=STATES)
     why = models.TextField(blank=True)
+    harmed = models.PositiveIntegerField(null=True, help_text="The most recipients that it harmed; null: not counted.")
     since = models.DateTimeField(help_text="The first check that found the problem.")
     looks = models.PositiveIntegerField(default=0)
     clear = models.PositiveIntegerField(default=0)

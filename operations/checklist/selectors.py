@@ -9,7 +9,7 @@ from accounts.people.selectors import Viewer
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import MX_POINTS_HERE
+from domains.receiving.core import MX_POINTS_HERE, RulesFact
 from receipt_rules.addresses.selectors import endpoints_for
 from receipt_rules.forwarding.selectors import endpoint_kinds
 
@@ -112,7 +112,12 @@ def _is_verified(domain: Domain) -> bool:
 
 
 def _has_received(domain: Domain) -> bool:
-    """Return True once the MX of a name with addresses pointed here: later failures don't undo a first step."""
+    """Return True once the MX of a name with addresses pointed here: later failures don't undo a first step.
+
+    Nor does the customer have one left while our team has turned off inbound mail for their addresses.
+    """
+    if RulesFact.HALTED in domain.mail_rules.values():
+        return True
     return any(domain.mx_facts.get(name, "") in MX_POINTS_HERE for name in domain.mail_rules)
 
 

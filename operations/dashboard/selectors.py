@@ -22,7 +22,7 @@ from notifications.alerts.selectors import open_objects, open_since, unacknowled
 from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, SendingOff
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
-from receipt_rules.addresses.selectors import endpoints_for
+from receipt_rules.addresses.selectors import addresses_for, endpoints_for
 from receipt_rules.live.selectors import LastRead, Meter, capacity_as_read, forecast, last_read, receiving_outage
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.runs.selectors import may_see_rules
@@ -65,8 +65,7 @@ def attention_items(*, viewer: Viewer, now: datetime, full: CapacitySummary | No
     found = [*_receiving_items(), *_former_holder_items()] if sees_rules else []
     rejecting = domain_list_selectors.rejecting_by_state(viewer)
     found += [*_rejected_mail_items(rejecting), *_endpoint_items(viewer)]
-    if supports_everyone(viewer):
-        found += _queue_items()
+    found += _queue_items() if supports_everyone(viewer) else _own_pause_items(viewer)
     if lifecycle_selectors.sees_tenants(viewer):
         found += [*_tenant_items(viewer), *_ses_items()]
     found += _domain_items(viewer, now, sum(rejecting.values()))
@@ -285,6 +284,16 @@ def _rejected_mail_items(rejecting: Mapping[str, int]) -> Iterator[AttentionItem
         number = rejecting.get(state, 0)
         sentence = _many(number, f"domain is losing mail: {why}", f"domains are losing mail: {why}")
         yield AttentionItem(number, sentence, "domains:list", "show=rejecting", "bad")
+
+
+def _own_pause_items(viewer: Viewer) -> Iterator[AttentionItem]:
+    """Yield a customer's own pauses, as in their banners, and the addresses that our team turned off."""
+    for each in lifecycle_selectors.banners_for(viewer):
+        yield AttentionItem(1, each.banner.title, "domains:list", tone="bad")
+    off = addresses_for(viewer).filter(rules=RulesFact.HALTED, is_active=True).count()
+    one, several = "address isn't receiving", "addresses aren't receiving"
+    sentence = f"{_many(off, one, several)}: our team has turned off inbound mail"
+    yield AttentionItem(off, sentence, "receipt_rules:addresses", tone="bad")
 
 
 def _endpoint_items(viewer: Viewer) -> Iterator[AttentionItem]:

@@ -28,6 +28,7 @@ MOST_TENANTS = 200  # in one batch: a person waits while each is requested
 NOT_ALLOWED = "Your role can't pause or resume tenants. Ask Trust & Safety."
 SUSPENDED = "AWS has already suspended sending. The pause stays when AWS lifts the suspension."
 PAUSED = "Already paused. Nothing changes."
+PAUSING = "Already being paused. SES hasn’t confirmed it yet, so mail may still be sent. Nothing changes."
 PAUSES = "Sending stops. The status changes to Paused once SES confirms it."
 
 
@@ -197,7 +198,7 @@ def _refuse_changed(tenant: Tenant, shown: str) -> None:
 
 def _outcome(tenant: Tenant) -> str:
     if tenant.is_paused:
-        return PAUSED
+        return PAUSING if tenant.standing == TenantStatus.PAUSING else PAUSED
     if tenant.standing == TenantStatus.SUSPENDED or tenant.amazon_status == SendingStatus.DISABLED:
         return SUSPENDED
     return PAUSES

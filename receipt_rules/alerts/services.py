@@ -38,14 +38,19 @@ class DriftNotice(Protocol):
     def sentence(self) -> str: ...
     @property
     def is_ignored(self) -> bool: ...
+    @property
+    def lost(self) -> int: ...
 
 
 def update_drift_alert(name: str, found: Sequence[DriftNotice], news: set[str]) -> None:
-    """Update the alert after a check, and emit an event for new differences.
+    """Update the alert after a check, and emit an event for new differences. It is sent again when it gets worse.
 
     Ignored differences don't count as drift.
     """
-    about, open_ = rule_set_subject(name), [each for each in found if not each.is_ignored]
+    about = rule_set_subject(name)
+    open_ = sorted(
+        (each for each in found if not each.is_ignored), key=lambda each: (each.kind in HARMLESS, -each.lost)
+    )
     new = [each for each in open_ if each.key in news]
     if new:
         shown = [{"kind": each.kind, "rule": each.rule, "why": each.sentence} for each in new[:MOST_DIFFERENCES]]
@@ -59,6 +64,7 @@ def update_drift_alert(name: str, found: Sequence[DriftNotice], news: set[str]) 
         why=" ".join(each.sentence for each in open_[:3]),
         severity="medium" if all(each.kind in HARMLESS for each in open_) else "high",
         audience=OPERATORS,
+        harmed=sum(each.lost for each in open_),
     )
 
 
@@ -94,15 +100,33 @@ def update_not_set_up_alert(*, is_set_up: bool, customers: Sequence[Customer]) -
 
 def update_harmed_mail_alert(recipients: Sequence[str], customers: Collection[str]) -> None:
     """Update the one alert for unmanaged rules that receive, bounce or stop customers' mail."""
-    named = ", ".join(sorted(recipients)[:3])
-    counted = f"{_number(len(recipients), 'recipient')} of {_number(len(customers), 'customer')}"
+    why = f"Unmanaged rules receive, bounce or stop mail for {_counted(recipients, customers)}."
+    _update_mail_alert("receiving.harmed", recipients, why)
+
+
+def update_rejected_mail_alert(recipients: Sequence[str], customers: Collection[str]) -> None:
+    """Update the one alert for recipients that a rule received until someone else changed it.
+
+    It is updated together with what their customers see and are notified of.
+    """
+    why = f"SES rejects mail for {_counted(recipients, customers)}. It was received before: the rules were changed "
+    _update_mail_alert("receiving.rejected", recipients, f"{why}outside this system. A plan restores them.")
+
+
+def _counted(recipients: Sequence[str], customers: Collection[str]) -> str:
+    number = f"{_number(len(recipients), 'recipient')} of {_number(len(customers), 'customer')}"
+    return f"{number}: {', '.join(sorted(recipients)[:3])}"
+
+
+def _update_mail_alert(kind: str, recipients: Sequence[str], why: str) -> None:
     alerts_services.observe(
-        kind="receiving.harmed",
+        kind=kind,
         about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
         firing=bool(recipients),
-        why=f"Unmanaged rules receive, bounce or stop mail for {counted}: {named}." if recipients else "",
+        why=why if recipients else "",
         severity="high",
         audience=OPERATORS,
+        harmed=len(recipients),
     )
 
 

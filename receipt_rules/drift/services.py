@@ -5,6 +5,7 @@ The known state is what the last run left, or what a person accepted since. Read
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -16,25 +17,28 @@ from domains.ownership.selectors import Holders
 from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.alerts import services as alerts_services
+from receipt_rules.jobs import queue_drift_check
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
-from receipt_rules.live.services import Live, read_live
+from receipt_rules.live.services import Live, live_from_last_read, read_live
 from receipt_rules.models.live import IgnoredDifference, RulesCheck
 from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
 from receipt_rules.planner.core.recipient_index import RecipientIndex, SampleAddresses
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, domain_of, is_ours
+from receipt_rules.planner.core.steps import Reorder, touched_rules
 from receipt_rules.planner.services import plan_changes, untouched_rules
 from receipt_rules.receiving import services as receiving_services
-from receipt_rules.runs.selectors import rule_set_subject
+from receipt_rules.runs.selectors import rule_set_subject, steps_in_progress
 
 OUTAGES = ("none_active", "stranger_active")
 
 
 @dataclass(frozen=True)
 class RuleDifference:
-    """`key` identifies this difference; another change of the rule gives another key. `kind`, for the page, is one of:
+    """`key` identifies this difference; another change of the rule gives another key.
 
+    `lost`: how many recipients it keeps from receiving. `kind`, for the page, is one of:
     stranger_active, none_active, harmful, missing, extra, changed, reordered, not_as_wanted.
     """
 
@@ -43,6 +47,7 @@ class RuleDifference:
     rule: str
     sentence: str
     is_ignored: bool = False
+    lost: int = 0
 
     @property
     def is_planned(self) -> bool:
@@ -57,9 +62,7 @@ def differences(live: Live) -> tuple[RuleDifference, ...]:
     rules = (each for each in _rule_differences(live) if each.kind != "extra" or each.rule not in harmed_rules)
     found = [*_set_differences(live), *harmful, *rules]
     ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
-    return tuple(
-        RuleDifference(each.key, each.kind, each.rule, each.sentence, is_ignored=each.key in ignored) for each in found
-    )
+    return tuple(replace(each, is_ignored=each.key in ignored) for each in found)
 
 
 def check_drift() -> tuple[RuleDifference, ...]:
@@ -90,13 +93,36 @@ def check_drift() -> tuple[RuleDifference, ...]:
     return found
 
 
+_compared: dict[str, tuple[str, str, object]] = {}  # by region, what this process found to be as checked
+
+
+def queue_check_if_changed() -> None:
+    """Queue a check now if the rules as last read differ otherwise than the last check found. Makes no call to SES.
+
+    Of rules that are as we left them, only digests are compared: the content may be megabytes.
+    """
+    read, kept = live_selectors.last_read(), live_selectors.last_known()
+    if read is None or settings.AWS_REGION not in RECEIVING_REGIONS:
+        return
+    check = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
+    compared = (read.row.digest, kept.pk if kept else "", check.at if check else None)
+    if _compared.get(settings.AWS_REGION) == compared:
+        return
+    found = {each["key"] for each in check.differences if each["kind"] != "not_as_wanted"} if check else set()
+    is_as_left = kept is not None and kept.digest == read.row.digest and live_selectors.is_all_known(kept)
+    if (found or not is_as_left) and {each.key for each in differences(live_from_last_read(read))} != found:
+        queue_drift_check()
+        return
+    _compared[settings.AWS_REGION] = compared
+
+
 def outdated_rules(live: Live) -> tuple[RuleDifference, ...]:
-    """Return one difference if the plan for everything isn't empty; none while customers' changes are pending.
+    """Return one difference if the plan for everything isn't empty; none while changes are pending or in progress.
 
     No change in the SES console is needed for that: a transferred domain, or a newly proven subdomain, changes the plan
     too.
     """
-    if not live.is_active or PendingChange.objects.exists():
+    if not live.is_active or PendingChange.objects.exists() or steps_in_progress():
         return ()
     try:
         made = plan_changes(live=live)
@@ -106,7 +132,8 @@ def outdated_rules(live: Live) -> tuple[RuleDifference, ...]:
         return ()
     key = f"not_as_wanted {made.digest[:16]}"
     is_ignored = IgnoredDifference.objects.filter(region=settings.AWS_REGION, key=key).exists()
-    sentence = f"SES receipt rules are out of date: {made.summary} The plan shows the changes."
+    planned = f"{made.summary[0].lower()}{made.summary[1:]}"
+    sentence = f"SES receipt rules are out of date. With the plan, {planned} The plan shows the changes."
     return (RuleDifference(key, "not_as_wanted", "", sentence, is_ignored=is_ignored),)
 
 
@@ -196,20 +223,28 @@ def _set_differences(live: Live) -> Iterable[RuleDifference]:
 
 
 def _harmful_rules(live: Live) -> Iterable[RuleDifference]:
-    """Yield unmanaged rules that keep customers' mail from managed rules after them, accepted or not."""
-    holders = None
+    """Yield unmanaged rules that keep mail from managed rules after them, or that lose mail for unknown addresses.
+
+    Accepted or not.
+    """
     for rule in live.rule_set.foreign:
-        if not rule.enabled or not rule.delivery.stops:
+        if not rule.enabled or is_ours(rule.name):
             continue
-        holders = holders or Holders.read()
-        if lost := intercepted_addresses(live.rule_set, rule):
+        if rule.delivery.stops and (lost := intercepted_addresses(live.rule_set, rule)):
+            holders = Holders.at({domain_of(address) for address in lost})
             customers = {holders.customer_of(domain_of(address)) for address in lost} - {""}
             sentence = (
                 f"The unmanaged rule {rule.name} stops all mail for {_many(len(lost), 'address', 'addresses')} "
                 f"of {_many(len(customers), 'customer', 'customers')}."
             )
             key = f"harmful {rule.name} {digest([rule, *lost])[:16]}"
-            yield RuleDifference(key, "harmful", rule.name, sentence)
+            yield RuleDifference(key, "harmful", rule.name, sentence, lost=len(lost))
+        elif rule.is_for_everybody and not rule.delivery.delivers and not rule.delivery.bounces:
+            sentence = (
+                f"The unmanaged rule {rule.name} accepts mail for every address and stores nothing: mail for addresses "
+                "that don't exist is lost without a bounce."
+            )
+            yield RuleDifference(f"harmful {rule.name} {digest(rule)[:16]}", "harmful", rule.name, sentence)
 
 
 def intercepted_addresses(rule_set: RuleSet, rule: ForeignRule) -> tuple[str, ...]:
@@ -235,26 +270,43 @@ def _rule_differences(live: Live) -> Iterable[RuleDifference]:
     known = live_selectors.known_rules()
     if known is None or not live.is_active:
         return
-    then, now = known.by_name, live.rule_set.by_name
+    steps = steps_in_progress()  # what our run changes right now isn't drift
+    ours = touched_rules(steps)
+    then, now = (
+        {name: rule for name, rule in each.by_name.items() if name not in ours} for each in (known, live.rule_set)
+    )
     for name, rule in then.items():
         if name not in now:
-            yield _difference("missing", name, None, f"Rule {name} was deleted. It applied to {_scope_of(rule)}")
+            sentence = f"Rule {name} was deleted. It applied to {_scope_of(rule)}{_stopping(lost := _lost(rule, None))}"
+            yield _difference("missing", name, None, sentence, lost)
         elif now[name] != rule:
-            sentence = f"Rule {name} was changed outside this system{_what_changed(rule, now[name])}."
-            yield _difference("changed", name, now[name], sentence)
+            lost = _lost(rule, now[name])
+            sentence = f"Rule {name} was changed outside this system{_what_changed(rule, now[name])}.{_stopping(lost)}"
+            yield _difference("changed", name, now[name], sentence, lost)
     for name, rule in now.items():
         if name not in then:
             yield _difference(
                 "extra", name, rule, f"Rule {name} was created outside this system. It applies to {_scope_of(rule)}"
             )
     common = [[name for name in names if name in then and name in now] for names in (then, now)]
-    if common[0] != common[1]:
+    if common[0] != common[1] and not any(isinstance(step, Reorder) for step in steps):
         key = f"reordered {digest(list(now))}"
         yield RuleDifference(key, "reordered", "", "The rules were reordered outside this system.")
 
 
-def _difference(kind: str, name: str, now: AnyRule | None, sentence: str) -> RuleDifference:
-    return RuleDifference(f"{kind} {name} {digest(now)[:16]}", kind, name, sentence)
+def _difference(kind: str, name: str, now: AnyRule | None, sentence: str, lost: int = 0) -> RuleDifference:
+    return RuleDifference(f"{kind} {name} {digest(now)[:16]}", kind, name, sentence, lost=lost)
+
+
+def _lost(then: AnyRule, now: AnyRule | None) -> int:
+    """Return how many recipients of a managed rule it no longer receives for."""
+    if not then.enabled or not is_ours(then.name):
+        return 0
+    return len(then.recipient_set - (now.recipient_set if now is not None and now.enabled else frozenset()))
+
+
+def _stopping(lost: int) -> str:
+    return f" {_many(lost, 'recipient stops', 'recipients stop')} receiving through it." if lost else ""
 
 
 def _scope_of(rule: AnyRule) -> str:
@@ -279,7 +331,7 @@ def _require_operator_and_reason(because: str, actor: User) -> None:
         raise Refused("Enter a reason.", code="REASON_MISSING")
 
 
-def _last_differences() -> list[dict[str, str]]:
+def _last_differences() -> list[dict[str, Any]]:
     row = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
     return list(row.differences) if row else []
 
@@ -287,10 +339,7 @@ def _last_differences() -> list[dict[str, str]]:
 def _update_alert_after_decision() -> None:
     """Resolve the alert if every difference of the last check is ignored."""
     ignored = set(IgnoredDifference.objects.filter(region=settings.AWS_REGION).values_list("key", flat=True))
-    found = [
-        RuleDifference(each["key"], each["kind"], each["rule"], each["sentence"], is_ignored=each["key"] in ignored)
-        for each in _last_differences()
-    ]
+    found = [RuleDifference(**(each | {"is_ignored": each["key"] in ignored})) for each in _last_differences()]
     active = live_selectors.last_read()
     alerts_services.update_drift_alert(active.name if active else str(settings.RULE_SET), found, set())
 

@@ -21,10 +21,10 @@ from audit import services as audit_services
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.email import services as email_services
 from receipt_rules.addresses.selectors import forwarding_subject
+from receipt_rules.deliveries.services import function_arn
 from receipt_rules.forwarding.selectors import FORWARDS_KEY, forwarding_rows, forwardings_of, recipients_of, token_of
 from receipt_rules.jobs import queue_confirmation_emails
 from receipt_rules.models.endpoints import Endpoint, Forwarding, ForwardingState
-from receipt_rules.planner.services import function_arn
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 
 MOST_ASKED_A_DAY = 100  # recipients asked for one customer

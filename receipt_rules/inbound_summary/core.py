@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from domains.receiving.core import DELIVERED, MxFact, RulesFact
+from receipt_rules.planner.core.rules import RuleDelivery
 
 MOST_NAMED = 3  # addresses that a sentence names one by one; more are counted
 _ELSEWHERE = (MxFact.ELSEWHERE, MxFact.MAIL_MANAGER, MxFact.NOWHERE)  # then SES has no mail to reject
@@ -53,6 +54,11 @@ _CHANGING = _Fate(
 )
 _OTHERS = {
     RulesFact.HELD: _Fate("is held by a rollback", "are held by a rollback", "is held by a rollback"),
+    RulesFact.DROPPED: _Fate(
+        "was set up, but isn't receiving now",
+        "were set up, but aren't receiving now",
+        "was set up, but isn't received now",
+    ),
     RulesFact.HALTED: _Fate(
         "isn't receiving: our team has turned off inbound mail",
         "aren't receiving: our team has turned off inbound mail",
@@ -82,10 +88,12 @@ def summary(
     domain: str,
     is_unread: bool = False,
     is_ending: bool = False,
+    unmanaged: Sequence[RuleDelivery] = (),
 ) -> str:
     """`everything` and `below` are catch-alls that are on. `is_unread`: the last read of the rules failed.
 
-    `is_ending`: the catch-all is off, and the live rules still contain it.
+    `is_ending`: the catch-all is off, and the live rules still contain it. `unmanaged`: what unmanaged rules do, in
+    order, with mail for an address that isn't here.
     """
     parts = _parts(addresses, is_unread=is_unread)
     rest = "all other mail" if parts else f"All mail at {domain}"
@@ -93,10 +101,28 @@ def summary(
         parts.append(f"{rest} {_fate(everything, is_unread=is_unread).mail}")
     elif is_ending:
         parts.append(f"{rest} is received until SES has turned the catch-all off")
-    elif parts:
-        parts.append("all other mail is rejected")
+    elif parts or unmanaged:
+        parts.append(f"{rest} {_by_others(unmanaged)}")
     sentence = f"{'; '.join(parts)}." if parts else f"No mail is received at {domain} yet."
     return f"{sentence} Mail to its subdomains {_fate(below, is_unread=is_unread).mail}." if below else sentence
+
+
+def _by_others(unmanaged: Sequence[RuleDelivery]) -> str:
+    """Return what happens to mail that no rule of ours receives: SES rejects it only if no rule at all applies."""
+    if not unmanaged:
+        return "is rejected"
+    is_taken = False
+    for delivery in unmanaged:
+        if delivery.bounces:
+            return "bounces: another receipt rule returns it"
+        is_taken = is_taken or delivery.delivers
+        if delivery.stops:
+            break
+    if is_taken:
+        return "is caught by another receipt rule"
+    return (
+        "is lost without a bounce: another receipt rule accepts it and stores nothing" if unmanaged else "is rejected"
+    )
 
 
 def _parts(addresses: Iterable[Recipient], *, is_unread: bool) -> list[str]:
@@ -120,7 +146,7 @@ def _fate(each: Recipient, *, is_unread: bool) -> _Fate:
     if each.is_served:
         return _delivery(each)
     fate = _OTHERS.get(each.rules, _WAITING)
-    if fate not in (_WAITING, _OTHERS[RulesFact.HELD]) or each.mx in _ELSEWHERE:
+    if fate not in (_WAITING, _OTHERS[RulesFact.HELD], _OTHERS[RulesFact.DROPPED]) or each.mx in _ELSEWHERE:
         return fate
     verb = "SES may reject" if is_unread else "SES rejects"
     one, several, mail = (f": {verb} {whose}" for whose in ("its mail", "their mail", "it"))

@@ -7,8 +7,9 @@ from domains.models.domains import Domain
 from domains.receiving.core import MxFact, RulesFact
 from receipt_rules.addresses.selectors import inbound_of, pending_for
 from receipt_rules.inbound_summary.core import Recipient, summary
-from receipt_rules.live.selectors import read_problem
+from receipt_rules.live.selectors import read_problem, unmanaged_rules_for
 from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.planner.core.rules import sample_address
 from receipt_rules.runs.selectors import is_changing, set_changing
 
 NOT_COVERED = {False: False, True: False}
@@ -71,6 +72,7 @@ def inbound_summary(domain: Domain) -> Inbound:
         domain=str(domain),
         is_unread=bool(read_problem()),
         is_ending=bool(everything and everything.is_served and not everything.is_active),
+        unmanaged=[rule.delivery for rule in unmanaged_rules_for(sample_address(domain.name))],
     )
     return Inbound(tuple(addresses), everything, below, pending_of(domain), sentence)
 

@@ -20,7 +20,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead, RulesCheck
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, Snapshot
 from receipt_rules.planner.core.plans import load
-from receipt_rules.planner.core.rules import AnyRule, RuleSet, domain_of
+from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet, covering_entries, domain_of, is_ours
 
 RULES_PER_PAGE = 10  # of 500 recipients each, whose customers are shown
 CONTENTS_KEPT = 2
@@ -73,6 +73,11 @@ def known_rules() -> RuleSet | None:
     return found
 
 
+def is_all_known(latest: Snapshot) -> bool:
+    """Whether all of that state is accepted, so that none of it is drift."""
+    return Snapshot.objects.filter(pk=latest.pk, known__isnull=True).exists()
+
+
 _contents: dict[str, RuleSet] = {}
 
 
@@ -118,6 +123,19 @@ def last_read() -> LastRead | None:
     if row is not None and (kept is None or kept.at <= row.read_at):
         return LastRead(row.name, row.read_at, row)
     return LastRead(kept.name, kept.at, kept) if kept else None
+
+
+def unmanaged_rules_for(address: str) -> tuple[ForeignRule, ...]:
+    """Return the enabled unmanaged rules that apply to mail for an address, as last read, in order.
+
+    The content is read only where the region has unmanaged rules.
+    """
+    read = last_read()
+    if read is None or read.row.rules == read.row.own_rules:
+        return ()
+    entries = frozenset(covering_entries(address))
+    rules = (rule for rule in read.rule_set.foreign if rule.enabled and not is_ours(rule.name))
+    return tuple(rule for rule in rules if rule.is_for_everybody or not entries.isdisjoint(rule.recipient_set))
 
 
 @dataclass(frozen=True)

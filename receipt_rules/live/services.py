@@ -14,7 +14,7 @@ from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, 
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead
 from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, Snapshot
 from receipt_rules.planner.core.plans import RuleSetNames, digest, dump
-from receipt_rules.planner.core.rules import RuleSet, domain_of
+from receipt_rules.planner.core.rules import RuleSet, domain_of, is_ours
 
 KEPT_SNAPSHOTS = 10  # of each kind
 BY_PERSONS = (RunKind.APPROVED, RunKind.ROLLBACK)
@@ -185,6 +185,7 @@ def store_snapshot(rule_set: RuleSet, run: Run | None = None, *, known: RuleSet 
         rules=len(rule_set.rules),
         own_rules=len(rule_set.ours),
         own_recipients=sum(len(rule.recipients) for rule in rule_set.ours),
+        disabled=[rule.name for rule in rule_set.rules if is_ours(rule.name) and not rule.enabled],
         run=run,
     )
     _delete_old_states()

@@ -113,6 +113,7 @@ _RULES = {
     RulesFact.FOREIGN: "An unmanaged rule receives the mail",
     RulesFact.WAITING: "Being set up",
     RulesFact.HELD: "Our team has rolled back the receipt rules",
+    RulesFact.DROPPED: "SES rejects the mail now, although it was set up",
     RulesFact.NOT_SET_UP: "Inbound mail isn't set up in this region yet",
     RulesFact.HALTED: "Our team has turned off inbound mail",
     RulesFact.CARRIED: "Delivers the mail",

@@ -23,6 +23,7 @@ PARTLY_SERVED = (
     *DELIVERED,
     RulesFact.PARTLY,
     RulesFact.HELD,
+    RulesFact.DROPPED,
 )  # of the name: its rules are active, so a new recipient is applied soon
 HOLDABLE = (ReceivingState.REJECTED, ReceivingState.BLOCKED)
 
@@ -94,6 +95,9 @@ class RequestedRecipient(models.Model):
         if self.rules == RulesFact.HELD and facts.is_verified and own.state in HOLDABLE:
             sentence = f"This {self._meta.verbose_name} receives no mail: our team has rolled back the receipt rules."
             return Receiving(own.name, ReceivingState.HELD, sentence)
+        if self.rules == RulesFact.DROPPED and own.state is ReceivingState.REJECTED and facts.is_verified:
+            sentence = f"SES rejects the mail of this {self._meta.verbose_name} now, although it was set up."
+            return Receiving(own.name, own.state, f"{sentence} Our team has been notified.")
         if own.is_red and self.rules == RulesFact.WAITING and facts.rules in PARTLY_SERVED:
             return Receiving(own.name, ReceivingState.APPLYING, self._not_yet)
         return own

@@ -136,6 +136,7 @@ class Snapshot(models.Model):
     at = models.DateTimeField(auto_now_add=True)
     content = models.JSONField()
     known = models.JSONField(null=True, help_text="As the run left it, if others changed it since; null: unchanged.")
+    disabled = models.JSONField(null=True, help_text="Names of its disabled managed rules; null: unknown.")
     holders = models.JSONField(null=True, help_text="Customer ID of the holder of each domain in its rules.")
     digest = models.CharField(max_length=64)
     recipients = models.PositiveIntegerField()

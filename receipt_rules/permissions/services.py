@@ -17,10 +17,10 @@ from audit.models import new_change_id
 from audit.services import Subject
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsUnreachable, Refused
+from receipt_rules.deliveries.services import function_arn
 from receipt_rules.live.services import read_live
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.planner.core.rules import PREFIX, RuleSet
-from receipt_rules.planner.services import function_arn
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 from receipt_rules.receiving_setup.core import (
     SID,

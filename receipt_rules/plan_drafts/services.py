@@ -280,7 +280,7 @@ def _shown(number: int, step: Step, most: int) -> StepShown:
         case Delete():
             made = StepShown(number, "delete", str(step), removed=_recipients(step.old), before=str(step.old.delivery))
         case Update():
-            before, after = (str(step.old.delivery), str(step.new.delivery)) if step.redirects else ("", "")
+            before, after = (_handling(step.old), _handling(step.new)) if step.redirects else ("", "")
             made = StepShown(number, "update", str(step), step.added, step.removed, before, after)
         case Move() | Reorder():
             made = StepShown(number, "order", str(step))
@@ -288,6 +288,10 @@ def _shown(number: int, step: Step, most: int) -> StepShown:
             made = StepShown(number, "set", str(step))
     adds, removes = len(made.added), len(made.removed)
     return replace(made, added=made.added[:most], removed=made.removed[:most], adds=adds, removes=removes)
+
+
+def _handling(rule: AnyRule) -> str:
+    return str(rule.delivery) if rule.enabled else "none: the rule is disabled, and SES rejects this mail"
 
 
 def _recipients(rule: AnyRule) -> tuple[str, ...]:

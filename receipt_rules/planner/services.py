@@ -4,7 +4,7 @@ The desired state is read from the rows: which recipients, and the delivery of e
 are held at their live state (`receipt_rules.rollback`).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
@@ -16,14 +16,13 @@ from django.db.models import Q
 from accounts.models.people import Customer, User
 from domains.models.domains import Domain
 from domains.ownership.selectors import Holders, holder_of
-from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import is_at_or_below
+from receipt_rules.deliveries.services import deliveries, special_endpoints
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import queue_work
 from receipt_rules.live.services import Live, read_live
 from receipt_rules.models.endpoints import Endpoint
-from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep
 from receipt_rules.planner import selectors
 from receipt_rules.planner.core.consequences import Impact, impact, layout_warnings, served
@@ -31,9 +30,6 @@ from receipt_rules.planner.core.desired import DesiredEntries, sorted_entries, w
 from receipt_rules.planner.core.planner import make_plan, replaceable_rules
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Method, Plan, dump
 from receipt_rules.planner.core.rules import (
-    S3,
-    Action,
-    Lambda,
     RuleDelivery,
     RuleLimits,
     RuleSet,
@@ -43,9 +39,14 @@ from receipt_rules.planner.core.rules import (
     is_address,
 )
 from receipt_rules.planner.core.untouched import UntouchedRule, applicable_state
-from receipt_rules.rollback.services import recipients_on_hold, restored_state, store_hold, with_live_deliveries
-
-DEFAULT_DELIVERY = Q(s3_bucket="", s3_prefix="", lambda_arn="", sns_topic="", tls_required=None, scan=None)
+from receipt_rules.receiving_stops.selectors import recipients_of, starting, stop_sentences, stopped_customers
+from receipt_rules.rollback.services import (
+    recipients_of_snapshot,
+    recipients_on_hold,
+    restored_state,
+    store_hold,
+    with_live_deliveries,
+)
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def _read_desired_state(
     refused = list(selectors.refused_rows())
     set_aside = {recipient for recipient, *_ in refused}
     holders = Holders.read(customers if customers is None else customers | {owner for _, owner, *_ in refused})
-    special = _special_endpoints()
-    deliver = _deliveries(special)
+    special = special_endpoints()
+    deliver = deliveries(special)
     stopped = stopped_customers() | also_stopped
     entries: dict[str, RuleDelivery] = {}
     kept: dict[str, RuleDelivery] = {}
@@ -122,59 +123,6 @@ def scope_of(customers: frozenset[str], state: DesiredState, live: RuleSet) -> f
         for recipient in (*desired.entries, *desired.covered, *named)
         if owner(domain_of(recipient)) in customers
     )
-
-
-def stopped_customers() -> frozenset[str]:
-    return frozenset(ReceivingStop.objects.filter(is_stopped=True).values_list("customer_id", flat=True))
-
-
-def _special_endpoints() -> dict[str, Endpoint]:
-    """Return the endpoints with SES options of their own, by ID."""
-    return {endpoint.id: endpoint for endpoint in Endpoint.objects.exclude(DEFAULT_DELIVERY).defer("sealed_config")}
-
-
-def _deliveries(special: Mapping[str, Endpoint]) -> Callable[[str | None, str, bool], RuleDelivery]:
-    """Create each delivery once. An address under a catch-all is stored where the catch-all is, so never twice."""
-    each_domain = settings.RECEIVING_PREFIX_EACH_DOMAIN
-
-    @cache
-    def made(endpoint: str | None, domain: str, tail: str) -> RuleDelivery:
-        return _delivery(special.get(endpoint or "", Endpoint()), domain, tail)
-
-    return lambda endpoint, domain, is_caught: made(
-        endpoint, domain if each_domain else "", settings.RECEIVING_CATCH_ALL_PREFIX if is_caught else ""
-    )
-
-
-def _delivery(endpoint: Endpoint, domain: str, tail: str) -> RuleDelivery:
-    prefix = endpoint.s3_prefix or settings.RECEIVING_PREFIX
-    if not endpoint.s3_prefix:
-        prefix = f"{prefix}{domain}/{tail}" if domain else f"{prefix}{tail}"
-    topic = endpoint.sns_topic or settings.RECEIVING_TOPIC
-    bucket = endpoint.s3_bucket or settings.RECEIVING_BUCKET
-    actions: list[Action] = [S3(bucket, prefix, topic, role=role_for(bucket))]
-    if arn := endpoint.lambda_arn or function_arn():
-        actions.append(Lambda(arn))
-    tls, scan = endpoint.tls_required, endpoint.scan
-    return RuleDelivery(
-        tuple(actions),
-        tls_required=settings.RECEIVING_TLS_REQUIRED if tls is None else tls,
-        scan=settings.RECEIVING_SCAN if scan is None else scan,
-    )
-
-
-def role_for(bucket: str) -> str:
-    """Return the IAM role with which SES writes to the bucket; "" if the bucket policy allows SES."""
-    return settings.RECEIVING_BUCKET_ROLE if bucket == settings.RECEIVING_BUCKET else ""
-
-
-def function_arn() -> str:
-    """Return the default function's ARN in our account, region and partition; "" for none. Raises AwsProblem."""
-    name: str = settings.RECEIVING_FUNCTION
-    if not name or name.startswith("arn:"):
-        return name
-    _, partition, _, region, account, _ = aws.identity_arn("any").split(":", 5)
-    return f"arn:{partition}:lambda:{region}:{account}:function:{name}"
 
 
 def recipients_at(name: str, state: DesiredState, live: RuleSet) -> frozenset[str]:
@@ -263,13 +211,35 @@ def _plan_from(request: PlanRequest, live: Live, state: DesiredState) -> Plan:
         sets=live.sets,
         unmanaged_set=active if active and active.name == request.instead_of else None,
     )
+    made = _without_stopped(made, request, live, state)
     taken = {rule.name for rule in made.before.foreign} - set(made.after.names)
     return replace(made, warnings=(*made.warnings, *layout_warnings(made.consequences))) if taken else made
 
 
+def _without_stopped(made: Plan, request: PlanRequest, live: Live, state: DesiredState) -> Plan:
+    """Return the plan without recipients whose receiving Trust & Safety stopped, with the reason. Raises Refused.
+
+    A plan for some recipients may also enable a rule, or activate a set, that has such recipients of others: it then
+    removes them too.
+    """
+    if not state.stopped:
+        return made
+    if revived := recipients_of(state.stopped, starting(made.before, made.after)):
+        if request.scope is None or revived.keys() <= request.scope:
+            raise Refused(f"{next(stop_sentences(revived))} This plan would bring them back.", code="RECEIVING_STOPPED")
+        return _plan_from(replace(request, scope=request.scope.union(revived)), live, state)
+    out = recipients_of(state.stopped, starting(made.after, made.before) | _restorable(request))
+    return replace(made, warnings=(*made.warnings, *stop_sentences(out))) if out else made
+
+
+def _restorable(request: PlanRequest) -> frozenset[str]:
+    """Return all recipients of the state that the plan rolls back to."""
+    return recipients_of_snapshot(request.snapshot) if request.snapshot else frozenset()
+
+
 def _desired(request: PlanRequest, live: Live, state: DesiredState) -> DesiredEntries:
     if request.snapshot:
-        return restored_state(request.snapshot, live.rule_set, state.desired, state.holders)
+        return restored_state(request.snapshot, live.rule_set, state.desired, state.holders, stopped=state.stopped)
     return with_live_deliveries(state.desired, recipients_on_hold(stopped=state.stopped), live.rule_set)
 
 

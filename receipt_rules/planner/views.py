@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -16,12 +17,14 @@ from inbound_admin.lib.http import SignedIn, redirect_page, report_outcome, temp
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.selectors import last_read
 from receipt_rules.live.views import require_staff, text_value
+from receipt_rules.models.runs import Run
 from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import Approval, Draft
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest, approve, run_in_progress
+from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback import services as rollback_services
-from receipt_rules.rollback.services import holds
+from receipt_rules.rollback.services import holds, holds_in_force
 from receipt_rules.runs.forms import CancelRunForm
 from receipt_rules.runs.selectors import may_operate
 
@@ -46,7 +49,7 @@ def detail(request: SignedIn) -> HttpResponse:
     plan_request, only = read_plan_request(data), text_value(data, "only")
     context: dict[str, Any] = {"tab": "plan", "form": form, "may_operate": may_operate(request.user)}
     context |= {"same_plan": _query(data).urlencode(), "asked": plan_request, "only": only}
-    context |= {"run_in_progress": run_in_progress(), "held": list(holds())}
+    context |= {"run_in_progress": run_in_progress(), "held": holds_in_force(stopped=stopped_customers())}
     answer = _by_worker if plan_drafts_services.is_large() else _at_once
     found = answer(request, form, plan_request, only)
     if isinstance(found, HttpResponse):
@@ -90,6 +93,7 @@ def _by_worker(
     if draft is None:
         draft = plan_drafts_services.create_draft(request=plan_request, only=only)
     if draft.run:
+        _say_whose(request, get_object_or_404(Run, pk=draft.run))
         return redirect_page(request, reverse("receipt_rules:run", args=[draft.run]))
     if draft.refused:
         again = {"form": ApproveForm(initial=asdict(draft.approval))} if draft.approval else {}
@@ -131,7 +135,15 @@ def _approved(request: SignedIn, form: ApproveForm, plan_request: PlanRequest) -
     except Refused as refused:
         form.add_error("typed" if refused.code == "TYPE_TO_CONFIRM" else None, str(refused))
         return None
+    _say_whose(request, run)
     return redirect("receipt_rules:run", run.id)
+
+
+def _say_whose(request: SignedIn, run: Run) -> None:
+    """Of two people who approve the same plan, tell the second that the first's approval counts."""
+    if run.approved_by_id != request.user.pk:
+        already = f"{run.approved_by or 'The system'} already approved this plan."
+        messages.info(request, f"{already} Your approval and your reason weren’t recorded.")
 
 
 def read_plan_request(data: QueryDict) -> PlanRequest:

@@ -18,11 +18,11 @@ from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.selectors import endpoint_subject
+from receipt_rules.deliveries.services import function_arn
 from receipt_rules.endpoints.core import NOT_FORWARDED
 from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
-from receipt_rules.planner.services import function_arn
 from receipt_rules.probes.services import record_reports
 from receipt_rules.received_mail import gateway
 from receipt_rules.received_mail.core import Report, redelivery_event

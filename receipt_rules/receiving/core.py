@@ -6,10 +6,11 @@ from domains.receiving.core import RulesFact
 from receipt_rules.planner.core.desired import DesiredEntries
 from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, RuleDelivery
 
-# The best fact of the addresses at a name counts for the name: some mail arrives. What a rollback removed
-# arrived before, so it comes first: it is missed even if another address at the name still receives.
+# The best fact of the addresses at a name counts for the name: some mail arrives. What a rollback or somebody else
+# removed arrived before, so it comes first: it is missed even if another address at the name still receives.
 _BEST = (
     RulesFact.HELD,
+    RulesFact.DROPPED,
     RulesFact.CARRIED,
     RulesFact.COPIED,
     RulesFact.UNSURE,
@@ -50,6 +51,12 @@ def rules_fact(covering_rules: Sequence[AnyRule], wanted: RuleDelivery | None) -
 def held_fact(found: RulesFact, *, is_held: bool) -> RulesFact:
     """Mail that no rule receives while a rollback holds the recipient was removed by the rollback."""
     return RulesFact.HELD if is_held and found in (RulesFact.WAITING, RulesFact.UNSTORED) else found
+
+
+def dropped_fact(found: RulesFact, *, before: RulesFact, is_delivered: bool) -> RulesFact:
+    """Mail that a rule received at the last read, and none receives now, isn't waiting: someone else changed a rule."""
+    was_received = before in (RulesFact.CARRIED, RulesFact.COPIED, RulesFact.DROPPED)
+    return RulesFact.DROPPED if found is RulesFact.WAITING and was_received and not is_delivered else found
 
 
 def serving_entry(recipient: str, desired: DesiredEntries) -> str:

@@ -28,9 +28,11 @@ from receipt_rules.jobs import queue_customer_change
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner.core.recipient_index import RecipientIndex
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
-from receipt_rules.planner.services import read_desired_state, stopped_customers
-from receipt_rules.receiving.core import best_fact, delivery_of, held_fact, rules_fact, serving_entry
+from receipt_rules.planner.services import read_desired_state
+from receipt_rules.receiving.core import best_fact, delivery_of, dropped_fact, held_fact, rules_fact, serving_entry
+from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback.services import recipients_on_hold
+from receipt_rules.runs.selectors import steps_in_progress
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
 ROWS_AT_ONCE = 10_000
@@ -70,8 +72,24 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
     """Store the facts. `active`: the active rule set, empty if none is active. `customers`: only of these IDs."""
     addresses, catch_alls = list(_addresses(customers)), list(_catch_alls(customers))
     rows = addresses + catch_alls
+    facts = _facts(rows, active, customers, is_ours=is_ours)
+    _store(Address, addresses, facts)
+    _store(CatchAll, catch_alls, facts)
+    _update_names(rows, facts, _Foreign(active), customers)
+    harmed = [row for row in rows if facts[row.pk] in HARMED]
+    harmed.sort(key=lambda row: ("@" not in row.recipient, row.recipient))
+    if harmed or customers is None:
+        alerts_services.update_harmed_mail_alert([row.recipient for row in harmed], {row.customer_id for row in harmed})
+    if customers is None or any(RulesFact.DROPPED in (row.rules, facts[row.pk]) for row in rows):
+        alerts_services.update_rejected_mail_alert(*_dropped())
+
+
+def _facts(
+    rows: Iterable[_RecipientRow], active: RuleSet, customers: frozenset[str] | None, *, is_ours: bool
+) -> dict[str, RulesFact]:
     trace, state, halted = RecipientIndex(active), read_desired_state(customers=customers), stopped_customers()
     desired, on_hold = state.desired, recipients_on_hold(stopped=state.stopped)
+    is_quiet = not steps_in_progress()  # between the steps of our run, no change of a rule is someone else's
     facts: dict[str, RulesFact] = {}
     for row in rows:
         address = sample_address(row.recipient)
@@ -80,16 +98,23 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
         elif row.customer_id in halted:
             found = RulesFact.HALTED
         else:
-            found = rules_fact(trace.covering_rules(address), delivery_of(row.recipient, desired))
+            wanted = delivery_of(row.recipient, desired)
+            found = rules_fact(trace.covering_rules(address), wanted)
             found = held_fact(found, is_held=serving_entry(row.recipient, desired) in on_hold)
+            if found is RulesFact.WAITING and wanted and (is_quiet or row.rules == RulesFact.DROPPED):
+                is_delivered = bool(trace.delivering_rules(address))
+                found = dropped_fact(found, before=RulesFact(row.rules), is_delivered=is_delivered)
         facts[row.pk] = RulesFact.NOT_SET_UP if found is RulesFact.WAITING and not is_ours else found
-    _store(Address, addresses, facts)
-    _store(CatchAll, catch_alls, facts)
-    _update_names(rows, facts, _Foreign(active), customers)
-    harmed = [row for row in rows if facts[row.pk] in HARMED]
-    harmed.sort(key=lambda row: ("@" not in row.recipient, row.recipient))
-    if harmed or customers is None:
-        alerts_services.update_harmed_mail_alert([row.recipient for row in harmed], {row.customer_id for row in harmed})
+    return facts
+
+
+def _dropped() -> tuple[list[str], set[str]]:
+    """Return all recipients that SES rejects now and received before, and the IDs of their customers."""
+    here = {"rules": RulesFact.DROPPED, "is_active": True, "domain__region": settings.AWS_REGION}
+    rows = [*Address.objects.filter(**here).select_related("domain").order_by("address")]
+    others = CatchAll.objects.filter(**here).select_related("domain").order_by("domain__name")
+    found = [(each.recipient, each.domain.customer_id) for some in (rows, others) for each in some]
+    return [recipient for recipient, _ in found], {customer for _, customer in found}
 
 
 def record_step(active: RuleSet, recipients: Collection[str]) -> None:

@@ -16,6 +16,7 @@ from domains.receiving.core import ReceivingState
 from domains.records.core import RECEIVING_REGIONS, can_receive
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsDenied, AwsMissing, AwsProblem, Refused
+from receipt_rules.deliveries.services import role_for
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live.core import block_everybody
 from receipt_rules.live.selectors import last_read
@@ -25,7 +26,6 @@ from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.permissions.services import Grant, format_policy
 from receipt_rules.planner.core.rules import S3, RuleSet, is_ours
-from receipt_rules.planner.services import role_for
 from receipt_rules.receiving_setup import gateway
 from receipt_rules.receiving_setup.core import (
     SID,

@@ -7,7 +7,8 @@ changes hands, is being deleted, or whose customer's receiving is stopped.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 
@@ -23,10 +24,12 @@ from domains.ownership.selectors import Holders
 from inbound_admin.lib.errors import Refused
 from receipt_rules.jobs import queue_work
 from receipt_rules.live.selectors import content_of
+from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import PendingChange, RollbackHold, Run, Snapshot
 from receipt_rules.planner.core.desired import DesiredEntries, live_state
 from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import RuleDelivery, RuleSet, domain_of
+from receipt_rules.receiving_stops.selectors import recipients_of, stopped_customers
 from receipt_rules.runs.selectors import rule_set_subject
 
 
@@ -64,14 +67,29 @@ class Restorable:
         return frozenset(Domain.objects.filter(created_at__gt=self._snapshot.at).values_list("name", flat=True))
 
 
-def restored_state(snapshot_id: str, live: RuleSet, wanted: DesiredEntries, holders: Holders) -> DesiredEntries:
-    """Return what the managed rules did then, and serve recipients of unmanaged rules that have been deleted since.
-
-    Names that have changed hands since keep the current desired state: no former holder gets mail back.
-    """
+def _snapshot(snapshot_id: str) -> Snapshot:
     snapshot = Snapshot.objects.filter(pk=snapshot_id, region=settings.AWS_REGION).first()
     if snapshot is None:
         raise Refused("That state is no longer kept. The Rollback page lists those that are.", code="SNAPSHOT_MISSING")
+    return snapshot
+
+
+def recipients_of_snapshot(snapshot_id: str) -> frozenset[str]:
+    """Return the recipients of all enabled rules of a stored state. Raises Refused."""
+    rules = (rule for rule in content_of(_snapshot(snapshot_id)).rules if rule.enabled)
+    return frozenset(each for rule in rules for each in rule.recipient_set)
+
+
+def restored_state(
+    snapshot_id: str, live: RuleSet, wanted: DesiredEntries, holders: Holders, *, stopped: frozenset[str]
+) -> DesiredEntries:
+    """Return what the managed rules did then, and serve recipients of unmanaged rules that have been deleted since.
+
+    Names that have changed hands since keep the current desired state: no former holder gets mail back. A stop by
+    Trust & Safety stays: nothing comes back for customers (IDs) in `stopped`, nor a subdomain catch-all over a name
+    that another customer holds by now.
+    """
+    snapshot = _snapshot(snapshot_id)
     then = content_of(snapshot)
     names = Restorable(snapshot, then, holders)
     entries = {each: to for each, to in wanted.entries.items() if names.changed_hands(each)}
@@ -80,7 +98,14 @@ def restored_state(snapshot_id: str, live: RuleSet, wanted: DesiredEntries, hold
         if rule.enabled and rule.may_be_taken_over and rule.name not in live.by_name:
             back = (each for each in rule.recipient_set if names.may_return(each) or names.is_unowned(each))
             entries |= {each: rule.delivery for each in back if each not in entries}
-    return DesiredEntries(entries, refused=wanted.refused)
+    return DesiredEntries(
+        {each: to for each, to in entries.items() if _may_receive(each, holders, stopped)}, refused=wanted.refused
+    )
+
+
+def _may_receive(recipient: str, holders: Holders, stopped: frozenset[str]) -> bool:
+    name = domain_of(recipient)
+    return holders.customer_of(name) not in stopped and not (recipient[0] == "." and holders.shares_below(name))
 
 
 def holds() -> QuerySet[RollbackHold]:
@@ -89,22 +114,46 @@ def holds() -> QuerySet[RollbackHold]:
     return rows.select_related("run__approved_by")
 
 
-def recipients_on_hold(*, stopped: frozenset[str]) -> frozenset[str]:
-    """Return recipients on hold whose customer still holds their name. `stopped`: customers (IDs) who lose their holds.
+@dataclass(frozen=True)
+class HoldInForce:
+    """A hold, with its recipients that are still on hold."""
 
-    A subdomain entry is released once another customer holds one of the subdomains.
+    pk: int
+    run: Run
+    recipients: frozenset[str]
+
+
+def holds_in_force(*, stopped: frozenset[str]) -> list[HoldInForce]:
+    """Return the holds with the recipients whose customer still holds their name. `stopped`: customers (IDs).
+
+    A stop of a customer's receiving ends the hold of their recipients for good: what comes back when it is resumed is
+    what they want then. A subdomain entry is released once another customer holds one of the subdomains.
     """
-    if not holds().exists():
-        return frozenset()
+    rows = list(holds())
+    if not rows:
+        return []
     staying, everybody = Holders.read_staying(), Holders.read()
-    found = ((recipient, customer) for hold in holds() for recipient, customer in hold.recipients.items())
-    return frozenset(
-        recipient
-        for recipient, customer in found
-        if staying.customer_of(domain_of(recipient)) == customer
-        and customer not in stopped
-        and not (recipient.startswith(".") and everybody.shares_below(domain_of(recipient)))
-    )
+    asked = dict(ReceivingStop.objects.values_list("customer_id", "asked_at"))
+
+    def is_held(recipient: str, customer: str, since: datetime | None) -> bool:
+        name = domain_of(recipient)
+        ended = customer in stopped or (customer in asked and since is not None and asked[customer] > since)
+        shared = recipient.startswith(".") and everybody.shares_below(name)
+        return staying.customer_of(name) == customer and not ended and not shared
+
+    found = [
+        HoldInForce(
+            hold.pk, hold.run, frozenset(each for each, to in hold.recipients.items() if is_held(each, to, begun))
+        )
+        for hold in rows
+        for begun in (hold.run.started_at,)
+    ]
+    return [each for each in found if each.recipients]
+
+
+def recipients_on_hold(*, stopped: frozenset[str]) -> frozenset[str]:
+    """Return the recipients on hold, as `holds_in_force`."""
+    return frozenset(each for hold in holds_in_force(stopped=stopped) for each in hold.recipients)
 
 
 def with_live_deliveries(wanted: DesiredEntries, on_hold: frozenset[str], live: RuleSet) -> DesiredEntries:
@@ -120,6 +169,7 @@ def with_live_deliveries(wanted: DesiredEntries, on_hold: frozenset[str], live: 
 def store_hold(made: Plan, run: Run) -> None:
     """Store what the rollback changes; the hold begins with the run. Runs in the transaction of the approval."""
     changed = changed_recipients(live_state(made.before), live_state(made.after))
+    changed -= recipients_of(stopped_customers(), changed).keys()
     holders = Holders.read()
     RollbackHold.objects.create(
         region=settings.AWS_REGION,

@@ -4,6 +4,7 @@ What a step changes must be as approved, or as the step leaves it: then a respon
 Anything else stops the run.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from django.conf import settings
@@ -16,8 +17,8 @@ from receipt_rules.live import services as live_services
 from receipt_rules.live.selectors import content_of
 from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, Snapshot, StepState
 from receipt_rules.planner.core.consequences import HARMFUL, Consequence, consequences
-from receipt_rules.planner.core.planner import active_after, known_state_after
-from receipt_rules.planner.core.plans import MOST_SENTENCES, digest, dump, load, touched_digest
+from receipt_rules.planner.core.planner import active_after
+from receipt_rules.planner.core.plans import MOST_SENTENCES, digest, dump, known_state_after, load, touched_digest
 from receipt_rules.planner.core.rules import RuleSet, domain_of, is_ours
 from receipt_rules.planner.core.steps import (
     Activate,
@@ -37,6 +38,7 @@ from receipt_rules.planner.core.steps import (
     touched_recipients,
     without_recipients,
 )
+from receipt_rules.receiving_stops.selectors import recipients_of, starting, stop_sentences, stopped_customers
 from receipt_rules.refusals import services as refusals_services
 
 REPAIRS = {
@@ -129,6 +131,25 @@ class RunExecutor:
                 raise RunStopped(
                     f"{name} is deleted or being deleted, so it can't receive new mail. Create a new plan."
                 )
+
+    def check_stops(self, steps: Sequence[Step]) -> None:
+        """Check before these steps that they bring back no mail that Trust & Safety stopped. Raises RunStopped."""
+        if not (stopped := stopped_customers()):
+            return
+        back = frozenset(each for step in steps for each in self._starting(step))
+        if out := recipients_of(stopped, back):
+            raise RunStopped(f"{next(stop_sentences(out))} Create a new plan.")
+
+    def _starting(self, step: Step) -> frozenset[str]:
+        """Return the recipients that the step adds to an enabled rule, or to the active set."""
+        match step:
+            case Create():
+                return starting(RuleSet(""), RuleSet("", (step.new,)))
+            case Update():
+                return starting(RuleSet("", (step.old,)), RuleSet("", (step.new,)))
+            case Activate():
+                return starting(self._active or RuleSet(""), self._state(step.rule_set))
+        return frozenset()
 
     def _added(self) -> set[str]:
         steps = rule_steps(self.steps)

@@ -44,6 +44,13 @@ def snapshots() -> QuerySet[Snapshot]:
     return Snapshot.objects.select_related("run").defer("content").filter(region=settings.AWS_REGION)
 
 
+def steps_in_progress() -> tuple[Step, ...]:
+    """Return the steps of the run that has begun and not ended, in this region."""
+    begun = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING, started_at__isnull=False)
+    rows = RunStep.objects.filter(run__in=begun).exclude(state=StepState.LEFT_OUT).order_by("run", "number")
+    return tuple(load(step) for step in rows.values_list("step", flat=True))
+
+
 def steps_of(run: Run) -> QuerySet[RunStep]:
     return RunStep.objects.filter(run=run).order_by("number")
 

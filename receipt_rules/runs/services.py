@@ -22,7 +22,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.consequences import summary
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Plan, load
 from receipt_rules.planner.core.rules import RuleSet
-from receipt_rules.planner.core.steps import Activate
+from receipt_rules.planner.core.steps import Activate, rule_steps
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.refusals import services as refusals_services
@@ -139,6 +139,7 @@ def _execute_steps(run: Run, executor: RunExecutor) -> None:
     if run.started_at is None:
         executor.check_unchanged()
         executor.check_holders()
+        executor.check_stops(list(rule_steps(executor.steps)))
         executor.check_harm()
         run.started_at, run.started_from = timezone.now(), executor.store_initial_snapshot()
         run.save(update_fields=("started_at", "started_from"))
@@ -148,6 +149,7 @@ def _execute_steps(run: Run, executor: RunExecutor) -> None:
         if executor.activation is None and is_urgent_work_waiting():
             raise _Yielded
         step = load(row.step)
+        executor.check_stops([step])
         try:
             with aws.recording() as request_ids:
                 made = executor.execute_step(step)

@@ -23,8 +23,9 @@ from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
-from receipt_rules.planner.services import DesiredState, read_desired_state, stopped_customers
+from receipt_rules.planner.services import DesiredState, read_desired_state
 from receipt_rules.receiving.core import delivery_of, held_fact, rules_fact, serving_entry
+from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tenants.lifecycle.selectors import tenants_in_region

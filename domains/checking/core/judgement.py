@@ -225,7 +225,8 @@ def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
     if result.state is not State.VERIFIED or not found:
         return result
     if next_step := [each for each in found if not each.is_settled]:
-        return replace(result, sentence=f"Ready to send. {next_step[0].sentence}")
+        ready = "" if next_step[0].is_turned_off else "Ready to send. "
+        return replace(result, sentence=f"{ready}{next_step[0].sentence}")
     if all(each.state is ReceivingState.SEND_ONLY for each in found):
         return replace(result, sentence="Ready to send. This domain doesn't receive mail here.")
     return result

@@ -31,16 +31,10 @@ from receipt_rules.planner.core.sequence import TransitionIssues, transition_iss
 from receipt_rules.planner.core.steps import (
     Activate,
     CloneSet,
-    Create,
     CreateSet,
-    Delete,
-    Move,
-    Reorder,
     RuleStep,
     Step,
-    Update,
     apply,
-    rule_steps,
     stop_position,
 )
 from receipt_rules.planner.core.untouched import ApplicableState, applicable_state
@@ -365,36 +359,3 @@ def _is_wanted(rule: ForeignRule, desired: DesiredEntries) -> bool:
         or any(other in desired.entries for other in broader_entries(recipient))
         for recipient in rule.recipient_set
     )
-
-
-def known_state_after(known: RuleSet, after: RuleSet, steps: Sequence[Step]) -> RuleSet:
-    """Return `known` with the rules that the steps changed, as in `after`.
-
-    Changes that others made before stay differences.
-    """
-    if any(isinstance(step, CreateSet) for step in steps):
-        return after
-    changed: dict[str, None] = {}
-    reorders = False
-    for step in rule_steps(steps):
-        match step:
-            case Create() | Update():
-                changed[step.new.name] = None
-            case Delete():
-                changed[step.old.name] = None
-            case Move() | Reorder():
-                reorders = True
-    rules = known.by_name | {name: after.by_name[name] for name in changed if name in after.by_name}
-    gone = {name for name in changed if name not in after.by_name}
-    names = _in_order(after.names if reorders else known.names, after.names, frozenset(rules) - gone)
-    return RuleSet(after.name, tuple(rules[name] for name in names))
-
-
-def _in_order(first: Sequence[str], after: Sequence[str], kept: frozenset[str]) -> list[str]:
-    """Return `kept` in the order of `first`. A name not in it follows its predecessor in `after`, or comes last."""
-    names = [name for name in first if name in kept]
-    for place, name in enumerate(after):
-        if name in kept and name not in names:
-            before = next((other for other in reversed(after[:place]) if other in names), "")
-            names.insert(names.index(before) + 1 if before else 0, name)
-    return [*names, *(name for name in kept if name not in names)]

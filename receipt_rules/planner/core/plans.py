@@ -5,7 +5,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,9 +16,20 @@ from inbound_admin.lib.tables import keyed
 from receipt_rules.planner.core import rules, steps
 from receipt_rules.planner.core.consequences import Consequence, consequences, summary
 from receipt_rules.planner.core.desired import DoubleDelivery
-from receipt_rules.planner.core.rules import RuleSet
+from receipt_rules.planner.core.rules import AnyRule, Rule, RuleSet
 from receipt_rules.planner.core.sequence import TransitionIssues
-from receipt_rules.planner.core.steps import Activate, Create, Delete, Move, Reorder, RuleStep, Step, Update
+from receipt_rules.planner.core.steps import (
+    Activate,
+    Create,
+    CreateSet,
+    Delete,
+    Move,
+    Reorder,
+    RuleStep,
+    Step,
+    Update,
+    rule_steps,
+)
 from receipt_rules.planner.core.untouched import UntouchedRule
 
 READS = 2  # the live set is read before and after
@@ -156,3 +167,46 @@ def _touched(step: Step, live: RuleSet) -> Any:
         case Activate() if step.instead_of == live.name:
             return list(live.rules)  # every rule of it stops applying
     return None
+
+
+def known_state_after(known: RuleSet, after: RuleSet, steps: Sequence[Step]) -> RuleSet:
+    """Return `known` with what the steps changed. Changes that others made before, or meanwhile, stay differences.
+
+    `after`: the rules as read at the end, for the order of new ones.
+    """
+    if any(isinstance(step, CreateSet) for step in steps):
+        return after
+    rules, reorders = dict(known.by_name), False
+    for step in rule_steps(steps):
+        match step:
+            case Create():
+                rules[step.new.name] = step.new
+            case Update():
+                rules[step.new.name] = _with_changes(rules.get(step.new.name), step)
+            case Delete():
+                rules.pop(step.old.name, None)
+            case Move() | Reorder():
+                reorders = True
+    names = _in_order(after.names if reorders else known.names, after.names, frozenset(rules))
+    return RuleSet(after.name, tuple(rules[name] for name in names))
+
+
+def _with_changes(known: AnyRule | None, step: Update) -> Rule:
+    """Return the known rule with what the step changes: what others changed in it before isn't accepted with it."""
+    old, new = step.old, step.new
+    if not isinstance(known, Rule) or known == old:
+        return new
+    recipients = known.recipient_set.union(step.added).difference(step.removed) or new.recipient_set
+    delivery = known.delivery if old.delivery == new.delivery else new.delivery
+    made = Rule(new.name, delivery, tuple(recipients), known.enabled if old.enabled == new.enabled else new.enabled)
+    return new if made == new else made
+
+
+def _in_order(first: Sequence[str], after: Sequence[str], kept: frozenset[str]) -> list[str]:
+    """Return `kept` in the order of `first`. A name not in it follows its predecessor in `after`, or comes last."""
+    names = [name for name in first if name in kept]
+    for place, name in enumerate(after):
+        if name in kept and name not in names:
+            before = next((other for other in reversed(after[:place]) if other in names), "")
+            names.insert(names.index(before) + 1 if before else 0, name)
+    return [*names, *(name for name in kept if name not in names)]

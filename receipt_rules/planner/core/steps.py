@@ -66,13 +66,23 @@ class Update:
         return tuple(sorted(self.old.recipient_set - self.new.recipient_set))
 
     @property
+    def _switched(self) -> str:
+        number = len((self.new if self.new.enabled else self.old).recipient_set)
+        whom = f"{number:,} recipient{'' if number == 1 else 's'}"
+        if self.new.enabled:
+            return f"disabled → enabled ({whom} start{'s' if number == 1 else ''} receiving through it)"
+        return f"enabled → disabled ({whom} stop{'s' if number == 1 else ''} receiving through it)"
+
+    @property
     def redirects(self) -> bool:
         """Return whether the mail of recipients that stay is handled differently."""
         return self.old.delivery != self.new.delivery or self.old.enabled != self.new.enabled
 
     def __str__(self) -> str:
         parts = [f"{len(self.added):,} added", f"{len(self.removed):,} removed"]
-        if self.redirects:
+        if self.old.enabled != self.new.enabled:
+            parts.append(self._switched)
+        if self.old.delivery != self.new.delivery:
             parts.append(f"delivery: {self.new.delivery}")
         return f"Update rule {self.new.name}: {', '.join(parts)}."
 
@@ -283,6 +293,20 @@ def touched_recipients(steps: Iterable[Step]) -> frozenset[str]:
             case Update():
                 both = step.new.recipient_set | step.old.recipient_set
                 found |= both if step.redirects else {*step.added, *step.removed}
+    return frozenset(found)
+
+
+def touched_rules(steps: Iterable[Step]) -> frozenset[str]:
+    """Return the names of the rules that a step creates, changes, moves or deletes."""
+    found: set[str] = set()
+    for step in rule_steps(steps):
+        match step:
+            case Create() | Update():
+                found.add(step.new.name)
+            case Delete():
+                found.add(step.old.name)
+            case Move():
+                found.add(step.rule.name)
     return frozenset(found)
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domains.checking.core.judgement import NextActor, Overall, State, with_receiving
 from domains.receiving.core import MxFact as Mx
 from domains.receiving.core import (
     ReceivingFacts,
@@ -229,3 +230,22 @@ def test_before_ownership_is_proven_nobody_is_asked_to_add_an_address() -> None:
     new = judge(ReceivingFacts("shop.com", mx=Mx.ELSEWHERE, is_proven=False, is_verified=False))
     assert (new.state, new.asks_for_address, "an address" in new.sentence) == (ReceivingState.ADD_ADDRESS, False, False)
     assert "verify ownership first" in new.sentence
+
+
+def test_a_domain_that_our_team_turned_off_is_not_called_ready_to_send() -> None:
+    """Who pauses sending may stop receiving with it."""
+    verified = Overall(State.VERIFIED, NextActor.NOBODY, "", 5, 5)
+    for rules, is_ready in ((RulesFact.HALTED, False), (RulesFact.STOPPED, True)):
+        found = judge(ReceivingFacts("shop.com", rules=rules))
+        said = with_receiving(verified, [found]).sentence
+        assert said.endswith(found.sentence)
+        assert said.startswith("Ready to send.") is is_ready
+
+
+def test_mail_that_was_received_is_rejected_now_and_not_being_set_up() -> None:
+    dropped = ReceivingFacts("shop.com", mx=Mx.HERE, rules=RulesFact.DROPPED)
+    assert judge(dropped).state is ReceivingState.REJECTED
+    assert "although they were set up. Our team has been notified." in judge(dropped).sentence
+    elsewhere = judge(replace(dropped, mx=Mx.ELSEWHERE))
+    assert elsewhere.state is ReceivingState.BLOCKED
+    assert elsewhere.sentence.startswith("Mail for shop.com would be rejected")

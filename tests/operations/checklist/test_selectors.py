@@ -10,11 +10,12 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
-from domains.receiving.core import ReceivingState
+from domains.receiving.core import _BLOCKED, ReceivingState, RulesFact
 from operations.checklist.selectors import checklist
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_endpoint
+from tests.receipt_rules.making import make_address, make_endpoint
+from tests.tenants.making import make_tenant
 
 pytestmark = pytest.mark.django_db
 DAY = timezone.now()
@@ -100,3 +101,24 @@ def test_the_overview_shows_it_to_customers_alone(client: Client, alice: User, a
     assert "Nothing needs attention" not in page  # a domain still has to be published
     client.force_login(make_staff())
     assert 'id="checklist"' not in client.get(reverse("operations:overview")).text
+
+
+def test_an_address_that_our_team_turned_off_is_no_step_left(alice: User, alices: Customer) -> None:
+    make_endpoint(alices)
+    make_ready(alices, State.VERIFIED, verified_at=DAY, mail_rules={"shop.com": "halted"})
+    assert checklist(alice) == ()
+
+
+def test_the_overview_and_the_list_agree_with_a_pause_that_stops_receiving(alice: User, alices: Customer) -> None:
+    tenant = make_tenant(alices, standing="paused", is_paused=True, stops_receiving=True)
+    summary = f"Ready to send. {_BLOCKED[RulesFact.HALTED]}"
+    domain = make_ready(alices, State.VERIFIED, verified_at=DAY, tenant=tenant, summary=summary)
+    make_address(f"a@{domain.name}", domain, rules=RulesFact.HALTED)
+    client = Client()
+    client.force_login(alice)
+    page = client.get(reverse("operations:overview")).text
+    assert "1 address isn&#x27;t receiving: our team has turned off inbound mail" in page
+    assert "Nothing needs attention" not in page
+    page = client.get(reverse("domains:list")).text
+    assert "Ready to send" not in page
+    assert "Our team has turned off inbound mail" in page

@@ -18,6 +18,7 @@ from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from operations.legacy_import import services as legacy_import_services
 from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.deliveries import services as deliveries_services
 from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.planner import services as planner_services
@@ -77,7 +78,7 @@ class OldSystem:
         own = known.get("Recipients", []) if known else []
         actions = [
             {"S3Action": {"BucketName": "inbound-mail", "ObjectKeyPrefix": prefix}},
-            {"LambdaAction": {"FunctionArn": planner_services.function_arn(), "InvocationType": "Event"}},
+            {"LambdaAction": {"FunctionArn": deliveries_services.function_arn(), "InvocationType": "Event"}},
         ]
         merged = list(dict.fromkeys([*own, *recipients]))
         rule = {"Name": name, "Enabled": True, "Recipients": merged, "Actions": actions}

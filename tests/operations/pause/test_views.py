@@ -274,6 +274,14 @@ def test_several_are_listed_each_with_what_would_come_of_it(tess_client: Client)
     assert not Batch.objects.exists()
 
 
+def test_what_is_still_pausing_is_not_called_paused(tess_client: Client) -> None:
+    off, pausing = paused(name="off-already"), make_tenant(name="on-its-way")
+    Tenant.objects.filter(pk=pausing.pk).update(is_paused=True, standing="pausing")
+    page = tess_client.get(reverse("operations:pause_many"), {"tenant": [off.id, pausing.id], "do": "pause"}).text
+    assert page.count("Already paused. Nothing changes.") == 1
+    assert page.count("Already being paused. SES hasn’t confirmed it yet, so mail may still be sent.") == 1
+
+
 def test_none_chosen_says_how_to_choose(tess_client: Client) -> None:
     assert "No tenants selected" in tess_client.get(reverse("operations:pause_many")).text
 

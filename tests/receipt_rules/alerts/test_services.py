@@ -1,20 +1,24 @@
 """Operators are told of drift and of quotas: at each look, and once."""
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models.people import User
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
-from notifications.models.alerts import Alert
+from notifications.alerts import services as alerts_services
+from notifications.models.alerts import Alert, Notice
 from notifications.models.webhooks import Event
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.drift import services as drift_services
+from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.live import RulesCheck
+from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.making import approve_and_run, live, make_verified, set_up_receiving
+from tests.receipt_rules.making import approve_and_run, foreign_rule, live, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -112,3 +116,67 @@ def test_a_look_that_failed_recovers_nothing(olga: User, sandbox: Sandbox, setti
         aws.drop_clients()
     assert RulesCheck.objects.get().problem
     assert Alert.objects.get(kind="rule.drift").state == "open"
+
+
+def _switch(name: str, *, on: bool) -> None:
+    ses = aws.client("ses")
+    rule = ses.describe_receipt_rule(RuleSetName="inbound-mail", RuleName=name)["Rule"]
+    ses.update_receipt_rule(RuleSetName="inbound-mail", Rule=rule | {"Enabled": on})
+
+
+def test_our_rule_that_is_switched_off_is_told_to_operators_again_although_another_difference_was_told(
+    olga: User, shop: Domain
+) -> None:
+    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    drift_services.check_drift()
+    alert = Alert.objects.get(kind="rule.drift")
+    assert (alert.severity, alert.harmed) == ("medium", 0)
+    Notice.objects.update(sent_at=timezone.now())
+    alerts_services.acknowledge(alert=alert, actor=olga)
+    name = live().ours[0].name
+    _switch(name, on=False)
+    found = {each.kind: each for each in drift_services.check_drift()}
+    assert found["changed"].sentence.endswith(": disabled. 1 recipient stops receiving through it.")
+    alert.refresh_from_db()
+    assert (alert.severity, alert.harmed, alert.acknowledged_at) == ("high", 1, None)
+    assert alert.why.startswith(f"Rule {name} was changed outside this system: disabled.")
+    assert "With the plan, 1 catch-all starts receiving." in alert.why
+    assert [notice.sent_at for notice in alert.notices.all()] == [None]
+    Notice.objects.update(sent_at=timezone.now())
+    foreign_rule("another", ["third.com"], rule_set="inbound-mail")
+    drift_services.check_drift()
+    alert.refresh_from_db()
+    assert (alert.severity, alert.harmed) == ("high", 1)
+    assert None not in [notice.sent_at for notice in alert.notices.all()]
+    assert {each["key"] for each in RulesCheck.objects.get().differences} >= {each.key for each in found.values()} - {
+        found["not_as_wanted"].key
+    }
+
+
+def test_operators_hear_of_rejected_mail_when_its_customers_do(olga: User, shop: Domain) -> None:
+    """From a read that is no drift check: as after a run of another customer."""
+    record_mx(shop)
+    assert CatchAll.objects.get().receiving.is_live
+    _switch(live().ours[0].name, on=False)
+    receiving_services.record_live_rules(live(), is_ours=True)
+    told = Alert.objects.get(kind="receiving.rejected", state="open")
+    assert told.why.startswith("SES rejects mail for 1 recipient of 1 customer: shop.com. It was received before")
+    assert [notice.person for notice in told.notices.all()] == [olga]
+    row = CatchAll.objects.get()
+    assert row.rules == "dropped"
+    assert row.receiving.sentence == (
+        "SES rejects the mail of this catch-all now, although it was set up. Our team has been notified."
+    )
+    assert row.domain.receiving.sentence == (
+        "SES rejects mail for some or all addresses at shop.com now, although they were set up. "
+        "Our team has been notified."
+    )
+    _switch(live().ours[0].name, on=True)
+    receiving_services.record_live_rules(live(), is_ours=True)
+    told.refresh_from_db()
+    assert (told.state, CatchAll.objects.get().rules) == ("recovered", "carried")
+
+
+def record_mx(domain: Domain) -> None:
+    domain.mx_facts = {domain.name: "here"}
+    domain.save()

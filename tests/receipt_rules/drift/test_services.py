@@ -1,25 +1,34 @@
 """What somebody else did to the rules is found, told once, and then restored, accepted or ignored."""
 
+from typing import Any
+
 import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import User
+from accounts.roles import Role
 from audit.models import Change
 from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsUnreachable, Refused
+from notifications.models.alerts import Alert
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
+from receipt_rules.jobs import DRIFT_CHECK
 from receipt_rules.live.services import read_live
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import RulesCheck
+from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.rule_sets import services as rule_sets_services
+from receipt_rules.runs import services as runs_services
 from receipt_rules.simulator import services as simulator_services
+from receipt_rules.tasks import check_drift, watch_active_set
 from sandbox.process import Sandbox
 from tests.domains.making import make_zone
-from tests.factories import make_user
+from tests.factories import make_customer, make_staff, make_user
 from tests.receipt_rules.making import (
     approve_and_run,
     foreign_rule,
@@ -184,3 +193,70 @@ def test_a_mail_host_that_cannot_be_looked_up_is_not_said_to_be_missing(sandbox:
     (found,) = simulator_services.mail_hosts(["shop.com"])
     assert found.is_amazon is None
     assert "couldn't look up" in found.sentence
+
+
+def queued() -> int:
+    return ProcrastinateJob.objects.filter(status="todo", task_name=DRIFT_CHECK).count()
+
+
+def test_what_others_change_is_found_by_the_read_of_every_minute(olga: User, sandbox: Sandbox) -> None:
+    ProcrastinateJob.objects.all().delete()
+    watch_active_set(timestamp=0)
+    assert queued() == 0
+    stop = [{"StopAction": {"Scope": "RuleSet"}}]
+    foreign_rule("archive-everything", [], rule_set="inbound-mail", actions=stop)
+    sandbox.control.clear_calls()
+    watch_active_set(timestamp=60)
+    assert [call.operation for call in sandbox.control.calls()] == ["DescribeActiveReceiptRuleSet"]
+    assert queued() == 1
+    check_drift()
+    assert Alert.objects.filter(kind="rule.drift", state="open", severity="high").exists()
+    assert CatchAll.objects.get().rules == "stopped"
+    ProcrastinateJob.objects.all().delete()
+    watch_active_set(timestamp=120)
+    assert queued() == 0  # known: no comparison again
+    aws.client("ses").delete_receipt_rule(RuleSetName="inbound-mail", RuleName="archive-everything")
+    watch_active_set(timestamp=180)
+    assert queued() == 1
+    check_drift()
+    assert Alert.objects.get(kind="rule.drift").state == "recovered"
+
+
+def test_our_own_changes_are_no_difference_to_the_read_of_every_minute(
+    olga: User, shop: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while the run waits between its steps, and not after it."""
+    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    drift_services.accept(because="marketing's own", actor=olga)
+    for name in ("a@eu.shop.com", "b@us.shop.com"):
+        make_address(name, shop)
+    planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=olga)
+    ProcrastinateJob.objects.all().delete()
+    done = runs_services._note_made
+    seen: list[object] = []
+
+    def look(*args: Any, **named: Any) -> None:
+        done(*args, **named)
+        seen.append((drift_services.check_drift(), watch_active_set(timestamp=0), queued()))
+
+    monkeypatch.setattr(runs_services, "_note_made", look)
+    auto_apply_services.work()
+    assert seen
+    assert set(seen) == {((), None, 0)}
+    watch_active_set(timestamp=60)
+    assert (queued(), taken("a@eu.shop.com")) == (0, 1)
+
+
+def test_a_run_that_touches_a_rule_that_was_disabled_by_hand_does_not_accept_that(olga: User, shop: Domain) -> None:
+    tess = make_staff(Role.TRUST_AND_SAFETY)
+    make_address("bob@bob.com", make_verified("bob.com", customer=make_customer("Bob")))
+    approve_and_run(olga)
+    ses = aws.client("ses")
+    rule = ses.describe_receipt_rule(RuleSetName="inbound-mail", RuleName=live().rules[0].name)["Rule"]
+    ses.update_receipt_rule(RuleSetName="inbound-mail", Rule=rule | {"Enabled": False})
+    auto_apply_services.stop(customer=shop.customer, because="phishing", actor=tess)
+    auto_apply_services.work()
+    assert "shop.com" not in live().rules[0].recipient_set
+    found = {each.kind: each.sentence for each in drift_services.check_drift()}
+    assert "disabled" in found["changed"]
+    assert "removed" not in found["changed"]

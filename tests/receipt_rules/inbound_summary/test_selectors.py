@@ -1,5 +1,7 @@
 """The pages and the API say of an address what the rules at SES do, from the first second on."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -7,14 +9,16 @@ from django.urls import reverse
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from domains.receiving.core import MxFact
+from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
+from receipt_rules.drift import services as drift_services
 from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
 from tests.calling import api_of
-from tests.receipt_rules.making import make_verified, set_up_receiving
+from tests.receipt_rules.making import foreign_rule, live, make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 REJECTED = "new@ isn't receiving yet: SES rejects its mail"
@@ -58,3 +62,25 @@ def test_pages_and_api_say_that_ses_rejects_it(shop: Domain, alice_client: Clien
     assert "tored" not in api["deliveryMessage"]
     simulated = alice_client.get(reverse("receipt_rules:simulator"), {"addresses": "new@shop.com"}).text
     assert "Stored only" not in simulated
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ({"StopAction": {"Scope": "RuleSet"}}, "is lost without a bounce: another receipt rule accepts it and stores"),
+        ({"S3Action": {"BucketName": "inbound-mail"}}, "is caught by another receipt rule"),
+    ],
+)
+def test_all_other_mail_is_not_said_to_be_rejected_where_an_unmanaged_rule_takes_it(
+    action: dict[str, Any], said: str, sandbox: Sandbox
+) -> None:
+    domain = make_verified("shop.com")
+    make_address("a@shop.com", domain)
+    set_up_receiving()
+    assert "all other mail is rejected" in inbound_summary(domain).sentence
+    name = live().names[-1]
+    foreign_rule("archive-everything", [], rule_set="inbound-mail", actions=[action])
+    aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName="archive-everything", After=name)
+    found = drift_services.check_drift()
+    assert f"all other mail {said}" in inbound_summary(domain).sentence
+    assert any("is lost without a bounce" in each.sentence for each in found) == ("lost" in said)

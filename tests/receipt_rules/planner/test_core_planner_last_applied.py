@@ -1,6 +1,6 @@
 """What we know of a set after a run: the touched rules as they were read, all others as we left them."""
 
-from receipt_rules.planner.core.planner import known_state_after
+from receipt_rules.planner.core.plans import known_state_after
 from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
 from receipt_rules.planner.core.steps import Create, CreateSet, Delete, Move, Step, Update
 

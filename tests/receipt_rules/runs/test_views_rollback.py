@@ -4,12 +4,24 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.roles import Role
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
 from inbound_admin.lib.errors import QUOTA_STEP, AwsProblem
 from receipt_rules.live import services as live_services
 from receipt_rules.models.runs import Run, Snapshot
+from receipt_rules.planner import services as planner_services
 from receipt_rules.run_executor.services import explain
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import approve_and_run, foreign_rule, make_address, make_verified, set_up_receiving
+from tests.factories import make_staff
+from tests.receipt_rules.making import (
+    approve_and_run,
+    foreign_rule,
+    live,
+    make_address,
+    make_verified,
+    set_up_receiving,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +61,29 @@ def test_a_quota_of_receipt_rules_that_ses_never_raises_has_one_next_step() -> N
     assert said.endswith("Compact the rules, or delete unused rule sets.")
     other = AwsProblem(sentence, aws_code="LimitExceededException")
     assert QUOTA_STEP in explain(other)
+
+
+def test_a_rule_that_is_enabled_again_and_a_state_with_a_disabled_rule_say_so(client: Client, run: Run) -> None:
+    ses = aws.client("ses")
+    name = live().ours[0].name
+    rule = ses.describe_receipt_rule(RuleSetName="inbound-mail", RuleName=name)["Rule"]
+    ses.update_receipt_rule(RuleSetName="inbound-mail", Rule=rule | {"Enabled": False})
+    page = client.get(reverse("receipt_rules:plan")).text
+    assert (
+        f"Update rule {name}: 0 added, 0 removed, disabled → enabled (2 recipients start receiving through it)" in page
+    )
+    assert "<del>none: the rule is disabled, and SES rejects this mail</del>" in page
+    live_services.store_snapshot(live_services.read_live().rule_set)
+    assert f"{name} disabled" in client.get(reverse("receipt_rules:states")).text
+
+
+def test_the_second_who_approves_the_same_plan_is_told_that_the_first_did(client: Client, run: Run) -> None:
+    domain = Domain.objects.get(name="shop.com")
+    make_address("c@shop.com", domain)
+    form = {"digest": planner_services.plan_changes().digest, "because": "as planned"}
+    client.post(reverse("receipt_rules:plan"), form)
+    first = run.approved_by
+    client.force_login(make_staff(Role.OPERATOR))
+    page = client.post(reverse("receipt_rules:plan"), form | {"because": "mine"}, follow=True).text
+    assert f"{first} already approved this plan. Your approval and your reason weren’t recorded." in page
+    assert Run.objects.latest("created_at").because == "as planned"
