@@ -109,9 +109,7 @@ class Domain(models.Model):
     unproven_warned_at = models.DateTimeField(
         null=True, blank=True, help_text="When its owners were warned of the removal."
     )
-    identity_deletion_wanted = models.BooleanField(
-        default=False, db_column="unmake_wanted", help_text="The SES identity is to be deleted. The claim stays."
-    )
+    identity_deletion_wanted = models.BooleanField(default=False, db_column="unmake_wanted", help_text="Claim stays.")
 
     # staff decisions
     note = models.TextField(blank=True)
