@@ -1,12 +1,14 @@
 """Template context of every page: navigation, region and user."""
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.safestring import SafeString
 
 from accounts.people.selectors import lacks_second_factor, supports_everyone
 from notifications.alerts.selectors import unacknowledged_count
@@ -40,7 +42,6 @@ def site(request: HttpRequest) -> dict[str, Any]:
     tenants = user is not None and sees_tenants(user)
     staff_admin = bool(user and user.is_staff)
     navigation = _navigation(request, support=support, tenants=tenants)
-    menu = {"navigation": navigation, "sandbox": settings.SANDBOX, "staff_admin": staff_admin, "request": request}
     return {
         "site_name": settings.SITE_NAME,
         "second_factor_due": SimpleLazyObject(lambda: user is not None and lacks_second_factor(user)),
@@ -52,7 +53,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "staff_admin": staff_admin,
         "alerts_unanswered": SimpleLazyObject(lambda: unacknowledged_count(user) if user else 0),
         "navigation": navigation,
-        "menu": SimpleLazyObject(lambda: render_to_string("navigation.html", menu)),  # a page uses it twice
+        "menu": SimpleLazyObject(lambda: _menu(request, navigation, staff_admin=staff_admin)),  # a page uses it twice
         "receiving_outage": SimpleLazyObject(lambda: receiving_outage() if user and user.is_authenticated else None),
         "domains_in_outage": SimpleLazyObject(
             lambda: domains_in_outage(user) if user and user.is_authenticated else frozenset()
@@ -61,16 +62,42 @@ def site(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _navigation(request: HttpRequest, *, support: bool, tenants: bool) -> list[dict[str, Any]]:
+class _Link(NamedTuple):
+    title: str
+    url: str
+    icon: str
+    key: str
+    current: bool
+
+
+class _Group(NamedTuple):
+    title: str
+    entries: tuple[_Link, ...]
+
+
+def _navigation(request: HttpRequest, *, support: bool, tenants: bool) -> tuple[_Group, ...]:
     """Return groups of entries. Customers get one group."""
     groups: list[tuple[str, tuple[Entry, ...]]] = [("", WORK if support else (*WORK, *OWN))]
     if support:
         groups.append(("Customers", (CUSTOMERS, *TENANTS) if tenants else (CUSTOMERS,)))
         groups.append(("Monitoring", (CHANGES, DRIFT) if tenants else (CHANGES,)))
-    return [{"title": title, "entries": [_entry(request, *each) for each in entries]} for title, entries in groups]
+    return tuple(_Group(title, tuple(_link(request, *each) for each in entries)) for title, entries in groups)
 
 
-def _entry(request: HttpRequest, title: str, name: str, icon: str, key: str) -> dict[str, Any]:
+def _link(request: HttpRequest, title: str, name: str, icon: str, key: str) -> _Link:
     url = reverse(name)
     here = request.path == url if name == OVERVIEW else request.path.startswith(url)
-    return {"title": title, "url": url, "icon": icon, "key": key, "current": here}
+    return _Link(title, url, icon, key, here)
+
+
+def _menu(request: HttpRequest, navigation: tuple[_Group, ...], *, staff_admin: bool) -> SafeString:
+    """Render the navigation, once for each set of what it shows; for each request in debug mode."""
+    page = request.resolver_match.view_name if request.resolver_match else ""
+    drawn = _drawn_menu.__wrapped__ if settings.DEBUG else _drawn_menu
+    return drawn(navigation, page if page.startswith("sandbox:") else "", settings.SANDBOX, staff_admin)
+
+
+@lru_cache(maxsize=256)
+def _drawn_menu(navigation: tuple[_Group, ...], page: str, sandbox: bool, staff_admin: bool) -> SafeString:
+    shown = {"navigation": navigation, "page": page, "sandbox": sandbox, "staff_admin": staff_admin}
+    return render_to_string("navigation.html", shown)

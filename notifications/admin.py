@@ -1,14 +1,37 @@
 from django.contrib import admin
 
-from inbound_admin.lib.admin import ReadOnly
+from inbound_admin.lib.admin import STORED, ReadOnly, capitalised, in_words, labelled
+from notifications.alerts.core import kind_named
 from notifications.models.alerts import Alert, Notice
 from notifications.models.webhooks import Attempt, Delivery, Event, WebhookTarget
 
 
+def _kind_words(kind: str) -> str:
+    return kind_named(kind).words
+
+
+def _state_words(state: str) -> str:
+    """Return the state, or a notice's phase, in the words of the pages."""
+    return {"raised": "Open", "recovered": "Resolved"}.get(state) or capitalised(state)
+
+
 @admin.register(Alert)
 class AlertAdmin(ReadOnly):
-    list_display = ("kind", "object_name", "state", "severity", "since", "looked_at", "acknowledged_by", "muted_until")
-    list_filter = ("state", "kind", "severity")
+    list_display = (
+        in_words("kind", "kind", _kind_words),
+        "object_name",
+        in_words("state", "state", _state_words),
+        in_words("severity", "severity", capitalised),
+        "since",
+        "looked_at",
+        "acknowledged_by",
+        "muted_until",
+    )
+    list_filter = (
+        labelled("state", _state_words),
+        labelled("kind", _kind_words, STORED),
+        labelled("severity", capitalised),
+    )
     search_fields = ("object_name", "=object_id", "=customer_id")
 
 
@@ -43,5 +66,13 @@ class AttemptAdmin(ReadOnly):
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnly):
-    list_display = ("alert", "person", "phase", "due_at", "sent_at", "tries", "problem")
+    list_display = (
+        "alert",
+        "person",
+        in_words("phase", "phase", _state_words),
+        "due_at",
+        "sent_at",
+        "tries",
+        "problem",
+    )
     list_select_related = ("alert", "person")

@@ -13,9 +13,10 @@ from django.http import HttpRequest
 
 from accounts.admin import who
 from accounts.models.people import Customer, Invitation
-from inbound_admin.lib.admin import ReadOnly
+from inbound_admin.lib.admin import STORED, ReadOnly, capitalised, in_words, labelled
 from operations.customers.forms import SameNameWarning
 from operations.customers.services import create_customer, delete_customer, rename_customer
+from operations.drift.selectors import KIND_WORDS
 from operations.models import (
     Batch,
     BatchItem,
@@ -56,10 +57,23 @@ class MigrationItemAdmin(ReadOnly):
     inlines = (StepsInline,)
 
 
+def _kind_words(kind: str) -> str:
+    return KIND_WORDS.get(kind) or capitalised(kind)
+
+
 @admin.register(Difference)
 class DifferenceAdmin(ReadOnly):
-    list_display = ("sentence", "area", "kind", "customer", "decision", "by", "first_seen_at", "gone_at")
-    list_filter = ("area", "kind", "decision")
+    list_display = (
+        "sentence",
+        in_words("area", "area", capitalised),
+        in_words("kind", "kind", _kind_words),
+        "customer",
+        "decision",
+        "by",
+        "first_seen_at",
+        "gone_at",
+    )
+    list_filter = (labelled("area", capitalised, STORED), labelled("kind", _kind_words, STORED), "decision")
     list_select_related = ("customer", "by")
     search_fields = ("subject", "sentence", "customer__name")
 

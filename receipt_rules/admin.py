@@ -14,7 +14,8 @@ from django.http import HttpRequest
 from accounts.models.people import User
 from audit.models import new_change_id
 from audit.services import ReasonMissing
-from inbound_admin.lib.admin import ReadOnly
+from domains.receiving.core import RulesFact
+from inbound_admin.lib.admin import ReadOnly, in_words, labelled
 from inbound_admin.lib.errors import Problem
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
@@ -52,10 +53,34 @@ class ReadOnlyRows(ReadOnly):
                 self.message_user(request, f"Done: {row}", messages.SUCCESS)
 
 
+RULES_WORDS = {
+    RulesFact.FOREIGN: "Unmanaged rule",
+    RulesFact.WAITING: "Being set up",
+    RulesFact.HELD: "Held by a rollback",
+    RulesFact.NOT_SET_UP: "Receiving not set up",
+    RulesFact.HALTED: "Receiving stopped",
+    RulesFact.CARRIED: "Live",
+    RulesFact.COPIED: "Live, and copied by another rule",
+    RulesFact.ELSEWHERE: "Caught by another rule",
+    RulesFact.BOUNCED: "Bounced by another rule",
+    RulesFact.STOPPED: "Stopped by another rule",
+    RulesFact.UNSTORED: "Not live, and another rule matches",
+    RulesFact.PARTLY: "Partly stopped by another rule",
+    RulesFact.UNSURE: "Unknown",
+}
+
+
+def _rules_words(fact: str) -> str:
+    return RULES_WORDS.get(RulesFact(fact), fact)
+
+
+RULES_FILTER, RULES_COLUMN = labelled("rules", _rules_words), in_words("rules", "receipt rules", _rules_words)
+
+
 @admin.register(Address)
 class AddressAdmin(ReadOnlyRows):
-    list_display = ("address", "domain", "endpoint", "is_active", "rules")
-    list_filter = ("is_active", "rules")
+    list_display = ("address", "domain", "endpoint", "is_active", RULES_COLUMN)
+    list_filter = ("is_active", RULES_FILTER)
     list_select_related = ("domain", "endpoint")
     search_fields = ("address", "domain__name", "domain__customer__name", "id")
     actions = ("switch_off", "switch_on")
@@ -83,8 +108,8 @@ class AddressAdmin(ReadOnlyRows):
 
 @admin.register(CatchAll)
 class CatchAllAdmin(ReadOnlyRows):
-    list_display = ("recipient", "domain", "endpoint", "is_active", "rules")
-    list_filter = ("subdomains", "is_active", "rules")
+    list_display = ("recipient", "domain", "endpoint", "is_active", RULES_COLUMN)
+    list_filter = ("subdomains", "is_active", RULES_FILTER)
     list_select_related = ("domain", "endpoint")
     search_fields = ("domain__name", "id")
 

@@ -8,8 +8,10 @@ from django.http import HttpRequest
 
 from accounts.admin import each, who
 from accounts.roles import MANAGE
+from inbound_admin.lib.admin import capitalised, in_words, labelled
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource
 from tenants.resources.services import retry_associations
+from tenants.status.core import STANDING_WORDS
 from tenants.status.services import refresh
 
 
@@ -34,12 +36,32 @@ class StatusChangeInline(ReadOnlyInline):
     fields = readonly_fields = ("seen_at", "layer", "old", "new", "cause", "since")
 
 
+def _status_words(status: str) -> str:
+    return STANDING_WORDS.get(status, status)
+
+
 @admin.register(Tenant)
 class TenantAdmin(admin.ModelAdmin[Tenant]):
     """Pausing, policies and deletion need reasons and show their consequences, so they are on the product's pages."""
 
-    list_display = ("name", "customer", "standing", "stage", "policy", "risk", "is_paused", "read_at")
-    list_filter = ("standing", "stage", "policy", "is_paused", "adopted", "region")
+    list_display = (
+        "name",
+        "customer",
+        in_words("standing", "status", _status_words),
+        "stage",
+        in_words("policy", "policy", capitalised),
+        "risk",
+        "is_paused",
+        "read_at",
+    )
+    list_filter = (
+        labelled("standing", _status_words),
+        "stage",
+        labelled("policy", capitalised),
+        "is_paused",
+        "adopted",
+        "region",
+    )
     list_select_related = ("customer",)
     search_fields = ("name", "customer__name", "=id", "=ses_id", "=arn")
     ordering = ("-risk", "name")

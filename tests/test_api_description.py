@@ -131,3 +131,10 @@ def test_an_example_of_a_body_fits_its_schema() -> None:
 
 def test_every_tag_has_its_words() -> None:
     assert {tag for operation in _operations() for tag in operation["tags"]} == set(TAGS)
+
+
+def test_every_query_parameter_is_described() -> None:
+    for operation in _operations():
+        for each in operation.get("parameters", ()):
+            said = each.get("description") or each["schema"].get("description")
+            assert said or each["in"] == "path", (operation["operationId"], each["name"])

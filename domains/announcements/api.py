@@ -16,7 +16,7 @@ router = call_router("Domains")
 
 class VerifiedNoticeOut(Out):
     domain_id: str
-    tell_when_verified: bool = Field(description="For the person who owns the API key")
+    tell_when_verified: bool = Field(description="Whether the owner of the API key is notified")
     told_at: datetime | None
 
 

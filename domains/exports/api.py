@@ -39,7 +39,7 @@ class ExportOut(Out):
 
 
 class WhichQuery(QueryIn):
-    which: Literal["all", "missing"] = "all"
+    which: Literal["all", "missing"] = Field("all", description="All records, or only those that aren't correct yet")
 
 
 @router.get("/v2/domains/{domain_id}/exports", **reads(FormatsOut), summary="List export formats")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Query
+from pydantic import Field
 
 from accounts.api_keys.api import call_router, reads
 from domains.domain_list.api import domain_of
@@ -33,8 +34,8 @@ class AnswerOut(Out):
 
 
 class AnswerFilters(Paged):
-    name: Text | None = None
-    type: Text | None = None
+    name: Text | None = Field(None, description="The full name that was queried")
+    type: Text | None = Field(None, description="The record type, such as MX")
 
 
 @router.get("/v2/domains/{domain_id}/dns-history", **reads(Page[AnswerOut]), summary="List DNS answers over time")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query
+from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from inbound_admin.lib.api.validation import require_choice
@@ -44,9 +45,11 @@ class AlertOut(Out):
 
 
 class AlertFilters(Paged):
-    state: Literal["open", "acknowledged", "recovered", "all"] = "open"
-    object_type: Text | None = None
-    object_id: Text | None = None
+    state: Literal["open", "acknowledged", "recovered", "all"] = Field(
+        "open", description="open excludes acknowledged alerts"
+    )
+    object_type: Text | None = Field(None, description="What the alert is about: domain, tenant, quota and others")
+    object_id: Text | None = Field(None, description="The ID of what the alert is about")
 
 
 class MuteWanted(In):

@@ -105,8 +105,8 @@ class DeliveryOne(DeliveryOut):
 
 
 class DeliveryFilters(Paged):
-    webhook_id: Text | None = None
-    state: Literal["waiting", "delivered", "given_up", "cancelled"] | None = None
+    webhook_id: Text | None = Field(None, description="A webhook that you can see")
+    state: Literal["waiting", "delivered", "given_up", "cancelled"] | None = Field(None, description="Its state")
 
 
 @router.get("/v2/webhooks", **reads(Page[WebhookOut]), summary="List webhooks")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
 from ninja import Query
+from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads
 from accounts.models.people import User
@@ -41,16 +42,14 @@ class ChangeOut(Out):
 
 
 class ChangeFilters(Paged):
-    """Days are UTC; `until` is inclusive."""
-
-    search: Text = ""
-    actor_kind: Literal["", "person", "key", "worker", "amazon"] = ""
-    object_type: Text = ""
-    what: Text = ""
-    customer_id: Text | None = None
-    bulk_id: Text = ""
-    since: date | None = None
-    until: date | None = None
+    search: Text = Field("", description="Part of a name or reason, or a whole ID")
+    actor_kind: Literal["", "person", "key", "worker", "amazon"] = Field("", description="Who made the change")
+    object_type: Text = Field("", description="What was changed: domain, address, tenant and others")
+    what: Text = Field("", description="The change, such as domain.added")
+    customer_id: Text | None = Field(None, description="A customer that you can see, or one that was deleted")
+    bulk_id: Text = Field("", description="Changes of one action")
+    since: date | None = Field(None, description="The first day, in UTC")
+    until: date | None = Field(None, description="The last day, in UTC")
 
 
 @router.get("/v2/audit", **reads(Page[ChangeOut]), summary="List changes")

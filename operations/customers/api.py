@@ -26,7 +26,7 @@ class CustomerOut(Out):
 
 
 class CustomerFilters(Paged):
-    search: Text = ""
+    search: Text = Field("", description="Part of the name or of a member's email address, or a full ID")
 
 
 @router.get("/v2/customers", **reads(Page[CustomerOut]), summary="List customers")

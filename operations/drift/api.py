@@ -60,7 +60,7 @@ class DifferencePage(Page[DifferenceOut]):
 
 
 class DifferenceFilters(Paged):
-    show: Literal["open", "decided", "ignored"] = "open"
+    show: Literal["open", "decided", "ignored"] = Field("open", description="Their state")
 
 
 class DecisionTaken(In):

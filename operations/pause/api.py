@@ -17,7 +17,7 @@ Reason = Literal["spam", "phishing", "bounces", "complaints", "compromised", "pa
 
 
 class PausePreviewQuery(QueryIn):
-    stops_receiving: bool = False
+    stops_receiving: bool = Field(False, description="Whether receiving stops too")
 
 
 class StopsOut(Out):

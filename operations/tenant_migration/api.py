@@ -155,7 +155,9 @@ class RollBackWanted(In):
 
 
 class ItemFilters(Paged):
-    group: Literal["", "waiting", "running", "done", "failed", "back", "cancelled"] = ""
+    group: Literal["", "waiting", "running", "done", "failed", "back", "cancelled"] = Field(
+        "", description="Their state; back: rolled back"
+    )
 
 
 @router.get("/v2/migrations", **reads(Page[MigrationOut], staff=True), summary="List tenant migrations")

@@ -33,9 +33,9 @@ router = call_router("Email addresses", lenient=True)
 
 
 class AddressFilters(LenientPaged):
-    domain_id: Text | None = None
-    is_active: bool | None = None
-    is_receipt_rule_configured: bool | None = None
+    domain_id: Text | None = Field(None, description="A domain that you can see")
+    is_active: bool | None = Field(None, description="Whether it is on")
+    is_receipt_rule_configured: bool | None = Field(None, description="Whether a receipt rule in SES contains it")
 
 
 class DomainBrief(Out):

@@ -167,16 +167,16 @@ router = call_router("Domains", lenient=True)
 
 
 class DomainFilters(LenientPaged):
-    status: Published | None = None
-    can_receive: bool | None = None
+    status: Published | None = Field(None, description="Of its SES identity")
+    can_receive: bool | None = Field(None, description="Whether mail for it arrives")
     check: bool = Field(False, description="Check DNS and SES now unless just checked")
-    search: Text | None = None
-    has_catch_all: bool | None = None
-    provider: Text | None = None
+    search: Text | None = Field(None, description="Part of the name")
+    has_catch_all: bool | None = Field(None, description="Whether its catch-all is on")
+    provider: Text | None = Field(None, description="The DNS host's name, as in domainProvider")
 
 
 class CheckAsked(LenientQuery):
-    check: bool = False
+    check: bool = Field(False, description="Check DNS and SES now unless just checked")
 
 
 class Breakdown(Out):

@@ -39,10 +39,10 @@ MOST_ENDPOINTS = 500  # of a page
 
 class EndpointFilters(LenientPaged):
     limit: Annotated[int, clamped(1, MOST_ENDPOINTS), bounded(1, MOST_ENDPOINTS)] = USUAL
-    type: Kind | None = None
-    active: bool | None = None
-    search: Text | None = None
-    sort_by: Literal["newest", "oldest"] = "newest"
+    type: Kind | None = Field(None, description="Its type")
+    active: bool | None = Field(None, description="Whether it is on")
+    search: Text | None = Field(None, description="Part of the name")
+    sort_by: Literal["newest", "oldest"] = Field("newest", description="The order")
 
 
 class DeliveryStats(Out):

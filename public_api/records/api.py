@@ -109,7 +109,9 @@ class SeenRecordOut(Out):
     value: str
     is_verified: bool
     status: Literal["verified", "pending"] = Field(description="The same as isVerified")
-    last_checked: datetime | None = Field(description="For a record added since, when the domain was last checked")
+    last_checked: datetime | None = Field(
+        description="When it was last checked. For a record added since, when the domain was last checked"
+    )
     error: str | None = None
 
 

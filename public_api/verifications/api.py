@@ -126,7 +126,7 @@ class AddressCounts(Out):
     total_email_addresses: int
     active_email_addresses: int
     configured_email_addresses: int
-    total_emails_last_24h: int = Field(alias="totalEmailsLast24h", description="Of the domain, as above")
+    total_emails_last_24h: int = Field(alias="totalEmailsLast24h", description="Messages for the domain, as reported")
 
 
 class ActionAsked(LenientIn):

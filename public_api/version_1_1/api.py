@@ -94,13 +94,13 @@ class CatchAllAsked(LenientIn):
 
 
 class OlderDomainFilters(LenientPaged):
-    status: Published | None = None
-    can_receive: bool | None = None
+    status: Published | None = Field(None, description="Of its SES identity")
+    can_receive: bool | None = Field(None, description="Whether mail for it arrives")
 
 
 class OlderAddressFilters(LenientPaged):
-    domain_id: Text | None = None
-    active: bool | None = None
+    domain_id: Text | None = Field(None, description="A domain that you can see")
+    active: bool | None = Field(None, description="Whether it is on")
 
 
 class OlderRemovedOut(Out):

@@ -36,8 +36,8 @@ MethodName = Literal["auto", "in_place", "blue_green"]
 
 
 class PlanQuery(QueryIn):
-    method: MethodName = "auto"
-    compacting: bool = False
+    method: MethodName = Field("auto", description="In place, in a copy of the rule set, or whichever is safe")
+    compacting: bool = Field(False, description="Merge rules that are partly empty")
     state: Text = Field("", description="ID of the state to roll back to")
     only: Text = Field("", description="Domain name, customer ID or customer name to limit the plan to")
     take_over: Annotated[list[Text], Field(max_length=200)] = Field(

@@ -75,13 +75,13 @@ class ReceivedMailOut(Out):
 
 
 class DeliveryQuery(Paged):
-    """`search`: a whole address, domain or message id."""
-
-    search: Text = ""
-    outcome: Literal["", "delivered", "failed", "waiting", "held", "unrouted"] = ""
-    endpoint_id: Text | None = None
-    domain_id: Text | None = None
-    customer_id: Text | None = None
+    search: Text = Field("", description="A whole address, domain or message ID")
+    outcome: Literal["", "delivered", "failed", "waiting", "held", "unrouted"] = Field(
+        "", description="The last reported result"
+    )
+    endpoint_id: Text | None = Field(None, description="An endpoint that you can see")
+    domain_id: Text | None = Field(None, description="A domain that you can see")
+    customer_id: Text | None = Field(None, description="A customer that you can see")
 
 
 @router.post(

@@ -201,10 +201,12 @@ Order = Literal["risk", "-risk", "name", "-name", "customer", "-customer", "stan
 
 
 class TenantFilters(Paged):
-    search: Text = ""
-    standing: Literal["", "active", "pausing", "paused", "resuming", "suspended", "unknown"] = ""
-    policy: Literal["", "standard", "strict", "none"] = ""
-    sort: Order = "-risk"
+    search: Text = Field("", description="Part of the name or of the customer's name")
+    standing: Literal["", "active", "pausing", "paused", "resuming", "suspended", "unknown"] = Field(
+        "", description="Whether it may send"
+    )
+    policy: Literal["", "standard", "strict", "none"] = Field("", description="Its reputation policy")
+    sort: Order = Field("-risk", description="The order; - is descending")
 
 
 class TenantWanted(In):
@@ -224,7 +226,7 @@ class PolicyWanted(In):
 
 
 class ConfirmQuery(QueryIn):
-    confirm: Text = ""
+    confirm: Text = Field("", description="The tenant's name")
 
 
 def tenant_address(tenant_id: str) -> str:

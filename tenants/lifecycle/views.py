@@ -45,6 +45,10 @@ class TenantRow:
         return _percent(self.tenant.complaint_rate)
 
     @property
+    def risk(self) -> str:
+        return f"{self.tenant.risk:,}"
+
+    @property
     def findings_known(self) -> bool:
         """Whether recommendations were ever read. Before that, a count of 0 doesn't mean none."""
         read = getattr(self.tenant, "reputation_read", None)
@@ -63,14 +67,14 @@ def _percent(rate: float | None) -> str:
 def list_(request: SignedIn) -> HttpResponse:
     require_staff(request)
     filters = selectors.TenantListFilters.read(request.GET)
-    page = page_of(selectors.search(viewer=request.user, filters=filters), request)
+    page = page_of(selectors.listed(viewer=request.user, filters=filters), request)
     context = {
         "page": page,
         "rows": [TenantRow(tenant) for tenant in page],
         "asked": filters,  # not `filters`, which the domain search in the top bar would show
         "sort": filters.sort if filters.sort in selectors.ORDERS else WORST_FIRST,
         "counts": selectors.counts(viewer=request.user, filters=filters),
-        "total": selectors.tenants_for(request.user).count(),
+        "total": bool(page.object_list) or selectors.tenants_for(request.user).exists(),
         "capacity": selectors.capacity(),
         "may_manage": request.user.has_perm(MANAGE),
         "may_pause": request.user.has_perm(PAUSE),

@@ -25,7 +25,7 @@ LONGEST_DAYS = 30
 
 
 class DaysQuery(QueryIn):
-    days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] = 7
+    days: Annotated[int, Field(ge=1, le=LONGEST_DAYS, description="How many days back")] = 7
 
 
 class HourOut(Out):
@@ -80,7 +80,7 @@ class FindingOut(Out):
 
 
 class FindingFilters(Paged):
-    state: Literal["open", "over", "all"] = "open"
+    state: Literal["open", "over", "all"] = Field("open", description="over: ended")
 
 
 @router.get(

@@ -70,7 +70,7 @@ def test_another_customers_domain_does_not_exist_for_alice(alice_client: Client,
 
 
 def names_in(page: str) -> list[str]:
-    return re.findall(r'after:inset-0 hover:underline">([^<]+)<', page)
+    return re.findall(r'class="row-link">([^<]+)<', page)
 
 
 @pytest.fixture

@@ -15,14 +15,15 @@
         policy: Literal["standard", "strict"] = "standard"
 
     class Filters(Paged):                               # a list's query: limit, offset, and your own; unknown ones: 400
-        stage: Literal["creating", "ready"] | None = None
+        stage: Literal["creating", "ready"] | None = Field(None, description="Its stage")
 
-    @router.get("/v2/tenants", **reads(Page[TenantOut]), summary="Your tenants")
+    @router.get("/v2/tenants", **reads(Page[TenantOut]), summary="List tenants")    # a verb and its object
     def list_tenants(request: HttpRequest, query: Query[Filters]) -> Page[TenantOut]:
+        # The docstring is published: what it returns, then what is refused with which code.
         rows, pagination = page_of(selectors.tenants_for(caller(request)), query)
         return Page[TenantOut](data=[_out(row) for row in rows], pagination=pagination)
 
-    @router.post("/v2/tenants", **writes(TenantOut, status=201), summary="Make one")
+    @router.post("/v2/tenants", **writes(TenantOut, status=201), summary="Create a tenant")
     def create_tenant(request: HttpRequest, asked: Wanted) -> Status[TenantOut]:
         return Status(201, _out(services.create(..., actor=caller(request))))
 
@@ -30,6 +31,7 @@
   acts as a customer's, also if its user is staff: `has_perm` is false for it. A signed-in session has all permissions
   of its user; CSRF applies.
 - Fetch rows through the selector that takes the viewer; `get_object_or_404` then answers 404 for another customer's.
+- An ID in a filter goes through `validation.require_id`: 400 if the caller can't see the object.
 - Raise `Refused` (422), `Malformed` (400), `Conflict` (409), or let the service do so: `inbound_admin/api.py` has the
   table of codes with another status. Never catch AwsProblem: it becomes 502/503 with AWS's code.
 - Every POST honours `Idempotency-Key`, and every call the rate limit, without further code.

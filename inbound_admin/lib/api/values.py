@@ -133,7 +133,7 @@ def counted(rows: "QuerySet[Any]", count: Callable[["QuerySet[Any]"], dict[str, 
 
 
 class Accepted(Out):
-    """202: it is stored and will be carried out; `statusUrl` answers what came of it."""
+    """The request is stored, and the worker carries it out. `statusUrl` shows the result."""
 
     id: str
     status_url: str

@@ -33,7 +33,7 @@ def as_(role: Role) -> Client:
 
 
 def names_in(page: str) -> list[str]:
-    return re.findall(r'wrap-anywhere after:absolute after:inset-0 hover:underline">([^<]+)<', page)
+    return re.findall(r'class="row-link">([^<]+)<', page)
 
 
 @pytest.fixture
