@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
-from django.db.models.functions import Concat, Now
+from django.db.models.functions import Concat
 from django.utils import timezone
 
 from accounts.models.people import Customer
