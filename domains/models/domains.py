@@ -353,7 +353,6 @@ class Domain(models.Model):
 
     @property
     def mail_from(self) -> str:
-        """Return the desired MAIL FROM domain; "" for none."""
         return f"{self.mail_from_label}.{self.name}" if self.mail_from_label else ""
 
     @property
@@ -365,7 +364,6 @@ class Domain(models.Model):
 
     @property
     def ses_statuses(self) -> dict[Aspect, SesStatus]:
-        """Return SES's last status of each aspect that has one."""
         return {
             Aspect.IDENTITY: SesStatus(self.identity_status),
             Aspect.DKIM: SesStatus(self.dkim_status),
