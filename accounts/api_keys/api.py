@@ -18,7 +18,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 from accounts.api_keys.core import FUNCTION_SCOPES, Scope
 from accounts.api_keys.services import BadKey, use_api_key
 from accounts.models.people import Customer, User
-from accounts.people.selectors import customers_for, lacks_second_factor, supports_everyone
+from accounts.people.selectors import NO_ORGANISATION, customers_for, lacks_second_factor, supports_everyone
 from inbound_admin.lib.api import idempotency
 from inbound_admin.lib.api.answers import ERRORS, problem_response, with_etag
 from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED, add_ignored_header, ignore_members
@@ -240,6 +240,6 @@ def chosen_customer(user: User, customer_id: str | None = None) -> Customer:
         return found
     some = list(customers.order_by("created_at", "pk")[:2])
     if len(some) != 1:
-        reason = "You don't belong to a customer." if not some else "You belong to several customers."
-        raise Refused(f"{reason} Set customerId.", code="CUSTOMER_UNCLEAR")
+        several = "You belong to several customers. Set customerId."
+        raise Refused(several if some else NO_ORGANISATION, code="CUSTOMER_UNCLEAR")
     return some[0]

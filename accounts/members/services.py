@@ -37,7 +37,7 @@ from accounts.people.selectors import (
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
-from inbound_admin.lib.mail_names import mail_name
+from inbound_admin.lib.mail_names import LONGEST_NAME, mail_name, plain_name
 
 
 def require_manager(customer: Customer, actor: User | None) -> None:
@@ -314,7 +314,7 @@ def _new_person(email: str, name: str, password: str) -> User:
         raise Refused("Choose a password.")
     try:
         with transaction.atomic():
-            person = User.objects.create_user(email, password, first_name=name.strip())
+            person = User.objects.create_user(email, password, first_name=plain_name(name)[:LONGEST_NAME])
     except IntegrityError as error:
         raise Refused(f"{email} already has an account. Sign in, then accept.", code="ACCOUNT_EXISTS") from error
     EmailAddress.objects.create(user=person, email=person.email, verified=True, primary=True)

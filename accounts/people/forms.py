@@ -129,7 +129,9 @@ class CustomerChoice(forms.ModelChoiceField[Customer]):
 
 
 class ForCustomer(forms.Form):
-    """A form for one of the viewer's customers. If there is only one, the field is left out."""
+    """A form for one of the viewer's customers. If there is only one, the field is left out. `is_for_nobody`: there is
+    none, so nothing can be added.
+    """
 
     customer = CustomerChoice(Customer.objects.none(), label="Customer", empty_label="Choose a customer")
 
@@ -137,12 +139,17 @@ class ForCustomer(forms.Form):
         super().__init__(*args, **kwargs)
         customers = selectors.customers_for(viewer)
         self.only_customer = customer
-        if customer is None and customers.count() == 1:
+        found = 1 if customer else customers.count()
+        self.is_for_nobody = found == 0
+        if customer is None and found == 1:
             self.only_customer = customers.first()
         if self.only_customer:
             del self.fields["customer"]
         else:
             self.fields["customer"].queryset = customers  # type: ignore[attr-defined]  # a ModelChoiceField, above
+        if self.is_for_nobody:
+            self.fields["customer"].help_text = selectors.NO_ORGANISATION
+            self.fields["customer"].error_messages["required"] = selectors.NO_ORGANISATION
 
     @property
     def chosen_customer(self) -> Customer:

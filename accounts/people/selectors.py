@@ -18,6 +18,7 @@ from accounts.models.people import Customer, Invitation, MemberRole, Membership,
 from audit import services as audit_services
 
 Viewer = User | AnonymousUser
+NO_ORGANISATION = "You don't belong to an organisation yet. Ask an owner to invite you."
 
 
 def supports_everyone(viewer: Viewer) -> bool:

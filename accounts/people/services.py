@@ -34,6 +34,7 @@ from accounts.models.people import Customer, MemberRole, Membership, User
 from accounts.people.selectors import customer_subject, is_staff_member
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.mail_names import LONGEST_NAME, plain_name
 
 SIGNED_IN_AT = "signed_in_at"
 
@@ -87,8 +88,8 @@ def change_account(
     """Store a person's own settings. None leaves a setting unchanged."""
     locked = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     before = _own(locked)
-    if name is not None and name.strip() != locked.get_full_name():
-        locked.first_name, locked.last_name = name.strip(), ""
+    if name is not None and (plain := plain_name(name)[:LONGEST_NAME]) != locked.get_full_name():
+        locked.first_name, locked.last_name = plain, ""
     locked.theme = locked.theme if theme is None else theme
     locked.density = locked.density if density is None else density
     locked.shortcuts = locked.shortcuts if shortcuts is None else shortcuts
@@ -113,6 +114,8 @@ def store_person(*, person: User, groups: Iterable[Group], actor: User) -> None:
         person.session_generation = known.session_generation
         _may_gain(known, gained=_powers(person, names) - _powers(known, set(before["roles"])))
     person.email = person.email.strip().lower()
+    person.first_name = plain_name(person.first_name)[:LONGEST_NAME]
+    person.last_name = plain_name(person.last_name)[:LONGEST_NAME]
     if known is None:
         person.set_unusable_password()
     person.save()
@@ -218,7 +221,7 @@ def import_person(*, email: str, name: str, actor: User | None, because: str, bu
         validate_email(email)
     except ValidationError as error:
         raise Refused(f"“{email[:80]}” isn't a valid email address.", code="NOT_AN_ADDRESS") from error
-    plain = " ".join(name.split())[:150]
+    plain = plain_name(name)[:LONGEST_NAME]
     try:
         with transaction.atomic():
             made = User.objects.create_user(email, None, first_name=plain)
@@ -246,7 +249,7 @@ def import_customer(*, owner: User, actor: User | None, because: str, bulk_id: s
     if known:
         return known[0], False
     with transaction.atomic():
-        made = Customer.objects.create(name=str(owner)[:120])
+        made = Customer.objects.create(name=plain_name(str(owner))[:120])
         Membership.objects.create(customer=made, user=owner, role=MemberRole.OWNER)
         audit_services.record(
             "customer.created",

@@ -26,7 +26,7 @@ _ADDRESS_IN = re.compile(
 )
 _MISSING_SEMICOLON = re.compile(r"[\s,:]{1,20}(?=(?:p|sp|np|rua|ruf|adkim|aspf|fo|pct|ri|rf|t|psd)\s*=)", re.IGNORECASE)
 _PADDING = " \t\r\n\"'“”‘’.,\\"
-_SOFTENING = ("pct", "t")  # if receivers could not parse these, they did not weaken the policy
+_SOFTENING = ("pct", "t")  # if receivers could not parse these in a record in use, they did not weaken the policy
 _SIZE = re.compile(r"[0-9]+[kmgt]?", re.IGNORECASE)
 _ALLOWED: Mapping[str, re.Pattern[str]] = {
     "p": re.compile("none|quarantine|reject", re.IGNORECASE),
@@ -205,6 +205,9 @@ def _is_valid(name: str, value: str) -> bool:
 
 
 def _weakens(name: str, value: str, record: DmarcRecord) -> bool:
+    """Return True if the tag would weaken a policy that is in force without it."""
+    if not record.is_used:
+        return False
     return name in _SOFTENING or (name in ("sp", "np") and is_weaker(value.lower(), record.policy_below))
 
 
@@ -220,19 +223,44 @@ def _addresses_in(text: str) -> str:
     return ",".join(f"mailto:{address}" for address in dict.fromkeys(_ADDRESS_IN.findall(text)))
 
 
-def repair(text: str, reports_to: str = "", above: AppliedPolicy | None = None, others: Sequence[str] = ()) -> str:
+def repair(text: str, reports_to: str = "", above: AppliedPolicy | None = None) -> str:
     """Return a repaired record: version first, `p` second, nothing weaker than `above`.
 
-    `reports_to` and the report addresses of `others`, further records at the name, are added. What was valid is kept.
+    `reports_to` is added to its report addresses. What was valid is kept.
     """
     tags = parse_leniently(text)
     policy = max(tags.get("p", "none"), above.policy if above else "none", key=POLICIES.index)
     kept = {name: value for name, value in tags.items() if name not in ("v", "p", "rua", "policy")}
     kept |= {name: value for name, value in parse(above.text).tags.items() if name in _ALIGNMENT} if above else {}
     added = f"mailto:{reports_to}" if reports_to else ""
-    reports = _merge_addresses(*(each.get("rua", "") for each in (tags, *map(parse_leniently, others))), added)
+    reports = _merge_addresses(tags.get("rua", ""), added)
     rua = {"rua": reports} if reports else {}
     return "; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in {"p": policy, **kept, **rua}.items())))
+
+
+def mildest_of(lines: Sequence[str]) -> str:
+    """Return the first line with the mildest value of each tag of them all.
+
+    Receivers ignore several records together, so none of their policies is in force today. The strictest one would
+    make receivers reject mail that they accept now.
+    """
+    read = [parse_leniently(line) for line in lines]
+    policy, below, missing = (_mildest_policy(read, names) for names in (("p",), ("sp", "p"), ("np", "sp", "p")))
+    others = {name: value for name, value in read[0].items() if name not in (*_ALLOWED, "v", "rua")}
+    tags = {"p": policy, **({"sp": below} if below != policy else {}), **({"np": missing} if missing != below else {})}
+    strict = {name: "s" for name in _ALIGNMENT if all(each.get(name, "").lower() == "s" for each in read)}
+    share = min(int(each.get("pct", "100")) for each in read)
+    softer = {"pct": str(share)} if share < 100 else {}
+    softer |= {"t": "y"} if any(each.get("t", "").lower() == "y" for each in read) else {}
+    reports = {"rua": _merge_addresses(*(each.get("rua", "") for each in read))}
+    all_tags = {**tags, **strict, **softer, **others, **{name: value for name, value in reports.items() if value}}
+    return "; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in all_tags.items())))
+
+
+def _mildest_policy(read: Iterable[Mapping[str, str]], names: Sequence[str]) -> str:
+    """Return the mildest policy; the first of `names` that a record has decides for it, as receivers read it."""
+    found = (next((each[name].lower() for name in names if name in each), "none") for each in read)
+    return min(found, key=POLICIES.index)
 
 
 def monitoring_record(reports_to: str = "") -> str:

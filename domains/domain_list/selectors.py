@@ -1,5 +1,6 @@
 """Domain querysets. Those that a customer can reach take the viewer and return only the viewer's rows."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from accounts.people.selectors import Viewer, customers_for, of_customer, suppor
 from audit.services import Subject
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
-from domains.names.core import DomainName, parse_domain
+from domains.names.core import DomainName, parse_domain, readable
 from domains.receiving.core import RED, Receiving
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
@@ -122,6 +123,7 @@ class DomainListFilters(ListFilters):
         return {key: _attention(key) for key in ATTENTION} | others
 
 
+MOST_DECODED = 20_000  # internationalized names that one search reads
 _NOT_SHOWN = ("policies", "domain_connect", "mta_sts", "dkim_tokens", "note")  # long columns
 
 
@@ -234,11 +236,24 @@ def _stuck(now: datetime) -> Q:
 
 def name_contains(text: str) -> Q:
     """Match part of the name, in Unicode or in DNS form."""
-    in_dns = _dns_form(text)
-    return has_part("name", text) if in_dns == text.lower() else has_part("name", text) | has_part("name", in_dns)
+    in_dns = dns_form(text)
+    found = has_part("name", text) if in_dns == text.lower() else has_part("name", text) | has_part("name", in_dns)
+    return found if text.isascii() else found | Q(name__in=names_in_unicode(text))
 
 
-def _dns_form(text: str) -> str:
+def names_in_unicode(part: str) -> list[str]:
+    """Return the stored names whose Unicode form contains the text, among the first internationalized names.
+
+    A part of a Unicode label is no part of its DNS form, so the few names that have one are decoded. The index of
+    parts gives them. Call it only for text that is not ASCII.
+    """
+    wanted = unicodedata.normalize("NFKC", part).lower()
+    stored = Domain.objects.filter(has_part("name", "xn--")).order_by().values_list("name", flat=True)[:MOST_DECODED]
+    return sorted({name for name in stored if wanted in readable(name)})
+
+
+def dns_form(text: str) -> str:
+    """Return the name as it is stored; what is no domain name unchanged."""
     try:
         return parse_domain(text).domain.ascii
     except Refused:

@@ -13,11 +13,7 @@ class Migration(migrations.Migration):
                 migrations.AlterField(
                     "Domain",
                     "identity_deletion_wanted",
-                    models.BooleanField(
-                        db_column="unmake_wanted",
-                        default=False,
-                        help_text="The SES identity is to be deleted. The claim stays.",
-                    ),
+                    models.BooleanField(db_column="unmake_wanted", default=False, help_text="Claim stays."),
                 ),
             ]
         ),

@@ -109,9 +109,7 @@ class Domain(models.Model):
     unproven_warned_at = models.DateTimeField(
         null=True, blank=True, help_text="When its owners were warned of the removal."
     )
-    identity_deletion_wanted = models.BooleanField(
-        default=False, db_column="unmake_wanted", help_text="The SES identity is to be deleted. The claim stays."
-    )
+    identity_deletion_wanted = models.BooleanField(default=False, db_column="unmake_wanted", help_text="Claim stays.")
 
     # staff decisions
     note = models.TextField(blank=True)
@@ -353,7 +351,6 @@ class Domain(models.Model):
 
     @property
     def mail_from(self) -> str:
-        """Return the desired MAIL FROM domain; "" for none."""
         return f"{self.mail_from_label}.{self.name}" if self.mail_from_label else ""
 
     @property
@@ -365,7 +362,6 @@ class Domain(models.Model):
 
     @property
     def ses_statuses(self) -> dict[Aspect, SesStatus]:
-        """Return SES's last status of each aspect that has one."""
         return {
             Aspect.IDENTITY: SesStatus(self.identity_status),
             Aspect.DKIM: SesStatus(self.dkim_status),

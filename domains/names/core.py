@@ -87,7 +87,7 @@ class DomainName:
     @classmethod
     def from_stored(cls, name: str) -> "DomainName":
         """Return a name that was parsed before. It is never refused, since the public suffix list changes over time."""
-        return cls(ascii=name, unicode=_readable(name), zone=_suffixes().privatesuffix(name) or name)
+        return cls(ascii=name, unicode=readable(name), zone=_suffixes().privatesuffix(name) or name)
 
     def relative(self, name: str) -> str:
         """Return an absolute name relative to the zone, "@" at the apex. Raises ValueError if the name is outside the
@@ -282,10 +282,10 @@ def _refuse_unverifiable(name: str) -> None:
     if _suffixes().is_public(name, accept_unknown=False):
         _refuse(
             "PUBLIC_SUFFIX",
-            f"{_readable(name)} is shared by many owners. Add a domain below it, such as example.{_readable(name)}.",
+            f"{readable(name)} is shared by many owners. Add a domain below it, such as example.{readable(name)}.",
         )
     if "." not in name:
-        _refuse("SINGLE_LABEL", f"“{_readable(name)}” isn't a full domain. Enter something like example.com.")
+        _refuse("SINGLE_LABEL", f"“{readable(name)}” isn't a full domain. Enter something like example.com.")
     if len(name) > LONGEST_DOMAIN:
         _refuse(
             "TOO_LONG",
@@ -334,15 +334,15 @@ def _notes_on_name(host: str, domain: DomainName) -> tuple[str, ...]:
     if not host.isascii():
         remarks.append(f"In DNS, the name is {domain.ascii}.")
     if domain.ascii == "www." + domain.zone:
-        remarks.append(f"Mail is rarely sent from a www name. If you meant {_readable(domain.zone)}, add that instead.")
+        remarks.append(f"Mail is rarely sent from a www name. If you meant {readable(domain.zone)}, add that instead.")
     if _suffixes().publicsuffix(domain.ascii, accept_unknown=False) is None:
         ending = domain.unicode.rpartition(".")[2]
         remarks.append(f"We don't know the ending .{ending}. Check the spelling.")
     return tuple(remarks)
 
 
-def _readable(name: str) -> str:
-    """Convert label by label, so that one label that is invalid in IDNA 2008 leaves the others readable."""
+def readable(name: str) -> str:
+    """Return the Unicode form, label by label: one that is invalid in IDNA 2008 leaves the others readable."""
     return ".".join(_readable_label(label) for label in name.split("."))
 
 

@@ -1,7 +1,8 @@
 """What DNS has for SPF and DMARC of a domain, and which value to offer for publication. Pure.
 
-No offered value is weaker than what applies today. A merged SPF record authorises every sender that was authorised, and
-a DMARC record is at least as strict as the inherited policy. If DNS could not tell, nothing is offered.
+No offered value is weaker than what applies today, and none is stricter unless its owner published it so. A merged SPF
+record authorises every sender that was authorised and has the mildest "all". A DMARC record has the inherited policy,
+or the mildest of several own ones. If DNS could not tell, nothing is offered.
 """
 
 import re
@@ -142,11 +143,9 @@ def offered_dmarc(domain: DomainName, reports_to: str, policies: PublishedPolici
     except ValueError:
         return PolicyOffer("", _LOOKUP_FAILED.format(name=domain.ascii))
     if own:
-        strictest = max(
-            own, key=lambda each: dmarc_core.POLICIES.index(dmarc_core.parse_leniently(each).get("p", "none"))
+        return PolicyOffer(
+            dmarc_core.repair(own[0] if len(own) == 1 else dmarc_core.mildest_of(own), reports_to, above)
         )
-        others = tuple(line for line in own if line != strictest)
-        return PolicyOffer(dmarc_core.repair(strictest, reports_to, above, others))
     return PolicyOffer(
         dmarc_core.copy_inherited(above, reports_to) if above else dmarc_core.monitoring_record(reports_to)
     )

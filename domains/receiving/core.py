@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domains.names.core import readable
 from inbound_admin.lib.labels import Label, Labelled
 from inbound_admin.lib.stored import StoredState
 
@@ -123,7 +124,7 @@ class ReceivingFacts:
 
     @property
     def display_name(self) -> str:
-        return f"subdomains of {self.name[2:]}" if self.name.startswith("*.") else self.name
+        return f"subdomains of {readable(self.name[2:])}" if self.name.startswith("*.") else readable(self.name)
 
     @property
     def mail(self) -> str:
@@ -165,6 +166,11 @@ class Receiving(Labelled):
     def is_settled(self) -> bool:
         """Return True if nobody has to do anything."""
         return self.state in _SETTLED
+
+    @property
+    def waits_for_us(self) -> bool:
+        """Return True if its addresses wait for a run or for our team before the MX may be published."""
+        return self.state in (ReceivingState.APPLYING, ReceivingState.NOT_SET_UP, ReceivingState.BLOCKED)
 
     @property
     def label(self) -> Label:
@@ -246,7 +252,7 @@ _WHY_REJECTED = {
     RulesFact.NOTHING: "add an address",
     RulesFact.WAITING: "its addresses are still being set up",
     RulesFact.NOT_SET_UP: "inbound mail isn't set up in this region yet. Our team has been notified",
-    RulesFact.HALTED: "our team has turned off inbound mail for this customer",
+    RulesFact.HALTED: "our team has turned off inbound mail",
 }
 _LOST = (
     "{Mail} is lost: SES accepts it, but because of another receipt rule nothing stores it. Senders get no bounce. "
@@ -264,7 +270,7 @@ _NOT_STORED = {
     RulesFact.PARTLY: (ReceivingState.PARTLY_LOST, _PARTLY),
 }
 _BLOCKED = {
-    RulesFact.HALTED: "Our team has turned off inbound mail for this customer. Don't change the MX record.",
+    RulesFact.HALTED: "Our team has turned off inbound mail. Don't change the MX record.",
     RulesFact.HELD: "Our team has rolled back the receipt rules for {name}. Don't change the MX record yet.",
     RulesFact.DROPPED: "{Mail} would be rejected, although it was set up. Our team has been notified.",
     RulesFact.BOUNCED: "Another receipt rule would bounce {mail}. Don't change the MX record yet.",
@@ -276,7 +282,6 @@ _BLOCKED = {
     ),
     RulesFact.UNSURE: "Another receipt rule may stop {mail}. Don't change the MX record yet.",
 }
-
 
 _Case = tuple[bool, ReceivingState, str]
 
@@ -314,14 +319,8 @@ def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
 
 _TO_OTHERS = {
     RulesFact.FOREIGN: (ReceivingState.FOREIGN, "A receipt rule that isn't managed here receives {mail}."),
-    RulesFact.ELSEWHERE: (
-        ReceivingState.TAKEN,
-        "Another receipt rule catches {mail}. Our team has been notified.",
-    ),
-    RulesFact.UNSURE: (
-        ReceivingState.COULD_NOT_TELL,
-        "Another receipt rule may stop {mail}. We can't tell.",
-    ),
+    RulesFact.ELSEWHERE: (ReceivingState.TAKEN, "Another receipt rule catches {mail}. Our team has been notified."),
+    RulesFact.UNSURE: (ReceivingState.COULD_NOT_TELL, "Another receipt rule may stop {mail}. We can't tell."),
 }
 _UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain."
 _SOME = "SES rejects mail for some or all addresses at {name}"

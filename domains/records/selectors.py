@@ -16,7 +16,7 @@ from domains.mta_sts.core import PolicyCheck
 from domains.ownership import core as ownership_core
 from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
-from domains.receiving.core import Receiving
+from domains.receiving.core import Receiving, ReceivingState, most_severe
 from domains.records.core import BY_DKIM, Need, Purpose, Record, is_inbound
 
 TITLES = {
@@ -301,8 +301,10 @@ def _aspects(domain: Domain, rows: Sequence[RecordRow]) -> tuple[AspectLine, ...
     judged = [Judgement(r.record.key, r.record.need, r.state, r.found, r.code, r.sentence) for r in rows]
     aspects = [each for each in judge_aspects(judged, domain.ses_statuses) if each.aspect is not Aspect.RECEIVING]
     lines = [AspectLine(ASPECTS[each.aspect], each.state, _sentence(domain, each)) for each in aspects]
-    own = domain.receiving
-    return (*lines, AspectLine(ASPECTS[Aspect.RECEIVING], State.NOT_CHECKED, own.sentence, own))
+    own, title = domain.receiving, ASPECTS[Aspect.RECEIVING]
+    if own.state is ReceivingState.ADD_ADDRESS and (below := most_severe(domain.receiving_below)):
+        own, title = below, f"{title} for {below.name}"
+    return (*lines, AspectLine(title, State.NOT_CHECKED, own.sentence, own))
 
 
 def _sentence(domain: Domain, judged: AspectState) -> str:

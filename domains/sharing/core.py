@@ -58,7 +58,7 @@ _REMOVE = (
     "dns.alias.dangling",
     "dns.name.apex_mx",
 )
-_REPLACE = ("dns.value.wrong_type", "dns.value.pasted_key", "dns.name.swapped", "dns.name.apex")
+_REPLACE = ("dns.value.wrong_type", "dns.rival.other_type", "dns.value.pasted_key", "dns.name.swapped", "dns.name.apex")
 _ADD = ("dns.absent", "dns.value.other_token", "dns.rival.wildcard", "dns.dmarc.own_reports", "dns.alias.dname")
 
 

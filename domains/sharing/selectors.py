@@ -8,7 +8,7 @@ from django.core.signing import BadSignature, Signer
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
-from accounts.models.people import User
+from accounts.models.people import Customer, User
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink, ShareVisit
@@ -21,6 +21,12 @@ from inbound_admin.lib.mail_names import mail_name
 _SIGNER = Signer(salt="domains.share", sep=".")
 RECENT = timedelta(minutes=1)  # after a more recent check with nothing left to do, the page stops polling
 PUBLISHED = (State.VERIFIED, State.SPREADING)  # nothing to enter for these
+
+
+def links_made_by(person: User, customer: Customer) -> QuerySet[ShareLink]:
+    """Return the links to the customer's domains that a person made and that still work."""
+    made = ShareLink.objects.filter(created_by=person, domain__customer=customer, revoked_at=None)
+    return made.filter(expires_at__gt=timezone.now()).select_related("domain").order_by("domain__name", "created_at")
 
 
 @dataclass(frozen=True)

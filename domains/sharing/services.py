@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models.people import User
+from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.checking import services as checking_services
 from domains.diagnosis import services as diagnosis_services
@@ -25,7 +25,7 @@ from domains.providers.core import provider_with_key
 from domains.records.selectors import records_page
 from domains.sharing import selectors
 from domains.sharing.core import MailedRecord, RecordsLetter, ShareLinkState, browser_of, network_of
-from domains.sharing.selectors import requester_of, shared_page, token_of
+from domains.sharing.selectors import links_made_by, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
@@ -89,6 +89,15 @@ def revoke(*, link: ShareLink, actor: User) -> None:
     audit_services.record(
         "domain.share_revoked", about=domain_subject(locked.domain), actor=actor, before={"link": str(locked)}
     )
+
+
+@transaction.atomic
+def revoke_made_by(*, person: User, customer: Customer, actor: User) -> int:
+    """Withdraw the links to the customer's domains that a person made; return how many."""
+    links = list(links_made_by(person, customer))
+    for link in links:
+        revoke(link=link, actor=actor)
+    return len(links)
 
 
 @transaction.atomic

@@ -4,9 +4,11 @@ import re
 import unicodedata
 
 LONGEST = 60
+LONGEST_NAME = 150  # of a person, in Django's column
 _ADDRESS = re.compile(r"\S*@\S*")
 _LINK = re.compile(r"\S*(?:://|\bwww\.)\S*", re.IGNORECASE)
 _DOMAIN = re.compile(r"(?:[^\W_][\w-]*[.\u3002\uff0e\uff61])+[^\W\d_][\w-]+(?:[:/?#]\S*)?")
+_BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letters and marks that show nothing
 _NUMBER = re.compile(r"\+?\d[\d\s()/.-]{6,}\d")  # people can answer to telephone numbers too
 
 
@@ -18,6 +20,19 @@ def mail_name(text: str, *, otherwise: str) -> str:
     words = " ".join(plain.split())
     cut = words if len(words) <= LONGEST else words[:LONGEST].rstrip() + "…"
     return cut if any(character.isalnum() for character in cut) else otherwise
+
+
+def plain_name(text: str) -> str:
+    """Return the name of a person or organisation on one line: no direction mark, zero width or control character
+    that reorders or hides text, and compatibility forms as their usual letters.
+    """
+    seen = (character if not _is_hidden(character) else "" for character in unicodedata.normalize("NFKC", text))
+    return " ".join("".join(seen).split())
+
+
+def _is_hidden(character: str) -> bool:
+    is_blank = character in _BLANKS or "\ufe00" <= character <= "\ufe0f"
+    return is_blank or (unicodedata.category(character).startswith("C") and not character.isspace())
 
 
 def _visible(character: str) -> str:

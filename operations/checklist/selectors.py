@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from accounts.people.selectors import Viewer
+from accounts.people.selectors import NO_ORGANISATION, Viewer, customers_for
 from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain, Stage
@@ -35,6 +35,8 @@ def checklist(viewer: Viewer) -> tuple[ChecklistStep, ...]:
     own = list(domains_for(viewer).exclude(stage=Stage.DELETING).order_by("created_at", "id")[: MOST + 1])
     if len(own) > MOST:
         return ()
+    if not own and not customers_for(viewer).exists():
+        return (ChecklistStep("organisation", "Join an organisation", NO_ORGANISATION, "", "", False, is_next=True),)
     steps = [*_setup(own), *_receiving(own, viewer)]
     first = next((step.key for step in steps if not step.is_done), "")
     return tuple(_marked(step, first) for step in steps) if first else ()

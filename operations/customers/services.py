@@ -10,9 +10,10 @@ from django.db.models import Model, ProtectedError
 
 from accounts.members.services import require_manager
 from accounts.models.people import Customer, MemberRole, Membership, User, new_customer_id
-from accounts.people.selectors import customer_subject, owners_of
+from accounts.people.selectors import customer_subject, owners_of, supports_everyone
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
+from inbound_admin.lib.mail_names import plain_name
 from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.lifecycle.services import create_tenant
@@ -44,6 +45,7 @@ def rename_customer(*, customer: Customer, name: str, actor: User | None) -> Non
     require_manager(customer, actor)
     locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     before, locked.name = locked.name, _name(name)
+    _refuse_taken(locked, before, actor)
     customer.name = locked.name
     if before == locked.name:
         return
@@ -91,9 +93,18 @@ def _id(given: str) -> str:
     return given or new_customer_id()
 
 
+def _refuse_taken(customer: Customer, before: str, actor: User | None) -> None:
+    """Refuse an owner another customer's name, which would sign their invitations and share links. Staff decide."""
+    if actor is None or supports_everyone(actor) or customer.name.lower() == before.lower():
+        return
+    if Customer.objects.filter(name__iexact=customer.name).exclude(pk=customer.pk).exists():
+        sentence = "This name isn't available. Add a word that tells your organisation apart, or ask our support team."
+        raise Refused(sentence, code="NAME_TAKEN")
+
+
 def _name(text: str) -> str:
     """Return the name on one line, as it is used in email subjects."""
-    name = " ".join(text.split())
+    name = plain_name(text)
     longest: int = Customer._meta.get_field("name").max_length or 0
     if not name:
         raise Refused("Enter a name.")

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -16,6 +17,8 @@ from accounts.members.services import Invited, require_manager
 from accounts.models.people import Customer, MemberRole, Membership
 from accounts.people import selectors as people_selectors
 from audit.selectors import changes_of
+from domains.sharing import services as sharing_services
+from domains.sharing.selectors import links_made_by
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, requires_password, template
 from inbound_admin.lib.lists import text_in
@@ -147,9 +150,13 @@ def rename(request: SignedIn, customer_id: str) -> HttpResponse:
     require_manager(customer, request.user)
     form = CustomerForm(request.POST or None, initial={"name": customer.name})
     if request.method == "POST" and form.is_valid():
-        rename_customer(customer=customer, name=form.cleaned_data["name"], actor=request.user)
-        messages.success(request, f"Name changed to {customer.name}.")
-        return redirect("customers:detail", customer.pk)
+        try:
+            rename_customer(customer=customer, name=form.cleaned_data["name"], actor=request.user)
+        except Refused as refused:
+            form.add_error("name", str(refused))
+        else:
+            messages.success(request, f"Name changed to {customer.name}.")
+            return redirect("customers:detail", customer.pk)
     context = frame(request, customer, "rename", form=form)
     return form_page(request, "accounts/customers/rename.html", context)
 
@@ -198,6 +205,7 @@ def member(request: SignedIn, customer_id: str, membership_id: int) -> HttpRespo
         return _change(request, customer, membership, own=own)
     sent = people_selectors.pending_invitations(customer).filter(invited_by=membership.user_id)
     context |= {"form": RoleForm(initial={"role": membership.role}), "sent_invitations": sent.count()}
+    context["share_links"] = links_made_by(membership.user, customer)
     return TemplateResponse(request, "accounts/customers/member.html", context)
 
 
@@ -213,7 +221,11 @@ def _change(request: SignedIn, customer: Customer, membership: Membership, *, ow
     return done(request, customer, f"{membership.user} is now {word}.")
 
 
+@transaction.atomic
 def _remove(request: SignedIn, customer: Customer, membership: Membership, *, own: bool) -> HttpResponse:
+    """Remove the member, with the share links that they made, unless these were chosen to be kept."""
+    if request.POST.get("revoke_links"):
+        sharing_services.revoke_made_by(person=membership.user, customer=customer, actor=request.user)
     if not own:
         members_services.remove_member(membership=membership, actor=request.user)
         return done(request, customer, f"Removed {membership.user} from {customer}.")

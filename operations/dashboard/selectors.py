@@ -199,7 +199,8 @@ def _rejected(domain: Domain) -> Receiving | None:
 def _receiving_failures(domain: Domain) -> list[Receiving]:
     """Return receiving failures. For a domain that SES hasn't verified, its records say what to do."""
     names = (domain.receiving, *domain.receiving_below) if domain.stage == Stage.READY else ()
-    return [each for each in names if each.is_red and domain.receiving_facts(each.name).is_verified]
+    failing = [each for each in names if each.is_red or each.state is ReceivingState.BLOCKED]
+    return [each for each in failing if domain.receiving_facts(each.name).is_verified]
 
 
 def _is_by_us(domain: Domain, each: Receiving) -> bool:

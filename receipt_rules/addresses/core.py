@@ -62,7 +62,7 @@ def read_recipient(text: str) -> ReadAddress:
         )
     if not _LOCAL.fullmatch(plain):
         raise Refused(
-            f"“{plain}” isn't valid before the @. Use letters, digits and . _ - + only.",
+            f"“{plain}” isn't valid before the @. Use letters, digits, and signs such as . _ - and +.",
             code="NOT_AN_ADDRESS",
         )
     understood = parse_domain(name, existing=True)

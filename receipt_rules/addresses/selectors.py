@@ -15,6 +15,7 @@ from django.db.models.lookups import In
 from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
+from domains.domain_list.selectors import names_in_unicode
 from domains.models.domains import UNVERIFIED, Domain, Stage
 from domains.ownership.selectors import name_and_parents, nearest_domain
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, RulesFact
@@ -150,7 +151,7 @@ class AddressListFilters(ListFilters):
 
     def conditions(self) -> Iterator[Q]:
         if self.q:
-            yield has_part("address", self.q)
+            yield _address_contains(self.q)
         if self.customer:
             yield of_customer("domain__customer", self.customer)
 
@@ -209,6 +210,15 @@ def endpoints_found(*, viewer: Viewer, text: str) -> QuerySet[Endpoint]:
     """Return endpoints that match part of their name or of their customer's name."""
     found = endpoints_for(viewer)
     return found.filter(Q(name__icontains=text) | Q(customer__name__icontains=text)) if text else found
+
+
+def _address_contains(text: str) -> Q:
+    """Match part of the address, its domain in Unicode or in DNS form."""
+    found = has_part("address", text)
+    if text.isascii():
+        return found
+    local, at, name = text.rpartition("@")
+    return found | Q(domain__name__in=names_in_unicode(name), address__contains=f"{local.lower()}{at}")
 
 
 def address_counts(*, viewer: Viewer, filters: AddressListFilters) -> dict[str, int]:

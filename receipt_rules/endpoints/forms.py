@@ -38,14 +38,14 @@ class EndpointForm(ForCustomer):
         max_length=25_000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, **AS_TYPED, "placeholder": "X-Api-Key: …"}),
-        help_text=f"Sent with each message. One per line, such as “X-Api-Key: …”. {_KEPT}",
+        help_text="Sent with each message. One per line, such as “X-Api-Key: …”.",
     )
     verification_token = forms.CharField(
         label="Verification token",
         max_length=1000,
         required=False,
         widget=forms.TextInput(AS_TYPED),
-        help_text=f"Sent with each message, so your program knows that it comes from us. {_KEPT}",
+        help_text="Sent with each message, so your program knows that it comes from us.",
     )
     payload = forms.ChoiceField(
         label="Format",
@@ -72,6 +72,8 @@ class EndpointForm(ForCustomer):
         else:
             del self.fields["type"]
             self.initial.update(initial_values(endpoint))
+            for name in ("headers", "verification_token"):  # a new endpoint has no stored values
+                self.fields[name].help_text = f"{self.fields[name].help_text} {_KEPT}"
 
     def _limit_type(self) -> None:
         """Offer only the types that are available here; the service's message refuses others."""

@@ -11,6 +11,7 @@ from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 
 from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
+from domains.domain_list.selectors import dns_form
 from domains.models.domains import Domain
 from inbound_admin.lib.lists import KEPT_SECONDS, MOST_COUNTED, ListFilters, Order, kept_count
 from receipt_rules.models.endpoints import Endpoint
@@ -56,7 +57,8 @@ class ReceivedFilters(ListFilters):
 
     def conditions(self) -> Iterator[Q]:
         """Filter one column by its index: filtering several at once would read the whole table."""
-        text = self.q.lower()
+        local, at, name = self.q.lower().rpartition("@")
+        text = f"{local}{at}{name if name.isascii() else dns_form(name)}"
         if "@" in text:
             yield Q(recipient=text)
         elif text and (domains := list(Domain.objects.filter(name=text).values_list("pk", flat=True))):

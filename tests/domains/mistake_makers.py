@@ -134,6 +134,19 @@ def other_account(host: Host) -> None:
     host.instead("identity", "ZYXWVUTSRQPONMLKJIHGFEDCBAzyxwvutsrqponmlkj=")
 
 
+def text_at_key(value: str, kind: str = "TXT") -> Callable[[Host], None]:
+    def make(host: Host) -> None:
+        host.withdraw("dkim-1")
+        host.add(host.record("dkim-1").name, kind, value)
+
+    return make
+
+
+def dead_alias_at_apex(host: Host) -> None:
+    host.withdraw("inbound-mx")
+    host.add(host.zone, "CNAME", "gone.vendor.example", force=True)
+
+
 def two_dmarc(host: Host) -> None:
     host.add("_dmarc.example.com", "TXT", "v=DMARC1; p=reject")
 

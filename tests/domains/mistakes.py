@@ -8,7 +8,7 @@ from domains.diagnosis.core.findings import Diagnosis
 from domains.diagnosis.core.observations import Observations
 from sandbox.dns.zones import ZoneStore
 from tests.domains import mistake_makers as made
-from tests.domains.dns_host import NAMESERVERS, TOKEN, Host, facts_of, serving
+from tests.domains.dns_host import DKIM, NAMESERVERS, TOKEN, Host, facts_of, serving
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,10 @@ BY_HAND = (
     ),
     Scene("M39", "dns.value.spf_syntax", made.text("mail-from-spf", f"TXT {OURS} ~all"), about="a word before it"),
     Scene("M42", "dns.value.dmarc_syntax", made.text("dmarc", "p=reject"), about="no version"),
+    Scene("M24", "dns.rival.other_type", made.text_at_key(f"https://{DKIM[0]}.dkim.amazonses.com"), about="a URL"),
+    Scene("M24", "dns.rival.other_type", made.text_at_key("some-verification=1"), about="another text"),
+    Scene("M24", "dns.rival.other_type", made.text_at_key("198.51.100.7", "A"), about="an address"),
+    Scene("M44", "dns.alias.dangling", made.dead_alias_at_apex, about="at the domain"),
     Scene("M26", "dns.rival.forwarding", made.forwarding),
     Scene("M28", "dns.value.old_key", made.old_key),
     Scene("M28", "dns.value.other_token", made.other_account),

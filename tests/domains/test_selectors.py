@@ -11,14 +11,18 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from domains.checking.core.judgement import State
 from domains.domain_list import selectors as domain_list_selectors
-from domains.domain_list.selectors import DomainListFilters
+from domains.domain_list.selectors import DomainListFilters, domains_for
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.names.core import parse_domain
 from domains.ownership.selectors import related_domains
 from domains.records.selectors import records_page
+from operations.search.selectors import search
+from public_api.domains.selectors import DomainsWanted, find_domains
+from receipt_rules.addresses.selectors import AddressListFilters, addresses_for
 from tests.domains.making import make_domain
 from tests.factories import make_customer, make_member, make_user
+from tests.receipt_rules.making import make_address
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -223,3 +227,34 @@ def test_the_page_looks_often_while_it_is_fresh_and_never_once_all_is_settled(
     Domain.objects.filter(pk=domain.pk).update(watched_from=timezone.now() - age)
     domain.refresh_from_db()
     assert records_page(domain, can_check_in=0).poll_seconds == seconds
+
+
+IDN = "xn--e1afmkfd.xn--p1ai"  # пример.рф
+
+
+@pytest.mark.parametrize("text", ["пример", "ПРИМ", "мер.р", "пример.рф", "рф", "xn--e1afm", IDN])
+def test_an_internationalized_name_is_found_by_a_part_of_what_the_list_shows(alice: Customer, text: str) -> None:
+    viewer = make_member(alice)
+    make_domain("other.example", customer=alice)
+    make_domain("xn--bcher-kva.example", customer=alice)
+    shown = make_domain(IDN, customer=alice)
+    foreign = make_domain("xn--e1afmkfd.xn--80asehdb")
+    filters = DomainListFilters.read(QueryDict(f"q={text}"))
+    assert names(domain_list_selectors.search_domains(viewer=viewer, filters=filters)) == [shown.name]
+    assert foreign.name not in {hit.title for hit in search(viewer=viewer, text=text)}
+    assert shown.id in {hit.id for hit in search(viewer=viewer, text=text)}
+    assert [each.id for each in find_domains(domains_for(viewer), DomainsWanted(search=text))] == [shown.id]
+
+
+def test_an_ascii_search_reads_no_other_names(alice: Customer, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        domain_list_selectors.name_contains("shop.example")
+
+
+def test_addresses_are_found_by_a_part_of_a_name_in_unicode(alice: Customer) -> None:
+    viewer, domain = make_member(alice), make_domain(IDN, customer=alice)
+    make_address(f"info@{IDN}", domain=domain)
+    make_address(f"sales@{IDN}", domain=domain)
+    for text, number in (("пример", 2), ("info@прим", 1), ("нет", 0)):
+        rows = AddressListFilters.read(QueryDict(f"q={text}")).search(addresses_for(viewer))
+        assert rows.count() == number

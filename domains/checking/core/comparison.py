@@ -135,15 +135,15 @@ def names_inside(record: Record, values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(v for v in values if record.key == "identity" and has_name_inside(record.value, v))
 
 
-def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison | None:
-    """M13: the alias was entered as text. M25: the DNS host returns the key behind the CNAME."""
+def _text_for_alias(record: Record, values: tuple[str, ...]) -> Comparison:
+    """M13: the alias was entered as text. M25: the DNS host returns the key behind it. Other text is in its way."""
     if wrong := _of_wrong_type(record, "TXT", values):
         return wrong
     if is_pasted_key(values):
         return Comparison(Verdict.WRONG, PASTED_KEY_CODE, values)
     if any("p=" in value for value in values):
         return Comparison(Verdict.WRONG, "dns.value.flattened", values)
-    return None
+    return Comparison(Verdict.WRONG, "dns.rival.other_type", tuple(f"TXT {value}" for value in values))
 
 
 def _text(record: Record, values: tuple[str, ...]) -> Comparison:

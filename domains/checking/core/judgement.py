@@ -174,7 +174,7 @@ def judge(
         state = State.WAITING  # the MX is changed last
     sentence = sentences.describe(finding.code, record, finding.found, names)
     if state is State.AT_RISK and verified_before:
-        sentence = f"Last verified on {_format_time(verified_before)}. {sentence}"
+        sentence = f"Last verified on {verified_before.astimezone(UTC):%-d %B %Y, %H:%M} UTC. {sentence}"
     is_own = finding.code != comparison.INHERITED_CODE  # the record of a parent domain was never this domain's
     last_verified = now if state is State.VERIFIED and is_own else verified_before
     return Judgement(record.key, record.need, state, finding.found, finding.code, sentence, last_verified)
@@ -216,7 +216,7 @@ def judge_domain(aspects: Sequence[AspectState], judgements: Sequence[Judgement]
 
 
 def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
-    """Put the receiving sentence first while SES rejects mail, and last if it is the next step."""
+    """Put the receiving sentence first while SES rejects mail, and last if it is next. While we delay it: pending."""
     red = [each for each in found if each.is_red]
     if red:
         rest = "" if result.state in (State.VERIFIED, State.NOT_CHECKED) else f" {result.sentence}"
@@ -225,8 +225,10 @@ def with_receiving(result: Overall, found: Sequence[Receiving]) -> Overall:
     if result.state is not State.VERIFIED or not found:
         return result
     if next_step := [each for each in found if not each.is_settled]:
-        ready = "" if next_step[0].is_turned_off else "Ready to send. "
-        return replace(result, sentence=f"{ready}{next_step[0].sentence}")
+        ours = [each for each in next_step if each.waits_for_us]
+        first = (ours or next_step)[0]
+        result = replace(result, sentence=f"{'' if first.is_turned_off else 'Ready to send. '}{first.sentence}")
+        return replace(result, state=State.SPREADING, next_actor=NextActor.US) if ours else result
     if all(each.state is ReceivingState.SEND_ONLY for each in found):
         return replace(result, sentence="Ready to send. This domain doesn't receive mail here.")
     return result
@@ -341,10 +343,6 @@ def _counts(judgements: Sequence[Judgement]) -> str:
     counted = [(sum(each.state is state for each in judgements), words) for state, words in _TO_DO]
     parts = [f"{number} {words}" for number, words in counted if number]
     return f"Of {len(judgements)} records: {', '.join(parts)}." if len(parts) > 1 else ""
-
-
-def _format_time(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%-d %B %Y, %H:%M} UTC"
 
 
 FRESH_FOR = timedelta(minutes=15)

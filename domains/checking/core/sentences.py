@@ -157,7 +157,12 @@ _SENTENCES = {
     ),
     "dns.rival.spf": "There are two SPF records at {record.name}, which makes both invalid. Keep one with the "
     "value shown and delete the other.",
-    "dns.rival.dmarc": "There are two DMARC records at {record.name}, which makes both invalid. Keep only one.",
+    "dns.rival.dmarc": "There are two DMARC records at {record.name}, which makes both invalid. "
+    "Replace both with the value shown. It is no stricter than what applies now.",
+    "dns.rival.other_type": (
+        "{record.name} has another record: {found}. A name with a CNAME can't have other records, so delete that one "
+        "first. If it comes from a wildcard record (*), add our record; it overrides the wildcard."
+    ),
     "dns.rival.cname": (
         "{record.name} is a CNAME to {found}. A name with a CNAME can't have other records. Remove the CNAME. If it "
         "comes from a wildcard record (*), add our record; it overrides the wildcard."

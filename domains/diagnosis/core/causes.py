@@ -23,7 +23,7 @@ from domains.diagnosis.core.observations import (
     rival_question,
     serial_of,
 )
-from domains.diagnosis.core.places import accepts_underscores, misplaced, underscore_questions
+from domains.diagnosis.core.places import accepts_underscores, in_the_way, misplaced, underscore_questions
 from domains.diagnosis.core.policies import INSIDE_SPF, ignored_terms, strict_policy, unwelcome_reports
 from domains.dns.core import Answer, LookupStatus, Question, question_for
 from domains.records.core import RECEIVING_REGIONS, SPF_KEYS, Purpose, Record
@@ -52,7 +52,7 @@ def _explain_hidden(record: Record, case: Case) -> Cause | None:
         return Cause("dns.rival.mail_from_in_use", record, aliases)
     if aliases and record.type != "CNAME" and not _has_own_cause(aliases, record, case):
         return Cause("dns.rival.cname", record, aliases)
-    return None
+    return in_the_way(record, case)
 
 
 def _has_own_cause(aliases: tuple[str, ...], record: Record, case: Case) -> bool:

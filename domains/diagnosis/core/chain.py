@@ -184,12 +184,19 @@ def _serials(case: Case) -> str:
 
 def lanes(case: Case, judged: Sequence[JudgedRecord]) -> tuple[Lane, ...]:
     """Return the lanes host, internet and SES, each with the answers."""
+    counted = [each for each in judged if not _is_optional_and_missing(each)]
     host = (*_host_lines(case), *(line for each in judged for line in _record_lines(each, case.seen.host)))
     return (
-        Lane("host", LANES["host"], _lane_state(case, [each.host for each in judged]), host),
-        Lane("internet", LANES["internet"], _lane_state(case, [e.public for e in judged]), _internet(case, judged)),
+        Lane("host", LANES["host"], _lane_state(case, [each.host for each in counted]), host),
+        Lane("internet", LANES["internet"], _lane_state(case, [e.public for e in counted]), _internet(case, judged)),
         Lane("amazon", LANES["amazon"], _ses_state(case), _ses_lines(case)),
     )
+
+
+def _is_optional_and_missing(judged: JudgedRecord) -> bool:
+    """Return True if a record that nobody needs is missing, which is no failure of the DNS host or of resolvers."""
+    is_missing = any(cause.code in ("dns.absent", "dns.dmarc.own_reports") for cause in judged.causes)
+    return judged.record.need is not Need.REQUIRED and is_missing
 
 
 def record_of(judged: JudgedRecord, findings: Sequence[DiagnosisFinding], case: Case) -> RecordDiagnosis:
@@ -313,14 +320,15 @@ def diagnose(
     case = Case(facts, observations, amazon, history, now, provider or provider_named(detected))
     judged = judge(case)
     findings = _sorted_findings(_findings(case, judged))
+    first = findings[0] if findings and not findings[0].is_recommendation else None
     right = all(each.is_right for each in judged if each.record.need is Need.REQUIRED) and bool(judged)
     return Diagnosis(
         domain=case.domain.ascii,
         now=now,
         links=links(case, judged, findings),
         lanes=lanes(case, judged),
-        finding=findings[0] if findings else None,
-        further=findings[1:],
+        finding=first,
+        further=findings[1:] if first else findings,
         records=tuple(record_of(each, findings, case) for each in judged),
         is_right=right and not any(finding.stops for finding in findings),
         visible_by=_visible_by(judged),
@@ -367,14 +375,15 @@ def _ses_findings(
 
 
 def _sorted_findings(findings: tuple[DiagnosisFinding, ...]) -> tuple[DiagnosisFinding, ...]:
-    """Sort by danger, then required records in chain order, then notes; otherwise keep the order of the records.
+    """Sort by danger, then required records in chain order, then notes, then missing optional records; otherwise keep
+    the order of the records.
 
     An inbound MX that was never published comes last among the required ones: it is published last.
     """
 
-    def urgency(each: DiagnosisFinding) -> tuple[bool, bool, bool, int]:
+    def urgency(each: DiagnosisFinding) -> tuple[bool, bool, bool, bool, int]:
         comes_last = is_inbound(each.record_key) and each.code in ("dns.absent", "dns.rival.mx")
-        return each.severity is not Severity.RED, not each.stops, comes_last, _ORDER[each.link]
+        return each.severity is not Severity.RED, not each.stops, each.is_recommendation, comes_last, _ORDER[each.link]
 
     return tuple(sorted(findings, key=urgency))
 

@@ -185,6 +185,11 @@ class DiagnosisFinding:
         return self.severity is not Severity.NOTE
 
     @property
+    def is_recommendation(self) -> bool:
+        """Return True if only an optional record is missing: nothing is wrong."""
+        return self.severity is Severity.NOTE and self.code in ("dns.absent", "dns.dmarc.own_reports")
+
+    @property
     def difference(self) -> str:
         """Return the found value with the differences in brackets; "" if that would not help."""
         is_near = self.mistake in _NEAR and len(self.found) == 1
@@ -240,7 +245,8 @@ class RecordDiagnosis:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`finding` is the first break, `further` all others. `is_right`: all required records are correct.
+    """`finding` is the first problem, None if there is none. `further` has all others and
+    recommendations. `is_right`: all required records are correct.
 
     `visible_by` is when caches will have expired, None if none are waited for. `provider` is the DNS host's name by its
     `nameservers`, "" if unknown. `transcript` has the lookups in the style of dig, `asked` their number. `zone` is the
@@ -270,9 +276,8 @@ class Diagnosis:
 
     @property
     def links_with_notes(self) -> frozenset[str]:
-        """Return the links that pass although the nameservers have a problem."""
-        notes = (each for each in self.findings if each.severity is Severity.NOTE and not each.record_key)
-        return frozenset(each.link for each in notes)
+        """Return the links that pass although something is wrong that stops nothing."""
+        return frozenset(each.link for each in self.findings if not each.stops and not each.is_recommendation)
 
 
 _NEAR = ("M02", "M03", "M09", "M10", "M11", "M14", "M16", "M17")  # mistakes of one or a few characters

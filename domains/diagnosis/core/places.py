@@ -131,6 +131,17 @@ def _of_another_type(record: Record, kind: str, values: tuple[str, ...]) -> Caus
     return None
 
 
+def in_the_way(record: Record, case: Case) -> Cause | None:
+    """Return the record of another type at the name of a missing CNAME, which DNS hosts refuse beside it."""
+    if record.type != "CNAME":
+        return None
+    for probe in observations.probes(record, case.domain):
+        kind, values = probe.question.type, case.seen.values(probe.question.name, probe.question.type)
+        if probe.place is ProbePlace.TYPE and values and not _may_be_wildcard(record, case, kind, values):
+            return Cause("dns.rival.other_type", record, values, at=kind)
+    return None
+
+
 def _is_swapped(record: Record, case: Case, values: tuple[str, ...]) -> bool:
     """Return True if the value box has the record's name, in full or relative to the zone."""
     typed = {record.name, case.domain.relative(record.name)}

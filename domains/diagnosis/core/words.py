@@ -88,6 +88,7 @@ _OF_TYPE = (
     "dns.value.pasted_key",
     "dns.rival.proxied",
     "dns.rival.cname",
+    "dns.rival.other_type",
 )
 LONGEST_VALUE = 4000  # of a value to copy, which must not be cut
 _BESIDE = "Delete the other records at “{typed}”: {others}"
@@ -96,6 +97,12 @@ _OTHER_PROOF = "If it doesn't, add a TXT record at {domain} itself: amazonses:{v
 _NO_OTHER_WAY = "Ask its support. If it doesn't, move your DNS to a host that does."
 
 
+_MX_REPLACED = {
+    "dns.alias.dangling": "The CNAME replaces the MX record too. Its target doesn't exist, so nobody can send mail to "
+    "{domain}.",
+    "dns.rival.cname": "The CNAME replaces the MX record too: mail to {domain} goes to the mail servers of its target, "
+    "if it has any.",
+}
 _OF_TRANSPORT = ("mta-sts", "tls-rpt")  # about TLS, not required for delivery
 
 
@@ -103,9 +110,9 @@ def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
     """Return the five lines. Raises KeyError for an unknown code."""
     code, record = CODES[cause.code], cause.record
     fields = _fields(cause, case)
-    why = code.why if code.why is not None else _why(record) if record else ""
+    why = code.why if code.why is not None else _why(cause, record, case) if record else ""
     then = code.then if code.then is not None else _next_check_text(cause, case)
-    severity = _severity(cause)
+    severity = _severity(cause, case)
     return DiagnosisFinding(
         code=cause.code,
         record_key=record.key if record else "",
@@ -127,7 +134,9 @@ def finding_of(cause: Cause, case: Case) -> DiagnosisFinding:
     )
 
 
-def _why(record: Record) -> str:
+def _why(cause: Cause, record: Record, case: Case) -> str:
+    if _replaces_mx(cause, case):
+        return _MX_REPLACED[cause.code]
     return "Mail is delivered without it." if record.key in _OF_TRANSPORT else _WHY[record.purpose]
 
 
@@ -137,9 +146,14 @@ def _prerequisite(cause: Cause) -> tuple[str, ...]:
     return (record.note,) if record and record.key == "mta-sts" and cause.code == "dns.absent" else ()
 
 
-def _severity(cause: Cause) -> Severity:
+def _replaces_mx(cause: Cause, case: Case) -> bool:
+    """Return True if a CNAME is at the domain itself, so that it hides the domain's MX."""
+    return cause.code in _MX_REPLACED and cause.record is not None and cause.record.name == case.domain.ascii
+
+
+def _severity(cause: Cause, case: Case) -> Severity:
     """An optional record is never more than a note, unless mail is lost."""
-    known = _SEVERITY.get(cause.code, Severity.BROKEN)
+    known = Severity.RED if _replaces_mx(cause, case) else _SEVERITY.get(cause.code, Severity.BROKEN)
     optional = cause.record is not None and cause.record.need is not Need.REQUIRED
     return Severity.NOTE if optional and known is not Severity.RED else known
 
@@ -203,6 +217,7 @@ def _next_check_text(cause: Cause, case: Case) -> str:
 def _fields(cause: Cause, case: Case) -> dict[str, str]:
     """Return all fields of the sentences. Values from DNS are cleaned and shortened."""
     found = findings.clean_values(cause.found)
+    checked = _time(case.amazon.looked_at, case) if case.amazon.looked_at else ""
     return {
         **{key: findings.clean_text(value, LONGEST_VALUE) for key, value in cause.data},
         "domain": str(case.domain),
@@ -215,7 +230,8 @@ def _fields(cause: Cause, case: Case) -> dict[str, str]:
         "time": _time(cause.until, case),
         "until": _time(cause.until, case),
         "gone": "now has a different value" if found else "is now missing",
-        "checked": _time(case.amazon.looked_at, case) if case.amazon.looked_at else "an unknown time",
+        "last_checked": f"Amazon SES last checked at {checked}." if checked else "Amazon SES hasn't checked yet.",
+        "at_check": f" at {checked}" if checked else "",
         **(_of_record(cause.record, cause, case) if cause.record else {}),
     }
 

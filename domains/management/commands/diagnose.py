@@ -38,8 +38,8 @@ class Command(BaseCommand):
     def _tell(self, found: Diagnosis) -> None:
         for link in found.links:
             self.stdout.write(f"{_MARKS[link.state]}  {link.title}{f': {link.sentence}' if link.sentence else ''}")
-        for number, finding in enumerate(found.findings):
-            self.stdout.write(f"\n{'' if number else 'First: '}[{finding.code}]")
+        for finding in found.findings:
+            self.stdout.write(f"\n{'First: ' if finding is found.finding else ''}[{finding.code}]")
             self.stdout.writelines(f"  {line}" for line in reply_lines(finding))
         if not found.findings:
             self.stdout.write("\nNo problems found.")

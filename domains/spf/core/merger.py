@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from domains.checking.core.nearness import is_close
 from domains.spf.core.evaluation import (
+    MOST_LOOKUPS,
     MOST_VOIDS,
     NO_NAMES,
     SpfNames,
@@ -53,7 +54,8 @@ def add_include(existing: str, names: SpfNames = NO_NAMES) -> Merged:
 
 
 def merge_records(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
-    """Merge the lines: each sender once, then SES, then the mildest "all", so that nobody loses authorisation.
+    """Merge the lines: each sender once, then SES, then the mildest "all", so that nobody loses authorisation and no
+    other sender is judged more strictly. A line that doesn't end in "all" is neutral (RFC 7208 4.7).
 
     A redirect becomes an include, which authorises the same senders. A line that excludes a sender goes last, so that
     the others still authorise it.
@@ -68,10 +70,22 @@ def merge_records(lines: Sequence[str], names: SpfNames = NO_NAMES) -> Merged:
         )
     terms = [term for spf in sorted(read_lines, key=_excludes) for term in spf.effective_terms]
     senders = dict.fromkeys(_sender(term) for term in terms if not term.is_all and _authorises(term))
-    alls = sorted((term.qualifier for term in terms if term.is_all and term.qualifier != "+"), key="?~-".index)
+    mildest = min((_default_result(spf, names) for spf in read_lines), key="?~-".index)
     kept = [text for text in senders if not _means_ses(parse_term(text))]
-    line = " ".join(["v=spf1", *kept, f"include:{AMAZON}", f"{alls[0] if alls else '~'}all"])
+    line = " ".join(["v=spf1", *kept, f"include:{AMAZON}", f"{mildest}all"])
     return _evaluate(parse(line), lines, names)
+
+
+def _default_result(spf: Spf, names: SpfNames, redirects: int = 0) -> str:
+    """Return the qualifier for senders that no term names. An unknown redirect is neutral, as is "+all", which is
+    never offered.
+    """
+    for term in spf.effective_terms:
+        if term.is_all:
+            return term.qualifier if term.qualifier != "+" else "?"
+        if term.is_redirect and redirects < MOST_LOOKUPS and len(lines := names.lines.get(term.domain, ())) == 1:
+            return _default_result(parse(lines[0]), names, redirects + 1)
+    return "?"
 
 
 def _evaluate(spf: Spf, before: Sequence[str], names: SpfNames) -> Merged:

@@ -5,10 +5,14 @@ from django import forms
 from django.test import Client
 from django.urls import reverse
 
+from accounts.api_keys.api import chosen_customer
 from accounts.models.people import Customer
 from accounts.people import forms as people_forms
 from accounts.people.forms import CustomerChoice
-from tests.factories import make_customer, make_member, make_staff
+from accounts.people.selectors import NO_ORGANISATION
+from inbound_admin.lib.errors import Refused
+from operations.checklist.selectors import checklist
+from tests.factories import make_customer, make_member, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -57,3 +61,16 @@ def test_only_ones_own_customers_are_offered(client: Client) -> None:
     assert client.get(url).text == ""
     client.force_login(make_staff())
     assert client.get(url, {"anything": "ltd"}).text.count("<option") == 2
+
+
+def test_a_person_without_an_organisation_is_told_whom_to_ask_everywhere() -> None:
+    zoe = make_user("zoe@example.com")
+    client = Client()
+    client.force_login(zoe)
+    page = client.get(reverse("domains:add")).content.decode()
+    assert "You don’t belong to an organisation yet" in page
+    assert "Choose a customer" not in page
+    assert NO_ORGANISATION.replace("'", "&#x27;") in client.get(reverse("receipt_rules:add_endpoint")).content.decode()
+    assert [(step.text, step.url) for step in checklist(zoe)] == [(NO_ORGANISATION, "")]
+    with pytest.raises(Refused, match="Ask an owner to invite you"):
+        chosen_customer(zoe)

@@ -224,7 +224,7 @@ DOUBLED = "shop.example.com.example.com"
         ("inbound-mx", elsewhere(APEX, "CNAME", status=LookupStatus.FAILED), State.WAITING, "dns.absent"),
         ("dkim-1", elsewhere(RECORDS["dkim-1"].name, "TXT", DKIM), State.WRONG, "dns.value.wrong_type"),
         ("dkim-1", elsewhere(RECORDS["dkim-1"].name, "TXT", "p=MIIB"), State.WRONG, "dns.value.flattened"),
-        ("dkim-1", elsewhere(RECORDS["dkim-1"].name, "TXT", "hello"), State.WAITING, "dns.absent"),
+        ("dkim-1", elsewhere(RECORDS["dkim-1"].name, "TXT", "hello"), State.WRONG, "dns.rival.other_type"),
     ],
 )
 def test_further_answers_explain_what_is_missing(key: str, further: Answer, state: State, code: str) -> None:

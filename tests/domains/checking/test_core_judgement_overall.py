@@ -13,8 +13,11 @@ from domains.checking.core.judgement import (
     judge_aspect,
     judge_aspects,
     judge_domain,
+    with_receiving,
 )
 from domains.checking.core.sentences import naming_subdomains
+from domains.receiving.core import MxFact, ReceivingFacts, RulesFact
+from domains.receiving.core import judge as judge_receiving
 from domains.records.core import Need
 from tests.domains.checking.judged_records import RECORDS
 
@@ -161,3 +164,15 @@ def test_the_whole_is_verified_only_with_every_part() -> None:
 )
 def test_a_summary_names_the_subdomain_that_alone_is_its_cause(names: list[str], said: str) -> None:
     assert naming_subdomains("Publish the MX record.", names, "shop.com") == said
+
+
+@pytest.mark.parametrize("rules", [each for each in RulesFact if each not in (RulesFact.NOTHING, RulesFact.FOREIGN)])
+def test_a_domain_whose_addresses_wait_for_us_is_never_verified_because_its_mail_would_be_lost(
+    rules: RulesFact,
+) -> None:
+    facts = ReceivingFacts("*.track.example.com", mx=MxFact.NOWHERE, rules=rules)
+    whole = judge_domain(judge_aspects(judgements(), ALL_GOOD), judgements())
+    result = with_receiving(whole, [judge_receiving(facts)])
+    is_published_next = rules in (RulesFact.CARRIED, RulesFact.COPIED)  # then the MX itself is a required record
+    assert result.state is (State.VERIFIED if is_published_next else State.SPREADING)
+    assert result.next_actor is (NextActor.NOBODY if is_published_next else NextActor.US)

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from domains.diagnosis.core.codes import MISTAKES
-from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding
+from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding, LinkState, Severity
 from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns.mistake import Mistake
 from sandbox.dns.mistaken import RECORD_MISTAKES
-from tests.domains.dns_host import Host, facts_of, serving, wanted_of
+from tests.domains import mistake_makers as made
+from tests.domains.dns_host import DKIM, Host, facts_of, serving, wanted_of
 from tests.domains.mistakes import SCENES, Scene, play
 from tests.domains.right_zones import RIGHT, Right, look_at, surprises
 
@@ -207,3 +208,48 @@ def menu_scenes(facts: IdentityFacts, records: Sequence[Record], code: str) -> I
             host.publish()
             host.mistake(record.key, code)
             yield record, host.diagnose(server, address)
+
+
+def test_what_is_in_the_way_of_a_cname_is_removed_first_and_its_value_is_shown() -> None:
+    scene = Scene("M24", "dns.rival.other_type", made.text_at_key(f"https://{DKIM[0]}.dkim.amazonses.com"))
+    finding = next(each for each in play(scene).findings if each.code == scene.code)
+    assert "https://" in finding.steps[0]
+    assert finding.steps[0].startswith("Delete the TXT record at")
+    assert finding.steps[1].endswith(f": {DKIM[0]}.dkim.amazonses.com")
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("gone.vendor.example", "nobody can send mail to example.com"),
+        ("site.web.example", "mail servers of its target"),
+    ],
+)
+def test_a_cname_at_the_domain_replaces_its_mx_so_it_is_never_said_that_mail_flows(target: str, why: str) -> None:
+    def make(host: Host) -> None:
+        host.withdraw(*(record.key for record in host.records if record.name == host.zone))
+        host.store.add_zone("web.example", ("ns.web.example",))
+        host.store.add_record("web.example", "site.web.example", "A", "192.0.2.7")
+        host.add(host.zone, "CNAME", target, force=True)
+
+    findings = [each for each in play(Scene("M24", "", make)).findings if "alias" in each.code or "cname" in each.code]
+    assert findings
+    for finding in findings:
+        assert why in finding.why
+        assert "Mail still flows" not in finding.why
+        assert finding.severity is Severity.RED
+
+
+def test_a_missing_optional_record_is_a_recommendation_and_no_failure_of_anybody() -> None:
+    found = play(Scene("", "dns.absent", lambda host: host.withdraw("dmarc", "apex-spf")))
+    assert found.finding is None
+    assert {each.code for each in found.further} == {"dns.absent"}
+    assert [lane.state for lane in found.lanes] == [LinkState.OK] * 3
+    assert found.links_with_notes == frozenset()
+
+
+def test_a_mistake_in_an_optional_record_comes_first_and_its_check_has_a_warning() -> None:
+    found = play(Scene("M29", "dns.rival.dmarc", made.two_dmarc))
+    assert found.finding is not None
+    assert found.finding.code == "dns.rival.dmarc"
+    assert found.links_with_notes == {"rivals"}

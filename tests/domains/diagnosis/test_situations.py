@@ -180,7 +180,7 @@ DMARC_SITUATIONS = (
         "dmarc",
         ("v=DMARC1; p=none; rua=mailto:a@example.com", "v=DMARC1; p=reject"),
         "dns.rival.dmarc",
-        "v=DMARC1; p=reject; rua=mailto:a@example.com",
+        "v=DMARC1; p=none; rua=mailto:a@example.com",
     ),
 )
 KEY_SITUATIONS = (

@@ -89,10 +89,70 @@ def test_a_record_of_ones_own_keeps_the_policy_alignment_and_reports_of_the_one_
     assert offer.value == "v=DMARC1; p=quarantine; adkim=s; rua=mailto:all@example.co.uk,mailto:me@example.net"
 
 
-def test_two_records_become_one_that_is_as_strict_as_the_stricter() -> None:
-    known = published({})
-    both = replace(known, dmarc={**known.dmarc, f"_dmarc.{SHOP.ascii}": ("v=DMARC1; p=none", "v=DMARC1; p=reject")})
-    assert core.offered_dmarc(SHOP, "", both).value == "v=DMARC1; p=reject"
+def offered_for(*own: str, reports_to: str = "", **above: str) -> str:
+    known = published(above)
+    return core.offered_dmarc(
+        SHOP, reports_to, replace(known, dmarc={**known.dmarc, f"_dmarc.{SHOP.ascii}": own})
+    ).value
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "offered"),
+    [
+        ("p=none", "p=reject", "p=none"),
+        ("p=reject", "p=quarantine", "p=quarantine"),
+        ("p=reject; sp=none", "p=reject", "p=reject; sp=none"),
+        ("p=none; sp=reject", "p=none", "p=none"),
+        ("p=reject; sp=none; np=reject", "p=reject", "p=reject; sp=none; np=reject"),
+        ("p=reject; adkim=s; aspf=s", "p=reject; aspf=s", "p=reject; aspf=s"),
+        ("p=reject; pct=20", "p=reject", "p=reject; pct=20"),
+        ("p=reject", "p=reject; t=y", "p=reject; t=y"),
+        ("p=reject", "rua=mailto:a@example.net", "p=none; rua=mailto:a@example.net"),
+        ("p=reject; fo=1; rua=mailto:a@b.example", "p=none", "p=none; rua=mailto:a@b.example"),
+    ],
+)
+def test_two_records_become_one_with_the_mildest_of_each_tag(one: str, other: str, offered: str) -> None:
+    assert offered_for(f"v=DMARC1; {one}", f"v=DMARC1; {other}") == f"v=DMARC1; {offered}"
+    reversed_order = offered_for(f"v=DMARC1; {other}", f"v=DMARC1; {one}")
+    assert reversed_order.split("; ")[:2] == f"v=DMARC1; {offered}".split("; ")[:2]
+
+
+def test_a_record_that_nobody_can_read_keeps_the_share_that_its_author_limited_it_to() -> None:
+    assert offered_for("v=DMARC1 p=reject pct=5") == "v=DMARC1; p=reject; pct=5"
+
+
+OWN_TAGS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("p", "sp", "np"), st.sampled_from(dmarc_core.POLICIES)),
+        **dict.fromkeys(("adkim", "aspf"), st.sampled_from(["r", "s"])),
+        "pct": st.integers(0, 100).map(str),
+        "t": st.sampled_from(["y", "n"]),
+    },
+)
+
+
+def strictness(text: str) -> tuple[int, ...]:
+    record = dmarc_core.parse(text)
+    tags = record.tags
+    missing = tags.get("np", record.policy_below)
+    policies = (rank(record.policy), rank(record.policy_below), rank(missing))
+    return (
+        *policies,
+        tags.get("adkim") == "s",
+        tags.get("aspf") == "s",
+        int(tags.get("pct", 100)),
+        tags.get("t") != "y",
+    )
+
+
+@given(st.lists(OWN_TAGS, min_size=2, max_size=3))
+def test_no_offer_for_several_records_is_stricter_than_any_of_them(several: list[dict[str, str]]) -> None:
+    lines = ["; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in tags.items()))) for tags in several]
+    offered = offered_for(*lines)
+    assert dmarc_core.parse(offered).problems == ()
+    for line in lines:
+        assert all(one <= other for one, other in zip(strictness(offered), strictness(line), strict=True))
 
 
 def test_what_was_published_survives_its_storage() -> None:

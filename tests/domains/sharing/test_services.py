@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import User
@@ -179,3 +181,39 @@ def test_links_that_ended_long_ago_are_forgotten_with_who_opened_them(alice: Use
     assert sharing_services.delete_old_links(now=NOW + timedelta(days=90, seconds=1)) == 1
     assert sharing_services.delete_old_links(now=NOW + timedelta(days=91, seconds=1)) == 2
     assert not ShareLink.objects.exists()
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("leaves", [False, True])
+def test_who_is_removed_or_leaves_takes_their_share_links_along_unless_these_are_kept(kept: bool, leaves: bool) -> None:
+    customer = make_customer("Alice Ltd")
+    owner, zoe = make_member(customer), make_member(customer, role="member", email="zoe@alice.com")
+    domain = make_domain("alice.com", customer=customer)
+    link, other = make_link(zoe, domain), make_link(owner, domain)
+    elsewhere = make_link(zoe, make_domain("bob.com"))
+    client = Client()
+    client.force_login(zoe if leaves else owner)
+    url = reverse("customers:member", args=(customer.pk, zoe.memberships.get(customer=customer).pk))
+    page = client.get(url).content.decode()
+    assert "made 1 share link" in page
+    assert "alice.com: Our IT company" in page
+    assert "bob.com" not in page
+    client.post(url, {"do": "remove", **({} if kept else {"revoke_links": "1"})})
+    assert not zoe.memberships.filter(customer=customer).exists()
+    for each in (link, other, elsewhere):
+        each.refresh_from_db()
+    assert (link.revoked_at is None) == kept
+    assert (other.revoked_at, elsewhere.revoked_at) == (None, None)
+
+
+def test_the_links_of_the_last_owner_who_may_not_leave_stay() -> None:
+    customer = make_customer("Alice Ltd")
+    owner = make_member(customer)
+    link = make_link(owner, make_domain("alice.com", customer=customer))
+    client = Client()
+    client.force_login(owner)
+    url = reverse("customers:member", args=(customer.pk, owner.memberships.get().pk))
+    client.post(url, {"do": "remove", "revoke_links": "1"})
+    assert owner.memberships.exists()
+    link.refresh_from_db()
+    assert link.revoked_at is None

@@ -60,6 +60,24 @@ def test_two_records_become_one_with_all_senders_redirects_too() -> None:
     assert line.value == "v=spf1 include:good.example ip4:192.0.2.1 include:amazonses.com ~all"
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "ending"),
+    [
+        ("-all", "~all", "~all"),
+        ("-all", "?all", "?all"),
+        ("-all", "", "?all"),  # without "all" other senders are neutral
+        ("", "", "?all"),
+        ("-all", "redirect=soft.example", "~all"),
+        ("redirect=soft.example", "redirect=soft.example", "~all"),
+    ],
+)
+def test_a_merged_record_is_as_mild_as_the_mildest(one: str, other: str, ending: str) -> None:
+    names = SpfNames({"soft.example": ("v=spf1 ip4:192.0.2.7 ~all",)})
+    for pair in ((one, other), (other, one)):
+        lines = tuple(f"v=spf1 ip4:192.0.2.{number} {end}".strip() for number, end in enumerate(pair, 1))
+        assert merger.merge_records(lines, names).value.rpartition(" ")[2] == ending
+
+
 def test_a_record_that_excludes_a_sender_goes_last_so_that_the_other_still_lets_it_send() -> None:
     line = merger.merge_records(("v=spf1 -ip4:192.0.2.1 a -all", "v=spf1 ip4:192.0.2.1 -all"))
     assert line.value == "v=spf1 ip4:192.0.2.1 -ip4:192.0.2.1 a include:amazonses.com -all"
