@@ -33,6 +33,7 @@ STATES = {
     "wrong": "Needs fixing",
     "could_not_check": "Check failed",
 }
+STAFF_KEYS = ("run", "steps_done")  # of runs of rule changes, which customers have no page of
 VALUES = {"UseDefaultValue": "use SES's MAIL FROM domain", "RejectMessage": "reject outgoing mail"}
 
 
@@ -43,6 +44,7 @@ class Detail:
     name: str
     old: str | None
     new: str | None
+    for_staff: bool = False
 
 
 def words_for(what: str) -> str:
@@ -61,7 +63,7 @@ def details(before: Mapping[str, Any], after: Mapping[str, Any], what: str = "")
 def _detail(key: str, old: Any, new: Any, *, is_domain: bool) -> Detail:
     if key == "state" and is_domain:
         return Detail("status", _text(STATES.get(old, old)), _text(STATES.get(new, new)))
-    return Detail(NAMES.get(key, key.replace("_", " ")), _text(old), _text(new))
+    return Detail(NAMES.get(key, key.replace("_", " ")), _text(old), _text(new), key in STAFF_KEYS)
 
 
 def _text(value: Any) -> str | None:

@@ -1,6 +1,6 @@
-"""`make bench`: measures, prints a table, writes `latest.json`; a status of 1 when a bound does not hold.
+"""`make bench`: runs the benchmarks, prints a table, writes `latest.json`. Exits with 1 if a bound does not hold.
 
-With names of modules those alone: what the file has of the others stays in it, each with the machine and the moment.
+With names of modules, it runs those only. The file keeps the rows of the others, each with its machine and time.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""`make confusion`: what the diagnosis finds in zones with a mistake and in right ones, with what effort.
+"""`make confusion`: what the diagnosis finds in zones with a mistake and in correct zones, and with how many queries.
 
-The zones are those of the tests. The table has a line for each mistake: what was made, and what was found in its place.
-Then each lookup fails, one after the other: whom the diagnosis accuses only because of that.
+The zones are those of the tests. The table has a line for each mistake: what was made and what was found. Then each
+lookup fails in turn, and the table shows which findings appear only because of that.
 """
 
 import statistics
@@ -107,7 +107,7 @@ def _accused() -> int:
 
 
 def _a_second() -> float:
-    """One after the other, at one server: without its start, which the times above have in them."""
+    """Return diagnoses per second, one after the other, at one server. Its start isn't measured."""
     with serving() as (store, server, address):
         host = Host(store, facts_of())
         host.open()

@@ -1,8 +1,9 @@
-"""`make fill`: a database as a large operator has it, written by PostgreSQL itself from one valid row of each kind.
+"""`make fill`: fills a database with a large operator's data. PostgreSQL copies one valid row of each kind.
 
-A number of domains gives the scale. Each has ten addresses; nine in ten have a catch-all, so that the rules need one
-recipient a domain; a fifth as many customers, of whom the first holds a twentieth of all; a tenant each; the change
-log has five lines a domain. `python -m benchmarks.data 100000` fills the database of DATABASE_URL, which must be empty.
+The scale is the number of domains. Each has ten addresses; nine in ten have a catch-all, so the rules need one
+recipient for each domain. There are a fifth as many customers, of which the first has a twentieth of all domains; a
+tenant each; and five lines of the change log per domain. `python -m benchmarks.data 100000` fills the database of
+DATABASE_URL, which must be empty.
 """
 
 import os
@@ -226,14 +227,14 @@ def _record_checks(one: Any, count: int) -> None:
 
 
 def _known(states: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those that are known states. A renamed one fails here, not on a page."""
+    """Return the names, all of which are known states. A renamed one fails here, not on a page."""
     from domains.checking.core.judgement import State
 
     return tuple(State(each).value for each in states)
 
 
 def _wishes(domains: int) -> None:
-    """Without a catch-all, one address in ten is active; more would not fit into the rules."""
+    """Activate one address in ten where there is no catch-all; more would not fit into the rules."""
     from domains.models.domains import Domain
     from receipt_rules.models.addresses import Address, CatchAll
 

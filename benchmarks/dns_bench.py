@@ -1,9 +1,8 @@
-"""DNS lookups, checks and diagnoses of domains a second, beside the bare resolver and checkdmarc in the same run.
+"""DNS lookups, checks and diagnoses per second, compared with dnspython's resolver and checkdmarc in the same run.
 
-At the sandbox's DNS server and at nsd, each in a process of its own, so that it takes no turn from what is measured.
-The same zones are at both. Each round asks
-all rivals one after the other and they are compared within the round, so that a busy moment of the machine hits nobody
-alone.
+The same zones are served by the sandbox's DNS server and by nsd, each in its own process, so that serving takes no time
+from the measurement. Each round runs all competitors one after the other and compares them within the round, so a busy
+moment of the machine affects all alike.
 """
 
 import asyncio
@@ -75,7 +74,7 @@ def _rows_at(host: str, port: int, server: str) -> list[Row]:
 
 
 def diagnosis_rows(host: str, port: int) -> list[Row]:
-    """Whole diagnoses of right domains, one after the other: all three lanes, from delegation to the last record."""
+    """Measure whole diagnoses of correct domains, one after the other, from the delegation to the last record."""
     names = _names()[:DIAGNOSED]
     took = _seconds(rounds=DIAGNOSIS_ROUNDS, ours=lambda: _diagnose(names, host, port))
     return [shown("domains diagnosed a second, one by one", _rate(DIAGNOSED, took["ours"]), "1/s")]
@@ -135,7 +134,7 @@ def _rate(count: int, took: Sequence[float]) -> float:
 
 
 def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> float:
-    """How many times as fast we are: the median of the rounds' own ratios, each taken within a second or two."""
+    """Return how many times as fast we are: the median of the rounds' ratios, each measured within seconds."""
     return median(their / our for their, our in zip(theirs, ours, strict=True))
 
 
@@ -157,7 +156,7 @@ async def _ask_resolver(questions: Sequence[Question], host: str, port: int) -> 
 
 
 async def _ask_query(questions: Sequence[Question], host: str, port: int) -> None:
-    """dnspython does not tell packets on one socket apart, so each of those that ask at once has its own socket."""
+    """Query with dnspython. It can't tell packets on one socket apart, so each concurrent query has its own socket."""
     left, make_socket = iter(questions), cast("Any", Backend().make_socket)
 
     async def work() -> None:

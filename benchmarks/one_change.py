@@ -1,8 +1,8 @@
-"""What one customer's change of one address costs on a filled database: from press to the calls to SES.
+"""What one change of one address costs on a filled database: the time from the click to the calls to SES.
 
-The first call reads the rules as they are, since a plan is made of nothing older; the first call that changes a rule
-comes after the plan. Between them lies mostly what botocore needs for a rule set of 100,000 recipients. The process has
-read the rules before and frozen what it loaded, as a worker has.
+The first call reads the current rules, because every plan needs them. The first call that changes a rule follows the
+plan. In between, botocore mostly parses a rule set of 100,000 recipients. As in a worker, the process has read the
+rules before and has frozen its memory.
 
 `python -m benchmarks.one_change` measures the database of DATABASE_URL, as `make fill` leaves it; `make bench` measures
 it with `visits`, on the same rows.
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def rows() -> Iterator[Row]:
-    """Of the best of a few times: what else the machine does is no part of it."""
+    """Yield the best of a few runs, so that other work of the machine doesn't count."""
     from benchmarks.aws_calls import pointed_at
     from receipt_rules.live.services import read_live
     from sandbox.process import Sandbox
@@ -86,7 +86,7 @@ def _peak(began: float) -> float:
 
 
 def _change(measure: Measure) -> tuple[float, float]:
-    """At the first call to SES, and at the first that changes a rule. Raises RuntimeError where none would change."""
+    """Return seconds to the first SES call, and to the first that changes a rule. Raises RuntimeError if none would."""
     from domains.models.domains import Domain
     from receipt_rules.live import gateway
     from receipt_rules.models.runs import PendingChange
@@ -120,7 +120,7 @@ def _change(measure: Measure) -> tuple[float, float]:
 
 
 def _press(domain: "Domain") -> None:
-    """An address of its own at a customer's domain; and then what the worker does."""
+    """Add an address at a customer's domain, then run the worker."""
     from receipt_rules.addresses import services as addresses_services
     from receipt_rules.auto_apply import services as auto_apply_services
 

@@ -1,8 +1,8 @@
 """Plans for rules: their time and memory by number of recipients. Calls are counted in `receiving`.
 
-A plan is measured as the worker meets it: from addresses and catch-alls and a live set to the steps, their digest and
-what they mean for each address. Time is the processor's, since a plan waits for nothing. Memory is the peak of what
-Python allocates meanwhile, the addresses included.
+Measures a plan as the worker makes it: from addresses, catch-alls and a live set to the steps, their digest and the
+consequences for each address. Time is processor time, because a plan waits for nothing. Memory is the peak of Python's
+allocations, the addresses included.
 """
 
 import gc

@@ -1,7 +1,7 @@
-"""The zones of the sandbox's DNS host on nsd, with unbound as the resolver: programs of other people.
+"""The zones of the sandbox's DNS host on nsd, with unbound as the resolver.
 
-What the sandbox plays and no honest server can hold is refused by `Unservable`: faults, servers that disagree, and
-records that a zone may not have together.
+Raises `Unservable` for what a real server can't serve: faults, servers that disagree, and records that a zone can't
+have together.
 """
 
 import shutil

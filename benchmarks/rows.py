@@ -16,20 +16,20 @@ class Row:
 
 
 def at_most(name: str, value: float, unit: str, bound: float) -> Row:
-    """Less is better."""
+    """Return a row whose value must not exceed the bound."""
     return Row(name, value, unit, bound, value <= bound)
 
 
 def at_least(name: str, value: float, unit: str, bound: float) -> Row:
-    """More is better."""
+    """Return a row whose value must reach the bound."""
     return Row(name, value, unit, bound, value >= bound)
 
 
 def shown(name: str, value: float, unit: str) -> Row:
-    """A value for comparison only."""
+    """Return a row without a bound, for comparison only."""
     return Row(name, value, unit, None, True)
 
 
 def failed(name: str, why: str) -> Row:
-    """A value that could not be measured doesn't hold."""
+    """Return a row for a value that couldn't be measured. It doesn't hold."""
     return Row(name, None, "", None, False, why)

@@ -65,7 +65,7 @@ def _set_ups_left() -> int:
 
 
 def _worst(tenant: object) -> float:
-    """Seconds."""
+    """Return the worst time in seconds."""
     return max(seconds_to_pause(tenant) for _ in range(PAUSES))
 
 

@@ -26,7 +26,7 @@ def resolvers_are_addresses(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_free_threads(**_: Any) -> list[CheckMessage]:
-    """Slow requests must leave at least one thread free."""
+    """Check that slow requests leave at least one thread free."""
     if 1 <= settings.SLOW_REQUESTS_EACH <= settings.SLOW_REQUESTS_AT_ONCE < settings.WEB_THREADS:
         return []
     message = (
@@ -66,7 +66,7 @@ def preload_is_the_last_step(**_: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_required_settings(**_: Any) -> list[CheckMessage]:
-    """Settings that would otherwise fail late and silently."""
+    """Check settings that would otherwise fail late and silently."""
     if settings.SANDBOX:
         return []
     missing = {

@@ -1,7 +1,7 @@
-"""503 with Retry-After while our database is gone, restarts or can't write: for the API, pages and htmx alike.
+"""Answers 503 with Retry-After while our database is gone, restarts or can't write: for the API, pages and htmx.
 
-Only what needs no database is used here. A write is told that nothing was changed only if nothing can have been
-committed: an UPDATE whose connection broke, or a transaction whose end was not seen, may have been.
+Only code that needs no database is used here. The response says that nothing was changed only if nothing can have been
+committed. An UPDATE whose connection broke, or a transaction whose end was not seen, may have been.
 """
 
 import re
@@ -42,7 +42,7 @@ class DatabaseOutage(Problem):
 
 
 class Written:
-    """Around each statement of a request: whether a write of it may have been committed."""
+    """Wraps each statement of a request, and records whether a write of it may have been committed."""
 
     may_be_kept = False
 
@@ -63,7 +63,7 @@ def _is_write(sql: str) -> bool:
 
 
 def noted(get_response: Handler) -> Handler:
-    """Middleware that notes what a request writes."""
+    """Middleware that records what a request writes."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         request.written = Written()  # type: ignore[attr-defined]  # read by `outage_of`
@@ -74,7 +74,7 @@ def noted(get_response: Handler) -> Handler:
 
 
 def outage_of(request: HttpRequest, error: BaseException) -> DatabaseOutage | None:
-    """None if the error is another one. A problem that explains itself stays what it is."""
+    """Return the outage behind an error; None for another error. A Problem with its own explanation is unchanged."""
     if isinstance(error, Problem):
         return None
     for each in _with_causes(error):
@@ -86,7 +86,7 @@ def outage_of(request: HttpRequest, error: BaseException) -> DatabaseOutage | No
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Procrastinate wraps errors of the database in its own."""
+    """Yield the error and its causes: Procrastinate wraps database errors in its own."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -113,7 +113,7 @@ def _what_was_saved(request: HttpRequest, unknown: str) -> str:
 
 
 def outage_response(request: HttpRequest, outage: DatabaseOutage) -> HttpResponse:
-    """Rendered without the request, whose user would be asked of the database."""
+    """Return the 503. Rendered without the request, because its user is read from the database."""
     log.error("database outage", code=outage.code, path=request.path, method=request.method)
     if request.path.startswith(PREFIX):
         return problem_response(outage)

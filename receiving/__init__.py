@@ -1,4 +1,5 @@
-"""The function that SES calls for each message: it finds the endpoint, delivers, and reports. No part of the website.
+"""The Lambda function that SES calls for each message: finds the endpoint, delivers, and reports.
 
-It runs in AWS Lambda on Python's standard library and boto3 alone, so it imports nothing else of this project.
+It isn't part of the website. It runs on Python's standard library and boto3, so it imports nothing else of this
+project.
 """

@@ -1,4 +1,4 @@
-"""The function's configuration from its environment; `template.json` sets each variable."""
+"""The function's configuration from its environment. `template.json` sets each variable."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ Client = Callable[[str], Any]  # of the service's name
 class Deployment:
     """`key` is an API key of Inbound Admin with the scopes "route" and "report".
 
-    `forward_from`: the address in whose name mail is forwarded; "" forwards nothing. `may_be_private`: webhooks may
-    lead to private addresses, as on one machine.
+    `forward_from`: the sender address of forwarded mail; "" forwards nothing. `may_be_private`: webhooks may use
+    private addresses, as on one machine.
     """
 
     site_url: str
@@ -32,7 +32,10 @@ class Deployment:
 
 
 def read_deployment(environment: Mapping[str, str], client: Client) -> Deployment:
-    """The key itself, or the name of the SSM parameter that holds it. Raises ValueError where something is missing."""
+    """Return the configuration, with the key from its variable or from an SSM parameter.
+
+    Raises ValueError if incomplete.
+    """
     name = environment.get("INBOUND_ADMIN_KEY_PARAMETER", "")
     found = Deployment(
         site_url=environment.get("INBOUND_ADMIN_URL", "").rstrip("/"),
@@ -50,10 +53,10 @@ def read_deployment(environment: Mapping[str, str], client: Client) -> Deploymen
 
 @cache
 def client_of(service: str) -> Any:
-    """One for each service: making one takes longer than most calls."""
+    """Return the service's client, created once: creating one takes longer than most calls."""
     return boto3.client(service)  # type: ignore[call-overload]  # the stubs want each name written out
 
 
 def _parameter(name: str, client: Client) -> str:
-    """A key that was replaced is read again when Lambda starts the next copy of the function."""
+    """Return the parameter's value. A replaced key is read when Lambda starts the next copy of the function."""
     return str(client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])

@@ -1,6 +1,6 @@
-"""Reads what the function is called with: SES's own event, SNS's, the retry queue's, and what Inbound Admin asks.
+"""Parses the function's events: SES's own, SNS's, the retry queue's, and requests of Inbound Admin.
 
-The shapes are those of the AWS documentation: "Lambda function: SES event record", "Contents of notifications for
+The formats are those of the AWS documentation: "Lambda function: SES event record", "Contents of notifications for
 Amazon SES email receiving", and "Invocation record" of Lambda's destinations.
 """
 
@@ -15,15 +15,15 @@ _VERDICTS = ("spam", "virus", "spf", "dkim", "dmarc")
 
 
 class UnknownEvent(ValueError):
-    """It fails, and so ends in the queue of dead letters, where a person sees it."""
+    """The event fails, and so ends in the dead-letter queue, where a person sees it."""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """One message and those of its recipients that the event is about.
+    """A message, and those of its recipients that the event is about.
 
-    `stored`: bucket and key where the event tells them. `is_again`: a person asked to deliver it once more.
-    `probe`: the token of a test message.
+    `stored`: bucket and key if the event has them. `is_again`: a person requested another delivery. `probe`: the token
+    of a test message.
     """
 
     message_id: str
@@ -41,11 +41,11 @@ class Arrival:
 
 @dataclass(frozen=True)
 class LookAgain:
-    """A scheduled event: look up mail that waits for a recipient's confirmation again."""
+    """A scheduled event: check again mail that waits for a recipient's confirmation."""
 
 
 def read_event(event: Mapping[str, Any]) -> tuple[Arrival | LookAgain, ...]:
-    """Raises UnknownEvent."""
+    """Yield what the event is about. Raises UnknownEvent."""
     if "inboundAdmin" in event:
         return (_asked(event["inboundAdmin"]),)
     if not isinstance(event.get("Records"), list):
@@ -66,7 +66,7 @@ def _record(record: Mapping[str, Any]) -> Iterator[Arrival | LookAgain]:
 
 
 def _queued(body: str) -> Iterator[Arrival | LookAgain]:
-    """What Lambda could not do: the event inside of the record that its destination wrote, or the event itself."""
+    """Parse an event that Lambda failed to process: its record of the failure, with the event in it, or the event."""
     record = json.loads(body)
     yield from read_event(record.get("requestPayload", record))
 
@@ -97,7 +97,7 @@ def _mail(notification: Mapping[str, Any]) -> Iterator[Arrival]:
 
 
 def _probe(headers: Iterable[Mapping[str, Any]]) -> str:
-    """The token of a test message, which its sender knows; SES tells the headers of all but the largest messages."""
+    """Return the token of a test message. SES includes the headers of all but the largest messages."""
     found = (each.get("value", "") for each in headers if str(each.get("name", "")).lower() == PROBE_HEADER)
     return str(next(found, ""))[:64]
 
@@ -118,5 +118,5 @@ def _asked(asked: Mapping[str, Any]) -> Arrival | LookAgain:
 
 
 def _lower(recipients: list[str]) -> tuple[str, ...]:
-    """Each once, in lower case, as Inbound Admin knows them."""
+    """Return each address once, in lower case, as Inbound Admin stores it."""
     return tuple(dict.fromkeys(each.strip().lower() for each in recipients))

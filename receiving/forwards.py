@@ -1,7 +1,7 @@
-"""Rewrites a message so that SES may send it on, and refuses to take part in a loop.
+"""Rewrites a message so that SES accepts it for forwarding, and prevents loops.
 
-SES sends only in the name of an identity of ours, so From becomes the deployment's address and Reply-To the sender's.
-Everything below the headers is sent byte for byte: whatever MIME it is, nothing is written anew.
+SES only sends from our own identities, so From becomes the deployment's address and Reply-To the sender's. Everything
+below the headers is sent byte for byte: no MIME is rewritten.
 """
 
 import re
@@ -22,11 +22,11 @@ _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 
 
 class NotForwarded(Exception):
-    """It stays in the bucket, and trying again would change nothing. `str()` says why, for people."""
+    """The message stays in the bucket, and another attempt would change nothing. `str()` is the reason, for people."""
 
 
 def refuse_loop(letter: Letter, recipient: str, to: Sequence[str]) -> None:
-    """Raises NotForwarded."""
+    """Raise NotForwarded if the message was forwarded by us before."""
     if letter.headers.get(MARK.decode().lower()):
         raise NotForwarded("This service already forwarded the message: forwarding it again would cause a loop.")
     if len(letter.headers.get("received", ())) > MOST_HOPS:
@@ -38,7 +38,7 @@ def refuse_loop(letter: Letter, recipient: str, to: Sequence[str]) -> None:
 
 
 def rewritten(arrival: Arrival, letter: Letter, recipient: str, forward_from: str) -> bytes:
-    """The message in our name, with a mark by which we know it again."""
+    """Return the message from our address, with a header by which we recognise it."""
     fields, rest = _split(letter.raw)
     kept = [field for field in fields if _name(field) not in _REPLACED]
     return b"".join([*_own(arrival, letter, recipient, forward_from), *kept, b"\r\n", rest])
@@ -56,12 +56,12 @@ def _own(arrival: Arrival, letter: Letter, recipient: str, forward_from: str) ->
 
 
 def _is_plain(address: str) -> bool:
-    """What a stranger wrote must not become a header of its own."""
+    """Return whether the text can't become a header of its own."""
     return address.isascii() and address.isprintable() and not set(address) & set(' ,;<>"')
 
 
 def _split(raw: bytes) -> tuple[list[bytes], bytes]:
-    """The header fields, each with its folded lines, and what stands below them. No field: all of it is the body."""
+    """Return the header fields, each with its folded lines, and the rest. Without any field, everything is the body."""
     fields: list[bytes] = []
     place = 0
     for line in raw.splitlines(keepends=True):

@@ -1,8 +1,8 @@
-"""The entry of the function. One message at a time: look up its recipients, deliver to each endpoint, report.
+"""The function's entry point. For each message: looks up its recipients, delivers to each endpoint, reports.
 
-It raises if any part of the work failed, and then the same event comes again: first by Lambda itself, then from the
-retry queue, at last into the queue of dead letters. What was delivered is marked and is not delivered again. Whatever
-happens, the message stays in the bucket.
+It raises if any part of the work failed. Then the same event comes again: first from Lambda itself, then from the retry
+queue, and finally it goes to the dead-letter queue. Completed deliveries are marked and not repeated. The message
+always stays in the bucket.
 """
 
 import logging
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 
 class Undelivered(Exception):
-    """Some of it failed. `str()` names each message and endpoint."""
+    """Some deliveries failed. `str()` names each message and endpoint."""
 
 
 class NotStored(Exception):
-    """The message is not where the rules store it."""
+    """The message isn't where the rules store it."""
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
@@ -42,14 +42,14 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, str]:
 
 
 class Receiver:
-    """One deployment's; `client` makes its boto3 clients."""
+    """The function of one deployment. `client` creates its boto3 clients."""
 
     def __init__(self, deployment: Deployment, client: Client) -> None:
         self._deployment, self._client = deployment, client
         self._markers = Markers(client("s3"), deployment.bucket)
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, str]:
-        """Raises Undelivered."""
+        """Handle one event. Raises Undelivered."""
         problems: list[str] = []
         for one in read_event(event):
             if isinstance(one, LookAgain):
@@ -61,7 +61,7 @@ class Receiver:
         return {"disposition": "CONTINUE"}
 
     def _look_again(self) -> None:
-        """The schedule is its retry: one that fails keeps its note, is reported, and holds no other up."""
+        """Check waiting mail. The schedule retries: a failure keeps its note, is reported, and delays no other."""
         for arrival in self._markers.waiting():
             self._receive(arrival)
 
@@ -75,7 +75,7 @@ class Receiver:
             outcomes = self._outcomes(mail)
         except (*_Aws, NotStored) as problem:
             outcomes = [Outcome("failed", arrival.recipients, problem=f"We couldn't read the message: {problem}")]
-        return self._told(mail, outcomes)
+        return self._report_outcomes(mail, outcomes)
 
     def _outcomes(self, mail: "_Mail") -> list[Outcome]:
         arrival, found = mail.arrival, []
@@ -90,7 +90,7 @@ class Receiver:
         return found
 
     def _to_endpoint(self, mail: "_Mail", endpoint: Mapping[str, Any], recipients: Sequence[str]) -> list[Outcome]:
-        """One that fails leaves the other endpoints theirs."""
+        """Deliver to one endpoint. A failure doesn't affect the others."""
         arrival, name = mail.arrival, str(endpoint["id"])
         done = [each for each in recipients if self._is_done(arrival, each, name)]
         left = [each for each in recipients if each not in done]
@@ -139,8 +139,8 @@ class Receiver:
                 Source=self._deployment.forward_from, Destinations=to, RawMessage={"Data": raw}
             )
 
-    def _told(self, mail: "_Mail", outcomes: Sequence[Outcome]) -> list[str]:
-        """A report that fails is a failure: what is marked is not delivered again, only reported."""
+    def _report_outcomes(self, mail: "_Mail", outcomes: Sequence[Outcome]) -> list[str]:
+        """Report outcomes. If that fails, the event fails: marked deliveries aren't repeated, only reported again."""
         problems = [
             f"{mail.arrival.message_id} to {one.endpoint_id or 'its endpoints'}: {one.problem}"
             for one in outcomes
@@ -156,7 +156,7 @@ class Receiver:
 
 
 class _Mail:
-    """A message with its routes; fetched once, when an endpoint needs it."""
+    """A message with its routes. It is fetched once, when an endpoint needs it."""
 
     def __init__(self, arrival: Arrival, routes: Sequence[Route], client: Client, bucket: str) -> None:
         self.arrival, self.routes = arrival, routes
@@ -166,7 +166,7 @@ class _Mail:
         self._links: webhooks.Links | None = None
 
     def by_endpoint(self) -> list[tuple[Mapping[str, Any], list[str]]]:
-        """Each endpoint once."""
+        """Return the recipients of each endpoint."""
         found: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
         for route in self.routes:
             if route["endpoint"] is not None:
@@ -175,14 +175,14 @@ class _Mail:
 
     @property
     def letter(self) -> Letter:
-        """Raises NotStored."""
+        """Return the message. Raises NotStored."""
         if self._letter is None:
             self._letter = Letter(self._fetched())
         return self._letter
 
     @property
     def links(self) -> webhooks.Links:
-        """Attachments are stored beside the message, so that each has a link of its own."""
+        """Return links to the message and its attachments, which are stored next to it."""
         if self._links is None:
             bucket, key = self._place or (self._bucket, self.arrival.message_id)
             attached = enumerate(self.letter.attachments)
@@ -193,7 +193,7 @@ class _Mail:
         return self._links
 
     def reported(self, outcome: Outcome) -> dict[str, Any]:
-        """For Inbound Admin: no content."""
+        """Return the report for Inbound Admin, without content."""
         return {
             "messageId": self.arrival.message_id,
             "receivedAt": self.arrival.received_at,
@@ -207,7 +207,7 @@ class _Mail:
         }
 
     def _fetched(self) -> bytes:
-        """From where the event says it is, else from wherever the rules store mail of these recipients."""
+        """Read it from the place in the event, else from wherever the rules store mail of these recipients."""
         for bucket, key in self._places():
             try:
                 found: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()

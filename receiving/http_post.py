@@ -1,7 +1,7 @@
-"""One POST that follows no redirect, uses no proxy, and goes to no address inside of a network.
+"""Sends one POST that follows no redirect, uses no proxy, and reaches no internal address.
 
-The name is resolved once, each address is checked, and the connection goes to a checked one. A timer ends it, however
-slowly an answer drips: the other endpoints of the message wait for it.
+The name is resolved once, every address is checked, and the connection goes to a checked one. A timer ends the request,
+however slow the response is, because other endpoints of the message wait.
 """
 
 import http.client
@@ -18,7 +18,7 @@ EXCERPT = 300  # bytes of an answer that a person reads
 
 
 class NoReply(Exception):
-    """`str()` says why, for people. It may have arrived all the same."""
+    """There was no response; the request may still have arrived. `str()` is the reason, for people."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def post(
     may_be_private: bool = False,
     most: int = 10_000,
 ) -> PostAnswer:
-    """`most`: bytes of the answer that are read. Raises NoReply."""
+    """Send the request. `most`: the most bytes of the response that are read. Raises NoReply."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme not in ("https", "http") or not host:
@@ -102,7 +102,7 @@ def _connected(
 
 
 def _address(host: str, port: int, may_be_private: bool) -> str:
-    """The first of its addresses. One that is not public spoils them all: such a name was made to lead us astray."""
+    """Return the first address. Refuses the name if any address isn't public: it may be made to mislead us."""
     found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not may_be_private and (inside := [each for each in found if not _is_public(each)]):
         raise NoReply(f"{host} resolves to {inside[0]}, which isn't a public address. Nothing was sent.")
@@ -110,7 +110,7 @@ def _address(host: str, port: int, may_be_private: bool) -> str:
 
 
 def _is_public(address: str) -> bool:
-    """The address, and the IPv4 address inside of it. Translators and tunnels count as not public."""
+    """Return whether an address, and the IPv4 address inside it, is public. Translators and tunnels aren't."""
     parsed = ip_address(address.partition("%")[0])
     if parsed.version == 6 and (parsed.ipv4_mapped or parsed.sixtofour or parsed.teredo or "%" in address):
         return False

@@ -1,8 +1,8 @@
 """Markers of completed deliveries, as objects in the bucket that every copy of the function sees.
 
-A mark is left after an endpoint has taken a message for a recipient, so whatever breaks in between, the mail is sent
-again and never lost. A note says that a recipient's mail waits for a confirmation. Both go when the bucket's lifecycle
-deletes their message.
+A marker is written after an endpoint has accepted a message for a recipient. Whatever fails in between, mail is rather
+sent twice than lost. A note says that a recipient's mail waits for a confirmation. The bucket's lifecycle deletes both
+with their message.
 """
 
 import hashlib
@@ -20,13 +20,16 @@ _MISSING = ("404", "NoSuchKey", "NotFound")
 
 
 class Markers:
-    """Of one bucket. Needs s3:ListBucket: without it S3 says "denied" of an object that is not there."""
+    """The markers of one bucket. Needs s3:ListBucket: without it S3 answers "denied" for a missing object."""
 
     def __init__(self, s3: Any, bucket: str) -> None:
         self._s3, self._bucket = s3, bucket
 
     def is_delivered(self, message_id: str, recipient: str, endpoint_id: str) -> bool:
-        """Raises whatever S3 says but "not there": not knowing is never taken for not delivered."""
+        """Return whether the marker exists.
+
+        Raises S3's error for anything but "not found": unknown isn't "not delivered".
+        """
         try:
             self._s3.head_object(Bucket=self._bucket, Key=_mark(message_id, recipient, endpoint_id))
         except ClientError as error:
@@ -39,17 +42,17 @@ class Markers:
         self._s3.put_object(Bucket=self._bucket, Key=_mark(message_id, recipient, endpoint_id), Body=b"")
 
     def note_waiting(self, arrival: Arrival, recipient: str) -> None:
-        """With what is needed to deliver it later."""
+        """Store a note with everything that a later delivery needs."""
         content = {**asdict(arrival), "recipients": [recipient]}
         key = _note(arrival.message_id, recipient)
         self._s3.put_object(Bucket=self._bucket, Key=key, Body=json.dumps(content).encode())
 
     def forget_waiting(self, arrival: Arrival, recipient: str) -> None:
-        """Safe to repeat."""
+        """Delete the note. Safe to repeat."""
         self._s3.delete_object(Bucket=self._bucket, Key=_note(arrival.message_id, recipient))
 
     def waiting(self) -> Iterator[Arrival]:
-        """One for each note."""
+        """Yield the arrival of each note."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{FOLDER}waiting/")
         for page in pages:
             for found in page.get("Contents", ()):

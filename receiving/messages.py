@@ -1,4 +1,4 @@
-"""Reads a message as it came from SMTP. Whatever its sender got wrong, what can be read is read; nothing raises."""
+"""Parses a message as received by SMTP. Malformed parts are read as far as possible; nothing raises."""
 
 import email
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Mailbox:
-    """One address of a header, with the name beside it."""
+    """One address of a header, with its name."""
 
     name: str
     address: str
@@ -34,13 +34,13 @@ class Mailbox:
 
 @dataclass(frozen=True)
 class Letter:
-    """A message of any size and shape; `raw` is all of it."""
+    """A message of any size and structure; `raw` has all of it."""
 
     raw: bytes
 
     @cached_property
     def _message(self) -> "Message[str, str]":
-        """Only the headers of one that is nested deeper than Python goes."""
+        """Return the parsed message; only its headers if it is nested too deeply for Python."""
         try:
             found = email.message_from_bytes(self.raw)
             sum(1 for _ in found.walk())  # down to its last part
@@ -53,17 +53,17 @@ class Letter:
         return tuple(part for part in self._message.walk() if not part.is_multipart())
 
     def header(self, name: str) -> str:
-        """Decoded; "" where there is none."""
+        """Return the decoded header; "" if there is none."""
         return _decoded(self._message.get(name, ""))
 
     def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
-        """All of a header, as far as they can be read."""
+        """Return all addresses of a header that can be parsed."""
         values = [str(value) for value in self._message.get_all(name, [])]
         return tuple(Mailbox(_decoded(name), address) for name, address in getaddresses(values) if address)
 
     @cached_property
     def headers(self) -> dict[str, list[str]]:
-        """By their names in lower case."""
+        """Return the headers by name in lower case."""
         found: dict[str, list[str]] = {}
         for name, value in list(self._message.items())[:MOST_HEADERS]:
             found.setdefault(name.lower(), []).append(_decoded(value))
@@ -89,7 +89,7 @@ class Letter:
             yield part
 
     def _body(self, kind: str) -> str:
-        """The first part of the kind that is no attachment."""
+        """Return the first part of this type that isn't an attachment."""
         for part in self._parts:
             if part.get_content_type() == kind and not _is_attached(part):
                 return _text(part)[:LONGEST_TEXT]
@@ -119,7 +119,7 @@ def _filename(part: "Message[str, str]") -> str:
 
 
 def _content(part: "Message[str, str]") -> bytes:
-    """As it is where its encoding is broken."""
+    """Return the decoded content; unchanged if its encoding is broken."""
     try:
         found = part.get_payload(decode=True)
     except _CODECS:
@@ -136,7 +136,7 @@ def _text(part: "Message[str, str]") -> str:
 
 
 def _decoded(value: object) -> str:
-    """A header's value in Unicode, on one line; as it came where it cannot be decoded."""
+    """Return a header's value in Unicode, on one line; unchanged if it can't be decoded."""
     try:
         found = str(make_header(decode_header(str(value))))
     except _CODECS:

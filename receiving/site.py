@@ -1,4 +1,4 @@
-"""The two calls of Inbound Admin's API that the function makes: whose the recipients are, and what became of them."""
+"""The two API calls of the function: look up the recipients' endpoints, and report outcomes."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,15 +17,15 @@ Route = Mapping[str, Any]
 
 
 class SiteProblem(Exception):
-    """Inbound Admin did not answer as it should: nothing is known, so nothing may be concluded from it."""
+    """Inbound Admin didn't answer as expected. Nothing is known, so nothing may be concluded."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The outcome of a message for some of its recipients; no content.
 
-    `outcome`: delivered, failed (it is tried again), waiting (for a confirmation), held (it stays in the bucket), or
-    unrouted (nobody wants it delivered).
+    `outcome`: delivered, failed (it is retried), waiting (for a confirmation), held (it stays in the bucket), or
+    unrouted (there is no active endpoint).
     """
 
     outcome: str
@@ -35,7 +35,10 @@ class Outcome:
 
 
 def look_up(deployment: Deployment, recipients: Sequence[str], received_at: str) -> list[Route]:
-    """In their order. Mail from before a name was its holder's has no endpoint. Raises SiteProblem."""
+    """Return the routes in the recipients' order. Mail from before the holder had the name has no endpoint.
+
+    Raises SiteProblem.
+    """
     found: list[Route] = []
     for some in _batches(recipients, MOST_RECIPIENTS):
         answer = _call(deployment, "route-lookup", {"recipients": list(some), "receivedAt": received_at})
@@ -47,7 +50,7 @@ def look_up(deployment: Deployment, recipients: Sequence[str], received_at: str)
 
 
 def report(deployment: Deployment, deliveries: Sequence[Mapping[str, Any]]) -> None:
-    """Safe to repeat. Raises SiteProblem."""
+    """Report outcomes. Safe to repeat. Raises SiteProblem."""
     for some in _batches(deliveries, MOST_REPORTS):
         _call(deployment, "deliveries", {"deliveries": list(some)})
 

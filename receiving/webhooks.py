@@ -1,7 +1,7 @@
-"""The webhook call for a message: its body in one of two formats, and the headers with the signature.
+"""The webhook request for a message: its body in one of two formats, and signed headers.
 
-`inbound` is the shape of the system before this one, one call for each recipient; its clients read it unchanged.
-`standard` is ours: Standard Webhooks, one call with all recipients of the endpoint.
+`inbound` is the previous system's format, one request for each recipient, which its clients read unchanged. `standard`
+is ours: Standard Webhooks, one request with all recipients of the endpoint.
 """
 
 import base64
@@ -26,7 +26,7 @@ class BadSecret(ValueError):
 
 @dataclass(frozen=True)
 class Links:
-    """Where the whole message and each of its attachments can be fetched for a while, without a key."""
+    """Temporary URLs of the whole message and of each attachment, which need no key."""
 
     message: str
     attachments: tuple[str, ...]
@@ -37,7 +37,7 @@ def shape_of(endpoint: Mapping[str, Any]) -> str:
 
 
 def calls_for(endpoint: Mapping[str, Any], recipients: Sequence[str]) -> list[tuple[str, ...]]:
-    """The recipients of each call to be made."""
+    """Return the recipients of each request."""
     if shape_of(endpoint) == STANDARD:
         return [tuple(recipients)]
     return [(recipient,) for recipient in recipients]
@@ -46,7 +46,7 @@ def calls_for(endpoint: Mapping[str, Any], recipients: Sequence[str]) -> list[tu
 def body(
     arrival: Arrival, letter: Letter, endpoint: Mapping[str, Any], recipients: Sequence[str], links: Links, now: str
 ) -> bytes:
-    """The bytes that are sent and signed."""
+    """Return the bytes that are sent and signed."""
     if shape_of(endpoint) == STANDARD:
         payload = _standard(arrival, letter, endpoint, recipients, links, now)
     else:
@@ -57,7 +57,7 @@ def body(
 def headers(
     arrival: Arrival, endpoint: Mapping[str, Any], recipients: Sequence[str], sent: bytes, now: int
 ) -> dict[str, str]:
-    """The customer's own first: what the sending says about itself they cannot replace. Raises BadSecret."""
+    """Return the customer's headers, then ours, which they can't replace. Raises BadSecret."""
     config, name = endpoint["config"], delivery_id(arrival, endpoint, recipients)
     found = {str(name): str(value) for name, value in (config.get("headers") or {}).items()} | {
         "Content-Type": "application/json",
@@ -78,13 +78,13 @@ def headers(
 
 
 def delivery_id(arrival: Arrival, endpoint: Mapping[str, Any], recipients: Sequence[str]) -> str:
-    """The same whenever the same mail is sent to the same endpoint once more, so that a receiver can tell."""
+    """Return an ID that is the same for each delivery of the same mail to the same endpoint, so receivers can tell."""
     same = json.dumps([arrival.message_id, endpoint["id"], sorted(recipients)])
     return f"msg_{hashlib.sha256(same.encode()).hexdigest()[:32]}"
 
 
 def signature(secret: str, name: str, now: int, sent: bytes) -> str:
-    """As standardwebhooks.com says, by whose libraries receivers check it. Raises BadSecret."""
+    """Return the signature by standardwebhooks.com, whose libraries receivers use. Raises BadSecret."""
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -156,7 +156,7 @@ _OPTIONAL = {"cc": "cc", "bcc": "bcc", "replyTo": "reply-to"}
 
 
 def _cleaned(letter: Letter, links: Links) -> dict[str, Any]:
-    """Not sanitised: HTML of a stranger, which its reader has to clean before showing it."""
+    """Return the HTML unsanitised: its reader must sanitise it before showing it."""
     return {
         "html": letter.html,
         "text": letter.text,

@@ -1,7 +1,7 @@
-"""A DNS host that plays Domain Connect over HTTP, in several moods: the first part of the path below `/_connect/`.
+"""A DNS host that simulates Domain Connect over HTTP, in several modes: the first part of the path below `/_connect/`.
 
-`_domainconnect.ZONE TXT "127.0.0.1:PORT/_connect/supported"` makes a zone of the sandbox one of its customers. Its page
-checks the signature by the key that stands in the sandbox's own DNS, shows what it would add, and adds it on a press.
+`_domainconnect.ZONE TXT "127.0.0.1:PORT/_connect/supported"` makes a zone of the sandbox its customer. Its page
+verifies the signature with the key in the sandbox's DNS, shows what it would add, and adds it on a click.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""One of everything that the API can be asked for: Alice's, or of the operators who look after her."""
+"""One row of everything that API operations need, of Alice or of the operators."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,7 +31,7 @@ from tests.tenants.making import make_tenant
 
 @dataclass(frozen=True)
 class World:
-    """`newcomer` is a customer without a tenant, whom nobody migrates."""
+    """`newcomer` is a customer without a tenant who isn't being migrated."""
 
     customer: Customer
     newcomer: Customer
@@ -50,7 +50,7 @@ class World:
 
     @property
     def ids(self) -> dict[str, str]:
-        """For the parameters of paths."""
+        """Return the parameters of paths."""
         return {
             "customer_id": self.customer.pk,
             "domain_id": self.domain.pk,
@@ -71,7 +71,7 @@ class World:
 
 
 def make_world() -> World:
-    """Rows alone, without a call to anybody."""
+    """Create the rows, without any call."""
     now = timezone.now()
     customer = make_customer("Alice Ltd")
     domain = make_verified("shop.com", customer=customer, mail_from_label="")
@@ -102,7 +102,7 @@ def _run(**fields: Any) -> Run:
 
 
 def make_more(world: World, *, start: int, end: int) -> None:
-    """Further ones of everything that is listed, by numbers, of the same customer where that can be."""
+    """Create numbered rows of everything that is listed, of the same customer where possible."""
     for each in range(start, end):
         now = timezone.now()
         domain = make_verified(f"more{each}.com", customer=world.customer)

@@ -1,4 +1,4 @@
-"""Calls of the JSON API in tests, as a program makes them: by a key, without a session, CSRF checked."""
+"""Calls of the JSON API as a program makes them: with a key, without a session, with CSRF checks."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ EVERYTHING = ("read", "write")
 
 @dataclass(frozen=True)
 class Api:
-    """Calls with one key; each answer's body is held against the description of the operation."""
+    """Calls with one key. Each response is validated against the API's description."""
 
     secret: str
 
@@ -74,22 +74,22 @@ def refused(answer: Any, status: int, code: str) -> dict[str, Any]:
 
 @cache
 def description() -> dict[str, Any]:
-    """The API's own description; made once, since that takes a second."""
+    """Return the API's description, built once, because that takes a second."""
     return dict(api.get_openapi_schema(path_prefix="/api"))
 
 
 def operations() -> list[tuple[str, str]]:
-    """Every operation of the description, as method and path."""
+    """Return the method and path of every operation of the description."""
     return [(method.upper(), path) for path, methods in description()["paths"].items() for method in methods]
 
 
 def work_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits for the worker finds its work done: the jobs of domains run where a call would sleep."""
+    """Run the domain jobs whenever a call would sleep, so that a call that waits for the worker finds its work done."""
     monkeypatch.setattr(wait, "sleep", lambda _: _work())
 
 
 def never_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker does nothing, and the time is over at once."""
+    """Let the worker do nothing, and the waiting time be over at once."""
     monkeypatch.setattr(wait, "now", iter((0.0, *(1e9,) * 1000)).__next__)
     monkeypatch.setattr(wait, "sleep", lambda _: None)
 

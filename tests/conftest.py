@@ -1,4 +1,4 @@
-"""What every test may use: the sandbox (a fake Amazon and DNS, over the wire), and settings that wait for nothing."""
+"""Fixtures of every test: the sandbox (fake AWS and DNS over the network), and settings without waiting times."""
 
 import gc
 import os
@@ -31,7 +31,7 @@ SELDOM = (20_000, 10, 10)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What is loaded by the end of it stays, so the garbage collector need not go through it time and again."""
+    """Freeze everything that is loaded by the end of the collection: less work for the garbage collector."""
     gc.disable()
     try:
         return (yield)
@@ -46,7 +46,7 @@ def pytest_collection() -> Generator[None, object, object]:
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
-    """What pytest-django asks before it makes the test's database."""
+    """Name the test database. pytest-django requests it before it creates one."""
     with template_database.copied(django_db_blocker):
         yield
 
@@ -58,7 +58,7 @@ def quick_passwords(settings: Settings) -> None:
 
 @pytest.fixture(autouse=True)
 def staff_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every request of a test brings a reason, which staff need for a customer's things; `HTTP_X_REASON=""` none."""
+    """Add a reason to every request, which staff need for a customer's objects; none with `HTTP_X_REASON=""`."""
     plain = RequestFactory.__init__
 
     def with_reason(self: RequestFactory, *args: Any, **defaults: Any) -> None:
@@ -69,7 +69,7 @@ def staff_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_of_ours_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What Django does not know of, a test that commits leaves behind: jobs, cache, counts, the pace, calls."""
+    """Remove what Django doesn't: jobs, cache, counters, the rate limit and calls that a committing test leaves."""
     yield
     if _commits(request):
         blocker = request.getfixturevalue("django_db_blocker")
@@ -85,7 +85,7 @@ def _commits(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def other_connection(db: None) -> Iterator["psycopg.Connection[Any]"]:
-    """Another connection to the test's database, as another process has one."""
+    """Yield another connection to the test's database, as another process has."""
     told = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
     with psycopg.connect(**{name: told[name] for name in names if told.get(name)}, autocommit=True) as made:
@@ -101,7 +101,7 @@ def running_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(running_sandbox: Sandbox, settings: Settings) -> Sandbox:
-    """A fresh Amazon and DNS; the application is pointed at them, at no pace."""
+    """Yield a fresh sandbox that the application uses, without a rate limit."""
     running_sandbox.control.reset()
     settings.AWS_ENDPOINT_URL = running_sandbox.aws_url
     settings.DNS_RESOLVERS = (running_sandbox.dns_address,)

@@ -1,4 +1,4 @@
-"""Rows for tests: everything has a default, so that a test states only what matters to it."""
+"""Rows for tests. Everything has a default, so a test names only what matters to it."""
 
 from itertools import count
 from typing import Any
@@ -28,13 +28,13 @@ def make_member(customer: Customer | None = None, *, role: str = MemberRole.OWNE
 
 
 def make_roles() -> None:
-    """As `migrate` does."""
+    """Create the roles, as `migrate` does."""
     for app in apps.get_app_configs():
         apply_roles(app, using="default")
 
 
 def make_staff(role: Role = Role.SUPPORT, **fields: Any) -> User:
-    """A test that commits empties every table at its end, also of the roles: then they are made again."""
+    """Create a staff user, and the roles if a test that commits has deleted them with all rows."""
     if not Group.objects.filter(name=role).exists():
         make_roles()
     user = make_user(**{"is_staff": True, **fields})

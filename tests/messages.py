@@ -1,4 +1,4 @@
-"""What a page says once, after an act."""
+"""The message that a page shows once after an action."""
 
 from typing import Any
 

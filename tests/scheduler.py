@@ -1,9 +1,8 @@
-"""A pytest plugin (`-p tests.scheduler`): how workers share the tests out, where there are several.
+"""A pytest plugin (`-p tests.scheduler`): distributes the tests over several workers.
 
-A file of tests stays on one worker, and so do some folders; a browser test is a unit of its own, since those share no
-fixture of a file, and some take a minute. What takes longest begins first, so that no worker is left alone with it at
-the end. Browser tests come last: Playwright's loop stays in the thread, and nothing else could run one of its own after
-it.
+A file of tests stays on one worker, and so do some folders. Each browser test is a unit of its own, because they share
+no fixture of a file and some take a minute. The slowest start first, so that no worker is left alone with one at the
+end. Browser tests come last: Playwright's event loop stays in the thread, and no other loop could run after it.
 """
 
 import os
@@ -48,21 +47,21 @@ MORE_THAN_CORES = 1
 
 
 def unit(nodeid: str) -> str:
-    """What stays together on one worker."""
+    """Return the name of what stays together on one worker."""
     if folder := next((folder for folder in TOGETHER if nodeid.startswith(folder)), ""):
         return folder
     return nodeid if nodeid.startswith(BROWSER) else nodeid.partition("::")[0]
 
 
 def rank(nodeid: str, *, in_browser: bool) -> tuple[bool, int]:
-    """Lower is earlier; what has the same rank stays in pytest's order."""
+    """Return the rank: lower runs earlier. Tests of equal rank keep pytest's order."""
     file = nodeid.partition("::")[0]
     return in_browser, LONGEST.index(file) if file in LONGEST else len(LONGEST)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One process alone keeps pytest-django's order but for browser tests."""
+    """Move browser tests to the end. A single process otherwise keeps pytest-django's order."""
     shared = hasattr(config, "workerinput")
     items.sort(key=lambda item: rank(item.nodeid if shared else "", in_browser=_in_browser(item)))
 
@@ -73,7 +72,7 @@ def _in_browser(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """What PYTEST_XDIST_AUTO_NUM_WORKERS says comes first."""
+    """Return the number of workers; PYTEST_XDIST_AUTO_NUM_WORKERS overrides it."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None
     return (os.cpu_count() or 1) + MORE_THAN_CORES
@@ -81,7 +80,7 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """For `--dist loadfile` alone."""
+    """Return our scheduler, only for `--dist loadfile`."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling

@@ -1,6 +1,6 @@
 """One worker migrates a database, and each copies its own from it.
 
-Migrating takes seconds of a core, copying a tenth of one. One process alone migrates its own database, as ever.
+Migrating takes seconds of a core, copying a tenth of one. A single process migrates its own database.
 """
 
 import os
@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 @contextmanager
 def copied(blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Where there are several workers, the first that comes makes the template, and the others wait for it."""
+    """Let each worker copy its database from a template. The first creates it and the others wait for it."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     if run is None:
         yield
@@ -52,7 +52,7 @@ def _server() -> "psycopg.Connection[tuple[object, ...]]":
 
 
 def _migrate(name: str) -> None:
-    """Closed at the end, since a database in use cannot be copied."""
+    """Migrate, then close the connection, because a database in use can't be copied."""
     before = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = name

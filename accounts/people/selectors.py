@@ -71,6 +71,14 @@ def customer_label(customer: Customer) -> str:
     return f"{customer.name} ({customer.pk})"
 
 
+def with_shared_names(customers: Iterable[Customer], *, viewer: Viewer) -> set[str]:
+    """Return the IDs of those whose name another customer that the viewer sees has too, ignoring case."""
+    lower = {each.pk: each.name.lower() for each in customers}
+    named = customers_for(viewer).annotate(lower=Lower("name")).filter(lower__in=set(lower.values())).order_by()
+    shared = set(named.values("lower").annotate(n=Count("pk")).filter(n__gt=1).values_list("lower", flat=True))
+    return {pk for pk, name in lower.items() if name in shared}
+
+
 def customer_matching(text: str) -> Q:
     """Return a filter by ID, alone or as in `customer_label`, or by the full name."""
     text = text.replace("\x00", "").strip()

@@ -1,1 +1,1 @@
-"""What a Django developer gets for nothing: an admin of the same rows, of which nothing is set but what is searched."""
+"""A Django admin of the same rows with Django's defaults, as the reference of the pages' measurements."""

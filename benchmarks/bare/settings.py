@@ -1,4 +1,4 @@
-"""The product's settings, with the bare admin beside its pages."""
+"""The product's settings, with the bare admin added."""
 
 from inbound_admin.settings import *  # noqa: F403
 

@@ -1,7 +1,7 @@
 """The product's pages, and below /bare/ an admin with Django's own columns, counts and pages.
 
-Two things are set. `search_fields`, without which nothing could be searched; and `raw_id_fields`, so that a form is not
-a megabyte of customers: that would be no rival.
+Two options are set: `search_fields`, because nothing can be searched without it, and `raw_id_fields`, because a form
+with a megabyte of customers would be no fair reference.
 """
 
 from typing import Any

@@ -1,6 +1,8 @@
-"""`make faults`: the sweep over all workflows, or those named. A table, `benchmarks/faults.json`, and a status of 1 if
-an outcome is something else than "converged". What is swept again replaces what the file has of it; with `--missing`
-only what the file lacks is swept."""
+"""`make faults`: runs the sweep over all workflows, or those named. Exits with 1 if an outcome isn't "converged".
+
+Prints a table and writes `benchmarks/faults.json`. New outcomes replace those of the same workflow and fault in the
+file; `--missing` runs only those that the file lacks.
+"""
 
 import json
 import logging

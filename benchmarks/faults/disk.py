@@ -1,5 +1,6 @@
-"""The disk of the sweep's own database: a file system in memory that is full once it is made as small as what is on it.
-Needs root on Linux; elsewhere this fault is not swept.
+"""The disk of the sweep's database: a file system in memory. Shrinking it to its current content makes it full.
+
+Needs root on Linux; elsewhere this fault is skipped.
 """
 
 import os
@@ -20,7 +21,7 @@ _mounted: list[Path] = []
 
 @contextmanager
 def own() -> Iterator[Path | None]:
-    """The folder for the database's data; None where nothing can be mounted."""
+    """Return the folder for the database's data; None if nothing can be mounted."""
     folder = Path(tempfile.mkdtemp(prefix="inbound-admin-disk-"))
     folder.chmod(0o711)
     if os.geteuid() != 0 or not _mount(folder, f"size={ROOM},mode=0711", "-t", "tmpfs", "tmpfs"):
@@ -41,7 +42,7 @@ def is_own() -> bool:
 
 
 def fill() -> None:
-    """A new segment of the write-ahead log is begun first: a server that finds no room for one ends by itself."""
+    """Fill the disk. Starts a new segment of the write-ahead log first: without room for one, the server would end."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_switch_wal()")
         cursor.execute("CHECKPOINT")
@@ -58,7 +59,7 @@ def free() -> None:
 
 
 def is_told() -> bool:
-    """By `/readyz`, which load balancers ask; it attempts a write of its own. The server may make room meanwhile."""
+    """Return whether `/readyz`, which load balancers ask, reports it. It writes to the database to find out."""
     return any(_is_told_now() for _ in range(LOOKS))
 
 

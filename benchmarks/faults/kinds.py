@@ -35,7 +35,7 @@ def _database_gone(plain: Send, request: Any) -> Any:
 
 
 def _disk_full(plain: Send, request: Any) -> Any:
-    """Of the database, as long as this worker runs, while AWS carries the call out. `disk.free` ends it."""
+    """Fill the database's disk until this worker ends, while AWS applies the call. `disk.free` ends it."""
     disk.fill()
     return plain(request)
 

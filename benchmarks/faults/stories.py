@@ -86,7 +86,7 @@ def verify(place: Place) -> list[Claim]:
 
 
 def published(sandbox: Sandbox) -> Domain:
-    """SES has verified the domain, and the next check is due."""
+    """Let SES verify the domain, and make its next check due."""
     domain = domains_making.set_up_domain(sandbox, NAME, customer=alice())
     domains_making.publish(sandbox, domain)
     sandbox.control.tick()
@@ -114,7 +114,7 @@ def is_served(address: str) -> bool:
 
 
 def receiving() -> Domain:
-    """A domain with an address that receives mail."""
+    """Return a domain with an address that receives mail."""
     domain = make_ready(NAME, alice())
     addresses_services.add_address(text=A, customer=domain.customer, actor=None)
     set_up_receiving(olga())
@@ -140,7 +140,7 @@ def remove_address(place: Place) -> list[Claim]:
 
 
 def lost(address: str) -> Claim:
-    """Not a sentence of a page: mail that must be accepted at each moment."""
+    """Claim that mail is accepted at each moment. It is no sentence of a page."""
     return Claim(f"mail to {address} is lost", lambda: not is_served(address), lambda: False, at_the_end=False)
 
 
@@ -282,7 +282,7 @@ def add_many(place: Place) -> list[Claim]:
 
 
 def deliver(place: Place) -> list[Claim]:
-    """Deliver to a server of the sweep, which keeps what it receives."""
+    """Deliver to a server of the sweep, which stores what it receives."""
     customer = alice()
     make_target(place.receiver.url, customer_id=customer.pk)
     happen(customer.pk)

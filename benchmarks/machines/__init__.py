@@ -1,1 +1,1 @@
-"""`make machines`: three web and three worker processes on machines of their own, under fire; then all is counted."""
+"""`make machines`: three web and three worker processes on machines of their own, under faults; counts the results."""

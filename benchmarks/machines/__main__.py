@@ -1,8 +1,8 @@
-"""`make machines`: ten minutes under fire on eight machines, then all that was asked for is counted.
+"""`make machines`: runs eight machines under faults for ten minutes, then counts what became of every request.
 
-MACHINES_SECONDS, MACHINES_SEED and MACHINES_PACE (calls a second) set what they say; MACHINES_LOGS names a folder that
-keeps the logs. A table, `benchmarks/machines.json` (or the file MACHINES_RESULT), and a status of 1 if a bound does not
-hold.
+MACHINES_SECONDS, MACHINES_SEED and MACHINES_PACE (calls per second) configure it; MACHINES_LOGS is a folder for the
+logs. Prints a table, writes `benchmarks/machines.json` (or the file MACHINES_RESULT), and exits with 1 if a bound does
+not hold.
 """
 
 import json

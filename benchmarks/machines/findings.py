@@ -46,7 +46,7 @@ def of_the_pace(calls: Sequence[Call], pace: float) -> Iterator[Row]:
 
 
 def most_within(moments: Sequence[float], seconds: float) -> int:
-    """`moments` in order."""
+    """Return the largest number of `moments`, which are in order, within a window."""
     most, first = 0, 0
     for number, moment in enumerate(moments):
         while moment - moments[first] > seconds:

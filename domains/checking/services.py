@@ -26,6 +26,7 @@ from domains.checking.core.judgement import (
     next_check,
     with_receiving,
 )
+from domains.checking.core.sentences import naming_subdomains
 from domains.dns import services as dns_services
 from domains.dns.core import further_questions
 from domains.dns.services import AnswersByQuestion, HostLookup
@@ -42,7 +43,7 @@ from domains.ownership import services as ownership_services
 from domains.ownership_claims import services as ownership_claims_services
 from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
-from domains.records.core import is_inbound
+from domains.records.core import Need, is_inbound
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, told
@@ -138,18 +139,18 @@ def _open_page_interval(domain: Domain, now: datetime) -> timedelta:
 def has_pending_records(domain: Domain) -> bool:
     """Return True if a check could still change something, including recommended records but not a missing address."""
     is_right = domain.state == State.VERIFIED or (domain.verified_at and domain.receiving.asks_for_address)
-    asked = domain.record_checks.filter(key__in=[record.key for record in domain.records])
-    return not is_right or asked.exclude(state=State.VERIFIED).exists()
+    required = domain.record_checks.filter(key__in=[record.key for record in domain.records])
+    return not is_right or required.exclude(state=State.VERIFIED).exists()
 
 
 def check_due(*, now: datetime) -> int:
     """Check all domains that are due and return their number. Held domains are skipped."""
     done = 0
     while due := list(domain_list_selectors.domains_due(now)[:BATCH_SIZE]):
-        asked = [domain for domain in due if domain.stage == Stage.CLAIM]
-        for domain in asked:
+        claims = [domain for domain in due if domain.stage == Stage.CLAIM]
+        for domain in claims:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
-        ownership_claims_services.check_claims(asked)
+        ownership_claims_services.check_claims(claims)
         check([domain for domain in due if domain.stage == Stage.READY], now=now, read_ses=False)
         done += len(due)
     return done
@@ -175,9 +176,9 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
         for question in further_questions(record, domain.hosted)
     ]
     further = dns_services.query_other_places(unclear)
-    asked = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
-    individually = {d.pk for d in asked if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
-    identity_status_services.read_statuses(asked, now=now, individually=individually)
+    to_read = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
+    individually = {d.pk for d in to_read if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
+    identity_status_services.read_statuses(to_read, now=now, individually=individually)
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:  # judged again: SES's answer changes which records are required
         _save(domain, _judge(domain, seen, further, before, now), now, receiving_services.mx_facts(domain, seen))
@@ -276,7 +277,10 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
 
 def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     """An identity that was deleted in SES needs action, whatever DNS shows."""
-    result = judge_domain(judge_aspects(judgements, domain.ses_statuses), judgements)
+    judged = judge_domain(judge_aspects(judgements, domain.ses_statuses), judgements)
+    causes = {each.key for each in judgements if each.need is Need.REQUIRED and each.state is judged.state}
+    receiving = [each.name if is_inbound(each.key) else "" for each in domain.records if each.key in causes]
+    result = replace(judged, sentence=naming_subdomains(judged.sentence, receiving, domain.name))
     if domain.ses_problem != identity_status_services.GONE:
         return result
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=identity_status_services.GONE)

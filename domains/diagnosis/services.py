@@ -174,10 +174,10 @@ def _history(domain: Domain, now: datetime) -> RecordHistory:
 
 def _records_of_others(domain: Domain, observed: Observations) -> tuple[Record, ...]:
     """Return what other domains here, of any customer, require at the names that were asked."""
-    asked = {answer.question.name for answer in observed.host}
-    names = {".".join(labels[at:]) for name in asked for labels in [name.split(".")] for at in range(len(labels) - 1)}
+    queried = {answer.question.name for answer in observed.host}
+    names = {".".join(labels[at:]) for name in queried for labels in [name.split(".")] for at in range(len(labels) - 1)}
     others = Domain.objects.filter(name__in=names - {domain.name}).exclude(stage=Stage.CLAIM)
-    return tuple(record for other in others for record in other.checked_records if record.name in asked)
+    return tuple(record for other in others for record in other.checked_records if record.name in queried)
 
 
 def _former_nameservers(domain: Domain, moment: datetime | None) -> tuple[str, ...]:

@@ -70,16 +70,16 @@ def question_for(record: Record) -> Question:
 def further_questions(record: Record, domain: DomainName) -> tuple[Question, ...]:
     """Return what to ask if the plain answer was not correct: the places and types of the usual mistakes."""
     doubled = Question(f"{record.name}.{domain.zone}", record.type)
-    asked = [doubled] if len(doubled.name) <= 253 else []
+    questions = [doubled] if len(doubled.name) <= 253 else []
     if record.type == "CNAME":
-        asked += [Question(record.name, "TXT")]
+        questions += [Question(record.name, "TXT")]
     else:
-        asked += [Question(record.name, "CNAME")]
+        questions += [Question(record.name, "CNAME")]
     if record.type == "MX":
-        asked += [Question(record.name, "TXT")]
+        questions += [Question(record.name, "TXT")]
     if record.key == "identity":
-        asked += [Question(domain.ascii, "TXT")]
-    return tuple(asked)
+        questions += [Question(domain.ascii, "TXT")]
+    return tuple(questions)
 
 
 def is_void(kind: str, status: LookupStatus) -> bool:

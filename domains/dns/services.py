@@ -36,13 +36,13 @@ TOO_LATE = "skipped: the request's time limit was reached"
 
 def look_up(questions: Sequence[Question]) -> list[Answer]:
     """Return one answer from each resolver to each question. A failed lookup is an answer with status FAILED."""
-    asked = list(dict.fromkeys(questions))
+    unique = list(dict.fromkeys(questions))
     ours = resolvers()
     with slow_work.slot():
         timeout = slow_work.seconds_left(settings.DNS_TIMEOUT_SECONDS * TRIES) / TRIES
         if not timeout:
-            return [Answer(question, at, LookupStatus.FAILED, error=TOO_LATE) for question in asked for at in ours]
-        answers = list(exchange.look_up(asked, ours, timeout=timeout, tries=TRIES).values())
+            return [Answer(question, at, LookupStatus.FAILED, error=TOO_LATE) for question in unique for at in ours]
+        answers = list(exchange.look_up(unique, ours, timeout=timeout, tries=TRIES).values())
     counters.count("dns_look", number=len(answers))
     return answers
 
@@ -283,9 +283,9 @@ MOST_RESOLVERS = 3
 
 def network() -> Network:
     """Return the network to query. In the sandbox all nameservers are on this machine, at the port of its resolver."""
-    asked = resolvers()[:MOST_RESOLVERS]
-    port = parse_resolver(asked[0])[1] if settings.SANDBOX else 53
-    return Network(asked, port=port, private=settings.SANDBOX)
+    addresses = resolvers()[:MOST_RESOLVERS]
+    port = parse_resolver(addresses[0])[1] if settings.SANDBOX else 53
+    return Network(addresses, port=port, private=settings.SANDBOX)
 
 
 SERVERS = 2  # of each zone, so that one outdated server does not decide alone
@@ -359,11 +359,11 @@ def query_nameservers(wanted: Iterable[tuple[str, Question]]) -> AnswersByQuesti
 def query_nameservers_raw(wanted: Iterable[tuple[str, Question]]) -> list[Answer]:
     """Return all answers of the zones' own nameservers, including referrals and timeouts."""
     with slow_work.slot():
-        asked = _by_server(wanted)
+        by_server = _by_server(wanted)
         timeout = slow_work.seconds_left(min(settings.DNS_TIMEOUT_SECONDS, SLOWEST))
-        if not asked or not timeout:
+        if not by_server or not timeout:
             return []
-        answers = asyncio.run(_ask(asked, timeout))
+        answers = asyncio.run(_ask(by_server, timeout))
     counters.count("dns_look", number=len(answers))
     return answers
 
@@ -375,12 +375,12 @@ def _by_server(wanted: Iterable[tuple[str, Question]]) -> dict[str, list[Questio
     if not zones:
         return {}
     servers, of = _servers(tuple(zones)), network()
-    asked: dict[str, list[Question]] = {}
+    by_server: dict[str, list[Question]] = {}
     for zone, questions in zones.items():
         for address in servers.get(zone, ()):
             if at := server_address(address, of):
-                asked.setdefault(at, []).extend(questions)
-    return asked
+                by_server.setdefault(at, []).extend(questions)
+    return by_server
 
 
 def _servers(zones: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -394,6 +394,6 @@ def _servers(zones: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {zone: tuple(found[name][0] for name in values[:SERVERS] if name in found) for zone, values in named.items()}
 
 
-async def _ask(asked: Mapping[str, Sequence[Question]], timeout: float) -> list[Answer]:
-    each = [exchange.ask(questions, [at], timeout=timeout, tries=1, at_once=AT_ONCE) for at, questions in asked.items()]
-    return [answer for found in await asyncio.gather(*each) for answer in found.values()]
+async def _ask(by_server: Mapping[str, Sequence[Question]], timeout: float) -> list[Answer]:
+    lookups = [exchange.ask(some, [at], timeout=timeout, tries=1, at_once=AT_ONCE) for at, some in by_server.items()]
+    return [answer for found in await asyncio.gather(*lookups) for answer in found.values()]

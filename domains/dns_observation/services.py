@@ -138,9 +138,9 @@ async def _ask_records(observation: _Observation) -> None:
 
 async def _ask_parent_policies(observation: _Observation, registered: DomainName) -> None:
     """Ask for parent domains' DMARC records, unless the domain has its own usable one."""
-    asked = {question_for(record) for record in observation.records if record.key == "dmarc"}
-    own = [answer for answer in observation.host if answer.question in asked]
-    if not asked or any(dmarc_core.usable_record(answer.values) for answer in own):
+    questions = {question_for(record) for record in observation.records if record.key == "dmarc"}
+    own = [answer for answer in observation.host if answer.question in questions]
+    if not questions or any(dmarc_core.usable_record(answer.values) for answer in own):
         return
     names = [Question(policies_core.dmarc_name(name), "TXT") for name in policies_core.names_above(registered)]
     answers = await _ask_helper(observation, names)
@@ -213,8 +213,8 @@ async def _ask_subzone(observation: _Observation, referral: Answer) -> list[Answ
         referral.servers, observation.delegation.helper, observation.net, observation.session
     )
     observation.cuts[referral.cut] = Cut(referral.cut, tuple(server.name for server in servers))
-    asked = [Query(referral.question, s.at, s.name, recursive=False) for s in servers[:2] if s.at]
-    return await observation.session.ask(asked) or [referral]
+    queries = [Query(referral.question, s.at, s.name, recursive=False) for s in servers[:2] if s.at]
+    return await observation.session.ask(queries) or [referral]
 
 
 async def _behind_alias(observation: _Observation, answer: Answer) -> Answer:
@@ -269,8 +269,8 @@ async def _ask_unlisted_servers(observation: _Observation, missing: Sequence[Rec
     )
     wanted = [question_for(record) for record in missing]
     for some in (wanted[:ELSEWHERE], wanted[ELSEWHERE:]):
-        asked = [Query(question, s.at, s.name, recursive=False) for s in servers if s.at for question in some]
-        observation.elsewhere += await observation.session.ask(asked)
+        queries = [Query(question, s.at, s.name, recursive=False) for s in servers if s.at for question in some]
+        observation.elsewhere += await observation.session.ask(queries)
         held = {answer.resolver for answer in observation.elsewhere if answer.status is LookupStatus.FOUND}
         servers = tuple(server for server in servers if server.name in held)
 
@@ -305,8 +305,8 @@ async def _ask_void_lookups(observation: _Observation, lines: Sequence[str]) -> 
 
 async def _ask_consent(observation: _Observation) -> None:
     """Ask whether other domains accept the reports that a DMARC record sends there."""
-    asked = {question_for(record) for record in observation.records if record.key == "dmarc"}
-    lines = [line for a in observation.host if a.question in asked for line in a.values if dmarc_core.is_dmarc(line)]
+    dmarc = {question_for(record) for record in observation.records if record.key == "dmarc"}
+    lines = [line for a in observation.host if a.question in dmarc for line in a.values if dmarc_core.is_dmarc(line)]
     foreign = dmarc_core.reports_elsewhere(lines, observation.domain.ascii)
     names = [dmarc_core.consent_name(observation.domain.ascii, address) for address in foreign]
     answers = await _ask_helper(observation, [Question(name, "TXT") for name in dict.fromkeys(names)][:CONSENTS])

@@ -132,8 +132,8 @@ def link_for(
     if not keys:
         return None
     below = hosted.ascii.removesuffix(hosted.zone).rstrip(".")
-    asked = {"domain": hosted.zone, **({"host": below} if below else {}), **given, "groupId": ",".join(keys)}
-    query = urlencode(asked, quote_via=quote)
+    parameters = {"domain": hosted.zone, **({"host": below} if below else {}), **given, "groupId": ",".join(keys)}
+    query = urlencode(parameters, quote_via=quote)
     signature = quote(signed(query, identity.key), safe="")
     url = f"{host.page}{template_path(identity)}/apply?{query}&key={quote(identity.key_name)}&sig={signature}"
     return ConnectLink(host.name, url, keys)

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
-from django.db.models.functions import Concat, Now
+from django.db.models.functions import Concat
 from django.utils import timezone
 
 from accounts.models.people import Customer
@@ -154,6 +154,7 @@ class ListedDomain:
     state: State
     receiving: Receiving | None
     is_held: bool
+    is_deleting: bool
     provider: str
     checked_at: datetime | None
     overridden: Domain | None  # if staff set its state
@@ -171,6 +172,7 @@ class ListedDomain:
             state=domain.shown_state,
             receiving=receiving if is_ready and domain.receiving_state else None,
             is_held=domain.is_held,
+            is_deleting=domain.stage == Stage.DELETING,
             provider=domain.provider,
             checked_at=domain.last_dns_check,
             overridden=domain if domain.is_overridden else None,

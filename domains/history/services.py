@@ -104,8 +104,8 @@ def _no_longer_asked(domain: Domain, seen: Answers, standing: Iterable[_Key]) ->
     others were.
     """
     wanted = [*_questions(domain), *_zone_questions(domain)]
-    asked = {(q.name, q.type): {answer.resolver for answer in seen.get(q, ())} for q in wanted}
-    return {key for key in standing if key[:2] not in asked or (asked[key[:2]] and key[2] not in asked[key[:2]])}
+    by = {(q.name, q.type): {answer.resolver for answer in seen.get(q, ())} for q in wanted}
+    return {key for key in standing if key[:2] not in by or (by[key[:2]] and key[2] not in by[key[:2]])}
 
 
 @transaction.atomic

@@ -47,9 +47,9 @@ def check_claim(domain: Domain) -> bool:
 def check_claims(domains: Sequence[Domain]) -> set[str]:
     """Look up the proofs of several claims together. Return the ids of proven ones, whose setup continues."""
     records = {domain.pk: ownership_core.challenge(domain.parsed, domain.claim_token) for domain in domains}
-    asked = [q for d in domains for q in (question_for(records[d.pk]), *further_questions(records[d.pk], d.parsed))]
+    questions = [q for d in domains for q in (question_for(records[d.pk]), *further_questions(records[d.pk], d.parsed))]
     seen: dict[Question, list[Answer]] = {}
-    for answer in look_up(asked):
+    for answer in look_up(questions):
         seen.setdefault(answer.question, []).append(answer)
     return {domain.pk for domain in domains if _check_answers(domain, records[domain.pk], seen)}
 
@@ -170,12 +170,12 @@ def has_earlier_records(domain: Domain) -> bool:
     """Return True for ownership, inbound and MAIL FROM records of any account, and DKIM of ours.
     Raises EarlierRecordsUnknown.
     """
-    asked = _questions(domain)
-    answers = look_up(asked)
+    questions = _questions(domain)
+    answers = look_up(questions)
     if any(_is_earlier_record(domain, answer) for answer in answers if answer.status is LookupStatus.FOUND):
         return True
     answered = {answer.question for answer in answers if answer.status is not LookupStatus.FAILED}
-    if not answered.issuperset(asked):
+    if not answered.issuperset(questions):
         raise EarlierRecordsUnknown(
             f"The DNS of {domain} doesn't answer, so we can't tell whether the domain is already in use. "
             "We'll try again automatically. If this continues, check your nameservers."
@@ -184,9 +184,9 @@ def has_earlier_records(domain: Domain) -> bool:
 
 
 def _questions(domain: Domain) -> Sequence[Question]:
-    asked = [Question(f"_amazonses.{domain.name}", "TXT"), Question(domain.name, "MX")]
-    asked += [Question(name, "MX") for name in mail_from_candidates(domain.parsed)]
-    return asked + [question_for(record) for record in domain.records if record.type == "CNAME"]
+    questions = [Question(f"_amazonses.{domain.name}", "TXT"), Question(domain.name, "MX")]
+    questions += [Question(name, "MX") for name in mail_from_candidates(domain.parsed)]
+    return questions + [question_for(record) for record in domain.records if record.type == "CNAME"]
 
 
 def _is_earlier_record(domain: Domain, answer: Answer) -> bool:

@@ -23,8 +23,8 @@ def update_policies(domains: Sequence[Domain], seen: HostLookup) -> None:
     `seen` has the answers to the questions of the records.
     """
     own = {domain.pk: _published(domain, seen) for domain in domains}
-    asked = {domain.pk: _questions(domain, own[domain.pk]) for domain in domains}
-    resolved = dns_services.query_resolvers([question for questions in asked.values() for question in questions])
+    questions_of = {domain.pk: _questions(domain, own[domain.pk]) for domain in domains}
+    resolved = dns_services.query_resolvers([question for questions in questions_of.values() for question in questions])
     resolved |= dns_services.query_other_places(
         (each.parsed, question) for each in domains for question in _existence(each)
     )
@@ -35,7 +35,7 @@ def update_policies(domains: Sequence[Domain], seen: HostLookup) -> None:
             inside=inside,
             absent=_terms(resolved, is_void_wanted=True),
             present=_terms(resolved, is_void_wanted=False),
-            dmarc=_dmarc(asked[domain.pk], resolved),
+            dmarc=_dmarc(questions_of[domain.pk], resolved),
             is_there=_is_there(domain, resolved),
         )
         domain.policies = _without_unreferenced(known.updated(new)).as_json()
@@ -65,11 +65,11 @@ def _values(answers: Iterable[Answer]) -> tuple[str, ...] | None:
 def _questions(domain: Domain, own: PublishedPolicies) -> list[Question]:
     """Ask for the policies of parent domains, unless the domain has its own, and for the names in its SPF lines."""
     lines = [line for each in own.spf.values() for line in each]
-    asked = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
+    questions = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
     if not domain.wants_dmarc or dmarc_core.usable_record(own.dmarc.get(core.dmarc_name(domain.name), ())):
-        return asked
+        return questions
     above = [Question(core.dmarc_name(name), "TXT") for name in core.names_above(domain.parsed)]
-    return [*asked, *above]
+    return [*questions, *above]
 
 
 def _existence(domain: Domain) -> list[Question]:
@@ -79,8 +79,8 @@ def _existence(domain: Domain) -> list[Question]:
     return [Question(domain.name, "TXT")] if domain.parsed.parents else []
 
 
-def _dmarc(asked: Iterable[Question], answers: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
-    names = [question.name for question in asked if question.name.startswith("_dmarc.")]
+def _dmarc(questions: Iterable[Question], answers: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
+    names = [question.name for question in questions if question.name.startswith("_dmarc.")]
     found = {name: _values(answers.get(Question(name, "TXT"), ())) for name in names}
     return {name: core.dmarc_lines(values) for name, values in found.items() if values is not None}
 

@@ -88,7 +88,7 @@ def assess(
     *,
     noticed: tuple[str, ...] = (),
     verified_parent: str = "",
-    provider: str = "",
+    provider: str | None = "",
     record_count: int = 7,
     taken: Collection[str] = (),
 ) -> Preflight:
@@ -115,7 +115,7 @@ def assess(
         record_count=record_count,
         recommended_count=_recommended(domain, policies),
         suggestion="" if suggestion in taken else suggestion,
-        provider=provider,
+        provider=provider or "",
         policies=policies,
         zone=cut_of(domain, answers) or "",
         records_answer=bool(_values(seen, f"_amazonses.{domain.ascii}", "TXT")) or len(others) < len(mx),
@@ -241,7 +241,11 @@ def _parent(verified_parent: str) -> list[PreflightFinding]:
     return [PreflightFinding(Level.NOTE, "preflight.parent", f"Subdomain of {verified_parent}", text)]
 
 
-def _provider(provider: str) -> PreflightFinding:
+def _provider(provider: str | None) -> PreflightFinding:
+    """None: the lookup failed, so nothing is known of it."""
+    if provider is None:
+        text = "The lookup of its nameservers failed. Add the records wherever you manage DNS for this domain."
+        return PreflightFinding(Level.NOTE, "preflight.provider_unchecked", "DNS host not checked", text)
     if not provider:
         text = "Add the records wherever you manage DNS for this domain."
         return PreflightFinding(Level.NOTE, "preflight.provider_unknown", "DNS host not recognised", text)

@@ -121,13 +121,14 @@ def _assess(parsed: ParsedDomain, customer: Customer) -> Preflight:
         answers = _ask(name)
     parent = domain_list_selectors.verified_parent(name, customer)
     hosted = Question(cut_of(name, answers) or name.zone, "NS")
-    servers = next((a.values for a in answers if a.question == hosted), ())
+    answered = (a for a in answers if a.question == hosted and a.status is not LookupStatus.FAILED)
+    servers = next((answer.values for answer in answered), None)
     return core.assess(
         name,
         answers,
         noticed=parsed.noticed,
         verified_parent=str(parent) if parent else "",
-        provider=provider_of(servers),
+        provider=None if servers is None else provider_of(servers),
         record_count=RECORDS,
         taken=names_in_use((*mail_from_candidates(name), *core.suggested_names(name)), customer),
     )

@@ -11,11 +11,11 @@ MOST = 50  # domains; the oldest choice is forgotten first
 def chosen_host(request: SignedIn, domain: Domain) -> str:
     """Return a provider's key, or "" for none. Choosing the detected host clears the choice."""
     known: dict[str, str] = request.session.get(REMEMBERED, {})
-    asked = request.GET.get("host", "")
-    if not provider_with_key(asked):
+    chosen = request.GET.get("host", "")
+    if not provider_with_key(chosen):
         return known.get(domain.pk, "")
     before = known.get(domain.pk, "")
-    now = "" if provider_with_key(asked) == provider_named(domain.provider) else asked
+    now = "" if provider_with_key(chosen) == provider_named(domain.provider) else chosen
     if now != before:
         others = {key: host for key, host in known.items() if key != domain.pk}
         kept = {**others, domain.pk: now} if now else others

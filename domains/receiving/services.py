@@ -30,12 +30,12 @@ def record_rules(*, domain_id: str, rules: Mapping[str, RulesFact]) -> None:
     facts = {name: fact.value for name, fact in rules.items() if fact is not RulesFact.NOTHING}
     if locked is None or locked.mail_rules == facts:
         return
-    now, asked = timezone.now(), locked.checked_records
+    now, before = timezone.now(), locked.checked_records
     locked.mail_rules = facts
     locked.mx_facts = {name: fact for name, fact in locked.mx_facts.items() if name in locked.mail_names}
     update_receiving_state(locked, now)
     locked.save(update_fields=SAVED_FIELDS)
-    if locked.checked_records != asked and locked.stage == Stage.READY:
+    if locked.checked_records != before and locked.stage == Stage.READY:
         Domain.objects.filter(pk=domain_id).update(next_check_at=now, watched_from=now)
         check_soon()
 

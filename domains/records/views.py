@@ -54,9 +54,9 @@ def _page(request: SignedIn, domain: Domain, said: str = "") -> HttpResponse:
     wait = checking_services.can_check_in(domain, timezone.now())
     todo, host = request.GET.get("show") == "todo", chosen_host(request, domain)
     page = records_page(domain, can_check_in=wait, only_todo=todo, message=said, host=host)
-    asked = None if domain.verified_at else announcements_services.notice_choice(request.user, domain)
+    notice = None if domain.verified_at else announcements_services.notice_choice(request.user, domain)
     domain_connect_services.discover_if_due(domain)
     link = domain_connect_services.link_for(domain, page)
-    context = {"domain": domain, "page": page, "tab": "records", "asked": asked, "connect": link}
+    context = {"domain": domain, "page": page, "tab": "records", "asked": notice, "connect": link}
     part = "#live" if request.htmx else ""
     return TemplateResponse(request, f"domains/records/detail.html{part}", context)

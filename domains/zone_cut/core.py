@@ -19,13 +19,13 @@ def cut_questions(domain: DomainName) -> tuple[Question, ...]:
 
 def cut_of(domain: DomainName, answers: Iterable[Answer]) -> str | None:
     """Return the nearest zone below the registrable one, "" if there is none, None if the lookups failed."""
-    asked = {question.name for question in cut_questions(domain)}
-    own = [answer for answer in answers if answer.question.name in asked and answer.question.type == "NS"]
+    names = {question.name for question in cut_questions(domain)}
+    own = [answer for answer in answers if answer.question.name in names and answer.question.type == "NS"]
     cuts = {cut for answer in own if (cut := _shown(answer)) and _is_inside(cut, domain)}
     if cuts:
         return max(cuts, key=len)
     answered = {answer.question.name for answer in own if answer.status is not LookupStatus.FAILED}
-    return "" if answered >= asked else None
+    return "" if answered >= names else None
 
 
 def _shown(answer: Answer) -> str:

@@ -19,8 +19,11 @@ def update_zones(domains: Sequence[Domain]) -> None:
     waiting = {domain: domain.parsed for domain in domains if cut_questions(domain.parsed)}
     found: dict[Domain, str] = {}
     for _ in range(DEEPEST):
-        asked = [(found.get(domain) or name.zone, q) for domain, name in waiting.items() for q in cut_questions(name)]
-        answers = _ns_answers(asked)
+        answers = _ns_answers(
+            (found.get(domain) or name.zone, question)
+            for domain, name in waiting.items()
+            for question in cut_questions(name)
+        )
         seen = {domain: cut for domain, name in waiting.items() if (cut := cut_of(name, answers)) is not None}
         waiting = {d: waiting[d] for d, cut in seen.items() if len(cut) > len(found.get(d, "")) and cut != d.name}
         found |= {domain: cut for domain, cut in seen.items() if cut or domain not in found}
@@ -30,8 +33,8 @@ def update_zones(domains: Sequence[Domain]) -> None:
             Domain.objects.filter(pk=domain.pk).update(zone=cut)
 
 
-def _ns_answers(asked: Iterable[tuple[str, Question]]) -> list[Answer]:
-    wanted = list(asked)
+def _ns_answers(questions: Iterable[tuple[str, Question]]) -> list[Answer]:
+    wanted = list(questions)
     answers = dns_services.query_nameservers_raw(wanted) if wanted else []
     heard = {a.question for a in answers if a.cut or (a.authoritative and a.status is not LookupStatus.FAILED)}
     silent = [question for _, question in wanted if question not in heard]

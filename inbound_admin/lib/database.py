@@ -23,7 +23,7 @@ GONE = ("57P", "08")
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """What PostgreSQL said; None if it said nothing, as when nobody answers."""
+    """Return PostgreSQL's error code; None if there was no response."""
     state: str | None = getattr(error.__cause__, "sqlstate", None)
     return state
 

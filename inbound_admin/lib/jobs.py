@@ -198,11 +198,7 @@ def late_lanes() -> dict[WorkLane, int]:
 
 
 def seconds_left(*, task: str, calls: int) -> int:
-    """Until the job of this task has made so many calls more, behind and beside all else that is queued.
-
-    For pages that say how long something takes. By the rule of the lanes and the pace. Where no such job runs or waits,
-    one that is queued now is meant, behind all that is there.
-    """
+    """Return seconds until this task's job has made so many more calls, with all other queued work."""
     if calls <= 0:
         return 0
     own, others, ahead = lanes.TASKS[task], dict.fromkeys(WorkLane, 0), 0

@@ -1,16 +1,16 @@
-"""Lanes: which work goes first, in the queue and at the shared pace of calls to Amazon. The one table of tasks.
+"""Lanes: which work goes first, in the queue and at the shared rate limit of AWS calls. The one table of tasks.
 
-- URGENT: what stops or resumes mail (pause, resume, stop receiving, policy, routes of a domain that changed hands).
+- URGENT: what stops or resumes mail (pause, resume, stop receiving, policy, rules of a domain that changed hands).
 - PEOPLE: what somebody waits for. Every web request is in this lane.
-- LOOKS: what runs by the clock (sweeps, hourly reads of Amazon).
-- BACKGROUND: work on sets of many (bulk actions, migration, import), and nightly reads that take up to hours.
+- LOOKS: scheduled work (sweeps, hourly reads of SES).
+- BACKGROUND: work on many objects (bulk actions, migration, import), and nightly reads that take up to hours.
 
-The rule at the pace: the first lane that waits has the turn, but a lane that waits has at least one turn of `ONE_OF`.
-So an urgent call waits for one turn of others at most, and no lane ever stands still. Turns that a lane does not need
-go to the others; within a lane the order of arrival decides.
+At the rate limit, the first lane that waits has the next turn, but every waiting lane has at least one turn in
+`ONE_OF`. So an urgent call waits for at most one turn of others, and no lane ever stops. Turns that a lane doesn't need
+go to the others. Within a lane, calls are served in order of arrival.
 
-A job has the lane of its task. What a job asks for is in no higher lane than the job, unless its task is `FIXED`: the
-set-ups that a bulk import queues wait behind a person's.
+A job has its task's lane. A call or job that a job requests is in no higher lane than the job, unless its task is
+`FIXED`: the setups that a bulk import queues wait behind a person's.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping

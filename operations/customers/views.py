@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -49,6 +50,7 @@ def people_page(
     if tenant := lifecycle_selectors.tenant_of(customer):
         context |= {"tenant": tenant, "sentence": status_core.customer_words(tenant.stage, tenant.standing)}
     if context["manages"]:
+        context["invitation_days"] = settings.INVITATION_DAYS
         context["invitations"] = people_selectors.pending_invitations(customer)[:PENDING_SHOWN]
     name = template(request, "accounts/customers/detail.html", "people")
     return TemplateResponse(request, name, context, status=422 if form else 200)
@@ -102,7 +104,9 @@ def list_(request: SignedIn) -> HttpResponse:
     if not staff and not text and len(own := found[:2]) == 1:
         return redirect("customers:detail", own[0].pk)
     may_create = request.user.has_perm("accounts.add_customer")
-    context = {"page": page_of(found, request), "q": text, "may_create": may_create}
+    page = page_of(found, request)
+    context = {"page": page, "q": text, "may_create": may_create}
+    context["shared_names"] = people_selectors.with_shared_names(page.object_list, viewer=request.user)
     return TemplateResponse(request, template(request, "accounts/customers/list.html", "results"), context)
 
 

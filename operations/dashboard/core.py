@@ -147,9 +147,9 @@ def summary_of(facts: CaseFacts) -> CaseSummary:
         return CaseSummary(_titled(facts, wrong), "Known when the diagnosis ends", "")
     wrong, who, text = by_rows or _by_nameserver(facts) or _by_state(facts)
     if facts.off:
-        lifts, asked = _LIFTED[facts.off.standing]
+        lifts, who_lifts = _LIFTED[facts.off.standing]
         who = lifts if who in (NONE, lifts) else f"{lifts} (sending); {who} (domain)"
-        first = f"{facts.off.told} {asked} {facts.off.goes_on}"
+        first = f"{facts.off.told} {who_lifts} {facts.off.goes_on}"
         text = f"{first}\n\n{text.replace(NOTHING, '').strip()}"
         wrong = facts.off.title if wrong == IN_ORDER else _titled(facts, wrong)
     return CaseSummary(wrong, who, "\n\n".join((GREETING, text, CLOSING)) + "\n")

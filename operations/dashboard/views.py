@@ -45,6 +45,8 @@ def overview(request: SignedIn) -> HttpResponse:
         }
     else:
         context |= {"to_do": selectors.unverified_domains(request.user), "checklist": checklist(request.user)}
+        choices = domain_list_selectors.customer_choices(viewer=request.user)
+        context["has_several_customers"] = len(choices["customers"]) > 1
     return TemplateResponse(request, "operations/dashboard/overview.html", context)
 
 

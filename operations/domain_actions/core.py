@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 SEND_ONLY = "Send only"  # in a batch's words
@@ -17,19 +18,37 @@ class DomainLine:
 
 
 def parse_names(text: str, *, with_customers: bool = False) -> tuple[DomainLine, ...]:
-    """Return each name once, in the given order, without a `domain` header.
+    """Return each name once, in the given order, without a `domain` header."""
+    return unique_lines(parse_lines(text, with_customers=with_customers))
 
-    A name with two customers is returned twice.
+
+def parse_lines(text: str, *, with_customers: bool = False) -> tuple[DomainLine, ...]:
+    """Return every line, in the given order, without a `domain` header.
 
     `with_customers`: CSV lines of domain and customer. Otherwise names are separated by commas, spaces or lines.
     """
     rows = _rows(text) if with_customers else [[word] for word in text.replace(",", " ").replace(";", " ").split()]
+    lines = (DomainLine(*(*(cell.strip() for cell in row), "", "")[:2]) for row in rows)
+    return tuple(line for line in lines if line.name and line.name.lower() not in ("domain", "name"))
+
+
+def unique_lines(lines: Iterable[DomainLine]) -> tuple[DomainLine, ...]:
+    """Return the first of those that mean the same. A name with two customers is returned twice."""
     found: dict[tuple[str, str], DomainLine] = {}
-    for row in rows:
-        name, customer = (*(cell.strip() for cell in row), "", "")[:2]
-        if name and name.lower() not in ("domain", "name"):
-            found.setdefault((name.lower(), customer.casefold()), DomainLine(name, customer))
+    for line in lines:
+        found.setdefault(_key(line), line)
     return tuple(found.values())
+
+
+def repeated_names(lines: Sequence[DomainLine]) -> tuple[str, ...]:
+    """Return the name of each line that repeats an earlier one."""
+    keys = [_key(line) for line in lines]
+    first = {key: number for number, key in reversed(list(enumerate(keys)))}
+    return tuple(line.name for number, line in enumerate(lines) if first[keys[number]] < number)
+
+
+def _key(line: DomainLine) -> tuple[str, str]:
+    return line.name.lower(), line.customer.casefold()
 
 
 def format_names(named: tuple[DomainLine, ...]) -> str:

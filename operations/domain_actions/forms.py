@@ -6,14 +6,24 @@ from django import forms
 
 from accounts.models.people import Customer
 from accounts.people.forms import CustomerChoice
+from accounts.people.selectors import Viewer, customers_for
 from operations.batches.core import BatchKind
-from operations.domain_actions.core import SEND_ONLY, DomainLine, format_names, parse_names
+from operations.domain_actions.core import (
+    SEND_ONLY,
+    DomainLine,
+    format_names,
+    parse_lines,
+    repeated_names,
+    unique_lines,
+)
 
 MOST_BYTES = 1_000_000
 
 
 class NamesForm(forms.Form):
-    """Step 1: the domains, typed or from a file."""
+    """Step 1: the domains, typed or from a file. `repeated`: names of lines that repeat an earlier one."""
+
+    repeated: tuple[str, ...] = ()
 
     do = forms.ChoiceField(label="Action", widget=forms.RadioSelect)
     names = forms.CharField(
@@ -21,18 +31,21 @@ class NamesForm(forms.Form):
         required=False,
         max_length=MOST_BYTES,
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "autocapitalize": "none"}),
-        help_text="One per line. To add domains for several customers, write: domain, customer.",
+        help_text="One per line.",
     )
     file = forms.FileField(label="Or a CSV file", required=False, help_text="Same format: one domain per line.")
 
-    def __init__(self, *args: Any, kinds: tuple[BatchKind, ...], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kinds: tuple[BatchKind, ...], viewer: Viewer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if customers_for(viewer)[:2].count() > 1:
+            self.fields["names"].help_text += " To add domains for several customers, write: domain, customer."
         self.fields["do"].choices = [(each.value, each.words) for each in kinds]  # type: ignore[attr-defined]  # above
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         text = f"{cleaned.get('names') or ''}\n{_read(cleaned.get('file'))}"
-        cleaned["named"] = parse_names(text, with_customers=cleaned.get("do") == BatchKind.IMPORT)
+        lines = parse_lines(text, with_customers=cleaned.get("do") == BatchKind.IMPORT)
+        cleaned["named"], self.repeated = unique_lines(lines), repeated_names(lines)
         if not cleaned["named"]:
             self.add_error("names", "Enter at least one domain or choose a file.")
         return cleaned

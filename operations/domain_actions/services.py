@@ -139,7 +139,7 @@ def release(item: BatchItem, actor: User) -> None:
 @transaction.atomic
 def delete(item: BatchItem, actor: User) -> None:
     domain = _domain_of(item, actor)
-    asked = domain_removal_services.request_removal(
+    removal = domain_removal_services.request_removal(
         domain=domain, typed_name=domain.name, actor=actor, bulk_id=item.batch_id
     )
-    _settle(item, None if asked.is_gone else domain)
+    _settle(item, None if removal.is_gone else domain)

@@ -29,9 +29,9 @@ def start_bulk(request: SignedIn) -> HttpResponse:
     kinds = kinds_for(request.user)
     given = request.POST if request.method == "POST" else _given(request)
     if request.method == "GET" and not given.get("names"):
-        form = NamesForm(initial={"do": given.get("do") or BatchKind.CHECK}, kinds=kinds)
+        form = NamesForm(initial={"do": given.get("do") or BatchKind.CHECK}, kinds=kinds, viewer=request.user)
         return TemplateResponse(request, "operations/domain_actions/start_bulk.html", {"form": form, "most": MOST})
-    form = NamesForm(given, request.FILES, kinds=kinds)
+    form = NamesForm(given, request.FILES, kinds=kinds, viewer=request.user)
     if not form.is_valid():
         return TemplateResponse(
             request, "operations/domain_actions/start_bulk.html", {"form": form, "most": MOST}, status=422
@@ -68,7 +68,14 @@ def _preview_or_go(request: SignedIn, kind: BatchKind, names: NamesForm) -> Http
             form.add_error(None, str(refused))
         else:
             return redirect("operations:bulk", started.pk)
-    context = {"kind": kind, "rows": rows, "works": works, "form": form, "names": names.lines}
+    context = {
+        "kind": kind,
+        "rows": rows,
+        "works": works,
+        "form": form,
+        "names": names.lines,
+        "repeated": names.repeated,
+    }
     return form_page(request, "operations/domain_actions/bulk_preview.html", context)
 
 

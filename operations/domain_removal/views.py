@@ -31,7 +31,7 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
     context: dict[str, Any] = {"domain": found, "error": "", "removal": services.removal_of(found)}
     if request.method == "POST" and context["removal"] is None:
         try:
-            asked = services.request_removal(
+            requested = services.request_removal(
                 domain=found,
                 typed_name=request.POST.get("name", ""),
                 actor=request.user,
@@ -40,8 +40,8 @@ def domain(request: SignedIn, domain_id: str) -> HttpResponse:
         except Refused as refused:
             context |= {"error": str(refused), "typed": request.POST.get("name", "")}
         else:
-            messages.success(request, f"{found} is {'' if asked.is_gone else 'being '}deleted.")
-            return redirect("domains:list") if asked.is_gone else redirect("operations:delete_domain", found.pk)
+            messages.success(request, f"{found} is {'' if requested.is_gone else 'being '}deleted.")
+            return redirect("domains:list") if requested.is_gone else redirect("operations:delete_domain", found.pk)
     if context["removal"] or found.stage == Stage.DELETING:
         context["poll_seconds"] = POLL_SECONDS
         part = "#live" if request.htmx and not request.htmx.boosted else ""

@@ -1,6 +1,7 @@
 """The drift board: shows the drift of identities, tenants and receipt rules, and passes each decision on.
 
-The receipt rules app finds its own drift; `import_rule_drift` copies it to the board.
+`identity_drift` and `tenant_drift` compare SES with our rows and apply decisions; `drift_store` keeps what they found.
+`receipt_rules.drift` finds the drift of the rules; `import_rule_drift` copies it to the board.
 
 A decision about many differences is a batch: each is decided separately, by the same service as a single one.
 """
@@ -47,16 +48,16 @@ def import_rule_drift() -> None:
     known = DriftCheck.objects.filter(region=settings.AWS_REGION, area=RULES_AREA).first()
     if last is None or (known is not None and known.at == last.at):
         return
-    asked = known.asked_at if known is not None else None
-    asked = asked if asked is not None and asked > last.at else None  # that check is still to come
+    requested = known.asked_at if known is not None else None
+    requested = requested if requested is not None and requested > last.at else None  # that check is still to come
     if last.problem:
-        drift_store_services.record_check(RULES_AREA, problem=last.problem, asked_at=asked)
+        drift_store_services.record_check(RULES_AREA, problem=last.problem, asked_at=requested)
         return
     rows = [(each["key"], each["kind"], each["rule"], each["sentence"]) for each in last.differences]
     with transaction.atomic():
         drift_store_services.store(area=RULES_AREA, found=rule_differences(rows), now=last.at, is_logged=False)
         _import_rule_decisions()
-        drift_store_services.record_check(RULES_AREA, at=last.at, problem="", asked_at=asked)
+        drift_store_services.record_check(RULES_AREA, at=last.at, problem="", asked_at=requested)
 
 
 def _import_rule_decisions() -> None:

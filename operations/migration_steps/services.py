@@ -49,14 +49,14 @@ def store_steps(item: MigrationItem, inventory: Inventory, request_ids: Sequence
     steps = plan(inventory)
     known = {(row.kind, row.subject): row for row in MigrationStep.objects.select_for_update().filter(item=item)}
     is_first = not known
-    asked = [each for each in request_ids if not any(each in row.request_ids for row in known.values())]
+    new_ids = [each for each in request_ids if not any(each in row.request_ids for row in known.values())]
     for number, step in enumerate(steps, start=1):
         row = known.get((step.kind, step.subject))
         if row is None:
             _make(item, number, step, is_first=is_first)
         elif row.state in OPEN and step.stands:
             row.state, row.done_at, row.problem, row.number = MigrationStepState.DONE, timezone.now(), "", number
-            row.request_ids, asked = [*row.request_ids, *asked], []
+            row.request_ids, new_ids = [*row.request_ids, *new_ids], []
             row.save(update_fields=("state", "done_at", "problem", "number", "request_ids"))
         elif (row.number, row.sentence) != (number, step.sentence):
             MigrationStep.objects.filter(pk=row.pk).update(number=number, sentence=step.sentence)

@@ -38,7 +38,8 @@ class PauseForm(forms.Form):
         label="Also stop receiving",
         required=False,
         help_text=(
-            "Mail to their addresses is rejected too. Senders get a bounce immediately. You’ll preview the changes."
+            "If they have addresses, mail to them is rejected too. Senders get a bounce immediately. "
+            "You’ll preview the changes."
         ),
     )
     receiving_digest = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)

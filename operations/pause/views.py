@@ -122,9 +122,9 @@ def resume(request: SignedIn, tenant_id: str) -> HttpResponse:
 def choose(request: SignedIn) -> HttpResponse:
     """Select tenants by repeated `?tenant=`, and `?do=`. A POST starts the batch."""
     require_pause_permission(request)
-    asked = request.POST if request.method == "POST" else request.GET
-    kind = BatchKind.RESUME if asked.get("do") == BatchKind.RESUME else BatchKind.PAUSE
-    chosen = _chosen(request, asked)
+    data = request.POST if request.method == "POST" else request.GET
+    kind = BatchKind.RESUME if data.get("do") == BatchKind.RESUME else BatchKind.PAUSE
+    chosen = _chosen(request, data)
     form = _form(kind, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -140,8 +140,8 @@ def choose(request: SignedIn) -> HttpResponse:
     return form_page(request, "operations/pause/pause_many.html", context)
 
 
-def _chosen(request: SignedIn, asked: QueryDict) -> list[Tenant]:
-    ids = asked.getlist("tenant")[: services.MOST_TENANTS + 1]
+def _chosen(request: SignedIn, data: QueryDict) -> list[Tenant]:
+    ids = data.getlist("tenant")[: services.MOST_TENANTS + 1]
     return list(tenants_for_staff(request.user).filter(pk__in=ids).order_by("name"))
 
 

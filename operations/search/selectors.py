@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from django.db.models import Q
 
-from accounts.people.selectors import Viewer, find_customers, find_invitations, find_memberships
+from accounts.people.selectors import Viewer, find_customers, find_invitations, find_memberships, with_shared_names
 from domains.domain_list.selectors import domains_for, name_contains
 from domains.models.domains import Domain
 from inbound_admin.lib.lists import has_part_in_any_case
@@ -36,7 +36,7 @@ class HitKind(StrEnum):
 
 @dataclass(frozen=True)
 class Hit:
-    """`whose`: the customer's name. `exact`: equal to the text, not only similar."""
+    """`whose`: the customer's name; of a customer, the ID if another has its name. `exact`: equal, not only similar."""
 
     kind: HitKind
     id: str
@@ -47,10 +47,10 @@ class Hit:
 
 def search(*, viewer: Viewer, text: str) -> tuple[Hit, ...]:
     """Exact matches first; up to `MOST` of each kind."""
-    asked = read_query(text)
-    if not asked.text:
+    query = read_query(text)
+    if not query.text:
         return ()
-    hits = [hit for look in LOOKS for hit in look(asked, viewer)]
+    hits = [hit for find in SEARCHES for hit in find(query, viewer)]
     return tuple(sorted(hits, key=lambda hit: not hit.exact))
 
 
@@ -62,15 +62,15 @@ def single_hit(hits: tuple[Hit, ...]) -> Hit | None:
     return hits[0] if len(hits) == 1 else None
 
 
-def _domains(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
-    if asked.tenant or asked.rule:
+def _domains(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if query.tenant or query.rule:
         return
-    name = asked.identity or asked.text.rpartition("@")[2]
-    meant = Q(name=name) if asked.identity else Q(pk=name)
-    if asked.may_be_token:
+    name = query.identity or query.text.rpartition("@")[2]
+    meant = Q(name=name) if query.identity else Q(pk=name)
+    if query.may_be_token:
         meant |= Q(dkim_tokens__contains=[name.lower()]) | Q(verification_token=name)
     # As separate queries, each uses its own index; with OR, every similar name would be read.
-    keys = {*_first_keys(viewer, meant), *(() if asked.identity else _first_named(viewer, name))}
+    keys = {*_first_keys(viewer, meant), *(() if query.identity else _first_named(viewer, name))}
     for domain in domains_for(viewer).filter(pk__in=keys).order_by("name")[:MOST]:
         yield Hit(HitKind.DOMAIN, domain.pk, str(domain), domain.customer.name, exact=_is(domain, name))
 
@@ -91,73 +91,77 @@ def _is(domain: Domain, name: str) -> bool:
     return name.lower() in (domain.name, domain.parsed.unicode.lower(), domain.pk, *domain.dkim_tokens)
 
 
-def _addresses(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
-    if asked.is_arn:
+def _addresses(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if query.is_arn:
         return
-    text = asked.text.lower()
-    wanted = Q(pk=text) | (Q(address__startswith=text) if asked.may_be_address else Q(address__startswith=f"{text}@"))
+    text = query.text.lower()
+    wanted = Q(pk=text) | (Q(address__startswith=text) if query.may_be_address else Q(address__startswith=f"{text}@"))
     for row in addresses_for(viewer).filter(wanted).order_by("address")[:MOST]:
         yield Hit(HitKind.ADDRESS, row.pk, row.address, row.domain.customer.name, exact=text in (row.address, row.pk))
 
 
-def _endpoints(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
-    if asked.is_arn:
+def _endpoints(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if query.is_arn:
         return
     for row in (
         endpoints_for(viewer)
-        .filter(Q(pk=asked.text) | has_part_in_any_case("name", asked.text))
+        .filter(Q(pk=query.text) | has_part_in_any_case("name", query.text))
         .order_by("name")[:MOST]
     ):
-        yield Hit(HitKind.ENDPOINT, row.pk, row.name, row.customer.name, exact=asked.text in (row.pk, row.name))
+        yield Hit(HitKind.ENDPOINT, row.pk, row.name, row.customer.name, exact=query.text in (row.pk, row.name))
 
 
-def _customers(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
-    if asked.is_arn:
+def _customers(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if query.is_arn:
         return
-    for customer in find_customers(viewer=viewer, text=asked.text)[:MOST]:
-        yield Hit(HitKind.CUSTOMER, customer.pk, customer.name, exact=asked.text in (customer.pk, customer.name))
+    found = list(find_customers(viewer=viewer, text=query.text)[:MOST])
+    shared = with_shared_names(found, viewer=viewer)
+    for customer in found:
+        told_apart = customer.pk if customer.pk in shared else ""
+        exact = query.text in (customer.pk, customer.name)
+        yield Hit(HitKind.CUSTOMER, customer.pk, customer.name, told_apart, exact=exact)
 
 
-def _tenants(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+def _tenants(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     """For staff only: customers have no tenant page."""
-    if asked.identity or asked.rule or not sees_tenants(viewer):
+    if query.identity or query.rule or not sees_tenants(viewer):
         return
-    text = asked.tenant or asked.text
+    text = query.tenant or query.text
     keys = list(find_tenants(viewer=viewer, text=text).values_list("pk", flat=True)[:MOST])
     for tenant in sorted(tenants_for(viewer).filter(pk__in=keys), key=lambda each: keys.index(each.pk)):
         exact = text in (tenant.pk, tenant.name, tenant.ses_id, tenant.arn)
         yield Hit(HitKind.TENANT, tenant.pk, tenant.name, tenant.customer.name, exact=exact)
 
 
-def _rules(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+def _rules(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     """Search the rules as last read. A rule's ID is its position in the set."""
     latest = last_read() if may_see_rules(viewer) else None
-    if latest is None or asked.identity or asked.tenant:
+    if latest is None or query.identity or query.tenant:
         return
-    text = asked.rule or asked.text
+    text = query.rule or query.text
     names = [(n, name) for n, name in enumerate(latest.rule_set.names, 1) if text.lower() in name.lower()]
     for number, name in names[:MOST]:
         yield Hit(HitKind.RULE, str(number), name, exact=name == text)
 
 
-def _runs(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
-    if may_see_rules(viewer) and asked.text.startswith("run_"):
-        for run in all_runs().filter(pk=asked.text):
+def _runs(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+    if may_see_rules(viewer) and query.text.startswith("run_"):
+        for run in all_runs().filter(pk=query.text):
             yield Hit(HitKind.RUN, run.pk, str(run), exact=True)
 
 
-def _pages(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+def _pages(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     """Never exact, so a page doesn't hide an object of the same name."""
-    found = [page for page in PAGES if page.matches(asked.text) and (not page.needs or viewer.has_perm(page.needs))]
+    found = [page for page in PAGES if page.matches(query.text) and (not page.needs or viewer.has_perm(page.needs))]
     for page in found[:MOST]:
         yield Hit(HitKind.PAGE, page.view, page.title)
 
 
-def _people(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
+def _people(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
     """Link to the customer's page, where members are managed."""
-    if asked.is_arn:
+    if query.is_arn:
         return
-    text = asked.text.lower()
+    text = query.text.lower()
     for membership in find_memberships(viewer=viewer, text=text)[:MOST]:
         person, customer = membership.user, membership.customer
         yield Hit(HitKind.PERSON, customer.pk, person.email, customer.name, exact=text == person.email.lower())
@@ -166,7 +170,7 @@ def _people(asked: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
         yield Hit(HitKind.INVITATION, customer.pk, email, customer.name, exact=text == email.lower())
 
 
-LOOKS: tuple[Callable[[SearchQuery, Viewer], Iterator[Hit]], ...] = (
+SEARCHES: tuple[Callable[[SearchQuery, Viewer], Iterator[Hit]], ...] = (
     _domains,
     _addresses,
     _tenants,

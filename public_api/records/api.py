@@ -178,7 +178,7 @@ def _statuses(domain: Domain) -> dict[str, Any]:
     """Return the published status, and what the page says: `attention` is None if nothing is wrong or left to do."""
     is_red = any(each.is_red for each in (domain.receiving, *domain.receiving_below))
     is_well = domain.stage == Stage.READY and domain.shown_state == State.VERIFIED and not is_red
-    attention = None if is_well else domain.headline
+    attention = None if is_well else domain.headline or None
     return {"status": status_of(domain), "records_status": domain.shown_state.value, "attention": attention}
 
 

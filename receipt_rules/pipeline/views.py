@@ -46,10 +46,10 @@ def pipeline(request: SignedIn) -> HttpResponse:
 
 def _domain(request: SignedIn) -> Domain | None:
     """Return the domain that filters the log and the bucket; 404 if it doesn't exist, never all domains."""
-    asked = request.GET.get("domain", "").strip()
-    if not asked or "\x00" in asked:
+    text = request.GET.get("domain", "").strip()
+    if not text or "\x00" in text:
         return None
-    found = domains_for(request.user).filter(name=asked).first()
+    found = domains_for(request.user).filter(name=text).first()
     if found is None:
         raise Http404
     return found

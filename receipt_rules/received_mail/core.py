@@ -25,5 +25,5 @@ class Report:
 
 def redelivery_event(message_id: str, recipients: Sequence[str], received_at: datetime) -> dict[str, Any]:
     """Return the event, in the format that receiving/events.py reads."""
-    asked = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}
-    return {"inboundAdmin": {"deliver": asked}}
+    delivery = {"messageId": message_id, "recipients": list(recipients), "receivedAt": received_at.isoformat()}
+    return {"inboundAdmin": {"deliver": delivery}}

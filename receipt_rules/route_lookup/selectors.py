@@ -80,9 +80,9 @@ def route_lookup(recipients: Iterable[str], *, received_at: datetime | None = No
 
     Mail received before the current holder had the name belonged to someone else: it gets no endpoint.
     """
-    asked = [recipient.strip().lower() for recipient in recipients]
-    known = _read(asked)
-    routes = [replace(_route(each, known), since=known.holder(domain_of(each))[1]) for each in asked]
+    addresses = [recipient.strip().lower() for recipient in recipients]
+    known = _read(addresses)
+    routes = [replace(_route(each, known), since=known.holder(domain_of(each))[1]) for each in addresses]
     return _without_unconfirmed([_unless_earlier(route, received_at) for route in routes])
 
 
@@ -106,9 +106,9 @@ def _with_allowed_recipients(route: Route, known: Forwardings) -> Route:
     return replace(route, members=known.allowed(route.endpoint))
 
 
-def _read(asked: Iterable[str]) -> _Known:
-    names = {name for recipient in asked for name in name_and_parents(domain_of(recipient))}
-    spellings = {spelling for recipient in asked for spelling in (recipient, _without_label(recipient))}
+def _read(recipients: Iterable[str]) -> _Known:
+    names = {name for recipient in recipients for name in name_and_parents(domain_of(recipient))}
+    spellings = {spelling for recipient in recipients for spelling in (recipient, _without_label(recipient))}
     addresses = _select_columns(Address.objects.filter(address__in=spellings), "address")
     catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
     return _Known(

@@ -61,10 +61,10 @@ def simulate(request: SignedIn) -> HttpResponse:
 def _own(request: SignedIn) -> HttpResponse:
     """For customers: only their own addresses, without the rules, which all customers share."""
     text = request.GET.get("addresses", "").replace("\x00", "")[:20_000]
-    asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
+    recipients = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
     with slow_work.slot():
-        found = services.own_simulations(viewer=request.user, asked=asked[:MOST_MESSAGES]) if asked else ()
-    left_out = max(0, len(asked) - MOST_MESSAGES)
+        found = services.own_simulations(viewer=request.user, asked=recipients[:MOST_MESSAGES]) if recipients else ()
+    left_out = max(0, len(recipients) - MOST_MESSAGES)
     context = {"tab": "simulator", "text": text, "simulated": found, "left_out": left_out}
     return TemplateResponse(request, template(request, "receipt_rules/simulator/own.html", "results"), context)
 
@@ -78,8 +78,8 @@ def _simulated(text: str, *, together: bool) -> dict[str, Any]:
         context = {"problem": problem, "as_read": read}
         active = read.rule_set if read else RuleSet("")
     context |= {"active": active, "broken": [each.sentence for each in broken_expectations(active)]}
-    asked = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
-    messages_asked = [asked] if together and asked else [[each] for each in asked]
+    recipients = list(dict.fromkeys(each for each in re.split(r"[\s,;]+", text) if each))
+    messages_asked = [recipients] if together and recipients else [[each] for each in recipients]
     context["left_out"] = max(0, len(messages_asked) - MOST_MESSAGES)
     context["simulated"] = [_one(envelope, active) for envelope in messages_asked[:MOST_MESSAGES]]
     return context

@@ -1,8 +1,8 @@
-"""Every call of SES and STS passes here: it is counted, throttled, and hit by the faults that were ordered.
+"""Every SES and STS call passes here: it is counted and throttled, and requested faults are applied.
 
-In process a cut raises what botocore would have raised, and passes through botocore's own retries. Over HTTP the
-server closes the connection; a slow answer and a process exit travel to the server as headers, since it must not
-hold the lock while it waits.
+In process, a cut connection raises what botocore would raise, and passes through botocore's own retries. Over HTTP, the
+server closes the connection. A slow answer and a process exit travel to the server as headers, because it must not hold
+the lock while it waits.
 """
 
 import json
@@ -29,7 +29,7 @@ _ERROR_CODE = re.compile(r"<Code>([^<]+)</Code>")
 
 
 def guard(response_class: Any, service: str) -> None:
-    """Put the gate before moto's own `call_action` of this service."""
+    """Put the gate in front of moto's own `call_action` of this service."""
     plain: Plain = response_class.call_action
 
     def call_action(self: Any) -> Answer:
@@ -101,7 +101,7 @@ def _server_error(response: Any, service: str) -> Answer:
 
 
 def _denied(service: str, operation: str) -> Answer:
-    """Written by hand, because no model of SES has the code, so moto would not serialise it."""
+    """Return the error as text: no model of SES has the code, so moto can't serialise it."""
     code = "AccessDeniedException" if service == "sesv2" else "AccessDenied"
     return _by_hand(service, 403, code, f"User is not authorized to perform: ses:{operation}")
 

@@ -55,7 +55,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 @dataclass
 class Throttle:
-    """Off while `per_second` is None. One bucket for each account and region, shared by v1 and v2."""
+    """One bucket for each account and region, shared by v1 and v2. Off while `per_second` is None."""
 
     per_second: float | None = None
     _last: dict[tuple[str, str], datetime] = field(default_factory=dict)

@@ -34,7 +34,7 @@ Measured = dict[tuple[str, str, frozenset[tuple[str, str]]], list[Point]]
 def leave_points(
     state: RegionState, tenant: str, kind: str, rate: float, now: datetime, *, an_hour: float = SENT_AN_HOUR
 ) -> None:
-    """As if the rate had moved to this one evenly over the past day, with so much sent in each hour."""
+    """Add a day of points as if the rate had changed to this one evenly, with this many messages each hour."""
     held = state.metrics.get((RATES[kind], tenant), [])
     before = held[-1][1] if held else 0.0
     first = now - timedelta(hours=HISTORY_HOURS)
@@ -90,7 +90,7 @@ def _room() -> int:
 
 
 def lose_mail(state: RegionState, rule: str, number: float, now: datetime) -> None:
-    """Count messages as if SES had given them up in the last minutes."""
+    """Count messages as if SES had given up on them in the last minutes."""
     at = now - timedelta(minutes=5)
     state.lost.setdefault(("RuleSetName", "[Active]"), []).append((at, number))
     state.lost.setdefault(("RuleName", rule), []).append((at, number))

@@ -1,4 +1,4 @@
-"""What SES tries when a rule is written: the bucket, the function, the topic, the bounce's sender (ses.md B)."""
+"""What SES checks when a rule is written: the bucket, the function, the topic, the bounce's sender (ses.md B)."""
 
 import re
 from collections.abc import Callable, Mapping

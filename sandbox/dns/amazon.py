@@ -1,8 +1,7 @@
-"""The hosts of Amazon that SES's records point to, so that what a customer publishes leads somewhere.
+"""The Amazon hosts that SES's records point to, so that every record a customer publishes resolves.
 
-And the SPF records of the two mailbox hosts that most customers include already.
-
-The addresses are of the documentation ranges (RFC 5737): nothing offline may reach the real ones.
+Also the SPF records of two mailbox hosts that most customers already include. All addresses are from the documentation
+ranges (RFC 5737), because nothing offline may reach the real hosts.
 """
 
 import re
@@ -31,7 +30,7 @@ _RECORDS: Final = (
 
 
 def node_of(name: str) -> Node | None:
-    """What stands at a name outside the sandbox's zones; None where nothing does."""
+    """Return the records at a name outside the sandbox's zones; None if there are none."""
     if name in ("", "amazonaws.com", "amazonses.com"):
         soa = {"SOA": (soa_above(name),)}
         return {**soa, "TXT": (ZoneRecord("", name, "TXT", 900, SPF),)} if name == "amazonses.com" else soa
@@ -42,7 +41,7 @@ def node_of(name: str) -> Node | None:
 
 
 def soa_above(name: str) -> ZoneRecord:
-    """The SOA for a negative answer there: Amazon's below its domains, else the root's."""
+    """Return the SOA for a negative answer at such a name: Amazon's below its domains, else the root's."""
     for apex in ("amazonaws.com", "amazonses.com"):
         if name == apex or name.endswith(f".{apex}"):
             return ZoneRecord("", apex, "SOA", 900, AMAZON_SOA)

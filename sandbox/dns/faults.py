@@ -1,4 +1,4 @@
-"""The ways in which a nameserver, or the resolver before it, can fail."""
+"""The ways in which a nameserver, or the resolver in front of it, can fail."""
 
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -9,7 +9,7 @@ Fault = Literal["servfail", "refused", "silent", "lame", "bogus"]
 
 @dataclass(frozen=True)
 class FaultEntry:
-    """A fault at a zone or name, at one nameserver or, without one, at all of them and the resolver."""
+    """A fault of a zone or name, at one nameserver; without a nameserver, at all of them and the resolver."""
 
     name: str
     nameserver: str | None
@@ -17,7 +17,7 @@ class FaultEntry:
 
 
 def checked_fault(fault: str) -> Fault:
-    """The fault of that name. Raises ValueError for an unknown one."""
+    """Return the fault with that name. Raises ValueError if it is unknown."""
     if fault not in get_args(Fault):
         raise ValueError(f"“{fault}” is not a fault; choose one of {', '.join(get_args(Fault))}.")
     return cast("Fault", fault)

@@ -1,4 +1,4 @@
-"""What a mistake is made with, and what it is."""
+"""The parts of a mistake in a DNS record: the correct record, what someone typed, and the mistake itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from sandbox.dns.records import ZoneRecord, checked, normal_name
 
 @dataclass(frozen=True)
 class WantedRecord:
-    """A record as it should be: names absolute, the value bare (no quotes), an MX's priority apart."""
+    """The correct record: absolute names, a value without quotes, the priority of an MX in its own field."""
 
     key: str
     type: str
@@ -31,12 +31,12 @@ Fits = Callable[[WantedRecord], bool]
 
 
 def right(wanted: WantedRecord) -> Typed:
-    """The wanted record, entered as it should be."""
+    """Return the wanted record, entered correctly."""
     return Typed(wanted.name, wanted.type, written(wanted, wanted.value))
 
 
 def written(wanted: WantedRecord, value: str) -> str:
-    """Another value in the form of the wanted record's type: with its priority, its last dot, or quotes escaped."""
+    """Return another value in the form of the record's type: with its priority, its last dot, or escaped quotes."""
     if wanted.type == "TXT":
         return quoted(value) if value.startswith('"') else value
     host = f"{value.rstrip('.')}."
@@ -44,7 +44,7 @@ def written(wanted: WantedRecord, value: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """One quoted string that stands for exactly this text."""
+    """Return the text as one quoted string."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -59,7 +59,7 @@ def _any(wanted: WantedRecord) -> bool:
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake: `describe` is the sentence for the menu, `make` gives the records that it publishes."""
+    """A mistake. `describe` returns its sentence for the menu, `make` the records that it publishes."""
 
     code: str
     title: str
@@ -68,7 +68,7 @@ class Mistake:
     fits: Fits = _any
 
     def applies_to(self, wanted: WantedRecord, zone: str | None = None) -> bool:
-        """Whether it can be made with that record; sharper when the zone is known."""
+        """Return whether the mistake can be made with that record; more exact if the zone is known."""
         if not self.fits(wanted):
             return False
         if zone is None or self.make is _nothing:
@@ -77,7 +77,7 @@ class Mistake:
         return bool(records) and all(_can_stand(typed, zone) for typed in records)
 
     def records(self, wanted: WantedRecord, zone: str) -> tuple[Typed, ...]:
-        """What it publishes instead of the wanted record; nothing where it makes no sense in that zone."""
+        """Return the records that are published instead of the wanted one; none if the zone can't have the mistake."""
         return self.make(replace(wanted, name=normal_name(wanted.name)), normal_name(zone))
 
 

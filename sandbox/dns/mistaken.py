@@ -1,4 +1,4 @@
-"""Each mistake with one record, as a function from the wanted record to what stands in the zone instead."""
+"""Every mistake with one record, as a function from the wanted record to what is published instead."""
 
 import re
 from typing import Final
@@ -85,7 +85,7 @@ def at_apex(wanted: WantedRecord, zone: str) -> Records:
 
 
 def wrong_parent(wanted: WantedRecord, zone: str) -> Records:
-    """The label next to the zone is forgotten: `abc._domainkey` typed for mail.example.com."""
+    """Omit the label next to the zone: `abc._domainkey` typed for mail.example.com."""
     labels = wanted.name.removesuffix(f".{zone}").split(".")
     return _moved(wanted, ".".join([*labels[:-1], zone])) if wanted.name != zone and len(labels) > 1 else ()
 
@@ -108,7 +108,7 @@ def cut(wanted: WantedRecord, zone: str) -> Records:
 
 
 def mistyped(wanted: WantedRecord, zone: str) -> Records:
-    """The letter or digit nearest the middle becomes the next one."""
+    """Replace the letter or digit nearest the middle with the next one."""
     value, middle = wanted.value, len(wanted.value) // 2
     letters = [at for at, it in enumerate(value) if it.isascii() and it.isalnum()]
     at = min(letters, key=lambda at: abs(at - middle))
@@ -129,7 +129,7 @@ def as_cname(wanted: WantedRecord, zone: str) -> Records:
 
 
 def priority_inside(wanted: WantedRecord, zone: str) -> Records:
-    """The host's own priority, and then "10 host" as the name of the host, its space escaped."""
+    """Type "10 host" as the name of the host, with its space escaped, after the DNS host's own priority."""
     return (Typed(wanted.name, "MX", f"{wanted.priority or 0} {wanted.priority or 0}\\032{wanted.value.rstrip('.')}."),)
 
 
@@ -150,7 +150,7 @@ def proxied(wanted: WantedRecord, zone: str) -> Records:
 
 
 def wildcard(wanted: WantedRecord, zone: str) -> Records:
-    """Nothing at the name, and a catch-all beside it that answers with something else of the same type."""
+    """Publish nothing at the name; a wildcard answers with another value of the same type."""
     if wanted.name == zone:
         return ()
     value = {"TXT": "v=spf1 -all", "MX": f"10 mail.{zone}."}.get(wanted.type, f"www.{zone}.")
@@ -187,7 +187,7 @@ def _is_dmarc(wanted: WantedRecord) -> bool:
 
 
 def _before_all(term: str) -> Make:
-    """A broken term in an SPF record that is right otherwise."""
+    """Insert a broken term into an SPF record that is correct otherwise."""
 
     def make(wanted: WantedRecord, zone: str) -> Records:
         return _instead(wanted, re.sub(r"(?= [+?~-]?all$)", f" {term}", wanted.value))

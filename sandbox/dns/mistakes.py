@@ -1,7 +1,7 @@
-"""A menu of the mistakes that people make at their DNS host, each as the records they would have published.
+"""A menu of the mistakes that people make at their DNS host, each as the records that it publishes.
 
-The codes name the findings of the design's catalogue. A mistake takes the right record away unless it is about a
-rival beside it; what it leaves is remembered in the zone, so that `publish` can clear it away.
+The codes are those of the diagnosis. A mistake replaces the correct record, unless it adds a rival next to it. The zone
+remembers what a mistake published, so `publish` can remove it.
 """
 
 from typing import Final
@@ -25,7 +25,7 @@ MISTAKES: Final[tuple[Mistake, ...]] = (*RECORD_MISTAKES, *ZONE_MISTAKES)
 
 
 def mistake_of(code: str) -> Mistake:
-    """The mistake of that code. Raises ValueError."""
+    """Return the mistake with that code. Raises ValueError."""
     for mistake in MISTAKES:
         if mistake.code == code:
             return mistake
@@ -33,7 +33,7 @@ def mistake_of(code: str) -> Mistake:
 
 
 def apply(store: ZoneStore, zone: str, wanted: WantedRecord, code: str) -> tuple[ZoneRecord, ...]:
-    """Make one mistake with one record, in place of an earlier one; returns what was published. Raises ValueError."""
+    """Make one mistake with one record, replacing an earlier one. Return what was published. Raises ValueError."""
     mistake, zone = mistake_of(code), normal_name(zone)
     if not mistake.applies_to(wanted, zone):
         raise ValueError(f"“{mistake.title}” doesn't apply to the {wanted.type} record at {wanted.name}.")
@@ -50,7 +50,7 @@ def apply(store: ZoneStore, zone: str, wanted: WantedRecord, code: str) -> tuple
 
 
 def publish(store: ZoneStore, zone: str, wanted: WantedRecord) -> ZoneRecord:
-    """Clear away what mistakes left for the record and what can't stand beside it, and have it stand rightly."""
+    """Publish the record correctly. First remove what mistakes left for it, and records that can't coexist with it."""
     store.erase_traces(zone, wanted.key)
     for record in _rivals(store, zone, wanted):
         store.remove_record(zone, record.id)
@@ -61,9 +61,9 @@ def publish(store: ZoneStore, zone: str, wanted: WantedRecord) -> ZoneRecord:
 
 
 def publish_missing(store: ZoneStore, zone: str, all_wanted: tuple[WantedRecord, ...]) -> tuple[ZoneRecord, ...]:
-    """Publish every wanted record that does not stand, or that a mistake was made with.
+    """Publish every wanted record that is missing or that a mistake was made with.
 
-    One that can't stand beside what somebody added by hand is left out: only `publish` of that record removes this.
+    Skips a record that can't coexist with one that somebody added by hand: only `publish` of that record removes it.
     """
     missing = [
         wanted
@@ -77,7 +77,7 @@ def publish_missing(store: ZoneStore, zone: str, all_wanted: tuple[WantedRecord,
 
 
 def is_rival(wanted: WantedRecord, rtype: str, data: Rdata) -> bool:
-    """Whether a record at the wanted one's name can't stand beside it: a CNAME, or a second SPF, DMARC or the like."""
+    """Return whether a record with the wanted one's name can't coexist with it: a CNAME, or a second SPF or DMARC."""
     if "CNAME" in (wanted.type, rtype):
         return (rtype, data) != (wanted.type, rdata_of(wanted.type, right(wanted).value))
     tag = wanted.value.partition(";")[0].split(" ")[0].lower()

@@ -1,4 +1,4 @@
-"""What one record may say, checked with dnspython before it enters a zone."""
+"""Checks with dnspython what a record may contain before it enters a zone."""
 
 import re
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _WANTED_SHAPE: Final = {
 
 @dataclass(frozen=True)
 class ZoneRecord:
-    """One record; the name is absolute, lower case and without the last dot, the value in presentation form."""
+    """A record. The name is absolute, lower case and without the last dot; the value is in presentation form."""
 
     id: str
     name: str
@@ -44,7 +44,7 @@ class ZoneRecord:
 
 
 def normal_name(name: str) -> str:
-    """Lower case, A-labels, no last dot; the root is the empty string. Raises ValueError."""
+    """Return the name in lower case, as A-labels, without the last dot; "" for the root. Raises ValueError."""
     try:
         parsed = dns.name.from_text(name.strip() or ".", idna_codec=dns.name.IDNA_2008_Practical)
     except (dns.exception.DNSException, ValueError) as error:
@@ -53,28 +53,28 @@ def normal_name(name: str) -> str:
 
 
 def text_of_name(name: dns.name.Name) -> str:
-    """The spelling of `normal_name` for a name that is parsed already."""
+    """Return a parsed name as `normal_name` spells it."""
     return "" if name == dns.name.root else name.to_text(omit_final_dot=True).lower()
 
 
 def parent_of(name: str) -> str:
-    """The name without its first label; an escaped dot within a label does not count. The root has no parent."""
+    """Return the name without its first label. A dot escaped within a label doesn't count. The root has no parent."""
     return text_of_name(absolute(name).parent()) if "\\" in name else name.partition(".")[2]
 
 
 @lru_cache(maxsize=65536)
 def absolute(name: str) -> dns.name.Name:
-    """The parsed form of a name of ours."""
+    """Return a name as a dnspython name."""
     return dns.name.from_text(name or ".")
 
 
 def is_within(name: str, zone: str) -> bool:
-    """Whether the name is the zone's own or below it."""
+    """Return whether the name is the zone's own or below it."""
     return not zone or name == zone or name.endswith(f".{zone}")
 
 
 def checked(zone: str, typed: ZoneRecord) -> ZoneRecord:
-    """The record as that zone keeps it. Raises ValueError with a sentence for whoever typed it."""
+    """Return the record as the zone stores it. Raises ValueError with a sentence for the person who typed it."""
     rrtype, owner, ttl = typed.type.strip().upper(), normal_name(typed.name), typed.ttl
     if rrtype not in TYPES:
         raise ValueError(f"“{typed.type}” isn't a supported record type. Use one of {', '.join(TYPES)}.")
@@ -96,7 +96,7 @@ def _checked_value(rrtype: str, value: str) -> str:
 
 @lru_cache(maxsize=65536)
 def rdata_of(rrtype: str, value: str) -> dns.rdata.Rdata:
-    """The record's data for the wire; host names count as absolute. Raises ValueError with a sentence."""
+    """Return the record's data for the wire; host names are absolute. Raises ValueError with a sentence."""
     if rrtype == "TXT":
         return _txt(value)
     try:
@@ -115,7 +115,7 @@ def _txt(value: str) -> TXT:
 
 
 def text_of(value: str) -> bytes:
-    """The octets of a TXT: an unquoted value as it stands, quoted strings unescaped and joined (RFC 7208 3.3)."""
+    """Return the octets of a TXT record: quoted strings unescaped and joined (RFC 7208 3.3), other values unchanged."""
     if not value:
         raise ValueError('Enter the text of the TXT record. Use "" for an empty one.')
     if not value.startswith('"'):

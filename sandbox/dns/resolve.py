@@ -1,4 +1,4 @@
-"""Answers from the store: as a resolver gives them, and as one nameserver of the sandbox does."""
+"""Answers queries from the store, as a resolver or as one nameserver of the sandbox."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ CHAIN_LIMIT: Final = 16
 
 @dataclass(frozen=True)
 class RecordSet:
-    """Records of one type under the name they are answered for, which a wildcard makes another than theirs."""
+    """Records of one type, with the name in the answer: with a wildcard, it differs from the records' own."""
 
     owner: str
     records: tuple[ZoneRecord, ...]
@@ -27,7 +27,7 @@ class RecordSet:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to say; `silent` is to say nothing at all."""
+    """The answer to a query; with `silent`, none is sent."""
 
     rcode: Rcode = NOERROR
     answer: tuple[RecordSet, ...] = ()
@@ -38,7 +38,7 @@ class Answer:
 
 
 def resolve(store: ZoneStore, name: str, rrtype: str, *, checking_disabled: bool = False) -> Answer:
-    """A resolver's answer: CNAMEs are followed through every zone; one fault on the way is the answer's."""
+    """Answer as a resolver: follow CNAMEs through every zone. A fault on the way becomes the answer's."""
     chain: tuple[RecordSet, ...] = ()
     for _ in range(CHAIN_LIMIT):
         fault = store.fault_at(name)
@@ -56,7 +56,7 @@ def resolve(store: ZoneStore, name: str, rrtype: str, *, checking_disabled: bool
 
 
 def ask(store: ZoneStore, nameserver: str, name: str, rrtype: str) -> Answer:
-    """The answer of one authoritative nameserver, which knows its own zones and refuses the rest."""
+    """Answer as one authoritative nameserver, which knows its own zones and refuses others."""
     if (fault := store.fault_at(name, nameserver)) and fault != "bogus":
         return _lame() if fault == "lame" else _failed(fault)
     chain: tuple[RecordSet, ...] = ()
@@ -98,14 +98,14 @@ def _zone_at(store: ZoneStore, name: str, rrtype: str, nameserver: str | None = 
 
 
 def _with_own_address(store: ZoneStore, name: str, rrtype: str, found: Found) -> Found:
-    """A nameserver's name has the loopback address it was lent, unless a zone gives it something else."""
+    """Answer for a nameserver's name with its loopback address, unless a zone has another answer."""
     if found.records or (address := store.addresses().get(name)) is None:
         return found
     return found_in({"A": (ZoneRecord("", name, "A", 300, address),)}, rrtype)
 
 
 def _delegated(store: ZoneStore, name: str, zone: str, rrtype: str) -> tuple[ZoneRecord, ...] | None:
-    """The NS records of a zone of the sandbox below `zone` that other nameservers serve, if the name is in one."""
+    """Return the NS records of a zone of the sandbox below `zone` that has other nameservers, if the name is in one."""
     deepest = store.served_zone(name)
     if deepest in (None, zone) or not is_within(deepest or "", zone) or (rrtype == "DS" and deepest == name):
         return None
@@ -122,7 +122,7 @@ def _referral(store: ZoneStore, cut: tuple[ZoneRecord, ...], chain: tuple[Record
 
 
 def _lame() -> Answer:
-    """The upward referral of a server that was never told of the zone."""
+    """Return the upward referral of a server that doesn't serve the zone."""
     return Answer(authority=(RecordSet("", (ZoneRecord("", "", "NS", 3600, "a.root-servers.net."),)),))
 
 

@@ -1,7 +1,7 @@
-"""The sandbox's DNS server: a resolver at one address, and each named nameserver at a loopback address of its own.
+"""The sandbox's DNS server: a resolver at one address, and each nameserver at a loopback address of its own.
 
-All sockets share one port number. A nameserver's sockets are bound before an answer could tell anyone its
-address: at the first query after the store has lent it.
+All sockets share one port number. A nameserver's sockets are bound at the first query after the store assigned its
+address, so before any answer contains it.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class NameserverAddressError(OSError):
 
 
 class DnsServer:
-    """Serves a store from a daemon thread of its own. Use it once: start, then stop."""
+    """Serves a store from its own daemon thread. Start it once, then stop it."""
 
     def __init__(self, zones: ZoneStore, host: str = "127.0.0.1", port: int = 0) -> None:
         self._zones, self._host, self._port = zones, host, port
@@ -45,16 +45,16 @@ class DnsServer:
 
     @property
     def queries(self) -> QueryCount:
-        """What has been asked, at any of the addresses."""
+        """The questions so far, at any address."""
         return self._responder.queries
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """A sentence for each nameserver whose address could not be bound."""
+        """Return a sentence for each nameserver whose address couldn't be bound."""
         return tuple(self._problems.values())
 
     def start(self) -> tuple[str, int]:
-        """Bind, serve, and return host and port. Raises OSError when the address cannot be had."""
+        """Bind, serve, and return host and port. Raises OSError if the address isn't available."""
         main = _bind_pair(self._host, self._port)
         self._port = int(main[0].getsockname()[1])
         ready = threading.Event()
@@ -65,7 +65,7 @@ class DnsServer:
         return self._host, self._port
 
     def stop(self) -> None:
-        """Close every socket and end the thread; without effect when it does not run."""
+        """Close every socket and end the thread. Does nothing if the server isn't running."""
         if self._thread is None:
             return
         self._loop.call_soon_threadsafe(self._ended.set)
@@ -73,7 +73,7 @@ class DnsServer:
         self._thread = None
 
     def bind_nameservers(self) -> None:
-        """Bind the addresses now, in a running server. Raises NameserverAddressError that says which could not be."""
+        """Bind new nameserver addresses in a running server. Raises NameserverAddressError with those that failed."""
         asyncio.run_coroutine_threadsafe(self._bind_now(), self._loop).result()
         if self._problems:
             raise NameserverAddressError(" ".join(self._problems.values()))
@@ -184,7 +184,7 @@ class DnsServer:
 
 
 def _bind_pair(host: str, port: int) -> Sockets:
-    """UDP and TCP sockets of one port; for port 0 another is tried while its twin is taken."""
+    """Return UDP and TCP sockets with one port. For port 0, try others until both are free."""
     for _ in range(PORT_TRIES):
         udp = _socket(host, port, socket.SOCK_DGRAM)
         try:

@@ -1,4 +1,4 @@
-"""One zone as one nameserver sees it: what stands at a name, by RFC 1034 4.3.2 and RFC 4592 (wildcards)."""
+"""One zone as one nameserver sees it: the records at a name, by RFC 1034 4.3.2 and RFC 4592 (wildcards)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Node = Mapping[str, tuple[ZoneRecord, ...]]
 
 
 class Kind(Enum):
-    """What a look-up in one zone can come to."""
+    """The outcome of a lookup in one zone."""
 
     ANSWER = "answer"
     CNAME = "cname"
@@ -22,7 +22,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Found:
-    """The outcome and its records: the answer, the CNAME to follow, or the NS records of the zone cut."""
+    """The outcome of a lookup and its records: the answer, the CNAME to follow, or the NS records of the zone cut."""
 
     kind: Kind
     records: tuple[ZoneRecord, ...] = ()
@@ -33,7 +33,7 @@ NXDOMAIN: Final = Found(Kind.NXDOMAIN)
 
 
 class ZoneView:
-    """An index over a zone's records; never changed once built."""
+    """An index of a zone's records; immutable."""
 
     def __init__(self, apex: str, records: Iterable[ZoneRecord]) -> None:
         self.apex = apex
@@ -45,11 +45,11 @@ class ZoneView:
 
     @property
     def soa(self) -> tuple[ZoneRecord, ...]:
-        """The zone's SOA, for the authority section of a negative answer."""
+        """Return the zone's SOA, for the authority section of a negative answer."""
         return self._nodes[self.apex]["SOA"]
 
     def find(self, name: str, rrtype: str, *, cuts: bool = True) -> Found:
-        """What stands at a name within the zone; without `cuts` delegations are looked through."""
+        """Look up a name of the zone. Without `cuts`, ignore delegations."""
         if cuts and (cut := self._cut_above(name, rrtype)):
             return Found(Kind.REFERRAL, cut)
         if redirected := self._redirected(name):
@@ -58,7 +58,7 @@ class ZoneView:
         return NXDOMAIN if node is None else found_in(node, rrtype)
 
     def holds(self, name: str) -> bool:
-        """Whether the name stands there itself, not by a wildcard."""
+        """Return whether the name itself exists, not only by a wildcard."""
         return name in self._names
 
     def _up(self, name: str) -> Iterator[str]:
@@ -77,7 +77,7 @@ class ZoneView:
         return ()
 
     def _redirected(self, name: str) -> tuple[ZoneRecord, ...]:
-        """The CNAME that stands for a DNAME above (RFC 6672 2.2), and the DNAME."""
+        """Return the CNAME that a DNAME above the name implies (RFC 6672 2.2), and the DNAME."""
         for above in self._up(name):
             held = self._nodes.get(above, {}).get("DNAME", ())
             if held and above != name:
@@ -93,7 +93,7 @@ class ZoneView:
 
 
 def found_in(node: Node, rrtype: str) -> Found:
-    """The answer of one name. A type that stands beside a CNAME, wrong as that is, is answered itself."""
+    """Return the answer for one name. A type next to a CNAME, which DNS forbids, is answered itself."""
     if rrtype == "ANY":
         records = tuple(record for group in node.values() for record in group)
         return Found(Kind.ANSWER, records) if records else NODATA

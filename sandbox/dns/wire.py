@@ -1,7 +1,7 @@
-"""From a packet to the packet that answers it: parsing, EDNS, truncation, and rendered answers kept.
+"""Turns a query packet into a response packet: parsing, EDNS, truncation, and a cache of rendered answers.
 
-An answer is kept under the whole query but its id (flags and EDNS included) until the store changes, because
-parsing and rendering take far longer than looking up.
+The cache key is the whole query except its ID (flags and EDNS included). It is emptied when the store changes. Parsing
+and rendering take far longer than the lookup.
 """
 
 import struct
@@ -35,14 +35,14 @@ log = structlog.get_logger(__name__)
 
 
 class QueryCount:
-    """How often each (name, type) was asked, without retries folded; at most `limit` different ones are told apart."""
+    """Counts queries by (name, type), retries included. Beyond `limit` different ones, new ones only count in total."""
 
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
         self.reset()
 
     def reset(self) -> None:
-        """Start from nothing."""
+        """Delete all counts."""
         self.total = 0
         self.by_question: Counter[Question] = Counter()
 
@@ -50,14 +50,14 @@ class QueryCount:
         return self.by_question[question]
 
     def count(self, question: Question) -> None:
-        """One query more; past the limit a new question is counted in the total alone."""
+        """Count one query."""
         self.total += 1
         if question in self.by_question or len(self.by_question) < self._limit:
             self.by_question[question] += 1
 
 
 class Responder:
-    """Answers packets; used by one thread."""
+    """Answers packets. For one thread only."""
 
     def __init__(self, store: ZoneStore) -> None:
         self.queries = QueryCount()
@@ -66,7 +66,7 @@ class Responder:
         self._kept: dict[tuple[str | None, bool, bytes], tuple[Question, bytes]] = {}
 
     def respond(self, packet: bytes, *, nameserver: str | None = None, tcp: bool = False) -> bytes | None:
-        """The answer to a packet, None for silence. No packet makes it raise."""
+        """Return the answer to a packet; None for no answer. Never raises."""
         try:
             return self._respond(packet, nameserver, tcp)
         except Exception:
@@ -144,7 +144,7 @@ def _rrset(held: RecordSet, asked: dns.name.Name) -> dns.rrset.RRset:
 
 
 def _bare(packet: bytes, rcode: dns.rcode.Rcode) -> bytes | None:
-    """A header alone, for what cannot be read; None for what is no query (RFC 1035 4.1.1)."""
+    """Return a header alone for an unreadable query; None if it is no query (RFC 1035 4.1.1)."""
     if len(packet) < _HEADER.size:
         return None
     number, flags, *_ = _HEADER.unpack_from(packet)

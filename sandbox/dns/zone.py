@@ -1,4 +1,4 @@
-"""One zone at the sandbox's DNS host; its store holds the lock."""
+"""One zone at the sandbox's DNS host. The store holds the lock."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +14,7 @@ ONE_SOA: Final = "A zone has exactly one SOA record, at its own name."
 
 @dataclass(frozen=True)
 class Trace:
-    """One thing that a mistake left in a zone; `ref` is a record's id or a nameserver ("" for all)."""
+    """What a mistake left in a zone; `ref` is a record's ID or a nameserver ("" for all)."""
 
     kind: Literal["record", "fault", "override"]
     ref: str
@@ -22,7 +22,7 @@ class Trace:
 
 @dataclass
 class Zone:
-    """The records by id, what single nameservers serve instead, and what mistakes left by wanted record."""
+    """A zone's records by ID, the records of single nameservers, and what mistakes left, by wanted record."""
 
     name: str
     nameservers: tuple[str, ...]
@@ -32,32 +32,32 @@ class Zone:
     _views: dict[str | None, ZoneView] = field(default_factory=dict)
 
     def record(self, number: str) -> ZoneRecord:
-        """The record of that id. Raises LookupError."""
+        """Return the record with that ID. Raises LookupError."""
         if number not in self.records:
             raise LookupError(f"The zone {self.name} has no record number {number}.")
         return self.records[number]
 
     def nameserver(self, name: str) -> str:
-        """The normal name of one of the zone's nameservers. Raises ValueError for another."""
+        """Return the normal name of one of the zone's nameservers. Raises ValueError for any other name."""
         if (server := normal_name(name)) not in self.nameservers:
             named = ", ".join(self.nameservers) or "none"
             raise ValueError(f"{name} is not a nameserver of {self.name}, whose nameservers are: {named}.")
         return server
 
     def put(self, record: ZoneRecord, *, force: bool) -> None:
-        """Add the record or replace the one of its id. Raises ValueError when DNS or a rule forbids it."""
+        """Add the record, or replace the one with its ID. Raises ValueError if DNS or a rule forbids it."""
         self._refuse_soa(record)
         self._refuse_conflict(record, force=force)
         self.records[record.id] = record
 
     def remove(self, number: str) -> None:
-        """Take the record away. Raises ValueError for the SOA."""
+        """Remove the record. Raises ValueError for the SOA."""
         if self.record(number).type == "SOA":
             raise ValueError(ONE_SOA)
         del self.records[number]
 
     def override(self, nameserver: str, records: Iterable[ZoneRecord] | None) -> None:
-        """Let one nameserver serve these records, with the SOA of now where they have none; None ends it."""
+        """Let one nameserver serve these records, with the current SOA if they have none; None ends it."""
         server = self.nameserver(nameserver)
         if records is None:
             self.overrides.pop(server, None)
@@ -68,7 +68,7 @@ class Zone:
         self.overrides[server] = tuple(given)
 
     def erase_traces(self, key: str) -> tuple[Trace, ...]:
-        """Take away the records and overrides that mistakes left for `key`; returns all it had left."""
+        """Remove the records and overrides that mistakes left for `key`. Return all of them."""
         traces = self.traces.pop(key, ())
         for trace in traces:
             if trace.kind == "record":
@@ -78,7 +78,7 @@ class Zone:
         return traces
 
     def raise_serial(self) -> None:
-        """Every change does this: the serial is how a secondary, and the diagnosis, sees that one happened."""
+        """Raise the SOA serial after each change, which tells secondaries and the diagnosis about it."""
         soa = self._soa()
         first, mailbox, serial, *timers = soa.value.split()
         value = " ".join([first, mailbox, str((int(serial) + 1) % 2**32), *timers])
@@ -86,7 +86,7 @@ class Zone:
         self._views.clear()
 
     def view(self, nameserver: str | None) -> ZoneView:
-        """The zone as that nameserver serves it; without one, as it stands."""
+        """Return the zone as that nameserver serves it; without one, as it is."""
         server = nameserver if nameserver in self.overrides else None
         if server not in self._views:
             records = self.records.values() if server is None else self.overrides[server]
@@ -116,7 +116,7 @@ class Zone:
 
 
 def opened(name: str, nameservers: tuple[str, ...], take_id: Callable[[], str]) -> Zone:
-    """A new zone with its SOA, serial 1, and an NS record for each nameserver."""
+    """Return a new zone with its SOA, serial 1, and an NS record for each nameserver."""
     soa = f"{(nameservers or (UNNAMED,))[0]}. hostmaster.{name}. 1 {SOA_TIMERS}"
     values = [("SOA", soa), *(("NS", server) for server in nameservers)]
     records = [checked(name, ZoneRecord(take_id(), name, rrtype, 3600, value)) for rrtype, value in values]
@@ -124,7 +124,7 @@ def opened(name: str, nameservers: tuple[str, ...], take_id: Callable[[], str]) 
 
 
 def zone_as_json(zone: Zone) -> dict[str, Any]:
-    """The zone for a snapshot."""
+    """Return the zone for a snapshot."""
     return {
         "name": zone.name,
         "nameservers": list(zone.nameservers),
@@ -135,7 +135,7 @@ def zone_as_json(zone: Zone) -> dict[str, Any]:
 
 
 def zone_from_json(held: Mapping[str, Any]) -> Zone:
-    """The zone of a snapshot. Raises KeyError, TypeError or ValueError when it is none."""
+    """Return the zone from a snapshot. Raises KeyError, TypeError or ValueError if it is malformed."""
     name = str(held["name"])
     records = [checked(name, ZoneRecord(**record)) for record in held["records"]]
     if [(it.name, it.type) for it in records if it.type == "SOA"] != [(name, "SOA")]:

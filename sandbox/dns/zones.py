@@ -1,8 +1,8 @@
 """The zones of the sandbox's DNS host, safe under threads.
 
-A zone's nameservers are names; each name is lent one loopback address for as long as the store lives, so that
-two nameservers of one zone can be asked apart and, by `override`, disagree. Every change raises the zone's SOA
-serial and the store's `version`, which tells the server that its rendered answers are stale.
+Each nameserver's name gets its own loopback address for the store's lifetime, so two nameservers of one zone can be
+asked separately and, with `override`, disagree. Every change raises the zone's SOA serial and the store's `version`,
+which invalidates the server's rendered answers.
 """
 
 import threading
@@ -19,7 +19,7 @@ FIRST_NAMESERVER: Final = IPv4Address("127.0.0.2")
 
 
 class ZoneStore:
-    """All zones, faults and nameserver addresses. An unknown zone or record id raises LookupError."""
+    """All zones, faults and nameserver addresses. An unknown zone or record ID raises LookupError."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -41,7 +41,7 @@ class ZoneStore:
             return tuple(sorted(self._zones))
 
     def add_zone(self, name: str, nameservers: Iterable[str] = ()) -> str:
-        """Open a zone with its SOA and NS records; returns its normal name. Raises ValueError."""
+        """Create a zone with its SOA and NS records. Return its normal name. Raises ValueError."""
         with self._lock:
             zone = normal_name(name)
             servers = tuple(dict.fromkeys(normal_name(server) for server in nameservers))
@@ -54,7 +54,7 @@ class ZoneStore:
             return zone
 
     def remove_zone(self, name: str) -> None:
-        """Take the zone away with its records, overrides and faults."""
+        """Remove the zone with its records, overrides and faults."""
         with self._lock:
             zone = self._zone(name).name
             self._faults = {key: fault for key, fault in self._faults.items() if self._deepest(key[0]) != zone}
@@ -62,23 +62,23 @@ class ZoneStore:
             self.version += 1
 
     def zone_for(self, name: str) -> str | None:
-        """The deepest zone that the name is in."""
+        """Return the deepest zone that contains the name."""
         return self._deepest(normal_name(name))
 
     def nameservers(self, zone: str) -> tuple[str, ...]:
-        """The zone's nameservers, in the order in which they were named."""
+        """Return the zone's nameservers in their original order."""
         with self._lock:
             return self._zone(zone).nameservers
 
     def addresses(self) -> dict[str, str]:
-        """The loopback address of each nameserver."""
+        """Return the loopback address of each nameserver."""
         with self._lock:
             return dict(self._addresses)
 
     # Records
 
     def records(self, zone: str) -> tuple[ZoneRecord, ...]:
-        """The zone's records with its SOA, oldest first."""
+        """Return the zone's records with its SOA, oldest first."""
         with self._lock:
             return tuple(self._zone(zone).records.values())
 
@@ -92,7 +92,7 @@ class ZoneStore:
         *,
         force: bool = False,
     ) -> ZoneRecord:
-        """Publish one record; `force` lets a CNAME stand beside others. Raises ValueError with a sentence."""
+        """Publish one record. `force` allows a CNAME next to others. Raises ValueError with a sentence."""
         with self._lock:
             held = self._zone(zone)
             typed = ZoneRecord(self._take_id(), name, type, ttl, value)
@@ -109,14 +109,14 @@ class ZoneStore:
         ttl: int,
         force: bool = False,
     ) -> ZoneRecord:
-        """Change one record, which keeps its id and place. Raises ValueError with a sentence."""
+        """Change one record, which keeps its ID and place. Raises ValueError with a sentence."""
         with self._lock:
             held = self._zone(zone)
             held.record(id)
             return self._put(held, ZoneRecord(id, name, type, ttl, value), force=force)
 
     def remove_record(self, zone: str, id: str) -> None:  # noqa: A002 - the record's own word for it
-        """Take one record away; the SOA stays. Raises ValueError for the SOA."""
+        """Remove one record. Raises ValueError for the SOA."""
         with self._lock:
             held = self._zone(zone)
             held.remove(id)
@@ -130,14 +130,14 @@ class ZoneStore:
             self._changed(held)
 
     def has_overrides(self) -> bool:
-        """Whether the nameservers of any zone disagree."""
+        """Return whether the nameservers of any zone disagree."""
         with self._lock:
             return any(zone.overrides for zone in self._zones.values())
 
     # Faults, and what mistakes left
 
     def set_fault(self, zone_or_name: str, fault: str | None, nameserver: str | None = None) -> None:
-        """Break a zone, or a name and all below it, at one nameserver or at all; None mends it."""
+        """Break a zone, or a name and all below it, at one nameserver or at all; None removes the fault."""
         with self._lock:
             name = normal_name(zone_or_name)
             if nameserver is not None:
@@ -149,29 +149,29 @@ class ZoneStore:
             self.version += 1
 
     def faults(self) -> tuple[FaultEntry, ...]:
-        """All faults that are on."""
+        """Return all current faults."""
         with self._lock:
             return tuple(FaultEntry(name, server, fault) for (name, server), fault in self._faults.items())
 
     def clear_faults(self) -> None:
-        """Mend everything that `set_fault` broke; overrides stay."""
+        """Remove all faults; overrides stay."""
         with self._lock:
             self._faults.clear()
             self.version += 1
 
     def leave_traces(self, zone: str, key: str, traces: Iterable[Trace]) -> None:
-        """Remember what a mistake left for the wanted record `key`."""
+        """Store what a mistake left for the wanted record `key`."""
         with self._lock:
             held = self._zone(zone)
             held.traces[key] = (*held.traces.get(key, ()), *traces)
 
     def traces(self, zone: str, key: str) -> tuple[Trace, ...]:
-        """What mistakes left for the wanted record `key`."""
+        """Return what mistakes left for the wanted record `key`."""
         with self._lock:
             return self._zone(zone).traces.get(key, ())
 
     def erase_traces(self, zone: str, key: str) -> None:
-        """Take away, and forget, what mistakes left for the wanted record `key`."""
+        """Remove and forget what mistakes left for the wanted record `key`."""
         with self._lock:
             held = self._zone(zone)
             traces = held.erase_traces(key)
@@ -184,7 +184,7 @@ class ZoneStore:
     # Snapshots
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything as JSON can hold it."""
+        """Return everything as JSON values."""
         with self._lock:
             return {
                 "zones": [zone_as_json(zone) for zone in self._zones.values()],
@@ -194,7 +194,7 @@ class ZoneStore:
             }
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
-        """Become what `snapshot` told. Raises KeyError, TypeError or ValueError, then with nothing changed."""
+        """Replace everything by a snapshot. Raises KeyError, TypeError or ValueError, then with nothing changed."""
         zones = {zone.name: zone for zone in map(zone_from_json, snapshot["zones"])}
         faults = {(it["name"], it["nameserver"]): checked_fault(it["fault"]) for it in snapshot["faults"]}
         addresses, next_id = dict(snapshot["addresses"]), int(snapshot["next_id"])
@@ -203,30 +203,30 @@ class ZoneStore:
             self.version += 1
 
     def reset(self) -> None:
-        """Become empty."""
+        """Remove everything."""
         with self._lock:
             self._clear()
 
     # What the server asks; names are normal already
 
     def view(self, zone: str, nameserver: str | None = None) -> ZoneView | None:
-        """The zone as the nameserver serves it, or as it stands; None when the zone has just gone."""
+        """Return the zone as the nameserver serves it, or as it is; None if the zone was just removed."""
         with self._lock:
             held = self._zones.get(zone)
             return held.view(nameserver) if held else None
 
     def served_zone(self, name: str, nameserver: str | None = None) -> str | None:
-        """The deepest zone with the name, among those of one nameserver if one is given."""
+        """Return the deepest zone with the name, among those of one nameserver if one is given."""
         with self._lock:
             return self._deepest(name, nameserver)
 
     def has_zone_below(self, name: str) -> bool:
-        """Whether a zone lies at or below the name, so that the name exists."""
+        """Return whether a zone is at or below the name, so that the name exists."""
         with self._lock:
             return any(is_within(zone, name) for zone in self._zones)
 
     def fault_at(self, name: str, nameserver: str | None = None) -> Fault | None:
-        """The fault that a query for the name meets; the resolver fails when every nameserver does."""
+        """Return the fault of a query for the name. The resolver fails if every nameserver does."""
         with self._lock:
             if (fault := self._fault_on_the_way(name, nameserver)) or nameserver is not None:
                 return fault

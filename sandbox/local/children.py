@@ -1,8 +1,8 @@
-"""Runs several programs at once, prints their lines with a name before each, and leaves none behind.
+"""Runs several programs at once, prefixes their lines with a name, and leaves none behind.
 
-honcho's Manager does most of this, but a signal during its start loses the children that it has started (it looks
-up a pid that it has not been told), a child that ignores SIGTERM after Ctrl-C is waited for without end, and all
-die with nobody to tell when it is killed. Here each child is tied to us (`tied.py`) and leads a process group.
+honcho's Manager does most of this, but a signal during its start loses children (it looks up a PID that it doesn't yet
+have), a child that ignores SIGTERM after Ctrl-C is awaited for ever, and children survive if it is killed. Here each
+child is tied to us (`tied.py`) and leads a process group.
 """
 
 import os
@@ -123,14 +123,14 @@ class Children:
         return True
 
     def wait(self) -> NoReturn:
-        """Ends by Problem if a child ends, or by `Stopped`."""
+        """Wait. Raises Problem if a child ends, `Stopped` if we are asked to stop."""
         while True:
             self._look_around()
 
     def stop(self) -> None:
         """Stop the last started first, so each can rely on those before it; kill if necessary.
 
-        All are gone on return.
+        Returns when all have ended.
         """
         for child in reversed(self._running):
             child.process.terminate()

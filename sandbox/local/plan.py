@@ -1,4 +1,4 @@
-"""What `make run` starts, decided from the environment before anything is started."""
+"""Decides from the environment what `make run` starts, before anything is started."""
 
 import os
 import secrets
@@ -45,28 +45,28 @@ class Plan:
 
     @property
     def bind(self) -> str:
-        """As gunicorn wants it."""
+        """Return the address in gunicorn's form."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def threads(self) -> str:
-        """Of the web process, as gunicorn wants it."""
+        """Return the web process's number of threads in gunicorn's form."""
         return self.environment.get("WEB_THREADS") or str(WEB_THREADS)
 
     @property
     def address(self) -> str:
-        """What a person opens."""
+        """Return the URL that a person opens."""
         return _address(self.host, self.port)
 
 
 def _address(host: str, port: int) -> str:
-    """A wildcard is no address to open."""
+    """Return the URL to open: a wildcard host is replaced by a real one."""
     host = _EVERYWHERE.get(host, host)
     return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{port}/"
 
 
 def made_from(environment: Mapping[str, str], local: Path) -> Plan:
-    """Raises Problem, naming the setting, when the web server's port is taken or no number."""
+    """Return the plan. Raises Problem, which names the setting, if the web server's port is taken or not a number."""
     host, port = environment.get("HOST") or "127.0.0.1", _port(environment)
     if not ports.is_free(host, port):
         raise Problem(
@@ -86,7 +86,7 @@ def made_from(environment: Mapping[str, str], local: Path) -> Plan:
 
 
 def program_environment(environment: Mapping[str, str], local: Path) -> dict[str, str]:
-    """What every program of ours needs to know, before any address is chosen. Raises Problem, naming the setting."""
+    """Return the environment of each of our programs, without addresses. Raises Problem, which names the setting."""
     sandbox = is_sandbox(environment)
     unset = {name for name in _EMPTY_IS_UNSET if not environment.get(name, "").strip()}
     dropped = unset.union(_REAL if sandbox else ())
@@ -103,7 +103,7 @@ def program_environment(environment: Mapping[str, str], local: Path) -> dict[str
 
 
 def is_sandbox(environment: Mapping[str, str]) -> bool:
-    """Unless it is switched off."""
+    """Return whether the sandbox is used: unless SANDBOX turns it off."""
     return environment.get("SANDBOX", "1").strip().lower() not in _OFF
 
 
@@ -115,7 +115,7 @@ def _port(environment: Mapping[str, str]) -> int:
 
 
 def _sandbox_ports(environment: Mapping[str, str]) -> tuple[int, int, int, int] | None:
-    """None when both addresses are given: then somebody else's sandbox serves them."""
+    """Return the sandbox's ports; None if both addresses are given, because another sandbox serves them."""
     if environment.get("AWS_ENDPOINT_URL", "").strip() and environment.get("DNS_RESOLVERS", "").strip():
         return None
     usual = (_AWS_PORT, _DNS_PORT, _WEB_PORT, _SMTP_PORT)
@@ -124,7 +124,7 @@ def _sandbox_ports(environment: Mapping[str, str]) -> tuple[int, int, int, int] 
 
 
 def _allowed_hosts(environment: Mapping[str, str], *, sandbox: bool) -> str:
-    """Those given, else what this machine is called, else any: but that only where there is nothing to lose."""
+    """Return the given hosts, else local names; with a wildcard HOST, any in the sandbox. Raises Problem without it."""
     host = environment.get("HOST") or "127.0.0.1"
     if given := environment.get("ALLOWED_HOSTS", "").strip():
         return given
@@ -139,13 +139,13 @@ def _allowed_hosts(environment: Mapping[str, str], *, sandbox: bool) -> str:
 
 
 def new_key() -> str:
-    """What signs the links of Domain Connect, as PEM."""
+    """Return a new key (PEM) for signing the links of Domain Connect."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _kept_secret(path: Path, make: Callable[[], str]) -> str:
-    """The same in every run, so that nobody is signed out by one."""
+    """Return the same secret in every run, so that no restart signs people out."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,8 +1,7 @@
-"""The embedded PostgreSQL: a real server from a wheel, on a Unix socket alone unless it is told to listen, ending with
-its starter.
+"""The embedded PostgreSQL: a real server from a wheel, which ends with its starter.
 
-The kernel stops the server when its starter dies (`tied.py`); where it cannot, the next starter does
-(`one_starter.py`).
+It only uses a Unix socket unless it is asked to listen. The kernel stops the server when its starter dies (`tied.py`);
+where it can't, the next starter does (`one_starter.py`).
 """
 
 import os
@@ -28,7 +27,7 @@ _READY_SECONDS = 60  # mending after a crash takes longer than a start
 
 
 class EmbeddedPostgres:
-    """A context manager; start it from the main thread, whose end is taken for the starter's end."""
+    """A context manager. Start it from the main thread: when the starting thread ends, so does the server."""
 
     def __init__(self, data_dir: Path, fsync: bool = True, listen: str = "") -> None:
         self._programs = programs.find()
@@ -39,16 +38,16 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """A DATABASE_URL that django-environ and psycopg both read."""
+        """A DATABASE_URL for both django-environ and psycopg."""
         return self._url(DATABASE)
 
     @property
     def pid(self) -> int | None:
-        """The server's process id while it runs."""
+        """The server's process ID while it runs."""
         return self._server.pid if self._server else None
 
     def start(self) -> None:
-        """Ready to connect on return; makes the cluster and the database if there is none. Raises Problem."""
+        """Return when connections are accepted. Creates the cluster and the database if necessary. Raises Problem."""
         programs.make_reachable(self.data_dir.parent)
         self._lock = one_starter.lock(self.data_dir)
         try:
@@ -61,7 +60,7 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Gone on return: ends sessions, writes a checkpoint. Harmless when it does not run."""
+        """End sessions, write a checkpoint, and return when the server has ended. Does nothing if it doesn't run."""
         if self._server is not None:
             one_starter.end(self._server)
             self._server = None
@@ -168,7 +167,7 @@ class EmbeddedPostgres:
             time.sleep(0.02)
 
     def answers(self) -> bool:
-        """Whether a server runs on this data, started here or elsewhere."""
+        """Return whether a server runs on this data, whoever started it."""
         try:
             psycopg.connect(self._url("postgres"), connect_timeout=5).close()
         except psycopg.OperationalError:

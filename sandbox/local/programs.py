@@ -1,9 +1,9 @@
-"""Where PostgreSQL's programs are, and as whom they run.
+"""Finds PostgreSQL's programs, and the account that runs them.
 
-The wheel's own start function is never called: as root it adds a system user and opens every parent folder.
-PostgreSQL refuses to run as root, so root runs it as `nobody`; where `nobody` cannot reach the virtualenv
-(a clone under /root, a umask of 077) the programs are copied to where it can. They find the shared libraries
-beside their package by a relative path, so the copy keeps the layout of the wheel.
+The wheel's own start function isn't used: as root, it adds a system user and opens every parent folder. PostgreSQL
+refuses to run as root, so root runs it as `nobody`. If `nobody` can't reach the virtualenv (a clone under /root, a
+umask of 077), the programs are copied to a folder that it can. They find the shared libraries next to their package by
+a relative path, so the copy keeps the wheel's layout.
 """
 
 import fcntl
@@ -31,19 +31,19 @@ _STATE = Path("/var/lib/inbound-admin")
 
 @dataclass(frozen=True)
 class Account:
-    """Whom PostgreSQL runs as; `None` is whoever started us."""
+    """The account that runs PostgreSQL; `None` is our own."""
 
     uid: int | None = None
     gid: int | None = None
 
     def own(self, path: Path) -> None:
-        """Hand a file or folder over to the account."""
+        """Give a file or folder to the account."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
 
     @property
     def groups(self) -> list[int] | None:
-        """No supplementary groups of root's for `nobody`; nothing changed for anybody else."""
+        """Return no supplementary groups for `nobody`; ours stay unchanged otherwise."""
         return None if self.uid is None else []
 
 
@@ -56,7 +56,7 @@ class Programs:
 
 
 def account() -> Account:
-    """`nobody` when we are root, else ourselves."""
+    """Return `nobody` if we are root, else ourselves."""
     if os.geteuid() != 0:
         return Account()
     try:
@@ -69,7 +69,7 @@ def account() -> Account:
 
 
 def find() -> Programs:
-    """The programs, runnable by the account; copies them first where it cannot reach them. Raises Problem."""
+    """Return the programs. Copies them first if the account can't reach them. Raises Problem."""
     runs_as, installed = account(), _installed()
     if not (failure := _failure(installed, runs_as)):
         return Programs(_bin(installed), runs_as)
@@ -79,7 +79,7 @@ def find() -> Programs:
 
 
 def placed(data_dir: Path, runs_as: Account) -> Path:
-    """Where a cluster for `data_dir` can be kept: there, or under /var/lib if the account cannot reach it."""
+    """Return where a cluster for `data_dir` can be: there, or under /var/lib if the account can't reach it."""
     data_dir = data_dir.resolve()
     if runs_as.uid is None or all(folder.stat().st_mode & 0o001 for folder in data_dir.parents if folder.exists()):
         return data_dir
@@ -87,7 +87,7 @@ def placed(data_dir: Path, runs_as: Account) -> Path:
 
 
 def make_reachable(folder: Path) -> None:
-    """Make the folder if there is none; whatever the umask, the account gets through it."""
+    """Create the folder if necessary, and let the account through it, whatever the umask."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for each in missing:
@@ -95,12 +95,12 @@ def make_reachable(folder: Path) -> None:
 
 
 def short_name(path: Path) -> str:
-    """Twelve characters that stand for the path, the same every time."""
+    """Return twelve characters for the path, the same every time."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
 
 
 def _installed() -> Path:
-    """The folder of packages that holds the wheel's."""
+    """Return the folder of packages with the wheel's."""
     spec = find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise Problem(
@@ -115,7 +115,7 @@ def _bin(packages: Path) -> Path:
 
 
 def _failure(packages: Path, runs_as: Account) -> str:
-    """Why a program there does not run as the account; empty when all of them do."""
+    """Return why a program there doesn't run as the account; "" if all do."""
     return next(filter(None, (_failure_of(_bin(packages) / name, runs_as) for name in _PROGRAMS)), "")
 
 
@@ -153,14 +153,14 @@ def _copied(installed: Path, runs_as: Account) -> Path:
 
 @contextmanager
 def _one_at_a_time(target: Path) -> Iterator[None]:
-    """Two starters at once make one copy, and none removes what the other has just made."""
+    """Let concurrent starters make one copy, and remove none that another has just made."""
     with target.with_name(target.name + ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _copy(installed: Path, target: Path) -> None:
-    """Put in place when whole: a copy that was cut leaves nothing that looks like one."""
+    """Copy, then rename when complete, so that an interrupted copy is never used."""
     new = Path(tempfile.mkdtemp(prefix="new-", dir=target.parent))
     source, pginstall = _bin(installed).parent, _bin(new).parent
     for part in ("lib", "share"):
@@ -177,7 +177,7 @@ def _copy(installed: Path, target: Path) -> None:
 
 
 def _copy_shared_libraries(installed: Path, new: Path) -> None:
-    """A wheel that needs none, as on macOS, has no such folder."""
+    """Copy the shared libraries. A wheel that needs none, as on macOS, has no such folder."""
     libraries = f"{_PACKAGE}.libs"
     if (installed / libraries).is_dir():
         shutil.copytree(installed / libraries, new / libraries, symlinks=True)

@@ -255,7 +255,7 @@ def _wait_until_well(plan_: plan.Plan, children: Children) -> str:
 
 
 def _once_a_second(is_true: Callable[[], bool]) -> Callable[[], bool]:
-    """What asks a server that logs each question is not asked ten times a second."""
+    """Limit polling to once a second, because the server logs each request."""
     next_time = 0.0
 
     def asked() -> bool:

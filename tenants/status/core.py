@@ -50,6 +50,7 @@ class LayerName(StrEnum):
     IDENTITY = "identity"
 
 
+UNCONFIRMED = " requested by our team. SES hasn’t applied it yet."
 SENDING = (SendingStatus.ENABLED, SendingStatus.REINSTATED)
 SIDE = tuple[str, str, datetime | None]  # SES's StatusRecord: status, cause, since
 # ses.md E: the impacts of open findings on which each policy pauses.
@@ -151,9 +152,6 @@ def _account(facts: StatusFacts) -> Layer:
 def _amazon(facts: StatusFacts) -> Layer:
     status, cause, since = facts.amazon
     return Layer(LayerName.AMAZON, status, cause, since, BY_AMAZON, _allows(status))
-
-
-UNCONFIRMED = " requested by our team. SES hasn’t applied it yet."
 
 
 def _staff(facts: StatusFacts) -> Layer:

@@ -1,4 +1,4 @@
-"""Alice with her organisation, and Bob with his, as tests of tenants have them."""
+"""Alice with her organisation, and Bob with his, as in the tests of tenants."""
 
 from tests.tenants.conftest import acme, alice, bob, quick_passwords
 

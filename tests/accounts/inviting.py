@@ -22,7 +22,7 @@ def token_of(sent: Invited) -> str:
 
 
 def mailed_token(invitation: Invitation) -> str:
-    """As its recipient has it: nobody else does."""
+    """Return the token from the invitation email, which only its recipient has."""
     letters = (str(letter.body) for letter in mail.outbox if letter.to == [invitation.email])
     tokens = (str(token) for body in letters for token in re.findall(r"/invitation/([\w-]+)/", body))
     return next(token for token in tokens if hash_of(token) == invitation.token_hash)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def pages_of(customer: Customer) -> list[tuple[str, str]]:
-    """Every page and act about one customer: its method and address."""
+    """Return method and URL of every page and action about one customer."""
     membership = customer.memberships.first()
     invitation = Invitation.objects.filter(customer=customer).first()
     assert membership is not None

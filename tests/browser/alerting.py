@@ -20,7 +20,7 @@ NAMES = ("lost", "muted", "taken", "over")
 
 
 def inbox(world: Showcase) -> tuple[()]:
-    """A page without arguments, on the rows of the showcase."""
+    """Prepare a page without arguments, on the showcase's rows."""
     make_alerts(world)
     return ()
 
@@ -54,7 +54,7 @@ def delivery(state: DeliveryState) -> Any:
 
 
 def make_alerts(world: Showcase) -> None:
-    """An alert in each state, a webhook that works with a log, and one that was switched off."""
+    """Create an alert in each state, a webhook that works with a log, and one that was turned off."""
     if WebhookTarget.objects.exists():
         return
     now, alice = timezone.now(), world.people["alice"]
@@ -106,7 +106,7 @@ def _observe(customer_id: str, name: str, *, firing: bool = True) -> None:
 
 
 def _log(world: Showcase) -> None:
-    """Of the webhook that works: one delivered, one that waits for its next attempt, and the alerts' own."""
+    """Log deliveries of the working webhook: one delivered, one pending, and those of the alerts."""
     now = timezone.now()
     for name in ("verified", "waiting"):
         domain = world.domains[name]

@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def aside(run: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
-    """In a thread of its own: Playwright's loop runs in the test's, and asyncio allows one loop in a thread."""
+    """Run in a separate thread: Playwright's loop runs in the test's, and asyncio allows one loop per thread."""
 
     def work() -> Result:
         try:

@@ -13,13 +13,13 @@ _OF_LAYOUT = {**_OPTIONS, "runOnly": {"type": "rule", "values": ["target-size", 
 
 
 def assert_accessible(page: Page) -> None:
-    """Axe finds nothing against WCAG 2.2 A and AA on the page as it stands now."""
+    """Check the page in its current state with axe against WCAG 2.2 A and AA."""
     found = violations(page)
     assert not found, f"{page.url}\n" + "\n".join(found)
 
 
 def violations(page: Page, *, colours_alone: bool = False, layout_alone: bool = False) -> list[str]:
-    """A line for each rule of WCAG 2.2 A and AA that the page breaks, with the first places where."""
+    """Return a line for each rule of WCAG 2.2 A and AA that the page violates, with the first elements."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
     options = _OF_COLOURS if colours_alone else _OF_LAYOUT if layout_alone else _OPTIONS

@@ -23,7 +23,7 @@ Picture = Callable[[Page, str], None]
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests. Without one they are skipped, each by name; in CI that is a failure."""
+    """Yield one Chromium for all tests. Without one, each test is skipped; in CI, it fails."""
     try:
         path = sandbox_local_browser.obtain()
     except Problem as problem:
@@ -38,9 +38,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_page(browser: Browser, live_server: LiveServer) -> Iterator[NewPage]:
-    """Makes a page of a person of its own; takes new_context's options, such as java_script_enabled=False.
+    """Return a function that makes a page with its own session. It accepts new_context's options.
 
-    Paths are relative to the live server. A script error or a broken Content-Security-Policy fails the test.
+    Paths are relative to the live server. A script error or a violation of the Content-Security-Policy fails the test.
     """
     complaints: list[str] = []
     contexts = []
@@ -62,25 +62,25 @@ def new_page(browser: Browser, live_server: LiveServer) -> Iterator[NewPage]:
 
 @pytest.fixture
 def browser_page(new_page: NewPage) -> Page:
-    """A person's page: light, on a desk."""
+    """Return a page with a session: desktop, light."""
     return new_page(color_scheme="light", viewport={"width": 1280, "height": 800})
 
 
 @pytest.fixture
 def phone_page(new_page: NewPage) -> Page:
-    """A person's page on a narrow phone, dark."""
+    """Return a page with a session: narrow phone, dark."""
     return new_page(color_scheme="dark", viewport=PHONE, has_touch=True)
 
 
 @pytest.fixture
 def scriptless_page(new_page: NewPage) -> Page:
-    """A person's page without JavaScript."""
+    """Return a page with a session, without JavaScript."""
     return new_page(java_script_enabled=False)
 
 
 @pytest.fixture
 def picture() -> Picture:
-    """Keeps a picture of the page under the name given, when `make screenshots` asks for them."""
+    """Return a function that saves a picture of the page under a name, for `make screenshots`."""
 
     def take(page: Page, name: str) -> None:
         folder = os.environ.get("SCREENSHOTS")
@@ -104,7 +104,7 @@ NO_COMPLAINT = (
 
 
 def _complaint(page: Page, message: ConsoleMessage) -> list[str]:
-    """Everything else in red is one."""
+    """Return the console message if it is an error that fails the test."""
     if message.type != "error" or message.text.startswith(NO_COMPLAINT):
         return []
     return [f"{page.url}: {message.text}"]

@@ -9,7 +9,7 @@ from tests.browser.showcase import Showcase
 
 
 def said(world: Showcase) -> tuple[str]:
-    """A domain whose state is overridden, and whose mail is expected elsewhere."""
+    """Return a domain with an overridden state, whose mail is expected elsewhere."""
     domain = world.domains["wrong"] if "wrong" in world.domains else next(iter(world.domains.values()))
     now = timezone.now()
     expected = {"value": "mx.acme.net", "because": "Stays there.", "by": "sam@ops.example", "at": now.isoformat()}

@@ -14,7 +14,7 @@ RESULTS = (
 
 
 def held(world: Showcase) -> tuple[str]:
-    """Three that were to be held: one is, one was refused, one waits."""
+    """Create a batch of three domains to hold: one is held, one was refused, one is pending."""
     words = {"because": "The customer asked us to wait."}
     made = Batch.objects.create(kind=BatchKind.HOLD, words=words, by=world.people["sam"])
     for number, (key, state, problem) in enumerate(RESULTS, start=1):

@@ -59,7 +59,7 @@ def nothing(world: Showcase) -> tuple[()]:
 
 
 def make_moving(world: Showcase) -> None:
-    """A migration under way with a customer in each state, one that is planned, and a difference of each decision."""
+    """Create a running migration with a customer in each state, a planned one, and a difference for each decision."""
     if Migration.objects.exists():
         return
     now, region = timezone.now(), settings.AWS_REGION

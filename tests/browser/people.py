@@ -23,7 +23,10 @@ def sign_in(page: Page, email: str) -> None:
 
 
 def enter_as(context: BrowserContext, user: User | None, url: str, *, lately: bool = True) -> None:
-    """In a session of their own; None is nobody. Not `lately`: so long ago that allauth asks for the password again."""
+    """Sign in with a new session; None is no one.
+
+    Not `lately`: so long ago that allauth asks for the password again.
+    """
     context.clear_cookies()
     if user is None:
         return

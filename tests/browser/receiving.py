@@ -40,13 +40,13 @@ def of(model: type[Model]) -> Any:
 
 
 def nothing(world: Showcase) -> tuple[()]:
-    """A page without arguments, on the rows of the showcase."""
+    """Prepare a page without arguments, on the showcase's rows."""
     make_receiving(world)
     return ()
 
 
 def shut_out(_: Showcase) -> tuple[()]:
-    """Amazon as it is before SES may write to the bucket and call the function; somebody else's policy is there."""
+    """Remove SES's access to the bucket and the function; another policy is in place."""
     theirs = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "*"}
     bucket = settings.RECEIVING_BUCKET
     aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [theirs]}))
@@ -56,7 +56,7 @@ def shut_out(_: Showcase) -> tuple[()]:
 
 
 def make_receiving(world: Showcase) -> None:
-    """An address in each state, a catch-all, a run that waits for its worker, and a state to go back to."""
+    """Create an address in each state, a catch-all, a queued run, and a state to roll back to."""
     if Endpoint.objects.exists():
         return
     domain = world.domains["verified"]
@@ -97,7 +97,7 @@ def _waiting_run() -> None:
 
 
 def _received(world: Showcase, domain: Domain, webhook: Endpoint, long: str) -> None:
-    """One of each outcome."""
+    """Create one message of each outcome."""
     now = timezone.now()
     problem = "The webhook answered 500. Internal server error, says a program that explains itself at some length."
     for number, outcome in enumerate(DeliveryOutcome):
@@ -117,7 +117,7 @@ def _received(world: Showcase, domain: Domain, webhook: Endpoint, long: str) -> 
 
 
 def probe(world: Showcase) -> tuple[str]:
-    """Long on its way, and refused."""
+    """Create a test message that the mail server rejected."""
     make_receiving(world)
     domain = Address.objects.order_by("pk")[:1].get().domain
     made, _ = MailProbe.objects.get_or_create(
@@ -134,7 +134,7 @@ def failed_mail(world: Showcase) -> tuple[str]:
 
 
 def proposed(world: Showcase) -> tuple[str]:
-    """The run waits for a second operator."""
+    """Let the run wait for a second operator."""
     make_receiving(world)
     run = Run.objects.get()
     Run.objects.filter(pk=run.pk).update(state=RunState.PROPOSED, problem="")
@@ -142,13 +142,13 @@ def proposed(world: Showcase) -> tuple[str]:
 
 
 def done(_: Showcase) -> tuple[()]:
-    """The run is over, so that a plan can be approved."""
+    """End the run, so that a plan can be approved."""
     Run.objects.update(state=RunState.DONE, problem="", ended_at=timezone.now())
     return ()
 
 
 def waiting_endpoint(world: Showcase) -> tuple[str, ...]:
-    """It forwards to people of whom one refused, one was asked, and one is not to be mailed today."""
+    """Let it forward to people of whom one refused, one was asked, and one can't be emailed today."""
     now, long = timezone.now(), f"{'late' * 12}@else.example"
     config = seal_values({"addresses": ["no@else.example", "asked@else.example", long]})
     given = {"type": EndpointType.EMAIL_GROUP, "sealed_config": config}
@@ -163,7 +163,7 @@ def waiting_endpoint(world: Showcase) -> tuple[str, ...]:
 
 
 def forwarding_link(state: ForwardingState) -> Callable[[Showcase], tuple[Any, ...]]:
-    """The link in a mail to somebody whose answer is this one so far."""
+    """Return the link in the email to somebody who has answered this so far."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
         known = {"state": state, "asked_at": timezone.now()}
@@ -176,7 +176,7 @@ def forwarding_link(state: ForwardingState) -> Callable[[Showcase], tuple[Any, .
 
 
 def missing_probe(world: Showcase) -> tuple[str]:
-    """A domain whose last scheduled message did not arrive."""
+    """Return arguments of a domain whose last scheduled test message didn't arrive."""
     make_receiving(world)
     domain, now = world.domains["verified"], timezone.now()
     recipient = f"the-people-who-look-after-all-of-our-orders-and-returns@{domain.name}"

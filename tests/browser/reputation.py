@@ -33,7 +33,7 @@ def account(world: Showcase) -> tuple[()]:
 
 
 def _find(tenant: Tenant) -> None:
-    """One that is known, one that is not, one that is over."""
+    """Create a known finding, an unknown one, and a fixed one."""
     if tenant.findings.exists():
         return
     now = timezone.now()

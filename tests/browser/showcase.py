@@ -84,7 +84,7 @@ def make_showcase(sandbox: Sandbox) -> Showcase:
 
 
 def make_ready(name: str, states: Mapping[str, tuple[State, str, tuple[str, ...]]], **fields: Any) -> Domain:
-    """A domain that is set up; a record that `states` does not name is verified."""
+    """Create a domain that is set up. Records are verified unless `states` names another state."""
     fields = {"mail_from_label": "bounce", "ses_mail_from": f"bounce.{name}"} | fields
     domain = make_domain(
         name,
@@ -131,7 +131,7 @@ def _domains(acme: Customer, people: dict[str, User]) -> dict[str, Domain]:
 
 
 def _publish_with_a_mistake(sandbox: Sandbox, domain: Domain) -> None:
-    """All as asked for, but one signing key whose name has the domain in it twice."""
+    """Publish all records, but one DKIM record with the domain twice in its name."""
     sandbox.control.add_zone(BROKEN, ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"))
     sandbox.control.publish_missing(BROKEN, tuple(each for each in wanted(domain) if each.key != "dkim-1"))
     key = next(record for record in domain.records if record.key == "dkim-1")

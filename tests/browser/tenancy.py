@@ -38,7 +38,10 @@ def batch(world: Showcase) -> tuple[str]:
 
 
 def make_tenancy(world: Showcase) -> None:
-    """A tenant in each standing; Pia's is paused and Susan's suspended. Tess looks after them, Olga operates."""
+    """Create a tenant in each status; Pia's is paused and Susan's suspended.
+
+    Tess is Trust & Safety, Olga an operator.
+    """
     if Tenant.objects.filter(name="paused-by-us").exists():
         return
     world.people["tess"] = make_staff(Role.TRUST_AND_SAFETY, email="tess@inbound-admin.example")
@@ -68,7 +71,7 @@ def make_tenancy(world: Showcase) -> None:
 
 
 def _make_others(off: dict[str, Any]) -> None:
-    """Whose customers nobody signs in for."""
+    """Create tenants of customers that no visit signs in as."""
     make_tenant(name="pausing", **{**off, "standing": "pausing", "aggregate": "ENABLED", "staff_status": "ENABLED"})
     stuck = "Requested at 10:02 UTC, SES still reports ENABLED, not paused."
     make_tenant(name="stuck", **{**off, "standing": "pausing", "aggregate": "ENABLED", "status_problem": stuck})

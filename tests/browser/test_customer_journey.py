@@ -96,7 +96,7 @@ def see_it_verified(page: Page) -> None:
 
 
 def check_now(page: Page) -> None:
-    """Waits for the answer to this very press, which says something each time."""
+    """Press the button and wait for this press's answer, which always has a message."""
     page.bring_to_front()  # a window behind another is not drawn
     with page.expect_response("**/check/"):
         page.get_by_role("button", name="Check now").click()

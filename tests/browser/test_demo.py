@@ -28,7 +28,7 @@ DIAGNOSED_MS = 20_000
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture: who looks at what, and at which height of the window it is whole."""
+    """One picture: who looks at which page, and the window height that shows all of it."""
 
     name: str
     email: str
@@ -60,7 +60,7 @@ def _pictures() -> tuple[Shown, ...]:
 
 @pytest.fixture
 def site(sandbox: Sandbox, live_server: LiveServer, settings: Settings, transactional_db: None) -> str:
-    """The address of the product, with the demo made."""
+    """Yield the product's address, with a complete demo."""
     settings.SITE_URL = live_server.url
     make_roles()
     aside(call_command, "seed_demo", "--company", verbosity=0)

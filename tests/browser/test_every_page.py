@@ -140,7 +140,7 @@ def arrive(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[
 
 
 def too_wide(page: Page, sizes: Sequence[ViewportSize]) -> Iterator[str]:
-    """In a wide font and with the spacing of WCAG 1.4.12, so that no machine's font decides what fits."""
+    """Return what overflows with a wide font and the spacing of WCAG 1.4.12, so that no machine's font decides."""
     page.evaluate(spacing.SPREAD)
     for size in sizes:
         page.set_viewport_size(size)

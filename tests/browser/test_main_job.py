@@ -57,5 +57,5 @@ def add(page: Page) -> None:
 
 
 def see_verified(page: Page, key: str) -> None:
-    """Without loading it again."""
+    """Wait for the status without reloading the page."""
     expect(page.locator(f"#record-{key}")).to_have_attribute("data-state", "verified", timeout=A_WHILE)

@@ -45,7 +45,7 @@ def world(sandbox: Sandbox, transactional_db: None) -> Showcase:
 
 
 def begin(page: Page, person: User, site: str) -> None:
-    """Whoever comes in stands on the overview."""
+    """Sign in, which leads to the overview."""
     enter_as(page.context, person, site)
     page.goto("/")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
@@ -53,7 +53,7 @@ def begin(page: Page, person: User, site: str) -> None:
 
 
 def needs(page: Page, sentence: str) -> None:
-    """Goes where a line of what needs attention leads."""
+    """Follow a line of "Needs attention"."""
     page.locator("#main").get_by_role("link", name=sentence).click()
 
 
@@ -81,7 +81,7 @@ def test_sam_finds_what_is_wrong_with_a_domain_and_takes_the_reply_along(
 
 
 def assert_fits_without_scrolling(page: Page) -> None:
-    """What is wrong, since when, who acts and the reply, at 1280 x 800."""
+    """Check that the problem, its start, who must act and the reply are visible at 1280 x 800."""
     page.set_viewport_size({"width": 1280, "height": 800})
     page.evaluate("scrollTo(0, 0)")
     for part in ("#case-title", "#case dl", "#case-reply", "#copy-case-reply"):
@@ -139,7 +139,7 @@ def test_tess_goes_by_the_risk_and_pauses_until_amazon_confirms_it_and_resumes(
 
 
 def with_a_finding(sandbox: Sandbox) -> Tenant:
-    """Of which Amazon says so, and we have read it; its policy leaves pausing to us."""
+    """Create a tenant with a finding that we have read; its policy leaves pausing to us."""
     tenant = aside(set_up_tenant, make_customer("Northwind"), policy="none")
     Tenant.objects.filter(pk=tenant.pk).update(sends_since=tenant.created_at)
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH", "OPEN", "Too many bounces since noon.")
@@ -156,7 +156,7 @@ def pause(page: Page, tenant: Tenant) -> None:
 
 
 def see(page: Page, standing: str, sentence: str) -> None:
-    """Without loading it again."""
+    """Wait for the text without reloading the page."""
     expect(page.locator("#live [data-standing]").first).to_have_attribute("data-standing", standing, timeout=A_WHILE)
     expect(page.locator("#live [data-summary]")).to_have_text(sentence)
 

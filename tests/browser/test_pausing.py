@@ -80,7 +80,7 @@ def see(page: Page, standing: str) -> None:
 
 
 def see_the_notice(page: Page, picture: Picture) -> None:
-    """On each page, and every page goes on working."""
+    """Check that each page shows the notice and still works."""
     page.goto("/domains/")
     expect(page.get_by_text("Sending for Northwind is paused")).to_be_visible()
     expect(page.get_by_text(TOLD)).to_be_visible()

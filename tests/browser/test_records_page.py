@@ -47,7 +47,7 @@ def open_as(page: Page, person: User, site: str, domain: Domain, query: str = ""
 
 
 def ready(sandbox: Sandbox, customer: Customer, *missing: str, name: str = "northwind-books.com") -> Domain:
-    """Published but for the records named, looked at by Amazon and by us, and that a minute ago."""
+    """Create a domain with all records published except those named, checked by SES and us a minute ago."""
 
     def make() -> Domain:
         domain = set_up_domain(sandbox, name, customer=customer)
@@ -80,7 +80,7 @@ def test_each_button_copies_exact_bytes_and_says_so(
 
 
 def copied(page: Page, button: str) -> str:
-    """What is on the clipboard after the press; the word, the voice and the focus are as they should be."""
+    """Press a copy button. Check its text, announcement and focus, and return the clipboard."""
     copy = page.locator(f"#{button}")
     subject = str(copy.get_attribute("aria-label")).removeprefix("Copy ")
     copy.click()

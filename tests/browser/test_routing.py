@@ -40,7 +40,7 @@ def olga(sandbox: Sandbox) -> User:
 
 @pytest.fixture
 def shop(olga: User) -> Domain:
-    """Of Alice's, and live at Amazon with one address."""
+    """Create Alice's domain, live in SES with one address."""
     arrives = {"mail_from_label": "", "mx_facts": {"shop.com": "here"}}
     domain = make_verified("shop.com", customer=make_customer("Alice Ltd"), **arrives)
     make_address("first@shop.com", domain)
@@ -55,7 +55,7 @@ def worker(shop: Domain, sandbox: Sandbox) -> Iterator[None]:
 
 
 def approve(page: Page, because: str) -> None:
-    """From the plan to the end of its run; with so few addresses, most plans touch a third of them."""
+    """Approve the plan and run it. With so few addresses, most plans affect a third of them."""
     page.get_by_label("Reason", exact=True).fill(
         because
     )  # which waits for the plan's page; the count after it does not wait
@@ -179,7 +179,7 @@ def test_what_somebody_else_changed_is_shown_and_restored(
 
 
 def leave(page: Page, because: str) -> None:
-    """The one difference that is left: a rule that no plan of ours changes."""
+    """Ignore the one remaining difference: a rule that no plan of ours changes."""
     page.get_by_text("Ignore…").click()
     page.get_by_label("Reason for ignoring it").fill(because)
     page.get_by_role("button", name="Ignore difference").click()
@@ -188,7 +188,7 @@ def leave(page: Page, because: str) -> None:
 
 
 def empty_by_hand() -> None:
-    """Another client writes another recipient into our rule."""
+    """Replace the recipient of our rule, as another client."""
     client = aws.client("ses")
     rule = client.describe_active_receipt_rule_set()["Rules"][0]
     client.update_receipt_rule(RuleSetName="inbound-mail", Rule=rule | {"Recipients": ["stranger@shop.com"]})

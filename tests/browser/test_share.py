@@ -32,7 +32,7 @@ A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clo
 
 @pytest.fixture
 def domain(sandbox: Sandbox) -> Domain:
-    """All is published, three of the records with a mistake."""
+    """Create a domain with all records published, three of them with a mistake."""
     sandbox.control.add_zone(ZONE, ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"))
 
     def make() -> Domain:
@@ -56,7 +56,7 @@ def link(domain: Domain) -> ShareLink:
 
 
 def mend(sandbox: Sandbox, domain: Domain, key: str) -> None:
-    """What Dave does at his DNS host with what the page told him."""
+    """Fix the records as Dave would at his DNS host with what the page says."""
     record = next(record for record in wanted(domain) if record.key == key)
     sandbox.control.publish(ZONE, record)
 

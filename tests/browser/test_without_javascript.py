@@ -91,7 +91,7 @@ def delete(page: Page) -> None:
 
 
 def load_until(page: Page, wanted: Locator) -> None:
-    """What htmx would fetch by itself, a person without it loads again."""
+    """Reload until it is shown, as a person must where htmx would fetch it."""
     for _ in range(MANY):
         if wanted.first.is_visible():
             return

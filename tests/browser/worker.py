@@ -20,7 +20,7 @@ SECONDS_TO_END = 40
 
 
 def make_diagnoses(page: Page) -> None:
-    """Those that the page waits for, as the worker makes them. In a thread: Playwright's loop runs in this one."""
+    """Make queued diagnoses as the worker does. In a thread, because Playwright's loop runs in this one."""
     page.locator('#result[hx-get*="look="], #result [data-summary]').first.wait_for()
     thread = Thread(target=_make_all)
     thread.start()
@@ -55,6 +55,6 @@ def running_worker(sandbox: Sandbox, *, calls_per_second: float = 0) -> Iterator
 
 
 def _database_url() -> str:
-    """The test's own database: DATABASE_URL names the server, Django has named the database anew."""
+    """Return the URL of the test database: DATABASE_URL with the name that Django gave it."""
     server = urlsplit(os.environ["DATABASE_URL"])
     return urlunsplit(server._replace(path=f"/{connection.settings_dict['NAME']}"))

@@ -50,19 +50,19 @@ def facts_of(name: str = "example.com", **changes: object) -> IdentityFacts:
 
 
 def nothing_published(name: str) -> PublishedPolicies:
-    """As after a look that found no SPF and no DMARC, at the domain and above."""
+    """Return the facts after a check that found no SPF and no DMARC, at the domain and above."""
     domain = DomainName.from_stored(name)
     return PublishedPolicies(spf={name: ()}, dmarc=dict.fromkeys(policies_core.dmarc_questions(domain), ()))
 
 
 def all_found(*lines: str) -> SpfNames:
-    """As after a look at which everything in the SPF lines was there; behind their includes are plain addresses."""
+    """Return the facts after a check that resolved everything in the SPF lines; their includes have plain addresses."""
     inside = {name: ("v=spf1 ip4:192.0.2.1 -all",) for line in lines for name in evaluation.included_names(line)}
     return SpfNames(inside, present=frozenset(pair for line in lines for pair in evaluation.names_looked_up(line)))
 
 
 class Host:
-    """The DNS host of one domain, and whoever looks at it."""
+    """The DNS host of one domain, and the diagnosis of it."""
 
     def __init__(self, store: ZoneStore, facts: IdentityFacts, nameservers: Sequence[str] = NAMESERVERS) -> None:
         self.store, self.facts = store, facts
@@ -83,7 +83,7 @@ class Host:
         self.store.add_record(self.zone, f"www.{self.zone}", "A", "192.0.2.80")
 
     def publish(self, *keys: str) -> None:
-        """All, or those named."""
+        """Publish all records, or those named."""
         wanted = [wanted_of(record) for record in self.records if not keys or record.key in keys]
         mistakes.publish_missing(self.store, self.zone, tuple(wanted))
 
@@ -97,7 +97,7 @@ class Host:
         self.store.add_record(self.zone, name, kind, value, ttl, force=force)
 
     def instead(self, key: str, value: str) -> None:
-        """Something else at a record's place."""
+        """Publish something else at a record's name."""
         record = self.record(key)
         self.withdraw(key)
         self.add(record.name, record.type, value)
@@ -115,7 +115,7 @@ class Host:
         return asyncio.run(observe(self.facts.domain, self.records, net, asking))
 
     def observe_at(self, resolver: str, port: int) -> Observations:
-        """By another resolver, and name servers at that port of their addresses."""
+        """Observe with another resolver, and nameservers at that port of their addresses."""
         net, asking = Network((resolver,), port=port, private=True), QuerySession(timeout=1.0, seconds=10.0)
         return asyncio.run(observe(self.facts.domain, self.records, net, asking))
 
@@ -126,7 +126,7 @@ class Host:
         return self.told(seen)
 
     def told(self, seen: Observations) -> Diagnosis:
-        """By what was seen alone: nothing is known of before."""
+        """Return the diagnosis of the observations, with no policies known from earlier checks."""
         facts = replace(self.facts, policies=policies_core.NOTHING_KNOWN)
         return diagnose(facts, seen, self.amazon, NOW, self.history)
 

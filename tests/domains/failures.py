@@ -28,7 +28,7 @@ def failed(answer: Answer) -> Answer:
 
 
 def with_one_failure(seen: Observations) -> Iterator[tuple[str, Observations]]:
-    """Each answer failed, one at a time; then all to one question; then each thing that was followed left out."""
+    """Yield the observations with each answer failed in turn, then all to a question, then each followed one absent."""
     for lane in LANES:
         answers: tuple[Answer, ...] = getattr(seen, lane)
         for at, answer in enumerate(answers):
@@ -51,7 +51,7 @@ def _with(seen: Observations, changed: Mapping[str, Any]) -> Observations:
 
 
 def accusations(before: Diagnosis, after: Diagnosis) -> list[str]:
-    """What is said of somebody after the failure, and was not before."""
+    """Return the findings after the failure that weren't there before."""
     known = {(finding.code, finding.record_key) for finding in before.findings}
     blamed = {finding.record_key for finding in before.findings}
     return [
@@ -65,7 +65,7 @@ def accusations(before: Diagnosis, after: Diagnosis) -> list[str]:
 
 
 def accused(host: Host, seen: Observations) -> dict[str, list[str]]:
-    """By the lookup that failed."""
+    """Return the findings that appeared only because a lookup failed."""
     before = host.told(seen)
     found = {what: accusations(before, host.told(changed)) for what, changed in with_one_failure(seen)}
     return {what: some for what, some in found.items() if some}

@@ -30,7 +30,7 @@ _numbers = count(1)
 
 
 def make_domain(name: str = "", *, customer: Customer | None = None, **fields: Any) -> Domain:
-    """A row alone, without a call to anybody; proven, unless it is a claim."""
+    """Create only the row, without any call; proven unless it is a claim."""
     proven_at = None if fields.get("stage") == Stage.CLAIM else timezone.now()
     fields = {"proven_at": proven_at} | fields
     fields = {"region": settings.AWS_REGION, "mail_from_label": "bounce"} | fields
@@ -41,7 +41,7 @@ def make_domain(name: str = "", *, customer: Customer | None = None, **fields: A
 
 
 def set_up_domain(sandbox: Sandbox, name: str = "", *, customer: Customer | None = None) -> Domain:
-    """Added and set up at the sandbox's Amazon, with an empty zone at its DNS host."""
+    """Add the domain and set it up in the sandbox's SES, with an empty zone at its DNS host."""
     name = name or f"domain{next(_numbers)}.com"
     customer = customer or make_customer()
     domain = preflight_services.add(text=name, customer=customer, actor=None)
@@ -52,14 +52,14 @@ def set_up_domain(sandbox: Sandbox, name: str = "", *, customer: Customer | None
 
 
 def proven(domain: Domain) -> Domain:
-    """As after the first look at which Amazon had confirmed its records."""
+    """Update the row as after the first check at which SES had verified its records."""
     domain.proven_at = timezone.now()
     domain.save(update_fields=("proven_at",))
     return domain
 
 
 def take_mail(domain: Domain) -> Domain:
-    """As once SES has verified it and a rule takes its mail: now the MX is asked for."""
+    """Update the row as when SES has verified it and a rule accepts its mail: the MX is requested now."""
     Domain.objects.filter(pk=domain.pk).update(
         mail_rules={domain.name: "carried"}, identity_status="SUCCESS", proven_at=timezone.now()
     )
@@ -79,18 +79,18 @@ def wanted(domain: Domain) -> tuple[WantedRecord, ...]:
 
 
 def publish(sandbox: Sandbox, domain: Domain) -> None:
-    """All that is missing, as "publish all that is missing" of the Sandbox page does."""
+    """Publish all missing records, as the sandbox's page does."""
     sandbox.control.publish_missing(make_zone(sandbox, domain), wanted(domain))
 
 
 def publish_proof(sandbox: Sandbox, domain: Domain) -> None:
-    """The challenge of the claim, as its owner alone can publish it."""
+    """Publish the claim's challenge, as only the zone's owner can."""
     record = ownership_core.challenge(domain.parsed, domain.claim_token)
     sandbox.control.add_record(make_zone(sandbox, domain), record.name, record.type, record.value)
 
 
 def at_amazon(name: str) -> dict[str, Any] | None:
-    """The identity as boto3 reads it back, times aside; None when there is none."""
+    """Return the identity as boto3 reads it, without times; None if there is none."""
     client = aws.client("sesv2")
     try:
         found: dict[str, Any] = client.get_email_identity(EmailIdentity=name)
@@ -104,7 +104,7 @@ def at_amazon(name: str) -> dict[str, Any] | None:
 
 
 def turn_identity(name: str, **statuses: str) -> None:
-    """What days of waiting would make of the identity's `ownership`, `dkim` and `mail_from`, in v1's words."""
+    """Set the identity's `ownership`, `dkim` and `mail_from`, in v1's words, as days of waiting would."""
     with WORLD.lock:
         for _, state in regions():
             if identity := state.identities.get(name):
@@ -119,7 +119,7 @@ def waiting_jobs(domain: Domain) -> list[str]:
 
 @contextmanager
 def second_resolver() -> Iterator[str]:
-    """Another resolver, which knows of no zone at all."""
+    """Yield another resolver, which knows no zones."""
     server = DnsServer(ZoneStore())
     host, port = server.start()
     try:
@@ -133,7 +133,7 @@ def zone_of(domain: Domain) -> str:
 
 
 def seed_identities(names: Iterable[str], **statuses: str) -> None:
-    """Straight into the sandbox's store, since ten thousand calls would take their time."""
+    """Create identities directly in the sandbox's store, because ten thousand calls take long."""
     backend = ses_backends[DEFAULT_ACCOUNT_ID][settings.AWS_REGION]
     state = region_state(backend)
     with WORLD.lock:
@@ -146,6 +146,6 @@ def seed_identities(names: Iterable[str], **statuses: str) -> None:
 
 
 def carry_out_deletion(*, domain_id: str) -> None:
-    """Of a domain that is marked, once the apps above have found that no receipt rule names it."""
+    """Delete a marked domain, as once the apps above found that no receipt rule refers to it."""
     deletion_services.confirm_routes_removed(domain_id=domain_id)
     deletion_services.execute_deletion(domain_id=domain_id)

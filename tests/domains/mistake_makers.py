@@ -14,7 +14,7 @@ def dot(host: Host) -> None:
 
 
 def elsewhere(host: Host) -> None:
-    """The registrar's server has the records; the parent names two others, which do not."""
+    """Publish the records at the registrar's server, while the parent delegates to two others without them."""
     host.publish()
     records = host.store.records(host.zone)
     host.withdraw(*(record.key for record in host.records))
@@ -79,7 +79,7 @@ def nested_lookups(host: Host) -> None:
 
 
 def vendor(host: Host, *lines: str) -> None:
-    """A vendor's name that our SPF record includes, and what SPF it has."""
+    """Let our SPF record include a vendor's name with this SPF record."""
     host.store.add_zone("vendor.example", ("ns.vendor.example",))
     for line in lines:
         host.store.add_record("vendor.example", "spf.vendor.example", "TXT", line, force=True)
@@ -154,13 +154,13 @@ def mx_alias(host: Host) -> None:
 
 
 def sub_zone(host: Host) -> None:
-    """`_domainkey` belongs to a vendor, where our keys are not."""
+    """Delegate `_domainkey` to a vendor, whose zone doesn't have our keys."""
     host.withdraw("dkim-1", "dkim-2", "dkim-3")
     host.store.add_zone(f"_domainkey.{host.zone}", ("ns.vendor.example",))
 
 
 def doubled_in_its_own_zone(host: Host) -> None:
-    """The sub-domain is a zone of its own, and that host added its name."""
+    """Make the subdomain its own zone, where that host appended its name."""
     sub, record = host.facts.domain.ascii, host.record("identity")
     for each in host.records:
         host.withdraw(each.key)
@@ -172,7 +172,7 @@ def doubled_in_its_own_zone(host: Host) -> None:
 
 
 def dangling(key: str) -> Callable[[Host], None]:
-    """An alias to a name of a vendor that does not exist."""
+    """Publish an alias to a vendor's name that doesn't exist."""
 
     def make(host: Host) -> None:
         record = host.record(key)
@@ -186,7 +186,7 @@ def dangling(key: str) -> Callable[[Host], None]:
 
 
 def dname(host: Host) -> None:
-    """All names below the customer's sub-domain lead to a vendor's, where ours are not."""
+    """Redirect all names below the customer's subdomain to a vendor's, which doesn't have ours."""
     for record in host.records:
         if record.name != host.facts.domain.ascii:
             host.withdraw(record.key)
@@ -195,13 +195,13 @@ def dname(host: Host) -> None:
 
 
 def inherited_unsigned(host: Host) -> None:
-    """The domain above refuses what is not signed, and the sub-domain inherits that."""
+    """Let the parent domain refuse unsigned mail, which the subdomain inherits."""
     host.withdraw("dmarc", "dkim-1", "dkim-2", "dkim-3")
     host.add(f"_dmarc.{host.zone}", "TXT", "v=DMARC1; p=reject")
 
 
 def alias_alone(host: Host) -> None:
-    """As a real DNS host lets one enter it: with the alias nothing else can be at the name."""
+    """Publish an alias as a real DNS host requires: with nothing else at the name."""
     host.withdraw("mail-from-mx", "mail-from-spf")
     record = host.record("mail-from-mx")
     host.add(record.name, "CNAME", record.value)

@@ -13,7 +13,7 @@ from tests.domains.dns_host import NAMESERVERS, TOKEN, Host, facts_of, serving
 
 @dataclass(frozen=True)
 class Scene:
-    """A mistake made in a zone that is right otherwise; `code` is what must be found."""
+    """A mistake in an otherwise correct zone; `code` is what must be found."""
 
     mistake: str
     code: str
@@ -214,7 +214,7 @@ SCENES = (*FROM_MENU, *BY_HAND, SPREADING)
 
 
 def observed(scene: Scene) -> tuple[Host, Observations]:
-    """The host in whose zone the mistake was made, and what was seen of it."""
+    """Return the host with the mistake in its zone, and the observations of it."""
     with serving() as (store, server, address):
         servers = ("ns.registrar.example", NAMESERVERS[0]) if scene.code == "dns.host.elsewhere" else NAMESERVERS
         host = Host(store, facts_of(scene.name), servers)
@@ -225,7 +225,7 @@ def observed(scene: Scene) -> tuple[Host, Observations]:
 
 
 def built(scene: Scene) -> Host:
-    """The host in whose zone the mistake was made, served by nobody."""
+    """Return the host with the mistake in its zone, without serving it."""
     servers = ("ns.registrar.example", *NAMESERVERS) if scene.code == "dns.host.elsewhere" else NAMESERVERS
     host = Host(ZoneStore(), facts_of(scene.name), servers)
     host.open()
@@ -235,7 +235,7 @@ def built(scene: Scene) -> Host:
 
 
 def play(scene: Scene) -> Diagnosis:
-    """The diagnosis of a zone in which the mistake was made."""
+    """Return the diagnosis of a zone with the mistake."""
     with serving() as (store, server, address):
         servers = ("ns.registrar.example", *NAMESERVERS) if scene.code == "dns.host.elsewhere" else NAMESERVERS
         host = Host(store, facts_of(scene.name), servers)

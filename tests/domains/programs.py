@@ -8,7 +8,7 @@ import pytest
 
 
 def program(name: str, *, package: str) -> str:
-    """Where it is missing the test is skipped by name; in CI that is a failure."""
+    """Return the program. Without it, the test is skipped; in CI, it fails."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin") or _cannot_run(name, package)
 
 

@@ -14,7 +14,7 @@ from tests.domains.dns_host import NAMESERVERS, Host, facts_of, serving, wanted_
 
 
 def _as_it_is(host: Host) -> None:
-    """Nothing more."""
+    """Publish nothing more."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Right:
 
 
 def _delegated(host: Host) -> None:
-    """The keys live in a sub-zone of another DNS host."""
+    """Put the keys into a subzone of another DNS host."""
     keys = [record for record in host.records if record.key.startswith("dkim-")]
     host.withdraw(*(record.key for record in keys))
     sub = f"_domainkey.{host.facts.domain.ascii}"
@@ -38,7 +38,7 @@ def _delegated(host: Host) -> None:
 
 
 def _delegated_here(host: Host) -> None:
-    """A sub-zone at the same DNS host, so that no referral is seen."""
+    """Make a subzone at the same DNS host, so that there is no referral."""
     keys = [record for record in host.records if record.key.startswith("dkim-")]
     host.withdraw(*(record.key for record in keys))
     sub = f"_domainkey.{host.facts.domain.ascii}"
@@ -48,7 +48,7 @@ def _delegated_here(host: Host) -> None:
 
 
 def _delegated_whole(host: Host) -> None:
-    """The sub-domain is a zone of its own at another DNS host."""
+    """Make the subdomain its own zone at another DNS host."""
     for record in host.records:
         host.withdraw(record.key)
     sub = host.facts.domain.ascii
@@ -63,7 +63,7 @@ def _with_a_parent(host: Host) -> None:
 
 
 def _with_neighbours(host: Host) -> None:
-    """What honest people have beside ours: other text, a catch-all for the web site, a web site at the domain."""
+    """Add what a usual zone has next to ours: other text, a catch-all for the web site, a web site at the domain."""
     zone = host.zone
     host.add(zone, "TXT", "google-site-verification=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")
     host.add(zone, "TXT", "v=verifydomain MS=1234567")

@@ -1,6 +1,6 @@
-"""A second, independent emulator of Amazon, which nobody here wrote: ministack, as a process in its own environment.
+"""An independent AWS emulator that we didn't write: ministack, as a process in its own environment.
 
-`make emulator` installs it. A belief that our product and our sandbox share can fail here, where it cannot fail there.
+`make emulator` installs it. An assumption that product and sandbox share can fail here, but not there.
 """
 
 import os
@@ -30,7 +30,7 @@ class Emulator:
     url: str
 
     def client(self, service: str) -> Any:
-        """As another program would call it, without our gateways."""
+        """Return a client as another program has it, without our gateways."""
         config = Config(retries={"mode": "standard", "total_max_attempts": 1})
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         session: Any = boto3.session.Session()  # the types know a client by a literal name alone
@@ -74,7 +74,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 @pytest.fixture
 def emulator(running_emulator: Emulator, sandbox: Sandbox, settings: Settings) -> Emulator:
-    """The application's Amazon is the emulator; its DNS is the sandbox's."""
+    """Let the application use the emulator as AWS, and the sandbox as DNS."""
     settings.AWS_ENDPOINT_URL = running_emulator.url
     settings.AWS_REGION = REGION
     return running_emulator

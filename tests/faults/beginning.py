@@ -1,4 +1,4 @@
-"""What many runs begin from: made once, then gone back to."""
+"""The initial state of many runs: created once, then restored."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ Made = TypeVar("Made")
 
 
 class Beginning(Generic[Made]):
-    """`begin` runs at the first `again`. Each later one puts our rows and the sandbox back to where that had ended."""
+    """The first `again` runs `begin`. Each later one restores our rows and the sandbox to the state after it."""
 
     def __init__(self, sandbox: Sandbox, begin: Callable[[], Made]) -> None:
         self._sandbox, self._begin = sandbox, begin

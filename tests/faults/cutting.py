@@ -1,4 +1,4 @@
-"""Runs a job with each of its AWS calls cut in each way, and holds every end to the end of an undisturbed run."""
+"""Runs a job with each of its AWS calls interrupted in each way. Every result must equal an undisturbed run's."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Story:
-    """`begin` makes what is there before and answers the domain; `run` is the job of the worker."""
+    """`begin` creates the initial state and returns the domain; `run` runs the worker's job."""
 
     begin: Callable[[], Domain]
     run: Callable[[str], None]
@@ -33,7 +33,7 @@ class Story:
 
 @dataclass(frozen=True)
 class Way:
-    """How a call is cut, and how often botocore may try."""
+    """How a call is interrupted, and how often botocore may try."""
 
     kind: FaultKind
     attempts: int
@@ -53,7 +53,7 @@ REFUSED = {
 
 @dataclass(frozen=True)
 class End:
-    """Of our row, of Amazon's identity and of the change log all that must not depend on what went wrong."""
+    """The parts of our row, of SES's identity and of the change log that must not depend on the fault."""
 
     row: dict[str, Any] | None
     identity: dict[str, Any] | None
@@ -61,7 +61,7 @@ class End:
 
 
 def unordered(end: End) -> End:
-    """A setting that Amazon refuses holds no other one up, so that its change may come later."""
+    """Return the result with its changes sorted: a setting that SES refuses delays no other, so the order may vary."""
     return replace(end, changes=sorted(end.changes, key=str))
 
 
@@ -70,7 +70,10 @@ class Cutting:
         self._sandbox, self._monkeypatch = sandbox, monkeypatch
 
     def every_cut(self, story: Story, ways: Mapping[str, Way] = LOST) -> End:
-        """The end of the undisturbed run, which each other end equals. A call that is new to the job is cut as well."""
+        """Return the undisturbed run's result, which every other must equal.
+
+        Calls that only retries make are cut as well.
+        """
         with Beginning(self._sandbox, story.begin) as beginning:
             calls, plain = self._undisturbed(story, beginning)
             assert calls, "a job without an AWS call has nothing to cut"
@@ -81,7 +84,7 @@ class Cutting:
         return plain
 
     def _cut(self, story: Story, beginning: Beginning[Domain], way: Way, nth: int) -> tuple[End, End]:
-        """The end, and the end after the job ran once more though nothing was left to do."""
+        """Return the result, and the result after another run of the job with nothing left to do."""
         domain = self._anew(beginning)
         self._allow(way.attempts)
         self._sandbox.control.add_fault(way.kind, nth=nth)
@@ -110,7 +113,7 @@ class Cutting:
         aws.account_id()  # is asked once a process, so it is no call of the job
 
     def _run(self, story: Story, domain_id: str) -> bool:
-        """False when it was cut, as the worker would see it."""
+        """Return False if the job was interrupted, as the worker would see it."""
         try:
             story.run(domain_id)
         except (AwsProblem, ProcessCut):

@@ -1,4 +1,4 @@
-"""Alice with her organisation, and a server that takes webhooks."""
+"""Alice with her organisation, and a server that receives webhooks."""
 
 from collections.abc import Iterator
 

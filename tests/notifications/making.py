@@ -1,4 +1,4 @@
-"""Alerts and webhooks for tests, and a real server on the loopback address that takes them."""
+"""Alerts and webhooks for tests, and a real server on the loopback address that receives them."""
 
 import json
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Answers `status` with `answer`, and keeps what it got."""
+    """A server that answers `status` with `answer`, and stores what it received."""
 
     port: int = 0
     status: int = 200
@@ -67,7 +67,7 @@ def receiving() -> Iterator[Receiver]:
                 self.wfile.write(receiver.answer.encode())
 
         def log_message(self, *_: Any) -> None:
-            """Nothing on the terminal."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     receiver.port = server.server_address[1]
@@ -82,13 +82,13 @@ def receiving() -> Iterator[Receiver]:
 
 
 def make_target(url: str = "https://example.com/hooks", **fields: Any) -> WebhookTarget:
-    """Of our staff unless a customer or a person is named."""
+    """Create a webhook, of staff unless a customer or person is named."""
     given = {"name": "Ours", "form": Format.STANDARD, "secret": seal(new_secret())}
     return WebhookTarget.objects.create(sealed_url=seal(url), **(given | fields))
 
 
 def make_delivery(customer_id: str) -> Delivery:
-    """Of an event of the customer's to its own webhook, not tried yet."""
+    """Create a delivery of a customer's event to the customer's own webhook, without attempts."""
     target = make_target(customer_id=customer_id)
     emit(event="domain.verified", about=domain_subject(customer_id), data={"why": "All is in place."})
     return Delivery.objects.get(target=target)
@@ -99,14 +99,14 @@ def domain_subject(customer_id: str, name: str = "shop.example") -> Subject:
 
 
 def see(*, firing: bool = True, at: datetime = NOON, kind: str = "rule.drift", **given: Any) -> str:
-    """One look at a condition of our staff's, raised at the first look."""
+    """Report a condition about which staff are alerted at the first report."""
     about = given.pop("about", Subject("rule_set", "inbound-mail", "inbound-mail"))
     rest: dict[str, Any] = {"why": "The rule a is gone.", "severity": "high", "audience": DRIFT}
     return observe(kind=kind, about=about, firing=firing, now=at, **(rest | given))
 
 
 def raise_for(customer_id: str, *, at: datetime = NOON, name: str = "shop.example") -> Alert:
-    """A webhook's alert is raised at the first look, and is of a customer's people."""
+    """Raise a webhook's alert for a customer's people, at the first report."""
     about = domain_subject(customer_id, name)
     see(kind="webhook.off", about=about, audience=CustomerPeople(customer_id), why="It fails.", at=at)
     return Alert.objects.get(object_id=about.id, state="open")

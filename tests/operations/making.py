@@ -1,4 +1,4 @@
-"""Customers with domains that send without a tenant, and what the sandbox's Amazon says of its tenants."""
+"""Customers with domains that send without a tenant, and the tenants in the sandbox's SES."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.factories import make_customer
 
 
 def make_sender(name: str = "", *, domains: int = 3, customer: Customer | None = None) -> Customer:
-    """A customer without a tenant, whose domains have identities at the sandbox's Amazon, set up long ago."""
+    """Create a customer without a tenant, whose domains were set up in the sandbox's SES long ago."""
     customer = customer or make_customer(name)
     names = [f"d{number}-{customer.pk[-8:]}.example" for number in range(domains)]
     for each in names:
@@ -27,14 +27,14 @@ def make_sender(name: str = "", *, domains: int = 3, customer: Customer | None =
 
 
 def make_ready(name: str, customer: Customer, **fields: Any) -> Domain:
-    """A domain that is verified, in the rows and at Amazon."""
+    """Create a domain that is verified, in our rows and in SES."""
     seed_identities([name], ownership="Success", dkim="Success")
     ready = {"stage": Stage.READY, "verified_at": timezone.now(), "ses_mail_from": "", "mail_from_label": ""}
     return make_domain(name, customer=customer, **(ready | fields))
 
 
 def migrate(*customers: Customer, actor: User | None = None, choice: Choice | None = None, **asked: Any) -> Migration:
-    """Planned, started, and carried out by the worker."""
+    """Plan and start a migration, and let the worker execute it."""
     migration = start(*customers, actor=actor, choice=choice, **asked)
     migration_steps_services.work()
     migration.refresh_from_db()
@@ -58,7 +58,7 @@ def start(*customers: Customer, actor: User | None = None, choice: Choice | None
 
 
 def tenants_at_amazon() -> dict[str, frozenset[str]]:
-    """Each tenant's name and the ARNs that belong to it, read past everything of ours."""
+    """Return each tenant's name and its ARNs, read without our code."""
     client = aws.client("sesv2")
     names = [row["TenantName"] for page in client.get_paginator("list_tenants").paginate() for row in page["Tenants"]]
     return {name: resources_at_amazon(name) for name in names}
@@ -71,12 +71,12 @@ def resources_at_amazon(name: str) -> frozenset[str]:
 
 
 def calls(sandbox: Sandbox) -> dict[str, int]:
-    """Of SES's calls, how many of each; which account this is is asked once a process, of another service."""
+    """Return the number of SES calls by operation, without the account look-up, which each process makes once."""
     return {name: number for name, number in sandbox.control.call_counts().items() if name != "GetCallerIdentity"}
 
 
 def make_item(customer: Customer) -> MigrationItem:
-    """The customer's item of a migration as it is planned; one that is there already is taken."""
+    """Return the customer's item of a planned migration, created if it is missing."""
     known = MigrationItem.objects.filter(customer=customer).first()
     if known is not None:
         return known

@@ -1,4 +1,4 @@
-"""Who looks at the pages about receiving, as tests of receipt rules have them."""
+"""The users of pages about receiving, as in the tests of receipt rules."""
 
 from tests.receipt_rules.conftest import alice_client, alices, olga_client, sam_client
 

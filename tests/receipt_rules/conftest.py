@@ -1,4 +1,4 @@
-"""Who looks at the pages about receiving."""
+"""The users of pages about receiving."""
 
 import pytest
 from django.test import Client

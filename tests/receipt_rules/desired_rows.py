@@ -1,4 +1,4 @@
-"""The desired state as a test writes it: addresses and catch-alls with their deliveries."""
+"""The desired state as tests write it: addresses and catch-alls with their deliveries."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class DesiredAddress:
 
 @dataclass(frozen=True)
 class DesiredCatchAll:
-    """All mail at a domain or, with `subdomains`, at every name below it and none at it."""
+    """All mail at a domain or, with `subdomains`, at every name below it but not at itself."""
 
     domain: str
     delivery: RuleDelivery

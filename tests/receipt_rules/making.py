@@ -1,4 +1,4 @@
-"""Rows of receiving for tests, and what the sandbox's Amazon says of its rules."""
+"""Rows of receiving for tests, and the rules in the sandbox's SES."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
@@ -29,7 +29,7 @@ _numbers = count(1)
 
 
 def make_verified(name: str = "", *, customer: Customer | None = None, **fields: Any) -> Domain:
-    """A domain's row as it is once Amazon has verified it, without a call to anybody."""
+    """Create the row of a domain that SES has verified, without any call."""
     ready = {"stage": Stage.READY, "verified_at": timezone.now(), "ses_mail_from": "", "routes_unchecked": False}
     return make_domain(name, customer=customer, **(ready | fields))
 
@@ -48,14 +48,14 @@ def make_operator() -> User:
 
 
 def set_up_receiving(operator: User | None = None) -> User:
-    """An active rule set of ours at the sandbox's Amazon, with what is wanted in it."""
+    """Activate our rule set in the sandbox's SES, with the desired rules."""
     operator = operator or make_operator()
     approve_and_run(operator, typed="inbound-mail")
     return operator
 
 
 def approve_and_run(operator: User, asked: PlanRequest = EVERYTHING, typed: str = "") -> Run:
-    """Plan, approve what was shown, and let the worker do it."""
+    """Plan, approve the plan, and let the worker execute it."""
     made = planner_services.plan_changes(asked)
     run = planner_services.approve(digest=made.digest, because="as planned", actor=operator, typed=typed, request=asked)
     auto_apply_services.work()
@@ -64,12 +64,12 @@ def approve_and_run(operator: User, asked: PlanRequest = EVERYTHING, typed: str 
 
 
 def live() -> RuleSet:
-    """The active rule set, read past everything of ours but the gateway; an empty one where none is active."""
+    """Return the active rule set, read by the gateway alone; an empty one if none is active."""
     return live_gateway.describe_active_rule_set() or RuleSet("")
 
 
 def taken(address: str) -> int:
-    """How many live rules take the mail of this address."""
+    """Return how many live rules match this address."""
     return len(matching.delivering_rules(live().rules, address))
 
 
@@ -81,7 +81,7 @@ def foreign_rule(
     create_set: bool = False,
     actions: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """As another client writes it, in front of all; without `actions` it stores in our bucket."""
+    """Create a rule at the front as another client would; without `actions` it stores in our bucket."""
     client = aws.client("ses")
     if create_set:
         client.create_receipt_rule_set(RuleSetName=rule_set)
@@ -92,7 +92,7 @@ def foreign_rule(
 
 
 def make_bucket(name: str) -> None:
-    """In our region, with no policy."""
+    """Create a bucket in our region, without a policy."""
     client = aws.client("s3")
     client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": client.meta.region_name})
 
@@ -100,7 +100,7 @@ def make_bucket(name: str) -> None:
 def make_report(
     *recipients: str, endpoint: Endpoint | None = None, outcome: str = "delivered", message: str = "", **fields: Any
 ) -> Report:
-    """As the function tells of a message that came just now."""
+    """Return the function's report of a message that has just arrived."""
     now = timezone.now()
     told: dict[str, Any] = {"received_at": now, "at": now, "problem": "", "size": 1234} | fields
     name = message or f"message{next(_numbers)}"
@@ -110,7 +110,7 @@ def make_report(
 
 
 def make_mail(endpoint: Endpoint, **fields: Any) -> ReceivedMail:
-    """A message that the endpoint took."""
+    """Create a message that the endpoint accepted."""
     now = timezone.now()
     told = {"recipient": "a@shop.com", "received_at": now, "reported_at": now, "outcome": "delivered"} | fields
     name = f"message{next(_numbers)}"

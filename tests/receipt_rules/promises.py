@@ -1,4 +1,4 @@
-"""What a plan promises, looked at with the matcher in every state that mail can meet on the way."""
+"""The guarantees of a plan, checked with the matcher in every state that mail can meet while it is applied."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from receipt_rules.planner.core.steps import Activate, CloneSet, CreateSet, Rule
 
 
 def active_sets(plan: Plan, actual: RuleSet) -> Iterator[RuleSet]:
-    """The active set after each step, carried out as SES would on all sets."""
+    """Yield the active set after each step, applied to all sets as SES would."""
     sets, active = {actual.name: actual}, actual.name
     for step in plan.steps:
         match step:
@@ -27,7 +27,7 @@ def active_sets(plan: Plan, actual: RuleSet) -> Iterator[RuleSet]:
 
 
 def _check_old(step: RuleStep, rule_set: RuleSet) -> None:
-    """A step carries what really stands when it is made."""
+    """Check that the step's old value is the current one."""
     old = getattr(step, "old", None)
     if isinstance(old, Rule | ForeignRule):
         assert rule_set.by_name[old.name] == old
@@ -36,7 +36,7 @@ def _check_old(step: RuleStep, rule_set: RuleSet) -> None:
 
 
 def check_all(plan: Plan, actual: RuleSet, envelopes: Sequence[Sequence[str]]) -> None:
-    """Every envelope in every state: nobody who is served at both ends is unserved, doubled, or sent elsewhere."""
+    """Check every message in every state: who is served before and after is never unserved, doubled or misdirected."""
     states = [actual, *active_sets(plan, actual)]
     assert states[-1].rules == plan.after.rules
     for envelope in envelopes:

@@ -1,4 +1,4 @@
-"""Random desired states and rule sets, small enough that everything collides: for the property tests of the core."""
+"""Random desired states and rule sets for the property tests of the core, small enough that names collide often."""
 
 from hypothesis import strategies as st
 
@@ -69,5 +69,5 @@ rule_sets: st.SearchStrategy[RuleSet] = _rules.map(lambda rules: RuleSet("inboun
 
 
 def foreign_only(rule_set: RuleSet) -> RuleSet:
-    """The same set without anything that bears a name of ours."""
+    """Return the set without rules that have our prefix."""
     return RuleSet(rule_set.name, tuple(rule for rule in rule_set.rules if not rule.name.startswith(PREFIX)))

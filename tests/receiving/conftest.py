@@ -1,4 +1,4 @@
-"""The function with a fake S3 and SES, and with servers of this machine."""
+"""The Lambda function with a fake S3 and SES, and servers on this machine."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ REGION = "us-east-1"
 
 
 class Function:
-    """What Lambda would be: it calls the handler with an event. `changed` is one with other settings."""
+    """Calls the handler with an event, as Lambda does. `changed` returns one with other settings."""
 
     def __init__(self, deployment: Deployment, aws_url: str) -> None:
         self.deployment, self._aws_url = deployment, aws_url

@@ -1,4 +1,4 @@
-"""The fake Amazon over HTTP, reset before each test, boto3 clients that make one attempt, and who opens the pages."""
+"""The fake AWS over HTTP, reset before each test, boto3 clients without retries, and the users of its pages."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ ACCOUNT = "123456789012"
 
 @dataclass(frozen=True)
 class Aws:
-    """Clients of one fake Amazon, wherever it is."""
+    """Clients of one fake AWS, in process or over HTTP."""
 
     endpoint_url: str | None
 
@@ -56,7 +56,7 @@ def _session() -> boto3.Session:
 
 @pytest.fixture
 def local(running_sandbox: Sandbox) -> Sandbox:
-    """The running sandbox as on its first day."""
+    """Yield the running sandbox, reset."""
     running_sandbox.control.reset()
     return running_sandbox
 
@@ -68,7 +68,7 @@ def over_http(local: Sandbox) -> Aws:
 
 @pytest.fixture(params=["in process", "over HTTP"])
 def fake_aws(request: pytest.FixtureRequest) -> Iterator[Aws]:
-    """The same tests with moto in the caller's own process and behind the sandbox's HTTP server."""
+    """Run the test twice: with moto in this process, and behind the sandbox's HTTP server."""
     if request.param == "over HTTP":
         yield request.getfixturevalue("over_http")
         return
@@ -101,7 +101,7 @@ def sam_client() -> Client:
 
 
 def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[str, str, int]:
-    """Code, message and HTTP status with which Amazon refuses the call."""
+    """Return code, message and HTTP status with which AWS refuses the call."""
     with pytest.raises(ClientError) as caught:
         call(**arguments)
     error, meta = caught.value.response["Error"], caught.value.response["ResponseMetadata"]

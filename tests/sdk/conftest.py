@@ -1,4 +1,4 @@
-"""The published clients from npm, and what the answers of their types are. Without npm the tests are skipped."""
+"""The published clients from npm, and their response types. Without npm the tests are skipped."""
 
 import json
 import os
@@ -26,7 +26,7 @@ Fits = Callable[[str, Any], list[str]]
 
 
 def without(why: str) -> Any:
-    """Skipped here; in CI, which has a registry, a failure."""
+    """Skip the test; in CI, which has a registry, fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"The published clients could not be tried: {why}.")
     pytest.skip(f"The published clients were not tried: {why}.")
@@ -34,7 +34,7 @@ def without(why: str) -> Any:
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both clients from npm, what makes schemas of their types, and what makes types of our description."""
+    """Install both clients from npm, a generator of schemas from their types, and one of types from our description."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         without("npm and node are not installed here")
     place = tmp_path_factory.mktemp("sdk")
@@ -50,7 +50,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def fits(installed: Path) -> Fits:
-    """Where an answer is not as the client's type of this name has it."""
+    """Return where a response doesn't match the client's type of this name."""
     command = ["node", str(installed / "schemas.mjs"), str(installed)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     schemas = json.loads(done.stdout)
@@ -64,7 +64,7 @@ def fits(installed: Path) -> Fits:
 
 @pytest.fixture
 def drive(installed: Path, live_server: LiveServer, sandbox: Sandbox, settings: Settings) -> Iterator[Call]:
-    """Calls a method of a client, by the script that drives it, with a real worker behind it; gives its answer."""
+    """Call a method of a client through its script, with a real worker. Return its result."""
     settings.API_WAIT_SECONDS = 30  # the worker begins on a machine that is busy with other tests
     secret = create_api_key(user=make_member(), name="sdk", scopes=["read", "write"], actor=None).secret
 

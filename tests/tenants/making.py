@@ -1,4 +1,4 @@
-"""SES tenants for tests: rows alone, and at the sandbox's Amazon."""
+"""SES tenants for tests: rows only, or also in the sandbox's SES."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.factories import make_customer, make_staff
 
 
 def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
-    """A row alone, as if it were there and active, without a call to anybody."""
+    """Create only the row of an active tenant, without any call."""
     customer = customer or make_customer()
     tenant = Tenant(customer=customer)
     name = f"tenant-{tenant.pk[-8:]}"
@@ -46,7 +46,7 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
 
 
 def set_up_tenant(customer: Customer | None = None, **wanted: Any) -> Tenant:
-    """Created at the sandbox's Amazon."""
+    """Create the tenant in the sandbox's SES."""
     tenant = lifecycle_services.create_tenant(customer=customer or make_customer(), actor=None, **wanted)
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
@@ -54,7 +54,7 @@ def set_up_tenant(customer: Customer | None = None, **wanted: Any) -> Tenant:
 
 
 def pause_tenant(tenant: Tenant, *, actor: User | None = None, carried_out: bool = True, **said: Any) -> None:
-    """By Tess, whose role is Trust & Safety."""
+    """Pause it as Tess, whose role is Trust & Safety."""
     wanted: dict[str, Any] = {
         "reason": "spam",
         "text": "Spam traps were hit.",
@@ -78,7 +78,7 @@ def jobs_of(tenant: Tenant) -> list[str]:
 
 
 def resources_at_amazon(name: str) -> set[str]:
-    """`identity/shop.com`, `configuration-set/...` as boto3 reads them back; empty when there is no such tenant."""
+    """Return `identity/shop.com`, `configuration-set/...` as boto3 reads them; empty if there is no such tenant."""
     client = aws.client("sesv2")
     try:
         rows = client.list_tenant_resources(TenantName=name)["TenantResources"]
@@ -96,9 +96,9 @@ def entity_at_amazon(tenant: Tenant) -> dict[str, Any]:
 
 
 def make_measured(sandbox: Sandbox, *, without_set: bool = False, **rates: float) -> Tenant:
-    """At the sandbox's Amazon, with these rates there (`bounce`, `complaint`), and read.
+    """Create the tenant in the sandbox's SES with these rates (`bounce`, `complaint`), and read them.
 
-    `without_set`: the reputation of its configuration set is not measured.
+    `without_set`: reputation metrics of its configuration set are off.
     """
     tenant = set_up_tenant()
     if without_set:

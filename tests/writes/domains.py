@@ -1,4 +1,4 @@
-"""Of domains: their settings, links, support and deletion."""
+"""Writes to domains: settings, links, support and deletion."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -61,7 +61,7 @@ def _share_revoke(world: World) -> Post:
 
 
 def _support(do: str, **fields: str) -> Callable[[World], Post]:
-    """On the support page of a domain that is set up; what must be there before is made."""
+    """Post to the support page of a domain that is set up, after creating what the action needs."""
 
     def of(world: World) -> Post:
         domain, olga = ready(world), world.people["olga"]

@@ -1,4 +1,4 @@
-"""A valid request for each view that writes, and the one line that it leaves in the change log."""
+"""A valid request for each view that writes, and its one change log entry."""
 
 from tests.writes import domains, notifications, operations, people, receiving, tenants
 

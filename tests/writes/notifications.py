@@ -1,4 +1,4 @@
-"""Of alerts, webhooks and preferences."""
+"""Writes to alerts, webhooks and preferences."""
 
 from collections.abc import Callable
 from datetime import timedelta

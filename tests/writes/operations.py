@@ -1,4 +1,4 @@
-"""Of bulk actions, migrations, drift and imports."""
+"""Bulk actions, migrations, drift and imports."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Of people, customers, members and invitations."""
+"""Writes to people, customers, members and invitations."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Of addresses, endpoints, rules and what SES may do."""
+"""Writes to addresses, endpoints, rules and permissions for SES."""
 
 from collections.abc import Callable
 
@@ -125,7 +125,7 @@ def _stop_expecting(world: World) -> Post:
 
 
 def _let_in(name: str) -> Callable[[World], Post]:
-    """The digest is that of what is shown to whoever presses."""
+    """Grant SES access, with the digest that the page shows."""
 
     def of(world: World) -> Post:
         make_address("billing@shop.com", ready(world))

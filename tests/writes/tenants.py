@@ -1,4 +1,4 @@
-"""Of tenants and their pauses."""
+"""Writes to tenants and their pauses."""
 
 from collections.abc import Callable
 

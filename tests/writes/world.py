@@ -1,4 +1,4 @@
-"""A request that writes, by whom, in which world, and the one line that it leaves in the change log."""
+"""A request that writes, who sends it in which world, and its one change log entry."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class World:
 
 @dataclass(frozen=True)
 class Post:
-    """`worker` does its part after it, before the log is read."""
+    """`worker` runs after the request, before the change log is read."""
 
     args: tuple[Any, ...] = ()
     form: dict[str, Any] = field(default_factory=dict)
@@ -36,9 +36,9 @@ class Post:
 
 @dataclass(frozen=True)
 class Write:
-    """By `who`, to the view of that name; `what` is their one line. `also`: lines of the worker that follow by rule.
+    """A request by `who` to the view of that name; `what` is their one entry. `also`: entries that the worker adds.
 
-    `beside`: further lines of theirs, where it is an approval before Amazon is called, or one press is two decisions.
+    `beside`: further entries of theirs, such as an approval before AWS is called, or two decisions of one request.
     """
 
     name: str

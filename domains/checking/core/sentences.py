@@ -1,5 +1,7 @@
 """The sentence for each code: what is wrong with the record, then what to do at the DNS host."""
 
+from collections.abc import Sequence
+
 from domains.checking.core.amazon_hosts import amazon_host
 from domains.dmarc import core as dmarc_core
 from domains.records.core import SPF_KEYS, Record, is_inbound
@@ -173,6 +175,15 @@ def subject(record: Record) -> str:
     if is_inbound(record.key) and record.key not in _SUBJECTS:
         return f"The inbound MX record of {record.name}"
     return _SUBJECTS.get(record.key, "This record")
+
+
+def naming_subdomains(sentence: str, names: Sequence[str], domain: str) -> str:
+    """Return the domain's summary with the names below it, if only they are its cause. `names`: of those records."""
+    below = [name for name in names if name.endswith(f".{domain}")]
+    if not below or len(below) < len(names):
+        return sentence
+    more = f" and {len(below) - 1} more" if len(below) > 1 else ""
+    return f"{below[0]}{more}: {sentence}"
 
 
 def mid_sentence(text: str) -> str:

@@ -225,12 +225,12 @@ def ses_cause(case: Case, judged: Sequence[JudgedRecord]) -> Cause | None:
 
 def _statuses(case: Case) -> dict[Aspect, SesStatus]:
     """Return only the statuses that apply: SES has none for receiving, nor for an unset MAIL FROM domain."""
-    asked = {
+    is_requested = {
         Aspect.IDENTITY: True,
         Aspect.DKIM: bool(case.facts.dkim_tokens),
         Aspect.MAIL_FROM: bool(case.facts.mail_from),
     }
-    return {aspect: status for aspect, status in case.amazon.statuses if asked.get(aspect)}
+    return {aspect: status for aspect, status in case.amazon.statuses if is_requested.get(aspect)}
 
 
 def _lane_state(case: Case, states: Sequence[LinkState]) -> LinkState:

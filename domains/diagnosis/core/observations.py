@@ -297,8 +297,8 @@ def probes(record: Record, domain: DomainName) -> tuple[Probe, ...]:
     found += [Probe(ProbePlace.UNDERSCORE, Question(name, record.type)) for name in _without_underscore(record, domain)]
     found += [Probe(ProbePlace.SWAPPED, Question(name, record.type)) for name in _swapped(record, zone)]
     unlike = [probe for probe in found if (probe.question.name, probe.question.type) != (record.name, record.type)]
-    asked = {probe.question: probe for probe in reversed(unlike) if _can_be_asked(probe.question.name)}
-    return tuple(reversed(asked.values()))[:MOST]
+    by_question = {probe.question: probe for probe in reversed(unlike) if _can_be_asked(probe.question.name)}
+    return tuple(reversed(by_question.values()))[:MOST]
 
 
 def rival_question(record: Record) -> Question:

@@ -30,11 +30,11 @@ class Packet:
         """Return True if a packet, whose id already matches, answers this question. An error may omit the question."""
         if len(packet) < 12 or packet[2] & 0xF8 != 0x80:
             return False
-        asked, end = packet[4:6], 12 + len(self.question)
-        if asked == b"\x00\x00":
+        count, end = packet[4:6], 12 + len(self.question)
+        if count == b"\x00\x00":
             return packet[3] & 0x0F != 0
         echoed = packet[12:end]
-        return asked == b"\x00\x01" and echoed[-4:] == self.question[-4:] and echoed.lower() == self.question.lower()
+        return count == b"\x00\x01" and echoed[-4:] == self.question[-4:] and echoed.lower() == self.question.lower()
 
 
 async def open_channel(host: str, port: int) -> "Channel":
@@ -144,9 +144,9 @@ def packet_for(question: Question, *, recursive: bool = True, unchecked: bool = 
     if not question.name.isascii():
         raise ValueError("a name must be in ASCII")
     name = dns.name.from_text(question.name).to_wire()
-    asked = cast("bytes", name) + dns.rdatatype.from_text(question.type).to_bytes(2) + b"\x00\x01"
+    question_bytes = cast("bytes", name) + dns.rdatatype.from_text(question.type).to_bytes(2) + b"\x00\x01"
     flags = _RECURSION_DESIRED * recursive | _CHECKING_DISABLED * unchecked
-    return Packet(asked, flags.to_bytes(2) + _ONE_QUESTION + asked + _OPT)
+    return Packet(question_bytes, flags.to_bytes(2) + _ONE_QUESTION + question_bytes + _OPT)
 
 
 def is_truncated(packet: bytes) -> bool:

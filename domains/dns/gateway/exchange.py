@@ -57,9 +57,9 @@ async def ask(
     """
     limits = _Limits(timeout, max(tries, 1), max(at_once, 1))
     wanted = tuple(dict.fromkeys(questions))
-    asked = [_ask_resolver(wanted, resolver, limits) for resolver in dict.fromkeys(resolvers)]
+    lookups = [_ask_resolver(wanted, resolver, limits) for resolver in dict.fromkeys(resolvers)]
     return {
-        (answer.question, answer.resolver): answer for answers in await asyncio.gather(*asked) for answer in answers
+        (answer.question, answer.resolver): answer for answers in await asyncio.gather(*lookups) for answer in answers
     }
 
 
@@ -68,8 +68,8 @@ async def ask_each(queries: Sequence[Query], *, timeout: float = 3.0) -> list[An
     servers: dict[str, list[Query]] = {}
     for query in dict.fromkeys(queries):
         servers.setdefault(query.at, []).append(query)
-    asked = [_ask_server(at, own, _Limits(timeout, 1, len(own))) for at, own in servers.items()]
-    return [answer for answers in await asyncio.gather(*asked) for answer in answers]
+    pending = [_ask_server(at, own, _Limits(timeout, 1, len(own))) for at, own in servers.items()]
+    return [answer for answers in await asyncio.gather(*pending) for answer in answers]
 
 
 def system_resolvers(resolv_conf: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:

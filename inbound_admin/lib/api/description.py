@@ -41,9 +41,9 @@ TAGS = {
     "Migrations": "Staff: move customers to SES tenants.",
     "Drift": "Staff: differences between SES and the database.",
     "Receiving": "For the receiving function: where each message is delivered.",
-    "Version e2": "For the client `inboundemail`. New programs use the operations above.",
-    "Version 1.1": "For programs of the previous system. New programs use the operations above.",
-    "Older": "For programs of the previous system. New programs use the operations above.",
+    "Version e2": "For the client `inboundemail`. New clients use the operations above.",
+    "Version 1.1": "Kept for clients of the previous system. New clients use the operations above.",
+    "Older": "Kept for clients of the previous system. New clients use the operations above.",
 }
 # Examples for fields with a pattern, for which a viewer would invent nonsense, and for path parameters.
 EXAMPLES: dict[str, Any] = {

@@ -71,10 +71,10 @@ def consequences(before: RuleSet, after: RuleSet, steps: Sequence[RuleStep] | No
     before, after = relevant_rules(before, after, steps=steps)
     addresses = SampleAddresses((*before.rules, *after.rules))
     stops = any(rule.enabled and rule.delivery.stops for rule in (*before.rules, *after.rules))
-    asked = addresses.all if steps is None else affected_addresses(steps, addresses, order_matters=stops)
+    affected = addresses.all if steps is None else affected_addresses(steps, addresses, order_matters=stops)
     start, end = RecipientIndex(before), RecipientIndex(after)
     found = []
-    for address in asked:
+    for address in affected:
         was = tuple(rule.delivery for rule in start.delivering_rules(address))
         becomes = tuple(rule.delivery for rule in end.delivering_rules(address))
         if (kind := _kind_of(was, becomes)) is not None:

@@ -148,13 +148,13 @@ def transition_issues(actual: RuleSet, steps: Sequence[RuleStep], end: RuleSet) 
     if stopping or _goes_one_way(steps):
         return TransitionIssues(stopping=stopping, most_rules=most)
     addresses, seen = SampleAddresses((*actual.rules, *end.rules)), _IssueCollector()
-    asked = affected_addresses(steps, addresses, order_matters=False)
+    near = affected_addresses(steps, addresses, order_matters=False)
     first, live, last = RecipientIndex(actual), RecipientIndex(actual), RecipientIndex(end)
     for step in steps[:-1]:
         live.apply_step(step)
         recipients = touched_recipients(step) if isinstance(step, Create | Update | Delete) else frozenset()
         some = (
-            asked if recipients is None else (each for one in sorted(recipients) for each in addresses.affected_by(one))
+            near if recipients is None else (each for one in sorted(recipients) for each in addresses.affected_by(one))
         )
         for address in some:
             seen.check(

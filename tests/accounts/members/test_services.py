@@ -293,7 +293,7 @@ def test_a_new_person_needs_a_password(acme: Customer, alice: User) -> None:
 
 
 def at_once(*acts: Callable[[], object]) -> list[object]:
-    """What each returned or was refused with, all let go at the same moment, each on its own connection."""
+    """Call all at the same moment, each on its own connection. Return each result or refusal."""
     start, outcomes = Barrier(len(acts), timeout=10), list[object]()
 
     def run(act: Callable[[], object]) -> None:

@@ -14,7 +14,7 @@ from tests.browser.visits.visit import Act, Arguments, Visit, diagnosed, domain,
 
 
 def shared(key: str) -> Arguments:
-    """A link to that domain, made by Alice, of which somebody knows already."""
+    """Return arguments with a link to the domain, made by Alice, that somebody has opened."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
         link = create_link(domain=world.domains[key], actor=world.people["alice"], meant_for="Our IT company")
@@ -25,7 +25,7 @@ def shared(key: str) -> Arguments:
 
 
 def remembered(key: str) -> Arguments:
-    """A signing key that was right, then gone."""
+    """Return arguments of a domain with a DKIM record that was correct and then disappeared."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
         domain = world.domains[key]
@@ -44,7 +44,7 @@ def remembered(key: str) -> Arguments:
 
 
 def at_a_host_that_helps(world: Showcase) -> tuple[Any, ...]:
-    """Its DNS host supports Domain Connect and knows our template."""
+    """Let its DNS host support Domain Connect and know our template."""
     domain, page = world.domains["waiting"], "https://dns-host.example/connect"
     domain.domain_connect = {"api": page, "page": page, "name": "A DNS host", "zone": domain.hosted.zone}
     domain.save(update_fields=["domain_connect"])

@@ -1,4 +1,4 @@
-"""Every page of the product, and every face of it: who visits, and what they do there before it is looked at."""
+"""All pages of the product in all their states: who visits, and what they do before the page is inspected."""
 
 from tests.browser.visits import domains, notifications, operations, people, receiving, sandbox, tenants
 

@@ -1,4 +1,4 @@
-"""Pages of the sandbox, and of what went wrong."""
+"""Pages of the sandbox, and error pages."""
 
 from domains.models.domains import Domain
 from tests.browser import tenancy

@@ -1,4 +1,4 @@
-"""Pages of tenants, and what shows their standing elsewhere."""
+"""Pages of tenants, and other pages that show their status."""
 
 from playwright.sync_api import Page
 

@@ -1,4 +1,4 @@
-"""A visit to a page: who comes, and what they do there before it is looked at."""
+"""A visit to a page: who comes, and what they do before it is inspected."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ALERT = "main [role=alert]:not(:empty)"
 
 @dataclass(frozen=True)
 class Visit:
-    """To the URL of that name by that person ("" for nobody). `elsewhere`: where it leads is another address."""
+    """A visit to the URL of that name by that person ("" for nobody). `elsewhere`: it redirects to another URL."""
 
     name: str
     who: str = "alice"
@@ -49,7 +49,7 @@ def fill(label: str, text: str, button: str, *, seen: str = ALERT) -> Act:
 
 
 def press(button: str, *, seen: str = ALERT) -> Act:
-    """Past the browser's own checks, which would keep the server's answer from us. Waits until `seen` is there."""
+    """Submit past the browser's own validation, so that the server answers. Wait until `seen` is shown."""
 
     def act(page: Page) -> None:
         page.evaluate("document.querySelectorAll('form').forEach((form) => { form.noValidate = true; })")

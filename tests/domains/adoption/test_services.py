@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 def at_amazon(*names: str) -> None:
-    """As another client made them."""
+    """Create identities in SES as another client."""
     for name in names:
         with aws.calling("sesv2", "create") as client:
             client.create_email_identity(EmailIdentity=name)

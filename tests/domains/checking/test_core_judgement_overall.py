@@ -14,12 +14,13 @@ from domains.checking.core.judgement import (
     judge_aspects,
     judge_domain,
 )
+from domains.checking.core.sentences import naming_subdomains
 from domains.records.core import Need
 from tests.domains.checking.judged_records import RECORDS
 
 
 def judgements(**states: State) -> list[Judgement]:
-    """All required records verified but those that are named (dashes as underscores)."""
+    """Return judgements with all required records verified, except those named (dashes as underscores)."""
     required = [record for record in RECORDS.values() if record.key != "challenge"]
     return [
         Judgement(record.key, record.need, states.get(record.key.replace("-", "_"), State.VERIFIED), (), "", "")
@@ -145,3 +146,18 @@ def test_the_whole_is_verified_only_with_every_part() -> None:
         aspects = judge_aspects(given_states, {**ALL_GOOD, Aspect.IDENTITY: ses})
         verified = judge_domain(aspects, given_states).state is State.VERIFIED
         assert verified == (state is State.VERIFIED and ses is SesStatus.SUCCESS)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], "Publish the MX record."),
+        ([""], "Publish the MX record."),
+        (["shop.com"], "Publish the MX record."),
+        (["sub.shop.com"], "sub.shop.com: Publish the MX record."),
+        (["a.shop.com", "b.shop.com", "c.shop.com"], "a.shop.com and 2 more: Publish the MX record."),
+        (["sub.shop.com", ""], "Publish the MX record."),
+    ],
+)
+def test_a_summary_names_the_subdomain_that_alone_is_its_cause(names: list[str], said: str) -> None:
+    assert naming_subdomains("Publish the MX record.", names, "shop.com") == said

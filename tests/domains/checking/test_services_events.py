@@ -31,7 +31,7 @@ def alice(customer: Customer) -> User:
 
 @pytest.fixture
 def shop(sandbox: Sandbox, customer: Customer) -> Domain:
-    """Verified, all records in place."""
+    """Return a verified domain with all records published."""
     domain = set_up_domain(sandbox, "shop.com", customer=customer)
     publish(sandbox, domain)
     turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")

@@ -31,7 +31,7 @@ SERIAL_7 = ("ns1.host.example. hostmaster.example.co.uk. 7 3600 600 604800 60",)
 
 
 def answered(answers: Mapping[str, tuple[str, ...]], *, ttl: int = 300, resolver: str = "ns1") -> Observations:
-    """A zone of one server at which records of these keys hold these values, and the others are absent."""
+    """Return answers of one server with these values for the records of these keys; all others are absent."""
     host = [
         Answer(
             question_for(r),

@@ -42,9 +42,7 @@ def told(world: World, seen: Observations, history: RecordHistory) -> Diagnosis:
 
 
 def new_accusations(world: World, seen: Observations, less: Observations, history: RecordHistory) -> list[str]:
-    """Where servers tell different things of a record and one of them fails, the other's word is left: that was there
-    before, and is no accusation more than what that server alone tells.
-    """
+    """Return new findings. If servers disagree and one fails, the other's answer remains, which is no new finding."""
     after = told(world, less, history)
     found = accusations(told(world, seen, history), after)
     disputed = {record.key for record in seen.records if len(set(told_of(world, seen, record))) > 1}
@@ -60,7 +58,7 @@ def of_one_server(seen: Observations, who: str) -> Observations:
 
 
 def told_of(world: World, seen: Observations, record: Record) -> list[tuple[object, ...]]:
-    """What each server tells of the record, and of the place that counts for it, where all were asked of that."""
+    """Return each server's answer about the record and the place that decides it, if all were asked about that."""
     questions = (question_for(record), *further_questions(record, world.facts.domain))
     asked = [said for question in questions if len(said := seen.host_answers(question)) == len(SERVERS)]
     return [tuple((answer.values, answer.aliases) for answer in said) for said in zip(*asked, strict=True)]

@@ -67,6 +67,6 @@ def test_a_plain_check_with_a_failure_finds_nothing_else(scene: Scene) -> None:
 
 
 def first(answers: tuple[Answer, ...], question: Question) -> list[Answer]:
-    """As one resolver would have said it."""
+    """Return the answer as one resolver gives it."""
     told = [answer for answer in answers if answer.status is not LookupStatus.FAILED]
     return [Answer(question, "one", told[0].status, told[0].values, aliases=told[0].aliases)] if told else []

@@ -69,7 +69,7 @@ def test_every_mistake_of_the_catalogue_has_a_zone() -> None:
 
 
 def words(finding: DiagnosisFinding) -> int:
-    """All that stands before "More"; values are for copying and no words."""
+    """Return the text before "More". Values to copy don't count."""
     return len(" ".join([finding.verdict, finding.why, *finding.steps, finding.then]).split())
 
 
@@ -88,13 +88,13 @@ def test_nothing_is_found_in_a_right_zone(right: Right) -> None:
 
 
 def catch_all(host: Host) -> None:
-    """A web site at every name, behind Cloudflare's proxy."""
+    """Publish a web site at every name, behind Cloudflare's proxy."""
     host.withdraw("dkim-1", "mail-from-mx", "mail-from-spf")
     host.add(f"*.{host.zone}", "A", "104.21.32.10")
 
 
 def catch_all_text(host: Host) -> None:
-    """At every name that holds nothing else, and so at wherever one may look for ours."""
+    """Publish a text at every unused name, so also where our records are looked up."""
     host.withdraw("mail-from-spf")
     host.add(f"*.{host.zone}", "TXT", host.record("mail-from-spf").value)
 
@@ -106,7 +106,7 @@ def test_what_a_catch_all_says_of_every_name_proves_no_mistake(make: Callable[[H
 
 
 def at_workmail(host: Host) -> None:
-    """The domain above receives through Amazon in its own right, ours below does not yet."""
+    """Let the parent domain receive through SES already, and ours not yet."""
     host.withdraw("inbound-mx")
     host.add(host.zone, "MX", f"10 {host.record('inbound-mx').value}")
 
@@ -117,7 +117,7 @@ def test_nobody_is_told_to_remove_the_mail_of_the_domain_above() -> None:
 
 
 def with_bounces_of_the_parent(host: Host) -> None:
-    """Ours is the MAIL FROM domain of the domain above, as SES proposes it ("mail"), whether we know it or not."""
+    """Make our name the parent's MAIL FROM domain, as SES suggests it ("mail"), known to us or not."""
     host.instead("inbound-mx", f"10 {host.record('mail-from-mx').value}")
 
 
@@ -128,7 +128,7 @@ def test_nobody_is_told_to_remove_the_mail_from_domain_of_the_domain_above() -> 
 
 
 def with_mail_of_the_child(host: Host) -> None:
-    """Another domain of ours receives at our MAIL FROM name."""
+    """Let another of our domains receive at our MAIL FROM name."""
     child = facts_of(host.facts.mail_from)
     host.instead("mail-from-mx", f"10 {host.record('inbound-mx').value}")
     host.history = replace(host.history, others=records_for(child))
@@ -141,7 +141,7 @@ def test_nobody_is_told_to_change_the_mx_at_which_another_domain_receives() -> N
 
 
 def doubled_by_its_name(host: Host) -> None:
-    """A domain of ours that is called like a doubled name."""
+    """Let another domain of ours have the doubled name."""
     host.mistake("mail-from-mx", "name.doubled_zone")
     host.history = replace(host.history, others=records_for(facts_of("example.com.example.com")))
 
@@ -152,7 +152,7 @@ def test_what_another_domain_wants_at_a_name_is_never_a_misplaced_record() -> No
 
 
 def with_alias(host: Host) -> None:
-    """A web site by an alias at the domain itself."""
+    """Publish a web site by an alias at the domain itself."""
     host.withdraw("inbound-mx")
     host.store.add_zone("web.example", ("ns.web.example",))
     host.store.add_record("web.example", "site.web.example", "A", "192.0.2.7")
@@ -198,7 +198,7 @@ def test_a_mistake_of_the_menu_is_itself_with_whatever_record_it_is_made(mistake
 
 
 def menu_scenes(facts: IdentityFacts, records: Sequence[Record], code: str) -> Iterator[tuple[Record, Diagnosis]]:
-    """The diagnosis of a zone for each record that the mistake is made with."""
+    """Return the diagnosis of a zone for each record with which the mistake can be made."""
     with serving() as (store, server, address):
         for record in records:
             store.reset()

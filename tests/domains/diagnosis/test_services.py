@@ -41,7 +41,7 @@ def empty_cache() -> Iterator[None]:
 
 
 def verified(sandbox: Sandbox, name: str = "example.com") -> Domain:
-    """All published, at two name servers, and confirmed by Amazon."""
+    """Return a domain with everything published at two nameservers, and verified by SES."""
     sandbox.control.add_zone(name, NAMESERVERS)
     domain = set_up_domain(sandbox, name)
     publish(sandbox, domain)
@@ -285,7 +285,7 @@ def test_a_claim_is_diagnosed_by_its_challenge() -> None:
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    """The exit status and what was printed."""
+    """Return the exit status and the output."""
     out = io.StringIO()
     try:
         call_command("diagnose", *arguments, stdout=out)

@@ -19,7 +19,7 @@ RIGHT = ""
 
 @dataclass(frozen=True)
 class Situation:
-    """`values` stand in place of the record `key`, as `kind` where its type is another; `offered` None: any."""
+    """`values` replace the record `key`, as type `kind` if it differs; `offered` None: any."""
 
     key: str
     values: tuple[str, ...]
@@ -240,7 +240,7 @@ SITUATIONS = (*SPF_SITUATIONS, *DMARC_SITUATIONS, *KEY_SITUATIONS, *MX_SITUATION
 
 
 def look(situation: Situation) -> Diagnosis:
-    """At a zone that is right but for the one record."""
+    """Diagnose a zone that is correct except for this record."""
     facts = facts_of(DOMAIN)
     if not situation.kind:
         world = world_of(facts, **{situation.key.replace("-", "_"): situation.values})

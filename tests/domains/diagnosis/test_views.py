@@ -56,7 +56,7 @@ def test_the_frame_comes_at_once_and_asks_nobody(client: Client, page: str, sand
 
 
 def at_once(client: Client, page: str, **headers: str) -> str:
-    """The page once the worker has made what it asked for."""
+    """Return the page after the worker has made the diagnosis that it requested."""
     waits = client.get(f"{page}?look=1", headers=headers).content.decode()
     again = re.search(r"[?&]look=[0-9]{10}\.[0-9]{3}", waits)
     assert again
@@ -65,7 +65,7 @@ def at_once(client: Client, page: str, **headers: str) -> str:
 
 
 def work() -> None:
-    """Every job that is queued, and those that they queue."""
+    """Run every queued job, and those that they queue."""
     for _ in range(20):
         job = ProcrastinateJob.objects.filter(task_name=DIAGNOSE, status="todo").order_by("pk").first()
         if job is None:

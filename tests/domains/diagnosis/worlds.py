@@ -69,7 +69,7 @@ KINDS = st.sampled_from(
 
 @dataclass
 class World:
-    """By name and type what answers, the same at each server; `aliases` lead from name to name."""
+    """The answers by name and type, the same at each server. `aliases` map names to names."""
 
     facts: IdentityFacts
     held: dict[Question, tuple[str, ...]] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class World:
 
     @property
     def older(self) -> "World":
-        """What somebody who is behind still has: an earlier zone with fewer names."""
+        """Return what an outdated server still has: an earlier zone with fewer names."""
         held = dict(list(self.held.items())[:4])
         return World(self.facts, {**held, Question(self.facts.domain.zone, "SOA"): (SOA.format(serial=6),)})
 
@@ -115,7 +115,7 @@ def shown(record: Record) -> str:
 
 
 def world_of(facts: IdentityFacts, **instead: tuple[str, ...]) -> World:
-    """Right, but that other values stand in place of the records of these keys ("_" for "-")."""
+    """Return a correct world, with other values for the records of these keys ("_" for "-")."""
     world = World(facts)
     world.add(facts.domain.zone, "SOA", SOA.format(serial=7))
     for record in world.records:
@@ -146,7 +146,7 @@ def _catch_all(draw: st.DrawFn, world: World) -> None:
 
 
 def _publish(draw: st.DrawFn, world: World, record: Record, kind: str) -> None:
-    """The record, or the mistake of that kind in its place."""
+    """Add the record, or that mistake instead of it."""
     places, name, domain = _places(record, world.facts.domain), record.name, world.facts.domain
     odd = draw(st.sampled_from(ODD[record.type]))
     if kind in places:
@@ -210,7 +210,7 @@ HISTORIES = st.builds(
 
 
 def seen_in(world: World, behind: str | None = None) -> Observations:
-    """As `observe` puts it together; the server or resolver that is `behind` holds what was there before."""
+    """Return observations as `observe` collects them. The server or resolver that is `behind` has the old content."""
     facts, records = world.facts, world.records
     zone = facts.domain.zone
     plain = [question_for(record) for record in records]
@@ -244,7 +244,7 @@ def _right(record: Record) -> Answer:
 
 
 def _others(world: World) -> Iterator[Question]:
-    """What a look asks besides, where it finds something missing."""
+    """Return the further questions of a diagnosis that finds something missing."""
     for record in world.records:
         yield from (probe.question for probe in probes(record, world.facts.domain))
         yield rival_question(record)
@@ -262,16 +262,16 @@ def _followed(seen: Observations) -> dict[str, Any]:
 
 
 def places_in(seen: Observations) -> list[tuple[str, int]]:
-    """Everything in it that might have failed: the lane and the number there.
+    """Return everything that might have failed, as lane and number.
 
-    A cut is not among them: the referral tells it, and where that fails there is no answer for the names below either.
+    A cut isn't included: the referral reports it, and if that fails there is no answer for the names below either.
     """
     lanes = (*LANES, *FOLLOWED)
     return [(lane, at) for lane in lanes if lane != "cuts" for at in range(len(getattr(seen, lane)))]
 
 
 def with_failures(seen: Observations, failed: Mapping[tuple[str, int], str]) -> Observations:
-    """`failed` are places and of what each; what failed of what is followed is not in it at all."""
+    """Return the observations with these places failed. A followed question that failed is left out."""
     changed: dict[str, Any] = {}
     for lane in {lane for lane, _ in failed}:
         kept = []

@@ -126,7 +126,7 @@ def test_ipv6_resolvers_stand_in_brackets() -> None:
 
 
 class Scripted(asyncio.DatagramProtocol):
-    """A resolver that answers each query with the packets that its script says."""
+    """A resolver that answers each query with the packets of its script."""
 
     def __init__(self, script: Script) -> None:
         self.script = script

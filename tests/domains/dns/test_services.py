@@ -26,7 +26,7 @@ NAMESERVERS = ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
-    """What the resolvers were asked."""
+    """Return the questions to the resolvers."""
     questions: list[Question] = []
 
     def noting(some: Sequence[Question]) -> list[Answer]:
@@ -141,7 +141,7 @@ def test_what_first_looks_lost_is_looked_at_again_within_minutes_for_the_alert(
 
 
 class _SixAlone(QuerySession):
-    """A resolver that knows name servers by IPv6 alone."""
+    """A resolver that has only IPv6 addresses of nameservers."""
 
     async def ask(self, queries: Sequence[Query]) -> list[Answer]:
         by_six = [query.question.type == "AAAA" for query in queries]

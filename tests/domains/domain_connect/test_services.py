@@ -44,7 +44,7 @@ def ours(settings: Settings, sandbox: Sandbox) -> None:
 
 
 def at_host(sandbox: Sandbox, mood: str = "supported", name: str = "shop.com") -> Domain:
-    """A domain whose DNS host is in that mood, looked at once, and whose support was found out."""
+    """Return a checked domain whose DNS host is in that mode, and whose support was discovered."""
     domain = set_up_domain(sandbox, name)
     zone = zone_of(domain)
     place = f"{urlsplit(sandbox.aws_url).netloc}/_connect/{mood}"

@@ -38,7 +38,7 @@ formats = pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.key)
 
 
 def one_ttl(made: list[Entry]) -> tuple[Entry, ...]:
-    """Values of one type at one name are one record set, which has one TTL."""
+    """Return records with one TTL for each record set."""
     ttls = {(entry.name, entry.type): entry.ttl for entry in made}
     return tuple(dataclasses.replace(entry, ttl=ttls[entry.name, entry.type]) for entry in made)
 
@@ -108,7 +108,7 @@ def test_strings_are_short_enough_and_text_comes_back_whole(text: str) -> None:
 
 
 def zone_text(format_key: str, wanted: tuple[Entry, ...]) -> str:
-    """A whole zone: the records with what every zone has."""
+    """Return a whole zone: the records, with SOA and NS."""
     kind = format_named(format_key)
     assert kind
     head = f"{ZONE}. 300 IN SOA ns1.{ZONE}. admin.{ZONE}. 1 3600 600 86400 60\n{ZONE}. 300 IN NS ns1.{ZONE}.\n"

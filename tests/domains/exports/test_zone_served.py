@@ -47,7 +47,7 @@ zone:
 
 @contextmanager
 def nsd(folder: Path, zone: str, records: str) -> Iterator[str]:
-    """Serves the zone; yields where."""
+    """Serve the zone. Yield host and port."""
     command = program("nsd", package="nsd")
     port = _free_port()
     (folder / "zone").write_text(HEAD.format(zone=zone) + records)
@@ -63,7 +63,7 @@ def nsd(folder: Path, zone: str, records: str) -> Iterator[str]:
 
 
 def _free_port() -> int:
-    """For UDP and TCP alike: nsd takes both."""
+    """Return a port that is free for both UDP and TCP, which nsd needs."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
             port = int(tcp.getsockname()[1])

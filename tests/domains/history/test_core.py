@@ -18,7 +18,7 @@ RIGHT, OTHER = (RECORD.value,), ("elsewhere.example",)
 
 
 def span(since: float, until: float | None, values: tuple[str, ...] = RIGHT, who: str = "one", **more: object) -> Span:
-    """From `since` hours after noon until `until`; without values, absent."""
+    """Return an answer from `since` hours after noon until `until`; absent without values."""
     return Span(
         more.pop("question", QUESTION),  # type: ignore[arg-type]  # a Question
         who,

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def meanwhile(operation: str, do: Callable[[], object]) -> None:
-    """`do` happens once, between Amazon's answer to the operation and the line that stores it."""
+    """Run `do` once, between SES's answer to the operation and the line that stores it."""
     done: list[bool] = []
 
     def hear(**_: object) -> None:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 def associated(tenant: Tenant) -> set[str]:
-    """After its job has run."""
+    """Run its job. Return the identities that SES associates with it."""
     resources_services.apply_associations(tenant_id=tenant.pk)
     return {name.partition("/")[2] for name in resources_at_amazon(tenant.name) if name.startswith("identity/")}
 

@@ -27,7 +27,7 @@ TOLD_NOTHING = ("error", "silent", "cut")
 
 @pytest.fixture
 def shop(sandbox: Sandbox) -> Domain:
-    """All its records published, the one of MTA-STS among them."""
+    """Return a domain with all records published, that of MTA-STS included."""
     domain = take_mail(set_up_domain(sandbox, "shop.com"))
     publish(sandbox, domain)
     sandbox.control.tick()
@@ -35,7 +35,7 @@ def shop(sandbox: Sandbox) -> Domain:
 
 
 def check(domain: Domain) -> Domain:
-    """A check, and the job that it queues."""
+    """Check, and run the job that the check queues."""
     checking_services.check([domain], now=timezone.now())
     mta_sts_services.fetch_due(now=timezone.now())
     domain.refresh_from_db()

@@ -149,7 +149,7 @@ def test_a_mail_that_cannot_be_sent_does_not_undo_what_was_done(
 
 
 class BrokenMail:
-    """A mail server that is away."""
+    """A mail server that doesn't answer."""
 
     def __init__(self, **_: object) -> None:
         pass

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.django_db
 
 
 def claimed(sandbox: Sandbox, bob: Customer, name: str = "old.com") -> Domain:
-    """Bob's claim of an identity that somebody made at Amazon by hand."""
+    """Return Bob's claim of an identity that somebody created in SES by hand."""
     aws.client("sesv2").create_email_identity(EmailIdentity=name)
     domain = set_up_domain(sandbox, name, customer=bob)
     assert (domain.stage, domain.claim_reason) == (Stage.CLAIM, ClaimReason.IDENTITY_EXISTS)

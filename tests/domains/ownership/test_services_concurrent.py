@@ -41,7 +41,7 @@ def test_of_two_who_add_a_domain_and_a_part_of_it_at_once_neither_is_in_the_othe
 
 
 def at_once(attempts: Sequence[Callable[[], Domain]]) -> list[Domain | Problem]:
-    """Each in a thread of its own, all of them let go at the same moment."""
+    """Call all at the same moment, each in its own thread."""
     start, ends = threading.Barrier(len(attempts)), list[Domain | Problem]()
 
     def run(attempt: Callable[[], Domain]) -> None:

@@ -18,7 +18,7 @@ SHOP = DomainName.from_stored("a.shop.example.co.uk")
 
 
 def published(lines: Mapping[str, str], *, is_there: bool = True) -> PublishedPolicies:
-    """`lines` by name; all other names hold nothing."""
+    """Return the facts with `lines` by name; all other names are empty."""
     known = nothing_published(SHOP.ascii)
     own = {f"_dmarc.{name}": (line,) for name, line in lines.items()}
     return replace(known, dmarc={**known.dmarc, **own}, is_there=is_there)

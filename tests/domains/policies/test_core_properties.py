@@ -99,7 +99,7 @@ PUBLISHED = st.builds(
 
 
 def passes(line: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address, depth: int = 0) -> bool:
-    """RFC 7208's check_host, for names as above: whether the record authorises the address."""
+    """Evaluate RFC 7208's check_host for these names: whether the record authorises the address."""
     redirect = ""
     for term in grammar.parse(line).terms:
         if term.is_redirect:
@@ -125,7 +125,7 @@ def _leads(name: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address, de
 
 
 def senders(lines: tuple[str, ...]) -> set[str]:
-    """Whoever one of the sound lines authorises."""
+    """Return the addresses that one of the valid lines authorises."""
     sound = [line for line in lines if not grammar.parse(line).problems]
     return {str(address) for line in sound for address in ADDRESSES if passes(line, address)}
 
@@ -183,7 +183,7 @@ def test_what_is_offered_compares_right_is_sound_and_takes_nothing_away(
 
 
 def check_exports(records: tuple[Record, ...]) -> None:
-    """Each format holds the offered values and nothing of what is withheld; `export` reads back what it wrote."""
+    """Check that each format has the offered values and nothing withheld; `export` reads back what it wrote."""
     wanted = entries(records)
     assert {entry.value for entry in wanted} == {record.value for record in records if record.value}
     for kind in FORMATS:

@@ -69,12 +69,12 @@ def alice(shop: Domain) -> User:
 
 
 def boxes_of(boxes: FormValues, zone: str) -> Entry:
-    """The record that the DNS host makes of what is typed."""
+    """Return the record that the DNS host makes of what is typed."""
     return Entry(*becomes(boxes, zone))
 
 
 def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
-    """The records page and the page behind a share link."""
+    """Return the values of the records page and of the share link's page."""
     zone = domain.hosted.zone
     page = records_page(domain, can_check_in=0, host=host)
     yield from (boxes_of(row.form_values, zone) for group in page.groups for row in group.rows if row.record.value)
@@ -82,7 +82,7 @@ def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
 
 
 def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Entry]:
-    """Read back from the text of the letter, box by box."""
+    """Return the values in the text of the email, box by box."""
     zone, empty = domain.hosted.zone, form_values(domain.records[0], provider, domain.hosted.zone)
     letter = sharing_services.build_letter(
         domain=domain, sender=sender, host=provider.key, link=None, site_url="https://ours.example/"
@@ -107,8 +107,9 @@ def by_api(domain: Domain) -> Iterator[Entry]:
 
 
 def seen_with(domain: Domain, policies: PublishedPolicies) -> Observations:
-    """What a look sees where of all records those of SPF and DMARC alone are there, in whatever state; what the
-    policies do not know could not be told.
+    """Return the answers of a check in which only the records of SPF and DMARC exist, in any state.
+
+    Whatever the policies don't have is unknown.
     """
     untold = {Question(name, "TXT") for name in dmarc_questions(domain.parsed) if name not in policies.dmarc}
     held = {Question(name, "TXT"): lines for name, lines in (*policies.spf.items(), *policies.dmarc.items()) if lines}
@@ -142,7 +143,7 @@ def failed(question: Question) -> Answer:
 
 
 def by_diagnosis(found: Diagnosis, records: Mapping[str, Record]) -> Iterator[Entry]:
-    """What the API offers to copy."""
+    """Return the values that the API offers to copy."""
     told: dict[str, Any] = as_json(found)
     for finding in filter(None, (told["finding"], *told["further"])):
         record, offered = records.get(finding["record_key"]), finding["data"]
@@ -151,7 +152,7 @@ def by_diagnosis(found: Diagnosis, records: Mapping[str, Record]) -> Iterator[En
 
 
 def by_reply(found: Diagnosis, records: Mapping[str, Record]) -> Iterator[Entry]:
-    """The lines of SPF and DMARC in the steps of a reply to the customer, whichever finding is the first."""
+    """Return the lines of SPF and DMARC in the steps of a reply to the customer, whichever finding is first."""
     for finding in found.findings:
         record, reply = records.get(finding.record_key), as_reply(replace(found, finding=finding, further=()))
         yield from (entry_of(record, value) for value in TO_PUBLISH.findall(reply) if record)
@@ -194,7 +195,7 @@ def test_the_reply_to_two_spf_records_and_a_broken_policy_has_a_line_for_each(sh
 
 
 def check(entry: Entry, shop: Domain, policies: PublishedPolicies) -> None:
-    """Compares right, parses, authorises whom the records of before did, and is not weaker than what applied before."""
+    """Check that it compares as correct, parses, authorises all earlier senders, and is no weaker than before."""
     record = next(each for each in shop.records if (each.name, each.type) == (entry.name, entry.type) and each.value)
     told = replace(record, value=entry.value)
     value = entry.value if entry.priority is None else f"{entry.priority} {entry.value}"

@@ -14,7 +14,7 @@ def found(name: str, kind: str, *values: str) -> Answer:
 
 
 def nothing(*answers: Answer) -> list[Answer]:
-    """Nothing at any name but what is given."""
+    """Return answers in which only the given names exist."""
     known = {answer.question for answer in answers}
     others = [Answer(q, "192.0.2.1:53", LookupStatus.NO_DATA) for q in questions(DOMAIN) if q not in known]
     return [*answers, *others]
@@ -54,6 +54,11 @@ def test_an_alias_cannot_hold_mail_records() -> None:
     look = assess(DOMAIN, nothing(found("shop.com", "CNAME", "shops.host.net")))
     assert "preflight.alias" in codes(look)
     assert not look.is_safe
+
+
+def test_a_dns_host_whose_lookup_failed_is_not_called_unrecognised() -> None:
+    assert "preflight.provider_unchecked" in codes(assess(DOMAIN, nothing(), provider=None))
+    assert "preflight.provider_unknown" in codes(assess(DOMAIN, nothing(), provider=""))
 
 
 def test_a_failed_look_up_is_never_told_as_no_mail() -> None:

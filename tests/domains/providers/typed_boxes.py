@@ -5,7 +5,7 @@ from domains.providers.core import DnsProvider, FormValues
 
 
 def becomes(boxes: FormValues, zone: str) -> tuple[str, str, str, int | None]:
-    """Name, type, value and priority that the host makes of the boxes, by its own rules."""
+    """Return name, type, value and priority that the host makes of the boxes, by its own rules."""
     provider = boxes.provider
     value, priority = boxes.value, int(boxes.priority) if boxes.priority else None
     if boxes.type == "MX" and not provider.priority_label:

@@ -19,7 +19,7 @@ LATER = "of_later"
 
 @pytest.fixture
 def world() -> World:
-    """An address and its domain as a later version might have left them."""
+    """Return an address and its domain as a later version might have stored them."""
     made = make_world()
     Address.objects.filter(pk=made.address.pk).update(rules=LATER)
     Domain.objects.filter(pk=made.domain.pk).update(

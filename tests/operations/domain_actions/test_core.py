@@ -1,6 +1,6 @@
 """What people paste and upload to name domains."""
 
-from operations.domain_actions.core import DomainLine, format_names, parse_names
+from operations.domain_actions.core import DomainLine, format_names, parse_lines, parse_names, repeated_names
 
 
 def test_names_are_apart_by_anything_and_each_is_there_once() -> None:
@@ -22,3 +22,9 @@ def test_a_quote_that_is_never_closed_takes_no_other_line_with_it() -> None:
     named = parse_names('"a.com,Acme\nb.com,Acme\nc.com\n', with_customers=True)
     assert [each.name for each in named[1:]] == ["b.com", "c.com"]
     assert named[0].name.startswith("a.com")
+
+
+def test_each_line_that_repeats_an_earlier_one_is_reported() -> None:
+    lines = parse_lines("domain,customer\na.com,Acme\nA.com,ACME\na.com,Bob\nb.com\nb.com\nb.com", with_customers=True)
+    assert repeated_names(lines) == ("A.com", "b.com", "b.com")
+    assert len(lines) == 6

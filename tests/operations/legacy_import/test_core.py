@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from inbound_admin.lib.errors import Refused
-from operations.legacy_import.core import ParsedRow, RowKind, mark_duplicates, parse_rows, read_sections
+from operations.legacy_import.core import ParsedRow, RowKind, mark_duplicates, our_config, parse_rows, read_sections
 
 ALICE = {"id": "u1", "email": "Alice@Example.com", "name": "Alice"}
 BOB = {"id": "u2", "email": "bob@example.com", "name": "Bob"}
@@ -173,3 +173,35 @@ def test_an_address_after_a_refused_one_of_the_same_name_is_taken() -> None:
     said = [given.why_not for given in rows if given.kind is RowKind.ADDRESS]
     assert "neither true nor false" in said[0]
     assert said[1:] == ["", ""]  # the third is refused once the second is taken
+
+
+@pytest.mark.parametrize(("flag", "active"), [(True, True), (False, False), (None, True), ("false", False)])
+def test_an_endpoint_is_off_only_if_the_old_system_says_so(flag: object, active: bool) -> None:
+    assert one(RowKind.ENDPOINT, endpoints=[{**HOOK, "isActive": flag}]).values["is_active"] is active
+
+
+def test_a_record_of_a_domain_that_is_not_imported_says_so() -> None:
+    record = {"name": "shop.com", "type": "MX", "value": "10 mx.example", "domainId": "d1"}
+    assert one(RowKind.RECORD, domains=[SHOP], dnsRecords=[record]).why_not == ""
+    assert one(RowKind.RECORD, dnsRecords=[record]).why_not == "Domain d1 is not in the import."
+    assert "Domain (no ID)" in one(RowKind.RECORD, dnsRecords=[{**record, "domainId": ""}]).why_not
+
+
+def test_a_webhook_forwards_to_no_address() -> None:
+    config = {"url": "https://a.example/", "email": "me@shop.com"}
+    assert our_config("webhook", config) == {"url": "https://a.example/"}
+    assert our_config("email", {"email": "me@shop.com"}) == {"address": "me@shop.com"}
+
+
+@pytest.mark.parametrize("content", ["email,name\na@b.example,Al;ice\n", "email;name\na@b.example;Al,ice\n"])
+def test_a_table_has_semicolons_only_if_its_first_line_has_more_of_them(content: str) -> None:
+    assert read_sections({"users.csv": content.encode()})["users"][0]["email"] == "a@b.example"
+    tie = read_sections({"users.csv": b"email,na;me\na@b.example,Alice\n"})
+    assert tie["users"][0]["na;me"] == "Alice"
+
+
+def test_an_import_has_a_maximum_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operations.legacy_import.core.MOST_ROWS", 2)
+    assert len(read_sections({"users.csv": b"email\na@b.example\nc@d.example\n"})["users"]) == 2
+    with pytest.raises(Refused, match="contain 3 rows. The maximum is 2"):
+        read_sections({"users.csv": b"email\na@b.example\nc@d.example\ne@f.example\n"})

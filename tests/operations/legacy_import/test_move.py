@@ -172,12 +172,7 @@ def test_the_move_with_the_old_writer_alive_leaves_nobody_unserved_and_nothing_s
     kept = [shops, shops, everything, everything, shops]
     assert [places(address) for address in (*MAIL, "late@shop.com")] == kept
     make_address("new@shop.com", Domain.objects.get(name="shop.com"))
-    planner_services.approve(
-        digest=planner_services.plan_changes().digest,
-        because="a new address",
-        actor=adam,
-        request=planner_services.EVERYTHING,
-    )
+    planner_services.approve(digest=planner_services.plan_changes().digest, because="a new address", actor=adam)
     auto_apply_services.work()
     old.take_addresses("shop.com", ["billing@shop.com"])  # it is still alive, and activates its own set
     assert (live().name, places("new@shop.com")) == (OLD_SET, [])
