@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
-from django.db.models.functions import Concat
+from django.db.models.functions import Concat, Now
 from django.utils import timezone
 
 from accounts.models.people import Customer
@@ -196,7 +196,7 @@ def _with_shown_state(state: str) -> Q:
 
 def _in_states(states: tuple[State, ...]) -> Q:
     """A staff override counts instead of the checked state until it expires."""
-    is_overridden = Q(override_until__gt=timezone.now())
+    is_overridden = Q(override_until__gt=Now())  # a time of ours would make each request's count another one
     return (Q(state__in=states) & ~is_overridden) | (Q(override_state__in=states) & is_overridden)
 
 
