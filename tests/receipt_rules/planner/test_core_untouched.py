@@ -21,6 +21,7 @@ from receipt_rules.planner.core.rules import (
     is_ours,
 )
 from receipt_rules.planner.core.steps import Create, Delete, Update, rule_steps
+from receipt_rules.planner.core.untouched import UntouchedRule
 from tests.receipt_rules.promises import active_sets, check_all
 from tests.receipt_rules.worlds import (
     ADDRESSES,
@@ -318,3 +319,19 @@ def test_rules_are_not_compacted_meanwhile() -> None:
     actual = RuleSet("inbound", (Rule("inbound-admin-001", SHARED, ("zoe@shop.com",)),))
     with pytest.raises(Refused, match="can't be compacted now"):
         plan_for(DesiredEntries({}, refused={"zoe@shop.com": SHARED}), actual, compacting=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "waits"),
+    [
+        (0, ""),
+        (1, " 1 change waits for it: a0."),
+        (5, " 5 changes wait for it: a0, a1, a2, a3, a4."),
+        (6, " 6 changes wait for it: a0, a1, a2, a3, a4 and 1 more."),
+        (9, " 9 changes wait for it: a0, a1, a2, a3, a4 and 4 more."),
+    ],
+)
+def test_a_rule_that_stays_names_five_changes_that_wait_and_counts_the_others(number: int, waits: str) -> None:
+    found = UntouchedRule("r1", ("b",), tuple(f"a{each}" for each in range(number)))
+    stays = "Rule r1 stays unchanged: SES now refuses b in it, and without that recipient, its mail would be lost."
+    assert found.sentence == f"{stays}{waits}"
