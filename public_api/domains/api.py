@@ -34,6 +34,7 @@ from public_api.domains.selectors import (
     status_of,
 )
 from public_api.records.api import (
+    MAIL_FROM_KEYS,
     DomainMain,
     StoredRecordOut,
     VerificationOut,
@@ -99,7 +100,7 @@ class DomainOne(DomainRow):
 
 def rows(domains: Collection[Domain], *, checked: bool) -> list[DomainRow]:
     """Return the rows, in a constant number of queries. `checked` adds the latest check."""
-    checks, receiving = checks_of(domains), receiving_of(domains)
+    checks, receiving = checks_of(domains, () if checked else MAIL_FROM_KEYS), receiving_of(domains)
     owners = first_owners(domain.customer_id for domain in domains)
     return [
         DomainRow(**_row(domain, checks[domain.pk], receiving[domain.pk], owners, checked=checked))

@@ -119,10 +119,11 @@ def records_of(domain: Domain) -> tuple[Record, ...]:
     return tuple(record for record in records if record.value)
 
 
-def checks_of(domains: Iterable[Domain]) -> dict[str, dict[str, RecordCheck]]:
-    """Return checks by domain and record, in one query."""
+def checks_of(domains: Iterable[Domain], keys: Collection[str] = ()) -> dict[str, dict[str, RecordCheck]]:
+    """Return checks by domain and record, in one query: of all records, or of those with these keys."""
     found: dict[str, dict[str, RecordCheck]] = {domain.pk: {} for domain in domains}
-    for check in RecordCheck.objects.filter(domain__in=found):
+    checks = RecordCheck.objects.filter(domain__in=found)
+    for check in checks.filter(key__in=keys) if keys else checks:
         found[check.domain_id][check.key] = check
     return found
 
@@ -160,7 +161,7 @@ class _Collected:
 
 def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
     """Return the counts of each domain, in two queries."""
-    ids = [domain.pk for domain in domains]
+    ids = {domain.pk: domain for domain in domains}
     counts = Address.objects.filter(domain__in=ids).order_by().values("domain")
     counted = counts.annotate(
         addresses=Count("pk"),
@@ -168,8 +169,10 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
         configured=Count("pk", filter=Q(rules__in=DELIVERED)),
     )
     by_domain = {each[0]: each[1:] for each in counted.values_list("domain", "addresses", "active", "configured")}
-    found = CatchAll.objects.select_related("endpoint", "domain").filter(domain__in=ids, subdomains=False)
-    catch_alls = {row.domain_id: row for row in found}
+    catch_alls = {}
+    for row in CatchAll.objects.select_related("endpoint").filter(domain__in=ids, subdomains=False):
+        row.domain = ids[row.domain_id]
+        catch_alls[row.domain_id] = row
     return {key: InboundCounts(*by_domain.get(key, (0, 0, 0)), catch_all=catch_alls.get(key)) for key in ids}
 
 

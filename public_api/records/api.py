@@ -1,5 +1,6 @@
 """Published API operations on DNS records, and the parts that all responses about a domain share."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from domains.checking.core.judgement import State
 from domains.domain_list.api import domain_of
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
+from domains.receiving.core import Receiving
 from domains.records.core import Need, Record
 from domains.records.selectors import TITLES, label_of
 from inbound_admin.lib.api.values import Out, given
@@ -18,6 +20,7 @@ from public_api.domains.core import Published, mail_from_word, ses_word
 from public_api.domains.selectors import Checks, checks_of, has_mx, is_correct, receives_mail, records_of, status_of
 
 SILENT = (State.VERIFIED, State.NOT_CHECKED)
+MAIL_FROM_KEYS = ("mail-from-mx", "mail-from-spf")
 
 
 class ReceivingBelowOut(Out):
@@ -144,21 +147,21 @@ class VerificationOut(Out):
 
 def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, Any]:
     """Return the fields of `DomainMain`."""
-    bounces = [checks[key].verified_at for key in ("mail-from-mx", "mail-from-spf") if key in checks]
+    bounces = [checks[key].verified_at for key in MAIL_FROM_KEYS if key in checks]
     mail_from = domain.ses_mail_from or domain.mail_from
     mail_status = mail_from_word(mail_from, domain.mail_from_status)
     return {
         "id": domain.pk,
         "domain": domain.name,
-        **_statuses(domain),
+        **_statuses(domain, receiving := domain.receiving, below := domain.receiving_below),
         "can_receive_emails": receives_mail(domain),
         "has_mx_records": has_mx(domain),
         "send_only": not domain.receives,
-        "receiving": domain.receiving.state.value,
-        "receiving_message": domain.receiving.sentence,
+        "receiving": receiving.state.value,
+        "receiving_message": receiving.sentence,
         "receiving_below": [
             ReceivingBelowOut(name=each.name, receiving=each.state.value, receiving_message=each.sentence)
-            for each in domain.receiving_below
+            for each in below
         ],
         "mta_sts": _mta_sts(domain),
         "domain_provider": domain.provider or None,
@@ -176,12 +179,12 @@ def main_fields(domain: Domain, checks: Checks, owner: str | None) -> dict[str, 
     }
 
 
-def _statuses(domain: Domain) -> dict[str, Any]:
+def _statuses(domain: Domain, receiving: Receiving, below: Sequence[Receiving]) -> dict[str, Any]:
     """Return the published status, and what the page says: `attention` is None if nothing is wrong or left to do."""
-    is_red = any(each.is_red for each in (domain.receiving, *domain.receiving_below))
-    is_well = domain.stage == Stage.READY and domain.shown_state == State.VERIFIED and not is_red
-    attention = None if is_well else domain.headline or None
-    return {"status": status_of(domain), "records_status": domain.shown_state.value, "attention": attention}
+    shown, is_red = domain.shown_state, any(each.is_red for each in (receiving, *below))
+    is_well = domain.stage == Stage.READY and shown == State.VERIFIED and not is_red
+    attention = None if is_well else domain.headline_with(receiving) or None
+    return {"status": status_of(domain), "records_status": shown.value, "attention": attention}
 
 
 def _mta_sts(domain: Domain) -> MtaStsOut | None:
