@@ -1,4 +1,4 @@
-"""Whose something is: a person of several customers reads it, and customers of one name can be told apart."""
+"""The customer beside each row for a person of several customers, and the ID beside customers of one name."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""Words that a stranger stumbled over, each on its page."""
+"""Words on pages: a deletion, a check that was never made, bulk actions, activity and invitations."""
 
 import pytest
 from django.test import Client
