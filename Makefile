@@ -47,7 +47,7 @@ manage: $(INSTALLED) ## run a manage.py command on the data of `make run`: make 
 check: lint ## the quick gate: lint, types, contracts, migrations, tests without a browser
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not browser and not soak and not emulator"
 
-test: css ## all of check, and the browser tests; about 25 minutes on two cores
+test: css ## all of check, and the browser tests; about 20 minutes on two cores
 	@$(MAKE) $(AT_ONCE) emulator $(LINTS)
 	$(BOUNDED) $(BIN)/python -m pytest -rs $(ON_ALL_CORES) -m "not soak"
 
