@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed.lock
 # The AWS emulator of tests/emulator has its own environment, because it pins another botocore than ours.
 EMULATOR := .emulator
 EMULATED := $(EMULATOR)/installed.lock
-# Ends tests that hang. All tests take about 23 minutes on two cores; a busy machine needs more.
+# Ends tests that hang. All tests take about 18 minutes on two cores; a busy machine needs more.
 TEST_SECONDS := 3600
 BOUNDED := $(shell command -v timeout >/dev/null 2>&1 && echo timeout --foreground --signal=INT --kill-after=20 $(TEST_SECONDS))
 # Settings of a deployment, because Django's deployment checks mean nothing with others.
