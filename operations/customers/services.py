@@ -1,4 +1,4 @@
-"""Creates, renames and deletes customers."""
+"""Creates, renames and deletes customers, and ends memberships."""
 
 import re
 from collections.abc import Collection
@@ -8,10 +8,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Model, ProtectedError
 
+from accounts.members import services as members_services
 from accounts.members.services import require_manager
 from accounts.models.people import Customer, MemberRole, Membership, User, new_customer_id
 from accounts.people.selectors import customer_subject, owners_of, supports_everyone
 from audit import services as audit_services
+from domains.sharing import services as sharing_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.mail_names import plain_name
 from notifications.alerts import services as alerts_services
@@ -78,6 +80,17 @@ def delete_customer(*, customer: Customer, actor: User) -> None:
     text += f"\nReason: {because}\n" if because else ""
     text += "\nYour own account is unchanged. If you didn't expect this, contact support.\n"
     transaction.on_commit(partial(email_services.send_now, title=f"{about.name} was deleted", text=text, to=owners))
+
+
+@transaction.atomic
+def end_membership(*, membership: Membership, actor: User, revokes_links: bool) -> None:
+    """Remove the member, or let them leave, with the share links that they made if wanted. Raises Refused."""
+    if revokes_links:
+        sharing_services.revoke_made_by(person=membership.user, customer=membership.customer, actor=actor)
+    if membership.user_id == actor.pk:
+        members_services.leave(membership=membership)
+    else:
+        members_services.remove_member(membership=membership, actor=actor)
 
 
 def _blockers(name: str, things: Collection[Model]) -> str:

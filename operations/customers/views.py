@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -17,13 +16,12 @@ from accounts.members.services import Invited, require_manager
 from accounts.models.people import Customer, MemberRole, Membership
 from accounts.people import selectors as people_selectors
 from audit.selectors import changes_of
-from domains.sharing import services as sharing_services
 from domains.sharing.selectors import links_made_by
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, requires_password, template
 from inbound_admin.lib.lists import text_in
 from operations.customers.forms import CustomerForm, InviteForm, NewCustomerForm, RoleForm
-from operations.customers.services import create_customer, rename_customer
+from operations.customers.services import create_customer, end_membership, rename_customer
 from tenants.lifecycle import selectors as lifecycle_selectors
 from tenants.status import core as status_core
 
@@ -221,14 +219,9 @@ def _change(request: SignedIn, customer: Customer, membership: Membership, *, ow
     return done(request, customer, f"{membership.user} is now {word}.")
 
 
-@transaction.atomic
 def _remove(request: SignedIn, customer: Customer, membership: Membership, *, own: bool) -> HttpResponse:
-    """Remove the member, with the share links that they made, unless these were chosen to be kept."""
-    if request.POST.get("revoke_links"):
-        sharing_services.revoke_made_by(person=membership.user, customer=customer, actor=request.user)
+    end_membership(membership=membership, actor=request.user, revokes_links=bool(request.POST.get("revoke_links")))
     if not own:
-        members_services.remove_member(membership=membership, actor=request.user)
         return done(request, customer, f"Removed {membership.user} from {customer}.")
-    members_services.leave(membership=membership)
     messages.success(request, f"You left {customer}.")
     return redirect("home")

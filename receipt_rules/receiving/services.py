@@ -111,9 +111,9 @@ def _facts(
 def _dropped() -> tuple[list[str], set[str]]:
     """Return all recipients that SES rejects now and received before, and the IDs of their customers."""
     here = {"rules": RulesFact.DROPPED, "is_active": True, "domain__region": settings.AWS_REGION}
-    rows = [*Address.objects.filter(**here).select_related("domain").order_by("address")]
-    others = CatchAll.objects.filter(**here).select_related("domain").order_by("domain__name")
-    found = [(each.recipient, each.domain.customer_id) for some in (rows, others) for each in some]
+    found = list(Address.objects.filter(**here).order_by("address").values_list("address", "domain__customer_id"))
+    catch_alls = CatchAll.objects.filter(**here).select_related("domain").order_by("domain__name")
+    found += [(each.recipient, each.domain.customer_id) for each in catch_alls]
     return [recipient for recipient, _ in found], {customer for _, customer in found}
 
 
