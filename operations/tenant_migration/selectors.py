@@ -105,8 +105,8 @@ def held_by_pause(customers: Sequence[Customer]) -> str:
     names = ", ".join(str(each) for each in customers[:EXAMPLES])
     more = f" and {len(customers) - EXAMPLES:,} more" if len(customers) > EXAMPLES else ""
     return (
-        f"Sending is paused for {names}{more}. Outside the tenant the mail would leave again, so a rollback keeps these "
-        "customers in their tenants. Resume sending first."
+        f"Sending is paused for {names}{more}. Outside the tenant the mail would leave again, so a rollback keeps "
+        "these customers in their tenants. Resume sending first."
     )
 
 
