@@ -81,7 +81,7 @@ def foreign_rule(
     create_set: bool = False,
     actions: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Create a rule at the front as another client would; without `actions` it stores in our bucket."""
+    """Create a rule at the front as another AWS client would; without `actions` it stores in our bucket."""
     client = aws.client("ses")
     if create_set:
         client.create_receipt_rule_set(RuleSetName=rule_set)

@@ -1,4 +1,4 @@
-"""Operators are told of drift and of quotas: at each look, and once."""
+"""Operators get one alert for drift and one for quotas, however often they are checked."""
 
 import pytest
 from django.utils import timezone
@@ -44,7 +44,7 @@ def _events(name: str) -> list[dict[str, object]]:
     return [event.data for event in Event.objects.filter(event=name).order_by("at")]
 
 
-def test_drift_is_told_once_to_operators_and_is_over_when_it_is_mended(olga: User) -> None:
+def test_drift_notifies_operators_once_and_its_alert_recovers_after_a_restore(olga: User) -> None:
     make_member()
     _delete_a_rule()
     for _ in range(3):
@@ -60,7 +60,7 @@ def test_drift_is_told_once_to_operators_and_is_over_when_it_is_mended(olga: Use
     assert alert.state == "recovered"
 
 
-def test_what_a_person_left_as_it_is_is_no_alert_any_more(olga: User) -> None:
+def test_an_ignored_difference_ends_its_alert(olga: User) -> None:
     _delete_a_rule()
     for difference in drift_services.check_drift():
         drift_services.ignore(key=difference.key, because="on purpose", actor=olga)
@@ -68,7 +68,7 @@ def test_what_a_person_left_as_it_is_is_no_alert_any_more(olga: User) -> None:
     assert Alert.objects.get(kind="rule.drift").state == "recovered"
 
 
-def test_a_quota_is_told_of_from_80_per_cent_on_and_once(olga: User, settings: Settings) -> None:
+def test_a_quota_alert_opens_once_at_80_percent_and_recovers_below(olga: User, settings: Settings) -> None:
     settings.SES_IDENTITIES = 2
     drift_services.check_drift()
     assert not Alert.objects.filter(kind="quota.80").exists()
@@ -93,7 +93,7 @@ def test_a_quota_is_told_of_from_80_per_cent_on_and_once(olga: User, settings: S
         ({"SES_TENANTS": 0}, {"Tenants"}),
     ],
 )
-def test_rules_recipients_and_tenants_are_quotas_too(
+def test_rules_recipients_and_tenants_have_quota_alerts(
     olga: User, settings: Settings, quotas: dict[str, int], full: set[str]
 ) -> None:
     for name, value in quotas.items():
@@ -103,7 +103,7 @@ def test_rules_recipients_and_tenants_are_quotas_too(
     assert {name.partition(" ")[0] for name in told} == full
 
 
-def test_a_look_that_failed_recovers_nothing(olga: User, sandbox: Sandbox, settings: Settings) -> None:
+def test_a_failed_check_recovers_no_alert(olga: User, sandbox: Sandbox, settings: Settings) -> None:
     _delete_a_rule()
     drift_services.check_drift()
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
@@ -124,9 +124,7 @@ def _switch(name: str, *, on: bool) -> None:
     ses.update_receipt_rule(RuleSetName="inbound-mail", Rule=rule | {"Enabled": on})
 
 
-def test_our_rule_that_is_switched_off_is_told_to_operators_again_although_another_difference_was_told(
-    olga: User, shop: Domain
-) -> None:
+def test_disabling_our_rule_notifies_operators_again_during_an_open_drift_alert(olga: User, shop: Domain) -> None:
     foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
     drift_services.check_drift()
     alert = Alert.objects.get(kind="rule.drift")
@@ -153,8 +151,8 @@ def test_our_rule_that_is_switched_off_is_told_to_operators_again_although_anoth
     }
 
 
-def test_operators_hear_of_rejected_mail_when_its_customers_do(olga: User, shop: Domain) -> None:
-    """From a read that is no drift check: as after a run of another customer."""
+def test_operators_are_notified_of_rejected_mail_when_customers_see_it(olga: User, shop: Domain) -> None:
+    """The live rules are recorded outside a drift check, as after another customer's run."""
     record_mx(shop)
     assert CatchAll.objects.get().receiving.is_live
     _switch(live().ours[0].name, on=False)

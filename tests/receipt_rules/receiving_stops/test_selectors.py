@@ -1,4 +1,4 @@
-"""A stop of a customer's receiving wins over every plan and every run: only its end brings mail back."""
+"""A stop of a customer's receiving overrides every plan and run; only resuming it restores the mail."""
 
 import random
 
@@ -34,7 +34,7 @@ from tests.receipt_rules.factories import (
     set_up_receiving,
     taken,
 )
-from tests.receipt_rules.planner.test_services_scope import made_at_random
+from tests.receipt_rules.planner.test_services_scope import random_customers
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def tess() -> User:
 
 @pytest.fixture
 def harbour(sandbox: Sandbox) -> Customer:
-    """Harbour Dental receives at two addresses; Bob at one."""
+    """Harbour Dental receives at two addresses, Bob at one."""
     customer = make_customer("Harbour Dental")
     domain = make_verified("harbour.com", customer=customer)
     for each in ("a1", "a2"):
@@ -65,7 +65,7 @@ def _resume(customer: Customer, tess: User) -> None:
     auto_apply_services.work()
 
 
-def test_a_rollback_brings_back_no_recipient_of_a_stopped_customer_and_says_why(
+def test_a_rollback_restores_no_recipient_of_a_stopped_customer_and_says_why(
     harbour: Customer, tess: User, olga_client: Client
 ) -> None:
     operator = set_up_receiving()
@@ -75,19 +75,19 @@ def test_a_rollback_brings_back_no_recipient_of_a_stopped_customer_and_says_why(
     approve_and_run(operator, typed="inbound-mail")
     request = PlanRequest(snapshot=first.pk)
     page = olga_client.get(reverse("receipt_rules:plan"), {"snapshot": first.pk}).content.decode()
-    said = "Trust &amp; Safety stopped receiving for Harbour Dental, so 2 of its recipients stay out of the rules"
-    assert f"{said}: a1@harbour.com, a2@harbour.com. Only Trust &amp; Safety can resume it." in page
+    reason = "Trust &amp; Safety stopped receiving for Harbour Dental, so 2 of its recipients stay out of the rules"
+    assert f"{reason}: a1@harbour.com, a2@harbour.com. Only Trust &amp; Safety can resume it." in page
     approve_and_run(operator, request, typed="inbound-mail")
     assert (taken("bob@bob.com"), taken("a1@harbour.com")) == (1, 0)
     assert rollback_services.recipients_on_hold(stopped=stopped_customers()) == {"bob@bob.com"}
     page = olga_client.get(reverse("receipt_rules:plan"), {"snapshot": first.pk}).content.decode()
     assert "there is nothing to roll back" in page
-    assert said in page
+    assert reason in page
     _resume(harbour, tess)
     assert (taken("bob@bob.com"), taken("a1@harbour.com"), taken("a2@harbour.com")) == (1, 1, 1)
 
 
-def test_a_stop_ends_the_hold_for_good(harbour: Customer, tess: User, olga_client: Client) -> None:
+def test_a_stop_ends_a_rollback_hold_permanently(harbour: Customer, tess: User, olga_client: Client) -> None:
     operator = set_up_receiving()
     first = Snapshot.objects.latest("at")
     Address.objects.filter(address="a1@harbour.com").update(is_active=False)
@@ -104,7 +104,7 @@ def test_a_stop_ends_the_hold_for_good(harbour: Customer, tess: User, olga_clien
     assert (taken("a1@harbour.com"), taken("a2@harbour.com")) == (1, 1)
 
 
-def test_a_subdomain_catch_all_comes_not_back_over_a_name_that_another_customer_holds_now(sandbox: Sandbox) -> None:
+def test_a_rollback_restores_no_subdomain_catch_all_over_another_customers_subdomain(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     row = CatchAll.objects.create(domain=shop, subdomains=True)
     operator = set_up_receiving()
@@ -116,10 +116,10 @@ def test_a_subdomain_catch_all_comes_not_back_over_a_name_that_another_customer_
 
 
 @pytest.mark.parametrize("method", [Method.IN_PLACE, Method.BLUE_GREEN])
-def test_a_stop_after_the_approval_of_a_plan_ends_its_run_before_the_first_step(
+def test_a_stop_after_the_approval_ends_the_run_before_its_first_step(
     method: Method, harbour: Customer, tess: User
 ) -> None:
-    """The stop is of a customer who receives nothing yet, so that its own run changes no rule."""
+    """The stopped customer receives nothing yet, so the stop's own run changes no rule."""
     Address.objects.filter(domain__customer=harbour).update(is_active=False)
     operator = set_up_receiving()
     Address.objects.filter(domain__customer=harbour).update(is_active=True)
@@ -137,10 +137,10 @@ def test_a_stop_after_the_approval_of_a_plan_ends_its_run_before_the_first_step(
 
 
 @pytest.mark.parametrize("method", [Method.IN_PLACE, Method.BLUE_GREEN])
-def test_a_stop_between_two_steps_is_seen_before_the_next(
+def test_a_stop_during_a_run_is_noticed_before_the_next_step(
     method: Method, harbour: Customer, tess: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if asked while the run waits for the answer to a read of SES."""
+    """The stop is requested while the run waits for SES."""
     Address.objects.filter(domain__customer=harbour).update(is_active=False)
     operator = set_up_receiving()
     Address.objects.filter(domain__customer=harbour).update(is_active=True)
@@ -155,7 +155,7 @@ def test_a_stop_between_two_steps_is_seen_before_the_next(
     assert (run.state, taken("a1@harbour.com"), taken("bob@bob.com")) == (RunState.REFUSED, 0, 1)
 
 
-def test_a_plan_for_another_customer_that_activates_our_set_removes_a_stopped_customers_recipients(
+def test_activating_our_rule_set_for_another_customer_removes_a_stopped_customers_recipients(
     harbour: Customer, tess: User
 ) -> None:
     operator = set_up_receiving()
@@ -175,15 +175,15 @@ def test_a_plan_for_another_customer_that_activates_our_set_removes_a_stopped_cu
 
 
 def _requests(chance: random.Random, snapshots: list[str]) -> list[PlanRequest]:
-    """Every kind of plan: of everything, of one customer, in place or by a clone, compacting, and each rollback."""
+    """Return every kind of plan: everything, one customer, both methods, compacting, and each rollback."""
     live_now = live_services.read_live()
     state = planner_services.read_desired_state()
     some = [each.pk for each in Customer.objects.all()]
     scopes = [planner_services.scope_of(frozenset([each]), state, live_now.rule_set) for each in some]
-    of_some = [PlanRequest(scope=scope, customer=each) for scope, each in zip(scopes, some, strict=True)]
-    ways = [PlanRequest(method=method, compacting=chance.random() < 0.3) for method in Method]
-    taken_over = PlanRequest(take_over=frozenset(["theirs"]))
-    return [*ways, *of_some, taken_over, *(PlanRequest(snapshot=each) for each in snapshots)]
+    by_customer = [PlanRequest(scope=scope, customer=each) for scope, each in zip(scopes, some, strict=True)]
+    by_method = [PlanRequest(method=method, compacting=chance.random() < 0.3) for method in Method]
+    adopting = PlanRequest(take_over=frozenset(["theirs"]))
+    return [*by_method, *by_customer, adopting, *(PlanRequest(snapshot=each) for each in snapshots)]
 
 
 def _plan(request: PlanRequest) -> Plan | None:
@@ -194,9 +194,9 @@ def _plan(request: PlanRequest) -> Plan | None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_no_plan_of_any_kind_brings_back_what_is_stopped(seed: int, sandbox: Sandbox, tess: User) -> None:
+def test_no_kind_of_plan_restores_a_stopped_customers_recipients(seed: int, sandbox: Sandbox, tess: User) -> None:
     chance = random.Random(seed)
-    customers = made_at_random(chance)
+    customers = random_customers(chance)
     ReceivingStop.objects.all().delete()
     Endpoint.objects.exclude(s3_bucket="").update(s3_bucket="", s3_prefix="elsewhere/")
     operator = set_up_receiving()

@@ -1,4 +1,4 @@
-"""A recipient that SES refuses is found, set aside with the reason, and keeps none of the others back."""
+"""A recipient that SES refuses is identified and set aside with the reason, and delays no other."""
 
 import pytest
 from django.test import Client
@@ -39,7 +39,7 @@ def _rule_sets() -> set[str]:
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 7])
-def test_one_bad_recipient_of_an_approved_plan_keeps_none_of_the_others_back(sandbox: Sandbox, wanted: int) -> None:
+def test_one_refused_recipient_of_an_approved_plan_delays_no_other(sandbox: Sandbox, wanted: int) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     shop, other = make_verified("shop.com", customer=alice), make_verified("bob.net", customer=bob)
     make_address("bad@shop.com", shop)
@@ -59,7 +59,7 @@ def test_one_bad_recipient_of_an_approved_plan_keeps_none_of_the_others_back(san
     assert Alert.objects.get(kind="address.refused").customer_id == alice.pk
 
 
-def test_a_customers_own_change_goes_through_without_the_recipient_that_ses_refuses(sandbox: Sandbox) -> None:
+def test_a_customers_change_is_applied_without_the_refused_recipient(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     addresses_services.add_address(text="old@shop.com", customer=shop.customer, actor=None)
     set_up_receiving()
@@ -72,7 +72,7 @@ def test_a_customers_own_change_goes_through_without_the_recipient_that_ses_refu
     assert Run.objects.latest("created_at").state == RunState.DONE
 
 
-def test_the_only_recipient_of_a_rule_is_left_out_with_its_step(sandbox: Sandbox) -> None:
+def test_a_step_whose_only_recipient_is_refused_is_left_out(sandbox: Sandbox) -> None:
     set_up_receiving()
     shop = make_verified("shop.com")
     sandbox.control.set_refused_recipients(["shop.com"])
@@ -83,7 +83,7 @@ def test_the_only_recipient_of_a_rule_is_left_out_with_its_step(sandbox: Sandbox
     assert CatchAll.objects.get().refused_because
 
 
-def test_on_a_copy_too_the_others_are_carried_through(sandbox: Sandbox) -> None:
+def test_blue_green_applies_all_other_recipients_too(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     make_address("old@shop.com", shop)
     operator = set_up_receiving()
@@ -95,7 +95,7 @@ def test_on_a_copy_too_the_others_are_carried_through(sandbox: Sandbox) -> None:
     assert [taken(f"{name}@shop.com") for name in ("old", "good", "bad")] == [1, 1, 0]
 
 
-def test_the_owner_tries_again_and_it_is_taken(sandbox: Sandbox) -> None:
+def test_the_customer_can_retry_a_refused_address(sandbox: Sandbox) -> None:
     set_up_receiving()
     alice = make_customer("Alice")
     shop = make_verified("shop.com", customer=alice)
@@ -116,7 +116,7 @@ def test_the_owner_tries_again_and_it_is_taken(sandbox: Sandbox) -> None:
 
 
 def _refuse_zoe(sandbox: Sandbox, *more: str) -> User:
-    """zoe@ and old@ share a live rule; then SES refuses zoe@."""
+    """Put zoe@ and old@ into a live rule, then let SES refuse zoe@."""
     shop = make_verified("shop.com")
     make_address("old@shop.com", shop)
     make_address("zoe@shop.com", shop)
@@ -127,7 +127,7 @@ def _refuse_zoe(sandbox: Sandbox, *more: str) -> User:
     return operator
 
 
-def test_where_ses_refuses_every_rule_no_recipient_is_to_blame(sandbox: Sandbox) -> None:
+def test_no_recipient_is_set_aside_if_ses_refuses_every_rule(sandbox: Sandbox) -> None:
     operator = _refuse_zoe(sandbox, "new")
     sandbox.control.set_refused_recipients(["old@shop.com", "new@shop.com", KNOWN_GOOD])
     run = approve_and_run(operator)
@@ -135,7 +135,7 @@ def test_where_ses_refuses_every_rule_no_recipient_is_to_blame(sandbox: Sandbox)
     assert not Address.objects.exclude(refused_because="").exists()
 
 
-def test_an_address_that_receives_mail_keeps_its_rule_and_the_others_go_into_another(sandbox: Sandbox) -> None:
+def test_a_live_address_that_ses_refuses_keeps_its_rule_and_others_get_another(sandbox: Sandbox) -> None:
     operator = _refuse_zoe(sandbox, "new", "newer")
     before = live().rules
     run = approve_and_run(operator)
@@ -152,7 +152,7 @@ def test_an_address_that_receives_mail_keeps_its_rule_and_the_others_go_into_ano
     assert Alert.objects.get(kind="address.refused").state == "open"
 
 
-def test_what_would_change_its_rule_waits_is_counted_and_staff_are_told(sandbox: Sandbox) -> None:
+def test_changes_of_the_untouched_rule_wait_and_open_an_alert(sandbox: Sandbox) -> None:
     operator = _refuse_zoe(sandbox)
     Address.objects.filter(address="old@shop.com").delete()
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.REFUSED
@@ -166,8 +166,8 @@ def test_what_would_change_its_rule_waits_is_counted_and_staff_are_told(sandbox:
     page = client.get("/inbound/plan/").content.decode()
     assert "1 change waits" in page
     assert "SES now refuses zoe@shop.com" in page
-    said = client.get("/api/v2/receipt-rules/plan").json()
-    assert (said["waiting"], said["isEmpty"]) == (["old@shop.com"], True)
+    plan = client.get("/api/v2/receipt-rules/plan").json()
+    assert (plan["waiting"], plan["isEmpty"]) == (["old@shop.com"], True)
     sandbox.control.set_refused_recipients([])
     addresses_services.change_address(address=Address.objects.get(), actor=operator, is_active=True, endpoint=None)
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
@@ -177,7 +177,7 @@ def test_what_would_change_its_rule_waits_is_counted_and_staff_are_told(sandbox:
     assert alert.state == "recovered"
 
 
-def test_a_customers_own_change_goes_around_and_what_waits_is_said_to_them(sandbox: Sandbox) -> None:
+def test_another_customers_change_is_applied_and_a_waiting_one_says_why(sandbox: Sandbox) -> None:
     _refuse_zoe(sandbox)
     bob = make_verified("bob.net", customer=make_customer("Bob"))
     addresses_services.add_address(text="ann@bob.net", customer=bob.customer, actor=None)
@@ -190,7 +190,7 @@ def test_a_customers_own_change_goes_around_and_what_waits_is_said_to_them(sandb
     assert waiting.customer != bob.customer
 
 
-def test_who_switches_it_off_frees_its_rule(sandbox: Sandbox) -> None:
+def test_disabling_the_refused_address_releases_its_rule(sandbox: Sandbox) -> None:
     operator = _refuse_zoe(sandbox, "new")
     approve_and_run(operator)
     auto_apply_services.work()
@@ -200,7 +200,7 @@ def test_who_switches_it_off_frees_its_rule(sandbox: Sandbox) -> None:
     assert [taken(f"{name}@shop.com") for name in ("old", "zoe", "new")] == [1, 0, 1]
 
 
-def test_the_rest_of_a_plan_that_means_more_by_now_is_shown_first(sandbox: Sandbox) -> None:
+def test_the_rest_of_a_plan_with_changed_consequences_requires_a_new_approval(sandbox: Sandbox) -> None:
     operator = _refuse_zoe(sandbox, "new")
     made = planner_services.plan_changes()
     run = planner_services.approve(digest=made.digest, because="as planned", actor=operator)
@@ -212,7 +212,9 @@ def test_the_rest_of_a_plan_that_means_more_by_now_is_shown_first(sandbox: Sandb
     assert taken("new@shop.com") == 0
 
 
-def test_a_search_that_amazon_throttles_goes_on_where_it_was(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_throttled_search_for_the_refused_recipient_continues_where_it_stopped(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     shop = make_verified("shop.com")
     make_address("old@shop.com", shop)
@@ -230,7 +232,7 @@ def test_a_search_that_amazon_throttles_goes_on_where_it_was(sandbox: Sandbox, m
     assert [taken(f"{name}@shop.com") for name in ("good", "better", "best")] == [1, 1, 1]
 
 
-def test_the_probe_set_of_a_run_that_was_ended_by_hand_is_deleted_and_of_one_that_waits_is_kept(
+def test_the_probe_rule_set_is_deleted_once_its_run_has_ended(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
