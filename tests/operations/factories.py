@@ -1,4 +1,4 @@
-"""Customers with domains that send without a tenant, and the tenants in the sandbox's SES."""
+"""Customers with domains that send without a tenant, and helpers for the tenants in the sandbox's SES."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ def resources_at_amazon(name: str) -> frozenset[str]:
 
 
 def calls(sandbox: Sandbox) -> dict[str, int]:
-    """Return the number of SES calls by operation, without the account look-up, which each process makes once."""
+    """Return the number of SES calls by operation, without the account lookup, which each process makes once."""
     return {name: number for name, number in sandbox.control.call_counts().items() if name != "GetCallerIdentity"}
 
 
