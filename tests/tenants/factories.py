@@ -54,7 +54,7 @@ def set_up_tenant(customer: Customer | None = None, **wanted: Any) -> Tenant:
 
 
 def pause_tenant(tenant: Tenant, *, actor: User | None = None, carried_out: bool = True, **said: Any) -> None:
-    """Pause it as Tess, whose role is Trust & Safety."""
+    """Pause the tenant as Tess, whose role is Trust & Safety."""
     wanted: dict[str, Any] = {
         "reason": "spam",
         "text": "Spam traps were hit.",
@@ -96,9 +96,8 @@ def entity_at_amazon(tenant: Tenant) -> dict[str, Any]:
 
 
 def make_measured(sandbox: Sandbox, *, without_set: bool = False, **rates: float) -> Tenant:
-    """Create the tenant in the sandbox's SES with these rates (`bounce`, `complaint`), and read them.
-
-    `without_set`: reputation metrics of its configuration set are off.
+    """Create the tenant in the sandbox's SES with these rates (`bounce`, `complaint`), and read them. `without_set`
+    disables the reputation metrics of its configuration set.
     """
     tenant = set_up_tenant()
     if without_set:

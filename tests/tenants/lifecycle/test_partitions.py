@@ -1,4 +1,4 @@
-"""In each partition ARNs are the partition's own: tenants, their policy, their identities and configuration sets."""
+"""ARNs use the partition of the region, for tenants, policies, identities and configuration sets."""
 
 import pytest
 from pytest_django import Settings
@@ -14,7 +14,9 @@ pytestmark = pytest.mark.django_db
     ("region", "partition"),
     [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("eusc-de-east-1", "aws-eusc")],
 )
-def test_a_tenant_is_made_whole(sandbox: Sandbox, settings: Settings, region: str, partition: str) -> None:
+def test_a_tenant_is_created_with_the_arns_of_its_partition(
+    sandbox: Sandbox, settings: Settings, region: str, partition: str
+) -> None:
     settings.AWS_REGION = region
     tenant = set_up_tenant()
     assert (tenant.stage, tenant.stage_problem) == ("ready", "")
