@@ -20,7 +20,7 @@ from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member, make_staff
 from tests.notifications.factories import domain_subject, make_delivery, make_target, raise_for, see
 from tests.operations.factories import make_difference, make_sender
-from tests.receipt_rules.factories import make_address, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_verified, rule_count, set_up_receiving
 from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_receiving_stops_with_the_pause_by_the_previewed_plan(sandbox: Sandbox) 
     refused(tess.post(address, also), 409, "PLAN_CHANGED")
     ok(tess.post(address, also | {"receivingDigest": plan["digest"]}), 202)
     work()
-    assert taken("a@shop.com") == 0
+    assert rule_count("a@shop.com") == 0
 
 
 # --- migrations ----------------------------------------------------------------------------------------------------

@@ -31,13 +31,13 @@ from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
     make_endpoint,
     make_operator,
+    make_unmanaged_rule,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -128,7 +128,7 @@ def test_no_rule_contains_the_domain_once_it_is_deleted(
                 assert live_recipients() == set()
     assert not Domain.objects.filter(name=NAME).exists()
     assert at_amazon(NAME) is None
-    assert taken("kept@other.com") == 1
+    assert rule_count("kept@other.com") == 1
 
 
 @pytest.mark.parametrize("delete", [delete_by_api, delete_by_older_api])
@@ -235,7 +235,7 @@ def test_rules_that_could_not_be_read_delay_the_deletion(alice: Api, sandbox: Sa
 
 
 def test_an_unmanaged_rule_delays_the_deletion_and_is_named_only_to_operators(alice: Api, sandbox: Sandbox) -> None:
-    foreign_rule("by-hand", [f"Sales@{NAME}"], rule_set=live().name)
+    make_unmanaged_rule("by-hand", [f"Sales@{NAME}"], rule_set=live().name)
     delete_by_api(alice)
     run_all()
     domain = get_domain()
@@ -253,7 +253,7 @@ def test_an_unmanaged_rule_delays_the_deletion_and_is_named_only_to_operators(al
 
 
 def test_an_unmanaged_active_rule_set_delays_the_deletion_too(alice: Api, sandbox: Sandbox) -> None:
-    foreign_rule("theirs", [f"deep.{NAME}"], rule_set="their-set", create_set=True)
+    make_unmanaged_rule("theirs", [f"deep.{NAME}"], rule_set="their-set", create_set=True)
     delete_by_api(alice)
     run_all()
     assert "their-set" in Alert.objects.get(kind="domain.removal_held_up").why
@@ -262,7 +262,7 @@ def test_an_unmanaged_active_rule_set_delays_the_deletion_too(alice: Api, sandbo
 
 def test_a_rule_for_another_customers_subdomain_does_not_delay_the_deletion(alice: Api, sandbox: Sandbox) -> None:
     make_ready(f"bob.{NAME}", make_customer("Bob"))
-    foreign_rule("bobs", [f"a@bob.{NAME}"], rule_set=live().name)
+    make_unmanaged_rule("bobs", [f"a@bob.{NAME}"], rule_set=live().name)
     delete_by_api(alice)
     run_all()
     assert not Domain.objects.filter(name=NAME).exists()
@@ -354,4 +354,4 @@ def test_a_plan_for_an_unowned_domain_removes_its_recipients(customer: Customer,
     assert asked.scope == frozenset({NAME, f"a@deep.{NAME}"})
     approve_and_run(make_operator(), asked, typed=live().name)
     assert live_recipients() == set()
-    assert taken("kept@other.com") == 1
+    assert rule_count("kept@other.com") == 1

@@ -41,13 +41,13 @@ from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
     make_endpoint,
     make_operator,
+    make_unmanaged_rule,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -104,12 +104,12 @@ def test_a_new_owner_gets_nothing_of_the_previous_one(alice: Customer, sandbox: 
     assert not CatchAll.objects.filter(domain=bobs).exists()
     assert not ShareLink.objects.exists()
     assert list(Expectation.objects.values_list("address", flat=True)) == ["kept@other.com"]
-    assert (taken(f"billing@{NAME}"), taken("kept@other.com")) == (0, 1)
+    assert (rule_count(f"billing@{NAME}"), rule_count("kept@other.com")) == (0, 1)
     make_address(f"billing@{NAME}", bobs)
     transfers_services.reconcile_transfers()
     approve_and_run(make_operator())
     assert "alice/" not in stored_prefixes()
-    assert taken(f"billing@{NAME}") == 1
+    assert rule_count(f"billing@{NAME}") == 1
 
 
 def test_a_rollback_restores_no_route_for_a_new_owner(alice: Customer, operator: User, sandbox: Sandbox) -> None:
@@ -141,7 +141,7 @@ def test_a_rollback_restores_all_routes_of_an_unchanged_owner(
     CatchAll.objects.all().delete()
     Address.objects.filter(address__endswith=NAME).delete()
     approve_and_run(operator, typed=live().name)
-    assert taken(f"billing@{NAME}") == 0
+    assert rule_count(f"billing@{NAME}") == 0
     made = planner_services.plan_changes(PlanRequest(snapshot=before.pk))
     assert NAME in {each for rule in made.after.ours for each in rule.recipients}
 
@@ -177,7 +177,7 @@ def test_a_transferred_domain_leaves_the_previous_owners_bucket_at_once_without_
     assert Run.objects.filter(kind=RunKind.HOLDER).count() == 0
     auto_apply_services.work()
     assert "alice/" not in stored_prefixes()
-    assert (taken(f"billing@{NAME}"), taken(f"any@{NAME}"), taken("kept@other.com")) == (1, 1, 1)
+    assert (rule_count(f"billing@{NAME}"), rule_count(f"any@{NAME}"), rule_count("kept@other.com")) == (1, 1, 1)
     assert Run.objects.get(kind=RunKind.HOLDER).state == RunState.DONE
     domain = Domain.objects.get(name=NAME)
     assert (domain.routes_unchecked, domain.moved_at, domain.moved_from) == (False, None, None)
@@ -207,7 +207,7 @@ def test_an_inactive_rule_set_keeps_no_route_of_the_previous_owner(alice: Custom
 def test_an_unmanaged_rule_for_a_transferred_domain_is_reported_until_it_is_gone(
     alice: Customer, sandbox: Sandbox, operator: User, client: Client
 ) -> None:
-    foreign_rule("old-system", [f"old@{NAME}"], rule_set=live().name)
+    make_unmanaged_rule("old-system", [f"old@{NAME}"], rule_set=live().name)
     transfer_to_bob()
     auto_apply_services.work()
     (why,) = open_alerts()
@@ -245,7 +245,7 @@ def test_a_previous_owners_route_kept_by_a_quota_opens_an_urgent_alert_and_is_re
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
         receipt_rules_tasks.alert_unread_transfers(timestamp=0)
         auto_apply_services.work()
-    assert (open_alerts(), "alice/" in stored_prefixes(), taken(f"billing@{NAME}")) == ([], False, 1)
+    assert (open_alerts(), "alice/" in stored_prefixes(), rule_count(f"billing@{NAME}")) == ([], False, 1)
 
 
 def test_an_alert_opens_if_ses_cannot_be_read_for_minutes_after_a_transfer(alice: Customer, sandbox: Sandbox) -> None:
@@ -270,16 +270,16 @@ def test_a_parents_routes_for_a_subdomain_end_once_another_customer_verifies_it(
     make_address(f"info@other.{NAME}", parent, endpoint=place)
     addresses_services.set_catch_all(domain=parent, endpoint=place, actor=None, subdomains=True)
     approve_and_run(make_operator())
-    assert (taken(f"info@sub.{NAME}"), taken(f"any@sub.{NAME}")) == (1, 1)
+    assert (rule_count(f"info@sub.{NAME}"), rule_count(f"any@sub.{NAME}")) == (1, 1)
     below = make_ready(f"sub.{NAME}", make_customer("Bob"), stage=Stage.STARTING, proven_at=None)
     auto_apply_services.work()
-    assert taken(f"info@sub.{NAME}") == 1  # an unverified subdomain changes nothing
+    assert rule_count(f"info@sub.{NAME}") == 1  # an unverified subdomain changes nothing
     with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
         ownership_services.prove(below)
         below.save(update_fields=("proven_at",))
     auto_apply_services.work()
-    assert (taken(f"info@sub.{NAME}"), taken(f"any@sub.{NAME}")) == (0, 0)
-    assert (taken(f"info@other.{NAME}"), taken(f"billing@{NAME}"), taken(f"any@{NAME}")) == (1, 1, 1)
+    assert (rule_count(f"info@sub.{NAME}"), rule_count(f"any@sub.{NAME}")) == (0, 0)
+    assert (rule_count(f"info@other.{NAME}"), rule_count(f"billing@{NAME}"), rule_count(f"any@{NAME}")) == (1, 1, 1)
     assert Address.objects.get(address=f"info@sub.{NAME}").is_served is False
     (line,) = changes_of("domain", parent.pk, of_customers=[alice.pk]).filter(what="domain.routes_left")
     assert line.after["name"] == f"sub.{NAME}"

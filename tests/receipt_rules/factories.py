@@ -68,12 +68,12 @@ def live() -> RuleSet:
     return live_gateway.describe_active_rule_set() or RuleSet("")
 
 
-def taken(address: str) -> int:
+def rule_count(address: str) -> int:
     """Return how many live rules match this address."""
     return len(matching.delivering_rules(live().rules, address))
 
 
-def foreign_rule(
+def make_unmanaged_rule(
     name: str,
     recipients: Iterable[str],
     *,

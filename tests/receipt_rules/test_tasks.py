@@ -12,7 +12,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.runs import PendingChange, Run
 from receipt_rules.tasks import LONGEST_WAIT_SECONDS, check_drift, queue_hourly_drift_check, work
 from sandbox.process import Sandbox
-from tests.receipt_rules.factories import make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -81,4 +81,4 @@ def test_the_jobs_apply_changes_and_check_drift(sandbox: Sandbox, settings: Sett
     addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
     work()
     check_drift()
-    assert taken("a@shop.com") == 1
+    assert rule_count("a@shop.com") == 1

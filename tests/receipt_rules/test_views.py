@@ -16,7 +16,7 @@ from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
 from tests.factories import make_customer
 from tests.messages import said
-from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -72,7 +72,7 @@ def test_an_address_in_the_rules_is_live_and_polling_stops(
     alice_client.post(url, {"do": "address", "address-address": "billing"})
     auto_apply_services.work()
     page = alice_client.get(url).text
-    assert taken("billing@shop.com") == 1
+    assert rule_count("billing@shop.com") == 1
     assert "Live" in page
     assert "hx-trigger" not in page
 

@@ -9,10 +9,10 @@ from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
 from tests.receipt_rules.factories import (
-    foreign_rule,
     live,
     make_address,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
     set_up_receiving,
 )
@@ -29,7 +29,7 @@ def olga_client(client: Client, sandbox: Sandbox) -> Client:
         ("theirs", ["a@else.com"]),
         ("other.com-catchall-rule", ["a@other.com"]),
     ):
-        foreign_rule(name, recipients, rule_set="inbound-mail", create_set=name == "shop.com-rule")
+        make_unmanaged_rule(name, recipients, rule_set="inbound-mail", create_set=name == "shop.com-rule")
     make_address("billing@shop.com", make_verified("shop.com"))
     make_address("a@other.com", make_verified("other.com"))
     client.force_login(operator)
@@ -62,7 +62,7 @@ def test_adoption_is_offered_while_old_rules_and_ours_match_the_same_mail(olga_c
 
 def test_adoption_is_not_offered_without_old_style_rules(client: Client, sandbox: Sandbox) -> None:
     client.force_login(make_operator())
-    foreign_rule("theirs", ["a@else.com"], rule_set="inbound-mail", create_set=True)
+    make_unmanaged_rule("theirs", ["a@else.com"], rule_set="inbound-mail", create_set=True)
     make_address("a@shop.com", make_verified("shop.com"))
     page = client.get(reverse("receipt_rules:plan")).content.decode()
     assert "Take over all" not in page

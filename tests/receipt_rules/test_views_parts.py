@@ -9,7 +9,13 @@ from accounts.models.people import Customer
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState
 from sandbox.process import Sandbox
-from tests.receipt_rules.factories import foreign_rule, make_address, make_endpoint, make_verified, set_up_receiving
+from tests.receipt_rules.factories import (
+    make_address,
+    make_endpoint,
+    make_unmanaged_rule,
+    make_verified,
+    set_up_receiving,
+)
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -35,7 +41,7 @@ def test_the_list_of_runs_polls_until_every_run_has_ended(olga_client: Client) -
 
 def test_rules_are_found_by_name_and_recipient_and_keep_their_number(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
-    foreign_rule("corp-stop", ["x@elsewhere.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("corp-stop", ["x@elsewhere.com"], rule_set="inbound-mail")
     url = reverse("receipt_rules:rules")
     whole = olga_client.get(url, {"now": "1"}).text
     assert "corp-stop" in whole

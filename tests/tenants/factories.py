@@ -77,7 +77,7 @@ def jobs_of(tenant: Tenant) -> list[str]:
     return list(jobs.order_by("id").values_list("task_name", flat=True))
 
 
-def resources_at_amazon(name: str) -> set[str]:
+def resources_in_ses(name: str) -> set[str]:
     """Return `identity/shop.com`, `configuration-set/...` as boto3 reads them; empty if there is no such tenant."""
     client = aws.client("sesv2")
     try:
@@ -87,7 +87,7 @@ def resources_at_amazon(name: str) -> set[str]:
     return {row["ResourceArn"].split(":", 5)[5] for row in rows}
 
 
-def entity_at_amazon(tenant: Tenant) -> dict[str, Any]:
+def reputation_entity_in_ses(tenant: Tenant) -> dict[str, Any]:
     answer = aws.client("sesv2").get_reputation_entity(
         ReputationEntityType="RESOURCE", ReputationEntityReference=tenant.arn
     )
@@ -95,7 +95,7 @@ def entity_at_amazon(tenant: Tenant) -> dict[str, Any]:
     return found
 
 
-def make_measured(sandbox: Sandbox, *, without_set: bool = False, **rates: float) -> Tenant:
+def make_tenant_with_rates(sandbox: Sandbox, *, without_set: bool = False, **rates: float) -> Tenant:
     """Create the tenant in the sandbox's SES with these rates (`bounce`, `complaint`), and read them. `without_set`
     disables the reputation metrics of its configuration set.
     """

@@ -15,7 +15,7 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.status.core import TenantStatus
 from tests.factories import make_staff
-from tests.tenants.factories import entity_at_amazon, jobs_of, make_tess, pause_tenant, set_up_tenant
+from tests.tenants.factories import jobs_of, make_tess, pause_tenant, reputation_entity_in_ses, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -40,16 +40,16 @@ def test_a_late_pause_does_not_outlast_the_resume(sandbox: Sandbox) -> None:
         pause_services.apply_status(tenant_id=tenant.pk)
         pause_services.resume(tenant=Tenant.objects.get(pk=tenant.pk), because="It is clean.", actor=make_tess())
         pause_services.apply_status(tenant_id=tenant.pk)
-        assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "ENABLED"
+        assert reputation_entity_in_ses(tenant)["SendingStatusAggregate"] == "ENABLED"
 
     apply_late(lambda: pause_services.apply_status(tenant_id=tenant.pk), meanwhile)
     tenant.refresh_from_db()
-    assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "DISABLED"  # SES applies the last call
+    assert reputation_entity_in_ses(tenant)["SendingStatusAggregate"] == "DISABLED"  # SES applies the last call
     assert (tenant.standing, tenant.is_under_way) == (TenantStatus.RESUMING, True)
     assert "tenants.status" in jobs_of(tenant)
     pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
-    assert entity_at_amazon(tenant)["SendingStatusAggregate"] != "DISABLED"
+    assert reputation_entity_in_ses(tenant)["SendingStatusAggregate"] != "DISABLED"
     assert (tenant.standing, tenant.is_under_way) == (TenantStatus.ACTIVE, False)
 
 

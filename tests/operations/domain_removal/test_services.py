@@ -19,8 +19,8 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import TenantResource
 from tests.domains.factories import at_amazon
 from tests.factories import make_customer, make_member, make_staff
-from tests.operations.factories import make_ready, migrate, tenants_at_amazon
-from tests.receipt_rules.factories import live, make_address, make_endpoint, set_up_receiving, taken
+from tests.operations.factories import make_ready, migrate, tenants_in_ses
+from tests.receipt_rules.factories import live, make_address, make_endpoint, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 NAME = "northwind.com"
@@ -65,13 +65,13 @@ def test_mail_stops_before_the_identity_is_deleted(alice: User) -> None:
     assert at_amazon(NAME) is not None  # a rule still contains it
     assert "no receipt rule in SES names the domain" in DomainRemoval.objects.get().problem
     run_workers()
-    assert taken(f"billing@{NAME}") == 0
+    assert rule_count(f"billing@{NAME}") == 0
     assert at_amazon(NAME) is None
     assert not Domain.objects.filter(name=NAME).exists()
-    (resources,) = tenants_at_amazon().values()
+    (resources,) = tenants_in_ses().values()
     assert not any(arn.endswith(NAME) for arn in resources)
     assert not TenantResource.objects.filter(name=NAME).exists()
-    assert taken("kept@other.com") == 1
+    assert rule_count("kept@other.com") == 1
     assert not DomainRemoval.objects.exists()
 
 
@@ -81,7 +81,7 @@ def test_a_removal_is_refused_for_a_wrong_name_or_a_hold(alice: User) -> None:
     overrides_services.hold(domain=get_domain(), because="asked on the phone", actor=make_staff())
     with pytest.raises(Refused, match="on hold"):
         domain_removal_services.request_removal(domain=get_domain(), typed_name=NAME, actor=alice)
-    assert taken(f"billing@{NAME}") == 1
+    assert rule_count(f"billing@{NAME}") == 1
     assert not DomainRemoval.objects.exists()
 
 

@@ -16,7 +16,7 @@ from operations.models import Difference, DriftCheck
 from receipt_rules.drift import services as receipt_rules_drift_services
 from receipt_rules.models.runs import OwnRuleSet
 from sandbox.process import Sandbox
-from tests.receipt_rules.factories import foreign_rule, make_operator, set_up_receiving
+from tests.receipt_rules.factories import make_operator, make_unmanaged_rule, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def decide(found: Difference, decision: Decision, **more: object) -> None:
 def test_an_unmanaged_rule_is_listed_and_logged_once(sandbox: Sandbox) -> None:
     set_up_receiving()
     assert check_and_list() == []
-    foreign_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
     (found,) = check_and_list()
     assert (found.kind, found.subject, found.may_restore) == ("extra", "theirs", False)
     assert Change.objects.filter(what__in=("rules.drift", "drift.found")).count() == 1
@@ -45,7 +45,7 @@ def test_an_unmanaged_rule_is_listed_and_logged_once(sandbox: Sandbox) -> None:
 
 def test_drift_can_be_accepted_from_the_list(sandbox: Sandbox) -> None:
     set_up_receiving()
-    foreign_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
     (found,) = check_and_list()
     decide(found, Decision.ADOPT)
     assert not Difference.objects.filter(gone_at=None).exists()
@@ -56,7 +56,7 @@ def test_drift_can_be_accepted_from_the_list(sandbox: Sandbox) -> None:
 def test_drift_is_ignored_with_a_reason_on_either_page(sandbox: Sandbox) -> None:
     operator = set_up_receiving()
     for name in ("first", "second"):
-        foreign_rule(name, ["a@b.com"], rule_set="inbound-mail")
+        make_unmanaged_rule(name, ["a@b.com"], rule_set="inbound-mail")
     first, second = sorted(check_and_list(), key=lambda each: each.subject)
     decide(first, Decision.IGNORE)
     receipt_rules_drift_services.ignore(key=second.key, because="theirs for a week", actor=operator)
@@ -65,7 +65,7 @@ def test_drift_is_ignored_with_a_reason_on_either_page(sandbox: Sandbox) -> None
 
 
 def test_an_unmanaged_rule_set_is_adopted_from_the_list(sandbox: Sandbox) -> None:
-    foreign_rule("theirs", ["a@b.com"], rule_set="old", create_set=True)
+    make_unmanaged_rule("theirs", ["a@b.com"], rule_set="old", create_set=True)
     (found,) = check_and_list()
     assert found.kind == "stranger_active"
     decide(found, Decision.ADOPT)
@@ -75,7 +75,7 @@ def test_an_unmanaged_rule_set_is_adopted_from_the_list(sandbox: Sandbox) -> Non
 
 def test_only_a_plan_can_restore_the_rules(sandbox: Sandbox) -> None:
     set_up_receiving()
-    foreign_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
     (found,) = check_and_list()
     with pytest.raises(Refused, match="Approve a plan to revert"):
         decide(found, Decision.RESTORE)
@@ -83,7 +83,7 @@ def test_only_a_plan_can_restore_the_rules(sandbox: Sandbox) -> None:
 
 def test_a_failed_check_is_reported_and_keeps_the_differences(sandbox: Sandbox) -> None:
     set_up_receiving()
-    foreign_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("theirs", ["a@b.com"], rule_set="inbound-mail")
     (found,) = check_and_list()
     sandbox.control.add_fault("error", "DescribeActiveReceiptRuleSet", times=9)
     with pytest.raises(Exception, match="We couldn't"):

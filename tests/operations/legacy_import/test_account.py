@@ -31,7 +31,7 @@ from tenants.resources import services as resources_services
 from tests.domains.factories import seed_identities
 from tests.factories import make_staff
 from tests.operations.legacy_documents import files
-from tests.receipt_rules.factories import foreign_rule, live
+from tests.receipt_rules.factories import live, make_unmanaged_rule
 from tests.receipt_rules.plan_guarantees import check_all
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +81,7 @@ def seed_rules() -> None:
     old += [(f"{domain_name(n)}-catchall-rule", [domain_name(n)]) for n in range(SHOPS)]
     unmanaged = [(f"program-{n}", [f"in{n}@elsewhere.example"]) for n in range(FOREIGN)]
     for number, (name, recipients) in enumerate(_alternate(unmanaged, old)):
-        foreign_rule(name, recipients, rule_set=SET, create_set=not number)
+        make_unmanaged_rule(name, recipients, rule_set=SET, create_set=not number)
 
 
 def _alternate(many: list[Any], few: list[Any]) -> Iterator[Any]:

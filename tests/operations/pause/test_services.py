@@ -16,7 +16,7 @@ from tenants.models.tenants import PauseReason, Tenant, TenantResource
 from tenants.pause import services as tenants_pause_services
 from tests.factories import make_customer, make_staff
 from tests.operations.factories import make_ready, migrate
-from tests.receipt_rules.factories import make_address, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 WORDS: dict[str, Any] = {
@@ -68,13 +68,13 @@ def test_sending_and_receiving_are_stopped_and_resumed_together(tenant: Tenant, 
     tenants_pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.standing, tenant.stops_receiving) == ("paused", True)
-    assert taken("billing@northwind.example") == 0
+    assert rule_count("billing@northwind.example") == 0
     operations_pause_services.resume(tenant=tenant, because="they mended it", actor=tess)
     auto_apply_services.work()
     tenants_pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert tenant.standing == "active"
-    assert taken("billing@northwind.example") == 1
+    assert rule_count("billing@northwind.example") == 1
 
 
 def test_a_pause_is_refused_if_the_rules_changed_after_the_preview(tenant: Tenant, tess: User) -> None:
@@ -93,7 +93,7 @@ def test_a_pause_is_refused_if_the_rules_changed_after_the_preview(tenant: Tenan
 def test_a_pause_alone_does_not_change_receiving(tenant: Tenant, tess: User) -> None:
     operations_pause_services.pause(tenant=tenant, actor=tess, **WORDS)
     auto_apply_services.work()
-    assert taken("billing@northwind.example") == 1
+    assert rule_count("billing@northwind.example") == 1
     assert not auto_apply_services.is_stopped(tenant.customer)
 
 

@@ -22,7 +22,7 @@ from tenants.pause import services as pause_services
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready, migrate
-from tests.receipt_rules.factories import make_address, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, rule_count, set_up_receiving
 from tests.tenants.factories import make_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
@@ -190,7 +190,7 @@ def test_the_review_shows_the_impact_of_stopping_receiving(tess_client: Client, 
     assert answer.status_code == 302
     assert "Stopped too" in page_of(tess_client, receiving)
     auto_apply_services.work()
-    assert taken("billing@northwind.example") == 0
+    assert rule_count("billing@northwind.example") == 0
 
 
 def test_rules_that_changed_after_the_review_are_shown_again(tess_client: Client, receiving: Tenant) -> None:

@@ -17,7 +17,7 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
 from tests.factories import make_customer, make_staff
-from tests.operations.factories import make_ready, make_sender, migrate, resources_at_amazon, tenants_at_amazon
+from tests.operations.factories import make_ready, make_sender, migrate, resources_in_ses, tenants_in_ses
 
 pytestmark = pytest.mark.django_db
 
@@ -116,7 +116,7 @@ def test_a_missing_association_is_restored(sandbox: Sandbox, olga: User) -> None
     tenant_drift_services.restore(difference=found, because="it must send", actor=olga)
     run_tenant_jobs(tenant)
     tenant_drift_services.work()
-    assert arn in resources_at_amazon(tenant.name)
+    assert arn in resources_in_ses(tenant.name)
     assert not Difference.objects.filter(gone_at=None).exists()
 
 
@@ -131,19 +131,19 @@ def test_another_customers_identity_can_only_be_removed_from_the_tenant(sandbox:
         tenant_drift_services.adopt(difference=found, because="x", actor=olga)
     tenant_drift_services.restore(difference=found, because="one identity, one tenant", actor=olga)
     tenant_drift_services.work()
-    assert arn not in resources_at_amazon(alices.name)
+    assert arn not in resources_in_ses(alices.name)
     assert not Difference.objects.filter(gone_at=None).exists()
 
 
 def test_a_deleted_tenant_is_restored_with_its_associations(sandbox: Sandbox, olga: User) -> None:
     _, tenant = migrate_customer()
-    before = resources_at_amazon(tenant.name)
+    before = resources_in_ses(tenant.name)
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     found = check_and_get_one()
     assert found.kind == "missing"
     tenant_drift_services.restore(difference=found, because="it was deleted by mistake", actor=olga)
     run_tenant_jobs(tenant)
-    assert resources_at_amazon(tenant.name) == before
+    assert resources_in_ses(tenant.name) == before
     assert check_and_list() == []
     tenant.refresh_from_db()
     assert tenant.stage == TenantStage.READY
@@ -151,14 +151,14 @@ def test_a_deleted_tenant_is_restored_with_its_associations(sandbox: Sandbox, ol
 
 def test_a_manually_recreated_tenant_is_adopted(sandbox: Sandbox, olga: User) -> None:
     _, tenant = migrate_customer()
-    before, client = resources_at_amazon(tenant.name), aws.client("sesv2")
+    before, client = resources_in_ses(tenant.name), aws.client("sesv2")
     client.delete_tenant(TenantName=tenant.name)
     client.create_tenant(TenantName=tenant.name)
     found = check_and_get_one()
     assert (found.kind, found.may_adopt) == ("replaced", True)
     tenant_drift_services.adopt(difference=found, because="the new one is fine", actor=olga)
     run_tenant_jobs(tenant)
-    assert resources_at_amazon(tenant.name) == before
+    assert resources_in_ses(tenant.name) == before
     assert check_and_list() == []
 
 
@@ -177,7 +177,7 @@ def test_an_unknown_tenant_is_offered_to_the_owner_of_its_identities(sandbox: Sa
     tenant = Tenant.objects.get(customer=customer)
     run_tenant_jobs(tenant)
     assert check_and_list() == []
-    assert arn in tenants_at_amazon()["by-hand"]
+    assert arn in tenants_in_ses()["by-hand"]
 
 
 def test_an_ignored_difference_stays_ignored_until_it_changes(sandbox: Sandbox, olga: User) -> None:

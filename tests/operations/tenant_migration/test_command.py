@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration
 from sandbox.process import Sandbox
-from tests.operations.factories import calls, make_sender, tenants_at_amazon
+from tests.operations.factories import make_sender, ses_call_counts, tenants_in_ses
 
 pytestmark = pytest.mark.django_db
 
@@ -25,8 +25,8 @@ def test_a_dry_run_lists_exactly_the_calls_that_are_made_later(sandbox: Sandbox)
     customer = make_sender("Northwind", domains=2)
     sandbox.control.clear_calls()
     output = run_command("--dry-run", "--customer", "northwind")
-    assert calls(sandbox) == {}
-    assert tenants_at_amazon() == {}
+    assert ses_call_counts(sandbox) == {}
+    assert tenants_in_ses() == {}
     promised = [line.split()[0] for line in output.splitlines() if line.startswith("  ") and "no API call" not in line]
     with pytest.raises(CommandError, match="--because"):
         run_command("--customer", customer.pk)
@@ -34,7 +34,7 @@ def test_a_dry_run_lists_exactly_the_calls_that_are_made_later(sandbox: Sandbox)
     run_command("--customer", customer.pk, "--because", "As agreed")
     sandbox.control.clear_calls()
     migration_steps_services.work()
-    made = [name for name, number in calls(sandbox).items() for _ in range(number)]
+    made = [name for name, number in ses_call_counts(sandbox).items() for _ in range(number)]
     assert sorted(made) == sorted(promised)
     assert len(promised) == 6 + 2 + 2  # for a single customer, each identity's tenant is read too
 

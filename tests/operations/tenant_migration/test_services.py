@@ -17,7 +17,14 @@ from operations.tenant_migration.core import MigrationStepState
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_staff
-from tests.operations.factories import calls, make_ready, make_sender, migrate, start, tenants_at_amazon
+from tests.operations.factories import (
+    make_ready,
+    make_sender,
+    migrate,
+    ses_call_counts,
+    start_migration,
+    tenants_in_ses,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +37,7 @@ def test_a_migrated_customer_has_a_tenant_with_all_its_identities(sandbox: Sandb
     tenant = Tenant.objects.get(customer=customer)
     assert tenant.sends_since is not None
     expected = {aws.identity_arn(domain.name) for domain in Domain.objects.filter(customer=customer)}
-    (resources,) = tenants_at_amazon().values()
+    (resources,) = tenants_in_ses().values()
     assert expected < resources
     assert len(resources) == 4
     assert set(Domain.objects.filter(customer=customer).values_list("tenant", flat=True)) == {tenant.pk}
@@ -43,7 +50,7 @@ def test_migrating_many_customers_costs_six_calls_each_and_one_for_each_domain(s
     migration = migrate(*customers)
     assert migration.state == MigrationState.DONE
     survey = 1
-    assert sum(calls(sandbox).values()) <= 10 * (6 + 3) + survey, calls(sandbox)
+    assert sum(ses_call_counts(sandbox).values()) <= 10 * (6 + 3) + survey, ses_call_counts(sandbox)
 
 
 def test_a_customer_is_done_only_together_with_its_last_steps(
@@ -74,7 +81,7 @@ def test_a_second_run_makes_no_call(sandbox: Sandbox) -> None:
     migrate(customer)
     sandbox.control.clear_calls()
     migration_steps_services.work()
-    assert calls(sandbox) == {}
+    assert ses_call_counts(sandbox) == {}
     with pytest.raises(Refused, match="No customers to migrate"):
         tenant_migration_services.plan_migration(choice=tenant_migration_services.all_of_them(), actor=None)
 
@@ -122,7 +129,7 @@ def test_the_default_configuration_set_of_an_adopted_identity_is_associated(sand
     )
     item = migrate(customer).items.get()
     assert item.state == ItemState.DONE, item.problem
-    (resources,) = tenants_at_amazon().values()
+    (resources,) = tenants_in_ses().values()
     assert any(arn.endswith("configuration-set/of-old") for arn in resources)
 
 
@@ -136,7 +143,7 @@ def test_after_a_rollback_the_customer_sends_as_before_and_can_be_migrated_again
     tenant = Tenant.objects.get(customer=customer)
     assert tenant.sends_since is None
     assert not Domain.objects.filter(tenant=tenant).exists()
-    (resources,) = tenants_at_amazon().values()
+    (resources,) = tenants_in_ses().values()
     assert [arn.rpartition(":")[2].partition("/")[0] for arn in resources] == ["configuration-set"]
     tenant_migration_services.retry(migration=migration, actor=None, item=item)
     migration_steps_services.work()
@@ -147,13 +154,13 @@ def test_after_a_rollback_the_customer_sends_as_before_and_can_be_migrated_again
 
 def test_a_paused_migration_starts_no_customer_and_a_cancelled_one_marks_the_rest(sandbox: Sandbox) -> None:
     customers = [make_sender(domains=1) for _ in range(3)]
-    migration = start(*customers)
+    migration = start_migration(*customers)
     tenant_migration_services.pause(migration=migration, actor=None)
     migration_steps_services.work()
     assert set(migration.items.values_list("state", flat=True)) == {ItemState.WAITING}
     tenant_migration_services.cancel(migration=migration, actor=None)
     assert set(migration.items.values_list("state", flat=True)) == {ItemState.CANCELLED}
-    assert tenants_at_amazon() == {}
+    assert tenants_in_ses() == {}
 
 
 def test_only_operators_can_migrate() -> None:
@@ -167,7 +174,7 @@ def test_only_operators_can_migrate() -> None:
 def test_a_migration_keeps_its_hourly_limit(sandbox: Sandbox) -> None:
     for _ in range(3):
         make_sender(domains=0)
-    migration = start(choice=tenant_migration_services.all_of_them(), at_most_per_hour=2)
+    migration = start_migration(choice=tenant_migration_services.all_of_them(), at_most_per_hour=2)
     now = timezone.now()
     migration_steps_services.work(now=lambda: now)
     migration.refresh_from_db()
@@ -185,7 +192,7 @@ def test_a_migration_keeps_its_hourly_limit(sandbox: Sandbox) -> None:
 
 
 def test_a_migration_waits_while_ses_does_not_answer_and_says_why(sandbox: Sandbox) -> None:
-    migration = start(make_sender(domains=1))
+    migration = start_migration(make_sender(domains=1))
     sandbox.control.add_fault("throttle", times=6)
     with pytest.raises(AwsProblem):
         migration_steps_services.work()

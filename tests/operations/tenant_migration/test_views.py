@@ -15,7 +15,7 @@ from operations.tenant_migration import services as tenant_migration_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_staff
-from tests.operations.factories import calls, make_item, make_sender, migrate, start, tenants_at_amazon
+from tests.operations.factories import make_item, make_sender, migrate, ses_call_counts, start_migration, tenants_in_ses
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def test_a_single_customer_is_shown_as_a_dry_run_and_migrated(olga: Client, sand
     page = olga.get(url).content.decode()
     assert "8 API calls" in page
     assert "CreateTenantResourceAssociation" in page
-    assert calls(sandbox) == {}
+    assert ses_call_counts(sandbox) == {}
     answer = olga.post(url, {"policy": "strict", "because": "they asked"})
     item = Migration.objects.get().items.get()
     assert answer["Location"] == reverse("operations:migration_item", args=[item.migration_id, item.pk])
@@ -72,7 +72,7 @@ def test_a_migration_of_all_customers_is_planned_started_and_followed(olga: Clie
     url = reverse("operations:migration", args=[migration.pk])
     assert answer["Location"] == url
     assert "Nothing has changed yet" in olga.get(url).content.decode()
-    assert tenants_at_amazon() == {}
+    assert tenants_in_ses() == {}
     steer = reverse("operations:steer_migration", args=[migration.pk])
     assert olga.post(steer, {"do": "start"})["Location"] == url
     part = olga.get(url, headers={"HX-Request": "true"}).content.decode()
@@ -87,7 +87,7 @@ def test_a_migration_of_all_customers_is_planned_started_and_followed(olga: Clie
 def test_a_migration_is_paused_resumed_and_cancelled_by_buttons(olga: Client, sandbox: Sandbox) -> None:
     make_sender(domains=0)
     make_sender(domains=0)
-    migration = start(choice=tenant_migration_services.all_of_them())
+    migration = start_migration(choice=tenant_migration_services.all_of_them())
     steer = reverse("operations:steer_migration", args=[migration.pk])
     for do, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         olga.post(steer, {"do": do})

@@ -18,7 +18,7 @@ from receipt_rules.models.live import RulesCheck
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.factories import approve_and_run, foreign_rule, live, make_verified, set_up_receiving
+from tests.receipt_rules.factories import approve_and_run, live, make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -125,7 +125,7 @@ def _switch(name: str, *, on: bool) -> None:
 
 
 def test_disabling_our_rule_notifies_operators_again_during_an_open_drift_alert(olga: User, shop: Domain) -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="inbound-mail")
     drift_services.check_drift()
     alert = Alert.objects.get(kind="rule.drift")
     assert (alert.severity, alert.harmed) == ("medium", 0)
@@ -141,7 +141,7 @@ def test_disabling_our_rule_notifies_operators_again_during_an_open_drift_alert(
     assert "With the plan, 1 catch-all starts receiving." in alert.why
     assert [notice.sent_at for notice in alert.notices.all()] == [None]
     Notice.objects.update(sent_at=timezone.now())
-    foreign_rule("another", ["third.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("another", ["third.com"], rule_set="inbound-mail")
     drift_services.check_drift()
     alert.refresh_from_db()
     assert (alert.severity, alert.harmed) == ("high", 1)

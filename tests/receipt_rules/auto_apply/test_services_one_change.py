@@ -17,7 +17,7 @@ from receipt_rules.live.services import KEPT_SNAPSHOTS
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange, Run, RunKind, Snapshot
 from sandbox.process import Sandbox
-from tests.receipt_rules.factories import approve_and_run, make_operator, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import approve_and_run, make_operator, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def test_a_bulk_paste_is_one_pending_change_and_one_run(
     before = Snapshot.objects.count()
     auto_apply_services.work()
     assert Run.objects.filter(kind=RunKind.CUSTOMER).count() == 1
-    assert (Snapshot.objects.count(), taken("a029@shop.com")) == (before + 1, 1)
+    assert (Snapshot.objects.count(), rule_count("a029@shop.com")) == (before + 1, 1)
 
 
 def test_an_interrupted_bulk_paste_stores_no_address(
@@ -91,12 +91,12 @@ def test_consecutive_changes_are_reviewed_by_their_total(
     for name in "abc":
         add(name, alices)
         tasks.work()  # the worker runs between any two changes
-    assert not any(taken(f"{name}@shop.com") for name in "abc")
+    assert not any(rule_count(f"{name}@shop.com") for name in "abc")
     assert ProcrastinateJob.objects.filter(task_name="receipt_rules.work", status="todo").count() == 1
     age(seconds=settings.RECEIVING_WAIT_SECONDS)
     tasks.work()
     assert "3 addresses" in PendingChange.objects.get().waits_because
-    assert not taken("a@shop.com")
+    assert not rule_count("a@shop.com")
 
 
 def test_a_change_is_collected_for_at_most_a_minute(sandbox: Sandbox, alices: Customer) -> None:
@@ -104,11 +104,11 @@ def test_a_change_is_collected_for_at_most_a_minute(sandbox: Sandbox, alices: Cu
     make_verified("shop.com", customer=alices)
     add("a", alices)
     tasks.work()
-    assert not taken("a@shop.com")
+    assert not rule_count("a@shop.com")
     age(minutes=1)
     add("b", alices)
     tasks.work()
-    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 1)
+    assert (rule_count("a@shop.com"), rule_count("b@shop.com")) == (1, 1)
 
 
 def test_snapshots_of_customer_changes_never_evict_the_snapshot_before_an_approved_plan(

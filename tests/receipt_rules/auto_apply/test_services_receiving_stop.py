@@ -14,7 +14,7 @@ from receipt_rules.models.runs import PendingChange, Run, RunKind
 from receipt_rules.planner.core.consequences import ConsequenceKind
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -43,16 +43,16 @@ def test_a_stop_plan_affects_only_that_customers_recipients(alice: Customer) -> 
 
 def test_receiving_is_stopped_and_resumed_without_an_operator(alice: Customer, tess: User) -> None:
     auto_apply_services.stop(customer=alice, because="phishing", actor=tess)
-    assert taken("a1@alice.com") == 1
+    assert rule_count("a1@alice.com") == 1
     auto_apply_services.work()
-    assert (taken("a1@alice.com"), taken("bob@bob.com")) == (0, 1)
+    assert (rule_count("a1@alice.com"), rule_count("bob@bob.com")) == (0, 1)
     row = ReceivingStop.objects.get(customer=alice)
     assert row.settled_at is not None
     run = Run.objects.latest("created_at")
     assert (run.kind, run.approved_by) == (RunKind.APPROVED, tess)
     auto_apply_services.resume(customer=alice, because="settled", actor=tess)
     auto_apply_services.work()
-    assert (taken("a1@alice.com"), taken("a59@alice.com")) == (1, 1)
+    assert (rule_count("a1@alice.com"), rule_count("a59@alice.com")) == (1, 1)
     assert not PendingChange.objects.exists()
     whats = Change.objects.filter(object_id=alice.pk).order_by("pk").values_list("what", flat=True)
     assert [what for what in whats if what.startswith("receiving")] == ["receiving.stopped", "receiving.resumed"]
@@ -63,12 +63,12 @@ def test_a_stopped_customer_can_add_addresses_but_receives_no_mail(alice: Custom
     auto_apply_services.work()
     addresses_services.add_address(text="new@alice.com", customer=alice, endpoint=make_endpoint(alice), actor=None)
     auto_apply_services.work()
-    assert taken("new@alice.com") == 0
+    assert rule_count("new@alice.com") == 0
     assert not PendingChange.objects.exists()
     assert drift_services.check_drift() == ()
     auto_apply_services.resume(customer=alice, because="settled", actor=tess)
     auto_apply_services.work()
-    assert taken("new@alice.com") == 1
+    assert rule_count("new@alice.com") == 1
 
 
 def test_a_repeated_stop_is_logged_once(alice: Customer, tess: User) -> None:

@@ -17,7 +17,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
 from tests.factories import make_staff
-from tests.receipt_rules.factories import make_address, make_operator, make_verified, taken
+from tests.receipt_rules.factories import make_address, make_operator, make_verified, rule_count
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +51,7 @@ def test_unlocking_records_who_and_why_and_the_next_plan_does_the_rest(stuck: Ru
     )
     planner_services.approve(digest=planner_services.plan_changes().digest, because="the rest", actor=olga)
     auto_apply_services.work()
-    assert taken("billing@shop.com") == 1
+    assert rule_count("billing@shop.com") == 1
 
 
 def test_a_surviving_worker_executes_no_further_step_of_an_unlocked_run(

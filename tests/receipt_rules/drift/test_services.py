@@ -31,12 +31,12 @@ from tests.domains.factories import make_zone
 from tests.factories import make_customer, make_staff, make_user
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -77,18 +77,18 @@ def test_a_manual_change_is_recorded_once_and_restored_by_a_plan(olga: User) -> 
     assert Change.objects.filter(what="rules.drift").count() == 2
     assert not CatchAll.objects.get().is_served
     approve_and_run(olga, typed="inbound-mail")
-    assert (kinds(), taken("a@shop.com")) == ([], 1)
+    assert (kinds(), rule_count("a@shop.com")) == ([], 1)
     assert CatchAll.objects.get().is_served
 
 
 def test_a_manual_change_remains_drift_while_our_runs_change_other_rules(olga: User, shop: Domain) -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="inbound-mail")
     drift_services.accept(because="marketing's own", actor=olga)
     rule = {"Name": "theirs", "Recipients": ["other.com"], "Enabled": True}
     aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
     addresses_services.add_address(text="a@eu.shop.com", customer=shop.customer, actor=None)
     auto_apply_services.work()
-    assert taken("a@eu.shop.com") == 1
+    assert rule_count("a@eu.shop.com") == 1
     (found,) = drift_services.differences(read_live())
     assert (found.kind, found.rule) == ("changed", "theirs")
     drift_services.accept(because="fine", actor=olga)
@@ -96,7 +96,7 @@ def test_a_manual_change_remains_drift_while_our_runs_change_other_rules(olga: U
 
 
 def test_unmanaged_deleted_and_reordered_rules_are_drift(olga: User) -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="inbound-mail")
     assert kinds() == ["extra"]
     drift_services.accept(because="marketing's own", actor=olga)
     assert kinds() == []
@@ -120,13 +120,13 @@ def test_an_ignored_rule_is_drift_again_after_another_change(olga: User) -> None
 
 
 def test_an_activated_unmanaged_rule_set_is_drift_and_can_be_adopted(olga: User) -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
     (found,) = drift_services.check_drift()
     assert found.kind == "stranger_active"
     assert "marketing is active (1 rule" in found.sentence
     drift_services.adopt_rule_set(name="marketing", because="one set for all", actor=olga)
     approve_and_run(olga)
-    assert (live().name, taken("x@else.com"), taken("a@shop.com")) == ("marketing", 1, 1)
+    assert (live().name, rule_count("x@else.com"), rule_count("a@shop.com")) == ("marketing", 1, 1)
     assert [rule.name for rule in live().foreign] == ["theirs"]
 
 
@@ -142,7 +142,7 @@ def test_rules_that_differ_from_the_desired_state_are_drift_without_an_outside_c
 def test_an_old_rule_set_can_be_deleted_but_the_active_one_cannot(olga: User, shop: Domain) -> None:
     make_address("a@eu.shop.com", shop)
     approve_and_run(olga, PlanRequest(method=Method.BLUE_GREEN))
-    foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
     aws.client("ses").set_active_receipt_rule_set(RuleSetName="inbound-mail-002")
     assert rule_sets_services.old_rule_sets() == ("inbound-mail",)
     for name in ("inbound-mail-002", "marketing"):
@@ -150,7 +150,7 @@ def test_an_old_rule_set_can_be_deleted_but_the_active_one_cannot(olga: User, sh
             rule_sets_services.delete_rule_set(name=name, actor=olga)
     rule_sets_services.delete_rule_set(name="inbound-mail", actor=olga)
     assert rule_sets_services.old_rule_sets() == ()
-    assert taken("a@eu.shop.com") == 1
+    assert rule_count("a@eu.shop.com") == 1
 
 
 def test_no_active_rule_set_is_drift(olga: User) -> None:
@@ -204,7 +204,7 @@ def test_the_read_every_minute_detects_outside_changes(olga: User, sandbox: Sand
     watch_active_set(timestamp=0)
     assert queued_drift_checks() == 0
     stop = [{"StopAction": {"Scope": "RuleSet"}}]
-    foreign_rule("archive-everything", [], rule_set="inbound-mail", actions=stop)
+    make_unmanaged_rule("archive-everything", [], rule_set="inbound-mail", actions=stop)
     sandbox.control.clear_calls()
     watch_active_set(timestamp=60)
     assert [call.operation for call in sandbox.control.calls()] == ["DescribeActiveReceiptRuleSet"]
@@ -226,7 +226,7 @@ def test_our_own_changes_are_no_drift_for_the_read_every_minute(
     olga: User, shop: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """This holds between the steps of a run and after it."""
-    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="inbound-mail")
     drift_services.accept(because="marketing's own", actor=olga)
     for name in ("a@eu.shop.com", "b@us.shop.com"):
         make_address(name, shop)
@@ -244,7 +244,7 @@ def test_our_own_changes_are_no_drift_for_the_read_every_minute(
     assert seen
     assert set(seen) == {((), None, 0)}
     watch_active_set(timestamp=60)
-    assert (queued_drift_checks(), taken("a@eu.shop.com")) == (0, 1)
+    assert (queued_drift_checks(), rule_count("a@eu.shop.com")) == (0, 1)
 
 
 def test_a_run_that_changes_a_manually_disabled_rule_does_not_accept_the_disabling(olga: User, shop: Domain) -> None:

@@ -18,7 +18,7 @@ from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
 from tests.api_client import api_of
-from tests.receipt_rules.factories import foreign_rule, live, make_address, make_verified, set_up_receiving
+from tests.receipt_rules.factories import live, make_address, make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 REJECTED = "new@ isn't receiving yet: SES rejects its mail"
@@ -79,7 +79,7 @@ def test_the_summary_names_an_unmanaged_rule_that_accepts_all_other_mail(
     set_up_receiving()
     assert "all other mail is rejected" in inbound_summary(domain).sentence
     name = live().names[-1]
-    foreign_rule("archive-everything", [], rule_set="inbound-mail", actions=[action])
+    make_unmanaged_rule("archive-everything", [], rule_set="inbound-mail", actions=[action])
     aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName="archive-everything", After=name)
     found = drift_services.check_drift()
     assert f"all other mail {said}" in inbound_summary(domain).sentence

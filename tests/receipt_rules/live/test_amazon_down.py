@@ -21,7 +21,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.factories import live, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import live, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 UNTIL_CLEARED = 10_000
@@ -87,7 +87,7 @@ def test_customer_changes_made_while_ses_is_unreachable_are_applied_afterwards(
     assert not Address.objects.get(address="new@shop.com").is_served
     sandbox.control.clear_faults()
     auto_apply_services.work()
-    assert [taken(f"{name}@shop.com") for name in ("old", "new")] == [1, 1]
+    assert [rule_count(f"{name}@shop.com") for name in ("old", "new")] == [1, 1]
     assert not PendingChange.objects.exists()
 
 
@@ -111,5 +111,5 @@ def test_a_running_run_shows_the_problem_and_continues_once_ses_answers(
     sandbox.control.clear_faults()
     auto_apply_services.work()
     assert Run.objects.get(pk=run.pk).state == RunState.DONE
-    assert taken("any@more.com") == 1
+    assert rule_count("any@more.com") == 1
     assert live().name == "inbound-mail"

@@ -9,7 +9,7 @@ from receipt_rules.models.runs import Run
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.factories import foreign_rule, make_address, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_unmanaged_rule, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 RULES = "/api/v2/receipt-rules"
@@ -45,7 +45,7 @@ def test_a_plan_is_approved_by_its_digest_and_its_run_can_be_followed(olga: Api)
     work()
     run = ok(olga.get(begun["statusUrl"]))
     assert (run["state"], run["isOver"], run["steps"][0]["state"]) == ("done", True, "done")
-    assert taken("b@shop.com") == 1
+    assert rule_count("b@shop.com") == 1
     assert ok(olga.get(f"{RULES}/runs"))["data"][0]["id"] == run["id"]
     refused(olga.post(f"{begun['statusUrl']}/cancel"), 422, "RUN_OVER")
 
@@ -58,7 +58,7 @@ def test_a_plan_rolls_back_to_an_earlier_state(olga: Api) -> None:
     shown = ok(olga.get(f"{RULES}/plan", state=before["id"]))
     assert [each["fate"] for each in shown["consequences"]] == ["loses"]
     _approve(olga, shown, {"state": before["id"]})
-    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 0)
+    assert (rule_count("a@shop.com"), rule_count("b@shop.com")) == (1, 0)
     assert Run.objects.filter(kind="rollback", state="done").count() == 1
     refused(olga.get(f"{RULES}/plan", state="snap_none"), 422, "SNAPSHOT_MISSING")
 
@@ -71,7 +71,7 @@ def _approve(olga: Api, shown: dict[str, str], more: dict[str, str]) -> None:
 
 def test_an_unmanaged_rule_is_a_difference_until_it_is_accepted(olga: Api) -> None:
     name = ok(olga.get(RULES))["ruleSet"]
-    foreign_rule("theirs", ["x@else.com"], rule_set=name)
+    make_unmanaged_rule("theirs", ["x@else.com"], rule_set=name)
     live = ok(olga.get(RULES))
     assert [rule["isOurs"] for rule in live["rules"] if rule["name"] == "theirs"] == [False]
     (difference,) = live["differences"]

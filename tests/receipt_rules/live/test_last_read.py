@@ -21,7 +21,7 @@ from receipt_rules.simulator.services import own_simulations
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.factories import foreign_rule, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 STOP = [{"StopAction": {"Scope": "RuleSet"}}]
@@ -60,7 +60,7 @@ def throttle(sandbox: Sandbox) -> None:
 def test_pages_show_the_newest_read_whoever_made_it(
     sandbox: Sandbox, olga_client: Client, shop: Domain, reader: str
 ) -> None:
-    foreign_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
+    make_unmanaged_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
     READERS[reader](olga_client)
     throttle(sandbox)
     rules = olga_client.get(reverse(RULES), NOW).text
@@ -80,7 +80,7 @@ def test_pages_show_the_newest_read_whoever_made_it(
 
 
 def test_the_overview_shows_the_capacity_of_the_last_read_and_its_time(olga_client: Client) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     shown = olga_client.get(reverse(RULES), NOW).context["meters"]
     page = olga_client.get(reverse("operations:overview"))
     full = page.context["full"]
@@ -92,7 +92,7 @@ def test_the_overview_shows_the_capacity_of_the_last_read_and_its_time(olga_clie
 def test_the_rules_page_shows_the_last_read_at_once_and_then_queries_ses(olga_client: Client) -> None:
     live_services.read_live()
     read = last_read()
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     stored = olga_client.get(reverse(RULES)).text
     assert last_read() == read
     assert "Showing the rules as read <time" in stored
@@ -109,7 +109,7 @@ def test_the_rules_page_shows_the_last_read_at_once_and_then_queries_ses(olga_cl
 
 
 def test_no_decision_is_offered_on_rules_that_were_not_read_just_now(olga_client: Client) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     live_services.read_live()
     page = olga_client.get(reverse(RULES)).text
     assert 'id="drift"' in page
@@ -119,14 +119,14 @@ def test_no_decision_is_offered_on_rules_that_were_not_read_just_now(olga_client
 
 def test_reading_the_rules_accepts_no_drift(olga_client: Client) -> None:
     kept, known = last_known(), known_rules()
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     olga_client.get(reverse(RULES), NOW)
     assert (last_known(), known_rules()) == (kept, known)
     assert [each.kind for each in drift_services.differences(live_services.read_live())] == ["extra"]
 
 
 def test_a_read_that_started_earlier_does_not_replace_a_newer_one(olga_client: Client) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     live_services.read_live()
     live_services._store_read(RuleSet("inbound-mail"), timezone.now() - timedelta(seconds=5))
     read = last_read()
@@ -135,7 +135,7 @@ def test_a_read_that_started_earlier_does_not_replace_a_newer_one(olga_client: C
 
 
 def test_pages_say_that_another_programs_rule_set_is_active(sandbox: Sandbox, olga_client: Client) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP, rule_set="somebodys", create_set=True)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP, rule_set="somebodys", create_set=True)
     olga_client.get(reverse(RULES), NOW)
     throttle(sandbox)
     page = olga_client.get(reverse(RULES), NOW).text

@@ -30,11 +30,11 @@ from sandbox.process import Sandbox
 from tests.factories import make_member, make_staff
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def deactivate() -> None:
 
 
 def activate_old_system() -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
     watch_active_set(0)
 
 
@@ -94,7 +94,7 @@ def test_an_outage_opens_an_alert_at_once_and_a_restoring_run_ends_it(client: Cl
     approve_and_run(olga)
     assert [each.state for each in Alert.objects.filter(kind="receiving.stopped")] == ["recovered"]
     assert BANNER not in page(client, olga)
-    assert taken("a@shop.com") == 1
+    assert rule_count("a@shop.com") == 1
 
 
 def test_a_failed_read_neither_starts_nor_ends_an_outage(
@@ -120,7 +120,7 @@ def test_another_programs_rule_set_is_named_and_ours_is_restored_by_a_plan(clien
     assert "Activate the rule set inbound-mail instead of postbox-2019, which is kept" in plan
     assert "1 stops receiving" in plan
     assert approve_and_run(olga, PlanRequest(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
-    assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
+    assert (live().name, rule_count("a@shop.com")) == ("inbound-mail", 1)
     assert gateway.describe_rule_set("postbox-2019").names == ("theirs",)
     assert BANNER not in page(client, olga)
     assert receiving_outage() is None
@@ -141,7 +141,7 @@ def test_a_plan_is_refused_if_the_other_program_adds_rules_after_the_approval(ol
     run = planner_services.approve(
         digest=made.digest, because="outage", actor=olga, request=asked, typed="postbox-2019"
     )
-    foreign_rule("more", ["more.com"], rule_set="postbox-2019")
+    make_unmanaged_rule("more", ["more.com"], rule_set="postbox-2019")
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, live().name) == ("refused", "postbox-2019")
@@ -152,7 +152,7 @@ def test_our_deleted_rule_set_is_created_again_while_another_is_active(olga: Use
     activate_old_system()
     aws.client("ses").delete_receipt_rule_set(RuleSetName="inbound-mail")
     assert approve_and_run(olga, PlanRequest(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
-    assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
+    assert (live().name, rule_count("a@shop.com")) == ("inbound-mail", 1)
 
 
 def test_an_outage_cannot_be_ignored(client: Client, olga: User) -> None:
@@ -196,7 +196,7 @@ def stop_rule(name: str, recipients: list[str]) -> None:
 
 def test_an_unmanaged_rule_that_stops_customers_mail_is_listed_first_as_harmful(client: Client, olga: User) -> None:
     for number in range(3):
-        foreign_rule(f"a-harmless-{number}", [f"else{number}.com"], rule_set="inbound-mail")
+        make_unmanaged_rule(f"a-harmless-{number}", [f"else{number}.com"], rule_set="inbound-mail")
     stop_rule("corp-060", ["shop.com"])
     drift_services.check_drift()
     board_services.import_rule_drift()

@@ -20,13 +20,13 @@ from tests.domains.factories import make_domain
 from tests.messages import said
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
     make_endpoint,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -63,7 +63,7 @@ def test_a_plan_is_shown_approved_and_executed(olga_client: Client, mixed: None)
     assert "hx-trigger" not in done
     assert "Completed and compared with SES." in done
     assert "AWS request ID" in done
-    assert (taken("billing@shop.com"), taken("other@shop.com")) == (2, 1)
+    assert (rule_count("billing@shop.com"), rule_count("other@shop.com")) == (2, 1)
     assert "Alice asked for it" in olga_client.get(reverse("receipt_rules:runs")).text
 
 
@@ -121,7 +121,7 @@ def test_customers_cannot_see_the_rule_set(alice_client: Client) -> None:
 
 def test_the_rules_page_shows_owners_and_capacity(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
-    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
     page = olga_client.get(reverse("receipt_rules:rules"), NOW).text
     shown = (
         "Managed",
@@ -139,7 +139,7 @@ def test_the_rules_page_shows_owners_and_capacity(olga_client: Client, mixed: No
 
 def test_a_difference_is_ignored_or_accepted_only_with_a_reason(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
-    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
     url = reverse("receipt_rules:rules")
     key = olga_client.get(url, NOW).context["found"][0].key
     assert olga_client.post(url, {"do": "ignore", "key": key, "because": ""}).status_code == 422
@@ -150,7 +150,7 @@ def test_a_difference_is_ignored_or_accepted_only_with_a_reason(olga_client: Cli
 
 
 def test_an_unmanaged_active_rule_set_blocks_plans_until_it_is_adopted(olga_client: Client, mixed: None) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
     url = reverse("receipt_rules:rules")
     page = olga_client.get(url, NOW).text
     assert "Another program activated the rule set somebodys" in page

@@ -9,7 +9,7 @@ from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner.api import PlanApproved, PlanQuery
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, ok, refused
-from tests.receipt_rules.factories import foreign_rule, live, make_address, make_operator, make_verified
+from tests.receipt_rules.factories import live, make_address, make_operator, make_unmanaged_rule, make_verified
 
 pytestmark = pytest.mark.django_db
 PLAN = "/api/v2/receipt-rules/plan"
@@ -18,8 +18,8 @@ PLAN = "/api/v2/receipt-rules/plan"
 @pytest.fixture
 def olga(sandbox: Sandbox) -> Api:
     """Start with a rule of the old style and one of another program."""
-    foreign_rule("shop.com-rule", ["billing@shop.com"], rule_set="inbound-mail", create_set=True)
-    foreign_rule("theirs", ["a@else.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("shop.com-rule", ["billing@shop.com"], rule_set="inbound-mail", create_set=True)
+    make_unmanaged_rule("theirs", ["a@else.com"], rule_set="inbound-mail")
     make_address("billing@shop.com", make_verified("shop.com"))
     return api_of(make_operator(), "read", "write", "staff")
 

@@ -18,13 +18,13 @@ from sandbox.process import Sandbox
 from tests.factories import make_customer
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     make_address,
     make_endpoint,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -82,14 +82,14 @@ def test_a_second_operator_must_approve_if_the_settings_require_it(sandbox: Sand
     operator = set_up_receiving()
     Address.objects.filter(address="a@shop.com").delete()
     run = approve_and_run(operator, typed="inbound-mail")
-    assert (run.state, run.is_over, taken("a@shop.com")) == (RunState.PROPOSED, False, 1)
+    assert (run.state, run.is_over, rule_count("a@shop.com")) == (RunState.PROPOSED, False, 1)
     with pytest.raises(Refused, match="Another operator"):
         runs_services.confirm(run=run, actor=operator)
     other = make_operator()
     runs_services.confirm(run=run, actor=other)
     auto_apply_services.work()
     run.refresh_from_db()
-    assert (run.state, run.confirmed_by, taken("a@shop.com")) == (RunState.DONE, other, 0)
+    assert (run.state, run.confirmed_by, rule_count("a@shop.com")) == (RunState.DONE, other, 0)
     assert Change.objects.filter(what="rules.confirmed").count() == 1
 
 
@@ -102,7 +102,7 @@ def test_a_plan_that_waits_for_a_second_operator_can_be_cancelled(sandbox: Sandb
     runs_services.cancel(run=run, actor=operator)
     auto_apply_services.work()
     run.refresh_from_db()
-    assert (run.state, taken("a@shop.com")) == (RunState.CANCELLED, 1)
+    assert (run.state, rule_count("a@shop.com")) == (RunState.CANCELLED, 1)
 
 
 def test_no_plan_is_approved_while_a_run_is_in_progress(sandbox: Sandbox) -> None:
@@ -120,7 +120,7 @@ def test_an_expectation_that_is_already_broken_does_not_block_a_repair(sandbox: 
     shop = make_verified("shop.com")
     operator = set_up_receiving()
     for name in ("one", "two"):
-        foreign_rule(name, ["a@shop.com"], rule_set="inbound-mail")
+        make_unmanaged_rule(name, ["a@shop.com"], rule_set="inbound-mail")
     expectations_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     run = (
         approve_and_run(operator, PlanRequest(take_over=frozenset({"one"})))
@@ -130,7 +130,7 @@ def test_an_expectation_that_is_already_broken_does_not_block_a_repair(sandbox: 
     assert run is None
     make_address("a@shop.com", shop)
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
-    assert taken("a@shop.com") == 3
+    assert rule_count("a@shop.com") == 3
 
 
 def test_an_expectation_of_no_delivery_blocks_a_plan_that_starts_receiving(sandbox: Sandbox) -> None:
@@ -140,7 +140,7 @@ def test_an_expectation_of_no_delivery_blocks_a_plan_that_starts_receiving(sandb
     make_address("a@shop.com", shop)
     with pytest.raises(Refused, match="a@shop.com"):
         approve_and_run(operator, typed="inbound-mail")
-    assert taken("a@shop.com") == 0
+    assert rule_count("a@shop.com") == 0
 
 
 def test_an_expectation_can_require_our_delivery_or_one_endpoint(sandbox: Sandbox) -> None:
@@ -163,6 +163,6 @@ def test_an_expectation_can_require_our_delivery_or_one_endpoint(sandbox: Sandbo
     ):
         planner_services.approve(digest=made.digest, because="x", actor=operator, typed="inbound-mail")
     make_address("a@shop.com", shop, endpoint=desk)
-    foreign_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
     expectations_services.save_expectation(text="a@shop.com", expected=Expected.BY_US, actor=operator)
     assert planner_services.plan_changes().is_empty

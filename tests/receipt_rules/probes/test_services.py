@@ -28,7 +28,7 @@ from receipt_rules.probes.services import delete_old_probes, request_probe, send
 from receipt_rules.received_mail.services import record_deliveries
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.factories import foreign_rule, make_probe, make_report, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_probe, make_report, make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +134,7 @@ def test_a_test_message_stopped_by_a_rule_names_the_rule_only_to_staff(
     now = timezone.now()
     probe = make_probe(shop, recipient="press@shop.com", sent_at=now, asked_at=now)
     assert not facts_of_probe(probe).predicted_problem
-    foreign_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
+    make_unmanaged_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
     live_services.read_live()
     for viewer, by in ((olga, "rule press-freeze-test"), (make_member(alices), "another receipt rule")):
         client.force_login(viewer)

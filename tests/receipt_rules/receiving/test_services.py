@@ -23,7 +23,7 @@ from sandbox.process import Sandbox
 from tests.api_client import api_of
 from tests.domains.factories import make_zone, publish, set_up_domain
 from tests.factories import make_member
-from tests.receipt_rules.factories import foreign_rule, make_address, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_address, make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 HERE = "inbound-smtp.eu-west-1.amazonaws.com"
@@ -145,7 +145,7 @@ def test_a_failed_lookup_is_never_reported_as_absent(sandbox: Sandbox) -> None:
 def test_an_unmanaged_rule_that_catches_the_mail_is_not_live(sandbox: Sandbox) -> None:
     set_up_receiving()
     domain = verified_domain(sandbox, mx=HERE)
-    foreign_rule("corp", ["shop.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("corp", ["shop.com"], rule_set="inbound-mail")
     drift_services.check_drift()
     domain.refresh_from_db()
     assert domain.receiving.word == "Managed elsewhere"

@@ -27,12 +27,12 @@ from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 from tests.receipt_rules.planner.test_services_scope import random_customers
 
@@ -78,13 +78,13 @@ def test_a_rollback_restores_no_recipient_of_a_stopped_customer_and_says_why(
     reason = "Trust &amp; Safety stopped receiving for Harbour Dental, so 2 of its recipients stay out of the rules"
     assert f"{reason}: a1@harbour.com, a2@harbour.com. Only Trust &amp; Safety can resume it." in page
     approve_and_run(operator, request, typed="inbound-mail")
-    assert (taken("bob@bob.com"), taken("a1@harbour.com")) == (1, 0)
+    assert (rule_count("bob@bob.com"), rule_count("a1@harbour.com")) == (1, 0)
     assert rollback_services.recipients_on_hold(stopped=stopped_customers()) == {"bob@bob.com"}
     page = olga_client.get(reverse("receipt_rules:plan"), {"snapshot": first.pk}).content.decode()
     assert "there is nothing to roll back" in page
     assert reason in page
     _resume(harbour, tess)
-    assert (taken("bob@bob.com"), taken("a1@harbour.com"), taken("a2@harbour.com")) == (1, 1, 1)
+    assert (rule_count("bob@bob.com"), rule_count("a1@harbour.com"), rule_count("a2@harbour.com")) == (1, 1, 1)
 
 
 def test_a_stop_ends_a_rollback_hold_permanently(harbour: Customer, tess: User, olga_client: Client) -> None:
@@ -96,12 +96,12 @@ def test_a_stop_ends_a_rollback_hold_permanently(harbour: Customer, tess: User, 
     page = olga_client.get(reverse("receipt_rules:plan")).content.decode()
     assert "A rollback holds 1 recipient" in page
     _stop(harbour, tess)
-    assert taken("a1@harbour.com") == 0
+    assert rule_count("a1@harbour.com") == 0
     page = olga_client.get(reverse("receipt_rules:plan")).content.decode()
     assert "A rollback holds" not in page
     Address.objects.filter(address="a1@harbour.com").update(is_active=True)
     _resume(harbour, tess)
-    assert (taken("a1@harbour.com"), taken("a2@harbour.com")) == (1, 1)
+    assert (rule_count("a1@harbour.com"), rule_count("a2@harbour.com")) == (1, 1)
 
 
 def test_a_rollback_restores_no_subdomain_catch_all_over_another_customers_subdomain(sandbox: Sandbox) -> None:
@@ -129,11 +129,11 @@ def test_a_stop_after_the_approval_ends_the_run_before_its_first_step(
     run = planner_services.approve(digest=made.digest, because="as planned", actor=operator, request=request)
     _stop(harbour, tess)
     run.refresh_from_db()
-    assert (run.state, taken("a1@harbour.com")) == (RunState.REFUSED, 0)
+    assert (run.state, rule_count("a1@harbour.com")) == (RunState.REFUSED, 0)
     assert "Trust & Safety stopped receiving for Harbour Dental" in run.problem
-    assert taken("bob@bob.com") == 1
+    assert rule_count("bob@bob.com") == 1
     approve_and_run(operator)
-    assert (taken("a1@harbour.com"), taken("bill@bob.com")) == (0, 1)
+    assert (rule_count("a1@harbour.com"), rule_count("bill@bob.com")) == (0, 1)
 
 
 @pytest.mark.parametrize("method", [Method.IN_PLACE, Method.BLUE_GREEN])
@@ -152,14 +152,14 @@ def test_a_stop_during_a_run_is_noticed_before_the_next_step(
 
     monkeypatch.setattr(live_services, "store_snapshot", stop_then)
     run = approve_and_run(operator, PlanRequest(method=method))
-    assert (run.state, taken("a1@harbour.com"), taken("bob@bob.com")) == (RunState.REFUSED, 0, 1)
+    assert (run.state, rule_count("a1@harbour.com"), rule_count("bob@bob.com")) == (RunState.REFUSED, 0, 1)
 
 
 def test_activating_our_rule_set_for_another_customer_removes_a_stopped_customers_recipients(
     harbour: Customer, tess: User
 ) -> None:
     operator = set_up_receiving()
-    foreign_rule("theirs", ["x@else.com"], rule_set="theirs", create_set=True)
+    make_unmanaged_rule("theirs", ["x@else.com"], rule_set="theirs", create_set=True)
     ReceivingStop.objects.create(customer=harbour, asked_at=timezone.now(), by=tess)
     make_address("bill@bob.com", Domain.objects.get(name="bob.com"))
     request = PlanRequest(scope=frozenset(["bill@bob.com"]), instead_of="theirs")
@@ -171,7 +171,7 @@ def test_activating_our_rule_set_for_another_customer_removes_a_stopped_customer
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, live().name) == (RunState.DONE, "inbound-mail")
-    assert (taken("bill@bob.com"), taken("a1@harbour.com")) == (1, 0)
+    assert (rule_count("bill@bob.com"), rule_count("a1@harbour.com")) == (1, 0)
 
 
 def _requests(chance: random.Random, snapshots: list[str]) -> list[PlanRequest]:
@@ -202,7 +202,7 @@ def test_no_kind_of_plan_restores_a_stopped_customers_recipients(seed: int, sand
     operator = set_up_receiving()
     snapshots = [Snapshot.objects.latest("at").pk]
     names = [*Address.objects.values_list("address", flat=True), *(each.recipient for each in CatchAll.objects.all())]
-    foreign_rule("theirs", chance.sample(names, 2))
+    make_unmanaged_rule("theirs", chance.sample(names, 2))
     for rows in (Address.objects, CatchAll.objects):
         rows.filter(pk__in=[each.pk for each in rows.all() if chance.random() < 0.4]).update(is_active=False)
     approve_and_run(operator, typed="inbound-mail") if _changes() else None

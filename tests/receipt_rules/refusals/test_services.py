@@ -27,8 +27,8 @@ from tests.receipt_rules.factories import (
     make_endpoint,
     make_operator,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_one_refused_recipient_of_an_approved_plan_delays_no_other(sandbox: Sand
     run = approve_and_run(make_operator())
     assert (run.state, run.set_aside) == (RunState.DONE, ["bad@shop.com"])
     assert "SES refused bad@shop.com. The rest was applied." in run.problem
-    assert [taken(f"a{number}@bob.net") for number in range(wanted)] == [1] * wanted
+    assert [rule_count(f"a{number}@bob.net") for number in range(wanted)] == [1] * wanted
     row = Address.objects.get(address="bad@shop.com")
     assert "refuses bad@shop.com" in row.refused_because
     assert not row.is_served
@@ -67,7 +67,7 @@ def test_a_customers_change_is_applied_without_the_refused_recipient(sandbox: Sa
     for name in ("bad", "good", "better"):
         addresses_services.add_address(text=f"{name}@shop.com", customer=shop.customer, actor=None)
     auto_apply_services.work()
-    assert [taken(f"{name}@shop.com") for name in ("old", "good", "better", "bad")] == [1, 1, 1, 0]
+    assert [rule_count(f"{name}@shop.com") for name in ("old", "good", "better", "bad")] == [1, 1, 1, 0]
     assert not PendingChange.objects.exists()
     assert Run.objects.latest("created_at").state == RunState.DONE
 
@@ -92,7 +92,7 @@ def test_blue_green_applies_all_other_recipients_too(sandbox: Sandbox) -> None:
     sandbox.control.set_refused_recipients(["bad@shop.com"])
     run = approve_and_run(operator, PlanRequest(method=Method.BLUE_GREEN))
     assert (run.state, live().name) == (RunState.DONE, "inbound-mail-002")
-    assert [taken(f"{name}@shop.com") for name in ("old", "good", "bad")] == [1, 1, 0]
+    assert [rule_count(f"{name}@shop.com") for name in ("old", "good", "bad")] == [1, 1, 0]
 
 
 def test_the_customer_can_retry_a_refused_address(sandbox: Sandbox) -> None:
@@ -111,7 +111,7 @@ def test_the_customer_can_retry_a_refused_address(sandbox: Sandbox) -> None:
     client.post(f"/inbound/addresses/{made.pk}/", {"do": "on"})
     auto_apply_services.work()
     made.refresh_from_db()
-    assert (taken("bad@shop.com"), made.refused_because, made.is_served) == (1, "", True)
+    assert (rule_count("bad@shop.com"), made.refused_because, made.is_served) == (1, "", True)
     assert Alert.objects.get(kind="address.refused").state == "recovered"
 
 
@@ -143,7 +143,7 @@ def test_a_live_address_that_ses_refuses_keeps_its_rule_and_others_get_another(s
     assert " applies the rest" in run.problem
     auto_apply_services.work()
     assert Run.objects.latest("created_at").state == RunState.DONE
-    assert [taken(f"{name}@shop.com") for name in ("old", "zoe", "new", "newer")] == [1, 1, 1, 1]
+    assert [rule_count(f"{name}@shop.com") for name in ("old", "zoe", "new", "newer")] == [1, 1, 1, 1]
     assert live().rules[: len(before)] == before
     assert planner_services.plan_changes().is_empty
     zoe = Address.objects.get(address="zoe@shop.com")
@@ -171,7 +171,7 @@ def test_changes_of_the_untouched_rule_wait_and_open_an_alert(sandbox: Sandbox) 
     sandbox.control.set_refused_recipients([])
     addresses_services.change_address(address=Address.objects.get(), actor=operator, is_active=True, endpoint=None)
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
-    assert [taken(f"{name}@shop.com") for name in ("old", "zoe")] == [0, 1]
+    assert [rule_count(f"{name}@shop.com") for name in ("old", "zoe")] == [0, 1]
     drift_services.check_drift()
     alert.refresh_from_db()
     assert alert.state == "recovered"
@@ -184,7 +184,7 @@ def test_another_customers_change_is_applied_and_a_waiting_one_says_why(sandbox:
     addresses_services.remove_address(address=Address.objects.get(address="old@shop.com"), actor=None)
     auto_apply_services.work()
     auto_apply_services.work()
-    assert [taken(each) for each in ("ann@bob.net", "zoe@shop.com", "old@shop.com")] == [1, 1, 1]
+    assert [rule_count(each) for each in ("ann@bob.net", "zoe@shop.com", "old@shop.com")] == [1, 1, 1]
     waiting = PendingChange.objects.get()
     assert waiting.waits_because == auto_apply_services.UNTOUCHED
     assert waiting.customer != bob.customer
@@ -197,7 +197,7 @@ def test_disabling_the_refused_address_releases_its_rule(sandbox: Sandbox) -> No
     zoe = Address.objects.get(address="zoe@shop.com")
     addresses_services.change_address(address=zoe, actor=operator, is_active=False, endpoint=None)
     auto_apply_services.work()
-    assert [taken(f"{name}@shop.com") for name in ("old", "zoe", "new")] == [1, 0, 1]
+    assert [rule_count(f"{name}@shop.com") for name in ("old", "zoe", "new")] == [1, 0, 1]
 
 
 def test_the_rest_of_a_plan_with_changed_consequences_requires_a_new_approval(sandbox: Sandbox) -> None:
@@ -209,7 +209,7 @@ def test_the_rest_of_a_plan_with_changed_consequences_requires_a_new_approval(sa
     auto_apply_services.work()
     run.refresh_from_db()
     assert run.problem.endswith("Create a new plan for the rest.")
-    assert taken("new@shop.com") == 0
+    assert rule_count("new@shop.com") == 0
 
 
 def test_a_throttled_search_for_the_refused_recipient_continues_where_it_stopped(
@@ -229,7 +229,7 @@ def test_a_throttled_search_for_the_refused_recipient_continues_where_it_stopped
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, run.set_aside) == (RunState.DONE, ["bad@shop.com"])
-    assert [taken(f"{name}@shop.com") for name in ("good", "better", "best")] == [1, 1, 1]
+    assert [rule_count(f"{name}@shop.com") for name in ("good", "better", "best")] == [1, 1, 1]
 
 
 def test_the_probe_rule_set_is_deleted_once_its_run_has_ended(

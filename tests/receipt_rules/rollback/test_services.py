@@ -19,12 +19,12 @@ from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff, make_user
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     make_address,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -40,9 +40,9 @@ def _roll_back(sandbox: Sandbox) -> None:
     first = Snapshot.objects.latest("at")
     Address.objects.filter(address="a@shop.com").delete()
     approve_and_run(operator, typed="inbound-mail")
-    assert taken("a@shop.com") == 0
+    assert rule_count("a@shop.com") == 0
     approve_and_run(operator, PlanRequest(snapshot=first.pk), typed="inbound-mail")
-    assert taken("a@shop.com") == 1
+    assert rule_count("a@shop.com") == 1
 
 
 def test_no_plan_and_no_other_change_undoes_a_rollback(sandbox: Sandbox) -> None:
@@ -51,7 +51,7 @@ def test_no_plan_and_no_other_change_undoes_a_rollback(sandbox: Sandbox) -> None
     shop = Address.objects.first().domain  # type: ignore[union-attr]
     addresses_services.add_address(text="new@shop.com", customer=shop.customer, actor=None)
     auto_apply_services.work()
-    assert (taken("a@shop.com"), taken("new@shop.com")) == (1, 1)
+    assert (rule_count("a@shop.com"), rule_count("new@shop.com")) == (1, 1)
     assert not PendingChange.objects.exists()
 
 
@@ -69,7 +69,7 @@ def test_a_customers_change_of_a_held_recipient_waits_for_the_release(sandbox: S
         rollback_services.release(hold=hold, because=" ", actor=make_operator())
     rollback_services.release(hold=hold, because="It is mended.", actor=make_operator())
     auto_apply_services.work()
-    assert taken("a@shop.com") == 0
+    assert rule_count("a@shop.com") == 0
     assert not PendingChange.objects.exists()
 
 
@@ -105,7 +105,7 @@ def test_a_customers_change_is_planned_on_its_own(sandbox: Sandbox) -> None:
     make_address("by-hand@shop.com", shop)
     addresses_services.add_address(text="c@shop.com", customer=alice, actor=make_user())
     auto_apply_services.work()
-    assert [taken(f"{name}@shop.com") for name in ("a", "b", "c", "by-hand")] == [1, 1, 1, 0]
+    assert [rule_count(f"{name}@shop.com") for name in ("a", "b", "c", "by-hand")] == [1, 1, 1, 0]
     assert not planner_services.plan_changes().is_empty
 
 
@@ -117,7 +117,7 @@ def test_a_catch_all_replaces_the_addresses_that_it_covers(sandbox: Sandbox) -> 
     set_up_receiving()
     addresses_services.set_catch_all(domain=shop, actor=None)
     auto_apply_services.work()
-    assert (taken("a@shop.com"), taken("else@shop.com")) == (1, 1)
+    assert (rule_count("a@shop.com"), rule_count("else@shop.com")) == (1, 1)
     assert planner_services.plan_changes().is_empty
 
 
@@ -127,7 +127,7 @@ def test_a_plan_that_would_now_do_more_harm_is_not_executed(sandbox: Sandbox) ->
     operator = set_up_receiving()
     make_address("b@shop.com", shop)
     run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
-    foreign_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
     auto_apply_services.work()
     run.refresh_from_db()
     assert run.state == RunState.REFUSED
@@ -144,7 +144,7 @@ def test_the_outcome_of_a_run_describes_the_final_rules(sandbox: Sandbox, monkey
     sandbox.control.add_fault("throttle", "DescribeActiveReceiptRuleSet", nth=2)
     with pytest.raises(AwsBusy):
         runs_services.execute_run(run_id=run.pk)
-    foreign_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
     runs_services.execute_run(run_id=run.pk)
     run.refresh_from_db()
     assert run.state == RunState.DONE

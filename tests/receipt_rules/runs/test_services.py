@@ -20,12 +20,12 @@ from sandbox.process import Sandbox
 from tests.factories import make_customer, make_user
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def test_the_first_plan_creates_and_activates_a_rule_set(sandbox: Sandbox) -> No
     run = approve_and_run(make_operator())
     assert (run.state, run.problem) == (RunState.DONE, "")
     assert live().name == "inbound-mail"
-    assert taken("billing@shop.com") == 1
+    assert rule_count("billing@shop.com") == 1
     assert Address.objects.get().is_served
     assert not PendingChange.objects.exists()
     assert Change.objects.filter(what="rules.applied").count() == 1
@@ -56,7 +56,7 @@ def test_a_customers_own_address_is_live_without_approval_after_three_calls(sand
     addresses_services.add_address(text="help@shop.com", customer=alice, actor=actor)
     auto_apply_services.work()
     assert sum(sandbox.control.call_counts().values()) == 3
-    assert taken("help@shop.com") == 1
+    assert rule_count("help@shop.com") == 1
     run = Run.objects.latest("created_at")
     assert (run.kind, run.state, run.approved_by, run.customer) == (RunKind.CUSTOMER, RunState.DONE, actor, alice)
     assert not PendingChange.objects.exists()
@@ -69,7 +69,7 @@ def test_a_change_before_receiving_is_set_up_waits_and_says_why(sandbox: Sandbox
     assert "isn't set up" in PendingChange.objects.get().waits_because
     assert live().name == ""
     approve_and_run(make_operator())
-    assert taken("anybody@shop.com") == 1
+    assert rule_count("anybody@shop.com") == 1
     assert not PendingChange.objects.exists()
 
 
@@ -83,7 +83,7 @@ def test_a_customers_plan_repairs_nothing_of_another_customer(sandbox: Sandbox) 
     Address.objects.filter(address="b@bob.net").delete()  # as if deleted manually, without a pending change
     addresses_services.add_address(text="c@shop.com", customer=alice, actor=None)
     auto_apply_services.work()
-    assert (taken("b@bob.net"), taken("c@shop.com")) == (1, 1)
+    assert (rule_count("b@bob.net"), rule_count("c@shop.com")) == (1, 1)
 
 
 def test_a_change_of_many_addresses_waits_for_an_operator(sandbox: Sandbox, settings: Settings) -> None:
@@ -95,7 +95,7 @@ def test_a_change_of_many_addresses_waits_for_an_operator(sandbox: Sandbox, sett
         addresses_services.add_address(text=f"{name}@shop.com", customer=alice, actor=None)
     auto_apply_services.work()
     assert "3 addresses" in PendingChange.objects.get().waits_because
-    assert taken("a@shop.com") == 0
+    assert rule_count("a@shop.com") == 0
 
 
 def test_a_plan_that_changed_since_it_was_shown_is_not_approved(sandbox: Sandbox) -> None:
@@ -125,7 +125,7 @@ def test_a_plan_that_empties_a_third_of_the_rules_requires_typing(sandbox: Sandb
     with pytest.raises(Refused, match="Type inbound-mail"):
         approve_and_run(operator)
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
-    assert taken("anybody@shop.com") == 0
+    assert rule_count("anybody@shop.com") == 0
 
 
 def test_a_run_is_refused_if_a_rule_that_it_touches_was_changed(sandbox: Sandbox) -> None:
@@ -151,14 +151,14 @@ def test_an_edit_of_another_rule_does_not_stop_a_run(sandbox: Sandbox) -> None:
     operator = set_up_receiving()
     addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
     run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
-    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="inbound-mail")
     auto_apply_services.work()
     run.refresh_from_db()
-    assert (run.state, taken("a@sub.shop.com"), taken("x@else.com")) == (RunState.DONE, 1, 1)
+    assert (run.state, rule_count("a@sub.shop.com"), rule_count("x@else.com")) == (RunState.DONE, 1, 1)
 
 
 def test_an_unmanaged_rule_set_is_never_replaced_or_changed(sandbox: Sandbox) -> None:
-    foreign_rule("theirs", ["shop.com"], rule_set="marketing", create_set=True)
+    make_unmanaged_rule("theirs", ["shop.com"], rule_set="marketing", create_set=True)
     addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
     auto_apply_services.work()
     assert PendingChange.objects.get().waits_because
@@ -172,7 +172,7 @@ def test_an_unmanaged_rule_set_activated_after_the_approval_is_not_replaced(sand
     run = planner_services.approve(
         digest=planner_services.plan_changes().digest, because="as planned", actor=make_operator()
     )
-    foreign_rule("theirs", ["shop.com"], rule_set="marketing", create_set=True)
+    make_unmanaged_rule("theirs", ["shop.com"], rule_set="marketing", create_set=True)
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, live().name) == (RunState.REFUSED, "marketing")
@@ -187,19 +187,19 @@ def test_blue_green_edits_a_clone_and_then_activates_it(sandbox: Sandbox) -> Non
     run = approve_and_run(operator, PlanRequest(method=Method.BLUE_GREEN))
     assert (run.state, run.problem) == (RunState.DONE, "")
     assert live().name == "inbound-mail-002"
-    assert (taken("a@sub.shop.com"), taken("b@shop.com")) == (1, 1)
+    assert (rule_count("a@sub.shop.com"), rule_count("b@shop.com")) == (1, 1)
     assert planner_services.plan_changes().is_empty
 
 
 def test_an_old_rule_set_is_adopted_without_an_unserved_moment(sandbox: Sandbox) -> None:
-    foreign_rule("shop.com-rule", ["a@shop.com", "b@shop.com"], rule_set="inbound-mail", create_set=True)
+    make_unmanaged_rule("shop.com-rule", ["a@shop.com", "b@shop.com"], rule_set="inbound-mail", create_set=True)
     domain = make_verified("shop.com")
     for name in "ab":
         addresses_services.add_address(text=f"{name}@shop.com", customer=domain.customer, actor=None)
     operator = make_operator()
     run = approve_and_run(operator, PlanRequest(take_over=frozenset(["shop.com-rule"])), typed="inbound-mail")
     assert run.state == RunState.DONE
-    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 1)
+    assert (rule_count("a@shop.com"), rule_count("b@shop.com")) == (1, 1)
     assert not live().foreign
 
 
@@ -210,10 +210,10 @@ def test_a_rollback_restores_an_earlier_state(sandbox: Sandbox) -> None:
     before = Snapshot.objects.get()
     addresses_services.add_address(text="a@sub.shop.com", customer=domain.customer, actor=None)
     auto_apply_services.work()
-    assert taken("a@sub.shop.com") == 1
+    assert rule_count("a@sub.shop.com") == 1
     run = approve_and_run(operator, PlanRequest(snapshot=before.pk), typed="inbound-mail")
     assert (run.state, run.kind) == (RunState.DONE, RunKind.ROLLBACK)
-    assert (taken("a@sub.shop.com"), taken("b@shop.com")) == (0, 1)
+    assert (rule_count("a@sub.shop.com"), rule_count("b@shop.com")) == (0, 1)
 
 
 def test_ten_snapshots_of_customer_changes_are_kept_in_addition_to_the_approved_plans(sandbox: Sandbox) -> None:
@@ -234,7 +234,7 @@ def test_a_plan_that_breaks_an_expectation_is_refused(sandbox: Sandbox) -> None:
     expectations_services.save_expectation(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
     addresses_services.remove_catch_all(domain=domain, actor=None)
     auto_apply_services.work()
-    assert taken("billing@shop.com") == 1
+    assert rule_count("billing@shop.com") == 1
     assert PendingChange.objects.get().waits_because
     with pytest.raises(Refused, match=r"billing@shop\.com must be received exactly once; no rule would"):
         approve_and_run(operator, typed="inbound-mail")
@@ -257,7 +257,7 @@ def test_a_plan_can_be_limited_to_a_customer_or_a_domain(sandbox: Sandbox) -> No
     alices_scope = planner_services.build_plan_request(alice.pk).scope
     assert alices_scope == frozenset(["a@one.com", "a@eu.one.com", "a@two.com"])
     approve_and_run(operator, planner_services.build_plan_request(first.name))
-    assert [taken(f"a@{name}") for name in ("one.com", "eu.one.com", "two.com", "else.com")] == [1, 1, 0, 0]
+    assert [rule_count(f"a@{name}") for name in ("one.com", "eu.one.com", "two.com", "else.com")] == [1, 1, 0, 0]
 
 
 def test_our_deactivated_rule_set_is_activated_again(sandbox: Sandbox) -> None:
@@ -266,13 +266,13 @@ def test_our_deactivated_rule_set_is_activated_again(sandbox: Sandbox) -> None:
     aws.client("ses").set_active_receipt_rule_set()
     assert live().name == ""
     assert approve_and_run(operator).state == RunState.DONE
-    assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
+    assert (live().name, rule_count("a@shop.com")) == ("inbound-mail", 1)
 
 
 def test_a_full_old_rule_set_is_compacted_into_one_rule(sandbox: Sandbox) -> None:
     names = [f"shop{number}.com" for number in range(200)]
     for number, name in enumerate(names):
-        foreign_rule(f"{name}-rule", [f"a@{name}"], rule_set="inbound-mail", create_set=not number)
+        make_unmanaged_rule(f"{name}-rule", [f"a@{name}"], rule_set="inbound-mail", create_set=not number)
         domain = make_verified(name)
         Address.objects.create(address=f"a@{name}", domain=domain)
     operator = make_operator()
@@ -298,4 +298,4 @@ def test_a_broken_expectation_does_not_block_another_customers_change(sandbox: S
     domain = make_verified("else.com")
     addresses_services.set_catch_all(domain=domain, actor=None)
     auto_apply_services.work()
-    assert taken("a@else.com") == 1
+    assert rule_count("a@else.com") == 1

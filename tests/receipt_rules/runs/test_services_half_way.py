@@ -21,7 +21,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
-from tests.receipt_rules.factories import make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 NAMES = "abcdef"
@@ -59,7 +59,7 @@ def _approve(olga: User, asked: PlanRequest) -> Run:
 
 
 def _live_in_ses() -> dict[str, bool]:
-    return {name: bool(taken(f"{name}@shop.com")) for name in NAMES}
+    return {name: bool(rule_count(f"{name}@shop.com")) for name in NAMES}
 
 
 def test_each_address_reflects_the_completed_steps(stuck: Run) -> None:
@@ -106,7 +106,7 @@ def test_an_address_is_changing_after_a_lost_response_until_the_rules_are_read(s
     with pytest.raises(AwsUnreachable):
         auto_apply_services.work()
     sandbox.control.clear_faults()
-    assert not taken("a@shop.com")
+    assert not rule_count("a@shop.com")
     Address.objects.update(is_active=True)
     assert inbound_summary(shop).sentence.startswith("a@ is changing: its receipt rule is being changed now")
     auto_apply_services.work()

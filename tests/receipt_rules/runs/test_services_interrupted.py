@@ -18,8 +18,8 @@ from tests.receipt_rules.factories import (
     make_endpoint,
     make_operator,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +71,7 @@ def test_a_run_waits_while_ses_throttles(sandbox: Sandbox, monkeypatch: pytest.M
         assert (run.state, "throttling" in run.problem) == (RunState.RUNNING, True)
     auto_apply_services.work()
     run.refresh_from_db()
-    assert (run.state, run.problem, taken("a@shop.com")) == (RunState.DONE, "", 1)
+    assert (run.state, run.problem, rule_count("a@shop.com")) == (RunState.DONE, "", 1)
 
 
 def test_a_customers_change_that_ses_refuses_is_not_retried_forever(sandbox: Sandbox) -> None:
@@ -88,11 +88,11 @@ def test_a_customers_change_that_ses_refuses_is_not_retried_forever(sandbox: San
     other = make_verified("else.com")
     addresses_services.set_catch_all(domain=other, actor=None)
     auto_apply_services.work()
-    assert (taken("a@else.com"), Run.objects.count()) == (1, number + 1)
+    assert (rule_count("a@else.com"), Run.objects.count()) == (1, number + 1)
     broken.s3_bucket = ""
     broken.save()
     approve_and_run(operator)
-    assert taken("a@shop.com") == 1
+    assert rule_count("a@shop.com") == 1
     assert not PendingChange.objects.exists()
 
 
@@ -108,10 +108,10 @@ def test_a_change_made_while_the_worker_runs_is_not_lost(sandbox: Sandbox) -> No
 
     events.register("before-call.ses.CreateReceiptRule", add_meanwhile)
     auto_apply_services.work()
-    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 0)
+    assert (rule_count("a@shop.com"), rule_count("b@shop.com")) == (1, 0)
     assert PendingChange.objects.filter(waits_because="").exists()
     auto_apply_services.work()
-    assert taken("b@shop.com") == 1
+    assert rule_count("b@shop.com") == 1
     assert not PendingChange.objects.exists()
 
 
@@ -149,4 +149,4 @@ def test_a_customers_cancelled_run_is_not_started_again(sandbox: Sandbox) -> Non
     auto_apply_services.work()
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED
-    assert (taken("a@shop.com"), bool(PendingChange.objects.get().waits_because)) == (0, True)
+    assert (rule_count("a@shop.com"), bool(PendingChange.objects.get().waits_because)) == (0, True)

@@ -16,9 +16,9 @@ from sandbox.process import Sandbox
 from tests.factories import make_staff
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
+    make_unmanaged_rule,
     make_verified,
     set_up_receiving,
 )
@@ -33,7 +33,7 @@ def run(sandbox: Sandbox, client: Client) -> Run:
     domain = make_verified("shop.com")
     make_address("a@shop.com", domain)
     approve_and_run(olga)
-    foreign_rule("theirs", ["x@letters.example", "y@letters.example"])
+    make_unmanaged_rule("theirs", ["x@letters.example", "y@letters.example"])
     make_address("b@shop.com", domain)
     return approve_and_run(olga)
 

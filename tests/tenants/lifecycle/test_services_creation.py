@@ -15,7 +15,7 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.status.core import TenantStatus
 from tests.factories import make_customer, make_staff
-from tests.tenants.factories import entity_at_amazon, jobs_of, make_tenant, resources_at_amazon, set_up_tenant
+from tests.tenants.factories import jobs_of, make_tenant, reputation_entity_in_ses, resources_in_ses, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -33,8 +33,8 @@ def test_a_request_creates_a_row_and_a_job_without_a_call(sandbox: Sandbox) -> N
 def test_a_tenant_is_created_with_its_policy_and_its_own_configuration_set(sandbox: Sandbox) -> None:
     tenant = set_up_tenant(policy="strict")
     assert (tenant.stage, tenant.standing, tenant.stage_problem) == (TenantStage.READY, TenantStatus.ACTIVE, "")
-    assert entity_at_amazon(tenant)["ReputationManagementPolicy"].endswith("reputation-policy/strict")
-    assert resources_at_amazon(tenant.name) == {f"configuration-set/{tenant.configuration_set}"}
+    assert reputation_entity_in_ses(tenant)["ReputationManagementPolicy"].endswith("reputation-policy/strict")
+    assert resources_in_ses(tenant.name) == {f"configuration-set/{tenant.configuration_set}"}
     assert tenant.set_sends is True
     assert all((tenant.ses_id, tenant.arn, tenant.ses_created_at))
     assert TenantResource.objects.get(tenant=tenant).associated_at is not None
@@ -85,7 +85,7 @@ def test_another_programs_tenant_with_the_same_name_is_not_used(sandbox: Sandbox
     assert tenant.stage == TenantStage.READY
     assert tenant.name.startswith("bob-")
     assert tenant.name != other
-    assert resources_at_amazon(other) == set()
+    assert resources_in_ses(other) == set()
 
 
 def test_another_programs_configuration_set_is_not_used(sandbox: Sandbox) -> None:
@@ -95,7 +95,7 @@ def test_another_programs_configuration_set_is_not_used(sandbox: Sandbox) -> Non
     tenant.refresh_from_db()
     assert tenant.stage == TenantStage.READY
     assert tenant.configuration_set != tenant.name
-    assert resources_at_amazon(tenant.name) == {f"configuration-set/{tenant.configuration_set}"}
+    assert resources_in_ses(tenant.name) == {f"configuration-set/{tenant.configuration_set}"}
 
 
 def test_a_failed_creation_shows_its_reason_and_continues_later(
@@ -143,7 +143,7 @@ def test_a_manually_created_tenant_is_adopted_unchanged(sandbox: Sandbox) -> Non
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.stage, tenant.configuration_set, tenant.policy) == (TenantStage.READY, "events", "none")
-    assert entity_at_amazon(tenant)["ReputationManagementPolicy"].endswith("reputation-policy/none")
+    assert reputation_entity_in_ses(tenant)["ReputationManagementPolicy"].endswith("reputation-policy/none")
     rows = TenantResource.objects.filter(tenant=tenant, associated_at__isnull=False).values_list("name", flat=True)
     assert sorted(rows) == ["alice.com", "events"]
     assert Change.objects.filter(object_id=tenant.pk, what="tenant.adopted").exists()
@@ -157,7 +157,7 @@ def test_an_adopted_tenant_without_a_configuration_set_gets_one(sandbox: Sandbox
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert tenant.configuration_set.startswith("alice-")
-    assert resources_at_amazon("alice") == {f"configuration-set/{tenant.configuration_set}"}
+    assert resources_in_ses("alice") == {f"configuration-set/{tenant.configuration_set}"}
 
 
 def test_an_identity_of_another_customers_tenant_is_not_adopted(sandbox: Sandbox) -> None:
@@ -211,5 +211,5 @@ def test_two_concurrent_workers_create_one_tenant(sandbox: Sandbox) -> None:
     tenant.refresh_from_db()
     assert (tenant.stage, tenant.standing) == (TenantStage.READY, TenantStatus.ACTIVE)
     assert [row["TenantName"] for row in aws.client("sesv2").list_tenants()["Tenants"]] == [tenant.name]
-    assert resources_at_amazon(tenant.name) == {f"configuration-set/{tenant.name}"}
+    assert resources_in_ses(tenant.name) == {f"configuration-set/{tenant.name}"}
     assert Change.objects.filter(object_id=tenant.pk, what="tenant.created").count() == 1

@@ -13,7 +13,7 @@ from tenants.policy import services as policy_services
 from tenants.status.core import TenantStatus
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_staff
-from tests.tenants.factories import entity_at_amazon, jobs_of, make_tenant, pause_tenant, set_up_tenant
+from tests.tenants.factories import jobs_of, make_tenant, pause_tenant, reputation_entity_in_ses, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -118,7 +118,7 @@ def test_a_policy_change_is_requested_and_then_applied(sandbox: Sandbox) -> None
     policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.ses_policy, tenant.policy_told) == ("strict", "strict")
-    assert entity_at_amazon(tenant)["ReputationManagementPolicy"].endswith("/strict")
+    assert reputation_entity_in_ses(tenant)["ReputationManagementPolicy"].endswith("/strict")
     requested, applied = Change.objects.filter(what__startswith="tenant.policy").order_by("pk")
     assert (requested.actor_name, requested.because) == (olga.email, "Complaints came.")
     assert applied.aws_request_ids

@@ -20,7 +20,7 @@ from tenants.models.reputation import RateSample, ReputationRead
 from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
 from tenants.reputation import services as reputation_services
-from tests.tenants.factories import make_measured, make_tenant, set_up_tenant
+from tests.tenants.factories import make_tenant, make_tenant_with_rates, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def _one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_hourly_rates_are_stored_and_the_newest_shown_on_the_tenant(sandbox: Sandbox) -> None:
     sandbox.control.set_beliefs(tenant_metrics="name")
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     assert tenant.bounce_rate == pytest.approx(0.12)
     assert tenant.complaint_rate == pytest.approx(0.002)
     samples = RateSample.objects.filter(tenant=tenant).order_by("at")
@@ -42,7 +42,7 @@ def test_hourly_rates_are_stored_and_the_newest_shown_on_the_tenant(sandbox: San
 
 
 def test_no_data_is_not_zero(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox)
+    tenant = make_tenant_with_rates(sandbox)
     assert (tenant.bounce_rate, tenant.complaint_rate) == (None, None)
     assert not RateSample.objects.exists()
     read = reputation_selectors.read_of(tenant)
@@ -51,7 +51,7 @@ def test_no_data_is_not_zero(sandbox: Sandbox) -> None:
 
 
 def test_a_rate_older_than_two_days_is_not_current(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12)
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now() + timedelta(days=3))
     tenant.refresh_from_db()
     assert tenant.bounce_rate is None
@@ -59,7 +59,7 @@ def test_a_rate_older_than_two_days_is_not_current(sandbox: Sandbox) -> None:
 
 
 def test_reading_the_same_hours_again_keeps_one_sample_for_each(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12)
     before = RateSample.objects.count()
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert RateSample.objects.count() == before
@@ -113,7 +113,7 @@ def test_rates_are_found_in_whatever_form_cloudwatch_has_them(
     sandbox: Sandbox, tenant_metrics: str, source: str, bounce: float
 ) -> None:
     sandbox.control.set_beliefs(tenant_metrics=tenant_metrics)
-    tenant = make_measured(sandbox, bounce=bounce, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=bounce, complaint=0.002)
     assert ReputationRead.objects.get(tenant=tenant).rates_source == source
     assert tenant.bounce_rate == pytest.approx(bounce)
     assert tenant.complaint_rate == pytest.approx(0.002)
@@ -130,7 +130,7 @@ def test_without_metrics_the_read_says_so_and_no_rate_is_zero(sandbox: Sandbox) 
 
 def test_tenants_without_sends_are_read_daily_and_others_at_each_interval(sandbox: Sandbox) -> None:
     quiet = set_up_tenant()
-    sending = make_measured(sandbox, bounce=0.01)
+    sending = make_tenant_with_rates(sandbox, bounce=0.01)
     soon, later = timezone.now() + timedelta(minutes=61), timezone.now() + timedelta(hours=25)
     assert list(reputation_selectors.due_for_rates(timezone.now())) == []
     assert list(reputation_selectors.due_for_rates(soon)) == [sending]
@@ -141,7 +141,7 @@ def test_tenants_without_sends_are_read_daily_and_others_at_each_interval(sandbo
 def test_a_failed_read_is_stored_and_keeps_the_last_values(
     fault: Any, kind: type[Exception], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tenant = make_measured(sandbox, bounce=0.12)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12)
     before = ReputationRead.objects.get(tenant=tenant)
     _one_attempt(monkeypatch)
     aws.drop_clients()
@@ -162,7 +162,7 @@ def test_a_failed_read_is_stored_and_keeps_the_last_values(
 @pytest.mark.parametrize("status", ["InternalError", "Forbidden", "PartialData"])
 def test_incomplete_cloudwatch_data_is_a_problem_not_an_absence(sandbox: Sandbox, status: str, belief: str) -> None:
     sandbox.control.set_beliefs(tenant_metrics=belief)
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     before = ReputationRead.objects.get(tenant=tenant).rates_at
     listed = aws.client("cloudwatch").list_metrics(Namespace="AWS/SES", Dimensions=[{"Name": "TenantName"}])["Metrics"]
     results = [
@@ -182,7 +182,7 @@ def test_incomplete_cloudwatch_data_is_a_problem_not_an_absence(sandbox: Sandbox
 
 
 def test_partial_counts_make_no_rate(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     listed = aws.client("cloudwatch").list_metrics(Namespace="AWS/SES", Dimensions=[{"Name": "TenantName"}])["Metrics"]
     now = timezone.now().replace(minute=0, second=0, microsecond=0)
     results = [
@@ -201,7 +201,7 @@ def test_partial_counts_make_no_rate(sandbox: Sandbox) -> None:
 def test_rates_that_arrive_in_pages_are_all_stored(sandbox: Sandbox) -> None:
     sandbox.control.set_limits(metric_values_per_page=10)
     sandbox.control.clear_calls()
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     assert sandbox.control.call_counts()["GetMetricData"] > 2
     assert tenant.bounce_rate == pytest.approx(0.12)
     assert tenant.complaint_rate == pytest.approx(0.002)
@@ -229,7 +229,7 @@ def _unmeasured() -> list[str]:
 
 def test_unknown_metric_names_open_an_alert_that_mail_is_not_measured(sandbox: Sandbox) -> None:
     sandbox.control.set_beliefs(tenant_metrics="other")
-    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, without_set=True)
     (why,) = _unmeasured()
     assert "Tenant.Bounces, Tenant.Sends" in why
     assert ReputationRead.objects.get(tenant=tenant).unmeasured_because in why
@@ -241,24 +241,24 @@ def test_unknown_metric_names_open_an_alert_that_mail_is_not_measured(sandbox: S
 
 def test_counts_with_singular_names_are_read_too(sandbox: Sandbox) -> None:
     sandbox.control.set_beliefs(tenant_metrics="pair_singular")
-    assert make_measured(sandbox, bounce=0.12, without_set=True).bounce_rate is not None
+    assert make_tenant_with_rates(sandbox, bounce=0.12, without_set=True).bounce_rate is not None
     assert _unmeasured() == []
 
 
 def test_an_alert_opens_if_a_metric_disappears_after_mail_was_measured(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, without_set=True)
     sandbox.control.set_beliefs(tenant_metrics="none")
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert "messages were measured in the past week" in _unmeasured()[0]
 
 
 def test_a_tenant_without_sends_opens_no_alert(sandbox: Sandbox) -> None:
-    make_measured(sandbox)
+    make_tenant_with_rates(sandbox)
     assert _unmeasured() == []
 
 
 def test_a_reputation_impact_proves_that_the_tenant_sends(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox)
+    tenant = make_tenant_with_rates(sandbox)
     Tenant.objects.filter(pk=tenant.pk).update(impact="LOW")
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert "rates the reputation impact as LOW" in _unmeasured()[0]
@@ -266,7 +266,7 @@ def test_a_reputation_impact_proves_that_the_tenant_sends(sandbox: Sandbox) -> N
 
 def test_an_unanswered_call_opens_no_alert(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     _one_attempt(monkeypatch)
-    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, without_set=True)
     sandbox.control.set_beliefs(tenant_metrics="none")
     sandbox.control.add_fault("error", "ListMetrics", times=None)
     with pytest.raises(AwsUnreachable):
@@ -280,7 +280,7 @@ def test_a_tenants_rates_are_equal_in_every_form_of_cloudwatch_data(
     sandbox: Sandbox, metrics: str, values: str
 ) -> None:
     sandbox.control.set_beliefs(tenant_metrics=metrics, metric_values=values)
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002, without_set=True)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002, without_set=True)
     assert (tenant.bounce_rate or 0) > 0.05
     assert tenant.complaint_rate is not None
     assert RateSample.objects.filter(tenant=tenant, bounce__isnull=False).count() >= 24
@@ -303,7 +303,7 @@ def test_a_pass_needs_no_query_for_a_tenant_with_unchanged_rates(sandbox: Sandbo
 
 
 def test_a_rate_alert_opens_and_recovers_although_the_rate_is_unchanged(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     alerts = Alert.objects.filter(kind="tenant.bounces", object_id=tenant.pk)
     at = timezone.now()
     for hours in range(1, 6):

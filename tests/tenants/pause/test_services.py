@@ -23,7 +23,14 @@ from tenants.pause import services as pause_services
 from tenants.status import services as status_services
 from tenants.status.core import LayerName, SendingStatus, TenantStatus
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.factories import entity_at_amazon, jobs_of, make_tenant, make_tess, pause_tenant, set_up_tenant
+from tests.tenants.factories import (
+    jobs_of,
+    make_tenant,
+    make_tess,
+    pause_tenant,
+    reputation_entity_in_ses,
+    set_up_tenant,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -53,7 +60,7 @@ def test_a_pause_request_makes_no_call(sandbox: Sandbox) -> None:
 def test_a_tenant_is_paused_once_ses_was_read_to_say_so(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
-    assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "DISABLED"
+    assert reputation_entity_in_ses(tenant)["SendingStatusAggregate"] == "DISABLED"
     assert (tenant.standing, tenant.status_problem) == (TenantStatus.PAUSED, "")
     assert tenant.status_proven_at is not None
     layer = StatusChange.objects.get(tenant=tenant)
@@ -260,7 +267,7 @@ def test_the_newest_request_counts(sandbox: Sandbox) -> None:
     pause_services.resume(tenant=tenant, because="A mistake.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
     assert reload(tenant).standing == TenantStatus.ACTIVE
-    assert entity_at_amazon(tenant)["CustomerManagedStatus"]["Status"] == "ENABLED"
+    assert reputation_entity_in_ses(tenant)["CustomerManagedStatus"]["Status"] == "ENABLED"
 
 
 def test_a_pause_lifted_in_ses_is_active_and_can_be_applied_again(sandbox: Sandbox) -> None:

@@ -17,7 +17,7 @@ from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
 from tenants.reputation import services as reputation_services
 from tenants.status import services as status_services
-from tests.tenants.factories import make_measured, make_tenant, set_up_tenant
+from tests.tenants.factories import make_tenant, make_tenant_with_rates, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -163,8 +163,8 @@ def _find_and_measure() -> None:
 
 
 def test_the_risk_follows_the_rates_and_sorts_the_list(sandbox: Sandbox) -> None:
-    healthy = make_measured(sandbox, bounce=0.01)
-    bad = make_measured(sandbox, bounce=0.2)
+    healthy = make_tenant_with_rates(sandbox, bounce=0.01)
+    bad = make_tenant_with_rates(sandbox, bounce=0.2)
     _sync_findings(bad)
     healthy.refresh_from_db()
     assert bad.risk > healthy.risk > 0
@@ -188,7 +188,7 @@ def test_a_high_impact_finding_opens_one_alert_that_recovers(sandbox: Sandbox) -
 
 
 def test_a_rate_above_its_limit_opens_an_alert_at_the_second_check(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12)
     assert _open_alerts("tenant.bounces") == 0
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert _open_alerts("tenant.bounces") == 1

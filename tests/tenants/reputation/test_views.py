@@ -16,7 +16,7 @@ from sandbox.process import Sandbox
 from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import Tenant
 from tests.factories import make_member, make_staff
-from tests.tenants.factories import make_measured, make_tenant
+from tests.tenants.factories import make_tenant, make_tenant_with_rates
 
 pytestmark = pytest.mark.django_db
 PLOT = 'viewBox="0 0 520'  # the desktop chart; a phone gets another one
@@ -66,7 +66,7 @@ def test_a_tenant_without_cloudwatch_metrics_says_so_and_shows_no_zero(
     tess: Client, sandbox: Sandbox, is_linked: bool
 ) -> None:
     sandbox.control.set_beliefs(tenant_metrics="none")
-    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, without_set=True)
     Tenant.objects.update(sends_since=timezone.now() if is_linked else None)
     page = _page(tess, tenant)
     assert page.count("CloudWatch has no metrics for this tenant") == 1

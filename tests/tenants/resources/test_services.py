@@ -10,7 +10,7 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
 from tests.factories import make_staff
-from tests.tenants.factories import jobs_of, make_tenant, resources_at_amazon, set_up_tenant
+from tests.tenants.factories import jobs_of, make_tenant, resources_in_ses, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def test_an_identity_is_checked_before_it_is_associated(sandbox: Sandbox) -> Non
     sandbox.control.clear_calls()
     apply(tenant)
     assert sandbox.control.call_counts() == {"ListResourceTenants": 1, "CreateTenantResourceAssociation": 1}
-    assert "identity/alice.com" in resources_at_amazon(tenant.name)
+    assert "identity/alice.com" in resources_in_ses(tenant.name)
     assert Change.objects.get(what="tenant.associated").after == {"identity": "alice.com"}
 
 
@@ -53,7 +53,7 @@ def test_an_identity_of_another_tenant_waits_for_a_person(sandbox: Sandbox) -> N
     row = TenantResource.objects.get(arn=arn)
     assert (row.held_by, row.associated_at) == ("by-hand", None)
     assert "by-hand" not in row.problem
-    assert "identity/shared.com" not in resources_at_amazon(tenant.name)
+    assert "identity/shared.com" not in resources_in_ses(tenant.name)
     sandbox.control.clear_calls()
     apply(tenant)
     assert sandbox.control.call_counts() == {}
@@ -116,7 +116,7 @@ def test_a_missing_identity_is_reported_and_delays_no_other(sandbox: Sandbox) ->
     resources_services.request_association(tenant=tenant, arn=aws.identity_arn("gone.com"))
     resources_services.request_association(tenant=tenant, arn=make_identity("here.com"))
     apply(tenant)
-    assert "identity/here.com" in resources_at_amazon(tenant.name)
+    assert "identity/here.com" in resources_in_ses(tenant.name)
     assert "does not exist in SES" in TenantResource.objects.get(name="gone.com").problem
 
 
