@@ -208,7 +208,7 @@ def pause(place: Place) -> list[Claim]:
     nothing_else_waits()
     Tenant.objects.update(sends_since="2020-01-01T00:00:00Z")
     tenant.refresh_from_db()
-    pause_tenant(tenant, actor=tess(), carried_out=False)
+    pause_tenant(tenant, actor=tess(), applied=False)
     paused = shows(tess(), "confirmed by SES", "tenants:detail", tenant.pk)
     return [Claim("paused", paused, lambda: status_at_amazon(tenant) == "DISABLED")]
 

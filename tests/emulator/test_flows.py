@@ -144,7 +144,7 @@ def test_a_failed_pause_is_never_called_paused(emulator: Emulator) -> None:
     tenant = create_incomplete_tenant("Paused Ltd")
     Tenant.objects.filter(pk=tenant.pk).update(stage=TenantStage.READY)
     tenant.refresh_from_db()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     with pytest.raises(AwsProblem):
         pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()

@@ -175,7 +175,7 @@ def test_adopting_a_tenant_survives_every_interruption(interrupter: Interrupter)
 def test_pausing_survives_every_interruption(interrupter: Interrupter) -> None:
     def begin() -> Tenant:
         tenant = create_tenant_in_ses()
-        pause_tenant(tenant, carried_out=False)
+        pause_tenant(tenant, applied=False)
         return tenant
 
     end = interrupter.run_with_every_interruption(begin, pause_services.apply_status)

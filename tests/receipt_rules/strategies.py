@@ -68,6 +68,6 @@ _rules = st.lists(st.one_of(_ours, _ours, _ours, _theirs, _damaged), max_size=8,
 rule_sets: st.SearchStrategy[RuleSet] = _rules.map(lambda rules: RuleSet("inbound", tuple(rules)))
 
 
-def foreign_only(rule_set: RuleSet) -> RuleSet:
+def unmanaged_only(rule_set: RuleSet) -> RuleSet:
     """Return the set without rules that have our prefix."""
     return RuleSet(rule_set.name, tuple(rule for rule in rule_set.rules if not rule.name.startswith(PREFIX)))

@@ -38,7 +38,7 @@ def secret(olga: User) -> str:
     return create_api_key(user=olga, name="the function", scopes=["route"], actor=None).secret
 
 
-def ask(body: Any, secret: str = "", **headers: str) -> Any:
+def post_lookup(body: Any, secret: str = "", **headers: str) -> Any:
     """Send `body`, as JSON unless it is bytes, with a client that has no session and checks CSRF."""
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
     given = {"Authorization": f"Bearer {secret}"} if secret else {}
@@ -46,7 +46,7 @@ def ask(body: Any, secret: str = "", **headers: str) -> Any:
 
 
 def look_up(secret: str, *recipients: str) -> list[dict[str, Any]]:
-    answer = ask({"recipients": recipients}, secret)
+    answer = post_lookup({"recipients": recipients}, secret)
     assert answer.status_code == 200, answer.content
     RoutesOut(**answer.json())  # exactly as its schema says
     data: list[dict[str, Any]] = answer.json()["data"]
@@ -141,7 +141,7 @@ def test_a_hundred_recipients_need_no_more_queries_than_one(secret: str) -> None
 # --- authentication ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer ia_nobodys", "Bearer ké"])
 def test_a_missing_or_invalid_key_is_401(header: str | None) -> None:
-    answer = ask({"recipients": ["a@shop.com"]}, **({} if header is None else {"Authorization": header}))
+    answer = post_lookup({"recipients": ["a@shop.com"]}, **({} if header is None else {"Authorization": header}))
     assert answer.status_code == 401
     assert answer.json()["code"] in ("NO_KEY", "BAD_KEY")
     assert answer["WWW-Authenticate"] == "Bearer"
@@ -156,17 +156,17 @@ def test_a_session_is_no_substitute_for_a_key(olga: User, client: Client) -> Non
 def test_a_revoked_expired_or_differently_scoped_key_is_refused(secret: str, olga: User) -> None:
     asked = {"recipients": ["a@shop.com"]}
     other = create_api_key(user=olga, name="reader", scopes=["read", "write", "staff"], actor=None).secret
-    refused(ask(asked, other), 403, "SCOPE_MISSING")
+    refused(post_lookup(asked, other), 403, "SCOPE_MISSING")
     key = ApiKey.objects.get(name="the function")
     ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
-    refused(ask(asked, secret), 401, "KEY_EXPIRED")
+    refused(post_lookup(asked, secret), 401, "KEY_EXPIRED")
     revoke_api_key(key=key, actor=olga)
-    refused(ask(asked, secret), 401, "KEY_REVOKED")
+    refused(post_lookup(asked, secret), 401, "KEY_REVOKED")
 
 
 def test_a_customers_key_cannot_use_the_route_lookup(secret: str) -> None:
     ApiKey.objects.update(user=make_member())
-    refused(ask({"recipients": ["a@shop.com"]}, secret), 403, "STAFF_ONLY")
+    refused(post_lookup({"recipients": ["a@shop.com"]}, secret), 403, "STAFF_ONLY")
 
 
 # --- invalid requests --------------------------------------------------------------------------------------------
@@ -197,17 +197,17 @@ def test_a_customers_key_cannot_use_the_route_lookup(secret: str) -> None:
     ids=lambda body: (body if isinstance(body, bytes) else json.dumps(body).encode())[:40].decode("ascii", "replace"),
 )
 def test_a_malformed_body_is_400(secret: str, body: Any) -> None:
-    refused(ask(body, secret), 400, "MALFORMED")
+    refused(post_lookup(body, secret), 400, "MALFORMED")
 
 
 def test_the_error_details_name_the_field_and_the_problem(secret: str) -> None:
-    details = refused(ask({"recipients": ["a@shop.com", 1]}, secret), 400, "MALFORMED")["details"]
+    details = refused(post_lookup({"recipients": ["a@shop.com", 1]}, secret), 400, "MALFORMED")["details"]
     assert details == [{"where": "body.recipients.1", "what": "recipients[1] must be a string."}]
 
 
 def test_a_huge_body_is_413(secret: str, settings: Settings) -> None:
     body = b'{"recipients": ["' + b"a" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + b'"]}'
-    refused(ask(body, secret), 413, "TOO_LARGE")
+    refused(post_lookup(body, secret), 413, "TOO_LARGE")
 
 
 def test_every_path_below_api_answers_in_json(client: Client) -> None:

@@ -93,10 +93,10 @@ def test_changing_the_plans_options_returns_only_the_plan(olga_client: Client, m
 def test_a_run_that_failed_at_its_first_step_shows_no_impact_and_links_to_the_later_run(
     olga_client: Client,
 ) -> None:
-    said = ["a@shop.com starts receiving."]
+    sentences = ["a@shop.com starts receiving."]
     failed, later = (
         Run.objects.create(
-            kind=RunKind.APPROVED, region="eu-west-1", state=state, calls=1, summary="One.", consequences=said
+            kind=RunKind.APPROVED, region="eu-west-1", state=state, calls=1, summary="One.", consequences=sentences
         )
         for state in (RunState.FAILED, RunState.DONE)
     )

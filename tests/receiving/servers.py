@@ -27,7 +27,7 @@ class Server(ThreadingHTTPServer):
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(body) for _, _, body in self.got]
 
-    def answer(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return {}
 
 
@@ -40,12 +40,12 @@ class Site(Server):
         self.lookups: list[list[str]] = []
         self.reports: list[dict[str, Any]] = []
 
-    def answer(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if path == "/api/v2/deliveries":
-            self.reports += said["deliveries"]
-            return {"accepted": len(said["deliveries"])}
-        self.lookups.append(said["recipients"])
-        return {"data": [self._route(each) for each in said["recipients"]]}
+            self.reports += body["deliveries"]
+            return {"accepted": len(body["deliveries"])}
+        self.lookups.append(body["recipients"])
+        return {"data": [self._route(each) for each in body["recipients"]]}
 
     def set_route(self, recipient: str, endpoint: dict[str, Any] | None, *, waits: bool = False) -> None:
         self.routes[recipient] = {"endpoint": endpoint, "awaitsConfirmation": waits}
@@ -66,10 +66,10 @@ class _Request(BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # the name is the standard library's
         body = self.rfile.read(int(self.headers["Content-Length"]))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
-        said = self.server.answer(self.path, json.loads(body)) if status == 200 else {"error": "not now"}
+        result = self.server.answer(self.path, json.loads(body)) if status == 200 else {"error": "not now"}
         if status == 200:
             self.server.got.append((self.path, dict(self.headers.items()), body))
-        answer = json.dumps(said).encode()
+        answer = json.dumps(result).encode()
         self.send_response(status)
         if status == 302:
             self.send_header("Location", self.server.location)

@@ -137,7 +137,7 @@ def test_a_night_of_faults_ends_with_all_work_done(night: Night, workers: None, 
 def pause_for_phishing(night: Night) -> None:
     """The pause is applied in time, and shown as paused only once SES has confirmed it."""
     assert seconds_to_pause(night.tenant) <= CALLS_TO_PAUSE / PACE
-    pause_tenant(night.tenant, carried_out=False, reason="phishing")
+    pause_tenant(night.tenant, applied=False, reason="phishing")
     if Tenant.objects.get(pk=night.tenant.pk).status_proven_at is None:
         assert "Pausing" in night.page("tenants:detail", night.tenant.pk)
     until(lambda: Tenant.objects.get(pk=night.tenant.pk).status_proven_at is not None, MINUTE)

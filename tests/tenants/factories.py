@@ -23,7 +23,7 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
     customer = customer or make_customer()
     tenant = Tenant(customer=customer)
     name = f"tenant-{tenant.pk[-8:]}"
-    there: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "region": settings.AWS_REGION,
         "name": name,
         "configuration_set": name,
@@ -39,31 +39,31 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
         "set_sends": True,
         "standing": TenantStatus.ACTIVE,
     }
-    for key, value in (there | fields).items():
+    for key, value in (defaults | fields).items():
         setattr(tenant, key, value)
     tenant.save(force_insert=True)
     return tenant
 
 
-def set_up_tenant(customer: Customer | None = None, **wanted: Any) -> Tenant:
+def set_up_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
     """Create the tenant in the sandbox's SES."""
-    tenant = lifecycle_services.create_tenant(customer=customer or make_customer(), actor=None, **wanted)
+    tenant = lifecycle_services.create_tenant(customer=customer or make_customer(), actor=None, **fields)
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     return tenant
 
 
-def pause_tenant(tenant: Tenant, *, actor: User | None = None, carried_out: bool = True, **said: Any) -> None:
+def pause_tenant(tenant: Tenant, *, actor: User | None = None, applied: bool = True, **fields: Any) -> None:
     """Pause the tenant as Tess, whose role is Trust & Safety."""
-    wanted: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "reason": "spam",
         "text": "Spam traps were hit.",
         "told": "Please clean your list.",
         "review_on": None,
         "stops_receiving": False,
     }
-    pause_services.pause(tenant=tenant, actor=actor or make_tess(), **(wanted | said))
-    if carried_out:
+    pause_services.pause(tenant=tenant, actor=actor or make_tess(), **(defaults | fields))
+    if applied:
         pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
 

@@ -29,7 +29,7 @@ def make_key(person: User, name: str = "Billing") -> ApiKey:
     return create_api_key(user=person, name=name, scopes=["read"], actor=person).key
 
 
-def works(key: ApiKey) -> bool:
+def is_active_key(key: ApiKey) -> bool:
     key.refresh_from_db()
     return key.revoked_at is None
 
@@ -67,13 +67,13 @@ def test_api_keys_are_revoked_with_a_password_change_if_chosen(paul: User, ends:
     client.post(reverse("account_change_password"), CHANGE | ({"end_keys": "on"} if ends else {}))
     paul.refresh_from_db()
     assert paul.check_password(NEW)
-    assert (works(key), works(anothers)) == (not ends, True)
+    assert (is_active_key(key), is_active_key(anothers)) == (not ends, True)
 
 
 def test_a_refused_password_change_revokes_no_api_key(paul: User) -> None:
     key = make_key(paul)
     signed_in(paul).post(reverse("account_change_password"), CHANGE | {"oldpassword": "guess", "end_keys": "on"})
-    assert works(key)
+    assert is_active_key(key)
 
 
 def test_a_person_without_api_keys_is_not_asked_to_revoke_them(paul: User) -> None:
@@ -91,7 +91,7 @@ def test_api_keys_are_revoked_with_a_password_reset_if_chosen(paul: User, ends: 
     client.post(form.redirect_chain[-1][0], given)
     paul.refresh_from_db()
     assert paul.check_password(NEW)
-    assert works(key) is not ends
+    assert is_active_key(key) is not ends
     assert mail.outbox[-1].to == ["paul@acme.example"]
 
 

@@ -34,7 +34,7 @@ def apply_late(job: Callable[[], None], meanwhile: Callable[[], None]) -> None:
 
 def test_a_late_pause_does_not_outlast_the_resume(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
 
     def meanwhile() -> None:
         pause_services.apply_status(tenant_id=tenant.pk)
@@ -55,7 +55,7 @@ def test_a_late_pause_does_not_outlast_the_resume(sandbox: Sandbox) -> None:
 
 def test_the_same_pause_applied_twice_is_confirmed_once_and_queues_nothing(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
 
     def job() -> None:
         pause_services.apply_status(tenant_id=tenant.pk)

@@ -109,7 +109,7 @@ def test_setting_up_the_factor_keeps_the_session_and_ends_older_ones() -> None:
     client.post(SET_UP, {"code": format_hotp_value(hotp_value(secret[1], counter))})
     assert client.get("/domains/").status_code == 200
     assert other.get("/domains/")["Location"].startswith(reverse("account_login"))
-    assert [letter.to for letter in mail.outbox] == [["sam@us.example"]]
+    assert [message.to for message in mail.outbox] == [["sam@us.example"]]
 
 
 # --- sessions ----------------------------------------------------------------------------------------------------

@@ -54,11 +54,11 @@ def _start_migration(world: World) -> Post:
     )
 
 
-def _stored_import(world: World, *, looked: bool = True) -> Any:
+def _stored_import(world: World, *, previewed: bool = True) -> Any:
     legacy_import = legacy_import_services.store_import(
         files=files(document()), because="Contract 12", actor=world.people["olga"]
     )
-    if looked:
+    if previewed:
         legacy_import_services.work()
     return legacy_import
 

@@ -307,8 +307,8 @@ def test_batches_alternate_so_that_a_short_one_does_not_wait_for_a_long_one(sam:
     start_batch(BatchKind.HOLD, sam, "long0.com", "long1.com", "long2.com", because="x")
     start_batch(BatchKind.HOLD, sam, "short.com", because="x")
     batches_services.work()
-    held = Change.objects.filter(what="domain.held").order_by("id").values_list("object_name", flat=True)
-    assert list(held) == ["long0.com", "short.com", "long1.com", "long2.com"]
+    names = Change.objects.filter(what="domain.held").order_by("id").values_list("object_name", flat=True)
+    assert list(names) == ["long0.com", "short.com", "long1.com", "long2.com"]
 
 
 def run_queued(task: str) -> None:
@@ -326,8 +326,8 @@ def test_later_work_of_the_worker_is_logged_under_the_batch_id(sandbox: Sandbox,
     make_tenant(alice, sends_since=timezone.now())  # the customer's domains join it from now on
     run_queued("domains.set_up")
     later = Change.objects.filter(what__in=("domain.joined_tenant", "domain.set_up"))
-    told = {(change.what, change.object_name) for change in later.filter(bulk_id=added.pk)}
-    assert told == {(what, name) for what in ("domain.joined_tenant", "domain.set_up") for name in ("a.com", "b.com")}
+    logged = {(change.what, change.object_name) for change in later.filter(bulk_id=added.pk)}
+    assert logged == {(what, name) for what in ("domain.joined_tenant", "domain.set_up") for name in ("a.com", "b.com")}
     assert set(later.filter(object_id=alone.pk).values_list("what", flat=True)) == {
         "domain.joined_tenant",
         "domain.set_up",

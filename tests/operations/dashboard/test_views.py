@@ -40,7 +40,7 @@ def alice(alices: Customer) -> User:
     return make_member(alices)
 
 
-def needs(viewer: User) -> dict[str, str]:
+def attention_by_sentence(viewer: User) -> dict[str, str]:
     full = dashboard_selectors.capacity_summary(now=timezone.now())
     found = dashboard_selectors.attention_items(viewer=viewer, now=timezone.now(), full=full)
     return {need.sentence: need.query for need in found}
@@ -48,7 +48,7 @@ def needs(viewer: User) -> dict[str, str]:
 
 def test_nothing_needs_attention_if_all_domains_are_verified(alice: User, alices: Customer, client: Client) -> None:
     make_domain(customer=alices, state=State.VERIFIED, stage=Stage.READY, verified_at=timezone.now())
-    assert needs(alice) == {}
+    assert attention_by_sentence(alice) == {}
     client.force_login(alice)
     assert "Nothing needs attention." in client.get(reverse("operations:overview")).content.decode()
 
@@ -60,7 +60,7 @@ def test_domains_with_problems_and_stuck_ones_link_to_filtered_lists(
     stuck = make_domain("stuck.com", customer=alices, state=State.WAITING, stage=Stage.READY)
     make_domain("wrong-for-days.com", customer=alices, state=State.WRONG, stage=Stage.READY)
     type(stuck).objects.exclude(name="wrong.com").update(watched_from=timezone.now() - timedelta(days=2))
-    assert needs(alice) == {
+    assert attention_by_sentence(alice) == {
         "2 domains have a problem": "show=attention",
         "1 domain unverified for more than a day": "show=stuck",
     }
@@ -72,14 +72,14 @@ def test_domains_with_problems_and_stuck_ones_link_to_filtered_lists(
 
 def test_a_customer_does_not_see_another_customers_problems(alice: User) -> None:
     make_domain("bobs.com", state=State.AT_RISK)
-    assert needs(alice) == {}
+    assert attention_by_sentence(alice) == {}
 
 
 def test_staff_see_suspended_tenants(alices: Customer) -> None:
     Tenant.objects.create(
         customer=alices, region="eu-west-1", name="alice", configuration_set="alice", standing="suspended"
     )
-    assert "1 tenant is suspended by AWS" in needs(make_staff(Role.SUPPORT))
+    assert "1 tenant is suspended by AWS" in attention_by_sentence(make_staff(Role.SUPPORT))
 
 
 def test_the_charts_show_the_counted_values(client: Client) -> None:
@@ -174,8 +174,11 @@ def test_delayed_urgent_work_is_the_first_item_for_staff_only(alice: User) -> No
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '75 seconds'")
     staff = make_staff(Role.OPERATOR)
-    assert next(iter(needs(staff))) == "Urgent work (pause, stop) is delayed by 75 seconds: see the runbook"
-    assert not any("waits for 75" in sentence for sentence in needs(alice))
+    assert (
+        next(iter(attention_by_sentence(staff)))
+        == "Urgent work (pause, stop) is delayed by 75 seconds: see the runbook"
+    )
+    assert not any("waits for 75" in sentence for sentence in attention_by_sentence(alice))
 
 
 def test_the_overview_is_ordered_by_harm(alices: Customer) -> None:
@@ -183,7 +186,7 @@ def test_the_overview_is_ordered_by_harm(alices: Customer) -> None:
     make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
     make_tenant(alices, is_paused=True, standing=TenantStatus.PAUSING)
     record_check("identities", problem="Amazon SES isn’t answering.")
-    shown = list(needs(make_staff(Role.OPERATOR)))
+    shown = list(attention_by_sentence(make_staff(Role.OPERATOR)))
     assert moved.moved_at is not None
     assert [sentence for sentence in shown if "alert" not in sentence] == [
         "Mail for moved.com may still be delivered to its previous customer",

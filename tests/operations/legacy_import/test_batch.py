@@ -47,7 +47,7 @@ def states(legacy_import: LegacyImport) -> dict[str, str]:
     return dict(BatchItem.objects.filter(batch=legacy_import.pk).values_list("name", "state"))
 
 
-def imported() -> set[str]:
+def imported_emails() -> set[str]:
     return set(User.objects.filter(email__regex=r"^p\d@example.com$").values_list("email", flat=True))
 
 
@@ -67,12 +67,12 @@ def test_a_paused_import_starts_no_customer_until_it_is_resumed(sandbox: Sandbox
     legacy_import = start_import(PEOPLE, olga)
     legacy_import_services.pause(legacy_import=legacy_import, actor=olga)
     legacy_import_services.work()
-    assert not imported()
+    assert not imported_emails()
     assert not legacy_import_services.is_unfinished()
     legacy_import_services.resume(legacy_import=legacy_import, actor=olga)
     assert legacy_import_services.is_unfinished()
     legacy_import_services.work()
-    assert len(imported()) == 3
+    assert len(imported_emails()) == 3
     whats = (
         Change.objects.filter(bulk_id=legacy_import.pk, object_type="bulk")
         .order_by("id")
@@ -94,7 +94,7 @@ def test_customers_read_in_one_group_wait_if_the_import_is_paused_or_cancelled_m
 
     monkeypatch.setattr("operations.legacy_rows.services.import_rows", interrupt)
     legacy_import_services.work()
-    assert imported() == {"p0@example.com"}
+    assert imported_emails() == {"p0@example.com"}
     left = "waiting" if act is legacy_import_services.pause else "stopped"
     assert list(states(legacy_import).values()).count(left) == 2
 
@@ -120,7 +120,7 @@ def test_an_import_stops_without_its_starters_permission_and_another_operator_re
     User.objects.filter(pk=olga.pk).update(is_active=False)
     legacy_import_services.work()
     legacy_import.refresh_from_db()
-    assert (imported(), set(states(legacy_import).values()), legacy_import.state) == (
+    assert (imported_emails(), set(states(legacy_import).values()), legacy_import.state) == (
         set(),
         {"refused"},
         LegacyImportState.DONE,
@@ -128,7 +128,7 @@ def test_an_import_stops_without_its_starters_permission_and_another_operator_re
     adam = make_staff(Role.ADMIN)
     assert legacy_import_services.retry(legacy_import=legacy_import, actor=adam) == 3
     legacy_import_services.work()
-    assert len(imported()) == 3
+    assert len(imported_emails()) == 3
     added = Change.objects.filter(what="person.added")
     assert set(added.values_list("actor_id", flat=True)) == {str(adam.pk)}
 
@@ -137,7 +137,7 @@ def test_an_import_whose_starter_was_deleted_is_not_treated_as_a_command(sandbox
     legacy_import = start_import(PEOPLE, olga)
     Batch.objects.update(by=None)
     legacy_import_services.work()
-    assert (imported(), set(states(legacy_import).values())) == (set(), {"refused"})
+    assert (imported_emails(), set(states(legacy_import).values())) == (set(), {"refused"})
 
 
 def test_an_import_is_marked_as_ended_after_a_crash(sandbox: Sandbox, olga: User) -> None:
@@ -192,7 +192,7 @@ def test_an_unfinished_import_from_before_the_migration_is_continued(
     assert set(states(legacy_import)) == {"p1@example.com", "p2@example.com"}
     legacy_import_services.work()
     legacy_import.refresh_from_db()
-    assert (len(imported()), legacy_import.state) == (2, LegacyImportState.DONE)
+    assert (len(imported_emails()), legacy_import.state) == (2, LegacyImportState.DONE)
 
 
 def test_the_migration_marks_only_finished_batches_as_ended(sandbox: Sandbox, olga: User) -> None:
@@ -209,4 +209,4 @@ def test_an_import_of_another_region_is_left_to_its_own_deployment(sandbox: Sand
     LegacyImport.objects.update(region="ap-southeast-2")
     assert not legacy_import_services.is_unfinished()
     legacy_import_services.work()
-    assert (imported(), set(states(legacy_import).values())) == (set(), {"waiting"})
+    assert (imported_emails(), set(states(legacy_import).values())) == (set(), {"waiting"})

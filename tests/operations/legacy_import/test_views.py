@@ -26,7 +26,7 @@ def olga(client: Client) -> Client:
     return client
 
 
-def given(client: Client, content: bytes | None = None, because: str = "Contract 12") -> str:
+def upload_document(client: Client, content: bytes | None = None, because: str = "Contract 12") -> str:
     """Upload the document; return the redirect's URL, or the page with its errors."""
     content = files(document())["old.json"] if content is None else content
     file = SimpleUploadedFile("old.json", content, "application/json")
@@ -41,7 +41,7 @@ def text(client: Client, url: str, **headers: str) -> str:
 def test_an_import_is_uploaded_previewed_started_and_finished(olga: Client, sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     assert "No imports yet" in text(olga, reverse(PAGE))
-    url = given(olga)
+    url = upload_document(olga)
     page = text(olga, url)
     assert "Checking 6 rows." in page
     assert "every 3s" in page
@@ -63,7 +63,7 @@ def test_an_import_is_uploaded_previewed_started_and_finished(olga: Client, sand
 
 def test_rows_are_filtered_and_exported_by_result(olga: Client, sandbox: Sandbox) -> None:
     make_domain("shop.com", stage=Stage.READY)
-    url = given(olga)
+    url = upload_document(olga)
     legacy_import_services.work()
     refused = text(olga, f"{url}?fate=refused&kind=domain")
     assert "This domain belongs to another customer." in refused
@@ -77,14 +77,14 @@ def test_rows_are_filtered_and_exported_by_result(olga: Client, sandbox: Sandbox
 def test_the_export_contains_no_formula(olga: Client, sandbox: Sandbox) -> None:
     found = document()
     found["endpoints"][0]["name"] = "=1+1"
-    url = given(olga, files(found)["old.json"])
+    url = upload_document(olga, files(found)["old.json"])
     assert "'=1+1" in text(olga, f"{url}outcomes.csv?kind=endpoint")
 
 
 def test_a_formula_after_an_apostrophe_is_escaped_with_a_second_one(olga: Client, sandbox: Sandbox) -> None:
     found = document()
     found["endpoints"][0]["name"] = "'=1+1"
-    url = given(olga, files(found)["old.json"])
+    url = upload_document(olga, files(found)["old.json"])
     assert "''=1+1" in text(olga, f"{url}outcomes.csv?kind=endpoint")
 
 
@@ -99,16 +99,16 @@ def test_several_tables_can_be_uploaded_at_once(olga: Client) -> None:
 
 
 def test_an_unreadable_file_shows_the_error_and_keeps_the_reason(olga: Client) -> None:
-    page = given(olga, b"{")
+    page = upload_document(olga, b"{")
     assert "not valid JSON" in page
     assert "Contract 12" in page
-    assert "This field is required" in given(olga, because="")
+    assert "This field is required" in upload_document(olga, because="")
     assert not LegacyImport.objects.exists()
 
 
 def test_each_button_logs_one_change(olga: Client, sandbox: Sandbox) -> None:
     make_domain("shop.com", stage=Stage.READY)
-    url = given(olga)
+    url = upload_document(olga)
     legacy_import_services.work()
     for do in ("begin", "retry", "cancel"):
         before = Change.objects.count()

@@ -54,7 +54,7 @@ def page_of(client: Client, tenant: Tenant) -> str:
     return client.get(reverse("tenants:detail", args=[tenant.id])).text
 
 
-def paused(**fields: Any) -> Tenant:
+def make_paused_tenant(**fields: Any) -> Tenant:
     off: dict[str, Any] = {"is_paused": True, "standing": "paused", "staff_status": "DISABLED", "aggregate": "DISABLED"}
     return make_tenant(**{**off, "pause_reason": "spam", "pause_text": "Reports.", **fields})
 
@@ -233,7 +233,7 @@ def test_resuming_requires_a_reason(tess_client: Client, sandbox: Sandbox) -> No
 
 
 def test_a_suspension_by_aws_cannot_be_resumed_and_the_page_says_why(tess_client: Client) -> None:
-    tenant = paused(standing="suspended", amazon_status="DISABLED", amazon_cause="Complaints.")
+    tenant = make_paused_tenant(standing="suspended", amazon_status="DISABLED", amazon_cause="Complaints.")
     url = reverse("operations:resume", args=[tenant.id])
     page = tess_client.get(url).text
     assert "Resume is not available" in page
@@ -246,7 +246,7 @@ def test_a_suspension_by_aws_cannot_be_resumed_and_the_page_says_why(tess_client
 
 
 def test_resuming_despite_open_findings_says_that_it_reinstates(tess_client: Client) -> None:
-    tenant = paused(impact="HIGH")
+    tenant = make_paused_tenant(impact="HIGH")
     page = tess_client.get(reverse("operations:resume", args=[tenant.id])).text
     assert "reinstated" in page
 
@@ -266,7 +266,7 @@ def test_pausing_and_resuming_require_the_permission(role: Role, name: str) -> N
 
 
 def test_a_bulk_pause_lists_the_result_for_each_tenant(tess_client: Client) -> None:
-    on, off = make_tenant(name="still-on"), paused(name="off-already")
+    on, off = make_tenant(name="still-on"), make_paused_tenant(name="off-already")
     page = tess_client.get(reverse("operations:pause_many"), {"tenant": [on.id, off.id], "do": "pause"}).text
     assert "Pause 2 tenants?" in page
     assert "Sending stops" in page
@@ -275,7 +275,7 @@ def test_a_bulk_pause_lists_the_result_for_each_tenant(tess_client: Client) -> N
 
 
 def test_a_pausing_tenant_is_not_called_paused(tess_client: Client) -> None:
-    off, pausing = paused(name="off-already"), make_tenant(name="on-its-way")
+    off, pausing = make_paused_tenant(name="off-already"), make_tenant(name="on-its-way")
     Tenant.objects.filter(pk=pausing.pk).update(is_paused=True, standing="pausing")
     page = tess_client.get(reverse("operations:pause_many"), {"tenant": [off.id, pausing.id], "do": "pause"}).text
     assert page.count("Already paused. Nothing changes.") == 1
@@ -287,7 +287,7 @@ def test_an_empty_selection_explains_how_to_select_tenants(tess_client: Client) 
 
 
 def test_a_refused_tenant_in_a_batch_does_not_stop_the_others(tess_client: Client, sandbox: Sandbox) -> None:
-    on, off = set_up_tenant(), paused(name="off-already")
+    on, off = set_up_tenant(), make_paused_tenant(name="off-already")
     answer = tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [on.id, off.id], "do": "pause"})
     batch = Batch.objects.get()
     assert answer["Location"] == reverse("operations:batch", args=[batch.pk])
@@ -303,7 +303,7 @@ def test_a_refused_tenant_in_a_batch_does_not_stop_the_others(tess_client: Clien
 
 
 def test_only_failed_items_are_retried(tess_client: Client) -> None:
-    on, off = make_tenant(name="on"), paused(name="off")
+    on, off = make_tenant(name="on"), make_paused_tenant(name="off")
     tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [on.id, off.id], "do": "pause"})
     batch = Batch.objects.get()
     Tenant.objects.filter(pk=off.pk).update(is_paused=False, standing="active")
@@ -315,7 +315,7 @@ def test_only_failed_items_are_retried(tess_client: Client) -> None:
 
 
 def test_several_tenants_can_be_resumed(tess_client: Client) -> None:
-    one, two = paused(), paused(amazon_status="DISABLED", standing="suspended")
+    one, two = make_paused_tenant(), make_paused_tenant(amazon_status="DISABLED", standing="suspended")
     url = reverse("operations:pause_many")
     page = tess_client.get(url, {"tenant": [one.id, two.id], "do": "resume"}).text
     assert "Resume 2 tenants?" in page

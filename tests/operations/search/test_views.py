@@ -35,7 +35,7 @@ def invite(customer: Customer, email: str) -> Invitation:
     return Invitation.objects.create(customer=customer, email=email, token_hash=email, expires_at=expires_at)
 
 
-def found(viewer: User, text: str, *kinds: HitKind) -> list[tuple[str, str]]:
+def search_hits(viewer: User, text: str, *kinds: HitKind) -> list[tuple[str, str]]:
     return [(hit.title, hit.whose) for hit in selectors.search(viewer=viewer, text=text) if hit.kind in kinds]
 
 
@@ -47,12 +47,12 @@ def sign_in(user: User) -> Client:
 
 @pytest.mark.parametrize("text", ["add dom", "domain new", "ADD DOMAIN"])
 def test_an_action_is_found_by_the_beginnings_of_its_words(alice: User, text: str) -> None:
-    assert ("Add domain", "") in found(alice, text, HitKind.PAGE)
+    assert ("Add domain", "") in search_hits(alice, text, HitKind.PAGE)
 
 
 @pytest.mark.parametrize("text", ["a", "zzz", "add zzz"])
 def test_a_single_letter_or_an_unknown_word_finds_no_page(alice: User, text: str) -> None:
-    assert found(alice, text, HitKind.PAGE) == []
+    assert search_hits(alice, text, HitKind.PAGE) == []
 
 
 def test_every_page_that_the_search_offers_opens(sandbox: Sandbox, alice: User) -> None:
@@ -64,10 +64,10 @@ def test_every_page_that_the_search_offers_opens(sandbox: Sandbox, alice: User) 
 
 
 def test_staff_pages_are_found_only_with_their_permission(alice: User) -> None:
-    assert found(alice, "drift", HitKind.PAGE) == []
-    assert found(alice, "rollback", HitKind.PAGE) == []
-    assert found(make_staff(Role.OPERATOR), "drift", HitKind.PAGE) == [("Drift", "")]
-    assert found(make_staff(Role.SUPPORT), "import", HitKind.PAGE) == []
+    assert search_hits(alice, "drift", HitKind.PAGE) == []
+    assert search_hits(alice, "rollback", HitKind.PAGE) == []
+    assert search_hits(make_staff(Role.OPERATOR), "drift", HitKind.PAGE) == [("Drift", "")]
+    assert search_hits(make_staff(Role.SUPPORT), "import", HitKind.PAGE) == []
 
 
 def test_a_single_matching_page_is_opened_at_once(alice: User) -> None:
@@ -92,7 +92,7 @@ def test_people_are_found_by_address_and_name_within_visible_customers(alice: Us
         (alice, "Allday", []),
         (make_staff(Role.SUPPORT), "allday", [("bob@bobs.example", "Bobs")]),
     ):
-        assert found(viewer, text, HitKind.PERSON) == expected
+        assert search_hits(viewer, text, HitKind.PERSON) == expected
     answer = sign_in(alice).get(FIND, {"q": "alice@acme.example"})
     assert answer["Location"] == reverse("customers:detail", args=[acme.pk])
 
@@ -109,4 +109,4 @@ def test_only_owners_and_support_find_invited_people(alice: User, acme: Customer
         (make_staff(Role.OPERATOR), []),
         (make_staff(Role.SUPPORT), [("carol@acme.example", "Acme"), ("carol@bobs.example", "Bobs")]),
     ):
-        assert found(viewer, "carol", HitKind.INVITATION) == expected
+        assert search_hits(viewer, "carol", HitKind.INVITATION) == expected

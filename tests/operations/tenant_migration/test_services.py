@@ -90,16 +90,16 @@ def test_an_identity_in_another_tenant_fails_only_its_own_customer(sandbox: Sand
     blocked, free = make_sender("Held", domains=2), make_sender("Free", domains=2)
     client = aws.client("sesv2")
     client.create_tenant(TenantName="by-hand")
-    taken = Domain.objects.filter(customer=blocked).order_by("name").first()
-    assert taken is not None
-    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(taken.name))
+    domain = Domain.objects.filter(customer=blocked).order_by("name").first()
+    assert domain is not None
+    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(domain.name))
     migration = migrate(blocked, free)
     states = dict(migration.items.values_list("customer__name", "state"))
     assert states == {"Held": ItemState.FAILED, "Free": ItemState.DONE}
     item = migration.items.get(customer=blocked)
     assert "another tenant" in item.problem
     assert Tenant.objects.get(customer=blocked).sends_since is None
-    client.delete_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(taken.name))
+    client.delete_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(domain.name))
     migration.taken = None
     migration.save()
     tenant_migration_services.retry(migration=migration, actor=None)

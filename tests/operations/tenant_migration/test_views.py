@@ -133,11 +133,11 @@ def test_an_invalid_plan_shows_the_error_at_its_field(olga: Client, given: dict[
 
 
 def test_partial_success_is_shown_and_failed_customers_are_retried(olga: Client, sandbox: Sandbox) -> None:
-    held, other = make_sender("Held", domains=1), make_sender("Other", domains=1)
-    client, arn = aws.client("sesv2"), aws.identity_arn(held.domains.get().name)
+    blocked, other = make_sender("Held", domains=1), make_sender("Other", domains=1)
+    client, arn = aws.client("sesv2"), aws.identity_arn(blocked.domains.get().name)
     client.create_tenant(TenantName="by-hand")
     client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=arn)
-    migration = migrate(held, other)
+    migration = migrate(blocked, other)
     url = reverse("operations:migration", args=[migration.pk])
     page = olga.get(url).content.decode()
     assert "Partly done" in page

@@ -222,7 +222,7 @@ def test_the_domain_row_records_whether_it_has_a_catch_all() -> None:
         assert domain.has_catch_all is has
 
 
-def unproven(name: str, customer: Customer) -> Domain:
+def make_unproven(name: str, customer: Customer) -> Domain:
     """Create a domain that was set up without proof of ownership."""
     return make_verified(name, customer=customer, verified_at=None, proven_at=None)
 
@@ -230,7 +230,7 @@ def unproven(name: str, customer: Customer) -> Domain:
 def test_another_customers_unproven_subdomain_does_not_block_the_owners_address(
     alice: Customer, bob: Customer, shop: Domain
 ) -> None:
-    unproven("desk.shop.com", bob)
+    make_unproven("desk.shop.com", bob)
     made = addresses_services.add_address(text="info@desk.shop.com", customer=alice, actor=None)
     assert made.domain == shop
     assert "info@desk.shop.com" in entries()
@@ -245,7 +245,7 @@ def test_another_customers_verified_subdomain_blocks_the_parents_owner(
 
 
 def test_the_owners_address_replaces_one_at_an_unproven_domain(bob: Customer, alice: Customer) -> None:
-    his = make_address("info@shop.com", unproven("shop.com", bob))
+    his = make_address("info@shop.com", make_unproven("shop.com", bob))
     assert "info@shop.com" not in entries()
     Domain.objects.update(stage=Stage.CLAIM)
     make_verified("shop.com", customer=alice)
@@ -255,13 +255,13 @@ def test_the_owners_address_replaces_one_at_an_unproven_domain(bob: Customer, al
 
 
 def test_another_customers_unproven_subdomain_does_not_block_a_subdomain_catch_all(bob: Customer, shop: Domain) -> None:
-    unproven("desk.shop.com", bob)
+    make_unproven("desk.shop.com", bob)
     addresses_services.set_catch_all(domain=shop, actor=None, endpoint=None, is_active=True, subdomains=True)
     assert ".shop.com" in entries()
 
 
 def test_an_address_at_the_customers_own_unproven_domain_is_refused_as_not_verified(alice: Customer) -> None:
-    unproven("shop.com", alice)
+    make_unproven("shop.com", alice)
     add = partial(addresses_services.add_address, text="info@shop.com", customer=alice, actor=None)
     assert refusal_code(add) == "DOMAIN_NOT_VERIFIED"
 
@@ -277,7 +277,7 @@ def prove(domain: Domain) -> None:
 
 
 def test_a_waiting_address_is_applied_once_ownership_is_proven(alice: Customer) -> None:
-    domain = unproven("new.com", alice)
+    domain = make_unproven("new.com", alice)
     add_waiting_address("info@new.com", alice)
     assert (entries(), PendingChange.objects.count()) == ({}, 0), "the address is not desired before the proof"
     prove(domain)
@@ -287,7 +287,7 @@ def test_a_waiting_address_is_applied_once_ownership_is_proven(alice: Customer) 
 
 
 def test_the_addresses_of_an_adopted_domain_wait_for_a_plan(alice: Customer) -> None:
-    domain = unproven("new.com", alice)
+    domain = make_unproven("new.com", alice)
     add_waiting_address("info@new.com", alice)
     domain.adopted = True
     prove(domain)
@@ -297,11 +297,11 @@ def test_the_addresses_of_an_adopted_domain_wait_for_a_plan(alice: Customer) -> 
 def test_no_address_waits_at_a_claim_and_another_customers_waiting_address_is_not_disclosed(
     alice: Customer, bob: Customer
 ) -> None:
-    claim = unproven("new.com", bob)
+    claim = make_unproven("new.com", bob)
     Domain.objects.filter(pk=claim.pk).update(stage=Stage.CLAIM)
     assert refusal_code(lambda: add_waiting_address("info@new.com", bob)) == "DOMAIN_MISSING"
     make_address("info@new.com", claim)
-    unproven("new.com", alice)
+    make_unproven("new.com", alice)
     assert refusal_code(lambda: add_waiting_address("info@new.com", alice)) == "DOMAIN_NOT_VERIFIED"
     own = add_waiting_address("help@new.com", alice)
     assert refusal_code(lambda: add_waiting_address("help@new.com", alice)) == "ADDRESS_EXISTS"

@@ -52,8 +52,8 @@ def test_drift_notifies_operators_once_and_its_alert_recovers_after_a_restore(ol
     alert = Alert.objects.get(kind="rule.drift")
     assert (alert.state, alert.permission, alert.looks) == ("open", "receipt_rules.operate_rules", 3)
     assert [notice.person for notice in alert.notices.all()] == [olga]
-    (told,) = _events("rule.drift")
-    assert "was deleted" in str(told["why"])
+    (event,) = _events("rule.drift")
+    assert "was deleted" in str(event["why"])
     approve_and_run(olga)
     drift_services.check_drift()
     alert.refresh_from_db()
@@ -77,8 +77,8 @@ def test_a_quota_alert_opens_once_at_80_percent_and_recovers_below(olga: User, s
         drift_services.check_drift()
     alert = Alert.objects.get(kind="quota.80")
     assert (alert.object_name, alert.state) == ("Identities in eu-west-1", "open")
-    (told,) = _events("quota.80")
-    assert (told["used"], told["limit"], told["percent"]) == (1, 1, 100)
+    (event,) = _events("quota.80")
+    assert (event["used"], event["limit"], event["percent"]) == (1, 1, 100)
     settings.SES_IDENTITIES = 10
     drift_services.check_drift()
     alert.refresh_from_db()
@@ -99,8 +99,8 @@ def test_rules_recipients_and_tenants_have_quota_alerts(
     for name, value in quotas.items():
         setattr(settings, name, value)
     drift_services.check_drift()
-    told = Alert.objects.filter(kind="quota.80", state="open").values_list("object_name", flat=True)
-    assert {name.partition(" ")[0] for name in told} == full
+    names = Alert.objects.filter(kind="quota.80", state="open").values_list("object_name", flat=True)
+    assert {name.partition(" ")[0] for name in names} == full
 
 
 def test_a_failed_check_recovers_no_alert(olga: User, sandbox: Sandbox, settings: Settings) -> None:
@@ -157,9 +157,9 @@ def test_operators_are_notified_of_rejected_mail_when_customers_see_it(olga: Use
     assert CatchAll.objects.get().receiving.is_live
     _switch(live().ours[0].name, on=False)
     receiving_services.record_live_rules(live(), is_ours=True)
-    told = Alert.objects.get(kind="receiving.rejected", state="open")
-    assert told.why.startswith("SES rejects mail for 1 recipient of 1 customer: shop.com. It was received before")
-    assert [notice.person for notice in told.notices.all()] == [olga]
+    alert = Alert.objects.get(kind="receiving.rejected", state="open")
+    assert alert.why.startswith("SES rejects mail for 1 recipient of 1 customer: shop.com. It was received before")
+    assert [notice.person for notice in alert.notices.all()] == [olga]
     row = CatchAll.objects.get()
     assert row.rules == "dropped"
     assert row.receiving.sentence == (
@@ -171,8 +171,8 @@ def test_operators_are_notified_of_rejected_mail_when_customers_see_it(olga: Use
     )
     _switch(live().ours[0].name, on=True)
     receiving_services.record_live_rules(live(), is_ours=True)
-    told.refresh_from_db()
-    assert (told.state, CatchAll.objects.get().rules) == ("recovered", "carried")
+    alert.refresh_from_db()
+    assert (alert.state, CatchAll.objects.get().rules) == ("recovered", "carried")
 
 
 def record_mx(domain: Domain) -> None:

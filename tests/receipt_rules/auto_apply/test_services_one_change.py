@@ -30,7 +30,7 @@ def add(name: str, alices: Customer) -> None:
     addresses_services.add_address(text=f"{name}@shop.com", customer=alices, actor=None)
 
 
-def age(**fields: int) -> None:
+def age_changes(**fields: int) -> None:
     then = timezone.now() - timedelta(**fields)
     PendingChange.objects.update(changed_at=then, since=then)
 
@@ -93,7 +93,7 @@ def test_consecutive_changes_are_reviewed_by_their_total(
         tasks.work()  # the worker runs between any two changes
     assert not any(rule_count(f"{name}@shop.com") for name in "abc")
     assert ProcrastinateJob.objects.filter(task_name="receipt_rules.work", status="todo").count() == 1
-    age(seconds=settings.RECEIVING_WAIT_SECONDS)
+    age_changes(seconds=settings.RECEIVING_WAIT_SECONDS)
     tasks.work()
     assert "3 addresses" in PendingChange.objects.get().waits_because
     assert not rule_count("a@shop.com")
@@ -105,7 +105,7 @@ def test_a_change_is_collected_for_at_most_a_minute(sandbox: Sandbox, alices: Cu
     add("a", alices)
     tasks.work()
     assert not rule_count("a@shop.com")
-    age(minutes=1)
+    age_changes(minutes=1)
     add("b", alices)
     tasks.work()
     assert (rule_count("a@shop.com"), rule_count("b@shop.com")) == (1, 1)

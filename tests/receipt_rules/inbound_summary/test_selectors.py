@@ -65,14 +65,14 @@ def test_pages_and_api_say_that_ses_rejects_an_address_in_no_rule(shop: Domain, 
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "reason"),
     [
         ({"StopAction": {"Scope": "RuleSet"}}, "is lost without a bounce: another receipt rule accepts it and stores"),
         ({"S3Action": {"BucketName": "inbound-mail"}}, "is caught by another receipt rule"),
     ],
 )
 def test_the_summary_names_an_unmanaged_rule_that_accepts_all_other_mail(
-    action: dict[str, Any], said: str, sandbox: Sandbox
+    action: dict[str, Any], reason: str, sandbox: Sandbox
 ) -> None:
     domain = make_verified("shop.com")
     make_address("a@shop.com", domain)
@@ -82,5 +82,5 @@ def test_the_summary_names_an_unmanaged_rule_that_accepts_all_other_mail(
     make_unmanaged_rule("archive-everything", [], rule_set="inbound-mail", actions=[action])
     aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName="archive-everything", After=name)
     found = drift_services.check_drift()
-    assert f"all other mail {said}" in inbound_summary(domain).sentence
-    assert any("is lost without a bounce" in each.sentence for each in found) == ("lost" in said)
+    assert f"all other mail {reason}" in inbound_summary(domain).sentence
+    assert any("is lost without a bounce" in each.sentence for each in found) == ("lost" in reason)

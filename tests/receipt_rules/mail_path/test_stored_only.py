@@ -105,9 +105,9 @@ def test_a_stored_only_test_message_neither_failed_nor_was_delivered() -> None:
 
 
 def test_the_test_message_pages_show_stored_only(info: Address, alice_client: Client) -> None:
-    told = {"handled_at": NOW, "received_at": NOW, "sent_at": NOW, "outcome": "unrouted"}
+    times = {"handled_at": NOW, "received_at": NOW, "sent_at": NOW, "outcome": "unrouted"}
     probe = MailProbe.objects.create(
-        recipient="info@shop.com", customer=info.domain.customer, domain=info.domain, asked_at=NOW, **told
+        recipient="info@shop.com", customer=info.domain.customer, domain=info.domain, asked_at=NOW, **times
     )
     for url in (reverse("receipt_rules:probes"), reverse("receipt_rules:probe", args=[probe.pk])):
         page = alice_client.get(url).text

@@ -87,8 +87,8 @@ def test_the_log_is_filtered_by_errors_and_by_domain(sandbox: Sandbox) -> None:
     since = timezone.now() - timedelta(hours=1)
     everything = pipeline_services.last_errors(since=since, domain=None).value
     assert [line.text for line in everything or ()] == [lines[2], lines[0]]
-    of_one = pipeline_services.last_errors(since=since, domain=make_domain("shop.com")).value
-    assert [line.text for line in of_one or ()] == [lines[0]]
+    lines_of_domain = pipeline_services.last_errors(since=since, domain=make_domain("shop.com")).value
+    assert [line.text for line in lines_of_domain or ()] == [lines[0]]
 
 
 def test_a_function_that_was_never_invoked_has_no_errors(sandbox: Sandbox) -> None:

@@ -32,9 +32,9 @@ from tests.receipt_rules.strategies import (
     desired_deliveries,
     desired_states,
     envelopes,
-    foreign_only,
     recipients,
     rule_sets,
+    unmanaged_only,
 )
 
 EXAMPLES = int(os.environ.get("PLANNER_EXAMPLES", "200"))
@@ -49,7 +49,7 @@ def plan_for(desired: DesiredEntries, actual: RuleSet, **options: object) -> Pla
     return make_plan(desired, actual, limits=LIMITS, **options)  # type: ignore[arg-type]  # passed on unchanged
 
 
-def packed(desired: DesiredEntries, start: RuleSet) -> RuleSet:
+def planned_rules(desired: DesiredEntries, start: RuleSet) -> RuleSet:
     return plan_for(desired, start).after
 
 
@@ -74,7 +74,7 @@ def test_no_step_of_a_plan_loses_a_recipients_mail(
 def test_no_recipient_is_unserved_between_two_desired_states(
     before: DesiredEntries, after: DesiredEntries, others: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
-    start = packed(before, foreign_only(others))
+    start = planned_rules(before, unmanaged_only(others))
     check_all(plan_for(after, start), start, (*ALONE, *messages))
 
 
@@ -125,7 +125,7 @@ def test_an_address_precedes_the_domains_that_cover_it_with_another_delivery(
 @some
 @given(desired_states, rule_sets)
 def test_unmanaged_rules_never_change_and_keep_their_order(desired: DesiredEntries, actual: RuleSet) -> None:
-    theirs = foreign_only(actual).rules
+    theirs = unmanaged_only(actual).rules
     for state in active_sets(plan_for(desired, actual), actual):
         assert tuple(rule for rule in state.rules if rule in theirs) == theirs
 
@@ -142,12 +142,12 @@ def test_no_rule_of_ours_follows_an_unmanaged_rule_that_may_stop(desired: Desire
 @some
 @given(desired_deliveries, recipients, deliveries, rule_sets)
 def test_an_additional_recipient_changes_one_rule(
-    wanted: dict[str, RuleDelivery], recipient: str, delivery: RuleDelivery, others: RuleSet
+    desired: dict[str, RuleDelivery], recipient: str, delivery: RuleDelivery, others: RuleSet
 ) -> None:
-    before, after = without_covered(wanted), without_covered({**wanted, recipient: delivery})
-    assume(recipient not in wanted)
+    before, after = without_covered(desired), without_covered({**desired, recipient: delivery})
+    assume(recipient not in desired)
     assume({**before.entries, recipient: delivery} == dict(after.entries) and before.doubles == after.doubles)
-    plan = plan_for(after, packed(before, foreign_only(others)))
+    plan = plan_for(after, planned_rules(before, unmanaged_only(others)))
     assert len(plan.steps) == 1
     assert plan.calls == 3
     assert plan.method is Method.IN_PLACE
@@ -156,12 +156,12 @@ def test_an_additional_recipient_changes_one_rule(
 @many
 @given(desired_deliveries, st.sets(recipients), desired_deliveries, rule_sets)
 def test_recipients_are_not_moved_between_rules_without_need(
-    wanted: dict[str, RuleDelivery], gone: set[str], more: dict[str, RuleDelivery], others: RuleSet
+    desired: dict[str, RuleDelivery], gone: set[str], more: dict[str, RuleDelivery], others: RuleSet
 ) -> None:
-    before = without_covered(wanted)
-    kept = {one: delivery for one, delivery in wanted.items() if one not in gone}
-    after = without_covered({**kept, **{one: delivery for one, delivery in more.items() if one not in wanted}})
-    start = packed(before, foreign_only(others))
+    before = without_covered(desired)
+    kept = {one: delivery for one, delivery in desired.items() if one not in gone}
+    after = without_covered({**kept, **{one: delivery for one, delivery in more.items() if one not in desired}})
+    start = planned_rules(before, unmanaged_only(others))
     where = {one: rule.name for rule in plan_for(after, start).after.ours for one in rule.recipients}
     doubled = {double.recipient for double in after.doubles}
     for rule in start.ours:
@@ -200,7 +200,7 @@ def _deliveries_in_cycles(desired: DesiredEntries) -> int:
 @some
 @given(desired_states, rule_sets)
 def test_a_compaction_loses_no_mail(desired: DesiredEntries, actual: RuleSet) -> None:
-    start = packed(desired, actual)
+    start = planned_rules(desired, actual)
     check_all(plan_for(desired, start, compacting=True), start, ALONE)
 
 
@@ -215,8 +215,8 @@ def test_a_plan_with_a_scope_changes_no_other_recipient(
         assert _outside(state, scope) == _outside(actual, scope)
     check_all(plan, actual, (*ALONE, *messages))
     placed = [(one, rule.delivery) for rule in plan.after.ours for one in rule.recipients if one in scope]
-    wanted = [(one, delivery) for one, delivery in desired.entries.items() if one in scope]
-    assert sorted(placed, key=lambda pair: pair[0]) == sorted(wanted)
+    expected = [(one, delivery) for one, delivery in desired.entries.items() if one in scope]
+    assert sorted(placed, key=lambda pair: pair[0]) == sorted(expected)
     assert plan_for(desired, plan.after, scope=scope).is_empty
 
 
@@ -262,13 +262,13 @@ def test_the_index_agrees_with_the_matcher(rule_set: RuleSet, address: str) -> N
 @given(desired_states, rule_sets)
 def test_consequences_agree_with_the_matcher(desired: DesiredEntries, actual: RuleSet) -> None:
     plan = plan_for(desired, actual)
-    told = {each.address: each for each in plan.consequences}
+    by_address = {each.address: each for each in plan.consequences}
     known = {one for state in (actual, plan.after) for rule in state.rules for one in rule.recipient_set}
     for address in (one for one in RECIPIENTS if is_address(one) and one in known):
         before = tuple(rule.delivery for rule in delivering_rules(actual.rules, address))
         after = tuple(rule.delivery for rule in delivering_rules(plan.after.rules, address))
-        if address in told:
-            assert (told[address].before, told[address].after) == (before, after)
+        if address in by_address:
+            assert (by_address[address].before, by_address[address].after) == (before, after)
         else:
             assert sorted(map(str, before)) == sorted(map(str, after))
 

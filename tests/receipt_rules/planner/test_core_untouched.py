@@ -31,9 +31,9 @@ from tests.receipt_rules.strategies import (
     deliveries,
     desired_deliveries,
     envelopes,
-    foreign_only,
     recipients,
     rule_sets,
+    unmanaged_only,
 )
 
 SHARED, ALICE, BOB = DELIVERIES
@@ -57,14 +57,14 @@ def plan_for(desired: DesiredEntries, actual: RuleSet, **options: object) -> Pla
     return make_plan(desired, actual, limits=LIMITS, **options)  # type: ignore[arg-type]  # passed on unchanged
 
 
-def live_in(actual: RuleSet, refused: set[str]) -> set[str]:
+def live_refused(actual: RuleSet, refused: set[str]) -> set[str]:
     rules = [rule for rule in actual.rules if rule.enabled and is_ours(rule.name)]
     return {one for rule in rules for one in rule.recipient_set} & refused
 
 
 def without_impossible(raw: dict[str, RuleDelivery], actual: RuleSet, refused: set[str]) -> DesiredEntries:
     """Return the desired state without recipients that SES refuses and that no rule contains yet."""
-    gone = refused - live_in(actual, refused)
+    gone = refused - live_refused(actual, refused)
     return without_covered({one: delivery for one, delivery in raw.items() if one not in gone})
 
 
@@ -175,7 +175,7 @@ def test_mail_is_stored_no_more_often_if_two_rules_contain_a_refused_recipient(
     """We never write such rules, but a person may; the base address also serves the address with the label."""
     plain = label.replace("+x", "")
     twice = (Rule("inbound-admin-051", first, (plain,)), Rule("inbound-admin-052", second, (plain,)))
-    start = RuleSet(actual.name, (*foreign_only(actual).rules, *twice))
+    start = RuleSet(actual.name, (*unmanaged_only(actual).rules, *twice))
     copies = raw | {plain: first, label: other}
     check_stored_no_more_often(copies, start, plan_for(with_refusals(copies, {plain}), start), {plain})
 
@@ -202,8 +202,8 @@ def test_replanning_is_empty_and_the_desired_state_is_reached_once_ses_accepts_a
     assert set(again.untouched) == set(plan.untouched) or plan.waiting
     end = plan_for(without_covered(raw), plan.after)
     check_all(end, plan.after, ALONE)
-    held = [(one, rule.delivery) for rule in end.after.ours for one in rule.recipients]
-    assert sorted(held, key=lambda pair: pair[0]) == sorted(without_covered(raw).entries.items())
+    placed = [(one, rule.delivery) for rule in end.after.ours for one in rule.recipients]
+    assert sorted(placed, key=lambda pair: pair[0]) == sorted(without_covered(raw).entries.items())
 
 
 @every
@@ -215,12 +215,12 @@ def test_no_recipient_is_unserved_between_two_states_with_refused_recipients(
     others: RuleSet,
     messages: list[tuple[str, ...]],
 ) -> None:
-    start = plan_for(without_covered(first), foreign_only(others)).after
+    start = plan_for(without_covered(first), unmanaged_only(others)).after
     plan = plan_for(with_refusals(raw, refused), start)
     check_all(plan, start, (*ALONE, *messages))
     for each in plan.untouched:
         assert plan.after.by_name[each.rule] == start.by_name[each.rule]
-    for one in live_in(start, refused) & set(raw):
+    for one in live_refused(start, refused) & set(raw):
         for (address,) in ALONE:
             if one in covering_entries(address):
                 assert delivering_rules(plan.after.rules, address)

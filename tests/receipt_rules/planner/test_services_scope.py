@@ -40,8 +40,8 @@ def random_customers(chance: random.Random) -> list[Customer]:
     endpoints = [[make_endpoint(each), make_endpoint(each, s3_bucket="elsewhere")] for each in some]
     for name in NAMES:
         owner = chance.randrange(3)
-        held = {} if chance.random() < 0.8 else {"stage": Stage.CLAIM, "proven_at": None}
-        domain = make_verified(name, customer=some[owner], **held)
+        fields = {} if chance.random() < 0.8 else {"stage": Stage.CLAIM, "proven_at": None}
+        domain = make_verified(name, customer=some[owner], **fields)
         for local, below in (("info", ""), ("sales+x", ""), ("one", "deep."), ("two", "a.")):
             if chance.random() < 0.6:
                 whose = owner if chance.random() < 0.8 else chance.randrange(3)

@@ -158,13 +158,13 @@ _STATEMENTS = some.lists(
 
 
 @given(_STATEMENTS)
-def test_adding_a_statement_removes_and_reorders_nothing_and_is_idempotent(there: list[dict[str, Any]]) -> None:
+def test_adding_a_statement_removes_and_reorders_nothing_and_is_idempotent(present: list[dict[str, Any]]) -> None:
     added = ses_statement(action="s3:PutObject", resource=f"{BUCKET}/*", account=ACCOUNT)
-    before = {"Version": "2008-10-17", "Id": "theirs", "Statement": there}
+    before = {"Version": "2008-10-17", "Id": "theirs", "Statement": present}
     after = with_statement(before, added)
-    assert statements(after)[:-1] == there
+    assert statements(after)[:-1] == present
     assert (after["Version"], after["Id"]) == ("2008-10-17", "theirs")
-    assert [one.get("Sid") for one in there].count(statements(after)[-1]["Sid"]) == 0
+    assert [one.get("Sid") for one in present].count(statements(after)[-1]["Sid"]) == 0
     assert has_statement(after, added)
     assert with_statement(after, added) == after
 

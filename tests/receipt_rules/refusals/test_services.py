@@ -38,18 +38,18 @@ def _rule_sets() -> set[str]:
     return {each["Name"] for each in aws.client("ses").list_receipt_rule_sets()["RuleSets"]}
 
 
-@pytest.mark.parametrize("wanted", [1, 2, 7])
-def test_one_refused_recipient_of_an_approved_plan_delays_no_other(sandbox: Sandbox, wanted: int) -> None:
+@pytest.mark.parametrize("number_of_others", [1, 2, 7])
+def test_one_refused_recipient_of_an_approved_plan_delays_no_other(sandbox: Sandbox, number_of_others: int) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     shop, other = make_verified("shop.com", customer=alice), make_verified("bob.net", customer=bob)
     make_address("bad@shop.com", shop)
-    for number in range(wanted):
+    for number in range(number_of_others):
         make_address(f"a{number}@bob.net", other)
     sandbox.control.set_refused_recipients(["bad@shop.com"])
     run = approve_and_run(make_operator())
     assert (run.state, run.set_aside) == (RunState.DONE, ["bad@shop.com"])
     assert "SES refused bad@shop.com. The rest was applied." in run.problem
-    assert [rule_count(f"a{number}@bob.net") for number in range(wanted)] == [1] * wanted
+    assert [rule_count(f"a{number}@bob.net") for number in range(number_of_others)] == [1] * number_of_others
     row = Address.objects.get(address="bad@shop.com")
     assert "refuses bad@shop.com" in row.refused_because
     assert not row.is_served

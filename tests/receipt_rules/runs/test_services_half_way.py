@@ -36,7 +36,7 @@ def shop(sandbox: Sandbox, alices: Customer, settings: Settings, monkeypatch: py
 
 
 @pytest.fixture
-def stuck(sandbox: Sandbox, shop: Domain) -> Run:
+def stuck_rollback(sandbox: Sandbox, shop: Domain) -> Run:
     """Roll back to the first address alone while SES throttles the second deletion."""
     addresses_services.add_address(text="a@shop.com", customer=shop.customer, actor=None)
     olga = set_up_receiving()
@@ -62,9 +62,12 @@ def _live_in_ses() -> dict[str, bool]:
     return {name: bool(rule_count(f"{name}@shop.com")) for name in NAMES}
 
 
-def test_each_address_reflects_the_completed_steps(stuck: Run) -> None:
-    stuck.refresh_from_db()
-    assert (stuck.state, stuck.steps.filter(state=StepState.DONE).exists()) == (RunState.RUNNING, True)
+def test_each_address_reflects_the_completed_steps(stuck_rollback: Run) -> None:
+    stuck_rollback.refresh_from_db()
+    assert (stuck_rollback.state, stuck_rollback.steps.filter(state=StepState.DONE).exists()) == (
+        RunState.RUNNING,
+        True,
+    )
     live = _live_in_ses()
     assert set(live.values()) == {True, False}
     facts = {row.address[0]: row.rules for row in Address.objects.all()}
@@ -72,7 +75,7 @@ def test_each_address_reflects_the_completed_steps(stuck: Run) -> None:
 
 
 def test_pages_show_the_change_in_progress_and_never_that_all_is_applied(
-    stuck: Run, shop: Domain, alice_client: Client
+    stuck_rollback: Run, shop: Domain, alice_client: Client
 ) -> None:
     shop.refresh_from_db()
     page = alice_client.get(reverse("receipt_rules:domain", args=[shop.pk])).text
@@ -86,13 +89,13 @@ def test_pages_show_the_change_in_progress_and_never_that_all_is_applied(
         assert f"{word}</span>" in row, name
 
 
-def test_the_rules_are_read_again_after_the_run(stuck: Run, sandbox: Sandbox) -> None:
+def test_the_rules_are_read_again_after_the_run(stuck_rollback: Run, sandbox: Sandbox) -> None:
     ProcrastinateJob.objects.filter(task_name=DRIFT_CHECK).delete()
-    assert stuck.approved_by is not None
-    runs_services.cancel(run=stuck, actor=stuck.approved_by)
+    assert stuck_rollback.approved_by is not None
+    runs_services.cancel(run=stuck_rollback, actor=stuck_rollback.approved_by)
     auto_apply_services.work()
-    stuck.refresh_from_db()
-    assert stuck.state == RunState.CANCELLED
+    stuck_rollback.refresh_from_db()
+    assert stuck_rollback.state == RunState.CANCELLED
     assert ProcrastinateJob.objects.filter(task_name=DRIFT_CHECK, status="todo").exists()
 
 

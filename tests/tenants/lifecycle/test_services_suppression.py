@@ -31,9 +31,12 @@ def suppression_in_ses(tenant: Tenant) -> str:
     return lifecycle_gateway.get_tenant(tenant.name).suppression
 
 
-def change_list(tenant: Tenant, wanted: str = "tenant") -> None:
+def change_list(tenant: Tenant, suppression: str = "tenant") -> None:
     policy_services.change_suppression(
-        tenant=tenant, suppression=wanted, because="They send to lists of their own.", actor=make_staff(Role.OPERATOR)
+        tenant=tenant,
+        suppression=suppression,
+        because="They send to lists of their own.",
+        actor=make_staff(Role.OPERATOR),
     )
 
 

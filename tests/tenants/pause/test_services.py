@@ -51,7 +51,7 @@ def test_a_pause_request_makes_no_call(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.clear_calls()
     tess = make_tess()
-    pause_tenant(tenant, actor=tess, carried_out=False, review_on=date(2999, 1, 1))
+    pause_tenant(tenant, actor=tess, applied=False, review_on=date(2999, 1, 1))
     assert (tenant.is_paused, tenant.standing, tenant.status_asked_by) == (True, TenantStatus.PAUSING, tess)
     assert "tenants.status" in jobs_of(tenant)
     assert sandbox.control.call_counts() == {}
@@ -69,7 +69,7 @@ def test_a_tenant_is_paused_once_ses_was_read_to_say_so(sandbox: Sandbox) -> Non
 
 def test_an_unconfirmed_pause_is_pausing_and_checked_again(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     tenant.refresh_from_db()
     Tenant.objects.filter(pk=tenant.pk).update(status_told_at=timezone.now())  # applied, but SES still reports ENABLED
     pause_services.apply_status(tenant_id=tenant.pk)
@@ -81,7 +81,7 @@ def test_an_unconfirmed_pause_is_pausing_and_checked_again(sandbox: Sandbox) -> 
 
 def test_a_missing_confirmation_is_reported_and_the_pause_applied_again(sandbox: Sandbox, settings: Settings) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     late = timezone.now() - timedelta(seconds=settings.PAUSE_PROOF_SECONDS + 1)
     Tenant.objects.filter(pk=tenant.pk).update(status_told_at=late)
     pause_services.apply_status(tenant_id=tenant.pk)
@@ -96,7 +96,7 @@ def test_a_missing_confirmation_is_reported_and_the_pause_applied_again(sandbox:
 def test_a_tenant_stays_pausing_while_ses_does_not_answer(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     sandbox.control.add_fault("cut_after", "UpdateReputationEntityCustomerManagedStatus")
     with pytest.raises(AwsProblem):
         pause_services.apply_status(tenant_id=tenant.pk)
@@ -263,7 +263,7 @@ def test_an_active_tenant_cannot_be_resumed() -> None:
 
 def test_the_newest_request_counts(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     pause_services.resume(tenant=tenant, because="A mistake.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
     assert reload(tenant).standing == TenantStatus.ACTIVE

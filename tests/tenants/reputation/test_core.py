@@ -70,8 +70,8 @@ def test_the_newest_rate_is_not_older_than_requested() -> None:
 # --- risk
 
 
-def _picture(**said: object) -> Picture:
-    return Picture(**{"policy": "standard", "amazon_status": "ENABLED", "aggregate": "ENABLED", **said})  # type: ignore[arg-type]
+def _picture(**fields: object) -> Picture:
+    return Picture(**{"policy": "standard", "amazon_status": "ENABLED", "aggregate": "ENABLED", **fields})  # type: ignore[arg-type]
 
 
 def test_the_order_of_risk_is_the_order_of_urgency() -> None:
@@ -207,7 +207,7 @@ def test_each_step_shows_its_worst_hour_and_the_sum_of_sends() -> None:
 # --- EventBridge
 
 
-def _event(**said: object) -> str:
+def _event(**fields: object) -> str:
     import json
 
     whole = {
@@ -217,7 +217,7 @@ def _event(**said: object) -> str:
         "resources": ["arn:aws:ses:eu-west-1:123456789012:tenant/acme/tn-1"],
         "detail": {"data": {"origin": "CUSTOMER_MANAGED"}},
     }
-    return json.dumps({**whole, **said})
+    return json.dumps({**whole, **fields})
 
 
 def test_an_event_names_its_tenant_even_if_the_arn_lacks_the_account() -> None:

@@ -144,8 +144,8 @@ def test_the_next_run_completes_what_a_crashed_worker_left(call: str, nth: int, 
     sandbox.control.set_rates(opened.name, complaint=0.2)
     sandbox.control.add_fault("exit_after", call, nth=nth)
     with pytest.raises(ProcessCut):
-        _find_and_measure()
-    _find_and_measure()
+        _sync_findings_and_rates()
+    _sync_findings_and_rates()
     fixed.refresh_from_db()
     opened.refresh_from_db()
     assert (fixed.open_high, opened.open_high) == (0, 1)
@@ -154,7 +154,7 @@ def test_the_next_run_completes_what_a_crashed_worker_left(call: str, nth: int, 
     assert Change.objects.filter(what="tenant.finding_over").count() == 1
 
 
-def _find_and_measure() -> None:
+def _sync_findings_and_rates() -> None:
     reputation_services.sync_all_recommendations(now=timezone.now())
     metrics_services.sync_due_metrics(now=timezone.now())
 

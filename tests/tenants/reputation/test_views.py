@@ -40,9 +40,9 @@ def _measure(tenant: Tenant | None, *, region: str, hours_ago: int, **rates: flo
     RateSample.objects.create(tenant=tenant, region=region, at=hour, **rates)
 
 
-def _read(tenant: Tenant | None, region: str, **said: object) -> None:
-    told = {"rates_at": timezone.now(), "findings_at": timezone.now(), **said}
-    ReputationRead.objects.create(tenant=tenant, region=region, **told)
+def _read(tenant: Tenant | None, region: str, **fields: object) -> None:
+    values = {"rates_at": timezone.now(), "findings_at": timezone.now(), **fields}
+    ReputationRead.objects.create(tenant=tenant, region=region, **values)
 
 
 def test_the_page_says_that_nothing_was_read_yet(tess: Client) -> None:

@@ -109,14 +109,14 @@ def test_there_is_no_banner_while_sending_is_on_or_unknown() -> None:
 
 
 def test_a_banner_shows_the_reason_from_staff_unless_aws_suspended_the_tenant() -> None:
-    told = {str(standing): banner_of("Alice", standing, f" {TOLD['bounces']} ") for standing in OFF}
-    assert told["paused"] is not None
-    assert told["paused"].told == TOLD["bounces"]
-    assert told["suspended"] is not None
-    assert told["suspended"].told.startswith("Amazon SES, which delivers your mail, suspended")
-    assert told["pausing"] is not None
-    assert told["pausing"].told.startswith("We’re pausing your sending because too many of your messages bounce.")
-    assert told["pausing"].told.endswith("Some mail may still be sent until the pause is confirmed.")
+    banners = {str(standing): banner_of("Alice", standing, f" {TOLD['bounces']} ") for standing in OFF}
+    assert banners["paused"] is not None
+    assert banners["paused"].told == TOLD["bounces"]
+    assert banners["suspended"] is not None
+    assert banners["suspended"].told.startswith("Amazon SES, which delivers your mail, suspended")
+    assert banners["pausing"] is not None
+    assert banners["pausing"].told.startswith("We’re pausing your sending because too many of your messages bounce.")
+    assert banners["pausing"].told.endswith("Some mail may still be sent until the pause is confirmed.")
 
 
 def test_a_banner_without_a_reason_has_a_default_text() -> None:
