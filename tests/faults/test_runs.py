@@ -65,22 +65,22 @@ class Watch:
     def __init__(self, served: list[str]) -> None:
         self.served = served
         self.gaps: list[str] = []
-        self.looks = 0
+        self.checks = 0
 
-    def look(self, **_: Any) -> None:
+    def check(self, **_: Any) -> None:
         rules = rules_in_sandbox().rules
-        self.looks += 1
+        self.checks += 1
         self.gaps += [address for address in self.served if not matching.delivering_rules(rules, address)]
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         events = aws.client("ses").meta.events
-        events.register("before-call.ses", self.look, unique_id=f"watch {id(self)}")
+        events.register("before-call.ses", self.check, unique_id=f"watch {id(self)}")
         try:
             yield
         finally:
             events.unregister("before-call.ses", unique_id=f"watch {id(self)}")
-            self.look()
+            self.check()
 
 
 def rules_in_sandbox() -> RuleSet:
