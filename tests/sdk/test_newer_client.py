@@ -17,7 +17,7 @@ THINGS = {"domains": "Domain", "endpoints": "Endpoint", "emailAddresses": "Email
 
 
 @pytest.fixture
-def call(drive: Call, fits: Fits) -> Call:
+def call(drive: Call, fits: Fits, worker: None) -> Call:
     """Gives what the method answers, which is as the client's own type has it."""
 
     def called(name: str, *given: Any) -> Any:

@@ -33,7 +33,7 @@ TYPES = {
 
 
 @pytest.fixture
-def call(drive: Call, fits: Fits) -> Call:
+def call(drive: Call, fits: Fits, worker: None) -> Call:
     """Calls the client's method of this name with these arguments, and gives its `data`, or else its `error`.
 
     What is answered is as the client's own types have it.
