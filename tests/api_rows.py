@@ -101,7 +101,7 @@ def _run(**fields: Any) -> Run:
     return Run.objects.create(**(made | {"summary": "1 address starts receiving."} | fields))
 
 
-def make_more(world: World, *, start: int, end: int) -> None:
+def make_more_rows(world: World, *, start: int, end: int) -> None:
     """Create numbered rows of everything that is listed, of the same customer where possible."""
     for each in range(start, end):
         now = timezone.now()

@@ -45,9 +45,9 @@ def _drop(server: "psycopg.Connection[tuple[object, ...]]", name: str) -> None:
 
 
 def _server() -> "psycopg.Connection[tuple[object, ...]]":
-    told = connection.get_connection_params()
+    params = connection.get_connection_params()
     names = ("host", "port", "user", "password")
-    given = {name: told[name] for name in names if told.get(name)}
+    given = {name: params[name] for name in names if params.get(name)}
     return psycopg.connect(**given, dbname="postgres", autocommit=True)
 
 

@@ -1,4 +1,4 @@
-"""Who may make which call: every operation of the API has a row here, and a new one without a row fails."""
+"""Who can make each call: every operation of the API has a row here, and a new one without a row fails."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner import services as planner_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
-from tests.api_client import Api, api_of, never_waiting, operations
+from tests.api_client import Api, api_of, expire_waits, operations
 from tests.api_rows import World, make_world
 from tests.factories import make_member, make_staff
 from tests.receipt_rules.factories import set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
-# Alice owns what is asked for, Bob is another customer's; the reader has Alice's key with "read" alone; of staff each
-# has a key with the scope "staff"; `plain` is Olga's key without "staff": it is nobody's of a customer.
+# Alice owns the objects, Bob belongs to another customer; the reader has Alice's key with only "read"; each of staff
+# has a key with the scope "staff"; `plain` is Olga's key without "staff", which belongs to no customer.
 CALLERS = ("anonymous", "alice", "bob", "reader", "sam", "olga", "tess", "adam", "plain", "revoked", "expired")
 STAFF = {"sam": Role.SUPPORT, "olga": Role.OPERATOR, "tess": Role.TRUST_AND_SAFETY, "adam": Role.ADMIN}
 Body = Callable[[World], Any]
@@ -36,7 +36,7 @@ Arranged = Callable[[World], Any]
 
 @dataclass(frozen=True)
 class Row:
-    """The status for each of CALLERS. `body` is what is sent, good for who may; `arranged` is done before."""
+    """The status for each of CALLERS. `body` is the valid body to send; `arranged` is called before."""
 
     statuses: tuple[int, ...]
     body: Body | None = None
@@ -61,17 +61,17 @@ def _change(body: Body | None = None, status: int = 200, **more: Any) -> Row:
 
 
 def _own(body: Body | None = None, status: int = 200, **more: Any) -> Row:
-    """Staff see it, and leave it to whose it is."""
+    """Staff can see it, but only its customer can change it."""
     return _row(status, 404, 403, 403, 404, body, **more)
 
 
 def _create(body: Body) -> Row:
-    """For Alice's customer, which for Bob is none."""
+    """For Alice's customer, which Bob cannot see."""
     return _row(201, 400, 403, 201, 400, body)
 
 
 def _staff(sam: int, olga: int, tess: int, adam: int, body: Body | None = None, **more: Any) -> Row:
-    """A key needs the scope “staff”, and its person the right."""
+    """A key needs the scope “staff”, and its user the permission."""
     return Row((401, 403, 403, 403, sam, olga, tess, adam, 403, 401, 401), body, **more)
 
 
@@ -143,7 +143,7 @@ def _tenant(**fields: Any) -> Arranged:
 
 
 def _forwarding(world: World) -> None:
-    """Its endpoint forwards to somebody who was asked long ago."""
+    """The endpoint forwards to an address whose confirmation was requested long ago."""
     world.endpoint.type, world.endpoint.config = "email", {"address": "someone@else.example"}
     world.endpoint.save()
     asked_at = timezone.now() - timedelta(days=3)
@@ -157,7 +157,7 @@ def _routed(world: World) -> None:
 
 
 def _receiving(world: World) -> None:
-    """A rule set of ours is active, as our last run left it."""
+    """Our rule set is active, as the last run left it."""
     world.run.delete()
     set_up_receiving()
 
@@ -227,7 +227,7 @@ COMPATIBLE: dict[str, Row] = {
     "POST /api/v2/route-lookup": _row(403, 403, 403, 403, 403, lambda _: {"recipients": ["a@shop.com"]}),
     "POST /api/v2/deliveries": _row(403, 403, 403, 403, 403, lambda _: {"deliveries": [REPORT]}),
 }
-OURS: dict[str, Row] = {
+OWN_OPERATIONS: dict[str, Row] = {
     f"GET /api/v2{DOMAIN}/diagnosis": _one(),
     f"GET /api/v2{DOMAIN}/dns-history": _one(),
     f"GET /api/v2{DOMAIN}/exports": _one(),
@@ -310,7 +310,7 @@ OURS: dict[str, Row] = {
     "POST /api/v2/deliveries/{mail_id}/again": _change(status=202, arranged=_routed),
     "GET /api/v2/health": _list(),
 }
-TABLE = COMPATIBLE | OURS
+TABLE = COMPATIBLE | OWN_OPERATIONS
 
 
 def test_every_operation_has_a_row_and_every_row_an_operation() -> None:
@@ -319,7 +319,7 @@ def test_every_operation_has_a_row_and_every_row_an_operation() -> None:
 
 @pytest.fixture
 def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> World:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     settings.API_WAIT_SECONDS = 0
     return make_world()
 
@@ -349,8 +349,8 @@ def _called(operation: str, api: Api, ids: dict[str, str], body: Any) -> Any:
 
 
 @pytest.mark.parametrize("operation", sorted(TABLE))
-def test_who_may_call_it(operation: str, world: World) -> None:
-    """Each caller finds everything as it was at first; Amazon is changed by the worker alone, which does not run."""
+def test_the_response_to_each_caller_matches_the_table(operation: str, world: World) -> None:
+    """Each caller finds the initial rows. Only the worker changes SES, and it does not run."""
     row = TABLE[operation]
     if row.arranged:
         row.arranged(world)
@@ -367,7 +367,7 @@ def test_who_may_call_it(operation: str, world: World) -> None:
 
 
 @pytest.mark.parametrize("operation", sorted(name for name in TABLE if "{" in name))
-def test_an_id_of_nobody_is_as_anothers(operation: str, world: World) -> None:
+def test_an_unknown_id_is_404_like_another_customers(operation: str, world: World) -> None:
     row = TABLE[operation]
     is_of_staff = row.statuses[CALLERS.index("alice")] == 403
     api = _api("adam" if is_of_staff else "alice", world)

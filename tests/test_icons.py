@@ -1,4 +1,4 @@
-"""Icons stand in one file, to which pages refer, and look as the package draws them."""
+"""Icons are in one file to which pages refer, and look as in the package."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", ["micro-clock", "mini-clock", "outline-bell"])
-def test_the_file_has_each_icon_with_the_packages_own_lines(built: Path, name: str) -> None:
+def test_the_file_has_each_icon_with_the_packages_own_paths(built: Path, name: str) -> None:
     style, _, icon = name.partition("-")
     symbol = next(each for each in ElementTree.parse(built).getroot() if each.get("id") == name)  # noqa: S314  # our own
     drawn = ElementTree.fromstring(getattr(heroicons, f"heroicon_{style}")(icon))  # noqa: S314  # the package is pinned
@@ -45,7 +45,7 @@ def test_a_page_refers_to_the_file_and_keeps_size_and_classes(built: Path) -> No
     assert 'viewBox="0 0 16 16"' in shown
 
 
-def test_what_the_file_lacks_is_written_out(built: Path) -> None:
+def test_an_icon_missing_from_the_file_is_inlined(built: Path) -> None:
     assert Template('{% heroicon_micro "trash" %}').render(Context()) == heroicons.heroicon_micro("trash")
 
 

@@ -9,7 +9,7 @@ from django.db.models import Model
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer
-from benchmarks.faults.workflows import NAME, Claim, Place, Workflow, at_amazon, is_missing, olga, shows, tess
+from benchmarks.faults.workflows import NAME, Claim, Place, Workflow, identity_at_ses, is_missing, olga, shows, tess
 from domains.jobs import check_soon
 from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
@@ -72,7 +72,7 @@ def add(place: Place) -> list[Claim]:
 
 
 def mail_from() -> str:
-    return str((at_amazon() or {}).get("MailFromAttributes", {}).get("MailFromDomain", ""))
+    return str((identity_at_ses() or {}).get("MailFromAttributes", {}).get("MailFromDomain", ""))
 
 
 def verify(place: Place) -> list[Claim]:
@@ -80,7 +80,7 @@ def verify(place: Place) -> list[Claim]:
     verified = shows(olga(), 'data-state="verified"', "domains:detail", domain.pk, but_not='data-state="waiting"')
     blamed = shows(olga(), ">Missing", "domains:detail", domain.pk)
     return [
-        Claim("verified", verified, lambda: bool(at_amazon()["VerifiedForSendingStatus"])),
+        Claim("verified", verified, lambda: bool(identity_at_ses()["VerifiedForSendingStatus"])),
         Claim("a record is missing", blamed, lambda: False, at_the_end=False),
     ]
 
@@ -103,7 +103,7 @@ def delete(place: Place) -> list[Claim]:
     nothing_else_waits()
     domain_removal_services.request_removal(domain=domain, typed_name=NAME, actor=olga())
     gone = is_missing(olga(), "domains:detail", domain.pk)
-    return [Claim("deleted", gone, lambda: at_amazon() is None and not is_served(A))]
+    return [Claim("deleted", gone, lambda: identity_at_ses() is None and not is_served(A))]
 
 
 # Receipt rules

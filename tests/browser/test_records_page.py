@@ -19,7 +19,7 @@ from tests.browser.axe import assert_accessible
 from tests.browser.conftest import PHONE, NewPage, Picture
 from tests.browser.people import PASSWORD, enter_as
 from tests.browser.threads import aside
-from tests.domains.factories import set_up_domain, wanted
+from tests.domains.factories import records_to_publish, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -51,7 +51,7 @@ def ready(sandbox: Sandbox, customer: Customer, *missing: str, name: str = "nort
 
     def make() -> Domain:
         domain = set_up_domain(sandbox, name, customer=customer)
-        published = tuple(record for record in wanted(domain) if record.key not in missing)
+        published = tuple(record for record in records_to_publish(domain) if record.key not in missing)
         sandbox.control.publish_missing("northwind-books.com", published)
         sandbox.control.tick()
         checking_services.check([domain], now=timezone.now() - timedelta(minutes=1))
@@ -289,7 +289,7 @@ def test_the_list_leads_with_what_needs_attention(
 
 
 def break_one(sandbox: Sandbox, domain: Domain) -> None:
-    record = next(it for it in wanted(domain) if it.key == "dkim-2")
+    record = next(it for it in records_to_publish(domain) if it.key == "dkim-2")
     sandbox.control.make_mistake("northwind-books.com", record, "name.doubled_zone")
     checking_services.check([domain], now=timezone.now())
 

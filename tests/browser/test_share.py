@@ -19,7 +19,7 @@ from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as
 from tests.browser.threads import aside
 from tests.browser.worker import running_worker
-from tests.domains.factories import set_up_domain, wanted
+from tests.domains.factories import records_to_publish, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -37,7 +37,7 @@ def domain(sandbox: Sandbox) -> Domain:
 
     def make() -> Domain:
         domain = set_up_domain(sandbox, ZONE, customer=make_customer("Northwind Books"))
-        for record in wanted(domain):
+        for record in records_to_publish(domain):
             if record.key in MISTAKES:
                 sandbox.control.make_mistake(ZONE, record, MISTAKES[record.key])
             else:
@@ -57,7 +57,7 @@ def link(domain: Domain) -> ShareLink:
 
 def mend(sandbox: Sandbox, domain: Domain, key: str) -> None:
     """Fix the records as Dave would at his DNS host with what the page says."""
-    record = next(record for record in wanted(domain) if record.key == key)
+    record = next(record for record in records_to_publish(domain) if record.key == key)
     sandbox.control.publish(ZONE, record)
 
 

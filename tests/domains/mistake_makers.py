@@ -1,4 +1,4 @@
-"""What each mistake that the sandbox has no menu for does to a zone that is right otherwise."""
+"""The functions that put a mistake into a correct zone, for mistakes that the sandbox's menu lacks."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A zone for each mistake, and what is found in it."""
+"""A zone for each mistake, and the code that the diagnosis must find."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -213,11 +213,11 @@ BY_HAND = (
     Scene("M37", "amazon.lost", made.amazon(SesStatus.TEMPORARY_FAILURE)),
     Scene("M38", "amazon.held_elsewhere", made.held),
 )
-SPREADING = Scene("M31", "dns.spreading", lambda host: None)  # a second resolver has what was there before
+SPREADING = Scene("M31", "dns.spreading", lambda host: None)  # a second resolver has the old content
 SCENES = (*FROM_MENU, *BY_HAND, SPREADING)
 
 
-def observed(scene: Scene) -> tuple[Host, Observations]:
+def observe_scene(scene: Scene) -> tuple[Host, Observations]:
     """Return the host with the mistake in its zone, and the observations of it."""
     with serving() as (store, server, address):
         servers = ("ns.registrar.example", NAMESERVERS[0]) if scene.code == "dns.host.elsewhere" else NAMESERVERS
@@ -228,7 +228,7 @@ def observed(scene: Scene) -> tuple[Host, Observations]:
         return host, host.observe(server, address, timeout=0.1 if "zone." in scene.about else 1.5)
 
 
-def built(scene: Scene) -> Host:
+def build_host(scene: Scene) -> Host:
     """Return the host with the mistake in its zone, without serving it."""
     servers = ("ns.registrar.example", *NAMESERVERS) if scene.code == "dns.host.elsewhere" else NAMESERVERS
     host = Host(ZoneStore(), facts_of(scene.name), servers)
@@ -238,7 +238,7 @@ def built(scene: Scene) -> Host:
     return host
 
 
-def play(scene: Scene) -> Diagnosis:
+def diagnose_scene(scene: Scene) -> Diagnosis:
     """Return the diagnosis of a zone with the mistake."""
     with serving() as (store, server, address):
         servers = ("ns.registrar.example", *NAMESERVERS) if scene.code == "dns.host.elsewhere" else NAMESERVERS

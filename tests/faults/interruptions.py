@@ -13,7 +13,7 @@ from inbound_admin.lib.errors import AwsProblem
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from sandbox.values import FaultKind
-from tests.domains.factories import at_amazon
+from tests.domains.factories import identity_at_ses
 from tests.faults.initial_state import Beginning
 
 # What the row must come to; who, when and the next look are of each run.
@@ -123,7 +123,7 @@ class Cutting:
 
 def end_of(domain: Domain) -> End:
     row = Domain.objects.filter(pk=domain.pk).values(*COLUMNS).first()
-    identity = at_amazon(domain.name)
+    identity = identity_at_ses(domain.name)
     if identity:
         identity["Tags"] = [{**tag, "Value": tag["Value"].replace(domain.id, "ID")} for tag in identity["Tags"]]
     rows = Change.objects.filter(object_id=domain.id).order_by("id")

@@ -15,7 +15,13 @@ from domains.settings import services as settings_services
 from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tests.domains.factories import at_amazon, carry_out_deletion, publish_proof, set_up_domain, turn_identity
+from tests.domains.factories import (
+    delete_marked_domain,
+    identity_at_ses,
+    publish_proof,
+    set_identity_status,
+    set_up_domain,
+)
 from tests.factories import make_customer, make_staff
 from tests.faults.interruptions import LOST, REFUSED, Cutting, Story
 
@@ -91,7 +97,7 @@ def test_adopting_an_identity_on_a_proven_claim(cutting: Cutting, sandbox: Sandb
 
     def begin() -> Domain:
         identity_of_the_console(mail_from)
-        before.append(at_amazon(NAME))
+        before.append(identity_at_ses(NAME))
         return proven(sandbox)
 
     end = cutting.every_cut(Story(begin, set_up))
@@ -158,7 +164,7 @@ def test_starting_again_where_the_identity_is_gone(cutting: Cutting, sandbox: Sa
 def test_starting_again_where_amazon_gave_up(cutting: Cutting, sandbox: Sandbox) -> None:
     def begin() -> Domain:
         domain = added(sandbox)
-        turn_identity(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
+        set_identity_status(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
         settings_services.restart_verification(domain=domain, actor=olga())
         return domain
 
@@ -174,7 +180,7 @@ def test_starting_an_adopted_identity_again_where_amazon_gave_up(cutting: Cuttin
         identity_of_the_console("mail.shop.com")
         domain = proven(sandbox)
         identity_services.set_up(domain_id=domain.id)
-        turn_identity(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
+        set_identity_status(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
         settings_services.restart_verification(domain=domain, actor=olga())
         return domain
 
@@ -228,7 +234,7 @@ def test_deleting_a_domain_whose_setting_up_was_cut(cutting: Cutting, sandbox: S
 
 
 def carry_out(domain_id: str) -> None:
-    carry_out_deletion(domain_id=domain_id)
+    delete_marked_domain(domain_id=domain_id)
 
 
 def identity_of_the_console(mail_from: str = "") -> None:

@@ -25,8 +25,8 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import OwnRuleSet, PendingChange, RunState
 from receipt_rules.planner import services as planner_services
 from sandbox.process import Sandbox
-from tests.api_client import Api, api_of, never_waiting, ok, refused
-from tests.domains.factories import at_amazon, make_domain
+from tests.api_client import Api, api_of, expire_waits, ok, refused
+from tests.domains.factories import identity_at_ses, make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready
 from tests.receipt_rules.factories import (
@@ -91,7 +91,7 @@ def owner(customer: Customer) -> User:
 
 @pytest.fixture
 def alice(owner: User, monkeypatch: pytest.MonkeyPatch) -> Api:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     return api_of(owner)
 
 
@@ -122,10 +122,10 @@ def test_no_rule_names_it_once_it_is_gone(alice: Api, delete: Callable[[Api], No
     for _ in range(3):
         for worker in order:
             worker()
-            if not Domain.objects.filter(name=NAME).exists() or at_amazon(NAME) is None:
+            if not Domain.objects.filter(name=NAME).exists() or identity_at_ses(NAME) is None:
                 assert named() == set()
     assert not Domain.objects.filter(name=NAME).exists()
-    assert at_amazon(NAME) is None
+    assert identity_at_ses(NAME) is None
     assert taken("kept@other.com") == 1
 
 
@@ -194,7 +194,7 @@ def test_a_claim_to_a_name_that_another_holds_touches_nothing_of_theirs(alice: A
     run_all()
     assert not Domain.objects.filter(pk=claim.pk).exists()
     assert named() == before
-    assert at_amazon(NAME) is not None
+    assert identity_at_ses(NAME) is not None
 
 
 def test_nothing_is_added_to_a_domain_that_is_being_deleted(alice: Api, customer: Customer) -> None:
@@ -226,7 +226,7 @@ def test_rules_that_cannot_be_read_are_not_taken_for_none(alice: Api, sandbox: S
     domains()
     domain = the_domain()
     assert "don’t know yet whether receipt rules still name it" in domain.stage_problem
-    assert at_amazon(NAME) is not None
+    assert identity_at_ses(NAME) is not None
     sandbox.control.clear_faults()
     run_all()
     assert not Domain.objects.filter(name=NAME).exists()
@@ -237,7 +237,7 @@ def test_a_rule_of_somebody_elses_is_named_to_operators_and_waited_for(alice: Ap
     by_api(alice)
     run_all()
     domain = the_domain()
-    assert at_amazon(NAME) is not None
+    assert identity_at_ses(NAME) is not None
     assert "rule that we did not make" in domain.stage_problem
     assert "by-hand" not in domain.stage_problem  # its name is not for customers
     alert = Alert.objects.get(kind="domain.removal_held_up")
@@ -255,7 +255,7 @@ def test_an_active_rule_set_that_is_not_ours_is_read_as_well(alice: Api, sandbox
     by_api(alice)
     run_all()
     assert "their-set" in Alert.objects.get(kind="domain.removal_held_up").why
-    assert at_amazon(NAME) is not None
+    assert identity_at_ses(NAME) is not None
 
 
 def test_a_rule_at_a_sub_domain_that_somebody_else_holds_is_not_waited_for(alice: Api, sandbox: Sandbox) -> None:

@@ -22,7 +22,7 @@ from domains.models.domains import Domain
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
-from tests.api_client import Api, api_of, description, never_waiting, operations
+from tests.api_client import Api, api_of, description, expire_waits, operations
 from tests.api_rows import World, make_world
 from tests.factories import make_customer, make_member
 
@@ -98,8 +98,8 @@ for _action in ACTIONS:
     )
 
 
-def described() -> Iterator[str]:
-    """The operations of the older families; one of several actions is several."""
+def contract_operations() -> Iterator[str]:
+    """Return the operations of the older families. Each action of an operation is one."""
     for method, path in operations():
         if path == "/api/domain/verifications":
             yield from (f"{method} {path} {action}" for action in ACTIONS)
@@ -109,7 +109,7 @@ def described() -> Iterator[str]:
 
 @pytest.fixture
 def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> World:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     settings.API_WAIT_SECONDS, settings.CHECK_NOW_EVERY_SECONDS = 0, 0
     sandbox.control.add_zone("shop.com")
     sandbox.control.add_zone("new.com")
@@ -120,8 +120,8 @@ def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings)
     return world
 
 
-def test_each_route_asks_and_answers_as_the_contract_has_it(world: World) -> None:
-    found = "\n".join(line for operation in sorted(described()) for line in _told(operation, world))
+def test_each_route_matches_the_contract(world: World) -> None:
+    found = "\n".join(line for operation in sorted(contract_operations()) for line in _told(operation, world))
     if os.environ.get("CONTRACT") == "write":
         CONTRACT.write_text(found)
     assert found.splitlines() == CONTRACT.read_text().splitlines()
@@ -153,7 +153,7 @@ def _told(operation: str, world: World) -> Iterator[str]:
     yield ""
 
 
-VALUES = ("", "zzz", "-1", "0", "2", "100000")  # of a query parameter, whatever it is
+VALUES = ("", "zzz", "-1", "0", "2", "100000")  # for any query parameter
 
 
 def _queried(path: str, world: World) -> Iterator[str]:
@@ -179,7 +179,7 @@ def _listed(answer: Any) -> str:
 
 
 def _failures(method: str, path: str, body: dict[str, Any], world: World) -> Iterator[str]:
-    """As JSON with a code, each of them."""
+    """Yield the failures. Each is JSON with a code."""
     yield f"    without a key: {_outcome(_answered(world, method, path, body, caller=Api('')), ())}"
     if "{" in path:
         bob = api_of(make_member(make_customer("Bob Ltd")))
@@ -194,7 +194,7 @@ def _empty(value: Any) -> Any:
 
 
 def _answered(world: World, method: str, path: str, body: dict[str, Any], *, caller: Api | None = None) -> Any:
-    """And undone."""
+    """Return the response, and roll the call back."""
     before = transaction.savepoint()
     caller = caller or api_of(world.alice)
     address = path.format(**world.ids)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.models.people import Customer
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, set_up_domain
-from tests.messages import said
+from tests.messages import message_text
 
 pytestmark = pytest.mark.django_db
 Answer = Any  # what the test client answers has no public type
@@ -53,7 +53,7 @@ def test_the_clock_moves_forward_and_amazon_gives_up(sandbox: Sandbox, alice: Cu
     before = sandbox.control.now()
     response = amazon(alice_client, "advance", amount="4", unit="86400")
     assert (sandbox.control.now() - before).days == 4
-    assert "3 status changes" in said(response)
+    assert "3 status changes" in message_text(response)
     assert "ahead of the real time" in alice_client.get(reverse("sandbox:faults")).text
 
 

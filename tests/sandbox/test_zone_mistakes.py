@@ -11,7 +11,7 @@ from sandbox import panel
 from sandbox.dns.mistaken import RECORD_MISTAKES
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, set_up_domain
-from tests.messages import said
+from tests.messages import message_text
 from tests.sandbox.zone_pages import key, post, swap, values
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def test_a_mistake_is_made_named_and_mended(sandbox: Sandbox, alice: Customer, a
     assert not values(sandbox, "example.co.uk", name, "CNAME")
     assert values(sandbox, "example.co.uk", f"{name}.example.co.uk", "CNAME")
     mended = post(alice_client, "example.co.uk", "publish", key=key(domain, "dkim-1"))
-    assert "fixed" in said(mended)
+    assert "fixed" in message_text(mended)
     assert values(sandbox, "example.co.uk", name, "CNAME")
     assert not values(sandbox, "example.co.uk", f"{name}.example.co.uk", "CNAME")
 
@@ -65,7 +65,7 @@ def test_a_mistake_that_does_not_fit_the_record_is_refused(
 ) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
     refused = post(alice_client, "alice.com", "mistake", key=key(domain, "identity"), code="value.null_mx")
-    assert "Choose a mistake from the list" in said(refused)
+    assert "Choose a mistake from the list" in message_text(refused)
     assert not values(sandbox, "alice.com", "alice.com", "MX")
 
 
@@ -87,7 +87,7 @@ def test_nameservers_disagree_until_they_are_mended(sandbox: Sandbox, alice: Cus
     make_domain("alice.com", customer=alice, verification_token="token")
     alice_client.get(reverse("sandbox:zones"))
     refused = post(alice_client, "alice.com", "break_zone", code="zone.disagree")
-    assert "Publish a record first" in said(refused)
+    assert "Publish a record first" in message_text(refused)
     post(alice_client, "alice.com", "publish_missing")
     post(alice_client, "alice.com", "break_zone", code="zone.disagree")
     second = sandbox.control.nameservers("alice.com")[1]
@@ -118,7 +118,7 @@ def test_a_name_is_taken_relative_to_the_zone_as_hosts_do(
 ) -> None:
     make_domain("alice.com", customer=alice)
     response = post(alice_client, "alice.com", "add", name=typed, type="TXT", ttl="300", value="hello")
-    assert said(response).startswith(f"Added: {name} TXT hello")
+    assert message_text(response).startswith(f"Added: {name} TXT hello")
     assert values(sandbox, "alice.com", name, "TXT") == ["hello"]
 
 
@@ -157,7 +157,7 @@ def test_a_record_is_edited_in_place_and_removed(sandbox: Sandbox, alice: Custom
     assert f'id="record-{number}" open' in wrong.text
     post(alice_client, "alice.com", "remove", id=number)
     assert values(sandbox, "alice.com", "www.alice.com", "A") == []
-    assert "no longer in the zone" in said(post(alice_client, "alice.com", "remove", id=number))
+    assert "no longer in the zone" in message_text(post(alice_client, "alice.com", "remove", id=number))
 
 
 def test_a_policy_is_hosted_for_a_domain_of_the_zone_alone(

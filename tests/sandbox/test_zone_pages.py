@@ -28,7 +28,7 @@ from sandbox.local.plan import new_key
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, set_up_domain
 from tests.factories import make_customer
-from tests.messages import said
+from tests.messages import message_text
 from tests.sandbox.zone_pages import HTMX, key, page_of, post, swap, values
 
 pytestmark = pytest.mark.django_db
@@ -126,7 +126,7 @@ def test_records_are_published_one_by_one(sandbox: Sandbox, alice: Customer, ali
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
     response = post(alice_client, "alice.com", "publish", key=key(domain, "mail-from-mx"))
     assert response.status_code == 302
-    assert "MAIL FROM MX: published" in said(response)
+    assert "MAIL FROM MX: published" in message_text(response)
     name = f"{domain.mail_from_label}.alice.com"
     assert values(sandbox, "alice.com", name, "MX") == ["10 feedback-smtp.eu-west-1.amazonses.com."]
 
@@ -139,10 +139,10 @@ def test_a_record_of_the_wrong_type_needs_fixing_and_stops_no_other(
     sandbox.control.add_record("alice.com", first.name, "TXT", first.value)
     fix = 'aria-label="Fix DKIM record 1 of alice.com"'
     assert fix in page_of(alice_client, "alice.com")
-    answer = said(post(alice_client, "alice.com", "publish_missing"))
+    answer = message_text(post(alice_client, "alice.com", "publish_missing"))
     assert f"{len(domain.records) - 1} records published" in answer
     assert "another record is in the way" in answer
-    assert "fixed and published" in said(post(alice_client, "alice.com", "publish", key=key(domain, first.key)))
+    assert "fixed and published" in message_text(post(alice_client, "alice.com", "publish", key=key(domain, first.key)))
     assert fix not in page_of(alice_client, "alice.com")
     assert values(sandbox, "alice.com", first.name, "TXT") == []
 
@@ -152,11 +152,11 @@ def test_one_press_publishes_all_and_the_domain_is_seen_verified(
 ) -> None:
     domain = set_up_domain(sandbox, "shop.example.co.uk", customer=alice)
     response = post(alice_client, "example.co.uk", "publish_missing")
-    assert f"{len(domain.records)} records published" in said(response)
+    assert f"{len(domain.records)} records published" in message_text(response)
     checking_services.check_now(domain=domain)
     domain.refresh_from_db()
     assert domain.state == "verified", domain.summary
-    assert "No records are missing" in said(post(alice_client, "example.co.uk", "publish_missing"))
+    assert "No records are missing" in message_text(post(alice_client, "example.co.uk", "publish_missing"))
 
 
 def test_a_dns_host_that_supports_domain_connect_is_offered_on_the_records_page(
@@ -164,10 +164,10 @@ def test_a_dns_host_that_supports_domain_connect_is_offered_on_the_records_page(
 ) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=alice)
     assert "Support Domain Connect" not in page_of(alice_client, "shop.com")
-    assert "set up here" in said(post(alice_client, "shop.com", "connect"))
+    assert "set up here" in message_text(post(alice_client, "shop.com", "connect"))
     settings.DOMAIN_CONNECT_PROVIDER, settings.DOMAIN_CONNECT_KEY = "panel.example", new_key()
     assert "Support Domain Connect" in page_of(alice_client, "shop.com")
-    assert "supports Domain Connect now" in said(post(alice_client, "shop.com", "connect"))
+    assert "supports Domain Connect now" in message_text(post(alice_client, "shop.com", "connect"))
     post(alice_client, "shop.com", "connect")
     assert len(values(sandbox, "shop.com", "_domainconnect.shop.com", "TXT")) == 1
     assert "Support Domain Connect" not in page_of(alice_client, "shop.com")
@@ -187,8 +187,8 @@ def test_amazon_looks_after_a_change_and_the_page_says_what_it_saw(
     set_up_domain(sandbox, "bob.com")
     sandbox.control.publish_missing("bob.com", ())
     response = post(alice_client, "alice.com", "publish", key=key(domain, "identity"))
-    assert "alice.com identity: Pending → Success" in said(response)
-    assert "bob.com" not in said(response)
+    assert "alice.com identity: Pending → Success" in message_text(response)
+    assert "bob.com" not in message_text(response)
 
 
 def test_the_proof_of_a_claim_is_published_from_the_page(

@@ -7,7 +7,7 @@ import pytest
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.factories import make_zone, publish, turn_identity
+from tests.domains.factories import make_zone, publish, set_identity_status
 from tests.receipt_rules.factories import make_verified, set_up_receiving
 from tests.sdk.conftest import Call, Fits
 from tests.sdk.test_sdk import comes_within
@@ -42,7 +42,7 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, drive: Call, sandbox:
     assert (waiting["isReceiptRuleConfigured"], "isn't live" in waiting["warning"]) == (False, True)
     make_zone(sandbox, domain)
     publish(sandbox, domain)
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
     Domain.objects.update(last_dns_check=None)
     seen = call("domains.retrieve", domain.pk, {"check": "true"})
     assert (seen["status"], seen["verificationCheck"]["dkimVerified"]) == ("verified", True)

@@ -9,7 +9,7 @@ import pytest
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.factories import make_zone, publish, turn_identity
+from tests.domains.factories import make_zone, publish, set_identity_status
 from tests.receipt_rules.factories import make_verified, set_up_receiving
 from tests.sdk.conftest import Call, Fits
 
@@ -64,7 +64,7 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, sandbox: Sandbox) -> 
     publish(sandbox, domain)
     (mx,) = (record for record in listed if (record["recordType"], record["name"]) == ("MX", "shop.com"))
     sandbox.control.add_record("shop.com", "shop.com", "MX", mx["value"])
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
     Domain.objects.update(last_dns_check=None)
     assert call("domain.checkStatus", domain.pk)["overallStatus"] == "verified"
     assert comes_within(30, lambda: call("domain.get", domain.pk)["canReceiveEmails"]), "its address became live"

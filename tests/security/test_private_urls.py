@@ -8,7 +8,7 @@ from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.api_client import api_of, ok, refused
 from tests.api_rows import make_world
-from tests.test_settings import settings_said
+from tests.test_settings import print_settings
 
 pytestmark = pytest.mark.django_db
 METADATA = "169.254.169.254"
@@ -39,8 +39,8 @@ URLS = [
 
 def test_private_addresses_are_allowed_in_a_sandbox_alone_unless_a_setting_says_so() -> None:
     deployment = {"SANDBOX": "0", "DEBUG": "0", "SECRET_KEY": "of a test"}
-    assert settings_said("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment) == "False"
-    assert settings_said("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment, WEBHOOKS_MAY_BE_PRIVATE="1") == "True"
+    assert print_settings("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment) == "False"
+    assert print_settings("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment, WEBHOOKS_MAY_BE_PRIVATE="1") == "True"
 
 
 def test_no_call_stores_a_private_url(sandbox: Sandbox, settings: Settings) -> None:

@@ -17,7 +17,7 @@ from accounts.roles import Role
 from inbound_admin.lib.exports import FORMULA_STARTS
 from sandbox.process import Sandbox
 from tests.api_client import api_of, operations
-from tests.api_rows import World, make_more, make_world
+from tests.api_rows import World, make_more_rows, make_world
 from tests.browser.showcase.world import make_showcase
 from tests.browser.visits.every import SUBJECTS
 from tests.factories import make_customer, make_member, make_staff
@@ -74,7 +74,7 @@ def test_no_page_makes_anything_of_a_text(subject: str, text: str, sandbox: Sand
 @pytest.fixture
 def planted(sandbox: Sandbox) -> World:
     world = make_world()
-    make_more(world, start=0, end=1)
+    make_more_rows(world, start=0, end=1)
     plant(MARKUP)
     return world
 

@@ -22,7 +22,7 @@ from inbound_admin.lib.errors import AwsUnreachable
 from operations.customers.services import create_customer
 from sandbox.process import Sandbox
 from tests.accounts.invitations import mailed_token
-from tests.domains.factories import make_domain, wanted
+from tests.domains.factories import make_domain, records_to_publish
 from tests.factories import make_member, make_staff, make_user
 
 TOKENS = ["wqs7q2rcg4dh5dmmjwhkelbtmfkqj35n", "xkpj6rv2hqnzcstpoyqd3cwtwukgzq5l", "7u4fz2bqxvjlwyo3tn6smm2xaeighd5r"]
@@ -133,7 +133,7 @@ def _domains(acme: Customer, people: dict[str, User]) -> dict[str, Domain]:
 def _publish_with_a_mistake(sandbox: Sandbox, domain: Domain) -> None:
     """Publish all records, but one DKIM record with the domain twice in its name."""
     sandbox.control.add_zone(BROKEN, ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"))
-    sandbox.control.publish_missing(BROKEN, tuple(each for each in wanted(domain) if each.key != "dkim-1"))
+    sandbox.control.publish_missing(BROKEN, tuple(each for each in records_to_publish(domain) if each.key != "dkim-1"))
     key = next(record for record in domain.records if record.key == "dkim-1")
     sandbox.control.add_record(BROKEN, f"{key.name}.{BROKEN}", "CNAME", f"{key.value}.")
 

@@ -1,4 +1,4 @@
-"""What people met and reported in public, as the pure core tells it: the cause, and what it offers to publish."""
+"""Situations that people reported in public: the diagnosis finds the cause and offers the value to publish."""
 
 from dataclasses import dataclass
 
@@ -239,7 +239,7 @@ PROOF_SITUATIONS = (
 SITUATIONS = (*SPF_SITUATIONS, *DMARC_SITUATIONS, *KEY_SITUATIONS, *MX_SITUATIONS, *PROOF_SITUATIONS)
 
 
-def look(situation: Situation) -> Diagnosis:
+def diagnose_situation(situation: Situation) -> Diagnosis:
     """Diagnose a zone that is correct except for this record."""
     facts = facts_of(DOMAIN)
     if not situation.kind:
@@ -252,34 +252,34 @@ def look(situation: Situation) -> Diagnosis:
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: each.id)
-def test_the_one_cause_is_told_with_a_value_that_mends_it(situation: Situation) -> None:
-    found = look(situation)
-    said = [(finding.code, finding.record_key) for finding in found.findings]
-    assert said == ([(situation.code, situation.key)] if situation.code else [])
+def test_the_one_cause_is_found_with_the_value_that_fixes_it(situation: Situation) -> None:
+    found = diagnose_situation(situation)
+    found_codes = [(finding.code, finding.record_key) for finding in found.findings]
+    assert found_codes == ([(situation.code, situation.key)] if situation.code else [])
     if situation.code and situation.offered is not None:
         assert dict(found.findings[0].data).get("value", "") == situation.offered
 
 
 @pytest.mark.parametrize("situation", [each for each in SITUATIONS if each.offered], ids=lambda each: each.id)
-def test_the_value_that_mends_it_is_right_when_it_stands_there(situation: Situation) -> None:
-    mended = Situation(situation.key, (situation.offered or "",), RIGHT)
-    assert [finding.code for finding in look(mended).findings] == []
+def test_the_offered_value_has_no_finding_once_published(situation: Situation) -> None:
+    corrected = Situation(situation.key, (situation.offered or "",), RIGHT)
+    assert [finding.code for finding in diagnose_situation(corrected).findings] == []
 
 
 @pytest.mark.parametrize(
-    ("published", "said"),
+    ("published", "expected"),
     [
         ("v=DMARC1; p=none", "it asks for no reports"),
         ("v=DMARC1; p=none; rua=mailto:a@example.com", "its reports go to another address"),
     ],
 )
-def test_reports_that_nobody_asked_for_go_nowhere(published: str, said: str) -> None:
+def test_a_dmarc_record_without_reports_to_us_is_reported(published: str, expected: str) -> None:
     world = world_of(facts_of(DOMAIN, dmarc_reports_to="us@example.com"), dmarc=(published,))
     [finding] = diagnosis_of(world, seen_in(world), NOTHING_KNOWN).findings
-    assert (finding.code, said in finding.verdict) == ("dns.value.dmarc_reports", True)
+    assert (finding.code, expected in finding.verdict) == ("dns.value.dmarc_reports", True)
 
 
-def test_mail_is_at_the_best_of_the_others_servers_not_at_the_one_that_we_know() -> None:
+def test_the_other_mx_with_the_best_priority_is_named() -> None:
     both = ("20 aspmx.l.google.com", "10 mail.example.net", f"30 {INBOUND}")
-    [finding] = look(_mx("dns.rival.mx", *both)).findings
+    [finding] = diagnose_situation(_mx("dns.rival.mx", *both)).findings
     assert finding.verdict == f"{DOMAIN} receives its mail at mail.example.net (priority 10), not here."

@@ -1,4 +1,4 @@
-"""Whatever DNS may hold: a right zone with any number of mistakes in it, and what a look at it then sees. No server."""
+"""Random DNS content: a correct zone with any number of mistakes, and the observations of it, without a server."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -75,8 +75,8 @@ class World:
     held: dict[Question, tuple[str, ...]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     wildcards: dict[Question, tuple[str, ...]] = field(default_factory=dict)
-    has_forgotten_server: bool = False  # one that the parent does not name, with all records
-    is_cut: bool = False  # the name for bounces is in a part that other servers answer for
+    has_forgotten_server: bool = False  # the parent does not list this one, and it has all records
+    is_cut: bool = False  # the MAIL FROM name is in a delegated zone
 
     @property
     def records(self) -> tuple[Record, ...]:

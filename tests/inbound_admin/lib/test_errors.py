@@ -10,7 +10,7 @@ from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import DENIED, NO_PERMISSION, NOT_CONFIGURED, QUOTA_USED, AwsDenied, aws_sentence
 from sandbox.process import Sandbox
-from tests.api_client import api_of, never_waiting, ok
+from tests.api_client import api_of, expire_waits, ok
 from tests.factories import make_customer, make_member, make_staff
 
 STAFF, CUSTOMER = User(is_staff=True), User()
@@ -75,7 +75,7 @@ def test_the_page_of_a_delayed_domain_names_the_permission_to_staff_alone(sandbo
 
 @pytest.mark.django_db
 def test_the_api_answers_a_customer_in_the_customers_words(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     domain = _denied(sandbox)
     alice = api_of(make_member(domain.customer))
     body = ok(alice.post(f"/api/v2/domains/{domain.id}/auth", {}), 201)

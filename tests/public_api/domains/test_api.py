@@ -11,8 +11,8 @@ from domains.models.domains import Domain, Stage
 from domains.receiving.core import MxFact, RulesFact
 from receipt_rules.models.addresses import CatchAll
 from sandbox.process import Sandbox
-from tests.api_client import Api, api_of, never_waiting, ok, refused, work_while_waiting
-from tests.domains.factories import make_domain, make_zone, publish, turn_identity
+from tests.api_client import Api, api_of, expire_waits, ok, refused, run_jobs_while_waiting
+from tests.domains.factories import make_domain, make_zone, publish, set_identity_status
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
@@ -36,7 +36,7 @@ def bob() -> Api:
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    work_while_waiting(monkeypatch)
+    run_jobs_while_waiting(monkeypatch)
 
 
 def add(alice: Api, name: str = "shop.com") -> dict[str, Any]:
@@ -63,7 +63,7 @@ def test_a_domain_is_added_and_answered_with_its_records(alice: Api, sandbox: Sa
 def test_what_amazon_has_not_done_in_time_is_said(
     alice: Api, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     body = add(alice)
     assert [record for record in body["dnsRecords"] if record["type"] == "CNAME"] == []
     assert "hasn't finished yet" in body["message"]
@@ -102,7 +102,7 @@ def test_verifying_looks_at_dns_and_amazon_and_says_what_is_to_be_done(alice: Ap
     assert all(record["error"] for record in first["dnsRecords"] if record["isRequired"])
     assert refused(alice.patch(f"/api/v2/domains/{domain.pk}/auth"), 429, "RATE_LIMITED")
     publish(sandbox, domain)
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
     Domain.objects.update(last_dns_check=None)
     body = ok(alice.patch(f"/api/v2/domains/{domain.pk}/auth"))
     assert (body["overallStatus"], body["nextSteps"]) == ("verified", [])

@@ -19,7 +19,7 @@ from inbound_admin.lib import aws
 from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
 from tests.api_client import api_of, ok
-from tests.domains.factories import make_zone, set_up_domain, turn_identity, wanted
+from tests.domains.factories import make_zone, records_to_publish, set_identity_status, set_up_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def token_told(request: pytest.FixtureRequest, sandbox: Sandbox) -> str:
 
 def publish_keys(sandbox: Sandbox, domain: Domain) -> None:
     """All but the ownership record."""
-    records = [record for record in wanted(domain) if record.key != "identity" and record.value]
+    records = [record for record in records_to_publish(domain) if record.key != "identity" and record.value]
     sandbox.control.publish_missing(make_zone(sandbox, domain), records)
     sandbox.control.tick()
 
@@ -83,7 +83,9 @@ def test_dkim_alone_verifies_a_domain_for_page_and_every_api(
 
 def test_the_ownership_record_alone_verifies_for_the_api_too(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
-    sandbox.control.publish_missing(make_zone(sandbox, domain), [r for r in wanted(domain) if r.key == "identity"])
+    sandbox.control.publish_missing(
+        make_zone(sandbox, domain), [r for r in records_to_publish(domain) if r.key == "identity"]
+    )
     sandbox.control.tick()
     checking_services.check_now(domain=domain)
     api = api_of(make_member(domain.customer))
@@ -99,7 +101,7 @@ def test_what_amazon_does_not_call_verified_is_not(sandbox: Sandbox, identity: s
     domain = set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
     publish_keys(sandbox, domain)
     checking_services.check_now(domain=domain)
-    turn_identity("shop.com", ownership=identity, dkim=identity)
+    set_identity_status("shop.com", ownership=identity, dkim=identity)
     Domain.objects.update(last_dns_check=None)
     checking_services.check_now(domain=Domain.objects.get(pk=domain.pk))
     api = api_of(make_member(domain.customer))

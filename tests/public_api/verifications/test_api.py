@@ -8,8 +8,8 @@ from accounts.models.people import Customer
 from domains.models.domains import Domain, Stage
 from receipt_rules.models.addresses import Address, CatchAll
 from sandbox.process import Sandbox
-from tests.api_client import Api, api_of, ok, refused, work_while_waiting
-from tests.domains.factories import make_domain, make_zone, publish, turn_identity
+from tests.api_client import Api, api_of, ok, refused, run_jobs_while_waiting
+from tests.domains.factories import make_domain, make_zone, publish, set_identity_status
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
 
@@ -24,7 +24,7 @@ def customer() -> Customer:
 
 @pytest.fixture
 def alice(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> Api:
-    work_while_waiting(monkeypatch)
+    run_jobs_while_waiting(monkeypatch)
     return api_of(make_member(customer))
 
 
@@ -157,7 +157,7 @@ def test_the_actions_from_adding_to_deleting(alice: Api, sandbox: Sandbox) -> No
     assert (first["sesVerified"], first["dnsVerified"], first["allVerified"]) == (False, False, False)
     assert all("actualValues" in record for record in first["dnsRecords"])
     publish(sandbox, domain)
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
     Domain.objects.update(last_dns_check=None)
     checked = act(alice, "checkVerification")
     assert (checked["sesVerified"], checked["dnsVerified"], checked["allVerified"]) == (True, True, True)

@@ -17,7 +17,7 @@ from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
-from tests.messages import said
+from tests.messages import message_text
 from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
@@ -211,12 +211,14 @@ def test_a_run_is_stopped_before_its_next_step(olga_client: Client, mixed: None)
     olga_client.post(reverse("receipt_rules:plan"), {"digest": plan_changes().digest, "because": "Now"})
     run = Run.objects.get()
     answer = olga_client.post(reverse("receipt_rules:cancel", args=[run.id]))
-    assert "Stopping before the next step" in said(answer)
+    assert "Stopping before the next step" in message_text(answer)
     auto_apply_services.work()
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED
     assert "0 of" in olga_client.get(reverse("receipt_rules:run", args=[run.id])).text
-    assert "The run has already ended." in said(olga_client.post(reverse("receipt_rules:cancel", args=[run.id])))
+    assert "The run has already ended." in message_text(
+        olga_client.post(reverse("receipt_rules:cancel", args=[run.id]))
+    )
 
 
 def test_the_set_up_says_what_is_wrong_and_what_to_paste(olga_client: Client, mixed: None) -> None:
@@ -251,7 +253,7 @@ def test_an_operator_sees_what_lets_ses_in_and_presses(olga_client: Client, mixe
         preview = olga_client.get(url)
         assert button in preview.text
         assert "InboundAdminSes" in preview.text
-        assert done in said(olga_client.post(url, {"digest": preview.context["grant"].digest}))
+        assert done in message_text(olga_client.post(url, {"digest": preview.context["grant"].digest}))
         assert button not in olga_client.get(url).text
     assert "Action needed" not in olga_client.get(reverse("receipt_rules:check")).text.partition("Bucket")[2]
 
@@ -261,7 +263,7 @@ def test_a_preview_that_is_old_is_shown_again(olga_client: Client, mixed: None) 
     url = reverse("receipt_rules:bucket_policy")
     answer = olga_client.post(url, {"digest": "of another day"})
     assert (answer.status_code, answer["Location"]) == (302, url)
-    assert "has changed since you opened" in said(answer)
+    assert "has changed since you opened" in message_text(answer)
 
 
 def test_support_sees_the_set_up_and_presses_nothing(sam_client: Client, mixed: None) -> None:
@@ -291,8 +293,8 @@ def test_an_old_rule_set_is_deleted_and_the_active_one_is_not(olga_client: Clien
     url = reverse("receipt_rules:check")
     (old,) = olga_client.get(url).context["old_sets"]
     active = live().name
-    assert "is deleted" not in said(olga_client.post(url, {"name": active}))
-    assert f"Deleted the rule set {old}." in said(olga_client.post(url, {"name": old}))
+    assert "is deleted" not in message_text(olga_client.post(url, {"name": active}))
+    assert f"Deleted the rule set {old}." in message_text(olga_client.post(url, {"name": old}))
     assert olga_client.get(url).context["old_sets"] == ()
     assert live().name == active
 
