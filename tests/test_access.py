@@ -18,7 +18,7 @@ from receipt_rules.models.runs import Run, RunKind
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.factories import make_delivery, make_target, raise_for
+from tests.notifications.factories import make_delivery, make_target, raise_alert
 from tests.operations.factories import make_difference, make_item
 from tests.receipt_rules.factories import make_address, make_endpoint, make_mail, make_probe
 from tests.tenants.factories import make_tenant
@@ -286,7 +286,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     ),
     "difference_id": lambda world: make_difference(world.customer).id,
     "bulk_id": lambda _: Batch.objects.create(kind="hold").id,
-    "alert_id": lambda world: raise_for(world.customer.id).pk,
+    "alert_id": lambda world: raise_alert(world.customer.id).pk,
     "target_id": lambda world: make_target(customer_id=world.customer.id).pk,
     "delivery_id": lambda world: make_delivery(world.customer.id).pk,
     "membership_id": lambda world: world.customer.memberships.get().pk,

@@ -239,7 +239,7 @@ def test_no_error_contains_words_of_the_validation_library_or_class_names(world:
 
 def test_every_kind_of_validation_error_has_a_message() -> None:
     for kind in get_args(ErrorType):
-        error = {"type": kind, "loc": ("body", "body_sent", "rows", 0, "atMost"), "msg": "Input should be", "ctx": {}}
+        error = {"type": kind, "loc": ("body", "asked", "rows", 0, "atMost"), "msg": "Input should be", "ctx": {}}
         words = validation.sentence(error)
         assert re.fullmatch(r"rows\[0\]\.atMost [a-z].+\.", words), words
         assert not FOREIGN.search(words), words

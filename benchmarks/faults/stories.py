@@ -37,7 +37,7 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tests.domains import factories as domains_making
 from tests.factories import make_customer
-from tests.notifications.factories import happen, make_target
+from tests.notifications.factories import emit_event, make_target
 from tests.operations.factories import make_ready, make_sender, migrate, start, tenants_at_amazon
 from tests.operations.legacy_documents import document, files
 from tests.receipt_rules.factories import live, set_up_receiving
@@ -285,7 +285,7 @@ def deliver(place: Place) -> list[Claim]:
     """Deliver to a server of the sweep, which stores what it receives."""
     customer = alice()
     make_target(place.receiver.url, customer_id=customer.pk)
-    happen(customer.pk)
+    emit_event(customer.pk)
     delivery = Delivery.objects.get()
     delivered = shows(olga(), "Delivered", "notifications:delivery", delivery.pk)
     return [Claim("delivered", delivered, lambda: bool(place.receiver.received))]

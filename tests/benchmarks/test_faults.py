@@ -12,7 +12,7 @@ from benchmarks.faults.sweep import Sweep
 from benchmarks.faults.workflows import Claim, Place, Workflow
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tests.notifications.factories import receiving
+from tests.notifications.factories import run_receiver
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -25,7 +25,7 @@ FAULTS = {kind.name: kind for kind in KINDS}
 @pytest.fixture
 def sweep(sandbox: Sandbox, settings: Settings) -> Iterator[Sweep]:
     settings.ALLOWED_HOSTS = ["testserver"]
-    with receiving() as receiver:
+    with run_receiver() as receiver:
         yield Sweep(Place(sandbox, receiver))
 
 

@@ -143,7 +143,7 @@ def test_a_diagnosis_waits_while_others_run(
     client: Client, page: str, settings: Settings, other_connection: "psycopg.Connection[Any]"
 ) -> None:
     settings.DIAGNOSES_AT_ONCE = 1
-    other_connection.execute("SELECT pg_advisory_lock(hashtextextended('slow run_jobs diagnosis 1', 0))")
+    other_connection.execute("SELECT pg_advisory_lock(hashtextextended('slow work diagnosis 1', 0))")
     client.get(f"{page}?look=1")
     job = ProcrastinateJob.objects.get(task_name=DIAGNOSE)
     ProcrastinateJob.objects.filter(pk=job.pk).update(status="succeeded")

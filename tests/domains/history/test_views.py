@@ -108,7 +108,7 @@ def test_the_route53_export_shows_its_command(alice_client: Client, domain: Doma
 
 def test_an_unknown_format_is_404(alice_client: Client, domain: Domain) -> None:
     assert alice_client.get(reverse("domains:export_file", args=[domain.id, "bind9"])).status_code == 404
-    assert "Zone download" in alice_client.get(reverse("domains:exports", args=[domain.id]) + "?format=bind9").text
+    assert "Zone file" in alice_client.get(reverse("domains:exports", args=[domain.id]) + "?format=bind9").text
 
 
 def test_the_printout_uses_the_terms_of_the_dns_host(alice_client: Client, domain: Domain) -> None:
