@@ -25,24 +25,24 @@ Call = Callable[..., Any]
 Fits = Callable[[str, Any], list[str]]
 
 
-def without(why: str) -> Any:
+def skip_or_fail(why: str) -> Any:
     """Skip the test; in CI, which has a registry, fail it."""
     if os.environ.get("CI") == "true":
-        pytest.fail(f"The published clients could not be tried: {why}.")
-    pytest.skip(f"The published clients were not tried: {why}.")
+        pytest.fail(f"The published clients could not be tested: {why}.")
+    pytest.skip(f"The published clients were not tested: {why}.")
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install both clients from npm, a generator of schemas from their types, and one of types from our description."""
     if shutil.which("npm") is None or shutil.which("node") is None:
-        without("npm and node are not installed here")
+        skip_or_fail("npm and node are not installed here")
     place = tmp_path_factory.mktemp("sdk")
     options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(place)]
     command = ["npm", "install", *options, OLDER, NEWER, *GENERATORS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
-        without(f"npm could not install them: {done.stderr[-300:]}")
+        skip_or_fail(f"npm could not install them: {done.stderr[-300:]}")
     for script in HERE.glob("*.mjs"):
         shutil.copy(script, place)
     return place
@@ -65,7 +65,7 @@ def fits(installed: Path) -> Fits:
 @pytest.fixture
 def drive(installed: Path, live_server: LiveServer, sandbox: Sandbox, settings: Settings) -> Iterator[Call]:
     """Call a method of a client through its script, with a real worker. Return its result."""
-    settings.API_WAIT_SECONDS = 30  # the worker begins on a machine that is busy with other tests
+    settings.API_WAIT_SECONDS = 30  # the worker starts on a machine that is busy with other tests
     secret = create_api_key(user=make_member(), name="sdk", scopes=["read", "write"], actor=None).secret
 
     def called(script: str, below: str, name: str, given: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A URL of a private address is refused by every call that stores one, in any spelling, wherever it is no sandbox."""
+"""A private URL is refused by every call that stores one, in any spelling, outside the sandbox."""
 
 import pytest
 from pytest_django import Settings
@@ -37,7 +37,7 @@ URLS = [
 ]
 
 
-def test_private_addresses_are_allowed_in_a_sandbox_alone_unless_a_setting_says_so() -> None:
+def test_private_addresses_need_the_sandbox_or_a_setting() -> None:
     deployment = {"SANDBOX": "0", "DEBUG": "0", "SECRET_KEY": "of a test"}
     assert print_settings("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment) == "False"
     assert print_settings("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment, WEBHOOKS_MAY_BE_PRIVATE="1") == "True"

@@ -1,4 +1,4 @@
-"""One of everything that a page can show, as rows: what the services would have made over days."""
+"""Rows of every kind that a page can show, as the services would have created them over days."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ TOKENS = ["wqs7q2rcg4dh5dmmjwhkelbtmfkqj35n", "xkpj6rv2hqnzcstpoyqd3cwtwukgzq5l"
 LONG = "mail.the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
 SILENT = str(AwsUnreachable("Amazon did not answer within 5 seconds. We go on trying; nothing was lost."))
 
-# One record in each state, with a code that can lead to it and what is found there.
+# One record in each state, with a code that can cause it and the values found.
 EACH_STATE: Mapping[str, tuple[State, str, tuple[str, ...]]] = {
     "identity": (State.VERIFIED, "", ()),
     "dkim-1": (State.WRONG, "dns.value.typo", (f"{TOKENS[0][:16]}b{TOKENS[0][17:]}.dkim.amazonses.com",)),

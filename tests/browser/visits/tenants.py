@@ -7,7 +7,7 @@ from tests.browser.showcase import overrides, tenants
 from tests.browser.visits.visit import Visit, domain, fill, press
 
 
-def _look_before_pausing(page: Page) -> None:
+def _review_pause(page: Page) -> None:
     page.get_by_label("Reason").select_option("spam")
     fill("Staff note", "Forty reports since noon.", "Review pause", seen="#mail-title")(page)
 
@@ -22,7 +22,7 @@ ACMES = "acme-and-daughters-booksellers-since-1871-4f9k2m7q"
 
 
 TENANTS = (
-    Visit("tenants:list", "adam", of=tenants.nothing),
+    Visit("tenants:list", "adam", of=tenants.no_arguments),
     Visit("tenants:list", "olga"),
     Visit("tenants:list", "tess", query="?q=nothing-like-it&show=paused"),
     *(Visit("tenants:detail", "adam", of=tenants.of(name), note=name) for name in (ACMES, "suspended", "pausing")),
@@ -44,7 +44,7 @@ TENANTS = (
     Visit("tenants:delete", "olga", of=tenants.of("paused-by-us"), note="not while it is paused"),
     Visit("operations:pause", "tess", of=tenants.of(ACMES)),
     Visit("operations:pause", "tess", of=tenants.of(ACMES), act=press("Review pause"), note="without a reason"),
-    Visit("operations:pause", "tess", of=tenants.of(ACMES), act=_look_before_pausing, note="looked at"),
+    Visit("operations:pause", "tess", of=tenants.of(ACMES), act=_review_pause, note="looked at"),
     Visit("operations:resume", "tess", of=tenants.of("paused-by-us")),
     Visit("operations:resume", "tess", of=tenants.of("suspended"), note="suspended by Amazon"),
     Visit("operations:pause_many", "tess", note="none chosen"),
@@ -52,8 +52,8 @@ TENANTS = (
     Visit("operations:batch", "tess", of=tenants.batch),
     Visit("operations:start_bulk", query="?do=delete&names=acme.com+nobody-has-this.com"),
     Visit("operations:start_bulk", "adam", query="?do=transfer&names=acme.com+nobody-has-this.com"),
-    Visit("domains:support", "adam", of=overrides.said, note="overridden and exceptions"),
-    Visit("domains:detail", "adam", of=overrides.said, note="overridden and exceptions"),
+    Visit("domains:support", "adam", of=overrides.overridden_domain, note="overridden and exceptions"),
+    Visit("domains:detail", "adam", of=overrides.overridden_domain, note="overridden and exceptions"),
     Visit("domains:list", "pia", note="while sending is paused"),
     Visit("domains:list", "susan", note="while Amazon suspends sending"),
     Visit("domains:sending", of=domain("verified")),
