@@ -52,7 +52,7 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
+def fast_password_hasher(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = [
         "django.contrib.auth.hashers.MD5PasswordHasher"
     ]  # slow hashes protect against attackers only

@@ -31,7 +31,7 @@ def copied(blocker: DjangoDbBlocker) -> Iterator[None]:
                 with blocker.unblock():
                     _migrate(name)
             except BaseException:
-                _drop(server, name)  # nobody copies what is not complete
+                _drop(server, name)  # others must not copy an incomplete template
                 raise
     connection.settings_dict["TEST"] |= {"TEMPLATE": name, "MIGRATE": False}
     yield

@@ -60,7 +60,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "domains:verified_notice": CUSTOMER_POST,
     "domains:share": CUSTOMER_PAGE,
     "domains:share_revoke": CUSTOMER_POST,
-    "domains:shared": (NONE,) * 7,  # public, and the token is nobody's
+    "domains:shared": (NONE,) * 7,  # public, and the token is invalid
     "domains:settings": CUSTOMER_PAGE,
     "domains:new_keys": CUSTOMER_POST,
     "domains:start_again": CUSTOMER_POST,
@@ -88,7 +88,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "operations:decide_many": (LOGIN, NO, NO, NO, OK, NO, OK),
     "operations:difference": STAFF_HIDDEN,
     "operations:start_bulk": EVERYBODY,
-    "operations:bulk": STAFF_HIDDEN,  # and whoever asked for it
+    "operations:bulk": STAFF_HIDDEN,  # and the member who requested it
     "operations:retry_bulk": CUSTOMER_POST,
     "operations:stop_bulk": CUSTOMER_POST,
     "operations:pause_bulk": CUSTOMER_POST,
@@ -112,7 +112,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:probe": CUSTOMER_PAGE,
     "receipt_rules:received": EVERYBODY,
     "receipt_rules:received_message": CUSTOMER_PAGE,
-    "receipt_rules:forwarding": (NONE,) * 7,  # public, and the token is nobody's
+    "receipt_rules:forwarding": (NONE,) * 7,  # public, and the token is invalid
     "receipt_rules:rules": STAFF_FORBIDDEN,
     "receipt_rules:plan": STAFF_FORBIDDEN,
     "receipt_rules:runs": STAFF_FORBIDDEN,
@@ -124,7 +124,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "receipt_rules:check": STAFF_FORBIDDEN,
     "receipt_rules:bucket_policy": STAFF_FORBIDDEN,
     "receipt_rules:function_permission": STAFF_FORBIDDEN,
-    "receipt_rules:simulator": EVERYBODY,  # customers their own addresses alone
+    "receipt_rules:simulator": EVERYBODY,  # customers: only their own addresses
     "receipt_rules:pipeline": STAFF_FORBIDDEN,
     "tenants:list": STAFF_FORBIDDEN,
     "tenants:create": (LOGIN, NO, NO, NO, OK, NO, OK),
@@ -157,7 +157,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "accounts:theme": CUSTOMER_POST,
     "accounts:keys": EVERYBODY,
     "accounts:revoke_key": CUSTOMER_POST,
-    "accounts:accept": (NONE,) * 7,  # public, and the token is nobody's
+    "accounts:accept": (NONE,) * 7,  # public, and the token is invalid
     "customers:detail": CUSTOMER_PAGE,
     "customers:history": CUSTOMER_PAGE,
     "customers:rename": (LOGIN, OK, NONE, OK, NO, NO, OK),

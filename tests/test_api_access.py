@@ -31,17 +31,17 @@ pytestmark = pytest.mark.django_db
 CALLERS = ("anonymous", "alice", "bob", "reader", "sam", "olga", "tess", "adam", "plain", "revoked", "expired")
 STAFF = {"sam": Role.SUPPORT, "olga": Role.OPERATOR, "tess": Role.TRUST_AND_SAFETY, "adam": Role.ADMIN}
 Body = Callable[[World], Any]
-Arranged = Callable[[World], Any]
+Prepare = Callable[[World], Any]
 
 
 @dataclass(frozen=True)
 class Row:
-    """The status for each of CALLERS. `body` is the valid body to send; `arranged` is called before."""
+    """The status for each of CALLERS. `body` is the valid body to send; `prepare` is called before."""
 
     statuses: tuple[int, ...]
     body: Body | None = None
     query: str = ""
-    arranged: Arranged | None = None
+    prepare: Prepare | None = None
 
 
 def _row(alice: int, bob: int, reader: int, staff: int, plain: int, body: Body | None = None, **more: Any) -> Row:
@@ -130,15 +130,15 @@ def _pause(_: World) -> Any:
     return {"reason": "spam", "text": "Spam.", "told": "Clean your list."}
 
 
-def _migration(**fields: Any) -> Arranged:
+def _migration(**fields: Any) -> Prepare:
     return lambda world: Migration.objects.filter(pk=world.item.migration_id).update(**fields)
 
 
-def _item(state: ItemState) -> Arranged:
+def _item(state: ItemState) -> Prepare:
     return lambda world: MigrationItem.objects.filter(pk=world.item.pk).update(state=state, before={"sent": False})
 
 
-def _tenant(**fields: Any) -> Arranged:
+def _tenant(**fields: Any) -> Prepare:
     return lambda world: Tenant.objects.filter(pk=world.tenant.pk).update(**fields)
 
 
@@ -189,7 +189,7 @@ COMPATIBLE: dict[str, Row] = {
     f"PUT /api/v2{ENDPOINT}": _change(lambda _: {"name": "other"}),
     f"DELETE /api/v2{ENDPOINT}": _change(),
     f"POST /api/v2{ENDPOINT}/test": _change(),
-    f"POST /api/v2{ENDPOINT}/confirmations": _change(arranged=_forwarding),
+    f"POST /api/v2{ENDPOINT}/confirmations": _change(prepare=_forwarding),
     "GET /api/v1.1/domains": _list(),
     f"GET /api/v1.1{DOMAIN}/catch-all": _one(),
     f"PUT /api/v1.1{DOMAIN}/catch-all": _change(lambda world: {"endpointId": world.endpoint.pk}),
@@ -223,7 +223,7 @@ COMPATIBLE: dict[str, Row] = {
     "POST /api/inbound/verify-domain": _change(_named),
     "POST /api/inbound/configure-email": _change(lambda _: {"domain": "shop.com", "emailAddresses": ["b@shop.com"]}),
     "POST /api/domain/verifications": _change(lambda _: {"domain": "shop.com", "action": "getDomain"}),
-    # Everybody's mail at once, for the operator's function: its own scope, which none of these keys has.
+    # Mail of all customers, for the delivery function: a separate scope, which none of these keys has.
     "POST /api/v2/route-lookup": _row(403, 403, 403, 403, 403, lambda _: {"recipients": ["a@shop.com"]}),
     "POST /api/v2/deliveries": _row(403, 403, 403, 403, 403, lambda _: {"deliveries": [REPORT]}),
 }
@@ -245,7 +245,7 @@ OWN_OPERATIONS: dict[str, Row] = {
     "GET /api/v2/tenants": _list(),
     "POST /api/v2/tenants": _managed(lambda world: {"customerId": world.newcomer.pk}),
     f"GET {TENANT}": _one(),
-    f"DELETE {TENANT}": _managed(query="?confirm=gone", arranged=_tenant(name="gone")),
+    f"DELETE {TENANT}": _managed(query="?confirm=gone", prepare=_tenant(name="gone")),
     f"PUT {TENANT}/policy": _managed(lambda _: {"policy": "strict", "because": "a test"}),
     f"GET {TENANT}/resources": _seen(),
     f"GET {TENANT}/statuses": _seen(),
@@ -255,34 +255,32 @@ OWN_OPERATIONS: dict[str, Row] = {
     "GET /api/v2/account/reputation": _seen(),
     f"GET {TENANT}/pause": _seen(),
     f"POST {TENANT}/pause": _paused(_pause),
-    f"POST {TENANT}/resume": _paused(_because, arranged=_tenant(is_paused=True, standing="paused")),
+    f"POST {TENANT}/resume": _paused(_because, prepare=_tenant(is_paused=True, standing="paused")),
     f"GET {RULES}": _seen(),
     f"GET {RULES}/plan": _seen(),
-    f"POST {RULES}/plan": _managed(_approval, arranged=_no_run),
+    f"POST {RULES}/plan": _managed(_approval, prepare=_no_run),
     f"GET {RULES}/runs": _seen(),
     f"GET {RULES}/runs/{{run_id}}": _seen(),
     f"POST {RULES}/runs/{{run_id}}/cancel": _managed(status=200),
-    f"POST {RULES}/runs/{{run_id}}/confirm": _managed(status=200, arranged=_proposed),
+    f"POST {RULES}/runs/{{run_id}}/confirm": _managed(status=200, prepare=_proposed),
     f"GET {RULES}/states": _seen(),
     f"POST {RULES}/simulate": _seen(lambda _: {"recipients": ["a@shop.com"]}),
-    f"POST {RULES}/decisions": _managed(
-        lambda _: {"decision": "accept", "because": "a test"}, 200, arranged=_receiving
-    ),
+    f"POST {RULES}/decisions": _managed(lambda _: {"decision": "accept", "because": "a test"}, 200, prepare=_receiving),
     "GET /api/v2/migrations": _seen(),
     "POST /api/v2/migrations": _managed(
         lambda world: {"chosen": "customers", "customers": [world.newcomer.pk], "because": "a test"}, 201
     ),
     f"GET {MIGRATION}": _seen(),
     f"POST {MIGRATION}/start": _managed(),
-    f"POST {MIGRATION}/pause": _managed(arranged=_migration(state="running")),
-    f"POST {MIGRATION}/resume": _managed(arranged=_migration(state="paused")),
+    f"POST {MIGRATION}/pause": _managed(prepare=_migration(state="running")),
+    f"POST {MIGRATION}/resume": _managed(prepare=_migration(state="paused")),
     f"POST {MIGRATION}/cancel": _managed(),
-    f"POST {MIGRATION}/retry": _managed(arranged=_item(ItemState.FAILED)),
-    f"POST {MIGRATION}/rollback": _managed(_because, arranged=_item(ItemState.DONE)),
+    f"POST {MIGRATION}/retry": _managed(prepare=_item(ItemState.FAILED)),
+    f"POST {MIGRATION}/rollback": _managed(_because, prepare=_item(ItemState.DONE)),
     f"GET {MIGRATION}/items": _seen(),
     f"GET {ITEM}": _seen(),
-    f"POST {ITEM}/retry": _managed(arranged=_item(ItemState.FAILED)),
-    f"POST {ITEM}/rollback": _managed(_because, arranged=_item(ItemState.DONE)),
+    f"POST {ITEM}/retry": _managed(prepare=_item(ItemState.FAILED)),
+    f"POST {ITEM}/rollback": _managed(_because, prepare=_item(ItemState.DONE)),
     "GET /api/v2/drift": _seen(),
     "POST /api/v2/drift/look": _managed(),
     "POST /api/v2/drift/decisions": _managed(_ignored, 200),
@@ -304,10 +302,10 @@ OWN_OPERATIONS: dict[str, Row] = {
     f"GET {DELIVERIES}": _list(),
     f"GET {DELIVERIES}/{{delivery_id}}": _one(),
     f"POST {DELIVERIES}/{{delivery_id}}/redeliver": _own(
-        status=202, arranged=lambda world: type(world.delivery).objects.update(state="delivered")
+        status=202, prepare=lambda world: type(world.delivery).objects.update(state="delivered")
     ),
     "GET /api/v2/deliveries": _list(),
-    "POST /api/v2/deliveries/{mail_id}/again": _change(status=202, arranged=_routed),
+    "POST /api/v2/deliveries/{mail_id}/again": _change(status=202, prepare=_routed),
     "GET /api/v2/health": _list(),
 }
 TABLE = COMPATIBLE | OWN_OPERATIONS
@@ -352,8 +350,8 @@ def _called(operation: str, api: Api, ids: dict[str, str], body: Any) -> Any:
 def test_the_response_to_each_caller_matches_the_table(operation: str, world: World) -> None:
     """Each caller finds the initial rows. Only the worker changes SES, and it does not run."""
     row = TABLE[operation]
-    if row.arranged:
-        row.arranged(world)
+    if row.prepare:
+        row.prepare(world)
     body = row.body(world) if row.body else None
     found = {}
     for who in CALLERS:

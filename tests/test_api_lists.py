@@ -58,15 +58,15 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(who: str, world: Worl
     addresses = [path.format(**world.ids) for path in LISTS]
     closed = [address for address in addresses if caller.get(address).status_code == 403]
     assert who == "alice" or not closed
-    counted = {address: _counted(caller, address) for address in addresses if address not in closed}
+    counted = {address: _queries_and_rows(caller, address) for address in addresses if address not in closed}
     make_more_rows(world, start=1, end=4)
     for address, (few, shown) in counted.items():
-        many, more = _counted(caller, address)
+        many, more = _queries_and_rows(caller, address)
         assert more > shown, f"more rows have to be made for {address}"
         assert many <= few, f"{address}: {few} queries for {shown} rows, {many} for {more}"
 
 
-def _counted(caller: Api, address: str) -> tuple[int, int]:
+def _queries_and_rows(caller: Api, address: str) -> tuple[int, int]:
     caller.get(address)
     with CaptureQueriesContext(connection) as queries:
         body = ok(caller.get(address))
@@ -120,7 +120,7 @@ def test_distant_pages_show_each_row_once_in_sequence_and_directly(
         assert pages == whole["data"], address
 
 
-def _five_far_down(monkeypatch: pytest.MonkeyPatch) -> Api:
+def _five_distant_domains(monkeypatch: pytest.MonkeyPatch) -> Api:
     for name in ("b", "d", "f", "h", "j"):
         make_verified(f"{name}.com")
     monkeypatch.setattr(values, "FAR", 1)
@@ -136,7 +136,7 @@ def _names_at(caller: Api, offset: int) -> list[str]:
 def test_paging_neither_skips_nor_repeats_rows_while_others_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    caller = _five_far_down(monkeypatch)
+    caller = _five_distant_domains(monkeypatch)
     whole = _names_at(caller, 0) + _names_at(caller, 2) + _names_at(caller, 4)
     assert len(set(whole)) == 5
     cache.clear()
@@ -151,7 +151,7 @@ def test_paging_neither_skips_nor_repeats_rows_while_others_change(
 
 @pytest.mark.usefixtures("sandbox")
 def test_the_last_page_is_read_from_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    caller = _five_far_down(monkeypatch)
+    caller = _five_distant_domains(monkeypatch)
     with CaptureQueriesContext(connection) as queries:
         assert len(_names_at(caller, 4)) == 1
     assert not [each["sql"] for each in queries if "OFFSET 3" in each["sql"] or "OFFSET 4" in each["sql"]]

@@ -50,7 +50,7 @@ def admin(world: World) -> Api:
     return api_of(make_staff(Role.ADMIN), "read", "write", "staff", "route", "report")
 
 
-def _sent(api: Api, method: str, path: str, body: Any = None) -> Any:
+def _send(api: Api, method: str, path: str, body: Any = None) -> Any:
     return api._call(method, path, body, {})
 
 
@@ -79,7 +79,7 @@ def test_a_write_with_an_unknown_parameter_is_refused_and_changes_nothing(world:
     for method, path in WRITES:
         row = TABLE[f"{method} {path}"]
         body = row.body(world) if row.body else None
-        answer = _sent(admin, method, f"{path.format(**world.ids)}?dryRun=true", body)
+        answer = _send(admin, method, f"{path.format(**world.ids)}?dryRun=true", body)
         problem = refused(answer, 400, "UNKNOWN_PARAMETER")
         assert problem["error"].startswith("Unknown query parameter: dryRun."), (method, path)
         assert problem["error"].endswith("Nothing was changed."), (method, path)
@@ -188,7 +188,7 @@ def test_every_write_refuses_a_dry_run_in_its_body(world: World, admin: Api) -> 
     for method, path in WRITES:
         row = TABLE[f"{method} {path}"]
         body = (row.body(world) if row.body else None) or {}
-        answer = _sent(admin, method, path.format(**world.ids), body | {"dryRun": True})
+        answer = _send(admin, method, path.format(**world.ids), body | {"dryRun": True})
         assert answer.status_code == 400, (method, path, answer.content)
         assert "dryRun" in answer.json()["error"], (method, path, answer.content)
     assert Change.objects.count() == before
@@ -199,7 +199,7 @@ def test_an_unexpected_body_is_refused_by_own_calls_and_named_by_published_ones(
     path = f"/api/v2/migrations/{world.item.migration_id}/start"
     refused(admin.post(path, {"onlyFirst": True}), 400, "UNKNOWN_MEMBER")
     ok(admin.post(path, {"reason": "a test"}), 202)
-    answer = _sent(alice, "DELETE", f"/api/v2/endpoints/{world.endpoint.pk}", {"zzz": 1})
+    answer = _send(alice, "DELETE", f"/api/v2/endpoints/{world.endpoint.pk}", {"zzz": 1})
     assert (ok(answer)["cleanup"]["domains"], answer["X-Ignored"]) == ([], "zzz")
 
 
@@ -223,7 +223,7 @@ def test_no_error_contains_words_of_the_validation_library_or_class_names(world:
         address = path.format(**dict.fromkeys(world.ids, "none"))
         bodies = [dict.fromkeys(shape.get("properties", {}), wrong) for wrong in WRONG]
         for body in (*bodies, {}, [], "zzz", 3, {"zzz": 1}):
-            messages |= {f"{method} {path}: {words}" for words in _problems(_sent(admin, method, address, body))}
+            messages |= {f"{method} {path}: {words}" for words in _problems(_send(admin, method, address, body))}
     for path in (path for method, path in operations() if method == "GET"):
         address = path.format(**world.ids)
         for wrong in ("zzz", "-1", "", "1.5", "x" * 3000, "9" * 400):

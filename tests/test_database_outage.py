@@ -40,7 +40,7 @@ def no_database() -> Iterator[None]:
 When = Callable[["psycopg.Connection[Any]", str], bool]
 
 
-def begins(*words: str) -> When:
+def starts_with(*words: str) -> When:
     return lambda _, sql: sql.lstrip().startswith(words)
 
 
@@ -156,14 +156,14 @@ def test_static_files_and_the_api_description_need_no_database(transactional_db:
 
 
 def test_a_connection_lost_during_a_page_is_503_and_the_next_page_works(alice: Client) -> None:
-    with connection_lost(begins('SELECT "domains_domain"')):
+    with connection_lost(starts_with('SELECT "domains_domain"')):
         answer = alice.get("/domains/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert alice.get("/domains/").status_code == 200
 
 
 def test_a_write_lost_at_its_first_statement_changed_nothing(key: Api, sandbox: Sandbox) -> None:
-    with connection_lost(begins('INSERT INTO "domains_domain"')):
+    with connection_lost(starts_with('INSERT INTO "domains_domain"')):
         answer = key.post("/api/v2/domains", {"domain": "shop.com"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert NOTHING in answer.json()["error"]
@@ -171,7 +171,7 @@ def test_a_write_lost_at_its_first_statement_changed_nothing(key: Api, sandbox: 
 
 
 def test_a_write_with_an_unknown_result_does_not_claim_that_nothing_was_saved(key: Api, sandbox: Sandbox) -> None:
-    with connection_lost(begins('INSERT INTO "domains_domain"'), after=True):
+    with connection_lost(starts_with('INSERT INTO "domains_domain"'), after=True):
         answer = key.post("/api/v2/domains", {"domain": "shop.com"})
     assert answer.json() == {"error": f"{NOT_REACHED}. {UNKNOWN}", "code": "DATABASE_UNREACHABLE"}
 
@@ -185,7 +185,7 @@ def test_a_committed_change_is_not_denied_after_the_connection_is_lost(key: Api,
 
 def test_a_call_with_an_idempotency_key_can_be_repeated_after_the_outage(key: Api, sandbox: Sandbox) -> None:
     sent: dict[str, Any] = {"body": {"domain": "shop.com"}, "Idempotency_Key": "one"}
-    with connection_lost(begins('INSERT INTO "domains_domain"')):
+    with connection_lost(starts_with('INSERT INTO "domains_domain"')):
         assert key.post("/api/v2/domains", **sent).status_code == 503
     assert key.post("/api/v2/domains", **sent).status_code == 201
 
@@ -196,7 +196,7 @@ def test_an_export_without_a_database_aborts_and_does_not_look_complete(olga: Cl
     answer: Any = olga.get("/domains/domains.csv")
     stream = iter(answer.streaming_content)
     assert b"shop000.com" in next(stream)
-    with connection_lost(begins("SELECT")), pytest.raises(OperationalError):
+    with connection_lost(starts_with("SELECT")), pytest.raises(OperationalError):
         list(stream)
 
 

@@ -20,7 +20,7 @@ def alice(client: Client) -> Client:
     return client
 
 
-def _polled(client: Client, url: str, shown: str) -> tuple[int, bytes, str]:
+def _poll(client: Client, url: str, shown: str) -> tuple[int, bytes, str]:
     answer = client.get(url, headers={"HX-Request": "true", HEADER: shown})
     return answer.status_code, answer.content, answer[HEADER]
 
@@ -32,11 +32,11 @@ def test_a_poll_without_changes_is_204() -> None:
     customer = person.customers.get()
     domain = make_domain("shop.com", customer=customer)
     url = reverse("domains:detail", args=[domain.pk])
-    status, content, shown = _polled(client, url, "")
+    status, content, shown = _poll(client, url, "")
     assert (status, b"shop.com" in content) == (200, True)
-    assert _polled(client, url, shown) == (204, b"", shown)
+    assert _poll(client, url, shown) == (204, b"", shown)
     type(domain).objects.filter(pk=domain.pk).update(stage_problem="Amazon SES is slow.")
-    status, content, newer = _polled(client, url, shown)
+    status, content, newer = _poll(client, url, shown)
     assert (status, newer != shown, content != b"") == (200, True, True)
 
 

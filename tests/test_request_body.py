@@ -26,20 +26,20 @@ class UnreadableBody:
     readline = read
 
 
-def sent(client: Client, path: str, **headers: Any) -> Any:
+def post_unread(client: Client, path: str, **headers: Any) -> Any:
     return client.generic("POST", path, **{"wsgi.input": UnreadableBody(), **headers})
 
 
 @pytest.mark.parametrize("path", [ENDPOINTS, "/api/v2/domains", "/api/v2/nothing"])
 def test_a_long_body_to_the_api_is_413_in_json_without_reading_it(client: Client, path: str) -> None:
-    answer = sent(client, path, CONTENT_LENGTH=str(LIMIT + 1), CONTENT_TYPE="application/json")
+    answer = post_unread(client, path, CONTENT_LENGTH=str(LIMIT + 1), CONTENT_TYPE="application/json")
     assert (answer.status_code, answer.json()["code"]) == (413, "TOO_LARGE")
     assert answer["Cache-Control"] == "no-store"
 
 
 def test_a_long_form_is_413_on_a_page_without_reading_it(client: Client) -> None:
     client.force_login(make_member())
-    answer = sent(client, reverse("domains:list"), CONTENT_LENGTH=str(LIMIT + 1))
+    answer = post_unread(client, reverse("domains:list"), CONTENT_LENGTH=str(LIMIT + 1))
     assert answer.status_code == 413
     assert answer["Content-Type"].startswith("text/html")
     assert f"{LIMIT:,}" in answer.content.decode()
@@ -48,7 +48,7 @@ def test_a_long_form_is_413_on_a_page_without_reading_it(client: Client) -> None
 @pytest.mark.parametrize("length", [{"HTTP_TRANSFER_ENCODING": "chunked"}, {"CONTENT_LENGTH": "1e9"}])
 @pytest.mark.parametrize("path", [ENDPOINTS, "/accounts/login/"])
 def test_a_body_without_a_length_is_411_without_reading_it(client: Client, path: str, length: dict[str, str]) -> None:
-    answer = sent(client, path, **length)
+    answer = post_unread(client, path, **length)
     assert answer.status_code == 411
     assert ("application/json" in answer["Content-Type"]) == path.startswith("/api/")
 
@@ -61,7 +61,7 @@ def test_a_body_of_the_longest_length_reaches_the_view(client: Client) -> None:
 def test_an_upload_page_has_a_higher_limit(client: Client) -> None:
     client.force_login(make_staff())
     path = reverse("operations:legacy_import")
-    assert sent(client, path, CONTENT_LENGTH="60000000").status_code == 413
+    assert post_unread(client, path, CONTENT_LENGTH="60000000").status_code == 413
     short = client.generic("POST", path, b"x" * (LIMIT + 1), "text/plain")
     assert short.status_code != 413
 

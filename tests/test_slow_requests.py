@@ -38,7 +38,7 @@ Call = tuple[str, object]
 
 
 @dataclass(frozen=True)
-class Slow:
+class SlowCalls:
     """Alice's key and fifty of her calls: half wait for a silent DNS server, half for a silent port."""
 
     key: dict[str, str]
@@ -72,7 +72,7 @@ def ask(address: str, *, seconds: float, body: object = None, **headers: str) ->
 
 
 @contextmanager
-def served(sandbox: Sandbox, *options: str, **bounds: str) -> Iterator[str]:
+def running_gunicorn(sandbox: Sandbox, *options: str, **bounds: str) -> Iterator[str]:
     port = ports.next_free(18300)
     environment = {
         **os.environ,
@@ -106,20 +106,20 @@ def silent_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def slow(sandbox: Sandbox, silent_port: int) -> Slow:
+def slow(sandbox: Sandbox, silent_port: int) -> SlowCalls:
     sandbox.control.set_dns_fault("slow-dns.com", "silent")
     alice = make_customer("Alice Ltd")
     made = create_api_key(user=make_member(alice), name="CI", scopes=["read", "write"], actor=None)
     url = {"url": f"http://127.0.0.1:{silent_port}/"}
     added: list[Call] = [("/api/v2/domains", {"domain": f"shop{n}.slow-dns.com"}) for n in range(SLOW // 2)]
     tests: list[Call] = [(f"/api/v2/endpoints/{make_endpoint(alice, config=url).pk}/test", {}) for _ in added]
-    return Slow({"Authorization": f"Bearer {made.secret}"}, [*added, *tests])
+    return SlowCalls({"Authorization": f"Bearer {made.secret}"}, [*added, *tests])
 
 
 class ConcurrentVisit:
     """What Bob sees while Alice's calls run at `address`."""
 
-    def __init__(self, address: str, slow: Slow, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, address: str, slow: SlowCalls, pool: ThreadPoolExecutor) -> None:
         bob = Client()
         bob.force_login(make_member(make_customer()))
         cookie = f"{settings.SESSION_COOKIE_NAME}={bob.cookies[settings.SESSION_COOKIE_NAME].value}"
@@ -134,17 +134,17 @@ class ConcurrentVisit:
 
 
 def test_fifty_slow_requests_of_one_customer_leave_other_pages_fast(
-    sandbox: Sandbox, slow: Slow, tmp_path: Path
+    sandbox: Sandbox, slow: SlowCalls, tmp_path: Path
 ) -> None:
     without_the_check = tmp_path / "gunicorn.conf.py"
     without_the_check.touch()
     unbounded = {"SLOW_REQUESTS_AT_ONCE": "1000", "SLOW_REQUESTS_EACH": "1000"}
     options = ("--config", str(without_the_check), "--threads", "16")
     with ThreadPoolExecutor(SLOW) as pool:
-        with served(sandbox) as address:
+        with running_gunicorn(sandbox) as address:
             bounded = ConcurrentVisit(address, slow, pool)
             answers = bounded.answers
-        with served(sandbox, *options, **unbounded) as address:
+        with running_gunicorn(sandbox, *options, **unbounded) as address:
             without = ConcurrentVisit(address, slow, pool)
     assert bounded.slowest < BOUND < without.slowest
     refused = [each for each in answers if each.status == 429]

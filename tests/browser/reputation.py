@@ -13,11 +13,11 @@ from tests.browser.showcase.world import Showcase
 GAP = range(60, 90)  # hours ago without measurements
 
 
-def of(name: str) -> Any:
+def tenant_with_rates(name: str) -> Any:
     """Return the URL's arguments: the ID of the tenant with that name, which has a week of rates."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
-        found: tuple[Any, ...] = tenants.of(name)(world)
+        found: tuple[Any, ...] = tenants.tenant_named(name)(world)
         tenant = Tenant.objects.get(pk=found[0])
         _measure(tenant, tenant.region)
         _find(tenant)

@@ -44,7 +44,7 @@ def world(sandbox: Sandbox, transactional_db: None) -> Showcase:
     return world
 
 
-def begin(page: Page, person: User, site: str) -> None:
+def open_overview(page: Page, person: User, site: str) -> None:
     """Sign in, which redirects to the overview."""
     log_in_as(page.context, person, site)
     page.goto("/")
@@ -52,7 +52,7 @@ def begin(page: Page, person: User, site: str) -> None:
     assert_accessible(page)
 
 
-def needs(page: Page, sentence: str) -> None:
+def follow_attention(page: Page, sentence: str) -> None:
     """Follow a line of "Needs attention"."""
     page.locator("#main").get_by_role("link", name=sentence).click()
 
@@ -61,8 +61,8 @@ def test_support_finds_the_problem_of_a_domain_and_copies_the_reply(
     world: Showcase, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
     page = new_page(viewport=DESK, permissions=CLIPBOARD)
-    begin(page, world.people["sam"], live_server.url)
-    needs(page, "domains have a problem")
+    open_overview(page, world.people["sam"], live_server.url)
+    follow_attention(page, "domains have a problem")
     expect(page.get_by_role("link", name=BROKEN)).to_be_visible()
     page.goto(reverse("operations:overview"))
     search(page, f"https://{BROKEN.upper()}/")
@@ -98,9 +98,9 @@ def test_an_operator_decides_a_difference_and_opens_plan_and_pipeline(
     world: Showcase, browser_page: Page, live_server: LiveServer, picture: Picture
 ) -> None:
     page = browser_page
-    begin(page, world.people["olga"], live_server.url)
+    open_overview(page, world.people["olga"], live_server.url)
     picture(page, "overview")
-    needs(page, "2 open differences between SES and the database")
+    follow_attention(page, "2 open differences between SES and the database")
     picture(page, "drift")
     page.get_by_role("link", name="The reputation policy of acme").click()
     page.get_by_label("Ignore").check()
@@ -122,8 +122,8 @@ def test_trust_and_safety_pauses_a_risky_tenant_until_ses_confirms_and_resumes(
 ) -> None:
     tenant = with_a_finding(sandbox)
     page = browser_page
-    begin(page, make_staff(Role.TRUST_AND_SAFETY, email="tess@staff.example"), live_server.url)
-    needs(page, "1 tenant has an open reputation finding")
+    open_overview(page, make_staff(Role.TRUST_AND_SAFETY, email="tess@staff.example"), live_server.url)
+    follow_attention(page, "1 tenant has an open reputation finding")
     picture(page, "tenants")
     page.get_by_role("link", name=tenant.name).click()
     page.get_by_role("link", name="Reputation").click()
@@ -131,11 +131,11 @@ def test_trust_and_safety_pauses_a_risky_tenant_until_ses_confirms_and_resumes(
     assert_accessible(page)
     with running_worker(sandbox):
         pause(page, tenant)
-        see(page, "paused", "Sending is paused (confirmed by SES).")
+        expect_status(page, "paused", "Sending is paused (confirmed by SES).")
         page.get_by_role("link", name="Resume…").click()
         page.get_by_role("textbox", name="Reason").fill("They removed the list.")
         page.get_by_role("button", name="Resume").click()
-        see(page, "active", "Sending is enabled.")
+        expect_status(page, "active", "Sending is enabled.")
 
 
 def with_a_finding(sandbox: Sandbox) -> Tenant:
@@ -155,7 +155,7 @@ def pause(page: Page, tenant: Tenant) -> None:
     page.get_by_role("button", name=f"Pause {tenant.name}").click()
 
 
-def see(page: Page, standing: str, sentence: str) -> None:
+def expect_status(page: Page, standing: str, sentence: str) -> None:
     """Wait for the text without reloading the page."""
     expect(page.locator("#live [data-standing]").first).to_have_attribute("data-standing", standing, timeout=TIMEOUT_MS)
     expect(page.locator("#live [data-summary]")).to_have_text(sentence)
@@ -165,7 +165,7 @@ def test_an_admin_overrides_a_state_and_finds_it_in_the_change_log(
     world: Showcase, browser_page: Page, live_server: LiveServer, picture: Picture
 ) -> None:
     page, domain = browser_page, world.domains["waiting"]
-    begin(page, world.people["adam"], live_server.url)
+    open_overview(page, world.people["adam"], live_server.url)
     page.goto(reverse("domains:support", args=[domain.id]))
     form = page.locator("#override")
     form.get_by_label("Status").select_option("verified")
@@ -188,7 +188,7 @@ def test_a_customer_diagnoses_and_fixes_a_record_on_a_phone(
 ) -> None:
     settings.DIAGNOSIS_KEPT_SECONDS = 0
     page = new_page(viewport=PHONE, has_touch=True, permissions=CLIPBOARD)
-    begin(page, world.people["alice"], live_server.url)
+    open_overview(page, world.people["alice"], live_server.url)
     picture(page, "overview_phone")
     page.get_by_role("link", name=BROKEN).click()
     page.get_by_role("link", name="Diagnosis").click()

@@ -40,14 +40,14 @@ def test_the_customer_of_a_paused_tenant_sees_why_until_it_is_resumed(
     alice_page = new_page()
     log_in_as(alice_page.context, make_member(tenant.customer, email="alice@northwind.example"), live_server.url)
     pause(tess_page, tenant, picture)
-    see(tess_page, "pausing")  # no worker runs yet, so SES does not know
+    expect_status(tess_page, "pausing")  # no worker runs yet, so SES does not know
     expect(tess_page.get_by_text("Mail may still be sent until SES confirms the pause.")).to_be_visible()
     with running_worker(sandbox):
-        see(tess_page, "paused")  # without reloading the page
+        expect_status(tess_page, "paused")  # without reloading the page
         picture(tess_page, "tenant_paused")
         see_the_notice(alice_page, picture)
         resume(tess_page)
-        see(tess_page, "active")
+        expect_status(tess_page, "active")
     alice_page.goto("/domains/")
     expect(alice_page.get_by_text("Sending for Northwind is paused")).to_have_count(0)
 
@@ -55,7 +55,7 @@ def test_the_customer_of_a_paused_tenant_sees_why_until_it_is_resumed(
 def pause(page: Page, tenant: Tenant, picture: Picture) -> None:
     page.goto(reverse("tenants:list"))
     page.get_by_role("link", name=tenant.name).click()
-    see(page, "active")
+    expect_status(page, "active")
     page.get_by_role("link", name="Pause…").click()
     expect(page.get_by_role("heading", name="Continues")).to_be_visible()
     page.get_by_label("Reason").select_option("spam")
@@ -75,7 +75,7 @@ def resume(page: Page) -> None:
     page.get_by_role("button", name="Resume").click()
 
 
-def see(page: Page, standing: str) -> None:
+def expect_status(page: Page, standing: str) -> None:
     expect(page.locator("#live [data-standing]").first).to_have_attribute("data-standing", standing, timeout=TIMEOUT_MS)
 
 
@@ -98,7 +98,7 @@ def test_a_tenant_suspended_by_ses_cannot_be_resumed_until_ses_lifts_it(tenant: 
     expect(tess_page.get_by_text(f"{tenant.name} suspended.")).to_be_visible()
     run_in_thread(status_services.read_tenant, tenant_id=tenant.pk)
     tess_page.goto(reverse("tenants:detail", args=[tenant.pk]))
-    see(tess_page, "suspended")
+    expect_status(tess_page, "suspended")
     expect(tess_page.get_by_role("link", name="Resume…")).to_have_count(0)
     expect(tess_page.get_by_text("open a case with AWS Support", exact=False).first).to_be_visible()
     assert_accessible(tess_page)
@@ -108,4 +108,4 @@ def test_a_tenant_suspended_by_ses_cannot_be_resumed_until_ses_lifts_it(tenant: 
     tess_page.get_by_role("button", name="Lift suspension").click()
     run_in_thread(status_services.read_tenant, tenant_id=tenant.pk)
     tess_page.goto(reverse("tenants:detail", args=[tenant.pk]))
-    see(tess_page, "active")
+    expect_status(tess_page, "active")

@@ -192,7 +192,7 @@ def test_single_keys_search_navigate_copy_and_check(
     search = page.get_by_role("searchbox")
     page.keyboard.press("/")
     expect(search).to_be_focused()
-    page.keyboard.type("r?gd/")  # while somebody types, keys are letters
+    page.keyboard.type("r?gd/")  # in a text field, keys are letters
     expect(search).to_have_value("r?gd/")
     expect(page.get_by_role("dialog")).to_be_hidden()
 

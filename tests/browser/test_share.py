@@ -85,7 +85,7 @@ def test_it_guides_from_three_mistakes_to_verified(
     expect(page.locator("#there-dkim-1")).to_be_visible()
     expect(page.locator("#todo-dkim-1")).to_have_count(0)
 
-    with running_worker(sandbox):  # what is mended now, the page sees without being asked
+    with running_worker(sandbox):  # the page notices the following fixes by polling
         for key in ("mail-from-spf", "mail-from-mx"):
             fix(sandbox, domain, key)
         expect(page.locator("#all-done")).to_be_visible(timeout=TIMEOUT_MS)

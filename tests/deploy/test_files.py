@@ -187,7 +187,7 @@ def test_each_part_has_a_manifest() -> None:
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
 def test_each_manifest_is_valid_for_the_kubernetes_schema(version: str) -> None:
-    import kubernetes_validate  # takes two seconds, which not every process should wait for
+    import kubernetes_validate  # importing takes two seconds
 
     for resource in RESOURCES:
         kubernetes_validate.validate(resource, version, strict=True)

@@ -117,7 +117,7 @@ def _behind_an_alias(host: Host) -> None:
     host.add(f"_dmarc.{host.zone}", "CNAME", "example-com.vendor.example")
 
 
-def _above(text: str) -> Callable[[Host], None]:
+def _with_parent_policy(text: str) -> Callable[[Host], None]:
     """Let the subdomain inherit its DMARC policy."""
 
     def make(host: Host) -> None:
@@ -135,7 +135,7 @@ OTHER_DKIM = (
 )
 
 
-def of_neighbour(name: str) -> IdentityFacts:
+def facts_of_neighbour(name: str) -> IdentityFacts:
     """Return the facts of another domain, with MTA-STS and the same common values."""
     tokens = {"verification_token": OTHER_TOKEN, "dkim_tokens": OTHER_DKIM}
     return facts_of(name, wants_mta_sts=True, dmarc_reports_to="reports@example.com", **tokens)
@@ -146,7 +146,7 @@ def _with_records_of(*names: str, known: bool = True) -> Callable[[Host], None]:
 
     def make(host: Host) -> None:
         for name in names:
-            other = Host(host.store, of_neighbour(name))
+            other = Host(host.store, facts_of_neighbour(name))
             other.publish()
             known_now = (*host.history.others, *(other.records if known else ()))
             host.history = replace(host.history, others=known_now)
@@ -160,7 +160,7 @@ def _flattened_apex(host: Host) -> None:
     host.add(host.zone, "AAAA", "2606:4700:3030::6815:200a")
 
 
-def _of_the_registry(host: Host) -> None:
+def _with_registry_policy(host: Host) -> None:
     host.withdraw("dmarc")
     host.store.add_zone("com", ("a.registry.example",))
     host.store.add_record("com", "_dmarc.com", "TXT", "v=DMARC1; p=quarantine; psd=y")
@@ -196,11 +196,13 @@ ALL_THERE = (
     CorrectZone("merged SPF", wants_apex_spf=True, make=_merged_spf),
     CorrectZone("DMARC of one's own", make=_own_dmarc),
     CorrectZone("DMARC behind an alias", make=_behind_an_alias),
-    CorrectZone("DMARC inherited", "mail.example.com", make=_above("v=DMARC1; p=reject; adkim=s")),
+    CorrectZone("DMARC inherited", "mail.example.com", make=_with_parent_policy("v=DMARC1; p=reject; adkim=s")),
     CorrectZone(
-        "DMARC inherited by sp", "shop.example.co.uk", make=_above("v=DMARC1; p=reject; sp=quarantine; np=reject")
+        "DMARC inherited by sp",
+        "shop.example.co.uk",
+        make=_with_parent_policy("v=DMARC1; p=reject; sp=quarantine; np=reject"),
     ),
-    CorrectZone("DMARC of the registry", make=_of_the_registry),
+    CorrectZone("DMARC of the registry", make=_with_registry_policy),
     CorrectZone("an alias at the domain that its host flattens", nameservers=CLOUDFLARE, make=_flattened_apex),
     CorrectZone("a parent of ours", "shop.example.com", make=_with_records_of("example.com")),
     CorrectZone(

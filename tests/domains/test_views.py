@@ -74,7 +74,7 @@ def names_in(page: str) -> list[str]:
 
 
 @pytest.fixture
-def three(alice_client: Client) -> None:
+def three_domains(alice_client: Client) -> None:
     hosts = {"a.com": "Hover", "b.com": "Hover", "c.com": "Cloudflare"}
     for name, state in (("b.com", "verified"), ("a.com", "wrong"), ("c.com", "waiting")):
         make_domain(name, customer=own(alice_client), state=state, provider=hosts[name])
@@ -96,17 +96,19 @@ def three(alice_client: Client) -> None:
         ("?q=%00", ["a.com", "b.com", "c.com"]),
     ],
 )
-def test_the_list_follows_the_query_string(alice_client: Client, three: None, query: str, expected: list[str]) -> None:
+def test_the_list_follows_the_query_string(
+    alice_client: Client, three_domains: None, query: str, expected: list[str]
+) -> None:
     assert names_in(alice_client.get(reverse("domains:list") + query).text) == expected
 
 
-def test_a_filter_without_results_says_so_and_can_be_cleared(alice_client: Client, three: None) -> None:
+def test_a_filter_without_results_says_so_and_can_be_cleared(alice_client: Client, three_domains: None) -> None:
     page = alice_client.get(reverse("domains:list") + "?q=foo").text
     assert "No domain matches “foo”" in page
     assert "Clear search" in page
 
 
-def test_an_export_follows_the_filters_and_excludes_other_customers(alice_client: Client, three: None) -> None:
+def test_an_export_follows_the_filters_and_excludes_other_customers(alice_client: Client, three_domains: None) -> None:
     make_domain("bobs.com")
     answer = alice_client.get(reverse("domains:export", args=["csv"]) + "?provider=Hover")
     assert answer["Content-Type"] == "text/csv; charset=utf-8"

@@ -63,7 +63,7 @@ def run_receiver() -> Iterator[Receiver]:
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            with suppress(OSError):  # who calls may have read enough
+            with suppress(OSError):  # the caller may have closed the connection
                 self.wfile.write(receiver.answer.encode())
 
         def log_message(self, *_: Any) -> None:

@@ -121,13 +121,13 @@ def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings)
 
 
 def test_each_route_matches_the_contract(world: World) -> None:
-    found = "\n".join(line for operation in sorted(contract_operations()) for line in _told(operation, world))
+    found = "\n".join(line for operation in sorted(contract_operations()) for line in _contract_of(operation, world))
     if os.environ.get("CONTRACT") == "write":
         CONTRACT.write_text(found)
     assert found.splitlines() == CONTRACT.read_text().splitlines()
 
 
-def _told(operation: str, world: World) -> Iterator[str]:
+def _contract_of(operation: str, world: World) -> Iterator[str]:
     method, path, *_ = operation.split()
     body, telling = BODIES.get(operation, ({}, ()))
     sent = json.loads(
@@ -135,7 +135,7 @@ def _told(operation: str, world: World) -> Iterator[str]:
     )
     if "customerId" in sent:
         sent["customerId"] = world.customer.pk
-    answer = _answered(world, method, path, sent)
+    answer = _call_and_roll_back(world, method, path, sent)
     yield operation
     yield f"    answers {answer.status_code}"
     yield from (f"        {name}: {kind}" for name, kind in sorted(_fields(answer.json())))
@@ -144,10 +144,10 @@ def _told(operation: str, world: World) -> Iterator[str]:
         without = {name: value for name, value in sent.items() if name != member}
         cases = {"absent": without, "null": sent | {member: None}, "empty": sent | {member: _empty(sent[member])}}
         for case, given in cases.items():
-            yield f"        {case}: {_outcome(_answered(world, method, path, given), telling)}"
-    yield from _queried(path, world) if method == "GET" else ()
+            yield f"        {case}: {_outcome(_call_and_roll_back(world, method, path, given), telling)}"
+    yield from _query_lines(path, world) if method == "GET" else ()
     if sent:
-        unknown = _answered(world, method, path, sent | {"zzz": 1})
+        unknown = _call_and_roll_back(world, method, path, sent | {"zzz": 1})
         yield f"    leaves an unknown member out: {unknown.status_code}, X-Ignored: {unknown.headers.get('X-Ignored')}"
     yield from _failures(method, path, sent, world)
     yield ""
@@ -156,20 +156,20 @@ def _told(operation: str, world: World) -> Iterator[str]:
 VALUES = ("", "zzz", "-1", "0", "2", "100000")  # for any query parameter
 
 
-def _queried(path: str, world: World) -> Iterator[str]:
+def _query_lines(path: str, world: World) -> Iterator[str]:
     schema = description()["paths"][path]["get"]
     called, address = api_of(world.alice), path.format(**world.ids)
     names = [each["name"] for each in schema.get("parameters", ()) if each["in"] == "query"]
     for name in names:
         yield f"    takes ?{name}="
         for value in VALUES:
-            yield f'        "{value}": {_listed(called.get(address, **{name: value}))}'
+            yield f'        "{value}": {_list_outcome(called.get(address, **{name: value}))}'
     if names:
         answer = called.get(address, zzz=1)
-        yield f"    for an unknown parameter: {_listed(answer)}"
+        yield f"    for an unknown parameter: {_list_outcome(answer)}"
 
 
-def _listed(answer: Any) -> str:
+def _list_outcome(answer: Any) -> str:
     body = answer.json()
     if answer.status_code >= 400:
         return f"{answer.status_code} {body['code']}"
@@ -180,10 +180,10 @@ def _listed(answer: Any) -> str:
 
 def _failures(method: str, path: str, body: dict[str, Any], world: World) -> Iterator[str]:
     """Yield the failures. Each is JSON with a code."""
-    yield f"    without a key: {_outcome(_answered(world, method, path, body, caller=Api('')), ())}"
+    yield f"    without a key: {_outcome(_call_and_roll_back(world, method, path, body, caller=Api('')), ())}"
     if "{" in path:
         bob = api_of(make_member(make_customer("Bob Ltd")))
-        yield f"    with a stranger's key: {_outcome(_answered(world, method, path, body, caller=bob), ())}"
+        yield f"    with a stranger's key: {_outcome(_call_and_roll_back(world, method, path, body, caller=bob), ())}"
     if body:
         broken = api_of(world.alice)._call(method, path.format(**world.ids), b"{", {})
         yield f"    for a body that is no JSON: {_outcome(broken, ())}"
@@ -193,7 +193,9 @@ def _empty(value: Any) -> Any:
     return type(value)() if isinstance(value, dict | list) else ""
 
 
-def _answered(world: World, method: str, path: str, body: dict[str, Any], *, caller: Api | None = None) -> Any:
+def _call_and_roll_back(
+    world: World, method: str, path: str, body: dict[str, Any], *, caller: Api | None = None
+) -> Any:
     """Return the response, and roll the call back."""
     before = transaction.savepoint()
     caller = caller or api_of(world.alice)

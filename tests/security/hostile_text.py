@@ -44,7 +44,7 @@ def plant(text: str) -> int:
     with pgtrigger.ignore():
         for model in apps.get_models():
             if model._meta.app_label in APPS and not model._meta.proxy:
-                columns = [field for field in model._meta.concrete_fields if _takes(model, field)]
+                columns = [field for field in model._meta.concrete_fields if _is_planted(model, field)]
                 planted += len(columns)
                 for row in model._default_manager.all():
                     model._default_manager.filter(pk=row.pk).update(
@@ -56,7 +56,7 @@ def plant(text: str) -> int:
     return planted
 
 
-def _takes(model: type[models.Model], field: Any) -> bool:
+def _is_planted(model: type[models.Model], field: Any) -> bool:
     if field.name in INTERNAL or field.primary_key or field.choices or f"{model.__name__}.{field.name}" in NAMES_OF_DNS:
         return False
     if field.get_internal_type() == "JSONField":
@@ -83,7 +83,7 @@ def _deep(value: Any, text: str) -> Any:
     return {key: _deep(each, text) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-class Alive(HTMLParser):
+class ActiveMarkup(HTMLParser):
     """Find elements and attributes that a browser would create from a text."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ def _is_json(text: str) -> bool:
 
 
 def active_markup(page: str) -> list[str]:
-    parser = Alive()
+    parser = ActiveMarkup()
     parser.feed(page)
     parser.close()
     return parser.found

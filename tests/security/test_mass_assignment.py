@@ -144,8 +144,8 @@ def body_schema(operation: str) -> dict[str, Any] | None:
 def test_an_extra_field_in_a_body_is_refused_or_ignored(operation: str, api_world: ApiWorld, bob: Customer) -> None:
     """Our own operations refuse it; the older families ignore it, as their clients expect."""
     row = TABLE[operation]
-    if row.arranged:
-        row.arranged(api_world)
+    if row.prepare:
+        row.prepare(api_world)
     asked = row.body(api_world) if row.body else None
     who = "alice" if row.statuses[1] < 300 else "adam"
     held, rows = rights(), owned_by(bob)

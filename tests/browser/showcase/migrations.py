@@ -34,7 +34,7 @@ STEPS = (
 )
 
 
-def of(model: type[Model], **which: Any) -> Any:
+def first_row(model: type[Model], **which: Any) -> Any:
     """Return the URL's arguments: the ID of the first row of this model."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:

@@ -29,7 +29,7 @@ from tests.browser.showcase.world import Showcase
 SENTENCE = "Create rule inbound-admin-001 with 1 recipient."
 
 
-def of(model: type[Model]) -> Any:
+def first_row(model: type[Model]) -> Any:
     """Return the URL's arguments: the ID of the showcase's first row of this model."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:

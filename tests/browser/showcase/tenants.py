@@ -17,7 +17,7 @@ OFF = {"standing": "paused", "staff_status": "DISABLED", "aggregate": "DISABLED"
 MESSAGE = "Your newsletter went to people who never asked for it. Take them off the list, then answer our support."
 
 
-def of(name: str) -> Any:
+def tenant_named(name: str) -> Any:
     """Return the URL's arguments: the ID of the tenant with that name."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:

@@ -33,7 +33,7 @@ def test_a_repeated_check_too_soon_is_refused_with_the_time(sandbox: Sandbox, se
     domain = set_up_domain(sandbox)
     checking_services.check_now(domain=domain)
     stale = Domain.objects.get(pk=domain.pk)
-    stale.last_dns_check = None  # as a second browser would hold it that asked at the same moment
+    stale.last_dns_check = None  # as in a second browser that checks at the same moment
     for again in (domain, stale):
         with pytest.raises(RateLimited) as refused:
             checking_services.check_now(domain=again)

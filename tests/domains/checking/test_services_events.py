@@ -46,7 +46,7 @@ def _check(domain: Domain, minutes: int = 0) -> None:
     domain.refresh_from_db()
 
 
-def _lose(sandbox: Sandbox, domain: Domain, key: str = "mail-from-mx") -> Any:
+def _remove_record(sandbox: Sandbox, domain: Domain, key: str = "mail-from-mx") -> Any:
     record = next(record for record in domain.records if record.key == key)
     zone = make_zone(sandbox, domain)
     (row,) = [row for row in sandbox.control.records(zone) if (row.name, row.type) == (record.name, record.type)]
@@ -66,7 +66,7 @@ def test_domain_verified_is_sent_once(shop: Domain) -> None:
 
 
 def test_a_lost_record_and_its_recovery_are_sent_at_once(shop: Domain, sandbox: Sandbox) -> None:
-    record = _lose(sandbox, shop)
+    record = _remove_record(sandbox, shop)
     for minutes in (1, 2):
         _check(shop, minutes)
     assert sorted(_events()[1:]) == ["domain.at_risk", "record.mismatch"]
@@ -82,7 +82,7 @@ def test_a_lost_record_and_its_recovery_are_sent_at_once(shop: Domain, sandbox: 
 def test_the_owner_is_notified_after_two_failed_checks_and_the_alert_recovers(
     shop: Domain, sandbox: Sandbox, alice: User
 ) -> None:
-    _lose(sandbox, shop)
+    _remove_record(sandbox, shop)
     _check(shop)
     assert Alert.objects.get().state == "suspected"
     for minutes in (2, 3, 4):
@@ -98,7 +98,7 @@ def test_the_owner_is_notified_after_two_failed_checks_and_the_alert_recovers(
 
 
 def test_one_failed_check_raises_no_alert(shop: Domain, sandbox: Sandbox, alice: User) -> None:
-    _lose(sandbox, shop)
+    _remove_record(sandbox, shop)
     _check(shop)
     publish(sandbox, shop)
     _check(shop, minutes=5)
@@ -108,7 +108,7 @@ def test_one_failed_check_raises_no_alert(shop: Domain, sandbox: Sandbox, alice:
 def test_a_failed_lookup_sends_nothing_and_keeps_the_suspected_alert(
     shop: Domain, sandbox: Sandbox, alice: User
 ) -> None:
-    _lose(sandbox, shop)
+    _remove_record(sandbox, shop)
     _check(shop)
     before = _events()
     sandbox.control.set_dns_fault(make_zone(sandbox, shop), "servfail")
@@ -131,7 +131,7 @@ def test_a_never_verified_domain_raises_no_alert(sandbox: Sandbox) -> None:
 
 
 def test_a_deleted_domain_leaves_no_open_alert(shop: Domain, sandbox: Sandbox, alice: User) -> None:
-    _lose(sandbox, shop)
+    _remove_record(sandbox, shop)
     for minutes in (0, 2):
         _check(shop, minutes)
     deletion_services.mark_for_deletion(domain=shop, typed_name="shop.com", actor=alice)

@@ -14,7 +14,7 @@ DOMAIN = "example.com"
 INBOUND, FEEDBACK = "inbound-smtp.us-east-1.amazonaws.com", "feedback-smtp.us-east-1.amazonses.com"
 KEY = f"{DKIM[0]}.dkim.amazonses.com"
 SPF = "v=spf1 include:amazonses.com ~all"
-RIGHT = ""
+VALID = ""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ def _proof(text: str, code: str) -> Situation:
 
 SPF_SITUATIONS = (
     *(
-        _spf(f"v=spf1 include:amazonses.com {term} ~all", RIGHT)
+        _spf(f"v=spf1 include:amazonses.com {term} ~all", VALID)
         for term in (
             *("ptr", "ptr:example.com", "mx/24", "a:%{d2}.example.com/24//64", "exists:%{ir}.%{v}.arpa.example.com"),
             *("exp=why.example.com", "unknown=foo", "ip6:2001:db8::", "include:amazonses.com"),
         )
     ),
     *(
-        _spf(text, RIGHT)
+        _spf(text, VALID)
         for text in (
             *(
                 "V=SPF1 INCLUDE:AMAZONSES.COM ~ALL",
@@ -121,11 +121,11 @@ SPF_SITUATIONS = (
     _spf("v=spf1 include:amazonses.com ~all v=spf1 include:spf.example.net ~all", "dns.spf.ignored"),
     _spf("v=spf1 include:amazonses.com all=~", "dns.spf.ignored"),
     Situation("mail-from-spf", (SPF, "v=spf1 mx -all"), "dns.rival.spf", f"v=spf1 mx {SPF[7:]}"),
-    Situation("mail-from-spf", (SPF,), "dns.absent", SPF, kind="SPF"),  # type 99, which nobody asks for any more
+    Situation("mail-from-spf", (SPF,), "dns.absent", SPF, kind="SPF"),  # type 99, which is obsolete
 )
 DMARC_SITUATIONS = (
     *(
-        _dmarc(text, RIGHT)
+        _dmarc(text, VALID)
         for text in (
             *("v=DMARC1; p=none; pct=0", "v=DMARC1; p=none; np=reject; t=y; psd=n", "v=DMARC1;; p=reject"),
             *("v=DMARC1; p=none; rua=mailto:a@example.com!10m", "v=DMARC1; p=none; fo=1:d:s", "v = DMARC1 ; p = none"),
@@ -184,8 +184,8 @@ DMARC_SITUATIONS = (
     ),
 )
 KEY_SITUATIONS = (
-    _key(f"{KEY}.", RIGHT),
-    _key(f"{KEY}..", RIGHT),
+    _key(f"{KEY}.", VALID),
+    _key(f"{KEY}..", VALID),
     _key(f"{KEY}.example.com.example.com", "dns.value.zone_appended"),
     _key(f"{DKIM[0]}.dkim.us-east-1.amazonses.com", "dns.value.other_region"),
     _key(f"{DKIM[0]}._domainkey.amazonses.com", "dns.value.typo"),
@@ -202,8 +202,8 @@ KEY_SITUATIONS = (
     _key("104.16.1.1", "dns.rival.proxied", "A"),
 )
 MX_SITUATIONS = (
-    _mx(RIGHT, f"65535 {INBOUND}"),
-    _mx(RIGHT, f"10 {INBOUND}..", f"20 {FEEDBACK}"),
+    _mx(VALID, f"65535 {INBOUND}"),
+    _mx(VALID, f"10 {INBOUND}..", f"20 {FEEDBACK}"),
     _mx("dns.value.priority_inside", f"10 10\\032{INBOUND}"),
     _mx("dns.value.ip", "10 192.0.2.1"),
     _mx("dns.value.ip", "10 192.0.2.1.example.com"),
@@ -218,7 +218,7 @@ MX_SITUATIONS = (
     _mx("dns.rival.mx", "10 example.com"),
     _mx("dns.rival.mx", "0 example-com.mail.protection.outlook.com", f"10 {INBOUND}"),
     _mx("dns.rival.mx_shared", "5 aspmx.l.google.com", f"5 {INBOUND}"),
-    _bounces(RIGHT, f"20 {FEEDBACK}"),
+    _bounces(VALID, f"20 {FEEDBACK}"),
     _bounces("dns.rival.mail_from_mx", f"10 {FEEDBACK}", f"10 {INBOUND}"),
     _bounces("dns.value.zone_appended", f"10 {FEEDBACK}.bounce.example.com"),
     _bounces("dns.value.typo", "10 us-east-1.amazonses.com"),
@@ -262,7 +262,7 @@ def test_the_one_cause_is_found_with_the_value_that_fixes_it(situation: Situatio
 
 @pytest.mark.parametrize("situation", [each for each in SITUATIONS if each.offered], ids=lambda each: each.id)
 def test_the_offered_value_has_no_finding_once_published(situation: Situation) -> None:
-    corrected = Situation(situation.key, (situation.offered or "",), RIGHT)
+    corrected = Situation(situation.key, (situation.offered or "",), VALID)
     assert [finding.code for finding in diagnose_situation(corrected).findings] == []
 
 

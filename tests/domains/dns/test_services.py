@@ -27,7 +27,7 @@ NAMESERVERS = ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+def queried(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
     """Return the questions to the resolvers."""
     questions: list[Question] = []
 
@@ -55,23 +55,23 @@ def names(domain: Domain) -> set[str]:
     return {record.name for record in domain.records}
 
 
-def test_resolvers_are_not_queried_for_records_absent_at_the_host(domain: Domain, asked: list[Question]) -> None:
+def test_resolvers_are_not_queried_for_records_absent_at_the_host(domain: Domain, queried: list[Question]) -> None:
     assert check_domain(domain).state == State.WAITING
-    asked = [question for question in asked if question != Question("_dmarc.com", "TXT")]  # not the domain's own
-    assert {question.type for question in asked} == {"NS", "A"}
-    assert {question.name for question in asked} == {"shop.com", *NAMESERVERS}
+    queried = [question for question in queried if question != Question("_dmarc.com", "TXT")]  # not the domain's own
+    assert {question.type for question in queried} == {"NS", "A"}
+    assert {question.name for question in queried} == {"shop.com", *NAMESERVERS}
 
 
 def test_resolvers_decide_once_the_host_has_the_records(
-    sandbox: Sandbox, domain: Domain, asked: list[Question]
+    sandbox: Sandbox, domain: Domain, queried: list[Question]
 ) -> None:
     publish(sandbox, domain)
     sandbox.control.tick()
     assert check_domain(domain).state == State.VERIFIED
-    assert {question.name for question in asked} >= names(domain)
-    asked.clear()
+    assert {question.name for question in queried} >= names(domain)
+    queried.clear()
     assert check_domain(domain, NOW + DAY).state == State.VERIFIED
-    assert {question.name for question in asked} - set(NAMESERVERS) == names(domain)  # its MX is asked of the host
+    assert {question.name for question in queried} - set(NAMESERVERS) == names(domain)  # its MX is asked of the host
 
 
 def test_a_record_at_the_host_but_not_at_the_resolvers_is_propagating(
@@ -96,19 +96,19 @@ def test_a_record_at_the_host_but_not_at_the_resolvers_is_propagating(
 
 @pytest.mark.parametrize("fault", ["servfail", "refused", "silent"])
 def test_a_failing_host_falls_back_to_resolvers_and_is_not_absence(
-    sandbox: Sandbox, domain: Domain, asked: list[Question], fault: str
+    sandbox: Sandbox, domain: Domain, queried: list[Question], fault: str
 ) -> None:
     sandbox.control.set_dns_fault(zone_of(domain), fault)
     assert check_domain(domain).state == State.COULD_NOT_CHECK
-    assert {question.name for question in asked} >= names(domain) or {q.type for q in asked} == {"NS"}
+    assert {question.name for question in queried} >= names(domain) or {q.type for q in queried} == {"NS"}
 
 
 def test_a_host_in_a_private_network_is_never_queried(
-    domain: Domain, asked: list[Question], settings: Settings
+    domain: Domain, queried: list[Question], settings: Settings
 ) -> None:
     settings.SANDBOX = False  # then no nameserver may send us to 127.0.0.2
     assert check_domain(domain).state == State.WAITING
-    assert {question.name for question in asked} >= names(domain)
+    assert {question.name for question in queried} >= names(domain)
 
 
 def test_the_history_separates_host_and_resolvers_and_ends_unused_ones(sandbox: Sandbox, domain: Domain) -> None:

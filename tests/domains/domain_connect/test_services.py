@@ -43,7 +43,7 @@ def connect_settings(settings: Settings, sandbox: Sandbox) -> None:
         sandbox.control.add_record("panel.example", name, "TXT", value)
 
 
-def at_host(sandbox: Sandbox, mode: str = "supported", name: str = "shop.com") -> Domain:
+def domain_at_host(sandbox: Sandbox, mode: str = "supported", name: str = "shop.com") -> Domain:
     """Return a checked domain whose DNS host is in that mode, and whose support was discovered."""
     domain = set_up_domain(sandbox, name)
     zone = zone_of(domain)
@@ -64,7 +64,7 @@ def link_of(domain: Domain) -> core.ConnectLink | None:
 
 @pytest.mark.parametrize("name", ["shop.com", "xn--bcher-kva.com", "eu.firma.co.uk"])
 def test_the_hosts_page_adds_exactly_the_missing_records(sandbox: Sandbox, name: str) -> None:
-    domain = at_host(sandbox, name=name)
+    domain = domain_at_host(sandbox, name=name)
     link = link_of(domain)
     assert link is not None
     assert link.host == "Sandbox DNS"
@@ -81,7 +81,7 @@ def test_the_hosts_page_adds_exactly_the_missing_records(sandbox: Sandbox, name:
 
 
 def test_a_changed_link_is_403(sandbox: Sandbox) -> None:
-    link = link_of(at_host(sandbox))
+    link = link_of(domain_at_host(sandbox))
     assert link is not None
     with pytest.raises(HTTPError, match="403") as refused:
         urlopen(link.url.replace("verification=", "verification=x"))  # noqa: S310
@@ -93,7 +93,7 @@ MODES = ("no_template", "unknown_domain", "down", "huge", "wrong_json", "redirec
 
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_is_shown_without_support(sandbox: Sandbox, mode: str, client: Client) -> None:
-    domain = at_host(sandbox, mode)
+    domain = domain_at_host(sandbox, mode)
     assert (domain.domain_connect, link_of(domain)) == ({}, None)
     client.force_login(make_member(domain.customer))
     assert "domain-connect" not in client.get(reverse("domains:detail", args=(domain.pk,))).text
@@ -106,7 +106,7 @@ def test_a_host_without_the_discovery_record_is_not_queried(sandbox: Sandbox) ->
 @pytest.mark.parametrize("fault", ["servfail", "silent"])
 def test_a_failed_discovery_keeps_the_known_settings(sandbox: Sandbox, fault: str, settings: Settings) -> None:
     settings.DNS_TIMEOUT_SECONDS = 0.2
-    domain = at_host(sandbox)
+    domain = domain_at_host(sandbox)
     sandbox.control.set_dns_fault("_domainconnect.shop.com", fault)
     services.discover(domain_id=domain.pk)
     assert Domain.objects.get(pk=domain.pk).domain_connect == domain.domain_connect != {}
@@ -136,7 +136,7 @@ def test_records_that_exist_are_never_offered(sandbox: Sandbox) -> None:
 
 
 def test_a_record_whose_check_failed_is_not_offered(sandbox: Sandbox) -> None:
-    domain = at_host(sandbox)
+    domain = domain_at_host(sandbox)
     domain.record_checks.filter(key="dkim-1").update(state="could_not_check", found=[])
     link = link_of(domain)
     assert link is not None
@@ -144,7 +144,7 @@ def test_a_record_whose_check_failed_is_not_offered(sandbox: Sandbox) -> None:
 
 
 def test_the_page_and_the_share_link_offer_it_and_discovery_is_queued_once(sandbox: Sandbox, client: Client) -> None:
-    domain = at_host(sandbox)
+    domain = domain_at_host(sandbox)
     alice = make_member(domain.customer)
     client.force_login(alice)
     assert "Set up at Sandbox DNS" in client.get(reverse("domains:detail", args=(domain.pk,))).text
@@ -155,7 +155,7 @@ def test_the_page_and_the_share_link_offer_it_and_discovery_is_queued_once(sandb
 
 
 def test_without_a_key_nothing_is_queried_or_shown(sandbox: Sandbox, settings: Settings) -> None:
-    domain = at_host(sandbox)
+    domain = domain_at_host(sandbox)
     settings.DOMAIN_CONNECT_KEY = ""
     assert link_of(domain) is None
     services.discover_if_due(domain)

@@ -31,14 +31,14 @@ def adopt(*names: str) -> list[Domain]:
     return [Domain.objects.get(name=name) for name in names]
 
 
-def replica(name: str) -> None:
+def create_replica(name: str) -> None:
     with aws.calling("sesv2", "create") as client:
         client.create_email_identity(
             EmailIdentity=name, DkimSigningAttributes={"DomainSigningAttributesOrigin": "AWS_SES_EU_SOUTH_1"}
         )
 
 
-def values(domain: Domain) -> list[str]:
+def dkim_values(domain: Domain) -> list[str]:
     return [record.value for record in domain.records if record.type == "CNAME"]
 
 
@@ -49,7 +49,7 @@ def check_domain(domain: Domain) -> Domain:
 
 
 def test_a_replica_has_its_parents_dkim_zone_and_other_domains_their_own(sandbox: Sandbox) -> None:
-    replica("replica.com")
+    create_replica("replica.com")
     for name in ("a.com", "b.com", "c.com", "d.com"):
         with aws.calling("sesv2", "create") as client:
             client.create_email_identity(EmailIdentity=name)
@@ -59,15 +59,15 @@ def test_a_replica_has_its_parents_dkim_zone_and_other_domains_their_own(sandbox
     checking_services.check(found, now=WORLD.clock.now())
     theirs, *others = [Domain.objects.get(pk=domain.pk) for domain in found]
     assert theirs.dkim_origin == "AWS_SES_EU_SOUTH_1"
-    assert {value.partition(".")[2] for value in values(theirs)} == {"dkim.eu-south-1.amazonses.com"}
-    assert {value.partition(".")[2] for other in others for value in values(other)} == {"dkim.amazonses.com"}
+    assert {value.partition(".")[2] for value in dkim_values(theirs)} == {"dkim.eu-south-1.amazonses.com"}
+    assert {value.partition(".")[2] for other in others for value in dkim_values(other)} == {"dkim.amazonses.com"}
     sandbox.control.publish_missing(make_zone(sandbox, theirs), records_to_publish(theirs))
     sandbox.control.tick()
     assert check_domain(theirs).state == State.VERIFIED
 
 
 def test_dkim_keys_of_a_replica_are_not_rotated_here(sandbox: Sandbox, client: Client) -> None:
-    replica("replica.com")
+    create_replica("replica.com")
     (domain,) = adopt("replica.com")
     make_zone(sandbox, domain)
     domain, olga = check_domain(domain), make_staff(Role.OPERATOR)
@@ -80,7 +80,7 @@ def test_dkim_keys_of_a_replica_are_not_rotated_here(sandbox: Sandbox, client: C
 
 
 def test_a_replica_not_yet_known_as_one_keeps_its_keys(sandbox: Sandbox) -> None:
-    replica("replica.com")
+    create_replica("replica.com")
     (domain,) = adopt("replica.com")
     settings_services.rotate_dkim(domain=domain, actor=make_staff(Role.OPERATOR), because="The key leaked")
     sandbox.control.clear_calls()
@@ -110,15 +110,15 @@ def test_new_keys_of_the_parent_are_shown_and_logged(sandbox: Sandbox, others: i
     """SES rotated them, or somebody in its console: the published records no longer sign."""
     domain = set_up_domain(sandbox, "shop.com")
     rest = [set_up_domain(sandbox) for _ in range(others)]
-    old = values(domain)
+    old = dkim_values(domain)
     with WORLD.lock:
         for _, state in regions():
             if identity := state.identities.get("shop.com"):
                 identity.origin, identity.key_generation = "AWS_SES_EU_SOUTH_1", 1
     checking_services.check([domain, *rest], now=WORLD.clock.now())
     domain = Domain.objects.get(pk=domain.pk)
-    assert not set(values(domain)) & set(old)
-    assert values(domain)[0].endswith(".dkim.eu-south-1.amazonses.com")
+    assert not set(dkim_values(domain)) & set(old)
+    assert dkim_values(domain)[0].endswith(".dkim.eu-south-1.amazonses.com")
     assert Change.objects.get(what="domain.new_dkim").actor_name == "AWS"
 
 

@@ -9,11 +9,11 @@ from domains.names.core import is_look_alike, parse_domain
     "name",
     [
         "\u0430pple.com",  # Cyrillic a in a Latin word
-        "\u0430\u0440\u0440\u04cf\u0435.com",  # "apple" in Cyrillic alone
+        "\u0430\u0440\u0440\u04cf\u0435.com",  # "apple" only in Cyrillic
         "p\u03b1ypal.com",  # Greek alpha
         "shop.g\u03bf\u03bfgle.com",  # a label in between
         "tw\u0131tter.com",  # the dotless i
-        "\u0569est.com",  # Armenian beside Latin
+        "\u0569est.com",  # Armenian mixed with Latin
     ],
 )
 def test_a_mixed_or_confusable_name_is_shown_with_its_dns_form(name: str) -> None:

@@ -143,7 +143,7 @@ def test_an_expected_mx_elsewhere_is_judged_by_its_host(sandbox: Sandbox, olga: 
     (wanted,) = [record for record in domain.records if record.key == "inbound-mx"]
     assert wanted.value == "mx.mail.acme.net"
     publish(sandbox, domain)
-    sandbox.control.tick()  # SES verifies it, else no MX is asked for
+    sandbox.control.tick()  # SES verifies it, otherwise no MX is required
     checking_services.check([domain], now=timezone.now())
     checks = {check.key: check for check in domain.record_checks.all()}
     assert checks["inbound-mx"].state == State.VERIFIED

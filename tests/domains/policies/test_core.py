@@ -37,7 +37,7 @@ def policy_of(policies: PublishedPolicies, domain: DomainName = SHOP) -> tuple[s
         ({"example.co.uk": "v=DMARC1; p=reject; sp=none"}, "none", "example.co.uk"),
         ({"example.co.uk": "v=DMARC1; p=none; sp=quarantine"}, "quarantine", "example.co.uk"),
         ({"a.shop.example.co.uk": "v=DMARC1; p=none", "example.co.uk": "v=DMARC1; p=reject"}, "none", SHOP.ascii),
-        # of a name between, neither rule takes it where the organization has a record
+        # a record of a name in between does not apply if the organisation has one
         ({"shop.example.co.uk": "v=DMARC1; p=reject", "example.co.uk": "v=DMARC1; p=none"}, "none", "example.co.uk"),
         # psd=n makes it the organization for RFC 9989, not for RFC 7489: the stricter counts
         ({"shop.example.co.uk": "v=DMARC1; p=reject; psd=n"}, "reject", "shop.example.co.uk"),

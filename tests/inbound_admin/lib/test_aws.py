@@ -69,13 +69,13 @@ def fresh_clients() -> Iterator[None]:
 
 
 @pytest.fixture
-def once(monkeypatch: pytest.MonkeyPatch) -> None:
+def single_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
 
 
 @pytest.mark.parametrize(("code", "status", "kind"), V1)
 def test_every_v1_error_code_is_one_of_our_errors(
-    sandbox: Sandbox, once: None, code: str, status: int, kind: type[AwsProblem]
+    sandbox: Sandbox, single_attempt: None, code: str, status: int, kind: type[AwsProblem]
 ) -> None:
     with Stubber(aws.client("ses")) as stub:
         stub.add_client_error("verify_domain_identity", code, "Amazon's words", status)
@@ -86,7 +86,7 @@ def test_every_v1_error_code_is_one_of_our_errors(
 
 @pytest.mark.parametrize(("code", "status", "kind"), V2)
 def test_every_v2_error_code_is_one_of_our_errors(
-    sandbox: Sandbox, once: None, code: str, status: int, kind: type[AwsProblem]
+    sandbox: Sandbox, single_attempt: None, code: str, status: int, kind: type[AwsProblem]
 ) -> None:
     with Stubber(aws.client("sesv2")) as stub:
         stub.add_client_error("get_email_identity", code, "Amazon's words", status)
@@ -116,7 +116,7 @@ def test_a_real_ses_error_keeps_its_code_and_request_id(sandbox: Sandbox) -> Non
     [("throttle", AwsBusy), ("error", AwsUnreachable), ("cut_before", AwsUnreachable), ("cut_after", AwsUnreachable)],
 )
 def test_no_fault_of_aws_raises_a_botocore_error(
-    sandbox: Sandbox, once: None, service: Any, kind: FaultKind, expected: type[AwsProblem]
+    sandbox: Sandbox, single_attempt: None, service: Any, kind: FaultKind, expected: type[AwsProblem]
 ) -> None:
     sandbox.control.add_fault(kind, times=None)
     with pytest.raises(expected), aws.calling(service, "ask") as client:
@@ -131,20 +131,24 @@ def test_a_transient_fault_is_retried(sandbox: Sandbox, kind: FaultKind) -> None
     assert sandbox.control.call_counts() == {"GetAccount": aws.ATTEMPTS}
 
 
-def test_an_unreachable_aws_is_reported(settings: Settings, once: None, sandbox: Sandbox) -> None:
+def test_an_unreachable_aws_is_reported(settings: Settings, single_attempt: None, sandbox: Sandbox) -> None:
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
     with pytest.raises(AwsUnreachable, match="isn't responding"), aws.calling("sesv2", "ask") as ses:
         ses.get_account()
 
 
-def test_a_response_that_is_not_from_aws_is_unreachable(settings: Settings, once: None, sandbox: Sandbox) -> None:
+def test_a_response_that_is_not_from_aws_is_unreachable(
+    settings: Settings, single_attempt: None, sandbox: Sandbox
+) -> None:
     settings.AWS_ENDPOINT_URL = f"{sandbox.aws_url}/_sandbox"
     with pytest.raises(AwsUnreachable), aws.calling("ses", "ask") as ses:
         ses.list_receipt_rule_sets()
 
 
 @pytest.mark.usefixtures("fresh_clients")
-def test_missing_credentials_are_reported(sandbox: Sandbox, once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported(
+    sandbox: Sandbox, single_attempt: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
@@ -212,7 +216,7 @@ def test_the_arn_has_the_configured_region(sandbox: Sandbox, settings: Settings)
 
 
 @pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def recorded_sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Record how long the pace sleeps, without other delays of a busy machine."""
     taken: list[float] = []
 
@@ -224,14 +228,14 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return taken
 
 
-def test_a_call_waits_for_its_turn(sandbox: Sandbox, settings: Settings, naps: list[float]) -> None:
+def test_a_call_waits_for_its_turn(sandbox: Sandbox, settings: Settings, recorded_sleeps: list[float]) -> None:
     settings.AWS_CALLS_PER_SECOND = 4
     began = time.monotonic()
     for _ in range(3):
         with aws.calling("sesv2", "ask") as ses:
             ses.get_account()
     assert time.monotonic() - began >= 0.5
-    assert sum(naps) < 2
+    assert sum(recorded_sleeps) < 2
 
 
 def test_a_retry_of_botocore_waits_for_a_turn(sandbox: Sandbox, settings: Settings) -> None:
@@ -251,7 +255,9 @@ def test_a_retry_without_a_turn_raises_unreachable(sandbox: Sandbox, settings: S
         ses.get_account()
 
 
-def test_a_call_beyond_the_maximum_wait_raises_busy(sandbox: Sandbox, settings: Settings, naps: list[float]) -> None:
+def test_a_call_beyond_the_maximum_wait_raises_busy(
+    sandbox: Sandbox, settings: Settings, recorded_sleeps: list[float]
+) -> None:
     settings.AWS_CALLS_PER_SECOND = 0.4
     began = time.monotonic()
     with aws.max_wait(0.5):  # of 2.5 seconds, which leaves room for a busy machine
@@ -264,7 +270,7 @@ def test_a_call_beyond_the_maximum_wait_raises_busy(sandbox: Sandbox, settings: 
         "and the wait would exceed 0.5 seconds. Try again in a moment."
     )
     assert sandbox.control.call_counts()["GetAccount"] == 1
-    assert not naps
+    assert not recorded_sleeps
     with aws.calling("sesv2", "ask") as ses:  # the limit ends with its block
         ses.get_account()
     assert time.monotonic() - began > 2

@@ -100,7 +100,7 @@ def test_a_dead_waiter_blocks_nobody(settings: Settings) -> None:
 
 
 @contextmanager
-def crowd(*lanes: WorkLane, calls: int, made: list[tuple[float, WorkLane]]) -> Iterator[None]:
+def concurrent_callers(*lanes: WorkLane, calls: int, made: list[tuple[float, WorkLane]]) -> Iterator[None]:
     """Run one thread per lane, each with its own connection like a process, that makes calls in sequence."""
     together = threading.Barrier(len(lanes) + 1)
 
@@ -126,7 +126,7 @@ def crowd(*lanes: WorkLane, calls: int, made: list[tuple[float, WorkLane]]) -> I
 def test_workers_with_their_own_connections_keep_the_pace(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 20
     made: list[tuple[float, WorkLane]] = []
-    with crowd(*[WorkLane.PEOPLE] * 4, calls=5, made=made):
+    with concurrent_callers(*[WorkLane.PEOPLE] * 4, calls=5, made=made):
         pass
     turns = sorted(moment for moment, _ in made)
     assert len(turns) == 20
@@ -137,7 +137,7 @@ def test_workers_with_their_own_connections_keep_the_pace(settings: Settings) ->
 def test_an_urgent_call_overtakes_waiters_in_other_processes(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 4
     made: list[tuple[float, WorkLane]] = []
-    with crowd(*[WorkLane.BACKGROUND] * 6, *[WorkLane.PEOPLE] * 6, calls=2, made=made):
+    with concurrent_callers(*[WorkLane.BACKGROUND] * 6, *[WorkLane.PEOPLE] * 6, calls=2, made=made):
         until = time.monotonic() + 30
         while len(made) < 2:
             assert time.monotonic() < until
@@ -154,7 +154,7 @@ def test_an_urgent_call_overtakes_waiters_in_other_processes(settings: Settings)
 def test_the_background_lane_is_never_starved(settings: Settings, first: WorkLane) -> None:
     settings.AWS_CALLS_PER_SECOND = 20
     made: list[tuple[float, WorkLane]] = []
-    with crowd(*[first] * 3, WorkLane.BACKGROUND, calls=20, made=made):
+    with concurrent_callers(*[first] * 3, WorkLane.BACKGROUND, calls=20, made=made):
         pass
     while_both_waited = [lane for _, lane in sorted(made)][:60]
     assert 4 <= while_both_waited.count(WorkLane.BACKGROUND) <= 8

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def few(settings: Settings) -> None:
+def low_limits(settings: Settings) -> None:
     settings.SLOW_REQUESTS_AT_ONCE, settings.SLOW_REQUESTS_EACH = 3, 2
 
 
