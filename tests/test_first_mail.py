@@ -112,9 +112,9 @@ def test_cloudwatch_counts_what_rules_and_function_did(receiving: Sandbox, clien
     receiving.control.advance_clock(60)
     cache.clear()
     now = timezone.now() + timedelta(minutes=2)
-    told = pipeline_services.rule_metrics(start=now - timedelta(hours=2), end=now).value
-    assert told is not None
-    found = pipeline_core.health(told)
+    metrics = pipeline_services.rule_metrics(start=now - timedelta(hours=2), end=now).value
+    assert metrics is not None
+    found = pipeline_core.health(metrics)
     assert (found.received, found.delivered, found.failed, found.lost) == (2, 2, 0, 0)
     functions = pipeline_services.function_metrics(start=now - timedelta(hours=2), end=now).value
     assert functions is not None

@@ -41,8 +41,8 @@ def test_calls_waiting_jobs_and_requests_are_reported(client: Client, settings: 
     assert found["inbound_admin_jobs", (("state", "todo"), ("task", "domains.set_up"))] == 1
     assert found["inbound_admin_oldest_job_seconds", (("lane", "people"),)] > 0
     assert found["inbound_admin_oldest_job_seconds", (("lane", "urgent"),)] == 0
-    asked = (("method", "GET"), ("status", "503"), ("view", "healthz"))
-    assert found["inbound_admin_requests_total", asked] >= 1
+    labels = (("method", "GET"), ("status", "503"), ("view", "healthz"))
+    assert found["inbound_admin_requests_total", labels] >= 1
 
 
 def test_unknown_methods_are_counted_as_other(client: Client, settings: Settings) -> None:

@@ -58,9 +58,9 @@ def planted(sandbox: Sandbox) -> Planted:
     """Plant secrets by API, page and import; added, changed and removed."""
     world, olga = make_world(), make_staff(Role.ADMIN)
     alice = api_of(world.alice)
-    asked = {"name": "planted here", "type": "webhook", "config": CONFIG}
-    made = ok(alice.post("/api/v2/endpoints", asked | {"customerId": world.customer.pk}, Idempotency_Key="1"), 201)
-    removed = ok(alice.post("/api/v2/endpoints", asked | {"name": "old", "customerId": world.customer.pk}), 201)
+    body = {"name": "planted here", "type": "webhook", "config": CONFIG}
+    made = ok(alice.post("/api/v2/endpoints", body | {"customerId": world.customer.pk}, Idempotency_Key="1"), 201)
+    removed = ok(alice.post("/api/v2/endpoints", body | {"name": "old", "customerId": world.customer.pk}), 201)
     ok(alice.put(f"/api/v2/endpoints/{removed['id']}", {"config": {"headers": {"X-Anything": f"{HEADER}-2"}}}))
     ok(alice.delete(f"/api/v2/endpoints/{removed['id']}"))
     make_address("planted@shop.com", world.domain, endpoint=Endpoint.objects.get(pk=made["id"]))

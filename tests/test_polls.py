@@ -64,5 +64,5 @@ def test_a_page_with_a_secret_is_not_compressed(page: str, alice: Client) -> Non
 
 def test_an_api_response_to_a_key_is_compressed() -> None:
     secret = api_of(make_member()).secret
-    asked = {"Authorization": f"Bearer {secret}", "Accept-Encoding": "gzip"}
-    assert Client().get("/api/openapi.json", headers=asked)["Content-Encoding"] == "gzip"
+    headers = {"Authorization": f"Bearer {secret}", "Accept-Encoding": "gzip"}
+    assert Client().get("/api/openapi.json", headers=headers)["Content-Encoding"] == "gzip"

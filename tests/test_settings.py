@@ -19,16 +19,16 @@ def print_settings(what: str, **environment: str) -> str:
     ).stdout.strip()
 
 
-@pytest.mark.parametrize(("behind_proxy", "told"), [("1", "1 True"), ("0", "0 False")])
-def test_a_proxy_is_trusted_only_if_configured(behind_proxy: str, told: str) -> None:
-    asked = "s.ALLAUTH_TRUSTED_PROXY_COUNT, bool(s.SECURE_PROXY_SSL_HEADER)"
-    assert print_settings(asked, BEHIND_PROXY=behind_proxy) == told
+@pytest.mark.parametrize(("behind_proxy", "printed"), [("1", "1 True"), ("0", "0 False")])
+def test_a_proxy_is_trusted_only_if_configured(behind_proxy: str, printed: str) -> None:
+    expression = "s.ALLAUTH_TRUSTED_PROXY_COUNT, bool(s.SECURE_PROXY_SSL_HEADER)"
+    assert print_settings(expression, BEHIND_PROXY=behind_proxy) == printed
 
 
-@pytest.mark.parametrize(("sandbox", "asked"), [("1", "False"), ("0", "True")])
-def test_a_second_factor_is_required_of_staff_outside_the_sandbox(sandbox: str, asked: str) -> None:
-    told = {"SANDBOX": sandbox, "DEBUG": "0", "SECRET_KEY": "of a test"}
-    assert print_settings("s.STAFF_MFA_REQUIRED", **told) == asked
+@pytest.mark.parametrize(("sandbox", "required"), [("1", "False"), ("0", "True")])
+def test_a_second_factor_is_required_of_staff_outside_the_sandbox(sandbox: str, required: str) -> None:
+    environment = {"SANDBOX": sandbox, "DEBUG": "0", "SECRET_KEY": "of a test"}
+    assert print_settings("s.STAFF_MFA_REQUIRED", **environment) == required
 
 
 def test_the_cache_has_room_for_many_clients() -> None:
@@ -39,7 +39,7 @@ HSTS = "s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_P
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "printed"),
     [
         ({"HTTPS": "0"}, "0 False False"),
         ({"HTTPS": "1"}, "3600 False False"),
@@ -47,18 +47,18 @@ HSTS = "s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_P
         ({"HTTPS": "1", "HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_PRELOAD": "1"}, "3600 True True"),
     ],
 )
-def test_hsts_starts_with_an_hour_and_further_steps_are_opt_in(environment: dict[str, str], told: str) -> None:
-    assert print_settings(HSTS, **environment) == told
+def test_hsts_starts_with_an_hour_and_further_steps_are_opt_in(environment: dict[str, str], printed: str) -> None:
+    assert print_settings(HSTS, **environment) == printed
 
 
 @pytest.mark.parametrize("https", [True, False])
 def test_cookies_require_https_where_it_is_used(https: bool) -> None:
-    told = print_settings("s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE", HTTPS=str(int(https)))
-    assert told == f"{https} {https}"
+    printed = print_settings("s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE", HTTPS=str(int(https)))
+    assert printed == f"{https} {https}"
 
 
 def test_the_database_timeouts_come_from_the_url_or_the_defaults() -> None:
     options = "s.DATABASES['default']['OPTIONS']"
-    asked = f"{options}['tcp_user_timeout'], {options}['connect_timeout']"
-    assert print_settings(asked, DATABASE_URL="postgres://x@y/z") == "25000 10"
-    assert print_settings(asked, DATABASE_URL="postgres://x@y/z?tcp_user_timeout=60000") == "60000 10"
+    expression = f"{options}['tcp_user_timeout'], {options}['connect_timeout']"
+    assert print_settings(expression, DATABASE_URL="postgres://x@y/z") == "25000 10"
+    assert print_settings(expression, DATABASE_URL="postgres://x@y/z?tcp_user_timeout=60000") == "60000 10"

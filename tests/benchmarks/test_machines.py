@@ -69,8 +69,8 @@ def test_an_unanswered_call_is_retried_with_the_same_key(monkeypatch: pytest.Mon
     visitors, finished = Visitors(random.Random(1)), list[ApiCall]()
     keys = list[str]()
 
-    def send(asked: ApiCall) -> tuple[int, dict[str, str]]:
-        keys.append(asked.key)
+    def send(call: ApiCall) -> tuple[int, dict[str, str]]:
+        keys.append(call.key)
         return next(answers)
 
     monkeypatch.setattr(visitors, "_send", send)
@@ -86,8 +86,8 @@ def test_an_unanswered_call_is_retried_with_the_same_key(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("tries_before", "is_counted"), [(0, True), (1, False)])
 def test_a_refusal_counts_unless_an_earlier_attempt_may_have_succeeded(tries_before: int, is_counted: bool) -> None:
-    visitors, asked = Visitors(random.Random(1)), ApiCall("/x", {}, "", tries=tries_before + 1)
-    assert visitors._is_over(asked, 409, {"error": "It is there."})
+    visitors, call = Visitors(random.Random(1)), ApiCall("/x", {}, "", tries=tries_before + 1)
+    assert visitors._is_over(call, 409, {"error": "It is there."})
     assert bool(visitors.refused) is is_counted
 
 

@@ -56,8 +56,8 @@ def test_an_operator_plans_runs_and_rolls_back_a_migration(
     assert run_in_thread(tenants_at_amazon) == {}
     page.get_by_label("Reason").fill("The first one")
     page.get_by_role("button", name="Migrate customer").click()
-    said = page.locator("main [data-summary]")
-    expect(said).to_have_text("All steps are done and confirmed by SES.", timeout=TIMEOUT_MS)
+    summary = page.locator("main [data-summary]")
+    expect(summary).to_have_text("All steps are done and confirmed by SES.", timeout=TIMEOUT_MS)
     assert_accessible(page)
     ((name, resources),) = run_in_thread(tenants_at_amazon).items()
     assert len(resources) == 3

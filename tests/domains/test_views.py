@@ -163,11 +163,11 @@ def test_a_domain_with_a_stage_problem_needs_attention(alice_client: Client) -> 
     assert names_in(alice_client.get(reverse("domains:list") + "?show=attention").text) == ["stuck.com"]
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("yes", ["with.com"]), ("no", ["without.com"])])
-def test_the_list_is_filtered_by_catch_all(alice_client: Client, asked: str, expected: list[str]) -> None:
+@pytest.mark.parametrize(("filter_value", "expected"), [("yes", ["with.com"]), ("no", ["without.com"])])
+def test_the_list_is_filtered_by_catch_all(alice_client: Client, filter_value: str, expected: list[str]) -> None:
     make_domain("with.com", customer=own(alice_client), has_catch_all=True)
     make_domain("without.com", customer=own(alice_client))
-    assert names_in(alice_client.get(reverse("domains:list") + f"?catch_all={asked}").text) == expected
+    assert names_in(alice_client.get(reverse("domains:list") + f"?catch_all={filter_value}").text) == expected
 
 
 def test_dmarc_reports_go_to_the_address_in_the_settings(alice_client: Client, sandbox: Sandbox) -> None:

@@ -174,8 +174,8 @@ def _list_outcome(answer: Any) -> str:
     if answer.status_code >= 400:
         return f"{answer.status_code} {body['code']}"
     rows, page = body.get("data"), body.get("pagination") or {}
-    told = [f"{name}={page[name]}" for name in ("limit", "offset", "page") if name in page]
-    return ", ".join([str(answer.status_code), *([f"rows={len(rows)}"] if isinstance(rows, list) else []), *told])
+    details = [f"{name}={page[name]}" for name in ("limit", "offset", "page") if name in page]
+    return ", ".join([str(answer.status_code), *([f"rows={len(rows)}"] if isinstance(rows, list) else []), *details])
 
 
 def _failures(method: str, path: str, body: dict[str, Any], world: World) -> Iterator[str]:
@@ -223,8 +223,8 @@ def _outcome(answer: Any, telling: tuple[str, ...]) -> str:
     body = answer.json()
     if answer.status_code >= 400:
         return f"{answer.status_code} {body['code']}"
-    told = (f"{name}={_shown(_at(body, name))}" for name in telling)
-    return ", ".join([str(answer.status_code), *told])
+    details = (f"{name}={_shown(_at(body, name))}" for name in telling)
+    return ", ".join([str(answer.status_code), *details])
 
 
 def _at(body: Any, name: str) -> Any:

@@ -72,12 +72,12 @@ def _identities(v1: Recorder, v2: Recorder) -> None:
     v1("VerifyEmailIdentity", EmailAddress="alice@example.org")
     v1("SetIdentityMailFromDomain", Identity="example.com", MailFromDomain="m.example.com")
     v1("SetIdentityDkimEnabled", Identity="example.com", DkimEnabled=True)
-    asked = {"Identities": ["example.com", "unknown.example"]}
-    verification = v1("GetIdentityVerificationAttributes", **asked)["VerificationAttributes"]
+    parameters = {"Identities": ["example.com", "unknown.example"]}
+    verification = v1("GetIdentityVerificationAttributes", **parameters)["VerificationAttributes"]
     assert verification["example.com"]["VerificationStatus"] == "Pending"
-    dkim = v1("GetIdentityDkimAttributes", **asked)["DkimAttributes"]["example.com"]
+    dkim = v1("GetIdentityDkimAttributes", **parameters)["DkimAttributes"]["example.com"]
     assert dkim == {"DkimEnabled": True, "DkimVerificationStatus": "Pending", "DkimTokens": tokens}
-    assert set(v1("GetIdentityMailFromDomainAttributes", **asked)["MailFromDomainAttributes"]) == {"example.com"}
+    assert set(v1("GetIdentityMailFromDomainAttributes", **parameters)["MailFromDomainAttributes"]) == {"example.com"}
     v1("GetIdentityNotificationAttributes", Identities=["example.com"])
     assert v1("ListIdentities", IdentityType="Domain")["Identities"] == ["example.com"]
     assert v1("GetSendQuota")["Max24HourSend"]

@@ -30,10 +30,10 @@ def test_an_invalid_domain_name_is_refused(fake_aws: Aws, name: str) -> None:
 def test_a_new_identity_is_pending_and_an_unknown_one_left_out(fake_aws: Aws) -> None:
     ses = fake_aws.ses
     ses.verify_domain_identity(Domain="example.com")
-    asked = {"Identities": ["example.com", "unknown.example"]}
-    found = ses.get_identity_verification_attributes(**asked)["VerificationAttributes"]
+    parameters = {"Identities": ["example.com", "unknown.example"]}
+    found = ses.get_identity_verification_attributes(**parameters)["VerificationAttributes"]
     assert {name: one["VerificationStatus"] for name, one in found.items()} == {"example.com": "Pending"}
-    dkim = ses.get_identity_dkim_attributes(**asked)["DkimAttributes"]
+    dkim = ses.get_identity_dkim_attributes(**parameters)["DkimAttributes"]
     assert dkim == {"example.com": {"DkimEnabled": False, "DkimVerificationStatus": "NotStarted"}}
 
 
@@ -81,13 +81,13 @@ def test_deleting_a_missing_identity_succeeds_in_v1_and_fails_in_v2(fake_aws: Aw
 
 
 def test_mail_from_is_deleted_with_the_identity(fake_aws: Aws) -> None:
-    ses, asked = fake_aws.ses, {"Identities": ["example.com"]}
+    ses, parameters = fake_aws.ses, {"Identities": ["example.com"]}
     ses.verify_domain_identity(Domain="example.com")
     ses.set_identity_mail_from_domain(Identity="example.com", MailFromDomain="m.example.com")
     ses.delete_identity(Identity="example.com")
-    assert ses.get_identity_mail_from_domain_attributes(**asked)["MailFromDomainAttributes"] == {}
+    assert ses.get_identity_mail_from_domain_attributes(**parameters)["MailFromDomainAttributes"] == {}
     ses.verify_domain_identity(Domain="example.com")
-    found = ses.get_identity_mail_from_domain_attributes(**asked)["MailFromDomainAttributes"]["example.com"]
+    found = ses.get_identity_mail_from_domain_attributes(**parameters)["MailFromDomainAttributes"]["example.com"]
     assert found == {"BehaviorOnMXFailure": "UseDefaultValue"}
 
 

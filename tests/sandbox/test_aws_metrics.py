@@ -38,8 +38,8 @@ def test_the_breakdown_by_tenant_uses_the_dimensions_of_the_belief(over_http: Aw
         ("none", set(), []),
     ):
         local.control.set_beliefs(tenant_metrics=belief)
-        asked = {"Namespace": "AWS/SES", "Dimensions": [{"Name": "TenantName"}]}
-        rows = over_http.client("cloudwatch").list_metrics(**asked)["Metrics"]
+        parameters = {"Namespace": "AWS/SES", "Dimensions": [{"Name": "TenantName"}]}
+        rows = over_http.client("cloudwatch").list_metrics(**parameters)["Metrics"]
         assert {row["MetricName"] for row in rows} == names
         assert all(row["Dimensions"] == dimensions for row in rows)
         found = _ask(over_http, _query("Reputation.BounceRate", "alice"))["MetricDataResults"][0]["Values"]
@@ -51,13 +51,13 @@ def test_the_breakdown_by_tenant_uses_the_dimensions_of_the_belief(over_http: Aw
 def test_set_rates_create_a_day_of_points_for_that_tenant_only(over_http: Aws, local: Sandbox) -> None:
     over_http.sesv2.create_tenant(TenantName="alice")
     local.control.set_rates("alice", bounce=0.24)
-    asked = (
+    queries = (
         _query("Reputation.BounceRate", "alice"),
         _query("Reputation.BounceRate", "", 1),
         _query("Reputation.ComplaintRate", "alice", 2),
         _query("Reputation.BounceRate", "alice", 3, namespace="AWS/Other"),
     )
-    bounces, account, complaints, other = _ask(over_http, *asked, ScanBy="TimestampAscending")["MetricDataResults"]
+    bounces, account, complaints, other = _ask(over_http, *queries, ScanBy="TimestampAscending")["MetricDataResults"]
     assert len(bounces["Values"]) in (24, 25)
     assert bounces["Values"] == sorted(bounces["Values"])
     assert bounces["Values"][-1] == pytest.approx(0.24)
@@ -88,11 +88,11 @@ def test_foreign_metrics_are_found_by_their_exact_dimensions(over_http: Aws, loc
     client = over_http.client("cloudwatch")
     client.put_metric_data(Namespace="AWS/Other", MetricData=[{**put, "Dimensions": [{"Name": "F", "Value": "one"}]}])
     client.put_metric_data(Namespace="AWS/Other", MetricData=[{**put, "Value": 5.0}])
-    asked = _query("Errors", namespace="AWS/Other")
-    whole, other = _ask(over_http, asked, _query("Errors", "one", 1, namespace="AWS/Other"))["MetricDataResults"]
+    query = _query("Errors", namespace="AWS/Other")
+    whole, other = _ask(over_http, query, _query("Errors", "one", 1, namespace="AWS/Other"))["MetricDataResults"]
     assert (whole["Values"], other["Values"]) == ([5.0], [])
-    asked["MetricStat"]["Metric"]["Dimensions"] = [{"Name": "F", "Value": "one"}]
-    assert _ask(over_http, asked)["MetricDataResults"][0]["Values"] == [3.0]
+    query["MetricStat"]["Metric"]["Dimensions"] = [{"Name": "F", "Value": "one"}]
+    assert _ask(over_http, query)["MetricDataResults"][0]["Values"] == [3.0]
 
 
 def test_more_than_500_queries_are_refused_and_many_values_are_paged(over_http: Aws, local: Sandbox) -> None:
@@ -148,9 +148,9 @@ def test_a_paused_tenant_sends_nothing_and_the_account_exceeds_its_tenants(over_
         local.control.set_rates(name, bounce=0.01)
     local.control.set_account_rates(REGION, bounce=0.01)
     now = datetime.now(UTC) + timedelta(days=2, minutes=1)
-    asked = [_query("Send", name, number) for number, name in enumerate(("alice", "bob", ""))]
+    queries = [_query("Send", name, number) for number, name in enumerate(("alice", "bob", ""))]
     found = over_http.client("cloudwatch").get_metric_data(
-        MetricDataQueries=asked, StartTime=now - timedelta(days=1), EndTime=now
+        MetricDataQueries=queries, StartTime=now - timedelta(days=1), EndTime=now
     )["MetricDataResults"]
     alice, bob, account = (sum(each["Values"]) for each in found)
     assert (alice > 0, bob) == (True, 0)

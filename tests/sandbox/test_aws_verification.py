@@ -29,10 +29,10 @@ def _publish_dkim(local: Sandbox, ses: Any, how_many: int = 3) -> None:
 
 
 def _statuses(ses: Any) -> tuple[str, str, str]:
-    asked = {"Identities": [NAME]}
-    ownership = ses.get_identity_verification_attributes(**asked)["VerificationAttributes"][NAME]
-    dkim = ses.get_identity_dkim_attributes(**asked)["DkimAttributes"][NAME]
-    mail_from = ses.get_identity_mail_from_domain_attributes(**asked)["MailFromDomainAttributes"][NAME]
+    parameters = {"Identities": [NAME]}
+    ownership = ses.get_identity_verification_attributes(**parameters)["VerificationAttributes"][NAME]
+    dkim = ses.get_identity_dkim_attributes(**parameters)["DkimAttributes"][NAME]
+    mail_from = ses.get_identity_mail_from_domain_attributes(**parameters)["MailFromDomainAttributes"][NAME]
     status = mail_from.get("MailFromDomainStatus", "")
     return ownership["VerificationStatus"], dkim["DkimVerificationStatus"], status
 

@@ -108,8 +108,8 @@ def test_an_address_reused_after_a_reset_serves_its_new_nameserver(named: Client
 def test_an_address_in_use_is_reported_and_the_others_work(
     client: Client,
 ) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.2", client.port))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.2", client.port))
         client.store.add_zone("named.example", [NS1, NS2])
         assert values(client.ask(NS1), "A") == ["127.0.0.2"]
         with pytest.raises(NameserverAddressError, match=f"{NS1} cannot answer at 127.0.0.2"):

@@ -266,14 +266,14 @@ def test_an_unreachable_sandbox_is_reported(
 
 
 def test_without_the_sandbox_the_pages_are_404() -> None:
-    asked = "import django; django.setup(); from django.urls import resolve; resolve('/sandbox/')"
+    script = "import django; django.setup(); from django.urls import resolve; resolve('/sandbox/')"
     environment = os.environ | {
         "SANDBOX": "0",
         "SECRET_KEY": "x" * 50,
         "DJANGO_SETTINGS_MODULE": "inbound_admin.settings",
     }
     made = subprocess.run(
-        [sys.executable, "-c", asked], check=False, cwd=ROOT, env=environment, text=True, capture_output=True
+        [sys.executable, "-c", script], check=False, cwd=ROOT, env=environment, text=True, capture_output=True
     )
     assert made.returncode != 0
     assert "Resolver404" in made.stderr

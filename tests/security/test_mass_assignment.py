@@ -146,15 +146,15 @@ def test_an_extra_field_in_a_body_is_refused_or_ignored(operation: str, api_worl
     row = TABLE[operation]
     if row.prepare:
         row.prepare(api_world)
-    asked = row.body(api_world) if row.body else None
+    sent_body = row.body(api_world) if row.body else None
     who = "alice" if row.statuses[1] < 300 else "adam"
     held, rows = rights(), owned_by(bob)
     caller = _api(who, api_world)
     held = rights() if who != "alice" else held
-    if not isinstance(asked, dict):
+    if not isinstance(sent_body, dict):
         pytest.skip("its body is a list")
     extra = {"isStaff": True, "isSuperuser": True, "role": "owner", "stateOfAnAttacker": "verified", "ownerId": bob.pk}
-    answer = _called(operation, caller, api_world.ids, extra | asked)
+    answer = _called(operation, caller, api_world.ids, extra | sent_body)
     schema = body_schema(operation)
     assert schema is not None
     if operation.split(" ")[1].startswith("/api/v2") and is_closed(schema):

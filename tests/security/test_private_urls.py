@@ -53,8 +53,8 @@ def test_no_call_stores_a_private_url(sandbox: Sandbox, settings: Settings) -> N
         refused(alice.post("/api/v2/webhooks", {"name": "new", "url": url}), 422, "WEBHOOK_URL")
         refused(alice.patch(f"/api/v2/webhooks/{made['id']}", {"url": url}), 422, "WEBHOOK_URL")
         for family in ("v2", "e2", "v1.1"):
-            asked = {"name": "new", "type": "webhook", "config": {"url": url}}
-            refused(alice.post(f"/api/{family}/endpoints", asked), 400, "ENDPOINT_CONFIG")
+            body = {"name": "new", "type": "webhook", "config": {"url": url}}
+            refused(alice.post(f"/api/{family}/endpoints", body), 400, "ENDPOINT_CONFIG")
             path = f"/api/{family}/endpoints/{world.endpoint.pk}"
             refused(alice.put(path, {"config": {"url": url}}), 400, "ENDPOINT_CONFIG")
     after = list(WebhookTarget.objects.order_by("pk").values()), list(Endpoint.objects.order_by("pk").values())

@@ -51,9 +51,9 @@ def make_tenants(world: Showcase) -> None:
         world.acme, name="acme-and-daughters-booksellers-since-1871-4f9k2m7q", bounce_rate=0.021, complaint_rate=0.0004
     )
     now = timezone.now()
-    told = {"pause_text": "Forty reports since noon, all about one newsletter.", "pause_told": MESSAGE}
-    asked = {"status_asked_at": now - timedelta(hours=5), "status_asked_by": world.people["tess"]}
-    off: dict[str, Any] = {**OFF, **told, **asked, "pause_reason": "spam"}
+    pause_texts = {"pause_text": "Forty reports since noon, all about one newsletter.", "pause_told": MESSAGE}
+    request = {"status_asked_at": now - timedelta(hours=5), "status_asked_by": world.people["tess"]}
+    off: dict[str, Any] = {**OFF, **pause_texts, **request, "pause_reason": "spam"}
     paused = make_tenant(_customer(world, "pia", "Paused & Sons"), name="paused-by-us", risk=90, open_high=1, **off)
     _findings_of(paused)
     suspended = {

@@ -35,9 +35,9 @@ def domain_with_history(key: str) -> Arguments:
             "last_seen": now - timedelta(days=2),
             "until": now - timedelta(days=1),
         }
-        asked = {"domain": domain, "name": record.name, "type": record.type, "resolver": "1.1.1.1:53"}
-        ObservedAnswer.objects.create(**asked, **times, status="found", values=[record.value], serial=7)
-        ObservedAnswer.objects.create(**asked, status="no_name", since=times["until"], serial=8)
+        lookup = {"domain": domain, "name": record.name, "type": record.type, "resolver": "1.1.1.1:53"}
+        ObservedAnswer.objects.create(**lookup, **times, status="found", values=[record.value], serial=7)
+        ObservedAnswer.objects.create(**lookup, status="no_name", since=times["until"], serial=8)
         return (domain.id,)
 
     return arguments

@@ -125,8 +125,8 @@ def test_the_notice_is_not_sent_when_its_kind_is_switched_off(sandbox: Sandbox, 
 def test_the_members_own_webhook_receives_the_notice(sandbox: Sandbox, alice: User, acme: Customer) -> None:
     make_target(person=alice)
     verify(sandbox, add(sandbox, alice, acme))
-    told = [each.event.data["kind"] for each in Delivery.objects.filter(target__person=alice)]
-    assert told == [announcements_services.NOTICE]
+    notices = [each.event.data["kind"] for each in Delivery.objects.filter(target__person=alice)]
+    assert notices == [announcements_services.NOTICE]
 
 
 def test_the_customers_webhook_receives_domain_verified(sandbox: Sandbox, alice: User, acme: Customer) -> None:
@@ -192,16 +192,16 @@ def test_a_verified_domain_refuses_the_notice() -> None:
         announcements_services.set_notice(domain=domain, person=alice, wanted=True)
 
 
-@pytest.mark.parametrize(("asked", "told"), [({}, True), ({"tellWhenVerified": False}, False)])
+@pytest.mark.parametrize(("choice", "notifies"), [({}, True), ({"tellWhenVerified": False}, False)])
 def test_the_api_requests_the_notice_unless_told_otherwise(
-    sandbox: Sandbox, alice: User, monkeypatch: pytest.MonkeyPatch, asked: dict[str, bool], told: bool
+    sandbox: Sandbox, alice: User, monkeypatch: pytest.MonkeyPatch, choice: dict[str, bool], notifies: bool
 ) -> None:
     expire_waits(monkeypatch)
     api = api_of(alice)
-    made = ok(api.post("/api/v2/domains", {"domain": "shop.com"} | asked), 201)
+    made = ok(api.post("/api/v2/domains", {"domain": "shop.com"} | choice), 201)
     where = f"/api/v2/domains/{made['id']}/verified-notice"
-    assert ok(api.get(where)) == {"domainId": made["id"], "tellWhenVerified": told, "toldAt": None}
-    assert ok(api.put(where, {"tellWhenVerified": not told}))["tellWhenVerified"] is not told
+    assert ok(api.get(where)) == {"domainId": made["id"], "tellWhenVerified": notifies, "toldAt": None}
+    assert ok(api.put(where, {"tellWhenVerified": not notifies}))["tellWhenVerified"] is not notifies
 
 
 def test_the_add_form_has_the_notice_ticked_and_keeps_the_choice(sandbox: Sandbox, alice: User, client: Client) -> None:

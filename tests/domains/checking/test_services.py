@@ -158,11 +158,11 @@ def test_two_workers_that_see_the_same_change_log_it_once(sandbox: Sandbox) -> N
 def test_a_failed_ses_call_keeps_the_statuses_and_reports_the_problem(sandbox: Sandbox) -> None:
     domain = verified_domain(sandbox)
     sandbox.control.add_fault("error", "GetEmailIdentity", times=3)
-    said = checking_services.check_now(domain=domain)
+    message = checking_services.check_now(domain=domain)
     domain.refresh_from_db()
     assert (domain.identity_status, domain.dkim_status) == (SesStatus.SUCCESS, SesStatus.SUCCESS)
     assert domain.ses_problem
-    assert domain.ses_problem in said
+    assert domain.ses_problem in message
     assert domain.last_ses_check == NOW
     assert check_domain(domain).ses_problem == ""
 

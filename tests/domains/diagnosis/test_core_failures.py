@@ -60,8 +60,8 @@ def of_one_server(seen: Observations, who: str) -> Observations:
 def server_views(world: World, seen: Observations, record: Record) -> list[tuple[object, ...]]:
     """Return each server's answer about the record and the place that decides it, if all were asked about that."""
     questions = (question_for(record), *further_questions(record, world.facts.domain))
-    asked = [said for question in questions if len(said := seen.host_answers(question)) == len(SERVERS)]
-    return [tuple((answer.values, answer.aliases) for answer in said) for said in zip(*asked, strict=True)]
+    complete = [answers for question in questions if len(answers := seen.host_answers(question)) == len(SERVERS)]
+    return [tuple((answer.values, answer.aliases) for answer in answers) for answers in zip(*complete, strict=True)]
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=SAME, suppress_health_check=list(HealthCheck))
@@ -127,8 +127,8 @@ def test_a_name_in_the_value_is_found_although_another_server_lacks_it() -> None
         for a in whole.host
     )
     seen = replace(whole, host=host)
-    asked = question_for(next(record for record in world.records if record.key == "identity"))
-    lost = [at for at, a in enumerate(host) if a.resolver == first and a.question == asked]
+    identity_question = question_for(next(record for record in world.records if record.key == "identity"))
+    lost = [at for at, a in enumerate(host) if a.resolver == first and a.question == identity_question]
     less = with_failures(seen, {("host", at): ERRORS[0] for at in lost})
     for each in (seen, less):
         findings = diagnosis_of(world, each, NOTHING_KNOWN).findings
@@ -173,8 +173,8 @@ def test_a_check_with_failures_finds_nothing_else(world: World, data: st.DataObj
         alone = judge(record, answers[:1], verified_before=None, now=NOW)
         check_failed = (State.COULD_NOT_CHECK, "dns.lookup_failed")
         assert 0 not in lost or found.state is State.COULD_NOT_CHECK
-        said = [(each.state, each.code) for each in (whole, alone)]
-        assert (found.state, found.code) in (check_failed, *said), (record.key, found, said)
+        verdicts = [(each.state, each.code) for each in (whole, alone)]
+        assert (found.state, found.code) in (check_failed, *verdicts), (record.key, found, verdicts)
         assert not (whole.state is State.VERIFIED and found.state in (State.WRONG, State.WAITING, State.AT_RISK))
 
 

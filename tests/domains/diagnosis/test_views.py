@@ -76,11 +76,11 @@ def run_jobs() -> None:
 
 def test_the_page_polls_while_the_diagnosis_runs(client: Client, page: str, sandbox: Sandbox) -> None:
     sandbox.control.set_dns_fault("shop.com", "silent")
-    asked = sandbox.queries.total
+    queries_before = sandbox.queries.total
     waits = client.get(page, headers={"HX-Request": "true"}).content.decode()
     assert 'hx-trigger="load delay:1s"' in waits
     assert "This takes up to 10 seconds" in waits
-    assert sandbox.queries.total == asked
+    assert sandbox.queries.total == queries_before
     assert ProcrastinateJob.objects.filter(task_name=DIAGNOSE).count() == 1
 
 

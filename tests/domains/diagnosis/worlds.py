@@ -214,7 +214,7 @@ def seen_in(world: World, behind: str | None = None) -> Observations:
     facts, records = world.facts, world.records
     zone = facts.domain.zone
     plain = [question_for(record) for record in records]
-    asked = list(dict.fromkeys((*plain, *_others(world), Question(facts.domain.ascii, "TXT"))))
+    questions = list(dict.fromkeys((*plain, *_others(world), Question(facts.domain.ascii, "TXT"))))
 
     def said(question: Question, who: str) -> Answer:
         return (world.older if who == behind else world).answer(question, who)
@@ -228,7 +228,7 @@ def seen_in(world: World, behind: str | None = None) -> Observations:
         public_soas=tuple(said(soa, who) for who in RESOLVERS),
         parent=(Answer(Question(zone, "NS"), "parent", LookupStatus.NO_DATA, cut=zone),),
         host=tuple(
-            said(question, who) for question in asked for who in (SERVERS if question in plain else SERVERS[:1])
+            said(question, who) for question in questions for who in (SERVERS if question in plain else SERVERS[:1])
         ),
         internet=tuple(said(question, who) for question in plain for who in RESOLVERS),
         dmarc=tuple((name, world.held.get(Question(name, "TXT"), ())) for name in dmarc_questions(facts.domain)[1:]),

@@ -177,8 +177,8 @@ def other_id(packet: bytes) -> bytes:
 
 
 def other_question(query: bytes) -> bytes:
-    asked = dns.message.make_query("_amazonses.example.net", "TXT", id=int.from_bytes(query[:2]))
-    return reply(asked.to_wire(), '_amazonses.example.net. 300 TXT "forged"')
+    question = dns.message.make_query("_amazonses.example.net", "TXT", id=int.from_bytes(query[:2]))
+    return reply(question.to_wire(), '_amazonses.example.net. 300 TXT "forged"')
 
 
 @pytest.mark.parametrize(

@@ -147,16 +147,16 @@ def test_history_shows_each_change_with_its_resolver_and_serial(
 def test_two_moments_are_compared(alice_client: Client, domain: Domain) -> None:
     record = domain.records[1]
     at = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
-    asked = {"domain": domain, "name": record.name, "type": record.type, "resolver": "1.1.1.1:53"}
+    lookup = {"domain": domain, "name": record.name, "type": record.type, "resolver": "1.1.1.1:53"}
     ObservedAnswer.objects.create(
-        **asked,
+        **lookup,
         status="found",
         values=["old.example"],
         since=at - timedelta(days=9),
         last_seen=at,
         until=timezone.now(),
     )
-    ObservedAnswer.objects.create(**asked, status="found", values=[record.value], since=timezone.now())
+    ObservedAnswer.objects.create(**lookup, status="found", values=[record.value], since=timezone.now())
     url = reverse("domains:dns_history", args=[domain.id])
     page = alice_client.get(url, {"from": "2026-05-03T09:12", "to": ""}).text
     compared = page.partition('id="compared"')[2].partition("</ul>")[0]

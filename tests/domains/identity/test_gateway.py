@@ -37,15 +37,15 @@ def test_creating_an_existing_identity_raises_aws_conflict(sandbox: Sandbox) -> 
 
 
 def test_an_unknown_identity_is_missing(sandbox: Sandbox) -> None:
-    asked: list[Any] = [
+    calls: list[Any] = [
         lambda: identity_gateway.get_identity("no.com"),
         lambda: identity_gateway.delete_identity("no.com"),
         lambda: identity_gateway.set_dkim_signing("no.com", enabled=True),
         lambda: identity_gateway.rotate_dkim_keys("no.com", strong=True),
     ]
-    for ask in asked:
+    for call in calls:
         with pytest.raises(AwsMissing):
-            ask()
+            call()
     with pytest.raises(AwsProblem):
         identity_gateway.set_mail_from("no.com", "x.no.com", reject_on_mx_failure=False)
     for read in (identity_gateway.get_verification, identity_gateway.get_dkim, identity_gateway.get_mail_from):
@@ -151,9 +151,9 @@ def test_a_batch_of_a_hundred_and_one_is_refused(sandbox: Sandbox) -> None:
         == set(identity_gateway.get_mail_from(names))
         == set(names)
     )
-    for ask in (identity_gateway.get_verification, identity_gateway.get_dkim, identity_gateway.get_mail_from):
+    for call in (identity_gateway.get_verification, identity_gateway.get_dkim, identity_gateway.get_mail_from):
         with pytest.raises(AwsProblem):
-            ask([*names, "one-more.com"])
+            call([*names, "one-more.com"])
 
 
 def test_the_list_has_pages_of_a_thousand_and_only_domains(sandbox: Sandbox) -> None:
@@ -166,7 +166,7 @@ def test_the_list_has_pages_of_a_thousand_and_only_domains(sandbox: Sandbox) -> 
 
 
 def test_each_function_makes_one_call(sandbox: Sandbox) -> None:
-    asked: list[Any] = [
+    calls: list[Any] = [
         lambda: identity_gateway.create_identity(NAME, domain_id="dom_1"),
         lambda: identity_gateway.get_identity(NAME),
         lambda: identity_gateway.start_verification(NAME),
@@ -180,7 +180,7 @@ def test_each_function_makes_one_call(sandbox: Sandbox) -> None:
         lambda: identity_gateway.rotate_dkim_keys(NAME, strong=False),
         lambda: identity_gateway.delete_identity(NAME),
     ]
-    for ask in asked:
+    for call in calls:
         sandbox.control.clear_calls()
-        ask()
+        call()
         assert sum(sandbox.control.call_counts().values()) == 1

@@ -59,15 +59,15 @@ def test_a_hold_needs_a_reason_and_is_not_repeated(olga: User) -> None:
 
 def test_only_an_expired_hold_is_released_automatically(olga: User) -> None:
     now = timezone.now()
-    over, later, open_ended = (make_domain(stage=Stage.READY) for _ in range(3))
-    overrides_services.hold(domain=over, because="a", actor=olga, until=now + timedelta(seconds=1))
+    expired, later, open_ended = (make_domain(stage=Stage.READY) for _ in range(3))
+    overrides_services.hold(domain=expired, because="a", actor=olga, until=now + timedelta(seconds=1))
     overrides_services.hold(domain=later, because="b", actor=olga, until=now + timedelta(hours=1))
     overrides_services.hold(domain=open_ended, because="c", actor=olga)
     now += timedelta(minutes=1)
     assert overrides_services.release_expired_holds(now=now) == 1
-    assert set(Domain.objects.filter(held_at=None)) == {over}
+    assert set(Domain.objects.filter(held_at=None)) == {expired}
     released = Change.objects.get(what="domain.released")
-    assert (released.object_id, released.actor_name) == (over.id, "Inbound Admin")
+    assert (released.object_id, released.actor_name) == (expired.id, "Inbound Admin")
     assert overrides_services.release_expired_holds(now=now) == 0
 
 

@@ -49,12 +49,12 @@ def override(domain: Domain, actor: User, **given: Any) -> None:
 
 
 def shown(viewer: User, **query: str) -> set[str]:
-    asked = QueryDict(mutable=True)
-    asked.update(query)
+    parameters = QueryDict(mutable=True)
+    parameters.update(query)
     return {
         domain.name
         for domain in domain_list_selectors.search_domains(
-            viewer=viewer, filters=domain_list_selectors.DomainListFilters.read(asked)
+            viewer=viewer, filters=domain_list_selectors.DomainListFilters.read(parameters)
         )
     }
 

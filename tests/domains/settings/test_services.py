@@ -108,16 +108,16 @@ def test_changing_another_setting_keeps_the_long_mail_from_name_of_an_adopted_id
 def test_settings_are_refused_before_setup_and_during_deletion(olga: User, stage: Stage) -> None:
     domain = make_domain("shop.com", stage=stage)
     domain.stage = Stage.READY  # as if the page had been loaded earlier
-    asked: list[Any] = [
+    calls: list[Any] = [
         lambda: settings_services.configure(
             domain=domain, desired=desired_settings(domain, mail_from_label="mail"), actor=olga
         ),
         lambda: settings_services.rotate_dkim(domain=domain, actor=olga, because="leaked"),
         lambda: settings_services.restart_verification(domain=domain, actor=olga),
     ]
-    for ask in asked:
+    for call in calls:
         with pytest.raises(Refused):
-            ask()
+            call()
     domain.refresh_from_db()
     assert (domain.stage, domain.mail_from_label, domain.new_dkim_wanted) == (stage, "bounce", False)
 

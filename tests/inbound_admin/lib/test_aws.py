@@ -198,8 +198,8 @@ def test_recorded_request_ids_belong_to_the_calls_inside(sandbox: Sandbox) -> No
 
 
 def test_sts_calls_time_out_within_seconds(sandbox: Sandbox) -> None:
-    asked, other = aws.client("sts").meta.config, aws.client("sesv2").meta.config
-    assert (asked.connect_timeout, asked.read_timeout, asked.retries["total_max_attempts"]) == (2, 3, 1)
+    sts_config, other = aws.client("sts").meta.config, aws.client("sesv2").meta.config
+    assert (sts_config.connect_timeout, sts_config.read_timeout, sts_config.retries["total_max_attempts"]) == (2, 3, 1)
     assert (other.connect_timeout, other.read_timeout, other.retries["total_max_attempts"]) == (5, 20, aws.ATTEMPTS)
 
 
@@ -218,14 +218,14 @@ def test_the_arn_has_the_configured_region(sandbox: Sandbox, settings: Settings)
 @pytest.fixture
 def recorded_sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Record how long the pace sleeps, without other delays of a busy machine."""
-    taken: list[float] = []
+    durations: list[float] = []
 
     def nap(seconds: float) -> None:
-        taken.append(seconds)
+        durations.append(seconds)
         time.sleep(seconds)
 
     monkeypatch.setattr(pace, "sleep", nap)
-    return taken
+    return durations
 
 
 def test_a_call_waits_for_its_turn(sandbox: Sandbox, settings: Settings, recorded_sleeps: list[float]) -> None:

@@ -83,13 +83,13 @@ def test_exact_filters_include_false_and_empty_but_not_none() -> None:
 
 def walk_pages(rows: QuerySet[Customer], start: str, step: str, per_page: int = 3) -> list[list[str]]:
     """Return the names on each page, walking forwards or backwards."""
-    found, asked = [], start
+    found, page_parameter = [], start
     while True:
-        page: ListPage[Customer] = ListPage(rows, asked, per_page)
+        page: ListPage[Customer] = ListPage(rows, page_parameter, per_page)
         found.append([row.name for row in page])
         if not getattr(page, f"has_{step}")():
             return found
-        asked = str(getattr(page, f"{step}_page_number")())
+        page_parameter = str(getattr(page, f"{step}_page_number")())
 
 
 ORDERS = [
@@ -157,20 +157,22 @@ def test_a_case_insensitive_search_matches_icontains(text: str) -> None:
     assert set(found) == set(made.filter(name__icontains=text))
 
 
-@pytest.mark.parametrize("asked", ["", "0", "x", "-1", "after-", "after-x:y:z", "before-e30", "99999999999", "٣"])
+@pytest.mark.parametrize(
+    "page_parameter", ["", "0", "x", "-1", "after-", "after-x:y:z", "before-e30", "99999999999", "٣"]
+)
 @pytest.mark.django_db
-def test_an_invalid_page_gives_a_page(asked: str) -> None:
+def test_an_invalid_page_gives_a_page(page_parameter: str) -> None:
     rows = Customer.objects.filter(pk__in=[make_customer(name).pk for name in "abcd"])
-    page: ListPage[Customer] = ListPage(rows, asked, 3)
+    page: ListPage[Customer] = ListPage(rows, page_parameter, 3)
     assert len(page) in (1, 3)
 
 
 @pytest.mark.django_db
 def test_a_page_takes_the_same_number_of_queries(django_assert_num_queries: Any) -> None:
     rows = Customer.objects.filter(pk__in=[make_customer(name).pk for name in "abcdefg"])
-    for asked in ("", "2"):
+    for page_parameter in ("", "2"):
         with django_assert_num_queries(4):
-            page: ListPage[Customer] = ListPage(rows, asked, 3)
+            page: ListPage[Customer] = ListPage(rows, page_parameter, 3)
             assert page.count == 7
 
 

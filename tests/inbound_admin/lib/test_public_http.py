@@ -106,8 +106,8 @@ def test_a_response_cut_off_is_not_whole() -> None:
 
 def test_a_silent_server_that_announced_close_is_left_in_time() -> None:
     """`http.client` then drops its socket, and with it the socket's own timeout."""
-    over = Event()
-    with _speaking(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npart", then_wait=over) as port:
+    finished = Event()
+    with _speaking(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npart", then_wait=finished) as port:
         with pytest.raises(NoAnswer, match=r"within 0\.3 seconds") as caught:
             get(parse_url(f"http://127.0.0.1:{port}/", may_be_private=True), replace(LOCAL, seconds=0.3))
         assert caught.value.why is Why.SLOW

@@ -28,9 +28,9 @@ TWICE = AlertKind("k", "words", "over", checks_to_raise=2, minimum_age=timedelta
 MINUTE = timedelta(minutes=1)
 
 
-def _effects_of(kind: AlertKind, looks: list[bool]) -> list[Effect]:
+def _effects_of(kind: AlertKind, results: list[bool]) -> list[Effect]:
     watch, effects = None, []
-    for at, firing in enumerate(looks):
+    for at, firing in enumerate(results):
         watch, effect = advance(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
         effects.append(effect)
     return effects
@@ -64,17 +64,17 @@ def test_an_alert_recovers_after_the_required_clear_observations() -> None:
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 4), st.integers(1, 4))
-def test_raised_and_recovered_alternate_however_it_flaps(looks: list[bool], needed: int, clear: int) -> None:
+def test_raised_and_recovered_alternate_however_it_flaps(results: list[bool], needed: int, clear: int) -> None:
     """Episodes follow each other: a problem after a recovery starts a new one."""
     kind = AlertKind("k", "words", "over", checks_to_raise=needed, checks_to_resolve=clear)
-    told, watch = [], None
-    for at, firing in enumerate(looks):
+    effects, watch = [], None
+    for at, firing in enumerate(results):
         watch, effect = advance(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
         if effect in (Effect.RAISED, Effect.RECOVERED):
-            told.append(effect)
+            effects.append(effect)
         if watch is not None and watch.state is AlertState.RECOVERED:
             watch = None
-    assert all(effect is (Effect.RAISED, Effect.RECOVERED)[at % 2] for at, effect in enumerate(told))
+    assert all(effect is (Effect.RAISED, Effect.RECOVERED)[at % 2] for at, effect in enumerate(effects))
 
 
 def test_an_open_alert_stays_open_while_it_is_observed() -> None:
@@ -232,15 +232,15 @@ def _event(name: str = "shop.example") -> WebhookEvent:
 
 
 def test_the_standard_format_has_type_timestamp_and_data() -> None:
-    told = json.loads(body(_event(), Format.STANDARD))
-    assert (told["type"], told["timestamp"]) == ("domain.at_risk", "2026-05-04T12:00:00Z")
-    assert told["data"]["object"] == {
+    payload = json.loads(body(_event(), Format.STANDARD))
+    assert (payload["type"], payload["timestamp"]) == ("domain.at_risk", "2026-05-04T12:00:00Z")
+    assert payload["data"]["object"] == {
         "type": "domain",
         "id": "dom_1",
         "name": "shop.example",
         "customerId": "cus_1",
     }
-    assert told["data"]["why"] == "The MX is <gone> & away."
+    assert payload["data"]["why"] == "The MX is <gone> & away."
 
 
 def test_the_standard_format_is_compact_and_has_nulls() -> None:
@@ -261,13 +261,13 @@ def test_a_time_in_another_time_zone_is_sent_in_utc() -> None:
 def test_slack_gets_words_reason_and_link_if_present() -> None:
     bare = replace(_event("bücher"), data={})
     assert body(bare, Format.SLACK) == f'{{"text": "*bücher*: {words_for("domain.at_risk")}."}}'
-    told = replace(bare, data={"words": "Is fine", "why": "Again"}, link="https://panel.example/d")
+    event = replace(bare, data={"words": "Is fine", "why": "Again"}, link="https://panel.example/d")
     expected = "*bücher*: Is fine.\nAgain\n<https://panel.example/d|View>"
-    assert json.loads(body(told, Format.SLACK)) == {"text": expected}
+    assert json.loads(body(event, Format.SLACK)) == {"text": expected}
 
 
 def test_slack_text_escapes_names() -> None:
-    told = json.loads(body(_event("<!channel>"), Format.SLACK))
-    assert list(told) == ["text"]
-    assert "<!channel>" not in told["text"]
-    assert "The MX is &lt;gone&gt; &amp; away." in told["text"]
+    payload = json.loads(body(_event("<!channel>"), Format.SLACK))
+    assert list(payload) == ["text"]
+    assert "<!channel>" not in payload["text"]
+    assert "The MX is &lt;gone&gt; &amp; away." in payload["text"]

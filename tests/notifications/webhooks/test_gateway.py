@@ -29,17 +29,17 @@ def _post(url: str, *, seconds: float = 5, private: bool = True, body: str = "{}
 
 def _fake_lookup(monkeypatch: pytest.MonkeyPatch, answers: dict[str, list[list[str]]]) -> list[str]:
     """Replace the system's lookup: each call for a name gets its next answer. Return the names that were looked up."""
-    real, asked = socket.getaddrinfo, []
+    real, lookups = socket.getaddrinfo, []
 
     def lookup(host: Any, port: Any, *args: Any, **more: Any) -> Any:
         if host not in answers:
             return real(host, port, *args, **more)
-        asked.append(host)
+        lookups.append(host)
         addresses = answers[host].pop(0) if len(answers[host]) > 1 else answers[host][0]
         return [entry for address in addresses for entry in real(address, port, *args, **more)]
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    return asked
+    return lookups
 
 
 def test_a_post_arrives_with_its_headers_and_returns_the_response(receiver: Receiver) -> None:
@@ -110,9 +110,9 @@ def test_a_name_is_checked_when_connecting(receiver: Receiver, monkeypatch: pyte
 
 def test_the_checked_address_is_the_one_connected_to(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second lookup of the name would lead to a closed port."""
-    asked = _fake_lookup(monkeypatch, {"rebinding.example": [["127.0.0.1"], ["127.0.0.5"]]})
+    lookups = _fake_lookup(monkeypatch, {"rebinding.example": [["127.0.0.1"], ["127.0.0.5"]]})
     assert _post(f"http://rebinding.example:{receiver.port}/").status == 200
-    assert asked == ["rebinding.example"]
+    assert lookups == ["rebinding.example"]
     assert receiver.received[0].headers["host"] == f"rebinding.example:{receiver.port}"
 
 
@@ -126,10 +126,10 @@ def test_a_nonexistent_name_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_closed_port_is_reported() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
         with pytest.raises(NotDelivered, match="didn.t respond"):
-            _post(f"http://127.0.0.1:{taken.getsockname()[1]}/")
+            _post(f"http://127.0.0.1:{bound.getsockname()[1]}/")
 
 
 def test_the_next_address_is_tried_if_the_first_does_not_respond(
@@ -142,14 +142,14 @@ def test_the_next_address_is_tried_if_the_first_does_not_respond(
 @pytest.mark.parametrize("line", [b"", b"HTTP/1.1 200 OK\r\nX: "])
 def test_a_server_that_sends_endlessly_is_left_in_time(line: bytes) -> None:
     """Each byte would restart the socket's own timeout."""
-    over = Event()
+    stopped = Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def drip() -> None:
             connection, _ = server.accept()
             with connection:
                 connection.sendall(line)
-                while not over.wait(0.02):
+                while not stopped.wait(0.02):
                     try:
                         connection.sendall(b"x" if line else b"")
                     except OSError:
@@ -159,7 +159,7 @@ def test_a_server_that_sends_endlessly_is_left_in_time(line: bytes) -> None:
         thread.start()
         with pytest.raises(NotDelivered, match="within 0.3 seconds"):
             _post(f"http://127.0.0.1:{server.getsockname()[1]}/", seconds=0.3)
-        over.set()
+        stopped.set()
         thread.join(5)
         assert not thread.is_alive()
 
@@ -200,10 +200,10 @@ def _tls_server(tmp_path: Path, name: str) -> Iterator[tuple[int, list[str | Non
     both, certificate = tmp_path / "both.pem", tmp_path / "certificate.pem"
     both.write_bytes(key.private_bytes(*form) + pem)
     certificate.write_bytes(pem)
-    asked: list[str | None] = []
+    server_names: list[str | None] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(both)
-    context.sni_callback = lambda _socket, sni, _context: asked.append(sni)
+    context.sni_callback = lambda _socket, sni, _context: server_names.append(sni)
 
     def serve(server: socket.socket) -> None:
         connection, _ = server.accept()
@@ -215,16 +215,16 @@ def _tls_server(tmp_path: Path, name: str) -> Iterator[tuple[int, list[str | Non
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = Thread(target=serve, args=(server,), daemon=True)
         thread.start()
-        yield server.getsockname()[1], asked, certificate
+        yield server.getsockname()[1], server_names, certificate
         thread.join(5)
 
 
 def test_tls_uses_the_typed_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _fake_lookup(monkeypatch, {"hooks.example": [["127.0.0.1"]]})
-    with _tls_server(tmp_path, "hooks.example") as (port, asked, certificate):
+    with _tls_server(tmp_path, "hooks.example") as (port, server_names, certificate):
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         assert _post(f"https://hooks.example:{port}/").excerpt == "ok"
-    assert asked == ["hooks.example"]
+    assert server_names == ["hooks.example"]
 
 
 def test_an_untrusted_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,10 +21,10 @@ def free() -> str:
 
 
 def test_a_port_in_use_is_reported_before_anything_starts(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.listen()
+        port = bound.getsockname()[1]
         with pytest.raises(Problem, match=rf"Port {port} on 127.0.0.1 is in use.*PORT={port + 1} make run"):
             plan.made_from({"PORT": str(port)}, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -113,9 +113,9 @@ def test_a_copy_of_the_example_environment_changes_nothing(free: str, tmp_path: 
 
 
 def test_a_port_in_use_for_udp_only_is_skipped() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
         assert ports.next_free(port) > port
 
 
