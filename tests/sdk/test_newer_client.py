@@ -17,7 +17,7 @@ TYPES = {"domains": "Domain", "endpoints": "Endpoint", "emailAddresses": "EmailA
 
 
 @pytest.fixture
-def call(drive: Call, fits: Fits) -> Call:
+def call(drive: Call, fits: Fits, worker: None) -> Call:
     """Return a function that calls a method, checks the response against the client's type, and returns it."""
 
     def called(name: str, *given: Any) -> Any:

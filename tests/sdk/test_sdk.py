@@ -33,7 +33,7 @@ TYPES = {
 
 
 @pytest.fixture
-def call(drive: Call, fits: Fits) -> Call:
+def call(drive: Call, fits: Fits, worker: None) -> Call:
     """Return a function that calls the client's method with these arguments, and returns its `data` or its `error`.
 
     The response is checked against the client's own types.
