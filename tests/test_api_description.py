@@ -75,7 +75,7 @@ def test_a_404_says_what_is_missing() -> None:
     assert refused(Client().get("/api/v2/nothing"), 404, "NOT_FOUND")["error"] == "No such path."
 
 
-def test_a_customer_is_not_told_to_get_the_staff_scope() -> None:
+def test_a_customer_gets_403_with_staff_only_as_the_reason() -> None:
     alice = api_of(make_member(make_customer()))
     assert refused(alice.get("/api/v2/drift"), 403, "SCOPE_MISSING")["error"] == "This operation is for staff only."
 

@@ -48,7 +48,7 @@ def test_permissions_created_by_the_migration_have_djangos_names() -> None:
     assert named["support_customer"] == "Can see and support the domains of every customer"
 
 
-def test_disabled_staff_support_nobody() -> None:
+def test_disabled_staff_cannot_support_customers() -> None:
     assert not supports_everyone(make_staff(is_active=False))
     assert not supports_everyone(make_user(is_superuser=True, is_active=False))
 

@@ -77,7 +77,7 @@ def test_the_list_shows_only_the_users_own_customers(acme: Customer, alice: User
     assert "New customer" not in page
 
 
-def test_a_user_without_a_customer_is_told_so() -> None:
+def test_a_user_without_a_customer_sees_a_message() -> None:
     assert "You don’t belong to an organisation" in text(signed_in(make_user()).get(url("list")))
 
 
@@ -316,7 +316,7 @@ def test_an_owner_changes_a_role_and_removes_a_member(acme: Customer, alice: Use
     assert list(acme.members.all()) == [alice]
 
 
-def test_the_last_owner_is_told_why_they_cannot_leave(acme: Customer, alice: User) -> None:
+def test_the_last_owner_sees_why_they_cannot_leave(acme: Customer, alice: User) -> None:
     response = signed_in(alice).post(url("member", acme.pk, alice.memberships.get().pk), {"do": "remove"})
     assert response.status_code == 422
     assert "alice@acme.example is the last owner of Acme. Make another member an owner first." in text(response)

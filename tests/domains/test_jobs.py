@@ -85,7 +85,7 @@ def test_the_job_of_a_dead_worker_is_retried_and_a_live_one_is_not() -> None:
 
 
 @pytest.mark.usefixtures("own_queue")
-def test_a_stalled_job_is_retried_beside_a_waiting_one() -> None:
+def test_a_stalled_job_is_retried_while_another_is_queued() -> None:
     domain = make_domain()
     domains_jobs.set_up_soon(domain)
     start_job(domain, 300)

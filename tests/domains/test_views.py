@@ -102,7 +102,7 @@ def test_the_list_follows_the_query_string(
     assert names_in(alice_client.get(reverse("domains:list") + query).text) == expected
 
 
-def test_a_filter_without_results_says_so_and_can_be_cleared(alice_client: Client, three_domains: None) -> None:
+def test_a_filter_without_results_shows_a_message_and_can_be_cleared(alice_client: Client, three_domains: None) -> None:
     page = alice_client.get(reverse("domains:list") + "?q=foo").text
     assert "No domain matches “foo”" in page
     assert "Clear search" in page

@@ -54,7 +54,7 @@ def test_the_list_shows_how_many_records_are_missing(sandbox: Sandbox, alice: Cu
     assert f"none of {wanted}" in alice_client.get(reverse("sandbox:zones")).text
 
 
-def test_a_user_without_domains_is_told_that_there_are_no_zones(sandbox: Sandbox, alice_client: Client) -> None:
+def test_a_user_without_domains_sees_that_there_are_no_zones(sandbox: Sandbox, alice_client: Client) -> None:
     assert "No zones yet" in alice_client.get(reverse("sandbox:zones")).text
 
 

@@ -105,7 +105,7 @@ def test_a_second_invitation_revokes_the_first(acme: Customer, alice: User) -> N
     assert accept_invitation(token=token_of(second), person=None, name="Carol", password=PASSWORD).is_owner
 
 
-def test_an_invitation_whose_email_fails_stays_open_and_says_so(
+def test_an_invitation_whose_email_fails_stays_open_with_a_message(
     acme: Customer, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*_: Any, **__: Any) -> int:
@@ -259,7 +259,7 @@ def test_an_unknown_link_is_404() -> None:
     assert refused.value.status == 404
 
 
-def test_a_link_for_somebody_else_names_the_invited_address(acme: Customer, alice: User) -> None:
+def test_a_link_for_another_person_names_the_invited_address(acme: Customer, alice: User) -> None:
     bob, sent = make_user(email="bob@bob.example"), send_invitation(acme, alice)
     sentence = "This invitation is for carol@acme.example, but you're signed in as bob@bob.example."
     with pytest.raises(Refused, match=sentence):

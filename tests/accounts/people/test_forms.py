@@ -63,7 +63,7 @@ def test_only_the_users_own_customers_are_offered(client: Client) -> None:
     assert client.get(url, {"anything": "ltd"}).text.count("<option") == 2
 
 
-def test_a_user_without_an_organisation_is_told_whom_to_ask() -> None:
+def test_a_user_without_an_organisation_sees_whom_to_contact() -> None:
     zoe = make_user("zoe@example.com")
     client = Client()
     client.force_login(zoe)

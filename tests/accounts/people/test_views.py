@@ -79,7 +79,7 @@ def test_the_password_confirmation_shows_our_text(alice: User) -> None:
     assert "The password is incorrect." in text(wrong)
 
 
-def test_a_disabled_account_is_told_to_contact_support() -> None:
+def test_a_disabled_account_is_referred_to_support() -> None:
     page = text(Client().get(reverse("account_inactive")))
     assert "This account is disabled" in page
     assert "Contact support" in page

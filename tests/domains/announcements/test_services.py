@@ -193,7 +193,7 @@ def test_a_verified_domain_refuses_the_notice() -> None:
 
 
 @pytest.mark.parametrize(("choice", "notifies"), [({}, True), ({"tellWhenVerified": False}, False)])
-def test_the_api_requests_the_notice_unless_told_otherwise(
+def test_the_api_requests_the_notice_unless_the_request_declines_it(
     sandbox: Sandbox, alice: User, monkeypatch: pytest.MonkeyPatch, choice: dict[str, bool], notifies: bool
 ) -> None:
     expire_waits(monkeypatch)

@@ -59,7 +59,7 @@ def shown(viewer: User, **query: str) -> set[str]:
     }
 
 
-def test_an_override_is_shown_beside_the_state_and_filters_use_it(olga: User) -> None:
+def test_an_override_sets_the_shown_state_and_filters_use_it(olga: User) -> None:
     domain, other = ready(name="a.com"), ready(name="b.com")
     override(domain, olga)
     assert (domain.state, domain.shown_state, domain.is_overridden) == (State.WRONG, State.VERIFIED, True)

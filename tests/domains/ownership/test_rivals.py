@@ -36,7 +36,7 @@ def test_an_unproven_claim_does_not_block_another_claim(alice: Customer, bobs_cl
     assert (hers.stage, hers.claim_reason) == (Stage.CLAIM, "rival")
 
 
-def test_the_first_proof_wins_and_the_other_claim_says_so(
+def test_the_first_proof_wins_and_the_other_claim_shows_it(
     alice: Customer, bobs_claim: Domain, sandbox: Sandbox
 ) -> None:
     hers = preflight_services.add(text=NAME, customer=alice, actor=None)

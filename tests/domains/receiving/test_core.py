@@ -109,7 +109,7 @@ def test_unread_rules_of_a_new_holder_are_not_checked() -> None:
     assert judge(replace(READY, rules=RulesFact.NOTHING, is_unread=True)).state is ReceivingState.NOT_CHECKED
 
 
-def test_an_unverified_identity_rejects_mail_whatever_the_rules() -> None:
+def test_an_unverified_identity_rejects_mail_and_needs_no_mx() -> None:
     assert judge(replace(READY, is_verified=False)).state is ReceivingState.REJECTED
     assert not requires_mx(replace(READY, mx=Mx.ELSEWHERE, is_verified=False))
 

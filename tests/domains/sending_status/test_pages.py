@@ -39,7 +39,7 @@ def tab(client: Client, domain: Domain) -> str:
 
 @pytest.mark.parametrize("has_tenant", [True, False])
 @pytest.mark.parametrize("fields", [UNVERIFIED, {"stage": "claim"}, {"stage": "starting"}])
-def test_an_unverified_domain_cannot_send_whatever_the_tenant(
+def test_an_unverified_domain_cannot_send_with_or_without_a_tenant(
     alice_client: Client, alices: Customer, fields: dict[str, Any], *, has_tenant: bool
 ) -> None:
     if has_tenant:

@@ -192,7 +192,7 @@ def test_too_many_requests_are_429_for_a_minute(link: ShareLink, monkeypatch: py
     assert "Please try again later" in answers[-1].text
 
 
-def test_a_withdrawn_link_is_404_and_says_so(link: ShareLink, alice: User) -> None:
+def test_a_withdrawn_link_is_404_with_a_message(link: ShareLink, alice: User) -> None:
     sharing_services.revoke(link=link, actor=alice)
     for answer in (Client().get(address(link)), Client().post(address(link))):
         assert answer.status_code == 404

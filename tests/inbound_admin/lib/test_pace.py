@@ -84,7 +84,7 @@ def test_an_interrupted_caller_leaves_the_queue(settings: Settings, monkeypatch:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_dead_waiter_blocks_nobody(settings: Settings) -> None:
+def test_a_dead_waiter_blocks_no_other_request(settings: Settings) -> None:
     """A waiter that does not come back in time is skipped."""
     settings.AWS_CALLS_PER_SECOND = 10
     with connection.cursor() as cursor:
