@@ -312,9 +312,7 @@ def test_a_truncated_answer_without_tcp_fails() -> None:
     ],
     ids=["right", "another id", "another question", "truncated again", "empty", "closed"],
 )
-def test_a_truncated_answer_is_queried_over_tcp(
-    over_tcp: Callable[[bytes], bytes | None], values: tuple[str, ...]
-) -> None:
+def test_a_truncated_answer_uses_tcp(over_tcp: Callable[[bytes], bytes | None], values: tuple[str, ...]) -> None:
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         query = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
         if (packet := over_tcp(query)) is not None:
