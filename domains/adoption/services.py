@@ -166,6 +166,8 @@ def store_adopted(
             ownership_services.displace(made.parsed, winner=request.customer)
             had_claim = _replace_claim(made)
             made.save(force_insert=not had_claim, force_update=had_claim)
+            if had_claim:
+                ownership_services.resolve_alerts(made)
             audit_services.record(
                 "domain.adopted",
                 about=domain_subject(made),

@@ -87,8 +87,8 @@ class DiagnosisPage:
 
     @property
     def has_boxes(self) -> bool:
-        shown = (*((self.first,) if self.first else ()), *self.further)
-        return any(each.typed for each in shown)
+        """Return True if something is to be entered at the DNS host for any finding."""
+        return any(each.form_values for each in (self.first, *self.further) if each)
 
 
 def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> DiagnosisPage:

@@ -109,7 +109,7 @@ def set_up(*, domain_id: str) -> None:
 
 
 def _identity(domain: Domain) -> bool:
-    """An identity that already exists is adopted only on a proven claim."""
+    """An identity that already exists is adopted only by the customer who holds the name."""
     if domain.dkim_tokens or domain.adopted:
         return True
     try:
@@ -133,7 +133,7 @@ def _is_of_displaced_row(domain: Domain, identity: Identity) -> bool:
 
 def _use_existing(domain: Domain, identity: Identity) -> bool:
     ours = (gateway.DOMAIN_TAG, domain.id) in identity.tags  # created by our first attempt, whose answer was lost
-    if not ours and not domain.claim_proven_at:
+    if not ours and not (domain.claim_proven_at or domain.proven_at):
         ownership_claims_services.require_proof(domain, ClaimReason.IDENTITY_EXISTS)
         return False
     if not ours and identity.identity_status is SesStatus.FAILED:

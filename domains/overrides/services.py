@@ -23,6 +23,7 @@ from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
 from inbound_admin.lib.errors import Refused
+from notifications.alerts import services as alerts_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.resources import services as resources_services
 
@@ -121,6 +122,7 @@ TRANSFER_FIELDS = (
     "moved_at",
     "moved_from",
     "proven_at",
+    "unproven_warned_at",
     *FIELDS,
 )
 
@@ -217,6 +219,7 @@ def _record_former_holder(domain: Domain, before: Customer) -> None:
         domain.moved_at, domain.moved_from = timezone.now(), before
     if domain.proven_at is not None:
         domain.proven_at = timezone.now()  # by staff; earlier mail stays the former customer's
+    domain.unproven_warned_at = None  # the new customer has had no warning
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
 
 
@@ -240,6 +243,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)
         announcements_services.delete_notices(locked)
+        alerts_services.resolve_for_former(about=domain_subject(locked))
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)

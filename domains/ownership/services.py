@@ -61,6 +61,7 @@ CLEARED = {
     "mail_from_status": "",
     "verified_at": None,
     "ses_problem": "",
+    "new_dkim_wanted": False,
     "routes_unchecked": True,
 }
 holder_changed = Signal()  # sent with `domain`, in the transaction that proves or transfers it
@@ -203,7 +204,6 @@ def notify_owners(customer: Customer, title: str, text: str, *, unsolicited: boo
 
 
 BECAUSE = "Ownership wasn't proven in time."
-log = structlog.get_logger(__name__)
 
 
 def check_unproven_limit(customer: Customer, actor: User | None) -> None:
@@ -241,8 +241,16 @@ def _warn(now: datetime) -> None:
             _warn_owners(domain, now)
 
 
+def _is_still_expiring(domain: Domain) -> bool:
+    """Lock the zone and check again: it may have been proven, verified or held since the list was read."""
+    lock_zone(domain.parsed)
+    return expiring_domains().filter(pk=domain.pk, customer=domain.customer_id, held_at=None).exists()
+
+
 @transaction.atomic
 def _warn_owners(domain: Domain, now: datetime) -> None:
+    if not _is_still_expiring(domain):
+        return
     domain.unproven_warned_at = now
     domain.save(update_fields=("unproven_warned_at",))
     until = domain.removal_at or now
@@ -262,9 +270,12 @@ def _remove(now: datetime) -> int:
         if domain.removal_at is None or domain.removal_at > now:
             continue
         try:
-            deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
+            with transaction.atomic():
+                if not _is_still_expiring(domain):
+                    continue
+                deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
         except Refused as refused:  # a person must first remove its subdomains or addresses
-            log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
+            _log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
             continue
         gone[domain.customer].append(str(domain))
     for customer, names in gone.items():

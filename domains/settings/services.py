@@ -107,7 +107,7 @@ def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
 def restart_verification(*, domain: Domain, actor: User) -> None:
     """Restart the setup if SES stopped checking the domain or has no identity. Raises Refused.
 
-    It proves nothing: an identity that somebody else created meanwhile is adopted only on a proven claim.
+    It proves nothing: an identity that somebody else created is adopted only by the customer who holds the name.
     """
     with transaction.atomic():
         locked = _ready(domain)

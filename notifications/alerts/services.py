@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit import services as audit_services
@@ -152,7 +153,8 @@ def observe(
     higher severity.
     """
     now = now or timezone.now()
-    _close_for_others(kind, about, audience)
+    if isinstance(audience, CustomerPeople):
+        _end(_of_former(about, audience.customer_id).filter(kind=kind))
     alert = _locked_watch(kind, about, audience)
     if alert is None and firing:
         _suspect(kind, about, audience, severity, now)
@@ -218,6 +220,12 @@ def resolve_silently(*, about: Subject) -> None:
     _end(Alert.objects.filter(object_type=about.type, object_id=about.id, state__in=LIVE))
 
 
+@transaction.atomic
+def resolve_for_former(*, about: Subject) -> None:
+    """Resolve alerts of the former customer of a transferred object without notice. Checks notify the new one."""
+    _end(_of_former(about, about.customer_id))
+
+
 def _advance(alert: Alert, firing: bool, now: datetime) -> Effect:
     before = ConditionState(AlertState(alert.state), alert.since, alert.looks, alert.clear)
     after, effect = advance(before if alert.looks else None, firing=firing, kind=kind_named(alert.kind), now=now)
@@ -271,14 +279,13 @@ def _locked_watch(kind: str, about: Subject, audience: Audience) -> Alert | None
     return live.select_for_update(of=("self",)).filter(**_columns(audience)).first()
 
 
-def _close_for_others(kind: str, about: Subject, audience: Audience) -> None:
-    """Close alerts of previous owners after a transfer."""
-    if isinstance(audience, CustomerPeople):
-        others = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, state__in=LIVE)
-        _end(others.exclude(customer_id=audience.customer_id).exclude(customer_id=""))
+def _of_former(about: Subject, customer_id: str) -> QuerySet[Alert]:
+    """Return the live alerts about an object that other customers than this one have: it was transferred."""
+    live = Alert.objects.filter(object_type=about.type, object_id=about.id, state__in=LIVE)
+    return live.exclude(customer_id__in=("", customer_id))
 
 
-def _end(alerts: Any) -> None:
+def _end(alerts: QuerySet[Alert]) -> None:
     alerts.filter(state=AlertState.SUSPECTED).delete()
     alerts.update(state=AlertState.RECOVERED, recovered_at=timezone.now())
 

@@ -190,9 +190,11 @@ def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:
     with suppress(AwsMissing):  # the tenant is gone, with its associations
         lifecycle_gateway.dissociate(resource.tenant.name, resource.arn)
     with transaction.atomic():
-        deleted, _ = TenantResource.objects.filter(pk=resource.pk, wanted=False).delete()
-        if deleted:
+        row = TenantResource.objects.filter(pk=resource.pk)
+        if row.filter(wanted=False).delete()[0]:
             _log("tenant.dissociated", resource, request_ids)
+        elif row.update(associated_at=None):  # it was requested again while SES removed it
+            queue_associations(resource.tenant)
 
 
 def _associate(resource: TenantResource, request_ids: list[str]) -> None:

@@ -12,12 +12,17 @@ from domains.adoption import services as adoption_services
 from domains.adoption.services import AdoptionRequest, AdoptionStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.identity import gateway as identity_gateway
+from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
+from domains.ownership import services as ownership_services
+from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
+from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
-from tests.factories import make_customer, make_staff
+from tests.domains.making import make_domain, turn_identity
+from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -130,3 +135,29 @@ def test_a_worker_whose_clock_is_a_day_ahead_does_not_put_off_the_first_look(san
     assert [domain.name for domain in due] == ["shop.com"]
     assert due[0].last_ses_check is not None
     assert due[0].last_ses_check <= timezone.now()
+
+
+def test_the_warning_of_a_claim_ends_when_staff_adopt_its_identity(sandbox: Sandbox) -> None:
+    at_amazon("a.com")
+    alice = make_customer("Alice Ltd")
+    domain = make_domain("a.com", customer=alice, stage=Stage.CLAIM)
+    Domain.objects.filter(pk=domain.pk).update(created_at=timezone.now() - timedelta(days=25))
+    ownership_services.expire_unproven_domains(now=timezone.now())
+    adopt("a.com", customer=alice)
+    assert Alert.objects.get(kind="domain.expiring").state == "recovered"
+
+
+def test_starting_again_keeps_an_adopted_domain_its_customers(sandbox: Sandbox) -> None:
+    """SES has the identity, without our tag. Staff gave the name to Alice, so nothing has to be proven again."""
+    at_amazon("a.com")
+    with aws.calling("ses", "set") as client:
+        client.set_identity_mail_from_domain(Identity="a.com", MailFromDomain="mail.a.com")
+    (outcome,) = adopt("a.com")
+    turn_identity("a.com", ownership="Success", dkim="Success", mail_from="Failed")
+    domain = Domain.objects.get(pk=outcome.domain_id)
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    settings_services.restart_verification(domain=domain, actor=make_member(domain.customer))
+    identity_services.set_up(domain_id=domain.pk)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.is_proven, domain.adopted) == (Stage.READY, True, True)
+    assert (domain.mail_from, domain.ses_mail_from) == ("mail.a.com", "mail.a.com")
