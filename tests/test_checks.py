@@ -42,7 +42,7 @@ def test_preload_before_its_steps_is_an_error(
 ) -> None:
     settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = seconds, subdomains
     settings.SECURE_HSTS_PRELOAD = preload
-    assert ("inbound_admin.E003" in said()) is refused
+    assert ("inbound_admin.E004" in said()) is refused
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ _OF_VERDICT = {
 
 @dataclass(frozen=True)
 class Segment:
-    """`left` and `width` in units of LONG."""
+    """`left` and `width` in units of TIMELINE_WIDTH."""
 
     start: datetime
     end: datetime

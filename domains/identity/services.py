@@ -7,6 +7,7 @@ proven first, or the domain is being deleted.
 customer without a tenant has none. A domain that is older than its customer's use of the tenant is moved by a
 migration, or when something else about it changes.
 - `default_configuration_set` is what an identity sends with if the send names none.
+- `list_ses_identities` lists all identities that SES has.
 """
 
 from collections.abc import Sequence
@@ -255,3 +256,15 @@ def default_configuration_set(name: str) -> str:
     SES has no identity.
     """
     return gateway.get_identity(name).configuration_set
+
+
+def list_ses_identities() -> dict[str, SesStatus]:
+    """Return every domain identity of the region with its status, one call per thousand.
+
+    Raises AwsProblem, since in half a list the others would look deleted.
+    """
+    found, token = gateway.list_identities()
+    while token:
+        page, token = gateway.list_identities(token)
+        found |= page
+    return found

@@ -42,7 +42,6 @@ from domains.ownership.selectors import (
     unproven_limit_text,
 )
 from inbound_admin.lib.errors import Refused
-from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.resources import services as resources_services
@@ -166,19 +165,13 @@ def _notify_related(rival: Domain) -> None:
 
 
 def _raise_alert(rival: Domain, why: str) -> None:
-    audience = alerts_core.CustomerPeople(rival.customer_id)
-    alerts_services.observe(
-        kind=DISPLACED, about=domain_subject(rival), firing=True, why=why, severity="high", audience=audience
-    )
+    alerts_services.observe(kind=DISPLACED, about=domain_subject(rival), firing=True, why=why, severity="high")
 
 
 def resolve_alerts(domain: Domain) -> None:
     """Resolve the alerts of a domain that is now proven."""
-    audience = alerts_core.CustomerPeople(domain.customer_id)
     for kind in (DISPLACED, EXPIRING):
-        alerts_services.observe(
-            kind=kind, about=domain_subject(domain), firing=False, why="", severity="high", audience=audience
-        )
+        alerts_services.observe(kind=kind, about=domain_subject(domain), firing=False, why="", severity="high")
 
 
 def is_held_by_another(domain: Domain) -> bool:
@@ -255,13 +248,9 @@ def _warn_owners(domain: Domain, now: datetime) -> None:
     domain.save(update_fields=("unproven_warned_at",))
     until = domain.removal_at or now
     why = f"{domain} isn't verified yet. Publish its records by {until:%-d %B %Y}, or it will be removed."
-    audience = alerts_core.CustomerPeople(domain.customer_id)
-    alerts_services.observe(
-        kind=EXPIRING, about=domain_subject(domain), firing=True, why=why, severity="medium", audience=audience, now=now
-    )
-    audit_services.record(
-        "domain.expiring", about=domain_subject(domain), actor=None, after={"until": f"{until:%Y-%m-%d}"}
-    )
+    about = domain_subject(domain)
+    alerts_services.observe(kind=EXPIRING, about=about, firing=True, why=why, severity="medium", now=now)
+    audit_services.record("domain.expiring", about=about, actor=None, after={"until": f"{until:%Y-%m-%d}"})
 
 
 def _remove(now: datetime) -> int:

@@ -106,7 +106,11 @@ def _notified_targets(alert: Alert) -> list[WebhookTarget]:
     )
     targets = WebhookTarget.objects.filter(pk__in=deliveries.values("target"), person__isnull=False, is_on=True)
     customer_id = alert.about_customer_id
-    return [each for each in targets.select_related("person") if may_receive(each.person, customer_id=customer_id)]
+    return [
+        each
+        for each in targets.select_related("person")
+        if each.person and may_receive(each.person, customer_id=customer_id)
+    ]
 
 
 Preferences = dict[int, NotificationPreference]
@@ -143,16 +147,17 @@ def observe(
     firing: bool,
     why: str,
     severity: str,
-    audience: Audience,
+    audience: Audience | None = None,
     harmed: int | None = None,
     now: datetime | None = None,
 ) -> Effect:
     """Store the result of a check and return its effect. Call it for every check that didn't fail.
 
+    `audience`: by default, the customer of the object.
     `harmed`: how many recipients are harmed. An alert with it is sent again when it gets worse: more of them, or a
     higher severity.
     """
-    now = now or timezone.now()
+    now, audience = now or timezone.now(), audience or CustomerPeople(about.customer_id)
     if isinstance(audience, CustomerPeople):
         _end(_of_former(about, audience.customer_id).filter(kind=kind))
     alert = _locked_watch(kind, about, audience)

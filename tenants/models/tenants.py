@@ -136,10 +136,6 @@ class Tenant(models.Model):
         return self.name
 
     @property
-    def may_send(self) -> bool:
-        return self.aggregate in (SendingStatus.ENABLED, SendingStatus.REINSTATED)
-
-    @property
     def resumes_as(self) -> SendingStatus:
         """Return the status that a resume would set, by the last read. Used by the page and the call."""
         found = (("HIGH", self.open_high), ("LOW", self.open_low))

@@ -78,7 +78,7 @@ def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
     zone = domain.hosted.zone
     page = records_page(domain, can_check_in=0, host=host)
     yield from (boxes_of(row.form_values, zone) for group in page.groups for row in group.rows if row.record.value)
-    yield from (boxes_of(todo.form_values, zone) for todo in shared_page(domain, page, host=host).todo)
+    yield from (boxes_of(todo.row.form_values, zone) for todo in shared_page(domain, page).todo)
 
 
 def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Entry]:
