@@ -17,7 +17,14 @@ from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
 from tenants.status.core import TenantStatus
 from tests.factories import make_staff
-from tests.tenants.making import entity_at_amazon, jobs_of, make_tess, pause_tenant, resources_at_amazon, set_up_tenant
+from tests.tenants.factories import (
+    entity_at_amazon,
+    jobs_of,
+    make_tess,
+    pause_tenant,
+    resources_at_amazon,
+    set_up_tenant,
+)
 
 pytestmark = pytest.mark.django_db
 

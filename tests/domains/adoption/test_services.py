@@ -21,7 +21,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, turn_identity
+from tests.domains.factories import make_domain, turn_identity
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

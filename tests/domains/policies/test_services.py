@@ -6,8 +6,8 @@ from domains.checking import services as checking_services
 from domains.models.domains import Domain
 from domains.policies import services
 from sandbox.process import Sandbox
-from tests.domains.checking.looks import NOW, looked_at
-from tests.domains.making import set_up_domain
+from tests.domains.checking.factories import NOW, looked_at
+from tests.domains.factories import set_up_domain
 
 pytestmark = pytest.mark.django_db
 
