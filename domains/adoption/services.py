@@ -214,6 +214,7 @@ def _domain_row(identity: Identity, token: str, request: AdoptionRequest) -> Dom
     )
 
 
+@transaction.atomic
 def import_domain(
     *, name: str, request: AdoptionRequest, found: SesIdentities, mail_from: str = "", reports: bool = False
 ) -> AdoptionOutcome:

@@ -299,6 +299,7 @@ def change_and_wait(
     """
     domain = wait_until_applied(domain)
     with transaction.atomic():
+        domain = Domain.objects.select_for_update().filter(pk=domain.pk).first() or domain
         desired = desired_settings(domain)
         if mail_from is not None:
             desired = replace(desired, mail_from_label=parse_mail_from_label(mail_from, domain.name))

@@ -330,8 +330,7 @@ def _public(record: Record, case: Case) -> tuple[LinkState, tuple[Cause, ...]]:
     answers = case.seen.public_answers(question_for(record))
     names = case.facts.policies.names
     judged = [(a, compare(record, a, _alternative(record, case, a), names).verdict) for a in answers]
-    behind = tuple(_outdated(judged))
-    if behind:
+    if behind := [answer for answer, verdict in judged if verdict in (Verdict.ABSENT, Verdict.WRONG)]:
         until = words.cache_expiry(behind, case.now, otherwise=words.negative_ttl(case.seen))
         who = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer in behind)
         return LinkState.BROKEN, (Cause("dns.spreading", record, who, until=until),)
@@ -339,9 +338,3 @@ def _public(record: Record, case: Case) -> tuple[LinkState, tuple[Cause, ...]]:
         return LinkState.OK, ()
     errors = tuple(dict.fromkeys(answer.error for answer in answers))
     return LinkState.UNKNOWN, (Cause("dns.lookup_failed", record, errors),)
-
-
-def _outdated(judged: list[tuple[Answer, Verdict]]) -> Iterator[Answer]:
-    for answer, verdict in judged:
-        if verdict in (Verdict.ABSENT, Verdict.WRONG):
-            yield answer

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.roles import Role
@@ -125,6 +126,24 @@ def test_a_customers_own_claim_becomes_the_adopted_domain(sandbox: Sandbox) -> N
     make_domain("a.com", customer=alice, stage=Stage.CLAIM)
     (outcome,) = adopt("a.com", customer=alice)
     assert Domain.objects.get(name="a.com").pk == outcome.domain_id
+
+
+def test_an_import_that_is_interrupted_is_done_whole_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = AdoptionRequest(customer=make_customer(), actor=make_staff(Role.OPERATOR), because="Contract 12")
+    nothing_found = adoption_services.SesIdentities({})
+    update = QuerySet.update
+
+    def interrupted(rows: QuerySet[Domain], **values: object) -> int:
+        if "dmarc_reports_to" in values:
+            raise KeyboardInterrupt
+        return update(rows, **values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(QuerySet, "update", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            adoption_services.import_domain(name="shop.com", request=request, found=nothing_found, reports=True)
+    adoption_services.import_domain(name="shop.com", request=request, found=nothing_found, reports=True)
+    assert Domain.objects.get().dmarc_reports_to == "dmarc@shop.com"
 
 
 def test_a_worker_whose_clock_is_a_day_ahead_does_not_put_off_the_first_look(sandbox: Sandbox) -> None:
