@@ -44,7 +44,7 @@ def test_preload_without_its_preconditions_is_an_error(
 ) -> None:
     settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = seconds, subdomains
     settings.SECURE_HSTS_PRELOAD = preload
-    assert ("inbound_admin.E003" in check_ids()) is refused
+    assert ("inbound_admin.E004" in check_ids()) is refused
 
 
 @pytest.mark.parametrize(

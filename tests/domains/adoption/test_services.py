@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.roles import Role
@@ -12,12 +13,17 @@ from domains.adoption import services as adoption_services
 from domains.adoption.services import AdoptionRequest, AdoptionStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.identity import gateway as identity_gateway
+from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
+from domains.ownership import services as ownership_services
+from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
+from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain
-from tests.factories import make_customer, make_staff
+from tests.domains.factories import make_domain, turn_identity
+from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +128,24 @@ def test_adoption_converts_the_customers_own_claim(sandbox: Sandbox) -> None:
     assert Domain.objects.get(name="a.com").pk == outcome.domain_id
 
 
+def test_an_import_that_is_interrupted_is_done_whole_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = AdoptionRequest(customer=make_customer(), actor=make_staff(Role.OPERATOR), because="Contract 12")
+    nothing_found = adoption_services.SesIdentities({})
+    update = QuerySet.update
+
+    def interrupted(rows: QuerySet[Domain], **values: object) -> int:
+        if "dmarc_reports_to" in values:
+            raise KeyboardInterrupt
+        return update(rows, **values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(QuerySet, "update", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            adoption_services.import_domain(name="shop.com", request=request, found=nothing_found, reports=True)
+    adoption_services.import_domain(name="shop.com", request=request, found=nothing_found, reports=True)
+    assert Domain.objects.get().dmarc_reports_to == "dmarc@shop.com"
+
+
 def test_a_worker_with_a_fast_clock_does_not_delay_the_first_check(sandbox: Sandbox) -> None:
     create_identities("shop.com")
     with time_machine.travel(timezone.now() + timedelta(days=1), tick=True):
@@ -130,3 +154,29 @@ def test_a_worker_with_a_fast_clock_does_not_delay_the_first_check(sandbox: Sand
     assert [domain.name for domain in due] == ["shop.com"]
     assert due[0].last_ses_check is not None
     assert due[0].last_ses_check <= timezone.now()
+
+
+def test_the_warning_of_a_claim_ends_when_staff_adopt_its_identity(sandbox: Sandbox) -> None:
+    at_amazon("a.com")
+    alice = make_customer("Alice Ltd")
+    domain = make_domain("a.com", customer=alice, stage=Stage.CLAIM)
+    Domain.objects.filter(pk=domain.pk).update(created_at=timezone.now() - timedelta(days=25))
+    ownership_services.expire_unproven_domains(now=timezone.now())
+    adopt("a.com", customer=alice)
+    assert Alert.objects.get(kind="domain.expiring").state == "recovered"
+
+
+def test_starting_again_keeps_an_adopted_domain_its_customers(sandbox: Sandbox) -> None:
+    """SES has the identity, without our tag. Staff gave the name to Alice, so nothing has to be proven again."""
+    at_amazon("a.com")
+    with aws.calling("ses", "set") as client:
+        client.set_identity_mail_from_domain(Identity="a.com", MailFromDomain="mail.a.com")
+    (outcome,) = adopt("a.com")
+    turn_identity("a.com", ownership="Success", dkim="Success", mail_from="Failed")
+    domain = Domain.objects.get(pk=outcome.domain_id)
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    settings_services.restart_verification(domain=domain, actor=make_member(domain.customer))
+    identity_services.set_up(domain_id=domain.pk)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.is_proven, domain.adopted) == (Stage.READY, True, True)
+    assert (domain.mail_from, domain.ses_mail_from) == ("mail.a.com", "mail.a.com")

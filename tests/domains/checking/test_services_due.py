@@ -10,9 +10,11 @@ from pytest_django import Settings
 
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
+from domains.dns.services import HostLookup
 from domains.identity import services as identity_services
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
+from domains.receiving import services as receiving_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import RateLimited, Refused
 from sandbox.process import Sandbox
@@ -40,6 +42,27 @@ def test_a_repeated_check_too_soon_is_refused_with_the_time(sandbox: Sandbox, se
         assert 0 < refused.value.retry_after <= 10
     Domain.objects.filter(pk=domain.pk).update(last_dns_check=timezone.now() - timedelta(seconds=11))
     assert "Nothing has changed." in checking_services.check_now(domain=Domain.objects.get(pk=domain.pk))
+
+
+def test_a_domain_whose_check_fails_unexpectedly_does_not_stop_the_others(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd, domain = set_up_domain(sandbox, "odd.com"), set_up_domain(sandbox, "shop.com")
+    Domain.objects.update(next_check_at=NOW)
+    found = receiving_services.mx_facts
+
+    def mx_facts(checked: Domain, seen: HostLookup) -> object:
+        if checked.pk == odd.pk:
+            raise ValueError("an answer that nobody thought of")
+        return found(checked, seen)
+
+    monkeypatch.setattr(receiving_services, "mx_facts", mx_facts)
+    with pytest.raises(ExceptionGroup, match="could not be checked"):
+        checking_services.check_due(now=NOW)
+    for each in (odd, domain):
+        each.refresh_from_db()
+    assert domain.last_dns_check == NOW
+    assert (odd.last_dns_check, odd.next_check_at) == (None, NOW + HOUR)
 
 
 def test_a_held_domain_is_not_checked(sandbox: Sandbox) -> None:

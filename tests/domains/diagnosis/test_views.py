@@ -17,11 +17,12 @@ from pytest_django import Settings
 from accounts.models.people import User
 from domains import tasks
 from domains.diagnosis.core.codes import CODES
+from domains.identity_status import services as identity_status_services
 from domains.jobs import DIAGNOSE
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain, publish, records_to_publish, set_up_domain
+from tests.domains.factories import make_domain, publish, records_to_publish, set_up_domain, turn_identity
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
@@ -196,3 +197,16 @@ def test_another_customers_diagnosis_is_404(client: Client, page: str) -> None:
 def test_every_code_has_an_anchor_on_the_public_page(client: Client) -> None:
     text = client.get(reverse("domains:codes")).content.decode()
     assert not [code for code in CODES if f'id="{code}"' not in text]
+
+
+def test_the_dns_host_can_be_chosen_when_only_further_findings_have_something_to_enter(
+    client: Client, page: str, sandbox: Sandbox, domain: Domain
+) -> None:
+    publish(sandbox, domain)
+    turn_identity("shop.com", mail_from="Failed")
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    (dmarc,) = [record for record in sandbox.control.records("shop.com") if record.name == "_dmarc.shop.com"]
+    sandbox.control.remove_record("shop.com", dmarc.id)
+    text = at_once(client, page)
+    assert 'id="further-title"' in text
+    assert 'id="dns-host"' in text

@@ -14,8 +14,10 @@ from audit.models import Change
 from audit.selectors import changes_of
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
+from domains.ownership import services as ownership_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
+from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_user
@@ -171,3 +173,15 @@ def test_a_transfer_does_not_carry_the_former_customers_reasons(olga: User) -> N
     assert (domain.wanted_by, domain.wanted_because) == (None, "")
     assert domain.is_held
     assert "Alice" not in domain.held_because
+
+
+def test_a_transfer_ends_the_former_customers_alerts_and_the_warning_begins_anew(olga: User) -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    domain = make_domain(customer=alice, stage=Stage.CLAIM, claim_reason="related")
+    Domain.objects.filter(pk=domain.pk).update(created_at=timezone.now() - timedelta(days=40))
+    ownership_services.expire_unproven_domains(now=timezone.now())
+    overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=olga)
+    assert [(row.customer_id, row.state) for row in Alert.objects.all()] == [(alice.pk, "recovered")]
+    later = timezone.now() + timedelta(days=8)
+    assert ownership_services.expire_unproven_domains(now=later) == 0
+    assert Alert.objects.get(customer_id=bob.pk).state == "open"

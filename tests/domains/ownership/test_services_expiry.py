@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -128,3 +129,34 @@ def test_staff_can_exceed_the_limit_of_unproven_domains(sandbox: Sandbox, alice:
     settings.UNPROVEN_DOMAINS_PER_CUSTOMER = 1
     preflight_services.add(text="a.com", customer=alice, actor=None)
     assert preflight_services.add(text="b.com", customer=alice, actor=make_staff())
+
+
+def test_what_is_proven_while_others_are_removed_stays(alice: Customer) -> None:
+    """The list is read at the start. A proof that comes while the first domains go counts for the later ones."""
+    late = NOW - timedelta(days=8)
+    longer, shop = (added(40, alice, name=name, unproven_warned_at=late) for name in ("longer.shop.com", "shop.com"))
+
+    def prove_shop(**_: Any) -> None:
+        Domain.objects.filter(pk=shop.pk).update(stage=Stage.READY, proven_at=NOW)
+
+    post_delete.connect(prove_shop, sender=Domain, weak=False, dispatch_uid="test")
+    try:
+        assert ownership_services.expire_unproven_domains(now=NOW) == 1
+    finally:
+        post_delete.disconnect(sender=Domain, dispatch_uid="test")
+    assert (exists(longer), exists(shop)) == (False, True)
+
+
+def test_what_is_proven_while_others_are_warned_of_gets_no_warning(alice: Customer) -> None:
+    added(25, alice, name="longer.shop.com")
+    shop = added(25, alice, name="shop.com", stage=Stage.READY)
+
+    def prove_shop(**_: Any) -> None:
+        Domain.objects.filter(pk=shop.pk).update(proven_at=NOW)
+
+    post_save.connect(prove_shop, sender=Domain, weak=False, dispatch_uid="test")
+    try:
+        ownership_services.expire_unproven_domains(now=NOW)
+    finally:
+        post_save.disconnect(sender=Domain, dispatch_uid="test")
+    assert [alert.object_name for alert in Alert.objects.all()] == ["longer.shop.com"]

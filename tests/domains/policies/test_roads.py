@@ -79,7 +79,7 @@ def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
     yield from (
         entry_of_boxes(row.form_values, zone) for group in page.groups for row in group.rows if row.record.value
     )
-    yield from (entry_of_boxes(todo.form_values, zone) for todo in shared_page(domain, page, host=host).todo)
+    yield from (entry_of_boxes(todo.row.form_values, zone) for todo in shared_page(domain, page).todo)
 
 
 def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Entry]:

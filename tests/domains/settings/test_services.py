@@ -62,6 +62,24 @@ def test_a_setting_is_applied_in_one_call_and_logged(sandbox: Sandbox, olga: Use
     assert not domain.is_configuring
 
 
+def test_two_changes_by_the_api_at_once_are_both_kept(
+    sandbox: Sandbox, olga: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    waited = settings_services.wait_until_applied
+
+    def another_request_follows(row: Domain) -> Domain:
+        monkeypatch.undo()
+        found = waited(row)
+        Domain.objects.filter(pk=row.pk).update(wants_apex_spf=False)
+        return found
+
+    monkeypatch.setattr(settings_services, "wait_until_applied", another_request_follows)
+    settings_services.change_and_wait(domain=domain, mail_from=None, spf=None, dmarc=False, actor=olga)
+    domain.refresh_from_db()
+    assert (domain.wants_apex_spf, domain.wants_dmarc) == (False, False)
+
+
 def test_an_applied_setting_makes_no_call(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox)
     sandbox.control.clear_calls()

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.spf.core import grammar, merger
-from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, count_voids, included_names
+from domains.spf.core.evaluation import (
+    SpfNames,
+    broken_includes,
+    count_lookups,
+    count_voids,
+    first_unresolved,
+    included_names,
+)
 
 NAMES = SpfNames(
     {
@@ -53,6 +60,15 @@ def test_nonexistent_hosts_are_counted_as_void_lookups() -> None:
 
 def test_a_loop_of_includes_exceeds_the_lookups() -> None:
     assert count_lookups("v=spf1 include:circle.example", NAMES).too_many
+
+
+def test_records_that_include_each_other_many_times_are_not_followed_without_end() -> None:
+    line = " ".join(["v=spf1", *(f"include:n{n}.example" for n in range(12)), "a:gone.example"])
+    names = SpfNames({f"n{n}.example": (line,) for n in range(12)}, frozenset({("gone.example", "A")}))
+    assert count_lookups(line, names).too_many
+    assert count_voids(line, names) > 2
+    assert broken_includes(line, names) == ()
+    assert first_unresolved(line, names) == ""
 
 
 def test_two_records_merge_with_redirects_as_includes() -> None:
