@@ -44,10 +44,14 @@ def snapshots() -> QuerySet[Snapshot]:
     return Snapshot.objects.select_related("run").defer("content").filter(region=settings.AWS_REGION)
 
 
+def _begun() -> QuerySet[Run]:
+    """Return the runs that have begun and not ended, in this region: one is running, others let it go first."""
+    return Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED, started_at__isnull=False)
+
+
 def steps_in_progress() -> tuple[Step, ...]:
-    """Return the steps of the run that has begun and not ended, in this region."""
-    begun = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING, started_at__isnull=False)
-    rows = RunStep.objects.filter(run__in=begun).exclude(state=StepState.LEFT_OUT).order_by("run", "number")
+    """Return the steps of the runs that have begun and not ended, in this region."""
+    rows = RunStep.objects.filter(run__in=_begun()).exclude(state=StepState.LEFT_OUT).order_by("run", "number")
     return tuple(load(step) for step in rows.values_list("step", flat=True))
 
 
@@ -113,13 +117,16 @@ def set_changing(requested: Iterable[RequestedRecipient]) -> None:
 
 
 def _under_way() -> frozenset[str]:
-    """The recipients that the first step of the running run that isn't done changes in the active set."""
-    running = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING, started_at__isnull=False)
-    row = RunStep.objects.filter(run__in=running, state=StepState.TO_DO).order_by("number").first()
+    """Return the recipients that the next step of each run that has begun changes in the active set."""
+    return frozenset(each for run in _begun() for each in _changing_next(run))
+
+
+def _changing_next(run: Run) -> frozenset[str]:
+    every = RunStep.objects.filter(run=run)
+    row = every.filter(state=StepState.TO_DO).order_by("number").first()
     if row is None:
         return frozenset()
     step: Step = load(row.step)
-    every = RunStep.objects.filter(run=row.run_id)
     if isinstance(step, Activate):
         return touched_recipients(load(each.step) for each in every)
     if every.filter(step__type=Activate.__name__).exclude(state=StepState.DONE).exists():

@@ -17,7 +17,7 @@ from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_drift_check, queue_work
 from receipt_rules.live import services as live_services
 from receipt_rules.models.live import RulesCheck
-from receipt_rules.models.runs import UNFINISHED, Run, RunKind, RunState, RunStep, StepState
+from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.consequences import summary
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Plan, load
@@ -73,15 +73,10 @@ def cancel(*, run: Run, actor: User) -> None:
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can stop runs.", code="NOT_ALLOWED")
     with transaction.atomic():
-        rows = Run.objects.filter(pk=run.pk)
-        now = timezone.now()
-        withdrawn = rows.filter(state=RunState.PROPOSED).update(
-            state=RunState.RUNNING, cancelled_by=actor, cancelled_at=now
-        )
-        if withdrawn:
-            _end(run, RunState.CANCELLED, "")
-        elif not rows.filter(state__in=UNFINISHED).update(cancelled_by=actor, cancelled_at=now):
+        open_ = Run.objects.filter(pk=run.pk, state__in=OPEN)
+        if not open_.update(cancelled_by=actor, cancelled_at=timezone.now()):
             raise Refused("The run has already ended.", code="RUN_OVER")
+        _end(run, RunState.CANCELLED, "", only=RunState.PROPOSED)  # the worker ends one that it has
         queue_work()
 
 
@@ -127,9 +122,12 @@ def is_activation_pending() -> bool:
 
 
 def _begin(run_id: str) -> Run | None:
+    """Return the run, now running; None if it has ended. One that yielded to it, or waits for SES, is queued again."""
     with transaction.atomic():
         run = Run.objects.select_for_update(of=("self",)).filter(pk=run_id, state__in=UNFINISHED).first()
         if run is not None:
+            others = Run.objects.filter(region=run.region, state=RunState.RUNNING).exclude(pk=run.pk)
+            others.update(state=RunState.WAITING)
             run.state = RunState.RUNNING
             run.save(update_fields=("state",))
     return run
@@ -144,9 +142,10 @@ def _execute_steps(run: Run, executor: RunExecutor) -> None:
         run.started_at, run.started_from = timezone.now(), executor.store_initial_snapshot()
         run.save(update_fields=("started_at", "started_from"))
     while (row := run.steps.filter(state=StepState.TO_DO).first()) is not None:
-        if Run.objects.filter(pk=run.pk, cancelled_at__isnull=False).exists():
+        now = Run.objects.only("state", "cancelled_at").get(pk=run.pk)
+        if now.cancelled_at is not None:
             raise _Cancelled
-        if executor.activation is None and is_urgent_work_waiting():
+        if now.state != RunState.RUNNING or (executor.activation is None and is_urgent_work_waiting()):
             raise _Yielded
         step = load(row.step)
         executor.check_stops([step])
@@ -272,9 +271,9 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
 
 
 @transaction.atomic
-def _end(run: Run, state: RunState, problem: str) -> None:
-    """Store the end and its log entry together: after a crash there are both or neither."""
-    locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state=RunState.RUNNING).first()
+def _end(run: Run, state: RunState, problem: str, *, only: RunState = RunState.RUNNING) -> None:
+    """Store the end, if the run is in the state `only`, and its log entry together: after a crash, both or neither."""
+    locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state=only).first()
     if locked is None:
         return
     locked.state, locked.problem, locked.ended_at = state, problem, timezone.now()
