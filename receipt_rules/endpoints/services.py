@@ -29,7 +29,7 @@ from inbound_admin.lib.redaction import MASK
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
-from receipt_rules.addresses.selectors import domains_using, endpoint_subject
+from receipt_rules.addresses.selectors import domains_using, endpoint_subject, used_by
 from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, merge_config
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.forwarding.services import request_confirmations
@@ -252,13 +252,11 @@ def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
         locked = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
         if locked is None:
             return
-        used = [
-            *Address.objects.filter(endpoint=locked)[:3],
-            *CatchAll.objects.select_related("domain").filter(endpoint=locked)[:3],
-        ]
-        if used:
-            names = ", ".join(map(str, used[:3]))
+        if used := used_by(locked, 3):
+            names = ", ".join(used)
             raise Refused(f"{locked} is used by {names}. Give them another endpoint first.", code="ENDPOINT_IN_USE")
+        for model in (Address, CatchAll):  # rows of a domain that has moved to another customer, which don't use it
+            model.objects.filter(endpoint=locked).update(endpoint=None)
         audit_services.record(
             "endpoint.removed", about=endpoint_subject(locked), actor=actor, before=endpoint_log(locked)
         )
