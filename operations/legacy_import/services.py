@@ -8,7 +8,7 @@ A started import is a batch of `operations.batches` with the import's id and one
 `operations.legacy_rows` imports one customer. The batch engine pauses, resumes, stops, retries and tracks progress.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from accounts.people.selectors import customers_called
 from audit import services as audit_services
 from domains.adoption import services as adoption_services
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -238,10 +239,8 @@ def store_identity_import(
         named += _found(besides={each.name.lower() for each in named})
     if not named:
         raise Refused("Enter at least one domain, or choose all.", code="NOTHING_CHOSEN")
-    whose = _customers(each.customer for each in named)
-    rows = mark_duplicates(
-        _given(each, whose[each.customer.casefold()] if each.customer else customer) for each in named
-    )
+    whose = customers_called({each.customer for each in named if each.customer}, Customer.objects.all())
+    rows = mark_duplicates(_given(each, whose[each.customer] if each.customer else customer) for each in named)
     return store_import_rows(name=f"{len(rows):,} identities", rows=rows, because=because, actor=actor)
 
 
@@ -256,16 +255,3 @@ def _given(named: DomainLine, customer: Customer | None) -> ParsedRow:
     )
     why_not = "" if customer else f"Customer not found: {stranger}."
     return ParsedRow(RowKind.DOMAIN, customer.pk if customer else "", named.name, VALUES, why_not)
-
-
-def _customers(texts: Iterable[str]) -> dict[str, Customer | None]:
-    """Return customers by casefolded ID or full name; None if no customer, or more than one, has the name."""
-    wanted = {text.casefold() for text in texts if text}
-    found: dict[str, Customer | None] = dict.fromkeys(wanted)
-    for customer in Customer.objects.all():
-        name = customer.name.casefold()
-        if name in wanted:
-            found[name] = None if found[name] else customer
-    for customer in Customer.objects.filter(pk__in=wanted):
-        found[customer.pk] = customer
-    return found

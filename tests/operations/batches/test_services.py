@@ -356,3 +356,23 @@ def test_a_job_that_waits_already_is_of_the_newest_wish(sam: User) -> None:
         check_soon()
     assert bulk_of() == "btc_3"
     assert ProcrastinateJob.objects.get(task_name="domains.check_due").args == {}  # it looks at others' domains too
+
+
+def test_an_item_that_nobody_foresaw_fails_and_holds_up_no_other(sandbox: Sandbox, sam: User) -> None:
+    make_ready("a.com", make_customer())
+    make_ready("b.com", make_customer())
+    broken = ask(BatchKind.HOLD, sam, "a.com", because="Abuse", until="no moment")
+    asked = ask(BatchKind.HOLD, sam, "b.com", because="Abuse")
+    with pytest.raises(ValueError, match="no moment"):
+        batches_services.work()
+    batches_services.work()
+    assert (states(broken), states(asked)) == ({"a.com": "refused"}, {"b.com": "done"})
+    assert "internal error" in broken.items.get().problem
+
+
+def test_a_reason_that_is_missing_by_now_fails_the_item_alone(sandbox: Sandbox, sam: User) -> None:
+    make_ready("a.com", make_customer())
+    asked = ask(BatchKind.HOLD, sam, "a.com", because="Abuse")
+    Batch.objects.update(words={})
+    batches_services.work()
+    assert states(asked) == {"a.com": "refused"}
