@@ -34,8 +34,7 @@ from operations.legacy_rows.services import (
     ImportContext,
     RowOutcome,
     domain_names,
-    import_rows,
-    parsed_row,
+    preview_rows,
     record_outcomes,
     require_permission,
     stored_values,
@@ -209,7 +208,7 @@ def _preview(legacy_import: LegacyImport) -> None:
     outcomes: list[tuple[LegacyImportRow, RowOutcome]] = []
     with transaction.atomic():
         for rows in groups.values():
-            outcomes += zip(rows, import_rows(map(parsed_row, rows), context), strict=True)
+            outcomes += zip(rows, preview_rows(rows, context), strict=True)
         transaction.set_rollback(True)
     with transaction.atomic():
         looking = LegacyImport.objects.filter(pk=legacy_import.pk, state=LegacyImportState.CHECKING)
@@ -236,20 +235,20 @@ def store_identity_import(
     """
     named = list(parse_names(text, with_customers=True))
     if everything:
-        named += _found(besides={each.name.lower() for each in named})
+        named += _unowned_identities(besides={each.name.lower() for each in named})
     if not named:
         raise Refused("Enter at least one domain, or choose all.", code="NOTHING_CHOSEN")
     whose = customers_called({each.customer for each in named if each.customer}, Customer.objects.all())
-    rows = mark_duplicates(_given(each, whose[each.customer] if each.customer else customer) for each in named)
+    rows = mark_duplicates(_parsed_row(each, whose[each.customer] if each.customer else customer) for each in named)
     return store_import_rows(name=f"{len(rows):,} identities", rows=rows, because=because, actor=actor)
 
 
-def _found(*, besides: set[str]) -> list[DomainLine]:
+def _unowned_identities(*, besides: set[str]) -> list[DomainLine]:
     rows = differences().filter(area=IDENTITIES_AREA, kind=UNOWNED, decision="").exclude(subject__in=besides)
     return [DomainLine(name) for name in rows.values_list("subject", flat=True)]
 
 
-def _given(named: DomainLine, customer: Customer | None) -> ParsedRow:
+def _parsed_row(named: DomainLine, customer: Customer | None) -> ParsedRow:
     stranger = (
         f"there isn’t exactly one customer called {named.customer}" if named.customer else "no customer was given"
     )

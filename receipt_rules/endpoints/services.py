@@ -186,7 +186,6 @@ def add_endpoint(
     config: Mapping[str, Any],
     actor: User | None,
     description: str = "",
-    ses: SesOptions | None = None,
 ) -> Endpoint:
     """Add the endpoint. Raises Refused for a name in use or invalid settings."""
     kinds = endpoint_kinds()
@@ -194,7 +193,6 @@ def add_endpoint(
         raise Refused(kinds.limits, code="ENDPOINT_CONFIG")
     made = Endpoint(customer=customer, name=endpoint_name(name), type=type, description=description)
     made.config = validate_config(type, _merged(config, {})[0])
-    _set_ses_options(made, ses, actor)
     with transaction.atomic():
         _save(made)
         audit_services.record("endpoint.added", about=endpoint_subject(made), actor=actor, after=endpoint_log(made))

@@ -76,12 +76,11 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
     _store(Address, addresses, facts)
     _store(CatchAll, catch_alls, facts)
     _update_names(rows, facts, _Foreign(active), customers)
-    harmed = [row for row in rows if facts[row.pk] in HARMED]
-    harmed.sort(key=lambda row: ("@" not in row.recipient, row.recipient))
-    if harmed or customers is None:
-        alerts_services.update_harmed_mail_alert([row.recipient for row in harmed], {row.customer_id for row in harmed})
-    if customers is None or any(RulesFact.DROPPED in (row.rules, facts[row.pk]) for row in rows):
-        alerts_services.update_rejected_mail_alert(*_dropped())
+    seen = {fact for row in rows for fact in (row.rules, facts[row.pk])}
+    if customers is None or not seen.isdisjoint(HARMED):
+        alerts_services.update_harmed_mail_alert(*_recipients_with(HARMED))
+    if customers is None or RulesFact.DROPPED in seen:
+        alerts_services.update_rejected_mail_alert(*_recipients_with((RulesFact.DROPPED,)))
 
 
 def _facts(
@@ -108,11 +107,11 @@ def _facts(
     return facts
 
 
-def _dropped() -> tuple[list[str], set[str]]:
-    """Return all recipients that SES rejects now and received before, and the IDs of their customers."""
-    here = {"rules": RulesFact.DROPPED, "is_active": True, "domain__region": settings.AWS_REGION}
-    found = list(Address.objects.filter(**here).order_by("address").values_list("address", "domain__customer_id"))
-    catch_alls = CatchAll.objects.filter(**here).select_related("domain").order_by("domain__name")
+def _recipients_with(facts: Collection[RulesFact]) -> tuple[list[str], set[str]]:
+    """Return the recipients of all customers that have one of these facts, and the IDs of their customers."""
+    here = {"rules__in": facts, "is_active": True, "domain__region": settings.AWS_REGION}
+    found = list(Address.objects.filter(**here).order_by().values_list("address", "domain__customer_id"))
+    catch_alls = CatchAll.objects.filter(**here).select_related("domain").order_by()
     found += [(each.recipient, each.domain.customer_id) for each in catch_alls]
     return [recipient for recipient, _ in found], {customer for _, customer in found}
 

@@ -6,6 +6,7 @@ blue/green run replaces it; an account can have 40.
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 
 from accounts.models.people import User
 from audit import services as audit_services
@@ -84,15 +85,16 @@ def delete_rule_set(*, name: str, actor: User) -> None:
         raise Refused(f"{name} is active or unmanaged, so it can't be deleted.", code="RULE_SET_STAYS")
     with aws.recording() as request_ids:
         live_gateway.delete_rule_set(name)
-    OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name).delete()
-    audit_services.record(
-        "rules.set_deleted",
-        about=rule_set_subject(name),
-        actor=actor,
-        before={"rule_set": name},
-        aws_request_ids=request_ids,
-        for_staff=True,
-    )
+    with transaction.atomic():
+        OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name).delete()
+        audit_services.record(
+            "rules.set_deleted",
+            about=rule_set_subject(name),
+            actor=actor,
+            before={"rule_set": name},
+            aws_request_ids=request_ids,
+            for_staff=True,
+        )
 
 
 def _is_old(name: str, active: str) -> bool:

@@ -3,6 +3,8 @@
 The worker holds the rules' lock (`receipt_rules.jobs.LOCK`).
 """
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -101,6 +103,59 @@ def confirm(*, run: Run, actor: User) -> None:
         queue_work()
 
 
+STUCK_AFTER = timedelta(minutes=15)  # many times the duration of a step at the shared rate limit
+
+
+@transaction.atomic
+def unlock(*, run: Run, because: str, actor: User, bulk_id: str) -> None:
+    """End a stuck run, so that others can start. Completed steps stay.
+
+    The next plan reads SES, so it sees a late call of the old worker. A worker that is still alive stops before its
+    next step. Raises Refused if the run has ended or made progress lately, without a reason, or without permission.
+    """
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Only operators can end runs.", code="NOT_ALLOWED")
+    if not because.strip():
+        raise Refused("Enter a reason for ending the run.", code="REASON_MISSING")
+    locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state__in=UNFINISHED).first()
+    if locked is None:
+        raise Refused("The run has already ended.", code="RUN_OVER")
+    if _last_progress_at(locked) > timezone.now() - STUCK_AFTER:
+        raise Refused(
+            f"The run made progress less than {STUCK_AFTER.seconds // 60} minutes ago, so it isn't stuck. Stop "
+            "it instead.",
+            code="RUN_MOVES",
+        )
+    _end_stuck(locked, because.strip(), actor, bulk_id)
+    queue_drift_check()  # whether its last step was made is known from SES alone
+    queue_work()
+
+
+def _last_progress_at(run: Run) -> datetime:
+    """Return when the run last completed a step, or when it started."""
+    done = run.steps.exclude(done_at=None).order_by("-done_at").values_list("done_at", flat=True).first()
+    return max(moment for moment in (run.created_at, run.started_at, done) if moment is not None)
+
+
+def _end_stuck(locked: Run, because: str, actor: User, bulk_id: str) -> None:
+    before = locked.state
+    done, steps = locked.steps.filter(state=StepState.DONE).count(), locked.steps.count()
+    locked.state, locked.ended_at = RunState.FAILED, timezone.now()
+    locked.cancelled_by, locked.cancelled_at = actor, locked.ended_at
+    locked.problem = f"Ended manually after {done} of {steps} steps: {because} Create a new plan for the rest."
+    locked.save(update_fields=("state", "ended_at", "cancelled_by", "cancelled_at", "problem"))
+    audit_services.record(
+        "rules.unlocked",
+        about=rule_set_subject(_name_of(locked), locked.customer_id or ""),
+        actor=actor,
+        because=because,
+        before={"run": locked.pk, "state": before},
+        after={"run": locked.pk, "state": locked.state, "steps_done": done},
+        bulk_id=bulk_id,
+        for_staff=True,
+    )
+
+
 class _Cancelled(Exception):
     """A person asked to stop between two steps."""
 
@@ -155,10 +210,10 @@ def _execute_steps(run: Run, executor: RunExecutor) -> None:
         except AwsProblem as problem:
             _record_refused(executor, executor.find_refused(step, problem), problem)
             continue
-        _note_made(row, executor.changed_by(step), found_done=not made, request_ids=request_ids)
+        _record_step(row, executor.changed_by(step), found_done=not made, request_ids=request_ids)
 
 
-def _note_made(
+def _record_step(
     row: RunStep, changed: tuple[RuleSet, frozenset[str]] | None, *, found_done: bool, request_ids: list[str]
 ) -> None:
     """The step's outcome and what it means for mail are one: pages never show an address as it was before the step."""
@@ -179,7 +234,7 @@ def _record_refused(executor: RunExecutor, refused: frozenset[str], problem: Aws
         raise problem
     receiving = executor.receiving_among(refused)
     with transaction.atomic():
-        news = {each for each in sorted(refused) if _is_new(each, is_receiving=each in receiving)}
+        news = {each for each in sorted(refused) if _store_refusal(each, is_receiving=each in receiving)}
         if not receiving:
             executor.skip_recipients(refused)
     if receiving and not receiving & news:
@@ -188,7 +243,7 @@ def _record_refused(executor: RunExecutor, refused: frozenset[str], problem: Aws
         raise RuleMustStay(receiving)
 
 
-def _is_new(recipient: str, *, is_receiving: bool) -> bool:
+def _store_refusal(recipient: str, *, is_receiving: bool) -> bool:
     goes_on = " now. It receives mail as before." if is_receiving else "."
     return addresses_services.record_refused(
         recipient=recipient, because=f"Amazon SES refuses {recipient} in a rule{goes_on}"
@@ -226,7 +281,7 @@ def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
 
 
 def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanRequest]:
-    """Plan the same recipients again. None if the plan does something that wasn't approved."""
+    """Plan the same recipients again. None if the plan does something that wasn't approved, or SES can't be read."""
     request = PlanRequest(
         scope=executor.changed_recipients(),
         take_over=executor.rules_to_take_over(),
@@ -238,7 +293,7 @@ def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanReq
         return None, request
     try:
         made = planner_services.plan_changes(request)
-    except Refused:
+    except (Refused, AwsProblem):
         return None, request
     is_approved = {each.sentence for each in made.consequences} <= set(run.consequences)
     return (made if is_approved and not newly_broken(made) else None), request

@@ -240,7 +240,7 @@ def test_a_customer_going_back_from_catch_all(cutting: Cutting) -> None:
         catch_all_alone(domain)
         set_up_receiving()
         switch_addresses(domain, is_active=True)
-        addresses_services.remove_catch_all(domain=domain, actor=None)
+        addresses_services.set_catch_all(domain=domain, actor=None, is_active=False)
         return ["a@shop.com", "b@shop.com"]
 
     made = cutting.every_cut(Story(begin))
@@ -259,8 +259,8 @@ def test_moving_an_address_to_another_bucket_on_a_copy(cutting: Cutting) -> None
             type="email",
             config={"address": "alice@people.example"},
             actor=operator,
-            ses=SesOptions(s3_prefix="special/"),
         )
+        endpoints_services.change_endpoint(endpoint=special, actor=operator, ses=SesOptions(s3_prefix="special/"))
         addresses_services.change_address(
             address=Address.objects.get(address="a@shop.com"), actor=None, is_active=True, endpoint=special
         )

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from operations.doctor.core import clock
+from operations.doctor.services import clock_finding
 from receipt_rules.receiving_setup.core import SetupVerdict
 from sandbox.process import Sandbox
 from tests.test_health import closed_port, worker_was_seen
@@ -29,7 +29,7 @@ def doctor() -> str:
     [(0, SetupVerdict.RIGHT), (59, SetupVerdict.RIGHT), (90, SetupVerdict.WRONG), (-90, SetupVerdict.WRONG)],
 )
 def test_a_clock_may_differ_by_a_minute(ahead: int, verdict: SetupVerdict) -> None:
-    assert clock(timedelta(seconds=ahead)).verdict is verdict
+    assert clock_finding(timedelta(seconds=ahead)).verdict is verdict
 
 
 def test_every_permission_that_is_there_is_told_and_nothing_is_written(sandbox: Sandbox) -> None:

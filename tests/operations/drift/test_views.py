@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from inbound_admin.lib import aws
+from operations.drift.core import TENANTS_AREA
+from operations.drift_store import services as drift_store_services
 from operations.drift_store.services import record_check
 from operations.models import Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
@@ -63,7 +65,7 @@ def test_a_look_that_failed_says_that_the_page_may_be_old(olga: Client) -> None:
 def test_a_tenant_made_by_hand_is_given_to_a_customer(olga: Client, sandbox: Sandbox) -> None:
     customer = make_customer("Northwind")
     aws.client("sesv2").create_tenant(TenantName="by-hand")
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
     url = reverse("operations:difference", args=[Difference.objects.get().pk])
     given = {"decision": "adopt", "because": "they made it"}

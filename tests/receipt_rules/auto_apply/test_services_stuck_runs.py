@@ -38,7 +38,7 @@ def stuck(sandbox: Sandbox, olga: User) -> Run:
 
 
 def test_it_is_ended_with_who_and_why_and_the_next_plan_does_what_is_left(stuck: Run, olga: User) -> None:
-    auto_apply_services.unlock(run=stuck, because="The machine burnt down.", actor=olga)
+    runs_services.unlock(run=stuck, because="The machine burnt down.", actor=olga, bulk_id="")
     stuck.refresh_from_db()
     assert (stuck.state, stuck.cancelled_by) == (RunState.FAILED, olga)
     assert "Ended manually after 0 of" in stuck.problem
@@ -55,7 +55,7 @@ def test_it_is_ended_with_who_and_why_and_the_next_plan_does_what_is_left(stuck:
 
 
 def test_a_worker_that_lives_after_all_makes_no_further_step_of_it(stuck: Run, olga: User, sandbox: Sandbox) -> None:
-    auto_apply_services.unlock(run=stuck, because="x", actor=olga)
+    runs_services.unlock(run=stuck, because="x", actor=olga, bulk_id="")
     sandbox.control.clear_calls()
     assert runs_services.execute_run(run_id=stuck.pk) is None
     assert sandbox.control.write_calls() == ()
@@ -65,16 +65,16 @@ def test_a_worker_that_lives_after_all_makes_no_further_step_of_it(stuck: Run, o
 
 def test_what_moves_is_over_or_has_no_reason_is_left_alone(stuck: Run, olga: User) -> None:
     with pytest.raises(Refused, match="Enter a reason"):
-        auto_apply_services.unlock(run=stuck, because=" ", actor=olga)
+        runs_services.unlock(run=stuck, because=" ", actor=olga, bulk_id="")
     with pytest.raises(Refused, match="Only operators"):
-        auto_apply_services.unlock(run=stuck, because="x", actor=make_staff(Role.SUPPORT))
+        runs_services.unlock(run=stuck, because="x", actor=make_staff(Role.SUPPORT), bulk_id="")
     Run.objects.update(started_at=timezone.now() - timedelta(minutes=2))
     stuck.refresh_from_db()
     with pytest.raises(Refused, match="isn't stuck"):
-        auto_apply_services.unlock(run=stuck, because="x", actor=olga)
+        runs_services.unlock(run=stuck, because="x", actor=olga, bulk_id="")
     Run.objects.update(state=RunState.DONE)
     with pytest.raises(Refused, match="already ended"):
-        auto_apply_services.unlock(run=stuck, because="x", actor=olga)
+        runs_services.unlock(run=stuck, because="x", actor=olga, bulk_id="")
     assert not Change.objects.filter(what="rules.unlocked").exists()
 
 

@@ -232,14 +232,14 @@ def test_our_own_changes_are_no_difference_to_the_read_of_every_minute(
         make_address(name, shop)
     planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=olga)
     ProcrastinateJob.objects.all().delete()
-    done = runs_services._note_made
+    done = runs_services._record_step
     seen: list[object] = []
 
     def look(*args: Any, **named: Any) -> None:
         done(*args, **named)
         seen.append((drift_services.check_drift(), watch_active_set(timestamp=0), queued()))
 
-    monkeypatch.setattr(runs_services, "_note_made", look)
+    monkeypatch.setattr(runs_services, "_record_step", look)
     auto_apply_services.work()
     assert seen
     assert set(seen) == {((), None, 0)}

@@ -17,12 +17,13 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import SHOWN
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
+from receipt_rules.live import services as live_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.calling import api_of
 from tests.domains.making import make_zone, publish, set_up_domain
-from tests.factories import make_member
+from tests.factories import make_customer, make_member
 from tests.receipt_rules.making import foreign_rule, make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
@@ -157,6 +158,21 @@ def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_live(sandbox: Sandb
     client.delete_receipt_rule(RuleSetName="inbound-mail", RuleName="corp")
     drift_services.check_drift()
     assert Alert.objects.get(kind="receiving.harmed").state == "recovered"
+
+
+def test_a_read_for_one_customer_leaves_the_alert_with_all_whom_a_foreign_rule_harms(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    alices, bobs = (make_verified(f"{name}.com", customer=make_customer(name)) for name in ("alice", "bob"))
+    for domain in (alices, bobs):
+        make_address(f"a@{domain.name}", domain)
+    foreign_rule("corp", ["alice.com", "bob.com"], rule_set="inbound-mail")
+    drift_services.check_drift()
+    alert = Alert.objects.get(kind="receiving.harmed")
+    assert "2 recipients of 2 customers" in alert.why
+    active = live_services.read_live().active
+    receiving_services.record_live_rules(active, is_ours=True, customers=frozenset({alices.customer_id}))
+    alert.refresh_from_db()
+    assert "2 recipients of 2 customers" in alert.why
 
 
 def test_an_address_below_the_domain_needs_an_mx_of_its_own(sandbox: Sandbox) -> None:

@@ -1,6 +1,8 @@
 """A rollback holds until an operator releases it; a customer's own change is carried out for that change alone."""
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from domains.domain_list.selectors import domains_rejecting
 from inbound_admin.lib import aws
@@ -87,7 +89,7 @@ def test_a_held_catch_all_ends_where_another_customer_holds_a_name_below(sandbox
     addresses_services.set_catch_all(domain=shop, actor=None, subdomains=True)
     operator = set_up_receiving()
     first = Snapshot.objects.latest("at")
-    addresses_services.remove_catch_all(domain=shop, actor=None, subdomains=True)
+    addresses_services.set_catch_all(domain=shop, actor=None, is_active=False, subdomains=True)
     approve_and_run(operator, typed="inbound-mail")
     approve_and_run(operator, PlanRequest(snapshot=first.pk), typed="inbound-mail")
     assert rollback_services.recipients_on_hold(stopped=stopped_customers()) == {".shop.com"}
@@ -177,3 +179,9 @@ def test_what_a_rollback_took_out_is_said_to_be_held_and_its_name_to_lose_mail(s
     drift_services.check_drift()
     lost[0].refresh_from_db()
     assert lost[0].rules == "waiting"
+
+
+def test_a_release_of_no_hold_is_a_page_that_is_not_found(sandbox: Sandbox, client: Client) -> None:
+    client.force_login(set_up_receiving())
+    for hold in ("", "x", "7"):
+        assert client.post(reverse("receipt_rules:plan"), {"do": "release", "hold": hold}).status_code == 404
