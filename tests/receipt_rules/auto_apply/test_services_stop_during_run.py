@@ -15,7 +15,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.runs.selectors import steps_in_progress
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.making import make_address, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,9 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.mail_path.selectors import path_of_address, path_of_domain
 from receipt_rules.models.addresses import CatchAll
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, set_up_receiving
 from tests.receipt_rules.receiving.test_services import HERE, verified
 
 pytestmark = pytest.mark.django_db
