@@ -21,14 +21,13 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customer_subject
 from accounts.roles import PAUSE, require
 from audit import services as audit_services
-from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import lanes
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
-from receipt_rules.live.services import Live, read_live
+from receipt_rules.live.services import Live, read_live, receives_here
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
 from receipt_rules.planner.core.plans import Method, Plan
@@ -70,7 +69,7 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
     pending = list(_stop_changes() if stops_only else PendingChange.objects.select_related("customer", "by"))
     if collect:
         pending = _collected(pending, timezone.now())
-    if settings.AWS_REGION not in RECEIVING_REGIONS:
+    if not receives_here():
         PendingChange.objects.update(waits_because=NO_REGION.format(region=settings.AWS_REGION))
         return
     if not pending:

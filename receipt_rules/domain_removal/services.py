@@ -10,9 +10,8 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain
 from domains.ownership.selectors import Holders
-from domains.records.core import RECEIVING_REGIONS
 from receipt_rules.expectations.selectors import expectation_subject
-from receipt_rules.live.services import read_inactive_sets, read_live
+from receipt_rules.live.services import read_inactive_sets, read_live, receives_here
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.expectations import Expectation
 from receipt_rules.models.runs import UNFINISHED, Run
@@ -69,7 +68,7 @@ class ManagedRules:
 
 def read_rules() -> ManagedRules:
     """Read every rule set that delivers, or would once activated. Raises AwsProblem: then nothing is known."""
-    if settings.AWS_REGION not in RECEIVING_REGIONS:
+    if not receives_here():
         return ManagedRules(RuleSet(""), (), (), Holders.read())
     live = read_live(all_sets=True)
     active = (live.rule_set if live.is_active else live.unmanaged_set) or RuleSet("")

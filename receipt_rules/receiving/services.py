@@ -97,7 +97,8 @@ def _facts(
         elif row.customer_id in halted:
             found = RulesFact.HALTED
         else:
-            wanted = delivery_of(row.recipient, desired)
+            is_own = state.holders.customer_of(domain_of(row.recipient)) == row.customer_id  # not a claim's
+            wanted = delivery_of(row.recipient, desired) if is_own else None
             found = rules_fact(trace.covering_rules(address), wanted)
             found = held_fact(found, is_held=serving_entry(row.recipient, desired) in on_hold)
             if found is RulesFact.WAITING and wanted and (is_quiet or row.rules == RulesFact.DROPPED):

@@ -13,7 +13,7 @@ from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_in_region
 from domains.mta_sts.core import PolicyEffect
 from domains.receiving.core import ReceivingState
-from domains.records.core import RECEIVING_REGIONS, can_receive
+from domains.records.core import can_receive
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from receipt_rules.deliveries.services import role_for
@@ -220,7 +220,7 @@ def check_setup() -> tuple[SetupFinding, ...]:
 
 def _region() -> SetupFinding:
     name = settings.AWS_REGION
-    if name in RECEIVING_REGIONS:
+    if can_receive(name):
         return SetupFinding("Region", SetupVerdict.RIGHT, f"SES receives mail in {name}.")
     repair = "Set AWS_REGION to a region where SES receives mail, and add the domains there."
     return SetupFinding("Region", SetupVerdict.WRONG, f"SES doesn't receive mail in {name}.", repair)

@@ -12,11 +12,10 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import Holders
-from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.live import gateway as live_gateway
-from receipt_rules.live.services import is_own, read_inactive_sets, read_live
+from receipt_rules.live.services import is_own, read_inactive_sets, read_live, receives_here
 from receipt_rules.models.runs import OwnRuleSet
 from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Delete, Update
@@ -32,7 +31,7 @@ def clear_deleting_domains() -> None:
     If SES refuses a change, the recipient stays, and the deletion of the domain waits.
     """
     going = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
-    if settings.AWS_REGION in RECEIVING_REGIONS:
+    if receives_here():
         remove_from_inactive_sets(tuple(going.values_list("name", flat=True)))
 
 

@@ -9,7 +9,7 @@ from time_machine import travel
 from accounts.models.people import Customer
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
-from domains.models.domains import Domain
+from domains.models.domains import Domain, Stage
 from domains.receiving.core import ReceivingState
 from inbound_admin.lib import aws
 from notifications.models.alerts import Alert
@@ -22,7 +22,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.api_client import api_of
-from tests.domains.factories import make_zone, publish, set_up_domain
+from tests.domains.factories import make_domain, make_zone, publish, set_up_domain
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import foreign_rule, make_address, make_verified, set_up_receiving
 
@@ -158,6 +158,19 @@ def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_live(sandbox: Sandb
     client.delete_receipt_rule(RuleSetName="inbound-mail", RuleName="corp")
     drift_services.check_drift()
     assert Alert.objects.get(kind="receiving.harmed").state == "recovered"
+
+
+def test_a_catch_all_of_a_claim_is_not_served_by_the_rule_of_who_holds_the_name(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    alices = make_verified("shop.com", customer=make_customer("Alice"))
+    claim = make_domain("shop.com", customer=make_customer("Bob"), stage=Stage.CLAIM)
+    addresses_services.set_catch_all(domain=alices, actor=None)
+    bobs = CatchAll.objects.create(domain=claim)
+    auto_apply_services.work()
+    drift_services.check_drift()
+    assert CatchAll.objects.get(domain=alices).is_served
+    bobs.refresh_from_db()
+    assert not bobs.is_served
 
 
 def test_a_read_for_one_customer_leaves_the_alert_with_all_whom_a_foreign_rule_harms(sandbox: Sandbox) -> None:
