@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from domains.domain_list import selectors
@@ -18,12 +19,15 @@ from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, t
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     filters = selectors.DomainListFilters.read(request.GET)
-    page = page_of(selectors.listed_domains(viewer=request.user, filters=filters), request)
+    now = timezone.now()
+    counts = selectors.attention_counts(viewer=request.user, filters=filters)
+    found = selectors.listed_domains(viewer=request.user, filters=filters)
+    page = page_of(found, request, total=filters.total_of(counts))
     context = {
         "page": page,
-        "rows": [selectors.ListedDomain.of(domain) for domain in page],
+        "rows": [selectors.ListedDomain.of(row, now) for row in page],
         "filters": filters,
-        "counts": selectors.attention_counts(viewer=request.user, filters=filters),
+        "counts": counts,
         "choices": selectors.choices(viewer=request.user),
         "total": bool(page.object_list) or selectors.domains_for(request.user).exists(),
     }

@@ -104,7 +104,7 @@ def unacknowledged_count(viewer: Any) -> int:
     """Return the number at the bell: open, not muted, not acknowledged."""
     if not viewer.is_authenticated:
         return 0
-    open_ = Alert.objects.filter(_own(viewer), IN_STATE[OPEN])
+    open_ = Alert.objects.filter(_own(viewer, is_member=viewer.may_be_member), IN_STATE[OPEN])
     return open_.exclude(muted_until__gt=Now()).count()
 
 
@@ -141,10 +141,12 @@ def is_muted(alert: Alert, now: datetime) -> bool:
     return alert.muted_until is not None and alert.muted_until > now
 
 
-def _own(viewer: Any) -> Q:
+def _own(viewer: Any, *, is_member: bool = True) -> Q:
     if not viewer.is_active or viewer.pk is None:
         return Q(pk__in=())
-    own = Q(person=viewer.pk) | Q(customer_id__in=customers_of(viewer))
+    own = Q(person=viewer.pk)
+    if is_member:
+        own |= Q(customer_id__in=customers_of(viewer))
     if viewer.is_staff and viewer.is_superuser and supports_everyone(viewer):
         own |= ~Q(permission="")  # superusers have every permission, so their permissions needn't be read
     elif viewer.is_staff:

@@ -51,7 +51,7 @@ def shown(viewer: User, **query: str) -> set[str]:
     asked.update(query)
     return {
         domain.name
-        for domain in domain_list_selectors.search_domains(
+        for domain in domain_list_selectors.listed_domains(
             viewer=viewer, filters=domain_list_selectors.DomainListFilters.read(asked)
         )
     }
@@ -146,7 +146,7 @@ def test_mail_that_is_elsewhere_on_purpose_is_judged_by_where_it_is_expected(san
     checks = {check.key: check for check in domain.record_checks.all()}
     assert checks["inbound-mx"].state == State.VERIFIED
     domain.refresh_from_db()
-    assert not domains_selectors.receives_mail(domain)
+    assert not domains_selectors.receives_mail(domain, domain.receiving)
     Domain.objects.update(verified_at=timezone.now())
     found = domains_selectors.find_domains(Domain.objects.all(), domains_selectors.DomainsWanted(can_receive=True))
     assert not found.exists()
