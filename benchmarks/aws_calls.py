@@ -67,7 +67,7 @@ def _ten_thousand(sandbox: Sandbox) -> None:
     """Create domains that were set up long ago, and their identities directly in the sandbox's store."""
     from domains.checking.core.judgement import SesStatus
     from domains.models.domains import Domain, Stage
-    from tests.domains.making import seed_identities
+    from tests.domains.factories import seed_identities
 
     sandbox.control.reset()
     Domain.objects.all().delete()

@@ -17,7 +17,7 @@ from benchmarks.rows import Row, at_least, at_most, shown
 from domains.diagnosis.core.codes import MISTAKES
 from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding
 from tests.domains.dns_host import Host, facts_of, serving
-from tests.domains.failures import accused
+from tests.domains.failed_lookups import accused
 from tests.domains.mistakes import BY_HAND, FROM_MENU, SCENES, SPREADING, Scene, built, observed, play
 from tests.domains.right_zones import RIGHT, Right, built_right, look_at, surprises
 

@@ -22,15 +22,15 @@ def rows() -> list[Row]:
 
 def _calls(sandbox: Sandbox) -> int:
     from operations.models import ItemState
-    from tests.operations import making
+    from tests.operations import factories
 
     sandbox.control.reset()
     for _ in range(CUSTOMERS):
-        making.make_sender(domains=DOMAINS)
+        factories.make_sender(domains=DOMAINS)
     sandbox.control.clear_calls()
-    migration = making.migrate(choice=making.everybody())
+    migration = factories.migrate(choice=factories.everybody())
     assert not migration.items.exclude(state=ItemState.DONE).exists()
-    return sum(making.calls(sandbox).values())
+    return sum(factories.calls(sandbox).values())
 
 
 def _pace() -> float:

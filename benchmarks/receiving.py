@@ -56,7 +56,7 @@ def _catch_all() -> None:
 def _mixed() -> None:
     """Each domain's catch-all has another endpoint than its addresses, which then need their own recipients."""
     from receipt_rules.models.addresses import CatchAll
-    from tests.receipt_rules.making import make_endpoint
+    from tests.receipt_rules.factories import make_endpoint
 
     domains = _wish_addresses(DOMAINS, EACH)
     elsewhere = make_endpoint(domains[0].customer, s3_prefix="elsewhere/")
@@ -81,7 +81,7 @@ def _empty(sandbox: Sandbox) -> "User":
     from domains.models.domains import Domain
     from receipt_rules.models.addresses import Address, CatchAll
     from receipt_rules.models.runs import OwnRuleSet, PendingChange, Snapshot
-    from tests.receipt_rules.making import make_operator
+    from tests.receipt_rules.factories import make_operator
 
     sandbox.control.reset()
     for model in (Address, CatchAll, PendingChange, Snapshot, OwnRuleSet, Domain):

@@ -36,7 +36,7 @@ def rows() -> list[Row]:
 
 def _tenant() -> object:
     from tests.factories import make_customer
-    from tests.tenants.making import set_up_tenant
+    from tests.tenants.factories import set_up_tenant
 
     return set_up_tenant(make_customer("Alice"))
 
@@ -47,7 +47,7 @@ def _queue_set_ups() -> None:
     from inbound_admin.lib import lanes
     from inbound_admin.lib.lanes import WorkLane
     from operations.reconciler import services as reconciler_services
-    from tests.domains.making import make_domain
+    from tests.domains.factories import make_domain
     from tests.factories import make_customer
 
     customer = make_customer("Bob")
@@ -73,7 +73,7 @@ def seconds_to_pause(tenant: object) -> float:
     """Return seconds from the request until SES has answered the call. The tenant is resumed afterwards."""
     from tenants.models.tenants import Tenant
     from tenants.pause import services as pause_services
-    from tests.tenants.making import make_tess, pause_tenant
+    from tests.tenants.factories import make_tess, pause_tenant
 
     assert isinstance(tenant, Tenant)
     tenant.refresh_from_db()

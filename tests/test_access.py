@@ -16,12 +16,12 @@ from domains.sharing.services import create as create_link
 from operations.models import Batch, LegacyImport
 from receipt_rules.models.runs import Run, RunKind
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.making import make_delivery, make_target, raise_for
-from tests.operations.making import make_difference, make_item
-from tests.receipt_rules.making import make_address, make_endpoint, make_mail, make_probe
-from tests.tenants.making import make_tenant
+from tests.notifications.factories import make_delivery, make_target, raise_for
+from tests.operations.factories import make_difference, make_item
+from tests.receipt_rules.factories import make_address, make_endpoint, make_mail, make_probe
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -10,10 +10,10 @@ from django.db import models
 from django.test import Client
 
 from accounts.roles import Role
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.making import make_address
-from tests.tenants.making import make_tenant
+from tests.receipt_rules.factories import make_address
+from tests.tenants.factories import make_tenant
 
 # Codes that are names: AWS's, our API's and the queue's own.
 NAMES = {"region", "event", "queue_name", "task_name", "ProcrastinateJob.status"}

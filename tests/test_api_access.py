@@ -19,10 +19,10 @@ from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner import services as planner_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
-from tests.api_world import World, make_world
-from tests.calling import Api, api_of, never_waiting, operations
+from tests.api_client import Api, api_of, never_waiting, operations
+from tests.api_rows import World, make_world
 from tests.factories import make_member, make_staff
-from tests.receipt_rules.making import set_up_receiving
+from tests.receipt_rules.factories import set_up_receiving
 
 pytestmark = pytest.mark.django_db
 

@@ -6,8 +6,8 @@ from pytest_django import Settings
 
 from accounts.roles import Role
 from sandbox.process import Sandbox
-from tests.api_world import World, make_world
-from tests.calling import api_of, description, ok, operations
+from tests.api_client import api_of, description, ok, operations
+from tests.api_rows import World, make_world
 from tests.factories import make_staff
 from tests.test_api_lists import LISTS
 

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from inbound_admin.api import api
 from inbound_admin.lib.api.description import TAGS, example_of
 from inbound_admin.lib.api.examples import REQUESTS
-from tests.calling import api_of, description, refused
+from tests.api_client import api_of, description, refused
 from tests.factories import make_customer, make_member
 from tests.test_words import APPS
 

@@ -14,8 +14,8 @@ from pytest_django import Settings
 from standardwebhooks import Webhook
 
 from sandbox.process import Sandbox
-from tests.api_world import make_world
-from tests.calling import api_of, description, never_waiting
+from tests.api_client import api_of, description, never_waiting
+from tests.api_rows import make_world
 
 pytestmark = pytest.mark.django_db
 DOCS = Path(__file__).resolve().parents[1] / "docs"

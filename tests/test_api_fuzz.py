@@ -25,8 +25,8 @@ from schemathesis.specs.openapi.checks import (
 
 from accounts.roles import Role
 from sandbox.process import Sandbox
-from tests.api_world import make_world
-from tests.calling import api_of, operations
+from tests.api_client import api_of, operations
+from tests.api_rows import make_world
 from tests.factories import make_member, make_staff
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.api_keys import api as api_keys
 from inbound_admin import staff_guard
-from tests.calling import api_of
+from tests.api_client import api_of
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db

@@ -12,10 +12,10 @@ from accounts.roles import Role
 from domains.models.domains import Domain
 from inbound_admin.lib.api import values
 from sandbox.process import Sandbox
-from tests.api_world import World, make_more, make_world
-from tests.calling import Api, api_of, description, ok
+from tests.api_client import Api, api_of, description, ok
+from tests.api_rows import World, make_more, make_world
 from tests.factories import make_staff
-from tests.receipt_rules.making import make_verified
+from tests.receipt_rules.factories import make_verified
 
 pytestmark = pytest.mark.django_db
 

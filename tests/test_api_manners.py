@@ -18,9 +18,9 @@ from audit.models import ActorKind, Change
 from inbound_admin.lib.api.values import In, Out
 from public_api.domains import selectors as domains_selectors
 from receipt_rules.models.endpoints import Endpoint
-from tests.calling import Api, api_of, description, ok, refused
+from tests.api_client import Api, api_of, description, ok, refused
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_endpoint, make_verified
+from tests.receipt_rules.factories import make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
 ENDPOINTS = "/api/v2/endpoints"

@@ -17,11 +17,11 @@ from audit.services import record
 from inbound_admin.lib.api import validation
 from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
-from tests.api_world import World, make_world
-from tests.calling import Api, api_of, description, never_waiting, ok, operations, refused
+from tests.api_client import Api, api_of, description, never_waiting, ok, operations, refused
+from tests.api_rows import World, make_world
 from tests.factories import make_staff
-from tests.notifications.making import domain_subject
-from tests.receipt_rules.making import make_endpoint, make_verified
+from tests.notifications.factories import domain_subject
+from tests.receipt_rules.factories import make_endpoint, make_verified
 from tests.test_api_access import TABLE
 from tests.test_api_lists import LISTS
 

@@ -6,9 +6,9 @@ from django.urls import reverse
 
 from accounts.models.people import Customer, MemberRole, Membership, User
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_address, make_verified
+from tests.receipt_rules.factories import make_address, make_verified
 
 pytestmark = pytest.mark.django_db
 OWN = ("operations:overview", "domains:list", "receipt_rules:addresses")

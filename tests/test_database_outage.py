@@ -16,8 +16,8 @@ from accounts.roles import Role
 from domains.models.domains import Domain
 from inbound_admin.database_outage import Written
 from sandbox.process import Sandbox
-from tests.calling import Api, api_of
-from tests.domains.making import make_domain
+from tests.api_client import Api, api_of
+from tests.domains.factories import make_domain
 from tests.factories import make_member, make_staff
 from tests.test_health import closed_port
 

@@ -29,7 +29,7 @@ from sandbox.aws.state import SUCCESS, WORLD, Aspect
 from sandbox.mail.rules import VIRUS, region_named
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 REGION = "eu-west-1"

@@ -21,7 +21,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy
 from sandbox.process import Sandbox
 from tenants import jobs as tenants_jobs
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 WELL = {"web": "ok", "database": "ok", "disk": "ok", "worker": "ok", "aws": "ok", "queue": "ok"}
 

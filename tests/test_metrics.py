@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from domains import jobs as domains_jobs
 from inbound_admin.lib import counters
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.test_health import worker_was_seen
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from accounts.roles import Role
 from operations.models import LegacyImport
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_member, make_staff
 
 pytestmark = pytest.mark.django_db

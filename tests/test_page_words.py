@@ -8,7 +8,7 @@ from accounts.models.people import MemberRole, Membership, User
 from audit import services as audit_services
 from domains.models.domains import Domain, Stage
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

@@ -29,12 +29,12 @@ from operations.legacy_import import services as legacy_import_services
 from operations.sealed_secrets.services import SEALED, reseal_everything
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
-from tests.accounts.inviting import mailed_token
-from tests.api_world import World, make_world
-from tests.calling import Api, api_of, ok, operations
+from tests.accounts.invitations import mailed_token
+from tests.api_client import Api, api_of, ok, operations
+from tests.api_rows import World, make_world
 from tests.factories import make_staff
-from tests.operations.legacy import document, files
-from tests.receipt_rules.making import make_address
+from tests.operations.legacy_documents import document, files
+from tests.receipt_rules.factories import make_address
 
 pytestmark = pytest.mark.django_db
 PLANT = "planted"  # in each of them, and nowhere else

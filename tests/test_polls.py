@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from inbound_admin.polls import HEADER
-from tests.calling import api_of
-from tests.domains.making import make_domain
+from tests.api_client import api_of
+from tests.domains.factories import make_domain
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from tests.calling import api_of, operations
+from tests.api_client import api_of, operations
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db

@@ -24,7 +24,7 @@ from accounts.api_keys.services import create_api_key
 from sandbox.local import ports
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_endpoint
+from tests.receipt_rules.factories import make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BOUND = 3.0  # seconds for a page while fifty slow requests of somebody else are under way

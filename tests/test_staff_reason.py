@@ -15,12 +15,12 @@ from notifications.email.services import send_due
 from notifications.models.alerts import Alert, Notice
 from notifications.models.webhooks import Delivery
 from receipt_rules.models.addresses import Address
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.making import make_target
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
-from tests.tenants.making import make_tenant
-from tests.tenants.visiting import signed_in, url
+from tests.notifications.factories import make_target
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
+from tests.tenants.factories import make_tenant
+from tests.tenants.pages import signed_in, url
 
 pytestmark = pytest.mark.django_db
 

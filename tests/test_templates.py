@@ -15,7 +15,7 @@ from django.urls import reverse
 from domains.checking.core.judgement import State
 from inbound_admin.lib.errors import AwsBusy
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"

@@ -18,7 +18,7 @@ from inbound_admin.lib.lanes import WorkLane
 from inbound_admin.management.commands.worker import slots_for, threads_for
 from sandbox.process import Sandbox
 from tests.browser.worker import running_worker
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer
 from tests.soak.test_worker_killed import until
 

@@ -52,7 +52,7 @@ def sweeping() -> "Iterator[Sweep]":
     from benchmarks.faults.sweep import Sweep
     from benchmarks.faults.workflows import Place
     from sandbox.process import Sandbox
-    from tests.notifications.making import receiving
+    from tests.notifications.factories import receiving
 
     quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     quiet = override_settings(ALLOWED_HOSTS=["testserver"], PASSWORD_HASHERS=quick, DNS_TIMEOUT_SECONDS=0.3)

@@ -87,9 +87,9 @@ def changes() -> list[str]:
 def amazon() -> list[str]:
     """Read AWS's state directly, by calls that no fault hits."""
     from inbound_admin.lib import aws
-    from tests.domains.making import at_amazon
+    from tests.domains.factories import at_amazon
     from tests.faults.test_tenants import tenants_at_amazon
-    from tests.receipt_rules.making import live
+    from tests.receipt_rules.factories import live
 
     client = aws.client("sesv2")
     names = sorted(row["IdentityName"] for row in client.list_email_identities()["EmailIdentities"])

@@ -35,13 +35,13 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
-from tests.domains import making as domains_making
+from tests.domains import factories as domains_making
 from tests.factories import make_customer
-from tests.notifications.making import happen, make_target
-from tests.operations.legacy import document, files
-from tests.operations.making import make_ready, make_sender, migrate, start, tenants_at_amazon
-from tests.receipt_rules.making import live, set_up_receiving
-from tests.tenants.making import entity_at_amazon, pause_tenant, set_up_tenant
+from tests.notifications.factories import happen, make_target
+from tests.operations.factories import make_ready, make_sender, migrate, start, tenants_at_amazon
+from tests.operations.legacy_documents import document, files
+from tests.receipt_rules.factories import live, set_up_receiving
+from tests.tenants.factories import entity_at_amazon, pause_tenant, set_up_tenant
 
 A, B = f"a@{NAME}", f"b@{NAME}"
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 if TYPE_CHECKING:
     from accounts.models.people import User
     from sandbox.process import Sandbox
-    from tests.notifications.making import Receiver
+    from tests.notifications.factories import Receiver
 
 NAME = "shop.com"
 
@@ -90,6 +90,6 @@ def _staff(email: str, role: str) -> "User":
 
 
 def at_amazon(name: str = NAME) -> Any:
-    from tests.domains import making
+    from tests.domains import factories
 
-    return making.at_amazon(name)
+    return factories.at_amazon(name)

@@ -21,7 +21,7 @@ from sandbox.aws.faults import read_calls
 from sandbox.values import Call
 from tenants.models.tenants import Tenant
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.making import set_up_tenant
+from tests.tenants.factories import set_up_tenant
 
 TENANTS = 5
 STATUS = "UpdateReputationEntityCustomerManagedStatus"

@@ -289,8 +289,9 @@ def add_domain(request: HttpRequest, asked: DomainAdded) -> Status[DomainAddedOu
     """Add a domain, create its SES identity, and return the DNS records to publish.
 
     Waits for the DKIM tokens for up to API_WAIT_SECONDS. Without them, `message` says what is still pending; get
-    the domain again in a moment. Refused: 409 `DOMAIN_ALREADY_REGISTERED`, 400 for a name that is no domain of
-    yours to add (`NOT_A_DOMAIN`, `PUBLIC_SUFFIX` and others), 400 `CUSTOMER_UNCLEAR` without `customerId` if you
+    the domain again in a moment. It also says how the name differs from what was sent. Refused: 409
+    `DOMAIN_ALREADY_REGISTERED`, 400 for a name that is no domain of yours to add (`NOT_A_DOMAIN`, `PUBLIC_SUFFIX`
+    and others), 400 `CUSTOMER_UNCLEAR` without `customerId` if you
     belong to several customers, 422 `TOO_MANY_UNPROVEN`.
     """
     return Status(201, added(request, asked))
@@ -311,10 +312,11 @@ def added(request: HttpRequest, asked: DomainAdded) -> DomainAddedOut:
     checks = checks_of([domain])[domain.pk]
     owner = first_owners([domain.customer_id]).get(domain.customer_id)
     elsewhere = next((each for each in look.findings if each.code == "preflight.mail_elsewhere"), None)
+    message = services.pending_message(domain, to=caller(request)) or services.records_message(domain)
     return DomainAddedOut(
         **main_fields(domain, checks, owner),
         dns_records=wanted_records(domain),
-        message=services.pending_message(domain, to=caller(request)) or services.records_message(domain),
+        message=" ".join([*look.noticed, message]),
         **given(dns_conflict=_conflict(elsewhere.text, look.suggestion) if elsewhere else None),
     )
 

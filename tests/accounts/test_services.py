@@ -13,7 +13,7 @@ from audit.models import Change
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.customers.services import create_customer, delete_customer, rename_customer
 from tenants.lifecycle.selectors import tenant_of
-from tests.accounts.inviting import invited, membership_of, verbs
+from tests.accounts.invitations import invited, membership_of, verbs
 from tests.factories import make_member, make_staff, make_user
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from accounts.models.people import Customer, Invitation, MemberRole, Membership,
 from accounts.roles import Role
 from audit.models import Change
 from tests.factories import make_customer, make_member, make_staff, make_user
-from tests.tenants.visiting import HTMX, path_of_link, signed_in, text, url
+from tests.tenants.pages import HTMX, path_of_link, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
 

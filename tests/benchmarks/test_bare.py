@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_staff
 
 NAMES = ("a.example.com", "b.example.com")

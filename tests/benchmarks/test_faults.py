@@ -12,7 +12,7 @@ from benchmarks.faults.sweep import Sweep
 from benchmarks.faults.workflows import Claim, Place, Workflow
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tests.notifications.making import receiving
+from tests.notifications.factories import receiving
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

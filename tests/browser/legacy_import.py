@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from operations.legacy_import.core import ImportResult, RowKind
 from operations.models import LegacyImport
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 
 LONG = "the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
 ROWS = (

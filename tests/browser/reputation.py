@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from tenants.models.reputation import RateSample, ReputationRead
 from tenants.models.tenants import Tenant
-from tests.browser import tenancy
-from tests.browser.showcase import Showcase
+from tests.browser.showcase import tenants
+from tests.browser.showcase.world import Showcase
 
 GAP = range(60, 90)  # hours ago in which nothing was measured
 
@@ -17,7 +17,7 @@ def of(name: str) -> Any:
     """The URL's arguments: the id of the tenant of that name, which has a week of rates."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
-        found: tuple[Any, ...] = tenancy.of(name)(world)
+        found: tuple[Any, ...] = tenants.of(name)(world)
         tenant = Tenant.objects.get(pk=found[0])
         _measure(tenant, tenant.region)
         _find(tenant)
@@ -27,7 +27,7 @@ def of(name: str) -> Any:
 
 
 def account(world: Showcase) -> tuple[()]:
-    tenancy.make_tenancy(world)
+    tenants.make_tenancy(world)
     _measure(None, Tenant.objects.all()[0].region)
     return ()
 

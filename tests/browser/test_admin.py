@@ -16,7 +16,7 @@ from receipt_rules.models.runs import Run
 from tests.browser.axe import violations
 from tests.browser.conftest import NewPage
 from tests.browser.people import enter_as
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_staff
 
 LISTS = (

@@ -12,13 +12,13 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.roles import Role
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.browser import host
-from tests.browser.aside import aside
+from tests.browser import dns_host
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as, sign_in
+from tests.browser.threads import aside
 from tests.browser.worker import running_worker
-from tests.domains.making import publish, set_up_domain
+from tests.domains.factories import publish, set_up_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -53,7 +53,7 @@ def test_a_customer_goes_from_a_pasted_address_to_the_end(browser_page: Page, wo
     window = page.context.new_page()
     publish_with_one_mistake(window)
     read_of_the_mistake(page)
-    host.mend(window, "dkim-2")
+    dns_host.mend(window, "dkim-2")
     see_it_verified(page)
     change_the_name_for_bounces(page, window)
     delete(page)
@@ -71,11 +71,11 @@ def look_before_adding(page: Page) -> None:
 
 
 def publish_with_one_mistake(window: Page) -> None:
-    host.open_zone(window, "example.co.uk")
-    host.make_mistake(window, "dkim-2", "Name doubled")
+    dns_host.open_zone(window, "example.co.uk")
+    dns_host.make_mistake(window, "dkim-2", "Name doubled")
     for record in Domain.objects.get().records:
         if record.key != "dkim-2":
-            host.publish(window, record.key)
+            dns_host.publish(window, record.key)
 
 
 def read_of_the_mistake(page: Page) -> None:
@@ -112,8 +112,8 @@ def change_the_name_for_bounces(page: Page, window: Page) -> None:
     for key in ("mail-from-mx", "mail-from-spf"):
         expect(page.locator(f"#record-{key}")).to_contain_text(f"returns.{NAME}", timeout=A_WHILE)
     expect(page.get_by_text("3 of 5 required records verified").first).to_be_visible(timeout=A_WHILE)
-    host.open_zone(window, "example.co.uk")
-    host.publish_all(window)
+    dns_host.open_zone(window, "example.co.uk")
+    dns_host.publish_all(window)
     see_it_verified(page)
     page.locator("#tab-history").click()
     expect(page.get_by_text(f"returns.{NAME}").first).to_be_visible()

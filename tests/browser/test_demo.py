@@ -15,10 +15,10 @@ from domains.models.domains import Domain
 from sandbox import tour
 from sandbox.process import Sandbox
 from tenants.lifecycle.selectors import tenant_of
-from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as
+from tests.browser.threads import aside
 from tests.factories import make_roles
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -16,7 +16,7 @@ from tests.browser import spacing
 from tests.browser.axe import violations
 from tests.browser.conftest import NewPage
 from tests.browser.people import enter_as
-from tests.browser.showcase import Showcase, make_showcase
+from tests.browser.showcase.world import Showcase, make_showcase
 from tests.browser.visits.every import NO_PAGE, SUBJECTS, VISITS
 from tests.browser.visits.visit import Visit
 from tests.test_access import names

@@ -14,14 +14,14 @@ from domains.models.domains import Domain
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
-from tests.browser.aside import aside
 from tests.browser.conftest import NewPage
 from tests.browser.people import enter_as
 from tests.browser.test_every_page import DESK, PHONES, UNFOLD, too_wide
-from tests.domains.making import set_up_domain
+from tests.browser.threads import aside
+from tests.domains.factories import set_up_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_address, make_endpoint
-from tests.tenants.making import make_tenant
+from tests.receipt_rules.factories import make_address, make_endpoint
+from tests.tenants.factories import make_tenant
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = "Rechtsschutzversicherungsgesellschaft" * 3

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.browser import host
+from tests.browser import dns_host
 from tests.browser.axe import assert_accessible
 from tests.browser.people import sign_in
 from tests.browser.worker import running_worker
@@ -32,12 +32,12 @@ def test_a_customer_adds_a_domain_and_sees_it_turn_verified(browser_page: Page, 
     assert_accessible(browser_page)
     keys = [record.key for record in Domain.objects.get().records]
     window = browser_page.context.new_page()
-    host.open_zone(window, "example.co.uk")
+    dns_host.open_zone(window, "example.co.uk")
     first, *others = keys
-    host.publish(window, first)
+    dns_host.publish(window, first)
     see_verified(browser_page, first)
     for key in others:
-        host.publish(window, key)
+        dns_host.publish(window, key)
     for key in others:
         see_verified(browser_page, key)
     expect(browser_page.locator("#live [data-summary]")).to_contain_text(

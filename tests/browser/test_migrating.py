@@ -11,13 +11,13 @@ from accounts.models.people import Customer, User
 from accounts.roles import Role
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
-from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage
 from tests.browser.people import enter_as
+from tests.browser.threads import aside
 from tests.browser.worker import running_worker
 from tests.factories import make_staff
-from tests.operations.making import make_sender, tenants_at_amazon
+from tests.operations.factories import make_sender, tenants_at_amazon
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -17,16 +17,16 @@ from operations.models import Difference
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tenants.reputation.services import sync_all_recommendations
-from tests.browser import host
-from tests.browser.aside import aside
+from tests.browser import dns_host
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as
-from tests.browser.showcase import BROKEN, Showcase, make_showcase
-from tests.browser.week import of_work
+from tests.browser.showcase.activity import of_work
+from tests.browser.showcase.world import BROKEN, Showcase, make_showcase
+from tests.browser.threads import aside
 from tests.browser.worker import make_diagnoses, running_worker
 from tests.factories import make_customer, make_staff
-from tests.tenants.making import set_up_tenant
+from tests.tenants.factories import set_up_tenant
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -199,8 +199,8 @@ def test_alice_learns_on_her_phone_what_is_wrong_and_mends_it(
     page.locator("#to-type").get_by_role("button", name="Copy value").click()
     assert page.evaluate("navigator.clipboard.readText()").endswith(".dkim.amazonses.com")
     window = page.context.new_page()
-    host.open_zone(window, BROKEN)
-    host.mend(window, "dkim-1")
+    dns_host.open_zone(window, BROKEN)
+    dns_host.mend(window, "dkim-1")
     page.reload()
     make_diagnoses(page)
     expect(page.locator("#record-dkim-1")).to_contain_text("DKIM record 1 is correct.")

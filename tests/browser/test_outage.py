@@ -8,12 +8,12 @@ from inbound_admin.lib import aws
 from operations.drift import services as board_services
 from receipt_rules.drift import services as drift_services
 from sandbox.process import Sandbox
-from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as
+from tests.browser.threads import aside
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import foreign_rule, make_address, make_operator, make_verified, set_up_receiving
+from tests.receipt_rules.factories import foreign_rule, make_address, make_operator, make_verified, set_up_receiving
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))

@@ -9,13 +9,13 @@ from accounts.roles import Role
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tenants.status import services as status_services
-from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as
+from tests.browser.threads import aside
 from tests.browser.worker import running_worker
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.making import set_up_tenant
+from tests.tenants.factories import set_up_tenant
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

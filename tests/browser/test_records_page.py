@@ -15,11 +15,11 @@ from domains.checking import services as checking_services
 from domains.models.domains import Domain
 from inbound_admin.database_outage import outage_of, outage_response
 from sandbox.process import Sandbox
-from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import PHONE, NewPage, Picture
 from tests.browser.people import PASSWORD, enter_as
-from tests.domains.making import set_up_domain, wanted
+from tests.browser.threads import aside
+from tests.domains.factories import set_up_domain, wanted
 from tests.factories import make_customer, make_member
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

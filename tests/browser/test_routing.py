@@ -12,13 +12,13 @@ from domains.models.domains import Domain
 from inbound_admin.lib import aws
 from receipt_rules.models.addresses import Address, CatchAll
 from sandbox.process import Sandbox
-from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as
+from tests.browser.threads import aside
 from tests.browser.worker import running_worker
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     foreign_rule,
     make_address,
     make_endpoint,

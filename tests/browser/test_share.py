@@ -14,12 +14,12 @@ from domains.models.sharing import ShareLink
 from domains.sharing import services as sharing_services
 from domains.sharing.selectors import token_of
 from sandbox.process import Sandbox
-from tests.browser.aside import aside
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as
+from tests.browser.threads import aside
 from tests.browser.worker import running_worker
-from tests.domains.making import set_up_domain, wanted
+from tests.domains.factories import set_up_domain, wanted
 from tests.factories import make_customer, make_member
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.browser import host
+from tests.browser import dns_host
 from tests.browser.people import sign_in
 from tests.browser.worker import running_worker
 from tests.factories import make_member
@@ -50,8 +50,8 @@ def add(page: Page) -> None:
 
 
 def publish_what_is_missing(page: Page) -> None:
-    host.open_zone(page, "example.co.uk")
-    host.publish_all(page)
+    dns_host.open_zone(page, "example.co.uk")
+    dns_host.publish_all(page)
     page.get_by_role("link", name="View in").click()
 
 

@@ -18,7 +18,7 @@ from domains import jobs as domains_jobs
 from inbound_admin.lib import counters
 from inbound_admin.lib.jobs import LATE_AFTER
 from inbound_admin.lib.lanes import WorkLane
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"

@@ -22,8 +22,8 @@ from domains.sharing import selectors as sharing_selectors
 from domains.sharing import services as sharing_services
 from public_api.domains.selectors import records_of
 from sandbox.process import Sandbox
-from tests.calling import api_of, ok
-from tests.domains.making import set_up_domain
+from tests.api_client import api_of, ok
+from tests.domains.factories import set_up_domain
 from tests.factories import make_member
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]

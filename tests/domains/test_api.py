@@ -11,10 +11,10 @@ from domains.exports.core.formats import FORMATS
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from sandbox.process import Sandbox
-from tests.calling import Api, api_of, ok, refused
-from tests.domains.making import make_zone, publish
+from tests.api_client import Api, api_of, ok, refused
+from tests.domains.factories import make_zone, publish
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_verified
+from tests.receipt_rules.factories import make_verified
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from domains.settings import services as settings_services
 from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses import services as addresses_services
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, set_up_domain, take_mail
+from tests.domains.factories import make_domain, set_up_domain, take_mail
 from tests.factories import make_customer, make_user
 
 pytestmark = pytest.mark.django_db

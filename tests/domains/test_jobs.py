@@ -14,9 +14,9 @@ from domains import jobs as domains_jobs
 from domains.models.domains import Domain
 from inbound_admin.lib import jobs
 from tenants import jobs as tenants_jobs
-from tests.domains.making import make_domain, waiting_jobs
+from tests.domains.factories import make_domain, waiting_jobs
 from tests.factories import make_customer
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from domains.sharing.selectors import shared_page
 from inbound_admin.lib.errors import Refused
 from operations.dashboard.selectors import case_facts
 from sandbox.process import Sandbox
-from tests.domains.making import proven, publish, set_up_domain, take_mail, wanted, zone_of
+from tests.domains.factories import proven, publish, set_up_domain, take_mail, wanted, zone_of
 from tests.factories import make_customer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]

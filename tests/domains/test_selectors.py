@@ -20,9 +20,9 @@ from domains.records.selectors import records_page
 from operations.search.selectors import search
 from public_api.domains.selectors import DomainsWanted, find_domains
 from receipt_rules.addresses.selectors import AddressListFilters, addresses_for
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_user
-from tests.receipt_rules.making import make_address
+from tests.receipt_rules.factories import make_address
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -27,7 +27,7 @@ from notifications.email import services as email_services
 from notifications.models.alerts import Alert
 from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
-from tests.domains.making import (
+from tests.domains.factories import (
     at_amazon,
     carry_out_deletion,
     make_domain,

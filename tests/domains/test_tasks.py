@@ -11,7 +11,7 @@ from domains.tasks import sweep
 from inbound_admin.lib.errors import AwsUnreachable
 from inbound_admin.lib.retry import LONGEST_WAIT_SECONDS, RetryUntilAwsAnswers
 from operations.reconciler import services as reconciler_services
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 
 
 def job(attempts: int) -> Job:

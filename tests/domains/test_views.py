@@ -13,7 +13,7 @@ from accounts.models.people import Customer
 from domains.checking import services as checking_services
 from domains.models.domains import Domain, Stage
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, publish, set_up_domain
+from tests.domains.factories import make_domain, publish, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db

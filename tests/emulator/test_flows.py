@@ -23,11 +23,11 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantStage
 from tenants.pause import services as pause_services
 from tenants.resources import services as resources_services
-from tests.domains.making import make_zone
+from tests.domains.factories import make_zone
 from tests.emulator.conftest import Emulator
 from tests.factories import make_customer
-from tests.receipt_rules.making import approve_and_run, live, make_address, make_endpoint, make_operator
-from tests.tenants.making import pause_tenant
+from tests.receipt_rules.factories import approve_and_run, live, make_address, make_endpoint, make_operator
+from tests.tenants.factories import pause_tenant
 
 pytestmark = [pytest.mark.emulator, pytest.mark.django_db]
 

@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.faults.cutting")
+pytest.register_assert_rewrite("tests.faults.interruptions")

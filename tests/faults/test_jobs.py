@@ -15,9 +15,9 @@ from domains.settings import services as settings_services
 from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tests.domains.making import at_amazon, carry_out_deletion, publish_proof, set_up_domain, turn_identity
+from tests.domains.factories import at_amazon, carry_out_deletion, publish_proof, set_up_domain, turn_identity
 from tests.factories import make_customer, make_staff
-from tests.faults.cutting import LOST, REFUSED, Cutting, Story
+from tests.faults.interruptions import LOST, REFUSED, Cutting, Story
 
 pytestmark = pytest.mark.django_db
 NAME = "shop.com"

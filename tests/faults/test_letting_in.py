@@ -17,7 +17,7 @@ from receipt_rules.permissions import services as permissions_services
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import make_operator
+from tests.receipt_rules.factories import make_operator
 
 pytestmark = pytest.mark.django_db
 BUCKET = "inbound-mail"

@@ -17,8 +17,8 @@ from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from sandbox.values import FaultKind
 from tenants.models.tenants import Tenant
-from tests.faults.beginning import Beginning
-from tests.operations.making import make_ready, make_sender, start, tenants_at_amazon
+from tests.faults.initial_state import Beginning
+from tests.operations.factories import make_ready, make_sender, start, tenants_at_amazon
 
 pytestmark = pytest.mark.django_db
 WAYS: tuple[tuple[FaultKind, int], ...] = (

@@ -34,9 +34,9 @@ from sandbox.aws.faults import ProcessCut
 from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
 from tests.factories import make_customer
-from tests.faults.beginning import Beginning
-from tests.faults.cutting import LOST, REFUSED, Way
-from tests.receipt_rules.making import foreign_rule, live, make_operator, make_verified, set_up_receiving
+from tests.faults.initial_state import Beginning
+from tests.faults.interruptions import LOST, REFUSED, Way
+from tests.receipt_rules.factories import foreign_rule, live, make_operator, make_verified, set_up_receiving
 
 ALL_WAYS = LOST | REFUSED
 

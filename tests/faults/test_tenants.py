@@ -19,9 +19,9 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
 from tests.factories import make_customer, make_staff
-from tests.faults.beginning import Beginning
-from tests.faults.cutting import LOST, REFUSED, Way
-from tests.tenants.making import make_tess, pause_tenant, set_up_tenant
+from tests.faults.initial_state import Beginning
+from tests.faults.interruptions import LOST, REFUSED, Way
+from tests.tenants.factories import make_tess, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 COLUMNS = (

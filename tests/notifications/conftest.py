@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models.people import Customer, User
 from tests.factories import make_customer, make_member
-from tests.notifications.making import Receiver, receiving
+from tests.notifications.factories import Receiver, receiving
 
 
 @pytest.fixture

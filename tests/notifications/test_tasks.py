@@ -15,7 +15,7 @@ from notifications.models.alerts import Alert
 from notifications.models.webhooks import Delivery
 from operations.reconciler import services as reconciler_services
 from tests.factories import make_customer, make_member
-from tests.notifications.making import Receiver, domain_subject, make_target, raise_for
+from tests.notifications.factories import Receiver, domain_subject, make_target, raise_for
 
 pytestmark = pytest.mark.django_db
 

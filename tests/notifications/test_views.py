@@ -17,7 +17,7 @@ from notifications.models.alerts import Alert
 from notifications.models.preferences import NotificationPreference
 from notifications.models.webhooks import Delivery, WebhookTarget
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.making import DRIFT, domain_subject, make_target, raise_for, see
+from tests.notifications.factories import DRIFT, domain_subject, make_target, raise_for, see
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}

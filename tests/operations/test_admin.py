@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from accounts.roles import Role
 from tests.factories import make_customer, make_staff
-from tests.operations.making import make_difference, make_item
+from tests.operations.factories import make_difference, make_item
 
 pytestmark = pytest.mark.django_db
 

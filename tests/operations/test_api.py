@@ -16,12 +16,12 @@ from operations.migration_steps import services as migration_steps_services
 from receipt_rules.auto_apply.services import work
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
-from tests.calling import Api, api_of, ok, refused
+from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.making import domain_subject, make_delivery, make_target, raise_for, see
-from tests.operations.making import make_difference, make_sender
-from tests.receipt_rules.making import make_address, make_verified, set_up_receiving, taken
-from tests.tenants.making import make_tenant
+from tests.notifications.factories import domain_subject, make_delivery, make_target, raise_for, see
+from tests.operations.factories import make_difference, make_sender
+from tests.receipt_rules.factories import make_address, make_verified, set_up_receiving, taken
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 PAUSE = {"reason": "spam", "text": "Traps were hit.", "told": "Clean your list."}

@@ -25,11 +25,11 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import OwnRuleSet, PendingChange, RunState
 from receipt_rules.planner import services as planner_services
 from sandbox.process import Sandbox
-from tests.calling import Api, api_of, never_waiting, ok, refused
-from tests.domains.making import at_amazon, make_domain
+from tests.api_client import Api, api_of, never_waiting, ok, refused
+from tests.domains.factories import at_amazon, make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.operations.making import make_ready
-from tests.receipt_rules.making import (
+from tests.operations.factories import make_ready
+from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
     live,

@@ -36,10 +36,10 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.transfers import services as transfers_services
 from sandbox.process import Sandbox
-from tests.domains.making import carry_out_deletion
+from tests.domains.factories import carry_out_deletion
 from tests.factories import make_customer, make_member, make_staff
-from tests.operations.making import make_ready
-from tests.receipt_rules.making import (
+from tests.operations.factories import make_ready
+from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
     live,

@@ -22,8 +22,8 @@ from domains.models.domains import Domain
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
-from tests.api_world import World, make_world
-from tests.calling import Api, api_of, description, never_waiting, operations
+from tests.api_client import Api, api_of, description, never_waiting, operations
+from tests.api_rows import World, make_world
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db

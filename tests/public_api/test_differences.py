@@ -17,10 +17,10 @@ from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import EndpointType
 from receipt_rules.received_mail.services import record_deliveries
 from sandbox.process import Sandbox
-from tests.calling import Api, api_of, never_waiting, ok, refused
-from tests.domains.making import make_domain
+from tests.api_client import Api, api_of, never_waiting, ok, refused
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_report, make_verified
 
 pytestmark = pytest.mark.django_db
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"

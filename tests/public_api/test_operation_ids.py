@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from inbound_admin.api import api
-from tests.calling import description
+from tests.api_client import description
 
 LIST = Path(__file__).with_name("operation_ids.txt")
 WORD = re.compile(r"[a-z][A-Za-z0-9]*")

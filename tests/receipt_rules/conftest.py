@@ -6,7 +6,7 @@ from django.test import Client
 from accounts.models.people import Customer
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_operator
+from tests.receipt_rules.factories import make_operator
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from audit.models import Change
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange, Run
 from tests.factories import make_staff
-from tests.receipt_rules.making import make_address, make_verified
+from tests.receipt_rules.factories import make_address, make_verified
 
 pytestmark = pytest.mark.django_db
 SHOWN = [model for model in apps.get_app_config("receipt_rules").get_models() if admin.site.is_registered(model)]

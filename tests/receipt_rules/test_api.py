@@ -22,7 +22,7 @@ from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.endpoints import EndpointType
 from receipt_rules.route_lookup.api import RoutesOut
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v2/route-lookup"

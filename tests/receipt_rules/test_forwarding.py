@@ -29,9 +29,9 @@ from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from sandbox.process import Sandbox
-from tests.calling import api_of, ok, refused
+from tests.api_client import api_of, ok, refused
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_operator, make_verified
+from tests.receipt_rules.factories import make_address, make_operator, make_verified
 
 pytestmark = pytest.mark.django_db
 STRANGER = "someone@else.example"

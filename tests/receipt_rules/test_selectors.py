@@ -17,7 +17,7 @@ from receipt_rules.planner.core.plans import dump
 from receipt_rules.planner.core.rules import S3, ForeignRule, Rule, RuleDelivery, RuleSet
 from receipt_rules.route_lookup.selectors import Route, route_lookup
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
 STORED = RuleDelivery((S3("inbound-mail"),))

@@ -12,7 +12,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.runs import PendingChange, Run
 from receipt_rules.tasks import LONGEST_WAIT_SECONDS, check_drift, queue_hourly_drift_check, work
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 

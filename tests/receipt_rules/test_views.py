@@ -13,10 +13,10 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer
 from tests.messages import said
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}

@@ -8,7 +8,14 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import foreign_rule, live, make_address, make_operator, make_verified, set_up_receiving
+from tests.receipt_rules.factories import (
+    foreign_rule,
+    live,
+    make_address,
+    make_operator,
+    make_verified,
+    set_up_receiving,
+)
 
 pytestmark = pytest.mark.django_db
 

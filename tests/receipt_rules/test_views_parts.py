@@ -9,7 +9,7 @@ from accounts.models.people import Customer
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import foreign_rule, make_address, make_endpoint, make_verified, set_up_receiving
+from tests.receipt_rules.factories import foreign_rule, make_address, make_endpoint, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}

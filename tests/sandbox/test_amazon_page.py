@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.models.people import Customer
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, set_up_domain
+from tests.domains.factories import make_domain, set_up_domain
 from tests.messages import said
 
 pytestmark = pytest.mark.django_db

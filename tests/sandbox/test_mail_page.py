@@ -7,7 +7,7 @@ from sandbox.aws.state import WORLD
 from sandbox.mail.log import MailEntry
 from sandbox.mail.sink import take
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

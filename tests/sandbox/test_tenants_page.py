@@ -8,7 +8,7 @@ from accounts.roles import Role
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.making import entity_at_amazon, jobs_of, set_up_tenant
+from tests.tenants.factories import entity_at_amazon, jobs_of, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

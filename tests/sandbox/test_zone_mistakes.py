@@ -10,7 +10,7 @@ from domains.models.domains import Domain
 from sandbox import panel
 from sandbox.dns.mistaken import RECORD_MISTAKES
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, set_up_domain
+from tests.domains.factories import make_domain, set_up_domain
 from tests.messages import said
 from tests.sandbox.zone_pages import key, post, swap, values
 

@@ -26,7 +26,7 @@ from domains.ownership_claims import services as ownership_claims_services
 from sandbox import panel
 from sandbox.local.plan import new_key
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, set_up_domain
+from tests.domains.factories import make_domain, set_up_domain
 from tests.factories import make_customer
 from tests.messages import said
 from tests.sandbox.zone_pages import HTMX, key, page_of, post, swap, values

@@ -63,9 +63,16 @@ def fits(installed: Path) -> Fits:
 
 
 @pytest.fixture
-def drive(installed: Path, live_server: LiveServer, sandbox: Sandbox, settings: Settings) -> Iterator[Call]:
-    """Call a method of a client through its script, with a real worker. Return its result."""
-    settings.API_WAIT_SECONDS = 30  # the worker begins on a machine that is busy with other tests
+def worker(sandbox: Sandbox, settings: Settings) -> Iterator[None]:
+    """Run a real worker."""
+    settings.API_WAIT_SECONDS = 30  # the worker starts on a machine that is busy with other tests
+    with running_worker(sandbox):
+        yield
+
+
+@pytest.fixture
+def drive(installed: Path, live_server: LiveServer, sandbox: Sandbox) -> Call:
+    """Call a method of a client through its script. Return its result."""
     secret = create_api_key(user=make_member(), name="sdk", scopes=["read", "write"], actor=None).secret
 
     def called(script: str, below: str, name: str, given: Any) -> dict[str, Any]:
@@ -75,5 +82,4 @@ def drive(installed: Path, live_server: LiveServer, sandbox: Sandbox, settings: 
         (answer,) = json.loads(done.stdout)
         return answer
 
-    with running_worker(sandbox):
-        yield called
+    return called

@@ -14,7 +14,7 @@ from accounts.models.people import Customer
 from inbound_admin.api import api
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.making import make_verified
+from tests.receipt_rules.factories import make_verified
 from tests.sdk.conftest import without
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,8 +7,8 @@ import pytest
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.making import make_zone, publish, turn_identity
-from tests.receipt_rules.making import make_verified, set_up_receiving
+from tests.domains.factories import make_zone, publish, turn_identity
+from tests.receipt_rules.factories import make_verified, set_up_receiving
 from tests.sdk.conftest import Call, Fits
 from tests.sdk.test_sdk import comes_within
 
@@ -17,7 +17,7 @@ THINGS = {"domains": "Domain", "endpoints": "Endpoint", "emailAddresses": "Email
 
 
 @pytest.fixture
-def call(drive: Call, fits: Fits) -> Call:
+def call(drive: Call, fits: Fits, worker: None) -> Call:
     """Gives what the method answers, which is as the client's own type has it."""
 
     def called(name: str, *given: Any) -> Any:

@@ -9,8 +9,8 @@ import pytest
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.making import make_zone, publish, turn_identity
-from tests.receipt_rules.making import make_verified, set_up_receiving
+from tests.domains.factories import make_zone, publish, turn_identity
+from tests.receipt_rules.factories import make_verified, set_up_receiving
 from tests.sdk.conftest import Call, Fits
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ TYPES = {
 
 
 @pytest.fixture
-def call(drive: Call, fits: Fits) -> Call:
+def call(drive: Call, fits: Fits, worker: None) -> Call:
     """Calls the client's method of this name with these arguments, and gives its `data`, or else its `error`.
 
     What is answered is as the client's own types have it.

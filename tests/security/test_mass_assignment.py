@@ -15,8 +15,8 @@ from accounts.roles import Role
 from audit.models import ActorKind, Change
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.api_world import World as ApiWorld
-from tests.calling import description
+from tests.api_client import description
+from tests.api_rows import World as ApiWorld
 from tests.factories import make_customer, make_member, make_staff
 from tests.test_api_access import TABLE, _api, _called, world
 from tests.writes.every import WRITES

@@ -6,8 +6,8 @@ from pytest_django import Settings
 from notifications.models.webhooks import WebhookTarget
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
-from tests.api_world import make_world
-from tests.calling import api_of, ok, refused
+from tests.api_client import api_of, ok, refused
+from tests.api_rows import make_world
 from tests.test_settings import settings_said
 
 pytestmark = pytest.mark.django_db

@@ -16,12 +16,12 @@ from accounts.models.people import User
 from accounts.roles import Role
 from inbound_admin.lib.exports import FORMULA_STARTS
 from sandbox.process import Sandbox
-from tests.api_world import World, make_more, make_world
-from tests.browser.showcase import make_showcase
+from tests.api_client import api_of, operations
+from tests.api_rows import World, make_more, make_world
+from tests.browser.showcase.world import make_showcase
 from tests.browser.visits.every import SUBJECTS
-from tests.calling import api_of, operations
 from tests.factories import make_customer, make_member, make_staff
-from tests.security.planting import ADDRESS, MARKUP, alive, plant
+from tests.security.hostile_text import ADDRESS, MARKUP, alive, plant
 from tests.writes.every import WRITES
 from tests.writes.world import World as WriteWorld
 from tests.writes.world import Write

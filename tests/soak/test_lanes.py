@@ -10,10 +10,10 @@ from inbound_admin.lib.lanes import WorkLane
 from operations.drift import services as drift_services
 from sandbox.process import Sandbox
 from tests.browser.worker import running_worker
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer
 from tests.soak.test_worker_killed import until
-from tests.tenants.making import set_up_tenant
+from tests.tenants.factories import set_up_tenant
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 PACE = 1.0

@@ -6,7 +6,7 @@ from inbound_admin.lib import aws
 from operations.models import ItemState
 from sandbox.process import Sandbox
 from tests.faults.test_migrating import assert_whole, faults, run_to_the_end
-from tests.operations.making import make_sender, start
+from tests.operations.factories import make_sender, start
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db]
 

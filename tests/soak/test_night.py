@@ -28,9 +28,9 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.browser.worker import running_worker
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.making import foreign_rule, live, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import foreign_rule, live, make_verified, set_up_receiving, taken
 from tests.soak.test_worker_killed import until
-from tests.tenants.making import pause_tenant, set_up_tenant
+from tests.tenants.factories import pause_tenant, set_up_tenant
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 

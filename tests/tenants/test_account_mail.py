@@ -12,8 +12,8 @@ from accounts.api_keys.services import create_api_key
 from accounts.models.api_keys import ApiKey
 from accounts.models.people import User
 from tests.factories import make_member, make_user
-from tests.tenants.guarding import give_factor
-from tests.tenants.visiting import signed_in, text
+from tests.tenants.pages import signed_in, text
+from tests.tenants.sessions import give_factor
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "correct horse battery", "quite another long sentence"

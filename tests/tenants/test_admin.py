@@ -16,7 +16,7 @@ from audit.models import Change
 from audit.services import Subject, record
 from domains.models.domains import Domain
 from tests.factories import make_customer, make_member, make_staff, make_user
-from tests.tenants.making import jobs_of, make_tenant
+from tests.tenants.factories import jobs_of, make_tenant
 
 pytestmark = pytest.mark.django_db
 

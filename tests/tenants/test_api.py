@@ -11,9 +11,9 @@ from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.reputation import Finding, RateSample
 from tenants.models.tenants import Tenant, TenantStage
-from tests.calling import Api, api_of, ok, refused
+from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 TENANTS = "/api/v2/tenants"

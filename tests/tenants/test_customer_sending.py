@@ -9,9 +9,9 @@ from accounts.roles import Role
 from tenants.lifecycle.selectors import banners_for
 from tenants.models.tenants import Tenant
 from tenants.status.core import TenantStatus, banner_of, customer_text_for
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff, make_user
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 VERIFIED = {"stage": "ready", "identity_status": "SUCCESS"}

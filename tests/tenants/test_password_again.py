@@ -14,12 +14,12 @@ from accounts.models.people import Customer, Invitation, MemberRole, User
 from accounts.roles import Role
 from domains.models.domains import Domain, Stage
 from sandbox.process import Sandbox
-from tests.calling import api_of
-from tests.domains.making import make_domain, set_up_domain
+from tests.api_client import api_of
+from tests.domains.factories import make_domain, set_up_domain
 from tests.factories import make_member, make_staff
-from tests.tenants.guarding import age, give_factor, signed_in_before
-from tests.tenants.making import make_tenant
-from tests.tenants.visiting import HTMX, signed_in, text, url
+from tests.tenants.factories import make_tenant
+from tests.tenants.pages import HTMX, signed_in, text, url
+from tests.tenants.sessions import age, give_factor, signed_in_before
 
 pytestmark = pytest.mark.django_db
 AGAIN, PASSWORD = "/accounts/reauthenticate/", "correct horse battery"

@@ -15,7 +15,7 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.status.core import TenantStatus
 from tests.factories import make_staff
-from tests.tenants.making import entity_at_amazon, jobs_of, make_tess, pause_tenant, set_up_tenant
+from tests.tenants.factories import entity_at_amazon, jobs_of, make_tess, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -17,11 +17,11 @@ from accounts.models.people import Customer, User
 from accounts.people.services import disable, store_person
 from accounts.roles import Role
 from inbound_admin.lib.errors import NotAllowed, Refused
-from tests.accounts.inviting import PASSWORD, invited, token_of
-from tests.calling import api_of
+from tests.accounts.invitations import PASSWORD, invited, token_of
+from tests.api_client import api_of
 from tests.factories import make_member, make_staff, make_user
-from tests.tenants.guarding import HOUR, give_factor, signed_in_before
-from tests.tenants.visiting import HTMX, signed_in, text, url
+from tests.tenants.pages import HTMX, signed_in, text, url
+from tests.tenants.sessions import HOUR, give_factor, signed_in_before
 
 pytestmark = pytest.mark.django_db
 SET_UP = "/accounts/2fa/totp/activate/"

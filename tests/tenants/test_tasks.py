@@ -12,7 +12,7 @@ from inbound_admin.lib.errors import AwsUnreachable
 from inbound_admin.lib.retry import RetryOn, RetryUntilAwsAnswers
 from operations.reconciler import services as reconciler_services
 from tenants.models.tenants import TenantResource
-from tests.tenants.making import jobs_of, make_tenant
+from tests.tenants.factories import jobs_of, make_tenant
 
 pytestmark = pytest.mark.django_db
 ARN = "arn:aws:ses:eu-west-1:123456789012:identity/alice.com"

@@ -13,9 +13,9 @@ from domains.ownership_claims import services as ownership_claims_services
 from domains.settings import services as settings_services
 from domains.sharing.services import create as create_link
 from operations.domain_removal import services as domain_removal_services
-from tests.domains.making import set_up_domain
+from tests.domains.factories import set_up_domain
 from tests.factories import make_customer
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     set_up_receiving,
 )
 from tests.writes.world import Post, World, Write, ready

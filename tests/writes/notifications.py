@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from notifications.alerts import services as alerts_services
 from notifications.models.webhooks import Delivery, DeliveryState
-from tests.notifications.making import make_delivery, make_target, raise_for
+from tests.notifications.factories import make_delivery, make_target, raise_for
 from tests.writes.world import Post, World, Write
 
 

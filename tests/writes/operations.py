@@ -16,9 +16,9 @@ from operations.legacy_import import services as legacy_import_services
 from operations.migration_steps import services as migration_steps_services
 from operations.models import Batch, MigrationItem
 from operations.tenant_migration import services as tenant_migration_services
-from tests.operations.legacy import document, files
-from tests.operations.making import make_difference, make_sender, start
-from tests.tenants.making import make_tenant
+from tests.operations.factories import make_difference, make_sender, start
+from tests.operations.legacy_documents import document, files
+from tests.tenants.factories import make_tenant
 from tests.writes.world import WHY, Post, World, Write, ready
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from accounts.api_keys.services import create_api_key
 from accounts.members.services import invite
 from accounts.models.people import MemberRole
-from tests.accounts.inviting import mailed_token
+from tests.accounts.invitations import mailed_token
 from tests.factories import make_member
 from tests.writes.world import Post, World, Write
 

@@ -13,7 +13,7 @@ from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
     make_address,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from operations.models import Batch
 from tenants.models.tenants import Tenant
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 from tests.writes.world import Post, World, Write
 
 PAUSE = {"reason": "spam", "text": "Forty reports.", "told": "Please clean your list.", "review_on": ""}

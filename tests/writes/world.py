@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.models.people import Customer, User
 from domains.models.domains import Domain
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     make_verified,
 )
 

@@ -31,7 +31,7 @@ from accounts.people.services import disable
 from audit.models import Change
 from inbound_admin.lib.errors import RateLimited, Refused
 from operations.customers.services import rename_customer
-from tests.accounts.inviting import PASSWORD, SITE, invited, membership_of, token_of, verbs
+from tests.accounts.invitations import PASSWORD, SITE, invited, membership_of, token_of, verbs
 from tests.factories import make_customer, make_member, make_user
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from accounts.members import views as members_views
 from accounts.models.people import Customer, Invitation, User
 from tests.factories import make_user
-from tests.tenants.visiting import PASSWORD, path_of_link, signed_in, text, url
+from tests.tenants.pages import PASSWORD, path_of_link, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
 

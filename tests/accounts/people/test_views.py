@@ -16,7 +16,7 @@ from pytest_django import Settings
 from accounts.models.people import MemberRole, User
 from accounts.people.forms import SignInForm
 from audit.models import Change
-from tests.tenants.visiting import PASSWORD, signed_in, text, url
+from tests.tenants.pages import PASSWORD, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from domains.models.history import ObservedAnswer
 from domains.sharing.selectors import token_of
 from domains.sharing.services import create as create_link
 from domains.sharing.services import record_visit
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 from tests.browser.visits.visit import Act, Arguments, Visit, diagnosed, domain, fill, press
 
 

@@ -1,7 +1,8 @@
 """Pages that span several apps: overview, search, bulk actions, migrations, drift and imports."""
 
 from operations.models import Difference, Migration
-from tests.browser import alerting, in_bulk, legacy_import, moving, receiving, tenancy, week
+from tests.browser import legacy_import
+from tests.browser.showcase import activity, alerts, bulk, migrations, receiving, tenants
 from tests.browser.visits.visit import Visit, acme, diagnosed, domain, fill, press
 
 LEGACY_IMPORT_STATES = ("looking", "looked", "moving", "done", "cancelled")
@@ -10,9 +11,9 @@ NAMED = "main li:has-text('nobody.example')"
 SPANNING = (
     Visit("operations:overview", "nina", note="nothing yet"),
     Visit("operations:overview", of=receiving.nothing),
-    Visit("operations:overview", "sam", of=tenancy.nothing),
-    Visit("operations:overview", "adam", of=week.of_work),
-    Visit("operations:find", of=alerting.inbox, note="nothing typed"),
+    Visit("operations:overview", "sam", of=tenants.nothing),
+    Visit("operations:overview", "adam", of=activity.of_work),
+    Visit("operations:find", of=alerts.inbox, note="nothing typed"),
     Visit("operations:find", query="?q=nothing-like-it"),
     Visit("operations:find", query="?q=acme"),
     Visit("operations:find", query="?q=verified.acme.com", elsewhere=True),
@@ -26,30 +27,30 @@ SPANNING = (
     Visit("operations:changes", "adam", query="?q=nothing-like-it"),
     Visit("operations:migrations", "adam", note="nothing yet"),
     Visit("operations:differences", "adam", note="not looked yet"),
-    Visit("operations:migrations", "adam", of=moving.nothing),
+    Visit("operations:migrations", "adam", of=migrations.nothing),
     Visit("operations:migrations", "sam"),
     Visit("operations:plan_migration", "adam"),
     Visit("operations:plan_migration", "adam", act=press("Preview plan"), note="without a reason"),
-    Visit("operations:migration", "adam", of=moving.of(Migration, state="running")),
-    Visit("operations:migration", "adam", of=moving.of(Migration, state="running"), query="?show=failed"),
-    Visit("operations:migration", "adam", of=moving.of(Migration, state="planned"), note="planned"),
-    *(Visit("operations:migration_item", "adam", of=moving.item(state), note=state) for state in MOVES),
+    Visit("operations:migration", "adam", of=migrations.of(Migration, state="running")),
+    Visit("operations:migration", "adam", of=migrations.of(Migration, state="running"), query="?show=failed"),
+    Visit("operations:migration", "adam", of=migrations.of(Migration, state="planned"), note="planned"),
+    *(Visit("operations:migration_item", "adam", of=migrations.item(state), note=state) for state in MOVES),
     Visit("operations:move", "adam", of=acme),
     Visit("operations:move", "sam", of=acme),
-    Visit("operations:differences", "adam", of=moving.nothing),
-    Visit("operations:differences", "sam", of=moving.nothing, query="?show=ignored"),
-    Visit("operations:decide_many", "adam", of=moving.nothing, query="?area=tenants&kind=policy"),
-    Visit("operations:decide_many", "adam", of=moving.nothing, query="?area=rules&kind=nonsense", note="none"),
-    Visit("operations:difference", "adam", of=moving.of(Difference, kind="policy")),
-    Visit("operations:difference", "adam", of=moving.of(Difference, kind="unknown"), note="nobody's"),
+    Visit("operations:differences", "adam", of=migrations.nothing),
+    Visit("operations:differences", "sam", of=migrations.nothing, query="?show=ignored"),
+    Visit("operations:decide_many", "adam", of=migrations.nothing, query="?area=tenants&kind=policy"),
+    Visit("operations:decide_many", "adam", of=migrations.nothing, query="?area=rules&kind=nonsense", note="none"),
+    Visit("operations:difference", "adam", of=migrations.of(Difference, kind="policy")),
+    Visit("operations:difference", "adam", of=migrations.of(Difference, kind="unknown"), note="nobody's"),
     Visit(
         "operations:difference",
         "adam",
-        of=moving.of(Difference, kind="policy"),
+        of=migrations.of(Difference, kind="policy"),
         act=press("Apply decision"),
         note="no reason",
     ),
-    Visit("operations:difference", "sam", of=moving.of(Difference, kind="status"), note="left"),
+    Visit("operations:difference", "sam", of=migrations.of(Difference, kind="status"), note="left"),
     Visit("operations:legacy_import", "adam", note="nothing yet"),
     Visit("operations:legacy_import", "adam", act=press("Preview import"), note="without a file"),
     *(
@@ -74,7 +75,7 @@ SPANNING = (
         note="looked at",
     ),
     Visit("operations:start_bulk"),
-    Visit("operations:bulk", "sam", of=in_bulk.held),
+    Visit("operations:bulk", "sam", of=bulk.held),
     Visit("operations:delete_domain", of=domain("verified")),
     Visit("operations:delete_domain", of=domain("deleting"), note="under way"),
 )

@@ -6,7 +6,7 @@ from allauth.account.utils import user_pk_to_url_str
 from playwright.sync_api import Page
 
 from tests.browser.people import PASSWORD
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 from tests.browser.visits.visit import Visit, acme, fill, press
 
 

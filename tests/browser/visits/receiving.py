@@ -3,7 +3,7 @@
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint, ForwardingState
 from receipt_rules.models.runs import Run
-from tests.browser import receiving
+from tests.browser.showcase import receiving
 from tests.browser.visits.visit import Visit, domain, fill, press
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler"

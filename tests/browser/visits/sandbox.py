@@ -1,8 +1,8 @@
 """Pages of the sandbox, and error pages."""
 
 from domains.models.domains import Domain
-from tests.browser import tenancy
 from tests.browser.problem_urls import PROBLEMS
+from tests.browser.showcase import tenants
 from tests.browser.visits.visit import Visit, press
 
 
@@ -20,7 +20,7 @@ SANDBOX = (
     Visit("sandbox:mail"),
     Visit("sandbox:mail", "adam", act=press("Run function now", seen="#came-title"), note="nothing waits"),
     Visit("sandbox:what_to_try"),
-    Visit("sandbox:tenants", "adam", of=tenancy.nothing),
+    Visit("sandbox:tenants", "adam", of=tenants.nothing),
     Visit("sandbox:tenants", "newcomer", note="none yet"),
     Visit("sandbox:tenants", "adam", act=press("Set rates"), note="nothing typed"),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 from tests.browser.worker import make_diagnoses
 
 Arguments = Callable[[Showcase], tuple[Any, ...]]

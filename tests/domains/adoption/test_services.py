@@ -16,7 +16,7 @@ from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_staff
 
 pytestmark = pytest.mark.django_db

@@ -26,10 +26,10 @@ from notifications.models.alerts import Alert, Notice
 from notifications.models.preferences import NotificationPreference
 from notifications.models.webhooks import Delivery, DeliveryState
 from sandbox.process import Sandbox
-from tests.calling import api_of, never_waiting, ok
-from tests.domains.making import make_domain, make_zone, publish
+from tests.api_client import api_of, never_waiting, ok
+from tests.domains.factories import make_domain, make_zone, publish
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.making import make_target
+from tests.notifications.factories import make_target
 
 pytestmark = pytest.mark.django_db
 

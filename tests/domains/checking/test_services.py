@@ -22,8 +22,8 @@ from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from sandbox.process import Sandbox
-from tests.domains.checking.looks import HOUR, NOW, looked_at, remove, states, verified
-from tests.domains.making import (
+from tests.domains.checking.factories import HOUR, NOW, looked_at, remove, states, verified
+from tests.domains.factories import (
     make_domain,
     publish,
     second_resolver,

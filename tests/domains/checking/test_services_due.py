@@ -16,8 +16,8 @@ from domains.overrides import services as overrides_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import RateLimited, Refused
 from sandbox.process import Sandbox
-from tests.domains.checking.looks import HOUR, NOW, states
-from tests.domains.making import (
+from tests.domains.checking.factories import HOUR, NOW, states
+from tests.domains.factories import (
     make_domain,
     publish_proof,
     set_up_domain,

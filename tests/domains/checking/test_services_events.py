@@ -13,7 +13,7 @@ from domains.models.domains import Domain
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Event
 from sandbox.process import Sandbox
-from tests.domains.making import carry_out_deletion, make_zone, publish, set_up_domain, turn_identity
+from tests.domains.factories import carry_out_deletion, make_zone, publish, set_up_domain, turn_identity
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from domains.preflight import services as preflight_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from sandbox.process import Sandbox
-from tests.domains.making import at_amazon, carry_out_deletion, make_domain, set_up_domain, waiting_jobs
+from tests.domains.factories import at_amazon, carry_out_deletion, make_domain, set_up_domain, waiting_jobs
 from tests.factories import make_customer, make_user
 
 pytestmark = pytest.mark.django_db

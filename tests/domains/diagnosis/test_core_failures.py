@@ -29,7 +29,7 @@ from tests.domains.diagnosis.worlds import (
     worlds,
 )
 from tests.domains.dns_host import CONFIRMED, NOW, TOKEN, facts_of
-from tests.domains.failures import accusations, failed
+from tests.domains.failed_lookups import accusations, failed
 
 EXAMPLES = int(os.environ.get("FAILURE_EXAMPLES", "200"))
 SAME = "FAILURE_EXAMPLES" not in os.environ  # a test run tries the same ones each time, the soak others

@@ -7,7 +7,7 @@ from domains.dns.core import Answer, LookupStatus, Question, further_questions, 
 from domains.names.core import DomainName
 from sandbox.dns.server import DnsServer
 from tests.domains.dns_host import NOW, Host, serving
-from tests.domains.failures import OF_SERVERS, accused, failed
+from tests.domains.failed_lookups import OF_SERVERS, accused, failed
 from tests.domains.mistakes import BY_HAND, FROM_MENU, Scene, observed
 from tests.domains.right_zones import RIGHT, Right, made
 

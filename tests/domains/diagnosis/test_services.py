@@ -27,7 +27,7 @@ from domains.models.record_checks import RecordCheck
 from sandbox.process import Sandbox
 from tests.domains.dns.test_gateway import Scripted, reply
 from tests.domains.dns_host import NAMESERVERS, Host, facts_of, serving
-from tests.domains.making import make_domain, publish, second_resolver, set_up_domain, take_mail, wanted, zone_of
+from tests.domains.factories import make_domain, publish, second_resolver, set_up_domain, take_mail, wanted, zone_of
 from tests.factories import make_customer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]

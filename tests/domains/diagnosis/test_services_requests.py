@@ -8,7 +8,7 @@ from django.utils import timezone
 from domains.diagnosis import services as diagnosis_services
 from sandbox.process import Sandbox
 from tests.browser.worker import running_worker
-from tests.domains.making import set_up_domain
+from tests.domains.factories import set_up_domain
 from tests.factories import make_customer
 
 SECONDS = 60

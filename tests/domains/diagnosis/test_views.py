@@ -21,7 +21,7 @@ from domains.jobs import DIAGNOSE
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, publish, set_up_domain, wanted
+from tests.domains.factories import make_domain, publish, set_up_domain, wanted
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db

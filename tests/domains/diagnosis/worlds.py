@@ -22,7 +22,7 @@ from domains.policies.core import dmarc_questions
 from domains.records.core import IdentityFacts, Record, records_for
 from domains.spf.core import evaluation, grammar
 from tests.domains.dns_host import DKIM, NOW, TOKEN, facts_of
-from tests.domains.failures import FOLLOWED, LANES
+from tests.domains.failed_lookups import FOLLOWED, LANES
 
 NAMES = ("example.com", "shop.example.co.uk")
 SERVERS, RESOLVERS = ("ns1.host.example", "ns2.host.example"), ("192.0.2.53", "192.0.2.54")

@@ -22,7 +22,7 @@ from domains.sharing import services as sharing_services
 from domains.sharing.selectors import token_of
 from inbound_admin.checks import domain_connect_can_sign
 from sandbox.process import Sandbox
-from tests.domains.making import set_up_domain, zone_of
+from tests.domains.factories import set_up_domain, zone_of
 from tests.factories import make_member
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts(["127.0.0.1"])]

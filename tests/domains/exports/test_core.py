@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domains.exports.core.formats import FORMATS, ExportDiffers, ExportFormat, export, format_named
 from domains.exports.core.values import MOST_BYTES, Entry, entries, quoted, strings, unquoted
-from tests.domains.programs import program
+from tests.domains.installed_programs import program
 from tests.domains.providers.test_core import RECORDS, ZONE
 
 OURS = entries(RECORDS.values())

@@ -18,8 +18,8 @@ from domains.exports.core.formats import export, format_named
 from domains.exports.core.values import entries
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.making import set_up_domain
-from tests.domains.programs import program
+from tests.domains.factories import set_up_domain
+from tests.domains.installed_programs import program
 
 pytestmark = pytest.mark.django_db
 

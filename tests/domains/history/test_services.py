@@ -13,7 +13,7 @@ from domains.history import services as history_services
 from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from sandbox.process import Sandbox
-from tests.domains.making import publish, second_resolver, set_up_domain, zone_of
+from tests.domains.factories import publish, second_resolver, set_up_domain, zone_of
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

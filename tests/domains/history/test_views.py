@@ -17,7 +17,7 @@ from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from domains.preflight import services as preflight_services
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, publish, set_up_domain, take_mail
+from tests.domains.factories import make_domain, publish, set_up_domain, take_mail
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db

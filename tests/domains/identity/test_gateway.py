@@ -11,7 +11,7 @@ from domains.identity import gateway as identity_gateway
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem
 from sandbox.process import Sandbox
-from tests.domains.making import seed_identities, turn_identity
+from tests.domains.factories import seed_identities, turn_identity
 
 pytestmark = pytest.mark.django_db
 NAME = "shop.com"

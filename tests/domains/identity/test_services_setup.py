@@ -15,7 +15,7 @@ from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, AwsUnreachable
 from sandbox.process import Sandbox
-from tests.domains.making import at_amazon, carry_out_deletion, make_domain, set_up_domain, waiting_jobs
+from tests.domains.factories import at_amazon, carry_out_deletion, make_domain, set_up_domain, waiting_jobs
 from tests.factories import make_customer, make_user
 
 pytestmark = pytest.mark.django_db

@@ -19,9 +19,9 @@ from tenants.lifecycle.selectors import layers_of
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
 from tenants.status.core import LayerName
-from tests.domains.making import carry_out_deletion, make_domain, set_up_domain, turn_identity
+from tests.domains.factories import carry_out_deletion, make_domain, set_up_domain, turn_identity
 from tests.factories import make_customer, make_staff
-from tests.tenants.making import jobs_of, make_tenant, resources_at_amazon, set_up_tenant
+from tests.tenants.factories import jobs_of, make_tenant, resources_at_amazon, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from domains.checking.core.judgement import SesStatus
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, publish, seed_identities, set_up_domain, turn_identity
+from tests.domains.factories import make_domain, publish, seed_identities, set_up_domain, turn_identity
 
 pytestmark = pytest.mark.django_db
 

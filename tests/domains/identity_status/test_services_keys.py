@@ -19,7 +19,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from sandbox.aws.state import WORLD, regions
 from sandbox.process import Sandbox
-from tests.domains.making import make_zone, set_up_domain, turn_identity, wanted
+from tests.domains.factories import make_zone, set_up_domain, turn_identity, wanted
 from tests.factories import make_customer, make_staff
 
 pytestmark = pytest.mark.django_db

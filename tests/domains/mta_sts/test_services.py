@@ -15,7 +15,7 @@ from domains.mta_sts.core import PolicyEffect
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from sandbox.values import WEB_FAULTS
-from tests.domains.making import publish, set_up_domain, take_mail
+from tests.domains.factories import publish, set_up_domain, take_mail
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db

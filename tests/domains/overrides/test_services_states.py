@@ -21,7 +21,7 @@ from domains.overrides import services as overrides_services
 from inbound_admin.lib.errors import Refused
 from public_api.domains import selectors as domains_selectors
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, publish, set_up_domain, take_mail
+from tests.domains.factories import make_domain, publish, set_up_domain, take_mail
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

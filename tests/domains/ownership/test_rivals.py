@@ -12,7 +12,7 @@ from domains.preflight import services as preflight_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from sandbox.process import Sandbox
-from tests.domains.making import at_amazon, make_domain, publish_proof
+from tests.domains.factories import at_amazon, make_domain, publish_proof
 from tests.factories import make_customer, make_staff
 
 pytestmark = pytest.mark.django_db

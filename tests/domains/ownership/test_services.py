@@ -21,7 +21,7 @@ from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from sandbox.process import Sandbox
-from tests.domains.making import (
+from tests.domains.factories import (
     at_amazon,
     carry_out_deletion,
     make_domain,

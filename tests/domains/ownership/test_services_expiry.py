@@ -16,7 +16,7 @@ from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, proven
+from tests.domains.factories import make_domain, proven
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

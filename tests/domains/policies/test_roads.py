@@ -34,7 +34,7 @@ from domains.sharing.selectors import shared_page
 from public_api.domains.selectors import records_of
 from public_api.records.api import wanted_records
 from tests.domains.dns_host import CONFIRMED, DKIM, NOW, TOKEN
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.domains.policies.test_core_properties import PUBLISHED, SHOP, check_dmarc, check_spf
 from tests.domains.providers.typed_boxes import becomes
 from tests.factories import make_member

@@ -8,7 +8,7 @@ from domains.models.domains import Stage
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, publish, set_up_domain
+from tests.domains.factories import make_domain, publish, set_up_domain
 from tests.factories import make_customer
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from domains.checking.core.judgement import State
 from domains.models.domains import Domain
 from domains.receiving.core import MxFact, ReceivingState, RulesFact
 from receipt_rules.models.addresses import Address
-from tests.api_world import World, make_world
-from tests.calling import api_of
+from tests.api_client import api_of
+from tests.api_rows import World, make_world
 from tests.factories import make_staff
 
 pytestmark = pytest.mark.django_db

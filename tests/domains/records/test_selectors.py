@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from domains.checking import services as checking_services
 from sandbox.process import Sandbox
-from tests.domains.making import publish, set_up_domain
+from tests.domains.factories import publish, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db

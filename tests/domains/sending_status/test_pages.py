@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
-from tests.calling import api_of
-from tests.domains.making import make_domain
+from tests.api_client import api_of
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 OCTOBER = timezone.now() - timedelta(days=30)

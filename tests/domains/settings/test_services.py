@@ -19,7 +19,7 @@ from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from sandbox.process import Sandbox
-from tests.domains.making import at_amazon, make_domain, publish, set_up_domain, turn_identity, waiting_jobs
+from tests.domains.factories import at_amazon, make_domain, publish, set_up_domain, turn_identity, waiting_jobs
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

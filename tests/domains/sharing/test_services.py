@@ -19,7 +19,7 @@ from domains.sharing.core import ShareLinkState
 from domains.sharing.selectors import link_for_token, token_of
 from inbound_admin.lib.errors import Refused
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, set_up_domain
+from tests.domains.factories import make_domain, set_up_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

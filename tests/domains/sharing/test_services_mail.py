@@ -19,7 +19,7 @@ from domains.overrides import services as overrides_services
 from domains.sharing import services
 from inbound_admin.lib.errors import RateLimited, Refused
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, publish, set_up_domain
+from tests.domains.factories import make_domain, publish, set_up_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

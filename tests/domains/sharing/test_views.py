@@ -22,7 +22,7 @@ from domains.sharing.core import network_of
 from domains.sharing.selectors import token_of
 from inbound_admin.lib.logs import WithoutSecretPaths
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, publish, set_up_domain, wanted, zone_of
+from tests.domains.factories import make_domain, publish, set_up_domain, wanted, zone_of
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from domains.checking.core.judgement import State
 from domains.models.domains import Domain
 from domains.zone_cut import services as zone_cut_services
 from sandbox.process import Sandbox
-from tests.calling import api_of, ok
-from tests.domains.making import make_domain, set_up_domain, wanted
+from tests.api_client import api_of, ok
+from tests.domains.factories import make_domain, set_up_domain, wanted
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import DENIED, NO_PERMISSION, NOT_CONFIGURED, QUOTA_USED, AwsDenied, aws_sentence
 from sandbox.process import Sandbox
-from tests.calling import api_of, never_waiting, ok
+from tests.api_client import api_of, never_waiting, ok
 from tests.factories import make_customer, make_member, make_staff
 
 STAFF, CUSTOMER = User(is_staff=True), User()

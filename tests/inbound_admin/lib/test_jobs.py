@@ -16,8 +16,8 @@ from inbound_admin.lib.lanes import WorkLane
 from operations import jobs as operations_jobs
 from operations.reconciler import services as reconciler_services
 from tenants import jobs as tenants_jobs
-from tests.domains.making import make_domain, waiting_jobs
-from tests.tenants.making import make_tenant
+from tests.domains.factories import make_domain, waiting_jobs
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -24,7 +24,7 @@ from inbound_admin.lib.lists import (
     kept_count,
     text_in,
 )
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member
 
 

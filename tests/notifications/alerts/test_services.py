@@ -22,7 +22,7 @@ from notifications.models.preferences import NotificationPreference
 from notifications.models.webhooks import Delivery, Event
 from notifications.preferences.services import preference_of, set_preference
 from tests.factories import make_customer, make_member, make_staff, make_user
-from tests.notifications.making import NOON, domain_subject, make_target, raise_for, see
+from tests.notifications.factories import NOON, domain_subject, make_target, raise_for, see
 
 pytestmark = pytest.mark.django_db
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

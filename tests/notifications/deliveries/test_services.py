@@ -19,7 +19,7 @@ from notifications.webhooks.core import PAUSES
 from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret, send_test
 from operations.reconciler import services as reconciler_services
 from tests.factories import make_customer
-from tests.notifications.making import VERIFIED, Receiver, add_webhook, happen, make_target
+from tests.notifications.factories import VERIFIED, Receiver, add_webhook, happen, make_target
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks.core import parse_target
 from notifications.webhooks.gateway import NotDelivered
-from tests.notifications.making import Receiver
+from tests.notifications.factories import Receiver
 
 
 def _post(url: str, *, seconds: float = 5, private: bool = True, body: str = "{}") -> webhooks_gateway.Reply:

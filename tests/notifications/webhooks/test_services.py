@@ -14,7 +14,7 @@ from notifications.models.webhooks import Delivery, Event, WebhookTarget
 from notifications.webhooks.services import MOST_TARGETS, make_new_secret, remove_target, send_test
 from operations.customers.services import delete_customer
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.making import VERIFIED, add_webhook, happen, make_target, raise_for
+from tests.notifications.factories import VERIFIED, add_webhook, happen, make_target, raise_for
 
 pytestmark = pytest.mark.django_db
 

@@ -13,10 +13,10 @@ from domains.models.domains import Domain, Stage
 from operations.batches.core import BatchKind
 from operations.batches.selectors import counts_of, items_of, results_of, seconds_left, summary_of
 from operations.models import Batch, BatchItem, BatchItemState
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_staff
-from tests.operations.making import make_difference
-from tests.tenants.making import make_tenant
+from tests.operations.factories import make_difference
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 DONE, WAITING = BatchItemState.DONE, BatchItemState.WAITING

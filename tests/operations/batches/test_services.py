@@ -28,11 +28,11 @@ from operations.models import Batch, BatchItemState, DomainRemoval
 from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
 from tenants.jobs import queue_status
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.operations.making import make_ready
-from tests.receipt_rules.making import make_address
-from tests.tenants.making import make_tenant
+from tests.operations.factories import make_ready
+from tests.receipt_rules.factories import make_address
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,9 @@ from domains.models.domains import Domain, Stage
 from operations.batches import services as batches_services
 from operations.models import Batch
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 START = reverse("operations:start_bulk")

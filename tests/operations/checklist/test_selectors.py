@@ -12,10 +12,10 @@ from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import _BLOCKED, ReceivingState, RulesFact
 from operations.checklist.selectors import checklist
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_address, make_endpoint
-from tests.tenants.making import make_tenant
+from tests.receipt_rules.factories import make_address, make_endpoint
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 DAY = timezone.now()

@@ -24,10 +24,10 @@ from receipt_rules.models.runs import Snapshot
 from tenants import jobs as tenants_jobs
 from tenants.models.tenants import Tenant
 from tenants.status.core import TenantStatus
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_address
-from tests.tenants.making import make_tenant
+from tests.receipt_rules.factories import make_address
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 TOKEN = "abcdefghijklmnopqrstuvwxyz234567"

@@ -10,9 +10,9 @@ from audit import services as audit_services
 from domains.domain_list.selectors import domain_subject
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 

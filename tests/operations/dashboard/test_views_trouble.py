@@ -17,7 +17,7 @@ from receipt_rules.receiving_setup.core import SetupVerdict
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_address, make_endpoint, make_report, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 OVERVIEW = "operations:overview"

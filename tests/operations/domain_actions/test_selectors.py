@@ -8,7 +8,7 @@ from domains.models.domains import Stage
 from operations.batches.core import BatchKind
 from operations.domain_actions.core import DomainLine
 from operations.domain_actions.selectors import predict
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

@@ -17,10 +17,10 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from tenants.models.tenants import TenantResource
-from tests.domains.making import at_amazon
+from tests.domains.factories import at_amazon
 from tests.factories import make_customer, make_member, make_staff
-from tests.operations.making import make_ready, migrate, tenants_at_amazon
-from tests.receipt_rules.making import live, make_address, make_endpoint, set_up_receiving, taken
+from tests.operations.factories import make_ready, migrate, tenants_at_amazon
+from tests.receipt_rules.factories import live, make_address, make_endpoint, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 NAME = "northwind.com"

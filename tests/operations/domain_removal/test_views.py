@@ -9,8 +9,8 @@ from operations.domain_removal import services as domain_removal_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
-from tests.operations.making import make_ready
-from tests.receipt_rules.making import make_address, set_up_receiving
+from tests.operations.factories import make_ready
+from tests.receipt_rules.factories import make_address, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 

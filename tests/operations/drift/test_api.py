@@ -9,9 +9,9 @@ from operations.models import Difference
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
-from tests.calling import Api, api_of, ok, refused
+from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_staff
-from tests.operations.making import make_difference
+from tests.operations.factories import make_difference
 
 pytestmark = pytest.mark.django_db
 DECISIONS = "/api/v2/drift/decisions"

@@ -15,8 +15,8 @@ from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_customer, make_member, make_staff
-from tests.operations.making import make_difference
-from tests.tenants.making import make_tenant
+from tests.operations.factories import make_difference
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 URL = reverse("operations:decide_many")

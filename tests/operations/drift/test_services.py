@@ -16,7 +16,7 @@ from operations.models import Difference, DriftCheck
 from receipt_rules.drift import services as receipt_rules_drift_services
 from receipt_rules.models.runs import OwnRuleSet
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import foreign_rule, make_operator, set_up_receiving
+from tests.receipt_rules.factories import foreign_rule, make_operator, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_customer, make_staff
-from tests.operations.making import make_difference
+from tests.operations.factories import make_difference
 
 pytestmark = pytest.mark.django_db
 URL = "operations:differences"

@@ -15,9 +15,9 @@ from operations.drift.core import Decision
 from operations.identity_drift import services as identity_drift_services
 from operations.models import Difference, DriftCheck
 from sandbox.process import Sandbox
-from tests.domains.making import at_amazon, make_domain, seed_identities
+from tests.domains.factories import at_amazon, make_domain, seed_identities
 from tests.factories import make_customer, make_staff
-from tests.operations.making import make_ready
+from tests.operations.factories import make_ready
 
 pytestmark = pytest.mark.django_db
 

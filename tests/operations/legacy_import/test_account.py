@@ -28,11 +28,11 @@ from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantStage
 from tenants.resources import services as resources_services
-from tests.domains.making import seed_identities
+from tests.domains.factories import seed_identities
 from tests.factories import make_staff
-from tests.operations.legacy import files
-from tests.receipt_rules.making import foreign_rule, live
-from tests.receipt_rules.promises import check_all
+from tests.operations.legacy_documents import files
+from tests.receipt_rules.factories import foreign_rule, live
+from tests.receipt_rules.plan_guarantees import check_all
 
 pytestmark = pytest.mark.django_db
 

@@ -22,9 +22,9 @@ from operations.legacy_rows.services import import_rows
 from operations.models import Batch, BatchItem, LegacyImport, LegacyImportState
 from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_staff
-from tests.operations.legacy import document, files
+from tests.operations.legacy_documents import document, files
 
 pytestmark = pytest.mark.django_db
 PEOPLE = {"users": [{"id": f"u{number}", "email": f"p{number}@example.com"} for number in range(3)]}

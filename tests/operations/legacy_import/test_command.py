@@ -11,8 +11,8 @@ from django.core.management.base import CommandError
 from domains.models.domains import Domain
 from operations.models import LegacyImport, LegacyImportState
 from sandbox.process import Sandbox
-from tests.domains.making import seed_identities
-from tests.operations.legacy import document
+from tests.domains.factories import seed_identities
+from tests.operations.legacy_documents import document
 
 pytestmark = pytest.mark.django_db
 

@@ -28,11 +28,11 @@ from receipt_rules.planner.core.plans import Plan
 from receipt_rules.planner.core.rules import S3
 from receipt_rules.planner.services import PlanRequest
 from sandbox.process import Sandbox
-from tests.domains.making import seed_identities
+from tests.domains.factories import seed_identities
 from tests.factories import make_staff
-from tests.operations.legacy import files
-from tests.receipt_rules.making import live, make_address
-from tests.receipt_rules.promises import check_all
+from tests.operations.legacy_documents import files
+from tests.receipt_rules.factories import live, make_address
+from tests.receipt_rules.plan_guarantees import check_all
 
 pytestmark = pytest.mark.django_db
 OLD_SET = "inbound-email-rules"

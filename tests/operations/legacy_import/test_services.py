@@ -25,9 +25,9 @@ from receipt_rules.models.runs import PendingChange, Run
 from receipt_rules.planner import services as planner_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
-from tests.domains.making import make_domain, seed_identities
+from tests.domains.factories import make_domain, seed_identities
 from tests.factories import make_customer, make_member, make_staff
-from tests.operations.legacy import document, files
+from tests.operations.legacy_documents import document, files
 
 pytestmark = pytest.mark.django_db
 

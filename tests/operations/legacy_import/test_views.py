@@ -12,9 +12,9 @@ from operations.identity_drift import services as identity_drift_services
 from operations.legacy_import import services as legacy_import_services
 from operations.models import LegacyImport, LegacyImportState
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, seed_identities
+from tests.domains.factories import make_domain, seed_identities
 from tests.factories import make_customer, make_staff
-from tests.operations.legacy import document, files
+from tests.operations.legacy_documents import document, files
 
 pytestmark = pytest.mark.django_db
 PAGE = "operations:legacy_import"

@@ -15,8 +15,8 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import PauseReason, Tenant, TenantResource
 from tenants.pause import services as tenants_pause_services
 from tests.factories import make_customer, make_staff
-from tests.operations.making import make_ready, migrate
-from tests.receipt_rules.making import make_address, set_up_receiving, taken
+from tests.operations.factories import make_ready, migrate
+from tests.receipt_rules.factories import make_address, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 WORDS: dict[str, Any] = {

@@ -19,11 +19,11 @@ from sandbox.process import Sandbox
 from tenants.jobs import queue_status
 from tenants.models.tenants import Tenant
 from tenants.pause import services as pause_services
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.operations.making import make_ready, migrate
-from tests.receipt_rules.making import make_address, set_up_receiving, taken
-from tests.tenants.making import make_tenant, set_up_tenant
+from tests.operations.factories import make_ready, migrate
+from tests.receipt_rules.factories import make_address, set_up_receiving, taken
+from tests.tenants.factories import make_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}

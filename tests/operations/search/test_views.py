@@ -13,7 +13,7 @@ from operations.search import selectors
 from operations.search.core import PAGES
 from operations.search.selectors import HitKind
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

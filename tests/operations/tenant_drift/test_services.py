@@ -17,7 +17,7 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tenants.resources import services as resources_services
 from tests.factories import make_customer, make_staff
-from tests.operations.making import make_ready, make_sender, migrate, resources_at_amazon, tenants_at_amazon
+from tests.operations.factories import make_ready, make_sender, migrate, resources_at_amazon, tenants_at_amazon
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration
 from sandbox.process import Sandbox
-from tests.operations.making import calls, make_sender, tenants_at_amazon
+from tests.operations.factories import calls, make_sender, tenants_at_amazon
 
 pytestmark = pytest.mark.django_db
 

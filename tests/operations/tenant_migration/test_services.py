@@ -17,7 +17,7 @@ from operations.tenant_migration.core import MigrationStepState
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_staff
-from tests.operations.making import calls, make_ready, make_sender, migrate, start, tenants_at_amazon
+from tests.operations.factories import calls, make_ready, make_sender, migrate, start, tenants_at_amazon
 
 pytestmark = pytest.mark.django_db
 

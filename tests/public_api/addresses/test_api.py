@@ -16,9 +16,9 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType, Forwarding, ForwardingState
 from receipt_rules.models.runs import PendingChange
 from sandbox.process import Sandbox
-from tests.calling import Api, api_of, ok, refused
+from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 ADDRESSES, ENDPOINTS = "/api/v2/email-addresses", "/api/v2/endpoints"

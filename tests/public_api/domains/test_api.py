@@ -11,10 +11,10 @@ from domains.models.domains import Domain, Stage
 from domains.receiving.core import MxFact, RulesFact
 from receipt_rules.models.addresses import CatchAll
 from sandbox.process import Sandbox
-from tests.calling import Api, api_of, never_waiting, ok, refused, work_while_waiting
-from tests.domains.making import make_domain, make_zone, publish, turn_identity
+from tests.api_client import Api, api_of, never_waiting, ok, refused, work_while_waiting
+from tests.domains.factories import make_domain, make_zone, publish, turn_identity
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +78,11 @@ def test_mail_that_is_received_elsewhere_is_a_conflict_that_is_told(alice: Api, 
     assert body["dnsConflict"]["hasConflict"] is True
     assert "mail.google.com" in body["dnsConflict"]["message"]
     assert body["dnsConflict"]["suggestion"] == "in.shop.com"
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_answer_names_how_the_domain_differs_from_what_was_sent(alice: Api, sandbox: Sandbox) -> None:
+    assert add(alice, "*.Shop.com")["message"].startswith("We removed the asterisk. shop.com covers its subdomains")
 
 
 @pytest.mark.parametrize("name", ["", "shop", "co.uk", "10.0.0.1", "a b.com", "x" * 300 + ".com"])

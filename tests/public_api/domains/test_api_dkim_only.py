@@ -18,8 +18,8 @@ from domains.records.core import VERIFIED_BY_DKIM
 from inbound_admin.lib import aws
 from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
-from tests.calling import api_of, ok
-from tests.domains.making import make_zone, set_up_domain, turn_identity, wanted
+from tests.api_client import api_of, ok
+from tests.domains.factories import make_zone, set_up_domain, turn_identity, wanted
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db

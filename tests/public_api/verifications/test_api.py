@@ -8,10 +8,10 @@ from accounts.models.people import Customer
 from domains.models.domains import Domain, Stage
 from receipt_rules.models.addresses import Address, CatchAll
 from sandbox.process import Sandbox
-from tests.calling import Api, api_of, ok, refused, work_while_waiting
-from tests.domains.making import make_domain, make_zone, publish, turn_identity
+from tests.api_client import Api, api_of, ok, refused, work_while_waiting
+from tests.domains.factories import make_domain, make_zone, publish, turn_identity
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
 
 pytestmark = pytest.mark.django_db
 ACTIONS = "/api/domain/verifications"

@@ -7,7 +7,7 @@ from domains.receiving.core import MxFact, ReceivingState, RulesFact
 from receipt_rules.addresses.selectors import SHOWN, AddressListFilters, search_addresses
 from receipt_rules.models.addresses import Address
 from tests.factories import make_staff
-from tests.receipt_rules.making import make_address, make_verified
+from tests.receipt_rules.factories import make_address, make_verified
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange
 from receipt_rules.planner.services import read_desired_state
 from tests.factories import make_customer, make_user
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from receipt_rules.models.live import RulesCheck
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.making import approve_and_run, foreign_rule, live, make_verified, set_up_receiving
+from tests.receipt_rules.factories import approve_and_run, foreign_rule, live, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from accounts.models.people import User
 from notifications.models.alerts import Alert
 from receipt_rules.drift import services as drift_services
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import approve_and_run, foreign_rule, make_address, make_verified, set_up_receiving
+from tests.receipt_rules.factories import approve_and_run, foreign_rule, make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 STOP = [{"StopAction": {"Scope": "RuleSet"}}]

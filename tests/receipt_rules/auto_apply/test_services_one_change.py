@@ -17,7 +17,7 @@ from receipt_rules.live.services import KEPT_SNAPSHOTS
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange, Run, RunKind, Snapshot
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import approve_and_run, make_operator, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import approve_and_run, make_operator, make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 

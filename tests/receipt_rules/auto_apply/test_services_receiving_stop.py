@@ -14,7 +14,7 @@ from receipt_rules.models.runs import PendingChange, Run, RunKind
 from receipt_rules.planner.core.consequences import ConsequenceKind
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 

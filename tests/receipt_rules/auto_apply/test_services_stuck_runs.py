@@ -17,7 +17,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
 from tests.factories import make_staff
-from tests.receipt_rules.making import make_address, make_operator, make_verified, taken
+from tests.receipt_rules.factories import make_address, make_operator, make_verified, taken
 
 pytestmark = pytest.mark.django_db
 

@@ -27,9 +27,9 @@ from receipt_rules.runs import services as runs_services
 from receipt_rules.simulator import services as simulator_services
 from receipt_rules.tasks import check_drift, watch_active_set
 from sandbox.process import Sandbox
-from tests.domains.making import make_zone
+from tests.domains.factories import make_zone
 from tests.factories import make_customer, make_staff, make_user
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
     live,

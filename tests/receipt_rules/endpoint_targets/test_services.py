@@ -11,7 +11,7 @@ from accounts.models.people import Customer
 from receipt_rules.endpoint_targets.services import endpoint_for
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
 URL = "https://hooks.shop.com/mail"

@@ -12,7 +12,7 @@ from receipt_rules.endpoints.services import SesOptions
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.runs import PendingChange
 from tests.factories import make_customer, make_user
-from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
 
 pytestmark = pytest.mark.django_db
 HOOK = {"url": "https://alice.example/mail?key=1"}

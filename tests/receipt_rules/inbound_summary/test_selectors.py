@@ -17,8 +17,8 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
-from tests.calling import api_of
-from tests.receipt_rules.making import foreign_rule, live, make_address, make_verified, set_up_receiving
+from tests.api_client import api_of
+from tests.receipt_rules.factories import foreign_rule, live, make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 REJECTED = "new@ isn't receiving yet: SES rejects its mail"

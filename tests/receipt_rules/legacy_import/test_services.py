@@ -9,9 +9,9 @@ from domains.models.domains import Stage
 from inbound_admin.lib.errors import Refused
 from receipt_rules.legacy_import.services import Import, StoredImport, import_address
 from receipt_rules.models.addresses import Address
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer
-from tests.receipt_rules.making import make_address, make_verified
+from tests.receipt_rules.factories import make_address, make_verified
 
 pytestmark = pytest.mark.django_db
 BILLING = "billing@shop.com"

@@ -21,7 +21,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.making import live, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import live, make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 FOR_EVER = 10_000

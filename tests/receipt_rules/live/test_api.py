@@ -7,9 +7,9 @@ from domains.models.domains import Domain
 from receipt_rules.auto_apply.services import work
 from receipt_rules.models.runs import Run
 from sandbox.process import Sandbox
-from tests.calling import Api, api_of, ok, refused
+from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.making import foreign_rule, make_address, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import foreign_rule, make_address, make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 RULES = "/api/v2/receipt-rules"

@@ -11,7 +11,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.live.selectors import SOON, applied_when, takes_effect
 from receipt_rules.planner import services as planner_services
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import make_address, make_operator, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_address, make_operator, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 REVIEW = "Our team reviews changes of more than 2 addresses first."

@@ -21,7 +21,7 @@ from receipt_rules.simulator.services import own_simulations
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.making import foreign_rule, make_verified, set_up_receiving
+from tests.receipt_rules.factories import foreign_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 STOP = [{"StopAction": {"Scope": "RuleSet"}}]

@@ -28,7 +28,7 @@ from receipt_rules.planner.services import PlanRequest
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tests.factories import make_member, make_staff
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
     live,

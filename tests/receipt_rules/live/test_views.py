@@ -16,9 +16,9 @@ from receipt_rules.permissions import services as permissions_services
 from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.messages import said
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
     live,

@@ -9,7 +9,7 @@ from receipt_rules.mail_manager import gateway
 from receipt_rules.mail_manager.services import check_mail_manager, read_ingress_points
 from receipt_rules.receiving_setup.core import SetupVerdict
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from notifications.models.alerts import Alert
 from receipt_rules.mail_path.core import HopState
 from receipt_rules.mail_path.selectors import path_of_address, path_of_domain
 from receipt_rules.models.addresses import Address, CatchAll
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
 

@@ -16,8 +16,8 @@ from receipt_rules.models.probes import MailProbe
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.probes.core import ProbeFacts, ProbeVerdict, StageState, evaluate_probe, is_over, stages
 from receipt_rules.received_mail.services import record_deliveries
-from tests.calling import api_of
-from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified
+from tests.api_client import api_of
+from tests.receipt_rules.factories import make_address, make_endpoint, make_report, make_verified
 
 pytestmark = pytest.mark.django_db
 WORD = "Stored only"

@@ -20,7 +20,7 @@ from receipt_rules.pipeline import services as pipeline_services
 from receipt_rules.pipeline.core import ACTIVE, Series, health, summed
 from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_staff
 
 pytestmark = pytest.mark.django_db

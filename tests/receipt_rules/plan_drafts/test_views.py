@@ -14,7 +14,7 @@ from receipt_rules.models.runs import Run
 from receipt_rules.plan_drafts import services
 from receipt_rules.plan_drafts.services import DRAFT
 from receipt_rules.planner import services as planner_services
-from tests.receipt_rules.making import make_address, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,8 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner.api import PlanApproved, PlanQuery
 from sandbox.process import Sandbox
-from tests.calling import Api, api_of, ok, refused
-from tests.receipt_rules.making import foreign_rule, live, make_address, make_operator, make_verified
+from tests.api_client import Api, api_of, ok, refused
+from tests.receipt_rules.factories import foreign_rule, live, make_address, make_operator, make_verified
 
 pytestmark = pytest.mark.django_db
 PLAN = "/api/v2/receipt-rules/plan"

@@ -23,7 +23,7 @@ from receipt_rules.planner.core.rules import (
 )
 from receipt_rules.planner.core.steps import Activate, CloneSet, Create, CreateSet, Delete, Move, Reorder, Update
 from tests.receipt_rules.desired_rows import DesiredAddress, DesiredCatchAll, desired_entries
-from tests.receipt_rules.promises import check_all
+from tests.receipt_rules.plan_guarantees import check_all
 
 HANDLER = Lambda("arn:aws:lambda:eu-west-1:123456789012:function:inbound-mail-handler")
 SHARED, BILLING = RuleDelivery((S3("mail"), HANDLER)), RuleDelivery((S3("mail", "billing/"), HANDLER))

@@ -22,8 +22,8 @@ from receipt_rules.planner.core.recipient_index import (
     relevant_rules,
 )
 from receipt_rules.planner.core.rules import Rule, RuleDelivery, RuleSet, covering_entries, is_address
-from tests.receipt_rules.promises import active_sets, check_all
-from tests.receipt_rules.worlds import (
+from tests.receipt_rules.plan_guarantees import active_sets, check_all
+from tests.receipt_rules.strategies import (
     ADDRESSES,
     LIMITS,
     RECIPIENTS,

@@ -42,7 +42,7 @@ from receipt_rules.planner.core.steps import (
     apply,
     live_status,
 )
-from tests.receipt_rules.worlds import rule_sets
+from tests.receipt_rules.strategies import rule_sets
 
 DELIVERY = RuleDelivery((S3("inbound-mail", "mail/"),))
 RULE = Rule("inbound-admin-001", DELIVERY, ("b@example.com", "A@example.com", "a@example.com"))

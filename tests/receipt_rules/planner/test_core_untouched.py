@@ -22,8 +22,8 @@ from receipt_rules.planner.core.rules import (
 )
 from receipt_rules.planner.core.steps import Create, Delete, Update, rule_steps
 from receipt_rules.planner.core.untouched import UntouchedRule
-from tests.receipt_rules.promises import active_sets, check_all
-from tests.receipt_rules.worlds import (
+from tests.receipt_rules.plan_guarantees import active_sets, check_all
+from tests.receipt_rules.strategies import (
     ADDRESSES,
     DELIVERIES,
     LIMITS,

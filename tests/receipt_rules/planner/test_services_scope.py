@@ -28,7 +28,7 @@ from receipt_rules.planner.services import (
 )
 from sandbox.process import Sandbox
 from tests.factories import make_customer
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
 NAMES = ("maple.com", "a.maple.com", "b.a.maple.com", "c.maple.com", "maple.com.au", "xmaple.com", "river.org")

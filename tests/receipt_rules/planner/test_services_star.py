@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     foreign_rule,
     live,
     make_address,

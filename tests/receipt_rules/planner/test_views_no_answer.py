@@ -11,7 +11,7 @@ from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import foreign_rule, make_address, make_verified, set_up_receiving
+from tests.receipt_rules.factories import foreign_rule, make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 PLAN = "receipt_rules:plan"

@@ -28,7 +28,7 @@ from receipt_rules.probes.services import delete_old_probes, request_probe, send
 from receipt_rules.received_mail.services import record_deliveries
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import foreign_rule, make_probe, make_report, make_verified, set_up_receiving
+from tests.receipt_rules.factories import foreign_rule, make_probe, make_report, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 

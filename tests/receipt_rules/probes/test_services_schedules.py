@@ -28,7 +28,7 @@ from receipt_rules.probes.selectors import schedule_of
 from receipt_rules.probes.services import run_due, schedule_probes, send_probe
 from receipt_rules.received_mail.services import record_deliveries
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_report, make_verified
 
 pytestmark = pytest.mark.django_db
 LIVE = {"rules": RulesFact.CARRIED}

@@ -9,10 +9,10 @@ from accounts.models.people import Customer
 from receipt_rules.models.probes import ProbeSchedule
 from receipt_rules.probes.core import ProbePace, ProbeVerdict
 from receipt_rules.probes.services import schedule_probes
-from tests.calling import api_of, ok
+from tests.api_client import api_of, ok
 from tests.factories import make_customer, make_member
 from tests.messages import said
-from tests.receipt_rules.making import make_probe, make_verified
+from tests.receipt_rules.factories import make_probe, make_verified
 
 pytestmark = pytest.mark.django_db
 

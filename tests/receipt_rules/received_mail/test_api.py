@@ -8,9 +8,9 @@ from django.utils import timezone
 from accounts.api_keys.services import create_api_key
 from accounts.models.people import Customer
 from receipt_rules.models.received_mail import ReceivedMail
-from tests.calling import Api, api_of, ok, refused
+from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_endpoint, make_operator
+from tests.receipt_rules.factories import make_endpoint, make_operator
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v2/deliveries"

@@ -12,7 +12,7 @@ from receipt_rules.received_mail.selectors import ReceivedFilters, received_for
 from receipt_rules.route_lookup.selectors import route_lookup, stores_of
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
-from tests.receipt_rules.making import make_address, make_endpoint, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
 ROWS = 20_000

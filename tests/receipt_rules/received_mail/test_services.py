@@ -20,7 +20,7 @@ from receipt_rules.route_lookup.selectors import route_lookup
 from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import make_address, make_endpoint, make_operator, make_report, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_report, make_verified
 
 pytestmark = pytest.mark.django_db
 

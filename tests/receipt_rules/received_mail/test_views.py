@@ -11,7 +11,7 @@ from receipt_rules.received_mail.services import record_deliveries
 from sandbox.aws.state import WORLD
 from sandbox.process import Sandbox
 from tests.factories import make_customer
-from tests.receipt_rules.making import make_address, make_endpoint, make_report, make_verified
+from tests.receipt_rules.factories import make_address, make_endpoint, make_report, make_verified
 
 pytestmark = pytest.mark.django_db
 URL = "/inbound/received/"

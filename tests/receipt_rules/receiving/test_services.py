@@ -20,10 +20,10 @@ from receipt_rules.drift import services as drift_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
-from tests.calling import api_of
-from tests.domains.making import make_zone, publish, set_up_domain
+from tests.api_client import api_of
+from tests.domains.factories import make_zone, publish, set_up_domain
 from tests.factories import make_member
-from tests.receipt_rules.making import foreign_rule, make_address, make_verified, set_up_receiving
+from tests.receipt_rules.factories import foreign_rule, make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 HERE = "inbound-smtp.eu-west-1.amazonaws.com"

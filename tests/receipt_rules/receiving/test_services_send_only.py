@@ -15,7 +15,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.factories import make_user
-from tests.receipt_rules.making import set_up_receiving, taken
+from tests.receipt_rules.factories import set_up_receiving, taken
 from tests.receipt_rules.receiving.test_services import GOOGLE, HERE, asked, checked, move_mx, verified
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live.core import IpFilter
 from receipt_rules.receiving_setup import gateway as receiving_setup_gateway
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import make_bucket
+from tests.receipt_rules.factories import make_bucket
 
 pytestmark = pytest.mark.django_db
 ACCOUNT = "123456789012"

@@ -28,7 +28,14 @@ from receipt_rules.receiving_setup import services as receiving_setup_services
 from receipt_rules.receiving_setup.core import Button, SetupFinding, SetupVerdict
 from sandbox.process import Sandbox
 from tests.factories import make_member, make_staff
-from tests.receipt_rules.making import approve_and_run, live, make_bucket, make_endpoint, make_operator, make_verified
+from tests.receipt_rules.factories import (
+    approve_and_run,
+    live,
+    make_bucket,
+    make_endpoint,
+    make_operator,
+    make_verified,
+)
 
 pytestmark = pytest.mark.django_db
 BUCKET = "inbound-mail"

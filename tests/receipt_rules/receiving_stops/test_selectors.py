@@ -25,7 +25,7 @@ from receipt_rules.receiving_stops.selectors import recipients_of, starting, sto
 from receipt_rules.rollback import services as rollback_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
     live,

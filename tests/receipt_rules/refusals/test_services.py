@@ -20,7 +20,7 @@ from receipt_rules.runs import services as runs_services
 from receipt_rules.tasks import check_drift
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     approve_and_run,
     live,
     make_address,

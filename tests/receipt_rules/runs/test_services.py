@@ -18,7 +18,7 @@ from receipt_rules.planner.services import PlanRequest
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_user
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
     live,

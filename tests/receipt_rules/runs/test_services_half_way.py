@@ -21,7 +21,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_verified, set_up_receiving, taken
 
 pytestmark = pytest.mark.django_db
 NAMES = "abcdef"

@@ -12,7 +12,7 @@ from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     approve_and_run,
     live,
     make_endpoint,

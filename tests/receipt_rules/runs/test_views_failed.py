@@ -13,7 +13,7 @@ from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.rule_sets.services import delete_rule_set, old_rule_sets
 from sandbox.process import Sandbox
-from tests.receipt_rules.making import approve_and_run, make_address, make_verified, set_up_receiving
+from tests.receipt_rules.factories import approve_and_run, make_address, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 CLONE = "inbound-mail-002"

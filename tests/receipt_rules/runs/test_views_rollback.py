@@ -14,7 +14,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.run_executor.services import explain
 from sandbox.process import Sandbox
 from tests.factories import make_staff
-from tests.receipt_rules.making import (
+from tests.receipt_rules.factories import (
     approve_and_run,
     foreign_rule,
     live,

@@ -9,7 +9,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
 from sandbox.process import Sandbox
 from tests.factories import make_customer
-from tests.receipt_rules.making import make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_verified, set_up_receiving
 from tests.receipt_rules.receiving.test_services import HERE, verified
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from receipt_rules.simulator.services import simulate
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_customer
-from tests.receipt_rules.making import make_address, make_verified
+from tests.receipt_rules.factories import make_address, make_verified
 
 pytestmark = pytest.mark.django_db
 

@@ -22,7 +22,7 @@ from tenants.events import services as events_services
 from tenants.models.reputation import SesEvent
 from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
-from tests.tenants.making import make_tenant, set_up_tenant
+from tests.tenants.factories import make_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from pytest_django import Settings
 
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tests.tenants.making import entity_at_amazon, resources_at_amazon, set_up_tenant
+from tests.tenants.factories import entity_at_amazon, resources_at_amazon, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

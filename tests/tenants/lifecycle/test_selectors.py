@@ -11,7 +11,7 @@ from tenants.lifecycle import selectors as lifecycle_selectors
 from tenants.models.tenants import TenantStage
 from tenants.status.core import TenantStatus
 from tests.factories import make_member, make_staff, make_user
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.status.core import TenantStatus
 from tests.factories import make_customer, make_staff
-from tests.tenants.making import entity_at_amazon, jobs_of, make_tenant, resources_at_amazon, set_up_tenant
+from tests.tenants.factories import entity_at_amazon, jobs_of, make_tenant, resources_at_amazon, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,9 @@ from tenants.lifecycle import services as lifecycle_services
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.policy import services as policy_services
 from tenants.status.core import TenantStatus
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_staff
-from tests.tenants.making import entity_at_amazon, jobs_of, make_tenant, pause_tenant, set_up_tenant
+from tests.tenants.factories import entity_at_amazon, jobs_of, make_tenant, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

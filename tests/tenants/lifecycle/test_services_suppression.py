@@ -19,10 +19,10 @@ from tenants.models.tenants import Tenant
 from tenants.policy import services as policy_services
 from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER, Suppression
 from tenants.status import services as status_services
-from tests.calling import api_of, ok
-from tests.domains.making import make_domain
+from tests.api_client import api_of, ok
+from tests.domains.factories import make_domain
 from tests.factories import make_member, make_staff
-from tests.tenants.making import jobs_of, set_up_tenant
+from tests.tenants.factories import jobs_of, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

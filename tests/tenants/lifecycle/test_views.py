@@ -14,7 +14,7 @@ from accounts.roles import Role
 from tenants.models.reputation import ReputationRead
 from tenants.models.tenants import Tenant
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}

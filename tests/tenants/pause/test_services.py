@@ -23,7 +23,7 @@ from tenants.pause import services as pause_services
 from tenants.status import services as status_services
 from tenants.status.core import LayerName, SendingStatus, TenantStatus
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.making import entity_at_amazon, jobs_of, make_tenant, make_tess, pause_tenant, set_up_tenant
+from tests.tenants.factories import entity_at_amazon, jobs_of, make_tenant, make_tess, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

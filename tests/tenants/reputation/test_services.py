@@ -17,7 +17,7 @@ from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
 from tenants.reputation import services as reputation_services
 from tenants.status import services as status_services
-from tests.tenants.making import make_measured, make_tenant, set_up_tenant
+from tests.tenants.factories import make_measured, make_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

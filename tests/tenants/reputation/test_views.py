@@ -16,7 +16,7 @@ from sandbox.process import Sandbox
 from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import Tenant
 from tests.factories import make_member, make_staff
-from tests.tenants.making import make_measured, make_tenant
+from tests.tenants.factories import make_measured, make_tenant
 
 pytestmark = pytest.mark.django_db
 PLOT = 'viewBox="0 0 520'  # as on a desk; a phone is shown another

@@ -10,7 +10,7 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
 from tests.factories import make_staff
-from tests.tenants.making import jobs_of, make_tenant, resources_at_amazon, set_up_tenant
+from tests.tenants.factories import jobs_of, make_tenant, resources_at_amazon, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

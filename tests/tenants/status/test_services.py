@@ -18,7 +18,7 @@ from tenants.lifecycle.selectors import layers_of
 from tenants.models.tenants import SesAccount, StatusChange, Tenant
 from tenants.status import services as status_services
 from tenants.status.core import LayerName, TenantStatus
-from tests.tenants.making import jobs_of, pause_tenant, set_up_tenant
+from tests.tenants.factories import jobs_of, pause_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

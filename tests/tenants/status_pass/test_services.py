@@ -15,7 +15,7 @@ from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.models.tenants import SesAccount, Tenant
 from tenants.status.core import TenantStatus
 from tenants.status_pass import services as status_pass_services
-from tests.tenants.making import set_up_tenant
+from tests.tenants.factories import set_up_tenant
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ from domains.checking.core.judgement import State
 from domains.models.domains import Domain
 from domains.models.record_checks import RecordCheck
 from sandbox.process import Sandbox
-from tests.domains.making import (
+from tests.domains.factories import (
     publish,
     set_up_domain,
     zone_of,

@@ -23,10 +23,10 @@ from receipt_rules.models.runs import Run, Snapshot
 from tenants.models.reputation import Finding
 from tenants.models.tenants import StatusChange, Tenant, TenantResource
 from tests.factories import make_customer, make_member
-from tests.notifications.making import domain_subject, make_delivery, make_target, raise_for
-from tests.operations.making import make_difference, make_item
-from tests.receipt_rules.making import make_address, make_endpoint, make_mail, make_verified
-from tests.tenants.making import make_tenant
+from tests.notifications.factories import domain_subject, make_delivery, make_target, raise_for
+from tests.operations.factories import make_difference, make_item
+from tests.receipt_rules.factories import make_address, make_endpoint, make_mail, make_verified
+from tests.tenants.factories import make_tenant
 
 
 @dataclass(frozen=True)

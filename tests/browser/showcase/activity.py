@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.utils import timezone
 
-from tests.browser import alerting, moving, receiving, tenancy
-from tests.browser.showcase import Showcase
+from tests.browser.showcase import alerts, migrations, receiving, tenants
+from tests.browser.showcase.world import Showcase
 
 INSERT = "INSERT INTO counts (hour, name, label, number) VALUES (date_trunc('hour', %s::timestamptz), %s, %s, %s)"
 LEVELS = {"verified": 120, "waiting": 24, "at_risk": 1, "wrong": 6, "could_not_check": 2}
@@ -15,7 +15,7 @@ HOURS = 7 * 24
 
 
 def of_work(world: Showcase) -> tuple[()]:
-    for make in (receiving.make_receiving, tenancy.make_tenancy, moving.make_moving, alerting.make_alerts):
+    for make in (receiving.make_receiving, tenants.make_tenancy, migrations.make_moving, alerts.make_alerts):
         make(world)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM counts WHERE name = 'dns_look' AND hour < now() - interval '1 day'")

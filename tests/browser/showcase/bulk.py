@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from operations.batches.core import BatchKind
 from operations.models import Batch
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 
 RESULTS = (
     ("verified", "done", ""),

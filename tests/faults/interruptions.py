@@ -13,8 +13,8 @@ from inbound_admin.lib.errors import AwsProblem
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from sandbox.values import FaultKind
-from tests.domains.making import at_amazon
-from tests.faults.beginning import Beginning
+from tests.domains.factories import at_amazon
+from tests.faults.initial_state import Beginning
 
 # What the row must come to; who, when and the next look are of each run.
 COLUMNS = (

@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models.people import User
 from accounts.people.services import SIGNED_IN_AT
-from tests.tenants.visiting import signed_in
+from tests.tenants.pages import signed_in
 
 HOUR = 3600
 

@@ -7,7 +7,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from operations.models import Difference, DriftCheck, Migration, MigrationItem
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 from tests.factories import make_customer
 
 ARN = "arn:aws:ses:eu-west-1:123456789012:identity/the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"

@@ -13,7 +13,7 @@ from operations.models import Difference, Migration, MigrationItem
 from operations.tenant_migration import services as tenant_migration_services
 from operations.tenant_migration.services import Choice
 from sandbox.process import Sandbox
-from tests.domains.making import make_domain, seed_identities
+from tests.domains.factories import make_domain, seed_identities
 from tests.factories import make_customer
 
 

@@ -24,7 +24,7 @@ from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 from receipt_rules.models.runs import Run, RunKind, RunState
 from receipt_rules.planner.core.rules import S3, Rule, RuleDelivery, RuleSet
 from receipt_rules.probes.core import ProbePace, ProbeVerdict
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 
 SENTENCE = "Create rule inbound-admin-001 with 1 recipient."
 

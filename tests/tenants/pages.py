@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from accounts.members.services import invite
 from accounts.models.people import Customer, MemberRole, User
-from tests.accounts.inviting import mailed_token
+from tests.accounts.invitations import mailed_token
 
 HTMX = {"HX-Request": "true"}
 PASSWORD = "a long sentence that nobody else says"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from domains.models.domains import Domain
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 
 
 def said(world: Showcase) -> tuple[str]:

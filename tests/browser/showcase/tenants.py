@@ -9,9 +9,9 @@ from django.utils import timezone
 from accounts.roles import Role
 from operations.models import Batch, BatchItem
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.making import make_tenant
+from tests.tenants.factories import make_tenant
 
 OFF = {"standing": "paused", "staff_status": "DISABLED", "aggregate": "DISABLED", "is_paused": True}
 TOLD = "Your newsletter went to people who never asked for it. Take them off the list, then answer our support."

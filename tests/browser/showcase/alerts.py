@@ -14,7 +14,7 @@ from notifications.models.alerts import Alert, Notice
 from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
 from notifications.webhooks.core import Format
 from notifications.webhooks.services import new_secret
-from tests.browser.showcase import Showcase
+from tests.browser.showcase.world import Showcase
 
 NAMES = ("lost", "muted", "taken", "over")
 

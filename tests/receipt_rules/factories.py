@@ -22,7 +22,7 @@ from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.services import EVERYTHING, PlanRequest
 from receipt_rules.received_mail.core import Report
-from tests.domains.making import make_domain
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_staff
 
 _numbers = count(1)

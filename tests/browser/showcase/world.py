@@ -21,8 +21,8 @@ from domains.records.core import Record
 from inbound_admin.lib.errors import AwsUnreachable
 from operations.customers.services import create_customer
 from sandbox.process import Sandbox
-from tests.accounts.inviting import mailed_token
-from tests.domains.making import make_domain, wanted
+from tests.accounts.invitations import mailed_token
+from tests.domains.factories import make_domain, wanted
 from tests.factories import make_member, make_staff, make_user
 
 TOKENS = ["wqs7q2rcg4dh5dmmjwhkelbtmfkqj35n", "xkpj6rv2hqnzcstpoyqd3cwtwukgzq5l", "7u4fz2bqxvjlwyo3tn6smm2xaeighd5r"]
