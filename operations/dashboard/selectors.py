@@ -84,14 +84,8 @@ def attention_items(
             for meter, _ in (full.meters if full else ())
             if meter.percent >= NEARLY_FULL_PERCENT
         ]
-    if unanswered:
-        found.append(
-            AttentionItem(
-                unanswered,
-                _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you"),
-                "notifications:inbox",
-            )
-        )
+    alerts = _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you")
+    found.append(AttentionItem(unanswered, alerts, "notifications:inbox"))
     return tuple(sorted((need for need in found if need.count), key=lambda need: need.tone != "bad"))
 
 
