@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypedDict
 
 from django.conf import settings
 from django.core.cache import cache
@@ -19,7 +19,7 @@ from domains.checking.core.judgement import State
 from domains.domain_list import core as columns
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName, parse_domain, readable, shown_name
-from domains.receiving.core import RED, Receiving
+from domains.receiving.core import RED
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
 from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order, distinct_values, has_part
@@ -142,41 +142,48 @@ def listed_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Do
     return filters.search(domains_for(viewer)).values_list("pk", *_LISTED, named=True)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedDomain:
-    """A domain as the list shows it. `receiving`: None before SES has it, or while nothing is known."""
+class ListedDomain(TypedDict):
+    """A domain as the list shows it. A mapping: a template tries a key first, and an attribute after that failed.
+
+    `word`, `tone` and `icon` of receiving: "" before SES has it, or while nothing is known.
+    """
 
     id: str
     name: str
     customer: str
     sentence: str
     state: State
-    receiving: Receiving | None
+    word: str
+    tone: str
+    icon: str
     is_held: bool
     is_deleting: bool
     provider: str
     checked_at: datetime | None
     result: str  # of the checks, if staff set the state
 
-    @classmethod
-    def of(cls, row: Any, now: datetime) -> Self:
-        """`row`: one of `listed_domains`."""
-        receiving = columns.receiving(row)
-        is_ready = row.stage == Stage.READY
-        may_send = is_ready and row.state == State.VERIFIED and receiving.asks_for_address
-        return cls(
-            id=row.id,
-            name=shown_name(row.name),
-            customer=row.customer__name,
-            sentence="Ready to send." if may_send else columns.headline(row, receiving),
-            state=columns.shown_state(row, now),
-            receiving=receiving if is_ready and row.receiving_state else None,
-            is_held=row.held_at is not None,
-            is_deleting=row.stage == Stage.DELETING,
-            provider=row.provider,
-            checked_at=row.last_dns_check,
-            result=columns.result_behind(row, now),
-        )
+
+def listed_domain(row: Any, now: datetime) -> ListedDomain:
+    """`row`: one of `listed_domains`."""
+    receiving = columns.receiving(row)
+    is_ready = row.stage == Stage.READY
+    may_send = is_ready and row.state == State.VERIFIED and receiving.asks_for_address
+    word, tone, icon = receiving.label if is_ready and row.receiving_state else ("", "", "")
+    return ListedDomain(
+        id=row.id,
+        name=shown_name(row.name),
+        customer=row.customer__name,
+        sentence="Ready to send." if may_send else columns.headline(row, receiving),
+        state=columns.shown_state(row, now),
+        word=word,
+        tone=tone,
+        icon=icon,
+        is_held=row.held_at is not None,
+        is_deleting=row.stage == Stage.DELETING,
+        provider=row.provider,
+        checked_at=row.last_dns_check,
+        result=columns.result_behind(row, now),
+    )
 
 
 def attention_counts(*, viewer: Viewer, filters: DomainListFilters) -> dict[str, int]:

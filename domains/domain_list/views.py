@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from accounts.people.selectors import supports_everyone
 from domains.domain_list import selectors
 from domains.preflight import services as preflight_services
 from domains.preflight.forms import AddForm
@@ -23,12 +24,14 @@ def list_(request: SignedIn) -> HttpResponse:
     counts = selectors.attention_counts(viewer=request.user, filters=filters)
     found = selectors.listed_domains(viewer=request.user, filters=filters)
     page = page_of(found, request, total=filters.total_of(counts))
+    choices = selectors.choices(viewer=request.user)
     context = {
         "page": page,
-        "rows": [selectors.ListedDomain.of(row, now) for row in page],
+        "rows": [selectors.listed_domain(row, now) for row in page],
         "filters": filters,
         "counts": counts,
-        "choices": selectors.choices(viewer=request.user),
+        "choices": choices,
+        "names_customers": supports_everyone(request.user) or len(choices["customers"]) > 1,
         "total": bool(page.object_list) or selectors.domains_for(request.user).exists(),
     }
     return TemplateResponse(request, template(request, "domains/domain_list/list.html", "results"), context)
