@@ -58,7 +58,6 @@ class CapacitySummary:
 def attention_items(
     *,
     viewer: Viewer,
-    now: datetime,
     full: CapacitySummary | None,
     counts: Mapping[str, int],
     unanswered: int,
@@ -78,14 +77,14 @@ def attention_items(
         found += [*_tenant_items(viewer), *_ses_items()]
     found += _domain_items(counts, sum(rejecting.values()))
     if sees_rules:
-        found += _rule_items(now)
+        found += _rule_items()
         found += [
             AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
             for meter, _ in (full.meters if full else ())
             if meter.percent >= NEARLY_FULL_PERCENT
         ]
-    alerts = _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you")
-    found.append(AttentionItem(unanswered, alerts, "notifications:inbox"))
+    for_you = _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you")
+    found.append(AttentionItem(unanswered, for_you, "notifications:inbox"))
     return tuple(sorted((need for need in found if need.count), key=lambda need: need.tone != "bad"))
 
 
@@ -276,6 +275,8 @@ LOSING = {
     ReceivingState.LOST: "SES accepts it, and nothing stores it",
     ReceivingState.PARTLY_LOST: "another rule keeps that of some addresses",
     ReceivingState.TAKEN: "another rule catches it",
+    ReceivingState.UNDELIVERED: "the receipt rule stores it without delivering it",
+    ReceivingState.TLS_ONLY: "SES rejects what comes without TLS",
     ReceivingState.BOUNCED: "another rule bounces it",
     ReceivingState.REJECTED: "SES rejects it",
 }
@@ -348,10 +349,9 @@ def _tenant_items(viewer: Viewer) -> Iterator[AttentionItem]:
         yield AttentionItem(counted[show], _many(counted[show], one, several), "tenants:list", f"show={show}", tone)
 
 
-def _rule_items(now: datetime) -> Iterator[AttentionItem]:
-    region = settings.AWS_REGION
-    ended = Run.objects.filter(region=region, state__in=(RunState.DONE, RunState.FAILED)).order_by("-ended_at")
-    failed = int(ended.values_list("state", flat=True).first() == RunState.FAILED)
+def _rule_items() -> Iterator[AttentionItem]:
+    ended = Run.objects.filter(region=settings.AWS_REGION, state__in=(RunState.DONE, RunState.FAILED))
+    failed = int(ended.order_by("-ended_at").values_list("state", flat=True).first() == RunState.FAILED)
     yield AttentionItem(failed, "The last run failed", "receipt_rules:runs", tone="bad")
     waiting = PendingChange.objects.exclude(waits_because="").count()
     yield AttentionItem(

@@ -35,7 +35,7 @@ def overview(request: SignedIn) -> HttpResponse:
     unanswered, outage = unacknowledged_count(request.user), receiving_outage() if full else None
     context = {
         "needs": selectors.attention_items(
-            viewer=request.user, now=now, full=full, counts=counts, unanswered=unanswered, outage=outage
+            viewer=request.user, full=full, counts=counts, unanswered=unanswered, outage=outage
         ),
         "counts": counts,
         "alerts_unanswered": unanswered,  # the frame of the page shows it too, and the outage

@@ -194,7 +194,7 @@ def test_the_lists_take_the_same_queries_for_many_as_for_few(
     for url, queries in (
         (reverse("receipt_rules:addresses"), 18),
         (reverse("receipt_rules:endpoints"), 13),
-        (inbound, 36),
+        (inbound, 37),
     ):
         alice_client.get(url)
         with django_assert_num_queries(queries):

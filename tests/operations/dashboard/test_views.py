@@ -47,7 +47,6 @@ def needs(viewer: User) -> dict[str, str]:
     full = dashboard_selectors.capacity_summary(now=timezone.now())
     found = dashboard_selectors.attention_items(
         viewer=viewer,
-        now=timezone.now(),
         full=full,
         counts=attention_counts(viewer=viewer, filters=DomainListFilters()),
         unanswered=unacknowledged_count(viewer),

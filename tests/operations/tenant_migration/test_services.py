@@ -18,6 +18,7 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_staff
 from tests.operations.factories import calls, make_ready, make_sender, migrate, start, tenants_at_amazon
+from tests.tenants.factories import pause_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +144,40 @@ def test_rolled_back_the_customer_sends_as_before(sandbox: Sandbox) -> None:
     item.refresh_from_db()
     assert item.state == ItemState.DONE, item.problem
     assert Tenant.objects.get(customer=customer).sends_since is not None
+
+
+def test_a_rollback_leaves_paused_customers_in_their_tenants(sandbox: Sandbox) -> None:
+    paused, other = make_sender(domains=1), make_sender(domains=1)
+    migration = migrate(paused, other)
+    pause_tenant(Tenant.objects.get(customer=paused))
+    assert tenant_migration_services.roll_back(migration=migration, actor=None, because="Mail bounced") == 1
+    migration_steps_services.work()
+    states = dict(migration.items.values_list("customer", "state"))
+    assert states == {paused.pk: ItemState.DONE, other.pk: ItemState.ROLLED_BACK}
+    assert Domain.objects.get(customer=paused).tenant == Tenant.objects.get(customer=paused)
+    with pytest.raises(Refused, match=f"Sending is paused for {paused}") as refused:
+        tenant_migration_services.roll_back(migration=migration, actor=None, because="Mail bounced")
+    assert refused.value.code == "TENANT_PAUSED"
+
+
+@pytest.mark.parametrize("layer", ["amazon_status", "aggregate"])
+def test_a_rollback_leaves_customers_that_aws_suspends_in_their_tenants(sandbox: Sandbox, layer: str) -> None:
+    customer = make_sender(domains=1)
+    migration = migrate(customer)
+    Tenant.objects.filter(customer=customer).update(**{layer: "DISABLED"})
+    with pytest.raises(Refused, match="Sending is paused"):
+        tenant_migration_services.roll_back(migration=migration, actor=None, because="Mail bounced")
+
+
+def test_a_pause_after_the_request_stops_the_rollback_before_the_switch(sandbox: Sandbox) -> None:
+    customer = make_sender(domains=1)
+    migration = migrate(customer)
+    tenant_migration_services.roll_back(migration=migration, actor=None, because="Mail bounced")
+    pause_tenant(Tenant.objects.get(customer=customer), carried_out=False)
+    migration_steps_services.work()
+    item = migration.items.get()
+    assert (item.state, "The rollback failed: Sending is paused" in item.problem) == (ItemState.FAILED, True)
+    assert Domain.objects.get(customer=customer).tenant is not None
 
 
 def test_a_paused_migration_begins_nobody_and_a_cancelled_one_says_who_was_not(sandbox: Sandbox) -> None:

@@ -16,6 +16,7 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_staff
 from tests.operations.factories import calls, make_item, make_sender, migrate, start, tenants_at_amazon
+from tests.tenants.factories import pause_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -158,6 +159,21 @@ def test_one_customer_is_rolled_back_with_a_reason_alone(olga: Client, sandbox: 
     olga.post(url, {"do": "roll_back", "because": "mail was refused"})
     migration_steps_services.work()
     assert "Rolled back" in olga.get(url).content.decode()
+
+
+def test_pages_say_that_a_rollback_leaves_paused_customers_alone(olga: Client, sandbox: Sandbox) -> None:
+    customer = make_sender("Paused Ltd", domains=1)
+    item = migrate(customer, make_sender(domains=1)).items.get(customer=customer)
+    pause_tenant(Tenant.objects.get(customer=customer))
+    page = olga.get(reverse("operations:migration", args=[item.migration_id])).content.decode()
+    assert "Sending is paused for Paused Ltd." in page
+    assert "Roll back all</button>" in page
+    url = reverse("operations:migration_item", args=[item.migration_id, item.pk])
+    page = olga.get(url).content.decode()
+    assert "Sending is paused for Paused Ltd." in page
+    assert "Roll back</button>" not in page
+    page = olga.post(url, {"do": "roll_back", "because": "mail was refused"}, follow=True).content.decode()
+    assert "Resume sending first" in page
 
 
 def test_who_may_only_look_sees_no_button_and_cannot_press_it(client: Client, sandbox: Sandbox) -> None:

@@ -1,5 +1,7 @@
 """Operators are told of drift and of quotas: at each look, and once."""
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
@@ -175,6 +177,41 @@ def test_operators_hear_of_rejected_mail_when_its_customers_do(olga: User, shop:
     receiving_services.record_live_rules(live(), is_ours=True)
     told.refresh_from_db()
     assert (told.state, CatchAll.objects.get().rules) == ("recovered", "carried")
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "sentence"),
+    [
+        (
+            {"Actions": []},
+            "undelivered",
+            "Mail for shop.com is stored, but not delivered: the receipt rule doesn't call",
+        ),
+        ({"TlsPolicy": "Require"}, "tls_only", "Mail for shop.com arrives here only over TLS: SES rejects it from"),
+    ],
+)
+def test_a_rule_that_no_longer_delivers_or_requires_tls_is_no_green_page(
+    olga: User, shop: Domain, changed: dict[str, Any], state: str, sentence: str
+) -> None:
+    record_mx(shop)
+    client, name = aws.client("ses"), live().ours[0].name
+    rule = client.describe_receipt_rule(RuleSetName=live().name, RuleName=name)["Rule"]
+    if "Actions" in changed:
+        changed = {"Actions": [action for action in rule["Actions"] if "S3Action" in action]}
+    client.update_receipt_rule(RuleSetName=live().name, Rule=rule | changed)
+    receiving_services.record_live_rules(live(), is_ours=True)
+    row = CatchAll.objects.get()
+    assert row.receiving.state == row.domain.receiving.state == state
+    assert row.domain.receiving.sentence.startswith(sentence)
+    alert = Alert.objects.get(kind="receiving.undelivered", state="open")
+    assert alert.why.startswith(
+        "A receipt rule doesn't deliver mail as planned for 1 recipient of 1 customer: shop.com."
+    )
+    assert [notice.person for notice in alert.notices.all()] == [olga]
+    client.update_receipt_rule(RuleSetName=live().name, Rule=rule)
+    receiving_services.record_live_rules(live(), is_ours=True)
+    alert.refresh_from_db()
+    assert (alert.state, CatchAll.objects.get().rules) == ("recovered", "carried")
 
 
 def record_mx(domain: Domain) -> None:

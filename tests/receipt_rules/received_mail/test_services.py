@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -12,6 +14,8 @@ from domains.overrides.services import transfer
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts.core import AlertState
 from notifications.models.alerts import Alert
+from receipt_rules.mail_path.core import HopState
+from receipt_rules.mail_path.selectors import path_of_address
 from receipt_rules.models.received_mail import ReceivedMail
 from receipt_rules.received_mail.core import Report
 from receipt_rules.received_mail.selectors import delivery_counts, endpoint_health, received_counts
@@ -93,6 +97,31 @@ def test_three_failures_without_a_success_alert_the_owners_and_a_success_ends_it
     assert (alert.kind, alert.customer_id, alert.why) == ("endpoint.failing", alices.pk, "It answered 500.")
     tell(make_report("a@shop.com", endpoint=endpoint))
     assert not Alert.objects.filter(state=AlertState.OPEN).exists()
+
+
+def test_storage_that_cannot_be_read_alerts_operators_and_blames_no_endpoint(alices: Customer) -> None:
+    olga, owner, endpoint = make_operator(), make_member(alices), make_endpoint(alices)
+    domain = make_verified(
+        "shop.com", customer=alices, mail_rules={"shop.com": "carried"}, mx_facts={"shop.com": "here"}
+    )
+    address = make_address("a@shop.com", domain, endpoint=endpoint, rules="carried")
+    unread = {"storage_problem": "NoSuchBucket: inbound-mail", "size": None, "problem": "We couldn't read the message."}
+    for _ in range(3):
+        tell(make_report("a@shop.com", outcome="failed", **unread))
+    alert = Alert.objects.get(state=AlertState.OPEN)
+    assert (alert.kind, alert.severity) == ("storage.unreadable", "high")
+    assert alert.why.endswith("nothing is delivered: NoSuchBucket: inbound-mail")
+    assert [notice.person for notice in alert.notices.all()] == [olga]
+    hops = {hop.key: hop.state for hop in path_of_address(address)}
+    assert (hops["store"], hops["end"]) == (HopState.STOPPED, HopState.NONE)
+    client = Client()
+    client.force_login(owner)
+    page = client.get(reverse("receipt_rules:domain", args=[domain.pk])).text
+    assert "NoSuchBucket" not in page
+    assert "Stored mail can&#x27;t be read now. Our team has been notified." in page
+    tell(make_report("a@shop.com", endpoint=endpoint))
+    assert not Alert.objects.filter(state=AlertState.OPEN).exists()
+    assert {hop.key: hop.state for hop in path_of_address(address)}["store"] is HopState.OK
 
 
 def test_what_is_counted_is_an_endpoints_and_a_domains_own(alices: Customer) -> None:

@@ -88,3 +88,42 @@ def test_a_rule_that_matches_without_storing_makes_ses_accept_what_is_then_lost(
     header = foreign(AddHeader("x", "y"))
     assert rules_fact([header], OWN) is RulesFact.UNSTORED
     assert rules_fact([header, OURS], OWN) is RulesFact.CARRIED
+
+
+FUNCTION = Lambda("arn:aws:lambda:eu-west-1:1:function:inbound")
+ROUTED = RuleDelivery((*OWN.actions, FUNCTION))
+
+
+def ours(*actions: Action, tls_required: bool = False) -> Rule:
+    return Rule("inbound-admin-1", RuleDelivery(actions, tls_required=tls_required), ("a@shop.com",))
+
+
+def test_mail_is_unrouted_if_our_rule_stores_it_without_calling_the_function() -> None:
+    assert rules_fact([ours(*ROUTED.actions)], ROUTED) is RulesFact.CARRIED
+    assert rules_fact([OURS], ROUTED) is RulesFact.UNROUTED
+    assert rules_fact([ours(*OWN.actions, Lambda("arn:aws:lambda:eu-west-1:1:function:other"))], ROUTED) is (
+        RulesFact.UNROUTED
+    )
+    assert rules_fact([ours(*OWN.actions, Stop(), FUNCTION)], ROUTED) is RulesFact.UNROUTED
+
+
+def test_a_later_rule_may_call_the_function_unless_an_earlier_one_stops() -> None:
+    assert rules_fact([OURS, ours(FUNCTION)], ROUTED) is RulesFact.CARRIED
+    assert rules_fact([ours(*OWN.actions, Stop()), ours(FUNCTION)], ROUTED) is RulesFact.UNROUTED
+
+
+def test_the_function_of_an_unmanaged_rule_may_deliver_the_mail() -> None:
+    old = foreign(*OWN.actions, Lambda("arn:aws:lambda:eu-west-1:1:function:old"))
+    assert rules_fact([old], ROUTED) is RulesFact.CARRIED
+    assert rules_fact([foreign(*OWN.actions)], ROUTED) is RulesFact.UNROUTED
+
+
+def test_a_rule_that_requires_tls_unasked_rejects_some_mail() -> None:
+    strict = ours(*ROUTED.actions, tls_required=True)
+    assert rules_fact([strict], ROUTED) is RulesFact.TLS_ONLY
+    assert rules_fact([strict], RuleDelivery(ROUTED.actions, tls_required=True)) is RulesFact.CARRIED
+
+
+@pytest.mark.parametrize("defect", [RulesFact.UNROUTED, RulesFact.TLS_ONLY])
+def test_a_defect_of_one_address_is_not_hidden_behind_another_address(defect: RulesFact) -> None:
+    assert best_fact([RulesFact.CARRIED, defect]) is defect
