@@ -22,6 +22,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from operations.jobs import queue_migrations
 from operations.models import STARTED, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
+from operations.tenant_migration import selectors
 from operations.tenant_migration.core import (
     Chosen,
     Inventory,
@@ -31,14 +32,6 @@ from operations.tenant_migration.core import (
     StepKind,
     missing,
     plan,
-)
-from operations.tenant_migration.selectors import (
-    arn_of,
-    held_by_pause,
-    inventory_of,
-    next_item,
-    seconds_until_next,
-    unfinished,
 )
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import tenant_of
@@ -133,7 +126,7 @@ def migrate_customer(item: MigrationItem) -> None:
 
 
 def _inventory(item: MigrationItem) -> Inventory:
-    return inventory_of(item.customer, surveyed=item.migration.taken is not None)
+    return selectors.inventory_of(item.customer, surveyed=item.migration.taken is not None)
 
 
 def _begin(item: MigrationItem) -> bool:
@@ -200,7 +193,7 @@ def _other_resources(inventory: Inventory) -> tuple[MigrationResource, ...]:
     named = [(ResourceKind.CONFIGURATION_SET, name) for name in dict.fromkeys(sets) if name]
     named += [(ResourceKind.TEMPLATE, name) for name in settings.TENANT_TEMPLATES]
     there = {each.arn for each in inventory.resources}
-    found = [MigrationResource(kind, name, arn_of(kind, name)) for kind, name in named]
+    found = [MigrationResource(kind, name, selectors.arn_of(kind, name)) for kind, name in named]
     return tuple(each for each in found if each.arn not in there)
 
 
@@ -279,7 +272,7 @@ def roll_back_customer(item: MigrationItem) -> None:
 def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
     if locked.is_stopped and locked.sends_since:
-        raise Refused(held_by_pause([item.customer]), code="TENANT_PAUSED")
+        raise Refused(selectors.held_by_pause([item.customer]), code="TENANT_PAUSED")
     before: dict[str, str] = item.before.get("domains", {})
     for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked):
         if not before.get(domain.pk):
@@ -300,7 +293,10 @@ def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
 
 def _dissociate(item: MigrationItem, tenant: Tenant) -> None:
     """Remove the associations that we made. The tenant keeps its own configuration set, which nothing else uses."""
-    kept = {*item.before.get("associations", ()), arn_of(ResourceKind.CONFIGURATION_SET, tenant.configuration_set)}
+    kept = {
+        *item.before.get("associations", ()),
+        selectors.arn_of(ResourceKind.CONFIGURATION_SET, tenant.configuration_set),
+    }
     for row in TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(arn__in=kept):
         resources_services.forget_association(tenant=tenant, arn=row.arn)
     with aws.recording():
@@ -331,7 +327,7 @@ Clock = Callable[[], datetime]
 
 def work(*, now: Clock = timezone.now) -> None:
     """Continue all migrations. Repeatable. Raises AwsProblem if it must wait."""
-    for migration in list(unfinished()):
+    for migration in list(selectors.unfinished()):
         _work(migration, now)
 
 
@@ -345,12 +341,12 @@ def _work(migration: Migration, now: Clock) -> None:
 def _next(migration: Migration, now: Clock) -> MigrationItem | None:
     """Return the next customer: a started one in any state of the migration; a new one only while it runs."""
     migration.refresh_from_db()
-    item = next_item(migration)
+    item = selectors.next_item(migration)
     if item is None or item.state in STARTED:
         return item
     if migration.state != MigrationState.RUNNING:
         return None
-    if seconds := seconds_until_next(migration, now()):
+    if seconds := selectors.seconds_until_next(migration, now()):
         free_at = now() + timedelta(seconds=seconds)
         limit = "1 customer" if migration.at_most_per_hour == 1 else f"{migration.at_most_per_hour:,} customers"
         running = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)  # not if paused meanwhile
