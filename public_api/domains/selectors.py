@@ -211,9 +211,9 @@ def endpoint_counts(endpoints: QuerySet[Endpoint]) -> dict[str, int]:
 def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:
     """Return what uses each endpoint, in two queries with a limit."""
     found = {endpoint.pk: _Collected() for endpoint in endpoints}
-    for address in Address.objects.select_related("domain").filter(endpoint__in=found).order_by("address")[:at_most]:
+    for address in addresses_selectors.addresses_to(*found).order_by("address")[:at_most]:
         found[str(address.endpoint_id)].addresses.append(address)
-    catch_alls = CatchAll.objects.select_related("domain").filter(endpoint__in=found, is_active=True)
+    catch_alls = addresses_selectors.catch_alls_to(*found).filter(is_active=True)
     for catch_all in catch_alls.order_by("domain__name")[:at_most]:
         found[str(catch_all.endpoint_id)].domains.append(catch_all.domain)
     return {key: Uses(tuple(some.addresses), tuple(some.domains)) for key, some in found.items()}
