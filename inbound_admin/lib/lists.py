@@ -105,7 +105,7 @@ class ListFilters:
 
     def total_of(self, counts: Mapping[str, int]) -> int | None:
         """Return the number of rows that `search` finds, if `counts` has it."""
-        return counts.get(self.show if self.show in self.groups() else ALL)
+        return counts.get(self.show if self.show and self.show in self.groups() else ALL)
 
     def _narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         columns = {column: getattr(self, name) or None for name, column in self.columns.items()}
