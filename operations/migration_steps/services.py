@@ -105,10 +105,7 @@ TURNS = 3  # a domain that is set up meanwhile is included
 
 
 def migrate_customer(item: MigrationItem) -> None:
-    """Continue the migration of one customer. Raises AwsProblem if it must wait, Refused if a person must act.
-
-    Ends where a person has cancelled it, or rolls it back, in the meantime.
-    """
+    """Continue one customer. Raises AwsProblem if it must wait, Refused if a person must act. Ends if it was cancelled."""
     if not _begin(item):
         return
     with aws.recording() as request_ids:
