@@ -105,7 +105,7 @@ TURNS = 3  # a domain that is set up meanwhile is included
 
 
 def migrate_customer(item: MigrationItem) -> None:
-    """Continue one customer. Raises AwsProblem if it must wait, Refused if a person must act. Ends if it was cancelled."""
+    """Continue one customer, unless cancelled. Raises AwsProblem if it must wait, Refused if a person must act."""
     if not _begin(item):
         return
     with aws.recording() as request_ids:
