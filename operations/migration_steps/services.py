@@ -32,7 +32,14 @@ from operations.tenant_migration.core import (
     missing,
     plan,
 )
-from operations.tenant_migration.selectors import arn_of, inventory_of, next_item, seconds_until_next, unfinished
+from operations.tenant_migration.selectors import (
+    arn_of,
+    held_by_pause,
+    inventory_of,
+    next_item,
+    seconds_until_next,
+    unfinished,
+)
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
@@ -96,13 +103,6 @@ def fail_first(item: MigrationItem, problem: str) -> None:
         MigrationStep.objects.filter(pk=first.pk).update(state=MigrationStepState.FAILED, problem=problem)
 
 
-def mark_undone(item: MigrationItem) -> None:
-    """Mark the associations and the switch as undone. The tenant and its configuration set remain."""
-    undone = (StepKind.ASSOCIATE, StepKind.GATE, StepKind.SWITCH)
-    rows = MigrationStep.objects.filter(item=item, kind__in=undone, state=MigrationStepState.DONE)
-    rows.update(state=MigrationStepState.UNDONE, done_at=None)
-
-
 GATE_SHUT = (
     "SES does not list {names} in the tenant, so it would reject mail that names the tenant. The customer’s sends were "
     "not switched. Try again."
@@ -144,9 +144,7 @@ def _begin(item: MigrationItem) -> bool:
     if not item.before:
         tenant = tenant_of(item.customer)
         domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
-        resources = (
-            TenantResource.objects.filter(tenant=tenant, wanted=True) if tenant else TenantResource.objects.none()
-        )
+        resources = TenantResource.objects.filter(tenant=tenant, wanted=True)
         item.before = {
             "tenant": tenant.pk if tenant else "",
             "sends_since": tenant.sends_since.isoformat() if tenant and tenant.sends_since else "",
@@ -267,7 +265,7 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
 
 
 def roll_back_customer(item: MigrationItem) -> None:
-    """Undo the switch first, then the associations that we made. Raises AwsProblem if it must wait."""
+    """Undo the switch, then our associations. Raises AwsProblem if it must wait, Refused while the tenant is paused."""
     tenant = Tenant.objects.filter(customer=item.customer, region=settings.AWS_REGION).first()
     if tenant is not None:
         _switch_back(item, tenant)
@@ -278,6 +276,8 @@ def roll_back_customer(item: MigrationItem) -> None:
 @transaction.atomic
 def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
+    if locked.is_stopped and locked.sends_since:
+        raise Refused(held_by_pause([item.customer]), code="TENANT_PAUSED")
     before: dict[str, str] = item.before.get("domains", {})
     for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked):
         if not before.get(domain.pk):
@@ -306,7 +306,10 @@ def _dissociate(item: MigrationItem, tenant: Tenant) -> None:
 
 
 def _finish_rollback(item: MigrationItem) -> None:
-    mark_undone(item)
+    """Mark the associations and the switch as undone. The tenant and its configuration set remain."""
+    undone = (StepKind.ASSOCIATE, StepKind.GATE, StepKind.SWITCH)
+    rows = MigrationStep.objects.filter(item=item, kind__in=undone, state=MigrationStepState.DONE)
+    rows.update(state=MigrationStepState.UNDONE, done_at=None)
     MigrationItem.objects.filter(pk=item.pk).update(
         state=ItemState.ROLLED_BACK, ended_at=timezone.now(), switched_at=None, problem="", before={}
     )
@@ -327,14 +330,10 @@ Clock = Callable[[], datetime]
 def work(*, now: Clock = timezone.now) -> None:
     """Continue all migrations. Repeatable. Raises AwsProblem if it must wait."""
     for migration in list(unfinished()):
-        _work(migration, now)
-
-
-def _work(migration: Migration, now: Clock) -> None:
-    _read_tenants(migration)
-    while item := _next(migration, now):
-        _run_item(item)
-    _finish(migration)
+        _read_tenants(migration)
+        while item := _next(migration, now):
+            _run_item(item)
+        _finish(migration)
 
 
 def _next(migration: Migration, now: Clock) -> MigrationItem | None:

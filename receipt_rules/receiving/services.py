@@ -35,6 +35,7 @@ from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.runs.selectors import steps_in_progress
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
+DEFECTIVE = {RulesFact.UNROUTED, RulesFact.TLS_ONLY}
 ROWS_AT_ONCE = 10_000
 
 
@@ -81,6 +82,8 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
         alerts_services.update_harmed_mail_alert(*_recipients_with(HARMED))
     if customers is None or RulesFact.DROPPED in seen:
         alerts_services.update_rejected_mail_alert(*_recipients_with((RulesFact.DROPPED,)))
+    if customers is None or not seen.isdisjoint(DEFECTIVE):
+        alerts_services.update_defective_rule_alert(*_recipients_with(DEFECTIVE))
 
 
 def _facts(

@@ -140,6 +140,11 @@ class Tenant(models.Model):
         return self.aggregate in (SendingStatus.ENABLED, SendingStatus.REINSTATED)
 
     @property
+    def is_stopped(self) -> bool:
+        """Return whether staff paused it, also unconfirmed, or SES stops its sending by the last read."""
+        return self.is_paused or SendingStatus.DISABLED in (self.aggregate, self.amazon_status)
+
+    @property
     def resumes_as(self) -> SendingStatus:
         """Return the status that a resume would set, by the last read. Used by the page and the call."""
         found = (("HIGH", self.open_high), ("LOW", self.open_low))

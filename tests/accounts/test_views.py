@@ -12,7 +12,7 @@ from accounts.models.people import Customer, Invitation, MemberRole, Membership,
 from accounts.roles import Role
 from audit.models import Change
 from tests.factories import make_customer, make_member, make_staff, make_user
-from tests.tenants.pages import HTMX, path_of_link, signed_in, text, url
+from tests.tenants.pages import HTMX, invitation_path, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +39,7 @@ def pages_of(customer: Customer) -> list[tuple[str, str]]:
 
 
 def test_bob_finds_nothing_of_alices_under_any_address(acme: Customer, alice: User, bob: User) -> None:
-    path_of_link(acme, alice)
+    invitation_path(acme, alice)
     before = Change.objects.count()
     for method, address in pages_of(acme):
         response = getattr(signed_in(bob), method)(address, {"do": "remove", "name": "Mine", "email": "b@b.example"})
@@ -51,7 +51,7 @@ def test_bob_finds_nothing_of_alices_under_any_address(acme: Customer, alice: Us
 def test_bob_cannot_reach_alices_members_or_invitations_through_his_own_customer(
     acme: Customer, alice: User, bob: User
 ) -> None:
-    path_of_link(acme, alice)
+    invitation_path(acme, alice)
     his, client = bob.customers.get(), signed_in(bob)
     member = url("member", his.pk, alice.memberships.get().pk)
     invitation = url("invitation", his.pk, Invitation.objects.get().pk)
@@ -60,7 +60,7 @@ def test_bob_cannot_reach_alices_members_or_invitations_through_his_own_customer
 
 
 def test_nobody_who_is_not_signed_in_sees_anything_but_the_sign_in(acme: Customer, alice: User) -> None:
-    path_of_link(acme, alice)
+    invitation_path(acme, alice)
     addresses = [("get", url(name)) for name in ("list", "create", "account")]
     for method, address in addresses + pages_of(acme):
         response = getattr(Client(), method)(address)
@@ -123,12 +123,12 @@ def queries(client: Client, address: str) -> int:
 def test_rows_cost_no_queries_of_their_own(acme: Customer, alice: User) -> None:
     sam = signed_in(make_staff())
     addresses = [url("list"), url("detail", acme.pk), url("history", acme.pk)]
-    path_of_link(acme, alice, "first@acme.example")
+    invitation_path(acme, alice, "first@acme.example")
     few = [queries(sam, address) for address in addresses]
     for number in range(20):
         make_member(acme)
         make_member(make_customer())
-        path_of_link(acme, alice, f"more{number}@acme.example")
+        invitation_path(acme, alice, f"more{number}@acme.example")
     assert [queries(sam, address) for address in addresses] == few
 
 
@@ -207,7 +207,7 @@ def test_an_owner_renames_and_a_member_does_not(acme: Customer, alice: User) -> 
 
 
 def test_a_member_sees_the_members_and_may_leave_but_invites_nobody(acme: Customer, alice: User) -> None:
-    path_of_link(acme, alice, "secret@acme.example")
+    invitation_path(acme, alice, "secret@acme.example")
     carol = make_member(acme, role=MemberRole.MEMBER, email="carol@acme.example")
     client = signed_in(carol)
     page = text(client.get(url("detail", acme.pk)))
@@ -292,7 +292,7 @@ def test_an_invitation_that_could_not_be_mailed_is_no_success(
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
 def test_an_invitation_is_sent_again_or_withdrawn(acme: Customer, alice: User, headers: dict[str, str]) -> None:
-    old, client = path_of_link(acme, alice), signed_in(alice)
+    old, client = invitation_path(acme, alice), signed_in(alice)
     client.post(url("invitation", acme.pk, Invitation.objects.get().pk), {"do": "resend"}, headers=headers)
     assert len(mail.outbox) == 2
     assert Client().get(old).status_code == 410
@@ -323,7 +323,7 @@ def test_the_last_owner_reads_why_they_cannot_leave(acme: Customer, alice: User)
 
 
 def test_an_act_that_names_nothing_is_refused(acme: Customer, alice: User) -> None:
-    path_of_link(acme, alice)
+    invitation_path(acme, alice)
     client = signed_in(alice)
     assert client.post(url("invitation", acme.pk, Invitation.objects.get().pk)).status_code == 422
     assert client.post(url("member", acme.pk, alice.memberships.get().pk)).status_code == 422

@@ -17,7 +17,7 @@ from tests.browser.people import enter_as
 from tests.browser.threads import aside
 from tests.browser.worker import running_worker
 from tests.factories import make_staff
-from tests.operations.factories import make_sender, tenants_at_amazon
+from tests.operations.factories import make_sender, tenants_in_ses
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -53,16 +53,16 @@ def test_a_dry_run_then_the_move_then_back(
     expect(page.get_by_text("Nothing has changed yet")).to_be_visible()
     expect(page.locator("main [data-summary]", has_text="10 API calls")).to_be_visible()
     assert_accessible(page)
-    assert aside(tenants_at_amazon) == {}
+    assert aside(tenants_in_ses) == {}
     page.get_by_label("Reason").fill("The first one")
     page.get_by_role("button", name="Migrate customer").click()
     said = page.locator("main [data-summary]")
     expect(said).to_have_text("All steps are done and confirmed by SES.", timeout=A_WHILE)
     assert_accessible(page)
-    ((name, resources),) = aside(tenants_at_amazon).items()
+    ((name, resources),) = aside(tenants_in_ses).items()
     assert len(resources) == 3
     assert Tenant.objects.get(customer=northwind, name=name).sends_since is not None
     page.get_by_label("Reason for the rollback").fill("Their sender is not ready")
     page.get_by_role("button", name="Roll back").click()
     expect(page.locator("main").get_by_text("Rolled back", exact=True).first).to_be_visible(timeout=A_WHILE)
-    assert len(aside(tenants_at_amazon)[name]) == 1
+    assert len(aside(tenants_in_ses)[name]) == 1

@@ -13,7 +13,13 @@ from tests.browser.conftest import NewPage, Picture
 from tests.browser.people import enter_as
 from tests.browser.threads import aside
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.factories import foreign_rule, make_address, make_operator, make_verified, set_up_receiving
+from tests.receipt_rules.factories import (
+    make_address,
+    make_operator,
+    make_unmanaged_rule,
+    make_verified,
+    set_up_receiving,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LOOKS = (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390))
@@ -33,7 +39,7 @@ def harm_customers() -> None:
 
 
 def activate_old_system() -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
     look_for_drift()
 
 

@@ -19,13 +19,13 @@ from tests.browser.threads import aside
 from tests.browser.worker import running_worker
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import (
-    foreign_rule,
     make_address,
     make_endpoint,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -83,7 +83,7 @@ def test_an_operator_applies_a_mixed_set_up_simulates_it_and_goes_back(
     assert_accessible(page)
     simulate_three(page, picture)
     go_back(page)
-    assert aside(lambda: [taken(f"{name}@shop.com") for name in ("first", "billing", "other")]) == [1, 0, 0]
+    assert aside(lambda: [rule_count(f"{name}@shop.com") for name in ("first", "billing", "other")]) == [1, 0, 0]
 
 
 def test_a_plan_is_not_approved_with_other_options_than_it_has(
@@ -151,7 +151,7 @@ def test_a_customer_adds_an_address_and_sees_it_received(
     expect(row.get_by_text("Stored only", exact=True)).to_be_visible(timeout=A_WHILE)  # it has no endpoint
     expect(page.locator("#inbound")).not_to_have_attribute("hx-trigger", "", timeout=A_WHILE)
     expect(page.locator("#inbound [data-summary]")).to_have_text("All changes are applied.", timeout=A_WHILE)
-    assert aside(taken, "billing@shop.com") == 1
+    assert aside(rule_count, "billing@shop.com") == 1
     assert_accessible(page)
 
 
@@ -159,7 +159,7 @@ def test_what_somebody_else_changed_is_shown_and_restored(
     browser_page: Page, olga: User, shop: Domain, worker: None, live_server: LiveServer
 ) -> None:
     aside(empty_by_hand)
-    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
     page = browser_page
     enter_as(page.context, olga, live_server.url)
     page.goto(reverse("receipt_rules:rules"))
@@ -175,7 +175,7 @@ def test_what_somebody_else_changed_is_shown_and_restored(
     expect(page.get_by_role("heading", name="inbound-mail")).to_be_visible()
     expect(page.locator("#drift")).not_to_contain_text("was changed outside this system")
     leave(page, "Their own mail, they told us")
-    assert aside(taken, "first@shop.com") == 1
+    assert aside(rule_count, "first@shop.com") == 1
 
 
 def leave(page: Page, because: str) -> None:

@@ -21,7 +21,7 @@ from tenants.resources import services as resources_services
 from tenants.status.core import LayerName
 from tests.domains.factories import carry_out_deletion, make_domain, set_up_domain, turn_identity
 from tests.factories import make_customer, make_staff
-from tests.tenants.factories import jobs_of, make_tenant, resources_at_amazon, set_up_tenant
+from tests.tenants.factories import jobs_of, make_tenant, resources_in_ses, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 def associated(tenant: Tenant) -> set[str]:
     """Run its job. Return the identities that SES associates with it."""
     resources_services.apply_associations(tenant_id=tenant.pk)
-    return {name.partition("/")[2] for name in resources_at_amazon(tenant.name) if name.startswith("identity/")}
+    return {name.partition("/")[2] for name in resources_in_ses(tenant.name) if name.startswith("identity/")}
 
 
 def test_a_new_domain_comes_into_the_tenant_with_one_call_more(sandbox: Sandbox) -> None:

@@ -152,6 +152,8 @@ def test_a_lookup_that_failed_is_could_not_tell() -> None:
         ({"rules": RulesFact.BOUNCED}, ReceivingState.BOUNCED),
         ({"rules": RulesFact.PARTLY}, ReceivingState.PARTLY_LOST),
         ({"rules": RulesFact.ELSEWHERE}, ReceivingState.TAKEN),
+        ({"rules": RulesFact.UNROUTED}, ReceivingState.UNDELIVERED),
+        ({"rules": RulesFact.TLS_ONLY}, ReceivingState.TLS_ONLY),
         ({"is_verified": False}, ReceivingState.REJECTED),
         ({"is_wanted": False}, ReceivingState.REJECTED),
         ({"rules": RulesFact.UNSURE}, ReceivingState.COULD_NOT_TELL),

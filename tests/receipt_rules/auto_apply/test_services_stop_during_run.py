@@ -15,7 +15,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.runs.selectors import steps_in_progress
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.factories import make_address, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ def test_a_stop_is_applied_before_the_run_that_has_begun_and_that_goes_on(begun:
     alice = Customer.objects.get(name="Alice")
     auto_apply_services.stop(customer=alice, because="phishing", actor=make_staff(Role.TRUST_AND_SAFETY))
     auto_apply_services.work()
-    assert (taken("a@alice.com"), taken("b@bob.com"), taken("c@bob.com")) == (0, 1, 1)
+    assert (rule_count("a@alice.com"), rule_count("b@bob.com"), rule_count("c@bob.com")) == (0, 1, 1)
     assert ReceivingStop.objects.get().settled_at is not None
     begun.refresh_from_db()
     assert begun.state == RunState.DONE
@@ -63,4 +63,4 @@ def test_while_a_stop_goes_first_the_run_counts_as_begun(begun: Run, sandbox: Sa
     assert drift_services.check_drift() == ()
     auto_apply_services.work()
     begun.refresh_from_db()
-    assert (begun.state, taken("a@alice.com"), taken("c@bob.com")) == (RunState.DONE, 0, 1)
+    assert (begun.state, rule_count("a@alice.com"), rule_count("c@bob.com")) == (RunState.DONE, 0, 1)
