@@ -9,7 +9,7 @@ from django.db.models import Model
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer
-from benchmarks.faults.workflows import NAME, Claim, Place, Workflow, at_amazon, is_missing, olga, shows, tess
+from benchmarks.faults.workflows import NAME, Claim, Place, Workflow, identity_at_ses, is_missing, olga, shows, tess
 from domains.jobs import check_soon
 from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
@@ -37,7 +37,7 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tests.domains import factories as domains_making
 from tests.factories import make_customer
-from tests.notifications.factories import happen, make_target
+from tests.notifications.factories import emit_event, make_target
 from tests.operations.factories import make_ready, make_sender, migrate, start_migration, tenants_in_ses
 from tests.operations.legacy_documents import document, files
 from tests.receipt_rules.factories import live, set_up_receiving
@@ -72,7 +72,7 @@ def add(place: Place) -> list[Claim]:
 
 
 def mail_from() -> str:
-    return str((at_amazon() or {}).get("MailFromAttributes", {}).get("MailFromDomain", ""))
+    return str((identity_at_ses() or {}).get("MailFromAttributes", {}).get("MailFromDomain", ""))
 
 
 def verify(place: Place) -> list[Claim]:
@@ -80,7 +80,7 @@ def verify(place: Place) -> list[Claim]:
     verified = shows(olga(), 'data-state="verified"', "domains:detail", domain.pk, but_not='data-state="waiting"')
     blamed = shows(olga(), ">Missing", "domains:detail", domain.pk)
     return [
-        Claim("verified", verified, lambda: bool(at_amazon()["VerifiedForSendingStatus"])),
+        Claim("verified", verified, lambda: bool(identity_at_ses()["VerifiedForSendingStatus"])),
         Claim("a record is missing", blamed, lambda: False, at_the_end=False),
     ]
 
@@ -103,7 +103,7 @@ def delete(place: Place) -> list[Claim]:
     nothing_else_waits()
     domain_removal_services.request_removal(domain=domain, typed_name=NAME, actor=olga())
     gone = is_missing(olga(), "domains:detail", domain.pk)
-    return [Claim("deleted", gone, lambda: at_amazon() is None and not is_served(A))]
+    return [Claim("deleted", gone, lambda: identity_at_ses() is None and not is_served(A))]
 
 
 # Receipt rules
@@ -285,7 +285,7 @@ def deliver(place: Place) -> list[Claim]:
     """Deliver to a server of the sweep, which stores what it receives."""
     customer = alice()
     make_target(place.receiver.url, customer_id=customer.pk)
-    happen(customer.pk)
+    emit_event(customer.pk)
     delivery = Delivery.objects.get()
     delivered = shows(olga(), "Delivered", "notifications:delivery", delivery.pk)
     return [Claim("delivered", delivered, lambda: bool(place.receiver.received))]

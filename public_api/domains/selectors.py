@@ -13,7 +13,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
-from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, ReceivingState
+from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingState
 from domains.records.core import Record
 from inbound_admin.lib.lists import exactly
 from public_api.domains.core import Published
@@ -89,9 +89,9 @@ def status_of(domain: Domain) -> Published:
     return "failed" if gone or domain.dkim_status == SesStatus.FAILED else "pending"
 
 
-def receives_mail(domain: Domain) -> bool:
+def receives_mail(domain: Domain, receiving: Receiving) -> bool:
     """Whether the domain receives mail: verified, MX points here, and in the active rule set."""
-    return status_of(domain) == "verified" and domain.receiving.state in ARRIVING
+    return status_of(domain) == "verified" and receiving.state in ARRIVING
 
 
 def is_correct(check: RecordCheck | None) -> bool:

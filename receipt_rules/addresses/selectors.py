@@ -15,8 +15,9 @@ from django.db.models.lookups import In
 from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
+from domains.domain_list.core import UNVERIFIED
 from domains.domain_list.selectors import names_in_unicode
-from domains.models.domains import UNVERIFIED, Domain, Stage
+from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import name_and_parents, nearest_domain
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, RulesFact
 from domains.records.core import INBOUND_MX

@@ -35,7 +35,7 @@ from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.runs.selectors import steps_in_progress
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
-DEFECTIVE = {RulesFact.UNROUTED, RulesFact.TLS_ONLY}
+DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)
 ROWS_AT_ONCE = 10_000
 
 

@@ -13,7 +13,7 @@ from inbound_admin.lib.errors import AwsProblem
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from sandbox.values import FaultKind
-from tests.domains.factories import at_amazon
+from tests.domains.factories import identity_at_ses
 from tests.faults.initial_state import InitialState
 
 # The columns of the row that must be equal; people, times and the next check differ between runs.
@@ -127,7 +127,7 @@ class Interrupter:
 
 def outcome_of(domain: Domain) -> Outcome:
     row = Domain.objects.filter(pk=domain.pk).values(*COLUMNS).first()
-    identity = at_amazon(domain.name)
+    identity = identity_at_ses(domain.name)
     if identity:
         identity["Tags"] = [{**tag, "Value": tag["Value"].replace(domain.id, "ID")} for tag in identity["Tags"]]
     rows = Change.objects.filter(object_id=domain.id).order_by("id")

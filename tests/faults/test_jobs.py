@@ -15,7 +15,13 @@ from domains.settings import services as settings_services
 from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tests.domains.factories import at_amazon, carry_out_deletion, publish_proof, set_up_domain, turn_identity
+from tests.domains.factories import (
+    delete_marked_domain,
+    identity_at_ses,
+    publish_proof,
+    set_identity_status,
+    set_up_domain,
+)
 from tests.factories import make_customer, make_staff
 from tests.faults.interruptions import FAILED_CALLS, LOST_RESPONSES, Interrupter, Scenario
 
@@ -95,7 +101,7 @@ def test_adopting_an_identity_after_the_proof_survives_every_interruption(
 
     def begin() -> Domain:
         create_identity_in_console(mail_from)
-        before.append(at_amazon(NAME))
+        before.append(identity_at_ses(NAME))
         return add_and_prove_domain(sandbox)
 
     end = interrupter.run_with_every_interruption(Scenario(begin, set_up))
@@ -173,7 +179,7 @@ def test_restarting_with_a_deleted_identity_survives_every_interruption(
 def test_restarting_after_ses_gave_up_survives_every_interruption(interrupter: Interrupter, sandbox: Sandbox) -> None:
     def begin() -> Domain:
         domain = add_domain(sandbox)
-        turn_identity(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
+        set_identity_status(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
         settings_services.restart_verification(domain=domain, actor=olga())
         return domain
 
@@ -191,7 +197,7 @@ def test_restarting_an_adopted_identity_after_ses_gave_up_survives_every_interru
         create_identity_in_console("mail.shop.com")
         domain = add_and_prove_domain(sandbox)
         identity_services.set_up(domain_id=domain.id)
-        turn_identity(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
+        set_identity_status(NAME, ownership="Failed", dkim="Failed", mail_from="Failed")
         settings_services.restart_verification(domain=domain, actor=olga())
         return domain
 
@@ -247,7 +253,7 @@ def test_deleting_a_domain_with_an_unfinished_setup_survives_every_interruption(
 
 
 def delete_identity(domain_id: str) -> None:
-    carry_out_deletion(domain_id=domain_id)
+    delete_marked_domain(domain_id=domain_id)
 
 
 def create_identity_in_console(mail_from: str = "") -> None:

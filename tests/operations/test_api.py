@@ -18,7 +18,7 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.factories import domain_subject, make_delivery, make_target, raise_for, see
+from tests.notifications.factories import domain_subject, make_delivery, make_target, observe_condition, raise_alert
 from tests.operations.factories import make_difference, make_sender
 from tests.receipt_rules.factories import make_address, make_verified, rule_count, set_up_receiving
 from tests.tenants.factories import make_tenant
@@ -132,7 +132,7 @@ def test_the_change_log_is_filtered_by_day_kind_and_text() -> None:
 # --- alerts --------------------------------------------------------------------------------------------------------
 def test_a_customer_acknowledges_and_mutes_their_alert() -> None:
     customer = make_customer()
-    alert, alice = raise_for(customer.pk), api_of(make_member(customer))
+    alert, alice = raise_alert(customer.pk), api_of(make_member(customer))
     assert [row["id"] for row in ok(alice.get("/api/v2/alerts"))["data"]] == [alert.pk]
     ok(alice.post(f"/api/v2/alerts/{alert.pk}/acknowledge"))
     assert ok(alice.get("/api/v2/alerts"))["data"] == []
@@ -149,7 +149,7 @@ def test_a_customer_acknowledges_and_mutes_their_alert() -> None:
 
 
 def test_an_alert_for_staff_requires_the_scope_staff() -> None:
-    see()
+    observe_condition()
     olga = make_staff(Role.OPERATOR)
     assert ok(api_of(olga).get("/api/v2/alerts"))["data"] == []
     assert len(ok(api_of(olga, "read", "staff").get("/api/v2/alerts"))["data"]) == 1

@@ -25,8 +25,8 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import OwnRuleSet, PendingChange, RunState
 from receipt_rules.planner import services as planner_services
 from sandbox.process import Sandbox
-from tests.api_client import Api, api_of, never_waiting, ok, refused
-from tests.domains.factories import at_amazon, make_domain
+from tests.api_client import Api, api_of, expire_waits, ok, refused
+from tests.domains.factories import identity_at_ses, make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready
 from tests.receipt_rules.factories import (
@@ -91,7 +91,7 @@ def owner(customer: Customer) -> User:
 
 @pytest.fixture
 def alice(owner: User, monkeypatch: pytest.MonkeyPatch) -> Api:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     return api_of(owner)
 
 
@@ -124,10 +124,10 @@ def test_no_rule_contains_the_domain_once_it_is_deleted(
     for _ in range(3):
         for worker in order:
             worker()
-            if not Domain.objects.filter(name=NAME).exists() or at_amazon(NAME) is None:
+            if not Domain.objects.filter(name=NAME).exists() or identity_at_ses(NAME) is None:
                 assert live_recipients() == set()
     assert not Domain.objects.filter(name=NAME).exists()
-    assert at_amazon(NAME) is None
+    assert identity_at_ses(NAME) is None
     assert rule_count("kept@other.com") == 1
 
 
@@ -196,7 +196,7 @@ def test_deleting_a_claim_changes_nothing_of_the_verified_owner(alice: Api, cust
     run_all()
     assert not Domain.objects.filter(pk=claim.pk).exists()
     assert live_recipients() == before
-    assert at_amazon(NAME) is not None
+    assert identity_at_ses(NAME) is not None
 
 
 def test_nothing_can_be_added_to_a_domain_that_is_being_deleted(alice: Api, customer: Customer) -> None:
@@ -228,7 +228,7 @@ def test_rules_that_could_not_be_read_delay_the_deletion(alice: Api, sandbox: Sa
     delete_domains()
     domain = get_domain()
     assert "don’t know yet whether receipt rules still name it" in domain.stage_problem
-    assert at_amazon(NAME) is not None
+    assert identity_at_ses(NAME) is not None
     sandbox.control.clear_faults()
     run_all()
     assert not Domain.objects.filter(name=NAME).exists()
@@ -239,7 +239,7 @@ def test_an_unmanaged_rule_delays_the_deletion_and_is_named_only_to_operators(al
     delete_by_api(alice)
     run_all()
     domain = get_domain()
-    assert at_amazon(NAME) is not None
+    assert identity_at_ses(NAME) is not None
     assert "rule that we did not make" in domain.stage_problem
     assert "by-hand" not in domain.stage_problem  # customers must not see its name
     alert = Alert.objects.get(kind="domain.removal_held_up")
@@ -257,7 +257,7 @@ def test_an_unmanaged_active_rule_set_delays_the_deletion_too(alice: Api, sandbo
     delete_by_api(alice)
     run_all()
     assert "their-set" in Alert.objects.get(kind="domain.removal_held_up").why
-    assert at_amazon(NAME) is not None
+    assert identity_at_ses(NAME) is not None
 
 
 def test_a_rule_for_another_customers_subdomain_does_not_delay_the_deletion(alice: Api, sandbox: Sandbox) -> None:

@@ -36,7 +36,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.transfers import services as transfers_services
 from sandbox.process import Sandbox
-from tests.domains.factories import carry_out_deletion, make_domain
+from tests.domains.factories import delete_marked_domain, make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready
 from tests.receipt_rules.factories import (
@@ -78,7 +78,7 @@ def remove_domain() -> None:
     domain_removal_services.request_removal(domain=domain, typed_name=NAME, actor=None)
     auto_apply_services.work()
     domain_removal_services.work()
-    carry_out_deletion(domain_id=domain.pk)
+    delete_marked_domain(domain_id=domain.pk)
 
 
 def stored_prefixes() -> set[str]:

@@ -15,7 +15,7 @@ from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
 from tests.factories import make_customer
-from tests.messages import said
+from tests.messages import message_text
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def test_an_added_address_is_shown_while_it_is_being_applied(
     form = {"do": "address", "address-address": typed, "address-endpoint": endpoint.id}
     answer = alice_client.post(url, form)
     assert answer["Location"] == url
-    assert "Added billing@shop.com" in said(answer)
+    assert "Added billing@shop.com" in message_text(answer)
     swapped = alice_client.get(url, headers=HTMX).text
     assert "<html" not in swapped
     assert "billing@ isn&#x27;t receiving yet: SES rejects its mail; all other mail is rejected." in swapped
@@ -298,7 +298,7 @@ def test_an_endpoint_in_use_is_not_removed_and_says_what_uses_it(alice_client: C
     url = reverse("receipt_rules:endpoint", args=[endpoint.id])
     assert "billing@shop.com" in alice_client.get(url).text
     answer = alice_client.post(url, {"do": "remove"})
-    assert "is used by billing@shop.com" in said(answer)
+    assert "is used by billing@shop.com" in message_text(answer)
     assert Endpoint.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""The Sandbox page on which one does what Amazon would do about a tenant by itself."""
+"""The sandbox page that changes tenants as SES would."""
 
 import pytest
 from django.test import Client
@@ -29,16 +29,16 @@ def do(client: Client, what: str, tenant: Tenant, **fields: str) -> str:
     return answer.content.decode()
 
 
-def test_amazon_suspends_a_tenant_and_lifts_that(tess_client: Client, tenant: Tenant) -> None:
-    said = do(tess_client, "suspend", tenant, cause="Too many complaints.")
-    assert f"{tenant.name} suspended." in said
+def test_a_tenant_is_suspended_by_ses_and_released(tess_client: Client, tenant: Tenant) -> None:
+    page = do(tess_client, "suspend", tenant, cause="Too many complaints.")
+    assert f"{tenant.name} suspended." in page
     assert reputation_entity_in_ses(tenant)["AwsSesManagedStatus"]["Status"] == "DISABLED"
     assert "tenants.read" in jobs_of(tenant)
     assert "lifted" in do(tess_client, "release", tenant)
     assert reputation_entity_in_ses(tenant)["AwsSesManagedStatus"]["Status"] == "ENABLED"
 
 
-def test_rates_are_typed_in_percent(tess_client: Client, tenant: Tenant) -> None:
+def test_rates_are_entered_in_percent(tess_client: Client, tenant: Tenant) -> None:
     assert "20% bounces" in do(tess_client, "rates", tenant, bounce="20", complaint="")
     assert reputation_entity_in_ses(tenant)["ReputationImpact"] == "HIGH"
     assert "Enter at least one rate" in do(tess_client, "rates", tenant, bounce="", complaint="")
@@ -51,7 +51,7 @@ def test_a_finding_is_opened_and_fixed(tess_client: Client, tenant: Tenant) -> N
     assert reputation_entity_in_ses(tenant)["ReputationImpact"] == "NONE"
 
 
-def test_a_customer_reaches_their_own_tenant_alone(client: Client, tenant: Tenant) -> None:
+def test_a_customer_can_change_only_their_own_tenant(client: Client, tenant: Tenant) -> None:
     bob = make_member(make_customer("Bob Ltd"))
     client.force_login(bob)
     assert "No tenants in SES yet" in client.get(reverse("sandbox:tenants")).text
@@ -59,5 +59,5 @@ def test_a_customer_reaches_their_own_tenant_alone(client: Client, tenant: Tenan
     assert reputation_entity_in_ses(tenant)["AwsSesManagedStatus"]["Status"] == "ENABLED"
 
 
-def test_what_the_page_does_not_know_is_refused(tess_client: Client, tenant: Tenant) -> None:
+def test_an_unknown_action_is_refused(tess_client: Client, tenant: Tenant) -> None:
     assert "Unknown action" in do(tess_client, "explode", tenant)

@@ -6,7 +6,7 @@ from tests.factories import make_customer, make_member
 
 
 @pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
+def fast_password_hasher(settings: Settings) -> None:
     """Avoid a real password hash, which takes a third of a second."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -9,13 +9,22 @@ import pytest
 
 from accounts.roles import Role
 from benchmarks.faults.wire import Send, Wire, standing
+from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tenants.models.tenants import Tenant
+from tenants.models.tenants import Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
+from tenants.resources import services as resources_services
 from tenants.status.core import TenantStatus
 from tests.factories import make_staff
-from tests.tenants.factories import jobs_of, make_tess, pause_tenant, reputation_entity_in_ses, set_up_tenant
+from tests.tenants.factories import (
+    jobs_of,
+    make_tess,
+    pause_tenant,
+    reputation_entity_in_ses,
+    resources_in_ses,
+    set_up_tenant,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -95,3 +104,27 @@ def test_a_newer_policy_or_list_is_applied_again_after_a_late_one(
     policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (getattr(tenant, name), getattr(tenant, f"{name}_told"), getattr(tenant, f"ses_{name}")) == (expected,) * 3
+
+
+def test_an_association_that_is_requested_while_it_is_removed_is_made_again(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    aws.client("sesv2").create_email_identity(EmailIdentity="alice.com")
+    arn = aws.identity_arn("alice.com")
+
+    def apply() -> None:
+        resources_services.apply_associations(tenant_id=tenant.pk)
+
+    resources_services.request_association(tenant=tenant, arn=arn)
+    apply()
+    resources_services.forget_association(tenant=tenant, arn=arn)
+
+    def late(plain: Send, request: Any) -> Any:
+        resources_services.request_association(tenant=tenant, arn=arn)
+        return plain(request)
+
+    with standing(Wire(at=1, act=late)):
+        apply()
+    assert TenantResource.objects.get(arn=arn).associated_at is None
+    assert "tenants.associate" in jobs_of(tenant)
+    apply()
+    assert "identity/alice.com" in resources_in_ses(tenant.name)

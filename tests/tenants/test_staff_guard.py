@@ -17,7 +17,7 @@ from accounts.models.people import Customer, User
 from accounts.people.services import disable, store_person
 from accounts.roles import Role
 from inbound_admin.lib.errors import NotAllowed, Refused
-from tests.accounts.invitations import PASSWORD, invited, token_of
+from tests.accounts.invitations import PASSWORD, send_invitation, token_of
 from tests.api_client import api_of
 from tests.factories import make_member, make_staff, make_user
 from tests.tenants.pages import HTMX, signed_in, text, url
@@ -181,7 +181,7 @@ def test_an_invitation_link_never_grants_a_staff_role(acme: Customer) -> None:
     sam = make_staff()
     page = text(signed_in(sam).post(url("invite", acme.pk), {"email": "boss@us.example", "role": "owner"}, follow=True))
     assert "/customers/invitation/" not in page
-    sent = invited(acme, sam, "boss@us.example")
+    sent = send_invitation(acme, sam, "boss@us.example")
     boss = accept_invitation(token=token_of(sent), person=None, name="Boss", password=PASSWORD).user
     assert (boss.is_staff, boss.is_superuser, boss.groups.exists()) == (False, False, False)
     assert boss.get_all_permissions() == set()
@@ -189,7 +189,7 @@ def test_an_invitation_link_never_grants_a_staff_role(acme: Customer) -> None:
 
 def test_an_invitation_for_an_existing_account_never_sets_its_password(acme: Customer, alice: User) -> None:
     sam = make_staff(email="sam@us.example", password=PASSWORD)
-    token = token_of(invited(acme, alice, "sam@us.example"))
+    token = token_of(send_invitation(acme, alice, "sam@us.example"))
     answer = Client().post(url("accept", token), {"name": "S", "password": "a thief's own sentence"})
     assert answer.status_code == 422
     sam.refresh_from_db()

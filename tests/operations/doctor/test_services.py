@@ -10,7 +10,7 @@ from pytest_django import Settings
 from operations.doctor.services import clock_finding
 from receipt_rules.receiving_setup.core import SetupVerdict
 from sandbox.process import Sandbox
-from tests.test_health import closed_port, worker_was_seen
+from tests.test_health import closed_port, record_heartbeat
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def test_the_clock_may_differ_by_a_minute(ahead: int, verdict: SetupVerdict) -> 
 
 
 def test_doctor_lists_all_permissions_and_writes_nothing(sandbox: Sandbox) -> None:
-    worker_was_seen(seconds_ago=5)
+    record_heartbeat(seconds_ago=5)
     output = run_doctor()
     assert "ok  ses:ListTenants: Allowed." in output
     assert "ok  Worker: A worker is running." in output

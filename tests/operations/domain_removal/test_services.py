@@ -17,7 +17,7 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from tenants.models.tenants import TenantResource
-from tests.domains.factories import at_amazon
+from tests.domains.factories import identity_at_ses
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready, migrate, tenants_in_ses
 from tests.receipt_rules.factories import live, make_address, make_endpoint, rule_count, set_up_receiving
@@ -62,11 +62,11 @@ def test_the_preview_shows_everything_that_is_removed(alice: User) -> None:
 def test_mail_stops_before_the_identity_is_deleted(alice: User) -> None:
     domain_removal_services.request_removal(domain=get_domain(), typed_name=NAME, actor=alice)
     assert domain_removal_services.work() is False
-    assert at_amazon(NAME) is not None  # a rule still contains it
+    assert identity_at_ses(NAME) is not None  # a rule still contains it
     assert "no receipt rule in SES names the domain" in DomainRemoval.objects.get().problem
     run_workers()
     assert rule_count(f"billing@{NAME}") == 0
-    assert at_amazon(NAME) is None
+    assert identity_at_ses(NAME) is None
     assert not Domain.objects.filter(name=NAME).exists()
     (resources,) = tenants_in_ses().values()
     assert not any(arn.endswith(NAME) for arn in resources)
@@ -101,7 +101,7 @@ def test_a_removal_interrupted_anywhere_ends_the_same(alice: User, sandbox: Sand
         run_workers()
     run_workers()
     run_workers()
-    assert at_amazon(NAME) is None
+    assert identity_at_ses(NAME) is None
     assert not Domain.objects.filter(name=NAME).exists()
     assert not any(NAME in recipient for rule in live().ours for recipient in rule.recipients)
     assert Customer.objects.get(name="Northwind").domains.get().name == "other.com"

@@ -19,7 +19,7 @@ from operations.drift_store import services as drift_store_services
 from operations.identity_drift import services as identity_drift_services
 from operations.models import Difference, DriftCheck
 from sandbox.process import Sandbox
-from tests.domains.factories import at_amazon, make_domain, seed_identities
+from tests.domains.factories import identity_at_ses, make_domain, seed_identities
 from tests.factories import make_customer, make_staff
 from tests.operations.factories import make_ready
 
@@ -114,7 +114,7 @@ def test_a_missing_identity_is_set_up_again(sandbox: Sandbox, olga: User) -> Non
     identity_services.set_up(domain_id=domain.pk)
     domain.refresh_from_db()
     assert domain.stage == Stage.READY
-    assert at_amazon("shop.com")
+    assert identity_at_ses("shop.com")
 
 
 def test_adopting_a_missing_identity_requires_new_proof_of_ownership(sandbox: Sandbox, olga: User) -> None:
@@ -125,7 +125,7 @@ def test_adopting_a_missing_identity_requires_new_proof_of_ownership(sandbox: Sa
     assert (domain.stage, domain.claim_reason, domain.verified_at) == (Stage.CLAIM, "gone", None)
     assert domain.claim_token
     assert not has_open_difference()
-    assert at_amazon("shop.com") is None
+    assert identity_at_ses("shop.com") is None
 
 
 def test_a_manual_mail_from_change_is_adopted_or_reverted(sandbox: Sandbox, olga: User) -> None:
@@ -146,7 +146,7 @@ def test_a_manual_mail_from_change_is_adopted_or_reverted(sandbox: Sandbox, olga
     decide(check_and_get_one(), Decision.RESTORE, olga)
     settings_services.apply_settings(domain_id=domain.pk)
     assert check_and_list() == []
-    known = at_amazon("shop.com")
+    known = identity_at_ses("shop.com")
     assert known is not None
     assert known["MailFromAttributes"]["MailFromDomain"] == "hand.shop.com"
 

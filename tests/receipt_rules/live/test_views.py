@@ -17,7 +17,7 @@ from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
-from tests.messages import said
+from tests.messages import message_text
 from tests.receipt_rules.factories import (
     approve_and_run,
     live,
@@ -209,12 +209,14 @@ def test_a_cancelled_run_stops_before_its_next_step(olga_client: Client, mixed: 
     olga_client.post(reverse("receipt_rules:plan"), {"digest": plan_changes().digest, "because": "Now"})
     run = Run.objects.get()
     answer = olga_client.post(reverse("receipt_rules:cancel", args=[run.id]))
-    assert "Stopping before the next step" in said(answer)
+    assert "Stopping before the next step" in message_text(answer)
     auto_apply_services.work()
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED
     assert "0 of" in olga_client.get(reverse("receipt_rules:run", args=[run.id])).text
-    assert "The run has already ended." in said(olga_client.post(reverse("receipt_rules:cancel", args=[run.id])))
+    assert "The run has already ended." in message_text(
+        olga_client.post(reverse("receipt_rules:cancel", args=[run.id]))
+    )
 
 
 def test_the_setup_page_says_what_is_wrong_and_how_to_fix_it(olga_client: Client, mixed: None) -> None:
@@ -249,7 +251,7 @@ def test_an_operator_previews_and_grants_the_permissions_for_ses(olga_client: Cl
         preview = olga_client.get(url)
         assert button in preview.text
         assert "InboundAdminSes" in preview.text
-        assert done in said(olga_client.post(url, {"digest": preview.context["grant"].digest}))
+        assert done in message_text(olga_client.post(url, {"digest": preview.context["grant"].digest}))
         assert button not in olga_client.get(url).text
     assert "Action needed" not in olga_client.get(reverse("receipt_rules:check")).text.partition("Bucket")[2]
 
@@ -259,7 +261,7 @@ def test_an_outdated_preview_is_shown_again(olga_client: Client, mixed: None) ->
     url = reverse("receipt_rules:bucket_policy")
     answer = olga_client.post(url, {"digest": "of another day"})
     assert (answer.status_code, answer["Location"]) == (302, url)
-    assert "has changed since you opened" in said(answer)
+    assert "has changed since you opened" in message_text(answer)
 
 
 def test_support_sees_the_setup_but_cannot_change_it(sam_client: Client, mixed: None) -> None:
@@ -289,8 +291,8 @@ def test_an_old_rule_set_is_deleted_but_the_active_one_is_not(olga_client: Clien
     url = reverse("receipt_rules:check")
     (old,) = olga_client.get(url).context["old_sets"]
     active = live().name
-    assert "is deleted" not in said(olga_client.post(url, {"name": active}))
-    assert f"Deleted the rule set {old}." in said(olga_client.post(url, {"name": old}))
+    assert "is deleted" not in message_text(olga_client.post(url, {"name": active}))
+    assert f"Deleted the rule set {old}." in message_text(olga_client.post(url, {"name": old}))
     assert olga_client.get(url).context["old_sets"] == ()
     assert live().name == active
 

@@ -11,7 +11,7 @@ from receipt_rules.probes.core import ProbePace, ProbeVerdict
 from receipt_rules.probes.services import schedule_probes
 from tests.api_client import api_of, ok
 from tests.factories import make_customer, make_member
-from tests.messages import said
+from tests.messages import message_text
 from tests.receipt_rules.factories import make_probe, make_verified
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ def test_a_customer_chooses_a_schedule_and_reads_the_last_result(alice_client: C
     assert "Scheduled test messages" in alice_client.get(url).text
     answer = alice_client.post(reverse("receipt_rules:probe_schedule", args=[domain.pk]), {"pace": "hourly"})
     assert answer["Location"] == url
-    assert "Test messages to shop.com will be sent once an hour, starting within the hour." in said(answer)
+    assert "Test messages to shop.com will be sent once an hour, starting within the hour." in message_text(answer)
     assert "None sent yet." in alice_client.get(url).text
     probe = make_probe(domain)
     ProbeSchedule.objects.update(last_probe=probe, verdict=ProbeVerdict.MISSING, sentence="It stopped at “Handler”.")
@@ -32,7 +32,7 @@ def test_a_customer_chooses_a_schedule_and_reads_the_last_result(alice_client: C
     assert "It stopped at “Handler”." in page
     assert reverse("receipt_rules:probe", args=[probe.pk]) in page
     answer = alice_client.post(reverse("receipt_rules:probe_schedule", args=[domain.pk]), {"pace": "off"})
-    assert "Turned off scheduled test messages for shop.com." in said(answer)
+    assert "Turned off scheduled test messages for shop.com." in message_text(answer)
     assert not ProbeSchedule.objects.exists()
 
 
@@ -42,14 +42,14 @@ def test_an_invalid_interval_changes_nothing_and_is_reported(
 ) -> None:
     domain = make_verified("shop.com", customer=alices)
     answer = alice_client.post(reverse("receipt_rules:probe_schedule", args=[domain.pk]), form)
-    assert "Choose how often to send test messages" in said(answer)
+    assert "Choose how often to send test messages" in message_text(answer)
     assert not ProbeSchedule.objects.exists()
 
 
 def test_a_refusal_is_shown(alice_client: Client, alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices, receives=False)
     answer = alice_client.post(reverse("receipt_rules:probe_schedule", args=[domain.pk]), {"pace": "daily"})
-    assert "shop.com is set to send only." in said(answer)
+    assert "shop.com is set to send only." in message_text(answer)
 
 
 def test_another_customers_domain_is_404(alice_client: Client) -> None:
