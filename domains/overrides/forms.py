@@ -2,7 +2,6 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import Customer
 from accounts.people.forms import CustomerChoice
 from domains.checking.core.judgement import State
 from domains.records.core import EXPECTABLE
@@ -53,7 +52,7 @@ class ExpectNoMoreForm(ReleaseForm):
 
 
 class TransferForm(BecauseForm):
-    customer = CustomerChoice(Customer.objects.all(), label="New customer", empty_label="Choose a customer")
+    customer = CustomerChoice(label="New customer", empty_label="Choose a customer")
 
 
 class NoteForm(forms.Form):

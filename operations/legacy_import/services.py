@@ -25,8 +25,7 @@ from inbound_admin.lib.redaction import masked_text
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions.core import DomainLine, parse_names
-from operations.drift.core import IDENTITIES_AREA, UNOWNED
-from operations.drift.selectors import differences
+from operations.drift.selectors import unowned_identities
 from operations.jobs import legacy_import_subject, queue_legacy_import
 from operations.legacy_import.core import ParsedRow, RowKind, mark_duplicates, parse_rows, read_sections
 from operations.legacy_import.selectors import TO_RETRY, import_batches
@@ -244,7 +243,7 @@ def store_identity_import(
 
 
 def _unowned_identities(*, besides: set[str]) -> list[DomainLine]:
-    rows = differences().filter(area=IDENTITIES_AREA, kind=UNOWNED, decision="").exclude(subject__in=besides)
+    rows = unowned_identities().exclude(subject__in=besides)
     return [DomainLine(name) for name in rows.values_list("subject", flat=True)]
 
 

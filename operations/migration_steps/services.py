@@ -134,9 +134,7 @@ def _begin(item: MigrationItem) -> bool:
     if not item.before:
         tenant = tenant_of(item.customer)
         domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
-        resources = (
-            TenantResource.objects.filter(tenant=tenant, wanted=True) if tenant else TenantResource.objects.none()
-        )
+        resources = TenantResource.objects.filter(tenant=tenant, wanted=True)
         item.before = {
             "tenant": tenant.pk if tenant else "",
             "sends_since": tenant.sends_since.isoformat() if tenant and tenant.sends_since else "",
@@ -325,14 +323,10 @@ Clock = Callable[[], datetime]
 def work(*, now: Clock = timezone.now) -> None:
     """Continue all migrations. Repeatable. Raises AwsProblem if it must wait."""
     for migration in list(selectors.unfinished()):
-        _work(migration, now)
-
-
-def _work(migration: Migration, now: Clock) -> None:
-    _read_tenants(migration)
-    while item := _next(migration, now):
-        _run_item(item)
-    _finish(migration)
+        _read_tenants(migration)
+        while item := _next(migration, now):
+            _run_item(item)
+        _finish(migration)
 
 
 def _next(migration: Migration, now: Clock) -> MigrationItem | None:

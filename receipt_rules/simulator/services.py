@@ -11,7 +11,6 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
-from domains.ownership.selectors import held_domains
 from domains.receiving.core import MxFact, Receiving, RulesFact, is_mail_manager, judge, mx_fact
 from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
@@ -20,7 +19,6 @@ from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.live.selectors import last_read
 from receipt_rules.mail_path.core import Hop, HopState
 from receipt_rules.mail_path.selectors import path_of_route
-from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
@@ -106,9 +104,7 @@ def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
     keys = list(dict.fromkeys(route.customer for route in routes if route.customer))
     tenants = {tenant.customer_id: tenant for tenant in tenants_in_region().filter(customer__in=keys)}
     names = dict(Customer.objects.filter(pk__in=keys).values_list("pk", "name"))
-    stopped = set(
-        ReceivingStop.objects.filter(customer__in=keys, is_stopped=True).values_list("customer_id", flat=True)
-    )
+    stopped = stopped_customers()
     return tuple(
         Holder(
             names[key],
@@ -181,8 +177,8 @@ def _own_simulation(text: str, viewer: Viewer, now: DesiredState, rules: RuleSet
         recipient = read_recipient(text).address
     except Refused as refused:
         return OwnSimulation(text, str(refused))
-    held = held_domains().filter(name=now.holders.nearest(domain_of(recipient)))  # a claim may have the same name
-    domain = domains_for(viewer).filter(pk__in=held.values("pk")).first()
+    named = domains_for(viewer).filter(name=now.holders.nearest(domain_of(recipient)))
+    domain = next((each for each in named if each.is_proven), None)  # a claim may have the same name
     if domain is None:
         return OwnSimulation(recipient, NOT_YOURS)
     (route,) = route_lookup([recipient])

@@ -368,3 +368,11 @@ def test_an_item_that_nobody_foresaw_fails_and_holds_up_no_other(sandbox: Sandbo
     batches_services.work()
     assert (states(broken), states(asked)) == ({"a.com": "refused"}, {"b.com": "done"})
     assert "internal error" in broken.items.get().problem
+
+
+def test_a_reason_that_is_missing_by_now_fails_the_item_alone(sandbox: Sandbox, sam: User) -> None:
+    make_ready("a.com", make_customer())
+    asked = start_batch(BatchKind.HOLD, sam, "a.com", because="Abuse")
+    Batch.objects.update(words={})
+    batches_services.work()
+    assert states(asked) == {"a.com": "refused"}
