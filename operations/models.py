@@ -78,6 +78,7 @@ class ItemState(models.TextChoices):
 
 STARTED = (ItemState.RUNNING, ItemState.ROLLING_BACK)
 UNFINISHED = (ItemState.WAITING, *STARTED)
+REVERSIBLE = (ItemState.DONE, ItemState.FAILED, ItemState.RUNNING)
 
 
 class MigrationItem(models.Model):

@@ -64,6 +64,8 @@ RULES_WORDS = {
     RulesFact.ELSEWHERE: "Caught by another rule",
     RulesFact.BOUNCED: "Bounced by another rule",
     RulesFact.STOPPED: "Stopped by another rule",
+    RulesFact.UNROUTED: "Stored, not delivered",
+    RulesFact.TLS_ONLY: "Live only over TLS",
     RulesFact.UNSTORED: "Not live, and another rule matches",
     RulesFact.PARTLY: "Partly stopped by another rule",
     RulesFact.UNSURE: "Unknown",

@@ -109,8 +109,8 @@ def may_manage(viewer: Viewer, customer: Customer) -> bool:
     return isinstance(viewer, User) and owners_of(customer).filter(pk=viewer.pk).exists()
 
 
-def owners_of(customer: Customer) -> QuerySet[User]:
-    """Return the owners, who are notified about the customer."""
+def owners_of(customer: Customer | str) -> QuerySet[User]:
+    """Return the active owners of a customer or customer ID, who are notified about it."""
     return User.objects.filter(memberships__customer=customer, memberships__role=MemberRole.OWNER, is_active=True)
 
 
@@ -124,6 +124,13 @@ def members_of(customer: Customer) -> QuerySet[Membership]:
     """Return the members, owners first. The caller has checked access to the customer."""
     members = Membership.objects.filter(customer=customer).select_related("user")
     return members.order_by("-role", Lower("user__email"))  # "owner" comes after "member"
+
+
+def memberships_of(viewer: Viewer) -> QuerySet[Membership]:
+    """Return the viewer's memberships by the customers' names; none if not signed in or disabled."""
+    if not isinstance(viewer, User) or not viewer.is_active:
+        return Membership.objects.none()
+    return Membership.objects.filter(user=viewer).select_related("customer").order_by("customer__name")
 
 
 def pending_invitations(customer: Customer | None = None) -> QuerySet[Invitation]:

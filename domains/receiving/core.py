@@ -42,6 +42,8 @@ class RulesFact(StoredState):
     ELSEWHERE = "elsewhere"
     BOUNCED = "bounced"
     STOPPED = "stopped"  # before any action stored the mail
+    UNROUTED = "unrouted"  # stored, and no rule calls the function that delivers it
+    TLS_ONLY = "tls_only"  # delivered, and its rule rejects mail that comes without TLS, which nobody requested
     UNSTORED = "unstored"  # it waits, and an unmanaged rule matches without storing: SES accepts the mail
     PARTLY = "partly"  # some addresses of a name work, others are stopped, bounced or caught by another rule
     UNSURE = "unsure"
@@ -55,6 +57,8 @@ class ReceivingState(StrEnum):
     LOST = "lost"
     PARTLY_LOST = "partly_lost"
     TAKEN = "taken"
+    UNDELIVERED = "undelivered"
+    TLS_ONLY = "tls_only"
     FOREIGN = "foreign"
     PUBLISH_MX = "publish_mx"
     ADD_ADDRESS = "add_address"
@@ -75,31 +79,35 @@ RED = (
     ReceivingState.BOUNCED,
     ReceivingState.REJECTED,
     ReceivingState.TAKEN,
+    ReceivingState.UNDELIVERED,
+    ReceivingState.TLS_ONLY,
     ReceivingState.HELD,
 )
 MX_POINTS_HERE = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
 DELIVERED = (RulesFact.CARRIED, RulesFact.COPIED)
 _SETTLED = (ReceivingState.LIVE, ReceivingState.FOREIGN, ReceivingState.SEND_ONLY, ReceivingState.UNAVAILABLE)
-_LABELS = {
-    ReceivingState.LIVE: ("Live", "good", "check-circle"),
-    ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
-    ReceivingState.REJECTED: ("Mail rejected", "bad", "x-circle"),
-    ReceivingState.BOUNCED: ("Mail bounces", "bad", "x-circle"),
+_LABELS = {  # the most urgent first
     ReceivingState.LOST: ("Mail lost", "bad", "x-circle"),
     ReceivingState.PARTLY_LOST: ("Some mail lost", "bad", "x-circle"),
-    ReceivingState.TAKEN: ("Caught by another rule", "bad", "x-circle"),
-    ReceivingState.FOREIGN: ("Managed elsewhere", "mute", "arrow-top-right-on-square"),
-    ReceivingState.PUBLISH_MX: ("MX record missing", "todo", "clock"),
-    ReceivingState.ADD_ADDRESS: ("No address yet", "todo", "plus-circle"),
-    ReceivingState.APPLYING: ("Applying", "info", "signal"),
+    ReceivingState.BOUNCED: ("Mail bounces", "bad", "x-circle"),
+    ReceivingState.REJECTED: ("Mail rejected", "bad", "x-circle"),
     ReceivingState.HELD: ("Held by a rollback", "bad", "x-circle"),
-    ReceivingState.NOT_SET_UP: ("Pending our team", "todo", "clock"),
+    ReceivingState.UNDELIVERED: ("Not delivered", "bad", "x-circle"),
+    ReceivingState.TAKEN: ("Caught by another rule", "bad", "x-circle"),
+    ReceivingState.TLS_ONLY: ("Only with TLS", "bad", "x-circle"),
+    ReceivingState.COPIED: ("Copied elsewhere", "warn", "exclamation-triangle"),
     ReceivingState.BLOCKED: ("Blocked", "warn", "exclamation-triangle"),
+    ReceivingState.PUBLISH_MX: ("MX record missing", "todo", "clock"),
+    ReceivingState.COULD_NOT_TELL: ("Check failed", "mute", "question-mark-circle"),
+    ReceivingState.NOT_SET_UP: ("Pending our team", "todo", "clock"),
+    ReceivingState.APPLYING: ("Applying", "info", "signal"),
     ReceivingState.UNVERIFIED: ("Pending verification", "todo", "clock"),
+    ReceivingState.ADD_ADDRESS: ("No address yet", "todo", "plus-circle"),
+    ReceivingState.NOT_CHECKED: ("Not checked", "mute", "clock"),
+    ReceivingState.FOREIGN: ("Managed elsewhere", "mute", "arrow-top-right-on-square"),
+    ReceivingState.LIVE: ("Live", "good", "check-circle"),
     ReceivingState.SEND_ONLY: ("Send only", "mute", "paper-airplane"),
     ReceivingState.UNAVAILABLE: ("Not available", "mute", "no-symbol"),
-    ReceivingState.NOT_CHECKED: ("Not checked", "mute", "clock"),
-    ReceivingState.COULD_NOT_TELL: ("Check failed", "mute", "question-mark-circle"),
 }
 
 
@@ -226,27 +234,7 @@ def is_mail_manager(host: str) -> bool:
     return host.rstrip(".").lower().endswith(".mail-manager-smtp.amazonaws.com")
 
 
-_URGENCY = (
-    ReceivingState.LOST,
-    ReceivingState.PARTLY_LOST,
-    ReceivingState.BOUNCED,
-    ReceivingState.REJECTED,
-    ReceivingState.HELD,
-    ReceivingState.TAKEN,
-    ReceivingState.COPIED,
-    ReceivingState.BLOCKED,
-    ReceivingState.PUBLISH_MX,
-    ReceivingState.COULD_NOT_TELL,
-    ReceivingState.NOT_SET_UP,
-    ReceivingState.APPLYING,
-    ReceivingState.UNVERIFIED,
-    ReceivingState.ADD_ADDRESS,
-    ReceivingState.NOT_CHECKED,
-    ReceivingState.FOREIGN,
-    ReceivingState.LIVE,
-    ReceivingState.SEND_ONLY,
-    ReceivingState.UNAVAILABLE,
-)
+_URGENCY = tuple(_LABELS)
 
 _WHY_REJECTED = {
     RulesFact.NOTHING: "add an address",
@@ -263,7 +251,16 @@ _PARTLY = (
     "Mail for some addresses at {name} doesn't arrive: another receipt rule stops, bounces or catches it. "
     "Our team has been notified."
 )
-_NOT_STORED = {
+_UNDELIVERED = (
+    "{Mail} is stored, but not delivered: the receipt rule doesn't call the function that delivers it. "
+    "Our team has been notified."
+)
+_TLS_ONLY = (
+    "{Mail} arrives here only over TLS: SES rejects it from senders that don't encrypt. Our team has been notified."
+)
+_NOT_ARRIVING = {
+    RulesFact.UNROUTED: (ReceivingState.UNDELIVERED, _UNDELIVERED),
+    RulesFact.TLS_ONLY: (ReceivingState.TLS_ONLY, _TLS_ONLY),
     RulesFact.STOPPED: (ReceivingState.LOST, _LOST),
     RulesFact.UNSTORED: (ReceivingState.LOST, _LOST),
     RulesFact.BOUNCED: (ReceivingState.BOUNCED, _BOUNCED),
@@ -281,6 +278,8 @@ _BLOCKED = {
         "Don't change the MX record yet."
     ),
     RulesFact.UNSURE: "Another receipt rule may stop {mail}. Don't change the MX record yet.",
+    RulesFact.UNROUTED: "{Mail} would be stored, but not delivered. Don't change the MX record yet.",
+    RulesFact.TLS_ONLY: "SES would reject {mail} from senders without TLS. Don't change the MX record yet.",
 }
 
 _Case = tuple[bool, ReceivingState, str]
@@ -337,7 +336,7 @@ def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX points here."""
     name, rules, states = facts.display_name, facts.rules, ReceivingState
     unread, why = rules is RulesFact.NOTHING and facts.is_unread, _WHY_REJECTED.get(rules, "")
-    other, sentence = (_NOT_STORED | _TO_OTHERS).get(rules, (states.LIVE, ""))
+    other, sentence = (_NOT_ARRIVING | _TO_OTHERS).get(rules, (states.LIVE, ""))
     return (
         (unread, states.NOT_CHECKED, f"The receipt rules haven't been checked for {name} yet."),
         (not facts.is_verified, states.REJECTED, _UNVERIFIED.format(name=name)),

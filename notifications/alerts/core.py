@@ -154,6 +154,12 @@ _KINDS = (
         "SES rejects customers' mail that it received before",
         "SES receives that mail again",
     ),
+    AlertKind(
+        "receiving.undelivered",
+        "A receipt rule stores customers' mail without delivering it, or rejects some of it",
+        "The receipt rules deliver that mail again",
+    ),
+    AlertKind("storage.unreadable", "Stored mail can't be read", "Stored mail can be read again"),
     AlertKind("receiving.lost", "Inbound mail was lost", "Inbound mail is no longer lost"),
     AlertKind(
         "receiving.failing",

@@ -77,13 +77,8 @@ def attention_items(*, viewer: Viewer, now: datetime, full: CapacitySummary | No
             if meter.percent >= NEARLY_FULL_PERCENT
         ]
     if unanswered := unacknowledged_count(viewer):
-        found.append(
-            AttentionItem(
-                unanswered,
-                _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you"),
-                "notifications:inbox",
-            )
-        )
+        sentence = _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you")
+        found.append(AttentionItem(unanswered, sentence, "notifications:inbox"))
     return tuple(sorted((need for need in found if need.count), key=lambda need: need.tone != "bad"))
 
 
@@ -274,6 +269,8 @@ LOSING = {
     ReceivingState.LOST: "SES accepts it, and nothing stores it",
     ReceivingState.PARTLY_LOST: "another rule keeps that of some addresses",
     ReceivingState.TAKEN: "another rule catches it",
+    ReceivingState.UNDELIVERED: "the receipt rule stores it without delivering it",
+    ReceivingState.TLS_ONLY: "SES rejects what comes without TLS",
     ReceivingState.BOUNCED: "another rule bounces it",
     ReceivingState.REJECTED: "SES rejects it",
 }

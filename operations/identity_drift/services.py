@@ -16,6 +16,7 @@ from domains.adoption import services as adoption_services
 from domains.domain_list import selectors as domain_list_selectors
 from domains.drift import services as drift_services
 from domains.drift.services import RemoteSettings
+from domains.identity import services as identity_services
 from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
@@ -53,7 +54,7 @@ def work(*, now: Callable[[], datetime] = timezone.now) -> None:
 def check_all(*, now: datetime) -> int:
     """Check all identities. Returns how many differences are new. Raises AwsProblem; then no difference is changed."""
     with aws.recording() as calls:
-        names = frozenset(adoption_services.list_ses_identities())
+        names = frozenset(identity_services.list_ses_identities())
         there = _remote_identities(names)
     new = drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, None), now=now)
     drift_store_services.record_check(IDENTITIES_AREA, at=now, asked_at=None, calls=len(calls), problem="")

@@ -33,7 +33,14 @@ from operations.tenant_migration.core import (
     missing,
     plan,
 )
-from operations.tenant_migration.selectors import arn_of, inventory_of, next_item, seconds_until_next, unfinished
+from operations.tenant_migration.selectors import (
+    arn_of,
+    held_by_pause,
+    inventory_of,
+    next_item,
+    seconds_until_next,
+    unfinished,
+)
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
@@ -95,13 +102,6 @@ def fail_first(item: MigrationItem, problem: str) -> None:
     first = steps.filter(state=MigrationStepState.TO_DO).order_by("number").first()
     if first is not None:
         MigrationStep.objects.filter(pk=first.pk).update(state=MigrationStepState.FAILED, problem=problem)
-
-
-def mark_undone(item: MigrationItem) -> None:
-    """Mark the associations and the switch as undone. The tenant and its configuration set remain."""
-    undone = (StepKind.ASSOCIATE, StepKind.GATE, StepKind.SWITCH)
-    rows = MigrationStep.objects.filter(item=item, kind__in=undone, state=MigrationStepState.DONE)
-    rows.update(state=MigrationStepState.UNDONE, done_at=None)
 
 
 GATE_SHUT = (
@@ -258,7 +258,7 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
 
 
 def roll_back_customer(item: MigrationItem) -> None:
-    """Undo the switch first, then the associations that we made. Raises AwsProblem if it must wait."""
+    """Undo the switch, then our associations. Raises AwsProblem if it must wait, Refused while the tenant is paused."""
     tenant = Tenant.objects.filter(customer=item.customer, region=settings.AWS_REGION).first()
     if tenant is not None:
         _switch_back(item, tenant)
@@ -269,6 +269,8 @@ def roll_back_customer(item: MigrationItem) -> None:
 @transaction.atomic
 def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
+    if locked.is_stopped and locked.sends_since:
+        raise Refused(held_by_pause([item.customer]), code="TENANT_PAUSED")
     before: dict[str, str] = item.before.get("domains", {})
     for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked):
         if not before.get(domain.pk):
@@ -297,7 +299,10 @@ def _dissociate(item: MigrationItem, tenant: Tenant) -> None:
 
 
 def _finish_rollback(item: MigrationItem) -> None:
-    mark_undone(item)
+    """Mark the associations and the switch as undone. The tenant and its configuration set remain."""
+    undone = (StepKind.ASSOCIATE, StepKind.GATE, StepKind.SWITCH)
+    rows = MigrationStep.objects.filter(item=item, kind__in=undone, state=MigrationStepState.DONE)
+    rows.update(state=MigrationStepState.UNDONE, done_at=None)
     MigrationItem.objects.filter(pk=item.pk).update(
         state=ItemState.ROLLED_BACK, ended_at=timezone.now(), switched_at=None, problem="", before={}
     )

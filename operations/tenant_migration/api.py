@@ -255,11 +255,13 @@ def retry_migration(request: HttpRequest, migration_id: str) -> Status[Accepted]
 def roll_back_migration(request: HttpRequest, migration_id: str, asked: RollBackWanted) -> Status[Accepted]:
     """Queue the rollback of all customers that were started.
 
-    422 `NOTHING_TO_DO` if none was started, `REASON_MISSING` without a reason.
+    Customers whose sending is paused stay in their tenants; `message` names them. 422 `NOTHING_TO_DO` if none was
+    started, `TENANT_PAUSED` if all of them are paused, `REASON_MISSING` without a reason.
     """
     migration = _migration(request, migration_id)
     number = services.roll_back(migration=migration, actor=caller(request), because=asked.because)
-    return _accepted(migration, f"{number:,} queued for rollback.")
+    held = selectors.held_by_pause([*selectors.kept_by_pause(migration).values()])
+    return _accepted(migration, f"{number:,} queued for rollback. {held}".strip())
 
 
 @router.get(
@@ -315,7 +317,8 @@ def roll_back_migration_item(
 ) -> Status[Accepted]:
     """Queue the rollback of one customer.
 
-    422 `NOTHING_TO_DO` if it wasn't started, `REASON_MISSING` without a reason.
+    422 `NOTHING_TO_DO` if it wasn't started, `TENANT_PAUSED` while its sending is paused, `REASON_MISSING` without a
+    reason.
     """
     migration = _migration(request, migration_id)
     row = _item(migration, item_id)

@@ -1,5 +1,6 @@
 """Reads migrations, their progress, the customers to choose from, and the inventory of what a customer's sends use."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib import aws, jobs
 from operations.jobs import MIGRATE
-from operations.models import UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
+from operations.models import REVERSIBLE, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
 from operations.tenant_migration.core import (
     Chosen,
     Inventory,
@@ -23,7 +24,7 @@ from operations.tenant_migration.core import (
     wait_seconds,
 )
 from tenants.lifecycle.core import tenant_name
-from tenants.lifecycle.selectors import tenant_of
+from tenants.lifecycle.selectors import tenant_of, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource
 
 CALLS_OF_CUSTOMER = 6  # without those for its domains
@@ -87,6 +88,26 @@ class MigrationForecast:
             whose = "1 customer has" if self.without_domains == 1 else f"{self.without_domains:,} customers have"
             found.append(f"{whose} no domain in this region.")
         return tuple(found)
+
+
+def kept_by_pause(migration: Migration) -> dict[str, Customer]:
+    """Return by ID the customers that a rollback leaves in their tenants: their sends name one that is stopped."""
+    items = MigrationItem.objects.filter(migration=migration, state__in=REVERSIBLE)
+    sending = tenants_in_region().filter(customer__in=items.values("customer"), sends_since__isnull=False)
+    stopped = [tenant for tenant in sending.select_related("customer").order_by("name") if tenant.is_stopped]
+    return {tenant.customer_id: tenant.customer for tenant in stopped}
+
+
+def held_by_pause(customers: Sequence[Customer]) -> str:
+    """Say why these customers aren't rolled back; "" for none."""
+    if not customers:
+        return ""
+    names = ", ".join(str(each) for each in customers[:EXAMPLES])
+    more = f" and {len(customers) - EXAMPLES:,} more" if len(customers) > EXAMPLES else ""
+    return (
+        f"Sending is paused for {names}{more}. Outside the tenant the mail would leave again, so a rollback keeps "
+        "these customers in their tenants. Resume sending first."
+    )
 
 
 def _named(number: int, names: tuple[str, ...]) -> str:

@@ -19,9 +19,9 @@ from accounts.models.people import Customer, User
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.jobs import migration_subject, queue_migrations
-from operations.models import UNFINISHED, ItemState, Migration, MigrationItem, MigrationState
+from operations.models import REVERSIBLE, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState
 from operations.tenant_migration.core import Chosen
-from operations.tenant_migration.selectors import customers_to_migrate, may_migrate
+from operations.tenant_migration.selectors import customers_to_migrate, held_by_pause, kept_by_pause, may_migrate
 from tenants.lifecycle.selectors import tenants_in_region
 from tenants.resources import services as resources_services
 from tenants.status.core import Policy
@@ -101,7 +101,6 @@ def _found(wanted: list[str]) -> dict[str, Customer | None]:
 
 
 RETRYABLE = (ItemState.FAILED, ItemState.CANCELLED, ItemState.ROLLED_BACK)
-REVERSIBLE = (ItemState.DONE, ItemState.FAILED, ItemState.RUNNING)
 
 
 @transaction.atomic
@@ -208,20 +207,19 @@ def retry(*, migration: Migration, actor: User | None, item: MigrationItem | Non
 def roll_back(*, migration: Migration, actor: User | None, because: str, item: MigrationItem | None = None) -> int:
     """Roll back all started items, or the given one: sends no longer name the tenant, new associations are removed.
 
-    The tenants remain, with what they had before. Returns the number. Raises Refused.
+    The tenants remain, with what they had before. Customers whose sending is paused stay in theirs, since their mail
+    would leave again. Returns the number. Raises Refused.
     """
     locked = _locked(migration, actor)
     if not because.strip():
         raise Refused("Enter a reason for the rollback.", code="REASON_MISSING")
-    items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
-    found = items.filter(migration=locked, state__in=REVERSIBLE).exclude(before={})
-    chosen = [
-        each
-        for each in found
-        if (item is None or each.pk == item.pk) and not _has_open_item(each.customer_id, beside=each.pk)
-    ]
-    if not chosen:
+    started = _started_items(locked, item)
+    if not started:
         raise Refused("No customer of this migration was started.", code="NOTHING_TO_DO")
+    kept = kept_by_pause(locked)
+    chosen = [each for each in started if each.customer_id not in kept]
+    if not chosen:
+        raise Refused(held_by_pause([each.customer for each in started]), code="TENANT_PAUSED")
     waiting = MigrationItem.objects.filter(migration=locked, state=ItemState.WAITING)
     if item is None:
         waiting.update(state=ItemState.CANCELLED)
@@ -231,6 +229,13 @@ def roll_back(*, migration: Migration, actor: User | None, because: str, item: M
     audit_services.record_bulk("migration.rolled_back", about=about, actor=actor, because=because.strip(), after=after)
     queue_migrations()
     return len(keys)
+
+
+def _started_items(migration: Migration, item: MigrationItem | None) -> list[MigrationItem]:
+    items = MigrationItem.objects.select_for_update(of=("self",)).select_related("customer")
+    found = items.filter(migration=migration, state__in=REVERSIBLE).exclude(before={})
+    wanted = [each for each in found if item is None or each.pk == item.pk]
+    return [each for each in wanted if not _has_open_item(each.customer_id, beside=each.pk)]
 
 
 def _has_open_item(customer_id: str, beside: str = "") -> bool:

@@ -98,7 +98,13 @@ def _context(request: SignedIn, migration: Migration) -> dict[str, Any]:
         "may_migrate": _may(request),
         "poll_seconds": POLL_SECONDS if under_way else None,
         "form": RollBackForm(),
+        "held_by_pause": _held_by_pause(migration),
     }
+
+
+def _held_by_pause(migration: Migration, item: MigrationItem | None = None) -> str:
+    kept = selectors.kept_by_pause(migration).values()
+    return selectors.held_by_pause([each for each in kept if item is None or each.pk == item.customer_id])
 
 
 def _forecast(migration: Migration) -> selectors.MigrationForecast | None:
@@ -159,6 +165,7 @@ def item(request: SignedIn, migration_id: str, item_id: str) -> HttpResponse:
         "steps": list(row.steps.all()),
         "may_migrate": _may(request),
         "form": form,
+        "held_by_pause": _held_by_pause(migration, row),
         "poll_seconds": POLL_SECONDS if row.state in ("running", "rolling_back", "waiting") else None,
     }
     status = 422 if form.errors else 200

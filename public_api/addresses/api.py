@@ -14,7 +14,7 @@ from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.people.selectors import first_owners
 from domains.domain_list.api import domain_of
 from domains.domain_list.selectors import domains_for
-from domains.receiving.core import RulesFact
+from domains.receiving.core import DELIVERED, RulesFact
 from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
 from inbound_admin.lib.api.validation import require_id
 from inbound_admin.lib.api.values import Out, Page, Text, given, page_of
@@ -25,10 +25,12 @@ from public_api.domains.selectors import AddressesWanted, find_addresses, pendin
 from public_api.endpoints.services import config_out
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.services import remove_address
+from receipt_rules.mail_path.core import HopState
 from receipt_rules.mail_path.selectors import set_ends
 from receipt_rules.models.addresses import Address
 
 NOT_LIVE = "{address} isn't live yet. It receives mail once SES has verified {domain}. You don't have to add it again."
+ROUTED = (*DELIVERED, RulesFact.TLS_ONLY, RulesFact.UNSURE)  # the rules call the function with the mail, or may
 router = call_router("Email addresses", lenient=True)
 
 
@@ -65,7 +67,8 @@ class AddressOut(Out):
     receiving_message: str
     delivery: str = Field(
         description="Of mail that arrives: ok, stored_only (no active endpoint), unconfirmed (no recipient has "
-        "confirmed forwarding), undelivered (the endpoint is failing), or off"
+        "confirmed forwarding), undelivered (the endpoint is failing), "
+        "none (no receipt rule brings in its mail), or off"
     )
     delivery_message: str
     receipt_rule_name: str | None
@@ -241,7 +244,7 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
         is_receipt_rule_configured=address.is_served,
         receiving=address.receiving.state.value if address.is_active else "off",
         receiving_message=address.receiving.sentence if address.is_active else "The address is off.",
-        delivery=address.end.state.value if address.is_active and address.end else "off",
+        delivery=_delivery(address),
         delivery_message=_delivered(address),
         receipt_rule_name=rule,
         created_at=address.created_at,
@@ -254,12 +257,20 @@ def _row(address: Address, owner: str | None, rule: str | None, pending: dict[st
     )
 
 
+def _delivery(address: Address) -> str:
+    if not address.is_active or address.end is None:
+        return "off"
+    return address.end.state.value if address.rules in ROUTED else HopState.NONE.value
+
+
 def _delivered(address: Address) -> str:
-    """Nothing is stored or delivered of mail that the live rules don't bring in."""
+    """Nothing is delivered of mail that the live rules don't bring in."""
     if not address.is_active or address.end is None:
         return "The address is off."
-    if address.is_served or address.rules == RulesFact.UNSURE:
+    if address.rules in ROUTED:
         return f"{address.end.description}."
+    if address.rules == RulesFact.UNROUTED:
+        return "Nothing is delivered: the receipt rule stores its mail, but doesn't call our function."
     return "Nothing is delivered: no receipt rule brings in its mail."
 
 

@@ -113,6 +113,24 @@ def update_rejected_mail_alert(recipients: Sequence[str], customers: Collection[
     _update_mail_alert("receiving.rejected", recipients, f"{why}outside this system. A plan restores them.")
 
 
+def update_defective_rule_alert(recipients: Sequence[str], customers: Collection[str]) -> None:
+    """Update the one alert for mail that a rule stores, and that isn't delivered or is accepted only over TLS."""
+    why = f"A receipt rule doesn't deliver mail as planned for {_counted(recipients, customers)}. It doesn't call our "
+    _update_mail_alert("receiving.undelivered", recipients, f"{why}function, or requires TLS. A plan restores it.")
+
+
+def update_storage_alert(problem: str) -> None:
+    """Update the one alert for stored mail that the function can't read; "" resolves it."""
+    alerts_services.observe(
+        kind="storage.unreadable",
+        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
+        firing=bool(problem),
+        why=f"The function can't read stored messages, so nothing is delivered: {problem}" if problem else "",
+        severity="high",
+        audience=OPERATORS,
+    )
+
+
 def _counted(recipients: Sequence[str], customers: Collection[str]) -> str:
     number = f"{_number(len(recipients), 'recipient')} of {_number(len(customers), 'customer')}"
     return f"{number}: {', '.join(sorted(recipients)[:3])}"

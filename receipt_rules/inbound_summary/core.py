@@ -71,6 +71,8 @@ _OTHERS = {
         "lose mail: another receipt rule stops it",
         "is lost: another receipt rule stops it",
     ),
+    RulesFact.UNROUTED: _sentence("is", "are", " stored, but not delivered"),
+    RulesFact.TLS_ONLY: _Fate("receives mail only over TLS", "receive mail only over TLS", "is received only over TLS"),
     RulesFact.UNSURE: _Fate(
         "may lose mail: another receipt rule may stop it",
         "may lose mail: another receipt rule may stop it",

@@ -98,6 +98,7 @@ class End(Labelled):
         return f"{self.name} ({self.kind})"
 
 
+_DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)  # the rule stores mail, though not as requested
 _MX = {
     MxFact.HERE: (HopState.OK, "Points to SES"),
     MxFact.SHARED: (HopState.WARNING, "Another MX record has the same priority, so only some mail arrives"),
@@ -121,30 +122,48 @@ _RULES = {
     RulesFact.ELSEWHERE: "Another rule catches the mail",
     RulesFact.BOUNCED: "Another rule bounces the mail",
     RulesFact.STOPPED: "Another rule stops the mail",
+    RulesFact.UNROUTED: "Stores the mail, but doesn't call the function that delivers it",
+    RulesFact.TLS_ONLY: "Rejects mail that comes without TLS",
     RulesFact.UNSTORED: "Not in the receipt rules yet, and another rule matches without storing the mail",
     RulesFact.PARTLY: "Another rule stops, bounces or catches the mail of some addresses",
     RulesFact.UNSURE: "Another rule may stop the mail",
 }
 
 
-def mail_path(facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End]) -> tuple[Hop, ...]:
-    """Return the five hops of mail. `receiving` is the judgement of `facts`; no `ends` if nothing receives."""
-    is_stored = facts.is_verified and facts.rules in (*DELIVERED, RulesFact.PARTLY)
-    stored = HopState.OK if is_stored else HopState.NONE
+def mail_path(
+    facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End], *, is_unreadable: bool = False
+) -> tuple[Hop, ...]:
+    """Return the five hops of mail. `receiving` is the judgement of `facts`; no `ends` if nothing receives.
+
+    `is_unreadable`: the function can't read what is stored.
+    """
+    is_stored = facts.is_verified and facts.rules in (*DELIVERED, *_DEFECTIVE, RulesFact.PARTLY)
+    is_routed = is_stored and facts.rules is not RulesFact.UNROUTED and not is_unreadable
+    is_stopped = receiving.is_red and facts.mx in MX_POINTS_HERE
     return (
         Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
         Hop("mx", "MX record", *_MX[facts.mx]),
-        _rule(facts, is_stopped=receiving.is_red and facts.mx in MX_POINTS_HERE),
-        Hop("store", "Storage", stored, "Stores and routes the mail" if is_stored else "No mail yet"),
-        _end(ends, is_reached=is_stored or facts.rules is RulesFact.UNSURE),
+        _rule(facts, is_stopped=is_stopped),
+        _storage(is_stored=is_stored, is_routed=is_routed, is_stopped=is_stopped, is_unreadable=is_unreadable),
+        _end(ends, is_reached=is_routed or facts.rules is RulesFact.UNSURE),
     )
+
+
+def _storage(*, is_stored: bool, is_routed: bool, is_stopped: bool, is_unreadable: bool) -> Hop:
+    if is_stored and is_unreadable:
+        return Hop("store", "Storage", HopState.STOPPED, "Stored mail can't be read now. Our team has been notified")
+    if is_stored and not is_routed:
+        state = HopState.STOPPED if is_stopped else HopState.WARNING
+        return Hop("store", "Storage", state, "Keeps the mail. Our function isn't called to deliver it")
+    state, sentence = (HopState.OK, "Stores and routes the mail") if is_stored else (HopState.NONE, "No mail yet")
+    return Hop("store", "Storage", state, sentence)
 
 
 def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
     name, sentence = "SES receipt rule", _RULES[facts.rules]
     if not facts.is_verified:
         sentence = "SES hasn't verified the domain yet"
-    elif facts.rules in DELIVERED:
+    elif facts.rules in (*DELIVERED, *_DEFECTIVE):
         return Hop("rule", name, HopState.OK if facts.rules is RulesFact.CARRIED else HopState.WARNING, sentence)
     if facts.rules is RulesFact.UNSURE and facts.is_verified:
         return Hop("rule", name, HopState.UNKNOWN, sentence)

@@ -1,16 +1,18 @@
 """Evaluates what the active rules do with mail for one address, compared with its desired delivery. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from domains.receiving.core import RulesFact
 from receipt_rules.planner.core.desired import DesiredEntries
-from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, RuleDelivery
+from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, Lambda, RuleDelivery
 
 # The best fact of the addresses at a name counts for the name: some mail arrives. What a rollback or somebody else
 # removed arrived before, so it comes first: it is missed even if another address at the name still receives.
 _BEST = (
     RulesFact.HELD,
     RulesFact.DROPPED,
+    RulesFact.UNROUTED,
+    RulesFact.TLS_ONLY,
     RulesFact.CARRIED,
     RulesFact.COPIED,
     RulesFact.UNSURE,
@@ -37,7 +39,8 @@ def rules_fact(covering_rules: Sequence[AnyRule], wanted: RuleDelivery | None) -
         if rule.delivery.bounces:
             return RulesFact.BOUNCED
         if _places(rule.delivery) >= _places(wanted):
-            return RulesFact.UNSURE if unsure else RulesFact.COPIED if taken else RulesFact.CARRIED
+            found = RulesFact.UNSURE if unsure else RulesFact.COPIED if taken else RulesFact.CARRIED
+            return _defect(covering_rules, wanted) or found
         if isinstance(rule, ForeignRule):
             taken, unsure = taken or rule.delivery.delivers, unsure or rule.delivery.may_stop
         if rule.delivery.stops:
@@ -46,6 +49,31 @@ def rules_fact(covering_rules: Sequence[AnyRule], wanted: RuleDelivery | None) -
         return RulesFact.ELSEWHERE
     is_accepted = bool(covering_rules) and not any(rule.delivery.delivers for rule in covering_rules)
     return RulesFact.UNSTORED if is_accepted else RulesFact.WAITING
+
+
+def _defect(covering_rules: Sequence[AnyRule], wanted: RuleDelivery) -> RulesFact | None:
+    """Return what is wrong although the mail is stored as desired; None for nothing.
+
+    A function that an unmanaged rule calls may deliver the mail, as that of the system before ours does.
+    """
+    reached = list(_reached(covering_rules))
+    called = {arn for rule in reached for arn in _functions(rule.delivery)}
+    by_others = any(_functions(rule.delivery) for rule in reached if isinstance(rule, ForeignRule))
+    if not _functions(wanted) <= called and not by_others:
+        return RulesFact.UNROUTED
+    requires_tls = any(rule.delivery.tls_required for rule in reached) and not wanted.tls_required
+    return RulesFact.TLS_ONLY if requires_tls else None
+
+
+def _reached(covering_rules: Iterable[AnyRule]) -> Iterator[AnyRule]:
+    for rule in covering_rules:
+        yield rule
+        if rule.delivery.stops:
+            return
+
+
+def _functions(delivery: RuleDelivery) -> frozenset[str]:
+    return frozenset(action.arn for action in delivery.effective_actions if isinstance(action, Lambda))
 
 
 def held_fact(found: RulesFact, *, is_held: bool) -> RulesFact:

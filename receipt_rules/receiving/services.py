@@ -35,6 +35,7 @@ from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.runs.selectors import steps_in_progress
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
+DEFECTIVE = {RulesFact.UNROUTED, RulesFact.TLS_ONLY}
 ROWS_AT_ONCE = 10_000
 
 
@@ -81,7 +82,9 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
     if harmed or customers is None:
         alerts_services.update_harmed_mail_alert([row.recipient for row in harmed], {row.customer_id for row in harmed})
     if customers is None or any(RulesFact.DROPPED in (row.rules, facts[row.pk]) for row in rows):
-        alerts_services.update_rejected_mail_alert(*_dropped())
+        alerts_services.update_rejected_mail_alert(*_recipients_with(RulesFact.DROPPED))
+    if customers is None or any({row.rules, facts[row.pk]} & DEFECTIVE for row in rows):
+        alerts_services.update_defective_rule_alert(*_recipients_with(*DEFECTIVE))
 
 
 def _facts(
@@ -108,9 +111,9 @@ def _facts(
     return facts
 
 
-def _dropped() -> tuple[list[str], set[str]]:
-    """Return all recipients that SES rejects now and received before, and the IDs of their customers."""
-    here = {"rules": RulesFact.DROPPED, "is_active": True, "domain__region": settings.AWS_REGION}
+def _recipients_with(*facts: RulesFact) -> tuple[list[str], set[str]]:
+    """Return all recipients with one of these facts, and the IDs of their customers."""
+    here = {"rules__in": facts, "is_active": True, "domain__region": settings.AWS_REGION}
     found = list(Address.objects.filter(**here).order_by("address").values_list("address", "domain__customer_id"))
     catch_alls = CatchAll.objects.filter(**here).select_related("domain").order_by("domain__name")
     found += [(each.recipient, each.domain.customer_id) for each in catch_alls]

@@ -263,7 +263,7 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.stage == TenantStage.DELETING:
             return
-        if locked.is_paused:
+        if locked.is_stopped:
             raise Refused(
                 f"{locked} is paused. Deleting it would end the pause, so resume it first.", code="TENANT_PAUSED"
             )

@@ -38,8 +38,8 @@ def saying(answer: bytes) -> Iterator[str]:
 def two(site: Site, webhook: Server, function: Function) -> dict[str, Any]:
     """Two customers' recipients of one message: nora's endpoint, which a test breaks, then tom's."""
     nora = endpoint("nora", url=f"{webhook.url}/nora", payload="standard")
-    site.goes_to("orders@nora.com", nora)
-    site.goes_to("help@tom.com", endpoint("tom", url=f"{webhook.url}/tom", payload="standard"))
+    site.set_route("orders@nora.com", nora)
+    site.set_route("help@tom.com", endpoint("tom", url=f"{webhook.url}/tom", payload="standard"))
     function.store(MESSAGE, RAW)
     return nora
 
@@ -75,7 +75,7 @@ def test_any_exception_for_one_endpoint_is_its_failure_and_is_reported(
 def test_an_exception_in_forwarding_is_that_endpoints_failure(
     function: Function, site: Site, two: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.goes_to("orders@nora.com", endpoint("mail", "email", forwardTo="n@else.example"))
+    site.set_route("orders@nora.com", endpoint("mail", "email", forwardTo="n@else.example"))
 
     def fails(*_: Any) -> bytes:
         raise TypeError
@@ -138,9 +138,9 @@ def test_a_note_that_cannot_be_read_delays_no_other(
     function: Function, site: Site, webhook: Server, two: dict[str, Any]
 ) -> None:
     s3 = function.client("s3")
-    site.goes_to("help@tom.com", None, waits=True)
+    site.set_route("help@tom.com", None, waits=True)
     function(event("help@tom.com"))
     s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}waiting/0", Body=json.dumps(["no note"]).encode())
-    site.goes_to("help@tom.com", endpoint("tom", url=webhook.url, payload="standard"))
+    site.set_route("help@tom.com", endpoint("tom", url=webhook.url, payload="standard"))
     function({"inboundAdmin": {"lookAgain": True}})
     assert site.outcomes == {"help@tom.com": "delivered"}

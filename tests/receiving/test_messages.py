@@ -1,4 +1,4 @@
-"""Bad MIME is read as far as it goes, and never raises."""
+"""Malformed MIME is read as far as possible and never raises."""
 
 import json
 
@@ -61,21 +61,21 @@ def read_all(letter: Letter) -> None:
 
 
 @pytest.mark.parametrize("raw", BAD)
-def test_bad_mime_is_read_as_far_as_it_goes(raw: bytes) -> None:
+def test_malformed_mime_is_read_as_far_as_possible(raw: bytes) -> None:
     read_all(Letter(raw))
 
 
 @given(st.binary(max_size=400), st.sampled_from(BAD[:9]))
-def test_no_bytes_make_it_raise(noise: bytes, start: bytes) -> None:
+def test_no_bytes_make_the_parser_raise(noise: bytes, start: bytes) -> None:
     read_all(Letter(start + noise))
 
 
-def test_a_file_name_leads_out_of_no_folder() -> None:
+def test_a_file_name_cannot_leave_its_folder() -> None:
     (attached,) = Letter(BAD[7]).attachments
     assert attached.filename == ".._.._x_y"
 
 
-def test_a_text_in_a_charset_that_nobody_knows_is_still_text() -> None:
+def test_text_in_an_unknown_charset_is_still_read() -> None:
     assert Letter(BAD[2]).text == "\N{REPLACEMENT CHARACTER}" * 2
 
 

@@ -11,7 +11,15 @@ from inbound_admin.lib.errors import Problem
 from operations.models import Migration, MigrationItem
 from operations.tenant_migration import services as tenant_migration_services
 from operations.tenant_migration.core import Chosen, calls, plan
-from operations.tenant_migration.selectors import counts, forecast, inventory_of, migrations, seconds_needed
+from operations.tenant_migration.selectors import (
+    counts,
+    forecast,
+    held_by_pause,
+    inventory_of,
+    kept_by_pause,
+    migrations,
+    seconds_needed,
+)
 from operations.tenant_migration.services import Choice
 
 
@@ -122,6 +130,8 @@ class Command(BaseCommand):
                 migration=migration, actor=None, because=options["because"], item=_item(migration, options["customer"])
             )
             self.stdout.write(f"{number} customers queued for rollback.")
+            if held := held_by_pause([*kept_by_pause(migration).values()]):
+                self.stdout.write(held)
         elif name == "retry":
             self.stdout.write(
                 f"{tenant_migration_services.retry(migration=migration, actor=None)} customers queued for retry."
