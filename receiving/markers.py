@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from receiving.events import Arrival
 
 FOLDER = ".inbound-admin/"
-log = logging.getLogger(__name__)
 _MISSING = ("404", "NoSuchKey", "NotFound")
+log = logging.getLogger(__name__)
 
 
 class Markers:
@@ -54,19 +54,22 @@ class Markers:
         self._s3.delete_object(Bucket=self._bucket, Key=_note(arrival.message_id, recipient))
 
     def waiting(self) -> Iterator[Arrival]:
-        """Yield the arrival of each note. One that can't be read stays, is logged, and delays no other."""
+        """Yield the arrival of each note. One that can't be read is logged and delays no other."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{FOLDER}waiting/")
         for page in pages:
             for found in page.get("Contents", ()):
                 try:
-                    yield self._noted(found["Key"])
-                except (ClientError, ValueError, TypeError, KeyError):
-                    log.exception("the note %s can't be read", found["Key"])
+                    arrival = self._noted(found["Key"])
+                except (ClientError, LookupError, TypeError, ValueError) as error:
+                    log.error("The note %s can't be read: %r", found["Key"], error)
+                else:
+                    yield arrival
 
     def _noted(self, key: str) -> Arrival:
         content = json.loads(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
-        recipients, stored = tuple(content.pop("recipients")), tuple(content.pop("stored") or ())
-        return Arrival(**content, recipients=recipients, stored=(stored[0], stored[1]) if stored else None)
+        stored = tuple(content["stored"] or ())
+        content |= {"recipients": tuple(content["recipients"]), "stored": (stored[0], stored[1]) if stored else None}
+        return Arrival(**content)
 
 
 def _mark(message_id: str, recipient: str, endpoint_id: str) -> str:

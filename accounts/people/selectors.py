@@ -1,6 +1,7 @@
 """Read people, customers, members, owners, invitations and keys, as a viewer may see them."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -100,6 +101,14 @@ def of_customer(column: str, text: str) -> Q:
 def customer_named(name: str, *, viewer: Viewer) -> Customer | None:
     """Return the oldest customer of that name, ignoring case."""
     return customers_for(viewer).filter(name__iexact=" ".join(name.split())).order_by("created_at", "pk").first()
+
+
+def customers_called(texts: Iterable[str], among: Iterable[Customer]) -> dict[str, Customer | None]:
+    """Return for each text the customer with this ID, or the only one with this name (any case); None if unclear."""
+    everybody = list(among)
+    by_id, names = {each.pk: each for each in everybody}, Counter(each.name.casefold() for each in everybody)
+    by_name = {each.name.casefold(): each for each in everybody if names[each.name.casefold()] == 1}
+    return {text: by_id.get(text.casefold()) or by_name.get(text.casefold()) for text in texts}
 
 
 def may_manage(viewer: Viewer, customer: Customer) -> bool:

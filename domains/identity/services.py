@@ -20,11 +20,12 @@ from audit import services as audit_services
 from domains.checking.core.judgement import SesStatus, State
 from domains.deletion import services as deletion_services
 from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.core import UNVERIFIED
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import Identity
 from domains.jobs import check_soon, configure_soon, set_up_later
-from domains.models.domains import UNVERIFIED, Domain, OnMxFailure, Stage
+from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.ownership_claims.services import EarlierRecordsUnknown

@@ -68,7 +68,7 @@ def unacknowledged_count(viewer: Viewer) -> int:
     """Return the number at the bell: open, not muted, not acknowledged."""
     if not viewer.is_authenticated:
         return 0
-    open_ = Alert.objects.filter(_own(viewer), IN_STATE[OPEN])
+    open_ = Alert.objects.filter(_own(viewer, is_member=viewer.may_be_member), IN_STATE[OPEN])
     return open_.exclude(muted_until__gt=Now()).count()
 
 
@@ -105,10 +105,12 @@ def is_muted(alert: Alert, now: datetime) -> bool:
     return alert.muted_until is not None and alert.muted_until > now
 
 
-def _own(viewer: Viewer) -> Q:
+def _own(viewer: Viewer, *, is_member: bool = True) -> Q:
     if not isinstance(viewer, User) or not viewer.is_active:
         return Q(pk__in=())
-    own = Q(person=viewer.pk) | Q(customer_id__in=memberships_of(viewer).order_by().values("customer"))
+    own = Q(person=viewer.pk)
+    if is_member:
+        own |= Q(customer_id__in=memberships_of(viewer).order_by().values("customer"))
     if viewer.is_staff and viewer.is_superuser and supports_everyone(viewer):
         own |= ~Q(permission="")  # superusers have every permission, so their permissions needn't be read
     elif viewer.is_staff:

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models.people import Customer
@@ -113,8 +112,12 @@ TURNS = 3  # a domain that is set up meanwhile is included
 
 
 def migrate_customer(item: MigrationItem) -> None:
-    """Continue the migration of one customer. Raises AwsProblem if it must wait, Refused if a person must act."""
-    _begin(item)
+    """Continue the migration of one customer. Raises AwsProblem if it must wait, Refused if a person must act.
+
+    Ends where a person has cancelled it, or rolls it back, in the meantime.
+    """
+    if not _begin(item):
+        return
     with aws.recording() as request_ids:
         try:
             tenant = _tenant(item)
@@ -133,8 +136,11 @@ def _inventory(item: MigrationItem) -> Inventory:
     return inventory_of(item.customer, surveyed=item.migration.taken is not None)
 
 
-def _begin(item: MigrationItem) -> None:
-    """Store the state before the migration, once: a retry must not store a half-migrated state."""
+def _begin(item: MigrationItem) -> bool:
+    """Store the state before the migration, once: a retry must not store a half-migrated state.
+
+    Returns False if a person has cancelled the item, or rolls it back, since it was read.
+    """
     if not item.before:
         tenant = tenant_of(item.customer)
         domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
@@ -149,7 +155,8 @@ def _begin(item: MigrationItem) -> None:
         }
     item.state, item.problem = ItemState.RUNNING, ""
     item.started_at = item.started_at or timezone.now()
-    item.save(update_fields=("before", "state", "problem", "started_at"))
+    same = MigrationItem.objects.filter(pk=item.pk, state__in=(ItemState.WAITING, ItemState.RUNNING))
+    return bool(same.update(before=item.before, state=item.state, problem="", started_at=item.started_at))
 
 
 def _tenant(item: MigrationItem) -> Tenant:
@@ -228,7 +235,8 @@ def _reset_associations(tenant: Tenant, wanted: tuple[MigrationResource, ...], f
 def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence[str]) -> bool:
     """Make sends name the tenant. Returns False if something was added meanwhile that is not associated.
 
-    The item is done in the transaction of its last step, since its page stops polling once the item is done.
+    The item is done in the transaction of its last step, since its page stops polling once the item is done. Nothing
+    is switched if a person rolls it back in the meantime.
     """
     Customer.objects.select_for_update(no_key=True).get(pk=item.customer_id)
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
@@ -236,14 +244,15 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
     if not all(each.is_associated for each in inventory.resources):
         return False
     now = timezone.now()
+    running = MigrationItem.objects.filter(pk=item.pk, state=ItemState.RUNNING)
+    if not running.update(state=ItemState.DONE, switched_at=now, ended_at=now, problem=""):
+        return True
+    item.state = ItemState.DONE
     names = [each.name for each in inventory.identities]
     domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
     domains.filter(name__in=names).update(tenant=locked)
-    was = locked.sends_since
-    locked.sends_since = was or now
+    locked.sends_since = locked.sends_since or now
     locked.save(update_fields=("sends_since",))
-    MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.DONE, switched_at=now, ended_at=now, problem="")
-    item.state = ItemState.DONE
     store_steps(item, _inventory(item), request_ids)
     audit_services.record(
         "tenant.switched",
@@ -309,10 +318,11 @@ def _finish_rollback(item: MigrationItem) -> None:
 
 
 def mark_failed(item: MigrationItem, problem: Refused | AwsProblem) -> None:
-    """Mark the item as failed. Completed steps are kept; a retry continues there."""
+    """Mark the item as failed, unless a person rolls it back by now. Completed steps stay; a retry continues there."""
     fail_first(item, str(problem))
     text = f"The rollback failed: {problem}" if item.state == ItemState.ROLLING_BACK else str(problem)
-    MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
+    same = MigrationItem.objects.filter(pk=item.pk, state=item.state)
+    same.update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
 
 
 WAITS = "The limit of {limit} per hour is reached. The migration continues at {at:%H:%M} UTC."
@@ -328,8 +338,7 @@ def work(*, now: Clock = timezone.now) -> None:
 def _work(migration: Migration, now: Clock) -> None:
     _read_tenants(migration)
     while item := _next(migration, now):
-        if not _run_item(item):
-            break
+        _run_item(item)
     _finish(migration)
 
 
@@ -351,11 +360,10 @@ def _next(migration: Migration, now: Clock) -> MigrationItem | None:
     return item
 
 
-def _run_item(item: MigrationItem) -> bool:
+def _run_item(item: MigrationItem) -> None:
     """Continue an item. Raises AwsProblem if waiting helps; the item then keeps its state and shows why."""
-    back = item.state == ItemState.ROLLING_BACK
     try:
-        if back:
+        if item.state == ItemState.ROLLING_BACK:
             roll_back_customer(item)
         else:
             migrate_customer(item)
@@ -366,7 +374,6 @@ def _run_item(item: MigrationItem) -> bool:
     except (Refused, AwsProblem) as problem:
         mark_failed(item, problem)
     _store_wait_reason(item.migration, "")
-    return True
 
 
 def _read_tenants(migration: Migration) -> None:
@@ -374,7 +381,7 @@ def _read_tenants(migration: Migration) -> None:
     if migration.taken is not None or migration.chosen == Chosen.CUSTOMER or migration.state != MigrationState.RUNNING:
         return
     customers = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).values("customer")
-    identities = Domain.objects.filter(Q(customer__in=customers), region=migration.region).count()
+    identities = Domain.objects.filter(customer__in=customers, region=migration.region).count()
     try:
         there = tenants_in_ses()
         if len(there) >= identities:

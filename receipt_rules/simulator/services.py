@@ -11,6 +11,7 @@ from domains.dns.core import Answer, LookupStatus, Question
 from domains.dns.services import look_up
 from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
+from domains.ownership.selectors import held_domains
 from domains.receiving.core import MxFact, Receiving, RulesFact, is_mail_manager, judge, mx_fact
 from domains.records.core import can_receive, inbound_host
 from inbound_admin.lib.errors import Refused
@@ -170,18 +171,18 @@ class OwnSimulation:
 
 def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:
     """Simulate with live DNS and the rules as last read. Another customer's address counts as nobody's."""
-    own = {domain.name: domain for domain in domains_for(viewer)}
     read, now = last_read(), read_desired_state()
     rules = read.rule_set if read else RuleSet("")
-    return tuple(_one(text, own, now, rules) for text in asked)
+    return tuple(_own_simulation(text, viewer, now, rules) for text in asked)
 
 
-def _one(text: str, own: dict[str, Domain], now: DesiredState, rules: RuleSet) -> OwnSimulation:
+def _own_simulation(text: str, viewer: Viewer, now: DesiredState, rules: RuleSet) -> OwnSimulation:
     try:
         recipient = read_recipient(text).address
     except Refused as refused:
         return OwnSimulation(text, str(refused))
-    domain = own.get(now.holders.nearest(domain_of(recipient)))
+    held = held_domains().filter(name=now.holders.nearest(domain_of(recipient)))  # a claim may have the same name
+    domain = domains_for(viewer).filter(pk__in=held.values("pk")).first()
     if domain is None:
         return OwnSimulation(recipient, NOT_YOURS)
     (route,) = route_lookup([recipient])

@@ -242,7 +242,7 @@ def test_switching_back_from_catch_all_survives_every_interruption(interrupter: 
         switch_to_catch_all(domain)
         set_up_receiving()
         switch_addresses(domain, is_active=True)
-        addresses_services.remove_catch_all(domain=domain, actor=None)
+        addresses_services.set_catch_all(domain=domain, actor=None, is_active=False)
         return ["a@shop.com", "b@shop.com"]
 
     made = interrupter.run_with_every_interruption(Scenario(begin))
@@ -263,8 +263,8 @@ def test_moving_an_address_to_another_prefix_by_blue_green_survives_every_interr
             type="email",
             config={"address": "alice@people.example"},
             actor=operator,
-            ses=SesOptions(s3_prefix="special/"),
         )
+        endpoints_services.change_endpoint(endpoint=special, actor=operator, ses=SesOptions(s3_prefix="special/"))
         addresses_services.change_address(
             address=Address.objects.get(address="a@shop.com"), actor=None, is_active=True, endpoint=special
         )

@@ -36,7 +36,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.transfers import services as transfers_services
 from sandbox.process import Sandbox
-from tests.domains.factories import delete_marked_domain
+from tests.domains.factories import delete_marked_domain, make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready
 from tests.receipt_rules.factories import (
@@ -286,6 +286,22 @@ def test_a_parents_routes_for_a_subdomain_end_once_another_customer_verifies_it(
     (notice,) = [message for message in mailoutbox if "no longer received for you" in message.subject]
     assert f"info@sub.{NAME}" in notice.body
     assert "Bob" not in notice.body
+
+
+def test_a_claim_above_learns_nothing_of_a_name_that_another_proves(
+    sandbox: Sandbox, mailoutbox: list[EmailMessage], django_capture_on_commit_callbacks: Any
+) -> None:
+    carl = make_customer("Carl")
+    make_member(carl, role="owner")
+    claim = make_domain("example.org", customer=carl, stage=Stage.CLAIM)
+    make_address("info@sub.example.org", claim)
+    CatchAll.objects.create(domain=claim, subdomains=True)
+    below = make_ready("sub.example.org", make_customer("Bob"), stage=Stage.STARTING, proven_at=None)
+    with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+        ownership_services.prove(below)
+        below.save(update_fields=("proven_at",))
+    assert not changes_of("domain", claim.pk, of_customers=[carl.pk]).exists()
+    assert not [message for message in mailoutbox if "no longer received for you" in message.subject]
 
 
 def test_a_claims_remaining_routes_end_once_another_customer_verifies_the_domain(

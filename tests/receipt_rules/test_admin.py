@@ -10,6 +10,8 @@ from django.urls import reverse
 
 from accounts.roles import Role
 from audit.models import Change
+from domains.receiving.core import RulesFact
+from receipt_rules.admin import RULES_WORDS
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange, Run
 from tests.factories import make_staff
@@ -32,6 +34,10 @@ def make_run() -> Run:
 def run_action(client: Client, action: str, *rows: Model) -> str:
     url = reverse(f"admin:receipt_rules_{rows[0]._meta.model_name}_changelist")
     return client.post(url, {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True).text
+
+
+def test_every_fact_about_an_addresss_rules_has_words() -> None:
+    assert set(RULES_WORDS) == set(RulesFact) - {RulesFact.NOTHING}
 
 
 @pytest.mark.parametrize("model", SHOWN)

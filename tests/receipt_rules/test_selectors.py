@@ -8,6 +8,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.roles import Role
+from domains.models.domains import Stage
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import AddressListFilters
 from receipt_rules.live import selectors as live_selectors
@@ -16,6 +17,7 @@ from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.plans import dump
 from receipt_rules.planner.core.rules import S3, ForeignRule, Rule, RuleDelivery, RuleSet
 from receipt_rules.route_lookup.selectors import Route, route_lookup
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
@@ -61,6 +63,15 @@ def test_another_customers_subdomain_never_belongs_to_the_parent_domain() -> Non
     CatchAll.objects.create(domain=domain, subdomains=True)
     found = route_of("a@eu.shop.com")
     assert (found.owner, found.customer, found.endpoint) == ("", bob.id, None)
+
+
+def test_a_claim_of_another_customer_with_the_same_name_hides_nothing() -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    domain = make_verified("shop.com", customer=alice)
+    row = CatchAll.objects.create(domain=domain, endpoint=make_endpoint(alice))
+    claim = make_domain("shop.com", customer=bob, stage=Stage.CLAIM)
+    CatchAll.objects.create(domain=claim, endpoint=make_endpoint(bob))
+    assert route_of("a@shop.com").owner == row.id
 
 
 def test_a_disabled_address_gets_no_delivery_although_a_catch_all_covers_it() -> None:

@@ -207,6 +207,18 @@ def test_mail_waiting_for_a_confirmation_is_delivered_after_it(
     assert left["KeyCount"] == 0
 
 
+@pytest.mark.parametrize("note", [b"", b"[]", b'{"message_id": "x"}', b'{"recipients": [], "stored": null, "news": 1}'])
+def test_a_note_that_cannot_be_read_delays_no_other(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any], note: bytes
+) -> None:
+    site.set_route("sales@shop.com", None, waits=True)
+    function(event("sales@shop.com"))
+    function.client("s3").put_object(Bucket=BUCKET, Key=f"{FOLDER}waiting/0", Body=note)
+    site.set_route("sales@shop.com", books)
+    function({"inboundAdmin": {"lookAgain": True}})
+    assert (len(webhook.got), site.outcomes) == (1, {"sales@shop.com": "delivered"})
+
+
 def test_deliver_again_sends_a_delivered_message_with_the_same_id(
     function: Function, webhook: Server, books: dict[str, Any]
 ) -> None:

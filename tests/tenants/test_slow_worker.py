@@ -22,7 +22,7 @@ from tests.tenants.factories import (
     make_tess,
     pause_tenant,
     reputation_entity_in_ses,
-    resources_at_amazon,
+    resources_in_ses,
     set_up_tenant,
 )
 
@@ -127,4 +127,4 @@ def test_an_association_that_is_requested_while_it_is_removed_is_made_again(sand
     assert TenantResource.objects.get(arn=arn).associated_at is None
     assert "tenants.associate" in jobs_of(tenant)
     apply()
-    assert "identity/alice.com" in resources_at_amazon(tenant.name)
+    assert "identity/alice.com" in resources_in_ses(tenant.name)

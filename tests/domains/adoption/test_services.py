@@ -22,7 +22,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain, turn_identity
+from tests.domains.factories import make_domain, set_identity_status
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -157,7 +157,7 @@ def test_a_worker_with_a_fast_clock_does_not_delay_the_first_check(sandbox: Sand
 
 
 def test_the_warning_of_a_claim_ends_when_staff_adopt_its_identity(sandbox: Sandbox) -> None:
-    at_amazon("a.com")
+    create_identities("a.com")
     alice = make_customer("Alice Ltd")
     domain = make_domain("a.com", customer=alice, stage=Stage.CLAIM)
     Domain.objects.filter(pk=domain.pk).update(created_at=timezone.now() - timedelta(days=25))
@@ -168,11 +168,11 @@ def test_the_warning_of_a_claim_ends_when_staff_adopt_its_identity(sandbox: Sand
 
 def test_starting_again_keeps_an_adopted_domain_its_customers(sandbox: Sandbox) -> None:
     """SES has the identity, without our tag. Staff gave the name to Alice, so nothing has to be proven again."""
-    at_amazon("a.com")
+    create_identities("a.com")
     with aws.calling("ses", "set") as client:
         client.set_identity_mail_from_domain(Identity="a.com", MailFromDomain="mail.a.com")
     (outcome,) = adopt("a.com")
-    turn_identity("a.com", ownership="Success", dkim="Success", mail_from="Failed")
+    set_identity_status("a.com", ownership="Success", dkim="Success", mail_from="Failed")
     domain = Domain.objects.get(pk=outcome.domain_id)
     identity_status_services.read_statuses([domain], now=timezone.now())
     settings_services.restart_verification(domain=domain, actor=make_member(domain.customer))

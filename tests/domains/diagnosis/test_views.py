@@ -22,7 +22,7 @@ from domains.jobs import DIAGNOSE
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain, publish, records_to_publish, set_up_domain, turn_identity
+from tests.domains.factories import make_domain, publish, records_to_publish, set_identity_status, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
@@ -203,10 +203,10 @@ def test_the_dns_host_can_be_chosen_when_only_further_findings_have_something_to
     client: Client, page: str, sandbox: Sandbox, domain: Domain
 ) -> None:
     publish(sandbox, domain)
-    turn_identity("shop.com", mail_from="Failed")
+    set_identity_status("shop.com", mail_from="Failed")
     identity_status_services.read_statuses([domain], now=timezone.now())
     (dmarc,) = [record for record in sandbox.control.records("shop.com") if record.name == "_dmarc.shop.com"]
     sandbox.control.remove_record("shop.com", dmarc.id)
-    text = at_once(client, page)
+    text = diagnosed_page(client, page)
     assert 'id="further-title"' in text
     assert 'id="dns-host"' in text

@@ -53,7 +53,7 @@ def shown(viewer: User, **query: str) -> set[str]:
     parameters.update(query)
     return {
         domain.name
-        for domain in domain_list_selectors.search_domains(
+        for domain in domain_list_selectors.listed_domains(
             viewer=viewer, filters=domain_list_selectors.DomainListFilters.read(parameters)
         )
     }
@@ -148,7 +148,7 @@ def test_an_expected_mx_elsewhere_is_judged_by_its_host(sandbox: Sandbox, olga: 
     checks = {check.key: check for check in domain.record_checks.all()}
     assert checks["inbound-mx"].state == State.VERIFIED
     domain.refresh_from_db()
-    assert not domains_selectors.receives_mail(domain)
+    assert not domains_selectors.receives_mail(domain, domain.receiving)
     Domain.objects.update(verified_at=timezone.now())
     found = domains_selectors.find_domains(Domain.objects.all(), domains_selectors.DomainsWanted(can_receive=True))
     assert not found.exists()

@@ -134,7 +134,9 @@ def test_staff_can_exceed_the_limit_of_unproven_domains(sandbox: Sandbox, alice:
 def test_what_is_proven_while_others_are_removed_stays(alice: Customer) -> None:
     """The list is read at the start. A proof that comes while the first domains go counts for the later ones."""
     late = NOW - timedelta(days=8)
-    longer, shop = (added(40, alice, name=name, unproven_warned_at=late) for name in ("longer.shop.com", "shop.com"))
+    longer, shop = (
+        make_unproven(40, alice, name=name, unproven_warned_at=late) for name in ("longer.shop.com", "shop.com")
+    )
 
     def prove_shop(**_: Any) -> None:
         Domain.objects.filter(pk=shop.pk).update(stage=Stage.READY, proven_at=NOW)
@@ -148,8 +150,8 @@ def test_what_is_proven_while_others_are_removed_stays(alice: Customer) -> None:
 
 
 def test_what_is_proven_while_others_are_warned_of_gets_no_warning(alice: Customer) -> None:
-    added(25, alice, name="longer.shop.com")
-    shop = added(25, alice, name="shop.com", stage=Stage.READY)
+    make_unproven(25, alice, name="longer.shop.com")
+    shop = make_unproven(25, alice, name="shop.com", stage=Stage.READY)
 
     def prove_shop(**_: Any) -> None:
         Domain.objects.filter(pk=shop.pk).update(proven_at=NOW)

@@ -6,7 +6,7 @@ from domains.checking import services as checking_services
 from domains.models.domains import Domain
 from domains.policies import services
 from sandbox.process import Sandbox
-from tests.domains.checking.factories import NOW, looked_at
+from tests.domains.checking.factories import NOW, check_domain
 from tests.domains.factories import set_up_domain
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def test_includes_of_one_domain_are_not_followed_in_any_number(sandbox: Sandbox)
     sandbox.control.add_record("shop.com", "shop.com", "TXT", spf_of("a", 3))
     for number in range(3):
         sandbox.control.add_record("shop.com", f"a{number}.shop.com", "TXT", spf_of(f"b{number}-", 15))
-    looked_at(domain)
+    check_domain(domain)
     assert len(domain.published.inside) == 3 + services.NAMES
 
 

@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import QueryDict
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models.people import Customer
 from domains.models.domains import Domain
@@ -59,8 +60,8 @@ def test_a_list_follows_its_url_and_ignores_invalid_filters(query: str, expected
 @pytest.mark.django_db
 def test_groups_are_counted_under_the_other_filters_but_not_each_other() -> None:
     rows = Customer.objects.filter(pk__in=[make_customer("Beta").pk, make_customer("Alpha").pk])
-    assert CustomerFilters(show="beta").counts(rows) == {"alpha": 1}
-    assert CustomerFilters(name="Beta").counts(rows) == {"alpha": 0}
+    assert CustomerFilters(show="beta").counts(rows) == {"alpha": 1, "all": 2}
+    assert CustomerFilters(name="Beta").counts(rows) == {"alpha": 0, "all": 1}
 
 
 def test_a_sort_is_no_filter_and_a_search_no_active_filter() -> None:
@@ -125,8 +126,11 @@ def test_a_list_counts_up_to_its_limit_and_shows_more_with_a_plus(monkeypatch: p
     rows = Customer.objects.filter(pk__in=[make_customer(name).pk for name in ("Alpha", "Alpha", "Alpha", "Beta")])
     monkeypatch.setattr(lists, "MOST_COUNTED", 2)
     assert str(ListPage(rows, "", 1).count) == "2+"
-    assert {key: str(number) for key, number in CustomerFilters().counts(rows).items()} == {"alpha": "2+"}
-    assert {key: str(number) for key, number in CustomerFilters(name="Beta").counts(rows).items()} == {"alpha": "0"}
+    assert {key: str(number) for key, number in CustomerFilters().counts(rows).items()} == {"alpha": "2+", "all": "2+"}
+    assert {key: str(number) for key, number in CustomerFilters(name="Beta").counts(rows).items()} == {
+        "alpha": "0",
+        "all": "1",
+    }
 
 
 @pytest.mark.django_db
@@ -136,14 +140,14 @@ def test_group_counts_of_many_rows_are_cached_and_those_of_few_not(
     some = [make_customer(name) for name in ("Alpha", "Alpha", "Beta", "Beta")]
     rows = Customer.objects.filter(pk__in=[each.pk for each in some])
     monkeypatch.setattr(lists, "KEPT_FROM", 3)
-    assert CustomerFilters().counts(rows) == {"alpha": 2}
+    assert CustomerFilters().counts(rows) == {"alpha": 2, "all": 4}
     Customer.objects.filter(pk=some[2].pk).update(name="Alpha")
-    assert CustomerFilters().counts(rows) == {"alpha": 2}
+    assert CustomerFilters().counts(rows) == {"alpha": 2, "all": 4}
     cache.clear()
     monkeypatch.setattr(lists, "KEPT_FROM", 4)
-    assert CustomerFilters().counts(rows) == {"alpha": 3}
+    assert CustomerFilters().counts(rows) == {"alpha": 3, "all": 4}
     Customer.objects.filter(pk=some[3].pk).update(name="Alpha")
-    assert CustomerFilters().counts(rows) == {"alpha": 4}
+    assert CustomerFilters().counts(rows) == {"alpha": 4, "all": 4}
 
 
 @pytest.mark.parametrize(
@@ -228,3 +232,22 @@ def test_an_impossible_query_counts_as_zero_without_a_query() -> None:
     assert kept_count(Customer.objects.none()) == 0
     assert kept_count(Customer.objects.filter(pk__in=[])) == 0
     assert kept_count(Customer.objects.all()) == 1
+
+
+@pytest.mark.django_db
+def test_the_counts_of_the_groups_say_how_many_rows_the_list_has() -> None:
+    rows = Customer.objects.filter(pk__in=[make_customer(name).pk for name in ("Alpha", "Alpha", "Beta")])
+    for filters, number in ((CustomerFilters(), 3), (CustomerFilters(show="alpha"), 2), (CustomerFilters(show="x"), 3)):
+        assert filters.total_of(filters.counts(rows)) == filters.search(rows).count() == number
+    uncounted = CustomerFilters(show="beta")
+    assert uncounted.total_of(uncounted.counts(rows)) is None
+
+
+@pytest.mark.django_db
+def test_a_page_whose_rows_are_counted_counts_them_no_more(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    rows = Customer.objects.filter(pk__in=[make_customer(name).pk for name in ("Alpha", "Beta", "Gamma")])
+    page: ListPage[Customer] = ListPage(rows.order_by("name"), "", 2, 3)
+    with django_assert_num_queries(0):
+        assert (page.count, page.num_pages) == (3, 2)
+    whole: ListPage[Customer] = ListPage(rows.order_by("name"), "", 3, 7)
+    assert whole.count == 3  # what is shown counts more than what was counted a minute ago

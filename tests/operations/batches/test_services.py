@@ -356,3 +356,15 @@ def test_a_waiting_job_takes_the_batch_id_of_the_newest_request(sam: User) -> No
         check_soon()
     assert job_bulk_id() == "btc_3"
     assert ProcrastinateJob.objects.get(task_name="domains.check_due").args == {}  # it also checks other domains
+
+
+def test_an_item_that_nobody_foresaw_fails_and_holds_up_no_other(sandbox: Sandbox, sam: User) -> None:
+    make_ready("a.com", make_customer())
+    make_ready("b.com", make_customer())
+    broken = start_batch(BatchKind.HOLD, sam, "a.com", because="Abuse", until="no moment")
+    asked = start_batch(BatchKind.HOLD, sam, "b.com", because="Abuse")
+    with pytest.raises(ValueError, match="no moment"):
+        batches_services.work()
+    batches_services.work()
+    assert (states(broken), states(asked)) == ({"a.com": "refused"}, {"b.com": "done"})
+    assert "internal error" in broken.items.get().problem

@@ -11,12 +11,15 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.checking.core.judgement import State
+from domains.domain_list.selectors import DomainListFilters, attention_counts
 from domains.domain_list.services import record_state_counts
 from domains.models.domains import Stage
 from inbound_admin.lib import counters
+from notifications.alerts.selectors import unacknowledged_count
 from operations.dashboard import selectors as dashboard_selectors
 from operations.drift_store.services import record_check
 from operations.search import selectors as search_selectors
+from receipt_rules.live.selectors import receiving_outage
 from receipt_rules.models.runs import Snapshot
 from tenants import jobs as tenants_jobs
 from tenants.models.tenants import Tenant
@@ -42,7 +45,13 @@ def alice(alices: Customer) -> User:
 
 def attention_by_sentence(viewer: User) -> dict[str, str]:
     full = dashboard_selectors.capacity_summary(now=timezone.now())
-    found = dashboard_selectors.attention_items(viewer=viewer, now=timezone.now(), full=full)
+    found = dashboard_selectors.attention_items(
+        viewer=viewer,
+        full=full,
+        counts=attention_counts(viewer=viewer, filters=DomainListFilters()),
+        unanswered=unacknowledged_count(viewer),
+        outage=receiving_outage(),
+    )
     return {need.sentence: need.query for need in found}
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from operations.doctor.core import clock
+from operations.doctor.services import clock_finding
 from receipt_rules.receiving_setup.core import SetupVerdict
 from sandbox.process import Sandbox
 from tests.test_health import closed_port, record_heartbeat
@@ -29,7 +29,7 @@ def run_doctor() -> str:
     [(0, SetupVerdict.RIGHT), (59, SetupVerdict.RIGHT), (90, SetupVerdict.WRONG), (-90, SetupVerdict.WRONG)],
 )
 def test_the_clock_may_differ_by_a_minute(ahead: int, verdict: SetupVerdict) -> None:
-    assert clock(timedelta(seconds=ahead)).verdict is verdict
+    assert clock_finding(timedelta(seconds=ahead)).verdict is verdict
 
 
 def test_doctor_lists_all_permissions_and_writes_nothing(sandbox: Sandbox) -> None:

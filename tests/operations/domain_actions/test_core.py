@@ -1,6 +1,13 @@
 """Parse pasted and uploaded lists of domains."""
 
-from operations.domain_actions.core import DomainLine, format_names, parse_lines, parse_names, repeated_names
+from operations.domain_actions.core import (
+    LONGEST_LINE,
+    DomainLine,
+    format_names,
+    parse_lines,
+    parse_names,
+    repeated_names,
+)
 
 
 def test_names_are_split_by_any_separator_and_deduplicated() -> None:
@@ -28,3 +35,9 @@ def test_each_repeated_line_is_reported() -> None:
     lines = parse_lines("domain,customer\na.com,Acme\nA.com,ACME\na.com,Bob\nb.com\nb.com\nb.com", with_customers=True)
     assert repeated_names(lines) == ("A.com", "b.com", "b.com")
     assert len(lines) == 6
+
+
+def test_a_line_of_any_length_and_a_nul_are_read() -> None:
+    named = parse_names("a.com,Ac\x00me\n" + "b" * 200_000, with_customers=True)
+    assert named[0] == DomainLine("a.com", "Acme")
+    assert len(named[1].name) == LONGEST_LINE

@@ -4,7 +4,8 @@ import pytest
 
 from accounts.roles import Role
 from inbound_admin.lib import aws
-from operations.drift.core import IDENTITIES_AREA, UNOWNED
+from operations.drift.core import IDENTITIES_AREA, TENANTS_AREA, UNOWNED
+from operations.drift_store import services as drift_store_services
 from operations.models import Difference
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
@@ -25,7 +26,7 @@ def olga() -> Api:
 def test_adopting_many_tenants_continues_after_a_refused_one(olga: Api, sandbox: Sandbox) -> None:
     for number in range(4):
         aws.client("sesv2").create_tenant(TenantName=f"tenant{number}")
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
     offered = {f"tenant{number}": make_customer(f"Customer {number}") for number in range(3)}
     for row in Difference.objects.all():

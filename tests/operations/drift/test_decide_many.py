@@ -10,6 +10,8 @@ from audit.models import Change
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy
 from operations.batches import services as batches_services
+from operations.drift.core import TENANTS_AREA
+from operations.drift_store import services as drift_store_services
 from operations.models import Batch, Difference
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
@@ -32,7 +34,7 @@ def olga(client: Client) -> Client:
 def make_unknown_tenants(number: int) -> None:
     for each in range(number):
         aws.client("sesv2").create_tenant(TenantName=f"by-hand-{each}")
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
 
 

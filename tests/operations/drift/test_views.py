@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from inbound_admin.lib import aws
+from operations.drift.core import TENANTS_AREA
+from operations.drift_store import services as drift_store_services
 from operations.drift_store.services import record_check
 from operations.models import Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
@@ -63,7 +65,7 @@ def test_a_failed_check_says_that_the_list_may_be_out_of_date(olga: Client) -> N
 def test_a_manually_created_tenant_is_adopted_for_a_customer(olga: Client, sandbox: Sandbox) -> None:
     customer = make_customer("Northwind")
     aws.client("sesv2").create_tenant(TenantName="by-hand")
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
     url = reverse("operations:difference", args=[Difference.objects.get().pk])
     given = {"decision": "adopt", "because": "they made it"}

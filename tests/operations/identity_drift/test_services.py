@@ -1,6 +1,9 @@
 """Differences between identities in SES and our domains are found, decided, and closed once fixed."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from accounts.models.people import User
 from accounts.roles import Role
@@ -11,7 +14,8 @@ from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from operations.drift import services as drift_services
-from operations.drift.core import Decision
+from operations.drift.core import IDENTITIES_AREA, Decision
+from operations.drift_store import services as drift_store_services
 from operations.identity_drift import services as identity_drift_services
 from operations.models import Difference, DriftCheck
 from sandbox.process import Sandbox
@@ -28,7 +32,7 @@ def olga() -> User:
 
 
 def check_and_list() -> list[Difference]:
-    identity_drift_services.request_check()
+    drift_store_services.request_check(IDENTITIES_AREA)
     identity_drift_services.work()
     return list(Difference.objects.filter(gone_at=None))
 
@@ -178,13 +182,21 @@ def test_a_failed_check_changes_no_difference(sandbox: Sandbox) -> None:
     for operation in ("ListEmailIdentities", "GetIdentityDkimAttributes"):
         make_ready(f"{operation.lower()}.com", make_customer())
         sandbox.control.add_fault("error", operation, times=9)
-        identity_drift_services.request_check()
+        drift_store_services.request_check(IDENTITIES_AREA)
         with pytest.raises(AwsProblem):
             identity_drift_services.work()
         sandbox.control.clear_faults()
         look = DriftCheck.objects.get(area="identities")
         found.refresh_from_db()
         assert (look.problem != "", look.asked_at is not None, found.gone_at) == (True, True, None)
+
+
+def test_a_check_asked_for_during_a_check_is_not_lost(sandbox: Sandbox) -> None:
+    drift_store_services.request_check(IDENTITIES_AREA)
+    identity_drift_services.check_all(now=timezone.now() - timedelta(minutes=1))
+    assert DriftCheck.objects.get(area="identities").asked_at is not None
+    identity_drift_services.work()
+    assert DriftCheck.objects.get(area="identities").asked_at is None
 
 
 def test_only_operators_decide_and_each_decision_is_logged(sandbox: Sandbox, olga: User) -> None:

@@ -12,6 +12,8 @@ from moto.ses.models import ses_backends
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.models.domains import Domain, Stage
+from operations.drift.core import TENANTS_AREA
+from operations.drift_store import services as drift_store_services
 from operations.legacy_import import services as legacy_import_services
 from operations.models import Difference, LegacyImportState
 from operations.tenant_drift import services as tenant_drift_services
@@ -126,7 +128,7 @@ def adopt_everything(adam: User, size: Size) -> None:
     assert legacy_import.state == LegacyImportState.DONE
     assert set(legacy_import.rows.values_list("result", flat=True)) <= {"new", "same"}
     drift_services.adopt_rule_set(name=SET, because="It was the service's", actor=adam)
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
     for found in Difference.objects.filter(kind="unknown", area="tenants"):
         tenant_drift_services.adopt(difference=found, because="It was theirs", actor=adam, customer=found.customer)

@@ -255,6 +255,26 @@ def test_a_customer_is_stored_completely_or_not_at_all(sandbox: Sandbox, monkeyp
     assert Address.objects.count() == 2
 
 
+def test_rows_that_the_database_refuses_are_shown_in_the_preview_and_block_no_other_import(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = document()
+    found["users"].append({"id": "u2", "email": "bob@example.com", "name": "Bob"})
+    save = Address.save
+
+    def fails(self: Address, *args: Any, **kwargs: Any) -> None:
+        if self.address == "old@shop.com":
+            raise DatabaseError("value too long")
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(Address, "save", fails)
+    legacy_import = preview(found)
+    assert set(legacy_import.rows.filter(owner="alice@example.com").values_list("result", flat=True)) == {"failed"}
+    assert set(legacy_import.rows.filter(owner="bob@example.com").values_list("result", flat=True)) == {"new"}
+    assert "value too long" in row_of(legacy_import, RowKind.DOMAIN).words
+    assert not User.objects.exists()
+
+
 def test_a_full_database_delays_a_customer_and_refuses_no_row(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

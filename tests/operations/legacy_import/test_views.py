@@ -8,6 +8,8 @@ from django.urls import reverse
 from accounts.roles import Role
 from audit.models import Change
 from domains.models.domains import Domain, Stage
+from operations.drift.core import IDENTITIES_AREA
+from operations.drift_store import services as drift_store_services
 from operations.identity_drift import services as identity_drift_services
 from operations.legacy_import import services as legacy_import_services
 from operations.models import LegacyImport, LegacyImportState
@@ -135,7 +137,7 @@ def test_support_cannot_import(client: Client) -> None:
 def test_many_identities_are_assigned_to_customers_at_once(olga: Client, sandbox: Sandbox) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     seed_identities(["a.com", "b.com", "c.com"], ownership="Success", dkim="Success")
-    identity_drift_services.request_check()
+    drift_store_services.request_check(IDENTITIES_AREA)
     identity_drift_services.work()
     page = text(olga, reverse("operations:differences"))
     assert "3 SES identities without a customer" in page

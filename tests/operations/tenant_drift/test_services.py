@@ -1,13 +1,17 @@
 """Differences between tenants in SES and our rows are found, decided, and closed once fixed."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
-from operations.drift.core import Decision
+from operations.drift.core import TENANTS_AREA, Decision
+from operations.drift_store import services as drift_store_services
 from operations.models import Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
@@ -34,7 +38,7 @@ def migrate_customer(name: str = "Northwind") -> tuple[Customer, Tenant]:
 
 
 def check_and_list() -> list[Difference]:
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
     return list(Difference.objects.filter(gone_at=None))
 
@@ -74,6 +78,14 @@ def test_equal_tenants_have_no_difference(sandbox: Sandbox) -> None:
     look = DriftCheck.objects.get()
     assert (look.tenants, look.problem, look.asked_at) == (1, "", None)
     assert look.calls == 3
+
+
+def test_a_check_asked_for_during_a_check_is_not_lost(sandbox: Sandbox) -> None:
+    drift_store_services.request_check(TENANTS_AREA)
+    tenant_drift_services.check_next(now=timezone.now() - timedelta(minutes=1))
+    assert DriftCheck.objects.get().asked_at is not None
+    tenant_drift_services.work()
+    assert DriftCheck.objects.get().asked_at is None
 
 
 def test_a_manual_policy_change_is_adopted_or_reverted(sandbox: Sandbox, olga: User) -> None:
@@ -197,7 +209,7 @@ def test_a_failed_check_changes_no_difference(sandbox: Sandbox) -> None:
     set_policy_in_ses(tenant, "none")
     found = check_and_get_one()
     sandbox.control.add_fault("error", "ListTenantResources", times=5)
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     with pytest.raises(AwsProblem):
         tenant_drift_services.work()
     look, found = DriftCheck.objects.get(), Difference.objects.get(pk=found.pk)

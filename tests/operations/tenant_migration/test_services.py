@@ -77,6 +77,37 @@ def test_a_customer_is_done_only_together_with_its_last_steps(
     assert {step.state for step in item.steps.all()} == {MigrationStepState.DONE}
 
 
+def test_a_rollback_asked_while_the_worker_is_at_it_is_not_lost(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = make_sender(domains=1)
+    done, pressed = migration_steps_services.done, list[bool]()
+
+    def press_meanwhile(item: MigrationItem, *arguments: Any) -> None:
+        done(item, *arguments)
+        if not pressed:
+            pressed.append(True)
+            tenant_migration_services.roll_back(migration=item.migration, actor=None, because="not today", item=item)
+
+    monkeypatch.setattr(migration_steps_services, "done", press_meanwhile)
+    item = migrate(customer).items.get()
+    assert (pressed, item.state) == ([True], ItemState.ROLLED_BACK)
+    assert Tenant.objects.get(customer=customer).sends_since is None
+    assert not Domain.objects.exclude(tenant=None).exists()
+
+
+def test_a_customer_that_was_cancelled_since_it_was_read_is_not_begun(sandbox: Sandbox) -> None:
+    choice = tenant_migration_services.one(make_sender(domains=1))
+    migration = tenant_migration_services.plan_migration(choice=choice, actor=None)
+    tenant_migration_services.start(migration=migration, actor=None)
+    item = migration.items.get()
+    tenant_migration_services.cancel(migration=migration, actor=None)
+    sandbox.control.clear_calls()
+    migration_steps_services.migrate_customer(item)
+    item.refresh_from_db()
+    assert (item.state, ses_call_counts(sandbox)) == (ItemState.CANCELLED, {})
+
+
 def test_a_second_run_makes_no_call(sandbox: Sandbox) -> None:
     customer = make_sender(domains=1)
     migrate(customer)
@@ -239,3 +270,8 @@ def test_a_migration_waits_while_ses_does_not_answer_and_says_why(sandbox: Sandb
     migration_steps_services.work()
     item.refresh_from_db()
     assert (item.state, item.problem) == (ItemState.DONE, "")
+
+
+def test_a_file_that_is_no_csv_is_refused() -> None:
+    with pytest.raises(Refused, match="not valid CSV"):
+        tenant_migration_services.by_csv("a" * 200_000, "customers.csv")

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models.people import Customer
+from audit.models import Change
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import MxFact, RulesFact
 from receipt_rules.models.addresses import CatchAll
@@ -278,3 +279,30 @@ def test_send_only_can_be_chosen_and_needs_an_mx_elsewhere(alice: Api, sandbox: 
     assert ok(alice.get(path))["receiving"] == "add_address"
     Domain.objects.update(mx_facts={"shop.com": "here"}, routes_unchecked=False)
     refused(alice.put(path, {"sendOnly": True}), 409, "MX_LEADS_HERE")
+
+
+def test_a_change_is_applied_whole_or_not_at_all(alice: Api, customer: Customer) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    asked = {"sendOnly": True, "catchAllEndpointId": make_endpoint().pk}
+    refused(alice.put(f"/api/v2/domains/{domain.pk}", asked), 400, "SEND_ONLY")
+    domain.refresh_from_db()
+    assert domain.receives
+
+
+def test_an_endpoint_names_nothing_of_a_domain_that_has_moved_to_another_customer(
+    alice: Api, customer: Customer
+) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    desk = make_endpoint(customer, name="desk")
+    address = make_address("a@shop.com", domain, endpoint=desk)
+    CatchAll.objects.create(domain=domain, endpoint=desk)
+    domain.customer = make_customer("Bob")
+    domain.save()
+    path = f"/api/v2/endpoints/{desk.pk}"
+    body = ok(alice.get(path))
+    assert (body["associatedEmails"], body["catchAllDomains"]) == ([], [])
+    body = ok(alice.delete(path))
+    assert (body["cleanup"]["emailAddresses"], body["cleanup"]["domains"]) == ([], [])
+    address.refresh_from_db()
+    assert (address.endpoint, CatchAll.objects.get().endpoint) == (None, None)
+    assert not Change.objects.filter(customer_id=domain.customer_id).exists()

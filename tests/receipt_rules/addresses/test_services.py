@@ -16,6 +16,7 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange
 from receipt_rules.planner.services import read_desired_state
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_user
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
@@ -162,7 +163,7 @@ def test_an_unchanged_address_or_catch_all_logs_no_change(shop: Domain) -> None:
     row = addresses_services.add_address(text="a@shop.com", customer=shop.customer, actor=None)
     before = Change.objects.count()
     addresses_services.change_address(address=row, actor=None, is_active=True, endpoint=None)
-    addresses_services.remove_catch_all(domain=shop, actor=None)
+    addresses_services.remove_all(domain=make_verified("empty.com"), actor=None)
     assert Change.objects.count() == before
 
 
@@ -195,7 +196,7 @@ def test_addresses_are_kept_while_a_catch_all_is_on_and_receive_after_its_remova
     addresses_services.change_address(address=address, actor=None, is_active=False, endpoint=None)
     assert entries() == {"shop.com": ""}
     addresses_services.change_address(address=address, actor=None, is_active=True, endpoint=None)
-    addresses_services.remove_catch_all(domain=shop, actor=None)
+    addresses_services.set_catch_all(domain=shop, actor=None, is_active=False)
     assert entries() == {"a@shop.com": ""}
 
 
@@ -205,7 +206,7 @@ def test_an_address_and_a_catch_all_with_equal_delivery_need_one_recipient(shop:
     addresses_services.set_catch_all(domain=shop, actor=None, endpoint=second)
     assert (Address.objects.get().endpoint, CatchAll.objects.get().endpoint) == (first, second)
     assert entries() == {"shop.com": ""}
-    addresses_services.remove_catch_all(domain=shop, actor=None)
+    addresses_services.set_catch_all(domain=shop, actor=None, is_active=False)
     assert entries() == {"a@shop.com": ""}
 
 
@@ -215,7 +216,7 @@ def test_the_domain_row_records_whether_it_has_a_catch_all() -> None:
         (lambda: addresses_services.set_catch_all(domain=domain, actor=None), True),
         (lambda: addresses_services.set_catch_all(domain=domain, actor=None, is_active=False), False),
         (lambda: addresses_services.set_catch_all(domain=domain, actor=None), True),
-        (lambda: addresses_services.remove_catch_all(domain=domain, actor=None), False),
+        (lambda: addresses_services.remove_all(domain=domain, actor=None), False),
     ):
         act()
         domain.refresh_from_db()
@@ -321,3 +322,29 @@ def test_an_address_covered_by_a_catch_all_is_stored_under_the_catch_alls_prefix
     found = "emails/shop.com/catchall/"
     assert entries() == {"shop.com": found, ".shop.com": found, "a@plain.com": "emails/plain.com/"}
     assert not read_desired_state().desired.doubles
+
+
+def test_a_refused_catch_all_is_the_holders_and_not_that_of_anothers_claim(alice: Customer) -> None:
+    claim = make_domain("shop.com", customer=make_customer("Bob"), stage=Stage.CLAIM)
+    bobs = CatchAll.objects.create(domain=claim)
+    alices = CatchAll.objects.create(domain=make_verified("shop.com", customer=alice))
+    assert addresses_services.record_refused(recipient="shop.com", because="Invalid")
+    assert list(CatchAll.objects.exclude(refused_because="")) == [alices]
+    bobs.refresh_from_db()
+    assert not bobs.refused_because
+
+
+def test_removing_all_of_a_domain_is_one_change_with_an_entry_for_each(alice: Customer) -> None:
+    shop = make_verified("shop.com", customer=alice)
+    for name in "ab":
+        make_address(f"{name}@shop.com", shop)
+    CatchAll.objects.create(domain=shop, subdomains=True)
+    assert addresses_services.remove_all(domain=shop, actor=None, bulk_id="one") == 2
+    assert set(PendingChange.objects.get().recipients or ()) == {"a@shop.com", "b@shop.com", ".shop.com"}
+    assert sorted(Change.objects.filter(bulk_id="one").values_list("what", flat=True)) == [
+        "address.removed",
+        "address.removed",
+        "catch_all.removed",
+    ]
+    assert not CatchAll.objects.exists()
+    assert addresses_services.remove_all(domain=shop, actor=None) == 0

@@ -38,7 +38,7 @@ def stuck(sandbox: Sandbox, olga: User) -> Run:
 
 
 def test_unlocking_records_who_and_why_and_the_next_plan_does_the_rest(stuck: Run, olga: User) -> None:
-    auto_apply_services.unlock(run=stuck, because="The machine burnt down.", actor=olga)
+    runs_services.unlock(run=stuck, because="The machine burnt down.", actor=olga, bulk_id="")
     stuck.refresh_from_db()
     assert (stuck.state, stuck.cancelled_by) == (RunState.FAILED, olga)
     assert "Ended manually after 0 of" in stuck.problem
@@ -57,7 +57,7 @@ def test_unlocking_records_who_and_why_and_the_next_plan_does_the_rest(stuck: Ru
 def test_a_surviving_worker_executes_no_further_step_of_an_unlocked_run(
     stuck: Run, olga: User, sandbox: Sandbox
 ) -> None:
-    auto_apply_services.unlock(run=stuck, because="x", actor=olga)
+    runs_services.unlock(run=stuck, because="x", actor=olga, bulk_id="")
     sandbox.control.clear_calls()
     assert runs_services.execute_run(run_id=stuck.pk) is None
     assert sandbox.control.write_calls() == ()
@@ -67,16 +67,16 @@ def test_a_surviving_worker_executes_no_further_step_of_an_unlocked_run(
 
 def test_unlocking_is_refused_without_reason_permission_or_a_stuck_run(stuck: Run, olga: User) -> None:
     with pytest.raises(Refused, match="Enter a reason"):
-        auto_apply_services.unlock(run=stuck, because=" ", actor=olga)
+        runs_services.unlock(run=stuck, because=" ", actor=olga, bulk_id="")
     with pytest.raises(Refused, match="Only operators"):
-        auto_apply_services.unlock(run=stuck, because="x", actor=make_staff(Role.SUPPORT))
+        runs_services.unlock(run=stuck, because="x", actor=make_staff(Role.SUPPORT), bulk_id="")
     Run.objects.update(started_at=timezone.now() - timedelta(minutes=2))
     stuck.refresh_from_db()
     with pytest.raises(Refused, match="isn't stuck"):
-        auto_apply_services.unlock(run=stuck, because="x", actor=olga)
+        runs_services.unlock(run=stuck, because="x", actor=olga, bulk_id="")
     Run.objects.update(state=RunState.DONE)
     with pytest.raises(Refused, match="already ended"):
-        auto_apply_services.unlock(run=stuck, because="x", actor=olga)
+        runs_services.unlock(run=stuck, because="x", actor=olga, bulk_id="")
     assert not Change.objects.filter(what="rules.unlocked").exists()
 
 

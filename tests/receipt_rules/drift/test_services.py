@@ -232,14 +232,14 @@ def test_our_own_changes_are_no_drift_for_the_read_every_minute(
         make_address(name, shop)
     planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=olga)
     ProcrastinateJob.objects.all().delete()
-    done = runs_services._note_made
+    done = runs_services._record_step
     seen: list[object] = []
 
     def check_after_step(*args: Any, **named: Any) -> None:
         done(*args, **named)
         seen.append((drift_services.check_drift(), watch_active_set(timestamp=0), queued_drift_checks()))
 
-    monkeypatch.setattr(runs_services, "_note_made", check_after_step)
+    monkeypatch.setattr(runs_services, "_record_step", check_after_step)
     auto_apply_services.work()
     assert seen
     assert set(seen) == {((), None, 0)}

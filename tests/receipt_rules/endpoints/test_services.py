@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from audit.models import Change
 from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.selectors import used_by
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.endpoints.services import SesOptions
 from receipt_rules.models.endpoints import Endpoint
@@ -103,6 +104,18 @@ def test_an_endpoint_in_use_is_not_removed() -> None:
     endpoints_services.remove_endpoint(endpoint=row, actor=None)
     assert not Endpoint.objects.exists()
     assert Change.objects.get().what == "endpoint.removed"
+
+
+def test_one_that_only_rows_of_a_former_domain_have_is_removed() -> None:
+    domain = make_verified("shop.com")
+    row = make_endpoint(domain.customer)
+    address = make_address("a@shop.com", domain, endpoint=row)
+    domain.customer = make_customer()
+    domain.save()
+    assert used_by(row) == ()
+    endpoints_services.remove_endpoint(endpoint=row, actor=None)
+    address.refresh_from_db()
+    assert address.endpoint is None
 
 
 def test_only_operators_can_change_the_storage_of_an_endpoint() -> None:

@@ -105,6 +105,19 @@ def test_a_plan_that_waits_for_a_second_operator_can_be_cancelled(sandbox: Sandb
     assert (run.state, rule_count("a@shop.com")) == (RunState.CANCELLED, 1)
 
 
+def test_a_plan_is_withdrawn_while_another_run_is_at_work(sandbox: Sandbox, settings: Settings) -> None:
+    settings.RECEIVING_SECOND_PERSON = True
+    make_address("a@shop.com", make_verified("shop.com"))
+    operator = set_up_receiving()
+    Address.objects.all().delete()
+    run = approve_and_run(operator, typed="inbound-mail")
+    other = Run.objects.create(region=run.region, state=RunState.RUNNING, kind=run.kind, calls=1)
+    runs_services.cancel(run=run, actor=operator)
+    run.refresh_from_db()
+    other.refresh_from_db()
+    assert (run.state, run.cancelled_by, other.state) == (RunState.CANCELLED, operator, RunState.RUNNING)
+
+
 def test_no_plan_is_approved_while_a_run_is_in_progress(sandbox: Sandbox) -> None:
     operator = make_operator()
     shop = make_verified("shop.com")

@@ -102,6 +102,15 @@ def test_a_report_is_matched_by_token_and_recipient_and_an_older_one_is_ignored(
     assert (found.outcome, found.handled_at) == ("delivered", now)
 
 
+def test_a_report_for_other_recipients_of_the_same_message_hides_none(alices: Customer) -> None:
+    probe = make_probe(make_verified("shop.com", customer=alices))
+    now = timezone.now()
+    reports = [make_report(probe.recipient, probe=probe.token), make_report("other@shop.com", probe=probe.token)]
+    record_deliveries(reports=reports, now=now)
+    probe.refresh_from_db()
+    assert probe.outcome == "delivered"
+
+
 def test_a_report_after_a_transfer_is_not_shown_to_the_previous_owner(alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
     probe = make_probe(domain)

@@ -9,7 +9,7 @@ from time_machine import travel
 from accounts.models.people import Customer
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
-from domains.models.domains import Domain
+from domains.models.domains import Domain, Stage
 from domains.receiving.core import ReceivingState
 from inbound_admin.lib import aws
 from notifications.models.alerts import Alert
@@ -17,12 +17,13 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import SHOWN
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
+from receipt_rules.live import services as live_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.api_client import api_of
-from tests.domains.factories import make_zone, publish, set_up_domain
-from tests.factories import make_member
+from tests.domains.factories import make_domain, make_zone, publish, set_up_domain
+from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
@@ -159,6 +160,34 @@ def test_an_unmanaged_rule_that_catches_the_mail_is_not_live(sandbox: Sandbox) -
     client.delete_receipt_rule(RuleSetName="inbound-mail", RuleName="corp")
     drift_services.check_drift()
     assert Alert.objects.get(kind="receiving.harmed").state == "recovered"
+
+
+def test_a_catch_all_of_a_claim_is_not_served_by_the_rule_of_who_holds_the_name(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    alices = make_verified("shop.com", customer=make_customer("Alice"))
+    claim = make_domain("shop.com", customer=make_customer("Bob"), stage=Stage.CLAIM)
+    addresses_services.set_catch_all(domain=alices, actor=None)
+    bobs = CatchAll.objects.create(domain=claim)
+    auto_apply_services.work()
+    drift_services.check_drift()
+    assert CatchAll.objects.get(domain=alices).is_served
+    bobs.refresh_from_db()
+    assert not bobs.is_served
+
+
+def test_a_read_for_one_customer_leaves_the_alert_with_all_whom_a_foreign_rule_harms(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    alices, bobs = (make_verified(f"{name}.com", customer=make_customer(name)) for name in ("alice", "bob"))
+    for domain in (alices, bobs):
+        make_address(f"a@{domain.name}", domain)
+    make_unmanaged_rule("corp", ["alice.com", "bob.com"], rule_set="inbound-mail")
+    drift_services.check_drift()
+    alert = Alert.objects.get(kind="receiving.harmed")
+    assert "2 recipients of 2 customers" in alert.why
+    active = live_services.read_live().active
+    receiving_services.record_live_rules(active, is_ours=True, customers=frozenset({alices.customer_id}))
+    alert.refresh_from_db()
+    assert "2 recipients of 2 customers" in alert.why
 
 
 def test_an_address_at_a_subdomain_requires_its_own_mx(sandbox: Sandbox) -> None:

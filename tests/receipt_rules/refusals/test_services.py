@@ -6,6 +6,7 @@ from django.test import Client
 from accounts.models.people import User
 from audit.models import Change
 from inbound_admin.lib import aws
+from inbound_admin.lib.errors import AwsBusy
 from notifications.models.alerts import Alert
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
@@ -14,7 +15,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunState, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.plans import Method
-from receipt_rules.planner.services import PlanRequest
+from receipt_rules.planner.services import EVERYTHING, PlanRequest
 from receipt_rules.refusals.services import KNOWN_GOOD, SET_PREFIX
 from receipt_rules.runs import services as runs_services
 from receipt_rules.tasks import check_drift
@@ -150,6 +151,24 @@ def test_a_live_address_that_ses_refuses_keeps_its_rule_and_others_get_another(s
     assert "It receives mail as before." in zoe.refused_because
     assert zoe.is_served
     assert Alert.objects.get(kind="address.refused").state == "open"
+
+
+def test_where_the_rest_cannot_be_planned_for_want_of_an_answer_the_run_says_why_it_ended(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = _refuse_zoe(sandbox, "new")
+    digest = planner_services.plan_changes().digest
+    run = planner_services.approve(digest=digest, because="x", actor=operator, request=EVERYTHING)
+
+    def is_busy(*args: object) -> None:
+        raise AwsBusy("Amazon is busy.")
+
+    monkeypatch.setattr(planner_services, "plan_changes", is_busy)
+    assert runs_services.execute_run(run_id=run.pk) is None
+    run.refresh_from_db()
+    assert run.state == RunState.REFUSED
+    assert "SES now refuses zoe@shop.com" in run.problem
+    assert "Create a new plan for the rest." in run.problem
 
 
 def test_changes_of_the_untouched_rule_wait_and_open_an_alert(sandbox: Sandbox) -> None:

@@ -1,6 +1,8 @@
 """A rollback holds its recipients until an operator releases them; a customer's change is planned on its own."""
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from domains.domain_list.selectors import domains_rejecting
 from inbound_admin.lib import aws
@@ -87,7 +89,7 @@ def test_a_held_subdomain_catch_all_ends_once_another_customer_owns_a_subdomain(
     addresses_services.set_catch_all(domain=shop, actor=None, subdomains=True)
     operator = set_up_receiving()
     first = Snapshot.objects.latest("at")
-    addresses_services.remove_catch_all(domain=shop, actor=None, subdomains=True)
+    addresses_services.set_catch_all(domain=shop, actor=None, is_active=False, subdomains=True)
     approve_and_run(operator, typed="inbound-mail")
     approve_and_run(operator, PlanRequest(snapshot=first.pk), typed="inbound-mail")
     assert rollback_services.recipients_on_hold(stopped=stopped_customers()) == {".shop.com"}
@@ -177,3 +179,9 @@ def test_addresses_removed_by_a_rollback_are_shown_as_held_and_their_domain_as_r
     drift_services.check_drift()
     lost[0].refresh_from_db()
     assert lost[0].rules == "waiting"
+
+
+def test_a_release_of_no_hold_is_a_page_that_is_not_found(sandbox: Sandbox, client: Client) -> None:
+    client.force_login(set_up_receiving())
+    for hold in ("", "x", "7"):
+        assert client.post(reverse("receipt_rules:plan"), {"do": "release", "hold": hold}).status_code == 404

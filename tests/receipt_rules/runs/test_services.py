@@ -232,7 +232,7 @@ def test_a_plan_that_breaks_an_expectation_is_refused(sandbox: Sandbox) -> None:
     addresses_services.set_catch_all(domain=domain, actor=None)
     operator = set_up_receiving()
     expectations_services.save_expectation(text="Billing@shop.com", expected=Expected.ONCE, actor=operator)
-    addresses_services.remove_catch_all(domain=domain, actor=None)
+    addresses_services.set_catch_all(domain=domain, actor=None, is_active=False)
     auto_apply_services.work()
     assert rule_count("billing@shop.com") == 1
     assert PendingChange.objects.get().waits_because
