@@ -156,7 +156,7 @@ def test_a_worker_with_a_fast_clock_does_not_delay_the_first_check(sandbox: Sand
     assert due[0].last_ses_check <= timezone.now()
 
 
-def test_the_warning_of_a_claim_ends_when_staff_adopt_its_identity(sandbox: Sandbox) -> None:
+def test_the_warning_of_a_claim_recovers_when_staff_adopt_its_identity(sandbox: Sandbox) -> None:
     create_identities("a.com")
     alice = make_customer("Alice Ltd")
     domain = make_domain("a.com", customer=alice, stage=Stage.CLAIM)
@@ -166,8 +166,8 @@ def test_the_warning_of_a_claim_ends_when_staff_adopt_its_identity(sandbox: Sand
     assert Alert.objects.get(kind="domain.expiring").state == "recovered"
 
 
-def test_starting_again_keeps_an_adopted_domain_its_customers(sandbox: Sandbox) -> None:
-    """SES has the identity, without our tag. Staff gave the name to Alice, so nothing has to be proven again."""
+def test_restarting_verification_keeps_an_adopted_domain_proven(sandbox: Sandbox) -> None:
+    """SES has the identity, without our tag. Staff gave the name to Alice, so no proof is required again."""
     create_identities("a.com")
     with aws.calling("ses", "set") as client:
         client.set_identity_mail_from_domain(Identity="a.com", MailFromDomain="mail.a.com")

@@ -199,7 +199,7 @@ def test_every_code_has_an_anchor_on_the_public_page(client: Client) -> None:
     assert not [code for code in CODES if f'id="{code}"' not in text]
 
 
-def test_the_dns_host_can_be_chosen_when_only_further_findings_have_something_to_enter(
+def test_the_dns_host_can_be_chosen_if_only_further_findings_have_records(
     client: Client, page: str, sandbox: Sandbox, domain: Domain
 ) -> None:
     publish(sandbox, domain)

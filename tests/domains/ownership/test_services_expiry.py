@@ -131,8 +131,8 @@ def test_staff_can_exceed_the_limit_of_unproven_domains(sandbox: Sandbox, alice:
     assert preflight_services.add(text="b.com", customer=alice, actor=make_staff())
 
 
-def test_what_is_proven_while_others_are_removed_stays(alice: Customer) -> None:
-    """The list is read at the start. A proof that comes while the first domains go counts for the later ones."""
+def test_a_domain_proven_while_others_are_deleted_is_kept(alice: Customer) -> None:
+    """A proof that arrives while the first domains are deleted counts for the later ones."""
     late = NOW - timedelta(days=8)
     longer, shop = (
         make_unproven(40, alice, name=name, unproven_warned_at=late) for name in ("longer.shop.com", "shop.com")
@@ -149,7 +149,7 @@ def test_what_is_proven_while_others_are_removed_stays(alice: Customer) -> None:
     assert (exists(longer), exists(shop)) == (False, True)
 
 
-def test_what_is_proven_while_others_are_warned_of_gets_no_warning(alice: Customer) -> None:
+def test_a_domain_proven_while_others_are_warned_gets_no_warning(alice: Customer) -> None:
     make_unproven(25, alice, name="longer.shop.com")
     shop = make_unproven(25, alice, name="shop.com", stage=Stage.READY)
 

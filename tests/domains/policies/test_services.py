@@ -1,4 +1,4 @@
-"""What a check looks up of the policies that apply to a domain."""
+"""The lookups of a check for the policies that apply to a domain."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def spf_of(label: str, count: int) -> str:
     return " ".join(["v=spf1", *(f"include:{label}{number}.shop.com" for number in range(count)), "~all"])
 
 
-def test_includes_of_one_domain_are_not_followed_in_any_number(sandbox: Sandbox) -> None:
+def test_the_number_of_spf_includes_followed_for_a_domain_is_limited(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     sandbox.control.add_record("shop.com", "shop.com", "TXT", spf_of("a", 3))
     for number in range(3):
@@ -25,7 +25,7 @@ def test_includes_of_one_domain_are_not_followed_in_any_number(sandbox: Sandbox)
     assert len(domain.published.inside) == 3 + services.NAMES
 
 
-def test_two_domains_that_share_an_include_both_learn_what_is_behind_it(sandbox: Sandbox) -> None:
+def test_two_domains_that_share_an_include_both_get_its_nested_record(sandbox: Sandbox) -> None:
     domain, other = set_up_domain(sandbox, "shop.com"), set_up_domain(sandbox, "farm.org")
     sandbox.control.add_record("shop.com", "a0.shop.com", "TXT", spf_of("b", 1))
     sandbox.control.add_record("shop.com", "b0.shop.com", "TXT", "v=spf1 ip4:192.0.2.1 -all")
