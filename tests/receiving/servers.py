@@ -30,6 +30,9 @@ class Server(ThreadingHTTPServer):
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return {}
 
+    def refuses(self, body: bytes) -> bool:
+        return False
+
 
 class Site(Server):
     """`routes` are the results of the route lookup by recipient; other recipients have no owner."""
@@ -39,6 +42,10 @@ class Site(Server):
         self.routes: dict[str, dict[str, Any]] = {}
         self.lookups: list[list[str]] = []
         self.reports: list[dict[str, Any]] = []
+        self.unacceptable = ""  # what Inbound Admin's validation refuses, wherever it stands in the request
+
+    def refuses(self, body: bytes) -> bool:
+        return bool(self.unacceptable) and self.unacceptable in body.decode()
 
     def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if path == "/api/v2/deliveries":
@@ -66,6 +73,7 @@ class _Request(BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # the name is the standard library's
         body = self.rfile.read(int(self.headers["Content-Length"]))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
+        status = 400 if self.server.refuses(body) else status
         result = self.server.answer(self.path, json.loads(body)) if status == 200 else {"error": "not now"}
         if status == 200:
             self.server.got.append((self.path, dict(self.headers.items()), body))

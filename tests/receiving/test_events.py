@@ -40,6 +40,15 @@ def test_a_notification_contains_the_stored_object() -> None:
     assert (found.message_id, found.stored) == ("abc", ("mail", "in/abc"))
 
 
+@pytest.mark.parametrize(("sent", "token"), [("abc" * 40, ("abc" * 40)[:64]), ("a\x01b", ""), ("\ud800", "")])
+def test_a_probe_header_that_no_report_accepts_is_no_probe(sent: str, token: str) -> None:
+    asked = event("a@shop.com")
+    asked["Records"][0]["ses"]["mail"]["headers"] = [{"name": "X-Inbound-Admin-Probe", "value": sent}]
+    (found,) = read_event(asked)
+    assert isinstance(found, Arrival)
+    assert found.probe == token
+
+
 def test_events_from_the_queue_are_unwrapped() -> None:
     record = {"version": "1.0", "requestPayload": event("a@shop.com"), "responsePayload": {"errorType": "Undelivered"}}
     assert read_event(_sqs(record, event("a@shop.com"))) == read_event(event("a@shop.com")) * 2
