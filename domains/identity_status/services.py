@@ -5,6 +5,7 @@ A few domains take one call each, many take batches of a hundred.
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from django.db import transaction
@@ -17,6 +18,7 @@ from domains.identity import gateway
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity
 from domains.identity.services import list_ses_identities, record_verified
 from domains.models.domains import Domain, Stage
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 
 A_FEW = (
@@ -86,7 +88,7 @@ def read_all_statuses(*, now: datetime) -> int:
     changed: list[str] = []
     for some in batched(ready.iterator(chunk_size=AT_ONCE), AT_ONCE):
         before = {domain.pk: domain.ses_statuses for domain in some}
-        read_statuses(some, now=now)
+        isolation.together("SES statuses", some, partial(read_statuses, now=now))
         changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
     return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
 
