@@ -52,6 +52,8 @@ def announce_domain(
         return
     why = " ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4])
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
+    if not is_lost:
+        _resolve_new_keys(domain, now)
     alerts_services.observe(
         kind="domain.at_risk",
         about=domain_subject(domain),
@@ -61,6 +63,12 @@ def announce_domain(
         audience=alerts_core.CustomerPeople(domain.customer_id),
         now=now,
     )
+
+
+def _resolve_new_keys(domain: Domain, now: datetime) -> None:
+    audience = alerts_core.CustomerPeople(domain.customer_id)
+    about, kind = domain_subject(domain), "domain.new_dkim"
+    alerts_services.observe(kind=kind, about=about, firing=False, why="", severity="high", audience=audience, now=now)
 
 
 def _emit_domain_event(event: str, domain: Domain, why: str, now: datetime) -> None:

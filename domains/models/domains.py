@@ -308,6 +308,7 @@ class Domain(models.Model):
             is_verified=self.is_proven and self.identity_status not in UNVERIFIED,
             can_receive=can_receive(self.region),
             is_unread=self.routes_unchecked,
+            has_parent=bool(self.parsed.parents),
             is_elsewhere=name == self.name and INBOUND_MX in self.expectations,
         )
 

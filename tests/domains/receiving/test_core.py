@@ -51,6 +51,12 @@ def test_the_mx_is_never_asked_for_while_nothing_would_take_the_mail(facts: Rece
         assert judge(replace(coming, mx=Mx.HERE)).state in (ReceivingState.LIVE, ReceivingState.COPIED)
 
 
+def test_of_a_subdomain_it_is_said_that_ses_may_apply_its_parents_verification() -> None:
+    found = judge(ReceivingFacts("in.shop.com", mx=Mx.HERE, is_verified=False, has_parent=True))
+    until = "SES rejects all mail for in.shop.com until it has verified the domain"
+    assert found.sentence == f"{until}, unless it has verified a parent domain."
+
+
 @pytest.mark.parametrize("rules", [RulesFact.NOTHING, RulesFact.WAITING, RulesFact.NOT_SET_UP, RulesFact.HALTED])
 def test_an_mx_that_leads_here_with_nothing_behind_it_is_red(rules: RulesFact) -> None:
     found = judge(replace(READY, rules=rules))

@@ -63,7 +63,7 @@ def test_the_owner_is_told_once_however_often_it_is_seen(customer: Customer, ali
     }
     effects = [see(at=NOON + minutes * timedelta(minutes=1), **looks) for minutes in range(5)]
     assert effects == [Effect.NOTHING, Effect.RAISED, *[Effect.NOTHING] * 3]
-    assert _told() == [("alice@alice.example", "shop.example: A verified domain has lost a record")]
+    assert _told() == [("alice@alice.example", "shop.example: A verified domain needs action")]
     assert Alert.objects.get().looks == 5
 
 
