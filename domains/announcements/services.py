@@ -22,7 +22,6 @@ from domains.models.domains import Domain
 from domains.models.verified_notices import VerifiedNotice
 from domains.records.core import Record
 from inbound_admin.lib.errors import Refused
-from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
 
@@ -60,15 +59,13 @@ def announce_domain(
         firing=is_lost,
         why=why,
         severity="high",
-        audience=alerts_core.CustomerPeople(domain.customer_id),
         now=now,
     )
 
 
 def _resolve_new_keys(domain: Domain, now: datetime) -> None:
-    audience = alerts_core.CustomerPeople(domain.customer_id)
     about, kind = domain_subject(domain), "domain.new_dkim"
-    alerts_services.observe(kind=kind, about=about, firing=False, why="", severity="high", audience=audience, now=now)
+    alerts_services.observe(kind=kind, about=about, firing=False, why="", severity="high", now=now)
 
 
 def _emit_domain_event(event: str, domain: Domain, why: str, now: datetime) -> None:

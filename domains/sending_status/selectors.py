@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from domains.domain_list.core import UNVERIFIED
 from domains.identity.core import GONE
-from domains.models.domains import UNVERIFIED, Domain
+from domains.models.domains import Domain
 from domains.sending_status.core import DomainSending, SendingFacts, judge_sending
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import Tenant

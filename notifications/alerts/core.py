@@ -180,6 +180,7 @@ _KINDS = (
         "A customer's subdomain catch-all ended because another customer has proven a subdomain",
         "Every subdomain catch-all receives again",
     ),
+    AlertKind("storage.unreadable", "Stored mail can't be read", "Stored mail can be read again"),
     AlertKind("receiving.lost", "Inbound mail was lost", "Inbound mail is no longer lost"),
     AlertKind(
         "receiving.failing",

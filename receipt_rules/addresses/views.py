@@ -46,7 +46,7 @@ from receipt_rules.endpoints.core import EndpointKinds
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.inbound_summary.selectors import Inbound, inbound_summary, pending_of
 from receipt_rules.live.selectors import SOON, applied_when
-from receipt_rules.mail_path.core import End, Hop, worst_first
+from receipt_rules.mail_path.core import End, Hop, HopState, worst_first
 from receipt_rules.mail_path.selectors import path_of_address, path_of_domain, set_ends
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -128,12 +128,14 @@ def add_lines(lines: Sequence[PastedLine], customer: Customer, actor: User) -> l
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     filters = AddressListFilters.read(request.GET)
-    page = page_of(search_addresses(viewer=request.user, filters=filters), request)
+    counts = address_counts(viewer=request.user, filters=filters)
+    found = search_addresses(viewer=request.user, filters=filters)
+    page = page_of(found, request, total=filters.total_of(counts))
     set_ends(page.object_list)
     context = {
         "page": page,
         "filters": filters,
-        "counts": address_counts(viewer=request.user, filters=filters),
+        "counts": counts,
         "choices": customer_choices(viewer=request.user),
         "total": bool(page.object_list) or addresses_for(request.user).exists(),
         "tab": "addresses",
@@ -233,17 +235,18 @@ def _template(request: SignedIn) -> str:
 
 def _context(domain: Domain, inbound: Inbound, forms: Forms) -> dict[str, Any]:
     schedule = schedule_of(domain)
-    undelivered = _undelivered(inbound)
+    hops, end = _hops(domain, inbound), _undelivered(inbound)
+    stopped = (hop for hop in hops if hop.key == "store" and hop.state is HopState.STOPPED)
     return {
         "schedule": schedule,
         "schedule_form": ProbeScheduleForm(initial={"pace": schedule.pace if schedule else OFF}),
         "domain": domain,
-        "hops": _hops(domain, inbound),
+        "hops": hops,
         "tab": "inbound",
         "inbound": inbound,
         "shown": inbound.addresses[:MOST_SHOWN],
         "more": max(0, len(inbound.addresses) - MOST_SHOWN),
-        "undelivered": undelivered,
+        "undelivered": next(stopped, end),
         "forms": forms,
         "refused": _why_not(domain),
         "applied_when": partial(applied_when, domain.customer),

@@ -140,6 +140,18 @@ def update_filter_alert(filters: Sequence[IpFilter]) -> None:
     )
 
 
+def update_storage_alert(problem: str) -> None:
+    """Update the one alert for stored mail that the function can't read; "" resolves it."""
+    alerts_services.observe(
+        kind="storage.unreadable",
+        about=Subject("receiving", settings.AWS_REGION, f"Receiving in {settings.AWS_REGION}"),
+        firing=bool(problem),
+        why=f"The function can't read stored messages, so nothing is delivered: {problem}" if problem else "",
+        severity="high",
+        audience=OPERATORS,
+    )
+
+
 def _counted(recipients: Sequence[str], customers: Collection[str]) -> str:
     number = f"{_number(len(recipients), 'recipient')} of {_number(len(customers), 'customer')}"
     return f"{number}: {', '.join(sorted(recipients)[:3])}"

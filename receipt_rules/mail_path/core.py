@@ -132,21 +132,28 @@ _RULES = {
 }
 
 
-def mail_path(facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End]) -> tuple[Hop, ...]:
-    """Return the five hops of mail. `receiving` is the judgement of `facts`; no `ends` if nothing receives."""
+def mail_path(
+    facts: ReceivingFacts, receiving: Receiving, ends: Sequence[End], *, is_unreadable: bool = False
+) -> tuple[Hop, ...]:
+    """Return the five hops of mail. `receiving` is the judgement of `facts`; no `ends` if nothing receives.
+
+    `is_unreadable`: the function can't read what is stored.
+    """
     is_stored = facts.is_verified and facts.rules in (*DELIVERED, *_DEFECTIVE, RulesFact.PARTLY)
-    is_routed = is_stored and facts.rules is not RulesFact.UNROUTED
+    is_routed = is_stored and facts.rules is not RulesFact.UNROUTED and not is_unreadable
     is_stopped = receiving.is_red and facts.mx in MX_POINTS_HERE
     return (
         Hop("sender", "Sender", HopState.NONE, "Queries the MX record"),
         Hop("mx", "MX record", *_MX[facts.mx]),
         _rule(facts, is_stopped=is_stopped),
-        _storage(is_stored=is_stored, is_routed=is_routed, is_stopped=is_stopped),
+        _storage(is_stored=is_stored, is_routed=is_routed, is_stopped=is_stopped, is_unreadable=is_unreadable),
         _end(ends, is_reached=is_routed or facts.rules is RulesFact.UNSURE),
     )
 
 
-def _storage(*, is_stored: bool, is_routed: bool, is_stopped: bool) -> Hop:
+def _storage(*, is_stored: bool, is_routed: bool, is_stopped: bool, is_unreadable: bool) -> Hop:
+    if is_stored and is_unreadable:
+        return Hop("store", "Storage", HopState.STOPPED, "Stored mail can't be read now. Our team has been notified")
     if is_stored and not is_routed:
         state = HopState.STOPPED if is_stopped else HopState.WARNING
         return Hop("store", "Storage", state, "Keeps the mail. Our function isn't called to deliver it")

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 
+from django.conf import settings
+
 from domains.models.domains import Domain
 from domains.receiving.core import Receiving, ReceivingFacts
 from notifications.alerts.selectors import open_since
@@ -21,23 +23,34 @@ def path_of_domain(domain: Domain, rows: Iterable[Address | CatchAll]) -> tuple[
     """Return the path of mail for the domain's own name. The caller has fetched the domain for its viewer."""
     own = [row for row in rows if row.is_active and row.mail_name == domain.name]
     reached = [row for row in own if row.is_served] or own
-    return mail_path(domain.receiving_facts(domain.name), domain.receiving, _ends(reached))
+    facts, is_unreadable = domain.receiving_facts(domain.name), is_storage_unreadable()
+    return mail_path(facts, domain.receiving, _ends(reached), is_unreadable=is_unreadable)
 
 
 def path_of_address(address: Address) -> tuple[Hop, ...]:
     """Return the path of mail for one address; empty while it is off."""
     if not address.is_active:
         return ()
-    return mail_path(address.receiving_facts, address.receiving, _ends([address]))
+    facts, is_unreadable = address.receiving_facts, is_storage_unreadable()
+    return mail_path(facts, address.receiving, _ends([address]), is_unreadable=is_unreadable)
 
 
 def path_of_route(facts: ReceivingFacts, receiving: Receiving, route: Route) -> tuple[Hop, ...]:
     """Return the path of a simulated recipient."""
-    return mail_path(facts, receiving, _ends_of_routes([route]))
+    return mail_path(facts, receiving, _ends_of_routes([route]), is_unreadable=is_storage_unreadable())
+
+
+def is_storage_unreadable() -> bool:
+    """Return whether the function couldn't read the last message that it was called for."""
+    return bool(open_since("storage.unreadable", [settings.AWS_REGION]))
 
 
 def _ends(rows: Sequence[Address | CatchAll]) -> tuple[End, ...]:
-    return _ends_of_routes(route_lookup(sample_address(row.recipient) for row in rows[:MOST_ASKED]))
+    """Where another customer holds the name, its mail is theirs, and so is the endpoint: it is left out."""
+    asked = rows[:MOST_ASKED]
+    routes = route_lookup(sample_address(row.recipient) for row in asked)
+    own = zip(asked, routes, strict=True)
+    return _ends_of_routes(route for row, route in own if route.customer == row.domain.customer_id)
 
 
 def _ends_of_routes(routes: Iterable[Route]) -> tuple[End, ...]:

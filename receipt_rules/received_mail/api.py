@@ -43,6 +43,7 @@ class DeliveryIn(In):
     endpoint_id: Annotated[Text | None, Field(max_length=40)] = None
     outcome: OutcomeName
     problem: Text = ""
+    storage_problem: Annotated[Text, Field(description="Why the stored message couldn't be read; only for staff")] = ""
     bytes: Annotated[int | None, Field(ge=0, le=LARGEST_MESSAGE)] = None
     at: Moment
     probe: Annotated[Text, Field(max_length=64, description="Token of a test message")] = ""
@@ -145,6 +146,7 @@ def _report(each: DeliveryIn) -> Report:
         outcome=each.outcome,
         at=each.at,
         problem=each.problem,
+        storage_problem=each.storage_problem,
         size=each.bytes,
         probe=each.probe,
     )

@@ -10,7 +10,9 @@ from typing import Any
 class Report:
     """The outcome of a message for some of its recipients, at `at`; `endpoint_id` "" if there was no endpoint.
 
-    `probe`: the token of a test message, if it is one."""
+    `storage_problem`: why the stored message couldn't be read, as AWS says it. `probe`: the token of a test message, if
+    it is one.
+    """
 
     message_id: str
     received_at: datetime
@@ -19,6 +21,7 @@ class Report:
     outcome: str
     at: datetime
     problem: str = ""
+    storage_problem: str = ""
     size: int | None = None
     probe: str = ""
 

@@ -18,6 +18,7 @@ from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.selectors import endpoint_subject
+from receipt_rules.alerts import services as receiving_alerts_services
 from receipt_rules.deliveries.services import function_arn
 from receipt_rules.endpoints.core import NOT_FORWARDED
 from receipt_rules.forwarding.selectors import is_never_forwarded
@@ -80,6 +81,7 @@ def record_deliveries(*, reports: Sequence[Report], now: datetime) -> int:
         _update_existing(by_key, {row.pk for row in made.values()})
     record_reports(reports)
     _update_endpoint_alerts(by_key.values(), now)
+    _update_storage_alert(reports)
     return len(by_key)
 
 
@@ -141,6 +143,17 @@ def _update_endpoint_alerts(resolved: Iterable[_RecipientReport], now: datetime)
             audience=alerts_core.CustomerPeople(endpoint.customer_id),
             now=now,
         )
+
+
+def _update_storage_alert(reports: Iterable[Report]) -> None:
+    """Alert operators when the function can't read a stored message; the next one that it reads resolves it."""
+    newest = max(
+        (each for each in reports if each.storage_problem or each.size is not None),
+        key=lambda each: each.at,
+        default=None,
+    )
+    if newest is not None:
+        receiving_alerts_services.update_storage_alert(newest.storage_problem)
 
 
 def deliver_again(*, mail: ReceivedMail, actor: User) -> None:

@@ -14,7 +14,7 @@ from receipt_rules.models.addresses import CatchAll
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
-from tests.receipt_rules.factories import approve_and_run, live, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import approve_and_run, live, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 SPLIT = (
@@ -34,7 +34,7 @@ def test_a_subdomain_catch_all_that_another_customers_proof_ends_says_so_and_ale
 ) -> None:
     addresses_services.set_catch_all(domain=shop, actor=None, subdomains=True)
     olga = set_up_receiving()
-    assert taken("a@other.shop.com") == 1
+    assert rule_count("a@other.shop.com") == 1
     make_verified("deep.track.shop.com")
     approve_and_run(olga, typed="inbound-mail")
     receiving_services.record_live_rules(live(), is_ours=True)
