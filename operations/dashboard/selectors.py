@@ -171,6 +171,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
         deadline=_deadline(domain, left),
         awaits_diagnosis=awaits_diagnosis,
         off=_off(domain),
+        is_gone=page.is_gone,
     )
 
 

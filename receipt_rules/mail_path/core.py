@@ -116,6 +116,8 @@ _RULES = {
     RulesFact.DROPPED: "SES rejects the mail now, although it was set up",
     RulesFact.NOT_SET_UP: "Inbound mail isn't set up in this region yet",
     RulesFact.HALTED: "Our team has turned off inbound mail",
+    RulesFact.SPLIT: "Another account has proven one of the subdomains",
+    RulesFact.FILTERED: "An IP filter in SES blocks all senders",
     RulesFact.CARRIED: "Delivers the mail",
     RulesFact.COPIED: "Delivers the mail. Another rule receives a copy",
     RulesFact.ELSEWHERE: "Another rule catches the mail",
