@@ -14,6 +14,7 @@ NOT_READY: Mapping[str, str] = {
     Stage.STARTING: "it’s being set up in Amazon SES.",
 }
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
+NO_IDENTITY = "Amazon SES no longer has it. Restart its verification first."
 
 # Word, tone and icon for each tenant status other than ACTIVE.
 SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
@@ -45,6 +46,7 @@ class SendingFacts:
     is_verified: bool | None
     standing: str = ""
     tenant_stage: str = TenantStage.READY
+    is_gone: bool = False  # SES no longer has its identity
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
     if facts.stage == Stage.DELETING:
         sentence = f"{facts.domain} is being deleted. It can’t send after that."
         return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", sentence)
-    why = NOT_READY.get(facts.stage) or (NOT_VERIFIED if facts.is_verified is False else "")
+    unverified = NO_IDENTITY if facts.is_gone else NOT_VERIFIED
+    why = NOT_READY.get(facts.stage) or (unverified if facts.is_verified is False else "")
     if why:
         sentence = CANT.format(why=why)
         return DomainSending(SendingState.CANNOT_YET, "Can’t send yet", "todo", "exclamation-circle", sentence)

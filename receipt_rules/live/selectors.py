@@ -55,7 +55,8 @@ def takes_effect(number: int) -> str:
     if not is_set_up():
         return "It takes effect once inbound mail is set up in this region. Our team has been notified."
     if number > settings.RECEIVING_SMALL_CHANGE:
-        return f"Our team reviews changes of more than {settings.RECEIVING_SMALL_CHANGE:,} addresses first."
+        most = f"{settings.RECEIVING_SMALL_CHANGE:,} addresses"
+        return f"Our team reviews changes of more than {most} first, unless a catch-all receives their mail already."
     unfinished = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
     if read_problem() or unfinished.exclude(problem="").exists():
         return "SES isn't answering right now. It takes effect automatically once SES answers."
