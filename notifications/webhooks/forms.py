@@ -2,10 +2,12 @@ from typing import Any
 
 from django import forms
 
+from inbound_admin.lib.seen import SeenField, fingerprint
 from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS, memberships_of
 from notifications.events.core import EVENTS, events_for
 from notifications.models.webhooks import FORMATS, WebhookTarget, new_target_id
 from notifications.webhooks.core import Format
+from notifications.webhooks.services import shown_values
 
 STAFF, ME = "staff", "me"
 
@@ -40,6 +42,7 @@ class TargetForm(forms.Form):
 
 class ChangeTargetForm(TargetForm):
     is_on = forms.BooleanField(label="Active", required=False, help_text="Turning it off cancels pending deliveries.")
+    seen = SeenField()
 
     def __init__(self, *args: Any, target: WebhookTarget, **kwargs: Any) -> None:
         kwargs["initial"] = {
@@ -47,6 +50,7 @@ class ChangeTargetForm(TargetForm):
             "url": target.shown_url,
             "events": target.events,
             "is_on": target.is_on,
+            "seen": fingerprint(shown_values(target)),
         }
         super().__init__(*args, staff=target.is_of_staff, **kwargs)
         if target.person_id is not None:
