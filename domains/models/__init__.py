@@ -2,7 +2,6 @@
 
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import (
-    HEADLINES,
     SES_STATUSES,
     STATES,
     Domain,
@@ -16,7 +15,6 @@ from domains.models.sharing import ShareLink, ShareVisit, new_share_id
 from domains.models.verified_notices import VerifiedNotice
 
 __all__ = [
-    "HEADLINES",
     "SES_STATUSES",
     "STATES",
     "DiagnosisRequest",

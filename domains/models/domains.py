@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
+from domains.identity.core import DELAYED, HEADLINES, RULES_FIRST, replica_of
 from domains.identity.core import Stage as Stage  # noqa: PLC0414  re-exported for queries
-from domains.identity.core import replica_of
 from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
+from domains.ownership.core import BEING_REMOVED, TOO_LATE
 from domains.policies.core import PublishedPolicies
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge, requires_mx
 from domains.records.core import (
@@ -47,16 +48,6 @@ STAGES = [
     (Stage.READY.value, "Set up"),
     (Stage.DELETING.value, "Deleting"),
 ]
-HEADLINES = {
-    Stage.CLAIM: "Prove that you own this domain.",
-    Stage.STARTING: "Setting up in Amazon SES.",
-    Stage.DELETING: "Deleting. Removing the domain from Amazon SES.",
-}
-DELAYED = {
-    Stage.STARTING: "Setup in Amazon SES is delayed. We retry automatically.",
-    Stage.DELETING: "Deletion is delayed. We retry automatically.",
-}
-RULES_FIRST = "Deleting. Removing the domain from the receipt rules first."
 STATES = [(state.value, state.label) for state in State]
 UNVERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)  # known to be unverified
 RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if state is not ReceivingState.HELD]
@@ -327,6 +318,8 @@ class Domain(models.Model):
         """Return the list's sentence: before setup and during deletion, the stage matters more than checks."""
         if self.stage_problem and self.stage in DELAYED:
             return DELAYED[Stage(self.stage)]
+        if self.stage == Stage.CLAIM and self.stage_problem in (TOO_LATE, BEING_REMOVED):
+            return self.stage_problem
         if self.stage == Stage.DELETING and self.routes_removed_at is None:
             return RULES_FIRST
         red = [each.sentence for each in (receiving, *self.receiving_below) if each.is_red]
@@ -377,6 +370,11 @@ class Domain(models.Model):
     def replica_of(self) -> str:
         """Return a predicate if it uses the keys of its identity in another region, else ""."""
         return replica_of(self.dkim_origin)
+
+    @property
+    def is_held_by_another(self) -> bool:
+        """Return True for a claim to a name that another customer has proven, by the last check."""
+        return self.stage == Stage.CLAIM and self.stage_problem == TOO_LATE
 
     @property
     def is_verified(self) -> bool:

@@ -13,6 +13,7 @@ NOT_READY: Mapping[str, str] = {
     Stage.CLAIM: "ownership isn’t proven. Publish the ownership record first.",
     Stage.STARTING: "it’s being set up in Amazon SES.",
 }
+HELD_BY_ANOTHER = "another account has proven ownership of it."
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
 
 # Word, tone and icon for each tenant status other than ACTIVE.
@@ -45,6 +46,7 @@ class SendingFacts:
     is_verified: bool | None
     standing: str = ""
     tenant_stage: str = TenantStage.READY
+    is_held_by_another: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
     if facts.stage == Stage.DELETING:
         sentence = f"{facts.domain} is being deleted. It can’t send after that."
         return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", sentence)
-    why = NOT_READY.get(facts.stage) or (NOT_VERIFIED if facts.is_verified is False else "")
+    why = HELD_BY_ANOTHER if facts.is_held_by_another else NOT_READY.get(facts.stage, "")
+    why = why or (NOT_VERIFIED if facts.is_verified is False else "")
     if why:
         sentence = CANT.format(why=why)
         return DomainSending(SendingState.CANNOT_YET, "Can’t send yet", "todo", "exclamation-circle", sentence)

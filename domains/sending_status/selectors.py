@@ -17,6 +17,7 @@ def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
     """Return the sending status with the customer's tenant, which the caller has read."""
     is_known = domain.is_verified or domain.identity_status in UNVERIFIED
     facts = SendingFacts(domain.name, domain.stage, domain.is_verified if is_known else None)
+    facts = replace(facts, is_held_by_another=domain.is_held_by_another)
     if tenant is not None:
         facts = replace(facts, standing=tenant.standing, tenant_stage=tenant.stage)
     return judge_sending(facts)

@@ -163,8 +163,8 @@ def detail(request: SignedIn, address_id: str) -> HttpResponse:
 
 
 def _form(address: Address, request: SignedIn, done: str) -> ChangeAddressForm:
-    initial = {"endpoint": address.own_endpoint, "is_active": address.is_active}
-    initial["seen"] = fingerprint(shown_values(address))
+    seen = fingerprint(shown_values(address))
+    initial = {"endpoint": address.own_endpoint, "is_active": address.is_active, "seen": seen}
     data = request.POST if done == "save" else None
     return ChangeAddressForm(data, customer=address.domain.customer, initial=initial)
 
