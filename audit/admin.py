@@ -1,16 +1,13 @@
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from audit.core import words_for
 from audit.models import Change
-from inbound_admin.lib.admin import STORED, capitalised, in_words, labelled
+from inbound_admin.lib.admin import STORED, ReadOnly, capitalised, in_words, labelled
 
 
 @admin.register(Change)
-class ChangeAdmin(admin.ModelAdmin[Change]):
-    """Read-only. The database also refuses to change or delete a row."""
+class ChangeAdmin(ReadOnly):
+    """The database also refuses to change or delete a row."""
 
     list_display = (
         "at",
@@ -29,14 +26,4 @@ class ChangeAdmin(admin.ModelAdmin[Change]):
     )
     search_fields = ("object_name", "=object_id", "actor_name", "=bulk_id", "=customer_id", "because")
     date_hierarchy = "at"
-    show_full_result_count = False
     list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

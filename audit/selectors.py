@@ -19,10 +19,7 @@ def changes_of(object_type: str, object_id: str, *, of_customers: Collection[str
 
     An object can change hands, so its current customer doesn't see its earlier history.
     """
-    changes = Change.objects.filter(object_type=object_type, object_id=object_id)
-    if of_customers is None:
-        return changes
-    return changes.filter(customer_id__in=of_customers, for_staff=False)
+    return _visible_to(of_customers).filter(object_type=object_type, object_id=object_id)
 
 
 def last_changed(object_type: str) -> Coalesce:
@@ -69,10 +66,13 @@ class ChangeListFilters(ListFilters):
 
 def find_changes(filters: ChangeListFilters, *, of_customers: Collection[str] | None) -> QuerySet[Change]:
     """Newest first. `of_customers` None: for staff. Others see their customers' entries, without staff entries."""
-    changes = Change.objects.all()
-    if of_customers is not None:
-        changes = changes.filter(customer_id__in=of_customers, for_staff=False)
-    return filters.search(changes)
+    return filters.search(_visible_to(of_customers))
+
+
+def _visible_to(of_customers: Collection[str] | None) -> QuerySet[Change]:
+    if of_customers is None:
+        return Change.objects.all()
+    return Change.objects.filter(customer_id__in=of_customers, for_staff=False)
 
 
 def choices(occurring: Collection[str] | None = None) -> dict[str, list[tuple[str, str]]]:

@@ -17,9 +17,18 @@ from benchmarks.rows import Row, at_least, at_most, shown
 from domains.diagnosis.core.codes import MISTAKES
 from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding
 from tests.domains.dns_host import Host, facts_of, serving
-from tests.domains.failed_lookups import accused
-from tests.domains.mistakes import BY_HAND, FROM_MENU, SCENES, SPREADING, Scene, built, observed, play
-from tests.domains.right_zones import RIGHT, Right, built_right, look_at, surprises
+from tests.domains.failed_lookups import accusations_by_failure
+from tests.domains.mistakes import (
+    BY_HAND,
+    FROM_MENU,
+    SCENES,
+    SPREADING,
+    Scene,
+    build_host,
+    diagnose_scene,
+    observe_scene,
+)
+from tests.domains.right_zones import CORRECT_ZONES, CorrectZone, build_correct_host, diagnose_zone, unexpected_codes
 
 MISSED = 2  # mistakes that needn't be found
 LEAST_MADE = 70
@@ -34,10 +43,12 @@ def rows() -> list[Row]:
     table: dict[str, Counter[str]] = {}
     looks: list[tuple[Diagnosis, float]] = []
     for scene in SCENES:
-        looks.append(_timed(partial(play, scene)))
+        looks.append(_timed(partial(diagnose_scene, scene)))
         table.setdefault(scene.id, Counter()).update([_named(looks[-1][0].findings)])
-    right = [_timed(partial(look_at, one)) for one in RIGHT]
-    table["right"] = Counter(_named(surprises(one, found)) for one, (found, _) in zip(RIGHT, right, strict=True))
+    right = [_timed(partial(diagnose_zone, one)) for one in CORRECT_ZONES]
+    table["right"] = Counter(
+        _named(unexpected_codes(one, found)) for one, (found, _) in zip(CORRECT_ZONES, right, strict=True)
+    )
     print(as_table(table), file=sys.stderr)
     seconds = [took for _, took in (*looks, *right)]
     return [
@@ -65,12 +76,12 @@ class OnRealServers:
 def _by_other_programs() -> list[Row]:
     """Run the same zones on nsd with unbound as the resolver, as far as honest servers can serve them."""
     table: dict[str, Counter[str]] = {}
-    found, right = on_real_servers(SCENES), on_real_servers_right(RIGHT)
+    found, right = on_real_servers(SCENES), on_real_servers_right(CORRECT_ZONES)
     for scene, one in found:
         table.setdefault(scene.id, Counter()).update([_named(one.diagnosis.findings)])
     lost = [scene.id for scene, one in found if scene.code not in {finding.code for finding in one.diagnosis.findings}]
     accusing = sum(one.accusing for _, one in (*found, *right))
-    false = sum(len(surprises(zone, one.diagnosis)) for zone, one in right)
+    false = sum(len(unexpected_codes(zone, one.diagnosis)) for zone, one in right)
     return [
         at_least("nsd and unbound: mistakes made", len(table), "", LEAST_MADE),
         at_most("nsd and unbound: mistakes not found", len(lost), "", 0),
@@ -83,12 +94,12 @@ def _by_other_programs() -> list[Row]:
 
 def on_real_servers(scenes: Iterable[Scene]) -> list[tuple[Scene, OnRealServers]]:
     """Return the scenes that honest servers can serve."""
-    found = ((scene, _on_real_servers(built(scene))) for scene in scenes if scene is not SPREADING)
+    found = ((scene, _on_real_servers(build_host(scene))) for scene in scenes if scene is not SPREADING)
     return [(scene, one) for scene, one in found if one is not None]
 
 
-def on_real_servers_right(zones: Iterable[Right]) -> list[tuple[Right, OnRealServers]]:
-    found = ((right, _on_real_servers(built_right(right))) for right in zones)
+def on_real_servers_right(zones: Iterable[CorrectZone]) -> list[tuple[CorrectZone, OnRealServers]]:
+    found = ((right, _on_real_servers(build_correct_host(right))) for right in zones)
     return [(right, one) for right, one in found if one is not None]
 
 
@@ -98,12 +109,12 @@ def _on_real_servers(host: Host) -> OnRealServers | None:
             seen = host.observe_at(resolver, port)
     except real_servers.Unservable:
         return None
-    return OnRealServers(host.diagnosis_of(seen), len(accused(host, seen)))
+    return OnRealServers(host.diagnosis_of(seen), len(accusations_by_failure(host, seen)))
 
 
 def _accused() -> int:
     """Return the findings that appeared only because a lookup failed, each response of each zone failed once."""
-    return sum(len(accused(*observed(scene))) for scene in (*FROM_MENU, *BY_HAND))
+    return sum(len(accusations_by_failure(*observe_scene(scene))) for scene in (*FROM_MENU, *BY_HAND))
 
 
 def _a_second() -> float:

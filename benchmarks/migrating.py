@@ -28,9 +28,9 @@ def _calls(sandbox: Sandbox) -> int:
     for _ in range(CUSTOMERS):
         factories.make_sender(domains=DOMAINS)
     sandbox.control.clear_calls()
-    migration = factories.migrate(choice=factories.everybody())
+    migration = factories.migrate(choice=factories.all_customers())
     assert not migration.items.exclude(state=ItemState.DONE).exists()
-    return sum(factories.calls(sandbox).values())
+    return sum(factories.ses_call_counts(sandbox).values())
 
 
 def _pace() -> float:

@@ -78,7 +78,7 @@ def seconds_to_pause(tenant: object) -> float:
     assert isinstance(tenant, Tenant)
     tenant.refresh_from_db()
     began = time.monotonic()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     _until(lambda: _is(tenant, "status_told_at"))
     took = time.monotonic() - began
     _until(lambda: _is(tenant, "status_proven_at"))

@@ -32,7 +32,7 @@ class AdminOverrideForm(ActionForm):
     until = forms.CharField(
         label="Until", required=False, max_length=40
     )  # parsed by `_read`, because Django hides its errors
-    customer = CustomerChoice(Customer.objects.all(), label="Transfer to", required=False)
+    customer = CustomerChoice(label="Transfer to", required=False)
     shown_as = forms.ChoiceField(label="Override as", required=False)
     record = forms.ChoiceField(label="Record", required=False, choices=[("", "-"), *EXPECTABLE.items()])
     host = forms.CharField(label="Expected host (blank: not required)", required=False, max_length=253)

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from domains.domain_connect.core import read_key
 from inbound_admin.lib.dns_address import parse_resolver
 
 YEAR = 31_536_000  # seconds
@@ -46,12 +45,10 @@ def domain_connect_can_sign(**_: Any) -> list[CheckMessage]:
         message = "Set both DOMAIN_CONNECT_PROVIDER and DOMAIN_CONNECT_KEY, or neither."
         return [Error(message, hint=hint, id="inbound_admin.E005")]
     try:
-        key = load_pem_private_key(settings.DOMAIN_CONNECT_KEY.replace("\\n", "\n").encode(), password=None)
-    except (ValueError, TypeError):
-        return [Error("DOMAIN_CONNECT_KEY isn't a PEM private key.", hint=hint, id="inbound_admin.E005")]
-    if isinstance(key, RSAPrivateKey) and key.key_size >= 2048:
-        return []
-    return [Error("DOMAIN_CONNECT_KEY isn't an RSA key of at least 2048 bits.", hint=hint, id="inbound_admin.E005")]
+        read_key(settings.DOMAIN_CONNECT_KEY)
+    except ValueError as error:
+        return [Error(f"DOMAIN_CONNECT_KEY can't be used: {error}.", hint=hint, id="inbound_admin.E005")]
+    return []
 
 
 @register(deploy=True)
@@ -61,7 +58,7 @@ def preload_is_the_last_step(**_: Any) -> list[CheckMessage]:
         return []
     message = "HSTS_PRELOAD is on but its prerequisites aren't."
     hint = f"Set HSTS_SECONDS to {YEAR} and HSTS_INCLUDE_SUBDOMAINS to 1 first, or HSTS_PRELOAD to 0."
-    return [Error(message, hint=hint, id="inbound_admin.E003")]
+    return [Error(message, hint=hint, id="inbound_admin.E004")]
 
 
 @register(deploy=True)

@@ -18,7 +18,6 @@ from domains.receiving.core import RulesFact
 from inbound_admin.lib.admin import ReadOnly, in_words, labelled
 from inbound_admin.lib.errors import Problem
 from receipt_rules.addresses import services as addresses_services
-from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.forwarding import services as forwarding_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, Forwarding
@@ -57,6 +56,7 @@ RULES_WORDS = {
     RulesFact.FOREIGN: "Unmanaged rule",
     RulesFact.WAITING: "Being set up",
     RulesFact.HELD: "Held by a rollback",
+    RulesFact.DROPPED: "Rejected since a change outside this system",
     RulesFact.NOT_SET_UP: "Receiving not set up",
     RulesFact.HALTED: "Receiving stopped",
     RulesFact.CARRIED: "Live",
@@ -176,7 +176,7 @@ class RunAdmin(ReadOnlyRows):
         self._each(
             request,
             rows,
-            lambda run: auto_apply_services.unlock(run=run, because=because, actor=actor, bulk_id=bulk_id),
+            lambda run: runs_services.unlock(run=run, because=because, actor=actor, bulk_id=bulk_id),
         )
 
 
@@ -184,7 +184,10 @@ class RunAdmin(ReadOnlyRows):
 class SnapshotAdmin(ReadOnlyRows):
     list_display = ("at", "name", "rules", "recipients", "run")
     list_select_related = ("run",)
-    exclude = ("content",)
+    exclude = ("content", "known", "holders")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Snapshot]:
+        return super().get_queryset(request).defer(*self.exclude)
 
 
 @admin.register(PendingChange)

@@ -1,10 +1,8 @@
 """The worker's tasks for receipt rules."""
 
 import structlog
-from django.conf import settings
 from django.utils import timezone
 
-from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import jobs
 from inbound_admin.lib.errors import AwsProblem
 from inbound_admin.lib.retry import RetryUntilAwsAnswers
@@ -61,7 +59,7 @@ def alert_unread_transfers(timestamp: int) -> None:
 @jobs.periodic("receipt_rules.watch_active_set", cron="* * * * *")
 def watch_active_set(timestamp: int) -> None:
     """Every minute: check whether SES still applies our rules, unchanged. A failed read proves nothing."""
-    if settings.AWS_REGION not in RECEIVING_REGIONS:
+    if not live_services.receives_here():
         return
     try:
         alerts_services.update_active_set_alert(live_services.check_active_set(now=timezone.now()))

@@ -97,9 +97,13 @@ def _mail(notification: Mapping[str, Any]) -> Iterator[Arrival]:
 
 
 def _probe(headers: Iterable[Mapping[str, Any]]) -> str:
-    """Return the token of a test message. SES includes the headers of all but the largest messages."""
+    """Return the token of a test message. SES includes the headers of all but the largest messages.
+
+    Any sender can write the header, and a report with control characters isn't accepted.
+    """
     found = (each.get("value", "") for each in headers if str(each.get("name", "")).lower() == PROBE_HEADER)
-    return str(next(found, ""))[:64]
+    token = str(next(found, ""))[:64]
+    return token if token.isprintable() else ""
 
 
 def _asked(asked: Mapping[str, Any]) -> Arrival | LookAgain:

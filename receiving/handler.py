@@ -7,7 +7,7 @@ always stays in the bucket.
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from receiving.site import Outcome, Route, SiteProblem
 
 LINK_SECONDS = 12 * 60 * 60  # a link ends with the credentials of the function that signed it, if that is sooner
 VIRUS = "SES found a virus. The message stays in the bucket."
+UNREAD = "The stored message couldn't be read."
 NO_FORWARDING = "This deployment doesn't forward mail. The message stays in the bucket."
 _Aws = (BotoCoreError, ClientError)
 log = logging.getLogger(__name__)
@@ -63,7 +64,10 @@ class Receiver:
     def _look_again(self) -> None:
         """Check waiting mail. The schedule retries: a failure keeps its note, is reported, and delays no other."""
         for arrival in self._markers.waiting():
-            self._receive(arrival)
+            try:
+                self._receive(arrival)
+            except Exception:
+                log.exception("%s waits, and its check failed", arrival.message_id)
 
     def _receive(self, arrival: Arrival) -> list[str]:
         try:
@@ -71,23 +75,25 @@ class Receiver:
         except SiteProblem as problem:
             return [f"{arrival.message_id}: {problem}"]
         mail = _Mail(arrival, routes, self._client, self._deployment.bucket)
-        try:
-            outcomes = self._outcomes(mail)
-        except (*_Aws, NotStored) as problem:
-            outcomes = [Outcome("failed", arrival.recipients, problem=f"We couldn't read the message: {problem}")]
-        return self._report_outcomes(mail, outcomes)
+        return self._report_outcomes(mail, self._outcomes(mail))
 
     def _outcomes(self, mail: "_Mail") -> list[Outcome]:
-        arrival, found = mail.arrival, []
+        """Return all outcomes. Whatever goes wrong for one endpoint or recipient fails that one alone."""
+        found: list[Outcome] = []
         for endpoint, recipients in mail.by_endpoint():
-            found += self._to_endpoint(mail, endpoint, recipients)
+            deliver = partial(self._to_endpoint, mail, endpoint, recipients)
+            found += _or_failed(deliver, recipients, str(endpoint["id"]))
         for route in mail.routes:
-            if route["endpoint"] is not None:
-                continue
-            if waits := bool(route["awaitsConfirmation"]):
-                self._markers.note_waiting(arrival, route["recipient"])
-            found.append(Outcome("waiting" if waits else "unrouted", (route["recipient"],)))
+            if route["endpoint"] is None:
+                found += _or_failed(partial(self._without_endpoint, mail, route), (route["recipient"],))
         return found
+
+    def _without_endpoint(self, mail: "_Mail", route: Route) -> list[Outcome]:
+        if refusal := route.get("refusal"):
+            return [Outcome("failed", (route["recipient"],), problem=str(refusal))]
+        if waits := bool(route["awaitsConfirmation"]):
+            self._markers.note_waiting(mail.arrival, route["recipient"])
+        return [Outcome("waiting" if waits else "unrouted", (route["recipient"],))]
 
     def _to_endpoint(self, mail: "_Mail", endpoint: Mapping[str, Any], recipients: Sequence[str]) -> list[Outcome]:
         """Deliver to one endpoint. A failure doesn't affect the others."""
@@ -98,23 +104,26 @@ class Receiver:
         if left and arrival.has_virus and not self._deployment.delivers_viruses:
             return [*found, Outcome("held", tuple(left), name, VIRUS)]
         deliver = self._to_webhook if endpoint["type"] == "webhook" else self._forward
-        calls = webhooks.calls_for(endpoint, left) if left else []
-        return found + [self._delivered(partial(deliver, mail, endpoint, some), arrival, some, name) for some in calls]
+        for some in webhooks.calls_for(endpoint, left) if left else ():
+            found += _or_failed(
+                partial(self._delivered, partial(deliver, mail, endpoint, some), arrival, some, name), some, name
+            )
+        return found
 
     def _is_done(self, arrival: Arrival, recipient: str, endpoint_id: str) -> bool:
         return not arrival.is_again and self._markers.is_delivered(arrival.message_id, recipient, endpoint_id)
 
-    def _delivered(self, deliver: Any, arrival: Arrival, recipients: tuple[str, ...], endpoint_id: str) -> Outcome:
+    def _delivered(
+        self, deliver: Callable[[], None], arrival: Arrival, recipients: tuple[str, ...], endpoint_id: str
+    ) -> list[Outcome]:
         try:
             deliver()
             for recipient in recipients:
                 self._markers.mark_delivered(arrival.message_id, recipient, endpoint_id)
                 self._markers.forget_waiting(arrival, recipient)
         except forwards.NotForwarded as problem:
-            return Outcome("held", recipients, endpoint_id, str(problem))
-        except (http_post.NoReply, webhooks.BadSecret, NotStored, *_Aws) as problem:
-            return Outcome("failed", recipients, endpoint_id, str(problem))
-        return Outcome("delivered", recipients, endpoint_id)
+            return [Outcome("held", recipients, endpoint_id, str(problem))]
+        return [Outcome("delivered", recipients, endpoint_id)]
 
     def _to_webhook(self, mail: "_Mail", endpoint: Mapping[str, Any], recipients: Sequence[str]) -> None:
         now, arrival = datetime.now(UTC), mail.arrival
@@ -142,7 +151,7 @@ class Receiver:
     def _report_outcomes(self, mail: "_Mail", outcomes: Sequence[Outcome]) -> list[str]:
         """Report outcomes. If that fails, the event fails: marked deliveries aren't repeated, only reported again."""
         problems = [
-            f"{mail.arrival.message_id} to {one.endpoint_id or 'its endpoints'}: {one.problem}"
+            f"{mail.arrival.message_id} to {one.endpoint_id or 'its endpoints'}: {one.storage_problem or one.problem}"
             for one in outcomes
             if one.outcome == "failed"
         ]
@@ -153,6 +162,27 @@ class Receiver:
         for each in problems:
             log.error("%s", each)
         return problems
+
+
+def _or_failed(act: Callable[[], list[Outcome]], recipients: Sequence[str], endpoint_id: str = "") -> list[Outcome]:
+    """Return what became of it. Any exception is a failed delivery to these recipients, and no other's business."""
+    try:
+        return act()
+    except (http_post.NoReply, webhooks.BadSecret, NotStored, *_Aws) as problem:
+        if _is_of_storage(problem):
+            return [Outcome("failed", tuple(recipients), problem=UNREAD, storage_problem=str(problem))]
+        return [Outcome("failed", tuple(recipients), endpoint_id, str(problem))]
+    except Exception as problem:
+        log.exception("delivery to %s failed", endpoint_id or "no endpoint")
+        sentence = f"The delivery failed unexpectedly: {type(problem).__name__}: {problem}"
+        return [Outcome("failed", tuple(recipients), endpoint_id, sentence)]
+
+
+def _is_of_storage(problem: Exception) -> bool:
+    """Return whether S3 failed, for which the endpoint isn't to blame. Forwarding calls SES."""
+    if isinstance(problem, ClientError):
+        return problem.operation_name != "SendRawEmail"
+    return isinstance(problem, (NotStored, BotoCoreError))
 
 
 class _Mail:
@@ -193,14 +223,22 @@ class _Mail:
         return self._links
 
     def reported(self, outcome: Outcome) -> dict[str, Any]:
-        """Return the report for Inbound Admin, without content."""
-        return {
+        """Return the report for Inbound Admin, without content.
+
+        A message that a person requests again may have been deleted by then: no problem of the storage.
+        """
+        storage = (
+            {}
+            if self.arrival.is_again or not outcome.storage_problem
+            else {"storageProblem": http_post.printable(outcome.storage_problem)[:1000]}
+        )
+        return storage | {
             "messageId": self.arrival.message_id,
             "receivedAt": self.arrival.received_at,
             "recipients": list(outcome.recipients),
             "endpointId": outcome.endpoint_id or None,
             "outcome": outcome.outcome,
-            "problem": outcome.problem[:1000],
+            "problem": http_post.printable(outcome.problem)[:1000],
             "bytes": len(self._letter.raw) if self._letter else None,
             "at": datetime.now(UTC).isoformat(),
             "probe": self.arrival.probe,

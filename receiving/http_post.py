@@ -12,13 +12,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from threading import Timer
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 EXCERPT = 300  # bytes of an answer that a person reads
 
 
 class NoReply(Exception):
     """There was no response; the request may still have arrived. `str()` is the reason, for people."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence))  # it may quote what the server sent instead of HTTP
+
+
+def printable(text: str) -> str:
+    """Return text from outside as Inbound Admin accepts it: without control characters."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,7 @@ class PostAnswer:
 
     @property
     def excerpt(self) -> str:
-        text = self.body[:EXCERPT].decode("utf-8", "replace")
-        return "".join(char if char.isprintable() else " " for char in text).strip()
+        return printable(self.body[:EXCERPT].decode("utf-8", "replace"))
 
 
 def post(
@@ -46,10 +53,8 @@ def post(
     most: int = 10_000,
 ) -> PostAnswer:
     """Send the request. `most`: the most bytes of the response that are read. Raises NoReply."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     host = parts.hostname or ""
-    if parts.scheme not in ("https", "http") or not host:
-        raise NoReply("This isn't a valid webhook URL.")
     try:
         with _connected(
             host, parts.port, parts.scheme == "https", seconds, may_be_private=may_be_private
@@ -64,6 +69,20 @@ def post(
         raise NoReply(f"{host} didn't respond within {seconds:g} seconds.") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NoReply(f"{host} didn't respond: {getattr(error, 'strerror', None) or error}.") from error
+    except NoReply:
+        raise
+    except Exception as error:  # http.client parses headers as email does, which raises anything at malformed ones
+        raise NoReply(f"{host} didn't respond as HTTP requires: {type(error).__name__}.") from error
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        found = urlsplit(url)
+    except ValueError as error:
+        raise NoReply("This isn't a valid webhook URL.") from error
+    if found.scheme not in ("https", "http") or not found.hostname:
+        raise NoReply("This isn't a valid webhook URL.")
+    return found
 
 
 @contextmanager

@@ -7,6 +7,7 @@ with their message.
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +18,7 @@ from receiving.events import Arrival
 
 FOLDER = ".inbound-admin/"
 _MISSING = ("404", "NoSuchKey", "NotFound")
+log = logging.getLogger(__name__)
 
 
 class Markers:
@@ -52,19 +54,22 @@ class Markers:
         self._s3.delete_object(Bucket=self._bucket, Key=_note(arrival.message_id, recipient))
 
     def waiting(self) -> Iterator[Arrival]:
-        """Yield the arrival of each note."""
+        """Yield the arrival of each note. One that can't be read is logged and delays no other."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{FOLDER}waiting/")
         for page in pages:
             for found in page.get("Contents", ()):
-                content = json.loads(self._s3.get_object(Bucket=self._bucket, Key=found["Key"])["Body"].read())
-                stored = tuple(content.pop("stored") or ())
-                yield Arrival(
-                    **{
-                        **content,
-                        "recipients": tuple(content["recipients"]),
-                        "stored": (stored[0], stored[1]) if stored else None,
-                    }
-                )
+                try:
+                    arrival = self._noted(found["Key"])
+                except (ClientError, LookupError, TypeError, ValueError) as error:
+                    log.error("The note %s can't be read: %r", found["Key"], error)
+                else:
+                    yield arrival
+
+    def _noted(self, key: str) -> Arrival:
+        content = json.loads(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+        stored = tuple(content["stored"] or ())
+        content |= {"recipients": tuple(content["recipients"]), "stored": (stored[0], stored[1]) if stored else None}
+        return Arrival(**content)
 
 
 def _mark(message_id: str, recipient: str, endpoint_id: str) -> str:

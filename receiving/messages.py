@@ -1,18 +1,34 @@
-"""Parses a message as received by SMTP. Malformed parts are read as far as possible; nothing raises."""
+"""Parses a message as received by SMTP. Malformed parts are read as far as possible; nothing raises.
+
+A sender chooses every byte. Python's email library answers a malformed header with a dozen kinds of exception, also
+RecursionError, so each call of it goes through `_read`, with what is used instead.
+"""
 
 import email
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
-from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import Message
+from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 from functools import cached_property
+from typing import TypeVar
 
 LONGEST_TEXT = 500_000  # characters of each body; the whole message can be fetched
 MOST_ATTACHMENTS = 100
 MOST_HEADERS = 300
-_CODECS = (LookupError, UnicodeError, HeaderParseError, ValueError)  # a charset that nobody knows, broken base64
+_SLOW_CODECS = ("idna", "punycode")  # for names in DNS; of a text their decoding takes minutes
+LONGEST_LINE = 2_000  # characters of a header's line that is decoded, which takes time by its square; SMTP allows 998
+_Found = TypeVar("_Found")
+
+
+def _read(read: Callable[[], _Found], otherwise: _Found) -> _Found:
+    """Return what the email library reads in the sender's text, or `otherwise` if it raises anything."""
+    with suppress(Exception):
+        return read()
+    return otherwise
 
 
 @dataclass(frozen=True)
@@ -40,12 +56,12 @@ class Letter:
 
     @cached_property
     def _message(self) -> "Message[str, str]":
-        """Return the parsed message; only its headers if it is nested too deeply for Python."""
-        try:
-            found = email.message_from_bytes(self.raw)
-            sum(1 for _ in found.walk())  # down to its last part
-        except RecursionError:
-            return email.message_from_bytes(self.raw.partition(b"\n\n")[0].partition(b"\r\n\r\n")[0])
+        """Return the parsed message. One nested too deeply for Python, or with an unreadable boundary, is one part."""
+        return _read(self._all_parts, None) or BytesHeaderParser().parsebytes(self.raw)
+
+    def _all_parts(self) -> "Message[str, str] | None":
+        found = email.message_from_bytes(self.raw)
+        sum(1 for _ in found.walk())  # down to its last part
         return found
 
     @cached_property
@@ -59,7 +75,9 @@ class Letter:
     def mailboxes(self, name: str) -> tuple[Mailbox, ...]:
         """Return all addresses of a header that can be parsed."""
         values = [str(value) for value in self._message.get_all(name, [])]
-        return tuple(Mailbox(_decoded(name), address) for name, address in getaddresses(values) if address)
+        nobody: list[tuple[str, str]] = []
+        found = _read(lambda: getaddresses(values), nobody)
+        return tuple(Mailbox(_decoded(name), _storable(address)) for name, address in found if address)
 
     @cached_property
     def headers(self) -> dict[str, list[str]]:
@@ -91,54 +109,61 @@ class Letter:
     def _body(self, kind: str) -> str:
         """Return the first part of this type that isn't an attachment."""
         for part in self._parts:
-            if part.get_content_type() == kind and not _is_attached(part):
+            if _content_type(part) == kind and not _is_attached(part):
                 return _text(part)[:LONGEST_TEXT]
         return ""
 
 
 def _is_attached(part: "Message[str, str]") -> bool:
-    is_body = part.get_content_type() in ("text/plain", "text/html")
-    return part.get_content_disposition() == "attachment" or bool(_filename(part)) or not is_body
+    is_body = _content_type(part) in ("text/plain", "text/html")
+    return _disposition(part) == "attachment" or bool(_filename(part)) or not is_body
 
 
 def _attachment(part: "Message[str, str]", number: int) -> Attachment:
     return Attachment(
         filename=_filename(part) or f"attachment-{number}",
-        content_type=part.get_content_type(),
+        content_type=_content_type(part),
         content=_content(part),
-        content_id=str(part.get("Content-ID", "")).strip("<> "),
-        disposition=part.get_content_disposition() or "attachment",
+        content_id=_decoded(part.get("Content-ID", "")).strip("<> "),
+        disposition=_disposition(part) or "attachment",
     )
 
 
+def _content_type(part: "Message[str, str]") -> str:
+    return _storable(_read(part.get_content_type, "application/octet-stream"))
+
+
+def _disposition(part: "Message[str, str]") -> str:
+    return _storable(_read(part.get_content_disposition, None) or "")
+
+
 def _filename(part: "Message[str, str]") -> str:
-    try:
-        return _decoded(part.get_filename() or "").replace("/", "_").replace("\\", "_")[:200]
-    except _CODECS:
-        return ""
+    return _decoded(_read(part.get_filename, None) or "").replace("/", "_").replace("\\", "_")[:200]
 
 
 def _content(part: "Message[str, str]") -> bytes:
     """Return the decoded content; unchanged if its encoding is broken."""
-    try:
-        found = part.get_payload(decode=True)
-    except _CODECS:
-        found = None
-    return found if isinstance(found, bytes) else str(part.get_payload()).encode("utf-8", "replace")
+    bare = copy(part)
+    del bare["Content-Type"]  # bytes don't depend on it, and its parameters may not be readable
+    found = _read(lambda: bare.get_payload(decode=True), None)
+    return found if isinstance(found, bytes) else str(bare.get_payload()).encode("utf-8", "replace")
 
 
 def _text(part: "Message[str, str]") -> str:
-    content = _content(part)
-    try:
-        return content.decode(part.get_content_charset() or "utf-8", "replace").replace("\x00", "")
-    except _CODECS:
-        return content.decode("utf-8", "replace").replace("\x00", "")
+    content, charset = _content(part), _read(part.get_content_charset, None) or "utf-8"
+    if charset in _SLOW_CODECS:
+        charset = "utf-8"
+    return _storable(_read(lambda: content.decode(charset, "replace"), content.decode("utf-8", "replace")))
 
 
 def _decoded(value: object) -> str:
     """Return a header's value in Unicode, on one line; unchanged if it can't be decoded."""
-    try:
-        found = str(make_header(decode_header(str(value))))
-    except _CODECS:
-        found = str(value)
-    return " ".join(found.encode("utf-8", "replace").decode().replace("\x00", "").split())
+    text = str(value)
+    is_short = max(map(len, text.splitlines()), default=0) <= LONGEST_LINE
+    found = _read(lambda: str(make_header(decode_header(text))), text) if is_short else text
+    return " ".join(_storable(found).split())
+
+
+def _storable(text: str) -> str:
+    """Return it without what is no text: NUL, and halves of characters, which UTF-8 can't hold."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from accounts.admin import each, who
 from accounts.roles import MANAGE
-from inbound_admin.lib.admin import capitalised, in_words, labelled
+from inbound_admin.lib.admin import ReadOnly, capitalised, in_words, labelled
 from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource
 from tenants.resources.services import retry_associations
 from tenants.status.core import STANDING_WORDS
@@ -41,7 +41,7 @@ def _status_words(status: str) -> str:
 
 
 @admin.register(Tenant)
-class TenantAdmin(admin.ModelAdmin[Tenant]):
+class TenantAdmin(ReadOnly):
     """Pausing, policies and deletion need reasons and show their consequences, so they are on the product's pages."""
 
     list_display = (
@@ -67,17 +67,6 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
     ordering = ("-risk", "name")
     inlines = (ResourceInline, StatusChangeInline)
     actions = ("read_now", "try_again")
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
-        """No field can be written."""
-        return False
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MANAGE)
@@ -92,7 +81,7 @@ class TenantAdmin(admin.ModelAdmin[Tenant]):
 
 
 @admin.register(SesAccount)
-class SesAccountAdmin(admin.ModelAdmin[SesAccount]):
+class SesAccountAdmin(ReadOnly):
     list_display = (
         "region",
         "enforcement",
@@ -102,12 +91,3 @@ class SesAccountAdmin(admin.ModelAdmin[SesAccount]):
         "most_in_24_hours",
         "read_at",
     )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: SesAccount | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: SesAccount | None = None) -> bool:
-        return False

@@ -83,12 +83,12 @@ def operations() -> list[tuple[str, str]]:
     return [(method.upper(), path) for path, methods in description()["paths"].items() for method in methods]
 
 
-def work_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def run_jobs_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the domain jobs whenever a call would sleep, so that a call that waits for the worker finds its work done."""
     monkeypatch.setattr(wait, "sleep", lambda _: _work())
 
 
-def never_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def expire_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the worker do nothing, and the waiting time be over at once."""
     monkeypatch.setattr(wait, "now", iter((0.0, *(1e9,) * 1000)).__next__)
     monkeypatch.setattr(wait, "sleep", lambda _: None)
@@ -105,4 +105,4 @@ _WORK: dict[str, Callable[..., object]] = {
 def _work() -> None:
     for job in ProcrastinateJob.objects.filter(status="todo", task_name__in=_WORK).order_by("id"):
         _WORK[job.task_name](**job.args)
-        ProcrastinateJob.objects.filter(pk=job.pk)._raw_delete("default")  # its rows are written by functions alone
+        ProcrastinateJob.objects.filter(pk=job.pk)._raw_delete("default")  # only functions write this table

@@ -23,7 +23,7 @@ from receipt_rules.models.runs import Run, Snapshot
 from tenants.models.reputation import Finding
 from tenants.models.tenants import StatusChange, Tenant, TenantResource
 from tests.factories import make_customer, make_member
-from tests.notifications.factories import domain_subject, make_delivery, make_target, raise_for
+from tests.notifications.factories import domain_subject, make_delivery, make_target, raise_alert
 from tests.operations.factories import make_difference, make_item
 from tests.receipt_rules.factories import make_address, make_endpoint, make_mail, make_verified
 from tests.tenants.factories import make_tenant
@@ -90,7 +90,7 @@ def make_world() -> World:
         run=_run(),
         item=make_item(customer),
         difference=make_difference(customer),
-        alert=raise_for(customer.pk, name="other.example"),
+        alert=raise_alert(customer.pk, name="other.example"),
         delivery=make_delivery(customer.pk),
         mail=make_mail(endpoint),
     )
@@ -101,7 +101,7 @@ def _run(**fields: Any) -> Run:
     return Run.objects.create(**(made | {"summary": "1 address starts receiving."} | fields))
 
 
-def make_more(world: World, *, start: int, end: int) -> None:
+def make_more_rows(world: World, *, start: int, end: int) -> None:
     """Create numbered rows of everything that is listed, of the same customer where possible."""
     for each in range(start, end):
         now = timezone.now()
@@ -123,7 +123,7 @@ def make_more(world: World, *, start: int, end: int) -> None:
         MigrationItem.objects.create(migration=world.item.migration, customer=tenant.customer, number=each + 2)
         Migration.objects.create(region=settings.AWS_REGION, chosen="customer", policy="standard", by=world.alice)
         make_difference(tenant.customer, key=f"more {each}", by=world.alice)
-        raise_for(world.customer.pk, name=f"more{each}.example")
+        raise_alert(world.customer.pk, name=f"more{each}.example")
         make_delivery(tenant.customer_id)
         make_target(customer_id=world.customer.pk, name=f"more {each}")
         emit(event="domain.verified", about=domain_subject(world.customer.pk), data={})

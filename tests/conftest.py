@@ -16,17 +16,17 @@ from inbound_admin.lib import aws
 from sandbox.process import Sandbox
 from tests import template_database
 
-# How long one example takes says nothing on a machine that does something else as well. In CI the same examples are
-# tried each time, so that what fails is the change; anywhere else others.
+# The duration of one example means nothing on a busy machine. In CI the same examples are
+# used each time, so that only the change can fail; elsewhere they are random.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("house")
 
-# The groups of our staff go as well; `tests.factories` makes them again.
-OF_PROCRASTINATE = ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers")
-UNKNOWN_TO_DJANGO = (*OF_PROCRASTINATE, "cache", "counts", "aws_pace", "aws_turns", "api_calls", "api_pace")
+# This empties the staff groups as well; `tests.factories` creates them again.
+PROCRASTINATE_TABLES = ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers")
+UNTRACKED_TABLES = (*PROCRASTINATE_TABLES, "cache", "counts", "aws_pace", "aws_turns", "api_calls", "api_pace")
 
-# Python's own 700 cost tests of pages a twentieth of their CPU; a few megabytes of garbage are cheaper.
-SELDOM = (20_000, 10, 10)
+# Python's default of 700 costs page tests a twentieth of their CPU; a few megabytes of garbage are cheaper.
+GC_THRESHOLDS = (20_000, 10, 10)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -38,7 +38,7 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*SELDOM)
+        gc.set_threshold(*GC_THRESHOLDS)
         gc.enable()
 
 
@@ -52,12 +52,14 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow ones are for attackers
+def fast_password_hasher(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher"
+    ]  # slow hashes protect against attackers only
 
 
 @pytest.fixture(autouse=True)
-def staff_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def add_staff_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """Add a reason to every request, which staff need for a customer's objects; none with `HTTP_X_REASON=""`."""
     plain = RequestFactory.__init__
 
@@ -68,27 +70,27 @@ def staff_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_ours_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+def clean_up_untracked_tables(request: pytest.FixtureRequest) -> Iterator[None]:
     """Remove what Django doesn't: jobs, cache, counters, the rate limit and calls that a committing test leaves."""
     yield
     if _commits(request):
         blocker = request.getfixturevalue("django_db_blocker")
         with blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {', '.join(UNKNOWN_TO_DJANGO)} CASCADE")
+            cursor.execute(f"TRUNCATE {', '.join(UNTRACKED_TABLES)} CASCADE")
 
 
 def _commits(request: pytest.FixtureRequest) -> bool:
     marker = request.node.get_closest_marker("django_db")
-    asked = bool(marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0])))
-    return asked or not {"transactional_db", "live_server"}.isdisjoint(request.fixturenames)
+    is_transactional = bool(marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0])))
+    return is_transactional or not {"transactional_db", "live_server"}.isdisjoint(request.fixturenames)
 
 
 @pytest.fixture
 def other_connection(db: None) -> Iterator["psycopg.Connection[Any]"]:
     """Yield another connection to the test's database, as another process has."""
-    told = connection.get_connection_params()
+    params = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
-    with psycopg.connect(**{name: told[name] for name in names if told.get(name)}, autocommit=True) as made:
+    with psycopg.connect(**{name: params[name] for name in names if params.get(name)}, autocommit=True) as made:
         yield made
 
 

@@ -5,5 +5,5 @@ from typing import Any
 from django.contrib.messages import get_messages
 
 
-def said(answer: Any) -> str:
+def message_text(answer: Any) -> str:
     return " ".join(str(message) for message in get_messages(answer.wsgi_request))

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 BROWSER = "tests/browser/"
-# What waits for processes and for time to pass beside what tries many cases, so that a core has something to do.
+# Tests that wait for processes or time run beside tests of many cases, so that no core is idle.
 LONGEST = (
     "tests/test_slow_requests.py",
-    "tests/receipt_rules/planner/test_core_properties.py",  # these two need no database, which is still being made
+    "tests/receipt_rules/planner/test_core_properties.py",  # these two need no database, which is still being created
     "tests/domains/diagnosis/test_core_failures.py",
     "tests/faults/test_runs.py",
     "tests/domains/diagnosis/test_failures.py",
@@ -40,9 +40,9 @@ LONGEST = (
     "tests/browser/test_demo.py",
     "tests/browser/test_outage.py",
 )
-# What they share is made once a worker, and takes long: packages from npm, a second Amazon.
+# Their shared fixtures are created once per worker and take long: npm packages, a second AWS emulator.
 TOGETHER = ("tests/sdk/", "tests/emulator/")
-# While one test waits for a process, a clock or a browser, another takes its core.
+# While one test waits for a process, a timer or a browser, another uses its core.
 MORE_THAN_CORES = 1
 
 

@@ -31,7 +31,7 @@ def copied(blocker: DjangoDbBlocker) -> Iterator[None]:
                 with blocker.unblock():
                     _migrate(name)
             except BaseException:
-                _drop(server, name)  # nobody copies what is not complete
+                _drop(server, name)  # others must not copy an incomplete template
                 raise
     connection.settings_dict["TEST"] |= {"TEMPLATE": name, "MIGRATE": False}
     yield
@@ -45,9 +45,9 @@ def _drop(server: "psycopg.Connection[tuple[object, ...]]", name: str) -> None:
 
 
 def _server() -> "psycopg.Connection[tuple[object, ...]]":
-    told = connection.get_connection_params()
+    params = connection.get_connection_params()
     names = ("host", "port", "user", "password")
-    given = {name: told[name] for name in names if told.get(name)}
+    given = {name: params[name] for name in names if params.get(name)}
     return psycopg.connect(**given, dbname="postgres", autocommit=True)
 
 

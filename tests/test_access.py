@@ -1,4 +1,4 @@
-"""Who may open which page: every URL of the product has a row here, and a new one without a row fails."""
+"""Who can open each page: every URL of the product has a row here, and a new one without a row fails."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from receipt_rules.models.runs import Run, RunKind
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.factories import make_delivery, make_target, raise_for
+from tests.notifications.factories import make_delivery, make_target, raise_alert
 from tests.operations.factories import make_difference, make_item
 from tests.receipt_rules.factories import make_address, make_endpoint, make_mail, make_probe
 from tests.tenants.factories import make_tenant
@@ -28,43 +28,43 @@ pytestmark = pytest.mark.django_db
 PEOPLE = ("anonymous", "alice", "bob", "sam", "olga", "tess", "adam")
 LOGIN, OK, NONE, NO, MOVED, BAD_METHOD = "sign in", "200", "404", "403", "302", "405"
 
-# Alice owns the domain and the customer; Bob is another customer's; Sam supports, Olga operates, Tess is trust and
-# safety, Adam is admin. Each row: what GET answers to each of them, in the order of PEOPLE.
+# Alice owns the domain and the customer; Bob belongs to another; Sam is support, Olga an operator, Tess trust and
+# safety, Adam an admin. Each row: the response to GET for each of them, in the order of PEOPLE.
 EVERYBODY = (LOGIN, OK, OK, OK, OK, OK, OK)
-ALICES = (LOGIN, OK, NONE, OK, OK, OK, OK)
-ALICES_POST = (LOGIN, *[MOVED] * 6)  # a GET leads to the page that has the button
+CUSTOMER_PAGE = (LOGIN, OK, NONE, OK, OK, OK, OK)
+CUSTOMER_POST = (LOGIN, *[MOVED] * 6)  # a GET redirects to the page with the button
 STAFF_ONLY = (LOGIN, NO, NONE, OK, OK, OK, OK)
-STAFFS = (LOGIN, NO, NO, OK, OK, OK, OK)  # of everybody's receipt rules at once
-OF_STAFF = (LOGIN, NONE, NONE, OK, OK, OK, OK)  # for a customer there is none
+STAFF_FORBIDDEN = (LOGIN, NO, NO, OK, OK, OK, OK)  # the receipt rules of all customers
+STAFF_HIDDEN = (LOGIN, NONE, NONE, OK, OK, OK, OK)  # 404 for a customer
 PAUSERS = (LOGIN, NONE, NONE, NO, NO, OK, OK)
 TABLE: dict[str, tuple[str, ...]] = {
     "home": (LOGIN, *[MOVED] * 6),
-    "healthz": ("503",) * 7,  # no worker runs in this test; open to all
+    "healthz": ("503",) * 7,  # no worker runs in this test; public
     "readyz": (OK,) * 7,
     "metrics": (NONE,) * 7,  # no token is set
     "domains:list": EVERYBODY,
     "domains:add": EVERYBODY,
     "domains:export": EVERYBODY,
-    "domains:detail": ALICES,
-    "domains:check": ALICES_POST,
-    "domains:diagnosis": ALICES,
-    "domains:diagnosis_file": ALICES,
+    "domains:detail": CUSTOMER_PAGE,
+    "domains:check": CUSTOMER_POST,
+    "domains:diagnosis": CUSTOMER_PAGE,
+    "domains:diagnosis_file": CUSTOMER_PAGE,
     "domains:codes": (OK,) * 7,
-    "domains:history": ALICES,
-    "domains:dns_history": ALICES,
-    "domains:dns_history_file": ALICES,
-    "domains:exports": ALICES,
-    "domains:export_file": ALICES,
-    "domains:print": ALICES,
-    "domains:mail_records": ALICES,
-    "domains:verified_notice": ALICES_POST,
-    "domains:share": ALICES,
-    "domains:share_revoke": ALICES_POST,
-    "domains:shared": (NONE,) * 7,  # public, and the token is nobody's
-    "domains:settings": ALICES,
-    "domains:new_keys": ALICES_POST,
-    "domains:start_again": ALICES_POST,
-    "domains:sending": ALICES,
+    "domains:history": CUSTOMER_PAGE,
+    "domains:dns_history": CUSTOMER_PAGE,
+    "domains:dns_history_file": CUSTOMER_PAGE,
+    "domains:exports": CUSTOMER_PAGE,
+    "domains:export_file": CUSTOMER_PAGE,
+    "domains:print": CUSTOMER_PAGE,
+    "domains:mail_records": CUSTOMER_PAGE,
+    "domains:verified_notice": CUSTOMER_POST,
+    "domains:share": CUSTOMER_PAGE,
+    "domains:share_revoke": CUSTOMER_POST,
+    "domains:shared": (NONE,) * 7,  # public, and the token is invalid
+    "domains:settings": CUSTOMER_PAGE,
+    "domains:new_keys": CUSTOMER_POST,
+    "domains:start_again": CUSTOMER_POST,
+    "domains:sending": CUSTOMER_PAGE,
     "domains:support": STAFF_ONLY,
     "operations:overview": EVERYBODY,
     "operations:find": EVERYBODY,
@@ -73,107 +73,107 @@ TABLE: dict[str, tuple[str, ...]] = {
     "operations:adopt_identities": (LOGIN, NO, NO, NO, OK, NO, OK),
     "operations:legacy_import_rows": (LOGIN, NONE, NONE, NONE, OK, NONE, OK),
     "operations:legacy_import_outcomes": (LOGIN, NONE, NONE, NONE, OK, NONE, OK),
-    "operations:steer_legacy_import": ALICES_POST,
+    "operations:steer_legacy_import": CUSTOMER_POST,
     "operations:changes": EVERYBODY,
     "operations:export_changes": EVERYBODY,
-    "operations:migrations": STAFFS,
+    "operations:migrations": STAFF_FORBIDDEN,
     "operations:plan_migration": (LOGIN, NO, NO, NO, OK, NO, OK),
-    "operations:migration": OF_STAFF,
-    "operations:steer_migration": ALICES_POST,
-    "operations:migration_item": OF_STAFF,
-    "operations:move": OF_STAFF,
-    "operations:delete_domain": ALICES,
-    "operations:differences": STAFFS,
-    "operations:look": ALICES_POST,
+    "operations:migration": STAFF_HIDDEN,
+    "operations:steer_migration": CUSTOMER_POST,
+    "operations:migration_item": STAFF_HIDDEN,
+    "operations:move": STAFF_HIDDEN,
+    "operations:delete_domain": CUSTOMER_PAGE,
+    "operations:differences": STAFF_FORBIDDEN,
+    "operations:look": CUSTOMER_POST,
     "operations:decide_many": (LOGIN, NO, NO, NO, OK, NO, OK),
-    "operations:difference": OF_STAFF,
+    "operations:difference": STAFF_HIDDEN,
     "operations:start_bulk": EVERYBODY,
-    "operations:bulk": OF_STAFF,  # and whoever asked for it
-    "operations:retry_bulk": ALICES_POST,
-    "operations:stop_bulk": ALICES_POST,
-    "operations:pause_bulk": ALICES_POST,
-    "operations:resume_bulk": ALICES_POST,
+    "operations:bulk": STAFF_HIDDEN,  # and the member who requested it
+    "operations:retry_bulk": CUSTOMER_POST,
+    "operations:stop_bulk": CUSTOMER_POST,
+    "operations:pause_bulk": CUSTOMER_POST,
+    "operations:resume_bulk": CUSTOMER_POST,
     "operations:pause": PAUSERS,
     "operations:resume": PAUSERS,
     "operations:pause_many": (LOGIN, NO, NO, NO, NO, OK, OK),
-    "operations:batch": OF_STAFF,
-    "operations:retry_batch": ALICES_POST,
+    "operations:batch": STAFF_HIDDEN,
+    "operations:retry_batch": CUSTOMER_POST,
     "receipt_rules:home": (LOGIN, *[MOVED] * 6),
-    "receipt_rules:domain": ALICES,
-    "receipt_rules:send_only": ALICES,
+    "receipt_rules:domain": CUSTOMER_PAGE,
+    "receipt_rules:send_only": CUSTOMER_PAGE,
     "receipt_rules:addresses": EVERYBODY,
     "receipt_rules:add_many": EVERYBODY,
-    "receipt_rules:address": ALICES,
+    "receipt_rules:address": CUSTOMER_PAGE,
     "receipt_rules:endpoints": EVERYBODY,
     "receipt_rules:add_endpoint": EVERYBODY,
-    "receipt_rules:endpoint": ALICES,
-    "receipt_rules:signing_secret": ALICES_POST,
+    "receipt_rules:endpoint": CUSTOMER_PAGE,
+    "receipt_rules:signing_secret": CUSTOMER_POST,
     "receipt_rules:probes": EVERYBODY,
-    "receipt_rules:probe": ALICES,
+    "receipt_rules:probe": CUSTOMER_PAGE,
     "receipt_rules:received": EVERYBODY,
-    "receipt_rules:received_message": ALICES,
-    "receipt_rules:forwarding": (NONE,) * 7,  # public, and the token is nobody's
-    "receipt_rules:rules": STAFFS,
-    "receipt_rules:plan": STAFFS,
-    "receipt_rules:runs": STAFFS,
+    "receipt_rules:received_message": CUSTOMER_PAGE,
+    "receipt_rules:forwarding": (NONE,) * 7,  # public, and the token is invalid
+    "receipt_rules:rules": STAFF_FORBIDDEN,
+    "receipt_rules:plan": STAFF_FORBIDDEN,
+    "receipt_rules:runs": STAFF_FORBIDDEN,
     "receipt_rules:run": (LOGIN, NONE, NONE, OK, OK, OK, OK),
-    "receipt_rules:cancel": ALICES_POST,
-    "receipt_rules:probe_schedule": ALICES_POST,
-    "receipt_rules:confirm": ALICES_POST,
-    "receipt_rules:states": STAFFS,
-    "receipt_rules:check": STAFFS,
-    "receipt_rules:bucket_policy": STAFFS,
-    "receipt_rules:function_permission": STAFFS,
-    "receipt_rules:simulator": EVERYBODY,  # customers their own addresses alone
-    "receipt_rules:pipeline": STAFFS,
-    "tenants:list": STAFFS,
+    "receipt_rules:cancel": CUSTOMER_POST,
+    "receipt_rules:probe_schedule": CUSTOMER_POST,
+    "receipt_rules:confirm": CUSTOMER_POST,
+    "receipt_rules:states": STAFF_FORBIDDEN,
+    "receipt_rules:check": STAFF_FORBIDDEN,
+    "receipt_rules:bucket_policy": STAFF_FORBIDDEN,
+    "receipt_rules:function_permission": STAFF_FORBIDDEN,
+    "receipt_rules:simulator": EVERYBODY,  # customers: only their own addresses
+    "receipt_rules:pipeline": STAFF_FORBIDDEN,
+    "tenants:list": STAFF_FORBIDDEN,
     "tenants:create": (LOGIN, NO, NO, NO, OK, NO, OK),
-    "tenants:export": STAFFS,
-    "tenants:detail": OF_STAFF,
-    "tenants:resources": OF_STAFF,
-    "tenants:reputation": OF_STAFF,
-    "tenants:ask_again": ALICES_POST,
-    "tenants:try_now": ALICES_POST,
-    "tenants:account": STAFFS,
+    "tenants:export": STAFF_FORBIDDEN,
+    "tenants:detail": STAFF_HIDDEN,
+    "tenants:resources": STAFF_HIDDEN,
+    "tenants:reputation": STAFF_HIDDEN,
+    "tenants:ask_again": CUSTOMER_POST,
+    "tenants:try_now": CUSTOMER_POST,
+    "tenants:account": STAFF_FORBIDDEN,
     "tenants:events": (MOVED,) * 7,  # public: SNS posts there, and the signature counts
-    "tenants:history": OF_STAFF,
+    "tenants:history": STAFF_HIDDEN,
     "tenants:policy": (LOGIN, NONE, NONE, NO, OK, NO, OK),
     "tenants:keep": PAUSERS,
     "tenants:delete": (LOGIN, NONE, NONE, NO, OK, NO, OK),
     "notifications:inbox": EVERYBODY,
-    "notifications:alert": ALICES,
+    "notifications:alert": CUSTOMER_PAGE,
     "notifications:preferences": EVERYBODY,
     "notifications:webhooks": EVERYBODY,
     "notifications:add_webhook": EVERYBODY,
-    "notifications:webhook": ALICES,
-    "notifications:new_secret": ALICES_POST,
-    "notifications:test_webhook": ALICES_POST,
-    "notifications:remove_webhook": ALICES_POST,
-    "notifications:delivery": ALICES,
+    "notifications:webhook": CUSTOMER_PAGE,
+    "notifications:new_secret": CUSTOMER_POST,
+    "notifications:test_webhook": CUSTOMER_POST,
+    "notifications:remove_webhook": CUSTOMER_POST,
+    "notifications:delivery": CUSTOMER_PAGE,
     "customers:list": (LOGIN, MOVED, MOVED, OK, OK, OK, OK),
     "customers:choices": (LOGIN, OK, OK, OK, OK, OK, OK),
     "customers:create": (LOGIN, NO, NO, OK, NO, NO, OK),
     "accounts:account": EVERYBODY,
-    "accounts:theme": ALICES_POST,
+    "accounts:theme": CUSTOMER_POST,
     "accounts:keys": EVERYBODY,
-    "accounts:revoke_key": ALICES_POST,
-    "accounts:accept": (NONE,) * 7,  # public, and the token is nobody's
-    "customers:detail": ALICES,
-    "customers:history": ALICES,
+    "accounts:revoke_key": CUSTOMER_POST,
+    "accounts:accept": (NONE,) * 7,  # public, and the token is invalid
+    "customers:detail": CUSTOMER_PAGE,
+    "customers:history": CUSTOMER_PAGE,
     "customers:rename": (LOGIN, OK, NONE, OK, NO, NO, OK),
-    "customers:invite": ALICES_POST,
+    "customers:invite": CUSTOMER_POST,
     "customers:member": (LOGIN, OK, NONE, OK, NONE, NONE, OK),
-    "customers:invitation": ALICES_POST,
+    "customers:invitation": CUSTOMER_POST,
     "sandbox:zones": EVERYBODY,
-    "sandbox:zone": ALICES,
+    "sandbox:zone": CUSTOMER_PAGE,
     "sandbox:faults": EVERYBODY,
     "sandbox:tenants": EVERYBODY,
     "sandbox:mail": EVERYBODY,
     "sandbox:progress": (OK,) * 7,  # how far the demo is made, which the sign-in page shows
     "sandbox:what_to_try": (OK,) * 7,  # as the sign-ins of the demo, which the sign-in page shows
 }
-# Django's and allauth's pages: tested below by their rule; the API: each call by its key, in the tests of its app.
-NOT_OURS = ("admin:", "account_", "mfa_", "socialaccount_", "api-1.0.0:")
+# Pages of Django and allauth are tested below by their rule; API calls in test_api_access.py.
+THIRD_PARTY = ("admin:", "account_", "mfa_", "socialaccount_", "api-1.0.0:")
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def world(sandbox: Sandbox) -> World:
 
 
 def names() -> Iterator[str]:
-    """The full name of every URL pattern of the project."""
+    """Yield the full name of every URL pattern of the project."""
     yield from _names(get_resolver().url_patterns, "")
 
 
@@ -210,7 +210,7 @@ def _names(patterns: list[URLPattern | URLResolver], space: str) -> Iterator[str
 
 
 def _converters(name: str) -> tuple[str, ...]:
-    """The arguments that the URL of this name takes."""
+    """Return the arguments of the URL with this name."""
     *spaces, last = name.split(":")
     patterns = get_resolver().url_patterns
     for space in spaces:
@@ -228,7 +228,7 @@ def _flat(patterns: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
             yield from _flat(pattern.url_patterns)
 
 
-OURS = sorted({name for name in names() if not name.startswith(NOT_OURS)})
+OURS = sorted({name for name in names() if not name.startswith(THIRD_PARTY)})
 
 
 def test_every_url_has_a_row_and_every_row_a_url() -> None:
@@ -236,14 +236,14 @@ def test_every_url_has_a_row_and_every_row_a_url() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_who_may_open_it(name: str, world: World) -> None:
+def test_the_response_to_each_person_matches_the_table(name: str, world: World) -> None:
     url = reverse(name, kwargs=_arguments(name, world))
     got = tuple(_open(url, world.people[person]) for person in PEOPLE)
     assert dict(zip(PEOPLE, got, strict=True)) == dict(zip(PEOPLE, TABLE[name], strict=True))
 
 
 @pytest.mark.parametrize("name", [name for name in OURS if _converters(name)])
-def test_nobody_writes_to_what_is_anothers(name: str, world: World) -> None:
+def test_posting_to_another_customers_object_is_404(name: str, world: World) -> None:
     url = reverse(name, kwargs=_arguments(name, world))
     assert _open(url, None, post=True) in (LOGIN, NONE)
     assert _open(url, world.people["bob"], post=True) in (NONE, BAD_METHOD)
@@ -286,7 +286,7 @@ ARGUMENTS: dict[str, Callable[[World], object]] = {
     ),
     "difference_id": lambda world: make_difference(world.customer).id,
     "bulk_id": lambda _: Batch.objects.create(kind="hold").id,
-    "alert_id": lambda world: raise_for(world.customer.id).pk,
+    "alert_id": lambda world: raise_alert(world.customer.id).pk,
     "target_id": lambda world: make_target(customer_id=world.customer.id).pk,
     "delivery_id": lambda world: make_delivery(world.customer.id).pk,
     "membership_id": lambda world: world.customer.memberships.get().pk,
@@ -299,12 +299,12 @@ def _arguments(name: str, world: World) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", ["admin:index", "admin:domains_domain_changelist", "admin:audit_change_changelist"])
-def test_django_admin_is_for_staff_alone(name: str, world: World) -> None:
+def test_django_admin_is_for_staff_only(name: str, world: World) -> None:
     for person in ("anonymous", "alice", "bob"):
         client = Client()
         if user := world.people[person]:
             client.force_login(user)
         assert client.get(reverse(name)).status_code == 302
     client = Client()
-    client.force_login(world.people["adam"])  # type: ignore[arg-type]  # Adam is a person
+    client.force_login(world.people["adam"])  # type: ignore[arg-type]  # Adam is a user
     assert client.get(reverse(name)).status_code == 200

@@ -1,4 +1,4 @@
-"""Columns and filters of Django admin show labels, not the codes that are stored."""
+"""Columns and filters of Django admin show labels, not stored codes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from tests.factories import make_customer, make_staff
 from tests.receipt_rules.factories import make_address
 from tests.tenants.factories import make_tenant
 
-# Codes that are names: AWS's, our API's and the queue's own.
+# Codes that are names themselves: AWS's, our API's and the queue's.
 NAMES = {"region", "event", "queue_name", "task_name", "ProcrastinateJob.status"}
 
 
@@ -39,12 +39,12 @@ def _raw() -> Iterator[str]:
                 yield f"{model.__name__}.{name}"
 
 
-def test_no_column_and_no_filter_shows_a_code() -> None:
+def test_no_column_or_filter_shows_a_code() -> None:
     assert [each for each in _raw() if each not in NAMES and each.rpartition(".")[2] not in NAMES] == []
 
 
 @pytest.mark.django_db
-def test_lists_and_filters_are_in_words() -> None:
+def test_lists_and_filters_show_labels() -> None:
     domain = make_domain(customer=make_customer())
     make_address(f"a@{domain.name}", domain, rules="carried")
     make_address(f"b@{domain.name}", domain, rules="not_set_up")

@@ -1,4 +1,6 @@
-"""docs/amazon-facts.md, row by row: what a row names exists, and each doubt is played both ways by a test it names."""
+"""docs/amazon-facts.md, row by row: the named code exists, and each doubt is tested both ways by a test named
+there.
+"""
 
 import ast
 import re
@@ -28,7 +30,7 @@ ROWS = rows()
 
 @cache
 def names_in(path: str) -> frozenset[str]:
-    """Whatever is defined or assigned in a module, members of its classes too."""
+    """Return all names defined or assigned in a module, including members of its classes."""
     found: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -38,7 +40,7 @@ def names_in(path: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def test_there_are_rows() -> None:
+def test_the_table_has_rows() -> None:
     assert len(ROWS) > 20
 
 
@@ -59,7 +61,7 @@ def test_a_row_has_its_fact_source_place_and_test(row: list[str]) -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if BELIEF.search(" ".join(row))], ids=lambda row: row[0][:50])
-def test_a_doubt_is_played_each_way_by_the_tests_that_the_row_names(row: list[str]) -> None:
+def test_a_doubt_is_tested_both_ways_by_the_tests_of_its_row(row: list[str]) -> None:
     (belief,) = set(BELIEF.findall(" ".join(row)))
     text = "\n".join(source_of(path, name) for path, name in TEST.findall(row[3]))
     assert f"{belief}=" in text
@@ -68,7 +70,7 @@ def test_a_doubt_is_played_each_way_by_the_tests_that_the_row_names(row: list[st
 
 
 def source_of(path: str, name: str) -> str:
-    """A test with its decorators, and the fixtures and constants of its module, which may set the belief."""
+    """Return a test with its decorators, and its module's fixtures and constants, which may set the belief."""
     text = (ROOT / path).read_text()
     found = [
         ast.get_source_segment(text, part) or ""
@@ -81,5 +83,5 @@ def source_of(path: str, name: str) -> str:
 
 
 def test_every_doubt_has_a_row() -> None:
-    told = {belief for row in ROWS for belief in BELIEF.findall(" ".join(row))}
-    assert told == set(CHOICES)
+    documented = {belief for row in ROWS for belief in BELIEF.findall(" ".join(row))}
+    assert documented == set(CHOICES)

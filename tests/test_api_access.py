@@ -1,4 +1,4 @@
-"""Who may make which call: every operation of the API has a row here, and a new one without a row fails."""
+"""Who can make each call: every operation of the API has a row here, and a new one without a row fails."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,29 +19,29 @@ from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner import services as planner_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
-from tests.api_client import Api, api_of, never_waiting, operations
+from tests.api_client import Api, api_of, expire_waits, operations
 from tests.api_rows import World, make_world
 from tests.factories import make_member, make_staff
 from tests.receipt_rules.factories import set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
-# Alice owns what is asked for, Bob is another customer's; the reader has Alice's key with "read" alone; of staff each
-# has a key with the scope "staff"; `plain` is Olga's key without "staff": it is nobody's of a customer.
+# Alice owns the objects, Bob belongs to another customer; the reader has Alice's key with only "read"; each of staff
+# has a key with the scope "staff"; `plain` is Olga's key without "staff", which belongs to no customer.
 CALLERS = ("anonymous", "alice", "bob", "reader", "sam", "olga", "tess", "adam", "plain", "revoked", "expired")
 STAFF = {"sam": Role.SUPPORT, "olga": Role.OPERATOR, "tess": Role.TRUST_AND_SAFETY, "adam": Role.ADMIN}
 Body = Callable[[World], Any]
-Arranged = Callable[[World], Any]
+Prepare = Callable[[World], Any]
 
 
 @dataclass(frozen=True)
 class Row:
-    """The status for each of CALLERS. `body` is what is sent, good for who may; `arranged` is done before."""
+    """The status for each of CALLERS. `body` is the valid body to send; `prepare` is called before."""
 
     statuses: tuple[int, ...]
     body: Body | None = None
     query: str = ""
-    arranged: Arranged | None = None
+    prepare: Prepare | None = None
 
 
 def _row(alice: int, bob: int, reader: int, staff: int, plain: int, body: Body | None = None, **more: Any) -> Row:
@@ -61,17 +61,17 @@ def _change(body: Body | None = None, status: int = 200, **more: Any) -> Row:
 
 
 def _own(body: Body | None = None, status: int = 200, **more: Any) -> Row:
-    """Staff see it, and leave it to whose it is."""
+    """Staff can see it, but only its customer can change it."""
     return _row(status, 404, 403, 403, 404, body, **more)
 
 
 def _create(body: Body) -> Row:
-    """For Alice's customer, which for Bob is none."""
+    """For Alice's customer, which Bob cannot see."""
     return _row(201, 400, 403, 201, 400, body)
 
 
 def _staff(sam: int, olga: int, tess: int, adam: int, body: Body | None = None, **more: Any) -> Row:
-    """A key needs the scope “staff”, and its person the right."""
+    """A key needs the scope “staff”, and its user the permission."""
     return Row((401, 403, 403, 403, sam, olga, tess, adam, 403, 401, 401), body, **more)
 
 
@@ -130,20 +130,20 @@ def _pause(_: World) -> Any:
     return {"reason": "spam", "text": "Spam.", "told": "Clean your list."}
 
 
-def _migration(**fields: Any) -> Arranged:
+def _migration(**fields: Any) -> Prepare:
     return lambda world: Migration.objects.filter(pk=world.item.migration_id).update(**fields)
 
 
-def _item(state: ItemState) -> Arranged:
+def _item(state: ItemState) -> Prepare:
     return lambda world: MigrationItem.objects.filter(pk=world.item.pk).update(state=state, before={"sent": False})
 
 
-def _tenant(**fields: Any) -> Arranged:
+def _tenant(**fields: Any) -> Prepare:
     return lambda world: Tenant.objects.filter(pk=world.tenant.pk).update(**fields)
 
 
 def _forwarding(world: World) -> None:
-    """Its endpoint forwards to somebody who was asked long ago."""
+    """The endpoint forwards to an address whose confirmation was requested long ago."""
     world.endpoint.type, world.endpoint.config = "email", {"address": "someone@else.example"}
     world.endpoint.save()
     asked_at = timezone.now() - timedelta(days=3)
@@ -157,7 +157,7 @@ def _routed(world: World) -> None:
 
 
 def _receiving(world: World) -> None:
-    """A rule set of ours is active, as our last run left it."""
+    """Our rule set is active, as the last run left it."""
     world.run.delete()
     set_up_receiving()
 
@@ -189,7 +189,7 @@ COMPATIBLE: dict[str, Row] = {
     f"PUT /api/v2{ENDPOINT}": _change(lambda _: {"name": "other"}),
     f"DELETE /api/v2{ENDPOINT}": _change(),
     f"POST /api/v2{ENDPOINT}/test": _change(),
-    f"POST /api/v2{ENDPOINT}/confirmations": _change(arranged=_forwarding),
+    f"POST /api/v2{ENDPOINT}/confirmations": _change(prepare=_forwarding),
     "GET /api/v1.1/domains": _list(),
     f"GET /api/v1.1{DOMAIN}/catch-all": _one(),
     f"PUT /api/v1.1{DOMAIN}/catch-all": _change(lambda world: {"endpointId": world.endpoint.pk}),
@@ -223,11 +223,11 @@ COMPATIBLE: dict[str, Row] = {
     "POST /api/inbound/verify-domain": _change(_named),
     "POST /api/inbound/configure-email": _change(lambda _: {"domain": "shop.com", "emailAddresses": ["b@shop.com"]}),
     "POST /api/domain/verifications": _change(lambda _: {"domain": "shop.com", "action": "getDomain"}),
-    # Everybody's mail at once, for the operator's function: its own scope, which none of these keys has.
+    # Mail of all customers, for the delivery function: a separate scope, which none of these keys has.
     "POST /api/v2/route-lookup": _row(403, 403, 403, 403, 403, lambda _: {"recipients": ["a@shop.com"]}),
     "POST /api/v2/deliveries": _row(403, 403, 403, 403, 403, lambda _: {"deliveries": [REPORT]}),
 }
-OURS: dict[str, Row] = {
+OWN_OPERATIONS: dict[str, Row] = {
     f"GET /api/v2{DOMAIN}/diagnosis": _one(),
     f"GET /api/v2{DOMAIN}/dns-history": _one(),
     f"GET /api/v2{DOMAIN}/exports": _one(),
@@ -245,7 +245,7 @@ OURS: dict[str, Row] = {
     "GET /api/v2/tenants": _list(),
     "POST /api/v2/tenants": _managed(lambda world: {"customerId": world.newcomer.pk}),
     f"GET {TENANT}": _one(),
-    f"DELETE {TENANT}": _managed(query="?confirm=gone", arranged=_tenant(name="gone")),
+    f"DELETE {TENANT}": _managed(query="?confirm=gone", prepare=_tenant(name="gone")),
     f"PUT {TENANT}/policy": _managed(lambda _: {"policy": "strict", "because": "a test"}),
     f"GET {TENANT}/resources": _seen(),
     f"GET {TENANT}/statuses": _seen(),
@@ -255,34 +255,32 @@ OURS: dict[str, Row] = {
     "GET /api/v2/account/reputation": _seen(),
     f"GET {TENANT}/pause": _seen(),
     f"POST {TENANT}/pause": _paused(_pause),
-    f"POST {TENANT}/resume": _paused(_because, arranged=_tenant(is_paused=True, standing="paused")),
+    f"POST {TENANT}/resume": _paused(_because, prepare=_tenant(is_paused=True, standing="paused")),
     f"GET {RULES}": _seen(),
     f"GET {RULES}/plan": _seen(),
-    f"POST {RULES}/plan": _managed(_approval, arranged=_no_run),
+    f"POST {RULES}/plan": _managed(_approval, prepare=_no_run),
     f"GET {RULES}/runs": _seen(),
     f"GET {RULES}/runs/{{run_id}}": _seen(),
     f"POST {RULES}/runs/{{run_id}}/cancel": _managed(status=200),
-    f"POST {RULES}/runs/{{run_id}}/confirm": _managed(status=200, arranged=_proposed),
+    f"POST {RULES}/runs/{{run_id}}/confirm": _managed(status=200, prepare=_proposed),
     f"GET {RULES}/states": _seen(),
     f"POST {RULES}/simulate": _seen(lambda _: {"recipients": ["a@shop.com"]}),
-    f"POST {RULES}/decisions": _managed(
-        lambda _: {"decision": "accept", "because": "a test"}, 200, arranged=_receiving
-    ),
+    f"POST {RULES}/decisions": _managed(lambda _: {"decision": "accept", "because": "a test"}, 200, prepare=_receiving),
     "GET /api/v2/migrations": _seen(),
     "POST /api/v2/migrations": _managed(
         lambda world: {"chosen": "customers", "customers": [world.newcomer.pk], "because": "a test"}, 201
     ),
     f"GET {MIGRATION}": _seen(),
     f"POST {MIGRATION}/start": _managed(),
-    f"POST {MIGRATION}/pause": _managed(arranged=_migration(state="running")),
-    f"POST {MIGRATION}/resume": _managed(arranged=_migration(state="paused")),
+    f"POST {MIGRATION}/pause": _managed(prepare=_migration(state="running")),
+    f"POST {MIGRATION}/resume": _managed(prepare=_migration(state="paused")),
     f"POST {MIGRATION}/cancel": _managed(),
-    f"POST {MIGRATION}/retry": _managed(arranged=_item(ItemState.FAILED)),
-    f"POST {MIGRATION}/rollback": _managed(_because, arranged=_item(ItemState.DONE)),
+    f"POST {MIGRATION}/retry": _managed(prepare=_item(ItemState.FAILED)),
+    f"POST {MIGRATION}/rollback": _managed(_because, prepare=_item(ItemState.DONE)),
     f"GET {MIGRATION}/items": _seen(),
     f"GET {ITEM}": _seen(),
-    f"POST {ITEM}/retry": _managed(arranged=_item(ItemState.FAILED)),
-    f"POST {ITEM}/rollback": _managed(_because, arranged=_item(ItemState.DONE)),
+    f"POST {ITEM}/retry": _managed(prepare=_item(ItemState.FAILED)),
+    f"POST {ITEM}/rollback": _managed(_because, prepare=_item(ItemState.DONE)),
     "GET /api/v2/drift": _seen(),
     "POST /api/v2/drift/look": _managed(),
     "POST /api/v2/drift/decisions": _managed(_ignored, 200),
@@ -304,13 +302,13 @@ OURS: dict[str, Row] = {
     f"GET {DELIVERIES}": _list(),
     f"GET {DELIVERIES}/{{delivery_id}}": _one(),
     f"POST {DELIVERIES}/{{delivery_id}}/redeliver": _own(
-        status=202, arranged=lambda world: type(world.delivery).objects.update(state="delivered")
+        status=202, prepare=lambda world: type(world.delivery).objects.update(state="delivered")
     ),
     "GET /api/v2/deliveries": _list(),
-    "POST /api/v2/deliveries/{mail_id}/again": _change(status=202, arranged=_routed),
+    "POST /api/v2/deliveries/{mail_id}/again": _change(status=202, prepare=_routed),
     "GET /api/v2/health": _list(),
 }
-TABLE = COMPATIBLE | OURS
+TABLE = COMPATIBLE | OWN_OPERATIONS
 
 
 def test_every_operation_has_a_row_and_every_row_an_operation() -> None:
@@ -319,7 +317,7 @@ def test_every_operation_has_a_row_and_every_row_an_operation() -> None:
 
 @pytest.fixture
 def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> World:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     settings.API_WAIT_SECONDS = 0
     return make_world()
 
@@ -349,11 +347,11 @@ def _called(operation: str, api: Api, ids: dict[str, str], body: Any) -> Any:
 
 
 @pytest.mark.parametrize("operation", sorted(TABLE))
-def test_who_may_call_it(operation: str, world: World) -> None:
-    """Each caller finds everything as it was at first; Amazon is changed by the worker alone, which does not run."""
+def test_the_response_to_each_caller_matches_the_table(operation: str, world: World) -> None:
+    """Each caller finds the initial rows. Only the worker changes SES, and it does not run."""
     row = TABLE[operation]
-    if row.arranged:
-        row.arranged(world)
+    if row.prepare:
+        row.prepare(world)
     body = row.body(world) if row.body else None
     found = {}
     for who in CALLERS:
@@ -367,7 +365,7 @@ def test_who_may_call_it(operation: str, world: World) -> None:
 
 
 @pytest.mark.parametrize("operation", sorted(name for name in TABLE if "{" in name))
-def test_an_id_of_nobody_is_as_anothers(operation: str, world: World) -> None:
+def test_an_unknown_id_is_404_like_another_customers(operation: str, world: World) -> None:
     row = TABLE[operation]
     is_of_staff = row.statuses[CALLERS.index("alice")] == 403
     api = _api("adam" if is_of_staff else "alice", world)

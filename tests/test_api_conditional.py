@@ -1,4 +1,4 @@
-"""ETag and If-None-Match: who has the content already gets 304 without a body, and everyone else the content."""
+"""ETag and If-None-Match: a caller that has the current content gets 304 without a body, others the content."""
 
 import pytest
 from django.test import Client
@@ -12,8 +12,8 @@ from tests.factories import make_staff
 from tests.test_api_lists import LISTS
 
 pytestmark = pytest.mark.django_db
-# Their content has the time of the call.
-OF_THE_MOMENT = ("/api/v2/domains/{domain_id}/diagnosis",)
+# Their content contains the time of the call.
+VOLATILE = ("/api/v2/domains/{domain_id}/diagnosis",)
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def world(sandbox: Sandbox, settings: Settings) -> World:
     return make_world()
 
 
-def test_every_list_and_every_object_answers_304_while_nothing_changed(world: World) -> None:
+def test_every_list_and_object_is_304_while_unchanged(world: World) -> None:
     secret = api_of(make_staff(Role.ADMIN), "read", "write", "staff").secret
-    paths = [path for method, path in operations() if method == "GET" and path not in OF_THE_MOMENT]
+    paths = [path for method, path in operations() if method == "GET" and path not in VOLATILE]
     assert set(LISTS) < set(paths)
     for path in paths:
         first = Client().get(path.format(**world.ids), headers={"Authorization": f"Bearer {secret}"})
@@ -36,7 +36,7 @@ def test_every_list_and_every_object_answers_304_while_nothing_changed(world: Wo
         assert {200, 304} <= set(description()["paths"][path]["get"]["responses"]), path
 
 
-def test_what_changed_is_answered_in_full(world: World) -> None:
+def test_a_changed_object_is_returned_in_full(world: World) -> None:
     alice = api_of(world.alice)
     path = f"/api/v2/email-addresses/{world.address.pk}"
     etag = alice.get(path)["ETag"]
@@ -45,7 +45,7 @@ def test_what_changed_is_answered_in_full(world: World) -> None:
     assert (ok(answer)["isActive"], answer["ETag"] == etag) == (False, False)
 
 
-def test_no_error_and_no_write_has_an_etag(world: World) -> None:
+def test_errors_and_writes_have_no_etag(world: World) -> None:
     alice = api_of(world.alice)
     wild = {"Authorization": f"Bearer {alice.secret}", "If-None-Match": "*"}
     missing = Client().get("/api/v2/domains/dom_none", headers=wild)

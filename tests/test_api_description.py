@@ -1,4 +1,4 @@
-"""What the description shows beside the shapes, and what a refusal tells a newcomer."""
+"""The API description besides its schemas, and the error messages for newcomers."""
 
 import re
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_every_error_has_an_example_with_its_code() -> None:
                     assert response["content"]["application/json"]["example"]["code"].isupper()
 
 
-def test_no_name_of_ours_is_left(settings: Settings) -> None:
+def test_the_description_contains_no_internal_names(settings: Settings) -> None:
     settings.API_WAIT_SECONDS = 8.0
     shown = api.get_openapi_schema(path_prefix="/api")
     assert "up to 8 seconds" in shown["paths"]["/api/v2/domains"]["post"]["description"]
@@ -62,20 +62,20 @@ def test_no_name_of_ours_is_left(settings: Settings) -> None:
     assert "<key>" not in shown["info"]["description"]
 
 
-def test_what_is_wrong_is_named_as_the_caller_wrote_it() -> None:
+def test_an_error_names_the_field_as_the_caller_wrote_it() -> None:
     alice = api_of(make_member(make_customer()))
     details = refused(alice.post("/api/v2/domains", {"domian": "shop.com"}), 400, "MALFORMED")["details"]
     assert [each["where"] for each in details] == ["body.domain", "domian"]
 
 
-def test_what_is_not_there_is_named() -> None:
+def test_a_404_says_what_is_missing() -> None:
     alice = api_of(make_member(make_customer()))
     assert refused(alice.get("/api/v2/domains/dom_x"), 404, "NOT_FOUND")["error"] == "No domain has this ID."
     assert "slash" in refused(Client().get("/api/v2/domains/"), 404, "NOT_FOUND")["error"]
     assert refused(Client().get("/api/v2/nothing"), 404, "NOT_FOUND")["error"] == "No such path."
 
 
-def test_a_customer_is_not_sent_to_look_for_a_scope_that_they_cannot_get() -> None:
+def test_a_customer_gets_403_with_staff_only_as_the_reason() -> None:
     alice = api_of(make_member(make_customer()))
     assert refused(alice.get("/api/v2/drift"), 403, "SCOPE_MISSING")["error"] == "This operation is for staff only."
 
@@ -84,7 +84,7 @@ def _operations() -> list[dict[str, Any]]:
     return [operation for methods in description()["paths"].values() for operation in methods.values()]
 
 
-# What an operation does to its object. A summary is one of these and the object.
+# A summary is one of these verbs and an object.
 VERBS = (
     "List Get Add Create Change Set Delete Remove Test Send Resend Verify Start Pause Resume Cancel Stop Retry Roll "
     "Plan Approve Accept Simulate Resolve Check Read Diagnose Export Email Revoke Turn Schedule Act Look Report "
@@ -92,7 +92,7 @@ VERBS = (
 ).split()
 
 
-def test_a_summary_is_a_verb_and_its_object() -> None:
+def test_a_summary_is_a_verb_and_an_object() -> None:
     for operation in _operations():
         verb, _, thing = operation["summary"].partition(" ")
         assert verb in VERBS, operation["summary"]
@@ -100,14 +100,14 @@ def test_a_summary_is_a_verb_and_its_object() -> None:
         assert len(operation["summary"]) <= 60, operation["summary"]
 
 
-def test_every_operation_says_in_sentences_what_it_does() -> None:
+def test_every_operation_has_a_description_in_sentences() -> None:
     for operation in _operations():
-        said = operation.get("description", "")
-        assert said.endswith("."), operation["operationId"]
-        assert not re.search(r"\b(Amazon|anew|beside|is told|at hand|nobody's)\b", said), said
+        text = operation.get("description", "")
+        assert text.endswith("."), operation["operationId"]
+        assert not re.search(r"\b(Amazon|anew|beside|is told|at hand|nobody's)\b", text), text
 
 
-def test_a_code_that_a_description_names_is_one_of_the_product() -> None:
+def test_every_code_in_a_description_exists_in_the_product() -> None:
     root = Path(__file__).resolve().parents[1]
     code = "".join(path.read_text() for app in APPS for path in (root / app).rglob("*.py") if path.name != "api.py")
     code += (root / "inbound_admin" / "api.py").read_text()
@@ -117,7 +117,7 @@ def test_a_code_that_a_description_names_is_one_of_the_product() -> None:
     assert [each for each in sorted(named) if f'"{each}"' not in code and each not in used] == []
 
 
-def test_an_example_of_a_body_fits_its_schema() -> None:
+def test_an_example_body_fits_its_schema() -> None:
     components = {"components": description()["components"]}
     tried = set()
     for operation in _operations():
@@ -129,12 +129,12 @@ def test_an_example_of_a_body_fits_its_schema() -> None:
     assert tried == set(REQUESTS)
 
 
-def test_every_tag_has_its_words() -> None:
+def test_every_tag_has_a_description() -> None:
     assert {tag for operation in _operations() for tag in operation["tags"]} == set(TAGS)
 
 
-def test_every_query_parameter_is_described() -> None:
+def test_every_query_parameter_has_a_description() -> None:
     for operation in _operations():
         for each in operation.get("parameters", ()):
-            said = each.get("description") or each["schema"].get("description")
-            assert said or each["in"] == "path", (operation["operationId"], each["name"])
+            text = each.get("description") or each["schema"].get("description")
+            assert text or each["in"] == "path", (operation["operationId"], each["name"])

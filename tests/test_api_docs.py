@@ -1,4 +1,4 @@
-"""docs/api.md and docs/webhooks.md: each call works as it is written, and the check of a signature is right."""
+"""docs/api.md and docs/webhooks.md: each documented call works, and the documented signature check is correct."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from pytest_django import Settings
 from standardwebhooks import Webhook
 
 from sandbox.process import Sandbox
-from tests.api_client import api_of, description, never_waiting
+from tests.api_client import api_of, description, expire_waits
 from tests.api_rows import make_world
 
 pytestmark = pytest.mark.django_db
@@ -49,10 +49,8 @@ def _answer(command: str, values: dict[str, str]) -> Any:
     return Client().generic(options["-X"], path, options["-d"].encode(), "application/json", headers=given)
 
 
-def test_each_call_works_as_it_is_written(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings
-) -> None:
-    never_waiting(monkeypatch)
+def test_each_documented_call_works(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    expire_waits(monkeypatch)
     settings.API_WAIT_SECONDS, settings.WEBHOOKS_MAY_BE_PRIVATE = 0, False
     world = make_world()
     world.domain.name = "shop.example.com"
@@ -68,7 +66,7 @@ def test_each_call_works_as_it_is_written(
     commands = _commands()
     assert len(commands) >= 10
     for command, status in commands:
-        mine = '"domain": "shop.example.com"'  # which the world has already
+        mine = '"domain": "shop.example.com"'  # exists already
         answer = _answer(command.replace(mine, mine.replace("shop", "other")), values)
         assert answer.status_code == status or (not status and answer.status_code < 300), (command, answer.content)
 
@@ -84,7 +82,7 @@ def test_each_path_of_the_table_exists() -> None:
             assert any(path == end or path.endswith(end) for path in paths), name
 
 
-def test_the_check_of_a_signature_is_that_of_the_standard() -> None:
+def test_the_documented_signature_check_follows_the_standard() -> None:
     text = (DOCS / "webhooks.md").read_text()
     code = re.search(r"^    import base64.+?\n(?=\n\S)", text, re.MULTILINE | re.DOTALL)
     assert code

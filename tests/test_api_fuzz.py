@@ -47,14 +47,14 @@ OPERATIONS = operations()
 
 @pytest.fixture(scope="module")
 def schema(django_db_blocker: DjangoDbBlocker) -> Any:
-    """Past the guard: a request looks after the connection that an earlier test has left open."""
+    """Unblock the database: a request checks the connection that an earlier test left open."""
     with django_db_blocker.unblock():
         return schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
 
 
 @pytest.fixture
 def kept_connection() -> Iterator[None]:
-    """The test's transaction lives in the connection, which the end of a request would close."""
+    """Keep the connection with the test's transaction, which the end of a request would close."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -64,7 +64,7 @@ def kept_connection() -> Iterator[None]:
 
 @pytest.fixture
 def ids(sandbox: Sandbox, settings: Settings, kept_connection: None) -> dict[str, str]:
-    """Ids of Alice's, for the parameters of paths."""
+    """Return the IDs of Alice's rows, for the parameters of paths."""
     settings.API_CALLS_PER_MINUTE, settings.API_WAIT_SECONDS = 0, 0
     settings.CHECK_NOW_EVERY_SECONDS, settings.DNS_TIMEOUT_SECONDS = 0, 3
     world = make_world()
@@ -80,18 +80,19 @@ def secret_of(who: str, customer: str) -> str:
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{method} {path}" for method, path in OPERATIONS])
-def test_nothing_that_is_sent_gets_an_answer_that_is_not_described(
-    schema: Any, ids: dict[str, str], method: str, path: str
-) -> None:
+def test_every_response_fits_the_description(schema: Any, ids: dict[str, str], method: str, path: str) -> None:
     secrets = {who: secret_of(who, ids["customer"]) for who in KEYS}
     cases = st.one_of(*(schema[path][method].as_strategy(generation_mode=mode) for mode in MODES))
 
     @TRY
     @given(case=cases, who=st.sampled_from(sorted(KEYS)), known=st.booleans())
-    def try_it(case: Any, who: str, known: bool) -> None:  # hypothesis gives it
+    def call_operation(case: Any, who: str, known: bool) -> None:  # hypothesis passes it
         if known:
             case.path_parameters = {name: ids.get(name, value) for name, value in case.path_parameters.items()}
-        headers = {"Authorization": f"Bearer {secrets[who]}", "Accept-Encoding": "identity"}  # nothing here unpacks
+        headers = {
+            "Authorization": f"Bearer {secrets[who]}",
+            "Accept-Encoding": "identity",
+        }  # nothing here decompresses
         case.call_and_validate(headers=headers, checks=CHECKS)
 
-    try_it()
+    call_operation()

@@ -1,4 +1,4 @@
-"""Below /api/ every answer is JSON, whatever is asked for, by whom, and whatever breaks."""
+"""Below /api/ every response is JSON, for any request, any caller and any error."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def headers_of(who: str, client: Client) -> dict[str, str]:
     return {"Authorization": f"Bearer {api_of(user).secret}"} if who == "key" else {}
 
 
-def client_of_a_program() -> Client:
+def program_client() -> Client:
     return Client(enforce_csrf_checks=True, raise_request_exception=False)
 
 
@@ -36,8 +36,8 @@ def code_of(answer: Any) -> str:
 
 
 @pytest.mark.parametrize("who", ["nobody", "session", "key"])
-def test_an_unknown_address_is_404_in_json_whatever_the_method_and_the_body(who: str) -> None:
-    client = client_of_a_program()
+def test_an_unknown_path_is_404_in_json_for_any_method_and_body(who: str) -> None:
+    client = program_client()
     headers = headers_of(who, client)
     for path in UNKNOWN:
         for method in METHODS:
@@ -48,8 +48,8 @@ def test_an_unknown_address_is_404_in_json_whatever_the_method_and_the_body(who:
 
 @pytest.mark.parametrize("who", ["nobody", "session", "key"])
 @pytest.mark.parametrize("path", ["/api/v2/domains", "/api/v1.1/domains", "/api/e2/domains", "/api/docs"])
-def test_an_unknown_method_is_405_in_json_with_those_that_are_known(who: str, path: str) -> None:
-    client = client_of_a_program()
+def test_an_unknown_method_is_405_in_json_with_the_allowed_ones(who: str, path: str) -> None:
+    client = program_client()
     headers = headers_of(who, client)
     for method in ("PROPFIND", "DELETE", "TRACE"):
         for body, kind in BODIES:
@@ -58,11 +58,11 @@ def test_an_unknown_method_is_405_in_json_with_those_that_are_known(who: str, pa
             assert "GET" in answer.headers["Allow"]
 
 
-def test_what_breaks_before_the_operation_and_in_a_middleware_is_500_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_before_the_operation_or_in_middleware_is_500_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("unforeseen")
 
-    client, key = client_of_a_program(), headers_of("key", Client())
+    client, key = program_client(), headers_of("key", Client())
     with monkeypatch.context() as broken:
         broken.setattr(api_keys, "_extract_reason", fail)
         answer = client.generic("POST", "/api/v2/domains", b"{}", "application/json", headers=key)
@@ -73,6 +73,6 @@ def test_what_breaks_before_the_operation_and_in_a_middleware_is_500_in_json(mon
     assert client.get("/domains/").headers["Content-Type"].startswith("text/html")
 
 
-def test_a_request_that_django_refuses_is_400_in_json() -> None:
-    answer = client_of_a_program().get("/api/v2/domains", headers={"Host": "else where"})
+def test_a_request_that_django_rejects_is_400_in_json() -> None:
+    answer = program_client().get("/api/v2/domains", headers={"Host": "else where"})
     assert (answer.status_code, code_of(answer)) == (400, "MALFORMED")

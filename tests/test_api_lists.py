@@ -1,4 +1,4 @@
-"""Every list of the API: its pages, and that more rows ask the database no more often."""
+"""Every list of the API: its pages, and that the number of queries does not grow with the rows."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from domains.models.domains import Domain
 from inbound_admin.lib.api import values
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, description, ok
-from tests.api_rows import World, make_more, make_world
+from tests.api_rows import World, make_more_rows, make_world
 from tests.factories import make_staff
 from tests.receipt_rules.factories import make_verified
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _lists() -> list[str]:
-    """The paths whose answer has a page, as the description says."""
+    """Return the paths whose response is paginated, according to the description."""
     schema = description()
     found = []
     for path, methods in schema["paths"].items():
@@ -52,30 +52,28 @@ def test_all_lists_are_found() -> None:
 
 
 @pytest.mark.parametrize("who", ["alice", "staff"])
-def test_a_list_asks_the_database_as_often_for_many_rows_as_for_one(who: str, world: World) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_rows(who: str, world: World) -> None:
     caller = api_of(world.alice) if who == "alice" else _staff()
-    make_more(world, start=0, end=1)
+    make_more_rows(world, start=0, end=1)
     addresses = [path.format(**world.ids) for path in LISTS]
     closed = [address for address in addresses if caller.get(address).status_code == 403]
     assert who == "alice" or not closed
-    counted = {address: _counted(caller, address) for address in addresses if address not in closed}
-    make_more(world, start=1, end=4)
+    counted = {address: _queries_and_rows(caller, address) for address in addresses if address not in closed}
+    make_more_rows(world, start=1, end=4)
     for address, (few, shown) in counted.items():
-        many, more = _counted(caller, address)
+        many, more = _queries_and_rows(caller, address)
         assert more > shown, f"more rows have to be made for {address}"
         assert many <= few, f"{address}: {few} queries for {shown} rows, {many} for {more}"
 
 
-def _counted(caller: Api, address: str) -> tuple[int, int]:
+def _queries_and_rows(caller: Api, address: str) -> tuple[int, int]:
     caller.get(address)
     with CaptureQueriesContext(connection) as queries:
         body = ok(caller.get(address))
     return len(queries), len(body["data"])
 
 
-def test_of_very_many_the_counts_are_kept_for_seconds_and_of_few_they_are_not(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counts_are_cached_for_many_rows_and_not_for_few(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     staff = _staff()
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 1
     make_verified("two.com")
@@ -88,8 +86,8 @@ def test_of_very_many_the_counts_are_kept_for_seconds_and_of_few_they_are_not(
     assert ok(staff.get("/api/v2/domains"))["meta"]["totalCount"] == 3
 
 
-def test_pages_of_a_list_show_each_row_once(world: World) -> None:
-    make_more(world, start=0, end=3)
+def test_the_pages_of_a_list_show_each_row_once(world: World) -> None:
+    make_more_rows(world, start=0, end=3)
     caller = _staff()
     for path in LISTS:
         address = path.format(**world.ids)
@@ -103,10 +101,10 @@ def test_pages_of_a_list_show_each_row_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_pages_far_down_show_each_row_once_walked_and_jumped_to(
+def test_distant_pages_show_each_row_once_in_sequence_and_directly(
     kept: bool, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_more(world, start=0, end=3)
+    make_more_rows(world, start=0, end=3)
     monkeypatch.setattr(values, "FAR", 1)
     caller = _staff()
     for path in LISTS:
@@ -122,7 +120,7 @@ def test_pages_far_down_show_each_row_once_walked_and_jumped_to(
         assert pages == whole["data"], address
 
 
-def _five_far_down(monkeypatch: pytest.MonkeyPatch) -> Api:
+def _five_distant_domains(monkeypatch: pytest.MonkeyPatch) -> Api:
     for name in ("b", "d", "f", "h", "j"):
         make_verified(f"{name}.com")
     monkeypatch.setattr(values, "FAR", 1)
@@ -135,10 +133,10 @@ def _names_at(caller: Api, offset: int) -> list[str]:
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_a_walk_far_down_neither_misses_nor_repeats_a_row_when_others_come_and_go(
+def test_paging_neither_skips_nor_repeats_rows_while_others_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    caller = _five_far_down(monkeypatch)
+    caller = _five_distant_domains(monkeypatch)
     whole = _names_at(caller, 0) + _names_at(caller, 2) + _names_at(caller, 4)
     assert len(set(whole)) == 5
     cache.clear()
@@ -152,8 +150,8 @@ def test_a_walk_far_down_neither_misses_nor_repeats_a_row_when_others_come_and_g
 
 
 @pytest.mark.usefixtures("sandbox")
-def test_the_last_page_is_read_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    caller = _five_far_down(monkeypatch)
+def test_the_last_page_is_read_from_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = _five_distant_domains(monkeypatch)
     with CaptureQueriesContext(connection) as queries:
         assert len(_names_at(caller, 4)) == 1
     assert not [each["sql"] for each in queries if "OFFSET 3" in each["sql"] or "OFFSET 4" in each["sql"]]

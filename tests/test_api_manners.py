@@ -1,4 +1,4 @@
-"""What is the same for every call: sessions, scopes, repeated calls, rates, and whatever goes wrong."""
+"""Behaviour common to all calls: sessions, scopes, repeated calls, rate limits and errors."""
 
 import json
 from collections import Counter
@@ -37,8 +37,8 @@ def alice(owner: User) -> Api:
     return api_of(owner)
 
 
-# --- who calls -----------------------------------------------------------------------------------------------------
-def test_a_session_reads_and_with_its_csrf_token_writes(owner: User) -> None:
+# --- callers -------------------------------------------------------------------------------------------------------
+def test_a_session_reads_and_writes_with_its_csrf_token(owner: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(owner)
     assert client.get("/api/v2/domains").status_code == 200
@@ -49,11 +49,11 @@ def test_a_session_reads_and_with_its_csrf_token_writes(owner: User) -> None:
     ok(made, 201)
 
 
-def test_who_is_not_signed_in_is_asked_for_a_key_not_for_a_token() -> None:
+def test_an_anonymous_call_is_asked_for_a_key_and_not_for_a_token() -> None:
     refused(Client(enforce_csrf_checks=True).post(ENDPOINTS, EMAIL, "application/json"), 401, "NO_KEY")
 
 
-def test_a_session_of_staff_makes_the_calls_of_staff_and_a_customers_does_not(owner: User) -> None:
+def test_only_a_staff_session_can_call_staff_operations(owner: User) -> None:
     customers, staffs = Client(), Client()
     customers.force_login(owner)
     staffs.force_login(make_staff(Role.OPERATOR))
@@ -61,7 +61,7 @@ def test_a_session_of_staff_makes_the_calls_of_staff_and_a_customers_does_not(ow
     assert ok(staffs.get("/api/v2/migrations"))["data"] == []
 
 
-def test_a_key_that_may_read_changes_nothing(owner: User) -> None:
+def test_a_read_key_cannot_write(owner: User) -> None:
     reader = api_of(owner, "read")
     ok(reader.get(ENDPOINTS))
     refused(reader.post(ENDPOINTS, EMAIL), 403, "SCOPE_MISSING")
@@ -69,19 +69,19 @@ def test_a_key_that_may_read_changes_nothing(owner: User) -> None:
     assert not Endpoint.objects.exists()
 
 
-def test_without_the_scope_staff_a_key_of_staff_is_a_customers() -> None:
+def test_a_staff_key_without_the_staff_scope_sees_only_its_own_customers() -> None:
     olga = make_staff(Role.OPERATOR)
     make_verified("shop.com")
     assert ok(api_of(olga).get("/api/v2/domains"))["data"] == []
     assert len(ok(api_of(olga, "read", "staff").get("/api/v2/domains"))["data"]) == 1
 
 
-def test_a_customer_makes_no_key_for_staff(owner: User) -> None:
+def test_a_customer_cannot_create_a_staff_key(owner: User) -> None:
     with pytest.raises(Exception, match="is for staff"):
         api_of(owner, "read", "staff")
 
 
-def test_the_change_log_tells_a_key_from_a_person(alice: Api, owner: User) -> None:
+def test_the_change_log_distinguishes_a_key_from_a_person(alice: Api, owner: User) -> None:
     ok(alice.post(ENDPOINTS, EMAIL), 201)
     change = Change.objects.get(what="endpoint.added")
     key = ApiKey.objects.get()
@@ -89,13 +89,13 @@ def test_the_change_log_tells_a_key_from_a_person(alice: Api, owner: User) -> No
     assert (change.actor_kind, change.actor_id, change.actor_name) == (ActorKind.KEY, str(owner.pk), named)
 
 
-def test_other_origins_are_told_nothing(alice: Api) -> None:
+def test_other_origins_get_no_cors_headers(alice: Api) -> None:
     answer = Client().get("/api/v2/domains", headers={"Origin": "https://else.example"})
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-# --- the same call once more ---------------------------------------------------------------------------------------
-def test_a_repeated_call_is_answered_as_the_first_was(alice: Api) -> None:
+# --- repeated calls ------------------------------------------------------------------------------------------------
+def test_a_repeated_call_returns_the_first_response(alice: Api) -> None:
     first = alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k1")
     again = alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k1")
     assert (ok(first, 201), again["Idempotent-Replayed"]) == (ok(again, 201), "true")
@@ -105,13 +105,13 @@ def test_a_repeated_call_is_answered_as_the_first_was(alice: Api) -> None:
     ok(alice.post(ENDPOINTS, EMAIL | {"name": "you"}, Idempotency_Key="k2"), 201)
 
 
-def test_a_refusal_is_repeated_too(alice: Api) -> None:
+def test_a_repeated_refusal_returns_the_first_response(alice: Api) -> None:
     first = refused(alice.post(ENDPOINTS, EMAIL | {"config": {}}, Idempotency_Key="k"), 400, "ENDPOINT_CONFIG")
     again = alice.post(ENDPOINTS, EMAIL | {"config": {}}, Idempotency_Key="k")
     assert (refused(again, 400, "ENDPOINT_CONFIG"), again["Idempotent-Replayed"]) == (first, "true")
 
 
-def test_a_call_that_is_under_way_is_not_begun_again_until_its_process_is_dead(alice: Api) -> None:
+def test_a_call_in_progress_is_not_repeated_until_it_is_stale(alice: Api) -> None:
     ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE api_calls SET status = NULL, body = NULL")
@@ -121,14 +121,14 @@ def test_a_call_that_is_under_way_is_not_begun_again_until_its_process_is_dead(a
     refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 409, "ENDPOINT_NAME_TAKEN")
 
 
-def test_two_callers_may_use_the_same_key(alice: Api, owner: User) -> None:
+def test_two_callers_can_use_the_same_idempotency_key(alice: Api, owner: User) -> None:
     bob = api_of(make_member())
     ok(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
     ok(bob.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 201)
     refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k" * 256), 400, "BAD_IDEMPOTENCY_KEY")
 
 
-def test_what_failed_on_our_side_may_be_tried_again(alice: Api, broken: None) -> None:
+def test_a_call_that_failed_with_500_can_be_retried(alice: Api, broken: None) -> None:
     refused(alice.post(ENDPOINTS, EMAIL, Idempotency_Key="k"), 500, "INTERNAL")
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM api_calls")
@@ -136,33 +136,33 @@ def test_what_failed_on_our_side_may_be_tried_again(alice: Api, broken: None) ->
 
 
 # --- rates ---------------------------------------------------------------------------------------------------------
-def test_too_many_calls_are_told_when_to_come_again(alice: Api, owner: User, settings: Settings) -> None:
+def test_too_many_calls_are_429_with_retry_after(alice: Api, owner: User, settings: Settings) -> None:
     settings.API_CALLS_PER_MINUTE = 2
     ok(alice.get(ENDPOINTS))
     ok(alice.get(ENDPOINTS))
     answer = alice.get(ENDPOINTS)
     refused(answer, 429, "RATE_LIMITED")
     assert 25 <= int(answer["Retry-After"]) <= 30
-    ok(api_of(owner).get(ENDPOINTS))  # another key has its own
+    ok(api_of(owner).get(ENDPOINTS))  # another key has its own limit
     settings.API_CALLS_PER_MINUTE = 0
     ok(alice.get(ENDPOINTS))
 
 
-# --- whatever goes wrong -------------------------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of ours, in a place that the test does not look at."""
+    """Break the product in a place that the test does not check."""
     monkeypatch.setattr(Endpoint, "customer_id", property(lambda _: 1 / 0))
 
 
-def test_a_fault_of_ours_is_said_without_its_insides(alice: Api, broken: None) -> None:
+def test_an_internal_error_reveals_no_details(alice: Api, broken: None) -> None:
     make_endpoint_row = alice.post(ENDPOINTS, EMAIL)
     body = refused(make_endpoint_row, 500, "INTERNAL")
     assert "division" not in json.dumps(body)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_another_content_type_is_refused(alice: Api, kind: str) -> None:
+def test_another_content_type_is_415(alice: Api, kind: str) -> None:
     headers = {"Authorization": f"Bearer {alice.secret}"}
     answer = Client().generic("POST", ENDPOINTS, json.dumps(EMAIL), kind, headers=headers)
     refused(answer, 415, "WRONG_CONTENT_TYPE")
@@ -192,41 +192,41 @@ def test_another_content_type_is_refused(alice: Api, kind: str) -> None:
     ],
     ids=lambda body: str(body)[:40].encode("ascii", "replace").decode().replace("\x00", "0"),
 )
-def test_what_is_malformed_changes_nothing(alice: Api, body: Any) -> None:
+def test_a_malformed_body_is_400_and_changes_nothing(alice: Api, body: Any) -> None:
     answer = alice.post(ENDPOINTS, body)
     assert answer.status_code == 400, answer.content
     assert {"error", "code"} <= set(answer.json())
     assert not Endpoint.objects.exists()
 
 
-def test_a_huge_body_is_refused(alice: Api, settings: Settings) -> None:
+def test_a_huge_body_is_413(alice: Api, settings: Settings) -> None:
     refused(alice.post(ENDPOINTS, b"x" * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)), 413, "TOO_LARGE")
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": "x"}, {"offset": -1}, {"offset": 10**30}])
-def test_a_query_that_cannot_be_is_malformed(alice: Api, query: dict[str, Any]) -> None:
+def test_an_impossible_limit_or_offset_is_400(alice: Api, query: dict[str, Any]) -> None:
     assert alice.get("/api/v2/alerts", **query).status_code == 400
 
 
 @pytest.mark.parametrize("query", [{"limit": "x"}, {"search": "\x00"}])
-def test_the_older_families_refuse_what_they_cannot_read(alice: Api, query: dict[str, Any]) -> None:
+def test_the_older_families_refuse_unreadable_parameters(alice: Api, query: dict[str, Any]) -> None:
     assert alice.get(ENDPOINTS, **query).status_code == 400
 
 
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": ""}, {"offset": -1}, {"offset": 10**30}])
-def test_the_older_families_clamp_what_is_out_of_bounds(alice: Api, query: dict[str, Any]) -> None:
+def test_the_older_families_clamp_limit_and_offset(alice: Api, query: dict[str, Any]) -> None:
     assert alice.get(ENDPOINTS, **query).status_code == 200
 
 
 @pytest.mark.parametrize("tail", ["%00", "%ED%A0%80", "%FF", "a" * 5000, "..", "ep_1/..", "'; --"])
-def test_an_id_that_cannot_be_is_not_found(alice: Api, tail: str) -> None:
+def test_an_impossible_id_is_404(alice: Api, tail: str) -> None:
     answer = alice.get(f"{ENDPOINTS}/{tail}")
     assert answer.status_code == 404, answer.content
     assert answer.json()["code"] == "NOT_FOUND"
 
 
 # --- its description -----------------------------------------------------------------------------------------------
-def test_every_operation_is_described_with_its_errors_and_its_key() -> None:
+def test_every_operation_is_described_with_its_errors_and_security() -> None:
     for path, methods in description()["paths"].items():
         for method, operation in methods.items():
             assert {"400", "401", "403", "404", "409", "415", "422", "429", "500", "503"} <= {
@@ -241,7 +241,7 @@ def _all_below(base: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 @pytest.mark.parametrize("base", [In, Out])
-def test_no_two_schemas_share_a_name_since_the_description_would_mix_them(base: type[BaseModel]) -> None:
+def test_schema_names_are_unique(base: type[BaseModel]) -> None:
     names = Counter(each.__name__ for each in set(_all_below(base)))
     assert [name for name, times in names.items() if times > 1] == []
 
@@ -252,19 +252,19 @@ def _enums_in(annotation: Any) -> set[type[Enum]]:
     return {found for part in get_args(annotation) for found in _enums_in(part)}
 
 
-def test_no_two_words_of_a_field_share_a_name_for_the_same_reason() -> None:
+def test_enum_names_are_unique() -> None:
     fields = [field for each in _all_below(Out) + _all_below(In) for field in each.model_fields.values()]
     kinds = {kind for field in fields for kind in _enums_in(field.annotation)}
     assert len({kind.__name__ for kind in kinds}) == len(kinds) > 1
 
 
-def test_the_description_and_its_page_come_from_here_alone(client: Client) -> None:
+def test_the_description_and_its_page_load_nothing_from_elsewhere(client: Client) -> None:
     assert client.get("/api/openapi.json").json()["openapi"].startswith("3.")
     page = client.get("/api/docs").content.decode()
     assert "//" not in page.replace("//testserver", "")
 
 
-def test_statuses_in_words_are_those_of_the_rows(owner: User) -> None:
+def test_the_status_words_match_the_rows(owner: User) -> None:
     customer = Customer.objects.get()
     made = {
         "verified": make_verified("a.com", customer=customer),

@@ -1,4 +1,4 @@
-"""The rules of the house that import-linter cannot state: file names, sizes, names, and whose rows a module queries."""
+"""Rules that import-linter cannot state: file names, sizes, names, and module structure."""
 
 import ast
 import builtins
@@ -23,18 +23,18 @@ from benchmarks.house import (
     short_modules,
 )
 
-# What a subject may hold. A large core or gateway is a package of nouns.
+# The modules that a subject may contain. A large core or gateway is a package of nouns.
 IN_A_SUBJECT = set("core gateway selectors services tasks forms views api admin adapters".split())
 IN_AN_APP = {*IN_A_SUBJECT, *"apps models urls jobs roles management migrations".split()}
 MOST_EDGES = 6.0  # internal imports per module
 LONGEST_OF_NINE_IN_TEN = 14  # lines
-# Of the library, whose modules do not belong to their first importer.
+# Library modules do not belong to their first importer.
 SHORT_ALONE = {"inbound_admin/lib/api/limits.py", "inbound_admin/lib/api/wait.py"}
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_a_subject_holds_the_standard_files_alone(app: str) -> None:
-    """A module that fits none has no place yet: give it one, or name the rule anew in CONTRIBUTING."""
+def test_a_subject_contains_only_the_standard_modules(app: str) -> None:
+    """Move any other module into one of them, or change the rule in CONTRIBUTING."""
     strangers = []
     for path in sorted((ROOT / app).iterdir()):
         if path.suffix == ".py" and path.stem not in {*IN_AN_APP, "__init__"}:
@@ -53,11 +53,11 @@ def found() -> House:
     return house()
 
 
-def test_no_module_is_longer_than_a_person_reads() -> None:
+def test_no_module_is_longer_than_the_limit() -> None:
     assert long_modules(modules(*EVERYTHING)) == []
 
 
-def test_no_function_is_longer_than_a_screen() -> None:
+def test_no_function_is_longer_than_the_limit() -> None:
     assert long_functions(modules(*EVERYTHING)) == []
 
 
@@ -65,15 +65,15 @@ def test_no_module_is_named_by_a_gerund() -> None:
     assert gerunds(modules(*PRODUCT, "sandbox", "receiving")) == []
 
 
-def test_no_two_public_classes_have_one_name() -> None:
+def test_public_class_names_are_unique() -> None:
     assert duplicate_classes(modules(*PRODUCT, "receiving")) == []
 
 
-def test_short_modules_with_one_importer_and_no_standard_name_are_part_of_it(found: House) -> None:
+def test_a_short_module_with_one_importer_is_part_of_it(found: House) -> None:
     assert {each.split()[0] for each in found.short} <= SHORT_ALONE
 
 
-def test_modules_do_not_import_more_of_each_other_than_now_and_functions_stay_short(found: House) -> None:
+def test_modules_are_not_coupled_more_and_functions_stay_short(found: House) -> None:
     assert found.edges_per_module <= MOST_EDGES
     assert found.p90_function <= LONGEST_OF_NINE_IN_TEN
 
@@ -81,7 +81,7 @@ def test_modules_do_not_import_more_of_each_other_than_now_and_functions_stay_sh
 RAISES = re.compile(r"\bRaises\s+([A-Z]\w+(?:(?:,| and| or)\s+[A-Z]\w+)*)")
 
 
-def test_an_exception_that_a_docstring_names_exists() -> None:
+def test_an_exception_named_in_a_docstring_exists() -> None:
     names, promised = set(dir(builtins)), set()
     for module in modules(*PRODUCT, "receiving"):
         for node in ast.walk(module.tree):
@@ -95,12 +95,12 @@ def test_an_exception_that_a_docstring_names_exists() -> None:
     assert {each for each in promised if each[0] not in names} == set()
 
 
-def test_what_exceeds_a_limit_is_named() -> None:
-    """The measurements themselves: on a package that exceeds each of them."""
+def test_modules_that_exceed_a_limit_are_reported() -> None:
+    """The measurements themselves, on a package that exceeds each limit."""
     tall = "def tall():\n" + "    x = 1\n" * 31
     made = [
-        written("waiting.py", "class Row:\n    pass\n" + "#\n" * 400),
-        written("rows.py", f"import waiting\n{tall}class Row:\n    pass\n"),
+        module_of("waiting.py", "class Row:\n    pass\n" + "#\n" * 400),
+        module_of("rows.py", f"import waiting\n{tall}class Row:\n    pass\n"),
     ]
     assert [each.split()[1] for each in long_modules(made)] == ["402"]
     assert [each.split()[1:] for each in long_functions(made)] == [["tall", "31"]]
@@ -109,5 +109,5 @@ def test_what_exceeds_a_limit_is_named() -> None:
     assert short_modules(made) == []
 
 
-def written(name: str, text: str) -> Module:
+def module_of(name: str, text: str) -> Module:
     return Module(ROOT / name, name.removesuffix(".py"), text, ast.parse(text))

@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` says about settings that would only hurt later."""
+"""The system checks of `manage.py check --deploy` for settings that would cause harm later."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from pytest_django import Settings
 CONSOLE = "django.core.mail.backends.console.EmailBackend"
 
 
-def said() -> set[str | None]:
+def check_ids() -> set[str | None]:
     return {message.id for message in registry.run_checks(tags=None, include_deployment_checks=True)}
 
 
-def test_links_of_invitations_in_the_logs_are_an_error(settings: Settings) -> None:
+def test_printing_invitation_links_to_the_logs_is_an_error(settings: Settings) -> None:
     settings.SANDBOX, settings.EMAIL_BACKEND = False, CONSOLE
     found = [each for each in registry.run_checks(include_deployment_checks=True) if each.id == "inbound_admin.E002"]
     assert [each.is_serious() for each in found] == [True]
@@ -23,9 +23,11 @@ def test_links_of_invitations_in_the_logs_are_an_error(settings: Settings) -> No
 @pytest.mark.parametrize(
     ("sandbox", "backend"), [(True, CONSOLE), (False, "django.core.mail.backends.smtp.EmailBackend")]
 )
-def test_the_sandbox_prints_its_mail_and_a_deployment_sends_it(settings: Settings, sandbox: bool, backend: str) -> None:
+def test_the_sandbox_can_print_its_mail_and_a_deployment_can_send_it(
+    settings: Settings, sandbox: bool, backend: str
+) -> None:
     settings.SANDBOX, settings.EMAIL_BACKEND = sandbox, backend
-    assert "inbound_admin.E002" not in said()
+    assert "inbound_admin.E002" not in check_ids()
 
 
 @pytest.mark.parametrize(
@@ -37,12 +39,12 @@ def test_the_sandbox_prints_its_mail_and_a_deployment_sends_it(settings: Setting
         (31_536_000, True, True, False),
     ],
 )
-def test_preload_before_its_steps_is_an_error(
+def test_preload_without_its_preconditions_is_an_error(
     settings: Settings, seconds: int, subdomains: bool, preload: bool, refused: bool
 ) -> None:
     settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = seconds, subdomains
     settings.SECURE_HSTS_PRELOAD = preload
-    assert ("inbound_admin.E003" in said()) is refused
+    assert ("inbound_admin.E004" in check_ids()) is refused
 
 
 @pytest.mark.parametrize(
@@ -53,13 +55,13 @@ def test_preload_before_its_steps_is_an_error(
         ("DEFAULT_FROM_EMAIL", "Inbound Admin <inbound-admin@localhost>"),
     ],
 )
-def test_what_no_default_can_know_is_asked_for(settings: Settings, name: str, default: Any) -> None:
+def test_a_setting_left_at_its_default_is_a_warning(settings: Settings, name: str, default: Any) -> None:
     settings.SANDBOX = False
     settings.ALLOWED_HOSTS, settings.SITE_URL = ["panel.example.com"], "https://panel.example.com"
     settings.DEFAULT_FROM_EMAIL = "panel@example.com"
-    assert "inbound_admin.W002" not in said()
+    assert "inbound_admin.W002" not in check_ids()
     setattr(settings, name, default)
     found = [each for each in registry.run_checks(include_deployment_checks=True) if each.id == "inbound_admin.W002"]
     assert [each.msg.startswith(f"{name} is not set") for each in found] == [True]
     settings.SANDBOX = True
-    assert "inbound_admin.W002" not in said()
+    assert "inbound_admin.W002" not in check_ids()

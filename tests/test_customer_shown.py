@@ -1,4 +1,4 @@
-"""The customer beside each row for a person of several customers, and the ID beside customers of one name."""
+"""The customer's name in rows for members of several customers, and the ID next to customers with the same name."""
 
 import pytest
 from django.test import Client
@@ -16,7 +16,7 @@ OWN = ("operations:overview", "domains:list", "receipt_rules:addresses")
 
 @pytest.fixture
 def kit(sandbox: Sandbox) -> User:
-    """Member of Kite and of Northwind, each with an unverified domain and an address."""
+    """Return a member of Kite. Kite and Northwind each have an unverified domain and an address."""
     kite, northwind = make_customer("Kite & Key"), make_customer("Northwind")
     person = make_member(kite)
     for customer, name in ((kite, "kite.example"), (northwind, "northwind.example")):
@@ -30,14 +30,14 @@ def _join(person: User, customer: str) -> None:
 
 
 def _row(person: User, url_name: str, text: str) -> str:
-    """Return what the page says beside the text, of its last mention on."""
+    """Return the part of the page after the last occurrence of the text."""
     client = Client()
     client.force_login(person)
     return client.get(reverse(url_name)).text.rpartition(f">{text}</a>")[2][:1200]
 
 
 @pytest.mark.parametrize("url_name", OWN)
-def test_a_person_of_two_customers_sees_whose_each_row_is(kit: User, url_name: str) -> None:
+def test_a_member_of_two_customers_sees_the_customer_of_each_row(kit: User, url_name: str) -> None:
     text = "billing@northwind.example" if url_name == OWN[2] else "new.northwind.example"
     _join(kit, "Northwind")
     assert "Northwind" in _row(kit, url_name, text)
@@ -45,12 +45,12 @@ def test_a_person_of_two_customers_sees_whose_each_row_is(kit: User, url_name: s
 
 
 @pytest.mark.parametrize("url_name", OWN)
-def test_a_person_of_one_customer_sees_no_name_of_it_in_rows(kit: User, url_name: str) -> None:
+def test_a_member_of_one_customer_sees_no_customer_in_rows(kit: User, url_name: str) -> None:
     text = "billing@kite.example" if url_name == OWN[2] else "new.kite.example"
     assert "Kite &amp; Key</" not in _row(kit, url_name, text)
 
 
-def test_customers_of_one_name_are_told_apart_by_their_ids() -> None:
+def test_customers_with_the_same_name_show_their_ids() -> None:
     one, other, third = make_customer("Northwind Books"), make_customer("northwind books"), make_customer("Acme")
     client = Client()
     client.force_login(make_staff())
@@ -62,7 +62,7 @@ def test_customers_of_one_name_are_told_apart_by_their_ids() -> None:
     assert f">{third.pk}</span>" not in customers
 
 
-def test_a_member_does_not_learn_that_a_stranger_has_the_same_name() -> None:
+def test_a_member_does_not_learn_about_a_customer_with_the_same_name() -> None:
     own = make_customer("Northwind Books")
     make_customer("Northwind Books")
     client = Client()

@@ -28,7 +28,7 @@ UNKNOWN = "Your change may or may not have been saved. Check before you repeat i
 
 @contextmanager
 def no_database() -> Iterator[None]:
-    """Nobody listens where it was, as while it restarts."""
+    """Close the database's port, as during a restart."""
     with pytest.MonkeyPatch.context() as patch:
         connection.close()
         patch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
@@ -40,22 +40,22 @@ def no_database() -> Iterator[None]:
 When = Callable[["psycopg.Connection[Any]", str], bool]
 
 
-def begins(*words: str) -> When:
+def starts_with(*words: str) -> When:
     return lambda _, sql: sql.lstrip().startswith(words)
 
 
 def is_added(other: "psycopg.Connection[Any]", _: str) -> bool:
-    """Seen from outside, so it was committed."""
+    """Return whether the domain is committed, as another connection sees it."""
     return other.execute("SELECT 1 FROM domains_domain").fetchone() is not None
 
 
 @contextmanager
-def lost(when: When, *, after: bool = False) -> Iterator[None]:
-    """The server ends the connection before, or `after`, the first statement that is so."""
-    told = connection.get_connection_params()
+def connection_lost(when: When, *, after: bool = False) -> Iterator[None]:
+    """End the connection before, or `after`, the first statement that matches."""
+    params = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
     left = [when]
-    with psycopg.connect(**{name: told[name] for name in names if told.get(name)}, autocommit=True) as other:
+    with psycopg.connect(**{name: params[name] for name in names if params.get(name)}, autocommit=True) as other:
 
         def end(execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
             is_it = bool(left) and left[0](other, str(sql))
@@ -67,7 +67,7 @@ def lost(when: When, *, after: bool = False) -> Iterator[None]:
 
         with connection.execute_wrapper(end):
             yield
-    assert not left, "there was no such statement"
+    assert not left, "no statement matched"
     connection.close()
 
 
@@ -106,22 +106,22 @@ def test_a_page_is_503_with_retry_after_and_a_link_to_try_again(olga: Client, pa
     assert (answer.status_code, answer["Retry-After"], answer["X-Problem"]) == (503, "5", "DATABASE_UNREACHABLE")
     assert NOT_REACHED in text_of(answer)
     assert f'href="{path}"' in text_of(answer)
-    assert NOTHING not in text_of(answer)  # nobody asked for a change
+    assert NOTHING not in text_of(answer)  # no change was requested
     assert "Content-Security-Policy" in answer
 
 
-def test_a_form_that_met_no_database_changed_nothing_and_says_so(alice: Client) -> None:
+def test_a_form_without_a_database_says_that_nothing_was_changed(alice: Client) -> None:
     with no_database():
         answer = alice.post("/domains/add/", {"name": "shop.com"})
     assert answer.status_code == 503
     assert f"{NOTHING}. Try again in a moment. Your browser’s back button brings back what you entered." in text_of(
         answer
     )
-    assert 'href="/domains/add/"' not in text_of(answer)  # that would be another request than the one that failed
+    assert 'href="/domains/add/"' not in text_of(answer)  # that would not repeat the failed request
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_htmx_shows_it_as_an_alert_on_the_page(alice: Client, method: str) -> None:
+def test_an_htmx_request_gets_an_alert_on_the_page(alice: Client, method: str) -> None:
     with no_database():
         answer = getattr(alice, method)("/domains/", headers={"HX-Request": "true"})
     assert (answer.status_code, answer["HX-Retarget"], answer["HX-Reswap"]) == (503, "#problem", "innerHTML")
@@ -130,7 +130,7 @@ def test_htmx_shows_it_as_an_alert_on_the_page(alice: Client, method: str) -> No
     assert (NOTHING in text_of(answer)) == (method == "post")
 
 
-def test_the_api_answers_in_its_own_form(key: Api) -> None:
+def test_the_api_returns_its_own_error_format(key: Api) -> None:
     with no_database():
         read, write = key.get("/api/v2/domains"), key.post("/api/v2/domains", {"domain": "shop.com"})
     for answer in (read, write):
@@ -141,13 +141,13 @@ def test_the_api_answers_in_its_own_form(key: Api) -> None:
     assert write.json()["error"] == f"{NOT_REACHED}. {NOTHING}. Try again in a moment."
 
 
-def test_a_signed_in_session_that_calls_the_api_is_answered_in_json(alice: Client) -> None:
+def test_a_session_call_to_the_api_gets_json(alice: Client) -> None:
     with no_database():
         answer = alice.get("/api/v2/domains")
     assert (answer.status_code, answer.json()["code"]) == (503, "DATABASE_UNREACHABLE")
 
 
-def test_static_files_and_the_description_of_the_api_need_no_database(transactional_db: None) -> None:
+def test_static_files_and_the_api_description_need_no_database(transactional_db: None) -> None:
     client = Client()
     with no_database():
         script: Any = client.get("/static/js/live.js")
@@ -155,59 +155,59 @@ def test_static_files_and_the_description_of_the_api_need_no_database(transactio
         assert client.get("/api/openapi.json").status_code == 200
 
 
-def test_a_connection_that_is_lost_within_a_page_is_503_and_the_next_page_is_well(alice: Client) -> None:
-    with lost(begins('SELECT "domains_domain"')):
+def test_a_connection_lost_during_a_page_is_503_and_the_next_page_works(alice: Client) -> None:
+    with connection_lost(starts_with('SELECT "domains_domain"')):
         answer = alice.get("/domains/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert alice.get("/domains/").status_code == 200
 
 
-def test_a_write_whose_first_statement_was_lost_in_its_transaction_changed_nothing(key: Api, sandbox: Sandbox) -> None:
-    with lost(begins('INSERT INTO "domains_domain"')):
+def test_a_write_lost_at_its_first_statement_changed_nothing(key: Api, sandbox: Sandbox) -> None:
+    with connection_lost(starts_with('INSERT INTO "domains_domain"')):
         answer = key.post("/api/v2/domains", {"domain": "shop.com"})
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert NOTHING in answer.json()["error"]
     assert not Domain.objects.exists()
 
 
-def test_a_write_whose_end_was_not_seen_does_not_say_that_nothing_was_saved(key: Api, sandbox: Sandbox) -> None:
-    with lost(begins('INSERT INTO "domains_domain"'), after=True):
+def test_a_write_with_an_unknown_result_does_not_claim_that_nothing_was_saved(key: Api, sandbox: Sandbox) -> None:
+    with connection_lost(starts_with('INSERT INTO "domains_domain"'), after=True):
         answer = key.post("/api/v2/domains", {"domain": "shop.com"})
     assert answer.json() == {"error": f"{NOT_REACHED}. {UNKNOWN}", "code": "DATABASE_UNREACHABLE"}
 
 
-def test_a_change_that_was_saved_before_the_connection_broke_is_not_denied(key: Api, sandbox: Sandbox) -> None:
-    with lost(is_added):
+def test_a_committed_change_is_not_denied_after_the_connection_is_lost(key: Api, sandbox: Sandbox) -> None:
+    with connection_lost(is_added):
         answer = key.post("/api/v2/domains", {"domain": "shop.com"})
     assert (answer.status_code, answer.json()["error"]) == (503, f"{NOT_REACHED}. {UNKNOWN}")
     assert Domain.objects.filter(name="shop.com").exists()
 
 
-def test_a_call_with_an_idempotency_key_can_be_repeated_once_the_database_is_back(key: Api, sandbox: Sandbox) -> None:
+def test_a_call_with_an_idempotency_key_can_be_repeated_after_the_outage(key: Api, sandbox: Sandbox) -> None:
     sent: dict[str, Any] = {"body": {"domain": "shop.com"}, "Idempotency_Key": "one"}
-    with lost(begins('INSERT INTO "domains_domain"')):
+    with connection_lost(starts_with('INSERT INTO "domains_domain"')):
         assert key.post("/api/v2/domains", **sent).status_code == 503
     assert key.post("/api/v2/domains", **sent).status_code == 201
 
 
-def test_an_export_that_loses_the_database_breaks_off_and_never_ends_as_if_it_were_whole(olga: Client) -> None:
+def test_an_export_without_a_database_aborts_and_does_not_look_complete(olga: Client) -> None:
     for number in range(450):
         make_domain(f"shop{number:03}.com")
     answer: Any = olga.get("/domains/domains.csv")
     stream = iter(answer.streaming_content)
     assert b"shop000.com" in next(stream)
-    with lost(begins("SELECT")), pytest.raises(OperationalError):
+    with connection_lost(starts_with("SELECT")), pytest.raises(OperationalError):
         list(stream)
 
 
-def test_a_job_that_could_not_be_queued_is_an_outage_too(key: Api, sandbox: Sandbox) -> None:
-    """Procrastinate raises an error of its own over that of the database."""
-    with lost(lambda _, sql: "procrastinate_defer" in sql):
+def test_a_job_that_cannot_be_queued_is_503(key: Api, sandbox: Sandbox) -> None:
+    """Procrastinate wraps the database's error in its own."""
+    with connection_lost(lambda _, sql: "procrastinate_defer" in sql):
         answer = key.post("/api/v2/domains", {"domain": "shop.com"})
     assert (answer.status_code, answer.json()["code"]) == (503, "DATABASE_UNREACHABLE")
 
 
-def test_a_database_that_cannot_write_is_told_apart(alice: Client, sandbox: Sandbox) -> None:
+def test_a_read_only_database_has_its_own_error(alice: Client, sandbox: Sandbox) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
     answer = alice.post("/domains/add/", {"name": "shop.com", "confirm": "yes"})
@@ -217,7 +217,7 @@ def test_a_database_that_cannot_write_is_told_apart(alice: Client, sandbox: Sand
     assert NOTHING in text_of(answer)
 
 
-def test_an_error_in_our_own_sql_stays_an_error(key: Api) -> None:
+def test_an_error_in_our_own_sql_is_500(key: Api) -> None:
     def wrong(execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
         return execute("SELECT no_such_column" if 'FROM "domains_domain"' in str(sql) else sql, *rest)
 
@@ -241,7 +241,7 @@ def test_an_error_in_our_own_sql_stays_an_error(key: Api) -> None:
         ('UPDATE "accounts_apikey" SET "revoked_at" = %s', True),
     ],
 )
-def test_a_change_is_a_statement_that_writes_what_somebody_asked_for(sql: str, counts: bool) -> None:
+def test_only_statements_that_write_requested_changes_count(sql: str, counts: bool) -> None:
     written = Written()
     written(lambda *_: None, sql, None, False, {})
     assert written.may_be_kept is counts

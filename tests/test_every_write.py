@@ -1,4 +1,4 @@
-"""Every view that writes leaves exactly one line by its person in the change log, with what was and what is."""
+"""Every view that writes adds exactly one change of its user to the change log, with the values before and after."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,18 +11,18 @@ from accounts.roles import Role
 from audit.models import ActorKind, Change
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member, make_staff
-from tests.test_access import NOT_OURS
+from tests.test_access import THIRD_PARTY
 from tests.writes.every import WRITES
 from tests.writes.world import World, Write
 
 pytestmark = pytest.mark.django_db
 
-# Views that take a POST and leave no line, each with the reason.
-NONE = {
-    "home": "It leads on, whatever one sends.",
-    "healthz": "It answers, whatever one sends.",
-    "readyz": "It answers, whatever one sends.",
-    "metrics": "It answers, whatever one sends.",
+# Views that accept POST and log no change, each with the reason.
+NOT_LOGGED = {
+    "home": "It redirects any request.",
+    "healthz": "It answers any request.",
+    "readyz": "It answers any request.",
+    "metrics": "It answers any request.",
     "domains:check": "A look; a state that turns out to have changed has its line by the worker.",
     "domains:shared": "The same look, by somebody without an account; each visit is a row of the link's.",
     "receipt_rules:forwarding": "By a recipient without an account; the answer has its line, by our worker.",
@@ -38,7 +38,7 @@ NONE = {
 
 
 def views() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Of our own URLs, by full name."""
+    """Yield the views of our own URLs by full name."""
     yield from _views(get_resolver().url_patterns, "")
 
 
@@ -46,12 +46,12 @@ def _views(patterns: list[URLPattern | URLResolver], space: str) -> Iterator[tup
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from _views(pattern.url_patterns, f"{space}{pattern.namespace}:" if pattern.namespace else space)
-        elif pattern.name and not f"{space}{pattern.name}".startswith(NOT_OURS):
+        elif pattern.name and not f"{space}{pattern.name}".startswith(THIRD_PARTY):
             yield f"{space}{pattern.name}", pattern.callback
 
 
-def takes_post(view: Callable[..., Any]) -> bool:
-    """By Django's own decorator, however deep; a view that is not decorated takes everything."""
+def accepts_post(view: Callable[..., Any]) -> bool:
+    """Read the methods from Django's decorator at any depth. A view without one accepts all methods."""
     found: Any = view
     while found is not None:
         names, cells = found.__code__.co_freevars, found.__closure__ or ()
@@ -62,10 +62,10 @@ def takes_post(view: Callable[..., Any]) -> bool:
     return True
 
 
-def test_every_view_that_takes_a_post_is_in_one_of_the_tables_and_no_other_is() -> None:
-    writing = {name for name, view in views() if takes_post(view)}
-    assert {write.name for write in WRITES} | set(NONE) == writing
-    assert not {write.name for write in WRITES} & set(NONE)
+def test_every_view_that_accepts_post_is_in_exactly_one_table() -> None:
+    writing = {name for name, view in views() if accepts_post(view)}
+    assert {write.name for write in WRITES} | set(NOT_LOGGED) == writing
+    assert not {write.name for write in WRITES} & set(NOT_LOGGED)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def world(sandbox: Sandbox) -> World:
 
 
 @pytest.mark.parametrize("write", WRITES, ids=str)
-def test_it_leaves_exactly_one_line_of_its_person_with_what_was_and_what_is(write: Write, world: World) -> None:
+def test_each_write_logs_one_change_of_its_user_with_before_and_after(write: Write, world: World) -> None:
     post, client = write.of(world), Client()
     client.force_login(world.people[write.who])
     known = set(Change.objects.values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""From SMTP to the webhook and the page Received: the sandbox, the shipped function and the product, together."""
+"""From SMTP to the webhook and the page Received: the sandbox, the shipped function and the product together."""
 
 import json
 import smtplib
@@ -38,7 +38,7 @@ MX = f"10 inbound-smtp.{REGION}.amazonaws.com"
 
 @pytest.fixture
 def receiving(sandbox: Sandbox, live_server: LiveServer, settings: Settings) -> Sandbox:
-    """The function knows the product; nothing is at Amazon yet."""
+    """Return a sandbox whose function knows the product, with nothing in SES."""
     operator = make_operator()
     key = create_api_key(user=operator, name="function", scopes=["route", "report"], actor=None).secret
     sandbox.control.set_receiver(live_server.url, key)
@@ -46,7 +46,7 @@ def receiving(sandbox: Sandbox, live_server: LiveServer, settings: Settings) -> 
 
 
 def make_receiver(sandbox: Sandbox, name: str, customer: Customer | None = None) -> tuple[Domain, Endpoint]:
-    """A domain that SES has verified, with its MX, and an endpoint at a sink of its own."""
+    """Create a domain verified by SES, with its MX record, and an endpoint at its own sink."""
     customer = customer or make_customer(f"{name} Ltd")
     domain = make_verified(name, customer=customer)
     aws.client("sesv2").create_email_identity(EmailIdentity=name)
@@ -60,7 +60,7 @@ def make_receiver(sandbox: Sandbox, name: str, customer: Customer | None = None)
 
 
 def send(sandbox: Sandbox, *recipients: str, content: bytes = b"") -> dict[str, Any]:
-    """Who was refused, and why."""
+    """Send a message. Return the rejected recipients with the reasons."""
     host, _, port = sandbox.smtp_address.partition(":")
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "ann@else.example", ", ".join(recipients), "Hello"
@@ -70,7 +70,7 @@ def send(sandbox: Sandbox, *recipients: str, content: bytes = b"") -> dict[str, 
 
 
 def sinks(sandbox: Sandbox) -> dict[str, list[str]]:
-    """By the sink's name the recipients of what it took."""
+    """Return the recipients that each sink received, by the sink's name."""
     found: dict[str, list[str]] = {}
     for call in reversed(sandbox.control.sink_calls(200)):
         if call.status == 200:
@@ -82,7 +82,7 @@ def outcomes() -> dict[str, tuple[str, int]]:
     return {mail.recipient: (mail.outcome, mail.tries) for mail in ReceivedMail.objects.all()}
 
 
-def test_a_message_by_smtp_is_at_the_sink_and_received_shows_it(receiving: Sandbox, client: Client) -> None:
+def test_a_message_sent_by_smtp_reaches_the_sink_and_the_received_page(receiving: Sandbox, client: Client) -> None:
     domain, endpoint = make_receiver(receiving, "shop.com")
     make_address("a@shop.com", domain, endpoint=endpoint)
     set_up_receiving()
@@ -100,7 +100,7 @@ def test_a_message_by_smtp_is_at_the_sink_and_received_shows_it(receiving: Sandb
     assert mail.message_id == receiving.control.mail_log()[0].message_id
 
 
-def test_cloudwatch_counts_what_the_rules_and_the_function_did(receiving: Sandbox, client: Client) -> None:
+def test_cloudwatch_counts_what_rules_and_function_did(receiving: Sandbox, client: Client) -> None:
     domain, endpoint = make_receiver(receiving, "shop.com")
     make_address("a@shop.com", domain, endpoint=endpoint)
     set_up_receiving()
@@ -112,9 +112,9 @@ def test_cloudwatch_counts_what_the_rules_and_the_function_did(receiving: Sandbo
     receiving.control.advance_clock(60)
     cache.clear()
     now = timezone.now() + timedelta(minutes=2)
-    told = pipeline_services.rule_metrics(start=now - timedelta(hours=2), end=now).value
-    assert told is not None
-    found = pipeline_core.health(told)
+    metrics = pipeline_services.rule_metrics(start=now - timedelta(hours=2), end=now).value
+    assert metrics is not None
+    found = pipeline_core.health(metrics)
     assert (found.received, found.delivered, found.failed, found.lost) == (2, 2, 0, 0)
     functions = pipeline_services.function_metrics(start=now - timedelta(hours=2), end=now).value
     assert functions is not None
@@ -127,13 +127,13 @@ def test_cloudwatch_counts_what_the_rules_and_the_function_did(receiving: Sandbo
     assert "The webhook answered 500. The sandbox was asked to fail this call." in page
 
 
-def test_one_envelope_to_three_customers_where_one_is_stopped_and_one_fails_twice(receiving: Sandbox) -> None:
-    """The Stop is in front of the rule of the third customer, and ends the evaluation for nobody before it."""
+def test_one_stopped_and_one_failing_recipient_do_not_affect_the_others(receiving: Sandbox) -> None:
+    """The Stop action precedes the third customer's rule and does not affect the rules before it."""
     for name in ("one.com", "two.com", "three.com"):
         domain, endpoint = make_receiver(receiving, name)
         make_address(f"a@{name}", domain, endpoint=endpoint)
     set_up_receiving()
-    _stop_in_front("three.com")
+    _insert_stop_rule("three.com")
     receiving.control.fail_sink("two.com", 2)
     assert send(receiving, "a@one.com", "a@two.com", "a@three.com") == {}
     receiving.control.run_function()
@@ -146,8 +146,8 @@ def test_one_envelope_to_three_customers_where_one_is_stopped_and_one_fails_twic
     assert any("Stop" in step for step in receiving.control.mail_log()[0].steps)
 
 
-def _stop_in_front(name: str) -> None:
-    """The third customer's recipient gets a rule of its own behind the others, and a foreign Stop comes before it."""
+def _insert_stop_rule(name: str) -> None:
+    """Move the third customer's recipient into a last rule, with an unmanaged Stop rule before it."""
     ses = aws.client("ses")
     rule_set = ses.describe_active_receipt_rule_set()
     name_of_set = rule_set["Metadata"]["Name"]
@@ -166,7 +166,7 @@ def _stop_in_front(name: str) -> None:
     ses.create_receipt_rule(RuleSetName=name_of_set, Rule=last, After="theirs")
 
 
-def test_mail_is_refused_where_no_mx_leads_here_or_no_rule_takes_it(receiving: Sandbox) -> None:
+def test_mail_is_rejected_without_an_mx_or_a_rule(receiving: Sandbox) -> None:
     domain, endpoint = make_receiver(receiving, "shop.com")
     make_address("a@shop.com", domain, endpoint=endpoint)
     with pytest.raises(smtplib.SMTPRecipientsRefused, match="No active receipt rule"):
@@ -182,7 +182,7 @@ def test_mail_is_refused_where_no_mx_leads_here_or_no_rule_takes_it(receiving: S
     assert not WORLD.mail.jobs
 
 
-def test_a_bounce_tells_the_sender(receiving: Sandbox) -> None:
+def test_a_bounce_action_rejects_the_message(receiving: Sandbox) -> None:
     domain, endpoint = make_receiver(receiving, "shop.com")
     make_address("a@shop.com", domain, endpoint=endpoint)
     set_up_receiving()
@@ -195,7 +195,7 @@ def test_a_bounce_tells_the_sender(receiving: Sandbox) -> None:
         send(receiving, "a@shop.com")
 
 
-def test_a_product_that_is_down_delays_mail_and_loses_none(receiving: Sandbox) -> None:
+def test_an_outage_of_the_product_delays_mail_and_loses_none(receiving: Sandbox) -> None:
     domain, endpoint = make_receiver(receiving, "shop.com")
     CatchAll.objects.create(domain=domain, endpoint=endpoint)
     set_up_receiving()
@@ -210,7 +210,7 @@ def test_a_product_that_is_down_delays_mail_and_loses_none(receiving: Sandbox) -
     assert outcomes() == {"anything@shop.com": ("delivered", 1)}
 
 
-def test_a_virus_is_held_and_bad_mime_is_delivered(receiving: Sandbox) -> None:
+def test_a_virus_is_held_and_invalid_mime_is_delivered(receiving: Sandbox) -> None:
     domain, endpoint = make_receiver(receiving, "shop.com")
     CatchAll.objects.create(domain=domain, endpoint=endpoint)
     set_up_receiving()
@@ -221,7 +221,7 @@ def test_a_virus_is_held_and_bad_mime_is_delivered(receiving: Sandbox) -> None:
     assert sinks(receiving) == {"shop.com": ["bad@shop.com"]}
 
 
-def test_forty_megabytes_come_through_and_more_is_refused(receiving: Sandbox) -> None:
+def test_forty_megabytes_are_delivered_and_more_is_rejected(receiving: Sandbox) -> None:
     domain, endpoint = make_receiver(receiving, "shop.com")
     make_address("a@shop.com", domain, endpoint=endpoint)
     set_up_receiving()
@@ -236,7 +236,7 @@ def test_forty_megabytes_come_through_and_more_is_refused(receiving: Sandbox) ->
         send(receiving, "a@shop.com", content=b"Subject: x\r\n\r\n" + line * (43_000_000 // len(line)))
 
 
-def test_deliver_again_goes_to_where_mail_goes_now(receiving: Sandbox, client: Client) -> None:
+def test_deliver_again_uses_the_current_endpoint(receiving: Sandbox, client: Client) -> None:
     domain, endpoint = make_receiver(receiving, "shop.com")
     address = make_address("a@shop.com", domain, endpoint=endpoint)
     set_up_receiving()
@@ -245,7 +245,7 @@ def test_deliver_again_goes_to_where_mail_goes_now(receiving: Sandbox, client: C
     receiving.control.run_function()
     mail = ReceivedMail.objects.get()
     assert mail.outcome == "failed"
-    WORLD.mail.jobs.clear()  # as if it had been given up
+    WORLD.mail.jobs.clear()  # as if the function had given up
     config = {"url": receiving.control.sink_url("new"), "payload": "standard"}
     address.endpoint = make_endpoint(domain.customer, name="New", config=config)
     address.save()

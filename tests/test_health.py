@@ -1,4 +1,4 @@
-"""`/healthz`: 200 when all of it is well, and otherwise 503 with the one that is not."""
+"""`/healthz`: 200 if every part is healthy, otherwise 503 with the part that is not."""
 
 import os
 import shutil
@@ -23,12 +23,12 @@ from sandbox.process import Sandbox
 from tenants import jobs as tenants_jobs
 from tests.tenants.factories import make_tenant
 
-WELL = {"web": "ok", "database": "ok", "disk": "ok", "worker": "ok", "aws": "ok", "queue": "ok"}
+HEALTHY = {"web": "ok", "database": "ok", "disk": "ok", "worker": "ok", "aws": "ok", "queue": "ok"}
 
 
 @pytest.fixture(autouse=True)
-def written_never() -> Iterator[None]:
-    """Each test makes its own attempt to write."""
+def reset_last_write() -> Iterator[None]:
+    """Reset the time of the last write, so that each test writes."""
     health._written.at = float("-inf")
     yield
     health._written.at = float("-inf")
@@ -41,7 +41,7 @@ def ask() -> tuple[int, dict[str, str]]:
     return answer.status_code, found
 
 
-def worker_was_seen(*, seconds_ago: int) -> None:
+def record_heartbeat(*, seconds_ago: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT worker_id FROM procrastinate_register_worker_v1()")
         (worker,) = cursor.fetchone()
@@ -56,68 +56,66 @@ def closed_port() -> int:
 
 
 @pytest.mark.django_db
-def test_all_is_well_where_all_four_answer(sandbox: Sandbox) -> None:
-    worker_was_seen(seconds_ago=5)
-    assert ask() == (200, WELL)
+def test_it_is_200_if_every_part_is_healthy(sandbox: Sandbox) -> None:
+    record_heartbeat(seconds_ago=5)
+    assert ask() == (200, HEALTHY)
 
 
 @pytest.mark.django_db
-def test_a_machine_needs_no_sign_in_and_no_cache_keeps_the_answer(sandbox: Sandbox) -> None:
+def test_it_needs_no_sign_in_and_is_not_cached(sandbox: Sandbox) -> None:
     answer = Client().get("/healthz")
     assert answer["Content-Type"] == "application/json"
     assert "no-store" in answer["Cache-Control"]
 
 
 @pytest.mark.django_db
-def test_a_worker_that_never_started_is_named(sandbox: Sandbox) -> None:
-    assert ask() == (503, WELL | {"worker": "no worker has started"})
+def test_a_worker_that_never_started_is_reported(sandbox: Sandbox) -> None:
+    assert ask() == (503, HEALTHY | {"worker": "no worker has started"})
 
 
 @pytest.mark.django_db
-def test_a_worker_that_fell_silent_is_named_with_how_long(sandbox: Sandbox) -> None:
-    worker_was_seen(seconds_ago=90)
-    assert ask() == (503, WELL | {"worker": "no heartbeat from the worker for 90 s"})
+def test_a_silent_worker_is_reported_with_the_seconds(sandbox: Sandbox) -> None:
+    record_heartbeat(seconds_ago=90)
+    assert ask() == (503, HEALTHY | {"worker": "no heartbeat from the worker for 90 s"})
 
 
 @pytest.mark.django_db
-def test_one_worker_that_is_well_is_enough(sandbox: Sandbox) -> None:
-    worker_was_seen(seconds_ago=5)
-    worker_was_seen(seconds_ago=9000)
-    assert ask() == (200, WELL)
+def test_one_healthy_worker_is_enough(sandbox: Sandbox) -> None:
+    record_heartbeat(seconds_ago=5)
+    record_heartbeat(seconds_ago=9000)
+    assert ask() == (200, HEALTHY)
 
 
 @pytest.mark.django_db
-def test_an_amazon_that_asks_us_to_slow_down_answers(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throttling_by_aws_is_healthy(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     def throttled() -> str:
         raise AwsBusy("Amazon asks us to slow down.")
 
     monkeypatch.setattr(aws, "ask_account_id", throttled)
-    worker_was_seen(seconds_ago=5)
-    assert ask() == (200, WELL)
+    record_heartbeat(seconds_ago=5)
+    assert ask() == (200, HEALTHY)
 
 
 @pytest.mark.django_db
-def test_an_amazon_that_does_not_answer_is_named(
-    sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreachable_aws_is_reported(sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     settings.AWS_ENDPOINT_URL = f"http://127.0.0.1:{closed_port()}"
-    worker_was_seen(seconds_ago=5)
-    assert ask() == (503, WELL | {"aws": "AWS isn't responding or rejects our credentials"})
+    record_heartbeat(seconds_ago=5)
+    assert ask() == (503, HEALTHY | {"aws": "AWS isn't responding or rejects our credentials"})
 
 
 @pytest.mark.django_db
-def test_amazon_is_asked_once_in_a_while_however_often_the_page_is(sandbox: Sandbox) -> None:
+def test_aws_is_called_once_for_repeated_requests(sandbox: Sandbox) -> None:
     for _ in range(3):
         ask()
     assert sandbox.control.call_counts() == {"GetCallerIdentity": 1}
 
 
 @pytest.mark.django_db
-def test_an_urgent_job_that_waits_is_said_and_takes_no_web_process_away(sandbox: Sandbox) -> None:
-    worker_was_seen(seconds_ago=5)
+def test_an_urgent_job_that_waits_is_reported_as_degraded_with_200(sandbox: Sandbox) -> None:
+    record_heartbeat(seconds_ago=5)
     tenants_jobs.queue_status(make_tenant())
-    assert ask() == (200, WELL)
+    assert ask() == (200, HEALTHY)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '75 seconds'")
     status, found = ask()
@@ -135,7 +133,7 @@ def no_database(transactional_db: None) -> Iterator[None]:
     connection.close()
 
 
-def test_a_database_that_does_not_answer_is_named(sandbox: Sandbox, no_database: None) -> None:
+def test_an_unreachable_database_is_reported(sandbox: Sandbox, no_database: None) -> None:
     status, found = ask()
     assert status == 503
     assert found["web"] == "ok"
@@ -144,7 +142,7 @@ def test_a_database_that_does_not_answer_is_named(sandbox: Sandbox, no_database:
 
 @pytest.fixture
 def full_disk(db: None) -> Iterator[Path]:
-    """A disk of its own, of 256 kB, that PostgreSQL's user may write to, and that has no room left."""
+    """Yield a disk of 256 kB that PostgreSQL's user can write to, for tests to fill."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
     folder = Path(tempfile.mkdtemp(prefix="inbound-admin-disk-", dir="/dev/shm"))
@@ -155,7 +153,7 @@ def full_disk(db: None) -> Iterator[Path]:
     )
     try:
         if mounted.returncode != 0:
-            pytest.skip("nothing can be mounted here")
+            pytest.skip("this machine cannot mount a disk")
         yield folder
     finally:
         subprocess.run(["umount", str(folder)], check=False, capture_output=True)  # noqa: S607
@@ -169,10 +167,10 @@ def fill(folder: Path) -> None:
     assert shutil.disk_usage(folder).free == 0
 
 
-def test_a_full_disk_of_the_database_is_named_by_both(
+def test_a_full_disk_of_the_database_is_reported_by_both_pages(
     full_disk: Path, sandbox: Sandbox, other_connection: "psycopg.Connection[Any]"
 ) -> None:
-    worker_was_seen(seconds_ago=5)
+    record_heartbeat(seconds_ago=5)
     place = full_disk / "tables"
     place.mkdir(mode=0o700)
     shutil.chown(place, "nobody")
@@ -181,20 +179,20 @@ def test_a_full_disk_of_the_database_is_named_by_both(
         fill(full_disk)
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL temp_tablespaces = tiny")
-        assert ask() == (503, WELL | {"database": "the disk of the database is full"})
+        assert ask() == (503, HEALTHY | {"database": "the disk of the database is full"})
         answer = Client().get("/readyz")
         assert (answer.status_code, answer.json()["database"]) == (503, "the disk of the database is full")
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL temp_tablespaces = ''")
         health._written.at = float("-inf")
-        assert ask() == (200, WELL)
+        assert ask() == (200, HEALTHY)
     finally:
         other_connection.execute(b"DROP TABLESPACE tiny")
 
 
 @pytest.mark.django_db
-def test_a_database_that_is_read_only_is_named(sandbox: Sandbox) -> None:
-    worker_was_seen(seconds_ago=5)
+def test_a_read_only_database_is_reported(sandbox: Sandbox) -> None:
+    record_heartbeat(seconds_ago=5)
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION READ ONLY")
     answer = Client().get("/readyz")
@@ -202,18 +200,20 @@ def test_a_database_that_is_read_only_is_named(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.django_db
-def test_a_full_disk_of_the_web_is_named_by_both(full_disk: Path, sandbox: Sandbox, settings: Settings) -> None:
-    worker_was_seen(seconds_ago=5)
+def test_a_full_disk_of_the_web_server_is_reported_by_both_pages(
+    full_disk: Path, sandbox: Sandbox, settings: Settings
+) -> None:
+    record_heartbeat(seconds_ago=5)
     settings.PROMETHEUS_MULTIPROC_DIR = str(full_disk)
     assert health._disk() == "ok"
     fill(full_disk)
-    said = "cannot write to the PROMETHEUS_MULTIPROC_DIR: No space left on device"
-    assert ask() == (503, WELL | {"disk": said})
+    problem = "cannot write to the PROMETHEUS_MULTIPROC_DIR: No space left on device"
+    assert ask() == (503, HEALTHY | {"disk": problem})
     assert Client().get("/readyz").status_code == 503
 
 
 @pytest.mark.django_db
-def test_the_database_is_written_to_once_in_a_while_however_often_it_is_asked(
+def test_the_database_is_written_to_once_for_repeated_requests(
     client: Client,
 ) -> None:
     client.get("/readyz")

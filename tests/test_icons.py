@@ -1,4 +1,4 @@
-"""Icons stand in one file, to which pages refer, and look as the package draws them."""
+"""Icons are in one file to which pages refer, and look as in the package."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def sprite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     source = tmp_path / "page.html"
     source.write_text('<c-button icon="clock">{% heroicon_outline "bell" %}')
     icons.build(tmp_path, [source])
@@ -28,9 +28,9 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", ["micro-clock", "mini-clock", "outline-bell"])
-def test_the_file_has_each_icon_with_the_packages_own_lines(built: Path, name: str) -> None:
+def test_the_file_has_each_icon_with_the_packages_own_paths(sprite: Path, name: str) -> None:
     style, _, icon = name.partition("-")
-    symbol = next(each for each in ElementTree.parse(built).getroot() if each.get("id") == name)  # noqa: S314  # our own
+    symbol = next(each for each in ElementTree.parse(sprite).getroot() if each.get("id") == name)  # noqa: S314  # our own
     drawn = ElementTree.fromstring(getattr(heroicons, f"heroicon_{style}")(icon))  # noqa: S314  # the package is pinned
     assert symbol.get("viewBox") == drawn.get("viewBox")
     assert [each.attrib for each in symbol] == [each.attrib for each in drawn]
@@ -38,17 +38,17 @@ def test_the_file_has_each_icon_with_the_packages_own_lines(built: Path, name: s
         assert symbol.get(key) == drawn.get(key)
 
 
-def test_a_page_refers_to_the_file_and_keeps_size_and_classes(built: Path) -> None:
+def test_a_page_refers_to_the_file_and_keeps_size_and_classes(sprite: Path) -> None:
     shown = Template('{% heroicon_micro "clock" size=14 class="shrink-0" %}').render(Context())
     assert re.search(r'<use href="[^"]*icons[^"]*\.svg#micro-clock">', shown)
     assert 'width="14" height="14" class="shrink-0"' in shown
     assert 'viewBox="0 0 16 16"' in shown
 
 
-def test_what_the_file_lacks_is_written_out(built: Path) -> None:
+def test_an_icon_missing_from_the_file_is_inlined(sprite: Path) -> None:
     assert Template('{% heroicon_micro "trash" %}').render(Context()) == heroicons.heroicon_micro("trash")
 
 
-def test_a_class_is_escaped(built: Path) -> None:
+def test_a_class_is_escaped(sprite: Path) -> None:
     shown = Template('{% heroicon_micro "clock" class=given %}').render(Context({"given": '"><script>'}))
     assert "<script>" not in shown

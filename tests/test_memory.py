@@ -1,4 +1,4 @@
-"""What the web server's processes load before they serve, and that the garbage collector leaves it alone."""
+"""What the web processes load before they serve, and that the garbage collector skips it."""
 
 import os
 import resource
@@ -12,7 +12,7 @@ from gunicorn.config import Config  # type: ignore[import-untyped]
 
 from inbound_admin.memory import Handler, in_one_piece
 
-ASKED = """
+SCRIPT = """
 import gc, runpy, sys
 from inbound_admin.wsgi import application
 runpy.run_path("gunicorn.conf.py")["post_worker_init"](None)
@@ -22,10 +22,15 @@ print(gc.get_freeze_count(), "domains.domain_list.views" in sys.modules, "domain
 """
 
 
-def test_a_web_process_has_views_and_templates_before_the_first_visitor_and_they_are_never_collected() -> None:
-    told = {**os.environ, "DEBUG": "0"}
+def test_a_web_process_loads_views_and_templates_first_and_freezes_them() -> None:
+    environment = {**os.environ, "DEBUG": "0"}
     ended = subprocess.run(
-        [sys.executable, "-c", ASKED], check=True, cwd=settings.BASE_DIR, env=told, capture_output=True, text=True
+        [sys.executable, "-c", SCRIPT],
+        check=True,
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     frozen, views, templates = ended.stdout.split()
     assert int(frozen) > 100_000
@@ -37,8 +42,8 @@ def test_gunicorn_knows_the_names_in_its_file() -> None:
     assert {"threads", "on_starting", "post_worker_init"} <= named.keys() & Config().settings.keys()
 
 
-def test_a_loop_at_any_depth_takes_no_memory_for_each_of_its_calls() -> None:
-    """Without the middleware, some depth is the edge of a piece of frames, and each of 500 calls takes a page there."""
+def test_calls_at_any_depth_cause_no_page_faults_with_the_middleware() -> None:
+    """Without the middleware, some depth is at the edge of a stack chunk, and each of 500 calls faults a page there."""
     depths = range(40, 200)
     assert max(_faults(_looped_at(depth)) for depth in depths) >= 500
     assert max(_faults(in_one_piece(_looped_at(depth))) for depth in depths) < 100

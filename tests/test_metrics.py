@@ -1,4 +1,4 @@
-"""`/metrics`: for who has the token, in the words that Prometheus reads; `/readyz` for balancers."""
+"""`/metrics` in Prometheus's format, for callers with the token; `/readyz` for load balancers."""
 
 import math
 
@@ -10,7 +10,7 @@ from pytest_django import Settings
 from domains import jobs as domains_jobs
 from inbound_admin.lib import counters
 from tests.domains.factories import make_domain
-from tests.test_health import worker_was_seen
+from tests.test_health import record_heartbeat
 
 pytestmark = pytest.mark.django_db
 
@@ -22,14 +22,14 @@ def ask(client: Client) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 
 
 @pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", "Bearer tell-me2", "Bearer tell-mé"])
-def test_without_the_token_nothing_is_there(client: Client, settings: Settings, given: str) -> None:
+def test_it_is_404_without_the_token(client: Client, settings: Settings, given: str) -> None:
     settings.METRICS_TOKEN = "tell-me"
     assert client.get("/metrics", headers={"Authorization": given}).status_code == 404
     settings.METRICS_TOKEN = ""
     assert client.get("/metrics", headers={"Authorization": given}).status_code == 404
 
 
-def test_calls_waiting_jobs_and_requests_are_told(client: Client, settings: Settings) -> None:
+def test_calls_waiting_jobs_and_requests_are_reported(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = "tell-me"
     counters.count("aws_call", label="GetAccount", outcome="ok", number=3)
     counters.count("aws_wait", seconds=2.5)
@@ -41,11 +41,11 @@ def test_calls_waiting_jobs_and_requests_are_told(client: Client, settings: Sett
     assert found["inbound_admin_jobs", (("state", "todo"), ("task", "domains.set_up"))] == 1
     assert found["inbound_admin_oldest_job_seconds", (("lane", "people"),)] > 0
     assert found["inbound_admin_oldest_job_seconds", (("lane", "urgent"),)] == 0
-    asked = (("method", "GET"), ("status", "503"), ("view", "healthz"))
-    assert found["inbound_admin_requests_total", asked] >= 1
+    labels = (("method", "GET"), ("status", "503"), ("view", "healthz"))
+    assert found["inbound_admin_requests_total", labels] >= 1
 
 
-def test_methods_that_strangers_make_up_are_counted_as_one(client: Client, settings: Settings) -> None:
+def test_unknown_methods_are_counted_as_other(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = "tell-me"
     for method in ("MADE", "UP"):
         client.generic(method, "/healthz")
@@ -54,21 +54,21 @@ def test_methods_that_strangers_make_up_are_counted_as_one(client: Client, setti
     assert not methods & {"MADE", "UP"}
 
 
-def test_the_oldest_check_that_is_due_has_an_age(client: Client, settings: Settings) -> None:
+def test_the_age_of_the_oldest_due_check_is_reported(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = "tell-me"
     assert ask(client)["inbound_admin_oldest_due_check_seconds", ()] == 0
 
 
-def test_a_web_process_with_its_tables_is_ready_without_worker_and_amazon(client: Client) -> None:
+def test_a_migrated_web_process_is_ready_without_worker_and_aws(client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert answer.json() == {"web": "ok", "database": "ok", "disk": "ok", "migrations": "ok"}
 
 
-def test_a_silent_worker_is_measured_and_one_that_never_started_is_silent_for_ever(
+def test_the_silence_of_the_worker_is_measured_and_infinite_before_its_start(
     client: Client, settings: Settings
 ) -> None:
     settings.METRICS_TOKEN = "tell-me"
     assert ask(client)["inbound_admin_worker_silent_seconds", ()] == math.inf
-    worker_was_seen(seconds_ago=90)
+    record_heartbeat(seconds_ago=90)
     assert 90 <= ask(client)["inbound_admin_worker_silent_seconds", ()] < 120

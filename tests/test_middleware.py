@@ -1,4 +1,4 @@
-"""What happens around every request."""
+"""What middleware does with every request."""
 
 import pytest
 from django.conf import settings
@@ -19,7 +19,7 @@ def alice(client: Client) -> Client:
     return client
 
 
-def test_a_part_that_is_asked_for_after_the_session_ended_leads_the_whole_page_to_the_sign_in(client: Client) -> None:
+def test_a_partial_request_after_the_session_ended_redirects_the_whole_page(client: Client) -> None:
     domain = make_domain()
     url = reverse("domains:detail", args=[domain.id])
     answer = client.get(url, headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver{url}?show=todo"})
@@ -28,24 +28,24 @@ def test_a_part_that_is_asked_for_after_the_session_ended_leads_the_whole_page_t
 
 
 @pytest.mark.parametrize("path", ["/domains/dom_%00/", "/domains/dom_%00/history/", "/customers/cus_%00/", "/%00"])
-def test_a_nul_in_the_address_finds_nothing(alice: Client, path: str) -> None:
+def test_a_nul_in_the_path_is_404(alice: Client, path: str) -> None:
     assert alice.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
-def test_a_form_that_is_sent_after_the_session_ended_says_that_nothing_was_saved(
+def test_a_form_sent_after_the_session_ended_says_that_nothing_was_saved(
     client: Client, headers: dict[str, str]
 ) -> None:
     path = reverse("domains:add")
-    led = client.post(path, {"name": "shop.com"}, headers=headers)
-    sign_in = client.get(led.headers.get("HX-Redirect") or led["Location"]).text
+    redirect = client.post(path, {"name": "shop.com"}, headers=headers)
+    sign_in = client.get(redirect.headers.get("HX-Redirect") or redirect["Location"]).text
     assert "You were signed out, so nothing was saved." in sign_in
-    led = client.get(path, headers=headers)
-    assert "nothing was saved" not in client.get(led.headers.get("HX-Redirect") or led["Location"]).text
+    redirect = client.get(path, headers=headers)
+    assert "nothing was saved" not in client.get(redirect.headers.get("HX-Redirect") or redirect["Location"]).text
 
 
 @pytest.mark.parametrize("nul", ["%00", "x%00", "%0%000"])
-def test_a_nul_in_what_the_address_asks_for_is_no_error(client: Client, nul: str) -> None:
+def test_a_nul_in_the_query_string_is_no_error(client: Client, nul: str) -> None:
     client.force_login(make_staff(Role.OPERATOR))
     moving = LegacyImport.objects.create(region=settings.AWS_REGION)
     for url in (
@@ -56,13 +56,13 @@ def test_a_nul_in_what_the_address_asks_for_is_no_error(client: Client, nul: str
         assert client.get(url).status_code in (200, 302)
 
 
-def test_what_only_a_button_may_ask_for_leads_to_the_page_with_the_button(alice: Client) -> None:
+def test_a_get_of_a_post_only_view_redirects_to_the_page_with_the_button(alice: Client) -> None:
     domain = make_domain()
     answer = alice.get(reverse("domains:check", args=[domain.id]))
     assert answer["Location"] == reverse("domains:detail", args=[domain.id])
 
 
-def test_machines_ask_at_any_address_and_people_under_our_names_alone(
+def test_monitoring_paths_accept_any_host_and_pages_only_our_hosts(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settings, "METRICS_TOKEN", "tell-me")

@@ -1,7 +1,6 @@
-"""New migrations neither lock a table for long nor take away what the version before still uses.
-
-django-migration-linter judges the SQL that Django makes, and so do the rules below, which it lacks. Migrations of
-`BASELINE` came first, when there was no deployment. CONTRIBUTING.md has the recipes.
+"""New migrations neither lock a table for long nor remove what the previous version still uses. django-migration-
+linter judges the SQL that Django generates, and so do the rules below, which it lacks. Migrations of `BASELINE`
+are older than the first deployment. CONTRIBUTING.md has the recipes.
 """
 
 import re
@@ -20,15 +19,17 @@ from django_migration_linter.sql_analyser.postgresql import PostgresqlAnalyser
 
 ROOT = Path(__file__).resolve().parents[1]
 BASELINE = set((ROOT / "tests" / "migrations_baseline.txt").read_text().split())
-# By migration why it may do what is refused, such as: version 0.3 does not read the column any more.
+# Exceptions by migration, with the reason, such as: version 0.3 no longer reads the column.
 ALLOWED: dict[str, str] = {}
-# A constraint on a table that is there reads all of it under a lock, unless it is NOT VALID at first.
-CHECKED_AT_ONCE = re.compile(r"ALTER TABLE (\S+) ADD CONSTRAINT \S+ (CHECK|FOREIGN KEY|EXCLUDE)\b(?!.*NOT VALID)")
+# A new constraint reads the whole existing table under a lock, unless it is NOT VALID at first.
+CONSTRAINT_CHECKED_AT_ONCE = re.compile(
+    r"ALTER TABLE (\S+) ADD CONSTRAINT \S+ (CHECK|FOREIGN KEY|EXCLUDE)\b(?!.*NOT VALID)"
+)
 WITH_LOCK = re.compile(r"^(LOCK TABLE|CLUSTER|VACUUM FULL|REFRESH MATERIALIZED VIEW (?!CONCURRENTLY))")
 
 
 def faults(statements: Sequence[str], *, atomic: bool) -> list[str]:
-    """What the SQL of one migration does that it must not."""
+    """Return the faults of one migration's SQL."""
     plain = [" ".join(each.split()) for each in statements if each.strip() and not each.startswith("--")]
     analyser = PostgresqlAnalyser(exclude_migration_tests=[])
     analyser.analyse(["BEGIN;", *plain] if atomic else plain)
@@ -36,7 +37,7 @@ def faults(statements: Sequence[str], *, atomic: bool) -> list[str]:
     ours = [
         f"{found[2]} is checked at once"
         for each in plain
-        if (found := CHECKED_AT_ONCE.match(each)) and found[1] not in made
+        if (found := CONSTRAINT_CHECKED_AT_ONCE.match(each)) and found[1] not in made
     ]
     ours += [f"{found[1]} locks the table" for each in plain if (found := WITH_LOCK.match(each))]
     return [*(issue.code for issue in (*analyser.errors, *analyser.warnings)), *ours]
@@ -49,7 +50,7 @@ def sql_of(migration: Migration, state: ProjectState) -> list[str]:
 
 
 def our_migrations(loader: MigrationLoader) -> dict[str, tuple[str, str]]:
-    """By "app.name" the key of each migration that stands in this tree."""
+    """Return the key of each migration of this repository by "app.name"."""
     return {
         f"{app}.{name}": (app, name)
         for (app, name), migration in loader.disk_migrations.items()
@@ -57,8 +58,8 @@ def our_migrations(loader: MigrationLoader) -> dict[str, tuple[str, str]]:
     }
 
 
-@pytest.mark.django_db(transaction=True)  # an index is made concurrently outside a transaction alone
-def test_no_new_migration_locks_a_table_or_takes_something_from_the_version_before() -> None:
+@pytest.mark.django_db(transaction=True)  # an index is created concurrently only outside a transaction
+def test_no_new_migration_locks_a_table_or_breaks_the_previous_version() -> None:
     loader = MigrationLoader(connection)
     found = {}
     for label, (app, name) in our_migrations(loader).items():
@@ -70,14 +71,14 @@ def test_no_new_migration_locks_a_table_or_takes_something_from_the_version_befo
 
 
 @pytest.mark.django_db
-def test_the_baseline_and_the_exceptions_name_migrations_that_there_are() -> None:
+def test_the_baseline_and_the_exceptions_name_existing_migrations() -> None:
     ours = set(our_migrations(MigrationLoader(connection)))
     assert ours >= BASELINE
     assert ours >= set(ALLOWED)
     assert not BASELINE & set(ALLOWED)
 
 
-# --- that the check finds what it is for, by the SQL of Django itself ---
+# --- the check itself, on SQL that Django generates --------------------
 
 AT_ONCE: list[tuple[str, list[Any], bool]] = [
     ("CREATE_INDEX", [AddIndex("domain", Index(fields=["stage"], name="of_a_test"))], True),
@@ -121,7 +122,7 @@ def domains_state() -> ProjectState:
     return loader.project_state([key for key in loader.graph.leaf_nodes() if key[0] == "domains"])
 
 
-def made_of(operations: list[Any], *, atomic: bool) -> list[str]:
+def faults_of(operations: list[Any], *, atomic: bool) -> list[str]:
     migration = type("Migration", (Migration,), {"operations": operations, "atomic": atomic})("of_a_test", "domains")
     return faults(sql_of(migration, domains_state()), atomic=atomic)
 
@@ -130,17 +131,17 @@ def made_of(operations: list[Any], *, atomic: bool) -> list[str]:
 @pytest.mark.parametrize(
     ("fault", "operations", "atomic"), AT_ONCE, ids=lambda each: each if isinstance(each, str) else ""
 )
-def test_what_locks_or_breaks_is_found(fault: str, operations: list[Any], atomic: bool) -> None:
-    assert fault in made_of(operations, atomic=atomic)
+def test_locking_and_breaking_operations_are_found(fault: str, operations: list[Any], atomic: bool) -> None:
+    assert fault in faults_of(operations, atomic=atomic)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("operations", "atomic"), IN_STEPS)
 def test_the_recipes_of_contributing_pass(operations: list[Any], atomic: bool) -> None:
-    assert made_of(operations, atomic=atomic) == []
+    assert faults_of(operations, atomic=atomic) == []
 
 
-def test_a_constraint_that_is_validated_later_passes_and_so_does_one_of_a_new_table() -> None:
+def test_a_constraint_validated_later_or_on_a_new_table_passes() -> None:
     assert ValidateConstraint("domain", "x").atomic is not None
     assert faults(["ALTER TABLE a VALIDATE CONSTRAINT x;"], atomic=True) == []
     new = ["CREATE TABLE a (id bigint);", "ALTER TABLE a ADD CONSTRAINT x FOREIGN KEY (id) REFERENCES b (id);"]

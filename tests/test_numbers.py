@@ -1,4 +1,4 @@
-"""Numbers that people read have thousands separators; numbers that programs read have none."""
+"""Numbers for people have thousands separators; numbers for programs have none."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from django.template import engines
 from django.test import RequestFactory
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[1] / "templates").rglob("*.*"))
-# What the last part of a variable names: an ID or a number to copy, never a count.
+# Variables whose last part is an ID or a number to copy, never a count.
 EXACT = re.compile(r"\{\{\s*(?:\w+\.)*(?:pk|ttl|serial|priority|snapshot|instead_of)\s*\}\}")
 DRAWN = re.compile(r'\b(?:value|max|x|y|width|height)="\{\{\s*(?:done|total|meter\.\w+|segment\.\w+)\s*\}\}"')
 
@@ -21,7 +21,7 @@ def rendered(text: str, **context: object) -> str:
 @pytest.mark.parametrize(
     ("number", "shown"), [(999, "999"), (1000, "1,000"), (1234567, "1,234,567"), (1234.5, "1,234.5")]
 )
-def test_a_count_has_separators_in_a_template(number: float, shown: str) -> None:
+def test_a_count_in_a_template_has_separators(number: float, shown: str) -> None:
     assert rendered("{{ number }}", number=number) == shown
 
 

@@ -1,4 +1,4 @@
-"""Words on pages: a deletion, a check that was never made, bulk actions, activity and invitations."""
+"""Texts of pages: a deletion, a check never made, bulk actions, activity and invitations."""
 
 import pytest
 from django.test import Client
@@ -29,20 +29,20 @@ def _page(person: User, url_name: str, *args: str, **query: str) -> str:
     return client.get(reverse(url_name, args=args), query).text
 
 
-def test_a_domain_that_is_being_deleted_asks_for_no_action(alice: User, sandbox: Sandbox) -> None:
+def test_a_domain_being_deleted_requires_no_action(alice: User, sandbox: Sandbox) -> None:
     domain = _own(alice, stage=Stage.DELETING, state="waiting")
     for page in (_page(alice, "domains:detail", domain.pk), _page(alice, "domains:list")):
         assert "Deleting</span>" in page.replace("\n", "").replace("  ", "")
         assert 'data-state="waiting"' not in page
 
 
-def test_a_domain_without_a_check_is_not_last_checked_not_yet(alice: User, sandbox: Sandbox) -> None:
+def test_a_domain_without_a_check_says_not_checked_yet(alice: User, sandbox: Sandbox) -> None:
     page = _page(alice, "domains:detail", _own(alice, stage=Stage.READY).pk)
     assert "Not checked yet" in page
     assert "Last checked" not in page
 
 
-def test_the_format_for_several_customers_is_told_to_those_who_have_several(alice: User) -> None:
+def test_the_format_for_several_customers_is_shown_only_to_their_members(alice: User) -> None:
     assert "domains for several customers" not in _page(alice, "operations:start_bulk")
     Membership.objects.create(user=alice, customer=make_customer("Bob Ltd"), role=MemberRole.MEMBER)
     assert "domains for several customers" in _page(alice, "operations:start_bulk")
@@ -58,7 +58,7 @@ def test_repeated_lines_of_a_bulk_action_are_reported(alice: User, sandbox: Sand
     assert "repeated" not in page
 
 
-def test_customers_read_nothing_of_runs_in_their_activity(alice: User) -> None:
+def test_customers_see_no_run_details_in_their_activity(alice: User) -> None:
     customer = alice.memberships.get().customer
     about = audit_services.Subject("customer", customer.pk, customer.name, customer.pk)
     audit_services.record(

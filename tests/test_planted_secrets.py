@@ -1,4 +1,4 @@
-"""Secrets are planted everywhere they can come in, and then looked for everywhere they could come out."""
+"""Secrets are planted in every input, and then searched for in every output."""
 
 import io
 import logging
@@ -37,7 +37,7 @@ from tests.operations.legacy_documents import document, files
 from tests.receipt_rules.factories import make_address
 
 pytestmark = pytest.mark.django_db
-PLANT = "planted"  # in each of them, and nowhere else
+PLANT = "planted"  # in each secret, and nowhere else
 HEADER, TOKEN, QUERY = f"{PLANT}Header1a2b3c", f"{PLANT}-verification", f"{PLANT}InTheQuery"
 CONFIG = {"url": f"https://a.example/in?token={QUERY}", "headers": {"X-Anything": HEADER}, "verificationToken": TOKEN}
 
@@ -55,12 +55,12 @@ class Planted:
 
 @pytest.fixture
 def planted(sandbox: Sandbox) -> Planted:
-    """By every road: API, page, import; added, changed, removed."""
+    """Plant secrets by API, page and import; added, changed and removed."""
     world, olga = make_world(), make_staff(Role.ADMIN)
     alice = api_of(world.alice)
-    asked = {"name": "planted here", "type": "webhook", "config": CONFIG}
-    made = ok(alice.post("/api/v2/endpoints", asked | {"customerId": world.customer.pk}, Idempotency_Key="1"), 201)
-    removed = ok(alice.post("/api/v2/endpoints", asked | {"name": "old", "customerId": world.customer.pk}), 201)
+    body = {"name": "planted here", "type": "webhook", "config": CONFIG}
+    made = ok(alice.post("/api/v2/endpoints", body | {"customerId": world.customer.pk}, Idempotency_Key="1"), 201)
+    removed = ok(alice.post("/api/v2/endpoints", body | {"name": "old", "customerId": world.customer.pk}), 201)
     ok(alice.put(f"/api/v2/endpoints/{removed['id']}", {"config": {"headers": {"X-Anything": f"{HEADER}-2"}}}))
     ok(alice.delete(f"/api/v2/endpoints/{removed['id']}"))
     make_address("planted@shop.com", world.domain, endpoint=Endpoint.objects.get(pk=made["id"]))
@@ -81,16 +81,16 @@ def planted(sandbox: Sandbox) -> Planted:
     return Planted(world, made["id"], secrets, olga)
 
 
-def rows_of_everything() -> Iterator[tuple[str, str]]:
-    """Each row of each table as text: what models hold, jobs and their arguments, kept answers, sessions."""
+def all_rows() -> Iterator[tuple[str, str]]:
+    """Yield each row of each table as text: models, jobs with arguments, stored responses, sessions."""
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f"SELECT one::text FROM {connection.ops.quote_name(table)} AS one")  # noqa: S608  own names
             yield from ((table, text) for (text,) in cursor.fetchall())
 
 
-def test_no_row_of_any_table_holds_a_secret_as_it_is(planted: Planted) -> None:
-    found = [(table, secret) for table, text in rows_of_everything() for secret in planted.in_text(text)]
+def test_no_row_of_any_table_contains_a_plain_secret(planted: Planted) -> None:
+    found = [(table, secret) for table, text in all_rows() for secret in planted.in_text(text)]
     assert not found
 
 
@@ -103,19 +103,19 @@ def test_the_log_says_that_a_secret_changed_and_names_the_header(planted: Plante
 READS = [path for method, path in operations() if method == "GET"]
 
 
-def test_no_answer_of_the_api_tells_a_secret(planted: Planted, settings: Settings) -> None:
-    settings.API_CALLS_PER_MINUTE = 0  # all of them are asked within a second
+def test_no_api_response_contains_a_secret(planted: Planted, settings: Settings) -> None:
+    settings.API_CALLS_PER_MINUTE = 0  # all are called within a second
     ids = planted.world.ids | {"endpoint_id": planted.endpoint_id, "kind": "csv", "form": "json"}
-    told = []
+    leaks = []
     for api in (api_of(planted.world.alice, "read"), api_of(planted.staff, "read", "staff")):
         for path in READS:
             answer = api.get(path.format(**ids))
             assert answer.status_code != 429, path
-            told += [(path, secret) for secret in planted.in_text(b"".join(answer).decode())]
-    assert not told
+            leaks += [(path, secret) for secret in planted.in_text(b"".join(answer).decode())]
+    assert not leaks
 
 
-def test_no_page_export_or_admin_page_tells_a_secret(planted: Planted) -> None:
+def test_no_page_export_or_admin_page_contains_a_secret(planted: Planted) -> None:
     create_link(domain=planted.world.domain, actor=planted.world.alice)
     pages = [
         reverse("receipt_rules:endpoints"),
@@ -134,21 +134,21 @@ def test_no_page_export_or_admin_page_tells_a_secret(planted: Planted) -> None:
 
 
 def _admin_pages(person: User) -> Iterator[str]:
-    """Each list, and each row of each."""
+    """Yield each list, and some rows of each."""
     for model in admin.site._registry if person.is_staff else ():
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         yield reverse(f"{name}_changelist")
         yield from (reverse(f"{name}_change", args=[row.pk]) for row in model._default_manager.all()[:5])
 
 
-def test_the_operators_function_gets_what_it_needs(planted: Planted) -> None:
+def test_the_delivery_function_gets_the_secrets_that_it_needs(planted: Planted) -> None:
     route = Api(api_of(planted.staff, "route").secret)
     (found,) = ok(route.post("/api/v2/route-lookup", {"recipients": ["planted@shop.com"]}))["data"]
     config = found["endpoint"]["config"]
     assert (config["url"], config["headers"]) == (CONFIG["url"], CONFIG["headers"])
 
 
-def test_what_was_read_and_is_sent_back_keeps_every_secret(planted: Planted) -> None:
+def test_sending_back_a_read_configuration_keeps_every_secret(planted: Planted) -> None:
     alice, path = api_of(planted.world.alice), f"/api/v2/endpoints/{planted.endpoint_id}"
     before = Endpoint.objects.get(pk=planted.endpoint_id).config
     read = ok(alice.get(path))
@@ -157,7 +157,7 @@ def test_what_was_read_and_is_sent_back_keeps_every_secret(planted: Planted) -> 
     assert "warning" not in answer
 
 
-def test_another_host_is_not_sent_what_the_one_before_was(planted: Planted) -> None:
+def test_a_changed_host_does_not_get_the_former_secrets(planted: Planted) -> None:
     path = f"/api/v2/endpoints/{planted.endpoint_id}"
     answer = ok(api_of(planted.staff, "read", "write", "staff").put(path, {"config": {"url": "https://b.example/"}}))
     assert Endpoint.objects.get(pk=planted.endpoint_id).config == {"url": "https://b.example/"}
@@ -165,7 +165,7 @@ def test_another_host_is_not_sent_what_the_one_before_was(planted: Planted) -> N
     assert "verificationToken" in answer["warning"]
 
 
-def test_the_page_keeps_masked_values_and_says_what_another_host_dropped(planted: Planted) -> None:
+def test_the_page_keeps_masked_values_and_drops_them_for_another_host(planted: Planted) -> None:
     client, url = Client(), reverse("receipt_rules:endpoint", args=[planted.endpoint_id])
     client.force_login(planted.world.alice)
     shown = client.get(url).context["form"].initial
@@ -177,7 +177,7 @@ def test_the_page_keeps_masked_values_and_says_what_another_host_dropped(planted
     assert Endpoint.objects.get(pk=planted.endpoint_id).config == {"url": "https://b.example/"}
 
 
-def test_no_log_line_has_a_secret_whoever_logs_it() -> None:
+def test_no_log_line_contains_a_secret() -> None:
     formatter = _formatter()
     lines = io.StringIO()
     handler = logging.StreamHandler(lines)
@@ -211,14 +211,14 @@ def _log_all(logger: logging.Logger) -> None:
         logger.exception("something happened")
 
 
-def test_the_list_of_what_is_sealed_is_whole(planted: Planted, settings: Any) -> None:
-    """Under a new first key nothing is left that needs the old one."""
+def test_resealing_covers_every_sealed_table(planted: Planted, settings: Any) -> None:
+    """After resealing with a new first key, nothing needs the old key."""
     settings.SEALING_KEY = "a new key"
-    told = reseal_everything()
-    assert sum(told.values()) >= len(SEALED)
+    counts = reseal_everything()
+    assert sum(counts.values()) >= len(SEALED)
     settings.SECRET_KEY = "replaced as well"
     tables = {model._meta.db_table for model in SEALED}
-    for table, text in rows_of_everything():
+    for table, text in all_rows():
         if "gAAAA" in text:
             assert table in tables
     assert Endpoint.objects.get(pk=planted.endpoint_id).config["headers"] == {"X-Anything": HEADER}

@@ -1,4 +1,4 @@
-"""A poll of what has not changed carries nothing; pages are compressed unless they show a secret."""
+"""A poll without changes returns no content; pages are compressed unless they contain a secret."""
 
 import gzip
 
@@ -20,27 +20,27 @@ def alice(client: Client) -> Client:
     return client
 
 
-def _polled(client: Client, url: str, shown: str) -> tuple[int, bytes, str]:
+def _poll(client: Client, url: str, shown: str) -> tuple[int, bytes, str]:
     answer = client.get(url, headers={"HX-Request": "true", HEADER: shown})
     return answer.status_code, answer.content, answer[HEADER]
 
 
-def test_a_poll_that_has_nothing_new_is_answered_with_nothing() -> None:
+def test_a_poll_without_changes_is_204() -> None:
     person = make_member()
     client = Client()
     client.force_login(person)
     customer = person.customers.get()
     domain = make_domain("shop.com", customer=customer)
     url = reverse("domains:detail", args=[domain.pk])
-    status, content, shown = _polled(client, url, "")
+    status, content, shown = _poll(client, url, "")
     assert (status, b"shop.com" in content) == (200, True)
-    assert _polled(client, url, shown) == (204, b"", shown)
+    assert _poll(client, url, shown) == (204, b"", shown)
     type(domain).objects.filter(pk=domain.pk).update(stage_problem="Amazon SES is slow.")
-    status, content, newer = _polled(client, url, shown)
+    status, content, newer = _poll(client, url, shown)
     assert (status, newer != shown, content != b"") == (200, True, True)
 
 
-def test_what_is_no_poll_is_never_answered_with_nothing(alice: Client) -> None:
+def test_a_request_that_is_no_poll_is_never_204(alice: Client) -> None:
     answer = alice.get(reverse("domains:list"), headers={"HX-Request": "true"})
     assert (answer.status_code, HEADER in answer.headers) == (200, False)
 
@@ -62,7 +62,7 @@ def test_a_page_with_a_secret_is_not_compressed(page: str, alice: Client) -> Non
     assert (answer.status_code, "Content-Encoding" in answer.headers) == (200, False)
 
 
-def test_an_api_answer_to_a_key_is_compressed() -> None:
+def test_an_api_response_to_a_key_is_compressed() -> None:
     secret = api_of(make_member()).secret
-    asked = {"Authorization": f"Bearer {secret}", "Accept-Encoding": "gzip"}
-    assert Client().get("/api/openapi.json", headers=asked)["Content-Encoding"] == "gzip"
+    headers = {"Authorization": f"Bearer {secret}", "Accept-Encoding": "gzip"}
+    assert Client().get("/api/openapi.json", headers=headers)["Content-Encoding"] == "gzip"

@@ -1,4 +1,4 @@
-"""What the README promises: the IAM policy allows each call that a gateway makes, and no link is dead."""
+"""The promises of the README: the IAM policy allows each call of a gateway, and no link is dead."""
 
 import ast
 import json
@@ -12,7 +12,7 @@ from botocore.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-# The IAM action where it is not the operation's own name.
+# IAM actions whose name differs from the operation's.
 ACTIONS = {"s3:ListObjectsV2": "s3:ListBucket", "lambda:Invoke": "lambda:InvokeFunction"}
 PREFIXES = {
     "ses": "ses",
@@ -27,7 +27,7 @@ PREFIXES = {
 
 
 def calls() -> Iterator[tuple[str, str]]:
-    """Service and method of each call inside `with aws.calling(service, ...) as client`."""
+    """Yield service and method of each call inside `with aws.calling(service, ...) as client`."""
     for path in sorted((*ROOT.glob("*/*/gateway.py"), *ROOT.glob("*/*/gateway/*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.With):
@@ -49,7 +49,7 @@ def _calls_inside(node: ast.With) -> Iterator[tuple[str, str]]:
 
 @cache
 def operations(service: str) -> dict[str, str]:
-    """By the method of boto3 the operation's own name."""
+    """Return the operation's name by its boto3 method."""
     names = Session().get_service_model(service).operation_names
     return {xform_name(name): str(name) for name in names}
 
@@ -59,7 +59,7 @@ def action(service: str, method: str) -> str:
     return ACTIONS.get(name, name)
 
 
-def test_the_policy_allows_each_call_that_a_gateway_makes() -> None:
+def test_the_policy_allows_each_call_of_a_gateway() -> None:
     policy = json.loads(README.partition("```json")[2].partition("```")[0])
     allowed = {each for statement in policy["Statement"] for each in statement["Action"]}
     made = set(calls())
@@ -67,7 +67,7 @@ def test_the_policy_allows_each_call_that_a_gateway_makes() -> None:
     assert not {action(*call) for call in made} - allowed
 
 
-def test_every_file_that_is_linked_to_is_there() -> None:
+def test_every_linked_file_exists() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"

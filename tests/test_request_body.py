@@ -1,4 +1,4 @@
-"""A body that is too long, or has no length, is refused by its headers alone, before a byte of it is read."""
+"""A body that is too long or has no length is refused by its headers alone, without reading it."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 ENDPOINTS = "/api/v2/endpoints"
 
 
-class Unread:
-    """A body that nobody may touch."""
+class UnreadableBody:
+    """A body that must not be read."""
 
     def read(self, *_: Any) -> bytes:
         raise AssertionError("the body was read")
@@ -26,20 +26,20 @@ class Unread:
     readline = read
 
 
-def sent(client: Client, path: str, **headers: Any) -> Any:
-    return client.generic("POST", path, **{"wsgi.input": Unread(), **headers})
+def post_unread(client: Client, path: str, **headers: Any) -> Any:
+    return client.generic("POST", path, **{"wsgi.input": UnreadableBody(), **headers})
 
 
 @pytest.mark.parametrize("path", [ENDPOINTS, "/api/v2/domains", "/api/v2/nothing"])
-def test_a_long_body_to_the_api_is_refused_unread_and_in_json(client: Client, path: str) -> None:
-    answer = sent(client, path, CONTENT_LENGTH=str(LIMIT + 1), CONTENT_TYPE="application/json")
+def test_a_long_body_to_the_api_is_413_in_json_without_reading_it(client: Client, path: str) -> None:
+    answer = post_unread(client, path, CONTENT_LENGTH=str(LIMIT + 1), CONTENT_TYPE="application/json")
     assert (answer.status_code, answer.json()["code"]) == (413, "TOO_LARGE")
     assert answer["Cache-Control"] == "no-store"
 
 
-def test_a_long_form_is_refused_unread_on_a_page(client: Client) -> None:
+def test_a_long_form_is_413_on_a_page_without_reading_it(client: Client) -> None:
     client.force_login(make_member())
-    answer = sent(client, reverse("domains:list"), CONTENT_LENGTH=str(LIMIT + 1))
+    answer = post_unread(client, reverse("domains:list"), CONTENT_LENGTH=str(LIMIT + 1))
     assert answer.status_code == 413
     assert answer["Content-Type"].startswith("text/html")
     assert f"{LIMIT:,}" in answer.content.decode()
@@ -47,8 +47,8 @@ def test_a_long_form_is_refused_unread_on_a_page(client: Client) -> None:
 
 @pytest.mark.parametrize("length", [{"HTTP_TRANSFER_ENCODING": "chunked"}, {"CONTENT_LENGTH": "1e9"}])
 @pytest.mark.parametrize("path", [ENDPOINTS, "/accounts/login/"])
-def test_a_body_without_a_length_is_refused_unread(client: Client, path: str, length: dict[str, str]) -> None:
-    answer = sent(client, path, **length)
+def test_a_body_without_a_length_is_411_without_reading_it(client: Client, path: str, length: dict[str, str]) -> None:
+    answer = post_unread(client, path, **length)
     assert answer.status_code == 411
     assert ("application/json" in answer["Content-Type"]) == path.startswith("/api/")
 
@@ -58,15 +58,15 @@ def test_a_body_of_the_longest_length_reaches_the_view(client: Client) -> None:
     assert answer.json()["code"] == "NO_KEY"
 
 
-def test_a_page_that_takes_files_accepts_more_and_not_endlessly_more(client: Client) -> None:
+def test_an_upload_page_has_a_higher_limit(client: Client) -> None:
     client.force_login(make_staff())
     path = reverse("operations:legacy_import")
-    assert sent(client, path, CONTENT_LENGTH="60000000").status_code == 413
+    assert post_unread(client, path, CONTENT_LENGTH="60000000").status_code == 413
     short = client.generic("POST", path, b"x" * (LIMIT + 1), "text/plain")
     assert short.status_code != 413
 
 
-def test_the_limit_of_a_view_outlives_what_is_wrapped_around_it() -> None:
+def test_the_upload_limit_of_a_view_survives_decorators() -> None:
     @accepts_upload(1000)
     def view(request: Any) -> Any:
         raise AssertionError

@@ -1,4 +1,4 @@
-"""What every answer says about itself, and that nothing below /api/ answers with a page."""
+"""The headers of every response, and that everything below /api/ is JSON."""
 
 import itertools
 from typing import Any
@@ -14,17 +14,23 @@ from tests.factories import make_member
 pytestmark = pytest.mark.django_db
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
-NO_CALLS = ("/api/v2/nothing", "/api/v1.1/nothing/at/all", "/api/nothing/", "/api/v2/domains/", "/api/docs/nothing")
+UNKNOWN_PATHS = (
+    "/api/v2/nothing",
+    "/api/v1.1/nothing/at/all",
+    "/api/nothing/",
+    "/api/v2/domains/",
+    "/api/docs/nothing",
+)
 
 
-def asked(method: str, path: str, **headers: Any) -> Any:
-    """As a program asks that has neither cookie nor token, the CSRF check switched on."""
+def call(method: str, path: str, **headers: Any) -> Any:
+    """Call without cookie and token, with the CSRF check on."""
     return Client(enforce_csrf_checks=True).generic(method, path, **headers)
 
 
-@pytest.mark.parametrize(("method", "path"), list(itertools.product(METHODS, NO_CALLS)))
-def test_an_unknown_path_of_the_api_is_404_in_json_whatever_the_method(method: str, path: str) -> None:
-    answer = asked(method, path)
+@pytest.mark.parametrize(("method", "path"), list(itertools.product(METHODS, UNKNOWN_PATHS)))
+def test_an_unknown_api_path_is_404_in_json_for_any_method(method: str, path: str) -> None:
+    answer = call(method, path)
     assert answer.status_code == 404
     assert answer["Content-Type"] == "application/json"
     if method != "HEAD":
@@ -32,8 +38,8 @@ def test_an_unknown_path_of_the_api_is_404_in_json_whatever_the_method(method: s
 
 
 @pytest.mark.parametrize("path", sorted({path for _, path in operations()}))
-def test_an_unknown_method_of_a_call_is_405_in_json_with_those_that_there_are(path: str) -> None:
-    answer = asked("PROPFIND", path.replace("{", "").replace("}", ""))
+def test_an_unknown_method_is_405_in_json_with_the_allowed_ones(path: str) -> None:
+    answer = call("PROPFIND", path.replace("{", "").replace("}", ""))
     assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert answer["Allow"]
 
@@ -41,26 +47,26 @@ def test_an_unknown_method_of_a_call_is_405_in_json_with_those_that_there_are(pa
 @pytest.mark.parametrize(
     ("method", "path"), list(itertools.product(METHODS[2:], ("/api/", "/api/docs", "/api/openapi.json")))
 )
-def test_what_describes_the_api_refuses_other_methods_in_json(method: str, path: str) -> None:
-    answer = asked(method, path)
+def test_the_description_pages_refuse_other_methods_in_json(method: str, path: str) -> None:
+    answer = call(method, path)
     assert answer["Content-Type"].startswith("application/json")
     assert answer.status_code == 405
 
 
-def test_a_host_that_is_not_ours_is_refused_in_json_below_api() -> None:
-    answer = asked("GET", "/api/v2/domains", HTTP_HOST="evil.example")
+def test_an_unknown_host_is_400_in_json_below_api() -> None:
+    answer = call("GET", "/api/v2/domains", HTTP_HOST="evil.example")
     assert (answer.status_code, answer.json()["code"]) == (400, "MALFORMED")
 
 
 @pytest.mark.parametrize("path", ["/api/", "/api/v2/domains", "/api/v2/nothing", "/api/openapi.json", "/api/docs"])
-def test_no_answer_of_the_api_is_stored(path: str) -> None:
+def test_api_responses_are_not_stored(path: str) -> None:
     known = f"Bearer {api_of(make_member()).secret}"
     for key in (
         {},
         {"HTTP_AUTHORIZATION": known},
         {"HTTP_AUTHORIZATION": "Bearer x"},
     ):
-        assert asked("GET", path, **key)["Cache-Control"] == "no-store"
+        assert call("GET", path, **key)["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(
@@ -71,16 +77,16 @@ def test_no_answer_of_the_api_is_stored(path: str) -> None:
         ("mfa_index", "private, no-store"),
     ],
 )
-def test_a_page_is_kept_by_its_reader_alone_and_secrets_by_nobody(client: Client, name: str, kept: str) -> None:
+def test_pages_are_cached_privately_and_secrets_not_at_all(client: Client, name: str, kept: str) -> None:
     if name != "account_login":
         client.force_login(make_member())
-    said = client.get(reverse(name))["Cache-Control"]
-    assert "private" in said
-    assert kept in said
+    policy = client.get(reverse(name))["Cache-Control"]
+    assert "private" in policy
+    assert kept in policy
 
 
 @pytest.mark.parametrize("path", ["/", "/domains/", "/accounts/login/", "/api/v2/domains", "/nothing", "/healthz"])
-def test_every_answer_names_what_no_page_of_ours_uses(client: Client, path: str) -> None:
+def test_every_response_disables_unused_browser_features(client: Client, path: str) -> None:
     answer = client.get(path)
     for feature in ("camera", "microphone", "geolocation", "payment", "usb"):
         assert f"{feature}=()" in answer["Permissions-Policy"]
@@ -90,7 +96,7 @@ def test_every_answer_names_what_no_page_of_ours_uses(client: Client, path: str)
     assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
-def test_cookies_are_read_by_no_script_and_sent_with_no_foreign_form(client: Client) -> None:
+def test_cookies_are_httponly_and_samesite(client: Client) -> None:
     member = make_member(password="correct horse battery")
     client.get("/accounts/login/")
     client.post("/accounts/login/", {"login": member.email, "password": "correct horse battery"})

@@ -1,4 +1,4 @@
-"""What settings make of the environment, in a process of their own."""
+"""What settings read from the environment, each in its own process."""
 
 import os
 import subprocess
@@ -10,34 +10,36 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def settings_said(what: str, **environment: str) -> str:
-    ask = f"from inbound_admin import settings as s; print({what})"
-    told = {**os.environ, "SANDBOX": "1", **environment}
-    command = [sys.executable, "-c", ask]
-    return subprocess.run(command, check=True, cwd=ROOT, env=told, capture_output=True, text=True).stdout.strip()
+def print_settings(what: str, **environment: str) -> str:
+    script = f"from inbound_admin import settings as s; print({what})"
+    full_environment = {**os.environ, "SANDBOX": "1", **environment}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(
+        command, check=True, cwd=ROOT, env=full_environment, capture_output=True, text=True
+    ).stdout.strip()
 
 
-@pytest.mark.parametrize(("behind_proxy", "told"), [("1", "1 True"), ("0", "0 False")])
-def test_a_proxy_is_believed_only_where_there_is_one(behind_proxy: str, told: str) -> None:
-    asked = "s.ALLAUTH_TRUSTED_PROXY_COUNT, bool(s.SECURE_PROXY_SSL_HEADER)"
-    assert settings_said(asked, BEHIND_PROXY=behind_proxy) == told
+@pytest.mark.parametrize(("behind_proxy", "printed"), [("1", "1 True"), ("0", "0 False")])
+def test_a_proxy_is_trusted_only_if_configured(behind_proxy: str, printed: str) -> None:
+    expression = "s.ALLAUTH_TRUSTED_PROXY_COUNT, bool(s.SECURE_PROXY_SSL_HEADER)"
+    assert print_settings(expression, BEHIND_PROXY=behind_proxy) == printed
 
 
-@pytest.mark.parametrize(("sandbox", "asked"), [("1", "False"), ("0", "True")])
-def test_a_second_factor_is_asked_of_staff_wherever_it_is_no_sandbox(sandbox: str, asked: str) -> None:
-    told = {"SANDBOX": sandbox, "DEBUG": "0", "SECRET_KEY": "of a test"}
-    assert settings_said("s.STAFF_MFA_REQUIRED", **told) == asked
+@pytest.mark.parametrize(("sandbox", "required"), [("1", "False"), ("0", "True")])
+def test_a_second_factor_is_required_of_staff_outside_the_sandbox(sandbox: str, required: str) -> None:
+    environment = {"SANDBOX": sandbox, "DEBUG": "0", "SECRET_KEY": "of a test"}
+    assert print_settings("s.STAFF_MFA_REQUIRED", **environment) == required
 
 
-def test_the_cache_has_room_for_the_counts_of_many_clients() -> None:
-    assert settings_said("s.CACHES['default']['OPTIONS']['MAX_ENTRIES']") == "100000"
+def test_the_cache_has_room_for_many_clients() -> None:
+    assert print_settings("s.CACHES['default']['OPTIONS']['MAX_ENTRIES']") == "100000"
 
 
 HSTS = "s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_PRELOAD"
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "printed"),
     [
         ({"HTTPS": "0"}, "0 False False"),
         ({"HTTPS": "1"}, "3600 False False"),
@@ -45,18 +47,18 @@ HSTS = "s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_P
         ({"HTTPS": "1", "HSTS_INCLUDE_SUBDOMAINS": "1", "HSTS_PRELOAD": "1"}, "3600 True True"),
     ],
 )
-def test_hsts_begins_with_an_hour_and_each_further_step_is_asked_for(environment: dict[str, str], told: str) -> None:
-    assert settings_said(HSTS, **environment) == told
+def test_hsts_starts_with_an_hour_and_further_steps_are_opt_in(environment: dict[str, str], printed: str) -> None:
+    assert print_settings(HSTS, **environment) == printed
 
 
 @pytest.mark.parametrize("https", [True, False])
-def test_cookies_go_over_https_alone_where_there_is_https(https: bool) -> None:
-    told = settings_said("s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE", HTTPS=str(int(https)))
-    assert told == f"{https} {https}"
+def test_cookies_require_https_where_it_is_used(https: bool) -> None:
+    printed = print_settings("s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE", HTTPS=str(int(https)))
+    assert printed == f"{https} {https}"
 
 
-def test_the_patience_with_a_silent_database_stands_in_its_url_or_is_half_a_minute() -> None:
+def test_the_database_timeouts_come_from_the_url_or_the_defaults() -> None:
     options = "s.DATABASES['default']['OPTIONS']"
-    asked = f"{options}['tcp_user_timeout'], {options}['connect_timeout']"
-    assert settings_said(asked, DATABASE_URL="postgres://x@y/z") == "25000 10"
-    assert settings_said(asked, DATABASE_URL="postgres://x@y/z?tcp_user_timeout=60000") == "60000 10"
+    expression = f"{options}['tcp_user_timeout'], {options}['connect_timeout']"
+    assert print_settings(expression, DATABASE_URL="postgres://x@y/z") == "25000 10"
+    assert print_settings(expression, DATABASE_URL="postgres://x@y/z?tcp_user_timeout=60000") == "60000 10"

@@ -1,4 +1,6 @@
-"""Slow requests of one customer leave everybody else's pages alone: a real gunicorn, a silent DNS, a silent port."""
+"""Slow requests of one customer don't slow down other customers' pages: a real gunicorn, a silent DNS server, a
+silent port.
+"""
 
 import json
 import os
@@ -27,25 +29,25 @@ from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
-BOUND = 3.0  # seconds for a page while fifty slow requests of somebody else are under way
+BOUND = 3.0  # seconds for a page while fifty slow requests of another customer run
 SLOW = 50
-START_SECONDS = 120  # of a busy machine; the test is not about them
+START_SECONDS = 120  # for a busy machine, not part of the test
 
 
 Call = tuple[str, object]
 
 
 @dataclass(frozen=True)
-class Slow:
-    """Alice's key, and fifty calls of hers: half wait for a DNS that is silent, half for a port that is."""
+class SlowCalls:
+    """Alice's key and fifty of her calls: half wait for a silent DNS server, half for a silent port."""
 
     key: dict[str, str]
     calls: list[Call]
 
 
 @dataclass(frozen=True)
-class Answered:
-    """`status` 0: no answer within the time that was given."""
+class Response:
+    """`status` 0: no response within the given time."""
 
     status: int
     seconds: float
@@ -53,24 +55,24 @@ class Answered:
     retry_after: str = ""
 
 
-def ask(address: str, *, seconds: float, body: object = None, **headers: str) -> Answered:
+def ask(address: str, *, seconds: float, body: object = None, **headers: str) -> Response:
     data = None if body is None else json.dumps(body).encode()
-    told = {"Content-Type": "application/json", **headers}
-    request = urllib.request.Request(address, data=data, headers=told)  # noqa: S310  # our own
+    all_headers = {"Content-Type": "application/json", **headers}
+    request = urllib.request.Request(address, data=data, headers=all_headers)  # noqa: S310  # our own
     begun = time.monotonic()
     try:
         with urllib.request.urlopen(request, timeout=seconds) as answer:  # noqa: S310  # our own
-            return Answered(answer.status, time.monotonic() - begun, answer.read().decode())
+            return Response(answer.status, time.monotonic() - begun, answer.read().decode())
     except urllib.error.HTTPError as refusal:
         with refusal:
             after = refusal.headers.get("Retry-After", "")
-            return Answered(refusal.code, time.monotonic() - begun, refusal.read().decode(), after)
+            return Response(refusal.code, time.monotonic() - begun, refusal.read().decode(), after)
     except OSError:
-        return Answered(0, time.monotonic() - begun)
+        return Response(0, time.monotonic() - begun)
 
 
 @contextmanager
-def served(sandbox: Sandbox, *options: str, **bounds: str) -> Iterator[str]:
+def running_gunicorn(sandbox: Sandbox, *options: str, **bounds: str) -> Iterator[str]:
     port = ports.next_free(18300)
     environment = {
         **os.environ,
@@ -104,20 +106,20 @@ def silent_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def slow(sandbox: Sandbox, silent_port: int) -> Slow:
+def slow(sandbox: Sandbox, silent_port: int) -> SlowCalls:
     sandbox.control.set_dns_fault("slow-dns.com", "silent")
     alice = make_customer("Alice Ltd")
     made = create_api_key(user=make_member(alice), name="CI", scopes=["read", "write"], actor=None)
     url = {"url": f"http://127.0.0.1:{silent_port}/"}
     added: list[Call] = [("/api/v2/domains", {"domain": f"shop{n}.slow-dns.com"}) for n in range(SLOW // 2)]
     tests: list[Call] = [(f"/api/v2/endpoints/{make_endpoint(alice, config=url).pk}/test", {}) for _ in added]
-    return Slow({"Authorization": f"Bearer {made.secret}"}, [*added, *tests])
+    return SlowCalls({"Authorization": f"Bearer {made.secret}"}, [*added, *tests])
 
 
-class Meanwhile:
-    """What Bob sees while Alice's calls are under way at `address`."""
+class ConcurrentVisit:
+    """What Bob sees while Alice's calls run at `address`."""
 
-    def __init__(self, address: str, slow: Slow, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, address: str, slow: SlowCalls, pool: ThreadPoolExecutor) -> None:
         bob = Client()
         bob.force_login(make_member(make_customer()))
         cookie = f"{settings.SESSION_COOKIE_NAME}={bob.cookies[settings.SESSION_COOKIE_NAME].value}"
@@ -127,23 +129,23 @@ class Meanwhile:
         self.slowest = max(ask(address + path, seconds=BOUND * 2, Cookie=cookie).seconds for path in paths)
 
     @property
-    def answers(self) -> list[Answered]:
+    def answers(self) -> list[Response]:
         return [each.result() for each in self._asked]
 
 
-def test_fifty_slow_requests_of_one_customer_leave_the_others_pages_quick(
-    sandbox: Sandbox, slow: Slow, tmp_path: Path
+def test_fifty_slow_requests_of_one_customer_leave_other_pages_fast(
+    sandbox: Sandbox, slow: SlowCalls, tmp_path: Path
 ) -> None:
     without_the_check = tmp_path / "gunicorn.conf.py"
     without_the_check.touch()
     unbounded = {"SLOW_REQUESTS_AT_ONCE": "1000", "SLOW_REQUESTS_EACH": "1000"}
     options = ("--config", str(without_the_check), "--threads", "16")
     with ThreadPoolExecutor(SLOW) as pool:
-        with served(sandbox) as address:
-            bounded = Meanwhile(address, slow, pool)
+        with running_gunicorn(sandbox) as address:
+            bounded = ConcurrentVisit(address, slow, pool)
             answers = bounded.answers
-        with served(sandbox, *options, **unbounded) as address:
-            without = Meanwhile(address, slow, pool)
+        with running_gunicorn(sandbox, *options, **unbounded) as address:
+            without = ConcurrentVisit(address, slow, pool)
     assert bounded.slowest < BOUND < without.slowest
     refused = [each for each in answers if each.status == 429]
     assert len(refused) >= SLOW - 2 * settings.SLOW_REQUESTS_EACH
@@ -151,11 +153,11 @@ def test_fifty_slow_requests_of_one_customer_leave_the_others_pages_quick(
     assert all(each.seconds < 20 for each in answers)
 
 
-def test_gunicorn_does_not_start_with_too_few_threads() -> None:
+def test_gunicorn_refuses_to_start_with_too_few_threads() -> None:
     command = [sys.executable, "-m", "gunicorn", "--threads", "8", "--bind", "127.0.0.1:0", "inbound_admin.wsgi"]
-    told = {**os.environ, "SLOW_REQUESTS_AT_ONCE": "8"}
+    environment = {**os.environ, "SLOW_REQUESTS_AT_ONCE": "8"}
     ended = subprocess.run(
-        command, check=False, cwd=settings.BASE_DIR, env=told, capture_output=True, text=True, timeout=60
+        command, check=False, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=60
     )
     assert ended.returncode != 0
     assert "slow requests would hold all of them" in ended.stderr

@@ -1,4 +1,4 @@
-"""Staff who change a customer's things say why, and its owners are told at once; customers are never asked."""
+"""Staff who change a customer's objects give a reason, and its owners are notified at once; customers give none."""
 
 from typing import Any
 
@@ -54,18 +54,18 @@ def test_staff_without_a_reason_change_nothing_and_are_asked_for_it(customer: Cu
     assert not Alert.objects.exists()
 
 
-def test_what_was_sent_once_more_with_a_reason_is_done_and_logged_with_it(customer: Customer) -> None:
+def test_the_form_resent_with_a_reason_is_applied_and_logged(customer: Customer) -> None:
     assert rename(signed_in(make_staff()), customer, staff_reason=f" {WHY}\n").status_code == 302
     assert Change.objects.get(what="customer.renamed").because == WHY
 
 
-def test_the_question_fits_into_the_page_for_htmx(customer: Customer) -> None:
+def test_an_htmx_request_gets_the_question_as_a_part(customer: Customer) -> None:
     answer = rename(signed_in(make_staff()), customer, HTTP_HX_REQUEST="true")
     assert answer["HX-Retarget"] == "#problem"
     assert "<html" not in answer.content.decode()
 
 
-def test_the_owners_and_they_alone_are_told_at_once_who_what_and_why(customer: Customer, alice: User) -> None:
+def test_only_the_owners_are_notified_with_actor_act_and_reason(customer: Customer, alice: User) -> None:
     make_member(customer, role=MemberRole.MEMBER)
     make_member(make_customer("Bob"))
     sam = make_staff(Role.SUPPORT, email="sam@ours.example")
@@ -81,7 +81,7 @@ def test_the_owners_and_they_alone_are_told_at_once_who_what_and_why(customer: C
     assert WHY in inbox
 
 
-def test_each_act_is_told_of(customer: Customer) -> None:
+def test_each_act_is_notified(customer: Customer) -> None:
     client = signed_in(make_staff())
     rename(client, customer, HTTP_X_REASON="First.")
     client.post(url("rename", customer.pk), {"name": "Third"}, HTTP_X_REASON="Second.")
@@ -90,13 +90,13 @@ def test_each_act_is_told_of(customer: Customer) -> None:
     assert Alert.objects.filter(state="open").count() == 1
 
 
-def test_a_customer_is_neither_asked_nor_told_of_their_own_act(customer: Customer, alice: User) -> None:
+def test_a_customers_own_act_needs_no_reason_and_no_notice(customer: Customer, alice: User) -> None:
     assert rename(signed_in(alice), customer).status_code == 302
     assert Change.objects.get().because == ""
     assert not Alert.objects.exists()
 
 
-def test_staff_in_a_customer_of_their_own_are_not_asked() -> None:
+def test_staff_need_no_reason_in_their_own_customer() -> None:
     sam = make_staff()
     own = make_customer("Sam's")
     own.memberships.create(user=sam, role=MemberRole.OWNER)
@@ -104,7 +104,7 @@ def test_staff_in_a_customer_of_their_own_are_not_asked() -> None:
 
 
 @pytest.mark.parametrize(("reason", "status"), [("", 422), ("   ", 422), (ZOE.encode().decode("latin-1"), 200)])
-def test_the_api_takes_the_reason_by_header(customer: Customer, reason: str, status: int) -> None:
+def test_the_api_accepts_the_reason_as_a_header(customer: Customer, reason: str, status: int) -> None:
     address = make_address("a@shop.com", make_verified("shop.com", customer=customer))
     client = signed_in(make_staff(Role.SUPPORT))
     path = f"/api/v1.1/email-addresses/{address.pk}"
@@ -117,7 +117,7 @@ def test_the_api_takes_the_reason_by_header(customer: Customer, reason: str, sta
         assert Change.objects.get().because == ZOE
 
 
-def test_deletion_is_told_when_it_is_asked_for(customer: Customer) -> None:
+def test_requesting_a_deletion_needs_a_reason_and_is_notified(customer: Customer) -> None:
     domain = make_domain("shop.com", customer=customer)
     client, path = signed_in(make_staff()), reverse("operations:delete_domain", args=[domain.pk])
     assert client.post(path, {"name": "shop.com"}, HTTP_X_REASON="").status_code == 422
@@ -127,7 +127,7 @@ def test_deletion_is_told_when_it_is_asked_for(customer: Customer) -> None:
     assert WHY in Alert.objects.get().why
 
 
-def test_a_deleted_customer_has_a_reason_and_its_owners_are_told(
+def test_deleting_a_customer_needs_a_reason_and_notifies_its_owners(
     customer: Customer, django_capture_on_commit_callbacks: Any
 ) -> None:
     client, path = signed_in(make_staff(Role.ADMIN)), reverse("admin:accounts_customer_delete", args=[customer.pk])
@@ -138,23 +138,25 @@ def test_a_deleted_customer_has_a_reason_and_its_owners_are_told(
     assert not Customer.objects.filter(pk=customer.pk).exists()
     deleted = Change.objects.get(what="customer.deleted")
     assert (deleted.because, deleted.for_staff) == (WHY, True)
-    (told,) = mail.outbox
-    assert told.to == ["alice@alice.example"]
-    assert WHY in told.body
-    assert "Alice Ltd" in told.subject
+    (message,) = mail.outbox
+    assert message.to == ["alice@alice.example"]
+    assert WHY in message.body
+    assert "Alice Ltd" in message.subject
 
 
-def test_a_test_of_an_endpoint_sends_nothing_before_the_reason(customer: Customer) -> None:
+def test_a_test_of_an_endpoint_sends_nothing_without_a_reason(customer: Customer) -> None:
     endpoint = make_endpoint(customer, config={"url": "https://127.0.0.1:9/"})
     client, path = signed_in(make_staff(Role.SUPPORT)), f"/api/v2/endpoints/{endpoint.pk}/test"
     refused = client.post(path, None, "application/json", HTTP_X_REASON="")
     assert (refused.status_code, refused.json()["code"]) == (422, "REASON_MISSING")
     assert not Change.objects.exists()
-    assert client.post(path, None, "application/json", HTTP_X_REASON=WHY).status_code == 200  # no turn was taken
+    assert (
+        client.post(path, None, "application/json", HTTP_X_REASON=WHY).status_code == 200
+    )  # the refused call did not count towards the limit
     assert Change.objects.get(what="endpoint.tested").because == WHY
 
 
-def test_no_role_of_staff_tests_a_customers_webhook(customer: Customer) -> None:
+def test_staff_cannot_test_a_customers_webhook(customer: Customer) -> None:
     path = f"/api/v2/webhooks/{make_target(customer_id=customer.pk).pk}/test"
     answer = signed_in(make_staff(Role.ADMIN)).post(path, None, "application/json", HTTP_X_REASON=WHY)
     assert answer.status_code == 403
@@ -162,7 +164,7 @@ def test_no_role_of_staff_tests_a_customers_webhook(customer: Customer) -> None:
 
 
 @pytest.mark.parametrize(("reason", "status"), [(ZOE, 200), ("", 422), (" ", 422), (7, 422), (None, 422)])
-def test_the_api_takes_the_reason_in_the_body(customer: Customer, reason: object, status: int) -> None:
+def test_the_api_accepts_the_reason_in_the_body(customer: Customer, reason: object, status: int) -> None:
     address = make_address("a@shop.com", make_verified("shop.com", customer=customer))
     path = f"/api/v1.1/email-addresses/{address.pk}"
     body = {"isActive": False, "reason": reason}
@@ -173,7 +175,7 @@ def test_the_api_takes_the_reason_in_the_body(customer: Customer, reason: object
         assert Change.objects.get().because == ZOE
 
 
-def test_an_operation_with_a_reason_of_its_own_keeps_it(customer: Customer) -> None:
+def test_an_operation_with_its_own_reason_field_keeps_it(customer: Customer) -> None:
     tenant = make_tenant(customer)
     path = f"/api/v2/tenants/{tenant.pk}/pause"
     client = signed_in(make_staff(Role.TRUST_AND_SAFETY))
@@ -182,7 +184,7 @@ def test_an_operation_with_a_reason_of_its_own_keeps_it(customer: Customer) -> N
     assert "reason" in str(answer.json())
 
 
-def test_an_action_of_the_admin_asks_for_one_reason(customer: Customer) -> None:
+def test_an_admin_action_asks_for_one_reason(customer: Customer) -> None:
     domain = make_domain("shop.com", customer=customer, stage="ready")
     client, path = signed_in(make_staff(Role.ADMIN)), reverse("admin:domains_domain_changelist")
     page = client.get(path).content.decode()

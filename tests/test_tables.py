@@ -1,4 +1,4 @@
-"""A row that appears twice in a table fails the build, wherever the table is."""
+"""Tables of rows have no duplicate keys."""
 
 import ast
 from collections import Counter
@@ -24,8 +24,8 @@ def sources() -> Iterator[tuple[str, str]]:
                 yield str(path.relative_to(ROOT)), path.read_text()
 
 
-def doubled(source: str) -> Iterator[str]:
-    """Keys that a dict names twice, rows of one class that have the same first word, and dicts that could hide it."""
+def duplicate_keys(source: str) -> Iterator[str]:
+    """Yield duplicate keys of dicts, rows of one class with the same key, and dicts that could hide duplicates."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         keys = Counter(_keys(node))
@@ -43,7 +43,7 @@ def _keys(node: ast.AST) -> Iterator[str]:
 
 
 def _key_of_row(row: ast.expr) -> str:
-    """`Kind("rates"`; a word of the row is its key where the row is an object of a class and begins with one."""
+    """Return a row's key, such as `Kind("rates"`: the first string of a row that is an object of a class."""
     if not isinstance(row, ast.Call) or not ast.unparse(row.func).rpartition(".")[2][:1].isupper():
         return ""
     named = [word.value for word in row.keywords if word.arg in ("key", "name", "code")]
@@ -58,16 +58,16 @@ def _dicts_of_a_module(tree: ast.Module) -> Iterator[ast.DictComp]:
 
 
 @pytest.mark.parametrize("source", [TWICE_IN_A_DICT, TWICE_IN_A_TUPLE, OVERWRITTEN])
-def test_the_search_sees_a_doubled_key(source: str) -> None:
-    assert list(doubled(source))
+def test_duplicate_keys_are_found(source: str) -> None:
+    assert list(duplicate_keys(source))
 
 
-def test_no_table_names_a_key_twice() -> None:
-    found = [f"{path} {each}" for path, source in sources() for each in doubled(source)]
+def test_no_table_has_a_duplicate_key() -> None:
+    found = [f"{path} {each}" for path, source in sources() for each in duplicate_keys(source)]
     assert not found, "\n".join(found)
 
 
-def test_a_table_keyed_by_a_field_keeps_its_order_and_refuses_a_doubled_key() -> None:
+def test_a_keyed_table_keeps_its_order_and_refuses_a_duplicate_key() -> None:
     assert list(keyed([("b", 1), ("a", 2)]).items()) == [("b", 1), ("a", 2)]
     with pytest.raises(ValueError, match="'a' appears twice"):
         keyed([("a", 1), ("b", 2), ("a", 1)])
@@ -87,13 +87,13 @@ def fruits(folder: Path, text: str) -> dict[str, Fruit]:
     return read_rows(path, Fruit)
 
 
-def test_a_file_of_rows_is_read_in_its_order_with_the_defaults_of_the_class(tmp_path: Path) -> None:
+def test_a_file_of_rows_is_read_in_order_with_defaults(tmp_path: Path) -> None:
     found = fruits(tmp_path, '[pear]\nname = "Pear"\nparts = ["core"]\n["a.b"]\nname = "Apple"\nsweet = true\n')
     assert list(found.values()) == [Fruit("pear", "Pear", ("core",)), Fruit("a.b", "Apple", (), sweet=True)]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('[pear]\nname = "Pear"\n[pear]\n', "^fruit.toml: "),
         ("[pear]\n", r"^fruit.toml, \[pear\]: (.|\n)*name"),
@@ -104,12 +104,12 @@ def test_a_file_of_rows_is_read_in_its_order_with_the_defaults_of_the_class(tmp_
         ('pear = "Pear"', "^fruit.toml: "),
     ],
 )
-def test_what_is_wrong_in_a_file_is_told_with_its_row(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_an_error_in_a_file_names_its_row(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         fruits(tmp_path, text)
 
 
-def test_every_file_of_rows_is_read_by_a_module_beside_it() -> None:
+def test_every_file_of_rows_is_read_by_a_module_of_its_folder() -> None:
     files = [path for package in PACKAGES for path in package.rglob("*.toml")]
     assert len(files) >= 5
     unread = [path for path in files if not any(path.name in near.read_text() for near in path.parent.glob("*.py"))]

@@ -1,4 +1,4 @@
-"""Every template loads, components leave nothing of themselves behind, and nothing in them breaks our own policy."""
+"""Every template loads, components are rendered completely, and no template violates our own policy."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ ADDRESS = re.compile(r"""(?:src|href)=["']https?:""")
 
 
 def component(name: str, **attributes: object) -> str:
-    """The component alone, as a page would call it."""
+    """Render the component alone, as a page calls it."""
     request = RequestFactory().get("/domains/")
     called = " ".join(f':{attribute}="{attribute}"' for attribute in attributes)
     return engines["django"].from_string(f"{{% cotton {name} {called} %}}{{% endcotton %}}").render(attributes, request)
@@ -40,27 +40,27 @@ AUTOMATIC = re.compile(r"updates? automatically|this page opens", re.IGNORECASE)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("sandbox/")])
-def test_only_with_javascript_a_page_promises_to_update_itself(name: str) -> None:
+def test_a_page_promises_automatic_updates_only_with_javascript(name: str) -> None:
     for promise in AUTOMATIC.finditer(text := (TEMPLATES / name).read_text()):
         assert "needs-js" in text[: promise.start()].rpartition("<")[2], promise[0]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_template_has_inline_code_or_a_foreign_address(name: str) -> None:
+def test_no_template_has_inline_code_or_an_external_address(name: str) -> None:
     text = (TEMPLATES / name).read_text()
     assert not INLINE.search(text)
     assert not ADDRESS.search(text)
 
 
 @pytest.mark.parametrize("name", ["400.html", "500.html"])
-def test_a_page_of_last_resort_needs_no_context(name: str) -> None:
+def test_a_last_resort_error_page_needs_no_context(name: str) -> None:
     page = render_to_string(name)
     assert "<h1" in page
     assert "<c-" not in page
 
 
 @pytest.mark.parametrize("name", ["403.html", "403_csrf.html", "404.html"])
-def test_a_problem_page_renders_for_a_stranger(name: str) -> None:
+def test_an_error_page_renders_for_an_anonymous_visitor(name: str) -> None:
     request = RequestFactory().get("/nowhere")
     request.user = AnonymousUser()
     page = render_to_string(name, request=request)
@@ -68,7 +68,7 @@ def test_a_problem_page_renders_for_a_stranger(name: str) -> None:
     assert "Sign out" not in page
 
 
-def test_a_problem_is_shown_as_a_page_and_as_an_alert_in_place() -> None:
+def test_a_problem_is_rendered_as_a_page_and_as_an_alert() -> None:
     request = RequestFactory().get("/domains/")
     request.user = AnonymousUser()
     problem = AwsBusy("Amazon is busy; try again in a minute.", aws_code="Throttling", request_id="r-1")
@@ -91,20 +91,20 @@ def test_each_state_has_a_word_and_an_icon(state: State) -> None:
     assert f'data-state="{state.value}"' in chip
 
 
-def test_the_states_have_seven_different_icons() -> None:
+def test_the_seven_states_have_different_icons() -> None:
     chips = [component("chip", state=state) for state in State]
     drawings = {match.group() for chip in chips if (match := re.search(r"<use[^>]*>", chip))}
     assert len(drawings) == len(State) == 7
 
 
-def test_could_not_check_is_never_red() -> None:
+def test_could_not_check_has_no_colour_of_its_own() -> None:
     css = (Path(settings.BASE_DIR) / "inbound_admin" / "styles" / "site.css").read_text()
     toned = set(re.findall(r'\[data-state="(\w+)"\]', css))
     assert "wrong" in toned
-    assert "could_not_check" not in toned  # no hue of its own: the neutral default
+    assert "could_not_check" not in toned  # no colour of its own: the neutral default
 
 
-def test_a_copy_button_carries_the_exact_bytes_and_says_what_it_copies() -> None:
+def test_a_copy_button_has_the_exact_value_and_a_label() -> None:
     value = 'v=DMARC1; p=none; rua=mailto:"a&b"@example.com'
     button = component("copy", value=value, label="value of DKIM record 1")
     assert 'data-copy="v=DMARC1; p=none; rua=mailto:&quot;a&amp;b&quot;@example.com"' in button
@@ -112,14 +112,14 @@ def test_a_copy_button_carries_the_exact_bytes_and_says_what_it_copies() -> None
     assert 'type="button"' in button
 
 
-def test_pages_are_counted_in_words_even_when_there_is_one() -> None:
+def test_a_single_page_shows_its_count_without_next() -> None:
     shown = component("pagination", page=Paginator([1], 25).page(1), noun="domain")
     assert "1 domain" in shown
     assert "Next" not in shown
 
 
 @pytest.mark.django_db
-def test_no_page_of_a_domain_shows_a_component_instead_of_what_it_draws(sandbox: Sandbox) -> None:
+def test_no_page_of_a_domain_shows_an_unrendered_component(sandbox: Sandbox) -> None:
     customer = make_customer("Alice Ltd")
     domain = make_domain(customer=customer)
     alice, sam = Client(), Client()
@@ -137,7 +137,7 @@ def test_no_page_of_a_domain_shows_a_component_instead_of_what_it_draws(sandbox:
 
 
 @pytest.mark.django_db
-def test_what_is_polled_comes_back_as_the_same_part(sandbox: Sandbox) -> None:
+def test_a_poll_returns_the_polled_part(sandbox: Sandbox) -> None:
     customer = make_customer("Alice Ltd")
     domain = make_domain(customer=customer)
     client = Client()
@@ -148,5 +148,5 @@ def test_what_is_polled_comes_back_as_the_same_part(sandbox: Sandbox) -> None:
 
 
 def test_a_full_stop_follows_a_time_without_a_space() -> None:
-    """A line feed at the file's end would be that space, so that djade, which wants one, is not asked about it."""
+    """A line feed at the end of the file would be that space, so djade, which adds one, skips this file."""
     assert not (settings.BASE_DIR / "templates/components/time.html").read_text().endswith("\n")

@@ -1,4 +1,4 @@
-"""Every URL name in templates and tables exists. `{% url … as … %}` hides one that doesn't: its link is missing."""
+"""Every URL name in templates and tables exists. `{% url … as … %}` hides a missing one: its link is missing."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES
 
 ROOT = Path(settings.BASE_DIR)
 TAG = re.compile(r"\{%\s*url\s+(?P<name>\S+)(?P<rest>[^%]*)%\}")
-DYNAMIC = {"need.page", "meter_page"}  # of tables in Python, which the second test reads
+DYNAMIC = {"need.page", "meter_page"}  # from tables in Python, which the second test reads
 TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*") if path.is_file() and "{% url" in path.read_text())
 APPS = ("accounts", "audit", "domains", "inbound_admin", "notifications", "operations", "receipt_rules", "sandbox")
 SOURCES = [path for app in (*APPS, "tenants") for path in sorted((ROOT / app).rglob("*.py"))]
@@ -45,7 +45,7 @@ def _wrong_in_template(path: Path) -> Iterator[str]:
             yield f"{path}: {tag[0]}"
 
 
-def test_each_url_of_a_template_exists_and_gets_its_arguments() -> None:
+def test_each_url_in_a_template_exists_with_its_arguments() -> None:
     assert [wrong for path in TEMPLATES for wrong in _wrong_in_template(path)] == []
 
 
@@ -58,11 +58,11 @@ def _wrong_in_source(path: Path) -> Iterator[str]:
             yield f"{path}: {named}"
 
 
-def test_each_string_that_looks_like_a_url_name_is_one() -> None:
+def test_each_string_that_looks_like_a_url_name_exists() -> None:
     assert [wrong for path in SOURCES for wrong in _wrong_in_source(path)] == []
 
 
-def test_names_that_do_not_exist_are_found(tmp_path: Path) -> None:
+def test_unknown_names_are_found(tmp_path: Path) -> None:
     page, source = tmp_path / "page.html", tmp_path / "source.py"
     page.write_text("{% url 'accounts:tenant' tenant.pk as there %}{% url 'tenants:detail' %}{% url 'tenants:list' %}")
     source.write_text("PAGES = {'tenant': 'accounts:tenant', 'drift': 'operations:differences'}")
@@ -70,6 +70,6 @@ def test_names_that_do_not_exist_are_found(tmp_path: Path) -> None:
     assert len(list(_wrong_in_source(source))) == 1
 
 
-def test_the_pages_of_alerts_take_the_objects_id_and_those_of_a_region_none() -> None:
+def test_alert_pages_take_the_objects_id_and_region_pages_none() -> None:
     assert all(known()[name] == {1} for name in (PAGES | STAFF_PAGES).values())
     assert all(known()[name] == {0} for name in REGION_PAGES.values())

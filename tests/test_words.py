@@ -1,4 +1,4 @@
-"""Nobody reads a word that docs/glossary.md replaces: its two tables are held against all text that a person sees."""
+"""No visible text contains a word that docs/glossary.md replaces."""
 
 import ast
 import re
@@ -42,7 +42,7 @@ SPACE = re.compile(r"\s+")
 
 @cache
 def banned() -> re.Pattern[str]:
-    """Every phrase in a column *Not*, as whole words, in any case."""
+    """Return a pattern of every phrase in a column *Not*, as whole words, in any case."""
     phrases: list[str] = []
     heads: list[str] = []
     for line in (ROOT / "docs" / "glossary.md").read_text().splitlines():
@@ -57,7 +57,7 @@ def banned() -> re.Pattern[str]:
 
 
 def visible_in_template(text: str) -> Iterator[str]:
-    """Text between tags, the attributes that are read out, and phrases quoted in template tags."""
+    """Yield text between tags, attributes that are read out, and phrases quoted in template tags."""
     text = COMMENT.sub(" ", text)
     for tag in TAG.findall(text):
         yield from (one or other for one, other in QUOTED.findall(tag))
@@ -67,7 +67,7 @@ def visible_in_template(text: str) -> Iterator[str]:
 
 
 def visible_in_module(text: str) -> Iterator[str]:
-    """String constants that are phrases; docstrings are for engineers and are not among them."""
+    """Yield string constants that are phrases, without docstrings, which are for engineers."""
     tree = ast.parse(text)
     docs = {id(docstring(node)) for node in ast.walk(tree)}
     for node in ast.walk(tree):
@@ -97,7 +97,7 @@ def assert_plain(texts: Iterator[str]) -> None:
     assert not found, "docs/glossary.md has another word for:\n" + "\n".join(found)
 
 
-def test_the_glossary_bans_words() -> None:
+def test_replaced_words_are_found() -> None:
     assert banned().search("It is not LOOKED AT.")
     assert not banned().search("The outlook attests.")
     with pytest.raises(AssertionError, match="by itself"):
@@ -120,5 +120,5 @@ def test_no_message_uses_a_replaced_word(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DOCS)
-def test_no_page_of_the_documentation_uses_a_replaced_word(name: str) -> None:
+def test_no_documentation_page_uses_a_replaced_word(name: str) -> None:
     assert_plain(iter([CODE.sub(" ", (ROOT / name).read_text())]))

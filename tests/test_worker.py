@@ -1,4 +1,6 @@
-"""`manage.py worker`: the places that it keeps for each lane, and that one for some lanes leaves the others alone."""
+"""`manage.py worker`: the slots that it reserves for each lane, and that one for some lanes does not run others'
+jobs.
+"""
 
 import os
 import subprocess
@@ -26,12 +28,12 @@ ROOT = Path(__file__).resolve().parents[1]
 REST = (WorkLane.BACKGROUND, WorkLane.LOOKS, WorkLane.PEOPLE)
 
 
-def kept(*lanes: WorkLane) -> list[tuple[str, tuple[WorkLane, ...]]]:
+def reserved(*lanes: WorkLane) -> list[tuple[str, tuple[WorkLane, ...]]]:
     return [(each.name, each.lanes) for each in slots_for(lanes)]
 
 
-def test_without_a_choice_urgent_work_has_places_of_its_own_and_may_use_all_others_but_the_clocks() -> None:
-    assert kept() == [
+def test_urgent_jobs_have_their_own_slot_and_can_use_all_but_the_checks() -> None:
+    assert reserved() == [
         ("urgent", (WorkLane.URGENT,)),
         ("people", (WorkLane.URGENT, WorkLane.PEOPLE)),
         ("looks", (WorkLane.LOOKS,)),
@@ -39,17 +41,17 @@ def test_without_a_choice_urgent_work_has_places_of_its_own_and_may_use_all_othe
     ]
 
 
-def test_a_worker_for_some_lanes_keeps_no_place_for_another() -> None:
-    assert kept(WorkLane.URGENT) == [("urgent", (WorkLane.URGENT,)), ("any", (WorkLane.URGENT,))]
-    assert kept(*REST) == [("people", (WorkLane.PEOPLE,)), ("looks", (WorkLane.LOOKS,)), ("any", REST)]
+def test_a_worker_for_some_lanes_reserves_no_slot_for_others() -> None:
+    assert reserved(WorkLane.URGENT) == [("urgent", (WorkLane.URGENT,)), ("any", (WorkLane.URGENT,))]
+    assert reserved(*REST) == [("people", (WorkLane.PEOPLE,)), ("looks", (WorkLane.LOOKS,)), ("any", REST)]
 
 
 @contextmanager
 def running(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    told = connection.get_connection_params()
-    url = f"postgres://{told['user']}@/{told['dbname']}?host={told['host']}"
-    if told.get("port"):
-        url += f"&port={told['port']}"
+    params = connection.get_connection_params()
+    url = f"postgres://{params['user']}@/{params['dbname']}?host={params['host']}"
+    if params.get("port"):
+        url += f"&port={params['port']}"
     process = subprocess.Popen(
         [sys.executable, "manage.py", "worker", "--shutdown-graceful-timeout", "2", *arguments],
         cwd=ROOT,
@@ -69,7 +71,7 @@ def state_of(task: str) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_for_urgent_work_does_that_and_leaves_the_background_to_others() -> None:
+def test_a_worker_for_urgent_jobs_leaves_background_jobs_to_others() -> None:
     jobs.queue("operations.migrate", lock="migrate")
     jobs.queue("operations.urgent_bulk", lock="urgent")
     with running("--lanes", "urgent") as worker:
@@ -82,13 +84,13 @@ def test_a_worker_for_urgent_work_does_that_and_leaves_the_background_to_others(
     assert state_of("operations.migrate") == "todo"
 
 
-def test_each_place_has_a_thread() -> None:
+def test_each_slot_has_a_thread() -> None:
     places = slots_for()
     assert threads_for(places) >= sum(each.jobs for each in places)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_urgent_work_begins_while_every_other_place_waits_for_amazon(sandbox: Sandbox) -> None:
+def test_an_urgent_job_starts_while_all_other_slots_wait_for_ses(sandbox: Sandbox) -> None:
     customer = make_customer()
     for number in range(8):
         domains_jobs.set_up_soon(make_domain(f"shop{number}.com", customer=customer))
@@ -101,8 +103,8 @@ def test_urgent_work_begins_while_every_other_place_waits_for_amazon(sandbox: Sa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_that_stops_mail_and_whose_worker_died_is_taken_up_within_seconds_by_any_other() -> None:
-    """Long before the clock's minute and the thirty seconds of silence of other work."""
+def test_a_stalled_pause_job_is_retried_within_seconds_by_any_worker() -> None:
+    """This is long before the periodic rescue and the thirty seconds for other jobs."""
     jobs.queue("tenants.status", lock="status", tenant_id="tenant_gone")
     with connection.cursor() as cursor:
         cursor.execute(

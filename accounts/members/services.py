@@ -204,7 +204,7 @@ def _mail(invitation: Invitation, link: str) -> bool:
     """Send outside the transaction: a mail server may be slow, and an invitation can be sent again."""
     title = f"Invitation to {settings.SITE_NAME}"
     text = render_to_string(
-        "tenants/invitation_mail.txt", {"invitation": invitation, "link": link, **_names(invitation)}
+        "accounts/members/invitation_mail.txt", {"invitation": invitation, "link": link, **_names(invitation)}
     )
     try:
         send_mail(title, text, settings.DEFAULT_FROM_EMAIL, [invitation.email])

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
 
 from accounts.members.core import InvitationState, state_at
 from inbound_admin.lib.ids import new_id
@@ -68,6 +69,11 @@ class User(AbstractUser):
         """Like Django's, but a new `session_generation` ends sessions as a new password does."""
         value = f"{self.password}{self.session_generation or ''}"
         return salted_hmac(self.SESSION_SALT, value, secret=secret, algorithm="sha256").hexdigest()
+
+    @cached_property
+    def may_be_member(self) -> bool:
+        """Whether to look for what a customer's members see. Staff are rarely members, and asking is less than that."""
+        return not self.is_staff or self.memberships.exists()
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return self.staff_rights and super().has_perm(perm, obj)

@@ -3,6 +3,7 @@ from typing import Any
 from allauth.account import forms as allauth
 from django import forms
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -106,7 +107,13 @@ class CustomerInput(forms.TextInput):
 
 
 class CustomerChoice(forms.ModelChoiceField[Customer]):
-    """Shows name and ID, because names aren't unique. Above MOST_LISTED customers it is a text field."""
+    """Shows name and ID, because names aren't unique. Above MOST_LISTED customers it is a text field.
+
+    Without a queryset, all customers can be chosen.
+    """
+
+    def __init__(self, queryset: QuerySet[Customer] | None = None, **kwargs: Any) -> None:
+        super().__init__(Customer.objects.all() if queryset is None else queryset, **kwargs)
 
     def label_from_instance(self, obj: Customer) -> str:
         return customer_label(obj)

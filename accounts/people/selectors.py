@@ -1,6 +1,7 @@
 """Read people, customers, members, owners, invitations and keys, as a viewer may see them."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -102,6 +103,14 @@ def customer_named(name: str, *, viewer: Viewer) -> Customer | None:
     return customers_for(viewer).filter(name__iexact=" ".join(name.split())).order_by("created_at", "pk").first()
 
 
+def customers_called(texts: Iterable[str], among: Iterable[Customer]) -> dict[str, Customer | None]:
+    """Return for each text the customer with this ID, or the only one with this name (any case); None if unclear."""
+    everybody = list(among)
+    by_id, names = {each.pk: each for each in everybody}, Counter(each.name.casefold() for each in everybody)
+    by_name = {each.name.casefold(): each for each in everybody if names[each.name.casefold()] == 1}
+    return {text: by_id.get(text.casefold()) or by_name.get(text.casefold()) for text in texts}
+
+
 def may_manage(viewer: Viewer, customer: Customer) -> bool:
     """Whether the viewer can rename the customer, and invite, change and remove members."""
     if supports_everyone(viewer) and viewer.has_perm("accounts.change_customer"):
@@ -109,8 +118,8 @@ def may_manage(viewer: Viewer, customer: Customer) -> bool:
     return isinstance(viewer, User) and owners_of(customer).filter(pk=viewer.pk).exists()
 
 
-def owners_of(customer: Customer) -> QuerySet[User]:
-    """Return the owners, who are notified about the customer."""
+def owners_of(customer: Customer | str) -> QuerySet[User]:
+    """Return the active owners of a customer or customer ID, who are notified about it."""
     return User.objects.filter(memberships__customer=customer, memberships__role=MemberRole.OWNER, is_active=True)
 
 
@@ -124,6 +133,13 @@ def members_of(customer: Customer) -> QuerySet[Membership]:
     """Return the members, owners first. The caller has checked access to the customer."""
     members = Membership.objects.filter(customer=customer).select_related("user")
     return members.order_by("-role", Lower("user__email"))  # "owner" comes after "member"
+
+
+def memberships_of(viewer: Viewer) -> QuerySet[Membership]:
+    """Return the viewer's memberships by the customers' names; none if not signed in or disabled."""
+    if not isinstance(viewer, User) or not viewer.is_active:
+        return Membership.objects.none()
+    return Membership.objects.filter(user=viewer).select_related("customer").order_by("customer__name")
 
 
 def pending_invitations(customer: Customer | None = None) -> QuerySet[Invitation]:

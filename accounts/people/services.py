@@ -268,7 +268,7 @@ log = structlog.get_logger(__name__)
 def notify_about_account(*, person: User, what: str) -> None:
     """Send a security email directly after the transaction, without the worker."""
     context = {"what": what, "at": timezone.now(), "site_name": settings.SITE_NAME, "site_url": settings.SITE_URL}
-    text = render_to_string("tenants/account_mail.txt", context)
+    text = render_to_string("accounts/people/account_mail.txt", context)
     transaction.on_commit(lambda: _send(person, text))
 
 

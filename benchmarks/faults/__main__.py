@@ -52,11 +52,11 @@ def sweeping() -> "Iterator[Sweep]":
     from benchmarks.faults.sweep import Sweep
     from benchmarks.faults.workflows import Place
     from sandbox.process import Sandbox
-    from tests.notifications.factories import receiving
+    from tests.notifications.factories import run_receiver
 
     quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     quiet = override_settings(ALLOWED_HOSTS=["testserver"], PASSWORD_HASHERS=quick, DNS_TIMEOUT_SECONDS=0.3)
-    with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox), receiving() as receiver, quiet:
+    with database.fresh(), Sandbox() as sandbox, pointed_at(sandbox), run_receiver() as receiver, quiet:
         yield Sweep(Place(sandbox, receiver))
 
 

@@ -87,16 +87,16 @@ def changes() -> list[str]:
 def amazon() -> list[str]:
     """Read AWS's state directly, by calls that no fault hits."""
     from inbound_admin.lib import aws
-    from tests.domains.factories import at_amazon
-    from tests.faults.test_tenants import tenants_at_amazon
+    from tests.domains.factories import identity_at_ses
+    from tests.faults.test_tenants import tenants_in_ses
     from tests.receipt_rules.factories import live
 
     client = aws.client("sesv2")
     names = sorted(row["IdentityName"] for row in client.list_email_identities()["EmailIdentities"])
-    identities = [f"identity {name}: {plain(str(at_amazon(name)))}" for name in names]
+    identities = [f"identity {name}: {plain(str(identity_at_ses(name)))}" for name in names]
     sets = [f"set {plain(name)}" for name in client.list_configuration_sets()["ConfigurationSets"]]
     rules = [f"rule {rule}" for rule in live().rules]
-    return sorted(map(plain, [*identities, *sets, *rules, *map(str, tenants_at_amazon())]))
+    return sorted(map(plain, [*identities, *sets, *rules, *map(str, tenants_in_ses())]))
 
 
 def empty_tables() -> None:

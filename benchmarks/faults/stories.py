@@ -9,7 +9,7 @@ from django.db.models import Model
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models.people import Customer
-from benchmarks.faults.workflows import NAME, Claim, Place, Workflow, at_amazon, is_missing, olga, shows, tess
+from benchmarks.faults.workflows import NAME, Claim, Place, Workflow, identity_at_ses, is_missing, olga, shows, tess
 from domains.jobs import check_soon
 from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
@@ -37,11 +37,11 @@ from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
 from tests.domains import factories as domains_making
 from tests.factories import make_customer
-from tests.notifications.factories import happen, make_target
-from tests.operations.factories import make_ready, make_sender, migrate, start, tenants_at_amazon
+from tests.notifications.factories import emit_event, make_target
+from tests.operations.factories import make_ready, make_sender, migrate, start_migration, tenants_in_ses
 from tests.operations.legacy_documents import document, files
 from tests.receipt_rules.factories import live, set_up_receiving
-from tests.tenants.factories import entity_at_amazon, pause_tenant, set_up_tenant
+from tests.tenants.factories import pause_tenant, reputation_entity_in_ses, set_up_tenant
 
 A, B = f"a@{NAME}", f"b@{NAME}"
 
@@ -72,7 +72,7 @@ def add(place: Place) -> list[Claim]:
 
 
 def mail_from() -> str:
-    return str((at_amazon() or {}).get("MailFromAttributes", {}).get("MailFromDomain", ""))
+    return str((identity_at_ses() or {}).get("MailFromAttributes", {}).get("MailFromDomain", ""))
 
 
 def verify(place: Place) -> list[Claim]:
@@ -80,7 +80,7 @@ def verify(place: Place) -> list[Claim]:
     verified = shows(olga(), 'data-state="verified"', "domains:detail", domain.pk, but_not='data-state="waiting"')
     blamed = shows(olga(), ">Missing", "domains:detail", domain.pk)
     return [
-        Claim("verified", verified, lambda: bool(at_amazon()["VerifiedForSendingStatus"])),
+        Claim("verified", verified, lambda: bool(identity_at_ses()["VerifiedForSendingStatus"])),
         Claim("a record is missing", blamed, lambda: False, at_the_end=False),
     ]
 
@@ -103,7 +103,7 @@ def delete(place: Place) -> list[Claim]:
     nothing_else_waits()
     domain_removal_services.request_removal(domain=domain, typed_name=NAME, actor=olga())
     gone = is_missing(olga(), "domains:detail", domain.pk)
-    return [Claim("deleted", gone, lambda: at_amazon() is None and not is_served(A))]
+    return [Claim("deleted", gone, lambda: identity_at_ses() is None and not is_served(A))]
 
 
 # Receipt rules
@@ -177,7 +177,7 @@ def roll_back(place: Place) -> list[Claim]:
 def create_tenant(place: Place) -> list[Claim]:
     tenant = lifecycle_services.create_tenant(customer=alice(), actor=None, policy="strict")
     ready = shows(olga(), "Sending is enabled.", "tenants:detail", tenant.pk)
-    return [Claim("enabled", ready, lambda: tenant.name in tenants_at_amazon())]
+    return [Claim("enabled", ready, lambda: tenant.name in tenants_in_ses())]
 
 
 def change_policy(place: Place) -> list[Claim]:
@@ -189,18 +189,18 @@ def change_policy(place: Place) -> list[Claim]:
 
 
 def policy_at_amazon(tenant: Tenant) -> str:
-    return str(entity_at_amazon(tenant)["ReputationManagementPolicy"]).rpartition("/")[2]
+    return str(reputation_entity_in_ses(tenant)["ReputationManagementPolicy"]).rpartition("/")[2]
 
 
 def delete_tenant(place: Place) -> list[Claim]:
     tenant = set_up_tenant(alice())
     nothing_else_waits()
     lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=olga())
-    return [Claim("deleted", is_missing(olga(), "tenants:detail", tenant.pk), lambda: not tenants_at_amazon())]
+    return [Claim("deleted", is_missing(olga(), "tenants:detail", tenant.pk), lambda: not tenants_in_ses())]
 
 
 def status_at_amazon(tenant: Tenant) -> str:
-    return str(entity_at_amazon(tenant)["CustomerManagedStatus"]["Status"])
+    return str(reputation_entity_in_ses(tenant)["CustomerManagedStatus"]["Status"])
 
 
 def pause(place: Place) -> list[Claim]:
@@ -208,7 +208,7 @@ def pause(place: Place) -> list[Claim]:
     nothing_else_waits()
     Tenant.objects.update(sends_since="2020-01-01T00:00:00Z")
     tenant.refresh_from_db()
-    pause_tenant(tenant, actor=tess(), carried_out=False)
+    pause_tenant(tenant, actor=tess(), applied=False)
     paused = shows(tess(), "confirmed by SES", "tenants:detail", tenant.pk)
     return [Claim("paused", paused, lambda: status_at_amazon(tenant) == "DISABLED")]
 
@@ -240,13 +240,13 @@ def pause_many(place: Place) -> list[Claim]:
 
 def migrate_tenant(place: Place) -> list[Claim]:
     customer = make_sender("Alice", domains=1)
-    item = start(customer).items.get()
+    item = start_migration(customer).items.get()
     done = shows(olga(), "Migrated", "operations:migration_item", item.migration_id, item.pk, but_not="Partly")
     return [Claim("migrated", done, identity_is_in_a_tenant)]
 
 
 def identity_is_in_a_tenant() -> bool:
-    return any(":identity/" in arn for arns in tenants_at_amazon().values() for arn in arns)
+    return any(":identity/" in arn for arns in tenants_in_ses().values() for arn in arns)
 
 
 def migrate_back(place: Place) -> list[Claim]:
@@ -285,7 +285,7 @@ def deliver(place: Place) -> list[Claim]:
     """Deliver to a server of the sweep, which stores what it receives."""
     customer = alice()
     make_target(place.receiver.url, customer_id=customer.pk)
-    happen(customer.pk)
+    emit_event(customer.pk)
     delivery = Delivery.objects.get()
     delivered = shows(olga(), "Delivered", "notifications:delivery", delivery.pk)
     return [Claim("delivered", delivered, lambda: bool(place.receiver.received))]

@@ -89,7 +89,7 @@ def _staff(email: str, role: str) -> "User":
     return User.objects.filter(email=email).first() or make_staff(Role[role], email=email)
 
 
-def at_amazon(name: str = NAME) -> Any:
+def identity_at_ses(name: str = NAME) -> Any:
     from tests.domains import factories
 
-    return factories.at_amazon(name)
+    return factories.identity_at_ses(name)

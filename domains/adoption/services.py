@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from accounts.roles import require, require_reason
 from audit import services as audit_services
-from domains.checking.core.judgement import SesStatus
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway as identity_gateway
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity, from_batch
@@ -44,15 +44,6 @@ class AdoptionOutcome:
     name: str
     status: AdoptionStatus
     domain_id: str = ""
-
-
-def list_ses_identities() -> dict[str, SesStatus]:
-    """Return every domain identity of the region with its status, one call per thousand. Raises AwsProblem."""
-    found, token = identity_gateway.list_identities()
-    while token:
-        page, token = identity_gateway.list_identities(token)
-        found |= page
-    return found
 
 
 def adoption_status(name: str, *, customer: Customer, in_ses: Iterable[str]) -> AdoptionStatus:
@@ -92,13 +83,10 @@ def adopt(*, names: Sequence[str], request: AdoptionRequest) -> tuple[AdoptionOu
 
     Names that were stored before an AwsProblem stay. A repeated call continues from there.
     """
-    if request.actor is not None and not request.actor.has_perm("domains.adopt_identity"):
-        raise Refused("Only operators can adopt identities.", code="NOT_ALLOWED")
-    if not request.because.strip():
-        raise Refused(
-            "Enter the reason why these domains belong to this customer. It appears in their activity.",
-            code="REASON_MISSING",
-        )
+    require(request.actor, "domains.adopt_identity", "Only operators can adopt identities.")
+    require_reason(
+        request.because, "Enter the reason why these domains belong to this customer. It appears in their activity."
+    )
     return tuple(outcome for some in batches(names) for outcome in _adopt(some, request))
 
 
@@ -166,6 +154,8 @@ def store_adopted(
             ownership_services.displace(made.parsed, winner=request.customer)
             had_claim = _replace_claim(made)
             made.save(force_insert=not had_claim, force_update=had_claim)
+            if had_claim:
+                ownership_services.resolve_alerts(made)
             audit_services.record(
                 "domain.adopted",
                 about=domain_subject(made),
@@ -224,6 +214,7 @@ def _domain_row(identity: Identity, token: str, request: AdoptionRequest) -> Dom
     )
 
 
+@transaction.atomic
 def import_domain(
     *, name: str, request: AdoptionRequest, found: SesIdentities, mail_from: str = "", reports: bool = False
 ) -> AdoptionOutcome:

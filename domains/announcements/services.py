@@ -22,7 +22,6 @@ from domains.models.domains import Domain
 from domains.models.verified_notices import VerifiedNotice
 from domains.records.core import Record
 from inbound_admin.lib.errors import Refused
-from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
 
@@ -58,7 +57,6 @@ def announce_domain(
         firing=is_lost,
         why=why,
         severity="high",
-        audience=alerts_core.CustomerPeople(domain.customer_id),
         now=now,
     )
 

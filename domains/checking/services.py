@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -48,6 +49,8 @@ from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
 
+log = structlog.get_logger(__name__)
+
 IN_PROGRESS = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
     Stage.DELETING: "The domain is being deleted.",
@@ -56,6 +59,7 @@ BATCH_SIZE = 200  # domains per round of lookups: enough to keep the sockets bus
 WATCHED_FOR = timedelta(minutes=15)  # after the domain was added, changed or checked by a person
 WATCHED_EVERY = timedelta(seconds=3)  # while it is that recent, and its page is open
 OLD_EVERY, SETTLED_EVERY = timedelta(minutes=1), timedelta(minutes=15)  # later, and once nothing is pending
+FAILED_EVERY = timedelta(hours=1)  # after an error in our code
 PENDING_EVERY, VERIFIED_EVERY = timedelta(minutes=1), timedelta(hours=30)  # the longest time between SES reads
 
 SAVED_FIELDS = (
@@ -144,16 +148,43 @@ def has_pending_records(domain: Domain) -> bool:
 
 
 def check_due(*, now: datetime) -> int:
-    """Check all domains that are due and return their number. Held domains are skipped."""
-    done = 0
+    """Check all domains that are due and return their number. Held domains are skipped.
+
+    Raises what stopped the check of a domain, after the checks of all others.
+    """
+    done, problems = 0, list[Exception]()
     while due := list(domain_list_selectors.domains_due(now)[:BATCH_SIZE]):
         claims = [domain for domain in due if domain.stage == Stage.CLAIM]
         for domain in claims:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
         ownership_claims_services.check_claims(claims)
-        check([domain for domain in due if domain.stage == Stage.READY], now=now, read_ses=False)
+        problems += _check_isolated([domain for domain in due if domain.stage == Stage.READY], now)
         done += len(due)
+    if problems:
+        raise ExceptionGroup("some domains could not be checked", problems)
     return done
+
+
+def _check_isolated(domains: Sequence[Domain], now: datetime) -> list[Exception]:
+    """Check the domains together or, if that fails, each alone, so that one can't stop the checks of the others."""
+    try:
+        check(domains, now=now, read_ses=False)
+    except Exception:
+        log.exception("a batch of domains could not be checked", domains=len(domains))
+    else:
+        return []
+    still_due = domain_list_selectors.domains_due(now).filter(pk__in=[domain.pk for domain in domains])
+    return [problem for domain in list(still_due) if (problem := _check_alone(domain, now))]
+
+
+def _check_alone(domain: Domain, now: datetime) -> Exception | None:
+    try:
+        check([domain], now=now, read_ses=False)
+    except Exception as problem:
+        log.exception("a domain could not be checked", domain=domain.name)
+        Domain.objects.filter(pk=domain.pk).update(next_check_at=now + FAILED_EVERY)
+        return problem
+    return None
 
 
 def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) -> None:

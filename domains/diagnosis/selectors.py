@@ -87,14 +87,14 @@ class DiagnosisPage:
 
     @property
     def has_boxes(self) -> bool:
-        shown = (*((self.first,) if self.first else ()), *self.further)
-        return any(each.typed for each in shown)
+        """Return True if something is to be entered at the DNS host for any finding."""
+        return any(each.form_values for each in (self.first, *self.further) if each)
 
 
 def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> DiagnosisPage:
     """Build the page. `host` is the key of the DNS host that the reader chose."""
     at = dns_host(domain, host)
-    records = {record.key: record for record in _records(domain)}
+    records = {record.key: record for record in diagnosed_records(domain)}
     groups: dict[str, list[FindingShown]] = {}
     for finding in found.findings:
         shown = _shown(finding, records.get(finding.record_key), at, found.zone or domain.parsed.zone)
@@ -105,9 +105,10 @@ def diagnosis_page(domain: Domain, found: Diagnosis, host: str = "") -> Diagnosi
     return DiagnosisPage(at, first, tuple(further), right, unknown, len(found.records))
 
 
-def _records(domain: Domain) -> Sequence[Record]:
+def diagnosed_records(domain: Domain) -> tuple[Record, ...]:
+    """Return the records that a diagnosis looks up: of a claim, only the ownership challenge."""
     if domain.stage == Stage.CLAIM:
-        return [ownership_core.challenge(domain.parsed, domain.claim_token)]
+        return (ownership_core.challenge(domain.parsed, domain.claim_token),)
     return domain.records
 
 

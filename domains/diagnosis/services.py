@@ -33,7 +33,6 @@ from domains.jobs import diagnose_soon
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain, Stage
 from domains.models.history import ObservedAnswer
-from domains.ownership import core as ownership_core
 from domains.providers.core import provider_with_key
 from domains.records.core import IdentityFacts, Record
 from inbound_admin.lib import slow_work
@@ -118,7 +117,7 @@ def gather(domain: Domain, *, now: datetime) -> DiagnosisResult:
     with slow_work.slot(customer=domain.customer_id):
         seconds = slow_work.seconds_left(SECONDS)
         session = QuerySession(timeout=min(settings.DNS_TIMEOUT_SECONDS, SLOWEST), seconds=seconds)
-        observed = asyncio.run(observe(domain.parsed, _records(domain), network(), session))
+        observed = asyncio.run(observe(domain.parsed, selectors.diagnosed_records(domain), network(), session))
     history = replace(_history(domain, now), others=_records_of_others(domain, observed))
     result = DiagnosisResult(domain.facts, observed, _ses_view(domain), now, history)
     _store_serial(domain, result.diagnosis(), now)
@@ -135,12 +134,6 @@ def hash_of(domain: Domain) -> str:
     """Return the cache key's suffix, which changes with the records and with SES's status."""
     parts = (domain.records, domain.stage, domain.ses_statuses, domain.ses_problem, domain.said_added_at)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def _records(domain: Domain) -> tuple[Record, ...]:
-    if domain.stage == Stage.CLAIM:
-        return (ownership_core.challenge(domain.parsed, domain.claim_token),)
-    return domain.records
 
 
 def _ses_view(domain: Domain) -> SesView:

@@ -4,9 +4,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Self
+from typing import Any, ClassVar, TypedDict
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Concat, Now
 from django.utils import timezone
@@ -15,12 +16,13 @@ from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
 from domains.checking.core.judgement import State
+from domains.domain_list import core as columns
 from domains.models.domains import Domain, Stage
-from domains.names.core import DomainName, parse_domain, readable
-from domains.receiving.core import RED, Receiving
+from domains.names.core import DomainName, parse_domain, readable, shown_name
+from domains.receiving.core import RED
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
-from inbound_admin.lib.lists import ListFilters, ListPage, Order, distinct_values, has_part
+from inbound_admin.lib.lists import KEPT_SECONDS, ListFilters, ListPage, Order, distinct_values, has_part
 
 
 def domain_subject(domain: Domain) -> Subject:
@@ -96,7 +98,7 @@ class DomainListFilters(ListFilters):
     catch_all: str = ""
 
     columns: ClassVar[Mapping[str, str]] = {"provider": "provider"}
-    uncounted = ("stuck", "former", "rejecting")
+    uncounted = ("former", "rejecting")
     sorts: ClassVar[Mapping[str, Order]] = {
         "name": ("name",),
         "-name": ("-name",),
@@ -124,65 +126,68 @@ class DomainListFilters(ListFilters):
 
 
 MOST_DECODED = 20_000  # internationalized names that one search reads
-_NOT_SHOWN = ("policies", "domain_connect", "mta_sts", "dkim_tokens", "note")  # long columns
 
-
-def search_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Domain]:
-    return filters.search(domains_for(viewer)).defer(*_NOT_SHOWN)
-
-
-# What a row shows, and what its receiving state is judged by.
+# What a list and its export show, and what `columns` judges it by. As plain rows: fifty models with 60 fields each take
+# longer to build than to read.
 _LISTED = (
-    *("name", "customer__name", "stage", "stage_problem", "routes_removed_at", "summary", "provider"),
+    *("id", "name", "customer__name", "stage", "stage_problem", "routes_removed_at", "summary", "provider"),
     *("state", "override_state", "override_until", "held_at", "last_dns_check", "receiving_state"),
     *("region", "mx_facts", "mail_rules", "receives", "proven_at", "identity_status", "routes_unchecked"),
-    "expectations",
+    *("expectations", "verified_at", "created_at"),
 )
 
 
-def listed_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Domain]:
-    """As `search_domains`, with only the columns of a `ListedDomain`."""
-    return filters.search(domains_for(viewer)).only(*_LISTED)
+def listed_domains(*, viewer: Viewer, filters: DomainListFilters) -> QuerySet[Domain, Any]:
+    """Return rows of the columns that a `ListedDomain` is made of."""
+    return filters.search(domains_for(viewer)).values_list("pk", *_LISTED, named=True)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedDomain:
-    """A domain as the list shows it. `receiving`: None before SES has it, or while nothing is known."""
+class ListedDomain(TypedDict):
+    """A domain as the list shows it. A mapping: a template tries a key first, and an attribute after that failed.
+
+    `word`, `tone` and `icon` of receiving: "" before SES has it, or while nothing is known.
+    """
 
     id: str
     name: str
     customer: str
     sentence: str
     state: State
-    receiving: Receiving | None
+    word: str
+    tone: str
+    icon: str
     is_held: bool
     is_deleting: bool
     provider: str
     checked_at: datetime | None
-    overridden: Domain | None  # if staff set its state
+    result: str  # of the checks, if staff set the state
 
-    @classmethod
-    def of(cls, domain: Domain) -> Self:
-        receiving = domain.receiving
-        is_ready = domain.stage == Stage.READY
-        may_send = is_ready and domain.state == State.VERIFIED and receiving.asks_for_address
-        return cls(
-            id=domain.id,
-            name=str(domain),
-            customer=domain.customer.name,
-            sentence="Ready to send." if may_send else domain.headline_with(receiving),
-            state=domain.shown_state,
-            receiving=receiving if is_ready and domain.receiving_state else None,
-            is_held=domain.is_held,
-            is_deleting=domain.stage == Stage.DELETING,
-            provider=domain.provider,
-            checked_at=domain.last_dns_check,
-            overridden=domain if domain.is_overridden else None,
-        )
+
+def listed_domain(row: Any, now: datetime) -> ListedDomain:
+    """`row`: one of `listed_domains`."""
+    receiving = columns.receiving(row)
+    is_ready = row.stage == Stage.READY
+    may_send = is_ready and row.state == State.VERIFIED and receiving.asks_for_address
+    word, tone, icon = receiving.label if is_ready and row.receiving_state else ("", "", "")
+    return ListedDomain(
+        id=row.id,
+        name=shown_name(row.name),
+        customer=row.customer__name,
+        sentence="Ready to send." if may_send else columns.headline(row, receiving),
+        state=columns.shown_state(row, now),
+        word=word,
+        tone=tone,
+        icon=icon,
+        is_held=row.held_at is not None,
+        is_deleting=row.stage == Stage.DELETING,
+        provider=row.provider,
+        checked_at=row.last_dns_check,
+        result=columns.result_behind(row, now),
+    )
 
 
 def attention_counts(*, viewer: Viewer, filters: DomainListFilters) -> dict[str, int]:
-    """Return the number of domains in each group of `ATTENTION` under the other filters, in one query."""
+    """Return the number of domains in each group of `ATTENTION`, and of stuck ones, under the other filters."""
     return filters.counts(domains_for(viewer))
 
 
@@ -210,13 +215,6 @@ def _attention(key: str) -> Q:
     return found | ~Q(stage_problem="") | Q(receiving_state__in=RED) if key == "attention" else found
 
 
-def domains_stuck(*, viewer: Viewer, now: datetime) -> QuerySet[Domain]:
-    """Return domains that are not set up or verified one day after they were added or restarted,
-    and in no other group.
-    """
-    return domains_for(viewer).filter(_stuck(now))
-
-
 def domains_rejecting(viewer: Viewer) -> QuerySet[Domain]:
     """Return domains with an MX here whose mail SES rejects, or another rule stops, bounces or catches."""
     return domains_for(viewer).filter(receiving_state__in=RED)
@@ -229,6 +227,7 @@ def rejecting_by_state(viewer: Viewer) -> dict[str, int]:
 
 
 def _stuck(now: datetime) -> Q:
+    """Domains that are not set up or verified one day after they were added or restarted, and in no other group."""
     waits = Q(stage=Stage.STARTING) | Q(stage=Stage.DELETING) | Q(stage=Stage.READY, verified_at=None)
     elsewhere = _attention("attention") | _attention("unclear")
     return waits & Q(watched_from__lt=now - STUCK_AFTER, held_at=None) & ~elsewhere
@@ -266,30 +265,39 @@ def choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
     return customer_choices(viewer=viewer) | {"providers": [(name, name) for name in providers]}
 
 
+_MANY_CUSTOMERS = "many_customers_have_domains"
+
+
 def customer_choices(*, viewer: Viewer) -> dict[str, list[tuple[str, str]]]:
-    """Return the viewer's customers with domains; none if there are too many."""
+    """Return the viewer's customers with domains; none if there are too many, which is remembered for some minutes."""
+    sees_all = supports_everyone(viewer)
+    if sees_all and (many := cache.get(_MANY_CUSTOMERS)):
+        return {"many_customers": many, "customers": []}
     has_domains = Exists(Domain.objects.filter(customer=OuterRef("pk")))
     customers = customers_for(viewer).filter(has_domains).order_by("name", "id").values_list("pk", "name")
     offered = list(customers[: MOST_CHOICES + 1])
     if len(offered) > MOST_CHOICES:
+        if sees_all:
+            cache.set(_MANY_CUSTOMERS, offered[:1], KEPT_SECONDS)
         return {"many_customers": offered[:1], "customers": []}
     return {"customers": offered}
 
 
 def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[str, str]]:
     """Yield one row per domain for all domains that the filters match, read in chunks."""
-    rows = search_domains(viewer=viewer, filters=filters)
-    for domain in ListPage.every_row(rows, at_once=ROWS_AT_ONCE):
+    now = timezone.now()
+    rows: Iterator[Any] = ListPage.every_row(listed_domains(viewer=viewer, filters=filters), at_once=ROWS_AT_ONCE)
+    for row in rows:
         yield {
-            "id": domain.id,
-            "domain": domain.name,
-            "customer": domain.customer.name,
-            "state": domain.state,
-            "shown_as": domain.shown_state.value,
-            "summary": domain.headline,
-            "receiving": domain.receiving_state,
-            "dns_host": domain.provider,
-            "checked_at": moment(domain.last_dns_check),
-            "verified_at": moment(domain.verified_at),
-            "created_at": moment(domain.created_at),
+            "id": row.id,
+            "domain": row.name,
+            "customer": row.customer__name,
+            "state": row.state,
+            "shown_as": columns.shown_state(row, now).value,
+            "summary": columns.headline(row, columns.receiving(row)),
+            "receiving": row.receiving_state,
+            "dns_host": row.provider,
+            "checked_at": moment(row.last_dns_check),
+            "verified_at": moment(row.verified_at),
+            "created_at": moment(row.created_at),
         }

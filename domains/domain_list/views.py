@@ -6,8 +6,10 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from accounts.people.selectors import supports_everyone
 from domains.domain_list import selectors
 from domains.preflight import services as preflight_services
 from domains.preflight.forms import AddForm
@@ -18,13 +20,18 @@ from inbound_admin.lib.http import SignedIn, form_page, list_as_file, page_of, t
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     filters = selectors.DomainListFilters.read(request.GET)
-    page = page_of(selectors.listed_domains(viewer=request.user, filters=filters), request)
+    now = timezone.now()
+    counts = selectors.attention_counts(viewer=request.user, filters=filters)
+    found = selectors.listed_domains(viewer=request.user, filters=filters)
+    page = page_of(found, request, total=filters.total_of(counts))
+    choices = selectors.choices(viewer=request.user)
     context = {
         "page": page,
-        "rows": [selectors.ListedDomain.of(domain) for domain in page],
+        "rows": [selectors.listed_domain(row, now) for row in page],
         "filters": filters,
-        "counts": selectors.attention_counts(viewer=request.user, filters=filters),
-        "choices": selectors.choices(viewer=request.user),
+        "counts": counts,
+        "choices": choices,
+        "names_customers": supports_everyone(request.user) or len(choices["customers"]) > 1,
         "total": bool(page.object_list) or selectors.domains_for(request.user).exists(),
     }
     return TemplateResponse(request, template(request, "domains/domain_list/list.html", "results"), context)

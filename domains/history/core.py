@@ -57,7 +57,7 @@ _OF_VERDICT = {
 
 @dataclass(frozen=True)
 class Segment:
-    """`left` and `width` in units of LONG."""
+    """`left` and `width` in units of TIMELINE_WIDTH."""
 
     start: datetime
     end: datetime
@@ -118,13 +118,13 @@ def timeline(record: Record, spans: Sequence[Span], *, start: datetime, end: dat
     edges = {start, *(edge for span in own for edge in (span.since, span.until) if edge and start < edge < end)}
     segments: list[tuple[datetime, AnswerState]] = []
     for edge in sorted(edges):
-        standing = state_at(record, own, edge)
-        if not segments or segments[-1][1] is not standing:
-            segments.append((edge, standing))
+        state = state_at(record, own, edge)
+        if not segments or segments[-1][1] is not state:
+            segments.append((edge, state))
     ends = [*(edge for edge, _ in segments[1:]), end]
     return tuple(
-        Segment(since, until, standing, _share(since - start, end - start), _share(until - since, end - start))
-        for (since, standing), until in zip(segments, ends, strict=True)
+        Segment(since, until, state, _share(since - start, end - start), _share(until - since, end - start))
+        for (since, state), until in zip(segments, ends, strict=True)
     )
 
 

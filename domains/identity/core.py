@@ -16,18 +16,6 @@ class Stage(StrEnum):
     DELETING = "deleting"
 
 
-HEADLINES = {
-    Stage.CLAIM: "Prove that you own this domain.",
-    Stage.STARTING: "Setting up in Amazon SES.",
-    Stage.DELETING: "Deleting. Removing the domain from Amazon SES.",
-}
-DELAYED = {
-    Stage.STARTING: "Setup in Amazon SES is delayed. We retry automatically.",
-    Stage.DELETING: "Deletion is delayed. We retry automatically.",
-}
-RULES_FIRST = "Deleting. Removing the domain from the receipt rules first."
-
-
 @dataclass(frozen=True)
 class Identity:
     """One domain identity as returned by SESv2 GetEmailIdentity."""

@@ -7,6 +7,7 @@ proven first, or the domain is being deleted.
 customer without a tenant has none. A domain that is older than its customer's use of the tenant is moved by a
 migration, or when something else about it changes.
 - `default_configuration_set` is what an identity sends with if the send names none.
+- `list_ses_identities` lists all identities that SES has.
 """
 
 from collections.abc import Sequence
@@ -19,11 +20,12 @@ from audit import services as audit_services
 from domains.checking.core.judgement import SesStatus, State
 from domains.deletion import services as deletion_services
 from domains.domain_list import selectors as domain_list_selectors
+from domains.domain_list.core import UNVERIFIED
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import Identity
 from domains.jobs import check_soon, configure_soon, set_up_later
-from domains.models.domains import UNVERIFIED, Domain, OnMxFailure, Stage
+from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.ownership.core import ClaimReason
 from domains.ownership_claims import services as ownership_claims_services
 from domains.ownership_claims.services import EarlierRecordsUnknown
@@ -109,7 +111,7 @@ def set_up(*, domain_id: str) -> None:
 
 
 def _identity(domain: Domain) -> bool:
-    """An identity that already exists is adopted only on a proven claim."""
+    """An identity that already exists is adopted only by the customer who holds the name."""
     if domain.dkim_tokens or domain.adopted:
         return True
     try:
@@ -133,7 +135,7 @@ def _is_of_displaced_row(domain: Domain, identity: Identity) -> bool:
 
 def _use_existing(domain: Domain, identity: Identity) -> bool:
     ours = (gateway.DOMAIN_TAG, domain.id) in identity.tags  # created by our first attempt, whose answer was lost
-    if not ours and not domain.claim_proven_at:
+    if not ours and not (domain.claim_proven_at or domain.proven_at):
         ownership_claims_services.require_proof(domain, ClaimReason.IDENTITY_EXISTS)
         return False
     if not ours and identity.identity_status is SesStatus.FAILED:
@@ -255,3 +257,15 @@ def default_configuration_set(name: str) -> str:
     SES has no identity.
     """
     return gateway.get_identity(name).configuration_set
+
+
+def list_ses_identities() -> dict[str, SesStatus]:
+    """Return every domain identity of the region with its status, one call per thousand.
+
+    Raises AwsProblem, since in half a list the others would look deleted.
+    """
+    found, token = gateway.list_identities()
+    while token:
+        page, token = gateway.list_identities(token)
+        found |= page
+    return found

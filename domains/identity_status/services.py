@@ -15,7 +15,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
 from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity
-from domains.identity.services import record_verified
+from domains.identity.services import list_ses_identities, record_verified
 from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 
@@ -61,7 +61,7 @@ def _store_statuses(domains: Sequence[Domain]) -> None:
     """A status applies only to the MAIL FROM domain and keys that were read. If they changed
     meanwhile, it is UNKNOWN.
     """
-    now_told = {
+    current = {
         pk: (mail_from, tokens)
         for pk, mail_from, tokens in Domain.objects.select_for_update()
         .filter(pk__in=[domain.pk for domain in domains])
@@ -69,7 +69,7 @@ def _store_statuses(domains: Sequence[Domain]) -> None:
         .values_list("pk", "ses_mail_from", "dkim_tokens")
     }
     for domain in domains:
-        mail_from, tokens = now_told.get(domain.pk, (domain.ses_mail_from, domain.dkim_tokens))
+        mail_from, tokens = current.get(domain.pk, (domain.ses_mail_from, domain.dkim_tokens))
         if mail_from != domain.ses_mail_from:
             domain.mail_from_status = SesStatus.UNKNOWN
         if tokens != domain.dkim_tokens:
@@ -99,14 +99,11 @@ def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
 
 
 def detect_changes(*, now: datetime) -> int:
-    """Compare every identity's status, in pages of a thousand. Changed domains become due; return their number.
+    """Compare every identity's status with the list in SES. Changed domains become due; return their number.
 
-    Raises AwsProblem without any change: with half a list, the other identities would seem deleted.
+    Raises AwsProblem without any change.
     """
-    seen, token = gateway.list_identities()
-    while token:
-        page, token = gateway.list_identities(token)
-        seen |= page
+    seen = list_ses_identities()
     known = (
         domain_list_selectors.domains_in_region().filter(stage=Stage.READY).values_list("pk", "name", "identity_status")
     )

@@ -10,15 +10,15 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
-from domains.identity.core import DELAYED, HEADLINES, RULES_FIRST, replica_of
+from domains.domain_list import core as columns
 from domains.identity.core import Stage as Stage  # noqa: PLC0414  re-exported for queries
+from domains.identity.core import replica_of
 from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
-from domains.ownership.core import BEING_REMOVED, TOO_LATE
+from domains.ownership.core import TOO_LATE
 from domains.policies.core import PublishedPolicies
-from domains.receiving.core import MxFact, Receiving, ReceivingFacts, ReceivingState, RulesFact, judge, requires_mx
+from domains.receiving.core import Receiving, ReceivingFacts, ReceivingState, requires_mx
 from domains.records.core import (
-    INBOUND_MX,
     IdentityFacts,
     Need,
     Record,
@@ -49,7 +49,6 @@ STAGES = [
     (Stage.DELETING.value, "Deleting"),
 ]
 STATES = [(state.value, state.label) for state in State]
-UNVERIFIED = (SesStatus.PENDING, SesStatus.FAILED, SesStatus.NOT_STARTED)  # known to be unverified
 RECEIVING_STATES = [(state.value, state.value) for state in ReceivingState if state is not ReceivingState.HELD]
 SES_STATUSES = [(status.value, status.value) for status in SesStatus]
 
@@ -282,59 +281,41 @@ class Domain(models.Model):
 
     @property
     def names_below(self) -> tuple[str, ...]:
-        """Return the subdomains that receive mail, "*." for all of them."""
-        return tuple(sorted(name for name in self.mail_rules if name != self.name))
+        return columns.names_below(self)
 
     @property
     def mail_names(self) -> tuple[str, ...]:
         return (self.name, *self.names_below)
 
     def receiving_facts(self, name: str) -> ReceivingFacts:
-        return ReceivingFacts(
-            name,
-            mx=MxFact(self.mx_facts.get(name, "")),
-            rules=RulesFact(self.mail_rules.get(name, "")),
-            is_wanted=self.receives,
-            is_proven=self.is_proven,
-            is_verified=self.is_proven and self.identity_status not in UNVERIFIED,
-            can_receive=can_receive(self.region),
-            is_unread=self.routes_unchecked,
-            is_elsewhere=name == self.name and INBOUND_MX in self.expectations,
-        )
+        return columns.receiving_facts(self, name)
 
     @property
     def receiving(self) -> Receiving:
-        return judge(self.receiving_facts(self.name))
+        return columns.receiving(self)
 
     @property
     def receiving_below(self) -> tuple[Receiving, ...]:
-        return tuple(judge(self.receiving_facts(name)) for name in self.names_below)
+        return columns.receiving_below(self)
 
     @property
     def headline(self) -> str:
         return self.headline_with(self.receiving)
 
     def headline_with(self, receiving: Receiving) -> str:
-        """Return the list's sentence: before setup and during deletion, the stage matters more than checks."""
-        if self.stage_problem and self.stage in DELAYED:
-            return DELAYED[Stage(self.stage)]
-        if self.stage == Stage.CLAIM and self.stage_problem in (TOO_LATE, BEING_REMOVED):
-            return self.stage_problem
-        if self.stage == Stage.DELETING and self.routes_removed_at is None:
-            return RULES_FIRST
-        red = [each.sentence for each in (receiving, *self.receiving_below) if each.is_red]
-        return red[0] if self.stage == Stage.READY and red else HEADLINES.get(Stage(self.stage), self.summary)
+        return columns.headline(self, receiving)
 
     @property
     def shown_state(self) -> State:
-        """Return the displayed state: claims are WAITING, and a staff override counts until it expires."""
-        shown = self.override_state if self.is_overridden else self.state
-        return State.WAITING if self.stage == Stage.CLAIM else State(shown)
+        return columns.shown_state(self, timezone.now())
 
     @property
     def is_overridden(self) -> bool:
-        """The override ends at its time, even if no worker has cleared it."""
-        return self.override_until is not None and self.override_until > timezone.now()
+        return columns.is_overridden(self, timezone.now())
+
+    @property
+    def result_behind(self) -> str:
+        return columns.result_behind(self, timezone.now())
 
     @property
     def ses_stopped_checking(self) -> bool:
@@ -363,8 +344,7 @@ class Domain(models.Model):
 
     @property
     def is_proven(self) -> bool:
-        """Return True if the customer holds the name: nobody else can add or prove it."""
-        return self.proven_at is not None and self.stage != Stage.CLAIM
+        return columns.is_proven(self)
 
     @property
     def replica_of(self) -> str:
@@ -380,7 +360,7 @@ class Domain(models.Model):
     def is_verified(self) -> bool:
         """Return True if SES has verified it by any record, or if SES is unreachable and it was verified before."""
         was_right = self.verified_at is not None and self.dkim_status != SesStatus.FAILED
-        can_be = self.stage == Stage.READY and self.identity_status not in UNVERIFIED
+        can_be = self.stage == Stage.READY and self.identity_status not in columns.UNVERIFIED
         return can_be and (self.identity_status == SesStatus.SUCCESS or was_right)
 
     @property

@@ -23,7 +23,6 @@ from domains.mta_sts.core import Fetched, PolicyCheck
 from domains.records.core import INBOUND_MX
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.public_http import NoAnswer, Why
-from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 
 KEY = "mta-sts"  # the TXT record that announces a policy
@@ -141,6 +140,5 @@ def _update_alert(domain: Domain, check: PolicyCheck, now: datetime) -> None:
         firing=check.loses_mail,
         why=check.sentence,
         severity="high",
-        audience=alerts_core.CustomerPeople(domain.customer_id),
         now=now,
     )

@@ -82,7 +82,7 @@ class DomainName:
 
     def __str__(self) -> str:
         """Return the readable form. The DNS form follows in parentheses if the name is a look-alike."""
-        return f"{self.unicode} ({self.ascii})" if is_look_alike(self.unicode) else self.unicode
+        return _with_dns_form(self.unicode, self.ascii)
 
     @classmethod
     def from_stored(cls, name: str) -> "DomainName":
@@ -343,7 +343,16 @@ def _notes_on_name(host: str, domain: DomainName) -> tuple[str, ...]:
 
 def readable(name: str) -> str:
     """Return the Unicode form, label by label: one that is invalid in IDNA 2008 leaves the others readable."""
-    return ".".join(_readable_label(label) for label in name.split("."))
+    return ".".join(map(_readable_label, name.split("."))) if "xn--" in name else name
+
+
+def shown_name(name: str) -> str:
+    """As `str()` of the stored name's `DomainName`, without its zone, which takes longer to find."""
+    return _with_dns_form(readable(name), name)
+
+
+def _with_dns_form(shown: str, name: str) -> str:
+    return f"{shown} ({name})" if is_look_alike(shown) else shown
 
 
 def _readable_label(label: str) -> str:

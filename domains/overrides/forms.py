@@ -2,19 +2,10 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import Customer
 from accounts.people.forms import CustomerChoice
 from domains.checking.core.judgement import State
 from domains.records.core import EXPECTABLE
-from inbound_admin.lib.fields import AS_TYPED
-
-
-class BecauseForm(forms.Form):
-    because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
-
-    @property
-    def because_text(self) -> str:
-        return str(self.cleaned_data["because"]) if self.is_valid() else ""
+from inbound_admin.lib.fields import AS_TYPED, BecauseForm
 
 
 class ReleaseForm(BecauseForm):
@@ -61,7 +52,7 @@ class ExpectNoMoreForm(ReleaseForm):
 
 
 class TransferForm(BecauseForm):
-    customer = CustomerChoice(Customer.objects.all(), label="New customer", empty_label="Choose a customer")
+    customer = CustomerChoice(label="New customer", empty_label="Choose a customer")
 
 
 class NoteForm(forms.Form):

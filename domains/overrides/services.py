@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from accounts.roles import require, require_reason
 from audit import services as audit_services
 from domains.announcements import services as announcements_services
 from domains.checking.core.judgement import State
@@ -23,10 +24,12 @@ from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
 from inbound_admin.lib.errors import Refused
+from notifications.alerts import services as alerts_services
 from tenants.lifecycle.selectors import tenant_of
 from tenants.resources import services as resources_services
 
 LONGEST = timedelta(days=92)
+NO_EXCEPTIONS = "Only support can change record exceptions."
 FIELDS = ("override_state", "override_until", "override_at", "override_by", "override_because")
 
 
@@ -35,30 +38,27 @@ def override_state(
     *, domain: Domain, state: str, because: str, until: datetime | None, actor: User, bulk_id: str = ""
 ) -> None:
     """Raises Refused without permission, without a reason, or if the end is missing or too far away."""
-    if not actor.has_perm("domains.override_state"):
-        raise Refused("Only operators can override a status.", code="NOT_ALLOWED")
+    require(actor, "domains.override_state", "Only operators can override a status.")
     if state not in set(State):
         raise Refused("Choose the status to show.", code="STATE_MISSING")
-    if not because.strip():
-        raise Refused("Enter the reason for the override.", code="REASON_MISSING")
+    because = require_reason(because, "Enter the reason for the override.")
     now = timezone.now()
     if until is None or not now < until <= now + LONGEST:
         raise Refused(f"Enter an end time in the future, within {LONGEST.days} days.", code="UNTIL_MISSING")
-    locked = _locked_row(domain)
+    locked = _locked(domain)
     if locked.stage != Stage.READY:
         raise Refused(f"{domain} isn't set up yet, so its status can't be overridden.")
     before = _override_values(locked)
     locked.override_state, locked.override_until = state, until
-    locked.override_at, locked.override_by, locked.override_because = now, actor, because.strip()
-    _store_state(locked, "domain.state_overridden", before, actor, because.strip(), bulk_id)
+    locked.override_at, locked.override_by, locked.override_because = now, actor, because
+    _store_state(locked, "domain.state_overridden", before, actor, because, bulk_id)
 
 
 @transaction.atomic
 def end_override(*, domain: Domain, actor: User, because: str = "", bulk_id: str = "") -> None:
     """Show the checked status again. Raises Refused if there is no override."""
-    if not actor.has_perm("domains.override_state"):
-        raise Refused("Only operators can override a status.", code="NOT_ALLOWED")
-    locked = _locked_row(domain)
+    require(actor, "domains.override_state", "Only operators can override a status.")
+    locked = _locked(domain)
     if not locked.override_state:
         raise Refused(f"The status of {domain} isn't overridden.")
     _end(locked, actor, because.strip(), bulk_id)
@@ -103,10 +103,6 @@ def _override_values(domain: Domain) -> dict[str, str | None]:
     }
 
 
-def _locked_row(domain: Domain) -> Domain:
-    return Domain.objects.select_for_update(of=("self",)).get(pk=domain.pk)
-
-
 BY_STAFF = "Moved by support."
 TRANSFER_FIELDS = (
     "customer",
@@ -121,6 +117,7 @@ TRANSFER_FIELDS = (
     "moved_at",
     "moved_from",
     "proven_at",
+    "unproven_warned_at",
     *FIELDS,
 )
 
@@ -131,18 +128,18 @@ def hold(*, domain: Domain, because: str, actor: User, until: datetime | None = 
     locked = _locked(domain)
     if locked.is_held:
         raise Refused(f"{domain} has been on hold since {locked.held_at:%-d %B %Y}.")
-    _require_reason(because, "Enter the reason for the hold.")
+    because = require_reason(because, "Enter the reason for the hold.")
     if until is not None and until <= timezone.now():
         raise Refused("That time is in the past. Choose a later time, or leave the field blank.")
     locked.held_at, locked.held_by = timezone.now(), actor
-    locked.held_because, locked.held_until = because.strip(), until
+    locked.held_because, locked.held_until = because, until
     locked.save(update_fields=("held_at", "held_by", "held_because", "held_until"))
     after = {"held": True, "until": f"{until:%-d %B %Y, %H:%M} UTC" if until else None}
     audit_services.record(
         "domain.held",
         about=domain_subject(locked),
         actor=actor,
-        because=because.strip(),
+        because=because,
         before={"held": False},
         after=after,
         bulk_id=bulk_id,
@@ -198,7 +195,7 @@ def _record_transfer(domain: Domain, before: Customer, *, because: str, actor: U
         "domain.transferred",
         about=domain_subject(domain),
         actor=actor,
-        because=because.strip(),
+        because=because,
         before={"customer": before.name},
         after={"customer": domain.customer.name},
         bulk_id=bulk_id,
@@ -217,6 +214,7 @@ def _record_former_holder(domain: Domain, before: Customer) -> None:
         domain.moved_at, domain.moved_from = timezone.now(), before
     if domain.proven_at is not None:
         domain.proven_at = timezone.now()  # by staff; earlier mail stays the former customer's
+    domain.unproven_warned_at = None  # the new customer has had no warning
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
 
 
@@ -224,7 +222,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
     """Move the domain to another customer; both customers' owners are notified. Raises Refused."""
     if to is None:
         raise Refused("Choose the new customer.", code="CUSTOMER_MISSING")
-    _require_reason(because, "Enter the reason for the transfer.")
+    because = require_reason(because, "Enter the reason for the transfer.")
     arn = identity_services.identity_arn_for(domain, tenant_of(to))
     with transaction.atomic():
         locked = _locked(domain)
@@ -240,6 +238,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)
         announcements_services.delete_notices(locked)
+        alerts_services.resolve_for_former(about=domain_subject(locked))
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)
@@ -282,31 +281,25 @@ def _locked(domain: Domain) -> Domain:
     return Domain.objects.select_for_update(of=("self",)).select_related("customer").get(pk=domain.pk)
 
 
-def _require_reason(because: str, sentence: str) -> None:
-    if not because.strip():
-        raise Refused(sentence, code="REASON_MISSING")
-
-
 @transaction.atomic
 def expect_record(*, domain: Domain, key: str, value: str, because: str, actor: User, bulk_id: str = "") -> None:
     """Store an exception. An empty `value` means that the record is not required. Raises Refused."""
-    _require_permission(actor)
-    if not because.strip():
-        raise Refused("Enter the reason for the exception.", code="REASON_MISSING")
-    fields = {"value": parse_expected_host(key, value), "because": because.strip()}
-    locked = _locked_row(domain)
+    require(actor, "domains.expect_record", NO_EXCEPTIONS)
+    because = require_reason(because, "Enter the reason for the exception.")
+    fields = {"value": parse_expected_host(key, value), "because": because}
+    locked = _locked(domain)
     known = locked.expectations.get(key, {})
     if {name: known.get(name) for name in fields} == fields:
         raise Refused("That exception already exists.")
     stamped = {**fields, "by": actor.get_username(), "at": timezone.now().isoformat(timespec="seconds")}
-    _store(locked, {**locked.expectations, key: stamped}, key, actor, because.strip(), bulk_id)
+    _store(locked, {**locked.expectations, key: stamped}, key, actor, because, bulk_id)
 
 
 @transaction.atomic
 def stop_expecting(*, domain: Domain, key: str, actor: User, because: str = "", bulk_id: str = "") -> None:
     """Require the standard record again. Raises Refused if there is no exception."""
-    _require_permission(actor)
-    locked = _locked_row(domain)
+    require(actor, "domains.expect_record", NO_EXCEPTIONS)
+    locked = _locked(domain)
     if key not in locked.expectations:
         raise Refused(f"This record of {domain} has no exception.")
     left = {other: expectation for other, expectation in locked.expectations.items() if other != key}
@@ -337,8 +330,3 @@ def _expectation_text(expectations: dict[str, dict[str, str]], key: str) -> dict
     expectation = expectations.get(key)
     words = "as for all domains" if expectation is None else expectation["value"] or "not required"
     return {EXPECTABLE.get(key, key): words}
-
-
-def _require_permission(actor: User) -> None:
-    if not actor.has_perm("domains.expect_record"):
-        raise Refused("Only support can change record exceptions.", code="NOT_ALLOWED")

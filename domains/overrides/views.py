@@ -14,7 +14,6 @@ from accounts.people.selectors import supports_everyone
 from domains.models.domains import Domain
 from domains.overrides import services
 from domains.overrides.forms import (
-    BecauseForm,
     ExpectForm,
     ExpectNoMoreForm,
     HoldForm,
@@ -26,6 +25,7 @@ from domains.overrides.forms import (
 from domains.ownership_claims import services as ownership_claims_services
 from domains.records.views import domain_for
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.fields import BecauseForm
 from inbound_admin.lib.http import SignedIn
 
 

@@ -176,7 +176,7 @@ class Holders:
 
     def customer_of(self, name: str) -> str:
         """Return the ID of the customer who holds a name; "" if nobody does."""
-        return self._held.get(name) or self._held.get(self.nearest(name), "")
+        return self._held.get(self.nearest(name), "")
 
     def nearest(self, name: str) -> str:
         """Return the held name at or above this one; "" if there is none."""

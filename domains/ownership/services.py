@@ -42,7 +42,6 @@ from domains.ownership.selectors import (
     unproven_limit_text,
 )
 from inbound_admin.lib.errors import Refused
-from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.resources import services as resources_services
@@ -59,6 +58,7 @@ CLEARED = {
     "mail_from_status": "",
     "verified_at": None,
     "ses_problem": "",
+    "new_dkim_wanted": False,
     "routes_unchecked": True,
 }
 holder_changed = Signal()  # sent with `domain`, in the transaction that proves or transfers it
@@ -163,19 +163,13 @@ def _notify_related(rival: Domain) -> None:
 
 
 def _raise_alert(rival: Domain, why: str) -> None:
-    audience = alerts_core.CustomerPeople(rival.customer_id)
-    alerts_services.observe(
-        kind=DISPLACED, about=domain_subject(rival), firing=True, why=why, severity="high", audience=audience
-    )
+    alerts_services.observe(kind=DISPLACED, about=domain_subject(rival), firing=True, why=why, severity="high")
 
 
 def resolve_alerts(domain: Domain) -> None:
     """Resolve the alerts of a domain that is now proven."""
-    audience = alerts_core.CustomerPeople(domain.customer_id)
     for kind in (DISPLACED, EXPIRING):
-        alerts_services.observe(
-            kind=kind, about=domain_subject(domain), firing=False, why="", severity="high", audience=audience
-        )
+        alerts_services.observe(kind=kind, about=domain_subject(domain), firing=False, why="", severity="high")
 
 
 def is_held_by_another(domain: Domain) -> bool:
@@ -201,7 +195,6 @@ def notify_owners(customer: Customer, title: str, text: str, *, unsolicited: boo
 
 
 BECAUSE = "Ownership wasn't proven in time."
-log = structlog.get_logger(__name__)
 
 
 def check_unproven_limit(customer: Customer, actor: User | None) -> None:
@@ -239,19 +232,23 @@ def _warn(now: datetime) -> None:
             _warn_owners(domain, now)
 
 
+def _is_still_expiring(domain: Domain) -> bool:
+    """Lock the zone and check again: it may have been proven, verified or held since the list was read."""
+    lock_zone(domain.parsed)
+    return expiring_domains().filter(pk=domain.pk, customer=domain.customer_id, held_at=None).exists()
+
+
 @transaction.atomic
 def _warn_owners(domain: Domain, now: datetime) -> None:
+    if not _is_still_expiring(domain):
+        return
     domain.unproven_warned_at = now
     domain.save(update_fields=("unproven_warned_at",))
     until = domain.removal_at or now
     why = f"{domain} isn't verified yet. Publish its records by {until:%-d %B %Y}, or it will be removed."
-    audience = alerts_core.CustomerPeople(domain.customer_id)
-    alerts_services.observe(
-        kind=EXPIRING, about=domain_subject(domain), firing=True, why=why, severity="medium", audience=audience, now=now
-    )
-    audit_services.record(
-        "domain.expiring", about=domain_subject(domain), actor=None, after={"until": f"{until:%Y-%m-%d}"}
-    )
+    about = domain_subject(domain)
+    alerts_services.observe(kind=EXPIRING, about=about, firing=True, why=why, severity="medium", now=now)
+    audit_services.record("domain.expiring", about=about, actor=None, after={"until": f"{until:%Y-%m-%d}"})
 
 
 def _remove(now: datetime) -> int:
@@ -260,9 +257,12 @@ def _remove(now: datetime) -> int:
         if domain.removal_at is None or domain.removal_at > now:
             continue
         try:
-            deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
+            with transaction.atomic():
+                if not _is_still_expiring(domain):
+                    continue
+                deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
         except Refused as refused:  # a person must first remove its subdomains or addresses
-            log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
+            _log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
             continue
         gone[domain.customer].append(str(domain))
     for customer, names in gone.items():

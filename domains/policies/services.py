@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from domains.dmarc import core as dmarc_core
 from domains.dns import services as dns_services
@@ -14,7 +15,7 @@ from domains.spf.core import evaluation
 from domains.spf.core.grammar import AMAZON, spf_records
 
 DEPTH = 10  # levels of includes to follow: each costs a lookup, and more than ten are an error
-NAMES = 20  # per level and record; more than ten lookups are an error anyway
+NAMES = 20  # per domain and level; more than ten lookups are an error anyway
 
 
 def update_policies(domains: Sequence[Domain], seen: HostLookup) -> None:
@@ -28,7 +29,7 @@ def update_policies(domains: Sequence[Domain], seen: HostLookup) -> None:
     resolved |= dns_services.query_other_places(
         (each.parsed, question) for each in domains for question in _existence(each)
     )
-    inside = _inside([line for each in own.values() for lines in each.spf.values() for line in lines], resolved)
+    inside = _inside([[line for lines in each.spf.values() for line in lines] for each in own.values()], resolved)
     for domain in domains:
         known = domain.published.updated(own[domain.pk])
         new = PublishedPolicies(
@@ -65,11 +66,15 @@ def _values(answers: Iterable[Answer]) -> tuple[str, ...] | None:
 def _questions(domain: Domain, own: PublishedPolicies) -> list[Question]:
     """Ask for the policies of parent domains, unless the domain has its own, and for the names in its SPF lines."""
     lines = [line for each in own.spf.values() for line in each]
-    questions = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
+    questions = _host_questions(lines)
     if not domain.wants_dmarc or dmarc_core.usable_record(own.dmarc.get(core.dmarc_name(domain.name), ())):
         return questions
     above = [Question(core.dmarc_name(name), "TXT") for name in core.names_above(domain.parsed)]
     return [*questions, *above]
+
+
+def _host_questions(lines: Iterable[str]) -> list[Question]:
+    return [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)][:NAMES]
 
 
 def _existence(domain: Domain) -> list[Question]:
@@ -90,22 +95,27 @@ def _is_there(domain: Domain, answers: AnswersByQuestion) -> bool:
     return statuses != {LookupStatus.NO_NAME} if statuses else domain.published.is_there
 
 
-def _inside(lines: Sequence[str], answers: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
+def _inside(lines_by_domain: Sequence[Sequence[str]], answers: AnswersByQuestion) -> dict[str, tuple[str, ...]]:
     """Return the SPF lines behind all includes, by name, except SES's own, which is known. Extends `answers`."""
     found: dict[str, tuple[str, ...]] = {}
+    asked = {AMAZON}
     for _ in range(DEPTH):
-        names = [name for line in lines for name in evaluation.included_names(line)[:NAMES]]
-        new = [Question(name, "TXT") for name in dict.fromkeys(names) if name not in (AMAZON, *found)]
+        names_by_domain = [_included(lines) for lines in lines_by_domain]
+        new = [Question(name, "TXT") for name in dict.fromkeys(chain(*names_by_domain)) if name not in asked]
         if not new:
             break
+        asked |= {question.name for question in new}
         replies = dns_services.query_resolvers(new)
         by_name = {question.name: _values(replies[question]) for question in new}
-        spf_by_name = {name: spf_records(values) for name, values in by_name.items() if values is not None}
-        found |= spf_by_name
-        lines = [line for each in spf_by_name.values() for line in each]
-        voids = [Question(*pair) for line in lines for pair in evaluation.names_looked_up(line)[:NAMES]]
-        answers |= dns_services.query_resolvers([question for question in voids if question not in answers])
+        found |= {name: spf_records(values) for name, values in by_name.items() if values is not None}
+        lines_by_domain = [[line for name in names for line in found.get(name, ())] for names in names_by_domain]
+        hosts = dict.fromkeys(question for lines in lines_by_domain for question in _host_questions(lines))
+        answers |= dns_services.query_resolvers([question for question in hosts if question not in answers])
     return found
+
+
+def _included(lines: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for line in lines for name in evaluation.included_names(line)))[:NAMES]
 
 
 def _without_unreferenced(known: PublishedPolicies) -> PublishedPolicies:

@@ -160,9 +160,9 @@ def _suggestion(domain: DomainName, seen: Mapping[Question, Answer], others: tup
     """Return the name without "www", or a subdomain if mail of the domain goes elsewhere."""
     if domain.ascii.startswith("www.") and domain.ascii != domain.zone:
         return domain.ascii.removeprefix("www.")
-    beside = f"in.{domain.ascii}"
-    is_seen_free = not _values(seen, beside, "MX") and not _failed(seen, beside, "MX")
-    return beside if others and is_seen_free else ""
+    subdomain = f"in.{domain.ascii}"
+    is_seen_free = not _values(seen, subdomain, "MX") and not _failed(seen, subdomain, "MX")
+    return subdomain if others and is_seen_free else ""
 
 
 def _www(domain: DomainName) -> list[PreflightFinding]:

@@ -8,6 +8,7 @@ gets no error.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from domains.names.core import readable
 from inbound_admin.lib.labels import Label, Labelled
@@ -130,11 +131,11 @@ class ReceivingFacts:
     found: str = ""
     recipient: str = ""
 
-    @property
+    @cached_property
     def display_name(self) -> str:
         return f"subdomains of {readable(self.name[2:])}" if self.name.startswith("*.") else readable(self.name)
 
-    @property
+    @cached_property
     def mail(self) -> str:
         """Return the mail that the facts are about: of one address, or of the whole name."""
         return f"mail for {self.recipient or self.display_name}"
@@ -282,11 +283,11 @@ _BLOCKED = {
     RulesFact.TLS_ONLY: "SES would reject {mail} from senders without TLS. Don't change the MX record yet.",
 }
 
-_Case = tuple[bool, ReceivingState, str]
+_Case = tuple[bool, ReceivingState, str]  # whether it holds, and a sentence for `_format`
 
 
 def _state_and_sentence(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
-    elsewhere = f"Support has recorded that mail for {facts.display_name} is received elsewhere."
+    elsewhere = "Support has recorded that mail for {name} is received elsewhere."
     cases = (
         (not facts.can_receive, ReceivingState.UNAVAILABLE, "SES can't receive mail in this region."),
         (facts.is_elsewhere, ReceivingState.SEND_ONLY, elsewhere),
@@ -297,22 +298,27 @@ def _state_and_sentence(facts: ReceivingFacts) -> tuple[ReceivingState, str]:
         further = _mx_here_cases(facts)
     else:
         further = (*_failed_lookup_cases(facts), *_mx_elsewhere_cases(facts))
-    return _first((*cases, *further))
+    state, sentence = _first((*cases, *further))
+    return state, _format(sentence, facts)
 
 
 def _first(cases: Iterable[_Case]) -> tuple[ReceivingState, str]:
     return next((state, sentence) for holds, state, sentence in cases if holds)
 
 
+def _format(sentence: str, facts: ReceivingFacts) -> str:
+    name, mail, found = facts.display_name, facts.mail, facts.found
+    return sentence.format(name=name, mail=mail, Mail=mail[0].upper() + mail[1:], all_mail=facts.all_mail, found=found)
+
+
 def _send_only(facts: ReceivingFacts) -> tuple[_Case, ...]:
-    name = facts.display_name
     why = (
-        f"SES rejects all mail for {name}: it's set to send only, but its MX record points here. "
+        "SES rejects all mail for {name}: it's set to send only, but its MX record points here. "
         "Point the MX record to your mail service, or turn on inbound mail for the domain."
     )
     return (
         (facts.mx in MX_POINTS_HERE, ReceivingState.REJECTED, why + (_LAST_SEEN if facts.mx is MxFact.UNSEEN else "")),
-        (True, ReceivingState.SEND_ONLY, f"Send only. Mail for {name} isn't received here."),
+        (True, ReceivingState.SEND_ONLY, "Send only. Mail for {name} isn't received here."),
     )
 
 
@@ -321,7 +327,7 @@ _TO_OTHERS = {
     RulesFact.ELSEWHERE: (ReceivingState.TAKEN, "Another receipt rule catches {mail}. Our team has been notified."),
     RulesFact.UNSURE: (ReceivingState.COULD_NOT_TELL, "Another receipt rule may stop {mail}. We can't tell."),
 }
-_UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain."
+_NOT_LIVE = _NOT_ARRIVING | _TO_OTHERS
 _SOME = "SES rejects mail for some or all addresses at {name}"
 _REMOVED = {
     RulesFact.HELD: f"{_SOME}: our team has rolled back the receipt rules.",
@@ -334,23 +340,19 @@ _COPIED = "{Mail} arrives here. Another receipt rule also receives a copy."
 
 def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX points here."""
-    name, rules, states = facts.display_name, facts.rules, ReceivingState
+    rules, states = facts.rules, ReceivingState
     unread, why = rules is RulesFact.NOTHING and facts.is_unread, _WHY_REJECTED.get(rules, "")
-    other, sentence = (_NOT_ARRIVING | _TO_OTHERS).get(rules, (states.LIVE, ""))
+    other, sentence = _NOT_LIVE.get(rules, (states.LIVE, ""))
     return (
-        (unread, states.NOT_CHECKED, f"The receipt rules haven't been checked for {name} yet."),
-        (not facts.is_verified, states.REJECTED, _UNVERIFIED.format(name=name)),
-        (bool(why), states.REJECTED, f"SES rejects {facts.all_mail}: {why}."),
-        (rules in _REMOVED, states.REJECTED, _REMOVED.get(rules, "").format(name=name)),
-        (bool(sentence), other, _format(sentence, facts)),
-        (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART.format(name=name)),
-        (rules is RulesFact.COPIED, states.COPIED, _format(_COPIED, facts)),
-        (True, states.LIVE, _format("{Mail} arrives here.", facts)),
+        (unread, states.NOT_CHECKED, "The receipt rules haven't been checked for {name} yet."),
+        (not facts.is_verified, states.REJECTED, "SES rejects all mail for {name} until it has verified the domain."),
+        (bool(why), states.REJECTED, f"SES rejects {{all_mail}}: {why}."),
+        (rules in _REMOVED, states.REJECTED, _REMOVED.get(rules, "")),
+        (bool(sentence), other, sentence),
+        (facts.mx is MxFact.SHARED, states.PUBLISH_MX, _PART),
+        (rules is RulesFact.COPIED, states.COPIED, _COPIED),
+        (True, states.LIVE, "{Mail} arrives here."),
     )
-
-
-def _format(sentence: str, facts: ReceivingFacts) -> str:
-    return sentence.format(name=facts.display_name, mail=facts.mail, Mail=facts.mail[0].upper() + facts.mail[1:])
 
 
 _POINTED = " It pointed here at the last successful check."
@@ -359,7 +361,7 @@ _LAST_SEEN = " We couldn't look up the MX record; it pointed here at the last su
 
 def _failed_lookup_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX lookup failed. It does not hide what SES is known to do with the mail."""
-    failed = f"We couldn't look up the MX record of {facts.display_name}."
+    failed = "We couldn't look up the MX record of {name}."
     state, sentence = _first(_mx_here_cases(facts))
     return (
         (facts.mx is MxFact.UNSEEN and state in RED, state, f"{sentence}{_LAST_SEEN}"),
@@ -370,28 +372,28 @@ def _failed_lookup_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
 
 def _mx_elsewhere_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     """Return the cases in which the MX does not point here: mail stays where it is until everything is ready."""
-    name, rules, states = facts.display_name, facts.rules, ReceivingState
+    rules, states = facts.rules, ReceivingState
     is_managers = facts.mx is MxFact.MAIL_MANAGER
-    found = "SES Mail Manager" if is_managers else facts.found
+    found = "SES Mail Manager" if is_managers else "{found}" if facts.found else ""
     goes = f"goes to {found}" if found else "doesn't arrive here"
-    first = f"To receive mail for {name}, {'add an address' if facts.is_proven else 'verify ownership'} first."
+    first = f"To receive mail for {{name}}, {'add an address' if facts.is_proven else 'verify ownership'} first."
     first += " The MX record comes last; your current mail isn't affected until then."
     region = "Inbound mail isn't set up in this region yet. Our team has been notified. Don't change the MX record yet."
-    verified = f"The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
-    waits = f"The addresses at {name} wait until SES has verified the domain. The MX record comes last."
-    rule = f"We're setting up the addresses at {name}. The MX record comes after that."
+    verified = "The addresses at {name} are ready. The MX record comes last, once SES has verified the domain."
+    waits = "The addresses at {name} wait until SES has verified the domain. The MX record comes last."
+    rule = "We're setting up the addresses at {name}. The MX record comes after that."
     below = " A subdomain with DNS records needs its own MX record." if facts.name.startswith("*.") else ""
-    ready = f"Mail for {name} {goes}. Publish the MX record to receive it here.{below}"
+    ready = f"Mail for {{name}} {goes}. Publish the MX record to receive it here.{below}"
     nothing = rules in (RulesFact.NOTHING, RulesFact.FOREIGN)
     is_waiting = rules in (RulesFact.WAITING, RulesFact.UNSTORED)
     return (
-        (nothing and is_managers, states.FOREIGN, _MANAGERS.format(name=name)),
+        (nothing and is_managers, states.FOREIGN, _MANAGERS),
         (nothing, states.ADD_ADDRESS, first),
-        (rules in _BLOCKED, states.BLOCKED, _format(_BLOCKED.get(rules, ""), facts)),
+        (rules in _BLOCKED, states.BLOCKED, _BLOCKED.get(rules, "")),
         (rules is RulesFact.NOT_SET_UP, states.NOT_SET_UP, region),
         (is_waiting and not facts.is_verified, states.UNVERIFIED, waits),
         (is_waiting, states.APPLYING, rule),
         (not facts.is_verified, states.UNVERIFIED, verified),
-        (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, f"The MX record of {name} hasn't been checked yet."),
+        (facts.mx is MxFact.NOT_CHECKED, states.NOT_CHECKED, "The MX record of {name} hasn't been checked yet."),
         (True, states.PUBLISH_MX, ready),
     )

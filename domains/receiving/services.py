@@ -16,7 +16,6 @@ from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import MxFact, ReceivingState, RulesFact, most_severe, mx_fact
 from domains.records.core import can_receive, inbound_host, is_inbound
-from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 
 SAVED_FIELDS = ("mail_rules", "mx_facts", "receiving_state")
@@ -56,7 +55,6 @@ def update_receiving_state(domain: Domain, now: datetime) -> None:
         firing=is_red,
         why=found.sentence if found and is_red else "",
         severity="high",
-        audience=alerts_core.CustomerPeople(domain.customer_id),
         now=now,
     )
 

@@ -113,7 +113,7 @@ class RecordRow:
             return f"{record.type} {record.value}"
         if self.found and self.found[0].startswith("at "):
             return f"{record.type} at {record.name}"
-        return record.value if record.priority is None else f"{record.priority} {record.value}"
+        return record.with_priority
 
     @property
     def marked(self) -> Pair | None:

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from domains.models.domains import UNVERIFIED, Domain
+from domains.domain_list.core import UNVERIFIED
+from domains.models.domains import Domain
 from domains.sending_status.core import DomainSending, SendingFacts, judge_sending
 from tenants.lifecycle.selectors import tenant_of
 from tenants.models.tenants import Tenant

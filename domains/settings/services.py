@@ -119,7 +119,7 @@ def rotate_dkim(*, domain: Domain, actor: User, because: str) -> None:
 def restart_verification(*, domain: Domain, actor: User) -> None:
     """Restart the setup if SES stopped checking the domain or has no identity. Raises Refused.
 
-    It proves nothing: an identity that somebody else created meanwhile is adopted only on a proven claim.
+    It proves nothing: an identity that somebody else created is adopted only by the customer who holds the name.
     """
     with transaction.atomic():
         locked = _ready(domain)
@@ -311,6 +311,7 @@ def change_and_wait(
     """
     domain = wait_until_applied(domain)
     with transaction.atomic():
+        domain = Domain.objects.select_for_update().filter(pk=domain.pk).first() or domain
         desired = desired_settings(domain)
         if mail_from is not None:
             desired = replace(desired, mail_from_label=parse_mail_from_label(mail_from, domain.name))

@@ -8,12 +8,12 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from domains.overrides.forms import BecauseForm
 from domains.records.views import domain_for
 from domains.sending_status.selectors import sending_in
 from domains.settings import services
 from domains.settings.forms import SettingsForm
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.fields import BecauseForm
 from inbound_admin.lib.http import SignedIn
 from inbound_admin.lib.seen import ChangedMeanwhile
 from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, tenant_of

@@ -12,7 +12,7 @@ from accounts.models.people import Customer, User
 from domains.checking.core.judgement import State
 from domains.models.domains import Domain, Stage
 from domains.models.sharing import ShareLink, ShareVisit
-from domains.providers.core import PROVIDERS, DnsProvider, FormValues, form_values, provider_named, provider_with_key
+from domains.providers.selectors import DnsHost
 from domains.records.core import Need
 from domains.records.selectors import RecordRow, RecordsPage, is_being_checked
 from domains.sharing.core import RecordAction, action_of, actions_summary
@@ -32,7 +32,6 @@ def links_made_by(person: User, customer: Customer) -> QuerySet[ShareLink]:
 @dataclass(frozen=True)
 class Todo:
     row: RecordRow
-    form_values: FormValues
 
     @property
     def is_required(self) -> bool:
@@ -49,9 +48,7 @@ class SharedPage:
     """`spreading` records are published and propagating. `is_done`: all required records are published."""
 
     zone: str
-    provider: DnsProvider
-    detected: str
-    providers: tuple[DnsProvider, ...]
+    host: DnsHost
     todo: tuple[Todo, ...]
     spreading: tuple[RecordRow, ...]
     done: tuple[RecordRow, ...]
@@ -59,10 +56,6 @@ class SharedPage:
     required_done: int
     is_done: bool
     poll_seconds: int | None
-
-    @property
-    def page_of_provider(self) -> str:
-        return self.provider.page_for(self.zone)
 
     @property
     def to_do(self) -> str:
@@ -110,24 +103,16 @@ def links_of(domain: Domain) -> QuerySet[ShareLink]:
     return domain.share_links.select_related("created_by").prefetch_related(Prefetch("visits", queryset=visits))
 
 
-def shared_page(domain: Domain, page: RecordsPage, *, host: str = "") -> SharedPage:
-    """Return what is still to do, in the terms of the detected or chosen DNS host."""
-    provider = provider_with_key(host) or provider_named(domain.provider)
+def shared_page(domain: Domain, page: RecordsPage) -> SharedPage:
+    """Return what is still to do, in the terms of the page's DNS host."""
     rows = _rows(page) if domain.stage != Stage.STARTING else []
     required = [row for row in rows if row.record.need is Need.REQUIRED]
-    zone = domain.hosted.zone
-    todo = tuple(
-        Todo(row, form_values(row.record, provider, zone))
-        for row in rows
-        if row.is_todo and row.is_offered and not _is_there(row)
-    )
+    todo = tuple(Todo(row) for row in rows if row.is_todo and row.is_offered and not _is_there(row))
     spreading = tuple(row for row in rows if row.state is State.SPREADING)
     there = sum(_is_there(row) for row in required)
     return SharedPage(
-        zone=zone,
-        provider=provider,
-        detected=domain.provider,
-        providers=PROVIDERS,
+        zone=domain.hosted.zone,
+        host=page.host,
         todo=tuple(sorted(todo, key=lambda item: not item.is_required)),
         spreading=spreading,
         done=tuple(row for row in rows if _is_there(row) and row.state is not State.SPREADING),

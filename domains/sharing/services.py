@@ -169,7 +169,7 @@ def build_letter(
     send.
     """
     _refuse_unless_ready(domain)
-    shared = shared_page(domain, records_page(domain, can_check_in=0), host=host)
+    shared = shared_page(domain, records_page(domain, can_check_in=0, host=host))
     if not shared.todo:
         raise Refused("All records are published. There is nothing left to send.", code="NOTHING_TO_PUBLISH")
     chosen = f"?{urlencode({'host': host})}" if provider_with_key(host) else ""
@@ -178,9 +178,9 @@ def build_letter(
     return RecordsLetter(
         domain=str(domain),
         zone=shared.zone,
-        provider=shared.provider,
+        provider=shared.host.provider,
         records=tuple(
-            MailedRecord(item.row.label, item.row.record.need, bool(item.row.found), item.form_values)
+            MailedRecord(item.row.label, item.row.record.need, bool(item.row.found), item.row.form_values)
             for item in shared.todo
         ),
         sender=requester_of(domain, sender),

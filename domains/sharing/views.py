@@ -111,11 +111,11 @@ def _page(request: SignedIn, link: ShareLink, token: str, said: str = "") -> Htt
     if said:
         with _limit_checks(request, link):
             services.explain(domain=domain)
-    page = records_page(domain, can_check_in=0, message=said)
+    page = records_page(domain, can_check_in=0, message=said, host=chosen_host(request, domain))
     context = {
         "domain": domain,
         "page": page,
-        "shared": shared_page(domain, page, host=chosen_host(request, domain)),
+        "shared": shared_page(domain, page),
         "asked_by": requester_of(domain, link.created_by),
         "link": link,
         "connect": domain_connect_services.link_for(domain, page),

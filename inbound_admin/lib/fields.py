@@ -1,4 +1,4 @@
-"""Form fields for several apps."""
+"""Form fields for several apps, and the form of a reason."""
 
 from django import forms
 
@@ -17,3 +17,11 @@ class AddressField(forms.EmailField):
     def to_python(self, value: object) -> str:
         """Remove the full stop of a sentence."""
         return str(super().to_python(plain_address(str(value)).rstrip(".") if value else value))
+
+
+class BecauseForm(forms.Form):
+    because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+
+    @property
+    def because_text(self) -> str:
+        return str(self.cleaned_data["because"]) if self.is_valid() else ""

@@ -100,9 +100,11 @@ def place_in_page(request: HttpRequest, response: HttpResponse, problem: Problem
     return response
 
 
-def page_of(rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE) -> ListPage[Any]:
-    """Return the page of `?page=`: the first if invalid, the last if too high."""
-    return ListPage(rows, request.GET.get("page", ""), per_page)
+def page_of(
+    rows: QuerySet[Any], request: HttpRequest, per_page: int = PER_PAGE, *, total: int | None = None
+) -> ListPage[Any]:
+    """Return the page of `?page=`: the first if invalid, the last if too high. `total`: if it is counted already."""
+    return ListPage(rows, request.GET.get("page", ""), per_page, total)
 
 
 def list_as_file(

@@ -29,6 +29,7 @@ KEPT_FROM = 2_000  # rows; up to this number, groups are counted each time
 MOST_DISTINCT = 100
 KEPT_SECONDS = 600
 COUNTS_KEPT_SECONDS = 60  # cache of a list's group counts
+ALL = "all"  # among a list's counts: the rows of every group and of none
 FRONT = 1_000  # rows of an order, among which a frequent part of a name is looked for first
 SHORTEST_PART = 3  # characters; a shorter part matches most names, so it is found without the index
 # The columns of an order end in one that decides every tie, so pages never overlap.
@@ -86,7 +87,7 @@ class ListFilters:
         return found.order_by(*self.sorts.get(self.sort, usual)) if self.sorts else found
 
     def counts(self, rows: QuerySet[Row]) -> dict[str, int]:
-        """Return the number of rows in each group under the other filters, up to MOST_COUNTED and one more.
+        """Return the number of rows in each group and of ALL under the other filters, up to MOST_COUNTED and one more.
 
         If more than KEPT_FROM rows match the other filters, the numbers are up to a minute old.
         """
@@ -97,10 +98,14 @@ class ListFilters:
         if found is None:
             total = bounded_count(narrowed)
             counted = {name: group for name, group in groups.items() if name not in self.dear or total <= MOST_COUNTED}
-            found = _counted(narrowed, counted, total)
+            found = _counted(narrowed, counted, total) | {ALL: int(total)}
             if total > min(KEPT_FROM, MOST_COUNTED):
                 cache.set(key, found, COUNTS_KEPT_SECONDS)
         return {name: Bounded(number) for name, number in found.items()}
+
+    def total_of(self, counts: Mapping[str, int]) -> int | None:
+        """Return the number of rows that `search` finds, if `counts` has it."""
+        return counts.get(self.show if self.show and self.show in self.groups() else ALL)
 
     def _narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         columns = {column: getattr(self, name) or None for name, column in self.columns.items()}
@@ -224,12 +229,15 @@ def _without_parts(node: WhereNode) -> WhereNode:
 
 
 class ListPage(Generic[Row]):
-    """One page of a list. `?page=` is a number, "last", or a `next_page_number`: a place in the order."""
+    """One page of a list. `?page=` is a number, "last", or a `next_page_number`: a place in the order.
+
+    `total`: how many rows there are, if the caller has counted them already.
+    """
 
     has_last = True  # unlike Django's pages
 
-    def __init__(self, rows: QuerySet[Row], asked: str, per_page: int) -> None:
-        self.rows, self.per_page = rows, per_page
+    def __init__(self, rows: QuerySet[Row], asked: str, per_page: int, total: int | None = None) -> None:
+        self.rows, self.per_page, self._total = rows, per_page, total
         self.paginator = self  # as Django's pages have one, for templates
         ordered = with_key(rows)
         self._columns = columns_of(ordered)
@@ -243,7 +251,7 @@ class ListPage(Generic[Row]):
         """Return the count of all pages. A first page that isn't full needs no query."""
         if self.number == 1 and not self.has_next():
             return Bounded(len(self.object_list))
-        return _kept_bound(self.rows)
+        return _kept_bound(self.rows) if self._total is None else Bounded(self._total)
 
     @property
     def num_pages(self) -> int:
@@ -317,7 +325,9 @@ class ListPage(Generic[Row]):
 
     def _read_last(self) -> None:
         """Read the last page; by number up to the counted rows, so its position is known."""
-        total = bounded_count(self.rows)
+        total = self._total
+        if total is None or total <= MOST_COUNTED:
+            total = bounded_count(self.rows)
         if total <= MOST_COUNTED:
             self.number = max(1, -(-total // self.per_page))
             found = self._keys(self._ordered, (self.number - 1) * self.per_page)

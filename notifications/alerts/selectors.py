@@ -1,23 +1,18 @@
-"""Reads alerts as a viewer may see them, and their recipients.
-
-People are known here only by their permissions and memberships.
-"""
+"""Reads alerts as a viewer may see them, and their recipients."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import NoReverseMatch, reverse
 
+from accounts.models.people import Customer, User
+from accounts.people.selectors import Viewer, memberships_of, owners_of, supports_everyone
 from inbound_admin.lib.database import in_values
 from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES, AlertState, Audience, CustomerPeople, Staff
 from notifications.models.alerts import LIVE, Alert
 
-SUPPORTS_EVERYONE = "accounts.support_customer"
 MANAGES_STAFF_WEBHOOKS = "notifications.manage_staff_webhooks"
 OPEN, ACKNOWLEDGED, OVER = "open", "acknowledged", "recovered"  # as the API names them
 IN_STATE = {
@@ -29,65 +24,34 @@ IN_STATE = {
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
-@dataclass(frozen=True)
-class CustomerMembership:
-    """One customer that a person is a member of."""
-
-    customer_id: str
-    name: str
-    is_owner: bool
-
-
-def memberships_of(viewer: Any) -> tuple[CustomerMembership, ...]:
-    """Return the viewer's customers by name; none if not signed in or disabled."""
-    if not viewer.is_active or viewer.pk is None:
-        return ()
-    columns = ("memberships__customer", "memberships__customer__name", "memberships__role")
-    rows = get_user_model()._default_manager.filter(pk=viewer.pk).values_list(*columns).order_by(columns[1])
-    return tuple(CustomerMembership(str(pk), str(name), role == "owner") for pk, name, role in rows if pk)
-
-
-def customers_of(viewer: Any) -> "QuerySet[Any]":
-    """Return the IDs of the viewer's customers, as a subquery."""
-    members = get_user_model()._default_manager.filter(pk=viewer.pk, memberships__customer__isnull=False)
-    return members.values("memberships__customer")
-
-
-def supports_everyone(viewer: Any) -> bool:
-    return bool(viewer.is_active and viewer.has_perm(SUPPORTS_EVERYONE))
-
-
-def recipients_of(audience: Audience) -> "QuerySet[Any]":
+def recipients_of(audience: Audience) -> QuerySet[User]:
     """Return the active people who receive an alert for this audience."""
-    people: QuerySet[Any] = get_user_model()._default_manager.filter(is_active=True)
     if isinstance(audience, CustomerPeople):
-        return people.filter(memberships__customer=audience.customer_id, memberships__role="owner")
+        return owners_of(audience.customer_id)
     if isinstance(audience, Staff):
-        able: Any = get_user_model().objects
-        return people.filter(is_staff=True, pk__in=able.with_perm(audience.permission, backend=_BACKEND).values("pk"))
-    return people.filter(pk=audience.user_id)
+        able = User.objects.with_perm(audience.permission, backend=_BACKEND)
+        return User.objects.filter(is_active=True, is_staff=True, pk__in=able.values("pk"))
+    return User.objects.filter(is_active=True, pk=audience.user_id)
 
 
 def customer_names(ids: Iterable[str]) -> dict[str, str]:
-    """Return the names of customers with members, for staff pages."""
-    columns = ("memberships__customer", "memberships__customer__name")
-    people = get_user_model()._default_manager.filter(memberships__customer__in=set(ids))
-    return {str(pk): str(name) for pk, name in people.values_list(*columns).distinct()}
+    """Return the customers' names, for staff pages."""
+    return dict(Customer.objects.filter(pk__in=set(ids)).order_by().values_list("pk", "name"))
 
 
-def may_receive(person: Any, *, customer_id: str) -> bool:
+def may_receive(person: User, *, customer_id: str) -> bool:
     """Whether the person may still receive it, checked when it is sent. Staff always may."""
     if not person.is_active:
         return False
     if not customer_id or person.is_staff or supports_everyone(person):
         return True
-    return customer_id in {each.customer_id for each in memberships_of(person)}
+    return memberships_of(person).filter(customer=customer_id).exists()
 
 
 SHOWN = (AlertState.OPEN, AlertState.RECOVERED)  # a suspicion isn't shown yet
 
 
-def alerts_for(viewer: Any) -> "QuerySet[Alert]":
+def alerts_for(viewer: Viewer) -> QuerySet[Alert]:
     """Return the alerts the viewer can see: their own and, for staff, those of every customer."""
     seen = _own(viewer)
     if supports_everyone(viewer):
@@ -95,16 +59,16 @@ def alerts_for(viewer: Any) -> "QuerySet[Alert]":
     return Alert.objects.filter(seen, state__in=SHOWN).select_related("acknowledged_by")
 
 
-def own_alerts_for(viewer: Any) -> "QuerySet[Alert]":
+def own_alerts_for(viewer: Viewer) -> QuerySet[Alert]:
     """Return the alerts the viewer can acknowledge and mute."""
     return Alert.objects.filter(_own(viewer), state__in=SHOWN).select_related("acknowledged_by")
 
 
-def unacknowledged_count(viewer: Any) -> int:
+def unacknowledged_count(viewer: Viewer) -> int:
     """Return the number at the bell: open, not muted, not acknowledged."""
     if not viewer.is_authenticated:
         return 0
-    open_ = Alert.objects.filter(_own(viewer), IN_STATE[OPEN])
+    open_ = Alert.objects.filter(_own(viewer, is_member=viewer.may_be_member), IN_STATE[OPEN])
     return open_.exclude(muted_until__gt=Now()).count()
 
 
@@ -141,10 +105,12 @@ def is_muted(alert: Alert, now: datetime) -> bool:
     return alert.muted_until is not None and alert.muted_until > now
 
 
-def _own(viewer: Any) -> Q:
-    if not viewer.is_active or viewer.pk is None:
+def _own(viewer: Viewer, *, is_member: bool = True) -> Q:
+    if not isinstance(viewer, User) or not viewer.is_active:
         return Q(pk__in=())
-    own = Q(person=viewer.pk) | Q(customer_id__in=customers_of(viewer))
+    own = Q(person=viewer.pk)
+    if is_member:
+        own |= Q(customer_id__in=memberships_of(viewer).order_by().values("customer"))
     if viewer.is_staff and viewer.is_superuser and supports_everyone(viewer):
         own |= ~Q(permission="")  # superusers have every permission, so their permissions needn't be read
     elif viewer.is_staff:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit import services as audit_services
@@ -105,7 +106,11 @@ def _notified_targets(alert: Alert) -> list[WebhookTarget]:
     )
     targets = WebhookTarget.objects.filter(pk__in=deliveries.values("target"), person__isnull=False, is_on=True)
     customer_id = alert.about_customer_id
-    return [each for each in targets.select_related("person") if may_receive(each.person, customer_id=customer_id)]
+    return [
+        each
+        for each in targets.select_related("person")
+        if each.person and may_receive(each.person, customer_id=customer_id)
+    ]
 
 
 Preferences = dict[int, NotificationPreference]
@@ -142,17 +147,19 @@ def observe(
     firing: bool,
     why: str,
     severity: str,
-    audience: Audience,
+    audience: Audience | None = None,
     harmed: int | None = None,
     now: datetime | None = None,
 ) -> Effect:
     """Store the result of a check and return its effect. Call it for every check that didn't fail.
 
+    `audience`: by default, the customer of the object.
     `harmed`: how many recipients are harmed. An alert with it is sent again when it gets worse: more of them, or a
     higher severity.
     """
-    now = now or timezone.now()
-    _close_for_others(kind, about, audience)
+    now, audience = now or timezone.now(), audience or CustomerPeople(about.customer_id)
+    if isinstance(audience, CustomerPeople):
+        _end(_of_former(about, audience.customer_id).filter(kind=kind))
     alert = _locked_watch(kind, about, audience)
     if alert is None and firing:
         _suspect(kind, about, audience, severity, now)
@@ -218,6 +225,12 @@ def resolve_silently(*, about: Subject) -> None:
     _end(Alert.objects.filter(object_type=about.type, object_id=about.id, state__in=LIVE))
 
 
+@transaction.atomic
+def resolve_for_former(*, about: Subject) -> None:
+    """Resolve alerts of the former customer of a transferred object without notice. Checks notify the new one."""
+    _end(_of_former(about, about.customer_id))
+
+
 def _advance(alert: Alert, firing: bool, now: datetime) -> Effect:
     before = ConditionState(AlertState(alert.state), alert.since, alert.looks, alert.clear)
     after, effect = advance(before if alert.looks else None, firing=firing, kind=kind_named(alert.kind), now=now)
@@ -271,14 +284,13 @@ def _locked_watch(kind: str, about: Subject, audience: Audience) -> Alert | None
     return live.select_for_update(of=("self",)).filter(**_columns(audience)).first()
 
 
-def _close_for_others(kind: str, about: Subject, audience: Audience) -> None:
-    """Close alerts of previous owners after a transfer."""
-    if isinstance(audience, CustomerPeople):
-        others = Alert.objects.filter(kind=kind, object_type=about.type, object_id=about.id, state__in=LIVE)
-        _end(others.exclude(customer_id=audience.customer_id).exclude(customer_id=""))
+def _of_former(about: Subject, customer_id: str) -> QuerySet[Alert]:
+    """Return the live alerts about an object that other customers than this one have: it was transferred."""
+    live = Alert.objects.filter(object_type=about.type, object_id=about.id, state__in=LIVE)
+    return live.exclude(customer_id__in=("", customer_id))
 
 
-def _end(alerts: Any) -> None:
+def _end(alerts: QuerySet[Alert]) -> None:
     alerts.filter(state=AlertState.SUSPECTED).delete()
     alerts.update(state=AlertState.RECOVERED, recovered_at=timezone.now())
 

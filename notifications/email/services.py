@@ -46,7 +46,7 @@ def send_unsolicited(*, title: str, text: str, to: Iterable[str]) -> tuple[str, 
 
 
 def send(*, title: str, text: str, to: Sequence[str], reply_to: str = "") -> None:
-    """Send an email the caller has counted (`take_unsolicited_turn`). Raises SMTPException or OSError."""
+    """Send an email. An unsolicited one has been counted (`take_unsolicited_turn`). Raises SMTPException or OSError."""
     answers = [reply_to] if reply_to else None
     EmailMessage(" ".join(title.split()), text, settings.DEFAULT_FROM_EMAIL, list(to), reply_to=answers).send()
 

@@ -2,8 +2,10 @@ from typing import Any
 
 from django import forms
 
+from accounts.models.people import User
+from accounts.people.selectors import memberships_of
 from inbound_admin.lib.seen import SeenField, fingerprint
-from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS, memberships_of
+from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS
 from notifications.events.core import EVENTS, events_for
 from notifications.models.webhooks import FORMATS, WebhookTarget, new_target_id
 from notifications.webhooks.core import Format
@@ -65,7 +67,7 @@ class AddTargetForm(TargetForm):
     target_id = forms.RegexField(r"^whk_[0-9a-z]{20}$", initial=new_target_id, widget=forms.HiddenInput)
     field_order = ("owner", "name", "url", "form", "events", "target_id")
 
-    def __init__(self, *args: Any, viewer: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, viewer: User, **kwargs: Any) -> None:
         owners = owners_for(viewer)
         super().__init__(*args, staff=any(owner == STAFF for owner, _ in owners), **kwargs)
         owner: Any = self.fields["owner"]
@@ -78,9 +80,9 @@ class AddTargetForm(TargetForm):
         return {"customer_id": "" if owner in (STAFF, ME) else owner, "own": owner == ME}
 
 
-def owners_for(viewer: Any) -> list[tuple[str, str]]:
+def owners_for(viewer: User) -> list[tuple[str, str]]:
     """Return the owners for whom the viewer can add a webhook."""
-    owners = [(each.customer_id, each.name) for each in memberships_of(viewer) if each.is_owner]
+    owners = [(each.customer_id, each.customer.name) for each in memberships_of(viewer) if each.is_owner]
     if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
         owners.insert(0, (STAFF, "Staff: all events"))
     return [*owners, (ME, "You only: your own alerts")]

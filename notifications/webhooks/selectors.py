@@ -1,20 +1,21 @@
 """Read webhook targets and deliveries, as a viewer may see them."""
 
 from collections.abc import Collection
-from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS, memberships_of, supports_everyone
+from accounts.models.people import User
+from accounts.people.selectors import Viewer, memberships_of, supports_everyone
+from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS
 from notifications.events.core import is_wanted
 from notifications.models.webhooks import Delivery, Event, WebhookTarget
 
 
-def targets_for(viewer: Any) -> "QuerySet[WebhookTarget]":
+def targets_for(viewer: Viewer) -> QuerySet[WebhookTarget]:
     """Return the targets of the viewer and their customers; for staff also staff targets and every customer's."""
-    if not viewer.is_active or viewer.pk is None:
+    if not isinstance(viewer, User) or not viewer.is_active:
         return WebhookTarget.objects.none()
-    seen = Q(person=viewer.pk) | Q(customer_id__in=[each.customer_id for each in memberships_of(viewer)], person=None)
+    seen = Q(person=viewer.pk) | Q(customer_id__in=memberships_of(viewer).order_by().values("customer"), person=None)
     seen &= ~Q(customer_id="", person=None)
     if viewer.has_perm(MANAGES_STAFF_WEBHOOKS):
         seen |= Q(customer_id="", person=None)
@@ -23,12 +24,12 @@ def targets_for(viewer: Any) -> "QuerySet[WebhookTarget]":
     return WebhookTarget.objects.filter(seen)
 
 
-def may_manage(viewer: Any, target: WebhookTarget) -> bool:
+def may_manage(viewer: Viewer, target: WebhookTarget) -> bool:
     """Whether the viewer can manage the target: an owner of its customer, its person, or staff with the permission."""
     return target.pk in managed_of(viewer, [target])
 
 
-def managed_of(viewer: Any, targets: Collection[WebhookTarget]) -> frozenset[str]:
+def managed_of(viewer: Viewer, targets: Collection[WebhookTarget]) -> frozenset[str]:
     """Return the IDs of the targets the viewer can manage, in one query."""
     owned = {each.customer_id for each in memberships_of(viewer) if each.is_owner}
     of_staff = bool(viewer.has_perm(MANAGES_STAFF_WEBHOOKS))
@@ -40,7 +41,7 @@ def managed_of(viewer: Any, targets: Collection[WebhookTarget]) -> frozenset[str
     )
 
 
-def deliveries_for(viewer: Any) -> "QuerySet[Delivery]":
+def deliveries_for(viewer: Viewer) -> QuerySet[Delivery]:
     return Delivery.objects.filter(target__in=targets_for(viewer)).select_related("event", "target", "again_by")
 
 

@@ -208,8 +208,8 @@ def _record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    about, for_staff = target_subject(target), _hidden(target)
-    audit_services.record(what, about=about, actor=actor, before=before, after=after, for_staff=for_staff)
+    about, is_hidden = target_subject(target), not target.customer_id
+    audit_services.record(what, about=about, actor=actor, before=before, after=after, for_staff=is_hidden)
 
 
 def cancel_waiting(target: WebhookTarget) -> None:
@@ -269,11 +269,6 @@ def _logged_target(target: WebhookTarget) -> dict[str, Any]:
         "events": target.events or "all",
         "on": target.is_on,
     }
-
-
-def _hidden(target: WebhookTarget) -> bool:
-    """Whether the target's changes are hidden from customers."""
-    return not target.customer_id
 
 
 def post(url: str, body: str, headers: Mapping[str, str]) -> Reply:

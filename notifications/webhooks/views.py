@@ -13,7 +13,7 @@ from inbound_admin.lib import errors
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.seen import ChangedMeanwhile
-from notifications.alerts.selectors import customer_names, memberships_of
+from notifications.alerts.selectors import customer_names
 from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
 from notifications.webhooks import services
 from notifications.webhooks.forms import AddTargetForm, ChangeTargetForm
@@ -26,9 +26,7 @@ _FIELDS = {"WEBHOOK_NAME": "name", "WEBHOOK_URL": "url", "WEBHOOK_EVENTS": "even
 def list_(request: SignedIn) -> HttpResponse:
     """List the viewer's own webhooks, their organisation's and, for staff, all."""
     page = page_of(targets_for(request.user).order_by("customer_id", "name", "id"), request)
-    names = {each.customer_id: each.name for each in memberships_of(request.user)}
-    missing = {target.customer_id for target in page if target.customer_id} - set(names)
-    names |= customer_names(missing) if missing else {}
+    names = customer_names(target.customer_id for target in page if target.customer_id)
     rows = [(target, _owner(target, names)) for target in page]
     return TemplateResponse(
         request, "notifications/webhooks/webhooks.html", {"tab": "webhooks", "page": page, "rows": rows}

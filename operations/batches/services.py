@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
 from audit.services import acting
-from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAllowed, Refused
+from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAllowed, Problem, Refused
 from operations.batches.core import BY_COMMAND, DOMAIN_KINDS, IMPORT_KINDS, URGENT_KINDS, BatchKind
 from operations.domain_actions import services as domain_actions_services
 from operations.drift import services as drift_services
@@ -33,6 +33,7 @@ from operations.pause import services as pause_services
 ITEMS_AT_ONCE = 1000  # in one INSERT
 RUNNING, PAUSED = {"state": "Running"}, {"state": "Paused"}
 PERMISSION_LOST = "The person who started it no longer has permission."
+INTERNAL_ERROR = "We couldn't do this because of an internal error (see the worker’s log)."
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,10 @@ def _round_robin(items: QuerySet[BatchItem]) -> Iterable[BatchItem]:
 
 
 def _execute(item: BatchItem) -> None:
-    """Run the item and those that belong to it. Raises AwsBusy and AwsUnreachable, as the next item would fail too."""
+    """Run the item and those that belong to it. Raises AwsBusy and AwsUnreachable, as the next item would fail too.
+
+    Also raises the database's errors and what nobody foresaw; the latter fails the item, so that it holds up no other.
+    """
     because, kind = str(item.batch.words.get("because", "")), KINDS[BatchKind(item.batch.kind)]
     items = kind.together(item)
     rows = BatchItem.objects.filter(pk__in=[each.pk for each in items], state=BatchItemState.WAITING)
@@ -288,8 +292,13 @@ def _execute(item: BatchItem) -> None:
     except (AwsBusy, AwsUnreachable) as problem:
         rows.update(problem=str(problem))
         raise
-    except (Refused, AwsProblem) as problem:
+    except Problem as problem:
         rows.update(state=BatchItemState.REFUSED, problem=str(problem))
+    except DatabaseError:
+        raise
+    except Exception:
+        rows.update(state=BatchItemState.REFUSED, problem=INTERNAL_ERROR)
+        raise
 
 
 def _started_by(item: BatchItem) -> User | None:

@@ -16,14 +16,13 @@ from domains.records.core import Need, Purpose
 from domains.records.selectors import RecordRow, records_page
 from inbound_admin.lib import counters, jobs, plots
 from inbound_admin.lib.lanes import WorkLane
-from inbound_admin.lib.lists import bounded_count
 from inbound_admin.lib.tables import keyed
-from notifications.alerts.selectors import open_objects, open_since, unacknowledged_count
+from notifications.alerts.selectors import open_objects, open_since
 from operations.dashboard.core import KEPT_BY_SES, CaseFacts, RecordToFix, SendingOff
 from operations.drift import selectors as drift_selectors
 from operations.drift.core import HARMFUL
 from receipt_rules.addresses.selectors import addresses_for, endpoints_for
-from receipt_rules.live.selectors import LastRead, Meter, capacity_as_read, forecast, last_read, receiving_outage
+from receipt_rules.live.selectors import LastRead, Meter, ReceivingOutage, capacity_as_read, forecast, last_read
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle import selectors as lifecycle_selectors
@@ -56,29 +55,36 @@ class CapacitySummary:
     read_at: datetime | None
 
 
-def attention_items(*, viewer: Viewer, now: datetime, full: CapacitySummary | None) -> tuple[AttentionItem, ...]:
+def attention_items(
+    *,
+    viewer: Viewer,
+    full: CapacitySummary | None,
+    counts: Mapping[str, int],
+    unanswered: int,
+    outage: ReceivingOutage | None,
+) -> tuple[AttentionItem, ...]:
     """Return the list, ranked by harm: lost or misdelivered mail first, then pauses without effect.
 
-    Zeros are left out. `full`: how full the region is, for viewers who may see the rules.
+    Zeros are left out. `full`: how full the region is, for viewers who may see the rules. `counts`, `unanswered` and
+    `outage`: the domains by group, the alerts, and whether our rules are out of use, all of which the page shows too.
     """
     sees_rules = may_see_rules(viewer)
-    found = [*_receiving_items(), *_former_holder_items()] if sees_rules else []
+    found = [*_receiving_items(outage), *_former_holder_items()] if sees_rules else []
     rejecting = domain_list_selectors.rejecting_by_state(viewer)
     found += [*_rejected_mail_items(rejecting), *_endpoint_items(viewer)]
     found += _queue_items() if supports_everyone(viewer) else _own_pause_items(viewer)
     if lifecycle_selectors.sees_tenants(viewer):
         found += [*_tenant_items(viewer), *_ses_items()]
-    found += _domain_items(viewer, now, sum(rejecting.values()))
+    found += _domain_items(counts, sum(rejecting.values()))
     if sees_rules:
-        found += _rule_items(now)
+        found += _rule_items()
         found += [
             AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
             for meter, _ in (full.meters if full else ())
             if meter.percent >= NEARLY_FULL_PERCENT
         ]
-    if unanswered := unacknowledged_count(viewer):
-        sentence = _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you")
-        found.append(AttentionItem(unanswered, sentence, "notifications:inbox"))
+    for_you = _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you")
+    found.append(AttentionItem(unanswered, for_you, "notifications:inbox"))
     return tuple(sorted((need for need in found if need.count), key=lambda need: need.tone != "bad"))
 
 
@@ -257,9 +263,9 @@ def _ses_items() -> Iterator[AttentionItem]:
         yield AttentionItem(1, sentence, "operations:differences", tone="bad")
 
 
-def _receiving_items() -> Iterator[AttentionItem]:
+def _receiving_items(outage: ReceivingOutage | None) -> Iterator[AttentionItem]:
     """Yield problems that harm customers now."""
-    if outage := receiving_outage():
+    if outage:
         yield AttentionItem(1, outage.title, "receipt_rules:rules", tone="bad")
     for harm in drift_selectors.differences_shown("open", "rules").filter(kind=HARMFUL)[:HARM_SHOWN]:
         yield AttentionItem(1, harm.sentence.rstrip("."), "operations:differences", "area=rules", tone="bad")
@@ -297,16 +303,15 @@ def _own_pause_items(viewer: Viewer) -> Iterator[AttentionItem]:
 def _endpoint_items(viewer: Viewer) -> Iterator[AttentionItem]:
     """Yield endpoints that refused three messages in a row without accepting one since. They also raise an alert."""
     failing = endpoints_for(viewer).filter(pk__in=open_objects("endpoint.failing"), is_active=True).order_by("name")
-    number, first = failing.count(), failing.first()
-    if first is not None:
-        one, several = f"endpoint isn't accepting mail: {first.name}", "endpoints aren't accepting mail"
+    if names := list(failing.values_list("name", flat=True)):
+        number = len(names)
+        one, several = f"endpoint isn't accepting mail: {names[0]}", "endpoints aren't accepting mail"
         yield AttentionItem(number, _many(number, one, several), "receipt_rules:endpoints", tone="bad")
 
 
-def _domain_items(viewer: Viewer, now: datetime, rejecting: int) -> Iterator[AttentionItem]:
+def _domain_items(counts: Mapping[str, int], rejecting: int) -> Iterator[AttentionItem]:
     """`rejecting`: domains that have a line of their own."""
-    counted = domain_list_selectors.attention_counts(viewer=viewer, filters=domain_list_selectors.DomainListFilters())
-    wrong, stuck = counted["attention"], bounded_count(domain_list_selectors.domains_stuck(viewer=viewer, now=now))
+    wrong, stuck = counts["attention"], counts["stuck"]
     left = max(wrong - rejecting, 0)
     other = "other " if rejecting else ""
     sentence = _many(left, f"{other}domain has a problem", f"{other}domains have a problem")
@@ -317,7 +322,7 @@ def _domain_items(viewer: Viewer, now: datetime, rejecting: int) -> Iterator[Att
         "domains:list",
         "show=stuck",
     )
-    unclear = counted["unclear"]
+    unclear = counts["unclear"]
     yield AttentionItem(
         unclear,
         _many(unclear, "domain could not be checked", "domains could not be checked"),
@@ -344,10 +349,9 @@ def _tenant_items(viewer: Viewer) -> Iterator[AttentionItem]:
         yield AttentionItem(counted[show], _many(counted[show], one, several), "tenants:list", f"show={show}", tone)
 
 
-def _rule_items(now: datetime) -> Iterator[AttentionItem]:
-    region = settings.AWS_REGION
-    last = Run.objects.filter(region=region, state__in=(RunState.DONE, RunState.FAILED)).order_by("-ended_at").first()
-    failed = int(last is not None and last.state == RunState.FAILED)
+def _rule_items() -> Iterator[AttentionItem]:
+    ended = Run.objects.filter(region=settings.AWS_REGION, state__in=(RunState.DONE, RunState.FAILED))
+    failed = int(ended.order_by("-ended_at").values_list("state", flat=True).first() == RunState.FAILED)
     yield AttentionItem(failed, "The last run failed", "receipt_rules:runs", tone="bad")
     waiting = PendingChange.objects.exclude(waits_because="").count()
     yield AttentionItem(

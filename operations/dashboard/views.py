@@ -14,10 +14,12 @@ from domains.records.views import domain_for
 from domains.sending_status.selectors import sending_in
 from inbound_admin.lib.http import SignedIn
 from inbound_admin.lib.lists import kept_count
+from notifications.alerts.selectors import unacknowledged_count
 from operations.checklist.selectors import checklist
 from operations.dashboard import selectors
 from operations.dashboard.core import summary_of
 from receipt_rules.inbound_summary.selectors import inbound_summary
+from receipt_rules.live.selectors import receiving_outage
 from receipt_rules.runs.selectors import may_see_rules
 from tenants.lifecycle.selectors import tenant_of
 
@@ -28,17 +30,22 @@ def overview(request: SignedIn) -> HttpResponse:
     now = timezone.now()
     staff = supports_everyone(request.user)
     full = selectors.capacity_summary(now=now) if staff or may_see_rules(request.user) else None
+    filters = domain_list_selectors.DomainListFilters()
+    counts = domain_list_selectors.attention_counts(viewer=request.user, filters=filters)
+    unanswered, outage = unacknowledged_count(request.user), receiving_outage() if full else None
     context = {
-        "needs": selectors.attention_items(viewer=request.user, now=now, full=full),
-        "counts": domain_list_selectors.attention_counts(
-            viewer=request.user, filters=domain_list_selectors.DomainListFilters()
+        "needs": selectors.attention_items(
+            viewer=request.user, full=full, counts=counts, unanswered=unanswered, outage=outage
         ),
+        "counts": counts,
+        "alerts_unanswered": unanswered,  # the frame of the page shows it too, and the outage
         "total": kept_count(domain_list_selectors.domains_for(request.user)),
     }
     if staff:
         charts = selectors.charts(now=now)
         context |= {
             "full": full,
+            "receiving_outage": outage,
             "charts": charts,
             "has_counts": any(chart.rows for chart in charts),
             "since": selectors.collecting_since(now=now),

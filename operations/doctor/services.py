@@ -5,6 +5,7 @@ Every check uses the code that the product itself uses, and changes nothing.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 from django.conf import settings
 from django.core.checks import ERROR, run_checks
@@ -18,10 +19,11 @@ from inbound_admin.lib.database import missing_migrations
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsMissing, AwsProblem, AwsUnreachable, Refused
 from inbound_admin.lib.jobs import WORKER_SILENT_AFTER, worker_silent_for
 from operations.doctor import gateway
-from operations.doctor.core import clock
 from receipt_rules.receiving_setup import services as receiving_setup_services
 from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
 
+# AWS rejects a signature that is more than five minutes off (Signature Version 4). The warning comes well before.
+CLOCK_MAY_DIFFER = timedelta(minutes=1)
 Read = Callable[[], None]
 # By SES's operation names, which are also the IAM actions.
 READS: tuple[tuple[str, Read], ...] = (
@@ -137,9 +139,23 @@ def _identity() -> SetupFinding:
 
 def _clock() -> SetupFinding:
     try:
-        return clock(timezone.now() - aws.aws_time())
+        return clock_finding(timezone.now() - aws.aws_time())
     except AwsProblem as problem:
         return SetupFinding("Clock", SetupVerdict.COULD_NOT_TELL, str(problem))
+
+
+def clock_finding(ours: timedelta) -> SetupFinding:
+    """Check the clock. `ours`: how far our clock is ahead of AWS's; negative: behind."""
+    off = abs(ours)
+    if off <= CLOCK_MAY_DIFFER:
+        return SetupFinding("Clock", SetupVerdict.RIGHT, "This machine's clock matches AWS.")
+    side = "ahead of" if ours > timedelta() else "behind"
+    return SetupFinding(
+        "Clock",
+        SetupVerdict.WRONG,
+        f"This machine's clock is {int(off.total_seconds())} seconds {side} AWS.",
+        "Synchronise the clock with NTP. AWS rejects every call at 5 minutes' difference.",
+    )
 
 
 def _reads() -> Iterator[SetupFinding]:

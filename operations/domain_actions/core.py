@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 SEND_ONLY = "Send only"  # in a batch's words
 MOST = 1000  # domains in one batch: its preview lists each
+LONGEST_LINE = 1000  # characters; the rest of a longer line is ignored
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ def parse_lines(text: str, *, with_customers: bool = False) -> tuple[DomainLine,
 
     `with_customers`: CSV lines of domain and customer. Otherwise names are separated by commas, spaces or lines.
     """
+    text = text.replace("\x00", "")
     rows = _rows(text) if with_customers else [[word] for word in text.replace(",", " ").replace(";", " ").split()]
     lines = (DomainLine(*(*(cell.strip() for cell in row), "", "")[:2]) for row in rows)
     return tuple(line for line in lines if line.name and line.name.lower() not in ("domain", "name"))
@@ -63,4 +65,4 @@ def _rows(text: str) -> list[list[str]]:
     """Parse commas or semicolons, as some spreadsheets write. An unclosed quote affects only its own line."""
     lines = text.lstrip("\ufeff \r\n").splitlines()
     delimiter = ";" if lines and ";" in lines[0] else ","
-    return [next(csv.reader([line], delimiter=delimiter), []) for line in lines]
+    return [next(csv.reader([line[:LONGEST_LINE]], delimiter=delimiter), []) for line in lines]

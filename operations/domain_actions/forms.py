@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 
-from accounts.models.people import Customer
 from accounts.people.forms import CustomerChoice
 from accounts.people.selectors import Viewer, customers_for
 from operations.batches.core import BatchKind
@@ -75,7 +74,7 @@ def _read(file: Any) -> str:
 class WordsForm(forms.Form):
     """Step 2: details for all domains. Fields that the action doesn't need are removed."""
 
-    customer = CustomerChoice(Customer.objects.all(), label="New customer", empty_label="Choose a customer")
+    customer = CustomerChoice(label="New customer", empty_label="Choose a customer")
     because = forms.CharField(label="Reason", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
     until = forms.DateTimeField(
         label="Until",

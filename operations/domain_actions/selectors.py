@@ -45,9 +45,7 @@ def kinds_for(viewer: User) -> tuple[BatchKind, ...]:
     return tuple(each for each in DOMAIN_KINDS if each not in RIGHTS or viewer.has_perm(RIGHTS[each]))
 
 
-def predict(
-    kind: BatchKind, named: tuple[DomainLine, ...], *, viewer: User, to: Customer | None = None
-) -> tuple[PredictedResult, ...]:
+def predict(kind: BatchKind, named: tuple[DomainLine, ...], *, viewer: User) -> tuple[PredictedResult, ...]:
     """Predict from the database only, without reading DNS or SES."""
     keys = [_plain(each.name) or each.name.lower() for each in named]
     if kind is BatchKind.IMPORT:
@@ -58,7 +56,7 @@ def predict(
     for each, key in zip(named, keys, strict=True):
         is_second = key in seen
         seen.add(key)
-        found.append(PredictedResult(each, TWICE, works=False) if is_second else _predict_known(kind, each, known, to))
+        found.append(PredictedResult(each, TWICE, works=False) if is_second else _predict_known(kind, each, known))
     return tuple(found)
 
 
@@ -92,16 +90,16 @@ def _plain(text: str) -> str:
         return ""
 
 
-def _predict_known(kind: BatchKind, named: DomainLine, known: _Known, to: Customer | None) -> PredictedResult:
+def _predict_known(kind: BatchKind, named: DomainLine, known: _Known) -> PredictedResult:
     domain = known.domains.get(_plain(named.name))
     if domain is None:
         return PredictedResult(named, "This domain is not in your list.", works=False)
-    refused = _refusal(kind, domain, known, to)
-    outcome = refused or _outcome(kind, domain, known.addresses.get(domain.pk, 0), to)
+    refused = _refusal(kind, domain, known)
+    outcome = refused or _outcome(kind, domain, known.addresses.get(domain.pk, 0))
     return PredictedResult(named, outcome, not refused, domain, domain.customer)
 
 
-def _refusal(kind: BatchKind, domain: Domain, known: _Known, to: Customer | None) -> str:
+def _refusal(kind: BatchKind, domain: Domain, known: _Known) -> str:
     """The reason for a refusal; "" if there is none."""
     if domain.stage == Stage.DELETING or domain.pk in known.going:
         return "The domain is being deleted."
@@ -117,29 +115,20 @@ def _refusal(kind: BatchKind, domain: Domain, known: _Known, to: Customer | None
         (kind is BatchKind.CHECK and domain.stage == Stage.STARTING, "The domain is still being set up in SES."),
         (bool(below), f"Delete its subdomains first: {', '.join(below[:3])}."),
     )
-    first = next((sentence for holds, sentence in reasons if holds), "")
-    return first or (_refusal_of_transfer(domain, to) if kind is BatchKind.TRANSFER else "")
-
-
-def _refusal_of_transfer(domain: Domain, to: Customer | None) -> str:
-    if to is not None and domain.customer_id == to.pk:
-        return f"The domain already belongs to {to}."
-    if to is not None and Domain.objects.filter(customer=to, name=domain.name).exists():
-        return f"{to} has already claimed this domain. Approve or delete that claim instead."
-    return ""
+    return next((sentence for holds, sentence in reasons if holds), "")
 
 
 def _below(domain: Domain, known: _Known) -> list[str]:
     return [name for name in known.names[domain.customer_id] if name.endswith(f".{domain.name}")]
 
 
-def _outcome(kind: BatchKind, domain: Domain, addresses: int, to: Customer | None) -> str:
+def _outcome(kind: BatchKind, domain: Domain, addresses: int) -> str:
     takes = f"It receives mail at {addresses:,} address{'' if addresses == 1 else 'es'}"
     match kind:
         case BatchKind.TRANSFER:
-            where = f"to {to}" if to else "to the customer you choose"
             tenant = " Its SES tenant association moves too." if domain.tenant_id else ""
-            return f"Moves from {domain.customer} {where}.{tenant} {takes if addresses else 'It receives no mail'}."
+            mail = takes if addresses else "It receives no mail"
+            return f"Moves from {domain.customer} to the customer you choose.{tenant} {mail}."
         case BatchKind.DELETE:
             rules = f"{takes}. Its receipt rules are removed first. Then" if addresses else "It receives no mail."
             end = "the SES identity and the domain are deleted."

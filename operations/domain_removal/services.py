@@ -34,6 +34,7 @@ from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from operations.jobs import queue_removals
 from operations.models import DomainRemoval
+from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import pending_for
 from receipt_rules.domain_removal import services as domain_removal_services
 from receipt_rules.domain_removal.services import ManagedRules
@@ -116,7 +117,7 @@ def request_removal(
     if locked.stage != Stage.DELETING:
         audit_services.record_staff_request("domain.delete_asked", about=domain_subject(locked), actor=actor)
     bulk_id, records = bulk_id or new_change_id(), len(locked.records)
-    addresses = domain_removal_services.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
+    addresses = addresses_services.remove_all(domain=locked, actor=actor, bulk_id=bulk_id)
     if not deletion_services.mark_for_deletion(domain=locked, typed_name=typed_name, actor=actor, bulk_id=bulk_id):
         return RequestedRemoval(addresses, records, is_gone=True)
     DomainRemoval.objects.get_or_create(domain=locked, defaults={"by": actor, "bulk_id": bulk_id})
@@ -139,11 +140,13 @@ def removal_of(domain: Domain) -> DomainRemoval | None:
 def work() -> bool:
     """Continue each removal as far as possible. Returns False if one can continue soon. Raises AwsProblem.
 
-    Our rows are read first, then SES once for all removals, so that read includes what a run wrote until then.
+    Pending changes are read first, then runs, then SES once for all removals: that read has what a run wrote before.
     """
     waits = {removal: _wait_by_rows(removal.domain) for removal in waiting().select_related("domain__customer", "by")}
     to_ask = [removal for removal, wait in waits.items() if wait is None]
-    if to_ask:
+    written = domain_removal_services.used_by_open_run([removal.domain for removal in to_ask])
+    waits |= {each: _Wait(WAITS_FOR_RUN, soon=True) for each in to_ask if each.domain_id in written}
+    if to_ask := [removal for removal in to_ask if waits[removal] is None]:
         rules = _read_rules(to_ask)
         waits |= {removal: _wait_by_rules(removal.domain, rules) for removal in to_ask}
     for removal, wait in waits.items():
@@ -185,7 +188,7 @@ def _continue(removal: DomainRemoval) -> None:
 
 
 def _wait_by_rows(domain: Domain) -> _Wait | None:
-    """Return why it waits; None if SES must be read. While the worker is about to change rules, SES isn't read."""
+    """Return why it waits; None if it doesn't. While the worker is about to change rules, SES isn't read."""
     if domain.region != settings.AWS_REGION:
         return _Wait(ELSEWHERE.format(region=domain.region))
     if domain.is_held:
@@ -193,7 +196,7 @@ def _wait_by_rows(domain: Domain) -> _Wait | None:
     pending = pending_for(domain.customer)
     if pending is not None and not pending.waits_because:
         return _Wait(WAITS_FOR_RULES, soon=True)
-    return _Wait(WAITS_FOR_RUN, soon=True) if domain_removal_services.is_used_by_open_run(domain=domain) else None
+    return None
 
 
 def _wait_by_rules(domain: Domain, rules: ManagedRules) -> _Wait | None:

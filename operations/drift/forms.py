@@ -53,7 +53,6 @@ class DecideManyForm(forms.Form):
 
     decision = forms.ChoiceField(label="Decision", widget=forms.RadioSelect)
     customer = CustomerChoice(
-        Customer.objects.all(),
         label="Customer for tenants without a suggested customer",
         required=False,
         empty_label="Keep those open",

@@ -10,7 +10,7 @@ from django.db.models import Case, CharField, Count, IntegerField, Q, QuerySet, 
 from accounts.models.people import User
 from accounts.roles import PAUSE
 from operations.batches.core import BatchKind, BatchResult
-from operations.drift.core import HARMFUL, OUTAGES, RULES_AREA, STATUS, UNKNOWN, UNOWNED, Decision
+from operations.drift.core import HARMFUL, IDENTITIES_AREA, OUTAGES, RULES_AREA, STATUS, UNKNOWN, UNOWNED, Decision
 from operations.models import BatchItem, Difference, DriftCheck
 from operations.tenant_migration.selectors import may_migrate
 from receipt_rules.live.selectors import read_problem
@@ -33,6 +33,11 @@ def differences() -> QuerySet[Difference]:
 def differences_shown(show: str, area: str = "") -> QuerySet[Difference]:
     """An unknown `show` or `area` falls back to all open differences."""
     return _of(area).filter(SHOWN.get(show, SHOWN["open"])[1])
+
+
+def unowned_identities() -> QuerySet[Difference]:
+    """Return the open differences of identities that no customer has."""
+    return differences_shown("open", IDENTITIES_AREA).filter(kind=UNOWNED)
 
 
 def counts(area: str = "") -> dict[str, int]:

@@ -93,19 +93,14 @@ def adopt(*, difference: Difference, because: str, actor: User) -> None:
     )
 
 
-def restore(*, difference: Difference, because: str, actor: User) -> None:
-    """Rules are never restored from here. Raises Refused."""
-    raise Refused(NOT_FROM_HERE, code="NOT_POSSIBLE")
-
-
 def _open() -> QuerySet[Difference]:
     return Difference.objects.filter(region=settings.AWS_REGION, area=RULES_AREA, gone_at=None)
 
 
 def request_check() -> None:
     """Check everything, within the SES rate limit."""
-    tenant_drift_services.request_check()
-    identity_drift_services.request_check()
+    drift_store_services.request_check(core.TENANTS_AREA)
+    drift_store_services.request_check(core.IDENTITIES_AREA)
     request_rules_check()
 
 
@@ -152,8 +147,8 @@ def decide(
     match decision, difference.area:
         case Decision.ADOPT, core.RULES_AREA:
             adopt(**words)
-        case Decision.RESTORE, core.RULES_AREA:
-            restore(**words)
+        case Decision.RESTORE, core.RULES_AREA:  # rules are never restored from here
+            raise Refused(NOT_FROM_HERE, code="NOT_POSSIBLE")
         case Decision.IGNORE, core.RULES_AREA:
             ignore(**words)
         case Decision.ADOPT, core.IDENTITIES_AREA:

@@ -11,7 +11,7 @@ from accounts.models.people import User
 from audit import services as audit_services
 from inbound_admin.lib.errors import Refused
 from operations.drift.core import Decision, FoundDifference
-from operations.jobs import difference_subject
+from operations.jobs import difference_subject, queue_drift_check
 from operations.models import Difference, DriftCheck
 
 WHAT = {Decision.ADOPT: "drift.adopted", Decision.RESTORE: "drift.restored", Decision.IGNORE: "drift.ignored"}
@@ -108,4 +108,22 @@ def _sides(difference: Difference, decision: Decision) -> tuple[dict[str, object
 
 
 def record_check(area: str, **fields: object) -> None:
+    """Record what a check reached, or that one is requested."""
     DriftCheck.objects.update_or_create(region=settings.AWS_REGION, area=area, defaults=fields)
+
+
+def request_check(area: str) -> None:
+    """Request a check of the whole area, within the SES rate limit."""
+    with transaction.atomic():
+        record_check(area, asked_at=timezone.now())
+        queue_drift_check()
+
+
+def is_requested(area: str) -> bool:
+    return DriftCheck.objects.filter(region=settings.AWS_REGION, area=area, asked_at__isnull=False).exists()
+
+
+def end_request(area: str, *, began: datetime) -> None:
+    """Remove the request that a check answers. One made after the check began stays: it may be about a later change."""
+    asked = DriftCheck.objects.filter(region=settings.AWS_REGION, area=area, asked_at__lte=began)
+    asked.update(asked_at=None)

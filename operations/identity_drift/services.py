@@ -3,7 +3,7 @@
 As in `tenant_drift`, a decision changes the desired state in the rows of the domains app, whose worker updates SES.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.conf import settings
@@ -16,6 +16,7 @@ from domains.adoption import services as adoption_services
 from domains.domain_list import selectors as domain_list_selectors
 from domains.drift import services as drift_services
 from domains.drift.services import RemoteSettings
+from domains.identity import services as identity_services
 from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
@@ -24,39 +25,36 @@ from operations.drift import core as drift_core
 from operations.drift.core import IDENTITIES_AREA, Decision, FoundDifference, IdentitySettings, OurDomain
 from operations.drift_store import services as drift_store_services
 from operations.jobs import queue_drift_check
-from operations.models import Difference, DriftCheck
+from operations.models import Difference
 
 CANNOT = "This can’t be restored from here. Accept it from SES, or ignore it with a reason."
 NOT_YOURS = "Your role can't resolve differences in identities. Ask an operator."
 RIGHT = "domains.adopt_identity"
 
 
-def request_check() -> None:
-    """Request a check of every identity: one call for each thousand, and two for each hundred that customers have."""
-    with transaction.atomic():
-        drift_store_services.record_check(IDENTITIES_AREA, asked_at=timezone.now())
-        queue_drift_check()
-
-
-def work(*, now: Callable[[], datetime] = timezone.now) -> None:
+def work() -> None:
     """Run the check that is due, or one of names decided since. Raises AwsProblem, which is stored."""
     try:
-        if DriftCheck.objects.filter(region=settings.AWS_REGION, area=IDENTITIES_AREA, asked_at__isnull=False).exists():
-            check_all(now=now())
+        if drift_store_services.is_requested(IDENTITIES_AREA):
+            check_all(now=timezone.now())
         elif names := _decided():
-            check_named(names, now=now())
+            check_named(names, now=timezone.now())
     except AwsProblem as problem:
         drift_store_services.record_check(IDENTITIES_AREA, problem=str(problem))
         raise
 
 
 def check_all(*, now: datetime) -> int:
-    """Check all identities. Returns how many differences are new. Raises AwsProblem; then no difference is changed."""
+    """Check all identities: one call for each thousand, and two for each hundred that customers have.
+
+    Returns how many differences are new. Raises AwsProblem; then no difference is changed.
+    """
     with aws.recording() as calls:
-        names = frozenset(adoption_services.list_ses_identities())
+        names = frozenset(identity_services.list_ses_identities())
         there = _remote_identities(names)
     new = drift_store_services.store(area=IDENTITIES_AREA, found=_compare(there, None), now=now)
-    drift_store_services.record_check(IDENTITIES_AREA, at=now, asked_at=None, calls=len(calls), problem="")
+    drift_store_services.record_check(IDENTITIES_AREA, at=now, calls=len(calls), problem="")
+    drift_store_services.end_request(IDENTITIES_AREA, began=now)
     return new
 
 

@@ -8,7 +8,7 @@ A started import is a batch of `operations.batches` with the import's id and one
 `operations.legacy_rows` imports one customer. The batch engine pauses, resumes, stops, retries and tracks progress.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from accounts.people.selectors import customers_called
 from audit import services as audit_services
 from domains.adoption import services as adoption_services
 from inbound_admin.lib.errors import AwsProblem, Refused
@@ -24,8 +25,7 @@ from inbound_admin.lib.redaction import masked_text
 from operations.batches import services as batches_services
 from operations.batches.core import BatchKind
 from operations.domain_actions.core import DomainLine, parse_names
-from operations.drift.core import IDENTITIES_AREA, UNOWNED
-from operations.drift.selectors import differences
+from operations.drift.selectors import unowned_identities
 from operations.jobs import legacy_import_subject, queue_legacy_import
 from operations.legacy_import.core import ParsedRow, RowKind, mark_duplicates, parse_rows, read_sections
 from operations.legacy_import.selectors import TO_RETRY, import_batches
@@ -33,8 +33,7 @@ from operations.legacy_rows.services import (
     ImportContext,
     RowOutcome,
     domain_names,
-    import_rows,
-    parsed_row,
+    preview_rows,
     record_outcomes,
     require_permission,
     stored_values,
@@ -208,7 +207,7 @@ def _preview(legacy_import: LegacyImport) -> None:
     outcomes: list[tuple[LegacyImportRow, RowOutcome]] = []
     with transaction.atomic():
         for rows in groups.values():
-            outcomes += zip(rows, import_rows(map(parsed_row, rows), context), strict=True)
+            outcomes += zip(rows, preview_rows(rows, context), strict=True)
         transaction.set_rollback(True)
     with transaction.atomic():
         looking = LegacyImport.objects.filter(pk=legacy_import.pk, state=LegacyImportState.CHECKING)
@@ -235,37 +234,22 @@ def store_identity_import(
     """
     named = list(parse_names(text, with_customers=True))
     if everything:
-        named += _found(besides={each.name.lower() for each in named})
+        named += _unowned_identities(besides={each.name.lower() for each in named})
     if not named:
         raise Refused("Enter at least one domain, or choose all.", code="NOTHING_CHOSEN")
-    whose = _customers(each.customer for each in named)
-    rows = mark_duplicates(
-        _given(each, whose[each.customer.casefold()] if each.customer else customer) for each in named
-    )
+    whose = customers_called({each.customer for each in named if each.customer}, Customer.objects.all())
+    rows = mark_duplicates(_parsed_row(each, whose[each.customer] if each.customer else customer) for each in named)
     return store_import_rows(name=f"{len(rows):,} identities", rows=rows, because=because, actor=actor)
 
 
-def _found(*, besides: set[str]) -> list[DomainLine]:
-    rows = differences().filter(area=IDENTITIES_AREA, kind=UNOWNED, decision="").exclude(subject__in=besides)
+def _unowned_identities(*, besides: set[str]) -> list[DomainLine]:
+    rows = unowned_identities().exclude(subject__in=besides)
     return [DomainLine(name) for name in rows.values_list("subject", flat=True)]
 
 
-def _given(named: DomainLine, customer: Customer | None) -> ParsedRow:
+def _parsed_row(named: DomainLine, customer: Customer | None) -> ParsedRow:
     stranger = (
         f"there isn’t exactly one customer called {named.customer}" if named.customer else "no customer was given"
     )
     why_not = "" if customer else f"Customer not found: {stranger}."
     return ParsedRow(RowKind.DOMAIN, customer.pk if customer else "", named.name, VALUES, why_not)
-
-
-def _customers(texts: Iterable[str]) -> dict[str, Customer | None]:
-    """Return customers by casefolded ID or full name; None if no customer, or more than one, has the name."""
-    wanted = {text.casefold() for text in texts if text}
-    found: dict[str, Customer | None] = dict.fromkeys(wanted)
-    for customer in Customer.objects.all():
-        name = customer.name.casefold()
-        if name in wanted:
-            found[name] = None if found[name] else customer
-    for customer in Customer.objects.filter(pk__in=wanted):
-        found[customer.pk] = customer
-    return found

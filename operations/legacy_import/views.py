@@ -13,8 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, accepts_upload, form_page, list_as_file, page_of, template
 from operations.batches.selectors import counts_of, seconds_left, summary_of
-from operations.drift.core import UNOWNED
-from operations.drift.selectors import differences_shown
+from operations.drift.selectors import unowned_identities
 from operations.legacy_import import services
 from operations.legacy_import.core import ImportResult, RowKind
 from operations.legacy_import.forms import MOST_BYTES, AdoptForm, LegacyImportForm
@@ -64,7 +63,7 @@ def adopt_identities(request: SignedIn) -> HttpResponse:
             form.add_error(None, str(refused))
         else:
             return redirect("operations:legacy_import_rows", made.pk)
-    context = {"form": form, "unowned": differences_shown("open").filter(kind=UNOWNED).count()}
+    context = {"form": form, "unowned": unowned_identities().count()}
     return form_page(request, "operations/legacy_import/adopt_identities.html", context)
 
 

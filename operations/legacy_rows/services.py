@@ -67,6 +67,17 @@ def import_rows(rows: Iterable[ParsedRow], context: ImportContext) -> list[RowOu
     return [outcomes[number] for number in sorted(outcomes)]
 
 
+def preview_rows(rows: Sequence[LegacyImportRow], context: ImportContext) -> list[RowOutcome]:
+    """Return the outcomes of one owner's rows, as `import_customers` would store them. Run it to be rolled back."""
+    try:
+        with transaction.atomic():
+            return import_rows(map(parsed_row, rows), context)
+    except DatabaseError as error:
+        if is_outage(error):
+            raise
+        return [RowOutcome(ImportResult.FAILED, ROLLED_BACK.format(error=error))] * len(rows)
+
+
 class _Owner:
     def __init__(self, context: ImportContext, customer: Customer | None) -> None:
         self.context = context

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models.people import Customer
@@ -23,6 +22,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from operations.jobs import queue_migrations
 from operations.models import STARTED, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
+from operations.tenant_migration import selectors
 from operations.tenant_migration.core import (
     Chosen,
     Inventory,
@@ -32,14 +32,6 @@ from operations.tenant_migration.core import (
     StepKind,
     missing,
     plan,
-)
-from operations.tenant_migration.selectors import (
-    arn_of,
-    held_by_pause,
-    inventory_of,
-    next_item,
-    seconds_until_next,
-    unfinished,
 )
 from tenants.lifecycle import services as lifecycle_services
 from tenants.lifecycle.selectors import tenant_of
@@ -113,8 +105,9 @@ TURNS = 3  # a domain that is set up meanwhile is included
 
 
 def migrate_customer(item: MigrationItem) -> None:
-    """Continue the migration of one customer. Raises AwsProblem if it must wait, Refused if a person must act."""
-    _begin(item)
+    """Continue one customer, unless cancelled. Raises AwsProblem if it must wait, Refused if a person must act."""
+    if not _begin(item):
+        return
     with aws.recording() as request_ids:
         try:
             tenant = _tenant(item)
@@ -130,17 +123,18 @@ def migrate_customer(item: MigrationItem) -> None:
 
 
 def _inventory(item: MigrationItem) -> Inventory:
-    return inventory_of(item.customer, surveyed=item.migration.taken is not None)
+    return selectors.inventory_of(item.customer, surveyed=item.migration.taken is not None)
 
 
-def _begin(item: MigrationItem) -> None:
-    """Store the state before the migration, once: a retry must not store a half-migrated state."""
+def _begin(item: MigrationItem) -> bool:
+    """Store the state before the migration, once: a retry must not store a half-migrated state.
+
+    Returns False if a person has cancelled the item, or rolls it back, since it was read.
+    """
     if not item.before:
         tenant = tenant_of(item.customer)
         domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
-        resources = (
-            TenantResource.objects.filter(tenant=tenant, wanted=True) if tenant else TenantResource.objects.none()
-        )
+        resources = TenantResource.objects.filter(tenant=tenant, wanted=True)
         item.before = {
             "tenant": tenant.pk if tenant else "",
             "sends_since": tenant.sends_since.isoformat() if tenant and tenant.sends_since else "",
@@ -149,7 +143,8 @@ def _begin(item: MigrationItem) -> None:
         }
     item.state, item.problem = ItemState.RUNNING, ""
     item.started_at = item.started_at or timezone.now()
-    item.save(update_fields=("before", "state", "problem", "started_at"))
+    same = MigrationItem.objects.filter(pk=item.pk, state__in=(ItemState.WAITING, ItemState.RUNNING))
+    return bool(same.update(before=item.before, state=item.state, problem="", started_at=item.started_at))
 
 
 def _tenant(item: MigrationItem) -> Tenant:
@@ -193,7 +188,7 @@ def _other_resources(inventory: Inventory) -> tuple[MigrationResource, ...]:
     named = [(ResourceKind.CONFIGURATION_SET, name) for name in dict.fromkeys(sets) if name]
     named += [(ResourceKind.TEMPLATE, name) for name in settings.TENANT_TEMPLATES]
     there = {each.arn for each in inventory.resources}
-    found = [MigrationResource(kind, name, arn_of(kind, name)) for kind, name in named]
+    found = [MigrationResource(kind, name, selectors.arn_of(kind, name)) for kind, name in named]
     return tuple(each for each in found if each.arn not in there)
 
 
@@ -228,7 +223,8 @@ def _reset_associations(tenant: Tenant, wanted: tuple[MigrationResource, ...], f
 def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence[str]) -> bool:
     """Make sends name the tenant. Returns False if something was added meanwhile that is not associated.
 
-    The item is done in the transaction of its last step, since its page stops polling once the item is done.
+    The item is done in the transaction of its last step, since its page stops polling once the item is done. Nothing
+    is switched if a person rolls it back in the meantime.
     """
     Customer.objects.select_for_update(no_key=True).get(pk=item.customer_id)
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
@@ -236,14 +232,15 @@ def _switch_to_tenant(item: MigrationItem, tenant: Tenant, request_ids: Sequence
     if not all(each.is_associated for each in inventory.resources):
         return False
     now = timezone.now()
+    running = MigrationItem.objects.filter(pk=item.pk, state=ItemState.RUNNING)
+    if not running.update(state=ItemState.DONE, switched_at=now, ended_at=now, problem=""):
+        return True
+    item.state = ItemState.DONE
     names = [each.name for each in inventory.identities]
     domains = Domain.objects.filter(customer=item.customer, region=settings.AWS_REGION)
     domains.filter(name__in=names).update(tenant=locked)
-    was = locked.sends_since
-    locked.sends_since = was or now
+    locked.sends_since = locked.sends_since or now
     locked.save(update_fields=("sends_since",))
-    MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.DONE, switched_at=now, ended_at=now, problem="")
-    item.state = ItemState.DONE
     store_steps(item, _inventory(item), request_ids)
     audit_services.record(
         "tenant.switched",
@@ -270,7 +267,7 @@ def roll_back_customer(item: MigrationItem) -> None:
 def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
     locked = Tenant.objects.select_for_update(of=("self",)).get(pk=tenant.pk)
     if locked.is_stopped and locked.sends_since:
-        raise Refused(held_by_pause([item.customer]), code="TENANT_PAUSED")
+        raise Refused(selectors.held_by_pause([item.customer]), code="TENANT_PAUSED")
     before: dict[str, str] = item.before.get("domains", {})
     for domain in Domain.objects.select_for_update(of=("self",)).filter(tenant=locked):
         if not before.get(domain.pk):
@@ -291,7 +288,10 @@ def _switch_back(item: MigrationItem, tenant: Tenant) -> None:
 
 def _dissociate(item: MigrationItem, tenant: Tenant) -> None:
     """Remove the associations that we made. The tenant keeps its own configuration set, which nothing else uses."""
-    kept = {*item.before.get("associations", ()), arn_of(ResourceKind.CONFIGURATION_SET, tenant.configuration_set)}
+    kept = {
+        *item.before.get("associations", ()),
+        selectors.arn_of(ResourceKind.CONFIGURATION_SET, tenant.configuration_set),
+    }
     for row in TenantResource.objects.filter(tenant=tenant, wanted=True).exclude(arn__in=kept):
         resources_services.forget_association(tenant=tenant, arn=row.arn)
     with aws.recording():
@@ -309,10 +309,11 @@ def _finish_rollback(item: MigrationItem) -> None:
 
 
 def mark_failed(item: MigrationItem, problem: Refused | AwsProblem) -> None:
-    """Mark the item as failed. Completed steps are kept; a retry continues there."""
+    """Mark the item as failed, unless a person rolls it back by now. Completed steps stay; a retry continues there."""
     fail_first(item, str(problem))
     text = f"The rollback failed: {problem}" if item.state == ItemState.ROLLING_BACK else str(problem)
-    MigrationItem.objects.filter(pk=item.pk).update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
+    same = MigrationItem.objects.filter(pk=item.pk, state=item.state)
+    same.update(state=ItemState.FAILED, problem=text, ended_at=timezone.now())
 
 
 WAITS = "The limit of {limit} per hour is reached. The migration continues at {at:%H:%M} UTC."
@@ -321,27 +322,22 @@ Clock = Callable[[], datetime]
 
 def work(*, now: Clock = timezone.now) -> None:
     """Continue all migrations. Repeatable. Raises AwsProblem if it must wait."""
-    for migration in list(unfinished()):
-        _work(migration, now)
-
-
-def _work(migration: Migration, now: Clock) -> None:
-    _read_tenants(migration)
-    while item := _next(migration, now):
-        if not _run_item(item):
-            break
-    _finish(migration)
+    for migration in list(selectors.unfinished()):
+        _read_tenants(migration)
+        while item := _next(migration, now):
+            _run_item(item)
+        _finish(migration)
 
 
 def _next(migration: Migration, now: Clock) -> MigrationItem | None:
     """Return the next customer: a started one in any state of the migration; a new one only while it runs."""
     migration.refresh_from_db()
-    item = next_item(migration)
+    item = selectors.next_item(migration)
     if item is None or item.state in STARTED:
         return item
     if migration.state != MigrationState.RUNNING:
         return None
-    if seconds := seconds_until_next(migration, now()):
+    if seconds := selectors.seconds_until_next(migration, now()):
         free_at = now() + timedelta(seconds=seconds)
         limit = "1 customer" if migration.at_most_per_hour == 1 else f"{migration.at_most_per_hour:,} customers"
         running = Migration.objects.filter(pk=migration.pk, state=MigrationState.RUNNING)  # not if paused meanwhile
@@ -351,11 +347,10 @@ def _next(migration: Migration, now: Clock) -> MigrationItem | None:
     return item
 
 
-def _run_item(item: MigrationItem) -> bool:
+def _run_item(item: MigrationItem) -> None:
     """Continue an item. Raises AwsProblem if waiting helps; the item then keeps its state and shows why."""
-    back = item.state == ItemState.ROLLING_BACK
     try:
-        if back:
+        if item.state == ItemState.ROLLING_BACK:
             roll_back_customer(item)
         else:
             migrate_customer(item)
@@ -366,7 +361,6 @@ def _run_item(item: MigrationItem) -> bool:
     except (Refused, AwsProblem) as problem:
         mark_failed(item, problem)
     _store_wait_reason(item.migration, "")
-    return True
 
 
 def _read_tenants(migration: Migration) -> None:
@@ -374,7 +368,7 @@ def _read_tenants(migration: Migration) -> None:
     if migration.taken is not None or migration.chosen == Chosen.CUSTOMER or migration.state != MigrationState.RUNNING:
         return
     customers = MigrationItem.objects.filter(migration=migration, state__in=UNFINISHED).values("customer")
-    identities = Domain.objects.filter(Q(customer__in=customers), region=migration.region).count()
+    identities = Domain.objects.filter(customer__in=customers, region=migration.region).count()
     try:
         there = tenants_in_ses()
         if len(there) >= identities:

@@ -43,21 +43,14 @@ CANNOT = {
 }
 
 
-def request_check() -> None:
-    """Request a check of every tenant, within the SES rate limit: one call for each, and two for each hundred."""
-    with transaction.atomic():
-        drift_store_services.record_check(TENANTS_AREA, asked_at=timezone.now())
-        queue_drift_check()
-
-
-def work(*, now: Callable[[], datetime] = timezone.now) -> None:
+def work() -> None:
     """Apply decisions that need a call of their own, then run due checks. Raises AwsProblem, which is stored."""
     try:
         _apply_by_worker()
-        if DriftCheck.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, asked_at__isnull=False).exists():
-            check_next(now=now())
+        if drift_store_services.is_requested(TENANTS_AREA):
+            check_next(now=timezone.now())
         elif places := frozenset(_decided().values_list("place", flat=True)):
-            check_named(places, now=now())
+            check_named(places, now=timezone.now())
     except AwsProblem as problem:
         drift_store_services.record_check(TENANTS_AREA, problem=str(problem))
         raise
@@ -79,9 +72,8 @@ def check_next(*, now: datetime) -> int:
             new += _check_part(listed, frozenset(part), now=now)
             drift_store_services.record_check(TENANTS_AREA, place=part[-1], began_at=began)
     done = {"place": "", "at": began} if len(names) <= MOST_AT_ONCE else {}
-    drift_store_services.record_check(
-        TENANTS_AREA, **done, asked_at=None, calls=len(calls), tenants=len(listed.tenants), problem=""
-    )
+    drift_store_services.record_check(TENANTS_AREA, **done, calls=len(calls), tenants=len(listed.tenants), problem="")
+    drift_store_services.end_request(TENANTS_AREA, began=now)
     return new
 
 

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
+from accounts.people.selectors import customers_called
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.jobs import migration_subject, queue_migrations
@@ -66,19 +67,22 @@ def by_csv(text: str, name: str) -> Choice:
 
     Raises Refused.
     """
-    lines = [row for row in csv.reader(StringIO(text.lstrip("\ufeff"))) if any(cell.strip() for cell in row)]
+    try:
+        lines = [row for row in csv.reader(StringIO(text.lstrip("\ufeff"))) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise Refused(f"The file is not valid CSV ({error}).", code="FILE_UNREADABLE") from error
     if len(lines) > MOST_LINES:
         raise Refused(f"The file has {len(lines):,} lines. The maximum is {MOST_LINES:,}.", code="TOO_MANY")
     column, rows = _column(lines)
     wanted = list(dict.fromkeys(row[column].strip() for row in rows if len(row) > column and row[column].strip()))
     if not wanted:
         raise Refused("The file contains no customers.", code="FILE_EMPTY")
-    found = _found(wanted)
-    customers = tuple(dict.fromkeys(found[each] for each in wanted if found[each] is not None))
+    found = customers_called(wanted, customers_to_migrate())
+    customers = tuple(dict.fromkeys(customer for customer in found.values() if customer))
     left_out = tuple(
         f"“{each[:120]}” is not a customer that still has to be migrated." for each in wanted if not found[each]
     )
-    return Choice(Chosen.CSV, name[:200], tuple(each for each in customers if each), left_out)
+    return Choice(Chosen.CSV, name[:200], customers, left_out)
 
 
 def _column(lines: list[list[str]]) -> tuple[int, list[list[str]]]:
@@ -87,17 +91,6 @@ def _column(lines: list[list[str]]) -> tuple[int, list[list[str]]]:
         if name in head:
             return head.index(name), lines[1:]
     return 0, lines
-
-
-def _found(wanted: list[str]) -> dict[str, Customer | None]:
-    """Match by ID first; by name if exactly one customer has it."""
-    there = list(customers_to_migrate())
-    by_id = {customer.pk: customer for customer in there}
-    by_name: dict[str, Customer | None] = {}
-    for customer in there:
-        key = customer.name.casefold()
-        by_name[key] = None if key in by_name else customer
-    return {each: by_id.get(each) or by_name.get(each.casefold()) for each in wanted}
 
 
 RETRYABLE = (ItemState.FAILED, ItemState.CANCELLED, ItemState.ROLLED_BACK)

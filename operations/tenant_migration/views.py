@@ -175,11 +175,12 @@ def item(request: SignedIn, migration_id: str, item_id: str) -> HttpResponse:
 
 
 def _steer_one(request: SignedIn, migration: Migration, row: MigrationItem, form: RollBackForm) -> None:
+    done = request.POST.get("do")
     try:
-        if request.POST.get("do") == "roll_back":
+        if done == "roll_back":
             because = form.cleaned_data["because"]
             services.roll_back(migration=migration, actor=request.user, because=because, item=row)
-        else:
+        elif done == "retry":
             services.retry(migration=migration, actor=request.user, item=row)
     except Refused as refused:
         messages.error(request, str(refused))

@@ -13,7 +13,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
-from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, ReceivingState
+from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingState
 from domains.records.core import Record
 from inbound_admin.lib.lists import exactly
 from public_api.domains.core import Published
@@ -89,9 +89,9 @@ def status_of(domain: Domain) -> Published:
     return "failed" if gone or domain.dkim_status == SesStatus.FAILED else "pending"
 
 
-def receives_mail(domain: Domain) -> bool:
+def receives_mail(domain: Domain, receiving: Receiving) -> bool:
     """Whether the domain receives mail: verified, MX points here, and in the active rule set."""
-    return status_of(domain) == "verified" and domain.receiving.state in ARRIVING
+    return status_of(domain) == "verified" and receiving.state in ARRIVING
 
 
 def is_correct(check: RecordCheck | None) -> bool:
@@ -211,9 +211,9 @@ def endpoint_counts(endpoints: QuerySet[Endpoint]) -> dict[str, int]:
 def uses_of(endpoints: Iterable[Endpoint], *, at_most: int) -> dict[str, Uses]:
     """Return what uses each endpoint, in two queries with a limit."""
     found = {endpoint.pk: _Collected() for endpoint in endpoints}
-    for address in Address.objects.select_related("domain").filter(endpoint__in=found).order_by("address")[:at_most]:
+    for address in addresses_selectors.addresses_to(*found).order_by("address")[:at_most]:
         found[str(address.endpoint_id)].addresses.append(address)
-    catch_alls = CatchAll.objects.select_related("domain").filter(endpoint__in=found, is_active=True)
+    catch_alls = addresses_selectors.catch_alls_to(*found).filter(is_active=True)
     for catch_all in catch_alls.order_by("domain__name")[:at_most]:
         found[str(catch_all.endpoint_id)].domains.append(catch_all.domain)
     return {key: Uses(tuple(some.addresses), tuple(some.domains)) for key, some in found.items()}

@@ -50,6 +50,7 @@ class DomainChange:
         return replace(self, catch_all_endpoint_id=KEEP) == DomainChange(is_catch_all_enabled=False)
 
 
+@transaction.atomic
 def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
     """Apply all changes or none. Raises Refused: DOMAIN_NOT_VERIFIED, ENDPOINT_MISSING, or for the MAIL FROM domain."""
     if wanted.send_only is not None:
@@ -59,10 +60,9 @@ def change(*, domain: Domain, wanted: DomainChange, actor: User) -> None:
         return
     if not wanted.only_switches_off:
         refuse_unproven(domain)
-    with transaction.atomic():
-        _configure(domain, wanted, actor)
-        if wanted.is_catch_all_enabled is not None or wanted.catch_all_endpoint_id != KEEP:
-            _catch(domain, wanted, actor)
+    _configure(domain, wanted, actor)
+    if wanted.is_catch_all_enabled is not None or wanted.catch_all_endpoint_id != KEEP:
+        _catch(domain, wanted, actor)
 
 
 def configure_mail_from(*, domain: Domain, name: str | None, actor: User) -> Domain:

@@ -7,9 +7,9 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models.people import User
+from receipt_rules.addresses.selectors import addresses_to, catch_alls_to
 from receipt_rules.addresses.services import change_address, set_catch_all
 from receipt_rules.endpoints.services import WEBHOOK_EXTRAS, remove_endpoint
-from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import recent_deliveries
 
@@ -59,10 +59,10 @@ def known_config(kind: str, config: Mapping[str, Any]) -> tuple[dict[str, Any], 
 def remove(*, endpoint: Endpoint, actor: User) -> FormerUses:
     """Remove an endpoint. What used it continues to receive mail without an endpoint."""
     with transaction.atomic():
-        addresses = list(Address.objects.select_related("domain").filter(endpoint=endpoint).order_by("address"))
+        addresses = list(addresses_to(endpoint.pk).order_by("address"))
         for address in addresses:
             change_address(address=address, actor=actor, is_active=address.is_active, endpoint=None)
-        catch_alls = list(CatchAll.objects.select_related("domain__customer").filter(endpoint=endpoint))
+        catch_alls = list(catch_alls_to(endpoint.pk))
         for row in catch_alls:
             set_catch_all(domain=row.domain, actor=actor, is_active=row.is_active, subdomains=row.subdomains)
         remove_endpoint(endpoint=endpoint, actor=actor)

@@ -15,8 +15,9 @@ from django.db.models.lookups import In
 from accounts.models.people import Customer
 from accounts.people.selectors import Viewer, customers_for, of_customer, supports_everyone
 from audit.services import Subject
+from domains.domain_list.core import UNVERIFIED
 from domains.domain_list.selectors import names_in_unicode
-from domains.models.domains import UNVERIFIED, Domain, Stage
+from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import name_and_parents, nearest_domain
 from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, RulesFact
 from domains.records.core import INBOUND_MX
@@ -225,14 +226,25 @@ def address_counts(*, viewer: Viewer, filters: AddressListFilters) -> dict[str, 
     return filters.counts(addresses_for(viewer))
 
 
+_IS_OWN = Q(domain__customer=F("endpoint__customer"))  # a domain that moves to another customer keeps its rows
+
+
+def addresses_to(*endpoints: str) -> QuerySet[Address]:
+    """Return the addresses that are delivered to these endpoints (IDs): those of the endpoint's own customer."""
+    return Address.objects.select_related("domain").filter(_IS_OWN, endpoint__in=endpoints)
+
+
+def catch_alls_to(*endpoints: str) -> QuerySet[CatchAll]:
+    """Return the catch-alls that are delivered to these endpoints (IDs): those of the endpoint's own customer."""
+    return CatchAll.objects.select_related("domain").filter(_IS_OWN, endpoint__in=endpoints)
+
+
 def domains_using(endpoint: Endpoint) -> list[str]:
     """Return the IDs of domains with a recipient that is delivered to the endpoint."""
-    addresses = Address.objects.filter(endpoint=endpoint).values_list("domain_id", flat=True)
-    return sorted({*addresses, *CatchAll.objects.filter(endpoint=endpoint).values_list("domain_id", flat=True)})
+    rows = (addresses_to(endpoint.pk), catch_alls_to(endpoint.pk))
+    return sorted({domain for found in rows for domain in found.values_list("domain_id", flat=True)})
 
 
-def used_by(endpoint: Endpoint) -> tuple[str, ...]:
-    """Return up to ten recipients that are delivered to the endpoint, for its page."""
-    addresses = [each.recipient for each in Address.objects.filter(endpoint=endpoint)[:10]]
-    everything = [str(each) for each in CatchAll.objects.select_related("domain").filter(endpoint=endpoint)[:10]]
-    return tuple([*everything, *addresses][:10])
+def used_by(endpoint: Endpoint, most: int = 10) -> tuple[str, ...]:
+    """Return up to ten recipients that are delivered to the endpoint, catch-alls first."""
+    return tuple(map(str, [*catch_alls_to(endpoint.pk)[:most], *addresses_to(endpoint.pk)[:most]][:most]))

@@ -14,7 +14,7 @@ from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain
-from domains.ownership.selectors import holder_of, shares_below
+from domains.ownership.selectors import held_domains, holder_of, shares_below
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from receipt_rules.addresses.selectors import (
@@ -98,7 +98,6 @@ def add_address(
     endpoint: Endpoint | None = None,
     is_active: bool = True,
     may_wait: bool = False,
-    bulk_id: str = "",
 ) -> Address:
     """Add the address. `may_wait`: at a domain that isn't proven yet, it becomes live with the proof.
 
@@ -106,8 +105,8 @@ def add_address(
     """
     asked = AddressAsked(text, endpoint, is_active=is_active)
     with transaction.atomic():
-        made = _add(asked, customer, actor, may_wait=may_wait, bulk_id=bulk_id)
-        _note_added([made], actor)
+        made = _add(asked, customer, actor, may_wait=may_wait)
+        _queue_added([made], actor)
     return made
 
 
@@ -120,12 +119,12 @@ def add_addresses(
     """
     with transaction.atomic():
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)  # two pastes lock domains in turn
-        found = tuple(_tried(each, customer, actor, bulk_id) for each in asked)
-        _note_added([each for each in found if isinstance(each, Address)], actor)
+        found = tuple(_added_or_refused(each, customer, actor, bulk_id) for each in asked)
+        _queue_added([each for each in found if isinstance(each, Address)], actor)
     return found
 
 
-def _tried(asked: AddressAsked, customer: Customer, actor: User | None, bulk_id: str) -> Address | Refused:
+def _added_or_refused(asked: AddressAsked, customer: Customer, actor: User | None, bulk_id: str) -> Address | Refused:
     try:
         return _add(asked, customer, actor, bulk_id=bulk_id)
     except Refused as refused:
@@ -135,7 +134,7 @@ def _tried(asked: AddressAsked, customer: Customer, actor: User | None, bulk_id:
 def _add(
     asked: AddressAsked, customer: Customer, actor: User | None, *, may_wait: bool = False, bulk_id: str = ""
 ) -> Address:
-    """Create the row and its entry in the change log. `_note_added` follows in the same transaction."""
+    """Create the row and its entry in the change log. `_queue_added` follows in the same transaction."""
     refuse_foreign(asked.endpoint, customer)
     place = locate_address(asked.text, customer, may_wait=may_wait)
     try:
@@ -156,7 +155,7 @@ def _add(
     return made
 
 
-def _note_added(made: Sequence[Address], actor: User | None) -> None:
+def _queue_added(made: Sequence[Address], actor: User | None) -> None:
     """Update the names of each domain, and queue one change for all addresses. Runs in their transaction."""
     domains = {address.domain_id: address.domain for address in made}
     for domain in domains.values():
@@ -202,14 +201,40 @@ def change_address(
     return locked
 
 
-def remove_address(*, address: Address, actor: User | None, bulk_id: str = "") -> None:
+def remove_address(*, address: Address, actor: User | None) -> None:
     """Remove the address; no effect if it is already removed."""
     with transaction.atomic():
         if Address.objects.filter(pk=address.pk).exists():
-            _remove(_locked(address), actor, bulk_id=bulk_id)
+            _remove(_locked(address), actor)
 
 
-def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id: str = "") -> None:
+def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
+    """Remove all addresses and catch-alls of the domain as one change, each with its entry in the change log.
+
+    Returns the number of addresses.
+    """
+    with transaction.atomic():
+        Domain.objects.select_for_update().filter(pk=domain.pk).first()
+        addresses = list(Address.objects.select_related("domain", "endpoint").filter(domain=domain))
+        catch_alls = list(CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain))
+        for address in addresses:
+            _delete_address(address, actor, bulk_id=bulk_id)
+        for catch_all in catch_alls:
+            _delete_catch_all(catch_all, actor, bulk_id)
+        if recipients := [row.recipient for row in (*addresses, *catch_alls)]:
+            queue_customer_change(domain.customer, actor, recipients=recipients, domains=[domain.pk])
+            _update_domain(domain)
+    return len(addresses)
+
+
+def _remove(address: Address, actor: User | None, *, because: str = "") -> None:
+    _delete_address(address, actor, because=because)
+    update_name_facts(address.domain)
+    queue_customer_change(address.domain.customer, actor, recipients=[address.recipient], domains=[address.domain_id])
+
+
+def _delete_address(address: Address, actor: User | None, *, because: str = "", bulk_id: str = "") -> None:
+    """Delete the row. The update of its domain's names and the queued change follow in the same transaction."""
     audit_services.record(
         "address.removed",
         about=address_subject(address),
@@ -218,11 +243,20 @@ def _remove(address: Address, actor: User | None, *, because: str = "", bulk_id:
         before=_log(address),
         bulk_id=bulk_id,
     )
-    domain = address.domain
     alerts_services.update_refusal_alert(address_subject(address), "")
     address.delete()
-    update_name_facts(domain)
-    queue_customer_change(domain.customer, actor, recipients=[address.recipient], domains=[domain.pk])
+
+
+def _delete_catch_all(catch_all: CatchAll, actor: User | None, bulk_id: str) -> None:
+    audit_services.record(
+        "catch_all.removed",
+        about=catch_all_subject(catch_all),
+        actor=actor,
+        before=_log_catch_all(catch_all),
+        bulk_id=bulk_id,
+    )
+    alerts_services.update_refusal_alert(catch_all_subject(catch_all), "")
+    catch_all.delete()
 
 
 def is_orphaned(address: Address) -> bool:
@@ -296,7 +330,7 @@ def _row_of(recipient: str) -> Address | CatchAll | None:
     if is_address(recipient):
         return Address.objects.select_related("domain").filter(address=recipient).first()
     found = CatchAll.objects.select_related("domain").filter(subdomains=recipient.startswith("."))
-    return found.filter(domain__name=domain_of(recipient), is_active=True).first()
+    return found.filter(domain__in=held_domains(), domain__name=domain_of(recipient), is_active=True).first()
 
 
 def set_catch_all(
@@ -331,31 +365,6 @@ def set_catch_all(
             queue_customer_change(locked.customer, actor, recipients=[made.recipient], domains=[locked.pk])
         _update_domain(locked)
     return made
-
-
-def remove_catch_all(*, domain: Domain, actor: User | None, subdomains: bool = False, bulk_id: str = "") -> None:
-    """Remove the catch-all; no effect if there is none. The domain's exact addresses stay."""
-    with transaction.atomic():
-        Domain.objects.select_for_update().filter(pk=domain.pk).first()
-        found = (
-            CatchAll.objects.select_for_update(of=("self",))
-            .select_related("domain__customer", "endpoint")
-            .filter(domain=domain, subdomains=subdomains)
-            .first()
-        )
-        if found is None:
-            return
-        audit_services.record(
-            "catch_all.removed",
-            about=catch_all_subject(found),
-            actor=actor,
-            before=_log_catch_all(found),
-            bulk_id=bulk_id,
-        )
-        alerts_services.update_refusal_alert(catch_all_subject(found), "")
-        found.delete()
-        queue_customer_change(found.domain.customer, actor, recipients=[found.recipient], domains=[found.domain_id])
-        _update_domain(found.domain)
 
 
 def _update_domain(domain: Domain) -> None:

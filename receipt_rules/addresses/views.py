@@ -130,12 +130,14 @@ def add_lines(lines: Sequence[PastedLine], customer: Customer, actor: User) -> l
 @require_GET
 def list_(request: SignedIn) -> HttpResponse:
     filters = AddressListFilters.read(request.GET)
-    page = page_of(search_addresses(viewer=request.user, filters=filters), request)
+    counts = address_counts(viewer=request.user, filters=filters)
+    found = search_addresses(viewer=request.user, filters=filters)
+    page = page_of(found, request, total=filters.total_of(counts))
     set_ends(page.object_list)
     context = {
         "page": page,
         "filters": filters,
-        "counts": address_counts(viewer=request.user, filters=filters),
+        "counts": counts,
         "choices": customer_choices(viewer=request.user),
         "total": bool(page.object_list) or addresses_for(request.user).exists(),
         "tab": "addresses",

@@ -2,8 +2,6 @@
 
 - `apply_pending_changes` applies what customers changed themselves, if it is small and affects nobody else. What a
   customer changes within RECEIVING_WAIT_SECONDS of the change before is one change, with the size of all together.
-- `unlock` ends a run that is stuck, so that others can start. Its completed steps stay; the next plan reads SES, so it
-  sees a late call of the old worker. A worker that is still alive stops before its next step.
 - `stop` and `resume` let staff pause a customer's receiving. The customer's rows stay. Whoever pauses a customer's
   sending may do it; the plan that they see is limited to that customer's recipients.
 - `work` runs everything that waits: stops by staff first, then approved or interrupted runs, then customers' changes.
@@ -23,17 +21,16 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customer_subject
 from accounts.roles import PAUSE, require
 from audit import services as audit_services
-from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import lanes
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
-from receipt_rules.live.services import Live, read_live
+from receipt_rules.live.services import Live, read_live, receives_here
 from receipt_rules.models.live import ReceivingStop
-from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState, StepState
-from receipt_rules.planner.core.plans import Method, Plan, load
+from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
+from receipt_rules.planner.core.plans import Method, Plan
 from receipt_rules.planner.core.rules import Rule, broader_entries
 from receipt_rules.planner.core.steps import Create, Delete, Step, Update
 from receipt_rules.planner.services import (
@@ -48,7 +45,6 @@ from receipt_rules.receiving import services as receiving_services
 from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.rule_sets import services as rule_sets_services
 from receipt_rules.runs import services as runs_services
-from receipt_rules.runs.selectors import rule_set_subject
 from receipt_rules.transfers import services as transfers_services
 
 NO_REGION = "SES doesn't receive mail in {region}."
@@ -74,7 +70,7 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
     pending = list(_stop_changes() if stops_only else PendingChange.objects.select_related("customer", "by"))
     if collect:
         pending = _collected(pending, timezone.now())
-    if settings.AWS_REGION not in RECEIVING_REGIONS:
+    if not receives_here():
         PendingChange.objects.update(waits_because=NO_REGION.format(region=settings.AWS_REGION))
         return
     if not pending:
@@ -200,59 +196,6 @@ def _unchanged(change: PendingChange) -> QuerySet[PendingChange]:
     return PendingChange.objects.filter(pk=change.pk, changed_at=change.changed_at)
 
 
-STUCK_AFTER = timedelta(minutes=15)  # many times the duration of a step at the shared rate limit
-
-
-@transaction.atomic
-def unlock(*, run: Run, because: str, actor: User, now: datetime | None = None, bulk_id: str = "") -> None:
-    """End a stuck run.
-
-    Raises Refused if it has ended or made progress lately, without a reason, or without permission.
-    """
-    if not actor.has_perm("receipt_rules.operate_rules"):
-        raise Refused("Only operators can end runs.", code="NOT_ALLOWED")
-    if not because.strip():
-        raise Refused("Enter a reason for ending the run.", code="REASON_MISSING")
-    now = now or timezone.now()
-    locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state__in=UNFINISHED).first()
-    if locked is None:
-        raise Refused("The run has already ended.", code="RUN_OVER")
-    if last_progress_at(locked) > now - STUCK_AFTER:
-        raise Refused(
-            f"The run made progress less than {STUCK_AFTER.seconds // 60} minutes ago, so it isn't stuck. Stop "
-            "it instead.",
-            code="RUN_MOVES",
-        )
-    _end(locked, because.strip(), actor, now, bulk_id)
-
-
-def last_progress_at(run: Run) -> datetime:
-    """Return when the run last completed a step, or when it started."""
-    done = run.steps.exclude(done_at=None).order_by("-done_at").values_list("done_at", flat=True).first()
-    return max(moment for moment in (run.created_at, run.started_at, done) if moment is not None)
-
-
-def _end(locked: Run, because: str, actor: User, now: datetime, bulk_id: str) -> None:
-    before = locked.state
-    done, steps = locked.steps.filter(state=StepState.DONE).count(), locked.steps.count()
-    locked.state, locked.ended_at = RunState.FAILED, now
-    locked.cancelled_by, locked.cancelled_at = actor, now
-    locked.problem = f"Ended manually after {done} of {steps} steps: {because} Create a new plan for the rest."
-    locked.save(update_fields=("state", "ended_at", "cancelled_by", "cancelled_at", "problem"))
-    last = locked.steps.last()
-    audit_services.record(
-        "rules.unlocked",
-        about=rule_set_subject(str(load(last.step).rule_set) if last else "", locked.customer_id or ""),
-        actor=actor,
-        because=because,
-        before={"run": locked.pk, "state": before},
-        after={"run": locked.pk, "state": locked.state, "steps_done": done},
-        bulk_id=bulk_id,
-        for_staff=True,
-    )
-    queue_work()
-
-
 def plan_to_stop(*, customer: Customer) -> Plan:
     """Return the plan for this customer's recipients only. Raises Refused as `make_plan`, and AwsProblem."""
     live = read_live()
@@ -314,7 +257,7 @@ def work(*, collect: bool = False) -> None:
 
 def _execute_runs() -> bool:
     """Return False if urgent work waits: its job does the rest."""
-    runs = Run.objects.filter(state__in=UNFINISHED).order_by("state", "created_at", "id")
+    runs = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED).order_by("state", "created_at", "id")
     for run_id in runs.values_list("pk", flat=True):
         runs_services.execute_run(run_id=run_id)
         if is_urgent_work_waiting():
@@ -324,5 +267,5 @@ def _execute_runs() -> bool:
 
 def has_pending_work() -> bool:
     """Return whether the worker has work here, not counting what waits for an operator."""
-    begun = Run.objects.filter(state__in=UNFINISHED).exists()
+    begun = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED).exists()
     return begun or PendingChange.objects.filter(waits_because="").exists() or transfers_services.has_due_transfers()

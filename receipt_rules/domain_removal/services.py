@@ -1,6 +1,6 @@
-"""Removes a deleted domain's addresses and catch-alls, and finds what at SES still refers to it."""
+"""Finds what receives mail for a domain that is deleted, and what at SES still refers to it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -10,10 +10,8 @@ from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain
 from domains.ownership.selectors import Holders
-from domains.records.core import RECEIVING_REGIONS
-from receipt_rules.addresses.services import remove_address, remove_catch_all
 from receipt_rules.expectations.selectors import expectation_subject
-from receipt_rules.live.services import read_inactive_sets, read_live
+from receipt_rules.live.services import read_inactive_sets, read_live, receives_here
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.expectations import Expectation
 from receipt_rules.models.runs import UNFINISHED, Run
@@ -55,46 +53,35 @@ def recipients_of_domain(domain: Domain) -> tuple[str, ...]:
     return tuple(str(row) for row in rows)
 
 
-@transaction.atomic
-def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
-    """Remove all addresses and catch-alls, each with a log entry; the worker then changes the rules.
-
-    Returns the number of addresses.
-    """
-    Domain.objects.select_for_update(of=("self",)).filter(pk=domain.pk).first()
-    addresses, catch_alls = list(Address.objects.filter(domain=domain)), list(CatchAll.objects.filter(domain=domain))
-    for address in addresses:
-        remove_address(address=address, actor=actor, bulk_id=bulk_id)
-    for catch_all in catch_alls:
-        remove_catch_all(domain=domain, actor=actor, subdomains=catch_all.subdomains, bulk_id=bulk_id)
-    return len(addresses)
-
-
 @dataclass(frozen=True)
 class ManagedRules:
-    """The active rule set, the rules of it that we may change, and the inactive managed sets, as just read."""
+    """The active rule set, the rules of it that we may change, and the inactive managed sets, as just read.
+
+    `holders`: whose each name in them is.
+    """
 
     active: RuleSet
     changeable: tuple[Rule, ...]
     kept: tuple[RuleSet, ...]
+    holders: Holders
 
 
 def read_rules() -> ManagedRules:
     """Read every rule set that delivers, or would once activated. Raises AwsProblem: then nothing is known."""
-    if settings.AWS_REGION not in RECEIVING_REGIONS:
-        return ManagedRules(RuleSet(""), (), ())
+    if not receives_here():
+        return ManagedRules(RuleSet(""), (), (), Holders.read())
     live = read_live(all_sets=True)
     active = (live.rule_set if live.is_active else live.unmanaged_set) or RuleSet("")
-    return ManagedRules(active, tuple(active.ours) if live.is_active else (), read_inactive_sets(live))
+    changeable = tuple(active.ours) if live.is_active else ()
+    return ManagedRules(active, changeable, read_inactive_sets(live), Holders.read())
 
 
 def find_references(*, domain: Domain, rules: ManagedRules) -> RuleReferences:
     """Return what refers to the domain, or to a subdomain that isn't a domain of its own."""
-    holders = Holders.read()
 
     def at(rule: AnyRule) -> tuple[str, ...]:
-        named = sorted(rule.recipient_set)
-        return tuple(each for each in named if holders.belongs(domain_of(each.lower()), domain.name))
+        named = sorted(each for each in rule.recipient_set if each.lower().endswith(domain.name))
+        return tuple(each for each in named if rules.holders.belongs(domain_of(each.lower()), domain.name))
 
     others = (rule for rule in rules.active.rules if rule not in rules.changeable)
     return RuleReferences(
@@ -104,14 +91,18 @@ def find_references(*, domain: Domain, rules: ManagedRules) -> RuleReferences:
     )
 
 
-def is_used_by_open_run(*, domain: Domain) -> bool:
-    """Return whether an unfinished run may still write a rule that names the domain, or clones a set that may."""
-    holders = Holders.read()
+def used_by_open_run(domains: Collection[Domain]) -> set[str]:
+    """Return the IDs of domains that an unfinished run may still write to a rule, or clone with a set."""
+    if not domains:
+        return set()
     runs = Run.objects.filter(state__in=UNFINISHED, region=settings.AWS_REGION).prefetch_related("steps")
     steps = [load(row.step) for run in runs for row in run.steps.all()]
     if any(isinstance(step, CloneSet | CreateSet | Activate) for step in steps):
-        return True
-    return any(holders.belongs(domain_of(each), domain.name) for each in _written(steps))
+        return {domain.pk for domain in domains}
+    if not (names := {domain_of(each) for each in _written(steps)}):
+        return set()
+    holders = Holders.read()
+    return {domain.pk for domain in domains if any(holders.belongs(name, domain.name) for name in names)}
 
 
 def _written(steps: list[Step]) -> Iterable[str]:

@@ -14,13 +14,12 @@ from django.utils import timezone
 from accounts.models.people import User
 from audit import services as audit_services
 from domains.ownership.selectors import Holders
-from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import queue_drift_check
 from receipt_rules.live import selectors as live_selectors
 from receipt_rules.live import services as live_services
-from receipt_rules.live.services import Live, live_from_last_read, read_live
+from receipt_rules.live.services import Live, live_from_last_read, read_live, receives_here
 from receipt_rules.models.live import IgnoredDifference, RulesCheck
 from receipt_rules.models.runs import OwnRuleSet, PendingChange
 from receipt_rules.planner.core.plans import digest
@@ -67,7 +66,7 @@ def differences(live: Live) -> tuple[RuleDifference, ...]:
 
 def check_drift() -> tuple[RuleDifference, ...]:
     """Read and compare the rules, and store the result. Raises AwsProblem, which is stored too."""
-    if settings.AWS_REGION not in RECEIVING_REGIONS:
+    if not receives_here():
         return ()
     try:
         live = read_live()
@@ -102,7 +101,7 @@ def queue_check_if_changed() -> None:
     Of rules that are as we left them, only digests are compared: the content may be megabytes.
     """
     read, kept = live_selectors.last_read(), live_selectors.last_known()
-    if read is None or settings.AWS_REGION not in RECEIVING_REGIONS:
+    if read is None or not receives_here():
         return
     check = RulesCheck.objects.filter(region=settings.AWS_REGION).first()
     compared = (read.row.digest, kept.pk if kept else "", check.at if check else None)

@@ -30,7 +30,7 @@ from inbound_admin.lib.seen import refuse_if_changed
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
-from receipt_rules.addresses.selectors import domains_using, endpoint_subject
+from receipt_rules.addresses.selectors import domains_using, endpoint_subject, used_by
 from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, merge_config
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.forwarding.services import request_confirmations
@@ -187,7 +187,6 @@ def add_endpoint(
     config: Mapping[str, Any],
     actor: User | None,
     description: str = "",
-    ses: SesOptions | None = None,
 ) -> Endpoint:
     """Add the endpoint. Raises Refused for a name in use or invalid settings."""
     kinds = endpoint_kinds()
@@ -195,7 +194,6 @@ def add_endpoint(
         raise Refused(kinds.limits, code="ENDPOINT_CONFIG")
     made = Endpoint(customer=customer, name=endpoint_name(name), type=type, description=description)
     made.config = validate_config(type, _merged(config, {})[0])
-    _set_ses_options(made, ses, actor)
     with transaction.atomic():
         _save(made)
         audit_services.record("endpoint.added", about=endpoint_subject(made), actor=actor, after=endpoint_log(made))
@@ -258,13 +256,11 @@ def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
         locked = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
         if locked is None:
             return
-        used = [
-            *Address.objects.filter(endpoint=locked)[:3],
-            *CatchAll.objects.select_related("domain").filter(endpoint=locked)[:3],
-        ]
-        if used:
-            names = ", ".join(map(str, used[:3]))
+        if used := used_by(locked, 3):
+            names = ", ".join(used)
             raise Refused(f"{locked} is used by {names}. Give them another endpoint first.", code="ENDPOINT_IN_USE")
+        for model in (Address, CatchAll):  # rows of a domain that has moved to another customer, which don't use it
+            model.objects.filter(endpoint=locked).update(endpoint=None)
         audit_services.record(
             "endpoint.removed", about=endpoint_subject(locked), actor=actor, before=endpoint_log(locked)
         )

@@ -1,5 +1,7 @@
 """Saves what must be true of an address, and removes it. A plan that breaks it is refused."""
 
+from django.db import transaction
+
 from accounts.models.people import User
 from audit import services as audit_services
 from domains.ownership.selectors import holder_of
@@ -12,6 +14,7 @@ from receipt_rules.models.expectations import Expectation, Expected
 from receipt_rules.planner.core.rules import domain_of
 
 
+@transaction.atomic
 def save_expectation(*, text: str, expected: Expected, actor: User, endpoint: str = "") -> Expectation:
     """Save what must be true of an address; a plan that breaks it is refused. `endpoint` is its name.
 
@@ -39,11 +42,13 @@ def _endpoint_of(address: str, name: str) -> Endpoint:
     return found
 
 
+@transaction.atomic
 def delete_expectation(*, expectation: Expectation, actor: User) -> None:
+    """Delete it; no effect if it is already deleted. Raises Refused."""
     _refuse(actor)
     about, before = expectation_subject(expectation), {"expected": str(expectation.expected)}
-    audit_services.record("expectation.removed", about=about, actor=actor, before=before, for_staff=True)
-    expectation.delete()
+    if Expectation.objects.filter(pk=expectation.pk).delete()[0]:
+        audit_services.record("expectation.removed", about=about, actor=actor, before=before, for_staff=True)
 
 
 def _refuse(actor: User) -> None:

@@ -122,9 +122,7 @@ def _by_others(unmanaged: Sequence[RuleDelivery]) -> str:
             break
     if is_taken:
         return "is caught by another receipt rule"
-    return (
-        "is lost without a bounce: another receipt rule accepts it and stores nothing" if unmanaged else "is rejected"
-    )
+    return "is lost without a bounce: another receipt rule accepts it and stores nothing"
 
 
 def _parts(addresses: Iterable[Recipient], *, is_unread: bool) -> list[str]:

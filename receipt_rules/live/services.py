@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from domains.ownership.selectors import Holders
+from domains.records.core import can_receive
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.live import gateway
 from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, last_known, receiving_outage
@@ -40,6 +41,11 @@ class Live:
     def active(self) -> RuleSet:
         """Return the active set; an empty set if none is active, when SES rejects all mail."""
         return self.rule_set if self.is_active else self.unmanaged_set or RuleSet("")
+
+
+def receives_here() -> bool:
+    """Return whether SES receives mail in this deployment's region."""
+    return can_receive(settings.AWS_REGION)
 
 
 def read_live(*, all_sets: bool = False) -> Live:

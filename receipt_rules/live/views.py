@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.fields import BecauseForm
 from inbound_admin.lib.http import SignedIn, template
 from inbound_admin.lib.lists import text_in
 from receipt_rules.addresses.selectors import pending_changes
@@ -33,7 +34,6 @@ from receipt_rules.live.selectors import (
 )
 from receipt_rules.live.services import Live, live_from_last_read, read_live
 from receipt_rules.planner.core.rules import AnyRule, ForeignRule, RuleSet
-from receipt_rules.runs.forms import CancelRunForm
 from receipt_rules.runs.selectors import may_operate, may_see_rules
 
 NOW = "now"  # in the URL: the rules are read from SES before the answer
@@ -78,10 +78,10 @@ def home(request: SignedIn) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def list_(request: SignedIn) -> HttpResponse:
     require_staff(request)
-    form, status = CancelRunForm(), 200
+    form, status = BecauseForm(), 200
     context: dict[str, Any]
     if request.method == "POST":
-        form = CancelRunForm(request.POST)
+        form = BecauseForm(request.POST)
         if _handle_action(form, request):
             return redirect("receipt_rules:rules")
         status = 422
@@ -183,7 +183,7 @@ def _matching(rules: Sequence[AnyRule], text: str) -> list[AnyRule]:
     ]
 
 
-def _handle_action(form: CancelRunForm, request: SignedIn) -> bool:
+def _handle_action(form: BecauseForm, request: SignedIn) -> bool:
     require_staff(request, operates=True)
     if not form.is_valid():
         return False

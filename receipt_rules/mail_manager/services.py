@@ -10,7 +10,7 @@ from domains.receiving.core import MxFact, is_mail_manager
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.mail_manager import gateway
 from receipt_rules.mail_manager.core import IngressPoint, domains_at, domains_elsewhere
-from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict, first_of
+from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict, could_not_tell, first_of
 
 WHAT = "Mail Manager"
 MOST_PAGES = 20
@@ -26,7 +26,7 @@ def check_mail_manager() -> tuple[SetupFinding, ...]:
     try:
         points = read_ingress_points()
     except AwsProblem as problem:
-        failed = SetupFinding(WHAT, SetupVerdict.COULD_NOT_TELL, str(problem))
+        failed = could_not_tell(WHAT, problem)
         return (failed, _unclear(tuple(hosts))) if hosts else (failed,)
     found = [_of_point(point, domains_at(point, hosts)) for point in points]
     if unclear := tuple(name for name, named in hosts.items() if not named):

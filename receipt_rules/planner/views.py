@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from inbound_admin.lib.errors import AwsProblem, Problem, Refused
-from inbound_admin.lib.fields import AS_TYPED
+from inbound_admin.lib.fields import AS_TYPED, BecauseForm
 from inbound_admin.lib.http import SignedIn, redirect_page, report_outcome, template
 from receipt_rules.jobs import seconds_needed
 from receipt_rules.live.selectors import last_read
@@ -25,7 +25,6 @@ from receipt_rules.planner.services import PlanRequest, approve, run_in_progress
 from receipt_rules.receiving_stops.selectors import stopped_customers
 from receipt_rules.rollback import services as rollback_services
 from receipt_rules.rollback.services import holds, holds_in_force
-from receipt_rules.runs.forms import CancelRunForm
 from receipt_rules.runs.selectors import may_operate
 
 
@@ -122,10 +121,10 @@ def _query(data: QueryDict) -> QueryDict:
 
 
 def _release(request: SignedIn) -> HttpResponse:
-    hold, form = get_object_or_404(holds(), pk=text_value(request.POST, "hold")), CancelRunForm(request.POST)
+    asked, form = text_value(request.POST, "hold"), BecauseForm(request.POST)
+    hold = get_object_or_404(holds(), pk=asked if asked.isdecimal() else None)
     with report_outcome(request, "Rollback released. The plan shows what would change now."):
-        because = form.cleaned_data["because"] if form.is_valid() else ""
-        rollback_services.release(hold=hold, because=because, actor=request.user)
+        rollback_services.release(hold=hold, because=form.because_text, actor=request.user)
     return redirect("receipt_rules:plan")
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models.people import User
@@ -108,15 +108,10 @@ def record_reports(reports: Iterable[Report]) -> None:
 
     A report is ignored if the domain has changed hands since: it doesn't concern the former holder.
     """
-    by_token = {report.probe: report for report in reports if report.probe}
-    rows = MailProbe.objects.filter(token__in=by_token, domain__customer=F("customer"))
-    for probe in rows if by_token else ():
-        report = by_token[probe.token]
-        if probe.recipient not in {each.lower() for each in report.recipients}:
-            continue
-        if probe.handled_at is not None and report.at <= probe.handled_at:
-            continue
-        MailProbe.objects.filter(pk=probe.pk).update(
+    for report in sorted((each for each in reports if each.probe), key=lambda each: each.at):
+        rows = MailProbe.objects.filter(token=report.probe, domain__customer=F("customer"))
+        newer = rows.filter(Q(handled_at=None) | Q(handled_at__lt=report.at))
+        newer.filter(recipient__in=[each.lower() for each in report.recipients]).update(
             message_id=report.message_id,
             received_at=report.received_at,
             handled_at=report.at,

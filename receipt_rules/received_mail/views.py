@@ -19,10 +19,11 @@ from receipt_rules.received_mail.services import deliver_again, redelivery_endpo
 def list_(request: SignedIn) -> HttpResponse:
     filters = ReceivedFilters.read(request.GET)
     rows = received_for(request.user)
+    counts = filters.counts(rows)
     context = {
-        "page": page_of(filters.search(rows), request),
+        "page": page_of(filters.search(rows), request, total=filters.total_of(counts)),
         "filters": filters,
-        "counts": filters.counts(rows),
+        "counts": counts,
         "outcomes": DeliveryOutcome.choices,
         "tab": "received",
     }

@@ -35,7 +35,7 @@ from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.runs.selectors import steps_in_progress
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
-DEFECTIVE = {RulesFact.UNROUTED, RulesFact.TLS_ONLY}
+DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)
 ROWS_AT_ONCE = 10_000
 
 
@@ -77,14 +77,13 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
     _store(Address, addresses, facts)
     _store(CatchAll, catch_alls, facts)
     _update_names(rows, facts, _Foreign(active), customers)
-    harmed = [row for row in rows if facts[row.pk] in HARMED]
-    harmed.sort(key=lambda row: ("@" not in row.recipient, row.recipient))
-    if harmed or customers is None:
-        alerts_services.update_harmed_mail_alert([row.recipient for row in harmed], {row.customer_id for row in harmed})
-    if customers is None or any(RulesFact.DROPPED in (row.rules, facts[row.pk]) for row in rows):
-        alerts_services.update_rejected_mail_alert(*_recipients_with(RulesFact.DROPPED))
-    if customers is None or any({row.rules, facts[row.pk]} & DEFECTIVE for row in rows):
-        alerts_services.update_defective_rule_alert(*_recipients_with(*DEFECTIVE))
+    seen = {fact for row in rows for fact in (row.rules, facts[row.pk])}
+    if customers is None or not seen.isdisjoint(HARMED):
+        alerts_services.update_harmed_mail_alert(*_recipients_with(HARMED))
+    if customers is None or RulesFact.DROPPED in seen:
+        alerts_services.update_rejected_mail_alert(*_recipients_with((RulesFact.DROPPED,)))
+    if customers is None or not seen.isdisjoint(DEFECTIVE):
+        alerts_services.update_defective_rule_alert(*_recipients_with(DEFECTIVE))
 
 
 def _facts(
@@ -101,7 +100,8 @@ def _facts(
         elif row.customer_id in halted:
             found = RulesFact.HALTED
         else:
-            wanted = delivery_of(row.recipient, desired)
+            is_own = state.holders.customer_of(domain_of(row.recipient)) == row.customer_id  # not a claim's
+            wanted = delivery_of(row.recipient, desired) if is_own else None
             found = rules_fact(trace.covering_rules(address), wanted)
             found = held_fact(found, is_held=serving_entry(row.recipient, desired) in on_hold)
             if found is RulesFact.WAITING and wanted and (is_quiet or row.rules == RulesFact.DROPPED):
@@ -111,11 +111,11 @@ def _facts(
     return facts
 
 
-def _recipients_with(*facts: RulesFact) -> tuple[list[str], set[str]]:
-    """Return all recipients with one of these facts, and the IDs of their customers."""
+def _recipients_with(facts: Collection[RulesFact]) -> tuple[list[str], set[str]]:
+    """Return the recipients of all customers that have one of these facts, and the IDs of their customers."""
     here = {"rules__in": facts, "is_active": True, "domain__region": settings.AWS_REGION}
-    found = list(Address.objects.filter(**here).order_by("address").values_list("address", "domain__customer_id"))
-    catch_alls = CatchAll.objects.filter(**here).select_related("domain").order_by("domain__name")
+    found = list(Address.objects.filter(**here).order_by().values_list("address", "domain__customer_id"))
+    catch_alls = CatchAll.objects.filter(**here).select_related("domain").order_by()
     found += [(each.recipient, each.domain.customer_id) for each in catch_alls]
     return [recipient for recipient, _ in found], {customer for _, customer in found}
 

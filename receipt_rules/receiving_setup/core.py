@@ -15,6 +15,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from inbound_admin.lib.errors import AwsDenied, Problem
+
 SES = "ses.amazonaws.com"
 SID = "InboundAdminSes"
 _COMPARISONS = {"StringEquals": "exact", "StringEqualsIgnoreCase": "folded", "StringLike": "like", "Bool": "folded"}
@@ -238,6 +240,15 @@ class SetupFinding:
     shown: str = ""
     button: Button = Button.NONE
     name: str = ""
+
+
+ALLOW_READ = "Give our credentials the permissions listed in the README, then check again."
+
+
+def could_not_tell(what: str, problem: Problem) -> SetupFinding:
+    """Return the finding of a failed read, which proves nothing."""
+    repair = ALLOW_READ if isinstance(problem, AwsDenied) else ""
+    return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)
 
 
 MOST_NAMED = 5

@@ -13,9 +13,9 @@ from domains.checking.core.judgement import State
 from domains.domain_list.selectors import domains_in_region
 from domains.mta_sts.core import PolicyEffect
 from domains.receiving.core import ReceivingState
-from domains.records.core import RECEIVING_REGIONS, can_receive
+from domains.records.core import can_receive
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsDenied, AwsMissing, AwsProblem, Refused
+from inbound_admin.lib.errors import AwsMissing, AwsProblem, Refused
 from receipt_rules.deliveries.services import role_for
 from receipt_rules.live import gateway as live_gateway
 from receipt_rules.live.core import block_everybody
@@ -33,6 +33,7 @@ from receipt_rules.receiving_setup.core import (
     PolicyAnswer,
     SetupFinding,
     SetupVerdict,
+    could_not_tell,
     evaluate_all,
     first_of,
     read_policy,
@@ -42,7 +43,6 @@ from receipt_rules.receiving_setup.core import (
 from receipt_rules.receiving_stack.services import stack_findings
 
 MOST_CHECKED = 10  # of each kind, because the page waits for the checks
-ALLOW_READ = "Give our credentials the permissions listed in the README, then check again."
 ROLE = "Set RECEIVING_BUCKET_ROLE to a role that SES can assume, or use a bucket in a region where SES receives mail."
 NO_RULES = "It depends on the receipt rules, which we couldn't read."
 UNCLEAR = "has conditions that we can't evaluate."
@@ -61,7 +61,7 @@ def _each(what: str, named: Callable[[], tuple[str, ...]], check: _Check, rule_s
     try:
         names = named()
     except AwsProblem as problem:
-        yield SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem))
+        yield could_not_tell(what, problem)
         return
     for name in names[:MOST_CHECKED]:
         yield _checked(what, name, check, rule_set)
@@ -78,8 +78,7 @@ def _checked(what: str, name: str, check: _Check, rule_set: RuleSet) -> SetupFin
         )
         return SetupFinding(what, SetupVerdict.WRONG, f"{name} doesn't exist.", f"{repair}{_where_named(what)}")
     except (AwsProblem, Refused) as problem:
-        repair = ALLOW_READ if isinstance(problem, AwsDenied) else ""
-        return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)
+        return could_not_tell(what, problem)
 
 
 def _where_named(what: str) -> str:
@@ -202,7 +201,7 @@ def check_setup() -> tuple[SetupFinding, ...]:
     except AwsProblem as problem:  # each requirement stays listed, and what doesn't depend on the rules is checked
         read = last_read()
         rule_set = read.rule_set if read else RuleSet(str(settings.RULE_SET))
-        of_set = SetupFinding("Rule set", SetupVerdict.COULD_NOT_TELL, str(problem))
+        of_set = could_not_tell("Rule set", problem)
         of_keys = SetupFinding("Encryption", SetupVerdict.COULD_NOT_TELL, NO_RULES)
     places = check_resources(rule_set)
     return (
@@ -221,7 +220,7 @@ def check_setup() -> tuple[SetupFinding, ...]:
 
 def _region() -> SetupFinding:
     name = settings.AWS_REGION
-    if name in RECEIVING_REGIONS:
+    if can_receive(name):
         return SetupFinding("Region", SetupVerdict.RIGHT, f"SES receives mail in {name}.")
     repair = "Set AWS_REGION to a region where SES receives mail, and add the domains there."
     return SetupFinding("Region", SetupVerdict.WRONG, f"SES doesn't receive mail in {name}.", repair)

@@ -3,15 +3,15 @@
 A stack that someone created by hand counts too, so the check looks for the parts, not for the stack's name.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
 
-from inbound_admin.lib.errors import AwsDenied, AwsProblem
+from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.permissions import services as permissions_services
 from receipt_rules.receiving_setup import gateway
-from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict
+from receipt_rules.receiving_setup.core import SetupFinding, SetupVerdict, could_not_tell
 from receipt_rules.receiving_stack.core import code_archive, code_key, filled_template
 
 
@@ -34,7 +34,6 @@ def pack_code() -> tuple[str, bytes]:
 
 
 PRINT = "manage.py receiving_stack prints a template that includes it."
-ALLOW = "Give our credentials the permissions listed in the README, then check again."
 ALARMS = {
     ("AWS/SES", "PublishExpired"): "mail that SES gives up on",
     ("AWS/Lambda", "Errors"): "errors of the function",
@@ -43,16 +42,11 @@ ALARMS = {
 
 def stack_findings() -> Iterator[SetupFinding]:
     """Check what keeps failed events and who is notified of failures. At least two calls."""
-    yield _checked("Retries", _retries)
-    yield _checked("Alarms", _alarms)
-
-
-def _checked(what: str, check: Callable[[], SetupFinding]) -> SetupFinding:
-    try:
-        return check()
-    except AwsProblem as problem:
-        repair = ALLOW if isinstance(problem, AwsDenied) else ""
-        return SetupFinding(what, SetupVerdict.COULD_NOT_TELL, str(problem), repair)
+    for what, check in (("Retries", _retries), ("Alarms", _alarms)):
+        try:
+            yield check()
+        except AwsProblem as problem:
+            yield could_not_tell(what, problem)
 
 
 def _retries() -> SetupFinding:

@@ -68,7 +68,7 @@ class _Known:
     """The rows for the names in the request: three queries, however many recipients."""
 
     addresses: Mapping[str, Address]
-    catch_alls: Mapping[str, CatchAll]
+    catch_alls: Mapping[tuple[str, str], CatchAll]  # by recipient and customer ID: several may have a domain's name
     held: Mapping[str, tuple[str, datetime | None]]  # customer ID, and since when they hold it
 
     def holder(self, name: str) -> tuple[str, datetime | None]:
@@ -113,7 +113,7 @@ def _read(recipients: Iterable[str]) -> _Known:
     catch_alls = _select_columns(CatchAll.objects.filter(domain__name__in=names, is_active=True), "subdomains")
     return _Known(
         {row.address: row for row in addresses},
-        {row.recipient: row for row in catch_alls},
+        {(row.recipient, row.domain.customer_id): row for row in catch_alls},
         {
             name: (customer, since)
             for name, customer, since in held_domains()
@@ -146,8 +146,8 @@ def _route(recipient: str, known: _Known) -> Route:
 def _by_catch_all(recipient: str, name: str, holder: str, known: _Known) -> Route:
     entries = [(name, "domain"), *((f".{above}", "subdomain") for above in name_and_parents(name)[1:])]
     for entry, because in entries:
-        row = known.catch_alls.get(entry)
-        if row is not None and row.domain.customer_id == holder:
+        row = known.catch_alls.get((entry, holder))
+        if row is not None:
             return Route(recipient, row.id, because, holder, _usable(row.own_endpoint), row)
     return Route(recipient, customer=holder)
 

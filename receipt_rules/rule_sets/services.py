@@ -6,16 +6,16 @@ blue/green run replaces it; an account can have 40.
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 
 from accounts.models.people import User
 from audit import services as audit_services
 from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import Holders
-from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from receipt_rules.live import gateway as live_gateway
-from receipt_rules.live.services import is_own, read_inactive_sets, read_live
+from receipt_rules.live.services import is_own, read_inactive_sets, read_live, receives_here
 from receipt_rules.models.runs import OwnRuleSet
 from receipt_rules.planner.core.rules import Rule, RuleSet, domain_of
 from receipt_rules.planner.core.steps import Delete, Update
@@ -31,7 +31,7 @@ def clear_deleting_domains() -> None:
     If SES refuses a change, the recipient stays, and the deletion of the domain waits.
     """
     going = Domain.objects.filter(region=settings.AWS_REGION, stage=Stage.DELETING, routes_removed_at=None)
-    if settings.AWS_REGION in RECEIVING_REGIONS:
+    if receives_here():
         remove_from_inactive_sets(tuple(going.values_list("name", flat=True)))
 
 
@@ -84,15 +84,16 @@ def delete_rule_set(*, name: str, actor: User) -> None:
         raise Refused(f"{name} is active or unmanaged, so it can't be deleted.", code="RULE_SET_STAYS")
     with aws.recording() as request_ids:
         live_gateway.delete_rule_set(name)
-    OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name).delete()
-    audit_services.record(
-        "rules.set_deleted",
-        about=rule_set_subject(name),
-        actor=actor,
-        before={"rule_set": name},
-        aws_request_ids=request_ids,
-        for_staff=True,
-    )
+    with transaction.atomic():
+        OwnRuleSet.objects.filter(region=settings.AWS_REGION, name=name).delete()
+        audit_services.record(
+            "rules.set_deleted",
+            about=rule_set_subject(name),
+            actor=actor,
+            before={"rule_set": name},
+            aws_request_ids=request_ids,
+            for_staff=True,
+        )
 
 
 def _is_old(name: str, active: str) -> bool:

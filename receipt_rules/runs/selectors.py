@@ -47,14 +47,19 @@ def may_operate(viewer: Viewer) -> bool:
 
 
 def snapshots() -> QuerySet[Snapshot]:
-    """Return the states to roll back to, newest first."""
-    return Snapshot.objects.select_related("run").defer("content").filter(region=settings.AWS_REGION)
+    """Return the states to roll back to, newest first, without their rules, which can be megabytes."""
+    found = Snapshot.objects.select_related("run").defer("content", "known", "holders")
+    return found.filter(region=settings.AWS_REGION)
+
+
+def _started_runs() -> QuerySet[Run]:
+    """Return the runs that have begun and not ended, in this region: one is running, others let it go first."""
+    return Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED, started_at__isnull=False)
 
 
 def steps_in_progress() -> tuple[Step, ...]:
-    """Return the steps of the run that has begun and not ended, in this region."""
-    begun = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING, started_at__isnull=False)
-    rows = RunStep.objects.filter(run__in=begun).exclude(state=StepState.LEFT_OUT).order_by("run", "number")
+    """Return the steps of the runs that have begun and not ended, in this region."""
+    rows = RunStep.objects.filter(run__in=_started_runs()).exclude(state=StepState.LEFT_OUT).order_by("run", "number")
     return tuple(load(step) for step in rows.values_list("step", flat=True))
 
 
@@ -114,19 +119,22 @@ def is_changing(domain: Domain) -> bool:
 
 def set_changing(requested: Iterable[RequestedRecipient]) -> None:
     """Set `is_changing` of each whose rule the current step of a run changes: whether SES has made it isn't known."""
-    changed = _under_way()
+    changed = _recipients_changing()
     for row in requested:
         row.is_changing = bool(changed) and not changed.isdisjoint((row.recipient, *broader_entries(row.recipient)))
 
 
-def _under_way() -> frozenset[str]:
-    """The recipients that the first step of the running run that isn't done changes in the active set."""
-    running = Run.objects.filter(region=settings.AWS_REGION, state=RunState.RUNNING, started_at__isnull=False)
-    row = RunStep.objects.filter(run__in=running, state=StepState.TO_DO).order_by("number").first()
+def _recipients_changing() -> frozenset[str]:
+    """Return the recipients that the next step of each run that has begun changes in the active set."""
+    return frozenset(each for run in _started_runs() for each in _changing_next(run))
+
+
+def _changing_next(run: Run) -> frozenset[str]:
+    every = RunStep.objects.filter(run=run)
+    row = every.filter(state=StepState.TO_DO).order_by("number").first()
     if row is None:
         return frozenset()
     step: Step = load(row.step)
-    every = RunStep.objects.filter(run=row.run_id)
     if isinstance(step, Activate):
         return touched_recipients(load(each.step) for each in every)
     if every.filter(step__type=Activate.__name__).exclude(state=StepState.DONE).exists():

@@ -3,6 +3,8 @@
 The worker holds the rules' lock (`receipt_rules.jobs.LOCK`).
 """
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -17,7 +19,7 @@ from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_drift_check, queue_work
 from receipt_rules.live import services as live_services
 from receipt_rules.models.live import RulesCheck
-from receipt_rules.models.runs import UNFINISHED, Run, RunKind, RunState, RunStep, StepState
+from receipt_rules.models.runs import OPEN, UNFINISHED, Run, RunKind, RunState, RunStep, StepState
 from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.core.consequences import summary
 from receipt_rules.planner.core.plans import MOST_SENTENCES, Plan, load
@@ -73,15 +75,10 @@ def cancel(*, run: Run, actor: User) -> None:
     if not actor.has_perm("receipt_rules.operate_rules"):
         raise Refused("Only operators can stop runs.", code="NOT_ALLOWED")
     with transaction.atomic():
-        rows = Run.objects.filter(pk=run.pk)
-        now = timezone.now()
-        withdrawn = rows.filter(state=RunState.PROPOSED).update(
-            state=RunState.RUNNING, cancelled_by=actor, cancelled_at=now
-        )
-        if withdrawn:
-            _end(run, RunState.CANCELLED, "")
-        elif not rows.filter(state__in=UNFINISHED).update(cancelled_by=actor, cancelled_at=now):
+        open_ = Run.objects.filter(pk=run.pk, state__in=OPEN)
+        if not open_.update(cancelled_by=actor, cancelled_at=timezone.now()):
             raise Refused("The run has already ended.", code="RUN_OVER")
+        _end(run, RunState.CANCELLED, "", only=RunState.PROPOSED)  # the worker ends one that it has
         queue_work()
 
 
@@ -106,6 +103,59 @@ def confirm(*, run: Run, actor: User) -> None:
         queue_work()
 
 
+STUCK_AFTER = timedelta(minutes=15)  # many times the duration of a step at the shared rate limit
+
+
+@transaction.atomic
+def unlock(*, run: Run, because: str, actor: User, bulk_id: str) -> None:
+    """End a stuck run, so that others can start. Completed steps stay.
+
+    The next plan reads SES, so it sees a late call of the old worker. A worker that is still alive stops before its
+    next step. Raises Refused if the run has ended or made progress lately, without a reason, or without permission.
+    """
+    if not actor.has_perm("receipt_rules.operate_rules"):
+        raise Refused("Only operators can end runs.", code="NOT_ALLOWED")
+    if not because.strip():
+        raise Refused("Enter a reason for ending the run.", code="REASON_MISSING")
+    locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state__in=UNFINISHED).first()
+    if locked is None:
+        raise Refused("The run has already ended.", code="RUN_OVER")
+    if _last_progress_at(locked) > timezone.now() - STUCK_AFTER:
+        raise Refused(
+            f"The run made progress less than {STUCK_AFTER.seconds // 60} minutes ago, so it isn't stuck. Stop "
+            "it instead.",
+            code="RUN_MOVES",
+        )
+    _end_stuck(locked, because.strip(), actor, bulk_id)
+    queue_drift_check()  # whether its last step was made is known from SES alone
+    queue_work()
+
+
+def _last_progress_at(run: Run) -> datetime:
+    """Return when the run last completed a step, or when it started."""
+    done = run.steps.exclude(done_at=None).order_by("-done_at").values_list("done_at", flat=True).first()
+    return max(moment for moment in (run.created_at, run.started_at, done) if moment is not None)
+
+
+def _end_stuck(locked: Run, because: str, actor: User, bulk_id: str) -> None:
+    before = locked.state
+    done, steps = locked.steps.filter(state=StepState.DONE).count(), locked.steps.count()
+    locked.state, locked.ended_at = RunState.FAILED, timezone.now()
+    locked.cancelled_by, locked.cancelled_at = actor, locked.ended_at
+    locked.problem = f"Ended manually after {done} of {steps} steps: {because} Create a new plan for the rest."
+    locked.save(update_fields=("state", "ended_at", "cancelled_by", "cancelled_at", "problem"))
+    audit_services.record(
+        "rules.unlocked",
+        about=rule_set_subject(_name_of(locked), locked.customer_id or ""),
+        actor=actor,
+        because=because,
+        before={"run": locked.pk, "state": before},
+        after={"run": locked.pk, "state": locked.state, "steps_done": done},
+        bulk_id=bulk_id,
+        for_staff=True,
+    )
+
+
 class _Cancelled(Exception):
     """A person asked to stop between two steps."""
 
@@ -127,9 +177,12 @@ def is_activation_pending() -> bool:
 
 
 def _begin(run_id: str) -> Run | None:
+    """Return the run, now running; None if it has ended. One that yielded to it, or waits for SES, is queued again."""
     with transaction.atomic():
         run = Run.objects.select_for_update(of=("self",)).filter(pk=run_id, state__in=UNFINISHED).first()
         if run is not None:
+            others = Run.objects.filter(region=run.region, state=RunState.RUNNING).exclude(pk=run.pk)
+            others.update(state=RunState.WAITING)
             run.state = RunState.RUNNING
             run.save(update_fields=("state",))
     return run
@@ -144,9 +197,10 @@ def _execute_steps(run: Run, executor: RunExecutor) -> None:
         run.started_at, run.started_from = timezone.now(), executor.store_initial_snapshot()
         run.save(update_fields=("started_at", "started_from"))
     while (row := run.steps.filter(state=StepState.TO_DO).first()) is not None:
-        if Run.objects.filter(pk=run.pk, cancelled_at__isnull=False).exists():
+        now = Run.objects.only("state", "cancelled_at").get(pk=run.pk)
+        if now.cancelled_at is not None:
             raise _Cancelled
-        if executor.activation is None and is_urgent_work_waiting():
+        if now.state != RunState.RUNNING or (executor.activation is None and is_urgent_work_waiting()):
             raise _Yielded
         step = load(row.step)
         executor.check_stops([step])
@@ -156,10 +210,10 @@ def _execute_steps(run: Run, executor: RunExecutor) -> None:
         except AwsProblem as problem:
             _record_refused(executor, executor.find_refused(step, problem), problem)
             continue
-        _note_made(row, executor.changed_by(step), found_done=not made, request_ids=request_ids)
+        _record_step(row, executor.changed_by(step), found_done=not made, request_ids=request_ids)
 
 
-def _note_made(
+def _record_step(
     row: RunStep, changed: tuple[RuleSet, frozenset[str]] | None, *, found_done: bool, request_ids: list[str]
 ) -> None:
     """The step's outcome and what it means for mail are one: pages never show an address as it was before the step."""
@@ -180,7 +234,7 @@ def _record_refused(executor: RunExecutor, refused: frozenset[str], problem: Aws
         raise problem
     receiving = executor.receiving_among(refused)
     with transaction.atomic():
-        news = {each for each in sorted(refused) if _is_new(each, is_receiving=each in receiving)}
+        news = {each for each in sorted(refused) if _store_refusal(each, is_receiving=each in receiving)}
         if not receiving:
             executor.skip_recipients(refused)
     if receiving and not receiving & news:
@@ -189,7 +243,7 @@ def _record_refused(executor: RunExecutor, refused: frozenset[str], problem: Aws
         raise RuleMustStay(receiving)
 
 
-def _is_new(recipient: str, *, is_receiving: bool) -> bool:
+def _store_refusal(recipient: str, *, is_receiving: bool) -> bool:
     goes_on = " now. It receives mail as before." if is_receiving else "."
     return addresses_services.record_refused(
         recipient=recipient, because=f"Amazon SES refuses {recipient} in a rule{goes_on}"
@@ -227,7 +281,7 @@ def _replan_rest(run: Run, executor: RunExecutor, stays: RuleMustStay) -> None:
 
 
 def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanRequest]:
-    """Plan the same recipients again. None if the plan does something that wasn't approved."""
+    """Plan the same recipients again. None if the plan does something that wasn't approved, or SES can't be read."""
     request = PlanRequest(
         scope=executor.changed_recipients(),
         take_over=executor.rules_to_take_over(),
@@ -239,7 +293,7 @@ def _plan_of_rest(run: Run, executor: RunExecutor) -> tuple[Plan | None, PlanReq
         return None, request
     try:
         made = planner_services.plan_changes(request)
-    except Refused:
+    except (Refused, AwsProblem):
         return None, request
     is_approved = {each.sentence for each in made.consequences} <= set(run.consequences)
     return (made if is_approved and not newly_broken(made) else None), request
@@ -272,9 +326,9 @@ def _finish(run: Run, executor: RunExecutor, after: RuleSet, differs: tuple[str,
 
 
 @transaction.atomic
-def _end(run: Run, state: RunState, problem: str) -> None:
-    """Store the end and its log entry together: after a crash there are both or neither."""
-    locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state=RunState.RUNNING).first()
+def _end(run: Run, state: RunState, problem: str, *, only: RunState = RunState.RUNNING) -> None:
+    """Store the end, if the run is in the state `only`, and its log entry together: after a crash, both or neither."""
+    locked = Run.objects.select_for_update(of=("self",)).filter(pk=run.pk, state=only).first()
     if locked is None:
         return
     locked.state, locked.problem, locked.ended_at = state, problem, timezone.now()

@@ -19,7 +19,6 @@ from receipt_rules.forwarding.selectors import is_never_forwarded
 from receipt_rules.live.selectors import last_read
 from receipt_rules.mail_path.core import Hop, HopState
 from receipt_rules.mail_path.selectors import path_of_route
-from receipt_rules.models.live import ReceivingStop
 from receipt_rules.planner.core import matching
 from receipt_rules.planner.core.matching import RoutingResult
 from receipt_rules.planner.core.rules import S3, RuleSet, domain_of
@@ -105,9 +104,7 @@ def holders_of(routes: Sequence[Route]) -> tuple[Holder, ...]:
     keys = list(dict.fromkeys(route.customer for route in routes if route.customer))
     tenants = {tenant.customer_id: tenant for tenant in tenants_in_region().filter(customer__in=keys)}
     names = dict(Customer.objects.filter(pk__in=keys).values_list("pk", "name"))
-    stopped = set(
-        ReceivingStop.objects.filter(customer__in=keys, is_stopped=True).values_list("customer_id", flat=True)
-    )
+    stopped = stopped_customers()
     return tuple(
         Holder(
             names[key],
@@ -170,18 +167,18 @@ class OwnSimulation:
 
 def own_simulations(*, viewer: Viewer, asked: Sequence[str]) -> tuple[OwnSimulation, ...]:
     """Simulate with live DNS and the rules as last read. Another customer's address counts as nobody's."""
-    own = {domain.name: domain for domain in domains_for(viewer)}
     read, now = last_read(), read_desired_state()
     rules = read.rule_set if read else RuleSet("")
-    return tuple(_one(text, own, now, rules) for text in asked)
+    return tuple(_own_simulation(text, viewer, now, rules) for text in asked)
 
 
-def _one(text: str, own: dict[str, Domain], now: DesiredState, rules: RuleSet) -> OwnSimulation:
+def _own_simulation(text: str, viewer: Viewer, now: DesiredState, rules: RuleSet) -> OwnSimulation:
     try:
         recipient = read_recipient(text).address
     except Refused as refused:
         return OwnSimulation(text, str(refused))
-    domain = own.get(now.holders.nearest(domain_of(recipient)))
+    named = domains_for(viewer).filter(name=now.holders.nearest(domain_of(recipient)))
+    domain = next((each for each in named if each.is_proven), None)  # a claim may have the same name
     if domain is None:
         return OwnSimulation(recipient, NOT_YOURS)
     (route,) = route_lookup([recipient])

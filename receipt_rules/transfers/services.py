@@ -24,11 +24,10 @@ from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import Holders, held_domains
 from domains.ownership.services import holder_changed, notify_owners
 from domains.receiving.core import DELIVERED
-from domains.records.core import RECEIVING_REGIONS
 from inbound_admin.lib.errors import Refused
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
-from receipt_rules.live.services import Live, read_live
+from receipt_rules.live.services import Live, read_live, receives_here
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import RunKind
 from receipt_rules.planner.core.plans import Method, Plan
@@ -74,13 +73,16 @@ def _queue_waiting_addresses(domain: Domain) -> None:
 
 
 def _lost_by_others(domain: Domain, holders: Holders) -> Iterator[tuple[Domain, list[str]]]:
+    """What others have at a claim was never received, and they must not learn who proves what."""
+    others = Q(domain__in=held_domains()) | Q(rules__in=DELIVERED)
     at_or_below = Q(address__iendswith=f"@{domain.name}") | Q(address__iendswith=f".{domain.name}")
-    rows = Address.objects.filter(at_or_below, is_active=True).exclude(domain__customer=domain.customer_id)
+    rows = Address.objects.filter(others, at_or_below, is_active=True).exclude(domain__customer=domain.customer_id)
     found: dict[Domain, list[str]] = {}
     for row in rows.select_related("domain__customer").order_by("address"):
         if holders.belongs(domain_of(row.address), domain.name):
             found.setdefault(row.domain, []).append(row.address)
-    above = CatchAll.objects.filter(domain__name__in=domain.parsed.parents, subdomains=True, is_active=True)
+    parents = domain.parsed.parents
+    above = CatchAll.objects.filter(others, domain__name__in=parents, subdomains=True, is_active=True)
     for each in above.exclude(domain__customer=domain.customer_id).select_related("domain__customer"):
         found.setdefault(each.domain, []).append(each.recipient)
     yield from found.items()
@@ -102,7 +104,7 @@ def has_due_transfers() -> bool:
 def reconcile_transfers() -> None:
     """Update the rules for each due domain; SES is read once for all. Raises AwsProblem to wait and retry."""
     due = list(_due(timezone.now()).select_related("customer", "moved_from"))
-    if not due or settings.AWS_REGION not in RECEIVING_REGIONS:
+    if not due or not receives_here():
         return
     live, state = read_live(), read_desired_state()
     receiving_services.record_live_rules(live.active, is_ours=live.is_active)
@@ -113,7 +115,7 @@ def reconcile_transfers() -> None:
 def alert_unread_transfers(*, now: datetime) -> None:
     """Alert staff about a transferred domain whose rules couldn't be read for minutes."""
     silent = _unchecked().filter(moved_at__lte=now - ALERT_AFTER, routes_problem="").select_related("customer")
-    for domain in silent if settings.AWS_REGION in RECEIVING_REGIONS else ():
+    for domain in silent if receives_here() else ():
         record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
         update_former_holder_alert(domain, why=NOT_READ)
 

@@ -112,9 +112,7 @@ class StatusChangeOut(Out):
 
 def tenant_fields(tenant: Tenant, *, staff: bool) -> dict[str, Any]:
     """The fields of `TenantOut`, for it and what extends it."""
-    banner = status_core.banner_of(
-        tenant.customer.name, tenant.standing, tenant.pause_told, stops_receiving=tenant.stops_receiving
-    )
+    banner = selectors.banner_for(tenant)
     return {
         "id": tenant.pk,
         "customer_id": tenant.customer_id,

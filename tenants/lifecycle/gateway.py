@@ -3,8 +3,8 @@
 Tenants are addressed by name, their reputation by ARN. Statuses are returned unchanged, known or not.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from inbound_admin.lib import aws
 from tenants.lifecycle.core import Account, ConfigurationSet, Entity, Resource, TenantFound, kind_of
@@ -12,6 +12,7 @@ from tenants.policy.core import Suppression
 from tenants.status.core import SIDE, Policy, SendingStatus
 
 PAGE = 100  # the maximum page size of every list of tenants
+Row = TypeVar("Row")
 OURS = "inbound-admin:tenant"  # the tag that marks tenants and configuration sets which we created
 
 
@@ -215,7 +216,7 @@ def _side(record: Any) -> SIDE:
     return record.get("Status", ""), record.get("Cause") or "", record.get("LastUpdatedTimestamp")
 
 
-def all_pages(ask: Any, *arguments: str) -> Sequence[Any]:
+def all_pages(ask: Callable[..., tuple[Sequence[Row], str]], *arguments: str) -> list[Row]:
     """Return every row of a list that `ask` returns page by page. An error on any page is raised."""
     rows, token = ask(*arguments)
     found = list(rows)

@@ -257,7 +257,7 @@ def banners_for(viewer: Viewer) -> tuple[CustomerBanner, ...]:
 
     Staff see the tenants' pages instead.
     """
-    if not isinstance(viewer, User) or not viewer.is_active:
+    if not isinstance(viewer, User) or not viewer.is_active or not viewer.may_be_member:
         return ()
     own = Tenant.objects.filter(region=settings.AWS_REGION, customer__memberships__user=viewer)
     columns = ("customer_id", "customer__name", "standing", "pause_told", "stops_receiving")

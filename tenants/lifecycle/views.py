@@ -67,13 +67,15 @@ def _percent(rate: float | None) -> str:
 def list_(request: SignedIn) -> HttpResponse:
     require_staff(request)
     filters = selectors.TenantListFilters.read(request.GET)
-    page = page_of(selectors.listed(viewer=request.user, filters=filters), request)
+    counts = selectors.counts(viewer=request.user, filters=filters)
+    found = selectors.listed(viewer=request.user, filters=filters)
+    page = page_of(found, request, total=filters.total_of(counts))
     context = {
         "page": page,
         "rows": [TenantRow(tenant) for tenant in page],
         "asked": filters,  # not `filters`, which the domain search in the top bar would show
         "sort": filters.sort if filters.sort in selectors.ORDERS else WORST_FIRST,
-        "counts": selectors.counts(viewer=request.user, filters=filters),
+        "counts": counts,
         "total": bool(page.object_list) or selectors.tenants_for(request.user).exists(),
         "capacity": selectors.capacity(),
         "may_manage": request.user.has_perm(MANAGE),

@@ -136,10 +136,6 @@ class Tenant(models.Model):
         return self.name
 
     @property
-    def may_send(self) -> bool:
-        return self.aggregate in (SendingStatus.ENABLED, SendingStatus.REINSTATED)
-
-    @property
     def is_stopped(self) -> bool:
         """Return whether staff paused it, also unconfirmed, or SES stops its sending by the last read."""
         return self.is_paused or SendingStatus.DISABLED in (self.aggregate, self.amazon_status)

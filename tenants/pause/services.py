@@ -49,7 +49,7 @@ def pause(
         raise Refused("Choose a reason.", code="REASON_MISSING")
     _refuse_past(review_on)
     with transaction.atomic():
-        locked = _locked(tenant)
+        locked = status_services.locked_tenant(tenant)
         if locked.is_paused:
             raise Refused(
                 f"{locked} is already {status_core.STANDING_WORDS[locked.standing].lower()}.", code="PAUSED_ALREADY"
@@ -83,7 +83,7 @@ def resume(*, tenant: Tenant, because: str, actor: User, bulk_id: str = "") -> N
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
-        locked = _locked(tenant)
+        locked = status_services.locked_tenant(tenant)
         refuse_resume(locked)
         before = {"paused": True, "reason": PauseReason(locked.pause_reason).label if locked.pause_reason else None}
         locked.is_paused, locked.pause_review_on, locked.stops_receiving = False, None, False
@@ -107,7 +107,7 @@ def keep_paused(*, tenant: Tenant, because: str, review_on: date | None, actor: 
     because = require_reason(because, "Enter a reason.")
     _refuse_past(review_on)
     with transaction.atomic():
-        locked = _locked(tenant)
+        locked = status_services.locked_tenant(tenant)
         if not locked.is_paused:
             raise Refused(f"{locked} is not paused.", code="NOT_PAUSED")
         before = {"review_on": _day(locked.pause_review_on)}
@@ -122,7 +122,7 @@ def reapply_status(*, tenant: Tenant, because: str, actor: User) -> None:
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
-        locked = _locked(tenant)
+        locked = status_services.locked_tenant(tenant)
         if not locked.is_paused:
             refuse_resume(locked)
         _ask(locked, actor)
@@ -136,7 +136,7 @@ def accept_status(*, tenant: Tenant, because: str, actor: User) -> None:
     require(actor, PAUSE, NOT_YOURS)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
-        locked = _locked(tenant)
+        locked = status_services.locked_tenant(tenant)
         paused = locked.staff_status == SendingStatus.DISABLED
         if locked.is_under_way or locked.is_paused == paused:
             raise Refused(f"{locked} already has its requested status, or is changing to it.", code="NO_DIFFERENCE")
@@ -235,13 +235,6 @@ def _ask(locked: Tenant, actor: User) -> None:
     locked.save()
     if locked.stage == TenantStage.READY:
         queue_status(locked)
-
-
-def _locked(tenant: Tenant) -> Tenant:
-    locked = Tenant.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=tenant.pk).first()
-    if locked is None or locked.stage == TenantStage.DELETING:
-        raise Refused("This tenant is being deleted.", code="TENANT_DELETING")
-    return locked
 
 
 def _refuse_past(day: date | None) -> None:

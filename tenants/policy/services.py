@@ -19,6 +19,8 @@ from tenants.policy.core import Suppression
 from tenants.status import services as status_services
 from tenants.status.core import Policy
 
+NO_POLICY = "Your role can't change a tenant's policy. Ask an operator."
+NO_SUPPRESSION = "Your role can't change a tenant's suppression list. Ask an operator."
 UNREAD = "The policy was just changed. The SES status under the new policy has not been read yet."
 
 
@@ -31,14 +33,12 @@ def change(*, tenant: Tenant, policy: str, suppression: str, because: str, actor
 
 def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> None:
     """Store the request; the worker tells SES. Raises Refused without a reason, or for an unknown policy."""
-    require(actor, MANAGE, "Your role can't change a tenant's policy. Ask an operator.")
+    require(actor, MANAGE, NO_POLICY)
     because = require_reason(because, "Enter a reason.")
     if policy not in tuple(Policy):
         raise Refused("Choose one of the policies: standard, strict or none.")
     with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        if locked.stage == TenantStage.DELETING:
-            raise Refused("This tenant is being deleted.", code="TENANT_DELETING")
+        locked = status_services.locked_tenant(tenant)
         before = locked.policy
         if before == policy == locked.ses_policy:
             return
@@ -52,14 +52,12 @@ def change_policy(*, tenant: Tenant, policy: str, because: str, actor: User) -> 
 
 def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor: User) -> None:
     """Store the request; the worker tells SES. Raises Refused without a reason, or for an unknown list."""
-    require(actor, MANAGE, "Your role can't change a tenant's suppression list. Ask an operator.")
+    require(actor, MANAGE, NO_SUPPRESSION)
     because = require_reason(because, "Enter a reason.")
     if suppression not in tuple(Suppression):
         raise Refused("Choose one of the lists: account or tenant.")
     with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        if locked.stage == TenantStage.DELETING:
-            raise Refused("This tenant is being deleted.", code="TENANT_DELETING")
+        locked = status_services.locked_tenant(tenant)
         if locked.suppression == suppression == (locked.ses_suppression or locked.suppression_told):
             return
         before, after = {"suppression": locked.ses_suppression or locked.suppression}, {"suppression": suppression}
@@ -72,10 +70,10 @@ def change_suppression(*, tenant: Tenant, suppression: str, because: str, actor:
 
 def accept_suppression(*, tenant: Tenant, because: str, actor: User) -> None:
     """Make the suppression scope that somebody chose in SES the desired one. SES isn't called. Raises Refused."""
-    require(actor, MANAGE, "Your role can't change a tenant's suppression list. Ask an operator.")
+    require(actor, MANAGE, NO_SUPPRESSION)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        locked = status_services.locked_tenant(tenant)
         if locked.ses_suppression not in tuple(Suppression):
             raise Refused("The suppression list in SES has not been read yet.")
         before, after = {"suppression": locked.suppression}, {"suppression": locked.ses_suppression}
@@ -100,10 +98,10 @@ def enable_metrics(*, tenant: Tenant) -> None:
 
 def accept_policy(*, tenant: Tenant, because: str, actor: User) -> None:
     """Make the policy that somebody set in SES the desired one. SES isn't called. Raises Refused."""
-    require(actor, MANAGE, "Your role can't change a tenant's policy. Ask an operator.")
+    require(actor, MANAGE, NO_POLICY)
     because = require_reason(because, "Enter a reason.")
     with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        locked = status_services.locked_tenant(tenant)
         if locked.ses_policy not in tuple(Policy):
             raise Refused(f"The policy “{locked.ses_policy}” is unknown and can't be accepted.")
         before, after = {"policy": locked.policy}, {"policy": locked.ses_policy}

@@ -151,7 +151,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class RatesShown:
+class ShownFinding:
     """A recommendation and our words for it."""
 
     finding: Finding
@@ -161,8 +161,8 @@ class RatesShown:
 @dataclass(frozen=True)
 class ReputationPage:
     rates: Rates
-    open: tuple[RatesShown, ...]
-    past: tuple[RatesShown, ...]
+    open: tuple[ShownFinding, ...]
+    past: tuple[ShownFinding, ...]
     risk: Risk
 
 
@@ -170,8 +170,8 @@ def page_of(tenant: Tenant, *, days: int, now: datetime) -> ReputationPage:
     """The caller has fetched the tenant for its viewer."""
     return ReputationPage(
         rates=rates_of(tenant, days=days, now=now),
-        open=tuple(RatesShown(row, words_for(row.kind)) for row in open_findings(tenant)),
-        past=tuple(RatesShown(row, words_for(row.kind)) for row in past_findings(tenant)),
+        open=tuple(ShownFinding(row, words_for(row.kind)) for row in open_findings(tenant)),
+        past=tuple(ShownFinding(row, words_for(row.kind)) for row in past_findings(tenant)),
         risk=risk_now(tenant),
     )
 

@@ -5,7 +5,7 @@ when a recommendation that we hold open is missing from the pages. Only the tena
 its absence from a page is no proof. The risk score makes no AWS call.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from tenants.jobs import queue_recommendations_sync
+from tenants.lifecycle.gateway import all_pages
 from tenants.lifecycle.selectors import tenant_subject
 from tenants.metrics.core import ACCOUNT_LIMITS, TENANT_LIMITS, Grade, Measure, grade, pauses_above
 from tenants.models.reputation import Finding, ReputationRead
@@ -119,13 +120,10 @@ def _observe(kind: str, tenant: Tenant, *, firing: bool, why: str, severity: str
     )
 
 
-Page = Callable[[str], tuple[tuple[FoundRecommendation, ...], str]]
-
-
 def sync_all_recommendations(*, now: datetime) -> int:
     """Sync all tenants. Returns how many had to be read one by one. Raises AwsProblem, which is also stored."""
     try:
-        listed = _all_pages(gateway.open_findings_page)
+        listed = all_pages(gateway.open_findings_page)
     except AwsProblem as problem:
         ReputationRead.objects.filter(region=settings.AWS_REGION).update(findings_problem=str(problem))
         raise
@@ -171,23 +169,12 @@ def sync_recommendations(*, tenant_id: str, now: datetime) -> None:
     tenant = selectors.existing_in_ses().filter(pk=tenant_id).first()
     if tenant is None:
         return
-    arn = tenant.arn
     try:
-        found = _all_pages(lambda token: gateway.findings_page_of(arn, token))
+        found = all_pages(gateway.findings_page_of, tenant.arn)
     except AwsProblem as problem:
         _record_read(tenant, findings_problem=str(problem))
         raise
     _store(tenant, found, now)
-
-
-def _all_pages(page: Page) -> list[FoundRecommendation]:
-    found: list[FoundRecommendation] = []
-    token = ""
-    while True:
-        rows, token = page(token)
-        found += rows
-        if not token:
-            return found
 
 
 def _needs_own_read(tenant: Tenant, listed: Sequence[FoundRecommendation]) -> bool:

@@ -23,7 +23,7 @@ from inbound_admin.lib import aws, jobs
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
 from tenants.jobs import lock_of, queue_associations, queue_creation
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import Entity, Resource, TenantFound, kind_of, name_of
+from tenants.lifecycle.core import Entity, TenantFound, kind_of, name_of
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
 
@@ -134,7 +134,7 @@ def apply_associations(*, tenant_id: str, yields: bool = False) -> None:
 
 def resources_in_ses(tenant_name: str) -> tuple[tuple[str, str], ...]:
     """Return (kind, ARN) of each association, all pages. Raises AwsMissing if SES doesn't have the tenant."""
-    found: Iterable[Resource] = lifecycle_gateway.all_pages(lifecycle_gateway.resources_of, tenant_name)
+    found = lifecycle_gateway.all_pages(lifecycle_gateway.resources_of, tenant_name)
     return tuple((one.kind, one.arn) for one in found)
 
 
@@ -190,9 +190,11 @@ def _dissociate(resource: TenantResource, request_ids: list[str]) -> None:
     with suppress(AwsMissing):  # the tenant is gone, with its associations
         lifecycle_gateway.dissociate(resource.tenant.name, resource.arn)
     with transaction.atomic():
-        deleted, _ = TenantResource.objects.filter(pk=resource.pk, wanted=False).delete()
-        if deleted:
+        row = TenantResource.objects.filter(pk=resource.pk)
+        if row.filter(wanted=False).delete()[0]:
             _log("tenant.dissociated", resource, request_ids)
+        elif row.update(associated_at=None):  # it was requested again while SES removed it
+            queue_associations(resource.tenant)
 
 
 def _associate(resource: TenantResource, request_ids: list[str]) -> None:

@@ -13,7 +13,6 @@ import structlog
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -23,9 +22,10 @@ from accounts.people.selectors import owners_of
 from accounts.roles import PAUSE
 from audit import services as audit_services
 from inbound_admin.lib import aws
-from inbound_admin.lib.errors import AwsMissing, AwsProblem, RateLimited
+from inbound_admin.lib.errors import AwsMissing, AwsProblem, RateLimited, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
+from notifications.email import services as email_services
 from notifications.events import services as events_services
 from tenants import jobs
 from tenants.jobs import queue_owner_email
@@ -171,6 +171,14 @@ def _is_later(moment: datetime | None, asked_at: datetime) -> bool:
     return moment is not None and asked_at < moment < timezone.now() + MOST_SKEW
 
 
+def locked_tenant(tenant: Tenant) -> Tenant:
+    """Return its row, locked until the transaction ends. Raises Refused if it is being deleted."""
+    locked = Tenant.objects.select_for_update(of=("self",)).select_related("customer").filter(pk=tenant.pk).first()
+    if locked is None or locked.stage == TenantStage.DELETING:
+        raise Refused("This tenant is being deleted.", code="TENANT_DELETING")
+    return locked
+
+
 def recompute_status(locked: Tenant) -> None:
     """Derive the status of a locked row again, after a request of ours. The caller saves it."""
     new = derive(
@@ -296,7 +304,7 @@ def notify_owners(*, tenant_id: str, what: str) -> None:
     if not owners:
         log.warning("nobody to tell", tenant=tenant.pk, what=what)
         return
-    send_mail(title, text, settings.DEFAULT_FROM_EMAIL, owners)
+    email_services.send(title=title, text=text, to=owners)
 
 
 def remind_of_reviews(*, today: date) -> int:
@@ -312,12 +320,8 @@ def remind_of_reviews(*, today: date) -> int:
         f"{tenant.customer} ({tenant}), since {tenant.standing_since:%-d %B %Y}: {tenant.pause_text}" for tenant in due
     ]
     text = "These pauses are due for review:\n\n" + "\n".join(lines) + "\n"
-    send_mail(
-        f"{len(due):,} paused tenant{'' if len(due) == 1 else 's'} due for review",
-        text,
-        settings.DEFAULT_FROM_EMAIL,
-        people,
-    )
+    title = f"{len(due):,} paused tenant{'' if len(due) == 1 else 's'} due for review"
+    email_services.send(title=title, text=text, to=people)
     for tenant in due:
         Tenant.objects.filter(pk=tenant.pk).update(pause_reminded_on=tenant.pause_review_on)
     return len(due)

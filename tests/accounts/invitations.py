@@ -1,4 +1,4 @@
-"""Invitations, and what came of them."""
+"""Invitations for tests, and their results."""
 
 import re
 
@@ -13,7 +13,9 @@ SITE = "https://panel.example/"
 PASSWORD = "a long sentence that nobody else says"
 
 
-def invited(customer: Customer, actor: User, email: str = "carol@acme.example", role: str = "member") -> Invited:
+def send_invitation(
+    customer: Customer, actor: User, email: str = "carol@acme.example", role: str = "member"
+) -> Invited:
     return invite(customer=customer, email=email, role=MemberRole(role), actor=actor, site_url=SITE)
 
 
@@ -32,5 +34,5 @@ def membership_of(person: User) -> Membership:
     return Membership.objects.get(user=person)
 
 
-def verbs() -> list[str]:
+def logged_changes() -> list[str]:
     return list(Change.objects.order_by("pk").values_list("what", flat=True))

@@ -6,8 +6,8 @@ from tests.factories import make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 
-LOOKS_AFTER_CUSTOMERS = ("accounts.add_customer", "accounts.change_customer", "accounts.change_membership")
-LOOKS_AFTER_PEOPLE = ("accounts.add_user", "accounts.change_user", "accounts.delete_customer")
+MANAGES_CUSTOMERS = ("accounts.add_customer", "accounts.change_customer", "accounts.change_membership")
+MANAGES_PEOPLE = ("accounts.add_user", "accounts.change_user", "accounts.delete_customer")
 TABLE = {
     Role.SUPPORT: (True, False),
     Role.OPERATOR: (False, False),
@@ -28,27 +28,27 @@ def test_every_role_sees_every_customer_and_the_change_log(role: Role) -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_role_gives_what_the_table_says(role: Role) -> None:
+def test_a_role_has_the_permissions_of_the_table(role: Role) -> None:
     staff = make_staff(role)
     customers, people = TABLE[role]
-    assert [staff.has_perm(name) for name in LOOKS_AFTER_CUSTOMERS] == [customers] * 3
-    assert [staff.has_perm(name) for name in LOOKS_AFTER_PEOPLE] == [people] * 3
+    assert [staff.has_perm(name) for name in MANAGES_CUSTOMERS] == [customers] * 3
+    assert [staff.has_perm(name) for name in MANAGES_PEOPLE] == [people] * 3
 
 
 @pytest.mark.parametrize("role", Role)
-def test_no_role_can_write_the_change_log_or_take_a_person_away(role: Role) -> None:
+def test_no_role_can_write_the_change_log_or_delete_a_user(role: Role) -> None:
     staff = make_staff(role)
     refused = ("audit.add_change", "audit.change_change", "audit.delete_change", "accounts.delete_user")
     assert not any(staff.has_perm(name) for name in refused)
 
 
-def test_permissions_made_by_the_migration_have_the_names_that_django_gives() -> None:
+def test_permissions_created_by_the_migration_have_djangos_names() -> None:
     named = {p.codename: p.name for group in make_staff(Role.ADMIN).groups.all() for p in group.permissions.all()}
     assert named["change_customer"] == "Can change customer"
     assert named["support_customer"] == "Can see and support the domains of every customer"
 
 
-def test_who_is_switched_off_supports_nobody() -> None:
+def test_disabled_staff_cannot_support_customers() -> None:
     assert not supports_everyone(make_staff(is_active=False))
     assert not supports_everyone(make_user(is_superuser=True, is_active=False))
 

@@ -13,7 +13,7 @@ from audit.models import Change
 from inbound_admin.lib.errors import NotAllowed, Refused
 from operations.customers.services import create_customer, delete_customer, rename_customer
 from tenants.lifecycle.selectors import tenant_of
-from tests.accounts.invitations import invited, membership_of, verbs
+from tests.accounts.invitations import logged_changes, membership_of, send_invitation
 from tests.factories import make_member, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
@@ -30,26 +30,26 @@ def test_a_new_customer_has_its_owner_and_one_change() -> None:
     assert (change.what, change.actor_id, change.customer_id) == ("customer.created", str(sam.pk), customer.pk)
 
 
-def test_the_same_form_sent_twice_makes_one_customer() -> None:
+def test_the_same_form_sent_twice_creates_one_customer() -> None:
     sam, chosen = make_staff(), "cus_" + "0" * 20
     first = create_customer(name="Acme", owner=None, actor=sam, customer_id=chosen)
     assert create_customer(name="Acme", owner=None, actor=sam, customer_id=chosen) == first
-    assert verbs() == ["customer.created", "tenant.added"]
+    assert logged_changes() == ["customer.created", "tenant.added"]
 
 
-def test_a_new_customer_gets_a_tenant_which_its_sends_name_at_once() -> None:
+def test_a_new_customer_gets_a_tenant_used_by_its_sends() -> None:
     customer = create_customer(name="Acme", owner=make_user(), actor=None)
     tenant = tenant_of(customer)
     assert tenant is not None
     assert tenant.sends_since is not None
 
 
-def test_a_customer_gets_no_tenant_where_the_setting_says_so(settings: Settings) -> None:
+def test_a_setting_turns_tenants_for_new_customers_off(settings: Settings) -> None:
     settings.TENANT_FOR_NEW_CUSTOMERS = False
     assert tenant_of(create_customer(name="Acme", owner=make_user(), actor=None)) is None
 
 
-def test_a_customer_with_a_tenant_is_not_deleted_and_the_refusal_says_how() -> None:
+def test_a_customer_with_a_tenant_cannot_be_deleted() -> None:
     customer = create_customer(name="Acme", owner=None, actor=None)
     with pytest.raises(Refused, match="still has tenant acme-.*on the tenant's page"):
         delete_customer(customer=customer, actor=make_staff(Role.ADMIN))
@@ -63,29 +63,29 @@ def test_a_customer_with_a_tenant_is_not_deleted_and_the_refusal_says_how() -> N
         ("Acme", "dom_1", "This customer ID is not valid. Reload the form."),
     ],
 )
-def test_a_customer_that_cannot_be_is_refused_in_words(name: str, chosen: str, sentence: str) -> None:
+def test_an_invalid_customer_is_refused_with_the_reason(name: str, chosen: str, sentence: str) -> None:
     with pytest.raises(Refused, match=f"^{re.escape(sentence)}$"):
         create_customer(name=name, owner=None, actor=None, customer_id=chosen)
     assert not Change.objects.exists()
 
 
-def test_who_is_not_staff_creates_no_customer_for_others(alice: User) -> None:
+def test_only_staff_can_create_customers_for_others(alice: User) -> None:
     with pytest.raises(NotAllowed, match="Your role can't create customers."):
         create_customer(name="More", owner=None, actor=alice)
 
 
-def test_renaming_keeps_the_old_name_in_the_log_and_the_same_name_leaves_none(acme: Customer, alice: User) -> None:
+def test_renaming_logs_the_old_name_and_an_equal_name_logs_nothing(acme: Customer, alice: User) -> None:
     rename_customer(customer=acme, name="Acme Ltd", actor=alice)
     rename_customer(customer=acme, name="Acme  Ltd", actor=alice)
     change = Change.objects.get()
     assert (change.before, change.after) == ({"name": "Acme"}, {"name": "Acme Ltd"})
 
 
-# --- who may -----------------------------------------------------------------------------------------------------
+# --- permissions -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("who", ["member", "stranger", "operator", "former owner"])
-def test_only_owners_and_staff_with_the_permission_manage_a_customer(acme: Customer, alice: User, who: str) -> None:
+def test_only_owners_and_permitted_staff_manage_a_customer(acme: Customer, alice: User, who: str) -> None:
     actors: dict[str, Callable[[], User]] = {
         "member": lambda: make_member(acme, role=MemberRole.MEMBER),
         "stranger": make_member,
@@ -93,10 +93,10 @@ def test_only_owners_and_staff_with_the_permission_manage_a_customer(acme: Custo
         "former owner": lambda: make_member(acme, is_active=False),
     }
     actor, target = actors[who](), membership_of(alice)
-    open_one = invited(acme, alice).invitation
+    open_one = send_invitation(acme, alice).invitation
     attempts: list[Callable[[], Any]] = [
         lambda: rename_customer(customer=acme, name="Mine", actor=actor),
-        lambda: invited(acme, actor, "friend@bob.example"),
+        lambda: send_invitation(acme, actor, "friend@bob.example"),
         lambda: revoke_invitation(invitation=open_one, actor=actor),
         lambda: change_member_role(membership=target, role=MemberRole.MEMBER, actor=actor),
         lambda: remove_member(membership=target, actor=actor),
@@ -104,17 +104,17 @@ def test_only_owners_and_staff_with_the_permission_manage_a_customer(acme: Custo
     for attempt in attempts:
         with pytest.raises(NotAllowed, match="Only an owner of Acme can do this. Ask one of them."):
             attempt()
-    assert verbs() == ["member.invited"]
+    assert logged_changes() == ["member.invited"]
 
 
 def test_support_manages_every_customer(acme: Customer) -> None:
-    assert invited(acme, make_staff()).mailed
+    assert send_invitation(acme, make_staff()).mailed
 
 
 # --- members -----------------------------------------------------------------------------------------------------
 
 
-def test_a_changed_role_leaves_one_change_and_the_same_role_none(acme: Customer, alice: User) -> None:
+def test_a_changed_role_logs_one_change_and_an_equal_role_none(acme: Customer, alice: User) -> None:
     carol = membership_of(make_member(acme, role=MemberRole.MEMBER, email="carol@acme.example"))
     change_member_role(membership=carol, role=MemberRole.OWNER, actor=alice)
     change_member_role(membership=carol, role=MemberRole.OWNER, actor=alice)
@@ -133,15 +133,15 @@ def test_a_removed_member_is_gone_and_named_in_the_log(acme: Customer, alice: Us
         remove_member(membership=membership, actor=alice)
 
 
-def test_a_member_leaves_by_themselves(acme: Customer, alice: User) -> None:
+def test_a_member_can_leave(acme: Customer, alice: User) -> None:
     carol = make_member(acme, role=MemberRole.MEMBER)
     leave(membership=membership_of(carol))
-    assert verbs() == ["member.left"]
+    assert logged_changes() == ["member.left"]
 
 
 @pytest.mark.parametrize("how", ["demote", "remove", "leave"])
-def test_the_last_owner_stays_whoever_asks(acme: Customer, alice: User, how: str) -> None:
-    make_member(acme, is_active=False)  # an owner who is switched off cannot look after anything
+def test_the_last_owner_cannot_be_removed_or_demoted_or_leave(acme: Customer, alice: User, how: str) -> None:
+    make_member(acme, is_active=False)  # a disabled owner does not count
     make_member(acme, role=MemberRole.MEMBER)
     target, sam = membership_of(alice), make_staff()
     attempts: dict[str, Callable[[], None]] = {
@@ -157,7 +157,7 @@ def test_the_last_owner_stays_whoever_asks(acme: Customer, alice: User, how: str
 # --- people ------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_person_sets_is_one_change_and_nothing_new_is_none() -> None:
+def test_a_changed_account_logs_one_change_and_an_unchanged_one_none() -> None:
     alice = make_user()
     change_account(person=alice, name="Alice A.", theme="dark", density="compact", shortcuts=False)
     change_account(person=alice, name="Alice A.", theme="dark", density="compact", shortcuts=False)
@@ -166,17 +166,17 @@ def test_what_a_person_sets_is_one_change_and_nothing_new_is_none() -> None:
     assert change.for_staff
 
 
-def test_who_is_switched_off_comes_back_by_being_switched_on() -> None:
+def test_a_disabled_user_can_be_enabled_again() -> None:
     adam, alice = make_staff(Role.ADMIN), make_user()
     disable(person=alice, actor=adam)
     disable(person=alice, actor=adam)
     enable(person=alice, actor=adam)
     alice.refresh_from_db()
     assert alice.is_active
-    assert verbs() == ["person.switched_off", "person.switched_on"]
+    assert logged_changes() == ["person.switched_off", "person.switched_on"]
 
 
-def test_nobody_is_switched_off_by_themselves_by_support_or_from_below() -> None:
+def test_users_cannot_disable_themselves_or_a_superior() -> None:
     adam, sam, root = make_staff(Role.ADMIN), make_staff(), make_user(is_superuser=True, email="root@us.example")
     with pytest.raises(Refused, match="You can't disable your own account."):
         disable(person=adam, actor=adam)

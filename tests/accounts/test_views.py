@@ -12,7 +12,7 @@ from accounts.models.people import Customer, Invitation, MemberRole, Membership,
 from accounts.roles import Role
 from audit.models import Change
 from tests.factories import make_customer, make_member, make_staff, make_user
-from tests.tenants.pages import HTMX, path_of_link, signed_in, text, url
+from tests.tenants.pages import HTMX, invitation_path, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
 
@@ -35,11 +35,11 @@ def pages_of(customer: Customer) -> list[tuple[str, str]]:
     ]
 
 
-# --- who sees what -----------------------------------------------------------------------------------------------
+# --- visibility --------------------------------------------------------------------------------------------------
 
 
-def test_bob_finds_nothing_of_alices_under_any_address(acme: Customer, alice: User, bob: User) -> None:
-    path_of_link(acme, alice)
+def test_another_customers_pages_are_404(acme: Customer, alice: User, bob: User) -> None:
+    invitation_path(acme, alice)
     before = Change.objects.count()
     for method, address in pages_of(acme):
         response = getattr(signed_in(bob), method)(address, {"do": "remove", "name": "Mine", "email": "b@b.example"})
@@ -48,10 +48,10 @@ def test_bob_finds_nothing_of_alices_under_any_address(acme: Customer, alice: Us
     assert Change.objects.count() == before
 
 
-def test_bob_cannot_reach_alices_members_or_invitations_through_his_own_customer(
+def test_another_customers_members_and_invitations_are_404_through_the_own_customer(
     acme: Customer, alice: User, bob: User
 ) -> None:
-    path_of_link(acme, alice)
+    invitation_path(acme, alice)
     his, client = bob.customers.get(), signed_in(bob)
     member = url("member", his.pk, alice.memberships.get().pk)
     invitation = url("invitation", his.pk, Invitation.objects.get().pk)
@@ -59,15 +59,15 @@ def test_bob_cannot_reach_alices_members_or_invitations_through_his_own_customer
     assert client.post(invitation, {"do": "revoke"}).status_code == 404
 
 
-def test_nobody_who_is_not_signed_in_sees_anything_but_the_sign_in(acme: Customer, alice: User) -> None:
-    path_of_link(acme, alice)
+def test_an_anonymous_visitor_is_redirected_to_the_sign_in(acme: Customer, alice: User) -> None:
+    invitation_path(acme, alice)
     addresses = [("get", url(name)) for name in ("list", "create", "account")]
     for method, address in addresses + pages_of(acme):
         response = getattr(Client(), method)(address)
         assert (response.status_code, response.headers["Location"].partition("?")[0]) == (302, "/accounts/login/")
 
 
-def test_the_list_of_a_person_shows_their_own_alone(acme: Customer, alice: User, bob: User) -> None:
+def test_the_list_shows_only_the_users_own_customers(acme: Customer, alice: User, bob: User) -> None:
     assert signed_in(alice).get(url("list")).headers["Location"] == url("detail", acme.pk)
     Membership.objects.create(customer=make_customer("Second"), user=alice)
     page = text(signed_in(alice).get(url("list")))
@@ -77,16 +77,16 @@ def test_the_list_of_a_person_shows_their_own_alone(acme: Customer, alice: User,
     assert "New customer" not in page
 
 
-def test_who_belongs_to_nothing_is_told_whom_to_ask() -> None:
+def test_a_user_without_a_customer_sees_a_message() -> None:
     assert "You don’t belong to an organisation" in text(signed_in(make_user()).get(url("list")))
 
 
-def test_a_search_of_alice_finds_nothing_of_bobs(alice: User, bob: User) -> None:
+def test_a_search_does_not_find_other_customers(alice: User, bob: User) -> None:
     page = text(signed_in(alice).get(url("list"), {"q": "bob"}))
     assert "No customer matches “bob”" in page
 
 
-# --- the list of staff -------------------------------------------------------------------------------------------
+# --- the list for staff ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("words", ["acm", "ALICE@acme", "id"])
@@ -96,7 +96,7 @@ def test_support_finds_a_customer_by_name_member_or_id(acme: Customer, alice: Us
     assert "Bob&#x27;s Shop" not in page
 
 
-def test_the_search_swaps_the_results_alone(acme: Customer) -> None:
+def test_the_search_swaps_only_the_results(acme: Customer) -> None:
     part = text(signed_in(make_staff()).get(url("list"), {"q": "acme"}, headers=HTMX))
     assert part.lstrip().startswith('<div id="results"')
     assert "<html" not in part
@@ -112,7 +112,7 @@ def test_the_list_has_pages() -> None:
 
 
 def queries(client: Client, address: str) -> int:
-    client.get(address)  # what is remembered is remembered now
+    client.get(address)  # fill the caches first
     with CaptureQueriesContext(
         connection,
     ) as captured:
@@ -120,22 +120,22 @@ def queries(client: Client, address: str) -> int:
     return len(captured)
 
 
-def test_rows_cost_no_queries_of_their_own(acme: Customer, alice: User) -> None:
+def test_the_number_of_queries_does_not_depend_on_the_rows(acme: Customer, alice: User) -> None:
     sam = signed_in(make_staff())
     addresses = [url("list"), url("detail", acme.pk), url("history", acme.pk)]
-    path_of_link(acme, alice, "first@acme.example")
+    invitation_path(acme, alice, "first@acme.example")
     few = [queries(sam, address) for address in addresses]
     for number in range(20):
         make_member(acme)
         make_member(make_customer())
-        path_of_link(acme, alice, f"more{number}@acme.example")
+        invitation_path(acme, alice, f"more{number}@acme.example")
     assert [queries(sam, address) for address in addresses] == few
 
 
 # --- creating and renaming ---------------------------------------------------------------------------------------
 
 
-def test_support_creates_a_customer_whose_owner_alone_gets_the_link() -> None:
+def test_support_creates_a_customer_and_only_its_owner_gets_the_link() -> None:
     sam = signed_in(make_staff())
     form = text(sam.get(url("create")))
     found = re.search(r'name="customer_id" value="(cus_\w+)"', form)
@@ -160,26 +160,26 @@ def warned_of(page: str) -> str:
     return found[1]
 
 
-def test_a_name_that_another_customer_has_is_warned_of_once(acme: Customer) -> None:
+def test_a_name_in_use_needs_one_confirmation(acme: Customer) -> None:
     sam, given = signed_in(make_staff()), {"name": " aCME ", "customer_id": "cus_" + "1" * 20}
     warned = sam.post(url("create"), given)
     assert warned.status_code == 422
-    said = f"A customer with this name already exists ({acme.pk}). Submit again to create another."
-    assert said in text(warned)
+    warning = f"A customer with this name already exists ({acme.pk}). Submit again to create another."
+    assert warning in text(warned)
     assert Customer.objects.count() == 1
     again = sam.post(url("create"), given | {"warned_of": warned_of(text(warned))})
     assert again.headers["Location"] == url("detail", given["customer_id"])
     assert Customer.objects.count() == 2
 
 
-def test_a_warning_about_one_name_is_none_about_the_next(acme: Customer) -> None:
+def test_a_confirmation_for_one_name_does_not_count_for_another(acme: Customer) -> None:
     make_customer("Bob's Shop")
     given = {"name": "Bob's Shop", "warned_of": "Acme"}
     assert "Submit again to create another." in text(signed_in(make_staff()).post(url("create"), given))
     assert Customer.objects.count() == 2
 
 
-def test_a_form_with_mistakes_comes_back_with_what_was_typed() -> None:
+def test_an_invalid_form_keeps_the_entered_values() -> None:
     response = signed_in(make_staff()).post(url("create"), {"name": "", "owner": "nonsense"})
     assert response.status_code == 422
     assert "This field is required." in text(response)
@@ -187,14 +187,14 @@ def test_a_form_with_mistakes_comes_back_with_what_was_typed() -> None:
 
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.TRUST_AND_SAFETY, None])
-def test_others_do_not_create_customers(role: Role | None, alice: User) -> None:
+def test_other_roles_cannot_create_customers(role: Role | None, alice: User) -> None:
     client = signed_in(make_staff(role) if role else alice)
     assert client.get(url("create")).status_code == 403
     assert client.post(url("create"), {"name": "X"}).status_code == 403
     assert Customer.objects.count() == 1
 
 
-def test_an_owner_renames_and_a_member_does_not(acme: Customer, alice: User) -> None:
+def test_an_owner_can_rename_and_a_member_cannot(acme: Customer, alice: User) -> None:
     member = signed_in(make_member(acme, role=MemberRole.MEMBER))
     assert member.get(url("rename", acme.pk)).status_code == 403
     assert member.post(url("rename", acme.pk), {"name": "Mine"}).status_code == 403
@@ -206,8 +206,8 @@ def test_an_owner_renames_and_a_member_does_not(acme: Customer, alice: User) -> 
 # --- people of a customer ----------------------------------------------------------------------------------------
 
 
-def test_a_member_sees_the_members_and_may_leave_but_invites_nobody(acme: Customer, alice: User) -> None:
-    path_of_link(acme, alice, "secret@acme.example")
+def test_a_member_sees_the_members_can_leave_and_cannot_invite(acme: Customer, alice: User) -> None:
+    invitation_path(acme, alice, "secret@acme.example")
     carol = make_member(acme, role=MemberRole.MEMBER, email="carol@acme.example")
     client = signed_in(carol)
     page = text(client.get(url("detail", acme.pk)))
@@ -222,7 +222,7 @@ def test_a_member_sees_the_members_and_may_leave_but_invites_nobody(acme: Custom
     assert client.get(url("detail", acme.pk)).status_code == 404
 
 
-def test_a_member_does_not_make_themselves_an_owner(acme: Customer, alice: User) -> None:
+def test_a_member_cannot_make_themselves_an_owner(acme: Customer, alice: User) -> None:
     carol = make_member(acme, role=MemberRole.MEMBER)
     own = url("member", acme.pk, carol.memberships.get().pk)
     assert signed_in(carol).post(own, {"do": "role", "role": "owner"}).status_code == 403
@@ -245,7 +245,7 @@ def chosen_role(page: str) -> str:
     return found[1]
 
 
-def test_the_first_who_is_invited_is_an_owner_unless_said_otherwise(acme: Customer, alice: User) -> None:
+def test_the_first_invited_person_is_an_owner_by_default(acme: Customer, alice: User) -> None:
     sam, empty = signed_in(make_staff()), make_customer()
     assert chosen_role(text(sam.get(url("detail", empty.pk)))) == "owner"
     make_member(empty, role=MemberRole.MEMBER)
@@ -269,7 +269,7 @@ def test_an_invitation_by_htmx_swaps_the_people(acme: Customer, alice: User) -> 
         ("alice@acme.example", "alice@acme.example already belongs to Acme."),
     ],
 )
-def test_who_cannot_be_invited_is_said_at_the_field(
+def test_an_invalid_invitee_is_reported_at_the_field(
     acme: Customer, alice: User, headers: dict[str, str], email: str, sentence: str
 ) -> None:
     response = signed_in(alice).post(url("invite", acme.pk), {"email": email, "role": "member"}, headers=headers)
@@ -278,7 +278,7 @@ def test_who_cannot_be_invited_is_said_at_the_field(
     assert not mail.outbox
 
 
-def test_an_invitation_that_could_not_be_mailed_is_no_success(
+def test_an_invitation_whose_email_failed_is_reported(
     acme: Customer, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*_: Any, **__: Any) -> int:
@@ -291,8 +291,8 @@ def test_an_invitation_that_could_not_be_mailed_is_no_success(
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_an_invitation_is_sent_again_or_withdrawn(acme: Customer, alice: User, headers: dict[str, str]) -> None:
-    old, client = path_of_link(acme, alice), signed_in(alice)
+def test_an_invitation_can_be_resent_or_withdrawn(acme: Customer, alice: User, headers: dict[str, str]) -> None:
+    old, client = invitation_path(acme, alice), signed_in(alice)
     client.post(url("invitation", acme.pk, Invitation.objects.get().pk), {"do": "resend"}, headers=headers)
     assert len(mail.outbox) == 2
     assert Client().get(old).status_code == 410
@@ -316,20 +316,20 @@ def test_an_owner_changes_a_role_and_removes_a_member(acme: Customer, alice: Use
     assert list(acme.members.all()) == [alice]
 
 
-def test_the_last_owner_reads_why_they_cannot_leave(acme: Customer, alice: User) -> None:
+def test_the_last_owner_sees_why_they_cannot_leave(acme: Customer, alice: User) -> None:
     response = signed_in(alice).post(url("member", acme.pk, alice.memberships.get().pk), {"do": "remove"})
     assert response.status_code == 422
     assert "alice@acme.example is the last owner of Acme. Make another member an owner first." in text(response)
 
 
-def test_an_act_that_names_nothing_is_refused(acme: Customer, alice: User) -> None:
-    path_of_link(acme, alice)
+def test_a_post_without_an_action_is_422(acme: Customer, alice: User) -> None:
+    invitation_path(acme, alice)
     client = signed_in(alice)
     assert client.post(url("invitation", acme.pk, Invitation.objects.get().pk)).status_code == 422
     assert client.post(url("member", acme.pk, alice.memberships.get().pk)).status_code == 422
 
 
-def test_the_history_says_who_did_what_in_words(acme: Customer, alice: User) -> None:
+def test_the_history_shows_each_change(acme: Customer, alice: User) -> None:
     client = signed_in(alice)
     assert "No activity yet" in text(client.get(url("history", acme.pk)))
     client.post(url("rename", acme.pk), {"name": "Acme Ltd"})

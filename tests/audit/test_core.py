@@ -1,4 +1,4 @@
-"""The words of the change log."""
+"""The texts of the change log."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from notifications.events.core import EVENTS
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_every_verb_that_a_service_writes_has_words() -> None:
+def test_every_logged_change_has_a_text() -> None:
     sources = [
         path.read_text()
         for app in ("accounts", "domains", "operations", "receipt_rules", "tenants")
@@ -25,30 +25,30 @@ def test_every_verb_that_a_service_writes_has_words() -> None:
     assert written - set(EVENTS) - set(KINDS) <= set(WORDS)
 
 
-def test_a_verb_without_words_is_shown_as_it_is() -> None:
+def test_a_change_without_a_text_is_shown_by_its_name() -> None:
     assert words_for("moon.landed") == "moon.landed"
 
 
-def test_old_and_new_stand_beside_each_other() -> None:
+def test_a_detail_has_the_old_and_new_value() -> None:
     (detail,) = details({"mail_from": "bounce.shop.com"}, {"mail_from": "return.shop.com"})
     assert (detail.old, detail.new) == ("bounce.shop.com", "return.shop.com")
 
 
-def test_what_was_not_there_has_no_old_value() -> None:
+def test_a_new_field_has_no_old_value() -> None:
     (detail,) = details({}, {"held": True})
     assert (detail.old, detail.new) == (None, "yes")
 
 
-def test_an_id_keeps_its_underscore_and_a_state_is_words() -> None:
+def test_an_id_keeps_its_underscore_and_a_state_is_shown_in_words() -> None:
     found = details({"state": "not_checked"}, {"state": "at_risk", "run": "run_adv5w08wj6jg"})
     assert [(detail.old, detail.new) for detail in found] == [("not checked", "at risk"), (None, "run_adv5w08wj6jg")]
 
 
-def test_what_was_empty_and_still_is_is_no_detail() -> None:
+def test_two_empty_values_are_no_detail() -> None:
     assert details({"note": None, "prefix": ""}, {"note": "", "prefix": ""}) == ()
 
 
-def test_a_domains_status_has_the_word_that_its_pages_show() -> None:
+def test_a_domain_status_has_the_word_of_its_pages() -> None:
     (detail,) = details({"state": "waiting"}, {"state": "wrong"}, "domain.state")
     assert (detail.name, detail.old, detail.new) == ("status", "Action needed", "Needs fixing")
     assert {state.value: state.label for state in State} == STATES

@@ -1,4 +1,4 @@
-"""The log is found by whatever one knows of a change, and leaves by retention alone."""
+"""The change log can be searched by any field, and only retention deletes rows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -52,17 +52,17 @@ def log() -> None:
         ("until=9999-12-31&q=other", ["domain.set_up"]),
     ],
 )
-def test_a_change_is_found_by_what_one_knows_of_it(log: None, query: str, expected: list[str]) -> None:
+def test_a_change_is_found_by_any_of_its_fields(log: None, query: str, expected: list[str]) -> None:
     assert found(query) == expected
 
 
-def test_a_customer_sees_own_rows_without_those_of_staff(log: None) -> None:
+def test_a_customer_sees_only_their_own_rows_and_no_staff_rows(log: None) -> None:
     assert found("", of=["cus_1"]) == ["domain.added"]
     assert found("customer=cus_2", of=["cus_1"]) == []
     assert found("", of=[]) == []
 
 
-def test_the_last_day_is_shown_whole() -> None:
+def test_the_last_day_is_included_completely() -> None:
     change = audit_services.record("domain.added", about=SHOP, actor=None)
     with pytest.raises(DatabaseError), transaction.atomic():
         Change.objects.filter(pk=change.pk).update(at=NIGHT)
@@ -72,7 +72,7 @@ def test_the_last_day_is_shown_whole() -> None:
     assert found(f"since={day + timedelta(days=1)}") == []
 
 
-def test_retention_alone_takes_rows_out(log: None) -> None:
+def test_only_retention_deletes_rows(log: None) -> None:
     with pytest.raises(DatabaseError), transaction.atomic():
         Change.objects.all().delete()
     assert audit_services.delete_before(timezone.now() - timedelta(days=1)) == 0

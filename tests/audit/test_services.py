@@ -1,4 +1,4 @@
-"""The change log: who, what, why, before and after; written once and never touched again."""
+"""The change log: actor, event, reason, before and after; written once and never changed."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 SHOP = Subject("domain", "dom_1", "shop.com", "cus_alice")
 
 
-def test_a_persons_change_names_them_and_the_workers_names_us() -> None:
+def test_a_change_names_its_person_or_the_worker() -> None:
     olga = make_user("olga@ops.example")
     by_person = audit_services.record("domain.held", about=SHOP, actor=olga, because="Abuse")
     by_worker = audit_services.record("domain.set_up", about=SHOP, actor=None)
@@ -33,14 +33,14 @@ def test_a_persons_change_names_them_and_the_workers_names_us() -> None:
     )
 
 
-def test_it_outlives_who_made_it_and_what_it_is_about() -> None:
+def test_a_change_outlives_its_actor() -> None:
     olga = make_user("olga@ops.example")
     audit_services.record("domain.held", about=SHOP, actor=olga)
     olga.delete()
     assert Change.objects.get().actor_name == "olga@ops.example"
 
 
-def test_of_before_and_after_only_what_differs_is_kept() -> None:
+def test_only_differing_values_are_stored() -> None:
     change = audit_services.record(
         "x", about=SHOP, actor=None, before={"same": 1, "old": 1, "gone": 1}, after={"same": 1, "old": 2, "new": None}
     )
@@ -48,21 +48,21 @@ def test_of_before_and_after_only_what_differs_is_kept() -> None:
     assert audit_services.record("x", about=SHOP, actor=None, before={"a": []}, after={"a": None}).after == {"a": None}
 
 
-def test_request_ids_are_kept_in_order_and_once() -> None:
+def test_request_ids_are_stored_in_order_without_duplicates() -> None:
     assert audit_services.record("x", about=SHOP, actor=None, aws_request_ids=["b", "a", "b"]).aws_request_ids == [
         "b",
         "a",
     ]
 
 
-def test_a_change_alone_has_a_bulk_id_of_its_own() -> None:
+def test_a_single_change_has_its_own_bulk_id() -> None:
     ids = {audit_services.record("x", about=SHOP, actor=None).bulk_id for _ in range(3)}
     assert len(ids) == 3
     assert audit_services.record("x", about=SHOP, actor=None, bulk_id="chg_1").bulk_id == "chg_1"
 
 
 @pytest.mark.parametrize("touch", ["update", "delete", "save"])
-def test_what_is_written_is_never_touched_again(touch: str) -> None:
+def test_a_stored_change_cannot_be_updated_or_deleted(touch: str) -> None:
     change = audit_services.record("x", about=SHOP, actor=None)
     ways: dict[str, Callable[[], object]] = {
         "update": lambda: Change.objects.update(because="rewritten"),
@@ -74,7 +74,7 @@ def test_what_is_written_is_never_touched_again(touch: str) -> None:
     assert Change.objects.get().because == ""
 
 
-def test_others_read_what_happened_while_it_was_theirs_and_nothing_of_staff() -> None:
+def test_each_customer_reads_only_their_own_time_and_no_staff_rows() -> None:
     bobs = Subject("domain", "dom_1", "shop.com", "cus_bob")
     audit_services.record("first", about=SHOP, actor=None)
     audit_services.record("second", about=bobs, actor=None)

@@ -1,4 +1,4 @@
-"""The bare admin that pages are measured beside shows the same rows, with Django's own columns and the same search."""
+"""The plain Django admin used for comparison shows the same rows with Django's own columns and the same search."""
 
 import pytest
 from django.test import Client

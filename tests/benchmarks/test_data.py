@@ -1,4 +1,4 @@
-"""What `make fill` writes is what the product itself would accept."""
+"""The rows of `make fill` are valid for the product."""
 
 import pytest
 from django.test import override_settings
@@ -12,7 +12,7 @@ from tenants.models.tenants import Tenant
 
 @pytest.mark.django_db
 @override_settings(RECEIVING_FUNCTION=data.FUNCTION, AWS_REGION=data.REGION)
-def test_filled_rows_are_valid_and_the_rules_hold_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_filled_rows_are_valid_and_the_rules_match_the_desired_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "_analyse", lambda: None)  # no vacuum inside a test's transaction
     assert data.fill(200) == {
         "Customers": 40,
@@ -30,7 +30,7 @@ def test_filled_rows_are_valid_and_the_rules_hold_what_is_wanted(monkeypatch: py
         Tenant.objects.all()[:5],
     ):
         for row in rows:
-            row.full_clean(exclude={"set_sends", "set_measures"})  # which forms do not show
+            row.full_clean(exclude={"set_sends", "set_measures"})  # not in any form
     known = last_known()
     assert known is not None
-    assert known.own_recipients == 180 + 18  # an entry for each catch-all, and for the others one address in ten
+    assert known.own_recipients == 180 + 18  # an entry for each catch-all, and one address in ten for the others

@@ -1,4 +1,4 @@
-"""A small part of `make faults`: the sweep itself, that it sees what is wrong, and a few faults of two workflows."""
+"""A small part of `make faults`: the sweep detects faults, and a few faults of two workflows converge."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from benchmarks.faults.sweep import Sweep
 from benchmarks.faults.workflows import Claim, Place, Workflow
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tests.notifications.factories import receiving
+from tests.notifications.factories import run_receiver
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -25,12 +25,12 @@ FAULTS = {kind.name: kind for kind in KINDS}
 @pytest.fixture
 def sweep(sandbox: Sandbox, settings: Settings) -> Iterator[Sweep]:
     settings.ALLOWED_HOSTS = ["testserver"]
-    with receiving() as receiver:
+    with run_receiver() as receiver:
         yield Sweep(Place(sandbox, receiver))
 
 
-def test_a_pause_converges_and_the_sweep_sees_what_does_not(sweep: Sweep) -> None:
-    """At its first call: one that was answered too late, a killed process, no database; then a fault that stays."""
+def test_a_pause_converges_and_the_sweep_detects_a_leftover(sweep: Sweep) -> None:
+    """At its first call: a late response, a killed process, no database; then a fault with a lasting effect."""
     for fault in ("timeout, applied", "killed after the call", DATABASE_GONE):
         assert sweep.outcome(STORIES["pause"], FAULTS[fault], only=1).else_ == [], fault
     outcome = sweep.outcome(STORIES["pause"], FaultKind("leaves a tenant", leave_a_tenant), only=1)
@@ -47,7 +47,7 @@ def test_a_webhook_whose_sender_was_killed_is_delivered(sweep: Sweep) -> None:
     assert sweep.outcome(STORIES["deliver a webhook"], FAULTS["killed after the call"]).else_ == []
 
 
-def test_the_sweep_sees_a_page_that_says_what_is_not_so(sweep: Sweep) -> None:
+def test_the_sweep_detects_a_page_with_a_false_statement(sweep: Sweep) -> None:
     def begin(place: Place) -> list[Claim]:
         claims = STORIES["pause"].begin(place)
         paused = claims[0]

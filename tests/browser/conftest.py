@@ -1,4 +1,4 @@
-"""A Chromium and pages for the browser tests, which carry `pytestmark = pytest.mark.browser`."""
+"""Chromium and pages for the browser tests, which carry `pytestmark = pytest.mark.browser`."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from inbound_admin.lib.errors import Problem
 from sandbox.local import browser as sandbox_local_browser
 
-PATIENCE_MS = 10_000
+TIMEOUT_MS = 10_000
 # Each page runs a script for a second at most, axe the longest: optimising it costs more than it saves.
 FLAGS = (*sandbox_local_browser.FLAGS, "--js-flags=--no-opt")
 PHONE = {"width": 360, "height": 740}
@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
     except Problem as problem:
         _cannot_run(str(problem))
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright's loop runs in the test's thread, and Django takes that for asynchronous code.
+        # Playwright's loop runs in the test's thread, which Django mistakes for asynchronous code.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         started = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield started
@@ -42,22 +42,22 @@ def new_page(browser: Browser, live_server: LiveServer) -> Iterator[NewPage]:
 
     Paths are relative to the live server. A script error or a violation of the Content-Security-Policy fails the test.
     """
-    complaints: list[str] = []
+    errors: list[str] = []
     contexts = []
 
     def make(**options: Any) -> Page:
         context = browser.new_context(**{"base_url": live_server.url, "reduced_motion": "reduce", **options})
         contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
-        page.on("console", lambda message: complaints.extend(_complaint(page, message)))
+        page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
+        page.on("console", lambda message: errors.extend(_error_of(page, message)))
         return page
 
     yield make
     for context in contexts:
         context.close()
-    assert not complaints, "\n".join(complaints)
+    assert not errors, "\n".join(errors)
 
 
 @pytest.fixture
@@ -96,15 +96,15 @@ def _cannot_run(why: str) -> NoReturn:
     pytest.skip(f"This test could not run. {why}")
 
 
-NO_COMPLAINT = (
-    "Failed to load resource",  # an error answer that a test provokes
-    "htmx:afterRequest",  # htmx says so of every request without an answer, beside why: sendError, timeout, sendAbort
+IGNORED_MESSAGES = (
+    "Failed to load resource",  # an error response that a test provokes
+    "htmx:afterRequest",  # htmx logs this for each request without a response, besides the cause
     "htmx:sendAbort",  # the page was left while it polled
 )
 
 
-def _complaint(page: Page, message: ConsoleMessage) -> list[str]:
+def _error_of(page: Page, message: ConsoleMessage) -> list[str]:
     """Return the console message if it is an error that fails the test."""
-    if message.type != "error" or message.text.startswith(NO_COMPLAINT):
+    if message.type != "error" or message.text.startswith(IGNORED_MESSAGES):
         return []
     return [f"{page.url}: {message.text}"]

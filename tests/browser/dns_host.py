@@ -1,4 +1,4 @@
-"""What a person does at the sandbox's DNS host, in a window of its own."""
+"""Actions of a person at the sandbox's DNS host, in a separate window."""
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -31,7 +31,7 @@ def make_mistake(window: Page, key: str, title: str) -> None:
     expect(row(window, key).get_by_text("broken:")).to_be_visible()
 
 
-def mend(window: Page, key: str) -> None:
+def fix(window: Page, key: str) -> None:
     window.bring_to_front()
     row(window, key).get_by_role("button", name="Fix").click()
     expect(row(window, key).get_by_text("Published", exact=True)).to_be_visible()

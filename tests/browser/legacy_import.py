@@ -39,7 +39,7 @@ ROWS = (
 )
 
 
-def of(state: str) -> Callable[[Showcase], tuple[Any, ...]]:
+def import_in_state(state: str) -> Callable[[Showcase], tuple[Any, ...]]:
     """Return the URL's arguments: the ID of an import in this state."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:

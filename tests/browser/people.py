@@ -1,4 +1,4 @@
-"""Signing in: as a person does, or at once by the cookie of a session."""
+"""Signing in, either through the form or directly by a session cookie."""
 
 import time
 
@@ -22,10 +22,10 @@ def sign_in(page: Page, email: str) -> None:
     page.wait_for_url("**/operations/**")
 
 
-def enter_as(context: BrowserContext, user: User | None, url: str, *, lately: bool = True) -> None:
-    """Sign in with a new session; None is no one.
+def log_in_as(context: BrowserContext, user: User | None, url: str, *, lately: bool = True) -> None:
+    """Sign in with a new session. None signs nobody in.
 
-    Not `lately`: so long ago that allauth asks for the password again.
+    Not `lately`: long enough ago that allauth asks for the password again.
     """
     context.clear_cookies()
     if user is None:

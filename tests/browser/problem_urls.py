@@ -1,4 +1,4 @@
-"""The product's URLs, and beside them one for each way in which a page can go wrong."""
+"""The product's URLs, and one for each way in which a page can fail."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What the pages of a reputation show in the showcase, made when the first of them is visited."""
+"""Rows of the showcase's reputation pages, created when the first page is visited."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,14 +10,14 @@ from tenants.models.tenants import Tenant
 from tests.browser.showcase import tenants
 from tests.browser.showcase.world import Showcase
 
-GAP = range(60, 90)  # hours ago in which nothing was measured
+GAP = range(60, 90)  # hours ago without measurements
 
 
-def of(name: str) -> Any:
-    """The URL's arguments: the id of the tenant of that name, which has a week of rates."""
+def tenant_with_rates(name: str) -> Any:
+    """Return the URL's arguments: the ID of the tenant with that name, which has a week of rates."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
-        found: tuple[Any, ...] = tenants.of(name)(world)
+        found: tuple[Any, ...] = tenants.tenant_named(name)(world)
         tenant = Tenant.objects.get(pk=found[0])
         _measure(tenant, tenant.region)
         _find(tenant)
@@ -27,7 +27,7 @@ def of(name: str) -> Any:
 
 
 def account(world: Showcase) -> tuple[()]:
-    tenants.make_tenancy(world)
+    tenants.make_tenants(world)
     _measure(None, Tenant.objects.all()[0].region)
     return ()
 
@@ -63,5 +63,5 @@ def _measure(tenant: Tenant | None, region: str) -> None:
         )
         for hour in hours
     )
-    told = {"rates_at": timezone.now(), "findings_at": timezone.now(), "findings_problem": "Amazon is not answering."}
-    ReputationRead.objects.update_or_create(tenant=tenant, region=region, defaults=told)
+    read = {"rates_at": timezone.now(), "findings_at": timezone.now(), "findings_problem": "Amazon is not answering."}
+    ReputationRead.objects.update_or_create(tenant=tenant, region=region, defaults=read)

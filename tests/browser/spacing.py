@@ -1,4 +1,4 @@
-"""A font as wide as any, and the text spacing of WCAG 1.4.12, put on a page that is measured.
+"""Apply a wide font and the text spacing of WCAG 1.4.12 to a page before it is measured.
 
 The rules go into a constructed style sheet, which a Content-Security-Policy leaves alone. Where neither of the wide
 fonts is installed, a narrower one is stretched to their width.
@@ -21,4 +21,4 @@ SPREAD = f"""async () => {{
   document.adoptedStyleSheets = [sheet];
   await Promise.allSettled([...document.fonts].map((font) => font.load()));
 }}"""
-AS_IT_WAS = "() => { document.adoptedStyleSheets = []; }"
+RESET = "() => { document.adoptedStyleSheets = []; }"

@@ -1,4 +1,4 @@
-"""Django admin as a part of the product: axe finds nothing, by day and by night, and it leads back."""
+"""Django admin as a part of the product: no axe violations in light and dark mode, and a link back to the product."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from domains.overrides import services as overrides_services
 from receipt_rules.models.runs import Run
 from tests.browser.axe import violations
 from tests.browser.conftest import NewPage
-from tests.browser.people import enter_as
+from tests.browser.people import log_in_as
 from tests.domains.factories import make_domain
 from tests.factories import make_staff
 
@@ -33,7 +33,7 @@ LISTS = (
 
 @pytest.fixture
 def domain(transactional_db: None) -> Domain:
-    """Held, overridden and exceptions, so that every column has something to show."""
+    """Return a domain on hold, with an override and an exception, so that every column has a value."""
     adam = make_staff(Role.ADMIN, email="adam@inbound-admin.example")
     made = make_domain("shop.com", stage=Stage.READY)
     until = timezone.now() + timedelta(days=3)
@@ -48,11 +48,11 @@ def domain(transactional_db: None) -> Domain:
 
 
 @pytest.mark.browser
-def test_every_list_and_a_domain_are_for_everybody_and_lead_back(
+def test_every_list_and_a_domain_are_accessible_and_link_back(
     domain: Domain, new_page: NewPage, live_server: LiveServer
 ) -> None:
     page = new_page(color_scheme="light")
-    enter_as(page.context, domain.held_by, live_server.url)
+    log_in_as(page.context, domain.held_by, live_server.url)
     urls = [*map(reverse, LISTS), reverse("admin:domains_domain_change", args=[quote(domain.pk)])]
     faults = [f"{url} {colours}: {found}" for url in urls for colours, found in _faults(page, url)]
     assert not faults, "\n".join(faults)

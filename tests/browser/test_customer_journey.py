@@ -1,4 +1,4 @@
-"""A customer's whole way with a domain, and support's: each sees what they should, and no more."""
+"""The whole journey of a customer with a domain, and of support: each sees what they should, and no more."""
 
 import re
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from sandbox.process import Sandbox
 from tests.browser import dns_host
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
-from tests.browser.people import enter_as, sign_in
-from tests.browser.threads import aside
+from tests.browser.people import log_in_as, sign_in
+from tests.browser.threads import run_in_thread
 from tests.browser.worker import running_worker
 from tests.domains.factories import publish, set_up_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
+TIMEOUT_MS = 40_000  # milliseconds: a few rounds of the worker and of polling on a busy machine
 NAME = "shop.example.co.uk"
 DONE = re.compile("Ready to send. To receive mail for .+, add an address first.")
 DESK = {"width": 1280, "height": 800}
@@ -44,22 +44,22 @@ def worker(world: Sandbox) -> Iterator[None]:
         yield
 
 
-def test_a_customer_goes_from_a_pasted_address_to_the_end(browser_page: Page, worker: None) -> None:
+def test_a_customer_adds_fixes_changes_and_deletes_a_domain(browser_page: Page, worker: None) -> None:
     page = browser_page
     sign_in(page, make_member(make_customer("Alice Ltd"), email="alice@alice.com").email)
-    look_before_adding(page)
+    review_before_adding(page)
     page.get_by_role("button", name=f"Add {NAME}").click()
-    expect(page.locator("#group-ownership")).to_be_visible(timeout=A_WHILE)
+    expect(page.locator("#group-ownership")).to_be_visible(timeout=TIMEOUT_MS)
     window = page.context.new_page()
     publish_with_one_mistake(window)
-    read_of_the_mistake(page)
-    dns_host.mend(window, "dkim-2")
+    see_the_mistake(page)
+    dns_host.fix(window, "dkim-2")
     see_it_verified(page)
-    change_the_name_for_bounces(page, window)
+    change_the_mail_from_domain(page, window)
     delete(page)
 
 
-def look_before_adding(page: Page) -> None:
+def review_before_adding(page: Page) -> None:
     page.get_by_role("link", name="Add domain").first.click()
     page.get_by_role("textbox", name="Domain").fill("https://Shop.Example.CO.UK/")
     page.get_by_role("button", name="Continue").click()
@@ -78,7 +78,7 @@ def publish_with_one_mistake(window: Page) -> None:
             dns_host.publish(window, record.key)
 
 
-def read_of_the_mistake(page: Page) -> None:
+def see_the_mistake(page: Page) -> None:
     check_now(page)
     row = page.locator("#record-dkim-2")
     expect(row).to_have_attribute("data-state", "wrong")
@@ -96,22 +96,22 @@ def see_it_verified(page: Page) -> None:
 
 
 def check_now(page: Page) -> None:
-    """Press the button and wait for this press's answer, which always has a message."""
-    page.bring_to_front()  # a window behind another is not drawn
+    """Press the button and wait for its response, which always has a message."""
+    page.bring_to_front()  # a background window is not drawn
     with page.expect_response("**/check/"):
         page.get_by_role("button", name="Check now").click()
     expect(page.locator("[data-result]")).to_contain_text("Checked just now.")
 
 
-def change_the_name_for_bounces(page: Page, window: Page) -> None:
+def change_the_mail_from_domain(page: Page, window: Page) -> None:
     page.get_by_role("link", name="Settings", exact=True).click()
     page.get_by_role("textbox", name="MAIL FROM domain").fill("returns")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     page.get_by_role("link", name="Records", exact=True).click()
     for key in ("mail-from-mx", "mail-from-spf"):
-        expect(page.locator(f"#record-{key}")).to_contain_text(f"returns.{NAME}", timeout=A_WHILE)
-    expect(page.get_by_text("3 of 5 required records verified").first).to_be_visible(timeout=A_WHILE)
+        expect(page.locator(f"#record-{key}")).to_contain_text(f"returns.{NAME}", timeout=TIMEOUT_MS)
+    expect(page.get_by_text("3 of 5 required records verified").first).to_be_visible(timeout=TIMEOUT_MS)
     dns_host.open_zone(window, "example.co.uk")
     dns_host.publish_all(window)
     see_it_verified(page)
@@ -128,10 +128,10 @@ def delete(page: Page) -> None:
     page.get_by_label(f"Type {NAME} to delete it").fill(NAME)
     page.get_by_role("button", name=f"Delete {NAME}").click()
     expect(page.get_by_text(f"{NAME} is being deleted.")).to_be_visible()
-    expect(page.get_by_role("heading", name="Domains", exact=True)).to_be_visible(timeout=A_WHILE)
+    expect(page.get_by_role("heading", name="Domains", exact=True)).to_be_visible(timeout=TIMEOUT_MS)
 
 
-def test_support_finds_a_domain_holds_it_and_gives_it_to_another(
+def test_support_finds_holds_and_transfers_a_domain(
     world: Sandbox, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
     acme, bolt = make_customer("Alice Ltd"), make_customer("Bob Brothers")
@@ -140,11 +140,11 @@ def test_support_finds_a_domain_holds_it_and_gives_it_to_another(
         make_member(bolt, email="bob@bob.com"),
         make_staff(Role.SUPPORT, email="sam@inbound-admin.example"),
     )
-    domain = aside(set_up_domain, world, NAME, customer=acme)
+    domain = run_in_thread(set_up_domain, world, NAME, customer=acme)
     publish(world, domain)
     alice, bob, sam = (new_page(color_scheme="light", viewport=DESK) for _ in people)
     for page, person in zip((alice, bob, sam), people, strict=True):
-        enter_as(page.context, person, live_server.url)
+        log_in_as(page.context, person, live_server.url)
 
     find(sam)
     hold(sam)
@@ -153,7 +153,7 @@ def test_support_finds_a_domain_holds_it_and_gives_it_to_another(
     release_and_transfer(sam, to="Bob Brothers")
     assert sorted(message.to[0] for message in mail.outbox) == ["alice@alice.com", "bob@bob.com"]
     see_nothing(alice, domain)
-    see_it_without_its_past(bob, domain)
+    see_it_without_former_activity(bob, domain)
 
 
 def find(page: Page) -> None:
@@ -167,7 +167,7 @@ def find(page: Page) -> None:
 def hold(page: Page) -> None:
     card = page.locator("#hold")
     card.get_by_role("button", name=f"Hold {NAME}").click()
-    expect(card.get_by_label("Reason")).to_be_focused()  # it is asked for
+    expect(card.get_by_label("Reason")).to_be_focused()  # the browser asks for it
     card.get_by_label("Reason").fill("The owner asked us on the phone.")
     card.get_by_role("button", name=f"Hold {NAME}").click()
     expect(page.get_by_text(f"{NAME} is on hold.")).to_be_visible()
@@ -205,13 +205,13 @@ def see_nothing(page: Page, domain: Domain) -> None:
     expect(page.get_by_text("Add your first domain")).to_be_visible()
 
 
-def see_it_without_its_past(page: Page, domain: Domain) -> None:
+def see_it_without_former_activity(page: Page, domain: Domain) -> None:
     page.goto("/")
     page.get_by_role("link", name=NAME).click()
     check_now(page)
     expect(page.locator("[data-summary]")).to_be_visible()
     page.locator("#tab-history").click()
-    expect(page.locator("#tab-history[aria-current]")).to_be_visible()  # the heading is that of the page before too
-    told = page.locator("main").inner_text()
+    expect(page.locator("#tab-history[aria-current]")).to_be_visible()  # the previous page has the same heading
+    text = page.locator("main").inner_text()
     for secret in ("alice", "Alice", "phone", "called back", "sold", "sam@"):
-        assert secret not in told
+        assert secret not in text

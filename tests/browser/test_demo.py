@@ -1,4 +1,4 @@
-"""The demo that `make run` begins with, in a browser: every page of *What to try*, and the pictures of README."""
+"""The demo of `make run` in a browser: every page of *What to try*, and the pictures of the README."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,8 @@ from sandbox.process import Sandbox
 from tenants.lifecycle.selectors import tenant_of
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
-from tests.browser.people import enter_as
-from tests.browser.threads import aside
+from tests.browser.people import log_in_as
+from tests.browser.threads import run_in_thread
 from tests.factories import make_roles
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -28,7 +28,7 @@ DIAGNOSED_MS = 20_000
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture: who looks at which page, and the window height that shows all of it."""
+    """One picture: the user, the page, and the window height that shows all of it."""
 
     name: str
     email: str
@@ -63,19 +63,19 @@ def site(sandbox: Sandbox, live_server: LiveServer, settings: Settings, transact
     """Yield the product's address, with a complete demo."""
     settings.SITE_URL = live_server.url
     make_roles()
-    aside(call_command, "seed_demo", "--company", verbosity=0)
+    run_in_thread(call_command, "seed_demo", "--company", verbosity=0)
     return str(live_server.url)
 
 
-def test_every_page_of_what_to_try_fits_and_readmes_pictures_show_the_demo(
+def test_every_page_of_what_to_try_fits_and_the_readmes_pictures_show_the_demo(
     site: str, new_page: NewPage, picture: Picture, subtests: Any
 ) -> None:
     page = new_page(viewport={"width": WIDTHS[0], "height": 900}, color_scheme="light")
-    for wanted in _pictures():  # first, since the records show what the demo's diagnosis found for ten minutes
+    for wanted in _pictures():  # first, because the records show the demo's diagnosis only for ten minutes
         with subtests.test(wanted.name):
             _is_pictured(page, wanted, site, picture)
     for shown in tour.roles_shown():
-        enter_as(page.context, User.objects.get(email=shown.account.email), site)
+        log_in_as(page.context, User.objects.get(email=shown.account.email), site)
         for each in shown.steps:
             with subtests.test(f"{shown.role.title}: {each.step.title}"):
                 _fits(page, each.url)
@@ -93,7 +93,7 @@ def _fits(page: Page, path: str) -> None:
 
 def _is_pictured(page: Page, shown: Shown, site: str, picture: Picture) -> None:
     page.set_viewport_size({"width": WIDTHS[0], "height": shown.height})
-    enter_as(page.context, User.objects.get(email=shown.email), site)
+    log_in_as(page.context, User.objects.get(email=shown.email), site)
     page.goto(shown.path)
     expect(page.locator("#main")).to_contain_text(shown.seen, timeout=DIAGNOSED_MS)
     assert_accessible(page)

@@ -1,4 +1,4 @@
-"""Each person chooses how dense pages are; compact shows ten entries of the change log on a desk's screen."""
+"""Each user chooses how dense pages are; compact shows ten changes of the log on a desktop screen."""
 
 import pytest
 from django.urls import reverse
@@ -11,7 +11,7 @@ from audit import services as audit_services
 from audit.services import Subject
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
-from tests.browser.people import enter_as
+from tests.browser.people import log_in_as
 from tests.factories import make_staff
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -40,7 +40,7 @@ def test_compact_shows_ten_changes_on_a_screen(new_page: NewPage, live_server: L
     adam = make_staff(Role.ADMIN, email="adam@us.example")
     make_changes(adam, 20)
     page = new_page(color_scheme="light", viewport={"width": 1280, "height": 800})
-    enter_as(page.context, adam, live_server.url)
+    log_in_as(page.context, adam, live_server.url)
     page.goto(reverse("operations:changes"))
     assert entries_on_the_screen(page) < 10
 
@@ -56,11 +56,11 @@ def test_compact_shows_ten_changes_on_a_screen(new_page: NewPage, live_server: L
     picture(page, "changes_compact")
 
 
-def test_on_a_phone_compact_changes_nothing(new_page: NewPage, live_server: LiveServer) -> None:
+def test_compact_changes_nothing_on_a_phone(new_page: NewPage, live_server: LiveServer) -> None:
     adam = make_staff(Role.ADMIN, email="adam@us.example")
     make_changes(adam, 3)
     page = new_page(color_scheme="light", viewport={"width": 390, "height": 844})
-    enter_as(page.context, adam, live_server.url)
+    log_in_as(page.context, adam, live_server.url)
     page.goto(reverse("operations:changes"))
     height = page.locator(".change").first.bounding_box()
     adam.density = Density.COMPACT

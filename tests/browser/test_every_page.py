@@ -1,4 +1,4 @@
-"""Every page of the product, light and dark: axe finds nothing, and no width makes it scroll sideways."""
+"""Every page of the product in light and dark mode: no axe violations, and no horizontal scrolling at any width."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +15,7 @@ from sandbox.process import Sandbox
 from tests.browser import spacing
 from tests.browser.axe import violations
 from tests.browser.conftest import NewPage
-from tests.browser.people import enter_as
+from tests.browser.people import log_in_as
 from tests.browser.showcase.world import Showcase, make_showcase
 from tests.browser.visits.every import NO_PAGE, SUBJECTS, VISITS
 from tests.browser.visits.visit import Visit
@@ -23,8 +23,8 @@ from tests.test_access import names
 
 DESK: ViewportSize = {"width": 1280, "height": 800}
 PHONES: tuple[ViewportSize, ...] = ({"width": 390, "height": 844}, {"width": 320, "height": 640})
-# Nothing that is read or pressed may lie outside; what is for screen readers alone has no extent.
-BEYOND = """() => {
+# No readable or clickable element may be outside; elements only for screen readers have no size.
+FIND_OVERFLOW = """() => {
   const scrolls = (it) => ["auto", "scroll"].includes(getComputedStyle(it).overflowX);
   const inside = (it) => { for (; it !== document.body; it = it.parentElement) if (scrolls(it)) return true; };
   const wide = document.documentElement.clientWidth;
@@ -49,11 +49,11 @@ BEYOND = """() => {
   const sideways = all > wide ? [`scrolls to ${all}`] : [];
   return [...sideways, ...found.slice(0, 3), ...words.slice(0, 3)];
 }"""
-ASKS_BY_ITSELF = "[hx-trigger*=every], [hx-trigger*=load]"
-UNFOLD = "document.querySelectorAll('main details').forEach((it) => { it.open = true; })"
+POLLS = "[hx-trigger*=every], [hx-trigger*=load]"
+OPEN_DETAILS = "document.querySelectorAll('main details').forEach((it) => { it.open = true; })"
 
 
-def test_every_url_is_visited_or_is_no_page() -> None:
+def test_every_url_is_visited_or_listed_as_no_page() -> None:
     ours = {name for name in names() if not name.startswith(("admin:", "api-1.0.0:"))}
     visited = {visit.name for visit in VISITS if not visit.name.startswith("problem-")}
     assert visited | set(NO_PAGE) == ours
@@ -73,7 +73,7 @@ def showcase(sandbox: Sandbox, transactional_db: None, settings: Settings) -> Sh
 
 
 @pytest.mark.browser
-def test_axe_and_the_ruler_see_what_is_wrong(new_page: NewPage) -> None:
+def test_axe_and_the_width_check_find_violations(new_page: NewPage) -> None:
     page = new_page(viewport=DESK)
     page.set_content("<html><body><p style='width: 400px; color: #bbb'>pale and wide</p></body></html>")
     assert {found.partition(",")[0] for found in violations(page)} == {
@@ -82,50 +82,50 @@ def test_axe_and_the_ruler_see_what_is_wrong(new_page: NewPage) -> None:
         "html-has-lang",
     }
     assert {found.partition(",")[0] for found in violations(page, colours_alone=True)} == {"color-contrast"}
-    assert list(too_wide(page, PHONES))
+    assert list(find_overflow(page, PHONES))
 
 
 @pytest.mark.browser
-def test_the_ruler_measures_in_a_wide_font_with_more_space(new_page: NewPage) -> None:
+def test_the_width_check_uses_a_wide_font_and_more_spacing(new_page: NewPage) -> None:
     page = new_page(viewport=DESK)
     page.set_content("<html><body style='margin: 0'><span style='font: 16px sans-serif'>nnnnnnnnnnnnnnnnnnnn</span>")
     width = "document.querySelector('span').getBoundingClientRect().width"
     before = page.evaluate(width)
     page.evaluate(spacing.SPREAD)
-    assert page.evaluate(width) >= 20 * 16 * (0.6 + 0.12)  # a letter of 0.6 em, as DejaVu Sans and Verdana have them
-    page.evaluate(spacing.AS_IT_WAS)
+    assert page.evaluate(width) >= 20 * 16 * (0.6 + 0.12)  # letters of 0.6 em, as in DejaVu Sans and Verdana
+    page.evaluate(spacing.RESET)
     assert page.evaluate(width) == before
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("subject", SUBJECTS)
-def test_every_page_is_for_everybody(
+def test_every_page_is_accessible_and_fits(
     subject: str, showcase: Showcase, new_page: NewPage, live_server: LiveServer
 ) -> None:
     page = new_page(color_scheme="light", viewport=DESK)
     visits = SUBJECTS[subject]
-    faults = [f"{visit}: {fault}" for visit in visits for fault in look(page, visit, showcase, live_server.url)]
+    faults = [f"{visit}: {fault}" for visit in visits for fault in check_visit(page, visit, showcase, live_server.url)]
     assert not faults, "\n".join(faults)
 
 
-def look(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[str]:
+def check_visit(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[str]:
     page.set_viewport_size(DESK)
     page.emulate_media(color_scheme="light")
-    if page.locator(ASKS_BY_ITSELF).count():  # it would be led to the sign-in once its cookie is gone
-        page.goto(static("img/mark.svg"))  # from about:blank, Chromium would begin the next visit in a new process
-    enter_as(page.context, showcase.people.get(visit.who), site, lately=visit.lately)
-    yield from arrive(page, visit, showcase, site)
-    page.evaluate(UNFOLD)
+    if page.locator(POLLS).count():  # polling would redirect it to the sign-in without its cookie
+        page.goto(static("img/mark.svg"))  # from about:blank, Chromium would start the next visit in a new process
+    log_in_as(page.context, showcase.people.get(visit.who), site, lately=visit.lately)
+    yield from open_visit(page, visit, showcase, site)
+    page.evaluate(OPEN_DETAILS)
     if (headings := page.locator("h1").count()) != 1:
         yield f"has {headings} h1"
     yield from violations(page)
-    yield from too_wide(page, (*PHONES, DESK))
+    yield from find_overflow(page, (*PHONES, DESK))
     page.set_viewport_size(DESK)
     page.emulate_media(color_scheme="dark")
     yield from (f"in the dark: {found}" for found in violations(page, colours_alone=True))
 
 
-def arrive(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[str]:
+def open_visit(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[str]:
     path = reverse(visit.name, args=visit.of(showcase))
     answer = page.goto(path + visit.query)
     if answer is None or (answer.status != visit.status and not visit.elsewhere):
@@ -135,16 +135,16 @@ def arrive(page: Page, visit: Visit, showcase: Showcase, site: str) -> Iterator[
     if visit.act:
         try:
             visit.act(page)
-        except Error as error:  # the pages after it are still to be looked at
+        except Error as error:  # the following pages are still checked
             yield f"nobody could act on it: {error.message}"
 
 
-def too_wide(page: Page, sizes: Sequence[ViewportSize]) -> Iterator[str]:
+def find_overflow(page: Page, sizes: Sequence[ViewportSize]) -> Iterator[str]:
     """Return what overflows with a wide font and the spacing of WCAG 1.4.12, so that no machine's font decides."""
     page.evaluate(spacing.SPREAD)
     for size in sizes:
         page.set_viewport_size(size)
-        for found in page.evaluate(BEYOND):
+        for found in page.evaluate(FIND_OVERFLOW):
             yield f"at {size['width']} px: {found}"
         yield from (f"at {size['width']} px: {found}" for found in violations(page, layout_alone=True))
-    page.evaluate(spacing.AS_IT_WAS)
+    page.evaluate(spacing.RESET)

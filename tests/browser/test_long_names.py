@@ -1,4 +1,4 @@
-"""Names as long as DNS, SES and our forms allow widen no page, on a phone and on a desk."""
+"""The longest names that DNS, SES and our forms allow widen no page, on a phone or a desktop."""
 
 from collections.abc import Iterator
 
@@ -15,9 +15,9 @@ from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.browser.conftest import NewPage
-from tests.browser.people import enter_as
-from tests.browser.test_every_page import DESK, PHONES, UNFOLD, too_wide
-from tests.browser.threads import aside
+from tests.browser.people import log_in_as
+from tests.browser.test_every_page import DESK, OPEN_DETAILS, PHONES, find_overflow
+from tests.browser.threads import run_in_thread
 from tests.domains.factories import set_up_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.factories import make_address, make_endpoint
@@ -30,10 +30,10 @@ TABS = ("detail", "diagnosis", "history", "dns_history", "exports", "mail_record
 
 @pytest.fixture
 def domain(sandbox: Sandbox) -> Domain:
-    """A customer, their person, domain, address, endpoint, tenant and API key, each with the longest name."""
+    """Create a customer, member, domain, address, endpoint, tenant and API key, each with the longest name."""
     customer = make_customer(LONG)
     member = make_member(customer, email=f"{'p' * 64}@example.com", first_name=LONG[:100], last_name=LONG[:100])
-    domain = aside(set_up_domain, sandbox, f"{'w' * 63}.{'v' * 60}.com", customer=customer)
+    domain = run_in_thread(set_up_domain, sandbox, f"{'w' * 63}.{'v' * 60}.com", customer=customer)
     endpoint = make_endpoint(customer, name=LONG[:80])
     make_address(f"{'a' * 64}@{domain.name}", domain, endpoint=endpoint)
     make_tenant(customer)
@@ -57,15 +57,15 @@ def _pages(domain: Domain) -> Iterator[tuple[User, str]]:
 
 def test_the_longest_names_widen_no_page(domain: Domain, new_page: NewPage, live_server: LiveServer) -> None:
     page = new_page(viewport=DESK)
-    faults = [fault for user, url in _pages(domain) for fault in _look(page, user, url, live_server.url)]
+    faults = [fault for user, url in _pages(domain) for fault in _check_page(page, user, url, live_server.url)]
     assert not faults, "\n".join(" ".join(fault.split()) for fault in faults)
 
 
-def _look(page: Page, user: User, url: str, site: str) -> Iterator[str]:
-    enter_as(page.context, user, site)
+def _check_page(page: Page, user: User, url: str, site: str) -> Iterator[str]:
+    log_in_as(page.context, user, site)
     answer = page.goto(url)
     assert answer is not None
     assert answer.status == 200, url
-    page.evaluate(UNFOLD)
-    yield from (f"{url}: {fault}" for fault in too_wide(page, (PHONES[0], DESK)))
+    page.evaluate(OPEN_DETAILS)
+    yield from (f"{url}: {fault}" for fault in find_overflow(page, (PHONES[0], DESK)))
     page.set_viewport_size(DESK)

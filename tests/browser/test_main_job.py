@@ -1,4 +1,4 @@
-"""The main job as a customer does it: add a domain, publish its records one by one, and watch it become verified."""
+"""The main task of a customer: add a domain, publish its records one by one, and watch it become verified."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from tests.factories import make_member
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
+TIMEOUT_MS = 40_000  # milliseconds: a few rounds of the worker and of polling on a busy machine
 NAME = "shop.example.co.uk"
 
 
@@ -25,10 +25,10 @@ def alice(sandbox: Sandbox) -> Iterator[str]:
         yield make_member(email="alice@alice.com").email
 
 
-def test_a_customer_adds_a_domain_and_sees_it_turn_verified(browser_page: Page, alice: str) -> None:
+def test_a_customer_adds_a_domain_and_sees_it_become_verified(browser_page: Page, alice: str) -> None:
     sign_in(browser_page, alice)
     add(browser_page)
-    expect(browser_page.locator("#group-ownership")).to_be_visible(timeout=A_WHILE)
+    expect(browser_page.locator("#group-ownership")).to_be_visible(timeout=TIMEOUT_MS)
     assert_accessible(browser_page)
     keys = [record.key for record in Domain.objects.get().records]
     window = browser_page.context.new_page()
@@ -41,7 +41,7 @@ def test_a_customer_adds_a_domain_and_sees_it_turn_verified(browser_page: Page, 
     for key in others:
         see_verified(browser_page, key)
     expect(browser_page.locator("#live [data-summary]")).to_contain_text(
-        "Ready to send. To receive mail for", timeout=A_WHILE
+        "Ready to send. To receive mail for", timeout=TIMEOUT_MS
     )
     expect(browser_page.get_by_text("5 of 5 required records verified")).to_be_visible()
     assert_accessible(browser_page)
@@ -58,4 +58,4 @@ def add(page: Page) -> None:
 
 def see_verified(page: Page, key: str) -> None:
     """Wait for the status without reloading the page."""
-    expect(page.locator(f"#record-{key}")).to_have_attribute("data-state", "verified", timeout=A_WHILE)
+    expect(page.locator(f"#record-{key}")).to_have_attribute("data-state", "verified", timeout=TIMEOUT_MS)

@@ -1,4 +1,4 @@
-"""The morning of each role: from the overview to what is done there."""
+"""The morning task of each role: from the overview to the action."""
 
 from datetime import timedelta
 
@@ -20,10 +20,10 @@ from tenants.reputation.services import sync_all_recommendations
 from tests.browser import dns_host
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
-from tests.browser.people import enter_as
-from tests.browser.showcase.activity import of_work
+from tests.browser.people import log_in_as
+from tests.browser.showcase.activity import add_week_of_work
 from tests.browser.showcase.world import BROKEN, Showcase, make_showcase
-from tests.browser.threads import aside
+from tests.browser.threads import run_in_thread
 from tests.browser.worker import make_diagnoses, running_worker
 from tests.factories import make_customer, make_staff
 from tests.tenants.factories import set_up_tenant
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
+TIMEOUT_MS = 40_000  # milliseconds: a few rounds of the worker and of polling on a busy machine
 VERDICT = f"DKIM record 1 has {BROKEN} in its name twice. Your DNS host appended it."
 CLIPBOARD = ("clipboard-read", "clipboard-write")
 
@@ -40,29 +40,29 @@ CLIPBOARD = ("clipboard-read", "clipboard-write")
 @pytest.fixture
 def world(sandbox: Sandbox, transactional_db: None) -> Showcase:
     world = make_showcase(sandbox)
-    of_work(world)
+    add_week_of_work(world)
     return world
 
 
-def begin(page: Page, person: User, site: str) -> None:
-    """Sign in, which leads to the overview."""
-    enter_as(page.context, person, site)
+def open_overview(page: Page, person: User, site: str) -> None:
+    """Sign in, which redirects to the overview."""
+    log_in_as(page.context, person, site)
     page.goto("/")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     assert_accessible(page)
 
 
-def needs(page: Page, sentence: str) -> None:
+def follow_attention(page: Page, sentence: str) -> None:
     """Follow a line of "Needs attention"."""
     page.locator("#main").get_by_role("link", name=sentence).click()
 
 
-def test_sam_finds_what_is_wrong_with_a_domain_and_takes_the_reply_along(
+def test_support_finds_the_problem_of_a_domain_and_copies_the_reply(
     world: Showcase, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
     page = new_page(viewport=DESK, permissions=CLIPBOARD)
-    begin(page, world.people["sam"], live_server.url)
-    needs(page, "domains have a problem")
+    open_overview(page, world.people["sam"], live_server.url)
+    follow_attention(page, "domains have a problem")
     expect(page.get_by_role("link", name=BROKEN)).to_be_visible()
     page.goto(reverse("operations:overview"))
     search(page, f"https://{BROKEN.upper()}/")
@@ -94,13 +94,13 @@ def search(page: Page, text: str) -> None:
     page.keyboard.press("Enter")
 
 
-def test_olga_decides_over_a_difference_and_looks_at_the_plan_and_the_pipeline(
+def test_an_operator_decides_a_difference_and_opens_plan_and_pipeline(
     world: Showcase, browser_page: Page, live_server: LiveServer, picture: Picture
 ) -> None:
     page = browser_page
-    begin(page, world.people["olga"], live_server.url)
+    open_overview(page, world.people["olga"], live_server.url)
     picture(page, "overview")
-    needs(page, "2 open differences between SES and the database")
+    follow_attention(page, "2 open differences between SES and the database")
     picture(page, "drift")
     page.get_by_role("link", name="The reputation policy of acme").click()
     page.get_by_label("Ignore").check()
@@ -117,13 +117,13 @@ def test_olga_decides_over_a_difference_and_looks_at_the_plan_and_the_pipeline(
         assert_accessible(page)
 
 
-def test_tess_goes_by_the_risk_and_pauses_until_amazon_confirms_it_and_resumes(
+def test_trust_and_safety_pauses_a_risky_tenant_until_ses_confirms_and_resumes(
     sandbox: Sandbox, browser_page: Page, live_server: LiveServer, picture: Picture
 ) -> None:
     tenant = with_a_finding(sandbox)
     page = browser_page
-    begin(page, make_staff(Role.TRUST_AND_SAFETY, email="tess@staff.example"), live_server.url)
-    needs(page, "1 tenant has an open reputation finding")
+    open_overview(page, make_staff(Role.TRUST_AND_SAFETY, email="tess@staff.example"), live_server.url)
+    follow_attention(page, "1 tenant has an open reputation finding")
     picture(page, "tenants")
     page.get_by_role("link", name=tenant.name).click()
     page.get_by_role("link", name="Reputation").click()
@@ -131,19 +131,19 @@ def test_tess_goes_by_the_risk_and_pauses_until_amazon_confirms_it_and_resumes(
     assert_accessible(page)
     with running_worker(sandbox):
         pause(page, tenant)
-        see(page, "paused", "Sending is paused (confirmed by SES).")
+        expect_status(page, "paused", "Sending is paused (confirmed by SES).")
         page.get_by_role("link", name="Resume…").click()
         page.get_by_role("textbox", name="Reason").fill("They removed the list.")
         page.get_by_role("button", name="Resume").click()
-        see(page, "active", "Sending is enabled.")
+        expect_status(page, "active", "Sending is enabled.")
 
 
 def with_a_finding(sandbox: Sandbox) -> Tenant:
     """Create a tenant with a finding that we have read; its policy leaves pausing to us."""
-    tenant = aside(set_up_tenant, make_customer("Northwind"), policy="none")
+    tenant = run_in_thread(set_up_tenant, make_customer("Northwind"), policy="none")
     Tenant.objects.filter(pk=tenant.pk).update(sends_since=tenant.created_at)
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH", "OPEN", "Too many bounces since noon.")
-    aside(sync_all_recommendations, now=tenant.created_at)
+    run_in_thread(sync_all_recommendations, now=tenant.created_at)
     return tenant
 
 
@@ -155,17 +155,17 @@ def pause(page: Page, tenant: Tenant) -> None:
     page.get_by_role("button", name=f"Pause {tenant.name}").click()
 
 
-def see(page: Page, standing: str, sentence: str) -> None:
+def expect_status(page: Page, standing: str, sentence: str) -> None:
     """Wait for the text without reloading the page."""
-    expect(page.locator("#live [data-standing]").first).to_have_attribute("data-standing", standing, timeout=A_WHILE)
+    expect(page.locator("#live [data-standing]").first).to_have_attribute("data-standing", standing, timeout=TIMEOUT_MS)
     expect(page.locator("#live [data-summary]")).to_have_text(sentence)
 
 
-def test_adam_overrides_a_state_and_finds_that_in_the_changes(
+def test_an_admin_overrides_a_state_and_finds_it_in_the_change_log(
     world: Showcase, browser_page: Page, live_server: LiveServer, picture: Picture
 ) -> None:
     page, domain = browser_page, world.domains["waiting"]
-    begin(page, world.people["adam"], live_server.url)
+    open_overview(page, world.people["adam"], live_server.url)
     page.goto(reverse("domains:support", args=[domain.id]))
     form = page.locator("#override")
     form.get_by_label("Status").select_option("verified")
@@ -183,12 +183,12 @@ def test_adam_overrides_a_state_and_finds_that_in_the_changes(
     assert Change.objects.get(because__contains="Amazon told us").object_id == domain.id
 
 
-def test_alice_learns_on_her_phone_what_is_wrong_and_mends_it(
+def test_a_customer_diagnoses_and_fixes_a_record_on_a_phone(
     world: Showcase, new_page: NewPage, live_server: LiveServer, settings: Settings, picture: Picture
 ) -> None:
     settings.DIAGNOSIS_KEPT_SECONDS = 0
     page = new_page(viewport=PHONE, has_touch=True, permissions=CLIPBOARD)
-    begin(page, world.people["alice"], live_server.url)
+    open_overview(page, world.people["alice"], live_server.url)
     picture(page, "overview_phone")
     page.get_by_role("link", name=BROKEN).click()
     page.get_by_role("link", name="Diagnosis").click()
@@ -200,7 +200,7 @@ def test_alice_learns_on_her_phone_what_is_wrong_and_mends_it(
     assert page.evaluate("navigator.clipboard.readText()").endswith(".dkim.amazonses.com")
     window = page.context.new_page()
     dns_host.open_zone(window, BROKEN)
-    dns_host.mend(window, "dkim-1")
+    dns_host.fix(window, "dkim-1")
     page.reload()
     make_diagnoses(page)
     expect(page.locator("#record-dkim-1")).to_contain_text("DKIM record 1 is correct.")

@@ -1,4 +1,4 @@
-"""An owner invites a colleague, who joins in a browser of their own."""
+"""An owner invites a colleague, who joins in a separate browser."""
 
 import re
 
@@ -14,7 +14,7 @@ from tests.factories import make_customer, make_member
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_a_colleague_joins_by_the_link_in_the_mail(browser_page: Page, new_page: NewPage, picture: Picture) -> None:
+def test_a_colleague_joins_by_the_link_in_the_email(browser_page: Page, new_page: NewPage, picture: Picture) -> None:
     acme = make_customer("Acme")
     make_member(acme, email="alice@acme.example", first_name="Alice")
     sign_in(browser_page, "alice@acme.example")

@@ -1,4 +1,4 @@
-"""The page on which customers live: copying, looking again, keys, and what is shown first."""
+"""The records page: copying, checking again, shortcuts, and what is shown first."""
 
 import re
 from datetime import timedelta
@@ -17,9 +17,9 @@ from inbound_admin.database_outage import outage_of, outage_response
 from sandbox.process import Sandbox
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import PHONE, NewPage, Picture
-from tests.browser.people import PASSWORD, enter_as
-from tests.browser.threads import aside
-from tests.domains.factories import set_up_domain, wanted
+from tests.browser.people import PASSWORD, log_in_as
+from tests.browser.threads import run_in_thread
+from tests.domains.factories import records_to_publish, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -42,7 +42,7 @@ def nora(northwind: Customer) -> User:
 
 
 def open_as(page: Page, person: User, site: str, domain: Domain, query: str = "") -> None:
-    enter_as(page.context, person, site)
+    log_in_as(page.context, person, site)
     page.goto(f"/domains/{domain.pk}/{query}")
 
 
@@ -51,20 +51,20 @@ def ready(sandbox: Sandbox, customer: Customer, *missing: str, name: str = "nort
 
     def make() -> Domain:
         domain = set_up_domain(sandbox, name, customer=customer)
-        published = tuple(record for record in wanted(domain) if record.key not in missing)
+        published = tuple(record for record in records_to_publish(domain) if record.key not in missing)
         sandbox.control.publish_missing("northwind-books.com", published)
         sandbox.control.tick()
         checking_services.check([domain], now=timezone.now() - timedelta(minutes=1))
         return Domain.objects.get(pk=domain.pk)
 
-    return aside(make)
+    return run_in_thread(make)
 
 
-def test_each_button_copies_exact_bytes_and_says_so(
+def test_each_button_copies_the_exact_value_and_announces_it(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
 ) -> None:
-    domain = aside(set_up_domain, sandbox, "letters.northwind-books.com", customer=northwind)
-    Domain.objects.update(held_at=timezone.now())  # so the page does not renew itself meanwhile
+    domain = run_in_thread(set_up_domain, sandbox, "letters.northwind-books.com", customer=northwind)
+    Domain.objects.update(held_at=timezone.now())  # so that the page does not poll meanwhile
     page = new_page(permissions=list(CLIPBOARD), viewport=DESK)
     page.clock.install()
     open_as(page, nora, live_server.url, domain)
@@ -74,7 +74,7 @@ def test_each_button_copies_exact_bytes_and_says_so(
         assert copied(page, f"copy-{record.key}-value") == record.value
         if record.priority is not None:
             assert copied(page, f"copy-{record.key}-priority") == str(record.priority)
-    assert page.locator("#live [data-copy]").count() == 1 + sum(  # one copies all
+    assert page.locator("#live [data-copy]").count() == 1 + sum(  # one button copies all
         2 + (it.priority is not None) for it in domain.records
     )
 
@@ -92,10 +92,10 @@ def copied(page: Page, button: str) -> str:
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
-def test_where_copying_is_refused_the_text_is_selected(
+def test_the_text_is_selected_if_copying_is_not_allowed(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
 ) -> None:
-    domain = aside(set_up_domain, sandbox, "letters.northwind-books.com", customer=northwind)
+    domain = run_in_thread(set_up_domain, sandbox, "letters.northwind-books.com", customer=northwind)
     page = new_page(viewport=DESK)
     page.add_init_script(NO_CLIPBOARD)
     open_as(page, nora, live_server.url, domain)
@@ -105,7 +105,7 @@ def test_where_copying_is_refused_the_text_is_selected(
     assert page.evaluate("getSelection().toString()").strip() == value
 
 
-def test_asked_again_too_soon_it_counts_down(
+def test_a_check_too_soon_counts_down(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
 ) -> None:
     domain = ready(sandbox, northwind)
@@ -133,7 +133,7 @@ def test_asked_again_too_soon_it_counts_down(
     expect(button).not_to_have_attribute("aria-disabled", "true")
 
 
-def test_asked_again_too_soon_without_a_script_is_a_page(
+def test_a_check_too_soon_without_javascript_is_a_page(
     sandbox: Sandbox, northwind: Customer, nora: User, scriptless_page: Page, live_server: LiveServer
 ) -> None:
     open_as(scriptless_page, nora, live_server.url, ready(sandbox, northwind))
@@ -147,10 +147,10 @@ def test_asked_again_too_soon_without_a_script_is_a_page(
     expect(scriptless_page.get_by_text("We checked a moment ago.").first).to_be_visible()
 
 
-def test_from_sign_in_to_all_records_copied_are_three_clicks_and_two_pages(
+def test_a_customer_copies_all_records_within_four_clicks_and_two_pages(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
 ) -> None:
-    domain = aside(set_up_domain, sandbox, "letters.northwind-books.com", customer=northwind)
+    domain = run_in_thread(set_up_domain, sandbox, "letters.northwind-books.com", customer=northwind)
     page = new_page(permissions=list(CLIPBOARD), viewport=DESK)
     page.goto("/")
     page.get_by_role("textbox", name="Email address").fill(nora.email)
@@ -170,7 +170,7 @@ def test_from_sign_in_to_all_records_copied_are_three_clicks_and_two_pages(
     assert (len(clicks) <= 4, len(loaded) <= 2) == (True, True), loaded
 
 
-def test_single_keys_search_go_copy_and_check(
+def test_single_keys_search_navigate_copy_and_check(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
 ) -> None:
     domain = ready(sandbox, northwind, "dkim-2")
@@ -192,7 +192,7 @@ def test_single_keys_search_go_copy_and_check(
     search = page.get_by_role("searchbox")
     page.keyboard.press("/")
     expect(search).to_be_focused()
-    page.keyboard.type("r?gd/")  # while somebody types, keys are letters
+    page.keyboard.type("r?gd/")  # in a text field, keys are letters
     expect(search).to_have_value("r?gd/")
     expect(page.get_by_role("dialog")).to_be_hidden()
 
@@ -205,7 +205,7 @@ def test_single_keys_search_go_copy_and_check(
     page.wait_for_url(f"{live_server.url}/alerts/")
 
 
-def test_whoever_switched_the_keys_off_has_none(
+def test_shortcuts_can_be_turned_off(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
 ) -> None:
     nora.shortcuts = False
@@ -219,7 +219,7 @@ def test_whoever_switched_the_keys_off_has_none(
     assert page.locator("script[src*='shortcuts']").count() == 0
 
 
-def test_what_is_to_do_stands_open_and_what_is_done_is_folded(
+def test_open_records_are_expanded_and_verified_ones_collapsed(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
     domain = ready(sandbox, northwind, "dkim-3", "mail-from-mx")
@@ -238,15 +238,13 @@ def visible(rows: Locator) -> list[str | None]:
     return [row.get_attribute("id") for row in rows.all() if row.is_visible()]
 
 
-def test_no_head_of_a_column_runs_into_the_next(
-    sandbox: Sandbox, nora: User, new_page: NewPage, live_server: LiveServer
-) -> None:
+def test_no_column_heading_overflows(sandbox: Sandbox, nora: User, new_page: NewPage, live_server: LiveServer) -> None:
     sandbox.control.add_zone("unknown-host.com", ("ns1.pretend-dns.net", "ns2.pretend-dns.net"))
 
     def make() -> Domain:
         return set_up_domain(sandbox, "unknown-host.com", customer=nora.memberships.get().customer)
 
-    domain = aside(make)
+    domain = run_in_thread(make)
     page = new_page(viewport=DESK)
     open_as(page, nora, live_server.url, domain)
     heads = page.locator(".records thead th")
@@ -255,7 +253,7 @@ def test_no_head_of_a_column_runs_into_the_next(
     assert heads.evaluate_all(wide) == []
 
 
-def test_on_a_phone_each_record_is_a_card_and_the_rest_is_counted(
+def test_on_a_phone_records_are_cards_with_a_progress_count(
     sandbox: Sandbox, northwind: Customer, nora: User, phone_page: Page, live_server: LiveServer, picture: Picture
 ) -> None:
     domain = ready(sandbox, northwind, "dkim-3", "mail-from-mx")
@@ -264,21 +262,21 @@ def test_on_a_phone_each_record_is_a_card_and_the_rest_is_counted(
     box = button.bounding_box()
     assert box
     assert min(box["width"], box["height"]) >= 40
-    assert box["x"] + box["width"] > PHONE["width"] * 0.75  # beside the value, where a thumb is
+    assert box["x"] + box["width"] > PHONE["width"] * 0.75  # next to the value, within reach of a thumb
     expect(phone_page.locator(".fixed").get_by_text("4 of 6 done")).to_be_in_viewport()
     phone_page.locator("#record-dkim-3").scroll_into_view_if_needed()
     picture(phone_page, "records_phone_dark")
 
 
-def test_the_list_leads_with_what_needs_attention(
+def test_the_list_starts_with_domains_that_need_attention(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
     ready(sandbox, northwind)
     ready(sandbox, northwind, "dkim-3", "mail-from-mx", name="orders.northwind-books.com")
     letters = ready(sandbox, northwind, "dkim-2", name="letters.northwind-books.com")
-    aside(break_one, sandbox, letters)
+    run_in_thread(break_one, sandbox, letters)
     page = new_page(color_scheme="light", viewport=DESK)
-    enter_as(page.context, nora, live_server.url)
+    log_in_as(page.context, nora, live_server.url)
     page.goto("/domains/")
     expect(page.get_by_role("row")).to_have_count(4)
     picture(page, "domains")
@@ -289,17 +287,17 @@ def test_the_list_leads_with_what_needs_attention(
 
 
 def break_one(sandbox: Sandbox, domain: Domain) -> None:
-    record = next(it for it in wanted(domain) if it.key == "dkim-2")
+    record = next(it for it in records_to_publish(domain) if it.key == "dkim-2")
     sandbox.control.make_mistake("northwind-books.com", record, "name.doubled_zone")
     checking_services.check([domain], now=timezone.now())
 
 
-def test_the_look_before_offers_a_sub_domain_where_mail_arrives_today(
+def test_the_preflight_suggests_a_subdomain_if_mail_arrives_elsewhere(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
     sandbox.control.add_record("northwind-books.com", "northwind-books.com", "MX", "1 aspmx.l.google.com.")
     page = new_page(color_scheme="light", viewport=DESK)
-    enter_as(page.context, nora, live_server.url)
+    log_in_as(page.context, nora, live_server.url)
     page.goto("/domains/add/")
     page.get_by_role("textbox", name="Domain").fill("nora@northwind-books.com")
     page.get_by_role("button", name="Continue").click()
@@ -313,13 +311,13 @@ def test_the_look_before_offers_a_sub_domain_where_mail_arrives_today(
     assert not Domain.objects.exists()
 
 
-def test_the_host_shows_the_mistake_that_was_made(
+def test_the_dns_host_shows_the_mistake(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer, picture: Picture
 ) -> None:
     letters = ready(sandbox, northwind, "dkim-2", "mail-from-mx")
-    aside(break_one, sandbox, letters)
+    run_in_thread(break_one, sandbox, letters)
     page = new_page(color_scheme="light", viewport=DESK)
-    enter_as(page.context, nora, live_server.url)
+    log_in_as(page.context, nora, live_server.url)
     page.goto("/sandbox/zones/northwind-books.com/")
     rows = page.locator("#zone li[id^='row-']")
     expect(rows.filter(has_text="Name doubled").filter(has=page.get_by_role("button", name="Fix"))).to_have_count(1)
@@ -327,7 +325,7 @@ def test_the_host_shows_the_mistake_that_was_made(
     picture(page, "sandbox_zone")
 
 
-def test_a_time_names_the_readers_own_zone_and_without_a_script_utc(
+def test_times_are_in_the_readers_zone_or_in_utc_without_javascript(
     sandbox: Sandbox, northwind: Customer, nora: User, new_page: NewPage, live_server: LiveServer
 ) -> None:
     domain = ready(sandbox, northwind)
@@ -339,22 +337,22 @@ def test_a_time_names_the_readers_own_zone_and_without_a_script_utc(
         assert [title for title in titles if not title.endswith(zone)] == []
 
 
-def test_a_poll_that_finds_no_database_says_so_until_the_next_one_is_answered(
+def test_a_poll_during_an_outage_shows_an_error_until_the_next_success(
     sandbox: Sandbox, northwind: Customer, nora: User, live_server: LiveServer, browser_page: Page
 ) -> None:
     domain, page = ready(sandbox, northwind, "dkim-1"), browser_page
     open_as(page, nora, live_server.url, domain)
-    asked = RequestFactory().get("/", headers={"HX-Request": "true"})
-    outage = outage_of(asked, OperationalError("the server closed the connection"))
+    htmx_request = RequestFactory().get("/", headers={"HX-Request": "true"})
+    outage = outage_of(htmx_request, OperationalError("the server closed the connection"))
     assert outage is not None
-    gone = outage_response(asked, outage)
+    gone = outage_response(htmx_request, outage)
     page.route(
         f"**/domains/{domain.pk}/",
         lambda route: route.fulfill(status=gone.status_code, headers=dict(gone.headers), body=gone.content),
     )
     page.evaluate("htmx.trigger('#live', 'resume')")
     expect(page.locator("#problem")).to_contain_text("We can't reach our database Try again in a moment.")
-    expect(page.locator("#live")).to_be_visible()  # what was shown stays
+    expect(page.locator("#live")).to_be_visible()  # the old content stays
     page.unroute(f"**/domains/{domain.pk}/")
     page.evaluate("htmx.trigger('#live', 'resume')")
     expect(page.locator("#problem")).to_be_empty()

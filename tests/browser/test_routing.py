@@ -1,4 +1,4 @@
-"""Receiving, as people do it: an operator plans, applies, simulates and goes back; a customer adds an address."""
+"""Receiving in the browser: an operator plans, applies, simulates and rolls back; a customer adds an address."""
 
 from collections.abc import Iterator
 
@@ -14,23 +14,23 @@ from receipt_rules.models.addresses import Address, CatchAll
 from sandbox.process import Sandbox
 from tests.browser.axe import assert_accessible
 from tests.browser.conftest import NewPage, Picture
-from tests.browser.people import enter_as
-from tests.browser.threads import aside
+from tests.browser.people import log_in_as
+from tests.browser.threads import run_in_thread
 from tests.browser.worker import running_worker
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import (
-    foreign_rule,
     make_address,
     make_endpoint,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-A_WHILE = 40_000  # milliseconds: some rounds of the worker's and the page's clocks on a busy machine
+TIMEOUT_MS = 40_000  # milliseconds: a few rounds of the worker and of polling on a busy machine
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def shop(olga: User) -> Domain:
     arrives = {"mail_from_label": "", "mx_facts": {"shop.com": "here"}}
     domain = make_verified("shop.com", customer=make_customer("Alice Ltd"), **arrives)
     make_address("first@shop.com", domain)
-    aside(set_up_receiving, olga)
+    run_in_thread(set_up_receiving, olga)
     return domain
 
 
@@ -58,20 +58,20 @@ def approve(page: Page, because: str) -> None:
     """Approve the plan and run it. With so few addresses, most plans affect a third of them."""
     page.get_by_label("Reason", exact=True).fill(
         because
-    )  # which waits for the plan's page; the count after it does not wait
+    )  # this waits for the plan's page; the following count does not
     if (confirm := page.get_by_label("to confirm")).count():
         confirm.fill("inbound-mail")
     page.get_by_role("button", name="Approve ").click()
-    expect(page.locator("#live [data-summary]")).to_contain_text("Completed and compared with SES.", timeout=A_WHILE)
+    expect(page.locator("#live [data-summary]")).to_contain_text("Completed and compared with SES.", timeout=TIMEOUT_MS)
 
 
-def test_an_operator_applies_a_mixed_set_up_simulates_it_and_goes_back(
+def test_an_operator_applies_a_plan_simulates_it_and_rolls_back(
     browser_page: Page, olga: User, shop: Domain, worker: None, live_server: LiveServer, picture: Picture
 ) -> None:
     make_address("billing@shop.com", shop, endpoint=make_endpoint(shop.customer, name="Desk", s3_prefix="desk/"))
     CatchAll.objects.create(domain=shop, endpoint=make_endpoint(shop.customer, name="Everybody"))
     page = browser_page
-    enter_as(page.context, olga, live_server.url)
+    log_in_as(page.context, olga, live_server.url)
     page.goto(reverse("receipt_rules:plan"))
     expect(page.locator("#by-address ins").first).to_be_visible()
     expect(page.locator("#by-address")).to_contain_text("all other mail at shop.com")
@@ -82,11 +82,15 @@ def test_an_operator_applies_a_mixed_set_up_simulates_it_and_goes_back(
     expect(page.get_by_text("Alice wants both")).to_be_visible()
     assert_accessible(page)
     simulate_three(page, picture)
-    go_back(page)
-    assert aside(lambda: [taken(f"{name}@shop.com") for name in ("first", "billing", "other")]) == [1, 0, 0]
+    roll_back(page)
+    assert run_in_thread(lambda: [rule_count(f"{name}@shop.com") for name in ("first", "billing", "other")]) == [
+        1,
+        0,
+        0,
+    ]
 
 
-def test_a_plan_is_not_approved_with_other_options_than_it_has(
+def test_a_plan_cannot_be_approved_with_outdated_options(
     browser_page: Page, olga: User, shop: Domain, live_server: LiveServer
 ) -> None:
     make_address("billing@shop.com", shop)
@@ -95,7 +99,7 @@ def test_a_plan_is_not_approved_with_other_options_than_it_has(
     def keep(route: Route) -> None:
         held.append(route)
 
-    enter_as(page.context, olga, live_server.url)
+    log_in_as(page.context, olga, live_server.url)
     page.goto(reverse("receipt_rules:plan"))
     approval = page.get_by_role("button", name="Approve ")
     expect(approval).to_be_enabled()
@@ -109,7 +113,7 @@ def test_a_plan_is_not_approved_with_other_options_than_it_has(
     with page.expect_request("**only=shop.com**"):
         page.get_by_role("button", name="Update plan").click()
     expect(approval).to_be_disabled()
-    page.unroute("**only=shop.com**")  # which lets the held requests go on
+    page.unroute("**only=shop.com**")  # this releases the held requests
     expect(approval).to_be_enabled()
     expect(page.locator("#live form[method=post] input[name=only]")).to_have_value("shop.com")
 
@@ -127,7 +131,7 @@ def simulate_three(page: Page, picture: Picture) -> None:
     assert_accessible(page)
 
 
-def go_back(page: Page) -> None:
+def roll_back(page: Page) -> None:
     page.get_by_role("link", name="Rollback", exact=True).click()
     assert_accessible(page)
     page.get_by_role("link", name="Review rollback").last.click()
@@ -136,11 +140,11 @@ def go_back(page: Page) -> None:
     approve(page, "It was too early")
 
 
-def test_a_customer_adds_an_address_and_sees_it_received(
+def test_a_customer_adds_an_address_and_sees_it_applied(
     browser_page: Page, shop: Domain, worker: None, live_server: LiveServer
 ) -> None:
     page = browser_page
-    enter_as(page.context, make_member(shop.customer), live_server.url)
+    log_in_as(page.context, make_member(shop.customer), live_server.url)
     page.goto(reverse("domains:detail", args=[shop.id]))
     page.get_by_role("link", name="Inbound", exact=True).click()
     page.get_by_label("Address", exact=True).fill("billing")
@@ -148,20 +152,20 @@ def test_a_customer_adds_an_address_and_sees_it_received(
     row = page.locator("#inbound tr", has_text="billing@shop.com")
     expect(row.get_by_text("Applying")).to_be_visible()
     assert_accessible(page)
-    expect(row.get_by_text("Stored only", exact=True)).to_be_visible(timeout=A_WHILE)  # it has no endpoint
-    expect(page.locator("#inbound")).not_to_have_attribute("hx-trigger", "", timeout=A_WHILE)
-    expect(page.locator("#inbound [data-summary]")).to_have_text("All changes are applied.", timeout=A_WHILE)
-    assert aside(taken, "billing@shop.com") == 1
+    expect(row.get_by_text("Stored only", exact=True)).to_be_visible(timeout=TIMEOUT_MS)  # the address has no endpoint
+    expect(page.locator("#inbound")).not_to_have_attribute("hx-trigger", "", timeout=TIMEOUT_MS)
+    expect(page.locator("#inbound [data-summary]")).to_have_text("All changes are applied.", timeout=TIMEOUT_MS)
+    assert run_in_thread(rule_count, "billing@shop.com") == 1
     assert_accessible(page)
 
 
-def test_what_somebody_else_changed_is_shown_and_restored(
+def test_an_outside_change_is_shown_and_restored(
     browser_page: Page, olga: User, shop: Domain, worker: None, live_server: LiveServer
 ) -> None:
-    aside(empty_by_hand)
-    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    run_in_thread(empty_by_hand)
+    make_unmanaged_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
     page = browser_page
-    enter_as(page.context, olga, live_server.url)
+    log_in_as(page.context, olga, live_server.url)
     page.goto(reverse("receipt_rules:rules"))
     expect(page.locator("#drift")).to_contain_text(
         "was changed outside this system: 1 added, 1 removed (first@shop.com)"
@@ -174,11 +178,11 @@ def test_what_somebody_else_changed_is_shown_and_restored(
     page.get_by_role("link", name="View rules").click()
     expect(page.get_by_role("heading", name="inbound-mail")).to_be_visible()
     expect(page.locator("#drift")).not_to_contain_text("was changed outside this system")
-    leave(page, "Their own mail, they told us")
-    assert aside(taken, "first@shop.com") == 1
+    ignore_difference(page, "Their own mail, they told us")
+    assert run_in_thread(rule_count, "first@shop.com") == 1
 
 
-def leave(page: Page, because: str) -> None:
+def ignore_difference(page: Page, because: str) -> None:
     """Ignore the one remaining difference: a rule that no plan of ours changes."""
     page.get_by_text("Ignore…").click()
     page.get_by_label("Reason for ignoring it").fill(because)
@@ -194,11 +198,11 @@ def empty_by_hand() -> None:
     client.update_receipt_rule(RuleSetName="inbound-mail", Rule=rule | {"Recipients": ["stranger@shop.com"]})
 
 
-def test_without_javascript_an_address_is_added_and_switched_off(
+def test_without_javascript_an_address_is_added_and_turned_off(
     new_page: NewPage, shop: Domain, live_server: LiveServer
 ) -> None:
     page = new_page(java_script_enabled=False)
-    enter_as(page.context, make_member(shop.customer), live_server.url)
+    log_in_as(page.context, make_member(shop.customer), live_server.url)
     page.goto(reverse("receipt_rules:domain", args=[shop.id]))
     page.get_by_label("Address", exact=True).fill("billing")
     page.get_by_role("button", name="Add address").click()

@@ -1,4 +1,4 @@
-"""The main job in a browser that runs no script: every button is a form, and the answer is the next page."""
+"""The main task in a browser without JavaScript: every button is a form, and the response is the next page."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from tests.factories import make_member
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 NAME = "shop.example.co.uk"
-MANY = 200  # loads of a page, a tenth of a second each, while the worker is at it
+MOST_RELOADS = 200  # page loads, a tenth of a second each, while the worker runs
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def alice(sandbox: Sandbox, settings: Settings) -> Iterator[str]:
         yield make_member(email="alice@alice.com").email
 
 
-def test_the_main_job_needs_no_script(scriptless_page: Page, alice: str) -> None:
+def test_the_main_task_needs_no_javascript(scriptless_page: Page, alice: str) -> None:
     page = scriptless_page
     sign_in(page, alice)
     add(page)
-    publish_what_is_missing(page)
+    publish_missing_records(page)
     see_it_verified(page)
-    change_the_name_for_bounces(page)
-    publish_what_is_missing(page)
+    change_the_mail_from_domain(page)
+    publish_missing_records(page)
     see_it_verified(page)
     delete(page)
 
@@ -49,7 +49,7 @@ def add(page: Page) -> None:
         expect(page.locator(f"#record-{record.key}")).to_contain_text(record.value)
 
 
-def publish_what_is_missing(page: Page) -> None:
+def publish_missing_records(page: Page) -> None:
     dns_host.open_zone(page, "example.co.uk")
     dns_host.publish_all(page)
     page.get_by_role("link", name="View in").click()
@@ -62,7 +62,7 @@ def see_it_verified(page: Page) -> None:
     expect(page.get_by_text("5 of 5 required records verified")).to_be_visible()
 
 
-def change_the_name_for_bounces(page: Page) -> None:
+def change_the_mail_from_domain(page: Page) -> None:
     page.get_by_role("link", name="Settings", exact=True).click()
     label = page.get_by_role("textbox", name="MAIL FROM domain")
     label.fill("two words")
@@ -91,8 +91,8 @@ def delete(page: Page) -> None:
 
 
 def load_until(page: Page, wanted: Locator) -> None:
-    """Reload until it is shown, as a person must where htmx would fetch it."""
-    for _ in range(MANY):
+    """Reload until it is shown, as a person must without htmx."""
+    for _ in range(MOST_RELOADS):
         if wanted.first.is_visible():
             return
         page.goto(page.url)

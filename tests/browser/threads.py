@@ -1,4 +1,4 @@
-"""Services that ask the DNS, from within a browser test."""
+"""Services that make DNS lookups, called from a browser test."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 
-def aside(run: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
+def run_in_thread(run: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
     """Run in a separate thread: Playwright's loop runs in the test's, and asyncio allows one loop per thread."""
 
     def work() -> Result:

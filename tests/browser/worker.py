@@ -1,4 +1,4 @@
-"""The real worker, in a process of its own, on the test's database and sandbox."""
+"""The real worker, in its own process, on the test's database and sandbox."""
 
 import os
 import subprocess
@@ -45,8 +45,8 @@ def running_worker(sandbox: Sandbox, *, calls_per_second: float = 0) -> Iterator
         "AWS_CALLS_PER_SECOND": str(calls_per_second),
     }
     command = [sys.executable, "manage.py", "worker", "--skip-checks", "--name", "of-the-test"]
-    bounded = [*command, "--shutdown-graceful-timeout", str(SECONDS_TO_END // 2)]  # as a deployment's
-    process = subprocess.Popen(bounded, cwd=settings.BASE_DIR, env=environment)
+    limited = [*command, "--shutdown-graceful-timeout", str(SECONDS_TO_END // 2)]  # as in a deployment
+    process = subprocess.Popen(limited, cwd=settings.BASE_DIR, env=environment)
     try:
         yield process
     finally:

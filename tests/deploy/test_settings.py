@@ -1,4 +1,4 @@
-"""docs/deployment.md names every setting that production needs, and what it names is enough."""
+"""docs/deployment.md names every setting that production needs, and those settings are sufficient."""
 
 import os
 import re
@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = (ROOT / "docs" / "deployment.md").read_text()
 EXAMPLE = set(re.findall(r"^#([A-Z][A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 READ = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "inbound_admin" / "settings.py").read_text()))
-# Read by somebody else: boto3, gunicorn, and compose itself.
-OTHERS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "WEB_CONCURRENCY"}
-OF_COMPOSE = {"POSTGRES_PASSWORD"}
-GIVEN = {
+# Read by other programs: boto3, gunicorn, and compose itself.
+OTHER_PROGRAMS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "WEB_CONCURRENCY"}
+COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
+VALUES = {
     "SECRET_KEY": "of-a-test-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGH",
     "DATABASE_URL": os.environ.get("DATABASE_URL", ""),
     "ALLOWED_HOSTS": "inbound.example.com",
@@ -27,7 +27,7 @@ GIVEN = {
 
 
 def rows(heading: str) -> dict[str, bool]:
-    """By setting of the table below the heading, whether it is a secret."""
+    """Return whether each setting in the table below the heading is a secret."""
     part = DOCS.partition(f"### {heading}\n")[2].partition("\n#")[0]
     found = re.findall(r"^\| (`[^|]+`) \| (yes|no) \|", part, re.MULTILINE)
     return {name: secret == "yes" for names, secret in found for name in re.findall(r"`([A-Z_]+)`", names)}
@@ -36,40 +36,40 @@ def rows(heading: str) -> dict[str, bool]:
 REQUIRED, RECOMMENDED = rows("Required"), rows("Recommended")
 
 
-def checked(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+def run_checks(environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    told = {"PATH": os.environ["PATH"], **environment}
-    return subprocess.run(command, cwd=ROOT, env=told, check=False, capture_output=True, text=True)
+    full_environment = {"PATH": os.environ["PATH"], **environment}
+    return subprocess.run(command, cwd=ROOT, env=full_environment, check=False, capture_output=True, text=True)
 
 
-def test_each_setting_that_it_names_is_one() -> None:
-    assert set(GIVEN) == set(REQUIRED)
-    assert set(REQUIRED) | set(RECOMMENDED) <= EXAMPLE | OTHERS
+def test_each_documented_setting_exists() -> None:
+    assert set(VALUES) == set(REQUIRED)
+    assert set(REQUIRED) | set(RECOMMENDED) <= EXAMPLE | OTHER_PROGRAMS
     assert EXAMPLE - {"HOST", "PORT"} <= READ
 
 
-def test_what_it_requires_is_enough_for_djangos_checks_and_ours() -> None:
-    done = checked(GIVEN)
+def test_the_required_settings_pass_djangos_checks_and_ours() -> None:
+    done = run_checks(VALUES)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_each_of_them_without_a_right_default_is_missed() -> None:
-    """The region and the database have defaults that are somebody's."""
-    assert "SECRET_KEY is not set" in checked({}).stderr
-    done = checked({name: GIVEN[name] for name in ("SECRET_KEY", "DATABASE_URL", "AWS_REGION")})
+def test_each_missing_setting_without_a_usable_default_is_reported() -> None:
+    """The region and the database have defaults that work for somebody."""
+    assert "SECRET_KEY is not set" in run_checks({}).stderr
+    done = run_checks({name: VALUES[name] for name in ("SECRET_KEY", "DATABASE_URL", "AWS_REGION")})
     assert done.returncode != 0
     assert not [
         name for name in ("ALLOWED_HOSTS", "SITE_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL") if name not in done.stderr
     ]
 
 
-def test_the_example_for_compose_and_systemd_has_what_is_required() -> None:
+def test_the_example_for_compose_and_systemd_has_the_required_settings() -> None:
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / "deploy" / "production.env.example").read_text(), re.MULTILINE))
     assert set(REQUIRED) <= named
-    assert named - OF_COMPOSE <= set(REQUIRED) | set(RECOMMENDED)
+    assert named - COMPOSE_ONLY <= set(REQUIRED) | set(RECOMMENDED)
 
 
-def test_on_kubernetes_secrets_stand_in_the_secret_and_the_rest_in_the_settings() -> None:
+def test_on_kubernetes_secrets_are_in_the_secret_and_others_in_the_config_map() -> None:
     folder = ROOT / "deploy" / "kubernetes"
     settings = set(yaml.safe_load((folder / "settings.yaml").read_text())["data"])
     secrets = set(yaml.safe_load((folder / "secret.example.yaml").read_text())["stringData"])
@@ -79,7 +79,7 @@ def test_on_kubernetes_secrets_stand_in_the_secret_and_the_rest_in_the_settings(
     assert not [name for name in secrets if not known[name]]
 
 
-def test_no_secret_is_in_an_example() -> None:
+def test_no_example_contains_a_secret() -> None:
     text = (ROOT / "deploy" / "production.env.example").read_text()
     for name in ("SECRET_KEY", "SEALING_KEY", "AWS_SECRET_ACCESS_KEY", "METRICS_TOKEN", "POSTGRES_PASSWORD"):
         assert re.search(rf"^{name}=$", text, re.MULTILINE), name

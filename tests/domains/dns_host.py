@@ -1,4 +1,4 @@
-"""The DNS host of one domain, as the sandbox's DNS serves it, and whoever looks at it."""
+"""The DNS host of one domain, as the sandbox's DNS serves it, and its observation and diagnosis."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ class Host:
 
     def publish(self, *keys: str) -> None:
         """Publish all records, or those named."""
-        wanted = [wanted_of(record) for record in self.records if not keys or record.key in keys]
+        wanted = [wanted_record(record) for record in self.records if not keys or record.key in keys]
         mistakes.publish_missing(self.store, self.zone, tuple(wanted))
 
     def withdraw(self, *keys: str) -> None:
@@ -103,7 +103,7 @@ class Host:
         self.add(record.name, record.type, value)
 
     def mistake(self, key: str, code: str) -> None:
-        mistakes.apply(self.store, self.zone, wanted_of(self.record(key)), code)
+        mistakes.apply(self.store, self.zone, wanted_record(self.record(key)), code)
 
     def observe(
         self, server: DnsServer, address: tuple[str, int], *, timeout: float = 1.5, seconds: float = 10.0
@@ -131,7 +131,7 @@ class Host:
         return diagnose(facts, seen, self.amazon, NOW, self.history)
 
 
-def wanted_of(record: Record) -> WantedRecord:
+def wanted_record(record: Record) -> WantedRecord:
     return WantedRecord(record.key, record.type, record.name, record.value, record.priority)
 
 

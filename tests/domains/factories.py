@@ -30,13 +30,13 @@ _numbers = count(1)
 
 
 def make_domain(name: str = "", *, customer: Customer | None = None, **fields: Any) -> Domain:
-    """Create only the row, without any call; proven unless it is a claim."""
+    """Create only the row, without any call. It is proven unless it is a claim."""
     proven_at = None if fields.get("stage") == Stage.CLAIM else timezone.now()
     fields = {"proven_at": proven_at} | fields
     fields = {"region": settings.AWS_REGION, "mail_from_label": "bounce"} | fields
     name = name or f"domain{next(_numbers)}.com"
     fields = {"policies": nothing_published(name).as_json()} | fields
-    fields = {"mail_rules": {name: "carried"}} | fields  # an address takes its mail, so that the MX is asked for
+    fields = {"mail_rules": {name: "carried"}} | fields  # an address receives its mail, so the MX record is required
     return Domain.objects.create(name=name, customer=customer or make_customer(), **fields)
 
 
@@ -51,15 +51,15 @@ def set_up_domain(sandbox: Sandbox, name: str = "", *, customer: Customer | None
     return domain
 
 
-def proven(domain: Domain) -> Domain:
-    """Update the row as after the first check at which SES had verified its records."""
+def mark_as_proven(domain: Domain) -> Domain:
+    """Update the row as after the first check that found it verified by SES."""
     domain.proven_at = timezone.now()
     domain.save(update_fields=("proven_at",))
     return domain
 
 
-def take_mail(domain: Domain) -> Domain:
-    """Update the row as when SES has verified it and a rule accepts its mail: the MX is requested now."""
+def mark_as_receiving(domain: Domain) -> Domain:
+    """Update the row as if SES had verified it and a rule accepted its mail: its MX record is required."""
     Domain.objects.filter(pk=domain.pk).update(
         mail_rules={domain.name: "carried"}, identity_status="SUCCESS", proven_at=timezone.now()
     )
@@ -74,37 +74,37 @@ def make_zone(sandbox: Sandbox, domain: Domain) -> str:
     return zone
 
 
-def wanted(domain: Domain) -> tuple[WantedRecord, ...]:
+def records_to_publish(domain: Domain) -> tuple[WantedRecord, ...]:
     return tuple(WantedRecord(r.key, r.type, r.name, r.value, r.priority) for r in domain.records)
 
 
 def publish(sandbox: Sandbox, domain: Domain) -> None:
     """Publish all missing records, as the sandbox's page does."""
-    sandbox.control.publish_missing(make_zone(sandbox, domain), wanted(domain))
+    sandbox.control.publish_missing(make_zone(sandbox, domain), records_to_publish(domain))
 
 
 def publish_proof(sandbox: Sandbox, domain: Domain) -> None:
-    """Publish the claim's challenge, as only the zone's owner can."""
+    """Publish the claim's challenge in its zone."""
     record = ownership_core.challenge(domain.parsed, domain.claim_token)
     sandbox.control.add_record(make_zone(sandbox, domain), record.name, record.type, record.value)
 
 
-def at_amazon(name: str) -> dict[str, Any] | None:
+def identity_at_ses(name: str) -> dict[str, Any] | None:
     """Return the identity as boto3 reads it, without times; None if there is none."""
     client = aws.client("sesv2")
     try:
         found: dict[str, Any] = client.get_email_identity(EmailIdentity=name)
     except client.exceptions.NotFoundException:
         return None
-    for of_the_moment in ("ResponseMetadata", "VerificationInfo"):
-        found.pop(of_the_moment, None)
+    for volatile in ("ResponseMetadata", "VerificationInfo"):
+        found.pop(volatile, None)
     found["DkimAttributes"].pop("LastKeyGenerationTimestamp", None)
     attributes = aws.client("ses").get_identity_verification_attributes(Identities=[name])["VerificationAttributes"]
     return found | {"VerificationToken": attributes[name].get("VerificationToken", "")}
 
 
-def turn_identity(name: str, **statuses: str) -> None:
-    """Set the identity's `ownership`, `dkim` and `mail_from`, in v1's words, as days of waiting would."""
+def set_identity_status(name: str, **statuses: str) -> None:
+    """Set the identity's `ownership`, `dkim` and `mail_from` to these statuses of the SES v1 API."""
     with WORLD.lock:
         for _, state in regions():
             if identity := state.identities.get(name):
@@ -133,7 +133,7 @@ def zone_of(domain: Domain) -> str:
 
 
 def seed_identities(names: Iterable[str], **statuses: str) -> None:
-    """Create identities directly in the sandbox's store, because ten thousand calls take long."""
+    """Create identities directly in the sandbox's state, because ten thousand calls take too long."""
     backend = ses_backends[DEFAULT_ACCOUNT_ID][settings.AWS_REGION]
     state = region_state(backend)
     with WORLD.lock:
@@ -142,10 +142,10 @@ def seed_identities(names: Iterable[str], **statuses: str) -> None:
             backend.email_identities[name] = EmailIdentity(name, None, None, None)
             for aspect in ("ownership", "dkim"):
                 getattr(state.identities[name], aspect).start(WORLD.clock.now())
-            turn_identity(name, **statuses)
+            set_identity_status(name, **statuses)
 
 
-def carry_out_deletion(*, domain_id: str) -> None:
-    """Delete a marked domain, as once the apps above found that no receipt rule refers to it."""
+def delete_marked_domain(*, domain_id: str) -> None:
+    """Delete a marked domain, as if no receipt rule referred to it any longer."""
     deletion_services.confirm_routes_removed(domain_id=domain_id)
     deletion_services.execute_deletion(domain_id=domain_id)

@@ -1,4 +1,4 @@
-"""What was observed with one lookup failed, and whom the diagnosis accuses only because of that."""
+"""The observations with one lookup failed, and the findings that accuse only because of that."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,16 +10,16 @@ from domains.dns.core import Answer, LookupStatus
 from tests.domains.dns_host import Host
 
 LANES = ("host", "internet", "soas", "public_soas", "unchecked", "parent", "elsewhere")
-FOLLOWED = ("spf", "spf_absent", "dmarc", "consents", "named_inside", "cuts")  # what failed of these is not in them
-# What is said of a record that is missing or wrong where the lookup that would have told the cause failed.
-# None of these advises a removal: they say what is there, or that ours is not.
+FOLLOWED = ("spf", "spf_absent", "dmarc", "consents", "named_inside", "cuts")  # failed ones are left out of these
+# The less exact codes of a missing or wrong record, if the lookup that tells the cause failed.
+# None of them advises a removal: they name what is published, or say that ours is not.
 LESS_EXACT = frozenset(
     (
         *("dns.absent", "dns.change.gone", "dns.value.differs", "dns.rival.mail_from_in_use"),
         *("dns.value.other_token", "dns.value.spf_without_amazon", "dns.dmarc.own_reports"),
     )
 )
-# A server that does not answer is one: it is told as a note, with what to ask the DNS host.
+# A nameserver that does not answer is reported as a note, with what to ask the DNS host.
 OF_SERVERS = frozenset({"dns.server.lame", "dns.server.silent", "dns.dnssec.broken"})
 
 
@@ -64,7 +64,7 @@ def accusations(before: Diagnosis, after: Diagnosis) -> list[str]:
     ]
 
 
-def accused(host: Host, seen: Observations) -> dict[str, list[str]]:
+def accusations_by_failure(host: Host, seen: Observations) -> dict[str, list[str]]:
     """Return the findings that appeared only because a lookup failed."""
     before = host.diagnosis_of(seen)
     found = {what: accusations(before, host.diagnosis_of(changed)) for what, changed in with_one_failure(seen)}

@@ -1,4 +1,4 @@
-"""Programs of the system that some tests need; CI installs them."""
+"""Programs of the system that some tests need. CI installs them."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ def program(name: str, *, package: str) -> str:
 
 
 def _cannot_run(name: str, package: str) -> NoReturn:
-    why = f"{name} is not here: it comes with the Debian package {package}."
+    why = f"{name} is not installed: it comes with the Debian package {package}."
     if os.environ.get("CI") == "true":
         pytest.fail(why, pytrace=False)
     pytest.skip(why)

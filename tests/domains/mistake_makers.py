@@ -1,4 +1,4 @@
-"""What each mistake that the sandbox has no menu for does to a zone that is right otherwise."""
+"""The functions that put a mistake into a correct zone, for mistakes that the sandbox's menu lacks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ def dot(host: Host) -> None:
     host.instead("identity", f"{TOKEN}.")
 
 
-def elsewhere(host: Host) -> None:
+def records_at_registrar(host: Host) -> None:
     """Publish the records at the registrar's server, while the parent delegates to two others without them."""
     host.publish()
     records = host.store.records(host.zone)
@@ -43,7 +43,7 @@ def keys_swapped(host: Host) -> None:
     host.instead("dkim-3", values["dkim-1"])
 
 
-def beside(key: str, value: str) -> Callable[[Host], None]:
+def extra_value(key: str, value: str) -> Callable[[Host], None]:
     def make(host: Host) -> None:
         record = host.record(key)
         host.add(record.name, record.type, value)
@@ -51,7 +51,7 @@ def beside(key: str, value: str) -> Callable[[Host], None]:
     return make
 
 
-def no_such(host: Host) -> None:
+def no_such_domain(host: Host) -> None:
     host.store.remove_zone(host.zone)
     host.history = RecordHistory(sisters=("exmaple.com", "other.org"))
 
@@ -230,7 +230,7 @@ def gone(host: Host) -> None:
     host.history = RecordHistory(verified=tuple((record.key, NOW - timedelta(days=2)) for record in host.records))
 
 
-def moved(host: Host) -> None:
+def moved_host(host: Host) -> None:
     host.withdraw(*(record.key for record in host.records))
     host.history = RecordHistory(
         verified=tuple((record.key, NOW - timedelta(days=2)) for record in host.records),
@@ -238,14 +238,14 @@ def moved(host: Host) -> None:
     )
 
 
-def amazon(status: SesStatus) -> Callable[[Host], None]:
+def ses_status(status: SesStatus) -> Callable[[Host], None]:
     def make(host: Host) -> None:
         host.amazon = replace(CONFIRMED, statuses=((Aspect.IDENTITY, status), *CONFIRMED.statuses[1:]))
 
     return make
 
 
-def held(host: Host) -> None:
+def held_elsewhere(host: Host) -> None:
     host.amazon = SesView(held_elsewhere=True)
 
 

@@ -1,4 +1,4 @@
-"""A zone for each mistake, and what is found in it."""
+"""A zone for each mistake, and the code that the diagnosis must find."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,9 +84,9 @@ BY_HAND = (
     Scene("M13", "dns.value.wrong_type", made.alias_alone, about="alias alone"),
     Scene("M01", "dns.name.doubled_zone", made.doubled_in_its_own_zone, "mail.example.com", "in a zone of its own"),
     Scene("M03", "dns.value.dot", made.dot),
-    Scene("M06", "dns.host.elsewhere", made.elsewhere),
+    Scene("M06", "dns.host.elsewhere", made.records_at_registrar),
     Scene("M07", "dns.time.unpublished", made.draft),
-    Scene("M08", "dns.domain.no_such", made.no_such),
+    Scene("M08", "dns.domain.no_such", made.no_such_domain),
     Scene("M15", "dns.name.underscore", made.underscores, about="all refused"),
     Scene("M50", "dns.name.underscore_forgotten", made.underscore_dropped),
     Scene("M20", "dns.value.spf_lookups", made.many_lookups),
@@ -182,13 +182,13 @@ BY_HAND = (
     Scene("M46", "dns.value.keys_swapped", made.keys_swapped),
     Scene("M17", "dns.value.spaces", made.text("identity", f'" {TOKEN}"'), about="space before"),
     Scene("M17", "dns.value.spaces", made.text("identity", f'"{TOKEN} "'), about="space behind"),
-    Scene("M47", "dns.rival.null_mx_beside", made.beside("inbound-mx", "0 ."), about="inbound"),
-    Scene("M47", "dns.rival.null_mx_beside", made.beside("mail-from-mx", "0 ."), about="mail from"),
+    Scene("M47", "dns.rival.null_mx_beside", made.extra_value("inbound-mx", "0 ."), about="inbound"),
+    Scene("M47", "dns.rival.null_mx_beside", made.extra_value("mail-from-mx", "0 ."), about="mail from"),
     *(
-        Scene("M28", "dns.value.other_region", made.beside("inbound-mx", value), about=f"beside ours {value}")
+        Scene("M28", "dns.value.other_region", made.extra_value("inbound-mx", value), about=f"beside ours {value}")
         for value in ("10 inbound-smtp.eu-west-1.amazonaws.com", "5 inbound-smtp.eu-west-1.amazonaws.com")
     ),
-    Scene("M48", "dns.rival.mx_shared", made.beside("inbound-mx", "10 mx.mailer.example")),
+    Scene("M48", "dns.rival.mx_shared", made.extra_value("inbound-mx", "10 mx.mailer.example")),
     *(
         Scene("M49", "dns.value.impossible_host", made.text(key, value), about=f"{key} {value}")
         for key, value in (
@@ -207,17 +207,17 @@ BY_HAND = (
     Scene("M34", "dns.delegation.sub_zone", made.sub_zone),
     Scene("M35", "dns.domain.lapsed", made.lapsed),
     Scene("M36", "dns.change.gone", made.gone),
-    Scene("M36", "dns.change.nameservers", made.moved),
-    Scene("M37", "amazon.behind", made.amazon(SesStatus.PENDING)),
-    Scene("M37", "amazon.gave_up", made.amazon(SesStatus.FAILED)),
-    Scene("M37", "amazon.lost", made.amazon(SesStatus.TEMPORARY_FAILURE)),
-    Scene("M38", "amazon.held_elsewhere", made.held),
+    Scene("M36", "dns.change.nameservers", made.moved_host),
+    Scene("M37", "amazon.behind", made.ses_status(SesStatus.PENDING)),
+    Scene("M37", "amazon.gave_up", made.ses_status(SesStatus.FAILED)),
+    Scene("M37", "amazon.lost", made.ses_status(SesStatus.TEMPORARY_FAILURE)),
+    Scene("M38", "amazon.held_elsewhere", made.held_elsewhere),
 )
-SPREADING = Scene("M31", "dns.spreading", lambda host: None)  # a second resolver has what was there before
+SPREADING = Scene("M31", "dns.spreading", lambda host: None)  # a second resolver has the old content
 SCENES = (*FROM_MENU, *BY_HAND, SPREADING)
 
 
-def observed(scene: Scene) -> tuple[Host, Observations]:
+def observe_scene(scene: Scene) -> tuple[Host, Observations]:
     """Return the host with the mistake in its zone, and the observations of it."""
     with serving() as (store, server, address):
         servers = ("ns.registrar.example", NAMESERVERS[0]) if scene.code == "dns.host.elsewhere" else NAMESERVERS
@@ -228,7 +228,7 @@ def observed(scene: Scene) -> tuple[Host, Observations]:
         return host, host.observe(server, address, timeout=0.1 if "zone." in scene.about else 1.5)
 
 
-def built(scene: Scene) -> Host:
+def build_host(scene: Scene) -> Host:
     """Return the host with the mistake in its zone, without serving it."""
     servers = ("ns.registrar.example", *NAMESERVERS) if scene.code == "dns.host.elsewhere" else NAMESERVERS
     host = Host(ZoneStore(), facts_of(scene.name), servers)
@@ -238,7 +238,7 @@ def built(scene: Scene) -> Host:
     return host
 
 
-def play(scene: Scene) -> Diagnosis:
+def diagnose_scene(scene: Scene) -> Diagnosis:
     """Return the diagnosis of a zone with the mistake."""
     with serving() as (store, server, address):
         servers = ("ns.registrar.example", *NAMESERVERS) if scene.code == "dns.host.elsewhere" else NAMESERVERS

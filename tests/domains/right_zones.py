@@ -1,7 +1,6 @@
-"""Zones in which all is right, of every kind that differs: no mistake may be found in them.
-
-In some a record is not published yet and other domains have theirs in the same zone: ours is missing, and nothing else
-may be said, whether or not we know of the others.
+"""Correct zones of every kind: the diagnosis must find no mistake in them. In some, a record is not published yet,
+and other domains have theirs in the same zone: then only our record is missing, whether or not we know about
+the others.
 """
 
 from collections.abc import Callable
@@ -10,19 +9,19 @@ from dataclasses import dataclass, replace
 from domains.diagnosis.core.findings import Diagnosis, DiagnosisFinding
 from domains.records.core import IdentityFacts
 from sandbox.dns.zones import ZoneStore
-from tests.domains.dns_host import NAMESERVERS, Host, facts_of, serving, wanted_of
+from tests.domains.dns_host import NAMESERVERS, Host, facts_of, serving, wanted_record
 
 
-def _as_it_is(host: Host) -> None:
+def _unchanged(host: Host) -> None:
     """Publish nothing more."""
 
 
 @dataclass(frozen=True)
-class Right:
+class CorrectZone:
     title: str
     name: str = "example.com"
     nameservers: tuple[str, ...] = NAMESERVERS
-    make: Callable[[Host], None] = _as_it_is
+    make: Callable[[Host], None] = _unchanged
     wants_apex_spf: bool = False
     missing: tuple[str, ...] = ()
 
@@ -34,7 +33,7 @@ def _delegated(host: Host) -> None:
     sub = f"_domainkey.{host.facts.domain.ascii}"
     host.store.add_zone(sub, ("ns1.vendor.example", "ns2.vendor.example"))
     for record in keys:
-        host.store.add_record(sub, record.name, record.type, wanted_of(record).value)
+        host.store.add_record(sub, record.name, record.type, wanted_record(record).value)
 
 
 def _delegated_here(host: Host) -> None:
@@ -63,7 +62,7 @@ def _with_a_parent(host: Host) -> None:
 
 
 def _with_neighbours(host: Host) -> None:
-    """Add what a usual zone has next to ours: other text, a catch-all for the web site, a web site at the domain."""
+    """Add what a usual zone has next to ours: other TXT records, a wildcard and a website at the apex."""
     zone = host.zone
     host.add(zone, "TXT", "google-site-verification=abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")
     host.add(zone, "TXT", "v=verifydomain MS=1234567")
@@ -82,7 +81,7 @@ def _other_priority(host: Host) -> None:
 
 
 def _long_text(host: Host) -> None:
-    """A text of several strings beside ours, and ours in several strings."""
+    """Publish TXT records of several strings next to ours."""
     host.add(host.zone, "TXT", "k" * 700)
     host.add(f"_amazonses.{host.zone}", "TXT", "x" * 600)
 
@@ -93,7 +92,7 @@ def _split_text(host: Host) -> None:
 
 
 def _other_proof(host: Host) -> None:
-    """For who cannot publish a name with an underscore."""
+    """Publish the proof for DNS hosts that do not allow underscores."""
     host.withdraw("identity")
     host.add(host.facts.domain.ascii, "TXT", f"amazonses:{host.record('identity').value}")
 
@@ -111,15 +110,15 @@ def _own_dmarc(host: Host) -> None:
 
 
 def _behind_an_alias(host: Host) -> None:
-    """DMARC given away to a vendor by an alias."""
+    """Delegate DMARC to a vendor by a CNAME."""
     host.withdraw("dmarc")
     host.store.add_zone("vendor.example", ("ns.vendor.example",))
     host.store.add_record("vendor.example", "example-com.vendor.example", "TXT", "v=DMARC1; p=quarantine")
     host.add(f"_dmarc.{host.zone}", "CNAME", "example-com.vendor.example")
 
 
-def _above(text: str) -> Callable[[Host], None]:
-    """The sub-domain has no DMARC of its own: it inherits."""
+def _with_parent_policy(text: str) -> Callable[[Host], None]:
+    """Let the subdomain inherit its DMARC policy."""
 
     def make(host: Host) -> None:
         host.withdraw("dmarc")
@@ -136,18 +135,18 @@ OTHER_DKIM = (
 )
 
 
-def of_neighbour(name: str) -> IdentityFacts:
-    """Another domain's, with MTA-STS and all that is the same for everybody."""
+def facts_of_neighbour(name: str) -> IdentityFacts:
+    """Return the facts of another domain, with MTA-STS and the same common values."""
     tokens = {"verification_token": OTHER_TOKEN, "dkim_tokens": OTHER_DKIM}
     return facts_of(name, wants_mta_sts=True, dmarc_reports_to="reports@example.com", **tokens)
 
 
-def _beside(*names: str, known: bool = True) -> Callable[[Host], None]:
-    """Other domains have their records in the zone; `known`: they are ours, of whichever customer."""
+def _with_records_of(*names: str, known: bool = True) -> Callable[[Host], None]:
+    """Publish records of other domains in the zone. `known`: they are in our database, of any customer."""
 
     def make(host: Host) -> None:
         for name in names:
-            other = Host(host.store, of_neighbour(name))
+            other = Host(host.store, facts_of_neighbour(name))
             other.publish()
             known_now = (*host.history.others, *(other.records if known else ()))
             host.history = replace(host.history, others=known_now)
@@ -156,12 +155,12 @@ def _beside(*names: str, known: bool = True) -> Callable[[Host], None]:
 
 
 def _flattened_apex(host: Host) -> None:
-    """A web site by an alias at the domain itself, which the DNS host answers with addresses."""
+    """Publish a website by an ALIAS at the apex, which the DNS host answers with addresses."""
     host.add(host.zone, "A", "104.21.32.10")
     host.add(host.zone, "AAAA", "2606:4700:3030::6815:200a")
 
 
-def _of_the_registry(host: Host) -> None:
+def _with_registry_policy(host: Host) -> None:
     host.withdraw("dmarc")
     host.store.add_zone("com", ("a.registry.example",))
     host.store.add_record("com", "_dmarc.com", "TXT", "v=DMARC1; p=quarantine; psd=y")
@@ -170,49 +169,55 @@ def _of_the_registry(host: Host) -> None:
 CLOUDFLARE = ("amy.ns.cloudflare.com", "bob.ns.cloudflare.com")
 AWS = tuple(f"ns-{number}.awsdns-{number}.{end}" for number, end in ((1, "com"), (2, "net"), (3, "org"), (4, "co.uk")))
 ALL_THERE = (
-    Right("plain"),
-    Right("with SPF at the domain", wants_apex_spf=True),
-    Right("a sub-domain", "mail.example.com"),
-    Right("a deep sub-domain of co.uk", "a.shop.example.co.uk"),
-    Right("co.uk", "example.co.uk"),
-    Right("com.au", "example.com.au"),
-    Right("IDN", "xn--bcher-kva.example.com"),
-    Right("an IDN at the top", "xn--bcher-kva.com"),
-    Right("delegated _domainkey", make=_delegated),
-    Right("delegated _domainkey of a sub-domain", "mail.example.com", make=_delegated),
-    Right("a sub-domain delegated whole", "mail.example.com", make=_delegated_whole),
-    Right("a sub-zone at the same host", make=_delegated_here),
-    Right("asked of the parent", make=_with_a_parent),
-    Right("Cloudflare", nameservers=CLOUDFLARE),
-    Right("Route 53", nameservers=AWS),
-    Right("Route 53, with SPF and a parent", nameservers=AWS, wants_apex_spf=True, make=_with_a_parent),
-    Right("one name server", nameservers=NAMESERVERS[:1]),
-    Right("no name servers to be seen", nameservers=()),
-    Right("honest neighbours", make=_with_neighbours),
-    Right("a backup behind ours", make=_backup_mx),
-    Right("another priority, in capitals", make=_other_priority),
-    Right("long texts", make=_long_text),
-    Right("ours in two strings", make=_split_text),
-    Right("the proof at the domain itself", make=_other_proof),
-    Right("merged SPF", wants_apex_spf=True, make=_merged_spf),
-    Right("DMARC of one's own", make=_own_dmarc),
-    Right("DMARC behind an alias", make=_behind_an_alias),
-    Right("DMARC inherited", "mail.example.com", make=_above("v=DMARC1; p=reject; adkim=s")),
-    Right("DMARC inherited by sp", "shop.example.co.uk", make=_above("v=DMARC1; p=reject; sp=quarantine; np=reject")),
-    Right("DMARC of the registry", make=_of_the_registry),
-    Right("an alias at the domain that its host flattens", nameservers=CLOUDFLARE, make=_flattened_apex),
-    Right("a parent of ours", "shop.example.com", make=_beside("example.com")),
-    Right("a child and a grandchild in the zone", make=_beside("shop.example.com", "eu.shop.example.com")),
+    CorrectZone("plain"),
+    CorrectZone("with SPF at the domain", wants_apex_spf=True),
+    CorrectZone("a sub-domain", "mail.example.com"),
+    CorrectZone("a deep sub-domain of co.uk", "a.shop.example.co.uk"),
+    CorrectZone("co.uk", "example.co.uk"),
+    CorrectZone("com.au", "example.com.au"),
+    CorrectZone("IDN", "xn--bcher-kva.example.com"),
+    CorrectZone("an IDN at the top", "xn--bcher-kva.com"),
+    CorrectZone("delegated _domainkey", make=_delegated),
+    CorrectZone("delegated _domainkey of a sub-domain", "mail.example.com", make=_delegated),
+    CorrectZone("a sub-domain delegated whole", "mail.example.com", make=_delegated_whole),
+    CorrectZone("a sub-zone at the same host", make=_delegated_here),
+    CorrectZone("asked of the parent", make=_with_a_parent),
+    CorrectZone("Cloudflare", nameservers=CLOUDFLARE),
+    CorrectZone("Route 53", nameservers=AWS),
+    CorrectZone("Route 53, with SPF and a parent", nameservers=AWS, wants_apex_spf=True, make=_with_a_parent),
+    CorrectZone("one name server", nameservers=NAMESERVERS[:1]),
+    CorrectZone("no name servers to be seen", nameservers=()),
+    CorrectZone("honest neighbours", make=_with_neighbours),
+    CorrectZone("a backup behind ours", make=_backup_mx),
+    CorrectZone("another priority, in capitals", make=_other_priority),
+    CorrectZone("long texts", make=_long_text),
+    CorrectZone("ours in two strings", make=_split_text),
+    CorrectZone("the proof at the domain itself", make=_other_proof),
+    CorrectZone("merged SPF", wants_apex_spf=True, make=_merged_spf),
+    CorrectZone("DMARC of one's own", make=_own_dmarc),
+    CorrectZone("DMARC behind an alias", make=_behind_an_alias),
+    CorrectZone("DMARC inherited", "mail.example.com", make=_with_parent_policy("v=DMARC1; p=reject; adkim=s")),
+    CorrectZone(
+        "DMARC inherited by sp",
+        "shop.example.co.uk",
+        make=_with_parent_policy("v=DMARC1; p=reject; sp=quarantine; np=reject"),
+    ),
+    CorrectZone("DMARC of the registry", make=_with_registry_policy),
+    CorrectZone("an alias at the domain that its host flattens", nameservers=CLOUDFLARE, make=_flattened_apex),
+    CorrectZone("a parent of ours", "shop.example.com", make=_with_records_of("example.com")),
+    CorrectZone(
+        "a child and a grandchild in the zone", make=_with_records_of("shop.example.com", "eu.shop.example.com")
+    ),
 )
 TRANSPORT = ("mta-sts", "tls-rpt")
 OWN = ("identity", "dkim-1", "dkim-2", "dkim-3", "inbound-mx", *TRANSPORT)
 BOUNCES = ("mail-from-mx", "mail-from-spf")
 PARENT, SHOP, DEEP = "example.com", "shop.example.com", "eu.shop.example.com"
 UNFINISHED = tuple(
-    Right(
+    CorrectZone(
         f"{name} without {', '.join(missing)} beside {' and '.join(others)}{'' if known else ' of others'}",
         name,
-        make=_beside(*others, known=known),
+        make=_with_records_of(*others, known=known),
         missing=missing,
     )
     for name, others, missing, known in (
@@ -223,10 +228,10 @@ UNFINISHED = tuple(
         ("a.example.com", ("b.example.com", "bounce.example.com"), BOUNCES, False),
     )
 )
-RIGHT = (*ALL_THERE, *UNFINISHED)
+CORRECT_ZONES = (*ALL_THERE, *UNFINISHED)
 
 
-def made(right: Right, store: ZoneStore) -> Host:
+def host_of(right: CorrectZone, store: ZoneStore) -> Host:
     transport = {"wants_mta_sts": True, "dmarc_reports_to": "reports@example.com"} if right.missing else {}
     facts = facts_of(right.name, wants_apex_spf=right.wants_apex_spf, **transport)
     host = Host(store, facts, right.nameservers)
@@ -237,18 +242,18 @@ def made(right: Right, store: ZoneStore) -> Host:
     return host
 
 
-def built_right(right: Right) -> Host:
-    """Served by nobody."""
-    return made(right, ZoneStore())
+def build_correct_host(right: CorrectZone) -> Host:
+    """Return the host without serving it."""
+    return host_of(right, ZoneStore())
 
 
-def look_at(right: Right) -> Diagnosis:
+def diagnose_zone(right: CorrectZone) -> Diagnosis:
     with serving() as (store, server, address):
-        return made(right, store).diagnose(server, address)
+        return host_of(right, store).diagnose(server, address)
 
 
-def surprises(right: Right, found: Diagnosis) -> tuple[DiagnosisFinding, ...]:
-    """All that was found, but that what is missing is missing."""
+def unexpected_codes(right: CorrectZone, found: Diagnosis) -> tuple[DiagnosisFinding, ...]:
+    """Return all findings except those that expected records are missing."""
     missing = {("dns.absent", key) for key in right.missing}
-    missing |= {("dns.name.spf_at_apex", key) for key in right.missing if key == "mail-from-spf"}  # says the same
+    missing |= {("dns.name.spf_at_apex", key) for key in right.missing if key == "mail-from-spf"}  # the same finding
     return tuple(finding for finding in found.findings if (finding.code, finding.record_key) not in missing)

@@ -1,4 +1,4 @@
-"""Overrides in Django admin: through services, with a result for each row, within each role's permissions."""
+"""Overrides in Django admin: through services, with a result per row, within each role's permissions."""
 
 from datetime import timedelta
 
@@ -30,41 +30,41 @@ def act(client: Client, action: str, *domains: Domain, **fields: str) -> str:
     return client.post(LIST, data, follow=True).text
 
 
-def test_hold_needs_a_reason_and_says_so_for_each_row() -> None:
+def test_hold_reports_the_result_for_each_row() -> None:
     first, second = make_domain("a.com"), make_domain("b.com", held_at="2026-01-01T00:00Z")
-    said = act(signed_in(Role.SUPPORT), "hold", first, second, because="Under review")
-    assert "Done: a.com" in said
-    assert "b.com has been on hold since" in said
+    result = act(signed_in(Role.SUPPORT), "hold", first, second, because="Under review")
+    assert "Done: a.com" in result
+    assert "b.com has been on hold since" in result
     first.refresh_from_db()
     assert first.held_because == "Under review"
     assert Change.objects.filter(what="domain.held").count() == 1
 
 
-def test_without_a_reason_nothing_is_held() -> None:
+def test_a_hold_without_a_reason_is_refused() -> None:
     domain = make_domain()
     assert "Enter the reason for the hold" in act(signed_in(Role.SUPPORT), "hold", domain)
     domain.refresh_from_db()
     assert not domain.is_held
 
 
-def test_a_date_that_cannot_be_read_holds_nothing_for_ever() -> None:
+def test_an_invalid_end_date_holds_nothing() -> None:
     domain = make_domain()
-    said = act(signed_in(Role.SUPPORT), "hold", domain, because="Review", until="next week")
-    assert "Until: Enter a valid date" in said
+    result = act(signed_in(Role.SUPPORT), "hold", domain, because="Review", until="next week")
+    assert "Until: Enter a valid date" in result
     domain.refresh_from_db()
     assert not domain.is_held
 
 
-def test_a_bulk_transfer_has_one_id_and_a_line_for_each_domain() -> None:
+def test_a_bulk_transfer_is_confirmed_and_has_one_id() -> None:
     to = make_customer("Bob Ltd")
     domains = [make_domain(), make_domain()]
-    client, asked = signed_in(Role.ADMIN), {"customer": to.pk, "because": "They bought it"}
-    warned = act(client, "transfer", *domains, **asked)
+    client, form = signed_in(Role.ADMIN), {"customer": to.pk, "because": "They bought it"}
+    warned = act(client, "transfer", *domains, **form)
     assert "Addresses and catch-alls move with a domain" in warned
     assert all(f'name="_selected_action" value="{domain.pk}"' in warned for domain in domains)
     assert not Domain.objects.filter(customer=to).exists()
     assert warned.count("Done: ") == 0
-    act(client, "transfer", *domains, **asked, confirmed="yes")
+    act(client, "transfer", *domains, **form, confirmed="yes")
     assert set(Domain.objects.values_list("customer_id", flat=True)) == {to.pk}
     changes = Change.objects.filter(what="domain.transferred")
     assert len(changes) == 2
@@ -72,7 +72,7 @@ def test_a_bulk_transfer_has_one_id_and_a_line_for_each_domain() -> None:
 
 
 @pytest.mark.parametrize("role", [Role.OPERATOR, Role.TRUST_AND_SAFETY])
-def test_who_may_not_transfer_is_not_offered_it_and_cannot(role: Role) -> None:
+def test_a_role_without_the_permission_cannot_transfer(role: Role) -> None:
     domain, client = make_domain(customer=make_customer("Alice Ltd")), signed_in(role)
     assert "Transfer to another customer" not in client.get(LIST).text.split("</form>")[0].split('name="because"')[0]
     act(client, "transfer", domain, customer=make_customer("Bob Ltd").pk, because="x")
@@ -80,7 +80,7 @@ def test_who_may_not_transfer_is_not_offered_it_and_cannot(role: Role) -> None:
     assert domain.customer.name == "Alice Ltd"
 
 
-def test_new_keys_and_a_check_are_asked_for_once_each() -> None:
+def test_new_keys_are_confirmed_and_a_check_is_requested_once() -> None:
     domain, client = make_domain(stage="ready"), signed_in(Role.SUPPORT)
     assert "Its mail is unsigned until SES finds them" in act(client, "new_dkim", domain, because="The key leaked")
     assert "Done: " in act(client, "new_dkim", domain, because="The key leaked", confirmed="yes")
@@ -90,7 +90,7 @@ def test_new_keys_and_a_check_are_asked_for_once_each() -> None:
     assert Change.objects.filter(what="domain.check_forced").count() == 1
 
 
-def test_what_amazon_says_cannot_be_written() -> None:
+def test_the_ses_status_cannot_be_edited() -> None:
     domain, client = make_domain(identity_status="PENDING"), signed_in(Role.ADMIN)
     url = reverse("admin:domains_domain_change", args=[quote(domain.pk)])
     page = client.get(url)
@@ -101,7 +101,7 @@ def test_what_amazon_says_cannot_be_written() -> None:
     assert domain.identity_status == "PENDING"
 
 
-def test_nothing_is_added_or_deleted_here() -> None:
+def test_a_domain_cannot_be_added_or_deleted() -> None:
     domain, client = make_domain(), signed_in(Role.ADMIN)
     assert client.get(reverse("admin:domains_domain_add")).status_code == 403
     assert (
@@ -110,14 +110,14 @@ def test_nothing_is_added_or_deleted_here() -> None:
     assert Domain.objects.exists()
 
 
-def test_a_state_is_overridden_and_an_expectation_noted_by_those_who_may() -> None:
+def test_each_role_can_override_states_or_set_expectations_as_permitted() -> None:
     domain, held = make_domain("a.com", stage="ready"), make_domain("b.com", stage="claim")
     olga, sam = signed_in(Role.OPERATOR), signed_in(Role.SUPPORT)
     until = f"{timezone.now() + DAY:%Y-%m-%d %H:%M}"
     given = {"because": "They move on Monday", "shown_as": "verified", "until": until}
-    said = act(olga, "override_state", domain, held, **given)
-    assert "Done: a.com" in said
-    assert "b.com isn&#x27;t set up yet" in said
+    result = act(olga, "override_state", domain, held, **given)
+    assert "Done: a.com" in result
+    assert "b.com isn&#x27;t set up yet" in result
     assert "verified, until" in olga.get(LIST).text
     act(sam, "end_override", domain)
     domain.refresh_from_db()
@@ -139,7 +139,7 @@ def test_a_state_is_overridden_and_an_expectation_noted_by_those_who_may() -> No
     ]
 
 
-def test_the_log_itself_is_read_and_never_written_here() -> None:
+def test_the_change_log_is_read_only() -> None:
     act(signed_in(Role.SUPPORT), "hold", make_domain(), because="x")
     change, client = Change.objects.get(), signed_in(Role.ADMIN)
     url = reverse("admin:audit_change_change", args=[change.pk])

@@ -1,4 +1,4 @@
-"""Pages, exports, share link, mailed records, diagnosis, its reply and the API tell the same name, zone and value."""
+"""Pages, exports, share link, mailed records, diagnosis, its reply and the API show the same name, zone and value."""
 
 from datetime import timedelta
 
@@ -43,7 +43,7 @@ def kind(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.fixture
 def domain(sandbox: Sandbox, kind: tuple[str, str]) -> Domain:
-    """With a policy above that refuses, and an SPF record of its own."""
+    """Return a domain with a parent's reject policy and its own SPF record."""
     name, zone = kind
     domain = set_up_domain(sandbox, name)
     if zone not in sandbox.control.list_zones():
@@ -87,16 +87,14 @@ def test_all_places_agree_on_name_zone_and_value(domain: Domain, kind: tuple[str
             assert escape(boxes.name) in shared
 
 
-def test_what_is_mailed_and_what_programs_get_agree_with_the_page(
-    domain: Domain, kind: tuple[str, str], alice: User
-) -> None:
+def test_the_email_and_the_api_agree_with_the_page(domain: Domain, kind: tuple[str, str], alice: User) -> None:
     zone = kind[1]
     rows = [row for group in records_page(domain, can_check_in=0).groups for row in group.rows]
     wanted = {(row.record.name, row.record.type, row.record.with_priority) for row in rows}
     api = api_of(alice)
-    told = ok(api.get(f"/api/v2/domains/{domain.pk}/dns-records"))["records"]
+    records = ok(api.get(f"/api/v2/domains/{domain.pk}/dns-records"))["records"]
     inbound = {(record.name, record.type, record.with_priority) for record in domain.checked_records}
-    assert wanted <= {(each["name"], each["recordType"], each["value"]) for each in told} <= wanted | inbound
+    assert wanted <= {(each["name"], each["recordType"], each["value"]) for each in records} <= wanted | inbound
     found = ok(api.get(f"/api/v2/domains/{domain.pk}/diagnosis"))
     assert {(each["name"], each["type"], each["value"]) for each in found["records"]} == {
         (row.record.name, row.record.type, row.record.value) for row in rows
@@ -110,8 +108,8 @@ def test_what_is_mailed_and_what_programs_get_agree_with_the_page(
     assert f"to the zone {zone}" in body
     for row in rows:
         boxes = form_values(row.record, GENERIC, zone)
-        is_told = f" {boxes.name}\n" in body and f" {boxes.value}\n" in body
-        assert is_told is not row.is_done, row.record
+        is_mailed = f" {boxes.name}\n" in body and f" {boxes.value}\n" in body
+        assert is_mailed is not row.is_done, row.record
 
 
 def shared_text(domain: Domain, alice: User) -> str:
@@ -119,7 +117,7 @@ def shared_text(domain: Domain, alice: User) -> str:
     return Client().get(reverse("domains:shared", args=(sharing_selectors.token_of(link),))).text
 
 
-def test_what_is_told_is_merged_with_what_is_there_and_not_weaker(domain: Domain) -> None:
+def test_offered_records_are_merged_with_published_ones_and_not_weaker(domain: Domain) -> None:
     values = {record.key: record.value for record in domain.records}
     assert values["apex-spf"] == "v=spf1 ip4:192.0.2.1 include:amazonses.com redirect=_spf.google.com"
     is_below = domain.name != domain.parsed.zone

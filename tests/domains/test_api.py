@@ -29,7 +29,7 @@ def alice(domain: Domain) -> Api:
     return api_of(make_member(domain.customer))
 
 
-def test_a_diagnosis_names_the_first_break_and_what_to_do(alice: Api, domain: Domain, sandbox: Sandbox) -> None:
+def test_a_diagnosis_names_the_first_break_and_the_steps(alice: Api, domain: Domain, sandbox: Sandbox) -> None:
     found = ok(alice.get(f"/api/v2/domains/{domain.pk}/diagnosis"))
     assert (found["isRight"], found["finding"]["link"], found["links"][0]["state"]) == (False, "exists", "broken")
     assert found["finding"]["steps"]
@@ -37,7 +37,9 @@ def test_a_diagnosis_names_the_first_break_and_what_to_do(alice: Api, domain: Do
     assert found["asked"] > 0
 
 
-def test_a_diagnosis_of_records_that_are_there_says_so(alice: Api, domain: Domain, sandbox: Sandbox) -> None:
+def test_a_diagnosis_of_published_records_says_that_they_are_correct(
+    alice: Api, domain: Domain, sandbox: Sandbox
+) -> None:
     make_zone(sandbox, domain)
     publish(sandbox, domain)
     found = ok(alice.get(f"/api/v2/domains/{domain.pk}/diagnosis"))
@@ -45,7 +47,7 @@ def test_a_diagnosis_of_records_that_are_there_says_so(alice: Api, domain: Domai
     assert {lane["key"] for lane in found["lanes"]} == {"host", "internet", "amazon"}
 
 
-def test_what_the_dns_answered_is_told_newest_first(alice: Api, domain: Domain) -> None:
+def test_the_dns_history_is_newest_first_and_can_be_filtered(alice: Api, domain: Domain) -> None:
     now = timezone.now()
     for hours, values in ((5, ["10 old."]), (1, ["10 new."])):
         ObservedAnswer.objects.create(
@@ -65,7 +67,7 @@ def test_what_the_dns_answered_is_told_newest_first(alice: Api, domain: Domain) 
 
 
 @pytest.mark.parametrize("key", [kind.key for kind in FORMATS])
-def test_the_records_can_be_had_in_every_format(alice: Api, domain: Domain, key: str) -> None:
+def test_the_records_are_exported_in_every_format(alice: Api, domain: Domain, key: str) -> None:
     address = f"/api/v2/domains/{domain.pk}/exports"
     assert key in {each["key"] for each in ok(alice.get(address))["data"]}
     done = ok(alice.get(f"{address}/{key}"))
@@ -73,7 +75,7 @@ def test_the_records_can_be_had_in_every_format(alice: Api, domain: Domain, key:
     assert "amazonses" in done["text"]
 
 
-def test_a_format_that_nobody_knows_is_not_found(alice: Api, domain: Domain) -> None:
+def test_an_unknown_format_is_404(alice: Api, domain: Domain) -> None:
     refused(alice.get(f"/api/v2/domains/{domain.pk}/exports/punch-card"), 404, "NOT_FOUND")
 
 

@@ -1,4 +1,4 @@
-"""Records page, share page, mailed records, exports, case reply and diagnosis say the same of a record."""
+"""Records page, share page, mailed records, exports, case reply and diagnosis say the same about a record."""
 
 import pytest
 from django.core.cache import cache
@@ -17,18 +17,25 @@ from domains.sharing.selectors import shared_page
 from inbound_admin.lib.errors import Refused
 from operations.dashboard.selectors import case_facts
 from sandbox.process import Sandbox
-from tests.domains.factories import proven, publish, set_up_domain, take_mail, wanted, zone_of
+from tests.domains.factories import (
+    mark_as_proven,
+    mark_as_receiving,
+    publish,
+    records_to_publish,
+    set_up_domain,
+    zone_of,
+)
 from tests.factories import make_customer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]
 
 
 def with_mistake(sandbox: Sandbox, key: str, code: str, name: str = "shop.firma.com") -> Domain:
-    """All published but one record, in whose place a mistake was made; checked."""
+    """Return a checked domain with all records published, one of them with the mistake."""
     cache.clear()
     domain = set_up_domain(sandbox, name)
     publish(sandbox, domain)
-    record = next(each for each in wanted(domain) if each.key == key)
+    record = next(each for each in records_to_publish(domain) if each.key == key)
     sandbox.control.make_mistake(zone_of(domain), record, code)
     checking_services.check([domain], now=timezone.now())
     return Domain.objects.get(pk=domain.pk)
@@ -45,9 +52,7 @@ def row_of(domain: Domain, key: str) -> RecordRow:
 @pytest.mark.parametrize(
     ("code", "action"), [("name.wrong_parent", RecordAction.EDIT), ("name.swapped", RecordAction.REPLACE)]
 )
-def test_what_the_diagnosis_knows_of_a_missing_record_stands_on_every_page(
-    sandbox: Sandbox, code: str, action: RecordAction
-) -> None:
+def test_the_finding_of_the_diagnosis_is_shown_on_every_page(sandbox: Sandbox, code: str, action: RecordAction) -> None:
     domain = with_mistake(sandbox, "dkim-2", code)
     before = row_of(domain, "dkim-2")
     assert "Add" not in before.reason
@@ -63,7 +68,7 @@ def test_what_the_diagnosis_knows_of_a_missing_record_stands_on_every_page(
     assert finding.verdict in next(f.sentence for f in case_facts(domain).to_fix if f.label == "DKIM record 2")
 
 
-def test_what_is_mended_since_the_diagnosis_is_not_told_any_more(sandbox: Sandbox) -> None:
+def test_a_fixed_record_no_longer_shows_the_finding(sandbox: Sandbox) -> None:
     domain = with_mistake(sandbox, "dkim-2", "name.wrong_parent")
     diagnosis_services.diagnose(domain, now=timezone.now())
     publish(sandbox, domain)
@@ -71,14 +76,14 @@ def test_what_is_mended_since_the_diagnosis_is_not_told_any_more(sandbox: Sandbo
     assert row_of(domain, "dkim-2").finding is None
 
 
-def test_the_type_that_differs_is_named(sandbox: Sandbox) -> None:
+def test_a_record_of_the_wrong_type_shows_both_types(sandbox: Sandbox) -> None:
     row = row_of(with_mistake(sandbox, "dkim-1", "type.cname_as_txt"), "dkim-1")
     assert (row.expected, row.found) == (f"CNAME {row.record.value}", (f"TXT {row.record.value}",))
     assert action_of(row.code, row.found) is RecordAction.REPLACE
     assert actions_summary([RecordAction.ADD, RecordAction.REPLACE]) == "1 record to add and 1 to replace"
 
 
-def test_a_policy_that_is_inherited_is_not_to_be_published(sandbox: Sandbox) -> None:
+def test_an_inherited_policy_is_not_to_be_published(sandbox: Sandbox) -> None:
     domain = with_mistake(sandbox, "dkim-1", "value.cut")
     zone = zone_of(domain)
     sandbox.control.add_record(zone, f"_dmarc.{zone}", "TXT", "v=DMARC1; p=reject")
@@ -91,18 +96,18 @@ def test_a_policy_that_is_inherited_is_not_to_be_published(sandbox: Sandbox) -> 
     assert "_dmarc" not in page_of(domain).copy_text
 
 
-def test_spf_has_one_word(sandbox: Sandbox) -> None:
+def test_the_spf_record_of_the_apex_is_recommended(sandbox: Sandbox) -> None:
     row = row_of(with_mistake(sandbox, "dkim-1", "value.cut"), "apex-spf")
     assert row.record.need is Need.RECOMMENDED
 
 
-def test_the_mx_comes_last_in_the_diagnosis_too(sandbox: Sandbox) -> None:
+def test_the_inbound_mx_comes_last_in_the_diagnosis(sandbox: Sandbox) -> None:
     domain = with_mistake(sandbox, "dkim-1", "value.cut")
-    found = diagnosis_services.gather(take_mail(domain), now=timezone.now()).diagnosis()
+    found = diagnosis_services.gather(mark_as_receiving(domain), now=timezone.now()).diagnosis()
     assert [finding.record_key for finding in found.findings if finding.stops] == ["dkim-1", "inbound-mx"]
 
 
-def test_a_record_of_the_domain_above_was_never_this_ones(sandbox: Sandbox) -> None:
+def test_a_policy_of_the_parent_is_not_the_domains_own_record(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.firma.com")
     zone = zone_of(domain)
     held = sandbox.control.add_record(zone, f"_dmarc.{zone}", "TXT", "v=DMARC1; p=reject")
@@ -114,7 +119,7 @@ def test_a_record_of_the_domain_above_was_never_this_ones(sandbox: Sandbox) -> N
     assert row_of(domain, "dmarc").state is not State.AT_RISK
 
 
-def test_only_what_is_published_is_to_be_removed_after_the_deletion(sandbox: Sandbox) -> None:
+def test_the_deletion_lists_only_published_records(sandbox: Sandbox) -> None:
     nothing = set_up_domain(sandbox, "empty.com")
     checking_services.check([nothing], now=timezone.now())
     assert deletion_services.consequences(Domain.objects.get(pk=nothing.pk)).records == ()
@@ -129,8 +134,8 @@ def test_only_what_is_published_is_to_be_removed_after_the_deletion(sandbox: San
     )
 
 
-def test_the_confirmation_says_when_the_ownership_comes_first(sandbox: Sandbox) -> None:
-    above = proven(set_up_domain(sandbox, "firma.com"))
+def test_the_preflight_says_when_ownership_must_be_proven(sandbox: Sandbox) -> None:
+    above = mark_as_proven(set_up_domain(sandbox, "firma.com"))
     assert preflight_services.run_preflight(text="shop.firma.com", customer=make_customer()).must_prove
     assert not preflight_services.run_preflight(text="shop.firma.com", customer=above.customer).must_prove
 
@@ -141,7 +146,7 @@ def test_the_domain_of_a_mail_provider_is_refused(sandbox: Sandbox, text: str) -
         preflight_services.run_preflight(text=text, customer=make_customer())
 
 
-def test_a_check_that_is_due_is_not_announced(sandbox: Sandbox) -> None:
+def test_a_check_that_is_due_now_is_not_announced(sandbox: Sandbox) -> None:
     domain = with_mistake(sandbox, "dkim-1", "value.cut")
     assert page_of(domain).next_check is not None
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now())

@@ -1,4 +1,4 @@
-"""What is read: a customer's own rows alone, whatever the filters say."""
+"""Selectors return only the customer's own rows, with any filter."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,10 +46,10 @@ def names(domains: Any) -> list[str]:
 
 
 def found(viewer: Any, query: str = "") -> list[str]:
-    return names(domain_list_selectors.search_domains(viewer=viewer, filters=DomainListFilters.read(QueryDict(query))))
+    return names(domain_list_selectors.listed_domains(viewer=viewer, filters=DomainListFilters.read(QueryDict(query))))
 
 
-def test_each_sees_their_own_rows_and_support_sees_all(alice: Customer, sam: User) -> None:
+def test_members_see_their_customers_rows_and_support_sees_all(alice: Customer, sam: User) -> None:
     bob = make_customer("Bob Ltd")
     make_domain("alice.com", customer=alice)
     make_domain("bob.com", customer=bob)
@@ -65,36 +65,36 @@ def test_each_sees_their_own_rows_and_support_sees_all(alice: Customer, sam: Use
 
 
 @pytest.mark.parametrize("query", ["q=bob", "q=", "state=waiting", "show=attention", "customer={bob}", "provider=Wix"])
-def test_no_filter_shows_alice_a_row_of_bobs(alice: Customer, query: str) -> None:
+def test_no_filter_shows_another_customers_row(alice: Customer, query: str) -> None:
     bob = make_customer("Bob Ltd")
     for state in State:
         make_domain(f"{state.value.replace('_', '-')}.bob.com", customer=bob, state=state, provider="Wix")
     viewer = make_member(alice)
     filters = DomainListFilters.read(QueryDict(query.format(bob=bob.id)))
-    assert names(domain_list_selectors.search_domains(viewer=viewer, filters=filters)) == []
+    assert names(domain_list_selectors.listed_domains(viewer=viewer, filters=filters)) == []
     assert set(domain_list_selectors.attention_counts(viewer=viewer, filters=filters).values()) == {0}
     assert list(domain_list_selectors.export_rows(viewer=viewer, filters=filters)) == []
     assert domain_list_selectors.choices(viewer=viewer) == {"customers": [], "providers": []}
 
 
 @pytest.mark.parametrize("text", ["shop", "SHOP.com", "https://shop.com/cart", "me@shop.com"])
-def test_a_domain_is_found_by_what_people_paste(alice: Customer, text: str) -> None:
+def test_the_search_finds_a_domain_by_pasted_text(alice: Customer, text: str) -> None:
     make_domain("shop.com", customer=alice)
     make_domain("other.com", customer=alice)
     query = QueryDict(mutable=True)
     query["q"] = text
     assert names(
-        domain_list_selectors.search_domains(viewer=make_member(alice), filters=DomainListFilters.read(query))
+        domain_list_selectors.listed_domains(viewer=make_member(alice), filters=DomainListFilters.read(query))
     ) == ["shop.com"]
 
 
-def test_an_international_name_is_found_as_it_is_typed(alice: Customer) -> None:
+def test_the_search_finds_an_international_name_as_typed(alice: Customer) -> None:
     make_domain("xn--bcher-kva.de", customer=alice)
     assert found(make_member(alice), "q=b%C3%BCcher.de") == ["xn--bcher-kva.de"]
 
 
 @pytest.mark.parametrize("query", ["q=%00", "state=nonsense", "show=nonsense", "customer=%00x", "q=" + "a" * 5000])
-def test_nonsense_in_the_url_is_no_error(alice: Customer, query: str) -> None:
+def test_an_invalid_query_is_no_error(alice: Customer, query: str) -> None:
     make_domain("shop.com", customer=alice)
     assert found(make_member(alice), query) in ([], ["shop.com"])
 
@@ -104,12 +104,13 @@ def test_every_state_is_counted_under_one_heading_and_found_there(alice: Custome
         make_domain(customer=alice, state=state)
     viewer = make_member(alice)
     counts = domain_list_selectors.attention_counts(viewer=viewer, filters=DomainListFilters())
+    assert counts.pop("all") == len(State)
     assert sum(counts.values()) == len(State)
     for key, count in counts.items():
         assert len(found(viewer, f"show={key}")) == count
 
 
-def test_due_is_what_is_set_up_or_claimed_and_not_held_oldest_first() -> None:
+def test_due_domains_are_set_up_or_claimed_not_held_and_sorted_by_time() -> None:
     make_domain("later.com", stage=Stage.READY, next_check_at=NOW + timedelta(seconds=1))
     make_domain("never.com", stage=Stage.READY)
     make_domain("held.com", stage=Stage.READY, next_check_at=NOW, held_at=NOW)
@@ -120,7 +121,7 @@ def test_due_is_what_is_set_up_or_claimed_and_not_held_oldest_first() -> None:
     assert names(domain_list_selectors.domains_due(NOW)) == ["first.com", "second.com"]
 
 
-def test_related_is_under_or_over_by_whole_labels_and_an_unproven_claim_is_neither() -> None:
+def test_related_domains_share_whole_labels_and_are_not_claims() -> None:
     for name in ("alice.com", "a.b.alice.com", "xb.alice.com", "balice.com", "b.alice.com"):
         make_domain(name, stage=Stage.READY)
     make_domain("claimed.b.alice.com", stage=Stage.CLAIM)
@@ -128,7 +129,7 @@ def test_related_is_under_or_over_by_whole_labels_and_an_unproven_claim_is_neith
     assert sorted(names(related)) == ["a.b.alice.com", "alice.com"]
 
 
-def test_the_nearest_verified_parent_of_ones_own_counts(alice: Customer) -> None:
+def test_the_nearest_verified_parent_of_the_same_customer_is_found(alice: Customer) -> None:
     for name in ("alice.com", "b.alice.com"):
         make_domain(name, customer=alice, verified_at=NOW)
     make_domain("c.b.alice.com", verified_at=NOW)
@@ -139,7 +140,7 @@ def test_the_nearest_verified_parent_of_ones_own_counts(alice: Customer) -> None
     assert domain_list_selectors.verified_parent(parse_domain("x.d.c.b.alice.com").domain, make_customer()) is None
 
 
-def test_the_records_page_asks_nobody_and_counts_what_is_required() -> None:
+def test_the_records_page_counts_required_records_without_a_lookup() -> None:
     domain = make_domain(
         "shop.com",
         stage=Stage.READY,
@@ -168,14 +169,16 @@ def test_the_records_page_asks_nobody_and_counts_what_is_required() -> None:
         (State.SPREADING, {"dkim-1": State.SPREADING}, "check"),
     ],
 )
-def test_the_likeliest_next_action_is_the_primary_one(state: State, checks: dict[str, State], action: str) -> None:
+def test_the_next_action_follows_from_the_state_and_the_checks(
+    state: State, checks: dict[str, State], action: str
+) -> None:
     domain = make_domain("shop.com", stage=Stage.READY, state=state, **KEYS)
     for key, found in checks.items():
         RecordCheck.objects.create(domain=domain, key=key, state=found, checked_at=NOW)
     assert records_page(domain, can_check_in=0).next_action == action
 
 
-def test_once_all_is_verified_an_address_comes_next_and_after_it_nothing() -> None:
+def test_after_verification_the_next_action_is_an_address_and_then_none() -> None:
     done: dict[str, Any] = {
         "stage": Stage.READY,
         "state": State.VERIFIED,
@@ -198,7 +201,7 @@ def test_all_records_are_copied_as_lines_of_a_table() -> None:
     assert len(lines) == 1 + sum(not row.waits_for_policy for group in page.groups for row in group.rows)
 
 
-def test_a_claim_shows_its_challenge_and_no_other_domain_does() -> None:
+def test_only_a_claim_shows_its_challenge() -> None:
     claim: dict[str, Any] = {"stage": Stage.CLAIM, "claim_token": "secret", "claim_reason": "related"}
     row = records_page(make_domain("shop.com", **claim), can_check_in=0).claim_row
     assert row is not None
@@ -219,9 +222,7 @@ def test_a_claim_shows_its_challenge_and_no_other_domain_does() -> None:
         ({"stage": Stage.READY, "age": timedelta(days=3)}, 60),
     ],
 )
-def test_the_page_looks_often_while_it_is_fresh_and_never_once_all_is_settled(
-    fields: dict[str, Any], seconds: int | None
-) -> None:
+def test_the_page_polls_often_while_fresh_and_stops_when_settled(fields: dict[str, Any], seconds: int | None) -> None:
     age = fields.pop("age", timedelta(0))
     domain = make_domain(**fields)
     Domain.objects.filter(pk=domain.pk).update(watched_from=timezone.now() - age)
@@ -233,25 +234,25 @@ IDN = "xn--e1afmkfd.xn--p1ai"  # пример.рф
 
 
 @pytest.mark.parametrize("text", ["пример", "ПРИМ", "мер.р", "пример.рф", "рф", "xn--e1afm", IDN])
-def test_an_internationalized_name_is_found_by_a_part_of_what_the_list_shows(alice: Customer, text: str) -> None:
+def test_an_internationalized_name_is_found_by_a_part_of_its_unicode_form(alice: Customer, text: str) -> None:
     viewer = make_member(alice)
     make_domain("other.example", customer=alice)
     make_domain("xn--bcher-kva.example", customer=alice)
     shown = make_domain(IDN, customer=alice)
     foreign = make_domain("xn--e1afmkfd.xn--80asehdb")
     filters = DomainListFilters.read(QueryDict(f"q={text}"))
-    assert names(domain_list_selectors.search_domains(viewer=viewer, filters=filters)) == [shown.name]
+    assert names(domain_list_selectors.listed_domains(viewer=viewer, filters=filters)) == [shown.name]
     assert foreign.name not in {hit.title for hit in search(viewer=viewer, text=text)}
     assert shown.id in {hit.id for hit in search(viewer=viewer, text=text)}
     assert [each.id for each in find_domains(domains_for(viewer), DomainsWanted(search=text))] == [shown.id]
 
 
-def test_an_ascii_search_reads_no_other_names(alice: Customer, django_assert_num_queries: Any) -> None:
+def test_an_ascii_search_takes_no_extra_query(alice: Customer, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         domain_list_selectors.name_contains("shop.example")
 
 
-def test_addresses_are_found_by_a_part_of_a_name_in_unicode(alice: Customer) -> None:
+def test_addresses_are_found_by_a_part_of_a_unicode_name(alice: Customer) -> None:
     viewer, domain = make_member(alice), make_domain(IDN, customer=alice)
     make_address(f"info@{IDN}", domain=domain)
     make_address(f"sales@{IDN}", domain=domain)

@@ -1,4 +1,4 @@
-"""Bob adds Alice's names without a proof. She proves hers, and what he has gives way; what he has proven does not."""
+"""Bob adds Alice's names without a proof. Her proof displaces his unproven domains, but not his proven ones."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,10 +28,10 @@ from notifications.models.alerts import Alert
 from operations.reconciler import services as reconciler_services
 from sandbox.process import Sandbox
 from tests.domains.factories import (
-    at_amazon,
-    carry_out_deletion,
+    delete_marked_domain,
+    identity_at_ses,
     make_domain,
-    proven,
+    mark_as_proven,
     publish,
     publish_proof,
     set_up_domain,
@@ -43,15 +43,15 @@ pytestmark = pytest.mark.django_db
 NAME = "alice.com"
 
 
-def squatted(sandbox: Sandbox, bob: Customer, name: str = NAME) -> Domain:
-    """Bob's, set up at Amazon and waiting for records that he cannot publish."""
+def set_up_unproven(sandbox: Sandbox, bob: Customer, name: str = NAME) -> Domain:
+    """Return Bob's domain, set up at SES and waiting for records that he cannot publish."""
     domain = set_up_domain(sandbox, name, customer=bob)
     assert (domain.stage, domain.proven_at) == (Stage.READY, None)
     return domain
 
 
 def prove(sandbox: Sandbox, domain: Domain) -> Domain:
-    """By the record, and then set up."""
+    """Prove the domain by its challenge, then set it up."""
     publish_proof(sandbox, domain)
     assert ownership_claims_services.check_claim(domain)
     identity_services.set_up(domain_id=domain.id)
@@ -59,22 +59,22 @@ def prove(sandbox: Sandbox, domain: Domain) -> Domain:
     return domain
 
 
-def made_for(name: str) -> dict[str, str]:
-    found: dict[str, Any] = at_amazon(name) or {"Tags": []}
+def tags_of(name: str) -> dict[str, str]:
+    found: dict[str, Any] = identity_at_ses(name) or {"Tags": []}
     return {tag["Key"]: tag["Value"] for tag in found["Tags"]}
 
 
 @pytest.mark.parametrize("stage", [Stage.STARTING, Stage.READY])
-def test_an_unproven_row_in_any_stage_refuses_nobody(sandbox: Sandbox, alice: Customer, stage: Stage) -> None:
+def test_an_unproven_domain_in_any_stage_does_not_block_a_claim(
+    sandbox: Sandbox, alice: Customer, stage: Stage
+) -> None:
     make_domain(NAME, stage=stage, proven_at=None)
     hers = preflight_services.add(text=NAME, customer=alice, actor=None)
     assert (hers.stage, hers.claim_reason) == (Stage.CLAIM, ClaimReason.RIVAL)
 
 
 @pytest.mark.parametrize("stage", [Stage.STARTING, Stage.READY, Stage.DELETING])
-def test_a_proven_row_in_any_stage_refuses_everybody_also_when_its_records_are_gone(
-    sandbox: Sandbox, alice: Customer, stage: Stage
-) -> None:
+def test_a_proven_domain_blocks_others_even_when_at_risk(sandbox: Sandbox, alice: Customer, stage: Stage) -> None:
     make_domain(NAME, stage=stage, state="at_risk", known_state="at_risk")
     with pytest.raises(Refused) as refused:
         preflight_services.add(text=NAME, customer=alice, actor=None)
@@ -82,7 +82,7 @@ def test_a_proven_row_in_any_stage_refuses_everybody_also_when_its_records_are_g
 
 
 @pytest.mark.parametrize(("bobs", "hers"), [("shop.alice.com", NAME), (NAME, "shop.alice.com")])
-def test_an_unproven_row_below_or_above_asks_no_proof_of_the_owner(
+def test_an_unproven_domain_below_or_above_requires_no_proof_of_the_owner(
     sandbox: Sandbox, alice: Customer, bob: Customer, bobs: str, hers: str
 ) -> None:
     make_domain(bobs, customer=bob, stage=Stage.READY, proven_at=None)
@@ -90,10 +90,10 @@ def test_an_unproven_row_below_or_above_asks_no_proof_of_the_owner(
     assert mail.outbox == []
 
 
-def test_the_owner_who_proves_hers_displaces_what_was_set_up_and_gets_an_identity_of_her_own(
+def test_a_proof_displaces_an_unproven_domain_and_creates_a_new_identity(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
-    bobs = squatted(sandbox, bob)
+    bobs = set_up_unproven(sandbox, bob)
     tenant = "bobs-tenant"
     client = aws.client("sesv2")
     client.create_tenant(TenantName=tenant)
@@ -102,14 +102,16 @@ def test_the_owner_who_proves_hers_displaces_what_was_set_up_and_gets_an_identit
     bobs.refresh_from_db()
     assert (hers.stage, hers.adopted) == (Stage.READY, False)
     assert hers.proven_at is not None
-    assert hers.id in made_for(NAME).values()
+    assert hers.id in tags_of(NAME).values()
     assert client.list_tenant_resources(TenantName=tenant)["TenantResources"] == []
     assert (bobs.stage, bobs.dkim_tokens, bobs.verification_token) == (Stage.CLAIM, [], "")
     assert "Another account" in bobs.stage_problem
 
 
-def test_the_loser_is_told_once_and_not_by_whom(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
-    bobs = squatted(sandbox, bob)
+def test_the_displaced_customer_is_notified_once_without_the_owners_name(
+    sandbox: Sandbox, alice: Customer, bob: Customer
+) -> None:
+    bobs = set_up_unproven(sandbox, bob)
     hers = preflight_services.add(text=NAME, customer=alice, actor=None)
     prove(sandbox, hers)
     email_services.send_due(now=timezone.now())
@@ -123,10 +125,10 @@ def test_the_loser_is_told_once_and_not_by_whom(sandbox: Sandbox, alice: Custome
 
 
 @pytest.mark.parametrize(("bobs", "hers"), [("shop.alice.com", NAME), (NAME, "shop.alice.com")])
-def test_a_proof_sends_unproven_neighbours_back_and_takes_their_identity_away(
+def test_a_proof_displaces_unproven_related_domains_and_deletes_their_identities(
     sandbox: Sandbox, alice: Customer, bob: Customer, bobs: str, hers: str
 ) -> None:
-    his = squatted(sandbox, bob, bobs)
+    his = set_up_unproven(sandbox, bob, bobs)
     own = set_up_domain(sandbox, hers, customer=alice)
     publish(sandbox, own)
     sandbox.control.tick()
@@ -136,13 +138,13 @@ def test_a_proof_sends_unproven_neighbours_back_and_takes_their_identity_away(
     assert "domains.unmake" in waiting_jobs(his)
     deletion_services.delete_displaced_identity(domain_id=his.id)
     his.refresh_from_db()
-    assert (at_amazon(bobs), his.identity_deletion_wanted) == (None, False)
-    assert at_amazon(hers) is not None
+    assert (identity_at_ses(bobs), his.identity_deletion_wanted) == (None, False)
+    assert identity_at_ses(hers) is not None
     assert Alert.objects.get(kind="domain.displaced").object_id == his.id
 
 
-def test_a_neighbour_that_is_proven_stays_as_it_is(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
-    his = proven(squatted(sandbox, bob, "shop.alice.com"))
+def test_a_proven_related_domain_is_kept(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    his = mark_as_proven(set_up_unproven(sandbox, bob, "shop.alice.com"))
     hers = preflight_services.add(text=NAME, customer=alice, actor=None)
     assert hers.claim_reason == ClaimReason.RELATED
     prove(sandbox, hers)
@@ -150,30 +152,30 @@ def test_a_neighbour_that_is_proven_stays_as_it_is(sandbox: Sandbox, alice: Cust
     assert (his.stage, his.identity_deletion_wanted) == (Stage.READY, False)
 
 
-def test_a_neighbour_who_proves_his_after_all_is_set_up_again_and_the_alert_is_over(
+def test_a_displaced_domain_that_is_proven_later_is_set_up_again(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
-    his = squatted(sandbox, bob, "shop.alice.com")
-    prove(sandbox, claimed(preflight_services.add(text=NAME, customer=alice, actor=None)))
+    his = set_up_unproven(sandbox, bob, "shop.alice.com")
+    prove(sandbox, require_proof(preflight_services.add(text=NAME, customer=alice, actor=None)))
     his.refresh_from_db()
     assert his.stage == Stage.CLAIM
     prove(sandbox, his)
     assert his.stage == Stage.READY
-    assert his.id in made_for("shop.alice.com").values()
+    assert his.id in tags_of("shop.alice.com").values()
     assert Alert.objects.get(kind="domain.displaced").state == "recovered"
     deletion_services.delete_displaced_identity(domain_id=his.id)
-    assert at_amazon("shop.alice.com") is not None
+    assert identity_at_ses("shop.alice.com") is not None
 
 
-def claimed(domain: Domain) -> Domain:
-    """As a claim that waits for its proof."""
+def require_proof(domain: Domain) -> Domain:
+    """Turn the domain into a claim that waits for its proof."""
     ownership_claims_services.require_proof(domain, ClaimReason.RECORDS_ANSWER)
     return domain
 
 
-def test_an_identity_that_could_not_be_unmade_is_tried_again(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
-    his = squatted(sandbox, bob, "shop.alice.com")
-    prove(sandbox, claimed(preflight_services.add(text=NAME, customer=alice, actor=None)))
+def test_a_failed_deletion_of_a_displaced_identity_is_retried(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    his = set_up_unproven(sandbox, bob, "shop.alice.com")
+    prove(sandbox, require_proof(preflight_services.add(text=NAME, customer=alice, actor=None)))
     sandbox.control.add_fault("error", "DeleteEmailIdentity", times=3)
     with pytest.raises(AwsProblem):
         deletion_services.delete_displaced_identity(domain_id=his.id)
@@ -183,10 +185,10 @@ def test_an_identity_that_could_not_be_unmade_is_tried_again(sandbox: Sandbox, a
     reconciler_services.queue_unfinished()
     assert ProcrastinateJob.objects.filter(task_name="domains.unmake", status="todo").count() == 1
     deletion_services.delete_displaced_identity(domain_id=his.id)
-    assert at_amazon("shop.alice.com") is None
+    assert identity_at_ses("shop.alice.com") is None
 
 
-def test_records_that_amazon_confirms_prove_a_domain_and_it_stays_proven_without_them(
+def test_verified_records_prove_a_domain_and_the_proof_outlives_them(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
     hers = set_up_domain(sandbox, NAME, customer=alice)
@@ -206,12 +208,14 @@ def test_records_that_amazon_confirms_prove_a_domain_and_it_stays_proven_without
         preflight_services.add(text=NAME, customer=bob, actor=None)
 
 
-def test_old_records_never_prove_a_domain_for_a_stranger(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
-    """Alice leaves, her records stay: Bob has to prove the name, and she can come back."""
+def test_old_records_never_prove_a_domain_for_another_customer(
+    sandbox: Sandbox, alice: Customer, bob: Customer
+) -> None:
+    """Alice deletes it and her records stay: Bob has to prove the name, and she can add it again."""
     gone = set_up_domain(sandbox, NAME, customer=alice)
     publish(sandbox, gone)
     deletion_services.mark_for_deletion(domain=gone, typed_name=NAME, actor=make_staff())
-    carry_out_deletion(domain_id=gone.id)
+    delete_marked_domain(domain_id=gone.id)
     bobs = set_up_domain(sandbox, NAME, customer=bob)
     sandbox.control.tick()
     checking_services.check_now(domain=bobs)
@@ -220,7 +224,7 @@ def test_old_records_never_prove_a_domain_for_a_stranger(sandbox: Sandbox, alice
     assert prove(sandbox, preflight_services.add(text=NAME, customer=alice, actor=None)).is_proven
 
 
-def test_a_claim_to_a_name_below_ones_own_domain_asks_no_proof_of_its_holder(
+def test_a_claim_below_a_customers_own_domain_requires_no_proof_of_them(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
     make_domain(NAME, customer=alice, stage=Stage.READY)
@@ -228,34 +232,30 @@ def test_a_claim_to_a_name_below_ones_own_domain_asks_no_proof_of_its_holder(
     assert preflight_services.add(text="shop.alice.com", customer=alice, actor=None).stage == Stage.STARTING
 
 
-def test_a_name_for_bounces_is_not_taken_by_a_stranger_without_a_proof(
-    sandbox: Sandbox, alice: Customer, bob: Customer
-) -> None:
-    hers = proven(set_up_domain(sandbox, NAME, customer=alice))
+def test_a_mail_from_name_is_reserved_only_by_a_proven_domain(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    hers = mark_as_proven(set_up_domain(sandbox, NAME, customer=alice))
     his = make_domain("post.alice.com", customer=bob, stage=Stage.READY, proven_at=None)
     wanted = replace(desired_settings(hers), mail_from_label="post")
     settings_services.configure(domain=hers, desired=wanted, actor=make_staff())
     hers.refresh_from_db()
     assert hers.mail_from == his.name
-    proven(his)
+    mark_as_proven(his)
     settings_services.configure(domain=hers, desired=replace(wanted, mail_from_label="bounce"), actor=make_staff())
     with pytest.raises(Refused, match="can't be the MAIL FROM domain"):
         settings_services.configure(domain=hers, desired=wanted, actor=make_staff())
 
 
-def test_our_staff_adopt_an_identity_past_whoever_has_not_proven_it(
-    sandbox: Sandbox, alice: Customer, bob: Customer
-) -> None:
-    bobs = squatted(sandbox, bob)
-    wish = AdoptionRequest(customer=alice, actor=None, because="It is hers")
-    (outcome,) = adoption_services.adopt(names=[NAME], request=wish)
+def test_staff_can_adopt_an_identity_of_an_unproven_domain(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    bobs = set_up_unproven(sandbox, bob)
+    request = AdoptionRequest(customer=alice, actor=None, because="It is hers")
+    (outcome,) = adoption_services.adopt(names=[NAME], request=request)
     bobs.refresh_from_db()
     assert (outcome.status, bobs.stage) == (adoption_services.AdoptionStatus.ADOPT, Stage.CLAIM)
     assert Domain.objects.get(pk=outcome.domain_id).is_proven
 
 
-def test_our_staff_adopt_nothing_that_another_has_proven(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
-    bobs = proven(squatted(sandbox, bob))
+def test_staff_cannot_adopt_an_identity_of_a_proven_domain(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    bobs = mark_as_proven(set_up_unproven(sandbox, bob))
     (outcome,) = adoption_services.adopt(
         names=[NAME], request=AdoptionRequest(customer=alice, actor=None, because="It is hers")
     )
@@ -263,15 +263,17 @@ def test_our_staff_adopt_nothing_that_another_has_proven(sandbox: Sandbox, alice
     assert (outcome.status, bobs.stage) == (adoption_services.AdoptionStatus.TAKEN, Stage.READY)
 
 
-def test_an_import_stores_a_claim_beside_an_unproven_row(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+def test_an_import_stores_a_claim_next_to_an_unproven_domain(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     make_domain(NAME, customer=bob, stage=Stage.READY, proven_at=None)
-    wish = AdoptionRequest(customer=alice, actor=None, because="Moved in")
-    outcome = adoption_services.import_domain(name=NAME, request=wish, found=adoption_services.SesIdentities({}))
+    request = AdoptionRequest(customer=alice, actor=None, because="Moved in")
+    outcome = adoption_services.import_domain(name=NAME, request=request, found=adoption_services.SesIdentities({}))
     assert Domain.objects.get(pk=outcome.domain_id).stage == Stage.CLAIM
 
 
-def test_staff_vouch_for_a_domain_that_waits_for_its_records(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
-    hers = squatted(sandbox, alice)
+def test_staff_can_approve_a_domain_that_waits_for_its_records(
+    sandbox: Sandbox, alice: Customer, bob: Customer
+) -> None:
+    hers = set_up_unproven(sandbox, alice)
     ownership_claims_services.approve_claim(domain=hers, because="Known in person", actor=make_staff())
     hers.refresh_from_db()
     assert (hers.stage, hers.is_proven) == (Stage.READY, True)
@@ -281,15 +283,13 @@ def test_staff_vouch_for_a_domain_that_waits_for_its_records(sandbox: Sandbox, a
         ownership_claims_services.approve_claim(domain=hers, because="Again", actor=make_staff())
 
 
-def test_a_proof_while_the_other_row_is_being_deleted_waits_for_it(
-    sandbox: Sandbox, alice: Customer, bob: Customer
-) -> None:
-    bobs = squatted(sandbox, bob)
+def test_a_proof_waits_for_the_deletion_of_the_other_domain(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    bobs = set_up_unproven(sandbox, bob)
     hers = preflight_services.add(text=NAME, customer=alice, actor=None)
     deletion_services.mark_for_deletion(domain=bobs, typed_name=NAME, actor=make_staff())
     publish_proof(sandbox, hers)
     assert not ownership_claims_services.check_claim(hers)
     hers.refresh_from_db()
     assert "as soon as that's finished" in hers.stage_problem
-    carry_out_deletion(domain_id=bobs.id)
+    delete_marked_domain(domain_id=bobs.id)
     assert ownership_claims_services.check_claim(hers)

@@ -1,4 +1,4 @@
-"""The worker's jobs: what is tried again, and how long it waits."""
+"""The worker's jobs: which are retried, and after what delay."""
 
 from typing import Any
 
@@ -18,25 +18,25 @@ def job(attempts: int) -> Job:
     return Job(id=1, queue="default", lock=None, queueing_lock=None, task_name="any", attempts=attempts)
 
 
-def waits(attempts: int) -> float:
+def delay_after(attempts: int) -> float:
     decision = RetryUntilAwsAnswers().get_retry_decision(exception=AwsUnreachable("away"), job=job(attempts))
     assert decision is not None
     assert decision.retry_at is not None
     return (decision.retry_at - timezone.now()).total_seconds()
 
 
-def test_amazon_is_asked_again_soon_at_first_and_never_given_up() -> None:
-    assert waits(0) < 3
-    assert waits(3) > waits(1)
-    assert waits(10_000) <= LONGEST_WAIT_SECONDS
+def test_an_unreachable_aws_is_retried_soon_and_never_given_up() -> None:
+    assert delay_after(0) < 3
+    assert delay_after(3) > delay_after(1)
+    assert delay_after(10_000) <= LONGEST_WAIT_SECONDS
 
 
-def test_a_fault_of_our_own_is_not_tried_for_ever() -> None:
+def test_our_own_error_is_not_retried() -> None:
     assert RetryUntilAwsAnswers().get_retry_decision(exception=ValueError("ours"), job=job(0)) is None
 
 
 @pytest.mark.django_db
-def test_the_sweep_queues_one_look_however_often_it_runs() -> None:
+def test_the_sweep_queues_one_check() -> None:
     sweep(timestamp=0)
     sweep(timestamp=60)
     assert ProcrastinateJob.objects.filter(task_name="domains.check_due", status="todo").count() == 1
@@ -58,7 +58,7 @@ def test_the_sweep_queues_one_look_however_often_it_runs() -> None:
         ({"stage": "claim"}, None),
     ],
 )
-def test_what_was_begun_and_lost_its_job_is_queued_again(fields: dict[str, Any], task: str | None) -> None:
+def test_an_unfinished_domain_without_a_job_is_queued_again(fields: dict[str, Any], task: str | None) -> None:
     make_domain("shop.com", **fields)
     reconciler_services.queue_unfinished()
     reconciler_services.queue_unfinished()

@@ -1,4 +1,4 @@
-"""The pages of domains, as a visit, as a swap, and for whom."""
+"""The pages of domains, as a visit, as a swap, and who can open them."""
 
 import json
 import re
@@ -30,15 +30,15 @@ def own(client: Client) -> Customer:
     return Customer.objects.get(memberships__user=client.session["_auth_user_id"])
 
 
-def test_the_list_of_nobody_yet_says_what_it_is_for(alice_client: Client) -> None:
+def test_an_empty_list_invites_to_add_a_domain(alice_client: Client) -> None:
     page = alice_client.get(reverse("domains:list"))
     assert "Add your first domain" in page.text
 
 
 def test_a_domain_is_added_in_two_steps(alice_client: Client, sandbox: Sandbox) -> None:
-    looked = alice_client.post(reverse("domains:add"), {"name": "https://Shop.Example.CO.UK/"})
-    assert looked.status_code == 200
-    assert "shop.example.co.uk" in looked.text
+    preview = alice_client.post(reverse("domains:add"), {"name": "https://Shop.Example.CO.UK/"})
+    assert preview.status_code == 200
+    assert "shop.example.co.uk" in preview.text
     assert not Domain.objects.exists()
     added = alice_client.post(reverse("domains:add"), {"name": "https://Shop.Example.CO.UK/", "confirm": "1"})
     assert added.status_code == 302
@@ -47,7 +47,7 @@ def test_a_domain_is_added_in_two_steps(alice_client: Client, sandbox: Sandbox) 
     assert "Setting up in Amazon SES" in waiting.text
 
 
-def test_the_records_are_shown_and_then_seen_verified(alice_client: Client, sandbox: Sandbox) -> None:
+def test_the_page_shows_the_records_and_then_the_verified_state(alice_client: Client, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, customer=own(alice_client))
     page = alice_client.get(reverse("domains:detail", args=[domain.id]))
     for record in domain.records:
@@ -61,7 +61,7 @@ def test_the_records_are_shown_and_then_seen_verified(alice_client: Client, sand
 
 
 @pytest.mark.parametrize("name", ["detail", "check", "history", "settings", "new_keys", "start_again", "support"])
-def test_another_customers_domain_does_not_exist_for_alice(alice_client: Client, name: str) -> None:
+def test_another_customers_domain_is_404(alice_client: Client, name: str) -> None:
     bobs = make_domain(customer=make_customer("Bob Ltd"))
     url = reverse(f"domains:{name}", args=[bobs.id])
     for answer in (alice_client.get(url, follow=True), alice_client.post(url, {"do": "hold", "name": bobs.name})):
@@ -74,7 +74,7 @@ def names_in(page: str) -> list[str]:
 
 
 @pytest.fixture
-def three(alice_client: Client) -> None:
+def three_domains(alice_client: Client) -> None:
     hosts = {"a.com": "Hover", "b.com": "Hover", "c.com": "Cloudflare"}
     for name, state in (("b.com", "verified"), ("a.com", "wrong"), ("c.com", "waiting")):
         make_domain(name, customer=own(alice_client), state=state, provider=hosts[name])
@@ -96,17 +96,19 @@ def three(alice_client: Client) -> None:
         ("?q=%00", ["a.com", "b.com", "c.com"]),
     ],
 )
-def test_the_url_says_what_the_list_shows(alice_client: Client, three: None, query: str, expected: list[str]) -> None:
+def test_the_list_follows_the_query_string(
+    alice_client: Client, three_domains: None, query: str, expected: list[str]
+) -> None:
     assert names_in(alice_client.get(reverse("domains:list") + query).text) == expected
 
 
-def test_a_filter_that_finds_nothing_says_so_and_how_to_clear_it(alice_client: Client, three: None) -> None:
+def test_a_filter_without_results_shows_a_message_and_can_be_cleared(alice_client: Client, three_domains: None) -> None:
     page = alice_client.get(reverse("domains:list") + "?q=foo").text
     assert "No domain matches “foo”" in page
     assert "Clear search" in page
 
 
-def test_an_export_holds_what_the_filters_show_and_nobody_elses(alice_client: Client, three: None) -> None:
+def test_an_export_follows_the_filters_and_excludes_other_customers(alice_client: Client, three_domains: None) -> None:
     make_domain("bobs.com")
     answer = alice_client.get(reverse("domains:export", args=["csv"]) + "?provider=Hover")
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
@@ -116,7 +118,7 @@ def test_an_export_holds_what_the_filters_show_and_nobody_elses(alice_client: Cl
 
 
 @pytest.mark.parametrize("many", [3, 40])
-def test_list_and_detail_take_the_same_queries_for_many_as_for_few(
+def test_the_number_of_queries_does_not_depend_on_the_number_of_domains(
     alice_client: Client, many: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     customer = own(alice_client)
@@ -127,7 +129,7 @@ def test_list_and_detail_take_the_same_queries_for_many_as_for_few(
             alice_client.get(url)
 
 
-def test_too_soon_is_said_with_the_seconds_to_wait(alice_client: Client, sandbox: Sandbox) -> None:
+def test_a_check_too_soon_is_429_with_the_seconds_to_wait(alice_client: Client, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, customer=own(alice_client))
     url = reverse("domains:check", args=[domain.id])
     assert alice_client.post(url, headers=HTMX).status_code == 200
@@ -138,7 +140,7 @@ def test_too_soon_is_said_with_the_seconds_to_wait(alice_client: Client, sandbox
     assert "You can check again in" in again.text
 
 
-def test_settings_are_stored_and_refused_in_words(alice_client: Client, sandbox: Sandbox) -> None:
+def test_settings_are_stored_or_refused_with_the_reason(alice_client: Client, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, customer=own(alice_client))
     url = reverse("domains:settings", args=[domain.id])
     form = {"mail_from_label": "return", "on_mx_failure": "UseDefaultValue", "dkim_signing": "on", "wants_dmarc": "on"}
@@ -150,25 +152,25 @@ def test_settings_are_stored_and_refused_in_words(alice_client: Client, sandbox:
     assert "letters, digits and hyphens" in refused.text
 
 
-def test_a_claim_is_found_where_its_chip_says_it_waits(alice_client: Client) -> None:
+def test_the_filter_finds_a_claim_as_pending(alice_client: Client) -> None:
     make_domain("claimed.com", customer=own(alice_client), stage=Stage.CLAIM)
     assert names_in(alice_client.get(reverse("domains:list") + "?state=waiting").text) == ["claimed.com"]
     assert names_in(alice_client.get(reverse("domains:list") + "?state=not_checked").text) == []
 
 
-def test_what_is_held_up_on_its_way_needs_attention(alice_client: Client) -> None:
+def test_a_domain_with_a_stage_problem_needs_attention(alice_client: Client) -> None:
     make_domain("stuck.com", customer=own(alice_client), stage_problem="Amazon is not answering.")
     assert names_in(alice_client.get(reverse("domains:list") + "?show=attention").text) == ["stuck.com"]
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("yes", ["with.com"]), ("no", ["without.com"])])
-def test_the_list_tells_domains_with_a_catch_all_apart(alice_client: Client, asked: str, expected: list[str]) -> None:
+@pytest.mark.parametrize(("filter_value", "expected"), [("yes", ["with.com"]), ("no", ["without.com"])])
+def test_the_list_is_filtered_by_catch_all(alice_client: Client, filter_value: str, expected: list[str]) -> None:
     make_domain("with.com", customer=own(alice_client), has_catch_all=True)
     make_domain("without.com", customer=own(alice_client))
-    assert names_in(alice_client.get(reverse("domains:list") + f"?catch_all={asked}").text) == expected
+    assert names_in(alice_client.get(reverse("domains:list") + f"?catch_all={filter_value}").text) == expected
 
 
-def test_summaries_of_forged_mail_go_where_the_settings_say(alice_client: Client, sandbox: Sandbox) -> None:
+def test_dmarc_reports_go_to_the_address_in_the_settings(alice_client: Client, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=own(alice_client))
     form = {"mail_from_label": "bounce", "on_mx_failure": "UseDefaultValue", "dkim_signing": "on", "wants_dmarc": "on"}
     url = reverse("domains:settings", args=[domain.id])
@@ -178,7 +180,7 @@ def test_summaries_of_forged_mail_go_where_the_settings_say(alice_client: Client
     assert "rua=mailto:dmarc@shop.com" in next(record.value for record in domain.records if record.key == "dmarc")
 
 
-def test_the_delete_page_lists_what_to_remove_at_the_dns_host(alice_client: Client, sandbox: Sandbox) -> None:
+def test_the_delete_page_lists_the_records_to_remove(alice_client: Client, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=own(alice_client))
     url = reverse("operations:delete_domain", args=[domain.id])
     assert "stay published" not in alice_client.get(url).text

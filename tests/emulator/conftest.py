@@ -1,6 +1,5 @@
-"""An independent AWS emulator that we didn't write: ministack, as a process in its own environment.
-
-`make emulator` installs it. An assumption that product and sandbox share can fail here, but not there.
+"""An independent AWS emulator that we didn't write: ministack, as a process in its own environment. `make emulator`
+installs it. An assumption shared by the product and its sandbox can fail here, but not there.
 """
 
 import os
@@ -33,7 +32,7 @@ class Emulator:
         """Return a client as another program has it, without our gateways."""
         config = Config(retries={"mode": "standard", "total_max_attempts": 1})
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        session: Any = boto3.session.Session()  # the types know a client by a literal name alone
+        session: Any = boto3.session.Session()  # the types only know clients by a literal name
         return session.client(service, region_name=REGION, endpoint_url=self.url, config=config, **keys)
 
 
@@ -46,11 +45,11 @@ def running_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emula
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
     log = tmp_path_factory.mktemp("emulator") / "log"
-    told = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "SERVICES": "ses,sts,s3,lambda,iam,cloudwatch"}
+    variables = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "SERVICES": "ses,sts,s3,lambda,iam,cloudwatch"}
     with (
         log.open("w") as file,
         subprocess.Popen(
-            [str(PROGRAM)], env={**os.environ, **told}, stdout=file, stderr=file, cwd=log.parent
+            [str(PROGRAM)], env={**os.environ, **variables}, stdout=file, stderr=file, cwd=log.parent
         ) as process,
     ):
         try:
@@ -63,8 +62,8 @@ def running_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emula
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    ends = time.monotonic() + SECONDS
-    while time.monotonic() < ends and process.poll() is None:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as tried:
             if tried.connect_ex(("127.0.0.1", port)) == 0:
                 return

@@ -1,4 +1,4 @@
-"""Each call of SES that our gateways make: the emulator has it, or it stands in the list of those that it lacks."""
+"""The emulator supports every SES call of our gateways, or the call is in the list of missing ones."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from tests.emulator.conftest import Emulator
 from tests.test_readme import calls, operations
 
 pytestmark = pytest.mark.emulator
-# What ministack 1.5.33 does not have. One that it gets in a later version fails the test: then the flows can use it.
-LACKS = {
+# Missing in ministack 1.5.33. If a later version adds one, the test fails, and the flows can use it.
+MISSING = {
     "ses": {
         "CloneReceiptRuleSet",
         "GetIdentityMailFromDomainAttributes",
@@ -34,7 +34,7 @@ UNKNOWN = ("Unknown action", "Unknown SES v2 path")
 
 
 def sample(shape: Any) -> Any:
-    """The least that the model asks for."""
+    """Return the smallest valid input."""
     if shape.type_name == "structure":
         return {name: sample(member) for name, member in shape.members.items() if name in shape.required_members}
     if shape.type_name == "list":
@@ -44,9 +44,9 @@ def sample(shape: Any) -> Any:
 
 
 @pytest.mark.parametrize("service", ["ses", "sesv2"])
-def test_each_call_is_there_or_named_as_missing(service: str, emulator: Emulator) -> None:
+def test_every_call_is_supported_or_listed_as_missing(service: str, emulator: Emulator) -> None:
     client, missing = emulator.client(service), set()
-    for method in sorted({method for of, method in calls() if of == service}):
+    for method in sorted({method for owner, method in calls() if owner == service}):
         name = operations(service)[method]
         given = client.meta.service_model.operation_model(name).input_shape
         try:
@@ -54,4 +54,4 @@ def test_each_call_is_there_or_named_as_missing(service: str, emulator: Emulator
         except ClientError as error:
             if error.response["Error"]["Message"].startswith(UNKNOWN):
                 missing.add(name)
-    assert missing == LACKS[service]
+    assert missing == MISSING[service]

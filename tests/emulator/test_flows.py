@@ -1,7 +1,6 @@
-"""Add, verify, plan, run, tenant and pause, by the product's own services, against an Amazon that nobody here wrote.
-
-Where a flow needs a call that the emulator lacks (`test_calls.LACKS`), the test says what the product makes of that: a
-sentence for an operator, and nothing that was there is lost or called gone.
+"""Add, verify, plan, run, create a tenant and pause, by the product's services, against an independent emulator.
+Where a flow needs a call that the emulator lacks (`test_calls.MISSING`), the test shows the product's reaction: a
+sentence for an operator, and nothing is lost or reported as deleted.
 """
 
 from collections.abc import Callable
@@ -44,8 +43,8 @@ def added(emulator: Emulator, sandbox: Sandbox) -> Callable[[str], Domain]:
     return add
 
 
-def created(name: str) -> Tenant:
-    """As far as the emulator goes: it knows no reputation policy, so the creation stops there and says so."""
+def create_incomplete_tenant(name: str) -> Tenant:
+    """Create a tenant as far as the emulator can: it has no reputation policies, so the creation stops there."""
     tenant = lifecycle_services.create_tenant(customer=make_customer(name), actor=None)
     with pytest.raises(AwsProblem, match="reputation policy"):
         lifecycle_services.create_in_ses(tenant_id=tenant.pk)
@@ -53,15 +52,15 @@ def created(name: str) -> Tenant:
     return tenant
 
 
-def test_a_domain_is_added_and_a_refused_mail_from_name_hides_no_record(added: Callable[[str], Domain]) -> None:
+def test_a_domain_is_added_and_a_refused_mail_from_hides_no_record(added: Callable[[str], Domain]) -> None:
     domain = added("added.com")
     assert (domain.stage, domain.ses_mail_from) == (Stage.READY, "")
     assert [r.key for r in domain.records] == ["identity", "dkim-1", "dkim-2", "dkim-3", "apex-spf", "dmarc"]
-    told = identity_gateway.get_identity("added.com")
-    assert sorted(told.dkim_tokens) == sorted(domain.dkim_tokens)
+    identity = identity_gateway.get_identity("added.com")
+    assert sorted(identity.dkim_tokens) == sorted(domain.dkim_tokens)
 
 
-def test_an_identity_that_may_send_is_verified(added: Callable[[str], Domain]) -> None:
+def test_an_identity_that_can_send_is_verified(added: Callable[[str], Domain]) -> None:
     domain = added("verified.com")
     identity_status_services.read_statuses([domain], now=timezone.now())
     domain.refresh_from_db()
@@ -70,7 +69,7 @@ def test_an_identity_that_may_send_is_verified(added: Callable[[str], Domain]) -
     assert identity_gateway.get_verification(["verified.com"])["verified.com"][0] == "SUCCESS"
 
 
-def test_an_identity_that_is_deleted_elsewhere_is_called_gone(
+def test_an_identity_deleted_by_another_program_is_reported_as_gone(
     added: Callable[[str], Domain], emulator: Emulator
 ) -> None:
     domain = added("deleted.com")
@@ -80,8 +79,8 @@ def test_an_identity_that_is_deleted_elsewhere_is_called_gone(
     assert domain.ses_problem == identity_status_services.GONE
 
 
-def test_many_are_read_at_once_or_what_is_known_stays(added: Callable[[str], Domain]) -> None:
-    """GetIdentityMailFromDomainAttributes is missing."""
+def test_a_failed_bulk_read_keeps_the_last_status(added: Callable[[str], Domain]) -> None:
+    """The emulator lacks GetIdentityMailFromDomainAttributes."""
     names = [f"many{number}.com" for number in range(identity_status_services.A_FEW + 1)]
     domains = [added(name) for name in names]
     Domain.objects.update(identity_status="SUCCESS")
@@ -94,7 +93,7 @@ def test_many_are_read_at_once_or_what_is_known_stays(added: Callable[[str], Dom
         assert "We couldn't" in domain.ses_problem
 
 
-def test_a_plan_is_made_approved_and_run(added: Callable[[str], Domain], emulator: Emulator) -> None:
+def test_a_plan_is_created_approved_and_executed(added: Callable[[str], Domain], emulator: Emulator) -> None:
     domain = added("planned.com")
     ready = {"identity_status": "SUCCESS", "proven_at": timezone.now(), "routes_unchecked": False}
     Domain.objects.filter(pk=domain.pk).update(**ready)
@@ -104,34 +103,34 @@ def test_a_plan_is_made_approved_and_run(added: Callable[[str], Domain], emulato
     assert (run.state, run.problem) == (RunState.DONE, "")
     (rule,) = live().rules
     assert rule.recipients == ("sales@planned.com",)
-    theirs = emulator.client("ses").describe_active_receipt_rule_set()
-    assert theirs["Metadata"]["Name"] == "inbound-mail"
-    assert theirs["Rules"][0]["Enabled"] is True
+    in_emulator = emulator.client("ses").describe_active_receipt_rule_set()
+    assert in_emulator["Metadata"]["Name"] == "inbound-mail"
+    assert in_emulator["Rules"][0]["Enabled"] is True
     make_address("info@planned.com", domain, endpoint=make_endpoint(domain.customer))
     again = approve_and_run(operator)  # UpdateReceiptRule is missing
     assert (again.state, bool(again.problem)) == (RunState.FAILED, True)
     assert live().rules == (rule,)
 
 
-def test_the_rule_set_that_is_read_is_the_one_that_was_written(added: Callable[[str], Domain]) -> None:
+def test_the_active_rule_set_is_read_as_written(added: Callable[[str], Domain]) -> None:
     found = live_gateway.describe_active_rule_set()
     assert found is None or found.name == "inbound-mail"
 
 
-def test_a_tenant_is_created_as_far_as_the_emulator_goes_and_says_what_is_missing(emulator: Emulator) -> None:
-    tenant = created("Tenant Ltd")
+def test_a_tenants_creation_stops_at_the_missing_call_and_says_so(emulator: Emulator) -> None:
+    tenant = create_incomplete_tenant("Tenant Ltd")
     assert tenant.stage == TenantStage.CREATING
     assert "We couldn't set the tenant's reputation policy" in tenant.stage_problem
-    theirs = emulator.client("sesv2").get_tenant(TenantName=tenant.name)["Tenant"]
-    assert (theirs["TenantArn"], theirs["TenantId"]) == (tenant.arn, tenant.ses_id)
-    with pytest.raises(AwsProblem, match="reputation policy"):  # once more: what is there is found, not made twice
+    in_emulator = emulator.client("sesv2").get_tenant(TenantName=tenant.name)["Tenant"]
+    assert (in_emulator["TenantArn"], in_emulator["TenantId"]) == (tenant.arn, tenant.ses_id)
+    with pytest.raises(AwsProblem, match="reputation policy"):  # again: the existing tenant is found, not created twice
         lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     names = [each["TenantName"] for each in emulator.client("sesv2").list_tenants()["Tenants"]]
     assert names.count(tenant.name) == 1
 
 
 def test_resources_are_associated_and_read_back(added: Callable[[str], Domain]) -> None:
-    tenant, domain = created("Resources Ltd"), added("associated.com")
+    tenant, domain = create_incomplete_tenant("Resources Ltd"), added("associated.com")
     arn = identity_services.identity_arn_for(domain, tenant)
     lifecycle_gateway.associate(tenant.name, arn)
     assert resources_services.tenants_with_resource(arn) == (tenant.name,)
@@ -140,12 +139,12 @@ def test_resources_are_associated_and_read_back(added: Callable[[str], Domain]) 
     assert resources_services.tenants_with_resource(arn) == ()
 
 
-def test_a_pause_that_amazon_did_not_take_is_never_called_paused(emulator: Emulator) -> None:
-    """UpdateReputationEntityCustomerManagedStatus is missing."""
-    tenant = created("Paused Ltd")
+def test_a_failed_pause_is_never_called_paused(emulator: Emulator) -> None:
+    """The emulator lacks UpdateReputationEntityCustomerManagedStatus."""
+    tenant = create_incomplete_tenant("Paused Ltd")
     Tenant.objects.filter(pk=tenant.pk).update(stage=TenantStage.READY)
     tenant.refresh_from_db()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     with pytest.raises(AwsProblem):
         pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()

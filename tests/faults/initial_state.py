@@ -1,4 +1,4 @@
-"""The initial state of many runs: created once, then restored."""
+"""Create the initial state of many runs once, then restore it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,29 +10,29 @@ from django.db import transaction
 from sandbox.process import Sandbox
 from sandbox.snapshot import Snapshot
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 
-class Beginning(Generic[Made]):
-    """The first `again` runs `begin`. Each later one restores our rows and the sandbox to the state after it."""
+class InitialState(Generic[T]):
+    """Run `begin` at the first `restore`. Each later one restores our rows and the sandbox to the state after it."""
 
-    def __init__(self, sandbox: Sandbox, begin: Callable[[], Made]) -> None:
+    def __init__(self, sandbox: Sandbox, begin: Callable[[], T]) -> None:
         self._sandbox, self._begin = sandbox, begin
         self._folder = TemporaryDirectory()
         self._snapshot = Snapshot(Path(self._folder.name), sandbox.zones)
         self._rows = ""
 
-    def __enter__(self) -> "Beginning[Made]":
+    def __enter__(self) -> "InitialState[T]":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def again(self) -> Made:
+    def restore(self) -> T:
         self._sandbox.control.reset()
         if self._rows:
             transaction.savepoint_rollback(self._rows)
-            assert self._snapshot.load(), "the sandbox is where it was"
+            assert self._snapshot.load(), "the sandbox has moved"
         else:
             self._made = self._begin()
             self._rows = transaction.savepoint()

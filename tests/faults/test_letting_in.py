@@ -1,4 +1,4 @@
-"""The two buttons of the set-up check with each call to S3 and Lambda cut in each way: pressed again, they converge."""
+"""The two buttons of the setup check with every S3 and Lambda call interrupted: pressing again converges."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ Press = Callable[[User], None]
 
 
 class Wire:
-    """Stands where botocore sends; cuts the `nth` request, and counts all."""
+    """Replaces botocore's sender; interrupts the `nth` request, and counts all."""
 
     def __init__(self, way: str, nth: int) -> None:
         self._way, self._nth = way, nth
@@ -54,19 +54,19 @@ def wire(service: str, way: str = "", nth: int = 0) -> Iterator[Wire]:
         events.unregister(f"before-send.{service}", made)
 
 
-def put(olga: User) -> None:
+def add_bucket_policy(olga: User) -> None:
     permissions_services.put_policy(
         bucket=BUCKET, digest=permissions_services.policy_preview(BUCKET).digest, actor=olga
     )
 
 
-def add(olga: User) -> None:
+def add_function_permission(olga: User) -> None:
     (arn,) = permissions_services.functions()
     permissions_services.add_permission(arn=arn, digest=permissions_services.permission_preview(arn).digest, actor=olga)
 
 
 def begin() -> int:
-    """How many rows the change log has; it keeps them for ever."""
+    """Reset both policies; return the number of rows in the change log, which are never deleted."""
     (arn,) = permissions_services.functions()
     aws.client("s3").put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Statement": [THEIRS]}))
     for statement in json.loads(receiving_setup_gateway.get_policy(arn) or '{"Statement": []}')["Statement"]:
@@ -75,7 +75,7 @@ def begin() -> int:
 
 
 def end() -> tuple[list[str], list[str]]:
-    """The Sids of the bucket's and of the function's policy."""
+    """Return the Sids of the bucket's and of the function's policy."""
     (arn,) = permissions_services.functions()
     texts = (receiving_setup_gateway.get_bucket_policy(BUCKET), receiving_setup_gateway.get_policy(arn))
     policies = [json.loads(text)["Statement"] if text else [] for text in texts]
@@ -83,8 +83,8 @@ def end() -> tuple[list[str], list[str]]:
     return bucket, function
 
 
-def pressed(press: Press, olga: User) -> bool:
-    """False when it was cut. That there is nothing left to add is an end as well."""
+def press_once(press: Press, olga: User) -> bool:
+    """Return False if it was interrupted. If nothing is left to add, it has succeeded."""
     try:
         press(olga)
     except (AwsProblem, ProcessCut):
@@ -95,15 +95,15 @@ def pressed(press: Press, olga: User) -> bool:
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
-@pytest.mark.parametrize(("service", "press"), [("s3", put), ("lambda", add)])
-def test_a_button_that_was_cut_anywhere_is_pressed_again_and_the_end_is_the_same(
+@pytest.mark.parametrize(("service", "press"), [("s3", add_bucket_policy), ("lambda", add_function_permission)])
+def test_a_button_interrupted_anywhere_ends_the_same_when_pressed_again(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, service: str, press: Press, attempts: int
 ) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", attempts)
     olga = make_operator()
     begin()
     with wire(service) as counted:
-        assert pressed(press, olga)
+        assert press_once(press, olga)
     plain, calls = end(), counted.seen
     assert "InboundAdminSes" in plain[0] + plain[1]
     assert calls >= 3
@@ -111,16 +111,16 @@ def test_a_button_that_was_cut_anywhere_is_pressed_again_and_the_end_is_the_same
         for nth in range(1, calls + 1):
             before = begin()
             with wire(service, way, nth) as cut:
-                pressed(press, olga)
+                press_once(press, olga)
             assert cut.seen >= nth, f"call {nth} was not made"
-            assert pressed(press, olga), f"{way}, call {nth}: the next press does not end"
+            assert press_once(press, olga), f"{way}, call {nth}: the next press does not succeed"
             assert end() == plain, f"{way}, call {nth}"
             whats = Change.objects.order_by("pk").values_list("what", flat=True)[before:]
-            assert any(what.endswith("_approved") for what in whats), f"{way}, call {nth}: nobody is named"
+            assert any(what.endswith("_approved") for what in whats), f"{way}, call {nth}: no approval is logged"
 
 
-@pytest.mark.parametrize(("service", "press"), [("s3", put), ("lambda", add)])
-def test_a_lost_answer_is_not_an_error(
+@pytest.mark.parametrize(("service", "press"), [("s3", add_bucket_policy), ("lambda", add_function_permission)])
+def test_a_lost_response_is_no_error(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, service: str, press: Press
 ) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)

@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models.people import Customer, User
 from tests.factories import make_customer, make_member
-from tests.notifications.factories import Receiver, receiving
+from tests.notifications.factories import Receiver, run_receiver
 
 
 @pytest.fixture
@@ -21,5 +21,5 @@ def alice(customer: Customer) -> User:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as made:
+    with run_receiver() as made:
         yield made

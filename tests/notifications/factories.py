@@ -52,7 +52,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def run_receiver() -> Iterator[Receiver]:
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -63,7 +63,7 @@ def receiving() -> Iterator[Receiver]:
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            with suppress(OSError):  # who calls may have read enough
+            with suppress(OSError):  # the caller may have closed the connection
                 self.wfile.write(receiver.answer.encode())
 
         def log_message(self, *_: Any) -> None:
@@ -98,21 +98,21 @@ def domain_subject(customer_id: str, name: str = "shop.example") -> Subject:
     return Subject("domain", f"dom_{name.partition('.')[0]}", name, customer_id)
 
 
-def see(*, firing: bool = True, at: datetime = NOON, kind: str = "rule.drift", **given: Any) -> str:
+def observe_condition(*, firing: bool = True, at: datetime = NOON, kind: str = "rule.drift", **given: Any) -> str:
     """Report a condition about which staff are alerted at the first report."""
     about = given.pop("about", Subject("rule_set", "inbound-mail", "inbound-mail"))
     rest: dict[str, Any] = {"why": "The rule a is gone.", "severity": "high", "audience": DRIFT}
     return observe(kind=kind, about=about, firing=firing, now=at, **(rest | given))
 
 
-def raise_for(customer_id: str, *, at: datetime = NOON, name: str = "shop.example") -> Alert:
+def raise_alert(customer_id: str, *, at: datetime = NOON, name: str = "shop.example") -> Alert:
     """Raise a webhook's alert for a customer's people, at the first report."""
     about = domain_subject(customer_id, name)
-    see(kind="webhook.off", about=about, audience=CustomerPeople(customer_id), why="It fails.", at=at)
+    observe_condition(kind="webhook.off", about=about, audience=CustomerPeople(customer_id), why="It fails.", at=at)
     return Alert.objects.get(object_id=about.id, state="open")
 
 
-def happen(customer_id: str = "", event: str = VERIFIED, **more: Any) -> None:
+def emit_event(customer_id: str = "", event: str = VERIFIED, **more: Any) -> None:
     emit(event=event, about=domain_subject(customer_id), data={"why": "All is in place."}, **more)
 
 

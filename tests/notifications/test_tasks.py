@@ -1,4 +1,4 @@
-"""The worker's jobs on alerts, as they are queued and as they are run."""
+"""The worker's jobs of alerts, as they are queued and run."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,13 +15,13 @@ from notifications.models.alerts import Alert
 from notifications.models.webhooks import Delivery
 from operations.reconciler import services as reconciler_services
 from tests.factories import make_customer, make_member
-from tests.notifications.factories import Receiver, domain_subject, make_target, raise_for
+from tests.notifications.factories import Receiver, domain_subject, make_target, raise_alert
 
 pytestmark = pytest.mark.django_db
 
 
 def _run_queued() -> list[str]:
-    """What a worker would do with the jobs that are due."""
+    """Run the queued jobs as a worker does. Return their tasks."""
     jobs = list(ProcrastinateJob.objects.filter(status="todo", task_name__startswith="notifications.").order_by("id"))
     for job in jobs:
         task: Any = app.tasks[job.task_name]
@@ -29,25 +29,25 @@ def _run_queued() -> list[str]:
     return [job.task_name for job in jobs]
 
 
-def test_an_event_is_delivered_by_the_job_that_it_queued(receiver: Receiver) -> None:
+def test_the_job_of_an_event_delivers_it(receiver: Receiver) -> None:
     make_target(receiver.url)
     emit(event="domain.verified", about=domain_subject(""))
     assert _run_queued() == ["notifications.deliver"]
     assert receiver.received[0].json["type"] == "domain.verified"
 
 
-def test_an_alert_is_mailed_by_the_job_that_it_queued() -> None:
+def test_the_job_of_an_alert_emails_it() -> None:
     customer = make_customer()
     alice = make_member(customer)
-    raise_for(customer.id, at=timezone.now())
+    raise_alert(customer.id, at=timezone.now())
     assert "notifications.mail" in _run_queued()
     assert [sent.to for sent in mail.outbox] == [[alice.email]]
 
 
-def test_the_sweep_queues_what_lost_its_job_and_nothing_twice(receiver: Receiver) -> None:
+def test_the_sweep_queues_lost_jobs_once(receiver: Receiver) -> None:
     make_target(receiver.url)
     make_member(customer := make_customer())
-    raise_for(customer.id, at=timezone.now())
+    raise_alert(customer.id, at=timezone.now())
     ProcrastinateJob.objects.all().delete()
     Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(hours=1))
     for _ in range(2):
@@ -57,14 +57,14 @@ def test_the_sweep_queues_what_lost_its_job_and_nothing_twice(receiver: Receiver
     assert len(mail.outbox) == 1
 
 
-def test_the_sweep_queues_nothing_where_nothing_is_due() -> None:
+def test_the_sweep_queues_nothing_if_nothing_is_due() -> None:
     reconciler_services.queue_unfinished()
     assert not ProcrastinateJob.objects.filter(task_name__startswith="notifications.").exists()
 
 
-def test_once_a_night_what_is_over_is_cleared() -> None:
+def test_resolved_alerts_are_deleted_at_night() -> None:
     customer = make_customer()
-    alert = raise_for(customer.id)
+    alert = raise_alert(customer.id)
     Alert.objects.update(state="recovered", recovered_at=timezone.now() - timedelta(days=1000))
     notifications_tasks.clear(timestamp=0)
     assert not Alert.objects.filter(pk=alert.pk).exists()

@@ -1,4 +1,4 @@
-"""Customers with domains that send without a tenant, and the tenants in the sandbox's SES."""
+"""Customers with domains that send without a tenant, and helpers for the tenants in the sandbox's SES."""
 
 from typing import Any
 
@@ -35,17 +35,19 @@ def make_ready(name: str, customer: Customer, **fields: Any) -> Domain:
 
 def migrate(*customers: Customer, actor: User | None = None, choice: Choice | None = None, **asked: Any) -> Migration:
     """Plan and start a migration, and let the worker execute it."""
-    migration = start(*customers, actor=actor, choice=choice, **asked)
+    migration = start_migration(*customers, actor=actor, choice=choice, **asked)
     migration_steps_services.work()
     migration.refresh_from_db()
     return migration
 
 
-def everybody() -> Choice:
+def all_customers() -> Choice:
     return tenant_migration_services.all_of_them()
 
 
-def start(*customers: Customer, actor: User | None = None, choice: Choice | None = None, **asked: Any) -> Migration:
+def start_migration(
+    *customers: Customer, actor: User | None = None, choice: Choice | None = None, **asked: Any
+) -> Migration:
     if choice is None:
         choice = (
             tenant_migration_services.one(customers[0])
@@ -57,21 +59,21 @@ def start(*customers: Customer, actor: User | None = None, choice: Choice | None
     return migration
 
 
-def tenants_at_amazon() -> dict[str, frozenset[str]]:
+def tenants_in_ses() -> dict[str, frozenset[str]]:
     """Return each tenant's name and its ARNs, read without our code."""
     client = aws.client("sesv2")
     names = [row["TenantName"] for page in client.get_paginator("list_tenants").paginate() for row in page["Tenants"]]
-    return {name: resources_at_amazon(name) for name in names}
+    return {name: resources_in_ses(name) for name in names}
 
 
-def resources_at_amazon(name: str) -> frozenset[str]:
+def resources_in_ses(name: str) -> frozenset[str]:
     client = aws.client("sesv2")
     pages = client.get_paginator("list_tenant_resources").paginate(TenantName=name)
     return frozenset(row["ResourceArn"] for page in pages for row in page["TenantResources"])
 
 
-def calls(sandbox: Sandbox) -> dict[str, int]:
-    """Return the number of SES calls by operation, without the account look-up, which each process makes once."""
+def ses_call_counts(sandbox: Sandbox) -> dict[str, int]:
+    """Return the number of SES calls by operation, without the account lookup, which each process makes once."""
     return {name: number for name, number in sandbox.control.call_counts().items() if name != "GetCallerIdentity"}
 
 

@@ -1,11 +1,11 @@
-"""Documents of the system before this one, for tests."""
+"""Documents of the previous system, for tests."""
 
 import json
 from typing import Any
 
 
 def document(*, owner: str = "alice@example.com", domain: str = "shop.com", **sections: Any) -> dict[str, Any]:
-    """One person with a domain, an endpoint, a catch-all and two addresses."""
+    """Return one person with a domain, an endpoint, a catch-all and two addresses."""
     made: dict[str, Any] = {
         "users": [{"id": "u1", "email": owner, "name": "Alice Adams"}],
         "domains": [

@@ -1,4 +1,4 @@
-"""What spans the apps in Django admin: to look at."""
+"""Rows that span the apps are read-only in Django admin."""
 
 import pytest
 from django.test import Client
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("model", ["migration", "migrationitem", "difference"])
-def test_rows_are_looked_at_and_never_changed(client: Client, model: str) -> None:
+def test_rows_are_read_only(client: Client, model: str) -> None:
     client.force_login(make_staff(Role.ADMIN))
     customer = make_customer("Northwind")
     item = make_item(customer)

@@ -1,4 +1,4 @@
-"""The API of what spans the apps: pausing, migrations, drift, the change log, alerts, webhooks."""
+"""The API of what spans the apps: pauses, migrations, drift, the change log, alerts, webhooks."""
 
 from datetime import timedelta
 
@@ -18,9 +18,9 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.factories import domain_subject, make_delivery, make_target, raise_for, see
+from tests.notifications.factories import domain_subject, make_delivery, make_target, observe_condition, raise_alert
 from tests.operations.factories import make_difference, make_sender
-from tests.receipt_rules.factories import make_address, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_verified, rule_count, set_up_receiving
 from tests.tenants.factories import make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,7 @@ def _staff(role: Role) -> Api:
 
 
 # --- pausing -------------------------------------------------------------------------------------------------------
-def test_a_pause_is_shown_before_it_is_asked_for_and_called_so_when_amazon_says_it() -> None:
+def test_a_pause_is_previewed_requested_and_pausing_until_ses_confirms() -> None:
     tenant, tess = make_tenant(), _staff(Role.TRUST_AND_SAFETY)
     shown = ok(tess.get(f"/api/v2/tenants/{tenant.pk}/pause"))
     assert (shown["changesAnything"], shown["receiving"]) == (True, None)
@@ -44,7 +44,7 @@ def test_a_pause_is_shown_before_it_is_asked_for_and_called_so_when_amazon_says_
     assert tess.post(f"/api/v2/tenants/{tenant.pk}/pause", PAUSE | {"reviewOn": 5}).status_code == 400
 
 
-def test_receiving_stops_with_the_pause_by_the_plan_that_was_shown(sandbox: Sandbox) -> None:
+def test_receiving_stops_with_the_pause_by_the_previewed_plan(sandbox: Sandbox) -> None:
     customer = make_customer("Alice Ltd")
     make_address("a@shop.com", make_verified("shop.com", customer=customer))
     set_up_receiving()
@@ -55,7 +55,7 @@ def test_receiving_stops_with_the_pause_by_the_plan_that_was_shown(sandbox: Sand
     refused(tess.post(address, also), 409, "PLAN_CHANGED")
     ok(tess.post(address, also | {"receivingDigest": plan["digest"]}), 202)
     work()
-    assert taken("a@shop.com") == 0
+    assert rule_count("a@shop.com") == 0
 
 
 # --- migrations ----------------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_customers_are_migrated_followed_and_rolled_back(sandbox: Sandbox) -> No
     assert ok(olga.get(address))["byGroup"]["back"] == 1
 
 
-def test_a_migration_of_nobody_is_refused() -> None:
+def test_a_migration_without_customers_is_refused() -> None:
     olga = _staff(Role.OPERATOR)
     for asked in ({"chosen": "all"}, {"chosen": "customers", "customers": []}):
         refused(olga.post("/api/v2/migrations", asked | {"because": "x"}), 422, "NOBODY")
@@ -89,7 +89,7 @@ def test_a_migration_of_nobody_is_refused() -> None:
 
 
 # --- drift ---------------------------------------------------------------------------------------------------------
-def test_a_difference_is_decided_once_and_leaves_the_open_ones() -> None:
+def test_a_decided_difference_leaves_the_open_ones() -> None:
     olga, row = _staff(Role.OPERATOR), make_difference(make_customer())
     assert ok(olga.get("/api/v2/drift"))["pagination"]["total"] == 1
     address = f"/api/v2/drift/{row.pk}/decision"
@@ -99,7 +99,7 @@ def test_a_difference_is_decided_once_and_leaves_the_open_ones() -> None:
     assert len(ok(olga.get("/api/v2/drift", show="ignored"))["data"]) == 1
 
 
-def test_a_look_at_amazon_is_the_workers() -> None:
+def test_a_drift_check_is_queued_for_the_worker() -> None:
     olga = _staff(Role.OPERATOR)
     assert ok(olga.get("/api/v2/drift"))["look"] is None
     begun = ok(olga.post("/api/v2/drift/look"), 202)
@@ -107,7 +107,7 @@ def test_a_look_at_amazon_is_the_workers() -> None:
 
 
 # --- the change log ------------------------------------------------------------------------------------------------
-def test_a_customer_reads_their_own_changes_without_staffs() -> None:
+def test_a_customer_reads_only_their_own_changes_and_none_for_staff() -> None:
     alices, bobs = make_customer(), make_customer()
     for customer, for_staff in ((alices, False), (alices, True), (bobs, False)):
         record("domain.added", about=domain_subject(customer.pk), actor=None, for_staff=for_staff)
@@ -119,7 +119,7 @@ def test_a_customer_reads_their_own_changes_without_staffs() -> None:
     assert ok(_staff(Role.OPERATOR).get("/api/v2/audit", what="domain.added"))["pagination"]["total"] == 3
 
 
-def test_the_change_log_is_filtered_by_day_kind_and_words() -> None:
+def test_the_change_log_is_filtered_by_day_kind_and_text() -> None:
     olga = _staff(Role.OPERATOR)
     change = record("domain.added", about=domain_subject("cus_1"), actor=None, because="a ticket 4711")
     today = change.at.date()
@@ -130,9 +130,9 @@ def test_the_change_log_is_filtered_by_day_kind_and_words() -> None:
 
 
 # --- alerts --------------------------------------------------------------------------------------------------------
-def test_an_alert_is_taken_up_and_kept_quiet_by_whose_it_is() -> None:
+def test_a_customer_acknowledges_and_mutes_their_alert() -> None:
     customer = make_customer()
-    alert, alice = raise_for(customer.pk), api_of(make_member(customer))
+    alert, alice = raise_alert(customer.pk), api_of(make_member(customer))
     assert [row["id"] for row in ok(alice.get("/api/v2/alerts"))["data"]] == [alert.pk]
     ok(alice.post(f"/api/v2/alerts/{alert.pk}/acknowledge"))
     assert ok(alice.get("/api/v2/alerts"))["data"] == []
@@ -148,19 +148,19 @@ def test_an_alert_is_taken_up_and_kept_quiet_by_whose_it_is() -> None:
     refused(alice.put(f"/api/v2/alerts/{alert.pk}/mute", without), 422, "TIME_WITHOUT_ZONE")
 
 
-def test_an_alert_for_staff_needs_the_scope_staff() -> None:
-    see()
+def test_an_alert_for_staff_requires_the_scope_staff() -> None:
+    observe_condition()
     olga = make_staff(Role.OPERATOR)
     assert ok(api_of(olga).get("/api/v2/alerts"))["data"] == []
     assert len(ok(api_of(olga, "read", "staff").get("/api/v2/alerts"))["data"]) == 1
 
 
 # --- webhooks ------------------------------------------------------------------------------------------------------
-def test_a_webhook_shows_its_secret_once_also_to_a_call_that_is_repeated() -> None:
+def test_a_webhook_shows_its_secret_once_even_if_the_call_is_repeated() -> None:
     alice = api_of(make_member(make_customer()))
-    wanted = {"name": "in", "url": "https://hooks.example/", "events": ["domain.verified"]}
-    first = ok(alice.post("/api/v2/webhooks", wanted, Idempotency_Key="k"), 201)
-    again = ok(alice.post("/api/v2/webhooks", wanted, Idempotency_Key="k"), 201)
+    body = {"name": "in", "url": "https://hooks.example/", "events": ["domain.verified"]}
+    first = ok(alice.post("/api/v2/webhooks", body, Idempotency_Key="k"), 201)
+    again = ok(alice.post("/api/v2/webhooks", body, Idempotency_Key="k"), 201)
     assert first["secret"].startswith("whsec_")
     assert again == first | {"secret": ""}
     with connection.cursor() as cursor:
@@ -170,7 +170,7 @@ def test_a_webhook_shows_its_secret_once_also_to_a_call_that_is_repeated() -> No
     assert ok(alice.post(f"/api/v2/webhooks/{first['id']}/secret"))["secret"] != first["secret"]
 
 
-def test_a_webhook_to_a_private_address_or_of_an_unknown_event_is_refused(settings: Settings) -> None:
+def test_a_webhook_with_a_private_url_or_an_unknown_event_is_refused(settings: Settings) -> None:
     settings.WEBHOOKS_MAY_BE_PRIVATE = False
     alice = api_of(make_member(make_customer()))
     refused(alice.post("/api/v2/webhooks", {"name": "in", "url": "https://127.0.0.1/"}), 422, "WEBHOOK_URL")
@@ -179,7 +179,7 @@ def test_a_webhook_to_a_private_address_or_of_an_unknown_event_is_refused(settin
     assert not WebhookTarget.objects.exists()
 
 
-def test_what_is_not_named_of_a_webhook_stays_as_it_is() -> None:
+def test_a_partial_update_of_a_webhook_keeps_the_other_fields() -> None:
     customer = make_customer()
     target, alice = make_target(customer_id=customer.pk, events=["domain.verified"]), api_of(make_member(customer))
     changed = ok(alice.patch(f"/api/v2/webhooks/{target.pk}", {"isOn": False}))
@@ -187,7 +187,7 @@ def test_what_is_not_named_of_a_webhook_stays_as_it_is() -> None:
     assert ok(alice.patch(f"/api/v2/webhooks/{target.pk}", {"events": []}))["events"] == []
 
 
-def test_who_does_not_manage_a_webhook_sees_its_host_alone() -> None:
+def test_a_member_who_cannot_manage_a_webhook_sees_only_its_host() -> None:
     customer = make_customer()
     target = make_target("https://hooks.example/T0/secret", customer_id=customer.pk)
     member = api_of(make_member(customer, role=MemberRole.MEMBER))
@@ -197,7 +197,7 @@ def test_who_does_not_manage_a_webhook_sees_its_host_alone() -> None:
     refused(member.delete(f"/api/v2/webhooks/{target.pk}"), 403, "NOT_ALLOWED")
 
 
-def test_a_delivery_is_sent_once_more_under_the_same_id() -> None:
+def test_a_delivery_is_sent_again_with_the_same_event_id() -> None:
     customer = make_customer()
     delivery, alice = make_delivery(customer.pk), api_of(make_member(customer))
     address = f"/api/v2/webhooks/deliveries/{delivery.pk}"

@@ -1,4 +1,4 @@
-"""Who holds a name next gets nothing of who held it before: no route, no earlier state, no expectation, no link."""
+"""A new owner of a domain gets none of the previous owner's routes, snapshots, expectations or links."""
 
 from datetime import timedelta
 from typing import Any
@@ -36,18 +36,18 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.planner.services import PlanRequest
 from receipt_rules.transfers import services as transfers_services
 from sandbox.process import Sandbox
-from tests.domains.factories import carry_out_deletion
+from tests.domains.factories import delete_marked_domain, make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
     make_endpoint,
     make_operator,
+    make_unmanaged_rule,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +62,7 @@ def operator() -> User:
 
 @pytest.fixture
 def alice(sandbox: Sandbox, operator: User) -> Customer:
-    """Her mail goes to a place of her own."""
+    """Alice's mail is stored under her own prefix."""
     customer = make_customer("Alice")
     domain = make_ready(NAME, customer, adopted=True)
     endpoint = make_endpoint(customer, s3_prefix="alice/")
@@ -73,16 +73,16 @@ def alice(sandbox: Sandbox, operator: User) -> Customer:
     return customer
 
 
-def removed() -> None:
+def remove_domain() -> None:
     domain = Domain.objects.get(name=NAME)
     domain_removal_services.request_removal(domain=domain, typed_name=NAME, actor=None)
     auto_apply_services.work()
     domain_removal_services.work()
-    carry_out_deletion(domain_id=domain.pk)
+    delete_marked_domain(domain_id=domain.pk)
 
 
-def places() -> set[str]:
-    """Where live rules put the mail of the domain."""
+def stored_prefixes() -> set[str]:
+    """Return the prefixes under which live rules store the domain's mail."""
     return {
         action.prefix
         for rule in live().ours
@@ -92,31 +92,29 @@ def places() -> set[str]:
     }
 
 
-def test_a_new_holder_gets_nothing_of_the_one_before(alice: Customer, sandbox: Sandbox) -> None:
+def test_a_new_owner_gets_nothing_of_the_previous_one(alice: Customer, sandbox: Sandbox) -> None:
     domain = Domain.objects.get(name=NAME)
     ShareLink.objects.create(domain=domain, expires_at=timezone.now())
     Expectation.objects.create(address=f"never@sub.{NAME}", expected="not_taken")
     Expectation.objects.create(address="kept@other.com")
-    assert places() == {"alice/"}
-    removed()
+    assert stored_prefixes() == {"alice/"}
+    remove_domain()
     bobs = make_ready(NAME, make_customer("Bob"), adopted=True)
     assert not Address.objects.filter(address__endswith=NAME).exists()
     assert not CatchAll.objects.filter(domain=bobs).exists()
     assert not ShareLink.objects.exists()
     assert list(Expectation.objects.values_list("address", flat=True)) == ["kept@other.com"]
-    assert (taken(f"billing@{NAME}"), taken("kept@other.com")) == (0, 1)
+    assert (rule_count(f"billing@{NAME}"), rule_count("kept@other.com")) == (0, 1)
     make_address(f"billing@{NAME}", bobs)
     transfers_services.reconcile_transfers()
     approve_and_run(make_operator())
-    assert "alice/" not in places()
-    assert taken(f"billing@{NAME}") == 1
+    assert "alice/" not in stored_prefixes()
+    assert rule_count(f"billing@{NAME}") == 1
 
 
-def test_rolling_back_does_not_bring_a_route_back_for_another_holder(
-    alice: Customer, operator: User, sandbox: Sandbox
-) -> None:
+def test_a_rollback_restores_no_route_for_a_new_owner(alice: Customer, operator: User, sandbox: Sandbox) -> None:
     before = Snapshot.objects.latest("at")
-    removed()
+    remove_domain()
     bobs = make_ready(NAME, make_customer("Bob"), adopted=True)
     make_address(f"info@{NAME}", bobs)
     approve_and_run(operator)
@@ -126,79 +124,79 @@ def test_rolling_back_does_not_bring_a_route_back_for_another_holder(
     assert {each for each in recipients if each.endswith(NAME)} == {f"info@{NAME}"}
 
 
-def test_rolling_back_does_not_bring_a_route_back_for_nobody(alice: Customer, operator: User, sandbox: Sandbox) -> None:
+def test_a_rollback_restores_no_route_of_an_unowned_domain(alice: Customer, operator: User, sandbox: Sandbox) -> None:
     before = Snapshot.objects.latest("at")
-    removed()
+    remove_domain()
     made = planner_services.plan_changes(PlanRequest(snapshot=before.pk))
     assert not any(each.endswith(NAME) for rule in made.after.rules for each in rule.recipient_set)
 
 
 @pytest.mark.parametrize("keeps_holders", [True, False])
-def test_rolling_back_for_the_same_holder_brings_all_back(
+def test_a_rollback_restores_all_routes_of_an_unchanged_owner(
     alice: Customer, operator: User, sandbox: Sandbox, keeps_holders: bool
 ) -> None:
     before = Snapshot.objects.latest("at")
     if not keeps_holders:
-        Snapshot.objects.update(holders=None)  # from before they were kept
+        Snapshot.objects.update(holders=None)  # a snapshot from before owners were stored
     CatchAll.objects.all().delete()
     Address.objects.filter(address__endswith=NAME).delete()
     approve_and_run(operator, typed=live().name)
-    assert taken(f"billing@{NAME}") == 0
+    assert rule_count(f"billing@{NAME}") == 0
     made = planner_services.plan_changes(PlanRequest(snapshot=before.pk))
     assert NAME in {each for rule in made.after.ours for each in rule.recipients}
 
 
-def test_a_state_from_before_holders_were_kept_gives_nothing_to_a_younger_domain(
+def test_a_snapshot_without_owners_restores_nothing_for_a_newer_domain(
     alice: Customer, operator: User, sandbox: Sandbox
 ) -> None:
     before = Snapshot.objects.latest("at")
-    removed()
+    remove_domain()
     make_ready(NAME, make_customer("Bob"), adopted=True)
     Snapshot.objects.update(holders=None)
     made = planner_services.plan_changes(PlanRequest(snapshot=before.pk))
     assert not any(each.endswith(NAME) for rule in made.after.rules for each in rule.recipient_set)
 
 
-def transferred(name: str = NAME) -> Customer:
+def transfer_to_bob(name: str = NAME) -> Customer:
     bob = make_customer("Bob")
     overrides_services.transfer(domain=Domain.objects.get(name=name), to=bob, because="sold", actor=make_staff())
     return bob
 
 
-def alerts() -> list[str]:
+def open_alerts() -> list[str]:
     return list(Alert.objects.filter(kind="route.outlived", state="open").values_list("why", flat=True))
 
 
-def test_a_domain_that_staff_move_leaves_the_place_of_its_old_holder_at_once_and_loses_no_mail(
+def test_a_transferred_domain_leaves_the_previous_owners_bucket_at_once_without_losing_mail(
     alice: Customer, sandbox: Sandbox
 ) -> None:
     auto_apply_services.work()
     assert transfers_services.has_due_transfers() is False
-    transferred()
-    assert places() == {"alice/"}
+    transfer_to_bob()
+    assert stored_prefixes() == {"alice/"}
     assert Run.objects.filter(kind=RunKind.HOLDER).count() == 0
     auto_apply_services.work()
-    assert "alice/" not in places()
-    assert (taken(f"billing@{NAME}"), taken(f"any@{NAME}"), taken("kept@other.com")) == (1, 1, 1)
+    assert "alice/" not in stored_prefixes()
+    assert (rule_count(f"billing@{NAME}"), rule_count(f"any@{NAME}"), rule_count("kept@other.com")) == (1, 1, 1)
     assert Run.objects.get(kind=RunKind.HOLDER).state == RunState.DONE
     domain = Domain.objects.get(name=NAME)
     assert (domain.routes_unchecked, domain.moved_at, domain.moved_from) == (False, None, None)
-    assert alerts() == []
+    assert open_alerts() == []
     assert not PendingChange.objects.exists()
 
 
-def test_a_move_calls_the_worker_of_rules_at_once(alice: Customer, sandbox: Sandbox) -> None:
+def test_a_transfer_queues_the_worker_of_the_rules_at_once(alice: Customer, sandbox: Sandbox) -> None:
     auto_apply_services.work()
     ProcrastinateJob.objects.all().delete()
-    transferred()
+    transfer_to_bob()
     assert ProcrastinateJob.objects.filter(task_name=WORK, status="todo").exists()
 
 
-def test_a_rule_set_that_is_not_active_keeps_no_route_of_the_old_holder(alice: Customer, sandbox: Sandbox) -> None:
+def test_an_inactive_rule_set_keeps_no_route_of_the_previous_owner(alice: Customer, sandbox: Sandbox) -> None:
     auto_apply_services.work()
     live_gateway.clone_rule_set(live().name, "kept-one")
     OwnRuleSet.objects.create(region="eu-west-1", name="kept-one")
-    transferred()
+    transfer_to_bob()
     auto_apply_services.work()
     kept = live_gateway.describe_rule_set("kept-one")
     named = {each for rule in kept.rules for each in rule.recipient_set}
@@ -206,15 +204,15 @@ def test_a_rule_set_that_is_not_active_keeps_no_route_of_the_old_holder(alice: C
     assert "kept@other.com" in named
 
 
-def test_a_foreign_rule_that_names_a_moved_domain_is_shown_until_ses_was_read_without_it(
+def test_an_unmanaged_rule_for_a_transferred_domain_is_reported_until_it_is_gone(
     alice: Customer, sandbox: Sandbox, operator: User, client: Client
 ) -> None:
-    foreign_rule("old-system", [f"old@{NAME}"], rule_set=live().name)
-    transferred()
+    make_unmanaged_rule("old-system", [f"old@{NAME}"], rule_set=live().name)
+    transfer_to_bob()
     auto_apply_services.work()
-    (why,) = alerts()
+    (why,) = open_alerts()
     assert "old-system" in why
-    assert "alice/" not in places()
+    assert "alice/" not in stored_prefixes()
     client.force_login(operator)
     domain = Domain.objects.get(name=NAME)
     support, overview = (
@@ -225,44 +223,44 @@ def test_a_foreign_rule_that_names_a_moved_domain_is_shown_until_ses_was_read_wi
     assert f"Mail for {NAME} may still be delivered to its previous customer" in overview
     assert domain_list_selectors.domains_with_former_routes().count() == 1
     live_gateway.delete_rule(live().name, "old-system")
-    assert transfers_services.has_due_transfers() is False  # not each minute
+    assert transfers_services.has_due_transfers() is False  # not every minute
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
         auto_apply_services.work()
-    assert alerts() == []
+    assert open_alerts() == []
     assert "former holder" not in client.get(OVERVIEW).content.decode()
 
 
-def test_an_old_holders_route_that_a_limit_of_ses_keeps_is_an_urgent_alert_and_is_tried_again(
+def test_a_previous_owners_route_kept_by_a_quota_opens_an_urgent_alert_and_is_retried(
     alice: Customer, sandbox: Sandbox, settings: Settings
 ) -> None:
     auto_apply_services.work()
-    transferred()
+    transfer_to_bob()
     settings.SES_RULES_PER_SET = len(live().rules)
     auto_apply_services.work()
-    (why,) = alerts()
+    (why,) = open_alerts()
     assert "still goes to the destination of Alice" in why
-    assert "alice/" in places()
+    assert "alice/" in stored_prefixes()
     assert Alert.objects.get(kind="route.outlived").severity == "high"
     settings.SES_RULES_PER_SET = 200
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
         receipt_rules_tasks.alert_unread_transfers(timestamp=0)
         auto_apply_services.work()
-    assert (alerts(), "alice/" in places(), taken(f"billing@{NAME}")) == ([], False, 1)
+    assert (open_alerts(), "alice/" in stored_prefixes(), rule_count(f"billing@{NAME}")) == ([], False, 1)
 
 
-def test_staff_are_told_when_ses_cannot_be_read_for_minutes_after_a_move(alice: Customer, sandbox: Sandbox) -> None:
+def test_an_alert_opens_if_ses_cannot_be_read_for_minutes_after_a_transfer(alice: Customer, sandbox: Sandbox) -> None:
     auto_apply_services.work()
-    transferred()
+    transfer_to_bob()
     receipt_rules_tasks.alert_unread_transfers(timestamp=0)
-    assert alerts() == []
+    assert open_alerts() == []
     with time_machine.travel(timezone.now() + timedelta(minutes=6)):
         receipt_rules_tasks.alert_unread_transfers(timestamp=0)
-        assert alerts() == [transfers_services.NOT_READ]
+        assert open_alerts() == [transfers_services.NOT_READ]
         auto_apply_services.work()
-        assert alerts() == []
+        assert open_alerts() == []
 
 
-def test_addresses_of_a_proven_parent_leave_a_name_below_as_soon_as_another_proves_it(
+def test_a_parents_routes_for_a_subdomain_end_once_another_customer_verifies_it(
     alice: Customer, sandbox: Sandbox, mailoutbox: list[EmailMessage], django_capture_on_commit_callbacks: Any
 ) -> None:
     parent = Domain.objects.get(name=NAME)
@@ -272,25 +270,41 @@ def test_addresses_of_a_proven_parent_leave_a_name_below_as_soon_as_another_prov
     make_address(f"info@other.{NAME}", parent, endpoint=place)
     addresses_services.set_catch_all(domain=parent, endpoint=place, actor=None, subdomains=True)
     approve_and_run(make_operator())
-    assert (taken(f"info@sub.{NAME}"), taken(f"any@sub.{NAME}")) == (1, 1)
+    assert (rule_count(f"info@sub.{NAME}"), rule_count(f"any@sub.{NAME}")) == (1, 1)
     below = make_ready(f"sub.{NAME}", make_customer("Bob"), stage=Stage.STARTING, proven_at=None)
     auto_apply_services.work()
-    assert taken(f"info@sub.{NAME}") == 1  # an unproven name changes nothing
+    assert rule_count(f"info@sub.{NAME}") == 1  # an unverified subdomain changes nothing
     with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
         ownership_services.prove(below)
         below.save(update_fields=("proven_at",))
     auto_apply_services.work()
-    assert (taken(f"info@sub.{NAME}"), taken(f"any@sub.{NAME}")) == (0, 0)
-    assert (taken(f"info@other.{NAME}"), taken(f"billing@{NAME}"), taken(f"any@{NAME}")) == (1, 1, 1)
+    assert (rule_count(f"info@sub.{NAME}"), rule_count(f"any@sub.{NAME}")) == (0, 0)
+    assert (rule_count(f"info@other.{NAME}"), rule_count(f"billing@{NAME}"), rule_count(f"any@{NAME}")) == (1, 1, 1)
     assert Address.objects.get(address=f"info@sub.{NAME}").is_served is False
     (line,) = changes_of("domain", parent.pk, of_customers=[alice.pk]).filter(what="domain.routes_left")
     assert line.after["name"] == f"sub.{NAME}"
-    (said,) = [message for message in mailoutbox if "no longer received for you" in message.subject]
-    assert f"info@sub.{NAME}" in said.body
-    assert "Bob" not in said.body
+    (notice,) = [message for message in mailoutbox if "no longer received for you" in message.subject]
+    assert f"info@sub.{NAME}" in notice.body
+    assert "Bob" not in notice.body
 
 
-def test_what_rules_kept_while_a_domain_was_a_claim_goes_when_another_proves_it(
+def test_a_claim_above_learns_nothing_of_a_name_that_another_proves(
+    sandbox: Sandbox, mailoutbox: list[EmailMessage], django_capture_on_commit_callbacks: Any
+) -> None:
+    carl = make_customer("Carl")
+    make_member(carl, role="owner")
+    claim = make_domain("example.org", customer=carl, stage=Stage.CLAIM)
+    make_address("info@sub.example.org", claim)
+    CatchAll.objects.create(domain=claim, subdomains=True)
+    below = make_ready("sub.example.org", make_customer("Bob"), stage=Stage.STARTING, proven_at=None)
+    with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+        ownership_services.prove(below)
+        below.save(update_fields=("proven_at",))
+    assert not changes_of("domain", claim.pk, of_customers=[carl.pk]).exists()
+    assert not [message for message in mailoutbox if "no longer received for you" in message.subject]
+
+
+def test_a_claims_remaining_routes_end_once_another_customer_verifies_the_domain(
     alice: Customer, sandbox: Sandbox
 ) -> None:
     auto_apply_services.work()
@@ -298,27 +312,27 @@ def test_what_rules_kept_while_a_domain_was_a_claim_goes_when_another_proves_it(
     drift_services.return_to_claim(domain=hers)
     Address.objects.filter(domain=hers).delete()
     CatchAll.objects.filter(domain=hers).delete()
-    assert places() == {"alice/"}
+    assert stored_prefixes() == {"alice/"}
     bobs = make_ready(NAME, make_customer("Bob"), stage=Stage.STARTING)
     receipt_rules_tasks.alert_unread_transfers(timestamp=0)
     auto_apply_services.work()
-    assert places() == set()
+    assert stored_prefixes() == set()
     bobs.refresh_from_db()
     assert bobs.routes_unchecked is False
 
 
-def test_what_an_operator_takes_over_keeps_its_routes_until_a_plan_is_approved(
-    alice: Customer, sandbox: Sandbox
-) -> None:
+def test_an_adopted_domain_keeps_its_routes_until_a_plan_is_approved(alice: Customer, sandbox: Sandbox) -> None:
     auto_apply_services.work()
     Address.objects.filter(address__endswith=NAME).delete()
     CatchAll.objects.all().delete()
     Domain.objects.filter(name=NAME).update(routes_unchecked=False)
     auto_apply_services.work()
-    assert places() == {"alice/"}
+    assert stored_prefixes() == {"alice/"}
 
 
-def test_a_person_of_the_old_holder_sees_nothing_of_the_new_ones(alice: Customer, sandbox: Sandbox) -> None:
-    removed()
+def test_a_member_of_the_previous_owner_sees_none_of_the_new_owners_addresses(
+    alice: Customer, sandbox: Sandbox
+) -> None:
+    remove_domain()
     make_address(f"billing@{NAME}", make_ready(NAME, make_customer("Bob"), adopted=True))
     assert not addresses_for(make_member(alice)).filter(address__endswith=NAME).exists()

@@ -22,7 +22,7 @@ from domains.models.domains import Domain
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
-from tests.api_client import Api, api_of, description, never_waiting, operations
+from tests.api_client import Api, api_of, description, expire_waits, operations
 from tests.api_rows import World, make_world
 from tests.factories import make_customer, make_member
 
@@ -98,8 +98,8 @@ for _action in ACTIONS:
     )
 
 
-def described() -> Iterator[str]:
-    """The operations of the older families; one of several actions is several."""
+def contract_operations() -> Iterator[str]:
+    """Return the operations of the older families. Each action of an operation is one."""
     for method, path in operations():
         if path == "/api/domain/verifications":
             yield from (f"{method} {path} {action}" for action in ACTIONS)
@@ -109,7 +109,7 @@ def described() -> Iterator[str]:
 
 @pytest.fixture
 def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> World:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     settings.API_WAIT_SECONDS, settings.CHECK_NOW_EVERY_SECONDS = 0, 0
     sandbox.control.add_zone("shop.com")
     sandbox.control.add_zone("new.com")
@@ -120,14 +120,14 @@ def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings)
     return world
 
 
-def test_each_route_asks_and_answers_as_the_contract_has_it(world: World) -> None:
-    found = "\n".join(line for operation in sorted(described()) for line in _told(operation, world))
+def test_each_route_matches_the_contract(world: World) -> None:
+    found = "\n".join(line for operation in sorted(contract_operations()) for line in _contract_of(operation, world))
     if os.environ.get("CONTRACT") == "write":
         CONTRACT.write_text(found)
     assert found.splitlines() == CONTRACT.read_text().splitlines()
 
 
-def _told(operation: str, world: World) -> Iterator[str]:
+def _contract_of(operation: str, world: World) -> Iterator[str]:
     method, path, *_ = operation.split()
     body, telling = BODIES.get(operation, ({}, ()))
     sent = json.loads(
@@ -135,7 +135,7 @@ def _told(operation: str, world: World) -> Iterator[str]:
     )
     if "customerId" in sent:
         sent["customerId"] = world.customer.pk
-    answer = _answered(world, method, path, sent)
+    answer = _call_and_roll_back(world, method, path, sent)
     yield operation
     yield f"    answers {answer.status_code}"
     yield from (f"        {name}: {kind}" for name, kind in sorted(_fields(answer.json())))
@@ -144,46 +144,46 @@ def _told(operation: str, world: World) -> Iterator[str]:
         without = {name: value for name, value in sent.items() if name != member}
         cases = {"absent": without, "null": sent | {member: None}, "empty": sent | {member: _empty(sent[member])}}
         for case, given in cases.items():
-            yield f"        {case}: {_outcome(_answered(world, method, path, given), telling)}"
-    yield from _queried(path, world) if method == "GET" else ()
+            yield f"        {case}: {_outcome(_call_and_roll_back(world, method, path, given), telling)}"
+    yield from _query_lines(path, world) if method == "GET" else ()
     if sent:
-        unknown = _answered(world, method, path, sent | {"zzz": 1})
+        unknown = _call_and_roll_back(world, method, path, sent | {"zzz": 1})
         yield f"    leaves an unknown member out: {unknown.status_code}, X-Ignored: {unknown.headers.get('X-Ignored')}"
     yield from _failures(method, path, sent, world)
     yield ""
 
 
-VALUES = ("", "zzz", "-1", "0", "2", "100000")  # of a query parameter, whatever it is
+VALUES = ("", "zzz", "-1", "0", "2", "100000")  # for any query parameter
 
 
-def _queried(path: str, world: World) -> Iterator[str]:
+def _query_lines(path: str, world: World) -> Iterator[str]:
     schema = description()["paths"][path]["get"]
     called, address = api_of(world.alice), path.format(**world.ids)
     names = [each["name"] for each in schema.get("parameters", ()) if each["in"] == "query"]
     for name in names:
         yield f"    takes ?{name}="
         for value in VALUES:
-            yield f'        "{value}": {_listed(called.get(address, **{name: value}))}'
+            yield f'        "{value}": {_list_outcome(called.get(address, **{name: value}))}'
     if names:
         answer = called.get(address, zzz=1)
-        yield f"    for an unknown parameter: {_listed(answer)}"
+        yield f"    for an unknown parameter: {_list_outcome(answer)}"
 
 
-def _listed(answer: Any) -> str:
+def _list_outcome(answer: Any) -> str:
     body = answer.json()
     if answer.status_code >= 400:
         return f"{answer.status_code} {body['code']}"
     rows, page = body.get("data"), body.get("pagination") or {}
-    told = [f"{name}={page[name]}" for name in ("limit", "offset", "page") if name in page]
-    return ", ".join([str(answer.status_code), *([f"rows={len(rows)}"] if isinstance(rows, list) else []), *told])
+    details = [f"{name}={page[name]}" for name in ("limit", "offset", "page") if name in page]
+    return ", ".join([str(answer.status_code), *([f"rows={len(rows)}"] if isinstance(rows, list) else []), *details])
 
 
 def _failures(method: str, path: str, body: dict[str, Any], world: World) -> Iterator[str]:
-    """As JSON with a code, each of them."""
-    yield f"    without a key: {_outcome(_answered(world, method, path, body, caller=Api('')), ())}"
+    """Yield the failures. Each is JSON with a code."""
+    yield f"    without a key: {_outcome(_call_and_roll_back(world, method, path, body, caller=Api('')), ())}"
     if "{" in path:
         bob = api_of(make_member(make_customer("Bob Ltd")))
-        yield f"    with a stranger's key: {_outcome(_answered(world, method, path, body, caller=bob), ())}"
+        yield f"    with a stranger's key: {_outcome(_call_and_roll_back(world, method, path, body, caller=bob), ())}"
     if body:
         broken = api_of(world.alice)._call(method, path.format(**world.ids), b"{", {})
         yield f"    for a body that is no JSON: {_outcome(broken, ())}"
@@ -193,8 +193,10 @@ def _empty(value: Any) -> Any:
     return type(value)() if isinstance(value, dict | list) else ""
 
 
-def _answered(world: World, method: str, path: str, body: dict[str, Any], *, caller: Api | None = None) -> Any:
-    """And undone."""
+def _call_and_roll_back(
+    world: World, method: str, path: str, body: dict[str, Any], *, caller: Api | None = None
+) -> Any:
+    """Return the response, and roll the call back."""
     before = transaction.savepoint()
     caller = caller or api_of(world.alice)
     address = path.format(**world.ids)
@@ -221,8 +223,8 @@ def _outcome(answer: Any, telling: tuple[str, ...]) -> str:
     body = answer.json()
     if answer.status_code >= 400:
         return f"{answer.status_code} {body['code']}"
-    told = (f"{name}={_shown(_at(body, name))}" for name in telling)
-    return ", ".join([str(answer.status_code), *told])
+    details = (f"{name}={_shown(_at(body, name))}" for name in telling)
+    return ", ".join([str(answer.status_code), *details])
 
 
 def _at(body: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Where the older families differ on purpose: docs/api.md has the list, and each row of it has a test here."""
+"""The intentional differences of the older families: each row of the list in docs/api.md has a check here."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from receipt_rules.models.addresses import Address
 from receipt_rules.models.endpoints import EndpointType
 from receipt_rules.received_mail.services import record_deliveries
 from sandbox.process import Sandbox
-from tests.api_client import Api, api_of, never_waiting, ok, refused
+from tests.api_client import Api, api_of, expire_waits, ok, refused
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_report, make_verified
@@ -29,7 +29,7 @@ CHECKS: dict[str, Check] = {}
 
 
 def differs(words: str) -> Callable[[Check], Check]:
-    """Registers the check of the row whose first cell begins with these words."""
+    """Register the check of the row whose first cell begins with these words."""
 
     def register(check: Check) -> Check:
         CHECKS[words] = check
@@ -51,7 +51,7 @@ def customer() -> Customer:
 @pytest.fixture
 def alice(customer: Customer, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Api:
     settings.API_WAIT_SECONDS = 0
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     return api_of(make_member(customer))
 
 
@@ -59,18 +59,18 @@ def alice(customer: Customer, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch,
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     sandbox.control.add_zone("shop.com")
     sandbox.control.set_dns_fault("shop.com", "servfail")
-    asked = {"action": "canDomainBeUsed", "domain": "shop.com"}
-    refused(alice.post("/api/domain/verifications", asked), 503, "DNS_UNREACHABLE")
+    body_sent = {"action": "canDomainBeUsed", "domain": "shop.com"}
+    refused(alice.post("/api/domain/verifications", body_sent), 503, "DNS_UNREACHABLE")
 
 
 @differs("A filter with an unknown name, value or ID")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     make_verified("shop.com", customer=customer)
     for family in ("v2", "e2", "v1.1"):
-        said = refused(alice.get(f"/api/{family}/domains", stauts="failed"), 400, "UNKNOWN_PARAMETER")["error"]
-        assert "status" in said
-        said = refused(alice.get(f"/api/{family}/domains", status="faild"), 400, "MALFORMED")["error"]
-        assert "status must be one of: verified, pending, failed." in said
+        message = refused(alice.get(f"/api/{family}/domains", stauts="failed"), 400, "UNKNOWN_PARAMETER")["error"]
+        assert "status" in message
+        message = refused(alice.get(f"/api/{family}/domains", status="faild"), 400, "MALFORMED")["error"]
+        assert "status must be one of: verified, pending, failed." in message
         refused(alice.get(f"/api/{family}/email-addresses", domainId="dom_nope"), 400, "DOMAIN_MISSING")
 
 
@@ -86,15 +86,15 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     make_verified("shop.com")
     claim = ok(alice.post("/api/v2/domains", {"domain": "eu.shop.com"}), 201)
     assert [record["type"] for record in claim["dnsRecords"]] == ["TXT"]
-    asked = {"address": "a@eu.shop.com", "domainId": claim["id"]}
-    refused(alice.post("/api/v2/email-addresses", asked), 400, "DOMAIN_NOT_VERIFIED")
+    body_sent = {"address": "a@eu.shop.com", "domainId": claim["id"]}
+    refused(alice.post("/api/v2/email-addresses", body_sent), 400, "DOMAIN_NOT_VERIFIED")
 
 
 @differs("`webhookId` is accepted as `endpointId`")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     desk, domain = make_endpoint(customer), make_verified("shop.com", customer=customer)
-    asked = {"address": "a@shop.com", "domainId": domain.pk, "webhookId": desk.pk}
-    body = ok(alice.post("/api/v2/email-addresses", asked), 201)
+    body_sent = {"address": "a@shop.com", "domainId": domain.pk, "webhookId": desk.pk}
+    body = ok(alice.post("/api/v2/email-addresses", body_sent), 201)
     assert (body["endpointId"], body["webhookId"]) == (desk.pk, None)
 
 
@@ -103,8 +103,8 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     domain, bobs = make_verified("shop.com", customer=customer), make_endpoint()
     path = f"/api/v1.1/domains/{domain.pk}/catch-all"
     refused(alice.put(path, {"endpointId": bobs.pk}), 400, "ENDPOINT_MISSING")
-    asked = {"address": "a@shop.com", "domainId": domain.pk, "endpointId": bobs.pk}
-    refused(alice.post("/api/e2/email-addresses", asked), 400, "ENDPOINT_MISSING")
+    body_sent = {"address": "a@shop.com", "domainId": domain.pk, "endpointId": bobs.pk}
+    refused(alice.post("/api/e2/email-addresses", body_sent), 400, "ENDPOINT_MISSING")
 
 
 @differs("In v2, a catch-all without an endpoint")
@@ -141,8 +141,8 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
 @differs("`lambdaFunction` and `s3Bucket`")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     make_verified("shop.com", customer=customer)
-    asked = {"domain": "shop.com", "emailAddresses": ["a@shop.com"]}
-    body = ok(alice.post("/api/inbound/configure-email", asked))
+    body_sent = {"domain": "shop.com", "emailAddresses": ["a@shop.com"]}
+    body = ok(alice.post("/api/inbound/configure-email", body_sent))
     assert (body["lambdaFunction"], body["s3Bucket"]) == (None, None)
 
 
@@ -176,11 +176,11 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
 @differs("`configure-email` returns")
 def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     make_address("old@shop.com", make_verified("shop.com", customer=customer))
-    path, asked = "/api/inbound/configure-email", {"domain": "shop.com", "emailAddresses": ["a@shop.com"]}
-    (row,) = ok(alice.post(path, asked))["emailAddresses"]
+    path, body_sent = "/api/inbound/configure-email", {"domain": "shop.com", "emailAddresses": ["a@shop.com"]}
+    (row,) = ok(alice.post(path, body_sent))["emailAddresses"]
     assert (row["address"], row["isNew"], row["isConfigured"], row["ruleName"]) == ("a@shop.com", True, False, None)
-    assert ok(alice.post(path, asked))["emailAddresses"][0]["isNew"] is False
-    refused(alice.post(path, asked | {"emailAddresses": []}), 400, "MALFORMED")
+    assert ok(alice.post(path, body_sent))["emailAddresses"][0]["isNew"] is False
+    refused(alice.post(path, body_sent | {"emailAddresses": []}), 400, "MALFORMED")
 
 
 @differs("Endpoint secrets are masked")
@@ -207,12 +207,12 @@ def _(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
         refused(alice.post(path, {}), 404, "OUT_OF_SCOPE")
 
 
-def test_each_row_of_the_list_has_one_check_and_each_check_a_row() -> None:
+def test_each_row_has_one_check_and_each_check_a_row() -> None:
     rows = _rows()
     assert [row for row in rows if sum(row.startswith(words) for words in CHECKS) != 1] == []
     assert len(rows) == len(CHECKS) > 15
 
 
 @pytest.mark.parametrize("words", sorted(CHECKS))
-def test_it_differs_as_the_list_says(words: str, alice: Api, customer: Customer, sandbox: Sandbox) -> None:
+def test_the_api_differs_as_documented(words: str, alice: Api, customer: Customer, sandbox: Sandbox) -> None:
     CHECKS[words](alice, customer, sandbox)

@@ -68,12 +68,12 @@ def live() -> RuleSet:
     return live_gateway.describe_active_rule_set() or RuleSet("")
 
 
-def taken(address: str) -> int:
+def rule_count(address: str) -> int:
     """Return how many live rules match this address."""
     return len(matching.delivering_rules(live().rules, address))
 
 
-def foreign_rule(
+def make_unmanaged_rule(
     name: str,
     recipients: Iterable[str],
     *,
@@ -81,7 +81,7 @@ def foreign_rule(
     create_set: bool = False,
     actions: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Create a rule at the front as another client would; without `actions` it stores in our bucket."""
+    """Create a rule at the front as another AWS client would; without `actions` it stores in our bucket."""
     client = aws.client("ses")
     if create_set:
         client.create_receipt_rule_set(RuleSetName=rule_set)

@@ -1,4 +1,4 @@
-"""The guarantees of a plan, checked with the matcher in every state that mail can meet while it is applied."""
+"""A plan's guarantees, checked with the matcher in every state in which mail can arrive while it is applied."""
 
 from collections.abc import Iterator, Sequence
 
@@ -36,7 +36,9 @@ def _check_old(step: RuleStep, rule_set: RuleSet) -> None:
 
 
 def check_all(plan: Plan, actual: RuleSet, envelopes: Sequence[Sequence[str]]) -> None:
-    """Check every message in every state: who is served before and after is never unserved, doubled or misdirected."""
+    """Check every message in every state: a recipient served before and after is never unserved, doubled or
+    misdirected.
+    """
     states = [actual, *active_sets(plan, actual)]
     assert states[-1].rules == plan.after.rules
     for envelope in envelopes:

@@ -48,7 +48,7 @@ _some = st.lists(recipients, min_size=1, max_size=3, unique=True).map(tuple)
 _ours: st.SearchStrategy[AnyRule] = st.builds(Rule, _own_names, deliveries, _some, st.sampled_from((True, True, False)))
 
 
-def _foreign(names: st.SearchStrategy[str]) -> st.SearchStrategy[AnyRule]:
+def _unmanaged(names: st.SearchStrategy[str]) -> st.SearchStrategy[AnyRule]:
     return st.builds(
         lambda name, actions, some, enabled: ForeignRule(
             name, f"{name} {actions}", RuleDelivery(actions), some, enabled
@@ -60,14 +60,14 @@ def _foreign(names: st.SearchStrategy[str]) -> st.SearchStrategy[AnyRule]:
     )
 
 
-_theirs = _foreign(st.sampled_from(("theirs-1", "theirs-2", "theirs-3")))
-_damaged = _foreign(_own_names)
+_theirs = _unmanaged(st.sampled_from(("theirs-1", "theirs-2", "theirs-3")))
+_damaged = _unmanaged(_own_names)
 _rules = st.lists(st.one_of(_ours, _ours, _ours, _theirs, _damaged), max_size=8, unique_by=lambda rule: rule.name)
 
-# Anything that a person could have left behind: duplicates, rules switched off, damaged, out of order, between others.
+# Anything that a person could have left: duplicates, disabled, damaged or misplaced rules.
 rule_sets: st.SearchStrategy[RuleSet] = _rules.map(lambda rules: RuleSet("inbound", tuple(rules)))
 
 
-def foreign_only(rule_set: RuleSet) -> RuleSet:
+def unmanaged_only(rule_set: RuleSet) -> RuleSet:
     """Return the set without rules that have our prefix."""
     return RuleSet(rule_set.name, tuple(rule for rule in rule_set.rules if not rule.name.startswith(PREFIX)))

@@ -1,4 +1,4 @@
-"""Receiving as it is read: whose endpoint it is, who sees which rows, how full the region is."""
+"""Reading rows about receiving: the route of a recipient, the visible rows, and the region's capacity."""
 
 from datetime import timedelta
 
@@ -8,6 +8,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.roles import Role
+from domains.models.domains import Stage
 from receipt_rules.addresses import selectors as addresses_selectors
 from receipt_rules.addresses.selectors import AddressListFilters
 from receipt_rules.live import selectors as live_selectors
@@ -16,6 +17,7 @@ from receipt_rules.models.runs import Snapshot
 from receipt_rules.planner.core.plans import dump
 from receipt_rules.planner.core.rules import S3, ForeignRule, Rule, RuleDelivery, RuleSet
 from receipt_rules.route_lookup.selectors import Route, route_lookup
+from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
@@ -23,11 +25,11 @@ pytestmark = pytest.mark.django_db
 STORED = RuleDelivery((S3("inbound-mail"),))
 
 
-def the_route(recipient: str) -> Route:
+def route_of(recipient: str) -> Route:
     return route_lookup([recipient])[0]
 
 
-def test_the_exact_address_comes_first_then_the_sub_domain_then_the_domain() -> None:
+def test_the_exact_address_precedes_the_subdomain_and_the_domain() -> None:
     domain = make_verified("shop.com")
     first, second, third = (make_endpoint(domain.customer) for _ in range(3))
     make_address("a@shop.com", domain, endpoint=first)
@@ -46,38 +48,49 @@ def test_the_exact_address_comes_first_then_the_sub_domain_then_the_domain() -> 
     }
 
 
-def test_a_label_of_its_own_comes_before_the_address_without_it() -> None:
+def test_an_address_with_a_label_precedes_its_base_address() -> None:
     domain = make_verified("shop.com")
     narrow = make_address("a+x@shop.com", domain, endpoint=make_endpoint(domain.customer))
     make_address("a@shop.com", domain)
-    assert the_route("a+x@shop.com").owner == narrow.id
+    assert route_of("a+x@shop.com").owner == narrow.id
 
 
-def test_a_sub_domain_of_another_customer_is_never_theirs_above() -> None:
+def test_another_customers_subdomain_never_belongs_to_the_parent_domain() -> None:
     domain = make_verified("shop.com", customer=make_customer("Alice"))
     bob = make_customer("Bob")
     make_verified("eu.shop.com", customer=bob)
     make_address("a@eu.shop.com", domain, endpoint=make_endpoint(domain.customer))
     CatchAll.objects.create(domain=domain, subdomains=True)
-    found = the_route("a@eu.shop.com")
+    found = route_of("a@eu.shop.com")
     assert (found.owner, found.customer, found.endpoint) == ("", bob.id, None)
 
 
-def test_an_address_that_is_switched_off_gets_nothing_although_a_catch_all_takes_it() -> None:
+def test_a_claim_of_another_customer_with_the_same_name_hides_nothing() -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    domain = make_verified("shop.com", customer=alice)
+    row = CatchAll.objects.create(domain=domain, endpoint=make_endpoint(alice))
+    claim = make_domain("shop.com", customer=bob, stage=Stage.CLAIM)
+    CatchAll.objects.create(domain=claim, endpoint=make_endpoint(bob))
+    assert route_of("a@shop.com").owner == row.id
+
+
+def test_a_disabled_address_gets_no_delivery_although_a_catch_all_covers_it() -> None:
     domain = make_verified("shop.com")
     row = make_address("a@shop.com", domain, is_active=False)
     CatchAll.objects.create(domain=domain, endpoint=make_endpoint(domain.customer))
-    found = the_route("a@shop.com")
+    found = route_of("a@shop.com")
     assert (found.because, found.owner, found.endpoint) == ("off", row.id, None)
 
 
-def test_an_endpoint_that_is_switched_off_gets_nothing() -> None:
+def test_a_disabled_endpoint_gets_no_delivery() -> None:
     domain = make_verified("shop.com")
     row = make_address("a@shop.com", domain, endpoint=make_endpoint(domain.customer, is_active=False))
-    assert (the_route("a@shop.com").owner, the_route("a@shop.com").endpoint) == (row.id, None)
+    assert (route_of("a@shop.com").owner, route_of("a@shop.com").endpoint) == (row.id, None)
 
 
-def test_a_hundred_recipients_are_three_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_lookup_of_a_hundred_recipients_takes_three_queries(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     domain = make_verified("shop.com")
     for number in range(100):
         make_address(f"a{number}@shop.com", domain, endpoint=make_endpoint(domain.customer))
@@ -86,7 +99,7 @@ def test_a_hundred_recipients_are_three_queries(django_assert_num_queries: Djang
         assert all(route.config["url"] for route in found)
 
 
-def test_alice_and_bob_never_see_each_others_rows() -> None:
+def test_customers_never_see_each_others_rows() -> None:
     domain = make_verified("shop.com", customer=make_customer("Alice"))
     make_address("a@shop.com", domain, endpoint=make_endpoint(domain.customer))
     CatchAll.objects.create(domain=domain)
@@ -118,7 +131,7 @@ def test_addresses_are_found_by_text_and_filters() -> None:
     assert found("sort=-address&show=nonsense") == ["old", "help", "billing"]
 
 
-def test_the_meter_counts_rules_recipients_and_identities() -> None:
+def test_the_capacity_counts_rules_recipients_and_identities() -> None:
     make_verified("shop.com")
     live = RuleSet(
         "inbound-mail", (Rule("inbound-admin-001", STORED, ("a.com", "b.com")), ForeignRule("x", "{}", STORED))
@@ -130,7 +143,7 @@ def test_the_meter_counts_rules_recipients_and_identities() -> None:
     assert "199 domains" in found.sentence
 
 
-def test_the_forecast_goes_by_the_pace_of_the_last_month() -> None:
+def test_the_forecast_follows_the_growth_of_the_last_month() -> None:
     now = timezone.now()
     assert live_selectors.forecast(left=1000, now=now) == ""
     domain = make_verified("shop.com")
@@ -140,7 +153,7 @@ def test_the_forecast_goes_by_the_pace_of_the_last_month() -> None:
     assert "for years" in live_selectors.forecast(left=100_000, now=now)
 
 
-def test_one_sees_which_customers_share_a_rule() -> None:
+def test_the_customers_sharing_a_rule_are_listed() -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     make_verified("a.com", customer=alice)
     make_verified("b.com", customer=bob)
@@ -149,7 +162,7 @@ def test_one_sees_which_customers_share_a_rule() -> None:
     assert ([each.pk for each in found.customers], found.unowned) == ([alice.pk, bob.pk], 1)
 
 
-def test_who_shares_rules_is_found_in_three_queries_however_many_there_are(
+def test_the_query_count_for_sharing_customers_does_not_depend_on_their_number(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     names = [f"{number}.com" for number in range(4)]
@@ -166,7 +179,7 @@ def test_who_shares_rules_is_found_in_three_queries_however_many_there_are(
     assert {one.unowned for one in found} == {1}
 
 
-def test_the_content_of_a_snapshot_is_read_once_and_never_that_of_another(
+def test_a_snapshots_content_is_read_once_and_never_mixed_up_with_another(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     kept = []

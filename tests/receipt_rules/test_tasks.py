@@ -1,4 +1,4 @@
-"""The worker's jobs on receipt rules: queued once, tried again, and never lost."""
+"""The worker's jobs on receipt rules are queued once, retried, and never lost."""
 
 import pytest
 from django.utils import timezone
@@ -12,12 +12,12 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.models.runs import PendingChange, Run
 from receipt_rules.tasks import LONGEST_WAIT_SECONDS, check_drift, queue_hourly_drift_check, work
 from sandbox.process import Sandbox
-from tests.receipt_rules.factories import make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
 
-def waiting() -> list[str]:
+def queued_jobs() -> list[str]:
     return list(
         ProcrastinateJob.objects.filter(status="todo", task_name__startswith="receipt_rules.")
         .order_by("id")
@@ -25,45 +25,45 @@ def waiting() -> list[str]:
     )
 
 
-def test_many_changes_are_one_job() -> None:
+def test_many_changes_queue_one_job() -> None:
     for name in ("one.com", "two.com"):
         domain = make_verified(name)
         for local in "ab":
             addresses_services.add_address(text=f"{local}@{name}", customer=domain.customer, actor=None)
-    assert waiting().count("receipt_rules.work") == 1
+    assert queued_jobs().count("receipt_rules.work") == 1
     assert PendingChange.objects.count() == 2
     assert ProcrastinateJob.objects.get(task_name="receipt_rules.work").scheduled_at is not None
 
 
-def test_the_sweep_queues_what_lost_its_job_and_leaves_what_waits_for_an_operator() -> None:
+def test_the_sweep_requeues_lost_jobs_but_not_changes_that_wait_for_an_operator() -> None:
     reconciler_services.queue_unfinished()
-    assert waiting() == []
+    assert queued_jobs() == []
     change = PendingChange.objects.create(
         customer=make_verified().customer, changed_at=timezone.now(), waits_because="An operator must look."
     )
     reconciler_services.queue_unfinished()
-    assert waiting() == []
+    assert queued_jobs() == []
     PendingChange.objects.filter(pk=change.pk).update(waits_because="")
     reconciler_services.queue_unfinished()
     reconciler_services.queue_unfinished()
-    assert waiting() == ["receipt_rules.work"]
+    assert queued_jobs() == ["receipt_rules.work"]
 
 
-def test_a_run_that_lost_its_job_is_queued_again() -> None:
+def test_a_run_without_a_job_is_queued_again() -> None:
     Run.objects.create(
         kind="approved", region="eu-west-1", digest="d", touched="t", summary="s", calls=3, state="running"
     )
     reconciler_services.queue_unfinished()
-    assert waiting() == ["receipt_rules.work"]
+    assert queued_jobs() == ["receipt_rules.work"]
 
 
-def test_the_hourly_look_is_one_job() -> None:
+def test_the_hourly_drift_check_is_queued_once() -> None:
     queue_hourly_drift_check(timestamp=0)
     queue_hourly_drift_check(timestamp=3600)
-    assert waiting() == ["receipt_rules.look"]
+    assert queued_jobs() == ["receipt_rules.look"]
 
 
-def test_amazon_is_asked_again_and_never_later_than_a_minute() -> None:
+def test_a_failed_aws_call_is_retried_within_the_longest_wait() -> None:
     job = Job(id=1, queue="default", lock=None, queueing_lock=None, task_name="any", attempts=1000)
     strategy = work.retry_strategy
     assert strategy is not None
@@ -74,11 +74,11 @@ def test_amazon_is_asked_again_and_never_later_than_a_minute() -> None:
     assert strategy.get_retry_decision(exception=ValueError("ours"), job=job) is None
 
 
-def test_the_jobs_do_their_work(sandbox: Sandbox, settings: Settings) -> None:
+def test_the_jobs_apply_changes_and_check_drift(sandbox: Sandbox, settings: Settings) -> None:
     settings.RECEIVING_WAIT_SECONDS = 0
     set_up_receiving()
     domain = make_verified("shop.com")
     addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
     work()
     check_drift()
-    assert taken("a@shop.com") == 1
+    assert rule_count("a@shop.com") == 1

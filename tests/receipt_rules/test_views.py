@@ -1,4 +1,4 @@
-"""The pages about receiving: as a visit, as a swap, and for whom."""
+"""The pages about receiving: full pages, htmx updates, and who may see them."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -15,8 +15,8 @@ from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
 from tests.factories import make_customer
-from tests.messages import said
-from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, set_up_receiving, taken
+from tests.messages import message_text
+from tests.receipt_rules.factories import make_address, make_endpoint, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -29,13 +29,13 @@ def inbound_url(name: str, customer: Customer) -> str:
 # --- the Inbound tab -------------------------------------------------------------------------------------------------
 
 
-def test_a_domain_that_takes_no_mail_says_so_and_offers_to(alice_client: Client, alices: Customer) -> None:
+def test_a_domain_without_addresses_says_so_and_offers_to_add_one(alice_client: Client, alices: Customer) -> None:
     page = alice_client.get(inbound_url("shop.com", alices)).text
     assert "No mail is received at shop.com yet." in page
     assert "Add address" in page
 
 
-def test_an_unproven_domain_is_refused_in_a_sentence(alice_client: Client, alices: Customer) -> None:
+def test_an_unverified_domain_refuses_addresses_with_an_explanation(alice_client: Client, alices: Customer) -> None:
     domain = make_domain("shop.com", customer=alices, stage="ready", proven_at=None)
     url = reverse("receipt_rules:domain", args=[domain.id])
     page = alice_client.get(url).text
@@ -47,13 +47,15 @@ def test_an_unproven_domain_is_refused_in_a_sentence(alice_client: Client, alice
 
 
 @pytest.mark.parametrize("typed", ["billing", "Billing@SHOP.com", " billing@ "])
-def test_an_address_is_added_and_seen_on_its_way(alice_client: Client, alices: Customer, typed: str) -> None:
+def test_an_added_address_is_shown_while_it_is_being_applied(
+    alice_client: Client, alices: Customer, typed: str
+) -> None:
     url = inbound_url("shop.com", alices)
     endpoint = make_endpoint(alices, name="A")
     form = {"do": "address", "address-address": typed, "address-endpoint": endpoint.id}
     answer = alice_client.post(url, form)
     assert answer["Location"] == url
-    assert "Added billing@shop.com" in said(answer)
+    assert "Added billing@shop.com" in message_text(answer)
     swapped = alice_client.get(url, headers=HTMX).text
     assert "<html" not in swapped
     assert "billing@ isn&#x27;t receiving yet: SES rejects its mail; all other mail is rejected." in swapped
@@ -61,7 +63,7 @@ def test_an_address_is_added_and_seen_on_its_way(alice_client: Client, alices: C
     assert 'hx-trigger="every 3s' in swapped
 
 
-def test_what_amazon_takes_is_live_and_no_more_asked_for(
+def test_an_address_in_the_rules_is_live_and_polling_stops(
     alice_client: Client, alices: Customer, sandbox: Sandbox
 ) -> None:
     set_up_receiving()
@@ -70,7 +72,7 @@ def test_what_amazon_takes_is_live_and_no_more_asked_for(
     alice_client.post(url, {"do": "address", "address-address": "billing"})
     auto_apply_services.work()
     page = alice_client.get(url).text
-    assert taken("billing@shop.com") == 1
+    assert rule_count("billing@shop.com") == 1
     assert "Live" in page
     assert "hx-trigger" not in page
 
@@ -78,14 +80,16 @@ def test_what_amazon_takes_is_live_and_no_more_asked_for(
 def test_a_change_that_needs_an_operator_says_so(alice_client: Client, alices: Customer, sandbox: Sandbox) -> None:
     url = inbound_url("shop.com", alices)
     alice_client.post(url, {"do": "address", "address-address": "billing"})
-    auto_apply_services.work()  # no rule set is active, and a customer's change makes none
+    auto_apply_services.work()  # no rule set is active, and a customer's change creates none
     page = alice_client.get(url).text
     assert "Pending our team" in page
     assert "Inbound mail isn&#x27;t set up in this region yet" in page
     assert 'hx-trigger="every 30s' in page
 
 
-def test_mixed_mode_is_stated_in_words(alice_client: Client, alices: Customer) -> None:
+def test_the_summary_describes_addresses_and_catch_all_with_their_endpoints(
+    alice_client: Client, alices: Customer
+) -> None:
     url = inbound_url("shop.com", alices)
     a, b = make_endpoint(alices, name="A"), make_endpoint(alices, name="B")
     alice_client.post(url, {"do": "address", "address-address": "billing", "address-endpoint": a.id})
@@ -102,7 +106,7 @@ def test_mixed_mode_is_stated_in_words(alice_client: Client, alices: Customer) -
     assert "all other mail is rejected." in alice_client.get(url).text
 
 
-def test_everything_below_is_switched_for_itself(alice_client: Client, alices: Customer) -> None:
+def test_the_subdomain_catch_all_is_switched_on_separately(alice_client: Client, alices: Customer) -> None:
     url = inbound_url("shop.com", alices)
     alice_client.post(url, {"do": "below", "below-is_active": "on"})
     assert CatchAll.objects.get().recipient == ".shop.com"
@@ -111,7 +115,7 @@ def test_everything_below_is_switched_for_itself(alice_client: Client, alices: C
     assert "Mail to its subdomains is stored only (no endpoint)." in alice_client.get(url).text
 
 
-def test_what_is_refused_stands_at_its_field_with_the_input(alice_client: Client, alices: Customer) -> None:
+def test_a_refused_input_is_shown_with_its_error(alice_client: Client, alices: Customer) -> None:
     url = inbound_url("shop.com", alices)
     answer = alice_client.post(url, {"do": "address", "address-address": "bill ing"})
     assert answer.status_code == 422
@@ -119,7 +123,7 @@ def test_what_is_refused_stands_at_its_field_with_the_input(alice_client: Client
     assert 'value="bill ing"' in answer.text
 
 
-def test_an_endpoint_of_bobs_cannot_be_chosen(alice_client: Client, alices: Customer) -> None:
+def test_another_customers_endpoint_cannot_be_chosen(alice_client: Client, alices: Customer) -> None:
     url = inbound_url("shop.com", alices)
     bobs = make_endpoint(make_customer("Bob Ltd"))
     form = {"do": "address", "address-address": "billing", "address-endpoint": bobs.id}
@@ -127,7 +131,7 @@ def test_an_endpoint_of_bobs_cannot_be_chosen(alice_client: Client, alices: Cust
     assert not Address.objects.exists()
 
 
-def test_an_address_is_switched_off_changed_and_removed(alice_client: Client, alices: Customer) -> None:
+def test_an_address_is_disabled_changed_and_removed(alice_client: Client, alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
     address = make_address("billing@shop.com", domain)
     endpoint = make_endpoint(alices)
@@ -143,7 +147,7 @@ def test_an_address_is_switched_off_changed_and_removed(alice_client: Client, al
     assert not Address.objects.exists()
 
 
-def test_a_long_list_is_cut_and_leads_to_all_of_the_domain(alice_client: Client, alices: Customer) -> None:
+def test_a_long_list_is_cut_and_the_address_list_shows_the_whole_domain(alice_client: Client, alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
     for number in range(101):
         make_address(f"a{number:03}@shop.com", domain, rules=RulesFact.CARRIED)
@@ -161,7 +165,9 @@ def test_a_long_list_is_cut_and_leads_to_all_of_the_domain(alice_client: Client,
 # --- addresses -------------------------------------------------------------------------------------------------------
 
 
-def test_the_list_shows_her_own_by_search_and_state(alice_client: Client, alices: Customer) -> None:
+def test_the_list_shows_the_customers_own_addresses_by_search_and_status(
+    alice_client: Client, alices: Customer
+) -> None:
     domain = make_verified("shop.com", customer=alices)
     make_address("billing@shop.com", domain, rules="carried")
     make_address("sales@shop.com", domain, is_active=False)
@@ -183,7 +189,7 @@ def test_an_empty_list_says_what_to_do(alice_client: Client) -> None:
 
 
 @pytest.mark.parametrize("many", [3, 40])
-def test_the_lists_take_the_same_queries_for_many_as_for_few(
+def test_the_lists_need_the_same_number_of_queries_for_many_rows(
     alice_client: Client, alices: Customer, many: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     domain = make_verified("shop.com", customer=alices)
@@ -204,7 +210,9 @@ def test_the_lists_take_the_same_queries_for_many_as_for_few(
 PASTED = "billing@shop.com, a\nBILLING@shop.com\n\nnonsense\nx@bobs.com\nsales@shop.com, nowhere\nsupport@shop.com"
 
 
-def test_every_line_of_a_paste_shows_its_fate_before_anything_is_added(alice_client: Client, alices: Customer) -> None:
+def test_the_preview_shows_the_result_of_every_line_before_anything_is_added(
+    alice_client: Client, alices: Customer
+) -> None:
     make_verified("shop.com", customer=alices)
     make_verified("bobs.com")
     make_endpoint(alices, name="A")
@@ -227,9 +235,7 @@ def test_every_line_of_a_paste_shows_its_fate_before_anything_is_added(alice_cli
     }
 
 
-def test_what_is_refused_stands_first_and_an_open_quote_swallows_no_line(
-    alice_client: Client, alices: Customer
-) -> None:
+def test_refused_lines_are_listed_first_and_an_open_quote_hides_no_line(alice_client: Client, alices: Customer) -> None:
     make_verified("shop.com", customer=alices)
     pasted = 'ann@shop.com\n"bob@shop.com,x\ncy@shop.com\nno address\n'
     page = alice_client.post(reverse("receipt_rules:add_many"), {"text": pasted}).text
@@ -239,7 +245,7 @@ def test_what_is_refused_stands_first_and_an_open_quote_swallows_no_line(
     assert shown == sorted(shown)
 
 
-def test_a_csv_file_is_read_like_a_paste(alice_client: Client, alices: Customer) -> None:
+def test_a_csv_file_is_read_like_pasted_text(alice_client: Client, alices: Customer) -> None:
     make_verified("shop.com", customer=alices)
     url = reverse("receipt_rules:add_many")
     good = SimpleUploadedFile("a.csv", "address;endpoint\r\nbilling@shop.com;\r\n".encode("utf-8-sig"))
@@ -277,7 +283,7 @@ def test_an_endpoint_of_each_type_is_added_changed_and_removed(
     assert not Endpoint.objects.exists()
 
 
-def test_a_webhook_without_https_is_refused_at_its_field(alice_client: Client, settings: Settings) -> None:
+def test_a_webhook_url_without_https_is_refused_at_its_field(alice_client: Client, settings: Settings) -> None:
     settings.WEBHOOKS_MAY_BE_PRIVATE = False
     form = {"name": "Support", "type": "webhook", "url": "http://example.com"}
     answer = alice_client.post(reverse("receipt_rules:add_endpoint"), form)
@@ -286,17 +292,19 @@ def test_a_webhook_without_https_is_refused_at_its_field(alice_client: Client, s
     assert not Endpoint.objects.exists()
 
 
-def test_an_endpoint_in_use_says_by_what_and_stays(alice_client: Client, alices: Customer) -> None:
+def test_an_endpoint_in_use_is_not_removed_and_says_what_uses_it(alice_client: Client, alices: Customer) -> None:
     endpoint = make_endpoint(alices)
     make_address("billing@shop.com", make_verified("shop.com", customer=alices), endpoint=endpoint)
     url = reverse("receipt_rules:endpoint", args=[endpoint.id])
     assert "billing@shop.com" in alice_client.get(url).text
     answer = alice_client.post(url, {"do": "remove"})
-    assert "is used by billing@shop.com" in said(answer)
+    assert "is used by billing@shop.com" in message_text(answer)
     assert Endpoint.objects.exists()
 
 
-def test_what_amazon_does_is_for_operators_alone(alice_client: Client, alices: Customer, olga_client: Client) -> None:
+def test_only_operators_see_and_change_the_ses_options(
+    alice_client: Client, alices: Customer, olga_client: Client
+) -> None:
     endpoint = make_endpoint(alices)
     url = reverse("receipt_rules:endpoint", args=[endpoint.id])
     form = {"do": "ses", "ses-s3_bucket": "her-bucket", "ses-tls_required": "yes"}
@@ -308,7 +316,7 @@ def test_what_amazon_does_is_for_operators_alone(alice_client: Client, alices: C
 
 
 @pytest.mark.parametrize("name", ["domain", "address", "endpoint"])
-def test_what_is_bobs_does_not_exist_for_alice(alice_client: Client, name: str) -> None:
+def test_another_customers_objects_are_404(alice_client: Client, name: str) -> None:
     domain = make_verified("bobs.com", customer=make_customer("Bob Ltd"))
     keys = {
         "domain": domain.id,

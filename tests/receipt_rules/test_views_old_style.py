@@ -1,4 +1,4 @@
-"""The plan page offers to take all rules of the system before this one over, and shows it before."""
+"""The plan page offers to adopt all rules of the previous system, with a preview."""
 
 import pytest
 from django.test import Client
@@ -9,10 +9,10 @@ from receipt_rules.models.runs import Run, RunState
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
 from tests.receipt_rules.factories import (
-    foreign_rule,
     live,
     make_address,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
     set_up_receiving,
 )
@@ -22,21 +22,21 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def olga_client(client: Client, sandbox: Sandbox) -> Client:
-    """In front of two rules of the old style and one of another program."""
+    """Start with two rules of the old style and one of another program."""
     operator = make_operator()
     for name, recipients in (
         ("shop.com-rule", ["billing@shop.com"]),
         ("theirs", ["a@else.com"]),
         ("other.com-catchall-rule", ["a@other.com"]),
     ):
-        foreign_rule(name, recipients, rule_set="inbound-mail", create_set=name == "shop.com-rule")
+        make_unmanaged_rule(name, recipients, rule_set="inbound-mail", create_set=name == "shop.com-rule")
     make_address("billing@shop.com", make_verified("shop.com"))
     make_address("a@other.com", make_verified("other.com"))
     client.force_login(operator)
     return client
 
 
-def test_all_are_taken_over_by_one_plan_and_others_stay(olga_client: Client) -> None:
+def test_all_old_style_rules_are_adopted_by_one_plan_and_others_stay(olga_client: Client) -> None:
     url = reverse("receipt_rules:plan")
     assert "Take over all 2" in olga_client.get(url).content.decode()
     shown = olga_client.get(url + "?old_style=1").content.decode()
@@ -53,16 +53,16 @@ def test_all_are_taken_over_by_one_plan_and_others_stay(olga_client: Client) -> 
     assert {name for rule in live().ours for name in rule.recipients} == {"billing@shop.com", "a@other.com"}
 
 
-def test_they_are_offered_while_ours_and_theirs_take_the_same_mail(olga_client: Client) -> None:
+def test_adoption_is_offered_while_old_rules_and_ours_match_the_same_mail(olga_client: Client) -> None:
     set_up_receiving(make_operator())
     page = olga_client.get(reverse("receipt_rules:plan")).content.decode()
     assert "No changes" in page
     assert "Plan takeover of 2 older rules" in page
 
 
-def test_where_there_are_none_nothing_is_offered(client: Client, sandbox: Sandbox) -> None:
+def test_adoption_is_not_offered_without_old_style_rules(client: Client, sandbox: Sandbox) -> None:
     client.force_login(make_operator())
-    foreign_rule("theirs", ["a@else.com"], rule_set="inbound-mail", create_set=True)
+    make_unmanaged_rule("theirs", ["a@else.com"], rule_set="inbound-mail", create_set=True)
     make_address("a@shop.com", make_verified("shop.com"))
     page = client.get(reverse("receipt_rules:plan")).content.decode()
     assert "Take over all" not in page

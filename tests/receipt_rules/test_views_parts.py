@@ -1,4 +1,4 @@
-"""What htmx asks for: filters without a reload, progress that moves, and the same page without JavaScript."""
+"""htmx requests: filters, progress and parts of pages, which also work as whole pages."""
 
 import pytest
 from django.test import Client
@@ -9,7 +9,13 @@ from accounts.models.people import Customer
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState
 from sandbox.process import Sandbox
-from tests.receipt_rules.factories import foreign_rule, make_address, make_endpoint, make_verified, set_up_receiving
+from tests.receipt_rules.factories import (
+    make_address,
+    make_endpoint,
+    make_unmanaged_rule,
+    make_verified,
+    set_up_receiving,
+)
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -22,7 +28,7 @@ def mixed(alices: Customer) -> None:
     CatchAll.objects.create(domain=domain)
 
 
-def test_the_list_of_runs_moves_while_a_run_is_not_over(olga_client: Client) -> None:
+def test_the_list_of_runs_polls_until_every_run_has_ended(olga_client: Client) -> None:
     run = Run.objects.create(kind=RunKind.APPROVED, region="eu-west-1", state=RunState.RUNNING, calls=1, summary="One.")
     url = reverse("receipt_rules:runs")
     part = olga_client.get(url, headers=HTMX).text
@@ -33,9 +39,9 @@ def test_the_list_of_runs_moves_while_a_run_is_not_over(olga_client: Client) -> 
     assert "hx-trigger" not in olga_client.get(url, headers=HTMX).text
 
 
-def test_rules_are_found_by_name_and_by_recipient_and_keep_their_number(olga_client: Client, mixed: None) -> None:
+def test_rules_are_found_by_name_and_recipient_and_keep_their_number(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
-    foreign_rule("corp-stop", ["x@elsewhere.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("corp-stop", ["x@elsewhere.com"], rule_set="inbound-mail")
     url = reverse("receipt_rules:rules")
     whole = olga_client.get(url, {"now": "1"}).text
     assert "corp-stop" in whole
@@ -78,19 +84,19 @@ def test_both_simulators_answer_with_their_results(olga_client: Client, alice_cl
     assert 'aria-label="Path of mail for billing@shop.com"' in own
 
 
-def test_the_plan_answers_a_change_of_its_options_with_the_plan_alone(olga_client: Client, mixed: None) -> None:
+def test_changing_the_plans_options_returns_only_the_plan(olga_client: Client, mixed: None) -> None:
     part = olga_client.get(reverse("receipt_rules:plan"), {"method": "blue_green"}, headers=HTMX).text
     assert part.lstrip().startswith('<div id="live"')
     assert "hx-push-url" in part
 
 
-def test_a_run_that_failed_at_its_first_step_claims_nothing_and_leads_to_the_one_that_succeeded(
+def test_a_run_that_failed_at_its_first_step_shows_no_impact_and_links_to_the_later_run(
     olga_client: Client,
 ) -> None:
-    said = ["a@shop.com starts receiving."]
+    sentences = ["a@shop.com starts receiving."]
     failed, later = (
         Run.objects.create(
-            kind=RunKind.APPROVED, region="eu-west-1", state=state, calls=1, summary="One.", consequences=said
+            kind=RunKind.APPROVED, region="eu-west-1", state=state, calls=1, summary="One.", consequences=sentences
         )
         for state in (RunState.FAILED, RunState.DONE)
     )

@@ -1,4 +1,4 @@
-"""The Lambda function with a fake S3 and SES, and servers on this machine."""
+"""The Lambda function with a fake S3 and SES, and local servers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ REGION = "us-east-1"
 
 
 class Function:
-    """Calls the handler with an event, as Lambda does. `changed` returns one with other settings."""
+    """Calls the handler with an event, as Lambda does. `changed` returns a function with other settings."""
 
     def __init__(self, deployment: Deployment, aws_url: str) -> None:
         self.deployment, self._aws_url = deployment, aws_url
@@ -60,5 +60,5 @@ def webhook() -> Iterator[Server]:
 @pytest.fixture
 def function(running_sandbox: Sandbox, site: Site) -> Function:
     running_sandbox.control.reset()
-    told = Deployment(site_url=site.url, key="ia_test", bucket=BUCKET, may_be_private=True, webhook_seconds=2)
-    return Function(told, running_sandbox.aws_url)
+    deployment = Deployment(site_url=site.url, key="ia_test", bucket=BUCKET, may_be_private=True, webhook_seconds=2)
+    return Function(deployment, running_sandbox.aws_url)

@@ -1,4 +1,4 @@
-"""Two servers of this machine: Inbound Admin's API, scripted, and a webhook that keeps what it gets."""
+"""Two local servers: Inbound Admin's API, scripted, and a webhook that stores its requests."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ BUCKET = "inbound-mail"
 
 
 class Server(ThreadingHTTPServer):
-    """`statuses` are answered first, one a call; then 200."""
+    """Returns `statuses` first, one for each request, then 200."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
@@ -27,32 +27,39 @@ class Server(ThreadingHTTPServer):
     def bodies(self) -> list[dict[str, Any]]:
         return [json.loads(body) for _, _, body in self.got]
 
-    def answer(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return {}
+
+    def refuses(self, body: bytes) -> bool:
+        return False
 
 
 class Site(Server):
-    """`routes`: what the look-up answers, by recipient; nobody's for any other."""
+    """`routes` are the results of the route lookup by recipient; other recipients have no owner."""
 
     def __init__(self) -> None:
         super().__init__()
         self.routes: dict[str, dict[str, Any]] = {}
         self.lookups: list[list[str]] = []
         self.reports: list[dict[str, Any]] = []
+        self.unacceptable = ""  # what Inbound Admin's validation refuses, wherever it stands in the request
 
-    def answer(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
+    def refuses(self, body: bytes) -> bool:
+        return bool(self.unacceptable) and self.unacceptable in body.decode()
+
+    def answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if path == "/api/v2/deliveries":
-            self.reports += said["deliveries"]
-            return {"accepted": len(said["deliveries"])}
-        self.lookups.append(said["recipients"])
-        return {"data": [self._route(each) for each in said["recipients"]]}
+            self.reports += body["deliveries"]
+            return {"accepted": len(body["deliveries"])}
+        self.lookups.append(body["recipients"])
+        return {"data": [self._route(each) for each in body["recipients"]]}
 
-    def goes_to(self, recipient: str, endpoint: dict[str, Any] | None, *, waits: bool = False) -> None:
+    def set_route(self, recipient: str, endpoint: dict[str, Any] | None, *, waits: bool = False) -> None:
         self.routes[recipient] = {"endpoint": endpoint, "awaitsConfirmation": waits}
 
     @property
     def outcomes(self) -> dict[str, str]:
-        """By recipient the last that was reported."""
+        """Return the last reported outcome of each recipient."""
         return {each: report["outcome"] for report in self.reports for each in report["recipients"]}
 
     def _route(self, recipient: str) -> dict[str, Any]:
@@ -63,13 +70,14 @@ class Site(Server):
 class _Request(BaseHTTPRequestHandler):
     server: Server
 
-    def do_POST(self) -> None:  # the standard library's name
+    def do_POST(self) -> None:  # the name is the standard library's
         body = self.rfile.read(int(self.headers["Content-Length"]))
         status = self.server.statuses.pop(0) if self.server.statuses else 200
-        said = self.server.answer(self.path, json.loads(body)) if status == 200 else {"error": "not now"}
+        status = 400 if self.server.refuses(body) else status
+        result = self.server.answer(self.path, json.loads(body)) if status == 200 else {"error": "not now"}
         if status == 200:
             self.server.got.append((self.path, dict(self.headers.items()), body))
-        answer = json.dumps(said).encode()
+        answer = json.dumps(result).encode()
         self.send_response(status)
         if status == 302:
             self.send_header("Location", self.server.location)
@@ -77,14 +85,14 @@ class _Request(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    def do_GET(self) -> None:  # what a followed redirect would ask
+    def do_GET(self) -> None:  # a client that follows a redirect would send it
         self.server.got.append((self.path, {}, b"{}"))
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is forwarded, in whose name, and what would go round in a loop."""
+"""Forwarded messages: their sender, their content, and refused loops."""
 
 import email
 from email import policy
@@ -19,35 +19,35 @@ OURS = "forward@panel.example"
 ARRIVAL = Arrival(MESSAGE, ("billing@shop.com",), "2026-01-01T12:00:00Z")
 
 
-def forwarded(raw: bytes) -> bytes:
+def forward(raw: bytes) -> bytes:
     return rewritten(ARRIVAL, Letter(raw), "billing@shop.com", OURS)
 
 
-def test_it_is_sent_in_our_name_and_answers_go_to_the_sender() -> None:
+def test_a_forward_is_sent_from_our_address_with_replies_to_the_sender() -> None:
     signed = b"Return-Path: <x@y.example>\r\nDKIM-Signature: v=1;\r\n b=abc\r\n" + RAW
-    sent: Any = email.message_from_bytes(forwarded(signed), policy=policy.default)
+    sent: Any = email.message_from_bytes(forward(signed), policy=policy.default)
     assert sent["From"].addresses[0].addr_spec == OURS
     assert sent["From"].addresses[0].display_name == "Ann Smith via billing@shop.com"
     assert sent["Reply-To"] == "ann@else.example"
     assert (sent["DKIM-Signature"], sent["Return-Path"], sent["Subject"]) == (None, None, "Café")
-    assert forwarded(signed).endswith(RAW.partition(b"\r\n\r\n")[2])
+    assert forward(signed).endswith(RAW.partition(b"\r\n\r\n")[2])
 
 
 @pytest.mark.parametrize("raw", [b"", b"only text\n", b"\r\n\r\nbody", b"From: x\r\n\xff\r\n\r\nbody"])
-def test_what_is_no_proper_message_is_forwarded_with_all_that_it_has(raw: bytes) -> None:
-    sent = forwarded(raw)
+def test_a_malformed_message_is_forwarded_completely(raw: bytes) -> None:
+    sent = forward(raw)
     assert sent.startswith(b"From: ")
     assert sent.endswith(raw.partition(b"\r\n\r\n")[2] or raw)
 
 
-def test_a_name_of_the_sender_makes_no_header_of_its_own() -> None:
+def test_the_senders_name_cannot_inject_a_header() -> None:
     evil = b"From: =?utf-8?q?x=0D=0ABcc:_all@shop.com?= <a@else.example>\r\nReply-To: <b@x.example\r\n c>\r\n\r\nx"
-    sent = email.message_from_bytes(forwarded(evil))
+    sent = email.message_from_bytes(forward(evil))
     assert sent["Bcc"] is None
 
 
-def test_a_loop_is_refused() -> None:
-    mine = Letter(forwarded(RAW))
+def test_a_forwarding_loop_is_refused() -> None:
+    mine = Letter(forward(RAW))
     far = Letter(b"Received: by a\r\n" * 26 + RAW)
     for letter, to in ((mine, "a@x.example"), (far, "a@x.example"), (Letter(RAW), "Billing@shop.com")):
         with pytest.raises(NotForwarded):
@@ -55,11 +55,9 @@ def test_a_loop_is_refused() -> None:
     refuse_loop(Letter(RAW), "billing@shop.com", ["a@x.example"])
 
 
-def test_mail_is_forwarded_once_to_a_group_and_only_where_the_deployment_allows_it(
-    function: Function, site: Site
-) -> None:
+def test_mail_is_forwarded_once_to_a_group_and_only_if_the_deployment_allows_it(function: Function, site: Site) -> None:
     function.store(MESSAGE, RAW)
-    site.goes_to("billing@shop.com", endpoint("group", "email_group", emails=["a@x.example", "b@x.example"]))
+    site.set_route("billing@shop.com", endpoint("group", "email_group", emails=["a@x.example", "b@x.example"]))
     function(event("billing@shop.com"))
     assert site.outcomes == {"billing@shop.com": "held"}
     function.client("ses").verify_email_identity(EmailAddress=OURS)
@@ -68,6 +66,6 @@ def test_mail_is_forwarded_once_to_a_group_and_only_where_the_deployment_allows_
     allowed(event("billing@shop.com"))
     allowed(event("billing@shop.com"))
     sent = ses_backends[DEFAULT_ACCOUNT_ID][REGION].sent_messages[before:]
-    # moto adds the To of the message, which SES does not read where Destinations are given
+    # moto adds the message's To, which SES ignores if Destinations are given
     assert [message.destinations[:2] for message in sent] == [["a@x.example", "b@x.example"]]
     assert site.outcomes == {"billing@shop.com": "delivered"}

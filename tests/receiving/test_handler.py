@@ -1,4 +1,4 @@
-"""The function, with messages that SES stored: what is delivered once, what is tried again, what is reported."""
+"""The function with messages stored by SES: what it delivers once, retries and reports."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def event(*recipients: str, message: str = MESSAGE, virus: str = "PASS") -> dict[str, Any]:
-    """As the developer guide shows it, of what the function reads."""
+    """Return an event in the shape of the developer guide, with the fields that the function reads."""
     mail = {
         "timestamp": "2026-01-01T12:00:00.000Z",
         "source": "ann@else.example",
@@ -48,24 +48,24 @@ def endpoint(name: str, kind: str = "webhook", **config: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def books(site: Site, webhook: Server, function: Function) -> dict[str, Any]:
-    """billing@ and bills@ go to the books, in our own shape, signed; the message is stored."""
+    """Route billing@ and bills@ to a signed webhook with the standard payload, and store the message."""
     found = endpoint("books", url=f"{webhook.url}/mail", payload="standard", signing_secret=SECRET)
-    site.goes_to("billing@shop.com", found)
-    site.goes_to("bills@shop.com", found)
+    site.set_route("billing@shop.com", found)
+    site.set_route("bills@shop.com", found)
     function.store(MESSAGE, RAW)
     return found
 
 
-def test_one_call_has_all_recipients_of_the_endpoint_and_is_signed(
+def test_one_signed_request_contains_all_recipients_of_an_endpoint(
     function: Function, site: Site, webhook: Server, books: dict[str, Any]
 ) -> None:
     function(event("Billing@shop.com", "bills@shop.com", "x@nobodys.example"))
     ((path, headers, body),) = webhook.got
-    told = Webhook(SECRET).verify(body, headers)
+    payload = Webhook(SECRET).verify(body, headers)
     assert path == "/mail"
-    assert told["data"]["recipients"] == ["billing@shop.com", "bills@shop.com"]
-    assert (told["data"]["subject"], told["data"]["text"].strip()) == ("Café", "Hello")
-    assert told["data"]["attachments"][0]["filename"] == "bill.pdf"
+    assert payload["data"]["recipients"] == ["billing@shop.com", "bills@shop.com"]
+    assert (payload["data"]["subject"], payload["data"]["text"].strip()) == ("Café", "Hello")
+    assert payload["data"]["attachments"][0]["filename"] == "bill.pdf"
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(body + b" ", headers)
     assert site.lookups == [["billing@shop.com", "bills@shop.com", "x@nobodys.example"]]
@@ -92,41 +92,41 @@ def _attached(data: dict[str, Any]) -> str:
     return str(data["attachments"][0]["downloadUrl"])
 
 
-def test_the_older_shape_is_one_call_for_each_recipient(function: Function, site: Site, webhook: Server) -> None:
+def test_the_older_payload_is_sent_once_for_each_recipient(function: Function, site: Site, webhook: Server) -> None:
     config: dict[str, Any] = {
         "url": webhook.url,
         "verification_token": "t0ken",
         "headers": {"X-Own": "1", "X-Endpoint-ID": "ep_other"},
     }
-    site.goes_to("billing@shop.com", endpoint("old", **config))
-    site.goes_to("bills@shop.com", endpoint("old", **config))
+    site.set_route("billing@shop.com", endpoint("old", **config))
+    site.set_route("bills@shop.com", endpoint("old", **config))
     function.store(MESSAGE, RAW)
     function(event("billing@shop.com", "bills@shop.com"))
     assert [body["email"]["recipient"] for body in webhook.bodies] == ["billing@shop.com", "bills@shop.com"]
-    told = webhook.bodies[0]
-    assert (told["event"], told["endpoint"]) == ("email.received", {"id": "ep_old", "name": "old", "type": "webhook"})
-    assert told["email"]["from"] == {
+    first = webhook.bodies[0]
+    assert (first["event"], first["endpoint"]) == ("email.received", {"id": "ep_old", "name": "old", "type": "webhook"})
+    assert first["email"]["from"] == {
         "text": "Ann Smith <ann@else.example>",
         "addresses": [{"name": "Ann Smith", "address": "ann@else.example"}],
     }
-    assert told["email"]["parsedData"]["attachments"][0]["size"] == 4
-    assert told["email"]["cleanedContent"]["hasText"] is True
+    assert first["email"]["parsedData"]["attachments"][0]["size"] == 4
+    assert first["email"]["cleanedContent"]["hasText"] is True
     headers = webhook.got[0][1]
     assert (headers["X-Webhook-Verification-Token"], headers["X-Endpoint-ID"]) == ("t0ken", "ep_old")
     assert headers["X-Own"] == "1"
 
 
-def test_the_same_event_twice_is_delivered_once(function: Function, webhook: Server, books: dict[str, Any]) -> None:
+def test_a_repeated_event_is_delivered_once(function: Function, webhook: Server, books: dict[str, Any]) -> None:
     function(event("billing@shop.com"))
     function(event("billing@shop.com", "bills@shop.com"))
     assert [body["data"]["recipients"] for body in webhook.bodies] == [["billing@shop.com"], ["bills@shop.com"]]
 
 
-def test_what_an_endpoint_refuses_is_tried_again_and_holds_no_other_up(
+def test_a_failing_endpoint_is_retried_and_delays_no_other(
     function: Function, site: Site, webhook: Server, books: dict[str, Any]
 ) -> None:
     down = endpoint("down", url="http://127.0.0.1:9/")
-    site.goes_to("down@shop.com", down)
+    site.set_route("down@shop.com", down)
     webhook.statuses = [500, 302]
     webhook.location = f"{webhook.url}/elsewhere"
     for answered in ("500", "302"):
@@ -140,7 +140,7 @@ def test_what_an_endpoint_refuses_is_tried_again_and_holds_no_other_up(
     assert function.client("s3").get_object(Bucket=BUCKET, Key=MESSAGE)["Body"].read() == RAW
 
 
-def test_a_look_up_that_is_down_delivers_nothing_and_marks_nothing(
+def test_a_failed_route_lookup_delivers_and_marks_nothing(
     function: Function, site: Site, webhook: Server, books: dict[str, Any]
 ) -> None:
     site.statuses = [503]
@@ -153,7 +153,7 @@ def test_a_look_up_that_is_down_delivers_nothing_and_marks_nothing(
     assert len(webhook.got) == 1
 
 
-def test_a_report_that_fails_is_made_again_without_a_second_delivery(
+def test_a_failed_report_is_repeated_without_a_second_delivery(
     function: Function, site: Site, webhook: Server, books: dict[str, Any]
 ) -> None:
     site.statuses = [200, 503]
@@ -163,8 +163,8 @@ def test_a_report_that_fails_is_made_again_without_a_second_delivery(
     assert (len(webhook.got), site.outcomes) == (1, {"billing@shop.com": "delivered"})
 
 
-def test_without_leave_to_list_the_bucket_a_missing_mark_is_not_taken_for_undelivered(
-    function: Function, webhook: Server, books: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_without_permission_to_list_the_bucket_nothing_is_delivered(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     denied = ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
 
@@ -175,33 +175,47 @@ def test_without_leave_to_list_the_bucket_a_missing_mark_is_not_taken_for_undeli
     with pytest.raises(Undelivered, match="Forbidden"):
         function(event("billing@shop.com"))
     assert webhook.got == []
+    (reported,) = site.reports
+    assert (reported["endpointId"], reported["problem"]) == (None, "The stored message couldn't be read.")
+    assert "Forbidden" in reported["storageProblem"], "operators read what AWS says, and the endpoint isn't blamed"
 
 
-def test_a_message_with_a_virus_stays_in_the_bucket(
-    function: Function, site: Site, webhook: Server, books: dict[str, Any]
-) -> None:
+def test_a_message_with_a_virus_is_held(function: Function, site: Site, webhook: Server, books: dict[str, Any]) -> None:
     function(event("billing@shop.com", virus="FAIL"))
     assert (webhook.got, site.outcomes) == ([], {"billing@shop.com": "held"})
     function.changed(delivers_viruses=True)(event("billing@shop.com", virus="FAIL"))
     assert len(webhook.got) == 1
 
 
-def test_what_is_not_in_the_bucket_fails_and_is_reported(
+def test_a_missing_message_fails_and_is_reported(
     function: Function, site: Site, webhook: Server, books: dict[str, Any]
 ) -> None:
     with pytest.raises(Undelivered, match="isn't in the bucket"):
         function(event("billing@shop.com", message="another"))
     assert (webhook.got, site.outcomes) == ([], {"billing@shop.com": "failed"})
+    (reported,) = site.reports
+    assert (reported["endpointId"], "isn't in the bucket" in reported["storageProblem"]) == (None, True)
 
 
-def test_mail_that_waits_for_a_confirmation_is_delivered_after_it(
+def test_a_deleted_message_that_a_person_requests_again_is_no_problem_of_the_storage(
+    function: Function, site: Site, books: dict[str, Any]
+) -> None:
+    wanted = {"messageId": "another", "recipients": ["billing@shop.com"], "receivedAt": "2026-01-02T03:04:05+00:00"}
+    with pytest.raises(Undelivered, match="isn't in the bucket"):
+        function({"inboundAdmin": {"deliver": wanted}})
+    (reported,) = site.reports
+    assert (reported["outcome"], reported["problem"]) == ("failed", "The stored message couldn't be read.")
+    assert "storageProblem" not in reported
+
+
+def test_mail_waiting_for_a_confirmation_is_delivered_after_it(
     function: Function, site: Site, webhook: Server, books: dict[str, Any]
 ) -> None:
-    site.goes_to("sales@shop.com", None, waits=True)
+    site.set_route("sales@shop.com", None, waits=True)
     function(event("sales@shop.com"))
     function({"inboundAdmin": {"lookAgain": True}})
     assert (webhook.got, site.outcomes) == ([], {"sales@shop.com": "waiting"})
-    site.goes_to("sales@shop.com", books)
+    site.set_route("sales@shop.com", books)
     function({"inboundAdmin": {"lookAgain": True}})
     function({"inboundAdmin": {"lookAgain": True}})
     assert (len(webhook.got), site.outcomes) == (1, {"sales@shop.com": "delivered"})
@@ -209,7 +223,19 @@ def test_mail_that_waits_for_a_confirmation_is_delivered_after_it(
     assert left["KeyCount"] == 0
 
 
-def test_deliver_again_sends_what_was_delivered_under_the_same_id(
+@pytest.mark.parametrize("note", [b"", b"[]", b'{"message_id": "x"}', b'{"recipients": [], "stored": null, "news": 1}'])
+def test_a_note_that_cannot_be_read_delays_no_other(
+    function: Function, site: Site, webhook: Server, books: dict[str, Any], note: bytes
+) -> None:
+    site.set_route("sales@shop.com", None, waits=True)
+    function(event("sales@shop.com"))
+    function.client("s3").put_object(Bucket=BUCKET, Key=f"{FOLDER}waiting/0", Body=note)
+    site.set_route("sales@shop.com", books)
+    function({"inboundAdmin": {"lookAgain": True}})
+    assert (len(webhook.got), site.outcomes) == (1, {"sales@shop.com": "delivered"})
+
+
+def test_deliver_again_sends_a_delivered_message_with_the_same_id(
     function: Function, webhook: Server, books: dict[str, Any]
 ) -> None:
     function(event("billing@shop.com"))
@@ -219,13 +245,15 @@ def test_deliver_again_sends_what_was_delivered_under_the_same_id(
     assert first == second
 
 
-def test_a_webhook_inside_of_a_network_gets_nothing(function: Function, webhook: Server, books: dict[str, Any]) -> None:
+def test_a_webhook_in_a_private_network_gets_nothing(
+    function: Function, webhook: Server, books: dict[str, Any]
+) -> None:
     with pytest.raises(Undelivered, match="isn't a public address"):
         function.changed(may_be_private=False)(event("billing@shop.com"))
     assert webhook.got == []
 
 
-def test_forty_megabytes_are_delivered_by_a_link(
+def test_forty_megabytes_are_delivered_as_a_link(
     function: Function, site: Site, webhook: Server, books: dict[str, Any]
 ) -> None:
     raw = b"Subject: Big\r\n\r\n" + b"x" * 78 + b"\r\n"

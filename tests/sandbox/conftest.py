@@ -1,4 +1,4 @@
-"""The fake AWS over HTTP, reset before each test, boto3 clients without retries, and the users of its pages."""
+"""The fake AWS over HTTP, reset before each test, boto3 clients without retries, and users of the sandbox's pages."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A client of the sandbox's DNS server, for the tests of its packets."""
+"""A client of the sandbox's DNS server, for tests of its packets."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ NS1, NS2 = "ns1.host.example", "ns2.host.example"
 
 
 class Client:
-    """Asks the server; every query waits at most so long that a silent server is told."""
+    """Query the server, with a timeout that detects a silent server."""
 
     def __init__(self, store: ZoneStore, server: DnsServer, address: tuple[str, int]) -> None:
         self.store, self.server = store, server
@@ -47,8 +47,8 @@ class Client:
 
 
 @contextmanager
-def serving(*zones: str) -> Iterator[Client]:
-    """A client of a running server that has these zones."""
+def running_dns_server(*zones: str) -> Iterator[Client]:
+    """Yield a client of a running server with these zones."""
     store = ZoneStore()
     for zone in zones:
         store.add_zone(zone)
@@ -65,7 +65,7 @@ def values(response: dns.message.Message, rrtype: str) -> list[str]:
     return sorted(str(it) for rrset in response.answer if rrset.rdtype == wanted for it in rrset)
 
 
-def soa_of(response: dns.message.Message) -> str:
+def soa_name(response: dns.message.Message) -> str:
     (rrset,) = response.authority
     assert rrset.rdtype == dns.rdatatype.SOA
     return str(rrset.name)

@@ -1,4 +1,4 @@
-"""The page of the pretend Amazon: faults, throttle, clock, calls, and the beginning anew."""
+"""The page of the fake AWS: faults, throttle, clock, calls and reset."""
 
 from typing import Any
 
@@ -9,55 +9,55 @@ from django.urls import reverse
 from accounts.models.people import Customer
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, set_up_domain
-from tests.messages import said
+from tests.messages import message_text
 
 pytestmark = pytest.mark.django_db
-Answer = Any  # what the test client answers has no public type
+Answer = Any  # the test client's response has no public type
 
 
-def amazon(client: Client, do: str, **fields: str) -> Answer:
+def post_action(client: Client, do: str, **fields: str) -> Answer:
     return client.post(reverse("sandbox:faults"), {"do": do, **fields})
 
 
-def test_a_fault_is_switched_on_and_off(sandbox: Sandbox, alice_client: Client) -> None:
-    amazon(alice_client, "add", kind="throttle", operation="ses:VerifyDomainIdentity", nth="2", times="3")
-    amazon(alice_client, "add", kind="slow", operation="*", nth="1", times="", seconds="2.5")
+def test_a_fault_is_turned_on_and_off(sandbox: Sandbox, alice_client: Client) -> None:
+    post_action(alice_client, "add", kind="throttle", operation="ses:VerifyDomainIdentity", nth="2", times="3")
+    post_action(alice_client, "add", kind="slow", operation="*", nth="1", times="", seconds="2.5")
     ordered = [(it.kind, it.operation, it.nth, it.times, it.seconds) for it in sandbox.control.faults()]
     assert ordered == [("throttle", "ses:VerifyDomainIdentity", 2, 3, 0.0), ("slow", "*", 1, None, 2.5)]
     page = alice_client.get(reverse("sandbox:faults")).text
     assert "ses:VerifyDomainIdentity" in page
     assert "for 3 calls, from call 2 on" in page
     assert "until turned off" in page
-    amazon(alice_client, "remove", id=sandbox.control.faults()[0].id)
+    post_action(alice_client, "remove", id=sandbox.control.faults()[0].id)
     assert [it.kind for it in sandbox.control.faults()] == ["slow"]
-    amazon(alice_client, "clear")
+    post_action(alice_client, "clear")
     assert sandbox.control.faults() == ()
 
 
-def test_a_slow_answer_needs_its_seconds(sandbox: Sandbox, alice_client: Client) -> None:
-    refused = amazon(alice_client, "add", kind="slow", operation="*", nth="1", times="1", seconds="")
+def test_a_slow_fault_needs_its_seconds(sandbox: Sandbox, alice_client: Client) -> None:
+    refused = post_action(alice_client, "add", kind="slow", operation="*", nth="1", times="1", seconds="")
     assert refused.status_code == 422
     assert "Enter how many seconds" in refused.text
     assert sandbox.control.faults() == ()
 
 
-def test_the_throttle_is_switched_on_and_off(sandbox: Sandbox, alice_client: Client) -> None:
-    amazon(alice_client, "throttle", on="1")
+def test_the_throttle_is_turned_on_and_off(sandbox: Sandbox, alice_client: Client) -> None:
+    post_action(alice_client, "throttle", on="1")
     assert sandbox.control.throttle() == 1.0
-    amazon(alice_client, "throttle", on="0")
+    post_action(alice_client, "throttle", on="0")
     assert sandbox.control.throttle() is None
 
 
-def test_the_clock_moves_forward_and_amazon_gives_up(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+def test_advancing_the_clock_changes_statuses(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     set_up_domain(sandbox, "alice.com", customer=alice)
     before = sandbox.control.now()
-    response = amazon(alice_client, "advance", amount="4", unit="86400")
+    response = post_action(alice_client, "advance", amount="4", unit="86400")
     assert (sandbox.control.now() - before).days == 4
-    assert "3 status changes" in said(response)
+    assert "3 status changes" in message_text(response)
     assert "ahead of the real time" in alice_client.get(reverse("sandbox:faults")).text
 
 
-def test_the_calls_are_shown_and_their_subject_to_its_owner_alone(
+def test_the_calls_are_shown_and_their_subject_only_to_its_owner(
     sandbox: Sandbox, alice: Customer, alice_client: Client, sam_client: Client
 ) -> None:
     set_up_domain(sandbox, "alice.com", customer=alice)
@@ -69,11 +69,11 @@ def test_the_calls_are_shown_and_their_subject_to_its_owner_alone(
     assert "bob.com" in sam_client.get(reverse("sandbox:faults")).text
 
 
-def test_a_reset_asks_for_the_word(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+def test_a_reset_requires_the_typed_word(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     make_domain("alice.com", customer=alice)
     alice_client.get(reverse("sandbox:zones"))
-    refused = amazon(alice_client, "reset", word="no")
+    refused = post_action(alice_client, "reset", word="no")
     assert refused.status_code == 422
     assert sandbox.control.list_zones() == ("alice.com",)
-    amazon(alice_client, "reset", word="Reset")
+    post_action(alice_client, "reset", word="Reset")
     assert sandbox.control.list_zones() == ()

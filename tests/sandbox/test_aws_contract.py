@@ -1,4 +1,6 @@
-"""Every operation that the product uses, through boto3, in process and over HTTP: moto's insides may change."""
+"""Every operation that the product uses, through boto3, in process and over HTTP, because moto's internals may
+change.
+"""
 
 from typing import Any
 
@@ -39,7 +41,7 @@ RULE = {
 
 
 class Recorder:
-    """Calls an operation by its wire name and remembers that it did."""
+    """Call operations by their wire names, and record the names."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -53,7 +55,7 @@ class Recorder:
         return answer
 
 
-def test_every_operation_the_product_uses_answers(fake_aws: Aws) -> None:
+def test_every_operation_used_by_the_product_answers(fake_aws: Aws) -> None:
     v1, v2 = Recorder(fake_aws.ses), Recorder(fake_aws.sesv2)
     _identities(v1, v2)
     _receipt_rules(v1)
@@ -70,12 +72,12 @@ def _identities(v1: Recorder, v2: Recorder) -> None:
     v1("VerifyEmailIdentity", EmailAddress="alice@example.org")
     v1("SetIdentityMailFromDomain", Identity="example.com", MailFromDomain="m.example.com")
     v1("SetIdentityDkimEnabled", Identity="example.com", DkimEnabled=True)
-    asked = {"Identities": ["example.com", "unknown.example"]}
-    verification = v1("GetIdentityVerificationAttributes", **asked)["VerificationAttributes"]
+    parameters = {"Identities": ["example.com", "unknown.example"]}
+    verification = v1("GetIdentityVerificationAttributes", **parameters)["VerificationAttributes"]
     assert verification["example.com"]["VerificationStatus"] == "Pending"
-    dkim = v1("GetIdentityDkimAttributes", **asked)["DkimAttributes"]["example.com"]
+    dkim = v1("GetIdentityDkimAttributes", **parameters)["DkimAttributes"]["example.com"]
     assert dkim == {"DkimEnabled": True, "DkimVerificationStatus": "Pending", "DkimTokens": tokens}
-    assert set(v1("GetIdentityMailFromDomainAttributes", **asked)["MailFromDomainAttributes"]) == {"example.com"}
+    assert set(v1("GetIdentityMailFromDomainAttributes", **parameters)["MailFromDomainAttributes"]) == {"example.com"}
     v1("GetIdentityNotificationAttributes", Identities=["example.com"])
     assert v1("ListIdentities", IdentityType="Domain")["Identities"] == ["example.com"]
     assert v1("GetSendQuota")["Max24HourSend"]
@@ -89,16 +91,19 @@ def _identities(v1: Recorder, v2: Recorder) -> None:
 
 
 def _change_identity(v2: Recorder) -> None:
-    whose = {"EmailIdentity": "example.net"}
+    identity = {"EmailIdentity": "example.net"}
     attributes = {"MailFromDomain": "m.example.net", "BehaviorOnMxFailure": "REJECT_MESSAGE"}
-    v2("PutEmailIdentityMailFromAttributes", **whose, **attributes)
-    v2("PutEmailIdentityDkimAttributes", **whose, SigningEnabled=True)
+    v2("PutEmailIdentityMailFromAttributes", **identity, **attributes)
+    v2("PutEmailIdentityDkimAttributes", **identity, SigningEnabled=True)
     signing = {"NextSigningKeyLength": "RSA_1024_BIT"}
     fresh = v2(
-        "PutEmailIdentityDkimSigningAttributes", **whose, SigningAttributesOrigin="AWS_SES", SigningAttributes=signing
+        "PutEmailIdentityDkimSigningAttributes",
+        **identity,
+        SigningAttributesOrigin="AWS_SES",
+        SigningAttributes=signing,
     )
     assert (fresh["DkimStatus"], len(fresh["DkimTokens"])) == ("PENDING", 3)
-    v2("PutEmailIdentityConfigurationSetAttributes", **whose)
+    v2("PutEmailIdentityConfigurationSetAttributes", **identity)
     arn = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/example.net"
     v2("TagResource", ResourceArn=arn, Tags=[{"Key": "b", "Value": "2"}])
     assert {tag["Key"] for tag in v2("ListTagsForResource", ResourceArn=arn)["Tags"]} == {"made-by", "b"}
@@ -167,5 +172,5 @@ def _ends(v1: Recorder, v2: Recorder) -> None:
     assert v2("GetAccount")["EnforcementStatus"] == "HEALTHY"
 
 
-def test_the_account_is_told_by_sts(fake_aws: Aws) -> None:
+def test_sts_returns_the_account(fake_aws: Aws) -> None:
     assert fake_aws.client("sts").get_caller_identity()["Account"] == ACCOUNT

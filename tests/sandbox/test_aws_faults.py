@@ -1,4 +1,4 @@
-"""Faults on demand, the throttle, and the log of calls: what the product's own fault tests stand on."""
+"""Faults on demand, the throttle, and the call log, on which the product's fault tests are based."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def test_a_throttled_call_is_not_applied(fake_aws: Aws) -> None:
     assert not _exists(fake_aws)
 
 
-def test_a_server_error_is_not_applied(fake_aws: Aws) -> None:
+def test_a_call_with_a_server_error_is_not_applied(fake_aws: Aws) -> None:
     WORLD.faults.add("error", times=2)
     assert refusal(fake_aws.ses.verify_domain_identity, Domain="example.com")[::2] == ("InternalFailure", 500)
     refused = refusal(fake_aws.sesv2.create_email_identity, EmailIdentity="example.com")
@@ -32,27 +32,27 @@ def test_a_server_error_is_not_applied(fake_aws: Aws) -> None:
 
 
 @pytest.mark.parametrize(("kind", "applied"), [("cut_before", False), ("cut_after", True)])
-def test_a_cut_connection_does_not_tell_whether_the_call_was_applied(fake_aws: Aws, kind: Any, applied: bool) -> None:
+def test_a_cut_connection_does_not_reveal_whether_the_call_was_applied(fake_aws: Aws, kind: Any, applied: bool) -> None:
     WORLD.faults.add(kind)
     with pytest.raises(ConnectionClosedError):
         fake_aws.sesv2.create_email_identity(EmailIdentity="example.com")
     assert _exists(fake_aws) is applied
 
 
-def test_botocores_own_retry_meets_what_its_lost_call_created(fake_aws: Aws) -> None:
+def test_botocores_retry_finds_the_identity_of_its_lost_call(fake_aws: Aws) -> None:
     WORLD.faults.add("cut_after", "CreateEmailIdentity")
     retrying = fake_aws.client("sesv2", attempts=3)
     assert refusal(retrying.create_email_identity, EmailIdentity="example.com")[0] == "AlreadyExistsException"
 
 
-def test_a_process_dies_after_its_call_was_applied(fake_aws: Aws) -> None:
+def test_the_process_dies_after_its_call_was_applied(fake_aws: Aws) -> None:
     WORLD.faults.add("exit_after", "sesv2:CreateEmailIdentity")
     with pytest.raises(ProcessCut):
         fake_aws.sesv2.create_email_identity(EmailIdentity="example.com")
     assert _exists(fake_aws)
 
 
-def test_a_slow_answer_outlasts_the_clients_patience_and_is_applied(local: Sandbox, over_http: Aws) -> None:
+def test_a_slow_call_times_out_and_is_applied(local: Sandbox, over_http: Aws) -> None:
     local.control.add_fault("slow", seconds=5.5)
     with pytest.raises(ReadTimeoutError):
         over_http.ses.verify_domain_identity(Domain="example.com")
@@ -70,7 +70,7 @@ def test_a_fault_waits_for_its_call(fake_aws: Aws) -> None:
     assert WORLD.faults.all() == ()
 
 
-def test_a_fault_for_ever_ends_when_it_is_removed(local: Sandbox, over_http: Aws) -> None:
+def test_a_permanent_fault_ends_when_removed(local: Sandbox, over_http: Aws) -> None:
     fault = local.control.add_fault("error", "ses:*", times=None)
     for _ in range(3):
         refusal(over_http.ses.list_identities)
@@ -79,9 +79,9 @@ def test_a_fault_for_ever_ends_when_it_is_removed(local: Sandbox, over_http: Aws
     over_http.ses.list_identities()
 
 
-def test_a_fault_that_does_not_exist_is_refused(local: Sandbox) -> None:
+def test_an_unknown_fault_is_refused(local: Sandbox) -> None:
     with pytest.raises(ValueError, match="Unknown fault"):
-        local.control.add_fault("gremlins")  # type: ignore[arg-type]  # the point of the test
+        local.control.add_fault("gremlins")  # type: ignore[arg-type]  # invalid on purpose
     with pytest.raises(ValueError, match="must be at least 1"):
         local.control.add_fault("slow", nth=0)
 
@@ -100,7 +100,7 @@ def test_calls_are_counted_and_writes_listed(fake_aws: Aws) -> None:
     assert [one.number for one in WORLD.calls.last(2)] == [2, 3]
 
 
-def test_a_cut_call_is_logged_as_such(local: Sandbox, over_http: Aws) -> None:
+def test_a_cut_call_is_logged_as_cut(local: Sandbox, over_http: Aws) -> None:
     local.control.add_fault("cut_before")
     local.control.add_fault("cut_after", nth=2)
     for _ in range(2):
@@ -110,7 +110,7 @@ def test_a_cut_call_is_logged_as_such(local: Sandbox, over_http: Aws) -> None:
     assert outcomes == ["cut before it was applied", "cut after it was applied"]
 
 
-def test_the_throttle_admits_one_call_a_second_for_account_and_region(local: Sandbox, over_http: Aws) -> None:
+def test_the_throttle_admits_one_call_per_second_for_account_and_region(local: Sandbox, over_http: Aws) -> None:
     ses, sesv2 = over_http.ses, over_http.sesv2
     ses.list_identities()
     ses.list_identities()

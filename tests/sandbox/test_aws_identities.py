@@ -8,7 +8,7 @@ from sandbox.process import Sandbox
 from tests.sandbox.conftest import ACCOUNT, REGION, Aws, refusal
 
 
-def test_tokens_differ_by_domain_and_region_and_stay_the_same(over_http: Aws) -> None:
+def test_tokens_depend_on_domain_and_region_and_are_stable(over_http: Aws) -> None:
     ses, elsewhere = over_http.ses, over_http.client("ses", "eu-west-1")
     first = ses.verify_domain_dkim(Domain="example.com")["DkimTokens"]
     ses.delete_identity(Identity="example.com")
@@ -22,22 +22,22 @@ def test_tokens_differ_by_domain_and_region_and_stay_the_same(over_http: Aws) ->
 
 
 @pytest.mark.parametrize("name", ["junk", "-a.com", "a..com", "192.0.2.1", "exa mple.com", "a." + "b" * 64 + ".com"])
-def test_a_name_that_is_no_domain_is_refused(fake_aws: Aws, name: str) -> None:
+def test_an_invalid_domain_name_is_refused(fake_aws: Aws, name: str) -> None:
     assert refusal(fake_aws.ses.verify_domain_identity, Domain=name)[0] == "InvalidParameterValue"
     assert refusal(fake_aws.sesv2.create_email_identity, EmailIdentity=name)[0] == "BadRequestException"
 
 
-def test_a_fresh_identity_is_pending_and_an_unknown_one_is_left_out(fake_aws: Aws) -> None:
+def test_a_new_identity_is_pending_and_an_unknown_one_left_out(fake_aws: Aws) -> None:
     ses = fake_aws.ses
     ses.verify_domain_identity(Domain="example.com")
-    asked = {"Identities": ["example.com", "unknown.example"]}
-    found = ses.get_identity_verification_attributes(**asked)["VerificationAttributes"]
+    parameters = {"Identities": ["example.com", "unknown.example"]}
+    found = ses.get_identity_verification_attributes(**parameters)["VerificationAttributes"]
     assert {name: one["VerificationStatus"] for name, one in found.items()} == {"example.com": "Pending"}
-    dkim = ses.get_identity_dkim_attributes(**asked)["DkimAttributes"]
+    dkim = ses.get_identity_dkim_attributes(**parameters)["DkimAttributes"]
     assert dkim == {"example.com": {"DkimEnabled": False, "DkimVerificationStatus": "NotStarted"}}
 
 
-def test_more_than_100_identities_in_one_read_are_refused(fake_aws: Aws) -> None:
+def test_reading_more_than_100_identities_is_refused(fake_aws: Aws) -> None:
     names = [f"d{number}.example.com" for number in range(101)]
     ses = fake_aws.ses
     for read in (
@@ -49,7 +49,7 @@ def test_more_than_100_identities_in_one_read_are_refused(fake_aws: Aws) -> None
         assert read(Identities=names[:100])
 
 
-def test_creating_an_identity_twice_is_a_conflict_that_keeps_the_first(fake_aws: Aws) -> None:
+def test_creating_an_identity_twice_is_a_conflict_and_keeps_the_first(fake_aws: Aws) -> None:
     sesv2 = fake_aws.sesv2
     first = sesv2.create_email_identity(EmailIdentity="example.com", Tags=[{"Key": "made-by", "Value": "us"}])
     assert first["DkimAttributes"]["Status"] == "NOT_STARTED"
@@ -60,7 +60,7 @@ def test_creating_an_identity_twice_is_a_conflict_that_keeps_the_first(fake_aws:
     assert read["Tags"] == [{"Key": "made-by", "Value": "us"}]
 
 
-def test_tags_end_with_the_identity(fake_aws: Aws) -> None:
+def test_tags_are_deleted_with_the_identity(fake_aws: Aws) -> None:
     sesv2 = fake_aws.sesv2
     sesv2.create_email_identity(EmailIdentity="example.com", Tags=[{"Key": "made-by", "Value": "us"}])
     sesv2.delete_email_identity(EmailIdentity="example.com")
@@ -68,31 +68,31 @@ def test_tags_end_with_the_identity(fake_aws: Aws) -> None:
     assert sesv2.get_email_identity(EmailIdentity="example.com")["Tags"] == []
 
 
-def test_tagging_what_does_not_exist_is_not_found(fake_aws: Aws) -> None:
+def test_tagging_a_missing_identity_is_not_found(fake_aws: Aws) -> None:
     arn = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/example.com"
     tags = [{"Key": "a", "Value": "b"}]
     assert refusal(fake_aws.sesv2.tag_resource, ResourceArn=arn, Tags=tags)[::2] == ("NotFoundException", 404)
 
 
-def test_a_missing_identity_is_gone_in_v1_and_not_found_in_v2(fake_aws: Aws) -> None:
+def test_deleting_a_missing_identity_succeeds_in_v1_and_fails_in_v2(fake_aws: Aws) -> None:
     fake_aws.ses.delete_identity(Identity="example.com")
     assert refusal(fake_aws.sesv2.delete_email_identity, EmailIdentity="example.com")[0] == "NotFoundException"
     assert refusal(fake_aws.sesv2.get_email_identity, EmailIdentity="example.com")[0] == "NotFoundException"
 
 
-def test_mail_from_goes_with_the_identity(fake_aws: Aws) -> None:
-    ses, asked = fake_aws.ses, {"Identities": ["example.com"]}
+def test_mail_from_is_deleted_with_the_identity(fake_aws: Aws) -> None:
+    ses, parameters = fake_aws.ses, {"Identities": ["example.com"]}
     ses.verify_domain_identity(Domain="example.com")
     ses.set_identity_mail_from_domain(Identity="example.com", MailFromDomain="m.example.com")
     ses.delete_identity(Identity="example.com")
-    assert ses.get_identity_mail_from_domain_attributes(**asked)["MailFromDomainAttributes"] == {}
+    assert ses.get_identity_mail_from_domain_attributes(**parameters)["MailFromDomainAttributes"] == {}
     ses.verify_domain_identity(Domain="example.com")
-    found = ses.get_identity_mail_from_domain_attributes(**asked)["MailFromDomainAttributes"]["example.com"]
+    found = ses.get_identity_mail_from_domain_attributes(**parameters)["MailFromDomainAttributes"]["example.com"]
     assert found == {"BehaviorOnMXFailure": "UseDefaultValue"}
 
 
 @pytest.mark.parametrize("name", ["example.com", "mexample.com", "m.example.net"])
-def test_a_mail_from_that_is_no_sub_domain_is_refused(fake_aws: Aws, name: str) -> None:
+def test_a_mail_from_that_is_no_subdomain_is_refused(fake_aws: Aws, name: str) -> None:
     fake_aws.ses.verify_domain_identity(Domain="example.com")
     v1 = refusal(fake_aws.ses.set_identity_mail_from_domain, Identity="example.com", MailFromDomain=name)
     put = fake_aws.sesv2.put_email_identity_mail_from_attributes
@@ -118,7 +118,7 @@ def test_both_apis_page_through_the_same_identities(fake_aws: Aws) -> None:
     assert [entry["IdentityName"] for entry in found] == ["d3.example.com"]
 
 
-def test_another_key_length_makes_new_tokens(fake_aws: Aws) -> None:
+def test_another_key_length_creates_new_tokens(fake_aws: Aws) -> None:
     sesv2 = fake_aws.sesv2
     old = sesv2.create_email_identity(EmailIdentity="example.com")["DkimAttributes"]["Tokens"]
 
@@ -133,12 +133,12 @@ def test_another_key_length_makes_new_tokens(fake_aws: Aws) -> None:
     assert not set(sign("RSA_1024_BIT")) & set(old)
 
 
-def test_some_regions_have_a_dkim_zone_of_their_own(over_http: Aws) -> None:
+def test_some_regions_have_their_own_dkim_zone(over_http: Aws) -> None:
     made = over_http.client("sesv2", "eu-south-1").create_email_identity(EmailIdentity="example.com")
     assert made["DkimAttributes"]["SigningHostedZone"] == "dkim.eu-south-1.amazonses.com"
 
 
-def test_a_full_account_refuses_one_identity_more(local: Sandbox, over_http: Aws) -> None:
+def test_a_full_account_refuses_another_identity(local: Sandbox, over_http: Aws) -> None:
     local.control.set_limits(identities=1)
     over_http.ses.verify_domain_identity(Domain="a.example.com")
     over_http.ses.verify_domain_identity(Domain="a.example.com")
@@ -146,7 +146,7 @@ def test_a_full_account_refuses_one_identity_more(local: Sandbox, over_http: Aws
     assert refusal(over_http.sesv2.create_email_identity, EmailIdentity="c.example.com")[0] == "LimitExceededException"
 
 
-def test_v1_and_v2_share_one_store(fake_aws: Aws) -> None:
+def test_v1_and_v2_share_one_state(fake_aws: Aws) -> None:
     fake_aws.sesv2.create_email_identity(EmailIdentity="example.com")
     tokens = fake_aws.ses.verify_domain_dkim(Domain="example.com")["DkimTokens"]
     read = fake_aws.sesv2.get_email_identity(EmailIdentity="example.com")["DkimAttributes"]

@@ -1,4 +1,4 @@
-"""CloudWatch's rates of tenants and of the account, and Amazon's signed events, as the sandbox gives them."""
+"""CloudWatch's rates of tenants and of the account, and signed SES events, as the sandbox provides them."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ def rates_by_name(local: Sandbox) -> None:
     local.control.set_beliefs(tenant_metrics="name")
 
 
-def test_the_breakdown_by_tenant_is_by_the_exact_dimensions_of_the_belief(over_http: Aws, local: Sandbox) -> None:
+def test_the_breakdown_by_tenant_uses_the_dimensions_of_the_belief(over_http: Aws, local: Sandbox) -> None:
     tenant_id = over_http.sesv2.create_tenant(TenantName="alice")["TenantId"]
     local.control.set_rates("alice", bounce=0.25)
     pair = [{"Name": "TenantId", "Value": tenant_id}, {"Name": "TenantName", "Value": "alice"}]
@@ -38,8 +38,8 @@ def test_the_breakdown_by_tenant_is_by_the_exact_dimensions_of_the_belief(over_h
         ("none", set(), []),
     ):
         local.control.set_beliefs(tenant_metrics=belief)
-        asked = {"Namespace": "AWS/SES", "Dimensions": [{"Name": "TenantName"}]}
-        rows = over_http.client("cloudwatch").list_metrics(**asked)["Metrics"]
+        parameters = {"Namespace": "AWS/SES", "Dimensions": [{"Name": "TenantName"}]}
+        rows = over_http.client("cloudwatch").list_metrics(**parameters)["Metrics"]
         assert {row["MetricName"] for row in rows} == names
         assert all(row["Dimensions"] == dimensions for row in rows)
         found = _ask(over_http, _query("Reputation.BounceRate", "alice"))["MetricDataResults"][0]["Values"]
@@ -48,16 +48,16 @@ def test_the_breakdown_by_tenant_is_by_the_exact_dimensions_of_the_belief(over_h
         local.control.set_beliefs(nonsense="yes")
 
 
-def test_rates_that_are_set_leave_a_day_of_points_of_that_tenant_alone(over_http: Aws, local: Sandbox) -> None:
+def test_set_rates_create_a_day_of_points_for_that_tenant_only(over_http: Aws, local: Sandbox) -> None:
     over_http.sesv2.create_tenant(TenantName="alice")
     local.control.set_rates("alice", bounce=0.24)
-    asked = (
+    queries = (
         _query("Reputation.BounceRate", "alice"),
         _query("Reputation.BounceRate", "", 1),
         _query("Reputation.ComplaintRate", "alice", 2),
         _query("Reputation.BounceRate", "alice", 3, namespace="AWS/Other"),
     )
-    bounces, account, complaints, other = _ask(over_http, *asked, ScanBy="TimestampAscending")["MetricDataResults"]
+    bounces, account, complaints, other = _ask(over_http, *queries, ScanBy="TimestampAscending")["MetricDataResults"]
     assert len(bounces["Values"]) in (24, 25)
     assert bounces["Values"] == sorted(bounces["Values"])
     assert bounces["Values"][-1] == pytest.approx(0.24)
@@ -66,7 +66,7 @@ def test_rates_that_are_set_leave_a_day_of_points_of_that_tenant_alone(over_http
     assert not other["Values"]
 
 
-def test_the_next_rate_moves_on_from_the_last(over_http: Aws, local: Sandbox) -> None:
+def test_the_next_rate_continues_from_the_last(over_http: Aws, local: Sandbox) -> None:
     over_http.sesv2.create_tenant(TenantName="alice")
     for rate in (0.2, 0.0):
         local.control.set_rates("alice", bounce=rate)
@@ -76,28 +76,26 @@ def test_the_next_rate_moves_on_from_the_last(over_http: Aws, local: Sandbox) ->
     assert newest_first[-1] > 0.15
 
 
-def test_the_account_has_rates_of_its_own(over_http: Aws, local: Sandbox) -> None:
+def test_the_account_has_its_own_rates(over_http: Aws, local: Sandbox) -> None:
     over_http.sesv2.get_account()
     local.control.set_account_rates(REGION, bounce=0.05, complaint=0.001)
     found = _ask(over_http, _query("Reputation.ComplaintRate"))["MetricDataResults"][0]
     assert found["Values"][0] == pytest.approx(0.001)
 
 
-def test_what_others_put_is_found_by_its_exact_dimensions(over_http: Aws, local: Sandbox) -> None:
+def test_foreign_metrics_are_found_by_their_exact_dimensions(over_http: Aws, local: Sandbox) -> None:
     put = {"MetricName": "Errors", "Timestamp": datetime.now(UTC) - timedelta(minutes=5), "Value": 3.0}
     client = over_http.client("cloudwatch")
     client.put_metric_data(Namespace="AWS/Other", MetricData=[{**put, "Dimensions": [{"Name": "F", "Value": "one"}]}])
     client.put_metric_data(Namespace="AWS/Other", MetricData=[{**put, "Value": 5.0}])
-    asked = _query("Errors", namespace="AWS/Other")
-    whole, other = _ask(over_http, asked, _query("Errors", "one", 1, namespace="AWS/Other"))["MetricDataResults"]
+    query = _query("Errors", namespace="AWS/Other")
+    whole, other = _ask(over_http, query, _query("Errors", "one", 1, namespace="AWS/Other"))["MetricDataResults"]
     assert (whole["Values"], other["Values"]) == ([5.0], [])
-    asked["MetricStat"]["Metric"]["Dimensions"] = [{"Name": "F", "Value": "one"}]
-    assert _ask(over_http, asked)["MetricDataResults"][0]["Values"] == [3.0]
+    query["MetricStat"]["Metric"]["Dimensions"] = [{"Name": "F", "Value": "one"}]
+    assert _ask(over_http, query)["MetricDataResults"][0]["Values"] == [3.0]
 
 
-def test_more_than_500_queries_are_refused_and_many_values_come_in_pages_and_parts(
-    over_http: Aws, local: Sandbox
-) -> None:
+def test_more_than_500_queries_are_refused_and_many_values_are_paged(over_http: Aws, local: Sandbox) -> None:
     over_http.sesv2.create_tenant(TenantName="alice")
     local.control.set_rates("alice", bounce=0.24)
     many = [_query("Reputation.BounceRate", "alice", number) for number in range(MOST_QUERIES + 1)]
@@ -110,12 +108,12 @@ def test_more_than_500_queries_are_refused_and_many_values_come_in_pages_and_par
     pages = [_ask(over_http, *many[:4])]
     while token := pages[-1].get("NextToken"):
         pages.append(_ask(over_http, *many[:4], NextToken=token))
-    told = [(one["Id"], one["StatusCode"]) for page in pages for one in page["MetricDataResults"]]
-    assert told[:3] == [("q0", "Complete"), ("q1", "PartialData"), ("q1", "Complete")]
+    results = [(one["Id"], one["StatusCode"]) for page in pages for one in page["MetricDataResults"]]
+    assert results[:3] == [("q0", "Complete"), ("q1", "PartialData"), ("q1", "Complete")]
     assert sum(len(one["Values"]) for page in pages for one in page["MetricDataResults"]) == whole * 4
 
 
-def test_rates_outlive_a_restart(tmp_path: Path, over_http: Aws, local: Sandbox) -> None:
+def test_rates_survive_a_restart(tmp_path: Path, over_http: Aws, local: Sandbox) -> None:
     from sandbox.aws.state import regions
     from sandbox.snapshot import Snapshot
 
@@ -128,7 +126,7 @@ def test_rates_outlive_a_restart(tmp_path: Path, over_http: Aws, local: Sandbox)
     assert any(("Reputation.BounceRate", "alice") in state.metrics for _, state in regions())
 
 
-def test_events_can_be_had_over_the_control_api_too(over_http: Aws, local: Sandbox) -> None:
+def test_events_are_available_over_the_control_api(over_http: Aws, local: Sandbox) -> None:
     from sandbox.client import ControlClient, SandboxError
 
     topic = f"arn:aws:sns:{REGION}:123456789012:events"
@@ -141,9 +139,7 @@ def test_events_can_be_had_over_the_control_api_too(over_http: Aws, local: Sandb
         client.sns_event(topic, "bob", "Sending Status Disabled")
 
 
-def test_a_tenant_that_was_paused_for_a_day_sends_nothing_and_the_account_is_more_than_its_tenants(
-    over_http: Aws, local: Sandbox
-) -> None:
+def test_a_paused_tenant_sends_nothing_and_the_account_exceeds_its_tenants(over_http: Aws, local: Sandbox) -> None:
     for name in ("alice", "bob"):
         over_http.sesv2.create_tenant(TenantName=name)
     local.control.suspend_tenant("bob")
@@ -152,9 +148,9 @@ def test_a_tenant_that_was_paused_for_a_day_sends_nothing_and_the_account_is_mor
         local.control.set_rates(name, bounce=0.01)
     local.control.set_account_rates(REGION, bounce=0.01)
     now = datetime.now(UTC) + timedelta(days=2, minutes=1)
-    asked = [_query("Send", name, number) for number, name in enumerate(("alice", "bob", ""))]
+    queries = [_query("Send", name, number) for number, name in enumerate(("alice", "bob", ""))]
     found = over_http.client("cloudwatch").get_metric_data(
-        MetricDataQueries=asked, StartTime=now - timedelta(days=1), EndTime=now
+        MetricDataQueries=queries, StartTime=now - timedelta(days=1), EndTime=now
     )["MetricDataResults"]
     alice, bob, account = (sum(each["Values"]) for each in found)
     assert (alice > 0, bob) == (True, 0)

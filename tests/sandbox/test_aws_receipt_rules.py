@@ -34,7 +34,7 @@ def test_defaults_are_filled_in(ses: Any) -> None:
     }  # fmt: skip
 
 
-def test_an_update_replaces_the_whole_rule_in_its_place(ses: Any) -> None:
+def test_an_update_replaces_the_whole_rule_in_place(ses: Any) -> None:
     ses.create_receipt_rule(**_rule("second"))
     ses.create_receipt_rule(**_rule("first", Enabled=True, Recipients=["example.com"]))
     ses.update_receipt_rule(**_rule("first", ScanEnabled=True))
@@ -44,7 +44,7 @@ def test_an_update_replaces_the_whole_rule_in_its_place(ses: Any) -> None:
     )  # fmt: skip
 
 
-def test_a_rule_of_the_same_name_is_a_conflict_whatever_its_body(ses: Any) -> None:
+def test_a_rule_with_a_used_name_is_a_conflict(ses: Any) -> None:
     ses.create_receipt_rule(**_rule(Recipients=["example.com"]))
     assert refusal(ses.create_receipt_rule, **_rule(Recipients=["example.net"]))[0] == "AlreadyExists"
 
@@ -59,7 +59,7 @@ def test_a_malformed_recipient_is_refused(ses: Any, write: str, recipient: str) 
 
 
 @pytest.mark.parametrize("write", ["create_receipt_rule", "update_receipt_rule"])
-def test_counts_are_refused_before_syntax(ses: Any, write: str) -> None:
+def test_limits_are_checked_before_syntax(ses: Any, write: str) -> None:
     if write == "update_receipt_rule":
         ses.create_receipt_rule(**_rule())
     call = getattr(ses, write)
@@ -69,7 +69,7 @@ def test_counts_are_refused_before_syntax(ses: Any, write: str) -> None:
     call(**_rule(Recipients=[f"u{number}@example.com" for number in range(500)], Actions=stops[:10]))
 
 
-def test_a_full_rule_set_refuses_one_rule_more(local: Sandbox, over_http: Aws) -> None:
+def test_a_full_rule_set_refuses_another_rule(local: Sandbox, over_http: Aws) -> None:
     local.control.set_limits(rules=2, rule_sets=1)
     ses = over_http.ses
     ses.create_receipt_rule_set(RuleSetName=SET)
@@ -98,7 +98,7 @@ def test_rules_are_moved_and_reordered(ses: Any) -> None:
     assert _names(ses) == ["a", "b", "c"]
 
 
-def test_a_reorder_that_forgets_a_rule_changes_nothing(ses: Any) -> None:
+def test_a_reorder_without_all_rules_changes_nothing(ses: Any) -> None:
     for name in ("b", "a"):
         ses.create_receipt_rule(**_rule(name))
     assert refusal(ses.reorder_receipt_rule_set, RuleSetName=SET, RuleNames=["b"])[0] == "InvalidParameterValue"
@@ -107,7 +107,7 @@ def test_a_reorder_that_forgets_a_rule_changes_nothing(ses: Any) -> None:
     assert _names(ses) == ["a", "b"]
 
 
-def test_what_is_missing_is_named(ses: Any) -> None:
+def test_a_missing_rule_or_set_is_named(ses: Any) -> None:
     missing_set = {"RuleSetName": "none"}
     assert refusal(ses.create_receipt_rule, **missing_set, Rule={"Name": "a"})[0] == "RuleSetDoesNotExist"
     assert refusal(ses.delete_receipt_rule, **missing_set, RuleName="a")[0] == "RuleSetDoesNotExist"
@@ -129,7 +129,7 @@ def _s3(bucket: str, **members: str) -> dict[str, Any]:
     return _rule(Actions=[{"S3Action": {"BucketName": bucket, **members}}])
 
 
-def test_ses_leaves_its_probe_in_the_bucket(ses: Any, fake_aws: Aws) -> None:
+def test_ses_leaves_its_test_object_in_the_bucket(ses: Any, fake_aws: Aws) -> None:
     ses.create_receipt_rule(**_s3("inbound-mail", ObjectKeyPrefix="mail/"))
     held = fake_aws.client("s3").list_objects_v2(Bucket="inbound-mail")["Contents"]
     assert [item["Key"] for item in held] == ["mail/AMAZON_SES_SETUP_NOTIFICATION"]
@@ -146,7 +146,7 @@ def test_ses_leaves_its_probe_in_the_bucket(ses: Any, fake_aws: Aws) -> None:
         ({}, True),
     ],
 )
-def test_a_bucket_is_written_to_as_its_policy_allows(
+def test_a_bucket_is_accepted_only_if_its_policy_allows_ses(
     ses: Any, fake_aws: Aws, condition: dict[str, Any], admitted: bool
 ) -> None:
     s3 = fake_aws.client("s3")
@@ -163,7 +163,7 @@ def test_a_bucket_is_written_to_as_its_policy_allows(
     assert refused[:2] == ("InvalidS3Configuration", "Could not write to bucket: other")
 
 
-def test_a_bucket_is_checked_at_update_too(ses: Any, fake_aws: Aws) -> None:
+def test_the_bucket_is_checked_again_on_update(ses: Any, fake_aws: Aws) -> None:
     ses.create_receipt_rule(**_s3("inbound-mail"))
     assert refusal(ses.update_receipt_rule, **_s3("none"))[:2] == ("InvalidS3Configuration", "No such bucket: none")
     fake_aws.client("s3").delete_bucket_policy(Bucket="inbound-mail")
@@ -183,7 +183,7 @@ def test_a_function_that_ses_cannot_invoke_is_refused(ses: Any, arn: str, messag
     assert refused[:2] == ("InvalidLambdaFunction", message + arn)
 
 
-def test_a_function_needs_its_permission(ses: Any, fake_aws: Aws) -> None:
+def test_a_function_without_its_permission_is_refused(ses: Any, fake_aws: Aws) -> None:
     arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:inbound-mail-handler"
     rule = _rule(Actions=[{"LambdaAction": {"FunctionArn": arn}}])
     ses.create_receipt_rule(**rule)
@@ -193,7 +193,7 @@ def test_a_function_needs_its_permission(ses: Any, fake_aws: Aws) -> None:
     assert refusal(ses.update_receipt_rule, **rule)[0] == "InvalidLambdaFunction"
 
 
-def test_a_topic_must_exist(ses: Any, fake_aws: Aws) -> None:
+def test_a_missing_topic_is_refused(ses: Any, fake_aws: Aws) -> None:
     arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:arrived"
     rule = _s3("inbound-mail", TopicArn=arn)
     refused = refusal(ses.create_receipt_rule, **rule)
@@ -208,7 +208,7 @@ def test_a_bounce_needs_a_verified_sender(ses: Any) -> None:
     assert refused[:2] == ("InvalidParameterValue", "Identity is not verified: postmaster@example.com")
 
 
-def test_a_region_that_does_not_receive_has_no_rules(fake_aws: Aws) -> None:
+def test_a_region_without_receiving_has_no_rules(fake_aws: Aws) -> None:
     ses = fake_aws.client("ses", "eu-central-2")
     for call in (ses.list_receipt_rule_sets, ses.describe_active_receipt_rule_set):
         assert refusal(call)[:2] == ("InvalidAction", "Unavailable Operation")

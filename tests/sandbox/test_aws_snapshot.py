@@ -1,4 +1,4 @@
-"""The sandbox's state over a restart."""
+"""The sandbox's state across restarts."""
 
 import pickle
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_the_state_survives_a_restart(local: Sandbox, tmp_path: Path) -> None:
         assert [one["Name"] for one in back.ses.list_receipt_rule_sets()["RuleSets"]] == ["mail-set"]
 
 
-def test_the_bucket_and_the_function_are_there_at_every_boot(local: Sandbox, tmp_path: Path) -> None:
+def test_the_bucket_and_the_function_exist_at_every_start(local: Sandbox, tmp_path: Path) -> None:
     with Sandbox(state_dir=tmp_path) as sandbox:
         made = Aws(sandbox.aws_url)
         assert made.client("s3").list_buckets()["Buckets"][0]["Name"] == "inbound-mail"
@@ -52,7 +52,7 @@ def test_the_bucket_and_the_function_are_there_at_every_boot(local: Sandbox, tmp
 
 
 @pytest.mark.parametrize("damage", ["another version", "cut off"])
-def test_a_snapshot_that_cannot_be_read_is_left_aside(local: Sandbox, tmp_path: Path, damage: str) -> None:
+def test_an_unreadable_snapshot_is_set_aside(local: Sandbox, tmp_path: Path, damage: str) -> None:
     with Sandbox(state_dir=tmp_path) as first:
         _fill(first)
     file = tmp_path / snapshot.FILE
@@ -66,7 +66,7 @@ def test_a_snapshot_that_cannot_be_read_is_left_aside(local: Sandbox, tmp_path: 
         assert Aws(second.aws_url).ses.list_identities()["Identities"] == []
 
 
-def test_many_changes_are_written_once(local: Sandbox, tmp_path: Path) -> None:
+def test_several_changes_are_written_once(local: Sandbox, tmp_path: Path) -> None:
     kept = snapshot.Snapshot(tmp_path, local.zones, delay=60)
     kept.save_soon()
     waiting = kept._timer

@@ -1,4 +1,4 @@
-"""Tenants as real SES was seen to behave, its own spellings included."""
+"""Tenants as real SES behaves, including its own spellings."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def _associate(sesv2: Any, arn: str = IDENTITY, tenant: str = "alice") -> None:
     sesv2.create_tenant_resource_association(TenantName=tenant, ResourceArn=arn)
 
 
-def test_the_same_name_again_is_another_tenant(sesv2: Any) -> None:
+def test_a_tenant_created_again_is_another_tenant(sesv2: Any) -> None:
     assert refusal(sesv2.create_tenant, TenantName="alice")[0] == "AlreadyExistsException"
     old = sesv2.get_tenant(TenantName="alice")["Tenant"]
     sesv2.delete_tenant(TenantName="alice")
@@ -45,7 +45,7 @@ def test_resource_types_are_spelt_as_on_the_wire(sesv2: Any) -> None:
     assert refusal(sesv2.list_tenant_resources, TenantName="alice", Filter=model)[0] == "BadRequestException"
 
 
-def test_an_association_exists_once_and_its_absence_is_no_error(sesv2: Any) -> None:
+def test_an_association_exists_once_and_deleting_it_twice_is_no_error(sesv2: Any) -> None:
     _associate(sesv2)
     again = {"TenantName": "alice", "ResourceArn": IDENTITY}
     assert refusal(sesv2.create_tenant_resource_association, **again)[0] == "AlreadyExistsException"
@@ -64,11 +64,11 @@ def test_an_association_exists_once_and_its_absence_is_no_error(sesv2: Any) -> N
         ("arn:aws:s3:::inbound-mail", "BadRequestException"),
     ],
 )
-def test_only_what_exists_here_is_associated(sesv2: Any, arn: str, code: str) -> None:
+def test_only_existing_resources_are_associated(sesv2: Any, arn: str, code: str) -> None:
     assert refusal(sesv2.create_tenant_resource_association, TenantName="alice", ResourceArn=arn)[0] == code
 
 
-def test_one_identity_may_belong_to_many_tenants_and_outlives_them(sesv2: Any) -> None:
+def test_one_identity_can_belong_to_many_tenants_and_outlives_them(sesv2: Any) -> None:
     sesv2.create_tenant(TenantName="bob")
     _associate(sesv2)
     _associate(sesv2, tenant="bob")
@@ -80,7 +80,7 @@ def test_one_identity_may_belong_to_many_tenants_and_outlives_them(sesv2: Any) -
     assert len(sesv2.list_resource_tenants(ResourceArn=IDENTITY)["ResourceTenants"]) == 1
 
 
-def test_what_is_associated_cannot_be_deleted(sesv2: Any, fake_aws: Aws) -> None:
+def test_an_associated_resource_cannot_be_deleted(sesv2: Any, fake_aws: Aws) -> None:
     _associate(sesv2)
     _associate(sesv2, CONFIGURATION_SET)
     code, message, _ = refusal(sesv2.delete_email_identity, EmailIdentity="example.com")
@@ -93,7 +93,7 @@ def test_what_is_associated_cannot_be_deleted(sesv2: Any, fake_aws: Aws) -> None
     sesv2.delete_configuration_set(ConfigurationSetName="events")
 
 
-def test_pages_are_of_at_most_100_and_tokens_belong_to_their_list(sesv2: Any) -> None:
+def test_pages_have_at_most_100_and_tokens_belong_to_their_list(sesv2: Any) -> None:
     sesv2.create_tenant(TenantName="bob")
     assert refusal(sesv2.list_tenants, PageSize=101)[0] == "BadRequestException"
     assert refusal(sesv2.list_tenants, NextToken="")[0] == "BadRequestException"
@@ -102,7 +102,7 @@ def test_pages_are_of_at_most_100_and_tokens_belong_to_their_list(sesv2: Any) ->
     assert [one["TenantName"] for one in sesv2.list_tenants(NextToken=token)["Tenants"]] == ["bob"]
 
 
-def test_a_full_region_refuses_one_tenant_more(local: Sandbox, over_http: Aws) -> None:
+def test_a_full_region_refuses_another_tenant(local: Sandbox, over_http: Aws) -> None:
     local.control.set_limits(tenants=0)
     assert refusal(over_http.sesv2.create_tenant, TenantName="alice")[0] == "LimitExceededException"
 
@@ -136,7 +136,7 @@ def alice(local: Sandbox, over_http: Aws) -> Any:
     return over_http.sesv2
 
 
-def test_amazons_suspension_is_not_overridden_by_the_customer(local: Sandbox, alice: Any) -> None:
+def test_a_customer_cannot_override_a_suspension_by_ses(local: Sandbox, alice: Any) -> None:
     local.control.suspend_tenant("alice", "Spam.")
     _set_status(alice, "REINSTATED")
     entity = _entity(alice)

@@ -1,4 +1,4 @@
-"""The verifier: real packets to the sandbox's DNS server, states as SES turns them."""
+"""The verifier: real packets to the sandbox's DNS server, and status changes as in SES."""
 
 from typing import Any
 
@@ -29,10 +29,10 @@ def _publish_dkim(local: Sandbox, ses: Any, how_many: int = 3) -> None:
 
 
 def _statuses(ses: Any) -> tuple[str, str, str]:
-    asked = {"Identities": [NAME]}
-    ownership = ses.get_identity_verification_attributes(**asked)["VerificationAttributes"][NAME]
-    dkim = ses.get_identity_dkim_attributes(**asked)["DkimAttributes"][NAME]
-    mail_from = ses.get_identity_mail_from_domain_attributes(**asked)["MailFromDomainAttributes"][NAME]
+    parameters = {"Identities": [NAME]}
+    ownership = ses.get_identity_verification_attributes(**parameters)["VerificationAttributes"][NAME]
+    dkim = ses.get_identity_dkim_attributes(**parameters)["DkimAttributes"][NAME]
+    mail_from = ses.get_identity_mail_from_domain_attributes(**parameters)["MailFromDomainAttributes"][NAME]
     status = mail_from.get("MailFromDomainStatus", "")
     return ownership["VerificationStatus"], dkim["DkimVerificationStatus"], status
 
@@ -42,14 +42,14 @@ def _info(over_http: Aws) -> dict[str, Any]:
     return info
 
 
-def test_the_txt_verifies_the_identity_alone(local: Sandbox, ses: Any) -> None:
+def test_the_txt_record_alone_verifies_the_identity(local: Sandbox, ses: Any) -> None:
     _publish_txt(local, ses)
     assert local.control.tick() == Round(1, ("example.com identity: Pending -> Success",))
     assert _statuses(ses) == ("Success", "NotStarted", "")
     assert local.control.tick() == Round(1, ())
 
 
-def test_the_txt_may_stand_at_the_apex(local: Sandbox, ses: Any) -> None:
+def test_the_txt_record_can_be_at_the_apex(local: Sandbox, ses: Any) -> None:
     _publish_txt(local, ses, NAME, "amazonses:")
     local.control.tick()
     assert _statuses(ses)[0] == "Success"
@@ -62,7 +62,7 @@ def test_a_token_in_the_wrong_case_does_not_verify(local: Sandbox, ses: Any, ove
     assert (_statuses(ses)[0], _info(over_http)["ErrorType"]) == ("Pending", "INVALID_VALUE")
 
 
-def test_dkim_needs_all_three_and_verifies_the_identity_with_it(local: Sandbox, ses: Any) -> None:
+def test_dkim_needs_all_three_records_and_verifies_the_identity(local: Sandbox, ses: Any) -> None:
     _publish_dkim(local, ses, how_many=2)
     local.control.tick()
     assert _statuses(ses) == ("Pending", "Pending", "")
@@ -86,7 +86,7 @@ def test_mail_from_needs_its_mx_as_the_only_one(local: Sandbox, ses: Any) -> Non
 
 
 @pytest.mark.parametrize("fault", ["servfail", "refused"])
-def test_a_failed_look_up_is_no_verdict(local: Sandbox, ses: Any, over_http: Aws, fault: str) -> None:
+def test_a_failed_lookup_changes_no_status(local: Sandbox, ses: Any, over_http: Aws, fault: str) -> None:
     _publish_dkim(local, ses)
     local.control.tick()
     local.control.set_dns_fault(NAME, fault)
@@ -94,7 +94,7 @@ def test_a_failed_look_up_is_no_verdict(local: Sandbox, ses: Any, over_http: Aws
     assert (_statuses(ses)[:2], _info(over_http)["ErrorType"]) == (("Success", "Success"), "DNS_SERVER_ERROR")
 
 
-def test_a_pending_identity_fails_after_72_hours_and_can_be_started_again(local: Sandbox, ses: Any) -> None:
+def test_a_pending_identity_fails_after_72_hours_and_can_be_restarted(local: Sandbox, ses: Any) -> None:
     ses.verify_domain_identity(Domain=NAME)
     local.control.advance_clock(71.9 * HOURS)
     local.control.tick()
@@ -107,14 +107,14 @@ def test_a_pending_identity_fails_after_72_hours_and_can_be_started_again(local:
     assert _statuses(ses)[0] == "Success"
 
 
-def test_what_has_failed_is_not_looked_up_again(local: Sandbox, ses: Any) -> None:
+def test_a_failed_identity_is_not_checked_again(local: Sandbox, ses: Any) -> None:
     ses.verify_domain_identity(Domain=NAME)
     local.control.advance_clock(72 * HOURS)
     local.control.tick()
     assert local.control.tick().checked == 0
 
 
-def test_a_failing_dns_does_not_fail_an_identity(local: Sandbox, ses: Any) -> None:
+def test_a_failing_dns_server_does_not_fail_an_identity(local: Sandbox, ses: Any) -> None:
     ses.verify_domain_identity(Domain=NAME)
     local.control.set_dns_fault(NAME, "servfail")
     local.control.advance_clock(100 * HOURS)
@@ -122,7 +122,7 @@ def test_a_failing_dns_does_not_fail_an_identity(local: Sandbox, ses: Any) -> No
     assert _statuses(ses)[0] == "Pending"
 
 
-def test_what_vanishes_has_72_hours_to_come_back(local: Sandbox, ses: Any) -> None:
+def test_a_missing_record_has_72_hours_to_return(local: Sandbox, ses: Any) -> None:
     _publish_txt(local, ses)
     local.control.tick()
     held = next(record for record in local.control.records(NAME) if record.type == "TXT")
@@ -139,14 +139,14 @@ def test_what_vanishes_has_72_hours_to_come_back(local: Sandbox, ses: Any) -> No
     assert _statuses(ses)[0] == "Failed"
 
 
-def test_verifying_again_keeps_what_is_verified(local: Sandbox, ses: Any) -> None:
+def test_verifying_again_keeps_a_verified_status(local: Sandbox, ses: Any) -> None:
     _publish_txt(local, ses)
     local.control.tick()
     ses.verify_domain_identity(Domain=NAME)
     assert _statuses(ses)[0] == "Success"
 
 
-def test_ses_tells_when_it_looked_and_what_it_saw(local: Sandbox, ses: Any, over_http: Aws) -> None:
+def test_ses_reports_when_it_checked_and_what_it_found(local: Sandbox, ses: Any, over_http: Aws) -> None:
     ses.verify_domain_identity(Domain=NAME)
     assert _info(over_http) == {}
     local.control.tick()
@@ -159,7 +159,7 @@ def test_ses_tells_when_it_looked_and_what_it_saw(local: Sandbox, ses: Any, over
     assert ("ErrorType" in found, found["LastSuccessTimestamp"]) == (False, found["LastCheckedTimestamp"])
 
 
-def test_an_identity_deleted_meanwhile_is_left_alone(local: Sandbox, ses: Any) -> None:
+def test_an_identity_deleted_meanwhile_is_skipped(local: Sandbox, ses: Any) -> None:
     _publish_txt(local, ses)
     ses.delete_identity(Identity=NAME)
     assert local.control.tick() == Round(0, ())
@@ -167,7 +167,7 @@ def test_an_identity_deleted_meanwhile_is_left_alone(local: Sandbox, ses: Any) -
     assert _statuses(ses)[0] == "Pending"
 
 
-def test_a_verified_identity_admits_its_addresses_as_bounce_senders(local: Sandbox, ses: Any) -> None:
+def test_addresses_of_a_verified_identity_can_send_bounces(local: Sandbox, ses: Any) -> None:
     _publish_txt(local, ses)
     local.control.tick()
     ses.create_receipt_rule_set(RuleSetName="mail-set")

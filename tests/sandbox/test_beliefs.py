@@ -1,4 +1,4 @@
-"""What Amazon's documents leave open: each belief has its choices, by the control API and on the page."""
+"""Behaviour that the AWS documentation leaves open: each belief has choices, in the control API and on the page."""
 
 from dataclasses import asdict
 from typing import Any
@@ -21,13 +21,13 @@ def test_every_belief_has_choices_and_the_page_offers_them() -> None:
         assert set(BELIEFS[name][1]) == set(CHOICES[name])
 
 
-def test_what_a_belief_cannot_be_is_refused(sandbox: Sandbox) -> None:
+def test_an_invalid_choice_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="Invalid behaviour"):
         sandbox.control.set_beliefs(hosted_zone="perhaps")
 
 
 @pytest.mark.parametrize("belief", CHOICES["star_recipient"])
-def test_an_asterisk_as_a_recipient_is_refused_or_taken_literally(sandbox: Sandbox, belief: str) -> None:
+def test_an_asterisk_as_a_recipient_is_refused_or_literal(sandbox: Sandbox, belief: str) -> None:
     sandbox.control.set_beliefs(star_recipient=belief)
     ses = aws.client("ses")
     ses.create_receipt_rule_set(RuleSetName="theirs")

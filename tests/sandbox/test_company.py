@@ -1,4 +1,4 @@
-"""The demo's company: made once, then every page that *What to try* leads to is opened as the role it is for."""
+"""The demo's company: created once, then each step of *What to try* is opened in its role."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,15 +31,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DAY = 86_400
 
 
-def test_the_company_lives_and_what_to_try_keeps_its_promises(
+def test_the_company_is_complete_and_every_step_works(
     sandbox: Sandbox, settings: Settings, subtests: Any, tmp_path: Path
 ) -> None:
-    """One test, since the company takes seconds to make. The seed is interrupted, and goes on each time."""
+    """One test, because creating the company takes seconds. The seed is interrupted and continues each time."""
     settings.SITE_URL = "http://127.0.0.1:8123/"
     make_roles()
     _make_with_interruptions(tmp_path)
     call_command("seed_demo", "--company", verbosity=0)
-    for check in (_everything_is_there, _time_has_passed, _clocks_are_right, _anybody_may_read_what_to_try):
+    for check in (_all_rows_exist, _rows_cover_a_month, _clocks_are_right, _what_to_try_is_public):
         with subtests.test(check.__name__):
             check(sandbox)
     for shown in tour.roles_shown():
@@ -47,44 +47,44 @@ def test_the_company_lives_and_what_to_try_keeps_its_promises(
         client.force_login(User.objects.get(email=shown.account.email))
         for each in shown.steps:
             with subtests.test(f"{shown.role.title}: {each.step.title}"):
-                _keeps_its_promise(client, each)
+                _step_shows_its_text(client, each)
     with subtests.test("a second run adds nothing"):
         _a_second_run_adds_nothing()
 
 
-class Cut(Exception):
+class Interrupted(Exception):
     """The seed's process ends here."""
 
 
-class CutProgress(ProgressFile):
-    """Cuts the seed once each before the parts of these numbers are noted as begun, so the part before is repeated."""
+class InterruptingProgress(ProgressFile):
+    """Interrupt the seed once before each of these parts is recorded, so that the previous part is repeated."""
 
     before: ClassVar[list[int]] = [1, 9, 15, 16, 25]
 
     def note(self, done: int, of: int) -> None:
         if done in self.before:
             self.before.remove(done)
-            raise Cut
+            raise Interrupted
         super().note(done, of)
 
 
 def _make_with_interruptions(folder: Path) -> None:
-    progress = CutProgress(str(folder / "progress"))
+    progress = InterruptingProgress(str(folder / "progress"))
     for _ in range(5):
-        with pytest.raises(Cut):
+        with pytest.raises(Interrupted):
             build.make(progress)
     build.make(progress)
     progress.remove()
 
 
-def _keeps_its_promise(client: Client, each: tour.ShownStep) -> None:
+def _step_shows_its_text(client: Client, each: tour.ShownStep) -> None:
     assert each.url
     answer = client.get(each.url)
     assert answer.status_code == 200
     assert each.step.shows in answer.text
 
 
-def _everything_is_there(_: Sandbox) -> None:
+def _all_rows_exist(_: Sandbox) -> None:
     assert (Customer.objects.count(), Domain.objects.count()) == (12, 40)
     states = set(Domain.objects.values_list("state", flat=True))
     assert states == {"verified", "waiting", "wrong", "at_risk", "could_not_check", "not_checked"}
@@ -97,7 +97,7 @@ def _everything_is_there(_: Sandbox) -> None:
     assert Alert.objects.filter(state="open").values("kind").annotate(number=Count("pk")).count() >= 5
 
 
-def _time_has_passed(_: Sandbox) -> None:
+def _rows_cover_a_month(_: Sandbox) -> None:
     now = timezone.now()
     for rows, days in ((Change.objects, 29), (ReceivedMail.objects, 19), (RateSample.objects, 29)):
         times = rows.values_list("received_at" if rows is ReceivedMail.objects else "at", flat=True)
@@ -109,7 +109,7 @@ def _clocks_are_right(sandbox: Sandbox) -> None:
     assert abs((sandbox.control.now() - timezone.now()).total_seconds()) < 60
 
 
-def _anybody_may_read_what_to_try(_: Sandbox) -> None:
+def _what_to_try_is_public(_: Sandbox) -> None:
     page = Client().get(reverse("sandbox:what_to_try"))
     assert page.status_code == 200
     assert "This step needs something that was deleted" not in page.text
@@ -122,13 +122,13 @@ def _a_second_run_adds_nothing() -> None:
     assert [model.objects.count() for model in (Change, Domain, ReceivedMail, Run, Alert, Delivery, User)] == before
 
 
-def test_without_the_company_the_steps_say_what_is_gone(client: Client) -> None:
+def test_without_the_company_the_steps_say_what_is_missing(client: Client) -> None:
     page = client.get(reverse("sandbox:what_to_try")).text
     assert "This step needs something that was deleted" in page
     assert "This account is not here any more" in page
 
 
-def test_a_step_that_was_done_is_not_called_deleted() -> None:
+def test_a_completed_step_is_not_called_deleted() -> None:
     def step() -> tour.ShownStep:
         shown = next(each for each in tour.roles_shown() if each.role.key == "operator")
         return next(each for each in shown.steps if each.step.of == ("the", "difference"))
@@ -148,12 +148,12 @@ def test_a_step_that_was_done_is_not_called_deleted() -> None:
     assert (step().url, step().is_done) == ("", True)
 
 
-def test_ones_own_role_comes_first() -> None:
+def test_the_current_role_comes_first() -> None:
     assert tour.roles_shown()[0].role.key == "customer"
     assert tour.roles_shown(first="sam@inbound-admin.example")[0].role.key == "support"
 
 
-def test_until_the_demo_is_made_pages_can_be_read_and_changes_wait(
+def test_during_the_seed_pages_are_readable_and_changes_are_503(
     client: Client, settings: Settings, tmp_path: Path
 ) -> None:
     progress = ProgressFile(str(tmp_path / "progress"))
@@ -174,7 +174,7 @@ def test_until_the_demo_is_made_pages_can_be_read_and_changes_wait(
     assert client.post(reverse("domains:add"), {"text": "example.org"}).status_code != 503
 
 
-def test_a_sandbox_that_lost_its_state_is_told_on_every_page_and_holds_nothing_back(
+def test_a_sandbox_that_lost_its_state_is_reported_and_blocks_nothing(
     client: Client, settings: Settings, tmp_path: Path
 ) -> None:
     settings.DEMO_PROGRESS = str(tmp_path / "progress")

@@ -1,4 +1,4 @@
-"""The control API: one set of methods in process and over HTTP."""
+"""The control API: the same methods in process and over HTTP."""
 
 import inspect
 from datetime import timedelta
@@ -26,7 +26,7 @@ def test_the_client_has_every_method_with_the_same_arguments() -> None:
         assert inspect.signature(ours) == inspect.signature(theirs), name
 
 
-def test_faults_go_over_the_wire(client: ControlClient, over_http: Aws) -> None:
+def test_faults_work_over_http(client: ControlClient, over_http: Aws) -> None:
     fault = client.add_fault("throttle", "ListTenants", nth=2, times=None)
     assert client.faults() == (fault,)
     over_http.sesv2.list_tenants()
@@ -36,7 +36,7 @@ def test_faults_go_over_the_wire(client: ControlClient, over_http: Aws) -> None:
     assert client.faults() == ()
 
 
-def test_calls_go_over_the_wire(client: ControlClient, local: Sandbox, over_http: Aws) -> None:
+def test_calls_work_over_http(client: ControlClient, local: Sandbox, over_http: Aws) -> None:
     over_http.sesv2.create_tenant(TenantName="alice")
     over_http.sesv2.list_tenants()
     assert client.calls() == local.control.calls()
@@ -46,7 +46,7 @@ def test_calls_go_over_the_wire(client: ControlClient, local: Sandbox, over_http
     assert client.calls() == ()
 
 
-def test_clock_throttle_and_limits_go_over_the_wire(client: ControlClient) -> None:
+def test_clock_throttle_and_limits_work_over_http(client: ControlClient) -> None:
     before = client.now()
     assert client.advance_clock(3600) - before >= timedelta(hours=1)
     client.set_throttle(2.0)
@@ -58,7 +58,7 @@ def test_clock_throttle_and_limits_go_over_the_wire(client: ControlClient) -> No
     assert client.now() - before < timedelta(hours=1)
 
 
-def test_zones_and_records_go_over_the_wire(client: ControlClient, local: Sandbox) -> None:
+def test_zones_and_records_work_over_http(client: ControlClient, local: Sandbox) -> None:
     client.add_zone(ZONE, ["ns1.host.test", "ns2.host.test"])
     assert (client.list_zones(), client.zone_for(f"a.{ZONE}"), client.zone_for("example.net")) == ((ZONE,), ZONE, None)
     assert client.nameservers(ZONE) == ("ns1.host.test", "ns2.host.test")
@@ -76,7 +76,7 @@ def test_zones_and_records_go_over_the_wire(client: ControlClient, local: Sandbo
     assert client.list_zones() == ()
 
 
-def test_mistakes_are_made_and_mended_over_the_wire(client: ControlClient) -> None:
+def test_mistakes_are_made_and_fixed_over_http(client: ControlClient) -> None:
     client.add_zone(ZONE)
     wanted = WantedRecord("txt", "TXT", f"_amazonses.{ZONE}", "token=")
     right = client.publish(ZONE, wanted)
@@ -86,7 +86,7 @@ def test_mistakes_are_made_and_mended_over_the_wire(client: ControlClient) -> No
     assert client.dns_faults() == ()
 
 
-def test_tenants_and_the_account_are_played_over_the_wire(client: ControlClient, over_http: Aws) -> None:
+def test_tenants_and_the_account_are_changed_over_http(client: ControlClient, over_http: Aws) -> None:
     sesv2 = over_http.sesv2
     sesv2.create_tenant(TenantName="alice")
     client.set_finding("alice", "BOUNCE")
@@ -101,7 +101,7 @@ def test_tenants_and_the_account_are_played_over_the_wire(client: ControlClient,
     assert (account["EnforcementStatus"], account["ProductionAccessEnabled"]) == ("PROBATION", False)
 
 
-def test_verification_is_run_over_the_wire(client: ControlClient, over_http: Aws) -> None:
+def test_verification_runs_over_http(client: ControlClient, over_http: Aws) -> None:
     token = over_http.ses.verify_domain_identity(Domain=ZONE)["VerificationToken"]
     client.add_zone(ZONE)
     client.add_record(ZONE, f"_amazonses.{ZONE}", "TXT", token)
@@ -119,14 +119,14 @@ def test_a_refusal_says_why(client: ControlClient) -> None:
         client._call("_answer")
 
 
-def test_a_sandbox_that_does_not_run_is_unreachable(local: Sandbox) -> None:
+def test_a_stopped_sandbox_is_unreachable(local: Sandbox) -> None:
     with Sandbox() as other:
         address = other.aws_url
     with pytest.raises(SandboxUnreachable, match=address):
         ControlClient(address, timeout=1).now()
 
 
-def test_a_reset_leaves_what_a_deployment_finds(client: ControlClient, over_http: Aws) -> None:
+def test_a_reset_keeps_the_initial_resources(client: ControlClient, over_http: Aws) -> None:
     over_http.ses.verify_domain_identity(Domain=ZONE)
     client.add_zone(ZONE)
     client.add_fault("error", times=None)

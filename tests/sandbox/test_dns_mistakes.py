@@ -1,4 +1,4 @@
-"""Every mistake on the menu breaks the record it is made with, and publishing rightly mends it."""
+"""Every mistake on the menu breaks its record, and publishing the record correctly fixes it."""
 
 import json
 
@@ -35,45 +35,45 @@ def store() -> ZoneStore:
     return made
 
 
-def standing(store: ZoneStore) -> set[tuple[str, str, str]]:
+def published(store: ZoneStore) -> set[tuple[str, str, str]]:
     return {(it.name, it.type, it.value) for it in store.records(ZONE) if it.type != "SOA"}
 
 
 def seen(store: ZoneStore, wanted: WantedRecord) -> list[str]:
-    """What the resolver and each nameserver say of the record, all that stands at its name included."""
+    """Return the answers of the resolver and each nameserver, for all types at the record's name."""
     types = ("A", "CNAME", "MX", "TXT", "ANY")
     answers = [resolve(store, wanted.name, it) for it in types]
     answers += [ask(store, server, wanted.name, it) for server in store.nameservers(ZONE) for it in types]
-    return [repr((it.rcode, it.silent, sorted(_said(held.records) for held in it.answer))) for it in answers]
+    return [repr((it.rcode, it.silent, sorted(_texts(held.records) for held in it.answer))) for it in answers]
 
 
-def _said(records: tuple[object, ...]) -> list[str]:
+def _texts(records: tuple[object, ...]) -> list[str]:
     return sorted(f"{getattr(it, 'type', '')} {getattr(it, 'value', '')}" for it in records)
 
 
 @pytest.mark.parametrize(("mistake", "wanted"), PAIRS, ids=lambda it: getattr(it, "code", None) or it.key)
-def test_a_mistake_is_seen_and_publishing_mends_it(store: ZoneStore, mistake: Mistake, wanted: WantedRecord) -> None:
+def test_a_mistake_is_visible_and_publishing_fixes_it(store: ZoneStore, mistake: Mistake, wanted: WantedRecord) -> None:
     publish_missing(store, ZONE, WANTED)
-    right, answered = standing(store), seen(store, wanted)
+    right, answered = published(store), seen(store, wanted)
     apply(store, ZONE, wanted, mistake.code)
     assert seen(store, wanted) != answered
     publish(store, ZONE, wanted)
-    assert standing(store) == right
+    assert published(store) == right
     assert seen(store, wanted) == answered
     assert store.faults() == ()
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=lambda it: it.key)
-def test_mistakes_follow_each_other_without_leftovers(store: ZoneStore, wanted: WantedRecord) -> None:
+def test_consecutive_mistakes_leave_nothing_behind(store: ZoneStore, wanted: WantedRecord) -> None:
     publish_missing(store, ZONE, WANTED)
-    right = standing(store)
+    right = published(store)
     for mistake in (mistake for mistake, its in PAIRS if its == wanted):
         apply(store, ZONE, wanted, mistake.code)
     publish_missing(store, ZONE, WANTED)
-    assert standing(store) == right
+    assert published(store) == right
 
 
-def test_every_mistake_can_be_made_with_something() -> None:
+def test_every_mistake_applies_to_some_record() -> None:
     assert {mistake.code for mistake, _ in PAIRS} == {mistake.code for mistake in MISTAKES}
     assert len({mistake.code for mistake in MISTAKES}) == len(MISTAKES) == 38
 
@@ -108,19 +108,19 @@ def by_key(key: str) -> WantedRecord:
         ("rival.wildcard", "mail_from_mx", [(f"*.{NAME}", "MX", f"10 mail.{ZONE}.")]),
     ],
 )
-def test_what_a_person_would_have_published(
+def test_a_mistake_publishes_what_a_person_would_have(
     store: ZoneStore, code: str, key: str, expected: list[tuple[str, str, str]]
 ) -> None:
     made = apply(store, ZONE, by_key(key), code)
     assert [(it.name, it.type, it.value) for it in made] == expected
 
 
-def test_a_long_text_is_cut_at_255(store: ZoneStore) -> None:
+def test_a_long_text_is_truncated_at_255(store: ZoneStore) -> None:
     made = apply(store, ZONE, WantedRecord("key", "TXT", f"k.{ZONE}", "x" * 300), "value.cut")
     assert made[0].value == "x" * 255
 
 
-def test_one_letter_differs_when_mistyped(store: ZoneStore) -> None:
+def test_a_mistyped_value_differs_in_one_letter(store: ZoneStore) -> None:
     for wanted in WANTED:
         (made,) = apply(store, ZONE, wanted, "value.mistyped")
         host = made.value.removeprefix("10 ").rstrip(".")
@@ -128,7 +128,7 @@ def test_one_letter_differs_when_mistyped(store: ZoneStore) -> None:
         assert sum(a != b for a, b in zip(host, wanted.value, strict=True)) == 1
 
 
-def test_a_mistake_that_does_not_fit_is_refused(store: ZoneStore) -> None:
+def test_a_mistake_that_does_not_apply_is_refused(store: ZoneStore) -> None:
     assert not mistake_of("type.mx_as_cname").applies_to(by_key("identity"))
     with pytest.raises(ValueError, match="doesn't apply"):
         apply(store, ZONE, by_key("identity"), "type.mx_as_cname")
@@ -136,7 +136,7 @@ def test_a_mistake_that_does_not_fit_is_refused(store: ZoneStore) -> None:
         apply(store, ZONE, by_key("identity"), "none.such")
 
 
-def test_one_nameserver_cannot_disagree(store: ZoneStore) -> None:
+def test_a_single_nameserver_cannot_disagree(store: ZoneStore) -> None:
     store.add_zone("example.org", ["ns1.host.example"])
     with pytest.raises(ValueError, match="fewer than two"):
         apply(store, "example.org", WantedRecord("a", "TXT", "x.example.org", "y"), "zone.disagree")
@@ -150,21 +150,21 @@ def test_nameservers_disagree_and_the_resolver_has_the_record(store: ZoneStore) 
     assert resolve(store, NAME, "MX").answer
 
 
-def test_a_lame_nameserver_is_one_of_two(store: ZoneStore) -> None:
+def test_only_one_of_two_nameservers_is_lame(store: ZoneStore) -> None:
     apply(store, ZONE, by_key("inbound"), "zone.lame")
     assert ask(store, "ns1.host.example", NAME, "MX").authoritative
     assert not ask(store, "ns2.host.example", NAME, "MX").authoritative
     assert resolve(store, NAME, "MX").rcode == dns.rcode.NOERROR
 
 
-def test_publishing_leaves_what_people_added_by_hand(store: ZoneStore) -> None:
+def test_publishing_keeps_records_added_by_hand(store: ZoneStore) -> None:
     by_hand = store.add_record(ZONE, NAME, "MX", "5 aspmx.l.google.com")
     apply(store, ZONE, by_key("inbound"), "rival.better_mx")
     publish(store, ZONE, by_key("inbound"))
     assert by_hand in store.records(ZONE)
 
 
-def test_a_record_in_the_way_keeps_only_its_own_one_from_being_published(store: ZoneStore) -> None:
+def test_a_conflicting_record_blocks_only_its_own_name(store: ZoneStore) -> None:
     by_hand = store.add_record(ZONE, by_key("dkim1").name, "TXT", "something")
     assert len(publish_missing(store, ZONE, WANTED)) == len(WANTED) - 1
     assert by_hand in store.records(ZONE)
@@ -180,9 +180,7 @@ def test_a_record_in_the_way_keeps_only_its_own_one_from_being_published(store: 
         ("mail_from_spf", "TXT", "v=spf1 include:_spf.google.com ~all"),
     ],
 )
-def test_what_somebody_typed_wrongly_needs_fixing_and_publishing_fixes_it(
-    store: ZoneStore, key: str, rtype: str, value: str
-) -> None:
+def test_a_wrong_manual_record_is_fixed_by_publishing(store: ZoneStore, key: str, rtype: str, value: str) -> None:
     wanted = by_key(key)
     store.add_record(ZONE, wanted.name, rtype, value)
     assert has_rival(wanted, facts_of(store.records(ZONE)))
@@ -199,16 +197,16 @@ def test_publishing_twice_publishes_once(store: ZoneStore) -> None:
     assert store.version == version
 
 
-def test_a_mistake_is_mended_after_a_restart(store: ZoneStore) -> None:
+def test_a_mistake_can_be_fixed_after_a_restart(store: ZoneStore) -> None:
     publish_missing(store, ZONE, WANTED)
-    right = standing(store)
+    right = published(store)
     apply(store, ZONE, by_key("dkim1"), "rival.proxied")
     again = ZoneStore()
     again.restore(json.loads(json.dumps(store.snapshot())))
     publish_missing(again, ZONE, WANTED)
-    assert standing(again) == right
+    assert published(again) == right
 
 
-def test_a_value_with_quotes_of_its_own_is_published_whole(store: ZoneStore) -> None:
+def test_a_value_with_quotes_is_published_unchanged(store: ZoneStore) -> None:
     record = publish(store, ZONE, WantedRecord("q", "TXT", f"q.{ZONE}", '"a" \\ b'))
     assert rdata_of("TXT", record.value).to_text() == r'"\"a\" \\ b"'

@@ -1,4 +1,4 @@
-"""The sandbox's nameservers, each at an address of its own, and the ways in which DNS can fail."""
+"""The sandbox's nameservers, each at its own address, and the ways in which DNS can fail."""
 
 import socket
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ import pytest
 
 from sandbox.dns.server import DnsServer, NameserverAddressError
 from sandbox.dns.zones import ZoneStore
-from tests.sandbox.dns_client import NS1, NS2, ZONE, Client, serving, values
+from tests.sandbox.dns_client import NS1, NS2, ZONE, Client, running_dns_server, values
 
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    with serving(ZONE) as made:
+    with running_dns_server(ZONE) as made:
         yield made
 
 
@@ -31,7 +31,7 @@ def named(client: Client) -> Client:
     return client
 
 
-# Nameservers of their own
+# Separate nameservers
 
 
 def test_a_client_can_follow_the_delegation_to_each_nameserver(named: Client) -> None:
@@ -45,7 +45,7 @@ def test_a_client_can_follow_the_delegation_to_each_nameserver(named: Client) ->
             assert not response.flags & dns.flags.RA
 
 
-def test_a_nameserver_refuses_what_is_not_its_own(named: Client) -> None:
+def test_a_nameserver_refuses_zones_that_are_not_its_own(named: Client) -> None:
     named.ask(NS1)
     assert named.ask(ZONE, at="127.0.0.2").rcode() == dns.rcode.REFUSED
     missing = named.ask("none.named.example", at="127.0.0.2")
@@ -62,7 +62,7 @@ def test_a_nameserver_does_not_follow_a_cname_out_of_its_zones(named: Client) ->
     assert response.rcode() == dns.rcode.NOERROR
 
 
-def test_a_nameserver_refers_to_the_nameservers_of_a_sub_zone(named: Client) -> None:
+def test_a_nameserver_refers_to_the_nameservers_of_a_subzone(named: Client) -> None:
     named.store.add_zone("sub.named.example", ["ns3.host.example"])
     named.store.add_record("named.example", "out.named.example", "NS", "ns.elsewhere.test")
     named.ask(NS1)
@@ -84,7 +84,7 @@ def test_nameservers_can_disagree(named: Client) -> None:
     assert values(named.ask("a.named.example", at="127.0.0.3"), "A") == ["192.0.2.1"]
 
 
-def test_nameservers_named_before_the_start_are_bound_by_it() -> None:
+def test_nameservers_added_before_the_start_are_bound_by_it() -> None:
     store = ZoneStore()
     store.add_zone("named.example", [NS1])
     server = DnsServer(store)
@@ -97,7 +97,7 @@ def test_nameservers_named_before_the_start_are_bound_by_it() -> None:
         server.stop()
 
 
-def test_an_address_lent_anew_after_a_reset_is_its_new_nameservers(named: Client) -> None:
+def test_an_address_reused_after_a_reset_serves_its_new_nameserver(named: Client) -> None:
     named.ask(NS1)
     named.store.reset()
     assert named.ask("named.example", at="127.0.0.2").rcode() == dns.rcode.REFUSED
@@ -105,11 +105,11 @@ def test_an_address_lent_anew_after_a_reset_is_its_new_nameservers(named: Client
     assert named.ask("other.example", "SOA", at="127.0.0.2").answer
 
 
-def test_an_address_that_cannot_be_bound_is_said_and_the_rest_works(
+def test_an_address_in_use_is_reported_and_the_others_work(
     client: Client,
 ) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.2", client.port))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.2", client.port))
         client.store.add_zone("named.example", [NS1, NS2])
         assert values(client.ask(NS1), "A") == ["127.0.0.2"]
         with pytest.raises(NameserverAddressError, match=f"{NS1} cannot answer at 127.0.0.2"):
@@ -134,27 +134,27 @@ def test_a_fault_is_answered_until_it_is_cleared(client: Client, fault: str, rco
 
 
 @pytest.mark.parametrize("tcp", [False, True])
-def test_silence_is_silence(client: Client, tcp: bool) -> None:
+def test_a_silent_fault_sends_no_answer(client: Client, tcp: bool) -> None:
     client.store.set_fault(ZONE, "silent")
     with pytest.raises(dns.exception.Timeout):
         client.ask(ZONE, "SOA", tcp=tcp, timeout=0.2)
     assert client.server.queries[ZONE, "SOA"] == 1
 
 
-def test_a_fault_at_a_name_spares_its_siblings(client: Client) -> None:
+def test_a_fault_at_a_name_does_not_affect_its_siblings(client: Client) -> None:
     client.store.set_fault(f"a.{ZONE}", "servfail")
     assert client.ask(f"x.a.{ZONE}").rcode() == dns.rcode.SERVFAIL
     assert client.ask(f"b.{ZONE}").rcode() == dns.rcode.NXDOMAIN
 
 
-def test_a_fault_at_the_end_of_a_cname_is_the_answers(client: Client) -> None:
+def test_a_fault_at_the_target_of_a_cname_fails_the_answer(client: Client) -> None:
     client.store.add_zone("example.org")
     client.store.add_record(ZONE, f"www.{ZONE}", "CNAME", "web.example.org")
     client.store.set_fault("example.org", "servfail")
     assert client.ask(f"www.{ZONE}").rcode() == dns.rcode.SERVFAIL
 
 
-def test_one_lame_nameserver_is_passed_over_and_two_are_not(named: Client) -> None:
+def test_the_resolver_skips_one_lame_nameserver_but_not_two(named: Client) -> None:
     named.store.set_fault("named.example", "lame", NS2)
     lame = named.ask("a.named.example")
     assert values(lame, "A") == ["192.0.2.1"]

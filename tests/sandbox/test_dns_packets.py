@@ -1,4 +1,4 @@
-"""Counts, odd and hostile packets, start and stop of the DNS server."""
+"""Query counts, unusual and hostile packets, start and stop of the DNS server."""
 
 import random
 import socket
@@ -19,12 +19,12 @@ from sandbox.dns import server as sandbox_dns_server
 from sandbox.dns.server import DnsServer
 from sandbox.dns.wire import QueryCount
 from sandbox.dns.zones import ZoneStore
-from tests.sandbox.dns_client import ZONE, Client, serving
+from tests.sandbox.dns_client import ZONE, Client, running_dns_server
 
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    with serving(ZONE) as made:
+    with running_dns_server(ZONE) as made:
         yield made
 
 
@@ -41,14 +41,14 @@ def test_queries_are_counted_by_name_and_type(client: Client) -> None:
     assert (counted[ZONE, "MX"], counted.total) == (0, 0)
 
 
-def test_the_count_is_bounded() -> None:
+def test_the_count_is_limited() -> None:
     counted = QueryCount(limit=2)
     for name in ("a", "b", "c", "a"):
         counted.count((name, "A"))
     assert (counted.total, len(counted.by_question), counted["a", "A"], counted["c", "A"]) == (4, 2, 2, 0)
 
 
-# Hostile packets and odd ones
+# Hostile and unusual packets
 
 
 def raw(client: Client, packet: bytes, timeout: float = 5) -> bytes:
@@ -58,7 +58,7 @@ def raw(client: Client, packet: bytes, timeout: float = 5) -> bytes:
         return sock.recv(65535)
 
 
-def test_garbage_gets_a_format_error_and_too_little_gets_nothing(client: Client) -> None:
+def test_garbage_gets_formerr_and_a_short_packet_no_answer(client: Client) -> None:
     header = struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0)
     for packet in (header, header + b"\xff" * 30, header + b"\xc0\x0c\x00\x01\x00\x01"):
         answer = raw(client, packet)
@@ -68,14 +68,14 @@ def test_garbage_gets_a_format_error_and_too_little_gets_nothing(client: Client)
             raw(client, packet, timeout=0.1)
 
 
-def test_an_answer_is_not_answered(client: Client) -> None:
+def test_a_response_packet_gets_no_answer(client: Client) -> None:
     response = dns.message.make_response(dns.message.make_query(ZONE, "A"))
     for packet in (response.to_wire(), response.to_wire()[:12] + b"\xff" * 9):
         with pytest.raises(TimeoutError):
             raw(client, packet, timeout=0.1)
 
 
-def test_what_is_no_ordinary_query_is_declined(client: Client) -> None:
+def test_unsupported_queries_are_refused(client: Client) -> None:
     update = dns.message.make_query(ZONE, "A")
     update.set_opcode(dns.opcode.NOTIFY)
     assert raw(client, update.to_wire())[3] & 15 == dns.rcode.NOTIMP
@@ -86,7 +86,7 @@ def test_what_is_no_ordinary_query_is_declined(client: Client) -> None:
     assert raw(client, dns.message.make_query(ZONE, "TXT", "CH").to_wire())[3] & 15 == dns.rcode.REFUSED
 
 
-def test_a_storm_of_broken_packets_does_not_stop_it(client: Client) -> None:
+def test_many_broken_packets_do_not_stop_the_server(client: Client) -> None:
     dice = random.Random(2026)
     good = dns.message.make_query(f"a.{ZONE}", "TXT", use_edns=0).to_wire()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -99,12 +99,12 @@ def test_a_storm_of_broken_packets_does_not_stop_it(client: Client) -> None:
     assert client.ask(f"a.{ZONE}").rcode() == dns.rcode.NXDOMAIN
 
 
-def test_a_name_with_odd_octets_is_only_missing(client: Client) -> None:
+def test_a_name_with_unusual_octets_is_nxdomain(client: Client) -> None:
     packet = struct.pack("!HHHHHH", 7, 0x0100, 1, 0, 0, 0) + b"\x05a.\x00\xff \x07example\x03com\x00\x00\x01\x00\x01"
     assert raw(client, packet)[3] & 15 == dns.rcode.NXDOMAIN
 
 
-def test_tcp_takes_several_queries_in_pieces_and_survives_a_broken_one(client: Client) -> None:
+def test_tcp_accepts_fragmented_queries_and_survives_a_broken_one(client: Client) -> None:
     query = dns.message.make_query(ZONE, "SOA").to_wire()
     framed = len(query).to_bytes(2) + query
     with socket.create_connection((client.host, client.port), timeout=5) as cut:
@@ -117,7 +117,7 @@ def test_tcp_takes_several_queries_in_pieces_and_survives_a_broken_one(client: C
     assert codes == [dns.rcode.NOERROR, dns.rcode.FORMERR, dns.rcode.NOERROR]
 
 
-def test_connections_over_the_limit_are_closed_and_udp_goes_on(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_over_the_limit_are_closed_and_udp_works(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox_dns_server, "TCP_CONNECTIONS", 1)
     query = dns.message.make_query(ZONE, "SOA").to_wire()
     with socket.create_connection((client.host, client.port), timeout=5) as first:
@@ -131,7 +131,7 @@ def test_connections_over_the_limit_are_closed_and_udp_goes_on(client: Client, m
 # Start and stop
 
 
-def test_it_can_be_stopped_twice_and_its_port_taken_again(client: Client) -> None:
+def test_it_can_be_stopped_twice_and_its_port_reused(client: Client) -> None:
     client.ask(ZONE, "SOA", tcp=True)
     client.server.stop()
     client.server.stop()
@@ -140,12 +140,12 @@ def test_it_can_be_stopped_twice_and_its_port_taken_again(client: Client) -> Non
     again.stop()
 
 
-def test_a_taken_port_is_an_error_and_port_0_finds_another(client: Client) -> None:
+def test_a_port_in_use_raises_an_error(client: Client) -> None:
     with pytest.raises(OSError, match="in use"):
         DnsServer(client.store, port=client.port).start()
 
 
-def test_port_0_is_tried_again_when_its_tcp_twin_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_port_0_is_retried_when_the_tcp_port_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
     bind = sandbox_dns_server._socket
 
@@ -160,6 +160,6 @@ def test_port_0_is_tried_again_when_its_tcp_twin_is_taken(monkeypatch: pytest.Mo
     server = DnsServer(ZoneStore())
     port = server.start()[1]
     server.stop()
-    # Another program may hold a twin too, so the second try need not be the last.
+    # Another program may hold the TCP port too, so the second try may not be the last.
     assert len(tries) > 1
     assert port == tries[-1]

@@ -1,4 +1,4 @@
-"""The DNS server as a resolver over real UDP and TCP packets, asked by dnspython."""
+"""The DNS server as a resolver over real UDP and TCP packets, queried by dnspython."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sandbox.dns_client import ZONE, Client, serving, soa_of, values
+from tests.sandbox.dns_client import ZONE, Client, running_dns_server, soa_name, values
 
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    with serving(ZONE) as made:
+    with running_dns_server(ZONE) as made:
         yield made
 
 
@@ -47,7 +47,7 @@ def test_a_change_is_answered_at_once(client: Client) -> None:
 def test_a_missing_name_is_nxdomain_with_the_zones_soa(client: Client) -> None:
     response = client.ask(f"none.{ZONE}")
     assert response.rcode() == dns.rcode.NXDOMAIN
-    assert soa_of(response) == f"{ZONE}."
+    assert soa_name(response) == f"{ZONE}."
 
 
 def test_a_missing_type_is_nodata_with_the_zones_soa(client: Client) -> None:
@@ -55,13 +55,13 @@ def test_a_missing_type_is_nodata_with_the_zones_soa(client: Client) -> None:
     for name in (f"a.b.{ZONE}", f"b.{ZONE}"):
         response = client.ask(name, "TXT")
         assert (response.rcode(), response.answer) == (dns.rcode.NOERROR, [])
-        assert soa_of(response) == f"{ZONE}."
+        assert soa_name(response) == f"{ZONE}."
 
 
 def test_a_name_in_no_zone_is_nxdomain_with_the_roots_soa(client: Client) -> None:
     response = client.ask("nobody.test")
     assert response.rcode() == dns.rcode.NXDOMAIN
-    assert soa_of(response) == "."
+    assert soa_name(response) == "."
 
 
 def test_the_names_above_a_zone_exist(client: Client) -> None:
@@ -79,7 +79,7 @@ def test_cnames_are_followed_from_zone_to_zone(client: Client) -> None:
     assert [str(it) for it in client.ask(f"www.{ZONE}", "CNAME").answer[0]] == ["Web.example.org."]
 
 
-def test_a_cname_to_nowhere_is_nxdomain_with_the_cname(client: Client) -> None:
+def test_a_cname_to_a_missing_name_is_nxdomain_with_the_cname(client: Client) -> None:
     client.store.add_record(ZONE, f"www.{ZONE}", "CNAME", "gone.example.com")
     response = client.ask(f"www.{ZONE}")
     assert response.rcode() == dns.rcode.NXDOMAIN
@@ -92,7 +92,7 @@ def test_a_loop_of_cnames_is_servfail(client: Client) -> None:
     assert client.ask(f"a.{ZONE}").rcode() == dns.rcode.SERVFAIL
 
 
-def test_a_type_beside_a_cname_is_answered_itself(client: Client) -> None:
+def test_a_record_next_to_a_cname_is_answered(client: Client) -> None:
     client.store.add_record(ZONE, f"x.{ZONE}", "CNAME", "y.example.net")
     client.store.add_record(ZONE, f"x.{ZONE}", "TXT", "beside", force=True)
     assert values(client.ask(f"x.{ZONE}", "TXT"), "TXT") == ['"beside"']
@@ -100,7 +100,7 @@ def test_a_type_beside_a_cname_is_answered_itself(client: Client) -> None:
     assert len(client.ask(f"x.{ZONE}", "ANY").answer) == 2
 
 
-def test_a_wildcard_answers_where_nothing_else_stands(client: Client) -> None:
+def test_a_wildcard_answers_only_unused_names(client: Client) -> None:
     client.store.add_record(ZONE, f"*.{ZONE}", "A", "192.0.2.9")
     client.store.add_record(ZONE, f"x.deep.{ZONE}", "A", "192.0.2.1")
     response = client.ask(f"Any.Thing.{ZONE}")
@@ -111,7 +111,7 @@ def test_a_wildcard_answers_where_nothing_else_stands(client: Client) -> None:
     assert client.ask(f"deep.{ZONE}").answer == []
 
 
-def test_a_text_over_255_octets_arrives_whole_over_tcp_after_truncation(client: Client) -> None:
+def test_a_long_text_is_truncated_over_udp_and_complete_over_tcp(client: Client) -> None:
     text = "x" * 1500
     client.store.add_record(ZONE, ZONE, "TXT", text)
     over_udp = client.ask(ZONE, "TXT")
@@ -124,7 +124,7 @@ def test_a_text_over_255_octets_arrives_whole_over_tcp_after_truncation(client: 
     assert dns.query.udp_with_fallback(query, client.host, port=client.port, timeout=5)[1]
 
 
-def test_edns_lets_a_larger_answer_through_up_to_1232(client: Client) -> None:
+def test_edns_allows_answers_up_to_1232_octets(client: Client) -> None:
     client.store.add_record(ZONE, ZONE, "TXT", "x" * 900)
     response = client.ask(ZONE, "TXT", edns=0, payload=4096)
     assert not response.flags & dns.flags.TC
@@ -138,29 +138,29 @@ def test_a_later_edns_version_is_badvers(client: Client) -> None:
     assert client.ask(ZONE, edns=1).rcode() == dns.rcode.BADVERS
 
 
-def test_the_ds_of_a_sub_zone_is_the_parents(client: Client) -> None:
+def test_the_ds_record_of_a_subzone_is_in_its_parent(client: Client) -> None:
     client.store.add_zone(f"sub.{ZONE}")
     client.store.add_record(ZONE, f"sub.{ZONE}", "DS", "1 8 2 " + "ab" * 32)
     assert len(client.ask(f"sub.{ZONE}", "DS").answer) == 1
-    assert soa_of(client.ask(f"sub.{ZONE}", "TXT")) == f"sub.{ZONE}."
+    assert soa_name(client.ask(f"sub.{ZONE}", "TXT")) == f"sub.{ZONE}."
 
 
-def test_a_sub_zone_answers_in_place_of_its_parent(client: Client) -> None:
+def test_a_subzone_answers_instead_of_its_parent(client: Client) -> None:
     client.store.add_record(ZONE, f"a.sub.{ZONE}", "A", "192.0.2.1")
     client.store.add_zone(f"sub.{ZONE}")
     assert client.ask(f"a.sub.{ZONE}").rcode() == dns.rcode.NXDOMAIN
 
 
-def test_a_part_delegated_out_of_the_sandbox_is_servfail(client: Client) -> None:
+def test_a_name_delegated_out_of_the_sandbox_is_servfail(client: Client) -> None:
     client.store.add_record(ZONE, f"_domainkey.{ZONE}", "NS", "ns.dmarc.example")
     assert client.ask(f"a._domainkey.{ZONE}", "CNAME").rcode() == dns.rcode.SERVFAIL
 
 
-# Amazon's hosts
+# Hosts of AWS
 
 
 @pytest.mark.parametrize("zone", ["dkim.amazonses.com", "dkim.eu-south-1.amazonses.com"])
-def test_a_dkim_target_leads_to_a_key(client: Client, zone: str) -> None:
+def test_a_dkim_target_has_a_key(client: Client, zone: str) -> None:
     client.store.add_record(ZONE, f"tok._domainkey.{ZONE}", "CNAME", f"tok.{zone}")
     response = client.ask(f"tok._domainkey.{ZONE}", "TXT", edns=0)
     (key,) = response.answer[1]
@@ -168,16 +168,16 @@ def test_a_dkim_target_leads_to_a_key(client: Client, zone: str) -> None:
     assert len(key.strings) == 2
 
 
-def test_the_hosts_that_ses_names_have_addresses_and_spf(client: Client) -> None:
+def test_the_hosts_named_by_ses_have_addresses_and_spf(client: Client) -> None:
     assert client.ask("inbound-smtp.us-east-1.amazonaws.com").answer
     assert client.ask("feedback-smtp.us-gov-east-1.amazonses.com").answer
     assert values(client.ask("amazonses.com", "TXT"), "TXT")[0].startswith('"v=spf1 ')
     missing = client.ask("inbound-smtp.atlantis.amazonaws.com")
     assert missing.rcode() == dns.rcode.NXDOMAIN
-    assert soa_of(missing) == "amazonaws.com."
+    assert soa_name(missing) == "amazonaws.com."
 
 
-# Whatever is put in is answered
+# Any stored record is answered
 
 LABEL = st.from_regex(r"[a-z0-9_]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 HOST = st.lists(LABEL, min_size=1, max_size=4).map(".".join)
@@ -193,20 +193,20 @@ RECORD = st.one_of(
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Client]:
-    with serving() as made:
+    with running_dns_server() as made:
         yield made
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(HOST, RECORD), max_size=12))
-def test_what_is_put_in_is_answered(shared: Client, put: list[tuple[str, tuple[str, str]]]) -> None:
+def test_any_stored_record_is_answered(shared: Client, put: list[tuple[str, tuple[str, str]]]) -> None:
     shared.store.reset()
     shared.store.add_zone(ZONE)
     for name, (rrtype, value) in put:
         try:
             shared.store.add_record(ZONE, f"{name}.{ZONE}", rrtype, value)
         except ValueError:
-            # A name with a CNAME, a second time the same, or quotes that do not pair: refused, so not put in.
+            # Refused: a name with a CNAME, a duplicate, or unpaired quotes.
             continue
     for record in shared.store.records(ZONE):
         response = shared.ask(record.name, record.type, tcp=True)

@@ -1,4 +1,4 @@
-"""What a zone takes, refuses, remembers and forgets."""
+"""What a zone accepts, refuses, stores and removes."""
 
 import json
 import threading
@@ -39,7 +39,7 @@ def test_a_nameserver_of_two_zones_keeps_its_address(store: ZoneStore) -> None:
     assert store.addresses()["ns3.host.example"] == "127.0.0.4"
 
 
-def test_the_deepest_zone_has_the_name(store: ZoneStore) -> None:
+def test_a_name_belongs_to_the_deepest_zone(store: ZoneStore) -> None:
     store.add_zone(f"eu.{ZONE}")
     assert store.zone_for(f"a.b.EU.{ZONE}.") == f"eu.{ZONE}"
     assert store.zone_for(f"a.b.{ZONE}") == ZONE
@@ -59,7 +59,7 @@ def test_every_change_raises_serial_and_version(store: ZoneStore) -> None:
     assert len({it[1] for it in seen}) == 4
 
 
-def test_a_replaced_record_keeps_id_and_place(store: ZoneStore) -> None:
+def test_a_replaced_record_keeps_its_id_and_position(store: ZoneStore) -> None:
     first = store.add_record(ZONE, f"a.{ZONE}", "A", "192.0.2.1")
     store.add_record(ZONE, f"b.{ZONE}", "A", "192.0.2.2")
     changed = store.replace_record(ZONE, first.id, name=f"C.{ZONE}.", type="aaaa", value="2001:DB8::1", ttl=60)
@@ -81,12 +81,12 @@ def test_a_replaced_record_keeps_id_and_place(store: ZoneStore) -> None:
         ("DS", "1 8 2 " + "AB" * 32, "1 8 2 " + "ab" * 32),
     ],
 )
-def test_values_are_kept_in_presentation_form(store: ZoneStore, rrtype: str, typed: str, kept: str) -> None:
+def test_values_are_stored_in_presentation_form(store: ZoneStore, rrtype: str, typed: str, kept: str) -> None:
     assert store.add_record(ZONE, f"x.{ZONE}", rrtype, typed).value == kept
 
 
 @pytest.mark.parametrize(
-    ("name", "rrtype", "value", "ttl", "says"),
+    ("name", "rrtype", "value", "ttl", "message"),
     [
         (ZONE, "A", "192.0.2", 300, "an IPv4 address"),
         (ZONE, "AAAA", "192.0.2.1", 300, "an IPv6 address"),
@@ -113,16 +113,16 @@ def test_values_are_kept_in_presentation_form(store: ZoneStore, rrtype: str, typ
         (ZONE, "NS", "ns1.host.example", 300, "has this NS record already"),
     ],
 )
-def test_nonsense_is_refused_with_a_sentence(
-    store: ZoneStore, name: str, rrtype: str, value: str, ttl: int, says: str
+def test_an_invalid_record_is_refused_with_the_reason(
+    store: ZoneStore, name: str, rrtype: str, value: str, ttl: int, message: str
 ) -> None:
     before = store.snapshot()["zones"]
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         store.add_record(ZONE, name, rrtype, value, ttl)
     assert store.snapshot()["zones"] == before
 
 
-def test_a_cname_stands_alone_unless_forced(store: ZoneStore) -> None:
+def test_a_cname_must_be_alone_unless_forced(store: ZoneStore) -> None:
     store.add_record(ZONE, f"x.{ZONE}", "CNAME", "y.example.net")
     with pytest.raises(ValueError, match="may hold nothing else"):
         store.add_record(ZONE, f"x.{ZONE}", "TXT", "text")
@@ -132,7 +132,7 @@ def test_a_cname_stands_alone_unless_forced(store: ZoneStore) -> None:
     assert {it.type for it in store.records(ZONE) if it.name == f"x.{ZONE}"} == {"CNAME", "TXT"}
 
 
-def test_the_same_text_with_other_quotes_is_the_same_record(store: ZoneStore) -> None:
+def test_the_same_text_with_other_quotes_is_a_duplicate(store: ZoneStore) -> None:
     store.add_record(ZONE, ZONE, "TXT", "one two")
     with pytest.raises(ValueError, match="already"):
         store.add_record(ZONE, ZONE, "TXT", '"one " "two"')
@@ -148,7 +148,7 @@ def test_the_soa_can_be_changed_but_neither_moved_nor_removed(store: ZoneStore) 
         store.remove_record(ZONE, soa.id)
 
 
-def test_unknown_zones_and_records_are_look_up_errors(store: ZoneStore) -> None:
+def test_an_unknown_zone_or_record_raises_lookup_error(store: ZoneStore) -> None:
     with pytest.raises(LookupError, match="no zone"):
         store.records("example.org")
     with pytest.raises(LookupError, match="no record"):
@@ -157,7 +157,7 @@ def test_unknown_zones_and_records_are_look_up_errors(store: ZoneStore) -> None:
         store.add_zone(f"{ZONE}.")
 
 
-def test_faults_are_named_zones_nameservers_and_clear(store: ZoneStore) -> None:
+def test_faults_can_be_set_listed_and_cleared(store: ZoneStore) -> None:
     store.set_fault(ZONE, "servfail")
     store.set_fault(f"a.{ZONE}", "silent", "NS2.host.example")
     assert [(it.name, it.nameserver, it.fault) for it in store.faults()] == [
@@ -174,7 +174,7 @@ def test_faults_are_named_zones_nameservers_and_clear(store: ZoneStore) -> None:
         store.set_fault(ZONE, "lame", "ns9.host.example")
 
 
-def test_a_removed_zone_takes_its_faults_and_no_others(store: ZoneStore) -> None:
+def test_removing_a_zone_removes_only_its_own_faults(store: ZoneStore) -> None:
     store.add_zone(f"eu.{ZONE}")
     store.set_fault(f"a.{ZONE}", "refused")
     store.set_fault(f"a.eu.{ZONE}", "refused")
@@ -183,7 +183,7 @@ def test_a_removed_zone_takes_its_faults_and_no_others(store: ZoneStore) -> None
     assert store.list_zones() == (f"eu.{ZONE}",)
 
 
-def test_a_snapshot_brings_everything_back_through_json(store: ZoneStore) -> None:
+def test_a_snapshot_restores_everything_through_json(store: ZoneStore) -> None:
     store.add_record(ZONE, ZONE, "TXT", '"a" "b"')
     store.override(ZONE, "ns2.host.example", store.records(ZONE)[:3])
     store.set_fault(ZONE, "lame", "ns1.host.example")
@@ -203,14 +203,14 @@ def test_a_broken_snapshot_changes_nothing(store: ZoneStore) -> None:
     assert store.snapshot() == before
 
 
-def test_reset_empties(store: ZoneStore) -> None:
+def test_a_reset_removes_all_zones(store: ZoneStore) -> None:
     version = store.version
     store.reset()
     assert store.list_zones() == ()
     assert store.version > version
 
 
-def test_threads_lose_no_record(store: ZoneStore) -> None:
+def test_concurrent_threads_lose_no_record(store: ZoneStore) -> None:
     def add(worker: int) -> None:
         for number in range(50):
             store.add_record(ZONE, f"n{number}.w{worker}.{ZONE}", "A", "192.0.2.1")
@@ -225,7 +225,7 @@ def test_threads_lose_no_record(store: ZoneStore) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=600))
-def test_an_unquoted_text_is_that_text_on_the_wire(text: str) -> None:
+def test_an_unquoted_text_is_unchanged_on_the_wire(text: str) -> None:
     if not text.startswith('"') and len(text.encode()) <= 4096:
         assert text_of(text) == text.encode()
         wire = rdata_of("TXT", text).to_wire()

@@ -1,4 +1,4 @@
-"""The sandbox's page *Mail*: what came in and what came of it, of one's own domains alone."""
+"""The sandbox's page *Mail*: received messages and their results, limited to the user's own domains."""
 
 import pytest
 from django.test import Client
@@ -29,7 +29,7 @@ def entry(*recipients: str) -> MailEntry:
     return MailEntry(WORLD.clock.now(), "abc", "ann@else.example", recipients, 10, is_accepted=True, steps=steps)
 
 
-def test_it_says_where_mail_goes_in_and_shows_ones_own_alone(alice: Client, sandbox: Sandbox) -> None:
+def test_it_shows_the_smtp_address_and_only_the_users_own_mail(alice: Client, sandbox: Sandbox) -> None:
     WORLD.mail.entries.extend([entry("a@alice.com", "b@bob.com"), entry("c@bob.com")])
     take("demo", {}, b'{"data": {"recipients": ["a@alice.com"]}}')
     take("demo", {}, b'{"email": {"recipient": "d@bob.com"}}')
@@ -45,7 +45,7 @@ def test_it_says_where_mail_goes_in_and_shows_ones_own_alone(alice: Client, sand
     assert all(each in page for each in ("a@alice.com", "c@bob.com", "d@bob.com", "nobody knows"))
 
 
-def test_the_function_is_run_and_dead_letters_come_back(alice: Client, sandbox: Sandbox) -> None:
+def test_the_function_runs_and_dead_letters_are_requeued(alice: Client, sandbox: Sandbox) -> None:
     record = {"eventSource": "aws:ses", "ses": {"mail": {}, "receipt": {"recipients": ["a@alice.com"]}}}
     WORLD.mail.add_job("eu-west-1", {"Records": [record]}, WORLD.clock.now())
     assert "ran once" in alice.post(URL, {"do": "run"}, follow=True).text
@@ -57,7 +57,7 @@ def test_the_function_is_run_and_dead_letters_come_back(alice: Client, sandbox: 
     assert (job.state, job.tries) == ("waiting", 0)
 
 
-def test_the_sink_refuses_as_often_as_it_was_asked_to(alice: Client, sandbox: Sandbox) -> None:
+def test_the_sink_fails_as_often_as_requested(alice: Client, sandbox: Sandbox) -> None:
     alice.post(URL, {"do": "fail"})
     assert [take("demo", {}, b"{}") for _ in range(3)] == [500, 500, 200]
     assert alice.post(URL, {"do": "nonsense"}).status_code in (400, 422)

@@ -1,4 +1,4 @@
-"""The demo: people who can sign in, and domains in the states that it promises."""
+"""The demo: accounts that can sign in, and domains in the promised states."""
 
 import smtplib
 from io import StringIO
@@ -48,24 +48,24 @@ def roles() -> None:
 
 
 def seed(*arguments: str) -> str:
-    told = StringIO()
-    call_command("seed_demo", *arguments, stdout=told)
-    return told.getvalue()
+    output = StringIO()
+    call_command("seed_demo", *arguments, stdout=output)
+    return output.getvalue()
 
 
-def test_the_demo_is_what_it_promises(
+def test_the_demo_has_the_promised_accounts_and_states(
     sandbox: Sandbox, roles: None, rf: RequestFactory, subtests: pytest.Subtests
 ) -> None:
-    """One test, since a demo takes seconds to make. The last two change it."""
+    """One test, because creating a demo takes seconds. The last two checks change it."""
     assert not demo(rf.get("/"))["demo_accounts"]
     seed()
     for check in (
         _the_domains_are_in_the_promised_states,
         _the_mistakes_have_names,
-        _the_sign_in_page_offers_those_alone_who_are_there,
-        _everybody_can_sign_in_and_sees_what_is_theirs,
+        _the_sign_in_page_offers_only_existing_accounts,
+        _everybody_can_sign_in_and_sees_their_own_zones,
         _a_second_run_changes_nothing,
-        _what_was_published_and_not_looked_at_is_looked_at,
+        _published_but_unchecked_records_are_checked,
     ):
         with subtests.test(check.__name__):
             check(sandbox)
@@ -87,12 +87,12 @@ def _the_mistakes_have_names(_: Sandbox) -> None:
     assert ("kiteandkey.studio", "mail-from-spf") in codes
 
 
-def _the_sign_in_page_offers_those_alone_who_are_there(_: Sandbox) -> None:
+def _the_sign_in_page_offers_only_existing_accounts(_: Sandbox) -> None:
     offered = demo(RequestFactory().get("/"))["demo_accounts"]
     assert [it.email for it in offered] == [it.email for it in demo_accounts()]  # type: ignore[attr-defined]
 
 
-def _everybody_can_sign_in_and_sees_what_is_theirs(_: Sandbox) -> None:
+def _everybody_can_sign_in_and_sees_their_own_zones(_: Sandbox) -> None:
     for account in demo_accounts():
         client = Client()
         signed_in = client.post(reverse("account_login"), {"login": account.email, "password": account.password})
@@ -111,7 +111,7 @@ def _a_second_run_changes_nothing(sandbox: Sandbox) -> None:
     assert sum(sandbox.control.call_counts().values()) == calls
 
 
-def _what_was_published_and_not_looked_at_is_looked_at(_: Sandbox) -> None:
+def _published_but_unchecked_records_are_checked(_: Sandbox) -> None:
     domain = Domain.objects.get(name="harbourdental.co.uk")
     domain.record_checks.all().delete()
     Domain.objects.filter(pk=domain.pk).update(last_dns_check=None, state="not_checked")
@@ -120,7 +120,7 @@ def _what_was_published_and_not_looked_at_is_looked_at(_: Sandbox) -> None:
     assert domain.state == "verified"
 
 
-def test_what_was_begun_is_finished(sandbox: Sandbox, roles: None) -> None:
+def test_an_interrupted_seed_is_completed(sandbox: Sandbox, roles: None) -> None:
     sandbox.control.add_fault("error", "ses:SetIdentityMailFromDomain", nth=3, times=None)
     with pytest.raises(CommandError, match="AWS"):
         seed()
@@ -130,11 +130,11 @@ def test_what_was_begun_is_finished(sandbox: Sandbox, roles: None) -> None:
     assert sorted(Domain.objects.values_list("name", "state")) == STATES
 
 
-def test_show_prints_the_sign_ins_and_changes_nothing() -> None:
-    told = seed("--show")
+def test_show_prints_the_accounts_and_changes_nothing() -> None:
+    output = seed("--show")
     for account in demo_accounts():
-        assert account.email in told
-        assert account.password in told
+        assert account.email in output
+        assert account.password in output
     assert not User.objects.exists()
 
 
@@ -145,7 +145,7 @@ def reputation_page(of: str) -> str:
 
 
 @pytest.mark.parametrize(("metrics", "source"), [("pair", "counts"), ("name", "rates")])
-def test_the_rates_of_the_demo_appear_however_cloudwatch_breaks_them_down(
+def test_the_demos_rates_appear_for_any_breakdown_of_cloudwatch(
     sandbox: Sandbox, roles: None, metrics: str, source: str
 ) -> None:
     sandbox.control.set_beliefs(tenant_metrics=metrics)
@@ -159,9 +159,7 @@ def test_the_rates_of_the_demo_appear_however_cloudwatch_breaks_them_down(
     assert "Nothing was measured" not in page
 
 
-def test_where_cloudwatch_measures_nothing_of_a_tenant_the_demo_shows_no_rate_of_zero(
-    sandbox: Sandbox, roles: None
-) -> None:
+def test_without_tenant_metrics_the_demo_shows_no_rate_of_zero(sandbox: Sandbox, roles: None) -> None:
     sandbox.control.set_beliefs(tenant_metrics="none")
     seed()
     page = reputation_page("Harbour Dental")
@@ -169,27 +167,25 @@ def test_where_cloudwatch_measures_nothing_of_a_tenant_the_demo_shows_no_rate_of
     assert "0.00%" not in page
 
 
-def test_missing_roles_are_explained(sandbox: Sandbox) -> None:
+def test_missing_roles_are_reported(sandbox: Sandbox) -> None:
     Group.objects.all().delete()
     with pytest.raises(CommandError, match="There is no group “Admin”"):
         seed()
 
 
-def test_a_silent_sandbox_is_explained(roles: None, settings: Settings) -> None:
+def test_an_unreachable_sandbox_is_reported(roles: None, settings: Settings) -> None:
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
     settings.AWS_CALLS_PER_SECOND = 0
     with pytest.raises(CommandError, match="The sandbox isn't responding"):
         seed()
 
 
-def test_mail_for_the_demo_comes_out_at_the_sink_wherever_the_site_is(
-    sandbox: Sandbox, roles: None, settings: Settings
-) -> None:
+def test_mail_for_the_demo_reaches_the_sink_at_any_site_url(sandbox: Sandbox, roles: None, settings: Settings) -> None:
     settings.SITE_URL = "http://127.0.0.1:8123/"
     seed()
-    told = seed("--mail")
-    assert sandbox.smtp_address in told
-    assert sandbox.control.sink_url() in told
+    output = seed("--mail")
+    assert sandbox.smtp_address in output
+    assert sandbox.control.sink_url() in output
     assert sandbox.control.has_receiver("http://127.0.0.1:8123")
     settings.SITE_URL = "http://127.0.0.1:8124/"
     endpoint = Endpoint.objects.get(name=mail_story.SINK)

@@ -1,4 +1,4 @@
-"""The sandbox's SMTP server starts and stops in a thread of its own, whatever the caller's thread is doing."""
+"""The sandbox's SMTP server starts and stops in its own thread, independently of the caller's."""
 
 import asyncio
 import smtplib
@@ -16,7 +16,7 @@ def greeting(address: str) -> int:
         return client.noop()[0]
 
 
-def test_it_starts_where_another_loop_runs() -> None:
+def test_it_starts_inside_a_running_event_loop() -> None:
     async def start_and_stop() -> int:
         server = SmtpServer(ZoneStore(), "127.0.0.1", 0)
         code = greeting(server.start())
@@ -26,8 +26,8 @@ def test_it_starts_where_another_loop_runs() -> None:
     assert asyncio.run(start_and_stop()) == 250
 
 
-def test_a_port_that_is_taken_is_an_error_and_leaves_no_thread() -> None:
-    before = threading.enumerate()  # a sandbox of other tests may have one
+def test_a_port_in_use_raises_an_error_and_leaves_no_thread() -> None:
+    before = threading.enumerate()  # another test's sandbox may have a thread
     first = SmtpServer(ZoneStore(), "127.0.0.1", 0)
     port = int(first.start().rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):

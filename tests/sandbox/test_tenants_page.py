@@ -1,4 +1,4 @@
-"""The Sandbox page on which one does what Amazon would do about a tenant by itself."""
+"""The sandbox page that changes tenants as SES would."""
 
 import pytest
 from django.test import Client
@@ -8,7 +8,7 @@ from accounts.roles import Role
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.factories import entity_at_amazon, jobs_of, set_up_tenant
+from tests.tenants.factories import jobs_of, reputation_entity_in_ses, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -29,35 +29,35 @@ def do(client: Client, what: str, tenant: Tenant, **fields: str) -> str:
     return answer.content.decode()
 
 
-def test_amazon_suspends_a_tenant_and_lifts_that(tess_client: Client, tenant: Tenant) -> None:
-    said = do(tess_client, "suspend", tenant, cause="Too many complaints.")
-    assert f"{tenant.name} suspended." in said
-    assert entity_at_amazon(tenant)["AwsSesManagedStatus"]["Status"] == "DISABLED"
+def test_a_tenant_is_suspended_by_ses_and_released(tess_client: Client, tenant: Tenant) -> None:
+    page = do(tess_client, "suspend", tenant, cause="Too many complaints.")
+    assert f"{tenant.name} suspended." in page
+    assert reputation_entity_in_ses(tenant)["AwsSesManagedStatus"]["Status"] == "DISABLED"
     assert "tenants.read" in jobs_of(tenant)
     assert "lifted" in do(tess_client, "release", tenant)
-    assert entity_at_amazon(tenant)["AwsSesManagedStatus"]["Status"] == "ENABLED"
+    assert reputation_entity_in_ses(tenant)["AwsSesManagedStatus"]["Status"] == "ENABLED"
 
 
-def test_rates_are_typed_in_percent(tess_client: Client, tenant: Tenant) -> None:
+def test_rates_are_entered_in_percent(tess_client: Client, tenant: Tenant) -> None:
     assert "20% bounces" in do(tess_client, "rates", tenant, bounce="20", complaint="")
-    assert entity_at_amazon(tenant)["ReputationImpact"] == "HIGH"
+    assert reputation_entity_in_ses(tenant)["ReputationImpact"] == "HIGH"
     assert "Enter at least one rate" in do(tess_client, "rates", tenant, bounce="", complaint="")
 
 
 def test_a_finding_is_opened_and_fixed(tess_client: Client, tenant: Tenant) -> None:
     do(tess_client, "finding", tenant, kind="DMARC", impact="LOW", status="OPEN")
-    assert entity_at_amazon(tenant)["ReputationImpact"] == "LOW"
+    assert reputation_entity_in_ses(tenant)["ReputationImpact"] == "LOW"
     assert "is fixed" in do(tess_client, "finding", tenant, kind="DMARC", impact="LOW", status="FIXED")
-    assert entity_at_amazon(tenant)["ReputationImpact"] == "NONE"
+    assert reputation_entity_in_ses(tenant)["ReputationImpact"] == "NONE"
 
 
-def test_a_customer_reaches_their_own_tenant_alone(client: Client, tenant: Tenant) -> None:
+def test_a_customer_can_change_only_their_own_tenant(client: Client, tenant: Tenant) -> None:
     bob = make_member(make_customer("Bob Ltd"))
     client.force_login(bob)
     assert "No tenants in SES yet" in client.get(reverse("sandbox:tenants")).text
     assert "Choose a tenant that exists in SES" in do(client, "suspend", tenant, cause="Mine is better.")
-    assert entity_at_amazon(tenant)["AwsSesManagedStatus"]["Status"] == "ENABLED"
+    assert reputation_entity_in_ses(tenant)["AwsSesManagedStatus"]["Status"] == "ENABLED"
 
 
-def test_what_the_page_does_not_know_is_refused(tess_client: Client, tenant: Tenant) -> None:
+def test_an_unknown_action_is_refused(tess_client: Client, tenant: Tenant) -> None:
     assert "Unknown action" in do(tess_client, "explode", tenant)

@@ -1,4 +1,4 @@
-"""Mistakes that are made on the pages of the pretend DNS host, and what is typed there by hand."""
+"""Mistakes made on the pages of the fake DNS host, and records entered there by hand."""
 
 import pytest
 from django.test import Client
@@ -11,7 +11,7 @@ from sandbox import panel
 from sandbox.dns.mistaken import RECORD_MISTAKES
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, set_up_domain
-from tests.messages import said
+from tests.messages import message_text
 from tests.sandbox.zone_pages import key, post, swap, values
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 # Mistakes
 
 
-def test_a_mistake_is_made_named_and_mended(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+def test_a_mistake_is_made_named_and_fixed(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     domain = set_up_domain(sandbox, "shop.example.co.uk", customer=alice)
     post(alice_client, "example.co.uk", "publish_missing")
     name = f"{domain.dkim_tokens[0]}._domainkey.shop.example.co.uk"
@@ -29,13 +29,13 @@ def test_a_mistake_is_made_named_and_mended(sandbox: Sandbox, alice: Customer, a
     assert "shop.example.co.uk dkim: Success → TemporaryFailure" in broken.text.replace("&gt;", ">")
     assert not values(sandbox, "example.co.uk", name, "CNAME")
     assert values(sandbox, "example.co.uk", f"{name}.example.co.uk", "CNAME")
-    mended = post(alice_client, "example.co.uk", "publish", key=key(domain, "dkim-1"))
-    assert "fixed" in said(mended)
+    fixed = post(alice_client, "example.co.uk", "publish", key=key(domain, "dkim-1"))
+    assert "fixed" in message_text(fixed)
     assert values(sandbox, "example.co.uk", name, "CNAME")
     assert not values(sandbox, "example.co.uk", f"{name}.example.co.uk", "CNAME")
 
 
-def test_every_mistake_of_the_menu_is_recognised_and_mended(sandbox: Sandbox, alice: Customer) -> None:
+def test_every_mistake_of_the_menu_is_recognised_and_fixed(sandbox: Sandbox, alice: Customer) -> None:
     domain = set_up_domain(sandbox, "shop.example.com", customer=alice)
     host, tried = sandbox.control, set()
     for row in panel.zone_page("example.com", [domain]).rows:
@@ -50,9 +50,7 @@ def test_every_mistake_of_the_menu_is_recognised_and_mended(sandbox: Sandbox, al
     assert tried == {mistake.code for mistake in RECORD_MISTAKES}
 
 
-def test_the_same_record_of_a_domain_above_is_nobodys_mistake(
-    sandbox: Sandbox, alice: Customer, alice_client: Client
-) -> None:
+def test_the_same_record_of_the_parent_is_no_mistake(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     domains = [set_up_domain(sandbox, name, customer=alice) for name in ("alice.com", "shop.alice.com")]
     for record in ("apex-spf", "dmarc", "mail-from-spf"):
         post(alice_client, "alice.com", "publish", key=key(domains[0], record))
@@ -60,17 +58,15 @@ def test_the_same_record_of_a_domain_above_is_nobodys_mistake(
         assert row.mistake is None, (row.label, row.mistake)
 
 
-def test_a_mistake_that_does_not_fit_the_record_is_refused(
-    sandbox: Sandbox, alice: Customer, alice_client: Client
-) -> None:
+def test_a_mistake_that_does_not_apply_is_refused(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
     refused = post(alice_client, "alice.com", "mistake", key=key(domain, "identity"), code="value.null_mx")
-    assert "Choose a mistake from the list" in said(refused)
+    assert "Choose a mistake from the list" in message_text(refused)
     assert not values(sandbox, "alice.com", "alice.com", "MX")
 
 
 @pytest.mark.parametrize("code", ["zone.servfail", "zone.silent", "zone.lame", "zone.bogus"])
-def test_nameservers_are_broken_and_mended(
+def test_nameservers_are_broken_and_fixed(
     sandbox: Sandbox, alice: Customer, alice_client: Client, settings: Settings, code: str
 ) -> None:
     make_domain("alice.com", customer=alice)
@@ -83,11 +79,11 @@ def test_nameservers_are_broken_and_mended(
     assert sandbox.control.dns_faults() == ()
 
 
-def test_nameservers_disagree_until_they_are_mended(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+def test_nameservers_disagree_until_fixed(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     make_domain("alice.com", customer=alice, verification_token="token")
     alice_client.get(reverse("sandbox:zones"))
     refused = post(alice_client, "alice.com", "break_zone", code="zone.disagree")
-    assert "Publish a record first" in said(refused)
+    assert "Publish a record first" in message_text(refused)
     post(alice_client, "alice.com", "publish_missing")
     post(alice_client, "alice.com", "break_zone", code="zone.disagree")
     second = sandbox.control.nameservers("alice.com")[1]
@@ -95,9 +91,9 @@ def test_nameservers_disagree_until_they_are_mended(sandbox: Sandbox, alice: Cus
     assert behind is not None
     assert behind.find("_amazonses.alice.com", "TXT").records == ()
     post(alice_client, "alice.com", "mend_zone")
-    mended = sandbox.zones.view("alice.com", second)
-    assert mended is not None
-    assert mended.find("_amazonses.alice.com", "TXT").records
+    fixed = sandbox.zones.view("alice.com", second)
+    assert fixed is not None
+    assert fixed.find("_amazonses.alice.com", "TXT").records
 
 
 # By hand
@@ -113,16 +109,16 @@ def test_nameservers_disagree_until_they_are_mended(sandbox: Sandbox, alice: Cus
         ("www.alice.com.", "www.alice.com"),
     ],
 )
-def test_a_name_is_taken_relative_to_the_zone_as_hosts_do(
+def test_a_typed_name_is_relative_to_the_zone(
     sandbox: Sandbox, alice: Customer, alice_client: Client, typed: str, name: str
 ) -> None:
     make_domain("alice.com", customer=alice)
     response = post(alice_client, "alice.com", "add", name=typed, type="TXT", ttl="300", value="hello")
-    assert said(response).startswith(f"Added: {name} TXT hello")
+    assert message_text(response).startswith(f"Added: {name} TXT hello")
     assert values(sandbox, "alice.com", name, "TXT") == ["hello"]
 
 
-def test_the_priority_of_an_mx_is_a_field_of_its_own(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+def test_the_priority_of_an_mx_record_is_its_own_field(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     make_domain("alice.com", customer=alice)
     fields = {"name": "@", "type": "MX", "ttl": "300", "value": "mx.alice.net"}
     without = post(alice_client, "alice.com", "add", **fields)
@@ -132,14 +128,14 @@ def test_the_priority_of_an_mx_is_a_field_of_its_own(sandbox: Sandbox, alice: Cu
     assert values(sandbox, "alice.com", "alice.com", "MX") == ["20 mx.alice.net."]
 
 
-def test_what_the_host_refuses_is_said_in_its_words_and_stays_in_the_form(
+def test_a_refused_record_shows_the_reason_and_stays_in_the_form(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     make_domain("alice.com", customer=alice)
     typed = {"name": "@", "type": "A", "ttl": "300", "value": "nowhere"}
     for refused, status in ((post, 422), (swap, 200)):
         answer = refused(alice_client, "alice.com", "add", **typed)
-        assert answer.status_code == status  # htmx swaps no 422
+        assert answer.status_code == status  # htmx does not swap a 422
         assert "valid A value" in answer.text
         assert 'value="nowhere"' in answer.text
     assert values(sandbox, "alice.com", "alice.com", "A") == []
@@ -157,10 +153,10 @@ def test_a_record_is_edited_in_place_and_removed(sandbox: Sandbox, alice: Custom
     assert f'id="record-{number}" open' in wrong.text
     post(alice_client, "alice.com", "remove", id=number)
     assert values(sandbox, "alice.com", "www.alice.com", "A") == []
-    assert "no longer in the zone" in said(post(alice_client, "alice.com", "remove", id=number))
+    assert "no longer in the zone" in message_text(post(alice_client, "alice.com", "remove", id=number))
 
 
-def test_a_policy_is_hosted_for_a_domain_of_the_zone_alone(
+def test_a_policy_is_hosted_only_for_domains_of_the_zone(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=alice)
@@ -175,7 +171,7 @@ def test_a_policy_is_hosted_for_a_domain_of_the_zone_alone(
     assert sandbox.control.policies() == {}
 
 
-def test_a_name_below_that_takes_mail_does_not_break_the_page(
+def test_a_receiving_subdomain_catch_all_does_not_break_the_page(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=alice)

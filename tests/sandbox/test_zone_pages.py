@@ -1,4 +1,4 @@
-"""The pages of the pretend DNS host: zones and their records, as a visit, as a swap, and for whom."""
+"""The pages of the fake DNS host: zones and their records, as a visit, as a swap, and who can open them."""
 
 import os
 import re
@@ -28,7 +28,7 @@ from sandbox.local.plan import new_key
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain, set_up_domain
 from tests.factories import make_customer
-from tests.messages import said
+from tests.messages import message_text
 from tests.sandbox.zone_pages import HTMX, key, page_of, post, swap, values
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Zones
 
 
-def test_a_visit_opens_the_zone_of_each_domain(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+def test_a_visit_creates_the_zone_of_each_domain(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     make_domain("shop.example.co.uk", customer=alice)
     page = alice_client.get(reverse("sandbox:zones"))
     assert "example.co.uk" in page.text
@@ -46,7 +46,7 @@ def test_a_visit_opens_the_zone_of_each_domain(sandbox: Sandbox, alice: Customer
     assert len(sandbox.control.nameservers("example.co.uk")) == 2
 
 
-def test_the_list_says_how_much_is_missing(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+def test_the_list_shows_how_many_records_are_missing(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
     wanted = len(domain.records)
     assert f"{wanted} of {wanted}" in alice_client.get(reverse("sandbox:zones")).text
@@ -54,11 +54,11 @@ def test_the_list_says_how_much_is_missing(sandbox: Sandbox, alice: Customer, al
     assert f"none of {wanted}" in alice_client.get(reverse("sandbox:zones")).text
 
 
-def test_who_has_no_domain_is_told_what_a_zone_is(sandbox: Sandbox, alice_client: Client) -> None:
+def test_a_user_without_domains_sees_that_there_are_no_zones(sandbox: Sandbox, alice_client: Client) -> None:
     assert "No zones yet" in alice_client.get(reverse("sandbox:zones")).text
 
 
-def test_anothers_zone_is_not_found(sandbox: Sandbox, alice_client: Client) -> None:
+def test_another_customers_zone_is_404(sandbox: Sandbox, alice_client: Client) -> None:
     bobs = set_up_domain(sandbox, "bob.com", customer=make_customer("Bob's"))
     assert "bob.com" not in alice_client.get(reverse("sandbox:zones")).text
     assert alice_client.get(reverse("sandbox:zone", args=["bob.com"])).status_code == 404
@@ -67,7 +67,7 @@ def test_anothers_zone_is_not_found(sandbox: Sandbox, alice_client: Client) -> N
     assert not values(sandbox, "bob.com", "_amazonses.bob.com", "TXT")
 
 
-def test_of_a_shared_zone_each_sees_what_is_asked_of_them_alone(
+def test_in_a_shared_zone_each_customer_sees_only_their_records(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     set_up_domain(sandbox, "shop.example.com", customer=alice)
@@ -78,13 +78,13 @@ def test_of_a_shared_zone_each_sees_what_is_asked_of_them_alone(
     assert "bobs-token" not in page.text
 
 
-def test_support_sees_the_zones_of_everybody(sandbox: Sandbox, sam_client: Client) -> None:
+def test_support_sees_all_zones(sandbox: Sandbox, sam_client: Client) -> None:
     set_up_domain(sandbox, "bob.com")
     assert "bob.com" in sam_client.get(reverse("sandbox:zones")).text
     assert sam_client.get(reverse("sandbox:zone", args=["bob.com"])).status_code == 200
 
 
-def test_what_amazons_documents_leave_open_is_chosen_on_the_page(sandbox: Sandbox, alice_client: Client) -> None:
+def test_open_behaviour_of_aws_is_chosen_on_the_page(sandbox: Sandbox, alice_client: Client) -> None:
     url = reverse("sandbox:faults")
     assert "Accepted literally" in alice_client.get(url).text
     given = {"do": "believe", "hosted_zone": "no", "manual_cause": "", "star_recipient": "literal"}
@@ -94,7 +94,7 @@ def test_what_amazons_documents_leave_open_is_chosen_on_the_page(sandbox: Sandbo
     assert now["tenant_metrics"] == "pair"
 
 
-def test_a_stranger_is_sent_to_the_sign_in(client: Client) -> None:
+def test_an_anonymous_visitor_is_redirected_to_the_sign_in(client: Client) -> None:
     for name, arguments in (("zones", []), ("zone", ["alice.com"]), ("faults", [])):
         response = client.get(reverse(f"sandbox:{name}", args=arguments))
         assert response.status_code == 302
@@ -102,7 +102,7 @@ def test_a_stranger_is_sent_to_the_sign_in(client: Client) -> None:
 
 
 @pytest.mark.parametrize("page", ["zones", "zone"])
-def test_the_database_is_asked_as_often_for_many_domains_as_for_one(
+def test_the_number_of_queries_does_not_grow_with_the_domains(
     sandbox: Sandbox,
     alice: Customer,
     alice_client: Client,
@@ -126,12 +126,12 @@ def test_records_are_published_one_by_one(sandbox: Sandbox, alice: Customer, ali
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
     response = post(alice_client, "alice.com", "publish", key=key(domain, "mail-from-mx"))
     assert response.status_code == 302
-    assert "MAIL FROM MX: published" in said(response)
+    assert "MAIL FROM MX: published" in message_text(response)
     name = f"{domain.mail_from_label}.alice.com"
     assert values(sandbox, "alice.com", name, "MX") == ["10 feedback-smtp.eu-west-1.amazonses.com."]
 
 
-def test_a_record_of_the_wrong_type_needs_fixing_and_stops_no_other(
+def test_a_record_of_the_wrong_type_needs_fixing_and_blocks_no_other(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
@@ -139,35 +139,35 @@ def test_a_record_of_the_wrong_type_needs_fixing_and_stops_no_other(
     sandbox.control.add_record("alice.com", first.name, "TXT", first.value)
     fix = 'aria-label="Fix DKIM record 1 of alice.com"'
     assert fix in page_of(alice_client, "alice.com")
-    answer = said(post(alice_client, "alice.com", "publish_missing"))
+    answer = message_text(post(alice_client, "alice.com", "publish_missing"))
     assert f"{len(domain.records) - 1} records published" in answer
     assert "another record is in the way" in answer
-    assert "fixed and published" in said(post(alice_client, "alice.com", "publish", key=key(domain, first.key)))
+    assert "fixed and published" in message_text(post(alice_client, "alice.com", "publish", key=key(domain, first.key)))
     assert fix not in page_of(alice_client, "alice.com")
     assert values(sandbox, "alice.com", first.name, "TXT") == []
 
 
-def test_one_press_publishes_all_and_the_domain_is_seen_verified(
+def test_one_press_publishes_all_records_and_the_domain_is_verified(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     domain = set_up_domain(sandbox, "shop.example.co.uk", customer=alice)
     response = post(alice_client, "example.co.uk", "publish_missing")
-    assert f"{len(domain.records)} records published" in said(response)
+    assert f"{len(domain.records)} records published" in message_text(response)
     checking_services.check_now(domain=domain)
     domain.refresh_from_db()
     assert domain.state == "verified", domain.summary
-    assert "No records are missing" in said(post(alice_client, "example.co.uk", "publish_missing"))
+    assert "No records are missing" in message_text(post(alice_client, "example.co.uk", "publish_missing"))
 
 
-def test_a_dns_host_that_supports_domain_connect_is_offered_on_the_records_page(
+def test_a_host_with_domain_connect_is_offered_on_the_records_page(
     sandbox: Sandbox, alice: Customer, alice_client: Client, settings: Settings
 ) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=alice)
     assert "Support Domain Connect" not in page_of(alice_client, "shop.com")
-    assert "set up here" in said(post(alice_client, "shop.com", "connect"))
+    assert "set up here" in message_text(post(alice_client, "shop.com", "connect"))
     settings.DOMAIN_CONNECT_PROVIDER, settings.DOMAIN_CONNECT_KEY = "panel.example", new_key()
     assert "Support Domain Connect" in page_of(alice_client, "shop.com")
-    assert "supports Domain Connect now" in said(post(alice_client, "shop.com", "connect"))
+    assert "supports Domain Connect now" in message_text(post(alice_client, "shop.com", "connect"))
     post(alice_client, "shop.com", "connect")
     assert len(values(sandbox, "shop.com", "_domainconnect.shop.com", "TXT")) == 1
     assert "Support Domain Connect" not in page_of(alice_client, "shop.com")
@@ -176,22 +176,22 @@ def test_a_dns_host_that_supports_domain_connect_is_offered_on_the_records_page(
     domain_connect_services.discover(domain_id=domain.pk)
     offered = alice_client.get(reverse("domains:detail", args=(domain.pk,))).text
     address = unescape(re.search(r'href="(http://[^"]*/_connect/supported[^"]*)"', offered)[1])  # type: ignore[index]  # it is there, or the test fails
-    with urlopen(address, timeout=10) as answer:  # noqa: S310  # the sandbox's own
+    with urlopen(address, timeout=10) as answer:  # noqa: S310  # the sandbox's own address
         assert "Add to shop.com" in answer.read().decode()
 
 
-def test_amazon_looks_after_a_change_and_the_page_says_what_it_saw(
+def test_ses_checks_after_a_change_and_the_page_shows_the_result(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
     set_up_domain(sandbox, "bob.com")
     sandbox.control.publish_missing("bob.com", ())
     response = post(alice_client, "alice.com", "publish", key=key(domain, "identity"))
-    assert "alice.com identity: Pending → Success" in said(response)
-    assert "bob.com" not in said(response)
+    assert "alice.com identity: Pending → Success" in message_text(response)
+    assert "bob.com" not in message_text(response)
 
 
-def test_the_proof_of_a_claim_is_published_from_the_page(
+def test_the_challenge_of_a_claim_is_published_from_the_page(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     domain = make_domain("alice.com", customer=alice)
@@ -206,9 +206,7 @@ def test_the_proof_of_a_claim_is_published_from_the_page(
     assert domain.stage == Stage.STARTING
 
 
-def test_a_record_whose_value_is_withheld_is_not_asked_of_the_host(
-    sandbox: Sandbox, alice: Customer, alice_client: Client
-) -> None:
+def test_a_withheld_record_is_not_to_be_published(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
     spf = next(record for record in domain.records if record.key == "mail-from-spf")
     sandbox.control.make_mistake("alice.com", panel.as_wanted(domain, spf), "spf.comma")
@@ -222,7 +220,7 @@ def test_a_record_whose_value_is_withheld_is_not_asked_of_the_host(
     assert post(alice_client, "alice.com", "publish_missing").status_code == 302
 
 
-def test_two_domains_of_one_zone_keep_their_records_apart(
+def test_two_domains_of_a_zone_keep_their_records_apart(
     sandbox: Sandbox, alice: Customer, alice_client: Client
 ) -> None:
     apex = set_up_domain(sandbox, "alice.com", customer=alice)
@@ -242,7 +240,7 @@ def test_each_domain_links_back_to_its_records(sandbox: Sandbox, alice: Customer
     assert "every few seconds" in page.text
 
 
-def test_a_swap_answers_with_the_part_alone(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
+def test_a_swap_returns_only_the_part(sandbox: Sandbox, alice: Customer, alice_client: Client) -> None:
     domain = set_up_domain(sandbox, "alice.com", customer=alice)
     part = swap(alice_client, "alice.com", "publish", key=key(domain, "identity"))
     assert part.status_code == 200
@@ -255,7 +253,7 @@ def test_a_swap_answers_with_the_part_alone(sandbox: Sandbox, alice: Customer, a
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_a_silent_sandbox_is_explained(
+def test_an_unreachable_sandbox_is_reported(
     alice: Customer, alice_client: Client, settings: Settings, headers: dict[str, str]
 ) -> None:
     make_domain("alice.com", customer=alice)
@@ -267,15 +265,15 @@ def test_a_silent_sandbox_is_explained(
         assert "The sandbox isn&#x27;t responding" in response.text
 
 
-def test_without_the_sandbox_the_pages_do_not_exist() -> None:
-    asked = "import django; django.setup(); from django.urls import resolve; resolve('/sandbox/')"
+def test_without_the_sandbox_the_pages_are_404() -> None:
+    script = "import django; django.setup(); from django.urls import resolve; resolve('/sandbox/')"
     environment = os.environ | {
         "SANDBOX": "0",
         "SECRET_KEY": "x" * 50,
         "DJANGO_SETTINGS_MODULE": "inbound_admin.settings",
     }
     made = subprocess.run(
-        [sys.executable, "-c", asked], check=False, cwd=ROOT, env=environment, text=True, capture_output=True
+        [sys.executable, "-c", script], check=False, cwd=ROOT, env=environment, text=True, capture_output=True
     )
     assert made.returncode != 0
     assert "Resolver404" in made.stderr

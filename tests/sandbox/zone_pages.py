@@ -1,4 +1,4 @@
-"""How a test uses the pages of the pretend DNS host."""
+"""Requests to the pages of the fake DNS host."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from domains.models.domains import Domain
 from sandbox.process import Sandbox
 
 HTMX = {"HX-Request": "true"}
-Answer = Any  # what the test client answers has no public type
+Answer = Any  # the test client's response has no public type
 
 
 def post(client: Client, zone: str, do: str, **fields: str) -> Answer:

@@ -25,24 +25,24 @@ Call = Callable[..., Any]
 Fits = Callable[[str, Any], list[str]]
 
 
-def without(why: str) -> Any:
+def skip_or_fail(why: str) -> Any:
     """Skip the test; in CI, which has a registry, fail it."""
     if os.environ.get("CI") == "true":
-        pytest.fail(f"The published clients could not be tried: {why}.")
-    pytest.skip(f"The published clients were not tried: {why}.")
+        pytest.fail(f"The published clients could not be tested: {why}.")
+    pytest.skip(f"The published clients were not tested: {why}.")
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install both clients from npm, a generator of schemas from their types, and one of types from our description."""
     if shutil.which("npm") is None or shutil.which("node") is None:
-        without("npm and node are not installed here")
+        skip_or_fail("npm and node are not installed here")
     place = tmp_path_factory.mktemp("sdk")
     options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(place)]
     command = ["npm", "install", *options, OLDER, NEWER, *GENERATORS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
-        without(f"npm could not install them: {done.stderr[-300:]}")
+        skip_or_fail(f"npm could not install them: {done.stderr[-300:]}")
     for script in HERE.glob("*.mjs"):
         shutil.copy(script, place)
     return place

@@ -1,4 +1,4 @@
-"""Clients that others generate from our description: they are made, and they call us by the operations' ids."""
+"""Clients generated from our description: they can be built, and they call operations by their IDs."""
 
 import json
 import os
@@ -15,10 +15,10 @@ from inbound_admin.api import api
 from sandbox.process import Sandbox
 from tests.factories import make_member
 from tests.receipt_rules.factories import make_verified
-from tests.sdk.conftest import without
+from tests.sdk.conftest import skip_or_fail
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE = 600  # seconds, of a busy machine
+TIMEOUT = 600  # seconds, on a busy machine
 GENERATOR = "openapi-python-client==0.29.1"
 USED = """
 import sys
@@ -38,10 +38,10 @@ def description(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_openapi_typescript_makes_types_that_typescript_accepts(installed: Path, description: Path) -> None:
+def test_openapi_typescript_generates_types_that_typescript_accepts(installed: Path, description: Path) -> None:
     tools, made = installed / "node_modules" / ".bin", description.with_name("api.d.ts")
     subprocess.run(
-        [tools / "openapi-typescript", description, "-o", made], check=True, capture_output=True, timeout=PATIENCE
+        [tools / "openapi-typescript", description, "-o", made], check=True, capture_output=True, timeout=TIMEOUT
     )
     text = made.read_text()
     assert {"listDomains", "pauseTenant", "listDomainsE2"} <= {line.split(":")[0].strip() for line in text.splitlines()}
@@ -53,12 +53,12 @@ def test_openapi_typescript_makes_types_that_typescript_accepts(installed: Path,
     )
     checked = subprocess.run(
         [tools / "tsc", "--noEmit", "--strict", "--skipLibCheck", "false", used],
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
+        capture_output=True, text=True, timeout=TIMEOUT, check=False,
     )  # fmt: skip
     assert checked.returncode == 0, checked.stdout
 
 
-def test_openapi_python_client_makes_a_client_that_lists_domains(
+def test_openapi_python_client_generates_a_client_that_lists_domains(
     description: Path, live_server: LiveServer, sandbox: Sandbox
 ) -> None:
     place = description.parent / "python"
@@ -66,24 +66,24 @@ def test_openapi_python_client_makes_a_client_that_lists_domains(
     where = ["--path", str(description), "--meta", "none", "--output-path", str(place / "inbound_admin_client")]
     made = subprocess.run(
         [generator, "generate", *where, "--fail-on-warning"],
-        env={**os.environ, "PATH": f"{generator.parent}{os.pathsep}{os.environ['PATH']}"},  # where its ruff is
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
+        env={**os.environ, "PATH": f"{generator.parent}{os.pathsep}{os.environ['PATH']}"},  # contains its ruff
+        capture_output=True, text=True, timeout=TIMEOUT, check=False,
     )  # fmt: skip
     assert made.returncode == 0, made.stdout + made.stderr
     secret = create_api_key(user=make_member(), name="generated", scopes=["read"], actor=None).secret
     make_verified("shop.com", customer=Customer.objects.get())
     used = subprocess.run(
         [sys.executable, "-c", USED, live_server.url, secret],
-        env={"PYTHONPATH": str(place)}, capture_output=True, text=True, timeout=PATIENCE, check=False,
+        env={"PYTHONPATH": str(place)}, capture_output=True, text=True, timeout=TIMEOUT, check=False,
     )  # fmt: skip
     assert (used.returncode, used.stdout.strip()) == (0, "shop.com"), used.stderr
 
 
 def _installed(place: Path) -> Path:
-    """The generator in an environment of its own, since it needs other versions than we do."""
-    subprocess.run([sys.executable, "-m", "venv", place], check=True, timeout=PATIENCE)
+    """Install the generator in its own environment, because it needs other versions than we do."""
+    subprocess.run([sys.executable, "-m", "venv", place], check=True, timeout=TIMEOUT)
     pip = [str(place / "bin" / "pip"), "install", "--quiet", GENERATOR]
-    done = subprocess.run(pip, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(pip, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode:
-        without(f"pip could not install {GENERATOR}: {done.stderr[-300:]}")
+        skip_or_fail(f"pip could not install {GENERATOR}: {done.stderr[-300:]}")
     return place / "bin" / "openapi-python-client"

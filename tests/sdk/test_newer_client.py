@@ -1,4 +1,4 @@
-"""The newer published client (`inboundemail`) works for domains, addresses and endpoints, by its own types."""
+"""The newer published client (`inboundemail`) works for domains, addresses and endpoints, with its own types."""
 
 from typing import Any
 
@@ -7,30 +7,30 @@ import pytest
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.factories import make_zone, publish, turn_identity
+from tests.domains.factories import make_zone, publish, set_identity_status
 from tests.receipt_rules.factories import make_verified, set_up_receiving
 from tests.sdk.conftest import Call, Fits
-from tests.sdk.test_sdk import comes_within
+from tests.sdk.test_sdk import becomes_true
 
 pytestmark = pytest.mark.django_db(transaction=True)
-THINGS = {"domains": "Domain", "endpoints": "Endpoint", "emailAddresses": "EmailAddress"}
+TYPES = {"domains": "Domain", "endpoints": "Endpoint", "emailAddresses": "EmailAddress"}
 
 
 @pytest.fixture
 def call(drive: Call, fits: Fits, worker: None) -> Call:
-    """Gives what the method answers, which is as the client's own type has it."""
+    """Return a function that calls a method, checks the response against the client's type, and returns it."""
 
     def called(name: str, *given: Any) -> Any:
         answer = drive("drive_e2.mjs", "", name, given)
         assert "data" in answer, answer
         thing, method = name.split(".")
-        assert fits(f"{THINGS[thing]}{method.capitalize()}Response", answer["data"]) == [], name
+        assert fits(f"{TYPES[thing]}{method.capitalize()}Response", answer["data"]) == [], name
         return answer["data"]
 
     return called
 
 
-def test_a_domain_from_its_creation_to_its_end(call: Call, drive: Call, sandbox: Sandbox) -> None:
+def test_a_domain_is_created_updated_and_deleted(call: Call, drive: Call, sandbox: Sandbox) -> None:
     made = call("domains.create", {"domain": "shop.com"})
     assert (made["domain"], made["status"]) == ("shop.com", "pending")
     assert ("MX", "shop.com") in {(record["type"], record["name"]) for record in made["dnsRecords"]}
@@ -42,12 +42,12 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, drive: Call, sandbox:
     assert (waiting["isReceiptRuleConfigured"], "isn't live" in waiting["warning"]) == (False, True)
     make_zone(sandbox, domain)
     publish(sandbox, domain)
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
     Domain.objects.update(last_dns_check=None)
     seen = call("domains.retrieve", domain.pk, {"check": "true"})
     assert (seen["status"], seen["verificationCheck"]["dkimVerified"]) == ("verified", True)
     address = waiting["id"]
-    assert comes_within(30, lambda: call("emailAddresses.retrieve", address)["isReceiptRuleConfigured"])
+    assert becomes_true(30, lambda: call("emailAddresses.retrieve", address)["isReceiptRuleConfigured"])
     assert call("domains.list", {"limit": "500", "status": "verified", "check": "true"})["pagination"]["limit"] == 100
     desk = call("endpoints.create", {"name": "desk", "type": "email", "config": {"forwardTo": "me@home.example"}})
     catch = {"isCatchAllEnabled": True, "catchAllEndpointId": desk["id"]}
@@ -57,7 +57,7 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, drive: Call, sandbox:
     assert call("domains.delete", domain.pk)["deletedResources"]["domain"] == "shop.com"
 
 
-def test_an_address_and_endpoints_of_each_type(call: Call) -> None:
+def test_addresses_and_endpoints_of_each_type_are_managed(call: Call) -> None:
     domain = make_verified("shop.com", customer=Customer.objects.get())
     webhook = {"url": "https://127.0.0.1/in", "timeout": 30, "retryAttempts": 3}
     desk = call("endpoints.create", {"name": "desk", "type": "webhook", "config": webhook})
@@ -87,6 +87,6 @@ def test_an_address_and_endpoints_of_each_type(call: Call) -> None:
         ("attachments.retrieve", ["a.txt", {"id": "x"}]),
     ],
 )
-def test_methods_for_mail_itself_answer_that_they_are_out_of_scope(drive: Call, method: str, given: Any) -> None:
+def test_methods_for_mail_itself_are_out_of_scope(drive: Call, method: str, given: Any) -> None:
     problem = drive("drive_e2.mjs", "", method, given)["error"]
     assert (problem["status"], problem["body"]["code"]) == (404, "OUT_OF_SCOPE"), problem

@@ -1,4 +1,4 @@
-"""The published client of the system before this one works unchanged, over the wire, with a real worker behind it."""
+"""The published client of the previous system works unchanged, over HTTP, with a real worker."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.factories import make_zone, publish, turn_identity
+from tests.domains.factories import make_zone, publish, set_identity_status
 from tests.receipt_rules.factories import make_verified, set_up_receiving
 from tests.sdk.conftest import Call, Fits
 
@@ -34,9 +34,9 @@ TYPES = {
 
 @pytest.fixture
 def call(drive: Call, fits: Fits, worker: None) -> Call:
-    """Calls the client's method of this name with these arguments, and gives its `data`, or else its `error`.
+    """Return a function that calls the client's method with these arguments, and returns its `data` or its `error`.
 
-    What is answered is as the client's own types have it.
+    The response is checked against the client's own types.
     """
 
     def called(name: str, *given: Any) -> Any:
@@ -48,7 +48,7 @@ def call(drive: Call, fits: Fits, worker: None) -> Call:
     return called
 
 
-def test_a_domain_from_its_creation_to_its_end(call: Call, sandbox: Sandbox) -> None:
+def test_a_domain_is_created_verified_and_deleted(call: Call, sandbox: Sandbox) -> None:
     made = call("domain.create", {"domain": "shop.com"})
     assert (made["domain"], made["status"]) == ("shop.com", "pending")
     assert [record["type"] for record in made["dnsRecords"]].count("CNAME") == 3
@@ -64,21 +64,21 @@ def test_a_domain_from_its_creation_to_its_end(call: Call, sandbox: Sandbox) -> 
     publish(sandbox, domain)
     (mx,) = (record for record in listed if (record["recordType"], record["name"]) == ("MX", "shop.com"))
     sandbox.control.add_record("shop.com", "shop.com", "MX", mx["value"])
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
     Domain.objects.update(last_dns_check=None)
     assert call("domain.checkStatus", domain.pk)["overallStatus"] == "verified"
-    assert comes_within(30, lambda: call("domain.get", domain.pk)["canReceiveEmails"]), "its address became live"
+    assert becomes_true(30, lambda: call("domain.get", domain.pk)["canReceiveEmails"]), "its address became live"
     listed = call("domain.list", {"limit": 10, "status": "verified", "check": "true"})
     assert (listed["pagination"]["total"], listed["meta"]["verifiedCount"]) == (1, 1)
     catch = call("domain.update", domain.pk, {"isCatchAllEnabled": True, "catchAllEndpointId": None})
     assert catch["isCatchAllEnabled"] is True
     gone = call("domain.delete", domain.pk)["deletedResources"]
-    assert (gone["domain"], gone["sesIdentity"]) == ("shop.com", False), "said before the worker has done it"
-    gone_too = comes_within(30, lambda: not call("domain.list")["data"])
+    assert (gone["domain"], gone["sesIdentity"]) == ("shop.com", False), "the response precedes the worker"
+    gone_too = becomes_true(30, lambda: not call("domain.list")["data"])
     assert gone_too, "the worker deletes the identity once no receipt rule names the domain"
 
 
-def comes_within(seconds: int, holds: Callable[[], bool]) -> bool:
+def becomes_true(seconds: int, holds: Callable[[], bool]) -> bool:
     until = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > until:
@@ -87,7 +87,7 @@ def comes_within(seconds: int, holds: Callable[[], bool]) -> bool:
     return True
 
 
-def test_an_address_and_its_endpoint(call: Call) -> None:
+def test_an_address_and_its_endpoint_are_managed(call: Call) -> None:
     customer = Customer.objects.get()
     domain = make_verified("shop.com", customer=customer)
     webhook = {"url": "https://127.0.0.1/in", "timeout": 30, "retryAttempts": 3}
@@ -102,13 +102,13 @@ def test_an_address_and_its_endpoint(call: Call) -> None:
     assert call("endpoint.update", desk["id"], {"name": "the desk", "description": "new"})["name"] == "the desk"
     assert call("endpoint.list", {"type": "webhook", "active": "true"})["data"][0]["name"] == "the desk"
     tried = call("endpoint.test", desk["id"])
-    assert (tried["success"], tried["webhookFormat"]) == (False, "inbound")  # it is a private address
+    assert (tried["success"], tried["webhookFormat"]) == (False, "inbound")  # a private address
     assert call("endpoint.delete", desk["id"])["cleanup"]["emailAddressesUpdated"] == 1
     assert call("email.address.delete", made["id"])["cleanup"]["emailAddress"] == "a@shop.com"
     assert call("email.address.get", made["id"]) == "No address has this ID."
 
 
-def test_the_conveniences(call: Call) -> None:
+def test_the_convenience_methods_work(call: Call) -> None:
     both = call("setupDomain", "shop.com", "https://hooks.example/in")
     assert (both["domain"]["domain"], both["endpoint"]["type"]) == ("shop.com", "webhook")
     assert both["endpoint"]["config"]["timeout"] == 30000

@@ -1,4 +1,6 @@
-"""Markup, a formula and an address that runs script, in every text column of every row; and what of it came alive."""
+"""Markup, a formula and a script URL in every text column of every row, and the detection of markup that gets
+active.
+"""
 
 import json
 from collections.abc import Iterator
@@ -13,12 +15,12 @@ from django.db import models
 from receipt_rules.models.endpoints import Endpoint
 
 MARK = "onxss"
-# Ends an attribute of either kind and an element, begins one of its own; to a spreadsheet it is a formula.
+# Ends an attribute of either kind and an element, and starts its own; for a spreadsheet it is a formula.
 MARKUP = f"=\"'></script></textarea></title><xss {MARK}=1>"
 ADDRESS = f"javascript:{MARK}(1)"
 APPS = ("accounts", "audit", "domains", "notifications", "operations", "receipt_rules", "tenants")
-# What our code alone writes, by a grammar that has no markup, and reads again: keys, states, names of DNS and of AWS.
-OURS = set(
+# Written only by our code, in a grammar without markup: keys, states, names of DNS and AWS.
+INTERNAL = set(
     "id kind state stage region type event permission object_type object_id customer_id about_customer_id code key "
     "zone token claim_token deletion_bulk_id bulk_id digest touched role scopes area fate decision standing policy "
     "policy_told suppression suppression_told ses_policy ses_suppression staff_status amazon_status aggregate impact "
@@ -27,8 +29,8 @@ OURS = set(
     "what claim_reason password secret old_secret sealed_url sealed_config hash prefix rules mail_from_label "
     "verification_token dkim_tokens dkim_zone unwanted by_mail theme timezone call rates_source".split()
 )
-# Columns of JSON in which texts of others stand; the rest are states of ours.
-OF_OTHERS = set(
+# JSON columns with texts by others; the rest contain our own states.
+FOREIGN_JSON = set(
     "Change.before Change.after Event.data Batch.words RecordCheck.found Difference.wanted Difference.found "
     "LegacyImportRow.values IgnoredDifference.because".split()
 )
@@ -37,12 +39,12 @@ NAMES_OF_DNS = {"Domain.name", "Domain.ses_mail_from", "Address.address", "User.
 
 
 def plant(text: str) -> int:
-    """In how many columns."""
+    """Write the text into all text columns. Return their number."""
     planted = 0
     with pgtrigger.ignore():
         for model in apps.get_models():
             if model._meta.app_label in APPS and not model._meta.proxy:
-                columns = [field for field in model._meta.concrete_fields if _takes(model, field)]
+                columns = [field for field in model._meta.concrete_fields if _is_planted(model, field)]
                 planted += len(columns)
                 for row in model._default_manager.all():
                     model._default_manager.filter(pk=row.pk).update(
@@ -54,11 +56,11 @@ def plant(text: str) -> int:
     return planted
 
 
-def _takes(model: type[models.Model], field: Any) -> bool:
-    if field.name in OURS or field.primary_key or field.choices or f"{model.__name__}.{field.name}" in NAMES_OF_DNS:
+def _is_planted(model: type[models.Model], field: Any) -> bool:
+    if field.name in INTERNAL or field.primary_key or field.choices or f"{model.__name__}.{field.name}" in NAMES_OF_DNS:
         return False
     if field.get_internal_type() == "JSONField":
-        return f"{model.__name__}.{field.name}" in OF_OTHERS
+        return f"{model.__name__}.{field.name}" in FOREIGN_JSON
     return field.get_internal_type() in ("CharField", "TextField", "ArrayField")
 
 
@@ -68,12 +70,12 @@ def _with(text: str, row: models.Model, field: Any) -> Any:
         return _deep(value, text)
     if field.get_internal_type() == "ArrayField":
         return [text for _ in value] if value else value
-    number = f" {next(_numbers)}"  # some must not be there twice
+    number = f" {next(_numbers)}"  # some columns are unique
     return text[: (field.max_length or 10_000) - len(number)] + number
 
 
 def _deep(value: Any, text: str) -> Any:
-    """Every text in it."""
+    """Replace every text in the value."""
     if isinstance(value, str):
         return text
     if isinstance(value, list):
@@ -81,8 +83,8 @@ def _deep(value: Any, text: str) -> Any:
     return {key: _deep(each, text) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-class Alive(HTMLParser):
-    """What a browser would make of the page: elements and attributes that came out of a text."""
+class ActiveMarkup(HTMLParser):
+    """Find elements and attributes that a browser would create from a text."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -99,7 +101,7 @@ class Alive(HTMLParser):
 
 
 def _runs(name: str, value: str) -> Iterator[str]:
-    """An address that runs script, and JSON that a text has broken."""
+    """Yield script URLs, and JSON that a text has broken."""
     leads = name in ("href", "src", "action", "formaction") or name.startswith("hx-")
     if leads and value.strip().lower().startswith(("javascript:", "data:text")):
         yield value
@@ -115,8 +117,8 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def alive(page: str) -> list[str]:
-    parser = Alive()
+def active_markup(page: str) -> list[str]:
+    parser = ActiveMarkup()
     parser.feed(page)
     parser.close()
     return parser.found

@@ -1,4 +1,4 @@
-"""What a browser is told with every page, and how often a password may be guessed."""
+"""The security headers of every page, and the limit of password attempts."""
 
 import pytest
 from django.test import Client
@@ -9,15 +9,15 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("path", ["/accounts/login/", "/nothing", "/healthz", "/api/docs", "/domains/"])
-def test_no_page_runs_a_script_of_others_or_stands_in_a_foreign_frame(client: Client, path: str) -> None:
+def test_no_page_runs_foreign_scripts_or_is_framed(client: Client, path: str) -> None:
     client.force_login(make_member())
-    said = client.get(path)["Content-Security-Policy"]
-    policy = {name: values.split() for name, _, values in (each.strip().partition(" ") for each in said.split(";"))}
+    header = client.get(path)["Content-Security-Policy"]
+    policy = {name: values.split() for name, _, values in (each.strip().partition(" ") for each in header.split(";"))}
     assert policy["default-src"] == ["'self'"]
     assert policy.get("script-src", ["'self'"]) == ["'self'"]
     assert policy["frame-ancestors"] == policy["object-src"] == ["'none'"]
     assert policy["base-uri"] == policy["form-action"] == ["'self'"]
-    assert "unsafe" not in said
+    assert "unsafe" not in header
 
 
 def sign_in(email: str, password: str) -> bool:
@@ -26,7 +26,7 @@ def sign_in(email: str, password: str) -> bool:
     return "_auth_user_id" in client.session
 
 
-def test_after_a_few_wrong_passwords_the_right_one_is_refused_as_well() -> None:
+def test_after_a_few_wrong_passwords_the_correct_one_is_refused() -> None:
     alice, bob = (make_member(password="correct horse battery") for _ in range(2))
     assert sign_in(alice.email, "correct horse battery")
     for number in range(5):

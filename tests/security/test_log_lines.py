@@ -1,4 +1,4 @@
-"""One event is one line of the log, whatever a stranger puts into it; and no secret is in it."""
+"""One event is one line of the log, whatever a stranger puts into it, and no line contains a secret."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def formatter_of(*, as_json: bool) -> logging.Formatter:
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """What a deployment writes, by every logger."""
+    """Yield the output of every logger, as in a deployment."""
     formatter = formatter_of(as_json=True)
     written = io.StringIO()
     handler = logging.StreamHandler(written)
@@ -40,7 +40,7 @@ def events(lines: io.StringIO) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_what_a_stranger_puts_into_an_event_stays_inside_its_line(lines: io.StringIO) -> None:
+def test_hostile_text_in_an_event_stays_inside_its_line(lines: io.StringIO) -> None:
     logger = structlog.get_logger("of.a.test")
     logger.warning(FORGED, name=FORGED, deep={FORGED: [FORGED]})
     logging.getLogger("of.a.test").error("Not delivered to %s", FORGED)
@@ -53,7 +53,7 @@ def test_what_a_stranger_puts_into_an_event_stays_inside_its_line(lines: io.Stri
     assert found[0]["event"] == FORGED
 
 
-def test_as_text_it_begins_no_line_either() -> None:
+def test_hostile_text_starts_no_line_in_plain_text_logs() -> None:
     record = logging.LogRecord("of.a.test", logging.ERROR, "x.py", 1, "Not found: %s", (FORGED,), None)
     written = formatter_of(as_json=False).format(record)
     assert "Not found: x\\r\\n{" in written
@@ -61,7 +61,7 @@ def test_as_text_it_begins_no_line_either() -> None:
 
 
 @pytest.mark.django_db
-def test_an_address_with_line_ends_is_one_line(lines: io.StringIO, client: Client) -> None:
+def test_a_path_with_line_ends_is_one_line(lines: io.StringIO, client: Client) -> None:
     client.get(
         "/%0a%7b%22event%22:%22forged%22%7d%0d%0a%1b%5b2J%e2%80%a8", headers={"User-Agent": FORGED.replace("\r\n", " ")}
     )
@@ -72,7 +72,7 @@ def test_an_address_with_line_ends_is_one_line(lines: io.StringIO, client: Clien
 
 
 @pytest.mark.django_db
-def test_an_error_that_nobody_foresaw_tells_its_secret_neither_on_the_page_nor_in_the_log(
+def test_an_unexpected_error_reveals_its_secret_neither_on_the_page_nor_in_the_log(
     lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -1,4 +1,4 @@
-"""No write by page or API sets a field that its form or body does not have: a role, an owner, a state, a proof."""
+"""No page or API call sets a field that its form or body does not have: a role, an owner, a state, a proof."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,16 +23,16 @@ from tests.writes.every import WRITES
 from tests.writes.world import World, Write
 
 pytestmark = pytest.mark.django_db
-api_world = world  # the fixture, under another name
+api_world = world  # the fixture under another name
 APPS = ("accounts", "audit", "domains", "notifications", "operations", "receipt_rules", "tenants")
-YES = (
+FLAG_FIELDS = (
     "is_staff is_superuser is_active staff admin verified is_verified is_proven email_verified approved confirmed "
     "is_paused sends receives owned"
 ).split()
-OF_BOB = (
+OWNER_FIELDS = (
     "customer customer_id customerId owner owner_id ownerId about_customer_id holder holder_id tenant tenant_id".split()
 )
-OTHERS = {
+OTHER_FIELDS = {
     **dict.fromkeys(("role", "roles", "groups", "group"), Role.ADMIN.value),
     **dict.fromkeys(("scope", "scopes"), "staff"),
     **dict.fromkeys(("state", "stage", "override_state", "identity_status", "staff_status"), "verified"),
@@ -41,15 +41,15 @@ OTHERS = {
 }
 
 
-ABOUT_ALL = ("operations:plan_migration",)  # a migration of all customers is of Bob as well
+ALL_CUSTOMERS = ("operations:plan_migration",)  # a migration of all customers includes Bob
 
 
-def smuggled(bob: Customer) -> dict[str, str]:
-    return {**dict.fromkeys(YES, "on"), **dict.fromkeys(OF_BOB, bob.pk), **OTHERS}
+def extra_fields(bob: Customer) -> dict[str, str]:
+    return {**dict.fromkeys(FLAG_FIELDS, "on"), **dict.fromkeys(OWNER_FIELDS, bob.pk), **OTHER_FIELDS}
 
 
 def rights() -> list[Any]:
-    """What each person may do."""
+    """Return the permissions of each user."""
     return [
         (
             user.pk,
@@ -64,7 +64,7 @@ def rights() -> list[Any]:
 
 
 def owned_by(customer: Customer) -> dict[str, int]:
-    """How many rows of each table name the customer."""
+    """Return how many rows of each table refer to the customer."""
     found = {}
     for label in APPS:
         for model in apps.get_app_config(label).get_models():
@@ -95,18 +95,18 @@ def page_world(sandbox: Sandbox) -> World:
 
 
 @pytest.mark.parametrize("write", WRITES, ids=str)
-def test_a_form_sets_nothing_but_its_own_fields(write: Write, page_world: World, bob: Customer) -> None:
-    """What is smuggled in is passed over or refused: the same line in the change log, or none."""
+def test_a_form_sets_only_its_own_fields(write: Write, page_world: World, bob: Customer) -> None:
+    """Extra fields are ignored or refused: the change log has the same change, or none."""
     post, client = write.of(page_world), Client()
     client.force_login(page_world.people[write.who])
     known = set(Change.objects.values_list("pk", flat=True))
     held, rows, proven = rights(), owned_by(bob), Domain.objects.exclude(override_state="").count()
-    client.post(reverse(write.name, args=post.args) + post.query, smuggled(bob) | post.form)
+    client.post(reverse(write.name, args=post.args) + post.query, extra_fields(bob) | post.form)
     lines = Change.objects.exclude(pk__in=known).filter(actor_kind=ActorKind.PERSON)
     assert {line.what for line in lines} <= {write.what, *write.beside}
     assert [each for each in rights() if each[0] in {one[0] for one in held}] == held
     assert not [each for each in rights() if each not in held and (each[1] or each[2] or each[5])]
-    if write.name not in ABOUT_ALL:
+    if write.name not in ALL_CUSTOMERS:
         assert owned_by(bob) == rows
     if not write.what.startswith("domain."):
         assert Domain.objects.exclude(override_state="").count() == proven
@@ -121,43 +121,41 @@ def form_classes() -> Iterator[type[forms.BaseForm]]:
             yield found
 
 
-def test_no_form_of_a_page_takes_its_fields_from_a_model() -> None:
+def test_no_page_form_takes_its_fields_from_a_model() -> None:
     found = list(form_classes())
     assert len(found) > 20
     assert not [one for one in found if issubclass(one, forms.BaseModelForm)]
 
 
-# Of those that somebody in the table may make: the two for the operator's function need a scope of their own.
+# Operations that somebody in the table can call; the two for the delivery function need their own scope.
 WRITING = sorted(
     name for name, row in TABLE.items() if row.body and not name.startswith("GET") and min(row.statuses) < 300
 )
 
 
-def described(operation: str) -> dict[str, Any] | None:
-    """The schema of its body; None without one."""
+def body_schema(operation: str) -> dict[str, Any] | None:
+    """Return the schema of its body, or None."""
     method, _, path = operation.partition(" ")
     body = description()["paths"][path][method.lower()].get("requestBody")
     return body["content"]["application/json"]["schema"] if body else None
 
 
 @pytest.mark.parametrize("operation", WRITING)
-def test_a_body_with_a_field_too_many_is_refused_or_the_field_is_passed_over(
-    operation: str, api_world: ApiWorld, bob: Customer
-) -> None:
-    """Ours refuse it; the older families pass it over, as their clients expect."""
+def test_an_extra_field_in_a_body_is_refused_or_ignored(operation: str, api_world: ApiWorld, bob: Customer) -> None:
+    """Our own operations refuse it; the older families ignore it, as their clients expect."""
     row = TABLE[operation]
-    if row.arranged:
-        row.arranged(api_world)
-    asked = row.body(api_world) if row.body else None
+    if row.prepare:
+        row.prepare(api_world)
+    sent_body = row.body(api_world) if row.body else None
     who = "alice" if row.statuses[1] < 300 else "adam"
     held, rows = rights(), owned_by(bob)
     caller = _api(who, api_world)
     held = rights() if who != "alice" else held
-    if not isinstance(asked, dict):
+    if not isinstance(sent_body, dict):
         pytest.skip("its body is a list")
     extra = {"isStaff": True, "isSuperuser": True, "role": "owner", "stateOfAnAttacker": "verified", "ownerId": bob.pk}
-    answer = _called(operation, caller, api_world.ids, extra | asked)
-    schema = described(operation)
+    answer = _called(operation, caller, api_world.ids, extra | sent_body)
+    schema = body_schema(operation)
     assert schema is not None
     if operation.split(" ")[1].startswith("/api/v2") and is_closed(schema):
         assert answer.status_code in (400, 422), answer.content
@@ -171,6 +169,6 @@ def is_closed(schema: dict[str, Any]) -> bool:
     return components.get(name, schema).get("additionalProperties") is False
 
 
-def test_most_bodies_are_closed() -> None:
-    closed = [operation for operation in WRITING if (schema := described(operation)) and is_closed(schema)]
+def test_most_bodies_refuse_extra_fields() -> None:
+    closed = [operation for operation in WRITING if (schema := body_schema(operation)) and is_closed(schema)]
     assert len(closed) >= 18

@@ -1,4 +1,4 @@
-"""A URL of a private address is refused by every call that stores one, in any spelling, wherever it is no sandbox."""
+"""A private URL is refused by every call that stores one, in any spelling, outside the sandbox."""
 
 import pytest
 from pytest_django import Settings
@@ -8,7 +8,7 @@ from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.api_client import api_of, ok, refused
 from tests.api_rows import make_world
-from tests.test_settings import settings_said
+from tests.test_settings import print_settings
 
 pytestmark = pytest.mark.django_db
 METADATA = "169.254.169.254"
@@ -37,10 +37,10 @@ URLS = [
 ]
 
 
-def test_private_addresses_are_allowed_in_a_sandbox_alone_unless_a_setting_says_so() -> None:
+def test_private_addresses_need_the_sandbox_or_a_setting() -> None:
     deployment = {"SANDBOX": "0", "DEBUG": "0", "SECRET_KEY": "of a test"}
-    assert settings_said("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment) == "False"
-    assert settings_said("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment, WEBHOOKS_MAY_BE_PRIVATE="1") == "True"
+    assert print_settings("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment) == "False"
+    assert print_settings("s.WEBHOOKS_MAY_BE_PRIVATE", **deployment, WEBHOOKS_MAY_BE_PRIVATE="1") == "True"
 
 
 def test_no_call_stores_a_private_url(sandbox: Sandbox, settings: Settings) -> None:
@@ -53,8 +53,8 @@ def test_no_call_stores_a_private_url(sandbox: Sandbox, settings: Settings) -> N
         refused(alice.post("/api/v2/webhooks", {"name": "new", "url": url}), 422, "WEBHOOK_URL")
         refused(alice.patch(f"/api/v2/webhooks/{made['id']}", {"url": url}), 422, "WEBHOOK_URL")
         for family in ("v2", "e2", "v1.1"):
-            asked = {"name": "new", "type": "webhook", "config": {"url": url}}
-            refused(alice.post(f"/api/{family}/endpoints", asked), 400, "ENDPOINT_CONFIG")
+            body = {"name": "new", "type": "webhook", "config": {"url": url}}
+            refused(alice.post(f"/api/{family}/endpoints", body), 400, "ENDPOINT_CONFIG")
             path = f"/api/{family}/endpoints/{world.endpoint.pk}"
             refused(alice.put(path, {"config": {"url": url}}), 400, "ENDPOINT_CONFIG")
     after = list(WebhookTarget.objects.order_by("pk").values()), list(Endpoint.objects.order_by("pk").values())

@@ -1,4 +1,4 @@
-"""Two real workers at Amazon's pace under bulk work: a pause goes first, and what runs by the clock still runs."""
+"""Two real workers at SES's rate limit with bulk work: a pause runs first, and scheduled work still runs."""
 
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -19,11 +19,11 @@ pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 PACE = 1.0
 
 
-def left() -> int:
+def waiting_setups() -> int:
     return ProcrastinateJob.objects.filter(task_name="domains.set_up", status="todo").count()
 
 
-def test_a_pause_takes_three_calls_time_and_hourly_looks_run_while_two_hundred_domains_are_set_up(
+def test_a_pause_and_scheduled_checks_run_promptly_during_a_bulk_setup(
     sandbox: Sandbox,
 ) -> None:
     tenant, customer = set_up_tenant(make_customer("Alice")), make_customer("Bob")
@@ -31,12 +31,12 @@ def test_a_pause_takes_three_calls_time_and_hourly_looks_run_while_two_hundred_d
         for number in range(200):
             domains_jobs.set_up_soon(make_domain(f"domain{number}.com", customer=customer))
     with running_worker(sandbox, calls_per_second=PACE), running_worker(sandbox, calls_per_second=PACE):
-        until(lambda: left() < 200, 30)
+        until(lambda: waiting_setups() < 200, 30)
         assert max(seconds_to_pause(tenant) for _ in range(3)) <= 3 / PACE
         with lanes.within(WorkLane.LOOKS):
             drift_services.request_check()
-        looked = ProcrastinateJob.objects.filter(task_name="receipt_rules.look", status="succeeded")
-        until(looked.exists, 60)
-        assert left() > 100, "the bulk was over before"
-        now_left = left()
-        until(lambda: left() < now_left, 60)
+        checked = ProcrastinateJob.objects.filter(task_name="receipt_rules.look", status="succeeded")
+        until(checked.exists, 60)
+        assert waiting_setups() > 100, "the bulk work had already ended"
+        before = waiting_setups()
+        until(lambda: waiting_setups() < before, 60)

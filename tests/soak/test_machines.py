@@ -1,4 +1,4 @@
-"""Several machines on one database: what fails on one, for good or for a while, is neither lost nor done twice."""
+"""Several machines on one database: work that fails on one, permanently or briefly, is neither lost nor repeated."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from benchmarks.machines.network import DATABASE, WORKERS, Network, address, why
 from sandbox.local.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.soak
-MINUTES_AFTER = 15  # beside the fire: to start, to finish, and to count
+MINUTES_AFTER = 15  # in addition to the faults: to start, finish, and count
 HOLDER = """
 import django
 django.setup()
@@ -32,7 +32,7 @@ from django.db import connection, transaction
 with transaction.atomic(), connection.cursor() as cursor:
     cursor.execute("SELECT pg_advisory_xact_lock(1)")
 """
-LOCK_GIVEN_BACK = 60  # seconds, of which the second process needs some to start
+LOCK_GIVEN_BACK = 60  # seconds, including the start of the second process
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def network_can_be_made() -> None:
         pytest.skip(reason)
 
 
-def test_nothing_is_lost_or_done_twice_while_machines_burn(tmp_path: Path) -> None:
+def test_no_work_is_lost_or_repeated_while_machines_fail(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     seconds = float(environment.get("MACHINES_SECONDS") or 600)
     made = subprocess.run(
@@ -51,8 +51,8 @@ def test_nothing_is_lost_or_done_twice_while_machines_burn(tmp_path: Path) -> No
         env=environment | {"MACHINES_RESULT": str(tmp_path / "result.json")},
         timeout=seconds + MINUTES_AFTER * 60,
     )
-    told = json.loads((tmp_path / "result.json").read_text())
-    assert not [row for row in told["rows"] if not row["holds"]], f"MACHINES_SEED={told['seed']}"
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert not [row for row in result["rows"] if not row["holds"]], f"MACHINES_SEED={result['seed']}"
     assert made.returncode == 0
 
 
@@ -68,7 +68,7 @@ def database(network: Network, folder: Path) -> Iterator[None]:
         server.stop()
 
 
-def test_a_machine_without_a_network_gives_its_locks_back(tmp_path: Path) -> None:
+def test_a_machine_without_network_releases_its_locks(tmp_path: Path) -> None:
     url = f"postgresql://postgres@{address(DATABASE)}:5432/inbound_admin"
     environment = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "inbound_admin.settings"}
 

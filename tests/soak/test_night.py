@@ -1,4 +1,6 @@
-"""A night: bulk work, a pause, an old system, a foreign Stop rule, a killed worker, throttling; then morning."""
+"""A night with bulk work, a pause, an old system, an unmanaged stop rule, a killed worker and throttling; then
+morning.
+"""
 
 import os
 import re
@@ -28,23 +30,23 @@ from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.browser.worker import running_worker
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.factories import foreign_rule, live, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import live, make_unmanaged_rule, make_verified, rule_count, set_up_receiving
 from tests.soak.test_worker_killed import until
 from tests.tenants.factories import pause_tenant, set_up_tenant
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
 DOMAINS = int(os.environ.get("SOAK_DOMAINS", "500"))
-LATE = 12  # domains that are added while Amazon throttles and a worker dies
-PACE = 2.0  # calls a second of all workers together
+LATE = 12  # domains added while SES throttles and a worker dies
+PACE = 2.0  # calls a second, for all workers together
 CALLS_TO_PAUSE = 3
-MINUTE = 60  # of the clock that reads the active set; each step may need some rounds of it
+MINUTE = 60  # the interval of reading the active set; each step may need several
 WHOLE_NIGHT = 45 * MINUTE
 STOP = "corp-060"
 
 
 class Night:
-    """What staff and customers see, and what Amazon has."""
+    """What staff and customers see, and what SES has."""
 
     def __init__(self, client: Client, olga: User) -> None:
         self.client, self.olga = client, olga
@@ -66,7 +68,7 @@ class Night:
         rows = predict(BatchKind.IMPORT, named, viewer=sam)
         assert all(row.works for row in rows)
         items = domain_actions_services.items_of(rows)
-        return batches_services.start(kind=BatchKind.IMPORT, items=items, words={"because": "moves in"}, actor=sam)
+        return batches_services.start(kind=BatchKind.IMPORT, items=items, words={"because": "import"}, actor=sam)
 
     def approve(self, asked: PlanRequest = EVERYTHING, typed: str = "") -> None:
         made = planner_services.plan_changes(asked)
@@ -96,19 +98,19 @@ def ready(what: str = "bulk") -> int:
 
 
 def done_on(page: str) -> int:
-    """How many domains a batch's page says are done."""
+    """Return the number of domains that a batch's page shows as done."""
     found = re.search(r"(\d+) done", page)
     return int(found[1]) if found else 0
 
 
-def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
+def test_a_night_of_faults_ends_with_all_work_done(night: Night, workers: None, sandbox: Sandbox) -> None:
     bulk = night.add_in_bulk("bulk", DOMAINS)
     until(lambda: ready() > 0, 3 * MINUTE)
     assert f"of {DOMAINS}" in night.page("operations:bulk", bulk.pk, of=bulk.by)
 
     pause_for_phishing(night)
 
-    foreign_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
     until(lambda: night.warns("Another program activated the rule set postbox-2019"), 3 * MINUTE)
     night.approve(PlanRequest(instead_of="postbox-2019"), typed="postbox-2019")
     assert not night.warns("postbox-2019 in")
@@ -127,15 +129,15 @@ def test_a_night(night: Night, workers: None, sandbox: Sandbox) -> None:
     until(lambda: (ready(), ready("late")) == (DOMAINS, LATE), WHOLE_NIGHT)
     for batch, number in ((bulk, DOMAINS), (late, LATE)):
         assert done_on(night.page("operations:bulk", batch.pk, of=batch.by)) == number
-    assert [taken(f"a@{shop.name}") for shop in night.shops] == [1, 1, 1]
+    assert [rule_count(f"a@{shop.name}") for shop in night.shops] == [1, 1, 1]
     assert "Paused" in night.page("tenants:detail", night.tenant.pk)
     assert planner_services.plan_changes().is_empty
 
 
 def pause_for_phishing(night: Night) -> None:
-    """In time, and called paused only when SES has said so."""
+    """The pause is applied in time, and shown as paused only once SES has confirmed it."""
     assert seconds_to_pause(night.tenant) <= CALLS_TO_PAUSE / PACE
-    pause_tenant(night.tenant, carried_out=False, reason="phishing")
+    pause_tenant(night.tenant, applied=False, reason="phishing")
     if Tenant.objects.get(pk=night.tenant.pk).status_proven_at is None:
         assert "Pausing" in night.page("tenants:detail", night.tenant.pk)
     until(lambda: Tenant.objects.get(pk=night.tenant.pk).status_proven_at is not None, MINUTE)
@@ -143,22 +145,22 @@ def pause_for_phishing(night: Night) -> None:
 
 
 def add_late(night: Night, sandbox: Sandbox) -> Batch:
-    """A batch that is added while SES throttles, and of which a worker dies; its page never says more than is done."""
+    """Add a batch while SES throttles and a worker dies; its page never shows more domains than are done."""
     sandbox.control.set_throttle(PACE / 2)
     with running_worker(sandbox, calls_per_second=PACE) as victim:
         late, stood = night.add_in_bulk("late", LATE), ready() + ready("late")
-        until(lambda: ready() + ready("late") > stood, 3 * MINUTE)  # the late ones wait behind the bulk
+        until(lambda: ready() + ready("late") > stood, 3 * MINUTE)  # the late ones wait behind the bulk work
         victim.kill()
     before = ready("late")
-    said = done_on(night.page("operations:bulk", late.pk, of=late.by))
-    assert before <= said <= BatchItem.objects.filter(batch=late, state=BatchItemState.DONE).count()
+    shown = done_on(night.page("operations:bulk", late.pk, of=late.by))
+    assert before <= shown <= BatchItem.objects.filter(batch=late, state=BatchItemState.DONE).count()
     sandbox.control.set_throttle(None)
 
     return late
 
 
 def stop_rule(names: list[str]) -> None:
-    """In front of ours, as another program writes it."""
+    """Create a rule in front of ours, as another program would."""
     rule = {"Name": STOP, "Enabled": True, "Recipients": names, "Actions": [{"StopAction": {"Scope": "RuleSet"}}]}
     aws.client("ses").create_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
     aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName=STOP)

@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle of a job: another one does the job again, and all is well."""
+"""If a worker is killed during a job, another worker repeats the job."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.factories import make_customer
 
 pytestmark = [pytest.mark.soak, pytest.mark.django_db(transaction=True)]
 
-LONGEST_WAIT = 150  # seconds: thirty of silence, and two turns of the minute's clock
+LONGEST_WAIT = 150  # seconds: thirty without a heartbeat, and two rounds of the minutely schedule
 
 
 def test_a_killed_workers_job_is_done_by_the_next_one(sandbox: Sandbox) -> None:
@@ -28,8 +28,8 @@ def test_a_killed_workers_job_is_done_by_the_next_one(sandbox: Sandbox) -> None:
     assert Change.objects.filter(what="domain.set_up", object_id=domain.pk).count() == 1
 
 
-def until(true: Callable[[], bool], seconds: float) -> None:
+def until(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
-    while not true():
+    while not condition():
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.5)  # a real worker on its real clock: this is a soak test

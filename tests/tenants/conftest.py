@@ -6,8 +6,8 @@ from tests.factories import make_customer, make_member
 
 
 @pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    """A real hash costs a third of a second on purpose."""
+def fast_password_hasher(settings: Settings) -> None:
+    """Avoid a real password hash, which takes a third of a second."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 

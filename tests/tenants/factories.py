@@ -23,7 +23,7 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
     customer = customer or make_customer()
     tenant = Tenant(customer=customer)
     name = f"tenant-{tenant.pk[-8:]}"
-    there: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "region": settings.AWS_REGION,
         "name": name,
         "configuration_set": name,
@@ -39,31 +39,31 @@ def make_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
         "set_sends": True,
         "standing": TenantStatus.ACTIVE,
     }
-    for key, value in (there | fields).items():
+    for key, value in (defaults | fields).items():
         setattr(tenant, key, value)
     tenant.save(force_insert=True)
     return tenant
 
 
-def set_up_tenant(customer: Customer | None = None, **wanted: Any) -> Tenant:
+def set_up_tenant(customer: Customer | None = None, **fields: Any) -> Tenant:
     """Create the tenant in the sandbox's SES."""
-    tenant = lifecycle_services.create_tenant(customer=customer or make_customer(), actor=None, **wanted)
+    tenant = lifecycle_services.create_tenant(customer=customer or make_customer(), actor=None, **fields)
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     return tenant
 
 
-def pause_tenant(tenant: Tenant, *, actor: User | None = None, carried_out: bool = True, **said: Any) -> None:
-    """Pause it as Tess, whose role is Trust & Safety."""
-    wanted: dict[str, Any] = {
+def pause_tenant(tenant: Tenant, *, actor: User | None = None, applied: bool = True, **fields: Any) -> None:
+    """Pause the tenant as Tess, whose role is Trust & Safety."""
+    defaults: dict[str, Any] = {
         "reason": "spam",
         "text": "Spam traps were hit.",
         "told": "Please clean your list.",
         "review_on": None,
         "stops_receiving": False,
     }
-    pause_services.pause(tenant=tenant, actor=actor or make_tess(), **(wanted | said))
-    if carried_out:
+    pause_services.pause(tenant=tenant, actor=actor or make_tess(), **(defaults | fields))
+    if applied:
         pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
 
@@ -77,7 +77,7 @@ def jobs_of(tenant: Tenant) -> list[str]:
     return list(jobs.order_by("id").values_list("task_name", flat=True))
 
 
-def resources_at_amazon(name: str) -> set[str]:
+def resources_in_ses(name: str) -> set[str]:
     """Return `identity/shop.com`, `configuration-set/...` as boto3 reads them; empty if there is no such tenant."""
     client = aws.client("sesv2")
     try:
@@ -87,7 +87,7 @@ def resources_at_amazon(name: str) -> set[str]:
     return {row["ResourceArn"].split(":", 5)[5] for row in rows}
 
 
-def entity_at_amazon(tenant: Tenant) -> dict[str, Any]:
+def reputation_entity_in_ses(tenant: Tenant) -> dict[str, Any]:
     answer = aws.client("sesv2").get_reputation_entity(
         ReputationEntityType="RESOURCE", ReputationEntityReference=tenant.arn
     )
@@ -95,10 +95,9 @@ def entity_at_amazon(tenant: Tenant) -> dict[str, Any]:
     return found
 
 
-def make_measured(sandbox: Sandbox, *, without_set: bool = False, **rates: float) -> Tenant:
-    """Create the tenant in the sandbox's SES with these rates (`bounce`, `complaint`), and read them.
-
-    `without_set`: reputation metrics of its configuration set are off.
+def make_tenant_with_rates(sandbox: Sandbox, *, without_set: bool = False, **rates: float) -> Tenant:
+    """Create the tenant in the sandbox's SES with these rates (`bounce`, `complaint`), and read them. `without_set`
+    disables the reputation metrics of its configuration set.
     """
     tenant = set_up_tenant()
     if without_set:

@@ -1,4 +1,4 @@
-"""Somebody visits the pages of customers and people."""
+"""Helpers to visit the pages of customers and people."""
 
 import re
 from typing import Any
@@ -20,11 +20,11 @@ def signed_in(person: User) -> Client:
     return client
 
 
-OF_A_PERSON = ("account", "keys", "revoke_key", "theme", "accept")
+ACCOUNT_PAGES = ("account", "keys", "revoke_key", "theme", "accept")
 
 
 def url(name: str, *args: object) -> str:
-    space = "accounts" if name in OF_A_PERSON else "customers"
+    space = "accounts" if name in ACCOUNT_PAGES else "customers"
     return reverse(f"{space}:{name}", args=args)
 
 
@@ -32,7 +32,7 @@ def text(response: Any) -> str:
     return re.sub(r"\s+", " ", response.content.decode()).replace("&#x27;", "'")
 
 
-def path_of_link(customer: Customer, actor: User, email: str = "carol@acme.example") -> str:
+def invitation_path(customer: Customer, actor: User, email: str = "carol@acme.example") -> str:
     site = "http://testserver/"
     sent = invite(customer=customer, email=email, role=MemberRole.MEMBER, actor=actor, site_url=site)
     return url("accept", mailed_token(sent.invitation))

@@ -1,4 +1,4 @@
-"""Sessions and second factors as tests need them: an old one, one of staff, one with an app."""
+"""Sessions and second factors for tests: an older session, and a user with an authenticator app."""
 
 import time
 
@@ -13,18 +13,18 @@ HOUR = 3600
 
 
 def signed_in_before(person: User, seconds: float = HOUR) -> Client:
-    """Somebody who typed the password so long ago; the session may be in other hands by now."""
+    """Return the client of a person who signed in that long ago."""
     client = signed_in(person)
-    age(client, seconds)
+    age_session(client, seconds)
     return client
 
 
-def age(client: Client, seconds: float) -> None:
+def age_session(client: Client, seconds: float) -> None:
     session = client.session
     session[SIGNED_IN_AT] = time.time() - seconds
     session.save()
 
 
-def give_factor(person: User) -> User:
+def add_second_factor(person: User) -> User:
     TOTP.activate(person, generate_totp_secret())
     return person

@@ -1,4 +1,4 @@
-"""People are told of a new password, factor or key; keys can end with a password; our mail is no weapon."""
+"""People are emailed about a new password, factor or key; keys can end with a password; emails are limited."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from accounts.models.api_keys import ApiKey
 from accounts.models.people import User
 from tests.factories import make_member, make_user
 from tests.tenants.pages import signed_in, text
-from tests.tenants.sessions import give_factor
+from tests.tenants.sessions import add_second_factor
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "correct horse battery", "quite another long sentence"
@@ -29,59 +29,59 @@ def make_key(person: User, name: str = "Billing") -> ApiKey:
     return create_api_key(user=person, name=name, scopes=["read"], actor=person).key
 
 
-def works(key: ApiKey) -> bool:
+def is_active_key(key: ApiKey) -> bool:
     key.refresh_from_db()
     return key.revoked_at is None
 
 
-def test_a_new_password_is_told(paul: User) -> None:
+def test_a_password_change_is_emailed(paul: User) -> None:
     signed_in(paul).post(reverse("account_change_password"), CHANGE)
-    (letter,) = mail.outbox
-    assert letter.to == ["paul@acme.example"]
-    assert "password has been changed" in str(letter.body)
-    assert "If it wasn't, change your password now" in str(letter.body)
+    (message,) = mail.outbox
+    assert message.to == ["paul@acme.example"]
+    assert "password has been changed" in str(message.body)
+    assert "If it wasn't, change your password now" in str(message.body)
 
 
-def test_a_removed_factor_is_told(paul: User) -> None:
-    signed_in(give_factor(paul)).post(reverse("mfa_deactivate_totp"))
-    (letter,) = mail.outbox
-    assert letter.to == ["paul@acme.example"]
+def test_the_removal_of_a_second_factor_is_emailed(paul: User) -> None:
+    signed_in(add_second_factor(paul)).post(reverse("mfa_deactivate_totp"))
+    (message,) = mail.outbox
+    assert message.to == ["paul@acme.example"]
 
 
-def test_a_new_key_is_told_without_its_secret_or_a_link_of_its_name(
+def test_a_new_api_key_is_emailed_without_its_secret_or_a_link(
     paul: User, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         made = create_api_key(user=paul, name="See https://evil.example", scopes=["read"], actor=paul)
-    (letter,) = mail.outbox
-    assert letter.to == ["paul@acme.example"]
-    assert "A new API key was created for your account: See (ia_" in str(letter.body)
-    assert made.secret not in str(letter.body)
-    assert "evil" not in str(letter.body)
+    (message,) = mail.outbox
+    assert message.to == ["paul@acme.example"]
+    assert "A new API key was created for your account: See (ia_" in str(message.body)
+    assert made.secret not in str(message.body)
+    assert "evil" not in str(message.body)
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_keys_end_with_a_changed_password_where_that_is_chosen(paul: User, ends: bool) -> None:
+def test_api_keys_are_revoked_with_a_password_change_if_chosen(paul: User, ends: bool) -> None:
     key, anothers, client = make_key(paul), make_key(make_user()), signed_in(paul)
     assert "Revoke my API keys as well" in text(client.get(reverse("account_change_password")))
     client.post(reverse("account_change_password"), CHANGE | ({"end_keys": "on"} if ends else {}))
     paul.refresh_from_db()
     assert paul.check_password(NEW)
-    assert (works(key), works(anothers)) == (not ends, True)
+    assert (is_active_key(key), is_active_key(anothers)) == (not ends, True)
 
 
-def test_a_refused_password_ends_no_key(paul: User) -> None:
+def test_a_refused_password_change_revokes_no_api_key(paul: User) -> None:
     key = make_key(paul)
     signed_in(paul).post(reverse("account_change_password"), CHANGE | {"oldpassword": "guess", "end_keys": "on"})
-    assert works(key)
+    assert is_active_key(key)
 
 
-def test_who_has_no_key_is_not_asked_about_any(paul: User) -> None:
+def test_a_person_without_api_keys_is_not_asked_to_revoke_them(paul: User) -> None:
     assert "Revoke my API keys" not in text(signed_in(paul).get(reverse("account_change_password")))
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_keys_end_with_a_forgotten_password_as_well(paul: User, ends: bool) -> None:
+def test_api_keys_are_revoked_with_a_password_reset_if_chosen(paul: User, ends: bool) -> None:
     key, client = make_key(paul), Client()
     client.post(reverse("account_reset_password"), {"email": paul.email})
     path = next(word for word in str(mail.outbox[0].body).split() if "/password/reset/key/" in word)
@@ -91,7 +91,7 @@ def test_keys_end_with_a_forgotten_password_as_well(paul: User, ends: bool) -> N
     client.post(form.redirect_chain[-1][0], given)
     paul.refresh_from_db()
     assert paul.check_password(NEW)
-    assert works(key) is not ends
+    assert is_active_key(key) is not ends
     assert mail.outbox[-1].to == ["paul@acme.example"]
 
 
@@ -102,22 +102,22 @@ def test_a_password_change_ends_other_sessions(paul: User) -> None:
     assert other.get("/domains/")["Location"].startswith(reverse("account_login"))
 
 
-def test_a_forgotten_password_writes_to_no_stranger() -> None:
+def test_a_password_reset_for_an_unknown_address_sends_no_email() -> None:
     answer = Client().post(reverse("account_reset_password"), {"email": "victim@else.example"})
     assert answer.status_code == 302
     assert not mail.outbox
 
 
-def test_links_to_reset_are_limited_for_each_recipient(paul: User) -> None:
+def test_password_reset_emails_are_limited_for_each_recipient(paul: User) -> None:
     for number in range(9):
         Client(REMOTE_ADDR=f"127.0.0.{number + 1}").post(reverse("account_reset_password"), {"email": paul.email})
     assert len(mail.outbox) == 5
 
 
-def test_confirmations_are_limited_for_each_recipient(settings: Settings) -> None:
+def test_confirmation_emails_are_limited_for_each_recipient(settings: Settings) -> None:
     settings.UNSOLICITED_MAILS_PER_DAY = 2
     answers = []
-    for number in range(4):  # one mailbox, however it is spelt
+    for number in range(4):  # one mailbox, in different spellings
         given = {"email": f"victim+{number}@else.example", "action_add": ""}
         answers.append(signed_in(make_user()).post(reverse("account_email"), given))
     assert len(mail.outbox) == 2

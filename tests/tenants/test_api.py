@@ -1,4 +1,4 @@
-"""The API's tenants: what customers see of theirs, what staff see, and that slow work is answered at once."""
+"""The tenant API: what customers and staff see, and that slow work is accepted at once."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def olga() -> Api:
     return api_of(make_staff(Role.OPERATOR), "read", "write", "staff", name="deploy")
 
 
-def test_a_customer_sees_where_their_tenant_stands_and_none_of_staffs_notes() -> None:
+def test_a_customer_sees_their_tenants_status_without_staff_notes() -> None:
     customer = make_customer("Alice Ltd")
     paused = {"is_paused": True, "standing": "paused", "pause_text": "secret note", "pause_told": "Clean your list."}
     tenant = make_tenant(customer, **paused)
@@ -37,26 +37,28 @@ def test_a_customer_sees_where_their_tenant_stands_and_none_of_staffs_notes() ->
     assert "secret note" not in one.content.decode()
 
 
-def test_staff_see_each_layer_and_what_amazon_says(olga: Api) -> None:
+def test_staff_see_each_layer_and_the_status_from_ses(olga: Api) -> None:
     tenant = make_tenant(bounce_rate=0.02)
     one = ok(olga.get(f"{TENANTS}/{tenant.pk}"))
     assert (one["forStaff"]["amazonStatus"], one["forStaff"]["bounceRate"]) == ("ENABLED", 0.02)
-    assert one["forStaff"]["complaintRate"] is None  # not known, which is not 0
+    assert one["forStaff"]["complaintRate"] is None  # unknown, which isn't 0
     assert [layer["name"] for layer in one["layers"]][:3] == ["account", "amazon", "staff"]
 
 
-def test_a_tenant_is_made_by_the_worker_and_its_address_says_when_it_is_ready(olga: Api, sandbox: Sandbox) -> None:
+def test_a_tenant_is_created_by_the_worker_and_its_status_url_shows_when_it_is_ready(
+    olga: Api, sandbox: Sandbox
+) -> None:
     customer = make_customer("Alice Ltd")
     begun = ok(olga.post(TENANTS, {"customerId": customer.pk, "policy": "strict"}), 202)
     assert ok(olga.get(begun["statusUrl"]))["stage"] == "creating"
     lifecycle_services.create_in_ses(tenant_id=begun["id"])
-    there = ok(olga.get(begun["statusUrl"]))
-    assert (there["stage"], there["standing"], there["forStaff"]["policy"]) == ("ready", "active", "strict")
+    created = ok(olga.get(begun["statusUrl"]))
+    assert (created["stage"], created["standing"], created["forStaff"]["policy"]) == ("ready", "active", "strict")
     refused(olga.post(TENANTS, {"customerId": customer.pk}), 409, "TENANT_EXISTS")
     refused(olga.post(TENANTS, {"customerId": "cus_none"}), 400, "CUSTOMER_MISSING")
 
 
-def test_a_change_by_a_key_names_the_key_and_its_person(olga: Api) -> None:
+def test_a_change_by_an_api_key_is_logged_with_the_key_and_its_person(olga: Api) -> None:
     tenant = make_tenant()
     ok(olga.put(f"{TENANTS}/{tenant.pk}/policy", {"policy": "none", "because": "They are ours."}), 202)
     change = Change.objects.get(what="tenant.policy")
@@ -65,27 +67,27 @@ def test_a_change_by_a_key_names_the_key_and_its_person(olga: Api) -> None:
     assert change.because == "They are ours."
 
 
-def test_a_tenant_is_deleted_only_by_its_name(olga: Api) -> None:
+def test_deleting_a_tenant_requires_its_name(olga: Api) -> None:
     tenant = make_tenant(name="northwind")
     refused(olga.delete(f"{TENANTS}/{tenant.pk}"), 422, "NAME_NOT_TYPED")
     ok(olga.delete(f"{TENANTS}/{tenant.pk}?confirm=northwind"), 202)
     assert Tenant.objects.get().stage == TenantStage.DELETING
 
 
-def test_rates_are_told_hour_by_hour_and_what_was_not_measured_is_null(olga: Api) -> None:
+def test_rates_are_listed_by_hour_and_unmeasured_ones_are_null(olga: Api) -> None:
     tenant, now = make_tenant(bounce_rate=0.2), timezone.now()
     for hours, bounce, sent in ((1, None, 10.0), (2, 0.2, 5.0), (24 * 9, 0.1, 1.0)):
         at = now - timedelta(hours=hours)
         RateSample.objects.create(tenant=tenant, region=tenant.region, at=at, bounce=bounce, sent=sent)
-    told = ok(olga.get(f"{TENANTS}/{tenant.pk}/reputation", days=7))
-    assert [hour["bounceRate"] for hour in told["hours"]] == [0.2, None]
-    assert (told["sent"], told["risk"] > 0) == (15.0, True)
+    reputation = ok(olga.get(f"{TENANTS}/{tenant.pk}/reputation", days=7))
+    assert [hour["bounceRate"] for hour in reputation["hours"]] == [0.2, None]
+    assert (reputation["sent"], reputation["risk"] > 0) == (15.0, True)
     assert ok(olga.get(f"{TENANTS}/{tenant.pk}/reputation", days=30))["sent"] == 16.0
     refused(olga.get(f"{TENANTS}/{tenant.pk}/reputation", days=31), 400, "MALFORMED")
     assert ok(olga.get("/api/v2/account/reputation"))["sent"] is None
 
 
-def test_findings_are_told_in_our_words_open_or_over(olga: Api) -> None:
+def test_findings_are_listed_with_our_titles_by_state(olga: Api) -> None:
     tenant, now = make_tenant(), timezone.now()
     Finding.objects.create(tenant=tenant, kind="BOUNCE", impact="HIGH", status="OPEN", opened_at=now)
     Finding.objects.create(tenant=tenant, kind="DKIM", impact="LOW", status="FIXED", opened_at=now, over_at=now)
@@ -95,7 +97,7 @@ def test_findings_are_told_in_our_words_open_or_over(olga: Api) -> None:
     assert ok(olga.get(address, state="all"))["pagination"]["total"] == 2
 
 
-def test_asking_amazon_again_is_possible_every_half_a_minute(olga: Api) -> None:
+def test_a_read_can_be_requested_every_30_seconds(olga: Api) -> None:
     address = f"{TENANTS}/{make_tenant().pk}/reputation"
     ok(olga.post(address), 202)
     answer = olga.post(address)

@@ -1,4 +1,4 @@
-"""What customers see of their own sending: a notice on every page while it is off, and never staff's own notes."""
+"""What customers see about their sending: a banner on every page while it is off, and never staff notes."""
 
 import pytest
 from django.test import Client
@@ -36,7 +36,7 @@ def alice_client(client: Client, northwind: Customer) -> Client:
 
 
 @pytest.mark.parametrize("reason", ["spam", "bounces", "other"])
-def test_a_pause_that_ses_has_not_confirmed_is_not_told_as_done(reason: str) -> None:
+def test_an_unconfirmed_pause_is_not_described_as_done(reason: str) -> None:
     banner = banner_of("Northwind", TenantStatus.PAUSING, customer_text_for(reason))
     assert banner is not None
     assert banner.told.startswith("We’re pausing your sending")
@@ -44,7 +44,7 @@ def test_a_pause_that_ses_has_not_confirmed_is_not_told_as_done(reason: str) -> 
     assert banner.told.endswith("until the pause is confirmed.")
 
 
-def test_each_page_of_a_member_says_why_sending_is_paused(alice_client: Client, paused: Tenant) -> None:
+def test_every_page_shows_members_why_sending_is_paused(alice_client: Client, paused: Tenant) -> None:
     for page in ("domains:list", "receipt_rules:addresses", "accounts:account", "domains:add"):
         shown = alice_client.get(reverse(page))
         assert shown.status_code == 200
@@ -53,14 +53,14 @@ def test_each_page_of_a_member_says_why_sending_is_paused(alice_client: Client, 
         assert NOTES not in shown.text
 
 
-def test_neither_another_customer_nor_staff_see_the_notice(client: Client, paused: Tenant) -> None:
+def test_neither_other_customers_nor_staff_see_the_banner(client: Client, paused: Tenant) -> None:
     for person in (make_member(), make_user(), make_staff(Role.TRUST_AND_SAFETY)):
         assert banners_for(person) == ()
         client.force_login(person)
         assert "Sending for Northwind" not in client.get(reverse("domains:list")).text
 
 
-def test_a_member_of_two_customers_is_told_of_each(northwind: Customer, paused: Tenant) -> None:
+def test_a_member_of_two_customers_sees_both_banners(northwind: Customer, paused: Tenant) -> None:
     alice = make_member(northwind)
     other = make_customer("Aardvark")
     other.memberships.create(user=alice)
@@ -70,30 +70,32 @@ def test_a_member_of_two_customers_is_told_of_each(northwind: Customer, paused: 
 
 
 @pytest.mark.parametrize("standing", [TenantStatus.ACTIVE, TenantStatus.UNKNOWN, "something new"])
-def test_nothing_is_said_while_nothing_is_known_against_it(standing: str) -> None:
+def test_no_banner_is_shown_for_an_active_or_unknown_status(standing: str) -> None:
     assert banner_of("Northwind", standing, TOLD) is None
 
 
-def test_of_a_suspension_amazons_part_is_told_and_not_what_staff_said_earlier() -> None:
+def test_the_banner_of_a_suspension_names_amazon_and_not_the_earlier_reason() -> None:
     banner = banner_of("Northwind", TenantStatus.SUSPENDED, TOLD)
     assert banner is not None
     assert TOLD not in banner.told
     assert "Amazon" in banner.told
 
 
-def test_that_receiving_stops_too_is_told() -> None:
+def test_the_banner_says_that_receiving_is_stopped_too() -> None:
     banner = banner_of("Northwind", TenantStatus.PAUSED, TOLD, stops_receiving=True)
     assert banner is not None
     assert "is rejected" in banner.goes_on
 
 
-def test_the_page_of_their_organisation_says_where_sending_stands(alice_client: Client, paused: Tenant) -> None:
+def test_the_organisation_page_shows_the_sending_status(alice_client: Client, paused: Tenant) -> None:
     page = alice_client.get(reverse("customers:detail", args=[paused.customer_id])).text
     assert "Sending is paused." in page
     assert reverse("tenants:detail", args=[paused.id]) not in page
 
 
-def test_the_domains_page_tells_developers_what_a_send_names(alice_client: Client, northwind: Customer) -> None:
+def test_the_sending_page_shows_developers_the_tenants_name_but_no_other_tenant(
+    alice_client: Client, northwind: Customer
+) -> None:
     tenant = make_tenant(northwind)
     domain = make_domain("northwind.example", customer=northwind, tenant=tenant)
     url = reverse("domains:sending", args=[domain.id])

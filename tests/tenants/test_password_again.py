@@ -1,4 +1,4 @@
-"""API keys, addresses, members and deletion ask for the password again; the act goes on where it was."""
+"""Sensitive actions require the password again, then continue where they were interrupted."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ from tests.domains.factories import make_domain, set_up_domain
 from tests.factories import make_member, make_staff
 from tests.tenants.factories import make_tenant
 from tests.tenants.pages import HTMX, signed_in, text, url
-from tests.tenants.sessions import age, give_factor, signed_in_before
+from tests.tenants.sessions import add_second_factor, age_session, signed_in_before
 
 pytestmark = pytest.mark.django_db
 AGAIN, PASSWORD = "/accounts/reauthenticate/", "correct horse battery"
@@ -32,7 +32,7 @@ def _member(customer: Customer) -> str:
 
 
 def _with_factor(customer: Customer) -> str:
-    give_factor(customer.members.get())
+    add_second_factor(customer.members.get())
     return reverse("mfa_deactivate_totp")
 
 
@@ -55,38 +55,38 @@ ACTS: dict[str, Act] = {
 }
 
 
-def asks_again(answer: Any) -> bool:
+def requires_password(answer: Any) -> bool:
     return bool(answer.status_code == 302 and urlsplit(answer["Location"]).path == AGAIN)
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_an_hour_after_the_sign_in_the_act_asks_for_the_password(act: str, acme: Customer, alice: User) -> None:
+def test_an_hour_after_sign_in_the_action_requires_the_password(act: str, acme: Customer, alice: User) -> None:
     path, given = ACTS[act](acme)
-    assert asks_again(signed_in_before(alice).post(path, given))
+    assert requires_password(signed_in_before(alice).post(path, given))
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_right_after_the_sign_in_it_does_not(act: str, acme: Customer, alice: User) -> None:
+def test_right_after_sign_in_the_action_does_not_require_the_password(act: str, acme: Customer, alice: User) -> None:
     path, given = ACTS[act](acme)
     answer = signed_in(alice).post(path, given)
-    assert not asks_again(answer)
+    assert not requires_password(answer)
     assert answer.status_code < 500
 
 
 @pytest.mark.parametrize("act", [name for name in ACTS if "factor" not in name])
-def test_looking_never_asks_for_it(act: str, acme: Customer, alice: User) -> None:
+def test_viewing_never_requires_the_password(act: str, acme: Customer, alice: User) -> None:
     path, _ = ACTS[act](acme)
-    assert not asks_again(signed_in_before(alice).get(path))
+    assert not requires_password(signed_in_before(alice).get(path))
 
 
-def test_a_tenants_deletion_asks_for_it(acme: Customer) -> None:
+def test_deleting_a_tenant_requires_the_password(acme: Customer) -> None:
     path = reverse("tenants:delete", args=[make_tenant(acme).pk])
     olga = make_staff(Role.OPERATOR)
-    assert asks_again(signed_in_before(olga).post(path, {"name": "wrong"}))
+    assert requires_password(signed_in_before(olga).post(path, {"name": "wrong"}))
     assert signed_in(olga).post(path, {"name": "wrong"}).status_code == 422
 
 
-def test_the_act_goes_on_after_the_password(acme: Customer, alice: User) -> None:
+def test_the_action_continues_after_the_password(acme: Customer, alice: User) -> None:
     client = signed_in_before(alice)
     asked = client.post(url("keys"), KEY)
     assert not ApiKey.objects.exists()
@@ -94,7 +94,7 @@ def test_the_act_goes_on_after_the_password(acme: Customer, alice: User) -> None
     made = client.post(asked["Location"], {"password": PASSWORD})
     assert ApiKey.objects.get().name == "Billing"
     assert 'id="secret">ia_' in text(made)
-    assert not asks_again(client.post(url("keys"), KEY | {"once": "b"})), "it was typed a moment ago"
+    assert not requires_password(client.post(url("keys"), KEY | {"once": "b"})), "the password was entered a moment ago"
 
 
 def test_a_wrong_password_does_nothing(acme: Customer, alice: User) -> None:
@@ -102,10 +102,10 @@ def test_a_wrong_password_does_nothing(acme: Customer, alice: User) -> None:
     asked = client.post(url("keys"), KEY)
     assert "The password is incorrect." in text(client.post(asked["Location"], {"password": "guess"}))
     assert not ApiKey.objects.exists()
-    assert asks_again(client.post(url("keys"), KEY))
+    assert requires_password(client.post(url("keys"), KEY))
 
 
-def test_htmx_goes_to_the_question_as_a_whole_page_and_the_act_goes_on(acme: Customer, alice: User) -> None:
+def test_an_htmx_request_is_redirected_to_the_password_page_and_continues(acme: Customer, alice: User) -> None:
     client, given = signed_in_before(alice), {"email": "carol@acme.example", "role": "member"}
     asked = client.post(url("invite", acme.pk), given, headers=HTMX)
     assert (asked.status_code, asked.content) == (204, b"")
@@ -118,7 +118,7 @@ def test_htmx_goes_to_the_question_as_a_whole_page_and_the_act_goes_on(acme: Cus
     assert mail.outbox[0].to == ["carol@acme.example"]
 
 
-def test_the_password_of_another_does_not_help(acme: Customer, alice: User, bob: User) -> None:
+def test_another_persons_password_is_not_accepted(acme: Customer, alice: User, bob: User) -> None:
     bob.set_password("bob's own long sentence")
     bob.save()
     client = signed_in_before(alice)
@@ -127,13 +127,13 @@ def test_the_password_of_another_does_not_help(acme: Customer, alice: User, bob:
     assert not ApiKey.objects.exists()
 
 
-def test_every_change_in_the_admin_asks_for_it_and_looking_does_not(acme: Customer) -> None:
+def test_every_change_in_the_admin_requires_the_password_but_viewing_does_not(acme: Customer) -> None:
     adam = make_staff(Role.ADMIN)
     path = reverse("admin:accounts_customer_change", args=[acme.pk])
     client = signed_in_before(adam)
     assert client.get(path).status_code == 200
     asked = client.post(path, {"name": "Renamed"})
-    assert asks_again(asked)
+    assert requires_password(asked)
     acme.refresh_from_db()
     assert acme.name == "Acme"
     client.post(asked["Location"], {"password": PASSWORD})
@@ -141,20 +141,20 @@ def test_every_change_in_the_admin_asks_for_it_and_looking_does_not(acme: Custom
     assert acme.name == "Renamed"
 
 
-def test_an_act_from_a_filtered_list_goes_on_too(acme: Customer) -> None:
+def test_an_action_on_a_filtered_list_continues_too(acme: Customer) -> None:
     domain = make_domain("shop.com", customer=acme)
     client = signed_in_before(make_staff(Role.ADMIN))
     path = f"{reverse('admin:domains_domain_changelist')}?q=shop"
     given = {"action": "hold", "_selected_action": [domain.pk], "because": "Under review"}
     asked = client.post(path, given)
-    assert asks_again(asked)
+    assert requires_password(asked)
     done = client.post(asked["Location"], {"password": PASSWORD})
     domain.refresh_from_db()
     assert domain.is_held
     assert "Done: shop.com" in text(client.get(done["Location"]))
 
 
-def test_the_api_asks_a_session_for_it_and_a_key_is_proof_by_itself(
+def test_the_api_requires_the_password_for_a_session_but_not_for_a_key(
     sandbox: Sandbox, acme: Customer, alice: User
 ) -> None:
     old, new = set_up_domain(sandbox, customer=acme), set_up_domain(sandbox, customer=acme)
@@ -162,15 +162,15 @@ def test_the_api_asks_a_session_for_it_and_a_key_is_proof_by_itself(
     refused = client.delete(f"/api/v2/domains/{old.pk}")
     assert (refused.status_code, refused.json()["code"]) == (403, "PASSWORD_REQUIRED")
     assert Domain.objects.get(pk=old.pk).stage != Stage.DELETING
-    age(client, 1)
+    age_session(client, 1)
     assert client.delete(f"/api/v2/domains/{old.pk}").status_code != 403
     assert api_of(alice).delete(f"/api/v2/domains/{new.pk}").status_code != 403
 
 
-def test_a_setting_says_how_long_a_password_is_enough(acme: Customer, alice: User, settings: Any) -> None:
+def test_the_time_until_the_password_is_required_again_is_a_setting(acme: Customer, alice: User, settings: Any) -> None:
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 7200
-    assert not asks_again(signed_in_before(alice).post(url("keys"), KEY))
+    assert not requires_password(signed_in_before(alice).post(url("keys"), KEY))
 
 
-def test_who_is_not_signed_in_is_led_to_the_sign_in() -> None:
+def test_an_anonymous_visitor_is_redirected_to_sign_in() -> None:
     assert Client().post(url("keys"), KEY)["Location"].startswith(reverse("account_login"))

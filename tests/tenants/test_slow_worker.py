@@ -1,5 +1,5 @@
-"""A worker that is slow is taken for dead, and another does its job. Where its call comes to Amazon late, after a newer
-wish was carried out, the newer one is told again.
+"""A slow worker is considered dead, and another one repeats its job. If its call reaches SES late, after a newer
+request was applied, the newer request is applied again.
 """
 
 from collections.abc import Callable
@@ -9,71 +9,80 @@ import pytest
 
 from accounts.roles import Role
 from benchmarks.faults.wire import Send, Wire, standing
+from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tenants.models.tenants import Tenant
+from tenants.models.tenants import Tenant, TenantResource
 from tenants.pause import services as pause_services
 from tenants.policy import services as policy_services
+from tenants.resources import services as resources_services
 from tenants.status.core import TenantStatus
 from tests.factories import make_staff
-from tests.tenants.factories import entity_at_amazon, jobs_of, make_tess, pause_tenant, set_up_tenant
+from tests.tenants.factories import (
+    jobs_of,
+    make_tess,
+    pause_tenant,
+    reputation_entity_in_ses,
+    resources_in_ses,
+    set_up_tenant,
+)
 
 pytestmark = pytest.mark.django_db
 
 
-def carried_out_late(job: Callable[[], None], meanwhile: Callable[[], None]) -> None:
-    """All of `meanwhile` happens before the job's first call reaches Amazon."""
+def apply_late(job: Callable[[], None], meanwhile: Callable[[], None]) -> None:
+    """Run all of `meanwhile` before the job's first call reaches SES."""
 
-    def late(plain: Send, request: Any) -> Any:
+    def send_late(plain: Send, request: Any) -> Any:
         meanwhile()
         return plain(request)
 
-    with standing(Wire(at=1, act=late)) as wire:
+    with standing(Wire(at=1, act=send_late)) as wire:
         job()
     assert len(wire.calls) > 1
 
 
-def test_a_pause_that_comes_late_does_not_outlive_the_resume(sandbox: Sandbox) -> None:
+def test_a_late_pause_does_not_outlast_the_resume(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
 
     def meanwhile() -> None:
         pause_services.apply_status(tenant_id=tenant.pk)
         pause_services.resume(tenant=Tenant.objects.get(pk=tenant.pk), because="It is clean.", actor=make_tess())
         pause_services.apply_status(tenant_id=tenant.pk)
-        assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "ENABLED"
+        assert reputation_entity_in_ses(tenant)["SendingStatusAggregate"] == "ENABLED"
 
-    carried_out_late(lambda: pause_services.apply_status(tenant_id=tenant.pk), meanwhile)
+    apply_late(lambda: pause_services.apply_status(tenant_id=tenant.pk), meanwhile)
     tenant.refresh_from_db()
-    assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "DISABLED"  # Amazon does as it was told last
+    assert reputation_entity_in_ses(tenant)["SendingStatusAggregate"] == "DISABLED"  # SES applies the last call
     assert (tenant.standing, tenant.is_under_way) == (TenantStatus.RESUMING, True)
     assert "tenants.status" in jobs_of(tenant)
     pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
-    assert entity_at_amazon(tenant)["SendingStatusAggregate"] != "DISABLED"
+    assert reputation_entity_in_ses(tenant)["SendingStatusAggregate"] != "DISABLED"
     assert (tenant.standing, tenant.is_under_way) == (TenantStatus.ACTIVE, False)
 
 
-def test_the_same_pause_told_twice_is_proven_once_and_asks_for_nothing_more(sandbox: Sandbox) -> None:
+def test_the_same_pause_applied_twice_is_confirmed_once_and_queues_nothing(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
 
     def job() -> None:
         pause_services.apply_status(tenant_id=tenant.pk)
 
-    carried_out_late(job, job)
+    apply_late(job, job)
     tenant.refresh_from_db()
     assert (tenant.standing, tenant.is_under_way) == (TenantStatus.PAUSED, False)
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "wanted"),
+    ("first", "second", "expected"),
     [
         ({"policy": "strict"}, {"policy": "none"}, "none"),
         ({"suppression": "tenant"}, {"suppression": "account"}, "account"),
     ],
 )
-def test_a_policy_or_list_that_comes_late_is_told_anew(
-    sandbox: Sandbox, first: dict[str, str], second: dict[str, str], wanted: str
+def test_a_newer_policy_or_list_is_applied_again_after_a_late_one(
+    sandbox: Sandbox, first: dict[str, str], second: dict[str, str], expected: str
 ) -> None:
     tenant, operator = set_up_tenant(), make_staff(Role.OPERATOR)
 
@@ -87,11 +96,35 @@ def test_a_policy_or_list_that_comes_late_is_told_anew(
         policy_services.apply_policy(tenant_id=tenant.pk)
 
     change(first)
-    carried_out_late(lambda: policy_services.apply_policy(tenant_id=tenant.pk), meanwhile)
+    apply_late(lambda: policy_services.apply_policy(tenant_id=tenant.pk), meanwhile)
     tenant.refresh_from_db()
     (name,) = first
     assert getattr(tenant, f"{name}_told") == ""
     assert "tenants.policy" in jobs_of(tenant)
     policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
-    assert (getattr(tenant, name), getattr(tenant, f"{name}_told"), getattr(tenant, f"ses_{name}")) == (wanted,) * 3
+    assert (getattr(tenant, name), getattr(tenant, f"{name}_told"), getattr(tenant, f"ses_{name}")) == (expected,) * 3
+
+
+def test_an_association_that_is_requested_while_it_is_removed_is_made_again(sandbox: Sandbox) -> None:
+    tenant = set_up_tenant()
+    aws.client("sesv2").create_email_identity(EmailIdentity="alice.com")
+    arn = aws.identity_arn("alice.com")
+
+    def apply() -> None:
+        resources_services.apply_associations(tenant_id=tenant.pk)
+
+    resources_services.request_association(tenant=tenant, arn=arn)
+    apply()
+    resources_services.forget_association(tenant=tenant, arn=arn)
+
+    def late(plain: Send, request: Any) -> Any:
+        resources_services.request_association(tenant=tenant, arn=arn)
+        return plain(request)
+
+    with standing(Wire(at=1, act=late)):
+        apply()
+    assert TenantResource.objects.get(arn=arn).associated_at is None
+    assert "tenants.associate" in jobs_of(tenant)
+    apply()
+    assert "identity/alice.com" in resources_in_ses(tenant.name)

@@ -1,4 +1,4 @@
-"""The worker's sweep of tenants: what has no job gets one."""
+"""The sweep queues jobs for tenants that have none."""
 
 from smtplib import SMTPServerDisconnected
 from typing import Any
@@ -26,10 +26,10 @@ ARN = "arn:aws:ses:eu-west-1:123456789012:identity/alice.com"
         ({"is_paused": True, "status_asked_at": timezone.now()}, ["tenants.status", "tenants.associate"]),
         ({"policy": "strict"}, ["tenants.policy", "tenants.associate"]),
         ({}, []),
-        ({"ses_policy": "none", "aggregate": "DISABLED"}, []),  # changed at Amazon: for a person to decide
+        ({"ses_policy": "none", "aggregate": "DISABLED"}, []),  # changed in SES: a person must decide
     ],
 )
-def test_what_is_on_its_way_and_has_no_job_gets_one(fields: dict[str, Any], jobs: list[str]) -> None:
+def test_an_unfinished_tenant_without_a_job_gets_one(fields: dict[str, Any], jobs: list[str]) -> None:
     tenant = make_tenant(**fields)
     reconciler_services.queue_unfinished()
     reconciler_services.queue_unfinished()
@@ -42,23 +42,23 @@ def test_what_is_on_its_way_and_has_no_job_gets_one(fields: dict[str, Any], jobs
         ({}, ["tenants.associate"]),
         ({"wanted": False}, ["tenants.associate"]),
         ({"associated_at": timezone.now()}, []),
-        ({"held_by": "somebody"}, []),  # for a person to decide
+        ({"held_by": "somebody"}, []),  # a person must decide
     ],
 )
-def test_an_association_that_is_not_as_wanted_gets_a_job(fields: dict[str, Any], jobs: list[str]) -> None:
+def test_an_unfinished_association_gets_a_job(fields: dict[str, Any], jobs: list[str]) -> None:
     tenant = make_tenant()
     TenantResource.objects.create(tenant=tenant, kind="identity", arn=ARN, name="alice.com", **fields)
     reconciler_services.queue_unfinished()
     assert jobs_of(tenant) == jobs
 
 
-def test_a_tenant_of_another_region_is_looked_after_elsewhere() -> None:
+def test_a_tenant_of_another_region_gets_no_job() -> None:
     make_tenant(stage="creating", region="ap-south-2")
     reconciler_services.queue_unfinished()
     assert not ProcrastinateJob.objects.exists()
 
 
-def test_a_job_waits_for_amazon_and_for_the_mail_but_not_for_a_mistake_of_ours() -> None:
+def test_a_job_is_retried_after_errors_of_aws_or_mail_but_not_of_ours() -> None:
     job = Job(id=1, lock=None, queueing_lock=None, task_name="x", queue="default", attempts=3)
     assert RetryUntilAwsAnswers().get_retry_decision(exception=AwsUnreachable("away"), job=job) is not None
     assert RetryUntilAwsAnswers().get_retry_decision(exception=ValueError("ours"), job=job) is None

@@ -37,7 +37,7 @@ def _unsigned(world: World) -> Post:
     )
 
 
-def _new_keys(world: World) -> Post:
+def _rotate_dkim(world: World) -> Post:
     domain = set_up_domain(world.sandbox, "shop.com", customer=world.customer)
     return Post(
         (domain.pk,), {"keys-because": "It leaked."}, lambda: settings_services.apply_settings(domain_id=domain.pk)
@@ -61,7 +61,7 @@ def _share_revoke(world: World) -> Post:
 
 
 def _support(do: str, **fields: str) -> Callable[[World], Post]:
-    """Post to the support page of a domain that is set up, after creating what the action needs."""
+    """Post to the support page of a verified domain, after creating what the action needs."""
 
     def of(world: World) -> Post:
         domain, olga = ready(world), world.people["olga"]
@@ -107,7 +107,7 @@ WRITES = (
     Write("domains:share_revoke", "domain.share_revoked", "alice", _share_revoke),
     Write("domains:settings", "domain.recommended", "alice", _settings),
     Write("domains:settings", "domain.dkim_signing", "alice", _unsigned),
-    Write("domains:new_keys", "domain.new_dkim", "alice", _new_keys),
+    Write("domains:new_keys", "domain.new_dkim", "alice", _rotate_dkim),
     Write("domains:start_again", "domain.started_again", "sam", lambda w: Post((ready(w).pk,))),
     Write("operations:delete_domain", "domain.deleted", "alice", _delete_with_all),
     Write("domains:support", "domain.held", "sam", _support("hold", because="Abuse")),

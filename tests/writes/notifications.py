@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from notifications.alerts import services as alerts_services
 from notifications.models.webhooks import Delivery, DeliveryState
-from tests.notifications.factories import make_delivery, make_target, raise_for
+from tests.notifications.factories import make_delivery, make_target, raise_alert
 from tests.writes.world import Post, World, Write
 
 
@@ -24,7 +24,7 @@ def _delivery(world: World) -> Post:
 
 def _alert(do: str) -> Callable[[World], Post]:
     def of(world: World) -> Post:
-        alert = raise_for(world.customer.pk)
+        alert = raise_alert(world.customer.pk)
         if do == "unmute":
             alerts_services.mute(alert=alert, until=timezone.now() + timedelta(days=1), actor=world.alice)
         return Post((alert.pk,), {"do": do, "days": "7"})

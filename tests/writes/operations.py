@@ -16,16 +16,16 @@ from operations.legacy_import import services as legacy_import_services
 from operations.migration_steps import services as migration_steps_services
 from operations.models import Batch, MigrationItem
 from operations.tenant_migration import services as tenant_migration_services
-from tests.operations.factories import make_difference, make_sender, start
+from tests.operations.factories import make_difference, make_sender, start_migration
 from tests.operations.legacy_documents import document, files
 from tests.tenants.factories import make_tenant
 from tests.writes.world import WHY, Post, World, Write, ready
 
 
-def _steer(do: str, **form: str) -> Callable[[World], Post]:
+def _steer_migration(do: str, **form: str) -> Callable[[World], Post]:
     def of(world: World) -> Post:
         customer, olga = make_sender(domains=1), world.people["olga"]
-        migration = start(customer, actor=olga)
+        migration = start_migration(customer, actor=olga)
         if do == "pause":
             return Post((migration.pk,), {"do": do})
         if do == "resume":
@@ -39,9 +39,9 @@ def _steer(do: str, **form: str) -> Callable[[World], Post]:
     return of
 
 
-def _steer_item(do: str, **form: str) -> Callable[[World], Post]:
+def _steer_migration_item(do: str, **form: str) -> Callable[[World], Post]:
     def of(world: World) -> Post:
-        post = _steer(do, **form)(world)
+        post = _steer_migration(do, **form)(world)
         return Post((*post.args, MigrationItem.objects.get().pk), post.form)
 
     return of
@@ -54,13 +54,13 @@ def _start_migration(world: World) -> Post:
     )
 
 
-def _stored_import(world: World, *, looked: bool = True) -> Any:
-    taken = legacy_import_services.store_import(
+def _stored_import(world: World, *, previewed: bool = True) -> Any:
+    legacy_import = legacy_import_services.store_import(
         files=files(document()), because="Contract 12", actor=world.people["olga"]
     )
-    if looked:
+    if previewed:
         legacy_import_services.work()
-    return taken
+    return legacy_import
 
 
 def _difference(decision: str) -> Callable[[World], Post]:
@@ -84,7 +84,7 @@ def _bulk(world: World) -> Post:
     return Post(form={"do": "hold", "names": "shop.com", "go": "yes", **WHY}, worker=batches_services.work)
 
 
-def _held(rows: tuple[PredictedResult, ...], sam: User) -> Batch:
+def _start_hold(rows: tuple[PredictedResult, ...], sam: User) -> Batch:
     items = domain_actions_services.items_of(rows)
     return batches_services.start(kind=BatchKind.HOLD, items=items, words=WHY, actor=sam)
 
@@ -93,7 +93,7 @@ def _stop_bulk(world: World) -> Post:
     ready(world)
     sam = world.people["sam"]
     rows = predict(BatchKind.HOLD, (DomainLine("shop.com"),), viewer=sam)
-    return Post((_held(rows, sam).pk,))
+    return Post((_start_hold(rows, sam).pk,))
 
 
 def _resume_bulk(world: World) -> Post:
@@ -105,7 +105,7 @@ def _resume_bulk(world: World) -> Post:
 def _retry_bulk(world: World) -> Post:
     domain, sam = ready(world), world.people["sam"]
     rows = predict(BatchKind.HOLD, (DomainLine("shop.com"),), viewer=sam)
-    made = _held(rows, sam)
+    made = _start_hold(rows, sam)
     made.items.update(state="refused")
     assert not domain.is_held
     return Post((made.pk,), worker=batches_services.work)
@@ -124,13 +124,13 @@ WRITES = (
         lambda _: (make_sender(domains=1), Post(form={"chosen": "all", "policy": "standard", **WHY}))[1],
     ),
     Write("operations:steer_migration", "migration.started", "olga", _start_migration),
-    Write("operations:steer_migration", "migration.paused", "olga", _steer("pause")),
-    Write("operations:steer_migration", "migration.resumed", "olga", _steer("resume")),
-    Write("operations:steer_migration", "migration.cancelled", "olga", _steer("cancel")),
-    Write("operations:steer_migration", "migration.tried_again", "olga", _steer("retry")),
-    Write("operations:steer_migration", "migration.rolled_back", "olga", _steer("roll_back", **WHY)),
-    Write("operations:migration_item", "migration.tried_again", "olga", _steer_item("retry")),
-    Write("operations:migration_item", "migration.rolled_back", "olga", _steer_item("roll_back", **WHY)),
+    Write("operations:steer_migration", "migration.paused", "olga", _steer_migration("pause")),
+    Write("operations:steer_migration", "migration.resumed", "olga", _steer_migration("resume")),
+    Write("operations:steer_migration", "migration.cancelled", "olga", _steer_migration("cancel")),
+    Write("operations:steer_migration", "migration.tried_again", "olga", _steer_migration("retry")),
+    Write("operations:steer_migration", "migration.rolled_back", "olga", _steer_migration("roll_back", **WHY)),
+    Write("operations:migration_item", "migration.tried_again", "olga", _steer_migration_item("retry")),
+    Write("operations:migration_item", "migration.rolled_back", "olga", _steer_migration_item("roll_back", **WHY)),
     Write(
         "operations:move",
         "migration.started",

@@ -15,11 +15,11 @@ from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     make_address,
     make_endpoint,
     make_mail,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
     set_up_receiving,
 )
@@ -60,14 +60,14 @@ def _many(world: World) -> Post:
 
 
 def _adopt_rules(_: World) -> Post:
-    foreign_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
     return Post(form={"do": "adopt", "name": "somebodys", **WHY})
 
 
-def _rules_differ(do: str) -> Callable[[World], Post]:
+def _drift_decision(do: str) -> Callable[[World], Post]:
     def of(world: World) -> Post:
         set_up_receiving(world.people["olga"])
-        foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+        make_unmanaged_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
         (found,) = drift_services.check_drift()
         return Post(form={"do": do, "key": found.key, **WHY})
 
@@ -116,7 +116,7 @@ def _old_set(world: World) -> Post:
     return Post(form={"name": (sets - {active}).pop()})
 
 
-def _stop_expecting(world: World) -> Post:
+def _remove_expectation(world: World) -> Post:
     ready(world)
     row = expectations_services.save_expectation(
         text="x@shop.com", expected=Expected.NOT_TAKEN, actor=world.people["olga"]
@@ -124,8 +124,8 @@ def _stop_expecting(world: World) -> Post:
     return Post(form={"do": "stop", "expectation": row.pk})
 
 
-def _let_in(name: str) -> Callable[[World], Post]:
-    """Grant SES access, with the digest that the page shows."""
+def _grant_permission(name: str) -> Callable[[World], Post]:
+    """Grant SES the permission, with the digest that the page shows."""
 
     def of(world: World) -> Post:
         make_address("billing@shop.com", ready(world))
@@ -180,8 +180,8 @@ WRITES = (
     Write("receipt_rules:probe_schedule", "probe.scheduled", "alice", _inbound(pace="daily")),
     Write("receipt_rules:received_message", "received_mail.again", "alice", _received),
     Write("receipt_rules:rules", "rules.adopted", "olga", _adopt_rules),
-    Write("receipt_rules:rules", "rules.accepted", "olga", _rules_differ("accept")),
-    Write("receipt_rules:rules", "rules.ignored", "olga", _rules_differ("ignore")),
+    Write("receipt_rules:rules", "rules.accepted", "olga", _drift_decision("accept")),
+    Write("receipt_rules:rules", "rules.ignored", "olga", _drift_decision("ignore")),
     Write("receipt_rules:plan", "rules.applied", "olga", _plan),
     Write("receipt_rules:cancel", "rules.cancelled", "olga", _cancel),
     Write("receipt_rules:confirm", "rules.confirmed", "olga", _confirm),
@@ -191,14 +191,14 @@ WRITES = (
         "receipt_rules:bucket_policy",
         "receiving.policy_put",
         "olga",
-        _let_in("bucket"),
+        _grant_permission("bucket"),
         beside=("receiving.policy_approved",),
     ),
     Write(
         "receipt_rules:function_permission",
         "receiving.permission_added",
         "olga",
-        _let_in("function"),
+        _grant_permission("function"),
         beside=("receiving.permission_approved",),
     ),
     Write(
@@ -207,5 +207,5 @@ WRITES = (
         "olga",
         lambda w: Post(form={"do": "expect", "address": f"x@{ready(w).name}", "expected": "not_taken"}),
     ),
-    Write("receipt_rules:simulator", "expectation.removed", "olga", _stop_expecting),
+    Write("receipt_rules:simulator", "expectation.removed", "olga", _remove_expectation),
 )

@@ -1,4 +1,4 @@
-"""A request that writes, who sends it in which world, and its one change log entry."""
+"""A request that writes, its sender and initial state, and its one change log entry."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class World:
 
 @dataclass(frozen=True)
 class Post:
-    """`worker` runs after the request, before the change log is read."""
+    """A request; `worker` runs after it, before the change log is read."""
 
     args: tuple[Any, ...] = ()
     form: dict[str, Any] = field(default_factory=dict)
@@ -36,9 +36,9 @@ class Post:
 
 @dataclass(frozen=True)
 class Write:
-    """A request by `who` to the view of that name; `what` is their one entry. `also`: entries that the worker adds.
-
-    `beside`: further entries of theirs, such as an approval before AWS is called, or two decisions of one request.
+    """A request by `who` to the view `name`; `what` is its one change log entry. `also` are entries that the worker
+    adds; `beside` are further entries of the request, such as an approval before AWS is called, or two decisions in
+    one request.
     """
 
     name: str

@@ -5,7 +5,6 @@
 - `judge`: what the DNS host serves and what the public resolvers return, with the causes.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -114,7 +113,6 @@ def _only_underscores_missing(record: Record, case: Case) -> bool:
     return any(contains_record(r, case.seen.values(r.name, r.type)) for r in case.seen.records if "_" not in r.name)
 
 
-_DOTS = re.compile(r"[.\\]+$")
 _ELSEWHERE = frozenset({"dns.rival.mx", "dns.rival.mx_shared", "dns.rival.mail_from_mx", OTHER_HOST_CODE})
 
 
@@ -229,7 +227,7 @@ def _is_unknown_region(record: Record, found: tuple[str, ...]) -> bool:
 def _is_dotted(record: Record, found: tuple[str, ...]) -> bool:
     values = mx_hosts(found) if record.type == "MX" else found
     expected = record.value.lower() if record.type != "TXT" else record.value
-    return any(value != expected and _DOTS.sub("", value) == expected for value in values)
+    return any(value != expected and value.rstrip(".\\") == expected for value in values)
 
 
 _NOTES = frozenset({"dns.value.dmarc_strict", "dns.value.dmarc_consent", "dns.spf.ignored"})
@@ -332,8 +330,7 @@ def _public(record: Record, case: Case) -> tuple[LinkState, tuple[Cause, ...]]:
     answers = case.seen.public_answers(question_for(record))
     names = case.facts.policies.names
     judged = [(a, compare(record, a, _alternative(record, case, a), names).verdict) for a in answers]
-    behind = tuple(_outdated(judged))
-    if behind:
+    if behind := [answer for answer, verdict in judged if verdict in (Verdict.ABSENT, Verdict.WRONG)]:
         until = words.cache_expiry(behind, case.now, otherwise=words.negative_ttl(case.seen))
         who = tuple(f"{answer.resolver}: {', '.join(answer.values) or 'nothing'}" for answer in behind)
         return LinkState.BROKEN, (Cause("dns.spreading", record, who, until=until),)
@@ -341,9 +338,3 @@ def _public(record: Record, case: Case) -> tuple[LinkState, tuple[Cause, ...]]:
         return LinkState.OK, ()
     errors = tuple(dict.fromkeys(answer.error for answer in answers))
     return LinkState.UNKNOWN, (Cause("dns.lookup_failed", record, errors),)
-
-
-def _outdated(judged: list[tuple[Answer, Verdict]]) -> Iterator[Answer]:
-    for answer, verdict in judged:
-        if verdict in (Verdict.ABSENT, Verdict.WRONG):
-            yield answer

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from domains.checking.core import sentences
 from domains.checking.core.judgement import Aspect, SesStatus
 from domains.checking.core.nearness import is_close
-from domains.diagnosis.core import findings as diagnosis_core_findings
 from domains.diagnosis.core.causes import JudgedRecord, judge
 from domains.diagnosis.core.findings import (
     LANES,
@@ -27,6 +26,8 @@ from domains.diagnosis.core.findings import (
     LinkState,
     RecordDiagnosis,
     Severity,
+    clean_text,
+    clean_values,
 )
 from domains.diagnosis.core.observations import (
     NOTHING_KNOWN,
@@ -148,7 +149,7 @@ _BEHIND = (
 )
 
 
-def links(case: Case, judged: Sequence[JudgedRecord], findings: Sequence[DiagnosisFinding]) -> tuple[Link, ...]:
+def links(case: Case, findings: Sequence[DiagnosisFinding]) -> tuple[Link, ...]:
     """Return the links: OK up to the first break, not reached after it."""
     stops = [finding for finding in findings if finding.stops]
     first = min((list(LINKS).index(finding.link) for finding in stops), default=len(LINKS))
@@ -174,7 +175,7 @@ def _passing_link(case: Case, key: str) -> Link:
     if key == "amazon" and not case.amazon.statuses:
         return Link(key, LINKS[key], LinkState.UNKNOWN, "Amazon has not been asked.")
     details = {"delegated": ", ".join(seen.servers), "agree": _serials(case), "exists": case.domain.zone}
-    return Link(key, LINKS[key], LinkState.OK, diagnosis_core_findings.clean_text(details.get(key, "")))
+    return Link(key, LINKS[key], LinkState.OK, clean_text(details.get(key, "")))
 
 
 def _serials(case: Case) -> str:
@@ -214,13 +215,13 @@ def record_of(judged: JudgedRecord, findings: Sequence[DiagnosisFinding], case: 
         priority=record.priority,
         is_right=judged.is_right,
         is_known=not is_unanswered(case) and LinkState.UNKNOWN not in (judged.host, judged.public),
-        found=diagnosis_core_findings.clean_values(judged.values),
+        found=clean_values(judged.values),
         servers=tuple((answer.resolver, _describe(answer)) for answer in answers),
         finding=own[0] if own else None,
     )
 
 
-def ses_cause(case: Case, judged: Sequence[JudgedRecord]) -> Cause | None:
+def ses_cause(case: Case) -> Cause | None:
     """Return why SES has not confirmed correct DNS; None if it has, or was never asked."""
     if case.amazon.held_elsewhere:
         return Cause("amazon.held_elsewhere")
@@ -261,11 +262,7 @@ def _host_lines(case: Case) -> tuple[str, ...]:
 
 
 def _describe_soa(soa: Answer) -> str:
-    return (
-        f"serial {serial_of(soa)}, primary {diagnosis_core_findings.clean_text(primary_of(soa), 100)}"
-        if serial_of(soa)
-        else _describe(soa)
-    )
+    return f"serial {serial_of(soa)}, primary {clean_text(primary_of(soa), 100)}" if serial_of(soa) else _describe(soa)
 
 
 def _record_lines(judged: JudgedRecord, answers: Sequence[Answer]) -> tuple[str, ...]:
@@ -285,17 +282,15 @@ def _ses_lines(case: Case) -> tuple[str, ...]:
     if amazon.error_type:
         lines.append(f"Last error: {_ERRORS.get(amazon.error_type, 'unknown to us')} ({amazon.error_type})")
     if amazon.soa:
-        lines.append(
-            f"Version of the zone that SES saw (SOA record): {diagnosis_core_findings.clean_text(amazon.soa, 120)}"
-        )
+        lines.append(f"Version of the zone that SES saw (SOA record): {clean_text(amazon.soa, 120)}")
     return (*lines, *([amazon.problem] if amazon.problem else []))
 
 
 def _describe(answer: Answer) -> str:
     if answer.status is LookupStatus.FAILED:
-        return f"could not tell ({diagnosis_core_findings.clean_text(answer.error, 120)})"
+        return f"could not tell ({clean_text(answer.error, 120)})"
     if answer.status is LookupStatus.FOUND:
-        return ", ".join(diagnosis_core_findings.clean_values(answer.values))
+        return ", ".join(clean_values(answer.values))
     return "no such name" if answer.status is LookupStatus.NO_NAME else "nothing of this type"
 
 
@@ -325,7 +320,7 @@ def diagnose(
     return Diagnosis(
         domain=case.domain.ascii,
         now=now,
-        links=links(case, judged, findings),
+        links=links(case, findings),
         lanes=lanes(case, judged),
         finding=first,
         further=findings[1:] if first else findings,
@@ -352,7 +347,7 @@ def _findings(case: Case, judged: tuple[JudgedRecord, ...]) -> tuple[DiagnosisFi
         records = tuple(cause for cause in records if cause.code != "dns.lookup_failed")
     by_key = {(cause.code, cause.record): cause for cause in (*zone, *records)}
     found = [finding_of(cause, case) for cause in by_key.values()]
-    return (*found, *_ses_findings(case, judged, found))
+    return (*found, *_ses_findings(case, found))
 
 
 def _is_certainly_gone(cause: Cause, case: Case) -> bool:
@@ -364,13 +359,11 @@ def _is_certainly_gone(cause: Cause, case: Case) -> bool:
     )
 
 
-def _ses_findings(
-    case: Case, judged: tuple[JudgedRecord, ...], found: list[DiagnosisFinding]
-) -> tuple[DiagnosisFinding, ...]:
+def _ses_findings(case: Case, found: Sequence[DiagnosisFinding]) -> tuple[DiagnosisFinding, ...]:
     """SES is reported as the problem only if no DNS cause explains its status."""
     if any(finding.stops for finding in found) and not case.amazon.held_elsewhere:
         return ()
-    cause = ses_cause(case, judged)
+    cause = ses_cause(case)
     return (finding_of(cause, case),) if cause else ()
 
 

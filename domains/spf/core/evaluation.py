@@ -6,12 +6,16 @@ an error of the whole record (5.2, 6.1). A failed lookup counts as one lookup an
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
 
-from domains.spf.core.grammar import AMAZON, Spf, Term, parse
+from domains.spf.core.grammar import AMAZON, Term, parse
 
 MOST_LOOKUPS = 10
 MOST_VOIDS = 2
-_DEEPEST = 10  # stops include loops
+_DEEPEST = 10  # levels of includes
+_MOST_VISITED = 1000  # terms: records that include each other several times would be visited billions of times
+_HOSTS = {"a": "A", "exists": "A", "mx": "MX"}
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,11 @@ class BrokenInclude:
 
 def count_lookups(line: str, names: SpfNames = NO_NAMES) -> LookupCount:
     """Count the DNS lookups of the terms that take effect. An unknown name counts as one lookup."""
-    terms = parse(line).effective_terms
-    costs = tuple((term.text, _cost(term, names, 0)) for term in terms if term.needs_lookup)
-    return LookupCount(sum(cost for _, cost in costs), costs)
+    costs: list[tuple[str, int]] = []
+    for level, term in _lookups(line, names):
+        outer, cost = (term.text, 0) if level == 0 else costs.pop()
+        costs.append((outer, cost + 1))
+    return LookupCount(sum(cost for _, cost in costs), tuple(costs))
 
 
 def included_names(line: str) -> tuple[str, ...]:
@@ -70,71 +76,61 @@ def names_looked_up(line: str) -> tuple[tuple[str, str], ...]:
     """Return (name, type) of the other terms with a name to look up. Names with macros differ by message and are left
     out.
     """
-    kinds = {"a": "A", "exists": "A", "mx": "MX"}
-    terms = (
-        term for term in parse(line).effective_terms if term.name in kinds and not term.is_modifier and term.domain
-    )
-    return tuple(dict.fromkeys((term.domain, kinds[term.name]) for term in terms))
+    return tuple(dict.fromkeys(pair for term in parse(line).effective_terms if (pair := _host(term))))
 
 
 def broken_includes(line: str, names: SpfNames) -> tuple[BrokenInclude, ...]:
     """Return the broken terms of the line and of everything that it includes, each term once."""
-    found = {each.term: each for each in _broken(parse(line), names, 0)}
-    return tuple(found.values())
+    reasons = {term.text: reason for _, term in _lookups(line, names) if (reason := _broken_because(term, names))}
+    return tuple(BrokenInclude(term, reason) for term, reason in reasons.items())
 
 
 def count_voids(line: str, names: SpfNames) -> int:
     """Count the lookups that find nothing; more than two are an error."""
-    return sum(pair in names.absent for pair in _all_looked_up(line, names, 0))
+    return sum(_host(term) in names.absent for _, term in _lookups(line, names))
 
 
 def first_unresolved(line: str, names: SpfNames) -> str:
     """Return the first name whose lookup failed, so that its cost is unknown; "" if all are known."""
-    return next(_unresolved(line, names, 0), "")
+    known = {(AMAZON, ""), *((name, "") for name in names.lines), *names.absent, *names.present}
+    terms = (term for _, term in _lookups(line, names))
+    wanted = (_host(term) or (term.domain, "") for term in terms if _host(term) or _refers_to_record(term))
+    return next((pair[0] for pair in wanted if pair not in known), "")
 
 
-def _unresolved(line: str, names: SpfNames, depth: int) -> Iterator[str]:
-    yield from (pair[0] for pair in names_looked_up(line) if pair not in names.absent | names.present)
-    for name in included_names(line) if depth < _DEEPEST else ():
-        if name != AMAZON and name not in names.lines:
-            yield name
-        for inner in names.lines.get(name, ())[:1]:
-            yield from _unresolved(inner, names, depth + 1)
+def _lookups(line: str, names: SpfNames) -> Iterator[tuple[int, Term]]:
+    """Yield the terms that cost a lookup, each followed by those behind it, with their levels: 0 in the line itself."""
+
+    @cache
+    def terms_of(text: str) -> tuple[Term, ...]:
+        return tuple(term for term in parse(text).effective_terms if term.needs_lookup)
+
+    def visit(text: str, level: int) -> Iterator[tuple[int, Term]]:
+        for term in terms_of(text):
+            yield level, term
+            lines = names.lines.get(term.domain, ()) if _refers_to_record(term) else ()
+            if len(lines) == 1 and level < _DEEPEST:
+                yield from visit(lines[0], level + 1)
+
+    return islice(visit(line, 0), _MOST_VISITED)
 
 
 def _refers_to_record(term: Term) -> bool:
     return bool(term.domain) and (term.is_redirect or (term.name == "include" and not term.is_modifier))
 
 
-def _inner(term: Term, names: SpfNames) -> Spf | None:
-    """Return the one line behind an include; None if it is unknown or there is not exactly one."""
-    lines = names.lines.get(term.domain, ()) if _refers_to_record(term) else ()
-    return parse(lines[0]) if len(lines) == 1 else None
+def _host(term: Term) -> tuple[str, str] | None:
+    """Return the name and type that the term asks for; None if it asks for a record, or if its name differs."""
+    is_host = term.name in _HOSTS and not term.is_modifier and bool(term.domain)
+    return (term.domain, _HOSTS[term.name]) if is_host else None
 
 
-def _cost(term: Term, names: SpfNames, depth: int) -> int:
-    inner = _inner(term, names)
-    if inner is None or depth >= _DEEPEST:
-        return 1
-    return 1 + sum(_cost(each, names, depth + 1) for each in inner.effective_terms if each.needs_lookup)
-
-
-def _broken(spf: Spf, names: SpfNames, depth: int) -> Iterator[BrokenInclude]:
-    for term in spf.effective_terms:
-        lines = names.lines.get(term.domain) if _refers_to_record(term) else None
-        if lines is None:
-            continue
-        if len(lines) != 1:
-            held = "no SPF record" if not lines else f"{len(lines)} SPF records"
-            yield BrokenInclude(term.text, f"{term.domain} has {held}, so receivers reject the whole record.")
-        elif (inner := parse(lines[0])).problems:
-            yield BrokenInclude(term.text, f"The SPF record of {term.domain} is broken: {inner.problems[0].reason}")
-        elif depth < _DEEPEST:
-            yield from _broken(inner, names, depth + 1)
-
-
-def _all_looked_up(line: str, names: SpfNames, depth: int) -> Iterator[tuple[str, str]]:
-    yield from names_looked_up(line)
-    for name in included_names(line) if depth < _DEEPEST else ():
-        for inner in names.lines.get(name, ())[:1]:
-            yield from _all_looked_up(inner, names, depth + 1)
+def _broken_because(term: Term, names: SpfNames) -> str:
+    lines = names.lines.get(term.domain) if _refers_to_record(term) else None
+    if lines is None:
+        return ""
+    if len(lines) != 1:
+        held = f"{len(lines)} SPF records" if lines else "no SPF record"
+        return f"{term.domain} has {held}, so receivers reject the whole record."
+    problems = parse(lines[0]).problems
+    return f"The SPF record of {term.domain} is broken: {problems[0].reason}" if problems else ""

@@ -264,8 +264,9 @@ def _problem_of_domain(term: Term) -> str:
     with_lengths = term.name in ("a", "mx")
     needs_domain = term.name in ("include", "exists")
     domain, lengths = (term.argument, "") if term.sign == ":" else ("", term.sign + term.argument)
-    if with_lengths and term.sign == ":" and (found := re.search(r"/[0-9/]*$", term.argument)):
-        domain, lengths = term.argument[: found.start()], found[0]
+    without_lengths = term.argument.rstrip("/0123456789")
+    if with_lengths and term.sign == ":" and (at := term.argument.find("/", len(without_lengths))) >= 0:
+        domain, lengths = term.argument[:at], term.argument[at:]
     if lengths and not with_lengths:
         return f"“{term.name}” can't have a prefix length."
     if lengths and (why := _problem_of_lengths(lengths)):

@@ -91,11 +91,13 @@ def _keys(rows: "QuerySet[Any]", start: int, limit: int) -> list[Any]:
     ordered = ordered.annotate(**{each.alias: each.expression for each in columns})
     place = f"api_place:{query_digest(ordered)}:"
     edge: tuple[Any, ...] | None = cache.get(f"{place}{start}")
+    ends: dict[str, tuple[Any, ...] | None] = {}
     if edge is not None:
         found = list(ordered.filter(after(columns, edge)).values_list("pk", *names)[:limit])
     else:
         edge, found = _found_by_number(ordered, names, start, limit)
-    ends = {f"{place}{start}": edge, f"{place}{start + limit}": found[-1][1:] if len(found) == limit else None}
+        ends[f"{place}{start}"] = edge
+    ends[f"{place}{start + limit}"] = found[-1][1:] if len(found) == limit else None
     cache.set_many({key: end for key, end in ends.items() if end is not None}, PLACE_KEPT_SECONDS)
     return [each[0] for each in found]
 

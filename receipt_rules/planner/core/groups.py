@@ -21,15 +21,15 @@ class AddressGroup:
     members: tuple[Consequence, ...]
 
 
-def grouped_addresses(found: Sequence[Consequence], most: int = MOST_GROUPS) -> tuple[AddressGroup, ...]:
+def grouped_addresses(found: Sequence[Consequence]) -> tuple[AddressGroup, ...]:
     """Group by kind, destination before and destination after, most severe first.
 
-    If that gives more than `most` groups, group by kind and destination after, then by kind alone.
+    If that gives more than MOST_GROUPS, group by kind and destination after, then by kind alone.
     """
     groups = _groups((each.kind, each.before, each.after, each) for each in found)
-    if len(groups) > most:
+    if len(groups) > MOST_GROUPS:
         groups = _groups((each.kind, (), each.after, each) for each in found)
-    if len(groups) > most:
+    if len(groups) > MOST_GROUPS:
         groups = _groups((each.kind, (), (), each) for each in found)
     worst = {kind: place for place, kind in enumerate(ConsequenceKind)}
     return tuple(sorted(groups, key=lambda group: (worst[group.kind], -len(group.members))))
@@ -58,9 +58,9 @@ class StepGroup:
     members: tuple[Step, ...]
 
 
-def grouped_steps(steps: Sequence[Step], most: int = MOST_GROUPS) -> tuple[StepGroup, ...]:
-    """Group consecutive steps of one kind; up to `most` steps are a group each."""
-    if len(steps) <= most:
+def grouped_steps(steps: Sequence[Step]) -> tuple[StepGroup, ...]:
+    """Group consecutive steps of one kind; up to MOST_GROUPS steps are a group each."""
+    if len(steps) <= MOST_GROUPS:
         return tuple(StepGroup(number, type(step).__name__, (step,)) for number, step in enumerate(steps, start=1))
     return tuple(_runs(steps))
 

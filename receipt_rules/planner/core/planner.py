@@ -312,7 +312,6 @@ def _plan(
         transition_issues=seen,
         doubles=tuple(each for each in desired.doubles if scope is None or each.recipient in scope),
         warnings=plan_warnings(after, seen),
-        emptied=_emptied(change),
         touched=touched,
         digest=digest([*steps, touched]),
     )
@@ -338,13 +337,6 @@ def active_after(actual: RuleSet, steps: Iterable[Step]) -> RuleSet:
             case _:
                 after = apply(step, after)
     return after
-
-
-def _emptied(change: _Change) -> tuple[str, ...]:
-    becomes = {rule.name: rule.recipient_set for rule in change.ours}
-    return tuple(
-        rule.name for rule in change.actual.ours if rule.recipient_set.isdisjoint(becomes.get(rule.name, frozenset()))
-    )
 
 
 def replaceable_rules(rule_set: RuleSet, desired: DesiredEntries) -> frozenset[str]:

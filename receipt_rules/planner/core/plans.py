@@ -56,8 +56,7 @@ class Plan:
     """`before` and `after` are the active rule sets. Each of `steps` is one SES call, in order.
 
     `touched` is the digest of the live rules that the steps change; `digest` is that of the steps and of `touched`.
-    `edits` are the same changes as steps in place, whatever the method. `emptied` names managed rules that are deleted
-    or lose all their recipients.
+    `edits` are the same changes as steps in place, whatever the method.
     """
 
     method: Method
@@ -68,7 +67,6 @@ class Plan:
     transition_issues: TransitionIssues
     doubles: tuple[DoubleDelivery, ...]
     warnings: tuple[str, ...]
-    emptied: tuple[str, ...]
     touched: str
     digest: str
     untouched: tuple[UntouchedRule, ...] = ()

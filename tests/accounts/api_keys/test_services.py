@@ -1,4 +1,4 @@
-"""API keys: made once, stored as a hash, good for their scopes until they end."""
+"""API keys: created once, stored as a hash, valid for their scopes until they end."""
 
 import re
 from datetime import timedelta
@@ -34,20 +34,20 @@ def use(secret: str, scope: Scope = Scope.ROUTE, after: timedelta = timedelta())
     return use_api_key(secret=secret, scopes=(scope,), now=NOW + after)
 
 
-def test_a_key_ends_at_its_last_moment_and_when_it_is_revoked() -> None:
+def test_a_key_is_valid_until_it_expires_or_is_revoked() -> None:
     assert key_state(NOW, expires_at=None, revoked_at=None) is KeyState.VALID
     assert key_state(NOW, expires_at=NOW + timedelta(seconds=1), revoked_at=None) is KeyState.VALID
     assert key_state(NOW, expires_at=NOW, revoked_at=None) is KeyState.EXPIRED
     assert key_state(NOW, expires_at=NOW, revoked_at=NOW) is KeyState.REVOKED
 
 
-def test_scopes_are_named_once_and_in_order() -> None:
+def test_scopes_are_deduplicated_and_sorted() -> None:
     assert scopes_named(["route", "read", "route"]) == (Scope.READ, Scope.ROUTE)
     with pytest.raises(ValueError, match="everything"):
         scopes_named(["everything"])
 
 
-def test_the_secret_is_nowhere_in_the_row_or_in_the_change_log(olga: User) -> None:
+def test_neither_the_row_nor_the_change_log_contains_the_secret(olga: User) -> None:
     made = create_api_key(user=olga, name=" the  function ", scopes=["route"], actor=olga, days=3)
     row = ApiKey.objects.values().get()
     assert row["name"] == "the function"
@@ -59,7 +59,7 @@ def test_the_secret_is_nowhere_in_the_row_or_in_the_change_log(olga: User) -> No
     assert change.what in WORDS
 
 
-def test_a_key_opens_what_its_scopes_name_and_no_more(olga: User) -> None:
+def test_a_key_is_limited_to_its_scopes(olga: User) -> None:
     secret = create_api_key(user=olga, name="f", scopes=["route"], actor=None).secret
     assert use(secret).user == olga
     with pytest.raises(NotAllowed, match="read") as refused:
@@ -67,7 +67,7 @@ def test_a_key_opens_what_its_scopes_name_and_no_more(olga: User) -> None:
     assert refused.value.code == "SCOPE_MISSING"
 
 
-def test_an_unknown_an_expired_and_a_revoked_key_open_nothing(olga: User) -> None:
+def test_an_unknown_expired_or_revoked_key_is_refused(olga: User) -> None:
     made = create_api_key(user=olga, name="f", scopes=["route"], actor=None, days=1)
     with pytest.raises(BadKey, match="Unknown API key"):
         use(made.secret + "x")
@@ -81,7 +81,7 @@ def test_an_unknown_an_expired_and_a_revoked_key_open_nothing(olga: User) -> Non
     assert "api_key.revoked" in WORDS
 
 
-def test_who_left_the_staff_or_is_switched_off_takes_no_key_along(olga: User) -> None:
+def test_a_key_of_a_former_or_disabled_staff_member_is_refused(olga: User) -> None:
     secret = create_api_key(user=olga, name="f", scopes=["route"], actor=None).secret
     olga.groups.clear()
     with pytest.raises(NotAllowed, match="for staff"):
@@ -91,7 +91,7 @@ def test_who_left_the_staff_or_is_switched_off_takes_no_key_along(olga: User) ->
         use(secret)
 
 
-def test_a_customer_has_no_key_that_reaches_everybody() -> None:
+def test_a_customer_cannot_create_a_key_with_staff_scopes() -> None:
     alice = make_member(email="alice@acme.example")
     for scope in ("route", "staff"):
         with pytest.raises(NotAllowed, match="for staff"):
@@ -103,7 +103,7 @@ def test_a_customer_has_no_key_that_reaches_everybody() -> None:
     ("name", "scopes", "days"),
     [("", ["read"], None), ("x" * 121, ["read"], None), ("f", [], None), ("f", ["all"], None), ("f", ["read"], 0)],
 )
-def test_a_key_without_a_name_a_scope_or_a_time_is_not_made(
+def test_a_key_without_name_scope_or_valid_duration_is_refused(
     olga: User, name: str, scopes: list[str], days: int | None
 ) -> None:
     with pytest.raises(Refused):
@@ -111,7 +111,7 @@ def test_a_key_without_a_name_a_scope_or_a_time_is_not_made(
     assert not ApiKey.objects.exists()
 
 
-def test_its_use_is_written_once_a_minute(olga: User) -> None:
+def test_the_last_use_is_stored_once_per_minute(olga: User) -> None:
     secret = create_api_key(user=olga, name="f", scopes=["route"], actor=None).secret
     written = []
     for seconds in (0, 59, 60):
@@ -121,22 +121,22 @@ def test_its_use_is_written_once_a_minute(olga: User) -> None:
     assert not is_use_worth_writing(NOW, NOW)
 
 
-def test_the_command_prints_the_secret_alone(olga: User) -> None:
-    out, told = StringIO(), StringIO()
-    options = {"name": "f", "scopes": ["route,read"], "days": 2, "stdout": out, "stderr": told}
+def test_the_command_prints_only_the_secret_to_stdout(olga: User) -> None:
+    out, err = StringIO(), StringIO()
+    options = {"name": "f", "scopes": ["route,read"], "days": 2, "stdout": out, "stderr": err}
     call_command("create_api_key", "Olga@us.example", **options)
     key = use(out.getvalue().strip())
     assert key.scopes == ["read", "route"]
-    assert key.id in told.getvalue()
+    assert key.id in err.getvalue()
 
 
 @pytest.mark.parametrize(("email", "scope"), [("nobody@us.example", "route"), ("olga@us.example", "all")])
-def test_the_command_says_what_is_wrong(olga: User, email: str, scope: str) -> None:
+def test_the_command_reports_an_unknown_person_or_scope(olga: User, email: str, scope: str) -> None:
     with pytest.raises(CommandError, match="No person has|Unknown scope"):
         call_command("create_api_key", email, name="f", scopes=[scope])
 
 
-def test_the_admin_lists_and_revokes_and_writes_nothing_else(olga: User) -> None:
+def test_the_admin_lists_and_revokes_keys_and_nothing_else(olga: User) -> None:
     key = create_api_key(user=olga, name="the function", scopes=["route"], actor=None).key
     client = Client()
     client.force_login(olga)
@@ -157,7 +157,7 @@ def test_the_admin_lists_and_revokes_and_writes_nothing_else(olga: User) -> None
     assert (key.name, key.state) == ("the function", KeyState.REVOKED)
 
 
-def test_support_sees_keys_and_revokes_none(olga: User) -> None:
+def test_support_sees_keys_and_cannot_revoke_them(olga: User) -> None:
     key = create_api_key(user=olga, name="the function", scopes=["route"], actor=None).key
     client = Client()
     client.force_login(make_staff(Role.SUPPORT))

@@ -1,4 +1,4 @@
-"""A person's own API keys: the secret is seen once, and only its owner sees and revokes a key."""
+"""A user's own API keys: the secret is shown once, and only the owner sees and revokes a key."""
 
 import re
 
@@ -22,7 +22,7 @@ def alice(client: Client) -> User:
     return person
 
 
-def test_the_secret_is_shown_once_and_opens_the_api(client: Client, alice: User) -> None:
+def test_the_secret_is_shown_once_and_works_for_the_api(client: Client, alice: User) -> None:
     answer = client.post(reverse("accounts:keys"), FORM)
     found = re.search(r'id="secret">(ia_[^<]+)<', answer.content.decode())
     assert found
@@ -32,7 +32,7 @@ def test_the_secret_is_shown_once_and_opens_the_api(client: Client, alice: User)
     assert called.status_code == 200
 
 
-def test_the_form_as_the_page_shows_it_makes_a_key(client: Client, alice: User) -> None:
+def test_the_form_as_shown_creates_a_key(client: Client, alice: User) -> None:
     page = client.get(reverse("accounts:keys")).content.decode()
     once = re.search(r'name="once" value="([^"]+)"', page)
     assert once
@@ -40,25 +40,25 @@ def test_the_form_as_the_page_shows_it_makes_a_key(client: Client, alice: User) 
     assert ApiKey.objects.count() == 1
 
 
-def test_a_form_that_is_sent_twice_makes_one_key(client: Client, alice: User) -> None:
+def test_a_form_sent_twice_creates_one_key(client: Client, alice: User) -> None:
     client.post(reverse("accounts:keys"), FORM)
     assert client.post(reverse("accounts:keys"), FORM).status_code == 302
     assert ApiKey.objects.count() == 1
 
 
-def test_a_customer_is_not_offered_the_scopes_of_staff(client: Client, alice: User) -> None:
+def test_a_customer_is_not_offered_staff_scopes(client: Client, alice: User) -> None:
     assert "all customers" not in client.get(reverse("accounts:keys")).content.decode()
     assert client.post(reverse("accounts:keys"), FORM | {"scopes": ["staff"]}).status_code == 422
     assert not ApiKey.objects.exists()
 
 
-def test_staff_are(client: Client) -> None:
+def test_staff_can_choose_staff_scopes(client: Client) -> None:
     client.force_login(make_staff(Role.OPERATOR))
     assert client.post(reverse("accounts:keys"), FORM | {"scopes": ["read", "staff"]}).status_code == 200
     assert ApiKey.objects.get().scopes == ["read", "staff"]
 
 
-def test_a_key_is_revoked_by_its_owner_alone(client: Client, alice: User) -> None:
+def test_only_its_owner_can_revoke_a_key(client: Client, alice: User) -> None:
     client.post(reverse("accounts:keys"), FORM)
     key = ApiKey.objects.get()
     stranger = Client()
@@ -69,7 +69,7 @@ def test_a_key_is_revoked_by_its_owner_alone(client: Client, alice: User) -> Non
     assert key.revoked_at is not None
 
 
-def test_what_is_wrong_in_the_form_is_said_and_nothing_is_made(client: Client, alice: User) -> None:
+def test_an_invalid_form_is_422_and_creates_nothing(client: Client, alice: User) -> None:
     assert client.post(reverse("accounts:keys"), FORM | {"scopes": []}).status_code == 422
     assert client.post(reverse("accounts:keys"), FORM | {"name": ""}).status_code == 422
     assert not ApiKey.objects.exists()

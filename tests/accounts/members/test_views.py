@@ -1,4 +1,4 @@
-"""The page behind the link of an invitation."""
+"""The page of an invitation link."""
 
 import logging
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from pytest_django import Settings
 from accounts.members import views as members_views
 from accounts.models.people import Customer, Invitation, User
 from tests.factories import make_user
-from tests.tenants.pages import PASSWORD, path_of_link, signed_in, text, url
+from tests.tenants.pages import PASSWORD, invitation_path, signed_in, text, url
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 # --- the page behind the link ------------------------------------------------------------------------------------
 
 
-def test_somebody_new_sets_a_password_and_is_in(acme: Customer, alice: User) -> None:
-    link, client = path_of_link(acme, alice), Client()
+def test_a_new_person_sets_a_password_and_is_signed_in(acme: Customer, alice: User) -> None:
+    link, client = invitation_path(acme, alice), Client()
     assert "Join Acme" in text(client.get(link))
     joined = client.post(link, {"name": "Carol", "password": PASSWORD})
     assert joined.headers["Location"] == url("detail", acme.pk)
@@ -33,8 +33,8 @@ def test_somebody_new_sets_a_password_and_is_in(acme: Customer, alice: User) -> 
     assert fresh.get(url("detail", acme.pk)).status_code == 200
 
 
-def test_looking_at_the_link_changes_nothing(acme: Customer, alice: User) -> None:
-    link, carol = path_of_link(acme, alice), make_user(email="carol@acme.example")
+def test_opening_the_link_changes_nothing(acme: Customer, alice: User) -> None:
+    link, carol = invitation_path(acme, alice), make_user(email="carol@acme.example")
     signed_in(carol).get(link)
     Client().head(link)
     assert Invitation.objects.get().accepted_at is None
@@ -42,16 +42,16 @@ def test_looking_at_the_link_changes_nothing(acme: Customer, alice: User) -> Non
 
 @pytest.mark.parametrize("password", ["q7f!", "carol@acme.example", "1234567890123"])
 def test_a_weak_password_is_refused_at_the_field(acme: Customer, alice: User, password: str) -> None:
-    response = Client().post(path_of_link(acme, alice), {"name": "Carol", "password": password})
+    response = Client().post(invitation_path(acme, alice), {"name": "Carol", "password": password})
     assert response.status_code == 422
     assert not User.objects.filter(email="carol@acme.example").exists()
     assert f'type="password" value="{password}"' not in text(response)
     assert 'id="id_password_error"' in text(response)
 
 
-def test_somebody_with_an_account_signs_in_and_comes_back_to_accept(acme: Customer, alice: User) -> None:
+def test_a_person_with_an_account_signs_in_and_returns_to_accept(acme: Customer, alice: User) -> None:
     make_user(email="carol@acme.example", password=PASSWORD)
-    link, client = path_of_link(acme, alice), Client()
+    link, client = invitation_path(acme, alice), Client()
     page = text(client.get(link))
     assert f'href="/accounts/login/?next={link}"' in page
     assert 'type="password"' not in page
@@ -61,8 +61,8 @@ def test_somebody_with_an_account_signs_in_and_comes_back_to_accept(acme: Custom
     assert client.post(link).headers["Location"] == url("detail", acme.pk)
 
 
-def test_the_wrong_person_can_sign_out_and_open_it_again(acme: Customer, alice: User, bob: User) -> None:
-    link, client = path_of_link(acme, alice), signed_in(bob)
+def test_another_signed_in_person_can_sign_out_and_open_it_again(acme: Customer, alice: User, bob: User) -> None:
+    link, client = invitation_path(acme, alice), signed_in(bob)
     for response in (client.get(link), client.post(link)):
         assert response.status_code == 403
         assert "This invitation is for carol@acme.example, but you're signed in as bob@bob.example." in text(response)
@@ -78,35 +78,35 @@ def test_the_wrong_person_can_sign_out_and_open_it_again(acme: Customer, alice: 
         ("expires_at", "This invitation expired"),
     ],
 )
-def test_a_link_that_is_over_says_why(acme: Customer, alice: User, column: str, sentence: str) -> None:
-    link = path_of_link(acme, alice)
+def test_a_link_that_has_ended_says_why(acme: Customer, alice: User, column: str, sentence: str) -> None:
+    link = invitation_path(acme, alice)
     Invitation.objects.update(**{column: timezone.now() - timedelta(seconds=1)})
     for response in (Client().get(link), Client().post(link, {"name": "C", "password": PASSWORD})):
         assert response.status_code == 410
         assert sentence in text(response)
 
 
-def test_a_link_that_is_not_ours_is_unknown() -> None:
+def test_an_unknown_link_is_404() -> None:
     response = Client().get(url("accept", "made-up"))
     assert response.status_code == 404
     assert "This link isn't valid." in text(response)
 
 
-def all_answers(acme: Customer, alice: User) -> Iterator[HttpResponse]:
-    link = path_of_link(acme, alice)
+def all_responses(acme: Customer, alice: User) -> Iterator[HttpResponse]:
+    link = invitation_path(acme, alice)
     yield Client().get(link)  # type: ignore[misc]  # the client's own kind of response
     yield Client().get(url("accept", "made-up"))  # type: ignore[misc]  # as above
     yield Client().post(link, {"name": "Carol", "password": PASSWORD})  # type: ignore[misc]  # as above
 
 
-def test_the_link_is_kept_out_of_referers_caches_and_search_engines(acme: Customer, alice: User) -> None:
-    for response in all_answers(acme, alice):
+def test_the_link_is_kept_from_referrers_caches_and_search_engines(acme: Customer, alice: User) -> None:
+    for response in all_responses(acme, alice):
         assert response.headers["Referrer-Policy"] == "strict-origin"
         assert response.headers["X-Robots-Tag"] == "noindex, nofollow"
         assert "no-store" in response.headers["Cache-Control"]
 
 
-def test_guessing_links_is_slowed_down_for_looks_as_well() -> None:
+def test_guessing_links_is_rate_limited() -> None:
     client = Client()
     for _ in range(30):
         assert client.get(url("accept", "guess")).status_code == 404
@@ -116,10 +116,10 @@ def test_guessing_links_is_slowed_down_for_looks_as_well() -> None:
     assert Client(REMOTE_ADDR="127.0.0.2").get(url("accept", "guess")).status_code == 404
 
 
-def test_no_log_names_the_secret_of_a_link(
+def test_no_log_contains_the_secret_of_a_link(
     acme: Customer, alice: User, bob: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    link = path_of_link(acme, alice)
+    link = invitation_path(acme, alice)
     secret = link.rstrip("/").rpartition("/")[2]
     with caplog.at_level(logging.DEBUG):
         answers = [
@@ -139,7 +139,7 @@ def test_no_log_names_the_secret_of_a_link(
 
 
 @pytest.mark.parametrize(("proxies", "third"), [(1, 404), (0, 429)])
-def test_behind_a_proxy_each_client_has_an_allowance_of_its_own(
+def test_behind_a_proxy_each_client_has_its_own_limit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, proxies: int, third: int
 ) -> None:
     monkeypatch.setitem(members_views.RATES, "accept_invitation", "2/m/ip")
@@ -152,7 +152,7 @@ def test_behind_a_proxy_each_client_has_an_allowance_of_its_own(
 
 
 def test_a_link_cannot_be_accepted_from_another_site(acme: Customer, alice: User) -> None:
-    carol, link = make_user(email="carol@acme.example"), path_of_link(acme, alice)
+    carol, link = make_user(email="carol@acme.example"), invitation_path(acme, alice)
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(carol)
     assert strict.post(link).status_code == 403

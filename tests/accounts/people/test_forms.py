@@ -1,4 +1,4 @@
-"""A customer is chosen from a select while they are few, and typed where they are many."""
+"""A customer is chosen from a select if there are few, and typed if there are many."""
 
 import pytest
 from django import forms
@@ -21,7 +21,7 @@ class ChoiceForm(forms.Form):
     customer = CustomerChoice(Customer.objects.all())
 
 
-def test_few_customers_stand_in_a_select_and_many_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_customers_are_in_a_select_and_many_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     alice = make_customer("Alice Ltd")
     assert f'<option value="{alice.pk}">Alice Ltd ({alice.pk})</option>' in str(ChoiceForm()["customer"])
     monkeypatch.setattr(people_forms, "MOST_LISTED", 0)
@@ -34,7 +34,7 @@ def test_few_customers_stand_in_a_select_and_many_are_typed(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("typed", ["{id}", "Alice Ltd ({id})", " alice ltd ", "Another name ({id})"])
-def test_a_customer_is_meant_by_its_id_or_its_whole_name(typed: str) -> None:
+def test_a_customer_is_found_by_its_id_or_full_name(typed: str) -> None:
     alice = make_customer("Alice Ltd")
     make_customer("Alice Ltd 2")
     form = ChoiceForm({"customer": typed.format(id=alice.pk)})
@@ -42,16 +42,16 @@ def test_a_customer_is_meant_by_its_id_or_its_whole_name(typed: str) -> None:
     assert form.cleaned_data["customer"] == alice
 
 
-@pytest.mark.parametrize(("typed", "said"), [("Alice Ltd", "Enter the ID instead"), ("Ali", "valid"), ("\x00", "")])
-def test_what_means_several_or_none_is_refused(typed: str, said: str) -> None:
+@pytest.mark.parametrize(("typed", "message"), [("Alice Ltd", "Enter the ID instead"), ("Ali", "valid"), ("\x00", "")])
+def test_an_ambiguous_or_unknown_name_is_refused(typed: str, message: str) -> None:
     make_customer("Alice Ltd")
     make_customer("Alice Ltd")
     form = ChoiceForm({"customer": typed})
     assert not form.is_valid()
-    assert said in str(form.errors)
+    assert message in str(form.errors)
 
 
-def test_only_ones_own_customers_are_offered(client: Client) -> None:
+def test_only_the_users_own_customers_are_offered(client: Client) -> None:
     alice, bob = make_customer("Alice <Ltd>"), make_customer("Bob Ltd")
     url = reverse("customers:choices")
     client.force_login(make_member(alice))
@@ -63,7 +63,7 @@ def test_only_ones_own_customers_are_offered(client: Client) -> None:
     assert client.get(url, {"anything": "ltd"}).text.count("<option") == 2
 
 
-def test_a_person_without_an_organisation_is_told_whom_to_ask_everywhere() -> None:
+def test_a_user_without_an_organisation_sees_whom_to_contact() -> None:
     zoe = make_user("zoe@example.com")
     client = Client()
     client.force_login(zoe)

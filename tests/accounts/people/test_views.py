@@ -1,4 +1,4 @@
-"""One's own account: settings, signing in and out, the second step, signing up."""
+"""The user's own account: settings, signing in and out, the second factor, signing up."""
 
 import re
 import time
@@ -21,10 +21,10 @@ from tests.tenants.pages import PASSWORD, signed_in, text, url
 pytestmark = pytest.mark.django_db
 
 
-# --- one's own account -------------------------------------------------------------------------------------------
+# --- the user's own account ------------------------------------------------------------------------------------------
 
 
-def test_a_person_sets_name_theme_density_and_shortcuts(alice: User) -> None:
+def test_a_user_sets_name_theme_density_and_shortcuts(alice: User) -> None:
     client = signed_in(alice)
     page = text(client.get(url("account")))
     for name in ("account_change_password", "account_email", "mfa_index"):
@@ -36,7 +36,7 @@ def test_a_person_sets_name_theme_density_and_shortcuts(alice: User) -> None:
     assert (str(alice), alice.theme, alice.density, alice.shortcuts) == ("Alice A.", "dark", "compact", False)
 
 
-def test_the_sign_in_says_email_address_whatever_is_wrong(alice: User) -> None:
+def test_the_sign_in_errors_say_email_address(alice: User) -> None:
     for given in ({"login": "", "password": PASSWORD}, {"login": alice.email, "password": "not hers"}):
         page = text(Client().post(reverse("account_login"), given))
         assert "We couldn’t sign you in" in page
@@ -52,7 +52,7 @@ def test_the_sandboxs_sign_in_buttons_stay_on_one_line() -> None:
     assert "whitespace-nowrap" in button[0]
 
 
-def test_signing_in_and_out_is_said_in_our_words(alice: User) -> None:
+def test_signing_in_and_out_shows_our_messages(alice: User) -> None:
     client = Client()
     given = {"login": alice.email, "password": "correct horse battery", "next": url("account")}
     assert "You are signed in." in text(client.post(reverse("account_login"), given, follow=True))
@@ -60,7 +60,7 @@ def test_signing_in_and_out_is_said_in_our_words(alice: User) -> None:
     assert "You are signed out." in text(left)
 
 
-def test_the_only_address_cannot_be_removed_and_a_second_one_can(alice: User) -> None:
+def test_the_only_address_cannot_be_removed_but_a_second_one_can(alice: User) -> None:
     client, page_of_addresses = signed_in(alice), reverse("account_email")
     page = text(client.get(page_of_addresses))
     assert "<title>Email address ·" in page
@@ -71,7 +71,7 @@ def test_the_only_address_cannot_be_removed_and_a_second_one_can(alice: User) ->
     assert "Remove second@acme.example" in added
 
 
-def test_a_password_is_asked_for_again_in_our_words(alice: User) -> None:
+def test_the_password_confirmation_shows_our_text(alice: User) -> None:
     client = signed_in(alice)
     page = text(client.get(reverse("account_reauthenticate")))
     assert "Confirm your password" in page
@@ -79,13 +79,13 @@ def test_a_password_is_asked_for_again_in_our_words(alice: User) -> None:
     assert "The password is incorrect." in text(wrong)
 
 
-def test_an_account_that_is_switched_off_is_told_whom_to_ask() -> None:
+def test_a_disabled_account_is_referred_to_support() -> None:
     page = text(Client().get(reverse("account_inactive")))
     assert "This account is disabled" in page
     assert "Contact support" in page
 
 
-def test_a_theme_that_does_not_exist_is_refused(alice: User) -> None:
+def test_an_unknown_theme_is_refused(alice: User) -> None:
     assert signed_in(alice).post(url("account"), {"name": "", "theme": "pink", "density": "compact"}).status_code == 422
 
 
@@ -93,7 +93,7 @@ def test_a_theme_that_does_not_exist_is_refused(alice: User) -> None:
     ("back", "to"),
     [("/domains/?q=x", "/domains/?q=x"), ("https://evil.example/", "/customers/account/"), ("", "/customers/account/")],
 )
-def test_the_theme_switch_goes_back_to_our_pages_alone(alice: User, back: str, to: str) -> None:
+def test_the_theme_switch_redirects_only_to_our_pages(alice: User, back: str, to: str) -> None:
     response = signed_in(alice).post(url("theme"), {"theme": "light", "next": back})
     assert response.headers["Location"] == to
     alice.refresh_from_db()
@@ -104,7 +104,7 @@ def code_now(secret: str) -> str:
     return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))
 
 
-def test_the_second_step_is_set_up_and_then_asked_for(alice: User) -> None:
+def test_the_second_factor_is_set_up_and_then_required(alice: User) -> None:
     client, login = Client(), {"login": alice.email, "password": "correct horse battery"}
     client.post(reverse("account_login"), login)
     client.post(reverse("account_reauthenticate"), {"password": login["password"]})
@@ -124,7 +124,7 @@ def test_the_second_step_is_set_up_and_then_asked_for(alice: User) -> None:
 NEWCOMER = {"email": "Dora@new.example", "password1": PASSWORD}
 
 
-def test_a_closed_sign_up_says_whom_to_ask() -> None:
+def test_closed_sign_up_says_whom_to_ask() -> None:
     for response in (Client().get(reverse("account_signup")), Client().post(reverse("account_signup"), NEWCOMER)):
         assert "Ask your provider" in text(response)
     assert not User.objects.exists()
@@ -137,7 +137,7 @@ def open_sign_up(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("open_sign_up")
-def test_a_newcomer_gets_a_customer_of_their_own_once() -> None:
+def test_a_newcomer_gets_their_own_customer_once() -> None:
     for _ in range(2):
         assert Client().post(reverse("account_signup"), NEWCOMER).status_code == 302
     dora = User.objects.get()
@@ -148,7 +148,7 @@ def test_a_newcomer_gets_a_customer_of_their_own_once() -> None:
 
 
 @pytest.mark.usefixtures("open_sign_up")
-def test_a_newcomer_signs_in_after_they_proved_the_address() -> None:
+def test_a_newcomer_can_sign_in_after_verifying_the_address() -> None:
     client = Client()
     client.post(reverse("account_signup"), NEWCOMER)
     login = {"login": NEWCOMER["email"], "password": PASSWORD}
@@ -160,7 +160,7 @@ def test_a_newcomer_signs_in_after_they_proved_the_address() -> None:
 
 
 @pytest.mark.usefixtures("open_sign_up")
-def test_a_newcomer_whose_customer_cannot_be_made_is_not_made_either() -> None:
+def test_a_newcomer_whose_customer_fails_is_not_created() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE accounts_customer ADD CONSTRAINT none_new CHECK (name <> 'dora@new.example')")
     response = Client().post(reverse("account_signup"), NEWCOMER)
@@ -169,6 +169,6 @@ def test_a_newcomer_whose_customer_cannot_be_made_is_not_made_either() -> None:
     assert not Change.objects.exists()
 
 
-def test_the_database_knows_an_address_in_any_case(alice: User) -> None:
+def test_the_database_refuses_an_address_in_another_case(alice: User) -> None:
     with pytest.raises(IntegrityError, match="user_email_any_case"):
         User.objects.create(email="ALICE@acme.example")

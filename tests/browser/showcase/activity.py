@@ -1,4 +1,4 @@
-"""A week of work, as the overview draws it: what was counted by the hour, and what nobody decided yet."""
+"""A week of work for the overview: hourly counts and open decisions."""
 
 import math
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ LEVELS = {"verified": 120, "waiting": 24, "at_risk": 1, "wrong": 6, "could_not_c
 HOURS = 7 * 24
 
 
-def of_work(world: Showcase) -> tuple[()]:
-    for make in (receiving.make_receiving, tenants.make_tenancy, migrations.make_moving, alerts.make_alerts):
+def add_week_of_work(world: Showcase) -> tuple[()]:
+    for make in (receiving.make_receiving, tenants.make_tenants, migrations.make_migrations, alerts.make_alerts):
         make(world)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM counts WHERE name = 'dns_look' AND hour < now() - interval '1 day'")

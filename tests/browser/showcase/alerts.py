@@ -1,4 +1,4 @@
-"""What the pages of alerts and webhooks show in the showcase, made when the first of them is visited."""
+"""Rows of the showcase's pages of alerts and webhooks, created when the first page is visited."""
 
 from datetime import timedelta
 from typing import Any
@@ -26,7 +26,7 @@ def inbox(world: Showcase) -> tuple[()]:
 
 
 def alert(name: str) -> Any:
-    """One of NAMES."""
+    """Return the URL's arguments: the ID of the alert with one of NAMES."""
 
     def arguments(world: Showcase) -> tuple[str, ...]:
         make_alerts(world)
@@ -36,7 +36,7 @@ def alert(name: str) -> Any:
 
 
 def target(name: str) -> Any:
-    """`works` or `off`."""
+    """Return the URL's arguments: the ID of the webhook `works` or `off`."""
 
     def arguments(world: Showcase) -> tuple[str, ...]:
         make_alerts(world)
@@ -115,7 +115,7 @@ def _log(world: Showcase) -> None:
     done, waits = list(deliveries)[-2:]
     done.attempts.create(started_at=now, finished_at=now, status=200, answer="thanks")
     Delivery.objects.filter(pk=done.pk).update(state=DeliveryState.DELIVERED, attempts_made=1, done_at=now)
-    said = "HTTP 500. Only a 2xx response counts as success."
-    waits.attempts.create(started_at=now, finished_at=now, status=500, problem=said, answer="<h1>out of order</h1>")
+    problem = "HTTP 500. Only a 2xx response counts as success."
+    waits.attempts.create(started_at=now, finished_at=now, status=500, problem=problem, answer="<h1>out of order</h1>")
     Delivery.objects.exclude(pk__in=(done.pk, waits.pk)).update(state=DeliveryState.GIVEN_UP, attempts_made=10)
     Delivery.objects.filter(pk=waits.pk).update(attempts_made=1, next_attempt_at=now + timedelta(minutes=5))

@@ -1,4 +1,4 @@
-"""What the page of several domains at once shows in the showcase, made when it is first visited."""
+"""A batch for the showcase's bulk action page, created when it is first visited."""
 
 from django.utils import timezone
 

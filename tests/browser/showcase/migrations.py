@@ -1,4 +1,4 @@
-"""What the pages of migrations and of differences show in the showcase, made when the first of them is visited."""
+"""Rows of the showcase's pages of migrations and differences, created when the first page is visited."""
 
 from typing import Any
 
@@ -34,11 +34,11 @@ STEPS = (
 )
 
 
-def of(model: type[Model], **which: Any) -> Any:
-    """The URL's arguments: the id of the first row of this model."""
+def first_row(model: type[Model], **which: Any) -> Any:
+    """Return the URL's arguments: the ID of the first row of this model."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
-        make_moving(world)
+        make_migrations(world)
         return (model._default_manager.filter(**which).values_list("pk", flat=True)[0],)
 
     return arguments
@@ -46,19 +46,19 @@ def of(model: type[Model], **which: Any) -> Any:
 
 def item(state: str) -> Any:
     def arguments(world: Showcase) -> tuple[str, str]:
-        make_moving(world)
+        make_migrations(world)
         found = MigrationItem.objects.filter(state=state)[0]
         return found.migration_id, found.pk
 
     return arguments
 
 
-def nothing(world: Showcase) -> tuple[()]:
-    make_moving(world)
+def no_arguments(world: Showcase) -> tuple[()]:
+    make_migrations(world)
     return ()
 
 
-def make_moving(world: Showcase) -> None:
+def make_migrations(world: Showcase) -> None:
     """Create a running migration with a customer in each state, a planned one, and a difference for each decision."""
     if Migration.objects.exists():
         return

@@ -1,4 +1,4 @@
-"""What staff say in place of what was found, made when it is first visited."""
+"""A domain with overrides by staff, created when its page is first visited."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from domains.models.domains import Domain
 from tests.browser.showcase.world import Showcase
 
 
-def said(world: Showcase) -> tuple[str]:
+def overridden_domain(world: Showcase) -> tuple[str]:
     """Return a domain with an overridden state, whose mail is expected elsewhere."""
     domain = world.domains["wrong"] if "wrong" in world.domains else next(iter(world.domains.values()))
     now = timezone.now()

@@ -1,4 +1,4 @@
-"""What the pages about receiving show in the showcase, made when the first of them is visited."""
+"""Rows of the showcase's pages about receiving, created when the first page is visited."""
 
 import json
 from collections.abc import Callable
@@ -29,8 +29,8 @@ from tests.browser.showcase.world import Showcase
 SENTENCE = "Create rule inbound-admin-001 with 1 recipient."
 
 
-def of(model: type[Model]) -> Any:
-    """The URL's arguments: the id of the showcase's first row of this model."""
+def first_row(model: type[Model]) -> Any:
+    """Return the URL's arguments: the ID of the showcase's first row of this model."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
         make_receiving(world)
@@ -39,18 +39,18 @@ def of(model: type[Model]) -> Any:
     return arguments
 
 
-def nothing(world: Showcase) -> tuple[()]:
+def no_arguments(world: Showcase) -> tuple[()]:
     """Prepare a page without arguments, on the showcase's rows."""
     make_receiving(world)
     return ()
 
 
-def shut_out(_: Showcase) -> tuple[()]:
+def revoke_ses_access(_: Showcase) -> tuple[()]:
     """Remove SES's access to the bucket and the function; another policy is in place."""
     theirs = {"Sid": "Theirs", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteBucket", "Resource": "*"}
     bucket = settings.RECEIVING_BUCKET
     aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Statement": [theirs]}))
-    with suppress(ClientError):  # it is taken away once
+    with suppress(ClientError):  # the permission is removed only once
         aws.client("lambda").remove_permission(FunctionName=settings.RECEIVING_FUNCTION, StatementId="ses")
     return ()
 
@@ -182,7 +182,7 @@ def missing_probe(world: Showcase) -> tuple[str]:
     recipient = f"the-people-who-look-after-all-of-our-orders-and-returns@{domain.name}"
     sent = {"customer": world.acme, "domain": domain, "asked_at": now, "sent_at": now}
     made, _ = MailProbe.objects.get_or_create(recipient=recipient, defaults=sent)
-    told = {"pace": ProbePace.HOURLY, "next_at": now, "last_probe": made, "verdict": ProbeVerdict.MISSING}
+    schedule = {"pace": ProbePace.HOURLY, "next_at": now, "last_probe": made, "verdict": ProbeVerdict.MISSING}
     why = f"The test message to {recipient} didn't arrive. It stopped at “Handler”."
-    ProbeSchedule.objects.get_or_create(domain=domain, customer=world.acme, defaults=told | {"sentence": why})
+    ProbeSchedule.objects.get_or_create(domain=domain, customer=world.acme, defaults=schedule | {"sentence": why})
     return (domain.pk,)

@@ -1,4 +1,4 @@
-"""What the pages of SES tenants show in the showcase, made when the first of them is visited."""
+"""Rows of the showcase's tenant pages, created when the first page is visited."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,30 +14,30 @@ from tests.factories import make_customer, make_member, make_staff
 from tests.tenants.factories import make_tenant
 
 OFF = {"standing": "paused", "staff_status": "DISABLED", "aggregate": "DISABLED", "is_paused": True}
-TOLD = "Your newsletter went to people who never asked for it. Take them off the list, then answer our support."
+MESSAGE = "Your newsletter went to people who never asked for it. Take them off the list, then answer our support."
 
 
-def of(name: str) -> Any:
-    """The URL's arguments: the id of the tenant of that name."""
+def tenant_named(name: str) -> Any:
+    """Return the URL's arguments: the ID of the tenant with that name."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
-        make_tenancy(world)
+        make_tenants(world)
         return (Tenant.objects.get(name=name).pk,)
 
     return arguments
 
 
-def nothing(world: Showcase) -> tuple[()]:
-    make_tenancy(world)
+def no_arguments(world: Showcase) -> tuple[()]:
+    make_tenants(world)
     return ()
 
 
 def batch(world: Showcase) -> tuple[str]:
-    make_tenancy(world)
+    make_tenants(world)
     return (Batch.objects.get(kind="pause").pk,)
 
 
-def make_tenancy(world: Showcase) -> None:
+def make_tenants(world: Showcase) -> None:
     """Create a tenant in each status; Pia's is paused and Susan's suspended.
 
     Tess is Trust & Safety, Olga an operator.
@@ -51,9 +51,9 @@ def make_tenancy(world: Showcase) -> None:
         world.acme, name="acme-and-daughters-booksellers-since-1871-4f9k2m7q", bounce_rate=0.021, complaint_rate=0.0004
     )
     now = timezone.now()
-    told = {"pause_text": "Forty reports since noon, all about one newsletter.", "pause_told": TOLD}
-    asked = {"status_asked_at": now - timedelta(hours=5), "status_asked_by": world.people["tess"]}
-    off: dict[str, Any] = {**OFF, **told, **asked, "pause_reason": "spam"}
+    pause_texts = {"pause_text": "Forty reports since noon, all about one newsletter.", "pause_told": MESSAGE}
+    request = {"status_asked_at": now - timedelta(hours=5), "status_asked_by": world.people["tess"]}
+    off: dict[str, Any] = {**OFF, **pause_texts, **request, "pause_reason": "spam"}
     paused = make_tenant(_customer(world, "pia", "Paused & Sons"), name="paused-by-us", risk=90, open_high=1, **off)
     _findings_of(paused)
     suspended = {
@@ -103,7 +103,7 @@ def _findings_of(tenant: Tenant) -> None:
 
 
 def _make_batch(paused: Tenant, world: Showcase) -> None:
-    words = {"reason": "spam", "text": "One list, many senders.", "told": TOLD, "review_on": "2030-01-01"}
+    words = {"reason": "spam", "text": "One list, many senders.", "told": MESSAGE, "review_on": "2030-01-01"}
     made = Batch.objects.create(kind="pause", words=words, by=world.people["tess"])
     waiting = Tenant.objects.get(name="pausing")
     rows: tuple[tuple[Tenant, dict[str, Any]], ...] = (

@@ -1,4 +1,4 @@
-"""One of everything that a page can show, as rows: what the services would have made over days."""
+"""Rows of every kind that a page can show, as the services would have created them over days."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from inbound_admin.lib.errors import AwsUnreachable
 from operations.customers.services import create_customer
 from sandbox.process import Sandbox
 from tests.accounts.invitations import mailed_token
-from tests.domains.factories import make_domain, wanted
+from tests.domains.factories import make_domain, records_to_publish
 from tests.factories import make_member, make_staff, make_user
 
 TOKENS = ["wqs7q2rcg4dh5dmmjwhkelbtmfkqj35n", "xkpj6rv2hqnzcstpoyqd3cwtwukgzq5l", "7u4fz2bqxvjlwyo3tn6smm2xaeighd5r"]
 LONG = "mail.the-friends-of-the-old-harbour-and-its-three-lighthouses.co.uk"
 SILENT = str(AwsUnreachable("Amazon did not answer within 5 seconds. We go on trying; nothing was lost."))
 
-# One record in each state, with a code that can lead to it and what is found there.
+# One record in each state, with a code that can cause it and the values found.
 EACH_STATE: Mapping[str, tuple[State, str, tuple[str, ...]]] = {
     "identity": (State.VERIFIED, "", ()),
     "dkim-1": (State.WRONG, "dns.value.typo", (f"{TOKENS[0][:16]}b{TOKENS[0][17:]}.dkim.amazonses.com",)),
@@ -133,7 +133,7 @@ def _domains(acme: Customer, people: dict[str, User]) -> dict[str, Domain]:
 def _publish_with_a_mistake(sandbox: Sandbox, domain: Domain) -> None:
     """Publish all records, but one DKIM record with the domain twice in its name."""
     sandbox.control.add_zone(BROKEN, ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com"))
-    sandbox.control.publish_missing(BROKEN, tuple(each for each in wanted(domain) if each.key != "dkim-1"))
+    sandbox.control.publish_missing(BROKEN, tuple(each for each in records_to_publish(domain) if each.key != "dkim-1"))
     key = next(record for record in domain.records if record.key == "dkim-1")
     sandbox.control.add_record(BROKEN, f"{key.name}.{BROKEN}", "CNAME", f"{key.value}.")
 

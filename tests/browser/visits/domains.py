@@ -10,7 +10,7 @@ from domains.sharing.selectors import token_of
 from domains.sharing.services import create as create_link
 from domains.sharing.services import record_visit
 from tests.browser.showcase.world import Showcase
-from tests.browser.visits.visit import Act, Arguments, Visit, diagnosed, domain, fill, press
+from tests.browser.visits.visit import Act, Arguments, Visit, domain, fill, press, show_diagnosis
 
 
 def shared(key: str) -> Arguments:
@@ -24,7 +24,7 @@ def shared(key: str) -> Arguments:
     return arguments
 
 
-def remembered(key: str) -> Arguments:
+def domain_with_history(key: str) -> Arguments:
     """Return arguments of a domain with a DKIM record that was correct and then disappeared."""
 
     def arguments(world: Showcase) -> tuple[Any, ...]:
@@ -35,15 +35,15 @@ def remembered(key: str) -> Arguments:
             "last_seen": now - timedelta(days=2),
             "until": now - timedelta(days=1),
         }
-        asked = {"domain": domain, "name": record.name, "type": record.type, "resolver": "1.1.1.1:53"}
-        ObservedAnswer.objects.create(**asked, **times, status="found", values=[record.value], serial=7)
-        ObservedAnswer.objects.create(**asked, status="no_name", since=times["until"], serial=8)
+        lookup = {"domain": domain, "name": record.name, "type": record.type, "resolver": "1.1.1.1:53"}
+        ObservedAnswer.objects.create(**lookup, **times, status="found", values=[record.value], serial=7)
+        ObservedAnswer.objects.create(**lookup, status="no_name", since=times["until"], serial=8)
         return (domain.id,)
 
     return arguments
 
 
-def at_a_host_that_helps(world: Showcase) -> tuple[Any, ...]:
+def with_domain_connect(world: Showcase) -> tuple[Any, ...]:
     """Let its DNS host support Domain Connect and know our template."""
     domain, page = world.domains["waiting"], "https://dns-host.example/connect"
     domain.domain_connect = {"api": page, "page": page, "name": "A DNS host", "zone": domain.hosted.zone}
@@ -73,22 +73,22 @@ DOMAINS = (
     Visit("domains:detail", of=domain("verified"), query="?show=todo"),
     Visit(
         "domains:detail",
-        of=at_a_host_that_helps,
+        of=with_domain_connect,
         act=lambda page: page.locator("#domain-connect").wait_for(),
         note="Domain Connect",
     ),
     Visit("domains:detail", "sam", of=domain("held"), note="held"),
-    Visit("domains:diagnosis", of=domain("broken"), act=diagnosed),
+    Visit("domains:diagnosis", of=domain("broken"), act=show_diagnosis),
     Visit("domains:diagnosis", of=domain("broken"), query="?look=1", note="waiting"),
-    Visit("domains:diagnosis", of=domain("each"), act=diagnosed, note="DNS host silent"),
-    Visit("domains:diagnosis", of=domain("claim"), act=diagnosed, note="a claim"),
-    Visit("domains:diagnosis", "sam", of=domain("starting"), act=diagnosed, note="not set up"),
+    Visit("domains:diagnosis", of=domain("each"), act=show_diagnosis, note="DNS host silent"),
+    Visit("domains:diagnosis", of=domain("claim"), act=show_diagnosis, note="a claim"),
+    Visit("domains:diagnosis", "sam", of=domain("starting"), act=show_diagnosis, note="not set up"),
     Visit("domains:codes", ""),
     Visit("domains:history", of=domain("held")),
     Visit("domains:history", "sam", of=domain("held")),
     Visit("domains:history", of=domain("each"), note="empty"),
     Visit("domains:dns_history", of=domain("each"), note="nothing yet"),
-    Visit("domains:dns_history", of=remembered("verified")),
+    Visit("domains:dns_history", of=domain_with_history("verified")),
     Visit("domains:dns_history", of=domain("verified"), query="?from=2026-05-03T09:12"),
     Visit("domains:exports", of=domain("each")),
     Visit("domains:exports", of=domain("each"), query="?format=route53&which=missing"),

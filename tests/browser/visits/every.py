@@ -1,8 +1,8 @@
-"""All pages of the product in all their states: who visits, and what they do before the page is inspected."""
+"""All pages of the product in all their states: who visits, and what they do before the check."""
 
 from tests.browser.visits import domains, notifications, operations, people, receiving, sandbox, tenants
 
-# Each subject is a test of its own, the longest first: workers share them out.
+# Each subject is a separate test, the longest first, so that workers share them.
 SUBJECTS = {
     "domains": domains.DOMAINS,
     "tenants": tenants.TENANTS,

@@ -20,7 +20,7 @@ SANDBOX = (
     Visit("sandbox:mail"),
     Visit("sandbox:mail", "adam", act=press("Run function now", seen="#came-title"), note="nothing waits"),
     Visit("sandbox:what_to_try"),
-    Visit("sandbox:tenants", "adam", of=tenants.nothing),
+    Visit("sandbox:tenants", "adam", of=tenants.no_arguments),
     Visit("sandbox:tenants", "newcomer", note="none yet"),
     Visit("sandbox:tenants", "adam", act=press("Set rates"), note="nothing typed"),
 )

@@ -1,4 +1,4 @@
-"""A visit to a page: who comes, and what they do before it is inspected."""
+"""A visit to a page: who comes, and what they do before it is checked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,6 +59,6 @@ def press(button: str, *, seen: str = ALERT) -> Act:
     return act
 
 
-def diagnosed(page: Page) -> None:
+def show_diagnosis(page: Page) -> None:
     make_diagnoses(page)
     page.locator("#result [data-summary]").wait_for()

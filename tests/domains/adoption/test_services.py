@@ -1,9 +1,10 @@
-"""Identities that were at Amazon before us: given to a customer, with nothing changed there."""
+"""The adoption of existing SES identities: they are assigned to a customer, and nothing changes at SES."""
 
 from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.roles import Role
@@ -12,17 +13,22 @@ from domains.adoption import services as adoption_services
 from domains.adoption.services import AdoptionRequest, AdoptionStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.identity import gateway as identity_gateway
+from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
+from domains.ownership import services as ownership_services
+from domains.settings import services as settings_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
+from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain
-from tests.factories import make_customer, make_staff
+from tests.domains.factories import make_domain, set_identity_status
+from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 
 
-def at_amazon(*names: str) -> None:
+def create_identities(*names: str) -> None:
     """Create identities in SES as another client."""
     for name in names:
         with aws.calling("sesv2", "create") as client:
@@ -34,12 +40,12 @@ def writes(sandbox: Sandbox) -> int:
 
 
 def adopt(*names: str, **fields: object) -> tuple[adoption_services.AdoptionOutcome, ...]:
-    wish = {"customer": make_customer("Alice Ltd"), "actor": make_staff(Role.OPERATOR), "because": "Contract 12"}
-    return adoption_services.adopt(names=names, request=AdoptionRequest(**{**wish, **fields}))  # type: ignore[arg-type]  # by name
+    defaults = {"customer": make_customer("Alice Ltd"), "actor": make_staff(Role.OPERATOR), "because": "Contract 12"}
+    return adoption_services.adopt(names=names, request=AdoptionRequest(**{**defaults, **fields}))  # type: ignore[arg-type]  # by name
 
 
-def test_what_amazon_has_becomes_the_domain_and_nothing_changes_there(sandbox: Sandbox) -> None:
-    at_amazon("shop.example.com")
+def test_adoption_copies_the_settings_at_ses_and_writes_nothing_there(sandbox: Sandbox) -> None:
+    create_identities("shop.example.com")
     with aws.calling("ses", "set") as client:
         client.set_identity_mail_from_domain(
             Identity="shop.example.com", MailFromDomain="mail.shop.example.com", BehaviorOnMXFailure="RejectMessage"
@@ -56,14 +62,14 @@ def test_what_amazon_has_becomes_the_domain_and_nothing_changes_there(sandbox: S
     assert writes(sandbox) == before
 
 
-def test_each_name_has_a_fate_of_its_own(sandbox: Sandbox) -> None:
-    at_amazon("new.com", "bobs.com", "mine.com")
+def test_each_name_gets_its_own_adoption_status(sandbox: Sandbox) -> None:
+    create_identities("new.com", "bobs.com", "mine.com")
     alice = make_customer("Alice Ltd")
     make_domain("bobs.com")
     make_domain("mine.com", customer=alice)
     names = ("new.com", "bobs.com", "mine.com", "nowhere.com", "no domain")
-    fates = [outcome.status for outcome in adopt(*names, customer=alice)]
-    assert fates == [
+    statuses = [outcome.status for outcome in adopt(*names, customer=alice)]
+    assert statuses == [
         AdoptionStatus.ADOPT,
         AdoptionStatus.TAKEN,
         AdoptionStatus.THEIRS,
@@ -73,17 +79,17 @@ def test_each_name_has_a_fate_of_its_own(sandbox: Sandbox) -> None:
     assert Domain.objects.get(name="bobs.com").customer != alice
 
 
-def test_a_hundred_cost_three_calls(sandbox: Sandbox) -> None:
+def test_adopting_a_hundred_domains_takes_three_calls(sandbox: Sandbox) -> None:
     names = [f"d{number}.com" for number in range(100)]
-    at_amazon(*names)
+    create_identities(*names)
     sandbox.control.clear_calls()
     assert {outcome.status for outcome in adopt(*names)} == {AdoptionStatus.ADOPT}
     assert sum(sandbox.control.call_counts().values()) == 3
 
 
-def test_doing_it_again_after_a_failure_goes_on_from_there(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adopting_again_after_a_failure_adopts_the_rest(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity_gateway, "BATCH", 1)
-    at_amazon("a.com", "b.com")
+    create_identities("a.com", "b.com")
     alice = make_customer("Alice Ltd")
     sandbox.control.add_fault("error", "GetIdentityDkimAttributes", nth=2, times=9)
     with pytest.raises(AwsProblem):
@@ -95,8 +101,8 @@ def test_doing_it_again_after_a_failure_goes_on_from_there(sandbox: Sandbox, mon
     ]
 
 
-def test_who_may_not_and_who_gives_no_reason_are_refused(sandbox: Sandbox) -> None:
-    at_amazon("a.com")
+def test_adoption_requires_an_operator_and_a_reason(sandbox: Sandbox) -> None:
+    create_identities("a.com")
     with pytest.raises(Refused, match="operators"):
         adopt("a.com", actor=make_staff(Role.SUPPORT))
     with pytest.raises(Refused, match="Enter the reason"):
@@ -104,8 +110,8 @@ def test_who_may_not_and_who_gives_no_reason_are_refused(sandbox: Sandbox) -> No
     assert not Domain.objects.exists()
 
 
-def test_each_domain_leaves_one_change_with_the_reason(sandbox: Sandbox) -> None:
-    at_amazon("a.com", "b.com")
+def test_each_adopted_domain_has_one_change_with_the_reason(sandbox: Sandbox) -> None:
+    create_identities("a.com", "b.com")
     adopt("a.com", "b.com", bulk_id="chg_1")
     rows = Change.objects.filter(what="domain.adopted")
     assert {(row.object_name, row.because, row.bulk_id) for row in rows} == {
@@ -114,19 +120,63 @@ def test_each_domain_leaves_one_change_with_the_reason(sandbox: Sandbox) -> None
     }
 
 
-def test_a_customers_own_claim_becomes_the_adopted_domain(sandbox: Sandbox) -> None:
-    at_amazon("a.com")
+def test_adoption_converts_the_customers_own_claim(sandbox: Sandbox) -> None:
+    create_identities("a.com")
     alice = make_customer("Alice Ltd")
     make_domain("a.com", customer=alice, stage=Stage.CLAIM)
     (outcome,) = adopt("a.com", customer=alice)
     assert Domain.objects.get(name="a.com").pk == outcome.domain_id
 
 
-def test_a_worker_whose_clock_is_a_day_ahead_does_not_put_off_the_first_look(sandbox: Sandbox) -> None:
-    at_amazon("shop.com")
+def test_an_import_that_is_interrupted_is_done_whole_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = AdoptionRequest(customer=make_customer(), actor=make_staff(Role.OPERATOR), because="Contract 12")
+    nothing_found = adoption_services.SesIdentities({})
+    update = QuerySet.update
+
+    def interrupted(rows: QuerySet[Domain], **values: object) -> int:
+        if "dmarc_reports_to" in values:
+            raise KeyboardInterrupt
+        return update(rows, **values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(QuerySet, "update", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            adoption_services.import_domain(name="shop.com", request=request, found=nothing_found, reports=True)
+    adoption_services.import_domain(name="shop.com", request=request, found=nothing_found, reports=True)
+    assert Domain.objects.get().dmarc_reports_to == "dmarc@shop.com"
+
+
+def test_a_worker_with_a_fast_clock_does_not_delay_the_first_check(sandbox: Sandbox) -> None:
+    create_identities("shop.com")
     with time_machine.travel(timezone.now() + timedelta(days=1), tick=True):
         adopt("shop.com")
     due = domain_list_selectors.domains_due(timezone.now() + timedelta(minutes=1))
     assert [domain.name for domain in due] == ["shop.com"]
     assert due[0].last_ses_check is not None
     assert due[0].last_ses_check <= timezone.now()
+
+
+def test_the_warning_of_a_claim_recovers_when_staff_adopt_its_identity(sandbox: Sandbox) -> None:
+    create_identities("a.com")
+    alice = make_customer("Alice Ltd")
+    domain = make_domain("a.com", customer=alice, stage=Stage.CLAIM)
+    Domain.objects.filter(pk=domain.pk).update(created_at=timezone.now() - timedelta(days=25))
+    ownership_services.expire_unproven_domains(now=timezone.now())
+    adopt("a.com", customer=alice)
+    assert Alert.objects.get(kind="domain.expiring").state == "recovered"
+
+
+def test_restarting_verification_keeps_an_adopted_domain_proven(sandbox: Sandbox) -> None:
+    """SES has the identity, without our tag. Staff gave the name to Alice, so no proof is required again."""
+    create_identities("a.com")
+    with aws.calling("ses", "set") as client:
+        client.set_identity_mail_from_domain(Identity="a.com", MailFromDomain="mail.a.com")
+    (outcome,) = adopt("a.com")
+    set_identity_status("a.com", ownership="Success", dkim="Success", mail_from="Failed")
+    domain = Domain.objects.get(pk=outcome.domain_id)
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    settings_services.restart_verification(domain=domain, actor=make_member(domain.customer))
+    identity_services.set_up(domain_id=domain.pk)
+    domain.refresh_from_db()
+    assert (domain.stage, domain.is_proven, domain.adopted) == (Stage.READY, True, True)
+    assert (domain.mail_from, domain.ses_mail_from) == ("mail.a.com", "mail.a.com")

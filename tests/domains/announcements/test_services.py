@@ -1,4 +1,4 @@
-"""Told when it is done: once, to who asked, by their channels, and never to who has lost access."""
+"""The notice that a domain is verified: sent once, to those who asked for it, and never after they lose access."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from notifications.models.alerts import Alert, Notice
 from notifications.models.preferences import NotificationPreference
 from notifications.models.webhooks import Delivery, DeliveryState
 from sandbox.process import Sandbox
-from tests.api_client import api_of, never_waiting, ok
+from tests.api_client import api_of, expire_waits, ok
 from tests.domains.factories import make_domain, make_zone, publish
 from tests.factories import make_customer, make_member, make_staff
 from tests.notifications.factories import make_target
@@ -56,106 +56,108 @@ def add(sandbox: Sandbox, alice: User, acme: Customer, **more: Any) -> Domain:
 def verify(sandbox: Sandbox, domain: Domain) -> None:
     publish(sandbox, domain)
     sandbox.control.tick()
-    look(domain)
+    check(domain)
 
 
-def look(domain: Domain) -> None:
+def check(domain: Domain) -> None:
     domain.refresh_from_db()
     checking_services.check([domain], now=timezone.now())
     domain.refresh_from_db()
 
 
-def mailed(after: timedelta = timedelta(seconds=1)) -> list[str]:
+def sent_mails(after: timedelta = timedelta(seconds=1)) -> list[str]:
     email_services.send_due(now=timezone.now() + after)
     return [f"{mail.to[0]}: {mail.subject}" for mail in outbox.outbox]
 
 
-TOLD = "alice@acme.example: shop.com: A domain you asked about is verified"
+VERIFIED_MAIL = "alice@acme.example: shop.com: A domain you asked about is verified"
 
 
-def test_who_added_it_is_told_once(sandbox: Sandbox, alice: User, acme: Customer) -> None:
+def test_the_member_who_added_a_domain_is_notified_once(sandbox: Sandbox, alice: User, acme: Customer) -> None:
     domain = add(sandbox, alice, acme)
-    look(domain)
-    assert mailed() == []
+    check(domain)
+    assert sent_mails() == []
     verify(sandbox, domain)
     assert domain.verified_at is not None
-    assert mailed() == [TOLD]
-    look(domain)
-    domain.verified_at = None  # as if it had to come about a second time
+    assert sent_mails() == [VERIFIED_MAIL]
+    check(domain)
+    domain.verified_at = None  # as if it were verified a second time
     domain.save(update_fields=("verified_at",))
-    look(domain)
-    assert mailed() == [TOLD]
+    check(domain)
+    assert sent_mails() == [VERIFIED_MAIL]
     assert "All required records are verified" in outbox.outbox[0].body
     assert "Since" not in outbox.outbox[0].body
 
 
-def test_a_process_that_dies_over_it_tells_it_the_next_time(
+def test_the_next_check_notifies_after_a_crash(
     sandbox: Sandbox, alice: User, acme: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The notice stands in the transaction of the state: both are there, or neither."""
+    """The notice and the state are stored in one transaction: both or neither."""
     domain = add(sandbox, alice, acme)
     publish(sandbox, domain)
     sandbox.control.tick()
     with monkeypatch.context() as patched:
-        patched.setattr(announcements_services, "announce_domain", _dies)
+        patched.setattr(announcements_services, "announce_domain", _crash)
         with pytest.raises(KeyboardInterrupt):
-            look(domain)
+            check(domain)
     domain.refresh_from_db()
     assert (domain.verified_at, Notice.objects.count()) == (None, 0)
-    look(domain)
-    assert mailed() == [TOLD]
+    check(domain)
+    assert sent_mails() == [VERIFIED_MAIL]
 
 
-def _dies(*_: Any) -> None:
+def _crash(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def test_who_does_not_want_it_is_not_told(sandbox: Sandbox, alice: User, acme: Customer) -> None:
+def test_the_notice_is_not_sent_when_it_was_not_requested(sandbox: Sandbox, alice: User, acme: Customer) -> None:
     domain = add(sandbox, alice, acme, tell_when_verified=False)
     verify(sandbox, domain)
-    assert mailed() == []
+    assert sent_mails() == []
 
 
-def test_a_kind_that_is_switched_off_is_not_told(sandbox: Sandbox, alice: User, acme: Customer) -> None:
+def test_the_notice_is_not_sent_when_its_kind_is_switched_off(sandbox: Sandbox, alice: User, acme: Customer) -> None:
     NotificationPreference.objects.create(person=alice, unwanted=[announcements_services.NOTICE])
     verify(sandbox, add(sandbox, alice, acme))
-    assert mailed() == []
+    assert sent_mails() == []
 
 
-def test_their_own_webhook_gets_it(sandbox: Sandbox, alice: User, acme: Customer) -> None:
+def test_the_members_own_webhook_receives_the_notice(sandbox: Sandbox, alice: User, acme: Customer) -> None:
     make_target(person=alice)
     verify(sandbox, add(sandbox, alice, acme))
-    told = [each.event.data["kind"] for each in Delivery.objects.filter(target__person=alice)]
-    assert told == [announcements_services.NOTICE]
+    notices = [each.event.data["kind"] for each in Delivery.objects.filter(target__person=alice)]
+    assert notices == [announcements_services.NOTICE]
 
 
-def test_the_customers_webhook_gets_its_own_event_as_well(sandbox: Sandbox, alice: User, acme: Customer) -> None:
+def test_the_customers_webhook_receives_domain_verified(sandbox: Sandbox, alice: User, acme: Customer) -> None:
     make_target(customer_id=acme.pk)
     verify(sandbox, add(sandbox, alice, acme))
     assert [each.event.event for each in Delivery.objects.all()] == ["domain.verified"]
 
 
-def test_who_left_before_it_was_verified_is_not_told(sandbox: Sandbox, alice: User, acme: Customer) -> None:
+def test_a_member_who_left_before_verification_is_not_notified(sandbox: Sandbox, alice: User, acme: Customer) -> None:
     domain = add(sandbox, alice, acme)
     Membership.objects.filter(user=alice).delete()
     verify(sandbox, domain)
-    assert (mailed(), Alert.objects.filter(person=alice).count()) == ([], 0)
+    assert (sent_mails(), Alert.objects.filter(person=alice).count()) == ([], 0)
 
 
-def test_who_left_before_the_mail_went_out_is_not_told(sandbox: Sandbox, alice: User, acme: Customer) -> None:
+def test_a_member_who_left_before_sending_is_not_notified(sandbox: Sandbox, alice: User, acme: Customer) -> None:
     NotificationPreference.objects.create(person=alice, by_mail=ByMail.DIGEST, digest_at=time(8))
     target = make_target(person=alice)
     verify(sandbox, add(sandbox, alice, acme))
     delivery = Delivery.objects.get(target=target)
     Membership.objects.filter(user=alice).delete()
-    assert mailed(after=timedelta(days=1)) == []
+    assert sent_mails(after=timedelta(days=1)) == []
     assert Notice.objects.filter(person=alice).count() == 0
     deliveries_services.attempt(delivery_id=delivery.pk)
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts_made) == (DeliveryState.CANCELLED, 0)
 
 
-def test_a_domain_that_changed_hands_is_told_to_nobody_of_before(sandbox: Sandbox, alice: User, acme: Customer) -> None:
+def test_members_of_the_former_customer_are_not_notified_after_a_transfer(
+    sandbox: Sandbox, alice: User, acme: Customer
+) -> None:
     NotificationPreference.objects.create(person=alice, by_mail=ByMail.DIGEST, digest_at=time(8))
     domain = add(sandbox, alice, acme)
     verify(sandbox, domain)
@@ -165,7 +167,9 @@ def test_a_domain_that_changed_hands_is_told_to_nobody_of_before(sandbox: Sandbo
     assert not VerifiedNotice.objects.exists()
 
 
-def test_anybody_who_sees_it_may_ask_and_stop(sandbox: Sandbox, alice: User, acme: Customer, client: Client) -> None:
+def test_any_member_can_turn_the_notice_on_and_off(
+    sandbox: Sandbox, alice: User, acme: Customer, client: Client
+) -> None:
     domain = add(sandbox, alice, acme)
     mick = make_member(acme, email="mick@acme.example", role="member")
     client.force_login(mick)
@@ -177,38 +181,36 @@ def test_anybody_who_sees_it_may_ask_and_stop(sandbox: Sandbox, alice: User, acm
     client.force_login(alice)
     assert "Email me when it’s verified" in client.post(switch, {"tell": "off"}, follow=True).text
     verify(sandbox, domain)
-    assert mailed() == ["mick@acme.example: shop.com: A domain you asked about is verified"]
+    assert sent_mails() == ["mick@acme.example: shop.com: A domain you asked about is verified"]
     assert "verified-notice" not in client.get(page).text
 
 
-def test_a_domain_that_is_verified_has_no_more_news() -> None:
+def test_a_verified_domain_refuses_the_notice() -> None:
     alice = make_member(customer := make_customer())
     domain = make_domain(customer=customer, verified_at=datetime(2026, 11, 1, tzinfo=UTC))
     with pytest.raises(Refused, match="already verified"):
         announcements_services.set_notice(domain=domain, person=alice, wanted=True)
 
 
-@pytest.mark.parametrize(("asked", "told"), [({}, True), ({"tellWhenVerified": False}, False)])
-def test_the_api_adds_with_it_unless_told_otherwise(
-    sandbox: Sandbox, alice: User, monkeypatch: pytest.MonkeyPatch, asked: dict[str, bool], told: bool
+@pytest.mark.parametrize(("choice", "notifies"), [({}, True), ({"tellWhenVerified": False}, False)])
+def test_the_api_requests_the_notice_unless_the_request_declines_it(
+    sandbox: Sandbox, alice: User, monkeypatch: pytest.MonkeyPatch, choice: dict[str, bool], notifies: bool
 ) -> None:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     api = api_of(alice)
-    made = ok(api.post("/api/v2/domains", {"domain": "shop.com"} | asked), 201)
+    made = ok(api.post("/api/v2/domains", {"domain": "shop.com"} | choice), 201)
     where = f"/api/v2/domains/{made['id']}/verified-notice"
-    assert ok(api.get(where)) == {"domainId": made["id"], "tellWhenVerified": told, "toldAt": None}
-    assert ok(api.put(where, {"tellWhenVerified": not told}))["tellWhenVerified"] is not told
+    assert ok(api.get(where)) == {"domainId": made["id"], "tellWhenVerified": notifies, "toldAt": None}
+    assert ok(api.put(where, {"tellWhenVerified": not notifies}))["tellWhenVerified"] is not notifies
 
 
-def test_the_form_to_add_a_domain_has_it_ticked_and_keeps_what_was_chosen(
-    sandbox: Sandbox, alice: User, client: Client
-) -> None:
+def test_the_add_form_has_the_notice_ticked_and_keeps_the_choice(sandbox: Sandbox, alice: User, client: Client) -> None:
     client.force_login(alice)
     add_url = reverse("domains:add")
     assert 'name="tell_when_verified"' in client.get(add_url).text
     assert 'id="id_tell_when_verified" checked' in client.get(add_url).text
-    looked = client.post(add_url, {"name": "shop.com", "tell_when_verified": "on"}).text
-    assert '<input type="hidden" name="tell_when_verified" value="on">' in looked
+    preview = client.post(add_url, {"name": "shop.com", "tell_when_verified": "on"}).text
+    assert '<input type="hidden" name="tell_when_verified" value="on">' in preview
     client.post(add_url, {"name": "shop.com", "tell_when_verified": "on", "confirm": "1"})
     client.post(add_url, {"name": "quiet.com", "confirm": "1"})
     assert [row.domain.name for row in VerifiedNotice.objects.all()] == ["shop.com"]

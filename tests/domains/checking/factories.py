@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def verified(sandbox: Sandbox, name: str = "shop.com") -> Domain:
+def verified_domain(sandbox: Sandbox, name: str = "shop.com") -> Domain:
     domain = set_up_domain(sandbox, name)
     publish(sandbox, domain)
     sandbox.control.tick()
@@ -26,13 +26,13 @@ def verified(sandbox: Sandbox, name: str = "shop.com") -> Domain:
     return domain
 
 
-def looked_at(domain: Domain, now: datetime = NOW) -> Domain:
+def check_domain(domain: Domain, now: datetime = NOW) -> Domain:
     checking_services.check([Domain.objects.get(pk=domain.pk)], now=now)
     domain.refresh_from_db()
     return domain
 
 
-def remove(sandbox: Sandbox, domain: Domain, key: str) -> None:
+def remove_record(sandbox: Sandbox, domain: Domain, key: str) -> None:
     record = next(record for record in domain.records if record.key == key)
     for found in sandbox.control.records(zone_of(domain)):
         if (found.name, found.type) == (record.name, record.type):

@@ -1,4 +1,4 @@
-"""From answers to states: records, aspects, the whole. A failed look-up is never "absent"."""
+"""From DNS answers to states of records. A failed lookup never makes a record absent."""
 
 import re
 from datetime import datetime
@@ -125,14 +125,14 @@ def elsewhere(
         ("challenge", ("claim=ABC",), State.WRONG, "dns.value.case"),
     ],
 )
-def test_what_is_found_is_judged(key: str, values: tuple[str, ...], state: State, code: str) -> None:
+def test_an_answer_is_judged_by_its_values(key: str, values: tuple[str, ...], state: State, code: str) -> None:
     judgement = judged(key, found(key, *values))
     assert (judgement.state, judgement.code) == (state, code)
     assert code == "dns.absent" or set(judgement.found) <= set(values)
     assert code == "dns.absent" or judgement.found
 
 
-def test_every_code_that_is_given_has_a_sentence_and_every_sentence_a_use() -> None:
+def test_every_code_has_a_sentence_and_every_sentence_is_used() -> None:
     modules = (comparison, judgement, nearness)
     source = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules)
     assert set(re.findall(r'"(dns\.[a-z_.]+)"', source)) == sentences.CODES - {""}
@@ -140,13 +140,13 @@ def test_every_code_that_is_given_has_a_sentence_and_every_sentence_a_use() -> N
 
 @pytest.mark.parametrize("code", sorted(sentences.CODES))
 @pytest.mark.parametrize("key", RECORDS)
-def test_a_sentence_is_short_plain_and_survives_braces(code: str, key: str) -> None:
+def test_a_sentence_is_short_and_escapes_braces(code: str, key: str) -> None:
     sentence = sentences.describe(code, RECORDS[key], ("{value}",))
     assert sentence.endswith(".")
     assert len(sentence.split()) <= 60
 
 
-def test_a_huge_value_is_quoted_in_part() -> None:
+def test_a_huge_value_is_shortened_in_the_sentence() -> None:
     assert len(judged("dkim-1", found("dkim-1", "x" * 30_000)).sentence) < 400
 
 
@@ -177,13 +177,17 @@ ANSWERS = {
         ((FAIL, FAIL), BEFORE, State.COULD_NOT_CHECK),
     ],
 )
-def test_resolvers_are_weighed(seen: tuple[str, ...], before: datetime | None, state: State) -> None:
+def test_the_state_combines_the_answers_of_all_resolvers(
+    seen: tuple[str, ...], before: datetime | None, state: State
+) -> None:
     answers = [ANSWERS[kind](f"r{number}") for number, kind in enumerate(seen)]
     assert judged("identity", *answers, before=before).state is state
 
 
 @given(st.lists(st.sampled_from([YES, NO, BAD, FAIL]), max_size=4), st.sampled_from([None, BEFORE]))
-def test_a_failed_lookup_is_never_absent_and_forgets_nothing(seen: list[str], before: datetime | None) -> None:
+def test_a_failed_lookup_is_never_absent_and_keeps_the_last_verified_time(
+    seen: list[str], before: datetime | None
+) -> None:
     answers = [ANSWERS[kind](f"r{number}") for number, kind in enumerate(seen)]
     judgement = judged("identity", *answers, before=before)
     if FAIL in seen:
@@ -194,13 +198,13 @@ def test_a_failed_lookup_is_never_absent_and_forgets_nothing(seen: list[str], be
     assert judge(RECORDS["identity"], answers[::-1], verified_before=before, now=NOW).state is judgement.state
 
 
-def test_at_risk_keeps_the_cause_and_says_since_when() -> None:
+def test_at_risk_names_the_cause_and_the_time_it_was_last_verified() -> None:
     judgement = judged("identity", found("identity", TOKEN.lower()), before=BEFORE)
     assert judgement.code == "dns.value.case"
     assert "1 May 2026, 09:12 UTC" in judgement.sentence
 
 
-def test_no_data_is_as_absent_as_no_name() -> None:
+def test_no_data_counts_as_absent() -> None:
     assert judged("inbound-mx", absent("inbound-mx", status=LookupStatus.NO_DATA)).state is State.WAITING
 
 
@@ -227,32 +231,32 @@ DOUBLED = "shop.example.com.example.com"
         ("dkim-1", elsewhere(RECORDS["dkim-1"].name, "TXT", "hello"), State.WRONG, "dns.rival.other_type"),
     ],
 )
-def test_further_answers_explain_what_is_missing(key: str, further: Answer, state: State, code: str) -> None:
+def test_answers_at_other_names_explain_a_missing_record(key: str, further: Answer, state: State, code: str) -> None:
     judgement = judged(key, absent(key), further=(further,))
     assert (judgement.state, judgement.code) == (state, code)
     assert further.question in further_questions(RECORDS[key], DOMAIN)
 
 
-def test_a_sign_that_receivers_ignore_is_named_with_the_right_one() -> None:
+def test_a_misspelt_spf_term_is_quoted_with_its_correction() -> None:
     wrong = judged("mail-from-spf", found("mail-from-spf", "v=spf1 mx include=amazonses.com -all"))
     assert "“include=amazonses.com”" in wrong.sentence
     assert "Write “include:amazonses.com”." in wrong.sentence
 
 
-def test_where_an_earlier_place_could_not_be_looked_at_no_later_one_is_blamed() -> None:
+def test_a_failed_lookup_at_an_earlier_place_hides_later_causes() -> None:
     lost = elsewhere(DOUBLED, "MX", status=LookupStatus.FAILED)
     rival = elsewhere(APEX, "CNAME", "shops.net")
     assert judged("inbound-mx", absent("inbound-mx"), further=(lost, rival)).code == "dns.absent"
     assert judged("inbound-mx", absent("inbound-mx"), further=(rival,)).code == "dns.rival.cname"
 
 
-def test_the_proof_at_the_domain_itself_beats_a_doubled_name() -> None:
+def test_the_token_at_the_apex_beats_a_doubled_name() -> None:
     doubled = elsewhere(f"_amazonses.{DOUBLED}", "TXT", TOKEN)
     apex = elsewhere(APEX, "TXT", f"amazonses:{TOKEN}")
     assert judged("identity", absent("identity"), further=(doubled, apex)).state is State.VERIFIED
 
 
-def test_a_key_that_is_reached_through_an_alias_is_not_called_flattened() -> None:
+def test_a_dkim_key_behind_a_cname_is_not_called_flattened() -> None:
     text = elsewhere(RECORDS["dkim-1"].name, "TXT", "p=MIIB")
     old = found("dkim-1", "anotherkeyofsomebodyelse.dkim.amazonses.com")
     assert judged("dkim-1", old, further=(text,)).code == "dns.value.old_key"

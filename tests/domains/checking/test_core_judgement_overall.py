@@ -55,7 +55,7 @@ ALL_GOOD = {Aspect.IDENTITY: SesStatus.SUCCESS, Aspect.DKIM: SesStatus.SUCCESS, 
         (State.NOT_CHECKED, SesStatus.PENDING, State.NOT_CHECKED),
     ],
 )
-def test_amazon_and_dns_together_make_an_aspect(dns: State, ses: SesStatus, state: State) -> None:
+def test_an_aspect_combines_dns_and_ses(dns: State, ses: SesStatus, state: State) -> None:
     aspect = judge_aspect(Aspect.DKIM, judgements(dkim_2=dns), ses)
     assert aspect.state is state
     assert (ses is SesStatus.FAILED) == ("estart verification" in aspect.sentence)
@@ -72,14 +72,14 @@ def test_only_aspects_with_records_are_judged() -> None:
     assert [aspect.aspect for aspect in judge_aspects(judgements(), ALL_GOOD)] == list(Aspect)
 
 
-def test_all_right_and_confirmed_is_verified() -> None:
+def test_a_domain_with_all_records_and_ses_confirmed_is_verified() -> None:
     whole = judge_domain(judge_aspects(judgements(), ALL_GOOD), judgements())
     assert (whole.state, whole.next_actor, whole.done, whole.required) == (State.VERIFIED, NextActor.NOBODY, 7, 7)
 
 
 @pytest.mark.parametrize("key", [record.key for record in RECORDS.values() if record.need is Need.REQUIRED][:-1])
 @pytest.mark.parametrize("state", [state for state in State if state is not State.VERIFIED])
-def test_one_required_record_short_is_not_verified(key: str, state: State) -> None:
+def test_a_domain_with_one_unverified_required_record_is_not_verified(key: str, state: State) -> None:
     given_states = judgements(**{key.replace("-", "_"): state})
     whole = judge_domain(judge_aspects(given_states, ALL_GOOD), given_states)
     assert whole.state is state
@@ -87,7 +87,7 @@ def test_one_required_record_short_is_not_verified(key: str, state: State) -> No
     assert whole.sentence.endswith(".")
 
 
-def test_recommended_records_do_not_hold_the_whole_back() -> None:
+def test_recommended_records_do_not_block_verification() -> None:
     given_states = judgements(dmarc=State.WRONG, apex_spf=State.WAITING)
     assert judge_domain(judge_aspects(given_states, ALL_GOOD), given_states).state is State.VERIFIED
 
@@ -130,7 +130,7 @@ def test_recommended_records_do_not_hold_the_whole_back() -> None:
         ({"dkim_1": State.COULD_NOT_CHECK}, {}, State.COULD_NOT_CHECK, NextActor.US, "couldn't check 1 of 7"),
     ],
 )
-def test_the_whole_says_whose_turn_it_is(
+def test_the_overall_state_names_the_next_actor(
     states: dict[str, State], ses: dict[Aspect, SesStatus], state: State, turn: NextActor, words: str
 ) -> None:
     given_states = judgements(**states)
@@ -139,11 +139,11 @@ def test_the_whole_says_whose_turn_it_is(
     assert words in whole.sentence
 
 
-def test_nothing_to_judge_is_not_checked() -> None:
+def test_a_domain_without_records_is_not_checked() -> None:
     assert judge_domain((), ()).state is State.NOT_CHECKED
 
 
-def test_the_whole_is_verified_only_with_every_part() -> None:
+def test_the_domain_is_verified_only_if_every_part_is() -> None:
     for state, ses in product(State, SesStatus):
         given_states = judgements(identity=state)
         aspects = judge_aspects(given_states, {**ALL_GOOD, Aspect.IDENTITY: ses})
@@ -152,7 +152,7 @@ def test_the_whole_is_verified_only_with_every_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "said"),
+    ("names", "expected"),
     [
         ([], "Publish the MX record."),
         ([""], "Publish the MX record."),
@@ -162,12 +162,12 @@ def test_the_whole_is_verified_only_with_every_part() -> None:
         (["sub.shop.com", ""], "Publish the MX record."),
     ],
 )
-def test_a_summary_names_the_subdomain_that_alone_is_its_cause(names: list[str], said: str) -> None:
-    assert naming_subdomains("Publish the MX record.", names, "shop.com") == said
+def test_a_summary_names_the_subdomain_that_causes_it(names: list[str], expected: str) -> None:
+    assert naming_subdomains("Publish the MX record.", names, "shop.com") == expected
 
 
 @pytest.mark.parametrize("rules", [each for each in RulesFact if each not in (RulesFact.NOTHING, RulesFact.FOREIGN)])
-def test_a_domain_whose_addresses_wait_for_us_is_never_verified_because_its_mail_would_be_lost(
+def test_a_domain_with_pending_addresses_is_not_verified(
     rules: RulesFact,
 ) -> None:
     facts = ReceivingFacts("*.track.example.com", mx=MxFact.NOWHERE, rules=rules)

@@ -1,4 +1,4 @@
-"""MTA-STS and TLS-RPT as published: one line with the tag that it needs, whatever else it says."""
+"""MTA-STS and TLS-RPT as published: one record with the required tag."""
 
 import pytest
 
@@ -13,7 +13,7 @@ RPT = Record(
 )
 
 
-def test_nobody_is_told_to_add_the_record_of_a_policy_that_is_not_hosted() -> None:
+def test_the_mta_sts_sentence_asks_to_host_the_policy_first() -> None:
     assert "only after you host the policy" in describe("dns.absent", STS, ())
     assert "wasn't found at _smtp._tls.shop.com" in describe("dns.absent", RPT, ())
 
@@ -30,6 +30,8 @@ def test_nobody_is_told_to_add_the_record_of_a_policy_that_is_not_hosted() -> No
         (RPT, ("v=TLSRPTv1;",), Verdict.WRONG),
     ],
 )
-def test_the_line_of_the_version_with_its_tag_counts(record: Record, values: tuple[str, ...], verdict: Verdict) -> None:
+def test_only_one_record_of_the_version_with_its_tag_is_correct(
+    record: Record, values: tuple[str, ...], verdict: Verdict
+) -> None:
     answer = Answer(question_for(record), "here", LookupStatus.FOUND, values)
     assert compare(record, answer).verdict is verdict

@@ -1,4 +1,4 @@
-"""Where the policy above could not be looked up, a DMARC record that is not there is unknown, never missing."""
+"""If the lookup of the parent's DMARC policy failed, a missing DMARC record is unknown, never absent."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from domains.records.core import records_for
 from tests.domains.dns_host import facts_of
 
 
-def test_an_absent_record_is_unknown_where_the_policy_above_could_not_be_told() -> None:
+def test_an_absent_record_is_unknown_when_the_parent_policy_is_unknown() -> None:
     own = PublishedPolicies(dmarc={"_dmarc.example.com": ("v=DMARC1; p=none",)})
     facts = replace(facts_of(), policies=own)
     record = next(record for record in records_for(facts) if record.key == "dmarc")

@@ -1,4 +1,4 @@
-"""Looking at DNS and at Amazon: what is stored, what a failed look leaves alone, and how few calls it takes."""
+"""Checks of DNS and SES: what they store, what a failed check leaves unchanged, and how many calls they take."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
 from sandbox.process import Sandbox
-from tests.domains.checking.factories import HOUR, NOW, looked_at, remove, states, verified
+from tests.domains.checking.factories import HOUR, NOW, check_domain, remove_record, states, verified_domain
 from tests.domains.factories import (
     make_domain,
     publish,
+    records_to_publish,
     second_resolver,
     seed_identities,
+    set_identity_status,
     set_up_domain,
-    turn_identity,
-    wanted,
     zone_of,
 )
 from tests.factories import make_user
@@ -38,118 +38,116 @@ from tests.factories import make_user
 pytestmark = pytest.mark.django_db
 
 
-def test_what_nobody_published_waits(sandbox: Sandbox) -> None:
-    domain = looked_at(set_up_domain(sandbox))
+def test_unpublished_records_are_pending(sandbox: Sandbox) -> None:
+    domain = check_domain(set_up_domain(sandbox))
     assert domain.state == State.WAITING
     assert set(states(domain).values()) == {State.WAITING}
     assert domain.next_check_at is not None
 
 
-def test_what_is_published_spreads_until_amazon_confirms_it(sandbox: Sandbox) -> None:
+def test_published_records_are_propagating_until_ses_confirms_them(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     publish(sandbox, domain)
-    assert looked_at(domain).state == State.SPREADING
+    assert check_domain(domain).state == State.SPREADING
     sandbox.control.tick()
-    assert looked_at(domain).state == State.VERIFIED
+    assert check_domain(domain).state == State.VERIFIED
     assert domain.verified_at == NOW
 
 
-def test_what_one_of_two_resolvers_shows_spreads(sandbox: Sandbox, settings: Settings) -> None:
-    domain = verified(sandbox)
+def test_a_record_at_one_of_two_resolvers_is_propagating(sandbox: Sandbox, settings: Settings) -> None:
+    domain = verified_domain(sandbox)
     with second_resolver() as other:
         settings.DNS_RESOLVERS = (sandbox.dns_address, other)
-        assert looked_at(domain).state == State.SPREADING
+        assert check_domain(domain).state == State.SPREADING
 
 
-def test_a_mistake_is_wrong_and_says_which(sandbox: Sandbox) -> None:
+def test_a_mistake_makes_the_record_wrong_with_its_code(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     publish(sandbox, domain)
-    record = next(record for record in wanted(domain) if record.key == "identity")
+    record = next(record for record in records_to_publish(domain) if record.key == "identity")
     sandbox.control.make_mistake(zone_of(domain), record, "value.quoted")
-    looked_at(domain)
+    check_domain(domain)
     check = domain.record_checks.get(key="identity")
     assert (domain.state, check.state, check.code) == (State.WRONG, State.WRONG, "dns.value.quoted")
     assert check.found
 
 
-def test_a_record_that_vanishes_puts_the_domain_at_risk_and_says_since_when(sandbox: Sandbox) -> None:
-    domain = verified(sandbox)
-    remove(sandbox, domain, "dkim-1")
-    looked_at(domain, NOW + HOUR)
+def test_a_vanished_record_puts_the_domain_at_risk_and_says_since_when(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    remove_record(sandbox, domain, "dkim-1")
+    check_domain(domain, NOW + HOUR)
     check = domain.record_checks.get(key="dkim-1")
     assert (domain.state, domain.state_since, domain.verified_at) == (State.AT_RISK, NOW + HOUR, NOW)
     assert check.verified_at == NOW
     assert "24 November 2026, 12:00 UTC" in check.sentence
 
 
-def test_the_ownership_record_may_vanish_while_dkim_verifies_the_domain(sandbox: Sandbox) -> None:
-    domain = verified(sandbox)
-    remove(sandbox, domain, "identity")
-    looked_at(domain, NOW + HOUR)
+def test_the_ownership_record_can_vanish_while_dkim_verifies_the_domain(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    remove_record(sandbox, domain, "identity")
+    check_domain(domain, NOW + HOUR)
     assert domain.state == State.VERIFIED
     assert domain.record_checks.get(key="identity").state == State.WAITING
-    turn_identity("shop.com", ownership="TemporaryFailure", dkim="TemporaryFailure")
-    assert looked_at(domain, NOW + 2 * HOUR).state == State.AT_RISK
+    set_identity_status("shop.com", ownership="TemporaryFailure", dkim="TemporaryFailure")
+    assert check_domain(domain, NOW + 2 * HOUR).state == State.AT_RISK
     assert domain.record_checks.get(key="identity").state == State.AT_RISK
 
 
-def test_at_risk_since_outlives_a_look_that_failed(sandbox: Sandbox) -> None:
-    domain = verified(sandbox)
-    remove(sandbox, domain, "dkim-1")
-    looked_at(domain, NOW + HOUR)
+def test_the_start_of_at_risk_survives_a_failed_check(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    remove_record(sandbox, domain, "dkim-1")
+    check_domain(domain, NOW + HOUR)
     sandbox.control.set_dns_fault(zone_of(domain), "servfail")
-    assert looked_at(domain, NOW + 2 * HOUR).state == State.COULD_NOT_CHECK
+    assert check_domain(domain, NOW + 2 * HOUR).state == State.COULD_NOT_CHECK
     sandbox.control.clear_dns_faults()
-    assert looked_at(domain, NOW + 3 * HOUR).state == State.AT_RISK
+    assert check_domain(domain, NOW + 3 * HOUR).state == State.AT_RISK
     assert domain.state_since == NOW + HOUR
 
 
 @pytest.mark.parametrize("fault", ["servfail", "refused", "silent"])
-def test_a_failed_look_up_never_loses_when_it_was_right(sandbox: Sandbox, fault: str) -> None:
-    domain = verified(sandbox)
+def test_a_failed_lookup_keeps_the_last_verified_time(sandbox: Sandbox, fault: str) -> None:
+    domain = verified_domain(sandbox)
     sandbox.control.set_dns_fault(zone_of(domain), fault)
-    looked_at(domain, NOW + HOUR)
+    check_domain(domain, NOW + HOUR)
     assert (domain.state, domain.known_state, domain.verified_at) == (State.COULD_NOT_CHECK, State.VERIFIED, NOW)
     assert set(domain.record_checks.values_list("verified_at", flat=True)) == {NOW}
     assert domain.failed_checks == 1
     sandbox.control.clear_dns_faults()
-    assert (looked_at(domain, NOW + 2 * HOUR).state, domain.failed_checks) == (State.VERIFIED, 0)
+    assert (check_domain(domain, NOW + 2 * HOUR).state, domain.failed_checks) == (State.VERIFIED, 0)
 
 
-def test_a_slower_look_that_failed_does_not_undo_what_another_saw_meanwhile(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_failed_check_does_not_undo_a_newer_one(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     domain = set_up_domain(sandbox)
     publish(sandbox, domain)
     sandbox.control.tick()
-    overtaken: list[bool] = []
+    second_worker_ran: list[bool] = []
 
     def slowly(questions: Sequence[Question]) -> list[Answer]:
-        """A second worker does all of its look while the first one waits for an answer that never comes."""
-        if not overtaken:
-            overtaken.append(True)
-            looked_at(domain)
+        """A second worker completes its check while the first one waits for an answer that never comes."""
+        if not second_worker_ran:
+            second_worker_ran.append(True)
+            check_domain(domain)
             sandbox.control.set_dns_fault(zone_of(domain), "servfail")
         return look_up(questions)
 
     monkeypatch.setattr(dns_services, "look_up", slowly)
-    looked_at(domain, NOW + HOUR)
+    check_domain(domain, NOW + HOUR)
     assert domain.state == State.COULD_NOT_CHECK
     assert set(domain.record_checks.values_list("verified_at", flat=True)) == {NOW}
 
 
-def test_the_log_has_a_change_of_state_once_and_no_guess(sandbox: Sandbox) -> None:
-    domain = verified(sandbox)
-    looked_at(domain)
+def test_the_log_has_each_change_of_state_once_and_no_failed_checks(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    check_domain(domain)
     sandbox.control.set_dns_fault(zone_of(domain), "servfail")
-    looked_at(domain)
+    check_domain(domain)
     sandbox.control.clear_dns_faults()
-    looked_at(domain)
+    check_domain(domain)
     (change,) = Change.objects.filter(object_id=domain.id, what="domain.state")
     assert (change.before, change.after) == ({"state": State.NOT_CHECKED}, {"state": State.VERIFIED})
 
 
-def test_two_workers_that_see_the_same_log_it_once(sandbox: Sandbox) -> None:
+def test_two_workers_that_see_the_same_change_log_it_once(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     first, second = (Domain.objects.get(pk=domain.pk) for _ in range(2))
     checking_services.check([first], now=NOW)
@@ -157,20 +155,20 @@ def test_two_workers_that_see_the_same_log_it_once(sandbox: Sandbox) -> None:
     assert Change.objects.filter(object_id=domain.id, what="domain.state").count() == 1
 
 
-def test_where_amazon_does_not_answer_old_statuses_stay_and_it_is_said(sandbox: Sandbox) -> None:
-    domain = verified(sandbox)
+def test_a_failed_ses_call_keeps_the_statuses_and_reports_the_problem(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
     sandbox.control.add_fault("error", "GetEmailIdentity", times=3)
-    said = checking_services.check_now(domain=domain)
+    message = checking_services.check_now(domain=domain)
     domain.refresh_from_db()
     assert (domain.identity_status, domain.dkim_status) == (SesStatus.SUCCESS, SesStatus.SUCCESS)
     assert domain.ses_problem
-    assert domain.ses_problem in said
+    assert domain.ses_problem in message
     assert domain.last_ses_check == NOW
-    assert looked_at(domain).ses_problem == ""
+    assert check_domain(domain).ses_problem == ""
 
 
-def test_an_identity_that_is_gone_marks_its_own_domain_alone(sandbox: Sandbox) -> None:
-    gone, other = verified(sandbox, "gone.com"), verified(sandbox, "other.com")
+def test_a_deleted_identity_marks_only_its_own_domain(sandbox: Sandbox) -> None:
+    gone, other = verified_domain(sandbox, "gone.com"), verified_domain(sandbox, "other.com")
     aws.client("sesv2").delete_email_identity(EmailIdentity="gone.com")
     checking_services.check([gone, other], now=NOW + HOUR)
     assert (gone.state, gone.summary, gone.identity_status) == (
@@ -185,7 +183,7 @@ def test_an_identity_that_is_gone_marks_its_own_domain_alone(sandbox: Sandbox) -
     ("how_many", "failing", "unread"),
     [(2, "GetEmailIdentity", 1), (250, "GetIdentityMailFromDomainAttributes", 150)],
 )
-def test_a_call_that_fails_marks_those_alone_that_were_not_read(
+def test_a_failed_call_marks_only_the_unread_domains(
     sandbox: Sandbox, how_many: int, failing: str, unread: int
 ) -> None:
     domains = [make_domain(f"d{number}.com", stage=Stage.READY) for number in range(how_many)]
@@ -200,11 +198,11 @@ def test_a_call_that_fails_marks_those_alone_that_were_not_read(
 def test_one_domain_is_read_in_one_call(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     sandbox.control.clear_calls()
-    looked_at(domain)
+    check_domain(domain)
     assert sandbox.control.call_counts() == {"GetEmailIdentity": 1}
 
 
-def test_many_domains_are_read_in_three_calls_a_hundred(sandbox: Sandbox) -> None:
+def test_many_domains_are_read_in_three_calls_per_hundred(sandbox: Sandbox) -> None:
     domains = [make_domain(f"d{number}.com", stage=Stage.READY) for number in range(250)]
     seed_identities([domain.name for domain in domains[1:]], ownership="Success", dkim="Success")
     identity_status_services.read_statuses(domains, now=NOW)
@@ -220,13 +218,13 @@ def test_many_domains_are_read_in_three_calls_a_hundred(sandbox: Sandbox) -> Non
         assert (row.identity_status, row.dkim_status, row.ses_problem) == (SesStatus.SUCCESS, SesStatus.SUCCESS, "")
 
 
-def test_what_changed_among_ten_thousand_is_noticed_in_twelve_calls(sandbox: Sandbox) -> None:
+def test_changes_among_ten_thousand_identities_are_found_in_twelve_calls(sandbox: Sandbox) -> None:
     later = NOW + timedelta(days=1)
     fields: dict[str, Any] = {"stage": Stage.READY, "next_check_at": later, "identity_status": SesStatus.SUCCESS}
     same, turned, _ = (make_domain(f"{name}.com", **fields) for name in ("same", "turned", "gone"))
     seed_identities([f"x{number}.com" for number in range(9_998)])
     seed_identities([same.name, turned.name], ownership="Success")
-    turn_identity(turned.name, ownership="TemporaryFailure")
+    set_identity_status(turned.name, ownership="TemporaryFailure")
     assert identity_status_services.detect_changes(now=NOW) == 2
     assert sum(sandbox.control.call_counts().values()) <= 12
     due = Domain.objects.filter(next_check_at=NOW).values_list("name", flat=True)
@@ -234,7 +232,7 @@ def test_what_changed_among_ten_thousand_is_noticed_in_twelve_calls(sandbox: San
     assert identity_status_services.detect_changes(now=NOW) == 0
 
 
-def test_half_a_list_makes_nothing_look_gone(sandbox: Sandbox) -> None:
+def test_an_incomplete_list_marks_no_identity_as_gone(sandbox: Sandbox) -> None:
     domain = make_domain(stage=Stage.READY, next_check_at=NOW + HOUR, identity_status=SesStatus.SUCCESS)
     seed_identities([f"x{number}.com" for number in range(1_001)])
     sandbox.control.add_fault("error", "ListEmailIdentities", nth=2, times=3)
@@ -244,7 +242,7 @@ def test_half_a_list_makes_nothing_look_gone(sandbox: Sandbox) -> None:
     assert domain.next_check_at == NOW + HOUR
 
 
-def test_a_domain_deleted_while_it_is_looked_at_disturbs_nobody(sandbox: Sandbox) -> None:
+def test_a_domain_deleted_during_its_check_does_not_disturb_others(sandbox: Sandbox) -> None:
     gone, other = set_up_domain(sandbox), set_up_domain(sandbox)
     Domain.objects.get(pk=gone.pk).delete()
     checking_services.check([gone, other], now=NOW)
@@ -253,7 +251,7 @@ def test_a_domain_deleted_while_it_is_looked_at_disturbs_nobody(sandbox: Sandbox
     assert RecordCheck.objects.filter(domain_id=gone.pk).count() == 0
 
 
-def test_records_that_changed_while_they_were_looked_at_are_not_judged_by_the_old_ones(sandbox: Sandbox) -> None:
+def test_records_changed_during_a_check_are_not_judged_by_the_old_ones(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     before = Domain.objects.get(pk=domain.pk)
     Domain.objects.filter(pk=domain.pk).update(ses_mail_from="other.shop.com")
@@ -261,25 +259,25 @@ def test_records_that_changed_while_they_were_looked_at_are_not_judged_by_the_ol
     assert states(domain) == {}
 
 
-def test_new_records_wait_and_are_not_said_to_be_lost(sandbox: Sandbox) -> None:
-    domain = verified(sandbox)
+def test_new_records_are_pending_and_not_lost(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
     settings_now: dict[str, Any] = {name: getattr(domain, name) for name in DesiredSettings.__dataclass_fields__}
     settings_services.configure(
         domain=domain, desired=DesiredSettings(**settings_now | {"mail_from_label": "mail"}), actor=make_user()
     )
     settings_services.apply_settings(domain_id=domain.id)
-    looked_at(domain, NOW + HOUR)
+    check_domain(domain, NOW + HOUR)
     assert states(domain)["mail-from-mx"] == State.WAITING
     assert states(domain)["dkim-1"] == State.VERIFIED
     assert domain.state == State.WAITING
 
 
-def test_the_senders_record_that_is_there_is_merged_and_not_doubled(sandbox: Sandbox) -> None:
+def test_the_existing_spf_record_is_merged_and_survives_a_failed_lookup(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     sandbox.control.add_record("shop.com", "shop.com", "TXT", "v=spf1 include:_spf.google.com ~all")
-    looked_at(domain)
+    check_domain(domain)
     record = next(record for record in domain.records if record.key == "apex-spf")
     assert record.value == "v=spf1 include:_spf.google.com include:amazonses.com ~all"
     sandbox.control.set_dns_fault("shop.com", "servfail")
-    looked_at(domain)
+    check_domain(domain)
     assert domain.published.spf["shop.com"] == ("v=spf1 include:_spf.google.com ~all",)

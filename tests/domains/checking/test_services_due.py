@@ -1,4 +1,4 @@
-"""When a domain is checked: when it is due, when someone asks, and when it is not checked at all."""
+"""When a domain is checked: when it is due, on request, and when never."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,9 +10,11 @@ from pytest_django import Settings
 
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
+from domains.dns.services import HostLookup
 from domains.identity import services as identity_services
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
+from domains.receiving import services as receiving_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import RateLimited, Refused
 from sandbox.process import Sandbox
@@ -28,12 +30,12 @@ from tests.factories import make_member, make_user
 pytestmark = pytest.mark.django_db
 
 
-def test_asking_again_too_soon_is_refused_with_the_time(sandbox: Sandbox, settings: Settings) -> None:
+def test_a_repeated_check_too_soon_is_refused_with_the_time(sandbox: Sandbox, settings: Settings) -> None:
     settings.CHECK_NOW_EVERY_SECONDS = 10
     domain = set_up_domain(sandbox)
     checking_services.check_now(domain=domain)
     stale = Domain.objects.get(pk=domain.pk)
-    stale.last_dns_check = None  # as a second browser would hold it that asked at the same moment
+    stale.last_dns_check = None  # as in a second browser that checks at the same moment
     for again in (domain, stale):
         with pytest.raises(RateLimited) as refused:
             checking_services.check_now(domain=again)
@@ -42,7 +44,28 @@ def test_asking_again_too_soon_is_refused_with_the_time(sandbox: Sandbox, settin
     assert "Nothing has changed." in checking_services.check_now(domain=Domain.objects.get(pk=domain.pk))
 
 
-def test_a_held_domain_is_left_alone(sandbox: Sandbox) -> None:
+def test_a_domain_whose_check_fails_unexpectedly_does_not_stop_the_others(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd, domain = set_up_domain(sandbox, "odd.com"), set_up_domain(sandbox, "shop.com")
+    Domain.objects.update(next_check_at=NOW)
+    found = receiving_services.mx_facts
+
+    def mx_facts(checked: Domain, seen: HostLookup) -> object:
+        if checked.pk == odd.pk:
+            raise ValueError("an answer that nobody thought of")
+        return found(checked, seen)
+
+    monkeypatch.setattr(receiving_services, "mx_facts", mx_facts)
+    with pytest.raises(ExceptionGroup, match="could not be checked"):
+        checking_services.check_due(now=NOW)
+    for each in (odd, domain):
+        each.refresh_from_db()
+    assert domain.last_dns_check == NOW
+    assert (odd.last_dns_check, odd.next_check_at) == (None, NOW + HOUR)
+
+
+def test_a_held_domain_is_not_checked(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     overrides_services.hold(domain=domain, because="Abuse", actor=make_user())
     domain.refresh_from_db()
@@ -53,7 +76,7 @@ def test_a_held_domain_is_left_alone(sandbox: Sandbox) -> None:
     assert sandbox.control.call_counts() == {}
 
 
-def test_a_domain_that_is_held_while_it_is_looked_at_stays_as_it_was(sandbox: Sandbox) -> None:
+def test_a_domain_held_during_its_check_stays_unchanged(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     before = Domain.objects.get(pk=domain.pk)
     overrides_services.hold(domain=domain, because="Abuse", actor=make_user())
@@ -63,13 +86,13 @@ def test_a_domain_that_is_held_while_it_is_looked_at_stays_as_it_was(sandbox: Sa
 
 
 @pytest.mark.parametrize("stage", [Stage.STARTING, Stage.DELETING])
-def test_check_now_says_what_goes_on_instead(sandbox: Sandbox, stage: Stage) -> None:
+def test_check_now_reports_setup_or_deletion_instead_of_checking(sandbox: Sandbox, stage: Stage) -> None:
     domain = make_domain(stage=stage)
     assert "being" in checking_services.check_now(domain=domain)
     assert sandbox.control.call_counts() == {}
 
 
-def test_check_now_looks_for_the_proof_of_a_claim(sandbox: Sandbox, settings: Settings) -> None:
+def test_check_now_searches_the_ownership_record_of_a_claim(sandbox: Sandbox, settings: Settings) -> None:
     settings.CHECK_NOW_EVERY_SECONDS = 0
     aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
     domain = set_up_domain(sandbox, "old.com")
@@ -79,7 +102,7 @@ def test_check_now_looks_for_the_proof_of_a_claim(sandbox: Sandbox, settings: Se
     assert waiting_jobs(domain) == ["domains.set_up"]
 
 
-def test_what_is_due_is_looked_at_once_and_gets_its_next_time(sandbox: Sandbox) -> None:
+def test_a_due_domain_is_checked_once_and_rescheduled(sandbox: Sandbox) -> None:
     domains = [set_up_domain(sandbox) for _ in range(3)]
     now = timezone.now() + timedelta(seconds=1)
     assert checking_services.check_due(now=now) == 3
@@ -90,7 +113,7 @@ def test_what_is_due_is_looked_at_once_and_gets_its_next_time(sandbox: Sandbox) 
         assert domain.next_check_at > now
 
 
-def test_a_claim_that_is_due_is_looked_at_and_set_up_once_proven(sandbox: Sandbox) -> None:
+def test_a_due_claim_is_checked_and_set_up_once_proven(sandbox: Sandbox) -> None:
     aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
     domain = set_up_domain(sandbox, "old.com")
     now = timezone.now() + timedelta(seconds=1)
@@ -103,7 +126,7 @@ def test_a_claim_that_is_due_is_looked_at_and_set_up_once_proven(sandbox: Sandbo
     assert (domain.stage, domain.adopted) == (Stage.READY, True)
 
 
-def test_a_page_that_is_opened_hours_later_checks_again_by_itself(sandbox: Sandbox, client: Client) -> None:
+def test_opening_a_page_hours_later_schedules_a_check(sandbox: Sandbox, client: Client) -> None:
     domain = set_up_domain(sandbox)
     hours_ago = timezone.now() - 5 * HOUR
     old = {"watched_from": hours_ago, "last_dns_check": hours_ago, "next_check_at": timezone.now() + HOUR}
@@ -116,7 +139,7 @@ def test_a_page_that_is_opened_hours_later_checks_again_by_itself(sandbox: Sandb
     assert 'hx-trigger="every 3s' in page
 
 
-def test_a_watched_domain_comes_due_however_many_watch(sandbox: Sandbox) -> None:
+def test_a_watched_domain_becomes_due_however_many_watch(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     Domain.objects.filter(pk=domain.pk).update(next_check_at=timezone.now() + HOUR, last_dns_check=None)
     domain.refresh_from_db()
@@ -137,7 +160,7 @@ def test_a_watched_domain_comes_due_however_many_watch(sandbox: Sandbox) -> None
         {"last_dns_check": timezone.now() + HOUR},
     ],
 )
-def test_watching_what_cannot_change_asks_nobody(sandbox: Sandbox, fields: dict[str, Any]) -> None:
+def test_watching_a_domain_that_cannot_change_schedules_nothing(sandbox: Sandbox, fields: dict[str, Any]) -> None:
     later = timezone.now() + HOUR
     given: dict[str, Any] = {"stage": Stage.READY, "next_check_at": later} | fields
     domain = make_domain(**given)

@@ -1,4 +1,4 @@
-"""What a look at a domain means to others: webhooks are told once, owners after two looks that agree."""
+"""What a check triggers: webhook events once, emails to owners after two checks that agree."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from domains.models.domains import Domain
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Event
 from sandbox.process import Sandbox
-from tests.domains.factories import carry_out_deletion, make_zone, publish, set_up_domain, turn_identity
+from tests.domains.factories import delete_marked_domain, make_zone, publish, set_identity_status, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
@@ -34,19 +34,19 @@ def shop(sandbox: Sandbox, customer: Customer) -> Domain:
     """Return a verified domain with all records published."""
     domain = set_up_domain(sandbox, "shop.com", customer=customer)
     publish(sandbox, domain)
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
-    _look(domain)
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    _check(domain)
     assert domain.state == "verified"
     return domain
 
 
-def _look(domain: Domain, minutes: int = 0) -> None:
+def _check(domain: Domain, minutes: int = 0) -> None:
     now: datetime = timezone.now() + timedelta(minutes=minutes)
     checking_services.check([domain], now=now)
     domain.refresh_from_db()
 
 
-def _lose(sandbox: Sandbox, domain: Domain, key: str = "mail-from-mx") -> Any:
+def _remove_record(sandbox: Sandbox, domain: Domain, key: str = "mail-from-mx") -> Any:
     record = next(record for record in domain.records if record.key == key)
     zone = make_zone(sandbox, domain)
     (row,) = [row for row in sandbox.control.records(zone) if (row.name, row.type) == (record.name, record.type)]
@@ -54,86 +54,86 @@ def _lose(sandbox: Sandbox, domain: Domain, key: str = "mail-from-mx") -> Any:
     return record
 
 
-def _told(*prefixes: str) -> list[str]:
+def _events(*prefixes: str) -> list[str]:
     events = Event.objects.order_by("at", "id").values_list("event", flat=True)
     return [event for event in events if event.startswith(prefixes or ("domain.", "record."))]
 
 
-def test_that_a_domain_is_verified_is_told_once(shop: Domain) -> None:
-    _look(shop, minutes=1)
+def test_domain_verified_is_sent_once(shop: Domain) -> None:
+    _check(shop, minutes=1)
     event = Event.objects.get()
     assert (event.event, event.object_id, event.customer_id) == ("domain.verified", shop.id, shop.customer_id)
 
 
-def test_a_lost_record_is_told_at_once_and_its_return_as_well(shop: Domain, sandbox: Sandbox) -> None:
-    record = _lose(sandbox, shop)
+def test_a_lost_record_and_its_recovery_are_sent_at_once(shop: Domain, sandbox: Sandbox) -> None:
+    record = _remove_record(sandbox, shop)
     for minutes in (1, 2):
-        _look(shop, minutes)
-    assert sorted(_told()[1:]) == ["domain.at_risk", "record.mismatch"]
+        _check(shop, minutes)
+    assert sorted(_events()[1:]) == ["domain.at_risk", "record.mismatch"]
     mismatch = Event.objects.get(event="record.mismatch")
     assert mismatch.data["record"]["value"] == record.value
     assert mismatch.data["domain"] == {"id": shop.id, "name": "shop.com"}
     publish(sandbox, shop)
     for minutes in (3, 4):
-        _look(shop, minutes)
-    assert sorted(_told()[3:]) == ["domain.verified", "record.recovered"]
+        _check(shop, minutes)
+    assert sorted(_events()[3:]) == ["domain.verified", "record.recovered"]
 
 
-def test_the_owner_is_told_after_two_looks_and_once_that_all_is_well_again(
+def test_the_owner_is_notified_after_two_failed_checks_and_the_alert_recovers(
     shop: Domain, sandbox: Sandbox, alice: User
 ) -> None:
-    _lose(sandbox, shop)
-    _look(shop)
+    _remove_record(sandbox, shop)
+    _check(shop)
     assert Alert.objects.get().state == "suspected"
     for minutes in (2, 3, 4):
-        _look(shop, minutes)
+        _check(shop, minutes)
     alert = Alert.objects.get()
     assert (alert.state, alert.customer_id) == ("open", shop.customer_id)
     assert [(notice.person, notice.phase) for notice in alert.notices.all()] == [(alice, "raised")]
     publish(sandbox, shop)
     for minutes in (5, 6):
-        _look(shop, minutes)
+        _check(shop, minutes)
     alert.refresh_from_db()
     assert alert.state == "recovered"
 
 
-def test_one_look_alone_alarms_nobody(shop: Domain, sandbox: Sandbox, alice: User) -> None:
-    _lose(sandbox, shop)
-    _look(shop)
+def test_one_failed_check_raises_no_alert(shop: Domain, sandbox: Sandbox, alice: User) -> None:
+    _remove_record(sandbox, shop)
+    _check(shop)
     publish(sandbox, shop)
-    _look(shop, minutes=5)
+    _check(shop, minutes=5)
     assert not Alert.objects.exists()
 
 
-def test_while_the_dns_does_not_answer_nothing_is_told_and_nothing_forgotten(
+def test_a_failed_lookup_sends_nothing_and_keeps_the_suspected_alert(
     shop: Domain, sandbox: Sandbox, alice: User
 ) -> None:
-    _lose(sandbox, shop)
-    _look(shop)
-    before = _told()
+    _remove_record(sandbox, shop)
+    _check(shop)
+    before = _events()
     sandbox.control.set_dns_fault(make_zone(sandbox, shop), "servfail")
     for minutes in (2, 3):
-        _look(shop, minutes)
+        _check(shop, minutes)
     assert shop.state == "could_not_check"
     assert Alert.objects.get().state == "suspected"
     sandbox.control.clear_dns_faults()
-    _look(shop, minutes=4)
+    _check(shop, minutes=4)
     assert Alert.objects.get().state == "open"
-    assert _told() == before
+    assert _events() == before
 
 
-def test_a_domain_that_was_never_verified_is_no_alert(sandbox: Sandbox) -> None:
+def test_a_never_verified_domain_raises_no_alert(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "new.com")
     for minutes in (0, 2):
-        _look(domain, minutes)
+        _check(domain, minutes)
     assert not Alert.objects.exists()
-    assert not _told()
+    assert not _events()
 
 
 def test_a_deleted_domain_leaves_no_open_alert(shop: Domain, sandbox: Sandbox, alice: User) -> None:
-    _lose(sandbox, shop)
+    _remove_record(sandbox, shop)
     for minutes in (0, 2):
-        _look(shop, minutes)
+        _check(shop, minutes)
     deletion_services.mark_for_deletion(domain=shop, typed_name="shop.com", actor=alice)
-    carry_out_deletion(domain_id=shop.id)
+    delete_marked_domain(domain_id=shop.id)
     assert Alert.objects.get().state == "recovered"

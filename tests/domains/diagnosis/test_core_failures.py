@@ -1,4 +1,4 @@
-"""Whatever a look saw: any answers of it replaced by failures never add a finding that accuses or advises a removal."""
+"""Replacing any answers with failed lookups never adds a finding that accuses or advises a removal."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ from tests.domains.dns_host import CONFIRMED, NOW, TOKEN, facts_of
 from tests.domains.failed_lookups import accusations, failed
 
 EXAMPLES = int(os.environ.get("FAILURE_EXAMPLES", "200"))
-SAME = "FAILURE_EXAMPLES" not in os.environ  # a test run tries the same ones each time, the soak others
+SAME = "FAILURE_EXAMPLES" not in os.environ  # a test run uses the same examples each time, the soak others
 SOAK = "2000"
 
 
@@ -45,7 +45,7 @@ def new_accusations(world: World, seen: Observations, less: Observations, histor
     """Return new findings. If servers disagree and one fails, the other's answer remains, which is no new finding."""
     after = diagnosis_of(world, less, history)
     found = accusations(diagnosis_of(world, seen, history), after)
-    disputed = {record.key for record in seen.records if len(set(told_of(world, seen, record))) > 1}
+    disputed = {record.key for record in seen.records if len(set(server_views(world, seen, record))) > 1}
     for who in SERVERS if found and disputed else ():
         alone = accusations(diagnosis_of(world, of_one_server(seen, who), history), after)
         found = [each for each in found if each in alone or each.partition(" ")[2] not in (*disputed, "")]
@@ -57,11 +57,11 @@ def of_one_server(seen: Observations, who: str) -> Observations:
     return replace(seen, host=tuple(a for a in seen.host if a.resolver == who or a.question not in plain))
 
 
-def told_of(world: World, seen: Observations, record: Record) -> list[tuple[object, ...]]:
+def server_views(world: World, seen: Observations, record: Record) -> list[tuple[object, ...]]:
     """Return each server's answer about the record and the place that decides it, if all were asked about that."""
     questions = (question_for(record), *further_questions(record, world.facts.domain))
-    asked = [said for question in questions if len(said := seen.host_answers(question)) == len(SERVERS)]
-    return [tuple((answer.values, answer.aliases) for answer in said) for said in zip(*asked, strict=True)]
+    complete = [answers for question in questions if len(answers := seen.host_answers(question)) == len(SERVERS)]
+    return [tuple((answer.values, answer.aliases) for answer in answers) for answers in zip(*complete, strict=True)]
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=SAME, suppress_health_check=list(HealthCheck))
@@ -81,7 +81,7 @@ def test_failures_add_no_accusation(
     assert found == [], (found, before, [str(getattr(seen, lane)[at])[:120] for lane, at in lost])
 
 
-def test_a_spoilt_dmarc_record_is_told_as_that_although_the_policy_above_could_not_be_looked_up() -> None:
+def test_a_spoilt_dmarc_record_is_reported_despite_a_failed_policy_lookup() -> None:
     world = world_of(facts_of("example.com"), dmarc=("v=DMARC1; p=none.",))
     world.has_forgotten_server = True
     seen = seen_in(world)
@@ -95,8 +95,8 @@ def test_a_spoilt_dmarc_record_is_told_as_that_although_the_policy_above_could_n
         assert codes == ["dns.value.dot"]
 
 
-def test_what_one_server_says_of_the_domain_is_not_put_to_another_that_differs() -> None:
-    """The first has the proof and, at the domain, its name in one field; the second has nothing of both."""
+def test_one_servers_answer_is_not_applied_to_a_server_that_differs() -> None:
+    """The first has the TXT record and, at the apex, its name in the value; the second has neither."""
     world = world_of(facts_of("example.com", wants_apex_spf=True))
     world.add("example.com", "TXT", f"_amazonses={TOKEN}")
     whole, first = seen_in(world), SERVERS[0]
@@ -115,8 +115,8 @@ def test_what_one_server_says_of_the_domain_is_not_put_to_another_that_differs()
     assert [each.code for each in after if each.record_key == "identity"] == ["dns.absent"]
 
 
-def test_what_one_server_tells_of_the_domain_is_told_also_where_another_has_nothing() -> None:
-    """Both have no proof; the second holds it at the domain, name and value in one field."""
+def test_a_name_in_the_value_is_found_although_another_server_lacks_it() -> None:
+    """Both lack the TXT record; the second has it at the apex, with name and value in one field."""
     world = world_of(facts_of("example.com", wants_apex_spf=True), identity=())
     world.add("example.com", "TXT", f"_amazonses={TOKEN}")
     whole, first = seen_in(world), SERVERS[0]
@@ -127,15 +127,15 @@ def test_what_one_server_tells_of_the_domain_is_told_also_where_another_has_noth
         for a in whole.host
     )
     seen = replace(whole, host=host)
-    asked = question_for(next(record for record in world.records if record.key == "identity"))
-    lost = [at for at, a in enumerate(host) if a.resolver == first and a.question == asked]
+    identity_question = question_for(next(record for record in world.records if record.key == "identity"))
+    lost = [at for at, a in enumerate(host) if a.resolver == first and a.question == identity_question]
     less = with_failures(seen, {("host", at): ERRORS[0] for at in lost})
     for each in (seen, less):
         findings = diagnosis_of(world, each, NOTHING_KNOWN).findings
         assert [finding.code for finding in findings if finding.record_key == "identity"] == ["dns.value.name_inside"]
 
 
-def test_what_one_server_alone_has_in_another_place_is_not_put_to_the_one_that_has_nothing() -> None:
+def test_a_misplaced_record_of_one_server_is_not_applied_to_another() -> None:
     world = world_of(facts_of("example.com", wants_apex_spf=True))
     world.add("example.com", "TXT", "v=DMARC1; p=quarantine")
     whole, last = seen_in(world), SERVERS[-1]
@@ -162,7 +162,7 @@ def answer_of(seen: Observations, lane: str, at: int) -> str:
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=SAME, suppress_health_check=list(HealthCheck))
 @given(worlds(), st.data())
-def test_a_plain_check_with_failures_finds_nothing_else(world: World, data: st.DataObject) -> None:
+def test_a_check_with_failures_finds_nothing_else(world: World, data: st.DataObject) -> None:
     for record in world.records:
         plain, *others = [question_for(record), *further_questions(record, world.facts.domain)]
         answers = [world.answer(question, "one") for question in (plain, *others)]
@@ -171,15 +171,15 @@ def test_a_plain_check_with_failures_finds_nothing_else(world: World, data: st.D
         less = [failed(answer) if at in lost else answer for at, answer in enumerate(answers)]
         found = judge(record, less[:1], verified_before=None, now=NOW, further=less[1:])
         alone = judge(record, answers[:1], verified_before=None, now=NOW)
-        could_not_tell = (State.COULD_NOT_CHECK, "dns.lookup_failed")
+        check_failed = (State.COULD_NOT_CHECK, "dns.lookup_failed")
         assert 0 not in lost or found.state is State.COULD_NOT_CHECK
-        said = [(each.state, each.code) for each in (whole, alone)]
-        assert (found.state, found.code) in (could_not_tell, *said), (record.key, found, said)
+        verdicts = [(each.state, each.code) for each in (whole, alone)]
+        assert (found.state, found.code) in (check_failed, *verdicts), (record.key, found, verdicts)
         assert not (whole.state is State.VERIFIED and found.state in (State.WRONG, State.WAITING, State.AT_RISK))
 
 
 @pytest.mark.soak
-def test_two_thousand_looks_hold_the_same() -> None:
+def test_two_thousand_examples_hold_the_same() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-m", "not soak", "-p", "no:cacheprovider", __file__]
     done = subprocess.run(command, env={**os.environ, "FAILURE_EXAMPLES": SOAK}, check=False)
     assert done.returncode == 0

@@ -1,4 +1,6 @@
-"""Each mistake has a zone that shows it: its code is found, and not another's. Right zones have none."""
+"""Each mistake has a zone that shows it: the diagnosis finds its code and no other. Correct zones have no
+findings.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -11,9 +13,9 @@ from domains.records.core import IdentityFacts, Record, records_for
 from sandbox.dns.mistake import Mistake
 from sandbox.dns.mistaken import RECORD_MISTAKES
 from tests.domains import mistake_makers as made
-from tests.domains.dns_host import DKIM, Host, facts_of, serving, wanted_of
-from tests.domains.mistakes import SCENES, Scene, play
-from tests.domains.right_zones import RIGHT, Right, look_at, surprises
+from tests.domains.dns_host import DKIM, Host, facts_of, serving, wanted_record
+from tests.domains.mistakes import SCENES, Scene, diagnose_scene
+from tests.domains.right_zones import CORRECT_ZONES, CorrectZone, diagnose_zone, unexpected_codes
 
 WORDS = 60
 NUMBERS = {
@@ -55,13 +57,13 @@ pytestmark = pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1,
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.id)
-def test_a_mistake_is_found_and_not_another(scene: Scene) -> None:
-    found = play(scene)
+def test_each_mistake_is_found_and_no_other(scene: Scene) -> None:
+    found = diagnose_scene(scene)
     codes = {finding.code for finding in found.findings}
-    assert scene.code in codes, said(found)
+    assert scene.code in codes, report(found)
     mistakes = {finding.mistake for finding in found.findings} - {""}
-    assert mistakes == {scene.mistake}, said(found)
-    assert all(words(finding) <= WORDS for finding in found.findings), said(found)
+    assert mistakes == {scene.mistake}, report(found)
+    assert all(words(finding) <= WORDS for finding in found.findings), report(found)
     assert found.asked <= 60
 
 
@@ -74,16 +76,16 @@ def words(finding: DiagnosisFinding) -> int:
     return len(" ".join([finding.verdict, finding.why, *finding.steps, finding.then]).split())
 
 
-def said(found: Diagnosis) -> str:
+def report(found: Diagnosis) -> str:
     lines = [f"{f.code} {f.record_key} {f.verdict} | {f.found} | {words(f)} words" for f in found.findings]
     return "\n".join([*lines, *found.transcript])
 
 
-@pytest.mark.parametrize("right", RIGHT, ids=lambda right: right.title)
-def test_nothing_is_found_in_a_right_zone(right: Right) -> None:
-    found = look_at(right)
-    assert surprises(right, found) == (), said(found)
-    assert {finding.record_key for finding in found.findings} == set(right.missing), said(found)
+@pytest.mark.parametrize("right", CORRECT_ZONES, ids=lambda right: right.title)
+def test_a_correct_zone_has_no_findings(right: CorrectZone) -> None:
+    found = diagnose_zone(right)
+    assert unexpected_codes(right, found) == (), report(found)
+    assert {finding.record_key for finding in found.findings} == set(right.missing), report(found)
     assert {record.key for record in found.records if not record.is_right} == set(right.missing)
     assert found.asked <= 60
 
@@ -95,36 +97,36 @@ def catch_all(host: Host) -> None:
 
 
 def catch_all_text(host: Host) -> None:
-    """Publish a text at every unused name, so also where our records are looked up."""
+    """Publish a TXT record at every unused name, including the names of our records."""
     host.withdraw("mail-from-spf")
     host.add(f"*.{host.zone}", "TXT", host.record("mail-from-spf").value)
 
 
 @pytest.mark.parametrize(("make", "number"), [(catch_all, 3), (catch_all_text, 1)])
-def test_what_a_catch_all_says_of_every_name_proves_no_mistake(make: Callable[[Host], None], number: int) -> None:
-    found = play(Scene("", "dns.absent", make))
-    assert [finding.code for finding in found.findings] == ["dns.absent"] * number, said(found)
+def test_a_wildcard_record_proves_no_mistake(make: Callable[[Host], None], number: int) -> None:
+    found = diagnose_scene(Scene("", "dns.absent", make))
+    assert [finding.code for finding in found.findings] == ["dns.absent"] * number, report(found)
 
 
-def at_workmail(host: Host) -> None:
-    """Let the parent domain receive through SES already, and ours not yet."""
+def with_mx_of_the_parent(host: Host) -> None:
+    """Let the parent domain receive through SES, and ours not yet."""
     host.withdraw("inbound-mx")
     host.add(host.zone, "MX", f"10 {host.record('inbound-mx').value}")
 
 
-def test_nobody_is_told_to_remove_the_mail_of_the_domain_above() -> None:
-    found = play(Scene("", "dns.absent", at_workmail, "shop.example.com"))
-    assert [finding.code for finding in found.findings] == ["dns.absent"], said(found)
+def test_the_parents_inbound_mx_is_not_called_misplaced() -> None:
+    found = diagnose_scene(Scene("", "dns.absent", with_mx_of_the_parent, "shop.example.com"))
+    assert [finding.code for finding in found.findings] == ["dns.absent"], report(found)
 
 
 def with_bounces_of_the_parent(host: Host) -> None:
-    """Make our name the parent's MAIL FROM domain, as SES suggests it ("mail"), known to us or not."""
+    """Make our name the parent's MAIL FROM domain, as SES suggests it ("mail")."""
     host.instead("inbound-mx", f"10 {host.record('mail-from-mx').value}")
 
 
-def test_nobody_is_told_to_remove_the_mail_from_domain_of_the_domain_above() -> None:
-    found = play(Scene("M21", "dns.rival.mx", with_bounces_of_the_parent, "mail.example.com"))
-    assert [finding.code for finding in found.findings] == ["dns.rival.mx"], said(found)
+def test_the_parents_mail_from_mx_is_kept_until_mailboxes_are_unused() -> None:
+    found = diagnose_scene(Scene("M21", "dns.rival.mx", with_bounces_of_the_parent, "mail.example.com"))
+    assert [finding.code for finding in found.findings] == ["dns.rival.mx"], report(found)
     assert found.findings[0].steps[0].startswith("If you use those mailboxes, keep the MX record")
 
 
@@ -135,9 +137,9 @@ def with_mail_of_the_child(host: Host) -> None:
     host.history = replace(host.history, others=records_for(child))
 
 
-def test_nobody_is_told_to_change_the_mx_at_which_another_domain_receives() -> None:
-    found = play(Scene("M23", "dns.rival.mail_from_in_use", with_mail_of_the_child))
-    assert [finding.code for finding in found.findings] == ["dns.rival.mail_from_in_use"], said(found)
+def test_the_mx_at_which_another_domain_receives_is_kept() -> None:
+    found = diagnose_scene(Scene("M23", "dns.rival.mail_from_in_use", with_mail_of_the_child))
+    assert [finding.code for finding in found.findings] == ["dns.rival.mail_from_in_use"], report(found)
     assert found.findings[0].steps[0] == "Keep those records."
 
 
@@ -147,29 +149,29 @@ def doubled_by_its_name(host: Host) -> None:
     host.history = replace(host.history, others=records_for(facts_of("example.com.example.com")))
 
 
-def test_what_another_domain_wants_at_a_name_is_never_a_misplaced_record() -> None:
-    found = play(Scene("", "dns.absent", doubled_by_its_name))
-    assert [finding.code for finding in found.findings] == ["dns.absent"], said(found)
+def test_a_record_of_another_domain_is_never_misplaced() -> None:
+    found = diagnose_scene(Scene("", "dns.absent", doubled_by_its_name))
+    assert [finding.code for finding in found.findings] == ["dns.absent"], report(found)
 
 
 def with_alias(host: Host) -> None:
-    """Publish a web site by an alias at the domain itself."""
+    """Publish a website by a CNAME at the apex."""
     host.withdraw("inbound-mx")
     host.store.add_zone("web.example", ("ns.web.example",))
     host.store.add_record("web.example", "site.web.example", "A", "192.0.2.7")
     host.add(host.facts.domain.ascii, "CNAME", "site.web.example", force=True)
 
 
-def test_nobody_is_told_to_remove_the_alias_of_a_web_site() -> None:
-    found = play(Scene("M24", "dns.rival.cname", with_alias, "shop.example.com"))
+def test_the_cname_of_a_website_is_not_removed() -> None:
+    found = diagnose_scene(Scene("M24", "dns.rival.cname", with_alias, "shop.example.com"))
     finding = next(finding for finding in found.findings if finding.code == "dns.rival.cname")
     assert finding.steps[0].startswith("Ask your website's host")
     assert "remove" not in " ".join(finding.steps).lower()
 
 
-# Made with some records a mistake of the menu is another one, or none: an SPF at the domain itself is not needed there,
-# DMARC is inherited, the domain above may receive through Amazon or have a MAIL FROM domain itself, and where other
-# records are at the name, or below it, no catch-all answers (RFC 4592).
+# With some records a mistake of the menu becomes another one, or none: an SPF record at the apex is not needed there,
+# DMARC is inherited, the parent may receive through SES or have a MAIL FROM domain itself, and where other
+# records are at the name, or below it, no wildcard answers (RFC 4592).
 INSTEAD = {
     ("name.apex", "mail-from-spf"): {"M19", ""},
     ("name.apex", "apex-spf"): {""},
@@ -188,14 +190,14 @@ INSTEAD = {
 
 @pytest.mark.parametrize("mistake", RECORD_MISTAKES, ids=lambda mistake: mistake.code)
 @pytest.mark.parametrize("name", ["example.com", "shop.example.co.uk"])
-def test_a_mistake_of_the_menu_is_itself_with_whatever_record_it_is_made(mistake: Mistake, name: str) -> None:
+def test_a_menu_mistake_has_one_number_with_every_record(mistake: Mistake, name: str) -> None:
     facts = facts_of(name, wants_apex_spf=name != "example.com")
-    made = [record for record in records_for(facts) if mistake.applies_to(wanted_of(record), facts.domain.zone)]
+    made = [record for record in records_for(facts) if mistake.applies_to(wanted_record(record), facts.domain.zone)]
     for record, found in menu_scenes(facts, made, mistake.code):
         numbers = {finding.mistake for finding in found.findings} or {""}
         allowed = INSTEAD.get((mistake.code, record.key), {NUMBERS[mistake.code]})
-        assert len(numbers) == 1, f"{record.key}\n{said(found)}"
-        assert numbers <= allowed, f"{record.key}\n{said(found)}"
+        assert len(numbers) == 1, f"{record.key}\n{report(found)}"
+        assert numbers <= allowed, f"{record.key}\n{report(found)}"
 
 
 def menu_scenes(facts: IdentityFacts, records: Sequence[Record], code: str) -> Iterator[tuple[Record, Diagnosis]]:
@@ -210,9 +212,9 @@ def menu_scenes(facts: IdentityFacts, records: Sequence[Record], code: str) -> I
             yield record, host.diagnose(server, address)
 
 
-def test_what_is_in_the_way_of_a_cname_is_removed_first_and_its_value_is_shown() -> None:
+def test_a_record_that_blocks_a_cname_is_deleted_first_and_its_value_shown() -> None:
     scene = Scene("M24", "dns.rival.other_type", made.text_at_key(f"https://{DKIM[0]}.dkim.amazonses.com"))
-    finding = next(each for each in play(scene).findings if each.code == scene.code)
+    finding = next(each for each in diagnose_scene(scene).findings if each.code == scene.code)
     assert "https://" in finding.steps[0]
     assert finding.steps[0].startswith("Delete the TXT record at")
     assert finding.steps[1].endswith(f": {DKIM[0]}.dkim.amazonses.com")
@@ -225,14 +227,16 @@ def test_what_is_in_the_way_of_a_cname_is_removed_first_and_its_value_is_shown()
         ("site.web.example", "mail servers of its target"),
     ],
 )
-def test_a_cname_at_the_domain_replaces_its_mx_so_it_is_never_said_that_mail_flows(target: str, why: str) -> None:
+def test_a_cname_at_the_apex_stops_mail_in_the_explanation(target: str, why: str) -> None:
     def make(host: Host) -> None:
         host.withdraw(*(record.key for record in host.records if record.name == host.zone))
         host.store.add_zone("web.example", ("ns.web.example",))
         host.store.add_record("web.example", "site.web.example", "A", "192.0.2.7")
         host.add(host.zone, "CNAME", target, force=True)
 
-    findings = [each for each in play(Scene("M24", "", make)).findings if "alias" in each.code or "cname" in each.code]
+    findings = [
+        each for each in diagnose_scene(Scene("M24", "", make)).findings if "alias" in each.code or "cname" in each.code
+    ]
     assert findings
     for finding in findings:
         assert why in finding.why
@@ -240,16 +244,16 @@ def test_a_cname_at_the_domain_replaces_its_mx_so_it_is_never_said_that_mail_flo
         assert finding.severity is Severity.RED
 
 
-def test_a_missing_optional_record_is_a_recommendation_and_no_failure_of_anybody() -> None:
-    found = play(Scene("", "dns.absent", lambda host: host.withdraw("dmarc", "apex-spf")))
+def test_a_missing_optional_record_is_only_a_recommendation() -> None:
+    found = diagnose_scene(Scene("", "dns.absent", lambda host: host.withdraw("dmarc", "apex-spf")))
     assert found.finding is None
     assert {each.code for each in found.further} == {"dns.absent"}
     assert [lane.state for lane in found.lanes] == [LinkState.OK] * 3
     assert found.links_with_notes == frozenset()
 
 
-def test_a_mistake_in_an_optional_record_comes_first_and_its_check_has_a_warning() -> None:
-    found = play(Scene("M29", "dns.rival.dmarc", made.two_dmarc))
+def test_a_mistake_in_an_optional_record_comes_first_with_a_warning() -> None:
+    found = diagnose_scene(Scene("M29", "dns.rival.dmarc", made.two_dmarc))
     assert found.finding is not None
     assert found.finding.code == "dns.rival.dmarc"
     assert found.links_with_notes == {"rivals"}

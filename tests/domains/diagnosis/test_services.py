@@ -1,4 +1,4 @@
-"""The diagnosis of a domain that is set up: bounded, kept for a page, told on the command line, remembering."""
+"""The diagnosis of a domain: limited in queries and time, cached for a page, printed by the command, with history."""
 
 import asyncio
 import io
@@ -27,7 +27,15 @@ from domains.models.record_checks import RecordCheck
 from sandbox.process import Sandbox
 from tests.domains.dns.test_gateway import Scripted, reply
 from tests.domains.dns_host import NAMESERVERS, Host, facts_of, serving
-from tests.domains.factories import make_domain, publish, second_resolver, set_up_domain, take_mail, wanted, zone_of
+from tests.domains.factories import (
+    make_domain,
+    mark_as_receiving,
+    publish,
+    records_to_publish,
+    second_resolver,
+    set_up_domain,
+    zone_of,
+)
 from tests.factories import make_customer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.allow_hosts([f"127.0.0.{number}" for number in range(1, 12)])]
@@ -52,7 +60,7 @@ def verified(sandbox: Sandbox, name: str = "example.com") -> Domain:
     return domain
 
 
-def test_a_domain_that_is_right_is_right_on_all_ten_links(sandbox: Sandbox) -> None:
+def test_a_correct_domain_is_ok_on_all_links(sandbox: Sandbox) -> None:
     found = diagnosis_services.diagnose(verified(sandbox), now=timezone.now())
     assert found.findings == ()
     assert found.is_right
@@ -62,7 +70,7 @@ def test_a_domain_that_is_right_is_right_on_all_ten_links(sandbox: Sandbox) -> N
 
 
 @pytest.mark.parametrize(("terms", "codes"), [(9, []), (10, ["dns.value.spf_lookups"])])
-def test_the_eleventh_look_up_of_spf_is_one_too_many(sandbox: Sandbox, terms: int, codes: list[str]) -> None:
+def test_the_eleventh_spf_lookup_is_a_finding(sandbox: Sandbox, terms: int, codes: list[str]) -> None:
     domain = verified(sandbox)
     (old,) = (
         row
@@ -74,8 +82,8 @@ def test_the_eleventh_look_up_of_spf_is_one_too_many(sandbox: Sandbox, terms: in
     assert [finding.code for finding in diagnosis_services.diagnose(domain, now=timezone.now()).findings] == codes
 
 
-def test_the_records_of_other_domains_are_known_whoevers_they_are(sandbox: Sandbox) -> None:
-    """The MAIL FROM domain of the domain above, which is another customer's."""
+def test_records_of_other_customers_domains_are_known(sandbox: Sandbox) -> None:
+    """The MAIL FROM domain of the parent, which belongs to another customer."""
     above = verified(sandbox)
     domain = set_up_domain(sandbox, "orders.example.com", customer=above.customer)
     Domain.objects.filter(pk=above.pk).update(customer=make_customer("Somebody else"))
@@ -85,7 +93,7 @@ def test_the_records_of_other_domains_are_known_whoevers_they_are(sandbox: Sandb
     assert {finding.code for finding in result.diagnosis().findings} == {"dns.absent"}
 
 
-def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
+def test_the_soa_seen_by_ses_is_stored_and_shown(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
     identity_status_services.read_statuses([domain], now=timezone.now())
     domain.refresh_from_db()
@@ -96,7 +104,7 @@ def test_amazons_soa_is_stored_and_shown(sandbox: Sandbox) -> None:
     )
 
 
-def test_ten_viewers_cost_one_look(sandbox: Sandbox) -> None:
+def test_ten_viewers_cause_one_diagnosis(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
     before = sandbox.queries.total
     found = {diagnosis_services.diagnose(domain, now=timezone.now()) for _ in range(10)}
@@ -104,7 +112,7 @@ def test_ten_viewers_cost_one_look(sandbox: Sandbox) -> None:
     assert sandbox.queries.total - before == found.pop().asked
 
 
-def test_who_comes_while_another_looks_waits_for_that_answer(sandbox: Sandbox) -> None:
+def test_a_second_viewer_waits_for_the_running_diagnosis(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
     theirs = diagnosis_services.gather(domain, now=timezone.now())
     key = f"diagnosis-result:{domain.pk}:{diagnosis_services.hash_of(domain)}"
@@ -119,8 +127,8 @@ def test_who_comes_while_another_looks_waits_for_that_answer(sandbox: Sandbox) -
     assert waited == [diagnosis_services.WAIT_EVERY]
 
 
-def test_another_set_of_records_is_looked_at_anew(sandbox: Sandbox) -> None:
-    domain = take_mail(verified(sandbox))
+def test_changed_records_cause_a_new_diagnosis(sandbox: Sandbox) -> None:
+    domain = mark_as_receiving(verified(sandbox))
     before = diagnosis_services.diagnose(domain, now=timezone.now())
     domain.receives = False
     after = diagnosis_services.diagnose(domain, now=timezone.now())
@@ -129,18 +137,16 @@ def test_another_set_of_records_is_looked_at_anew(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("mistake", ["name.doubled_zone", "zone.disagree", "zone.bogus", "zone.servfail"])
-def test_no_diagnosis_asks_more_than_sixty_questions(sandbox: Sandbox, mistake: str) -> None:
+def test_no_diagnosis_sends_more_than_sixty_queries(sandbox: Sandbox, mistake: str) -> None:
     domain = verified(sandbox)
-    sandbox.control.make_mistake(zone_of(domain), wanted(domain)[0], mistake)
+    sandbox.control.make_mistake(zone_of(domain), records_to_publish(domain)[0], mistake)
     before = sandbox.queries.total
     found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
     assert 0 < sandbox.queries.total - before <= MOST_QUERIES
     assert found.finding is not None
 
 
-def test_a_domain_of_which_all_is_missing_is_searched_for_within_sixty_questions(
-    sandbox: Sandbox, settings: Settings
-) -> None:
+def test_a_domain_without_any_record_is_diagnosed_within_sixty_queries(sandbox: Sandbox, settings: Settings) -> None:
     sandbox.control.add_zone("example.com", (*NAMESERVERS, "ns3.host.example", "ns4.host.example"))
     sandbox.control.add_zone("com", ("a.registry.example",))
     domain = set_up_domain(sandbox, "example.com")
@@ -153,7 +159,7 @@ def test_a_domain_of_which_all_is_missing_is_searched_for_within_sixty_questions
     assert len(found.findings) == len(domain.records)
 
 
-def test_silent_servers_cost_a_bounded_time_and_blame_nobody() -> None:
+def test_silent_nameservers_take_a_limited_time_and_are_unknown() -> None:
     with serving() as (store, server, address):
         host = Host(store, facts_of())
         host.open()
@@ -168,7 +174,7 @@ def test_silent_servers_cost_a_bounded_time_and_blame_nobody() -> None:
     assert len(found.findings) == 1
 
 
-def test_what_is_over_the_budget_says_that_it_was_not_asked() -> None:
+def test_questions_over_the_budget_are_failed_as_skipped() -> None:
     with serving() as (store, _, (host, port)):
         store.add_zone("example.com")
         asker = QuerySession(timeout=0.5)
@@ -180,7 +186,7 @@ def test_what_is_over_the_budget_says_that_it_was_not_asked() -> None:
     assert "skipped" in answers[-1].error
 
 
-def test_the_log_of_look_ups_shows_hostile_answers_harmless() -> None:
+def test_the_dns_log_escapes_and_shortens_hostile_answers() -> None:
     with serving() as (store, server, address):
         host = Host(store, facts_of())
         host.open()
@@ -191,12 +197,12 @@ def test_the_log_of_look_ups_shows_hostile_answers_harmless() -> None:
     assert all(line.isprintable() and len(line) < 1000 for line in found.transcript)
 
 
-def test_a_packet_that_was_lost_is_sent_once_more_to_who_answers() -> None:
+def test_a_lost_packet_is_sent_again_to_a_server_that_answers() -> None:
     lost = Question("lost.example.com", "TXT")
     packets = []
 
     def script(packet: bytes) -> list[bytes]:
-        """The first question of the one name gets lost."""
+        """Drop the first query for this name."""
         packets.append(packet)
         times = sum(b"lost" in earlier for earlier in packets)
         return [] if b"lost" in packet and times == 1 else [reply(packet, rcode=dns.rcode.NXDOMAIN)]
@@ -214,7 +220,7 @@ def test_a_packet_that_was_lost_is_sent_once_more_to_who_answers() -> None:
     assert asyncio.run(scene()) == (Answer(lost, "r", LookupStatus.NO_NAME), 3)
 
 
-def test_a_name_server_in_a_private_network_is_not_asked(sandbox: Sandbox, settings: Settings) -> None:
+def test_a_nameserver_in_a_private_network_is_not_queried(sandbox: Sandbox, settings: Settings) -> None:
     domain = verified(sandbox)
     settings.SANDBOX = False
     found = diagnosis_services.gather(domain, now=timezone.now()).diagnosis()
@@ -228,7 +234,7 @@ def test_a_name_server_in_a_private_network_is_not_asked(sandbox: Sandbox, setti
     "127.0.0.1 10.0.0.1 169.254.169.254 192.88.99.1 224.0.0.1 100.100.100.200 ::1 fd00:ec2::254 64:ff9b::7f00:1 "
     "2002:a00:1::1 ::ffff:127.0.0.1 ns1.example.com".split(),
 )
-def test_a_name_server_gets_no_place_at_an_address_that_is_not_public(address: str) -> None:
+def test_a_nameserver_at_a_private_address_is_refused(address: str) -> None:
     assert dns_services.server_address(address, Network(("1.1.1.1:53",))) == ""
 
 
@@ -241,11 +247,11 @@ def test_a_name_server_gets_no_place_at_an_address_that_is_not_public(address: s
         ("ns1.example.com", True, ""),
     ],
 )
-def test_a_public_name_server_has_a_place_and_in_the_sandbox_every_one(address: str, private: bool, at: str) -> None:
+def test_a_public_nameserver_is_accepted_and_any_in_the_sandbox(address: str, private: bool, at: str) -> None:
     assert dns_services.server_address(address, Network(("1.1.1.1:53",), private=private)) == at
 
 
-def test_a_zone_whose_serial_does_not_move_after_i_have_added_them_was_not_published(sandbox: Sandbox) -> None:
+def test_an_unchanged_serial_after_records_were_added_means_unpublished(sandbox: Sandbox) -> None:
     sandbox.control.add_zone("example.com", NAMESERVERS)
     domain = set_up_domain(sandbox, "example.com")
     now = timezone.now()
@@ -263,7 +269,7 @@ def test_a_zone_whose_serial_does_not_move_after_i_have_added_them_was_not_publi
     assert domain.soa_serial_since == now + timedelta(minutes=21)
 
 
-def test_a_record_that_was_right_and_is_gone_says_so(sandbox: Sandbox) -> None:
+def test_a_verified_record_that_vanished_is_reported_as_gone(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
     held = next(r for r in sandbox.control.records("example.com") if r.name.startswith("_amazonses"))
     sandbox.control.remove_record("example.com", held.id)
@@ -294,11 +300,11 @@ def run(*arguments: str) -> tuple[int, str]:
     return 0, out.getvalue()
 
 
-def test_the_command_ends_with_zero_only_when_all_required_is_right(sandbox: Sandbox) -> None:
+def test_the_command_exits_with_zero_only_if_all_required_records_are_correct(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
     status, text = run("Example.COM")
     assert (status, text.count("ok  ")) == (0, 10)
-    spf = next(record for record in wanted(domain) if record.key == "mail-from-spf")
+    spf = next(record for record in records_to_publish(domain) if record.key == "mail-from-spf")
     sandbox.control.make_mistake("example.com", spf, "value.quoted")
     cache.clear()
     status, text = run("example.com")
@@ -306,25 +312,25 @@ def test_the_command_ends_with_zero_only_when_all_required_is_right(sandbox: San
     assert "First: [dns.value.quoted]" in text
 
 
-def test_the_command_prints_json_for_programs(sandbox: Sandbox) -> None:
+def test_the_command_prints_json(sandbox: Sandbox) -> None:
     domain = verified(sandbox)
-    sandbox.control.make_mistake("example.com", wanted(domain)[1], "rival.proxied")
+    sandbox.control.make_mistake("example.com", records_to_publish(domain)[1], "rival.proxied")
     status, text = run("example.com", "--json")
-    told: dict[str, Any] = json.loads(text)
+    report: dict[str, Any] = json.loads(text)
     assert status == 1
-    assert told["finding"]["code"] == "dns.rival.proxied"
-    assert told["is_right"] is False
+    assert report["finding"]["code"] == "dns.rival.proxied"
+    assert report["is_right"] is False
 
 
 @pytest.mark.parametrize("name", ["nobody.example.org", "not a domain"])
-def test_the_command_refuses_a_domain_that_is_not_here(name: str) -> None:
+def test_the_command_refuses_an_unknown_domain(name: str) -> None:
     with pytest.raises(CommandError):
         call_command("diagnose", name)
 
 
-def test_an_mta_sts_that_is_missing_asks_for_its_policy_first(sandbox: Sandbox) -> None:
-    """The record alone announces a policy that nobody serves; and without either, mail is delivered as before."""
-    found = diagnosis_services.diagnose(take_mail(verified(sandbox)), now=timezone.now())
+def test_a_missing_mta_sts_record_asks_for_its_policy_first(sandbox: Sandbox) -> None:
+    """The record alone announces a policy that nobody serves. Without both, mail is delivered as before."""
+    found = diagnosis_services.diagnose(mark_as_receiving(verified(sandbox)), now=timezone.now())
     missing = next(each.finding for each in found.records if each.key == "mta-sts")
     assert missing is not None
     assert missing.why == "Mail is delivered without it."

@@ -1,4 +1,4 @@
-"""Diagnoses that pages ask for, made by the real worker."""
+"""Diagnoses that pages request, made by the real worker."""
 
 import time
 
@@ -15,18 +15,18 @@ SECONDS = 60
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_worker_makes_those_of_several_domains_of_one_customer(sandbox: Sandbox) -> None:
+def test_the_worker_makes_the_diagnoses_of_several_domains_of_one_customer(sandbox: Sandbox) -> None:
     customer = make_customer()
     domains = [set_up_domain(sandbox, customer=customer) for _ in range(3)]
-    asked = [diagnosis_services.progress(domain=each, since=None, now=timezone.now()) for each in domains]
-    assert [each.waiting_before for each in asked] == [0, 1, 2]
+    progresses = [diagnosis_services.progress(domain=each, since=None, now=timezone.now()) for each in domains]
+    assert [each.waiting_before for each in progresses] == [0, 1, 2]
     with running_worker(sandbox):
         until = time.monotonic() + SECONDS
         while diagnosis_services.waiting(customer.pk).exists():
             assert time.monotonic() < until
             time.sleep(0.2)
-    for domain, before in zip(domains, asked, strict=True):
-        domain.refresh_from_db()  # the worker has looked at it as well
+    for domain, before in zip(domains, progresses, strict=True):
+        domain.refresh_from_db()  # the worker has checked it as well
         made = diagnosis_services.progress(domain=domain, since=before.since, now=timezone.now())
         assert made.problem == ""
         assert made.found

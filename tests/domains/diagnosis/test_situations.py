@@ -1,4 +1,4 @@
-"""What people met and reported in public, as the pure core tells it: the cause, and what it offers to publish."""
+"""Situations that people reported in public: the diagnosis finds the cause and offers the value to publish."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ DOMAIN = "example.com"
 INBOUND, FEEDBACK = "inbound-smtp.us-east-1.amazonaws.com", "feedback-smtp.us-east-1.amazonses.com"
 KEY = f"{DKIM[0]}.dkim.amazonses.com"
 SPF = "v=spf1 include:amazonses.com ~all"
-RIGHT = ""
+VALID = ""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ def _proof(text: str, code: str) -> Situation:
 
 SPF_SITUATIONS = (
     *(
-        _spf(f"v=spf1 include:amazonses.com {term} ~all", RIGHT)
+        _spf(f"v=spf1 include:amazonses.com {term} ~all", VALID)
         for term in (
             *("ptr", "ptr:example.com", "mx/24", "a:%{d2}.example.com/24//64", "exists:%{ir}.%{v}.arpa.example.com"),
             *("exp=why.example.com", "unknown=foo", "ip6:2001:db8::", "include:amazonses.com"),
         )
     ),
     *(
-        _spf(text, RIGHT)
+        _spf(text, VALID)
         for text in (
             *(
                 "V=SPF1 INCLUDE:AMAZONSES.COM ~ALL",
@@ -121,11 +121,11 @@ SPF_SITUATIONS = (
     _spf("v=spf1 include:amazonses.com ~all v=spf1 include:spf.example.net ~all", "dns.spf.ignored"),
     _spf("v=spf1 include:amazonses.com all=~", "dns.spf.ignored"),
     Situation("mail-from-spf", (SPF, "v=spf1 mx -all"), "dns.rival.spf", f"v=spf1 mx {SPF[7:]}"),
-    Situation("mail-from-spf", (SPF,), "dns.absent", SPF, kind="SPF"),  # type 99, which nobody asks for any more
+    Situation("mail-from-spf", (SPF,), "dns.absent", SPF, kind="SPF"),  # type 99, which is obsolete
 )
 DMARC_SITUATIONS = (
     *(
-        _dmarc(text, RIGHT)
+        _dmarc(text, VALID)
         for text in (
             *("v=DMARC1; p=none; pct=0", "v=DMARC1; p=none; np=reject; t=y; psd=n", "v=DMARC1;; p=reject"),
             *("v=DMARC1; p=none; rua=mailto:a@example.com!10m", "v=DMARC1; p=none; fo=1:d:s", "v = DMARC1 ; p = none"),
@@ -184,8 +184,8 @@ DMARC_SITUATIONS = (
     ),
 )
 KEY_SITUATIONS = (
-    _key(f"{KEY}.", RIGHT),
-    _key(f"{KEY}..", RIGHT),
+    _key(f"{KEY}.", VALID),
+    _key(f"{KEY}..", VALID),
     _key(f"{KEY}.example.com.example.com", "dns.value.zone_appended"),
     _key(f"{DKIM[0]}.dkim.us-east-1.amazonses.com", "dns.value.other_region"),
     _key(f"{DKIM[0]}._domainkey.amazonses.com", "dns.value.typo"),
@@ -202,8 +202,8 @@ KEY_SITUATIONS = (
     _key("104.16.1.1", "dns.rival.proxied", "A"),
 )
 MX_SITUATIONS = (
-    _mx(RIGHT, f"65535 {INBOUND}"),
-    _mx(RIGHT, f"10 {INBOUND}..", f"20 {FEEDBACK}"),
+    _mx(VALID, f"65535 {INBOUND}"),
+    _mx(VALID, f"10 {INBOUND}..", f"20 {FEEDBACK}"),
     _mx("dns.value.priority_inside", f"10 10\\032{INBOUND}"),
     _mx("dns.value.ip", "10 192.0.2.1"),
     _mx("dns.value.ip", "10 192.0.2.1.example.com"),
@@ -218,7 +218,7 @@ MX_SITUATIONS = (
     _mx("dns.rival.mx", "10 example.com"),
     _mx("dns.rival.mx", "0 example-com.mail.protection.outlook.com", f"10 {INBOUND}"),
     _mx("dns.rival.mx_shared", "5 aspmx.l.google.com", f"5 {INBOUND}"),
-    _bounces(RIGHT, f"20 {FEEDBACK}"),
+    _bounces(VALID, f"20 {FEEDBACK}"),
     _bounces("dns.rival.mail_from_mx", f"10 {FEEDBACK}", f"10 {INBOUND}"),
     _bounces("dns.value.zone_appended", f"10 {FEEDBACK}.bounce.example.com"),
     _bounces("dns.value.typo", "10 us-east-1.amazonses.com"),
@@ -239,7 +239,7 @@ PROOF_SITUATIONS = (
 SITUATIONS = (*SPF_SITUATIONS, *DMARC_SITUATIONS, *KEY_SITUATIONS, *MX_SITUATIONS, *PROOF_SITUATIONS)
 
 
-def look(situation: Situation) -> Diagnosis:
+def diagnose_situation(situation: Situation) -> Diagnosis:
     """Diagnose a zone that is correct except for this record."""
     facts = facts_of(DOMAIN)
     if not situation.kind:
@@ -252,34 +252,34 @@ def look(situation: Situation) -> Diagnosis:
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda each: each.id)
-def test_the_one_cause_is_told_with_a_value_that_mends_it(situation: Situation) -> None:
-    found = look(situation)
-    said = [(finding.code, finding.record_key) for finding in found.findings]
-    assert said == ([(situation.code, situation.key)] if situation.code else [])
+def test_the_one_cause_is_found_with_the_value_that_fixes_it(situation: Situation) -> None:
+    found = diagnose_situation(situation)
+    found_codes = [(finding.code, finding.record_key) for finding in found.findings]
+    assert found_codes == ([(situation.code, situation.key)] if situation.code else [])
     if situation.code and situation.offered is not None:
         assert dict(found.findings[0].data).get("value", "") == situation.offered
 
 
 @pytest.mark.parametrize("situation", [each for each in SITUATIONS if each.offered], ids=lambda each: each.id)
-def test_the_value_that_mends_it_is_right_when_it_stands_there(situation: Situation) -> None:
-    mended = Situation(situation.key, (situation.offered or "",), RIGHT)
-    assert [finding.code for finding in look(mended).findings] == []
+def test_the_offered_value_has_no_finding_once_published(situation: Situation) -> None:
+    corrected = Situation(situation.key, (situation.offered or "",), VALID)
+    assert [finding.code for finding in diagnose_situation(corrected).findings] == []
 
 
 @pytest.mark.parametrize(
-    ("published", "said"),
+    ("published", "expected"),
     [
         ("v=DMARC1; p=none", "it asks for no reports"),
         ("v=DMARC1; p=none; rua=mailto:a@example.com", "its reports go to another address"),
     ],
 )
-def test_reports_that_nobody_asked_for_go_nowhere(published: str, said: str) -> None:
+def test_a_dmarc_record_without_reports_to_us_is_reported(published: str, expected: str) -> None:
     world = world_of(facts_of(DOMAIN, dmarc_reports_to="us@example.com"), dmarc=(published,))
     [finding] = diagnosis_of(world, seen_in(world), NOTHING_KNOWN).findings
-    assert (finding.code, said in finding.verdict) == ("dns.value.dmarc_reports", True)
+    assert (finding.code, expected in finding.verdict) == ("dns.value.dmarc_reports", True)
 
 
-def test_mail_is_at_the_best_of_the_others_servers_not_at_the_one_that_we_know() -> None:
+def test_the_other_mx_with_the_best_priority_is_named() -> None:
     both = ("20 aspmx.l.google.com", "10 mail.example.net", f"30 {INBOUND}")
-    [finding] = look(_mx("dns.rival.mx", *both)).findings
+    [finding] = diagnose_situation(_mx("dns.rival.mx", *both)).findings
     assert finding.verdict == f"{DOMAIN} receives its mail at mail.example.net (priority 10), not here."

@@ -1,4 +1,4 @@
-"""The diagnosis as a page: the frame at once, the result when it is there, and the same for machines."""
+"""The diagnosis as a page, shown at once and completed when the result is ready, and as JSON, text and log."""
 
 import json
 import re
@@ -17,18 +17,19 @@ from pytest_django import Settings
 from accounts.models.people import User
 from domains import tasks
 from domains.diagnosis.core.codes import CODES
+from domains.identity_status import services as identity_status_services
 from domains.jobs import DIAGNOSE
 from domains.models.diagnosis import DiagnosisRequest
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain, publish, set_up_domain, wanted
+from tests.domains.factories import make_domain, publish, records_to_publish, set_identity_status, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_remembered() -> None:
+def empty_cache() -> None:
     cache.clear()
 
 
@@ -48,23 +49,23 @@ def page(client: Client, alice: User, domain: Domain) -> str:
     return reverse("domains:diagnosis", args=[domain.pk])
 
 
-def test_the_frame_comes_at_once_and_asks_nobody(client: Client, page: str, sandbox: Sandbox) -> None:
+def test_the_page_opens_at_once_without_a_query(client: Client, page: str, sandbox: Sandbox) -> None:
     sandbox.control.set_dns_fault("shop.com", "silent")
     text = client.get(page).content.decode()
     assert 'hx-trigger="load"' in text
     assert "?look=1" in text
 
 
-def at_once(client: Client, page: str, **headers: str) -> str:
+def diagnosed_page(client: Client, page: str, **headers: str) -> str:
     """Return the page after the worker has made the diagnosis that it requested."""
     waits = client.get(f"{page}?look=1", headers=headers).content.decode()
     again = re.search(r"[?&]look=[0-9]{10}\.[0-9]{3}", waits)
     assert again
-    work()
+    run_jobs()
     return client.get(f"{page}{again[0]}", headers=headers).content.decode()
 
 
-def work() -> None:
+def run_jobs() -> None:
     """Run every queued job, and those that they queue."""
     for _ in range(20):
         job = ProcrastinateJob.objects.filter(task_name=DIAGNOSE, status="todo").order_by("pk").first()
@@ -74,40 +75,38 @@ def work() -> None:
         tasks.diagnose(**job.args)
 
 
-def test_while_it_is_made_the_page_waits_asks_again_and_holds_no_thread(
-    client: Client, page: str, sandbox: Sandbox
-) -> None:
+def test_the_page_polls_while_the_diagnosis_runs(client: Client, page: str, sandbox: Sandbox) -> None:
     sandbox.control.set_dns_fault("shop.com", "silent")
-    asked = sandbox.queries.total
+    queries_before = sandbox.queries.total
     waits = client.get(page, headers={"HX-Request": "true"}).content.decode()
     assert 'hx-trigger="load delay:1s"' in waits
     assert "This takes up to 10 seconds" in waits
-    assert sandbox.queries.total == asked
+    assert sandbox.queries.total == queries_before
     assert ProcrastinateJob.objects.filter(task_name=DIAGNOSE).count() == 1
 
 
-def test_records_that_nobody_could_look_up_are_not_counted_as_wrong(
+def test_records_that_could_not_be_checked_are_not_counted_as_wrong(
     client: Client, page: str, sandbox: Sandbox
 ) -> None:
     sandbox.control.set_dns_fault("shop.com", "servfail")
-    text = at_once(client, page)
+    text = diagnosed_page(client, page)
     assert "None could be checked" in text
     assert "correct, including optional ones" not in text
 
 
-def test_who_asks_again_asks_for_no_second_one(client: Client, page: str) -> None:
+def test_repeated_requests_queue_one_diagnosis(client: Client, page: str) -> None:
     for _ in range(3):
         client.get(f"{page}?look=1")
     assert ProcrastinateJob.objects.filter(task_name=DIAGNOSE).count() == 1
 
 
-def test_without_javascript_the_waiting_page_has_a_link_to_the_result(client: Client, page: str) -> None:
+def test_without_javascript_the_waiting_page_links_to_the_result(client: Client, page: str) -> None:
     waits = client.get(f"{page}?look=1").content.decode()
     assert "Show result" in waits
-    assert "Show result" not in at_once(client, page)
+    assert "Show result" not in diagnosed_page(client, page)
 
 
-def test_a_diagnosis_that_failed_is_said_and_can_be_tried_again(
+def test_a_failed_diagnosis_is_shown_and_can_be_retried(
     client: Client, page: str, domain: Domain, settings: Settings
 ) -> None:
     waits = client.get(f"{page}?look=1").content.decode()
@@ -115,24 +114,24 @@ def test_a_diagnosis_that_failed_is_said_and_can_be_tried_again(
     assert again
     settings.DNS_RESOLVERS = ("no address:at all",)
     with pytest.raises(ValueError, match="no address"):
-        work()
+        run_jobs()
     text = client.get(f"{page}{again[0]}").content.decode()
     assert "The diagnosis failed on our side" in text
     assert "Try again" in text
 
 
-def test_a_worker_that_does_not_come_is_said(client: Client, page: str, domain: Domain) -> None:
+def test_an_absent_worker_is_reported(client: Client, page: str, domain: Domain) -> None:
     ago = timezone.now() - timedelta(minutes=3)
     DiagnosisRequest.objects.create(domain=domain, asked_at=ago)
     assert "Our background worker may be down" in client.get(f"{page}?look={ago.timestamp():.3f}").content.decode()
 
 
-def test_nonsense_instead_of_a_moment_asks_for_a_new_one(client: Client, page: str) -> None:
+def test_an_invalid_moment_starts_a_new_diagnosis(client: Client, page: str) -> None:
     for text in ("9999999999.999", "x", "1e5", "0000000001.000"):
         assert "This takes up to 10 seconds" in client.get(page, {"look": text}).content.decode()
 
 
-def test_of_one_customer_few_wait_and_the_next_is_refused(client: Client, page: str, alice: User) -> None:
+def test_the_eleventh_waiting_diagnosis_of_a_customer_is_429(client: Client, page: str, alice: User) -> None:
     own = alice.customers.get()
     pages = [reverse("domains:diagnosis", args=[make_domain(customer=own).pk]) for _ in range(11)]
     answers = [client.get(f"{each}?look=1") for each in pages]
@@ -141,7 +140,7 @@ def test_of_one_customer_few_wait_and_the_next_is_refused(client: Client, page: 
     assert "9 of your other diagnoses run first" in answers[-2].content.decode()
 
 
-def test_when_others_are_made_it_waits_for_its_turn(
+def test_a_diagnosis_waits_while_others_run(
     client: Client, page: str, settings: Settings, other_connection: "psycopg.Connection[Any]"
 ) -> None:
     settings.DIAGNOSES_AT_ONCE = 1
@@ -155,32 +154,32 @@ def test_when_others_are_made_it_waits_for_its_turn(
     assert DiagnosisRequest.objects.filter(ended_at=None).exists()
 
 
-def test_the_swap_has_the_first_break_with_its_code(
+def test_the_swapped_result_names_the_first_break_with_its_code(
     client: Client, page: str, sandbox: Sandbox, domain: Domain
 ) -> None:
     publish(sandbox, domain)
-    record = next(record for record in wanted(domain) if record.key == "identity")
+    record = next(record for record in records_to_publish(domain) if record.key == "identity")
     sandbox.control.make_mistake("shop.com", record, "name.doubled_zone")
-    text = at_once(client, page, **{"HX-Request": "true"})
+    text = diagnosed_page(client, page, **{"HX-Request": "true"})
     assert text.strip().startswith('<div id="result"')
     assert "dns.name.doubled_zone" in text
     assert 'hx-trigger="load' not in text
 
 
-def test_without_javascript_the_same_is_a_page(client: Client, page: str) -> None:
-    text = at_once(client, page)
+def test_without_javascript_the_result_is_a_page(client: Client, page: str) -> None:
+    text = diagnosed_page(client, page)
     assert "<title>" in text
     assert "Checks" in text
     assert "Your DNS host" in text
 
 
-def test_what_stands_in_the_dns_is_never_html(client: Client, page: str, sandbox: Sandbox, domain: Domain) -> None:
-    record = next(record for record in wanted(domain) if record.key == "identity")
+def test_dns_values_are_escaped_as_html(client: Client, page: str, sandbox: Sandbox, domain: Domain) -> None:
+    record = next(record for record in records_to_publish(domain) if record.key == "identity")
     sandbox.control.add_record("shop.com", record.name, "TXT", "<script>alert(1)</script>")
-    assert "<script>alert" not in at_once(client, page)
+    assert "<script>alert" not in diagnosed_page(client, page)
 
 
-def test_machines_get_the_same_as_json_reply_and_lookups(client: Client, page: str, domain: Domain) -> None:
+def test_the_diagnosis_is_available_as_json_text_and_log(client: Client, page: str, domain: Domain) -> None:
     found = json.loads(client.get(reverse("domains:diagnosis_file", args=[domain.pk, "json"])).content)
     assert found["domain"] == "shop.com"
     assert found["finding"]["code"] in CODES
@@ -190,11 +189,24 @@ def test_machines_get_the_same_as_json_reply_and_lookups(client: Client, page: s
     assert len(lookups.splitlines()) >= found["asked"] > 0
 
 
-def test_another_customers_is_not_there(client: Client, page: str) -> None:
+def test_another_customers_diagnosis_is_404(client: Client, page: str) -> None:
     client.force_login(make_member())
     assert client.get(page).status_code == 404
 
 
-def test_every_code_can_be_linked_to_by_anybody(client: Client) -> None:
+def test_every_code_has_an_anchor_on_the_public_page(client: Client) -> None:
     text = client.get(reverse("domains:codes")).content.decode()
     assert not [code for code in CODES if f'id="{code}"' not in text]
+
+
+def test_the_dns_host_can_be_chosen_if_only_further_findings_have_records(
+    client: Client, page: str, sandbox: Sandbox, domain: Domain
+) -> None:
+    publish(sandbox, domain)
+    set_identity_status("shop.com", mail_from="Failed")
+    identity_status_services.read_statuses([domain], now=timezone.now())
+    (dmarc,) = [record for record in sandbox.control.records("shop.com") if record.name == "_dmarc.shop.com"]
+    sandbox.control.remove_record("shop.com", dmarc.id)
+    text = diagnosed_page(client, page)
+    assert 'id="further-title"' in text
+    assert 'id="dns-host"' in text

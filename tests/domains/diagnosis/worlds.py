@@ -1,4 +1,4 @@
-"""Whatever DNS may hold: a right zone with any number of mistakes in it, and what a look at it then sees. No server."""
+"""Random DNS content: a correct zone with any number of mistakes, and the observations of it, without a server."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -75,8 +75,8 @@ class World:
     held: dict[Question, tuple[str, ...]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     wildcards: dict[Question, tuple[str, ...]] = field(default_factory=dict)
-    has_forgotten_server: bool = False  # one that the parent does not name, with all records
-    is_cut: bool = False  # the name for bounces is in a part that other servers answer for
+    has_forgotten_server: bool = False  # the parent does not list this one, and it has all records
+    is_cut: bool = False  # the MAIL FROM name is in a delegated zone
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -214,7 +214,7 @@ def seen_in(world: World, behind: str | None = None) -> Observations:
     facts, records = world.facts, world.records
     zone = facts.domain.zone
     plain = [question_for(record) for record in records]
-    asked = list(dict.fromkeys((*plain, *_others(world), Question(facts.domain.ascii, "TXT"))))
+    questions = list(dict.fromkeys((*plain, *_others(world), Question(facts.domain.ascii, "TXT"))))
 
     def said(question: Question, who: str) -> Answer:
         return (world.older if who == behind else world).answer(question, who)
@@ -228,7 +228,7 @@ def seen_in(world: World, behind: str | None = None) -> Observations:
         public_soas=tuple(said(soa, who) for who in RESOLVERS),
         parent=(Answer(Question(zone, "NS"), "parent", LookupStatus.NO_DATA, cut=zone),),
         host=tuple(
-            said(question, who) for question in asked for who in (SERVERS if question in plain else SERVERS[:1])
+            said(question, who) for question in questions for who in (SERVERS if question in plain else SERVERS[:1])
         ),
         internet=tuple(said(question, who) for question in plain for who in RESOLVERS),
         dmarc=tuple((name, world.held.get(Question(name, "TXT"), ())) for name in dmarc_questions(facts.domain)[1:]),

@@ -1,4 +1,4 @@
-"""DMARC by its grammar, the policy that applies, and what is offered in place of a broken record."""
+"""DMARC: its grammar, the policy that applies, and the repair of a broken record."""
 
 import checkdmarc.dmarc as second_opinion
 import pytest
@@ -36,14 +36,14 @@ BROKEN = (
 
 
 @pytest.mark.parametrize("text", SOUND)
-def test_a_sound_record_has_no_problem_and_is_offered_unchanged_in_meaning(text: str) -> None:
+def test_a_valid_record_has_no_problem_and_keeps_its_policy_in_the_repair(text: str) -> None:
     record = core.parse(text)
     assert (record.problems, record.is_used) == ((), True)
     assert core.parse(core.repair(text)).policy == record.policy
 
 
 @pytest.mark.parametrize(("text", "place", "why", "is_used"), BROKEN)
-def test_a_broken_record_has_its_place_and_the_reason(text: str, place: str, why: str, is_used: bool) -> None:
+def test_a_broken_record_has_the_place_and_the_reason(text: str, place: str, why: str, is_used: bool) -> None:
     record = core.parse(text)
     problem = record.problems[0]
     assert text[problem.start : problem.end] == place
@@ -52,7 +52,7 @@ def test_a_broken_record_has_its_place_and_the_reason(text: str, place: str, why
     assert core.is_dmarc(text) or core.resembles_dmarc(text)
 
 
-# Of a policy that comes late checkdmarc only warns; it takes the version's letters and quotes as they come.
+# checkdmarc only warns about a late policy, and accepts any case and quotes around the version.
 LENIENT = (
     *("v=DMARC1; rua=mailto:a@example.com; p=none", "v=dmarc1; p=none", " v=DMARC1; p=none"),
     *("v=DMARC1", "v=DMARC1; p=none; pct=200"),
@@ -60,7 +60,7 @@ LENIENT = (
 
 
 @pytest.mark.parametrize("text", [*SOUND, *(text for text, *_ in BROKEN if text not in LENIENT)])
-def test_checkdmarc_says_the_same(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkdmarc_agrees_on_validity(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_opinion, "get_mx_records", lambda *args, **kwargs: [{"hostname": "mx.example"}])
     monkeypatch.setattr(second_opinion, "check_wildcard_dmarc_report_authorization", lambda *args, **kwargs: True)
     monkeypatch.setattr(second_opinion, "verify_dmarc_report_destination", lambda *args, **kwargs: None)
@@ -73,11 +73,11 @@ def test_checkdmarc_says_the_same(text: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("text", ["v=spf1 -all", "DMARC is explained elsewhere", "dmarcian-verification=1", ""])
-def test_other_text_is_not_taken_for_broken_dmarc(text: str) -> None:
+def test_unrelated_text_does_not_resemble_dmarc(text: str) -> None:
     assert not core.resembles_dmarc(text)
 
 
-def test_reports_are_sent_elsewhere_where_the_organization_is_another() -> None:
+def test_reports_go_elsewhere_if_the_organisation_differs() -> None:
     lines = ["v=DMARC1; p=none; rua=mailto:a@mail.example.co.uk,mailto:b@vendor.example.net"]
     assert core.reports_elsewhere(lines, "shop.example.co.uk") == ("b@vendor.example.net",)
     assert core.consent_name("example.co.uk", "b@vendor.net") == "example.co.uk._report._dmarc.vendor.net"
@@ -95,7 +95,7 @@ def test_reports_are_sent_elsewhere_where_the_organization_is_another() -> None:
         (["v=DMARC1; p=none", "v=DMARC1; p=reject"], [("_dmarc.b", ["v=DMARC1; p=reject"])], "reject", "_dmarc.b"),
     ],
 )
-def test_the_policy_that_applies_is_the_own_or_the_highest_above(
+def test_the_own_policy_applies_before_the_parents(
     own: list[str], above: list[tuple[str, list[str] | None]], policy: str, at: str
 ) -> None:
     found = core.find_policy(own, above)
@@ -103,7 +103,7 @@ def test_the_policy_that_applies_is_the_own_or_the_highest_above(
     assert (found.policy, found.name) == (policy, at)
 
 
-def test_without_any_record_no_policy_applies_and_what_failed_is_not_none() -> None:
+def test_no_record_means_no_policy_and_a_failed_lookup_raises() -> None:
     assert core.find_policy([], [("_dmarc.b", [])]) is None
     with pytest.raises(ValueError, match="failed"):
         core.find_policy([], [("_dmarc.b", None)])
@@ -120,7 +120,7 @@ PARTS = st.sampled_from(
 
 
 @given(st.lists(PARTS, min_size=1, max_size=6), st.sampled_from(core.POLICIES))
-def test_what_is_offered_is_sound_and_not_weaker_than_what_applied(parts: list[str], above: str) -> None:
+def test_a_repaired_record_is_valid_and_not_weaker(parts: list[str], above: str) -> None:
     text = "; ".join(parts)
     before = core.find_policy([text], [("_dmarc.b", [f"v=DMARC1; p={above}"])])
     offered = core.parse(core.repair(text, "us@example.com", core.AppliedPolicy(above, "b", f"v=DMARC1; p={above}")))

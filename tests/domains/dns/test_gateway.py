@@ -1,4 +1,4 @@
-"""The DNS gateway against the sandbox's server, and against a scripted one that lies, stutters and keeps silent."""
+"""The DNS gateway against the sandbox's server, and against a scripted one that lies, delays and stays silent."""
 
 import asyncio
 import socket
@@ -85,17 +85,17 @@ def test_every_outcome_is_an_answer(
     assert bool(answer.error) == (status is LookupStatus.FAILED)
 
 
-def test_an_absent_name_says_how_long_its_absence_is_remembered(resolver: str) -> None:
+def test_an_absent_name_has_the_ttl_of_its_absence(resolver: str) -> None:
     question = Question("nothing.example.com", "TXT")
     assert look_up([question, TXT], [resolver])[question, resolver].ttl == 60
     assert look_up([question, TXT], [resolver])[TXT, resolver].ttl == 300
 
 
-def test_nothing_asked_is_nothing_answered(resolver: str) -> None:
+def test_no_questions_or_no_resolvers_give_no_answers(resolver: str) -> None:
     assert look_up([], [resolver]) == look_up([TXT], []) == look_up([], []) == {}
 
 
-def test_a_question_or_resolver_named_twice_is_asked_once(resolver: str) -> None:
+def test_duplicate_questions_and_resolvers_are_queried_once(resolver: str) -> None:
     assert list(look_up([TXT, TXT], [resolver, resolver])) == [(TXT, resolver)]
 
 
@@ -105,14 +105,14 @@ def closed_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_resolvers_that_are_none_fail_and_leave_the_others_alone(resolver: str) -> None:
+def test_invalid_resolvers_fail_without_affecting_others(resolver: str) -> None:
     bad = [f"127.0.0.1:{closed_port()}", "not an address", "127.0.0.1:0", "127.0.0.1:99999", "[::1", "", "..:53"]
     answers = look_up([TXT], [*bad, resolver], timeout=0.2)
     assert [answers[TXT, each].status for each in bad] == [LookupStatus.FAILED] * len(bad)
     assert answers[TXT, resolver].status is LookupStatus.FOUND
 
 
-def test_ipv6_resolvers_stand_in_brackets() -> None:
+def test_an_ipv6_resolver_is_written_in_brackets() -> None:
     zones = ZoneStore()
     zones.add_zone("example.com")
     server = DnsServer(zones, host="::1")
@@ -177,8 +177,8 @@ def other_id(packet: bytes) -> bytes:
 
 
 def other_question(query: bytes) -> bytes:
-    asked = dns.message.make_query("_amazonses.example.net", "TXT", id=int.from_bytes(query[:2]))
-    return reply(asked.to_wire(), '_amazonses.example.net. 300 TXT "forged"')
+    question = dns.message.make_query("_amazonses.example.net", "TXT", id=int.from_bytes(query[:2]))
+    return reply(question.to_wire(), '_amazonses.example.net. 300 TXT "forged"')
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def other_question(query: bytes) -> bytes:
     ],
     ids=["another id", "another question", "our own query", "two bytes", "nothing", "no question", "nonsense"],
 )
-def test_what_does_not_answer_the_question_is_passed_over(noise: Callable[[bytes], bytes]) -> None:
+def test_packets_that_do_not_answer_the_question_are_ignored(noise: Callable[[bytes], bytes]) -> None:
     answers, _ = run(lambda query: [noise(query), reply(query, GOOD)])
     assert answers[0].values == ("AbC=",)
     answers, _ = run(lambda query: [noise(query)])
@@ -202,17 +202,17 @@ def test_what_does_not_answer_the_question_is_passed_over(noise: Callable[[bytes
     assert answers[0].error == "no answer within 0.05 seconds"
 
 
-def test_an_answer_from_another_address_is_not_heard() -> None:
+def test_an_answer_from_another_address_is_ignored() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
 
-        class Beside(Scripted):
+        class Stranger(Scripted):
             def datagram_received(self, data: bytes, addr: Any) -> None:
                 stranger.sendto(reply(data, FORGED), cast("tuple[str, int]", addr))
 
         async def scene() -> Answer:
             loop = asyncio.get_running_loop()
             transport, _ = await loop.create_datagram_endpoint(
-                lambda: Beside(lambda _: ()), local_addr=("127.0.0.1", 0)
+                lambda: Stranger(lambda _: ()), local_addr=("127.0.0.1", 0)
             )
             host, port = transport.get_extra_info("sockname")
             answers = await ask([TXT], [f"{host}:{port}"], timeout=0.05, tries=1)
@@ -222,7 +222,7 @@ def test_an_answer_from_another_address_is_not_heard() -> None:
         assert asyncio.run(scene()).status is LookupStatus.FAILED
 
 
-def test_ids_cannot_be_foretold() -> None:
+def test_query_ids_are_unpredictable() -> None:
     questions = [Question(f"n{number}.example.com", "TXT") for number in range(200)]
     _, server = run(lambda query: [reply(query)], questions, timeout=2)
     ids = [int.from_bytes(query[:2]) for query in server.queries]
@@ -231,7 +231,7 @@ def test_ids_cannot_be_foretold() -> None:
     assert max(ids) > 0x4000
 
 
-def test_a_lost_answer_is_asked_again() -> None:
+def test_a_lost_answer_is_retried() -> None:
     seen: list[bytes] = []
 
     def second_time(query: bytes) -> list[bytes]:
@@ -243,7 +243,7 @@ def test_a_lost_answer_is_asked_again() -> None:
     assert len(seen) == 2
 
 
-def test_silence_is_asked_so_often_and_no_more() -> None:
+def test_a_silent_resolver_is_queried_only_the_given_number_of_times() -> None:
     answers, server = run(lambda _: [], tries=3)
     assert answers[0].status is LookupStatus.FAILED
     assert len(server.queries) == 3
@@ -266,13 +266,13 @@ def test_silence_is_asked_so_often_and_no_more() -> None:
         (lambda query: reply(query, GOOD) + b"trailing", LookupStatus.FOUND),
     ],
 )
-def test_only_a_clear_no_is_absence(answer: Callable[[bytes], bytes], status: LookupStatus) -> None:
+def test_only_a_clear_answer_means_absent(answer: Callable[[bytes], bytes], status: LookupStatus) -> None:
     answers, _ = run(lambda query: [answer(query)])
     assert answers[0].status is status
     assert answers[0].ttl == (300 if status is LookupStatus.FOUND else None)
 
 
-def test_a_resolvers_own_reason_is_kept() -> None:
+def test_the_resolvers_own_reason_is_kept() -> None:
     def bogus(query: bytes) -> list[bytes]:
         response = dns.message.make_response(dns.message.from_wire(query))
         response.set_rcode(dns.rcode.SERVFAIL)
@@ -289,13 +289,13 @@ def test_txt_strings_are_joined_without_a_space() -> None:
     assert answers[0].values == ("AbC=",)
 
 
-def cut(query: bytes) -> bytes:
+def truncated(query: bytes) -> bytes:
     packet = reply(query)
     return packet[:2] + bytes([packet[2] | 0x02]) + packet[3:]
 
 
-def test_a_cut_answer_without_tcp_is_a_failure() -> None:
-    answers, _ = run(lambda query: [cut(query)])
+def test_a_truncated_answer_without_tcp_fails() -> None:
+    answers, _ = run(lambda query: [truncated(query)])
     assert answers[0].status is LookupStatus.FAILED
     assert "TCP" in answers[0].error
 
@@ -306,13 +306,13 @@ def test_a_cut_answer_without_tcp_is_a_failure() -> None:
         (lambda query: reply(query, GOOD), ("AbC=",)),
         (lambda query: other_id(reply(query, FORGED)), ()),
         (other_question, ()),
-        (cut, ()),
+        (truncated, ()),
         (lambda query: b"", ()),
         (lambda query: None, ()),
     ],
-    ids=["right", "another id", "another question", "cut again", "empty", "closed"],
+    ids=["right", "another id", "another question", "truncated again", "empty", "closed"],
 )
-def test_a_cut_answer_is_asked_for_over_tcp(over_tcp: Callable[[bytes], bytes | None], values: tuple[str, ...]) -> None:
+def test_a_truncated_answer_uses_tcp(over_tcp: Callable[[bytes], bytes | None], values: tuple[str, ...]) -> None:
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         query = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
         if (packet := over_tcp(query)) is not None:
@@ -325,7 +325,9 @@ def test_a_cut_answer_is_asked_for_over_tcp(over_tcp: Callable[[bytes], bytes | 
         loop = asyncio.get_running_loop()
         tcp = await asyncio.start_server(converse, "127.0.0.1", 0)
         address = tcp.sockets[0].getsockname()
-        udp, _ = await loop.create_datagram_endpoint(lambda: Scripted(lambda query: [cut(query)]), local_addr=address)
+        udp, _ = await loop.create_datagram_endpoint(
+            lambda: Scripted(lambda query: [truncated(query)]), local_addr=address
+        )
         answers = await ask([TXT], [f"{address[0]}:{address[1]}"], timeout=1, tries=1)
         udp.close()
         tcp.close()
@@ -337,14 +339,14 @@ def test_a_cut_answer_is_asked_for_over_tcp(over_tcp: Callable[[bytes], bytes | 
     assert (answer.status is LookupStatus.FOUND) == bool(values)
 
 
-def test_a_resolver_that_never_answers_does_not_hold_everything_up() -> None:
+def test_a_silent_resolver_does_not_block_the_other_questions() -> None:
     questions = [Question(f"n{number}.example.com", "TXT") for number in range(500)]
     answers, server = run(lambda _: [], questions, timeout=0.02, at_once=4)
     assert len(server.queries) <= 8
     assert [answer.status for answer in answers] == [LookupStatus.FAILED] * 500
 
 
-def test_no_more_than_so_many_are_on_their_way() -> None:
+def test_the_number_of_concurrent_queries_is_limited() -> None:
     waiting: list[bytes] = []
     most = 0
 
@@ -365,7 +367,7 @@ def test_no_more_than_so_many_are_on_their_way() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=12), st.integers(12, 200))
-def test_no_packet_makes_it_crash(changes: list[tuple[int, int]], length: int) -> None:
+def test_no_packet_crashes_the_gateway(changes: list[tuple[int, int]], length: int) -> None:
     def spoil(query: bytes) -> list[bytes]:
         packet = bytearray(reply(query, GOOD, "example.com. 5 MX 10 a.example.com.", authority=["com. 9 NS a.com."]))
         for at, value in changes:
@@ -388,12 +390,10 @@ def test_no_packet_makes_it_crash(changes: list[tuple[int, int]], length: int) -
         ("", FALLBACK_RESOLVERS),
     ],
 )
-def test_the_systems_resolvers_are_used_and_else_a_known_pair(
-    tmp_path: Path, text: str, resolvers: tuple[str, ...]
-) -> None:
+def test_the_systems_resolvers_are_read_with_a_fallback(tmp_path: Path, text: str, resolvers: tuple[str, ...]) -> None:
     (tmp_path / "resolv.conf").write_text(text, encoding="utf-8")
     assert system_resolvers(tmp_path / "resolv.conf") == resolvers
 
 
-def test_a_missing_file_of_resolvers_is_no_error(tmp_path: Path) -> None:
+def test_a_missing_resolv_conf_gives_the_fallback(tmp_path: Path) -> None:
     assert system_resolvers(tmp_path / "none") == FALLBACK_RESOLVERS

@@ -1,4 +1,6 @@
-"""What nobody has seen yet is asked of its own nameservers first, so that our looking is not why it is not seen."""
+"""Unseen records are queried at their nameservers first, so that our check does not fill the resolvers' negative
+caches.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,15 +27,15 @@ NAMESERVERS = ("ada.ns.cloudflare.com", "bob.ns.cloudflare.com")
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+def queried(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
     """Return the questions to the resolvers."""
     questions: list[Question] = []
 
-    def noting(some: Sequence[Question]) -> list[Answer]:
+    def recording(some: Sequence[Question]) -> list[Answer]:
         questions.extend(some)
         return look_up(some)
 
-    monkeypatch.setattr(dns_services, "look_up", noting)
+    monkeypatch.setattr(dns_services, "look_up", recording)
     return questions
 
 
@@ -43,7 +45,7 @@ def domain(sandbox: Sandbox) -> Domain:
     return set_up_domain(sandbox, "shop.com")
 
 
-def looked_at(domain: Domain, now: datetime = NOW) -> Domain:
+def check_domain(domain: Domain, now: datetime = NOW) -> Domain:
     checking_services.check([Domain.objects.get(pk=domain.pk)], now=now)
     domain.refresh_from_db()
     return domain
@@ -53,29 +55,29 @@ def names(domain: Domain) -> set[str]:
     return {record.name for record in domain.records}
 
 
-def test_no_resolver_is_asked_for_a_record_that_its_host_does_not_have(domain: Domain, asked: list[Question]) -> None:
-    assert looked_at(domain).state == State.WAITING
-    asked = [question for question in asked if question != Question("_dmarc.com", "TXT")]  # not the domain's own
-    assert {question.type for question in asked} == {"NS", "A"}
-    assert {question.name for question in asked} == {"shop.com", *NAMESERVERS}
+def test_resolvers_are_not_queried_for_records_absent_at_the_host(domain: Domain, queried: list[Question]) -> None:
+    assert check_domain(domain).state == State.WAITING
+    queried = [question for question in queried if question != Question("_dmarc.com", "TXT")]  # not the domain's own
+    assert {question.type for question in queried} == {"NS", "A"}
+    assert {question.name for question in queried} == {"shop.com", *NAMESERVERS}
 
 
-def test_once_the_host_has_it_the_resolvers_are_asked_and_decide(
-    sandbox: Sandbox, domain: Domain, asked: list[Question]
+def test_resolvers_decide_once_the_host_has_the_records(
+    sandbox: Sandbox, domain: Domain, queried: list[Question]
 ) -> None:
     publish(sandbox, domain)
     sandbox.control.tick()
-    assert looked_at(domain).state == State.VERIFIED
-    assert {question.name for question in asked} >= names(domain)
-    asked.clear()
-    assert looked_at(domain, NOW + DAY).state == State.VERIFIED
-    assert {question.name for question in asked} - set(NAMESERVERS) == names(domain)  # its MX is asked of the host
+    assert check_domain(domain).state == State.VERIFIED
+    assert {question.name for question in queried} >= names(domain)
+    queried.clear()
+    assert check_domain(domain, NOW + DAY).state == State.VERIFIED
+    assert {question.name for question in queried} - set(NAMESERVERS) == names(domain)  # its MX is asked of the host
 
 
-def test_what_the_host_has_and_the_resolvers_do_not_yet_is_spreading(
+def test_a_record_at_the_host_but_not_at_the_resolvers_is_propagating(
     sandbox: Sandbox, domain: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the host's word it would be “not there yet”, which is the commonest false failure."""
+    """From the resolvers alone it would be "not found", the most common false failure."""
     publish(sandbox, domain)
     with second_resolver() as behind:
 
@@ -86,61 +88,59 @@ def test_what_the_host_has_and_the_resolvers_do_not_yet_is_spreading(
             return [*(look_up(zone) if zone else ()), *found]
 
         monkeypatch.setattr(dns_services, "look_up", stale)
-        looked_at(domain)
+        check_domain(domain)
     states = set(domain.record_checks.values_list("state", flat=True))
     assert states <= {State.SPREADING, State.COULD_NOT_CHECK}
     assert domain.state != State.VERIFIED
 
 
 @pytest.mark.parametrize("fault", ["servfail", "refused", "silent"])
-def test_where_the_host_cannot_be_asked_the_resolvers_are_and_failure_is_no_absence(
-    sandbox: Sandbox, domain: Domain, asked: list[Question], fault: str
+def test_a_failing_host_falls_back_to_resolvers_and_is_not_absence(
+    sandbox: Sandbox, domain: Domain, queried: list[Question], fault: str
 ) -> None:
     sandbox.control.set_dns_fault(zone_of(domain), fault)
-    assert looked_at(domain).state == State.COULD_NOT_CHECK
-    assert {question.name for question in asked} >= names(domain) or {q.type for q in asked} == {"NS"}
+    assert check_domain(domain).state == State.COULD_NOT_CHECK
+    assert {question.name for question in queried} >= names(domain) or {q.type for q in queried} == {"NS"}
 
 
-def test_a_host_in_our_own_network_is_never_asked(domain: Domain, asked: list[Question], settings: Settings) -> None:
-    settings.SANDBOX = False  # then 127.0.0.2 is a place that a stranger's nameserver must not lead us to
-    assert looked_at(domain).state == State.WAITING
-    assert {question.name for question in asked} >= names(domain)
-
-
-def test_the_history_tells_the_host_from_the_resolvers_and_who_is_asked_no_more_ends(
-    sandbox: Sandbox, domain: Domain
+def test_a_host_in_a_private_network_is_never_queried(
+    domain: Domain, queried: list[Question], settings: Settings
 ) -> None:
-    looked_at(domain)
+    settings.SANDBOX = False  # then no nameserver may send us to 127.0.0.2
+    assert check_domain(domain).state == State.WAITING
+    assert {question.name for question in queried} >= names(domain)
+
+
+def test_the_history_separates_host_and_resolvers_and_ends_unused_ones(sandbox: Sandbox, domain: Domain) -> None:
+    check_domain(domain)
     rows = ObservedAnswer.objects.filter(domain=domain, name=f"_amazonses.{domain.name}")
     assert {row.resolver.partition(":")[0] for row in rows} == {"nameserver 127.0.0.2", "nameserver 127.0.0.3"}
     publish(sandbox, domain)
-    looked_at(domain, NOW + MINUTE)
+    check_domain(domain, NOW + MINUTE)
     assert sandbox.dns_address in set(rows.values_list("resolver", flat=True))
     for record in sandbox.control.records(zone_of(domain)):
         if record.name.startswith("_amazonses."):
             sandbox.control.remove_record(zone_of(domain), record.id)
-    looked_at(domain, NOW + HOUR)
+    check_domain(domain, NOW + HOUR)
     assert set(rows.filter(until=None).values_list("resolver", "status")) == {(sandbox.dns_address, "no_name")}
 
 
-def test_what_first_looks_lost_is_looked_at_again_within_minutes_for_the_alert(
-    sandbox: Sandbox, domain: Domain
-) -> None:
+def test_a_newly_lost_record_is_checked_again_within_minutes(sandbox: Sandbox, domain: Domain) -> None:
     publish(sandbox, domain)
     sandbox.control.tick()
-    assert looked_at(domain).state == State.VERIFIED
+    assert check_domain(domain).state == State.VERIFIED
     for record in sandbox.control.records(zone_of(domain)):
-        if "._domainkey." in record.name:  # its TXT alone would not be missed: DKIM verifies as well
+        if "._domainkey." in record.name:  # the TXT record alone is not enough: DKIM verifies the domain as well
             sandbox.control.remove_record(zone_of(domain), record.id)
-    first = looked_at(domain, NOW + DAY).next_check_at
+    first = check_domain(domain, NOW + DAY).next_check_at
     assert first is not None
     assert 5 * MINUTE <= first - (NOW + DAY) < 6 * MINUTE
-    second = looked_at(domain, first).next_check_at
+    second = check_domain(domain, first).next_check_at
     assert second is not None
     assert second - first >= HOUR
 
 
-class _SixAlone(QuerySession):
+class _IPv6Only(QuerySession):
     """A resolver that has only IPv6 addresses of nameservers."""
 
     async def ask(self, queries: Sequence[Query]) -> list[Answer]:
@@ -156,9 +156,9 @@ class _SixAlone(QuerySession):
         ]
 
 
-def test_a_nameserver_that_ipv6_alone_reaches_is_asked_there() -> None:
+def test_a_nameserver_with_only_ipv6_is_queried_there() -> None:
     names = [("ns6.example.net", ""), ("glued.example.net", "2606:4700::54")]
-    found = asyncio.run(find_delegation(names, "192.0.2.53", Network(("192.0.2.53",)), _SixAlone(timeout=1.0)))
+    found = asyncio.run(find_delegation(names, "192.0.2.53", Network(("192.0.2.53",)), _IPv6Only(timeout=1.0)))
     assert found == (
         Server("ns6.example.net", "[2606:4700::53]:53"),
         Server("glued.example.net", "[2606:4700::54]:53"),

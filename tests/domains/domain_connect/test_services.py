@@ -1,4 +1,4 @@
-"""Domain Connect: found by DNS and the host's own API, offered only for what is absent, signed, and harmless else."""
+"""Domain Connect: discovered by DNS and the host's API, offered only for absent records, and signed."""
 
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -33,7 +33,7 @@ PEM = KEY.private_bytes(
 
 
 @pytest.fixture(autouse=True)
-def ours(settings: Settings, sandbox: Sandbox) -> None:
+def connect_settings(settings: Settings, sandbox: Sandbox) -> None:
     settings.DOMAIN_CONNECT_PROVIDER, settings.DOMAIN_CONNECT_KEY = "panel.example", PEM
     settings.DOMAIN_CONNECT_MAY_BE_PRIVATE = True
     identity = services.connect_identity()
@@ -43,16 +43,16 @@ def ours(settings: Settings, sandbox: Sandbox) -> None:
         sandbox.control.add_record("panel.example", name, "TXT", value)
 
 
-def at_host(sandbox: Sandbox, mood: str = "supported", name: str = "shop.com") -> Domain:
+def domain_at_host(sandbox: Sandbox, mode: str = "supported", name: str = "shop.com") -> Domain:
     """Return a checked domain whose DNS host is in that mode, and whose support was discovered."""
     domain = set_up_domain(sandbox, name)
     zone = zone_of(domain)
-    place = f"{urlsplit(sandbox.aws_url).netloc}/_connect/{mood}"
+    place = f"{urlsplit(sandbox.aws_url).netloc}/_connect/{mode}"
     sandbox.control.add_record(zone, f"_domainconnect.{zone}", "TXT", place)
-    return looked(domain)
+    return check_and_discover(domain)
 
 
-def looked(domain: Domain) -> Domain:
+def check_and_discover(domain: Domain) -> Domain:
     checking_services.check([domain], now=timezone.now())
     services.discover(domain_id=domain.pk)
     return Domain.objects.get(pk=domain.pk)
@@ -63,8 +63,8 @@ def link_of(domain: Domain) -> core.ConnectLink | None:
 
 
 @pytest.mark.parametrize("name", ["shop.com", "xn--bcher-kva.com", "eu.firma.co.uk"])
-def test_the_hosts_page_adds_exactly_what_is_asked_for(sandbox: Sandbox, name: str) -> None:
-    domain = at_host(sandbox, name=name)
+def test_the_hosts_page_adds_exactly_the_missing_records(sandbox: Sandbox, name: str) -> None:
+    domain = domain_at_host(sandbox, name=name)
     link = link_of(domain)
     assert link is not None
     assert link.host == "Sandbox DNS"
@@ -80,33 +80,33 @@ def test_the_hosts_page_adds_exactly_what_is_asked_for(sandbox: Sandbox, name: s
     assert link_of(Domain.objects.get(pk=domain.pk)) is None
 
 
-def test_a_link_that_was_changed_is_not_good(sandbox: Sandbox) -> None:
-    link = link_of(at_host(sandbox))
+def test_a_changed_link_is_403(sandbox: Sandbox) -> None:
+    link = link_of(domain_at_host(sandbox))
     assert link is not None
     with pytest.raises(HTTPError, match="403") as refused:
         urlopen(link.url.replace("verification=", "verification=x"))  # noqa: S310
-    refused.value.close()  # else the socket would be found open while some other test runs
+    refused.value.close()  # otherwise the open socket would fail another test
 
 
-MOODS = ("no_template", "unknown_domain", "down", "huge", "wrong_json", "redirect", "script", "no_page")
+MODES = ("no_template", "unknown_domain", "down", "huge", "wrong_json", "redirect", "script", "no_page")
 
 
-@pytest.mark.parametrize("mood", MOODS)
-def test_without_support_nothing_is_shown(sandbox: Sandbox, mood: str, client: Client) -> None:
-    domain = at_host(sandbox, mood)
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_is_shown_without_support(sandbox: Sandbox, mode: str, client: Client) -> None:
+    domain = domain_at_host(sandbox, mode)
     assert (domain.domain_connect, link_of(domain)) == ({}, None)
     client.force_login(make_member(domain.customer))
     assert "domain-connect" not in client.get(reverse("domains:detail", args=(domain.pk,))).text
 
 
-def test_a_host_without_the_record_is_not_asked(sandbox: Sandbox) -> None:
-    assert looked(set_up_domain(sandbox)).domain_connect == {}
+def test_a_host_without_the_discovery_record_is_not_queried(sandbox: Sandbox) -> None:
+    assert check_and_discover(set_up_domain(sandbox)).domain_connect == {}
 
 
 @pytest.mark.parametrize("fault", ["servfail", "silent"])
-def test_what_failed_changes_nothing_of_what_is_known(sandbox: Sandbox, fault: str, settings: Settings) -> None:
+def test_a_failed_discovery_keeps_the_known_settings(sandbox: Sandbox, fault: str, settings: Settings) -> None:
     settings.DNS_TIMEOUT_SECONDS = 0.2
-    domain = at_host(sandbox)
+    domain = domain_at_host(sandbox)
     sandbox.control.set_dns_fault("_domainconnect.shop.com", fault)
     services.discover(domain_id=domain.pk)
     assert Domain.objects.get(pk=domain.pk).domain_connect == domain.domain_connect != {}
@@ -116,8 +116,8 @@ def test_what_failed_changes_nothing_of_what_is_known(sandbox: Sandbox, fault: s
     )
 
 
-def test_what_stands_there_is_never_among_what_the_host_adds(sandbox: Sandbox) -> None:
-    """Applied, an MX of ours would replace the mail service that the customer has."""
+def test_records_that_exist_are_never_offered(sandbox: Sandbox) -> None:
+    """If applied, our MX record would replace the customer's mail service."""
     domain = set_up_domain(sandbox, "shop.com")
     zone = zone_of(domain)
     sandbox.control.add_record(zone, "shop.com", "MX", "1 aspmx.l.google.com")
@@ -129,22 +129,22 @@ def test_what_stands_there_is_never_among_what_the_host_adds(sandbox: Sandbox) -
     Domain.objects.filter(pk=domain.pk).update(
         proven_at=timezone.now(), identity_status="Success", routes_unchecked=False, mail_rules={"shop.com": "carried"}
     )
-    link = link_of(looked(Domain.objects.get(pk=domain.pk)))
+    link = link_of(check_and_discover(Domain.objects.get(pk=domain.pk)))
     assert link is not None
     assert not set(link.keys) & {"inbound-mx", "apex-spf", "dmarc", "mail-from-mx"}
     assert {"dkim-1", "dkim-2", "dkim-3"} <= set(link.keys)
 
 
-def test_what_could_not_be_looked_at_is_not_taken_for_absent(sandbox: Sandbox) -> None:
-    domain = at_host(sandbox)
+def test_a_record_whose_check_failed_is_not_offered(sandbox: Sandbox) -> None:
+    domain = domain_at_host(sandbox)
     domain.record_checks.filter(key="dkim-1").update(state="could_not_check", found=[])
     link = link_of(domain)
     assert link is not None
     assert "dkim-1" not in link.keys
 
 
-def test_page_and_share_link_open_it_and_the_job_is_queued_once_a_day(sandbox: Sandbox, client: Client) -> None:
-    domain = at_host(sandbox)
+def test_the_page_and_the_share_link_offer_it_and_discovery_is_queued_once(sandbox: Sandbox, client: Client) -> None:
+    domain = domain_at_host(sandbox)
     alice = make_member(domain.customer)
     client.force_login(alice)
     assert "Set up at Sandbox DNS" in client.get(reverse("domains:detail", args=(domain.pk,))).text
@@ -154,8 +154,8 @@ def test_page_and_share_link_open_it_and_the_job_is_queued_once_a_day(sandbox: S
     assert ProcrastinateJob.objects.filter(task_name="domains.discover").count() == 1
 
 
-def test_without_a_key_nothing_is_asked_and_nothing_shown(sandbox: Sandbox, settings: Settings) -> None:
-    domain = at_host(sandbox)
+def test_without_a_key_nothing_is_queried_or_shown(sandbox: Sandbox, settings: Settings) -> None:
+    domain = domain_at_host(sandbox)
     settings.DOMAIN_CONNECT_KEY = ""
     assert link_of(domain) is None
     services.discover_if_due(domain)
@@ -176,9 +176,9 @@ def test_the_template_has_the_shape_of_the_public_repository() -> None:
 
 def test_the_command_prints_the_template_and_the_key(capsys: pytest.CaptureFixture[str], settings: Settings) -> None:
     call_command("domain_connect")
-    said = capsys.readouterr().out
-    assert "panel.example.mail.json" in said
-    assert '_dck1.panel.example. TXT "p=1,a=RS256,d=' in said
+    output = capsys.readouterr().out
+    assert "panel.example.mail.json" in output
+    assert '_dck1.panel.example. TXT "p=1,a=RS256,d=' in output
     settings.DOMAIN_CONNECT_KEY = ""
     with pytest.raises(CommandError, match="DOMAIN_CONNECT"):
         call_command("domain_connect")
@@ -193,7 +193,7 @@ def test_the_command_prints_the_template_and_the_key(capsys: pytest.CaptureFixtu
         ("a.example", "x", "PEM"),
     ],
 )
-def test_the_check_says_what_is_wrong_with_the_key(settings: Settings, provider: str, key: str, why: str) -> None:
+def test_the_system_check_names_the_problem_with_the_key(settings: Settings, provider: str, key: str, why: str) -> None:
     settings.DOMAIN_CONNECT_PROVIDER, settings.DOMAIN_CONNECT_KEY = provider, key
     found = domain_connect_can_sign()
     assert [why in str(each.msg) for each in found] == ([True] if why else [])
@@ -211,5 +211,5 @@ def test_the_check_says_what_is_wrong_with_the_key(settings: Settings, provider:
         ("", ""),
     ],
 )
-def test_the_place_is_a_host_and_a_path(text: str, place: str) -> None:
+def test_the_discovery_record_is_a_host_and_a_path(text: str, place: str) -> None:
     assert core.settings_host([text]) == place

@@ -1,4 +1,4 @@
-"""Records as files: what is written is what is read, by us and by the programs that the files are for."""
+"""Records as files: reading an export returns what was written, with our reader and with other programs."""
 
 import dataclasses
 import json
@@ -45,27 +45,27 @@ def one_ttl(made: list[Entry]) -> tuple[Entry, ...]:
 
 @formats
 @given(made=ENTRIES)
-def test_what_is_exported_is_read_back(kind: ExportFormat, made: list[Entry]) -> None:
+def test_an_export_reads_back_as_written(kind: ExportFormat, made: list[Entry]) -> None:
     wanted = one_ttl(made)
     assert sorted(kind.read(export(wanted, kind, ZONE).text, ZONE), key=repr) == sorted(wanted, key=repr)
 
 
 @formats
-def test_all_that_a_domain_needs_can_be_had_in_every_format(kind: ExportFormat) -> None:
+def test_every_format_exports_all_records_of_a_domain(kind: ExportFormat) -> None:
     done = export((*OURS, LONG), kind, ZONE)
     assert done.text.isascii()
     assert done.file_name.startswith(ZONE)
 
 
 @formats
-def test_an_export_of_nothing_is_a_file_without_records(kind: ExportFormat) -> None:
+def test_an_export_without_records_reads_back_empty(kind: ExportFormat) -> None:
     assert kind.read(export((), kind, ZONE).text, ZONE) == ()
 
 
 @formats
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
 def test_hostile_text_is_written_exactly_or_refused(kind: ExportFormat, text: str) -> None:
-    """A line that somebody put into their SPF record becomes part of ours."""
+    """Text from a customer's SPF record becomes part of ours."""
     wanted = (Entry(ZONE, "TXT", text), *OURS)
     try:
         done = export(wanted, kind, ZONE)
@@ -74,7 +74,7 @@ def test_hostile_text_is_written_exactly_or_refused(kind: ExportFormat, text: st
     assert set(kind.read(done.text, ZONE)) == set(wanted)
 
 
-def test_what_cannot_be_read_back_is_refused_in_words() -> None:
+def test_a_value_that_cannot_be_read_back_is_refused_with_the_reason() -> None:
     letter = format_named("letter")
     assert letter
     with pytest.raises(ExportDiffers, match="can't be written as Plain-text email"):
@@ -83,24 +83,26 @@ def test_what_cannot_be_read_back_is_refused_in_words() -> None:
 
 @formats
 @given(found=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=400))
-def test_what_stands_in_the_way_today_changes_no_record(kind: ExportFormat, found: str) -> None:
-    hindered = entries(RECORDS.values(), {"inbound-mx": (found, "Record 1\n  Value: x")})
-    assert kind.read(export(hindered, kind, ZONE).text, ZONE)
-    assert hindered == OURS
+def test_the_current_value_changes_no_record(kind: ExportFormat, found: str) -> None:
+    with_current_values = entries(RECORDS.values(), {"inbound-mx": (found, "Record 1\n  Value: x")})
+    assert kind.read(export(with_current_values, kind, ZONE).text, ZONE)
+    assert with_current_values == OURS
 
 
-def test_a_letter_says_what_stands_there_today() -> None:
+def test_the_email_shows_the_current_values() -> None:
     letter = format_named("letter")
     assert letter
     plain = export(OURS, letter, ZONE).text
-    hindered = export(entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)}), letter, ZONE).text
-    assert "Current:   1 aspmx.l.google.com" in hindered
-    assert "ask before you" in hindered
+    with_current_values = export(
+        entries(RECORDS.values(), {"inbound-mx": ("1 aspmx.l.google.com",)}), letter, ZONE
+    ).text
+    assert "Current:   1 aspmx.l.google.com" in with_current_values
+    assert "ask before you" in with_current_values
     assert "Current" not in plain
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=700))
-def test_strings_are_short_enough_and_text_comes_back_whole(text: str) -> None:
+def test_strings_are_short_enough_and_join_to_the_text(text: str) -> None:
     assert all(len(piece.encode()) <= MOST_BYTES for piece in strings(text))
     assert "".join(strings(text)) == text
     assert unquoted(quoted(text)) == text
@@ -116,7 +118,7 @@ def zone_text(format_key: str, wanted: tuple[Entry, ...]) -> str:
 
 
 @pytest.mark.parametrize("key", ["zone", "zone-full"])
-def test_dnspython_reads_the_zone_file_as_it_was_meant(key: str) -> None:
+def test_dnspython_reads_the_zone_file(key: str) -> None:
     zone = dns.zone.from_text(zone_text(key, (*OURS, LONG)), origin=f"{ZONE}.", relativize=False)
     read = set()
     for name, ttl, rdata in zone.iterate_rdatas():
@@ -132,7 +134,7 @@ def test_dnspython_reads_the_zone_file_as_it_was_meant(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["zone", "zone-full"])
-def test_named_checkzone_loads_the_zone_file_without_a_complaint(key: str, tmp_path: Path) -> None:
+def test_named_checkzone_loads_the_zone_file_without_warnings(key: str, tmp_path: Path) -> None:
     checker = program("named-checkzone", package="bind9-utils")
     file = tmp_path / "zone"
     file.write_text(zone_text(key, (*OURS, LONG)))
@@ -141,7 +143,7 @@ def test_named_checkzone_loads_the_zone_file_without_a_complaint(key: str, tmp_p
     assert done.stdout.splitlines() == [f"zone {ZONE}/IN: loaded serial 1", "OK"]
 
 
-def test_a_yaml_reader_reads_octodns_as_it_was_meant() -> None:
+def test_a_yaml_parser_reads_the_octodns_export() -> None:
     octodns = format_named("octodns")
     assert octodns
     read = yaml.safe_load(export((*OURS, LONG), octodns, ZONE).text)
@@ -151,7 +153,7 @@ def test_a_yaml_reader_reads_octodns_as_it_was_meant() -> None:
     assert {"ttl": 300, "type": "MX", "values": [{"exchange": host, "preference": 10}]} in read["shop"]
 
 
-def test_a_change_batch_creates_and_never_replaces() -> None:
+def test_the_route53_change_batch_creates_and_never_replaces() -> None:
     route53 = format_named("route53")
     assert route53
     done = export((*OURS, LONG), route53, ZONE)
@@ -162,7 +164,7 @@ def test_a_change_batch_creates_and_never_replaces() -> None:
     assert f"file://{done.file_name}" in done.command
 
 
-def test_terraform_escapes_its_own_templates() -> None:
+def test_terraform_template_sequences_are_escaped() -> None:
     terraform = format_named("terraform-cloudflare")
     assert terraform
     text = export((Entry(ZONE, "TXT", "${secret} %{if}"),), terraform, ZONE).text

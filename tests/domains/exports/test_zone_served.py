@@ -1,4 +1,4 @@
-"""A zone that we export, served by a name server of other people, is found right by our own check."""
+"""A zone that we export, served by nsd, passes our own check."""
 
 import socket
 import subprocess
@@ -80,14 +80,14 @@ def _wait_until_it_answers(server: str, zone: str, log: Path) -> None:
             answer = exchange.look_up([question], [server], timeout=0.2, tries=1)[question, server]
             if answer.status is LookupStatus.FOUND:
                 return
-            with pytest.raises(TimeoutError):  # a breath: a port that nobody listens on refuses at once
+            with pytest.raises(TimeoutError):  # pause briefly: a port that nobody listens on refuses at once
                 nobody.accept()
     pytest.fail(f"nsd does not answer: {log.read_text()}")
 
 
 @pytest.mark.parametrize("key", ["zone", "zone-full"])
 @pytest.mark.parametrize("name", ["shop.com", "mail.shop.co.uk", "xn--bcher-kva.com"])
-def test_a_zone_exported_and_served_is_found_right(
+def test_an_exported_zone_served_by_nsd_is_verified(
     key: str, name: str, sandbox: Sandbox, settings: Settings, tmp_path: Path
 ) -> None:
     domain = set_up_domain(sandbox, name)

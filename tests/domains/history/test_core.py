@@ -1,4 +1,4 @@
-"""Answers over time: the strip of a record, the changes, two moments beside each other."""
+"""Answers over time: the timeline of a record, the changes, and the comparison of two moments."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -30,14 +30,14 @@ def span(since: float, until: float | None, values: tuple[str, ...] = RIGHT, who
     )
 
 
-def standings(spans: list[Span], hours: int = 10) -> list[tuple[AnswerState, float]]:
+def segments_of(spans: list[Span], hours: int = 10) -> list[tuple[AnswerState, float]]:
     found = timeline(RECORD, spans, start=NOON, end=NOON + hours * HOUR)
     return [(segment.state, segment.width) for segment in found]
 
 
-def test_a_record_that_came_and_went_shows_each_while() -> None:
+def test_a_record_that_came_and_went_has_one_segment_per_state() -> None:
     spans = [span(1, 3, ()), span(3, 8), span(8, None, OTHER)]
-    assert standings(spans) == [
+    assert segments_of(spans) == [
         (AnswerState.UNSEEN, 100),
         (AnswerState.ABSENT, 200),
         (AnswerState.CORRECT, 500),
@@ -45,26 +45,26 @@ def test_a_record_that_came_and_went_shows_each_while() -> None:
     ]
 
 
-def test_what_began_before_the_strip_fills_it_from_its_start() -> None:
-    assert standings([span(-50, None)]) == [(AnswerState.CORRECT, TIMELINE_WIDTH)]
+def test_an_answer_from_before_the_timeline_fills_it_from_the_start() -> None:
+    assert segments_of([span(-50, None)]) == [(AnswerState.CORRECT, TIMELINE_WIDTH)]
 
 
-def test_two_who_disagree_are_shown_as_some() -> None:
+def test_disagreeing_resolvers_give_some() -> None:
     both = [span(0, None), span(0, 5, (), "two"), span(5, None, RIGHT, "two")]
-    assert standings(both) == [(AnswerState.SOME, 500), (AnswerState.CORRECT, 500)]
+    assert segments_of(both) == [(AnswerState.SOME, 500), (AnswerState.CORRECT, 500)]
 
 
-def test_wrong_here_and_absent_there_is_wrong() -> None:
+def test_wrong_at_one_resolver_and_absent_at_another_is_wrong() -> None:
     assert state_at(RECORD, [span(0, None, OTHER), span(0, None, (), "two")], NOON) is AnswerState.WRONG
 
 
-def test_answers_about_other_names_do_not_count() -> None:
+def test_answers_about_other_names_are_ignored() -> None:
     other = span(0, None, question=Question("b._domainkey.x.com", "CNAME"))
-    assert standings([other]) == [(AnswerState.UNSEEN, TIMELINE_WIDTH)]
+    assert segments_of([other]) == [(AnswerState.UNSEEN, TIMELINE_WIDTH)]
 
 
 @given(st.lists(st.tuples(st.integers(-5, 15), st.sampled_from([RIGHT, OTHER, ()])), max_size=8))
-def test_a_strip_has_no_gap_and_its_neighbours_differ(starts: list[tuple[int, tuple[str, ...]]]) -> None:
+def test_a_timeline_has_no_gap_and_neighbours_differ(starts: list[tuple[int, tuple[str, ...]]]) -> None:
     hours = sorted({hour for hour, _ in starts})
     ends = [*hours[1:], None]
     values = [value for _, value in starts]
@@ -77,7 +77,7 @@ def test_a_strip_has_no_gap_and_its_neighbours_differ(starts: list[tuple[int, tu
     assert abs(sum(segment.width for segment in found) - TIMELINE_WIDTH) < 0.01
 
 
-def test_a_change_names_what_was_and_what_is_and_who_saw_it() -> None:
+def test_a_change_has_both_values_and_the_resolvers_that_saw_it() -> None:
     spans = [
         *(span(0, 5, RIGHT, who, last_seen=NOON + 4 * HOUR, serial=7) for who in ("one", "two")),
         *(span(5, None, OTHER, who, serial=8) for who in ("one", "two")),
@@ -90,7 +90,7 @@ def test_a_change_names_what_was_and_what_is_and_who_saw_it() -> None:
     assert not latest.with_zone
 
 
-def test_other_name_servers_at_the_same_look_explain_a_change() -> None:
+def test_changed_nameservers_in_the_same_check_mark_the_change() -> None:
     zone = Question("x.com", "NS")
     spans = [
         span(0, 5),
@@ -103,12 +103,12 @@ def test_other_name_servers_at_the_same_look_explain_a_change() -> None:
     assert not changed[zone].with_zone
 
 
-def test_name_servers_seen_for_the_first_time_explain_nothing() -> None:
+def test_nameservers_seen_for_the_first_time_do_not_mark_a_change() -> None:
     spans = [span(0, 5), span(5, None, ()), span(5, None, ("ns1.new.net",), question=Question("x.com", "NS"))]
     assert not any(event.with_zone for event in events(spans))
 
 
-def test_two_moments_are_compared_changes_first() -> None:
+def test_a_comparison_lists_the_differences_first() -> None:
     same = Question("b._domainkey.x.com", "CNAME")
     spans = [span(0, None, question=same), span(0, 5), span(5, None, OTHER), span(6, None, RIGHT, "late")]
     found = differences(spans, NOON + 4 * HOUR, NOON + 7 * HOUR)
@@ -120,6 +120,6 @@ def test_two_moments_are_compared_changes_first() -> None:
     assert [d.differs for d in found] == [True, True, False]
 
 
-def test_the_serial_is_the_third_word_of_an_soa() -> None:
+def test_the_serial_is_the_third_field_of_the_soa_record() -> None:
     assert serial_of("ns1.x.com. admin.x.com. 2026050301 3600 600 86400 60") == 2026050301
     assert serial_of("nonsense") is None

@@ -1,4 +1,4 @@
-"""What the DNS answered is remembered: each change once, and never a failed look-up."""
+"""The history of DNS answers: each change is stored once, and a failed lookup never."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ HOUR = timedelta(hours=1)
 KEY = "dkim-1"
 
 
-def look(domain: Domain, hours: int) -> None:
+def check_at(domain: Domain, hours: int) -> None:
     checking_services.check([Domain.objects.get(pk=domain.pk)], now=NOW + hours * HOUR)
 
 
@@ -30,13 +30,13 @@ def history(domain: Domain, key: str = KEY) -> list[ObservedAnswer]:
     return list(domain.observed_answers.filter(name=record.name, type=record.type))
 
 
-def test_each_change_is_a_row_and_looks_that_show_nothing_new_are_none(sandbox: Sandbox) -> None:
+def test_each_change_is_one_row_and_an_unchanged_answer_none(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
-    look(domain, 0)
-    look(domain, 1)
+    check_at(domain, 0)
+    check_at(domain, 1)
     publish(sandbox, domain)
-    look(domain, 2)
-    look(domain, 3)
+    check_at(domain, 2)
+    check_at(domain, 3)
     absent, found = history(domain)
     assert (absent.status, absent.since, absent.last_seen, absent.until) == (
         LookupStatus.NO_NAME,
@@ -52,35 +52,35 @@ def test_each_change_is_a_row_and_looks_that_show_nothing_new_are_none(sandbox: 
     assert absent.serial < found.serial
 
 
-def test_with_a_change_the_name_servers_are_remembered_and_tell_the_company(sandbox: Sandbox) -> None:
+def test_a_change_stores_the_nameservers_and_updates_the_provider(sandbox: Sandbox) -> None:
     sandbox.control.add_zone("shop.com", ("ada.ns.cloudflare.com",))
     domain = set_up_domain(sandbox, "shop.com")
     Domain.objects.filter(pk=domain.pk).update(provider="GoDaddy")
-    look(domain, 0)
+    check_at(domain, 0)
     assert domain.observed_answers.get(name="shop.com", type="NS").values == ["ada.ns.cloudflare.com"]
     assert not domain.observed_answers.filter(type="SOA").exists()
     domain.refresh_from_db()
     assert domain.provider == "Cloudflare"
 
 
-def test_a_failed_look_up_ends_nothing_and_begins_nothing(sandbox: Sandbox) -> None:
+def test_a_failed_lookup_changes_no_row(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     publish(sandbox, domain)
-    look(domain, 0)
+    check_at(domain, 0)
     before = list(domain.observed_answers.values())
     sandbox.control.set_dns_fault(zone_of(domain), "servfail", None)
-    look(domain, 1)
+    check_at(domain, 1)
     assert list(domain.observed_answers.values()) == before
 
 
-def test_after_a_failed_look_nobody_says_until_when_the_old_answer_was_seen(sandbox: Sandbox) -> None:
+def test_after_a_failed_check_the_old_answer_has_no_last_seen_time(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
-    look(domain, 0)
+    check_at(domain, 0)
     sandbox.control.set_dns_fault(zone_of(domain), "servfail", None)
-    look(domain, 1)
+    check_at(domain, 1)
     sandbox.control.set_dns_fault(zone_of(domain), None, None)
     publish(sandbox, domain)
-    look(domain, 2)
+    check_at(domain, 2)
     assert history(domain)[0].last_seen is None
 
 
@@ -88,24 +88,24 @@ def test_each_resolver_has_its_own_history(sandbox: Sandbox, settings: Settings)
     with second_resolver() as other:
         settings.DNS_RESOLVERS = (sandbox.dns_address, other)
         domain = set_up_domain(sandbox)
-        look(domain, 0)
+        check_at(domain, 0)
         publish(sandbox, domain)
-        look(domain, 1)
-        told = [(row.resolver, row.status) for row in history(domain)]
-    assert told.count((sandbox.dns_address, LookupStatus.FOUND)) == 1
-    assert told.count((other, LookupStatus.FOUND)) == 0
+        check_at(domain, 1)
+        answers = [(row.resolver, row.status) for row in history(domain)]
+    assert answers.count((sandbox.dns_address, LookupStatus.FOUND)) == 1
+    assert answers.count((other, LookupStatus.FOUND)) == 0
 
 
-def test_a_name_that_is_not_wanted_any_more_comes_to_its_end(sandbox: Sandbox) -> None:
+def test_a_record_no_longer_required_ends_in_the_history(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
-    look(domain, 0)
+    check_at(domain, 0)
     old = next(record for record in domain.records if record.key == "mail-from-mx")
     Domain.objects.filter(pk=domain.pk).update(ses_mail_from=f"other.{domain.name}")
-    look(domain, 1)
+    check_at(domain, 1)
     assert domain.observed_answers.get(name=old.name, type="MX").until == NOW + HOUR
 
 
-def test_a_nul_in_an_answer_is_stored_as_a_mark(sandbox: Sandbox) -> None:
+def test_a_nul_in_an_answer_is_stored_as_a_replacement_character(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     question = Question(f"_amazonses.{domain.name}", "TXT")
     hostile = {question: [Answer(question, "one", LookupStatus.FOUND, ("a\x00b",), 60)]}
@@ -114,7 +114,7 @@ def test_a_nul_in_an_answer_is_stored_as_a_mark(sandbox: Sandbox) -> None:
     assert domain.observed_answers.get(type="TXT").values == ["a\ufffdb"]
 
 
-def test_nothing_is_stored_of_a_domain_that_was_deleted_meanwhile(sandbox: Sandbox) -> None:
+def test_nothing_is_stored_for_a_deleted_domain(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     question = Question(f"_amazonses.{domain.name}", "TXT")
     seen = {question: [Answer(question, "one", LookupStatus.NO_NAME)]}
@@ -124,7 +124,7 @@ def test_nothing_is_stored_of_a_domain_that_was_deleted_meanwhile(sandbox: Sandb
     assert not ObservedAnswer.objects.exists()
 
 
-def test_of_two_looks_at_the_same_moment_one_row_stands(sandbox: Sandbox) -> None:
+def test_two_checks_at_the_same_moment_store_one_row(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     question = Question(f"_amazonses.{domain.name}", "TXT")
     seen = {question: [Answer(question, "one", LookupStatus.NO_NAME)]}
@@ -133,7 +133,7 @@ def test_of_two_looks_at_the_same_moment_one_row_stands(sandbox: Sandbox) -> Non
     assert domain.observed_answers.count() == 1
 
 
-def test_where_nothing_changed_one_query_is_made_however_many_domains(
+def test_unchanged_answers_take_one_query_for_any_number_of_domains(
     sandbox: Sandbox, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     domains = [set_up_domain(sandbox) for _ in range(3)]
@@ -144,14 +144,14 @@ def test_where_nothing_changed_one_query_is_made_however_many_domains(
         assert history_services.record_answers(domains, seen, now=NOW + HOUR) == 0
 
 
-def test_what_was_over_long_ago_is_forgotten_and_what_stands_is_kept(sandbox: Sandbox, settings: Settings) -> None:
+def test_old_ended_answers_are_deleted_and_current_ones_kept(sandbox: Sandbox, settings: Settings) -> None:
     settings.DNS_HISTORY_DAYS = 30
     domain = set_up_domain(sandbox)
-    look(domain, 0)
+    check_at(domain, 0)
     publish(sandbox, domain)
-    look(domain, 1)
-    standing = domain.observed_answers.filter(until=None).count()
+    check_at(domain, 1)
+    current = domain.observed_answers.filter(until=None).count()
     assert history_services.delete_old_answers(now=NOW + timedelta(days=30)) == 0
     with time_machine.travel(NOW + timedelta(days=31), tick=False):
         tasks.forget_old(0)
-    assert domain.observed_answers.count() == standing
+    assert domain.observed_answers.count() == current

@@ -1,4 +1,4 @@
-"""Records as files and on paper, and the DNS over time: the pages, and for whom."""
+"""The pages of the exported records, of the printout and of the DNS history, and who can open them."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from domains.models.domains import Domain
 from domains.models.history import ObservedAnswer
 from domains.preflight import services as preflight_services
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain, publish, set_up_domain, take_mail
+from tests.domains.factories import make_domain, mark_as_receiving, publish, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def domain(sandbox: Sandbox, acme: Customer) -> Domain:
     return set_up_domain(sandbox, "shop.example.co.uk", customer=acme)
 
 
-def file(client: Client, domain: Domain, key: str, query: str = "") -> str:
+def download(client: Client, domain: Domain, key: str, query: str = "") -> str:
     answer = client.get(reverse("domains:export_file", args=[domain.id, key]) + query)
     assert answer.status_code == 200
     assert answer["Content-Disposition"].startswith('attachment; filename="example.co.uk')
@@ -48,42 +48,42 @@ def file(client: Client, domain: Domain, key: str, query: str = "") -> str:
 
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.key)
-def test_every_format_is_offered_shown_and_downloaded(alice_client: Client, domain: Domain, kind: ExportFormat) -> None:
+def test_every_format_is_offered_previewed_and_downloaded(
+    alice_client: Client, domain: Domain, kind: ExportFormat
+) -> None:
     page = alice_client.get(reverse("domains:exports", args=[domain.id]) + f"?format={kind.key}").text
     assert all(other.title in page for other in FORMATS)
-    assert kind.read(file(alice_client, domain, kind.key), "example.co.uk")
+    assert kind.read(download(alice_client, domain, kind.key), "example.co.uk")
 
 
-def test_the_records_before_adding_on_the_page_and_in_the_export_are_as_many(
+def test_the_preflight_and_the_export_count_the_same_records(
     alice_client: Client, domain: Domain, acme: Customer
 ) -> None:
-    look = preflight_services.run_preflight(text="other.example.co.uk", customer=acme)
+    preflight = preflight_services.run_preflight(text="other.example.co.uk", customer=acme)
     page = alice_client.get(reverse("domains:exports", args=[domain.id])).text
-    assert f"{look.record_count} required and {look.recommended_count} recommended records" in page
-    assert len(domain.records) == look.record_count + look.recommended_count
+    assert f"{preflight.record_count} required and {preflight.recommended_count} recommended records" in page
+    assert len(domain.records) == preflight.record_count + preflight.recommended_count
 
 
-def test_of_the_missing_records_only_those_are_exported(alice_client: Client, domain: Domain, sandbox: Sandbox) -> None:
+def test_the_export_of_missing_records_has_only_those(alice_client: Client, domain: Domain, sandbox: Sandbox) -> None:
     publish(sandbox, domain)
     checking_services.check([domain], now=timezone.now())
     domain.refresh_from_db()
     record = domain.records[0]
     domain.record_checks.filter(key=record.key).update(state="wrong")
-    rows = json.loads(file(alice_client, domain, "json", "?which=missing"))["records"]
+    rows = json.loads(download(alice_client, domain, "json", "?which=missing"))["records"]
     assert [row["value"] for row in rows] == [record.value]
-    assert len(json.loads(file(alice_client, domain, "json"))["records"]) == len(domain.records)
+    assert len(json.loads(download(alice_client, domain, "json"))["records"]) == len(domain.records)
 
 
-def test_where_nothing_is_missing_the_page_says_so(alice_client: Client, domain: Domain, sandbox: Sandbox) -> None:
+def test_the_page_says_that_nothing_is_missing(alice_client: Client, domain: Domain, sandbox: Sandbox) -> None:
     publish(sandbox, domain)
     checking_services.check([domain], now=timezone.now())
     page = alice_client.get(reverse("domains:exports", args=[domain.id]) + "?which=missing")
     assert "Nothing is missing" in page.text
 
 
-def test_what_stands_in_the_way_is_named_beside_the_file(
-    alice_client: Client, domain: Domain, sandbox: Sandbox
-) -> None:
+def test_the_page_shows_existing_records_that_conflict(alice_client: Client, domain: Domain, sandbox: Sandbox) -> None:
     sandbox.control.add_record("example.co.uk", "shop.example.co.uk", "TXT", "v=spf1 include:_spf.google.com -all")
     checking_services.check([domain], now=timezone.now())
     page = alice_client.get(reverse("domains:exports", args=[domain.id]) + "?format=letter").text
@@ -91,9 +91,7 @@ def test_what_stands_in_the_way_is_named_beside_the_file(
     assert "Current:   v=spf1 include:_spf.google.com -all" in page
 
 
-def test_a_format_that_cannot_hold_a_record_is_refused_and_the_others_stay(
-    alice_client: Client, domain: Domain
-) -> None:
+def test_a_format_that_cannot_hold_a_record_is_refused_and_others_work(alice_client: Client, domain: Domain) -> None:
     Domain.objects.filter(pk=domain.pk).update(wants_dmarc=True, dmarc_reports_to="a@x.example\nRecord 9")
     url = reverse("domains:exports", args=[domain.id])
     refused = alice_client.get(url + "?format=letter").text
@@ -103,18 +101,18 @@ def test_a_format_that_cannot_hold_a_record_is_refused_and_the_others_stay(
     assert alice_client.get(reverse("domains:export_file", args=[domain.id, "letter"])).status_code == 500
 
 
-def test_a_change_batch_comes_with_its_command(alice_client: Client, domain: Domain) -> None:
+def test_the_route53_export_shows_its_command(alice_client: Client, domain: Domain) -> None:
     page = alice_client.get(reverse("domains:exports", args=[domain.id]) + "?format=route53").text
     assert "aws route53 change-resource-record-sets" in page
 
 
-def test_a_format_that_does_not_exist_is_not_found(alice_client: Client, domain: Domain) -> None:
+def test_an_unknown_format_is_404(alice_client: Client, domain: Domain) -> None:
     assert alice_client.get(reverse("domains:export_file", args=[domain.id, "bind9"])).status_code == 404
     assert "Zone file" in alice_client.get(reverse("domains:exports", args=[domain.id]) + "?format=bind9").text
 
 
-def test_on_paper_it_stands_in_the_words_of_the_host(alice_client: Client, domain: Domain) -> None:
-    Domain.objects.filter(pk=take_mail(domain).pk).update(provider="DigitalOcean")
+def test_the_printout_uses_the_terms_of_the_dns_host(alice_client: Client, domain: Domain) -> None:
+    Domain.objects.filter(pk=mark_as_receiving(domain).pk).update(provider="DigitalOcean")
     page = alice_client.get(reverse("domains:print", args=[domain.id])).text
     assert "Is an alias of" in page
     assert "inbound-smtp.eu-west-1.amazonaws.com." in page
@@ -122,13 +120,13 @@ def test_on_paper_it_stands_in_the_words_of_the_host(alice_client: Client, domai
     assert "Target name" in other
 
 
-def test_a_claim_exports_the_record_that_proves_it(alice_client: Client, acme: Customer) -> None:
+def test_a_claim_exports_its_challenge(alice_client: Client, acme: Customer) -> None:
     claim = make_domain("new.com", customer=acme, stage="claim", claim_token="n0tGuessed", claim_reason="rival")
     rows = json.loads(alice_client.get(reverse("domains:export_file", args=[claim.id, "json"])).text)["records"]
     assert [row["value"] for row in rows] == ["inbound-admin-claim=n0tGuessed"]
 
 
-def test_history_shows_each_change_with_who_answered_and_the_serial(
+def test_history_shows_each_change_with_its_resolver_and_serial(
     alice_client: Client, domain: Domain, sandbox: Sandbox
 ) -> None:
     now = timezone.now()
@@ -141,22 +139,24 @@ def test_history_shows_each_change_with_who_answered_and_the_serial(
     assert sandbox.dns_address in page
     assert "SOA serial" in page
     assert "Compare before and after" in page
-    assert f"Since {now - timedelta(days=2):%-d %B %Y, %H:%M}, from" in page  # the strips begin with the first answer
+    assert (
+        f"Since {now - timedelta(days=2):%-d %B %Y, %H:%M}, from" in page
+    )  # the timelines begin with the first answer
 
 
-def test_two_moments_are_shown_beside_each_other(alice_client: Client, domain: Domain) -> None:
+def test_two_moments_are_compared(alice_client: Client, domain: Domain) -> None:
     record = domain.records[1]
     at = datetime(2026, 5, 3, 9, 12, tzinfo=UTC)
-    asked = {"domain": domain, "name": record.name, "type": record.type, "resolver": "1.1.1.1:53"}
+    lookup = {"domain": domain, "name": record.name, "type": record.type, "resolver": "1.1.1.1:53"}
     ObservedAnswer.objects.create(
-        **asked,
+        **lookup,
         status="found",
         values=["old.example"],
         since=at - timedelta(days=9),
         last_seen=at,
         until=timezone.now(),
     )
-    ObservedAnswer.objects.create(**asked, status="found", values=[record.value], since=timezone.now())
+    ObservedAnswer.objects.create(**lookup, status="found", values=[record.value], since=timezone.now())
     url = reverse("domains:dns_history", args=[domain.id])
     page = alice_client.get(url, {"from": "2026-05-03T09:12", "to": ""}).text
     compared = page.partition('id="compared"')[2].partition("</ul>")[0]
@@ -166,13 +166,13 @@ def test_two_moments_are_shown_beside_each_other(alice_client: Client, domain: D
 
 
 @pytest.mark.parametrize("nonsense", ["yesterday", "2026-99-99T00:00", "0001-01-01T00:00"])
-def test_a_moment_that_is_none_is_said(alice_client: Client, domain: Domain, nonsense: str) -> None:
+def test_an_invalid_moment_is_reported(alice_client: Client, domain: Domain, nonsense: str) -> None:
     page = alice_client.get(reverse("domains:dns_history", args=[domain.id]), {"from": nonsense})
     assert page.status_code == 200
     assert "Enter the time as 2026-05-03T09:12." in page.text
 
 
-def test_history_is_exported_as_evidence(alice_client: Client, domain: Domain) -> None:
+def test_the_history_is_downloaded_as_json_and_csv(alice_client: Client, domain: Domain) -> None:
     checking_services.check([domain], now=timezone.now())
     rows = json.loads(alice_client.get(reverse("domains:dns_history_file", args=[domain.id, "json"])).text)
     assert {row["answer"] for row in rows} <= {"no_name", "no_data", "found"}
@@ -181,13 +181,13 @@ def test_history_is_exported_as_evidence(alice_client: Client, domain: Domain) -
     assert csv.startswith("name,type,answered_by,answer,values,ttl,zone_serial,since,last_seen,until")
 
 
-def test_history_of_nothing_yet_says_what_will_stand_there(alice_client: Client, acme: Customer) -> None:
+def test_an_empty_history_says_that_there_are_no_changes(alice_client: Client, acme: Customer) -> None:
     page = alice_client.get(reverse("domains:dns_history", args=[make_domain(customer=acme).id])).text
     assert "No changes yet" in page
 
 
 @pytest.mark.parametrize("name", ["exports", "print", "dns_history", "share"])
-def test_bobs_domain_does_not_exist_for_alice(alice_client: Client, name: str) -> None:
+def test_another_customers_domain_is_404(alice_client: Client, name: str) -> None:
     bobs = make_domain(customer=make_customer("Bob Ltd"))
     assert alice_client.get(reverse(f"domains:{name}", args=[bobs.id])).status_code == 404
     assert alice_client.post(reverse("domains:share", args=[bobs.id]), {"days": "7"}).status_code == 404
@@ -210,6 +210,6 @@ def test_hostile_answers_are_text_on_the_page(alice_client: Client, domain: Doma
     assert "&lt;script&gt;alert" in page
 
 
-def test_entries_stand_once_however_often_a_record_is_named(domain: Domain) -> None:
+def test_a_record_named_twice_is_one_entry(domain: Domain) -> None:
     record = domain.records[0]
     assert entries([record, record]) == (Entry(record.name, record.type, record.value),)

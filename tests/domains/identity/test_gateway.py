@@ -1,4 +1,4 @@
-"""SES identities over the wire: what we write is what we read, every field flipped."""
+"""SES identities over the wire: reading returns what was written, for every field."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from domains.identity import gateway as identity_gateway
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem
 from sandbox.process import Sandbox
-from tests.domains.factories import seed_identities, turn_identity
+from tests.domains.factories import seed_identities, set_identity_status
 
 pytestmark = pytest.mark.django_db
 NAME = "shop.com"
@@ -19,33 +19,33 @@ V1 = {"Pending": SesStatus.PENDING, "Success": SesStatus.SUCCESS, "Failed": SesS
 V1 |= {"TemporaryFailure": SesStatus.TEMPORARY_FAILURE, "NotStarted": SesStatus.NOT_STARTED}
 
 
-def test_what_create_answers_is_what_is_read_back(sandbox: Sandbox) -> None:
+def test_create_returns_what_a_read_returns(sandbox: Sandbox) -> None:
     created = identity_gateway.create_identity(NAME, domain_id="dom_1")
     read = identity_gateway.get_identity(NAME)
-    assert created.tags == ()  # Amazon does not repeat the tags
+    assert created.tags == ()  # SES does not repeat the tags
     assert created.dkim_status is SesStatus.NOT_STARTED  # as observed on SES; the next read says PENDING
     assert read == replace(created, tags=((identity_gateway.DOMAIN_TAG, "dom_1"),), dkim_status=SesStatus.PENDING)
     assert len(read.dkim_tokens) == 3
     assert (read.dkim_zone, read.dkim_signing, read.mail_from) == ("dkim.amazonses.com", True, "")
 
 
-def test_a_second_creator_is_told(sandbox: Sandbox) -> None:
+def test_creating_an_existing_identity_raises_aws_conflict(sandbox: Sandbox) -> None:
     identity_gateway.create_identity(NAME, domain_id="dom_1")
     with pytest.raises(AwsConflict):
         identity_gateway.create_identity(NAME, domain_id="dom_2")
     assert identity_gateway.get_identity(NAME).tags == ((identity_gateway.DOMAIN_TAG, "dom_1"),)
 
 
-def test_an_identity_that_amazon_does_not_know_is_missing(sandbox: Sandbox) -> None:
-    asked: list[Any] = [
+def test_an_unknown_identity_is_missing(sandbox: Sandbox) -> None:
+    calls: list[Any] = [
         lambda: identity_gateway.get_identity("no.com"),
         lambda: identity_gateway.delete_identity("no.com"),
         lambda: identity_gateway.set_dkim_signing("no.com", enabled=True),
         lambda: identity_gateway.rotate_dkim_keys("no.com", strong=True),
     ]
-    for ask in asked:
+    for call in calls:
         with pytest.raises(AwsMissing):
-            ask()
+            call()
     with pytest.raises(AwsProblem):
         identity_gateway.set_mail_from("no.com", "x.no.com", reject_on_mx_failure=False)
     for read in (identity_gateway.get_verification, identity_gateway.get_dkim, identity_gateway.get_mail_from):
@@ -53,30 +53,30 @@ def test_an_identity_that_amazon_does_not_know_is_missing(sandbox: Sandbox) -> N
 
 
 @pytest.mark.parametrize("reject", [True, False])
-def test_mail_from_is_read_as_it_was_written(sandbox: Sandbox, reject: bool) -> None:
+def test_mail_from_is_read_as_written(sandbox: Sandbox, reject: bool) -> None:
     identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.set_mail_from(NAME, "bounce.shop.com", reject_on_mx_failure=not reject)
     identity_gateway.set_mail_from(NAME, "mail.shop.com", reject_on_mx_failure=reject)
     read = identity_gateway.get_identity(NAME)
     assert (read.mail_from, read.rejects_on_mx_failure) == ("mail.shop.com", reject)
     assert read.mail_from_status is SesStatus.PENDING
-    told = identity_gateway.get_mail_from([NAME])[NAME]
-    assert (told.name, told.status) == ("mail.shop.com", SesStatus.PENDING)
+    status = identity_gateway.get_mail_from([NAME])[NAME]
+    assert (status.name, status.status) == ("mail.shop.com", SesStatus.PENDING)
     identity_gateway.set_mail_from(NAME, "", reject_on_mx_failure=reject)
     assert identity_gateway.get_identity(NAME).mail_from == ""
-    told = identity_gateway.get_mail_from([NAME])[NAME]
-    assert (told.name, told.status) == ("", SesStatus.UNKNOWN)
+    status = identity_gateway.get_mail_from([NAME])[NAME]
+    assert (status.name, status.status) == ("", SesStatus.UNKNOWN)
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_signing_is_read_as_it_was_written(sandbox: Sandbox, enabled: bool) -> None:
+def test_dkim_signing_is_read_as_written(sandbox: Sandbox, enabled: bool) -> None:
     identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.set_dkim_signing(NAME, enabled=not enabled)
     identity_gateway.set_dkim_signing(NAME, enabled=enabled)
     assert identity_gateway.get_identity(NAME).dkim_signing is enabled
 
 
-def test_the_token_is_the_same_however_it_is_asked_for(sandbox: Sandbox) -> None:
+def test_the_verification_token_stays_the_same(sandbox: Sandbox) -> None:
     identity_gateway.create_identity(NAME, domain_id="dom_1")
     assert identity_gateway.get_verification([NAME]) == {NAME: (SesStatus.PENDING, "")}
     token = identity_gateway.start_verification(NAME)
@@ -85,22 +85,22 @@ def test_the_token_is_the_same_however_it_is_asked_for(sandbox: Sandbox) -> None
     assert identity_gateway.get_verification([NAME]) == {NAME: (SesStatus.PENDING, token)}
 
 
-def test_dkim_started_again_has_the_same_keys(sandbox: Sandbox) -> None:
+def test_restarted_dkim_keeps_its_keys(sandbox: Sandbox) -> None:
     tokens = identity_gateway.create_identity(NAME, domain_id="dom_1").dkim_tokens
-    turn_identity(NAME, dkim="Failed")
+    set_identity_status(NAME, dkim="Failed")
     assert identity_gateway.start_dkim(NAME) == tokens
     dkim = identity_gateway.get_dkim([NAME])[NAME]
     assert (dkim.status, dkim.signing, len(dkim.tokens)) == (SesStatus.PENDING, True, 3)
 
 
-def test_keys_issued_anew_are_those_that_are_read(sandbox: Sandbox) -> None:
+def test_rotated_keys_are_read_back(sandbox: Sandbox) -> None:
     identity_gateway.create_identity(NAME, domain_id="dom_1")
     tokens, zone = identity_gateway.rotate_dkim_keys(NAME, strong=False)
     read = identity_gateway.get_identity(NAME)
     assert (tokens, zone) == (read.dkim_tokens, read.dkim_zone)
 
 
-def test_a_deleted_identity_is_gone(sandbox: Sandbox) -> None:
+def test_a_deleted_identity_is_missing(sandbox: Sandbox) -> None:
     identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.delete_identity(NAME)
     with pytest.raises(AwsMissing):
@@ -108,12 +108,12 @@ def test_a_deleted_identity_is_gone(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("word", "status"), V1.items())
-def test_v1_and_v2_spell_a_status_differently_and_we_read_the_same(
+def test_both_spellings_of_a_status_in_v1_and_v2_are_read_the_same(
     sandbox: Sandbox, word: str, status: SesStatus
 ) -> None:
     identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.set_mail_from(NAME, "bounce.shop.com", reject_on_mx_failure=False)
-    turn_identity(NAME, ownership=word, dkim=word, mail_from=word)
+    set_identity_status(NAME, ownership=word, dkim=word, mail_from=word)
     read = identity_gateway.get_identity(NAME)
     assert (read.identity_status, read.dkim_status, read.mail_from_status) == (status, status, status)
     assert identity_gateway.get_verification([NAME])[NAME][0] is status
@@ -122,14 +122,14 @@ def test_v1_and_v2_spell_a_status_differently_and_we_read_the_same(
     assert identity_gateway.list_identities()[0] == {NAME: status}
 
 
-def test_a_status_that_we_do_not_know_is_unknown_and_no_error(sandbox: Sandbox) -> None:
+def test_an_unrecognised_status_is_unknown(sandbox: Sandbox) -> None:
     identity_gateway.create_identity(NAME, domain_id="dom_1")
-    turn_identity(NAME, ownership="Pondering")
+    set_identity_status(NAME, ownership="Pondering")
     assert identity_gateway.get_identity(NAME).identity_status is SesStatus.UNKNOWN
     assert identity_gateway.list_identities()[0] == {NAME: SesStatus.UNKNOWN}
 
 
-def test_why_and_when_amazon_looked_is_read(sandbox: Sandbox) -> None:
+def test_the_time_the_error_and_the_soa_of_the_last_ses_check_are_read(sandbox: Sandbox) -> None:
     identity_gateway.create_identity(NAME, domain_id="dom_1")
     identity_gateway.start_verification(NAME)
     assert (identity_gateway.get_identity(NAME).error_type, identity_gateway.get_identity(NAME).looked_at) == ("", None)
@@ -142,7 +142,7 @@ def test_why_and_when_amazon_looked_is_read(sandbox: Sandbox) -> None:
     assert read.soa.split(" ")[1].isdigit()
 
 
-def test_a_batch_is_a_hundred_and_a_hundred_and_one_are_refused(sandbox: Sandbox) -> None:
+def test_a_batch_of_a_hundred_and_one_is_refused(sandbox: Sandbox) -> None:
     names = [f"d{number}.com" for number in range(identity_gateway.BATCH)]
     seed_identities(names, ownership="Success")
     assert (
@@ -151,12 +151,12 @@ def test_a_batch_is_a_hundred_and_a_hundred_and_one_are_refused(sandbox: Sandbox
         == set(identity_gateway.get_mail_from(names))
         == set(names)
     )
-    for ask in (identity_gateway.get_verification, identity_gateway.get_dkim, identity_gateway.get_mail_from):
+    for call in (identity_gateway.get_verification, identity_gateway.get_dkim, identity_gateway.get_mail_from):
         with pytest.raises(AwsProblem):
-            ask([*names, "one-more.com"])
+            call([*names, "one-more.com"])
 
 
-def test_the_list_comes_in_pages_of_a_thousand_domains_alone(sandbox: Sandbox) -> None:
+def test_the_list_has_pages_of_a_thousand_and_only_domains(sandbox: Sandbox) -> None:
     seed_identities([f"d{number}.com" for number in range(1_500)])
     aws.client("sesv2").create_email_identity(EmailIdentity="me@shop.com")
     first, token = identity_gateway.list_identities()
@@ -165,8 +165,8 @@ def test_the_list_comes_in_pages_of_a_thousand_domains_alone(sandbox: Sandbox) -
     assert not set(first) & set(second)
 
 
-def test_each_function_is_one_call(sandbox: Sandbox) -> None:
-    asked: list[Any] = [
+def test_each_function_makes_one_call(sandbox: Sandbox) -> None:
+    calls: list[Any] = [
         lambda: identity_gateway.create_identity(NAME, domain_id="dom_1"),
         lambda: identity_gateway.get_identity(NAME),
         lambda: identity_gateway.start_verification(NAME),
@@ -180,7 +180,7 @@ def test_each_function_is_one_call(sandbox: Sandbox) -> None:
         lambda: identity_gateway.rotate_dkim_keys(NAME, strong=False),
         lambda: identity_gateway.delete_identity(NAME),
     ]
-    for ask in asked:
+    for call in calls:
         sandbox.control.clear_calls()
-        ask()
+        call()
         assert sum(sandbox.control.call_counts().values()) == 1

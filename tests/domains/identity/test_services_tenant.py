@@ -1,4 +1,4 @@
-"""A domain's place in its customer's SES tenant."""
+"""The association of a domain with its customer's SES tenant."""
 
 import pytest
 from django.utils import timezone
@@ -19,20 +19,20 @@ from tenants.lifecycle.selectors import layers_of
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.resources import services as resources_services
 from tenants.status.core import LayerName
-from tests.domains.factories import carry_out_deletion, make_domain, set_up_domain, turn_identity
+from tests.domains.factories import delete_marked_domain, make_domain, set_identity_status, set_up_domain
 from tests.factories import make_customer, make_staff
-from tests.tenants.factories import jobs_of, make_tenant, resources_at_amazon, set_up_tenant
+from tests.tenants.factories import jobs_of, make_tenant, resources_in_ses, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
 
-def associated(tenant: Tenant) -> set[str]:
+def apply_associations(tenant: Tenant) -> set[str]:
     """Run its job. Return the identities that SES associates with it."""
     resources_services.apply_associations(tenant_id=tenant.pk)
-    return {name.partition("/")[2] for name in resources_at_amazon(tenant.name) if name.startswith("identity/")}
+    return {name.partition("/")[2] for name in resources_in_ses(tenant.name) if name.startswith("identity/")}
 
 
-def test_a_new_domain_comes_into_the_tenant_with_one_call_more(sandbox: Sandbox) -> None:
+def test_a_new_domain_is_associated_with_the_tenant_in_four_calls(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.clear_calls()
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
@@ -40,16 +40,16 @@ def test_a_new_domain_comes_into_the_tenant_with_one_call_more(sandbox: Sandbox)
     assert "tenants.associate" in jobs_of(tenant)
     resources_services.apply_associations(tenant_id=tenant.pk)
     assert sum(sandbox.control.call_counts().values()) == 4
-    assert associated(tenant) == {"shop.com"}
+    assert apply_associations(tenant) == {"shop.com"}
 
 
-def test_a_customer_without_a_tenant_has_domains_as_before(sandbox: Sandbox) -> None:
+def test_a_domain_of_a_customer_without_a_tenant_has_none(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     assert (domain.tenant, domain.stage) == (None, Stage.READY)
     assert not TenantResource.objects.exists()
 
 
-def test_a_domain_added_while_the_tenant_is_created_follows_it(sandbox: Sandbox) -> None:
+def test_a_domain_added_while_the_tenant_is_created_waits_for_it(sandbox: Sandbox) -> None:
     tenant = make_tenant(stage="creating", arn="", standing="unknown")
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
     assert domain.tenant == tenant
@@ -57,7 +57,7 @@ def test_a_domain_added_while_the_tenant_is_created_follows_it(sandbox: Sandbox)
     assert TenantResource.objects.get(tenant=tenant).associated_at is None
 
 
-def test_an_adopted_identity_is_looked_at_before_it_comes_in(sandbox: Sandbox) -> None:
+def test_an_adopted_identity_of_another_tenant_is_not_associated(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     aws.client("sesv2").create_email_identity(EmailIdentity="shop.com")
     aws.client("sesv2").create_tenant(TenantName="by-hand")
@@ -68,42 +68,42 @@ def test_an_adopted_identity_is_looked_at_before_it_comes_in(sandbox: Sandbox) -
     identity_services.set_up(domain_id=domain.pk)
     ownership_claims_services.approve_claim(domain=Domain.objects.get(), because="They called us.", actor=make_staff())
     identity_services.set_up(domain_id=domain.pk)
-    assert associated(tenant) == set()
+    assert apply_associations(tenant) == set()
     assert TenantResource.objects.get(name="shop.com").held_by == "by-hand"
 
 
-def test_deleting_a_domain_takes_it_out_of_its_tenant(sandbox: Sandbox) -> None:
+def test_deleting_a_domain_removes_it_from_its_tenant(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
-    assert associated(tenant) == {"shop.com"}
+    assert apply_associations(tenant) == {"shop.com"}
     deletion_services.mark_for_deletion(domain=domain, typed_name="shop.com", actor=make_staff())
-    carry_out_deletion(domain_id=domain.pk)
+    delete_marked_domain(domain_id=domain.pk)
     assert not Domain.objects.exists()
     assert not TenantResource.objects.filter(kind="identity").exists()
-    assert associated(tenant) == set()
+    assert apply_associations(tenant) == set()
     assert lifecycle_services.consequences(tenant).in_use == ()
 
 
-def test_a_transferred_domain_leaves_one_tenant_for_the_other(sandbox: Sandbox) -> None:
+def test_a_transferred_domain_moves_to_the_new_customers_tenant(sandbox: Sandbox) -> None:
     alice, bob = set_up_tenant(), set_up_tenant()
     domain = set_up_domain(sandbox, "shop.com", customer=alice.customer)
-    assert associated(alice) == {"shop.com"}
+    assert apply_associations(alice) == {"shop.com"}
     overrides_services.transfer(domain=domain, to=bob.customer, because="Sold.", actor=make_staff())
     assert Domain.objects.get().tenant == bob
-    assert (associated(bob), associated(alice)) == ({"shop.com"}, set())
+    assert (apply_associations(bob), apply_associations(alice)) == ({"shop.com"}, set())
     assert resources_services.tenants_with_resource(aws.identity_arn("shop.com")) == (bob.name,)
 
 
-def test_a_domain_transferred_to_a_customer_without_a_tenant_leaves_its_own(sandbox: Sandbox) -> None:
+def test_a_domain_transferred_to_a_customer_without_a_tenant_leaves_its_tenant(sandbox: Sandbox) -> None:
     alice = set_up_tenant()
     domain = set_up_domain(sandbox, "shop.com", customer=alice.customer)
-    associated(alice)
+    apply_associations(alice)
     overrides_services.transfer(domain=domain, to=make_customer(), because="Sold.", actor=make_staff())
     assert Domain.objects.get().tenant is None
-    assert associated(alice) == set()
+    assert apply_associations(alice) == set()
 
 
-def test_a_domain_from_before_the_tenant_comes_along_when_something_else_is_done_to_it(sandbox: Sandbox) -> None:
+def test_an_older_domain_joins_the_tenant_at_its_next_change_once_sends_name_it(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     tenant = set_up_tenant(domain.customer)
     settings_services.apply_settings(domain_id=domain.pk)
@@ -111,36 +111,36 @@ def test_a_domain_from_before_the_tenant_comes_along_when_something_else_is_done
     Tenant.objects.update(sends_since=timezone.now())
     settings_services.apply_settings(domain_id=domain.pk)
     assert Domain.objects.get().tenant == tenant
-    assert associated(tenant) == {"shop.com"}
+    assert apply_associations(tenant) == {"shop.com"}
     assert Change.objects.filter(what="domain.joined_tenant", object_id=domain.pk).count() == 1
 
 
-def test_a_domain_that_is_set_up_again_is_associated_again(sandbox: Sandbox) -> None:
+def test_a_domain_set_up_again_is_associated_again(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
-    assert associated(tenant) == {"shop.com"}
+    assert apply_associations(tenant) == {"shop.com"}
     tenant_resource = aws.identity_arn("shop.com")
     aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=tenant_resource)
     aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
     identity_status_services.read_statuses([domain], now=timezone.now())
     settings_services.restart_verification(domain=Domain.objects.get(), actor=make_staff())
     identity_services.set_up(domain_id=domain.pk)
-    assert associated(tenant) == {"shop.com"}
+    assert apply_associations(tenant) == {"shop.com"}
 
 
-def test_whether_the_identity_is_verified_is_a_layer_of_the_tenant(sandbox: Sandbox) -> None:
+def test_the_verification_of_the_identity_is_a_layer_of_the_tenant(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     domain = set_up_domain(sandbox, "shop.com", customer=tenant.customer)
-    associated(tenant)
+    apply_associations(tenant)
     identity_status_services.read_statuses([domain], now=timezone.now())
     layer = layers_of(tenant)[-1]
     assert (layer.name, layer.allows) == (LayerName.IDENTITY, False)
-    turn_identity("shop.com", ownership="Success", dkim="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success")
     identity_status_services.read_statuses([domain], now=timezone.now())
     assert layers_of(tenant)[-1].allows is True
 
 
-def test_what_amazon_could_not_say_of_an_identity_leaves_what_is_known(sandbox: Sandbox) -> None:
+def test_a_failed_read_of_an_identity_keeps_the_known_verification(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     domain = make_domain("shop.com", customer=tenant.customer, tenant=tenant, stage=Stage.READY)
     resource = resources_services.request_association(tenant=tenant, arn=aws.identity_arn("shop.com"))

@@ -1,4 +1,4 @@
-"""What Amazon says is read in few calls, however many domains there are and whenever they come due."""
+"""The statuses at SES are read in few calls, for any number of domains and at any time."""
 
 from datetime import timedelta
 
@@ -10,12 +10,12 @@ from domains.checking.core.judgement import SesStatus
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain, publish, seed_identities, set_up_domain, turn_identity
+from tests.domains.factories import make_domain, publish, seed_identities, set_identity_status, set_up_domain
 
 pytestmark = pytest.mark.django_db
 
 
-def test_all_domains_are_read_in_three_calls_a_hundred_and_what_changed_is_due(sandbox: Sandbox) -> None:
+def test_all_domains_are_read_in_three_calls_per_hundred_and_changed_ones_are_due(sandbox: Sandbox) -> None:
     now = timezone.now()
     names = [f"d{number}.com" for number in range(250)]
     for name in names:
@@ -23,14 +23,14 @@ def test_all_domains_are_read_in_three_calls_a_hundred_and_what_changed_is_due(s
     seed_identities(names)
     identity_status_services.read_all_statuses(now=now)
     sandbox.control.clear_calls()
-    turn_identity("d7.com", ownership="Failed")
+    set_identity_status("d7.com", ownership="Failed")
     Domain.objects.update(next_check_at=now + timedelta(days=1))
     assert identity_status_services.read_all_statuses(now=now) == 1
     assert sum(sandbox.control.call_counts().values()) == 9
     assert Domain.objects.get(next_check_at__lte=now).name == "d7.com"
 
 
-def test_a_verified_domain_that_comes_due_costs_no_call_of_its_own(sandbox: Sandbox) -> None:
+def test_a_due_verified_domain_is_read_only_if_its_records_are_missing(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     publish(sandbox, domain)
     sandbox.control.tick()

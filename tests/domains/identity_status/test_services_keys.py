@@ -1,4 +1,4 @@
-"""Keys are each identity's own: their zone, whose they are, and that a replica's are never made anew here."""
+"""DKIM keys of identities: their zone, their origin, and that keys of replicas are never rotated here."""
 
 import pytest
 from django.test import Client
@@ -19,58 +19,58 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from sandbox.aws.state import WORLD, regions
 from sandbox.process import Sandbox
-from tests.domains.factories import make_zone, set_up_domain, turn_identity, wanted
+from tests.domains.factories import make_zone, records_to_publish, set_identity_status, set_up_domain
 from tests.factories import make_customer, make_staff
 
 pytestmark = pytest.mark.django_db
 
 
-def adopted(*names: str) -> list[Domain]:
-    wish = AdoptionRequest(make_customer("Alice Ltd"), make_staff(Role.OPERATOR), "Contract 12")
-    adoption_services.adopt(names=names, request=wish)
+def adopt(*names: str) -> list[Domain]:
+    request = AdoptionRequest(make_customer("Alice Ltd"), make_staff(Role.OPERATOR), "Contract 12")
+    adoption_services.adopt(names=names, request=request)
     return [Domain.objects.get(name=name) for name in names]
 
 
-def replica(name: str) -> None:
+def create_replica(name: str) -> None:
     with aws.calling("sesv2", "create") as client:
         client.create_email_identity(
             EmailIdentity=name, DkimSigningAttributes={"DomainSigningAttributesOrigin": "AWS_SES_EU_SOUTH_1"}
         )
 
 
-def values(domain: Domain) -> list[str]:
+def dkim_values(domain: Domain) -> list[str]:
     return [record.value for record in domain.records if record.type == "CNAME"]
 
 
-def looked_at(domain: Domain) -> Domain:
+def check_domain(domain: Domain) -> Domain:
     Domain.objects.update(last_dns_check=None)
     checking_services.check_now(domain=Domain.objects.get(pk=domain.pk))
     return Domain.objects.get(pk=domain.pk)
 
 
-def test_a_replica_beside_others_has_its_parents_zone_and_the_others_theirs(sandbox: Sandbox) -> None:
-    replica("replica.com")
+def test_a_replica_has_its_parents_dkim_zone_and_other_domains_their_own(sandbox: Sandbox) -> None:
+    create_replica("replica.com")
     for name in ("a.com", "b.com", "c.com", "d.com"):
         with aws.calling("sesv2", "create") as client:
             client.create_email_identity(EmailIdentity=name)
-    found = adopted("replica.com", "a.com", "b.com", "c.com", "d.com")
+    found = adopt("replica.com", "a.com", "b.com", "c.com", "d.com")
     for domain in found:
         make_zone(sandbox, domain)
     checking_services.check(found, now=WORLD.clock.now())
     theirs, *others = [Domain.objects.get(pk=domain.pk) for domain in found]
     assert theirs.dkim_origin == "AWS_SES_EU_SOUTH_1"
-    assert {value.partition(".")[2] for value in values(theirs)} == {"dkim.eu-south-1.amazonses.com"}
-    assert {value.partition(".")[2] for other in others for value in values(other)} == {"dkim.amazonses.com"}
-    sandbox.control.publish_missing(make_zone(sandbox, theirs), wanted(theirs))
+    assert {value.partition(".")[2] for value in dkim_values(theirs)} == {"dkim.eu-south-1.amazonses.com"}
+    assert {value.partition(".")[2] for other in others for value in dkim_values(other)} == {"dkim.amazonses.com"}
+    sandbox.control.publish_missing(make_zone(sandbox, theirs), records_to_publish(theirs))
     sandbox.control.tick()
-    assert looked_at(theirs).state == State.VERIFIED
+    assert check_domain(theirs).state == State.VERIFIED
 
 
-def test_a_replicas_keys_are_never_made_anew_here(sandbox: Sandbox, client: Client) -> None:
-    replica("replica.com")
-    (domain,) = adopted("replica.com")
+def test_dkim_keys_of_a_replica_are_not_rotated_here(sandbox: Sandbox, client: Client) -> None:
+    create_replica("replica.com")
+    (domain,) = adopt("replica.com")
     make_zone(sandbox, domain)
-    domain, olga = looked_at(domain), make_staff(Role.OPERATOR)
+    domain, olga = check_domain(domain), make_staff(Role.OPERATOR)
     with pytest.raises(Refused, match="keys of its identity in eu-south-1"):
         settings_services.rotate_dkim(domain=domain, actor=olga, because="The key leaked")
     client.force_login(olga)
@@ -79,9 +79,9 @@ def test_a_replicas_keys_are_never_made_anew_here(sandbox: Sandbox, client: Clie
     assert "Rotate 3 DKIM keys" not in page
 
 
-def test_a_replica_that_was_not_known_to_be_one_keeps_its_keys(sandbox: Sandbox) -> None:
-    replica("replica.com")
-    (domain,) = adopted("replica.com")
+def test_a_replica_not_yet_known_as_one_keeps_its_keys(sandbox: Sandbox) -> None:
+    create_replica("replica.com")
+    (domain,) = adopt("replica.com")
     settings_services.rotate_dkim(domain=domain, actor=make_staff(Role.OPERATOR), because="The key leaked")
     sandbox.control.clear_calls()
     settings_services.apply_settings(domain_id=domain.pk)
@@ -91,14 +91,14 @@ def test_a_replica_that_was_not_known_to_be_one_keeps_its_keys(sandbox: Sandbox)
     assert identity_gateway.get_identity("replica.com").is_replica
 
 
-def test_a_replica_whose_dkim_failed_is_not_started_anew(sandbox: Sandbox) -> None:
+def test_failed_dkim_of_a_replica_is_not_restarted(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     with WORLD.lock:
         for _, state in regions():
             if identity := state.identities.get("shop.com"):
                 identity.origin = "AWS_SES_EU_SOUTH_1"
-    turn_identity("shop.com", dkim="Failed", ownership="Failed")
-    domain = looked_at(domain)
+    set_identity_status("shop.com", dkim="Failed", ownership="Failed")
+    domain = check_domain(domain)
     settings_services.restart_verification(domain=domain, actor=make_staff(Role.OPERATOR))
     sandbox.control.clear_calls()
     identity_services.set_up(domain_id=domain.pk)
@@ -107,29 +107,29 @@ def test_a_replica_whose_dkim_failed_is_not_started_anew(sandbox: Sandbox) -> No
 
 @pytest.mark.parametrize("others", [0, 5])
 def test_new_keys_of_the_parent_are_shown_and_logged(sandbox: Sandbox, others: int) -> None:
-    """Amazon made them, or somebody at its console: what is published no longer signs."""
+    """SES rotated them, or somebody in its console: the published records no longer sign."""
     domain = set_up_domain(sandbox, "shop.com")
     rest = [set_up_domain(sandbox) for _ in range(others)]
-    old = values(domain)
+    old = dkim_values(domain)
     with WORLD.lock:
         for _, state in regions():
             if identity := state.identities.get("shop.com"):
                 identity.origin, identity.key_generation = "AWS_SES_EU_SOUTH_1", 1
     checking_services.check([domain, *rest], now=WORLD.clock.now())
     domain = Domain.objects.get(pk=domain.pk)
-    assert not set(values(domain)) & set(old)
-    assert values(domain)[0].endswith(".dkim.eu-south-1.amazonses.com")
+    assert not set(dkim_values(domain)) & set(old)
+    assert dkim_values(domain)[0].endswith(".dkim.eu-south-1.amazonses.com")
     assert Change.objects.get(what="domain.new_dkim").actor_name == "AWS"
 
 
-@pytest.mark.parametrize("told", ["yes", "no"])
-def test_a_zone_that_amazon_does_not_tell_leaves_no_record_out(sandbox: Sandbox, told: str) -> None:
-    sandbox.control.set_beliefs(hosted_zone=told)
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_an_unknown_dkim_zone_leaves_no_record_out(sandbox: Sandbox, answer: str) -> None:
+    sandbox.control.set_beliefs(hosted_zone=answer)
     domain = set_up_domain(sandbox, "shop.com")
     records = [record for record in domain.records if record.type == "CNAME"]
-    note = "" if told == "yes" else USUAL_ZONE.format(region=domain.region)
+    note = "" if answer == "yes" else USUAL_ZONE.format(region=domain.region)
     assert [record.note for record in records] == [note] * 3
     assert {record.value.partition(".")[2] for record in records} == {"dkim.amazonses.com"}
-    sandbox.control.publish_missing(make_zone(sandbox, domain), wanted(domain))
+    sandbox.control.publish_missing(make_zone(sandbox, domain), records_to_publish(domain))
     sandbox.control.tick()
-    assert looked_at(domain).state == State.VERIFIED
+    assert check_domain(domain).state == State.VERIFIED

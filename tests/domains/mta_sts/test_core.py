@@ -1,4 +1,4 @@
-"""MTA-STS policies as RFC 8461 has them: what is valid, which hosts they name, what they do to our mail."""
+"""MTA-STS policies according to RFC 8461: what is valid, which hosts they name, and their effect on our mail."""
 
 import pytest
 
@@ -22,18 +22,18 @@ def fetched(text: str = POLICY, *, status: int = 200, kind: str = "text/plain; c
 
 
 @pytest.mark.parametrize("text", [POLICY, POLICY.replace("\n", "\r\n"), POLICY.replace(": ", ":"), POLICY.rstrip("\n")])
-def test_a_policy_is_read_with_either_end_of_line(text: str) -> None:
+def test_a_policy_is_read_with_either_line_ending(text: str) -> None:
     assert read_policy(text) == StsPolicy("enforce", (OURS,), 86400)
 
 
-def test_of_a_key_that_stands_twice_the_first_counts_and_unknown_ones_are_passed_over() -> None:
+def test_the_first_of_a_repeated_key_counts_and_unknown_keys_are_ignored() -> None:
     assert read_policy(f"{POLICY}mode: none\nfuture: 1\nmx: *.Example.com.\n") == StsPolicy(
         "enforce", (OURS, "*.example.com"), 86400
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("", "version: STSv1"),
         (POLICY.replace("STSv1", "STSv2"), "version: STSv1"),
@@ -45,8 +45,8 @@ def test_of_a_key_that_stands_twice_the_first_counts_and_unknown_ones_are_passed
         ("<html>\n" + POLICY, "no colon"),
     ],
 )
-def test_what_is_no_policy_says_why(text: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_policy_raises_with_the_reason(text: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
         read_policy(text)
 
 
@@ -61,12 +61,12 @@ def test_what_is_no_policy_says_why(text: str, said: str) -> None:
         ("*", False),
     ],
 )
-def test_a_star_stands_for_one_label(pattern: str, is_named: bool) -> None:
+def test_a_wildcard_matches_one_label(pattern: str, is_named: bool) -> None:
     assert allows_host(StsPolicy("enforce", (pattern,), 1), OURS) is is_named
 
 
 @pytest.mark.parametrize(
-    ("answer", "effect", "said"),
+    ("answer", "effect", "expected"),
     [
         (fetched(), PolicyEffect.ENFORCED, "in force"),
         (fetched(POLICY.replace("enforce", "testing")), PolicyEffect.TESTING, "changes no delivery"),
@@ -86,19 +86,19 @@ def test_a_star_stands_for_one_label(pattern: str, is_named: bool) -> None:
         (Fetched(200, "text/plain", b"\xff", is_whole=True), PolicyEffect.IGNORED, "holds no text"),
     ],
 )
-def test_what_a_policy_does(answer: Fetched, effect: PolicyEffect, said: str) -> None:
+def test_a_policy_is_judged_by_its_effect_on_our_mail(answer: Fetched, effect: PolicyEffect, expected: str) -> None:
     check = judge("shop.com", OURS, answer)
-    assert (check.effect, said in check.sentence) == (effect, True), check.sentence
+    assert (check.effect, expected in check.sentence) == (effect, True), check.sentence
 
 
-def test_a_fetch_that_failed_leaves_what_is_known() -> None:
+def test_a_failed_fetch_keeps_the_known_effect() -> None:
     known = judge("shop.com", OURS, fetched(POLICY.replace(OURS, "mx.other.net")))
     later = with_problem(known, "It is silent.")
     assert (later.effect, later.sentence, later.problem) == (known.effect, known.sentence, "It is silent.")
     assert with_problem(PolicyCheck(), "It is silent.").effect is PolicyEffect.NOT_FETCHED
 
 
-def test_what_is_stored_is_read_back() -> None:
+def test_a_stored_check_is_read_back() -> None:
     check = judge("shop.com", OURS, fetched())
     assert PolicyCheck.of_json(check.as_json()) == check
     assert PolicyCheck.of_json({}) == PolicyCheck()

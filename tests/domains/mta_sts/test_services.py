@@ -1,4 +1,6 @@
-"""Policies fetched over HTTPS from the sandbox's web host: what is stored, shown and alerted, and what a failure is."""
+"""Policies fetched over HTTPS from the sandbox's web host: what is stored, shown and alerted, and what a failure
+is.
+"""
 
 from datetime import timedelta
 
@@ -15,20 +17,20 @@ from domains.mta_sts.core import PolicyEffect
 from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from sandbox.values import WEB_FAULTS
-from tests.domains.factories import publish, set_up_domain, take_mail
+from tests.domains.factories import mark_as_receiving, publish, set_up_domain
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
 OURS = "inbound-smtp.eu-west-1.amazonaws.com"
 ENFORCED = f"version: STSv1\nmode: enforce\nmx: {OURS}\nmax_age: 86400\n"
 OTHERS = ENFORCED.replace(OURS, "aspmx.l.google.com")
-TOLD_NOTHING = ("error", "silent", "cut")
+FAILED_FETCHES = ("error", "silent", "cut")
 
 
 @pytest.fixture
 def shop(sandbox: Sandbox) -> Domain:
-    """Return a domain with all records published, that of MTA-STS included."""
-    domain = take_mail(set_up_domain(sandbox, "shop.com"))
+    """Return a domain with all records published, including the MTA-STS record."""
+    domain = mark_as_receiving(set_up_domain(sandbox, "shop.com"))
     publish(sandbox, domain)
     sandbox.control.tick()
     return domain
@@ -42,12 +44,12 @@ def check(domain: Domain) -> Domain:
     return domain
 
 
-def again(domain: Domain) -> Domain:
+def check_again(domain: Domain) -> Domain:
     Domain.objects.filter(pk=domain.pk).update(mta_sts_at=timezone.now() - mta_sts_services.EVERY)
     return check(domain)
 
 
-def test_a_policy_that_names_our_host_is_good(sandbox: Sandbox, shop: Domain) -> None:
+def test_a_policy_that_names_our_host_is_enforced(sandbox: Sandbox, shop: Domain) -> None:
     sandbox.control.host_policy("shop.com", ENFORCED)
     found = check(shop).mta_sts_check
     assert (found.effect, found.mode, found.mx, found.max_age, found.problem) == (
@@ -59,56 +61,58 @@ def test_a_policy_that_names_our_host_is_good(sandbox: Sandbox, shop: Domain) ->
     )
 
 
-def test_a_check_queues_the_fetch_once_the_record_is_right(sandbox: Sandbox, shop: Domain) -> None:
+def test_a_check_queues_the_fetch_once_the_record_is_correct(sandbox: Sandbox, shop: Domain) -> None:
     checking_services.check([shop], now=timezone.now())
     checking_services.check([shop], now=timezone.now())
     assert ProcrastinateJob.objects.filter(task_name="domains.fetch_policies").count() == 1
 
 
-def test_without_the_record_nothing_is_fetched(sandbox: Sandbox) -> None:
+def test_nothing_is_fetched_without_the_record(sandbox: Sandbox) -> None:
     sandbox.control.host_policy("shop.com", ENFORCED)
-    domain = check(take_mail(set_up_domain(sandbox, "shop.com")))
+    domain = check(mark_as_receiving(set_up_domain(sandbox, "shop.com")))
     assert (domain.mta_sts, domain.mta_sts_at) == ({}, None)
 
 
 @pytest.mark.parametrize("fault", sorted(WEB_FAULTS))
-def test_what_the_web_host_does_wrong(
+def test_a_fault_of_the_web_host_is_ignored_or_keeps_the_known_effect(
     fault: str, sandbox: Sandbox, shop: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where it answered, senders ignore the policy; where it did not, nobody can tell, and what was known stays."""
+    """If it answered, senders ignore the policy. If it didn't, the effect is unknown, and the known one stays."""
     monkeypatch.setattr(mta_sts_services, "SECONDS", 0.5)
     sandbox.control.host_policy("shop.com", ENFORCED)
     check(shop)
     sandbox.control.host_policy("shop.com", ENFORCED, fault)
-    found = again(shop).mta_sts_check
-    if fault in TOLD_NOTHING:
+    found = check_again(shop).mta_sts_check
+    if fault in FAILED_FETCHES:
         assert (found.effect, bool(found.problem)) == (PolicyEffect.ENFORCED, True)
     else:
         assert (found.effect, found.problem) == (PolicyEffect.IGNORED, "")
         assert "Senders ignore MTA-STS" in found.sentence
 
 
-def test_a_host_without_an_address_is_told_apart_from_a_lookup_that_failed(sandbox: Sandbox, shop: Domain) -> None:
+def test_a_host_without_an_address_differs_from_a_failed_lookup(sandbox: Sandbox, shop: Domain) -> None:
     assert "has no address in DNS" in check(shop).mta_sts_check.sentence
     sandbox.control.set_dns_fault("mta-sts.shop.com", "servfail")
-    found = again(shop).mta_sts_check
+    found = check_again(shop).mta_sts_check
     assert "lookup of the policy's host failed" in found.problem
     assert "has no address in DNS" in found.sentence
 
 
-def test_a_policy_in_force_without_our_host_is_an_alert_that_ends(sandbox: Sandbox, shop: Domain) -> None:
+def test_an_enforced_policy_without_our_host_opens_an_alert_that_ends(sandbox: Sandbox, shop: Domain) -> None:
     sandbox.control.host_policy("shop.com", OTHERS)
     assert check(shop).mta_sts_check.loses_mail
     assert "does not name inbound-smtp" in Alert.objects.get(kind="domain.mta_sts", state="open").why
     sandbox.control.host_policy("shop.com", OTHERS, "error")
-    again(shop)
-    assert Alert.objects.filter(kind="domain.mta_sts", state="open").exists()  # nobody could tell: it goes on
+    check_again(shop)
+    assert Alert.objects.filter(
+        kind="domain.mta_sts", state="open"
+    ).exists()  # the fetch failed, so the alert stays open
     sandbox.control.host_policy("shop.com", ENFORCED)
-    again(shop)
+    check_again(shop)
     assert not Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
 
 
-def test_a_record_that_is_taken_away_ends_it_all(sandbox: Sandbox, shop: Domain) -> None:
+def test_removing_the_record_ends_the_check_and_the_alert(sandbox: Sandbox, shop: Domain) -> None:
     sandbox.control.host_policy("shop.com", OTHERS)
     check(shop)
     (record,) = [each for each in sandbox.control.records("shop.com") if each.name == "_mta-sts.shop.com"]
@@ -118,14 +122,14 @@ def test_a_record_that_is_taken_away_ends_it_all(sandbox: Sandbox, shop: Domain)
     assert not Alert.objects.filter(kind="domain.mta_sts", state="open").exists()
 
 
-def test_a_zone_that_is_silent_takes_nothing_away(sandbox: Sandbox, shop: Domain) -> None:
+def test_a_failed_zone_lookup_keeps_the_known_effect(sandbox: Sandbox, shop: Domain) -> None:
     sandbox.control.host_policy("shop.com", OTHERS)
     check(shop)
     sandbox.control.set_dns_fault("shop.com", "servfail")
     assert check(shop).mta_sts_check.loses_mail
 
 
-def test_it_is_fetched_again_after_hours_and_not_before(sandbox: Sandbox, shop: Domain) -> None:
+def test_the_policy_is_fetched_again_only_after_the_interval(sandbox: Sandbox, shop: Domain) -> None:
     sandbox.control.host_policy("shop.com", ENFORCED)
     first = check(shop).mta_sts_at
     assert first is not None
@@ -133,7 +137,7 @@ def test_it_is_fetched_again_after_hours_and_not_before(sandbox: Sandbox, shop: 
     assert mta_sts_services.fetch_due(now=first + mta_sts_services.EVERY) == 1
 
 
-def test_a_person_who_checks_sees_the_policy_of_now(sandbox: Sandbox, shop: Domain, client: Client) -> None:
+def test_a_manual_check_shows_the_current_policy(sandbox: Sandbox, shop: Domain, client: Client) -> None:
     sandbox.control.host_policy("shop.com", ENFORCED)
     check(shop)
     sandbox.control.host_policy("shop.com", OTHERS)

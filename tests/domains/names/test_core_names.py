@@ -1,4 +1,4 @@
-"""What people paste, and what is understood or refused."""
+"""What people paste, and how it is understood or refused."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ LONG_NAME = ".".join(["a" * 50] * 4) + ".com"
 
 
 @pytest.mark.parametrize(
-    ("text", "ascii_name", "zone", "said"),
+    ("text", "ascii_name", "zone", "notice"),
     [
         ("example.com", "example.com", "example.com", ""),
         ("  example.com\n", "example.com", "example.com", ""),
@@ -42,11 +42,13 @@ LONG_NAME = ".".join(["a" * 50] * 4) + ".com"
         ("example.con", "example.con", "example.con", "don't know the ending .con"),
     ],
 )
-def test_what_is_pasted_is_understood_and_said(text: str, ascii_name: str, zone: str, said: str) -> None:
+def test_pasted_text_is_understood_and_corrections_are_noticed(
+    text: str, ascii_name: str, zone: str, notice: str
+) -> None:
     understood = parse_domain(text)
     assert (understood.domain.ascii, understood.domain.zone) == (ascii_name, zone)
-    assert said in " ".join(understood.noticed)
-    assert bool(understood.noticed) == bool(said)
+    assert notice in " ".join(understood.noticed)
+    assert bool(understood.noticed) == bool(notice)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +100,14 @@ def test_each_refusal_has_its_code(text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "name"), [("xn--i-7iq.ws", "xn--i-7iq.ws"), ("i❤.ws", "xn--i-7iq.ws")])
-def test_a_name_that_idna_2008_refuses_says_so_and_can_be_moved_in(text: str, name: str) -> None:
+def test_a_name_refused_by_idna_2008_cannot_be_added_but_can_be_imported(text: str, name: str) -> None:
     with pytest.raises(Refused, match="IDNA 2008"):
         parse_domain(text)
     assert parse_existing_domain(text) == name
 
 
 @pytest.mark.parametrize("text", ["xn--zz.com", "exam!ple.com", "xn--\u200b.com", "-a.com"])
-def test_what_no_rule_ever_allowed_cannot_be_moved_in(text: str) -> None:
+def test_an_invalid_name_cannot_be_imported(text: str) -> None:
     with pytest.raises(Refused):
         parse_existing_domain(text)
 
@@ -113,14 +115,14 @@ def test_what_no_rule_ever_allowed_cannot_be_moved_in(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["1. shop.com", "12) shop.com", "(3) shop.com", "- shop.com", "•	shop.com", "* shop.com", "1. shop.com"]
 )
-def test_the_number_of_a_list_is_no_part_of_the_domain(text: str) -> None:
+def test_a_list_number_is_removed_from_the_domain(text: str) -> None:
     understood = parse_domain(text)
     assert understood.domain.ascii == "shop.com"
     assert "We removed the list number or bullet." in understood.noticed
 
 
 @pytest.mark.parametrize("text", ["1.shop.com", "123.shop.com", "1 . shop.com"])
-def test_a_name_that_begins_with_a_number_stays(text: str) -> None:
+def test_a_name_that_begins_with_a_number_is_kept(text: str) -> None:
     assert parse_domain(text).domain.ascii.endswith(".shop.com")
 
 
@@ -133,12 +135,12 @@ def test_the_longest_domain_leaves_room_for_a_dkim_name() -> None:
         parse_domain("c" + name)
 
 
-def test_a_password_in_an_address_is_never_repeated() -> None:
+def test_a_password_in_a_url_is_never_repeated() -> None:
     assert "secret" not in " ".join(parse_domain("https://user:secret@example.com/").noticed)
 
 
 @given(st.one_of(st.text(max_size=80), st.text(alphabet="aB1-._@:/*[]<> \u200d\u200cü。xn", max_size=40)))
-def test_any_text_is_understood_or_refused_and_never_crashes(text: str) -> None:
+def test_any_text_is_understood_or_refused_without_a_crash(text: str) -> None:
     refusals: list[Refused] = []
     try:
         domain = parse_domain(text).domain
@@ -157,7 +159,7 @@ LABEL = st.text(alphabet="abcxyz019üßñ日本ا", min_size=1, max_size=8)
 
 
 @given(st.lists(LABEL, min_size=1, max_size=4), st.sampled_from(["com", "co.uk", "com.au", "github.io", "de"]))
-def test_understanding_what_was_understood_changes_nothing(labels: list[str], ending: str) -> None:
+def test_parsing_a_parsed_name_changes_nothing(labels: list[str], ending: str) -> None:
     try:
         once = parse_domain(".".join([*labels, ending])).domain
     except Refused:
@@ -167,7 +169,7 @@ def test_understanding_what_was_understood_changes_nothing(labels: list[str], en
     assert DomainName.from_stored(once.ascii) == once
 
 
-def test_names_are_typed_relative_to_the_registrable_domain() -> None:
+def test_names_are_relative_to_the_registrable_domain() -> None:
     domain = parse_domain("mail.example.co.uk").domain
     assert domain.relative("abc._domainkey.mail.example.co.uk") == "abc._domainkey.mail"
     assert domain.relative("mail.example.co.uk") == "mail"
@@ -193,16 +195,16 @@ def test_a_stored_name_is_never_refused() -> None:
         *("1️⃣ example.com", "– example.com", "“Bob” <a@example.com>"),
     ],
 )
-def test_east_asian_forms_and_list_numbers_lead_to_no_other_domain(typed: str) -> None:
+def test_east_asian_forms_and_list_numbers_lead_to_the_same_domain(typed: str) -> None:
     assert parse_domain(typed).domain.ascii == "example.com"
 
 
-def test_a_word_processors_dash_is_a_hyphen_and_that_is_said() -> None:
+def test_a_dash_is_replaced_with_a_hyphen_and_noticed() -> None:
     understood = parse_domain("my\u2013shop.example.com")
     assert understood.domain.ascii == "my-shop.example.com"
     assert "We replaced a dash with a hyphen: my-shop.example.com." in understood.noticed
 
 
-def test_two_addresses_are_not_one_domain() -> None:
+def test_two_addresses_are_refused() -> None:
     with pytest.raises(Refused, match="one domain at a time"):
         parse_domain("<a@example.com>, b@example.org")

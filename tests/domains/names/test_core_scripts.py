@@ -1,4 +1,4 @@
-"""A name that could pass for another is shown with its form in DNS; an honest one is not."""
+"""A name that could pass for another is shown with its DNS form; an unambiguous one is not."""
 
 import pytest
 
@@ -9,14 +9,14 @@ from domains.names.core import is_look_alike, parse_domain
     "name",
     [
         "\u0430pple.com",  # Cyrillic a in a Latin word
-        "\u0430\u0440\u0440\u04cf\u0435.com",  # "apple" in Cyrillic alone
+        "\u0430\u0440\u0440\u04cf\u0435.com",  # "apple" only in Cyrillic
         "p\u03b1ypal.com",  # Greek alpha
         "shop.g\u03bf\u03bfgle.com",  # a label in between
         "tw\u0131tter.com",  # the dotless i
-        "\u0569est.com",  # Armenian beside Latin
+        "\u0569est.com",  # Armenian mixed with Latin
     ],
 )
-def test_a_mixed_or_confusable_name_is_shown_with_its_form_in_dns(name: str) -> None:
+def test_a_mixed_or_confusable_name_is_shown_with_its_dns_form(name: str) -> None:
     assert is_look_alike(name)
     domain = parse_domain(name).domain
     assert str(domain) == f"{domain.unicode} ({domain.ascii})"
@@ -37,5 +37,5 @@ def test_a_mixed_or_confusable_name_is_shown_with_its_form_in_dns(name: str) -> 
         "2024-\u03ba\u03b1\u03bb\u03b7\u03bc\u03ad\u03c1\u03b1.gr",  # Greek with letters of its own
     ],
 )
-def test_an_honest_name_is_shown_as_it_is_read(name: str) -> None:
+def test_an_unambiguous_name_is_shown_without_its_dns_form(name: str) -> None:
     assert not is_look_alike(name)

@@ -1,4 +1,4 @@
-"""What staff decide: each with who and why, once, and read by those alone whom it concerns."""
+"""Decisions of staff: each is stored with actor and reason, once, and shown only to those concerned."""
 
 import smtplib
 from datetime import timedelta
@@ -14,8 +14,10 @@ from audit.models import Change
 from audit.selectors import changes_of
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
+from domains.ownership import services as ownership_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import Refused
+from notifications.models.alerts import Alert
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_user
@@ -28,7 +30,7 @@ def olga() -> User:
     return make_user("olga@ops.example")
 
 
-def test_a_hold_has_who_and_why_and_ends_with_its_release(olga: User) -> None:
+def test_a_hold_has_an_actor_and_a_reason_and_ends_with_its_release(olga: User) -> None:
     domain = make_domain(stage=Stage.READY)
     overrides_services.hold(domain=domain, because=" Abuse report 12 ", actor=olga)
     domain.refresh_from_db()
@@ -44,7 +46,7 @@ def test_a_hold_has_who_and_why_and_ends_with_its_release(olga: User) -> None:
     ]
 
 
-def test_a_hold_needs_a_reason_and_is_not_made_twice(olga: User) -> None:
+def test_a_hold_needs_a_reason_and_is_not_repeated(olga: User) -> None:
     domain = make_domain(stage=Stage.READY)
     with pytest.raises(Refused) as refused:
         overrides_services.hold(domain=domain, because=" ", actor=olga)
@@ -57,21 +59,21 @@ def test_a_hold_needs_a_reason_and_is_not_made_twice(olga: User) -> None:
         overrides_services.release(domain=domain, actor=olga)
 
 
-def test_a_hold_whose_time_is_over_ends_by_itself_and_no_other(olga: User) -> None:
+def test_only_an_expired_hold_is_released_automatically(olga: User) -> None:
     now = timezone.now()
-    over, later, open_ended = (make_domain(stage=Stage.READY) for _ in range(3))
-    overrides_services.hold(domain=over, because="a", actor=olga, until=now + timedelta(seconds=1))
+    expired, later, open_ended = (make_domain(stage=Stage.READY) for _ in range(3))
+    overrides_services.hold(domain=expired, because="a", actor=olga, until=now + timedelta(seconds=1))
     overrides_services.hold(domain=later, because="b", actor=olga, until=now + timedelta(hours=1))
     overrides_services.hold(domain=open_ended, because="c", actor=olga)
     now += timedelta(minutes=1)
     assert overrides_services.release_expired_holds(now=now) == 1
-    assert set(Domain.objects.filter(held_at=None)) == {over}
+    assert set(Domain.objects.filter(held_at=None)) == {expired}
     released = Change.objects.get(what="domain.released")
-    assert (released.object_id, released.actor_name) == (over.id, "Inbound Admin")
+    assert (released.object_id, released.actor_name) == (expired.id, "Inbound Admin")
     assert overrides_services.release_expired_holds(now=now) == 0
 
 
-def test_a_transfer_moves_the_domain_and_its_history_stays_with_who_had_it(olga: User) -> None:
+def test_a_transfer_leaves_the_history_with_the_former_customer(olga: User) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     domain = make_domain(customer=alice, stage=Stage.READY)
     overrides_services.hold(domain=domain, because="While Alice had it", actor=olga)
@@ -82,14 +84,14 @@ def test_a_transfer_moves_the_domain_and_its_history_stays_with_who_had_it(olga:
     seen = {who: list(changes_of("domain", domain.id, of_customers=[who.id])) for who in (alice, bob)}
     assert [change.what for change in seen[alice]] == ["domain.moved_out", "domain.held"]
     assert [change.what for change in seen[bob]] == ["domain.released", "domain.moved_in"]
-    told = [f"{change.because} {change.before} {change.after}" for rows in seen.values() for change in rows[:2]]
-    assert not any(word in line for line in told for word in ("Bob", "Sold"))
+    texts = [f"{change.because} {change.before} {change.after}" for rows in seen.values() for change in rows[:2]]
+    assert not any(word in line for line in texts for word in ("Bob", "Sold"))
     assert changes_of("domain", domain.id, of_customers=None).count() == 5
     moved = Change.objects.get(what="domain.transferred")
     assert (moved.before, moved.after, moved.for_staff) == ({"customer": "Alice"}, {"customer": "Bob"}, True)
 
 
-def test_a_transfer_is_refused_without_a_reason_or_a_receiver_or_to_the_same_or_while_it_is_deleted(olga: User) -> None:
+def test_an_invalid_transfer_is_refused(olga: User) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     domain = make_domain(customer=alice, stage=Stage.READY)
     wrong: list[dict[str, Any]] = [
@@ -107,14 +109,14 @@ def test_a_transfer_is_refused_without_a_reason_or_a_receiver_or_to_the_same_or_
     assert mail.outbox == []
 
 
-def test_a_bulk_of_transfers_has_one_id(olga: User) -> None:
+def test_a_bulk_transfer_has_one_id(olga: User) -> None:
     bob = make_customer("Bob")
     for _ in range(2):
         overrides_services.transfer(domain=make_domain(), to=bob, because="Merger", actor=olga, bulk_id="chg_bulk")
     assert Change.objects.filter(bulk_id="chg_bulk", what="domain.transferred").count() == 2
 
 
-def test_a_note_is_for_staff_and_an_unchanged_one_is_no_change(olga: User) -> None:
+def test_a_note_is_for_staff_and_an_unchanged_one_is_not_logged(olga: User) -> None:
     domain = make_domain()
     for _ in range(2):
         overrides_services.write_note(domain=domain, note=" Calls on Mondays ", actor=olga)
@@ -122,7 +124,7 @@ def test_a_note_is_for_staff_and_an_unchanged_one_is_no_change(olga: User) -> No
     assert (change.what, change.after, change.for_staff) == ("domain.note", {"note": "Calls on Mondays"}, True)
 
 
-def test_a_forced_check_makes_the_domain_due_unless_it_is_held(olga: User) -> None:
+def test_a_requested_check_makes_the_domain_due_unless_held(olga: User) -> None:
     later = timezone.now() + timedelta(days=1)
     domain = make_domain(stage=Stage.READY, next_check_at=later)
     overrides_services.check_again(domain=domain, actor=olga)
@@ -135,7 +137,7 @@ def test_a_forced_check_makes_the_domain_due_unless_it_is_held(olga: User) -> No
         overrides_services.check_again(domain=domain, actor=olga)
 
 
-def test_a_mail_that_cannot_be_sent_does_not_undo_what_was_done(
+def test_a_failed_email_does_not_undo_the_transfer(
     sandbox: Sandbox, olga: User, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     settings.EMAIL_BACKEND = "tests.domains.overrides.test_services_holds.BrokenMail"
@@ -158,12 +160,12 @@ class BrokenMail:
         raise smtplib.SMTPServerDisconnected("Connection unexpectedly closed")
 
 
-def test_a_hold_until_a_time_that_is_over_is_refused(olga: User) -> None:
+def test_a_hold_until_a_past_time_is_refused(olga: User) -> None:
     with pytest.raises(Refused, match="in the past"):
         overrides_services.hold(domain=make_domain(), because="a", actor=olga, until=timezone.now() - timedelta(days=1))
 
 
-def test_a_transfer_takes_no_ones_wishes_and_reasons_along(olga: User) -> None:
+def test_a_transfer_does_not_carry_the_former_customers_reasons(olga: User) -> None:
     domain = make_domain(wanted_by=olga, wanted_because="Alice's secret")
     overrides_services.hold(domain=domain, because="While Alice had it", actor=olga)
     overrides_services.transfer(domain=domain, to=make_customer("Bob"), because="Sold", actor=olga)
@@ -171,3 +173,15 @@ def test_a_transfer_takes_no_ones_wishes_and_reasons_along(olga: User) -> None:
     assert (domain.wanted_by, domain.wanted_because) == (None, "")
     assert domain.is_held
     assert "Alice" not in domain.held_because
+
+
+def test_a_transfer_ends_the_former_customers_alerts_and_the_warning_begins_anew(olga: User) -> None:
+    alice, bob = make_customer("Alice"), make_customer("Bob")
+    domain = make_domain(customer=alice, stage=Stage.CLAIM, claim_reason="related")
+    Domain.objects.filter(pk=domain.pk).update(created_at=timezone.now() - timedelta(days=40))
+    ownership_services.expire_unproven_domains(now=timezone.now())
+    overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=olga)
+    assert [(row.customer_id, row.state) for row in Alert.objects.all()] == [(alice.pk, "recovered")]
+    later = timezone.now() + timedelta(days=8)
+    assert ownership_services.expire_unproven_domains(now=later) == 0
+    assert Alert.objects.get(customer_id=bob.pk).state == "open"

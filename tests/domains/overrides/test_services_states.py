@@ -1,4 +1,6 @@
-"""What staff say in place of what was found: beside the fact, with who and why, for a time, or of one record."""
+"""States set by staff instead of the checked ones: shown beside them, with actor and reason, for a time; and
+expected records.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +23,7 @@ from domains.overrides import services as overrides_services
 from inbound_admin.lib.errors import Refused
 from public_api.domains import selectors as domains_selectors
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain, publish, set_up_domain, take_mail
+from tests.domains.factories import make_domain, mark_as_receiving, publish, set_up_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -37,27 +39,27 @@ def ready(**fields: Any) -> Domain:
 
 
 def override(domain: Domain, actor: User, **given: Any) -> None:
-    said: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "state": "verified",
         "because": "They move on Monday",
         "until": timezone.now() + timedelta(days=3),
     }
-    overrides_services.override_state(domain=domain, actor=actor, **(said | given))
+    overrides_services.override_state(domain=domain, actor=actor, **(defaults | given))
     domain.refresh_from_db()
 
 
 def shown(viewer: User, **query: str) -> set[str]:
-    asked = QueryDict(mutable=True)
-    asked.update(query)
+    parameters = QueryDict(mutable=True)
+    parameters.update(query)
     return {
         domain.name
-        for domain in domain_list_selectors.search_domains(
-            viewer=viewer, filters=domain_list_selectors.DomainListFilters.read(asked)
+        for domain in domain_list_selectors.listed_domains(
+            viewer=viewer, filters=domain_list_selectors.DomainListFilters.read(parameters)
         )
     }
 
 
-def test_an_override_stands_beside_the_fact_and_lists_go_by_it(olga: User) -> None:
+def test_an_override_sets_the_shown_state_and_filters_use_it(olga: User) -> None:
     domain, other = ready(name="a.com"), ready(name="b.com")
     override(domain, olga)
     assert (domain.state, domain.shown_state, domain.is_overridden) == (State.WRONG, State.VERIFIED, True)
@@ -67,7 +69,7 @@ def test_an_override_stands_beside_the_fact_and_lists_go_by_it(olga: User) -> No
     assert (counted["attention"], counted["verified"]) == (1, 1)
 
 
-def test_an_override_ends_with_its_time_even_without_a_worker_and_then_has_its_line(olga: User) -> None:
+def test_an_override_expires_without_a_worker_and_is_logged_once(olga: User) -> None:
     domain = ready(name="a.com")
     override(domain, olga)
     Domain.objects.filter(pk=domain.pk).update(override_until=timezone.now() - timedelta(seconds=1))
@@ -84,7 +86,7 @@ def test_an_override_ends_with_its_time_even_without_a_worker_and_then_has_its_l
     )
 
 
-def test_an_override_has_who_why_and_until_in_one_line_of_the_log(olga: User) -> None:
+def test_an_override_is_logged_with_actor_reason_and_end(olga: User) -> None:
     domain = ready()
     override(domain, olga)
     assert (domain.override_by, domain.override_because) == (olga, "They move on Monday")
@@ -108,14 +110,14 @@ def test_an_override_has_who_why_and_until_in_one_line_of_the_log(olga: User) ->
         {"until": timezone.now() + timedelta(days=400)},
     ],
 )
-def test_an_override_needs_a_reason_a_state_and_an_end_that_is_near(olga: User, given: dict[str, Any]) -> None:
+def test_an_override_needs_a_reason_a_state_and_a_near_end(olga: User, given: dict[str, Any]) -> None:
     domain = ready()
     with pytest.raises(Refused):
         override(domain, olga, **given)
     assert not Change.objects.exists()
 
 
-def test_who_lacks_the_right_overrides_and_expects_nothing() -> None:
+def test_staff_without_the_permission_cannot_override_or_expect() -> None:
     domain, tess, sam = ready(), make_staff(Role.TRUST_AND_SAFETY), make_staff(Role.SUPPORT)
     with pytest.raises(Refused, match="Only operators"):
         override(domain, sam)
@@ -124,7 +126,7 @@ def test_who_lacks_the_right_overrides_and_expects_nothing() -> None:
     assert not Change.objects.exists()
 
 
-def test_a_check_leaves_the_override_and_the_override_leaves_the_check(sandbox: Sandbox, olga: User) -> None:
+def test_a_check_does_not_change_the_override(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     override(domain, olga)
     checking_services.check([domain], now=timezone.now())
@@ -132,8 +134,8 @@ def test_a_check_leaves_the_override_and_the_override_leaves_the_check(sandbox: 
     assert (domain.state, domain.shown_state) == (State.WAITING, State.VERIFIED)
 
 
-def test_mail_that_is_elsewhere_on_purpose_is_judged_by_where_it_is_expected(sandbox: Sandbox, olga: User) -> None:
-    domain = take_mail(set_up_domain(sandbox, "shop.com"))
+def test_an_expected_mx_elsewhere_is_judged_by_its_host(sandbox: Sandbox, olga: User) -> None:
+    domain = mark_as_receiving(set_up_domain(sandbox, "shop.com"))
     overrides_services.expect_record(
         domain=domain, key="inbound-mx", value="MX.Mail.acme.net.", because="Stays with Google", actor=olga
     )
@@ -141,18 +143,18 @@ def test_mail_that_is_elsewhere_on_purpose_is_judged_by_where_it_is_expected(san
     (wanted,) = [record for record in domain.records if record.key == "inbound-mx"]
     assert wanted.value == "mx.mail.acme.net"
     publish(sandbox, domain)
-    sandbox.control.tick()  # SES verifies it, else no MX is asked for
+    sandbox.control.tick()  # SES verifies it, otherwise no MX is required
     checking_services.check([domain], now=timezone.now())
     checks = {check.key: check for check in domain.record_checks.all()}
     assert checks["inbound-mx"].state == State.VERIFIED
     domain.refresh_from_db()
-    assert not domains_selectors.receives_mail(domain)
+    assert not domains_selectors.receives_mail(domain, domain.receiving)
     Domain.objects.update(verified_at=timezone.now())
     found = domains_selectors.find_domains(Domain.objects.all(), domains_selectors.DomainsWanted(can_receive=True))
     assert not found.exists()
 
 
-def test_a_record_that_is_not_asked_for_is_in_no_list_and_comes_back_when_it_is(sandbox: Sandbox, olga: User) -> None:
+def test_a_record_that_is_not_required_is_hidden_and_returns(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     checking_services.check([domain], now=timezone.now())
     assert RecordCheck.objects.filter(domain=domain, key="dmarc").exists()
@@ -170,7 +172,7 @@ def test_a_record_that_is_not_asked_for_is_in_no_list_and_comes_back_when_it_is(
     ]
 
 
-def test_what_amazon_asks_for_cannot_be_expected_away_and_a_reason_is_needed(olga: User) -> None:
+def test_records_required_by_ses_cannot_be_excepted(olga: User) -> None:
     domain = ready()
     for key, value, because in (
         ("identity", "", "x"),
@@ -185,7 +187,7 @@ def test_what_amazon_asks_for_cannot_be_expected_away_and_a_reason_is_needed(olg
     assert not Change.objects.exists()
 
 
-def test_a_transfer_leaves_overrides_and_expectations_with_who_had_it(olga: User) -> None:
+def test_a_transfer_clears_overrides_and_expectations(olga: User) -> None:
     domain = ready()
     override(domain, olga)
     overrides_services.expect_record(domain=domain, key="dmarc", value="", because="Alice's secret", actor=olga)
@@ -194,7 +196,7 @@ def test_a_transfer_leaves_overrides_and_expectations_with_who_had_it(olga: User
     assert (domain.expectations, domain.override_state, domain.override_because) == ({}, "", "")
 
 
-def test_the_customer_sees_that_it_is_set_by_staff_and_what_the_checks_say(olga: User) -> None:
+def test_the_customer_sees_the_override_and_the_check_result(olga: User) -> None:
     customer = make_customer()
     alice, domain = make_member(customer), ready(customer=customer)
     override(domain, olga)
@@ -206,7 +208,7 @@ def test_the_customer_sees_that_it_is_set_by_staff_and_what_the_checks_say(olga:
     assert "They move on Monday" in page
 
 
-def test_the_support_page_overrides_ends_expects_and_asks_again(olga: User) -> None:
+def test_the_support_page_sets_and_ends_overrides_and_expectations(olga: User) -> None:
     domain, client = ready(), Client()
     client.force_login(olga)
     url = reverse("domains:support", args=[domain.pk])

@@ -1,4 +1,4 @@
-"""Two customers claim one domain: an unproven claim holds nothing, and the first proof decides."""
+"""Two customers claim one domain: an unproven claim blocks nobody, and the first proof decides."""
 
 import pytest
 from django.test import Client
@@ -15,7 +15,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from sandbox.process import Sandbox
 from tests.api_client import api_of, ok
-from tests.domains.factories import at_amazon, make_domain, publish_proof
+from tests.domains.factories import identity_at_ses, make_domain, publish_proof
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -34,14 +34,12 @@ def bobs_claim(sandbox: Sandbox) -> Domain:
     )
 
 
-def test_an_unproven_claim_does_not_keep_the_owner_out_and_she_too_must_prove_hers(
-    alice: Customer, bobs_claim: Domain
-) -> None:
+def test_an_unproven_claim_does_not_block_another_claim(alice: Customer, bobs_claim: Domain) -> None:
     hers = preflight_services.add(text=NAME, customer=alice, actor=None)
     assert (hers.stage, hers.claim_reason) == (Stage.CLAIM, "rival")
 
 
-def test_the_first_proof_decides_and_the_other_is_told_so(
+def test_the_first_proof_wins_and_the_other_claim_shows_it(
     alice: Customer, bobs_claim: Domain, sandbox: Sandbox
 ) -> None:
     hers = preflight_services.add(text=NAME, customer=alice, actor=None)
@@ -90,31 +88,31 @@ def test_a_claim_asks_for_the_proof_again_once_the_name_is_free(
     assert (bobs_claim.stage_problem, bobs_claim.headline) == ("", "Prove that you own this domain.")
 
 
-def test_staff_cannot_approve_a_claim_that_came_too_late(alice: Customer, bobs_claim: Domain) -> None:
+def test_staff_cannot_approve_a_claim_after_another_was_proven(alice: Customer, bobs_claim: Domain) -> None:
     make_domain(NAME, customer=alice, stage=Stage.READY)
     with pytest.raises(Refused, match="another account has proven ownership"):
         ownership_claims_services.approve_claim(domain=bobs_claim, because="He asked nicely", actor=make_staff())
 
 
-def test_a_domain_that_is_held_cannot_be_claimed_at_all(alice: Customer, sandbox: Sandbox) -> None:
+def test_a_proven_domain_cannot_be_claimed(alice: Customer, sandbox: Sandbox) -> None:
     make_domain(NAME, customer=make_customer("Bob Ltd"), stage=Stage.READY)
     with pytest.raises(Refused, match="already in use"):
         preflight_services.add(text=NAME, customer=alice, actor=None)
 
 
-def test_one_customer_has_a_name_once(alice: Customer, sandbox: Sandbox) -> None:
+def test_a_customer_cannot_add_a_domain_twice(alice: Customer, sandbox: Sandbox) -> None:
     make_domain(NAME, customer=alice, stage=Stage.CLAIM)
     with pytest.raises(Refused, match="already in your list"):
         preflight_services.add(text=NAME, customer=alice, actor=None)
 
 
-def test_a_transfer_to_somebody_who_claims_it_says_what_to_do_instead(alice: Customer, bobs_claim: Domain) -> None:
+def test_a_transfer_to_a_customer_with_a_claim_is_refused(alice: Customer, bobs_claim: Domain) -> None:
     held = make_domain(NAME, customer=alice, stage=Stage.READY)
     with pytest.raises(Refused, match="Approve or delete that claim"):
         overrides_services.transfer(domain=held, to=bobs_claim.customer, because="Sold", actor=make_staff())
 
 
-def test_a_late_claim_stops_no_other_look(alice: Customer, bobs_claim: Domain, sandbox: Sandbox) -> None:
+def test_a_late_claim_does_not_stop_other_checks(alice: Customer, bobs_claim: Domain, sandbox: Sandbox) -> None:
     make_domain(NAME, customer=alice, stage=Stage.READY)
     publish_proof(sandbox, bobs_claim)
     Domain.objects.filter(pk=bobs_claim.pk).update(next_check_at="2020-01-01T00:00Z")
@@ -133,18 +131,18 @@ def test_the_loser_can_delete_the_claim_and_the_winners_identity_stays(
     make_domain(NAME, customer=alice, stage=Stage.READY)
     deletion_services.mark_for_deletion(domain=bobs_claim, typed_name=NAME, actor=make_staff())
     assert not Domain.objects.filter(pk=bobs_claim.pk).exists()
-    assert at_amazon(NAME) is not None
+    assert identity_at_ses(NAME) is not None
 
 
-def test_a_look_that_failed_is_not_told_as_a_proof_that_is_missing(bobs_claim: Domain, sandbox: Sandbox) -> None:
+def test_a_failed_lookup_is_not_reported_as_a_missing_challenge(bobs_claim: Domain, sandbox: Sandbox) -> None:
     sandbox.control.add_zone(NAME)
     sandbox.control.set_dns_fault(NAME, "servfail")
-    said = checking_services.check_now(domain=bobs_claim)
-    assert "couldn't check" in said
-    assert "wasn't found" not in said
+    message = checking_services.check_now(domain=bobs_claim)
+    assert "couldn't check" in message
+    assert "wasn't found" not in message
 
 
-def test_a_proof_with_a_mistake_is_told_with_it(bobs_claim: Domain, sandbox: Sandbox) -> None:
+def test_a_challenge_with_a_mistake_is_wrong(bobs_claim: Domain, sandbox: Sandbox) -> None:
     sandbox.control.add_zone(NAME)
     sandbox.control.add_record(NAME, f"_inbound-admin-challenge.{NAME}", "TXT", r'"\"inbound-admin-claim=b\""')
     checking_services.check_now(domain=bobs_claim)

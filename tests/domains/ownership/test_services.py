@@ -1,4 +1,4 @@
-"""Bob tries each way to take Alice's domain, or to learn of it."""
+"""Each way in which Bob could take Alice's domain, or learn about it, is blocked."""
 
 from functools import partial
 
@@ -22,26 +22,26 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from sandbox.process import Sandbox
 from tests.domains.factories import (
-    at_amazon,
-    carry_out_deletion,
+    delete_marked_domain,
+    identity_at_ses,
     make_domain,
     make_zone,
-    proven,
+    mark_as_proven,
+    mark_as_receiving,
     publish,
     publish_proof,
+    records_to_publish,
     second_resolver,
+    set_identity_status,
     set_up_domain,
-    take_mail,
-    turn_identity,
     waiting_jobs,
-    wanted,
 )
 from tests.factories import make_customer, make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 
 
-def claimed(sandbox: Sandbox, bob: Customer, name: str = "old.com") -> Domain:
+def make_claim(sandbox: Sandbox, bob: Customer, name: str = "old.com") -> Domain:
     """Return Bob's claim of an identity that somebody created in SES by hand."""
     aws.client("sesv2").create_email_identity(EmailIdentity=name)
     domain = set_up_domain(sandbox, name, customer=bob)
@@ -50,7 +50,7 @@ def claimed(sandbox: Sandbox, bob: Customer, name: str = "old.com") -> Domain:
 
 
 @pytest.mark.parametrize("text", ["shop.com", "https://SHOP.com/", "me@shop.com", "shop.com."])
-def test_the_same_name_is_refused_however_it_is_written(
+def test_a_name_in_use_is_refused_however_it_is_written(
     sandbox: Sandbox, alice: Customer, bob: Customer, text: str
 ) -> None:
     make_domain("shop.com", customer=alice)
@@ -61,33 +61,33 @@ def test_the_same_name_is_refused_however_it_is_written(
         assert "Alice" not in str(refused.value)
 
 
-def test_ones_own_domain_is_said_to_be_in_the_list(sandbox: Sandbox, alice: Customer) -> None:
+def test_the_customers_own_domain_is_refused_as_already_listed(sandbox: Sandbox, alice: Customer) -> None:
     make_domain("shop.com", customer=alice)
     with pytest.raises(Refused, match="already in your list"):
         preflight_services.add(text="shop.com", customer=alice, actor=None)
 
 
 @pytest.mark.parametrize(
-    ("held", "wanted"),
+    ("held", "added"),
     [("alice.com", "shop.alice.com"), ("a.b.alice.com", "alice.com"), ("alice.co.uk", "x.y.alice.co.uk")],
 )
-def test_what_lies_under_or_over_alices_must_be_proven_and_she_is_told(
-    sandbox: Sandbox, alice: Customer, bob: Customer, held: str, wanted: str
+def test_a_name_below_or_above_alices_must_be_proven_and_she_is_notified(
+    sandbox: Sandbox, alice: Customer, bob: Customer, held: str, added: str
 ) -> None:
     make_domain(held, customer=alice)
-    domain = preflight_services.add(text=wanted, customer=bob, actor=None)
+    domain = preflight_services.add(text=added, customer=bob, actor=None)
     assert (domain.stage, domain.claim_reason) == (Stage.CLAIM, ClaimReason.RELATED)
     identity_services.set_up(domain_id=domain.id)
     assert sandbox.control.calls() == ()
     (message,) = mail.outbox
     assert message.to == ["alice@alice.example"]
-    assert wanted in message.subject
+    assert added in message.subject
     assert "bob" not in f"{message.subject} {message.body}".lower()
-    told = Change.objects.get(what="domain.claimed_nearby")
-    assert (told.customer_id, told.after) == (alice.id, {"name": wanted})
+    change = Change.objects.get(what="domain.claimed_nearby")
+    assert (change.customer_id, change.after) == (alice.id, {"name": added})
 
 
-def test_a_neighbour_in_another_zone_needs_no_proof(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+def test_a_name_in_another_zone_needs_no_proof(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     make_domain("alice.co.uk", customer=alice)
     make_domain("xshop.com", customer=alice)
     for name in ("bob.co.uk", "shop.com"):
@@ -95,25 +95,23 @@ def test_a_neighbour_in_another_zone_needs_no_proof(sandbox: Sandbox, alice: Cus
     assert mail.outbox == []
 
 
-def test_ones_own_sub_domain_needs_no_proof(sandbox: Sandbox, alice: Customer) -> None:
+def test_a_customers_own_subdomain_needs_no_proof(sandbox: Sandbox, alice: Customer) -> None:
     make_domain("alice.com", customer=alice)
     assert preflight_services.add(text="shop.alice.com", customer=alice, actor=None).stage == Stage.STARTING
 
 
-def test_what_bob_reads_of_his_claim_names_nothing_of_alices(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+def test_bobs_claim_reveals_nothing_about_alice(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     make_domain("secret-project.alice.com", customer=alice)
     domain = preflight_services.add(text="alice.com", customer=bob, actor=None)
-    said = (
+    visible = (
         str(list(Change.objects.filter(customer_id=bob.id).values()))
         + ownership_core.WHY[ClaimReason(domain.claim_reason)]
     )
-    assert "secret-project" not in said
-    assert "Alice" not in said
+    assert "secret-project" not in visible
+    assert "Alice" not in visible
 
 
-def test_an_unproven_claim_tells_bob_nothing_of_what_alice_adds_and_is_not_in_her_way(
-    sandbox: Sandbox, alice: Customer, bob: Customer
-) -> None:
+def test_an_unproven_claim_learns_nothing_and_blocks_nothing(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
     make_domain("one.alice.com", customer=alice)
     preflight_services.add(text="alice.com", customer=bob, actor=None)
     mail.outbox.clear()
@@ -123,13 +121,13 @@ def test_an_unproven_claim_tells_bob_nothing_of_what_alice_adds_and_is_not_in_he
 
 
 @pytest.mark.parametrize("key", ["identity", "inbound-mx", "mail-from-mx", "dkim-1"])
-def test_records_that_still_answer_must_be_proven_whichever_is_left(
+def test_any_remaining_record_of_the_former_holder_requires_a_proof(
     sandbox: Sandbox, alice: Customer, bob: Customer, key: str
 ) -> None:
-    """Alice leaves, her records stay; Amazon would confirm them for whoever asks."""
-    gone = take_mail(set_up_domain(sandbox, "shop.com", customer=alice))
+    """Alice left and her records stay; SES would verify them for anyone."""
+    gone = mark_as_receiving(set_up_domain(sandbox, "shop.com", customer=alice))
     publish(sandbox, gone)
-    deleted(gone)
+    delete(gone)
     for record in sandbox.control.records("shop.com"):
         was = next((r for r in gone.records if (r.name, r.type) == (record.name, record.type)), None)
         if was and was.key != key:
@@ -143,29 +141,27 @@ def test_records_that_still_answer_must_be_proven_whichever_is_left(
     assert domain.stage == Stage.READY
 
 
-def test_nothing_stays_at_amazon_that_old_records_could_verify_without_a_proof(
-    sandbox: Sandbox, alice: Customer, bob: Customer
-) -> None:
-    """That DKIM records answer is known only once Amazon has told the tokens, so the identity was made by then."""
+def test_no_identity_stays_at_ses_while_a_claim_is_unproven(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    """Old DKIM records are found only after SES returned the tokens, so the identity exists by then."""
     gone = set_up_domain(sandbox, "shop.com", customer=alice)
-    sandbox.control.publish(make_zone(sandbox, gone), next(r for r in wanted(gone) if r.key == "dkim-2"))
-    deleted(gone)
+    sandbox.control.publish(make_zone(sandbox, gone), next(r for r in records_to_publish(gone) if r.key == "dkim-2"))
+    delete(gone)
     domain = set_up_domain(sandbox, "shop.com", customer=bob)
     assert (domain.stage, domain.dkim_tokens) == (Stage.CLAIM, [])
-    assert at_amazon("shop.com") is None
+    assert identity_at_ses("shop.com") is None
     publish_proof(sandbox, domain)
     assert ownership_claims_services.check_claim(domain)
     identity_services.set_up(domain_id=domain.id)
-    assert at_amazon("shop.com") is not None
+    assert identity_at_ses("shop.com") is not None
 
 
-def test_a_wildcard_of_ones_own_is_no_record_of_an_earlier_set_up(sandbox: Sandbox, alice: Customer) -> None:
+def test_a_wildcard_is_not_a_record_of_an_earlier_setup(sandbox: Sandbox, alice: Customer) -> None:
     sandbox.control.add_zone("shop.com")
     sandbox.control.add_record("shop.com", "*.shop.com", "CNAME", "elsewhere.com")
     assert set_up_domain(sandbox, "shop.com", customer=alice).stage == Stage.READY
 
 
-def test_a_dns_that_does_not_answer_is_no_proof_that_nothing_is_there(sandbox: Sandbox, bob: Customer) -> None:
+def test_a_failed_lookup_postpones_the_setup(sandbox: Sandbox, bob: Customer) -> None:
     sandbox.control.add_zone("shop.com")
     sandbox.control.set_dns_fault("shop.com", "servfail")
     domain = set_up_domain(sandbox, "shop.com", customer=bob)
@@ -178,32 +174,32 @@ def test_a_dns_that_does_not_answer_is_no_proof_that_nothing_is_there(sandbox: S
     assert (domain.stage, domain.stage_problem) == (Stage.READY, "")
 
 
-def test_an_identity_at_amazon_is_neither_shown_nor_changed_before_the_proof(sandbox: Sandbox, bob: Customer) -> None:
+def test_an_existing_identity_is_neither_shown_nor_changed_before_the_proof(sandbox: Sandbox, bob: Customer) -> None:
     aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
-    before = at_amazon("old.com")
+    before = identity_at_ses("old.com")
     domain = set_up_domain(sandbox, "old.com", customer=bob)
     assert domain.stage == Stage.CLAIM
     assert (domain.dkim_tokens, domain.verification_token, domain.ses_mail_from) == ([], "", "")
-    assert at_amazon("old.com") == before
+    assert identity_at_ses("old.com") == before
 
 
-def test_an_unproven_claim_never_deletes_what_is_at_amazon(sandbox: Sandbox, bob: Customer) -> None:
-    domain = claimed(sandbox, bob)
-    deleted(domain)
+def test_deleting_an_unproven_claim_keeps_the_identity(sandbox: Sandbox, bob: Customer) -> None:
+    domain = make_claim(sandbox, bob)
+    delete(domain)
     assert not Domain.objects.filter(pk=domain.pk).exists()
-    assert at_amazon("old.com") is not None
+    assert identity_at_ses("old.com") is not None
 
 
-def test_a_domain_whose_identity_somebody_else_made_meanwhile_goes_without_it(sandbox: Sandbox, bob: Customer) -> None:
+def test_deleting_a_domain_keeps_an_identity_that_another_recreated(sandbox: Sandbox, bob: Customer) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=bob)
     aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
     aws.client("sesv2").create_email_identity(EmailIdentity="shop.com")
-    deleted(domain)
+    delete(domain)
     assert not Domain.objects.filter(pk=domain.pk).exists()
-    assert at_amazon("shop.com") is not None
+    assert identity_at_ses("shop.com") is not None
 
 
-def test_starting_again_does_not_adopt_an_identity_that_somebody_else_made(sandbox: Sandbox, bob: Customer) -> None:
+def test_restarting_verification_does_not_adopt_a_foreign_identity(sandbox: Sandbox, bob: Customer) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=bob)
     aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
     aws.client("sesv2").create_email_identity(EmailIdentity="shop.com")
@@ -211,14 +207,14 @@ def test_starting_again_does_not_adopt_an_identity_that_somebody_else_made(sandb
     identity_services.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     assert (domain.stage, domain.claim_reason) == (Stage.CLAIM, ClaimReason.IDENTITY_EXISTS)
-    deleted(domain)
-    assert at_amazon("shop.com") is not None
+    delete(domain)
+    assert identity_at_ses("shop.com") is not None
 
 
-def test_starting_again_asks_no_proof_of_ones_own_records(sandbox: Sandbox, alice: Customer) -> None:
+def test_restarting_verification_needs_no_proof_for_own_records(sandbox: Sandbox, alice: Customer) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=alice)
     publish(sandbox, domain)
-    turn_identity("shop.com", ownership="Failed", dkim="Failed")
+    set_identity_status("shop.com", ownership="Failed", dkim="Failed")
     checking_services.check_now(domain=domain)
     settings_services.restart_verification(domain=domain, actor=make_staff())
     identity_services.set_up(domain_id=domain.id)
@@ -226,10 +222,10 @@ def test_starting_again_asks_no_proof_of_ones_own_records(sandbox: Sandbox, alic
     assert domain.stage == Stage.READY
 
 
-def test_a_claim_seen_at_one_of_two_resolvers_is_not_proven(
+def test_a_challenge_found_at_one_of_two_resolvers_is_no_proof(
     sandbox: Sandbox, bob: Customer, settings: Settings
 ) -> None:
-    domain = claimed(sandbox, bob)
+    domain = make_claim(sandbox, bob)
     with second_resolver() as other:
         settings.DNS_RESOLVERS = (sandbox.dns_address, other)
         publish_proof(sandbox, domain)
@@ -238,28 +234,28 @@ def test_a_claim_seen_at_one_of_two_resolvers_is_not_proven(
     assert domain.stage == Stage.CLAIM
 
 
-def test_a_claim_is_proven_where_one_resolver_is_silent_and_the_other_sees_it(
+def test_a_challenge_is_proven_although_one_resolver_is_silent(
     sandbox: Sandbox, bob: Customer, settings: Settings
 ) -> None:
-    domain = claimed(sandbox, bob)
+    domain = make_claim(sandbox, bob)
     settings.DNS_RESOLVERS = (sandbox.dns_address, "127.0.0.1:9")
     publish_proof(sandbox, domain)
     assert ownership_claims_services.check_claim(domain)
 
 
-def test_a_failed_look_up_proves_nothing(sandbox: Sandbox, bob: Customer) -> None:
-    domain = claimed(sandbox, bob)
+def test_a_failed_lookup_proves_nothing(sandbox: Sandbox, bob: Customer) -> None:
+    domain = make_claim(sandbox, bob)
     publish_proof(sandbox, domain)
     sandbox.control.set_dns_fault("old.com", "servfail")
     assert not ownership_claims_services.check_claim(domain)
 
 
 def test_the_challenge_of_an_earlier_claim_proves_nothing(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
-    """Alice proved it, left, and left her challenge in the DNS."""
-    first = claimed(sandbox, alice)
+    """Alice proved it, deleted it, and left her challenge in DNS."""
+    first = make_claim(sandbox, alice)
     publish_proof(sandbox, first)
     assert ownership_claims_services.check_claim(first)
-    deleted(first)
+    delete(first)
     aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
     second = preflight_services.add(text="old.com", customer=bob, actor=None)
     identity_services.set_up(domain_id=second.id)
@@ -269,17 +265,17 @@ def test_the_challenge_of_an_earlier_claim_proves_nothing(sandbox: Sandbox, alic
     assert not ownership_claims_services.check_claim(second)
 
 
-def test_a_look_that_began_before_the_challenge_was_made_anew_accepts_nothing(sandbox: Sandbox, bob: Customer) -> None:
-    domain = claimed(sandbox, bob)
+def test_a_check_with_an_outdated_challenge_proves_nothing(sandbox: Sandbox, bob: Customer) -> None:
+    domain = make_claim(sandbox, bob)
     publish_proof(sandbox, domain)
-    Domain.objects.filter(pk=domain.pk).update(claim_token="made-anew")
+    Domain.objects.filter(pk=domain.pk).update(claim_token="replaced")
     assert not ownership_claims_services.check_claim(domain)
     domain.refresh_from_db()
     assert domain.stage == Stage.CLAIM
 
 
-def test_a_claim_that_is_being_deleted_is_not_accepted(sandbox: Sandbox, bob: Customer) -> None:
-    domain = claimed(sandbox, bob)
+def test_a_claim_being_deleted_is_not_accepted(sandbox: Sandbox, bob: Customer) -> None:
+    domain = make_claim(sandbox, bob)
     publish_proof(sandbox, domain)
     deletion_services.mark_for_deletion(
         domain=Domain.objects.get(pk=domain.pk), typed_name="old.com", actor=make_user()
@@ -287,13 +283,13 @@ def test_a_claim_that_is_being_deleted_is_not_accepted(sandbox: Sandbox, bob: Cu
     assert not ownership_claims_services.check_claim(domain)
     with pytest.raises(Refused, match="already settled"):
         ownership_claims_services.approve_claim(domain=domain, because="He called", actor=make_user())
-    carry_out_deletion(domain_id=domain.id)
-    assert at_amazon("old.com") is not None
+    delete_marked_domain(domain_id=domain.id)
+    assert identity_at_ses("old.com") is not None
     assert not ownership_claims_services.check_claim(domain)
 
 
-def test_staff_approve_a_claim_with_a_reason_alone(sandbox: Sandbox, bob: Customer) -> None:
-    domain = claimed(sandbox, bob)
+def test_staff_can_approve_a_claim_only_with_a_reason(sandbox: Sandbox, bob: Customer) -> None:
+    domain = make_claim(sandbox, bob)
     sam = make_user("sam@ops.example")
     with pytest.raises(Refused, match="Enter the reason"):
         ownership_claims_services.approve_claim(domain=domain, because=" ", actor=sam)
@@ -307,8 +303,8 @@ def test_staff_approve_a_claim_with_a_reason_alone(sandbox: Sandbox, bob: Custom
         ownership_claims_services.approve_claim(domain=domain, because="Again", actor=sam)
 
 
-def test_a_domain_that_alice_gave_away_is_no_longer_hers(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
-    domain = proven(set_up_domain(sandbox, "shop.com", customer=alice))
+def test_a_transferred_domain_no_longer_belongs_to_alice(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+    domain = mark_as_proven(set_up_domain(sandbox, "shop.com", customer=alice))
     overrides_services.transfer(domain=domain, to=bob, because="Sold", actor=make_user())
     assert [sorted(message.to) for message in mail.outbox] == [["alice@alice.example"], ["bob@bob.example"]]
     to_alice, to_bob = (f"{message.subject} {message.body}" for message in mail.outbox)
@@ -320,28 +316,28 @@ def test_a_domain_that_alice_gave_away_is_no_longer_hers(sandbox: Sandbox, alice
     assert preflight_services.add(text="sub.shop.com", customer=alice, actor=None).stage == Stage.CLAIM
 
 
-def test_a_domain_that_alice_deletes_is_hers_until_amazon_has_let_go(
+def test_a_domain_is_not_free_until_ses_has_deleted_its_identity(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
-    domain = proven(set_up_domain(sandbox, "shop.com", customer=alice))
+    domain = mark_as_proven(set_up_domain(sandbox, "shop.com", customer=alice))
     deletion_services.mark_for_deletion(domain=domain, typed_name="shop.com", actor=make_user())
     with pytest.raises(Refused):
         preflight_services.add(text="shop.com", customer=bob, actor=None)
     sandbox.control.add_fault("error", "DeleteEmailIdentity", times=3)
     with pytest.raises(AwsProblem):
-        carry_out_deletion(domain_id=domain.id)
+        delete_marked_domain(domain_id=domain.id)
     with pytest.raises(Refused):
         preflight_services.add(text="shop.com", customer=bob, actor=None)
-    carry_out_deletion(domain_id=domain.id)
+    delete_marked_domain(domain_id=domain.id)
     assert preflight_services.add(text="shop.com", customer=bob, actor=None).stage == Stage.STARTING
 
 
-def deleted(domain: Domain) -> None:
+def delete(domain: Domain) -> None:
     deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=make_user())
-    carry_out_deletion(domain_id=domain.id)
+    delete_marked_domain(domain_id=domain.id)
 
 
-def test_claims_from_any_number_of_customers_fill_no_mailbox_and_all_stand_in_the_history(
+def test_claim_emails_are_limited_per_day_and_all_claims_are_logged(
     sandbox: Sandbox, alice: Customer, settings: Settings
 ) -> None:
     settings.UNSOLICITED_MAILS_PER_DAY = 3

@@ -18,9 +18,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_add_one_name_at_once_one_must_prove_it(sandbox: Sandbox, alice: Customer, bob: Customer) -> None:
+def test_of_two_concurrent_additions_of_a_name_one_becomes_a_claim(
+    sandbox: Sandbox, alice: Customer, bob: Customer
+) -> None:
     both = (alice, bob, alice, bob)
-    ends = at_once([partial(preflight_services.add, text="shop.com", customer=who, actor=None) for who in both])
+    ends = run_concurrently(
+        [partial(preflight_services.add, text="shop.com", customer=who, actor=None) for who in both]
+    )
     assert sorted(type(end).__name__ for end in ends) == ["Domain", "Domain", "Refused", "Refused"]
     assert sorted(Domain.objects.values_list("stage", flat=True)) == [Stage.CLAIM, Stage.STARTING]
     assert Domain.objects.values("customer").distinct().count() == 2
@@ -28,10 +32,10 @@ def test_of_two_who_add_one_name_at_once_one_must_prove_it(sandbox: Sandbox, ali
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_add_a_domain_and_a_part_of_it_at_once_neither_is_in_the_others_way(
+def test_a_domain_and_its_subdomain_added_concurrently_block_neither(
     sandbox: Sandbox, alice: Customer, bob: Customer
 ) -> None:
-    at_once(
+    run_concurrently(
         [
             partial(preflight_services.add, text="shop.com", customer=alice, actor=None),
             partial(preflight_services.add, text="sub.shop.com", customer=bob, actor=None),
@@ -40,7 +44,7 @@ def test_of_two_who_add_a_domain_and_a_part_of_it_at_once_neither_is_in_the_othe
     assert list(Domain.objects.values_list("stage", flat=True)) == [Stage.STARTING, Stage.STARTING]
 
 
-def at_once(attempts: Sequence[Callable[[], Domain]]) -> list[Domain | Problem]:
+def run_concurrently(attempts: Sequence[Callable[[], Domain]]) -> list[Domain | Problem]:
     """Call all at the same moment, each in its own thread."""
     start, ends = threading.Barrier(len(attempts)), list[Domain | Problem]()
 

@@ -1,4 +1,4 @@
-"""The DMARC policy that applies, and that no value is offered that is weaker than what applies."""
+"""The DMARC policy that applies, and that no offered record is weaker than it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,7 +37,7 @@ def policy_of(policies: PublishedPolicies, domain: DomainName = SHOP) -> tuple[s
         ({"example.co.uk": "v=DMARC1; p=reject; sp=none"}, "none", "example.co.uk"),
         ({"example.co.uk": "v=DMARC1; p=none; sp=quarantine"}, "quarantine", "example.co.uk"),
         ({"a.shop.example.co.uk": "v=DMARC1; p=none", "example.co.uk": "v=DMARC1; p=reject"}, "none", SHOP.ascii),
-        # of a name between, neither rule takes it where the organization has a record
+        # a record of a name in between does not apply if the organisation has one
         ({"shop.example.co.uk": "v=DMARC1; p=reject", "example.co.uk": "v=DMARC1; p=none"}, "none", "example.co.uk"),
         # psd=n makes it the organization for RFC 9989, not for RFC 7489: the stricter counts
         ({"shop.example.co.uk": "v=DMARC1; p=reject; psd=n"}, "reject", "shop.example.co.uk"),
@@ -54,13 +54,13 @@ def test_the_policy_that_applies_is_found(lines: dict[str, str], policy: str, at
     assert policy_of(published(lines)) == (policy, at)
 
 
-def test_a_name_that_does_not_exist_yet_has_the_stricter_of_sp_and_np() -> None:
+def test_a_name_that_does_not_exist_yet_gets_the_stricter_of_sp_and_np() -> None:
     lines = {"example.co.uk": "v=DMARC1; p=none; sp=none; np=reject"}
     assert policy_of(published(lines)) == ("none", "example.co.uk")
     assert policy_of(published(lines, is_there=False)) == ("reject", "example.co.uk")
 
 
-def test_at_most_eight_names_are_asked_however_long_the_name_is() -> None:
+def test_at_most_eight_names_are_queried() -> None:
     names = core.names_above(DomainName.from_stored("a.b.c.d.e.f.g.h.i.j.example.com"))
     assert len(names) <= 8
     assert names[-1] == "com"
@@ -68,7 +68,7 @@ def test_at_most_eight_names_are_asked_however_long_the_name_is() -> None:
 
 
 @pytest.mark.parametrize("gone", ["_dmarc.example.co.uk", "_dmarc.uk"])
-def test_where_the_policy_could_not_be_told_none_is_offered(gone: str) -> None:
+def test_no_record_is_offered_when_the_policy_lookup_failed(gone: str) -> None:
     known = published({})
     unsure = replace(known, dmarc={name: lines for name, lines in known.dmarc.items() if name != gone})
     offer = core.offered_dmarc(SHOP, "", unsure)
@@ -76,12 +76,12 @@ def test_where_the_policy_could_not_be_told_none_is_offered(gone: str) -> None:
     assert "can't suggest a record that keeps it" in offer.withheld
 
 
-def test_before_anybody_looked_nothing_is_offered_that_could_replace_something() -> None:
+def test_no_record_is_offered_before_the_first_check() -> None:
     assert core.offered_dmarc(SHOP, "", NOTHING_KNOWN).value == ""
     assert core.offered_spf(SHOP.ascii, NOTHING_KNOWN, is_apex=True).value == ""
 
 
-def test_a_record_of_ones_own_keeps_the_policy_alignment_and_reports_of_the_one_above() -> None:
+def test_an_own_record_keeps_policy_alignment_and_reports_of_the_parent() -> None:
     above = published(
         {"example.co.uk": "v=DMARC1; p=reject; sp=quarantine; adkim=s; rua=mailto:all@example.co.uk; np=none"}
     )
@@ -111,13 +111,13 @@ def offered_for(*own: str, reports_to: str = "", **above: str) -> str:
         ("p=reject; fo=1; rua=mailto:a@b.example", "p=none", "p=none; rua=mailto:a@b.example"),
     ],
 )
-def test_two_records_become_one_with_the_mildest_of_each_tag(one: str, other: str, offered: str) -> None:
+def test_two_records_merge_into_the_mildest_of_each_tag(one: str, other: str, offered: str) -> None:
     assert offered_for(f"v=DMARC1; {one}", f"v=DMARC1; {other}") == f"v=DMARC1; {offered}"
     reversed_order = offered_for(f"v=DMARC1; {other}", f"v=DMARC1; {one}")
     assert reversed_order.split("; ")[:2] == f"v=DMARC1; {offered}".split("; ")[:2]
 
 
-def test_a_record_that_nobody_can_read_keeps_the_share_that_its_author_limited_it_to() -> None:
+def test_an_invalid_record_keeps_its_pct_tag() -> None:
     assert offered_for("v=DMARC1 p=reject pct=5") == "v=DMARC1; p=reject; pct=5"
 
 
@@ -147,7 +147,7 @@ def strictness(text: str) -> tuple[int, ...]:
 
 
 @given(st.lists(OWN_TAGS, min_size=2, max_size=3))
-def test_no_offer_for_several_records_is_stricter_than_any_of_them(several: list[dict[str, str]]) -> None:
+def test_a_merged_record_is_not_stricter_than_any_original(several: list[dict[str, str]]) -> None:
     lines = ["; ".join(("v=DMARC1", *(f"{name}={value}" for name, value in tags.items()))) for tags in several]
     offered = offered_for(*lines)
     assert dmarc_core.parse(offered).problems == ()
@@ -155,15 +155,15 @@ def test_no_offer_for_several_records_is_stricter_than_any_of_them(several: list
         assert all(one <= other for one, other in zip(strictness(offered), strictness(line), strict=True))
 
 
-def test_what_was_published_survives_its_storage() -> None:
-    told = PublishedPolicies(
+def test_stored_policies_are_read_back() -> None:
+    policies = PublishedPolicies(
         spf={"a.example": ("v=spf1 -all",)},
         inside={"b.example": ()},
         absent=frozenset({("c.example", "A")}),
         dmarc={"_dmarc.a.example": ("v=DMARC1; p=none",)},
         is_there=False,
     )
-    assert PublishedPolicies.of_json(told.as_json()) == told
+    assert PublishedPolicies.of_json(policies.as_json()) == policies
 
 
 DMARC = st.sampled_from(
@@ -183,7 +183,7 @@ def rank(policy: str) -> int:
 
 
 @given(WHOLE, st.booleans(), st.sampled_from(["", "us@example.com"]))
-def test_a_dmarc_record_that_is_offered_is_sound_and_never_weaker_than_what_applies(
+def test_an_offered_dmarc_record_is_valid_and_not_weaker(
     lines: dict[str, list[str] | None], is_there: bool, reports_to: str
 ) -> None:
     policies = PublishedPolicies(
@@ -206,7 +206,7 @@ def test_a_dmarc_record_that_is_offered_is_sound_and_never_weaker_than_what_appl
             assert record.tags.get(tag) == "s"
 
 
-def test_our_own_record_mistyped_at_the_mail_from_name_is_replaced_by_ours() -> None:
+def test_a_mistyped_own_spf_record_at_the_mail_from_name_is_replaced() -> None:
     name = f"bounce.{SHOP.ascii}"
     for text in ("v=spf1 inclde:amazonses.com ~all", "v=spf1 include:amazonses.com~all"):
         offer = core.offered_spf(name, replace(NOTHING_KNOWN, spf={name: (text,)}), is_apex=False)

@@ -1,4 +1,4 @@
-"""Whatever DNS holds: each value that is offered compares right, is sound, and takes nothing away from anybody."""
+"""For any DNS content, each offered value compares as correct, is valid, and removes no sender or policy."""
 
 import ipaddress
 import os
@@ -163,9 +163,7 @@ def facts_with(policies: PublishedPolicies, reports_to: str) -> IdentityFacts:
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(PUBLISHED, st.sampled_from(["", "us@shop.example.co.uk"]))
-def test_what_is_offered_compares_right_is_sound_and_takes_nothing_away(
-    policies: PublishedPolicies, reports_to: str
-) -> None:
+def test_each_offered_value_is_correct_valid_and_removes_nothing(policies: PublishedPolicies, reports_to: str) -> None:
     facts = facts_with(policies, reports_to)
     records = records_for(facts)
     for record in records:
@@ -191,7 +189,7 @@ def check_exports(records: tuple[Record, ...]) -> None:
 
 
 @pytest.mark.soak
-def test_two_thousand_states_of_dns_hold_the_same() -> None:
+def test_two_thousand_dns_states_hold_the_same() -> None:
     changed: Mapping[str, str] = {**os.environ, "POLICY_EXAMPLES": SOAK}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "not soak", "-p", "no:cacheprovider", __file__],

@@ -1,7 +1,6 @@
-"""By whatever road a value reaches a customer, it compares right, is sound, and takes nothing away from anybody.
-
-The roads are taken below their templates, from one row: the records page, the share link, the mailed records, each
-file, the API, the diagnosis and its reply. `test_agreement.py` opens the pages themselves.
+"""On every channel, a value that reaches a customer compares as correct, is valid, and removes no sender or
+policy. The channels are called below their templates, from one row: the records page, the share link, the
+mailed records, each file, the API, the diagnosis and its reply. `test_agreement.py` opens the pages themselves.
 """
 
 import os
@@ -36,12 +35,12 @@ from public_api.records.api import wanted_records
 from tests.domains.dns_host import CONFIRMED, DKIM, NOW, TOKEN
 from tests.domains.factories import make_domain
 from tests.domains.policies.test_core_properties import PUBLISHED, SHOP, check_dmarc, check_spf
-from tests.domains.providers.typed_boxes import becomes
+from tests.domains.providers.typed_boxes import parse_boxes
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
 EXAMPLES = int(os.environ.get("ROAD_EXAMPLES", "200"))
-SAME = "ROAD_EXAMPLES" not in os.environ  # a test run tries the same ones each time, the soak others
+SAME = "ROAD_EXAMPLES" not in os.environ  # a test run uses the same examples each time, the soak others
 SOAK = "2000"
 SERVER = "ns1.host.example"
 TO_PUBLISH = re.compile(r"^\d+\. .*?: (v=(?:spf1|DMARC1)\b.*)$", re.MULTILINE)
@@ -68,17 +67,19 @@ def alice(shop: Domain) -> User:
     return make_member(shop.customer)
 
 
-def boxes_of(boxes: FormValues, zone: str) -> Entry:
+def entry_of_boxes(boxes: FormValues, zone: str) -> Entry:
     """Return the record that the DNS host makes of what is typed."""
-    return Entry(*becomes(boxes, zone))
+    return Entry(*parse_boxes(boxes, zone))
 
 
 def by_pages(domain: Domain, host: str) -> Iterator[Entry]:
     """Return the values of the records page and of the share link's page."""
     zone = domain.hosted.zone
     page = records_page(domain, can_check_in=0, host=host)
-    yield from (boxes_of(row.form_values, zone) for group in page.groups for row in group.rows if row.record.value)
-    yield from (boxes_of(todo.form_values, zone) for todo in shared_page(domain, page, host=host).todo)
+    yield from (
+        entry_of_boxes(row.form_values, zone) for group in page.groups for row in group.rows if row.record.value
+    )
+    yield from (entry_of_boxes(todo.row.form_values, zone) for todo in shared_page(domain, page).todo)
 
 
 def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Entry]:
@@ -88,10 +89,10 @@ def by_mail(domain: Domain, sender: User, provider: DnsProvider) -> Iterator[Ent
         domain=domain, sender=sender, host=provider.key, link=None, site_url="https://ours.example/"
     )
     for part in re.split(r"^\d+\. .*$", letter.text, flags=re.MULTILINE)[1:]:
-        said = dict(line[3:].split(": ", 1) for line in part.splitlines() if line.startswith("   ") and ": " in line)
-        name = said[provider.name_label].replace("(leave blank)", "")
-        value, priority = said[provider.value_label(said["Type"])], said.get(provider.priority_label, "")
-        yield boxes_of(replace(empty, type=said["Type"], name=name, value=value, priority=priority), zone)
+        fields = dict(line[3:].split(": ", 1) for line in part.splitlines() if line.startswith("   ") and ": " in line)
+        name = fields[provider.name_label].replace("(leave blank)", "")
+        value, priority = fields[provider.value_label(fields["Type"])], fields.get(provider.priority_label, "")
+        yield entry_of_boxes(replace(empty, type=fields["Type"], name=name, value=value, priority=priority), zone)
 
 
 def by_files(domain: Domain) -> Iterator[Entry]:
@@ -101,9 +102,9 @@ def by_files(domain: Domain) -> Iterator[Entry]:
 
 
 def by_api(domain: Domain) -> Iterator[Entry]:
-    for told in wanted_records(domain):
-        priority, _, host = told.value.partition(" ") if told.type == "MX" else ("", "", told.value)
-        yield Entry(told.name, told.type, host, int(priority) if priority else None)
+    for record in wanted_records(domain):
+        priority, _, host = record.value.partition(" ") if record.type == "MX" else ("", "", record.value)
+        yield Entry(record.name, record.type, host, int(priority) if priority else None)
 
 
 def seen_with(domain: Domain, policies: PublishedPolicies) -> Observations:
@@ -111,7 +112,7 @@ def seen_with(domain: Domain, policies: PublishedPolicies) -> Observations:
 
     Whatever the policies don't have is unknown.
     """
-    untold = {Question(name, "TXT") for name in dmarc_questions(domain.parsed) if name not in policies.dmarc}
+    unknown = {Question(name, "TXT") for name in dmarc_questions(domain.parsed) if name not in policies.dmarc}
     held = {Question(name, "TXT"): lines for name, lines in (*policies.spf.items(), *policies.dmarc.items()) if lines}
     questions = dict.fromkeys(map(question_for, domain.records))
     zone = domain.parsed.zone
@@ -121,7 +122,7 @@ def seen_with(domain: Domain, policies: PublishedPolicies) -> Observations:
         servers=(SERVER,),
         soas=(answer_to(Question(zone, "SOA"), ("a. b. 7 1 1 1 60",)),),
         host=tuple(
-            failed(question) if question in untold else answer_to(question, held.get(question, ()))
+            failed(question) if question in unknown else answer_to(question, held.get(question, ()))
             for question in questions
         ),
         spf=tuple(policies.inside.items()),
@@ -144,8 +145,8 @@ def failed(question: Question) -> Answer:
 
 def by_diagnosis(found: Diagnosis, records: Mapping[str, Record]) -> Iterator[Entry]:
     """Return the values that the API offers to copy."""
-    told: dict[str, Any] = as_json(found)
-    for finding in filter(None, (told["finding"], *told["further"])):
+    report: dict[str, Any] = as_json(found)
+    for finding in filter(None, (report["finding"], *report["further"])):
         record, offered = records.get(finding["record_key"]), finding["data"]
         values = [offered[key] for key in ("value", "merged") if key in offered]
         yield from (entry_of(record, value) for value in values if record)
@@ -164,7 +165,7 @@ def entry_of(record: Record, value: str) -> Entry:
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=SAME, suppress_health_check=list(HealthCheck))
 @given(policies=PUBLISHED, provider=st.sampled_from(PROVIDERS), reports_to=st.sampled_from(["", "us@shop.example.com"]))
-def test_every_road_tells_the_same_values_and_they_are_sound(
+def test_every_channel_shows_the_same_valid_values(
     shop: Domain, alice: User, policies: PublishedPolicies, provider: DnsProvider, reports_to: str
 ) -> None:
     shop.policies, shop.dmarc_reports_to = policies.as_json(), reports_to
@@ -182,7 +183,7 @@ def test_every_road_tells_the_same_values_and_they_are_sound(
         check(entry, shop, policies)
 
 
-def test_the_reply_to_two_spf_records_and_a_broken_policy_has_a_line_for_each(shop: Domain) -> None:
+def test_the_reply_has_a_line_for_each_broken_record(shop: Domain) -> None:
     two, broken = ("v=spf1 mx -all", "v=spf1 a -all"), ("v=DMARC1; p=rejct",)
     policies = PublishedPolicies(
         spf={SHOP.ascii: two, f"bounce.{SHOP.ascii}": two}, dmarc={f"_dmarc.{SHOP.ascii}": broken}
@@ -197,17 +198,17 @@ def test_the_reply_to_two_spf_records_and_a_broken_policy_has_a_line_for_each(sh
 def check(entry: Entry, shop: Domain, policies: PublishedPolicies) -> None:
     """Check that it compares as correct, parses, authorises all earlier senders, and is no weaker than before."""
     record = next(each for each in shop.records if (each.name, each.type) == (entry.name, entry.type) and each.value)
-    told = replace(record, value=entry.value)
+    published = replace(record, value=entry.value)
     value = entry.value if entry.priority is None else f"{entry.priority} {entry.value}"
     assert compare(record, answer_to(question_for(record), (value,)), names=policies.names).verdict is Verdict.CORRECT
     if record.key in SPF_KEYS:
-        check_spf(told, policies)
+        check_spf(published, policies)
     if record.key == "dmarc":
-        check_dmarc(told, shop.facts)
+        check_dmarc(published, shop.facts)
 
 
 @pytest.mark.soak
-def test_two_thousand_states_of_dns_are_told_soundly() -> None:
+def test_two_thousand_dns_states_hold_the_same() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-m", "not soak", "-p", "no:cacheprovider", __file__]
     own_database = {"DATABASE_URL": ""}  # this run holds the test database of its own server
     done = subprocess.run(command, env={**os.environ, **own_database, "ROAD_EXAMPLES": SOAK}, check=False)

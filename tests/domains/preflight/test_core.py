@@ -1,4 +1,4 @@
-"""What is said of a domain before it is added."""
+"""The findings about a domain before it is added."""
 
 import pytest
 
@@ -13,117 +13,117 @@ def found(name: str, kind: str, *values: str) -> Answer:
     return Answer(Question(name, kind), "192.0.2.1:53", LookupStatus.FOUND, values)
 
 
-def nothing(*answers: Answer) -> list[Answer]:
+def nothing_but(*answers: Answer) -> list[Answer]:
     """Return answers in which only the given names exist."""
     known = {answer.question for answer in answers}
     others = [Answer(q, "192.0.2.1:53", LookupStatus.NO_DATA) for q in questions(DOMAIN) if q not in known]
     return [*answers, *others]
 
 
-def codes(look: Preflight) -> set[str]:
-    return {finding.code for finding in look.findings}
+def codes(preflight: Preflight) -> set[str]:
+    return {finding.code for finding in preflight.findings}
 
 
-def test_an_empty_domain_is_safe_and_gets_the_first_name_for_bounces() -> None:
-    look = assess(DOMAIN, nothing())
-    assert look.is_safe
-    assert look.mail_from == "bounce.shop.com"
-    assert "preflight.mail_free" in codes(look)
-    assert not look.suggestion
+def test_an_empty_domain_is_safe_and_gets_the_first_mail_from_name() -> None:
+    preflight = assess(DOMAIN, nothing_but())
+    assert preflight.is_safe
+    assert preflight.mail_from == "bounce.shop.com"
+    assert "preflight.mail_free" in codes(preflight)
+    assert not preflight.suggestion
 
 
-def test_mail_that_goes_elsewhere_is_named_and_a_sub_domain_offered() -> None:
-    look = assess(DOMAIN, nothing(found("shop.com", "MX", "1 aspmx.l.google.com")))
-    assert not look.is_safe
-    assert look.suggestion == "in.shop.com"
-    (warning,) = [finding for finding in look.findings if finding.level is Level.WARNING]
+def test_an_mx_elsewhere_is_named_and_a_subdomain_suggested() -> None:
+    preflight = assess(DOMAIN, nothing_but(found("shop.com", "MX", "1 aspmx.l.google.com")))
+    assert not preflight.is_safe
+    assert preflight.suggestion == "in.shop.com"
+    (warning,) = [finding for finding in preflight.findings if finding.level is Level.WARNING]
     assert "aspmx.l.google.com" in warning.text
 
 
-def test_no_sub_domain_is_offered_that_receives_mail_itself() -> None:
+def test_no_subdomain_with_its_own_mx_is_suggested() -> None:
     elsewhere = found("shop.com", "MX", "1 mx.host.net")
-    assert assess(DOMAIN, nothing(elsewhere, found("in.shop.com", "MX", "1 mx.host.net"))).suggestion == ""
+    assert assess(DOMAIN, nothing_but(elsewhere, found("in.shop.com", "MX", "1 mx.host.net"))).suggestion == ""
 
 
 @pytest.mark.parametrize("kind", ["A", "AAAA", "CNAME", "MX", "TXT"])
-def test_a_name_in_use_is_left_alone(kind: str) -> None:
-    assert assess(DOMAIN, nothing(found("bounce.shop.com", kind, "x"))).mail_from == "mailfrom.shop.com"
+def test_a_mail_from_name_in_use_is_skipped(kind: str) -> None:
+    assert assess(DOMAIN, nothing_but(found("bounce.shop.com", kind, "x"))).mail_from == "mailfrom.shop.com"
 
 
-def test_an_alias_cannot_hold_mail_records() -> None:
-    look = assess(DOMAIN, nothing(found("shop.com", "CNAME", "shops.host.net")))
-    assert "preflight.alias" in codes(look)
-    assert not look.is_safe
+def test_a_cname_is_reported_as_unsafe() -> None:
+    preflight = assess(DOMAIN, nothing_but(found("shop.com", "CNAME", "shops.host.net")))
+    assert "preflight.alias" in codes(preflight)
+    assert not preflight.is_safe
 
 
-def test_a_dns_host_whose_lookup_failed_is_not_called_unrecognised() -> None:
-    assert "preflight.provider_unchecked" in codes(assess(DOMAIN, nothing(), provider=None))
-    assert "preflight.provider_unknown" in codes(assess(DOMAIN, nothing(), provider=""))
+def test_a_failed_provider_lookup_differs_from_an_unknown_provider() -> None:
+    assert "preflight.provider_unchecked" in codes(assess(DOMAIN, nothing_but(), provider=None))
+    assert "preflight.provider_unknown" in codes(assess(DOMAIN, nothing_but(), provider=""))
 
 
-def test_a_failed_look_up_is_never_told_as_no_mail() -> None:
+def test_a_failed_lookup_is_never_reported_as_no_mail() -> None:
     silent = [Answer(question, "192.0.2.1:53", LookupStatus.FAILED, error="silence") for question in questions(DOMAIN)]
-    look = assess(DOMAIN, silent)
-    assert "preflight.mail_unknown" in codes(look)
-    assert not {"preflight.mail_free", "preflight.bounces_free"} & codes(look)
-    assert not look.is_safe
+    preflight = assess(DOMAIN, silent)
+    assert "preflight.mail_unknown" in codes(preflight)
+    assert not {"preflight.mail_free", "preflight.bounces_free"} & codes(preflight)
+    assert not preflight.is_safe
 
 
 @pytest.mark.parametrize("kind", ["A", "AAAA", "CNAME", "MX", "TXT"])
-def test_a_name_that_could_not_be_looked_up_in_full_is_not_called_free(kind: str) -> None:
+def test_a_mail_from_name_with_a_failed_lookup_is_skipped(kind: str) -> None:
     silent = Answer(Question("bounce.shop.com", kind), "192.0.2.1:53", LookupStatus.FAILED, error="silence")
-    assert assess(DOMAIN, nothing(silent)).mail_from == "mailfrom.shop.com"
+    assert assess(DOMAIN, nothing_but(silent)).mail_from == "mailfrom.shop.com"
 
 
-def test_for_the_name_of_a_web_site_the_bare_name_is_offered() -> None:
-    look = assess(DomainName.from_stored("www.shop.com"), nothing())
-    assert (look.is_www, look.suggestion) == (True, "shop.com")
+def test_the_apex_is_suggested_for_a_www_name() -> None:
+    preflight = assess(DomainName.from_stored("www.shop.com"), nothing_but())
+    assert (preflight.is_www, preflight.suggestion) == (True, "shop.com")
 
 
-def test_a_domain_that_does_not_exist_is_said_to_be_perhaps_misspelled() -> None:
+def test_a_nonexistent_domain_is_reported() -> None:
     gone = Answer(Question("shop.com", "SOA"), "192.0.2.1:53", LookupStatus.NO_NAME)
-    assert "preflight.no_such_domain" in codes(assess(DOMAIN, nothing(gone)))
+    assert "preflight.no_such_domain" in codes(assess(DOMAIN, nothing_but(gone)))
 
 
-def test_of_a_domain_that_does_not_exist_nothing_is_said_to_be_well() -> None:
+def test_a_nonexistent_domain_has_only_warnings() -> None:
     gone = Answer(Question("shop.com", "SOA"), "192.0.2.1:53", LookupStatus.NO_NAME)
-    assert {finding.level for finding in assess(DOMAIN, nothing(gone)).findings} == {Level.WARNING}
+    assert {finding.level for finding in assess(DOMAIN, nothing_but(gone)).findings} == {Level.WARNING}
 
 
-def test_a_name_that_is_a_domain_here_already_is_not_suggested() -> None:
-    elsewhere = nothing(found("shop.com", "MX", "1 aspmx.l.google.com"))
+def test_a_name_already_added_is_not_suggested() -> None:
+    elsewhere = nothing_but(found("shop.com", "MX", "1 aspmx.l.google.com"))
     assert assess(DOMAIN, elsewhere, taken=("in.shop.com",)).suggestion == ""
     assert "in.shop.com" in suggested_names(DOMAIN)
-    assert assess(DomainName.from_stored("www.shop.com"), nothing(), taken=("shop.com",)).suggestion == ""
+    assert assess(DomainName.from_stored("www.shop.com"), nothing_but(), taken=("shop.com",)).suggestion == ""
     assert "shop.com" in suggested_names(DomainName.from_stored("www.shop.com"))
 
 
-def test_the_recommended_records_are_counted_that_will_be_offered() -> None:
-    assert assess(DOMAIN, nothing()).recommended_count == 2
+def test_only_recommended_records_that_will_be_offered_are_counted() -> None:
+    assert assess(DOMAIN, nothing_but()).recommended_count == 2
     silent = Answer(Question("_dmarc.shop.com", "TXT"), "192.0.2.1:53", LookupStatus.FAILED, error="silence")
-    assert assess(DOMAIN, nothing(silent)).recommended_count == 1
+    assert assess(DOMAIN, nothing_but(silent)).recommended_count == 1
 
 
 @pytest.mark.parametrize(
     "left",
     [found("_amazonses.shop.com", "TXT", "token"), found("shop.com", "MX", "10 inbound-smtp.eu-west-1.amazonaws.com")],
 )
-def test_records_of_an_earlier_set_up_are_seen(left: Answer) -> None:
-    assert assess(DOMAIN, nothing(left)).records_answer
+def test_records_of_an_earlier_setup_are_detected(left: Answer) -> None:
+    assert assess(DOMAIN, nothing_but(left)).records_answer
 
 
-def test_our_own_mx_is_no_rival() -> None:
-    look = assess(DOMAIN, nothing(found("shop.com", "MX", "10 inbound-smtp.eu-west-1.amazonaws.com")))
-    assert "preflight.mail_elsewhere" not in codes(look)
+def test_our_own_mx_is_not_reported_as_elsewhere() -> None:
+    preflight = assess(DOMAIN, nothing_but(found("shop.com", "MX", "10 inbound-smtp.eu-west-1.amazonaws.com")))
+    assert "preflight.mail_elsewhere" not in codes(preflight)
 
 
 def test_a_verified_parent_and_the_dns_host_are_named() -> None:
-    look = assess(DOMAIN, nothing(), verified_parent="com", provider="Cloudflare")
-    assert {"preflight.parent", "preflight.provider"} <= codes(look)
+    preflight = assess(DOMAIN, nothing_but(), verified_parent="com", provider="Cloudflare")
+    assert {"preflight.parent", "preflight.provider"} <= codes(preflight)
 
 
-def test_mail_manager_is_recognised_as_amazons_and_left_as_it_is() -> None:
-    look = assess(DOMAIN, nothing(found("shop.com", "MX", "10 abcd.efgh.mail-manager-smtp.amazonaws.com")))
-    assert "preflight.mail_manager" in codes(look)
-    assert "preflight.mail_elsewhere" not in codes(look)
-    assert not look.is_safe
+def test_mail_manager_is_recognised_and_not_called_elsewhere() -> None:
+    preflight = assess(DOMAIN, nothing_but(found("shop.com", "MX", "10 abcd.efgh.mail-manager-smtp.amazonaws.com")))
+    assert "preflight.mail_manager" in codes(preflight)
+    assert "preflight.mail_elsewhere" not in codes(preflight)
+    assert not preflight.is_safe

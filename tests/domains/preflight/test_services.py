@@ -1,4 +1,4 @@
-"""Adding a domain, from the pasted text to the identity at (a sandbox) Amazon."""
+"""Adding a domain, from the pasted text to the identity in the sandbox's SES."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.factories import make_customer
 pytestmark = pytest.mark.django_db
 
 
-def test_a_domain_is_set_up_in_at_most_four_calls(sandbox: Sandbox) -> None:
+def test_setup_takes_at_most_four_calls(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.example.co.uk")
     assert domain.stage == Stage.READY
     assert [record.key for record in domain.records] == [
@@ -31,7 +31,7 @@ def test_a_domain_is_set_up_in_at_most_four_calls(sandbox: Sandbox) -> None:
     assert sum(sandbox.control.call_counts().values()) <= 4
 
 
-def test_once_its_records_are_published_it_is_seen_verified(sandbox: Sandbox) -> None:
+def test_a_domain_is_verified_once_its_records_are_published(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     publish(sandbox, domain)
     sandbox.control.tick()
@@ -40,7 +40,7 @@ def test_once_its_records_are_published_it_is_seen_verified(sandbox: Sandbox) ->
     assert domain.state == "verified", domain.summary
 
 
-def test_a_domain_of_somebody_else_is_refused_without_naming_them(sandbox: Sandbox) -> None:
+def test_another_customers_domain_is_refused_without_naming_them(sandbox: Sandbox) -> None:
     held = make_domain("shop.com", customer=make_customer("Alice Ltd"))
     with pytest.raises(Refused) as refused:
         preflight_services.add(text=held.name, customer=make_customer("Bob Ltd"), actor=None)
@@ -49,7 +49,7 @@ def test_a_domain_of_somebody_else_is_refused_without_naming_them(sandbox: Sandb
 
 
 @pytest.mark.parametrize("name", ["shop.alice.com", "deep.shop.alice.com"])
-def test_a_name_under_somebody_elses_must_be_proven_first(sandbox: Sandbox, name: str) -> None:
+def test_a_name_below_another_customers_domain_must_be_proven(sandbox: Sandbox, name: str) -> None:
     make_domain("alice.com", customer=make_customer("Alice Ltd"))
     domain = preflight_services.add(text=name, customer=make_customer("Bob Ltd"), actor=None)
     assert domain.stage == Stage.CLAIM
@@ -57,7 +57,7 @@ def test_a_name_under_somebody_elses_must_be_proven_first(sandbox: Sandbox, name
     assert sandbox.control.write_calls() == ()
 
 
-def test_an_identity_that_exists_already_must_be_proven_first(sandbox: Sandbox) -> None:
+def test_an_existing_identity_must_be_proven(sandbox: Sandbox) -> None:
     from inbound_admin.lib import aws
 
     aws.client("sesv2").create_email_identity(EmailIdentity="old.com")

@@ -1,4 +1,4 @@
-"""What is typed at a DNS host becomes the record that was meant, at every host of the table."""
+"""The values for the form of each DNS host produce exactly the intended record."""
 
 import re
 
@@ -18,7 +18,7 @@ from domains.providers.core import (
 )
 from domains.records.core import IdentityFacts, Need, Purpose, Record, records_for
 from tests.domains.dns_host import nothing_published
-from tests.domains.providers.typed_boxes import becomes
+from tests.domains.providers.typed_boxes import parse_boxes
 
 ZONE = "example.co.uk"
 FACTS = IdentityFacts(
@@ -59,27 +59,27 @@ hosts = pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: prov
 
 
 @pytest.mark.parametrize(("nameserver", "company"), NAMESERVERS.items())
-def test_a_company_is_known_by_its_name_servers(nameserver: str, company: str) -> None:
+def test_a_provider_is_known_by_its_nameservers(nameserver: str, company: str) -> None:
     assert provider_of((nameserver,)) == company
 
 
-def test_a_name_that_only_ends_alike_is_not_the_company() -> None:
+def test_a_name_with_a_similar_ending_is_not_the_provider() -> None:
     assert provider_of(("ns1.nothover.com",)) == ""
 
 
-def test_every_company_that_has_a_row_is_found_by_the_name_it_is_known_by() -> None:
+def test_every_provider_with_a_row_is_found_by_its_name() -> None:
     for company in set(NAMESERVERS.values()) - {"Wix", ""}:
         assert provider_named(company).name == company
     assert provider_named("Wix") is provider_named("") is GENERIC
 
 
-def test_rows_are_told_apart_by_key() -> None:
+def test_provider_keys_are_unique() -> None:
     assert len({provider.key for provider in PROVIDERS}) == len(PROVIDERS) >= 17
     assert all(provider_with_key(provider.key) is provider for provider in PROVIDERS)
     assert provider_with_key("nonsense") is None
 
 
-def test_a_host_is_known_by_endings_as_dns_writes_them_and_edited_at_a_safe_address() -> None:
+def test_nameserver_endings_are_valid_and_pages_are_https() -> None:
     for provider in PROVIDERS:
         assert all(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", ending) for ending in provider.nameservers)
         assert provider.page == "" or provider.page.startswith("https://")
@@ -88,9 +88,9 @@ def test_a_host_is_known_by_endings_as_dns_writes_them_and_edited_at_a_safe_addr
 
 @hosts
 @pytest.mark.parametrize("record", [*RECORDS.values(), AT_APEX], ids=lambda record: f"{record.key} {record.name}")
-def test_what_is_typed_becomes_the_record(provider: DnsProvider, record: Record) -> None:
+def test_the_entered_values_produce_the_record(provider: DnsProvider, record: Record) -> None:
     boxes = form_values(record, provider, ZONE)
-    assert becomes(boxes, ZONE) == (record.name, record.type, record.value, record.priority)
+    assert parse_boxes(boxes, ZONE) == (record.name, record.type, record.value, record.priority)
     assert boxes.name_label
     assert boxes.value_label
     assert bool(boxes.priority) == bool(boxes.priority_label)
@@ -98,20 +98,20 @@ def test_what_is_typed_becomes_the_record(provider: DnsProvider, record: Record)
 
 @hosts
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=700))
-def test_any_text_arrives_in_one_piece(provider: DnsProvider, text: str) -> None:
+def test_any_text_value_arrives_unchanged(provider: DnsProvider, text: str) -> None:
     record = Record("dmarc", Purpose.RECOMMENDED, Need.RECOMMENDED, "TXT", f"_dmarc.{ZONE}", text)
-    assert becomes(form_values(record, provider, ZONE), ZONE)[2] == text
+    assert parse_boxes(form_values(record, provider, ZONE), ZONE)[2] == text
 
 
 @hosts
-def test_no_value_has_quotation_marks_or_a_dot_where_the_host_wants_none(provider: DnsProvider) -> None:
+def test_quotation_marks_and_final_dots_follow_the_hosts_rules(provider: DnsProvider) -> None:
     for record in RECORDS.values():
         value = form_values(record, provider, ZONE).value
         assert ('"' in value) == (provider.quotes and record.type == "TXT")
         assert value.endswith(".") == (provider.dot and record.type != "TXT")
 
 
-def test_names_are_typed_as_the_host_wants_them() -> None:
+def test_names_follow_the_hosts_rules() -> None:
     cloudflare, route53, cpanel = (provider_with_key(key) for key in ("cloudflare", "route53", "cpanel"))
     assert cloudflare
     assert route53
@@ -120,7 +120,7 @@ def test_names_are_typed_as_the_host_wants_them() -> None:
     assert [form_values(AT_APEX, host, ZONE).name for host in (cloudflare, route53, cpanel)] == ["@", "", f"{ZONE}."]
 
 
-def test_route_53_takes_priority_and_quotes_in_the_value() -> None:
+def test_route_53_expects_priority_and_quotes_in_the_value() -> None:
     route53 = provider_with_key("route53")
     assert route53
     mx, spf = (form_values(RECORDS[key], route53, ZONE) for key in ("inbound-mx", "mail-from-spf"))
@@ -128,7 +128,7 @@ def test_route_53_takes_priority_and_quotes_in_the_value() -> None:
     assert spf.value == '"v=spf1 include:amazonses.com ~all"'
 
 
-def test_a_warning_stands_only_beside_the_records_that_it_is_about() -> None:
+def test_a_warning_is_shown_only_for_the_records_concerned() -> None:
     cloudflare, namecheap = provider_with_key("cloudflare"), provider_with_key("namecheap")
     assert cloudflare
     assert namecheap
@@ -137,7 +137,7 @@ def test_a_warning_stands_only_beside_the_records_that_it_is_about() -> None:
     assert any("Custom MX" in warning for warning in form_values(RECORDS["inbound-mx"], namecheap, ZONE).warnings)
 
 
-def test_what_it_becomes_is_a_line_of_a_zone_file() -> None:
+def test_the_zone_file_line_contains_the_record() -> None:
     assert form_values(RECORDS["inbound-mx"], GENERIC, ZONE).zone_file_line == (
         "shop.example.co.uk. MX 10 inbound-smtp.eu-west-1.amazonaws.com."
     )
@@ -152,7 +152,7 @@ def test_a_record_of_another_zone_is_refused() -> None:
 
 
 @hosts
-def test_pages_are_https_and_never_of_somebody_else(provider: DnsProvider) -> None:
+def test_provider_pages_are_https_without_placeholders(provider: DnsProvider) -> None:
     page = provider.page_for(ZONE)
     assert "{" not in page
     assert not page or re.match(r"https://[a-z.]+(/|$)", page)

@@ -1,10 +1,10 @@
-"""What a DNS host makes of the boxes of its form: the reverse of `form_values`, to check it against."""
+"""What a DNS host makes of the values entered in its form: the reverse of `form_values`, to check it."""
 
 from domains.exports.core.values import unquoted
 from domains.providers.core import DnsProvider, FormValues
 
 
-def becomes(boxes: FormValues, zone: str) -> tuple[str, str, str, int | None]:
+def parse_boxes(boxes: FormValues, zone: str) -> tuple[str, str, str, int | None]:
     """Return name, type, value and priority that the host makes of the boxes, by its own rules."""
     provider = boxes.provider
     value, priority = boxes.value, int(boxes.priority) if boxes.priority else None

@@ -1,4 +1,4 @@
-"""The judgement of receiving: what the MX, the rules and the identity come to together."""
+"""The judgement of receiving: the result of the MX, the rules and the identity together."""
 
 from dataclasses import replace
 from typing import Any
@@ -33,26 +33,26 @@ FACTS = st.builds(
 )
 
 
-def test_mail_arrives_where_the_mx_leads_here_and_the_rules_carry_it() -> None:
+def test_mail_arrives_if_the_mx_points_here_and_the_rules_store_it() -> None:
     assert judge(READY).state is ReceivingState.LIVE
     assert judge(READY).sentence == "Mail for shop.com arrives here."
 
 
 @given(FACTS)
-def test_live_is_said_only_when_every_condition_holds(facts: ReceivingFacts) -> None:
+def test_live_requires_every_condition(facts: ReceivingFacts) -> None:
     holds = facts.can_receive and facts.is_wanted and facts.is_verified
     assert judge(facts).is_live == (holds and facts.mx is Mx.HERE and facts.rules is RulesFact.CARRIED)
 
 
 @given(FACTS)
-def test_the_mx_is_never_asked_for_while_nothing_would_take_the_mail(facts: ReceivingFacts) -> None:
-    coming = replace(facts, mx=Mx.ELSEWHERE)
-    if requires_mx(coming):
-        assert judge(replace(coming, mx=Mx.HERE)).state in (ReceivingState.LIVE, ReceivingState.COPIED)
+def test_the_mx_is_never_required_while_mail_would_be_rejected(facts: ReceivingFacts) -> None:
+    published_elsewhere = replace(facts, mx=Mx.ELSEWHERE)
+    if requires_mx(published_elsewhere):
+        assert judge(replace(published_elsewhere, mx=Mx.HERE)).state in (ReceivingState.LIVE, ReceivingState.COPIED)
 
 
 @pytest.mark.parametrize("rules", [RulesFact.NOTHING, RulesFact.WAITING, RulesFact.NOT_SET_UP, RulesFact.HALTED])
-def test_an_mx_that_leads_here_with_nothing_behind_it_is_red(rules: RulesFact) -> None:
+def test_an_mx_that_points_here_without_rules_is_rejected_and_red(rules: RulesFact) -> None:
     found = judge(replace(READY, rules=rules))
     assert found.state is ReceivingState.REJECTED
     assert found.is_red
@@ -63,7 +63,7 @@ ADDRESS = replace(READY, recipient="press@shop.com")
 
 
 @pytest.mark.parametrize(
-    ("rules", "state", "says"),
+    ("rules", "state", "expected"),
     [
         (RulesFact.WAITING, ReceivingState.REJECTED, "SES rejects {all}mail for {whom}: "),
         (RulesFact.BOUNCED, ReceivingState.BOUNCED, "Mail for {whom} bounces: "),
@@ -71,18 +71,18 @@ ADDRESS = replace(READY, recipient="press@shop.com")
         (RulesFact.UNSTORED, ReceivingState.LOST, "Mail for {whom} is lost: SES accepts it, "),
     ],
 )
-def test_rejected_bounced_and_lost_are_three_things_and_said_of_whom_they_are_true(
-    rules: RulesFact, state: ReceivingState, says: str
+def test_rejected_bounced_and_lost_mail_have_their_own_states(
+    rules: RulesFact, state: ReceivingState, expected: str
 ) -> None:
     for facts, all_, whom in ((READY, "all ", "shop.com"), (ADDRESS, "", "press@shop.com")):
         found = judge(replace(facts, rules=rules))
         assert found.state is state
-        assert found.sentence.startswith(says.format(all=all_, whom=whom))
+        assert found.sentence.startswith(expected.format(all=all_, whom=whom))
         assert found.is_red
 
 
 @given(FACTS)
-def test_rejection_is_never_said_of_mail_that_ses_accepts(facts: ReceivingFacts) -> None:
+def test_accepted_mail_is_never_called_rejected(facts: ReceivingFacts) -> None:
     accepted = (RulesFact.STOPPED, RulesFact.UNSTORED, RulesFact.PARTLY, RulesFact.ELSEWHERE, RulesFact.BOUNCED)
     found = judge(replace(facts, rules=facts.rules if facts.rules in accepted else RulesFact.STOPPED))
     if facts.is_verified and facts.is_wanted:
@@ -90,7 +90,7 @@ def test_rejection_is_never_said_of_mail_that_ses_accepts(facts: ReceivingFacts)
         assert "reject" not in found.sentence
 
 
-def test_where_some_addresses_are_kept_from_us_the_whole_name_is_not_called_lost_and_keeps_its_mx() -> None:
+def test_a_partly_lost_name_is_not_called_lost_and_keeps_its_mx() -> None:
     partly = replace(READY, rules=RulesFact.PARTLY)
     assert judge(partly).state is ReceivingState.PARTLY_LOST
     assert judge(partly).sentence.startswith("Mail for some addresses at shop.com doesn't arrive: ")
@@ -99,22 +99,22 @@ def test_where_some_addresses_are_kept_from_us_the_whole_name_is_not_called_lost
     assert judge(replace(partly, mx=Mx.ELSEWHERE)).state is ReceivingState.BLOCKED
 
 
-def test_the_customer_is_told_to_add_an_address_where_none_is_behind_the_mx() -> None:
+def test_without_an_address_the_sentence_asks_to_add_one() -> None:
     assert (
         judge(replace(READY, rules=RulesFact.NOTHING)).sentence == "SES rejects all mail for shop.com: add an address."
     )
 
 
-def test_rules_that_were_not_read_for_a_new_holder_are_no_proof_that_mail_is_rejected() -> None:
+def test_unread_rules_of_a_new_holder_are_not_checked() -> None:
     assert judge(replace(READY, rules=RulesFact.NOTHING, is_unread=True)).state is ReceivingState.NOT_CHECKED
 
 
-def test_an_identity_that_is_not_verified_takes_no_mail_whatever_the_rules_say() -> None:
+def test_an_unverified_identity_rejects_mail_and_needs_no_mx() -> None:
     assert judge(replace(READY, is_verified=False)).state is ReceivingState.REJECTED
     assert not requires_mx(replace(READY, mx=Mx.ELSEWHERE, is_verified=False))
 
 
-def test_an_address_comes_before_the_mx() -> None:
+def test_an_address_is_requested_before_the_mx() -> None:
     new = ReceivingFacts("shop.com", mx=Mx.ELSEWHERE)
     assert judge(new).state is ReceivingState.ADD_ADDRESS
     assert not requires_mx(new)
@@ -127,17 +127,17 @@ def test_an_address_comes_before_the_mx() -> None:
     assert "goes to aspmx.l.google.com" in judge(carried).sentence
 
 
-def test_an_outage_of_the_rules_does_not_ask_to_take_the_mx_away() -> None:
+def test_an_outage_of_the_rules_keeps_the_mx_required() -> None:
     assert requires_mx(replace(READY, rules=RulesFact.NOT_SET_UP))
     assert not requires_mx(replace(READY, rules=RulesFact.NOTHING))
 
 
-def test_a_rule_that_is_not_ours_and_takes_the_mail_is_not_live() -> None:
+def test_mail_taken_by_an_unmanaged_rule_is_not_live() -> None:
     assert judge(replace(READY, rules=RulesFact.ELSEWHERE)).state is ReceivingState.TAKEN
     assert not judge(replace(READY, rules=RulesFact.COPIED)).is_live
 
 
-def test_a_lookup_that_failed_is_could_not_tell() -> None:
+def test_a_failed_lookup_gives_could_not_tell() -> None:
     for mx in (Mx.UNSEEN, Mx.UNKNOWN):
         assert judge(replace(READY, mx=mx)).state is ReceivingState.COULD_NOT_TELL
 
@@ -160,15 +160,13 @@ def test_a_lookup_that_failed_is_could_not_tell() -> None:
         ({"rules": RulesFact.COPIED}, ReceivingState.COULD_NOT_TELL),
     ],
 )
-def test_a_failed_mx_lookup_does_not_hide_what_the_rules_do_with_mail_that_arrived_until_now(
-    changed: dict[str, Any], state: ReceivingState
-) -> None:
+def test_a_failed_mx_lookup_still_shows_the_state_of_the_rules(changed: dict[str, Any], state: ReceivingState) -> None:
     found = judge(replace(READY, mx=Mx.UNSEEN, **changed))
     assert found.state is state
     assert "at the last successful check" in found.sentence
 
 
-def test_send_only_is_content_with_another_mail_service_and_red_where_the_mx_leads_here() -> None:
+def test_send_only_is_red_only_if_the_mx_points_here() -> None:
     only = replace(READY, is_wanted=False, rules=RulesFact.NOTHING)
     for mx in (Mx.ELSEWHERE, Mx.NOWHERE, Mx.UNKNOWN, Mx.NOT_CHECKED):
         found = judge(replace(only, mx=mx))
@@ -178,18 +176,16 @@ def test_send_only_is_content_with_another_mail_service_and_red_where_the_mx_lea
     assert not requires_mx(only)
 
 
-def test_the_worst_of_several_names_speaks_for_all() -> None:
+def test_the_most_severe_of_several_names_wins() -> None:
     red = judge(replace(READY, name="*.shop.com", rules=RulesFact.NOTHING))
     assert most_severe([judge(READY), red]) == red
     assert "subdomains of shop.com" in red.sentence
 
 
-@pytest.mark.parametrize(("name", "says"), [("shop.com", False), ("*.shop.com", True)])
-def test_only_the_catch_all_of_subdomains_says_that_a_subdomain_with_records_needs_its_own_mx(
-    name: str, says: bool
-) -> None:
+@pytest.mark.parametrize(("name", "expected"), [("shop.com", False), ("*.shop.com", True)])
+def test_only_the_subdomain_catch_all_mentions_mx_records_of_subdomains(name: str, expected: bool) -> None:
     found = judge(replace(READY, name=name, mx=Mx.NOWHERE))
-    assert ("A subdomain with DNS records needs its own MX record." in found.sentence) is says
+    assert ("A subdomain with DNS records needs its own MX record." in found.sentence) is expected
 
 
 @pytest.mark.parametrize(
@@ -209,7 +205,7 @@ def test_only_the_catch_all_of_subdomains_says_that_a_subdomain_with_records_nee
         ([], "elsewhere", Mx.ELSEWHERE),
     ],
 )
-def test_where_the_mx_leads_follows_from_the_best_preference_and_never_from_silence(
+def test_the_mx_fact_follows_the_best_preference_and_never_a_failed_lookup(
     answers: list[tuple[str, ...] | None], before: str, fact: Mx
 ) -> None:
     assert mx_fact(answers, HOST, Mx(before)) is fact
@@ -218,7 +214,7 @@ def test_where_the_mx_leads_follows_from_the_best_preference_and_never_from_sile
 INGRESS = "10 abcdefghijkl.mnop.mail-manager-smtp.amazonaws.com"
 
 
-def test_an_ingress_endpoint_of_mail_manager_is_amazons_and_not_managed_here() -> None:
+def test_a_mail_manager_endpoint_is_recognised_as_not_managed_here() -> None:
     assert mx_fact([(INGRESS,)], "inbound-smtp.eu-west-1.amazonaws.com", Mx.NOT_CHECKED) is Mx.MAIL_MANAGER
     mixed = (INGRESS, "10 mx.example.net")
     assert mx_fact([mixed], "inbound-smtp.eu-west-1.amazonaws.com", Mx.NOT_CHECKED) is Mx.ELSEWHERE
@@ -228,23 +224,23 @@ def test_an_ingress_endpoint_of_mail_manager_is_amazons_and_not_managed_here() -
     assert (wanted.state, "goes to SES Mail Manager" in wanted.sentence) == (ReceivingState.PUBLISH_MX, True)
 
 
-def test_before_ownership_is_proven_nobody_is_asked_to_add_an_address() -> None:
+def test_an_address_is_not_requested_before_ownership_is_proven() -> None:
     new = judge(ReceivingFacts("shop.com", mx=Mx.ELSEWHERE, is_proven=False, is_verified=False))
     assert (new.state, new.asks_for_address, "an address" in new.sentence) == (ReceivingState.ADD_ADDRESS, False, False)
     assert "verify ownership first" in new.sentence
 
 
-def test_a_domain_that_our_team_turned_off_is_not_called_ready_to_send() -> None:
-    """Who pauses sending may stop receiving with it."""
+def test_a_domain_halted_by_staff_is_not_called_ready_to_send() -> None:
+    """Pausing sending can stop receiving as well."""
     verified = Overall(State.VERIFIED, NextActor.NOBODY, "", 5, 5)
     for rules, is_ready in ((RulesFact.HALTED, False), (RulesFact.STOPPED, True)):
         found = judge(ReceivingFacts("shop.com", rules=rules))
-        said = with_receiving(verified, [found]).sentence
-        assert said.endswith(found.sentence)
-        assert said.startswith("Ready to send.") is is_ready
+        sentence = with_receiving(verified, [found]).sentence
+        assert sentence.endswith(found.sentence)
+        assert sentence.startswith("Ready to send.") is is_ready
 
 
-def test_mail_that_was_received_is_rejected_now_and_not_being_set_up() -> None:
+def test_a_dropped_recipient_is_rejected_and_not_being_set_up() -> None:
     dropped = ReceivingFacts("shop.com", mx=Mx.HERE, rules=RulesFact.DROPPED)
     assert judge(dropped).state is ReceivingState.REJECTED
     assert "although they were set up. Our team has been notified." in judge(dropped).sentence

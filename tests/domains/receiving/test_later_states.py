@@ -1,4 +1,4 @@
-"""While a version is deployed, the one before meets states that it does not know: it can't tell, and no page breaks."""
+"""During a deployment, the older version reads unknown states as "cannot tell", and no page breaks."""
 
 import pytest
 from django.conf import settings
@@ -28,7 +28,7 @@ def world() -> World:
     return made
 
 
-def test_a_state_that_is_not_known_is_one_that_cannot_be_told(world: World) -> None:
+def test_an_unknown_state_reads_as_unknown(world: World) -> None:
     assert RulesFact(LATER) is RulesFact.UNSURE
     assert MxFact(LATER) is MxFact.UNKNOWN
     assert State(LATER) is State.COULD_NOT_CHECK
@@ -52,7 +52,7 @@ def test_a_state_that_is_not_known_is_one_that_cannot_be_told(world: World) -> N
         *("/admin/domains/domain/", "/admin/domains/domain/{domain_id}/change/"),
     ],
 )
-def test_no_page_breaks_over_it(world: World, client: Client, path: str) -> None:
+def test_no_page_breaks_on_an_unknown_state(world: World, client: Client, path: str) -> None:
     client.force_login(make_staff(Role.ADMIN))
     assert client.get(path.format(**world.ids), headers={"x-reason": "A test."}).status_code == 200
 
@@ -66,7 +66,7 @@ def test_no_page_breaks_over_it(world: World, client: Client, path: str) -> None
         "/api/v2/email-addresses/{address_id}",
     ],
 )
-def test_the_api_answers_over_it(world: World, path: str) -> None:
+def test_the_api_answers_despite_an_unknown_state(world: World, path: str) -> None:
     settings.API_CALLS_PER_MINUTE = 0
     answer = api_of(make_staff(Role.ADMIN), "read", "staff").get(path.format(**world.ids))
     assert (answer.status_code, LATER in answer.content.decode()) == (200, False)

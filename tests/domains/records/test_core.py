@@ -1,4 +1,4 @@
-"""Which records a domain needs, and how SPF is merged."""
+"""The records that a domain needs, and the merging of SPF records."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def keys(facts: IdentityFacts) -> list[str]:
     return [record.key for record in records_for(facts)]
 
 
-def test_a_domain_in_full_needs_seven_records() -> None:
+def test_a_domain_that_receives_needs_seven_records() -> None:
     rows = [(r.key, r.type, r.name, r.value, r.priority) for r in records_for(make_facts())]
     d = "shop.example.co.uk"
     assert rows == [
@@ -55,7 +55,7 @@ def test_a_domain_in_full_needs_seven_records() -> None:
     ]
 
 
-def test_records_come_in_the_order_of_purposes() -> None:
+def test_records_are_sorted_by_purpose_and_need() -> None:
     records = records_for(make_facts(wants_dmarc=True, wants_apex_spf=True))
     order = [list(Purpose).index(record.purpose) for record in records]
     assert order == sorted(order)
@@ -63,19 +63,19 @@ def test_records_come_in_the_order_of_purposes() -> None:
     assert [(r.key, r.need) for r in records[7:]] == [("apex-spf", Need.RECOMMENDED), ("dmarc", Need.RECOMMENDED)]
 
 
-def test_what_is_not_known_yet_is_not_a_record() -> None:
+def test_a_record_with_unknown_value_is_left_out() -> None:
     assert keys(IdentityFacts(DOMAIN, "eu-west-1")) == []
     assert keys(make_facts(verification_token="")) == keys(make_facts())[1:]
 
 
 @pytest.mark.parametrize("region", ["us-gov-west-1", "ap-south-2", "ca-west-1", "me-central-1", "moon-1", ""])
-def test_there_is_no_way_in_where_amazon_does_not_receive(region: str) -> None:
+def test_a_region_without_receiving_has_no_inbound_mx(region: str) -> None:
     assert "inbound-mx" not in keys(make_facts(region=region))
     with pytest.raises(ValueError, match="can't receive"):
         inbound_host(region)
 
 
-def test_the_dkim_zone_is_the_one_that_amazon_told() -> None:
+def test_the_dkim_zone_is_the_one_that_ses_returned() -> None:
     records = records_for(make_facts(dkim_zone="dkim.eu-south-1.amazonses.com"))
     assert records[1].value == "one.dkim.eu-south-1.amazonses.com"
 
@@ -83,36 +83,36 @@ def test_the_dkim_zone_is_the_one_that_amazon_told() -> None:
 @pytest.mark.parametrize(
     ("region", "zone"), [("eu-west-1", "dkim.amazonses.com"), ("eu-south-1", "dkim.eu-south-1.amazonses.com")]
 )
-def test_keys_whose_zone_was_not_told_are_at_the_usual_one_of_the_region_and_say_so(region: str, zone: str) -> None:
+def test_an_unknown_dkim_zone_falls_back_to_the_regions_with_a_note(region: str, zone: str) -> None:
     record = records_for(make_facts(region=region, dkim_zone=""))[1]
     assert (record.value, record.note, record.need) == (f"one.{zone}", USUAL_ZONE.format(region=region), "required")
 
 
-def test_keys_in_a_partition_that_we_do_not_know_are_withheld_and_not_left_out() -> None:
+def test_dkim_records_in_an_unknown_partition_are_withheld() -> None:
     record = records_for(make_facts(region="eusc-de-east-1", dkim_zone=""))[1]
     assert (record.value, record.withheld) == ("", NO_ZONE.format(region="eusc-de-east-1"))
 
 
-def test_the_host_for_bounces_is_withheld_where_it_is_not_known() -> None:
+def test_the_mail_from_mx_in_an_unknown_partition_is_withheld() -> None:
     records = {record.key: record for record in records_for(make_facts(region="eusc-de-east-1"))}
     assert (records["mail-from-mx"].value, "eusc-de-east-1" in records["mail-from-mx"].withheld) == ("", True)
 
 
-def test_mail_from_is_never_the_webmail() -> None:
+def test_the_mail_from_candidates_exclude_mail() -> None:
     names = mail_from_candidates(DOMAIN)
     assert names[0] == "bounce.shop.example.co.uk"
     assert "mail.shop.example.co.uk" not in names
 
 
 @pytest.mark.parametrize("reports", ["", "dmarc@example.co.uk"])
-def test_dmarc_only_watches_and_never_says_pct(reports: str) -> None:
+def test_the_dmarc_record_only_monitors_and_has_no_pct(reports: str) -> None:
     value = records_for(make_facts(wants_dmarc=True, dmarc_reports_to=reports))[-1].value
     assert value.startswith("v=DMARC1; p=none")
     assert "pct" not in value
     assert ("rua=mailto:dmarc@example.co.uk" in value) == bool(reports)
 
 
-def test_no_name_or_value_ends_in_a_dot_or_has_quotes() -> None:
+def test_names_and_values_have_no_final_dot_or_quotes() -> None:
     for record in records_for(make_facts(wants_dmarc=True, wants_apex_spf=True)):
         assert not record.name.endswith(".")
         assert not record.value.endswith(".")
@@ -135,7 +135,7 @@ def test_no_name_or_value_ends_in_a_dot_or_has_quotes() -> None:
         ("v=spf1 -include:amazonses.com ~all", "v=spf1 include:amazonses.com ~all"),
     ],
 )
-def test_amazon_is_added_to_spf_before_all_and_the_rest_is_kept(existing: str, merged: str) -> None:
+def test_amazonses_is_added_before_all_and_the_rest_is_kept(existing: str, merged: str) -> None:
     lines = (existing,) if existing else ()
     names = all_found(*lines)
     assert merger.add_include(existing, names=names).value == merged
@@ -154,11 +154,11 @@ def test_amazon_is_added_to_spf_before_all_and_the_rest_is_kept(existing: str, m
         ("v=spf1 exp=a.net a=b.net", 0),
     ],
 )
-def test_spf_counts_its_own_lookups(text: str, lookups: int) -> None:
+def test_spf_lookups_of_a_record_are_counted(text: str, lookups: int) -> None:
     assert grammar.parse(text).lookups == lookups
 
 
-def test_the_eleventh_lookup_is_one_too_many() -> None:
+def test_the_eleventh_lookup_is_refused() -> None:
     nine = "v=spf1 " + " ".join(f"include:s{n}.net" for n in range(9)) + " -all"
     ten = "v=spf1 " + " ".join(f"include:s{n}.net" for n in range(10)) + " -all"
     assert not merger.add_include(nine, names=all_found(nine)).withheld
@@ -166,7 +166,7 @@ def test_the_eleventh_lookup_is_one_too_many() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "v=spf10 -all", "v=spf1include:a", "spf1", " v=spf1"])
-def test_what_is_not_spf_is_not_read_as_spf(text: str) -> None:
+def test_text_that_is_not_spf_is_refused(text: str) -> None:
     assert not grammar.is_spf(text)
     with pytest.raises(ValueError, match="not an SPF"):
         grammar.parse(text)
@@ -189,7 +189,7 @@ TERMS = st.sampled_from(
 
 
 @given(st.lists(TERMS, max_size=6))
-def test_merging_lets_amazon_in_keeps_all_else_and_is_done_once(terms: list[str]) -> None:
+def test_merging_authorises_ses_keeps_the_rest_and_is_idempotent(terms: list[str]) -> None:
     names = all_found("v=spf1 include:x.net redirect=y.net")
     once = merger.add_include(" ".join(["v=spf1", *terms]), names=names).value
     if max(terms.count("redirect=y.net"), terms.count("exp=z.net")) > 1:
@@ -204,7 +204,7 @@ def test_merging_lets_amazon_in_keeps_all_else_and_is_done_once(terms: list[str]
     assert [term for term in once.split()[1:] if term != "include:amazonses.com"] == others
 
 
-def test_a_domain_that_receives_is_shown_mta_sts_with_its_policy_and_tls_rpt_where_reports_go() -> None:
+def test_a_receiving_domain_gets_mta_sts_and_with_reports_tls_rpt() -> None:
     plain = make_facts(receiving=True, wants_mta_sts=True, dmarc_reports_to="")
     records = {record.key: record for record in records_for(plain)}
     assert (records["mta-sts"].name, records["mta-sts"].value) == ("_mta-sts.shop.example.co.uk", "v=STSv1; id=1")
@@ -212,7 +212,7 @@ def test_a_domain_that_receives_is_shown_mta_sts_with_its_policy_and_tls_rpt_whe
     assert "mx: inbound-smtp.eu-west-1.amazonaws.com" in records["mta-sts"].note
     assert not records["mta-sts"].is_unnecessary
     assert "tls-rpt" not in records
-    told = {r.key: r for r in records_for(replace(plain, dmarc_reports_to="tls@example.com"))}
-    assert told["tls-rpt"].name == "_smtp._tls.shop.example.co.uk"
-    assert told["tls-rpt"].value == "v=TLSRPTv1; rua=mailto:tls@example.com"
+    with_reports = {r.key: r for r in records_for(replace(plain, dmarc_reports_to="tls@example.com"))}
+    assert with_reports["tls-rpt"].name == "_smtp._tls.shop.example.co.uk"
+    assert with_reports["tls-rpt"].value == "v=TLSRPTv1; rua=mailto:tls@example.com"
     assert "mta-sts" not in {record.key for record in records_for(replace(plain, receiving=False))}

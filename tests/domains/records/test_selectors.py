@@ -13,9 +13,7 @@ from tests.factories import make_customer, make_member
 pytestmark = pytest.mark.django_db
 
 
-def test_what_was_verified_before_a_failed_lookup_is_not_said_to_be_verified_now(
-    sandbox: Sandbox, client: Client
-) -> None:
+def test_a_failed_lookup_shows_the_last_verified_state_as_past(sandbox: Sandbox, client: Client) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
     publish(sandbox, domain)
     sandbox.control.tick()

@@ -1,4 +1,4 @@
-"""Whether a domain can send is judged from the domain first, then from its customer's tenant."""
+"""Whether a domain can send, judged by the domain first and then by its customer's tenant."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ GOOD = SendingFacts("shop.com", "ready", is_verified=True, standing="active")
         (replace(GOOD, standing="something new"), SendingState.UNKNOWN, "Unknown", "unknown"),
     ],
 )
-def test_each_case_has_its_word_and_reason(facts: SendingFacts, state: SendingState, word: str, part: str) -> None:
+def test_each_case_has_its_status_and_reason(facts: SendingFacts, state: SendingState, word: str, part: str) -> None:
     found = judge_sending(facts)
     assert (found.state, found.word) == (state, word)
     assert part in found.sentence

@@ -1,4 +1,4 @@
-"""The Sending tab and the API say of a domain that isn't verified that it can't send yet, and why."""
+"""The Sending tab and the API say why an unverified domain can't send yet."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ def tab(client: Client, domain: Domain) -> str:
 
 @pytest.mark.parametrize("has_tenant", [True, False])
 @pytest.mark.parametrize("fields", [UNVERIFIED, {"stage": "claim"}, {"stage": "starting"}])
-def test_a_domain_that_cannot_send_says_so_whatever_the_tenant_may(
+def test_an_unverified_domain_cannot_send_with_or_without_a_tenant(
     alice_client: Client, alices: Customer, fields: dict[str, Any], *, has_tenant: bool
 ) -> None:
     if has_tenant:
@@ -50,7 +50,7 @@ def test_a_domain_that_cannot_send_says_so_whatever_the_tenant_may(
     assert "Since" not in page
 
 
-def test_a_verified_domain_is_in_use_since_it_was_linked_and_not_before(alice_client: Client, alices: Customer) -> None:
+def test_a_verified_domain_is_in_use_since_its_association(alice_client: Client, alices: Customer) -> None:
     tenant, domain = make_tenant(alices, sends_since=OCTOBER), make_domain("shop.com", customer=alices, **VERIFIED)
     assert "Sending is enabled." in tab(alice_client, domain)
     assert "Since" not in tab(alice_client, domain)
@@ -60,7 +60,7 @@ def test_a_verified_domain_is_in_use_since_it_was_linked_and_not_before(alice_cl
     assert f'datetime="{linked:%Y-%m-%d}' in tab(alice_client, domain).partition("In use")[2]
 
 
-def test_the_api_says_it(alices: Customer, alice_client: Client) -> None:
+def test_the_api_returns_the_sending_status_and_message(alices: Customer, alice_client: Client) -> None:
     make_tenant(alices)
     api = api_of(alices.members.get())
     for name, fields, wanted in (("new.com", UNVERIFIED, "cannot_yet"), ("old.com", VERIFIED, "enabled")):

@@ -1,4 +1,6 @@
-"""What is wanted is stored and logged with who and why; the worker then tells Amazon what differs, and no more."""
+"""Desired settings are stored and logged with actor and reason, and the worker applies only the differences to
+SES.
+"""
 
 from typing import Any
 
@@ -19,7 +21,14 @@ from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, Refused
 from sandbox.process import Sandbox
-from tests.domains.factories import at_amazon, make_domain, publish, set_up_domain, turn_identity, waiting_jobs
+from tests.domains.factories import (
+    identity_at_ses,
+    make_domain,
+    publish,
+    set_identity_status,
+    set_up_domain,
+    waiting_jobs,
+)
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -30,14 +39,14 @@ def olga() -> User:
     return make_staff(email="olga@ops.example")
 
 
-def wanted(domain: Domain, **fields: Any) -> DesiredSettings:
+def desired_settings(domain: Domain, **fields: Any) -> DesiredSettings:
     return DesiredSettings(**{name: getattr(domain, name) for name in DesiredSettings.__dataclass_fields__} | fields)
 
 
-def test_a_setting_is_told_to_amazon_in_one_call_and_logged_with_who_and_why(sandbox: Sandbox, olga: User) -> None:
+def test_a_setting_is_applied_in_one_call_and_logged(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     settings_services.configure(
-        domain=domain, desired=wanted(domain, mail_from_label="mail"), actor=olga, because="bounce is taken"
+        domain=domain, desired=desired_settings(domain, mail_from_label="mail"), actor=olga, because="bounce is taken"
     )
     assert waiting_jobs(domain)[-1] == "domains.configure"
     domain.refresh_from_db()
@@ -53,19 +62,37 @@ def test_a_setting_is_told_to_amazon_in_one_call_and_logged_with_who_and_why(san
     assert not domain.is_configuring
 
 
-def test_wanting_what_is_told_already_calls_nobody(sandbox: Sandbox, olga: User) -> None:
+def test_two_changes_by_the_api_at_once_are_both_kept(
+    sandbox: Sandbox, olga: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = set_up_domain(sandbox, "shop.com")
+    waited = settings_services.wait_until_applied
+
+    def another_request_follows(row: Domain) -> Domain:
+        monkeypatch.undo()
+        found = waited(row)
+        Domain.objects.filter(pk=row.pk).update(wants_apex_spf=False)
+        return found
+
+    monkeypatch.setattr(settings_services, "wait_until_applied", another_request_follows)
+    settings_services.change_and_wait(domain=domain, mail_from=None, spf=None, dmarc=False, actor=olga)
+    domain.refresh_from_db()
+    assert (domain.wants_apex_spf, domain.wants_dmarc) == (False, False)
+
+
+def test_an_applied_setting_makes_no_call(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox)
     sandbox.control.clear_calls()
-    settings_services.configure(domain=domain, desired=wanted(domain), actor=olga)
+    settings_services.configure(domain=domain, desired=desired_settings(domain), actor=olga)
     assert "domains.configure" not in waiting_jobs(domain)
     settings_services.apply_settings(domain_id=domain.id)
     assert sandbox.control.call_counts() == {}
 
 
-def test_recommended_records_are_ours_alone_and_logged_once(sandbox: Sandbox, olga: User) -> None:
+def test_recommended_records_are_changed_without_a_call_and_logged_once(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox)
     for _ in range(2):
-        settings_services.configure(domain=domain, desired=wanted(domain, wants_dmarc=False), actor=olga)
+        settings_services.configure(domain=domain, desired=desired_settings(domain, wants_dmarc=False), actor=olga)
     assert "domains.configure" not in waiting_jobs(domain)
     assert Change.objects.get(what="domain.recommended").after == {"wants_dmarc": False}
     domain.refresh_from_db()
@@ -73,52 +100,54 @@ def test_recommended_records_are_ours_alone_and_logged_once(sandbox: Sandbox, ol
 
 
 @pytest.mark.parametrize("label", ["two.words", "-x", "x_y", "a" * 64, "shop.com"])
-def test_a_name_for_bounces_that_is_no_label_is_refused(sandbox: Sandbox, olga: User, label: str) -> None:
+def test_a_mail_from_name_that_is_no_label_is_refused(sandbox: Sandbox, olga: User, label: str) -> None:
     domain = make_domain("shop.com", stage=Stage.READY)
     with pytest.raises(Refused, match="only letters, digits and hyphens"):
-        settings_services.configure(domain=domain, desired=wanted(domain, mail_from_label=label), actor=olga)
+        settings_services.configure(domain=domain, desired=desired_settings(domain, mail_from_label=label), actor=olga)
 
 
-def test_a_name_for_bounces_that_receives_mail_here_is_refused(sandbox: Sandbox, olga: User) -> None:
+def test_a_mail_from_name_that_receives_mail_is_refused(sandbox: Sandbox, olga: User) -> None:
     domain = make_domain("shop.com", stage=Stage.READY)
     make_domain("in.shop.com")
     with pytest.raises(Refused, match="receives mail"):
-        settings_services.configure(domain=domain, desired=wanted(domain, mail_from_label="in"), actor=olga)
+        settings_services.configure(domain=domain, desired=desired_settings(domain, mail_from_label="in"), actor=olga)
 
 
-def test_the_longer_name_of_an_adopted_identity_stays_when_something_else_is_changed(
+def test_changing_another_setting_keeps_the_long_mail_from_name_of_an_adopted_identity(
     sandbox: Sandbox, olga: User
 ) -> None:
     domain = make_domain("shop.com", stage=Stage.READY, mail_from_label="a.b", ses_mail_from="a.b.shop.com")
-    settings_services.configure(domain=domain, desired=wanted(domain, dkim_signing=False), actor=olga)
+    settings_services.configure(domain=domain, desired=desired_settings(domain, dkim_signing=False), actor=olga)
     domain.refresh_from_db()
     assert (domain.mail_from_label, domain.dkim_signing) == ("a.b", False)
 
 
 @pytest.mark.parametrize("stage", [Stage.CLAIM, Stage.STARTING, Stage.DELETING])
-def test_nothing_is_changed_before_the_domain_is_set_up_or_once_it_goes(olga: User, stage: Stage) -> None:
+def test_settings_are_refused_before_setup_and_during_deletion(olga: User, stage: Stage) -> None:
     domain = make_domain("shop.com", stage=stage)
-    domain.stage = Stage.READY  # as the page that asks was loaded earlier
-    asked: list[Any] = [
-        lambda: settings_services.configure(domain=domain, desired=wanted(domain, mail_from_label="mail"), actor=olga),
+    domain.stage = Stage.READY  # as if the page had been loaded earlier
+    calls: list[Any] = [
+        lambda: settings_services.configure(
+            domain=domain, desired=desired_settings(domain, mail_from_label="mail"), actor=olga
+        ),
         lambda: settings_services.rotate_dkim(domain=domain, actor=olga, because="leaked"),
         lambda: settings_services.restart_verification(domain=domain, actor=olga),
     ]
-    for ask in asked:
+    for call in calls:
         with pytest.raises(Refused):
-            ask()
+            call()
     domain.refresh_from_db()
     assert (domain.stage, domain.mail_from_label, domain.new_dkim_wanted) == (stage, "bounce", False)
 
 
-def test_new_keys_need_a_reason(olga: User) -> None:
+def test_rotating_dkim_keys_needs_a_reason(olga: User) -> None:
     domain = make_domain(stage=Stage.READY)
     with pytest.raises(Refused, match="Enter the reason"):
         settings_services.rotate_dkim(domain=domain, actor=olga, because="  ")
 
 
-def test_an_identity_without_dkim_gets_keys_with_their_zone(sandbox: Sandbox, olga: User) -> None:
-    """Made with VerifyDomainIdentity alone, as it was done before DKIM was usual."""
+def test_rotating_keys_of_an_identity_without_dkim_creates_them(sandbox: Sandbox, olga: User) -> None:
+    """It was created by VerifyDomainIdentity alone, without DKIM."""
     aws.client("ses").verify_domain_identity(Domain="old.com")
     domain = set_up_domain(sandbox, "old.com")
     Domain.objects.filter(pk=domain.pk).update(stage=Stage.STARTING, claim_proven_at=domain.created_at)
@@ -134,9 +163,9 @@ def test_an_identity_without_dkim_gets_keys_with_their_zone(sandbox: Sandbox, ol
     ] * 3
 
 
-def test_why_amazon_was_not_told_is_on_the_page_until_it_is(sandbox: Sandbox, olga: User) -> None:
+def test_a_failed_call_is_shown_until_it_succeeds(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox)
-    settings_services.configure(domain=domain, desired=wanted(domain, dkim_signing=False), actor=olga)
+    settings_services.configure(domain=domain, desired=desired_settings(domain, dkim_signing=False), actor=olga)
     sandbox.control.add_fault("error", "PutEmailIdentityDkimAttributes", times=3)
     with pytest.raises(AwsProblem) as problem:
         settings_services.apply_settings(domain_id=domain.id)
@@ -148,7 +177,7 @@ def test_why_amazon_was_not_told_is_on_the_page_until_it_is(sandbox: Sandbox, ol
     assert (domain.stage_problem, domain.is_configuring) == ("", False)
 
 
-def test_what_was_wanted_while_the_domain_was_set_up_is_told_after_it(sandbox: Sandbox) -> None:
+def test_a_setting_changed_during_setup_is_applied_after_it(sandbox: Sandbox) -> None:
     domain = preflight_services.add(text="shop.com", customer=make_customer(), actor=None)
     sandbox.control.add_fault("error", "SetIdentityMailFromDomain", times=3)
     with pytest.raises(AwsProblem):
@@ -157,17 +186,17 @@ def test_what_was_wanted_while_the_domain_was_set_up_is_told_after_it(sandbox: S
     identity_services.set_up(domain_id=domain.id)
     assert waiting_jobs(domain)[-1] == "domains.configure"
     settings_services.apply_settings(domain_id=domain.id)
-    identity = at_amazon("shop.com")
+    identity = identity_at_ses("shop.com")
     assert identity is not None
     assert identity["DkimAttributes"]["SigningEnabled"] is False
 
 
-def test_starting_again_makes_amazon_look_again_at_all_that_it_gave_up(sandbox: Sandbox, olga: User) -> None:
+def test_restarting_verification_sets_all_failed_statuses_to_pending(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox, "shop.com")
-    turn_identity("shop.com", ownership="Failed", dkim="Failed", mail_from="Failed")
+    set_identity_status("shop.com", ownership="Failed", dkim="Failed", mail_from="Failed")
     settings_services.restart_verification(domain=domain, actor=olga)
     identity_services.set_up(domain_id=domain.id)
-    identity = at_amazon("shop.com")
+    identity = identity_at_ses("shop.com")
     assert identity is not None
     statuses = {
         identity["VerificationStatus"],
@@ -177,27 +206,27 @@ def test_starting_again_makes_amazon_look_again_at_all_that_it_gave_up(sandbox: 
     assert statuses == {SesStatus.PENDING}
 
 
-def test_starting_again_tells_a_new_identity_of_the_settings_that_it_lost(sandbox: Sandbox, olga: User) -> None:
+def test_restarting_verification_applies_the_settings_to_a_new_identity(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox, "shop.com")
-    settings = wanted(domain, dkim_signing=False, on_mx_failure=OnMxFailure.REJECT)
+    settings = desired_settings(domain, dkim_signing=False, on_mx_failure=OnMxFailure.REJECT)
     settings_services.configure(domain=domain, desired=settings, actor=olga)
     settings_services.apply_settings(domain_id=domain.id)
-    before = at_amazon("shop.com")
+    before = identity_at_ses("shop.com")
     aws.client("sesv2").delete_email_identity(EmailIdentity="shop.com")
     domain.refresh_from_db()
     settings_services.restart_verification(domain=domain, actor=olga)
     identity_services.set_up(domain_id=domain.id)
     settings_services.apply_settings(domain_id=domain.id)
-    assert at_amazon("shop.com") == before
+    assert identity_at_ses("shop.com") == before
 
 
-def test_new_keys_are_new_keys(sandbox: Sandbox, olga: User) -> None:
+def test_rotated_keys_differ_from_the_old_ones(sandbox: Sandbox, olga: User) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     old = list(domain.dkim_tokens)
     settings_services.rotate_dkim(domain=domain, actor=olga, because="The key leaked")
     settings_services.apply_settings(domain_id=domain.id)
     domain.refresh_from_db()
-    identity = at_amazon("shop.com")
+    identity = identity_at_ses("shop.com")
     assert identity is not None
     assert domain.dkim_tokens == identity["DkimAttributes"]["Tokens"]
     assert not set(domain.dkim_tokens) & set(old)
@@ -205,42 +234,44 @@ def test_new_keys_are_new_keys(sandbox: Sandbox, olga: User) -> None:
 
 def verified(sandbox: Sandbox) -> Domain:
     domain = set_up_domain(sandbox, "shop.com")
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
     identity_status_services.read_statuses([domain], now=timezone.now())
     assert set(domain.ses_statuses.values()) == {SesStatus.SUCCESS}
     return domain
 
 
-def test_the_status_of_the_old_bounce_name_is_not_the_new_ones(sandbox: Sandbox, olga: User) -> None:
+def test_the_status_of_the_old_mail_from_domain_is_cleared(sandbox: Sandbox, olga: User) -> None:
     domain = verified(sandbox)
-    settings_services.configure(domain=domain, desired=wanted(domain, mail_from_label="mail"), actor=olga)
+    settings_services.configure(domain=domain, desired=desired_settings(domain, mail_from_label="mail"), actor=olga)
     settings_services.apply_settings(domain_id=domain.id)
-    told = Domain.objects.get(pk=domain.pk)
-    assert (told.ses_mail_from, told.mail_from_status, told.dkim_status) == (
+    stored = Domain.objects.get(pk=domain.pk)
+    assert (stored.ses_mail_from, stored.mail_from_status, stored.dkim_status) == (
         "mail.shop.com",
         SesStatus.UNKNOWN,
         SesStatus.SUCCESS,
     )
 
 
-def test_what_happens_while_a_record_is_missing_changes_no_status(sandbox: Sandbox, olga: User) -> None:
+def test_changing_the_behaviour_on_mx_failure_keeps_the_status(sandbox: Sandbox, olga: User) -> None:
     domain = verified(sandbox)
-    settings_services.configure(domain=domain, desired=wanted(domain, on_mx_failure=OnMxFailure.REJECT), actor=olga)
+    settings_services.configure(
+        domain=domain, desired=desired_settings(domain, on_mx_failure=OnMxFailure.REJECT), actor=olga
+    )
     settings_services.apply_settings(domain_id=domain.id)
     assert Domain.objects.get(pk=domain.pk).mail_from_status == SesStatus.SUCCESS
 
 
-def test_the_status_of_the_old_keys_is_not_the_new_ones(sandbox: Sandbox, olga: User) -> None:
+def test_the_status_of_the_old_keys_is_cleared(sandbox: Sandbox, olga: User) -> None:
     domain = verified(sandbox)
     settings_services.rotate_dkim(domain=domain, actor=olga, because="The key leaked")
     settings_services.apply_settings(domain_id=domain.id)
-    told = Domain.objects.get(pk=domain.pk)
-    assert (told.dkim_status, told.identity_status) == (SesStatus.UNKNOWN, SesStatus.SUCCESS)
-    assert next(record.need for record in told.records if record.key == "identity") == "required"
+    stored = Domain.objects.get(pk=domain.pk)
+    assert (stored.dkim_status, stored.identity_status) == (SesStatus.UNKNOWN, SesStatus.SUCCESS)
+    assert next(record.need for record in stored.records if record.key == "identity") == "required"
 
 
-def test_an_answer_about_what_was_told_before_is_no_status_of_what_is_told_now(sandbox: Sandbox) -> None:
-    """The worker told SES another name, and other keys, while we waited for the answer about the old ones."""
+def test_an_answer_about_outdated_settings_is_not_stored_as_a_status(sandbox: Sandbox) -> None:
+    """The worker changed the name and the keys at SES while the answer about the old ones was on its way."""
     domain = verified(sandbox)
     Domain.objects.filter(pk=domain.pk).update(ses_mail_from="mail.shop.com", dkim_tokens=["a", "b", "c"])
     identity_status_services.read_statuses([domain], now=timezone.now())
@@ -249,26 +280,26 @@ def test_an_answer_about_what_was_told_before_is_no_status_of_what_is_told_now(s
 
 
 @pytest.mark.parametrize("others", [0, 5])
-def test_what_somebody_set_at_amazon_has_no_status_of_ours(sandbox: Sandbox, others: int) -> None:
+def test_a_mail_from_domain_set_outside_has_no_status_of_ours(sandbox: Sandbox, others: int) -> None:
     domain = verified(sandbox)
     with aws.calling("ses", "set") as client:
         client.set_identity_mail_from_domain(Identity="shop.com", MailFromDomain="other.shop.com")
-    turn_identity("shop.com", mail_from="Success")
+    set_identity_status("shop.com", mail_from="Success")
     identity_status_services.read_statuses([domain, *(make_domain() for _ in range(others))], now=timezone.now())
     assert (domain.mail_from_status, domain.dkim_status) == (SesStatus.UNKNOWN, SesStatus.SUCCESS)
 
 
-def test_keys_that_do_not_sign_are_called_so(sandbox: Sandbox, olga: User) -> None:
+def test_keys_with_signing_turned_off_are_reported(sandbox: Sandbox, olga: User) -> None:
     domain = verified(sandbox)
     publish(sandbox, domain)
     checking_services.check([domain], now=timezone.now())
-    settings_services.configure(domain=domain, desired=wanted(domain, dkim_signing=False), actor=olga)
+    settings_services.configure(domain=domain, desired=desired_settings(domain, dkim_signing=False), actor=olga)
     settings_services.apply_settings(domain_id=domain.id)
     page = records_page(Domain.objects.get(pk=domain.pk), can_check_in=0)
     assert UNSIGNED in [aspect.sentence for aspect in page.aspects]
 
 
-def test_nobody_starts_again_what_amazon_has_not_given_up(sandbox: Sandbox) -> None:
+def test_verification_that_ses_has_not_given_up_cannot_be_restarted(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com")
     with pytest.raises(Refused, match="can't be restarted"):
         settings_services.restart_verification(domain=domain, actor=make_member())

@@ -1,4 +1,4 @@
-"""What a share link is worth, and how little is kept of whoever opens it."""
+"""Share links: their state, the actions they list, and the little that is stored about visitors."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -33,9 +33,7 @@ EDGE = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.
         ("dns.rival.null_mx", ("0 .",), RecordAction.REMOVE),
     ],
 )
-def test_a_record_is_to_be_added_or_edited_or_a_conflict_removed(
-    code: str, found: tuple[str, ...], action: RecordAction
-) -> None:
+def test_a_record_is_added_edited_or_removed(code: str, found: tuple[str, ...], action: RecordAction) -> None:
     assert action_of(code, found) is action
 
 
@@ -50,12 +48,12 @@ def test_a_record_is_to_be_added_or_edited_or_a_conflict_removed(
         (0, 0, 0, ""),
     ],
 )
-def test_what_is_to_do_is_counted_apart(add: int, edit: int, remove: int, words: str) -> None:
+def test_actions_are_counted_by_kind(add: int, edit: int, remove: int, words: str) -> None:
     actions = [RecordAction.ADD] * add + [RecordAction.EDIT] * edit + [RecordAction.REMOVE] * remove
     assert actions_summary(actions) == words
 
 
-def test_a_link_works_until_its_last_moment_or_until_it_is_withdrawn() -> None:
+def test_a_link_is_open_until_it_expires_or_is_withdrawn() -> None:
     assert state_at(NOW, expires_at=NOW + SECOND, revoked_at=None) is ShareLinkState.OPEN
     assert state_at(NOW, expires_at=NOW, revoked_at=None) is ShareLinkState.EXPIRED
     assert state_at(NOW, expires_at=NOW - SECOND, revoked_at=None) is ShareLinkState.EXPIRED
@@ -72,7 +70,7 @@ def test_a_link_works_until_its_last_moment_or_until_it_is_withdrawn() -> None:
         ("<script>", ""),
     ],
 )
-def test_of_an_address_the_network_alone_is_kept(address: str, network: str) -> None:
+def test_only_the_network_of_an_address_is_stored(address: str, network: str) -> None:
     assert network_of(address) == network
 
 
@@ -87,6 +85,6 @@ def test_of_an_address_the_network_alone_is_kept(address: str, network: str) -> 
         ("<b>bold</b>" * 100, "bbold"),
     ],
 )
-def test_a_browser_is_named_in_a_few_words(agent: str, browser: str) -> None:
+def test_a_browser_is_named_briefly(agent: str, browser: str) -> None:
     assert browser_of(agent) == browser
     assert len(browser_of(agent)) <= 60

@@ -1,4 +1,4 @@
-"""Links for whoever looks after the DNS: made and withdrawn with a line in the log, opened and counted."""
+"""Share links: created and withdrawn with a line in the change log, opened and counted."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -41,7 +41,7 @@ def visit(link: ShareLink, *, minutes: int = 0, address: str = "192.0.2.7", agen
     sharing_services.record_visit(link=link, address=address, user_agent=agent, now=now, **more)
 
 
-def test_a_link_is_made_with_a_line_in_the_log_that_does_not_hold_it(alice: User) -> None:
+def test_a_link_is_logged_without_its_token(alice: User) -> None:
     link = make_link(alice, days=7)
     change = Change.objects.get(what="domain.share_created")
     assert change.after["link"] == "Our IT company"
@@ -49,7 +49,7 @@ def test_a_link_is_made_with_a_line_in_the_log_that_does_not_hold_it(alice: User
     assert link_for_token(token_of(link)) == link
 
 
-def test_a_token_that_was_tampered_with_opens_nothing(alice: User) -> None:
+def test_a_changed_token_opens_nothing(alice: User) -> None:
     link = make_link(alice)
     token = token_of(link)
     other = make_link(alice)
@@ -58,7 +58,7 @@ def test_a_token_that_was_tampered_with_opens_nothing(alice: User) -> None:
     assert link_for_token(link.id) is None
 
 
-def test_a_link_ends_with_its_time(alice: User) -> None:
+def test_a_link_expires(alice: User) -> None:
     with time_machine.travel(NOW, tick=False):
         link = make_link(alice, days=7)
     assert link.state(NOW + timedelta(days=7, seconds=-1)) is ShareLinkState.OPEN
@@ -74,7 +74,7 @@ def test_a_link_is_withdrawn_once(alice: User) -> None:
     assert Change.objects.filter(what="domain.share_revoked").count() == 1
 
 
-def test_of_a_domain_that_goes_no_link_is_made_and_none_works(alice: User) -> None:
+def test_a_domain_being_deleted_has_no_working_link(alice: User) -> None:
     domain = make_domain()
     link = make_link(alice, domain)
     Domain.objects.filter(pk=domain.pk).update(stage=Stage.DELETING)
@@ -84,12 +84,12 @@ def test_of_a_domain_that_goes_no_link_is_made_and_none_works(alice: User) -> No
 
 
 @pytest.mark.parametrize("days", [-1, sharing_services.LONGEST_DAYS + 1])
-def test_a_link_for_ever_is_refused(alice: User, days: int) -> None:
+def test_a_link_without_a_sensible_duration_is_refused(alice: User, days: int) -> None:
     with pytest.raises(Refused, match="between 1 and 90 days"):
         make_link(alice, days=days)
 
 
-def test_links_beyond_what_people_need_are_refused(alice: User) -> None:
+def test_more_open_links_than_the_limit_are_refused(alice: User) -> None:
     domain = make_domain()
     for _ in range(sharing_services.MOST_OPEN):
         make_link(alice, domain)
@@ -97,7 +97,7 @@ def test_links_beyond_what_people_need_are_refused(alice: User) -> None:
         make_link(alice, domain)
 
 
-def test_a_stay_is_one_row_however_often_it_looks(alice: User) -> None:
+def test_views_within_half_an_hour_are_one_visit(alice: User) -> None:
     link = make_link(alice)
     visit(link)
     visit(link, minutes=10)
@@ -111,7 +111,7 @@ def test_a_stay_is_one_row_however_often_it_looks(alice: User) -> None:
     ]
 
 
-def test_whoever_pretends_to_be_many_fills_no_table(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_visits_of_many_browsers_are_summed_beyond_the_limit(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing_services, "MOST_VISITS", 3)
     link = make_link(alice)
     for number in range(10):
@@ -120,19 +120,19 @@ def test_whoever_pretends_to_be_many_fills_no_table(alice: User, monkeypatch: py
     assert link.visits.get(browser="many others").views == 7
 
 
-def test_the_button_looks_at_once_and_as_seldom_as_a_persons(alice: User, sandbox: Sandbox) -> None:
+def test_the_check_button_checks_once_and_then_waits(alice: User, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     link = make_link(alice, domain)
     assert sharing_services.check_shared(link=ShareLink.objects.get(pk=link.pk)) == "Checked just now."
     assert domain.record_checks.exists()
-    looked = domain.record_checks.first()
-    assert looked
+    check = domain.record_checks.first()
+    assert check
     again = sharing_services.check_shared(link=ShareLink.objects.get(pk=link.pk))
     assert again == "We checked a few seconds ago and will check again in a few seconds."
-    assert domain.record_checks.get(pk=looked.pk).checked_at == looked.checked_at
+    assert domain.record_checks.get(pk=check.pk).checked_at == check.checked_at
 
 
-def test_whoever_presses_again_and_again_causes_one_diagnosis(alice: User, sandbox: Sandbox) -> None:
+def test_repeated_checks_cause_one_diagnosis(alice: User, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     link = make_link(alice, domain)
     explained = []
@@ -140,13 +140,13 @@ def test_whoever_presses_again_and_again_causes_one_diagnosis(alice: User, sandb
         before = sandbox.queries.total
         sharing_services.check_shared(link=ShareLink.objects.get(pk=link.pk))
         sharing_services.explain(domain=Domain.objects.get(pk=domain.pk))
-        told = diagnosis_selectors.explanations(domain)
-        explained.append((told, sandbox.queries.total - before))
+        findings = diagnosis_selectors.explanations(domain)
+        explained.append((findings, sandbox.queries.total - before))
     assert explained[0][0]
     assert explained[1:] == [(explained[0][0], 0)] * 2
 
 
-def test_the_button_of_a_link_that_works_no_more_does_nothing(alice: User, sandbox: Sandbox) -> None:
+def test_the_check_of_a_withdrawn_link_is_refused(alice: User, sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox)
     link = make_link(alice, domain)
     sharing_services.revoke(link=link, actor=alice)
@@ -155,7 +155,7 @@ def test_the_button_of_a_link_that_works_no_more_does_nothing(alice: User, sandb
     assert not domain.record_checks.exists()
 
 
-def test_a_stranger_does_not_learn_why_a_domain_is_held(alice: User) -> None:
+def test_a_visitor_does_not_learn_the_reason_of_a_hold(alice: User) -> None:
     domain = make_domain()
     link = make_link(alice, domain)
     overrides_services.hold(domain=domain, because="They did not pay.", actor=make_staff())
@@ -165,14 +165,14 @@ def test_a_stranger_does_not_learn_why_a_domain_is_held(alice: User) -> None:
     assert "staff" not in str(refused.value)
 
 
-def test_links_do_not_follow_a_domain_to_another_customer(alice: User) -> None:
+def test_a_transfer_deletes_the_share_links(alice: User) -> None:
     domain = make_domain()
     make_link(alice, domain)
     overrides_services.transfer(domain=domain, to=make_customer("Bob Ltd"), because="Sold.", actor=make_staff())
     assert not domain.share_links.exists()
 
 
-def test_links_that_ended_long_ago_are_forgotten_with_who_opened_them(alice: User) -> None:
+def test_ended_links_are_deleted_with_their_visits(alice: User) -> None:
     with time_machine.travel(NOW, tick=False):
         link, withdrawn = make_link(alice, days=1), make_link(alice, days=30)
         sharing_services.revoke(link=withdrawn, actor=alice)
@@ -185,7 +185,7 @@ def test_links_that_ended_long_ago_are_forgotten_with_who_opened_them(alice: Use
 
 @pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("leaves", [False, True])
-def test_who_is_removed_or_leaves_takes_their_share_links_along_unless_these_are_kept(kept: bool, leaves: bool) -> None:
+def test_a_removed_member_takes_their_links_along_unless_kept(kept: bool, leaves: bool) -> None:
     customer = make_customer("Alice Ltd")
     owner, zoe = make_member(customer), make_member(customer, role="member", email="zoe@alice.com")
     domain = make_domain("alice.com", customer=customer)
@@ -206,7 +206,7 @@ def test_who_is_removed_or_leaves_takes_their_share_links_along_unless_these_are
     assert (other.revoked_at, elsewhere.revoked_at) == (None, None)
 
 
-def test_the_links_of_the_last_owner_who_may_not_leave_stay() -> None:
+def test_links_of_the_last_owner_who_cannot_leave_stay() -> None:
     customer = make_customer("Alice Ltd")
     owner = make_member(customer)
     link = make_link(owner, make_domain("alice.com", customer=customer))

@@ -1,4 +1,4 @@
-"""The records by mail: to one address, in the words of the DNS host, at most so often, and told in the log."""
+"""The records by email: to one address, in the terms of the DNS host, limited in number, and logged."""
 
 from smtplib import SMTPException
 from typing import Any
@@ -47,7 +47,7 @@ def send(shop: Domain, alice: User, to: str = DAVE, host: str = "") -> ShareLink
     return services.mail_records(domain=shop, to=to, actor=alice, host=host, site_url=SITE)
 
 
-def test_the_mail_holds_every_record_that_is_to_do_and_a_link_that_works(shop: Domain, alice: User) -> None:
+def test_the_email_lists_every_open_record_and_a_working_link(shop: Domain, alice: User) -> None:
     link = send(shop, alice)
     (mail,) = outbox.outbox
     assert (mail.to, mail.subject, mail.reply_to) == ([DAVE], "DNS records for shop.com", ["alice@acme.example"])
@@ -61,22 +61,22 @@ def test_the_mail_holds_every_record_that_is_to_do_and_a_link_that_works(shop: D
     assert (link.mailed_to, link.mailed_at is not None) == (DAVE, True)
 
 
-def test_another_dns_host_has_other_words(shop: Domain, alice: User) -> None:
+def test_another_dns_host_has_other_terms(shop: Domain, alice: User) -> None:
     send(shop, alice, host="route53")
     (mail,) = outbox.outbox
     assert "Record name" in mail.body
     assert "10 feedback-smtp.eu-west-1.amazonses.com" in mail.body
-    assert "   Type: MX\n" in mail.body  # one space: aligned, a phone would break each line
+    assert "   Type: MX\n" in mail.body  # one space, because a phone would break aligned lines
 
 
-def test_the_change_log_has_who_mailed_them_to_whom(shop: Domain, alice: User) -> None:
+def test_the_change_log_has_sender_and_recipient(shop: Domain, alice: User) -> None:
     link = send(shop, alice)
     change = Change.objects.get(what="domain.records_mailed")
     assert (change.object_id, change.actor_id, change.after["to"]) == (shop.pk, str(alice.pk), DAVE)
     assert link.pk not in str(change.after)
 
 
-def test_what_is_in_place_is_left_out_and_nothing_left_is_said(sandbox: Sandbox, shop: Domain, alice: User) -> None:
+def test_nothing_is_sent_when_no_record_is_open(sandbox: Sandbox, shop: Domain, alice: User) -> None:
     publish(sandbox, shop)
     checking_services.check_now(domain=shop)
     shop.refresh_from_db()
@@ -85,7 +85,7 @@ def test_what_is_in_place_is_left_out_and_nothing_left_is_said(sandbox: Sandbox,
     assert (outbox.outbox, ShareLink.objects.count()) == ([], 0)
 
 
-def test_nothing_that_stands_in_the_dns_today_is_quoted(sandbox: Sandbox, shop: Domain, alice: User) -> None:
+def test_values_from_dns_are_not_quoted(sandbox: Sandbox, shop: Domain, alice: User) -> None:
     shop.record_checks.create(
         key="dkim-1",
         state="wrong",
@@ -99,14 +99,14 @@ def test_nothing_that_stands_in_the_dns_today_is_quoted(sandbox: Sandbox, shop: 
     assert "This name already has records" in mail.body
 
 
-def test_pressed_twice_it_is_mailed_once(shop: Domain, alice: User) -> None:
+def test_a_second_press_sends_no_second_email(shop: Domain, alice: User) -> None:
     send(shop, alice)
     with pytest.raises(RateLimited, match="a moment ago"):
         send(shop, alice, to=f"Dave <{DAVE.upper()}>")
     assert (len(outbox.outbox), ShareLink.objects.count()) == (1, 1)
 
 
-def test_one_recipient_gets_so_many_a_day_whoever_sends_them(shop: Domain, alice: User, settings: Any) -> None:
+def test_a_recipient_gets_a_limited_number_per_day(shop: Domain, alice: User, settings: Any) -> None:
     settings.UNSOLICITED_MAILS_PER_DAY = 1
     bob = make_member(email="bob@bob.example")
     send(make_domain(stage=Stage.CLAIM, claim_token="t", claim_reason="rival"), bob)
@@ -115,7 +115,7 @@ def test_one_recipient_gets_so_many_a_day_whoever_sends_them(shop: Domain, alice
     assert (len(outbox.outbox), ShareLink.objects.filter(domain=shop).count()) == (1, 0)
 
 
-def test_one_customer_sends_so_many_an_hour(shop: Domain, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_customer_sends_a_limited_number_per_hour(shop: Domain, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MOST_IN_AN_HOUR", 2)
     for number in (1, 2):
         send(shop, alice, to=f"dave{number}@dns.example")
@@ -127,7 +127,7 @@ def test_one_customer_sends_so_many_an_hour(shop: Domain, alice: User, monkeypat
 @pytest.mark.parametrize(
     "text", ["", "dave", "dave@dns.example, eve@dns.example", "dave@dns.example\nBcc: e@e.example"]
 )
-def test_what_is_no_one_address_is_refused(shop: Domain, alice: User, text: str) -> None:
+def test_text_that_is_not_one_address_is_refused(shop: Domain, alice: User, text: str) -> None:
     with pytest.raises(Refused, match="isn't an email address"):
         send(shop, alice, to=text)
     assert (outbox.outbox, ShareLink.objects.count()) == ([], 0)
@@ -138,9 +138,7 @@ class DeadServer(locmem.EmailBackend):
         raise SMTPException("451 try later")
 
 
-def test_a_mail_server_that_is_down_leaves_a_link_and_the_next_press_mails_the_same(
-    shop: Domain, alice: User, settings: Any
-) -> None:
+def test_after_a_mail_failure_the_next_press_sends_the_same_link(shop: Domain, alice: User, settings: Any) -> None:
     settings.EMAIL_BACKEND = f"{__name__}.{DeadServer.__name__}"
     with pytest.raises(services.MailNotSent):
         send(shop, alice)
@@ -151,7 +149,7 @@ def test_a_mail_server_that_is_down_leaves_a_link_and_the_next_press_mails_the_s
     assert len(outbox.outbox) == 1
 
 
-def test_a_held_domain_and_one_that_goes_are_not_mailed(shop: Domain, alice: User) -> None:
+def test_held_and_unready_domains_are_not_mailed(shop: Domain, alice: User) -> None:
     overrides_services.hold(domain=shop, because="Abuse", actor=make_staff())
     shop.refresh_from_db()
     for domain in (shop, make_domain(stage=Stage.DELETING), make_domain(stage=Stage.STARTING)):
@@ -160,13 +158,13 @@ def test_a_held_domain_and_one_that_goes_are_not_mailed(shop: Domain, alice: Use
     assert outbox.outbox == []
 
 
-def test_a_name_that_reads_like_a_link_does_not_go_out_under_ours(shop: Domain, acme: Customer) -> None:
+def test_a_name_that_contains_a_link_is_not_sent(shop: Domain, acme: Customer) -> None:
     mallory = make_member(acme, email="m@acme.example", first_name="Win at https://evil.example")
     send(shop, mallory)
     assert "evil.example" not in outbox.outbox[0].body
 
 
-def test_the_page_shows_the_text_and_sends_it(shop: Domain, alice: User, client: Client) -> None:
+def test_the_page_previews_and_sends_the_text(shop: Domain, alice: User, client: Client) -> None:
     client.force_login(alice)
     address = reverse("domains:mail_records", args=(shop.pk,))
     page = client.get(address).text

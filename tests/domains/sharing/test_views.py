@@ -1,4 +1,4 @@
-"""The shared page, for nobody in particular: what it shows, what it keeps to itself, and when it rests."""
+"""The shared page for anyone with the link: what it shows, what it hides, and its limits."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ from domains.sharing.core import network_of
 from domains.sharing.selectors import token_of
 from inbound_admin.lib.logs import WithoutSecretPaths
 from sandbox.process import Sandbox
-from tests.domains.factories import make_domain, publish, set_up_domain, wanted, zone_of
+from tests.domains.factories import make_domain, publish, records_to_publish, set_up_domain, zone_of
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ def address(link: ShareLink) -> str:
     return reverse("domains:shared", args=[token_of(link)])
 
 
-def test_it_shows_what_is_to_do_in_the_words_of_the_host_that_answers(link: ShareLink, domain: Domain) -> None:
+def test_it_shows_the_open_records_in_the_terms_of_the_dns_host(link: ShareLink, domain: Domain) -> None:
     page = Client().get(address(link)).text
     for record in domain.records:
         assert record.value in page
@@ -71,7 +71,7 @@ def test_it_shows_what_is_to_do_in_the_words_of_the_host_that_answers(link: Shar
     assert re.search(r'<option value="cloudflare"[^>]* selected', page)
 
 
-def test_the_reader_may_choose_another_host_and_keeps_it(link: ShareLink) -> None:
+def test_the_reader_can_choose_another_dns_host(link: ShareLink) -> None:
     page = Client().get(address(link) + "?host=route53").text
     assert "Record name" in page
     assert "10 feedback-smtp.eu-west-1.amazonses.com" in page
@@ -79,7 +79,7 @@ def test_the_reader_may_choose_another_host_and_keeps_it(link: ShareLink) -> Non
     assert f'action="{address(link)}?host=route53"' in page
 
 
-def test_it_names_who_asks_and_shows_nothing_else_of_the_customer(link: ShareLink, alice_client: Client) -> None:
+def test_it_names_the_sender_and_reveals_nothing_else_of_the_customer(link: ShareLink, alice_client: Client) -> None:
     for client in (Client(), alice_client):
         page = client.get(address(link)).text
         assert page.count("Alice at Acme Secret Holdings asks you to change DNS records of") == 1
@@ -87,21 +87,21 @@ def test_it_names_who_asks_and_shows_nothing_else_of_the_customer(link: ShareLin
             assert secret not in page
 
 
-def test_staff_ask_in_the_name_of_the_organisation(domain: Domain) -> None:
+def test_a_link_of_staff_names_only_the_organisation(domain: Domain) -> None:
     sam = make_staff(Role.SUPPORT, first_name="Samantha")
     page = Client().get(address(sharing_services.create(domain=domain, actor=sam))).text
     assert ">Acme Secret Holdings asks you to change DNS records of" in page.replace('data-summary="">', ">")
     assert "Samantha" not in page
 
 
-def test_records_to_add_and_to_edit_are_counted_apart(link: ShareLink, domain: Domain, sandbox: Sandbox) -> None:
-    record = next(record for record in wanted(domain) if record.key == "dkim-2")
+def test_records_to_add_and_to_edit_are_counted_separately(link: ShareLink, domain: Domain, sandbox: Sandbox) -> None:
+    record = next(record for record in records_to_publish(domain) if record.key == "dkim-2")
     sandbox.control.make_mistake(zone_of(domain), record, "value.mistyped")
     page = Client().post(address(link), headers=HTMX).text
     assert "7 records to add and 1 to edit" in page
 
 
-def test_the_dns_host_that_the_sender_chose_is_in_the_link(
+def test_the_dns_host_chosen_by_the_sender_is_in_the_link(
     link: ShareLink, alice_client: Client, domain: Domain
 ) -> None:
     alice_client.get(reverse("domains:detail", args=[domain.id]) + "?host=route53")
@@ -109,14 +109,14 @@ def test_the_dns_host_that_the_sender_chose_is_in_the_link(
     assert f"{address(link)}?host=route53" in shown
 
 
-def test_the_dns_host_that_the_reader_chose_is_kept(link: ShareLink) -> None:
+def test_the_dns_host_chosen_by_the_reader_is_kept(link: ShareLink) -> None:
     reader = Client()
     reader.get(address(link) + "?host=route53")
     assert re.search(r'<option value="route53"[^>]* selected', reader.get(address(link)).text)
     assert re.search(r'<option value="cloudflare"[^>]* selected', Client().get(address(link)).text)
 
 
-def test_it_is_kept_out_of_caches_and_search_engines(link: ShareLink) -> None:
+def test_it_is_not_cached_or_indexed(link: ShareLink) -> None:
     answer = Client().get(address(link))
     assert answer["X-Robots-Tag"] == "noindex, nofollow"
     assert "no-store" in answer["Cache-Control"]
@@ -124,7 +124,7 @@ def test_it_is_kept_out_of_caches_and_search_engines(link: ShareLink) -> None:
     assert '<meta name="robots" content="noindex">' in answer.text
 
 
-def test_what_is_published_is_ticked_off_and_the_page_rests_when_all_is_there(
+def test_it_stops_polling_when_all_required_records_are_found(
     link: ShareLink, domain: Domain, sandbox: Sandbox
 ) -> None:
     fresh = Client().get(address(link)).text
@@ -138,11 +138,11 @@ def test_what_is_published_is_ticked_off_and_the_page_rests_when_all_is_there(
     assert "I’ve added the records" not in swapped.text
 
 
-def test_a_mistake_is_explained_with_steps_and_the_explanation_stays_while_nothing_changes(
+def test_a_mistake_is_explained_with_steps_that_stay_while_polling(
     link: ShareLink, domain: Domain, sandbox: Sandbox
 ) -> None:
     publish(sandbox, domain)
-    record = next(record for record in wanted(domain) if record.key == "dkim-2")
+    record = next(record for record in records_to_publish(domain) if record.key == "dkim-2")
     sandbox.control.make_mistake(zone_of(domain), record, "name.doubled_zone")
     page = Client().post(address(link), headers=HTMX).text
     todo = page.partition('id="todo-dkim-2"')[2].partition("<dl")[0]
@@ -152,9 +152,9 @@ def test_a_mistake_is_explained_with_steps_and_the_explanation_stays_while_nothi
     assert polled.partition('id="todo-dkim-2"')[2].partition("<dl")[0] == todo
 
 
-def test_an_explanation_goes_with_what_it_explained(link: ShareLink, domain: Domain, sandbox: Sandbox) -> None:
+def test_the_explanation_ends_when_the_value_changes(link: ShareLink, domain: Domain, sandbox: Sandbox) -> None:
     publish(sandbox, domain)
-    record = next(record for record in wanted(domain) if record.key == "dkim-2")
+    record = next(record for record in records_to_publish(domain) if record.key == "dkim-2")
     sandbox.control.make_mistake(zone_of(domain), record, "name.doubled_zone")
     Client().post(address(link), headers=HTMX)
     domain.record_checks.filter(key="dkim-2").update(found=["elsewhere.example"], sentence="It is elsewhere.")
@@ -163,19 +163,19 @@ def test_an_explanation_goes_with_what_it_explained(link: ShareLink, domain: Dom
     assert "shop.com.shop.com" not in todo
 
 
-def test_whoever_presses_the_button_tells_us_that_records_were_added(link: ShareLink, domain: Domain) -> None:
+def test_pressing_the_button_marks_the_records_as_added(link: ShareLink, domain: Domain) -> None:
     Client().post(address(link))
     domain.refresh_from_db()
     assert domain.said_added_at is not None
 
 
-def test_without_javascript_the_button_leads_back_to_the_page(link: ShareLink, sandbox: Sandbox) -> None:
+def test_without_javascript_the_button_redirects_to_the_page(link: ShareLink, sandbox: Sandbox) -> None:
     answer = Client().post(address(link) + "?host=route53", follow=True)
     assert answer.redirect_chain == [(f"{address(link)}?host=route53", 302)]
     assert "Checked just now." in answer.text
 
 
-def test_pressed_again_at_once_it_says_that_it_just_looked(link: ShareLink, sandbox: Sandbox) -> None:
+def test_a_second_press_says_that_it_was_just_checked(link: ShareLink, sandbox: Sandbox) -> None:
     client = Client()
     client.post(address(link))
     again = client.post(address(link), headers=HTMX)
@@ -183,9 +183,7 @@ def test_pressed_again_at_once_it_says_that_it_just_looked(link: ShareLink, sand
     assert "We checked a few seconds ago" in again.text
 
 
-def test_a_page_that_is_asked_for_without_pause_rests_for_a_minute(
-    link: ShareLink, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_requests_are_429_for_a_minute(link: ShareLink, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
     monkeypatch.setitem(sharing_views.RATES, "open", "3/m/key")
     answers = [Client().get(address(link)) for _ in range(4)]
@@ -194,7 +192,7 @@ def test_a_page_that_is_asked_for_without_pause_rests_for_a_minute(
     assert "Please try again later" in answers[-1].text
 
 
-def test_a_link_that_works_no_more_says_why(link: ShareLink, alice: User) -> None:
+def test_a_withdrawn_link_is_404_with_a_message(link: ShareLink, alice: User) -> None:
     sharing_services.revoke(link=link, actor=alice)
     for answer in (Client().get(address(link)), Client().post(address(link))):
         assert answer.status_code == 404
@@ -202,14 +200,14 @@ def test_a_link_that_works_no_more_says_why(link: ShareLink, alice: User) -> Non
         assert "shop.com" not in answer.text
 
 
-def test_whoever_guesses_is_slowed_down(link: ShareLink) -> None:
+def test_guessing_tokens_is_rate_limited(link: ShareLink) -> None:
     cache.clear()
     guesses = [Client().get(reverse("domains:shared", args=[f"guess{n}"])).status_code for n in range(31)]
     assert guesses == [404] * 30 + [429]
     assert Client().get(address(link)).status_code == 200
 
 
-def test_a_visit_is_noted_and_a_poll_is_none(link: ShareLink, alice_client: Client) -> None:
+def test_a_visit_is_counted_and_a_poll_is_not(link: ShareLink, alice_client: Client) -> None:
     stranger = Client(headers={"User-Agent": "Mozilla/5.0 (iPhone; like Mac OS X) Version/19.0 Safari/604.1"})
     stranger.get(address(link))
     stranger.get(address(link), headers=HTMX)
@@ -218,7 +216,7 @@ def test_a_visit_is_noted_and_a_poll_is_none(link: ShareLink, alice_client: Clie
     assert "Safari, iPhone" in alice_client.get(reverse("domains:share", args=[link.domain_id])).text
 
 
-def test_a_claim_shows_the_one_record_that_proves_it(sandbox: Sandbox, acme: Customer, alice: User) -> None:
+def test_a_claim_shows_its_challenge_record(sandbox: Sandbox, acme: Customer, alice: User) -> None:
     claim = make_domain("new.com", customer=acme, stage="claim", claim_token="n0tGuessed", claim_reason="rival")
     link = sharing_services.create(domain=claim, actor=alice)
     page = Client().get(address(link)).text
@@ -226,9 +224,7 @@ def test_a_claim_shows_the_one_record_that_proves_it(sandbox: Sandbox, acme: Cus
     assert "0 of 1" in page
 
 
-def test_of_a_domain_that_is_being_set_up_there_is_nothing_to_explain(
-    sandbox: Sandbox, acme: Customer, alice: User
-) -> None:
+def test_a_domain_being_set_up_has_nothing_to_explain(sandbox: Sandbox, acme: Customer, alice: User) -> None:
     link = sharing_services.create(domain=make_domain("new.com", customer=acme), actor=alice)
     page = Client().post(address(link), headers=HTMX)
     assert page.status_code == 200
@@ -236,7 +232,7 @@ def test_of_a_domain_that_is_being_set_up_there_is_nothing_to_explain(
     assert "hx-trigger" in page.text
 
 
-def test_alice_makes_a_link_hands_it_over_and_withdraws_it(alice_client: Client, domain: Domain) -> None:
+def test_a_member_creates_and_withdraws_a_link(alice_client: Client, domain: Domain) -> None:
     url = reverse("domains:share", args=[domain.id])
     assert "No links yet" in alice_client.get(url).text
     page = alice_client.post(url, {"meant_for": "Dave", "days": "7"}, follow=True).text
@@ -248,7 +244,7 @@ def test_alice_makes_a_link_hands_it_over_and_withdraws_it(alice_client: Client,
     assert address(link) not in withdrawn
 
 
-def test_bobs_link_cannot_be_withdrawn_through_alices_domain(alice_client: Client, domain: Domain) -> None:
+def test_another_customers_link_cannot_be_withdrawn(alice_client: Client, domain: Domain) -> None:
     bobs = sharing_services.create(domain=make_domain("bob.com"), actor=make_member())
     url = reverse("domains:share_revoke", args=[domain.id, bobs.id])
     assert alice_client.post(url).status_code == 404
@@ -256,20 +252,20 @@ def test_bobs_link_cannot_be_withdrawn_through_alices_domain(alice_client: Clien
     assert bobs.revoked_at is None
 
 
-def test_a_link_for_a_year_is_refused_in_words(alice_client: Client, domain: Domain) -> None:
+def test_a_link_for_a_year_is_refused_with_the_reason(alice_client: Client, domain: Domain) -> None:
     refused = alice_client.post(reverse("domains:share", args=[domain.id]), {"days": "365"})
     assert refused.status_code == 422
     assert "The link wasn’t created" in refused.text
 
 
-def test_the_address_of_a_shared_page_stands_in_no_log(link: ShareLink) -> None:
+def test_the_token_of_a_link_is_masked_in_the_log(link: ShareLink) -> None:
     line = logging.LogRecord("django.request", logging.WARNING, "", 1, "%s: %s", ("Not Found", address(link)), None)
     assert WithoutSecretPaths().filter(line)
     assert line.getMessage() == "Not Found: /domains/shared/********/"
 
 
 @pytest.mark.parametrize("kind", ["link", "address"])
-def test_one_look_at_a_time_for_the_link_and_for_the_address(
+def test_checks_run_one_at_a_time_per_link_and_address(
     link: ShareLink, kind: str, other_connection: "psycopg.Connection[Any]"
 ) -> None:
     name = f"link {link.pk}" if kind == "link" else f"address {network_of('127.0.0.1')}"
@@ -280,7 +276,7 @@ def test_one_look_at_a_time_for_the_link_and_for_the_address(
     assert Client().get(address(link)).status_code == 200
 
 
-def test_a_link_that_is_opened_an_hour_later_checks_again_by_itself(link: ShareLink, client: Client) -> None:
+def test_opening_a_link_an_hour_later_schedules_a_check(link: ShareLink, client: Client) -> None:
     hour_ago = timezone.now() - timedelta(hours=1)
     old = {"watched_from": hour_ago, "last_dns_check": hour_ago, "next_check_at": timezone.now() + timedelta(hours=1)}
     Domain.objects.filter(pk=link.domain_id).update(**old)

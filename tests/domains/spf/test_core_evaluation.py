@@ -1,11 +1,18 @@
-"""What an SPF record leads to: includes without SPF, lookups, hosts that do not exist; and what may be offered."""
+"""The evaluation of an SPF record: includes, lookups and hosts that do not exist; and what can be offered."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domains.spf.core import grammar, merger
-from domains.spf.core.evaluation import SpfNames, broken_includes, count_lookups, count_voids, included_names
+from domains.spf.core.evaluation import (
+    SpfNames,
+    broken_includes,
+    count_lookups,
+    count_voids,
+    first_unresolved,
+    included_names,
+)
 
 NAMES = SpfNames(
     {
@@ -32,30 +39,39 @@ NAMES = SpfNames(
     ],
 )
 @pytest.mark.parametrize("sign", ["include:", "redirect="])
-def test_an_include_of_a_name_without_one_sound_record_is_an_error(name: str, why: str, sign: str) -> None:
+def test_an_include_without_one_valid_record_is_broken(name: str, why: str, sign: str) -> None:
     (found,) = broken_includes(f"v=spf1 {sign}{name}", NAMES)
     assert why in found.reason
 
 
 @pytest.mark.parametrize("name", ["good.example", "unknown.example", "circle.example"])
-def test_what_is_sound_or_could_not_be_told_is_no_error(name: str) -> None:
+def test_a_valid_or_unknown_include_is_not_broken(name: str) -> None:
     assert broken_includes(f"v=spf1 include:{name} -all", NAMES) == ()
 
 
-def test_what_stands_behind_all_leads_nowhere() -> None:
+def test_terms_after_all_are_ignored() -> None:
     assert broken_includes("v=spf1 -all include:none.example", NAMES) == ()
     assert included_names("v=spf1 -all include:none.example") == ()
 
 
-def test_hosts_that_do_not_exist_are_counted() -> None:
+def test_nonexistent_hosts_are_counted_as_void_lookups() -> None:
     assert count_voids("v=spf1 a:gone1.example a:gone2.example mx:gone3.example a:there.example", NAMES) == 3
 
 
-def test_a_circle_of_includes_asks_too_often() -> None:
+def test_a_loop_of_includes_exceeds_the_lookups() -> None:
     assert count_lookups("v=spf1 include:circle.example", NAMES).too_many
 
 
-def test_two_records_become_one_with_all_senders_redirects_too() -> None:
+def test_records_that_include_each_other_many_times_are_not_followed_without_end() -> None:
+    line = " ".join(["v=spf1", *(f"include:n{n}.example" for n in range(12)), "a:gone.example"])
+    names = SpfNames({f"n{n}.example": (line,) for n in range(12)}, frozenset({("gone.example", "A")}))
+    assert count_lookups(line, names).too_many
+    assert count_voids(line, names) > 2
+    assert broken_includes(line, names) == ()
+    assert first_unresolved(line, names) == ""
+
+
+def test_two_records_merge_with_redirects_as_includes() -> None:
     line = merger.merge_records(("v=spf1 redirect=good.example", "v=spf1 ip4:192.0.2.1 ~all"), NAMES)
     assert line.value == "v=spf1 include:good.example ip4:192.0.2.1 include:amazonses.com ~all"
 
@@ -71,14 +87,14 @@ def test_two_records_become_one_with_all_senders_redirects_too() -> None:
         ("redirect=soft.example", "redirect=soft.example", "~all"),
     ],
 )
-def test_a_merged_record_is_as_mild_as_the_mildest(one: str, other: str, ending: str) -> None:
+def test_a_merged_record_has_the_mildest_ending(one: str, other: str, ending: str) -> None:
     names = SpfNames({"soft.example": ("v=spf1 ip4:192.0.2.7 ~all",)})
     for pair in ((one, other), (other, one)):
         lines = tuple(f"v=spf1 ip4:192.0.2.{number} {end}".strip() for number, end in enumerate(pair, 1))
         assert merger.merge_records(lines, names).value.rpartition(" ")[2] == ending
 
 
-def test_a_record_that_excludes_a_sender_goes_last_so_that_the_other_still_lets_it_send() -> None:
+def test_a_record_that_excludes_a_sender_is_merged_last() -> None:
     line = merger.merge_records(("v=spf1 -ip4:192.0.2.1 a -all", "v=spf1 ip4:192.0.2.1 -all"))
     assert line.value == "v=spf1 ip4:192.0.2.1 -ip4:192.0.2.1 a include:amazonses.com -all"
 
@@ -92,16 +108,14 @@ def test_a_record_that_excludes_a_sender_goes_last_so_that_the_other_still_lets_
         (("v=spf1 -a mx -all", "v=spf1 -mx a -all"), "excludes some senders"),
     ],
 )
-def test_a_merged_record_that_would_not_work_is_not_offered_and_the_reason_is_said(
-    lines: tuple[str, ...], why: str
-) -> None:
+def test_a_merged_record_that_would_not_work_is_withheld_with_the_reason(lines: tuple[str, ...], why: str) -> None:
     line = merger.merge_records(lines, NAMES)
     assert line.value == ""
     assert why in line.withheld
 
 
 @pytest.mark.parametrize("term", ["include:unknown.example", "redirect=unknown.example", "a:unknown.example"])
-def test_what_could_not_be_looked_up_is_not_merged_and_the_reason_is_said(term: str) -> None:
+def test_a_record_with_a_failed_lookup_is_not_merged(term: str) -> None:
     for line in (
         merger.add_include(f"v=spf1 {term}", names=NAMES),
         merger.merge_records((f"v=spf1 {term}", "v=spf1 mx"), NAMES),
@@ -110,17 +124,17 @@ def test_what_could_not_be_looked_up_is_not_merged_and_the_reason_is_said(term: 
         assert "couldn't look up unknown.example" in line.withheld
 
 
-def test_what_an_include_leads_to_counts_as_well() -> None:
+def test_a_failed_lookup_inside_an_include_withholds_the_merge() -> None:
     names = SpfNames({"good.example": ("v=spf1 include:unknown.example -all",)})
     assert "unknown.example" in merger.add_include("v=spf1 include:good.example", names=names).withheld
 
 
-def test_a_record_that_is_as_it_has_to_be_stays_though_its_includes_could_not_be_looked_up() -> None:
+def test_a_record_that_already_authorises_ses_is_unchanged_despite_failed_lookups() -> None:
     line = "v=spf1 include:unknown.example include:amazonses.com -all"
     assert merger.add_include(line, names=NAMES).value == line
 
 
-def test_a_broken_record_is_not_offered_with_amazon_added() -> None:
+def test_amazonses_is_not_added_to_a_broken_record() -> None:
     assert merger.add_include("v=spf1 ip4:300.1.1.1 -all").value == ""
     assert "is not an IPv4 address" in merger.add_include("v=spf1 ip4:300.1.1.1 -all").withheld
 
@@ -138,7 +152,7 @@ LINES = st.lists(
 
 
 def passes(line: str) -> set[str]:
-    """Senders whose first matching term lets them send, each term taken for a sender of its own."""
+    """Return the senders that their first matching term authorises, one sender per term."""
     first: dict[str, str] = {}
     for term in grammar.parse(line).effective_terms:
         if not term.is_all and (not term.is_modifier or term.is_redirect):
@@ -148,7 +162,7 @@ def passes(line: str) -> set[str]:
 
 
 @given(LINES)
-def test_what_is_offered_is_valid_asks_at_most_ten_times_and_keeps_every_sender(
+def test_an_offered_record_is_valid_within_ten_lookups_and_keeps_every_sender(
     made: list[tuple[list[str], str]],
 ) -> None:
     lines = tuple(" ".join(filter(None, ["v=spf1", *terms, ending])) for terms, ending in made)

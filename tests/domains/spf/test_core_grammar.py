@@ -1,4 +1,4 @@
-"""SPF by its grammar: each broken term has a place and a reason, and checkdmarc comes to the same."""
+"""The SPF grammar: each broken term has a place and a reason, and checkdmarc agrees."""
 
 import checkdmarc.spf as second_opinion
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from domains.spf.core import grammar
 
-RIGHT = (
+VALID = (
     "all",
     "-all",
     "?ALL",
@@ -64,12 +64,12 @@ BROKEN = (
     ("~", "has no mechanism"),
     ("senders", "an SPF mechanism"),
 )
-# checkdmarc takes any text without spaces for a domain, and a tab for a space.
+# checkdmarc accepts any text without spaces as a domain, and a tab as a space.
 LENIENT = frozenset({"a:https://example.com", "mx\ta"})
 
 
-@pytest.mark.parametrize("term", RIGHT)
-def test_a_term_of_the_grammar_has_no_problem(term: str) -> None:
+@pytest.mark.parametrize("term", VALID)
+def test_a_valid_term_has_no_problem(term: str) -> None:
     assert grammar.parse(f"v=spf1 {term}").problems == ()
 
 
@@ -81,19 +81,19 @@ def test_a_broken_term_has_its_place_and_the_reason(term: str, why: str) -> None
     assert why in problem.reason
 
 
-def test_a_redirect_may_appear_once() -> None:
+def test_a_redirect_can_appear_only_once() -> None:
     assert "can appear only once" in grammar.parse("v=spf1 redirect=a.example redirect=b.example").problems[0].reason
 
 
-def test_the_broken_place_is_marked_and_the_pieces_are_the_record() -> None:
+def test_broken_terms_are_marked_and_the_pieces_join_to_the_record() -> None:
     line = "v=spf1 ip4:300.1.1.1 mx -oops"
     pieces = grammar.marked_problems(line, grammar.parse(line).problems)
     assert "".join(piece for piece, _ in pieces) == line
     assert [piece for piece, broken in pieces if broken] == ["ip4:300.1.1.1", "-oops"]
 
 
-def opinion(line: str, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether checkdmarc takes the record for written correctly; no name is looked up."""
+def is_valid_for_checkdmarc(line: str, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Return whether checkdmarc accepts the syntax, without any lookup."""
     for name in ("get_a_records", "get_mx_records", "get_txt_records", "query_dns"):
         monkeypatch.setattr(second_opinion, name, lambda *args, **kwargs: ["192.0.2.1"])
     monkeypatch.setattr(second_opinion, "query_spf_record", lambda *args, **kwargs: {"record": "v=spf1 -all"})
@@ -101,31 +101,31 @@ def opinion(line: str, monkeypatch: pytest.MonkeyPatch) -> bool:
         second_opinion.parse_spf_record(line, "example.com", ignore_too_many_lookups=True)
     except second_opinion.SPFSyntaxError:
         return False
-    except Exception:  # noqa: BLE001  # what it makes of names is not asked
+    except Exception:  # noqa: BLE001  # only its syntax errors matter here
         return True
     return True
 
 
-@pytest.mark.parametrize("term", [*RIGHT, *(t for t, _ in BROKEN if t not in LENIENT and not t.startswith("include:"))])
-def test_checkdmarc_says_the_same(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("term", [*VALID, *(t for t, _ in BROKEN if t not in LENIENT and not t.startswith("include:"))])
+def test_checkdmarc_agrees_on_validity(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
     line = f"v=spf1 {term}"
-    assert opinion(line, monkeypatch) == (not grammar.parse(line).problems)
+    assert is_valid_for_checkdmarc(line, monkeypatch) == (not grammar.parse(line).problems)
 
 
 @pytest.mark.parametrize("text", [" v=spf1 a", "v=spf1; a", "v=spf1include:a", "spf1 a", '"v=spf1 a', "v = spf1 a"])
-def test_what_was_meant_as_spf_is_seen_though_receivers_skip_it(text: str) -> None:
+def test_a_misspelt_version_resembles_spf(text: str) -> None:
     assert not grammar.is_spf(text)
     assert grammar.resembles_spf(text)
     assert grammar.problems_of(text)
 
 
 @pytest.mark.parametrize("text", ["v=spf1 -all", "spf2.0/pra -all", "v=DMARC1", "spectacular", ""])
-def test_other_text_is_not_taken_for_broken_spf(text: str) -> None:
+def test_unrelated_text_does_not_resemble_spf(text: str) -> None:
     assert not grammar.resembles_spf(text)
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_parsed_and_its_places_lie_inside(text: str) -> None:
+def test_any_text_is_parsed_with_places_inside_it(text: str) -> None:
     line = f"v=spf1 {text}"
     for problem in grammar.parse(line).problems:
         assert 0 <= problem.start < problem.end <= len(line)

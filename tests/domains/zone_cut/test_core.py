@@ -1,4 +1,4 @@
-"""In which zone a name is kept, by what the DNS shows."""
+"""The zone that contains a name, according to DNS."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def answer(name: str, status: LookupStatus, **fields: object) -> Answer:
     return Answer(Question(name, "NS"), "here", status, values, **fields)  # type: ignore[arg-type]  # by name
 
 
-def test_every_name_below_the_registrable_one_is_asked_for() -> None:
+def test_every_name_below_the_registrable_domain_is_queried() -> None:
     assert [question.name for question in cut_questions(NAME)] == ["in.mail.example.co.uk", "mail.example.co.uk"]
     assert cut_questions(DomainName.from_stored("example.co.uk")) == ()
 
@@ -34,5 +34,5 @@ def test_every_name_below_the_registrable_one_is_asked_for() -> None:
         ([], None),
     ],
 )
-def test_the_nearest_cut_counts_and_a_failed_look_is_none(answers: list[Answer], cut: str | None) -> None:
+def test_the_nearest_zone_cut_counts_and_a_failed_lookup_gives_none(answers: list[Answer], cut: str | None) -> None:
     assert cut_of(NAME, answers) == cut

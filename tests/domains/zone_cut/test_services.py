@@ -1,4 +1,4 @@
-"""A sub-domain that is delegated as a zone of its own: every name that is typed or exported is relative to it."""
+"""A subdomain delegated as its own zone: every name typed or exported is relative to that zone."""
 
 import pytest
 from django.test import Client
@@ -11,14 +11,14 @@ from domains.models.domains import Domain
 from domains.zone_cut import services as zone_cut_services
 from sandbox.process import Sandbox
 from tests.api_client import api_of, ok
-from tests.domains.factories import make_domain, set_up_domain, wanted
+from tests.domains.factories import make_domain, records_to_publish, set_up_domain
 from tests.factories import make_customer, make_member
 
 pytestmark = pytest.mark.django_db
 
 
-def delegated(sandbox: Sandbox) -> Domain:
-    """Set up while it was in its parent's zone; delegated since."""
+def delegated_domain(sandbox: Sandbox) -> Domain:
+    """Return a domain that was set up in its parent's zone and delegated later."""
     domain = set_up_domain(sandbox, "shop.example.com", customer=make_customer("Alice Ltd"))
     assert domain.zone == ""
     sandbox.control.add_zone("shop.example.com", nameservers=["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"])
@@ -26,8 +26,8 @@ def delegated(sandbox: Sandbox) -> Domain:
     return Domain.objects.get(pk=domain.pk)
 
 
-def test_the_page_the_files_the_shared_page_and_the_api_follow_the_delegation(sandbox: Sandbox, client: Client) -> None:
-    domain, key = delegated(sandbox), "dkim-1"
+def test_page_files_share_link_and_api_follow_the_delegation(sandbox: Sandbox, client: Client) -> None:
+    domain, key = delegated_domain(sandbox), "dkim-1"
     assert (domain.hosted.zone, domain.parsed.zone) == ("shop.example.com", "example.com")
     record = next(record for record in domain.records if record.key == key)
     name = record.name.removesuffix(".shop.example.com")
@@ -44,35 +44,35 @@ def test_the_page_the_files_the_shared_page_and_the_api_follow_the_delegation(sa
     assert "$ORIGIN shop.example.com." in exported["text"]
 
 
-def test_what_is_published_in_the_delegated_zone_verifies(sandbox: Sandbox) -> None:
-    domain = delegated(sandbox)
-    sandbox.control.publish_missing("shop.example.com", wanted(domain))
+def test_records_in_the_delegated_zone_are_verified(sandbox: Sandbox) -> None:
+    domain = delegated_domain(sandbox)
+    sandbox.control.publish_missing("shop.example.com", records_to_publish(domain))
     sandbox.control.tick()
     checking_services.check([domain], now=timezone.now())
     assert domain.state == State.VERIFIED
 
 
-def test_a_domain_that_is_delegated_already_is_added_with_its_zone(sandbox: Sandbox) -> None:
+def test_a_delegated_domain_is_added_with_its_zone(sandbox: Sandbox) -> None:
     sandbox.control.add_zone("example.com")
     sandbox.control.add_zone("shop.example.com", nameservers=["ns1.shop.example.com"])
     assert set_up_domain(sandbox, "in.shop.example.com").zone == "shop.example.com"
 
 
-def test_a_look_that_fails_leaves_the_zone_as_it_was(sandbox: Sandbox) -> None:
-    domain = delegated(sandbox)
+def test_a_failed_lookup_keeps_the_zone(sandbox: Sandbox) -> None:
+    domain = delegated_domain(sandbox)
     sandbox.control.set_dns_fault("example.com", "servfail")
     zone_cut_services.update_zones([domain])
     assert Domain.objects.get(pk=domain.pk).zone == "shop.example.com"
 
 
-def test_a_delegation_that_ends_is_seen(sandbox: Sandbox) -> None:
-    domain = delegated(sandbox)
+def test_a_removed_delegation_is_detected(sandbox: Sandbox) -> None:
+    domain = delegated_domain(sandbox)
     sandbox.control.remove_zone("shop.example.com")
     zone_cut_services.update_zones([domain])
     assert Domain.objects.get(pk=domain.pk).zone == ""
 
 
-def test_a_zone_below_a_zone_below_is_followed(sandbox: Sandbox) -> None:
+def test_nested_delegations_are_followed(sandbox: Sandbox) -> None:
     domain = make_domain("in.mail.shop.example.com")
     for zone in ("example.com", "shop.example.com", "mail.shop.example.com"):
         sandbox.control.add_zone(zone, nameservers=[f"ns1.{zone}"])

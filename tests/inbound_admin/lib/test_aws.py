@@ -1,4 +1,4 @@
-"""The one door to Amazon: each way in which a call fails is one of ours, and none is made inside a transaction."""
+"""The only access to AWS: each failure of a call is one of our errors, and no call is made inside a transaction."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from inbound_admin.lib.errors import AwsBusy, AwsConflict, AwsDenied, AwsMissing
 from sandbox.process import Sandbox
 from sandbox.values import FaultKind
 
-# Code on the wire, HTTP status, ours: SES's own of v1 (without "Exception") and of v2, and those of every AWS service.
+# Code, HTTP status and our error: codes of SES v1 (without "Exception") and v2, and those of every AWS service.
 V1: list[tuple[str, int, type[AwsProblem]]] = [
     ("AlreadyExists", 400, AwsConflict),
     ("CannotDelete", 400, AwsProblem),
@@ -61,47 +61,47 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def forgotten() -> Iterator[None]:
-    """As in a process that has just begun, and nothing of it is left for the next test."""
+def fresh_clients() -> Iterator[None]:
+    """Drop the clients before and after the test, as in a new process."""
     aws.drop_clients()
     yield
     aws.drop_clients()
 
 
 @pytest.fixture
-def once(monkeypatch: pytest.MonkeyPatch) -> None:
+def single_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
 
 
 @pytest.mark.parametrize(("code", "status", "kind"), V1)
-def test_every_code_of_v1_is_one_of_ours(
-    sandbox: Sandbox, once: None, code: str, status: int, kind: type[AwsProblem]
+def test_every_v1_error_code_is_one_of_our_errors(
+    sandbox: Sandbox, single_attempt: None, code: str, status: int, kind: type[AwsProblem]
 ) -> None:
     with Stubber(aws.client("ses")) as stub:
         stub.add_client_error("verify_domain_identity", code, "Amazon's words", status)
         with pytest.raises(AwsProblem) as raised, aws.calling("ses", "do it") as ses:
             ses.verify_domain_identity(Domain="shop.com")
-    told(raised.value, kind, code)
+    assert_problem(raised.value, kind, code)
 
 
 @pytest.mark.parametrize(("code", "status", "kind"), V2)
-def test_every_code_of_v2_is_one_of_ours(
-    sandbox: Sandbox, once: None, code: str, status: int, kind: type[AwsProblem]
+def test_every_v2_error_code_is_one_of_our_errors(
+    sandbox: Sandbox, single_attempt: None, code: str, status: int, kind: type[AwsProblem]
 ) -> None:
     with Stubber(aws.client("sesv2")) as stub:
         stub.add_client_error("get_email_identity", code, "Amazon's words", status)
         with pytest.raises(AwsProblem) as raised, aws.calling("sesv2", "do it") as ses:
             ses.get_email_identity(EmailIdentity="shop.com")
-    told(raised.value, kind, code)
+    assert_problem(raised.value, kind, code)
 
 
-def told(problem: AwsProblem, kind: type[AwsProblem], code: str) -> None:
+def assert_problem(problem: AwsProblem, kind: type[AwsProblem], code: str) -> None:
     assert type(problem) is kind
     assert (problem.aws_code, problem.aws_message) == (code, "Amazon's words")
     assert str(problem).startswith("We couldn't do it: ")
 
 
-def test_what_ses_really_answers_keeps_its_code_and_request_id(sandbox: Sandbox) -> None:
+def test_a_real_ses_error_keeps_its_code_and_request_id(sandbox: Sandbox) -> None:
     with pytest.raises(AwsMissing) as missing, aws.calling("sesv2", "read it") as ses:
         ses.get_email_identity(EmailIdentity="nowhere.com")
     assert (missing.value.aws_code, bool(missing.value.request_id)) == ("NotFoundException", True)
@@ -115,8 +115,8 @@ def test_what_ses_really_answers_keeps_its_code_and_request_id(sandbox: Sandbox)
     ("kind", "expected"),
     [("throttle", AwsBusy), ("error", AwsUnreachable), ("cut_before", AwsUnreachable), ("cut_after", AwsUnreachable)],
 )
-def test_no_fault_of_amazon_lets_an_error_of_botocore_out(
-    sandbox: Sandbox, once: None, service: Any, kind: FaultKind, expected: type[AwsProblem]
+def test_no_fault_of_aws_raises_a_botocore_error(
+    sandbox: Sandbox, single_attempt: None, service: Any, kind: FaultKind, expected: type[AwsProblem]
 ) -> None:
     sandbox.control.add_fault(kind, times=None)
     with pytest.raises(expected), aws.calling(service, "ask") as client:
@@ -124,29 +124,31 @@ def test_no_fault_of_amazon_lets_an_error_of_botocore_out(
 
 
 @pytest.mark.parametrize("kind", ["throttle", "error", "cut_before"])
-def test_a_fault_that_passes_is_not_noticed(sandbox: Sandbox, kind: FaultKind) -> None:
+def test_a_transient_fault_is_retried(sandbox: Sandbox, kind: FaultKind) -> None:
     sandbox.control.add_fault(kind, times=aws.ATTEMPTS - 1)
     with aws.calling("sesv2", "ask") as ses:
         assert ses.get_account()["SendingEnabled"]
     assert sandbox.control.call_counts() == {"GetAccount": aws.ATTEMPTS}
 
 
-def test_an_amazon_that_is_not_there_is_unreachable(settings: Settings, once: None, sandbox: Sandbox) -> None:
+def test_an_unreachable_aws_is_reported(settings: Settings, single_attempt: None, sandbox: Sandbox) -> None:
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
     with pytest.raises(AwsUnreachable, match="isn't responding"), aws.calling("sesv2", "ask") as ses:
         ses.get_account()
 
 
-def test_an_answer_that_is_not_amazons_leaves_open_what_was_done(
-    settings: Settings, once: None, sandbox: Sandbox
+def test_a_response_that_is_not_from_aws_is_unreachable(
+    settings: Settings, single_attempt: None, sandbox: Sandbox
 ) -> None:
     settings.AWS_ENDPOINT_URL = f"{sandbox.aws_url}/_sandbox"
     with pytest.raises(AwsUnreachable), aws.calling("ses", "ask") as ses:
         ses.list_receipt_rule_sets()
 
 
-@pytest.mark.usefixtures("forgotten")
-def test_missing_credentials_say_what_to_do(sandbox: Sandbox, once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("fresh_clients")
+def test_missing_credentials_are_reported(
+    sandbox: Sandbox, single_attempt: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
@@ -157,10 +159,8 @@ def test_missing_credentials_say_what_to_do(sandbox: Sandbox, once: None, monkey
     assert sandbox.control.call_counts() == {}
 
 
-@pytest.mark.usefixtures("forgotten")
-def test_a_missing_region_says_what_to_do(
-    sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("fresh_clients")
+def test_a_missing_region_is_reported(sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.AWS_REGION = None
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
@@ -169,7 +169,7 @@ def test_a_missing_region_says_what_to_do(
         ses.get_account()
 
 
-def test_a_parameter_that_botocore_refuses_is_a_problem(sandbox: Sandbox) -> None:
+def test_invalid_parameters_raise_aws_problem(sandbox: Sandbox) -> None:
     with pytest.raises(AwsProblem), aws.calling("sesv2", "ask") as ses:
         ses.get_email_identity()  # type: ignore[call-arg]  # on purpose
 
@@ -181,7 +181,7 @@ def test_a_call_inside_a_transaction_is_refused_before_it_is_made(sandbox: Sandb
     assert sandbox.control.call_counts() == {}
 
 
-def test_request_ids_are_those_of_the_calls_inside(sandbox: Sandbox) -> None:
+def test_recorded_request_ids_belong_to_the_calls_inside(sandbox: Sandbox) -> None:
     def ask(domain: str) -> None:
         with aws.calling("sesv2", "ask") as ses:
             ses.get_email_identity(EmailIdentity=domain)
@@ -197,48 +197,48 @@ def test_request_ids_are_those_of_the_calls_inside(sandbox: Sandbox) -> None:
     assert not set(inner) & set(outer)
 
 
-def test_an_sts_that_hangs_is_given_up_within_seconds(sandbox: Sandbox) -> None:
-    asked, other = aws.client("sts").meta.config, aws.client("sesv2").meta.config
-    assert (asked.connect_timeout, asked.read_timeout, asked.retries["total_max_attempts"]) == (2, 3, 1)
+def test_sts_calls_time_out_within_seconds(sandbox: Sandbox) -> None:
+    sts_config, other = aws.client("sts").meta.config, aws.client("sesv2").meta.config
+    assert (sts_config.connect_timeout, sts_config.read_timeout, sts_config.retries["total_max_attempts"]) == (2, 3, 1)
     assert (other.connect_timeout, other.read_timeout, other.retries["total_max_attempts"]) == (5, 20, aws.ATTEMPTS)
 
 
-@pytest.mark.usefixtures("forgotten")
-def test_the_account_is_asked_for_once(sandbox: Sandbox) -> None:
+@pytest.mark.usefixtures("fresh_clients")
+def test_the_account_id_is_read_once(sandbox: Sandbox) -> None:
     assert aws.account_id() == aws.account_id() == "123456789012"
     assert sandbox.control.call_counts() == {"GetCallerIdentity": 1}
     assert aws.identity_arn("shop.com") == "arn:aws:ses:eu-west-1:123456789012:identity/shop.com"
 
 
-def test_the_arn_follows_the_clients_region(sandbox: Sandbox, settings: Settings) -> None:
+def test_the_arn_has_the_configured_region(sandbox: Sandbox, settings: Settings) -> None:
     settings.AWS_REGION = "us-east-1"
     assert aws.identity_arn("shop.com") == "arn:aws:ses:us-east-1:123456789012:identity/shop.com"
 
 
 @pytest.fixture
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What the pace sleeps, without what else a busy machine takes."""
-    taken: list[float] = []
+def recorded_sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Record how long the pace sleeps, without other delays of a busy machine."""
+    durations: list[float] = []
 
     def nap(seconds: float) -> None:
-        taken.append(seconds)
+        durations.append(seconds)
         time.sleep(seconds)
 
     monkeypatch.setattr(pace, "sleep", nap)
-    return taken
+    return durations
 
 
-def test_a_call_takes_its_turn_and_waits_for_it(sandbox: Sandbox, settings: Settings, naps: list[float]) -> None:
+def test_a_call_waits_for_its_turn(sandbox: Sandbox, settings: Settings, recorded_sleeps: list[float]) -> None:
     settings.AWS_CALLS_PER_SECOND = 4
     began = time.monotonic()
     for _ in range(3):
         with aws.calling("sesv2", "ask") as ses:
             ses.get_account()
     assert time.monotonic() - began >= 0.5
-    assert sum(naps) < 2
+    assert sum(recorded_sleeps) < 2
 
 
-def test_a_repeat_of_botocores_own_takes_a_turn_as_well(sandbox: Sandbox, settings: Settings) -> None:
+def test_a_retry_of_botocore_waits_for_a_turn(sandbox: Sandbox, settings: Settings) -> None:
     sandbox.control.add_fault("throttle", times=aws.ATTEMPTS - 1)
     settings.AWS_CALLS_PER_SECOND = 2
     began = time.monotonic()
@@ -248,19 +248,19 @@ def test_a_repeat_of_botocores_own_takes_a_turn_as_well(sandbox: Sandbox, settin
     assert time.monotonic() - began >= (aws.ATTEMPTS - 1) / 2
 
 
-def test_a_repeat_without_a_turn_leaves_open_what_was_done(sandbox: Sandbox, settings: Settings) -> None:
+def test_a_retry_without_a_turn_raises_unreachable(sandbox: Sandbox, settings: Settings) -> None:
     sandbox.control.add_fault("cut_before", times=1)
     settings.AWS_CALLS_PER_SECOND = 0.2
     with aws.max_wait(1), pytest.raises(AwsUnreachable), aws.calling("sesv2", "ask") as ses:
         ses.get_account()
 
 
-def test_who_has_no_patience_is_told_instead_of_waiting(
-    sandbox: Sandbox, settings: Settings, naps: list[float]
+def test_a_call_beyond_the_maximum_wait_raises_busy(
+    sandbox: Sandbox, settings: Settings, recorded_sleeps: list[float]
 ) -> None:
     settings.AWS_CALLS_PER_SECOND = 0.4
     began = time.monotonic()
-    with aws.max_wait(0.5):  # of 2.5 seconds, so that a busy machine may be late
+    with aws.max_wait(0.5):  # of 2.5 seconds, which leaves room for a busy machine
         with aws.calling("sesv2", "ask") as ses:
             ses.get_account()
         with pytest.raises(AwsBusy) as busy, aws.calling("sesv2", "read the domain") as ses:
@@ -270,14 +270,14 @@ def test_who_has_no_patience_is_told_instead_of_waiting(
         "and the wait would exceed 0.5 seconds. Try again in a moment."
     )
     assert sandbox.control.call_counts()["GetAccount"] == 1
-    assert not naps
-    with aws.calling("sesv2", "ask") as ses:  # patience ends with its block
+    assert not recorded_sleeps
+    with aws.calling("sesv2", "ask") as ses:  # the limit ends with its block
         ses.get_account()
     assert time.monotonic() - began > 2
 
 
 @pytest.mark.parametrize("service", ["ses", "sesv2", "s3", "lambda", "sns", "cloudwatch", "logs", "sts"])
-def test_the_sandbox_without_an_endpoint_never_reaches_the_real_amazon(service: Any, settings: Settings) -> None:
+def test_the_sandbox_without_an_endpoint_never_calls_the_real_aws(service: Any, settings: Settings) -> None:
     settings.SANDBOX, settings.AWS_ENDPOINT_URL = True, ""
     with pytest.raises(AwsUnreachable, match="AWS was not called: SANDBOX is on and no sandbox is running"):
         aws.client(service)

@@ -1,4 +1,4 @@
-"""Counts by the hour, of which totals never fall."""
+"""Hourly counts, whose totals never fall."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,20 +14,20 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 
 
-def test_what_happens_twice_in_an_hour_is_one_row_of_two() -> None:
+def test_two_counts_in_an_hour_are_one_row() -> None:
     counters.count("look", label="dns", seconds=0.5)
     counters.count("look", label="dns", seconds=0.25)
     (found,) = counters.counted_since("look", timezone.now() - timedelta(hours=1))
     assert (found.number, found.seconds) == (2, 0.75)
 
 
-def test_of_a_level_the_last_of_the_hour_counts() -> None:
+def test_the_last_level_of_the_hour_is_kept() -> None:
     counters.set_levels("domains", {"verified": 5}, now=NOW)
     counters.set_levels("domains", {"verified": 7}, now=NOW + timedelta(minutes=10))
     assert [each.number for each in counters.counted_since("domains", NOW - timedelta(hours=1))] == [7]
 
 
-def test_a_total_does_not_fall_when_old_hours_become_one_sum() -> None:
+def test_a_total_does_not_fall_when_old_hours_are_summed() -> None:
     with connection.cursor() as cursor:
         for days in (500, 450, 1):
             cursor.execute(
@@ -40,7 +40,7 @@ def test_a_total_does_not_fall_when_old_hours_become_one_sum() -> None:
     assert len(counters.counted_since("call", counters.LONG_AGO)) == 2
 
 
-def test_calls_to_amazon_are_counted_by_operation_and_outcome(sandbox: Sandbox) -> None:
+def test_aws_calls_are_counted_by_operation_and_outcome(sandbox: Sandbox) -> None:
     with aws.calling("sesv2", "list") as ses:
         ses.list_email_identities()
     with pytest.raises(AwsMissing), aws.calling("sesv2", "read") as ses:
@@ -49,7 +49,7 @@ def test_calls_to_amazon_are_counted_by_operation_and_outcome(sandbox: Sandbox) 
     assert found == {("ListEmailIdentities", "ok"): 1, ("GetEmailIdentity", "NotFoundException"): 1}
 
 
-def test_a_call_without_an_answer_is_counted_too(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_without_a_response_is_counted(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     sandbox.control.add_fault("cut_before", "ListEmailIdentities", nth=1, times=1)
     with pytest.raises(AwsUnreachable), aws.calling("sesv2", "list") as ses:

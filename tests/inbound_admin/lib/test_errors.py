@@ -1,4 +1,4 @@
-"""Who reads a problem of AWS decides how it is told: staff which permission is missing, customers what it means."""
+"""The text of an AWS problem depends on the reader: staff see the missing permission, customers the consequence."""
 
 import pytest
 from django.test import Client
@@ -10,7 +10,7 @@ from domains.models.domains import Domain
 from domains.preflight import services as preflight_services
 from inbound_admin.lib.errors import DENIED, NO_PERMISSION, NOT_CONFIGURED, QUOTA_USED, AwsDenied, aws_sentence
 from sandbox.process import Sandbox
-from tests.api_client import api_of, never_waiting, ok
+from tests.api_client import api_of, expire_waits, ok
 from tests.factories import make_customer, make_member, make_staff
 
 STAFF, CUSTOMER = User(is_staff=True), User()
@@ -29,7 +29,7 @@ MEANS = "Amazon refused our request. Only our team can fix this."
         ("AWS isn't responding. This page may be out of date. Try again in a minute.", ""),
     ],
 )
-def test_customers_read_what_it_means_and_staff_every_word(why: str, means: str) -> None:
+def test_customers_read_the_consequence_and_staff_the_full_error(why: str, means: str) -> None:
     sentence = f"We couldn't create the identity: {why}"
     assert aws_sentence(sentence, to=STAFF) == sentence
     assert (
@@ -39,12 +39,14 @@ def test_customers_read_what_it_means_and_staff_every_word(why: str, means: str)
     )
 
 
-def test_nobody_is_asked_to_try_what_the_worker_repeats() -> None:
-    said = "We couldn't read it: AWS isn't responding. This page may be out of date. Try again in a minute. And more."
-    assert aws_sentence(said, to=STAFF, retried=True) == "We couldn't read it: AWS isn't responding. And more."
+def test_a_retried_call_does_not_ask_to_try_again() -> None:
+    sentence = (
+        "We couldn't read it: AWS isn't responding. This page may be out of date. Try again in a minute. And more."
+    )
+    assert aws_sentence(sentence, to=STAFF, retried=True) == "We couldn't read it: AWS isn't responding. And more."
 
 
-def test_a_key_without_the_scope_of_staff_reads_as_a_customer() -> None:
+def test_a_key_without_the_staff_scope_reads_as_a_customer() -> None:
     person = User(is_staff=True)
     person.staff_rights = False
     assert aws_sentence(DENIED.format(code="AccessDenied"), to=person) == MEANS
@@ -61,7 +63,7 @@ def _denied(sandbox: Sandbox) -> Domain:
 
 
 @pytest.mark.django_db
-def test_the_page_of_a_delayed_domain_names_the_permission_to_staff_alone(sandbox: Sandbox) -> None:
+def test_the_page_names_the_missing_permission_only_to_staff(sandbox: Sandbox) -> None:
     domain = _denied(sandbox)
     assert MISSING in domain.stage_problem
     alice, sam = Client(), Client()
@@ -74,8 +76,8 @@ def test_the_page_of_a_delayed_domain_names_the_permission_to_staff_alone(sandbo
 
 
 @pytest.mark.django_db
-def test_the_api_answers_a_customer_in_the_customers_words(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    never_waiting(monkeypatch)
+def test_the_api_shows_a_customer_the_consequence(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    expire_waits(monkeypatch)
     domain = _denied(sandbox)
     alice = api_of(make_member(domain.customer))
     body = ok(alice.post(f"/api/v2/domains/{domain.id}/auth", {}), 201)

@@ -1,4 +1,4 @@
-"""Lists as files."""
+"""Lists as CSV and JSON files."""
 
 import csv
 import io
@@ -16,20 +16,20 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00
 
 
 @given(st.lists(st.fixed_dictionaries({"domain": TEXT, "summary": TEXT}), min_size=1, max_size=5))
-def test_what_is_written_is_read_back_and_no_cell_is_a_formula(rows: list[dict[str, str]]) -> None:
+def test_an_export_reads_back_and_no_cell_is_a_formula(rows: list[dict[str, str]]) -> None:
     read = list(csv.DictReader(io.StringIO(as_csv(rows), newline="")))
     assert [row["domain"].removeprefix("'") for row in read] == [row["domain"].removeprefix("'") for row in rows]
     assert not any(cell.startswith(FORMULA_STARTS) for row in read for cell in row.values())
     assert json.loads("".join(json_parts(rows))) == rows
 
 
-def test_no_rows_are_no_error() -> None:
+def test_an_export_without_rows_is_empty() -> None:
     assert (as_csv([]), list(json_parts([]))) == ("", ["[]"])
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
 @pytest.mark.parametrize("number", [ROWS_AT_ONCE - 2, ROWS_AT_ONCE * 2 + 5])
-def test_a_download_of_many_rows_is_sent_while_they_are_read(kind: str, number: int) -> None:
+def test_a_large_download_is_streamed(kind: str, number: int) -> None:
     read: list[int] = []
 
     def rows() -> Iterator[dict[str, str]]:

@@ -1,12 +1,12 @@
-"""IDs that stand in URLs as they are."""
+"""IDs need no quoting in URLs."""
 
 from django.contrib.admin.utils import quote, unquote
 
 from inbound_admin.lib.ids import ALPHABET, new_id
 
 
-def test_an_id_is_its_own_url_in_the_admin() -> None:
-    """Whoever puts an ID into an admin URL by hand reaches that row, with and without the admin's quotation."""
+def test_an_id_needs_no_quoting_in_admin_urls() -> None:
+    """An ID typed into an admin URL reaches its row, with and without the admin's quoting."""
     ids = [new_id("ep") for _ in range(20_000)]
     assert [unquote(each) for each in ids] == ids
     assert [unquote(quote(each)) for each in ids] == ids

@@ -1,4 +1,4 @@
-"""Jobs go into the queue of their lane, and how long one takes is told from what is queued."""
+"""Jobs are queued in their lane, and the remaining time is estimated from the queue."""
 
 import asyncio
 
@@ -29,20 +29,20 @@ def queued() -> dict[str, tuple[str, int]]:
     }
 
 
-def fetched() -> str:
-    """The task of the job that a worker would take next."""
+def fetch_next_task() -> str:
+    """Fetch the next job as a worker does. Return its task."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT task_name FROM procrastinate_fetch_job_v2(NULL, NULL)")
         return str(cursor.fetchone()[0])
 
 
-def wait_since(seconds: float) -> None:
-    """As if all that is queued had been asked for so long ago."""
+def age_jobs(seconds: float) -> None:
+    """Make all queued jobs older by this time."""
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_events SET at = at - %s * interval '1 second'", [seconds])
 
 
-def test_a_job_is_in_the_queue_and_has_the_priority_of_its_lane() -> None:
+def test_a_job_has_the_queue_and_priority_of_its_lane() -> None:
     tenants_jobs.queue_status(make_tenant())
     domains_jobs.set_up_soon(make_domain())
     operations_jobs.queue_migrations()
@@ -53,15 +53,15 @@ def test_a_job_is_in_the_queue_and_has_the_priority_of_its_lane() -> None:
     }
 
 
-def test_what_a_bulk_job_asks_for_waits_behind_what_a_person_asks_for_later() -> None:
+def test_a_bulk_job_waits_behind_a_persons_later_job() -> None:
     with lanes.within(WorkLane.BACKGROUND):
         domains_jobs.set_up_soon(make_domain())
     domains_jobs.configure_soon(make_domain())
     tenants_jobs.queue_status(make_tenant())
-    assert [fetched() for _ in range(3)] == ["tenants.status", "domains.configure", "domains.set_up"]
+    assert [fetch_next_task() for _ in range(3)] == ["tenants.status", "domains.configure", "domains.set_up"]
 
 
-def test_a_job_that_a_person_asks_for_too_is_moved_up_and_never_down() -> None:
+def test_a_job_requested_by_a_person_moves_up_and_never_down() -> None:
     domain = make_domain()
     with lanes.within(WorkLane.BACKGROUND):
         domains_jobs.set_up_soon(domain)
@@ -72,7 +72,7 @@ def test_a_job_that_a_person_asks_for_too_is_moved_up_and_never_down() -> None:
     assert queued()["domains.set_up"] == ("people", WorkLane.PEOPLE)
 
 
-def test_a_sweep_leaves_what_a_bulk_import_waits_for_in_the_background() -> None:
+def test_a_sweep_leaves_jobs_of_a_bulk_import_in_the_background() -> None:
     with lanes.within(WorkLane.BACKGROUND):
         domains_jobs.set_up_soon(make_domain("bulk.com"))
     with lanes.within(WorkLane.LOOKS):
@@ -81,19 +81,19 @@ def test_a_sweep_leaves_what_a_bulk_import_waits_for_in_the_background() -> None
 
 
 @pytest.mark.parametrize("urgent", [tenants_jobs.queue_status, tenants_jobs.queue_policy])
-def test_a_status_change_never_waits_for_the_tenants_other_jobs(urgent: object) -> None:
+def test_a_status_change_does_not_wait_for_other_jobs_of_the_tenant(urgent: object) -> None:
     assert callable(urgent)
     tenant = make_tenant()
     tenants_jobs.queue_associations(tenant)
-    assert fetched() == "tenants.associate"
+    assert fetch_next_task() == "tenants.associate"
     urgent(tenant)
-    assert fetched() in ("tenants.status", "tenants.policy")
+    assert fetch_next_task() in ("tenants.status", "tenants.policy")
 
 
-def test_a_lock_is_waited_for_by_what_is_due_alone() -> None:
+def test_only_due_jobs_wait_for_a_lock() -> None:
     tenant = make_tenant()
     tenants_jobs.queue_associations(tenant)
-    fetched()
+    fetch_next_task()
     lock = tenants_jobs.lock_of(tenant.pk)
     assert not jobs.is_waited_for(lock)
     jobs.queue("tenants.read", lock=lock, in_seconds=60, tenant_id=tenant.pk)
@@ -104,7 +104,7 @@ def test_a_lock_is_waited_for_by_what_is_due_alone() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_job_that_a_job_asks_for_is_undone_with_its_transaction_too() -> None:
+def test_a_job_queued_by_a_job_is_rolled_back_with_its_transaction() -> None:
     domain = make_domain()
 
     def ask() -> None:
@@ -128,41 +128,41 @@ def test_a_job_that_a_job_asks_for_is_undone_with_its_transaction_too() -> None:
 def test_the_oldest_job_of_each_lane_has_an_age() -> None:
     assert set(jobs.oldest_waiting().values()) == {0}
     domains_jobs.set_up_soon(make_domain())
-    wait_since(90)
+    age_jobs(90)
     domains_jobs.set_up_soon(make_domain())
     ages = jobs.oldest_waiting()
     assert ages.pop(WorkLane.PEOPLE) == pytest.approx(90, abs=5)
     assert set(ages.values()) == {0}
 
 
-def test_what_waits_for_its_time_and_what_runs_has_no_age() -> None:
+def test_scheduled_and_running_jobs_have_no_age() -> None:
     domains_jobs.set_up_later(make_domain(), seconds=60)
-    wait_since(90)
+    age_jobs(90)
     assert jobs.oldest_waiting()[WorkLane.PEOPLE] == 0
     domains_jobs.delete_soon(make_domain())
-    fetched()
+    fetch_next_task()
     assert jobs.oldest_waiting()[WorkLane.PEOPLE] == 0
 
 
-def test_time_left_is_that_of_the_calls_when_nothing_else_is_queued(settings: Settings) -> None:
+def test_the_time_left_of_a_single_job_is_that_of_its_calls(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 0.5
     operations_jobs.queue_migrations()
     assert jobs.seconds_left(task="operations.migrate", calls=10) == 20
     assert jobs.seconds_left(task="operations.migrate", calls=0) == 0
 
 
-def test_time_left_counts_what_goes_first_and_what_runs_beside(settings: Settings) -> None:
+def test_the_time_left_includes_jobs_of_higher_lanes(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND, settings.WORKER_JOBS = 1, 4
     operations_jobs.queue_migrations()
-    assert fetched() == "operations.migrate"
+    assert fetch_next_task() == "operations.migrate"
     alone = jobs.seconds_left(task="operations.migrate", calls=100)
     for _ in range(20):
         domains_jobs.set_up_soon(make_domain())
     assert jobs.seconds_left(task="operations.migrate", calls=100) == alone + 20 * 4
 
 
-def test_what_waits_in_the_queue_says_the_time_of_those_before_it(settings: Settings) -> None:
-    """It said “1 minute left” for fourteen, with 194 domains before it."""
+def test_the_time_left_of_a_queued_job_includes_those_before_it(settings: Settings) -> None:
+    """The estimate once said “1 minute left” for fourteen minutes, with 194 domains queued first."""
     settings.AWS_CALLS_PER_SECOND = 1
     with lanes.within(WorkLane.BACKGROUND):
         for _ in range(194):
@@ -171,7 +171,7 @@ def test_what_waits_in_the_queue_says_the_time_of_those_before_it(settings: Sett
     assert jobs.seconds_left(task="operations.migrate", calls=60) >= 194 * 4 + 60
 
 
-def test_what_is_not_queued_yet_says_the_time_of_all_that_would_be_before_it(settings: Settings) -> None:
+def test_the_time_left_of_an_unqueued_job_includes_the_whole_queue(settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 1
     assert jobs.seconds_left(task="operations.migrate", calls=60) == 60
     with lanes.within(WorkLane.BACKGROUND):

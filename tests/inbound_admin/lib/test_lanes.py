@@ -1,4 +1,4 @@
-"""Who goes first, and that nobody waits for ever: the rule of the shared pace, by itself."""
+"""The order of lanes at the shared pace, and that none waits forever."""
 
 from collections import Counter
 
@@ -12,11 +12,11 @@ from inbound_admin.lib.lanes import ONE_OF, TASKS, WorkLane
 
 ALL = frozenset(WorkLane)
 lanes_waiting = st.frozensets(st.sampled_from(list(WorkLane)), min_size=1)
-MOST_PASSED = 11  # turns that a lane is ever passed over, when several are owed one at once
+MOST_PASSED = 11  # the most turns that a lane is skipped when several are due at once
 
 
 def turns(waiting: list[frozenset[WorkLane]]) -> list[WorkLane]:
-    """Who has each turn, while those wait."""
+    """Return the lane of each turn, given the waiting lanes."""
     passed: dict[WorkLane, int] = {}
     had = []
     for there in waiting:
@@ -31,19 +31,19 @@ def test_every_task_has_a_lane_and_every_lane_a_task() -> None:
     assert set(TASKS.values()) == ALL
 
 
-def test_what_runs_by_the_clock_is_in_the_lane_of_looks_but_for_the_rescue_of_jobs_and_the_night_long_read() -> None:
+def test_periodic_tasks_are_in_the_checks_lane_except_rescue_and_nightly_read() -> None:
     by_clock = {task.task.name for task in app.periodic_registry.periodic_tasks.values()}
     assert {TASKS[name] for name in by_clock - {"inbound_admin.rescue", "domains.read_all"}} == {WorkLane.LOOKS}
     assert TASKS["domains.read_all"] is WorkLane.BACKGROUND
 
 
 @given(st.lists(lanes_waiting, max_size=60))
-def test_a_turn_is_never_wasted_and_goes_to_one_who_waits(waiting: list[frozenset[WorkLane]]) -> None:
+def test_each_turn_goes_to_a_waiting_lane(waiting: list[frozenset[WorkLane]]) -> None:
     assert all(turn in there for turn, there in zip(turns(waiting), waiting, strict=True))
 
 
 @given(st.lists(lanes_waiting, max_size=200))
-def test_no_lane_is_passed_over_longer_than_the_rule_says(waiting: list[frozenset[WorkLane]]) -> None:
+def test_no_lane_is_skipped_longer_than_its_limit(waiting: list[frozenset[WorkLane]]) -> None:
     passed: Counter[WorkLane] = Counter()
     for turn, there in zip(turns(waiting), waiting, strict=True):
         passed = Counter({lane: passed[lane] + 1 for lane in there if lane is not turn})
@@ -52,19 +52,19 @@ def test_no_lane_is_passed_over_longer_than_the_rule_says(waiting: list[frozense
         assert max(passed.values(), default=0) <= MOST_PASSED
 
 
-def test_where_all_wait_each_has_its_share_and_urgent_work_the_rest() -> None:
+def test_when_all_wait_each_lane_has_its_share_and_urgent_the_rest() -> None:
     had = Counter(turns([ALL] * 1000))
     assert had[WorkLane.URGENT] >= 500
     for lane, one_of in ONE_OF.items():
         assert had[lane] >= 1000 // (one_of + 2)
 
 
-def test_background_takes_at_most_its_share_while_people_wait() -> None:
+def test_background_gets_at_most_its_share_while_people_wait() -> None:
     had = Counter(turns([frozenset({WorkLane.PEOPLE, WorkLane.BACKGROUND})] * 1000))
     assert had == {WorkLane.PEOPLE: 900, WorkLane.BACKGROUND: 100}
 
 
-def test_who_is_alone_has_every_turn() -> None:
+def test_a_lane_alone_gets_every_turn() -> None:
     assert turns([frozenset({WorkLane.BACKGROUND})] * 9) == [WorkLane.BACKGROUND] * 9
 
 
@@ -72,7 +72,7 @@ counts = st.dictionaries(st.sampled_from(list(WorkLane)), st.integers(1, 30), mi
 
 
 @given(counts, st.dictionaries(st.sampled_from(list(WorkLane)), st.integers(0, 9)), st.data())
-def test_the_turns_that_are_told_are_those_that_come(
+def test_the_predicted_turns_match_the_actual_ones(
     waiting: dict[WorkLane, int], passed: dict[WorkLane, int], data: st.DataObject
 ) -> None:
     lane = data.draw(st.sampled_from(sorted(waiting)))
@@ -87,10 +87,8 @@ def test_the_turns_that_are_told_are_those_that_come(
 
 
 @given(counts, st.sampled_from(list(WorkLane)), st.integers(0, 40))
-def test_a_job_alone_in_its_lane_needs_the_turns_that_are_told(
-    others: dict[WorkLane, int], lane: WorkLane, calls: int
-) -> None:
-    """Within the rounding of shares; it is said to people in seconds and minutes."""
+def test_the_estimated_turns_of_a_single_job_are_close(others: dict[WorkLane, int], lane: WorkLane, calls: int) -> None:
+    """The estimate is within the rounding of shares, because people read it in seconds and minutes."""
     others.pop(lane, None)
     left, known, needed = {**others, lane: calls}, dict[WorkLane, int](), 0
     while left[lane]:
@@ -99,16 +97,16 @@ def test_a_job_alone_in_its_lane_needs_the_turns_that_are_told(
         known = lanes.passed_after(turn, there, known)
         left[turn] -= 1
         needed += 1
-    told = lanes.turns_needed(calls, lane, others, slots=4)
-    assert abs(told - needed) <= 3 + needed * 0.25
+    estimate = lanes.turns_needed(calls, lane, others, slots=4)
+    assert abs(estimate - needed) <= 3 + needed * 0.25
 
 
-def test_a_job_shares_its_lane_with_those_beside_it() -> None:
+def test_a_job_shares_its_lane_with_other_jobs() -> None:
     assert lanes.turns_needed(10, WorkLane.BACKGROUND, {WorkLane.BACKGROUND: 4000}, slots=4) == 40
     assert lanes.turns_needed(10, WorkLane.BACKGROUND, {WorkLane.BACKGROUND: 5}, slots=4) == 15
 
 
-def test_what_background_work_asks_for_is_background_too_unless_it_stops_mail() -> None:
+def test_jobs_of_background_work_are_background_unless_they_stop_mail() -> None:
     assert lanes.lane_of("domains.set_up") is WorkLane.PEOPLE
     with lanes.within(WorkLane.BACKGROUND):
         assert lanes.lane_of("domains.set_up") is WorkLane.BACKGROUND
@@ -120,6 +118,6 @@ def test_what_background_work_asks_for_is_background_too_unless_it_stops_mail() 
 
 
 @pytest.mark.parametrize("lane", list(WorkLane))
-def test_a_queue_bears_the_name_of_its_lane(lane: WorkLane) -> None:
+def test_a_queue_has_the_name_of_its_lane(lane: WorkLane) -> None:
     assert lanes.lane_of_queue(lane.queue) is lane
     assert lanes.lane_of_queue("default") is WorkLane.BACKGROUND

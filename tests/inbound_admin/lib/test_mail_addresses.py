@@ -1,4 +1,4 @@
-"""An address out of a mail program, a web page, a chat or a list."""
+"""Addresses pasted from an email client, a web page, a chat or a list."""
 
 import pytest
 
@@ -15,31 +15,31 @@ from inbound_admin.lib.mail_addresses import plain_address, without_list_mark
         *("ａ＠ｂ．ｃｏｍ", "a＠b.com", "1️⃣ a@b.com"),
     ],
 )
-def test_the_address_is_read_however_it_is_wrapped(text: str) -> None:
+def test_an_address_is_read_in_any_wrapping(text: str) -> None:
     assert plain_address(text) == "a@b.com"
     assert AddressField().clean(text) == AddressField().clean("a@b.com.") == "a@b.com"
 
 
 @pytest.mark.parametrize("text", ["a@b.com; c@d.com", "a @b.com", "Name a@b.com", "nonsense"])
-def test_what_may_be_something_else_stays_for_the_person_to_correct(text: str) -> None:
+def test_ambiguous_text_is_kept_for_correction(text: str) -> None:
     assert plain_address(text) == text
 
 
 @pytest.mark.parametrize("mark", ["1.", "(2)", "3:", "10.)", "#4)", "a.", "B)", "iv.", "-", "1 -", "３.", "➤", "•"])
-def test_the_mark_of_a_list_is_left_out(mark: str) -> None:
+def test_a_list_mark_is_removed(mark: str) -> None:
     assert without_list_mark(f"{mark} example.com") == "example.com"
 
 
 @pytest.mark.parametrize("mark", ["①", "⑴", "１．", "２）", "1、", "1．", "1️⃣", "❷"])
-def test_marks_of_east_asian_lists_need_no_space(mark: str) -> None:
+def test_an_east_asian_list_mark_needs_no_space(mark: str) -> None:
     assert without_list_mark(f"{mark}example.com") == "example.com"
 
 
 @pytest.mark.parametrize("dash", "‐‑–—−")
-def test_the_dash_of_a_word_processor_is_a_hyphen(dash: str) -> None:
+def test_a_typographic_dash_becomes_a_hyphen(dash: str) -> None:
     assert plain_address(f"first{dash}last@ex{dash}ample.com") == "first-last@ex-ample.com"
 
 
 @pytest.mark.parametrize("text", ["1.example.com", "www. example.com", "a.b.com", "4chan.org", "mail 1. example.com"])
-def test_what_is_no_mark_stays(text: str) -> None:
+def test_text_without_a_list_mark_is_unchanged(text: str) -> None:
     assert without_list_mark(text) == text

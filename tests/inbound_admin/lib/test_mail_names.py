@@ -1,4 +1,4 @@
-"""What of a stranger's name our mail carries."""
+"""How much of a stranger's name our emails contain."""
 
 import re
 
@@ -20,7 +20,7 @@ from inbound_admin.lib.mail_names import LONGEST, mail_name
         "Carol O'Neill-Smith",
     ],
 )
-def test_an_honest_name_stays_as_it_is(name: str) -> None:
+def test_a_harmless_name_is_unchanged(name: str) -> None:
     assert mail_name(name, otherwise="Somebody") == name
 
 
@@ -44,25 +44,25 @@ def test_an_honest_name_stays_as_it_is(name: str) -> None:
         ("", "Somebody"),
     ],
 )
-def test_what_a_mail_program_makes_a_link_of_is_taken_out(name: str, left: str) -> None:
+def test_text_that_becomes_a_link_is_removed(name: str, left: str) -> None:
     assert mail_name(name, otherwise="Somebody") == left
 
 
-def test_a_long_name_is_cut() -> None:
+def test_a_long_name_is_truncated() -> None:
     assert mail_name("word " * 100, otherwise="Somebody").endswith("…")
 
 
 @given(st.text(max_size=400))
-def test_no_name_carries_an_address_a_link_or_a_line_end(name: str) -> None:
-    said = mail_name(name, otherwise="Somebody")
-    assert 0 < len(said) <= LONGEST + 1
-    assert "@" not in said
-    assert "://" not in said
-    assert said.isprintable()
-    assert not re.search(r"[a-z]\.com\b", said, re.IGNORECASE)
+def test_no_name_contains_an_address_a_link_or_a_line_end(name: str) -> None:
+    shown = mail_name(name, otherwise="Somebody")
+    assert 0 < len(shown) <= LONGEST + 1
+    assert "@" not in shown
+    assert "://" not in shown
+    assert shown.isprintable()
+    assert not re.search(r"[a-z]\.com\b", shown, re.IGNORECASE)
 
 
 @given(st.text(alphabet="ab.@/:w \u200b\u202e\n", max_size=40))
-def test_what_is_left_is_left_by_a_second_look_as_well(name: str) -> None:
+def test_cleaning_a_name_twice_changes_nothing(name: str) -> None:
     once = mail_name(name, otherwise="Somebody")
     assert mail_name(once, otherwise="Somebody") == once

@@ -1,4 +1,4 @@
-"""What is shown instead of a secret, and that what is no secret is left as it is."""
+"""Masking replaces secrets and keeps everything else."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ from inbound_admin.lib.redaction import CHANGED, MASK, masked, masked_change, ma
         ("https://[::1", MASK),
     ],
 )
-def test_a_url_without_its_secrets(url: str, shown: str) -> None:
+def test_secrets_in_a_url_are_masked(url: str, shown: str) -> None:
     assert masked_url(url) == shown
     assert masked_url(shown) == shown
 
 
-def test_our_own_ids_are_no_secrets() -> None:
+def test_our_own_ids_are_not_masked() -> None:
     url = f"https://site.example/domains/{new_id('dom')}/"
     assert masked_url(url) == url
 
@@ -42,7 +42,7 @@ def test_our_own_ids_are_no_secrets() -> None:
         ("nothing to hide at shop.com", "nothing to hide at shop.com"),
     ],
 )
-def test_a_sentence_without_its_secrets(text: str, shown: str) -> None:
+def test_secrets_in_a_text_are_masked(text: str, shown: str) -> None:
     assert masked_text(text) == shown
 
 
@@ -57,11 +57,11 @@ def test_a_sentence_without_its_secrets(text: str, shown: str) -> None:
         ("is_secret", True, True),
     ],
 )
-def test_a_value_under_its_name(name: str, value: Any, shown: Any) -> None:
+def test_a_value_is_masked_by_its_name(name: str, value: Any, shown: Any) -> None:
     assert masked(value, name) == shown
 
 
-def test_a_change_of_a_secret_says_that_it_changed_and_not_how() -> None:
+def test_a_changed_secret_is_logged_as_changed_without_its_value() -> None:
     before = {"config_headers": {"A": "1", "B": "2"}, "config_url": "https://a.example/?key=1", "name": "desk"}
     after = {"config_headers": {"A": "9", "B": "2"}, "config_url": "https://a.example/?key=2", "name": "desk"}
     assert masked_change(before, after) == (

@@ -1,4 +1,4 @@
-"""Which partition a region is in, and what its hosts end in; an unknown one is said to be so."""
+"""The partition of a region and the suffix of its hosts; an unknown region is reported as unknown."""
 
 import pytest
 

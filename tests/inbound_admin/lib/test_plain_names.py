@@ -1,4 +1,4 @@
-"""Names of people and organisations reorder and hide nothing where they are shown."""
+"""Names of people and organisations contain no characters that reorder or hide text."""
 
 import unicodedata
 
@@ -28,12 +28,12 @@ PLAIN = "Zärtge)1(<b>x"
         ("\u202e\u200b", ""),
     ],
 )
-def test_a_plain_name_has_no_character_that_reorders_or_hides(typed: str, kept: str) -> None:
+def test_a_plain_name_has_no_reordering_or_hidden_characters(typed: str, kept: str) -> None:
     assert plain_name(typed) == kept
 
 
 @given(st.text())
-def test_no_plain_name_has_a_hidden_character_and_it_stays_the_same(text: str) -> None:
+def test_a_plain_name_is_free_of_control_characters_and_stable(text: str) -> None:
     plain = plain_name(text)
     assert not any(unicodedata.category(each).startswith("C") for each in plain)
     assert plain_name(plain) == plain
@@ -56,7 +56,7 @@ def test_every_way_to_store_a_name_stores_it_plain() -> None:
 
 
 @pytest.mark.django_db
-def test_a_name_that_compatibility_forms_lengthen_still_fits() -> None:
+def test_a_name_lengthened_by_normalisation_is_truncated() -> None:
     person = make_user("p@example.com")
     change_account(person=person, name="\ufdfa" * 140)
     person.refresh_from_db()
@@ -75,7 +75,7 @@ def test_an_owner_cannot_take_the_name_of_another_customer(name: str) -> None:
 
 
 @pytest.mark.django_db
-def test_an_owner_may_change_the_case_of_a_name_that_is_shared_already() -> None:
+def test_an_owner_can_change_the_case_of_a_name_that_is_already_shared() -> None:
     make_customer("Northwind Books")
     own = make_customer("NORTHWIND BOOKS")
     rename_customer(customer=own, name="Northwind books", actor=make_member(own))

@@ -1,4 +1,4 @@
-"""Shapes of numbers over time: gaps stay gaps, and everything is inside."""
+"""Plots of numbers over time: gaps stay gaps, and every point is inside."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -17,13 +17,13 @@ def at(*hours: int, value: float = 1) -> list[tuple[datetime, float]]:
     return [(START + timedelta(hours=hour), value) for hour in hours]
 
 
-def test_hours_in_a_row_are_one_line_and_a_gap_breaks_it() -> None:
+def test_consecutive_hours_are_one_line_and_a_gap_breaks_it() -> None:
     (line,) = plots.draw({"sent": at(0, 1, 2, 5, 8, 9)}, DAY).lines
     assert len(line.paths) == 2
     assert len(line.dots) == 1
 
 
-def test_nothing_measured_is_no_line_and_the_axes_stay() -> None:
+def test_no_data_draws_axes_without_a_line() -> None:
     plot = plots.draw({"sent": []}, DAY)
     assert not plot.lines[0].paths
     assert not plot.lines[0].dots
@@ -36,7 +36,7 @@ def test_a_limit_above_all_values_is_inside() -> None:
     assert 0 < plot.limits[0].at < plot.floor
 
 
-def test_what_is_outside_of_the_window_is_not_drawn() -> None:
+def test_points_outside_the_window_are_not_drawn() -> None:
     assert plots.draw({"sent": at(-3, -2, 30)}, DAY).lines[0].paths == ()
 
 
@@ -46,7 +46,7 @@ def test_levels_are_round_numbers(most: float, step: float) -> None:
 
 
 @given(st.lists(st.floats(0, 1e9), max_size=24))
-def test_every_point_is_inside_whatever_the_numbers(values: list[float]) -> None:
+def test_every_point_is_inside_for_any_numbers(values: list[float]) -> None:
     points = [(START + timedelta(hours=hour), value) for hour, value in enumerate(values)]
     plot = plots.draw({"a": points}, DAY)
     for path in plot.lines[0].paths:

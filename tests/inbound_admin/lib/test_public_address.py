@@ -1,4 +1,4 @@
-"""Whom we connect to on a stranger's word: every spelling of an address that is near us, and those that are not."""
+"""Which addresses we connect to at a stranger's request: all spellings of private addresses, and public ones."""
 
 from ipaddress import IPv4Address, IPv6Address
 
@@ -41,7 +41,7 @@ NOT_PUBLIC = {
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_an_address_of_the_public_internet_is_public(address: str) -> None:
+def test_a_public_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -49,17 +49,17 @@ def test_an_address_of_the_public_internet_is_public(address: str) -> None:
     ("kind", "address"),
     [(kind, address) for kind, all_of_them in NOT_PUBLIC.items() for address in all_of_them.split()],
 )
-def test_an_address_that_stands_near_us_or_nowhere_is_not_public(kind: str, address: str) -> None:
+def test_a_private_or_reserved_address_is_not_public(kind: str, address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("text", ["", " ", " 8.8.8.8", "8.8.8.8\n", "8.8.8.8%eth0", "８.8.8.8"])
-def test_text_beside_an_address_is_not_public(text: str) -> None:
+def test_text_that_is_not_exactly_an_address_is_not_public(text: str) -> None:
     assert not is_public(text)
 
 
 @given(st.ip_addresses(v=4))
-def test_an_ipv4_address_in_any_wrapping_is_as_public_as_it_is_alone(address: IPv4Address) -> None:
+def test_an_embedded_ipv4_address_is_as_public_as_alone(address: IPv4Address) -> None:
     number, alone = int(address), is_public(str(address))
     mapped, translated = IPv6Address(0xFFFF << 32 | number), IPv6Address(0x64FF9B << 96 | number)
     tunnelled = IPv6Address(0x2002 << 112 | number << 80)
@@ -67,5 +67,5 @@ def test_an_ipv4_address_in_any_wrapping_is_as_public_as_it_is_alone(address: IP
 
 
 @given(st.ip_addresses())
-def test_what_python_calls_private_is_never_public(address: IPv4Address | IPv6Address) -> None:
+def test_an_address_that_python_calls_private_is_never_public(address: IPv4Address | IPv6Address) -> None:
     assert not (is_public(str(address)) and (address.is_private or address.is_multicast or address.is_link_local))

@@ -16,18 +16,18 @@ import pytest
 from inbound_admin.lib.public_http import NoAnswer, Reach, Response, Why, get
 from inbound_admin.lib.public_url import parse_url
 
-NEAR = Reach(5, may_be_private=True)
+LOCAL = Reach(5, may_be_private=True)
 
 
 @dataclass
 class Site:
-    """Answers each path with its status, headers and body; keeps what was asked."""
+    """A server that answers each path with its status, headers and body, and stores the requests."""
 
     port: int = 0
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def get(self, path: str, reach: Reach = NEAR) -> Response:
+    def get(self, path: str, reach: Reach = LOCAL) -> Response:
         return get(parse_url(f"http://127.0.0.1:{self.port}{path}", may_be_private=True), reach)
 
 
@@ -59,7 +59,7 @@ def site() -> Iterator[Site]:
 
 @contextmanager
 def _speaking(*pieces: bytes, then_wait: Event | None = None) -> Iterator[int]:
-    """A server that says the pieces to whoever connects, whatever it asks, and closes, or waits first."""
+    """Run a server that sends the pieces to any client, then closes, or waits first."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def speak() -> None:
@@ -79,88 +79,88 @@ def _speaking(*pieces: bytes, then_wait: Event | None = None) -> Iterator[int]:
         thread.join(5)
 
 
-def test_an_answer_comes_with_its_status_headers_and_body(site: Site) -> None:
+def test_a_response_has_status_headers_and_body(site: Site) -> None:
     site.answers["/a?b=c"] = (200, {"Content-Type": "text/plain", "Content-Length": "4"}, b"body")
     got = site.get("/a?b=c")
     assert (got.status, got.headers["content-type"], got.body, got.is_whole) == (200, "text/plain", b"body", True)
 
 
-def test_an_answer_of_any_status_is_an_answer(site: Site) -> None:
+def test_any_status_is_a_response(site: Site) -> None:
     site.answers["/"] = (404, {"Content-Length": "0"}, b"")
     assert site.get("/").status == 404
 
 
-def test_of_a_long_answer_no_more_than_was_allowed_is_read(site: Site) -> None:
+def test_a_long_response_is_read_up_to_the_limit(site: Site) -> None:
     site.answers["/"] = (200, {}, b"x" * 1001)
-    got = site.get("/", replace(NEAR, most_bytes=1000))
+    got = site.get("/", replace(LOCAL, most_bytes=1000))
     assert (len(got.body), got.is_whole) == (1000, False)
-    got = site.get("/", replace(NEAR, most_bytes=1001))
+    got = site.get("/", replace(LOCAL, most_bytes=1001))
     assert (len(got.body), got.is_whole) == (1001, True)
 
 
-def test_an_answer_that_was_cut_off_on_its_way_is_not_whole() -> None:
+def test_a_response_cut_off_is_not_whole() -> None:
     with _speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nversion: STSv1\n") as port:
-        got = get(parse_url(f"http://127.0.0.1:{port}/", may_be_private=True), NEAR)
+        got = get(parse_url(f"http://127.0.0.1:{port}/", may_be_private=True), LOCAL)
     assert (got.body, got.is_whole) == (b"version: STSv1\n", False)
 
 
-def test_a_server_that_announces_its_close_and_stays_silent_is_left_in_time() -> None:
-    """`http.client` then lets its socket go, and with it the socket's own timeout."""
-    over = Event()
-    with _speaking(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npart", then_wait=over) as port:
+def test_a_silent_server_that_announced_close_is_left_in_time() -> None:
+    """`http.client` then drops its socket, and with it the socket's own timeout."""
+    finished = Event()
+    with _speaking(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npart", then_wait=finished) as port:
         with pytest.raises(NoAnswer, match=r"within 0\.3 seconds") as caught:
-            get(parse_url(f"http://127.0.0.1:{port}/", may_be_private=True), replace(NEAR, seconds=0.3))
+            get(parse_url(f"http://127.0.0.1:{port}/", may_be_private=True), replace(LOCAL, seconds=0.3))
         assert caught.value.why is Why.SLOW
 
 
-def test_a_redirect_is_an_answer_unless_it_is_allowed(site: Site) -> None:
+def test_a_redirect_is_followed_only_if_allowed(site: Site) -> None:
     site.answers["/"] = (301, {"Location": "/there", "Content-Length": "0"}, b"")
     site.answers["/there"] = (200, {"Content-Length": "2"}, b"ok")
     assert site.get("/").status == 301
     assert site.asked == ["/"]
-    assert site.get("/", replace(NEAR, redirects=1)).body == b"ok"
+    assert site.get("/", replace(LOCAL, redirects=1)).body == b"ok"
 
 
-def test_redirects_come_to_an_end(site: Site) -> None:
+def test_the_number_of_redirects_is_limited(site: Site) -> None:
     site.answers["/"] = (302, {"Location": "/", "Content-Length": "0"}, b"")
-    assert site.get("/", replace(NEAR, redirects=3)).status == 302
+    assert site.get("/", replace(LOCAL, redirects=3)).status == 302
     assert len(site.asked) == 4
 
 
 @pytest.mark.parametrize("location", ["ftp://example.com/", "https://user@example.com/", "https://[::1/", "https:///x"])
-def test_a_redirect_to_what_is_no_web_address_is_not_followed(site: Site, location: str) -> None:
+def test_a_redirect_to_an_invalid_url_is_not_followed(site: Site, location: str) -> None:
     site.answers["/"] = (302, {"Location": location, "Content-Length": "0"}, b"")
     with pytest.raises(NoAnswer) as caught:
-        site.get("/", replace(NEAR, redirects=1))
+        site.get("/", replace(LOCAL, redirects=1))
     assert caught.value.why is Why.REDIRECT
 
 
-def test_each_place_that_a_redirect_leads_to_is_looked_up_anew(site: Site) -> None:
-    """Its addresses go through the same check as the first one's."""
+def test_the_target_of_a_redirect_is_resolved_again(site: Site) -> None:
+    """Its addresses are checked like those of the first host."""
     site.answers["/"] = (302, {"Location": f"http://second.example:{site.port}/secret", "Content-Length": "0"}, b"")
     known = {"first.example": ("127.0.0.1",), "second.example": ()}
-    reach = replace(NEAR, redirects=1, resolve=lambda host, _port: known[host])
+    reach = replace(LOCAL, redirects=1, resolve=lambda host, _port: known[host])
     with pytest.raises(NoAnswer, match=r"second\.example has no IP address"):
         get(parse_url(f"http://first.example:{site.port}/", may_be_private=True), reach)
     assert site.asked == ["/"]
 
 
-def test_a_name_without_an_address_says_so() -> None:
+def test_a_name_without_an_address_is_reported() -> None:
     with pytest.raises(NoAnswer, match="has no IP address") as caught:
-        get(parse_url("https://nowhere.example/"), replace(NEAR, resolve=lambda _host, _port: ()))
+        get(parse_url("https://nowhere.example/"), replace(LOCAL, resolve=lambda _host, _port: ()))
     assert caught.value.why is Why.NAME
 
 
-def test_a_lookup_that_failed_is_told_as_such() -> None:
+def test_a_failed_lookup_is_reported() -> None:
     def silent(_host: str, _port: int) -> tuple[str, ...]:
         raise OSError("no answer within 2 seconds")
 
     with pytest.raises(NoAnswer, match="no answer within 2 seconds") as caught:
-        get(parse_url("https://slow.example/"), replace(NEAR, resolve=silent))
+        get(parse_url("https://slow.example/"), replace(LOCAL, resolve=silent))
     assert caught.value.why is Why.NAME
 
 
-def test_an_address_near_us_is_not_asked(site: Site) -> None:
+def test_a_private_address_is_refused(site: Site) -> None:
     with pytest.raises(NoAnswer, match="isn't a public address") as caught:
-        site.get("/", replace(NEAR, may_be_private=False))
+        site.get("/", replace(LOCAL, may_be_private=False))
     assert (caught.value.why, site.asked) == (Why.PRIVATE, [])

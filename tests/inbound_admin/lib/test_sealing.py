@@ -1,4 +1,4 @@
-"""Stored secrets are read with any of the keys, and written with the first."""
+"""Stored secrets are read with any key, and written with the first."""
 
 import pytest
 from pytest_django import Settings
@@ -6,7 +6,7 @@ from pytest_django import Settings
 from inbound_admin.lib import sealed as inbound_admin_lib_sealed
 
 
-def test_an_old_key_reads_until_everything_is_sealed_anew(settings: Settings) -> None:
+def test_an_old_key_reads_until_everything_is_resealed(settings: Settings) -> None:
     settings.SEALING_KEY, settings.SEALING_KEY_FALLBACKS = "first", []
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "site", []
     sealed = inbound_admin_lib_sealed.seal("hidden")
@@ -20,7 +20,7 @@ def test_an_old_key_reads_until_everything_is_sealed_anew(settings: Settings) ->
         inbound_admin_lib_sealed.unseal(sealed)
 
 
-def test_what_the_site_key_sealed_stays_readable_under_a_key_of_its_own(settings: Settings) -> None:
+def test_secrets_sealed_with_the_secret_key_stay_readable_with_a_sealing_key(settings: Settings) -> None:
     settings.SEALING_KEY, settings.SECRET_KEY = "", "site"
     sealed = inbound_admin_lib_sealed.seal("hidden")
     settings.SEALING_KEY = "own"

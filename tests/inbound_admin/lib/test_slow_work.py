@@ -1,4 +1,4 @@
-"""Places for slow requests: how many there are, who shares them, and that whoever dies gives them back."""
+"""Slots for slow requests: their number, who shares them, and that a dead process frees its own."""
 
 import time
 from contextlib import ExitStack
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def few(settings: Settings) -> None:
+def low_limits(settings: Settings) -> None:
     settings.SLOW_REQUESTS_AT_ONCE, settings.SLOW_REQUESTS_EACH = 3, 2
 
 
 def in_a_request(run: Any) -> Any:
-    """What `run` returns, called as a view is."""
+    """Call `run` inside a view. Return its result."""
     found: list[Any] = []
 
     def view(request: HttpRequest) -> HttpResponse:
@@ -34,7 +34,7 @@ def in_a_request(run: Any) -> Any:
     return found[0]
 
 
-def take_elsewhere(other: "psycopg.Connection[Any]", name: str, number: int) -> None:
+def take_slots_elsewhere(other: "psycopg.Connection[Any]", name: str, number: int) -> None:
     for slot in range(1, number + 1):
         other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"slow work {name} {slot}"])
 
@@ -50,8 +50,8 @@ def refused(customer: str) -> bool:
     return bool(in_a_request(run))
 
 
-def held() -> int:
-    """In this database alone: the server holds those of the other processes that run tests as well."""
+def held_locks() -> int:
+    """Count the locks in this database only, because the server also has those of other test processes."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_locks JOIN pg_database AS own ON own.oid = pg_locks.database"
@@ -60,61 +60,61 @@ def held() -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_a_customer_whose_places_are_taken_in_another_connection_is_refused_and_the_next_one_is_not(
+def test_a_customer_without_a_free_slot_is_refused_and_another_is_not(
     other_connection: "psycopg.Connection[Any]",
 ) -> None:
-    take_elsewhere(other_connection, "customer alice", 2)
+    take_slots_elsewhere(other_connection, "customer alice", 2)
     assert refused("alice")
     assert not refused("bob")
 
 
-def test_when_the_places_of_all_are_taken_everybody_is_refused(other_connection: "psycopg.Connection[Any]") -> None:
-    take_elsewhere(other_connection, "all", 3)
+def test_all_customers_are_refused_when_all_slots_are_taken(other_connection: "psycopg.Connection[Any]") -> None:
+    take_slots_elsewhere(other_connection, "all", 3)
     assert refused("alice")
     assert refused("bob")
 
 
-def test_a_process_that_dies_gives_its_places_back(other_connection: "psycopg.Connection[Any]") -> None:
-    take_elsewhere(other_connection, "all", 3)
+def test_a_dead_process_frees_its_slots(other_connection: "psycopg.Connection[Any]") -> None:
+    take_slots_elsewhere(other_connection, "all", 3)
     other_connection.close()
     until = time.monotonic() + 5
     while refused("alice"):
         assert time.monotonic() < until
 
 
-def test_one_place_takes_one_lock_of_each_bound_and_frees_it() -> None:
+def test_a_slot_takes_one_lock_per_limit_and_frees_it() -> None:
     def run() -> tuple[int, int]:
         with slow_work.slot(customer="alice"):
-            outside = held()
+            outside = held_locks()
             with slow_work.slot(customer="alice"):
-                return outside, held()
+                return outside, held_locks()
 
-    before = held()
+    before = held_locks()
     assert in_a_request(run) == (before + 2, before + 2)
-    assert held() == before
+    assert held_locks() == before
 
 
-def test_who_is_refused_keeps_nothing(other_connection: "psycopg.Connection[Any]") -> None:
-    take_elsewhere(other_connection, "all", 3)
-    before = held()
+def test_a_refused_request_holds_no_lock(other_connection: "psycopg.Connection[Any]") -> None:
+    take_slots_elsewhere(other_connection, "all", 3)
+    before = held_locks()
     assert refused("alice")
-    assert held() == before
+    assert held_locks() == before
 
 
-def test_a_failure_frees_the_place() -> None:
-    before = held()
+def test_an_error_frees_the_slot() -> None:
+    before = held_locks()
 
     def run() -> None:
         with slow_work.slot(customer="alice"):
             raise ValueError
 
-    with pytest.raises(ValueError):  # noqa: PT011  # it is our own of two lines above
+    with pytest.raises(ValueError):  # noqa: PT011  # raised two lines above
         in_a_request(run)
-    assert held() == before
+    assert held_locks() == before
 
 
-def test_a_visitor_of_a_link_has_one_place_for_the_link(other_connection: "psycopg.Connection[Any]") -> None:
-    take_elsewhere(other_connection, "link L", 1)
+def test_visitors_of_a_share_link_share_one_slot(other_connection: "psycopg.Connection[Any]") -> None:
+    take_slots_elsewhere(other_connection, "link L", 1)
 
     def run() -> None:
         with slow_work.limited_by("link L", "address 192.0.2.0"), slow_work.slot(customer="alice"):
@@ -125,13 +125,13 @@ def test_a_visitor_of_a_link_has_one_place_for_the_link(other_connection: "psyco
     assert not refused("alice")
 
 
-def test_worker_and_commands_need_no_place(other_connection: "psycopg.Connection[Any]") -> None:
-    take_elsewhere(other_connection, "all", 3)
+def test_workers_and_commands_need_no_slot(other_connection: "psycopg.Connection[Any]") -> None:
+    take_slots_elsewhere(other_connection, "all", 3)
     with slow_work.slot(customer="alice"):
         assert slow_work.seconds_left(60) == 60
 
 
-def test_the_lookups_of_a_place_end_in_time() -> None:
+def test_the_lookups_in_a_slot_are_limited_in_time() -> None:
     def run() -> float:
         with slow_work.slot(customer="alice"):
             return slow_work.seconds_left(60)
@@ -139,11 +139,11 @@ def test_the_lookups_of_a_place_end_in_time() -> None:
     assert 0 < in_a_request(run) <= slow_work.SECONDS
 
 
-def test_a_lane_lets_so_many_jobs_pass_at_once(other_connection: "psycopg.Connection[Any]") -> None:
-    take_elsewhere(other_connection, "diagnosis", 1)
+def test_a_job_slot_limits_concurrent_jobs(other_connection: "psycopg.Connection[Any]") -> None:
+    take_slots_elsewhere(other_connection, "diagnosis", 1)
     with ExitStack() as stack:
         assert stack.enter_context(slow_work.job_slot("diagnosis", most=2))
-        take_elsewhere(other_connection, "other", 1)
+        take_slots_elsewhere(other_connection, "other", 1)
     with slow_work.job_slot("diagnosis", most=1) as is_free:
         assert not is_free
 

@@ -1,4 +1,4 @@
-"""How long ago something was is said as Django says it, and when exactly stands beside it."""
+"""Relative times as Django formats them, with the exact time in the title."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,12 +16,12 @@ AWAY += [timedelta(days=days, hours=5) for days in (6, 7, 13, 29, 30, 31, 59, 36
 
 
 @pytest.mark.parametrize("away", [*AWAY, *(-each for each in AWAY)])
-def test_it_says_what_naturaltime_says(away: timedelta) -> None:
+def test_it_matches_naturaltime(away: timedelta) -> None:
     with time_machine.travel(NOW, tick=False):
         assert ago(NOW - away) == naturaltime(NOW - away)
 
 
-def test_the_exact_time_stands_beside_it_and_texts_are_escaped() -> None:
+def test_the_exact_time_is_in_the_title_and_texts_are_escaped() -> None:
     at = datetime(2026, 3, 30, 9, 5, 7, tzinfo=UTC)
     page = Template(
         "{% moment at %}|{% moment at absolute='yes' %}|{% moment nothing none=text %}|{% moment at future='yes' %}"

@@ -1,4 +1,4 @@
-"""A pure part is drawn once for each set of values, and sees nothing else."""
+"""A pure part is rendered once for each set of values, and sees nothing else."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils.safestring import mark_safe
 from inbound_admin.templatetags.pure import MOST_KEPT, Pure
 
 
-def drawn(template: Template, **values: Any) -> str:
+def render(template: Template, **values: Any) -> str:
     return template.render(Context(values))
 
 
@@ -19,43 +19,43 @@ def the_part(template: Template) -> Pure:
     return part
 
 
-def test_it_is_drawn_once_for_the_same_values() -> None:
+def test_it_is_rendered_once_for_the_same_values() -> None:
     template = Template("{% for each in rows %}{% pure word=each.word %}<b>{{ word }}</b>{% endpure %}{% endfor %}")
     rows = [{"word": "a"}, {"word": "<"}, {"word": "a"}]
-    assert drawn(template, rows=rows) == drawn(template, rows=rows) == "<b>a</b><b>&lt;</b><b>a</b>"
+    assert render(template, rows=rows) == render(template, rows=rows) == "<b>a</b><b>&lt;</b><b>a</b>"
     assert len(the_part(template).kept) == 2
 
 
-def test_nothing_but_its_values_is_seen_in_it() -> None:
+def test_it_sees_only_its_values() -> None:
     template = Template("{% pure word=word %}{{ word }}{{ secret }}{{ request.user }}{% endpure %}")
-    assert drawn(template, word="a", secret="of Alice") == "a"
-    assert drawn(template, word="a", secret="of Bob") == "a"
+    assert render(template, word="a", secret="of Alice") == "a"
+    assert render(template, word="a", secret="of Bob") == "a"
 
 
-def test_values_that_are_equal_and_look_different_are_kept_apart() -> None:
+def test_equal_values_that_render_differently_are_cached_separately() -> None:
     template = Template("{% pure value=value %}{{ value }}{% endpure %}")
     values = (True, 1, 1.0, "<", mark_safe("<"), None, "")
-    assert [drawn(template, value=each) for each in values] == ["True", "1", "1.0", "&lt;", "<", "None", ""]
+    assert [render(template, value=each) for each in values] == ["True", "1", "1.0", "&lt;", "<", "None", ""]
 
 
-def test_a_component_is_drawn_in_it() -> None:
+def test_a_component_renders_inside() -> None:
     template = Template('{% pure tone=of.tone %}{% cotton label :tone="tone" %}Off{% endcotton %}{% endpure %}')
-    assert drawn(template, of={"tone": "warn"}).strip() == '<span class="tag" data-tone="warn">Off</span>'
+    assert render(template, of={"tone": "warn"}).strip() == '<span class="tag" data-tone="warn">Off</span>'
 
 
-def test_it_keeps_no_more_than_its_bound() -> None:
+def test_the_cache_is_limited() -> None:
     template = Template("{% pure value=value %}{{ value }}{% endpure %}")
     for number in range(MOST_KEPT + 5):
-        assert drawn(template, value=f"v{number}") == f"v{number}"
+        assert render(template, value=f"v{number}") == f"v{number}"
     assert len(the_part(template).kept) == 5
 
 
 @pytest.mark.parametrize("value", [object(), ("a",), frozenset()])
-def test_what_may_change_within_is_refused(value: object) -> None:
+def test_a_mutable_value_is_refused(value: object) -> None:
     with pytest.raises(TemplateSyntaxError, match="no plain value"):
-        drawn(Template("{% pure value=value %}{{ value }}{% endpure %}"), value=value)
+        render(Template("{% pure value=value %}{{ value }}{% endpure %}"), value=value)
 
 
-def test_it_takes_names_with_values_alone() -> None:
+def test_it_accepts_only_names_with_values() -> None:
     with pytest.raises(TemplateSyntaxError, match="not “word”"):
         Template("{% pure word %}{{ word }}{% endpure %}")

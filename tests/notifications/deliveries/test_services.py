@@ -1,4 +1,4 @@
-"""Webhooks out: to whom an event goes, and what becomes of a delivery, against a real server."""
+"""Outgoing webhooks: who receives an event, and how a delivery ends, against a real server."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ from notifications.webhooks.core import PAUSES
 from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret, send_test
 from operations.reconciler import services as reconciler_services
 from tests.factories import make_customer
-from tests.notifications.factories import VERIFIED, Receiver, add_webhook, happen, make_target
+from tests.notifications.factories import VERIFIED, Receiver, add_webhook, emit_event, make_target
 
 pytestmark = pytest.mark.django_db
 
@@ -29,41 +29,41 @@ def _jobs() -> list[str]:
     return [job.args["delivery_id"] for job in jobs]
 
 
-def test_an_event_goes_to_staff_and_to_its_own_customer_alone(customer: Customer) -> None:
+def test_an_event_goes_only_to_staff_and_its_own_customer(customer: Customer) -> None:
     ours, theirs = make_target(), make_target(customer_id=customer.id)
     bobs = make_target(customer_id=make_customer().id)
-    happen(customer.id)
+    emit_event(customer.id)
     assert set(Delivery.objects.values_list("target", flat=True)) == {ours.pk, theirs.pk}
-    happen("")
+    emit_event("")
     assert (ours.deliveries.count(), theirs.deliveries.count(), bobs.deliveries.count()) == (2, 1, 0)
 
 
-def test_what_is_for_staff_alone_goes_to_no_customer(customer: Customer) -> None:
+def test_a_staff_event_goes_to_no_customer(customer: Customer) -> None:
     theirs = make_target(customer_id=customer.id)
-    happen(customer.id, for_staff=True)
+    emit_event(customer.id, for_staff=True)
     assert not theirs.deliveries.exists()
 
 
-def test_what_was_not_chosen_and_what_is_switched_off_gets_nothing() -> None:
+def test_a_webhook_that_is_off_or_chose_other_events_receives_nothing() -> None:
     make_target(events=["rule.drift"])
     make_target(is_on=False)
-    happen()
+    emit_event()
     assert not Delivery.objects.exists()
     assert Event.objects.count() == 1
 
 
-def test_a_persons_own_webhook_gets_no_events(alice: User) -> None:
+def test_a_personal_webhook_receives_no_events(alice: User) -> None:
     make_target(person=alice)
-    happen(alice.customers.get().id)
+    emit_event(alice.customers.get().id)
     assert not Delivery.objects.exists()
 
 
-def test_an_event_whose_transaction_fails_was_none() -> None:
+def test_an_event_is_rolled_back_with_its_transaction() -> None:
     make_target()
 
     def fail() -> None:
         with transaction.atomic():
-            happen()
+            emit_event()
             raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011  ours, from above
@@ -72,16 +72,16 @@ def test_an_event_whose_transaction_fails_was_none() -> None:
     assert not _jobs()
 
 
-def test_there_is_one_job_for_each_delivery() -> None:
+def test_each_delivery_has_one_job() -> None:
     for _ in range(2):
         make_target()
-    happen()
+    emit_event()
     assert sorted(_jobs()) == sorted(Delivery.objects.values_list("pk", flat=True))
 
 
-def test_it_arrives_signed_as_the_standard_says(customer: Customer, alice: User, receiver: Receiver) -> None:
+def test_a_delivery_is_signed_according_to_the_standard(customer: Customer, alice: User, receiver: Receiver) -> None:
     made = add_target(name="Ours", url=receiver.url, form="standard", events=(), actor=alice, customer_id=customer.id)
-    happen(customer.id)
+    emit_event(customer.id)
     delivery = Delivery.objects.get()
     attempt(delivery_id=delivery.pk)
     (got,) = receiver.received
@@ -95,7 +95,7 @@ def test_it_arrives_signed_as_the_standard_says(customer: Customer, alice: User,
     assert (tried.status, tried.answer, tried.problem) == (200, "thanks", "")
 
 
-def test_the_secret_is_in_no_row_as_it_is(customer: Customer, alice: User) -> None:
+def test_no_row_contains_the_plain_secret(customer: Customer, alice: User) -> None:
     made = add_target(
         name="Ours", url="https://a.example/", form="standard", events=(), actor=alice, customer_id=customer.id
     )
@@ -105,24 +105,24 @@ def test_the_secret_is_in_no_row_as_it_is(customer: Customer, alice: User) -> No
     assert made.secret not in str(list(Change.objects.values()))
 
 
-def test_for_a_day_both_secrets_sign(customer: Customer, alice: User, receiver: Receiver) -> None:
+def test_both_secrets_sign_for_a_day_after_rotation(customer: Customer, alice: User, receiver: Receiver) -> None:
     made = add_target(name="Ours", url=receiver.url, form="standard", events=(), actor=alice, customer_id=customer.id)
     new = make_new_secret(target=made.target, actor=alice)
-    happen(customer.id)
+    emit_event(customer.id)
     attempt(delivery_id=Delivery.objects.get().pk)
     (got,) = receiver.received
     for secret in (made.secret, new):
         Webhook(secret).verify(got.body, got.headers)
     WebhookTarget.objects.update(old_secret_until=datetime.now(UTC) - timedelta(seconds=1))
-    happen(customer.id)
+    emit_event(customer.id)
     attempt(delivery_id=Delivery.objects.get(state="waiting").pk)
     assert len(receiver.received[1].headers["webhook-signature"].split()) == 1
     Webhook(new).verify(receiver.received[1].body, receiver.received[1].headers)
 
 
-def test_a_secret_that_another_key_sealed_is_said_to_be_unreadable(receiver: Receiver, settings: Settings) -> None:
+def test_a_secret_sealed_with_an_unknown_key_is_reported(receiver: Receiver, settings: Settings) -> None:
     make_target(receiver.url)
-    happen()
+    emit_event()
     old, settings.SECRET_KEY = settings.SECRET_KEY, "another one"
     attempt(delivery_id=Delivery.objects.get().pk)
     assert "SEALING_KEY_FALLBACKS" in Attempt.objects.get().problem
@@ -132,9 +132,9 @@ def test_a_secret_that_another_key_sealed_is_said_to_be_unreadable(receiver: Rec
     assert Delivery.objects.get().state == DeliveryState.DELIVERED
 
 
-def test_slack_gets_its_text_without_a_signature(receiver: Receiver) -> None:
+def test_slack_receives_its_text_without_a_signature(receiver: Receiver) -> None:
     make_target(receiver.url, form="slack", secret="")
-    happen()
+    emit_event()
     attempt(delivery_id=Delivery.objects.get().pk)
     (got,) = receiver.received
     assert got.json == {
@@ -143,9 +143,9 @@ def test_slack_gets_its_text_without_a_signature(receiver: Receiver) -> None:
     assert "webhook-signature" not in got.headers
 
 
-def test_a_failure_is_tried_again_later_with_the_same_text(receiver: Receiver) -> None:
+def test_a_failed_delivery_is_retried_later_with_the_same_body(receiver: Receiver) -> None:
     make_target(receiver.url)
-    happen()
+    emit_event()
     receiver.status, receiver.answer = 500, "out of order"
     before = datetime.now(UTC)
     attempt(delivery_id=Delivery.objects.get().pk)
@@ -163,26 +163,26 @@ def test_a_failure_is_tried_again_later_with_the_same_text(receiver: Receiver) -
     assert WebhookTarget.objects.get().failing_since is None
 
 
-def test_a_job_that_comes_too_early_sends_nothing(receiver: Receiver) -> None:
+def test_a_job_that_runs_too_early_sends_nothing(receiver: Receiver) -> None:
     make_target(receiver.url)
-    happen()
+    emit_event()
     Delivery.objects.update(next_attempt_at=datetime.now(UTC) + timedelta(hours=1))
     attempt(delivery_id=Delivery.objects.get().pk)
     assert not receiver.received
 
 
-def test_what_was_delivered_is_not_sent_again_by_a_job_that_is_repeated(receiver: Receiver) -> None:
+def test_a_repeated_job_does_not_send_again(receiver: Receiver) -> None:
     make_target(receiver.url)
-    happen()
+    emit_event()
     for _ in range(2):
         attempt(delivery_id=Delivery.objects.get().pk)
     assert len(receiver.received) == 1
 
 
-def test_after_the_last_pause_it_is_given_up(receiver: Receiver, settings: Settings) -> None:
+def test_a_delivery_is_given_up_after_the_last_attempt(receiver: Receiver, settings: Settings) -> None:
     settings.WEBHOOK_OFF_AFTER_DAYS = 100
     make_target(receiver.url)
-    happen()
+    emit_event()
     receiver.status = 503
     for _ in range(len(PAUSES) + 1):
         delivery = Delivery.objects.get()
@@ -193,15 +193,15 @@ def test_after_the_last_pause_it_is_given_up(receiver: Receiver, settings: Setti
     assert WebhookTarget.objects.get().is_on
 
 
-def test_a_target_that_fails_for_days_is_switched_off_and_its_people_are_told(
+def test_a_webhook_that_fails_for_days_is_turned_off_and_its_people_notified(
     customer: Customer, alice: User, receiver: Receiver
 ) -> None:
     target = add_webhook(alice, customer, receiver.url)
     receiver.status = 500
     for _ in range(2):
-        happen(customer.id)
+        emit_event(customer.id)
     WebhookTarget.objects.update(failing_since=datetime.now(UTC) - timedelta(days=6))
-    attempt(delivery_id=Delivery.objects.first().pk)  # type: ignore[union-attr]  # there are two
+    attempt(delivery_id=Delivery.objects.first().pk)  # type: ignore[union-attr]  # two exist
     target.refresh_from_db()
     assert not target.is_on
     assert set(Delivery.objects.values_list("state", flat=True)) == {"cancelled"}
@@ -214,9 +214,9 @@ def test_a_target_that_fails_for_days_is_switched_off_and_its_people_are_told(
     assert alert.state == "recovered"
 
 
-def test_a_target_that_answers_gone_is_switched_off_at_once(receiver: Receiver) -> None:
+def test_a_webhook_that_answers_410_is_turned_off_at_once(receiver: Receiver) -> None:
     make_target(receiver.url)
-    happen()
+    emit_event()
     receiver.status = 410
     attempt(delivery_id=Delivery.objects.get().pk)
     assert not WebhookTarget.objects.get().is_on
@@ -224,30 +224,28 @@ def test_a_target_that_answers_gone_is_switched_off_at_once(receiver: Receiver) 
 
 def test_a_redirect_is_a_failure_with_a_hint(receiver: Receiver) -> None:
     make_target(receiver.url)
-    happen()
+    emit_event()
     receiver.status = 301
     attempt(delivery_id=Delivery.objects.get().pk)
     assert "redirects aren't followed" in Attempt.objects.get().problem
 
 
-def test_nothing_is_sent_to_a_private_address_unless_the_installation_allows_it(
-    receiver: Receiver, settings: Settings
-) -> None:
+def test_nothing_is_sent_to_a_private_address_unless_allowed(receiver: Receiver, settings: Settings) -> None:
     settings.WEBHOOKS_MAY_BE_PRIVATE = False
     make_target(f"https://localhost:{receiver.port}/")
     make_target("https://127.0.0.1/")
-    happen()
+    emit_event()
     for delivery in Delivery.objects.all():
         attempt(delivery_id=delivery.pk)
     assert not receiver.received
     assert all("isn't a public address" in tried.problem for tried in Attempt.objects.all())
 
 
-def test_killed_between_its_lines_it_is_sent_by_the_next_sweep(
+def test_a_delivery_killed_midway_is_sent_by_the_next_sweep(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_target(receiver.url)
-    happen()
+    emit_event()
     delivery = Delivery.objects.get()
 
     class Killed(BaseException):
@@ -269,19 +267,19 @@ def test_killed_between_its_lines_it_is_sent_by_the_next_sweep(
     assert (delivery.state, delivery.attempts_made) == (DeliveryState.DELIVERED, 2)
 
 
-def test_the_sweep_leaves_alone_what_is_not_late() -> None:
+def test_the_sweep_does_not_queue_a_delivery_that_is_not_late() -> None:
     make_target()
-    happen()
+    emit_event()
     ProcrastinateJob.objects.all().delete()
     reconciler_services.queue_unfinished(now=datetime.now(UTC))
     assert _jobs() == []
 
 
-def test_delivered_again_it_has_the_same_id_and_a_delivery_of_its_own(
+def test_a_repeated_delivery_has_the_same_event_id_and_its_own_row(
     customer: Customer, alice: User, receiver: Receiver
 ) -> None:
     add_webhook(alice, customer, receiver.url)
-    happen(customer.id)
+    emit_event(customer.id)
     first = Delivery.objects.get()
     with pytest.raises(Refused, match="already queued"):
         deliver_again(delivery=first, actor=alice)
@@ -293,14 +291,14 @@ def test_delivered_again_it_has_the_same_id_and_a_delivery_of_its_own(
     assert Delivery.objects.get(pk=again.pk).again_by == alice
 
 
-def test_a_test_is_told_to_this_target_alone(customer: Customer, alice: User, receiver: Receiver) -> None:
+def test_a_test_event_goes_only_to_its_webhook(customer: Customer, alice: User, receiver: Receiver) -> None:
     target, other = add_webhook(alice, customer, receiver.url), make_target(customer_id=customer.id)
     attempt(delivery_id=send_test(target=target, actor=alice).pk)
     assert receiver.received[0].json["type"] == "webhook.test"
     assert not other.deliveries.exists()
 
 
-def test_tests_are_not_a_way_to_knock_without_an_end(customer: Customer, alice: User) -> None:
+def test_events_are_limited_to_one_in_ten_seconds(customer: Customer, alice: User) -> None:
     target = add_webhook(alice, customer)
     send_test(target=target, actor=alice)
     with pytest.raises(RateLimited, match="every 10 seconds"):
@@ -309,9 +307,9 @@ def test_tests_are_not_a_way_to_knock_without_an_end(customer: Customer, alice: 
     send_test(target=target, actor=alice)
 
 
-def test_what_is_switched_off_is_neither_tried_nor_delivered_again(customer: Customer, alice: User) -> None:
+def test_a_webhook_that_is_off_is_neither_tested_nor_redelivered(customer: Customer, alice: User) -> None:
     target = add_webhook(alice, customer)
-    happen(customer.id)
+    emit_event(customer.id)
     change_target(target=target, name="Ours", url=target.url, events=(), is_on=False, actor=alice)
     assert Delivery.objects.get().state == DeliveryState.CANCELLED
     with pytest.raises(Refused, match="is off"):

@@ -1,4 +1,4 @@
-"""Mail that strangers can cause reaches each recipient a few times a day, and no more."""
+"""Emails that strangers can cause: each recipient gets a limited number per day."""
 
 from datetime import UTC, datetime
 
@@ -22,12 +22,12 @@ def send(*to: str) -> tuple[str, ...]:
     return email_services.send_unsolicited(title="Join us", text="Please", to=to)
 
 
-def test_a_recipient_gets_as_many_as_the_setting_says_whoever_sends_them() -> None:
+def test_a_recipient_gets_the_configured_number_from_all_senders() -> None:
     assert [send(ALICE), send(ALICE), send(ALICE)] == [(ALICE,), (ALICE,), ()]
     assert len(mail.outbox) == 2
 
 
-def test_another_recipient_of_the_same_mail_gets_theirs() -> None:
+def test_another_recipient_of_the_same_email_is_not_affected() -> None:
     send(ALICE)
     send(ALICE)
     assert send(ALICE, "carol@alice.example") == ("carol@alice.example",)
@@ -35,13 +35,13 @@ def test_another_recipient_of_the_same_mail_gets_theirs() -> None:
 
 
 @pytest.mark.parametrize("spelling", ["ALICE@alice.example", " alice+7@Alice.Example "])
-def test_another_spelling_of_one_mailbox_is_the_same_recipient(spelling: str) -> None:
+def test_another_spelling_of_a_mailbox_counts_as_the_same_recipient(spelling: str) -> None:
     send(ALICE)
     send(spelling)
     assert send(ALICE, spelling) == ()
 
 
-def test_the_next_day_begins_anew() -> None:
+def test_the_limit_resets_after_a_day() -> None:
     with time_machine.travel(datetime(2026, 5, 4, 12, tzinfo=UTC), tick=False) as clock:
         send(ALICE)
         send(ALICE)
@@ -51,6 +51,6 @@ def test_the_next_day_begins_anew() -> None:
         assert send(ALICE) == (ALICE,)
 
 
-def test_a_title_stays_one_line() -> None:
+def test_a_title_stays_on_one_line() -> None:
     email_services.send_unsolicited(title="Join\nBcc: x@y.example", text="Please", to=[ALICE])
     assert mail.outbox[0].subject == "Join Bcc: x@y.example"

@@ -1,4 +1,4 @@
-"""What alerts decide, without a database, a network or a clock."""
+"""Decisions about alerts and webhooks, without a database, a network or a clock."""
 
 import json
 from dataclasses import replace
@@ -28,23 +28,23 @@ TWICE = AlertKind("k", "words", "over", checks_to_raise=2, minimum_age=timedelta
 MINUTE = timedelta(minutes=1)
 
 
-def _play(kind: AlertKind, looks: list[bool]) -> list[Effect]:
+def _effects_of(kind: AlertKind, results: list[bool]) -> list[Effect]:
     watch, effects = None, []
-    for at, firing in enumerate(looks):
+    for at, firing in enumerate(results):
         watch, effect = advance(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
         effects.append(effect)
     return effects
 
 
-def test_one_look_is_a_suspicion_and_the_second_raises_it() -> None:
-    assert _play(TWICE, [True, True]) == [Effect.NOTHING, Effect.RAISED]
+def test_a_condition_is_raised_at_the_second_observation() -> None:
+    assert _effects_of(TWICE, [True, True]) == [Effect.NOTHING, Effect.RAISED]
 
 
-def test_a_suspicion_that_the_next_look_does_not_share_is_forgotten() -> None:
-    assert _play(TWICE, [True, False, True, False]) == [Effect.NOTHING, Effect.FORGOTTEN] * 2
+def test_a_suspicion_not_confirmed_by_the_next_observation_is_forgotten() -> None:
+    assert _effects_of(TWICE, [True, False, True, False]) == [Effect.NOTHING, Effect.FORGOTTEN] * 2
 
 
-def test_looks_of_the_same_moment_are_not_old_enough() -> None:
+def test_observations_within_the_minimum_age_do_not_raise() -> None:
     watch, _ = advance(None, firing=True, kind=TWICE, now=NOON)
     for _ in range(5):
         watch, effect = advance(watch, firing=True, kind=TWICE, now=NOON + timedelta(seconds=5))
@@ -52,8 +52,8 @@ def test_looks_of_the_same_moment_are_not_old_enough() -> None:
     assert advance(watch, firing=True, kind=TWICE, now=NOON + MINUTE)[1] is Effect.RAISED
 
 
-def test_it_is_over_after_as_many_clear_looks_as_the_kind_asks_for() -> None:
-    assert _play(TWICE, [True, True, False, True, False, False]) == [
+def test_an_alert_recovers_after_the_required_clear_observations() -> None:
+    assert _effects_of(TWICE, [True, True, False, True, False, False]) == [
         Effect.NOTHING,
         Effect.RAISED,
         Effect.NOTHING,
@@ -64,20 +64,20 @@ def test_it_is_over_after_as_many_clear_looks_as_the_kind_asks_for() -> None:
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 4), st.integers(1, 4))
-def test_raised_and_recovered_take_turns_however_it_flaps(looks: list[bool], needed: int, clear: int) -> None:
-    """One episode at a time: after it is over, what comes is a new one."""
+def test_raised_and_recovered_alternate_however_it_flaps(results: list[bool], needed: int, clear: int) -> None:
+    """Episodes follow each other: a problem after a recovery starts a new one."""
     kind = AlertKind("k", "words", "over", checks_to_raise=needed, checks_to_resolve=clear)
-    told, watch = [], None
-    for at, firing in enumerate(looks):
+    effects, watch = [], None
+    for at, firing in enumerate(results):
         watch, effect = advance(watch, firing=firing, kind=kind, now=NOON + at * MINUTE)
         if effect in (Effect.RAISED, Effect.RECOVERED):
-            told.append(effect)
+            effects.append(effect)
         if watch is not None and watch.state is AlertState.RECOVERED:
             watch = None
-    assert all(effect is (Effect.RAISED, Effect.RECOVERED)[at % 2] for at, effect in enumerate(told))
+    assert all(effect is (Effect.RAISED, Effect.RECOVERED)[at % 2] for at, effect in enumerate(effects))
 
 
-def test_what_is_open_stays_open_while_it_is_seen() -> None:
+def test_an_open_alert_stays_open_while_it_is_observed() -> None:
     watch = ConditionState(AlertState.OPEN, NOON, looks=3, clear=1)
     assert advance(watch, firing=True, kind=TWICE, now=NOON) == (
         ConditionState(AlertState.OPEN, NOON, 4, 0),
@@ -85,7 +85,7 @@ def test_what_is_open_stays_open_while_it_is_seen() -> None:
     )
 
 
-def test_a_kind_that_nobody_named_is_raised_at_once_and_shown_by_its_name() -> None:
+def test_an_unknown_kind_is_raised_at_once_and_shown_by_its_name() -> None:
     kind = kind_named("moon.full")
     assert (kind.checks_to_raise, kind.words) == (1, "moon.full")
 
@@ -99,12 +99,12 @@ def test_customers_choose_from_fewer_kinds_and_events_than_staff() -> None:
     assert set(events_for(staff=False)) < set(events_for(staff=True)) == set(EVENTS)
 
 
-def test_a_verified_domain_is_looked_at_twice_before_its_owner_is_told() -> None:
+def test_an_at_risk_domain_is_checked_twice_before_its_owner_is_notified() -> None:
     assert KINDS["domain.at_risk"].checks_to_raise == 2
     assert KINDS["domain.at_risk"].minimum_age > timedelta(0)
 
 
-def test_a_target_that_chose_nothing_wants_everything() -> None:
+def test_a_webhook_without_chosen_events_receives_all() -> None:
     assert is_wanted("domain.verified", ())
     assert is_wanted("domain.verified", ("domain.verified",))
     assert not is_wanted("domain.verified", ("rule.drift",))
@@ -121,7 +121,7 @@ def test_a_target_that_chose_nothing_wants_everything() -> None:
         ("https://example.com./", "example.com", 443, "/", "example.com"),
     ],
 )
-def test_an_address_as_it_is_typed(typed: str, host: str, port: int, path: str, header: str) -> None:
+def test_a_url_is_parsed_as_typed(typed: str, host: str, port: int, path: str, header: str) -> None:
     target = parse_target(typed)
     assert (target.host, target.port, target.path, target.host_header) == (host, port, path, header)
 
@@ -152,21 +152,21 @@ def test_an_address_as_it_is_typed(typed: str, host: str, port: int, path: str, 
         "https://\u202e.example/",
     ],
 )
-def test_what_is_no_address_for_a_webhook(typed: str) -> None:
+def test_an_invalid_url_is_refused(typed: str) -> None:
     with pytest.raises(BadUrl):
         parse_target(typed)
 
 
-def test_what_is_no_address_is_answered_with_what_is_wanted() -> None:
+def test_the_refusal_of_a_url_says_what_to_enter() -> None:
     with pytest.raises(BadUrl, match="^Enter an https:// URL without a user name, such as https://example"):
         parse_target("example.com")
 
 
-def test_plain_http_and_private_addresses_are_for_installations_that_allow_them() -> None:
+def test_http_and_private_addresses_need_permission() -> None:
     assert parse_target("http://127.0.0.1:8000/x", may_be_private=True).host == "127.0.0.1"
 
 
-def test_attempts_go_on_for_about_three_days_and_then_end() -> None:
+def test_attempts_continue_for_about_three_days() -> None:
     moment = NOON
     for attempts in range(1, len(PAUSES) + 1):
         due = next_attempt(attempts, now=moment)
@@ -177,7 +177,7 @@ def test_attempts_go_on_for_about_three_days_and_then_end() -> None:
     assert next_attempt(len(PAUSES) + 1, now=moment) is None
 
 
-def test_each_attempt_waits_as_the_specification_recommends() -> None:
+def test_each_attempt_waits_as_the_standard_recommends() -> None:
     waits = [(next_attempt(attempts, now=NOON) or NOON) - NOON for attempts in range(1, 10)]
     assert waits[0] == timedelta(seconds=5)
     assert [wait / MINUTE for wait in waits[1:]] == [5, 30, 120, 300, 600, 840, 1200, 1440]
@@ -186,11 +186,11 @@ def test_each_attempt_waits_as_the_specification_recommends() -> None:
 
 
 @pytest.mark.parametrize(("jitter", "later"), [(-1.0, 0), (0.0, 0), (0.5, 6), (1.0, 12), (2.0, 12)])
-def test_jitter_only_makes_it_later_and_by_a_tenth_at_most(jitter: float, later: int) -> None:
+def test_jitter_delays_by_at_most_a_tenth(jitter: float, later: int) -> None:
     assert next_attempt(4, now=NOON, jitter=jitter) == NOON + timedelta(hours=2, minutes=later)
 
 
-def test_a_target_is_given_up_after_days_without_a_success() -> None:
+def test_a_webhook_is_turned_off_after_days_without_success() -> None:
     assert not should_disable(failing_since=None, now=NOON, days=5)
     assert not should_disable(failing_since=NOON - timedelta(days=4, hours=23), now=NOON, days=5)
     assert should_disable(failing_since=NOON - timedelta(days=5), now=NOON, days=5)
@@ -209,41 +209,41 @@ def test_a_target_is_given_up_after_days_without_a_success() -> None:
         (9, 9, 9, (4, 9)),
     ],
 )
-def test_quiet_hours_put_it_off_to_their_end(start: int, end: int, at: int, expected: tuple[int, int]) -> None:
+def test_quiet_hours_delay_an_email_to_their_end(start: int, end: int, at: int, expected: tuple[int, int]) -> None:
     schedule = EmailSchedule(quiet_from=time(start), quiet_until=time(end))
     moment = after_quiet_hours(schedule, datetime(2026, 5, 4, at, tzinfo=UTC))
     assert (moment.day, moment.hour) == expected
 
 
-def test_a_digest_comes_at_its_time_and_after_the_quiet_hours() -> None:
+def test_a_digest_is_due_at_its_time_after_quiet_hours() -> None:
     digest = EmailSchedule(by_mail=ByMail.DIGEST, digest_at=time(8))
     assert mail_due(digest, now=NOON) == datetime(2026, 5, 5, 8, tzinfo=UTC)
     late = EmailSchedule(ByMail.DIGEST, time(6), quiet_from=time(22), quiet_until=time(7))
     assert mail_due(late, now=NOON) == datetime(2026, 5, 5, 7, tzinfo=UTC)
 
 
-def test_whoever_wants_no_mail_gets_none() -> None:
+def test_email_turned_off_is_never_due() -> None:
     assert mail_due(EmailSchedule(by_mail=ByMail.OFF), now=NOON) is None
     assert mail_due(EmailSchedule(), now=NOON) == NOON
 
 
-def _happening(name: str = "shop.example") -> WebhookEvent:
+def _event(name: str = "shop.example") -> WebhookEvent:
     return WebhookEvent("domain.at_risk", NOON, "domain", "dom_1", name, "cus_1", {"why": "The MX is <gone> & away."})
 
 
-def test_the_standard_form_has_type_moment_and_data() -> None:
-    told = json.loads(body(_happening(), Format.STANDARD))
-    assert (told["type"], told["timestamp"]) == ("domain.at_risk", "2026-05-04T12:00:00Z")
-    assert told["data"]["object"] == {
+def test_the_standard_format_has_type_timestamp_and_data() -> None:
+    payload = json.loads(body(_event(), Format.STANDARD))
+    assert (payload["type"], payload["timestamp"]) == ("domain.at_risk", "2026-05-04T12:00:00Z")
+    assert payload["data"]["object"] == {
         "type": "domain",
         "id": "dom_1",
         "name": "shop.example",
         "customerId": "cus_1",
     }
-    assert told["data"]["why"] == "The MX is <gone> & away."
+    assert payload["data"]["why"] == "The MX is <gone> & away."
 
 
-def test_the_standard_form_is_compact_and_says_what_there_is_not_as_null() -> None:
+def test_the_standard_format_is_compact_and_has_nulls() -> None:
     of_ours = WebhookEvent("rule.drift", NOON, "rule", "r1", "bücher", "", {})
     assert body(of_ours, Format.STANDARD) == (
         '{"type":"rule.drift","timestamp":"2026-05-04T12:00:00Z","data":{"object":{"type":"rule","id":"r1",'
@@ -253,21 +253,21 @@ def test_the_standard_form_is_compact_and_says_what_there_is_not_as_null() -> No
     assert json.loads(body(linked, Format.STANDARD))["data"]["link"] == "https://panel.example/r1"
 
 
-def test_a_moment_of_another_time_zone_is_told_in_utc() -> None:
-    there = replace(_happening(), at=datetime(2026, 5, 4, 14, 0, tzinfo=timezone(timedelta(hours=2))))
+def test_a_time_in_another_time_zone_is_sent_in_utc() -> None:
+    there = replace(_event(), at=datetime(2026, 5, 4, 14, 0, tzinfo=timezone(timedelta(hours=2))))
     assert json.loads(body(there, Format.STANDARD))["timestamp"] == "2026-05-04T12:00:00Z"
 
 
-def test_slack_reads_what_happened_why_and_where_and_only_what_there_is() -> None:
-    bare = replace(_happening("bücher"), data={})
+def test_slack_gets_words_reason_and_link_if_present() -> None:
+    bare = replace(_event("bücher"), data={})
     assert body(bare, Format.SLACK) == f'{{"text": "*bücher*: {words_for("domain.at_risk")}."}}'
-    told = replace(bare, data={"words": "Is fine", "why": "Again"}, link="https://panel.example/d")
+    event = replace(bare, data={"words": "Is fine", "why": "Again"}, link="https://panel.example/d")
     expected = "*bücher*: Is fine.\nAgain\n<https://panel.example/d|View>"
-    assert json.loads(body(told, Format.SLACK)) == {"text": expected}
+    assert json.loads(body(event, Format.SLACK)) == {"text": expected}
 
 
-def test_slack_gets_one_text_in_which_no_name_is_markup() -> None:
-    told = json.loads(body(_happening("<!channel>"), Format.SLACK))
-    assert list(told) == ["text"]
-    assert "<!channel>" not in told["text"]
-    assert "The MX is &lt;gone&gt; &amp; away." in told["text"]
+def test_slack_text_escapes_names() -> None:
+    payload = json.loads(body(_event("<!channel>"), Format.SLACK))
+    assert list(payload) == ["text"]
+    assert "<!channel>" not in payload["text"]
+    assert "The MX is &lt;gone&gt; &amp; away." in payload["text"]

@@ -1,4 +1,4 @@
-"""Webhook targets: who may look after them, what is wrong with one, how one goes."""
+"""Webhooks: who can manage them, what makes one invalid, and their removal."""
 
 import pytest
 
@@ -14,12 +14,12 @@ from notifications.models.webhooks import Delivery, Event, WebhookTarget
 from notifications.webhooks.services import MOST_TARGETS, make_new_secret, remove_target, send_test
 from operations.customers.services import delete_customer
 from tests.factories import make_customer, make_member, make_staff
-from tests.notifications.factories import VERIFIED, add_webhook, happen, make_target, raise_for
+from tests.notifications.factories import VERIFIED, add_webhook, emit_event, make_target, raise_alert
 
 pytestmark = pytest.mark.django_db
 
 
-def test_only_owners_look_after_a_customers_webhooks_and_operators_after_ours(customer: Customer, alice: User) -> None:
+def test_only_owners_manage_a_customers_webhooks_and_operators_ours(customer: Customer, alice: User) -> None:
     theirs, ours = add_webhook(alice, customer), make_target()
     member = make_member(customer, role=MemberRole.MEMBER)
     bob, sam, olga = make_member(), make_staff(Role.SUPPORT), make_staff(Role.OPERATOR)
@@ -35,46 +35,46 @@ def test_only_owners_look_after_a_customers_webhooks_and_operators_after_ours(cu
     assert Change.objects.filter(what="webhook.new_secret", for_staff=True).count() == 1
 
 
-def test_what_is_wrong_with_it_is_said(customer: Customer, alice: User) -> None:
+def test_an_invalid_webhook_is_refused(customer: Customer, alice: User) -> None:
     for wrong in ({"name": " "}, {"url": "ftp://x"}, {"events": ("rule.drift",)}, {"events": ("nonsense",)}):
         with pytest.raises(Refused):
             add_webhook(alice, customer, **wrong)
     assert not WebhookTarget.objects.exists()
 
 
-def test_sent_twice_a_form_adds_one(customer: Customer, alice: User) -> None:
+def test_a_form_sent_twice_adds_one_webhook(customer: Customer, alice: User) -> None:
     add_webhook(alice, customer, target_id="whk_00000000000000000000")
     with pytest.raises(Refused, match="already"):
         add_webhook(alice, customer, target_id="whk_00000000000000000000")
 
 
-def test_nobody_has_more_than_a_few(customer: Customer, alice: User) -> None:
+def test_a_customer_has_a_limited_number_of_webhooks(customer: Customer, alice: User) -> None:
     for _ in range(MOST_TARGETS):
         make_target(customer_id=customer.id)
     with pytest.raises(Refused, match="10 webhooks"):
         add_webhook(alice, customer)
 
 
-def test_removed_it_is_gone_with_its_log(customer: Customer, alice: User) -> None:
+def test_removing_a_webhook_deletes_its_deliveries_and_is_logged(customer: Customer, alice: User) -> None:
     target = add_webhook(alice, customer)
-    happen(customer.id)
+    emit_event(customer.id)
     remove_target(target=target, actor=alice)
     assert not Delivery.objects.exists()
     attempt(delivery_id="dlv_of_nobody")
     assert Change.objects.get(what="webhook.removed").customer_id == customer.id
 
 
-def test_of_a_customer_that_is_gone_no_webhook_and_no_alert_is_left(customer: Customer) -> None:
+def test_deleting_a_customer_deletes_its_webhooks_and_alerts(customer: Customer) -> None:
     make_target(customer_id=customer.id)
     other = make_target(customer_id=make_customer().id)
-    raise_for(customer.id)
+    raise_alert(customer.id)
     delete_customer(customer=customer, actor=make_staff(Role.ADMIN))
     assert list(WebhookTarget.objects.all()) == [other]
     assert not Alert.objects.exists()
     assert not Event.objects.exists()
 
 
-def test_what_was_last_told_of_a_thing_is_known() -> None:
+def test_the_last_event_about_an_object_is_known() -> None:
     about, pair = Subject("record", "dom_1/mx", "shop.example"), ("record.mismatch", "record.recovered")
     assert not was_last_event("record.mismatch", about=about, among=pair)
     emit(event="record.mismatch", about=about)

@@ -1,4 +1,4 @@
-"""The change log as a page: whose rows one sees, what the filters do, and what is taken along."""
+"""The change log page: visible rows, filters, and exports."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def log() -> tuple[str, str]:
-    """Ids of Alice's customer and of Bob's, each with a change."""
+    """Create a change for Alice's and one for Bob's customer; return both customer IDs."""
     ids = []
     for name in ("Alice Ltd", "Bob Ltd"):
         customer = make_customer(name)
@@ -28,14 +28,14 @@ def log() -> tuple[str, str]:
     return ids[0], ids[1]
 
 
-def signed_in(client: Client, user: User) -> Client:
+def sign_in(client: Client, user: User) -> Client:
     client.force_login(user)
     return client
 
 
-def test_a_customer_sees_own_changes_alone(client: Client, log: tuple[str, str]) -> None:
+def test_a_customer_sees_only_their_own_changes(client: Client, log: tuple[str, str]) -> None:
     alice = make_member(Customer.objects.get(pk=log[0]))
-    page = signed_in(client, alice).get("/operations/changes/").content.decode()
+    page = sign_in(client, alice).get("/operations/changes/").content.decode()
     assert "alice.example" in page
     assert "bob.example" not in page
     assert "1 change" in page
@@ -43,39 +43,37 @@ def test_a_customer_sees_own_changes_alone(client: Client, log: tuple[str, str])
     assert exported == []
 
 
-def test_a_customer_is_offered_only_the_kinds_that_occur_and_staff_all(client: Client, log: tuple[str, str]) -> None:
+def test_the_filter_offers_customers_only_their_own_kinds_and_staff_all(client: Client, log: tuple[str, str]) -> None:
     alice = make_member(Customer.objects.get(pk=log[0]))
-    offered = signed_in(client, alice).get("/operations/changes/").context["choices"]
-    assert [value for value, _ in offered["what"]] == ["domain.added"]  # "domain.note" is for staff
+    offered = sign_in(client, alice).get("/operations/changes/").context["choices"]
+    assert [value for value, _ in offered["what"]] == ["domain.added"]  # "domain.note" is visible to staff only
     assert [value for value, _ in offered["about"]] == ["domain"]
-    assert len(signed_in(client, make_staff()).get("/operations/changes/").context["choices"]["what"]) > 50
+    assert len(sign_in(client, make_staff()).get("/operations/changes/").context["choices"]["what"]) > 50
 
 
-def test_staff_see_everybodys_and_find_one(client: Client, log: tuple[str, str]) -> None:
-    page = signed_in(client, make_staff(Role.SUPPORT)).get("/operations/changes/?q=bob").content.decode()
+def test_staff_can_search_all_changes(client: Client, log: tuple[str, str]) -> None:
+    page = sign_in(client, make_staff(Role.SUPPORT)).get("/operations/changes/?q=bob").content.decode()
     assert "bob.example" in page
     assert "alice.example" not in page
 
 
-def test_a_swap_is_the_results_alone(client: Client, log: tuple[str, str]) -> None:
-    answer = signed_in(client, make_staff()).get(
-        "/operations/changes/?what=domain.added", headers={"HX-Request": "true"}
-    )
+def test_an_htmx_request_returns_only_the_results(client: Client, log: tuple[str, str]) -> None:
+    answer = sign_in(client, make_staff()).get("/operations/changes/?what=domain.added", headers={"HX-Request": "true"})
     assert answer.content.decode().strip().startswith('<div id="results"')
 
 
-def test_a_filter_that_finds_nothing_says_so_with_a_way_back(client: Client, log: tuple[str, str]) -> None:
-    page = signed_in(client, make_staff()).get("/operations/changes/?q=nowhere").content.decode()
+def test_an_empty_result_says_so_and_offers_to_clear_the_filters(client: Client, log: tuple[str, str]) -> None:
+    page = sign_in(client, make_staff()).get("/operations/changes/?q=nowhere").content.decode()
     assert "No changes match these filters" in page
     assert "Clear filters" in page
 
 
-def test_the_export_has_all_that_the_filter_shows_and_no_formula(client: Client, log: tuple[str, str]) -> None:
-    answer = signed_in(client, make_staff()).get("/operations/changes.csv?what=domain.added")
+def test_the_export_contains_the_filtered_rows_and_no_formula(client: Client, log: tuple[str, str]) -> None:
+    answer = sign_in(client, make_staff()).get("/operations/changes.csv?what=domain.added")
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert [row["name"] for row in rows] == ["bob.example", "alice.example"]
     assert {row["because"] for row in rows} == {"'=1+1"}
 
 
-def test_only_csv_and_json_are_offered(client: Client, log: tuple[str, str]) -> None:
-    assert signed_in(client, make_staff()).get("/operations/changes.exe").status_code == 404
+def test_only_csv_and_json_are_exported(client: Client, log: tuple[str, str]) -> None:
+    assert sign_in(client, make_staff()).get("/operations/changes.exe").status_code == 404

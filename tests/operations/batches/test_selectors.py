@@ -1,4 +1,4 @@
-"""A batch's progress is counted by the database, whatever its size, and says the same as its items."""
+"""A batch's progress is counted by the database at any size and agrees with its items."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -29,14 +29,14 @@ def make_batch(kind: BatchKind, *rows: Mapping[str, Any], state: BatchItemState 
     return batch
 
 
-def pausing() -> Batch:
+def pause_batch() -> Batch:
     standings = ("paused", "pausing", "suspended", "active", "unknown")
     tenants = [make_tenant(standing=standing) for standing in standings]
     rows = [{"tenant": tenant} for tenant in tenants] + [{"tenant": None}]
     return make_batch(BatchKind.PAUSE, *rows, *({"state": state} for state in BatchItemState if state != DONE))
 
 
-def deciding() -> Batch:
+def decide_batch() -> Batch:
     rows = [
         make_difference(key="1", decision="ignore"),
         make_difference(key="2", decision="restore"),
@@ -46,22 +46,22 @@ def deciding() -> Batch:
     return make_batch(BatchKind.DECIDE, *({"difference": row} for row in rows), {"difference": None})
 
 
-def deleting() -> Batch:
+def delete_batch() -> Batch:
     return make_batch(BatchKind.DELETE, {"domain": make_domain("a.com", stage=Stage.DELETING)}, {"domain": None})
 
 
-def holding() -> Batch:
+def hold_batch() -> Batch:
     return make_batch(BatchKind.HOLD, {"domain": make_domain("a.com", stage=Stage.READY)}, {"domain": None})
 
 
-def adding() -> Batch:
+def import_batch() -> Batch:
     stages = (Stage.CLAIM, Stage.STARTING, Stage.STARTING, Stage.READY)
     domains = [make_domain(f"{number}.com", stage=stage) for number, stage in enumerate(stages)]
     return make_batch(BatchKind.IMPORT, *({"domain": domain} for domain in domains), {"domain": None})
 
 
-def test_an_added_domain_is_done_once_ses_has_its_identity_and_a_claim_belongs_to_nobody() -> None:
-    batch = adding()
+def test_an_added_domain_is_done_once_ses_has_its_identity_but_a_claim_is_unproven() -> None:
+    batch = import_batch()
     Domain.objects.filter(name="1.com").update(stage_problem="AWS denied access.")
     rows = {str(item.domain): result for item, result in results_of(batch, list(items_of(batch)))}
     assert [rows[f"{number}.com"].word for number in range(4)] == ["Ownership not proven", *["Setting up"] * 2, "Done"]
@@ -72,9 +72,9 @@ def test_an_added_domain_is_done_once_ses_has_its_identity_and_a_claim_belongs_t
     assert "1 done" in summary.sentence
 
 
-@pytest.mark.parametrize("made", [pausing, deciding, deleting, holding, adding])
-def test_the_counts_are_those_of_the_items(made: Callable[[], Batch]) -> None:
-    batch = made()
+@pytest.mark.parametrize("make", [pause_batch, decide_batch, delete_batch, hold_batch, import_batch])
+def test_the_counts_agree_with_the_items(make: Callable[[], Batch]) -> None:
+    batch = make()
     summary = summary_of(batch, counts_of(batch))
     results = [result for _, result in results_of(batch, list(items_of(batch)))]
     counted = Counter(result.word.lower() for result in results)
@@ -84,7 +84,7 @@ def test_the_counts_are_those_of_the_items(made: Callable[[], Batch]) -> None:
     assert summary.may_change == any(result.waits for result in results)
 
 
-def test_a_thousand_items_take_as_many_queries_as_one(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_the_summary_of_a_thousand_items_takes_two_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     batch = make_batch(BatchKind.PAUSE)
     tenant = make_tenant(standing="paused")
     BatchItem.objects.bulk_create(
@@ -95,18 +95,18 @@ def test_a_thousand_items_take_as_many_queries_as_one(django_assert_num_queries:
     assert summary.sentence == "1,001 paused."
 
 
-def test_the_time_left_is_that_of_the_queue_and_the_pace(settings: LazySettings) -> None:
+def test_the_time_left_follows_from_the_queue_and_the_rate_limit(settings: LazySettings) -> None:
     settings.AWS_CALLS_PER_SECOND = 1
     own = make_batch(BatchKind.DELETE, *({} for _ in range(100)), state=WAITING)
     alone = seconds_left(own, summary_of(own, counts_of(own)))
     assert 300 <= alone <= 400  # three calls each, at one call a second
     make_batch(BatchKind.IMPORT, *({} for _ in range(200)), state=WAITING)
-    beside = seconds_left(own, summary_of(own, counts_of(own)))
-    assert beside - alone == 100  # only as many of the other's as take turns with this one's
+    shared = seconds_left(own, summary_of(own, counts_of(own)))
+    assert shared - alone == 100  # the other batch's items only count as far as they alternate with this one's
     settings.AWS_CALLS_PER_SECOND = 10
     assert seconds_left(own, summary_of(own, counts_of(own))) < alone
 
 
-def test_nothing_left_takes_no_time() -> None:
+def test_a_finished_batch_has_no_time_left() -> None:
     batch = make_batch(BatchKind.HOLD, {"domain": make_domain("a.com", stage=Stage.READY)})
     assert seconds_left(batch, summary_of(batch, counts_of(batch))) == 0

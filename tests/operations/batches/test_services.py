@@ -1,4 +1,4 @@
-"""The same done to several domains: predicted, carried out one by one, tried again where it failed, one change id."""
+"""Batches are previewed, executed item by item, retried after failures, and logged under one ID."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,7 +42,7 @@ def sam() -> User:
     return make_staff(Role.SUPPORT)
 
 
-def ask(kind: BatchKind, actor: User, *names: str, **words: str) -> Batch:
+def start_batch(kind: BatchKind, actor: User, *names: str, **words: str) -> Batch:
     named = tuple(DomainLine(*name.split("|")) for name in names)
     rows = [row for row in predict(kind, named, viewer=actor) if row.works]
     return batches_services.start(kind=kind, items=domain_actions_services.items_of(rows), words=words, actor=actor)
@@ -52,11 +52,11 @@ def states(asked: Batch) -> dict[str, str]:
     return dict(asked.items.values_list("name", "state"))
 
 
-def test_a_transfer_moves_each_with_one_change_id_and_one_refusal_stops_no_other(sandbox: Sandbox, sam: User) -> None:
+def test_a_refused_transfer_in_a_batch_does_not_stop_the_others(sandbox: Sandbox, sam: User) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     tenant = make_tenant(bob)
     domains = [make_ready(f"d{number}.com", alice) for number in range(3)]
-    asked = ask(BatchKind.TRANSFER, sam, "d0.com", "d1.com", "d2.com", customer=bob.pk, because="Merger")
+    asked = start_batch(BatchKind.TRANSFER, sam, "d0.com", "d1.com", "d2.com", customer=bob.pk, because="Merger")
     make_domain("d1.com", customer=bob, stage=Stage.CLAIM)
     batches_services.work()
     assert states(asked) == {"d0.com": "done", "d1.com": "refused", "d2.com": "done"}
@@ -66,11 +66,11 @@ def test_a_transfer_moves_each_with_one_change_id_and_one_refusal_stops_no_other
     assert (domains[0].customer, domains[0].tenant) == (bob, tenant)
 
 
-def test_what_failed_alone_is_tried_again(sandbox: Sandbox, sam: User) -> None:
+def test_only_failed_items_are_retried(sandbox: Sandbox, sam: User) -> None:
     bob = make_customer("Bob")
     make_ready("a.com", make_customer())
     make_ready("b.com", make_customer())
-    asked = ask(BatchKind.TRANSFER, sam, "a.com", "b.com", customer=bob.pk, because="Merger")
+    asked = start_batch(BatchKind.TRANSFER, sam, "a.com", "b.com", customer=bob.pk, because="Merger")
     rival = make_domain("b.com", customer=bob, stage=Stage.CLAIM)
     batches_services.work()
     rival.delete()
@@ -80,24 +80,24 @@ def test_what_failed_alone_is_tried_again(sandbox: Sandbox, sam: User) -> None:
     assert Change.objects.filter(bulk_id=asked.pk, what="domain.transferred").count() == 2
 
 
-def test_a_worker_that_died_between_two_repeats_nothing(sandbox: Sandbox, sam: User) -> None:
+def test_a_worker_that_died_between_items_repeats_nothing(sandbox: Sandbox, sam: User) -> None:
     bob = make_customer("Bob")
     make_ready("a.com", make_customer())
-    asked = ask(BatchKind.TRANSFER, sam, "a.com", customer=bob.pk, because="Merger")
+    asked = start_batch(BatchKind.TRANSFER, sam, "a.com", customer=bob.pk, because="Merger")
     batches_services.work()
-    asked.items.update(state=BatchItemState.WAITING)  # as if it had died before it wrote the row
+    asked.items.update(state=BatchItemState.WAITING)  # as if the worker had died before it stored the row
     batches_services.work()
     assert states(asked) == {"a.com": "done"}
     assert Change.objects.filter(what="domain.transferred").count() == 1
 
 
-def test_hold_and_release_keep_one_id_each_and_their_reason(sam: User) -> None:
+def test_hold_and_release_log_their_batch_id_and_reason(sam: User) -> None:
     for name in ("a.com", "b.com"):
         make_domain(name, stage=Stage.READY)
     until = (timezone.now() + timedelta(days=1)).isoformat()
-    held = ask(BatchKind.HOLD, sam, "a.com", "b.com", because="Abuse", until=until)
+    held = start_batch(BatchKind.HOLD, sam, "a.com", "b.com", because="Abuse", until=until)
     batches_services.work()
-    released = ask(BatchKind.RELEASE, sam, "a.com", "b.com", because="Settled")
+    released = start_batch(BatchKind.RELEASE, sam, "a.com", "b.com", because="Settled")
     batches_services.work()
     lines = Change.objects.order_by("id").values_list("what", "because", "bulk_id")
     assert list(lines) == [
@@ -108,36 +108,36 @@ def test_hold_and_release_keep_one_id_each_and_their_reason(sam: User) -> None:
     ]
 
 
-def test_a_customer_checks_deletes_and_adds_their_own_and_nothing_else(sandbox: Sandbox) -> None:
+def test_a_customer_can_check_delete_and_add_only_their_own_domains(sandbox: Sandbox) -> None:
     alice = make_member()
     customer = alice.memberships.get().customer
     make_domain("mine.com", customer=customer, stage=Stage.READY)
     make_domain("bobs.com", stage=Stage.READY)
     rows = predict(BatchKind.CHECK, (DomainLine("mine.com"), DomainLine("bobs.com")), viewer=alice)
     assert [(row.works, row.sentence) for row in rows][1] == (False, "This domain is not in your list.")
-    checked = ask(BatchKind.CHECK, alice, "mine.com", "bobs.com")
-    added = ask(BatchKind.IMPORT, alice, "new.com", "bobs.com")
+    checked = start_batch(BatchKind.CHECK, alice, "mine.com", "bobs.com")
+    added = start_batch(BatchKind.IMPORT, alice, "new.com", "bobs.com")
     batches_services.work()
     assert states(checked) == {"mine.com": "done"}
     assert states(added) == {"new.com": "done"}
     assert Change.objects.get(what="domain.added").bulk_id == added.pk
     for kind in (BatchKind.TRANSFER, BatchKind.HOLD, BatchKind.RELEASE):
         with pytest.raises(PermissionDenied):
-            ask(kind, alice, "mine.com", because="x", customer=customer.pk)
+            start_batch(kind, alice, "mine.com", because="x", customer=customer.pk)
     assert not batches_for(make_member()).exists()
 
 
-def test_a_domain_that_left_the_customer_meanwhile_is_not_theirs_to_check(sam: User) -> None:
+def test_a_domain_transferred_meanwhile_is_not_checked_for_the_previous_owner(sam: User) -> None:
     alice = make_member()
     domain = make_domain("mine.com", customer=alice.memberships.get().customer, stage=Stage.READY)
-    asked = ask(BatchKind.CHECK, alice, "mine.com")
+    asked = start_batch(BatchKind.CHECK, alice, "mine.com")
     overrides_services.transfer(domain=domain, to=make_customer("Bob"), because="Sold", actor=sam)
     batches_services.work()
     assert asked.items.get().problem == "The domain is no longer in your list."
     assert not Change.objects.filter(what="domain.check_forced").exists()
 
 
-def test_an_import_says_of_each_line_whose_it_is_or_why_not(sam: User) -> None:
+def test_an_import_preview_names_the_customer_or_the_problem_of_each_line(sam: User) -> None:
     alice = make_customer("Alice Ltd")
     make_customer("Twins")
     make_customer("Twins")
@@ -150,16 +150,16 @@ def test_an_import_says_of_each_line_whose_it_is_or_why_not(sam: User) -> None:
         viewer=sam,
     )
     assert [row.works for row in rows] == [True, True, False, False, False, False, True]
-    said = [row.sentence for row in rows]
-    assert said[0] == "Will be added for Alice Ltd. It will be set up in SES."
-    assert said[2] == "No customer is called Nobody."
-    assert "Several customers are called Twins" in said[3]
-    assert "Add the customer to this line" in said[4]
-    assert "already in use" in said[5]
-    assert "must be proven first" in said[6]
+    sentences = [row.sentence for row in rows]
+    assert sentences[0] == "Will be added for Alice Ltd. It will be set up in SES."
+    assert sentences[2] == "No customer is called Nobody."
+    assert "Several customers are called Twins" in sentences[3]
+    assert "Add the customer to this line" in sentences[4]
+    assert "already in use" in sentences[5]
+    assert "must be proven first" in sentences[6]
 
 
-def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandbox: Sandbox, sam: User) -> None:
+def test_a_batch_deletion_removes_addresses_and_logs_all_under_one_id(sandbox: Sandbox, sam: User) -> None:
     alice = make_customer("Alice")
     domain = make_ready("a.com", alice)
     make_domain("b.com", customer=alice, stage=Stage.READY)
@@ -169,7 +169,7 @@ def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandb
     assert [row.works for row in rows] == [True, False]
     assert "1 address" in rows[0].sentence
     assert "subdomains" in rows[1].sentence
-    asked = ask(BatchKind.DELETE, sam, "a.com", "b.com")
+    asked = start_batch(BatchKind.DELETE, sam, "a.com", "b.com")
     batches_services.work()
     assert DomainRemoval.objects.get().bulk_id == asked.pk
     ((_, result),) = results_of(asked, list(asked.items.all()))
@@ -177,33 +177,33 @@ def test_a_deletion_goes_the_road_of_a_single_one_and_all_of_it_has_one_id(sandb
     assert set(Change.objects.values_list("what", "bulk_id")) == {("address.removed", asked.pk)}
 
 
-def test_none_too_many_or_no_reason_is_refused(sam: User) -> None:
+def test_an_empty_batch_too_many_items_or_a_missing_reason_is_refused(sam: User) -> None:
     make_domain("a.com", stage=Stage.READY)
     given: list[dict[str, Any]] = [{"names": ()}, {"names": ("a.com",), "because": " "}]
     for each in given:
         with pytest.raises(Refused):
-            ask(BatchKind.HOLD, sam, *each["names"], because=each.get("because", "x"))
+            start_batch(BatchKind.HOLD, sam, *each["names"], because=each.get("because", "x"))
     (row,) = predict(BatchKind.HOLD, (DomainLine("a.com"),), viewer=sam)
     too_many = domain_actions_services.items_of([row] * (MOST + 1))
     with pytest.raises(Refused):
         batches_services.start(kind=BatchKind.HOLD, items=too_many, words={"because": "x"}, actor=sam)
     with pytest.raises(Refused):
-        ask(BatchKind.TRANSFER, sam, "a.com", because="x")
+        start_batch(BatchKind.TRANSFER, sam, "a.com", because="x")
     assert not Batch.objects.exists()
 
 
-def test_who_lost_the_right_meanwhile_has_nothing_done(sam: User) -> None:
+def test_a_batch_does_nothing_once_its_starter_lost_the_permission(sam: User) -> None:
     make_domain("a.com", stage=Stage.READY)
-    asked = ask(BatchKind.HOLD, sam, "a.com", because="x")
+    asked = start_batch(BatchKind.HOLD, sam, "a.com", because="x")
     sam.groups.clear()
     batches_services.work()
     assert states(asked) == {"a.com": "refused"}
     assert not Domain.objects.get().is_held
 
 
-def test_what_waits_and_has_no_job_is_queued_again_once(sam: User) -> None:
+def test_an_unfinished_batch_without_a_job_is_queued_again_once(sam: User) -> None:
     make_domain("a.com", stage=Stage.READY)
-    ask(BatchKind.HOLD, sam, "a.com", because="x")
+    start_batch(BatchKind.HOLD, sam, "a.com", because="x")
     jobs = ProcrastinateJob.objects.filter(task_name="operations.bulk")
     jobs._raw_delete("default")
     reconciler_services.queue_unfinished()
@@ -215,9 +215,9 @@ def test_what_waits_and_has_no_job_is_queued_again_once(sam: User) -> None:
     assert not jobs.exists()
 
 
-def test_a_claim_that_was_never_proven_is_gone_at_once_and_its_row_of_the_batch_says_so(sam: User) -> None:
+def test_an_unproven_claim_in_a_batch_is_deleted_at_once(sam: User) -> None:
     make_domain("a.com", stage=Stage.CLAIM, claim_token="t")
-    asked = ask(BatchKind.DELETE, sam, "a.com")
+    asked = start_batch(BatchKind.DELETE, sam, "a.com")
     batches_services.work()
     ((_, result),) = results_of(asked, list(asked.items.all()))
     assert (result.word, result.tone) == ("Deleted", "good")
@@ -227,7 +227,7 @@ def test_a_claim_that_was_never_proven_is_gone_at_once_and_its_row_of_the_batch_
 def test_a_paused_batch_starts_no_item_until_it_is_resumed(sam: User) -> None:
     for name in ("a.com", "b.com"):
         make_domain(name, stage=Stage.READY)
-    paused, other = (ask(BatchKind.HOLD, sam, name, because="x") for name in ("a.com", "b.com"))
+    paused, other = (start_batch(BatchKind.HOLD, sam, name, because="x") for name in ("a.com", "b.com"))
     batches_services.pause(batch=paused, actor=sam)
     batches_services.pause(batch=paused, actor=sam)
     batches_services.work()
@@ -244,9 +244,9 @@ def test_a_paused_batch_starts_no_item_until_it_is_resumed(sam: User) -> None:
         batches_services.pause(batch=paused, actor=sam)
 
 
-def test_a_paused_batch_queues_no_job_and_resuming_queues_one(sam: User) -> None:
+def test_a_paused_batch_queues_no_job_until_it_is_resumed(sam: User) -> None:
     make_domain("a.com", stage=Stage.READY)
-    asked = ask(BatchKind.HOLD, sam, "a.com", because="x")
+    asked = start_batch(BatchKind.HOLD, sam, "a.com", because="x")
     batches_services.pause(batch=asked, actor=sam)
     jobs = ProcrastinateJob.objects.filter(task_name="operations.bulk")
     jobs.delete()
@@ -256,18 +256,18 @@ def test_a_paused_batch_queues_no_job_and_resuming_queues_one(sam: User) -> None
     assert jobs.exists()
 
 
-def test_who_may_not_start_a_batch_may_neither_pause_nor_resume_it(sam: User) -> None:
+def test_pausing_and_resuming_require_the_permission_to_start_the_batch(sam: User) -> None:
     make_domain("a.com", stage=Stage.READY)
-    asked = ask(BatchKind.HOLD, sam, "a.com", because="x")
+    asked = start_batch(BatchKind.HOLD, sam, "a.com", because="x")
     for act in (batches_services.pause, batches_services.resume):
         with pytest.raises(PermissionDenied):
             act(batch=asked, actor=make_member())
 
 
-def test_a_bulk_that_is_stopped_begins_nothing_else_and_goes_on_when_asked_again(sam: User) -> None:
+def test_a_stopped_batch_starts_no_further_item_until_it_is_retried(sam: User) -> None:
     for name in ("a.com", "b.com"):
         make_domain(name, stage=Stage.READY)
-    asked = ask(BatchKind.HOLD, sam, "a.com", "b.com", because="x")
+    asked = start_batch(BatchKind.HOLD, sam, "a.com", "b.com", because="x")
     asked.items.filter(name="a.com").update(state=BatchItemState.DONE)
     assert batches_services.stop(batch=asked, actor=sam) == 1
     batches_services.work()
@@ -280,7 +280,7 @@ def test_a_bulk_that_is_stopped_begins_nothing_else_and_goes_on_when_asked_again
     assert states(asked) == {"a.com": "done", "b.com": "done"}
 
 
-def test_lines_that_name_a_domain_for_two_customers_are_both_refused(sam: User) -> None:
+def test_a_repeated_domain_is_refused_in_both_lines_if_their_customers_differ(sam: User) -> None:
     make_customer("Alice")
     make_customer("Bob")
     named = parse_names("a.com,Alice\nA.com,Bob\nb.com,Bob\n", with_customers=True)
@@ -291,68 +291,88 @@ def test_lines_that_name_a_domain_for_two_customers_are_both_refused(sam: User) 
     assert [row.works for row in rows] == [True, False]
 
 
-def test_what_was_refused_stands_first(sam: User) -> None:
+def test_failed_items_are_listed_first(sam: User) -> None:
     for name in ("a.com", "b.com", "c.com", "d.com"):
         make_domain(name, stage=Stage.READY)
-    asked = ask(BatchKind.HOLD, sam, "a.com", "b.com", "c.com", "d.com", because="x")
+    asked = start_batch(BatchKind.HOLD, sam, "a.com", "b.com", "c.com", "d.com", because="x")
     for name, state in (("a.com", "done"), ("c.com", "stopped"), ("d.com", "refused")):
         asked.items.filter(name=name).update(state=state)
     assert [item.name for item in items_of(asked)] == ["d.com", "c.com", "b.com", "a.com"]
 
 
-def test_batches_go_on_side_by_side_so_that_a_short_one_does_not_wait_for_a_long_one(sam: User) -> None:
+def test_batches_alternate_so_that_a_short_one_does_not_wait_for_a_long_one(sam: User) -> None:
     for number in range(3):
         make_domain(f"long{number}.com", stage=Stage.READY)
     make_domain("short.com", stage=Stage.READY)
-    ask(BatchKind.HOLD, sam, "long0.com", "long1.com", "long2.com", because="x")
-    ask(BatchKind.HOLD, sam, "short.com", because="x")
+    start_batch(BatchKind.HOLD, sam, "long0.com", "long1.com", "long2.com", because="x")
+    start_batch(BatchKind.HOLD, sam, "short.com", because="x")
     batches_services.work()
-    held = Change.objects.filter(what="domain.held").order_by("id").values_list("object_name", flat=True)
-    assert list(held) == ["long0.com", "short.com", "long1.com", "long2.com"]
+    names = Change.objects.filter(what="domain.held").order_by("id").values_list("object_name", flat=True)
+    assert list(names) == ["long0.com", "short.com", "long1.com", "long2.com"]
 
 
 def run_queued(task: str) -> None:
-    """Every job of the task that waits, as the worker calls it."""
+    """Run every waiting job of the task as the worker does."""
     for job in ProcrastinateJob.objects.filter(task_name=task, status="todo"):
         app.tasks[task].func(**job.args)
         ProcrastinateJob.objects.filter(pk=job.pk).delete()
 
 
-def test_what_the_worker_does_later_because_of_a_batch_has_its_id(sandbox: Sandbox, sam: User) -> None:
+def test_later_work_of_the_worker_is_logged_under_the_batch_id(sandbox: Sandbox, sam: User) -> None:
     alice = make_customer("Alice Ltd")
-    added = ask(BatchKind.IMPORT, sam, "a.com|Alice Ltd", "b.com|Alice Ltd")
+    added = start_batch(BatchKind.IMPORT, sam, "a.com|Alice Ltd", "b.com|Alice Ltd")
     batches_services.work()
     alone = preflight_services.add(text="c.com", customer=alice, actor=None)
-    make_tenant(alice, sends_since=timezone.now())  # its sends name it from now on
+    make_tenant(alice, sends_since=timezone.now())  # the customer's domains join it from now on
     run_queued("domains.set_up")
     later = Change.objects.filter(what__in=("domain.joined_tenant", "domain.set_up"))
-    told = {(change.what, change.object_name) for change in later.filter(bulk_id=added.pk)}
-    assert told == {(what, name) for what in ("domain.joined_tenant", "domain.set_up") for name in ("a.com", "b.com")}
+    logged = {(change.what, change.object_name) for change in later.filter(bulk_id=added.pk)}
+    assert logged == {(what, name) for what in ("domain.joined_tenant", "domain.set_up") for name in ("a.com", "b.com")}
     assert set(later.filter(object_id=alone.pk).values_list("what", flat=True)) == {
         "domain.joined_tenant",
         "domain.set_up",
     }
 
 
-def test_a_job_that_waits_already_is_of_the_newest_wish(sam: User) -> None:
+def test_a_waiting_job_takes_the_batch_id_of_the_newest_request(sam: User) -> None:
     tenant = make_tenant()
 
-    def bulk_of() -> str | None:
+    def job_bulk_id() -> str | None:
         job: dict[str, str] = ProcrastinateJob.objects.get(task_name="tenants.status").args
         return job.get("bulk_id")
 
     with bulk.within("btc_1"):
         queue_status(tenant)
-    assert bulk_of() == "btc_1"
-    queue_status(tenant, unless_running=True)  # a repair is no wish
-    assert bulk_of() == "btc_1"
+    assert job_bulk_id() == "btc_1"
+    queue_status(tenant, unless_running=True)  # a repair is no request
+    assert job_bulk_id() == "btc_1"
     with bulk.within("btc_2"):
         queue_status(tenant)
-    assert bulk_of() == "btc_2"
+    assert job_bulk_id() == "btc_2"
     queue_status(tenant)
-    assert bulk_of() is None
+    assert job_bulk_id() is None
     with bulk.within("btc_3"):
         queue_status(tenant)
         check_soon()
-    assert bulk_of() == "btc_3"
-    assert ProcrastinateJob.objects.get(task_name="domains.check_due").args == {}  # it looks at others' domains too
+    assert job_bulk_id() == "btc_3"
+    assert ProcrastinateJob.objects.get(task_name="domains.check_due").args == {}  # it also checks other domains
+
+
+def test_an_item_that_nobody_foresaw_fails_and_holds_up_no_other(sandbox: Sandbox, sam: User) -> None:
+    make_ready("a.com", make_customer())
+    make_ready("b.com", make_customer())
+    broken = start_batch(BatchKind.HOLD, sam, "a.com", because="Abuse", until="no moment")
+    asked = start_batch(BatchKind.HOLD, sam, "b.com", because="Abuse")
+    with pytest.raises(ValueError, match="no moment"):
+        batches_services.work()
+    batches_services.work()
+    assert (states(broken), states(asked)) == ({"a.com": "refused"}, {"b.com": "done"})
+    assert "internal error" in broken.items.get().problem
+
+
+def test_a_reason_that_is_missing_by_now_fails_the_item_alone(sandbox: Sandbox, sam: User) -> None:
+    make_ready("a.com", make_customer())
+    asked = start_batch(BatchKind.HOLD, sam, "a.com", because="Abuse")
+    Batch.objects.update(words={})
+    batches_services.work()
+    assert states(asked) == {"a.com": "refused"}

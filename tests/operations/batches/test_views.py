@@ -1,4 +1,4 @@
-"""Bulk actions on pages: named or ticked, shown before, carried out, and followed."""
+"""The pages of bulk actions: named or ticked domains are previewed, executed and followed."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 START = reverse("operations:start_bulk")
 
 
-def signed_in(user: User) -> Client:
+def sign_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
@@ -28,10 +28,10 @@ def signed_in(user: User) -> Client:
 
 @pytest.fixture
 def sam() -> Client:
-    return signed_in(make_staff(Role.SUPPORT))
+    return sign_in(make_staff(Role.SUPPORT))
 
 
-def test_what_is_ticked_in_the_list_is_shown_with_what_comes_of_each(sam: Client) -> None:
+def test_the_preview_shows_the_result_for_each_ticked_domain(sam: Client) -> None:
     held = make_domain("held.com", stage=Stage.READY, held_at="2026-01-01T00:00Z")
     free = make_domain("free.com", stage=Stage.READY)
     listed = sam.get(reverse("domains:list")).text
@@ -48,9 +48,9 @@ def test_what_is_ticked_in_the_list_is_shown_with_what_comes_of_each(sam: Client
     assert not Batch.objects.exists()
 
 
-def test_domains_that_only_send_are_added_so_in_bulk_and_the_page_says_it(sandbox: Sandbox) -> None:
+def test_domains_can_be_added_as_send_only_in_bulk(sandbox: Sandbox) -> None:
     alice = make_member(make_customer("Alice"))
-    client, given = signed_in(alice), {"do": "import", "names": "a.com\nb.com", "go": "yes"}
+    client, given = sign_in(alice), {"do": "import", "names": "a.com\nb.com", "go": "yes"}
     assert "These domains don’t receive mail here." in client.post(START, {"do": "import", "names": "a.com"}).text
     going = client.post(START, given | {"send_only": "on"})
     batches_services.work()
@@ -58,7 +58,7 @@ def test_domains_that_only_send_are_added_so_in_bulk_and_the_page_says_it(sandbo
     assert "Send only" in client.get(going["Location"]).text
 
 
-def test_a_paste_is_shown_then_done_then_followed_and_tried_again(sandbox: Sandbox, sam: Client) -> None:
+def test_pasted_domains_are_previewed_executed_followed_and_retried(sandbox: Sandbox, sam: Client) -> None:
     for name in ("a.com", "b.com"):
         make_domain(name, stage=Stage.READY)
     shown = sam.post(START, {"do": "hold", "names": "a.com, b.com, nobody.com"})
@@ -85,7 +85,7 @@ def test_a_paste_is_shown_then_done_then_followed_and_tried_again(sandbox: Sandb
     assert set(Change.objects.values_list("bulk_id", flat=True)) == {asked.pk}
 
 
-def test_a_file_of_domains_and_customers_is_added(sandbox: Sandbox, sam: Client) -> None:
+def test_a_csv_file_of_domains_and_customers_is_imported(sandbox: Sandbox, sam: Client) -> None:
     make_customer("Alice Ltd")
     file = SimpleUploadedFile("domains.csv", b"domain,customer\na.com,Alice Ltd\nb.com,Nobody\n")
     shown = sam.post(START, {"do": "import", "file": file})
@@ -98,21 +98,21 @@ def test_a_file_of_domains_and_customers_is_added(sandbox: Sandbox, sam: Client)
     assert sam.post(START, {"do": "import", "names": "c.com", "file": binary}).status_code == 422
 
 
-def test_a_deletion_wants_the_number_typed(sandbox: Sandbox) -> None:
+def test_a_bulk_deletion_requires_typing_the_number_of_domains(sandbox: Sandbox) -> None:
     alice = make_member()
     for name in ("a.com", "b.com"):
         make_domain(name, customer=alice.memberships.get().customer, stage=Stage.READY)
-    client, given = signed_in(alice), {"do": "delete", "names": "a.com\nb.com", "go": "yes"}
+    client, given = sign_in(alice), {"do": "delete", "names": "a.com\nb.com", "go": "yes"}
     assert client.post(START, given | {"typed": "3"}).status_code == 422
     assert not Batch.objects.exists()
     assert client.post(START, given | {"typed": "2"}).status_code == 302
     assert client.get(reverse("operations:bulk", args=[Batch.objects.get().pk])).status_code == 200
 
 
-def test_a_customer_is_offered_their_three_actions_and_cannot_post_another() -> None:
+def test_a_customer_is_offered_three_actions_and_cannot_post_others() -> None:
     alice = make_member()
     make_domain("a.com", customer=alice.memberships.get().customer, stage=Stage.READY)
-    client = signed_in(alice)
+    client = sign_in(alice)
     page = client.get(START).text
     assert [f'value="{action}"' in page for action in ("check", "import", "delete", "hold", "transfer", "release")] == [
         *[True] * 3,
@@ -123,36 +123,36 @@ def test_a_customer_is_offered_their_three_actions_and_cannot_post_another() -> 
     assert not Batch.objects.exists()
 
 
-def test_to_pause_leads_to_the_tenants_of_whose_the_domains_are() -> None:
+def test_the_pause_action_redirects_to_the_domains_tenants() -> None:
     customer = make_customer()
     tenant = make_tenant(customer)
     domains = [make_domain(customer=customer) for _ in range(2)]
-    tess = signed_in(make_staff(Role.TRUST_AND_SAFETY))
+    tess = sign_in(make_staff(Role.TRUST_AND_SAFETY))
     answer = tess.get(START, {"do": "pause", "domain": [domain.pk for domain in domains]})
     assert answer["Location"] == f"{reverse('operations:pause_many')}?do=pause&tenant={tenant.pk}"
 
 
-def test_more_than_are_done_at_once_are_refused_and_nothing_is_lost(sam: Client) -> None:
+def test_more_than_a_thousand_domains_are_refused_and_the_input_is_kept(sam: Client) -> None:
     page = sam.post(START, {"do": "check", "names": " ".join(f"d{number}.com" for number in range(1001))})
     assert page.status_code == 422
     assert "Up to 1,000" in page.text
     assert "d1000.com" in page.text
 
 
-def test_a_running_bulk_has_a_stop_and_a_finished_one_has_none(sam: Client) -> None:
+def test_only_a_running_batch_can_be_stopped(sam: Client) -> None:
     make_domain("a.com", stage=Stage.READY)
     sam.post(START, {"do": "hold", "names": "a.com", "because": "x", "go": "yes"})
     bulk = Batch.objects.get()
     page, stop = reverse("operations:bulk", args=[bulk.pk]), reverse("operations:stop_bulk", args=[bulk.pk])
     assert stop in sam.get(page).text
-    said = sam.post(stop, follow=True).text
-    assert "Stopped. 1 domain stays unchanged." in said
-    assert stop not in said
-    assert "Retry 1 failed" in said
-    assert signed_in(make_member()).post(stop).status_code == 404
+    stopped = sam.post(stop, follow=True).text
+    assert "Stopped. 1 domain stays unchanged." in stopped
+    assert stop not in stopped
+    assert "Retry 1 failed" in stopped
+    assert sign_in(make_member()).post(stop).status_code == 404
 
 
-def test_a_running_bulk_is_paused_and_resumed_by_its_buttons(sam: Client) -> None:
+def test_a_running_batch_is_paused_and_resumed_by_its_buttons(sam: Client) -> None:
     make_domain("a.com", stage=Stage.READY)
     sam.post(START, {"do": "hold", "names": "a.com", "because": "x", "go": "yes"})
     bulk = Batch.objects.get()
@@ -169,4 +169,4 @@ def test_a_running_bulk_is_paused_and_resumed_by_its_buttons(sam: Client) -> Non
     assert (pause in resumed, "About 1 minute left." in resumed) == (True, True)
     batches_services.work()
     assert "there is nothing to pause" in sam.post(pause, follow=True).text
-    assert signed_in(make_member()).post(pause).status_code == 404
+    assert sign_in(make_member()).post(pause).status_code == 404

@@ -1,4 +1,4 @@
-"""The first steps on a customer's overview: each is done once it is true, and the next one has the primary button."""
+"""The checklist on a customer's overview: a step is done once it is true, and the next one has the primary button."""
 
 from typing import Any
 
@@ -31,11 +31,11 @@ def alice(alices: Customer) -> User:
     return make_member(alices)
 
 
-def done(viewer: User) -> list[str]:
+def done_steps(viewer: User) -> list[str]:
     return [step.key for step in checklist(viewer) if step.is_done]
 
 
-def next_of(viewer: User) -> tuple[str, str]:
+def next_step(viewer: User) -> tuple[str, str]:
     return next((step.key, step.url) for step in checklist(viewer) if step.is_next)
 
 
@@ -43,30 +43,30 @@ def make_ready(alices: Customer, state: State, **fields: Any) -> Domain:
     return make_domain(customer=alices, stage=Stage.READY, state=state, **fields)
 
 
-def test_it_begins_with_a_domain_and_later_steps_have_no_button_yet(alice: User) -> None:
-    assert next_of(alice) == ("domain", reverse("domains:add"))
+def test_the_first_step_is_a_domain_and_later_steps_have_no_button(alice: User) -> None:
+    assert next_step(alice) == ("domain", reverse("domains:add"))
     assert [step.url for step in checklist(alice)[1:]] == ["", "", "", ""]
 
 
-def test_records_come_next_and_lead_to_the_domain(alice: User, alices: Customer) -> None:
+def test_the_second_step_links_to_the_domains_records(alice: User, alices: Customer) -> None:
     domain = make_ready(alices, State.WAITING)
-    assert done(alice) == ["domain"]
-    assert next_of(alice) == ("records", reverse("domains:detail", args=[domain.pk]))
+    assert done_steps(alice) == ["domain"]
+    assert next_step(alice) == ("records", reverse("domains:detail", args=[domain.pk]))
 
 
-def test_what_is_published_waits_for_verification(alice: User, alices: Customer) -> None:
+def test_published_records_wait_for_verification(alice: User, alices: Customer) -> None:
     make_ready(alices, State.SPREADING)
-    assert next_of(alice)[0] == "verified"
+    assert next_step(alice)[0] == "verified"
 
 
-def test_after_verification_comes_where_mail_goes_and_then_an_address(alice: User, alices: Customer) -> None:
+def test_after_verification_come_an_endpoint_and_then_an_address(alice: User, alices: Customer) -> None:
     domain = make_ready(alices, State.VERIFIED, verified_at=DAY)
-    assert next_of(alice) == ("endpoint", reverse("receipt_rules:add_endpoint"))
+    assert next_step(alice) == ("endpoint", reverse("receipt_rules:add_endpoint"))
     make_endpoint(alices)
-    assert next_of(alice) == ("address", reverse("receipt_rules:domain", args=[domain.pk]))
+    assert next_step(alice) == ("address", reverse("receipt_rules:domain", args=[domain.pk]))
 
 
-def test_it_is_gone_once_an_address_is_live(alice: User, alices: Customer) -> None:
+def test_the_checklist_disappears_once_an_address_is_live(alice: User, alices: Customer) -> None:
     domain = make_ready(alices, State.VERIFIED, verified_at=DAY)
     make_endpoint(alices)
     Domain.objects.filter(pk=domain.pk).update(
@@ -76,40 +76,40 @@ def test_it_is_gone_once_an_address_is_live(alice: User, alices: Customer) -> No
 
 
 @pytest.mark.parametrize(("mx", "rules"), [("unseen", "carried"), ("here", "held"), ("shared", "elsewhere")])
-def test_a_failure_after_that_brings_no_first_step_back(alice: User, alices: Customer, mx: str, rules: str) -> None:
+def test_a_later_failure_does_not_bring_the_checklist_back(alice: User, alices: Customer, mx: str, rules: str) -> None:
     domain = make_ready(alices, State.COULD_NOT_CHECK, verified_at=DAY)
     make_endpoint(alices)
     Domain.objects.filter(pk=domain.pk).update(mail_rules={domain.name: rules}, mx_facts={domain.name: mx})
     assert checklist(alice) == ()
 
 
-def test_whoever_only_sends_needs_no_address(alice: User, alices: Customer) -> None:
+def test_a_send_only_customer_needs_no_address(alice: User, alices: Customer) -> None:
     make_ready(alices, State.VERIFIED, verified_at=DAY, receives=False)
     assert checklist(alice) == ()
 
 
-def test_another_customers_domain_does_no_step_of_mine(alice: User) -> None:
+def test_another_customers_domain_completes_no_step(alice: User) -> None:
     make_ready(make_customer("Bob Ltd"), State.VERIFIED, verified_at=DAY)
-    assert done(alice) == []
+    assert done_steps(alice) == []
 
 
-def test_the_overview_shows_it_to_customers_alone(client: Client, alice: User, alices: Customer) -> None:
+def test_only_customers_see_the_checklist_on_the_overview(client: Client, alice: User, alices: Customer) -> None:
     make_ready(alices, State.WAITING)
     client.force_login(alice)
     page = client.get(reverse("operations:overview")).text
     assert 'id="step-records"' in page
-    assert "Nothing needs attention" not in page  # a domain still has to be published
+    assert "Nothing needs attention" not in page  # a domain's records still have to be published
     client.force_login(make_staff())
     assert 'id="checklist"' not in client.get(reverse("operations:overview")).text
 
 
-def test_an_address_that_our_team_turned_off_is_no_step_left(alice: User, alices: Customer) -> None:
+def test_an_address_turned_off_by_staff_leaves_no_step(alice: User, alices: Customer) -> None:
     make_endpoint(alices)
     make_ready(alices, State.VERIFIED, verified_at=DAY, mail_rules={"shop.com": "halted"})
     assert checklist(alice) == ()
 
 
-def test_the_overview_and_the_list_agree_with_a_pause_that_stops_receiving(alice: User, alices: Customer) -> None:
+def test_overview_and_list_show_a_pause_that_stops_receiving(alice: User, alices: Customer) -> None:
     tenant = make_tenant(alices, standing="paused", is_paused=True, stops_receiving=True)
     summary = f"Ready to send. {_BLOCKED[RulesFact.HALTED]}"
     domain = make_ready(alices, State.VERIFIED, verified_at=DAY, tenant=tenant, summary=summary)

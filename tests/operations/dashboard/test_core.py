@@ -1,4 +1,4 @@
-"""What the case page says: what is wrong, who acts next, and the reply, chosen by state."""
+"""The summary and the suggested reply on the case page, by state: what is wrong and who must act."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ BROKEN = CaseFacts("shop.com", "ready", State.WRONG, (DKIM, MX))
 FINE = CaseFacts("shop.com", "ready", State.VERIFIED)
 
 
-def test_records_to_fix_are_the_customers_and_the_reply_lists_each_with_what_is_there_now() -> None:
+def test_records_to_fix_are_for_the_customer_and_the_reply_lists_each_with_its_current_value() -> None:
     found = summary_of(BROKEN)
     assert (found.wrong, found.who) == ("2 required records missing or incorrect", "The customer")
     for line in (
@@ -31,7 +31,7 @@ def test_records_to_fix_are_the_customers_and_the_reply_lists_each_with_what_is_
 
 
 @pytest.mark.parametrize(
-    ("facts", "wrong", "who", "said"),
+    ("facts", "wrong", "who", "part"),
     [
         (FINE, "All required records are verified", "No one", "don’t need to do anything"),
         (replace(FINE, state=State.SPREADING), "verification is pending", "automatic", "are published"),
@@ -49,15 +49,15 @@ def test_records_to_fix_are_the_customers_and_the_reply_lists_each_with_what_is_
         (replace(BROKEN, stage="claim", to_fix=(DKIM,)), "not proven", "The customer", "prove that you own shop.com"),
     ],
 )
-def test_each_state_has_its_words(facts: CaseFacts, wrong: str, who: str, said: str) -> None:
+def test_each_state_has_its_summary_and_reply(facts: CaseFacts, wrong: str, who: str, part: str) -> None:
     found = summary_of(facts)
     assert wrong in found.wrong
     assert who in found.who
-    assert said in found.reply
+    assert part in found.reply
     assert found.reply.startswith("Hello,\n\n")
 
 
-def test_a_check_that_failed_says_neither_missing_nor_wrong() -> None:
+def test_a_failed_check_is_reported_neither_as_missing_nor_as_wrong() -> None:
     reply = summary_of(replace(FINE, state=State.COULD_NOT_CHECK)).reply
     assert "not found" not in reply
     unknown = summary_of(replace(BROKEN, stage="claim", to_fix=(replace(DKIM, found=None, sentence=""),))).reply
@@ -65,32 +65,32 @@ def test_a_check_that_failed_says_neither_missing_nor_wrong() -> None:
 
 
 @pytest.mark.parametrize("state", [State.WAITING, State.WRONG, State.AT_RISK, State.COULD_NOT_CHECK])
-def test_records_are_called_published_only_where_they_were_seen(state: State) -> None:
+def test_the_reply_calls_records_published_only_if_they_were_found(state: State) -> None:
     assert "published" not in summary_of(replace(FINE, state=state)).reply
 
 
-def test_our_own_trouble_is_not_told_to_the_customer_in_detail() -> None:
+def test_the_reply_contains_no_details_of_internal_problems() -> None:
     assert "AccessDenied" not in summary_of(replace(BROKEN, problem="AccessDenied for ses:X.")).reply
 
 
 @pytest.mark.parametrize(
-    ("sentence", "told"),
+    ("sentence", "label"),
     [
         ("DKIM record 2 has the wrong name.", "DKIM record 2 has the wrong name."),
         ("It is missing.", "DKIM record 2: It is missing."),
         ("", "DKIM record 2"),
     ],
 )
-def test_a_record_is_named_once(sentence: str, told: str) -> None:
-    assert replace(DKIM, sentence=sentence).told == told
+def test_a_record_is_named_once(sentence: str, label: str) -> None:
+    assert replace(DKIM, sentence=sentence).told == label
 
 
-def test_what_is_typed_comes_first_and_the_full_name_in_brackets() -> None:
+def test_the_reply_shows_the_relative_name_first_and_the_full_name_in_brackets() -> None:
     bounce = RecordToFix("MAIL FROM MX", "MX", "bounce.shop.com", "10 feedback.example", typed_name="bounce")
     assert "   Name: bounce (in full: bounce.shop.com)" in summary_of(replace(BROKEN, to_fix=(bounce,))).reply
 
 
-def test_of_two_spf_records_one_is_kept_and_none_is_published() -> None:
+def test_the_reply_asks_to_keep_one_of_two_spf_records_and_to_publish_none() -> None:
     spf = RecordToFix("SPF", "TXT", "shop.com", "v=spf1 a ~all", ("v=spf1 a ~all", "v=spf1 -all"), must_delete=True)
     reply = summary_of(replace(BROKEN, to_fix=(spf,))).reply
     assert "publish" not in reply
@@ -98,7 +98,7 @@ def test_of_two_spf_records_one_is_kept_and_none_is_published() -> None:
     assert "Keep one SPF record with this value and delete the others:\n   - v=spf1 -all" in reply
 
 
-def test_mail_that_is_rejected_is_told_before_records_in_order() -> None:
+def test_rejected_mail_is_reported_before_the_records() -> None:
     rejected = replace(FINE, rejected="SES rejects all mail for shop.com: a rule.", rejected_word="Mail rejected")
     ours = summary_of(replace(rejected, rejected_by_us=True))
     assert (ours.wrong, ours.who) == ("Mail rejected", "Our team")
@@ -112,28 +112,28 @@ def test_mail_that_is_rejected_is_told_before_records_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "says"),
+    ("word", "part"),
     [
         ("Mail lost", "Senders get no bounce."),
         ("Mail bounces", "SES bounces mail for shop.com"),
         ("Caught by another rule", "Mail for shop.com doesn’t arrive."),
     ],
 )
-def test_mail_that_is_lost_or_bounced_is_not_called_rejected(word: str, says: str) -> None:
+def test_lost_or_bounced_mail_is_not_called_rejected(word: str, part: str) -> None:
     found = summary_of(replace(FINE, rejected="Why.", rejected_word=word, rejected_by_us=True))
     assert found.wrong == word
-    assert says in found.reply
+    assert part in found.reply
     assert "reject" not in found.reply
 
 
-def test_a_nameserver_that_does_not_answer_is_the_customers() -> None:
+def test_an_unresponsive_nameserver_is_for_the_customer_to_fix() -> None:
     found = summary_of(replace(FINE, lame=("One nameserver doesn't answer: ns2.", "Contact your DNS host.")))
     assert (found.wrong, found.who) == ("One nameserver doesn't answer: ns2.", "The customer")
     assert "Contact your DNS host." in found.reply
     assert "don’t need to do anything" not in found.reply
 
 
-def test_a_domain_at_risk_has_a_deadline_and_one_that_stopped_says_who_restarts() -> None:
+def test_a_domain_at_risk_has_a_deadline_and_a_stopped_one_needs_a_restart() -> None:
     reply = summary_of(replace(BROKEN, state=State.AT_RISK, deadline=datetime(2026, 12, 3, 2, 15, tzinfo=UTC))).reply
     assert "Amazon SES keeps it until about 3 December 2026, 02:15 UTC" in reply
     stopped = summary_of(replace(BROKEN, stopped=True)).reply
@@ -145,18 +145,18 @@ OFF = SendingOff("suspended", "Amazon SES has suspended sending for Shop", "It w
 
 
 @pytest.mark.parametrize("state", [State.VERIFIED, State.SPREADING])
-def test_where_the_records_are_in_order_the_reply_waits_for_the_diagnosis(state: State) -> None:
+def test_the_reply_waits_for_the_diagnosis_if_the_records_are_in_order(state: State) -> None:
     waits = summary_of(replace(FINE, state=state, awaits_diagnosis=True))
     assert (waits.reply, "No one" in waits.who, "diagnosis is running" in waits.wrong) == ("", False, True)
     assert summary_of(replace(FINE, state=state)).reply
 
 
-def test_what_the_diagnosis_does_not_change_is_said_at_once() -> None:
+def test_a_summary_that_the_diagnosis_cannot_change_is_shown_at_once() -> None:
     for facts in (BROKEN, replace(FINE, stage="claim", to_fix=(DKIM,)), replace(FINE, rejected="SES rejects mail.")):
         assert summary_of(replace(facts, awaits_diagnosis=True)) == summary_of(facts)
 
 
-def test_a_suspension_is_at_the_top_and_in_the_reply_with_the_records_after_it() -> None:
+def test_a_suspension_comes_first_in_summary_and_reply() -> None:
     found = summary_of(replace(BROKEN, off=OFF))
     assert found.wrong == f"{OFF.title}. 2 required records missing or incorrect"
     assert found.who == "Our team (sending); The customer (domain)"
@@ -164,6 +164,6 @@ def test_a_suspension_is_at_the_top_and_in_the_reply_with_the_records_after_it()
 
 
 @pytest.mark.parametrize("standing", ["pausing", "paused", "resuming", "suspended"])
-def test_while_sending_is_off_nobody_reads_that_there_is_nothing_to_do(standing: str) -> None:
+def test_the_summary_never_says_that_nothing_is_to_do_while_sending_is_off(standing: str) -> None:
     found = summary_of(replace(FINE, off=replace(OFF, standing=standing)))
     assert (found.wrong, "No one" in found.who, "don’t need to do anything" in found.reply) == (OFF.title, False, False)

@@ -1,4 +1,4 @@
-"""What staff are told of when nobody looks: an Amazon that does not answer, differences that wait."""
+"""Alerts for staff when SES doesn't answer or differences wait for a decision."""
 
 from datetime import timedelta
 
@@ -27,34 +27,34 @@ def watch(*, minutes: int = 0) -> None:
     dashboard_services.watch(now=NOW + timedelta(minutes=minutes))
 
 
-def test_an_amazon_that_is_silent_for_ten_minutes_is_told_and_its_return_too(
+def test_an_alert_opens_after_ten_minutes_without_ses_and_recovers(
     sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
-    well, settings.AWS_ENDPOINT_URL = settings.AWS_ENDPOINT_URL, f"http://127.0.0.1:{closed_port()}"
+    reachable, settings.AWS_ENDPOINT_URL = settings.AWS_ENDPOINT_URL, f"http://127.0.0.1:{closed_port()}"
     watch()
     assert states().get("amazon.unreachable") == "suspected"
     watch(minutes=5)
     watch(minutes=11)
     assert states()["amazon.unreachable"] == "open"
-    settings.AWS_ENDPOINT_URL = well
+    settings.AWS_ENDPOINT_URL = reachable
     watch(minutes=15)
     assert states()["amazon.unreachable"] == "recovered"
 
 
-def test_where_all_is_well_nobody_is_told(sandbox: Sandbox) -> None:
+def test_no_alert_opens_if_ses_answers_and_nothing_differs(sandbox: Sandbox) -> None:
     watch()
     assert states() == {}
 
 
-def test_a_difference_is_told_until_somebody_has_decided_it(sandbox: Sandbox) -> None:
+def test_a_difference_keeps_its_alert_open_until_it_is_decided(sandbox: Sandbox) -> None:
     row = Difference.objects.create(
         region="eu-west-1",
         area="tenants",
         kind="unknown",
         key="k",
         subject="acme",
-        sentence="Amazon has acme, and we do not.",
+        sentence="SES has acme, but we do not.",
         first_seen_at=NOW,
         last_seen_at=NOW,
     )
@@ -66,9 +66,9 @@ def test_a_difference_is_told_until_somebody_has_decided_it(sandbox: Sandbox) ->
     assert states() == {"drift.found": "recovered"}
 
 
-def test_an_amazon_that_asks_us_to_slow_down_is_no_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throttling_is_not_reported_as_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     def throttled() -> str:
-        raise AwsBusy("Amazon asks us to slow down.")
+        raise AwsBusy("SES is throttling.")
 
     monkeypatch.setattr(aws, "ask_account_id", throttled)
     watch()

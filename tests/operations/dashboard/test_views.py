@@ -1,4 +1,4 @@
-"""The overview and the one box: what needs somebody first, and whatever is typed finds its page."""
+"""The overview lists the most urgent items first, and the search finds pages by any name."""
 
 from datetime import timedelta
 
@@ -11,12 +11,15 @@ from django.utils import timezone
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.checking.core.judgement import State
+from domains.domain_list.selectors import DomainListFilters, attention_counts
 from domains.domain_list.services import record_state_counts
 from domains.models.domains import Stage
 from inbound_admin.lib import counters
+from notifications.alerts.selectors import unacknowledged_count
 from operations.dashboard import selectors as dashboard_selectors
 from operations.drift_store.services import record_check
 from operations.search import selectors as search_selectors
+from receipt_rules.live.selectors import receiving_outage
 from receipt_rules.models.runs import Snapshot
 from tenants import jobs as tenants_jobs
 from tenants.models.tenants import Tenant
@@ -40,25 +43,33 @@ def alice(alices: Customer) -> User:
     return make_member(alices)
 
 
-def needs(viewer: User) -> dict[str, str]:
+def attention_by_sentence(viewer: User) -> dict[str, str]:
     full = dashboard_selectors.capacity_summary(now=timezone.now())
-    found = dashboard_selectors.attention_items(viewer=viewer, now=timezone.now(), full=full)
+    found = dashboard_selectors.attention_items(
+        viewer=viewer,
+        full=full,
+        counts=attention_counts(viewer=viewer, filters=DomainListFilters()),
+        unanswered=unacknowledged_count(viewer),
+        outage=receiving_outage(),
+    )
     return {need.sentence: need.query for need in found}
 
 
-def test_where_all_is_well_nothing_needs_anybody(alice: User, alices: Customer, client: Client) -> None:
+def test_nothing_needs_attention_if_all_domains_are_verified(alice: User, alices: Customer, client: Client) -> None:
     make_domain(customer=alices, state=State.VERIFIED, stage=Stage.READY, verified_at=timezone.now())
-    assert needs(alice) == {}
+    assert attention_by_sentence(alice) == {}
     client.force_login(alice)
     assert "Nothing needs attention." in client.get(reverse("operations:overview")).content.decode()
 
 
-def test_what_is_wrong_and_what_is_stuck_lead_to_their_lists(alice: User, alices: Customer, client: Client) -> None:
+def test_domains_with_problems_and_stuck_ones_link_to_filtered_lists(
+    alice: User, alices: Customer, client: Client
+) -> None:
     make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
     stuck = make_domain("stuck.com", customer=alices, state=State.WAITING, stage=Stage.READY)
     make_domain("wrong-for-days.com", customer=alices, state=State.WRONG, stage=Stage.READY)
     type(stuck).objects.exclude(name="wrong.com").update(watched_from=timezone.now() - timedelta(days=2))
-    assert needs(alice) == {
+    assert attention_by_sentence(alice) == {
         "2 domains have a problem": "show=attention",
         "1 domain unverified for more than a day": "show=stuck",
     }
@@ -68,19 +79,19 @@ def test_what_is_wrong_and_what_is_stuck_lead_to_their_lists(alice: User, alices
     assert "wrong.com" not in listed
 
 
-def test_a_customer_is_not_told_of_anothers(alice: User) -> None:
+def test_a_customer_does_not_see_another_customers_problems(alice: User) -> None:
     make_domain("bobs.com", state=State.AT_RISK)
-    assert needs(alice) == {}
+    assert attention_by_sentence(alice) == {}
 
 
-def test_staff_see_tenants_that_are_suspended(alices: Customer) -> None:
+def test_staff_see_suspended_tenants(alices: Customer) -> None:
     Tenant.objects.create(
         customer=alices, region="eu-west-1", name="alice", configuration_set="alice", standing="suspended"
     )
-    assert "1 tenant is suspended by AWS" in needs(make_staff(Role.SUPPORT))
+    assert "1 tenant is suspended by AWS" in attention_by_sentence(make_staff(Role.SUPPORT))
 
 
-def test_the_plots_show_what_was_counted(client: Client) -> None:
+def test_the_charts_show_the_counted_values(client: Client) -> None:
     make_domain(state=State.VERIFIED)
     record_state_counts(now=timezone.now())
     counters.count("aws_call", label="GetAccount", outcome="ok", number=7)
@@ -93,7 +104,7 @@ def test_the_plots_show_what_was_counted(client: Client) -> None:
     assert "View as table" not in first_day
 
 
-def test_on_the_first_days_the_plots_begin_with_the_first_count(client: Client) -> None:
+def test_in_the_first_days_the_charts_start_with_the_first_count(client: Client) -> None:
     now = timezone.now()
     first = (now - timedelta(hours=5)).replace(minute=0, second=0, microsecond=0)
     for hour in (first, first + timedelta(hours=1)):
@@ -101,52 +112,52 @@ def test_on_the_first_days_the_plots_begin_with_the_first_count(client: Client) 
     assert counters.counting_since(now - timedelta(days=7)) == first
     states, *_ = dashboard_selectors.charts(now=now)
     (verified, *_) = states.wide.lines
-    assert verified.paths[0].startswith(f"M{states.wide.left}.0 ")  # nothing is empty before it
+    assert verified.paths[0].startswith(f"M{states.wide.left}.0 ")  # no empty time before it
     client.force_login(make_staff())
     page = client.get(reverse("operations:overview")).text
     assert "Collecting since" not in page
     assert "View as table" in page
 
 
-def test_what_is_counted_for_long_has_the_whole_week() -> None:
+def test_charts_of_older_counts_cover_the_whole_week() -> None:
     now = timezone.now()
     counters.set_levels("domains_by_state", {"verified": 3}, now=now - timedelta(days=20))
     assert counters.counting_since(now - timedelta(days=7)) is None
     assert dashboard_selectors.collecting_since(now=now) is None
 
 
-def test_each_number_of_the_capacity_leads_to_its_list(client: Client) -> None:
+def test_each_number_of_the_capacity_links_to_its_list(client: Client) -> None:
     client.force_login(make_staff())
     page = client.get(reverse("operations:overview")).text.partition('id="full-title"')[2]
     for name, url in (("Identities", "domains:list"), ("Tenants", "tenants:list")):
         assert f'href="{reverse(url)}" aria-label="{name}: 0 of' in page
 
 
-def hits(viewer: User, text: str) -> list[tuple[str, str]]:
+def search_results(viewer: User, text: str) -> list[tuple[str, str]]:
     return [(hit.kind.value, hit.title) for hit in search_selectors.search(viewer=viewer, text=text)]
 
 
-def test_whatever_names_a_domain_finds_it(alice: User, alices: Customer) -> None:
+def test_the_search_finds_a_domain_by_any_of_its_names(alice: User, alices: Customer) -> None:
     domain = make_domain("shop.com", customer=alices, dkim_tokens=[TOKEN])
     for text in ("shop.com", "https://SHOP.com/x", "shop", domain.pk, TOKEN, f"{TOKEN}._domainkey.shop.com"):
-        assert ("domain", "shop.com") in hits(alice, text), text
-    assert ("domain", "shop.com") in hits(alice, "arn:aws:ses:eu-west-1:1:identity/shop.com")
+        assert ("domain", "shop.com") in search_results(alice, text), text
+    assert ("domain", "shop.com") in search_results(alice, "arn:aws:ses:eu-west-1:1:identity/shop.com")
 
 
-def test_an_address_finds_itself_and_its_domain(alice: User, alices: Customer) -> None:
+def test_the_search_for_an_address_finds_it_and_its_domain(alice: User, alices: Customer) -> None:
     make_address("billing@shop.com", domain=make_domain("shop.com", customer=alices))
-    assert set(hits(alice, "billing@shop.com")) == {("domain", "shop.com"), ("address", "billing@shop.com")}
+    assert set(search_results(alice, "billing@shop.com")) == {("domain", "shop.com"), ("address", "billing@shop.com")}
 
 
-def test_nobody_finds_what_is_anothers(alice: User, alices: Customer) -> None:
+def test_the_search_never_finds_another_customers_objects(alice: User, alices: Customer) -> None:
     bob = make_member(make_customer("Bob Ltd"))
     domain = make_domain("shop.com", customer=alices, dkim_tokens=[TOKEN])
     make_address("billing@shop.com", domain=domain)
     for text in ("shop.com", TOKEN, domain.pk, "billing@shop.com", "Alice", alices.pk):
-        assert hits(bob, text) == [], text
+        assert search_results(bob, text) == [], text
 
 
-def test_one_thing_that_is_meant_leads_straight_to_its_page(client: Client, alice: User, alices: Customer) -> None:
+def test_an_exact_match_redirects_to_its_page(client: Client, alice: User, alices: Customer) -> None:
     domain = make_domain("shop.com", customer=alices)
     make_domain("workshop.com", customer=alices)
     client.force_login(alice)
@@ -155,33 +166,36 @@ def test_one_thing_that_is_meant_leads_straight_to_its_page(client: Client, alic
     assert client.get(reverse("operations:find"), {"q": "shop"}).status_code == 200
 
 
-def test_a_customer_finds_no_tenant_since_they_have_no_page_of_one(alice: User, alices: Customer) -> None:
+def test_customers_find_no_tenants_because_they_have_no_tenant_pages(alice: User, alices: Customer) -> None:
     tenant = make_tenant(customer=alices)
-    assert hits(make_staff(), tenant.ses_id) == [("tenant", tenant.name)]
-    assert hits(alice, tenant.ses_id) == []
+    assert search_results(make_staff(), tenant.ses_id) == [("tenant", tenant.name)]
+    assert search_results(alice, tenant.ses_id) == []
 
 
-def test_nothing_found_says_so(client: Client, alice: User) -> None:
+def test_an_empty_search_result_says_so(client: Client, alice: User) -> None:
     client.force_login(alice)
     assert "Nothing matches “nowhere”" in client.get(reverse("operations:find"), {"q": "nowhere"}).content.decode()
     assert client.get(reverse("operations:find"), {"q": "\x00"}).status_code == 200
 
 
-def test_staff_read_first_that_urgent_work_waits(alice: User) -> None:
+def test_delayed_urgent_work_is_the_first_item_for_staff_only(alice: User) -> None:
     tenants_jobs.queue_status(make_tenant())
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_events SET at = at - interval '75 seconds'")
     staff = make_staff(Role.OPERATOR)
-    assert next(iter(needs(staff))) == "Urgent work (pause, stop) is delayed by 75 seconds: see the runbook"
-    assert not any("waits for 75" in sentence for sentence in needs(alice))
+    assert (
+        next(iter(attention_by_sentence(staff)))
+        == "Urgent work (pause, stop) is delayed by 75 seconds: see the runbook"
+    )
+    assert not any("waits for 75" in sentence for sentence in attention_by_sentence(alice))
 
 
-def test_the_overview_is_in_the_order_of_harm(alices: Customer) -> None:
+def test_the_overview_is_ordered_by_harm(alices: Customer) -> None:
     moved = make_domain("moved.com", customer=alices, stage=Stage.READY, moved_at=timezone.now())
     make_domain("wrong.com", customer=alices, state=State.AT_RISK, stage=Stage.READY, verified_at=timezone.now())
     make_tenant(alices, is_paused=True, standing=TenantStatus.PAUSING)
     record_check("identities", problem="Amazon SES isn’t answering.")
-    shown = list(needs(make_staff(Role.OPERATOR)))
+    shown = list(attention_by_sentence(make_staff(Role.OPERATOR)))
     assert moved.moved_at is not None
     assert [sentence for sentence in shown if "alert" not in sentence] == [
         "Mail for moved.com may still be delivered to its previous customer",
@@ -191,7 +205,7 @@ def test_the_overview_is_in_the_order_of_harm(alices: Customer) -> None:
     ]
 
 
-def test_only_what_was_read_from_ses_is_called_so(client: Client) -> None:
+def test_the_capacity_says_which_numbers_were_read_from_ses(client: Client) -> None:
     Snapshot.objects.create(
         region="eu-west-1",
         name="inbound-mail",

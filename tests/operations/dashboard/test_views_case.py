@@ -1,4 +1,4 @@
-"""The case page: everything about a domain that support needs, for staff alone."""
+"""The case page shows staff everything about a domain that support needs."""
 
 import pytest
 from django.test import Client
@@ -28,20 +28,20 @@ def page(client: Client, domain: Domain) -> str:
     return client.get(reverse("operations:case", args=[domain.pk])).content.decode()
 
 
-def test_support_sees_whose_it_is_and_what_happened(client: Client, domain: Domain) -> None:
+def test_support_sees_customer_members_tenant_and_notes(client: Client, domain: Domain) -> None:
     audit_services.record("domain.note", about=domain_subject(domain), actor=None, because="Called us", for_staff=True)
     client.force_login(make_staff(Role.SUPPORT))
     text = page(client, domain)
-    for said in ("Alice Ltd", "alice@alice.com", "No tenant", "Called us", "postmaster@shop.com"):
-        assert said in text, said
+    for part in ("Alice Ltd", "alice@alice.com", "No tenant", "Called us", "postmaster@shop.com"):
+        assert part in text, part
 
 
-def test_the_diagnosis_comes_into_the_page_by_itself(client: Client, domain: Domain) -> None:
+def test_the_page_loads_the_diagnosis(client: Client, domain: Domain) -> None:
     client.force_login(make_staff(Role.SUPPORT))
     assert f'hx-get="{reverse("domains:diagnosis", args=[domain.pk])}"' in page(client, domain)
 
 
-def test_the_one_box_leads_staff_to_the_case_and_customers_to_the_records(client: Client, domain: Domain) -> None:
+def test_the_search_redirects_staff_to_the_case_and_customers_to_the_records(client: Client, domain: Domain) -> None:
     client.force_login(make_staff(Role.SUPPORT))
     answer = client.get(reverse("operations:find"), {"q": "shop.com"})
     assert answer["Location"] == reverse("operations:case", args=[domain.pk])
@@ -50,7 +50,7 @@ def test_the_one_box_leads_staff_to_the_case_and_customers_to_the_records(client
     assert answer["Location"] == reverse("domains:detail", args=[domain.pk])
 
 
-def test_who_acts_follows_the_judgement_of_receiving(client: Client, domain: Domain) -> None:
+def test_the_case_shows_who_must_act_on_lost_mail(client: Client, domain: Domain) -> None:
     client.force_login(make_staff(Role.SUPPORT))
     Domain.objects.filter(pk=domain.pk).update(
         stage="ready",
@@ -71,7 +71,7 @@ def test_who_acts_follows_the_judgement_of_receiving(client: Client, domain: Dom
 IN_ORDER = {"stage": "ready", "state": "verified", "identity_status": "SUCCESS", "verified_at": timezone.now()}
 
 
-def test_the_reply_is_held_until_the_diagnosis_ends(client: Client, domain: Domain) -> None:
+def test_the_reply_is_withheld_until_the_diagnosis_ends(client: Client, domain: Domain) -> None:
     client.force_login(make_staff(Role.SUPPORT))
     Domain.objects.filter(pk=domain.pk).update(**IN_ORDER)
     text, url = page(client, domain), reverse("operations:case", args=[domain.pk])
@@ -81,7 +81,7 @@ def test_the_reply_is_held_until_the_diagnosis_ends(client: Client, domain: Doma
     assert ("case-reply" in after, f'hx-get="{url}?diagnosed=1"' in after) == (True, False)
 
 
-def test_the_end_of_a_diagnosis_is_announced_also_where_it_failed(client: Client, domain: Domain) -> None:
+def test_the_end_of_a_diagnosis_triggers_an_event_even_if_it_failed(client: Client, domain: Domain) -> None:
     client.force_login(make_staff(Role.SUPPORT))
     url = reverse("domains:diagnosis", args=[domain.pk])
     begun = client.get(url, {"look": "1"}, headers={"HX-Request": "true"})
@@ -92,7 +92,7 @@ def test_the_end_of_a_diagnosis_is_announced_also_where_it_failed(client: Client
     assert ("It failed." in failed.text, failed.headers.get("HX-Trigger")) == (True, "diagnosed")
 
 
-def test_a_suspension_is_the_headline_and_in_the_reply(client: Client, domain: Domain) -> None:
+def test_a_suspension_is_the_headline_and_part_of_the_reply(client: Client, domain: Domain) -> None:
     make_tenant(domain.customer, standing="suspended", amazon_status="DISABLED")
     Domain.objects.filter(pk=domain.pk).update(**IN_ORDER)
     client.force_login(make_staff(Role.SUPPORT))
@@ -103,7 +103,7 @@ def test_a_suspension_is_the_headline_and_in_the_reply(client: Client, domain: D
     assert "Only Amazon can lift a suspension" in head[head.index("<textarea") :]
 
 
-def test_a_domain_that_is_not_verified_cannot_send_yet(client: Client, domain: Domain) -> None:
+def test_an_unverified_domain_cannot_send_yet(client: Client, domain: Domain) -> None:
     make_tenant(domain.customer)
     Domain.objects.filter(pk=domain.pk).update(**IN_ORDER | {"identity_status": "PENDING", "state": "waiting"})
     client.force_login(make_staff(Role.SUPPORT))

@@ -1,4 +1,4 @@
-"""The overview says what is wrong now: rules that can't be read, and endpoints that don't accept mail."""
+"""The overview shows rules that can't be read and endpoints that don't accept mail."""
 
 import pytest
 from django.test import Client
@@ -35,19 +35,21 @@ def endpoint(sandbox: Sandbox, alices: Customer) -> Endpoint:
     return made
 
 
-def refuse(endpoint: Endpoint, times: int = 3) -> None:
+def fail_deliveries(endpoint: Endpoint, times: int = 3) -> None:
     for _ in range(times):
-        told = make_report("a@shop.com", endpoint=endpoint, outcome="failed", problem="It answered 500.", message="one")
-        record_deliveries(reports=[told], now=timezone.now())
+        report = make_report(
+            "a@shop.com", endpoint=endpoint, outcome="failed", problem="It answered 500.", message="one"
+        )
+        record_deliveries(reports=[report], now=timezone.now())
 
 
-def test_an_endpoint_that_fails_is_failing_in_the_list_and_on_the_overview(
+def test_a_failing_endpoint_is_shown_in_the_list_and_on_the_overview(
     client: Client, endpoint: Endpoint, alices: Customer
 ) -> None:
     lists = reverse("receipt_rules:endpoints")
     client.force_login(make_member(alices))
     assert "Failing" not in client.get(lists).text
-    refuse(endpoint)
+    fail_deliveries(endpoint)
     assert Alert.objects.filter(kind="endpoint.failing", state="open").exists()
     for viewer in (make_member(alices), set_up_receiving()):
         client.force_login(viewer)
@@ -58,16 +60,14 @@ def test_an_endpoint_that_fails_is_failing_in_the_list_and_on_the_overview(
     assert "accepting mail" not in client.get(reverse(OVERVIEW)).text
 
 
-def test_the_alert_on_the_function_names_the_endpoints_behind_it(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_functions_alert_names_the_failing_endpoints(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     set_up_receiving()
-    refuse(endpoint)
-    said = pipeline_services._failing_endpoints(timezone.now() - pipeline_services.LOST_FOR)
-    assert said == "Endpoints that don't accept mail: CRM of Pelican Freight (1 message)."
+    fail_deliveries(endpoint)
+    sentence = pipeline_services._failing_endpoints(timezone.now() - pipeline_services.LOST_FOR)
+    assert sentence == "Endpoints that don't accept mail: CRM of Pelican Freight (1 message)."
 
 
-def test_rules_that_could_not_be_read_since_the_last_check_are_said(sandbox: Sandbox, client: Client) -> None:
+def test_rules_that_could_not_be_read_are_reported_until_the_next_read(sandbox: Sandbox, client: Client) -> None:
     client.force_login(set_up_receiving())
     drift_services.check_drift()
     import_rule_drift()
@@ -83,7 +83,7 @@ def test_rules_that_could_not_be_read_since_the_last_check_are_said(sandbox: San
 
 
 @pytest.mark.parametrize("role", [None, *Role])
-def test_whatever_needs_attention_leads_to_a_page_that_its_reader_may_open(
+def test_every_attention_item_links_to_a_page_that_the_viewer_can_open(
     sandbox: Sandbox, client: Client, role: Role | None
 ) -> None:
     set_up_receiving()
@@ -99,7 +99,7 @@ def test_whatever_needs_attention_leads_to_a_page_that_its_reader_may_open(
         assert client.get(f"{reverse(need.page)}?{need.query}").status_code == 200, need.sentence
 
 
-def test_under_a_fault_no_requirement_of_the_setup_disappears(sandbox: Sandbox, client: Client) -> None:
+def test_every_setup_requirement_is_listed_even_if_ses_fails(sandbox: Sandbox, client: Client) -> None:
     client.force_login(set_up_receiving())
     check = reverse("receipt_rules:check")
     before = [each.what for each in client.get(check).context["findings"]]

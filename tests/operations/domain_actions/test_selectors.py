@@ -1,4 +1,4 @@
-"""A preview says of each line what will happen to it."""
+"""A batch preview shows the result for each line."""
 
 import pytest
 from django.conf import LazySettings
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 NAMES = ("a.com", "not a domain", "b.com", "c.com")
 
 
-def test_more_than_a_customer_may_have_unverified_is_refused_in_the_preview(settings: LazySettings) -> None:
+def test_the_preview_refuses_lines_beyond_the_limit_of_unverified_domains(settings: LazySettings) -> None:
     settings.UNPROVEN_DOMAINS_PER_CUSTOMER = 3
     alice = make_customer("Alice")
     make_domain("waits.com", customer=alice, stage=Stage.STARTING, proven_at=None)
@@ -24,7 +24,7 @@ def test_more_than_a_customer_may_have_unverified_is_refused_in_the_preview(sett
     assert "at most 3 unverified domains" in rows[-1].sentence
 
 
-def test_each_customer_has_a_limit_of_their_own_and_staff_have_none(settings: LazySettings) -> None:
+def test_the_limit_applies_to_each_customer_but_not_to_staff(settings: LazySettings) -> None:
     settings.UNPROVEN_DOMAINS_PER_CUSTOMER = 1
     alice, bob = make_customer("Alice"), make_customer("Bob")
     both = make_member(alice)

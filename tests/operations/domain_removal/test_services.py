@@ -1,4 +1,4 @@
-"""A domain goes with its addresses, rules and association, in one order, and may be cut anywhere."""
+"""A domain is removed with its addresses, rules and tenant association, in order, and the removal survives crashes."""
 
 from contextlib import suppress
 
@@ -17,10 +17,10 @@ from receipt_rules.auto_apply import services as auto_apply_services
 from sandbox.aws.faults import ProcessCut
 from sandbox.process import Sandbox
 from tenants.models.tenants import TenantResource
-from tests.domains.factories import at_amazon
+from tests.domains.factories import identity_at_ses
 from tests.factories import make_customer, make_member, make_staff
-from tests.operations.factories import make_ready, migrate, tenants_at_amazon
-from tests.receipt_rules.factories import live, make_address, make_endpoint, set_up_receiving, taken
+from tests.operations.factories import make_ready, migrate, tenants_in_ses
+from tests.receipt_rules.factories import live, make_address, make_endpoint, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 NAME = "northwind.com"
@@ -38,20 +38,20 @@ def alice(sandbox: Sandbox) -> User:
     return make_member(customer)
 
 
-def the_domain() -> Domain:
+def get_domain() -> Domain:
     return Domain.objects.select_related("customer", "tenant").get(name=NAME)
 
 
-def run() -> None:
-    """What the worker does next, of all apps."""
+def run_workers() -> None:
+    """Run the next jobs of all apps."""
     auto_apply_services.work()
     domain_removal_services.work()
     for domain in Domain.objects.filter(stage="deleting"):
         deletion_services.execute_deletion(domain_id=domain.pk)
 
 
-def test_everything_that_goes_is_shown_before(alice: User) -> None:
-    shown = domain_removal_services.consequences(the_domain())
+def test_the_preview_shows_everything_that_is_removed(alice: User) -> None:
+    shown = domain_removal_services.consequences(get_domain())
     assert len(shown.recipients) == 2
     assert shown.tenant.startswith("northwind-")
     assert shown.rules is not None
@@ -59,49 +59,49 @@ def test_everything_that_goes_is_shown_before(alice: User) -> None:
     assert all(NAME in each.address for each in shown.rules.consequences)
 
 
-def test_its_mail_stops_before_its_identity_goes(alice: User) -> None:
-    domain_removal_services.request_removal(domain=the_domain(), typed_name=NAME, actor=alice)
+def test_mail_stops_before_the_identity_is_deleted(alice: User) -> None:
+    domain_removal_services.request_removal(domain=get_domain(), typed_name=NAME, actor=alice)
     assert domain_removal_services.work() is False
-    assert at_amazon(NAME) is not None  # the rules name it still
+    assert identity_at_ses(NAME) is not None  # a rule still contains it
     assert "no receipt rule in SES names the domain" in DomainRemoval.objects.get().problem
-    run()
-    assert taken(f"billing@{NAME}") == 0
-    assert at_amazon(NAME) is None
+    run_workers()
+    assert rule_count(f"billing@{NAME}") == 0
+    assert identity_at_ses(NAME) is None
     assert not Domain.objects.filter(name=NAME).exists()
-    (resources,) = tenants_at_amazon().values()
+    (resources,) = tenants_in_ses().values()
     assert not any(arn.endswith(NAME) for arn in resources)
     assert not TenantResource.objects.filter(name=NAME).exists()
-    assert taken("kept@other.com") == 1
+    assert rule_count("kept@other.com") == 1
     assert not DomainRemoval.objects.exists()
 
 
-def test_it_is_refused_as_ever_and_nothing_is_removed(alice: User) -> None:
+def test_a_removal_is_refused_for_a_wrong_name_or_a_hold(alice: User) -> None:
     with pytest.raises(Refused, match="type its name"):
-        domain_removal_services.request_removal(domain=the_domain(), typed_name="other.com", actor=alice)
-    overrides_services.hold(domain=the_domain(), because="asked on the phone", actor=make_staff())
+        domain_removal_services.request_removal(domain=get_domain(), typed_name="other.com", actor=alice)
+    overrides_services.hold(domain=get_domain(), because="asked on the phone", actor=make_staff())
     with pytest.raises(Refused, match="on hold"):
-        domain_removal_services.request_removal(domain=the_domain(), typed_name=NAME, actor=alice)
-    assert taken(f"billing@{NAME}") == 1
+        domain_removal_services.request_removal(domain=get_domain(), typed_name=NAME, actor=alice)
+    assert rule_count(f"billing@{NAME}") == 1
     assert not DomainRemoval.objects.exists()
 
 
-def test_asked_twice_it_is_asked_once(alice: User) -> None:
+def test_a_repeated_request_deletes_the_domain_once(alice: User) -> None:
     for _ in range(2):
-        domain_removal_services.request_removal(domain=the_domain(), typed_name=NAME, actor=alice)
-    run()
+        domain_removal_services.request_removal(domain=get_domain(), typed_name=NAME, actor=alice)
+    run_workers()
     assert Change.objects.filter(what="domain.deleted", object_name=NAME).count() == 1
 
 
 @pytest.mark.parametrize("kind", ["exit_after", "error"])
 @pytest.mark.parametrize("nth", range(1, 9))
-def test_cut_anywhere_it_ends_the_same(alice: User, sandbox: Sandbox, kind: str, nth: int) -> None:
-    domain_removal_services.request_removal(domain=the_domain(), typed_name=NAME, actor=alice)
+def test_a_removal_interrupted_anywhere_ends_the_same(alice: User, sandbox: Sandbox, kind: str, nth: int) -> None:
+    domain_removal_services.request_removal(domain=get_domain(), typed_name=NAME, actor=alice)
     sandbox.control.add_fault(kind, nth=nth)  # type: ignore[arg-type]  # one of the kinds, by parameter
     with suppress(AwsProblem, ProcessCut):
-        run()
-    run()
-    run()
-    assert at_amazon(NAME) is None
+        run_workers()
+    run_workers()
+    run_workers()
+    assert identity_at_ses(NAME) is None
     assert not Domain.objects.filter(name=NAME).exists()
     assert not any(NAME in recipient for rule in live().ours for recipient in rule.recipients)
     assert Customer.objects.get(name="Northwind").domains.get().name == "other.com"

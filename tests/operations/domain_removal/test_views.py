@@ -1,4 +1,4 @@
-"""The page on which a domain goes with its addresses."""
+"""The page that removes a domain with its addresses."""
 
 import pytest
 from django.test import Client
@@ -15,7 +15,7 @@ from tests.receipt_rules.factories import make_address, set_up_receiving
 pytestmark = pytest.mark.django_db
 
 
-def test_everything_is_shown_then_typed_then_followed_until_it_is_gone(client: Client, sandbox: Sandbox) -> None:
+def test_a_removal_is_previewed_confirmed_by_name_and_followed_to_the_end(client: Client, sandbox: Sandbox) -> None:
     customer = make_customer("Northwind")
     domain = make_ready("northwind.com", customer, adopted=True)
     make_address("billing@northwind.com", domain)
@@ -45,4 +45,4 @@ def test_everything_is_shown_then_typed_then_followed_until_it_is_gone(client: C
     polled = client.get(url, headers={"HX-Request": "true"})
     assert polled.headers["HX-Redirect"] == reverse("domains:list")
     client.force_login(make_member(make_customer("Bob Ltd"), email="bob@bob.example"))
-    assert client.get(url).status_code == 404, "nobody else is told that there was such a domain"
+    assert client.get(url).status_code == 404, "another customer must not learn that the domain existed"

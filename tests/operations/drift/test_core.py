@@ -1,4 +1,4 @@
-"""Amazon's tenants against our rows, side by side."""
+"""Tenants in SES are compared with our rows."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def kinds(
     return [each.kind for each in compare_tenants([ours] if ours else [], [theirs] if theirs else [], owners or {})]
 
 
-def test_the_same_on_both_sides_is_no_difference() -> None:
+def test_equal_sides_have_no_difference() -> None:
     assert kinds(OURS, THEIRS) == []
 
 
@@ -38,25 +38,25 @@ def test_each_difference_has_its_kind(theirs: SesTenant | None, kind: str) -> No
     assert kinds(OURS, theirs) == [kind]
 
 
-def test_what_is_on_its_way_is_no_difference() -> None:
-    on_its_way = replace(OURS, policy=None, is_paused=None, associated={SET: "shop"}, going=frozenset([SHOP]))
-    assert kinds(on_its_way, replace(THEIRS, policy="none", staff="DISABLED")) == []
+def test_changes_in_progress_are_no_difference() -> None:
+    in_progress = replace(OURS, policy=None, is_paused=None, associated={SET: "shop"}, going=frozenset([SHOP]))
+    assert kinds(in_progress, replace(THEIRS, policy="none", staff="DISABLED")) == []
 
 
-def test_amazon_that_keeps_no_reputation_of_it_says_nothing_of_policy_and_status() -> None:
+def test_policy_and_status_are_not_compared_if_ses_returns_none() -> None:
     assert kinds(replace(OURS, is_paused=True, policy="strict"), replace(THEIRS, policy="", staff="")) == []
 
 
-def test_reinstated_is_sending() -> None:
+def test_reinstated_counts_as_sending() -> None:
     assert kinds(OURS, replace(THEIRS, staff="REINSTATED")) == []
     assert kinds(replace(OURS, is_paused=True), replace(THEIRS, staff="REINSTATED")) == ["status"]
 
 
-def test_a_status_that_we_do_not_know_is_no_pause() -> None:
+def test_an_unknown_status_is_no_pause() -> None:
     assert kinds(OURS, replace(THEIRS, staff="QUARANTINED")) == []
 
 
-def test_an_unknown_tenant_is_offered_to_whoever_has_most_of_it() -> None:
+def test_an_unknown_tenant_is_offered_to_the_customer_with_most_of_its_resources() -> None:
     other = "arn:aws:ses:eu-west-1:1:identity/b.com"
     theirs = replace(THEIRS, resources=frozenset([SHOP, other, f"{other}.uk"]))
     owners = {SHOP: ("cus_1", "Shop"), other: ("cus_2", "B"), f"{other}.uk": ("cus_2", "B")}

@@ -1,4 +1,4 @@
-"""A decision over many differences: by kind or ticked, shown first, then carried out as a batch and followed."""
+"""A decision on many differences: chosen by kind or ticked, previewed, executed as a batch and followed."""
 
 import pytest
 from django.test import Client
@@ -10,6 +10,8 @@ from audit.models import Change
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsBusy
 from operations.batches import services as batches_services
+from operations.drift.core import TENANTS_AREA
+from operations.drift_store import services as drift_store_services
 from operations.models import Batch, Difference
 from operations.tenant_drift import services as tenant_drift_services
 from sandbox.process import Sandbox
@@ -29,19 +31,19 @@ def olga(client: Client) -> Client:
     return client
 
 
-def unknown_tenants(number: int) -> None:
+def make_unknown_tenants(number: int) -> None:
     for each in range(number):
         aws.client("sesv2").create_tenant(TenantName=f"by-hand-{each}")
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
 
 
-def offer_each_to_another() -> None:
+def offer_each_to_another_customer() -> None:
     for row in Difference.objects.all():
         Difference.objects.filter(pk=row.pk).update(customer=make_customer())
 
 
-def policies(number: int) -> list[Difference]:
+def make_policy_differences(number: int) -> list[Difference]:
     found = []
     for each in range(number):
         customer = make_customer()
@@ -51,12 +53,12 @@ def policies(number: int) -> list[Difference]:
     return found
 
 
-def asked(decision: str, number: int, **more: object) -> dict[str, object]:
+def form_data(decision: str, number: int, **more: object) -> dict[str, object]:
     return {"decision": decision, "because": "as agreed", "typed": number, **more}
 
 
-def test_all_of_a_kind_are_shown_then_decided_then_followed(olga: Client) -> None:
-    rows = policies(3)
+def test_all_differences_of_a_kind_are_previewed_decided_and_followed(olga: Client) -> None:
+    rows = make_policy_differences(3)
     other = make_difference(area="identities", kind="gone", key="gone shop.com", place="shop.com")
     board = olga.get(BOARD).text
     assert "Resolve all 3" in board
@@ -65,9 +67,9 @@ def test_all_of_a_kind_are_shown_then_decided_then_followed(olga: Client) -> Non
     assert rows[0].sentence in shown.text
     assert not Batch.objects.exists()
     choice = {"area": "tenants", "kind": "policy"}
-    assert olga.post(URL, asked("restore", 2, **choice)).status_code == 422
-    assert olga.post(URL, asked("restore", 3, **choice) | {"because": ""}).status_code == 422
-    answer = olga.post(URL, asked("restore", 3, **choice))
+    assert olga.post(URL, form_data("restore", 2, **choice)).status_code == 422
+    assert olga.post(URL, form_data("restore", 3, **choice) | {"because": ""}).status_code == 422
+    answer = olga.post(URL, form_data("restore", 3, **choice))
     batch = Batch.objects.get()
     assert answer["Location"] == reverse("operations:bulk", args=[batch.pk])
     assert "3 pending." in olga.get(answer["Location"]).text
@@ -79,40 +81,40 @@ def test_all_of_a_kind_are_shown_then_decided_then_followed(olga: Client) -> Non
     assert set(Change.objects.values_list("bulk_id", flat=True)) == {batch.pk}
 
 
-def test_what_is_found_after_the_page_was_shown_is_not_decided_with_it(olga: Client) -> None:
+def test_a_difference_found_after_the_preview_is_not_decided(olga: Client) -> None:
     before = timezone.now()
-    policies(2)
+    make_policy_differences(2)
     Difference.objects.filter(key="policy 0").update(first_seen_at=before)
-    answer = olga.post(URL, asked("ignore", 1, area="tenants", kind="policy", until=before.isoformat()))
+    answer = olga.post(URL, form_data("ignore", 1, area="tenants", kind="policy", until=before.isoformat()))
     assert answer.status_code == 302
     assert [item.difference.key for item in Batch.objects.get().items.all() if item.difference] == ["policy 0"]
 
 
-def test_ticked_ones_alone(olga: Client) -> None:
-    first, _, third = policies(3)
+def test_only_ticked_differences_are_decided(olga: Client) -> None:
+    first, _, third = make_policy_differences(3)
     board = olga.get(BOARD).text
     assert f'value="{first.pk}" form="chosen"' in board
-    olga.post(URL, asked("ignore", 2, difference=[first.pk, third.pk]))
+    olga.post(URL, form_data("ignore", 2, difference=[first.pk, third.pk]))
     batches_services.work()
     assert set(Difference.objects.filter(decision="ignore")) == {first, third}
 
 
-def test_tenants_go_to_whom_they_were_offered_or_to_the_customer_that_is_chosen(olga: Client, sandbox: Sandbox) -> None:
-    unknown_tenants(3)
+def test_tenants_are_adopted_for_the_suggested_or_the_chosen_customer(olga: Client, sandbox: Sandbox) -> None:
+    make_unknown_tenants(3)
     alice, bob = make_customer("Alice"), make_customer("Bob")
     Difference.objects.filter(subject="by-hand-0").update(customer=alice)
     choice = {"area": "tenants", "kind": "unknown"}
     assert "Customer for tenants without a suggested customer" in olga.get(URL, choice).text
     Difference.objects.filter(subject="by-hand-2").delete()
-    olga.post(URL, asked("adopt", 2, customer=bob.pk, **choice))
+    olga.post(URL, form_data("adopt", 2, customer=bob.pk, **choice))
     batches_services.work()
     assert dict(Tenant.objects.values_list("name", "customer__name")) == {"by-hand-0": "Alice", "by-hand-1": "Bob"}
 
 
-def test_one_that_fails_holds_up_no_other_and_is_tried_again(olga: Client, sandbox: Sandbox) -> None:
-    unknown_tenants(2)
+def test_a_failed_decision_does_not_stop_the_others_and_can_be_retried(olga: Client, sandbox: Sandbox) -> None:
+    make_unknown_tenants(2)
     Difference.objects.filter(subject="by-hand-0").update(customer=make_customer("Alice"))
-    answer = olga.post(URL, asked("adopt", 2, area="tenants", kind="unknown"))
+    answer = olga.post(URL, form_data("adopt", 2, area="tenants", kind="unknown"))
     batches_services.work()
     page = olga.get(answer["Location"]).text
     assert "1 failed" in page
@@ -121,20 +123,20 @@ def test_one_that_fails_holds_up_no_other_and_is_tried_again(olga: Client, sandb
     assert Tenant.objects.count() == 1
 
 
-def test_what_amazon_denies_for_one_holds_up_no_other(olga: Client, sandbox: Sandbox) -> None:
-    unknown_tenants(2)
-    offer_each_to_another()
-    olga.post(URL, asked("adopt", 2, area="tenants", kind="unknown"))
+def test_access_denied_for_one_tenant_does_not_stop_the_others(olga: Client, sandbox: Sandbox) -> None:
+    make_unknown_tenants(2)
+    offer_each_to_another_customer()
+    olga.post(URL, form_data("adopt", 2, area="tenants", kind="unknown"))
     sandbox.control.add_fault("denied", "GetTenant", nth=1, times=1)
     batches_services.work()
     states = Batch.objects.get().items.order_by("number").values_list("state", flat=True)
     assert list(states) == ["refused", "done"]
 
 
-def test_while_amazon_does_not_answer_all_wait_and_the_rows_say_why(olga: Client, sandbox: Sandbox) -> None:
-    unknown_tenants(2)
-    offer_each_to_another()
-    answer = olga.post(URL, asked("adopt", 2, area="tenants", kind="unknown"))
+def test_all_decisions_wait_while_ses_does_not_answer_and_say_why(olga: Client, sandbox: Sandbox) -> None:
+    make_unknown_tenants(2)
+    offer_each_to_another_customer()
+    answer = olga.post(URL, form_data("adopt", 2, area="tenants", kind="unknown"))
     sandbox.control.add_fault("throttle", "GetTenant", nth=1, times=99)
     with pytest.raises(AwsBusy):
         batches_services.work()
@@ -147,9 +149,9 @@ def test_while_amazon_does_not_answer_all_wait_and_the_rows_say_why(olga: Client
     assert set(Batch.objects.get().items.values_list("state", flat=True)) == {"done"}
 
 
-def test_what_somebody_decided_otherwise_meanwhile_stays_as_they_decided(olga: Client) -> None:
-    (row,) = policies(1)
-    olga.post(URL, asked("ignore", 1, area="tenants", kind="policy"))
+def test_a_decision_made_in_the_meantime_is_kept(olga: Client) -> None:
+    (row,) = make_policy_differences(1)
+    olga.post(URL, form_data("ignore", 1, area="tenants", kind="policy"))
     olga.post(reverse("operations:difference", args=[row.pk]), {"decision": "restore", "because": "as agreed"})
     batches_services.work()
     row.refresh_from_db()
@@ -158,9 +160,9 @@ def test_what_somebody_decided_otherwise_meanwhile_stays_as_they_decided(olga: C
     assert "decided in the meantime" in item.problem
 
 
-def test_a_worker_that_died_after_the_decision_decides_nothing_twice(olga: Client) -> None:
-    policies(1)
-    olga.post(URL, asked("ignore", 1, area="tenants", kind="policy"))
+def test_a_worker_that_died_after_the_decision_logs_nothing_twice(olga: Client) -> None:
+    make_policy_differences(1)
+    olga.post(URL, form_data("ignore", 1, area="tenants", kind="policy"))
     batches_services.work()
     Batch.objects.get().items.update(state="waiting")
     batches_services.work()
@@ -168,7 +170,7 @@ def test_a_worker_that_died_after_the_decision_decides_nothing_twice(olga: Clien
     assert Batch.objects.get().items.get().state == "done"
 
 
-def test_what_cannot_be_decided_over_many_leads_to_where_it_is(olga: Client) -> None:
+def test_kinds_that_cannot_be_decided_in_bulk_link_to_their_page(olga: Client) -> None:
     make_difference(area="rules", kind="stranger_active", key="a", may_restore=False)
     page = olga.get(URL, {"area": "rules", "kind": "stranger_active"}).text
     assert reverse("receipt_rules:plan") in page
@@ -179,18 +181,18 @@ def test_what_cannot_be_decided_over_many_leads_to_where_it_is(olga: Client) -> 
     assert 'value="adopt"' not in page
 
 
-def test_nothing_chosen_and_nonsense_say_that_there_is_none(olga: Client) -> None:
-    policies(1)
+def test_an_empty_or_invalid_choice_finds_no_difference(olga: Client) -> None:
+    make_policy_differences(1)
     for given in ({}, {"kind": "nonsense"}, {"difference": "nobody's"}, {"area": "tenants", "until": "2026-13-45"}):
         assert "No open difference" in olga.get(URL, given).text
 
 
-def test_who_may_not_decide_sees_and_starts_nothing(client: Client) -> None:
-    policies(1)
+def test_without_the_permission_nothing_can_be_decided(client: Client) -> None:
+    make_policy_differences(1)
     for person in (make_member(), make_staff(Role.SUPPORT)):
         client.force_login(person)
         assert client.get(URL).status_code == 403
-        assert client.post(URL, asked("ignore", 1, area="tenants", kind="policy")).status_code == 403
+        assert client.post(URL, form_data("ignore", 1, area="tenants", kind="policy")).status_code == 403
     board = client.get(BOARD).text
     assert "The reputation policy" in board
     assert "Resolve by kind" not in board
@@ -198,8 +200,8 @@ def test_who_may_not_decide_sees_and_starts_nothing(client: Client) -> None:
     assert not Batch.objects.exists()
 
 
-def test_a_sending_status_is_restored_by_those_alone_who_may_resume(olga: Client, client: Client) -> None:
-    """To restore it is to resume a tenant that SES's policy paused: an operator is offered to ignore it, no more."""
+def test_a_sending_status_is_restored_only_by_people_who_may_resume(olga: Client, client: Client) -> None:
+    """Restoring it resumes a tenant that SES's policy paused, so operators are only offered to ignore it."""
     tenant = make_tenant(make_customer(), name="t1")
     row = make_difference(tenant.customer, kind="status", key="status t1", subject="t1", place="t1")
     one = reverse("operations:difference", args=[row.pk])
@@ -208,7 +210,7 @@ def test_a_sending_status_is_restored_by_those_alone_who_may_resume(olga: Client
         offered = olga.get(url, query).text
         assert 'value="ignore"' in offered
         assert 'value="restore"' not in offered
-    assert olga.post(URL, asked("restore", 1, **choice)).status_code == 422
+    assert olga.post(URL, form_data("restore", 1, **choice)).status_code == 422
     assert olga.post(one, {"decision": "restore", "because": "as agreed"}).status_code == 422
     assert not Batch.objects.exists()
     client.force_login(make_staff(Role.ADMIN))

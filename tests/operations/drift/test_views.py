@@ -1,4 +1,4 @@
-"""The board of differences: looked at on demand, decided with a reason."""
+"""The page of differences: checked on demand, decided with a reason."""
 
 import pytest
 from django.test import Client
@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from inbound_admin.lib import aws
+from operations.drift.core import TENANTS_AREA
+from operations.drift_store import services as drift_store_services
 from operations.drift_store.services import record_check
 from operations.models import Difference, DriftCheck
 from operations.tenant_drift import services as tenant_drift_services
@@ -25,13 +27,13 @@ def olga(client: Client) -> Client:
     return client
 
 
-def test_before_the_first_look_nothing_is_said_to_be_well(olga: Client) -> None:
+def test_before_the_first_check_nothing_is_called_fine(olga: Client) -> None:
     page = olga.get(reverse(URL)).content.decode()
     assert "Not checked yet" in page
     assert "No open differences" not in page
 
 
-def test_where_one_area_was_never_read_nothing_is_said_to_be_well(olga: Client) -> None:
+def test_nothing_is_called_fine_until_every_area_was_read(olga: Client) -> None:
     for area in ("tenants", "identities"):
         record_check(area, at=timezone.now())
     assert "No open differences" not in olga.get(reverse(URL)).text
@@ -41,7 +43,7 @@ def test_where_one_area_was_never_read_nothing_is_said_to_be_well(olga: Client) 
     assert "No open differences" in olga.get(reverse(URL)).text
 
 
-def test_a_look_is_asked_for_followed_and_shown(olga: Client, sandbox: Sandbox) -> None:
+def test_a_requested_check_is_followed_and_its_result_shown(olga: Client, sandbox: Sandbox) -> None:
     aws.client("sesv2").create_tenant(TenantName="by-hand")
     olga.post(reverse("operations:look"))
     part = olga.get(reverse(URL), headers={"HX-Request": "true"}).content.decode()
@@ -53,17 +55,17 @@ def test_a_look_is_asked_for_followed_and_shown(olga: Client, sandbox: Sandbox) 
     assert "SES counts 1" in page
 
 
-def test_a_look_that_failed_says_that_the_page_may_be_old(olga: Client) -> None:
+def test_a_failed_check_says_that_the_list_may_be_out_of_date(olga: Client) -> None:
     DriftCheck.objects.create(region="eu-west-1", area="tenants", problem="Amazon is not answering.")
     page = olga.get(reverse(URL)).content.decode()
     assert "this list may be out of date" in page
     assert "No open differences" not in page
 
 
-def test_a_tenant_made_by_hand_is_given_to_a_customer(olga: Client, sandbox: Sandbox) -> None:
+def test_a_manually_created_tenant_is_adopted_for_a_customer(olga: Client, sandbox: Sandbox) -> None:
     customer = make_customer("Northwind")
     aws.client("sesv2").create_tenant(TenantName="by-hand")
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
     url = reverse("operations:difference", args=[Difference.objects.get().pk])
     given = {"decision": "adopt", "because": "they made it"}
@@ -74,7 +76,7 @@ def test_a_tenant_made_by_hand_is_given_to_a_customer(olga: Client, sandbox: San
     assert Tenant.objects.get(customer=customer).name == "by-hand"
 
 
-def test_left_with_a_reason_it_moves_to_its_own_list(olga: Client) -> None:
+def test_an_ignored_difference_moves_to_the_ignored_list(olga: Client) -> None:
     row = make_difference(make_customer("Northwind"))
     url = reverse("operations:difference", args=[row.pk])
     assert olga.post(url, {"decision": "ignore", "because": ""}).status_code == 422
@@ -85,7 +87,7 @@ def test_left_with_a_reason_it_moves_to_its_own_list(olga: Client) -> None:
     assert "their own test" in page
 
 
-def test_who_may_only_look_cannot_decide(client: Client) -> None:
+def test_support_can_see_but_not_decide(client: Client) -> None:
     client.force_login(make_staff(Role.SUPPORT))
     url = reverse("operations:difference", args=[make_difference().pk])
     assert "Decide</button>" not in client.get(url).content.decode()
@@ -93,7 +95,7 @@ def test_who_may_only_look_cannot_decide(client: Client) -> None:
     assert client.post(reverse("operations:look")).status_code == 403
 
 
-def test_differences_are_chosen_by_what_they_are_of(olga: Client) -> None:
+def test_differences_are_filtered_by_area(olga: Client) -> None:
     make_difference(sentence="The policy is another.")
     make_difference(area="identities", kind="gone", sentence="Amazon does not know shop.com.", key="gone shop.com")
     url = reverse("operations:differences")
@@ -103,14 +105,14 @@ def test_differences_are_chosen_by_what_they_are_of(olga: Client) -> None:
     assert "The policy is another." in olga.get(url + "?area=nonsense").content.decode()
 
 
-def test_a_difference_of_the_rules_leads_to_the_plan(olga: Client) -> None:
+def test_a_difference_of_the_rules_links_to_the_plan(olga: Client) -> None:
     found = make_difference(area="rules", kind="not_as_wanted", may_restore=False, key="not_as_wanted 1")
     page = olga.get(reverse("operations:difference", args=[found.pk])).content.decode()
     assert reverse("receipt_rules:plan") in page
     assert 'value="restore"' not in page
 
 
-def test_a_rule_that_no_plan_deletes_leads_to_the_rules(olga: Client) -> None:
+def test_a_rule_that_no_plan_deletes_links_to_the_rules(olga: Client) -> None:
     found = make_difference(area="rules", kind="extra", may_restore=False, key="extra theirs")
     page = olga.get(reverse("operations:difference", args=[found.pk])).content.decode()
     assert "Plans never delete an unmanaged rule" in page

@@ -1,4 +1,4 @@
-"""An account that another client has filled is taken over: nothing is written to SES until one plan folds the rules."""
+"""Adopt an account that another client has filled: nothing is written to SES until one plan compacts the rules."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from moto.ses.models import ses_backends
 from accounts.models.people import Customer, User
 from accounts.roles import Role
 from domains.models.domains import Domain, Stage
+from operations.drift.core import TENANTS_AREA
+from operations.drift_store import services as drift_store_services
 from operations.legacy_import import services as legacy_import_services
 from operations.models import Difference, LegacyImportState
 from operations.tenant_drift import services as tenant_drift_services
@@ -31,7 +33,7 @@ from tenants.resources import services as resources_services
 from tests.domains.factories import seed_identities
 from tests.factories import make_staff
 from tests.operations.legacy_documents import files
-from tests.receipt_rules.factories import foreign_rule, live
+from tests.receipt_rules.factories import live, make_unmanaged_rule
 from tests.receipt_rules.plan_guarantees import check_all
 
 pytestmark = pytest.mark.django_db
@@ -46,12 +48,12 @@ class Size:
     tenants: int
 
 
-def name_of(number: int) -> str:
+def domain_name(number: int) -> str:
     return f"shop{number}.com"
 
 
 def old_system(size: Size) -> dict[str, Any]:
-    """Everybody has six or seven domains and an endpoint; the first twenty domains take mail."""
+    """Return six or seven domains and an endpoint for each person; the first twenty domains receive mail."""
     people = [{"id": f"u{n}", "email": f"person{n}@people.example", "name": f"Person {n}"} for n in range(size.tenants)]
     endpoint = {"name": "Desk", "type": "webhook", "config": {"url": "https://desk.example/"}}
     return {
@@ -60,7 +62,7 @@ def old_system(size: Size) -> dict[str, Any]:
         "domains": [
             {
                 "id": f"d{n}",
-                "domain": name_of(n),
+                "domain": domain_name(n),
                 "userId": f"u{n % size.tenants}",
                 "isCatchAllEnabled": n < SHOPS,
                 "catchAllEndpointId": f"e{n}" if n < SHOPS else None,
@@ -68,7 +70,7 @@ def old_system(size: Size) -> dict[str, Any]:
             for n in range(size.identities)
         ],
         "emailAddresses": [
-            {"address": f"{word}@{name_of(n)}", "domainId": f"d{n}", "endpointId": f"e{n}", "userId": f"u{n}"}
+            {"address": f"{word}@{domain_name(n)}", "domainId": f"d{n}", "endpointId": f"e{n}", "userId": f"u{n}"}
             for n in range(SHOPS)
             for word in ("billing", "help")
         ],
@@ -76,15 +78,15 @@ def old_system(size: Size) -> dict[str, Any]:
 
 
 def seed_rules() -> None:
-    """Old ones and others' by turns, as years leave them."""
-    old = [(f"{name_of(n)}-rule", [f"billing@{name_of(n)}", f"help@{name_of(n)}"]) for n in range(SHOPS)]
-    old += [(f"{name_of(n)}-catchall-rule", [name_of(n)]) for n in range(SHOPS)]
-    theirs = [(f"program-{n}", [f"in{n}@elsewhere.example"]) for n in range(FOREIGN)]
-    for number, (name, recipients) in enumerate(_by_turns(theirs, old)):
-        foreign_rule(name, recipients, rule_set=SET, create_set=not number)
+    """Create old rules and unmanaged ones alternately."""
+    old = [(f"{domain_name(n)}-rule", [f"billing@{domain_name(n)}", f"help@{domain_name(n)}"]) for n in range(SHOPS)]
+    old += [(f"{domain_name(n)}-catchall-rule", [domain_name(n)]) for n in range(SHOPS)]
+    unmanaged = [(f"program-{n}", [f"in{n}@elsewhere.example"]) for n in range(FOREIGN)]
+    for number, (name, recipients) in enumerate(_alternate(unmanaged, old)):
+        make_unmanaged_rule(name, recipients, rule_set=SET, create_set=not number)
 
 
-def _by_turns(many: list[Any], few: list[Any]) -> Iterator[Any]:
+def _alternate(many: list[Any], few: list[Any]) -> Iterator[Any]:
     for number, each in enumerate(many):
         yield each
         if number % 3 == 0 and few:
@@ -93,29 +95,29 @@ def _by_turns(many: list[Any], few: list[Any]) -> Iterator[Any]:
 
 
 def seed_tenants(size: Size) -> None:
-    """Each with its configuration set and three identities of one person, straight into the sandbox's store."""
+    """Store tenants in the sandbox, each with its configuration set and three identities of one person."""
     backend = ses_backends[DEFAULT_ACCOUNT_ID][settings.AWS_REGION]
     state, now = region_state(backend), WORLD.clock.now()
     with WORLD.lock:
         for number in range(size.tenants):
             backend.create_configuration_set(f"set{number}")
-            arns = [state.arn("identity", name_of(number + size.tenants * times)) for times in range(3)]
+            arns = [state.arn("identity", domain_name(number + size.tenants * times)) for times in range(3)]
             arns.append(state.arn("configuration-set", f"set{number}"))
             name, ses_id = f"tenant{number}", f"tn-{number}"
-            there = TenantThere(name, ses_id, state.arn("tenant", f"{name}/{ses_id}"), now, dict.fromkeys(arns, now))
-            there.policy = "standard"
-            state.tenants[name] = there
+            tenant = TenantThere(name, ses_id, state.arn("tenant", f"{name}/{ses_id}"), now, dict.fromkeys(arns, now))
+            tenant.policy = "standard"
+            state.tenants[name] = tenant
 
 
-def fill_the_account(sandbox: Sandbox, size: Size) -> None:
-    seed_identities(map(name_of, range(size.identities)), ownership="Success", dkim="Success")
+def fill_account(sandbox: Sandbox, size: Size) -> None:
+    seed_identities(map(domain_name, range(size.identities)), ownership="Success", dkim="Success")
     seed_tenants(size)
     seed_rules()
     sandbox.control.clear_calls()
 
 
-def take_everything_over(adam: User, size: Size) -> None:
-    """What an operator does: the old system's rows, its rule set, its tenants."""
+def adopt_everything(adam: User, size: Size) -> None:
+    """Import the old system's rows, and adopt its rule set and its tenants."""
     legacy_import = legacy_import_services.store_import(
         files=files(old_system(size)), because="We bought the service", actor=adam
     )
@@ -126,7 +128,7 @@ def take_everything_over(adam: User, size: Size) -> None:
     assert legacy_import.state == LegacyImportState.DONE
     assert set(legacy_import.rows.values_list("result", flat=True)) <= {"new", "same"}
     drift_services.adopt_rule_set(name=SET, because="It was the service's", actor=adam)
-    tenant_drift_services.request_check()
+    drift_store_services.request_check(TENANTS_AREA)
     tenant_drift_services.work()
     for found in Difference.objects.filter(kind="unknown", area="tenants"):
         tenant_drift_services.adopt(difference=found, because="It was theirs", actor=adam, customer=found.customer)
@@ -136,26 +138,24 @@ def take_everything_over(adam: User, size: Size) -> None:
 
 
 @pytest.mark.parametrize("size", [Size(200, 30), pytest.param(Size(2000, 300), marks=pytest.mark.soak)], ids=str)
-def test_a_filled_account_is_taken_over_without_a_write_and_its_rules_are_folded_by_one_plan(
-    sandbox: Sandbox, size: Size
-) -> None:
-    fill_the_account(sandbox, size)
+def test_a_filled_account_is_adopted_without_a_write_and_compacted_by_one_plan(sandbox: Sandbox, size: Size) -> None:
+    fill_account(sandbox, size)
     adam, before = make_staff(Role.ADMIN), live()
     assert len(before.rules) == FOREIGN + 2 * SHOPS
-    take_everything_over(adam, size)
+    adopt_everything(adam, size)
     assert sandbox.control.write_calls() == ()
     assert Domain.objects.filter(stage=Stage.READY, adopted=True).count() == size.identities
     assert Customer.objects.count() == Tenant.objects.filter(stage=TenantStage.READY).count() == size.tenants
     assert (Address.objects.count(), CatchAll.objects.filter(is_active=True).count()) == (2 * SHOPS, SHOPS)
     assert (PendingChange.objects.count(), Run.objects.count()) == (0, 0)
-    fold(adam)
+    compact_rules(adam)
     assert [rule for rule in live().rules if rule in before.rules] == [
         rule for rule in before.rules if rule.name.startswith("program-")
     ]
 
 
-def fold(adam: User) -> None:
-    """The plan is looked at with whole envelopes at every step, then approved and carried out."""
+def compact_rules(adam: User) -> None:
+    """Check the plan with whole envelopes at every step, then approve and execute it."""
     asked, before = PlanRequest(old_style=True), live()
     made = planner_services.plan_changes(asked)
     names = {rule.name for rule in before.rules if not rule.name.startswith("program-")}
@@ -163,7 +163,7 @@ def fold(adam: User) -> None:
     assert len(made.after.ours) == 1
     assert "stop" not in made.summary
     assert "start" not in made.summary
-    shops = [name_of(n) for n in range(SHOPS)]
+    shops = [domain_name(n) for n in range(SHOPS)]
     mail = [[f"billing@{shop}", f"any@{shop}", "in7@elsewhere.example"] for shop in shops]
     check_all(made, before, [*mail, [f"help@{shop}" for shop in shops]])
     run = planner_services.approve(digest=made.digest, because="as shown", actor=adam, request=asked, typed=before.name)

@@ -1,4 +1,4 @@
-"""An import is a batch with an item for each customer: it is paused, resumed, stopped and retried as any other."""
+"""An import is a batch with an item for each customer: paused, resumed, stopped and retried like any other."""
 
 from importlib import import_module
 from typing import Any
@@ -35,7 +35,7 @@ def olga() -> User:
     return make_staff(Role.OPERATOR)
 
 
-def begun(found: dict[str, Any], actor: User | None) -> LegacyImport:
+def start_import(found: dict[str, Any], actor: User | None) -> LegacyImport:
     legacy_import = legacy_import_services.store_import(files=files(found), because="Contract 12", actor=actor)
     legacy_import_services.work()
     legacy_import.refresh_from_db()
@@ -47,12 +47,12 @@ def states(legacy_import: LegacyImport) -> dict[str, str]:
     return dict(BatchItem.objects.filter(batch=legacy_import.pk).values_list("name", "state"))
 
 
-def imported() -> set[str]:
+def imported_emails() -> set[str]:
     return set(User.objects.filter(email__regex=r"^p\d@example.com$").values_list("email", flat=True))
 
 
-def test_each_customer_is_an_item_and_the_batch_has_the_id_of_the_import(sandbox: Sandbox, olga: User) -> None:
-    legacy_import = begun(PEOPLE, olga)
+def test_each_customer_is_an_item_and_the_batch_has_the_imports_id(sandbox: Sandbox, olga: User) -> None:
+    legacy_import = start_import(PEOPLE, olga)
     batch = Batch.objects.get()
     assert (batch.pk, batch.kind, batch.by) == (legacy_import.pk, BatchKind.LEGACY_IMPORT, olga)
     legacy_import_services.work()
@@ -63,16 +63,16 @@ def test_each_customer_is_an_item_and_the_batch_has_the_id_of_the_import(sandbox
     assert (legacy_import.state, bool(legacy_import.ended_at)) == (LegacyImportState.DONE, True)
 
 
-def test_a_paused_import_begins_no_customer_until_it_is_resumed(sandbox: Sandbox, olga: User) -> None:
-    legacy_import = begun(PEOPLE, olga)
+def test_a_paused_import_starts_no_customer_until_it_is_resumed(sandbox: Sandbox, olga: User) -> None:
+    legacy_import = start_import(PEOPLE, olga)
     legacy_import_services.pause(legacy_import=legacy_import, actor=olga)
     legacy_import_services.work()
-    assert not imported()
+    assert not imported_emails()
     assert not legacy_import_services.is_unfinished()
     legacy_import_services.resume(legacy_import=legacy_import, actor=olga)
     assert legacy_import_services.is_unfinished()
     legacy_import_services.work()
-    assert len(imported()) == 3
+    assert len(imported_emails()) == 3
     whats = (
         Change.objects.filter(bulk_id=legacy_import.pk, object_type="bulk")
         .order_by("id")
@@ -82,26 +82,26 @@ def test_a_paused_import_begins_no_customer_until_it_is_resumed(sandbox: Sandbox
 
 
 @pytest.mark.parametrize("act", [legacy_import_services.pause, legacy_import_services.cancel])
-def test_customers_that_were_read_with_others_wait_when_it_is_paused_or_cancelled_meanwhile(
+def test_customers_read_in_one_group_wait_if_the_import_is_paused_or_cancelled_meanwhile(
     sandbox: Sandbox, olga: User, monkeypatch: pytest.MonkeyPatch, act: Any
 ) -> None:
-    legacy_import = begun(PEOPLE, olga)
+    legacy_import = start_import(PEOPLE, olga)
 
-    def interrupted(*args: Any) -> Any:
+    def interrupt(*args: Any) -> Any:
         act(legacy_import=legacy_import, actor=olga)
         monkeypatch.undo()
         return import_rows(*args)
 
-    monkeypatch.setattr("operations.legacy_rows.services.import_rows", interrupted)
+    monkeypatch.setattr("operations.legacy_rows.services.import_rows", interrupt)
     legacy_import_services.work()
-    assert imported() == {"p0@example.com"}
+    assert imported_emails() == {"p0@example.com"}
     left = "waiting" if act is legacy_import_services.pause else "stopped"
     assert list(states(legacy_import).values()).count(left) == 2
 
 
 def test_customers_with_rejected_rows_count_as_failed_and_are_retried(sandbox: Sandbox, olga: User) -> None:
     bobs = make_domain("shop.com")
-    legacy_import = begun(document(), olga)
+    legacy_import = start_import(document(), olga)
     legacy_import_services.work()
     legacy_import.refresh_from_db()
     assert states(legacy_import) == {"alice@example.com": "refused"}
@@ -113,12 +113,14 @@ def test_customers_with_rejected_rows_count_as_failed_and_are_retried(sandbox: S
     assert states(legacy_import) == {"alice@example.com": "done"}
 
 
-def test_who_lost_the_permission_imports_nothing_and_another_operator_continues(sandbox: Sandbox, olga: User) -> None:
-    legacy_import = begun(PEOPLE, olga)
+def test_an_import_stops_without_its_starters_permission_and_another_operator_retries(
+    sandbox: Sandbox, olga: User
+) -> None:
+    legacy_import = start_import(PEOPLE, olga)
     User.objects.filter(pk=olga.pk).update(is_active=False)
     legacy_import_services.work()
     legacy_import.refresh_from_db()
-    assert (imported(), set(states(legacy_import).values()), legacy_import.state) == (
+    assert (imported_emails(), set(states(legacy_import).values()), legacy_import.state) == (
         set(),
         {"refused"},
         LegacyImportState.DONE,
@@ -126,20 +128,20 @@ def test_who_lost_the_permission_imports_nothing_and_another_operator_continues(
     adam = make_staff(Role.ADMIN)
     assert legacy_import_services.retry(legacy_import=legacy_import, actor=adam) == 3
     legacy_import_services.work()
-    assert len(imported()) == 3
+    assert len(imported_emails()) == 3
     added = Change.objects.filter(what="person.added")
     assert set(added.values_list("actor_id", flat=True)) == {str(adam.pk)}
 
 
-def test_a_deleted_starter_is_not_taken_for_the_command_line(sandbox: Sandbox, olga: User) -> None:
-    legacy_import = begun(PEOPLE, olga)
+def test_an_import_whose_starter_was_deleted_is_not_treated_as_a_command(sandbox: Sandbox, olga: User) -> None:
+    legacy_import = start_import(PEOPLE, olga)
     Batch.objects.update(by=None)
     legacy_import_services.work()
-    assert (imported(), set(states(legacy_import).values())) == (set(), {"refused"})
+    assert (imported_emails(), set(states(legacy_import).values())) == (set(), {"refused"})
 
 
-def test_the_mark_that_it_ended_is_set_after_a_crash(sandbox: Sandbox, olga: User) -> None:
-    legacy_import = begun(PEOPLE, olga)
+def test_an_import_is_marked_as_ended_after_a_crash(sandbox: Sandbox, olga: User) -> None:
+    legacy_import = start_import(PEOPLE, olga)
     legacy_import_services.work()
     Batch.objects.update(ended_at=None)
     LegacyImport.objects.update(state=LegacyImportState.IMPORTING)
@@ -150,9 +152,9 @@ def test_the_mark_that_it_ended_is_set_after_a_crash(sandbox: Sandbox, olga: Use
     assert (legacy_import.state, legacy_import_services.is_unfinished()) == (LegacyImportState.DONE, False)
 
 
-def test_the_page_pauses_resumes_and_says_how_long_it_takes(sandbox: Sandbox, olga: User, client: Client) -> None:
+def test_the_page_pauses_resumes_and_shows_the_time_left(sandbox: Sandbox, olga: User, client: Client) -> None:
     client.force_login(olga)
-    legacy_import = begun(PEOPLE, olga)
+    legacy_import = start_import(PEOPLE, olga)
     page, steer = (
         reverse(f"operations:{name}", args=[legacy_import.pk]) for name in ("legacy_import_rows", "steer_legacy_import")
     )
@@ -165,7 +167,7 @@ def test_the_page_pauses_resumes_and_says_how_long_it_takes(sandbox: Sandbox, ol
     assert client.get(reverse("operations:bulk", args=[legacy_import.pk])).status_code == 404
 
 
-def test_what_was_never_started_is_neither_paused_nor_resumed(sandbox: Sandbox, olga: User) -> None:
+def test_an_import_that_was_never_started_cannot_be_paused_or_resumed(sandbox: Sandbox, olga: User) -> None:
     legacy_import = legacy_import_services.store_import(files=files(PEOPLE), because="Contract 12", actor=olga)
     for act in (legacy_import_services.pause, legacy_import_services.resume):
         with pytest.raises(Refused, match="not started"):
@@ -174,27 +176,27 @@ def test_what_was_never_started_is_neither_paused_nor_resumed(sandbox: Sandbox, 
         legacy_import_services.pause(legacy_import=legacy_import, actor=make_staff(Role.SUPPORT))
 
 
-def models_of_then() -> Any:
+def models_at_migration() -> Any:
     """Return the app registry with the models as migration 0007 sees them."""
     return MigrationLoader(connection).project_state(("operations", "0007_imports_are_batches")).apps
 
 
 @pytest.mark.parametrize("by_command", [True, False])
-def test_an_import_that_ran_before_imports_were_batches_is_continued(
+def test_an_unfinished_import_from_before_the_migration_is_continued(
     sandbox: Sandbox, olga: User, *, by_command: bool
 ) -> None:
-    legacy_import = begun(PEOPLE, None if by_command else olga)
+    legacy_import = start_import(PEOPLE, None if by_command else olga)
     Batch.objects.all().delete()
     legacy_import.rows.filter(owner="p0@example.com").update(done_at="2026-01-01T00:00Z")
-    import_module("operations.migrations.0007_imports_are_batches").continue_imports(models_of_then(), None)
+    import_module("operations.migrations.0007_imports_are_batches").continue_imports(models_at_migration(), None)
     assert set(states(legacy_import)) == {"p1@example.com", "p2@example.com"}
     legacy_import_services.work()
     legacy_import.refresh_from_db()
-    assert (len(imported()), legacy_import.state) == (2, LegacyImportState.DONE)
+    assert (len(imported_emails()), legacy_import.state) == (2, LegacyImportState.DONE)
 
 
-def test_batches_that_were_done_before_are_marked_as_ended_and_the_others_are_not(sandbox: Sandbox, olga: User) -> None:
-    begun(PEOPLE, olga)
+def test_the_migration_marks_only_finished_batches_as_ended(sandbox: Sandbox, olga: User) -> None:
+    start_import(PEOPLE, olga)
     done = Batch.objects.create(kind=BatchKind.CHECK, by=olga)
     import_module("operations.migrations.0007_imports_are_batches").mark_ended(apps, None)
     assert list(Batch.objects.filter(ended_at__isnull=False)) == [done]
@@ -202,9 +204,9 @@ def test_batches_that_were_done_before_are_marked_as_ended_and_the_others_are_no
     assert not batches_services.unfinished([BatchKind.CHECK]).exists()
 
 
-def test_an_import_of_another_region_is_left_to_the_deployment_there(sandbox: Sandbox, olga: User) -> None:
-    legacy_import = begun(PEOPLE, olga)
+def test_an_import_of_another_region_is_left_to_its_own_deployment(sandbox: Sandbox, olga: User) -> None:
+    legacy_import = start_import(PEOPLE, olga)
     LegacyImport.objects.update(region="ap-southeast-2")
     assert not legacy_import_services.is_unfinished()
     legacy_import_services.work()
-    assert (imported(), set(states(legacy_import).values())) == (set(), {"waiting"})
+    assert (imported_emails(), set(states(legacy_import).values())) == (set(), {"waiting"})

@@ -1,4 +1,4 @@
-"""`manage.py import_legacy`: a preview of each row, and then its result."""
+"""`manage.py import_legacy` previews each row, then imports it."""
 
 import json
 from io import StringIO
@@ -17,7 +17,7 @@ from tests.operations.legacy_documents import document
 pytestmark = pytest.mark.django_db
 
 
-def command(*arguments: str) -> str:
+def run_command(*arguments: str) -> str:
     out = StringIO()
     call_command("import_legacy", *arguments, stdout=out)
     return out.getvalue()
@@ -32,17 +32,17 @@ def file(tmp_path: Path) -> str:
 
 def test_a_preview_shows_each_row_and_stores_none(sandbox: Sandbox, file: str) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    said = command(file, "--preview")
-    assert "New                  Domain      shop.com  Imported with its SES settings." in said
-    assert "6 rows: 6 new." in said
+    output = run_command(file, "--preview")
+    assert "New                  Domain      shop.com  Imported with its SES settings." in output
+    assert "6 rows: 6 new." in output
     assert not Domain.objects.exists()
     assert LegacyImport.objects.get().state == LegacyImportState.CANCELLED
 
 
-def test_without_it_everything_is_stored_and_nothing_is_written_to_amazon(sandbox: Sandbox, file: str) -> None:
+def test_an_import_stores_everything_once_and_writes_nothing_to_ses(sandbox: Sandbox, file: str) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    assert "6 rows: 6 new." in command(file)
-    assert "6 rows: 6 unchanged." in command(file)
+    assert "6 rows: 6 new." in run_command(file)
+    assert "6 rows: 6 unchanged." in run_command(file)
     assert sandbox.control.write_calls() == ()
     assert Domain.objects.get().name == "shop.com"
 
@@ -51,12 +51,12 @@ def test_a_directory_of_tables_is_one_import(sandbox: Sandbox, tmp_path: Path) -
     (tmp_path / "users.csv").write_text("id,email\nu1,alice@example.com\n")
     (tmp_path / "domains.csv").write_text("id,domain,userId\nd1,shop.com,u1\n")
     (tmp_path / "README.txt").write_text("not a table")
-    assert "2 rows: 1 new, 1 ownership not proven." in command(str(tmp_path))
+    assert "2 rows: 1 new, 1 ownership not proven." in run_command(str(tmp_path))
 
 
-def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="could not be read"):
-        command(str(tmp_path / "nowhere.json"))
+        run_command(str(tmp_path / "nowhere.json"))
     (tmp_path / "old.json").write_text("[]")
     with pytest.raises(CommandError, match="must be one object"):
-        command(str(tmp_path / "old.json"))
+        run_command(str(tmp_path / "old.json"))

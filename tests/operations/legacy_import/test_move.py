@@ -1,9 +1,7 @@
-"""The whole move, in the order of docs/import.md, while the old system goes on writing.
-
-Nobody is unserved on the way, and in the end nothing is stored twice.
-
-The old system is written here by its calls: a rule for a domain's addresses, to which new ones are added, and one for
-its catch-all; each call activates its own set. Its function reads `emails/<domain>/` and `emails/<domain>/catchall/`.
+"""The whole move in the order of docs/import.md, while the old system keeps writing. No recipient is unserved on
+the way, and no mail is stored twice at the end. The old system is simulated by its calls: one rule for a domain's
+addresses, to which it adds new ones, and one for its catch-all; each call activates its own rule set. Its function
+reads `emails/<domain>/` and `emails/<domain>/catchall/`.
 """
 
 from collections.abc import Sequence
@@ -55,24 +53,24 @@ EXPORT: dict[str, list[dict[str, Any]]] = {
 
 
 class OldSystem:
-    """Its calls, by its names and shapes."""
+    """The old system's SES calls, with its names and shapes."""
 
     def __init__(self) -> None:
         self._ses = aws.client("ses")
 
-    def begin(self) -> None:
+    def set_up(self) -> None:
         self._ses.create_receipt_rule_set(RuleSetName=OLD_SET)
-        self.take_addresses("shop.com", ["billing@shop.com", "help@shop.com"])
-        self.take_everything("all.com")
+        self.add_addresses("shop.com", ["billing@shop.com", "help@shop.com"])
+        self.set_catch_all("all.com")
 
-    def take_addresses(self, domain: str, addresses: Sequence[str]) -> None:
+    def add_addresses(self, domain: str, addresses: Sequence[str]) -> None:
         self._write(f"{domain}-rule", addresses, f"emails/{domain}/")
 
-    def take_everything(self, domain: str) -> None:
+    def set_catch_all(self, domain: str) -> None:
         self._write(f"{domain}-catchall-rule", [domain], f"emails/{domain}/catchall/")
 
     def _write(self, name: str, recipients: Sequence[str], prefix: str) -> None:
-        """It reads the rule, adds to what it has, and activates its set whatever else is active."""
+        """Read the rule, add to its recipients, and activate the rule set whatever else is active."""
         rules = self._ses.describe_receipt_rule_set(RuleSetName=OLD_SET)["Rules"]
         known = next((rule for rule in rules if rule["Name"] == name), None)
         own = known.get("Recipients", []) if known else []
@@ -89,20 +87,20 @@ class OldSystem:
 
 @pytest.fixture
 def old(sandbox: Sandbox, settings: Settings) -> OldSystem:
-    settings.RECEIVING_SCAN = False  # its rules have the default of SES
+    settings.RECEIVING_SCAN = False  # the old rules have the SES default
     seed_identities(["shop.com", "all.com"], ownership="Success", dkim="Success")
     made = OldSystem()
-    made.begin()
+    made.set_up()
     return made
 
 
-def keep_the_layout(settings: Settings) -> None:
+def keep_s3_layout(settings: Settings) -> None:
     settings.RECEIVING_PREFIX, settings.RECEIVING_PREFIX_EACH_DOMAIN = "emails/", True
     settings.RECEIVING_CATCH_ALL_PREFIX = "catchall/"
 
 
-def take_over(adam: User) -> None:
-    """Import with the identities, then the rule set."""
+def adopt(adam: User) -> None:
+    """Import rows and identities, then adopt the rule set."""
     legacy_import = legacy_import_services.store_import(
         files=files(EXPORT), because="We bought the service", actor=adam
     )
@@ -122,8 +120,8 @@ def import_later_export(adam: User) -> None:
     legacy_import_services.work()
 
 
-def fold(adam: User) -> Plan:
-    """Looked at with whole envelopes in every state, approved, carried out."""
+def compact_rules(adam: User) -> Plan:
+    """Check the plan with whole envelopes in every state, approve and execute it."""
     before, made = live(), planner_services.plan_changes(FOLD)
     check_all(made, before, [MAIL[:2], MAIL[2:], MAIL])
     planner_services.approve(digest=made.digest, because="as shown", actor=adam, request=FOLD, typed=before.name)
@@ -131,68 +129,68 @@ def fold(adam: User) -> Plan:
     return made
 
 
-def places(address: str) -> list[str]:
+def s3_prefixes(address: str) -> list[str]:
     rules = delivering_rules(live().rules, address)
     return [action.prefix for rule in rules for action in rule.delivery.actions if isinstance(action, S3)]
 
 
-def test_a_fold_that_changes_the_place_of_mail_says_so_and_how_the_layout_is_kept(
+def test_a_plan_that_moves_mail_to_another_prefix_says_so_and_how_to_keep_the_layout(
     old: OldSystem, settings: Settings
 ) -> None:
     adam = make_staff(Role.ADMIN)
-    take_over(adam)
+    adopt(adam)
     warned = planner_services.plan_changes(FOLD).warnings
     moved, offer = (next(each for each in warned if each.startswith(start)) for start in ("Mail for", "To keep"))
     assert "moves to another S3 location: inbound-mail/ instead of inbound-mail/emails/" in moved
     assert "RECEIVING_PREFIX=emails/, RECEIVING_PREFIX_EACH_DOMAIN=1 and RECEIVING_CATCH_ALL_PREFIX=catchall/" in offer
-    keep_the_layout(settings)
+    keep_s3_layout(settings)
     kept = planner_services.plan_changes(FOLD)
     assert [each for each in kept.warnings if "another S3 location" in each] == []
     assert kept.consequences == ()
     assert not kept.doubles
 
 
-def test_the_move_with_the_old_writer_alive_leaves_nobody_unserved_and_nothing_stored_twice(
+def test_a_move_beside_an_active_old_system_leaves_no_recipient_unserved_or_doubled(
     old: OldSystem, settings: Settings
 ) -> None:
     adam = make_staff(Role.ADMIN)
-    keep_the_layout(settings)
-    take_over(adam)
+    keep_s3_layout(settings)
+    adopt(adam)
     assert (Address.objects.count(), CatchAll.objects.count()) == (3, 1)
     shown = planner_services.plan_changes(FOLD)
-    old.take_addresses("shop.com", ["late@shop.com"])  # after the plan was looked at
+    old.add_addresses("shop.com", ["late@shop.com"])  # after the plan was shown
     with pytest.raises(Exception, match="changed"):
         planner_services.approve(digest=shown.digest, because="as shown", actor=adam, request=FOLD, typed=OLD_SET)
-    assert all(len(places(address)) == 1 for address in MAIL), "nobody lost anything by the refusal"
+    assert all(len(s3_prefixes(address)) == 1 for address in MAIL), "the refusal loses no mail"
     waiting = planner_services.plan_changes(FOLD)
-    assert "shop.com-rule" in waiting.after.names, "a rule with an address that is not wanted here is left alone"
+    assert "shop.com-rule" in waiting.after.names, "a rule with an unknown address is not replaced"
     import_later_export(adam)
-    fold(adam)
+    compact_rules(adam)
     assert live().foreign == ()
     shops, everything = ["emails/shop.com/"], ["emails/all.com/catchall/"]
     kept = [shops, shops, everything, everything, shops]
-    assert [places(address) for address in (*MAIL, "late@shop.com")] == kept
+    assert [s3_prefixes(address) for address in (*MAIL, "late@shop.com")] == kept
     make_address("new@shop.com", Domain.objects.get(name="shop.com"))
     planner_services.approve(digest=planner_services.plan_changes().digest, because="a new address", actor=adam)
     auto_apply_services.work()
-    old.take_addresses("shop.com", ["billing@shop.com"])  # it is still alive, and activates its own set
-    assert (live().name, places("new@shop.com")) == (OLD_SET, [])
-    assert all(len(places(address)) == 1 for address in (*MAIL, "late@shop.com"))
-    fold(adam)
+    old.add_addresses("shop.com", ["billing@shop.com"])  # the old system is still active and activates its own rule set
+    assert (live().name, s3_prefixes("new@shop.com")) == (OLD_SET, [])
+    assert all(len(s3_prefixes(address)) == 1 for address in (*MAIL, "late@shop.com"))
+    compact_rules(adam)
     assert live().foreign == ()
-    assert all(len(places(address)) == 1 for address in (*MAIL, "late@shop.com", "new@shop.com"))
+    assert all(len(s3_prefixes(address)) == 1 for address in (*MAIL, "late@shop.com", "new@shop.com"))
     assert planner_services.plan_changes(FOLD).is_empty
 
 
-def test_a_fold_is_taken_back_by_the_set_that_it_kept_and_the_plan_says_what_would_be_stored_twice(
+def test_reactivating_the_old_rule_set_undoes_the_move_and_the_next_plan_warns_of_duplicates(
     old: OldSystem,
 ) -> None:
     adam = make_staff(Role.ADMIN)
-    take_over(adam)
-    fold(adam)
-    assert places("any@all.com") == [""]
+    adopt(adam)
+    compact_rules(adam)
+    assert s3_prefixes("any@all.com") == [""]
     aws.client("ses").set_active_receipt_rule_set(RuleSetName=OLD_SET)
-    assert places("any@all.com") == ["emails/all.com/catchall/"]
-    beside = planner_services.plan_changes()
-    assert {each.kind for each in beside.consequences} == {ConsequenceKind.TWICE}
-    assert all("stored and processed more than once" in each.sentence for each in beside.consequences)
+    assert s3_prefixes("any@all.com") == ["emails/all.com/catchall/"]
+    duplicate = planner_services.plan_changes()
+    assert {each.kind for each in duplicate.consequences} == {ConsequenceKind.TWICE}
+    assert all("stored and processed more than once" in each.sentence for each in duplicate.consequences)

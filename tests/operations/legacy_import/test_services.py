@@ -37,7 +37,7 @@ def olga() -> User:
     return make_staff(Role.OPERATOR)
 
 
-def looked(found: dict[str, Any] | None = None, actor: User | None = None) -> LegacyImport:
+def preview(found: dict[str, Any] | None = None, actor: User | None = None) -> LegacyImport:
     legacy_import = legacy_import_services.store_import(
         files=files(found or document()), because="Contract 12", actor=actor
     )
@@ -47,8 +47,8 @@ def looked(found: dict[str, Any] | None = None, actor: User | None = None) -> Le
     return legacy_import
 
 
-def moved(found: dict[str, Any] | None = None, actor: User | None = None) -> LegacyImport:
-    legacy_import = looked(found, actor)
+def run_import(found: dict[str, Any] | None = None, actor: User | None = None) -> LegacyImport:
+    legacy_import = preview(found, actor)
     legacy_import_services.start(legacy_import=legacy_import, actor=actor)
     legacy_import_services.work()
     legacy_import.refresh_from_db()
@@ -64,10 +64,12 @@ def row_of(legacy_import: LegacyImport, kind: RowKind) -> LegacyImportRow:
     return legacy_import.rows.filter(kind=kind).order_by("number")[0]
 
 
-def test_what_amazon_has_becomes_the_customers_with_all_that_takes_mail(sandbox: Sandbox, olga: User) -> None:
+def test_identities_in_ses_become_the_customers_domains_with_addresses_and_endpoints(
+    sandbox: Sandbox, olga: User
+) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     sandbox.control.clear_calls()
-    legacy_import = moved(actor=olga)
+    legacy_import = run_import(actor=olga)
     assert set(results(legacy_import).values()) == {"new"}
     customer = Customer.objects.get(name="Alice Adams")
     domain = customer.domains.get()
@@ -75,14 +77,14 @@ def test_what_amazon_has_becomes_the_customers_with_all_that_takes_mail(sandbox:
     desk = Endpoint.objects.get(customer=customer)
     assert desk.config == {"url": "https://desk.example/mail", "retry_attempts": 3}
     assert CatchAll.objects.get(domain=domain, is_active=True).endpoint == desk
-    taken = {row.address: (row.is_active, row.endpoint) for row in Address.objects.all()}
-    assert taken == {"billing@shop.com": (True, desk), "old@shop.com": (False, None)}
+    addresses = {row.address: (row.is_active, row.endpoint) for row in Address.objects.all()}
+    assert addresses == {"billing@shop.com": (True, desk), "old@shop.com": (False, None)}
     assert sandbox.control.write_calls() == ()
 
 
-def test_no_run_is_queued_and_nobody_is_written_to_and_the_plan_shows_what_would_change(sandbox: Sandbox) -> None:
+def test_an_import_queues_no_run_and_sends_no_email_and_the_plan_shows_the_changes(sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    moved()
+    run_import()
     assert not PendingChange.objects.exists()
     assert not Run.objects.exists()
     assert not ProcrastinateJob.objects.filter(task_name="receipt_rules.work").exists()
@@ -91,71 +93,71 @@ def test_no_run_is_queued_and_nobody_is_written_to_and_the_plan_shows_what_would
     assert planner_services.plan_changes().after.ours[0].recipients == ("shop.com",)
 
 
-def test_people_get_no_password_and_keep_what_they_have(sandbox: Sandbox) -> None:
-    moved()
+def test_imported_people_get_no_password_and_existing_ones_are_unchanged(sandbox: Sandbox) -> None:
+    run_import()
     alice = User.objects.get(email="alice@example.com")
     assert not alice.has_usable_password()
     alice.first_name = "Alice B."
     alice.save()
-    assert results(moved())["person", "alice@example.com"] == "same"
+    assert results(run_import())["person", "alice@example.com"] == "same"
     alice.refresh_from_db()
     assert alice.first_name == "Alice B."
 
 
-def test_what_amazon_does_not_know_has_to_be_proven_and_is_made_nowhere(sandbox: Sandbox) -> None:
-    legacy_import = moved()
+def test_a_domain_without_identity_becomes_an_unproven_claim(sandbox: Sandbox) -> None:
+    legacy_import = run_import()
     assert results(legacy_import)["domain", "shop.com"] == "claim"
     domain = Domain.objects.get()
     assert (domain.stage, domain.mail_from_label, domain.claim_reason) == (Stage.CLAIM, "mail", "moved_in")
     assert domain.claim_token
     assert "until its domain is verified" in row_of(legacy_import, RowKind.ADDRESS).words
-    assert planner_services.plan_changes().after.ours == ()  # an unproven claim takes nobody's mail
+    assert planner_services.plan_changes().after.ours == ()  # an unproven claim receives no mail
     assert sandbox.control.write_calls() == ()
 
 
-def test_a_claim_with_addresses_becomes_the_identity_that_amazon_has_later(sandbox: Sandbox) -> None:
-    moved()
+def test_a_claim_with_addresses_becomes_ready_once_ses_has_the_identity(sandbox: Sandbox) -> None:
+    run_import()
     claim = Domain.objects.get()
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    assert results(moved())["domain", "shop.com"] == "new"
+    assert results(run_import())["domain", "shop.com"] == "new"
     domain = Domain.objects.get()
     assert (domain.pk, domain.stage, domain.created_at) == (claim.pk, Stage.READY, claim.created_at)
     assert domain.claim_token == ""
     assert Address.objects.filter(domain=domain).count() == 2
 
 
-def test_looking_stores_nothing_and_foretells_what_comes(sandbox: Sandbox) -> None:
+def test_a_preview_stores_nothing_and_predicts_the_result(sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     changes = Change.objects.count()
-    legacy_import = looked()
+    legacy_import = preview()
     shown = results(legacy_import)
     assert (Domain.objects.count(), User.objects.count(), Customer.objects.count()) == (0, 0, 0)
-    assert Change.objects.count() == changes + 1  # that it was taken in
+    assert Change.objects.count() == changes + 1  # the import itself is logged
     legacy_import_services.start(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
     assert results(legacy_import) == shown
 
 
-def test_again_everything_is_the_same_and_only_what_changed_is_changed(sandbox: Sandbox) -> None:
+def test_a_repeated_import_changes_only_what_differs(sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    moved()
+    run_import()
     before = Change.objects.exclude(object_type="moving_in").count()
-    assert set(results(moved()).values()) == {"same"}
+    assert set(results(run_import()).values()) == {"same"}
     assert Change.objects.exclude(object_type="moving_in").count() == before
     found = document()
     found["emailAddresses"][1]["isActive"] = True
     found["endpoints"][0]["config"]["url"] = "https://other.example/"
-    shown = results(moved(found))
+    shown = results(run_import(found))
     assert {key[0] for key, result in shown.items() if result == "changes"} == {"endpoint", "address"}
     assert Address.objects.get(address="old@shop.com").is_active
     change = Change.objects.filter(what="address.changed").latest("at")
     assert (change.before, change.after) == ({"is_active": False}, {"is_active": True})
 
 
-def test_another_customers_domain_is_refused_with_all_that_stands_at_it(sandbox: Sandbox) -> None:
+def test_another_customers_domain_is_refused_with_its_addresses(sandbox: Sandbox) -> None:
     bob = make_customer("Bob")
     make_domain("shop.com", customer=bob, stage=Stage.READY)
-    legacy_import = moved()
+    legacy_import = run_import()
     shown = results(legacy_import)
     assert shown["domain", "shop.com"] == shown["catch_all", "shop.com"] == "refused"
     assert shown["address", "Billing@shop.com"] == "refused"
@@ -164,23 +166,23 @@ def test_another_customers_domain_is_refused_with_all_that_stands_at_it(sandbox:
     assert not Address.objects.exists()
 
 
-def test_two_owners_of_one_domain_are_found_when_it_is_looked_at(sandbox: Sandbox) -> None:
+def test_a_domain_with_two_owners_is_refused_in_the_preview(sandbox: Sandbox) -> None:
     found = document()
     found["users"].append({"id": "u2", "email": "bob@example.com", "name": "Bob"})
     found["domains"].append({"id": "d2", "domain": "https://shop.com/", "userId": "u2"})
     seed_identities(["shop.com"])
-    assert results(looked(found))["domain", "https://shop.com/"] == "refused"
+    assert results(preview(found))["domain", "https://shop.com/"] == "refused"
 
 
-def test_mail_whose_endpoint_is_refused_is_refused_and_not_left_without_one(sandbox: Sandbox) -> None:
+def test_an_address_whose_endpoint_is_refused_is_refused_too(sandbox: Sandbox) -> None:
     found = document()
     found["endpoints"][0]["config"] = {"url": "ftp://not-safe.example/"}
-    shown = results(moved(found))
+    shown = results(run_import(found))
     assert shown["endpoint", "Desk"] == shown["address", "Billing@shop.com"] == "refused"
     assert shown["address", "old@shop.com"] == "new"
 
 
-def test_an_address_after_a_refused_one_of_the_same_name_is_taken_and_a_third_is_not(sandbox: Sandbox) -> None:
+def test_after_a_refused_address_only_the_first_duplicate_is_accepted(sandbox: Sandbox) -> None:
     found = document()
     found["endpoints"][0]["config"] = {"url": "ftp://not-safe.example/"}
     spellings = ("Billing@shop.com", "BILLING@shop.com", "billing@shop.com")
@@ -189,22 +191,22 @@ def test_an_address_after_a_refused_one_of_the_same_name_is_taken_and_a_third_is
         | ({"endpointId": "e1"} if number == 0 else {})
         for number, address in enumerate(spellings)
     ]
-    legacy_import = moved(found)
+    legacy_import = run_import(found)
     assert [results(legacy_import)["address", name] for name in spellings] == ["refused", "new", "refused"]
     assert legacy_import.rows.get(name="billing@shop.com").words == "Duplicate row."
 
 
-def test_an_address_that_somebody_else_named_first_goes_to_whose_domain_it_is(sandbox: Sandbox) -> None:
+def test_an_address_belongs_to_the_domains_owner_whoever_listed_it_first(sandbox: Sandbox) -> None:
     found = document()
     found["users"].insert(0, {"id": "u2", "email": "bob@example.com", "name": "Bob"})
     found["emailAddresses"].insert(0, {"id": "a9", "address": "Old@shop.com", "domainId": "d1", "userId": "u2"})
-    shown = results(moved(found))
+    shown = results(run_import(found))
     assert (shown["address", "Old@shop.com"], shown["address", "old@shop.com"]) == ("refused", "new")
 
 
-def test_what_was_refused_is_tried_again_alone(sandbox: Sandbox) -> None:
+def test_only_refused_rows_are_retried(sandbox: Sandbox) -> None:
     bobs = make_domain("shop.com", stage=Stage.READY)
-    legacy_import = moved()
+    legacy_import = run_import()
     before = {row.pk: row.done_at for row in legacy_import.rows.filter(result=ImportResult.NEW)}
     bobs.delete()
     assert legacy_import_services.retry(legacy_import=legacy_import, actor=None) == 4
@@ -215,7 +217,7 @@ def test_what_was_refused_is_tried_again_alone(sandbox: Sandbox) -> None:
         legacy_import_services.retry(legacy_import=legacy_import, actor=None)
 
 
-def test_records_are_compared_and_not_stored(sandbox: Sandbox) -> None:
+def test_records_are_compared_but_not_stored(sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     known = aws.client("ses").get_identity_dkim_attributes(Identities=["shop.com"])["DkimAttributes"]
     token = known["shop.com"]["DkimTokens"][0]
@@ -224,23 +226,23 @@ def test_records_are_compared_and_not_stored(sandbox: Sandbox) -> None:
         {"domainId": "d1", **key},
         {"domainId": "d1", "recordType": "MX", "name": "shop.com", "value": "10 mx.elsewhere.example"},
     ]
-    legacy_import = moved(document(dnsRecords=records))
+    legacy_import = run_import(document(dnsRecords=records))
     assert [row.result for row in legacy_import.rows.filter(kind=RowKind.RECORD)] == ["same", "unneeded"]
 
 
-def test_a_customer_is_stored_whole_or_not_at_all(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_customer_is_stored_completely_or_not_at_all(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     found = document()
     found["users"].append({"id": "u2", "email": "bob@example.com", "name": "Bob"})
-    legacy_import = looked(found)
+    legacy_import = preview(found)
     legacy_import_services.start(legacy_import=legacy_import, actor=None)
     save = Address.save
 
-    def fails(self: Address, *args: Any, **kwargs: Any) -> None:
+    def fail(self: Address, *args: Any, **kwargs: Any) -> None:
         if self.address == "old@shop.com":
             raise DatabaseError("disk full")
         save(self, *args, **kwargs)
 
-    monkeypatch.setattr(Address, "save", fails)
+    monkeypatch.setattr(Address, "save", fail)
     legacy_import_services.work()
     assert set(legacy_import.rows.filter(owner="alice@example.com").values_list("result", flat=True)) == {"failed"}
     assert "disk full" in row_of(legacy_import, RowKind.DOMAIN).words
@@ -253,16 +255,36 @@ def test_a_customer_is_stored_whole_or_not_at_all(sandbox: Sandbox, monkeypatch:
     assert Address.objects.count() == 2
 
 
-def test_a_database_without_room_puts_a_customer_off_and_refuses_nobody(
+def test_rows_that_the_database_refuses_are_shown_in_the_preview_and_block_no_other_import(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    legacy_import = looked(document())
+    found = document()
+    found["users"].append({"id": "u2", "email": "bob@example.com", "name": "Bob"})
+    save = Address.save
+
+    def fails(self: Address, *args: Any, **kwargs: Any) -> None:
+        if self.address == "old@shop.com":
+            raise DatabaseError("value too long")
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(Address, "save", fails)
+    legacy_import = preview(found)
+    assert set(legacy_import.rows.filter(owner="alice@example.com").values_list("result", flat=True)) == {"failed"}
+    assert set(legacy_import.rows.filter(owner="bob@example.com").values_list("result", flat=True)) == {"new"}
+    assert "value too long" in row_of(legacy_import, RowKind.DOMAIN).words
+    assert not User.objects.exists()
+
+
+def test_a_full_database_delays_a_customer_and_refuses_no_row(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    legacy_import = preview(document())
     legacy_import_services.start(legacy_import=legacy_import, actor=None)
 
-    def full(self: Address, *args: Any, **kwargs: Any) -> None:
+    def raise_disk_full(self: Address, *args: Any, **kwargs: Any) -> None:
         raise OperationalError("could not extend file") from psycopg.errors.DiskFull("could not extend file")
 
-    monkeypatch.setattr(Address, "save", full)
+    monkeypatch.setattr(Address, "save", raise_disk_full)
     with pytest.raises(OperationalError):
         legacy_import_services.work()
     assert not legacy_import.rows.filter(result="failed").exists()
@@ -271,7 +293,7 @@ def test_a_database_without_room_puts_a_customer_off_and_refuses_nobody(
     assert Address.objects.count() == 2
 
 
-def test_while_amazon_is_silent_it_waits_and_says_so_and_then_goes_on(sandbox: Sandbox) -> None:
+def test_an_import_waits_while_ses_does_not_answer_and_then_continues(sandbox: Sandbox) -> None:
     legacy_import = legacy_import_services.store_import(files=files(document()), because="Contract 12", actor=None)
     sandbox.control.add_fault("error", "GetIdentityVerificationAttributes", times=9)
     with pytest.raises(AwsProblem):
@@ -284,11 +306,11 @@ def test_while_amazon_is_silent_it_waits_and_says_so_and_then_goes_on(sandbox: S
     assert (legacy_import.state, legacy_import.problem) == (LegacyImportState.READY, "")
 
 
-def test_many_customers_domains_are_read_together(sandbox: Sandbox) -> None:
+def test_identities_of_many_customers_are_read_together(sandbox: Sandbox) -> None:
     people = [{"id": f"u{n}", "email": f"p{n}@example.com"} for n in range(30)]
     domains = [{"id": f"d{n}", "domain": f"d{n}.com", "userId": f"u{n}"} for n in range(30)]
     seed_identities([row["domain"] for row in domains], ownership="Success", dkim="Success")
-    legacy_import = looked({"users": people, "domains": domains})
+    legacy_import = preview({"users": people, "domains": domains})
     sandbox.control.clear_calls()
     legacy_import_services.start(legacy_import=legacy_import, actor=None)
     legacy_import_services.work()
@@ -296,19 +318,21 @@ def test_many_customers_domains_are_read_together(sandbox: Sandbox) -> None:
     assert sum(sandbox.control.call_counts().values()) == 3
 
 
-def test_a_death_between_two_customers_is_carried_on(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_continues_after_a_crash_between_two_customers(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     people = [{"id": f"u{n}", "email": f"p{n}@example.com"} for n in range(3)]
-    legacy_import = looked({"users": people})
+    legacy_import = preview({"users": people})
     legacy_import_services.start(legacy_import=legacy_import, actor=None)
     seen: list[int] = []
 
-    def dies(*args: Any) -> Any:
+    def crash_at_second(*args: Any) -> Any:
         seen.append(1)
         if len(seen) == 2:
             raise KeyboardInterrupt
         return import_rows(*args)
 
-    monkeypatch.setattr("operations.legacy_rows.services.import_rows", dies)
+    monkeypatch.setattr("operations.legacy_rows.services.import_rows", crash_at_second)
     with pytest.raises(KeyboardInterrupt):
         legacy_import_services.work()
     assert User.objects.count() == 1
@@ -319,16 +343,16 @@ def test_a_death_between_two_customers_is_carried_on(sandbox: Sandbox, monkeypat
     assert (User.objects.count(), Customer.objects.count()) == (3, 3)
 
 
-def test_one_id_and_the_reason_stand_with_every_change(sandbox: Sandbox, olga: User) -> None:
+def test_every_change_is_logged_with_the_imports_id_and_reason(sandbox: Sandbox, olga: User) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    legacy_import = moved(actor=olga)
+    legacy_import = run_import(actor=olga)
     rows = Change.objects.filter(bulk_id=legacy_import.pk)
     assert {row.because for row in rows} == {"Contract 12"}
     assert {row.what for row in rows} >= {"person.added", "customer.created", "domain.adopted", "address.added"}
     assert {row.actor_name for row in rows} == {olga.email}
 
 
-def test_operators_alone_move_in_and_say_why(sandbox: Sandbox) -> None:
+def test_only_operators_can_import_and_only_with_a_reason(sandbox: Sandbox) -> None:
     for role in (Role.SUPPORT, Role.TRUST_AND_SAFETY):
         with pytest.raises(Refused, match="Only operators can import"):
             legacy_import_services.store_import(files=files(document()), because="x", actor=make_staff(role))
@@ -338,16 +362,16 @@ def test_operators_alone_move_in_and_say_why(sandbox: Sandbox) -> None:
         legacy_import_services.store_import(files=files(document()), because=" ", actor=None)
 
 
-def test_who_owns_several_customers_is_asked_about_and_not_guessed(sandbox: Sandbox) -> None:
+def test_rows_of_an_owner_of_several_customers_are_refused(sandbox: Sandbox) -> None:
     alice = make_member(email="alice@example.com")
     make_customer("Second").memberships.create(user=alice, role="owner")
-    legacy_import = moved()
+    legacy_import = run_import()
     assert set(results(legacy_import).values()) == {"refused"}
     assert "owns several customers" in row_of(legacy_import, RowKind.DOMAIN).words
 
 
-def test_what_is_cancelled_begins_nobody_else(sandbox: Sandbox) -> None:
-    legacy_import = looked()
+def test_a_cancelled_import_cannot_be_started(sandbox: Sandbox) -> None:
+    legacy_import = preview()
     legacy_import_services.cancel(legacy_import=legacy_import, actor=None)
     with pytest.raises(Refused, match="Someone else just changed"):
         legacy_import_services.start(legacy_import=legacy_import, actor=None)
@@ -355,9 +379,9 @@ def test_what_is_cancelled_begins_nobody_else(sandbox: Sandbox) -> None:
     assert not Customer.objects.exists()
 
 
-def test_who_lets_it_begin_is_who_changes_what_it_changes(sandbox: Sandbox, olga: User) -> None:
+def test_the_person_who_starts_an_import_is_logged_as_the_actor(sandbox: Sandbox, olga: User) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
-    legacy_import = looked(actor=olga)
+    legacy_import = preview(actor=olga)
     adam = make_staff(Role.ADMIN)
     legacy_import_services.start(legacy_import=legacy_import, actor=adam)
     legacy_import_services.work()

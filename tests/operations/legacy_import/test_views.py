@@ -8,6 +8,8 @@ from django.urls import reverse
 from accounts.roles import Role
 from audit.models import Change
 from domains.models.domains import Domain, Stage
+from operations.drift.core import IDENTITIES_AREA
+from operations.drift_store import services as drift_store_services
 from operations.identity_drift import services as identity_drift_services
 from operations.legacy_import import services as legacy_import_services
 from operations.models import LegacyImport, LegacyImportState
@@ -26,11 +28,11 @@ def olga(client: Client) -> Client:
     return client
 
 
-def given(client: Client, content: bytes | None = None, because: str = "Contract 12") -> str:
-    """Where it leads."""
+def upload_document(client: Client, content: bytes | None = None, because: str = "Contract 12") -> str:
+    """Upload the document; return the redirect's URL, or the page with its errors."""
     content = files(document())["old.json"] if content is None else content
-    upload = SimpleUploadedFile("old.json", content, "application/json")
-    answer = client.post(reverse(PAGE), {"documents": [upload], "because": because})
+    file = SimpleUploadedFile("old.json", content, "application/json")
+    answer = client.post(reverse(PAGE), {"documents": [file], "because": because})
     return str(answer["Location"]) if answer.status_code == 302 else answer.content.decode()
 
 
@@ -38,10 +40,10 @@ def text(client: Client, url: str, **headers: str) -> str:
     return client.get(url, headers=headers).content.decode()
 
 
-def test_it_is_given_looked_at_begun_and_done(olga: Client, sandbox: Sandbox) -> None:
+def test_an_import_is_uploaded_previewed_started_and_finished(olga: Client, sandbox: Sandbox) -> None:
     seed_identities(["shop.com"], ownership="Success", dkim="Success")
     assert "No imports yet" in text(olga, reverse(PAGE))
-    url = given(olga)
+    url = upload_document(olga)
     page = text(olga, url)
     assert "Checking 6 rows." in page
     assert "every 3s" in page
@@ -61,9 +63,9 @@ def test_it_is_given_looked_at_begun_and_done(olga: Client, sandbox: Sandbox) ->
     assert "old.json" in text(olga, reverse(PAGE))
 
 
-def test_rows_are_filtered_and_saved_by_their_outcome(olga: Client, sandbox: Sandbox) -> None:
+def test_rows_are_filtered_and_exported_by_result(olga: Client, sandbox: Sandbox) -> None:
     make_domain("shop.com", stage=Stage.READY)
-    url = given(olga)
+    url = upload_document(olga)
     legacy_import_services.work()
     refused = text(olga, f"{url}?fate=refused&kind=domain")
     assert "This domain belongs to another customer." in refused
@@ -74,21 +76,21 @@ def test_rows_are_filtered_and_saved_by_their_outcome(olga: Client, sandbox: San
     assert len(table) == 1 + 4
 
 
-def test_a_cell_that_looks_like_a_formula_is_none(olga: Client, sandbox: Sandbox) -> None:
+def test_the_export_contains_no_formula(olga: Client, sandbox: Sandbox) -> None:
     found = document()
     found["endpoints"][0]["name"] = "=1+1"
-    url = given(olga, files(found)["old.json"])
+    url = upload_document(olga, files(found)["old.json"])
     assert "'=1+1" in text(olga, f"{url}outcomes.csv?kind=endpoint")
 
 
-def test_a_formula_behind_an_apostrophe_of_its_own_is_told_from_ours(olga: Client, sandbox: Sandbox) -> None:
+def test_a_formula_after_an_apostrophe_is_escaped_with_a_second_one(olga: Client, sandbox: Sandbox) -> None:
     found = document()
     found["endpoints"][0]["name"] = "'=1+1"
-    url = given(olga, files(found)["old.json"])
+    url = upload_document(olga, files(found)["old.json"])
     assert "''=1+1" in text(olga, f"{url}outcomes.csv?kind=endpoint")
 
 
-def test_several_tables_are_given_at_once(olga: Client) -> None:
+def test_several_tables_can_be_uploaded_at_once(olga: Client) -> None:
     uploads = [
         SimpleUploadedFile("users.csv", b"id,email\nu1,alice@example.com\n"),
         SimpleUploadedFile("domains.csv", b"id,domain,user_id\nd1,shop.com,u1\n"),
@@ -98,17 +100,17 @@ def test_several_tables_are_given_at_once(olga: Client) -> None:
     assert (legacy_import.name, legacy_import.rows.count()) == ("users.csv, domains.csv", 2)
 
 
-def test_what_cannot_be_read_says_why_and_keeps_the_reason(olga: Client) -> None:
-    page = given(olga, b"{")
+def test_an_unreadable_file_shows_the_error_and_keeps_the_reason(olga: Client) -> None:
+    page = upload_document(olga, b"{")
     assert "not valid JSON" in page
     assert "Contract 12" in page
-    assert "This field is required" in given(olga, because="")
+    assert "This field is required" in upload_document(olga, because="")
     assert not LegacyImport.objects.exists()
 
 
-def test_each_press_of_a_button_leaves_one_change(olga: Client, sandbox: Sandbox) -> None:
+def test_each_button_logs_one_change(olga: Client, sandbox: Sandbox) -> None:
     make_domain("shop.com", stage=Stage.READY)
-    url = given(olga)
+    url = upload_document(olga)
     legacy_import_services.work()
     for do in ("begin", "retry", "cancel"):
         before = Change.objects.count()
@@ -121,7 +123,7 @@ def test_each_press_of_a_button_leaves_one_change(olga: Client, sandbox: Sandbox
     assert "Choose an action" in olga.post(f"{url}steer/", {"do": "dance"}, follow=True).content.decode()
 
 
-def test_support_may_not_move_anybody_in(client: Client) -> None:
+def test_support_cannot_import(client: Client) -> None:
     client.force_login(make_staff(Role.SUPPORT))
     assert client.get(reverse(PAGE)).status_code == 403
     legacy_import = LegacyImport.objects.create(region="eu-west-1", name="old.json", because="x")
@@ -132,10 +134,10 @@ def test_support_may_not_move_anybody_in(client: Client) -> None:
     )
 
 
-def test_identities_are_given_to_customers_many_at_once(olga: Client, sandbox: Sandbox) -> None:
+def test_many_identities_are_assigned_to_customers_at_once(olga: Client, sandbox: Sandbox) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     seed_identities(["a.com", "b.com", "c.com"], ownership="Success", dkim="Success")
-    identity_drift_services.request_check()
+    drift_store_services.request_check(IDENTITIES_AREA)
     identity_drift_services.work()
     page = text(olga, reverse("operations:differences"))
     assert "3 SES identities without a customer" in page
@@ -150,13 +152,13 @@ def test_identities_are_given_to_customers_many_at_once(olga: Client, sandbox: S
     assert "Duplicate row" not in page
     olga.post(f"{answer['Location']}steer/", {"do": "begin"})
     legacy_import_services.work()
-    held = {domain.name: domain.customer for domain in Domain.objects.all()}
-    assert held == {"a.com": bob, "b.com": alice, "c.com": alice}
+    owners = {domain.name: domain.customer for domain in Domain.objects.all()}
+    assert owners == {"a.com": bob, "b.com": alice, "c.com": alice}
     assert "without a customer" not in text(olga, reverse("operations:differences"))
     assert sandbox.control.write_calls() == ()
 
 
-def test_without_a_choice_or_a_customer_nothing_is_given(olga: Client) -> None:
+def test_identities_need_a_choice_and_a_customer(olga: Client) -> None:
     url = reverse("operations:adopt_identities")
     assert "Enter at least one domain" in olga.post(url, {"because": "x"}).content.decode()
     assert "No customer has this name" in olga.post(url, {"because": "x", "customer": "Nobody"}).content.decode()

@@ -1,4 +1,4 @@
-"""What stops and what goes on when a customer is paused, and with it their receiving."""
+"""Pausing a customer: what stops, what continues, and stopping their receiving as well."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tenants.models.tenants import PauseReason, Tenant, TenantResource
 from tenants.pause import services as tenants_pause_services
 from tests.factories import make_customer, make_staff
 from tests.operations.factories import make_ready, migrate
-from tests.receipt_rules.factories import make_address, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 WORDS: dict[str, Any] = {
@@ -41,7 +41,7 @@ def tenant(sandbox: Sandbox) -> Tenant:
     return Tenant.objects.get(customer=customer)
 
 
-def test_a_preview_says_what_stops_and_what_goes_on(tenant: Tenant) -> None:
+def test_the_preview_says_what_stops_and_what_continues(tenant: Tenant) -> None:
     found = operations_pause_services.preview(tenant=tenant)
     assert [(each.name, each.can_send) for each in found.stops] == [("northwind.example", True)]
     assert found.through_tenant
@@ -50,7 +50,7 @@ def test_a_preview_says_what_stops_and_what_goes_on(tenant: Tenant) -> None:
     assert found.receiving is None
 
 
-def test_a_configuration_set_that_others_use_is_named(tenant: Tenant) -> None:
+def test_the_preview_names_other_tenants_that_share_the_configuration_set(tenant: Tenant) -> None:
     other = Tenant.objects.create(customer=Customer.objects.create(name="Bob"), region=tenant.region, name="bob")
     own = TenantResource.objects.get(tenant=tenant, kind="configuration-set")
     TenantResource.objects.create(tenant=other, kind=own.kind, arn=own.arn, name=own.name)
@@ -58,9 +58,9 @@ def test_a_configuration_set_that_others_use_is_named(tenant: Tenant) -> None:
     assert (shared.name, shared.others) == (own.name, ("bob",))
 
 
-def test_sending_and_receiving_stop_and_come_back_together(tenant: Tenant, tess: User) -> None:
+def test_sending_and_receiving_are_stopped_and_resumed_together(tenant: Tenant, tess: User) -> None:
     found = operations_pause_services.preview(tenant=tenant, stops_receiving=True)
-    assert [str(each.kind) for each in found.receiving.consequences] == ["loses"]  # type: ignore[union-attr]  # it was asked for
+    assert [str(each.kind) for each in found.receiving.consequences] == ["loses"]  # type: ignore[union-attr]  # it was requested
     operations_pause_services.pause(
         tenant=tenant, actor=tess, stops_receiving=True, receiving_digest=found.receiving_digest, **WORDS
     )
@@ -68,16 +68,16 @@ def test_sending_and_receiving_stop_and_come_back_together(tenant: Tenant, tess:
     tenants_pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.standing, tenant.stops_receiving) == ("paused", True)
-    assert taken("billing@northwind.example") == 0
+    assert rule_count("billing@northwind.example") == 0
     operations_pause_services.resume(tenant=tenant, because="they mended it", actor=tess)
     auto_apply_services.work()
     tenants_pause_services.apply_status(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert tenant.standing == "active"
-    assert taken("billing@northwind.example") == 1
+    assert rule_count("billing@northwind.example") == 1
 
 
-def test_rules_that_changed_since_the_preview_are_shown_again_first(tenant: Tenant, tess: User) -> None:
+def test_a_pause_is_refused_if_the_rules_changed_after_the_preview(tenant: Tenant, tess: User) -> None:
     shown = operations_pause_services.preview(tenant=tenant, stops_receiving=True).receiving_digest
     make_address("sales@northwind.example", tenant.domains.get())
     queue_customer_change(tenant.customer, None)
@@ -90,14 +90,14 @@ def test_rules_that_changed_since_the_preview_are_shown_again_first(tenant: Tena
     assert not tenant.is_paused
 
 
-def test_a_pause_alone_leaves_receiving_as_it_is(tenant: Tenant, tess: User) -> None:
+def test_a_pause_alone_does_not_change_receiving(tenant: Tenant, tess: User) -> None:
     operations_pause_services.pause(tenant=tenant, actor=tess, **WORDS)
     auto_apply_services.work()
-    assert taken("billing@northwind.example") == 1
+    assert rule_count("billing@northwind.example") == 1
     assert not auto_apply_services.is_stopped(tenant.customer)
 
 
-def test_a_plan_that_cannot_be_made_says_why_and_hides_nothing_else(tenant: Tenant, sandbox: Sandbox) -> None:
+def test_a_failed_plan_shows_its_reason_and_the_rest_of_the_preview(tenant: Tenant, sandbox: Sandbox) -> None:
     sandbox.control.add_fault("error", "DescribeActiveReceiptRuleSet", times=3)
     found = operations_pause_services.preview(tenant=tenant, stops_receiving=True)
     assert found.receiving is None

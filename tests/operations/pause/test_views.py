@@ -1,4 +1,4 @@
-"""Pausing a tenant on its page: what stops is read before, and "paused" is said when Amazon has confirmed it."""
+"""The pause pages of a tenant: a preview of what stops, and "paused" only once SES has confirmed it."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from tenants.pause import services as pause_services
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_ready, migrate
-from tests.receipt_rules.factories import make_address, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, rule_count, set_up_receiving
 from tests.tenants.factories import make_tenant, set_up_tenant
 
 pytestmark = pytest.mark.django_db
@@ -41,8 +41,8 @@ def tess_client(client: Client) -> Client:
     return client
 
 
-def tell_amazon(tenant: Tenant) -> None:
-    """What the worker does with a pause or a resume that was asked for."""
+def apply_in_ses(tenant: Tenant) -> None:
+    """Apply a requested pause or resume, as the worker does."""
     pause_services.apply_status(tenant_id=tenant.pk)
 
 
@@ -54,12 +54,12 @@ def page_of(client: Client, tenant: Tenant) -> str:
     return client.get(reverse("tenants:detail", args=[tenant.id])).text
 
 
-def paused(**fields: Any) -> Tenant:
+def make_paused_tenant(**fields: Any) -> Tenant:
     off: dict[str, Any] = {"is_paused": True, "standing": "paused", "staff_status": "DISABLED", "aggregate": "DISABLED"}
     return make_tenant(**{**off, "pause_reason": "spam", "pause_text": "Reports.", **fields})
 
 
-def test_before_a_pause_one_reads_what_stops_and_what_goes_on(tess_client: Client) -> None:
+def test_the_preview_shows_what_stops_and_what_continues(tess_client: Client) -> None:
     tenant = make_tenant(make_customer("Acme"))
     domain = make_domain("acme.example", customer=tenant.customer, tenant=tenant)
     tenant.resources.create(kind="identity", arn="arn:x:identity/acme.example", name=domain.name)
@@ -67,10 +67,10 @@ def test_before_a_pause_one_reads_what_stops_and_what_goes_on(tess_client: Clien
     assert "Pause sending for Acme?" in page
     assert "acme.example" in page
     assert "A pause only stops sending. This customer has no address that receives mail." in page
-    assert "Some mail may keep sending" in page  # the customer's senders do not name it yet
+    assert "Some mail may keep sending" in page  # the customer's senders don't name the tenant yet
 
 
-def test_a_pause_needs_a_reason_and_words(tess_client: Client) -> None:
+def test_a_pause_requires_a_reason_and_a_text(tess_client: Client) -> None:
     tenant = make_tenant()
     answer = tess_client.post(pause_url(tenant), {**WORDS, "reason": "", "text": " ", "step": "look"})
     assert answer.status_code == 422
@@ -80,18 +80,18 @@ def test_a_pause_needs_a_reason_and_words(tess_client: Client) -> None:
     assert not tenant.is_paused
 
 
-def test_one_sees_what_the_customer_gets_before_anything_is_paused(tess_client: Client) -> None:
+def test_the_review_shows_the_customers_notification_before_the_pause(tess_client: Client) -> None:
     tenant = make_tenant(make_customer("Acme"))
     make_member(tenant.customer, email="alice@acme.example")
     page = tess_client.post(pause_url(tenant), {**WORDS, "step": "look"}).text
     assert "Sending for Acme is paused" in page
-    assert page.count(WORDS["told"]) == 3  # the banner, the mail, and what goes along with the button
+    assert page.count(WORDS["told"]) == 3  # the banner, the email, and the form's hidden field
     assert "alice@acme.example" in page
     tenant.refresh_from_db()
     assert not tenant.is_paused
 
 
-def test_what_was_typed_can_be_changed_after_the_look(tess_client: Client) -> None:
+def test_the_form_can_be_changed_after_the_review(tess_client: Client) -> None:
     tenant = make_tenant()
     page = tess_client.post(pause_url(tenant), {**WORDS, "step": "change"})
     assert page.status_code == 200
@@ -99,7 +99,7 @@ def test_what_was_typed_can_be_changed_after_the_look(tess_client: Client) -> No
     assert "Review pause" in page.text
 
 
-def test_it_says_pausing_until_amazon_has_confirmed_it(tess_client: Client, sandbox: Sandbox) -> None:
+def test_a_tenant_is_pausing_until_ses_confirms_the_pause(tess_client: Client, sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     Tenant.objects.filter(pk=tenant.pk).update(sends_since=timezone.now())
     answer = tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
@@ -107,15 +107,15 @@ def test_it_says_pausing_until_amazon_has_confirmed_it(tess_client: Client, sand
     page = page_of(tess_client, tenant)
     assert 'data-standing="pausing"' in page
     assert "Mail may still be sent" in page
-    tell_amazon(tenant)
+    apply_in_ses(tenant)
     page = page_of(tess_client, tenant)
     assert 'data-standing="paused"' in page
     assert "paused (confirmed by SES)" in page
     assert WORDS["text"] in page
 
 
-def delay(tenant: Tenant, seconds: int) -> None:
-    """What the worker leaves when SES refuses: the reason, and a job for later."""
+def delay_status(tenant: Tenant, seconds: int) -> None:
+    """Simulate a refusal by SES: the worker stores the reason and queues a later job."""
     Tenant.objects.filter(pk=tenant.pk).update(
         status_problem="We couldn't set it: AWS had an internal error. Try again in a minute."
     )
@@ -123,10 +123,10 @@ def delay(tenant: Tenant, seconds: int) -> None:
     queue_status(tenant, in_seconds=seconds)
 
 
-def test_a_delayed_pause_names_the_next_attempt_and_it_can_be_made_now(tess_client: Client, sandbox: Sandbox) -> None:
+def test_a_delayed_pause_shows_its_next_attempt_and_can_be_retried(tess_client: Client, sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
-    delay(tenant, 300)
+    delay_status(tenant, 300)
     page = page_of(tess_client, tenant)
     problem = page.partition('id="status-problem"')[2].partition("</form>")[0]
     assert "AWS had an internal error. We try again <time" in problem
@@ -137,7 +137,7 @@ def test_a_delayed_pause_names_the_next_attempt_and_it_can_be_made_now(tess_clie
     assert "Trying now." in answer.text
     assert "We try again now." in answer.text
     assert ProcrastinateJob.objects.get(task_name="tenants.status").scheduled_at is None
-    tell_amazon(tenant)
+    apply_in_ses(tenant)
     assert 'data-standing="paused"' in page_of(tess_client, tenant)
     assert (
         "already has its requested status"
@@ -145,10 +145,10 @@ def test_a_delayed_pause_names_the_next_attempt_and_it_can_be_made_now(tess_clie
     )
 
 
-def test_a_resume_by_mistake_can_be_stopped_while_it_is_under_way(tess_client: Client, sandbox: Sandbox) -> None:
+def test_a_resume_in_progress_can_be_stopped(tess_client: Client, sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
-    tell_amazon(tenant)
+    apply_in_ses(tenant)
     assert f'href="{pause_url(tenant)}"' not in page_of(tess_client, tenant)
     tess_client.post(reverse("operations:resume", args=[tenant.id]), {"because": "By mistake."})
     page = page_of(tess_client, tenant)
@@ -157,13 +157,13 @@ def test_a_resume_by_mistake_can_be_stopped_while_it_is_under_way(tess_client: C
     assert "Resume requested by our team. SES hasn’t applied it yet." in page
     assert "Paused in SES, not from here" not in page
     tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
-    tell_amazon(tenant)
+    apply_in_ses(tenant)
     assert 'data-standing="paused"' in page_of(tess_client, tenant)
 
 
 @pytest.fixture
 def receiving(sandbox: Sandbox) -> Tenant:
-    """Northwind's, who take mail at billing@northwind.example."""
+    """Return Northwind's tenant; Northwind receives mail at billing@northwind.example."""
     customer = make_customer("Northwind")
     make_address("billing@northwind.example", make_ready("northwind.example", customer))
     set_up_receiving()
@@ -171,7 +171,7 @@ def receiving(sandbox: Sandbox) -> Tenant:
     return Tenant.objects.get(customer=customer)
 
 
-def look_with_receiving(client: Client, tenant: Tenant) -> str:
+def review_with_receiving(client: Client, tenant: Tenant) -> str:
     return client.post(pause_url(tenant), {**WORDS, "stops_receiving": "on", "step": "look"}).text
 
 
@@ -179,8 +179,8 @@ def digest_in(page: str) -> str:
     return page.partition('name="receiving_digest" value="')[2].partition('"')[0]
 
 
-def test_what_stopping_to_receive_changes_is_read_before(tess_client: Client, receiving: Tenant) -> None:
-    page = look_with_receiving(tess_client, receiving)
+def test_the_review_shows_the_impact_of_stopping_receiving(tess_client: Client, receiving: Tenant) -> None:
+    page = review_with_receiving(tess_client, receiving)
     assert "Receiving stops too" in page
     assert "Mail to your addresses is rejected while sending is paused" in page
     answer = tess_client.post(
@@ -190,11 +190,11 @@ def test_what_stopping_to_receive_changes_is_read_before(tess_client: Client, re
     assert answer.status_code == 302
     assert "Stopped too" in page_of(tess_client, receiving)
     auto_apply_services.work()
-    assert taken("billing@northwind.example") == 0
+    assert rule_count("billing@northwind.example") == 0
 
 
-def test_rules_that_changed_meanwhile_are_shown_again_before_the_pause(tess_client: Client, receiving: Tenant) -> None:
-    stale = digest_in(look_with_receiving(tess_client, receiving))
+def test_rules_that_changed_after_the_review_are_shown_again(tess_client: Client, receiving: Tenant) -> None:
+    stale = digest_in(review_with_receiving(tess_client, receiving))
     make_address("sales@northwind.example", receiving.domains.get())
     queue_customer_change(receiving.customer, None)
     auto_apply_services.work()
@@ -208,32 +208,32 @@ def test_rules_that_changed_meanwhile_are_shown_again_before_the_pause(tess_clie
     assert not receiving.is_paused
 
 
-def test_when_amazon_is_silent_about_the_rules_the_words_stay_and_nothing_is_paused(
+def test_unreadable_rules_prevent_the_pause_and_keep_the_form(
     tess_client: Client, receiving: Tenant, sandbox: Sandbox
 ) -> None:
     sandbox.control.add_fault("error", "DescribeActiveReceiptRuleSet", times=3)
-    page = look_with_receiving(tess_client, receiving)
+    page = review_with_receiving(tess_client, receiving)
     assert "Receiving can’t be stopped now" in page
     assert WORDS["text"] in page
     receiving.refresh_from_db()
     assert not receiving.is_paused
 
 
-def test_it_is_resumed_with_a_reason(tess_client: Client, sandbox: Sandbox) -> None:
+def test_resuming_requires_a_reason(tess_client: Client, sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
-    tell_amazon(tenant)
+    apply_in_ses(tenant)
     url = reverse("operations:resume", args=[tenant.id])
     assert "Forty reports since noon." in tess_client.get(url).text
     assert tess_client.post(url, {"because": ""}).status_code == 422
     assert tess_client.post(url, {"because": "They removed the list."}).status_code == 302
     assert 'data-standing="resuming"' in page_of(tess_client, tenant)
-    tell_amazon(tenant)
+    apply_in_ses(tenant)
     assert 'data-standing="active"' in page_of(tess_client, tenant)
 
 
-def test_what_amazon_suspended_cannot_be_resumed_and_the_page_says_who_can(tess_client: Client) -> None:
-    tenant = paused(standing="suspended", amazon_status="DISABLED", amazon_cause="Complaints.")
+def test_a_suspension_by_aws_cannot_be_resumed_and_the_page_says_why(tess_client: Client) -> None:
+    tenant = make_paused_tenant(standing="suspended", amazon_status="DISABLED", amazon_cause="Complaints.")
     url = reverse("operations:resume", args=[tenant.id])
     page = tess_client.get(url).text
     assert "Resume is not available" in page
@@ -245,15 +245,15 @@ def test_what_amazon_suspended_cannot_be_resumed_and_the_page_says_who_can(tess_
     assert "Resume…" not in page_of(tess_client, tenant)
 
 
-def test_a_resume_over_open_findings_says_that_it_reinstates(tess_client: Client) -> None:
-    tenant = paused(impact="HIGH")
+def test_resuming_despite_open_findings_says_that_it_reinstates(tess_client: Client) -> None:
+    tenant = make_paused_tenant(impact="HIGH")
     page = tess_client.get(reverse("operations:resume", args=[tenant.id])).text
     assert "reinstated" in page
 
 
 @pytest.mark.parametrize("role", [Role.SUPPORT, Role.OPERATOR])
 @pytest.mark.parametrize("name", ["pause", "resume"])
-def test_who_may_not_pause_is_refused_the_page_and_the_act(role: Role, name: str) -> None:
+def test_pausing_and_resuming_require_the_permission(role: Role, name: str) -> None:
     tenant = make_tenant()
     client = Client()
     client.force_login(make_staff(role))
@@ -265,8 +265,8 @@ def test_who_may_not_pause_is_refused_the_page_and_the_act(role: Role, name: str
     assert "Pause…" not in page_of(client, tenant)
 
 
-def test_several_are_listed_each_with_what_would_come_of_it(tess_client: Client) -> None:
-    on, off = make_tenant(name="still-on"), paused(name="off-already")
+def test_a_bulk_pause_lists_the_result_for_each_tenant(tess_client: Client) -> None:
+    on, off = make_tenant(name="still-on"), make_paused_tenant(name="off-already")
     page = tess_client.get(reverse("operations:pause_many"), {"tenant": [on.id, off.id], "do": "pause"}).text
     assert "Pause 2 tenants?" in page
     assert "Sending stops" in page
@@ -274,27 +274,27 @@ def test_several_are_listed_each_with_what_would_come_of_it(tess_client: Client)
     assert not Batch.objects.exists()
 
 
-def test_what_is_still_pausing_is_not_called_paused(tess_client: Client) -> None:
-    off, pausing = paused(name="off-already"), make_tenant(name="on-its-way")
+def test_a_pausing_tenant_is_not_called_paused(tess_client: Client) -> None:
+    off, pausing = make_paused_tenant(name="off-already"), make_tenant(name="on-its-way")
     Tenant.objects.filter(pk=pausing.pk).update(is_paused=True, standing="pausing")
     page = tess_client.get(reverse("operations:pause_many"), {"tenant": [off.id, pausing.id], "do": "pause"}).text
     assert page.count("Already paused. Nothing changes.") == 1
     assert page.count("Already being paused. SES hasn’t confirmed it yet, so mail may still be sent.") == 1
 
 
-def test_none_chosen_says_how_to_choose(tess_client: Client) -> None:
+def test_an_empty_selection_explains_how_to_select_tenants(tess_client: Client) -> None:
     assert "No tenants selected" in tess_client.get(reverse("operations:pause_many")).text
 
 
-def test_of_several_one_refusal_stops_no_other_and_all_carry_one_id(tess_client: Client, sandbox: Sandbox) -> None:
-    on, off = set_up_tenant(), paused(name="off-already")
+def test_a_refused_tenant_in_a_batch_does_not_stop_the_others(tess_client: Client, sandbox: Sandbox) -> None:
+    on, off = set_up_tenant(), make_paused_tenant(name="off-already")
     answer = tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [on.id, off.id], "do": "pause"})
     batch = Batch.objects.get()
     assert answer["Location"] == reverse("operations:batch", args=[batch.pk])
     page = tess_client.get(answer["Location"]).text
     assert "1 pausing, 1 failed." in page
     assert "hx-trigger" in page
-    tell_amazon(on)
+    apply_in_ses(on)
     part = tess_client.get(answer["Location"], headers=HTMX).text
     assert "<html" not in part
     assert "1 paused, 1 failed." in part
@@ -302,8 +302,8 @@ def test_of_several_one_refusal_stops_no_other_and_all_carry_one_id(tess_client:
     assert set(Change.objects.filter(bulk_id=batch.pk).values_list("object_id", flat=True)) == {on.id}
 
 
-def test_only_what_failed_is_tried_again(tess_client: Client) -> None:
-    on, off = make_tenant(name="on"), paused(name="off")
+def test_only_failed_items_are_retried(tess_client: Client) -> None:
+    on, off = make_tenant(name="on"), make_paused_tenant(name="off")
     tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [on.id, off.id], "do": "pause"})
     batch = Batch.objects.get()
     Tenant.objects.filter(pk=off.pk).update(is_paused=False, standing="active")
@@ -314,8 +314,8 @@ def test_only_what_failed_is_tried_again(tess_client: Client) -> None:
     assert sorted(asked.values_list("object_name", flat=True)) == ["off", "on"]
 
 
-def test_several_are_resumed(tess_client: Client) -> None:
-    one, two = paused(), paused(amazon_status="DISABLED", standing="suspended")
+def test_several_tenants_can_be_resumed(tess_client: Client) -> None:
+    one, two = make_paused_tenant(), make_paused_tenant(amazon_status="DISABLED", standing="suspended")
     url = reverse("operations:pause_many")
     page = tess_client.get(url, {"tenant": [one.id, two.id], "do": "resume"}).text
     assert "Resume 2 tenants?" in page
@@ -325,7 +325,7 @@ def test_several_are_resumed(tess_client: Client) -> None:
     assert "1 resuming, 1 failed." in shown
 
 
-def test_what_a_crash_left_of_a_pause_is_queued_as_urgent_and_asked_once(tess_client: Client) -> None:
+def test_an_interrupted_bulk_pause_is_queued_as_urgent_and_repeats_nothing(tess_client: Client) -> None:
     one, two = make_tenant(name="one"), make_tenant(name="two")
     tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [one.id, two.id], "do": "pause"})
     batch = Batch.objects.get()
@@ -339,14 +339,14 @@ def test_what_a_crash_left_of_a_pause_is_queued_as_urgent_and_asked_once(tess_cl
     assert Change.objects.filter(what="tenant.pause_asked", object_id=one.id).count() == 1
 
 
-def test_nothing_is_done_to_several_without_a_reason(tess_client: Client) -> None:
+def test_a_bulk_pause_requires_a_reason(tess_client: Client) -> None:
     tenant = make_tenant()
     answer = tess_client.post(reverse("operations:pause_many"), {"tenant": [tenant.id], "do": "pause", "reason": ""})
     assert answer.status_code == 422
     assert not Batch.objects.exists()
 
 
-def test_support_sees_a_batch_and_starts_none(tess_client: Client) -> None:
+def test_support_can_see_a_batch_but_not_start_or_retry_one(tess_client: Client) -> None:
     tenant = make_tenant()
     tess_client.post(reverse("operations:pause_many"), {**WORDS, "tenant": [tenant.id], "do": "pause"})
     sam = Client()
@@ -357,32 +357,32 @@ def test_support_sees_a_batch_and_starts_none(tess_client: Client) -> None:
     assert sam.post(reverse("operations:retry_batch", args=[batch.pk])).status_code == 403
 
 
-def test_a_pause_that_stops_nothing_is_not_said_to(tess_client: Client, sandbox: Sandbox) -> None:
+def test_a_pause_that_does_not_stop_mail_is_not_called_paused(tess_client: Client, sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     Tenant.objects.filter(pk=tenant.pk).update(sends_since=None)
     tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
-    tell_amazon(tenant)
+    apply_in_ses(tenant)
     page = page_of(tess_client, tenant)
     assert "their mail still leaves" in page
     assert "paused (confirmed by SES)" not in page
 
 
-@pytest.mark.parametrize(("reason", "told"), [("payment", "a payment is overdue"), ("bounces", "messages bounce")])
-def test_the_customers_words_follow_from_the_reason(
-    tess_client: Client, sandbox: Sandbox, reason: str, told: str
+@pytest.mark.parametrize(("reason", "text"), [("payment", "a payment is overdue"), ("bounces", "messages bounce")])
+def test_the_customers_text_follows_from_the_reason(
+    tess_client: Client, sandbox: Sandbox, reason: str, text: str
 ) -> None:
     tenant = set_up_tenant()
     given = {**WORDS, "reason": reason, "told": ""}
-    assert told in tess_client.post(pause_url(tenant), {**given, "step": "look"}).text
+    assert text in tess_client.post(pause_url(tenant), {**given, "step": "look"}).text
     tess_client.post(pause_url(tenant), {**given, "step": "pause"})
     tenant.refresh_from_db()
-    assert told in tenant.pause_told
+    assert text in tenant.pause_told
 
 
-def test_pausing_is_not_counted_as_paused(tess_client: Client, sandbox: Sandbox) -> None:
+def test_a_pausing_tenant_is_not_counted_as_paused(tess_client: Client, sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     tess_client.post(pause_url(tenant), {**WORDS, "step": "pause"})
-    page_of(tess_client, tenant)  # takes the message that names it
+    page_of(tess_client, tenant)  # consumes the flash message that names the tenant
     list_url = reverse("tenants:list")
     assert tenant.name not in tess_client.get(list_url, {"show": "paused"}).text
     assert tenant.name in tess_client.get(list_url, {"show": "pausing"}).text
@@ -391,7 +391,7 @@ def test_pausing_is_not_counted_as_paused(tess_client: Client, sandbox: Sandbox)
     assert "1 tenant is paused" not in overview
 
 
-def test_who_may_plan_a_migration_is_said_to_who_may_not(tess_client: Client) -> None:
+def test_the_pages_say_who_can_plan_a_migration(tess_client: Client) -> None:
     make_customer("Northwind")
     sentence = "Only operators and administrators can plan migrations."
     assert sentence in tess_client.get(reverse("operations:migrations")).text

@@ -1,4 +1,4 @@
-"""What is pasted into the one box."""
+"""Parse what is pasted into the search box."""
 
 import pytest
 
@@ -23,7 +23,7 @@ ARN = "arn:aws:ses:eu-west-1:123456789012:"
         ("", ""),
     ],
 )
-def test_what_people_paste_along_is_left_out(typed: str, text: str) -> None:
+def test_pasted_decorations_are_removed(typed: str, text: str) -> None:
     assert read_query(typed).text == text
 
 
@@ -39,13 +39,13 @@ def test_what_people_paste_along_is_left_out(typed: str, text: str) -> None:
         ("template/a:receipt-rule/b", SearchQuery("")),
     ],
 )
-def test_an_arn_names_its_thing(arn: str, expected: SearchQuery) -> None:
+def test_an_arn_is_parsed_into_its_resource(arn: str, expected: SearchQuery) -> None:
     found = read_query(ARN + arn)
     assert (found.identity, found.tenant, found.rule) == (expected.identity, expected.tenant, expected.rule)
     assert found.is_arn == bool(expected.identity or expected.tenant or expected.rule)
 
 
-def test_what_only_begins_like_an_arn_names_nothing() -> None:
+def test_the_start_of_an_arn_is_no_arn() -> None:
     assert not read_query("arn:aws").is_arn
 
 
@@ -54,11 +54,11 @@ def test_thirty_two_letters_may_be_a_dkim_token() -> None:
     assert not read_query("shop.com").may_be_token
 
 
-def test_an_arn_without_a_resource_names_nothing() -> None:
+def test_an_arn_without_a_resource_is_no_arn() -> None:
     assert not read_query(ARN.removesuffix(":")).is_arn
 
 
-def test_a_long_paste_is_cut() -> None:
+def test_a_long_input_is_cut() -> None:
     assert read_query("a" * LONGEST).text == "a" * 300
     assert read_query("a" * (LONGEST + 1)).text == "a" * 300
 
@@ -76,5 +76,5 @@ def test_a_long_paste_is_cut() -> None:
         ("", False),
     ],
 )
-def test_a_page_is_found_by_the_beginnings_of_its_words(typed: str, *, found: bool) -> None:
+def test_a_page_matches_the_beginnings_of_its_words(typed: str, *, found: bool) -> None:
     assert SitePage("Add domain", "domains:add", "new create").matches(typed) is found

@@ -1,4 +1,4 @@
-"""The search box on pages: pages and actions, people and invited people, each within what the searcher may see."""
+"""The search finds pages, people and invited people, within what the viewer may see."""
 
 from datetime import timedelta
 
@@ -35,55 +35,55 @@ def invite(customer: Customer, email: str) -> Invitation:
     return Invitation.objects.create(customer=customer, email=email, token_hash=email, expires_at=expires_at)
 
 
-def found(viewer: User, text: str, *kinds: HitKind) -> list[tuple[str, str]]:
+def search_hits(viewer: User, text: str, *kinds: HitKind) -> list[tuple[str, str]]:
     return [(hit.title, hit.whose) for hit in selectors.search(viewer=viewer, text=text) if hit.kind in kinds]
 
 
-def signed_in(user: User) -> Client:
+def sign_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
 
 
 @pytest.mark.parametrize("text", ["add dom", "domain new", "ADD DOMAIN"])
-def test_an_action_is_found_by_the_start_of_its_words(alice: User, text: str) -> None:
-    assert ("Add domain", "") in found(alice, text, HitKind.PAGE)
+def test_an_action_is_found_by_the_beginnings_of_its_words(alice: User, text: str) -> None:
+    assert ("Add domain", "") in search_hits(alice, text, HitKind.PAGE)
 
 
 @pytest.mark.parametrize("text", ["a", "zzz", "add zzz"])
-def test_a_single_letter_or_another_word_finds_no_page(alice: User, text: str) -> None:
-    assert found(alice, text, HitKind.PAGE) == []
+def test_a_single_letter_or_an_unknown_word_finds_no_page(alice: User, text: str) -> None:
+    assert search_hits(alice, text, HitKind.PAGE) == []
 
 
-def test_each_page_that_is_offered_opens(sandbox: Sandbox, alice: User) -> None:
+def test_every_page_that_the_search_offers_opens(sandbox: Sandbox, alice: User) -> None:
     for viewer in (alice, make_staff(Role.SUPPORT), make_staff(Role.OPERATOR), make_staff(Role.TRUST_AND_SAFETY)):
-        client = signed_in(viewer)
+        client = sign_in(viewer)
         for page in PAGES:
             if not page.needs or viewer.has_perm(page.needs):
                 assert client.get(reverse(page.view)).status_code == 200, (viewer.email, page.title)
 
 
-def test_a_customer_is_offered_no_page_of_the_staff(alice: User) -> None:
-    assert found(alice, "drift", HitKind.PAGE) == []
-    assert found(alice, "rollback", HitKind.PAGE) == []
-    assert found(make_staff(Role.OPERATOR), "drift", HitKind.PAGE) == [("Drift", "")]
-    assert found(make_staff(Role.SUPPORT), "import", HitKind.PAGE) == []
+def test_staff_pages_are_found_only_with_their_permission(alice: User) -> None:
+    assert search_hits(alice, "drift", HitKind.PAGE) == []
+    assert search_hits(alice, "rollback", HitKind.PAGE) == []
+    assert search_hits(make_staff(Role.OPERATOR), "drift", HitKind.PAGE) == [("Drift", "")]
+    assert search_hits(make_staff(Role.SUPPORT), "import", HitKind.PAGE) == []
 
 
-def test_a_page_that_alone_is_found_opens_at_once(alice: User) -> None:
-    answer = signed_in(alice).get(FIND, {"q": "quiet hours"})
+def test_a_single_matching_page_is_opened_at_once(alice: User) -> None:
+    answer = sign_in(alice).get(FIND, {"q": "quiet hours"})
     assert answer["Location"] == reverse("notifications:preferences")
 
 
-def test_a_page_does_not_hide_a_domain_of_its_name(alice: User, acme: Customer) -> None:
+def test_a_page_does_not_hide_a_domain_with_the_same_name(alice: User, acme: Customer) -> None:
     make_domain("alerts.com", customer=acme)
-    page = signed_in(alice).get(FIND, {"q": "alerts"})
+    page = sign_in(alice).get(FIND, {"q": "alerts"})
     assert page.status_code == 200
     for words in ("alerts.com", "Pages and actions"):
         assert words in page.text
 
 
-def test_people_are_found_by_address_and_name_in_customers_that_one_may_see(alice: User, acme: Customer) -> None:
+def test_people_are_found_by_address_and_name_within_visible_customers(alice: User, acme: Customer) -> None:
     bob = make_member(make_customer("Bobs"), email="bob@bobs.example")
     User.objects.filter(pk=bob.pk).update(first_name="Robert", last_name="Allday")
     for viewer, text, expected in (
@@ -92,12 +92,12 @@ def test_people_are_found_by_address_and_name_in_customers_that_one_may_see(alic
         (alice, "Allday", []),
         (make_staff(Role.SUPPORT), "allday", [("bob@bobs.example", "Bobs")]),
     ):
-        assert found(viewer, text, HitKind.PERSON) == expected
-    answer = signed_in(alice).get(FIND, {"q": "alice@acme.example"})
+        assert search_hits(viewer, text, HitKind.PERSON) == expected
+    answer = sign_in(alice).get(FIND, {"q": "alice@acme.example"})
     assert answer["Location"] == reverse("customers:detail", args=[acme.pk])
 
 
-def test_invited_people_are_found_by_owners_and_support_alone(alice: User, acme: Customer) -> None:
+def test_only_owners_and_support_find_invited_people(alice: User, acme: Customer) -> None:
     invite(acme, "carol@acme.example")
     withdrawn = invite(acme, "carol@home.example")
     Invitation.objects.filter(pk=withdrawn.pk).update(revoked_at=timezone.now())
@@ -109,4 +109,4 @@ def test_invited_people_are_found_by_owners_and_support_alone(alice: User, acme:
         (make_staff(Role.OPERATOR), []),
         (make_staff(Role.SUPPORT), [("carol@acme.example", "Acme"), ("carol@bobs.example", "Bobs")]),
     ):
-        assert found(viewer, "carol", HitKind.INVITATION) == expected
+        assert search_hits(viewer, "carol", HitKind.INVITATION) == expected

@@ -1,4 +1,4 @@
-"""`manage.py migrate_tenants`: the same powers as the pages."""
+"""`manage.py migrate_tenants` can do the same as the pages."""
 
 from io import StringIO
 from pathlib import Path
@@ -10,57 +10,57 @@ from django.core.management.base import CommandError
 from operations.migration_steps import services as migration_steps_services
 from operations.models import ItemState, Migration
 from sandbox.process import Sandbox
-from tests.operations.factories import calls, make_sender, tenants_at_amazon
+from tests.operations.factories import make_sender, ses_call_counts, tenants_in_ses
 
 pytestmark = pytest.mark.django_db
 
 
-def command(*arguments: str) -> str:
+def run_command(*arguments: str) -> str:
     out = StringIO()
     call_command("migrate_tenants", *arguments, stdout=out, stderr=out)
     return out.getvalue()
 
 
-def test_a_dry_run_lists_every_call_that_is_then_made_and_makes_none(sandbox: Sandbox) -> None:
+def test_a_dry_run_lists_exactly_the_calls_that_are_made_later(sandbox: Sandbox) -> None:
     customer = make_sender("Northwind", domains=2)
     sandbox.control.clear_calls()
-    said = command("--dry-run", "--customer", "northwind")
-    assert calls(sandbox) == {}
-    assert tenants_at_amazon() == {}
-    promised = [line.split()[0] for line in said.splitlines() if line.startswith("  ") and "no API call" not in line]
+    output = run_command("--dry-run", "--customer", "northwind")
+    assert ses_call_counts(sandbox) == {}
+    assert tenants_in_ses() == {}
+    promised = [line.split()[0] for line in output.splitlines() if line.startswith("  ") and "no API call" not in line]
     with pytest.raises(CommandError, match="--because"):
-        command("--customer", customer.pk)
+        run_command("--customer", customer.pk)
     assert not Migration.objects.exists()
-    command("--customer", customer.pk, "--because", "As agreed")
+    run_command("--customer", customer.pk, "--because", "As agreed")
     sandbox.control.clear_calls()
     migration_steps_services.work()
-    made = [name for name, number in calls(sandbox).items() for _ in range(number)]
+    made = [name for name, number in ses_call_counts(sandbox).items() for _ in range(number)]
     assert sorted(made) == sorted(promised)
-    assert len(promised) == 6 + 2 + 2  # of one customer alone Amazon is asked whose each identity is
+    assert len(promised) == 6 + 2 + 2  # for a single customer, each identity's tenant is read too
 
 
-def test_a_file_chooses_by_id_or_name_and_says_whom_it_does_not_know(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_file_selects_customers_by_id_or_name_and_unknown_ones_are_reported(sandbox: Sandbox, tmp_path: Path) -> None:
     first, second, third = make_sender("First", domains=0), make_sender("Second", domains=0), make_sender(domains=0)
     path = tmp_path / "some.csv"
     path.write_text(f"name,plan\n{first.pk},gold\nsecond,silver\nnobody at all,free\n")
-    said = command("--csv", str(path), "--per-hour", "60", "--because", "As agreed")
-    assert "nobody at all" in said
+    output = run_command("--csv", str(path), "--per-hour", "60", "--because", "As agreed")
+    assert "nobody at all" in output
     migration = Migration.objects.get()
     assert set(migration.items.values_list("customer", flat=True)) == {first.pk, second.pk}
     assert third.pk not in set(migration.items.values_list("customer", flat=True))
 
 
-def test_it_is_paused_resumed_looked_at_and_rolled_back(sandbox: Sandbox) -> None:
+def test_the_command_pauses_resumes_shows_and_rolls_back_a_migration(sandbox: Sandbox) -> None:
     make_sender("First", domains=1)
     make_sender("Second", domains=1)
-    command("--all", "--because", "As agreed")
+    run_command("--all", "--because", "As agreed")
     key = Migration.objects.get().pk
-    assert "paused" in command("--pause", key)
-    assert "2 waiting of 2" in command("--status")
-    command("--resume", key)
+    assert "paused" in run_command("--pause", key)
+    assert "2 waiting of 2" in run_command("--status")
+    run_command("--resume", key)
     migration_steps_services.work()
-    assert "2 done of 2" in command("--status")
-    command("--rollback", key, "--customer", "First", "--because", "as a test")
+    assert "2 done of 2" in run_command("--status")
+    run_command("--rollback", key, "--customer", "First", "--because", "as a test")
     migration_steps_services.work()
     states = dict(Migration.objects.get().items.values_list("customer__name", "state"))
     assert states == {"First": ItemState.ROLLED_BACK, "Second": ItemState.DONE}
@@ -76,6 +76,6 @@ def test_it_is_paused_resumed_looked_at_and_rolled_back(sandbox: Sandbox) -> Non
         (("--all", "--because", "as a test"), "No customers to migrate"),
     ],
 )
-def test_what_cannot_be_done_is_said(sandbox: Sandbox, arguments: tuple[str, ...], sentence: str) -> None:
+def test_an_impossible_request_is_reported(sandbox: Sandbox, arguments: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):
-        command(*arguments)
+        run_command(*arguments)

@@ -1,4 +1,4 @@
-"""From an inventory to steps; the gate; the pace."""
+"""Derive steps from an inventory; the gate and the hourly limit."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,7 @@ from operations.tenant_migration.core import (
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def an_inventory(*identities: MigrationResource, **fields: bool) -> Inventory:
+def make_inventory(*identities: MigrationResource, **fields: bool) -> Inventory:
     own = MigrationResource("configuration-set", "shop", "arn:set/shop", is_associated=fields.pop("set_is_in", False))
     plain = {"is_created": False, "has_policy": False, "set_is_made": False} | fields
     return Inventory(tenant="shop-1", configuration_set=own, identities=identities, **plain)  # type: ignore[arg-type]  # booleans
@@ -32,49 +32,49 @@ def identity(name: str, **fields: bool) -> MigrationResource:
 
 def test_a_customer_costs_six_calls_and_one_for_each_domain() -> None:
     for number in range(5):
-        steps = plan(an_inventory(*(identity(f"d{each}.com") for each in range(number))))
+        steps = plan(make_inventory(*(identity(f"d{each}.com") for each in range(number))))
         assert calls(steps) == 6 + number
         assert steps[-1].kind == StepKind.SWITCH
         assert steps[-2].kind == StepKind.GATE
 
 
-def test_what_stands_is_listed_and_costs_nothing() -> None:
+def test_completed_steps_are_listed_without_calls() -> None:
     done = identity("shop.com", is_associated=True)
-    full = an_inventory(
+    full = make_inventory(
         done, is_created=True, has_policy=True, set_is_made=True, set_is_in=True, has_status=True, is_switched=True
     )
     assert full.is_complete
     assert calls(plan(full)) == 0
-    assert len(plan(full)) == len(plan(an_inventory(identity("shop.com"))))
+    assert len(plan(full)) == len(plan(make_inventory(identity("shop.com"))))
 
 
-def test_an_identity_that_others_made_is_looked_at_first() -> None:
-    kinds = [step.kind for step in plan(an_inventory(identity("shop.com", by_us=False, asks=True)))]
+def test_an_adopted_identity_is_checked_first() -> None:
+    kinds = [step.kind for step in plan(make_inventory(identity("shop.com", by_us=False, asks=True)))]
     at = kinds.index(StepKind.ASSOCIATE)
     assert kinds[at - 2 : at] == [StepKind.DEFAULT_SET, StepKind.LOOK]
 
 
-def test_the_gate_names_what_amazon_does_not_list() -> None:
-    inventory = an_inventory(identity("a.com"), identity("b.com"))
+def test_the_gate_names_the_resources_that_ses_does_not_list() -> None:
+    inventory = make_inventory(identity("a.com"), identity("b.com"))
     assert missing(inventory.resources, ["arn:identity/a.com", "arn:set/shop", "arn:else"]) == ("b.com",)
     assert missing(inventory.resources, [each.arn for each in inventory.resources]) == ()
 
 
 @given(st.lists(st.integers(0, 7200), max_size=40), st.integers(1, 10))
-def test_whoever_waits_as_told_never_begins_more_than_so_many_in_an_hour(gaps: list[int], most: int) -> None:
-    begun: list[datetime] = []
+def test_waiting_as_computed_never_exceeds_the_hourly_limit(gaps: list[int], most: int) -> None:
+    starts: list[datetime] = []
     now = NOW
     for gap in gaps:
         now += timedelta(seconds=gap)
-        now += timedelta(seconds=wait_seconds(now, begun, most))
-        begun.append(now)
-        assert sum(moment > now - HOUR for moment in begun) <= most
+        now += timedelta(seconds=wait_seconds(now, starts, most))
+        starts.append(now)
+        assert sum(moment > now - HOUR for moment in starts) <= most
 
 
-def test_without_a_limit_nobody_waits() -> None:
+def test_without_a_limit_there_is_no_waiting() -> None:
     assert wait_seconds(NOW, [NOW] * 100, None) == 0
 
 
-def test_the_time_left_is_that_of_whatever_is_slower() -> None:
+def test_the_time_left_follows_from_the_slower_limit() -> None:
     assert seconds_left(100, 900, None) == 900
     assert seconds_left(100, 900, 10) == 9 * 3600

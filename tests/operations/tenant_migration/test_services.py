@@ -1,4 +1,4 @@
-"""Customers move into tenants: each whole or shown as partial, resumable, and back again."""
+"""Migrate customers into tenants, completely or shown as partial; resumable and reversible."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,49 +17,56 @@ from operations.tenant_migration.core import MigrationStepState
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_staff
-from tests.operations.factories import calls, make_ready, make_sender, migrate, start, tenants_at_amazon
+from tests.operations.factories import (
+    make_ready,
+    make_sender,
+    migrate,
+    ses_call_counts,
+    start_migration,
+    tenants_in_ses,
+)
 from tests.tenants.factories import pause_tenant
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_customer_is_in_a_tenant_with_all_that_its_sends_use(sandbox: Sandbox) -> None:
+def test_a_migrated_customer_has_a_tenant_with_all_its_identities(sandbox: Sandbox) -> None:
     customer = make_sender("Northwind", domains=3)
     migration = migrate(customer)
     item = migration.items.get()
     assert (migration.state, item.state, item.problem) == (MigrationState.DONE, ItemState.DONE, "")
     tenant = Tenant.objects.get(customer=customer)
     assert tenant.sends_since is not None
-    wanted = {aws.identity_arn(domain.name) for domain in Domain.objects.filter(customer=customer)}
-    (resources,) = tenants_at_amazon().values()
-    assert wanted < resources
+    expected = {aws.identity_arn(domain.name) for domain in Domain.objects.filter(customer=customer)}
+    (resources,) = tenants_in_ses().values()
+    assert expected < resources
     assert len(resources) == 4
     assert set(Domain.objects.filter(customer=customer).values_list("tenant", flat=True)) == {tenant.pk}
     assert {step.state for step in item.steps.all()} == {MigrationStepState.DONE}
 
 
-def test_many_customers_cost_six_calls_each_and_one_for_each_domain(sandbox: Sandbox) -> None:
+def test_migrating_many_customers_costs_six_calls_each_and_one_for_each_domain(sandbox: Sandbox) -> None:
     customers = [make_sender(domains=3) for _ in range(10)]
     sandbox.control.clear_calls()
     migration = migrate(*customers)
     assert migration.state == MigrationState.DONE
     survey = 1
-    assert sum(calls(sandbox).values()) <= 10 * (6 + 3) + survey, calls(sandbox)
+    assert sum(ses_call_counts(sandbox).values()) <= 10 * (6 + 3) + survey, ses_call_counts(sandbox)
 
 
 def test_a_customer_is_done_only_together_with_its_last_steps(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The item's page looks again only until the item is done, so what it shows then must be the end."""
+    """The item's page polls only until the item is done, so it must then show the final state."""
     customer = make_sender(domains=1)
     store_steps = migration_steps_services.store_steps
 
-    def break_at_the_end(item: MigrationItem, *arguments: Any) -> None:
+    def fail_at_the_end(item: MigrationItem, *arguments: Any) -> None:
         if item.state == ItemState.DONE:
             raise ConnectionAbortedError
         store_steps(item, *arguments)
 
-    monkeypatch.setattr(migration_steps_services, "store_steps", break_at_the_end)
+    monkeypatch.setattr(migration_steps_services, "store_steps", fail_at_the_end)
     with pytest.raises(ConnectionAbortedError):
         migrate(customer)
     assert MigrationItem.objects.get(customer=customer).state == ItemState.RUNNING
@@ -70,30 +77,61 @@ def test_a_customer_is_done_only_together_with_its_last_steps(
     assert {step.state for step in item.steps.all()} == {MigrationStepState.DONE}
 
 
-def test_a_second_run_calls_nothing(sandbox: Sandbox) -> None:
+def test_a_rollback_asked_while_the_worker_is_at_it_is_not_lost(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = make_sender(domains=1)
+    done, pressed = migration_steps_services.done, list[bool]()
+
+    def press_meanwhile(item: MigrationItem, *arguments: Any) -> None:
+        done(item, *arguments)
+        if not pressed:
+            pressed.append(True)
+            tenant_migration_services.roll_back(migration=item.migration, actor=None, because="not today", item=item)
+
+    monkeypatch.setattr(migration_steps_services, "done", press_meanwhile)
+    item = migrate(customer).items.get()
+    assert (pressed, item.state) == ([True], ItemState.ROLLED_BACK)
+    assert Tenant.objects.get(customer=customer).sends_since is None
+    assert not Domain.objects.exclude(tenant=None).exists()
+
+
+def test_a_customer_that_was_cancelled_since_it_was_read_is_not_begun(sandbox: Sandbox) -> None:
+    choice = tenant_migration_services.one(make_sender(domains=1))
+    migration = tenant_migration_services.plan_migration(choice=choice, actor=None)
+    tenant_migration_services.start(migration=migration, actor=None)
+    item = migration.items.get()
+    tenant_migration_services.cancel(migration=migration, actor=None)
+    sandbox.control.clear_calls()
+    migration_steps_services.migrate_customer(item)
+    item.refresh_from_db()
+    assert (item.state, ses_call_counts(sandbox)) == (ItemState.CANCELLED, {})
+
+
+def test_a_second_run_makes_no_call(sandbox: Sandbox) -> None:
     customer = make_sender(domains=1)
     migrate(customer)
     sandbox.control.clear_calls()
     migration_steps_services.work()
-    assert calls(sandbox) == {}
+    assert ses_call_counts(sandbox) == {}
     with pytest.raises(Refused, match="No customers to migrate"):
         tenant_migration_services.plan_migration(choice=tenant_migration_services.all_of_them(), actor=None)
 
 
-def test_an_identity_in_another_tenant_stops_that_customer_alone(sandbox: Sandbox) -> None:
-    held, free = make_sender("Held", domains=2), make_sender("Free", domains=2)
+def test_an_identity_in_another_tenant_fails_only_its_own_customer(sandbox: Sandbox) -> None:
+    blocked, free = make_sender("Held", domains=2), make_sender("Free", domains=2)
     client = aws.client("sesv2")
     client.create_tenant(TenantName="by-hand")
-    taken = Domain.objects.filter(customer=held).order_by("name").first()
-    assert taken is not None
-    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(taken.name))
-    migration = migrate(held, free)
+    domain = Domain.objects.filter(customer=blocked).order_by("name").first()
+    assert domain is not None
+    client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(domain.name))
+    migration = migrate(blocked, free)
     states = dict(migration.items.values_list("customer__name", "state"))
     assert states == {"Held": ItemState.FAILED, "Free": ItemState.DONE}
-    item = migration.items.get(customer=held)
+    item = migration.items.get(customer=blocked)
     assert "another tenant" in item.problem
-    assert Tenant.objects.get(customer=held).sends_since is None
-    client.delete_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(taken.name))
+    assert Tenant.objects.get(customer=blocked).sends_since is None
+    client.delete_tenant_resource_association(TenantName="by-hand", ResourceArn=aws.identity_arn(domain.name))
     migration.taken = None
     migration.save()
     tenant_migration_services.retry(migration=migration, actor=None)
@@ -102,7 +140,7 @@ def test_an_identity_in_another_tenant_stops_that_customer_alone(sandbox: Sandbo
     assert (item.state, item.problem) == (ItemState.DONE, "")
 
 
-def test_one_customer_now_asks_whose_an_adopted_identity_is(sandbox: Sandbox) -> None:
+def test_a_single_migration_reads_the_tenant_of_an_adopted_identity(sandbox: Sandbox) -> None:
     customer = make_sender(domains=0)
     make_ready("adopted.example", customer, adopted=True)
     client = aws.client("sesv2")
@@ -113,7 +151,7 @@ def test_one_customer_now_asks_whose_an_adopted_identity_is(sandbox: Sandbox) ->
     assert "by-hand" not in item.problem
 
 
-def test_the_default_configuration_set_of_an_adopted_identity_comes_along(sandbox: Sandbox) -> None:
+def test_the_default_configuration_set_of_an_adopted_identity_is_associated(sandbox: Sandbox) -> None:
     customer = make_sender(domains=0)
     make_ready("adopted.example", customer, adopted=True)
     client = aws.client("sesv2")
@@ -123,11 +161,11 @@ def test_the_default_configuration_set_of_an_adopted_identity_comes_along(sandbo
     )
     item = migrate(customer).items.get()
     assert item.state == ItemState.DONE, item.problem
-    (resources,) = tenants_at_amazon().values()
+    (resources,) = tenants_in_ses().values()
     assert any(arn.endswith("configuration-set/of-old") for arn in resources)
 
 
-def test_rolled_back_the_customer_sends_as_before(sandbox: Sandbox) -> None:
+def test_after_a_rollback_the_customer_sends_as_before_and_can_be_migrated_again(sandbox: Sandbox) -> None:
     customer = make_sender(domains=2)
     migration = migrate(customer)
     tenant_migration_services.roll_back(migration=migration, actor=None, because="Mail bounced")
@@ -137,7 +175,7 @@ def test_rolled_back_the_customer_sends_as_before(sandbox: Sandbox) -> None:
     tenant = Tenant.objects.get(customer=customer)
     assert tenant.sends_since is None
     assert not Domain.objects.filter(tenant=tenant).exists()
-    (resources,) = tenants_at_amazon().values()
+    (resources,) = tenants_in_ses().values()
     assert [arn.rpartition(":")[2].partition("/")[0] for arn in resources] == ["configuration-set"]
     tenant_migration_services.retry(migration=migration, actor=None, item=item)
     migration_steps_services.work()
@@ -173,25 +211,25 @@ def test_a_pause_after_the_request_stops_the_rollback_before_the_switch(sandbox:
     customer = make_sender(domains=1)
     migration = migrate(customer)
     tenant_migration_services.roll_back(migration=migration, actor=None, because="Mail bounced")
-    pause_tenant(Tenant.objects.get(customer=customer), carried_out=False)
+    pause_tenant(Tenant.objects.get(customer=customer), applied=False)
     migration_steps_services.work()
     item = migration.items.get()
     assert (item.state, "The rollback failed: Sending is paused" in item.problem) == (ItemState.FAILED, True)
     assert Domain.objects.get(customer=customer).tenant is not None
 
 
-def test_a_paused_migration_begins_nobody_and_a_cancelled_one_says_who_was_not(sandbox: Sandbox) -> None:
+def test_a_paused_migration_starts_no_customer_and_a_cancelled_one_marks_the_rest(sandbox: Sandbox) -> None:
     customers = [make_sender(domains=1) for _ in range(3)]
-    migration = start(*customers)
+    migration = start_migration(*customers)
     tenant_migration_services.pause(migration=migration, actor=None)
     migration_steps_services.work()
     assert set(migration.items.values_list("state", flat=True)) == {ItemState.WAITING}
     tenant_migration_services.cancel(migration=migration, actor=None)
     assert set(migration.items.values_list("state", flat=True)) == {ItemState.CANCELLED}
-    assert tenants_at_amazon() == {}
+    assert tenants_in_ses() == {}
 
 
-def test_only_operators_migrate() -> None:
+def test_only_operators_can_migrate() -> None:
     tess = make_staff(Role.TRUST_AND_SAFETY)
     with pytest.raises(Refused, match="operators"):
         tenant_migration_services.plan_migration(
@@ -199,10 +237,10 @@ def test_only_operators_migrate() -> None:
         )
 
 
-def test_no_more_are_begun_in_an_hour_than_was_asked_for(sandbox: Sandbox) -> None:
+def test_a_migration_keeps_its_hourly_limit(sandbox: Sandbox) -> None:
     for _ in range(3):
         make_sender(domains=0)
-    migration = start(choice=tenant_migration_services.all_of_them(), at_most_per_hour=2)
+    migration = start_migration(choice=tenant_migration_services.all_of_them(), at_most_per_hour=2)
     now = timezone.now()
     migration_steps_services.work(now=lambda: now)
     migration.refresh_from_db()
@@ -219,8 +257,8 @@ def test_no_more_are_begun_in_an_hour_than_was_asked_for(sandbox: Sandbox) -> No
     assert (migration.state, migration.waits_because) == (MigrationState.DONE, "")
 
 
-def test_while_amazon_is_away_it_waits_and_says_so(sandbox: Sandbox) -> None:
-    migration = start(make_sender(domains=1))
+def test_a_migration_waits_while_ses_does_not_answer_and_says_why(sandbox: Sandbox) -> None:
+    migration = start_migration(make_sender(domains=1))
     sandbox.control.add_fault("throttle", times=6)
     with pytest.raises(AwsProblem):
         migration_steps_services.work()
@@ -232,3 +270,8 @@ def test_while_amazon_is_away_it_waits_and_says_so(sandbox: Sandbox) -> None:
     migration_steps_services.work()
     item.refresh_from_db()
     assert (item.state, item.problem) == (ItemState.DONE, "")
+
+
+def test_a_file_that_is_no_csv_is_refused() -> None:
+    with pytest.raises(Refused, match="not valid CSV"):
+        tenant_migration_services.by_csv("a" * 200_000, "customers.csv")

@@ -1,4 +1,4 @@
-"""The pages of migrations: a dry run first, then started, followed, tried again and rolled back."""
+"""The migration pages: a dry run first, then start, follow, retry and roll back."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -15,7 +15,7 @@ from operations.tenant_migration import services as tenant_migration_services
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.factories import make_staff
-from tests.operations.factories import calls, make_item, make_sender, migrate, start, tenants_at_amazon
+from tests.operations.factories import make_item, make_sender, migrate, ses_call_counts, start_migration, tenants_in_ses
 from tests.tenants.factories import pause_tenant
 
 pytestmark = pytest.mark.django_db
@@ -27,26 +27,26 @@ def olga(client: Client) -> Client:
     return client
 
 
-def test_one_customer_now_is_shown_as_a_dry_run_and_moved(olga: Client, sandbox: Sandbox) -> None:
+def test_a_single_customer_is_shown_as_a_dry_run_and_migrated(olga: Client, sandbox: Sandbox) -> None:
     customer = make_sender("Northwind", domains=1)
     sandbox.control.clear_calls()
     url = reverse("operations:move", args=[customer.pk])
     page = olga.get(url).content.decode()
     assert "8 API calls" in page
     assert "CreateTenantResourceAssociation" in page
-    assert calls(sandbox) == {}
+    assert ses_call_counts(sandbox) == {}
     answer = olga.post(url, {"policy": "strict", "because": "they asked"})
     item = Migration.objects.get().items.get()
     assert answer["Location"] == reverse("operations:migration_item", args=[item.migration_id, item.pk])
     migration_steps_services.work()
     page = olga.get(answer["Location"]).content.decode()
     assert "Migrated" in page
-    assert "8 of 8" not in page  # the switch and the read-back are steps as well
+    assert "8 of 8" not in page  # the switch and the verification are steps as well
     assert Tenant.objects.get(customer=customer).policy == "strict"
     assert "already" in olga.get(url).content.decode()
 
 
-def test_a_planned_migration_sums_calls_and_says_what_does_not_go_along(olga: Client, sandbox: Sandbox) -> None:
+def test_a_planned_migration_sums_its_calls_and_names_unready_domains(olga: Client, sandbox: Sandbox) -> None:
     make_sender("First", domains=3)
     waiting, verified, starting = Domain.objects.filter(customer__name="First").order_by("name")
     Domain.objects.filter(pk=waiting.pk).update(verified_at=None)
@@ -62,7 +62,7 @@ def test_a_planned_migration_sums_calls_and_says_what_does_not_go_along(olga: Cl
     assert "1 customer has no domain in this region." in page
 
 
-def test_all_are_planned_looked_at_started_and_followed(olga: Client, sandbox: Sandbox) -> None:
+def test_a_migration_of_all_customers_is_planned_started_and_followed(olga: Client, sandbox: Sandbox) -> None:
     for name in ("First", "Second"):
         make_sender(name, domains=1)
     answer = olga.post(
@@ -73,7 +73,7 @@ def test_all_are_planned_looked_at_started_and_followed(olga: Client, sandbox: S
     url = reverse("operations:migration", args=[migration.pk])
     assert answer["Location"] == url
     assert "Nothing has changed yet" in olga.get(url).content.decode()
-    assert tenants_at_amazon() == {}
+    assert tenants_in_ses() == {}
     steer = reverse("operations:steer_migration", args=[migration.pk])
     assert olga.post(steer, {"do": "start"})["Location"] == url
     part = olga.get(url, headers={"HX-Request": "true"}).content.decode()
@@ -85,10 +85,10 @@ def test_all_are_planned_looked_at_started_and_followed(olga: Client, sandbox: S
     assert "hx-trigger" not in page.split('id="live"')[1].split("</section>")[0]
 
 
-def test_it_is_paused_resumed_and_cancelled_by_buttons(olga: Client, sandbox: Sandbox) -> None:
+def test_a_migration_is_paused_resumed_and_cancelled_by_buttons(olga: Client, sandbox: Sandbox) -> None:
     make_sender(domains=0)
     make_sender(domains=0)
-    migration = start(choice=tenant_migration_services.all_of_them())
+    migration = start_migration(choice=tenant_migration_services.all_of_them())
     steer = reverse("operations:steer_migration", args=[migration.pk])
     for do, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
         olga.post(steer, {"do": do})
@@ -98,7 +98,7 @@ def test_it_is_paused_resumed_and_cancelled_by_buttons(olga: Client, sandbox: Sa
     assert "Not possible: the migration is" in page
 
 
-def test_a_migration_that_migrated_nobody_does_not_read_as_complete(olga: Client, sandbox: Sandbox) -> None:
+def test_a_migration_without_migrated_customers_is_not_called_complete(olga: Client, sandbox: Sandbox) -> None:
     make_sender("First", domains=1)
     olga.post(reverse("operations:plan_migration"), {"chosen": "all", "policy": "standard", "because": "as announced"})
     migration = Migration.objects.get()
@@ -108,7 +108,7 @@ def test_a_migration_that_migrated_nobody_does_not_read_as_complete(olga: Client
     assert "All customers migrated" not in page
 
 
-def test_a_file_chooses_and_names_whom_it_does_not_know(olga: Client, sandbox: Sandbox) -> None:
+def test_a_file_selects_customers_and_unknown_ones_are_reported(olga: Client, sandbox: Sandbox) -> None:
     customer = make_sender("Northwind", domains=0)
     make_sender("Other", domains=0)
     file = SimpleUploadedFile("some.csv", f"{customer.pk}\nnobody\n".encode())
@@ -127,18 +127,18 @@ def test_a_file_chooses_and_names_whom_it_does_not_know(olga: Client, sandbox: S
         ({"chosen": "all", "at_most_per_hour": "0"}, "greater than or equal to 1"),
     ],
 )
-def test_what_cannot_be_planned_is_said_at_its_field(olga: Client, given: dict[str, str], sentence: str) -> None:
+def test_an_invalid_plan_shows_the_error_at_its_field(olga: Client, given: dict[str, str], sentence: str) -> None:
     answer = olga.post(reverse("operations:plan_migration"), {"policy": "standard", "because": "x", **given})
     assert answer.status_code == 422
     assert sentence in answer.content.decode()
 
 
-def test_partial_success_is_shown_as_partial_and_what_failed_is_tried_again(olga: Client, sandbox: Sandbox) -> None:
-    held, other = make_sender("Held", domains=1), make_sender("Other", domains=1)
-    client, arn = aws.client("sesv2"), aws.identity_arn(held.domains.get().name)
+def test_partial_success_is_shown_and_failed_customers_are_retried(olga: Client, sandbox: Sandbox) -> None:
+    blocked, other = make_sender("Held", domains=1), make_sender("Other", domains=1)
+    client, arn = aws.client("sesv2"), aws.identity_arn(blocked.domains.get().name)
     client.create_tenant(TenantName="by-hand")
     client.create_tenant_resource_association(TenantName="by-hand", ResourceArn=arn)
-    migration = migrate(held, other)
+    migration = migrate(blocked, other)
     url = reverse("operations:migration", args=[migration.pk])
     page = olga.get(url).content.decode()
     assert "Partly done" in page
@@ -152,7 +152,7 @@ def test_partial_success_is_shown_as_partial_and_what_failed_is_tried_again(olga
     assert set(migration.items.values_list("state", flat=True)) == {ItemState.DONE}
 
 
-def test_one_customer_is_rolled_back_with_a_reason_alone(olga: Client, sandbox: Sandbox) -> None:
+def test_a_single_rollback_requires_a_reason(olga: Client, sandbox: Sandbox) -> None:
     item = migrate(make_sender(domains=1)).items.get()
     url = reverse("operations:migration_item", args=[item.migration_id, item.pk])
     assert olga.post(url, {"do": "roll_back", "because": ""}).status_code == 422
@@ -176,7 +176,7 @@ def test_pages_say_that_a_rollback_leaves_paused_customers_alone(olga: Client, s
     assert "Resume sending first" in page
 
 
-def test_who_may_only_look_sees_no_button_and_cannot_press_it(client: Client, sandbox: Sandbox) -> None:
+def test_support_sees_no_button_and_is_refused(client: Client, sandbox: Sandbox) -> None:
     client.force_login(make_staff(Role.SUPPORT))
     item = make_item(make_sender(domains=0))
     page = client.get(reverse("operations:migration", args=[item.migration_id])).content.decode()
@@ -186,7 +186,7 @@ def test_who_may_only_look_sees_no_button_and_cannot_press_it(client: Client, sa
     assert client.post(reverse("operations:move", args=[item.customer_id])).status_code == 403
 
 
-def test_a_customer_of_an_open_migration_is_led_there_and_gets_no_button(olga: Client, sandbox: Sandbox) -> None:
+def test_a_customer_in_an_open_migration_is_linked_to_it(olga: Client, sandbox: Sandbox) -> None:
     item = make_item(make_sender("Tallis Audio", domains=1))
     page = olga.get(reverse("operations:move", args=[item.customer_id])).text
     assert "Already part of a migration" in page

@@ -1,4 +1,4 @@
-"""The API of addresses and endpoints: wishes stored, and what Amazon's rules show of them."""
+"""The API of addresses and endpoints: what requests store, and the state of the receipt rules in responses."""
 
 import http.server
 import threading
@@ -45,13 +45,11 @@ def bob() -> Api:
 
 
 # --- addresses -----------------------------------------------------------------------------------------------------
-def test_an_address_is_a_wish_that_the_worker_carries_out(
-    alice: Api, customer: Customer, owner: User, sandbox: Sandbox
-) -> None:
+def test_a_new_address_is_applied_by_the_worker(alice: Api, customer: Customer, owner: User, sandbox: Sandbox) -> None:
     set_up_receiving()
     domain, desk = make_verified("shop.com", customer=customer), make_endpoint(customer, name="desk")
-    asked = {"address": "Billing@shop.com", "domainId": domain.pk, "endpointId": desk.pk}
-    body = ok(alice.post(ADDRESSES, asked), 201)
+    body_sent = {"address": "Billing@shop.com", "domainId": domain.pk, "endpointId": desk.pk}
+    body = ok(alice.post(ADDRESSES, body_sent), 201)
     assert (body["address"], body["isActive"], body["isReceiptRuleConfigured"]) == ("billing@shop.com", True, False)
     assert body["domain"] == {"id": domain.pk, "name": "shop.com", "status": "verified"}
     assert (body["routing"]["type"], body["routing"]["name"], body["userId"]) == ("endpoint", "desk", str(owner.pk))
@@ -60,20 +58,20 @@ def test_an_address_is_a_wish_that_the_worker_carries_out(
     body = ok(alice.get(f"{ADDRESSES}/{body['id']}"))
     assert (body["isReceiptRuleConfigured"], body["receiptRuleName"]) == (True, "inbound-admin-001")
     assert "warning" not in body
-    refused(alice.post(ADDRESSES, asked), 409, "ADDRESS_EXISTS")
+    refused(alice.post(ADDRESSES, body_sent), 409, "ADDRESS_EXISTS")
 
 
 @pytest.mark.parametrize(
     ("address", "code"),
     [("billing@else.com", "ADDRESS_ELSEWHERE"), ("billing", "NOT_AN_ADDRESS"), ("a b@shop.com", "NOT_AN_ADDRESS")],
 )
-def test_an_address_that_cannot_be_is_malformed(alice: Api, customer: Customer, address: str, code: str) -> None:
+def test_an_invalid_address_is_400(alice: Api, customer: Customer, address: str, code: str) -> None:
     domain = make_verified("shop.com", customer=customer)
     refused(alice.post(ADDRESSES, {"address": address, "domainId": domain.pk}), 400, code)
     assert not Address.objects.exists()
 
 
-def test_an_address_changes_what_is_named_alone(alice: Api, customer: Customer) -> None:
+def test_an_update_changes_only_the_given_fields(alice: Api, customer: Customer) -> None:
     desk = make_endpoint(customer)
     address = make_address("a@shop.com", make_verified("shop.com", customer=customer), endpoint=desk)
     path = f"{ADDRESSES}/{address.pk}"
@@ -86,7 +84,7 @@ def test_an_address_changes_what_is_named_alone(alice: Api, customer: Customer) 
     assert (body["endpointId"], body["webhookId"]) == (desk.pk, None)
     body = ok(alice.delete(path))
     assert body["cleanup"]["emailAddress"] == "a@shop.com"
-    assert body["cleanup"]["sesRuleUpdated"] is False  # Amazon is told by the worker
+    assert body["cleanup"]["sesRuleUpdated"] is False  # the worker applies it to SES
     refused(alice.get(path), 404, "NOT_FOUND")
 
 
@@ -114,14 +112,14 @@ def test_a_change_that_waits_for_an_operator_says_why(alice: Api, customer: Cust
     assert ok(alice.get(f"{ADDRESSES}/{address.pk}"))["warning"] == "Our team reviews it first."
 
 
-def test_anothers_address_and_endpoint_do_not_exist(bob: Api, customer: Customer) -> None:
+def test_another_customers_address_and_endpoint_are_404(bob: Api, customer: Customer) -> None:
     address = make_address("a@shop.com", make_verified("shop.com", customer=customer))
     endpoint = make_endpoint(customer)
     for path in (f"{ADDRESSES}/{address.pk}", f"{ENDPOINTS}/{endpoint.pk}"):
         for call in (bob.get(path), bob.put(path, {"isActive": False}), bob.delete(path)):
             refused(call, 404, "NOT_FOUND")
-    asked = {"address": "b@shop.com", "domainId": address.domain_id}
-    refused(bob.post(ADDRESSES, asked), 404, "NOT_FOUND")
+    body_sent = {"address": "b@shop.com", "domainId": address.domain_id}
+    refused(bob.post(ADDRESSES, body_sent), 404, "NOT_FOUND")
     refused(bob.post(f"{ENDPOINTS}/{endpoint.pk}/test"), 404, "NOT_FOUND")
     assert (Address.objects.get().is_active, Endpoint.objects.get().is_active) == (True, True)
 
@@ -134,14 +132,14 @@ def test_an_endpoint_of_each_type_is_added_and_shown(alice: Api) -> None:
         ("email", {"forwardTo": "a@b.com"}, {"forwardTo": "a@b.com", "email": "a@b.com"}),
         ("email_group", {"emails": ["a@b.com", "c@d.com"]}, {"emails": ["a@b.com", "c@d.com"]}),
     ):
-        asked = {"name": f"A {kind}", "type": kind, "config": config, "description": "for tests"}
-        body = ok(alice.post(ENDPOINTS, asked), 201)
+        body_sent = {"name": f"A {kind}", "type": kind, "config": config, "description": "for tests"}
+        body = ok(alice.post(ENDPOINTS, body_sent), 201)
         assert (body["type"], body["config"], body["description"]) == (kind, shown, "for tests")
         assert body["groupEmails"] == (["a@b.com", "c@d.com"] if kind == "email_group" else None)
         assert body["deliveryStats"] == {"total": 0, "successful": 0, "failed": 0, "lastDelivery": None}
     assert ok(alice.get(ENDPOINTS))["pagination"]["total"] == 3
     assert [row["type"] for row in ok(alice.get(ENDPOINTS, type="email"))["data"]] == ["email"]
-    refused(alice.post(ENDPOINTS, asked), 409, "ENDPOINT_NAME_TAKEN")
+    refused(alice.post(ENDPOINTS, body_sent), 409, "ENDPOINT_NAME_TAKEN")
 
 
 @pytest.mark.parametrize(
@@ -163,14 +161,14 @@ def test_an_endpoint_of_each_type_is_added_and_shown(alice: Api) -> None:
         ("email_group", {"emails": 1}),
     ],
 )
-def test_a_configuration_that_cannot_work_is_malformed(alice: Api, kind: str, config: Any, settings: Settings) -> None:
+def test_an_invalid_configuration_is_400(alice: Api, kind: str, config: Any, settings: Settings) -> None:
     settings.WEBHOOKS_MAY_BE_PRIVATE = False
     answer = alice.post(ENDPOINTS, {"name": "desk", "type": kind, "config": config})
     assert answer.status_code == 400, answer.content
     assert not Endpoint.objects.exists()
 
 
-def test_an_endpoint_keeps_what_a_change_does_not_name(alice: Api, customer: Customer) -> None:
+def test_an_update_keeps_fields_that_are_not_given(alice: Api, customer: Customer) -> None:
     config = {"url": "https://a.example/", "timeout": 30, "headers": {"X-Key": "1"}}
     endpoint = make_endpoint(customer, config=config)
     path = f"{ENDPOINTS}/{endpoint.pk}"
@@ -179,7 +177,7 @@ def test_an_endpoint_keeps_what_a_change_does_not_name(alice: Api, customer: Cus
     assert (body["isActive"], body["name"]) == (False, endpoint.name)
 
 
-def test_removing_an_endpoint_frees_what_used_it(alice: Api, customer: Customer) -> None:
+def test_removing_an_endpoint_detaches_addresses_and_catch_alls(alice: Api, customer: Customer) -> None:
     desk, domain = make_endpoint(customer), make_verified("shop.com", customer=customer)
     make_address("a@shop.com", domain, endpoint=desk)
     CatchAll.objects.create(domain=domain, endpoint=desk)
@@ -192,14 +190,14 @@ def test_removing_an_endpoint_frees_what_used_it(alice: Api, customer: Customer)
     assert CatchAll.objects.get().is_active
 
 
-def test_whoever_belongs_to_several_customers_says_whose_it_becomes(owner: User, customer: Customer) -> None:
+def test_a_member_of_several_customers_must_name_one(owner: User, customer: Customer) -> None:
     other = make_customer()
     other.memberships.create(user=owner)
     both = api_of(owner)
-    asked = {"name": "desk", "type": "email", "config": {"email": "a@b.com"}}
-    refused(both.post(ENDPOINTS, asked), 400, "CUSTOMER_UNCLEAR")
-    refused(both.post(ENDPOINTS, asked | {"customerId": make_customer().pk}), 400, "CUSTOMER_MISSING")
-    ok(both.post(ENDPOINTS, asked | {"customerId": other.pk}), 201)
+    body_sent = {"name": "desk", "type": "email", "config": {"email": "a@b.com"}}
+    refused(both.post(ENDPOINTS, body_sent), 400, "CUSTOMER_UNCLEAR")
+    refused(both.post(ENDPOINTS, body_sent | {"customerId": make_customer().pk}), 400, "CUSTOMER_MISSING")
+    ok(both.post(ENDPOINTS, body_sent | {"customerId": other.pk}), 201)
     assert Endpoint.objects.get().customer == other
 
 
@@ -208,21 +206,21 @@ class _Hook(http.server.BaseHTTPRequestHandler):
     answers = 200
     seen: list[dict[str, str]]
 
-    def do_POST(self) -> None:  # http.server's own word
+    def do_POST(self) -> None:  # the name that http.server requires
         type(self).seen.append(dict(self.headers.items()))
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(type(self).answers)
         self.end_headers()
         self.wfile.write(b"Thank you.")
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its own word
-        """Silent."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name that it requires
+        """Log nothing."""
 
 
 @pytest.fixture
 def hook() -> Iterator[tuple[type[_Hook], str]]:
     class Hook(_Hook):
-        seen: list[dict[str, str]] = []  # noqa: RUF012  # of this test's server alone
+        seen: list[dict[str, str]] = []  # noqa: RUF012  # only for this test's server
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -231,7 +229,7 @@ def hook() -> Iterator[tuple[type[_Hook], str]]:
     server.server_close()
 
 
-def test_a_webhook_is_tried_and_its_answer_told(
+def test_testing_a_webhook_returns_its_response(
     alice: Api, customer: Customer, settings: Settings, hook: tuple[type[_Hook], str]
 ) -> None:
     settings.WEBHOOKS_MAY_BE_PRIVATE = True
@@ -249,7 +247,7 @@ def test_a_webhook_is_tried_and_its_answer_told(
     assert (body["success"], body["statusCode"]) == (False, 500)
 
 
-def test_a_private_address_is_never_tried(
+def test_a_private_address_is_never_tested(
     alice: Api, customer: Customer, settings: Settings, hook: tuple[type[_Hook], str]
 ) -> None:
     settings.WEBHOOKS_MAY_BE_PRIVATE = False
@@ -260,9 +258,7 @@ def test_a_private_address_is_never_tried(
     assert "statusCode" not in body
 
 
-def test_a_test_of_what_forwards_mail_tells_where_to_and_whether_they_have_confirmed(
-    alice: Api, customer: Customer
-) -> None:
+def test_testing_a_forwarding_endpoint_returns_its_address_and_confirmation(alice: Api, customer: Customer) -> None:
     endpoint = make_endpoint(customer, type=EndpointType.EMAIL, config={"address": "a@b.com"})
     body = ok(alice.post(f"{ENDPOINTS}/{endpoint.pk}/test"))
     assert (body["success"], "until a@b.com confirms" in body["message"]) == (False, True)
@@ -272,6 +268,6 @@ def test_a_test_of_what_forwards_mail_tells_where_to_and_whether_they_have_confi
     assert "No test message was sent" in body["message"]
 
 
-def test_a_test_goes_to_no_other_place_than_the_stored_one(alice: Api, customer: Customer) -> None:
+def test_a_test_goes_only_to_the_stored_url(alice: Api, customer: Customer) -> None:
     path = f"{ENDPOINTS}/{make_endpoint(customer).pk}/test"
     refused(alice.post(path, {"overrideUrl": "https://else.example/"}), 400, "OVERRIDE_URL")

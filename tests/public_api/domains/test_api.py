@@ -1,4 +1,4 @@
-"""The API of domains, with the sandbox's Amazon and DNS behind it."""
+"""The API of domains, with the sandbox's SES and DNS."""
 
 from typing import Any
 
@@ -7,12 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models.people import Customer
+from audit.models import Change
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import MxFact, RulesFact
 from receipt_rules.models.addresses import CatchAll
 from sandbox.process import Sandbox
-from tests.api_client import Api, api_of, never_waiting, ok, refused, work_while_waiting
-from tests.domains.factories import make_domain, make_zone, publish, turn_identity
+from tests.api_client import Api, api_of, expire_waits, ok, refused, run_jobs_while_waiting
+from tests.domains.factories import make_domain, make_zone, publish, set_identity_status
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
@@ -36,7 +37,7 @@ def bob() -> Api:
 
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    work_while_waiting(monkeypatch)
+    run_jobs_while_waiting(monkeypatch)
 
 
 def add(alice: Api, name: str = "shop.com") -> dict[str, Any]:
@@ -44,7 +45,7 @@ def add(alice: Api, name: str = "shop.com") -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_domain_is_added_and_answered_with_its_records(alice: Api, sandbox: Sandbox) -> None:
+def test_a_new_domain_is_returned_with_its_records(alice: Api, sandbox: Sandbox) -> None:
     body = add(alice)
     assert (body["domain"], body["status"], body["canReceiveEmails"]) == ("shop.com", "pending", False)
     kinds = [(record["type"], record["isRequired"]) for record in body["dnsRecords"]]
@@ -60,10 +61,10 @@ def test_a_domain_is_added_and_answered_with_its_records(alice: Api, sandbox: Sa
     refused(again, 409, "DOMAIN_ALREADY_REGISTERED")
 
 
-def test_what_amazon_has_not_done_in_time_is_said(
+def test_the_response_says_which_records_are_pending_at_ses(
     alice: Api, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    never_waiting(monkeypatch)
+    expire_waits(monkeypatch)
     body = add(alice)
     assert [record for record in body["dnsRecords"] if record["type"] == "CNAME"] == []
     assert "hasn't finished yet" in body["message"]
@@ -71,7 +72,7 @@ def test_what_amazon_has_not_done_in_time_is_said(
 
 
 @pytest.mark.usefixtures("worker")
-def test_mail_that_is_received_elsewhere_is_a_conflict_that_is_told(alice: Api, sandbox: Sandbox) -> None:
+def test_mail_received_elsewhere_is_a_dns_conflict_in_the_response(alice: Api, sandbox: Sandbox) -> None:
     sandbox.control.add_zone("shop.com")
     sandbox.control.add_record("shop.com", "shop.com", "MX", "1 mail.google.com")
     body = add(alice)
@@ -81,18 +82,18 @@ def test_mail_that_is_received_elsewhere_is_a_conflict_that_is_told(alice: Api, 
 
 
 @pytest.mark.usefixtures("worker")
-def test_the_answer_names_how_the_domain_differs_from_what_was_sent(alice: Api, sandbox: Sandbox) -> None:
+def test_the_response_says_how_the_domain_differs_from_what_was_sent(alice: Api, sandbox: Sandbox) -> None:
     assert add(alice, "*.Shop.com")["message"].startswith("We removed the asterisk. shop.com covers its subdomains")
 
 
 @pytest.mark.parametrize("name", ["", "shop", "co.uk", "10.0.0.1", "a b.com", "x" * 300 + ".com"])
-def test_what_is_no_domain_is_malformed(alice: Api, sandbox: Sandbox, name: str) -> None:
+def test_an_invalid_domain_is_400(alice: Api, sandbox: Sandbox, name: str) -> None:
     assert alice.post("/api/v2/domains", {"domain": name}).status_code == 400
     assert not Domain.objects.exists()
 
 
 @pytest.mark.usefixtures("worker")
-def test_verifying_looks_at_dns_and_amazon_and_says_what_is_to_be_done(alice: Api, sandbox: Sandbox) -> None:
+def test_verifying_checks_dns_and_ses_and_returns_the_next_steps(alice: Api, sandbox: Sandbox) -> None:
     body = add(alice)
     domain = Domain.objects.get(pk=body["id"])
     make_zone(sandbox, domain)
@@ -102,7 +103,7 @@ def test_verifying_looks_at_dns_and_amazon_and_says_what_is_to_be_done(alice: Ap
     assert all(record["error"] for record in first["dnsRecords"] if record["isRequired"])
     assert refused(alice.patch(f"/api/v2/domains/{domain.pk}/auth"), 429, "RATE_LIMITED")
     publish(sandbox, domain)
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
     Domain.objects.update(last_dns_check=None)
     body = ok(alice.patch(f"/api/v2/domains/{domain.pk}/auth"))
     assert (body["overallStatus"], body["nextSteps"]) == ("verified", [])
@@ -117,7 +118,7 @@ def test_verifying_looks_at_dns_and_amazon_and_says_what_is_to_be_done(alice: Ap
 
 
 @pytest.mark.usefixtures("worker")
-def test_amazon_that_cannot_be_asked_is_no_status(alice: Api, sandbox: Sandbox) -> None:
+def test_a_failed_ses_call_gives_503_and_no_status(alice: Api, sandbox: Sandbox) -> None:
     domain = Domain.objects.get(pk=add(alice)["id"])
     make_zone(sandbox, domain)
     sandbox.control.add_fault("error", "GetEmailIdentity", times=None)
@@ -128,10 +129,10 @@ def test_amazon_that_cannot_be_asked_is_no_status(alice: Api, sandbox: Sandbox) 
 
 
 @pytest.mark.usefixtures("worker")
-def test_authentication_is_begun_with_another_bounce_name(alice: Api, sandbox: Sandbox) -> None:
+def test_authentication_is_started_with_another_mail_from_domain(alice: Api, sandbox: Sandbox) -> None:
     domain_id = add(alice)["id"]
-    asked = {"mailFromDomain": "post", "generateSpf": False, "generateDmarc": True}
-    body = ok(alice.post(f"/api/v2/domains/{domain_id}/auth", asked), 201)
+    body_sent = {"mailFromDomain": "post", "generateSpf": False, "generateDmarc": True}
+    body = ok(alice.post(f"/api/v2/domains/{domain_id}/auth", body_sent), 201)
     assert (body["success"], body["mailFromDomain"], len(body["dkimTokens"])) == (True, "post.shop.com", 3)
     assert "post.shop.com" in {record["name"] for record in body["records"]}
     assert not [r for r in body["records"] if r["name"] == "shop.com" and r["type"] == "TXT"]
@@ -140,7 +141,7 @@ def test_authentication_is_begun_with_another_bounce_name(alice: Api, sandbox: S
 
 
 @pytest.mark.usefixtures("worker")
-def test_an_open_claim_wants_its_proof_alone(alice: Api, sandbox: Sandbox) -> None:
+def test_a_claim_returns_only_its_challenge(alice: Api, sandbox: Sandbox) -> None:
     make_verified("shop.com")
     body = add(alice, "eu.shop.com")
     assert [record["name"] for record in body["dnsRecords"]] == ["_inbound-admin-challenge.eu.shop.com"]
@@ -149,7 +150,7 @@ def test_an_open_claim_wants_its_proof_alone(alice: Api, sandbox: Sandbox) -> No
     assert [record["recordType"] for record in records] == ["TXT"]
 
 
-def test_the_list_counts_all_that_the_filter_matches(alice: Api, customer: Customer) -> None:
+def test_the_list_counts_all_rows_that_match_the_filter(alice: Api, customer: Customer) -> None:
     for number in range(3):
         make_verified(f"v{number}.com", customer=customer)
     make_domain("new.com", customer=customer)
@@ -175,7 +176,7 @@ def test_the_list_counts_all_that_the_filter_matches(alice: Api, customer: Custo
     refused(alice.get("/api/v2/domains", limit="ten"), 400, "MALFORMED")
 
 
-def test_a_verified_domain_says_which_records_its_page_wants_fixed(alice: Api, customer: Customer) -> None:
+def test_a_verified_domain_reports_which_records_need_attention(alice: Api, customer: Customer) -> None:
     domain = make_verified("shop.com", customer=customer, state="wrong", summary="1 of 7 records needs fixing.")
     row = ok(alice.get("/api/v2/domains"))["data"][0]
     assert (row["status"], row["recordsStatus"], row["attention"]) == ("verified", "wrong", domain.headline)
@@ -192,11 +193,11 @@ def test_a_verified_domain_says_which_records_its_page_wants_fixed(alice: Api, c
     assert row["attention"]
 
 
-def test_a_catch_all_goes_on_and_off_with_its_endpoint(alice: Api, customer: Customer) -> None:
+def test_a_catch_all_is_turned_on_and_off_with_its_endpoint(alice: Api, customer: Customer) -> None:
     domain = make_verified("shop.com", customer=customer)
     desk = make_endpoint(customer, name="desk")
-    asked = {"isCatchAllEnabled": True, "catchAllEndpointId": desk.pk}
-    body = ok(alice.put(f"/api/v2/domains/{domain.pk}", asked))
+    body_sent = {"isCatchAllEnabled": True, "catchAllEndpointId": desk.pk}
+    body = ok(alice.put(f"/api/v2/domains/{domain.pk}", body_sent))
     assert (body["isCatchAllEnabled"], body["catchAllEndpoint"]["name"]) == (True, "desk")
     assert "once inbound mail is set up" in body["warning"]
     row = ok(alice.get("/api/v2/domains", hasCatchAll="true"))["data"][0]
@@ -207,19 +208,19 @@ def test_a_catch_all_goes_on_and_off_with_its_endpoint(alice: Api, customer: Cus
 
 def test_settings_are_refused_before_the_domain_is_verified(alice: Api, customer: Customer) -> None:
     domain = make_domain("shop.com", customer=customer)
-    asked = {"isCatchAllEnabled": True, "catchAllEndpointId": None}
-    refused(alice.put(f"/api/v2/domains/{domain.pk}", asked), 400, "DOMAIN_NOT_VERIFIED")
+    body_sent = {"isCatchAllEnabled": True, "catchAllEndpointId": None}
+    refused(alice.put(f"/api/v2/domains/{domain.pk}", body_sent), 400, "DOMAIN_NOT_VERIFIED")
     assert not CatchAll.objects.exists()
 
 
-def test_anothers_endpoint_is_none(alice: Api, customer: Customer) -> None:
+def test_another_customers_endpoint_is_refused(alice: Api, customer: Customer) -> None:
     domain = make_verified("shop.com", customer=customer)
-    asked = {"isCatchAllEnabled": True, "catchAllEndpointId": make_endpoint().pk}
-    refused(alice.put(f"/api/v2/domains/{domain.pk}", asked), 400, "ENDPOINT_MISSING")
+    body_sent = {"isCatchAllEnabled": True, "catchAllEndpointId": make_endpoint().pk}
+    refused(alice.put(f"/api/v2/domains/{domain.pk}", body_sent), 400, "ENDPOINT_MISSING")
     assert not CatchAll.objects.exists()
 
 
-def test_dmarc_summaries_and_a_bounce_name_are_wished_for(alice: Api, customer: Customer) -> None:
+def test_dmarc_reports_and_a_mail_from_domain_are_stored(alice: Api, customer: Customer) -> None:
     domain = make_verified("shop.com", customer=customer, mail_from_label="", dmarc_reports_to="")
     body = ok(alice.put(f"/api/v2/domains/{domain.pk}", {"receiveDmarcEmails": True, "mailFromDomain": "m.shop.com"}))
     assert (body["receiveDmarcEmails"], body["mailFromDomain"]) == (True, "m.shop.com")
@@ -231,7 +232,7 @@ def test_dmarc_summaries_and_a_bounce_name_are_wished_for(alice: Api, customer: 
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_bounce_name_is_set_up_where_there_is_none(alice: Api, sandbox: Sandbox) -> None:
+def test_a_missing_mail_from_domain_is_set_up(alice: Api, sandbox: Sandbox) -> None:
     domain_id = add(alice)["id"]
     ok(alice.put(f"/api/v2/domains/{domain_id}", {"mailFromDomain": ""}), 400)
     Domain.objects.filter(pk=domain_id).update(mail_from_label="", ses_mail_from="")
@@ -240,7 +241,7 @@ def test_a_bounce_name_is_set_up_where_there_is_none(alice: Api, sandbox: Sandbo
     assert {record["type"] for record in body["additionalDnsRecords"]} == {"MX", "TXT"}
 
 
-def test_anothers_domain_does_not_exist(bob: Api, customer: Customer) -> None:
+def test_another_customers_domain_is_404(bob: Api, customer: Customer) -> None:
     domain = make_verified("shop.com", customer=customer)
     for call in (
         bob.get(f"/api/v2/domains/{domain.pk}"),
@@ -253,7 +254,7 @@ def test_anothers_domain_does_not_exist(bob: Api, customer: Customer) -> None:
     assert ok(bob.get("/api/v2/domains"))["data"] == []
 
 
-def test_a_page_of_a_hundred_asks_no_more_of_the_database_than_one_of_one(alice: Api, customer: Customer) -> None:
+def test_the_number_of_queries_does_not_depend_on_the_page_size(alice: Api, customer: Customer) -> None:
     desk = make_endpoint(customer)
     for number in range(60):
         domain = make_verified(f"d{number}.com", customer=customer)
@@ -261,7 +262,7 @@ def test_a_page_of_a_hundred_asks_no_more_of_the_database_than_one_of_one(alice:
         make_address(f"a@d{number}.com", domain, endpoint=desk, rules="carried")
     for path in ("/api/v2/domains", "/api/v2/email-addresses", "/api/v2/endpoints"):
         counts = []
-        ok(alice.get(path))  # the first writes when the key was used
+        ok(alice.get(path))  # the first call stores when the key was used
         for limit in (1, 60):
             with CaptureQueriesContext(connection) as queries:
                 ok(alice.get(path, limit=limit))
@@ -270,7 +271,7 @@ def test_a_page_of_a_hundred_asks_no_more_of_the_database_than_one_of_one(alice:
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_program_may_choose_send_only_and_change_it_once_the_mx_is_away(alice: Api, sandbox: Sandbox) -> None:
+def test_send_only_can_be_chosen_and_needs_an_mx_elsewhere(alice: Api, sandbox: Sandbox) -> None:
     body = ok(alice.post("/api/v2/domains", {"domain": "shop.com", "sendOnly": True}), 201)
     assert (body["sendOnly"], body["receiving"]) == (True, "send_only")
     path = f"/api/v2/domains/{body['id']}"
@@ -278,3 +279,30 @@ def test_a_program_may_choose_send_only_and_change_it_once_the_mx_is_away(alice:
     assert ok(alice.get(path))["receiving"] == "add_address"
     Domain.objects.update(mx_facts={"shop.com": "here"}, routes_unchecked=False)
     refused(alice.put(path, {"sendOnly": True}), 409, "MX_LEADS_HERE")
+
+
+def test_a_change_is_applied_whole_or_not_at_all(alice: Api, customer: Customer) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    asked = {"sendOnly": True, "catchAllEndpointId": make_endpoint().pk}
+    refused(alice.put(f"/api/v2/domains/{domain.pk}", asked), 400, "SEND_ONLY")
+    domain.refresh_from_db()
+    assert domain.receives
+
+
+def test_an_endpoint_names_nothing_of_a_domain_that_has_moved_to_another_customer(
+    alice: Api, customer: Customer
+) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    desk = make_endpoint(customer, name="desk")
+    address = make_address("a@shop.com", domain, endpoint=desk)
+    CatchAll.objects.create(domain=domain, endpoint=desk)
+    domain.customer = make_customer("Bob")
+    domain.save()
+    path = f"/api/v2/endpoints/{desk.pk}"
+    body = ok(alice.get(path))
+    assert (body["associatedEmails"], body["catchAllDomains"]) == ([], [])
+    body = ok(alice.delete(path))
+    assert (body["cleanup"]["emailAddresses"], body["cleanup"]["domains"]) == ([], [])
+    address.refresh_from_db()
+    assert (address.endpoint, CatchAll.objects.get().endpoint) == (None, None)
+    assert not Change.objects.filter(customer_id=domain.customer_id).exists()

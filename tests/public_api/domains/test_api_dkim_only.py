@@ -1,6 +1,5 @@
-"""A domain that DKIM alone verifies: called verified and given addresses by page and API, without a TXT record.
-
-Whether SES's v1 API tells a TXT token of such an identity is not known, so each flow is taken both ways.
+"""A domain verified by DKIM alone counts as verified and gets addresses by page and API, without a TXT record. It
+is not known whether SES's v1 API returns a TXT token for such an identity, so each flow is tested both ways.
 """
 
 import pytest
@@ -19,45 +18,45 @@ from inbound_admin.lib import aws
 from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
 from tests.api_client import api_of, ok
-from tests.domains.factories import make_zone, set_up_domain, turn_identity, wanted
+from tests.domains.factories import make_zone, records_to_publish, set_identity_status, set_up_domain
 from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(params=["no", "yes"], autouse=True)
-def token_told(request: pytest.FixtureRequest, sandbox: Sandbox) -> str:
+def txt_token_belief(request: pytest.FixtureRequest, sandbox: Sandbox) -> str:
     sandbox.control.set_beliefs(dkim_only_txt=request.param)
     return str(request.param)
 
 
 def publish_keys(sandbox: Sandbox, domain: Domain) -> None:
-    """All but the ownership record."""
-    records = [record for record in wanted(domain) if record.key != "identity" and record.value]
+    """Publish all records except the ownership record."""
+    records = [record for record in records_to_publish(domain) if record.key != "identity" and record.value]
     sandbox.control.publish_missing(make_zone(sandbox, domain), records)
     sandbox.control.tick()
 
 
-def adopted(sandbox: Sandbox) -> Domain:
+def adopt(sandbox: Sandbox) -> Domain:
     with aws.calling("sesv2", "create") as client:
         client.create_email_identity(EmailIdentity="shop.com")
     customer = make_customer("Alice Ltd")
-    wish = AdoptionRequest(customer, make_staff(Role.OPERATOR), "Contract 12")
-    (outcome,) = adoption_services.adopt(names=["shop.com"], request=wish)
+    adoption = AdoptionRequest(customer, make_staff(Role.OPERATOR), "Contract 12")
+    (outcome,) = adoption_services.adopt(names=["shop.com"], request=adoption)
     return Domain.objects.get(pk=outcome.domain_id)
 
 
 @pytest.mark.parametrize("is_adopted", [True, False], ids=["adopted", "new"])
-def test_dkim_alone_verifies_a_domain_for_page_and_every_api(
-    sandbox: Sandbox, client: Client, token_told: str, is_adopted: bool
+def test_dkim_alone_verifies_a_domain_for_pages_and_every_api(
+    sandbox: Sandbox, client: Client, txt_token_belief: str, is_adopted: bool
 ) -> None:
-    domain = adopted(sandbox) if is_adopted else set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
+    domain = adopt(sandbox) if is_adopted else set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
     member = make_member(domain.customer)
     publish_keys(sandbox, domain)
     checking_services.check_now(domain=domain)
     domain = Domain.objects.get(pk=domain.pk)
     assert (domain.state, domain.known_state) == (State.VERIFIED, State.VERIFIED)
-    has_txt = token_told == "yes" or not is_adopted
+    has_txt = txt_token_belief == "yes" or not is_adopted
     assert [(r.need, r.note) for r in domain.records if r.key == "identity"] == [
         ("optional", VERIFIED_BY_DKIM)
     ] * has_txt
@@ -77,13 +76,15 @@ def test_dkim_alone_verifies_a_domain_for_page_and_every_api(
     assert seen["domain"]["status"] == "verified"
     ok(api.post("/api/v1.1/email-addresses", {"address": "b@shop.com", "domainId": domain.pk}), 201)
     ok(api.post("/api/inbound/configure-email", {"domain": "shop.com", "emailAddresses": ["c@shop.com"]}))
-    taken = sorted(Address.objects.values_list("address", flat=True))
-    assert taken == ["a@shop.com", "b@shop.com", "c@shop.com", "page@shop.com"]
+    addresses = sorted(Address.objects.values_list("address", flat=True))
+    assert addresses == ["a@shop.com", "b@shop.com", "c@shop.com", "page@shop.com"]
 
 
-def test_the_ownership_record_alone_verifies_for_the_api_too(sandbox: Sandbox) -> None:
+def test_the_ownership_record_alone_verifies_for_the_api(sandbox: Sandbox) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
-    sandbox.control.publish_missing(make_zone(sandbox, domain), [r for r in wanted(domain) if r.key == "identity"])
+    sandbox.control.publish_missing(
+        make_zone(sandbox, domain), [r for r in records_to_publish(domain) if r.key == "identity"]
+    )
     sandbox.control.tick()
     checking_services.check_now(domain=domain)
     api = api_of(make_member(domain.customer))
@@ -95,11 +96,11 @@ def test_the_ownership_record_alone_verifies_for_the_api_too(sandbox: Sandbox) -
 
 
 @pytest.mark.parametrize(("identity", "status"), [("Pending", "pending"), ("Failed", "failed")])
-def test_what_amazon_does_not_call_verified_is_not(sandbox: Sandbox, identity: str, status: str) -> None:
+def test_a_domain_that_ses_has_not_verified_is_not_verified(sandbox: Sandbox, identity: str, status: str) -> None:
     domain = set_up_domain(sandbox, "shop.com", customer=make_customer("Alice Ltd"))
     publish_keys(sandbox, domain)
     checking_services.check_now(domain=domain)
-    turn_identity("shop.com", ownership=identity, dkim=identity)
+    set_identity_status("shop.com", ownership=identity, dkim=identity)
     Domain.objects.update(last_dns_check=None)
     checking_services.check_now(domain=Domain.objects.get(pk=domain.pk))
     api = api_of(make_member(domain.customer))

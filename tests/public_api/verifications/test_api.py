@@ -1,4 +1,4 @@
-"""The older families: v1.1 in its envelope, /api/inbound, /api/domain/verifications."""
+"""The older families: v1.1 with its envelope, /api/inbound, /api/domain/verifications."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from accounts.models.people import Customer
 from domains.models.domains import Domain, Stage
 from receipt_rules.models.addresses import Address, CatchAll
 from sandbox.process import Sandbox
-from tests.api_client import Api, api_of, ok, refused, work_while_waiting
-from tests.domains.factories import make_domain, make_zone, publish, turn_identity
+from tests.api_client import Api, api_of, ok, refused, run_jobs_while_waiting
+from tests.domains.factories import make_domain, make_zone, publish, set_identity_status
 from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
 
@@ -24,7 +24,7 @@ def customer() -> Customer:
 
 @pytest.fixture
 def alice(customer: Customer, monkeypatch: pytest.MonkeyPatch) -> Api:
-    work_while_waiting(monkeypatch)
+    run_jobs_while_waiting(monkeypatch)
     return api_of(make_member(customer))
 
 
@@ -33,15 +33,15 @@ def bob() -> Api:
     return api_of(make_member())
 
 
-def act(alice: Api, action: str, domain: str = "shop.com", **asked: Any) -> dict[str, Any]:
-    body = ok(alice.post(ACTIONS, {"action": action, "domain": domain, **asked}))
+def act(alice: Api, action: str, domain: str = "shop.com", **body_sent: Any) -> dict[str, Any]:
+    body = ok(alice.post(ACTIONS, {"action": action, "domain": domain, **body_sent}))
     assert body["success"] is True
     assert body["timestamp"].endswith("Z")
     return body
 
 
 # --- v1.1 ----------------------------------------------------------------------------------------------------------
-def test_the_catch_all_of_1_1(alice: Api, customer: Customer) -> None:
+def test_the_catch_all_of_v1_1_is_turned_on_and_off(alice: Api, customer: Customer) -> None:
     domain, desk = make_verified("shop.com", customer=customer), make_endpoint(customer)
     path = f"/api/v1.1/domains/{domain.pk}/catch-all"
     assert ok(alice.get(path))["data"]["hasCatchAll"] is False
@@ -62,7 +62,7 @@ def test_the_catch_all_of_1_1(alice: Api, customer: Customer) -> None:
     assert not CatchAll.objects.filter(is_active=True).exists()
 
 
-def test_the_lists_and_addresses_of_1_1(alice: Api, customer: Customer) -> None:
+def test_domains_and_addresses_of_v1_1_are_managed(alice: Api, customer: Customer) -> None:
     domain = make_verified("shop.com", customer=customer)
     make_domain("new.com", customer=customer)
     body = ok(alice.get("/api/v1.1/domains", status="verified"))
@@ -83,7 +83,7 @@ def test_the_lists_and_addresses_of_1_1(alice: Api, customer: Customer) -> None:
 
 
 # --- /api/inbound --------------------------------------------------------------------------------------------------
-def test_the_verification_of_a_domain_that_is_there_is_begun(alice: Api, bob: Api, sandbox: Sandbox) -> None:
+def test_verification_of_an_existing_domain_is_started(alice: Api, bob: Api, sandbox: Sandbox) -> None:
     ok(alice.post("/api/v2/domains", {"domain": "shop.com"}), 201)
     body = ok(alice.post("/api/inbound/verify-domain", {"domain": "shop.com"}))
     assert (body["status"], body["canProceed"], body["sesStatus"]) == ("pending", True, "Pending")
@@ -96,11 +96,11 @@ def test_addresses_are_configured_all_or_none(alice: Api, customer: Customer) ->
     domain = make_verified("shop.com", customer=customer)
     make_address("a@shop.com", domain, is_active=False)
     path = "/api/inbound/configure-email"
-    asked = {"domain": "shop.com", "emailAddresses": ["a@shop.com", "b@shop.com", "c@else.com", "nonsense"]}
-    body = refused(alice.post(path, asked), 400, "MALFORMED")
+    body_sent = {"domain": "shop.com", "emailAddresses": ["a@shop.com", "b@shop.com", "c@else.com", "nonsense"]}
+    body = refused(alice.post(path, body_sent), 400, "MALFORMED")
     assert body["details"]["invalidEmails"] == ["c@else.com", "nonsense"]
     assert not Address.objects.filter(is_active=True).exists()
-    body = ok(alice.post(path, asked | {"emailAddresses": ["a@shop.com", "b@shop.com"]}))
+    body = ok(alice.post(path, body_sent | {"emailAddresses": ["a@shop.com", "b@shop.com"]}))
     assert [row["address"] for row in body["emailAddresses"]] == ["a@shop.com", "b@shop.com"]
     assert body["receiptRule"] == {"name": None, "status": "pending"}
     assert (body["lambdaFunction"], body["s3Bucket"]) == (None, None)
@@ -109,7 +109,7 @@ def test_addresses_are_configured_all_or_none(alice: Api, customer: Customer) ->
     refused(answer, 400, "DOMAIN_NOT_VERIFIED")
 
 
-def test_staff_read_where_mail_is_stored(customer: Customer) -> None:
+def test_staff_see_the_function_and_the_bucket(customer: Customer) -> None:
     make_verified("shop.com", customer=customer)
     olga = api_of(make_operator(), "read", "write", "staff")
     body = ok(olga.post("/api/inbound/configure-email", {"domain": "shop.com", "emailAddresses": ["a@shop.com"]}))
@@ -117,7 +117,7 @@ def test_staff_read_where_mail_is_stored(customer: Customer) -> None:
 
 
 # --- /api/domain/verifications -------------------------------------------------------------------------------------
-def test_a_domain_can_be_used_unless_something_stands_there(alice: Api, sandbox: Sandbox) -> None:
+def test_a_domain_can_be_used_unless_records_conflict(alice: Api, sandbox: Sandbox) -> None:
     sandbox.control.add_zone("shop.com")
     body = act(alice, "canDomainBeUsed")
     assert (body["canBeUsed"], body["canReceiveEmails"], body["hasMxRecords"]) == (True, True, False)
@@ -130,7 +130,9 @@ def test_a_domain_can_be_used_unless_something_stands_there(alice: Api, sandbox:
     assert (body["canBeUsed"], "already in use" in body["error"]) == (False, True)
 
 
-def test_whether_a_name_can_be_used_does_not_tell_whose_it_is(alice: Api, customer: Customer, sandbox: Sandbox) -> None:
+def test_whether_a_name_can_be_used_does_not_reveal_its_customer(
+    alice: Api, customer: Customer, sandbox: Sandbox
+) -> None:
     for name in ("mine.com", "bobs.com", "squatted.com"):
         sandbox.control.add_zone(name)
     make_verified("mine.com", customer=customer)
@@ -141,13 +143,13 @@ def test_whether_a_name_can_be_used_does_not_tell_whose_it_is(alice: Api, custom
     assert act(alice, "canDomainBeUsed", "squatted.com")["canBeUsed"]
 
 
-def test_a_look_up_that_failed_is_no_answer(alice: Api, sandbox: Sandbox) -> None:
+def test_a_failed_lookup_is_503(alice: Api, sandbox: Sandbox) -> None:
     sandbox.control.add_zone("shop.com")
     sandbox.control.set_dns_fault("shop.com", "servfail")
     refused(alice.post(ACTIONS, {"action": "canDomainBeUsed", "domain": "shop.com"}), 503, "DNS_UNREACHABLE")
 
 
-def test_the_actions_from_adding_to_deleting(alice: Api, sandbox: Sandbox) -> None:
+def test_all_actions_from_adding_to_deleting_work(alice: Api, sandbox: Sandbox) -> None:
     added = act(alice, "addDomain")
     assert (added["status"], added["canProceed"]) == ("pending", True)
     domain = Domain.objects.get(pk=added["domainId"])
@@ -157,7 +159,7 @@ def test_the_actions_from_adding_to_deleting(alice: Api, sandbox: Sandbox) -> No
     assert (first["sesVerified"], first["dnsVerified"], first["allVerified"]) == (False, False, False)
     assert all("actualValues" in record for record in first["dnsRecords"])
     publish(sandbox, domain)
-    turn_identity("shop.com", ownership="Success", dkim="Success", mail_from="Success")
+    set_identity_status("shop.com", ownership="Success", dkim="Success", mail_from="Success")
     Domain.objects.update(last_dns_check=None)
     checked = act(alice, "checkVerification")
     assert (checked["sesVerified"], checked["dnsVerified"], checked["allVerified"]) == (True, True, True)
@@ -179,8 +181,10 @@ def test_the_actions_from_adding_to_deleting(alice: Api, sandbox: Sandbox) -> No
 
 
 @pytest.mark.parametrize("action", ["verifyDomain", "checkVerification", "getDomain", "deleteDomain"])
-def test_anothers_domain_does_not_exist_for_any_action(alice: Api, bob: Api, customer: Customer, action: str) -> None:
+def test_another_customers_domain_is_404_for_every_action(
+    alice: Api, bob: Api, customer: Customer, action: str
+) -> None:
     domain = make_verified("shop.com", customer=customer)
-    for asked in ({"domain": "shop.com"}, {"domain": "shop.com", "domainId": domain.pk}):
-        refused(bob.post(ACTIONS, {"action": action, **asked}), 404, "NOT_FOUND")
+    for body_sent in ({"domain": "shop.com"}, {"domain": "shop.com", "domainId": domain.pk}):
+        refused(bob.post(ACTIONS, {"action": action, **body_sent}), 404, "NOT_FOUND")
     assert Domain.objects.filter(pk=domain.pk).exists()

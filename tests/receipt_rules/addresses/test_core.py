@@ -1,4 +1,4 @@
-"""An address is read as SES takes it; a star is a wish for a catch-all; what was understood differently is said."""
+"""Recipients are parsed as SES accepts them; a wildcard suggests a catch-all; a corrected input is reported."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from receipt_rules.addresses.core import CatchAllMeant, is_at_or_below, read_rec
 @pytest.mark.parametrize(
     "text", ["a b@shop.com", "sales*@shop.com", "*sales@shop.com", 'a"b@shop.com', "ü@shop.com", ".a@shop.com"]
 )
-def test_what_ses_would_refuse_before_the_at_is_refused(text: str) -> None:
+def test_a_local_part_that_ses_rejects_is_refused(text: str) -> None:
     with pytest.raises(Refused) as refused:
         read_recipient(text)
     assert refused.value.code == "NOT_AN_ADDRESS"
@@ -25,14 +25,14 @@ def test_what_ses_would_refuse_before_the_at_is_refused(text: str) -> None:
         ("info@eu.*.shop.com", "shop.com", True),
     ],
 )
-def test_a_star_is_a_wish_for_a_catch_all(text: str, domain: str, subdomains: bool) -> None:
+def test_a_wildcard_suggests_the_catch_all(text: str, domain: str, subdomains: bool) -> None:
     with pytest.raises(CatchAllMeant, match="turn on the (subdomain )?catch-all") as refused:
         read_recipient(text)
     assert (refused.value.domain, refused.value.subdomains) == (domain, subdomains)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "notice"),
     [
         ("billing@shop.com", ""),
         ("Billing@Shop.com", ""),
@@ -43,9 +43,9 @@ def test_a_star_is_a_wish_for_a_catch_all(text: str, domain: str, subdomains: bo
         ("billing@shop.com.", "We removed the dot at the end."),
     ],
 )
-def test_what_is_understood_differently_is_said(text: str, said: str) -> None:
+def test_the_parser_reports_what_it_corrected(text: str, notice: str) -> None:
     read = read_recipient(text)
-    assert (read.address, " ".join(read.noticed)) == ("billing@shop.com", said)
+    assert (read.address, " ".join(read.noticed)) == ("billing@shop.com", notice)
 
 
 def test_an_address_has_at_most_254_characters() -> None:
@@ -53,7 +53,7 @@ def test_an_address_has_at_most_254_characters() -> None:
         read_recipient(f"{'a' * 64}@{'.'.join(['b' * 60] * 3)}.shop.com")
 
 
-def test_the_longest_address_that_ses_takes_is_taken_and_one_more_is_refused() -> None:
+def test_the_longest_address_that_ses_accepts_is_accepted_and_one_longer_is_refused() -> None:
     name = f"{'b' * 60}.{'c' * 60}.{'d' * 59}.shop.com"
     local = "a" * (254 - len(f"@{name}"))
     assert read_recipient(f"{local}@{name}").address == f"{local}@{name}"
@@ -65,12 +65,12 @@ def test_the_longest_address_that_ses_takes_is_taken_and_one_more_is_refused() -
 
 
 @pytest.mark.parametrize("text", ["shop.com", "billing@", "billing@ ", ""])
-def test_what_lacks_the_at_or_the_domain_is_no_address(text: str) -> None:
+def test_a_text_without_at_sign_or_domain_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="isn't an email address"):
         read_recipient(text)
 
 
-def test_the_catch_all_that_is_meant_is_named() -> None:
+def test_the_error_names_the_suggested_catch_all() -> None:
     with pytest.raises(CatchAllMeant, match=r"all mail at shop\.com, turn on the catch-all"):
         read_recipient("*@shop.com")
     with pytest.raises(CatchAllMeant, match=r"for subdomains of shop\.com, turn on the subdomain catch-all"):
@@ -78,7 +78,7 @@ def test_the_catch_all_that_is_meant_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "is_so"),
+    ("name", "expected"),
     [
         ("shop.com", True),
         ("eu.shop.com", True),
@@ -89,14 +89,14 @@ def test_the_catch_all_that_is_meant_is_named() -> None:
         ("", False),
     ],
 )
-def test_a_name_is_at_or_below_another_by_whole_labels(name: str, *, is_so: bool) -> None:
-    assert is_at_or_below(name, {"shop.com", "other.com"}) is is_so
+def test_a_name_is_at_or_below_another_by_whole_labels(name: str, *, expected: bool) -> None:
+    assert is_at_or_below(name, {"shop.com", "other.com"}) is expected
 
 
-def test_a_local_part_of_letters_that_is_too_long_is_called_too_long() -> None:
+def test_the_error_says_that_a_local_part_is_too_long() -> None:
     with pytest.raises(Refused, match="before the @ has 80 characters. It can have at most 64"):
         read_recipient(f"{'a' * 80}@shop.com")
 
 
-def test_an_address_at_a_domain_that_ses_has_already_is_read_whatever_idna_says_of_its_name() -> None:
+def test_an_address_at_an_invalid_idna_name_that_ses_has_is_accepted() -> None:
     assert read_recipient("hello@xn--i-7iq.ws").address == "hello@xn--i-7iq.ws"

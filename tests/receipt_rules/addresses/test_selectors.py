@@ -1,4 +1,4 @@
-"""The groups of the list of addresses agree with the judgement of each row."""
+"""The filters of the address list agree with each row's status."""
 
 import pytest
 
@@ -16,9 +16,7 @@ GROUP_OF = {ReceivingState.LIVE: "live", ReceivingState.COULD_NOT_TELL: "unclear
 
 @pytest.mark.parametrize("status", ["SUCCESS", "PENDING"])
 @pytest.mark.parametrize("mx", [each for each in MxFact if each])
-def test_a_group_holds_the_addresses_with_the_judgement_that_its_label_names(
-    alices: Customer, mx: MxFact, status: str
-) -> None:
+def test_each_filter_shows_the_addresses_with_the_matching_status(alices: Customer, mx: MxFact, status: str) -> None:
     domain = make_verified("shop.com", customer=alices, mx_facts={"shop.com": mx}, identity_status=status)
     for rules in RulesFact:
         make_address(f"{rules or 'nothing'}@shop.com", domain, rules=rules)

@@ -1,4 +1,4 @@
-"""Operators are told of drift and of quotas: at each look, and once."""
+"""Operators get one alert for drift and one for quotas, however often they are checked."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from receipt_rules.models.live import RulesCheck
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.factories import approve_and_run, foreign_rule, live, make_verified, set_up_receiving
+from tests.receipt_rules.factories import approve_and_run, live, make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def _events(name: str) -> list[dict[str, object]]:
     return [event.data for event in Event.objects.filter(event=name).order_by("at")]
 
 
-def test_drift_is_told_once_to_operators_and_is_over_when_it_is_mended(olga: User) -> None:
+def test_drift_notifies_operators_once_and_its_alert_recovers_after_a_restore(olga: User) -> None:
     make_member()
     _delete_a_rule()
     for _ in range(3):
@@ -54,15 +54,15 @@ def test_drift_is_told_once_to_operators_and_is_over_when_it_is_mended(olga: Use
     alert = Alert.objects.get(kind="rule.drift")
     assert (alert.state, alert.permission, alert.looks) == ("open", "receipt_rules.operate_rules", 3)
     assert [notice.person for notice in alert.notices.all()] == [olga]
-    (told,) = _events("rule.drift")
-    assert "was deleted" in str(told["why"])
+    (event,) = _events("rule.drift")
+    assert "was deleted" in str(event["why"])
     approve_and_run(olga)
     drift_services.check_drift()
     alert.refresh_from_db()
     assert alert.state == "recovered"
 
 
-def test_what_a_person_left_as_it_is_is_no_alert_any_more(olga: User) -> None:
+def test_an_ignored_difference_ends_its_alert(olga: User) -> None:
     _delete_a_rule()
     for difference in drift_services.check_drift():
         drift_services.ignore(key=difference.key, because="on purpose", actor=olga)
@@ -70,7 +70,7 @@ def test_what_a_person_left_as_it_is_is_no_alert_any_more(olga: User) -> None:
     assert Alert.objects.get(kind="rule.drift").state == "recovered"
 
 
-def test_a_quota_is_told_of_from_80_per_cent_on_and_once(olga: User, settings: Settings) -> None:
+def test_a_quota_alert_opens_once_at_80_percent_and_recovers_below(olga: User, settings: Settings) -> None:
     settings.SES_IDENTITIES = 2
     drift_services.check_drift()
     assert not Alert.objects.filter(kind="quota.80").exists()
@@ -79,8 +79,8 @@ def test_a_quota_is_told_of_from_80_per_cent_on_and_once(olga: User, settings: S
         drift_services.check_drift()
     alert = Alert.objects.get(kind="quota.80")
     assert (alert.object_name, alert.state) == ("Identities in eu-west-1", "open")
-    (told,) = _events("quota.80")
-    assert (told["used"], told["limit"], told["percent"]) == (1, 1, 100)
+    (event,) = _events("quota.80")
+    assert (event["used"], event["limit"], event["percent"]) == (1, 1, 100)
     settings.SES_IDENTITIES = 10
     drift_services.check_drift()
     alert.refresh_from_db()
@@ -95,17 +95,17 @@ def test_a_quota_is_told_of_from_80_per_cent_on_and_once(olga: User, settings: S
         ({"SES_TENANTS": 0}, {"Tenants"}),
     ],
 )
-def test_rules_recipients_and_tenants_are_quotas_too(
+def test_rules_recipients_and_tenants_have_quota_alerts(
     olga: User, settings: Settings, quotas: dict[str, int], full: set[str]
 ) -> None:
     for name, value in quotas.items():
         setattr(settings, name, value)
     drift_services.check_drift()
-    told = Alert.objects.filter(kind="quota.80", state="open").values_list("object_name", flat=True)
-    assert {name.partition(" ")[0] for name in told} == full
+    names = Alert.objects.filter(kind="quota.80", state="open").values_list("object_name", flat=True)
+    assert {name.partition(" ")[0] for name in names} == full
 
 
-def test_a_look_that_failed_recovers_nothing(olga: User, sandbox: Sandbox, settings: Settings) -> None:
+def test_a_failed_check_recovers_no_alert(olga: User, sandbox: Sandbox, settings: Settings) -> None:
     _delete_a_rule()
     drift_services.check_drift()
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:9"
@@ -126,10 +126,8 @@ def _switch(name: str, *, on: bool) -> None:
     ses.update_receipt_rule(RuleSetName="inbound-mail", Rule=rule | {"Enabled": on})
 
 
-def test_our_rule_that_is_switched_off_is_told_to_operators_again_although_another_difference_was_told(
-    olga: User, shop: Domain
-) -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+def test_disabling_our_rule_notifies_operators_again_during_an_open_drift_alert(olga: User, shop: Domain) -> None:
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="inbound-mail")
     drift_services.check_drift()
     alert = Alert.objects.get(kind="rule.drift")
     assert (alert.severity, alert.harmed) == ("medium", 0)
@@ -145,7 +143,7 @@ def test_our_rule_that_is_switched_off_is_told_to_operators_again_although_anoth
     assert "With the plan, 1 catch-all starts receiving." in alert.why
     assert [notice.sent_at for notice in alert.notices.all()] == [None]
     Notice.objects.update(sent_at=timezone.now())
-    foreign_rule("another", ["third.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("another", ["third.com"], rule_set="inbound-mail")
     drift_services.check_drift()
     alert.refresh_from_db()
     assert (alert.severity, alert.harmed) == ("high", 1)
@@ -155,15 +153,15 @@ def test_our_rule_that_is_switched_off_is_told_to_operators_again_although_anoth
     }
 
 
-def test_operators_hear_of_rejected_mail_when_its_customers_do(olga: User, shop: Domain) -> None:
-    """From a read that is no drift check: as after a run of another customer."""
+def test_operators_are_notified_of_rejected_mail_when_customers_see_it(olga: User, shop: Domain) -> None:
+    """The live rules are recorded outside a drift check, as after another customer's run."""
     record_mx(shop)
     assert CatchAll.objects.get().receiving.is_live
     _switch(live().ours[0].name, on=False)
     receiving_services.record_live_rules(live(), is_ours=True)
-    told = Alert.objects.get(kind="receiving.rejected", state="open")
-    assert told.why.startswith("SES rejects mail for 1 recipient of 1 customer: shop.com. It was received before")
-    assert [notice.person for notice in told.notices.all()] == [olga]
+    alert = Alert.objects.get(kind="receiving.rejected", state="open")
+    assert alert.why.startswith("SES rejects mail for 1 recipient of 1 customer: shop.com. It was received before")
+    assert [notice.person for notice in alert.notices.all()] == [olga]
     row = CatchAll.objects.get()
     assert row.rules == "dropped"
     assert row.receiving.sentence == (
@@ -175,8 +173,8 @@ def test_operators_hear_of_rejected_mail_when_its_customers_do(olga: User, shop:
     )
     _switch(live().ours[0].name, on=True)
     receiving_services.record_live_rules(live(), is_ours=True)
-    told.refresh_from_db()
-    assert (told.state, CatchAll.objects.get().rules) == ("recovered", "carried")
+    alert.refresh_from_db()
+    assert (alert.state, CatchAll.objects.get().rules) == ("recovered", "carried")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a customer changes in one request, or within the time of collecting, is one change and decided on its total."""
+"""A customer's changes in one request, or within the collection time, count as one change with one total."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from receipt_rules.live.services import KEPT_SNAPSHOTS
 from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange, Run, RunKind, Snapshot
 from sandbox.process import Sandbox
-from tests.receipt_rules.factories import approve_and_run, make_operator, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import approve_and_run, make_operator, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -30,12 +30,14 @@ def add(name: str, alices: Customer) -> None:
     addresses_services.add_address(text=f"{name}@shop.com", customer=alices, actor=None)
 
 
-def age(**fields: int) -> None:
+def age_changes(**fields: int) -> None:
     then = timezone.now() - timedelta(**fields)
     PendingChange.objects.update(changed_at=then, since=then)
 
 
-def test_a_paste_is_one_pending_change_and_one_run(sandbox: Sandbox, alices: Customer, alice_client: Client) -> None:
+def test_a_bulk_paste_is_one_pending_change_and_one_run(
+    sandbox: Sandbox, alices: Customer, alice_client: Client
+) -> None:
     set_up_receiving()
     make_verified("shop.com", customer=alices)
     alice_client.post(reverse("receipt_rules:add_many"), {"text": lines(30), "confirm": "1"})
@@ -45,13 +47,13 @@ def test_a_paste_is_one_pending_change_and_one_run(sandbox: Sandbox, alices: Cus
     before = Snapshot.objects.count()
     auto_apply_services.work()
     assert Run.objects.filter(kind=RunKind.CUSTOMER).count() == 1
-    assert (Snapshot.objects.count(), taken("a029@shop.com")) == (before + 1, 1)
+    assert (Snapshot.objects.count(), rule_count("a029@shop.com")) == (before + 1, 1)
 
 
-def test_no_worker_ever_sees_a_part_of_a_paste(
+def test_an_interrupted_bulk_paste_stores_no_address(
     sandbox: Sandbox, alices: Customer, alice_client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The 31st address fails as a process that is killed does: none of the others is there."""
+    """The process is killed at the 21st address."""
     set_up_receiving()
     make_verified("shop.com", customer=alices)
     made: list[str] = []
@@ -71,7 +73,7 @@ def test_no_worker_ever_sees_a_part_of_a_paste(
     assert not PendingChange.objects.exists()
 
 
-def test_one_refused_line_keeps_no_other_back(sandbox: Sandbox, alices: Customer) -> None:
+def test_one_refused_line_does_not_prevent_the_others(sandbox: Sandbox, alices: Customer) -> None:
     make_verified("shop.com", customer=alices)
     add("a", alices)
     asked = [addresses_services.AddressAsked(f"{name}@shop.com") for name in "abc"]
@@ -80,7 +82,7 @@ def test_one_refused_line_keeps_no_other_back(sandbox: Sandbox, alices: Customer
     assert [str(each) for each in others] == ["b@shop.com", "c@shop.com"]
 
 
-def test_changes_that_follow_one_another_are_decided_on_their_total(
+def test_consecutive_changes_are_reviewed_by_their_total(
     sandbox: Sandbox, alices: Customer, settings: Settings
 ) -> None:
     set_up_receiving()
@@ -88,28 +90,28 @@ def test_changes_that_follow_one_another_are_decided_on_their_total(
     make_verified("shop.com", customer=alices)
     for name in "abc":
         add(name, alices)
-        tasks.work()  # the worker's turn comes between any two of them
-    assert not any(taken(f"{name}@shop.com") for name in "abc")
+        tasks.work()  # the worker runs between any two changes
+    assert not any(rule_count(f"{name}@shop.com") for name in "abc")
     assert ProcrastinateJob.objects.filter(task_name="receipt_rules.work", status="todo").count() == 1
-    age(seconds=settings.RECEIVING_WAIT_SECONDS)
+    age_changes(seconds=settings.RECEIVING_WAIT_SECONDS)
     tasks.work()
     assert "3 addresses" in PendingChange.objects.get().waits_because
-    assert not taken("a@shop.com")
+    assert not rule_count("a@shop.com")
 
 
-def test_a_change_is_collected_for_a_minute_at_most(sandbox: Sandbox, alices: Customer) -> None:
+def test_a_change_is_collected_for_at_most_a_minute(sandbox: Sandbox, alices: Customer) -> None:
     set_up_receiving()
     make_verified("shop.com", customer=alices)
     add("a", alices)
     tasks.work()
-    assert not taken("a@shop.com")
-    age(minutes=1)
+    assert not rule_count("a@shop.com")
+    age_changes(minutes=1)
     add("b", alices)
     tasks.work()
-    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 1)
+    assert (rule_count("a@shop.com"), rule_count("b@shop.com")) == (1, 1)
 
 
-def test_customers_changes_evict_no_state_before_a_plan_that_a_person_approved(
+def test_snapshots_of_customer_changes_never_evict_the_snapshot_before_an_approved_plan(
     sandbox: Sandbox, alices: Customer
 ) -> None:
     operator = make_operator()

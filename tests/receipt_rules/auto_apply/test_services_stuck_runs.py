@@ -1,4 +1,4 @@
-"""A run that does not move is ended by a person: with a reason, never while it moves, and nothing is lost by it."""
+"""A person can end a stuck run with a reason, but never one that is still progressing; the next plan does the rest."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.runs import services as runs_services
 from sandbox.process import Sandbox
 from tests.factories import make_staff
-from tests.receipt_rules.factories import make_address, make_operator, make_verified, taken
+from tests.receipt_rules.factories import make_address, make_operator, make_verified, rule_count
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def olga() -> User:
 
 @pytest.fixture
 def stuck(sandbox: Sandbox, olga: User) -> Run:
-    """Approved and begun by a worker that is gone since."""
+    """Approved and started by a worker that has since died."""
     make_address("billing@shop.com", make_verified("shop.com"))
     run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=olga)
     Run.objects.update(state=RunState.RUNNING, created_at=timezone.now() - timedelta(hours=1))
@@ -37,8 +37,8 @@ def stuck(sandbox: Sandbox, olga: User) -> Run:
     return run
 
 
-def test_it_is_ended_with_who_and_why_and_the_next_plan_does_what_is_left(stuck: Run, olga: User) -> None:
-    auto_apply_services.unlock(run=stuck, because="The machine burnt down.", actor=olga)
+def test_unlocking_records_who_and_why_and_the_next_plan_does_the_rest(stuck: Run, olga: User) -> None:
+    runs_services.unlock(run=stuck, because="The machine burnt down.", actor=olga, bulk_id="")
     stuck.refresh_from_db()
     assert (stuck.state, stuck.cancelled_by) == (RunState.FAILED, olga)
     assert "Ended manually after 0 of" in stuck.problem
@@ -51,11 +51,13 @@ def test_it_is_ended_with_who_and_why_and_the_next_plan_does_what_is_left(stuck:
     )
     planner_services.approve(digest=planner_services.plan_changes().digest, because="the rest", actor=olga)
     auto_apply_services.work()
-    assert taken("billing@shop.com") == 1
+    assert rule_count("billing@shop.com") == 1
 
 
-def test_a_worker_that_lives_after_all_makes_no_further_step_of_it(stuck: Run, olga: User, sandbox: Sandbox) -> None:
-    auto_apply_services.unlock(run=stuck, because="x", actor=olga)
+def test_a_surviving_worker_executes_no_further_step_of_an_unlocked_run(
+    stuck: Run, olga: User, sandbox: Sandbox
+) -> None:
+    runs_services.unlock(run=stuck, because="x", actor=olga, bulk_id="")
     sandbox.control.clear_calls()
     assert runs_services.execute_run(run_id=stuck.pk) is None
     assert sandbox.control.write_calls() == ()
@@ -63,22 +65,22 @@ def test_a_worker_that_lives_after_all_makes_no_further_step_of_it(stuck: Run, o
     assert stuck.state == RunState.FAILED
 
 
-def test_what_moves_is_over_or_has_no_reason_is_left_alone(stuck: Run, olga: User) -> None:
+def test_unlocking_is_refused_without_reason_permission_or_a_stuck_run(stuck: Run, olga: User) -> None:
     with pytest.raises(Refused, match="Enter a reason"):
-        auto_apply_services.unlock(run=stuck, because=" ", actor=olga)
+        runs_services.unlock(run=stuck, because=" ", actor=olga, bulk_id="")
     with pytest.raises(Refused, match="Only operators"):
-        auto_apply_services.unlock(run=stuck, because="x", actor=make_staff(Role.SUPPORT))
+        runs_services.unlock(run=stuck, because="x", actor=make_staff(Role.SUPPORT), bulk_id="")
     Run.objects.update(started_at=timezone.now() - timedelta(minutes=2))
     stuck.refresh_from_db()
     with pytest.raises(Refused, match="isn't stuck"):
-        auto_apply_services.unlock(run=stuck, because="x", actor=olga)
+        runs_services.unlock(run=stuck, because="x", actor=olga, bulk_id="")
     Run.objects.update(state=RunState.DONE)
     with pytest.raises(Refused, match="already ended"):
-        auto_apply_services.unlock(run=stuck, because="x", actor=olga)
+        runs_services.unlock(run=stuck, because="x", actor=olga, bulk_id="")
     assert not Change.objects.filter(what="rules.unlocked").exists()
 
 
-def test_django_admin_ends_it_with_a_reason_and_says_so_for_each_run(stuck: Run, olga: User) -> None:
+def test_the_admin_action_unlocks_a_run_with_a_reason_and_reports_the_result(stuck: Run, olga: User) -> None:
     client, url = Client(), reverse("admin:receipt_rules_run_changelist")
     client.force_login(olga)
     given = {"action": "unlock", "_selected_action": [stuck.pk]}

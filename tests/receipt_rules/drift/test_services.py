@@ -1,4 +1,4 @@
-"""What somebody else did to the rules is found, told once, and then restored, accepted or ignored."""
+"""Changes made outside this system are detected, reported once, then restored, accepted or ignored."""
 
 from typing import Any
 
@@ -31,12 +31,12 @@ from tests.domains.factories import make_zone
 from tests.factories import make_customer, make_staff, make_user
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -54,7 +54,7 @@ def olga(shop: Domain) -> User:
     return set_up_receiving()
 
 
-def by_hand(recipients: list[str]) -> None:
+def change_recipients_manually(recipients: list[str]) -> None:
     rule = {"Name": live().rules[0].name, "Recipients": recipients, "Enabled": True}
     aws.client("ses").update_receipt_rule(RuleSetName=live().name, Rule=rule)
 
@@ -63,13 +63,13 @@ def kinds() -> list[str]:
     return [each.kind for each in drift_services.differences(read_live()) if not each.is_ignored]
 
 
-def test_where_nothing_differs_nothing_is_told(olga: User) -> None:
+def test_no_difference_records_no_drift(olga: User) -> None:
     assert drift_services.check_drift() == ()
     assert not Change.objects.filter(what="rules.drift").exists()
 
 
-def test_a_change_by_hand_is_told_once_and_restored_by_a_plan(olga: User) -> None:
-    by_hand(["else.com"])
+def test_a_manual_change_is_recorded_once_and_restored_by_a_plan(olga: User) -> None:
+    change_recipients_manually(["else.com"])
     first, again = drift_services.check_drift(), drift_services.check_drift()
     assert first == again
     assert [each.kind for each in first] == ["changed", "not_as_wanted"]
@@ -77,26 +77,26 @@ def test_a_change_by_hand_is_told_once_and_restored_by_a_plan(olga: User) -> Non
     assert Change.objects.filter(what="rules.drift").count() == 2
     assert not CatchAll.objects.get().is_served
     approve_and_run(olga, typed="inbound-mail")
-    assert (kinds(), taken("a@shop.com")) == ([], 1)
+    assert (kinds(), rule_count("a@shop.com")) == ([], 1)
     assert CatchAll.objects.get().is_served
 
 
-def test_a_change_by_hand_stays_a_difference_while_our_runs_change_other_rules(olga: User, shop: Domain) -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+def test_a_manual_change_remains_drift_while_our_runs_change_other_rules(olga: User, shop: Domain) -> None:
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="inbound-mail")
     drift_services.accept(because="marketing's own", actor=olga)
     rule = {"Name": "theirs", "Recipients": ["other.com"], "Enabled": True}
     aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
     addresses_services.add_address(text="a@eu.shop.com", customer=shop.customer, actor=None)
     auto_apply_services.work()
-    assert taken("a@eu.shop.com") == 1
+    assert rule_count("a@eu.shop.com") == 1
     (found,) = drift_services.differences(read_live())
     assert (found.kind, found.rule) == ("changed", "theirs")
     drift_services.accept(because="fine", actor=olga)
     assert kinds() == []
 
 
-def test_rules_that_others_made_deleted_or_moved_are_told(olga: User) -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+def test_unmanaged_deleted_and_reordered_rules_are_drift(olga: User) -> None:
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="inbound-mail")
     assert kinds() == ["extra"]
     drift_services.accept(because="marketing's own", actor=olga)
     assert kinds() == []
@@ -106,8 +106,8 @@ def test_rules_that_others_made_deleted_or_moved_are_told(olga: User) -> None:
     assert kinds() == ["missing"]
 
 
-def test_an_ignored_difference_is_another_when_the_rule_changes_again(olga: User) -> None:
-    by_hand(["else.com"])
+def test_an_ignored_rule_is_drift_again_after_another_change(olga: User) -> None:
+    change_recipients_manually(["else.com"])
     (found,) = drift_services.differences(read_live())
     with pytest.raises(Refused):
         drift_services.ignore(key=found.key, because="", actor=olga)
@@ -115,22 +115,22 @@ def test_an_ignored_difference_is_another_when_the_rule_changes_again(olga: User
         drift_services.ignore(key=found.key, because="I may", actor=make_user())
     drift_services.ignore(key=found.key, because="a trial", actor=olga)
     assert kinds() == []
-    by_hand(["another.com"])
+    change_recipients_manually(["another.com"])
     assert kinds() == ["changed"]
 
 
-def test_a_stranger_that_was_made_active_is_told_and_may_be_adopted(olga: User) -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
+def test_an_activated_unmanaged_rule_set_is_drift_and_can_be_adopted(olga: User) -> None:
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
     (found,) = drift_services.check_drift()
     assert found.kind == "stranger_active"
     assert "marketing is active (1 rule" in found.sentence
     drift_services.adopt_rule_set(name="marketing", because="one set for all", actor=olga)
     approve_and_run(olga)
-    assert (live().name, taken("x@else.com"), taken("a@shop.com")) == ("marketing", 1, 1)
+    assert (live().name, rule_count("x@else.com"), rule_count("a@shop.com")) == ("marketing", 1, 1)
     assert [rule.name for rule in live().foreign] == ["theirs"]
 
 
-def test_what_is_not_as_wanted_is_told_although_nobody_touched_amazon(olga: User, shop: Domain) -> None:
+def test_rules_that_differ_from_the_desired_state_are_drift_without_an_outside_change(olga: User, shop: Domain) -> None:
     make_address("a@eu.shop.com", shop)
     (found,) = drift_services.check_drift()
     assert found.kind == "not_as_wanted"
@@ -139,10 +139,10 @@ def test_what_is_not_as_wanted_is_told_although_nobody_touched_amazon(olga: User
     assert [each.is_ignored for each in drift_services.check_drift()] == [True]
 
 
-def test_an_old_set_is_deleted_and_the_active_one_never(olga: User, shop: Domain) -> None:
+def test_an_old_rule_set_can_be_deleted_but_the_active_one_cannot(olga: User, shop: Domain) -> None:
     make_address("a@eu.shop.com", shop)
     approve_and_run(olga, PlanRequest(method=Method.BLUE_GREEN))
-    foreign_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="marketing", create_set=True)
     aws.client("ses").set_active_receipt_rule_set(RuleSetName="inbound-mail-002")
     assert rule_sets_services.old_rule_sets() == ("inbound-mail",)
     for name in ("inbound-mail-002", "marketing"):
@@ -150,16 +150,18 @@ def test_an_old_set_is_deleted_and_the_active_one_never(olga: User, shop: Domain
             rule_sets_services.delete_rule_set(name=name, actor=olga)
     rule_sets_services.delete_rule_set(name="inbound-mail", actor=olga)
     assert rule_sets_services.old_rule_sets() == ()
-    assert taken("a@eu.shop.com") == 1
+    assert rule_count("a@eu.shop.com") == 1
 
 
-def test_no_active_set_at_all_is_told(olga: User) -> None:
+def test_no_active_rule_set_is_drift(olga: User) -> None:
     aws.client("ses").set_active_receipt_rule_set()
     assert kinds() == ["none_active"]
 
 
-def test_a_look_that_fails_proves_nothing(olga: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_hand(["else.com"])
+def test_a_failed_check_keeps_the_last_known_differences(
+    olga: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_recipients_manually(["else.com"])
     drift_services.check_drift()
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     sandbox.control.add_fault("cut_before")
@@ -173,9 +175,7 @@ def test_a_look_that_fails_proves_nothing(olga: User, sandbox: Sandbox, monkeypa
 # The simulator
 
 
-def test_the_simulator_tells_the_mail_host_the_rules_and_the_endpoint(
-    sandbox: Sandbox, olga: User, shop: Domain
-) -> None:
+def test_the_simulator_shows_the_mail_host_the_rules_and_the_owner(sandbox: Sandbox, olga: User, shop: Domain) -> None:
     make_address("a@shop.com", shop)
     zone = make_zone(sandbox, shop)
     sandbox.control.add_record(zone, "shop.com", "MX", "20 backup.example.net")
@@ -187,7 +187,7 @@ def test_the_simulator_tells_the_mail_host_the_rules_and_the_endpoint(
     assert found.stored_at == (("inbound-admin-001", "inbound-mail/"),)
 
 
-def test_a_mail_host_that_cannot_be_looked_up_is_not_said_to_be_missing(sandbox: Sandbox, shop: Domain) -> None:
+def test_a_failed_mx_lookup_is_not_reported_as_missing(sandbox: Sandbox, shop: Domain) -> None:
     make_zone(sandbox, shop)
     sandbox.control.set_dns_fault("shop.com", "servfail")
     (found,) = simulator_services.mail_hosts(["shop.com"])
@@ -195,59 +195,59 @@ def test_a_mail_host_that_cannot_be_looked_up_is_not_said_to_be_missing(sandbox:
     assert "couldn't look up" in found.sentence
 
 
-def queued() -> int:
+def queued_drift_checks() -> int:
     return ProcrastinateJob.objects.filter(status="todo", task_name=DRIFT_CHECK).count()
 
 
-def test_what_others_change_is_found_by_the_read_of_every_minute(olga: User, sandbox: Sandbox) -> None:
+def test_the_read_every_minute_detects_outside_changes(olga: User, sandbox: Sandbox) -> None:
     ProcrastinateJob.objects.all().delete()
     watch_active_set(timestamp=0)
-    assert queued() == 0
+    assert queued_drift_checks() == 0
     stop = [{"StopAction": {"Scope": "RuleSet"}}]
-    foreign_rule("archive-everything", [], rule_set="inbound-mail", actions=stop)
+    make_unmanaged_rule("archive-everything", [], rule_set="inbound-mail", actions=stop)
     sandbox.control.clear_calls()
     watch_active_set(timestamp=60)
     assert [call.operation for call in sandbox.control.calls()] == ["DescribeActiveReceiptRuleSet"]
-    assert queued() == 1
+    assert queued_drift_checks() == 1
     check_drift()
     assert Alert.objects.filter(kind="rule.drift", state="open", severity="high").exists()
     assert CatchAll.objects.get().rules == "stopped"
     ProcrastinateJob.objects.all().delete()
     watch_active_set(timestamp=120)
-    assert queued() == 0  # known: no comparison again
+    assert queued_drift_checks() == 0  # already known, so no comparison is queued
     aws.client("ses").delete_receipt_rule(RuleSetName="inbound-mail", RuleName="archive-everything")
     watch_active_set(timestamp=180)
-    assert queued() == 1
+    assert queued_drift_checks() == 1
     check_drift()
     assert Alert.objects.get(kind="rule.drift").state == "recovered"
 
 
-def test_our_own_changes_are_no_difference_to_the_read_of_every_minute(
+def test_our_own_changes_are_no_drift_for_the_read_every_minute(
     olga: User, shop: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not while the run waits between its steps, and not after it."""
-    foreign_rule("theirs", ["else.com"], rule_set="inbound-mail")
+    """This holds between the steps of a run and after it."""
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="inbound-mail")
     drift_services.accept(because="marketing's own", actor=olga)
     for name in ("a@eu.shop.com", "b@us.shop.com"):
         make_address(name, shop)
     planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=olga)
     ProcrastinateJob.objects.all().delete()
-    done = runs_services._note_made
+    done = runs_services._record_step
     seen: list[object] = []
 
-    def look(*args: Any, **named: Any) -> None:
+    def check_after_step(*args: Any, **named: Any) -> None:
         done(*args, **named)
-        seen.append((drift_services.check_drift(), watch_active_set(timestamp=0), queued()))
+        seen.append((drift_services.check_drift(), watch_active_set(timestamp=0), queued_drift_checks()))
 
-    monkeypatch.setattr(runs_services, "_note_made", look)
+    monkeypatch.setattr(runs_services, "_record_step", check_after_step)
     auto_apply_services.work()
     assert seen
     assert set(seen) == {((), None, 0)}
     watch_active_set(timestamp=60)
-    assert (queued(), taken("a@eu.shop.com")) == (0, 1)
+    assert (queued_drift_checks(), rule_count("a@eu.shop.com")) == (0, 1)
 
 
-def test_a_run_that_touches_a_rule_that_was_disabled_by_hand_does_not_accept_that(olga: User, shop: Domain) -> None:
+def test_a_run_that_changes_a_manually_disabled_rule_does_not_accept_the_disabling(olga: User, shop: Domain) -> None:
     tess = make_staff(Role.TRUST_AND_SAFETY)
     make_address("bob@bob.com", make_verified("bob.com", customer=make_customer("Bob")))
     approve_and_run(olga)

@@ -1,4 +1,4 @@
-"""An endpoint made in an address's form: with the address or not at all, and once."""
+"""An endpoint entered in an address form is created once, together with the address or not at all."""
 
 import threading
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 URL = "https://hooks.shop.com/mail"
 
 
-def test_a_url_becomes_a_webhook_and_an_address_forwards(alices: Customer) -> None:
+def test_a_url_creates_a_webhook_and_an_email_address_creates_a_forward(alices: Customer) -> None:
     with endpoint_for(target=f" {URL} ", chosen=None, customer=alices, actor=None) as made:
         assert made
         assert (made.type, made.name, made.config["url"]) == (EndpointType.WEBHOOK, "hooks.shop.com", URL)
@@ -28,7 +28,7 @@ def test_a_url_becomes_a_webhook_and_an_address_forwards(alices: Customer) -> No
         assert chosen == made
 
 
-def test_the_same_target_uses_the_same_endpoint_and_a_used_name_gets_a_number(alices: Customer) -> None:
+def test_the_same_target_reuses_its_endpoint_and_a_taken_name_gets_a_number(alices: Customer) -> None:
     make_endpoint(alices, name="Hooks.shop.com", config={"url": "https://hooks.shop.com/other"})
     names = []
     for _ in range(2):
@@ -39,27 +39,27 @@ def test_the_same_target_uses_the_same_endpoint_and_a_used_name_gets_a_number(al
 
 
 @pytest.mark.django_db(transaction=True)
-def test_pressed_twice_at_once_the_endpoint_is_created_once(alices: Customer) -> None:
-    start, ends = threading.Barrier(4), list[str]()
+def test_concurrent_submissions_create_one_endpoint(alices: Customer) -> None:
+    start, created = threading.Barrier(4), list[str]()
 
-    def press() -> None:
+    def submit() -> None:
         try:
             start.wait()
             with endpoint_for(target=URL, chosen=None, customer=alices, actor=None) as made:
-                ends.append(str(made))
+                created.append(str(made))
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=press) for _ in range(4)]
+    threads = [threading.Thread(target=submit) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert ends == ["hooks.shop.com"] * 4
+    assert created == ["hooks.shop.com"] * 4
     assert Endpoint.objects.count() == 1
 
 
-def test_no_endpoint_of_another_customer_is_used(alices: Customer) -> None:
+def test_another_customers_endpoint_is_never_reused(alices: Customer) -> None:
     make_endpoint(name="Theirs", config={"url": URL})
     with endpoint_for(target=URL, chosen=None, customer=alices, actor=None) as made:
         assert made
@@ -82,7 +82,7 @@ def test_an_address_is_added_with_its_endpoint(alice_client: Client, alices: Cus
     ("address", "target", "problem"),
     [("not an address", URL, "before the @"), ("billing", "http://", "URL"), ("billing", "a@", "an email address")],
 )
-def test_neither_is_made_where_one_is_refused(
+def test_neither_address_nor_endpoint_is_created_if_one_is_refused(
     alice_client: Client, alices: Customer, address: str, target: str, problem: str
 ) -> None:
     url = reverse("receipt_rules:domain", args=[make_verified("shop.com", customer=alices).pk])
@@ -93,7 +93,7 @@ def test_neither_is_made_where_one_is_refused(
     assert not Address.objects.exists()
 
 
-def test_an_address_is_given_a_new_endpoint(alice_client: Client, alices: Customer) -> None:
+def test_an_address_can_be_given_a_new_endpoint(alice_client: Client, alices: Customer) -> None:
     address = make_address("billing@shop.com", make_verified("shop.com", customer=alices))
     url = reverse("receipt_rules:address", args=[address.pk])
     answer = alice_client.post(url, {"do": "save", "is_active": "on", "target": "ftp://nowhere"})
@@ -104,7 +104,7 @@ def test_an_address_is_given_a_new_endpoint(alice_client: Client, alices: Custom
     assert address.endpoint.config["url"] == URL
 
 
-def test_a_customer_tests_a_webhook_on_its_page(alice_client: Client, alices: Customer) -> None:
+def test_a_customer_tests_a_webhook_on_the_endpoint_page(alice_client: Client, alices: Customer) -> None:
     forwards = make_endpoint(alices, type=EndpointType.EMAIL, config={"address": "desk@shop.com"})
     url = reverse("receipt_rules:endpoint", args=[forwards.pk])
     assert "Send test event" not in alice_client.get(url).text

@@ -1,4 +1,4 @@
-"""Secrets of endpoints: masked for people, kept where the mask comes back, dropped where the host changes."""
+"""Endpoint secrets are masked for people, kept when the mask is sent back, and dropped when the host changes."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ STORED = {
 }
 
 
-def test_what_is_shown_has_names_and_no_value() -> None:
+def test_the_shown_config_masks_secret_values() -> None:
     assert shown_config(STORED) == {
         "url": f"https://a.example/in?token={MASK}&room=7",
         "timeout": 30,
@@ -24,15 +24,15 @@ def test_what_is_shown_has_names_and_no_value() -> None:
     }
 
 
-def test_what_was_read_can_be_sent_back_and_changes_nothing() -> None:
+def test_sending_back_the_shown_config_changes_nothing() -> None:
     assert merge_config(shown_config(STORED), STORED) == (STORED, ())
 
 
-def test_a_change_keeps_what_it_does_not_name() -> None:
+def test_a_partial_change_keeps_the_other_fields() -> None:
     assert merge_config({"timeout": 60}, STORED) == (STORED | {"timeout": 60}, ())
 
 
-def test_headers_that_are_named_replace_those_that_were() -> None:
+def test_given_headers_replace_the_stored_ones() -> None:
     merged, dropped = merge_config({"headers": {"x-key": MASK, "X-New": "n"}}, STORED)
     assert (merged["headers"], dropped) == ({"x-key": "k3y", "X-New": "n"}, ())
 
@@ -41,13 +41,13 @@ def test_headers_that_are_named_replace_those_that_were() -> None:
     "url", ["https://b.example/in", "https://a.example:8443/in", "https://a.example.b.example/", "http://a.example/in"]
 )
 @pytest.mark.parametrize("also", [{}, {"headers": shown_config(STORED)["headers"], "verification_token": MASK}])
-def test_another_host_gets_no_secret_of_the_one_before(url: str, also: dict[str, Any]) -> None:
+def test_a_new_host_gets_none_of_the_previous_hosts_secrets(url: str, also: dict[str, Any]) -> None:
     merged, dropped = merge_config({"url": url} | also, STORED)
     assert merged == {"url": url, "timeout": 30}
     assert set(dropped) == {"X-Key", "X-Room", "verification_token"}
 
 
-def test_another_host_gets_the_secrets_that_are_supplied_with_it() -> None:
+def test_a_new_host_gets_only_the_secrets_supplied_with_it() -> None:
     given = {"url": "https://b.example/", "headers": {"X-Key": "new", "X-Room": MASK}, "verification_token": "also new"}
     merged, dropped = merge_config(given, STORED)
     assert (merged["headers"], merged["verification_token"]) == ({"X-Key": "new"}, "also new")
@@ -55,7 +55,7 @@ def test_another_host_gets_the_secrets_that_are_supplied_with_it() -> None:
 
 
 @pytest.mark.parametrize("url", ["https://A.example./other", "https://a.example:443/in"])
-def test_the_same_host_in_another_spelling_keeps_them(url: str) -> None:
+def test_the_same_host_in_another_spelling_keeps_its_secrets(url: str) -> None:
     merged, dropped = merge_config({"url": url}, STORED)
     assert (merged["headers"], dropped) == (STORED["headers"], ())
 
@@ -68,6 +68,6 @@ def test_the_same_host_in_another_spelling_keeps_them(url: str) -> None:
         {"headers": {"X-Other": MASK}},
     ],
 )
-def test_a_mask_for_which_nothing_is_stored_is_refused(given: dict[str, Any]) -> None:
+def test_a_mask_without_a_stored_secret_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(SecretMissing):
         merge_config(given, STORED)

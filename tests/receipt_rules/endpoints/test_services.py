@@ -1,4 +1,4 @@
-"""Endpoints: what each type must be told, and that none goes while it is used."""
+"""Endpoints: what each type requires, and that none is removed while it is in use."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from pytest_django import Settings
 
 from audit.models import Change
 from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.selectors import used_by
 from receipt_rules.endpoints import services as endpoints_services
 from receipt_rules.endpoints.services import SesOptions
 from receipt_rules.models.endpoints import Endpoint
@@ -30,12 +31,12 @@ HOOK = {"url": "https://alice.example/mail?key=1"}
         ),
     ],
 )
-def test_each_type_keeps_what_it_knows(kind: str, config: dict[str, Any], stored: dict[str, Any]) -> None:
+def test_each_type_stores_only_its_own_settings(kind: str, config: dict[str, Any], stored: dict[str, Any]) -> None:
     made = endpoints_services.add_endpoint(customer=make_customer(), name="Desk", type=kind, config=config, actor=None)
     assert made.config == stored
 
 
-def test_a_group_has_fifty_addresses_and_not_one_more() -> None:
+def test_an_email_group_has_at_most_fifty_addresses() -> None:
     customer, members = make_customer(), [f"member{number}@a.example" for number in range(51)]
 
     def add(number: int) -> Endpoint:
@@ -69,14 +70,14 @@ def test_a_group_has_fifty_addresses_and_not_one_more() -> None:
         ("pigeon", {}),
     ],
 )
-def test_what_cannot_work_is_refused(kind: str, config: dict[str, Any], settings: Settings) -> None:
+def test_an_invalid_endpoint_is_refused(kind: str, config: dict[str, Any], settings: Settings) -> None:
     settings.WEBHOOKS_MAY_BE_PRIVATE = False
     with pytest.raises(Refused):
         endpoints_services.add_endpoint(customer=make_customer(), name="Desk", type=kind, config=config, actor=None)
     assert not Endpoint.objects.exists()
 
 
-def test_a_name_is_used_once_by_a_customer_whatever_its_case() -> None:
+def test_a_name_is_unique_within_a_customer_regardless_of_case() -> None:
     alice = make_customer("Alice")
     endpoints_services.add_endpoint(customer=alice, name="Desk", type="webhook", config=HOOK, actor=None)
     endpoints_services.add_endpoint(customer=make_customer("Bob"), name="Desk", type="webhook", config=HOOK, actor=None)
@@ -84,16 +85,16 @@ def test_a_name_is_used_once_by_a_customer_whatever_its_case() -> None:
         endpoints_services.add_endpoint(customer=alice, name=" desk ", type="webhook", config=HOOK, actor=None)
 
 
-def test_a_change_is_logged_with_what_differs() -> None:
+def test_a_change_log_entry_contains_only_the_changed_fields() -> None:
     row = make_endpoint()
     endpoints_services.change_endpoint(endpoint=row, actor=make_user(), config=HOOK, is_active=False)
     change = Change.objects.get(what="endpoint.changed")
     assert (change.before["is_active"], change.after["is_active"]) == (True, False)
     assert "name" not in change.after
-    assert not PendingChange.objects.exists()  # Amazon's rules know nothing of it
+    assert not PendingChange.objects.exists()  # the receipt rules don't depend on it
 
 
-def test_one_in_use_is_not_removed() -> None:
+def test_an_endpoint_in_use_is_not_removed() -> None:
     domain = make_verified("shop.com")
     row = make_endpoint(domain.customer)
     address = make_address("a@shop.com", domain, endpoint=row)
@@ -105,7 +106,19 @@ def test_one_in_use_is_not_removed() -> None:
     assert Change.objects.get().what == "endpoint.removed"
 
 
-def test_where_amazon_stores_mail_is_for_operators_to_say() -> None:
+def test_one_that_only_rows_of_a_former_domain_have_is_removed() -> None:
+    domain = make_verified("shop.com")
+    row = make_endpoint(domain.customer)
+    address = make_address("a@shop.com", domain, endpoint=row)
+    domain.customer = make_customer()
+    domain.save()
+    assert used_by(row) == ()
+    endpoints_services.remove_endpoint(endpoint=row, actor=None)
+    address.refresh_from_db()
+    assert address.endpoint is None
+
+
+def test_only_operators_can_change_the_storage_of_an_endpoint() -> None:
     row = make_endpoint()
     with pytest.raises(Refused, match="operators"):
         endpoints_services.change_endpoint(endpoint=row, actor=make_user(), ses=SesOptions(s3_bucket="another-bucket"))
@@ -118,6 +131,6 @@ def test_where_amazon_stores_mail_is_for_operators_to_say() -> None:
 @pytest.mark.parametrize(
     "ses", [SesOptions(s3_bucket="No Bucket"), SesOptions(lambda_arn="arn:aws:sns:eu-west-1:123456789012:x")]
 )
-def test_what_amazon_would_refuse_is_refused_before(ses: SesOptions) -> None:
+def test_settings_that_ses_would_refuse_are_refused_before_the_call(ses: SesOptions) -> None:
     with pytest.raises(Refused):
         endpoints_services.change_endpoint(endpoint=make_endpoint(), actor=make_operator(), ses=ses)

@@ -1,4 +1,4 @@
-"""The pages and the API say of an address what the rules at SES do, from the first second on."""
+"""Pages and the API show what the rules at SES do with an address, from the first second on."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from receipt_rules.inbound_summary.selectors import inbound_summary
 from receipt_rules.models.addresses import Address
 from sandbox.process import Sandbox
 from tests.api_client import api_of
-from tests.receipt_rules.factories import foreign_rule, live, make_address, make_verified, set_up_receiving
+from tests.receipt_rules.factories import live, make_address, make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 REJECTED = "new@ isn't receiving yet: SES rejects its mail"
@@ -26,7 +26,7 @@ REJECTED = "new@ isn't receiving yet: SES rejects its mail"
 
 @pytest.fixture
 def shop(sandbox: Sandbox, alices: Customer) -> Domain:
-    """Its first address is in the rules, its second one is not yet."""
+    """The first address is in the rules, the second isn't yet."""
     domain = make_verified("shop.com", customer=alices, mx_facts={"shop.com": MxFact.HERE})
     addresses_services.add_address(text="orders@shop.com", customer=alices, actor=None)
     set_up_receiving()
@@ -35,7 +35,7 @@ def shop(sandbox: Sandbox, alices: Customer) -> Domain:
     return domain
 
 
-def test_an_address_that_no_rule_contains_is_not_called_stored(shop: Domain) -> None:
+def test_an_address_in_no_rule_is_not_called_stored(shop: Domain) -> None:
     assert inbound_summary(shop).sentence == (
         f"orders@ is stored only (no endpoint); {REJECTED}; all other mail is rejected."
     )
@@ -43,14 +43,14 @@ def test_an_address_that_no_rule_contains_is_not_called_stored(shop: Domain) -> 
     assert inbound_summary(shop).sentence.startswith("new@ and orders@ are stored only")
 
 
-def test_where_ses_could_not_be_read_mail_may_be_rejected(sandbox: Sandbox, shop: Domain) -> None:
+def test_mail_may_be_rejected_if_ses_could_not_be_read(sandbox: Sandbox, shop: Domain) -> None:
     sandbox.control.add_fault("error", "DescribeActiveReceiptRuleSet", times=9)
     with pytest.raises(AwsProblem):
         auto_apply_services.work()
     assert "new@ isn't receiving yet: SES may reject its mail" in inbound_summary(shop).sentence
 
 
-def test_pages_and_api_say_that_ses_rejects_it(shop: Domain, alice_client: Client) -> None:
+def test_pages_and_api_say_that_ses_rejects_an_address_in_no_rule(shop: Domain, alice_client: Client) -> None:
     new = Address.objects.get(address="new@shop.com")
     path = alice_client.get(reverse("receipt_rules:address", args=[new.pk])).text
     assert "Not receiving yet. SES rejects its mail until a receipt rule contains this address." in path
@@ -65,22 +65,22 @@ def test_pages_and_api_say_that_ses_rejects_it(shop: Domain, alice_client: Clien
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "reason"),
     [
         ({"StopAction": {"Scope": "RuleSet"}}, "is lost without a bounce: another receipt rule accepts it and stores"),
         ({"S3Action": {"BucketName": "inbound-mail"}}, "is caught by another receipt rule"),
     ],
 )
-def test_all_other_mail_is_not_said_to_be_rejected_where_an_unmanaged_rule_takes_it(
-    action: dict[str, Any], said: str, sandbox: Sandbox
+def test_the_summary_names_an_unmanaged_rule_that_accepts_all_other_mail(
+    action: dict[str, Any], reason: str, sandbox: Sandbox
 ) -> None:
     domain = make_verified("shop.com")
     make_address("a@shop.com", domain)
     set_up_receiving()
     assert "all other mail is rejected" in inbound_summary(domain).sentence
     name = live().names[-1]
-    foreign_rule("archive-everything", [], rule_set="inbound-mail", actions=[action])
+    make_unmanaged_rule("archive-everything", [], rule_set="inbound-mail", actions=[action])
     aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName="archive-everything", After=name)
     found = drift_services.check_drift()
-    assert f"all other mail {said}" in inbound_summary(domain).sentence
-    assert any("is lost without a bounce" in each.sentence for each in found) == ("lost" in said)
+    assert f"all other mail {reason}" in inbound_summary(domain).sentence
+    assert any("is lost without a bounce" in each.sentence for each in found) == ("lost" in reason)

@@ -1,4 +1,4 @@
-"""Addresses of an older system: whose they may become, and that no run is queued for them."""
+"""Imported addresses: who may own them, and that no run is queued for them."""
 
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -22,15 +22,15 @@ def alice() -> Customer:
     return make_customer("Alice Ltd")
 
 
-def take(customer: Customer) -> StoredImport:
+def import_billing(customer: Customer) -> StoredImport:
     of = Import(customer=customer, actor=None, because="Moved in", bulk_id="chg_1")
     return import_address(text=BILLING, endpoint=None, is_active=True, of=of)[1]
 
 
-def test_an_address_left_at_anothers_unproven_claim_is_in_nobodys_way(alice: Customer) -> None:
+def test_an_address_at_another_customers_unproven_claim_does_not_block_the_import(alice: Customer) -> None:
     make_address(BILLING, make_domain("shop.com", customer=make_customer("Bob Ltd"), stage=Stage.CLAIM))
     make_verified("shop.com", customer=alice)
-    assert take(alice) is StoredImport.NEW
+    assert import_billing(alice) is StoredImport.NEW
     assert Address.objects.get(address=BILLING).domain.customer == alice
     assert list(Change.objects.order_by("id").values_list("what", "bulk_id")) == [
         ("address.removed", "chg_1"),
@@ -39,10 +39,10 @@ def test_an_address_left_at_anothers_unproven_claim_is_in_nobodys_way(alice: Cus
     assert not ProcrastinateJob.objects.exists()
 
 
-def test_an_unproven_claim_takes_no_address_from_who_holds_the_domain(alice: Customer) -> None:
+def test_an_unproven_claim_cannot_take_an_address_from_the_domains_owner(alice: Customer) -> None:
     bob = make_customer("Bob Ltd")
     make_address(BILLING, make_verified("shop.com", customer=bob))
     make_domain("shop.com", customer=alice, stage=Stage.CLAIM)
     with pytest.raises(Refused):
-        take(alice)
+        import_billing(alice)
     assert Address.objects.get(address=BILLING).domain.customer == bob

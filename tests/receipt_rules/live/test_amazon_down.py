@@ -1,4 +1,4 @@
-"""Amazon does not answer for a while: nothing is lost, every page says so, and afterwards all is carried out."""
+"""While SES doesn't answer, nothing is lost, every page says so, and afterwards all changes are applied."""
 
 from datetime import timedelta
 
@@ -21,10 +21,10 @@ from receipt_rules.planner import services as planner_services
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.factories import live, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import live, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
-FOR_EVER = 10_000
+UNTIL_CLEARED = 10_000
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def olga(shop: Domain, monkeypatch: pytest.MonkeyPatch) -> User:
     return operator
 
 
-def stop_answering(sandbox: Sandbox) -> None:
-    sandbox.control.add_fault("error", "*", times=FOR_EVER)
+def fail_every_call(sandbox: Sandbox) -> None:
+    sandbox.control.add_fault("error", "*", times=UNTIL_CLEARED)
 
 
-def test_staff_are_told_after_ten_minutes_and_when_it_is_over(sandbox: Sandbox, olga: User) -> None:
-    stop_answering(sandbox)
+def test_an_alert_opens_after_ten_minutes_without_ses_and_recovers_afterwards(sandbox: Sandbox, olga: User) -> None:
+    fail_every_call(sandbox)
     for minutes in (0, 11):
         dashboard_services.watch(now=timezone.now() + timedelta(minutes=minutes))
     alert = Alert.objects.get(kind="amazon.unreachable")
@@ -57,11 +57,11 @@ def test_staff_are_told_after_ten_minutes_and_when_it_is_over(sandbox: Sandbox, 
     assert alert.state == "recovered"
 
 
-def test_a_silent_amazon_is_no_outage_of_our_rules_and_pages_show_what_was_read_last(
+def test_unreachable_ses_is_no_rules_outage_and_pages_show_the_last_read(
     sandbox: Sandbox, olga: User, client: Client
 ) -> None:
     watch_active_set(0)
-    stop_answering(sandbox)
+    fail_every_call(sandbox)
     watch_active_set(0)
     client.force_login(olga)
     assert 'id="receiving-outage"' not in client.get(reverse("operations:overview")).text
@@ -73,10 +73,10 @@ def test_a_silent_amazon_is_no_outage_of_our_rules_and_pages_show_what_was_read_
     assert Address.objects.get(address="old@shop.com").is_served
 
 
-def test_what_customers_change_meanwhile_is_kept_and_carried_out_afterwards(
+def test_customer_changes_made_while_ses_is_unreachable_are_applied_afterwards(
     sandbox: Sandbox, shop: Domain, olga: User, client: Client
 ) -> None:
-    stop_answering(sandbox)
+    fail_every_call(sandbox)
     client.force_login(make_member(shop.customer))
     where = reverse("receipt_rules:domain", args=[shop.pk])
     assert client.post(where, {"do": "address", "address-address": "new"}, follow=True).status_code == 200
@@ -87,16 +87,18 @@ def test_what_customers_change_meanwhile_is_kept_and_carried_out_afterwards(
     assert not Address.objects.get(address="new@shop.com").is_served
     sandbox.control.clear_faults()
     auto_apply_services.work()
-    assert [taken(f"{name}@shop.com") for name in ("old", "new")] == [1, 1]
+    assert [rule_count(f"{name}@shop.com") for name in ("old", "new")] == [1, 1]
     assert not PendingChange.objects.exists()
 
 
-def test_a_run_under_way_waits_says_why_and_goes_on(sandbox: Sandbox, shop: Domain, olga: User, client: Client) -> None:
+def test_a_running_run_shows_the_problem_and_continues_once_ses_answers(
+    sandbox: Sandbox, shop: Domain, olga: User, client: Client
+) -> None:
     addresses_services.set_catch_all(domain=make_verified("more.com"), actor=None)
     made = planner_services.plan_changes()
     run = planner_services.approve(digest=made.digest, because="as planned", actor=olga)
-    sandbox.control.add_fault("error", "UpdateReceiptRule", times=FOR_EVER)
-    sandbox.control.add_fault("error", "CreateReceiptRule", times=FOR_EVER)
+    sandbox.control.add_fault("error", "UpdateReceiptRule", times=UNTIL_CLEARED)
+    sandbox.control.add_fault("error", "CreateReceiptRule", times=UNTIL_CLEARED)
     with pytest.raises(AwsProblem):
         auto_apply_services.work()
     run.refresh_from_db()
@@ -109,5 +111,5 @@ def test_a_run_under_way_waits_says_why_and_goes_on(sandbox: Sandbox, shop: Doma
     sandbox.control.clear_faults()
     auto_apply_services.work()
     assert Run.objects.get(pk=run.pk).state == RunState.DONE
-    assert taken("any@more.com") == 1
+    assert rule_count("any@more.com") == 1
     assert live().name == "inbound-mail"

@@ -1,4 +1,4 @@
-"""The API of the rules at Amazon: looked at, planned, approved by digest, rolled back, simulated."""
+"""The API reads, plans, approves by digest, rolls back and simulates receipt rules."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from receipt_rules.models.runs import Run
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, ok, refused
 from tests.factories import make_customer, make_staff
-from tests.receipt_rules.factories import foreign_rule, make_address, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import make_address, make_unmanaged_rule, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 RULES = "/api/v2/receipt-rules"
@@ -23,7 +23,7 @@ def olga(sandbox: Sandbox) -> Api:
     return api_of(make_staff(Role.OPERATOR), "read", "write", "staff")
 
 
-def test_the_live_rules_are_told_with_who_shares_them(olga: Api) -> None:
+def test_the_response_contains_the_live_rules_and_the_customers_sharing_them(olga: Api) -> None:
     live = ok(olga.get(RULES))
     (rule,) = live["rules"]
     assert (live["isActive"], rule["recipients"], rule["isOurs"]) == (True, ["a@shop.com"], True)
@@ -32,7 +32,7 @@ def test_the_live_rules_are_told_with_who_shares_them(olga: Api) -> None:
     assert live["differences"] == []
 
 
-def test_a_plan_is_approved_by_its_digest_and_its_run_is_followed(olga: Api) -> None:
+def test_a_plan_is_approved_by_its_digest_and_its_run_can_be_followed(olga: Api) -> None:
     assert ok(olga.get(f"{RULES}/plan"))["isEmpty"] is True
     make_address("b@shop.com", Domain.objects.get())
     shown = ok(olga.get(f"{RULES}/plan"))
@@ -45,12 +45,12 @@ def test_a_plan_is_approved_by_its_digest_and_its_run_is_followed(olga: Api) -> 
     work()
     run = ok(olga.get(begun["statusUrl"]))
     assert (run["state"], run["isOver"], run["steps"][0]["state"]) == ("done", True, "done")
-    assert taken("b@shop.com") == 1
+    assert rule_count("b@shop.com") == 1
     assert ok(olga.get(f"{RULES}/runs"))["data"][0]["id"] == run["id"]
     refused(olga.post(f"{begun['statusUrl']}/cancel"), 422, "RUN_OVER")
 
 
-def test_one_rolls_back_to_a_state_that_was(olga: Api) -> None:
+def test_a_plan_rolls_back_to_an_earlier_state(olga: Api) -> None:
     make_address("b@shop.com", Domain.objects.get())
     _approve(olga, ok(olga.get(f"{RULES}/plan")), {})
     states = ok(olga.get(f"{RULES}/states"))["data"]
@@ -58,7 +58,7 @@ def test_one_rolls_back_to_a_state_that_was(olga: Api) -> None:
     shown = ok(olga.get(f"{RULES}/plan", state=before["id"]))
     assert [each["fate"] for each in shown["consequences"]] == ["loses"]
     _approve(olga, shown, {"state": before["id"]})
-    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 0)
+    assert (rule_count("a@shop.com"), rule_count("b@shop.com")) == (1, 0)
     assert Run.objects.filter(kind="rollback", state="done").count() == 1
     refused(olga.get(f"{RULES}/plan", state="snap_none"), 422, "SNAPSHOT_MISSING")
 
@@ -69,9 +69,9 @@ def _approve(olga: Api, shown: dict[str, str], more: dict[str, str]) -> None:
     work()
 
 
-def test_a_rule_of_somebody_elses_is_a_difference_until_it_is_decided(olga: Api) -> None:
+def test_an_unmanaged_rule_is_a_difference_until_it_is_accepted(olga: Api) -> None:
     name = ok(olga.get(RULES))["ruleSet"]
-    foreign_rule("theirs", ["x@else.com"], rule_set=name)
+    make_unmanaged_rule("theirs", ["x@else.com"], rule_set=name)
     live = ok(olga.get(RULES))
     assert [rule["isOurs"] for rule in live["rules"] if rule["name"] == "theirs"] == [False]
     (difference,) = live["differences"]
@@ -84,7 +84,7 @@ def test_a_rule_of_somebody_elses_is_a_difference_until_it_is_decided(olga: Api)
     assert accepted["differences"] == []
 
 
-def test_a_message_is_followed_rule_by_rule(olga: Api) -> None:
+def test_the_simulation_shows_which_rules_match_each_recipient(olga: Api) -> None:
     found = ok(olga.post(f"{RULES}/simulate", {"recipients": ["A+x@shop.com", "no@shop.com"]}))
     one, other = found["recipients"]
     assert (one["because"], len(one["takenBy"])) == ("label", 1)

@@ -1,4 +1,4 @@
-"""What is said before and after a change is what will happen: no few seconds while something delays it."""
+"""The time shown before and after a change is realistic: no "few seconds" while something delays it."""
 
 import pytest
 from django.test import Client
@@ -29,25 +29,25 @@ def paste(client: Client, *names: str, **more: str) -> str:
     return client.post(reverse("receipt_rules:add_many"), {"text": text, **more}).text
 
 
-def test_preview_and_result_name_the_review(shop: None, alice_client: Client, alices: Customer) -> None:
+def test_preview_and_result_announce_the_review(shop: None, alice_client: Client, alices: Customer) -> None:
     assert REVIEW in paste(alice_client, "a", "b", "c")
     added = paste(alice_client, "a", "b", "c", confirm="1")
     assert (REVIEW in added, SOON in added) == (True, False)
-    assert applied_when(alices) == REVIEW  # what comes now is decided with what waits
+    assert applied_when(alices) == REVIEW  # the next change is reviewed together with the waiting one
 
 
-def test_a_small_paste_takes_effect_soon_and_none_does_not(shop: None, alice_client: Client) -> None:
+def test_a_small_bulk_addition_applies_soon_and_an_empty_one_promises_nothing(shop: None, alice_client: Client) -> None:
     assert SOON not in paste(alice_client, "a")
     assert SOON in paste(alice_client, "a", confirm="1")
-    assert SOON not in paste(alice_client, "a", confirm="1")  # it exists already: nothing was added
+    assert SOON not in paste(alice_client, "a", confirm="1")  # the address exists already, so nothing was added
 
 
-def test_two_small_changes_that_wait_are_counted_together(shop: None, alice_client: Client) -> None:
+def test_two_small_waiting_changes_are_counted_together(shop: None, alice_client: Client) -> None:
     paste(alice_client, "a", "b", confirm="1")
     assert REVIEW in paste(alice_client, "c")
 
 
-def test_while_ses_does_not_answer_no_few_seconds_are_promised(
+def test_no_short_delay_is_promised_while_ses_does_not_answer(
     shop: None, sandbox: Sandbox, alice_client: Client
 ) -> None:
     paste(alice_client, "a", confirm="1")
@@ -58,7 +58,7 @@ def test_while_ses_does_not_answer_no_few_seconds_are_promised(
     assert "SES isn&#x27;t answering right now." in paste(alice_client, "b", confirm="1")
 
 
-def test_another_run_comes_first(shop: None, alices: Customer) -> None:
+def test_the_delay_names_a_run_in_progress(shop: None, alices: Customer) -> None:
     make_address("a@shop.com", alices.domains.get())
     planner_services.approve(
         digest=planner_services.plan_changes().digest, because="as planned", actor=make_operator(), typed="inbound-mail"

@@ -1,4 +1,4 @@
-"""The gateway against the sandbox: what we write is what we read, and what we do not know is kept as it was."""
+"""The gateway against the sandbox: rules are read as written, and unknown members are kept unchanged."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def plain(handler: Lambda) -> Rule:
     return Rule("inbound-admin-001", delivery, ("alice.example.com", "bob@example.com"))
 
 
-def written_and_read(rule: Rule) -> Any:
+def write_and_read(rule: Rule) -> Any:
     live_gateway.create_rule(SET, rule)
     return live_gateway.describe_rule_set(SET).by_name[rule.name]
 
@@ -68,8 +68,8 @@ def topic(name: str = "mail") -> str:
     return made
 
 
-def flipped(rule: Rule, arn: str) -> Iterator[Rule]:
-    """The rule with each of its fields, and each field of its actions, changed alone."""
+def variants(rule: Rule, arn: str) -> Iterator[Rule]:
+    """Yield the rule with each of its fields, and each field of its actions, changed on its own."""
     delivery = rule.delivery
     yield replace(rule, enabled=False)
     yield replace(rule, recipients=(".example.com",))
@@ -92,21 +92,21 @@ def flipped(rule: Rule, arn: str) -> Iterator[Rule]:
         yield replace(rule, delivery=replace(delivery, actions=actions))
 
 
-def test_what_we_write_is_what_we_read_for_every_field(plain: Rule) -> None:
-    assert written_and_read(plain) == plain
-    for rule in flipped(plain, topic()):
+def test_a_rule_is_read_as_written_for_every_field(plain: Rule) -> None:
+    assert write_and_read(plain) == plain
+    for rule in variants(plain, topic()):
         live_gateway.update_rule(SET, rule)
         assert live_gateway.describe_rule_set(SET).rules == (rule,)
 
 
-def test_an_update_leaves_nothing_of_the_rule_before(plain: Rule) -> None:
+def test_an_update_replaces_the_whole_rule(plain: Rule) -> None:
     full = replace(plain, delivery=replace(plain.delivery, tls_required=True))
     live_gateway.create_rule(SET, full)
     live_gateway.update_rule(SET, plain)
     assert live_gateway.describe_rule_set(SET).rules == (plain,)
 
 
-def test_every_member_is_sent_always(plain: Rule) -> None:
+def test_every_member_is_always_sent(plain: Rule) -> None:
     sent: list[dict[str, Any]] = []
     events = aws.client("ses").meta.events
     events.register("before-parameter-build.ses.CreateReceiptRule", lambda params, **_: sent.append(params["Rule"]))
@@ -114,7 +114,7 @@ def test_every_member_is_sent_always(plain: Rule) -> None:
     assert sent[0].keys() == {"Name", "Enabled", "TlsPolicy", "ScanEnabled", "Recipients", "Actions"}
 
 
-def test_every_member_of_a_bounce_and_of_an_s3_action_has_its_wire_name() -> None:
+def test_every_action_is_written_and_read_with_its_wire_names() -> None:
     actions = (
         S3("bucket", "prefix/", "topic", "key", "role"),
         Bounce("us@example.com", "550", "Away", "5.1.1", "topic"),
@@ -140,7 +140,7 @@ def create_raw(rule: dict[str, Any]) -> ForeignRule:
     return read
 
 
-def test_a_rule_of_another_name_is_foreign_and_known_where_it_can_be(rule_set: str) -> None:
+def test_a_rule_with_another_name_is_unmanaged_but_parsed(rule_set: str) -> None:
     s3 = {"S3Action": {"BucketName": "inbound-mail"}}
     read = create_raw(raw_rule("example.com-rule", Actions=[s3, {"StopAction": {"Scope": "RuleSet"}}]))
     assert read.delivery == RuleDelivery((S3("inbound-mail"), Stop()), scan=False)
@@ -150,13 +150,13 @@ def test_a_rule_of_another_name_is_foreign_and_known_where_it_can_be(rule_set: s
     assert json.loads(read.raw)["Actions"][0] == s3
 
 
-def test_what_ses_fills_in_by_itself_is_no_difference(rule_set: str) -> None:
+def test_defaults_that_ses_adds_do_not_change_the_delivery(rule_set: str) -> None:
     read = create_raw(raw_rule("theirs", Actions=[{"SNSAction": {"TopicArn": topic()}}]))
     assert read.delivery.actions == (Sns(topic()),)
     assert not read.delivery.tls_required
 
 
-def test_an_action_that_we_do_not_know_is_opaque_and_never_written(rule_set: str, plain: Rule) -> None:
+def test_an_unknown_action_is_opaque_and_never_written(rule_set: str, plain: Rule) -> None:
     workmail = {"OrganizationArn": "arn:aws:workmail:eu-west-1:123456789012:organization/m-1"}
     read = create_raw(raw_rule("inbound-admin-002", Actions=[{"WorkmailAction": workmail}]))
     action = read.delivery.actions[0]
@@ -169,7 +169,7 @@ def test_an_action_that_we_do_not_know_is_opaque_and_never_written(rule_set: str
         live_gateway._write_action(action)
 
 
-def test_unknown_members_make_a_rule_foreign_and_an_action_opaque(plain: Rule) -> None:
+def test_unknown_members_make_a_rule_unmanaged_and_an_action_opaque(plain: Rule) -> None:
     raw = live_gateway._write(plain)
     assert live_gateway._read(raw) == plain
     newer = live_gateway._read({**raw, "NewMember": 1})
@@ -186,14 +186,14 @@ def test_unknown_members_make_a_rule_foreign_and_an_action_opaque(plain: Rule) -
         assert isinstance(live_gateway._read_action(strange), Opaque)
 
 
-def test_a_rule_of_ours_that_lost_its_recipients_is_foreign(rule_set: str) -> None:
+def test_our_rule_without_recipients_is_unmanaged(rule_set: str) -> None:
     read = create_raw(
         raw_rule("inbound-admin-001", Recipients=[], Actions=[{"S3Action": {"BucketName": "inbound-mail"}}])
     )
     assert read.is_for_everybody
 
 
-def test_a_rule_is_put_behind_another_or_in_front(plain: Rule) -> None:
+def test_rules_can_be_placed_first_moved_and_reordered(plain: Rule) -> None:
     first, second, third = (replace(plain, name=f"inbound-admin-00{number}") for number in (1, 2, 3))
     live_gateway.create_rule(SET, second)
     live_gateway.create_rule(SET, first)
@@ -208,14 +208,14 @@ def test_a_rule_is_put_behind_another_or_in_front(plain: Rule) -> None:
         live_gateway.reorder_rule_set(SET, [first.name])
 
 
-def test_a_rule_is_deleted_once_or_twice(plain: Rule) -> None:
+def test_deleting_a_rule_twice_is_no_error(plain: Rule) -> None:
     live_gateway.create_rule(SET, plain)
     live_gateway.delete_rule(SET, plain.name)
     live_gateway.delete_rule(SET, plain.name)
     assert live_gateway.describe_rule_set(SET).rules == ()
 
 
-def test_no_active_set_is_none_and_the_active_one_is_told_with_its_age(plain: Rule) -> None:
+def test_the_active_rule_set_is_read_with_its_creation_date_or_is_none(plain: Rule) -> None:
     assert live_gateway.describe_active_rule_set() is None
     live_gateway.create_rule(SET, plain)
     live_gateway.set_active_rule_set(SET)
@@ -225,7 +225,7 @@ def test_no_active_set_is_none_and_the_active_one_is_told_with_its_age(plain: Ru
     assert active.created is not None
 
 
-def test_receiving_is_never_switched_off_by_an_empty_name(rule_set: str) -> None:
+def test_an_empty_name_never_deactivates_receiving(rule_set: str) -> None:
     live_gateway.set_active_rule_set(SET)
     with pytest.raises(Refused):
         live_gateway.set_active_rule_set("")
@@ -233,7 +233,7 @@ def test_receiving_is_never_switched_off_by_an_empty_name(rule_set: str) -> None
     assert active is not None
 
 
-def test_a_clone_is_a_copy_of_its_own(plain: Rule) -> None:
+def test_a_cloned_rule_set_is_independent_of_its_source(plain: Rule) -> None:
     live_gateway.create_rule(SET, plain)
     live_gateway.clone_rule_set(SET, "copy")
     live_gateway.delete_rule(SET, plain.name)
@@ -245,7 +245,7 @@ def test_a_clone_is_a_copy_of_its_own(plain: Rule) -> None:
     assert {found.name for found in live_gateway.list_rule_sets()[0]} == {SET}
 
 
-def test_what_is_missing_or_taken_is_told_apart(plain: Rule) -> None:
+def test_missing_and_conflicting_names_raise_different_errors(plain: Rule) -> None:
     with pytest.raises(AwsMissing):
         live_gateway.describe_rule_set("nowhere")
     with pytest.raises(AwsMissing):
@@ -259,14 +259,14 @@ def test_what_is_missing_or_taken_is_told_apart(plain: Rule) -> None:
         live_gateway.create_rule_set(SET)
 
 
-def test_a_bucket_that_does_not_exist_is_told_in_amazons_words(plain: Rule) -> None:
-    with pytest.raises(AwsProblem) as told:
+def test_a_missing_bucket_raises_the_error_message_of_ses(plain: Rule) -> None:
+    with pytest.raises(AwsProblem) as caught:
         live_gateway.create_rule(SET, replace(plain, delivery=RuleDelivery((S3("nowhere"),))))
-    assert told.value.aws_code.startswith("InvalidS3Configuration")
-    assert "nowhere" in told.value.aws_message
+    assert caught.value.aws_code.startswith("InvalidS3Configuration")
+    assert "nowhere" in caught.value.aws_message
 
 
-def carry_out(step: Step) -> None:
+def execute(step: Step) -> None:
     match step:
         case CreateSet():
             live_gateway.create_rule_set(step.rule_set)
@@ -286,14 +286,14 @@ def carry_out(step: Step) -> None:
             live_gateway.set_active_rule_set(step.rule_set)
 
 
-def carried_out(desired: DesiredEntries, **options: Any) -> Plan:
-    """Plan from what the sandbox has, make each step, and compare what stands with what was foretold."""
+def plan_and_execute(desired: DesiredEntries, **options: Any) -> Plan:
+    """Plan from the sandbox's rules, execute each step, and compare the result with the prediction."""
     active = live_gateway.describe_active_rule_set()
     names = frozenset(found.name for found in live_gateway.list_rule_sets()[0])
     sets = RuleSetNames(names, active.name if active else "")
     plan = make_plan(desired, active or RuleSet("receiving"), sets=sets, **options)
     for step in plan.steps:
-        carry_out(step)
+        execute(step)
     after = live_gateway.describe_active_rule_set()
     assert after is not None
     assert (after.name, after.rules) == (plan.after.name, plan.after.rules)
@@ -301,22 +301,22 @@ def carried_out(desired: DesiredEntries, **options: Any) -> Plan:
     return plan
 
 
-def test_what_a_plan_foretells_is_what_the_sandbox_has_after_its_steps(handler: Lambda) -> None:
+def test_after_its_steps_the_sandbox_has_the_rules_that_the_plan_predicted(handler: Lambda) -> None:
     shared, apart = RuleDelivery((S3("inbound-mail"), handler)), RuleDelivery((S3("inbound-mail", "billing/"), handler))
     billing = [DesiredAddress(f"billing@d{number}.example.com", apart) for number in range(4)]
     everything = [DesiredCatchAll(f"d{number}.example.com", shared) for number in range(4)]
     limits = RuleLimits(recipients=2)
-    assert carried_out(desired_entries(billing, everything), limits=limits).calls == 9
+    assert plan_and_execute(desired_entries(billing, everything), limits=limits).calls == 9
     create_raw_in("receiving", raw_rule("theirs", Actions=[{"StopAction": {"Scope": "RuleSet"}}]))
-    moved = carried_out(desired_entries(billing, everything), limits=limits)
+    moved = plan_and_execute(desired_entries(billing, everything), limits=limits)
     assert [type(step) for step in moved.steps] == [Reorder]
     other = [DesiredAddress("info@d0.example.com", apart), DesiredAddress("billing@d1.example.com", shared)]
-    swapped = carried_out(
+    swapped = plan_and_execute(
         desired_entries([*billing[2:], *other], everything[2:]), limits=limits, method=Method.BLUE_GREEN
     )
     assert isinstance(swapped.steps[0], CloneSet)
-    carried_out(desired_entries([], everything), limits=limits)
-    last = carried_out(desired_entries([*other, DesiredAddress("late@d9.example.com", shared)], everything))
+    plan_and_execute(desired_entries([], everything), limits=limits)
+    last = plan_and_execute(desired_entries([*other, DesiredAddress("late@d9.example.com", shared)], everything))
     assert last.after.foreign[0].name == "theirs"
 
 

@@ -21,7 +21,7 @@ from receipt_rules.simulator.services import own_simulations
 from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tests.factories import make_member
-from tests.receipt_rules.factories import foreign_rule, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 STOP = [{"StopAction": {"Scope": "RuleSet"}}]
@@ -31,8 +31,8 @@ READERS: dict[str, Callable[[Client], object]] = {
     "the page Rules": lambda client: client.get(reverse(RULES), NOW),
     "the page Simulator": lambda client: client.get(reverse(SIMULATOR)),
     "a plan": lambda client: planner_services.plan_changes(),
-    "the minutely look": lambda client: watch_active_set(0),
-    "the drift look": lambda client: drift_services.check_drift(),
+    "the check every minute": lambda client: watch_active_set(0),
+    "the drift check": lambda client: drift_services.check_drift(),
 }
 
 
@@ -57,10 +57,10 @@ def throttle(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_whoever_read_the_rules_last_the_pages_show_that_read(
+def test_pages_show_the_newest_read_whoever_made_it(
     sandbox: Sandbox, olga_client: Client, shop: Domain, reader: str
 ) -> None:
-    foreign_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
+    make_unmanaged_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
     READERS[reader](olga_client)
     throttle(sandbox)
     rules = olga_client.get(reverse(RULES), NOW).text
@@ -70,7 +70,7 @@ def test_whoever_read_the_rules_last_the_pages_show_that_read(
     assert "press-freeze-test" in rules
     assert 'id="drift"' in rules
     assert "stops all mail for 1 address" in rules
-    assert ">Ignore…<" not in rules  # a decision needs an answer of SES
+    assert ">Ignore…<" not in rules  # a decision requires an answer from SES
     simulated = olga_client.get(reverse(SIMULATOR) + "?addresses=press@shop.com").text
     assert "Showing the rules as read" in simulated
     assert "press-freeze-test stops" in simulated
@@ -79,8 +79,8 @@ def test_whoever_read_the_rules_last_the_pages_show_that_read(
     assert not own.receiving.is_live
 
 
-def test_the_overview_counts_what_the_rules_page_read_and_says_when(olga_client: Client) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+def test_the_overview_shows_the_capacity_of_the_last_read_and_its_time(olga_client: Client) -> None:
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     shown = olga_client.get(reverse(RULES), NOW).context["meters"]
     page = olga_client.get(reverse("operations:overview"))
     full = page.context["full"]
@@ -89,10 +89,10 @@ def test_the_overview_counts_what_the_rules_page_read_and_says_when(olga_client:
     assert "Rules and recipients as last read from SES <time" in page.text
 
 
-def test_the_page_shows_the_newest_read_at_once_and_then_asks_ses(olga_client: Client) -> None:
+def test_the_rules_page_shows_the_last_read_at_once_and_then_queries_ses(olga_client: Client) -> None:
     live_services.read_live()
     read = last_read()
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     stored = olga_client.get(reverse(RULES)).text
     assert last_read() == read
     assert "Showing the rules as read <time" in stored
@@ -108,8 +108,8 @@ def test_the_page_shows_the_newest_read_at_once_and_then_asks_ses(olga_client: C
     assert "theirs" in olga_client.get(reverse(RULES)).text
 
 
-def test_what_ses_did_not_just_answer_is_not_decided_on(olga_client: Client) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+def test_no_decision_is_offered_on_rules_that_were_not_read_just_now(olga_client: Client) -> None:
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     live_services.read_live()
     page = olga_client.get(reverse(RULES)).text
     assert 'id="drift"' in page
@@ -117,16 +117,16 @@ def test_what_ses_did_not_just_answer_is_not_decided_on(olga_client: Client) -> 
     assert "Accept all changes" not in page
 
 
-def test_to_read_the_rules_accepts_nothing(olga_client: Client) -> None:
+def test_reading_the_rules_accepts_no_drift(olga_client: Client) -> None:
     kept, known = last_known(), known_rules()
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     olga_client.get(reverse(RULES), NOW)
     assert (last_known(), known_rules()) == (kept, known)
     assert [each.kind for each in drift_services.differences(live_services.read_live())] == ["extra"]
 
 
-def test_a_read_that_was_begun_earlier_does_not_replace_a_newer_one(olga_client: Client) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP)
+def test_a_read_that_started_earlier_does_not_replace_a_newer_one(olga_client: Client) -> None:
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP)
     live_services.read_live()
     live_services._store_read(RuleSet("inbound-mail"), timezone.now() - timedelta(seconds=5))
     read = last_read()
@@ -134,8 +134,8 @@ def test_a_read_that_was_begun_earlier_does_not_replace_a_newer_one(olga_client:
     assert "theirs" in read.rule_set.names
 
 
-def test_where_no_set_was_active_the_pages_say_so(sandbox: Sandbox, olga_client: Client) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], actions=STOP, rule_set="somebodys", create_set=True)
+def test_pages_say_that_another_programs_rule_set_is_active(sandbox: Sandbox, olga_client: Client) -> None:
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], actions=STOP, rule_set="somebodys", create_set=True)
     olga_client.get(reverse(RULES), NOW)
     throttle(sandbox)
     page = olga_client.get(reverse(RULES), NOW).text
@@ -143,7 +143,7 @@ def test_where_no_set_was_active_the_pages_say_so(sandbox: Sandbox, olga_client:
     assert "Adopt somebodys" not in page
 
 
-def test_a_failed_read_leaves_the_one_before(sandbox: Sandbox, olga_client: Client) -> None:
+def test_a_failed_read_keeps_the_previous_one(sandbox: Sandbox, olga_client: Client) -> None:
     olga_client.get(reverse(RULES), NOW)
     before = last_read()
     throttle(sandbox)
@@ -151,7 +151,7 @@ def test_a_failed_read_leaves_the_one_before(sandbox: Sandbox, olga_client: Clie
     assert last_read() == before
 
 
-def test_the_copy_is_stored_again_only_where_it_differs(olga_client: Client) -> None:
+def test_the_stored_rules_are_rewritten_only_if_they_differ(olga_client: Client) -> None:
     live_services.read_live()
     row = RulesAsRead.objects.get()
     live_services.read_live()

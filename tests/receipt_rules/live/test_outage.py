@@ -30,11 +30,11 @@ from sandbox.process import Sandbox
 from tests.factories import make_member, make_staff
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -60,7 +60,7 @@ def deactivate() -> None:
 
 
 def activate_old_system() -> None:
-    foreign_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
+    make_unmanaged_rule("theirs", ["else.com"], rule_set="postbox-2019", create_set=True)
     watch_active_set(0)
 
 
@@ -69,13 +69,13 @@ def page(client: Client, person: User, name: str = OVERVIEW, *args: str) -> str:
     return client.get(reverse(name, args=args)).text
 
 
-def test_while_our_set_is_active_no_page_warns(client: Client, olga: User) -> None:
+def test_no_page_warns_while_our_rule_set_is_active(client: Client, olga: User) -> None:
     watch_active_set(0)
     assert BANNER not in page(client, olga)
     assert not Alert.objects.filter(kind="receiving.stopped").exists()
 
 
-def test_no_active_set_is_the_first_line_of_every_staff_page(client: Client, olga: User) -> None:
+def test_every_staff_page_starts_with_the_outage_banner_if_no_rule_set_is_active(client: Client, olga: User) -> None:
     deactivate()
     for name in (OVERVIEW, "domains:list", "tenants:list", "receipt_rules:rules", "operations:differences"):
         text = page(client, olga, name)
@@ -88,16 +88,16 @@ def test_no_active_set_is_the_first_line_of_every_staff_page(client: Client, olg
     assert "Restore rule set</a>" not in sam
 
 
-def test_an_outage_alerts_at_once_and_ends_with_the_run_that_restores(client: Client, olga: User) -> None:
+def test_an_outage_opens_an_alert_at_once_and_a_restoring_run_ends_it(client: Client, olga: User) -> None:
     deactivate()
     assert [each.state for each in Alert.objects.filter(kind="receiving.stopped")] == ["open"]
     approve_and_run(olga)
     assert [each.state for each in Alert.objects.filter(kind="receiving.stopped")] == ["recovered"]
     assert BANNER not in page(client, olga)
-    assert taken("a@shop.com") == 1
+    assert rule_count("a@shop.com") == 1
 
 
-def test_a_reading_that_fails_is_no_outage_and_ends_none(
+def test_a_failed_read_neither_starts_nor_ends_an_outage(
     client: Client, olga: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch_active_set(0)
@@ -111,7 +111,7 @@ def test_a_reading_that_fails_is_no_outage_and_ends_none(
     assert BANNER in page(client, olga)
 
 
-def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(client: Client, olga: User) -> None:
+def test_another_programs_rule_set_is_named_and_ours_is_restored_by_a_plan(client: Client, olga: User) -> None:
     activate_old_system()
     text = page(client, olga)
     assert "Another program activated the rule set postbox-2019 in eu-west-1" in text
@@ -120,13 +120,13 @@ def test_the_set_of_another_program_is_named_and_ours_is_restored_by_a_plan(clie
     assert "Activate the rule set inbound-mail instead of postbox-2019, which is kept" in plan
     assert "1 stops receiving" in plan
     assert approve_and_run(olga, PlanRequest(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
-    assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
+    assert (live().name, rule_count("a@shop.com")) == ("inbound-mail", 1)
     assert gateway.describe_rule_set("postbox-2019").names == ("theirs",)
     assert BANNER not in page(client, olga)
     assert receiving_outage() is None
 
 
-def test_no_set_of_another_program_is_replaced_unasked(olga: User) -> None:
+def test_another_programs_rule_set_is_not_replaced_without_a_request(olga: User) -> None:
     activate_old_system()
     with pytest.raises(Refused, match="Another program activated the rule set"):
         planner_services.plan_changes()
@@ -134,28 +134,28 @@ def test_no_set_of_another_program_is_replaced_unasked(olga: User) -> None:
         planner_services.plan_changes(PlanRequest(instead_of="another"))
 
 
-def test_rules_that_the_other_program_writes_after_the_approval_are_not_ended_unseen(olga: User) -> None:
+def test_a_plan_is_refused_if_the_other_program_adds_rules_after_the_approval(olga: User) -> None:
     activate_old_system()
     asked = PlanRequest(instead_of="postbox-2019")
     made = planner_services.plan_changes(asked)
     run = planner_services.approve(
         digest=made.digest, because="outage", actor=olga, request=asked, typed="postbox-2019"
     )
-    foreign_rule("more", ["more.com"], rule_set="postbox-2019")
+    make_unmanaged_rule("more", ["more.com"], rule_set="postbox-2019")
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, live().name) == ("refused", "postbox-2019")
     assert "The rules of postbox-2019 have changed" in run.problem
 
 
-def test_our_set_is_made_anew_where_it_was_deleted_and_another_is_active(olga: User) -> None:
+def test_our_deleted_rule_set_is_created_again_while_another_is_active(olga: User) -> None:
     activate_old_system()
     aws.client("ses").delete_receipt_rule_set(RuleSetName="inbound-mail")
     assert approve_and_run(olga, PlanRequest(instead_of="postbox-2019"), typed="postbox-2019").state == "done"
-    assert (live().name, taken("a@shop.com")) == ("inbound-mail", 1)
+    assert (live().name, rule_count("a@shop.com")) == ("inbound-mail", 1)
 
 
-def test_an_outage_is_never_left_as_it_is(client: Client, olga: User) -> None:
+def test_an_outage_cannot_be_ignored(client: Client, olga: User) -> None:
     activate_old_system()
     drift_services.check_drift()
     board_services.import_rule_drift()
@@ -168,7 +168,7 @@ def test_an_outage_is_never_left_as_it_is(client: Client, olga: User) -> None:
     assert 'value="ignore"' not in text
 
 
-def test_customers_read_on_their_own_domain_that_receiving_is_disturbed(
+def test_customers_read_on_their_own_domain_that_receiving_is_disrupted(
     client: Client, olga: User, shop: Domain
 ) -> None:
     alice, bob_domain = make_member(shop.customer), make_verified("bob.com")
@@ -181,22 +181,22 @@ def test_customers_read_on_their_own_domain_that_receiving_is_disturbed(
     assert "Inbound mail is disrupted" not in page(client, bob, "receipt_rules:domain", bob_domain.pk)
 
 
-def test_a_region_that_nobody_receives_in_is_no_outage(client: Client, sandbox: Sandbox) -> None:
+def test_a_region_without_receiving_domains_has_no_outage(client: Client, sandbox: Sandbox) -> None:
     watch_active_set(0)
     assert BANNER not in page(client, make_staff(Role.OPERATOR))
 
 
 def stop_rule(name: str, recipients: list[str]) -> None:
-    """In front of ours."""
+    """Create a stop rule in front of ours."""
     rule = {"Name": name, "Enabled": True, "Recipients": recipients, "Actions": [{"StopAction": {"Scope": "RuleSet"}}]}
     aws.client("ses").create_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
     if live().names[0] != name:
         aws.client("ses").set_receipt_rule_position(RuleSetName="inbound-mail", RuleName=name)
 
 
-def test_a_foreign_rule_that_stops_customers_mail_is_shown_as_harm_and_first(client: Client, olga: User) -> None:
+def test_an_unmanaged_rule_that_stops_customers_mail_is_listed_first_as_harmful(client: Client, olga: User) -> None:
     for number in range(3):
-        foreign_rule(f"a-harmless-{number}", [f"else{number}.com"], rule_set="inbound-mail")
+        make_unmanaged_rule(f"a-harmless-{number}", [f"else{number}.com"], rule_set="inbound-mail")
     stop_rule("corp-060", ["shop.com"])
     drift_services.check_drift()
     board_services.import_rule_drift()
@@ -212,7 +212,7 @@ def test_a_foreign_rule_that_stops_customers_mail_is_shown_as_harm_and_first(cli
         )
 
 
-def test_harm_stays_said_after_all_else_was_accepted(olga: User) -> None:
+def test_a_harmful_rule_is_still_reported_after_all_drift_was_accepted(olga: User) -> None:
     stop_rule("corp-060", ["shop.com"])
     drift_services.accept(because="known", actor=olga)
     found = [each.kind for each in drift_services.check_drift()]
@@ -220,7 +220,7 @@ def test_harm_stays_said_after_all_else_was_accepted(olga: User) -> None:
     assert "extra" not in found
 
 
-def test_what_a_run_mended_closes_itself_at_the_look_that_the_run_asks_for(olga: User) -> None:
+def test_a_drift_that_a_run_fixed_is_closed_by_the_check_after_the_run(olga: User) -> None:
     rule = {"Name": live().rules[0].name, "Recipients": ["else.com"], "Enabled": True}
     aws.client("ses").update_receipt_rule(RuleSetName="inbound-mail", Rule=rule)
     drift_services.check_drift()
@@ -234,7 +234,7 @@ def test_what_a_run_mended_closes_itself_at_the_look_that_the_run_asks_for(olga:
     assert not Difference.objects.filter(gone_at=None).exists()
 
 
-def test_the_board_says_that_the_rules_are_being_read_until_they_were(client: Client, olga: User) -> None:
+def test_the_drift_page_says_that_the_rules_are_being_read_until_they_were(client: Client, olga: User) -> None:
     board_services.request_rules_check()
     assert "Rules: reading from SES" in page(client, olga, "operations:differences")
     drift_services.check_drift()
@@ -242,7 +242,7 @@ def test_the_board_says_that_the_rules_are_being_read_until_they_were(client: Cl
     assert "Rules: last fully read" in page(client, olga, "operations:differences")
 
 
-def test_a_look_from_before_it_was_asked_for_does_not_end_the_reading(client: Client, olga: User) -> None:
+def test_a_check_from_before_the_request_does_not_end_the_reading_state(client: Client, olga: User) -> None:
     before = timezone.now() - timedelta(minutes=5)
     for problem in ("Amazon SES isn’t answering.", ""):
         RulesCheck.objects.update_or_create(region="eu-west-1", defaults={"at": before, "problem": problem})
@@ -251,7 +251,7 @@ def test_a_look_from_before_it_was_asked_for_does_not_end_the_reading(client: Cl
         assert "Rules: reading from SES" in page(client, olga, "operations:differences")
 
 
-def test_nothing_is_foretold_of_a_region_that_was_never_read(client: Client, shop: Domain) -> None:
+def test_no_forecast_is_shown_for_a_region_that_was_never_read(client: Client, shop: Domain) -> None:
     text = page(client, make_staff(Role.OPERATOR))
     assert "have not been read from SES yet" in text
     assert "full by about" not in text

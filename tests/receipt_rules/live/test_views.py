@@ -1,4 +1,4 @@
-"""The pages of rules, plans, runs, the set-up and the simulator: for operators."""
+"""The operators' pages: rules, plans, runs, setup and simulator."""
 
 import pytest
 from django.test import Client
@@ -17,16 +17,16 @@ from receipt_rules.planner.core.plans import Method
 from receipt_rules.planner.services import PlanRequest, plan_changes
 from sandbox.process import Sandbox
 from tests.domains.factories import make_domain
-from tests.messages import said
+from tests.messages import message_text
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
     make_endpoint,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def mixed(alices: Customer) -> None:
     CatchAll.objects.create(domain=domain)
 
 
-def test_a_plan_is_shown_approved_and_carried_out(olga_client: Client, mixed: None) -> None:
+def test_a_plan_is_shown_approved_and_executed(olga_client: Client, mixed: None) -> None:
     url = reverse("receipt_rules:plan")
     page = olga_client.get(url).text
     assert "billing@shop.com" in page
@@ -63,13 +63,11 @@ def test_a_plan_is_shown_approved_and_carried_out(olga_client: Client, mixed: No
     assert "hx-trigger" not in done
     assert "Completed and compared with SES." in done
     assert "AWS request ID" in done
-    assert (taken("billing@shop.com"), taken("other@shop.com")) == (2, 1)
+    assert (rule_count("billing@shop.com"), rule_count("other@shop.com")) == (2, 1)
     assert "Alice asked for it" in olga_client.get(reverse("receipt_rules:runs")).text
 
 
-def test_a_plan_says_how_long_it_takes_behind_what_is_queued(
-    olga_client: Client, mixed: None, settings: Settings
-) -> None:
+def test_a_plans_duration_includes_the_queued_calls(olga_client: Client, mixed: None, settings: Settings) -> None:
     settings.AWS_CALLS_PER_SECOND = 1
     url = reverse("receipt_rules:plan")
     assert "SES API calls, about 7 seconds." in olga_client.get(url).text
@@ -78,15 +76,15 @@ def test_a_plan_says_how_long_it_takes_behind_what_is_queued(
     assert "SES API calls, about 7 minutes." in olga_client.get(url).text
 
 
-def test_a_plan_that_has_changed_since_is_not_approved(olga_client: Client, mixed: None) -> None:
-    answer = olga_client.post(reverse("receipt_rules:plan"), {"digest": "0" * 64, "because": "I looked at another"})
+def test_an_outdated_plan_cannot_be_approved(olga_client: Client, mixed: None) -> None:
+    answer = olga_client.post(reverse("receipt_rules:plan"), {"digest": "0" * 64, "because": "I checked another"})
     assert answer.status_code == 422
     assert "The rules have changed since you opened this plan" in answer.text
-    assert "I looked at another" in answer.text
+    assert "I checked another" in answer.text
     assert not Run.objects.exists()
 
 
-def test_emptying_a_third_of_the_rules_asks_for_the_name(olga_client: Client, mixed: None) -> None:
+def test_a_plan_that_stops_many_addresses_requires_typing_the_rule_sets_name(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
     Address.objects.all().delete()
     CatchAll.objects.all().delete()
@@ -100,7 +98,7 @@ def test_emptying_a_third_of_the_rules_asks_for_the_name(olga_client: Client, mi
     assert olga_client.post(url, form | {"typed": made.before.name}).status_code == 302
 
 
-def test_support_may_look_and_not_touch(sam_client: Client, mixed: None) -> None:
+def test_support_can_read_the_pages_but_change_nothing(sam_client: Client, mixed: None) -> None:
     for name in ("rules", "plan", "runs", "states", "check", "simulator"):
         url = reverse(f"receipt_rules:{name}")
         page = sam_client.get(url)
@@ -111,19 +109,19 @@ def test_support_may_look_and_not_touch(sam_client: Client, mixed: None) -> None
         assert answer.status_code == 403
 
 
-def test_customers_do_not_see_the_rules_of_all(alice_client: Client) -> None:
+def test_customers_cannot_see_the_rule_set(alice_client: Client) -> None:
     assert alice_client.get(reverse("receipt_rules:home"))["Location"] == reverse("receipt_rules:addresses")
     for name in ("rules", "plan", "runs", "states", "check"):
         assert alice_client.get(reverse(f"receipt_rules:{name}")).status_code == 403
-    assert alice_client.get(reverse("receipt_rules:simulator")).status_code == 200  # for addresses of their own
+    assert alice_client.get(reverse("receipt_rules:simulator")).status_code == 200  # for their own addresses
     page = alice_client.get(reverse("receipt_rules:addresses")).text
     assert reverse("receipt_rules:endpoints") in page
     assert reverse("receipt_rules:rules") not in page
 
 
-def test_the_rules_show_whose_they_are_and_how_full_it_is(olga_client: Client, mixed: None) -> None:
+def test_the_rules_page_shows_owners_and_capacity(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
-    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
     page = olga_client.get(reverse("receipt_rules:rules"), NOW).text
     shown = (
         "Managed",
@@ -139,9 +137,9 @@ def test_the_rules_show_whose_they_are_and_how_full_it_is(olga_client: Client, m
     assert "Rule of-somebody was created outside this system" in page
 
 
-def test_a_difference_is_left_alone_or_taken_with_a_reason(olga_client: Client, mixed: None) -> None:
+def test_a_difference_is_ignored_or_accepted_only_with_a_reason(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
-    foreign_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("of-somebody", ["x@elsewhere.com"], rule_set="inbound-mail")
     url = reverse("receipt_rules:rules")
     key = olga_client.get(url, NOW).context["found"][0].key
     assert olga_client.post(url, {"do": "ignore", "key": key, "because": ""}).status_code == 422
@@ -151,8 +149,8 @@ def test_a_difference_is_left_alone_or_taken_with_a_reason(olga_client: Client, 
     assert ">Drift</h2>" not in olga_client.get(url).text
 
 
-def test_a_foreign_active_set_is_adopted_or_left_alone(olga_client: Client, mixed: None) -> None:
-    foreign_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
+def test_an_unmanaged_active_rule_set_blocks_plans_until_it_is_adopted(olga_client: Client, mixed: None) -> None:
+    make_unmanaged_rule("theirs", ["x@elsewhere.com"], rule_set="somebodys", create_set=True)
     url = reverse("receipt_rules:rules")
     page = olga_client.get(url, NOW).text
     assert "Another program activated the rule set somebodys" in page
@@ -165,7 +163,7 @@ def test_a_foreign_active_set_is_adopted_or_left_alone(olga_client: Client, mixe
     assert olga_client.get(reverse("receipt_rules:plan")).status_code == 200
 
 
-def test_when_amazon_is_silent_the_last_known_rules_are_shown(
+def test_the_last_known_rules_are_shown_while_ses_does_not_answer(
     olga_client: Client, mixed: None, sandbox: Sandbox
 ) -> None:
     set_up_receiving()
@@ -180,7 +178,7 @@ def test_when_amazon_is_silent_the_last_known_rules_are_shown(
     )
 
 
-def test_an_amazon_that_throttles_is_not_called_silent(olga_client: Client, mixed: None, sandbox: Sandbox) -> None:
+def test_throttling_is_not_reported_as_an_unresponsive_ses(olga_client: Client, mixed: None, sandbox: Sandbox) -> None:
     set_up_receiving()
     for call in ("ses:DescribeActiveReceiptRuleSet", "ses:ListReceiptRuleSets"):
         sandbox.control.add_fault("throttle", call, times=None)
@@ -191,7 +189,7 @@ def test_an_amazon_that_throttles_is_not_called_silent(olga_client: Client, mixe
         assert "does not answer" not in page, name
 
 
-def test_the_way_back_is_a_plan(olga_client: Client, mixed: None) -> None:
+def test_a_rollback_is_a_plan(olga_client: Client, mixed: None) -> None:
     olga = set_up_receiving()
     Address.objects.all().delete()
     approve_and_run(olga, typed="inbound-mail")
@@ -207,19 +205,21 @@ def test_the_way_back_is_a_plan(olga_client: Client, mixed: None) -> None:
     assert Run.objects.filter(kind=RunKind.ROLLBACK).exists()
 
 
-def test_a_run_is_stopped_before_its_next_step(olga_client: Client, mixed: None) -> None:
+def test_a_cancelled_run_stops_before_its_next_step(olga_client: Client, mixed: None) -> None:
     olga_client.post(reverse("receipt_rules:plan"), {"digest": plan_changes().digest, "because": "Now"})
     run = Run.objects.get()
     answer = olga_client.post(reverse("receipt_rules:cancel", args=[run.id]))
-    assert "Stopping before the next step" in said(answer)
+    assert "Stopping before the next step" in message_text(answer)
     auto_apply_services.work()
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED
     assert "0 of" in olga_client.get(reverse("receipt_rules:run", args=[run.id])).text
-    assert "The run has already ended." in said(olga_client.post(reverse("receipt_rules:cancel", args=[run.id])))
+    assert "The run has already ended." in message_text(
+        olga_client.post(reverse("receipt_rules:cancel", args=[run.id]))
+    )
 
 
-def test_the_set_up_says_what_is_wrong_and_what_to_paste(olga_client: Client, mixed: None) -> None:
+def test_the_setup_page_says_what_is_wrong_and_how_to_fix_it(olga_client: Client, mixed: None) -> None:
     url = reverse("receipt_rules:check")
     page = olga_client.get(url).text
     assert "No rule set is active: SES rejects all mail in this region." in page
@@ -230,16 +230,16 @@ def test_the_set_up_says_what_is_wrong_and_what_to_paste(olga_client: Client, mi
     assert "inbound-mail is active and managed" in olga_client.get(url).text
 
 
-def shut_ses_out() -> str:
-    """Amazon as it is before SES may do anything; the function's ARN."""
+def revoke_ses_permissions() -> str:
+    """Remove the permissions of SES; return the function's ARN."""
     (arn,) = permissions_services.functions()
     aws.client("s3").delete_bucket_policy(Bucket="inbound-mail")
     aws.client("lambda").remove_permission(FunctionName=arn, StatementId="ses")
     return arn
 
 
-def test_an_operator_sees_what_lets_ses_in_and_presses(olga_client: Client, mixed: None) -> None:
-    arn = shut_ses_out()
+def test_an_operator_previews_and_grants_the_permissions_for_ses(olga_client: Client, mixed: None) -> None:
+    arn = revoke_ses_permissions()
     policy_url = reverse("receipt_rules:bucket_policy") + "?bucket=inbound-mail"
     permission_url = reverse("receipt_rules:function_permission") + f"?function={arn}"
     page = olga_client.get(reverse("receipt_rules:check"))
@@ -251,21 +251,21 @@ def test_an_operator_sees_what_lets_ses_in_and_presses(olga_client: Client, mixe
         preview = olga_client.get(url)
         assert button in preview.text
         assert "InboundAdminSes" in preview.text
-        assert done in said(olga_client.post(url, {"digest": preview.context["grant"].digest}))
+        assert done in message_text(olga_client.post(url, {"digest": preview.context["grant"].digest}))
         assert button not in olga_client.get(url).text
     assert "Action needed" not in olga_client.get(reverse("receipt_rules:check")).text.partition("Bucket")[2]
 
 
-def test_a_preview_that_is_old_is_shown_again(olga_client: Client, mixed: None) -> None:
-    shut_ses_out()
+def test_an_outdated_preview_is_shown_again(olga_client: Client, mixed: None) -> None:
+    revoke_ses_permissions()
     url = reverse("receipt_rules:bucket_policy")
     answer = olga_client.post(url, {"digest": "of another day"})
     assert (answer.status_code, answer["Location"]) == (302, url)
-    assert "has changed since you opened" in said(answer)
+    assert "has changed since you opened" in message_text(answer)
 
 
-def test_support_sees_the_set_up_and_presses_nothing(sam_client: Client, mixed: None) -> None:
-    arn = shut_ses_out()
+def test_support_sees_the_setup_but_cannot_change_it(sam_client: Client, mixed: None) -> None:
+    arn = revoke_ses_permissions()
     assert "Review policy…" not in sam_client.get(reverse("receipt_rules:check")).text
     for url in (
         reverse("receipt_rules:bucket_policy"),
@@ -278,26 +278,26 @@ def test_support_sees_the_set_up_and_presses_nothing(sam_client: Client, mixed: 
         assert sam_client.post(url, {"digest": page.context["grant"].digest}).status_code == 403
 
 
-def test_customers_see_nothing_of_the_set_up(alice_client: Client) -> None:
+def test_customers_cannot_see_the_setup(alice_client: Client) -> None:
     for name in ("check", "bucket_policy", "function_permission"):
         url = reverse(f"receipt_rules:{name}")
         assert (alice_client.get(url).status_code, alice_client.post(url).status_code) == (403, 403)
 
 
-def test_an_old_rule_set_is_deleted_and_the_active_one_is_not(olga_client: Client, mixed: None) -> None:
+def test_an_old_rule_set_is_deleted_but_the_active_one_is_not(olga_client: Client, mixed: None) -> None:
     olga = set_up_receiving()
     Address.objects.all().delete()
     approve_and_run(olga, PlanRequest(method=Method.BLUE_GREEN), typed="inbound-mail")
     url = reverse("receipt_rules:check")
     (old,) = olga_client.get(url).context["old_sets"]
     active = live().name
-    assert "is deleted" not in said(olga_client.post(url, {"name": active}))
-    assert f"Deleted the rule set {old}." in said(olga_client.post(url, {"name": old}))
+    assert "is deleted" not in message_text(olga_client.post(url, {"name": active}))
+    assert f"Deleted the rule set {old}." in message_text(olga_client.post(url, {"name": old}))
     assert olga_client.get(url).context["old_sets"] == ()
     assert live().name == active
 
 
-def test_nonsense_in_the_address_asks_for_nothing(olga_client: Client, mixed: None) -> None:
+def test_invalid_query_parameters_are_refused_or_ignored(olga_client: Client, mixed: None) -> None:
     url = reverse("receipt_rules:plan")
     assert olga_client.get(url + "?method=magic&compacting=maybe").status_code == 200
     gone = olga_client.get(url + "?snapshot=%00gone")
@@ -311,7 +311,7 @@ def test_nonsense_in_the_address_asks_for_nothing(olga_client: Client, mixed: No
 # --- the simulator ---------------------------------------------------------------------------------------------------
 
 
-def test_the_simulator_says_rule_by_rule_what_happens_and_why(olga_client: Client, mixed: None) -> None:
+def test_the_simulator_explains_the_result_rule_by_rule(olga_client: Client, mixed: None) -> None:
     set_up_receiving()
     url = reverse("receipt_rules:simulator")
     page = olga_client.get(url, {"addresses": "billing@shop.com, other@shop.com\nx@elsewhere.com nonsense"}).text
@@ -328,7 +328,7 @@ def test_the_simulator_says_rule_by_rule_what_happens_and_why(olga_client: Clien
     assert "billing@shop.com, x@elsewhere.com" in together
 
 
-def test_an_expectation_is_saved_and_blocks_the_plan_that_breaks_it(olga_client: Client, mixed: None) -> None:
+def test_a_saved_expectation_blocks_a_plan_that_breaks_it(olga_client: Client, mixed: None) -> None:
     url = reverse("receipt_rules:simulator")
     form = {"do": "expect", "address": "other@shop.com", "expected": Expected.NOT_TAKEN}
     assert olga_client.post(url, form).status_code == 302

@@ -1,4 +1,4 @@
-"""Which ingress points of Mail Manager the account has, and which domains go there; a failed read is no answer."""
+"""Mail Manager: the account's ingress points and the domains that point there; a failed read proves nothing."""
 
 import pytest
 from pytest_django import Settings
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def point_mx(sandbox: Sandbox, name: str, host: str) -> Domain:
-    """As its last check found it."""
+    """Create a domain whose last check found its MX at Mail Manager."""
     domain = make_domain(name, mx_facts={name: "mail_manager"})
     sandbox.control.add_zone(name)
     sandbox.control.add_record(name, name, "MX", f"10 {host}.")
@@ -27,12 +27,12 @@ def add_point(sandbox: Sandbox, settings: Settings, name: str, rule_set: str) ->
     return sandbox.control.add_ingress_point(settings.AWS_REGION, name, rule_set)
 
 
-def test_an_account_without_mail_manager_is_told_nothing(sandbox: Sandbox) -> None:
+def test_an_account_without_mail_manager_has_no_findings(sandbox: Sandbox) -> None:
     make_domain("shop.com")
     assert check_mail_manager() == ()
 
 
-def test_each_ingress_point_says_which_domains_go_there(sandbox: Sandbox, settings: Settings) -> None:
+def test_each_ingress_point_lists_the_domains_that_point_there(sandbox: Sandbox, settings: Settings) -> None:
     host = add_point(sandbox, settings, "front", "their-rules")
     add_point(sandbox, settings, "unused", "other-rules")
     point_mx(sandbox, "shop.com", host)
@@ -44,13 +44,13 @@ def test_each_ingress_point_says_which_domains_go_there(sandbox: Sandbox, settin
     assert "None of our domains points there" in unused.sentence
 
 
-def test_an_ingress_point_of_somebody_else_is_told_apart(sandbox: Sandbox, settings: Settings) -> None:
+def test_an_ingress_point_of_another_account_is_reported_as_such(sandbox: Sandbox, settings: Settings) -> None:
     add_point(sandbox, settings, "front", "their-rules")
     point_mx(sandbox, "shop.com", "abc.us-west-2.mail-manager-smtp.amazonaws.com")
     assert "outside this account and region" in check_mail_manager()[-1].sentence
 
 
-def test_a_zone_that_is_silent_is_not_called_somebody_elses(sandbox: Sandbox) -> None:
+def test_an_unreachable_zone_is_not_attributed_to_another_account(sandbox: Sandbox) -> None:
     point_mx(sandbox, "shop.com", "abc.us-west-2.mail-manager-smtp.amazonaws.com")
     sandbox.control.set_dns_fault("shop.com", "servfail")
     (found,) = check_mail_manager()
@@ -58,7 +58,7 @@ def test_a_zone_that_is_silent_is_not_called_somebody_elses(sandbox: Sandbox) ->
 
 
 @pytest.mark.parametrize("fault", ["denied", "error"])
-def test_a_read_that_fails_is_told_and_the_domains_are_named_all_the_same(
+def test_a_failed_read_is_reported_and_the_domains_are_still_named(
     sandbox: Sandbox, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
@@ -70,13 +70,13 @@ def test_a_read_that_fails_is_told_and_the_domains_are_named_all_the_same(
     assert "shop.com" in named.sentence
 
 
-def test_a_domain_that_only_sends_may_have_its_mail_there(sandbox: Sandbox) -> None:
+def test_a_send_only_domain_may_point_to_mail_manager(sandbox: Sandbox) -> None:
     domain = point_mx(sandbox, "shop.com", "abc.us-west-2.mail-manager-smtp.amazonaws.com")
     Domain.objects.filter(pk=domain.pk).update(receives=False)
     assert check_mail_manager() == ()
 
 
-def test_what_the_gateway_reads_is_what_amazon_has(sandbox: Sandbox, settings: Settings) -> None:
+def test_the_gateway_reads_the_ingress_points_of_the_account(sandbox: Sandbox, settings: Settings) -> None:
     host = add_point(sandbox, settings, "front", "their-rules")
     (point,) = read_ingress_points()
     assert (point.name, point.host, point.rule_set) == ("front", host, "their-rules")

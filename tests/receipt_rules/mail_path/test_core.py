@@ -1,4 +1,4 @@
-"""The hops agree with the judgement whose facts they show."""
+"""The hops agree with the receiving status computed from the same facts."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def path(facts: ReceivingFacts, *ends: End) -> dict[str, Hop]:
     return {hop.key: hop for hop in mail_path(facts, judge(facts), ends)}
 
 
-def test_live_mail_passes_every_hop() -> None:
+def test_received_mail_passes_every_hop() -> None:
     hops = path(ReceivingFacts("shop.com", mx=MxFact.HERE, rules=RulesFact.CARRIED), DESK)
     assert list(hops) == ["sender", "mx", "rule", "store", "end"]
     assert {hop.state for key, hop in hops.items() if key != "sender"} == {HopState.OK}
@@ -27,7 +27,7 @@ def test_a_failed_lookup_is_unknown() -> None:
 @pytest.mark.parametrize("mx", MxFact)
 @pytest.mark.parametrize("rules", RulesFact)
 @pytest.mark.parametrize("is_verified", [True, False])
-def test_mail_stops_at_the_rule_or_the_storage_only_if_the_judgement_is_red(
+def test_mail_stops_at_the_rule_or_the_storage_only_if_the_receiving_status_is_red(
     mx: MxFact, rules: RulesFact, is_verified: bool
 ) -> None:
     facts = ReceivingFacts("shop.com", mx=mx, rules=rules, is_verified=is_verified)
@@ -40,7 +40,7 @@ def test_mail_stops_at_the_rule_or_the_storage_only_if_the_judgement_is_red(
         assert hops["mx"].state is hops["rule"].state is hops["store"].state is HopState.OK
 
 
-def test_the_worst_endpoint_speaks_for_all_and_three_are_listed() -> None:
+def test_the_worst_endpoint_decides_the_state_and_three_are_listed() -> None:
     facts = ReceivingFacts("shop.com", mx=MxFact.HERE, rules=RulesFact.CARRIED)
     ends = (DESK, End(), End("Books", waits=True), End("Old", is_off=True), End("Bad", is_failing=True))
     end = path(facts, *ends)["end"]
@@ -76,6 +76,6 @@ def test_mail_is_stored_if_the_domain_is_verified_and_a_rule_delivers(
     assert path(facts, DESK)["store"].sentence == sentence
 
 
-def test_a_hop_has_the_word_the_tone_and_the_icon_of_its_state() -> None:
+def test_a_hop_has_the_label_tone_and_icon_of_its_state() -> None:
     hop = path(ReceivingFacts("shop.com", mx=MxFact.HERE, rules=RulesFact.CARRIED), DESK)["rule"]
     assert (hop.word, hop.tone, hop.icon) == ("OK", "good", "check-circle")

@@ -1,4 +1,4 @@
-"""The path of mail on the pages: endpoints by route lookup, and an alert that says that one is failing."""
+"""The mail path on pages: an endpoint is failing while its alert is open."""
 
 import pytest
 from django.test import Client
@@ -17,7 +17,7 @@ from tests.receipt_rules.factories import make_address, make_endpoint, make_veri
 pytestmark = pytest.mark.django_db
 
 
-def live_address(alices: Customer) -> Address:
+def make_live_address(alices: Customer) -> Address:
     facts = {"mx_facts": {"shop.com": MxFact.HERE}, "mail_rules": {"shop.com": RulesFact.CARRIED}}
     domain = make_verified("shop.com", customer=alices, **facts)
     endpoint = make_endpoint(alices, name="Desk")
@@ -25,7 +25,7 @@ def live_address(alices: Customer) -> Address:
 
 
 def test_an_endpoint_is_failing_while_its_alert_is_open(alices: Customer) -> None:
-    address = live_address(alices)
+    address = make_live_address(alices)
     assert path_of_address(address)[-1].sentence == "Desk (webhook)"
     assert address.endpoint
     now = timezone.now()
@@ -48,14 +48,14 @@ def test_an_endpoint_is_failing_while_its_alert_is_open(alices: Customer) -> Non
     assert path_of_address(address)[-1].state is HopState.OK
 
 
-def test_an_address_that_is_off_has_no_path(alices: Customer) -> None:
-    address = live_address(alices)
+def test_a_disabled_address_has_no_path(alices: Customer) -> None:
+    address = make_live_address(alices)
     address.is_active = False
     assert path_of_address(address) == ()
 
 
-def test_a_domain_lists_its_endpoints_once_and_what_is_stored_only(alices: Customer) -> None:
-    address = live_address(alices)
+def test_a_domain_lists_each_endpoint_once_and_the_addresses_that_are_stored_only(alices: Customer) -> None:
+    address = make_live_address(alices)
     domain = address.domain
     carried = RulesFact.CARRIED
     more = make_address("sales@shop.com", domain, endpoint=address.endpoint, rules=carried)
@@ -69,8 +69,8 @@ def test_a_domain_lists_its_endpoints_once_and_what_is_stored_only(alices: Custo
     assert end.sentence == "Stored only (no endpoint). Off is off. Mail is stored only. Desk (webhook)"
 
 
-def test_the_pages_show_the_path(alice_client: Client, alices: Customer) -> None:
-    address = live_address(alices)
+def test_the_pages_show_the_mail_path(alice_client: Client, alices: Customer) -> None:
+    address = make_live_address(alices)
     for url in (
         reverse("receipt_rules:domain", args=[address.domain_id]),
         reverse("receipt_rules:address", args=[address.pk]),

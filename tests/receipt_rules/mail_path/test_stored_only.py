@@ -1,4 +1,4 @@
-"""Mail without an active endpoint is stored only: one word for it wherever it is judged, and never a green one."""
+"""Mail without an active endpoint is "stored only" everywhere, and never shown in green."""
 
 from datetime import timedelta
 
@@ -45,13 +45,13 @@ def info(live: Domain) -> Address:
         (End("Desk"), HopState.OK),
     ],
 )
-def test_each_end_has_one_judgement_and_only_a_delivery_is_green(end: End, state: HopState) -> None:
+def test_only_a_delivery_to_an_endpoint_is_green(end: End, state: HopState) -> None:
     assert (end.state, end.is_delivered, end.tone == "good") == (state, state is HopState.OK, state is HopState.OK)
 
 
-def test_chip_list_path_and_api_say_it(info: Address, alice_client: Client) -> None:
+def test_pages_and_api_show_stored_only(info: Address, alice_client: Client) -> None:
     inbound = alice_client.get(reverse("receipt_rules:domain", args=[info.domain_id])).text
-    assert inbound.count(f"{WORD}</span>") == 3  # the domain's sentence, the address's row, the path
+    assert inbound.count(f"{WORD}</span>") == 3  # the domain's status, the address's row, the path
     assert 'data-hop="end" data-tone="warn"' in inbound
     for url in (reverse("receipt_rules:addresses"), reverse("receipt_rules:address", args=[info.pk])):
         assert f"{WORD}</span>" in alice_client.get(url).text, url
@@ -61,22 +61,20 @@ def test_chip_list_path_and_api_say_it(info: Address, alice_client: Client) -> N
     assert row["deliveryMessage"] == "Stored only (no endpoint)."
 
 
-def test_with_an_endpoint_nothing_is_amber(info: Address, alice_client: Client) -> None:
+def test_an_address_with_an_endpoint_is_not_stored_only(info: Address, alice_client: Client) -> None:
     info.endpoint = make_endpoint(info.domain.customer, name="Desk")
     info.save()
     page = alice_client.get(reverse("receipt_rules:domain", args=[info.domain_id])).text
     assert (f"{WORD}</span>" in page, 'data-hop="end" data-tone="good"' in page) == (False, True)
 
 
-def test_a_catch_all_is_judged_like_an_address(live: Domain, alice_client: Client) -> None:
+def test_a_catch_all_without_an_endpoint_is_stored_only(live: Domain, alice_client: Client) -> None:
     CatchAll.objects.create(domain=live, rules=RulesFact.CARRIED)
     page = alice_client.get(reverse("receipt_rules:domain", args=[live.pk])).text
     assert page.count(f"{WORD}</span>") == 3
 
 
-def test_received_mail_says_it_and_offers_no_second_delivery_without_an_endpoint(
-    info: Address, alice_client: Client
-) -> None:
+def test_a_stored_only_message_offers_redelivery_only_with_an_endpoint(info: Address, alice_client: Client) -> None:
     record_deliveries(reports=[make_report("info@shop.com", outcome="unrouted")], now=timezone.now())
     mail = ReceivedMail.objects.get()
     url = reverse("receipt_rules:received_message", args=[mail.pk])
@@ -96,7 +94,7 @@ NOW = timezone.now()
 KEPT = ProbeFacts(NOW, mx_leads_here=True, sent_at=NOW, received_at=NOW, handled_at=NOW, outcome="unrouted")
 
 
-def test_a_test_message_that_is_stored_only_neither_failed_nor_was_delivered() -> None:
+def test_a_stored_only_test_message_neither_failed_nor_was_delivered() -> None:
     last = stages(KEPT, NOW)[-1]
     assert (last.name, last.state) == ("Delivered", StageState.STORED)
     assert "is kept, but not delivered" in last.sentence
@@ -106,10 +104,10 @@ def test_a_test_message_that_is_stored_only_neither_failed_nor_was_delivered() -
         assert (found.verdict, "stored only" in found.sentence) == (ProbeVerdict.COULD_NOT_TELL, True)
 
 
-def test_the_pages_of_test_messages_say_it(info: Address, alice_client: Client) -> None:
-    told = {"handled_at": NOW, "received_at": NOW, "sent_at": NOW, "outcome": "unrouted"}
+def test_the_test_message_pages_show_stored_only(info: Address, alice_client: Client) -> None:
+    times = {"handled_at": NOW, "received_at": NOW, "sent_at": NOW, "outcome": "unrouted"}
     probe = MailProbe.objects.create(
-        recipient="info@shop.com", customer=info.domain.customer, domain=info.domain, asked_at=NOW, **told
+        recipient="info@shop.com", customer=info.domain.customer, domain=info.domain, asked_at=NOW, **times
     )
     for url in (reverse("receipt_rules:probes"), reverse("receipt_rules:probe", args=[probe.pk])):
         page = alice_client.get(url).text

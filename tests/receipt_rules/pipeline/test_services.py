@@ -1,4 +1,4 @@
-"""What becomes of mail once SES has it: told part by part, and never a zero where nothing could be read."""
+"""The mail pipeline after SES: each part is reported, and a failed read is never shown as zero."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,7 +29,7 @@ LOG = "/aws/lambda/inbound-mail-handler"
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_remembered() -> None:
+def empty_cache() -> None:
     cache.clear()
 
 
@@ -41,7 +41,7 @@ def hour(number: int) -> datetime:
     return NOW - timedelta(hours=number)
 
 
-def test_lost_mail_is_told_with_the_rules_that_lost_it() -> None:
+def test_lost_mail_is_reported_with_the_rules_that_lost_it() -> None:
     found = health(
         [
             Series("a", "PublishSuccess", ((hour(1), 5), (hour(2), 1))),
@@ -54,7 +54,7 @@ def test_lost_mail_is_told_with_the_rules_that_lost_it() -> None:
     assert (found.losing_rules, found.failing_rules) == (("b",), ("a",))
 
 
-def test_the_whole_set_and_its_rules_are_two_counts_of_the_same_mail_and_the_higher_one_is_believed() -> None:
+def test_the_higher_of_the_rule_sets_and_the_rules_counts_is_used_for_each_hour() -> None:
     found = health(
         [
             Series(ACTIVE, "Received", ((hour(1), 9),)),
@@ -68,7 +68,7 @@ def test_the_whole_set_and_its_rules_are_two_counts_of_the_same_mail_and_the_hig
     assert found.losing_rules == ("a",)
 
 
-def test_rules_are_added_up_by_the_hour_and_a_missing_hour_is_no_zero() -> None:
+def test_rule_counts_are_summed_by_hour_and_a_missing_hour_is_not_zero() -> None:
     series = [Series("a", "X", ((hour(1), 5),)), Series("b", "X", ((hour(1), 2), (hour(2), 1))), Series("a", "Y", ())]
     points = summed(series, "X")
     assert list(points) == [(hour(2), 1), (hour(1), 7)]
@@ -76,7 +76,7 @@ def test_rules_are_added_up_by_the_hour_and_a_missing_hour_is_no_zero() -> None:
     assert list(rows) == [plots.PlotRow(hour(1), (7, 3)), plots.PlotRow(hour(2), (1, None))]
 
 
-def test_the_log_is_filtered_by_error_and_by_domain(sandbox: Sandbox) -> None:
+def test_the_log_is_filtered_by_errors_and_by_domain(sandbox: Sandbox) -> None:
     logs = raw("logs")
     logs.create_log_group(logGroupName=LOG)
     logs.create_log_stream(logGroupName=LOG, logStreamName="one")
@@ -87,15 +87,15 @@ def test_the_log_is_filtered_by_error_and_by_domain(sandbox: Sandbox) -> None:
     since = timezone.now() - timedelta(hours=1)
     everything = pipeline_services.last_errors(since=since, domain=None).value
     assert [line.text for line in everything or ()] == [lines[2], lines[0]]
-    of_one = pipeline_services.last_errors(since=since, domain=make_domain("shop.com")).value
-    assert [line.text for line in of_one or ()] == [lines[0]]
+    lines_of_domain = pipeline_services.last_errors(since=since, domain=make_domain("shop.com")).value
+    assert [line.text for line in lines_of_domain or ()] == [lines[0]]
 
 
-def test_a_function_that_was_never_called_has_no_log_and_no_error(sandbox: Sandbox) -> None:
+def test_a_function_that_was_never_invoked_has_no_errors(sandbox: Sandbox) -> None:
     assert pipeline_services.last_errors(since=timezone.now(), domain=None) == pipeline_services.ReadResult(())
 
 
-def test_what_ses_writes_to_try_the_bucket_is_no_mail(sandbox: Sandbox) -> None:
+def test_the_setup_notification_of_ses_is_not_counted_as_mail(sandbox: Sandbox) -> None:
     s3 = raw("s3")
     for key in ("AMAZON_SES_SETUP_NOTIFICATION", "one", "two"):
         s3.put_object(Bucket="inbound-mail", Key=key, Body=b"x")
@@ -105,8 +105,10 @@ def test_what_ses_writes_to_try_the_bucket_is_no_mail(sandbox: Sandbox) -> None:
     assert found.newest is not None
 
 
-def test_more_objects_than_we_look_through_are_a_lower_bound(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")  # of a page; Amazon's own have 1,000
+def test_the_count_is_a_lower_bound_if_there_are_more_objects_than_we_list(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")  # keys in a page; at AWS it is 1,000
     for number in range(11):
         raw("s3").put_object(Bucket="inbound-mail", Key=f"m{number:05}", Body=b"")
     monkeypatch.setattr(pipeline_services, "PAGES_OF_OBJECTS", 1)
@@ -115,14 +117,14 @@ def test_more_objects_than_we_look_through_are_a_lower_bound(sandbox: Sandbox, m
     assert (found.count, found.is_all) == (10, False)
 
 
-def test_a_bucket_that_is_not_there_is_told_and_not_zero(sandbox: Sandbox, settings: Settings) -> None:
+def test_a_missing_bucket_is_a_problem_not_a_zero(sandbox: Sandbox, settings: Settings) -> None:
     settings.RECEIVING_BUCKET = "no-such-bucket"
-    told = pipeline_services.recently_stored(prefix="")
-    assert told.value is None
-    assert "couldn't" in told.problem
+    result = pipeline_services.recently_stored(prefix="")
+    assert result.value is None
+    assert "couldn't" in result.problem
 
 
-def measured(
+def put_metric(
     name: str,
     metric: str,
     value: float,
@@ -130,7 +132,7 @@ def measured(
     dimension: str = "RuleName",
     minutes: int = 30,
 ) -> None:
-    """So many minutes ago, as CloudWatch would have it."""
+    """Store a CloudWatch value of some minutes ago."""
     raw("cloudwatch").put_metric_data(
         Namespace=namespace,
         MetricData=[
@@ -146,7 +148,7 @@ def measured(
 
 @pytest.fixture
 def rule(sandbox: Sandbox) -> str:
-    """Its name, in the set as we last read it."""
+    """Store a snapshot with one rule and return the rule's name."""
     made = Rule("ia-000001", RuleDelivery((S3("inbound-mail"),)), ("shop.com",))
     live_services.store_snapshot(RuleSet("inbound-mail", (made,)))
     return made.name
@@ -156,17 +158,17 @@ def alerts() -> set[tuple[str, str]]:
     return {(alert.kind, alert.state) for alert in Alert.objects.all()}
 
 
-def test_lost_mail_raises_an_alarm_and_its_end_is_told(rule: str) -> None:
-    measured(rule, "PublishExpired", 2)
+def test_lost_mail_opens_an_alert_that_recovers(rule: str) -> None:
+    put_metric(rule, "PublishExpired", 2)
     assert pipeline_services.check_for_lost_mail(now=timezone.now()).lost == 2
     assert alerts() == {("receiving.lost", "open")}
     pipeline_services.check_for_lost_mail(now=timezone.now() + timedelta(days=2))
     assert alerts() == {("receiving.lost", "recovered")}
 
 
-def test_what_ses_counts_for_the_whole_set_alone_is_lost_mail_as_well(rule: str, client: Client) -> None:
-    """SES does not try every error again, and counts the others at no rule."""
-    measured(ACTIVE, "PublishExpired", 1, dimension="RuleSetName")
+def test_lost_mail_counted_only_for_the_rule_set_opens_an_alert(rule: str, client: Client) -> None:
+    """SES counts failures that it doesn't retry at the rule set alone."""
+    put_metric(ACTIVE, "PublishExpired", 1, dimension="RuleSetName")
     assert pipeline_services.check_for_lost_mail(now=timezone.now()).losing_rules == ()
     (alert,) = Alert.objects.all()
     assert (alert.kind, alert.state) == ("receiving.lost", "open")
@@ -179,7 +181,7 @@ def test_what_ses_counts_for_the_whole_set_alone_is_lost_mail_as_well(rule: str,
 
 @pytest.mark.parametrize("values", ["whole", "parts"])
 @pytest.mark.parametrize("scope", ["rule_set", "rule"])
-def test_lost_mail_is_found_wherever_it_is_counted_and_counted_once(
+def test_lost_mail_is_found_wherever_ses_counts_it_and_counted_once(
     rule: str, sandbox: Sandbox, settings: Settings, scope: str, values: str
 ) -> None:
     sandbox.control.set_beliefs(lost_mail=scope, metric_values=values)
@@ -190,16 +192,16 @@ def test_lost_mail_is_found_wherever_it_is_counted_and_counted_once(
     assert alerts() == {("receiving.lost", "open")}
 
 
-def test_lost_mail_is_found_where_our_rules_were_never_read(sandbox: Sandbox) -> None:
-    measured(ACTIVE, "PublishExpired", 3, dimension="RuleSetName")
+def test_lost_mail_is_found_although_our_rules_were_never_read(sandbox: Sandbox) -> None:
+    put_metric(ACTIVE, "PublishExpired", 3, dimension="RuleSetName")
     assert pipeline_services.check_for_lost_mail(now=timezone.now()).lost == 3
 
 
-def test_numbers_that_come_in_pages_and_parts_are_all_counted(rule: str, sandbox: Sandbox) -> None:
+def test_values_that_arrive_in_pages_and_parts_are_all_counted(rule: str, sandbox: Sandbox) -> None:
     sandbox.control.set_limits(metric_values_per_page=1)
     for minutes in (30, 90, 150):
-        measured(ACTIVE, "PublishExpired", 1, dimension="RuleSetName", minutes=minutes)
-    measured(rule, "PublishFailure", 2)
+        put_metric(ACTIVE, "PublishExpired", 1, dimension="RuleSetName", minutes=minutes)
+    put_metric(rule, "PublishFailure", 2)
     sandbox.control.clear_calls()
     found = pipeline_services.check_for_lost_mail(now=timezone.now())
     assert (found.lost, found.failed) == (3, 2)
@@ -207,19 +209,19 @@ def test_numbers_that_come_in_pages_and_parts_are_all_counted(rule: str, sandbox
 
 
 @pytest.mark.parametrize("status", ["PartialData", "InternalError", "Forbidden"])
-def test_a_part_of_the_numbers_is_not_taken_for_all(rule: str, status: str) -> None:
-    wanted = 4 + 3
-    codes = [status, *["Complete"] * (wanted - 1)]
+def test_partial_metric_data_is_a_failed_read(rule: str, status: str) -> None:
+    queries = 4 + 3
+    codes = [status, *["Complete"] * (queries - 1)]
     results = [{"Id": f"q{n}", "Timestamps": [], "Values": [], "StatusCode": code} for n, code in enumerate(codes)]
     with Stubber(aws.client("cloudwatch")) as stub:
         stub.add_response("get_metric_data", {"MetricDataResults": results})
-        told = pipeline_services.rule_metrics(start=hour(3), end=NOW)
-    assert told.value is None
-    assert "returned partial data" in told.problem
+        result = pipeline_services.rule_metrics(start=hour(3), end=NOW)
+    assert result.value is None
+    assert "returned partial data" in result.problem
 
 
-def test_a_look_that_failed_neither_raises_nor_ends_an_alarm(rule: str, sandbox: Sandbox) -> None:
-    measured(rule, "PublishExpired", 2)
+def test_a_failed_check_neither_opens_nor_ends_an_alert(rule: str, sandbox: Sandbox) -> None:
+    put_metric(rule, "PublishExpired", 2)
     pipeline_services.check_for_lost_mail(now=timezone.now())
     sandbox.control.add_fault("error", "GetMetricData", nth=1, times=9)
     with pytest.raises(AwsProblem):
@@ -228,9 +230,9 @@ def test_a_look_that_failed_neither_raises_nor_ends_an_alarm(rule: str, sandbox:
 
 
 def test_the_page_shows_rules_function_log_and_bucket(rule: str, client: Client) -> None:
-    measured(rule, "PublishSuccess", 12)
-    measured(rule, "PublishFailure", 1)
-    measured("inbound-mail-handler", "Invocations", 12, "AWS/Lambda", "FunctionName")
+    put_metric(rule, "PublishSuccess", 12)
+    put_metric(rule, "PublishFailure", 1)
+    put_metric("inbound-mail-handler", "Invocations", 12, "AWS/Lambda", "FunctionName")
     client.force_login(make_staff(Role.OPERATOR))
     page = client.get(reverse("receipt_rules:pipeline")).content.decode()
     assert "Delivery failed 1 time" in page
@@ -240,7 +242,7 @@ def test_the_page_shows_rules_function_log_and_bucket(rule: str, client: Client)
     assert "0 messages under" in page
 
 
-def test_what_cloudwatch_does_not_tell_is_not_shown_as_nothing(rule: str, sandbox: Sandbox, client: Client) -> None:
+def test_missing_cloudwatch_data_is_not_shown_as_zero(rule: str, sandbox: Sandbox, client: Client) -> None:
     sandbox.control.add_fault("error", "GetMetricData", nth=1, times=99)
     client.force_login(make_staff(Role.OPERATOR))
     page = client.get(reverse("receipt_rules:pipeline")).content.decode()
@@ -248,7 +250,7 @@ def test_what_cloudwatch_does_not_tell_is_not_shown_as_nothing(rule: str, sandbo
     assert "No data in this period" not in page
 
 
-def test_a_domain_that_is_not_there_is_404_and_not_all(rule: str, client: Client) -> None:
+def test_an_unknown_domain_is_404(rule: str, client: Client) -> None:
     client.force_login(make_staff(Role.OPERATOR))
     assert client.get(reverse("receipt_rules:pipeline"), {"domain": "nowhere.com"}).status_code == 404
     make_domain("shop.com")

@@ -1,4 +1,4 @@
-"""Plans for the cases that people meet: each with its steps, its way and its words."""
+"""Plans for common cases: their steps, their method and their sentences."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,17 +42,17 @@ def of_kind(plan: Plan, kind: ConsequenceKind) -> list[Consequence]:
     return [each for each in plan.consequences if each.kind == kind]
 
 
-def foreign(name: str, *recipients: str, actions: Sequence[object] = (S3("old"),)) -> ForeignRule:
+def unmanaged(name: str, *recipients: str, actions: Sequence[object] = (S3("old"),)) -> ForeignRule:
     return ForeignRule(name, "{}", RuleDelivery(tuple(actions)), recipients)  # type: ignore[arg-type]  # actions, in short
 
 
 THREE = addresses("info@example.com", "sales@example.com", "help@example.com")
 
 
-# What is wanted
+# Desired state
 
 
-def test_an_address_whose_delivery_is_its_catch_alls_needs_no_entry() -> None:
+def test_an_address_with_its_catch_alls_delivery_needs_no_recipient() -> None:
     desired = desired_entries(
         [*THREE, DesiredAddress("Billing@example.com", BILLING)], [DesiredCatchAll("example.com", SHARED)]
     )
@@ -62,28 +62,28 @@ def test_an_address_whose_delivery_is_its_catch_alls_needs_no_entry() -> None:
     assert "same SES options" in desired.doubles[0].sentence
 
 
-def test_a_sub_domain_catch_all_covers_addresses_below_and_not_at_the_domain() -> None:
+def test_a_subdomain_catch_all_covers_addresses_at_subdomains_only() -> None:
     desired = desired_entries(
         addresses("a@in.example.com", "a@example.com"), [DesiredCatchAll("example.com", SHARED, subdomains=True)]
     )
     assert desired.entries.keys() == {"a@example.com", ".example.com"}
 
 
-def test_a_labelled_address_is_covered_by_its_base() -> None:
+def test_an_address_with_a_label_is_covered_by_its_base_address() -> None:
     assert desired_entries(addresses("a@example.com", "a+x@example.com")).entries.keys() == {"a@example.com"}
 
 
 # The first plan
 
 
-def test_the_first_plan_makes_the_set_fills_it_and_activates_it_last() -> None:
+def test_the_first_plan_creates_the_set_fills_it_and_activates_it_last() -> None:
     plan = make_plan(desired_entries(THREE), EMPTY, sets=RuleSetNames(frozenset(), ""))
     assert [type(step) for step in plan.steps] == [CreateSet, Create, Activate]
     assert plan.calls == 6
     assert plan.summary.endswith("3 addresses start receiving.")
 
 
-def test_a_set_that_exists_and_is_not_active_is_activated_and_all_of_it_begins() -> None:
+def test_activating_an_inactive_rule_set_starts_receiving_for_all_its_addresses() -> None:
     plan = make_plan(
         desired_entries(THREE), live(desired_entries(THREE)), sets=RuleSetNames(frozenset(["inbound"]), "")
     )
@@ -91,23 +91,23 @@ def test_a_set_that_exists_and_is_not_active_is_activated_and_all_of_it_begins()
     assert len(of_kind(plan, ConsequenceKind.GAINS)) == 3
 
 
-def test_another_active_set_is_never_replaced() -> None:
-    with pytest.raises(Refused, match="the rule set theirs") as told:
+def test_another_active_rule_set_is_never_replaced() -> None:
+    with pytest.raises(Refused, match="the rule set theirs") as caught:
         make_plan(desired_entries(THREE), EMPTY, sets=RuleSetNames(frozenset(["inbound", "theirs"]), "theirs"))
-    assert told.value.code == "RULE_SET_NOT_OURS"
+    assert caught.value.code == "RULE_SET_NOT_OURS"
 
 
-def test_an_adopted_set_keeps_its_rules_and_ours_stand_before_one_that_stops() -> None:
-    theirs = (foreign("theirs", "old.com"), foreign("stopper", "old.com", actions=(S3("old"), Stop())))
+def test_our_rules_are_placed_before_a_stop_rule_of_an_adopted_set() -> None:
+    theirs = (unmanaged("theirs", "old.com"), unmanaged("stopper", "old.com", actions=(S3("old"), Stop())))
     plan = make_plan(desired_entries(THREE), RuleSet("theirs-set", theirs))
     assert plan.steps == (Create("theirs-set", plan.after.ours[0]),)
     assert plan.after.rules == (plan.after.ours[0], *theirs)
 
 
-# Changing modes
+# Changing between addresses and catch-all
 
 
-def test_switching_a_domain_to_catch_all_and_back_is_one_call_each_and_no_moment_unserved() -> None:
+def test_switching_a_domain_to_catch_all_and_back_takes_one_call_without_a_gap() -> None:
     others = addresses(*(f"info@d{number}.com" for number in range(50)))
     individual, catch_all = (
         desired_entries([*THREE, *others]),
@@ -120,7 +120,7 @@ def test_switching_a_domain_to_catch_all_and_back_is_one_call_each_and_no_moment
         check_all(plan, live(before), [[each.address] for each in THREE])
 
 
-def test_the_mixed_mode_puts_the_exact_address_first_and_says_that_mail_is_stored_twice() -> None:
+def test_with_address_and_catch_all_the_address_comes_first_and_duplicates_are_reported() -> None:
     plan = make_plan(
         desired_entries(addresses("billing@example.com", delivery=BILLING), [DesiredCatchAll("example.com", SHARED)]),
         EMPTY,
@@ -129,7 +129,7 @@ def test_the_mixed_mode_puts_the_exact_address_first_and_says_that_mail_is_store
     assert len(plan.doubles) == 1
 
 
-def test_one_address_that_changes_its_destination_is_never_in_both_rules() -> None:
+def test_an_address_that_changes_destination_is_never_in_both_rules() -> None:
     start = live(desired_entries([*THREE, *addresses("x@other.com", delivery=BILLING)]))
     after = desired_entries([*THREE[:2], *addresses("help@example.com", "x@other.com", delivery=BILLING)])
     plan = make_plan(after, start)
@@ -145,7 +145,7 @@ def test_one_address_that_changes_its_destination_is_never_in_both_rules() -> No
     assert "stored twice" in forced.warnings[0]
 
 
-def test_a_whole_rule_that_changes_its_delivery_is_one_call() -> None:
+def test_a_rule_changes_its_delivery_in_one_call() -> None:
     plan = make_plan(desired_entries([replace(each, delivery=BILLING) for each in THREE]), live(desired_entries(THREE)))
     assert [type(step) for step in plan.steps] == [Update]
     assert len(of_kind(plan, ConsequenceKind.REDIRECTED)) == 3
@@ -154,20 +154,22 @@ def test_a_whole_rule_that_changes_its_delivery_is_one_call() -> None:
 # Drift
 
 
-def test_a_rule_that_was_switched_off_is_switched_on() -> None:
+def test_a_disabled_rule_of_ours_is_enabled() -> None:
     start = live(desired_entries(THREE))
     off = replace(start, rules=(replace(start.ours[0], enabled=False),))
     assert make_plan(desired_entries(THREE), off).steps == (Update("inbound", off.ours[0], start.ours[0]),)
 
 
-def test_a_rule_of_ours_that_was_damaged_is_mended_in_place() -> None:
-    damaged = foreign("inbound-admin-001", *(each.address for each in THREE), actions=(Opaque("WorkmailAction", "{}"),))
+def test_a_damaged_rule_of_ours_is_repaired_in_place() -> None:
+    damaged = unmanaged(
+        "inbound-admin-001", *(each.address for each in THREE), actions=(Opaque("WorkmailAction", "{}"),)
+    )
     plan = make_plan(desired_entries(THREE), RuleSet("inbound", (damaged,)))
     assert [type(step) for step in plan.steps] == [Update]
     assert plan.after.ours[0].recipients == tuple(sorted(each.address for each in THREE))
 
 
-def test_rules_out_of_order_are_moved_and_many_are_reordered_in_one_call() -> None:
+def test_one_misplaced_rule_is_moved_and_many_are_reordered_in_one_call() -> None:
     desired = desired_entries(
         [DesiredAddress(f"billing@d{number}.com", RuleDelivery((S3("mail", f"{number}/"),))) for number in range(8)],
         [DesiredCatchAll(f"d{number}.com", SHARED) for number in range(8)],
@@ -175,20 +177,20 @@ def test_rules_out_of_order_are_moved_and_many_are_reordered_in_one_call() -> No
     start = live(desired)
     last_first = replace(start, rules=(start.rules[-1], *start.rules[:-1]))
     assert [type(step) for step in make_plan(desired, last_first).steps] == [Move]
-    stopper = foreign("stopper", "old.com", actions=(Stop(),))
+    stopper = unmanaged("stopper", "old.com", actions=(Stop(),))
     behind = replace(start, rules=(stopper, *start.rules))
     plan = make_plan(desired, behind)
     assert [type(step) for step in plan.steps] == [Reorder]
     assert plan.after.rules == (*start.rules, stopper)
 
 
-def test_a_damaged_rule_that_a_stop_hid_brings_back_nobodys_mail_on_its_way_forward() -> None:
+def test_repairing_a_rule_hidden_behind_a_stop_restores_no_unwanted_recipient_meanwhile() -> None:
     start = RuleSet(
         "inbound",
         (
             Rule("inbound-admin-001", SHARED, ("ann@example.com",)),
-            foreign("stopper", actions=(S3("old"), Stop())),
-            foreign("inbound-admin-first-001", "ann@example.com", "info@example.com"),
+            unmanaged("stopper", actions=(S3("old"), Stop())),
+            unmanaged("inbound-admin-first-001", "ann@example.com", "info@example.com"),
         ),
     )
     plan = make_plan(desired_entries(THREE[:1]), start)
@@ -196,7 +198,7 @@ def test_a_damaged_rule_that_a_stop_hid_brings_back_nobodys_mail_on_its_way_forw
     check_all(plan, start, [["ann@example.com"], ["info@example.com", "ann@example.com"]])
 
 
-def test_a_plan_with_a_scope_mends_no_order_and_a_plan_without_does() -> None:
+def test_only_a_plan_without_scope_repairs_the_order() -> None:
     rules = (
         Rule("inbound-admin-001", SHARED, ("example.com",)),
         Rule("inbound-admin-002", BILLING, ("b@example.com",)),
@@ -207,7 +209,7 @@ def test_a_plan_with_a_scope_mends_no_order_and_a_plan_without_does() -> None:
     assert [rule.recipients[0] for rule in make_plan(desired, start).after.ours] == ["b@example.com", "example.com"]
 
 
-def test_a_scope_leaves_drift_elsewhere_as_it_is() -> None:
+def test_a_plan_with_a_scope_leaves_drift_elsewhere_unchanged() -> None:
     start = live(desired_entries([*THREE, *addresses("stale@other.com")]))
     desired = desired_entries([*THREE, *addresses("new@example.com")])
     plan = make_plan(desired, start, scope=frozenset(desired.entries))
@@ -216,19 +218,19 @@ def test_a_scope_leaves_drift_elsewhere_as_it_is() -> None:
     assert (step.added, step.removed) == (("new@example.com",), ())
 
 
-# Take-over and limits
+# Adopting rules, and limits
 
 
 def old_set(number: int) -> RuleSet:
-    """What the old system leaves: for each domain a rule of its own, catch-all first."""
+    """Return the old system's rule set: two rules for each domain, catch-all first."""
     rules: list[AnyRule] = []
     for each in range(number):
-        rules.append(foreign(f"d{each}.com-catchall-rule", f"d{each}.com"))
-        rules.append(foreign(f"d{each}.com-rule", f"billing@d{each}.com", f"info@d{each}.com"))
+        rules.append(unmanaged(f"d{each}.com-catchall-rule", f"d{each}.com"))
+        rules.append(unmanaged(f"d{each}.com-rule", f"billing@d{each}.com", f"info@d{each}.com"))
     return RuleSet("old", tuple(rules))
 
 
-def test_a_full_old_set_is_folded_into_packed_rules_without_an_unserved_moment() -> None:
+def test_a_full_old_rule_set_is_compacted_without_an_unserved_moment() -> None:
     start = old_set(100)
     desired = desired_entries([], [DesiredCatchAll(f"d{each}.com", SHARED) for each in range(100)])
     plan = make_plan(desired, start, take_over=frozenset(start.names))
@@ -239,34 +241,34 @@ def test_a_full_old_set_is_folded_into_packed_rules_without_an_unserved_moment()
     check_all(plan, start, [["billing@d0.com"], ["info@d1.com", "any@d2.com"]])
 
 
-def test_taking_over_some_rules_keeps_the_others_in_their_order() -> None:
+def test_adopting_some_rules_keeps_the_order_of_the_others() -> None:
     start = old_set(3)
-    taken = frozenset(["d0.com-rule", "d0.com-catchall-rule"])
-    plan = make_plan(desired_entries([], [DesiredCatchAll("d0.com", SHARED)]), start, take_over=taken)
+    adopted = frozenset(["d0.com-rule", "d0.com-catchall-rule"])
+    plan = make_plan(desired_entries([], [DesiredCatchAll("d0.com", SHARED)]), start, take_over=adopted)
     assert plan.after.foreign == start.rules[2:]
-    assert {step.old.name for step in plan.steps if isinstance(step, Delete)} == taken
+    assert {step.old.name for step in plan.steps if isinstance(step, Delete)} == adopted
     check_all(plan, start, [["info@d0.com", "info@d1.com"], ["x@d0.com"]])
 
 
 @pytest.mark.parametrize("name", ["nothing", "inbound-admin-001", "opaque", "blank"])
-def test_only_a_foreign_rule_that_we_can_write_is_taken_over(name: str) -> None:
+def test_a_rule_that_we_could_not_write_is_not_adopted(name: str) -> None:
     rules = (
         Rule("inbound-admin-001", SHARED, ("a@a.com",)),
-        foreign("opaque", "a.com", actions=(Opaque("WorkmailAction", "{}"),)),
-        foreign("blank"),
+        unmanaged("opaque", "a.com", actions=(Opaque("WorkmailAction", "{}"),)),
+        unmanaged("blank"),
     )
     with pytest.raises(Refused):
         make_plan(desired_entries(), RuleSet("inbound", rules), take_over=frozenset([name]))
 
 
-def test_more_rules_than_ses_allows_are_refused_with_what_to_do() -> None:
+def test_more_rules_than_ses_allows_are_refused_with_a_remedy() -> None:
     apart = desired_entries(
         [DesiredAddress(f"a@d{number}.com", RuleDelivery((S3("mail", f"{number}/"),))) for number in range(201)]
     )
-    with pytest.raises(Refused, match="This needs 201 rules") as told:
+    with pytest.raises(Refused, match="This needs 201 rules") as caught:
         make_plan(apart, EMPTY)
-    assert told.value.code == "RULES_FULL"
-    full = RuleSet("inbound", tuple(foreign(f"theirs-{number}", f"t{number}.com") for number in range(200)))
+    assert caught.value.code == "RULES_FULL"
+    full = RuleSet("inbound", tuple(unmanaged(f"theirs-{number}", f"t{number}.com") for number in range(200)))
     with pytest.raises(Refused, match="200 of them are unmanaged"):
         make_plan(desired_entries(THREE), full)
 
@@ -276,16 +278,16 @@ def test_a_delivery_with_too_many_actions_is_refused() -> None:
         make_plan(desired_entries([DesiredAddress("a@a.com", RuleDelivery((S3("mail"),) * 11))]), EMPTY)
 
 
-def test_without_room_for_another_set_a_copy_is_refused() -> None:
+def test_blue_green_is_refused_if_the_rule_set_quota_is_full() -> None:
     sets = RuleSetNames(frozenset({"inbound", *(f"s{number}" for number in range(39))}), "inbound")
     with pytest.raises(Refused, match="another rule set"):
         make_plan(desired_entries(THREE[:1]), live(desired_entries(THREE)), sets=sets, method=Method.BLUE_GREEN)
 
 
-# The plan as a thing to approve
+# Approving a plan
 
 
-def test_the_same_plan_has_the_same_digest_and_another_has_another() -> None:
+def test_equal_plans_have_equal_digests_and_different_plans_do_not() -> None:
     start = live(desired_entries(THREE[:2]))
     assert (
         make_plan(desired_entries(THREE), start).digest
@@ -296,7 +298,7 @@ def test_the_same_plan_has_the_same_digest_and_another_has_another() -> None:
     assert make_plan(desired_entries(THREE), start).touched != make_plan(desired_entries(THREE), edited).touched
 
 
-def test_going_back_to_an_earlier_state_is_a_plan_like_any_other() -> None:
+def test_a_rollback_is_planned_like_any_other_change() -> None:
     before = live(desired_entries([*THREE, *addresses("x@other.com", delivery=BILLING)]))
     now = live(desired_entries(THREE[:1]), before)
     plan = make_plan(live_state(before), now)
@@ -304,7 +306,7 @@ def test_going_back_to_an_earlier_state_is_a_plan_like_any_other() -> None:
     assert make_plan(live_state(now), now).is_empty
 
 
-def test_every_consequence_is_a_sentence_that_names_whose_mail_it_is() -> None:
+def test_each_consequence_is_a_sentence_that_names_the_affected_recipient() -> None:
     start = live(
         desired_entries(
             THREE[:1], [DesiredCatchAll("other.com", SHARED), DesiredCatchAll("other.com", SHARED, subdomains=True)]
@@ -321,15 +323,15 @@ def test_every_consequence_is_a_sentence_that_names_whose_mail_it_is() -> None:
     ]
 
 
-def test_old_style_rules_are_those_of_which_every_recipient_is_wanted() -> None:
+def test_old_style_rules_are_replaceable_if_all_their_recipients_are_desired() -> None:
     start = RuleSet(
         "inbound",
         (
-            foreign("d0.com-rule", "billing@d0.com", "help@d0.com"),
-            foreign("d0.com-catchall-rule", "d0.com"),
-            foreign("half", "billing@d0.com", "ann@else.com"),
-            foreign("theirs", "else.com"),
-            foreign("everybody"),
+            unmanaged("d0.com-rule", "billing@d0.com", "help@d0.com"),
+            unmanaged("d0.com-catchall-rule", "d0.com"),
+            unmanaged("half", "billing@d0.com", "ann@else.com"),
+            unmanaged("theirs", "else.com"),
+            unmanaged("everybody"),
         ),
     )
     everything = desired_entries([], [DesiredCatchAll("d0.com", SHARED)])

@@ -1,4 +1,4 @@
-"""What holds for every plan, over random desired states and random rule sets; `make soak` tries many more."""
+"""Properties of every plan, over random desired states and random rule sets; `make soak` tries many more."""
 
 import os
 import subprocess
@@ -32,30 +32,30 @@ from tests.receipt_rules.strategies import (
     desired_deliveries,
     desired_states,
     envelopes,
-    foreign_only,
     recipients,
     rule_sets,
+    unmanaged_only,
 )
 
 EXAMPLES = int(os.environ.get("PLANNER_EXAMPLES", "200"))
-SAME = "PLANNER_EXAMPLES" not in os.environ  # a test run tries the same ones each time, the soak others
+SAME = "PLANNER_EXAMPLES" not in os.environ  # the tests use the same examples each time, the soak other ones
 every = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=SAME)
 many = settings(every, max_examples=EXAMPLES)
-some = settings(every, max_examples=EXAMPLES // 4)  # what the many would meet too
+some = settings(every, max_examples=EXAMPLES // 4)  # for properties that the larger sample covers too
 ALONE = tuple((address,) for address in (*ADDRESSES, *STRANGERS))
 
 
 def plan_for(desired: DesiredEntries, actual: RuleSet, **options: object) -> Plan:
-    return make_plan(desired, actual, limits=LIMITS, **options)  # type: ignore[arg-type]  # passed on as they are
+    return make_plan(desired, actual, limits=LIMITS, **options)  # type: ignore[arg-type]  # passed on unchanged
 
 
-def packed(desired: DesiredEntries, start: RuleSet) -> RuleSet:
+def planned_rules(desired: DesiredEntries, start: RuleSet) -> RuleSet:
     return plan_for(desired, start).after
 
 
 @many
 @given(desired_states, rule_sets)
-def test_after_a_plan_nothing_is_left_to_plan(desired: DesiredEntries, actual: RuleSet) -> None:
+def test_after_a_plan_the_next_plan_is_empty(desired: DesiredEntries, actual: RuleSet) -> None:
     plan = plan_for(desired, actual)
     again = plan_for(desired, plan.after)
     assert again.is_empty, again.steps
@@ -63,7 +63,7 @@ def test_after_a_plan_nothing_is_left_to_plan(desired: DesiredEntries, actual: R
 
 @many
 @given(desired_states, rule_sets, st.lists(envelopes, max_size=5))
-def test_at_every_step_each_envelope_loses_nobodys_copy(
+def test_no_step_of_a_plan_loses_a_recipients_mail(
     desired: DesiredEntries, actual: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
     check_all(plan_for(desired, actual), actual, (*ALONE, *messages))
@@ -71,25 +71,25 @@ def test_at_every_step_each_envelope_loses_nobodys_copy(
 
 @many
 @given(desired_states, desired_states, rule_sets, st.lists(envelopes, max_size=5))
-def test_from_one_plans_end_to_anothers_nobody_is_unserved(
+def test_no_recipient_is_unserved_between_two_desired_states(
     before: DesiredEntries, after: DesiredEntries, others: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
-    start = packed(before, foreign_only(others))
+    start = planned_rules(before, unmanaged_only(others))
     check_all(plan_for(after, start), start, (*ALONE, *messages))
 
 
 @some
 @given(desired_states, rule_sets)
-def test_every_entry_ends_in_one_rule_that_does_what_is_wanted(desired: DesiredEntries, actual: RuleSet) -> None:
+def test_every_desired_recipient_ends_in_one_rule_with_its_delivery(desired: DesiredEntries, actual: RuleSet) -> None:
     after = plan_for(desired, actual).after
-    held = [(recipient, rule.delivery) for rule in after.ours for recipient in rule.recipients]
-    assert sorted(held, key=lambda pair: pair[0]) == sorted(desired.entries.items())
+    placed = [(recipient, rule.delivery) for rule in after.ours for recipient in rule.recipients]
+    assert sorted(placed, key=lambda pair: pair[0]) == sorted(desired.entries.items())
     assert all(rule.enabled and len(rule.recipients) <= LIMITS.recipients for rule in after.ours)
 
 
 @many
 @given(desired_states, rule_sets)
-def test_what_steps_mean_is_found_in_the_rules_within_their_reach(desired: DesiredEntries, actual: RuleSet) -> None:
+def test_consequences_can_be_computed_from_the_relevant_rules_alone(desired: DesiredEntries, actual: RuleSet) -> None:
     plan = plan_for(desired, actual, scope=frozenset(RECIPIENTS[::3]))
     near = relevant_rules(actual, plan.after, steps=plan.edits)
     everything, start, end = (
@@ -97,12 +97,12 @@ def test_what_steps_mean_is_found_in_the_rules_within_their_reach(desired: Desir
         RecipientIndex(actual),
         RecipientIndex(plan.after),
     )
-    asked = affected_addresses(plan.edits, everything, order_matters=True)
+    affected = affected_addresses(plan.edits, everything, order_matters=True)
     assert list(
         affected_addresses(plan.edits, SampleAddresses((*near[0].rules, *near[1].rules)), order_matters=True)
-    ) == list(asked)
+    ) == list(affected)
     for whole, part in ((start, RecipientIndex(near[0])), (end, RecipientIndex(near[1]))):
-        for address in asked:
+        for address in affected:
             assert [each.name for each in part.delivering_rules(address)] == [
                 each.name for each in whole.delivering_rules(address)
             ]
@@ -110,7 +110,7 @@ def test_what_steps_mean_is_found_in_the_rules_within_their_reach(desired: Desir
 
 @some
 @given(desired_states, rule_sets)
-def test_an_exact_address_stands_before_the_domains_that_cover_it_with_another_delivery(
+def test_an_address_precedes_the_domains_that_cover_it_with_another_delivery(
     desired: DesiredEntries, actual: RuleSet
 ) -> None:
     place: dict[str, int] = {}
@@ -124,15 +124,15 @@ def test_an_exact_address_stands_before_the_domains_that_cover_it_with_another_d
 
 @some
 @given(desired_states, rule_sets)
-def test_foreign_rules_are_never_changed_and_keep_their_order(desired: DesiredEntries, actual: RuleSet) -> None:
-    theirs = foreign_only(actual).rules
+def test_unmanaged_rules_never_change_and_keep_their_order(desired: DesiredEntries, actual: RuleSet) -> None:
+    theirs = unmanaged_only(actual).rules
     for state in active_sets(plan_for(desired, actual), actual):
         assert tuple(rule for rule in state.rules if rule in theirs) == theirs
 
 
 @some
 @given(desired_states, rule_sets)
-def test_nothing_of_ours_stands_behind_a_foreign_rule_that_may_stop(desired: DesiredEntries, actual: RuleSet) -> None:
+def test_no_rule_of_ours_follows_an_unmanaged_rule_that_may_stop(desired: DesiredEntries, actual: RuleSet) -> None:
     passed = False
     for rule in plan_for(desired, actual).after.rules:
         passed = passed or (not isinstance(rule, Rule) and rule.enabled and rule.delivery.may_stop)
@@ -141,13 +141,13 @@ def test_nothing_of_ours_stands_behind_a_foreign_rule_that_may_stop(desired: Des
 
 @some
 @given(desired_deliveries, recipients, deliveries, rule_sets)
-def test_one_recipient_more_touches_one_rule(
-    wanted: dict[str, RuleDelivery], recipient: str, delivery: RuleDelivery, others: RuleSet
+def test_an_additional_recipient_changes_one_rule(
+    desired: dict[str, RuleDelivery], recipient: str, delivery: RuleDelivery, others: RuleSet
 ) -> None:
-    before, after = without_covered(wanted), without_covered({**wanted, recipient: delivery})
-    assume(recipient not in wanted)
+    before, after = without_covered(desired), without_covered({**desired, recipient: delivery})
+    assume(recipient not in desired)
     assume({**before.entries, recipient: delivery} == dict(after.entries) and before.doubles == after.doubles)
-    plan = plan_for(after, packed(before, foreign_only(others)))
+    plan = plan_for(after, planned_rules(before, unmanaged_only(others)))
     assert len(plan.steps) == 1
     assert plan.calls == 3
     assert plan.method is Method.IN_PLACE
@@ -155,13 +155,13 @@ def test_one_recipient_more_touches_one_rule(
 
 @many
 @given(desired_deliveries, st.sets(recipients), desired_deliveries, rule_sets)
-def test_packing_moves_nothing_needlessly(
-    wanted: dict[str, RuleDelivery], gone: set[str], more: dict[str, RuleDelivery], others: RuleSet
+def test_recipients_are_not_moved_between_rules_without_need(
+    desired: dict[str, RuleDelivery], gone: set[str], more: dict[str, RuleDelivery], others: RuleSet
 ) -> None:
-    before = without_covered(wanted)
-    kept = {one: delivery for one, delivery in wanted.items() if one not in gone}
-    after = without_covered({**kept, **{one: delivery for one, delivery in more.items() if one not in wanted}})
-    start = packed(before, foreign_only(others))
+    before = without_covered(desired)
+    kept = {one: delivery for one, delivery in desired.items() if one not in gone}
+    after = without_covered({**kept, **{one: delivery for one, delivery in more.items() if one not in desired}})
+    start = planned_rules(before, unmanaged_only(others))
     where = {one: rule.name for rule in plan_for(after, start).after.ours for one in rule.recipients}
     doubled = {double.recipient for double in after.doubles}
     for rule in start.ours:
@@ -172,17 +172,17 @@ def test_packing_moves_nothing_needlessly(
 
 @many
 @given(desired_states, rule_sets)
-def test_a_compaction_reaches_the_bound(desired: DesiredEntries, actual: RuleSet) -> None:
-    """Within one rule where no two deliveries have addresses inside of each other's domains; else one for each such."""
+def test_a_compaction_reaches_the_minimum_number_of_rules(desired: DesiredEntries, actual: RuleSet) -> None:
+    """Allow one more rule, or one for each delivery in a cycle: with addresses inside each other's domains."""
     rules = compact(desired.entries, actual.ours, limits=LIMITS)
-    assert len(rules) <= minimum_rules(desired.entries, LIMITS) + max(1, _in_circles(desired))
+    assert len(rules) <= minimum_rules(desired.entries, LIMITS) + max(1, _deliveries_in_cycles(desired))
     after = plan_for(desired, actual, compacting=True).after
     assert len(after.ours) <= len(plan_for(desired, actual).after.ours)
     assert plan_for(desired, after).is_empty
     assert plan_for(desired, after, compacting=True).is_empty
 
 
-def _in_circles(desired: DesiredEntries) -> int:
+def _deliveries_in_cycles(desired: DesiredEntries) -> int:
     pairs = {
         (desired.entries[one], desired.entries[entry])
         for one in filter(is_address, desired.entries)
@@ -199,14 +199,14 @@ def _in_circles(desired: DesiredEntries) -> int:
 
 @some
 @given(desired_states, rule_sets)
-def test_a_compaction_loses_nobodys_copy(desired: DesiredEntries, actual: RuleSet) -> None:
-    start = packed(desired, actual)
+def test_a_compaction_loses_no_mail(desired: DesiredEntries, actual: RuleSet) -> None:
+    start = planned_rules(desired, actual)
     check_all(plan_for(desired, start, compacting=True), start, ALONE)
 
 
 @many
 @given(desired_states, rule_sets, st.sets(recipients), st.lists(envelopes, max_size=3))
-def test_a_scope_changes_nothing_else(
+def test_a_plan_with_a_scope_changes_no_other_recipient(
     desired: DesiredEntries, actual: RuleSet, chosen: set[str], messages: list[tuple[str, ...]]
 ) -> None:
     scope = frozenset(chosen)
@@ -214,14 +214,14 @@ def test_a_scope_changes_nothing_else(
     for state in active_sets(plan, actual):
         assert _outside(state, scope) == _outside(actual, scope)
     check_all(plan, actual, (*ALONE, *messages))
-    held = [(one, rule.delivery) for rule in plan.after.ours for one in rule.recipients if one in scope]
-    wanted = [(one, delivery) for one, delivery in desired.entries.items() if one in scope]
-    assert sorted(held, key=lambda pair: pair[0]) == sorted(wanted)
+    placed = [(one, rule.delivery) for rule in plan.after.ours for one in rule.recipients if one in scope]
+    expected = [(one, delivery) for one, delivery in desired.entries.items() if one in scope]
+    assert sorted(placed, key=lambda pair: pair[0]) == sorted(expected)
     assert plan_for(desired, plan.after, scope=scope).is_empty
 
 
 def _outside(state: RuleSet, scope: frozenset[str]) -> list[object]:
-    """Who stands where, with what, outside of the scope; the order of the rules included."""
+    """Return each rule's recipients outside of the scope, in order, with their delivery."""
     return [
         rule if not isinstance(rule, Rule) else (rule.name, rule.delivery, rule.enabled, rule.recipient_set - scope)
         for rule in state.rules
@@ -231,11 +231,11 @@ def _outside(state: RuleSet, scope: frozenset[str]) -> list[object]:
 
 @some
 @given(desired_states, rule_sets)
-def test_the_chosen_way_in_place_never_leaves_a_gap(desired: DesiredEntries, actual: RuleSet) -> None:
+def test_a_plan_in_place_is_refused_or_leaves_no_gap(desired: DesiredEntries, actual: RuleSet) -> None:
     try:
         plan = plan_for(desired, actual, method=Method.IN_PLACE)
     except Refused as refused:
-        assert "In place" in str(refused)  # noqa: PT017  # both outcomes are right, and both are looked at
+        assert "In place" in str(refused)  # noqa: PT017  # both outcomes are correct, and both are checked
         return
     for state in active_sets(plan, actual):
         for address in ADDRESSES:
@@ -245,7 +245,7 @@ def test_the_chosen_way_in_place_never_leaves_a_gap(desired: DesiredEntries, act
 
 @some
 @given(desired_states, rule_sets)
-def test_a_copy_is_one_moment_for_everybody(desired: DesiredEntries, actual: RuleSet) -> None:
+def test_blue_green_changes_all_recipients_at_one_moment(desired: DesiredEntries, actual: RuleSet) -> None:
     plan = plan_for(desired, actual, method=Method.BLUE_GREEN)
     intermediate_states = list(active_sets(plan, actual))
     assert all(state == actual for state in intermediate_states[:-1])
@@ -254,28 +254,28 @@ def test_a_copy_is_one_moment_for_everybody(desired: DesiredEntries, actual: Rul
 
 @some
 @given(rule_sets, st.sampled_from((*ADDRESSES, *STRANGERS)))
-def test_the_index_answers_as_the_matcher_does(rule_set: RuleSet, address: str) -> None:
+def test_the_index_agrees_with_the_matcher(rule_set: RuleSet, address: str) -> None:
     assert RecipientIndex(rule_set).delivering_rules(address) == delivering_rules(rule_set.rules, address)
 
 
 @some
 @given(desired_states, rule_sets)
-def test_consequences_are_what_the_matcher_says(desired: DesiredEntries, actual: RuleSet) -> None:
+def test_consequences_agree_with_the_matcher(desired: DesiredEntries, actual: RuleSet) -> None:
     plan = plan_for(desired, actual)
-    told = {each.address: each for each in plan.consequences}
+    by_address = {each.address: each for each in plan.consequences}
     known = {one for state in (actual, plan.after) for rule in state.rules for one in rule.recipient_set}
     for address in (one for one in RECIPIENTS if is_address(one) and one in known):
         before = tuple(rule.delivery for rule in delivering_rules(actual.rules, address))
         after = tuple(rule.delivery for rule in delivering_rules(plan.after.rules, address))
-        if address in told:
-            assert (told[address].before, told[address].after) == (before, after)
+        if address in by_address:
+            assert (by_address[address].before, by_address[address].after) == (before, after)
         else:
             assert sorted(map(str, before)) == sorted(map(str, after))
 
 
 @pytest.mark.soak
-def test_all_of_this_holds_for_many_more_worlds() -> None:
-    """The same properties in a process of their own, with other random numbers each time."""
+def test_the_properties_hold_for_many_more_examples() -> None:
+    """Run the same properties in a separate process with other random numbers each time."""
     tried = (__file__, str(Path(__file__).with_name("test_core_untouched.py")))
     command = [sys.executable, "-m", "pytest", *tried, "-q", "-x", "-m", "not soak", "-p", "no:cacheprovider"]
     ran = subprocess.run(

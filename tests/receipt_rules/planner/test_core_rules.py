@@ -1,4 +1,4 @@
-"""Rules, names and steps as values; what is stored is what is read back."""
+"""Rules, names and steps are values that are read back as stored."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ LIVE = RuleSet("inbound", (RULE, THEIRS, OTHER), datetime(2026, 1, 1, tzinfo=UTC
 LARGER = replace(RULE, recipients=("a@example.com", "b@example.com", "d@example.com"))
 
 
-def test_a_rule_without_recipients_cannot_be_made() -> None:
+def test_a_rule_of_ours_requires_recipients() -> None:
     with pytest.raises(Refused, match="receive all mail"):
         Rule("inbound-admin-001", DELIVERY, ())
 
@@ -61,18 +61,18 @@ def test_a_rule_without_recipients_cannot_be_made() -> None:
     "actions",
     [(), (AddHeader("X-A", "b"),), (S3("b"), Opaque("New", "{}")), (Stop(), S3("b")), (Bounce("a", "550", "b"),)],
 )
-def test_a_rule_that_takes_the_mail_nowhere_or_is_not_ours_to_write_cannot_be_made(actions: tuple[S3, ...]) -> None:
+def test_a_rule_of_ours_requires_a_delivery_that_we_can_write(actions: tuple[S3, ...]) -> None:
     with pytest.raises(Refused):
         Rule("inbound-admin-001", RuleDelivery(actions), ("a@example.com",))
 
 
-def test_recipients_are_compared_as_ses_compares_them() -> None:
+def test_recipients_are_compared_like_ses_compares_them() -> None:
     assert RULE.recipients == ("a@example.com", "b@example.com")
     assert replace(RULE, recipients=("B@EXAMPLE.com", "a@example.com")) == RULE
     assert THEIRS.recipient_set == {"old.example.com"}
 
 
-def test_only_a_stop_surely_stops_and_a_function_that_is_waited_for_may() -> None:
+def test_only_a_stop_action_certainly_stops_but_a_synchronous_function_may() -> None:
     waiting = RuleDelivery((Lambda("arn", Invocation.REQUEST_RESPONSE),))
     assert RuleDelivery((S3("b"), Stop())).stops
     assert waiting.may_stop
@@ -81,25 +81,25 @@ def test_only_a_stop_surely_stops_and_a_function_that_is_waited_for_may() -> Non
     assert RuleDelivery((Opaque("NewAction", "{}"),)).may_stop
 
 
-def test_equal_deliveries_have_one_hash() -> None:
+def test_equal_deliveries_have_equal_hashes() -> None:
     assert {DELIVERY: 1}[RuleDelivery((S3("inbound-mail", "mail/"),))] == 1
     assert replace(DELIVERY, tls_required=True) != DELIVERY
 
 
-def test_names_are_deterministic_short_and_known_as_ours() -> None:
+def test_rule_names_are_deterministic_short_and_recognised_as_ours() -> None:
     names = new_names({"inbound-admin-001"}, first=False, limits=SES_LIMITS)
     assert [next(names), next(names)] == ["inbound-admin-002", "inbound-admin-003"]
     first = next(new_names((), first=True, limits=SES_LIMITS))
     assert is_first_rule(first)
     assert not is_first_rule("inbound-admin-001")
-    for foreign in (
+    for unmanaged in (
         "example.com-rule",
         "inbound-admin",
         "inbound-admin-1",
         "x-inbound-admin-001",
         "inbound-admin-001-b",
     ):
-        assert not is_ours(foreign)
+        assert not is_ours(unmanaged)
     with pytest.raises(Refused, match="longer"):
         next(new_names((), first=True, limits=RuleLimits(name_length=10)))
 
@@ -129,7 +129,7 @@ STEPS: tuple[RuleStep, ...] = (
 
 
 @pytest.mark.parametrize("step", STEPS, ids=str)
-def test_a_step_is_to_do_then_done_and_a_lost_answer_is_no_error(step: RuleStep) -> None:
+def test_a_step_is_to_do_before_and_done_after_it_was_applied(step: RuleStep) -> None:
     assert live_status(step, LIVE) is LiveStatus.TO_DO
     assert live_status(step, apply(step, LIVE)) is LiveStatus.DONE
 
@@ -145,11 +145,11 @@ def test_a_step_is_to_do_then_done_and_a_lost_answer_is_no_error(step: RuleStep)
         (STEPS[6], RuleSet("inbound", (RULE, OTHER))),
     ],
 )
-def test_a_step_whose_rule_somebody_changed_may_not_be_made(step: RuleStep, edited: RuleSet) -> None:
+def test_a_step_whose_rule_was_edited_is_reported_as_changed(step: RuleStep, edited: RuleSet) -> None:
     assert live_status(step, edited) is LiveStatus.CHANGED
 
 
-def test_an_edit_elsewhere_does_not_matter_and_one_of_the_same_rule_does() -> None:
+def test_only_an_edit_of_the_touched_rule_changes_the_digest() -> None:
     step = STEPS[1]
     elsewhere = RuleSet("inbound", (THEIRS, RULE, replace(OTHER, enabled=False)))
     here = RuleSet("inbound", (replace(RULE, enabled=False), THEIRS, OTHER))
@@ -159,7 +159,7 @@ def test_an_edit_elsewhere_does_not_matter_and_one_of_the_same_rule_does() -> No
     assert touched_digest([swap], LIVE) != touched_digest([swap], elsewhere)
 
 
-def test_every_value_is_stored_and_read_back() -> None:
+def test_every_value_is_read_back_as_stored() -> None:
     actions = (
         S3("b", "p/", "t", "k", "r"),
         Lambda("arn", Invocation.REQUEST_RESPONSE, "t"),
@@ -182,5 +182,5 @@ def test_every_value_is_stored_and_read_back() -> None:
 
 
 @given(rule_sets)
-def test_any_rule_set_is_stored_and_read_back(rule_set: RuleSet) -> None:
+def test_any_rule_set_is_read_back_as_stored(rule_set: RuleSet) -> None:
     assert load(dump(rule_set)) == rule_set

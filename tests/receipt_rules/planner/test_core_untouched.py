@@ -1,4 +1,4 @@
-"""A recipient that SES refuses and that receives mail: its rule stays byte for byte; the plan goes around it."""
+"""A rule with a live recipient that SES now refuses stays byte for byte; the plan works around it."""
 
 import os
 
@@ -31,21 +31,21 @@ from tests.receipt_rules.strategies import (
     deliveries,
     desired_deliveries,
     envelopes,
-    foreign_only,
     recipients,
     rule_sets,
+    unmanaged_only,
 )
 
 SHARED, ALICE, BOB = DELIVERIES
 EXAMPLES = int(os.environ.get("PLANNER_EXAMPLES", "200"))
-SAME = "PLANNER_EXAMPLES" not in os.environ  # a test run tries the same ones each time, the soak others
+SAME = "PLANNER_EXAMPLES" not in os.environ  # the tests use the same examples each time, the soak other ones
 every = settings(deadline=None, suppress_health_check=list(HealthCheck), derandomize=SAME, max_examples=EXAMPLES // 2)
 ALONE = tuple((address,) for address in (*ADDRESSES, *STRANGERS))
 refusals = st.sets(recipients, min_size=1, max_size=3)
 
 
 def with_refusals(raw: dict[str, RuleDelivery], refused: set[str]) -> DesiredEntries:
-    """As the rows say it: what SES refuses is apart."""
+    """Return the desired state with the refused recipients listed separately, as the rows are read."""
     free = {one: delivery for one, delivery in raw.items() if one not in refused}
     made = without_covered(free)
     return DesiredEntries(
@@ -54,29 +54,29 @@ def with_refusals(raw: dict[str, RuleDelivery], refused: set[str]) -> DesiredEnt
 
 
 def plan_for(desired: DesiredEntries, actual: RuleSet, **options: object) -> Plan:
-    return make_plan(desired, actual, limits=LIMITS, **options)  # type: ignore[arg-type]  # passed on as they are
+    return make_plan(desired, actual, limits=LIMITS, **options)  # type: ignore[arg-type]  # passed on unchanged
 
 
-def live_in(actual: RuleSet, refused: set[str]) -> set[str]:
+def live_refused(actual: RuleSet, refused: set[str]) -> set[str]:
     rules = [rule for rule in actual.rules if rule.enabled and is_ours(rule.name)]
     return {one for rule in rules for one in rule.recipient_set} & refused
 
 
-def possible(raw: dict[str, RuleDelivery], actual: RuleSet, refused: set[str]) -> DesiredEntries:
-    """All that is wanted, but for what SES refuses and what no rule takes yet."""
-    gone = refused - live_in(actual, refused)
+def without_impossible(raw: dict[str, RuleDelivery], actual: RuleSet, refused: set[str]) -> DesiredEntries:
+    """Return the desired state without recipients that SES refuses and that no rule contains yet."""
+    gone = refused - live_refused(actual, refused)
     return without_covered({one: delivery for one, delivery in raw.items() if one not in gone})
 
 
 @every
 @given(desired_deliveries, refusals, rule_sets, st.sampled_from(Method))
-def test_ses_takes_every_step_and_the_rule_that_stays_is_never_changed(
+def test_ses_accepts_every_step_and_the_untouched_rule_never_changes(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, method: Method
 ) -> None:
     try:
         plan = plan_for(with_refusals(raw, refused), actual, method=method)
     except Refused as problem:
-        assert "In place" in str(problem)  # noqa: PT017  # both outcomes are right, and both are looked at
+        assert "In place" in str(problem)  # noqa: PT017  # both outcomes are correct, and both are checked
         return
     for step in rule_steps(plan.steps):
         if isinstance(step, Create | Update):
@@ -88,7 +88,7 @@ def test_ses_takes_every_step_and_the_rule_that_stays_is_never_changed(
 
 @every
 @given(desired_deliveries, refusals, rule_sets, st.lists(envelopes, max_size=5))
-def test_on_the_way_nobodys_mail_is_lost_doubled_or_misdirected(
+def test_no_step_loses_doubles_or_misdirects_mail(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
     check_all(plan_for(with_refusals(raw, refused), actual), actual, (*ALONE, *messages))
@@ -96,7 +96,7 @@ def test_on_the_way_nobodys_mail_is_lost_doubled_or_misdirected(
 
 @every
 @given(desired_deliveries, refusals, rule_sets, st.lists(envelopes, max_size=5))
-def test_nobody_who_is_wanted_and_receives_mail_loses_it(
+def test_no_desired_recipient_that_receives_mail_loses_it(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, messages: list[tuple[str, ...]]
 ) -> None:
     plan = plan_for(with_refusals(raw, refused), actual)
@@ -105,22 +105,28 @@ def test_nobody_who_is_wanted_and_receives_mail_loses_it(
         was, becomes = route(before.rules, envelope), route(after.rules, envelope)
         for recipient in was.envelope:
             if was.received_by[recipient] and any(one in raw for one in covering_entries(recipient)):
-                assert becomes.received_by[recipient] or recipient_is_not_possible(recipient, raw, actual, refused)
+                assert becomes.received_by[recipient] or is_only_served_by_undesired_rules(
+                    recipient, raw, actual, refused
+                )
 
 
 def ours_of(rule_set: RuleSet) -> RuleSet:
     return RuleSet(rule_set.name, tuple(rule for rule in rule_set.rules if is_ours(rule.name)))
 
 
-def recipient_is_not_possible(recipient: str, raw: dict[str, RuleDelivery], actual: RuleSet, refused: set[str]) -> bool:
-    """All that is wanted for it is refused and in no rule: something else, that is unwanted, took its mail."""
-    entries = possible(raw, actual, refused)
+def is_only_served_by_undesired_rules(
+    recipient: str, raw: dict[str, RuleDelivery], actual: RuleSet, refused: set[str]
+) -> bool:
+    """Whether every desired recipient for this address is refused and in no rule: an undesired one received its
+    mail.
+    """
+    entries = without_impossible(raw, actual, refused)
     return not any(one in entries.entries or one in entries.covered for one in covering_entries(recipient))
 
 
 @every
 @given(desired_deliveries, refusals, rule_sets)
-def test_no_mail_is_stored_more_often_than_before_or_than_is_wanted(
+def test_mail_is_never_stored_more_often_than_before_or_desired(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet
 ) -> None:
     check_stored_no_more_often(raw, actual, plan_for(with_refusals(raw, refused), actual), refused)
@@ -128,15 +134,18 @@ def test_no_mail_is_stored_more_often_than_before_or_than_is_wanted(
 
 def check_stored_no_more_often(raw: dict[str, RuleDelivery], actual: RuleSet, plan: Plan, refused: set[str]) -> None:
     check_all(plan, actual, ALONE)
-    entries = possible(raw, actual, refused).entries
+    entries = without_impossible(raw, actual, refused).entries
     for (address,) in ALONE:
         before, after = (delivering_rules(ours_of(each).rules, address) for each in (actual, plan.after))
-        wanted = sum(one in entries for one in covering_entries(address))
-        assert len(after) <= max(len(before), wanted, 1) or replaces(address, raw, actual, plan), (address, after)
+        copies = sum(one in entries for one in covering_entries(address))
+        assert len(after) <= max(len(before), copies, 1) or replaces_undesired(address, raw, actual, plan), (
+            address,
+            after,
+        )
 
 
-def replaces(address: str, raw: dict[str, RuleDelivery], actual: RuleSet, plan: Plan) -> bool:
-    """Whether what is wanted for it comes in place of something unwanted that takes mail elsewhere: that must go."""
+def replaces_undesired(address: str, raw: dict[str, RuleDelivery], actual: RuleSet, plan: Plan) -> bool:
+    """Whether the address's delivery replaces an undesired recipient with another delivery, which must be removed."""
     stays = {each.rule for each in plan.untouched}
     going = [rule for rule in actual.rules if rule.enabled and is_ours(rule.name) and rule.name not in stays]
     return any(not rule.recipient_set for rule in going) or any(
@@ -155,7 +164,7 @@ labels = st.sampled_from([one for one in ADDRESSES if "+" in one])
 
 @every
 @given(desired_deliveries, labels, deliveries, rule_sets, deliveries, deliveries)
-def test_no_mail_is_stored_more_often_where_two_rules_hold_what_ses_refuses(
+def test_mail_is_stored_no_more_often_if_two_rules_contain_a_refused_recipient(
     raw: dict[str, RuleDelivery],
     label: str,
     other: RuleDelivery,
@@ -163,28 +172,28 @@ def test_no_mail_is_stored_more_often_where_two_rules_hold_what_ses_refuses(
     first: RuleDelivery,
     second: RuleDelivery,
 ) -> None:
-    """We never write such rules. A person may, and the address without the label serves the one with it."""
+    """We never write such rules, but a person may; the base address also serves the address with the label."""
     plain = label.replace("+x", "")
     twice = (Rule("inbound-admin-051", first, (plain,)), Rule("inbound-admin-052", second, (plain,)))
-    start = RuleSet(actual.name, (*foreign_only(actual).rules, *twice))
-    wanted = raw | {plain: first, label: other}
-    check_stored_no_more_often(wanted, start, plan_for(with_refusals(wanted, {plain}), start), {plain})
+    start = RuleSet(actual.name, (*unmanaged_only(actual).rules, *twice))
+    copies = raw | {plain: first, label: other}
+    check_stored_no_more_often(copies, start, plan_for(with_refusals(copies, {plain}), start), {plain})
 
 
 @every
 @given(desired_deliveries, refusals, rule_sets)
-def test_what_is_not_said_to_wait_is_carried_through(
+def test_every_change_that_is_not_reported_as_waiting_is_planned(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet
 ) -> None:
     plan = plan_for(with_refusals(raw, refused), actual)
-    there = {(one, rule.delivery) for rule in plan.after.rules if rule.enabled for one in rule.recipient_set}
-    for one, delivery in possible(raw, actual, refused).entries.items():
-        assert (one, delivery) in there or one in plan.waiting, one
+    placed = {(one, rule.delivery) for rule in plan.after.rules if rule.enabled for one in rule.recipient_set}
+    for one, delivery in without_impossible(raw, actual, refused).entries.items():
+        assert (one, delivery) in placed or one in plan.waiting, one
 
 
 @every
 @given(desired_deliveries, refusals, rule_sets)
-def test_after_it_nothing_is_left_to_plan_and_once_ses_takes_all_again_everything_is_as_wanted(
+def test_replanning_is_empty_and_the_desired_state_is_reached_once_ses_accepts_all(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet
 ) -> None:
     plan = plan_for(with_refusals(raw, refused), actual)
@@ -193,25 +202,25 @@ def test_after_it_nothing_is_left_to_plan_and_once_ses_takes_all_again_everythin
     assert set(again.untouched) == set(plan.untouched) or plan.waiting
     end = plan_for(without_covered(raw), plan.after)
     check_all(end, plan.after, ALONE)
-    held = [(one, rule.delivery) for rule in end.after.ours for one in rule.recipients]
-    assert sorted(held, key=lambda pair: pair[0]) == sorted(without_covered(raw).entries.items())
+    placed = [(one, rule.delivery) for rule in end.after.ours for one in rule.recipients]
+    assert sorted(placed, key=lambda pair: pair[0]) == sorted(without_covered(raw).entries.items())
 
 
 @every
 @given(desired_deliveries, desired_deliveries, refusals, rule_sets, st.lists(envelopes, max_size=5))
-def test_from_one_desired_state_to_another_with_refusals_between_nobody_is_unserved(
+def test_no_recipient_is_unserved_between_two_states_with_refused_recipients(
     first: dict[str, RuleDelivery],
     raw: dict[str, RuleDelivery],
     refused: set[str],
     others: RuleSet,
     messages: list[tuple[str, ...]],
 ) -> None:
-    start = plan_for(without_covered(first), foreign_only(others)).after
+    start = plan_for(without_covered(first), unmanaged_only(others)).after
     plan = plan_for(with_refusals(raw, refused), start)
     check_all(plan, start, (*ALONE, *messages))
     for each in plan.untouched:
         assert plan.after.by_name[each.rule] == start.by_name[each.rule]
-    for one in live_in(start, refused) & set(raw):
+    for one in live_refused(start, refused) & set(raw):
         for (address,) in ALONE:
             if one in covering_entries(address):
                 assert delivering_rules(plan.after.rules, address)
@@ -219,7 +228,7 @@ def test_from_one_desired_state_to_another_with_refusals_between_nobody_is_unser
 
 @every
 @given(desired_deliveries, refusals, rule_sets, st.sets(recipients), st.lists(envelopes, max_size=3))
-def test_with_a_scope_the_same_holds_and_nothing_else_changes(
+def test_the_same_holds_for_a_plan_with_a_scope_that_changes_no_other_recipient(
     raw: dict[str, RuleDelivery],
     refused: set[str],
     actual: RuleSet,
@@ -243,7 +252,7 @@ def test_with_a_scope_the_same_holds_and_nothing_else_changes(
 @given(
     desired_deliveries, refusals, rule_sets, st.sets(st.sampled_from(("theirs-1", "theirs-2", "theirs-3"))), deliveries
 )
-def test_a_foreign_rule_that_holds_it_is_not_taken_over(
+def test_adopting_an_unmanaged_rule_with_a_refused_recipient_loses_no_mail(
     raw: dict[str, RuleDelivery], refused: set[str], actual: RuleSet, names: set[str], delivery: RuleDelivery
 ) -> None:
     rules = tuple(
@@ -253,8 +262,8 @@ def test_a_foreign_rule_that_holds_it_is_not_taken_over(
         for rule in actual.rules
     )
     start = RuleSet(actual.name, rules)
-    taken = frozenset(names & set(start.names))
-    plan = plan_for(with_refusals(raw, refused), start, take_over=taken)
+    adopted = frozenset(names & set(start.names))
+    plan = plan_for(with_refusals(raw, refused), start, take_over=adopted)
     check_all(plan, start, ALONE)
     for step in rule_steps(plan.steps):
         if isinstance(step, Create | Update):
@@ -265,10 +274,10 @@ def test_a_foreign_rule_that_holds_it_is_not_taken_over(
             assert all(delivering_rules(plan.after.rules, one) for one in lost if "@" in one)
 
 
-# By example
+# Examples
 
 
-def test_others_are_carried_through_in_another_rule() -> None:
+def test_other_recipients_are_placed_in_another_rule() -> None:
     actual = RuleSet("inbound", (Rule("inbound-admin-001", SHARED, ("zoe@shop.com",)),))
     desired = DesiredEntries(dict.fromkeys(("new@shop.com", "b@bob.net"), SHARED), refused={"zoe@shop.com": SHARED})
     plan = plan_for(desired, actual)
@@ -276,7 +285,7 @@ def test_others_are_carried_through_in_another_rule() -> None:
     assert (plan.untouched[0].refused, plan.waiting) == (("zoe@shop.com",), ())
 
 
-def test_who_leaves_the_rule_waits_and_is_counted() -> None:
+def test_recipients_that_would_leave_the_untouched_rule_wait_and_are_counted() -> None:
     actual = RuleSet(
         "inbound", (Rule("inbound-admin-001", SHARED, ("gone@shop.com", "mine@shop.com", "zoe@shop.com")),)
     )
@@ -287,7 +296,7 @@ def test_who_leaves_the_rule_waits_and_is_counted() -> None:
     assert plan.untouched[0].sentence.endswith("2 changes wait for it: gone@shop.com, mine@shop.com.")
 
 
-def test_a_new_catch_all_waits_where_it_would_store_mail_twice_and_what_it_covers_keeps_its_entries() -> None:
+def test_a_new_catch_all_waits_if_it_would_store_mail_twice() -> None:
     actual = RuleSet(
         "inbound",
         (
@@ -300,7 +309,7 @@ def test_a_new_catch_all_waits_where_it_would_store_mail_twice_and_what_it_cover
     assert (plan.is_empty, plan.waiting) == (True, ("shop.com",))
 
 
-def test_a_catch_all_that_serves_it_in_the_same_way_frees_the_rule() -> None:
+def test_a_catch_all_with_the_same_delivery_replaces_the_refused_recipient() -> None:
     actual = RuleSet("inbound", (Rule("inbound-admin-001", SHARED, ("ann@bob.net", "zoe@shop.com")),))
     desired = DesiredEntries(dict.fromkeys(("shop.com", "ann@bob.net"), SHARED), refused={"zoe@shop.com": SHARED})
     plan = plan_for(desired, actual)
@@ -309,13 +318,13 @@ def test_a_catch_all_that_serves_it_in_the_same_way_frees_the_rule() -> None:
     assert len(delivering_rules(plan.after.rules, "zoe@shop.com")) == 1
 
 
-def test_one_that_is_not_wanted_any_more_is_taken_out() -> None:
+def test_a_refused_recipient_that_is_no_longer_desired_is_removed() -> None:
     actual = RuleSet("inbound", (Rule("inbound-admin-001", SHARED, ("ann@bob.net", "zoe@shop.com")),))
     plan = plan_for(DesiredEntries({"ann@bob.net": SHARED}), actual)
     assert not delivering_rules(plan.after.rules, "zoe@shop.com")
 
 
-def test_rules_are_not_compacted_meanwhile() -> None:
+def test_compacting_is_refused_while_a_rule_stays_untouched() -> None:
     actual = RuleSet("inbound", (Rule("inbound-admin-001", SHARED, ("zoe@shop.com",)),))
     with pytest.raises(Refused, match="can't be compacted now"):
         plan_for(DesiredEntries({}, refused={"zoe@shop.com": SHARED}), actual, compacting=True)
@@ -331,7 +340,7 @@ def test_rules_are_not_compacted_meanwhile() -> None:
         (9, " 9 changes wait for it: a0, a1, a2, a3, a4 and 4 more."),
     ],
 )
-def test_a_rule_that_stays_names_five_changes_that_wait_and_counts_the_others(number: int, waits: str) -> None:
+def test_the_sentence_names_five_waiting_changes_and_counts_the_rest(number: int, waits: str) -> None:
     found = UntouchedRule("r1", ("b",), tuple(f"a{each}" for each in range(number)))
     stays = "Rule r1 stays unchanged: SES now refuses b in it, and without that recipient, its mail would be lost."
     assert found.sentence == f"{stays}{waits}"

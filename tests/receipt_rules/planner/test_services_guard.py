@@ -1,4 +1,4 @@
-"""What an approval asks for: guards that count addresses, a second person, expectations, and no run under way."""
+"""An approval requires confirmation, a second person, met expectations, and no other run in progress."""
 
 import pytest
 from pytest_django import Settings
@@ -18,19 +18,19 @@ from sandbox.process import Sandbox
 from tests.factories import make_customer
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     make_address,
     make_endpoint,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
 
 
-def test_two_of_three_addresses_that_stop_are_typed_for_though_no_rule_is_emptied(sandbox: Sandbox) -> None:
+def test_stopping_two_of_three_addresses_requires_typing_the_rule_set_name(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     for name in "abc":
         make_address(f"{name}@shop.com", shop)
@@ -41,7 +41,7 @@ def test_two_of_three_addresses_that_stop_are_typed_for_though_no_rule_is_emptie
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
 
 
-def test_how_many_are_typed_for_is_a_setting(sandbox: Sandbox, settings: Settings) -> None:
+def test_the_share_of_addresses_that_requires_typing_is_a_setting(sandbox: Sandbox, settings: Settings) -> None:
     shop = make_verified("shop.com")
     for name in "abc":
         make_address(f"{name}@shop.com", shop)
@@ -54,7 +54,7 @@ def test_how_many_are_typed_for_is_a_setting(sandbox: Sandbox, settings: Setting
         approve_and_run(operator)
 
 
-def test_an_address_of_another_customer_than_the_one_asked_for_is_typed_for(sandbox: Sandbox) -> None:
+def test_affecting_another_customers_address_requires_typing(sandbox: Sandbox) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net", customer=bob))
@@ -65,7 +65,7 @@ def test_an_address_of_another_customer_than_the_one_asked_for_is_typed_for(sand
     assert not needs_typing(plan_impact(made))
 
 
-def test_a_plan_is_limited_to_a_domain_or_a_customer_by_name(sandbox: Sandbox) -> None:
+def test_a_plan_can_be_limited_to_a_domain_or_a_customer_by_name(sandbox: Sandbox) -> None:
     alice = make_customer("Alice")
     make_address("a@shop.com", make_verified("shop.com", customer=alice))
     make_address("b@bob.net", make_verified("bob.net"))
@@ -74,7 +74,7 @@ def test_a_plan_is_limited_to_a_domain_or_a_customer_by_name(sandbox: Sandbox) -
         build_plan_request("nobody.example")
 
 
-def test_a_second_person_approves_where_the_settings_ask_for_one(sandbox: Sandbox, settings: Settings) -> None:
+def test_a_second_operator_must_approve_if_the_settings_require_it(sandbox: Sandbox, settings: Settings) -> None:
     settings.RECEIVING_SECOND_PERSON = True
     shop = make_verified("shop.com")
     for name in "ab":
@@ -82,18 +82,18 @@ def test_a_second_person_approves_where_the_settings_ask_for_one(sandbox: Sandbo
     operator = set_up_receiving()
     Address.objects.filter(address="a@shop.com").delete()
     run = approve_and_run(operator, typed="inbound-mail")
-    assert (run.state, run.is_over, taken("a@shop.com")) == (RunState.PROPOSED, False, 1)
+    assert (run.state, run.is_over, rule_count("a@shop.com")) == (RunState.PROPOSED, False, 1)
     with pytest.raises(Refused, match="Another operator"):
         runs_services.confirm(run=run, actor=operator)
     other = make_operator()
     runs_services.confirm(run=run, actor=other)
     auto_apply_services.work()
     run.refresh_from_db()
-    assert (run.state, run.confirmed_by, taken("a@shop.com")) == (RunState.DONE, other, 0)
+    assert (run.state, run.confirmed_by, rule_count("a@shop.com")) == (RunState.DONE, other, 0)
     assert Change.objects.filter(what="rules.confirmed").count() == 1
 
 
-def test_a_plan_that_waits_for_the_second_person_can_be_withdrawn(sandbox: Sandbox, settings: Settings) -> None:
+def test_a_plan_that_waits_for_a_second_operator_can_be_cancelled(sandbox: Sandbox, settings: Settings) -> None:
     settings.RECEIVING_SECOND_PERSON = True
     make_address("a@shop.com", make_verified("shop.com"))
     operator = set_up_receiving()
@@ -102,10 +102,23 @@ def test_a_plan_that_waits_for_the_second_person_can_be_withdrawn(sandbox: Sandb
     runs_services.cancel(run=run, actor=operator)
     auto_apply_services.work()
     run.refresh_from_db()
-    assert (run.state, taken("a@shop.com")) == (RunState.CANCELLED, 1)
+    assert (run.state, rule_count("a@shop.com")) == (RunState.CANCELLED, 1)
 
 
-def test_while_a_run_is_under_way_nothing_is_approved(sandbox: Sandbox) -> None:
+def test_a_plan_is_withdrawn_while_another_run_is_at_work(sandbox: Sandbox, settings: Settings) -> None:
+    settings.RECEIVING_SECOND_PERSON = True
+    make_address("a@shop.com", make_verified("shop.com"))
+    operator = set_up_receiving()
+    Address.objects.all().delete()
+    run = approve_and_run(operator, typed="inbound-mail")
+    other = Run.objects.create(region=run.region, state=RunState.RUNNING, kind=run.kind, calls=1)
+    runs_services.cancel(run=run, actor=operator)
+    run.refresh_from_db()
+    other.refresh_from_db()
+    assert (run.state, run.cancelled_by, other.state) == (RunState.CANCELLED, operator, RunState.RUNNING)
+
+
+def test_no_plan_is_approved_while_a_run_is_in_progress(sandbox: Sandbox) -> None:
     operator = make_operator()
     shop = make_verified("shop.com")
     make_address("a@shop.com", shop)
@@ -116,11 +129,11 @@ def test_while_a_run_is_under_way_nothing_is_approved(sandbox: Sandbox) -> None:
     assert Run.objects.count() == 1
 
 
-def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandbox: Sandbox) -> None:
+def test_an_expectation_that_is_already_broken_does_not_block_a_repair(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     operator = set_up_receiving()
     for name in ("one", "two"):
-        foreign_rule(name, ["a@shop.com"], rule_set="inbound-mail")
+        make_unmanaged_rule(name, ["a@shop.com"], rule_set="inbound-mail")
     expectations_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     run = (
         approve_and_run(operator, PlanRequest(take_over=frozenset({"one"})))
@@ -130,20 +143,20 @@ def test_what_is_broken_already_stops_no_repair_however_its_number_changes(sandb
     assert run is None
     make_address("a@shop.com", shop)
     assert approve_and_run(operator, typed="inbound-mail").state == RunState.DONE
-    assert taken("a@shop.com") == 3
+    assert rule_count("a@shop.com") == 3
 
 
-def test_an_expectation_that_mail_goes_nowhere_blocks_the_plan_that_takes_it(sandbox: Sandbox) -> None:
+def test_an_expectation_of_no_delivery_blocks_a_plan_that_starts_receiving(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     operator = set_up_receiving()
     expectations_services.save_expectation(text="a@shop.com", expected=Expected.NOT_TAKEN, actor=operator)
     make_address("a@shop.com", shop)
     with pytest.raises(Refused, match="a@shop.com"):
         approve_and_run(operator, typed="inbound-mail")
-    assert taken("a@shop.com") == 0
+    assert rule_count("a@shop.com") == 0
 
 
-def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
+def test_an_expectation_can_require_our_delivery_or_one_endpoint(sandbox: Sandbox) -> None:
     alice = make_customer("Alice")
     shop = make_verified("shop.com", customer=alice)
     desk = make_endpoint(alice, name="Desk")
@@ -163,6 +176,6 @@ def test_an_expectation_says_by_us_or_to_an_endpoint(sandbox: Sandbox) -> None:
     ):
         planner_services.approve(digest=made.digest, because="x", actor=operator, typed="inbound-mail")
     make_address("a@shop.com", shop, endpoint=desk)
-    foreign_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("somebodys", ["a@shop.com"], rule_set="inbound-mail")
     expectations_services.save_expectation(text="a@shop.com", expected=Expected.BY_US, actor=operator)
     assert planner_services.plan_changes().is_empty

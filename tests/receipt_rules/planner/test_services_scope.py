@@ -1,4 +1,4 @@
-"""What is planned for one customer from that customer's rows alone is what would be planned from everybody's."""
+"""A plan for one customer, made from that customer's rows, equals the one made from all rows."""
 
 import random
 
@@ -34,14 +34,14 @@ pytestmark = pytest.mark.django_db
 NAMES = ("maple.com", "a.maple.com", "b.a.maple.com", "c.maple.com", "maple.com.au", "xmaple.com", "river.org")
 
 
-def made_at_random(chance: random.Random) -> list[Customer]:
-    """Customers whose names lie inside each other's, with every kind of address and catch-all."""
+def random_customers(chance: random.Random) -> list[Customer]:
+    """Create customers whose domains lie within each other's, with every kind of address and catch-all."""
     some = [make_customer() for _ in range(3)]
     endpoints = [[make_endpoint(each), make_endpoint(each, s3_bucket="elsewhere")] for each in some]
     for name in NAMES:
         owner = chance.randrange(3)
-        held = {} if chance.random() < 0.8 else {"stage": Stage.CLAIM, "proven_at": None}
-        domain = make_verified(name, customer=some[owner], **held)
+        fields = {} if chance.random() < 0.8 else {"stage": Stage.CLAIM, "proven_at": None}
+        domain = make_verified(name, customer=some[owner], **fields)
         for local, below in (("info", ""), ("sales+x", ""), ("one", "deep."), ("two", "a.")):
             if chance.random() < 0.6:
                 whose = owner if chance.random() < 0.8 else chance.randrange(3)
@@ -59,9 +59,9 @@ def made_at_random(chance: random.Random) -> list[Customer]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_plan_for_a_customer_needs_no_row_of_the_others(seed: int, sandbox: Sandbox) -> None:
+def test_a_plan_for_a_customer_needs_no_other_customers_rows(seed: int, sandbox: Sandbox) -> None:
     chance = random.Random(seed)
-    customers = made_at_random(chance)
+    customers = random_customers(chance)
     before = make_plan(read_desired_state().desired, RuleSet("inbound-mail")).after
     for domain in Domain.objects.all():
         if chance.random() < 0.3:
@@ -80,12 +80,12 @@ def test_a_plan_for_a_customer_needs_no_row_of_the_others(seed: int, sandbox: Sa
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_plan_of_everything_needs_no_address_that_a_catch_all_serves(
+def test_a_plan_for_everything_needs_no_address_that_a_catch_all_covers(
     seed: int, sandbox: Sandbox, settings: Settings
 ) -> None:
     chance = random.Random(seed)
     settings.RECEIVING_CATCH_ALL_PREFIX = chance.choice(["", "rest/"])
-    made_at_random(chance)
+    random_customers(chance)
     if chance.random() < 0.3:
         CatchAll.objects.filter(pk=CatchAll.objects.values("pk")[:1]).update(refused_because="SES refuses it.")
     whole, lean = read_desired_state(), read_desired_entries()
@@ -96,7 +96,7 @@ def test_a_plan_of_everything_needs_no_address_that_a_catch_all_serves(
     assert plan_changes(EVERYTHING, live, lean) == plan_changes(EVERYTHING, live, whole)
 
 
-def test_few_of_many_addresses_are_read_for_a_plan_of_everything(sandbox: Sandbox) -> None:
+def test_addresses_that_a_catch_all_covers_are_not_read_for_a_plan(sandbox: Sandbox) -> None:
     domain = make_verified("maple.com")
     for number in range(5):
         make_address(f"a{number}@maple.com", domain)
@@ -105,7 +105,7 @@ def test_few_of_many_addresses_are_read_for_a_plan_of_everything(sandbox: Sandbo
     assert list(selectors.address_rows_beyond_catch_alls(())) == []
 
 
-def test_the_rows_read_for_a_customer_do_not_grow_with_the_others(sandbox: Sandbox) -> None:
+def test_the_query_count_for_a_customers_plan_does_not_depend_on_other_customers(sandbox: Sandbox) -> None:
     own = make_verified("maple.com")
     make_address("info@maple.com", own)
     other = make_verified("a.maple.com")
@@ -113,7 +113,7 @@ def test_the_rows_read_for_a_customer_do_not_grow_with_the_others(sandbox: Sandb
     read_desired_state(customers=frozenset([own.customer_id]))
     with CaptureQueriesContext(connection) as queries:
         assert set(read_desired_state(customers=frozenset([own.customer_id])).desired.entries) == {"info@maple.com"}
-    assert len(queries) == 8  # two for what SES refuses, of all customers
+    assert len(queries) == 8  # two for the recipients that SES refuses, of all customers
     near = Holders.read([own.customer_id])
     assert near.customer_of("x.a.maple.com") == other.customer_id
     assert near.customer_of("x.maple.com") == own.customer_id

@@ -1,4 +1,4 @@
-"""How far a test message has come: each stage with its time, or with where it stopped."""
+"""The stages of a test message, each with its time or with the reason why it stopped."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ def states(facts: ProbeFacts, now: datetime = SOON) -> str:
 
 
 @pytest.mark.parametrize(
-    ("facts", "now", "wanted"),
+    ("facts", "now", "expected"),
     [
         (SENT, SOON, "dwwwww"),
         (ARRIVED, SOON, "dddddd"),
@@ -41,18 +41,18 @@ def states(facts: ProbeFacts, now: datetime = SOON) -> str:
         (replace(SENT, sent_at=None), LATE, "dsnnnn"),
     ],
 )
-def test_each_stage_is_done_waiting_stopped_or_unknown(facts: ProbeFacts, now: datetime, wanted: str) -> None:
-    assert states(facts, now) == wanted
+def test_each_stage_is_done_waiting_stopped_or_unknown(facts: ProbeFacts, now: datetime, expected: str) -> None:
+    assert states(facts, now) == expected
 
 
-def test_times_are_those_of_the_report() -> None:
+def test_stage_times_come_from_the_report() -> None:
     mx, accepted, rule, stored, handler, delivered = (stage.at for stage in stages(ARRIVED, SOON))
     assert mx == ARRIVED.received_at
     assert accepted == rule == stored == ARRIVED.received_at
     assert handler == delivered == SOON
 
 
-def test_the_page_stops_looking_when_nothing_new_comes() -> None:
+def test_the_page_stops_polling_once_nothing_can_change() -> None:
     assert is_over(ARRIVED, SOON)
     assert is_over(replace(SENT, send_problem="550"), SOON)
     assert is_over(SENT, NOW + REPORT_TIMEOUT + timedelta(seconds=1))
@@ -60,7 +60,7 @@ def test_the_page_stops_looking_when_nothing_new_comes() -> None:
     assert not is_over(replace(ARRIVED, outcome="failed"), SOON)
 
 
-def test_no_time_lies_before_the_request() -> None:
+def test_no_stage_is_dated_before_the_request() -> None:
     early = NOW - timedelta(minutes=21)
     for facts in (replace(SENT, mx_seen_at=early), replace(ARRIVED, mx_seen_at=early, received_at=early)):
         assert all(stage.at is None or stage.at >= facts.asked_at for stage in stages(facts, SOON))
@@ -97,7 +97,9 @@ def test_no_time_lies_before_the_request() -> None:
         (replace(SENT, send_problem="550"), SOON, "Rejected", ""),
     ],
 )
-def test_each_has_a_verdict_after_a_bound(facts: ProbeFacts, now: datetime, word: str, sentence: str) -> None:
+def test_each_test_message_has_a_verdict_after_a_time_limit(
+    facts: ProbeFacts, now: datetime, word: str, sentence: str
+) -> None:
     found = probe_status(facts, now)
     assert found.word == word
     assert found.sentence.endswith(sentence) if sentence else not found.sentence

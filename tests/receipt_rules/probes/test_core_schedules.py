@@ -1,4 +1,4 @@
-"""What a scheduled test message proves, and when the next one is due."""
+"""The verdict of a scheduled test message, and when the next one is due."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ LATE = NOW + REPORT_TIMEOUT + timedelta(seconds=1)
         (replace(SENT, sent_at=NOW + REPORT_TIMEOUT), LATE, ProbeVerdict.WAITING, ""),
     ],
 )
-def test_each_case_has_its_verdict(facts: ProbeFacts, at: datetime, verdict: ProbeVerdict, part: str) -> None:
+def test_each_state_has_its_verdict(facts: ProbeFacts, at: datetime, verdict: ProbeVerdict, part: str) -> None:
     found = evaluate_probe(facts, "a@shop.com", at)
     assert found.verdict is verdict
     assert part in found.sentence
@@ -46,7 +46,7 @@ def test_each_case_has_its_verdict(facts: ProbeFacts, at: datetime, verdict: Pro
 
 
 @pytest.mark.parametrize("pace", ProbePace)
-def test_a_domain_has_a_second_of_its_own_and_keeps_it(pace: ProbePace) -> None:
+def test_a_domain_keeps_its_own_offset_within_the_interval(pace: ProbePace) -> None:
     times = {next_time(f"dom_{number}", pace.every, after=NOW) for number in range(200)}
     assert all(NOW < time <= NOW + pace.every for time in times)
     assert len(times) > 150
@@ -54,6 +54,6 @@ def test_a_domain_has_a_second_of_its_own_and_keeps_it(pace: ProbePace) -> None:
     assert next_time("dom_1", pace.every, after=first) == first + pace.every
 
 
-def test_they_spread_over_the_whole_hour() -> None:
+def test_test_messages_spread_over_the_whole_hour() -> None:
     minutes = {next_time(f"dom_{number}", HOUR, after=NOW).minute for number in range(2000)}
     assert len(minutes) == 60

@@ -1,4 +1,4 @@
-"""Test messages are sent to one's own addresses alone, and only who knows the token passes for one."""
+"""Test messages are sent to the customer's own addresses only, and a report must carry the token."""
 
 import smtplib
 from datetime import timedelta
@@ -28,7 +28,7 @@ from receipt_rules.probes.services import delete_old_probes, request_probe, send
 from receipt_rules.received_mail.services import record_deliveries
 from sandbox.process import Sandbox
 from tests.factories import make_customer, make_member
-from tests.receipt_rules.factories import foreign_rule, make_probe, make_report, make_verified, set_up_receiving
+from tests.receipt_rules.factories import make_probe, make_report, make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +38,7 @@ def alices() -> Customer:
     return make_customer("Alice Ltd")
 
 
-def test_it_goes_out_by_our_mail_server_with_its_token_once(alices: Customer) -> None:
+def test_a_test_message_is_sent_once_by_our_mail_server_with_its_token(alices: Customer) -> None:
     make_verified("shop.com", customer=alices, mx_facts={"shop.com": MxFact.HERE.value})
     probe = request_probe(recipient="Test@Shop.com", actor=make_member(alices))
     assert (probe.recipient, probe.mx_leads_here, mail.outbox) == ("test@shop.com", True, [])
@@ -50,7 +50,7 @@ def test_it_goes_out_by_our_mail_server_with_its_token_once(alices: Customer) ->
     assert probe.sent_at is not None
 
 
-def test_nobody_sends_one_to_a_strangers_address(alices: Customer) -> None:
+def test_a_test_message_to_another_customers_address_is_refused(alices: Customer) -> None:
     make_verified("shop.com", customer=alices)
     bob = make_member(make_customer("Bob Ltd"))
     for recipient in ("a@shop.com", "a@nobodys.example", "shop.com", "not an address"):
@@ -59,7 +59,7 @@ def test_nobody_sends_one_to_a_strangers_address(alices: Customer) -> None:
     assert not MailProbe.objects.exists()
 
 
-def test_another_within_seconds_waits(alices: Customer) -> None:
+def test_a_second_test_message_within_seconds_is_rate_limited(alices: Customer) -> None:
     make_verified("shop.com", customer=alices)
     alice = make_member(alices)
     request_probe(recipient="a@shop.com", actor=alice)
@@ -69,7 +69,7 @@ def test_another_within_seconds_waits(alices: Customer) -> None:
     request_probe(recipient="a@shop.com", actor=alice)
 
 
-def test_what_the_mail_server_refuses_is_told_and_not_sent_again(
+def test_a_rejection_by_the_mail_server_is_stored_and_the_message_not_sent_again(
     alices: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> int:
@@ -85,7 +85,7 @@ def test_what_the_mail_server_refuses_is_told_and_not_sent_again(
     assert mail.outbox == []
 
 
-def test_a_report_is_noted_by_token_and_recipient_and_an_older_one_changes_nothing(alices: Customer) -> None:
+def test_a_report_is_matched_by_token_and_recipient_and_an_older_one_is_ignored(alices: Customer) -> None:
     probe = make_probe(make_verified("shop.com", customer=alices))
     now = timezone.now()
     for report in (
@@ -102,7 +102,16 @@ def test_a_report_is_noted_by_token_and_recipient_and_an_older_one_changes_nothi
     assert (found.outcome, found.handled_at) == ("delivered", now)
 
 
-def test_what_became_of_it_after_a_transfer_is_no_news_for_the_former_holder(alices: Customer) -> None:
+def test_a_report_for_other_recipients_of_the_same_message_hides_none(alices: Customer) -> None:
+    probe = make_probe(make_verified("shop.com", customer=alices))
+    now = timezone.now()
+    reports = [make_report(probe.recipient, probe=probe.token), make_report("other@shop.com", probe=probe.token)]
+    record_deliveries(reports=reports, now=now)
+    probe.refresh_from_db()
+    assert probe.outcome == "delivered"
+
+
+def test_a_report_after_a_transfer_is_not_shown_to_the_previous_owner(alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
     probe = make_probe(domain)
     domain.customer = make_customer("Bob Ltd")
@@ -113,7 +122,7 @@ def test_what_became_of_it_after_a_transfer_is_no_news_for_the_former_holder(ali
     assert (probe.handled_at, probe.outcome, probe.problem) == (None, "", "")
 
 
-def test_those_of_last_month_go(alices: Customer) -> None:
+def test_test_messages_older_than_a_month_are_deleted(alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
     make_probe(domain, asked_at=timezone.now() - timedelta(days=31))
     kept = make_probe(domain)
@@ -124,7 +133,7 @@ def test_those_of_last_month_go(alices: Customer) -> None:
 STOP = [{"StopAction": {"Scope": "RuleSet"}}]
 
 
-def test_one_that_a_rule_stops_has_a_verdict_which_names_the_rule_to_staff_alone(
+def test_a_test_message_stopped_by_a_rule_names_the_rule_only_to_staff(
     sandbox: Sandbox, client: Client, alices: Customer
 ) -> None:
     olga = set_up_receiving()
@@ -134,7 +143,7 @@ def test_one_that_a_rule_stops_has_a_verdict_which_names_the_rule_to_staff_alone
     now = timezone.now()
     probe = make_probe(shop, recipient="press@shop.com", sent_at=now, asked_at=now)
     assert not facts_of_probe(probe).predicted_problem
-    foreign_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
+    make_unmanaged_rule("press-freeze-test", ["press@shop.com"], actions=STOP)
     live_services.read_live()
     for viewer, by in ((olga, "rule press-freeze-test"), (make_member(alices), "another receipt rule")):
         client.force_login(viewer)
@@ -149,13 +158,15 @@ def test_one_that_a_rule_stops_has_a_verdict_which_names_the_rule_to_staff_alone
         assert ("press-freeze-test" in page) == (viewer == olga)
 
 
-def test_the_bound_is_a_setting(settings: Settings, alices: Customer) -> None:
+def test_the_time_limit_is_a_setting(settings: Settings, alices: Customer) -> None:
     settings.TEST_MESSAGE_MINUTES = 30
     probe = make_probe(make_verified("shop.com", customer=alices), recipient="a@shop.com", asked_at=timezone.now())
     assert facts_of_probe(probe).report_timeout == timedelta(minutes=30)
 
 
-def test_the_list_reads_the_rules_once_however_many_wait(sandbox: Sandbox, client: Client, alices: Customer) -> None:
+def test_the_query_count_of_the_list_does_not_depend_on_the_pending_messages(
+    sandbox: Sandbox, client: Client, alices: Customer
+) -> None:
     client.force_login(set_up_receiving())
     live_services.read_live()
     shop, now = make_verified("shop.com", customer=alices), timezone.now()

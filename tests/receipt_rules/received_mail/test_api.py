@@ -1,4 +1,4 @@
-"""The function's reports by the API, and the list that customers and staff read."""
+"""The function reports deliveries to the API; customers and staff list them."""
 
 from typing import Any
 
@@ -23,11 +23,11 @@ def function() -> Api:
 
 def delivery(*recipients: str, **fields: Any) -> dict[str, Any]:
     now = timezone.now().isoformat()
-    told = {"messageId": "abc", "receivedAt": now, "recipients": list(recipients), "outcome": "delivered", "at": now}
-    return told | {"endpointId": None, "problem": "", "bytes": 10} | fields
+    report = {"messageId": "abc", "receivedAt": now, "recipients": list(recipients), "outcome": "delivered", "at": now}
+    return report | {"endpointId": None, "problem": "", "bytes": 10} | fields
 
 
-def test_a_report_is_accepted_once_and_again(function: Api) -> None:
+def test_a_repeated_report_is_accepted_and_stored_once(function: Api) -> None:
     endpoint = make_endpoint(make_customer())
     body = {"deliveries": [delivery("a@shop.com", "b@shop.com", endpointId=endpoint.pk)]}
     assert ok(function.post(URL, body)) == {"accepted": 2}
@@ -47,23 +47,23 @@ def test_a_report_is_accepted_once_and_again(function: Api) -> None:
         {"bytes": -1},
     ],
 )
-def test_a_report_that_is_not_as_it_has_to_be_is_refused_whole(function: Api, wrong: dict[str, Any]) -> None:
+def test_a_malformed_report_is_refused_as_a_whole(function: Api, wrong: dict[str, Any]) -> None:
     body = {"deliveries": [delivery("a@shop.com"), delivery("b@shop.com", **wrong)]}
     refused(function.post(URL, body), 400, "MALFORMED")
     assert not ReceivedMail.objects.exists()
 
 
-def test_nobody_reports_without_the_scope(function: Api) -> None:
+def test_reporting_requires_the_scope_report(function: Api) -> None:
     alice = api_of(make_member(make_customer()))
     refused(alice.post(URL, {"deliveries": [delivery("a@shop.com")]}), 403, "SCOPE_MISSING")
     refused(function.get(URL), 403, "SCOPE_MISSING")
 
 
-def test_customers_read_their_own_rows_alone(function: Api) -> None:
+def test_customers_list_only_their_own_rows(function: Api) -> None:
     alices, bobs = make_customer("Alice Ltd"), make_customer("Bob Ltd")
     mine, other = make_endpoint(alices), make_endpoint(bobs)
-    told = [delivery("a@alice.com", endpointId=mine.pk), delivery("b@bob.com", endpointId=other.pk)]
-    ok(function.post(URL, {"deliveries": [*told, delivery("x@nobodys.example", outcome="unrouted")]}))
+    report = [delivery("a@alice.com", endpointId=mine.pk), delivery("b@bob.com", endpointId=other.pk)]
+    ok(function.post(URL, {"deliveries": [*report, delivery("x@nobodys.example", outcome="unrouted")]}))
     alice = api_of(make_member(alices))
     assert [row["recipient"] for row in ok(alice.get(URL))["data"]] == ["a@alice.com"]
     bobs_row = ReceivedMail.objects.get(recipient="b@bob.com")
@@ -71,14 +71,14 @@ def test_customers_read_their_own_rows_alone(function: Api) -> None:
     refused(alice.post(f"{URL}/{bobs_row.pk}/again", {}), 404, "NOT_FOUND")
 
 
-def test_the_list_is_found_by_whole_address_domain_id_and_outcome(function: Api) -> None:
+def test_the_list_is_searched_by_address_message_id_and_outcome(function: Api) -> None:
     customer: Customer = make_customer()
     endpoint = make_endpoint(customer)
-    told = [
+    report = [
         delivery("a@shop.com", endpointId=endpoint.pk, messageId="one"),
         delivery("b@shop.com", endpointId=endpoint.pk, messageId="two", outcome="failed", problem="500"),
     ]
-    ok(function.post(URL, {"deliveries": told}))
+    ok(function.post(URL, {"deliveries": report}))
     alice = api_of(make_member(customer))
-    for query, wanted in (("search=A@shop.com", "one"), ("search=two", "two"), ("outcome=failed", "two")):
-        assert [row["messageId"] for row in ok(alice.get(f"{URL}?{query}"))["data"]] == [wanted]
+    for query, expected in (("search=A@shop.com", "one"), ("search=two", "two"), ("outcome=failed", "two")):
+        assert [row["messageId"] for row in ok(alice.get(f"{URL}?{query}"))["data"]] == [expected]

@@ -1,4 +1,4 @@
-"""The list of received mail at a large operator's size: every page is found by an index, and the rows are one's own."""
+"""The list of received mail at a large operator's size: every page uses an index."""
 
 import pytest
 from django.db import connection
@@ -48,22 +48,22 @@ SEARCHES = (
 )
 
 
-def test_no_page_reads_the_whole_table(alice: User) -> None:
+def test_no_page_scans_the_whole_table(alice: User) -> None:
     for viewer in (alice, make_staff()):
         for filters in SEARCHES:
             rows = received_for(viewer)
-            said = filters.search(rows).values_list("pk", flat=True)[:51].explain()
-            assert "Seq Scan on receipt_rules_receivedmail" not in said, (filters, said)
+            plan = filters.search(rows).values_list("pk", flat=True)[:51].explain()
+            assert "Seq Scan on receipt_rules_receivedmail" not in plan, (filters, plan)
             assert int(filters.counts(rows)["held"]) == 0
 
 
 @pytest.mark.parametrize("each_domain", [False, True])
 @pytest.mark.parametrize("catch_all_prefix", ["", "caught/"])
 @pytest.mark.parametrize("has_catch_all", [False, True])
-def test_the_function_looks_where_the_plan_stores_mail(
+def test_the_function_reads_where_the_plan_stores_mail(
     settings: Settings, sandbox: Sandbox, each_domain: bool, catch_all_prefix: str, has_catch_all: bool
 ) -> None:
-    """Of an address with an endpoint as usual, and of one whose endpoint has a place of its own."""
+    """Check an address with a default endpoint, and one whose endpoint has its own bucket."""
     settings.RECEIVING_PREFIX, settings.RECEIVING_PREFIX_EACH_DOMAIN = "mail/", each_domain
     settings.RECEIVING_CATCH_ALL_PREFIX = catch_all_prefix
     customer = make_customer()

@@ -1,6 +1,7 @@
-"""Reports are kept once, whoever they are of; what fails alerts; what is asked for again the function delivers."""
+"""Reports are stored once with their owner, failures open alerts, and the function delivers again on request."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
@@ -34,7 +35,7 @@ def alices() -> Customer:
     return make_customer("Alice Ltd")
 
 
-def tell(*reports: Report) -> None:
+def report(*reports: Report) -> None:
     record_deliveries(reports=reports, now=timezone.now())
 
 
@@ -42,41 +43,41 @@ def outcomes() -> dict[str, tuple[str, int]]:
     return {row.recipient: (row.outcome, row.tries) for row in ReceivedMail.objects.all()}
 
 
-def test_the_same_report_twice_is_one_row_and_an_older_one_changes_nothing(alices: Customer) -> None:
+def test_a_repeated_report_is_one_row_and_an_older_one_is_ignored(alices: Customer) -> None:
     endpoint = make_endpoint(alices)
     now = timezone.now()
     failed = make_report("a@shop.com", endpoint=endpoint, message="m", outcome="failed", problem="500", at=now)
-    taken = make_report("a@shop.com", endpoint=endpoint, message="m", at=now + timedelta(minutes=5))
-    tell(failed)
-    tell(failed)
+    delivered = make_report("a@shop.com", endpoint=endpoint, message="m", at=now + timedelta(minutes=5))
+    report(failed)
+    report(failed)
     assert outcomes() == {"a@shop.com": ("failed", 1)}
-    tell(taken)
-    tell(failed, taken)
+    report(delivered)
+    report(failed, delivered)
     assert outcomes() == {"a@shop.com": ("delivered", 2)}
     assert ReceivedMail.objects.get().problem == ""
 
 
-def test_one_batch_may_tell_of_a_message_twice(alices: Customer) -> None:
+def test_one_batch_may_report_a_message_twice(alices: Customer) -> None:
     endpoint, now = make_endpoint(alices), timezone.now()
     first = make_report("A@shop.com", endpoint=endpoint, message="m", outcome="failed", at=now)
-    tell(make_report("a@shop.com", endpoint=endpoint, message="m", at=now + timedelta(seconds=1)), first)
+    report(make_report("a@shop.com", endpoint=endpoint, message="m", at=now + timedelta(seconds=1)), first)
     assert outcomes() == {"a@shop.com": ("delivered", 1)}
 
 
-def test_mail_is_whose_it_was_when_it_came(alices: Customer) -> None:
+def test_mail_belongs_to_the_customer_who_owned_the_domain_when_it_arrived(alices: Customer) -> None:
     bobs, shop = make_customer("Bob Ltd"), make_verified("shop.com", customer=alices)
     make_address("a@shop.com", shop)
     came = timezone.now()
-    tell(make_report("a@shop.com", outcome="unrouted", received_at=came))
+    report(make_report("a@shop.com", outcome="unrouted", received_at=came))
     shop.refresh_from_db()
     transfer(domain=shop, to=bobs, because="sold", actor=make_operator())
-    tell(make_report("a@shop.com", outcome="unrouted", received_at=came + timedelta(microseconds=1)))
-    tell(make_report("a@shop.com", outcome="unrouted"))
+    report(make_report("a@shop.com", outcome="unrouted", received_at=came + timedelta(microseconds=1)))
+    report(make_report("a@shop.com", outcome="unrouted"))
     owners = [row.customer_id for row in ReceivedMail.objects.order_by("received_at")]
     assert owners == [alices.pk, None, bobs.pk]
 
 
-def test_mail_from_before_a_name_changed_hands_has_no_endpoint_of_the_new_holder(alices: Customer) -> None:
+def test_mail_from_before_a_transfer_is_not_routed_to_the_new_owners_endpoint(alices: Customer) -> None:
     bobs, shop = make_customer("Bob Ltd"), make_verified("shop.com", customer=alices)
     came = timezone.now()
     transfer(domain=shop, to=bobs, because="sold", actor=make_operator())
@@ -87,15 +88,15 @@ def test_mail_from_before_a_name_changed_hands_has_no_endpoint_of_the_new_holder
     assert now.endpoint is not None
 
 
-def test_three_failures_without_a_success_alert_the_owners_and_a_success_ends_it(alices: Customer) -> None:
+def test_three_failures_in_a_row_open_an_alert_and_a_success_ends_it(alices: Customer) -> None:
     endpoint = make_endpoint(alices)
     for _ in range(2):
-        tell(make_report("a@shop.com", endpoint=endpoint, outcome="failed", problem="It answered 500."))
+        report(make_report("a@shop.com", endpoint=endpoint, outcome="failed", problem="It answered 500."))
     assert not Alert.objects.filter(state=AlertState.OPEN).exists()
-    tell(make_report("a@shop.com", endpoint=endpoint, outcome="failed", problem="It answered 500."))
+    report(make_report("a@shop.com", endpoint=endpoint, outcome="failed", problem="It answered 500."))
     alert = Alert.objects.get(state=AlertState.OPEN)
     assert (alert.kind, alert.customer_id, alert.why) == ("endpoint.failing", alices.pk, "It answered 500.")
-    tell(make_report("a@shop.com", endpoint=endpoint))
+    report(make_report("a@shop.com", endpoint=endpoint))
     assert not Alert.objects.filter(state=AlertState.OPEN).exists()
 
 
@@ -105,9 +106,13 @@ def test_storage_that_cannot_be_read_alerts_operators_and_blames_no_endpoint(ali
         "shop.com", customer=alices, mail_rules={"shop.com": "carried"}, mx_facts={"shop.com": "here"}
     )
     address = make_address("a@shop.com", domain, endpoint=endpoint, rules="carried")
-    unread = {"storage_problem": "NoSuchBucket: inbound-mail", "size": None, "problem": "We couldn't read the message."}
+    unread: dict[str, Any] = {
+        "storage_problem": "NoSuchBucket: inbound-mail",
+        "size": None,
+        "problem": "We couldn't read the message.",
+    }
     for _ in range(3):
-        tell(make_report("a@shop.com", outcome="failed", **unread))
+        report(make_report("a@shop.com", outcome="failed", **unread))
     alert = Alert.objects.get(state=AlertState.OPEN)
     assert (alert.kind, alert.severity) == ("storage.unreadable", "high")
     assert alert.why.endswith("nothing is delivered: NoSuchBucket: inbound-mail")
@@ -119,19 +124,19 @@ def test_storage_that_cannot_be_read_alerts_operators_and_blames_no_endpoint(ali
     page = client.get(reverse("receipt_rules:domain", args=[domain.pk])).text
     assert "NoSuchBucket" not in page
     assert "Stored mail can&#x27;t be read now. Our team has been notified." in page
-    tell(make_report("a@shop.com", endpoint=endpoint))
+    report(make_report("a@shop.com", endpoint=endpoint))
     assert not Alert.objects.filter(state=AlertState.OPEN).exists()
     assert {hop.key: hop.state for hop in path_of_address(address)}["store"] is HopState.OK
 
 
-def test_what_is_counted_is_an_endpoints_and_a_domains_own(alices: Customer) -> None:
+def test_deliveries_are_counted_for_each_endpoint_and_domain(alices: Customer) -> None:
     shop, endpoint = make_verified("shop.com", customer=alices), make_endpoint(alices)
     make_address("a@shop.com", shop, endpoint=endpoint)
     make_address("b@shop.com", shop, endpoint=endpoint)
     now = timezone.now()
-    tell(make_report("a@shop.com", "b@shop.com", endpoint=endpoint, message="one"))
-    tell(make_report("a@shop.com", endpoint=endpoint, outcome="failed", received_at=now - timedelta(days=2)))
-    tell(make_report("a@shop.com", endpoint=endpoint, outcome="held", received_at=now - timedelta(days=20)))
+    report(make_report("a@shop.com", "b@shop.com", endpoint=endpoint, message="one"))
+    report(make_report("a@shop.com", endpoint=endpoint, outcome="failed", received_at=now - timedelta(days=2)))
+    report(make_report("a@shop.com", endpoint=endpoint, outcome="held", received_at=now - timedelta(days=20)))
     counts = delivery_counts([endpoint.pk])[endpoint.pk]
     assert (counts.total, counts.successful, counts.failed) == (4, 2, 2)
     assert received_counts(shop.pk, customer_id=alices.pk, now=timezone.now()) == (2, 3, 4)
@@ -139,10 +144,10 @@ def test_what_is_counted_is_an_endpoints_and_a_domains_own(alices: Customer) -> 
     assert endpoint_health(endpoint.pk, now=timezone.now()).counts.total == 3
 
 
-def test_deliver_again_asks_the_function_for_that_message_alone(alices: Customer, sandbox: Sandbox) -> None:
+def test_deliver_again_invokes_the_function_for_that_message_only(alices: Customer, sandbox: Sandbox) -> None:
     shop = make_verified("shop.com", customer=alices)
     make_address("a@shop.com", shop, endpoint=make_endpoint(alices))
-    tell(make_report("a@shop.com", "b@shop.com", message="m", outcome="failed"))
+    report(make_report("a@shop.com", "b@shop.com", message="m", outcome="failed"))
     alice, mail = make_member(alices), ReceivedMail.objects.get(recipient="a@shop.com")
     deliver_again(mail=mail, actor=alice)
     event = WORLD.mail.jobs[0].event
@@ -159,9 +164,9 @@ def test_deliver_again_asks_the_function_for_that_message_alone(alices: Customer
     assert len(WORLD.mail.jobs) == 1
 
 
-def test_what_is_too_old_goes_and_0_days_keep_all(alices: Customer, settings: Settings) -> None:
+def test_expired_rows_are_deleted_and_zero_days_keep_all(alices: Customer, settings: Settings) -> None:
     old = timezone.now() - timedelta(days=91)
-    tell(make_report("a@shop.com", received_at=old), make_report("b@shop.com"))
+    report(make_report("a@shop.com", received_at=old), make_report("b@shop.com"))
     settings.RECEIVED_MAIL_DAYS = 0
     assert delete_expired(now=timezone.now()) == 0
     settings.RECEIVED_MAIL_DAYS = 90

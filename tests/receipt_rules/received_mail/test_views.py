@@ -1,4 +1,4 @@
-"""The page Received: own rows alone, filters, and the button."""
+"""The page Received shows own rows only, filters them, and offers to deliver a message again."""
 
 import pytest
 from django.test import Client
@@ -31,7 +31,7 @@ def mail(alices: Customer) -> ReceivedMail:
     return ReceivedMail.objects.get(recipient="a@alice.com")
 
 
-def test_a_customer_sees_their_own_mail_alone(alice_client: Client, mail: ReceivedMail) -> None:
+def test_a_customer_sees_only_their_own_mail(alice_client: Client, mail: ReceivedMail) -> None:
     page = alice_client.get(URL).content.decode()
     assert "a@alice.com" in page
     assert "Failed" in page
@@ -42,22 +42,22 @@ def test_a_customer_sees_their_own_mail_alone(alice_client: Client, mail: Receiv
     assert alice_client.post(f"{URL}{other.pk}/").status_code == 404
 
 
-def test_staff_see_all_and_what_is_nobodys(sam_client: Client, mail: ReceivedMail) -> None:
+def test_staff_see_all_mail_including_mail_without_an_owner(sam_client: Client, mail: ReceivedMail) -> None:
     page = sam_client.get(URL).content.decode()
     assert all(each in page for each in ("a@alice.com", "b@bob.com", "x@nobodys.example", "Nobody"))
 
 
-def test_a_swap_is_the_results_alone(alice_client: Client, mail: ReceivedMail) -> None:
+def test_an_htmx_request_returns_only_the_results(alice_client: Client, mail: ReceivedMail) -> None:
     page = alice_client.get(f"{URL}?show=delivered", headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in page
     assert "No matching messages" in page
 
 
-def test_an_empty_list_says_what_will_be_there(alice_client: Client) -> None:
+def test_an_empty_list_shows_its_empty_state(alice_client: Client) -> None:
     assert "No mail received yet" in alice_client.get(URL).content.decode()
 
 
-def test_deliver_again_is_a_button_and_says_what_it_did(
+def test_deliver_again_invokes_the_function_once_and_is_rate_limited(
     alice_client: Client, mail: ReceivedMail, sandbox: Sandbox
 ) -> None:
     here = f"{URL}{mail.pk}/"
@@ -68,7 +68,7 @@ def test_deliver_again_is_a_button_and_says_what_it_did(
     assert "every 30 seconds" in alice_client.post(here, follow=True).content.decode()
 
 
-def test_a_function_that_cannot_be_called_is_said_on_the_page(
+def test_a_function_that_cannot_be_invoked_is_reported_on_the_page(
     alice_client: Client, mail: ReceivedMail, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lambda_backends["123456789012"]["eu-west-1"].delete_function("inbound-mail-handler")

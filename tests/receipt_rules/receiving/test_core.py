@@ -1,4 +1,4 @@
-"""What the active rules do with one address's mail, as its customer wants it."""
+"""What the active rules do with an address's mail, compared with the desired delivery."""
 
 import pytest
 
@@ -22,70 +22,70 @@ OWN = RuleDelivery((S3("inbound-mail", "mail/"),))
 OURS = Rule("inbound-admin-1", OWN, ("a@shop.com",))
 
 
-def foreign(*actions: Action) -> ForeignRule:
+def unmanaged(*actions: Action) -> ForeignRule:
     return ForeignRule("corp", "{}", RuleDelivery(actions), ("a@shop.com",))
 
 
-def test_our_rule_carries_the_mail_to_the_customers_place() -> None:
+def test_our_rule_with_the_desired_delivery_carries_the_mail() -> None:
     assert rules_fact([OURS], OWN) is RulesFact.CARRIED
 
 
-def test_without_a_rule_the_address_waits() -> None:
+def test_an_address_without_a_rule_is_waiting() -> None:
     assert rules_fact([], OWN) is RulesFact.WAITING
     assert rules_fact([], None) is RulesFact.WAITING
 
 
-def test_a_rule_of_ours_to_another_place_does_not_serve_the_address() -> None:
+def test_our_rule_with_another_delivery_does_not_serve_the_address() -> None:
     assert rules_fact([OURS], RuleDelivery((S3("other", ""),))) is RulesFact.WAITING
 
 
-def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_ours() -> None:
-    assert rules_fact([foreign(S3("theirs"))], OWN) is RulesFact.ELSEWHERE
-    assert rules_fact([foreign(S3("theirs"), Stop()), OURS], OWN) is RulesFact.ELSEWHERE
+def test_an_unmanaged_rule_with_another_delivery_is_elsewhere() -> None:
+    assert rules_fact([unmanaged(S3("theirs"))], OWN) is RulesFact.ELSEWHERE
+    assert rules_fact([unmanaged(S3("theirs"), Stop()), OURS], OWN) is RulesFact.ELSEWHERE
 
 
-def test_a_foreign_rule_to_the_customers_own_place_serves_it() -> None:
-    assert rules_fact([foreign(S3("inbound-mail", "mail/"))], OWN) is RulesFact.CARRIED
+def test_an_unmanaged_rule_with_the_desired_delivery_carries_the_mail() -> None:
+    assert rules_fact([unmanaged(S3("inbound-mail", "mail/"))], OWN) is RulesFact.CARRIED
 
 
-def test_a_copy_in_front_is_said() -> None:
-    assert rules_fact([foreign(S3("theirs")), OURS], OWN) is RulesFact.COPIED
+def test_an_unmanaged_rule_before_ours_that_stores_a_copy_is_reported() -> None:
+    assert rules_fact([unmanaged(S3("theirs")), OURS], OWN) is RulesFact.COPIED
 
 
-def test_what_bounces_or_stops_in_front_keeps_the_mail_from_arriving() -> None:
+def test_a_bounce_or_stop_before_our_rule_prevents_delivery() -> None:
     bounce = Bounce("postmaster@corp.com", "550", "no")
-    assert rules_fact([foreign(bounce), OURS], OWN) is RulesFact.BOUNCED
-    assert rules_fact([foreign(Stop()), OURS], OWN) is RulesFact.STOPPED
+    assert rules_fact([unmanaged(bounce), OURS], OWN) is RulesFact.BOUNCED
+    assert rules_fact([unmanaged(Stop()), OURS], OWN) is RulesFact.STOPPED
 
 
-def test_what_stands_behind_ours_changes_nothing() -> None:
-    assert rules_fact([OURS, foreign(Stop())], OWN) is RulesFact.CARRIED
+def test_a_rule_after_ours_changes_nothing() -> None:
+    assert rules_fact([OURS, unmanaged(Stop())], OWN) is RulesFact.CARRIED
 
 
-def test_a_function_in_front_that_may_stop_leaves_it_open() -> None:
+def test_a_synchronous_function_before_our_rule_makes_the_result_unsure() -> None:
     asks = Lambda("arn:aws:lambda:eu-west-1:1:function:f", Invocation.REQUEST_RESPONSE)
-    assert rules_fact([foreign(asks), OURS], OWN) is RulesFact.UNSURE
+    assert rules_fact([unmanaged(asks), OURS], OWN) is RulesFact.UNSURE
 
 
-def test_an_address_that_a_broader_entry_serves_has_its_delivery() -> None:
+def test_a_covered_address_has_the_delivery_of_the_covering_recipient() -> None:
     desired = DesiredEntries({"shop.com": OWN}, {"a@shop.com": "shop.com", "a+b@shop.com": "a@shop.com"})
     assert delivery_of("a+b@shop.com", desired) == OWN
     assert delivery_of("other@else.com", desired) is None
 
 
-def test_the_best_of_the_addresses_at_a_name_speaks_for_it() -> None:
+def test_the_best_address_decides_the_fact_for_a_name() -> None:
     assert best_fact([RulesFact.WAITING, RulesFact.CARRIED]) is RulesFact.CARRIED
     assert best_fact([RulesFact.BOUNCED, RulesFact.STOPPED]) is RulesFact.BOUNCED
     assert best_fact([]) is RulesFact.NOTHING
 
 
-@pytest.mark.parametrize("kept", [RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE])
-def test_an_address_that_another_rule_keeps_from_us_is_not_hidden_behind_one_that_is_carried(kept: RulesFact) -> None:
-    assert best_fact([RulesFact.CARRIED, kept]) is RulesFact.PARTLY
+@pytest.mark.parametrize("lost", [RulesFact.STOPPED, RulesFact.BOUNCED, RulesFact.ELSEWHERE])
+def test_a_name_with_delivered_and_lost_addresses_is_partly_served(lost: RulesFact) -> None:
+    assert best_fact([RulesFact.CARRIED, lost]) is RulesFact.PARTLY
 
 
-def test_a_rule_that_matches_without_storing_makes_ses_accept_what_is_then_lost() -> None:
-    header = foreign(AddHeader("x", "y"))
+def test_a_matching_rule_that_stores_nothing_loses_the_mail() -> None:
+    header = unmanaged(AddHeader("x", "y"))
     assert rules_fact([header], OWN) is RulesFact.UNSTORED
     assert rules_fact([header, OURS], OWN) is RulesFact.CARRIED
 
@@ -113,9 +113,9 @@ def test_a_later_rule_may_call_the_function_unless_an_earlier_one_stops() -> Non
 
 
 def test_the_function_of_an_unmanaged_rule_may_deliver_the_mail() -> None:
-    old = foreign(*OWN.actions, Lambda("arn:aws:lambda:eu-west-1:1:function:old"))
+    old = unmanaged(*OWN.actions, Lambda("arn:aws:lambda:eu-west-1:1:function:old"))
     assert rules_fact([old], ROUTED) is RulesFact.CARRIED
-    assert rules_fact([foreign(*OWN.actions)], ROUTED) is RulesFact.UNROUTED
+    assert rules_fact([unmanaged(*OWN.actions)], ROUTED) is RulesFact.UNROUTED
 
 
 def test_a_rule_that_requires_tls_unasked_rejects_some_mail() -> None:

@@ -1,4 +1,4 @@
-"""From no address to mail that arrives: the MX is asked for last, and red wherever nothing stands behind it."""
+"""From no address to mail that arrives: the MX is required last, and an MX without a rule behind it is red."""
 
 import pytest
 from django.test import Client
@@ -9,7 +9,7 @@ from time_machine import travel
 from accounts.models.people import Customer
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import State
-from domains.models.domains import Domain
+from domains.models.domains import Domain, Stage
 from domains.receiving.core import ReceivingState
 from inbound_admin.lib import aws
 from notifications.models.alerts import Alert
@@ -17,31 +17,34 @@ from receipt_rules.addresses import services as addresses_services
 from receipt_rules.addresses.selectors import SHOWN
 from receipt_rules.auto_apply import services as auto_apply_services
 from receipt_rules.drift import services as drift_services
+from receipt_rules.live import services as live_services
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.receiving import services as receiving_services
 from sandbox.process import Sandbox
 from tests.api_client import api_of
-from tests.domains.factories import make_zone, publish, set_up_domain
-from tests.factories import make_member
-from tests.receipt_rules.factories import foreign_rule, make_address, make_verified, set_up_receiving
+from tests.domains.factories import make_domain, make_zone, publish, set_up_domain
+from tests.factories import make_customer, make_member
+from tests.receipt_rules.factories import make_address, make_unmanaged_rule, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 HERE = "inbound-smtp.eu-west-1.amazonaws.com"
 GOOGLE = "aspmx.l.google.com"
 
 
-def verified(sandbox: Sandbox, name: str = "shop.com", *, mx: str = "", customer: Customer | None = None) -> Domain:
-    """Set up, all that is asked for is published, and Amazon has confirmed it."""
+def verified_domain(
+    sandbox: Sandbox, name: str = "shop.com", *, mx: str = "", customer: Customer | None = None
+) -> Domain:
+    """Set up the domain, publish all required records, and let SES verify it."""
     domain = set_up_domain(sandbox, name, customer=customer)
     if mx:
         sandbox.control.add_record(make_zone(sandbox, domain), name, "MX", f"10 {mx}")
     publish(sandbox, domain)
     sandbox.control.tick()
     Domain.objects.filter(pk=domain.pk).update(routes_unchecked=False)
-    return checked(domain)
+    return check_domain(domain)
 
 
-def checked(domain: Domain) -> Domain:
+def check_domain(domain: Domain) -> Domain:
     found = Domain.objects.select_related("customer").get(pk=domain.pk)
     checking_services.check([found], now=timezone.now())
     return Domain.objects.select_related("customer").get(pk=domain.pk)
@@ -56,51 +59,51 @@ def move_mx(sandbox: Sandbox, domain: Domain, name: str, to: str) -> None:
         sandbox.control.add_record(zone, name, "MX", f"10 {to}")
 
 
-def asked(domain: Domain) -> set[str]:
+def required_mx_names(domain: Domain) -> set[str]:
     return {record.name for record in domain.records if record.key.startswith("inbound-mx")}
 
 
-def test_a_customer_with_mail_elsewhere_is_asked_for_the_mx_only_when_something_takes_the_mail(
+def test_the_mx_is_required_only_once_a_rule_receives_the_mail(
     sandbox: Sandbox,
 ) -> None:
     set_up_receiving()
-    domain = verified(sandbox, mx=GOOGLE)
-    assert (domain.state, asked(domain)) == (State.VERIFIED, set())
+    domain = verified_domain(sandbox, mx=GOOGLE)
+    assert (domain.state, required_mx_names(domain)) == (State.VERIFIED, set())
     assert "add an address first" in domain.summary
     addresses_services.add_address(text="billing@shop.com", customer=domain.customer, actor=None)
     domain.refresh_from_db()
-    assert (domain.receiving.state, asked(domain)) == (ReceivingState.APPLYING, set())
+    assert (domain.receiving.state, required_mx_names(domain)) == (ReceivingState.APPLYING, set())
     auto_apply_services.work()
-    domain = checked(domain)
-    assert (domain.state, asked(domain)) == (State.WAITING, {"shop.com"})
+    domain = check_domain(domain)
+    assert (domain.state, required_mx_names(domain)) == (State.WAITING, {"shop.com"})
     assert domain.receiving.state is ReceivingState.PUBLISH_MX
     move_mx(sandbox, domain, "shop.com", HERE)
-    domain = checked(domain)
+    domain = check_domain(domain)
     assert (domain.state, domain.receiving.state) == (State.VERIFIED, ReceivingState.LIVE)
     assert domain.summary == "All required records verified."
     assert Address.objects.select_related("domain").get().receiving.is_live
 
 
-def test_addresses_may_be_added_as_soon_as_the_ownership_is_proven(sandbox: Sandbox) -> None:
+def test_addresses_can_be_added_as_soon_as_ownership_is_proven(sandbox: Sandbox) -> None:
     set_up_receiving()
     domain = set_up_domain(sandbox, "shop.com")
     record = next(each for each in domain.records if each.key == "identity")
     sandbox.control.add_record(make_zone(sandbox, domain), record.name, "TXT", record.value)
     sandbox.control.tick()
-    domain = checked(domain)
+    domain = check_domain(domain)
     assert (domain.is_proven, domain.verified_at) == (True, None)
     addresses_services.add_address(text="billing@shop.com", customer=domain.customer, actor=None)
     auto_apply_services.work()
     domain.refresh_from_db()
     assert Address.objects.get().is_served
-    assert asked(domain) == {"shop.com"}
+    assert required_mx_names(domain) == {"shop.com"}
 
 
-def test_an_mx_that_leads_here_with_nothing_behind_it_is_red_everywhere(
+def test_an_mx_that_points_here_without_an_address_is_red_everywhere(
     sandbox: Sandbox, alice_client: Client, alices: Customer
 ) -> None:
     set_up_receiving()
-    domain = verified(sandbox, mx=HERE, customer=alices)
+    domain = verified_domain(sandbox, mx=HERE, customer=alices)
     sentence = "SES rejects all mail for shop.com: add an address."
     assert domain.state == State.WRONG
     assert domain.summary == sentence
@@ -118,32 +121,32 @@ def test_an_mx_that_leads_here_with_nothing_behind_it_is_red_everywhere(
 
 def test_removing_the_last_address_behind_the_mx_is_red_at_once(sandbox: Sandbox) -> None:
     set_up_receiving()
-    domain = verified(sandbox, mx=HERE)
+    domain = verified_domain(sandbox, mx=HERE)
     made = addresses_services.add_address(text="billing@shop.com", customer=domain.customer, actor=None)
     auto_apply_services.work()
-    assert checked(domain).receiving.is_live
+    assert check_domain(domain).receiving.is_live
     addresses_services.remove_address(address=made, actor=None)
     domain.refresh_from_db()
     assert domain.receiving_state == ReceivingState.REJECTED
     assert domain.headline == "SES rejects all mail for shop.com: add an address."
 
 
-def test_a_lookup_that_fails_is_never_absent(sandbox: Sandbox) -> None:
+def test_a_failed_lookup_is_never_reported_as_absent(sandbox: Sandbox) -> None:
     set_up_receiving()
-    domain = verified(sandbox, mx=HERE)
+    domain = verified_domain(sandbox, mx=HERE)
     addresses_services.add_address(text="billing@shop.com", customer=domain.customer, actor=None)
     auto_apply_services.work()
-    assert checked(domain).receiving.is_live
+    assert check_domain(domain).receiving.is_live
     sandbox.control.set_dns_fault(make_zone(sandbox, domain), "servfail")
-    domain = checked(domain)
+    domain = check_domain(domain)
     assert domain.receiving.state is ReceivingState.COULD_NOT_TELL
-    assert asked(domain) == {"shop.com"}
+    assert required_mx_names(domain) == {"shop.com"}
 
 
-def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_live(sandbox: Sandbox) -> None:
+def test_an_unmanaged_rule_that_catches_the_mail_is_not_live(sandbox: Sandbox) -> None:
     set_up_receiving()
-    domain = verified(sandbox, mx=HERE)
-    foreign_rule("corp", ["shop.com"], rule_set="inbound-mail")
+    domain = verified_domain(sandbox, mx=HERE)
+    make_unmanaged_rule("corp", ["shop.com"], rule_set="inbound-mail")
     drift_services.check_drift()
     domain.refresh_from_db()
     assert domain.receiving.word == "Managed elsewhere"
@@ -159,45 +162,73 @@ def test_a_foreign_rule_that_takes_the_mail_elsewhere_is_not_live(sandbox: Sandb
     assert Alert.objects.get(kind="receiving.harmed").state == "recovered"
 
 
-def test_an_address_below_the_domain_needs_an_mx_of_its_own(sandbox: Sandbox) -> None:
+def test_a_catch_all_of_a_claim_is_not_served_by_the_rule_of_who_holds_the_name(sandbox: Sandbox) -> None:
     set_up_receiving()
-    domain = verified(sandbox, mx=HERE)
+    alices = make_verified("shop.com", customer=make_customer("Alice"))
+    claim = make_domain("shop.com", customer=make_customer("Bob"), stage=Stage.CLAIM)
+    addresses_services.set_catch_all(domain=alices, actor=None)
+    bobs = CatchAll.objects.create(domain=claim)
+    auto_apply_services.work()
+    drift_services.check_drift()
+    assert CatchAll.objects.get(domain=alices).is_served
+    bobs.refresh_from_db()
+    assert not bobs.is_served
+
+
+def test_a_read_for_one_customer_leaves_the_alert_with_all_whom_a_foreign_rule_harms(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    alices, bobs = (make_verified(f"{name}.com", customer=make_customer(name)) for name in ("alice", "bob"))
+    for domain in (alices, bobs):
+        make_address(f"a@{domain.name}", domain)
+    make_unmanaged_rule("corp", ["alice.com", "bob.com"], rule_set="inbound-mail")
+    drift_services.check_drift()
+    alert = Alert.objects.get(kind="receiving.harmed")
+    assert "2 recipients of 2 customers" in alert.why
+    active = live_services.read_live().active
+    receiving_services.record_live_rules(active, is_ours=True, customers=frozenset({alices.customer_id}))
+    alert.refresh_from_db()
+    assert "2 recipients of 2 customers" in alert.why
+
+
+def test_an_address_at_a_subdomain_requires_its_own_mx(sandbox: Sandbox) -> None:
+    set_up_receiving()
+    domain = verified_domain(sandbox, mx=HERE)
     addresses_services.add_address(text="a@in.shop.com", customer=domain.customer, actor=None)
     addresses_services.set_catch_all(domain=domain, actor=None, subdomains=True)
     auto_apply_services.work()
-    domain = checked(domain)
-    assert asked(domain) == {"in.shop.com", "*.shop.com"}
+    domain = check_domain(domain)
+    assert required_mx_names(domain) == {"in.shop.com", "*.shop.com"}
     address = Address.objects.select_related("domain").get()
     assert not address.receiving.is_live
     api, at = api_of(make_member(domain.customer)), f"/api/v2/email-addresses/{address.pk}"
     assert api.get(at).json()["receiving"] == address.receiving.state
     move_mx(sandbox, domain, "in.shop.com", HERE)
     move_mx(sandbox, domain, "*.shop.com", HERE)
-    domain = checked(domain)
+    domain = check_domain(domain)
     assert [each.is_live for each in domain.receiving_below] == [True, True]
     assert api.get(at).json()["receiving"] == "live"
     assert Address.objects.select_related("domain").get().receiving.is_live
     assert CatchAll.objects.select_related("domain").get().receiving.is_live
 
 
-def test_an_mx_that_leaves_again_ends_live(sandbox: Sandbox) -> None:
+def test_an_mx_that_no_longer_points_here_ends_live(sandbox: Sandbox) -> None:
     set_up_receiving()
-    domain = verified(sandbox, mx=HERE)
+    domain = verified_domain(sandbox, mx=HERE)
     made = addresses_services.add_address(text="billing@shop.com", customer=domain.customer, actor=None)
     auto_apply_services.work()
-    checked(domain)
+    check_domain(domain)
     move_mx(sandbox, domain, "shop.com", GOOGLE)
     with travel(timezone.now(), tick=True):
-        domain = checked(domain)
+        domain = check_domain(domain)
     assert domain.receiving.state is ReceivingState.PUBLISH_MX
     made.refresh_from_db()
     assert not made.receiving.is_live
 
 
-def test_where_receiving_is_not_set_up_staff_are_alarmed_and_customers_are_told_the_truth(
+def test_without_receiving_setup_an_alert_opens_and_customers_read_why(
     sandbox: Sandbox, alice_client: Client, alices: Customer
 ) -> None:
-    domain = verified(sandbox, mx=GOOGLE, customer=alices)
+    domain = verified_domain(sandbox, mx=GOOGLE, customer=alices)
     page = reverse("receipt_rules:domain", args=[domain.pk])
     answer = alice_client.post(page, {"do": "address", "address-address": "billing"}, follow=True).content.decode()
     assert "It takes effect once inbound mail is set up in this region." in answer
@@ -207,19 +238,19 @@ def test_where_receiving_is_not_set_up_staff_are_alarmed_and_customers_are_told_
     assert (alert.state, "Alice Ltd" in alert.why) == ("open", True)
     domain.refresh_from_db()
     assert domain.receiving.state is ReceivingState.NOT_SET_UP
-    assert asked(domain) == set()
+    assert required_mx_names(domain) == set()
     set_up_receiving()
     alert.refresh_from_db()
     assert alert.state == "recovered"
     domain.refresh_from_db()
-    assert asked(domain) == {"shop.com"}
+    assert required_mx_names(domain) == {"shop.com"}
 
 
-def test_what_is_pending_is_shown_on_the_domain_that_it_concerns_alone(
+def test_a_pending_change_is_shown_only_on_its_own_domain(
     sandbox: Sandbox, alice_client: Client, alices: Customer
 ) -> None:
     set_up_receiving()
-    one, other = (verified(sandbox, name, customer=alices) for name in ("shop.com", "books.com"))
+    one, other = (verified_domain(sandbox, name, customer=alices) for name in ("shop.com", "books.com"))
     addresses_services.add_address(text="a@shop.com", customer=alices, actor=None)
     pages = [
         alice_client.get(reverse("receipt_rules:domain", args=[each.pk])).content.decode() for each in (one, other)
@@ -227,16 +258,16 @@ def test_what_is_pending_is_shown_on_the_domain_that_it_concerns_alone(
     assert ["Your last change is being applied." in page for page in pages] == [True, False]
 
 
-def test_the_api_says_the_same_of_domain_and_address(sandbox: Sandbox, alices: Customer) -> None:
+def test_the_api_shows_the_receiving_status_of_domain_and_address(sandbox: Sandbox, alices: Customer) -> None:
     set_up_receiving()
-    domain = verified(sandbox, mx=HERE, customer=alices)
+    domain = verified_domain(sandbox, mx=HERE, customer=alices)
     api = api_of(make_member(alices))
     found = api.get(f"/api/v2/domains/{domain.pk}").json()
     assert (found["receiving"], found["canReceiveEmails"], found["sendOnly"]) == ("rejected", False, False)
     assert found["receivingMessage"] == "SES rejects all mail for shop.com: add an address."
     made = addresses_services.add_address(text="a@shop.com", customer=alices, actor=None)
     auto_apply_services.work()
-    checked(domain)
+    check_domain(domain)
     found = api.get(f"/api/v2/domains/{domain.pk}").json()
     assert (found["receiving"], found["canReceiveEmails"]) == ("live", True)
     assert api.get(f"/api/v2/email-addresses/{made.pk}").json()["receiving"] == "live"
@@ -246,14 +277,14 @@ def test_the_api_says_the_same_of_domain_and_address(sandbox: Sandbox, alices: C
     ("mx", "show"),
     [(HERE, "live"), (GOOGLE, "waiting")],
 )
-def test_the_list_of_addresses_filters_by_the_judgement_that_its_labels_show(
+def test_the_list_filters_addresses_by_the_status_that_is_shown(
     sandbox: Sandbox, alice_client: Client, alices: Customer, mx: str, show: str
 ) -> None:
     set_up_receiving()
-    domain = verified(sandbox, mx=mx, customer=alices)
+    domain = verified_domain(sandbox, mx=mx, customer=alices)
     made = addresses_services.add_address(text="a@shop.com", customer=alices, actor=None)
     auto_apply_services.work()
-    checked(domain)
+    check_domain(domain)
     made.refresh_from_db()
     for each in SHOWN:
         page = alice_client.get(reverse("receipt_rules:addresses"), {"show": each}).content.decode()
@@ -261,22 +292,22 @@ def test_the_list_of_addresses_filters_by_the_judgement_that_its_labels_show(
     assert made.receiving.is_live == (show == "live")
 
 
-def test_the_api_lists_those_that_receive_by_what_each_answer_says(sandbox: Sandbox, alices: Customer) -> None:
+def test_the_api_filter_for_receiving_domains_agrees_with_each_row(sandbox: Sandbox, alices: Customer) -> None:
     set_up_receiving()
     for name, mx in (("arrives.com", HERE), ("waiting.com", GOOGLE)):
-        domain = verified(sandbox, name, mx=mx, customer=alices)
+        domain = verified_domain(sandbox, name, mx=mx, customer=alices)
         addresses_services.add_address(text=f"a@{name}", customer=alices, actor=None)
         addresses_services.add_address(text=f"a@in.{name}", customer=alices, actor=None)
         auto_apply_services.work()
-        checked(domain)
+        check_domain(domain)
     api = api_of(make_member(alices))
-    for wanted, name in ((True, "arrives.com"), (False, "waiting.com")):
-        got = api.get("/api/v2/domains", canReceive=str(wanted).lower()).json()
+    for expected, name in ((True, "arrives.com"), (False, "waiting.com")):
+        got = api.get("/api/v2/domains", canReceive=str(expected).lower()).json()
         rows = got["data"]
-        assert [(row["domain"], row["canReceiveEmails"]) for row in rows] == [(name, wanted)]
+        assert [(row["domain"], row["canReceiveEmails"]) for row in rows] == [(name, expected)]
 
 
-def test_a_row_that_is_read_without_its_model_says_what_the_model_says(alices: Customer) -> None:
+def test_a_row_read_as_values_equals_its_model(alices: Customer) -> None:
     domain = make_verified("shop.com", customer=alices)
     made: list[Address | CatchAll] = [make_address("a@shop.com", domain)]
     made += [make_address("b@x.shop.com", domain, is_active=False)]
@@ -288,5 +319,5 @@ def test_a_row_that_is_read_without_its_model_says_what_the_model_says(alices: C
     assert found.keys() == {each.pk for each in made}
     for each in made:
         row = found[each.pk]
-        said = (row.recipient, row.mail_name, row.is_active, row.rules, row.domain_id, row.customer_id)
-        assert said == (each.recipient, each.mail_name, each.is_active, each.rules, domain.pk, alices.pk)
+        values = (row.recipient, row.mail_name, row.is_active, row.rules, row.domain_id, row.customer_id)
+        assert values == (each.recipient, each.mail_name, each.is_active, each.rules, domain.pk, alices.pk)

@@ -1,4 +1,4 @@
-"""What a policy lets SES do, case by case; and that an addition takes nothing away."""
+"""What a policy allows SES to do, case by case; adding a statement removes nothing."""
 
 from typing import Any
 
@@ -64,31 +64,43 @@ ANSWERS = [
         [when("ArnLike", "aws:SourceArn", f"{SET}-2:receipt-rule/*")],
         PolicyAnswer.NOT_ALLOWED,
     ),
-    ("a star for whole parts of an ARN", [when("ArnLike", "aws:SourceArn", "arn:aws:ses:*")], PolicyAnswer.NOT_ALLOWED),
-    ("a star for one part", [when("ArnLike", "aws:SourceArn", f"arn:aws:ses:*:{ACCOUNT}:*")], PolicyAnswer.ALLOWED),
     (
-        "a pattern that is compared exactly",
+        "a wildcard for several parts of an ARN",
+        [when("ArnLike", "aws:SourceArn", "arn:aws:ses:*")],
+        PolicyAnswer.NOT_ALLOWED,
+    ),
+    ("a wildcard for one part", [when("ArnLike", "aws:SourceArn", f"arn:aws:ses:*:{ACCOUNT}:*")], PolicyAnswer.ALLOWED),
+    (
+        "a pattern compared exactly",
         [when("StringEquals", "aws:SourceArn", f"{SET}:*")],
         PolicyAnswer.NOT_ALLOWED,
     ),
-    ("a pattern of text", [when("StringLike", "aws:SourceArn", f"{SET}:*")], PolicyAnswer.ALLOWED),
+    ("a text pattern", [when("StringLike", "aws:SourceArn", f"{SET}:*")], PolicyAnswer.ALLOWED),
     ("the old style", [when("StringEquals", "aws:Referer", ACCOUNT)], PolicyAnswer.ALLOWED),
-    ("the old style of another", [when("StringEquals", "aws:Referer", "999999999999")], PolicyAnswer.NOT_ALLOWED),
+    (
+        "the old style with another account",
+        [when("StringEquals", "aws:Referer", "999999999999")],
+        PolicyAnswer.NOT_ALLOWED,
+    ),
     ("a negated condition", [when("StringNotEquals", "aws:SourceAccount", "999999999999")], PolicyAnswer.ALLOWED),
-    ("a key that we do not know", [when("StringEquals", "aws:SourceVpc", "vpc-1")], PolicyAnswer.UNCLEAR),
-    ("an operator that we do not know", [when("DateLessThan", "aws:CurrentTime", "2030")], PolicyAnswer.UNCLEAR),
+    ("an unknown key", [when("StringEquals", "aws:SourceVpc", "vpc-1")], PolicyAnswer.UNCLEAR),
+    ("an unknown operator", [when("DateLessThan", "aws:CurrentTime", "2030")], PolicyAnswer.UNCLEAR),
     ("a policy variable", [when("StringEquals", "aws:SourceAccount", "${aws:x}")], PolicyAnswer.UNCLEAR),
     ("another service", [{**ALLOW, "Principal": {"Service": "s3.amazonaws.com"}}], PolicyAnswer.NOT_ALLOWED),
-    ("an account that is called so", [{**ALLOW, "Principal": {"AWS": "ses.amazonaws.com"}}], PolicyAnswer.NOT_ALLOWED),
-    ("everybody", [{**ALLOW, "Principal": "*"}], PolicyAnswer.ALLOWED),
-    ("a star in the action", [{**ALLOW, "Action": ["S3:Put*"]}], PolicyAnswer.ALLOWED),
+    (
+        "an account with the service's name",
+        [{**ALLOW, "Principal": {"AWS": "ses.amazonaws.com"}}],
+        PolicyAnswer.NOT_ALLOWED,
+    ),
+    ("every principal", [{**ALLOW, "Principal": "*"}], PolicyAnswer.ALLOWED),
+    ("a wildcard in the action", [{**ALLOW, "Action": ["S3:Put*"]}], PolicyAnswer.ALLOWED),
     ("another action", [{**ALLOW, "Action": "s3:GetObject"}], PolicyAnswer.NOT_ALLOWED),
     ("the bucket, not its objects", [{**ALLOW, "Resource": BUCKET}], PolicyAnswer.NOT_ALLOWED),
     ("another prefix", [{**ALLOW, "Resource": f"{BUCKET}/out/*"}], PolicyAnswer.NOT_ALLOWED),
     ("a Deny", [ALLOW, DENY_PLAIN], PolicyAnswer.DENIED),
     ("a Deny before the Allow", [DENY_PLAIN, ALLOW], PolicyAnswer.DENIED),
     (
-        "a Deny for what comes without TLS",
+        "a Deny for requests without TLS",
         [ALLOW, {**DENY_PLAIN, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}],
         PolicyAnswer.ALLOWED,
     ),
@@ -107,17 +119,17 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("given", "answer"), [case[1:] for case in ANSWERS], ids=[case[0] for case in ANSWERS])
-def test_a_policy_lets_ses_in_or_not(given: list[Any], answer: PolicyAnswer) -> None:
+def test_a_policy_allows_ses_or_not(given: list[Any], answer: PolicyAnswer) -> None:
     assert evaluate(policy(*given), ASKED) is answer
 
 
-def test_a_policy_for_one_rule_is_not_enough_for_the_next_one() -> None:
+def test_a_policy_for_one_rule_does_not_allow_the_next_one() -> None:
     pinned = policy(when("ArnEquals", "aws:SourceArn", f"{SET}:receipt-rule/inbound-admin-001"))
     assert evaluate(pinned, ASKED) is PolicyAnswer.ALLOWED
     assert evaluate_all(pinned, (ASKED, NEXT)) is PolicyAnswer.NOT_ALLOWED
 
 
-def test_the_statement_that_keeps_ses_out_is_named() -> None:
+def test_the_denying_statements_are_named() -> None:
     nameless = {key: value for key, value in DENY_PLAIN.items() if key != "Sid"}
     assert denying_statements(policy(ALLOW, DENY_PLAIN, nameless), (ASKED, NEXT)) == (
         "Tls",
@@ -125,13 +137,13 @@ def test_the_statement_that_keeps_ses_out_is_named() -> None:
     )
 
 
-def test_what_we_add_lets_ses_in() -> None:
+def test_our_statement_allows_ses() -> None:
     added = ses_statement(action="s3:PutObject", resource=f"{BUCKET}/*", account=ACCOUNT)
     assert evaluate_all(with_statement({}, added), (ASKED, NEXT)) is PolicyAnswer.ALLOWED
 
 
 @pytest.mark.parametrize("text", ["[]", '"no"', "{", '{"Statement": ["x"]}'])
-def test_what_is_no_policy_is_refused(text: str) -> None:
+def test_an_invalid_policy_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         read_policy(text)
 
@@ -146,22 +158,22 @@ _STATEMENTS = some.lists(
 
 
 @given(_STATEMENTS)
-def test_an_addition_removes_and_reorders_nothing_and_is_made_once(there: list[dict[str, Any]]) -> None:
+def test_adding_a_statement_removes_and_reorders_nothing_and_is_idempotent(present: list[dict[str, Any]]) -> None:
     added = ses_statement(action="s3:PutObject", resource=f"{BUCKET}/*", account=ACCOUNT)
-    before = {"Version": "2008-10-17", "Id": "theirs", "Statement": there}
+    before = {"Version": "2008-10-17", "Id": "theirs", "Statement": present}
     after = with_statement(before, added)
-    assert statements(after)[:-1] == there
+    assert statements(after)[:-1] == present
     assert (after["Version"], after["Id"]) == ("2008-10-17", "theirs")
-    assert [one.get("Sid") for one in there].count(statements(after)[-1]["Sid"]) == 0
+    assert [one.get("Sid") for one in present].count(statements(after)[-1]["Sid"]) == 0
     assert has_statement(after, added)
     assert with_statement(after, added) == after
 
 
-def test_a_single_statement_that_is_no_list_stays() -> None:
+def test_a_single_statement_outside_a_list_is_kept() -> None:
     added = ses_statement(action="s3:PutObject", resource=f"{BUCKET}/*", account=ACCOUNT)
     after = with_statement({"Statement": DENY_PLAIN}, added)
     assert statements(after)[0] == DENY_PLAIN
-    assert "Version" not in after  # variables in it would begin to be read
+    assert "Version" not in after  # it would enable variables in the policy
 
 
 @pytest.mark.parametrize(
@@ -174,6 +186,6 @@ def test_a_single_statement_that_is_no_list_stays() -> None:
         (["192.0.2.7", "::/0"], False),
     ],
 )
-def test_block_filters_that_together_hit_everybody_are_known(cidrs: list[str], everybody: bool) -> None:
+def test_block_filters_that_together_block_everybody_are_detected(cidrs: list[str], everybody: bool) -> None:
     assert block_everybody([IpFilter("x", cidr, True) for cidr in cidrs]) is everybody
     assert not block_everybody([IpFilter("x", cidr, False) for cidr in cidrs])

@@ -1,4 +1,4 @@
-"""The set-up check: what is right, what is to do, what could not be told; and the two buttons that let SES in."""
+"""The setup check reports what is correct, what to do and what is unknown; operators can grant the permissions."""
 
 import json
 from typing import Any
@@ -55,25 +55,25 @@ def shop(sandbox: Sandbox) -> Domain:
     return domain
 
 
-def found(what: str) -> SetupFinding:
-    """The first of this name, the default one."""
+def first_finding(what: str) -> SetupFinding:
+    """Return the first finding of this name."""
     return next(each for each in receiving_setup_services.check_setup() if each.what == what)
 
 
 def put_bucket_policy(*statements: dict[str, Any], bucket: str = BUCKET) -> None:
-    """As somebody else does it."""
+    """Replace the policy as another AWS client would."""
     policy = {"Version": "2012-10-17", "Statement": list(statements)}
     aws.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
-def forget_permissions() -> str:
+def revoke_function_permission() -> str:
     (arn,) = permissions_services.functions()
     aws.client("lambda").remove_permission(FunctionName=arn, StatementId="ses")
     return arn
 
 
-def without_permission(service: str, operation: str) -> Any:
-    """Amazon's answer to credentials that may not, as botocore hears it."""
+def deny_access(service: str, operation: str) -> Any:
+    """Answer this operation with 403 AccessDenied, as botocore receives it."""
     body = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
 
     class Raw:
@@ -87,7 +87,7 @@ def without_permission(service: str, operation: str) -> Any:
     return answer
 
 
-def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
+def test_the_setup_check_passes_once_the_rule_set_is_active(shop: Domain) -> None:
     before = {each.what for each in receiving_setup_services.check_setup() if each.verdict is not SetupVerdict.RIGHT}
     assert before == {"Rule set"}
     with pytest.raises(CommandError, match="1 of 8"):
@@ -99,7 +99,7 @@ def test_the_check_leads_from_nothing_to_receiving(shop: Domain) -> None:
     call_command("check_receiving", "--policies")
 
 
-def test_a_region_that_does_not_receive_is_told_without_a_call(settings: Settings) -> None:
+def test_a_region_without_receiving_is_reported_without_a_call(settings: Settings) -> None:
     settings.AWS_REGION = "eu-south-2"
     (only,) = receiving_setup_services.check_setup()
     assert only.verdict is SetupVerdict.WRONG
@@ -109,18 +109,18 @@ def test_a_region_that_does_not_receive_is_told_without_a_call(settings: Setting
 # --- the bucket
 
 
-def test_a_bucket_where_ses_does_not_receive_needs_a_role(shop: Domain, settings: Settings) -> None:
+def test_a_bucket_in_a_region_without_receiving_requires_a_role(shop: Domain, settings: Settings) -> None:
     s3_backends[DEFAULT_ACCOUNT_ID]["aws"].create_bucket("far-away", "eu-south-2")
     settings.RECEIVING_BUCKET = "far-away"
-    bucket = found("Bucket")
+    bucket = first_finding("Bucket")
     assert (bucket.verdict, "eu-south-2" in bucket.sentence) == (SetupVerdict.WRONG, True)
     assert "RECEIVING_BUCKET_ROLE" in bucket.repair
     settings.RECEIVING_BUCKET_ROLE = "arn:aws:iam::123456789012:role/inbound-mail-handler"
-    bucket = found("Bucket")
+    bucket = first_finding("Bucket")
     assert (bucket.verdict, settings.RECEIVING_BUCKET_ROLE in bucket.sentence) == (SetupVerdict.COULD_NOT_TELL, True)
 
 
-def test_the_role_of_the_bucket_is_in_every_rule_and_ses_takes_it(shop: Domain, settings: Settings) -> None:
+def test_every_rule_contains_the_buckets_role_and_ses_accepts_it(shop: Domain, settings: Settings) -> None:
     role = aws.client("lambda").get_function(FunctionName=settings.RECEIVING_FUNCTION)["Configuration"]["Role"]
     settings.RECEIVING_BUCKET_ROLE = role
     approve_and_run(make_operator())
@@ -130,9 +130,7 @@ def test_the_role_of_the_bucket_is_in_every_rule_and_ses_takes_it(shop: Domain, 
     assert {action.role for action in actions if isinstance(action, S3)} == {role}
 
 
-def test_a_bucket_that_is_not_there_is_to_be_made_and_a_run_says_what_amazon_refused(
-    shop: Domain, settings: Settings
-) -> None:
+def test_a_missing_bucket_is_reported_by_the_check_and_by_the_run(shop: Domain, settings: Settings) -> None:
     settings.RECEIVING_BUCKET = "not-there"
     run = planner_services.approve(
         digest=planner_services.plan_changes().digest, because="as planned", actor=make_operator()
@@ -142,28 +140,28 @@ def test_a_bucket_that_is_not_there_is_to_be_made_and_a_run_says_what_amazon_ref
             auto_apply_services.work()
     auto_apply_services.work()
     run.refresh_from_db()
-    bucket = found("Bucket")
+    bucket = first_finding("Bucket")
     assert (bucket.verdict, bucket.sentence) == (SetupVerdict.WRONG, "not-there doesn't exist.")
     assert "RECEIVING_BUCKET" in bucket.repair
-    assert "SES can't write to the bucket" in found("Last run").sentence
+    assert "SES can't write to the bucket" in first_finding("Last run").sentence
 
 
 def test_the_buckets_region_and_policy_are_shown(shop: Domain) -> None:
-    bucket = found("Bucket")
+    bucket = first_finding("Bucket")
     fine = "which is fine: SES in eu-west-1 can write to buckets in other regions"
     assert bucket.sentence == f"inbound-mail is in us-east-1, {fine}. Its policy lets SES in this account write."
     assert "AWS:SourceAccount" in bucket.shown
 
 
-def test_a_bucket_without_a_policy_gets_one_from_an_operator(shop: Domain) -> None:
+def test_an_operator_adds_the_policy_to_a_bucket_without_one(shop: Domain) -> None:
     aws.client("s3").delete_bucket_policy(Bucket=BUCKET)
-    bucket = found("Bucket")
+    bucket = first_finding("Bucket")
     assert (bucket.verdict, bucket.button) == (SetupVerdict.WRONG, Button.BUCKET_POLICY)
     olga = make_operator()
     permissions_services.put_policy(
         bucket=BUCKET, digest=permissions_services.policy_preview(BUCKET).digest, actor=olga
     )
-    assert found("Bucket").verdict is SetupVerdict.RIGHT
+    assert first_finding("Bucket").verdict is SetupVerdict.RIGHT
     rows = Change.objects.filter(object_id=BUCKET).order_by("pk")
     assert [row.what for row in rows] == ["receiving.policy_approved", "receiving.policy_put"]
     assert rows[1].aws_request_ids
@@ -172,34 +170,34 @@ def test_a_bucket_without_a_policy_gets_one_from_an_operator(shop: Domain) -> No
     assert live().ours
 
 
-def test_what_the_policy_had_stays_in_it(shop: Domain) -> None:
+def test_the_previous_statements_of_the_policy_are_kept(shop: Domain) -> None:
     put_bucket_policy(THEIRS)
-    paste = json.loads(found("Bucket").paste)
+    paste = json.loads(first_finding("Bucket").paste)
     permissions_services.put_policy(
         bucket=BUCKET, digest=permissions_services.policy_preview(BUCKET).digest, actor=make_operator()
     )
-    there = json.loads(receiving_setup_gateway.get_bucket_policy(BUCKET))
-    assert there == paste
-    assert there["Statement"][0] == THEIRS
+    policy = json.loads(receiving_setup_gateway.get_bucket_policy(BUCKET))
+    assert policy == paste
+    assert policy["Statement"][0] == THEIRS
 
 
-def test_a_deny_is_named_and_gets_no_button(shop: Domain) -> None:
+def test_a_deny_statement_is_named_and_offers_no_button(shop: Domain) -> None:
     everything = {**THEIRS, "Sid": "Closed", "Action": "s3:*"}
     put_bucket_policy(everything)
-    bucket = found("Bucket")
+    bucket = first_finding("Bucket")
     assert "denies SES access in Closed" in bucket.sentence
     assert (bucket.verdict, bucket.button, bucket.paste) == (SetupVerdict.WRONG, Button.NONE, "")
     with pytest.raises(Refused, match="Closed"):
         permissions_services.put_policy(bucket=BUCKET, digest="x", actor=make_operator())
 
 
-def test_a_policy_that_we_do_not_understand_is_neither_right_nor_wrong(shop: Domain) -> None:
+def test_a_policy_with_unknown_conditions_is_neither_right_nor_wrong(shop: Domain) -> None:
     statement = json.loads(receiving_setup_gateway.get_bucket_policy(BUCKET))["Statement"][0]
     put_bucket_policy({**statement, "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}})
-    assert found("Bucket").verdict is SetupVerdict.COULD_NOT_TELL
+    assert first_finding("Bucket").verdict is SetupVerdict.COULD_NOT_TELL
 
 
-def test_the_policy_must_be_as_it_was_shown(shop: Domain) -> None:
+def test_the_policy_is_refused_if_it_changed_since_it_was_shown(shop: Domain) -> None:
     aws.client("s3").delete_bucket_policy(Bucket=BUCKET)
     shown = permissions_services.policy_preview(BUCKET).digest
     put_bucket_policy(THEIRS)
@@ -208,10 +206,10 @@ def test_the_policy_must_be_as_it_was_shown(shop: Domain) -> None:
     assert json.loads(receiving_setup_gateway.get_bucket_policy(BUCKET))["Statement"] == [THEIRS]
 
 
-def test_a_look_that_is_not_allowed_is_not_said_to_be_missing(shop: Domain) -> None:
-    answer = without_permission("s3", "GetBucketLocation")
+def test_a_denied_read_is_not_reported_as_missing(shop: Domain) -> None:
+    answer = deny_access("s3", "GetBucketLocation")
     try:
-        bucket = found("Bucket")
+        bucket = first_finding("Bucket")
     finally:
         aws.client("s3").meta.events.unregister("before-send.s3.GetBucketLocation", answer)
     assert bucket.verdict is SetupVerdict.COULD_NOT_TELL
@@ -219,7 +217,7 @@ def test_a_look_that_is_not_allowed_is_not_said_to_be_missing(shop: Domain) -> N
     assert "README" in bucket.repair
 
 
-def test_each_bucket_of_an_endpoint_is_looked_at(shop: Domain) -> None:
+def test_each_bucket_of_an_endpoint_is_checked(shop: Domain) -> None:
     make_bucket("bobs-mail")
     make_endpoint(s3_bucket="bobs-mail")
     default, own = [each for each in receiving_setup_services.check_setup() if each.what == "Bucket"]
@@ -230,14 +228,14 @@ def test_each_bucket_of_an_endpoint_is_looked_at(shop: Domain) -> None:
 # --- the function
 
 
-def test_a_function_gets_the_permission_from_an_operator_once(shop: Domain) -> None:
-    arn = forget_permissions()
-    function = found("Function")
+def test_an_operator_adds_the_functions_permission_once(shop: Domain) -> None:
+    arn = revoke_function_permission()
+    function = first_finding("Function")
     assert (function.verdict, function.button) == (SetupVerdict.WRONG, Button.FUNCTION_PERMISSION)
     assert "aws lambda add-permission" in function.paste
     shown, olga = permissions_services.permission_preview(arn), make_operator()
     permissions_services.add_permission(arn=arn, digest=shown.digest, actor=olga)
-    assert found("Function").verdict is SetupVerdict.RIGHT
+    assert first_finding("Function").verdict is SetupVerdict.RIGHT
     with pytest.raises(Refused, match="already"):
         permissions_services.add_permission(arn=arn, digest=shown.digest, actor=olga)
     assert len(json.loads(receiving_setup_gateway.get_policy(arn))["Statement"]) == 1
@@ -247,76 +245,78 @@ def test_a_function_gets_the_permission_from_an_operator_once(shop: Domain) -> N
     assert live().ours
 
 
-def test_a_permission_of_our_name_that_does_not_do_is_left_to_a_person(shop: Domain) -> None:
-    arn = forget_permissions()
+def test_an_insufficient_permission_with_our_sid_must_be_removed_manually(shop: Domain) -> None:
+    arn = revoke_function_permission()
     receiving_setup_gateway.add_permission(arn, sid="InboundAdminSes", account="999999999999")
-    assert "Remove it in AWS" in found("Function").sentence
-    assert found("Function").button is Button.NONE
+    assert "Remove it in AWS" in first_finding("Function").sentence
+    assert first_finding("Function").button is Button.NONE
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "reason"),
     [
         ("not-there", "doesn't exist"),
         ("arn:aws:lambda:us-west-2:123456789012:function:x", "is in us-west-2"),
     ],
 )
-def test_a_function_that_ses_cannot_call_is_said(shop: Domain, settings: Settings, name: str, said: str) -> None:
+def test_a_function_that_ses_cannot_invoke_is_reported(
+    shop: Domain, settings: Settings, name: str, reason: str
+) -> None:
     settings.RECEIVING_FUNCTION = name
-    assert said in found("Function").sentence
-    assert found("Function").verdict is SetupVerdict.WRONG
+    assert reason in first_finding("Function").sentence
+    assert first_finding("Function").verdict is SetupVerdict.WRONG
 
 
-def test_without_a_function_none_is_looked_at(shop: Domain, settings: Settings) -> None:
+def test_no_function_is_checked_if_none_is_configured(shop: Domain, settings: Settings) -> None:
     settings.RECEIVING_FUNCTION = ""
     assert not [each for each in receiving_setup_services.check_setup() if each.what == "Function"]
 
 
-# --- the topic, the filters, the rules' keys
+# --- the topic, the filters, the rules' KMS keys
 
 
-def test_a_topic_that_ses_may_publish_to_is_right(shop: Domain, settings: Settings) -> None:
+def test_the_topics_policy_is_checked(shop: Domain, settings: Settings) -> None:
     settings.RECEIVING_TOPIC = aws.client("sns").create_topic(Name="mail")["TopicArn"]
-    assert found("Topic").verdict is SetupVerdict.RIGHT
+    assert first_finding("Topic").verdict is SetupVerdict.RIGHT
     aws.client("sns").set_topic_attributes(
         TopicArn=settings.RECEIVING_TOPIC, AttributeName="Policy", AttributeValue='{"Statement": []}'
     )
-    assert found("Topic").verdict is SetupVerdict.WRONG
-    assert "sns:Publish" in found("Topic").paste
+    assert first_finding("Topic").verdict is SetupVerdict.WRONG
+    assert "sns:Publish" in first_finding("Topic").paste
     settings.RECEIVING_TOPIC += "-not-there"
-    assert "doesn't exist" in found("Topic").sentence
+    assert "doesn't exist" in first_finding("Topic").sentence
 
 
-def test_filters_are_listed_and_those_that_block_everybody_are_to_do(shop: Domain) -> None:
-    assert "None. " in found("IP filters").sentence
+def test_filters_are_listed_and_those_that_block_everybody_are_wrong(shop: Domain) -> None:
+    assert "None. " in first_finding("IP filters").sentence
     client = aws.client("ses")
     client.create_receipt_filter(Filter={"Name": "spam", "IpFilter": {"Policy": "Block", "Cidr": "192.0.2.0/24"}})
-    assert found("IP filters").sentence == "Evaluated before any rule: spam blocks 192.0.2.0/24."
+    assert first_finding("IP filters").sentence == "Evaluated before any rule: spam blocks 192.0.2.0/24."
     client.create_receipt_filter(Filter={"Name": "all", "IpFilter": {"Policy": "Block", "Cidr": "0.0.0.0/0"}})
-    assert found("IP filters").verdict is SetupVerdict.WRONG
+    assert first_finding("IP filters").verdict is SetupVerdict.WRONG
 
 
-def test_filters_that_cannot_be_read_are_not_said_to_be_none(shop: Domain, sandbox: Sandbox) -> None:
+def test_unreadable_filters_are_not_reported_as_none(shop: Domain, sandbox: Sandbox) -> None:
     sandbox.control.add_fault("error", "ListReceiptFilters", times=None)
-    assert found("IP filters").verdict is SetupVerdict.COULD_NOT_TELL
+    assert first_finding("IP filters").verdict is SetupVerdict.COULD_NOT_TELL
 
 
-def test_a_rule_of_ours_with_a_key_is_to_do(shop: Domain) -> None:
+def test_a_rule_of_ours_with_a_kms_key_is_wrong(shop: Domain) -> None:
     approve_and_run(make_operator())
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    by_hand = RuleDelivery((S3(BUCKET, kms_key=key),))
+    encrypted = RuleDelivery((S3(BUCKET, kms_key=key),))
     rule = live().ours[0]
-    live_gateway.update_rule(live().name, Rule(rule.name, by_hand, rule.recipients))
-    assert found("Encryption").verdict is SetupVerdict.WRONG
-    assert rule.name in found("Encryption").sentence
+    live_gateway.update_rule(live().name, Rule(rule.name, encrypted, rule.recipients))
+    assert first_finding("Encryption").verdict is SetupVerdict.WRONG
+    assert rule.name in first_finding("Encryption").sentence
 
 
-# --- who
+# --- permissions
 
 
-def test_support_and_customers_do_not_let_ses_in(shop: Domain) -> None:
+def test_support_and_customers_cannot_grant_permissions_to_ses(shop: Domain) -> None:
     aws.client("s3").delete_bucket_policy(Bucket=BUCKET)
-    arn = forget_permissions()
+    arn = revoke_function_permission()
     policy, permission = (
         permissions_services.policy_preview(BUCKET).digest,
         permissions_services.permission_preview(arn).digest,
@@ -330,7 +330,7 @@ def test_support_and_customers_do_not_let_ses_in(shop: Domain) -> None:
     assert not Change.objects.filter(what__startswith="receiving.").exists()
 
 
-def test_nothing_is_touched_that_no_mail_goes_to(shop: Domain) -> None:
+def test_a_bucket_or_function_that_no_rule_uses_is_never_changed(shop: Domain) -> None:
     make_bucket("payroll")
     with pytest.raises(Refused, match="No rule uses payroll"):
         permissions_services.put_policy(bucket="payroll", digest="x", actor=make_operator())
@@ -338,23 +338,23 @@ def test_nothing_is_touched_that_no_mail_goes_to(shop: Domain) -> None:
         permissions_services.permission_preview("arn:x")
 
 
-def test_a_policy_of_a_bucket_that_is_gone_is_not_put(shop: Domain, settings: Settings) -> None:
+def test_no_policy_is_previewed_for_a_missing_bucket(shop: Domain, settings: Settings) -> None:
     settings.RECEIVING_BUCKET = "not-there"
     with pytest.raises(AwsMissing):
         permissions_services.policy_preview("not-there")
 
 
-def test_tls_that_is_required_and_not_announced_is_warned_of(shop: Domain, settings: Settings) -> None:
+def test_required_tls_without_an_mta_sts_policy_is_a_warning(shop: Domain, settings: Settings) -> None:
     Domain.objects.filter(pk=shop.pk).update(receiving_state="live")
     assert not [each for each in receiving_setup_services.check_setup() if each.what == "TLS"]
     settings.RECEIVING_TLS_REQUIRED = True
-    assert "no MTA-STS policy asks senders to use TLS: shop.com" in found("TLS").sentence
+    assert "no MTA-STS policy asks senders to use TLS: shop.com" in first_finding("TLS").sentence
     shop.record_checks.create(key="mta-sts", state="verified", checked_at=timezone.now())
     assert (
-        "no MTA-STS policy asks senders to use TLS: shop.com" in found("TLS").sentence
-    )  # announced, and nobody saw the policy
+        "no MTA-STS policy asks senders to use TLS: shop.com" in first_finding("TLS").sentence
+    )  # published, but the policy was not fetched
     for effect in ("ignored", "off", "loses_mail"):
         Domain.objects.filter(pk=shop.pk).update(mta_sts=PolicyCheck(PolicyEffect(effect)).as_json())
-        assert "shop.com" in found("TLS").sentence
+        assert "shop.com" in first_finding("TLS").sentence
     Domain.objects.filter(pk=shop.pk).update(mta_sts=PolicyCheck(PolicyEffect.TESTING).as_json())
     assert not [each for each in receiving_setup_services.check_setup() if each.what == "TLS"]

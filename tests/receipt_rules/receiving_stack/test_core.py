@@ -1,4 +1,4 @@
-"""The template is right by cfn-lint, and its role has exactly the policy of the README."""
+"""The template passes cfn-lint, and its role has exactly the policy of the README."""
 
 import io
 import json
@@ -28,21 +28,21 @@ def document() -> dict[str, Any]:
     return found
 
 
-def test_cfn_lint_finds_nothing() -> None:
+def test_cfn_lint_reports_nothing() -> None:
     lint = Path(sys.executable).with_name("cfn-lint")
     command = [str(lint), "--regions", "eu-west-1", "us-east-1", "--", str(TEMPLATE)]
     made = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (made.stdout, made.stderr, made.returncode) == ("", "", 0)
 
 
-def test_the_role_of_the_panel_has_exactly_the_policy_of_the_readme() -> None:
-    """`tests/test_readme.py` holds that policy against our gateways. `STACK=write` writes it into the template."""
+def test_the_panels_role_has_exactly_the_policy_of_the_readme() -> None:
+    """`tests/test_readme.py` compares that policy with our gateways. `STACK=write` writes it into the template."""
     policy = json.loads((ROOT / "README.md").read_text().partition("```json")[2].partition("```")[0])
-    wanted = [statement | {"Resource": _resource(statement["Resource"])} for statement in policy["Statement"]]
+    expected = [statement | {"Resource": _resource(statement["Resource"])} for statement in policy["Statement"]]
     if os.environ.get("STACK") == "write":
-        _write(wanted)
-    (of_role,) = document()["Resources"]["PanelRole"]["Properties"]["Policies"]
-    assert of_role["PolicyDocument"]["Statement"] == wanted
+        _write(expected)
+    (inline,) = document()["Resources"]["PanelRole"]["Properties"]["Policies"]
+    assert inline["PolicyDocument"]["Statement"] == expected
 
 
 def _write(statements: list[dict[str, Any]]) -> None:
@@ -55,26 +55,26 @@ def _resource(given: Any) -> Any:
     return given if given == "*" else [{"Fn::Sub": SUBSTITUTES[each]} for each in given]
 
 
-def test_all_that_the_set_up_page_names_is_an_output() -> None:
-    said = " ".join(each["Description"] for each in document()["Outputs"].values())
+def test_the_outputs_name_all_settings_of_the_setup_page() -> None:
+    descriptions = " ".join(each["Description"] for each in document()["Outputs"].values())
     for setting in ("RECEIVING_BUCKET", "RECEIVING_FUNCTION", "RECEIVING_TOPIC"):
-        assert setting in said
+        assert setting in descriptions
 
 
-def test_every_setting_of_the_function_is_one_that_it_reads() -> None:
+def test_the_function_reads_every_variable_that_the_template_sets() -> None:
     read = (ROOT / "receiving" / "deployment.py").read_text()
-    told = document()["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
-    assert [name for name in told if f'"{name}"' not in read] == []
+    variables = document()["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+    assert [name for name in variables if f'"{name}"' not in read] == []
 
 
-def test_the_retry_queue_gives_the_function_longer_than_it_may_take() -> None:
-    """Lambda's guide: six times the function's timeout, or a message comes again while it is worked on."""
+def test_the_retry_queues_visibility_timeout_is_six_times_the_functions_timeout() -> None:
+    """Lambda's guide asks for it; otherwise a message is delivered again while it is still processed."""
     resources = document()["Resources"]
     timeout = resources["Function"]["Properties"]["Timeout"]
     assert resources["Retries"]["Properties"]["VisibilityTimeout"] >= 6 * timeout
 
 
-def test_names_become_defaults_and_an_empty_one_changes_nothing() -> None:
+def test_given_names_become_defaults_and_empty_ones_change_nothing() -> None:
     made = json.loads(filled_template(TEMPLATE.read_text(), {"BucketName": "my-mail", "SiteUrl": ""}))["Parameters"]
     plain = document()["Parameters"]
     assert made["BucketName"]["Default"] == "my-mail"
@@ -83,7 +83,7 @@ def test_names_become_defaults_and_an_empty_one_changes_nothing() -> None:
         filled_template(TEMPLATE.read_text(), {"Bucket": "x"})
 
 
-def test_the_same_code_is_the_same_archive_and_other_code_has_another_key() -> None:
+def test_equal_code_gives_an_equal_archive_and_other_code_another_key() -> None:
     files = {"receiving/b.py": b"2", "receiving/a.py": b"1"}
     archive = code_archive(files)
     assert archive == code_archive(dict(reversed(files.items())))

@@ -1,4 +1,4 @@
-"""What the command prints, that the packed code runs, and which parts of the stack are there."""
+"""The command's output, the packed code, and the check for missing parts of the stack."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ from sandbox.seed import FUNCTION
 REGION = "eu-west-1"
 
 
-def test_the_command_prints_a_template_with_the_names_of_this_deployment(settings: Settings, tmp_path: Path) -> None:
+def test_the_command_prints_a_template_with_this_deployments_names(settings: Settings, tmp_path: Path) -> None:
     settings.RECEIVING_BUCKET, settings.SITE_URL = "acme-mail", "https://panel.acme.example/"
     settings.RECEIVING_FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:acme-handler"
     out, err = StringIO(), StringIO()
@@ -33,7 +33,7 @@ def test_the_command_prints_a_template_with_the_names_of_this_deployment(setting
     assert archive.name in err.getvalue()
 
 
-def test_the_packed_code_imports_nothing_but_itself_and_boto3(tmp_path: Path) -> None:
+def test_the_packed_code_imports_only_itself_and_boto3(tmp_path: Path) -> None:
     call_command("receiving_stack", code=str(tmp_path), stdout=StringIO(), stderr=StringIO())
     (archive,) = tmp_path.iterdir()
     program = f"""
@@ -47,7 +47,7 @@ assert not ours, ours
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CommandError, match="Can't write to"):
         call_command("receiving_stack", code=str(tmp_path / "file"), stdout=StringIO(), stderr=StringIO())
@@ -58,7 +58,7 @@ def verdicts() -> dict[str, SetupVerdict]:
 
 
 @pytest.mark.django_db
-def test_the_check_says_which_parts_of_the_stack_are_missing(sandbox: Sandbox) -> None:
+def test_the_check_names_missing_parts_of_the_stack(sandbox: Sandbox) -> None:
     assert verdicts() == {"Retries": SetupVerdict.RIGHT, "Alarms": SetupVerdict.RIGHT}
     lambda_backends[DEFAULT_ACCOUNT_ID][REGION].get_function(FUNCTION).event_invoke_config.clear()
     cloudwatch_backends[DEFAULT_ACCOUNT_ID][REGION].delete_alarms(["mail-expired"])
@@ -69,6 +69,6 @@ def test_the_check_says_which_parts_of_the_stack_are_missing(sandbox: Sandbox) -
 
 
 @pytest.mark.django_db
-def test_a_look_that_fails_is_no_finding_of_anything_missing(sandbox: Sandbox) -> None:
+def test_a_failed_read_is_not_reported_as_missing(sandbox: Sandbox) -> None:
     sandbox.control.add_fault("error", "DescribeAlarms", times=None)
     assert verdicts()["Alarms"] is SetupVerdict.COULD_NOT_TELL

@@ -1,4 +1,4 @@
-"""A stop of a customer's receiving wins over every plan and every run: only its end brings mail back."""
+"""A stop of a customer's receiving overrides every plan and run; only resuming it restores the mail."""
 
 import random
 
@@ -27,14 +27,14 @@ from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
-from tests.receipt_rules.planner.test_services_scope import made_at_random
+from tests.receipt_rules.planner.test_services_scope import random_customers
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def tess() -> User:
 
 @pytest.fixture
 def harbour(sandbox: Sandbox) -> Customer:
-    """Harbour Dental receives at two addresses; Bob at one."""
+    """Harbour Dental receives at two addresses, Bob at one."""
     customer = make_customer("Harbour Dental")
     domain = make_verified("harbour.com", customer=customer)
     for each in ("a1", "a2"):
@@ -65,7 +65,7 @@ def _resume(customer: Customer, tess: User) -> None:
     auto_apply_services.work()
 
 
-def test_a_rollback_brings_back_no_recipient_of_a_stopped_customer_and_says_why(
+def test_a_rollback_restores_no_recipient_of_a_stopped_customer_and_says_why(
     harbour: Customer, tess: User, olga_client: Client
 ) -> None:
     operator = set_up_receiving()
@@ -75,19 +75,19 @@ def test_a_rollback_brings_back_no_recipient_of_a_stopped_customer_and_says_why(
     approve_and_run(operator, typed="inbound-mail")
     request = PlanRequest(snapshot=first.pk)
     page = olga_client.get(reverse("receipt_rules:plan"), {"snapshot": first.pk}).content.decode()
-    said = "Trust &amp; Safety stopped receiving for Harbour Dental, so 2 of its recipients stay out of the rules"
-    assert f"{said}: a1@harbour.com, a2@harbour.com. Only Trust &amp; Safety can resume it." in page
+    reason = "Trust &amp; Safety stopped receiving for Harbour Dental, so 2 of its recipients stay out of the rules"
+    assert f"{reason}: a1@harbour.com, a2@harbour.com. Only Trust &amp; Safety can resume it." in page
     approve_and_run(operator, request, typed="inbound-mail")
-    assert (taken("bob@bob.com"), taken("a1@harbour.com")) == (1, 0)
+    assert (rule_count("bob@bob.com"), rule_count("a1@harbour.com")) == (1, 0)
     assert rollback_services.recipients_on_hold(stopped=stopped_customers()) == {"bob@bob.com"}
     page = olga_client.get(reverse("receipt_rules:plan"), {"snapshot": first.pk}).content.decode()
     assert "there is nothing to roll back" in page
-    assert said in page
+    assert reason in page
     _resume(harbour, tess)
-    assert (taken("bob@bob.com"), taken("a1@harbour.com"), taken("a2@harbour.com")) == (1, 1, 1)
+    assert (rule_count("bob@bob.com"), rule_count("a1@harbour.com"), rule_count("a2@harbour.com")) == (1, 1, 1)
 
 
-def test_a_stop_ends_the_hold_for_good(harbour: Customer, tess: User, olga_client: Client) -> None:
+def test_a_stop_ends_a_rollback_hold_permanently(harbour: Customer, tess: User, olga_client: Client) -> None:
     operator = set_up_receiving()
     first = Snapshot.objects.latest("at")
     Address.objects.filter(address="a1@harbour.com").update(is_active=False)
@@ -96,15 +96,15 @@ def test_a_stop_ends_the_hold_for_good(harbour: Customer, tess: User, olga_clien
     page = olga_client.get(reverse("receipt_rules:plan")).content.decode()
     assert "A rollback holds 1 recipient" in page
     _stop(harbour, tess)
-    assert taken("a1@harbour.com") == 0
+    assert rule_count("a1@harbour.com") == 0
     page = olga_client.get(reverse("receipt_rules:plan")).content.decode()
     assert "A rollback holds" not in page
     Address.objects.filter(address="a1@harbour.com").update(is_active=True)
     _resume(harbour, tess)
-    assert (taken("a1@harbour.com"), taken("a2@harbour.com")) == (1, 1)
+    assert (rule_count("a1@harbour.com"), rule_count("a2@harbour.com")) == (1, 1)
 
 
-def test_a_subdomain_catch_all_comes_not_back_over_a_name_that_another_customer_holds_now(sandbox: Sandbox) -> None:
+def test_a_rollback_restores_no_subdomain_catch_all_over_another_customers_subdomain(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     row = CatchAll.objects.create(domain=shop, subdomains=True)
     operator = set_up_receiving()
@@ -116,10 +116,10 @@ def test_a_subdomain_catch_all_comes_not_back_over_a_name_that_another_customer_
 
 
 @pytest.mark.parametrize("method", [Method.IN_PLACE, Method.BLUE_GREEN])
-def test_a_stop_after_the_approval_of_a_plan_ends_its_run_before_the_first_step(
+def test_a_stop_after_the_approval_ends_the_run_before_its_first_step(
     method: Method, harbour: Customer, tess: User
 ) -> None:
-    """The stop is of a customer who receives nothing yet, so that its own run changes no rule."""
+    """The stopped customer receives nothing yet, so the stop's own run changes no rule."""
     Address.objects.filter(domain__customer=harbour).update(is_active=False)
     operator = set_up_receiving()
     Address.objects.filter(domain__customer=harbour).update(is_active=True)
@@ -129,18 +129,18 @@ def test_a_stop_after_the_approval_of_a_plan_ends_its_run_before_the_first_step(
     run = planner_services.approve(digest=made.digest, because="as planned", actor=operator, request=request)
     _stop(harbour, tess)
     run.refresh_from_db()
-    assert (run.state, taken("a1@harbour.com")) == (RunState.REFUSED, 0)
+    assert (run.state, rule_count("a1@harbour.com")) == (RunState.REFUSED, 0)
     assert "Trust & Safety stopped receiving for Harbour Dental" in run.problem
-    assert taken("bob@bob.com") == 1
+    assert rule_count("bob@bob.com") == 1
     approve_and_run(operator)
-    assert (taken("a1@harbour.com"), taken("bill@bob.com")) == (0, 1)
+    assert (rule_count("a1@harbour.com"), rule_count("bill@bob.com")) == (0, 1)
 
 
 @pytest.mark.parametrize("method", [Method.IN_PLACE, Method.BLUE_GREEN])
-def test_a_stop_between_two_steps_is_seen_before_the_next(
+def test_a_stop_during_a_run_is_noticed_before_the_next_step(
     method: Method, harbour: Customer, tess: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if asked while the run waits for the answer to a read of SES."""
+    """The stop is requested while the run waits for SES."""
     Address.objects.filter(domain__customer=harbour).update(is_active=False)
     operator = set_up_receiving()
     Address.objects.filter(domain__customer=harbour).update(is_active=True)
@@ -152,14 +152,14 @@ def test_a_stop_between_two_steps_is_seen_before_the_next(
 
     monkeypatch.setattr(live_services, "store_snapshot", stop_then)
     run = approve_and_run(operator, PlanRequest(method=method))
-    assert (run.state, taken("a1@harbour.com"), taken("bob@bob.com")) == (RunState.REFUSED, 0, 1)
+    assert (run.state, rule_count("a1@harbour.com"), rule_count("bob@bob.com")) == (RunState.REFUSED, 0, 1)
 
 
-def test_a_plan_for_another_customer_that_activates_our_set_removes_a_stopped_customers_recipients(
+def test_activating_our_rule_set_for_another_customer_removes_a_stopped_customers_recipients(
     harbour: Customer, tess: User
 ) -> None:
     operator = set_up_receiving()
-    foreign_rule("theirs", ["x@else.com"], rule_set="theirs", create_set=True)
+    make_unmanaged_rule("theirs", ["x@else.com"], rule_set="theirs", create_set=True)
     ReceivingStop.objects.create(customer=harbour, asked_at=timezone.now(), by=tess)
     make_address("bill@bob.com", Domain.objects.get(name="bob.com"))
     request = PlanRequest(scope=frozenset(["bill@bob.com"]), instead_of="theirs")
@@ -171,19 +171,19 @@ def test_a_plan_for_another_customer_that_activates_our_set_removes_a_stopped_cu
     auto_apply_services.work()
     run.refresh_from_db()
     assert (run.state, live().name) == (RunState.DONE, "inbound-mail")
-    assert (taken("bill@bob.com"), taken("a1@harbour.com")) == (1, 0)
+    assert (rule_count("bill@bob.com"), rule_count("a1@harbour.com")) == (1, 0)
 
 
 def _requests(chance: random.Random, snapshots: list[str]) -> list[PlanRequest]:
-    """Every kind of plan: of everything, of one customer, in place or by a clone, compacting, and each rollback."""
+    """Return every kind of plan: everything, one customer, both methods, compacting, and each rollback."""
     live_now = live_services.read_live()
     state = planner_services.read_desired_state()
     some = [each.pk for each in Customer.objects.all()]
     scopes = [planner_services.scope_of(frozenset([each]), state, live_now.rule_set) for each in some]
-    of_some = [PlanRequest(scope=scope, customer=each) for scope, each in zip(scopes, some, strict=True)]
-    ways = [PlanRequest(method=method, compacting=chance.random() < 0.3) for method in Method]
-    taken_over = PlanRequest(take_over=frozenset(["theirs"]))
-    return [*ways, *of_some, taken_over, *(PlanRequest(snapshot=each) for each in snapshots)]
+    by_customer = [PlanRequest(scope=scope, customer=each) for scope, each in zip(scopes, some, strict=True)]
+    by_method = [PlanRequest(method=method, compacting=chance.random() < 0.3) for method in Method]
+    adopting = PlanRequest(take_over=frozenset(["theirs"]))
+    return [*by_method, *by_customer, adopting, *(PlanRequest(snapshot=each) for each in snapshots)]
 
 
 def _plan(request: PlanRequest) -> Plan | None:
@@ -194,15 +194,15 @@ def _plan(request: PlanRequest) -> Plan | None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_no_plan_of_any_kind_brings_back_what_is_stopped(seed: int, sandbox: Sandbox, tess: User) -> None:
+def test_no_kind_of_plan_restores_a_stopped_customers_recipients(seed: int, sandbox: Sandbox, tess: User) -> None:
     chance = random.Random(seed)
-    customers = made_at_random(chance)
+    customers = random_customers(chance)
     ReceivingStop.objects.all().delete()
     Endpoint.objects.exclude(s3_bucket="").update(s3_bucket="", s3_prefix="elsewhere/")
     operator = set_up_receiving()
     snapshots = [Snapshot.objects.latest("at").pk]
     names = [*Address.objects.values_list("address", flat=True), *(each.recipient for each in CatchAll.objects.all())]
-    foreign_rule("theirs", chance.sample(names, 2))
+    make_unmanaged_rule("theirs", chance.sample(names, 2))
     for rows in (Address.objects, CatchAll.objects):
         rows.filter(pk__in=[each.pk for each in rows.all() if chance.random() < 0.4]).update(is_active=False)
     approve_and_run(operator, typed="inbound-mail") if _changes() else None

@@ -1,6 +1,8 @@
-"""A rollback holds until an operator releases it; a customer's own change is carried out for that change alone."""
+"""A rollback holds its recipients until an operator releases them; a customer's change is planned on its own."""
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from domains.domain_list.selectors import domains_rejecting
 from inbound_admin.lib import aws
@@ -19,19 +21,19 @@ from sandbox.process import Sandbox
 from tests.factories import make_customer, make_staff, make_user
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     make_address,
     make_operator,
+    make_unmanaged_rule,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
 
 
-def _rolled_back(sandbox: Sandbox) -> None:
-    """a@shop.com was received, was then removed, and a rollback has brought it back."""
+def _roll_back(sandbox: Sandbox) -> None:
+    """Receive mail for a@shop.com, remove the address, and restore it by a rollback."""
     alice = make_customer("Alice")
     shop = make_verified("shop.com", customer=alice)
     for name in "abc":
@@ -40,23 +42,23 @@ def _rolled_back(sandbox: Sandbox) -> None:
     first = Snapshot.objects.latest("at")
     Address.objects.filter(address="a@shop.com").delete()
     approve_and_run(operator, typed="inbound-mail")
-    assert taken("a@shop.com") == 0
+    assert rule_count("a@shop.com") == 0
     approve_and_run(operator, PlanRequest(snapshot=first.pk), typed="inbound-mail")
-    assert taken("a@shop.com") == 1
+    assert rule_count("a@shop.com") == 1
 
 
-def test_what_a_rollback_brought_back_no_plan_and_no_other_change_undoes(sandbox: Sandbox) -> None:
-    _rolled_back(sandbox)
+def test_no_plan_and_no_other_change_undoes_a_rollback(sandbox: Sandbox) -> None:
+    _roll_back(sandbox)
     assert planner_services.plan_changes().is_empty
     shop = Address.objects.first().domain  # type: ignore[union-attr]
     addresses_services.add_address(text="new@shop.com", customer=shop.customer, actor=None)
     auto_apply_services.work()
-    assert (taken("a@shop.com"), taken("new@shop.com")) == (1, 1)
+    assert (rule_count("a@shop.com"), rule_count("new@shop.com")) == (1, 1)
     assert not PendingChange.objects.exists()
 
 
-def test_the_customers_change_of_what_is_held_waits_until_it_is_released(sandbox: Sandbox) -> None:
-    _rolled_back(sandbox)
+def test_a_customers_change_of_a_held_recipient_waits_for_the_release(sandbox: Sandbox) -> None:
+    _roll_back(sandbox)
     customer = Address.objects.first().domain.customer  # type: ignore[union-attr]
     made = addresses_services.add_address(text="a@shop.com", customer=customer, actor=None)
     addresses_services.remove_address(address=made, actor=None)
@@ -69,12 +71,12 @@ def test_the_customers_change_of_what_is_held_waits_until_it_is_released(sandbox
         rollback_services.release(hold=hold, because=" ", actor=make_operator())
     rollback_services.release(hold=hold, because="It is mended.", actor=make_operator())
     auto_apply_services.work()
-    assert taken("a@shop.com") == 0
+    assert rule_count("a@shop.com") == 0
     assert not PendingChange.objects.exists()
 
 
-def test_a_hold_ends_for_a_name_that_changes_hands(sandbox: Sandbox) -> None:
-    _rolled_back(sandbox)
+def test_a_hold_ends_when_the_domain_is_transferred(sandbox: Sandbox) -> None:
+    _roll_back(sandbox)
     domain = Address.objects.first().domain  # type: ignore[union-attr]
     domain.customer = make_customer("Bob")
     domain.save()
@@ -82,12 +84,12 @@ def test_a_hold_ends_for_a_name_that_changes_hands(sandbox: Sandbox) -> None:
     assert not planner_services.plan_changes().is_empty
 
 
-def test_a_held_catch_all_ends_where_another_customer_holds_a_name_below(sandbox: Sandbox) -> None:
+def test_a_held_subdomain_catch_all_ends_once_another_customer_owns_a_subdomain(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     addresses_services.set_catch_all(domain=shop, actor=None, subdomains=True)
     operator = set_up_receiving()
     first = Snapshot.objects.latest("at")
-    addresses_services.remove_catch_all(domain=shop, actor=None, subdomains=True)
+    addresses_services.set_catch_all(domain=shop, actor=None, is_active=False, subdomains=True)
     approve_and_run(operator, typed="inbound-mail")
     approve_and_run(operator, PlanRequest(snapshot=first.pk), typed="inbound-mail")
     assert rollback_services.recipients_on_hold(stopped=stopped_customers()) == {".shop.com"}
@@ -95,21 +97,21 @@ def test_a_held_catch_all_ends_where_another_customer_holds_a_name_below(sandbox
     assert rollback_services.recipients_on_hold(stopped=stopped_customers()) == frozenset()
 
 
-def test_a_customers_own_change_is_planned_for_that_change_alone(sandbox: Sandbox) -> None:
+def test_a_customers_change_is_planned_on_its_own(sandbox: Sandbox) -> None:
     alice = make_customer("Alice")
     shop = make_verified("shop.com", customer=alice)
     for name in "ab":
         addresses_services.add_address(text=f"{name}@shop.com", customer=alice, actor=None)
     set_up_receiving()
-    Address.objects.filter(address="a@shop.com").delete()  # as if by hand
+    Address.objects.filter(address="a@shop.com").delete()  # as if deleted manually
     make_address("by-hand@shop.com", shop)
     addresses_services.add_address(text="c@shop.com", customer=alice, actor=make_user())
     auto_apply_services.work()
-    assert [taken(f"{name}@shop.com") for name in ("a", "b", "c", "by-hand")] == [1, 1, 1, 0]
+    assert [rule_count(f"{name}@shop.com") for name in ("a", "b", "c", "by-hand")] == [1, 1, 1, 0]
     assert not planner_services.plan_changes().is_empty
 
 
-def test_a_catch_all_takes_the_place_of_the_entries_that_it_covers(sandbox: Sandbox) -> None:
+def test_a_catch_all_replaces_the_addresses_that_it_covers(sandbox: Sandbox) -> None:
     alice = make_customer("Alice")
     shop = make_verified("shop.com", customer=alice)
     for name in "ab":
@@ -117,24 +119,24 @@ def test_a_catch_all_takes_the_place_of_the_entries_that_it_covers(sandbox: Sand
     set_up_receiving()
     addresses_services.set_catch_all(domain=shop, actor=None)
     auto_apply_services.work()
-    assert (taken("a@shop.com"), taken("else@shop.com")) == (1, 1)
+    assert (rule_count("a@shop.com"), rule_count("else@shop.com")) == (1, 1)
     assert planner_services.plan_changes().is_empty
 
 
-def test_a_plan_that_would_do_more_harm_by_now_is_not_begun(sandbox: Sandbox) -> None:
+def test_a_plan_that_would_now_do_more_harm_is_not_executed(sandbox: Sandbox) -> None:
     shop = make_verified("shop.com")
     make_address("a@shop.com", shop)
     operator = set_up_receiving()
     make_address("b@shop.com", shop)
     run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
-    foreign_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
     auto_apply_services.work()
     run.refresh_from_db()
     assert run.state == RunState.REFUSED
     assert "would now do more harm: b@shop.com is stored and processed more than once" in run.problem
 
 
-def test_done_is_said_of_what_stands_at_the_end(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_outcome_of_a_run_describes_the_final_rules(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = make_verified("shop.com")
     make_address("a@shop.com", shop)
     operator = set_up_receiving()
@@ -144,7 +146,7 @@ def test_done_is_said_of_what_stands_at_the_end(sandbox: Sandbox, monkeypatch: p
     sandbox.control.add_fault("throttle", "DescribeActiveReceiptRuleSet", nth=2)
     with pytest.raises(AwsBusy):
         runs_services.execute_run(run_id=run.pk)
-    foreign_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
+    make_unmanaged_rule("somebodys", ["b@shop.com"], rule_set="inbound-mail")
     runs_services.execute_run(run_id=run.pk)
     run.refresh_from_db()
     assert run.state == RunState.DONE
@@ -152,8 +154,8 @@ def test_done_is_said_of_what_stands_at_the_end(sandbox: Sandbox, monkeypatch: p
     assert any("b@shop.com is stored and processed more than once" in sentence for sentence in run.consequences)
 
 
-def test_what_a_rollback_took_out_is_said_to_be_held_and_its_name_to_lose_mail(sandbox: Sandbox) -> None:
-    """Of an address beside one that still receives, of a catch-all and of a name below."""
+def test_addresses_removed_by_a_rollback_are_shown_as_held_and_their_domain_as_rejecting(sandbox: Sandbox) -> None:
+    """This includes an address next to a live one, a catch-all, and an address at a subdomain."""
     facts = {"shop.com": "here", "rest.com": "here", "in.rest.com": "here"}
     alice = make_customer("Alice")
     shop, rest = (make_verified(name, customer=alice, mx_facts=facts) for name in ("shop.com", "rest.com"))
@@ -177,3 +179,9 @@ def test_what_a_rollback_took_out_is_said_to_be_held_and_its_name_to_lose_mail(s
     drift_services.check_drift()
     lost[0].refresh_from_db()
     assert lost[0].rules == "waiting"
+
+
+def test_a_release_of_no_hold_is_a_page_that_is_not_found(sandbox: Sandbox, client: Client) -> None:
+    client.force_login(set_up_receiving())
+    for hold in ("", "x", "7"):
+        assert client.post(reverse("receipt_rules:plan"), {"do": "release", "hold": hold}).status_code == 404

@@ -18,14 +18,14 @@ from tests.receipt_rules.factories import (
     make_endpoint,
     make_operator,
     make_verified,
+    rule_count,
     set_up_receiving,
-    taken,
 )
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_run_stops_between_two_steps_when_it_is_cancelled(sandbox: Sandbox) -> None:
+def test_a_cancelled_run_stops_between_two_steps(sandbox: Sandbox) -> None:
     addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
     operator = make_operator()
     run = planner_services.approve(digest=planner_services.plan_changes().digest, because="as planned", actor=operator)
@@ -38,7 +38,7 @@ def test_a_run_stops_between_two_steps_when_it_is_cancelled(sandbox: Sandbox) ->
         runs_services.cancel(run=run, actor=operator)
 
 
-def test_a_bucket_that_amazon_cannot_write_to_is_tried_briefly_and_then_told(
+def test_a_run_with_an_unwritable_bucket_fails_after_a_few_attempts_and_says_why(
     sandbox: Sandbox, settings: Settings
 ) -> None:
     settings.RECEIVING_BUCKET = "not-there"
@@ -57,7 +57,7 @@ def test_a_bucket_that_amazon_cannot_write_to_is_tried_briefly_and_then_told(
     assert Change.objects.filter(what="rules.failed").count() == 1
 
 
-def test_while_amazon_throttles_the_run_waits(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_waits_while_ses_throttles(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
     run = planner_services.approve(
@@ -71,10 +71,10 @@ def test_while_amazon_throttles_the_run_waits(sandbox: Sandbox, monkeypatch: pyt
         assert (run.state, "throttling" in run.problem) == (RunState.RUNNING, True)
     auto_apply_services.work()
     run.refresh_from_db()
-    assert (run.state, run.problem, taken("a@shop.com")) == (RunState.DONE, "", 1)
+    assert (run.state, run.problem, rule_count("a@shop.com")) == (RunState.DONE, "", 1)
 
 
-def test_a_customers_change_that_amazon_refuses_is_not_tried_for_ever(sandbox: Sandbox) -> None:
+def test_a_customers_change_that_ses_refuses_is_not_retried_forever(sandbox: Sandbox) -> None:
     operator = set_up_receiving()
     domain = make_verified("shop.com")
     broken = make_endpoint(domain.customer, s3_bucket="not-there")
@@ -88,34 +88,34 @@ def test_a_customers_change_that_amazon_refuses_is_not_tried_for_ever(sandbox: S
     other = make_verified("else.com")
     addresses_services.set_catch_all(domain=other, actor=None)
     auto_apply_services.work()
-    assert (taken("a@else.com"), Run.objects.count()) == (1, number + 1)
+    assert (rule_count("a@else.com"), Run.objects.count()) == (1, number + 1)
     broken.s3_bucket = ""
     broken.save()
     approve_and_run(operator)
-    assert taken("a@shop.com") == 1
+    assert rule_count("a@shop.com") == 1
     assert not PendingChange.objects.exists()
 
 
-def test_a_change_that_comes_while_the_worker_is_at_it_is_not_lost(sandbox: Sandbox) -> None:
+def test_a_change_made_while_the_worker_runs_is_not_lost(sandbox: Sandbox) -> None:
     set_up_receiving()
     domain = make_verified("shop.com")
     addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
     events = aws.client("ses").meta.events
 
-    def meanwhile(**_: object) -> None:
-        events.unregister("before-call.ses.CreateReceiptRule", meanwhile)
+    def add_meanwhile(**_: object) -> None:
+        events.unregister("before-call.ses.CreateReceiptRule", add_meanwhile)
         addresses_services.add_address(text="b@shop.com", customer=domain.customer, actor=None)
 
-    events.register("before-call.ses.CreateReceiptRule", meanwhile)
+    events.register("before-call.ses.CreateReceiptRule", add_meanwhile)
     auto_apply_services.work()
-    assert (taken("a@shop.com"), taken("b@shop.com")) == (1, 0)
+    assert (rule_count("a@shop.com"), rule_count("b@shop.com")) == (1, 0)
     assert PendingChange.objects.filter(waits_because="").exists()
     auto_apply_services.work()
-    assert taken("b@shop.com") == 1
+    assert rule_count("b@shop.com") == 1
     assert not PendingChange.objects.exists()
 
 
-def test_a_worker_that_died_after_the_end_leaves_nothing_to_do_but_a_look(sandbox: Sandbox) -> None:
+def test_after_a_worker_died_at_the_end_only_a_read_is_left_to_do(sandbox: Sandbox) -> None:
     set_up_receiving()
     domain = make_verified("shop.com")
     addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
@@ -129,9 +129,7 @@ def test_a_worker_that_died_after_the_end_leaves_nothing_to_do_but_a_look(sandbo
     assert (Run.objects.count(), PendingChange.objects.exists()) == (number, False)
 
 
-def test_in_a_region_that_does_not_receive_a_change_waits_and_no_call_is_made(
-    sandbox: Sandbox, settings: Settings
-) -> None:
+def test_a_change_in_a_region_without_receiving_waits_without_a_call(sandbox: Sandbox, settings: Settings) -> None:
     settings.AWS_REGION = "eu-south-2"
     addresses_services.set_catch_all(domain=make_verified("shop.com"), actor=None)
     auto_apply_services.work()
@@ -139,7 +137,7 @@ def test_in_a_region_that_does_not_receive_a_change_waits_and_no_call_is_made(
     assert sandbox.control.call_counts() == {}
 
 
-def test_a_customers_run_that_an_operator_cancelled_is_not_begun_again(sandbox: Sandbox) -> None:
+def test_a_customers_cancelled_run_is_not_started_again(sandbox: Sandbox) -> None:
     operator = set_up_receiving()
     domain = make_verified("shop.com")
     addresses_services.add_address(text="a@shop.com", customer=domain.customer, actor=None)
@@ -151,4 +149,4 @@ def test_a_customers_run_that_an_operator_cancelled_is_not_begun_again(sandbox: 
     auto_apply_services.work()
     run.refresh_from_db()
     assert run.state == RunState.CANCELLED
-    assert (taken("a@shop.com"), bool(PendingChange.objects.get().waits_because)) == (0, True)
+    assert (rule_count("a@shop.com"), bool(PendingChange.objects.get().waits_because)) == (0, True)

@@ -1,4 +1,4 @@
-"""The page of a run that failed says what is true now, what is left over, and what to do next."""
+"""The page of a failed run says what is live now, what is left over, and what to do next."""
 
 import pytest
 from django.test import Client
@@ -21,7 +21,7 @@ CLONE = "inbound-mail-002"
 
 @pytest.fixture
 def failed(sandbox: Sandbox, client: Client, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A blue/green run whose credentials may clone, and may not update a rule."""
+    """Fail a blue/green run whose credentials may clone a rule set but not update a rule."""
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     domain = make_verified("shop.com")
     make_address("a@shop.com", domain)
@@ -40,7 +40,7 @@ def page_of(client: Client, run: Run) -> str:
     return client.get(reverse("receipt_rules:run", args=[run.pk])).text
 
 
-def test_headline_and_impact_are_conditional(client: Client, failed: Run) -> None:
+def test_headline_and_impact_are_in_the_conditional(client: Client, failed: Run) -> None:
     page = page_of(client, failed)
     assert "Planned, not applied: 2 addresses would have started receiving." in page
     assert "b@shop.com would have started receiving" in page
@@ -48,7 +48,7 @@ def test_headline_and_impact_are_conditional(client: Client, failed: Run) -> Non
     assert "start receiving" not in page
 
 
-def test_the_failed_step_what_is_active_and_what_is_left_are_named(client: Client, failed: Run) -> None:
+def test_the_page_names_the_failed_step_the_active_rule_set_and_the_leftover_clone(client: Client, failed: Run) -> None:
     page = page_of(client, failed)
     assert page.count('<span class="sr-only">Failed: </span>') == 1
     assert "To do: " not in page
@@ -58,19 +58,19 @@ def test_the_failed_step_what_is_active_and_what_is_left_are_named(client: Clien
     assert "Roll back" not in page
 
 
-def test_a_denial_names_the_permission(client: Client, failed: Run) -> None:
+def test_an_access_denied_error_names_the_missing_permission(client: Client, failed: Run) -> None:
     assert "Our credentials lack the permission ses:UpdateReceiptRule." in failed.problem
     assert "An operator must check our credentials" not in page_of(client, failed)
 
 
-def test_what_is_left_over_can_be_deleted(client: Client, failed: Run) -> None:
+def test_the_leftover_clone_can_be_deleted(client: Client, failed: Run) -> None:
     assert old_rule_sets() == (CLONE,)
     assert failed.approved_by is not None
     delete_rule_set(name=CLONE, actor=failed.approved_by)
     assert CLONE not in {each.name for each in list_rule_sets()[0]}
 
 
-def test_a_run_that_stopped_half_way_says_that_it_is_applied_in_part(
+def test_a_partly_completed_run_says_that_it_is_partly_applied(
     client: Client, sandbox: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
@@ -87,9 +87,9 @@ def test_a_run_that_stopped_half_way_says_that_it_is_applied_in_part(
     assert "Roll back to before this run…" in page
 
 
-def test_every_fate_has_its_conditional() -> None:
-    said = "2 addresses stop receiving, 1 changes destination, 3 are stored more than once, 4 start receiving."
-    assert conditional(said) == (
+def test_every_consequence_has_a_conditional_form() -> None:
+    summary = "2 addresses stop receiving, 1 changes destination, 3 are stored more than once, 4 start receiving."
+    assert conditional(summary) == (
         "2 addresses would have stopped receiving, 1 would have changed destination, "
         "3 would have been stored more than once, 4 would have started receiving."
     )

@@ -1,4 +1,4 @@
-"""A run leads to the rollback of that run, states count what a rollback restores, and a failure has one next step."""
+"""A run links to its rollback, snapshots count what a rollback restores, and a failure has one next step."""
 
 import pytest
 from django.test import Client
@@ -16,9 +16,9 @@ from sandbox.process import Sandbox
 from tests.factories import make_staff
 from tests.receipt_rules.factories import (
     approve_and_run,
-    foreign_rule,
     live,
     make_address,
+    make_unmanaged_rule,
     make_verified,
     set_up_receiving,
 )
@@ -33,19 +33,19 @@ def run(sandbox: Sandbox, client: Client) -> Run:
     domain = make_verified("shop.com")
     make_address("a@shop.com", domain)
     approve_and_run(olga)
-    foreign_rule("theirs", ["x@letters.example", "y@letters.example"])
+    make_unmanaged_rule("theirs", ["x@letters.example", "y@letters.example"])
     make_address("b@shop.com", domain)
     return approve_and_run(olga)
 
 
-def test_a_run_leads_to_the_state_before_it(client: Client, run: Run) -> None:
+def test_a_run_links_to_the_rollback_to_the_state_before_it(client: Client, run: Run) -> None:
     assert run.started_from is not None
     page = client.get(reverse("receipt_rules:run", args=[run.pk])).text
     assert f"{reverse('receipt_rules:plan')}?snapshot={run.started_from.pk}" in page
     assert "Roll back to before this run…" in page
 
 
-def test_states_count_managed_rules_and_recipients_as_the_rules_page_does(client: Client, run: Run) -> None:
+def test_snapshots_count_rules_and_recipients_like_the_rules_page(client: Client, run: Run) -> None:
     kept = Snapshot.objects.filter(run=run).latest("at")
     rules, recipients, _ = client.get(reverse("receipt_rules:rules"), {"now": "1"}).context["meters"]
     assert (kept.own_rules, kept.foreign_rules, kept.rules) == (rules.used - 1, 1, rules.used)
@@ -54,16 +54,16 @@ def test_states_count_managed_rules_and_recipients_as_the_rules_page_does(client
     assert live_services.read_live().rule_set.foreign
 
 
-def test_a_quota_of_receipt_rules_that_ses_never_raises_has_one_next_step() -> None:
+def test_a_fixed_ses_quota_has_one_next_step() -> None:
     sentence = f"We couldn't change the rule x: an AWS quota is used up. {QUOTA_STEP} (LimitExceeded)"
-    said = explain(AwsProblem(sentence, aws_code="LimitExceeded", aws_message="Too many recipients"))
-    assert QUOTA_STEP not in said
-    assert said.endswith("Compact the rules, or delete unused rule sets.")
+    explained = explain(AwsProblem(sentence, aws_code="LimitExceeded", aws_message="Too many recipients"))
+    assert QUOTA_STEP not in explained
+    assert explained.endswith("Compact the rules, or delete unused rule sets.")
     other = AwsProblem(sentence, aws_code="LimitExceededException")
     assert QUOTA_STEP in explain(other)
 
 
-def test_a_rule_that_is_enabled_again_and_a_state_with_a_disabled_rule_say_so(client: Client, run: Run) -> None:
+def test_a_reenabled_rule_and_a_snapshot_with_a_disabled_rule_are_shown_as_such(client: Client, run: Run) -> None:
     ses = aws.client("ses")
     name = live().ours[0].name
     rule = ses.describe_receipt_rule(RuleSetName="inbound-mail", RuleName=name)["Rule"]
@@ -77,7 +77,7 @@ def test_a_rule_that_is_enabled_again_and_a_state_with_a_disabled_rule_say_so(cl
     assert f"{name} disabled" in client.get(reverse("receipt_rules:states")).text
 
 
-def test_the_second_who_approves_the_same_plan_is_told_that_the_first_did(client: Client, run: Run) -> None:
+def test_a_second_approval_of_the_same_plan_says_that_it_was_already_approved(client: Client, run: Run) -> None:
     domain = Domain.objects.get(name="shop.com")
     make_address("c@shop.com", domain)
     form = {"digest": planner_services.plan_changes().digest, "because": "as planned"}

@@ -1,4 +1,4 @@
-"""The simulator says with the mail whose it is and how their sending stands."""
+"""The simulator shows the customer and the tenant's status for each recipient."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.receipt_rules.factories import make_address, make_verified
 pytestmark = pytest.mark.django_db
 
 
-def test_each_customer_is_told_once_with_tenant_and_standing(sandbox: Sandbox) -> None:
+def test_each_customer_is_listed_once_with_their_tenants_status(sandbox: Sandbox) -> None:
     alice, bob = make_customer("Alice"), make_customer("Bob")
     domain = make_verified("alice.com", customer=alice)
     make_address("a@alice.com", domain)

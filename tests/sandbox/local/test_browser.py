@@ -1,4 +1,4 @@
-"""Which Chromium the browser tests get."""
+"""The Chromium that the browser tests use."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from inbound_admin.lib.errors import Problem
 from sandbox.local import browser
 
 
-def test_one_on_the_path_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chromium_on_the_path_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("google-chrome", "chromium"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
@@ -16,7 +16,7 @@ def test_one_on_the_path_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert browser.obtain() == str(tmp_path / "chromium")
 
 
-def test_without_one_and_without_apt_get_the_sentence_says_what_to_do(
+def test_without_chromium_and_apt_get_the_error_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -20,24 +20,24 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_is_built_when_missing_and_holds_what_the_templates_use(tree: Path) -> None:
+def test_a_missing_style_sheet_is_built_with_the_classes_of_the_templates(tree: Path) -> None:
     assert css.build_if_stale(tree)
     assert ".p-4" in (tree / "static" / "build" / "site.css").read_text()
 
 
-def test_it_is_left_alone_when_nothing_is_newer(tree: Path) -> None:
+def test_an_up_to_date_style_sheet_is_not_rebuilt(tree: Path) -> None:
     css.build(tree)
     assert not css.build_if_stale(tree)
 
 
-def test_a_newer_template_builds_it_once_more(tree: Path) -> None:
+def test_a_newer_template_causes_a_rebuild(tree: Path) -> None:
     css.build(tree)
     before = (tree / "static" / "build" / "site.css").stat().st_mtime
     os.utime(tree / "templates" / "domains" / "list.html", (before + 1, before + 1))
     assert css.build_if_stale(tree)
 
 
-def test_a_style_sheet_that_is_wrong_says_what_tailwind_said(tree: Path) -> None:
+def test_an_invalid_style_sheet_raises_tailwinds_error(tree: Path) -> None:
     (tree / css.SOURCE).write_text("@import 'no-such-sheet';")
     with pytest.raises(Problem, match=r"(?s)Couldn't build the style sheet .*no-such-sheet"):
         css.build(tree)

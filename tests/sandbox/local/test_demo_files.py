@@ -8,7 +8,7 @@ def files(local: Path, database: str = "(1, 5)") -> DemoFiles:
     return DemoFiles(local, database)
 
 
-def test_a_database_made_anew_is_seeded_anew_and_has_a_sandbox_of_its_own(tmp_path: Path) -> None:
+def test_a_new_database_is_seeded_again_with_its_own_sandbox(tmp_path: Path) -> None:
     files(tmp_path).complete()
     other = files(tmp_path, "(1, 6)")
     assert files(tmp_path).is_seeded
@@ -16,7 +16,7 @@ def test_a_database_made_anew_is_seeded_anew_and_has_a_sandbox_of_its_own(tmp_pa
     assert files(tmp_path).state != other.state
 
 
-def test_a_demo_whose_sandbox_is_gone_is_lost_and_stays_so(tmp_path: Path) -> None:
+def test_a_demo_without_its_sandbox_is_lost_permanently(tmp_path: Path) -> None:
     demo = files(tmp_path)
     demo.prepare()
     assert not demo.is_lost
@@ -30,7 +30,7 @@ def test_a_demo_whose_sandbox_is_gone_is_lost_and_stays_so(tmp_path: Path) -> No
     assert files(tmp_path).is_lost
 
 
-def test_a_state_that_could_not_be_read_is_lost(tmp_path: Path) -> None:
+def test_an_unreadable_state_is_lost(tmp_path: Path) -> None:
     demo = files(tmp_path)
     demo.prepare()
     (demo.state / FILE).touch()
@@ -39,7 +39,7 @@ def test_a_state_that_could_not_be_read_is_lost(tmp_path: Path) -> None:
     assert demo.is_lost
 
 
-def test_a_seed_that_was_interrupted_is_lost_only_after_its_first_part(tmp_path: Path) -> None:
+def test_an_interrupted_seed_is_lost_only_after_its_first_part(tmp_path: Path) -> None:
     demo = files(tmp_path)
     demo.progress.note(0, 26)
     assert not demo.is_lost
@@ -47,7 +47,7 @@ def test_a_seed_that_was_interrupted_is_lost_only_after_its_first_part(tmp_path:
     assert files(tmp_path).is_lost
 
 
-def test_the_state_of_an_earlier_version_is_kept_for_the_database_that_has_its_demo(tmp_path: Path) -> None:
+def test_the_state_of_an_earlier_version_is_kept_for_its_database(tmp_path: Path) -> None:
     earlier = tmp_path / "sandbox" / FILE
     earlier.parent.mkdir()
     earlier.write_text("state")

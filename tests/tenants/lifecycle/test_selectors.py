@@ -1,4 +1,4 @@
-"""Who sees which tenants, and what is found."""
+"""Who can see which tenants, and how they are searched."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from tests.tenants.factories import make_tenant
 pytestmark = pytest.mark.django_db
 
 
-def test_customers_see_their_own_tenant_alone() -> None:
+def test_customers_see_only_their_own_tenant() -> None:
     alices, bobs = make_tenant(), make_tenant()
     alice, bob = make_member(alices.customer), make_member(bobs.customer)
     assert list(lifecycle_selectors.tenants_for(alice)) == [alices]
@@ -39,7 +39,7 @@ def test_tenants_are_found_by_name_customer_id_and_arn() -> None:
     assert not lifecycle_selectors.find_tenants(viewer=sam, text="nothing").exists()
 
 
-def test_the_list_is_sorted_by_risk_and_filtered_by_standing_and_policy() -> None:
+def test_the_list_is_sorted_by_risk_and_filtered_by_status_and_policy() -> None:
     sam = make_staff()
     low, high = make_tenant(risk=1), make_tenant(risk=9, standing=TenantStatus.PAUSED, policy="strict")
     assert list(lifecycle_selectors.find_tenants(viewer=sam)) == [high, low]
@@ -50,13 +50,13 @@ def test_the_list_is_sorted_by_risk_and_filtered_by_standing_and_policy() -> Non
 
 
 @pytest.mark.parametrize("order", list(lifecycle_selectors.ORDERS))
-def test_every_order_of_the_url_is_one(order: str) -> None:
+def test_every_sort_order_is_valid(order: str) -> None:
     make_tenant()
     assert lifecycle_selectors.find_tenants(viewer=make_staff(), order=order).count() == 1
     assert len(list(lifecycle_selectors.find_tenants(viewer=make_staff(), order=order))) == 1
 
 
-def test_a_tenant_that_is_being_deleted_is_nobodys_to_join() -> None:
+def test_a_tenant_that_is_being_deleted_is_not_the_customers_tenant() -> None:
     tenant = make_tenant()
     assert lifecycle_selectors.tenant_of(tenant.customer) == tenant
     tenant.stage = TenantStage.DELETING
@@ -64,13 +64,13 @@ def test_a_tenant_that_is_being_deleted_is_nobodys_to_join() -> None:
     assert lifecycle_selectors.tenant_of(tenant.customer) is None
 
 
-def test_a_tenant_of_another_region_is_not_here() -> None:
+def test_a_tenant_of_another_region_is_not_listed() -> None:
     tenant = make_tenant(region="ap-south-2")
     assert lifecycle_selectors.tenant_of(tenant.customer) is None
     assert not lifecycle_selectors.tenants_for(make_staff()).exists()
 
 
-def test_pauses_are_due_on_their_day() -> None:
+def test_pauses_are_due_for_review_on_their_date() -> None:
     today = timezone.localdate()
     due = make_tenant(is_paused=True, pause_review_on=today)
     make_tenant(is_paused=True, pause_review_on=today + timedelta(days=1))
@@ -78,11 +78,11 @@ def test_pauses_are_due_on_their_day() -> None:
     assert list(lifecycle_selectors.due_for_review(today)) == [due]
 
 
-def test_how_full_the_account_is_and_what_it_costs(settings: Settings) -> None:
+def test_the_capacity_shows_quota_share_and_monthly_cost(settings: Settings) -> None:
     settings.SES_TENANTS, settings.TENANT_MONTHLY_PRICE = 8, 0.5
     make_tenant()
     make_tenant()
-    assert lifecycle_selectors.capacity().monthly_cost == 0  # a thousand are included
+    assert lifecycle_selectors.capacity().monthly_cost == 0  # a thousand tenants are included
     settings.TENANTS_INCLUDED = 0
     found = lifecycle_selectors.capacity()
     assert (found.count, found.quota, found.share, found.monthly_cost) == (2, 8, 0.25, 1.0)

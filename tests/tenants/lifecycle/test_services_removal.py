@@ -1,4 +1,4 @@
-"""A tenant goes, and its policy changes."""
+"""Deleting a tenant, and changing its policy."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tenants.policy import services as policy_services
 from tenants.status.core import TenantStatus
 from tests.domains.factories import make_domain
 from tests.factories import make_customer, make_staff
-from tests.tenants.factories import entity_at_amazon, jobs_of, make_tenant, pause_tenant, set_up_tenant
+from tests.tenants.factories import jobs_of, make_tenant, pause_tenant, reputation_entity_in_ses, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -22,16 +22,16 @@ def delete(tenant: Tenant) -> None:
     lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=make_staff(Role.OPERATOR))
 
 
-def exists(name: str) -> bool:
+def exists_in_ses(name: str) -> bool:
     client = aws.client("sesv2")
     return name in {row["TenantName"] for row in client.list_tenants()["Tenants"]}
 
 
-def sets() -> list[str]:
+def configuration_set_names() -> list[str]:
     return list(aws.client("sesv2").list_configuration_sets()["ConfigurationSets"])
 
 
-def test_it_goes_with_its_associations_and_the_configuration_set_that_we_made(sandbox: Sandbox) -> None:
+def test_a_tenant_is_deleted_with_its_associations_and_our_configuration_set(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     aws.client("sesv2").create_email_identity(EmailIdentity="alice.com")
     aws.client("sesv2").create_tenant_resource_association(
@@ -43,14 +43,14 @@ def test_it_goes_with_its_associations_and_the_configuration_set_that_we_made(sa
     lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
     assert not Tenant.objects.exists()
     assert not TenantResource.objects.exists()
-    assert (exists(tenant.name), sets()) == (False, [])
+    assert (exists_in_ses(tenant.name), configuration_set_names()) == (False, [])
     aws.client("sesv2").delete_email_identity(EmailIdentity="alice.com")  # SES refuses it while it is associated
     asked, deleted = Change.objects.filter(what__startswith="tenant.delete").order_by("pk")
     assert (asked.actor_kind, deleted.actor_kind) == ("person", "worker")
     assert deleted.before == {"tenant": tenant.name, "customer": tenant.customer.name}
 
 
-def test_the_configuration_set_of_an_adopted_tenant_stays(sandbox: Sandbox) -> None:
+def test_the_configuration_set_of_an_adopted_tenant_is_kept(sandbox: Sandbox) -> None:
     ses = aws.client("sesv2")
     ses.create_tenant(TenantName="alice")
     ses.create_configuration_set(ConfigurationSetName="events")
@@ -60,10 +60,10 @@ def test_the_configuration_set_of_an_adopted_tenant_stays(sandbox: Sandbox) -> N
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     delete(Tenant.objects.get(pk=tenant.pk))
     lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
-    assert (exists("alice"), sets()) == (False, ["events"])
+    assert (exists_in_ses("alice"), configuration_set_names()) == (False, ["events"])
 
 
-def test_it_stays_while_domains_live_in_it() -> None:
+def test_a_tenant_with_domains_cannot_be_deleted() -> None:
     tenant = make_tenant()
     make_domain("shop.com", customer=tenant.customer, tenant=tenant)
     assert lifecycle_services.consequences(tenant).in_use == ("shop.com",)
@@ -71,18 +71,18 @@ def test_it_stays_while_domains_live_in_it() -> None:
         delete(tenant)
 
 
-def test_its_name_is_typed() -> None:
+def test_deleting_requires_typing_the_tenants_name() -> None:
     tenant = make_tenant()
     with pytest.raises(Refused, match="type its name"):
         lifecycle_services.delete_tenant(tenant=tenant, typed_name="x", actor=make_staff(Role.OPERATOR))
 
 
-def test_deleting_is_no_way_around_a_pause() -> None:
+def test_a_paused_tenant_cannot_be_deleted() -> None:
     with pytest.raises(Refused, match="would end the pause"):
         delete(make_tenant(is_paused=True, standing=TenantStatus.PAUSED))
 
 
-def test_support_deletes_nothing_and_changes_no_policy() -> None:
+def test_support_can_neither_delete_nor_change_the_policy() -> None:
     tenant, sam = make_tenant(), make_staff(Role.SUPPORT)
     with pytest.raises(NotAllowed):
         lifecycle_services.delete_tenant(tenant=tenant, typed_name=tenant.name, actor=sam)
@@ -90,26 +90,26 @@ def test_support_deletes_nothing_and_changes_no_policy() -> None:
         policy_services.change_policy(tenant=tenant, policy="none", because="because", actor=sam)
 
 
-def test_another_tenant_of_that_name_at_amazon_is_left_alone(sandbox: Sandbox) -> None:
+def test_another_tenant_with_the_same_name_in_ses_is_not_deleted(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     aws.client("sesv2").create_tenant(TenantName=tenant.name)
     delete(tenant)
     lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
     assert not Tenant.objects.exists()
-    assert exists(tenant.name)
+    assert exists_in_ses(tenant.name)
 
 
-def test_one_that_was_never_made_goes_too(sandbox: Sandbox) -> None:
+def test_a_tenant_that_was_never_created_in_ses_is_deleted(sandbox: Sandbox) -> None:
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
     delete(tenant)
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     lifecycle_services.delete_in_ses(tenant_id=tenant.pk)
     assert not Tenant.objects.exists()
-    assert not exists(tenant.name)
+    assert not exists_in_ses(tenant.name)
 
 
-def test_a_policy_is_wished_then_told(sandbox: Sandbox) -> None:
+def test_a_policy_change_is_requested_and_then_applied(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     olga = make_staff(Role.OPERATOR)
     policy_services.change_policy(tenant=tenant, policy="strict", because="Complaints came.", actor=olga)
@@ -118,13 +118,13 @@ def test_a_policy_is_wished_then_told(sandbox: Sandbox) -> None:
     policy_services.apply_policy(tenant_id=tenant.pk)
     tenant.refresh_from_db()
     assert (tenant.ses_policy, tenant.policy_told) == ("strict", "strict")
-    assert entity_at_amazon(tenant)["ReputationManagementPolicy"].endswith("/strict")
-    wished, told = Change.objects.filter(what__startswith="tenant.policy").order_by("pk")
-    assert (wished.actor_name, wished.because) == (olga.email, "Complaints came.")
-    assert told.aws_request_ids
+    assert reputation_entity_in_ses(tenant)["ReputationManagementPolicy"].endswith("/strict")
+    requested, applied = Change.objects.filter(what__startswith="tenant.policy").order_by("pk")
+    assert (requested.actor_name, requested.because) == (olga.email, "Complaints came.")
+    assert applied.aws_request_ids
 
 
-def test_a_stricter_policy_that_pauses_at_once_is_seen(sandbox: Sandbox) -> None:
+def test_a_pause_by_the_stricter_policy_is_read_at_once(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "BOUNCE", "LOW")
     policy_services.change_policy(tenant=tenant, policy="strict", because="why", actor=make_staff(Role.OPERATOR))
@@ -135,14 +135,14 @@ def test_a_stricter_policy_that_pauses_at_once_is_seen(sandbox: Sandbox) -> None
 
 
 @pytest.mark.parametrize(("policy", "because"), [("strict", " "), ("lenient", "why")])
-def test_a_policy_without_a_reason_or_of_no_kind_is_refused(policy: str, because: str) -> None:
+def test_a_policy_change_without_reason_or_with_an_unknown_policy_is_refused(policy: str, because: str) -> None:
     with pytest.raises(Refused):
         policy_services.change_policy(
             tenant=make_tenant(), policy=policy, because=because, actor=make_staff(Role.OPERATOR)
         )
 
 
-def test_a_policy_set_at_amazon_can_be_taken_over() -> None:
+def test_a_policy_set_in_ses_can_be_accepted() -> None:
     tenant = make_tenant(ses_policy="none")
     policy_services.accept_policy(tenant=tenant, because="The operators agreed.", actor=make_staff(Role.OPERATOR))
     assert (tenant.policy, tenant.policy_told) == ("none", "none")
@@ -152,14 +152,14 @@ def test_a_policy_set_at_amazon_can_be_taken_over() -> None:
         )
 
 
-def test_a_paused_tenant_is_not_deleted_until_it_is_resumed(sandbox: Sandbox) -> None:
+def test_a_paused_tenant_must_be_resumed_before_deletion(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
     with pytest.raises(Refused, match="so resume it first"):
         delete(tenant)
 
 
-def test_a_status_of_before_the_policy_is_not_called_the_new_ones(sandbox: Sandbox) -> None:
+def test_a_failed_read_after_a_policy_change_is_reported_until_the_next_read(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     policy_services.change_policy(tenant=tenant, policy="strict", because="why", actor=make_staff(Role.OPERATOR))
     sandbox.control.add_fault("error", "GetReputationEntity", times=9)

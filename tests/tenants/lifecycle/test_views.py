@@ -1,4 +1,4 @@
-"""The pages of SES tenants: the list, worst first, each with its layers, and what staff do there."""
+"""The tenant pages for staff: the list, worst first, with each layer of the status, and the actions."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def olga_client(client: Client) -> Client:
     return client
 
 
-def as_(role: Role) -> Client:
+def client_of(role: Role) -> Client:
     client = Client()
     client.force_login(make_staff(role))
     return client
@@ -44,7 +44,7 @@ def three() -> None:
     make_tenant(make_customer("Cora"), name="cora", risk=40, policy="strict", **paused)
 
 
-def test_without_tenants_the_list_says_what_they_are_for(olga_client: Client) -> None:
+def test_an_empty_list_explains_what_tenants_are(olga_client: Client) -> None:
     page = olga_client.get(reverse("tenants:list")).text
     assert "No tenants yet" in page
     assert ">Create tenant" in page
@@ -69,25 +69,27 @@ def test_without_tenants_the_list_says_what_they_are_for(olga_client: Client) ->
         ("?q=%00", ["bobs", "cora", "acme"]),
     ],
 )
-def test_the_url_says_what_the_list_shows(olga_client: Client, three: None, query: str, expected: list[str]) -> None:
+def test_the_url_determines_what_the_list_shows(
+    olga_client: Client, three: None, query: str, expected: list[str]
+) -> None:
     assert names_in(olga_client.get(reverse("tenants:list") + query).text) == expected
 
 
-def test_the_list_is_searched_as_one_types(olga_client: Client, three: None) -> None:
+def test_an_htmx_search_returns_only_the_results(olga_client: Client, three: None) -> None:
     part = olga_client.get(reverse("tenants:list") + "?q=acme", headers=HTMX).text
     assert "<html" not in part
     assert names_in(part) == ["acme"]
     assert "1 tenant found" in part
 
 
-def test_a_rate_that_is_not_known_is_not_shown_as_zero(olga_client: Client, three: None) -> None:
+def test_an_unknown_rate_is_not_shown_as_zero(olga_client: Client, three: None) -> None:
     page = olga_client.get(reverse("tenants:list")).text
     assert "20.00%" in page
     assert ">0.00%" not in page
     assert page.count('sr-only">unknown') == 4
 
 
-def test_no_findings_is_said_only_when_amazon_was_asked(olga_client: Client) -> None:
+def test_no_findings_is_shown_only_after_they_were_read(olga_client: Client) -> None:
     asked, _ = make_tenant(name="asked"), make_tenant(name="new")
     ReputationRead.objects.create(tenant=asked, region=asked.region, findings_at=timezone.now())
     page = olga_client.get(reverse("tenants:list")).text
@@ -95,11 +97,11 @@ def test_no_findings_is_said_only_when_amazon_was_asked(olga_client: Client) -> 
     assert "Not read yet" not in olga_client.get(reverse("tenants:detail", args=[asked.id])).text
 
 
-def test_the_list_takes_the_same_queries_for_many_as_for_few(olga_client: Client) -> None:
-    assert queries_with(olga_client, tenants=3) == queries_with(olga_client, tenants=30)
+def test_the_list_needs_the_same_number_of_queries_for_many_tenants(olga_client: Client) -> None:
+    assert count_queries(olga_client, tenants=3) == count_queries(olga_client, tenants=30)
 
 
-def queries_with(client: Client, *, tenants: int) -> int:
+def count_queries(client: Client, *, tenants: int) -> int:
     for _ in range(tenants - Tenant.objects.count()):
         make_tenant()
     with CaptureQueriesContext(connection) as queries:
@@ -108,15 +110,15 @@ def queries_with(client: Client, *, tenants: int) -> int:
     return len(queries)
 
 
-def test_what_is_held_up_is_counted_and_says_why(olga_client: Client) -> None:
-    make_tenant(name="stuck", status_problem="Amazon was told 10:00 UTC, and still answers ENABLED.")
+def test_delayed_tenants_are_filtered_and_show_the_reason(olga_client: Client) -> None:
+    make_tenant(name="stuck", status_problem="SES was called at 10:00 UTC and still reports ENABLED.")
     make_tenant(name="fine")
     page = olga_client.get(reverse("tenants:list") + "?show=held_up").text
     assert names_in(page) == ["stuck"]
-    assert "still answers ENABLED" in page
+    assert "still reports ENABLED" in page
 
 
-def test_an_export_holds_what_the_filters_show(olga_client: Client, three: None) -> None:
+def test_an_export_contains_the_filtered_rows(olga_client: Client, three: None) -> None:
     answer = olga_client.get(reverse("tenants:export", args=["csv"]) + "?show=findings")
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert [line.split(",")[1] for line in answer.text.splitlines()] == ["tenant", "bobs"]
@@ -125,18 +127,18 @@ def test_an_export_holds_what_the_filters_show(olga_client: Client, three: None)
 
 
 @pytest.mark.parametrize("name", ["detail", "resources", "history", "policy", "delete"])
-def test_for_a_customer_there_is_no_such_page_of_anybodys_tenant(client: Client, name: str) -> None:
+def test_a_customer_gets_404_for_the_tenant_pages_of_their_own_tenant(client: Client, name: str) -> None:
     tenant = make_tenant(make_customer("Alice Ltd"))
     client.force_login(make_member(tenant.customer))
     assert client.get(reverse(f"tenants:{name}", args=[tenant.id])).status_code == 404
 
 
-def test_only_who_may_pause_chooses_tenants_to_pause(olga_client: Client, three: None) -> None:
+def test_only_people_who_may_pause_can_select_tenants(olga_client: Client, three: None) -> None:
     assert 'name="tenant"' not in olga_client.get(reverse("tenants:list")).text
-    assert 'name="tenant"' in as_(Role.TRUST_AND_SAFETY).get(reverse("tenants:list")).text
+    assert 'name="tenant"' in client_of(Role.TRUST_AND_SAFETY).get(reverse("tenants:list")).text
 
 
-def test_the_detail_shows_each_layer_and_the_one_word(olga_client: Client) -> None:
+def test_the_detail_page_shows_each_layer_and_the_resulting_status(olga_client: Client) -> None:
     tenant = make_tenant(
         standing="suspended",
         amazon_status="DISABLED",
@@ -151,7 +153,7 @@ def test_the_detail_shows_each_layer_and_the_one_word(olga_client: Client) -> No
     assert "Only AWS can lift it" in page
 
 
-def test_a_status_that_we_do_not_know_is_shown_as_it_came(olga_client: Client) -> None:
+def test_an_unknown_status_is_shown_unchanged(olga_client: Client) -> None:
     tenant = make_tenant(standing="unknown", amazon_status="THROTTLED", aggregate="THROTTLED")
     page = olga_client.get(reverse("tenants:detail", args=[tenant.id])).text
     assert "THROTTLED" in page
@@ -161,7 +163,7 @@ def test_a_status_that_we_do_not_know_is_shown_as_it_came(olga_client: Client) -
 @pytest.mark.parametrize(
     ("standing", "polls"), [("pausing", True), ("resuming", True), ("paused", False), ("active", False)]
 )
-def test_the_detail_asks_again_while_something_is_under_way(olga_client: Client, standing: str, polls: bool) -> None:
+def test_the_detail_page_polls_while_a_change_is_in_progress(olga_client: Client, standing: str, polls: bool) -> None:
     tenant = make_tenant(standing=standing)
     page = olga_client.get(reverse("tenants:detail", args=[tenant.id]))
     assert ("hx-trigger" in page.text.partition('id="live"')[2][:300]) == polls
@@ -169,14 +171,14 @@ def test_the_detail_asks_again_while_something_is_under_way(olga_client: Client,
     assert "<html" not in part
 
 
-def test_what_amazon_did_not_answer_is_said_with_the_time_of_what_is_shown(olga_client: Client) -> None:
-    tenant = make_tenant(read_problem="Amazon did not answer within 5 seconds.")
+def test_a_failed_read_is_shown_with_its_reason(olga_client: Client) -> None:
+    tenant = make_tenant(read_problem="SES did not answer within 5 seconds.")
     page = olga_client.get(reverse("tenants:detail", args=[tenant.id])).text
     assert "We couldn’t reach Amazon SES" in page
-    assert "Amazon did not answer within 5 seconds." in page
+    assert "SES did not answer within 5 seconds." in page
 
 
-def test_an_association_that_failed_says_why(olga_client: Client) -> None:
+def test_a_failed_association_shows_its_reason(olga_client: Client) -> None:
     tenant = make_tenant()
     arn = "arn:aws:ses:eu-west-1:123456789012:identity/a.example"
     tenant.resources.create(kind="identity", arn=arn, name="a.example", problem="It is in another tenant: other-1.")
@@ -186,7 +188,7 @@ def test_an_association_that_failed_says_why(olga_client: Client) -> None:
     assert "Delayed" in page
 
 
-def test_the_history_has_the_statuses_and_what_was_done(olga_client: Client) -> None:
+def test_the_history_shows_activity_and_status_changes(olga_client: Client) -> None:
     tenant = make_tenant()
     tenant.status_changes.create(layer="amazon", old="ENABLED", new="DISABLED", cause="Complaints")
     url = reverse("tenants:history", args=[tenant.id])
@@ -209,14 +211,14 @@ def test_an_operator_creates_a_tenant_for_a_customer_without_one(olga_client: Cl
     assert "Creating…" in olga_client.get(answer["Location"]).text
 
 
-def test_a_customer_who_has_one_is_refused_another(olga_client: Client) -> None:
+def test_a_second_tenant_for_a_customer_is_refused(olga_client: Client) -> None:
     tenant = make_tenant()
     answer = olga_client.post(reverse("tenants:create"), {"customer": tenant.customer_id, "policy": "strict"})
     assert answer.status_code == 422
     assert Tenant.objects.count() == 1
 
 
-def test_the_policy_is_changed_with_a_reason(olga_client: Client) -> None:
+def test_a_policy_change_requires_a_reason(olga_client: Client) -> None:
     tenant = make_tenant(open_high=1)
     url = reverse("tenants:policy", args=[tenant.id])
     assert "1 of high impact" in olga_client.get(url).text
@@ -228,16 +230,16 @@ def test_the_policy_is_changed_with_a_reason(olga_client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["policy", "delete"])
-def test_support_changes_no_policy_and_deletes_no_tenant(name: str) -> None:
+def test_support_can_neither_change_a_policy_nor_delete_a_tenant(name: str) -> None:
     tenant = make_tenant()
-    answer = as_(Role.SUPPORT).post(reverse(f"tenants:{name}", args=[tenant.id]), {"name": tenant.name})
+    answer = client_of(Role.SUPPORT).post(reverse(f"tenants:{name}", args=[tenant.id]), {"name": tenant.name})
     assert answer.status_code == 403
     assert Tenant.objects.filter(pk=tenant.pk, stage="ready").exists()
 
 
-def test_a_pause_whose_day_has_come_is_found_and_kept_with_a_reason(three: None) -> None:
+def test_a_pause_due_for_review_is_listed_and_kept_with_a_reason(three: None) -> None:
     Tenant.objects.filter(name="cora").update(pause_review_on=timezone.localdate())
-    tess = as_(Role.TRUST_AND_SAFETY)
+    tess = client_of(Role.TRUST_AND_SAFETY)
     assert names_in(tess.get(reverse("tenants:list") + "?show=review").text) == ["cora"]
     tenant = Tenant.objects.get(name="cora")
     url = reverse("tenants:keep", args=[tenant.id])
@@ -251,7 +253,7 @@ def test_a_pause_whose_day_has_come_is_found_and_kept_with_a_reason(three: None)
     assert "No answer yet." in tess.get(reverse("tenants:history", args=[tenant.id])).text
 
 
-def test_a_tenant_is_deleted_by_its_name(olga_client: Client) -> None:
+def test_deleting_a_tenant_requires_typing_its_name(olga_client: Client) -> None:
     tenant = make_tenant(name="old-one")
     url = reverse("tenants:delete", args=[tenant.id])
     assert "What is deleted, in this order" in olga_client.get(url).text
@@ -263,7 +265,7 @@ def test_a_tenant_is_deleted_by_its_name(olga_client: Client) -> None:
     assert tenant.stage == "deleting"
 
 
-def test_a_paused_tenant_is_not_deleted(olga_client: Client) -> None:
+def test_a_paused_tenant_cannot_be_deleted(olga_client: Client) -> None:
     tenant = make_tenant(is_paused=True, standing="paused")
     page = olga_client.get(reverse("tenants:delete", args=[tenant.id])).text
     assert "would end the pause" in page

@@ -1,4 +1,4 @@
-"""Which metrics are a tenant's, and rates out of counts."""
+"""Choosing a tenant's metrics, and computing rates from counts."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,17 +9,19 @@ PAIR = (("TenantId", "tn-1"), ("TenantName", "alice"))
 
 
 def hours(*values: float, ends: datetime = NOW) -> tuple[tuple[datetime, float], ...]:
-    """The last value is of the hour that begins then."""
+    """Return hourly values; the last one is for the hour that starts at `ends`."""
     return tuple((ends - timedelta(hours=len(values) - 1 - at), value) for at, value in enumerate(values))
 
 
-def test_a_metric_of_more_dimensions_or_of_another_tenant_is_not_the_tenants() -> None:
+def test_metrics_with_other_dimensions_or_of_other_tenants_are_ignored() -> None:
     listed = [
         ListedMetric("Sends", (*PAIR, ("ses:from-domain", "shop.com"))),
         ListedMetric("Sends", (("TenantId", "tn-2"), ("TenantName", "alicia"))),
         ListedMetric("Bounces", PAIR),
     ]
-    assert metrics_of_tenant("alice", "alice-set", listed).source is RateSource.NONE  # bounces alone make no rate
+    assert (
+        metrics_of_tenant("alice", "alice-set", listed).source is RateSource.NONE
+    )  # bounces without sends make no rate
     found = metrics_of_tenant("alice", "alice-set", [*listed, ListedMetric("Sends", PAIR)])
     assert found.source is RateSource.COUNTS
     assert dict(found.metrics) == {
@@ -28,7 +30,7 @@ def test_a_metric_of_more_dimensions_or_of_another_tenant_is_not_the_tenants() -
     }
 
 
-def test_the_configuration_sets_rates_come_last() -> None:
+def test_the_configuration_sets_rates_are_the_last_choice() -> None:
     of_set = ListedMetric("Reputation.BounceRate", (("ses:configuration-set", "alice-set"),))
     assert metrics_of_tenant("alice", "alice-set", [of_set]).source is RateSource.CONFIGURATION_SET
     assert metrics_of_tenant("alice", "other-set", [of_set]).source is RateSource.NONE
@@ -36,14 +38,14 @@ def test_the_configuration_sets_rates_come_last() -> None:
     assert metrics_of_tenant("alice", "alice-set", [of_set, of_tenant]).source is RateSource.RATES
 
 
-def test_a_rate_is_the_share_of_what_was_sent_in_the_day_up_to_that_hour() -> None:
+def test_a_rate_is_the_share_of_the_mail_sent_in_the_preceding_day() -> None:
     sent = hours(100, 0, 300)
     assert rates_of_counts(hours(10, 0, 2), sent) == hours(0.1, 0.1, 0.03)
     assert rates_of_counts((), sent) == hours(0, 0, 0)
-    assert rates_of_counts((), hours(0)) == ()  # nothing sent is no rate
+    assert rates_of_counts((), hours(0)) == ()  # without sends there is no rate
 
 
-def test_what_was_sent_a_day_ago_counts_no_more() -> None:
+def test_mail_sent_more_than_a_day_ago_does_not_count() -> None:
     old = (NOW - timedelta(hours=24), 100.0)
     assert dict(rates_of_counts((old,), (old, (NOW, 50.0))))[NOW] == 0
     young = (NOW - timedelta(hours=23), 100.0)

@@ -1,4 +1,4 @@
-"""Rates are read from the sandbox's CloudWatch, however it has them, and kept by the hour."""
+"""Rates are read from the sandbox's CloudWatch, in whatever form it has them, and stored by the hour."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from tenants.models.reputation import RateSample, ReputationRead
 from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
 from tenants.reputation import services as reputation_services
-from tests.tenants.factories import make_measured, make_tenant, set_up_tenant
+from tests.tenants.factories import make_tenant, make_tenant_with_rates, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -29,9 +29,9 @@ def _one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
 
 
-def test_each_hours_rates_of_a_tenant_are_kept_and_the_newest_stand_on_its_row(sandbox: Sandbox) -> None:
+def test_hourly_rates_are_stored_and_the_newest_shown_on_the_tenant(sandbox: Sandbox) -> None:
     sandbox.control.set_beliefs(tenant_metrics="name")
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     assert tenant.bounce_rate == pytest.approx(0.12)
     assert tenant.complaint_rate == pytest.approx(0.002)
     samples = RateSample.objects.filter(tenant=tenant).order_by("at")
@@ -42,7 +42,7 @@ def test_each_hours_rates_of_a_tenant_are_kept_and_the_newest_stand_on_its_row(s
 
 
 def test_no_data_is_not_zero(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox)
+    tenant = make_tenant_with_rates(sandbox)
     assert (tenant.bounce_rate, tenant.complaint_rate) == (None, None)
     assert not RateSample.objects.exists()
     read = reputation_selectors.read_of(tenant)
@@ -50,8 +50,8 @@ def test_no_data_is_not_zero(sandbox: Sandbox) -> None:
     assert read.rates_at is not None
 
 
-def test_a_rate_of_two_days_ago_says_nothing_of_today(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12)
+def test_a_rate_older_than_two_days_is_not_current(sandbox: Sandbox) -> None:
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12)
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now() + timedelta(days=3))
     tenant.refresh_from_db()
     assert tenant.bounce_rate is None
@@ -59,13 +59,13 @@ def test_a_rate_of_two_days_ago_says_nothing_of_today(sandbox: Sandbox) -> None:
 
 
 def test_reading_the_same_hours_again_keeps_one_sample_for_each(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12)
     before = RateSample.objects.count()
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert RateSample.objects.count() == before
 
 
-def test_a_measure_that_an_answer_lacks_keeps_what_an_earlier_one_said(sandbox: Sandbox) -> None:
+def test_a_missing_measure_keeps_the_value_of_an_earlier_read(sandbox: Sandbox) -> None:
     tenant = make_tenant()
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     RateSample.objects.create(tenant=tenant, region=tenant.region, at=hour, complaint=0.007)
@@ -74,7 +74,7 @@ def test_a_measure_that_an_answer_lacks_keeps_what_an_earlier_one_said(sandbox: 
     assert (sample.bounce, sample.complaint) == (0.1, 0.007)
 
 
-def test_the_accounts_rates_are_its_own_and_not_those_of_a_tenant(sandbox: Sandbox, settings: Settings) -> None:
+def test_the_accounts_rates_are_separate_from_a_tenants(sandbox: Sandbox, settings: Settings) -> None:
     tenant = set_up_tenant()
     sandbox.control.set_rates(tenant.name, bounce=0.4)
     sandbox.control.set_account_rates(settings.AWS_REGION, bounce=0.06)
@@ -83,7 +83,7 @@ def test_the_accounts_rates_are_its_own_and_not_those_of_a_tenant(sandbox: Sandb
     assert last.bounce == pytest.approx(0.06)
 
 
-def test_of_tenants_that_sent_nothing_only_the_list_of_metrics_is_read(sandbox: Sandbox) -> None:
+def test_tenants_without_sends_cost_only_the_list_of_metrics(sandbox: Sandbox) -> None:
     for _ in range(metrics_services.TENANTS_A_CALL + 1):
         make_tenant()
     sandbox.control.clear_calls()
@@ -92,7 +92,7 @@ def test_of_tenants_that_sent_nothing_only_the_list_of_metrics_is_read(sandbox: 
     assert ReputationRead.objects.count() == metrics_services.TENANTS_A_CALL + 2
 
 
-def test_a_hundred_and_sixty_six_tenants_are_one_call_and_the_account_another(sandbox: Sandbox) -> None:
+def test_tenants_are_read_in_calls_of_166_and_the_account_in_another(sandbox: Sandbox) -> None:
     tenants = [make_tenant() for _ in range(metrics_services.TENANTS_A_CALL + 1)]
     put = aws.client("cloudwatch").put_metric_data
     for tenant in tenants:
@@ -109,17 +109,17 @@ def test_a_hundred_and_sixty_six_tenants_are_one_call_and_the_account_another(sa
     ("tenant_metrics", "source", "bounce"),
     [("pair", "counts", 0.12), ("name", "rates", 0.12), ("none", "configuration_set", 0.12)],
 )
-def test_rates_are_found_however_cloudwatch_breaks_them_down(
+def test_rates_are_found_in_whatever_form_cloudwatch_has_them(
     sandbox: Sandbox, tenant_metrics: str, source: str, bounce: float
 ) -> None:
     sandbox.control.set_beliefs(tenant_metrics=tenant_metrics)
-    tenant = make_measured(sandbox, bounce=bounce, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=bounce, complaint=0.002)
     assert ReputationRead.objects.get(tenant=tenant).rates_source == source
     assert tenant.bounce_rate == pytest.approx(bounce)
     assert tenant.complaint_rate == pytest.approx(0.002)
 
 
-def test_where_nothing_is_measured_the_read_says_so_and_no_rate_is_zero(sandbox: Sandbox) -> None:
+def test_without_metrics_the_read_says_so_and_no_rate_is_zero(sandbox: Sandbox) -> None:
     sandbox.control.set_beliefs(tenant_metrics="none")
     tenant = set_up_tenant()
     metrics_services.sync_due_metrics(now=timezone.now())
@@ -128,9 +128,9 @@ def test_where_nothing_is_measured_the_read_says_so_and_no_rate_is_zero(sandbox:
     assert tenant.bounce_rate is None
 
 
-def test_who_sends_nothing_is_read_once_a_day_and_who_sends_at_each_interval(sandbox: Sandbox) -> None:
+def test_tenants_without_sends_are_read_daily_and_others_at_each_interval(sandbox: Sandbox) -> None:
     quiet = set_up_tenant()
-    sending = make_measured(sandbox, bounce=0.01)
+    sending = make_tenant_with_rates(sandbox, bounce=0.01)
     soon, later = timezone.now() + timedelta(minutes=61), timezone.now() + timedelta(hours=25)
     assert list(reputation_selectors.due_for_rates(timezone.now())) == []
     assert list(reputation_selectors.due_for_rates(soon)) == [sending]
@@ -138,10 +138,10 @@ def test_who_sends_nothing_is_read_once_a_day_and_who_sends_at_each_interval(san
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("throttle", AwsBusy), ("error", AwsUnreachable)])
-def test_a_failure_is_stored_beside_what_was_known_and_is_no_new_reading(
+def test_a_failed_read_is_stored_and_keeps_the_last_values(
     fault: Any, kind: type[Exception], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tenant = make_measured(sandbox, bounce=0.12)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12)
     before = ReputationRead.objects.get(tenant=tenant)
     _one_attempt(monkeypatch)
     aws.drop_clients()
@@ -160,11 +160,9 @@ def test_a_failure_is_stored_beside_what_was_known_and_is_no_new_reading(
 
 @pytest.mark.parametrize("belief", ["pair", "name"])
 @pytest.mark.parametrize("status", ["InternalError", "Forbidden", "PartialData"])
-def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(
-    sandbox: Sandbox, status: str, belief: str
-) -> None:
+def test_incomplete_cloudwatch_data_is_a_problem_not_an_absence(sandbox: Sandbox, status: str, belief: str) -> None:
     sandbox.control.set_beliefs(tenant_metrics=belief)
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     before = ReputationRead.objects.get(tenant=tenant).rates_at
     listed = aws.client("cloudwatch").list_metrics(Namespace="AWS/SES", Dimensions=[{"Name": "TenantName"}])["Metrics"]
     results = [
@@ -183,8 +181,8 @@ def test_what_cloudwatch_could_not_tell_is_a_problem_and_not_an_absence(
     assert tenant.bounce_rate == pytest.approx(0.12)
 
 
-def test_a_part_of_what_was_sent_makes_no_rate(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+def test_partial_counts_make_no_rate(sandbox: Sandbox) -> None:
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     listed = aws.client("cloudwatch").list_metrics(Namespace="AWS/SES", Dimensions=[{"Name": "TenantName"}])["Metrics"]
     now = timezone.now().replace(minute=0, second=0, microsecond=0)
     results = [
@@ -200,10 +198,10 @@ def test_a_part_of_what_was_sent_makes_no_rate(sandbox: Sandbox) -> None:
     assert tenant.bounce_rate == pytest.approx(0.12)
 
 
-def test_rates_that_come_in_pages_are_all_kept(sandbox: Sandbox) -> None:
+def test_rates_that_arrive_in_pages_are_all_stored(sandbox: Sandbox) -> None:
     sandbox.control.set_limits(metric_values_per_page=10)
     sandbox.control.clear_calls()
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     assert sandbox.control.call_counts()["GetMetricData"] > 2
     assert tenant.bounce_rate == pytest.approx(0.12)
     assert tenant.complaint_rate == pytest.approx(0.002)
@@ -219,7 +217,7 @@ def test_samples_are_kept_as_long_as_the_setting_says(sandbox: Sandbox, settings
     assert [sample.at for sample in RateSample.objects.all()] == [now - timedelta(days=9)]
 
 
-def test_a_tenant_that_is_gone_meanwhile_is_no_error(sandbox: Sandbox) -> None:
+def test_a_deleted_tenant_is_no_error(sandbox: Sandbox) -> None:
     metrics_services.sync_metrics(tenant_id="tenant-nobody", now=timezone.now())
     reputation_services.sync_recommendations(tenant_id="tenant-nobody", now=timezone.now())
     assert not ReputationRead.objects.exists()
@@ -229,9 +227,9 @@ def _unmeasured() -> list[str]:
     return list(Alert.objects.filter(kind="tenant.unmeasured", state="open").values_list("why", flat=True))
 
 
-def test_metrics_of_names_that_we_do_not_know_are_mail_of_which_nothing_is_measured(sandbox: Sandbox) -> None:
+def test_unknown_metric_names_open_an_alert_that_mail_is_not_measured(sandbox: Sandbox) -> None:
     sandbox.control.set_beliefs(tenant_metrics="other")
-    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, without_set=True)
     (why,) = _unmeasured()
     assert "Tenant.Bounces, Tenant.Sends" in why
     assert ReputationRead.objects.get(tenant=tenant).unmeasured_because in why
@@ -241,36 +239,34 @@ def test_metrics_of_names_that_we_do_not_know_are_mail_of_which_nothing_is_measu
     assert ReputationRead.objects.get(tenant=tenant).unmeasured_because == ""
 
 
-def test_counts_named_as_ses_names_its_own_are_read_too(sandbox: Sandbox) -> None:
+def test_counts_with_singular_names_are_read_too(sandbox: Sandbox) -> None:
     sandbox.control.set_beliefs(tenant_metrics="pair_singular")
-    assert make_measured(sandbox, bounce=0.12, without_set=True).bounce_rate is not None
+    assert make_tenant_with_rates(sandbox, bounce=0.12, without_set=True).bounce_rate is not None
     assert _unmeasured() == []
 
 
-def test_a_metric_that_is_listed_no_more_after_mail_was_measured_is_told(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+def test_an_alert_opens_if_a_metric_disappears_after_mail_was_measured(sandbox: Sandbox) -> None:
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, without_set=True)
     sandbox.control.set_beliefs(tenant_metrics="none")
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert "messages were measured in the past week" in _unmeasured()[0]
 
 
-def test_a_tenant_that_sent_nothing_is_no_alert(sandbox: Sandbox) -> None:
-    make_measured(sandbox)
+def test_a_tenant_without_sends_opens_no_alert(sandbox: Sandbox) -> None:
+    make_tenant_with_rates(sandbox)
     assert _unmeasured() == []
 
 
-def test_what_ses_says_of_a_tenants_reputation_is_proof_that_it_sends(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox)
+def test_a_reputation_impact_proves_that_the_tenant_sends(sandbox: Sandbox) -> None:
+    tenant = make_tenant_with_rates(sandbox)
     Tenant.objects.filter(pk=tenant.pk).update(impact="LOW")
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert "rates the reputation impact as LOW" in _unmeasured()[0]
 
 
-def test_cloudwatch_that_does_not_answer_is_no_proof_of_anything(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unanswered_call_opens_no_alert(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     _one_attempt(monkeypatch)
-    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, without_set=True)
     sandbox.control.set_beliefs(tenant_metrics="none")
     sandbox.control.add_fault("error", "ListMetrics", times=None)
     with pytest.raises(AwsUnreachable):
@@ -280,11 +276,11 @@ def test_cloudwatch_that_does_not_answer_is_no_proof_of_anything(
 
 @pytest.mark.parametrize("values", ["whole", "parts"])
 @pytest.mark.parametrize("metrics", ["pair", "pair_singular", "name"])
-def test_a_tenants_rates_are_the_same_however_cloudwatch_tells_them(
+def test_a_tenants_rates_are_equal_in_every_form_of_cloudwatch_data(
     sandbox: Sandbox, metrics: str, values: str
 ) -> None:
     sandbox.control.set_beliefs(tenant_metrics=metrics, metric_values=values)
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002, without_set=True)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002, without_set=True)
     assert (tenant.bounce_rate or 0) > 0.05
     assert tenant.complaint_rate is not None
     assert RateSample.objects.filter(tenant=tenant, bounce__isnull=False).count() >= 24
@@ -296,7 +292,7 @@ def _queries_of_a_pass(now: datetime) -> int:
     return len(queries)
 
 
-def test_tenants_whose_rates_stay_cost_a_pass_no_query_of_their_own(sandbox: Sandbox) -> None:
+def test_a_pass_needs_no_query_for_a_tenant_with_unchanged_rates(sandbox: Sandbox) -> None:
     now = timezone.now()
     for _ in range(3):
         make_tenant()
@@ -306,8 +302,8 @@ def test_tenants_whose_rates_stay_cost_a_pass_no_query_of_their_own(sandbox: San
     assert _queries_of_a_pass(now + timedelta(days=2)) <= few
 
 
-def test_a_warning_of_a_rate_begins_and_ends_though_the_rate_stays_the_same(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12, complaint=0.002)
+def test_a_rate_alert_opens_and_recovers_although_the_rate_is_unchanged(sandbox: Sandbox) -> None:
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, complaint=0.002)
     alerts = Alert.objects.filter(kind="tenant.bounces", object_id=tenant.pk)
     at = timezone.now()
     for hours in range(1, 6):
@@ -319,7 +315,7 @@ def test_a_warning_of_a_rate_begins_and_ends_though_the_rate_stays_the_same(sand
     assert alerts.get().state == "recovered"
 
 
-def test_a_call_that_cloudwatch_refuses_holds_up_no_other_tenants(
+def test_a_refused_call_does_not_stop_the_calls_for_other_tenants(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics_services, "TENANTS_A_CALL", 1)
@@ -337,7 +333,7 @@ def test_a_call_that_cloudwatch_refuses_holds_up_no_other_tenants(
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("throttle", AwsBusy), ("denied", AwsDenied), ("error", AwsUnreachable)])
-def test_a_pass_ends_where_nobody_is_answered_and_the_next_goes_on_there(
+def test_a_pass_stops_if_no_call_is_answered_and_the_next_continues_there(
     fault: Any, kind: type[Exception], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _one_attempt(monkeypatch)

@@ -1,4 +1,4 @@
-"""A tenant's sending is paused and resumed: asked for, told, proven by reading it back."""
+"""Pausing and resuming a tenant's sending: requested, applied, and confirmed by reading it back."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -23,84 +23,91 @@ from tenants.pause import services as pause_services
 from tenants.status import services as status_services
 from tenants.status.core import LayerName, SendingStatus, TenantStatus
 from tests.factories import make_customer, make_member, make_staff
-from tests.tenants.factories import entity_at_amazon, jobs_of, make_tenant, make_tess, pause_tenant, set_up_tenant
+from tests.tenants.factories import (
+    jobs_of,
+    make_tenant,
+    make_tess,
+    pause_tenant,
+    reputation_entity_in_ses,
+    set_up_tenant,
+)
 
 pytestmark = pytest.mark.django_db
 
 
-def fresh(tenant: Tenant) -> Tenant:
+def reload(tenant: Tenant) -> Tenant:
     return Tenant.objects.get(pk=tenant.pk)
 
 
-def hold_at(tenant: Tenant, status: str) -> None:
-    """Amazon takes the call and does not follow it."""
+def set_status_in_ses(tenant: Tenant, status: str) -> None:
+    """Change our status in SES behind the application's back."""
     with WORLD.lock:
         for _, state in regions():
             if found := state.tenants.get(tenant.name):
                 found.customer.set(status, WORLD.clock.now())
 
 
-def test_a_pause_is_asked_for_without_a_call(sandbox: Sandbox) -> None:
+def test_a_pause_request_makes_no_call(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.clear_calls()
     tess = make_tess()
-    pause_tenant(tenant, actor=tess, carried_out=False, review_on=date(2999, 1, 1))
+    pause_tenant(tenant, actor=tess, applied=False, review_on=date(2999, 1, 1))
     assert (tenant.is_paused, tenant.standing, tenant.status_asked_by) == (True, TenantStatus.PAUSING, tess)
     assert "tenants.status" in jobs_of(tenant)
     assert sandbox.control.call_counts() == {}
 
 
-def test_it_is_paused_when_amazon_was_read_to_say_so(sandbox: Sandbox) -> None:
+def test_a_tenant_is_paused_once_ses_was_read_to_say_so(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
-    assert entity_at_amazon(tenant)["SendingStatusAggregate"] == "DISABLED"
+    assert reputation_entity_in_ses(tenant)["SendingStatusAggregate"] == "DISABLED"
     assert (tenant.standing, tenant.status_problem) == (TenantStatus.PAUSED, "")
     assert tenant.status_proven_at is not None
     layer = StatusChange.objects.get(tenant=tenant)
     assert (layer.layer, layer.old, layer.new) == (LayerName.STAFF, "ENABLED", "DISABLED")
 
 
-def test_until_then_it_is_pausing_and_looked_at_again(sandbox: Sandbox) -> None:
+def test_an_unconfirmed_pause_is_pausing_and_checked_again(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     tenant.refresh_from_db()
-    Tenant.objects.filter(pk=tenant.pk).update(status_told_at=timezone.now())  # told, and Amazon still says ENABLED
+    Tenant.objects.filter(pk=tenant.pk).update(status_told_at=timezone.now())  # applied, but SES still reports ENABLED
     pause_services.apply_status(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert (tenant.standing, tenant.aggregate, tenant.status_proven_at) == (TenantStatus.PAUSING, "ENABLED", None)
     assert "tenants.status" in jobs_of(tenant)
     assert not Change.objects.filter(what="tenant.paused").exists()
 
 
-def test_a_proof_that_does_not_come_is_said_and_amazon_is_told_again(sandbox: Sandbox, settings: Settings) -> None:
+def test_a_missing_confirmation_is_reported_and_the_pause_applied_again(sandbox: Sandbox, settings: Settings) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     late = timezone.now() - timedelta(seconds=settings.PAUSE_PROOF_SECONDS + 1)
     Tenant.objects.filter(pk=tenant.pk).update(status_told_at=late)
     pause_services.apply_status(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert tenant.standing == TenantStatus.PAUSING
     assert "still reports ENABLED, not paused." in tenant.status_problem
     pause_services.apply_status(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert (tenant.standing, tenant.status_problem) == (TenantStatus.PAUSED, "")
 
 
-def test_an_amazon_that_does_not_answer_leaves_it_pausing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tenant_stays_pausing_while_ses_does_not_answer(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     sandbox.control.add_fault("cut_after", "UpdateReputationEntityCustomerManagedStatus")
     with pytest.raises(AwsProblem):
         pause_services.apply_status(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert tenant.standing == TenantStatus.PAUSING
     assert "responding" in tenant.status_problem
     pause_services.apply_status(tenant_id=tenant.pk)
-    assert fresh(tenant).standing == TenantStatus.PAUSED
+    assert reload(tenant).standing == TenantStatus.PAUSED
 
 
-def test_a_pause_of_a_tenant_that_is_being_created_waits_for_it(sandbox: Sandbox) -> None:
+def test_pausing_a_tenant_that_is_being_created_waits_for_its_creation(sandbox: Sandbox) -> None:
 
     tenant = lifecycle_services.create_tenant(customer=make_customer(), actor=None)
     pause_tenant(tenant)
@@ -108,11 +115,11 @@ def test_a_pause_of_a_tenant_that_is_being_created_waits_for_it(sandbox: Sandbox
     lifecycle_services.create_in_ses(tenant_id=tenant.pk)
     assert "tenants.status" in jobs_of(tenant)
     pause_services.apply_status(tenant_id=tenant.pk)
-    assert fresh(tenant).standing == TenantStatus.PAUSED
+    assert reload(tenant).standing == TenantStatus.PAUSED
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("fields", "sentence"),
     [
         ({"text": " "}, "Enter a"),
         ({"reason": ""}, "Choose a reason"),
@@ -120,14 +127,14 @@ def test_a_pause_of_a_tenant_that_is_being_created_waits_for_it(sandbox: Sandbox
         ({"review_on": date(2020, 1, 1)}, "a date after today"),
     ],
 )
-def test_a_pause_without_its_reason_is_refused(said: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_pause_request_is_refused(fields: dict[str, Any], sentence: str) -> None:
     tenant = make_tenant()
     with pytest.raises(Refused, match=sentence):
-        pause_tenant(tenant, **said)
-    assert not fresh(tenant).is_paused
+        pause_tenant(tenant, **fields)
+    assert not reload(tenant).is_paused
 
 
-def test_what_is_paused_is_not_paused_again() -> None:
+def test_a_paused_tenant_cannot_be_paused_again() -> None:
     tenant = make_tenant(is_paused=True, standing=TenantStatus.PAUSED)
     with pytest.raises(Refused, match="already paused"):
         pause_tenant(tenant)
@@ -141,7 +148,7 @@ def test_only_trust_and_safety_and_admins_pause_and_resume(role: Role) -> None:
         pause_services.resume(tenant=make_tenant(is_paused=True), because="fine", actor=make_staff(role))
 
 
-def test_the_log_has_the_wish_for_staff_and_the_proof_for_the_customer(sandbox: Sandbox) -> None:
+def test_the_log_has_the_request_for_staff_and_the_confirmation_for_the_customer(sandbox: Sandbox) -> None:
     tenant, tess = set_up_tenant(), make_tess()
     pause_tenant(tenant, actor=tess, bulk_id="chg_bulk")
     asked, paused = Change.objects.filter(what__in=("tenant.pause_asked", "tenant.paused")).order_by("pk")
@@ -149,137 +156,137 @@ def test_the_log_has_the_wish_for_staff_and_the_proof_for_the_customer(sandbox: 
     assert asked.for_staff
     assert (paused.what, paused.actor_kind, paused.for_staff) == ("tenant.paused", "worker", False)
     assert paused.after == {"standing": "paused", "staff": "DISABLED"}
-    assert len(paused.aws_request_ids) == 2  # the call, and the look that proves it
+    assert len(paused.aws_request_ids) == 2  # the call, and the read that confirms it
 
 
 @pytest.mark.parametrize("cause", ["", "Status manually updated."])
-def test_our_own_pause_ends_as_enabled_whatever_cause_amazon_writes(sandbox: Sandbox, cause: str) -> None:
+def test_resuming_our_own_pause_sets_enabled_whatever_cause_ses_reports(sandbox: Sandbox, cause: str) -> None:
     sandbox.control.set_beliefs(manual_cause=cause)
     tenant = set_up_tenant()
     pause_tenant(tenant)
     assert (tenant.staff_cause, predict_resume(tenant).sentence[:15]) == (cause, "Sending resumes")
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert (tenant.standing, tenant.staff_status, tenant.pause_is_ours) == (TenantStatus.ACTIVE, "ENABLED", False)
 
 
 @pytest.mark.parametrize("cause", ["", "Status manually updated."])
-def test_a_pause_by_hand_at_amazon_is_reinstated_and_the_page_says_so(sandbox: Sandbox, cause: str) -> None:
+def test_resuming_a_manual_pause_reinstates_and_the_page_says_so(sandbox: Sandbox, cause: str) -> None:
     sandbox.control.set_beliefs(manual_cause=cause)
     tenant = set_up_tenant()
     lifecycle_gateway.set_status(tenant.arn, SendingStatus.DISABLED)
     status_services.read_tenant(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert "by its policy or in the SES console" in predict_resume(tenant).sentence
     pause_services.resume(tenant=tenant, because="We looked at it.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
-    assert fresh(tenant).staff_status == "REINSTATED"
+    assert reload(tenant).staff_status == "REINSTATED"
 
 
-def test_a_pause_on_top_of_the_policys_is_not_ours(sandbox: Sandbox) -> None:
+def test_a_pause_in_addition_to_the_policys_is_not_ours_alone(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "COMPLAINT", "HIGH")
     status_services.read_tenant(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     pause_tenant(tenant)
     assert (tenant.is_paused, tenant.pause_is_ours) == (True, False)
 
 
-def test_a_resume_is_proven_as_well(sandbox: Sandbox) -> None:
+def test_a_resume_is_confirmed_by_a_read(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
     assert (tenant.is_paused, tenant.pause_text, tenant.standing) == (False, "", TenantStatus.RESUMING)
     pause_services.apply_status(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert (tenant.standing, tenant.staff_status) == (TenantStatus.ACTIVE, "ENABLED")
     assert Change.objects.filter(what="tenant.resumed").count() == 1
 
 
-def test_a_resume_over_open_findings_reinstates(sandbox: Sandbox) -> None:
+def test_resuming_despite_open_findings_reinstates(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
     pause_services.resume(tenant=tenant, because="They sorted it out.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert (tenant.standing, tenant.staff_status) == (TenantStatus.ACTIVE, "REINSTATED")
 
 
-def test_a_finding_that_the_policy_does_not_pause_on_needs_no_reinstating(sandbox: Sandbox) -> None:
+def test_a_finding_below_the_policys_limit_needs_no_reinstatement(sandbox: Sandbox) -> None:
     tenant = set_up_tenant(policy="standard")
     pause_tenant(tenant)
     sandbox.control.set_finding(tenant.name, "BOUNCE", "LOW")
     pause_services.resume(tenant=tenant, because="They sorted it out.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
-    assert fresh(tenant).staff_status == "ENABLED"
+    assert reload(tenant).staff_status == "ENABLED"
 
 
-def test_what_the_policy_paused_is_reinstated(sandbox: Sandbox) -> None:
+def test_a_tenant_paused_by_the_policy_is_reinstated(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "COMPLAINT", "HIGH")
     status_services.read_tenant(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert (tenant.standing, tenant.is_paused) == (TenantStatus.PAUSED, False)
     pause_services.resume(tenant=tenant, because="We looked at it.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert (tenant.standing, tenant.staff_status) == (TenantStatus.ACTIVE, "REINSTATED")
 
 
-def test_what_amazon_suspended_is_not_resumed_and_the_refusal_says_who_can(sandbox: Sandbox) -> None:
+def test_a_suspension_by_aws_cannot_be_resumed_and_the_refusal_says_who_can(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.suspend_tenant(tenant.name, "Phishing was seen.")
     status_services.read_tenant(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert tenant.standing == TenantStatus.SUSPENDED
     with pytest.raises(Refused, match="AWS Support") as refused:
         pause_services.resume(tenant=tenant, because="please", actor=make_tess())
     assert refused.value.code == "SUSPENDED_BY_AMAZON"
 
 
-def test_what_amazon_suspends_while_it_resumes_is_suspended_and_our_side_is_lifted(sandbox: Sandbox) -> None:
+def test_a_tenant_suspended_during_a_resume_is_suspended_and_our_pause_lifted(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
     sandbox.control.suspend_tenant(tenant.name)
     pause_services.apply_status(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert (tenant.standing, tenant.staff_status, tenant.is_under_way) == (TenantStatus.SUSPENDED, "ENABLED", False)
 
 
-def test_what_sends_is_not_resumed() -> None:
+def test_an_active_tenant_cannot_be_resumed() -> None:
     with pytest.raises(Refused, match="is not paused"):
         pause_services.resume(tenant=make_tenant(), because="please", actor=make_tess())
 
 
-def test_a_newer_wish_counts(sandbox: Sandbox) -> None:
+def test_the_newest_request_counts(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
-    pause_tenant(tenant, carried_out=False)
+    pause_tenant(tenant, applied=False)
     pause_services.resume(tenant=tenant, because="A mistake.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
-    assert fresh(tenant).standing == TenantStatus.ACTIVE
-    assert entity_at_amazon(tenant)["CustomerManagedStatus"]["Status"] == "ENABLED"
+    assert reload(tenant).standing == TenantStatus.ACTIVE
+    assert reputation_entity_in_ses(tenant)["CustomerManagedStatus"]["Status"] == "ENABLED"
 
 
-def test_a_pause_that_was_lifted_at_amazon_is_not_called_paused(sandbox: Sandbox) -> None:
+def test_a_pause_lifted_in_ses_is_active_and_can_be_applied_again(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
-    hold_at(tenant, "ENABLED")
+    set_status_in_ses(tenant, "ENABLED")
     status_services.read_tenant(tenant_id=tenant.pk)
-    tenant = fresh(tenant)
+    tenant = reload(tenant)
     assert (tenant.standing, tenant.is_paused) == (TenantStatus.ACTIVE, True)
     assert Change.objects.get(what="tenant.standing").actor_kind == "amazon"
     pause_services.reapply_status(tenant=tenant, because="Nobody told us why.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
-    assert fresh(tenant).standing == TenantStatus.PAUSED
+    assert reload(tenant).standing == TenantStatus.PAUSED
 
 
-def test_a_status_set_at_amazon_can_be_taken_over(sandbox: Sandbox) -> None:
+def test_a_status_set_in_ses_can_be_accepted(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     pause_tenant(tenant)
-    hold_at(tenant, "ENABLED")
+    set_status_in_ses(tenant, "ENABLED")
     status_services.read_tenant(tenant_id=tenant.pk)
     pause_services.accept_status(tenant=tenant, because="The operators agreed.", actor=make_tess())
     assert (tenant.is_paused, tenant.standing, tenant.pause_told) == (False, TenantStatus.ACTIVE, "")
@@ -287,7 +294,7 @@ def test_a_status_set_at_amazon_can_be_taken_over(sandbox: Sandbox) -> None:
         pause_services.accept_status(tenant=tenant, because="again", actor=make_tess())
 
 
-def mails_for(tenant: Tenant) -> list[str]:
+def send_emails(tenant: Tenant) -> list[str]:
 
     jobs = ProcrastinateJob.objects.filter(task_name="tenants.tell", args__tenant_id=tenant.pk, status="todo")
     for job in jobs.order_by("id"):
@@ -295,34 +302,34 @@ def mails_for(tenant: Tenant) -> list[str]:
     return [str(message.subject) for message in mail.outbox]
 
 
-def test_the_owners_are_told_once_of_a_pause(sandbox: Sandbox) -> None:
+def test_owners_are_emailed_once_about_a_pause(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     alice = make_member(tenant.customer, email="alice@alice.example")
     pause_tenant(tenant, told="Please clean your list.")
     status_services.read_tenant(tenant_id=tenant.pk)
-    assert mails_for(tenant) == [f"Sending for {tenant.customer} is paused"]
+    assert send_emails(tenant) == [f"Sending for {tenant.customer} is paused"]
     (message,) = mail.outbox
     assert message.to == [alice.email]
     assert "Please clean your list." in message.body
     assert "Spam traps" not in message.body
 
 
-def test_a_letter_that_waited_too_long_does_not_tell_what_is_over(sandbox: Sandbox) -> None:
+def test_a_delayed_email_about_an_ended_pause_is_not_sent(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     make_member(tenant.customer)
     pause_tenant(tenant)
     pause_services.resume(tenant=tenant, because="The list is clean.", actor=make_tess())
     pause_services.apply_status(tenant_id=tenant.pk)
-    assert mails_for(tenant) == [f"Sending for {tenant.customer} is enabled again"]
+    assert send_emails(tenant) == [f"Sending for {tenant.customer} is enabled again"]
 
 
-def test_the_owners_are_told_once_of_amazons_suspension(sandbox: Sandbox) -> None:
+def test_owners_are_emailed_once_about_a_suspension(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     make_member(tenant.customer)
     sandbox.control.suspend_tenant(tenant.name)
     status_services.read_tenant(tenant_id=tenant.pk)
     status_services.read_tenant(tenant_id=tenant.pk)
-    assert mails_for(tenant) == [f"Amazon SES has suspended sending for {tenant.customer}"]
+    assert send_emails(tenant) == [f"Amazon SES has suspended sending for {tenant.customer}"]
 
 
 def test_staff_are_reminded_once_of_a_review(sandbox: Sandbox) -> None:
@@ -340,7 +347,7 @@ def test_staff_are_reminded_once_of_a_review(sandbox: Sandbox) -> None:
     assert tenant.name in message.body
 
 
-def test_a_review_may_keep_the_pause_until_another_day() -> None:
+def test_a_review_can_prolong_the_pause() -> None:
     tenant = make_tenant(is_paused=True, standing=TenantStatus.PAUSED, pause_review_on=timezone.localdate())
     later = timezone.localdate() + timedelta(days=7)
     pause_services.keep_paused(tenant=tenant, because="Still under review.", review_on=later, actor=make_tess())

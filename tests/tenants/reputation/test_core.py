@@ -1,4 +1,4 @@
-"""What is decided about rates, findings, risk, plots and Amazon's events, without a database or a network."""
+"""Rates, findings, risk, charts and SES events, decided without database and network."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -38,7 +38,7 @@ LIMITS = RateLimits(0.10, 0.15)
         (0.1501, Grade.HIGH),
     ],
 )
-def test_a_rate_is_graded_by_being_above_a_limit_and_no_data_is_no_grade(rate: float | None, expected: Grade) -> None:
+def test_a_rate_is_graded_by_its_limits_and_no_data_is_unknown(rate: float | None, expected: Grade) -> None:
     assert grade(rate, LIMITS) is expected
 
 
@@ -51,7 +51,7 @@ def test_each_policy_pauses_above_its_own_limits(policy: str, bounce: float | No
     assert pauses_above(policy, Measure.COMPLAINT) == complaint
 
 
-def test_series_are_put_side_by_side_and_what_is_missing_stays_unknown() -> None:
+def test_series_are_merged_by_hour_and_missing_values_stay_unknown() -> None:
     found = hours_of(
         [
             RateSeries("a", Measure.BOUNCE, ((NOON, 0.1), (NOON + HOUR, 0.2))),
@@ -61,7 +61,7 @@ def test_series_are_put_side_by_side_and_what_is_missing_stays_unknown() -> None
     assert found == (Hour(NOON, bounce=0.1), Hour(NOON + HOUR, bounce=0.2, complaint=0.0))
 
 
-def test_the_newest_rate_is_not_older_than_asked_for() -> None:
+def test_the_newest_rate_is_not_older_than_requested() -> None:
     hours = (Hour(NOON, bounce=0.1), Hour(NOON + HOUR, complaint=0.5))
     assert newest(hours, Measure.BOUNCE, since=NOON) == 0.1
     assert newest(hours, Measure.BOUNCE, since=NOON + HOUR) is None
@@ -70,11 +70,11 @@ def test_the_newest_rate_is_not_older_than_asked_for() -> None:
 # --- risk
 
 
-def _picture(**said: object) -> Picture:
-    return Picture(**{"policy": "standard", "amazon_status": "ENABLED", "aggregate": "ENABLED", **said})  # type: ignore[arg-type]
+def _picture(**fields: object) -> Picture:
+    return Picture(**{"policy": "standard", "amazon_status": "ENABLED", "aggregate": "ENABLED", **fields})  # type: ignore[arg-type]
 
 
-def test_the_order_of_risk_is_the_order_in_which_somebody_must_look() -> None:
+def test_the_order_of_risk_is_the_order_of_urgency() -> None:
     worst_first = [
         _picture(amazon_status="DISABLED", open_high=1, bounce=0.3),
         _picture(amazon_status="DISABLED"),
@@ -93,7 +93,7 @@ def test_the_order_of_risk_is_the_order_in_which_somebody_must_look() -> None:
     assert points[-1] == 0
 
 
-def test_a_paused_tenant_that_sends_nothing_is_no_healthy_one() -> None:
+def test_a_paused_tenant_without_rates_is_not_healthy() -> None:
     assert [each.sentence for each in risk_of(_picture(aggregate="DISABLED")).reasons] == [
         "Paused: it sends nothing, so there are no current rates."
     ]
@@ -104,7 +104,7 @@ def test_a_paused_tenant_that_sends_nothing_is_no_healthy_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "points", "sentence"),
+    ("fields", "points", "sentence"),
     [
         ({"amazon_status": "DISABLED"}, 1000, "Suspended by AWS."),
         ({"amazon_status": "UNDER_REVIEW"}, 50, "Unknown SES status: UNDER_REVIEW."),
@@ -125,12 +125,12 @@ def test_a_paused_tenant_that_sends_nothing_is_no_healthy_one() -> None:
         ({"complaint": 0.02, "policy": "none"}, 300, "The complaint rate is 2.00%, above the pause limit of 1.0%."),
     ],
 )
-def test_each_reason_has_its_points_and_says_what_it_is(said: dict[str, object], points: int, sentence: str) -> None:
-    assert risk_of(_picture(**said)) == Risk(points, (Reason(points, sentence),))
+def test_each_reason_has_its_points_and_its_sentence(fields: dict[str, object], points: int, sentence: str) -> None:
+    assert risk_of(_picture(**fields)) == Risk(points, (Reason(points, sentence),))
 
 
 @pytest.mark.parametrize(
-    "said",
+    "fields",
     [
         {"amazon_status": ""},
         {"amazon_status": "REINSTATED"},
@@ -139,19 +139,19 @@ def test_each_reason_has_its_points_and_says_what_it_is(said: dict[str, object],
         {"bounce": 0.0},
     ],
 )
-def test_a_status_that_is_not_read_yet_or_known_and_a_rate_of_zero_are_no_reason(said: dict[str, object]) -> None:
-    assert risk_of(_picture(**said)) == Risk(0, ())
+def test_an_unread_or_unknown_status_and_a_zero_rate_are_no_reason(fields: dict[str, object]) -> None:
+    assert risk_of(_picture(**fields)) == Risk(0, ())
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 9), st.integers(0, 9))
-def test_more_of_anything_bad_is_never_less_risk(low: float, high: float, few: int, more: int) -> None:
+def test_worse_values_never_lower_the_risk(low: float, high: float, few: int, more: int) -> None:
     low, high = sorted((low, high))
     one = risk_of(_picture(bounce=low, complaint=low / 10, open_high=few)).points
     other = risk_of(_picture(bounce=high, complaint=high / 10, open_high=few + more)).points
     assert one <= other
 
 
-def test_the_reasons_add_up_to_the_points_and_the_weightiest_is_first() -> None:
+def test_the_reasons_add_up_to_the_risk_and_are_sorted_by_points() -> None:
     risk = risk_of(_picture(open_high=1, open_low=3, bounce=0.2, complaint=0.001, aggregate="REINSTATED"))
     assert risk.points == sum(reason.points for reason in risk.reasons)
     assert [reason.points for reason in risk.reasons] == sorted((r.points for r in risk.reasons), reverse=True)
@@ -161,7 +161,7 @@ def test_the_reasons_add_up_to_the_points_and_the_weightiest_is_first() -> None:
 # --- findings
 
 
-def test_every_kind_that_sess_model_knows_has_words_and_any_other_keeps_amazons_name() -> None:
+def test_every_finding_type_has_a_text_and_an_unknown_one_keeps_its_ses_name() -> None:
     known = set(_types_of_the_model())
     assert known <= set(WORDS)
     unknown = words_for("NOT_YET_INVENTED")
@@ -179,18 +179,18 @@ def _types_of_the_model() -> list[str]:
 @pytest.mark.parametrize(
     ("status", "is_open"), [("OPEN", True), ("FIXED", False), ("SNOOZED", True), ("CHECKED", True)]
 )
-def test_a_finding_is_open_unless_amazon_says_fixed(status: str, is_open: bool) -> None:
+def test_a_finding_is_open_unless_ses_says_fixed(status: str, is_open: bool) -> None:
     assert FoundRecommendation("arn", "BOUNCE", "HIGH", status, "", NOON, None).is_open is is_open
 
 
-# --- the worst of each step
+# --- the worst hour of each step
 
 
 def _window(hours: int = 24, step: timedelta = HOUR) -> Window:
     return Window(NOON - hours * HOUR, NOON, step)
 
 
-def test_each_step_shows_its_worst_hour_and_all_that_was_sent() -> None:
+def test_each_step_shows_its_worst_hour_and_the_sum_of_sends() -> None:
     window = _window(24, 6 * HOUR)
     hours = (
         Hour(window.start, bounce=0.1, sent=10),
@@ -207,7 +207,7 @@ def test_each_step_shows_its_worst_hour_and_all_that_was_sent() -> None:
 # --- EventBridge
 
 
-def _event(**said: object) -> str:
+def _event(**fields: object) -> str:
     import json
 
     whole = {
@@ -217,10 +217,10 @@ def _event(**said: object) -> str:
         "resources": ["arn:aws:ses:eu-west-1:123456789012:tenant/acme/tn-1"],
         "detail": {"data": {"origin": "CUSTOMER_MANAGED"}},
     }
-    return json.dumps({**whole, **said})
+    return json.dumps({**whole, **fields})
 
 
-def test_an_event_names_its_tenant_also_without_the_account_as_in_amazons_own_sample() -> None:
+def test_an_event_names_its_tenant_even_if_the_arn_lacks_the_account() -> None:
     found = events_core.read_event(_event())
     assert found == events_core.TenantEvent("Sending Status Disabled", "eu-west-1", ("acme",))
     bare = events_core.read_event(_event(resources=["arn:aws:ses:us-east-1::tenant/acme/tn-1"]))
@@ -229,7 +229,7 @@ def test_an_event_names_its_tenant_also_without_the_account_as_in_amazons_own_sa
 
 
 @pytest.mark.parametrize("word", ["Open", "Resolved", "Closed"])
-def test_events_of_findings_are_known_under_all_of_amazons_names(word: str) -> None:
+def test_events_about_findings_are_recognised_under_all_their_names(word: str) -> None:
     found = events_core.read_event(_event(**{"detail-type": f"Advisor Recommendation Status {word}"}))
     assert found is not None
     assert found.is_of_findings
@@ -249,11 +249,11 @@ def test_events_of_findings_are_known_under_all_of_amazons_names(word: str) -> N
         _event(resources=None),
     ],
 )
-def test_what_is_no_event_of_a_tenants_standing_is_none_whatever_it_is(text: str) -> None:
+def test_any_other_text_is_no_tenant_event(text: str) -> None:
     assert events_core.read_event(text) is None
 
 
-def test_resources_that_are_no_tenants_are_left_out() -> None:
+def test_resources_that_are_no_tenants_are_ignored() -> None:
     found = events_core.read_event(_event(resources=[3, "arn:aws:ses:eu-west-1:1:identity/acme.example"]))
     assert found is not None
     assert found.names == ()

@@ -1,4 +1,4 @@
-"""Findings are read from the sandbox's Amazon, kept, weighed with the rates, and told of."""
+"""Findings are read from the sandbox's SES, stored, combined with the rates into a risk, and alerted."""
 
 import pytest
 from django.utils import timezone
@@ -17,12 +17,12 @@ from tenants.models.tenants import Tenant
 from tenants.reputation import selectors as reputation_selectors
 from tenants.reputation import services as reputation_services
 from tenants.status import services as status_services
-from tests.tenants.factories import make_measured, make_tenant, set_up_tenant
+from tests.tenants.factories import make_tenant, make_tenant_with_rates, set_up_tenant
 
 pytestmark = pytest.mark.django_db
 
 
-def _found_out(tenant: Tenant) -> Tenant:
+def _sync_findings(tenant: Tenant) -> Tenant:
     reputation_services.sync_all_recommendations(now=timezone.now())
     tenant.refresh_from_db()
     return tenant
@@ -31,22 +31,22 @@ def _found_out(tenant: Tenant) -> Tenant:
 # --- findings
 
 
-def test_an_open_finding_is_kept_counted_and_recorded_as_amazons_doing(sandbox: Sandbox) -> None:
+def test_an_open_finding_is_stored_counted_and_logged(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH", description="The rate is 20%.")
     sandbox.control.set_finding(tenant.name, "NEWLY_INVENTED", "SEVERE")
-    _found_out(tenant)
+    _sync_findings(tenant)
     assert (tenant.open_high, tenant.open_low) == (1, 1)
     assert {row.kind for row in reputation_selectors.open_findings(tenant)} == {"BOUNCE", "NEWLY_INVENTED"}
     change = Change.objects.get(what="tenant.finding", after__finding="BOUNCE")
     assert (change.actor_kind, change.for_staff, change.because) == (ActorKind.AMAZON, True, "The rate is 20%.")
 
 
-def test_findings_of_all_tenants_are_one_call_while_nothing_changed(sandbox: Sandbox) -> None:
+def test_unchanged_findings_of_all_tenants_cost_one_call(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     set_up_tenant()
     sandbox.control.set_finding(tenant.name, "DKIM", "LOW")
-    _found_out(tenant)
+    _sync_findings(tenant)
     sandbox.control.clear_calls()
     assert reputation_services.sync_all_recommendations(now=timezone.now()) == 0
     assert sandbox.control.call_counts() == {"ListRecommendations": 1}
@@ -54,15 +54,15 @@ def test_findings_of_all_tenants_are_one_call_while_nothing_changed(sandbox: San
     assert ReputationRead.objects.exclude(findings_at=None).count() == 2
 
 
-def test_a_finding_that_is_missing_from_the_pages_is_over_only_when_its_tenants_own_list_says_so(
+def test_a_missing_finding_is_resolved_only_after_reading_its_tenants_list(
     sandbox: Sandbox,
 ) -> None:
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
-    _found_out(tenant)
+    _sync_findings(tenant)
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH", status="FIXED")
     sandbox.control.clear_calls()
-    _found_out(tenant)
+    _sync_findings(tenant)
     assert sandbox.control.call_counts() == {"ListRecommendations": 2}
     row = Finding.objects.get()
     assert row.over_at is not None
@@ -72,34 +72,34 @@ def test_a_finding_that_is_missing_from_the_pages_is_over_only_when_its_tenants_
     assert Change.objects.filter(what="tenant.finding_over").count() == 1
 
 
-def test_a_finding_that_comes_again_is_open_again(sandbox: Sandbox) -> None:
+def test_a_returning_finding_is_open_again(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     for status in ("OPEN", "FIXED", "OPEN"):
         sandbox.control.set_finding(tenant.name, "COMPLAINT", "HIGH", status=status)
-        _found_out(tenant)
+        _sync_findings(tenant)
     assert tenant.open_high == 1
     assert Change.objects.filter(what="tenant.finding").count() == 2
 
 
-def test_an_impact_that_grows_is_recorded_with_both_sides(sandbox: Sandbox) -> None:
+def test_a_higher_impact_is_logged_with_both_values(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     for impact in ("LOW", "HIGH"):
         sandbox.control.set_finding(tenant.name, "BOUNCE", impact)
-        _found_out(tenant)
+        _sync_findings(tenant)
     assert (tenant.open_high, tenant.open_low) == (1, 0)
     change = Change.objects.get(what="tenant.finding_raised")
     assert (change.before, change.after) == ({"impact": "LOW"}, {"impact": "HIGH"})
 
 
-def test_an_impact_that_shrinks_is_recorded_as_lowered(sandbox: Sandbox) -> None:
+def test_a_lower_impact_is_logged_as_lowered(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     for impact in ("HIGH", "LOW"):
         sandbox.control.set_finding(tenant.name, "BOUNCE", impact)
-        _found_out(tenant)
+        _sync_findings(tenant)
     assert Change.objects.get(what="tenant.finding_lowered").words == "SES lowered a reputation finding"
 
 
-def test_an_impact_without_a_listed_finding_has_the_tenant_asked_by_itself(sandbox: Sandbox) -> None:
+def test_an_impact_without_a_listed_finding_triggers_a_read_of_the_tenant(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     Tenant.objects.filter(pk=tenant.pk).update(impact="HIGH")
     sandbox.control.clear_calls()
@@ -107,12 +107,10 @@ def test_an_impact_without_a_listed_finding_has_the_tenant_asked_by_itself(sandb
     assert sandbox.control.call_counts() == {"ListRecommendations": 2}
 
 
-def test_findings_that_could_not_be_read_leave_the_open_ones_open(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_read_keeps_findings_open(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
-    _found_out(tenant)
+    _sync_findings(tenant)
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     aws.drop_clients()
     sandbox.control.add_fault("error", "ListRecommendations", times=2)
@@ -125,12 +123,12 @@ def test_findings_that_could_not_be_read_leave_the_open_ones_open(
     assert Finding.objects.filter(over_at=None).count() == 1
 
 
-def test_many_findings_come_in_pages_and_none_is_lost(sandbox: Sandbox) -> None:
+def test_findings_on_several_pages_are_all_read(sandbox: Sandbox) -> None:
     tenant, other = set_up_tenant(), set_up_tenant()
     for number in range(101):
         sandbox.control.set_finding(tenant.name, f"KIND_{number:03}", "LOW")
     sandbox.control.set_finding(other.name, "BOUNCE", "HIGH")
-    _found_out(tenant)
+    _sync_findings(tenant)
     other.refresh_from_db()
     assert (tenant.open_low, other.open_high) == (101, 1)
 
@@ -138,18 +136,16 @@ def test_many_findings_come_in_pages_and_none_is_lost(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("call", "nth"), [(call, nth) for call in ("ListRecommendations", "GetMetricData") for nth in (1, 2)]
 )
-def test_a_worker_that_dies_after_any_call_leaves_what_the_next_run_completes(
-    call: str, nth: int, sandbox: Sandbox
-) -> None:
+def test_the_next_run_completes_what_a_crashed_worker_left(call: str, nth: int, sandbox: Sandbox) -> None:
     fixed, opened = set_up_tenant(), set_up_tenant()
     sandbox.control.set_finding(fixed.name, "BOUNCE", "HIGH")
-    _found_out(fixed)
+    _sync_findings(fixed)
     sandbox.control.set_finding(fixed.name, "BOUNCE", "HIGH", status="FIXED")
     sandbox.control.set_rates(opened.name, complaint=0.2)
     sandbox.control.add_fault("exit_after", call, nth=nth)
     with pytest.raises(ProcessCut):
-        _find_and_measure()
-    _find_and_measure()
+        _sync_findings_and_rates()
+    _sync_findings_and_rates()
     fixed.refresh_from_db()
     opened.refresh_from_db()
     assert (fixed.open_high, opened.open_high) == (0, 1)
@@ -158,7 +154,7 @@ def test_a_worker_that_dies_after_any_call_leaves_what_the_next_run_completes(
     assert Change.objects.filter(what="tenant.finding_over").count() == 1
 
 
-def _find_and_measure() -> None:
+def _sync_findings_and_rates() -> None:
     reputation_services.sync_all_recommendations(now=timezone.now())
     metrics_services.sync_due_metrics(now=timezone.now())
 
@@ -166,10 +162,10 @@ def _find_and_measure() -> None:
 # --- risk and alerts
 
 
-def test_risk_follows_what_is_read_and_sorts_the_list(sandbox: Sandbox) -> None:
-    healthy = make_measured(sandbox, bounce=0.01)
-    bad = make_measured(sandbox, bounce=0.2)
-    _found_out(bad)
+def test_the_risk_follows_the_rates_and_sorts_the_list(sandbox: Sandbox) -> None:
+    healthy = make_tenant_with_rates(sandbox, bounce=0.01)
+    bad = make_tenant_with_rates(sandbox, bounce=0.2)
+    _sync_findings(bad)
     healthy.refresh_from_db()
     assert bad.risk > healthy.risk > 0
     assert list(reputation_selectors.existing_in_ses().order_by("-risk")) == [bad, healthy]
@@ -179,20 +175,20 @@ def _open_alerts(kind: str) -> int:
     return Alert.objects.filter(kind=kind, state="open").count()
 
 
-def test_a_new_high_finding_alerts_once_and_recovers(sandbox: Sandbox) -> None:
+def test_a_high_impact_finding_opens_one_alert_that_recovers(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.set_finding(tenant.name, "IP_LISTING", "HIGH")
-    _found_out(tenant)
-    _found_out(tenant)
+    _sync_findings(tenant)
+    _sync_findings(tenant)
     assert _open_alerts("tenant.high_finding") == 1
     assert tenant.name in Alert.objects.get(kind="tenant.high_finding").why
     sandbox.control.set_finding(tenant.name, "IP_LISTING", "HIGH", status="FIXED")
-    _found_out(tenant)
+    _sync_findings(tenant)
     assert _open_alerts("tenant.high_finding") == 0
 
 
-def test_a_rate_above_its_limit_alerts_at_the_second_look(sandbox: Sandbox) -> None:
-    tenant = make_measured(sandbox, bounce=0.12)
+def test_a_rate_above_its_limit_opens_an_alert_at_the_second_check(sandbox: Sandbox) -> None:
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12)
     assert _open_alerts("tenant.bounces") == 0
     metrics_services.sync_metrics(tenant_id=tenant.pk, now=timezone.now())
     assert _open_alerts("tenant.bounces") == 1
@@ -200,7 +196,7 @@ def test_a_rate_above_its_limit_alerts_at_the_second_look(sandbox: Sandbox) -> N
     assert Alert.objects.get(kind="tenant.bounces").severity == "medium"
 
 
-def test_the_accounts_rate_alerts_at_amazons_own_advice(sandbox: Sandbox, settings: Settings) -> None:
+def test_the_accounts_rate_opens_an_alert_at_the_limit_recommended_by_ses(sandbox: Sandbox, settings: Settings) -> None:
     set_up_tenant()
     sandbox.control.set_account_rates(settings.AWS_REGION, complaint=0.006)
     for _ in range(2):
@@ -209,7 +205,7 @@ def test_the_accounts_rate_alerts_at_amazons_own_advice(sandbox: Sandbox, settin
     assert (alert.state, alert.severity) == ("open", "high")
 
 
-def test_amazons_suspension_alerts_and_an_unread_status_is_no_look() -> None:
+def test_a_suspension_opens_an_alert_that_an_unread_status_does_not_end() -> None:
     tenant = make_tenant(amazon_status="DISABLED", amazon_cause="Too many complaints.")
     reputation_services.score_risk(tenant, now=timezone.now())
     assert _open_alerts("tenant.suspended") == 1
@@ -222,7 +218,7 @@ def test_amazons_suspension_alerts_and_an_unread_status_is_no_look() -> None:
     assert _open_alerts("tenant.suspended") == 0
 
 
-def test_a_read_of_the_statuses_weighs_the_tenant_and_has_a_new_impact_explained(sandbox: Sandbox) -> None:
+def test_reading_the_status_updates_the_risk_and_a_new_impact_queues_a_read_of_findings(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     ProcrastinateJob.objects.all().delete()
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")

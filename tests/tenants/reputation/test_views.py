@@ -1,4 +1,4 @@
-"""The page of a reputation: findings in plain words, plots with a table that says the same, and what is not known."""
+"""The reputation page: findings in plain words, charts with an equivalent table, and unknown values."""
 
 import re
 from datetime import timedelta
@@ -16,10 +16,10 @@ from sandbox.process import Sandbox
 from tenants.models.reputation import Finding, RateSample, ReputationRead, SesEvent
 from tenants.models.tenants import Tenant
 from tests.factories import make_member, make_staff
-from tests.tenants.factories import make_measured, make_tenant
+from tests.tenants.factories import make_tenant, make_tenant_with_rates
 
 pytestmark = pytest.mark.django_db
-PLOT = 'viewBox="0 0 520'  # as on a desk; a phone is shown another
+PLOT = 'viewBox="0 0 520'  # the desktop chart; a phone gets another one
 
 
 @pytest.fixture
@@ -40,12 +40,12 @@ def _measure(tenant: Tenant | None, *, region: str, hours_ago: int, **rates: flo
     RateSample.objects.create(tenant=tenant, region=region, at=hour, **rates)
 
 
-def _read(tenant: Tenant | None, region: str, **said: object) -> None:
-    told = {"rates_at": timezone.now(), "findings_at": timezone.now(), **said}
-    ReputationRead.objects.create(tenant=tenant, region=region, **told)
+def _read(tenant: Tenant | None, region: str, **fields: object) -> None:
+    values = {"rates_at": timezone.now(), "findings_at": timezone.now(), **fields}
+    ReputationRead.objects.create(tenant=tenant, region=region, **values)
 
 
-def test_before_anything_was_read_the_page_says_so(tess: Client) -> None:
+def test_the_page_says_that_nothing_was_read_yet(tess: Client) -> None:
     page = _page(tess, make_tenant())
     assert "Not read from SES yet" in page
     assert "No data read yet" in page
@@ -61,16 +61,16 @@ def test_after_a_read_without_data_the_page_says_that_nothing_was_measured(tess:
     assert "No open findings" in page
 
 
-@pytest.mark.parametrize("is_to_name_it", [True, False])
-def test_a_tenant_that_cloudwatch_has_no_metric_of_is_said_so_and_no_rate_is_zero(
-    tess: Client, sandbox: Sandbox, is_to_name_it: bool
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_a_tenant_without_cloudwatch_metrics_says_so_and_shows_no_zero(
+    tess: Client, sandbox: Sandbox, is_linked: bool
 ) -> None:
     sandbox.control.set_beliefs(tenant_metrics="none")
-    tenant = make_measured(sandbox, bounce=0.12, without_set=True)
-    Tenant.objects.update(sends_since=timezone.now() if is_to_name_it else None)
+    tenant = make_tenant_with_rates(sandbox, bounce=0.12, without_set=True)
+    Tenant.objects.update(sends_since=timezone.now() if is_linked else None)
     page = _page(tess, tenant)
     assert page.count("CloudWatch has no metrics for this tenant") == 1
-    assert ("the sender doesn’t pass" in page) is is_to_name_it
+    assert ("the sender doesn’t pass" in page) is is_linked
     assert "No data is not the same as a rate of zero." in page
     assert PLOT not in page
     assert not re.search(r"\b0(\.0+)?%", page)
@@ -79,7 +79,7 @@ def test_a_tenant_that_cloudwatch_has_no_metric_of_is_said_so_and_no_rate_is_zer
     assert not re.search(r"\b0(\.0+)?%", listed)
 
 
-def test_the_plot_and_its_table_say_the_same(tess: Client) -> None:
+def test_the_chart_and_its_table_show_the_same_values(tess: Client) -> None:
     tenant = make_tenant(bounce_rate=0.12, complaint_rate=0.001)
     _read(tenant, tenant.region)
     _measure(tenant, region=tenant.region, hours_ago=1, bounce=0.1234, complaint=0.0011, sent=1500)
@@ -91,17 +91,17 @@ def test_the_plot_and_its_table_say_the_same(tess: Client) -> None:
     assert "1,500" in page
     assert "15.0%" in page
     assert "10.0%" in page
-    assert page.count('sr-only">unknown') == 2  # of the hour in which complaints and sends were not measured
+    assert page.count('sr-only">unknown') == 2  # the hour without complaints and sends
 
 
 @pytest.mark.parametrize(("query", "days"), [("", 7), ("?days=1", 1), ("?days=30", 30), ("?days=x", 7), ("?days=9", 7)])
-def test_the_address_says_how_many_days_are_shown(tess: Client, query: str, days: int) -> None:
+def test_the_url_determines_the_number_of_days(tess: Client, query: str, days: int) -> None:
     page = _page(tess, make_tenant(), query)
     current = page.split('aria-current="true"')[0].rsplit("?days=", 1)[1]
     assert current.startswith(f"{days}&quot;" if "&quot;" in current else f"{days}")
 
 
-def test_a_finding_is_in_plain_words_with_what_to_do_and_amazons_own_text(tess: Client) -> None:
+def test_a_finding_is_explained_with_what_to_do_and_the_text_of_ses(tess: Client) -> None:
     tenant = make_tenant(open_high=1, open_low=1, risk=650)
     _read(tenant, tenant.region)
     now = timezone.now()
@@ -120,12 +120,12 @@ def test_a_finding_is_in_plain_words_with_what_to_do_and_amazons_own_text(tess: 
     assert "1 open high-impact finding" in page
 
 
-def test_a_failure_is_shown_beside_what_was_known(tess: Client) -> None:
+def test_a_failed_read_is_shown_together_with_the_last_values(tess: Client) -> None:
     tenant = make_tenant()
-    _read(tenant, tenant.region, rates_problem="We couldn't read the rates.", findings_problem="Amazon is away.")
+    _read(tenant, tenant.region, rates_problem="We couldn't read the rates.", findings_problem="SES is down.")
     page = _page(tess, tenant)
     assert "We couldn&#x27;t read the rates." in page
-    assert "Amazon is away." in page
+    assert "SES is down." in page
 
 
 @pytest.mark.parametrize(
@@ -136,11 +136,11 @@ def test_a_failure_is_shown_beside_what_was_known(tess: Client) -> None:
         ("none", "never pauses sending"),
     ],
 )
-def test_the_page_says_what_the_lines_mean_under_the_tenants_policy(tess: Client, policy: str, words: str) -> None:
+def test_the_page_explains_the_limits_of_the_tenants_policy(tess: Client, policy: str, words: str) -> None:
     assert words in _page(tess, make_tenant(policy=policy, ses_policy=policy))
 
 
-def test_amazon_is_asked_at_the_press_of_a_button_and_not_twice_in_a_moment(tess: Client) -> None:
+def test_the_button_queues_a_read_and_is_rate_limited(tess: Client) -> None:
     tenant = make_tenant()
     url = reverse("tenants:ask_again", args=[tenant.pk])
     assert tess.post(url).status_code == 302
@@ -149,7 +149,7 @@ def test_amazon_is_asked_at_the_press_of_a_button_and_not_twice_in_a_moment(tess
     assert tess.post(url).status_code == 429
 
 
-def test_our_account_has_limits_of_its_own(tess: Client) -> None:
+def test_the_account_page_uses_the_accounts_own_limits(tess: Client) -> None:
     tenant = make_tenant()
     _read(None, tenant.region)
     _measure(None, region=tenant.region, hours_ago=1, bounce=0.07, complaint=0.0)
@@ -159,7 +159,9 @@ def test_our_account_has_limits_of_its_own(tess: Client) -> None:
     assert "90.00%" not in page
 
 
-def test_the_account_page_says_how_events_are_set_up_and_which_have_come(tess: Client, settings: Settings) -> None:
+def test_the_account_page_explains_the_setup_of_events_and_lists_those_received(
+    tess: Client, settings: Settings
+) -> None:
     url = reverse("tenants:account")
     page = tess.get(url).text
     assert "No SNS topic configured" in page
@@ -173,7 +175,7 @@ def test_the_account_page_says_how_events_are_set_up_and_which_have_come(tess: C
     assert reverse("tenants:reputation", args=[tenant.pk]) in page
 
 
-def test_a_customer_finds_no_such_page_not_even_of_their_own_tenant() -> None:
+def test_customers_get_no_reputation_page_not_even_of_their_own_tenant() -> None:
     tenant = make_tenant()
     client = Client()
     client.force_login(make_member(tenant.customer))

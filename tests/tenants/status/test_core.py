@@ -1,4 +1,4 @@
-"""The layers of sending, and the one word that follows from them."""
+"""The layers that control sending, and the resulting status."""
 
 from dataclasses import replace
 
@@ -41,12 +41,12 @@ HEALTHY = StatusFacts(
         (False, False, ON, ON, ON, TenantStatus.ACTIVE),
         (False, False, AGAIN, ON, AGAIN, TenantStatus.ACTIVE),
         (True, True, ON, ON, ON, TenantStatus.PAUSING),
-        (True, True, OFF, ON, ON, TenantStatus.PAUSING),  # told, and the aggregate does not follow
+        (True, True, OFF, ON, ON, TenantStatus.PAUSING),  # applied, but the aggregate has not followed
         (True, True, "", "", "", TenantStatus.PAUSING),
         (True, True, OFF, ON, OFF, TenantStatus.PAUSED),
         (True, False, OFF, ON, OFF, TenantStatus.PAUSED),
-        (False, False, OFF, ON, OFF, TenantStatus.PAUSED),  # by the policy, or by hand at Amazon
-        (True, False, ON, ON, ON, TenantStatus.ACTIVE),  # lifted by hand at Amazon: it sends, whatever we want
+        (False, False, OFF, ON, OFF, TenantStatus.PAUSED),  # by the policy, or manually in SES
+        (True, False, ON, ON, ON, TenantStatus.ACTIVE),  # lifted manually in SES: it sends, whatever we want
         (False, True, OFF, ON, OFF, TenantStatus.RESUMING),
         (False, True, ON, ON, OFF, TenantStatus.RESUMING),
         (False, True, ON, ON, ON, TenantStatus.ACTIVE),
@@ -58,7 +58,7 @@ HEALTHY = StatusFacts(
         (False, False, ON, "WATCHED", ON, TenantStatus.ACTIVE),
     ],
 )
-def test_the_standing_follows_from_what_was_read(
+def test_the_status_follows_from_what_was_read(
     wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str, standing: TenantStatus
 ) -> None:
     found = derive(wants_pause=wants_pause, under_way=under_way, staff=staff, amazon=amazon, aggregate=aggregate)
@@ -69,7 +69,7 @@ STATUSES = st.sampled_from([ON, OFF, AGAIN, "", "WATCHED"])
 
 
 @given(st.booleans(), st.booleans(), STATUSES, STATUSES, STATUSES)
-def test_nothing_is_called_paused_while_the_aggregate_is_not_disabled(
+def test_a_tenant_is_paused_only_if_the_aggregate_is_disabled(
     wants_pause: bool, under_way: bool, staff: str, amazon: str, aggregate: str
 ) -> None:
     found = derive(wants_pause=wants_pause, under_way=under_way, staff=staff, amazon=amazon, aggregate=aggregate)
@@ -82,7 +82,7 @@ def test_nothing_is_called_paused_while_the_aggregate_is_not_disabled(
 
 
 @given(STATUSES, STATUSES, STATUSES)
-def test_a_pause_is_proven_by_both_the_aggregate_and_our_side(staff: str, amazon: str, aggregate: str) -> None:
+def test_a_pause_is_confirmed_by_both_the_aggregate_and_our_status(staff: str, amazon: str, aggregate: str) -> None:
     settled = is_settled(wants_pause=True, staff=staff, amazon=amazon, aggregate=aggregate)
     assert settled == (staff == OFF and aggregate == OFF)
 
@@ -93,15 +93,15 @@ def test_a_pause_is_proven_by_both_the_aggregate_and_our_side(staff: str, amazon
         ("standard", ["NONE"], True, SendingStatus.ENABLED),
         ("standard", ["LOW"], True, SendingStatus.ENABLED),
         ("standard", ["HIGH"], True, SendingStatus.REINSTATED),
-        ("standard", ["NONE", "HIGH"], True, SendingStatus.REINSTATED),  # a finding that the impact does not show yet
+        ("standard", ["NONE", "HIGH"], True, SendingStatus.REINSTATED),  # a finding that the impact doesn't reflect yet
         ("strict", ["LOW"], True, SendingStatus.REINSTATED),
         ("standard", ["NONE"], False, SendingStatus.REINSTATED),
         ("none", ["HIGH"], True, SendingStatus.ENABLED),
-        ("none", ["HIGH"], False, SendingStatus.ENABLED),  # this policy pauses nothing
+        ("none", ["HIGH"], False, SendingStatus.ENABLED),  # this policy never pauses
         ("a new one", ["HIGH"], True, SendingStatus.ENABLED),
     ],
 )
-def test_what_would_be_paused_again_at_once_is_reinstated(
+def test_a_tenant_that_would_be_paused_again_at_once_is_reinstated(
     policy: str, impacts: list[str], is_ours: bool, status: SendingStatus
 ) -> None:
     assert status_to_resume(policy=policy, impacts=impacts, is_ours=is_ours) == status
@@ -111,7 +111,7 @@ def allowed(facts: StatusFacts) -> dict[LayerName, bool | None]:
     return {layer.name: layer.allows for layer in layers(facts)}
 
 
-def test_the_layers_are_told_the_widest_first() -> None:
+def test_the_layers_are_listed_from_the_widest_to_the_narrowest() -> None:
     assert [layer.name for layer in layers(HEALTHY)] == list(LayerName)
     assert set(allowed(HEALTHY).values()) == {True}
 
@@ -136,7 +136,7 @@ def test_the_layers_are_told_the_widest_first() -> None:
         (replace(HEALTHY, identities=0, identities_ready=0), LayerName.IDENTITY, False),
     ],
 )
-def test_one_layer_says_nothing_of_the_others(facts: StatusFacts, layer: LayerName, allows: bool | None) -> None:
+def test_one_layer_does_not_affect_the_others(facts: StatusFacts, layer: LayerName, allows: bool | None) -> None:
     found = allowed(facts)
     assert found.pop(layer) is allows
     assert set(found.values()) == {True}
@@ -193,24 +193,22 @@ def test_one_layer_says_nothing_of_the_others(facts: StatusFacts, layer: LayerNa
         ),
     ],
 )
-def test_a_layer_shows_its_status_and_why_it_is_so(
-    facts: StatusFacts, layer: LayerName, status: str, cause: str
-) -> None:
+def test_a_layer_shows_its_status_and_its_cause(facts: StatusFacts, layer: LayerName, status: str, cause: str) -> None:
     found = {each.name: each for each in layers(facts)}[layer]
     assert (found.status, found.cause) == (status, cause)
 
 
-def test_a_status_that_we_do_not_know_is_shown_as_it_came() -> None:
+def test_an_unknown_status_is_shown_unchanged() -> None:
     layer = layers(replace(HEALTHY, amazon=("WATCHED", "because", None)))[1]
     assert (layer.status, layer.cause, layer.lifted_by) == ("WATCHED", "because", BY_AMAZON)
 
 
 @pytest.mark.parametrize(("ours", "words"), [(True, "Paused by our team."), (False, "not from here")])
-def test_a_pause_without_a_cause_says_whose_it_is(ours: bool, words: str) -> None:
+def test_a_pause_without_a_cause_says_who_made_it(ours: bool, words: str) -> None:
     assert words in layers(replace(HEALTHY, staff=(OFF, "", None), paused_by_us=ours))[2].cause
 
 
-def test_a_pause_of_the_policy_is_known_by_what_ses_says() -> None:
+def test_a_pause_by_the_policy_is_recognised_by_its_cause() -> None:
     assert core.is_by_policy("Paused by the reputation policy strict: a finding of LOW impact is open.")
     assert not core.is_by_policy("Status manually updated.")
     cause = "Paused by the reputation policy strict."

@@ -1,4 +1,4 @@
-"""What staff and customers read of a status: the words of each, and when there are none."""
+"""The texts about a status for staff and for customers."""
 
 import pytest
 
@@ -41,7 +41,7 @@ OFF = (TenantStatus.PAUSING, TenantStatus.PAUSED, TenantStatus.RESUMING, TenantS
         ("ready", "WATCHED", True, "Status: WATCHED."),
     ],
 )
-def test_a_sentence_for_staff_says_what_the_pause_stops(
+def test_the_sentence_for_staff_says_whether_the_pause_stops_mail(
     stage: str, standing: str, names_tenant: bool, sentence: str
 ) -> None:
     assert sentence_of(stage, standing, names_tenant=names_tenant) == sentence
@@ -71,7 +71,7 @@ def test_open_findings_are_counted_by_impact(high: int, low: int, found: str) ->
         (LayerName.STAFF, BY_STAFF, None, "Our status in SES is unknown.", ""),
     ],
 )
-def test_a_layer_says_its_effect_and_who_lifts_it_only_if_it_stops_sending(
+def test_a_layer_shows_its_effect_and_who_can_lift_it_only_if_it_stops_sending(
     name: LayerName, by: str, allows: bool | None, sentence: str, lifted_by: str
 ) -> None:
     found = shown(Layer(name, "", "", None, by, allows=allows))
@@ -81,11 +81,11 @@ def test_a_layer_says_its_effect_and_who_lifts_it_only_if_it_stops_sending(
 def test_only_the_staff_layer_is_paused_by_the_policy() -> None:
     cause = "Paused by the reputation policy strict."
     assert shown(Layer(LayerName.STAFF, "", cause, None, BY_STAFF, allows=True)).sentence == "Not paused by our team."
-    of_amazon = shown(Layer(LayerName.AMAZON, "", cause, None, BY_AMAZON, allows=False))
-    assert of_amazon.sentence == "AWS has suspended this tenant."
+    aws_layer = shown(Layer(LayerName.AMAZON, "", cause, None, BY_AMAZON, allows=False))
+    assert aws_layer.sentence == "AWS has suspended this tenant."
 
 
-def test_customers_read_their_status_in_words_of_theirs() -> None:
+def test_customers_read_their_status_in_their_own_terms() -> None:
     assert customer_words("ready", "paused") == "Sending is paused."
     assert customer_words("ready", "unknown") == "Sending status unknown. We’re checking with Amazon SES."
     assert "being set up" in customer_words("creating", "active")
@@ -108,18 +108,18 @@ def test_there_is_no_banner_while_sending_is_on_or_unknown() -> None:
     assert [banner_of("Alice", standing, "Stop that.") for standing in ("active", "unknown", "WATCHED")] == [None] * 3
 
 
-def test_a_banner_gives_the_reason_that_staff_wrote_unless_amazon_suspended() -> None:
-    told = {str(standing): banner_of("Alice", standing, f" {TOLD['bounces']} ") for standing in OFF}
-    assert told["paused"] is not None
-    assert told["paused"].told == TOLD["bounces"]
-    assert told["suspended"] is not None
-    assert told["suspended"].told.startswith("Amazon SES, which delivers your mail, suspended")
-    assert told["pausing"] is not None
-    assert told["pausing"].told.startswith("We’re pausing your sending because too many of your messages bounce.")
-    assert told["pausing"].told.endswith("Some mail may still be sent until the pause is confirmed.")
+def test_a_banner_shows_the_reason_from_staff_unless_aws_suspended_the_tenant() -> None:
+    banners = {str(standing): banner_of("Alice", standing, f" {TOLD['bounces']} ") for standing in OFF}
+    assert banners["paused"] is not None
+    assert banners["paused"].told == TOLD["bounces"]
+    assert banners["suspended"] is not None
+    assert banners["suspended"].told.startswith("Amazon SES, which delivers your mail, suspended")
+    assert banners["pausing"] is not None
+    assert banners["pausing"].told.startswith("We’re pausing your sending because too many of your messages bounce.")
+    assert banners["pausing"].told.endswith("Some mail may still be sent until the pause is confirmed.")
 
 
-def test_without_a_reason_a_banner_has_its_own_words() -> None:
+def test_a_banner_without_a_reason_has_a_default_text() -> None:
     paused, pausing = banner_of("Alice", "paused", " "), banner_of("Alice", "pausing", "")
     assert paused is not None
     assert pausing is not None
@@ -127,7 +127,7 @@ def test_without_a_reason_a_banner_has_its_own_words() -> None:
     assert pausing.told.startswith("Our team is pausing your sending.")
 
 
-def test_an_owner_is_emailed_what_the_banner_says_and_that_sending_is_on_again() -> None:
+def test_owners_are_emailed_the_banners_text_and_when_sending_is_enabled_again() -> None:
     subject, text = owner_email("paused", customer="Alice", told=TOLD["spam"], stops_receiving=True)
     assert subject == "Sending for Alice is paused"
     assert text.startswith(f"{TOLD['spam']}\n\nWhat to do: ")
@@ -149,5 +149,5 @@ def test_an_owner_is_emailed_what_the_banner_says_and_that_sending_is_on_again()
         (RESUMED, RESUMED, False),
     ],
 )
-def test_an_email_is_sent_only_while_it_is_true(what: str, standing: str, current: bool) -> None:
+def test_an_email_is_sent_only_while_it_is_current(what: str, standing: str, current: bool) -> None:
     assert is_current(what, standing) is current

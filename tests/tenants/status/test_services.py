@@ -1,4 +1,4 @@
-"""What Amazon says of tenants is read and stored layer by layer, and a change of it is told once."""
+"""The status of tenants is read from SES and stored by layer, and each change is notified once."""
 
 from datetime import timedelta
 
@@ -28,11 +28,11 @@ def read(tenant: Tenant) -> Tenant:
     return Tenant.objects.get(pk=tenant.pk)
 
 
-def at_amazon(tenant: Tenant) -> AtAmazon:
+def tenant_in_sandbox(tenant: Tenant) -> AtAmazon:
     return next(state.tenants[tenant.name] for _, state in regions() if tenant.name in state.tenants)
 
 
-def test_a_suspension_is_one_layer_one_change_and_amazons_own(sandbox: Sandbox) -> None:
+def test_a_suspension_changes_one_layer_and_is_logged_as_made_by_aws(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.suspend_tenant(tenant.name, "Phishing was seen.")
     tenant = read(tenant)
@@ -54,7 +54,7 @@ def test_a_suspension_is_one_layer_one_change_and_amazons_own(sandbox: Sandbox) 
     assert len(change.aws_request_ids) == 1
 
 
-def test_the_same_again_is_no_change(sandbox: Sandbox) -> None:
+def test_reading_the_same_status_again_is_no_change(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.suspend_tenant(tenant.name)
     read(tenant)
@@ -65,7 +65,7 @@ def test_the_same_again_is_no_change(sandbox: Sandbox) -> None:
     assert jobs_of(tenant).count("tenants.tell") == 1
 
 
-def test_when_amazon_lets_go_it_is_active_again(sandbox: Sandbox) -> None:
+def test_a_tenant_is_active_again_after_the_suspension_ends(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.suspend_tenant(tenant.name)
     read(tenant)
@@ -74,19 +74,17 @@ def test_when_amazon_lets_go_it_is_active_again(sandbox: Sandbox) -> None:
     assert [change.new for change in StatusChange.objects.order_by("pk")] == ["DISABLED", "ENABLED"]
 
 
-def test_what_we_do_not_know_is_stored_as_it_came(sandbox: Sandbox) -> None:
+def test_an_unknown_status_is_stored_unchanged(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     with WORLD.lock:
-        at_amazon(tenant).amazon.set("WATCHED", WORLD.clock.now(), "It is looked at.")
+        tenant_in_sandbox(tenant).amazon.set("WATCHED", WORLD.clock.now(), "Under review.")
     tenant = read(tenant)
     assert (tenant.amazon_status, tenant.standing) == ("WATCHED", TenantStatus.ACTIVE)
     layer = layers_of(tenant)[1]
     assert (layer.status, layer.allows) == ("WATCHED", None)
 
 
-def test_an_amazon_that_does_not_answer_changes_nothing_but_the_reason(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_read_stores_only_its_reason(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     tenant = set_up_tenant()
     before = tenant.read_at
@@ -99,14 +97,14 @@ def test_an_amazon_that_does_not_answer_changes_nothing_but_the_reason(
     assert read(tenant).read_problem == ""
 
 
-def test_a_tenant_that_is_gone_at_amazon_has_no_known_standing(sandbox: Sandbox) -> None:
+def test_a_tenant_missing_in_ses_has_an_unknown_status(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     tenant = read(tenant)
     assert (tenant.standing, tenant.read_problem) == (TenantStatus.UNKNOWN, status_services.GONE)
 
 
-def test_another_tenant_of_the_same_name_is_not_ours(sandbox: Sandbox) -> None:
+def test_another_tenant_with_the_same_name_is_not_ours(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     aws.client("sesv2").create_tenant(TenantName=tenant.name)
@@ -114,7 +112,7 @@ def test_another_tenant_of_the_same_name_is_not_ours(sandbox: Sandbox) -> None:
     assert (tenant.standing, tenant.read_problem) == (TenantStatus.UNKNOWN, status_services.ANOTHER)
 
 
-def test_a_configuration_set_that_was_switched_off_is_a_layer(sandbox: Sandbox) -> None:
+def test_a_deleted_configuration_set_is_a_layer_that_stops_sending(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     aws.client("sesv2").delete_tenant_resource_association(
         TenantName=tenant.name, ResourceArn=f"{tenant.arn.partition(':tenant/')[0]}:configuration-set/{tenant.name}"
@@ -126,7 +124,7 @@ def test_a_configuration_set_that_was_switched_off_is_a_layer(sandbox: Sandbox) 
     assert StatusChange.objects.get(tenant=tenant).layer == LayerName.CONFIGURATION_SET
 
 
-def test_an_answer_from_before_a_newer_look_is_let_go(sandbox: Sandbox) -> None:
+def test_an_answer_older_than_the_last_read_is_ignored(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     asked_at, old = timezone.now(), lifecycle_gateway.get_entity(tenant.arn)
     sandbox.control.suspend_tenant(tenant.name)
@@ -135,14 +133,14 @@ def test_an_answer_from_before_a_newer_look_is_let_go(sandbox: Sandbox) -> None:
     assert Tenant.objects.get(pk=tenant.pk).standing == TenantStatus.SUSPENDED
 
 
-def test_a_look_before_the_clock_was_set_back_holds_up_no_answer(sandbox: Sandbox) -> None:
+def test_a_read_time_in_the_future_does_not_block_newer_answers(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     Tenant.objects.filter(pk=tenant.pk).update(read_at=timezone.now() + timedelta(hours=1))
     sandbox.control.suspend_tenant(tenant.name)
     assert read(tenant).standing == TenantStatus.SUSPENDED
 
 
-def test_an_answer_from_before_a_pause_was_told_does_not_lift_it(sandbox: Sandbox) -> None:
+def test_an_answer_from_before_a_pause_does_not_lift_it(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     asked_at, old = timezone.now(), lifecycle_gateway.get_entity(tenant.arn)
     pause_tenant(tenant)
@@ -151,7 +149,7 @@ def test_an_answer_from_before_a_pause_was_told_does_not_lift_it(sandbox: Sandbo
     assert not Change.objects.filter(what="tenant.standing").exists()
 
 
-def test_webhooks_are_told_once_of_each_turn(sandbox: Sandbox) -> None:
+def test_webhooks_are_notified_once_of_each_change(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     sandbox.control.suspend_tenant(tenant.name)
     read(tenant)
@@ -160,15 +158,15 @@ def test_webhooks_are_told_once_of_each_turn(sandbox: Sandbox) -> None:
     read(tenant)
     pause_tenant(tenant)
     events = Event.objects.filter(object_id=tenant.pk, event__startswith="tenant.")
-    told = events.order_by("at")
-    assert list(told.values_list("event", "data__by")) == [
+    sent = events.order_by("at")
+    assert list(sent.values_list("event", "data__by")) == [
         ("tenant.suspended", "amazon"),
         ("tenant.resumed", "amazon"),
         ("tenant.paused", "staff"),
     ]
 
 
-def test_staff_are_warned_of_a_pause_that_is_not_theirs(sandbox: Sandbox) -> None:
+def test_staff_are_alerted_to_a_pause_that_they_did_not_make(sandbox: Sandbox) -> None:
     tenant, other = set_up_tenant(), set_up_tenant()
     sandbox.control.set_finding(tenant.name, "BOUNCE", "HIGH")
     read(tenant)
@@ -176,7 +174,7 @@ def test_staff_are_warned_of_a_pause_that_is_not_theirs(sandbox: Sandbox) -> Non
     assert Alert.objects.get(kind="tenant.paused").object_id == tenant.pk
 
 
-def test_the_account_is_a_layer_and_its_silence_is_no_verdict(
+def test_the_account_is_a_layer_and_a_failed_read_keeps_its_last_status(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)

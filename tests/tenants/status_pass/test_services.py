@@ -1,4 +1,4 @@
-"""Every tenant is read page by page: each is stored, a pass goes on where it ended, and what is unchanged is cheap."""
+"""All tenants are read page by page; a pass continues where it stopped, and unchanged tenants are cheap."""
 
 from datetime import timedelta
 
@@ -20,7 +20,7 @@ from tests.tenants.factories import set_up_tenant
 pytestmark = pytest.mark.django_db
 
 
-def test_all_are_read_in_a_call_for_each_hundred_and_the_account_with_them(sandbox: Sandbox) -> None:
+def test_tenants_are_read_in_pages_together_with_the_account(sandbox: Sandbox) -> None:
     tenants = [set_up_tenant() for _ in range(3)]
     sandbox.control.suspend_tenant(tenants[1].name)
     sandbox.control.clear_calls()
@@ -30,7 +30,7 @@ def test_all_are_read_in_a_call_for_each_hundred_and_the_account_with_them(sandb
     assert list(standings) == ["active", "suspended", "active"]
 
 
-def test_half_a_list_changes_nothing(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_page_changes_no_tenant(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
     tenant = set_up_tenant()
     sandbox.control.suspend_tenant(tenant.name)
@@ -46,19 +46,19 @@ def _queries_of_a_pass() -> int:
     return len(queries)
 
 
-def test_tenants_that_are_as_they_were_cost_no_query_of_their_own(sandbox: Sandbox) -> None:
+def test_unchanged_tenants_need_no_query_of_their_own(sandbox: Sandbox) -> None:
     set_up_tenant()
     status_pass_services.read_all(now=timezone.now())
-    of_one = _queries_of_a_pass()
+    single = _queries_of_a_pass()
     for _ in range(3):
         set_up_tenant()
     status_pass_services.read_all(now=timezone.now())
     before = timezone.now()
-    assert _queries_of_a_pass() == of_one
+    assert _queries_of_a_pass() == single
     assert Tenant.objects.filter(read_at__gt=before, read_problem="").count() == 4
 
 
-def test_a_throttle_in_the_middle_keeps_what_was_read_and_the_place(
+def test_throttling_during_a_pass_keeps_its_results_and_position(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(aws, "ATTEMPTS", 1)
@@ -77,7 +77,7 @@ def test_a_throttle_in_the_middle_keeps_what_was_read_and_the_place(
     assert SesAccount.objects.get().pass_place == ""
 
 
-def test_a_place_that_ses_no_longer_knows_is_given_up(sandbox: Sandbox) -> None:
+def test_a_position_that_ses_rejects_is_discarded(sandbox: Sandbox) -> None:
     set_up_tenant()
     status_pass_services.read_all(now=timezone.now())
     SesAccount.objects.update(pass_place="of another day")
@@ -86,21 +86,21 @@ def test_a_place_that_ses_no_longer_knows_is_given_up(sandbox: Sandbox) -> None:
     assert status_pass_services.read_all(now=timezone.now()) == 1
 
 
-def _keep_no_reputation(tenant: Tenant) -> None:
+def _drop_reputation(tenant: Tenant) -> None:
     for _, state in regions():
         if tenant.name in state.tenants:
             state.tenants[tenant.name].has_reputation = False
 
 
-def test_one_that_never_sent_is_read_once_a_day(sandbox: Sandbox) -> None:
-    _keep_no_reputation(set_up_tenant())
+def test_a_tenant_that_never_sent_is_read_once_a_day(sandbox: Sandbox) -> None:
+    _drop_reputation(set_up_tenant())
     assert status_pass_services.read_all(now=timezone.now()) == 1  # it was listed before
     assert status_pass_services.read_all(now=timezone.now()) == 0
     assert status_pass_services.read_all(now=timezone.now() + timedelta(days=2)) == 1
     assert Tenant.objects.get().read_problem == ""
 
 
-def test_one_that_was_listed_before_and_is_gone_is_noticed_at_once(sandbox: Sandbox) -> None:
+def test_a_missing_tenant_that_was_listed_before_is_noticed_at_once(sandbox: Sandbox) -> None:
     tenant = set_up_tenant()
     status_pass_services.read_all(now=timezone.now())
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
