@@ -13,7 +13,7 @@ from accounts.models.people import Customer
 from inbound_admin.lib.seen import fingerprint
 from receipt_rules.models.addresses import CatchAll
 from tests.factories import make_customer, make_member
-from tests.messages import said
+from tests.messages import message_text
 from tests.notifications.factories import make_target
 from tests.receipt_rules.factories import make_address, make_endpoint, make_operator, make_verified
 
@@ -179,7 +179,7 @@ def test_an_operators_ses_options_overwrite_no_newer_ones(client: Client, owner:
     refused = client.post(url, {"do": "ses", "ses-s3_prefix": "old/", "ses-seen": found[1]})
     endpoint.refresh_from_db()
     assert (refused.status_code, endpoint.s3_prefix) == (409, "new/")
-    assert TOLD in said(refused)
+    assert TOLD in message_text(refused)
 
 
 def test_a_fingerprint_depends_on_each_value_and_shows_none() -> None:

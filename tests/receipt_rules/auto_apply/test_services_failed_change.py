@@ -14,7 +14,7 @@ from receipt_rules.models.addresses import Address
 from receipt_rules.models.runs import PendingChange, Run, RunState
 from sandbox.process import Sandbox
 from tests.factories import make_customer
-from tests.receipt_rules.factories import approve_and_run, make_operator, make_verified, set_up_receiving, taken
+from tests.receipt_rules.factories import approve_and_run, make_operator, make_verified, rule_count, set_up_receiving
 
 pytestmark = pytest.mark.django_db
 
@@ -52,14 +52,14 @@ def test_another_customers_run_resolves_no_alert_of_a_failed_change(failed: Pend
     assert "stopped" not in failed.waits_because
     add("b@bob.com", make_customer("Bob Ltd"))
     auto_apply_services.work()
-    assert (taken("b@bob.com"), taken("a@shop.com")) == (1, 0)
+    assert (rule_count("b@bob.com"), rule_count("a@shop.com")) == (1, 0)
     assert open_alerts() == ["Change of Alice Ltd"]
 
 
 def test_an_operators_plan_that_applies_the_change_resolves_it(failed: PendingChange) -> None:
     approve_and_run(make_operator())
     auto_apply_services.work()
-    assert (taken("a@shop.com"), open_alerts(), PendingChange.objects.exists()) == (1, [], False)
+    assert (rule_count("a@shop.com"), open_alerts(), PendingChange.objects.exists()) == (1, [], False)
 
 
 def test_a_withdrawn_change_resolves_it(failed: PendingChange) -> None:
