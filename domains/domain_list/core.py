@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from domains.checking.core.judgement import SesStatus, State
 from domains.identity.core import Stage
 from domains.names.core import DomainName
+from domains.ownership.core import BEING_REMOVED, TOO_LATE
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, RulesFact, judge
 from domains.records.core import INBOUND_MX, can_receive
 
@@ -103,6 +104,8 @@ def headline(domain: DomainColumns, own: Receiving) -> str:
         return DELAYED[Stage(domain.stage)]
     if domain.stage == Stage.DELETING and domain.routes_removed_at is None:
         return RULES_FIRST
+    if domain.stage == Stage.CLAIM and domain.stage_problem in (TOO_LATE, BEING_REMOVED):
+        return domain.stage_problem
     if domain.stage != Stage.READY:
         return HEADLINES[Stage(domain.stage)]
     return next((each.sentence for each in (own, *receiving_below(domain)) if each.is_red), domain.summary)

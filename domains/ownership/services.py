@@ -32,7 +32,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.jobs import delete_identity_soon
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
-from domains.ownership.core import PUBLIC_REASONS, ClaimReason
+from domains.ownership.core import PUBLIC_REASONS, TOO_LATE, ClaimReason
 from domains.ownership.selectors import (
     below_or_above,
     expiring_domains,
@@ -48,8 +48,6 @@ from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.resources import services as resources_services
 
-TOO_LATE = "Another account has proven ownership of this domain. If that's wrong, contact support."
-BEING_REMOVED = "An earlier entry for this domain is being removed. Yours will be set up as soon as that's finished."
 DISPLACED, EXPIRING = "domain.displaced", "domain.expiring"  # kinds of alerts
 CLEARED = {
     "dkim_tokens": [],

@@ -13,6 +13,7 @@ NOT_READY: Mapping[str, str] = {
     Stage.CLAIM: "ownership isn’t proven. Publish the ownership record first.",
     Stage.STARTING: "it’s being set up in Amazon SES.",
 }
+HELD_BY_ANOTHER = "another account has proven ownership of it."
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
 NO_IDENTITY = "Amazon SES no longer has it. Restart its verification first."
 
@@ -47,6 +48,7 @@ class SendingFacts:
     standing: str = ""
     tenant_stage: str = TenantStage.READY
     is_gone: bool = False  # SES no longer has its identity
+    is_held_by_another: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
         sentence = f"{facts.domain} is being deleted. It can’t send after that."
         return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", sentence)
     unverified = NO_IDENTITY if facts.is_gone else NOT_VERIFIED
-    why = NOT_READY.get(facts.stage) or (unverified if facts.is_verified is False else "")
+    why = HELD_BY_ANOTHER if facts.is_held_by_another else NOT_READY.get(facts.stage, "")
+    why = why or (unverified if facts.is_verified is False else "")
     if why:
         sentence = CANT.format(why=why)
         return DomainSending(SendingState.CANNOT_YET, "Can’t send yet", "todo", "exclamation-circle", sentence)

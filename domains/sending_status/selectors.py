@@ -20,6 +20,7 @@ def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
     is_known = domain.is_verified or domain.identity_status in UNVERIFIED
     is_verified = domain.is_verified if is_known else None
     facts = SendingFacts(domain.name, domain.stage, is_verified, is_gone=domain.ses_problem == GONE)
+    facts = replace(facts, is_held_by_another=domain.is_held_by_another)
     if tenant is not None:
         facts = replace(facts, standing=tenant.standing, tenant_stage=tenant.stage)
     return judge_sending(facts)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from domains.checking.core.judgement import State
 from domains.identity.core import Stage
+from domains.ownership.core import TOO_LATE
 from tenants.status.core import TenantStatus
 
 CUSTOMER, AUTOMATIC, STAFF, NONE = "The customer", "Amazon SES and DNS (automatic)", "Our team", "No one"
@@ -169,8 +170,7 @@ def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
         sentence = f"Our team paused the checks of {name}. We’ll contact you when we resume them."
         return "On hold: checks are paused", STAFF, sentence
     if facts.problem:
-        sentence = f"The setup of {name} is delayed on our side. We retry automatically. {NOTHING}"
-        return f"Setup is delayed. {facts.problem}", STAFF, sentence
+        return _delayed(facts)
     if facts.stage == Stage.STARTING:
         sentence = f"We’re setting up {name} in Amazon SES. Its DNS records will appear in a few minutes."
         return "Being set up in SES", AUTOMATIC, sentence
@@ -178,6 +178,14 @@ def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
         first = f"To prove that you own {name}, please publish this DNS record at your DNS host:"
         return "Ownership is not proven", CUSTOMER, _with_records(first, facts.to_fix)
     return None
+
+
+def _delayed(facts: CaseFacts) -> tuple[str, str, str]:
+    if facts.stage == Stage.CLAIM and facts.problem == TOO_LATE:
+        sentence = f"{facts.problem} Otherwise, delete {facts.domain} from your list."
+        return "Another account has proven ownership", CUSTOMER, sentence
+    sentence = f"The setup of {facts.domain} is delayed on our side. We retry automatically. {NOTHING}"
+    return f"Setup is delayed. {facts.problem}", STAFF, sentence
 
 
 LEAVE_MX = "Please leave the MX record."

@@ -65,8 +65,8 @@ def attention_items(
 ) -> tuple[AttentionItem, ...]:
     """Return the list, ranked by harm: lost or misdelivered mail first, then pauses without effect.
 
-    Zeros are left out. `full`: how full the region is, for viewers who may see the rules. `counts`, `unanswered` and
-    `outage`: the domains by group, the alerts, and whether our rules are out of use, all of which the page shows too.
+    Zeros are left out. `full`: how full the region is, for viewers who may see the rules. `counts` (of domains by
+    group), `unanswered` (alerts) and `outage` are on the page too.
     """
     sees_rules = may_see_rules(viewer)
     found = [*_receiving_items(outage), *_former_holder_items()] if sees_rules else []

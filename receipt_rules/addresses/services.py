@@ -16,6 +16,7 @@ from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain
 from domains.ownership.selectors import held_domains, holder_of, shares_below
 from inbound_admin.lib.errors import Refused
+from inbound_admin.lib.seen import refuse_if_changed
 from receipt_rules.addresses.selectors import (
     AddressPlace,
     address_subject,
@@ -170,18 +171,21 @@ def _is_own(text: str, customer: Customer) -> bool:
     return Address.objects.filter(address=text, domain__customer=customer).exists()
 
 
-def change_address(*, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None) -> Address:
+def change_address(
+    *, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None, seen: str = ""
+) -> Address:
     """Change the address; does nothing without a difference. Turning on one that SES refused retries it.
 
-    Raises Refused for an endpoint of another customer.
+    Raises Refused for an endpoint of another customer, and ChangedMeanwhile. `seen`: of the form that shows it.
     """
     with transaction.atomic():
         locked = _locked(address)
         refuse_foreign(endpoint, locked.domain.customer)
-        before = _log(locked)
+        before, shown = _log(locked), shown_values(locked)
         locked.is_active, locked.endpoint = is_active, endpoint
         locked.refused_because = "" if is_active else locked.refused_because
         if (after := _log(locked)) != before:
+            refuse_if_changed(seen, shown)
             locked.save(update_fields=("is_active", "endpoint", "refused_because"))
             _clear_refusal_alert(locked, address_subject(locked))
             audit_services.record(
@@ -278,6 +282,11 @@ def _locked(address: Address) -> Address:
     return locked
 
 
+def shown_values(row: Address | CatchAll | None) -> dict[str, Any]:
+    """Return what a form shows of it."""
+    return {"is_active": row.is_active, "endpoint": row.endpoint_id} if row else {}
+
+
 def _log(address: Address) -> dict[str, Any]:
     endpoint = address.endpoint
     return {
@@ -332,19 +341,24 @@ def set_catch_all(
     endpoint: Endpoint | None = None,
     is_active: bool = True,
     subdomains: bool = False,
+    seen: str = "",
 ) -> CatchAll:
-    """Create or change the catch-all. Raises Refused: DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING."""
+    """Create or change the catch-all. `seen`: of the form that shows it.
+
+    Raises Refused (DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING) and ChangedMeanwhile.
+    """
     with transaction.atomic():
         locked = lock_domain(domain, to_receive=is_active)
         refuse_foreign(endpoint, locked.customer)
         if subdomains and is_active:
             refuse_shared_below(locked)
         found = CatchAll.objects.select_related("endpoint").filter(domain=locked, subdomains=subdomains).first()
-        before = _log_catch_all(found) if found else {}
+        before, shown = _log_catch_all(found) if found else {}, shown_values(found)
         made = found or CatchAll(domain=locked, subdomains=subdomains)
         made.domain, made.endpoint, made.is_active = locked, endpoint, is_active
         made.refused_because = "" if is_active else made.refused_because
         if (after := _log_catch_all(made)) != before:
+            refuse_if_changed(seen, shown)
             made.save()
             _clear_refusal_alert(made, catch_all_subject(made))
             what = "catch_all.changed" if found else "catch_all.added"

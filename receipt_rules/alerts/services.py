@@ -240,7 +240,11 @@ def update_refusal_alert(about: Subject, why: str) -> None:
     )
 
 
-def update_run_alert(*, failed: bool, why: str) -> None:
-    """Update the alert at the end of a run; a completed run resolves the alert of a failed one."""
+def update_run_alert(*, failed: bool, why: str, customer: Customer | None = None) -> None:
+    """Update the alert at the end of a run; a completed run resolves the alert of a failed one.
+
+    A customer's change has its own alert, which only that change resolves.
+    """
     about = Subject("runs", settings.AWS_REGION, f"Runs in {settings.AWS_REGION}")
+    about = Subject("runs", customer.pk, f"Change of {customer}") if customer else about
     alerts_services.observe(kind="run.failed", about=about, firing=failed, why=why, severity="high", audience=OPERATORS)

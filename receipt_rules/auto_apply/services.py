@@ -65,7 +65,8 @@ UNTOUCHED = (
     "SES refuses changes to a receipt rule that this belongs to. Mail continues as before, and our team "
     "has been notified."
 )
-FAILED = "This was stopped before SES had applied all of it. Our team needs to review it."
+CANCELLED = "This was stopped before SES had applied all of it. Our team needs to review it."
+FAILED = "SES didn't apply all of this. Our team has been notified and needs to review it."
 
 
 def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) -> None:
@@ -134,14 +135,14 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
     if made.is_empty:
         receiving_services.record_live_rules(live.rule_set, is_ours=True, customers=frozenset([change.customer_id]))
         return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
-    if _failed_before(change):
-        return _defer(change, FAILED, live)
+    if stopped := _stopped_before(change):
+        return _defer(change, stopped, live)
     with transaction.atomic():
         kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
         run = store_run(made, request, kind=kind, actor=actor, customer=change.customer)
     after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     if after is None:
-        return _defer(change, FAILED, live) if _failed_before(change) else read_live()
+        return _defer(change, stopped, live) if (stopped := _stopped_before(change)) else read_live()
     live = Live(after, live.sets, live.has_all_names)
     return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
 
@@ -189,13 +190,16 @@ def _is_plain(step: Step) -> bool:
     return isinstance(step, Create | Update)
 
 
-def _failed_before(change: PendingChange) -> bool:
-    """Return whether a run for this change failed or was cancelled. A retry would fail again and delay others.
+def _stopped_before(change: PendingChange) -> str:
+    """Return why, if a run for this change failed or was cancelled; else "". A retry would fail and delay others.
 
     An operator's plan resolves it. A conflict with another change is no failure: the next plan includes it.
     """
     runs = Run.objects.filter(customer=change.customer_id, state__in=STOPPED)
-    return runs.filter(created_at__gte=change.changed_at).exists()
+    last = (
+        runs.filter(created_at__gte=change.changed_at).order_by("-created_at").values_list("state", flat=True).first()
+    )
+    return {RunState.FAILED.value: FAILED, RunState.CANCELLED.value: CANCELLED}.get(last or "", "")
 
 
 def _defer(change: PendingChange, because: str, live: Live) -> Live:
@@ -207,6 +211,7 @@ def _mark_applied(change: PendingChange, live: Live) -> Live:
     with transaction.atomic():
         if _unchanged(change).delete()[0]:
             ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).update(settled_at=timezone.now())
+            alerts_services.update_run_alert(failed=False, why="", customer=change.customer)
     return live
 
 

@@ -58,6 +58,8 @@ def takes_effect(number: int) -> str:
         most = f"{settings.RECEIVING_SMALL_CHANGE:,} addresses"
         return f"Our team reviews changes of more than {most} first, unless a catch-all receives their mail already."
     unfinished = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
+    if unfinished.filter(tries__gt=0).exists():  # SES answered, and refused the bucket, function or topic
+        return "SES doesn't accept changes right now. We retry; if that fails, our team reviews your change."
     if read_problem() or unfinished.exclude(problem="").exists():
         return "SES isn't answering right now. It takes effect automatically once SES answers."
     if unfinished.filter(customer=None).exists():
