@@ -15,6 +15,7 @@ NOT_READY: Mapping[str, str] = {
 }
 HELD_BY_ANOTHER = "another account has proven ownership of it."
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
+NO_IDENTITY = "Amazon SES no longer has it. Restart its verification first."
 
 # Word, tone and icon for each tenant status other than ACTIVE.
 SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
@@ -46,6 +47,7 @@ class SendingFacts:
     is_verified: bool | None
     standing: str = ""
     tenant_stage: str = TenantStage.READY
+    is_gone: bool = False  # SES no longer has its identity
     is_held_by_another: bool = False
     is_rejected: bool = False  # SES has no longer what the sends name
 
@@ -68,8 +70,9 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
     if facts.stage == Stage.DELETING:
         sentence = f"{facts.domain} is being deleted. It can’t send after that."
         return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", sentence)
+    unverified = NO_IDENTITY if facts.is_gone else NOT_VERIFIED
     why = HELD_BY_ANOTHER if facts.is_held_by_another else NOT_READY.get(facts.stage, "")
-    why = why or (NOT_VERIFIED if facts.is_verified is False else "")
+    why = why or (unverified if facts.is_verified is False else "")
     if why:
         sentence = CANT.format(why=why)
         return DomainSending(SendingState.CANNOT_YET, "Can’t send yet", "todo", "exclamation-circle", sentence)

@@ -63,7 +63,7 @@ class CaseFacts:
     `rejected`: the receiving status if mail doesn't arrive, `rejected_word` its label, `rejected_by_us`: a rule or our
     team is the cause. `lame`: the diagnosis of a nameserver that doesn't answer, with what to do. `deadline`: until
     when SES keeps the domain. `awaits_diagnosis`: one is running, which may find what the records don't show. `off`:
-    set if the customer's sending isn't on.
+    set if the customer's sending isn't on. `is_gone`: SES no longer has the identity.
     """
 
     domain: str
@@ -80,6 +80,7 @@ class CaseFacts:
     deadline: datetime | None = None
     awaits_diagnosis: bool = False
     off: SendingOff | None = None
+    is_gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,9 @@ def _until(facts: CaseFacts) -> str:
 
 def _without_records(facts: CaseFacts) -> tuple[str, str, str]:
     """For a domain with problems, but without a required record that is known to be missing or incorrect."""
+    if facts.is_gone:
+        sentence = f"Amazon SES no longer has {facts.domain}. Please press “Restart verification” on the domain’s page."
+        return "SES no longer has the identity; its records are correct", CUSTOMER, sentence
     if facts.state is State.WAITING:
         sentence = f"{facts.domain} isn’t verified yet. We check its DNS records automatically."
         return "Not verified yet; no required record is known to be missing", AUTOMATIC, sentence

@@ -71,7 +71,8 @@ class ChangeAddressForm(EndpointChoice):
     is_active = forms.BooleanField(
         label="Receive mail",
         required=False,
-        help_text="When off, its mail isn't delivered. SES rejects it unless a catch-all covers it.",
+        help_text="When off, its mail isn't delivered. SES rejects it, unless a catch-all receives it, or for a +label "
+        "the address without it: then it's stored only, and senders get no bounce.",
     )
     seen = SeenField()
     field_order = ("endpoint", "target", "is_active")

@@ -27,6 +27,8 @@ from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
+from receipt_rules.live import services as live_services
+from receipt_rules.live.selectors import last_known
 from receipt_rules.live.services import Live, read_live, receives_here
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
@@ -49,6 +51,10 @@ from receipt_rules.transfers import services as transfers_services
 
 NO_REGION = "SES doesn't receive mail in {region}."
 NOT_SET_UP = "Inbound mail isn't set up in this region yet. Your change will be applied automatically once it is."
+NOT_ACTIVE = (
+    "SES doesn't apply our receipt rules now; our team has been notified. Your change will be applied automatically."
+)
+FULL = "All receipt rules of this region are in use. Our team has to make room before your change can be applied."
 FOR_OPERATOR = "Our team needs to review this first, because it affects other mail received here."
 TOO_MANY = "This changes {number} addresses at once. Our team reviews it first."
 LONGEST_COLLECTED = timedelta(minutes=1)
@@ -78,8 +84,12 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
     customers = frozenset(each.customer_id for each in pending)
     live = read_live()  # read before the rows, so that the rows include every pending change
     state = read_desired_state(customers=customers)
-    alerts_services.update_not_set_up_alert(is_set_up=live.is_active, customers=[each.customer for each in pending])
+    was_set_up = live.is_active or last_known() is not None
+    alerts_services.update_not_set_up_alert(is_set_up=was_set_up, customers=[each.customer for each in pending])
     if not live.is_active:
+        if was_set_up:
+            outage = live_services.record_active_set(live.unmanaged_set, now=timezone.now())
+            alerts_services.update_active_set_alert(outage)
         receiving_services.record_live_rules(live.active, is_ours=False)
     for change in pending:
         if is_urgent_work_waiting():
@@ -112,8 +122,9 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
     request = PlanRequest(scope=_changed_scope(change, everything), customer=change.customer_id)
     try:
         made = plan_changes(request, live, state)
-    except Refused:
-        return _defer(change, FOR_OPERATOR if live.is_active else NOT_SET_UP, live)
+    except Refused as refused:
+        why = FULL if refused.code == "RULES_FULL" else FOR_OPERATOR
+        return _defer(change, why if live.is_active else _why_not_active(), live)
     stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
     is_held = not recipients_on_hold(stopped=state.stopped).isdisjoint(change.recipients or ())
     why = HELD if is_held else _wait_reason_for_staff(live) if stop else approval_reason(made, live)
@@ -146,18 +157,29 @@ def _changed_scope(change: PendingChange, everything: frozenset[str]) -> frozens
 def approval_reason(made: Plan, live: Live) -> str:
     """Return why the plan needs an operator; "" if it is in place, changes few addresses and only managed rules."""
     if not live.is_active:
-        return NOT_SET_UP
+        return _why_not_active()
     if made.method is not Method.IN_PLACE or not all(_is_plain(step) for step in made.steps):
         return FOR_OPERATOR
     if made.transition_issues.gaps or newly_broken(made):
         return FOR_OPERATOR
-    number = len(made.consequences)
+    number = max(len(made.consequences), _number_added(made))
     return TOO_MANY.format(number=number) if number > settings.RECEIVING_SMALL_CHANGE else ""
+
+
+def _number_added(made: Plan) -> int:
+    """Return how many recipients the rules get, also those whose mail a catch-all received until now."""
+    before = {each for step in made.steps if isinstance(step, Delete | Update) for each in step.old.recipients}
+    after = {each for step in made.steps if isinstance(step, Create | Update) for each in step.new.recipients}
+    return len(after - before)
 
 
 def _wait_reason_for_staff(live: Live) -> str:
     """Staff saw the impact before they stopped or resumed receiving, so the size of the change needs no approval."""
-    return "" if live.is_active else NOT_SET_UP
+    return "" if live.is_active else _why_not_active()
+
+
+def _why_not_active() -> str:
+    return NOT_ACTIVE if last_known() else NOT_SET_UP
 
 
 def _is_plain(step: Step) -> bool:
