@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domains.identity.core import Stage
-from tenants.lifecycle.core import TenantStage
+from tenants.lifecycle.core import REJECTED, TenantStage
 from tenants.status.core import TenantStatus, customer_words
 
 CANT = "This domain can’t send yet: {why}"
@@ -49,6 +49,7 @@ class SendingFacts:
     tenant_stage: str = TenantStage.READY
     is_gone: bool = False  # SES no longer has its identity
     is_held_by_another: bool = False
+    is_rejected: bool = False  # SES has no longer what the sends name
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
     if facts.is_verified is None:
         sentence = "We couldn’t read from Amazon SES whether this domain is verified. We’ll check again automatically."
         return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
+    if facts.is_rejected:
+        return DomainSending(SendingState.OFF, "Rejected", "bad", "no-symbol", REJECTED)
     return _by_tenant(facts)
 
 

@@ -6,7 +6,7 @@ from domains.domain_list.core import UNVERIFIED
 from domains.identity.core import GONE
 from domains.models.domains import Domain
 from domains.sending_status.core import DomainSending, SendingFacts, judge_sending
-from tenants.lifecycle.selectors import tenant_of
+from tenants.lifecycle.selectors import rejects_sends, tenant_of
 from tenants.models.tenants import Tenant
 
 
@@ -23,4 +23,5 @@ def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
     facts = replace(facts, is_held_by_another=domain.is_held_by_another)
     if tenant is not None:
         facts = replace(facts, standing=tenant.standing, tenant_stage=tenant.stage)
+        facts = replace(facts, is_rejected=rejects_sends(tenant, domain.name))
     return judge_sending(facts)

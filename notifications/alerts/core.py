@@ -146,6 +146,17 @@ _KINDS = (
     ),
     AlertKind("tenant.unmeasured", "A tenant sent mail but has no metrics", "The tenant has metrics again"),
     AlertKind("tenant.paused", "A tenant's sending is paused", "The tenant's sending resumed", for_customers=True),
+    AlertKind(
+        "tenant.incomplete",
+        "SES no longer has a tenant or one of its domains, so it rejects sends",
+        "SES has the tenant and its domains again",
+    ),
+    AlertKind(
+        "sending.rejected",
+        "Amazon SES rejects your sends",
+        "Amazon SES accepts your sends again",
+        for_customers=True,
+    ),
     AlertKind("account.reputation", "AWS put our account under review", "The review of our account is over"),
     AlertKind(
         "account.rates",

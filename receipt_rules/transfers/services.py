@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -63,6 +64,18 @@ def on_holder_changed(*, domain: Domain, **_: Any) -> None:
         about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}
         audit_services.record("domain.routes_left", about=about, actor=None, after=after)
         transaction.on_commit(partial(_notify_losing_customer, above.customer, domain.name, recipients))
+
+
+@receiver(post_delete, sender=Domain, dispatch_uid="receipt_rules.released")
+def on_domain_deleted(*, instance: Domain, **_: Any) -> None:
+    """Queue what the owners of domains above asked for at the deleted name: it is theirs again."""
+    if instance.proven_at is None:
+        return
+    at_or_below = Q(address__iendswith=f"@{instance.name}") | Q(address__iendswith=f".{instance.name}")
+    above = {"domain__name__in": instance.parsed.parents, "is_active": True}
+    rows = [*Address.objects.filter(at_or_below, **above).select_related("domain__customer")]
+    for row in (*rows, *CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")):
+        queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
 
 
 def _queue_waiting_addresses(domain: Domain) -> None:
