@@ -23,6 +23,7 @@ from receiving.site import Outcome, Route, SiteProblem
 
 LINK_SECONDS = 12 * 60 * 60  # a link ends with the credentials of the function that signed it, if that is sooner
 VIRUS = "SES found a virus. The message stays in the bucket."
+UNREAD = "The stored message couldn't be read."
 NO_FORWARDING = "This deployment doesn't forward mail. The message stays in the bucket."
 _Aws = (BotoCoreError, ClientError)
 log = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ class Receiver:
     def _report_outcomes(self, mail: "_Mail", outcomes: Sequence[Outcome]) -> list[str]:
         """Report outcomes. If that fails, the event fails: marked deliveries aren't repeated, only reported again."""
         problems = [
-            f"{mail.arrival.message_id} to {one.endpoint_id or 'its endpoints'}: {one.problem}"
+            f"{mail.arrival.message_id} to {one.endpoint_id or 'its endpoints'}: {one.storage_problem or one.problem}"
             for one in outcomes
             if one.outcome == "failed"
         ]
@@ -168,11 +169,20 @@ def _or_failed(act: Callable[[], list[Outcome]], recipients: Sequence[str], endp
     try:
         return act()
     except (http_post.NoReply, webhooks.BadSecret, NotStored, *_Aws) as problem:
+        if _is_of_storage(problem):
+            return [Outcome("failed", tuple(recipients), problem=UNREAD, storage_problem=str(problem))]
         return [Outcome("failed", tuple(recipients), endpoint_id, str(problem))]
     except Exception as problem:
         log.exception("delivery to %s failed", endpoint_id or "no endpoint")
         sentence = f"The delivery failed unexpectedly: {type(problem).__name__}: {problem}"
         return [Outcome("failed", tuple(recipients), endpoint_id, sentence)]
+
+
+def _is_of_storage(problem: Exception) -> bool:
+    """Return whether S3 failed, for which the endpoint isn't to blame. Forwarding calls SES."""
+    if isinstance(problem, ClientError):
+        return problem.operation_name != "SendRawEmail"
+    return isinstance(problem, (NotStored, BotoCoreError))
 
 
 class _Mail:
@@ -213,8 +223,16 @@ class _Mail:
         return self._links
 
     def reported(self, outcome: Outcome) -> dict[str, Any]:
-        """Return the report for Inbound Admin, without content."""
-        return {
+        """Return the report for Inbound Admin, without content.
+
+        A message that a person requests again may have been deleted by then: no problem of the storage.
+        """
+        storage = (
+            {}
+            if self.arrival.is_again or not outcome.storage_problem
+            else {"storageProblem": http_post.printable(outcome.storage_problem)[:1000]}
+        )
+        return storage | {
             "messageId": self.arrival.message_id,
             "receivedAt": self.arrival.received_at,
             "recipients": list(outcome.recipients),

@@ -29,6 +29,7 @@ class Rejected(SiteProblem):
 class Outcome:
     """The outcome of a message for some of its recipients; no content.
 
+    `storage_problem`: why the stored message couldn't be read; then there is no `endpoint_id`, as it isn't to blame.
     `outcome`: delivered, failed (it is retried), waiting (for a confirmation), held (it stays in the bucket), or
     unrouted (there is no active endpoint).
     """
@@ -37,6 +38,7 @@ class Outcome:
     recipients: tuple[str, ...]
     endpoint_id: str = ""
     problem: str = ""
+    storage_problem: str = ""
 
 
 def look_up(deployment: Deployment, recipients: Sequence[str], received_at: str) -> list[Route]:

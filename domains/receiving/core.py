@@ -88,6 +88,7 @@ RED = (
 )
 MX_POINTS_HERE = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
 DELIVERED = (RulesFact.CARRIED, RulesFact.COPIED)
+DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)  # our rule stores the mail, though not as requested
 _SETTLED = (ReceivingState.LIVE, ReceivingState.FOREIGN, ReceivingState.SEND_ONLY, ReceivingState.UNAVAILABLE)
 _LABELS = {  # the most urgent first
     ReceivingState.LOST: ("Mail lost", "bad", "x-circle"),

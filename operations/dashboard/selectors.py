@@ -286,7 +286,7 @@ def _rejected_mail_items(rejecting: Mapping[str, int]) -> Iterator[AttentionItem
     """Yield rejected mail by cause, the worst first. All link to one list."""
     for state, why in LOSING.items():
         number = rejecting.get(state, 0)
-        sentence = _many(number, f"domain is losing mail: {why}", f"domains are losing mail: {why}")
+        sentence = _many(number, f"domain isn't getting its mail: {why}", f"domains aren't getting their mail: {why}")
         yield AttentionItem(number, sentence, "domains:list", "show=rejecting", "bad")
 
 

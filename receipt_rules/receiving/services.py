@@ -21,7 +21,7 @@ from accounts.models.people import User
 from domains.models.domains import Domain
 from domains.ownership.selectors import Holders
 from domains.receiving import services as receiving_services
-from domains.receiving.core import RulesFact
+from domains.receiving.core import DEFECTIVE, RulesFact
 from domains.settings import services as settings_services
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import queue_customer_change
@@ -38,7 +38,6 @@ from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.runs.selectors import steps_in_progress
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
-DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)
 ROWS_AT_ONCE = 10_000
 
 

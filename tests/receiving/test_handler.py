@@ -164,7 +164,7 @@ def test_a_failed_report_is_repeated_without_a_second_delivery(
 
 
 def test_without_permission_to_list_the_bucket_nothing_is_delivered(
-    function: Function, webhook: Server, books: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    function: Function, site: Site, webhook: Server, books: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     denied = ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadObject")
 
@@ -175,6 +175,9 @@ def test_without_permission_to_list_the_bucket_nothing_is_delivered(
     with pytest.raises(Undelivered, match="Forbidden"):
         function(event("billing@shop.com"))
     assert webhook.got == []
+    (reported,) = site.reports
+    assert (reported["endpointId"], reported["problem"]) == (None, "The stored message couldn't be read.")
+    assert "Forbidden" in reported["storageProblem"], "operators read what AWS says, and the endpoint isn't blamed"
 
 
 def test_a_message_with_a_virus_is_held(function: Function, site: Site, webhook: Server, books: dict[str, Any]) -> None:
@@ -190,6 +193,19 @@ def test_a_missing_message_fails_and_is_reported(
     with pytest.raises(Undelivered, match="isn't in the bucket"):
         function(event("billing@shop.com", message="another"))
     assert (webhook.got, site.outcomes) == ([], {"billing@shop.com": "failed"})
+    (reported,) = site.reports
+    assert (reported["endpointId"], "isn't in the bucket" in reported["storageProblem"]) == (None, True)
+
+
+def test_a_deleted_message_that_a_person_requests_again_is_no_problem_of_the_storage(
+    function: Function, site: Site, books: dict[str, Any]
+) -> None:
+    wanted = {"messageId": "another", "recipients": ["billing@shop.com"], "receivedAt": "2026-01-02T03:04:05+00:00"}
+    with pytest.raises(Undelivered, match="isn't in the bucket"):
+        function({"inboundAdmin": {"deliver": wanted}})
+    (reported,) = site.reports
+    assert (reported["outcome"], reported["problem"]) == ("failed", "The stored message couldn't be read.")
+    assert "storageProblem" not in reported
 
 
 def test_mail_waiting_for_a_confirmation_is_delivered_after_it(
