@@ -29,7 +29,7 @@ from domains.checking.core.judgement import (
 )
 from domains.checking.core.sentences import naming_subdomains
 from domains.dns import services as dns_services
-from domains.dns.core import further_questions
+from domains.dns.core import LookupStatus, further_questions
 from domains.dns.services import AnswersByQuestion, HostLookup
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
@@ -56,6 +56,7 @@ IN_PROGRESS = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
     Stage.DELETING: "The domain is being deleted.",
 }
+LAPSED = "{domain} doesn't exist in DNS any more. Renew it at your registrar, or ask there why it was removed."
 BATCH_SIZE = 200  # domains per round of lookups: enough to keep the sockets busy, few enough to save often
 WATCHED_FOR = timedelta(minutes=15)  # after the domain was added, changed or checked by a person
 WATCHED_EVERY = timedelta(seconds=3)  # while it is that recent, and its page is open
@@ -217,7 +218,7 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     before = {(pk, key): at for (pk, key), at in before.items() if pk not in replaced or not key.startswith("dkim-")}
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:  # judged again: SES's answer changes which records are required
-        _save(domain, _judge(domain, seen, further, before, now), now, receiving_services.mx_facts(domain, seen))
+        _save(domain, _judge(domain, seen, further, before, now), now, seen)
 
 
 def _needs_ses_read(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> bool:
@@ -282,7 +283,7 @@ def _judge(
 
 
 @transaction.atomic
-def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_facts: dict[str, str]) -> None:
+def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, seen: HostLookup) -> None:
     """Save nothing if the domain was deleted, held or changed during the check: the result is outdated."""
     if domain.proven_at is None:
         ownership_services.lock_zone(domain.parsed)
@@ -295,9 +296,9 @@ def _save(domain: Domain, judgements: Sequence[Judgement], now: datetime, mx_fac
         return
     asked_before = locked.records
     _record_proof(locked)
-    locked.mx_facts = domain.mx_facts = mx_facts
+    locked.mx_facts = domain.mx_facts = receiving_services.mx_facts(domain, seen)
     receiving_services.update_receiving_state(locked, now)
-    known_before, identity = locked.known_state, _overall(domain, judgements)
+    known_before, identity = locked.known_state, _or_lapsed(domain, seen, _overall(domain, judgements))
     result = with_receiving(identity, (locked.receiving, *locked.receiving_below))
     own = [each for each in judgements if not is_inbound(each.key)]  # the inbound MX does not count for verification
     if locked.verified_at is None and _overall(domain, own).state is State.VERIFIED:
@@ -320,6 +321,16 @@ def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     if domain.ses_problem != GONE:
         return result
     return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=GONE)
+
+
+def _or_lapsed(domain: Domain, seen: HostLookup, result: Overall) -> Overall:
+    """Name the cause of all lost records: every answer is that the registered domain itself doesn't exist."""
+    if result.state not in announcements_services.LOST or domain.ses_problem == GONE or domain.parsed.parents:
+        return result
+    own = [record for record in domain.checked_records if record.name == domain.name]
+    answers = [answer for record in own for answer in seen.answers_for_record(record)]
+    is_lapsed = bool(answers) and all(answer.status is LookupStatus.NO_NAME for answer in answers)
+    return replace(result, sentence=LAPSED.format(domain=domain)) if is_lapsed else result
 
 
 def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:

@@ -152,8 +152,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
     page, rejected = records_page(domain, can_check_in=0), _rejected(domain)
     rows = [row for group in page.groups for row in group.rows]
     left = [row for row in rows if row.record.need is Need.REQUIRED and row.state in TO_FIX]
-    if domain.stage == Stage.CLAIM and page.claim_row:
-        left = [page.claim_row]
+    left = [page.claim_row] if domain.stage == Stage.CLAIM and page.claim_row else left
     return CaseFacts(
         domain=str(domain),
         stage=domain.stage,

@@ -289,6 +289,12 @@ def test_a_check_that_finds_new_dkim_keys_itself_blames_no_record(sandbox: Sandb
     assert states(domain)["dkim-1"] == State.WAITING
 
 
+def test_a_domain_that_no_longer_exists_in_dns_is_said_to_have_lapsed(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    sandbox.control.remove_zone(domain.name)
+    assert check_domain(domain).summary == checking_services.LAPSED.format(domain=domain)
+
+
 def test_the_list_of_a_large_region_takes_at_most_a_tenth_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identity_status_services, "PAGES_EACH_TIME", 1)
     monkeypatch.setattr(gateway, "PAGE", 1)
