@@ -47,7 +47,7 @@ from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Need, is_inbound
 from domains.zone_cut import services as zone_cut_services
-from inbound_admin.lib import aws, slow_work
+from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
 
 log = structlog.get_logger(__name__)
@@ -159,7 +159,7 @@ def check_due(*, now: datetime) -> int:
         claims = [domain for domain in due if domain.stage == Stage.CLAIM]
         for domain in claims:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
-        ownership_claims_services.check_claims(claims)
+        isolation.together("claims", claims, ownership_claims_services.check_claims)
         problems += _check_isolated([domain for domain in due if domain.stage == Stage.READY], now)
         done += len(due)
     if problems:

@@ -6,6 +6,7 @@ in SES, or have got new DKIM keys there.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from domains.identity import gateway
 from domains.identity.core import GONE, NO_DKIM, NO_MAIL_FROM, Identity
 from domains.identity.services import list_ses_identities, record_verified
 from domains.models.domains import Domain, Stage
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
 from notifications.alerts import core as alerts_core
 from notifications.alerts import selectors as alerts_selectors
@@ -101,7 +103,7 @@ def read_all_statuses(*, now: datetime) -> int:
     changed: list[str] = []
     for some in batched(ready.iterator(chunk_size=AT_ONCE), AT_ONCE):
         before = {domain.pk: domain.ses_statuses for domain in some}
-        read_statuses(some, now=now)
+        isolation.together("SES statuses", some, partial(read_statuses, now=now))
         changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
     return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
 

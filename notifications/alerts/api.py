@@ -18,7 +18,25 @@ from notifications.alerts.selectors import IN_STATE, alerts_for
 from notifications.models.alerts import Alert
 
 router = call_router("Alerts")
-OBJECT_TYPES = ("account", "amazon", "domain", "drift", "quota", "receiving", "rule_set", "runs", "tenant")
+# Of conditions, and of what staff changed for a customer. Whether such an alert exists now changes no answer.
+OBJECT_TYPES = (
+    "account",
+    "address",
+    "amazon",
+    "catch_all",
+    "customer",
+    "domain",
+    "drift",
+    "endpoint",
+    "forwarding",
+    "person",
+    "quota",
+    "receiving",
+    "rule_set",
+    "runs",
+    "tenant",
+    "webhook",
+)
 
 
 class AlertOut(Out):

@@ -77,14 +77,12 @@ def attention_items(
         found += [*_tenant_items(viewer), *_ses_items()]
     found += _domain_items(counts, sum(rejecting.values()))
     if sees_rules:
+        nearly_full = [meter for meter, _ in (full.meters if full else ()) if meter.percent >= NEARLY_FULL_PERCENT]
+        words = "{meter.name}: {meter.percent}% of the quota used"
         found += _rule_items()
-        found += [
-            AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
-            for meter, _ in (full.meters if full else ())
-            if meter.percent >= NEARLY_FULL_PERCENT
-        ]
+        found += [AttentionItem(1, words.format(meter=meter), "receipt_rules:rules") for meter in nearly_full]
     for_you = _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you")
-    found.append(AttentionItem(unanswered, for_you, "notifications:inbox"))
+    found += [AttentionItem(unanswered, for_you, "notifications:inbox")]
     return tuple(sorted((need for need in found if need.count), key=lambda need: need.tone != "bad"))
 
 

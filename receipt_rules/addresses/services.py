@@ -150,7 +150,8 @@ def _add(
             )
     except IntegrityError as error:
         if not place.domain.is_proven and not _is_own(place.address, customer):
-            refuse_unproven(place.domain)  # don't reveal addresses that others wait for
+            sentence = f"{place.address} can be added once SES has verified the records of {place.domain}."
+            raise Refused(sentence, code="DOMAIN_NOT_VERIFIED") from error
         raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS") from error
     return made
 

@@ -57,6 +57,7 @@ from receipt_rules.probes.forms import ProbeScheduleForm
 from receipt_rules.probes.selectors import schedule_of
 
 MOST_LINES = 500
+TOO_MANY_LINES = f"You can add up to {MOST_LINES} addresses at a time. Add this line and the rest separately."
 
 
 @dataclass(frozen=True)
@@ -78,19 +79,18 @@ class PastedLine:
 def read_lines(text: str, customer: Customer) -> list[PastedLine]:
     """Check each line.
 
-    Empty lines and a heading are skipped; a repeated line, and lines over the limit, are refused.
+    Empty lines and a heading are skipped; a repeated line is refused. Nothing is read from the line over the limit on.
     """
     endpoints = {endpoint.name.lower(): endpoint for endpoint in endpoints_of(customer)}
     seen: set[str] = set()
     lines: list[PastedLine] = []
     for number, cells in _cells(text):
+        if len(lines) >= MOST_LINES:
+            lines.append(PastedLine(number, cells[0][:320], refused=TOO_MANY_LINES))
+            break
         line = _read(number, cells, customer, endpoints)
         if line.is_good and line.address in seen:
             line = replace(line, refused=f"{line.address} is already on an earlier line.")
-        if len(lines) >= MOST_LINES:
-            line = replace(
-                line, refused=f"You can add up to {MOST_LINES} addresses at a time. Add the rest separately."
-            )
         seen.add(line.address)
         lines.append(line)
     return lines

@@ -11,6 +11,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -21,7 +22,7 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customer_subject
 from accounts.roles import PAUSE, require
 from audit import services as audit_services
-from inbound_admin.lib import lanes
+from inbound_admin.lib import isolation, lanes
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
@@ -94,7 +95,8 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
     for change in pending:
         if is_urgent_work_waiting():
             return
-        live = _apply_change(change, live, state)
+        # One that fails unexpectedly is tried again with the next work. SES is read: part of it may be done.
+        live = isolation.or_else("changes", change, partial(_apply_change, change, live, state), read_live)
 
 
 def _collected(pending: Sequence[PendingChange], now: datetime) -> list[PendingChange]:

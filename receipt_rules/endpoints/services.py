@@ -129,7 +129,8 @@ def _email(text: str) -> str:
     address = text.strip()
     try:
         validate_email(address)
-    except ValidationError as error:
+        address.rpartition("@")[2].encode("idna")  # as on sending; a label may be too long in its DNS form
+    except (ValidationError, UnicodeError) as error:
         shown = address[:80].encode("utf-8", "replace").decode()
         raise Refused(f"“{shown}” isn't an email address.", code="ENDPOINT_CONFIG") from error
     return address

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='activeruleset',
             name='blocks_all',
-            field=models.BooleanField(default=False, help_text='IP filters in SES block all senders.'),
+            field=models.BooleanField(db_default=False, default=False, help_text='IP filters in SES block all senders.'),
         ),
         migrations.AlterField(
             model_name='address',

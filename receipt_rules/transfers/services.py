@@ -25,6 +25,7 @@ from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import Holders, held_domains
 from domains.ownership.services import holder_changed, notify_owners
 from domains.receiving.core import DELIVERED
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
@@ -122,15 +123,26 @@ def reconcile_transfers() -> None:
     live, state = read_live(), read_desired_state()
     receiving_services.record_live_rules(live.active, is_ours=live.is_active)
     for domain in due:
-        live = _reconcile(domain, live, state)
+        reconcile = partial(_reconcile, domain, live, state)
+        live = isolation.or_else("transfers", domain, reconcile, partial(_postpone, domain))
+
+
+def _postpone(domain: Domain) -> Live:
+    """Look again later, and return what SES has now: part of the work may be done."""
+    _unchecked().filter(pk=domain.pk).update(routes_look_at=timezone.now() + RECHECK_AFTER)
+    return read_live()
 
 
 def alert_unread_transfers(*, now: datetime) -> None:
     """Alert staff about a transferred domain whose rules couldn't be read for minutes."""
     silent = _unchecked().filter(moved_at__lte=now - ALERT_AFTER, routes_problem="").select_related("customer")
-    for domain in silent if receives_here() else ():
-        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
-        update_former_holder_alert(domain, why=NOT_READ)
+    if receives_here():
+        isolation.each_alone("unread transfers", silent, _alert_unread)
+
+
+def _alert_unread(domain: Domain) -> None:
+    record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
+    update_former_holder_alert(domain, why=NOT_READ)
 
 
 def _unchecked() -> QuerySet[Domain]:
