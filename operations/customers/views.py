@@ -23,7 +23,6 @@ from inbound_admin.lib.lists import text_in
 from operations.customers.forms import CustomerForm, InviteForm, NewCustomerForm, RoleForm
 from operations.customers.services import create_customer, end_membership, rename_customer
 from tenants.lifecycle import selectors as lifecycle_selectors
-from tenants.status import core as status_core
 
 PENDING_SHOWN = 100
 
@@ -49,7 +48,7 @@ def people_page(
     context = frame(request, customer, "people", said=said, good=good, form=form or _invite_form(customer))
     context["page"] = page_of(people_selectors.members_of(customer), request)
     if tenant := lifecycle_selectors.tenant_of(customer):
-        context |= {"tenant": tenant, "sentence": status_core.customer_words(tenant.stage, tenant.standing)}
+        context |= {"tenant": tenant, "sentence": lifecycle_selectors.customer_sentence(tenant)}
     if context["manages"]:
         context["invitation_days"] = settings.INVITATION_DAYS
         context["invitations"] = people_selectors.pending_invitations(customer)[:PENDING_SHOWN]

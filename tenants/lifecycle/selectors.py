@@ -17,8 +17,9 @@ from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from inbound_admin.lib.exports import ROWS_AT_ONCE, moment
 from inbound_admin.lib.lists import ListFilters, ListPage, Order, exactly, has_part_in_any_case, kept_count
+from tenants.lifecycle.core import REJECTED
 from tenants.models.tenants import ResourceKind, SesAccount, StatusChange, Tenant, TenantResource, TenantStage
-from tenants.status.core import Banner, Layer, Policy, StatusFacts, TenantStatus, banner_of, layers
+from tenants.status.core import Banner, Layer, Policy, StatusFacts, TenantStatus, banner_of, customer_words, layers
 
 WORST_FIRST = "-risk"
 # One table for the page and the API.
@@ -278,6 +279,13 @@ def banner_for(tenant: Tenant) -> Banner | None:
 def identity_in(tenant: Tenant, name: str) -> TenantResource | None:
     """Return the domain's association. `problem` is for staff: it may name another customer's tenant."""
     return TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.IDENTITY, name=name).first()
+
+
+def customer_sentence(tenant: Tenant) -> str:
+    """Return the customer's sending status in words for customers."""
+    if tenant.is_gone and tenant.sends_since is not None and tenant.stage == TenantStage.READY:
+        return REJECTED
+    return customer_words(tenant.stage, tenant.standing)
 
 
 def rejects_sends(tenant: Tenant, name: str) -> bool:

@@ -86,6 +86,9 @@ def test_a_tenant_that_was_deleted_by_hand_is_listed_told_and_shown(
     assert "No longer linked. Our team has been notified." in page
     assert "Linked on" not in page
     assert "Sending is enabled" not in page
+    client = Client()
+    client.force_login(make_member(owner, email="people@northwind.com"))
+    assert REJECTED in client.get(reverse("customers:detail", args=[owner.pk])).text
     ProcrastinateJob.objects.all().delete()
     tenant_drift_services.queue_if_unlisted()
     assert not ProcrastinateJob.objects.exists()
