@@ -28,7 +28,7 @@ _SECRET_IN_PATH = re.compile(
 )
 _OUR_ID = re.compile(r"[a-z]{2,8}[_-][0-9a-hjkmnp-tv-z]{20}")  # `inbound_admin.lib.ids`: names, not secrets
 _PART = re.compile(r"[^/]+")
-_PARAMETER = re.compile(r"([^=&;]+)=([^&;]*)")
+_PARAMETER = re.compile(r"(?<![^=&;])([^=&;]+)=([^&;]*)")  # a search from within a name would be quadratic
 
 
 def is_secret_name(name: str) -> bool:

@@ -8,6 +8,7 @@ from django.db.models import Case, Count, Max, Q, QuerySet, When
 
 from accounts.models.people import User
 from accounts.people.selectors import supports_everyone
+from domains.domain_list.selectors import domains_for
 from inbound_admin.lib import jobs
 from operations.batches.core import DOMAIN_KINDS, IMPORT_KINDS, SHOWN_WORDS, URGENT_KINDS, BatchKind, BatchResult
 from operations.domain_actions.selectors import domain_counts, domain_results, kinds_for
@@ -35,6 +36,7 @@ _COUNTS: Mapping[BatchKind, _Counts] = {
     BatchKind.DECIDE: decision_counts,
     BatchKind.LEGACY_IMPORT: lambda kind, done: [(_IMPORTED, done.count())],
 }
+_OUT_OF_SIGHT = BatchResult("Done", "mute", "The domain is no longer in your list.")
 TONES = ("good", "info", "warn", "mute")
 _UNFINISHED_RESULTS = {
     BatchItemState.REFUSED: BatchResult("Failed", "warn", ""),
@@ -145,11 +147,21 @@ def items_of(batch: Batch) -> QuerySet[BatchItem]:
     return batch.items.select_related(*related).order_by(place, "number")
 
 
-def results_of(batch: Batch, items: Sequence[BatchItem]) -> list[tuple[BatchItem, BatchResult]]:
+def results_of(batch: Batch, items: Sequence[BatchItem], viewer: User) -> list[tuple[BatchItem, BatchResult]]:
+    """Return each item's result. Of a domain that is another customer's by now, the viewer reads nothing."""
     kind = BatchKind(batch.kind)
     done = [item for item in items if item.state == BatchItemState.DONE]
     found = dict(zip((item.pk for item in done), _RESULTS[kind](kind, done), strict=True))
+    found |= dict.fromkeys(_not_visible(done, viewer), _OUT_OF_SIGHT)
     return [(item, found.get(item.pk) or _unfinished_result(item)) for item in items]
+
+
+def _not_visible(items: Sequence[BatchItem], viewer: User) -> list[int]:
+    ids = {item.domain_id for item in items if item.domain_id}
+    if not ids or supports_everyone(viewer):
+        return []
+    visible = set(domains_for(viewer).filter(pk__in=ids).values_list("pk", flat=True))
+    return [item.pk for item in items if item.domain_id in ids - visible]
 
 
 def _unfinished_result(item: BatchItem) -> BatchResult:

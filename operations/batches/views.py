@@ -43,7 +43,7 @@ def bulk(request: SignedIn, bulk_id: str) -> HttpResponse:
 def _context(request: SignedIn, shown: Batch) -> dict[str, Any]:
     kind = BatchKind(shown.kind)
     counts, page = counts_of(shown), page_of(items_of(shown), request, per_page=PER_PAGE)
-    results, summary = results_of(shown, list(page)), summary_of(shown, counts)
+    results, summary = results_of(shown, list(page), request.user), summary_of(shown, counts)
     parent, list_name = LISTS.get(kind.noun, DRIFT)
     return {
         "batch": shown,

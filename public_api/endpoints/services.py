@@ -7,8 +7,9 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models.people import User
+from public_api.addresses.services import change as change_address
 from receipt_rules.addresses.selectors import addresses_to, catch_alls_to
-from receipt_rules.addresses.services import change_address, set_catch_all
+from receipt_rules.addresses.services import lock_domain, set_catch_all
 from receipt_rules.endpoints.services import WEBHOOK_EXTRAS, remove_endpoint
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 from receipt_rules.received_mail.selectors import recent_deliveries
@@ -61,9 +62,11 @@ def remove(*, endpoint: Endpoint, actor: User) -> FormerUses:
     with transaction.atomic():
         addresses = list(addresses_to(endpoint.pk).order_by("address"))
         for address in addresses:
-            change_address(address=address, actor=actor, is_active=address.is_active, endpoint=None)
+            change_address(address=address, actor=actor, is_active=None, endpoint_id=None)
         catch_alls = list(catch_alls_to(endpoint.pk))
         for row in catch_alls:
+            lock_domain(row.domain, to_receive=False)
+            row.refresh_from_db(fields=("is_active",))
             set_catch_all(domain=row.domain, actor=actor, is_active=row.is_active, subdomains=row.subdomains)
         remove_endpoint(endpoint=endpoint, actor=actor)
     return FormerUses(tuple(each.address for each in addresses), tuple(row.domain.name for row in catch_alls))

@@ -14,7 +14,7 @@ from operations.batches.core import BatchKind
 from operations.batches.selectors import counts_of, items_of, results_of, seconds_left, summary_of
 from operations.models import Batch, BatchItem, BatchItemState
 from tests.domains.factories import make_domain
-from tests.factories import make_staff
+from tests.factories import make_customer, make_member, make_staff
 from tests.operations.factories import make_difference
 from tests.tenants.factories import make_tenant
 
@@ -63,7 +63,7 @@ def import_batch() -> Batch:
 def test_an_added_domain_is_done_once_ses_has_its_identity_but_a_claim_is_unproven() -> None:
     batch = import_batch()
     Domain.objects.filter(name="1.com").update(stage_problem="AWS denied access.")
-    rows = {str(item.domain): result for item, result in results_of(batch, list(items_of(batch)))}
+    rows = {str(item.domain): result for item, result in results_of(batch, list(items_of(batch)), make_staff())}
     assert [rows[f"{number}.com"].word for number in range(4)] == ["Ownership not proven", *["Setting up"] * 2, "Done"]
     assert rows["0.com"].sentence.startswith("Claimed by")
     assert "Setup in Amazon SES is delayed. We retry automatically." in rows["1.com"].sentence
@@ -76,7 +76,7 @@ def test_an_added_domain_is_done_once_ses_has_its_identity_but_a_claim_is_unprov
 def test_the_counts_agree_with_the_items(make: Callable[[], Batch]) -> None:
     batch = make()
     summary = summary_of(batch, counts_of(batch))
-    results = [result for _, result in results_of(batch, list(items_of(batch)))]
+    results = [result for _, result in results_of(batch, list(items_of(batch)), make_staff())]
     counted = Counter(result.word.lower() for result in results)
     parts = [part.partition(" ") for part in summary.sentence.rstrip(".").split(", ")]
     assert {word: int(number) for number, _, word in parts} == dict(counted)
@@ -110,3 +110,13 @@ def test_the_time_left_follows_from_the_queue_and_the_rate_limit(settings: LazyS
 def test_a_finished_batch_has_no_time_left() -> None:
     batch = make_batch(BatchKind.HOLD, {"domain": make_domain("a.com", stage=Stage.READY)})
     assert seconds_left(batch, summary_of(batch, counts_of(batch))) == 0
+
+
+@pytest.mark.parametrize("kind", [BatchKind.IMPORT, BatchKind.CHECK])
+def test_a_former_holder_reads_nothing_of_a_domain_that_changed_hands(kind: BatchKind) -> None:
+    alice, bob = make_customer("Alice Ltd"), make_customer("Bob GmbH")
+    own, moved = make_domain("own.com", customer=alice), make_domain("moved.com", customer=bob)
+    batch = make_batch(kind, {"domain": own}, {"domain": moved})
+    found = {str(item.domain): each for item, each in results_of(batch, list(items_of(batch)), make_member(alice))}
+    assert found["moved.com"].sentence == "The domain is no longer in your list."
+    assert found["own.com"].sentence not in ("", found["moved.com"].sentence)

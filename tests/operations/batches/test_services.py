@@ -181,7 +181,7 @@ def test_a_batch_deletion_removes_addresses_and_logs_all_under_one_id(sandbox: S
     asked = start_batch(BatchKind.DELETE, sam, "a.com", "b.com")
     batches_services.work()
     assert DomainRemoval.objects.get().bulk_id == asked.pk
-    ((_, result),) = results_of(asked, list(asked.items.all()))
+    ((_, result),) = results_of(asked, list(asked.items.all()), make_staff())
     assert (result.word, result.tone) == ("Deleting", "info")
     assert set(Change.objects.values_list("what", "bulk_id")) == {("address.removed", asked.pk)}
 
@@ -228,7 +228,7 @@ def test_an_unproven_claim_in_a_batch_is_deleted_at_once(sam: User) -> None:
     make_domain("a.com", stage=Stage.CLAIM, claim_token="t")
     asked = start_batch(BatchKind.DELETE, sam, "a.com")
     batches_services.work()
-    ((_, result),) = results_of(asked, list(asked.items.all()))
+    ((_, result),) = results_of(asked, list(asked.items.all()), make_staff())
     assert (result.word, result.tone) == ("Deleted", "good")
     assert not Domain.objects.exists()
 
