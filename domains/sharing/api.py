@@ -16,6 +16,7 @@ from domains.models.sharing import ShareLink, ShareVisit
 from domains.sharing import services
 from domains.sharing.selectors import links_of, token_of
 from inbound_admin.lib.api.values import In, Out, Page, Paged, Text, page_of
+from inbound_admin.lib.http import site_url
 
 router = call_router("Domains")
 
@@ -135,6 +136,6 @@ def mail_records(request: HttpRequest, domain_id: str, asked: MailRecordsWanted)
         to=asked.to,
         host=asked.host,
         actor=caller(request),
-        site_url=request.build_absolute_uri("/"),
+        site_url=site_url(request),
     )
     return Status(201, link_out(request, link))

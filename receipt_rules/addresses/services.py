@@ -4,8 +4,10 @@ A customer may receive mail at a name through a proven domain of their own at or
 another customer. The row is the desired state; the worker applies it to the SES receipt rules within seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -14,12 +16,14 @@ from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain
-from domains.ownership.selectors import held_domains, holder_of, shares_below
+from domains.ownership.selectors import held_domains, holder_of, nearest_domains, shares_below
 from inbound_admin.lib.errors import Refused
+from receipt_rules.addresses.core import ReadAddress, read_recipient
 from receipt_rules.addresses.selectors import (
     AddressPlace,
     address_subject,
     catch_all_subject,
+    entitled,
     locate_address,
     refuse_unproven,
 )
@@ -55,12 +59,17 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
     return locked
 
 
-def _refuse_more_names(name: str, domain: Domain) -> None:
+def _names_below(domain: Domain) -> set[str]:
+    """Return the subdomains with addresses, those of new addresses included."""
+    new = Address.objects.filter(domain=domain, address__endswith=f".{domain.name}").values_list("address", flat=True)
+    return {*domain.names_below, *(domain_of(address) for address in new)}
+
+
+def _refuse_more_names(name: str, domain: Domain, names_below: Callable[[Domain], set[str]] = _names_below) -> None:
     """Each subdomain with addresses has its own MX record to publish and check."""
     if name == domain.name or name in domain.mail_rules:
         return
-    new = Address.objects.filter(domain=domain, address__endswith=f".{domain.name}").values_list("address", flat=True)
-    below = {*domain.names_below, *(domain_of(address) for address in new)}
+    below = names_below(domain)
     if name not in below and len(below) >= MOST_NAMES_BELOW:
         raise Refused(
             f"You can add addresses at up to {MOST_NAMES_BELOW} subdomains of {domain}. Turn on the subdomain "
@@ -79,14 +88,36 @@ def refuse_shared_below(domain: Domain) -> None:
         )
 
 
-def preview_address(*, text: str, customer: Customer) -> AddressPlace:
-    """Return the address that would be added. Raises Refused as `add_address`; writes nothing."""
-    place = locate_address(text, customer)
-    existing = Address.objects.select_related("domain").filter(address=place.address).first()
-    if existing is not None and not is_orphaned(existing):
-        raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS")
-    _refuse_more_names(place.address.rpartition("@")[2], place.domain)
-    return place
+def preview_addresses(*, texts: Sequence[str], customer: Customer) -> tuple[AddressPlace | Refused, ...]:
+    """Return the address that would be added of each text, or why it is refused. Writes nothing.
+
+    One query for all domains and one for all addresses; each domain has one more.
+    """
+    read: dict[str, ReadAddress] = {}
+    for text in texts:
+        with suppress(Refused):  # read again below, where its refusal is the answer
+            read[text] = read_recipient(text)
+    holders = nearest_domains({each.name for each in read.values()}, customer)
+    rows = Address.objects.select_related("domain").filter(address__in={each.address for each in read.values()})
+    existing = {address.address: address for address in rows}
+    below = cache(_names_below)
+
+    def preview(text: str) -> AddressPlace | Refused:
+        try:
+            each = read.get(text) or read_recipient(text)
+            domain = entitled(holders[each.name], each.name, customer)
+            _refuse_existing(existing.get(each.address), customer)
+            _refuse_more_names(each.name, domain, below)
+        except Refused as refused:
+            return refused
+        return AddressPlace(each.address, domain, each.noticed)
+
+    return tuple(map(preview, texts))
+
+
+def _refuse_existing(address: Address | None, customer: Customer) -> None:
+    if address is not None and (address.domain.customer_id == customer.pk or not is_orphaned(address)):
+        raise Refused(f"{address} already exists.", code="ADDRESS_EXISTS")
 
 
 def add_address(
