@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
@@ -19,7 +20,6 @@ from accounts.models.api_keys import ApiKey
 from accounts.models.people import Invitation, MemberRole, Membership, User
 from accounts.people.services import disable, enable, send_password_link, store_person
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.http import site_url
 
 # The admin's own sign-in has neither the second factor nor a limit of attempts, so allauth's replaces it.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # as allauth documents it
@@ -209,7 +209,7 @@ def _send_again(request: HttpRequest, row: Invitation) -> None:
         email=row.email,
         role=MemberRole(row.role),
         actor=who(request),
-        site_url=site_url(request),
+        site_url=settings.SITE_URL or request.build_absolute_uri("/"),
     )
     if not invited.mailed:
         raise Refused("a new link was created, but the email couldn't be sent. Try again later.")

@@ -89,10 +89,13 @@ def end_unproven(timestamp: int) -> None:
     ownership_services.expire_unproven_domains(now=timezone.now())
 
 
-@jobs.periodic("domains.notice", cron="7 * * * *")
+@jobs.periodic("domains.notice", cron="*/5 * * * *")
 def notice(timestamp: int) -> None:
-    """Hourly: find changed SES statuses of all domains, with one call per thousand."""
-    identity_status_services.detect_changes(now=timezone.now())
+    """Every five minutes, or less often with many domains: find identities that changed in SES or were deleted."""
+    if identity_status_services.is_watch_due(timestamp):
+        identity_status_services.detect_changes(now=timezone.now())
+    identity_status_services.detect_new_keys(timestamp, now=timezone.now())
+    identity_status_services.update_staff_alert(now=timezone.now())
 
 
 @jobs.periodic("domains.sweep", cron="* * * * *")

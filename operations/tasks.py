@@ -56,6 +56,7 @@ def sweep(timestamp: int) -> None:
     """Every minute, queue unfinished work. Each kind has a lock, so nothing runs twice at the same time."""
     reconciler_services.queue_unfinished(now=timezone.now())
     drift_services.import_rule_drift()
+    tenant_drift_services.queue_if_unlisted()
 
 
 @jobs.periodic("operations.look_each_night", cron="47 1 * * *")

@@ -17,6 +17,7 @@ from receipt_rules.plan_drafts import services as plan_drafts_services
 from receipt_rules.plan_drafts.services import DRAFT
 from receipt_rules.probes import services as probes_services
 from receipt_rules.received_mail import services as received_mail_services
+from receipt_rules.receiving import services as receiving_services
 from receipt_rules.runs import services as runs_services
 from receipt_rules.transfers import services as transfers_services
 
@@ -58,7 +59,10 @@ def alert_unread_transfers(timestamp: int) -> None:
 
 @jobs.periodic("receipt_rules.watch_active_set", cron="* * * * *")
 def watch_active_set(timestamp: int) -> None:
-    """Every minute: check whether SES still applies our rules, unchanged. A failed read proves nothing."""
+    """Every minute: check whether SES still applies our rules, unchanged, and lets mail reach them.
+
+    A failed read proves nothing.
+    """
     if not live_services.receives_here():
         return
     try:
@@ -66,6 +70,10 @@ def watch_active_set(timestamp: int) -> None:
     except AwsProblem as problem:
         log.warning("the active rule set could not be read", problem=str(problem))
         return
+    try:
+        receiving_services.record_filters(live_services.read_filters())
+    except (AwsProblem, ValueError) as problem:
+        log.warning("the IP filters could not be read", problem=str(problem))
     drift_services.queue_check_if_changed()
 
 

@@ -76,3 +76,28 @@ def test_an_error_before_the_operation_or_in_middleware_is_500_in_json(monkeypat
 def test_a_request_that_django_rejects_is_400_in_json() -> None:
     answer = program_client().get("/api/v2/domains", headers={"Host": "else where"})
     assert (answer.status_code, code_of(answer)) == (400, "MALFORMED")
+
+
+DEEP = b'{"reason": ' + b"[" * 200_000
+WHOLE = DEEP + b"]" * 200_000 + b"}"
+
+
+@pytest.mark.parametrize("body", [DEEP, WHOLE, WHOLE.replace(b"reason", b"domain")])
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("POST", "/api/v2/domains", (400,)),
+        ("PATCH", "/api/v2/domains/x", (400, 404)),
+        ("POST", "/api/v2/webhooks/x/test", (400, 404)),
+        ("POST", "/api/v2/alerts/x/acknowledge", (400, 404)),
+        ("DELETE", "/api/v2/domains/x", (400, 404)),
+    ],
+)
+def test_a_body_that_is_nested_too_deeply_is_no_fault_of_ours(
+    body: bytes, method: str, path: str, statuses: tuple[int, ...]
+) -> None:
+    headers = headers_of("key", Client())
+    for more in ({}, {"Idempotency-Key": "k"}):
+        answer = program_client().generic(method, path, body, "application/json", headers=headers | more)
+        assert answer.status_code in statuses, answer.content
+        assert code_of(answer) in ("MALFORMED", "NOT_FOUND")

@@ -152,7 +152,7 @@ def test_an_unknown_or_foreign_id_is_refused_in_a_filter(
     [
         ("/api/v2/audit", "what", "domain.added"),
         ("/api/v2/audit", "objectType", "domain"),
-        ("/api/v2/alerts", "objectType", "domain"),
+        *(("/api/v2/alerts", "objectType", each) for each in ("domain", "endpoint", "webhook", "address", "customer")),
         ("/api/v2/domains/{domain_id}/dns-history", "type", "MX"),
     ],
 )

@@ -156,6 +156,26 @@ def test_a_test_of_an_endpoint_sends_nothing_without_a_reason(customer: Customer
     assert Change.objects.get(what="endpoint.tested").because == WHY
 
 
+@pytest.mark.parametrize("in_body", [False, True])
+def test_the_reason_is_given_with_the_same_idempotency_key(customer: Customer, in_body: bool) -> None:
+    domain = make_verified("shop.com", customer=customer)
+    client, path = signed_in(make_staff(Role.SUPPORT)), f"/api/v2/domains/{domain.pk}/share-links"
+
+    def ask(body: str, reason: str = "") -> Any:
+        return client.post(path, body, "application/json", HTTP_X_REASON=reason, HTTP_IDEMPOTENCY_KEY="k")
+
+    for _ in range(2):
+        refused = ask('{"days":1}')
+        assert (refused.status_code, refused.json()["code"]) == (422, "REASON_MISSING")
+        assert "Idempotent-Replayed" not in refused
+    given = ask(f'{{"days":1, "reason": "{WHY}"}}') if in_body else ask('{"days":1}', WHY)
+    assert given.status_code == 201, given.content
+    for again in (ask('{"days":1}', WHY), ask(f'{{"reason":"{WHY}","days":1}}')):
+        assert (again.status_code, again["Idempotent-Replayed"]) == (201, "true")
+    assert ask('{"days":2}', WHY).json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+    assert domain.share_links.count() == 1
+
+
 def test_staff_cannot_test_a_customers_webhook(customer: Customer) -> None:
     path = f"/api/v2/webhooks/{make_target(customer_id=customer.pk).pk}/test"
     answer = signed_in(make_staff(Role.ADMIN)).post(path, None, "application/json", HTTP_X_REASON=WHY)

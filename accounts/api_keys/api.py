@@ -23,6 +23,7 @@ from inbound_admin.lib.api import idempotency
 from inbound_admin.lib.api.answers import ERRORS, problem_response, with_etag
 from inbound_admin.lib.api.lenient import LONGEST, MOST_NAMED, add_ignored_header, ignore_members
 from inbound_admin.lib.api.limits import check_rate_limit
+from inbound_admin.lib.api.sent_json import sent_json
 from inbound_admin.lib.api.values import QueryIn
 from inbound_admin.lib.errors import Malformed, NotAllowed, Refused, WrongContentType
 
@@ -154,10 +155,7 @@ def _extract_reason(request: HttpRequest, own: frozenset[str]) -> None:
     """
     if _REASON in own or b'"reason"' not in request.body:
         return
-    try:
-        sent = json.loads(request.body)
-    except ValueError:
-        return
+    sent = sent_json(request.body)
     if isinstance(sent, dict) and isinstance(reason := sent.pop(_REASON, None), str):
         request.reason_in_body = reason  # type: ignore[attr-defined]  # read by inbound_admin/staff_reason.py
         request._body = json.dumps(sent).encode()
@@ -217,10 +215,7 @@ def _unread_members(request: HttpRequest) -> list[str]:
     """Return the names of the members of a JSON body that the operation doesn't read at all."""
     if not getattr(request, "is_body_unread", False):
         return []
-    try:
-        sent = json.loads(request.body)
-    except ValueError:
-        return []
+    sent = sent_json(request.body)
     return list(sent) if isinstance(sent, dict) else []
 
 

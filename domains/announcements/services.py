@@ -51,6 +51,8 @@ def announce_domain(
         return
     why = " ".join([result.sentence, *(each.sentence for each in judgements if each.state in LOST)][:4])
     _emit_domain_event("domain.at_risk" if is_lost else "domain.verified", domain, why, now)
+    if not is_lost:
+        _resolve_new_keys(domain, now)
     alerts_services.observe(
         kind="domain.at_risk",
         about=domain_subject(domain),
@@ -59,6 +61,11 @@ def announce_domain(
         severity="high",
         now=now,
     )
+
+
+def _resolve_new_keys(domain: Domain, now: datetime) -> None:
+    about, kind = domain_subject(domain), "domain.new_dkim"
+    alerts_services.observe(kind=kind, about=about, firing=False, why="", severity="high", now=now)
 
 
 def _emit_domain_event(event: str, domain: Domain, why: str, now: datetime) -> None:

@@ -34,6 +34,7 @@ from domains.dns.services import AnswersByQuestion, HostLookup
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
+from domains.identity.core import GONE
 from domains.identity_status import services as identity_status_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
@@ -46,7 +47,7 @@ from domains.policies import services as policies_services
 from domains.receiving import services as receiving_services
 from domains.records.core import Need, is_inbound
 from domains.zone_cut import services as zone_cut_services
-from inbound_admin.lib import aws, slow_work
+from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
 
 log = structlog.get_logger(__name__)
@@ -106,7 +107,8 @@ def _check_and_describe(domain: Domain, now: datetime) -> str:
     if mta_sts_services.is_announced(domain):
         mta_sts_services.fetch([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "
-    return f"Checked just now. {news}{domain.summary} {aws_sentence(domain.ses_problem, to=None)}".rstrip()
+    problem = "" if domain.ses_problem == GONE else aws_sentence(domain.ses_problem, to=None)
+    return f"Checked just now. {news}{domain.summary} {problem}".rstrip()
 
 
 def _check_claim_and_describe(domain: Domain) -> str:
@@ -157,7 +159,7 @@ def check_due(*, now: datetime) -> int:
         claims = [domain for domain in due if domain.stage == Stage.CLAIM]
         for domain in claims:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
-        ownership_claims_services.check_claims(claims)
+        isolation.together("claims", claims, ownership_claims_services.check_claims)
         problems += _check_isolated([domain for domain in due if domain.stage == Stage.READY], now)
         done += len(due)
     if problems:
@@ -209,7 +211,10 @@ def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) ->
     further = dns_services.query_other_places(unclear)
     to_read = [d for d in domains if read_ses or _needs_ses_read(d, judged[d.pk], now)]
     individually = {d.pk for d in to_read if not (d.dkim_zone or d.own_dkim_key or is_signed(judged[d.pk]))}
+    keys = {d.pk: d.dkim_tokens for d in domains}
     identity_status_services.read_statuses(to_read, now=now, individually=individually)
+    replaced = {d.pk for d in domains if d.dkim_tokens != keys[d.pk]}  # nobody ever published the new keys
+    before = {(pk, key): at for (pk, key), at in before.items() if pk not in replaced or not key.startswith("dkim-")}
     history_services.record_answers(domains, seen.all, now=now)
     for domain in domains:  # judged again: SES's answer changes which records are required
         _save(domain, _judge(domain, seen, further, before, now), now, receiving_services.mx_facts(domain, seen))
@@ -312,9 +317,9 @@ def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     causes = {each.key for each in judgements if each.need is Need.REQUIRED and each.state is judged.state}
     receiving = [each.name if is_inbound(each.key) else "" for each in domain.records if each.key in causes]
     result = replace(judged, sentence=naming_subdomains(judged.sentence, receiving, domain.name))
-    if domain.ses_problem != identity_status_services.GONE:
+    if domain.ses_problem != GONE:
         return result
-    return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=identity_status_services.GONE)
+    return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=GONE)
 
 
 def _save_records(domain: Domain, judgements: Sequence[Judgement], now: datetime) -> None:

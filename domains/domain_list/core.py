@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from domains.checking.core.judgement import SesStatus, State
 from domains.identity.core import Stage
+from domains.names.core import DomainName
+from domains.ownership.core import BEING_REMOVED, TOO_LATE
 from domains.receiving.core import MxFact, Receiving, ReceivingFacts, RulesFact, judge
 from domains.records.core import INBOUND_MX, can_receive
 
@@ -73,13 +75,15 @@ def names_below(domain: DomainColumns) -> tuple[str, ...]:
 
 def receiving_facts(domain: DomainColumns, name: str) -> ReceivingFacts:
     proven = is_proven(domain)
+    verified = proven and domain.identity_status not in UNVERIFIED
     return ReceivingFacts(
         name,
         mx=MxFact(domain.mx_facts.get(name, "")),
         rules=RulesFact(domain.mail_rules.get(name, "")),
         is_wanted=domain.receives,
         is_proven=proven,
-        is_verified=proven and domain.identity_status not in UNVERIFIED,
+        is_verified=verified,
+        has_parent=not verified and bool(DomainName.from_stored(domain.name).parents),
         can_receive=can_receive(domain.region),
         is_unread=domain.routes_unchecked,
         is_elsewhere=name == domain.name and INBOUND_MX in domain.expectations,
@@ -100,6 +104,8 @@ def headline(domain: DomainColumns, own: Receiving) -> str:
         return DELAYED[Stage(domain.stage)]
     if domain.stage == Stage.DELETING and domain.routes_removed_at is None:
         return RULES_FIRST
+    if domain.stage == Stage.CLAIM and domain.stage_problem in (TOO_LATE, BEING_REMOVED):
+        return domain.stage_problem
     if domain.stage != Stage.READY:
         return HEADLINES[Stage(domain.stage)]
     return next((each.sentence for each in (own, *receiving_below(domain)) if each.is_red), domain.summary)

@@ -32,6 +32,7 @@ class RemoteSettings:
     mail_from: str
     rejects: bool
     signs: bool
+    dkim_tokens: tuple[str, ...] = ()
 
 
 def settings_of(names: Sequence[str]) -> dict[str, RemoteSettings]:
@@ -42,7 +43,8 @@ def settings_of(names: Sequence[str]) -> dict[str, RemoteSettings]:
         for name in some:
             if name in dkim or name in mail_from:  # otherwise it was just deleted
                 remote = mail_from.get(name, NO_MAIL_FROM)
-                found[name] = RemoteSettings(remote.name, remote.rejects_on_mx_failure, dkim.get(name, NO_DKIM).signing)
+                own = dkim.get(name, NO_DKIM)
+                found[name] = RemoteSettings(remote.name, remote.rejects_on_mx_failure, own.signing, own.tokens)
     return found
 
 

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from domains.checking.core.judgement import SesStatus
 
+GONE = "Amazon SES no longer has this domain. Set it up again."  # stored as the problem of reading it
+
 
 class Stage(StrEnum):
     """The lifecycle stage of a domain here. From STARTING on, SES has an identity for it."""

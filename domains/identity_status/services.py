@@ -1,23 +1,32 @@
 """Reads the SES status of identities, one by one or in batches, and stores it next to our settings.
 
-A few domains take one call each, many take batches of a hundred.
+A few domains take one call each, many take batches of a hundred. Our team is alerted of identities that were deleted
+in SES, or have got new DKIM keys there.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from audit import services as audit_services
+from audit.services import Subject
 from domains.checking.core.judgement import SesStatus
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.identity import gateway
-from domains.identity.core import NO_DKIM, NO_MAIL_FROM, Identity
+from domains.identity.core import GONE, NO_DKIM, NO_MAIL_FROM, Identity
 from domains.identity.services import list_ses_identities, record_verified
 from domains.models.domains import Domain, Stage
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsMissing, AwsProblem
+from notifications.alerts import core as alerts_core
+from notifications.alerts import selectors as alerts_selectors
+from notifications.alerts import services as alerts_services
 
 A_FEW = (
     3  # up to this number, one call per domain costs no more than three batched ones, and returns more (why, and when)
@@ -33,7 +42,12 @@ COLUMNS = (
     "last_ses_check",
 )
 AT_ONCE = 1000  # domains in memory
-GONE = "Amazon SES no longer has this domain. Set it up again."
+OPERATORS = alerts_core.Staff("receipt_rules.operate_rules")
+NEW_KEYS = "domain.new_dkim"
+NAMED = 3  # domains named in an alert
+WATCH_SECONDS = 300  # the schedule of domains.notice
+PAGES_EACH_TIME = 30  # of ListEmailIdentities: a tenth of the calls there are in that time
+KEY_CALLS_EACH_TIME = 10  # of GetIdentityDkimAttributes
 
 
 def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Collection[str] = ()) -> None:
@@ -41,6 +55,7 @@ def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Col
 
     `individually`: ids of domains to read one by one; only that returns the zone of their keys.
     """
+    before = {domain.pk for domain in domains if domain.ses_problem == GONE}
     rest = sorted(domains, key=lambda domain: domain.pk not in individually)
     alone = len(rest) if len(rest) <= A_FEW else len(set(individually))
     try:
@@ -54,6 +69,8 @@ def read_statuses(domains: Sequence[Domain], *, now: datetime, individually: Col
             domain.ses_problem = str(problem)
     _store_statuses(domains)
     record_verified(domains)
+    if before != {domain.pk for domain in domains if domain.ses_problem == GONE}:
+        update_staff_alert(now=now)
 
 
 @transaction.atomic
@@ -86,7 +103,7 @@ def read_all_statuses(*, now: datetime) -> int:
     changed: list[str] = []
     for some in batched(ready.iterator(chunk_size=AT_ONCE), AT_ONCE):
         before = {domain.pk: domain.ses_statuses for domain in some}
-        read_statuses(some, now=now)
+        isolation.together("SES statuses", some, partial(read_statuses, now=now))
         changed += [domain.pk for domain in some if domain.ses_statuses != before[domain.pk]]
     return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
 
@@ -99,7 +116,7 @@ def batched(domains: Iterable[Domain], size: int) -> Iterator[list[Domain]]:
 
 
 def detect_changes(*, now: datetime) -> int:
-    """Compare every identity's status with the list in SES. Changed domains become due; return their number.
+    """Compare all statuses, in pages of a thousand. Read those that changed, make them due, and return their number.
 
     Raises AwsProblem without any change.
     """
@@ -108,7 +125,63 @@ def detect_changes(*, now: datetime) -> int:
         domain_list_selectors.domains_in_region().filter(stage=Stage.READY).values_list("pk", "name", "identity_status")
     )
     changed = [pk for pk, name, status in known if seen.get(name, SesStatus.NOT_STARTED) != status]
-    return Domain.objects.filter(pk__in=changed, next_check_at__gt=now).update(next_check_at=now)
+    return _read_now(changed, now)
+
+
+def is_watch_due(timestamp: int) -> bool:
+    """Return whether this time of domains.notice compares all identities: less often in a region with many."""
+    pages = -(-domain_list_selectors.domains_in_region().count() // gateway.PAGE)
+    return timestamp // WATCH_SECONDS % max(1, -(-pages // PAGES_EACH_TIME)) == 0
+
+
+def detect_new_keys(timestamp: int, *, now: datetime) -> int:
+    """Compare the DKIM keys of the next thousand domains, since the list of identities has none. Raises AwsProblem."""
+    ready = domain_list_selectors.domains_in_region().filter(stage=Stage.READY, held_at__isnull=True).order_by("pk")
+    at_once = KEY_CALLS_EACH_TIME * gateway.BATCH
+    turns = max(1, -(-ready.count() // at_once))
+    first = timestamp // WATCH_SECONDS % turns * at_once
+    names = list(ready.values_list("name", flat=True)[first : first + at_once])
+    some = [names[start : start + gateway.BATCH] for start in range(0, len(names), gateway.BATCH)]
+    return read_new_keys({name: dkim.tokens for each in some for name, dkim in gateway.get_dkim(each).items()}, now=now)
+
+
+def read_new_keys(tokens: Mapping[str, Collection[str]], *, now: datetime) -> int:
+    """Read the domains whose DKIM keys in SES are not ours. Return their number."""
+    known = domain_list_selectors.domains_in_region().filter(stage=Stage.READY, name__in=tokens)
+    rows = known.exclude(dkim_tokens=[]).values_list("pk", "name", "dkim_tokens")
+    return _read_now([pk for pk, name, ours in rows if tokens[name] and sorted(tokens[name]) != sorted(ours)], now)
+
+
+def _read_now(pks: Sequence[str], now: datetime) -> int:
+    """The list alone proves nothing: each domain is read."""
+    free = Domain.objects.filter(pk__in=pks, held_at__isnull=True).order_by("pk")
+    for some in batched(free.iterator(chunk_size=AT_ONCE), AT_ONCE):
+        read_statuses(some, now=now)
+    return Domain.objects.filter(pk__in=pks, next_check_at__gt=now).update(next_check_at=now)
+
+
+def update_staff_alert(*, now: datetime) -> None:
+    """Update the one alert for identities that were deleted in SES, or got new DKIM keys there."""
+    ours = domain_list_selectors.domains_in_region().filter(stage=Stage.READY).order_by("name")
+    gone = list(ours.filter(ses_problem=GONE, verified_at__isnull=False).values_list("name", flat=True))
+    new_keys = list(ours.filter(pk__in=alerts_selectors.open_objects(NEW_KEYS)).values_list("name", flat=True))
+    lost = f"SES no longer has {_named(gone)}: it rejects all mail sent from or to them. " if gone else ""
+    keys = f"SES has new DKIM keys for {_named(new_keys)}. Their owners have to publish them." if new_keys else ""
+    alerts_services.observe(
+        kind="identities.changed",
+        about=Subject("drift", settings.AWS_REGION, f"Identities in {settings.AWS_REGION}"),
+        firing=bool(gone or new_keys),
+        why=f"{lost}{keys}".strip(),
+        severity="high",
+        audience=OPERATORS,
+        harmed=len(gone) + len(new_keys),
+        now=now,
+    )
+
+
+def _named(names: Sequence[str]) -> str:
+    number = f"{len(names):,} verified domain{'' if len(names) == 1 else 's'}"
+    return f"{number} ({', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''})"
 
 
 def _read(domains: Sequence[Domain], now: datetime) -> None:
@@ -179,6 +252,20 @@ def _store_keys(domain: Domain, identity: Identity) -> None:
             before={"dkim_tokens": before["dkim_tokens"]},
             after={"dkim_tokens": domain.dkim_tokens},
         )
+        _announce_new_keys(domain)
+
+
+def _announce_new_keys(domain: Domain) -> None:
+    alerts_services.observe(
+        kind=NEW_KEYS,
+        about=domain_subject(domain),
+        firing=True,
+        why=f"SES has new DKIM keys for {domain}, although nobody requested them here. Publish the DKIM records that "
+        "its page shows. Our team has been notified.",
+        severity="high",
+        audience=alerts_core.CustomerPeople(domain.customer_id),
+    )
+    update_staff_alert(now=timezone.now())
 
 
 def _read_statuses(

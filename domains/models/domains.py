@@ -15,6 +15,7 @@ from domains.identity.core import Stage as Stage  # noqa: PLC0414  re-exported f
 from domains.identity.core import replica_of
 from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
+from domains.ownership.core import TOO_LATE
 from domains.policies.core import PublishedPolicies
 from domains.receiving.core import Receiving, ReceivingFacts, ReceivingState, requires_mx
 from domains.records.core import (
@@ -349,6 +350,11 @@ class Domain(models.Model):
     def replica_of(self) -> str:
         """Return a predicate if it uses the keys of its identity in another region, else ""."""
         return replica_of(self.dkim_origin)
+
+    @property
+    def is_held_by_another(self) -> bool:
+        """Return True for a claim to a name that another customer has proven, by the last check."""
+        return self.stage == Stage.CLAIM and self.stage_problem == TOO_LATE
 
     @property
     def is_verified(self) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from inbound_admin.lib.foreign_text import escaped
+
 MOST_BYTES = 64_000  # RFC 8461, 3.3: senders may refuse what is longer
 LONGEST_AGE = 31_557_600  # a year, in seconds
 _VERSION = "STSv1"
@@ -128,7 +130,7 @@ def judge(name: str, host: str, fetched: Fetched) -> PolicyCheck:
     if reason := _refusal(fetched):
         return ignored_policy(f"{url} {reason}")
     try:
-        policy = read_policy(fetched.body.decode("utf-8"))
+        policy = read_policy(escaped(fetched.body.decode("utf-8")))
     except UnicodeDecodeError:
         return ignored_policy(f"{url} holds no text.")
     except ValueError as error:

@@ -21,7 +21,7 @@ from domains.models.domains import Domain, Stage
 from domains.mta_sts import core, gateway
 from domains.mta_sts.core import Fetched, PolicyCheck
 from domains.records.core import INBOUND_MX
-from inbound_admin.lib import slow_work
+from inbound_admin.lib import isolation, slow_work
 from inbound_admin.lib.public_http import NoAnswer, Why
 from notifications.alerts import services as alerts_services
 
@@ -55,9 +55,14 @@ def fetch_due(*, now: datetime) -> int:
     )
     done = 0
     while some := list(due[:AT_ONCE]):
-        fetch(some, now=now)
+        isolation.together("MTA-STS policies", some, partial(fetch, now=now), postpone=partial(_postpone, now=now))
         done += len(some)
     return done
+
+
+def _postpone(domain: Domain, *, now: datetime) -> None:
+    known = core.with_problem(domain.mta_sts_check, "The policy could not be checked.")
+    Domain.objects.filter(pk=domain.pk).update(mta_sts=known.as_json(), mta_sts_at=now)
 
 
 def fetch(domains: Sequence[Domain], *, now: datetime) -> None:

@@ -7,6 +7,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,6 +24,7 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership.services import holder_changed, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from notifications.alerts import services as alerts_services
 from tenants.lifecycle.selectors import tenant_of
@@ -64,13 +66,16 @@ def end_override(*, domain: Domain, actor: User, because: str = "", bulk_id: str
     _end(locked, actor, because.strip(), bulk_id)
 
 
-@transaction.atomic
 def end_expired_overrides(*, now: datetime) -> int:
     """End the overrides that have expired, each with a change log entry; return their number."""
-    over = list(Domain.objects.select_for_update().filter(override_until__lte=now))
-    for locked in over:
+    over = list(Domain.objects.filter(override_until__lte=now))
+    return len(isolation.each_alone("expired overrides", over, partial(_end_expired, now=now)))
+
+
+@transaction.atomic
+def _end_expired(domain: Domain, *, now: datetime) -> None:
+    for locked in Domain.objects.select_for_update().filter(override_until__lte=now, pk=domain.pk):
         _end(locked, None, "The override expired.", "")
-    return len(over)
 
 
 def clear_override(locked: Domain) -> None:
@@ -111,6 +116,8 @@ TRANSFER_FIELDS = (
     "wanted_because",
     "held_because",
     "expectations",
+    "dmarc_reports_to",
+    "said_added_at",
     "routes_unchecked",
     "routes_problem",
     "routes_look_at",
@@ -171,13 +178,17 @@ def _release(locked: Domain, actor: User | None, because: str, bulk_id: str = ""
     check_soon()
 
 
-@transaction.atomic
 def release_expired_holds(*, now: datetime) -> int:
     """Release holds whose end has passed; return their number."""
-    over = list(Domain.objects.select_for_update().filter(held_at__isnull=False, held_until__lte=now))
+    over = list(Domain.objects.filter(held_at__isnull=False, held_until__lte=now))
+    return len(isolation.each_alone("expired holds", over, partial(_release_expired, now=now)))
+
+
+@transaction.atomic
+def _release_expired(domain: Domain, *, now: datetime) -> None:
+    over = Domain.objects.select_for_update().filter(held_at__isnull=False, held_until__lte=now, pk=domain.pk)
     for locked in over:
         _release(locked, None, "The hold expired.")
-    return len(over)
 
 
 def _refuse_transfer(domain: Domain, to: Customer) -> None:
@@ -218,6 +229,14 @@ def _record_former_holder(domain: Domain, before: Customer) -> None:
     domain.routes_unchecked, domain.routes_problem, domain.routes_look_at = True, "", None
 
 
+def _clear_own_wishes(locked: Domain) -> None:
+    """Clear what only the former customer may see: an address of theirs, and what they said. What SES has stays."""
+    locked.expectations, locked.said_added_at = {}, None
+    if locked.dmarc_reports_to:
+        locked.dmarc_reports_to = ""
+        RecordCheck.objects.filter(domain=locked, key__startswith="dmarc").delete()  # it quotes the address
+
+
 def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, bulk_id: str = "") -> None:
     """Move the domain to another customer; both customers' owners are notified. Raises Refused."""
     if to is None:
@@ -233,7 +252,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
         locked.wanted_by, locked.wanted_because = None, ""  # the new customer must not see who requested changes before
         if locked.is_held:
             locked.held_because = "Put on hold before it was transferred. Contact support."
-        locked.expectations = {}
+        _clear_own_wishes(locked)
         _record_former_holder(locked, before)
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)

@@ -14,6 +14,9 @@ from domains.records.core import Need, Purpose, Record
 LABEL = "_inbound-admin-challenge"
 PREFIX = "inbound-admin-claim="
 KEY = "challenge"
+# Why a claim isn't settled. Stored with the claim, and compared.
+TOO_LATE = "Another account has proven ownership of this domain. If that's wrong, contact support."
+BEING_REMOVED = "An earlier entry for this domain is being removed. Yours will be set up as soon as that's finished."
 
 
 class ClaimReason(StrEnum):

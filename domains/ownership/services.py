@@ -12,6 +12,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from smtplib import SMTPException
 
 import structlog
@@ -31,7 +32,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.jobs import delete_identity_soon
 from domains.models.domains import Domain, Stage
 from domains.names.core import DomainName
-from domains.ownership.core import PUBLIC_REASONS, ClaimReason
+from domains.ownership.core import PUBLIC_REASONS, TOO_LATE, ClaimReason
 from domains.ownership.selectors import (
     below_or_above,
     expiring_domains,
@@ -41,13 +42,12 @@ from domains.ownership.selectors import (
     unproven_domains_left,
     unproven_limit_text,
 )
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from notifications.alerts import services as alerts_services
 from notifications.email import services as email_services
 from tenants.resources import services as resources_services
 
-TOO_LATE = "Another account has proven ownership of this domain. If that's wrong, contact support."
-BEING_REMOVED = "An earlier entry for this domain is being removed. Yours will be set up as soon as that's finished."
 DISPLACED, EXPIRING = "domain.displaced", "domain.expiring"  # kinds of alerts
 CLEARED = {
     "dkim_tokens": [],
@@ -229,9 +229,9 @@ def _overdue(now: datetime, days: int) -> Iterable[Domain]:
 
 
 def _warn(now: datetime) -> None:
-    for domain in _overdue(now, settings.UNPROVEN_DOMAIN_DAYS - settings.UNPROVEN_WARNING_DAYS):
-        if domain.unproven_warned_at is None:
-            _warn_owners(domain, now)
+    overdue = _overdue(now, settings.UNPROVEN_DOMAIN_DAYS - settings.UNPROVEN_WARNING_DAYS)
+    unwarned = [domain for domain in overdue if domain.unproven_warned_at is None]
+    isolation.each_alone("expiring domains", unwarned, partial(_warn_owners, now=now))
 
 
 def _is_still_expiring(domain: Domain) -> bool:
@@ -255,21 +255,22 @@ def _warn_owners(domain: Domain, now: datetime) -> None:
 
 def _remove(now: datetime) -> int:
     gone: dict[Customer, list[str]] = defaultdict(list)
-    for domain in _overdue(now, settings.UNPROVEN_DOMAIN_DAYS):
-        if domain.removal_at is None or domain.removal_at > now:
-            continue
-        try:
-            with transaction.atomic():
-                if not _is_still_expiring(domain):
-                    continue
-                deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
-        except Refused as refused:  # a person must first remove its subdomains or addresses
-            _log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
-            continue
-        gone[domain.customer].append(str(domain))
-    for customer, names in gone.items():
-        _notify_removed(customer, names)
+    over = [each for each in _overdue(now, settings.UNPROVEN_DOMAIN_DAYS) if each.removal_at and each.removal_at <= now]
+    isolation.each_alone("expired domains", over, partial(_remove_one, gone=gone))
+    isolation.each_alone("removed domains", gone.items(), lambda each: _notify_removed(*each))
     return sum(map(len, gone.values()))
+
+
+def _remove_one(domain: Domain, *, gone: dict[Customer, list[str]]) -> None:
+    try:
+        with transaction.atomic():
+            if not _is_still_expiring(domain):
+                return
+            deletion_services.mark_for_deletion(domain=domain, typed_name=domain.name, actor=None, because=BECAUSE)
+    except Refused as refused:  # a person must first remove its subdomains or addresses
+        _log.info("unproven domain not removed", domain=domain.pk, problem=str(refused))
+        return
+    gone[domain.customer].append(str(domain))
 
 
 def _notify_removed(customer: Customer, names: list[str]) -> None:

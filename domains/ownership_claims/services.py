@@ -22,7 +22,7 @@ from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.ownership import core as ownership_core
 from domains.ownership import services as ownership_services
-from domains.ownership.core import PUBLIC_REASONS, ClaimReason
+from domains.ownership.core import BEING_REMOVED, PUBLIC_REASONS, TOO_LATE, ClaimReason
 from domains.ownership.services import notify_owners
 from domains.records.core import Record, mail_from_candidates
 from inbound_admin.lib import slow_work
@@ -66,12 +66,16 @@ def _check_answers(domain: Domain, record: Record, seen: Mapping[Question, list[
 def _store_check(
     domain: Domain, record: Record, answers: Sequence[Answer], seen: Mapping[Question, list[Answer]]
 ) -> None:
-    """Store what the page shows about the proof: missing, wrong, or check failed."""
+    """Store what the page shows about the proof: missing, wrong, or check failed. A free name is no longer "held"."""
     now = timezone.now()
     further = [a for question in further_questions(record, domain.parsed) for a in seen.get(question, [])]
     found = judge(record, answers, verified_before=None, now=now, further=further)
-    if not Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(last_dns_check=now):
+    claim = Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM)
+    if not claim.update(last_dns_check=now):
         return
+    if domain.is_held_by_another and not ownership_services.is_held_by_another(domain):
+        claim.filter(stage_problem=TOO_LATE).update(stage_problem="")
+        domain.stage_problem = ""
     known = {"state": found.state, "found": list(found.found), "code": found.code, "sentence": found.sentence}
     RecordCheck.objects.update_or_create(domain=domain, key=record.key, defaults=known | {"checked_at": now})
 
@@ -101,7 +105,7 @@ def _accept(domain: Domain, *, what: str, actor: User | None, because: str) -> b
         return _settle(domain, what=what, actor=actor, because=because)
     except IntegrityError:
         late = ownership_services.is_held_by_another(domain)
-        problem = ownership_services.TOO_LATE if late else ownership_services.BEING_REMOVED
+        problem = TOO_LATE if late else BEING_REMOVED
         Domain.objects.filter(pk=domain.pk, stage=Stage.CLAIM).update(stage_problem=problem)
         return False
 

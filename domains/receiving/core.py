@@ -38,6 +38,8 @@ class RulesFact(StoredState):
     DROPPED = "dropped"  # a rule received its mail before, and someone else changed the rules: SES rejects it
     NOT_SET_UP = "not_set_up"
     HALTED = "halted"  # staff suspended receiving for the customer
+    SPLIT = "split"  # a catch-all of subdomains, one of which another customer has proven
+    FILTERED = "filtered"  # IP filters in SES block all senders before any rule
     CARRIED = "carried"
     COPIED = "copied"
     ELSEWHERE = "elsewhere"
@@ -86,6 +88,7 @@ RED = (
 )
 MX_POINTS_HERE = (MxFact.HERE, MxFact.SHARED, MxFact.UNSEEN)  # some mail arrives at SES, as far as we know
 DELIVERED = (RulesFact.CARRIED, RulesFact.COPIED)
+DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)  # our rule stores the mail, though not as requested
 _SETTLED = (ReceivingState.LIVE, ReceivingState.FOREIGN, ReceivingState.SEND_ONLY, ReceivingState.UNAVAILABLE)
 _LABELS = {  # the most urgent first
     ReceivingState.LOST: ("Mail lost", "bad", "x-circle"),
@@ -127,6 +130,7 @@ class ReceivingFacts:
     is_verified: bool = True  # SES receives mail only for verified identities
     can_receive: bool = True  # SES receives mail in this region
     is_elsewhere: bool = False  # staff recorded that its mail is received elsewhere
+    has_parent: bool = False  # a subdomain, to which SES may apply its parent's verification
     is_unread: bool = False  # the rules were not read since the customer changed
     found: str = ""
     recipient: str = ""
@@ -242,42 +246,35 @@ _WHY_REJECTED = {
     RulesFact.WAITING: "its addresses are still being set up",
     RulesFact.NOT_SET_UP: "inbound mail isn't set up in this region yet. Our team has been notified",
     RulesFact.HALTED: "our team has turned off inbound mail",
+    RulesFact.SPLIT: "another account has proven one of the subdomains, and a receipt rule can't leave one out. Add "
+    "the other subdomains as domains, or add their addresses. Our team has been notified",
+    RulesFact.FILTERED: "an IP filter in SES blocks all senders. Our team has been notified",
 }
-_LOST = (
-    "{Mail} is lost: SES accepts it, but because of another receipt rule nothing stores it. Senders get no bounce. "
-    "Our team has been notified."
-)
+_NOTIFIED = " Our team has been notified."
+_LOST = "{Mail} is lost: SES accepts it, but because of another receipt rule nothing stores it. Senders get no bounce."
 _BOUNCED = "{Mail} bounces: another receipt rule returns it to its senders. Our team has been notified."
-_PARTLY = (
-    "Mail for some addresses at {name} doesn't arrive: another receipt rule stops, bounces or catches it. "
-    "Our team has been notified."
-)
-_UNDELIVERED = (
-    "{Mail} is stored, but not delivered: the receipt rule doesn't call the function that delivers it. "
-    "Our team has been notified."
-)
-_TLS_ONLY = (
-    "{Mail} arrives here only over TLS: SES rejects it from senders that don't encrypt. Our team has been notified."
-)
+_PARTLY = "Mail for some addresses at {name} doesn't arrive: another receipt rule stops, bounces or catches it."
+_UNDELIVERED = "{Mail} is stored, but not delivered: the receipt rule doesn't call the function that delivers it."
+_TLS_ONLY = "{Mail} arrives here only over TLS: SES rejects it from senders that don't encrypt."
 _NOT_ARRIVING = {
-    RulesFact.UNROUTED: (ReceivingState.UNDELIVERED, _UNDELIVERED),
-    RulesFact.TLS_ONLY: (ReceivingState.TLS_ONLY, _TLS_ONLY),
-    RulesFact.STOPPED: (ReceivingState.LOST, _LOST),
-    RulesFact.UNSTORED: (ReceivingState.LOST, _LOST),
+    RulesFact.UNROUTED: (ReceivingState.UNDELIVERED, _UNDELIVERED + _NOTIFIED),
+    RulesFact.TLS_ONLY: (ReceivingState.TLS_ONLY, _TLS_ONLY + _NOTIFIED),
+    RulesFact.STOPPED: (ReceivingState.LOST, _LOST + _NOTIFIED),
+    RulesFact.UNSTORED: (ReceivingState.LOST, _LOST + _NOTIFIED),
     RulesFact.BOUNCED: (ReceivingState.BOUNCED, _BOUNCED),
-    RulesFact.PARTLY: (ReceivingState.PARTLY_LOST, _PARTLY),
+    RulesFact.PARTLY: (ReceivingState.PARTLY_LOST, _PARTLY + _NOTIFIED),
 }
+_YET = "Don't change the MX record yet."
 _BLOCKED = {
     RulesFact.HALTED: "Our team has turned off inbound mail. Don't change the MX record.",
     RulesFact.HELD: "Our team has rolled back the receipt rules for {name}. Don't change the MX record yet.",
     RulesFact.DROPPED: "{Mail} would be rejected, although it was set up. Our team has been notified.",
+    RulesFact.SPLIT: f"SES would reject {{mail}}: {_WHY_REJECTED[RulesFact.SPLIT]}.",
+    RulesFact.FILTERED: f"SES would reject {{mail}}: {_WHY_REJECTED[RulesFact.FILTERED]}.",
     RulesFact.BOUNCED: "Another receipt rule would bounce {mail}. Don't change the MX record yet.",
     RulesFact.STOPPED: "Another receipt rule would stop {mail}. Don't change the MX record yet.",
     RulesFact.ELSEWHERE: "Another receipt rule would catch {mail}. Don't change the MX record yet.",
-    RulesFact.PARTLY: (
-        "Another receipt rule would stop, bounce or catch mail for some addresses at {name}. "
-        "Don't change the MX record yet."
-    ),
+    RulesFact.PARTLY: f"Another receipt rule would stop, bounce or catch mail for some addresses at {{name}}. {_YET}",
     RulesFact.UNSURE: "Another receipt rule may stop {mail}. Don't change the MX record yet.",
     RulesFact.UNROUTED: "{Mail} would be stored, but not delivered. Don't change the MX record yet.",
     RulesFact.TLS_ONLY: "SES would reject {mail} from senders without TLS. Don't change the MX record yet.",
@@ -328,6 +325,8 @@ _TO_OTHERS = {
     RulesFact.UNSURE: (ReceivingState.COULD_NOT_TELL, "Another receipt rule may stop {mail}. We can't tell."),
 }
 _NOT_LIVE = _NOT_ARRIVING | _TO_OTHERS
+_UNVERIFIED = "SES rejects all mail for {name} until it has verified the domain"
+_OR_PARENT = ", unless it has verified a parent domain"
 _SOME = "SES rejects mail for some or all addresses at {name}"
 _REMOVED = {
     RulesFact.HELD: f"{_SOME}: our team has rolled back the receipt rules.",
@@ -345,7 +344,7 @@ def _mx_here_cases(facts: ReceivingFacts) -> tuple[_Case, ...]:
     other, sentence = _NOT_LIVE.get(rules, (states.LIVE, ""))
     return (
         (unread, states.NOT_CHECKED, "The receipt rules haven't been checked for {name} yet."),
-        (not facts.is_verified, states.REJECTED, "SES rejects all mail for {name} until it has verified the domain."),
+        (not facts.is_verified, states.REJECTED, f"{_UNVERIFIED}{_OR_PARENT if facts.has_parent else ''}."),
         (bool(why), states.REJECTED, f"SES rejects {{all_mail}}: {why}."),
         (rules in _REMOVED, states.REJECTED, _REMOVED.get(rules, "")),
         (bool(sentence), other, sentence),

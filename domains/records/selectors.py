@@ -10,6 +10,7 @@ from domains.checking.core import comparison
 from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
 from domains.diagnosis.core.findings import DiagnosisFinding, Pair, mark_differences
 from domains.diagnosis.selectors import Explanations, diagnosed_reason, explanations
+from domains.identity.core import GONE
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.mta_sts.core import PolicyCheck
@@ -18,6 +19,7 @@ from domains.providers.core import FormValues, form_values
 from domains.providers.selectors import DnsHost, dns_host
 from domains.receiving.core import Receiving, ReceivingState, most_severe
 from domains.records.core import BY_DKIM, Need, Purpose, Record, is_inbound
+from notifications.alerts.selectors import open_since
 
 TITLES = {
     Purpose.OWNERSHIP: ("Ownership", "Proves to Amazon SES that you own the domain."),
@@ -184,6 +186,8 @@ class RecordsPage:
     can_check_in: int
     message: str
     next_action: str
+    is_gone: bool  # SES no longer has the identity
+    has_new_keys: bool  # SES replaced its DKIM keys, and they aren't verified yet
     next_check: datetime | None
 
     @property
@@ -234,8 +238,15 @@ def records_page(
         can_check_in=can_check_in,
         message=message,
         next_action=_next_action(domain, required),
+        is_gone=domain.ses_problem == GONE,
+        has_new_keys=_has_new_keys(domain),
         next_check=_next_check(domain, timezone.now()),
     )
+
+
+def _has_new_keys(domain: Domain) -> bool:
+    was_verified = domain.verified_at is not None and domain.state != State.VERIFIED
+    return was_verified and bool(open_since("domain.new_dkim", [domain.pk]))
 
 
 def _next_action(domain: Domain, required: Sequence[RecordRow]) -> str:

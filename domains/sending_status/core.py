@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from domains.identity.core import Stage
-from tenants.lifecycle.core import TenantStage
+from tenants.lifecycle.core import REJECTED, TenantStage
 from tenants.status.core import TenantStatus, customer_words
 
 CANT = "This domain can’t send yet: {why}"
@@ -13,7 +13,9 @@ NOT_READY: Mapping[str, str] = {
     Stage.CLAIM: "ownership isn’t proven. Publish the ownership record first.",
     Stage.STARTING: "it’s being set up in Amazon SES.",
 }
+HELD_BY_ANOTHER = "another account has proven ownership of it."
 NOT_VERIFIED = "Amazon SES hasn’t verified it. Publish its DKIM records first."
+NO_IDENTITY = "Amazon SES no longer has it. Restart its verification first."
 
 # Word, tone and icon for each tenant status other than ACTIVE.
 SENDING_WORDS: Mapping[str, tuple[str, str, str]] = {
@@ -45,6 +47,9 @@ class SendingFacts:
     is_verified: bool | None
     standing: str = ""
     tenant_stage: str = TenantStage.READY
+    is_gone: bool = False  # SES no longer has its identity
+    is_held_by_another: bool = False
+    is_rejected: bool = False  # SES has no longer what the sends name
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,17 @@ def judge_sending(facts: SendingFacts) -> DomainSending:
     if facts.stage == Stage.DELETING:
         sentence = f"{facts.domain} is being deleted. It can’t send after that."
         return DomainSending(SendingState.ENDING, "Being deleted", "info", "trash", sentence)
-    why = NOT_READY.get(facts.stage) or (NOT_VERIFIED if facts.is_verified is False else "")
+    unverified = NO_IDENTITY if facts.is_gone else NOT_VERIFIED
+    why = HELD_BY_ANOTHER if facts.is_held_by_another else NOT_READY.get(facts.stage, "")
+    why = why or (unverified if facts.is_verified is False else "")
     if why:
         sentence = CANT.format(why=why)
         return DomainSending(SendingState.CANNOT_YET, "Can’t send yet", "todo", "exclamation-circle", sentence)
     if facts.is_verified is None:
         sentence = "We couldn’t read from Amazon SES whether this domain is verified. We’ll check again automatically."
         return DomainSending(SendingState.UNKNOWN, "Unknown", "mute", "question-mark-circle", sentence)
+    if facts.is_rejected:
+        return DomainSending(SendingState.OFF, "Rejected", "bad", "no-symbol", REJECTED)
     return _by_tenant(facts)
 
 

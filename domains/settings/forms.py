@@ -3,8 +3,9 @@ from typing import Any
 from django import forms
 
 from domains.models.domains import Domain, OnMxFailure
-from domains.settings.services import DesiredSettings
+from domains.settings.services import DesiredSettings, shown_values
 from inbound_admin.lib.fields import AddressField
+from inbound_admin.lib.seen import SeenField, fingerprint
 
 _SPECIAL = frozenset('!"#%,;?\\ ')  # in a record, "!" begins a size limit, "," the next address, ";" the next tag
 
@@ -31,9 +32,11 @@ class SettingsForm(forms.Form):
         help_text="Aggregate DMARC reports are sent here. Leave blank for none.",
     )
     wants_apex_spf = forms.BooleanField(label="Recommend an SPF record at the domain", required=False)
+    seen = SeenField()
 
     def __init__(self, data: Any = None, *, domain: Domain) -> None:
-        super().__init__(data, initial={name: getattr(domain, name) for name in self.base_fields})
+        shown = shown_values(domain)
+        super().__init__(data, initial=shown | {"seen": fingerprint(shown)})
 
     def clean_mail_from_label(self) -> str:
         return str(self.cleaned_data["mail_from_label"]).strip().lower()
@@ -47,4 +50,5 @@ class SettingsForm(forms.Form):
 
     @property
     def desired(self) -> DesiredSettings:
-        return DesiredSettings(**self.cleaned_data | {"on_mx_failure": OnMxFailure(self.cleaned_data["on_mx_failure"])})
+        given = {name: value for name, value in self.cleaned_data.items() if name != "seen"}
+        return DesiredSettings(**given | {"on_mx_failure": OnMxFailure(given["on_mx_failure"])})

@@ -6,7 +6,8 @@ the worker.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -30,6 +31,7 @@ from domains.receiving.core import names_with_mx_here
 from inbound_admin.lib import aws
 from inbound_admin.lib.api.wait import wait_until
 from inbound_admin.lib.errors import AwsProblem, Refused
+from inbound_admin.lib.seen import refuse_if_changed
 
 RECOMMENDED = ("wants_dmarc", "dmarc_reports_to", "wants_apex_spf")
 
@@ -44,10 +46,20 @@ class DesiredSettings:
     wants_apex_spf: bool
 
 
-def configure(*, domain: Domain, desired: DesiredSettings, actor: User, because: str = "") -> None:
-    """Store the desired settings. Raises Refused for an invalid MAIL FROM domain, or before the domain is set up."""
+def shown_values(domain: Domain) -> dict[str, Any]:
+    """Return what the form of the settings shows."""
+    return {field.name: getattr(domain, field.name) for field in fields(DesiredSettings)}
+
+
+def configure(*, domain: Domain, desired: DesiredSettings, actor: User, because: str = "", seen: str = "") -> None:
+    """Store the desired settings. `seen`: of the form that shows them. Raises ChangedMeanwhile.
+
+    Raises Refused for an invalid MAIL FROM domain, or before the domain is set up.
+    """
     with transaction.atomic():
         locked = _ready(domain)
+        if (shown := shown_values(locked)) != asdict(desired):
+            refuse_if_changed(seen, shown)
         audit_services.record_staff_request(
             "domain.settings_asked", about=domain_subject(locked), actor=actor, because=because
         )

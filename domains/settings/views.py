@@ -14,7 +14,8 @@ from domains.settings import services
 from domains.settings.forms import SettingsForm
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.fields import BecauseForm
-from inbound_admin.lib.http import SignedIn, form_page
+from inbound_admin.lib.http import SignedIn
+from inbound_admin.lib.seen import ChangedMeanwhile
 from tenants.lifecycle.selectors import banner_for, identity_in, sees_tenants, tenant_of
 from tenants.models.tenants import Tenant, TenantResource
 from tenants.policy.core import SUPPRESSED_FOR_CUSTOMER
@@ -24,17 +25,21 @@ from tenants.status import core as status_core
 @require_http_methods(["GET", "POST"])
 def settings(request: SignedIn, domain_id: str) -> HttpResponse:
     domain = domain_for(request, domain_id)
-    form = SettingsForm(request.POST or None, domain=domain)
+    form, status = SettingsForm(request.POST or None, domain=domain), 200
     if request.method == "POST" and form.is_valid():
         try:
-            services.configure(domain=domain, desired=form.desired, actor=request.user)
+            services.configure(domain=domain, desired=form.desired, actor=request.user, seen=form.cleaned_data["seen"])
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            form, status = SettingsForm(domain=domain_for(request, domain_id)), changed.status
         except Refused as refused:
             form.add_error(None, str(refused))
         else:
             messages.success(request, _saved(form))
             return redirect("domains:settings", domain.id)
     context = {"domain": domain, "form": form, "keys_form": BecauseForm(prefix="keys"), "tab": "settings"}
-    return form_page(request, "domains/settings/settings.html", context)
+    status = 422 if form.errors else status
+    return TemplateResponse(request, "domains/settings/settings.html", context, status=status)
 
 
 @require_POST

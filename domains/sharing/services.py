@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import EmailField, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -29,7 +29,6 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
 from inbound_admin.lib.mail_addresses import plain_address
 from inbound_admin.lib.mail_limits import take_turn, take_unsolicited_turn
-from inbound_admin.lib.mail_names import require_email
 from notifications.email import services as email_services
 
 MOST_OPEN = 20  # per domain
@@ -212,7 +211,8 @@ def parse_recipient(text: str) -> str:
     """Parse one pasted email address. Raises Refused."""
     address = plain_address(text).rstrip(".").lower()
     try:
-        require_email(address)
+        for validate in EmailField().validators:
+            validate(address)
     except ValidationError as error:
         raise Refused(f"“{text.strip()[:100]}” isn't an email address. Enter one address.", code="ADDRESS") from error
     return address

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from inbound_admin.lib.foreign_text import escaped
+
 # Sentences about AWS name what staff must do. `told` rewrites them for customers, who can't do it.
 NO_PERMISSION = "AWS denied access. Our credentials lack the permission {needs}. Add it to their IAM policy. ({code})"
 DENIED = "AWS denied access. Check our credentials. ({code})"
@@ -38,7 +40,7 @@ class Problem(Exception):
     status = 500
 
     def __init__(self, sentence: str, *, code: str = "") -> None:
-        super().__init__(sentence)
+        super().__init__(escaped(sentence))  # it may quote what somebody sent, and is stored
         self.code = code or self.code
 
 
@@ -76,7 +78,7 @@ class AwsProblem(Problem):
     def __init__(self, sentence: str, *, aws_code: str = "", aws_message: str = "", request_id: str = "") -> None:
         super().__init__(sentence)
         self.aws_code = aws_code
-        self.aws_message = aws_message
+        self.aws_message = escaped(aws_message)
         self.request_id = request_id
 
     @property

@@ -151,4 +151,6 @@ def report_outcome(
 
 
 def template(request: SignedIn, page: str, part: str) -> str:
-    return f"{page}#{part}" if request.htmx and not request.htmx.boosted else page
+    """Return the part for htmx, which puts it into the page; the page if htmx replaces all of it, also after Back."""
+    needs_all = request.htmx.boosted or request.htmx.history_restore_request
+    return f"{page}#{part}" if request.htmx and not needs_all else page

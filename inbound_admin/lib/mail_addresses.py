@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 _NAMED = re.compile(r"[^<>]*<([^<>]+)>\s*[,;.]?")  # a display name before the address, as mail programs write it
-_COMMENTED = re.compile(r"(\S+@\S+)\s*\([^()]*\)")  # the name after it, as older programs do
+_COMMENTED = re.compile(r"(\S+)\s*\([^()]*\)")  # the name after it, as older programs do
 _AROUND = " \t\"'“”‘’,;()[]<>"
 # Numbers in circles, full width or before East Asian marks, and as emoji. Lists have no space after them.
 _ENCLOSED = r"[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\u3220-\u3229]|[0-9]\ufe0f?\u20e3"
@@ -39,6 +39,7 @@ def plain_address(text: str) -> str:
     seen = "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cc") or char.isspace()).strip()
     line = with_hyphens(without_list_mark(seen)).translate(_FULL_WIDTH)
     inside = _NAMED.fullmatch(line) or _COMMENTED.fullmatch(line)
-    bare = (inside.group(1) if inside else line).strip(_AROUND)
+    is_inside = inside is not None and (inside.re is _NAMED or "@" in inside[1][1:-1])
+    bare = (inside[1] if inside and is_inside else line).strip(_AROUND)
     scheme = _SCHEME.match(bare)
     return bare[scheme.end() :].partition("?")[0].strip() if scheme else bare

@@ -17,6 +17,7 @@ from threading import Timer
 from urllib.parse import urljoin
 
 from inbound_admin.lib.errors import Problem
+from inbound_admin.lib.foreign_text import escaped
 from inbound_admin.lib.public_address import is_public
 from inbound_admin.lib.public_url import BadUrl, PublicUrl, parse_url
 
@@ -122,6 +123,9 @@ def _send(url: PublicUrl, request: _Request, reach: Reach, ends: float) -> Respo
         raise NoAnswer(f"{url.host} didn't respond within {reach.seconds:g} seconds.", why=Why.SLOW) from error
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswer(f"{url.host} didn't respond: {_words(error)}.", why=Why.CONNECTION) from error
+    except Exception as error:  # http.client parses headers as email does, which raises anything at malformed ones
+        sentence = f"{url.host} didn't respond as HTTP requires: {type(error).__name__}."
+        raise NoAnswer(sentence, why=Why.CONNECTION) from error
 
 
 def _addresses(url: PublicUrl, reach: Reach) -> tuple[str, ...]:
@@ -204,9 +208,10 @@ def _exchange(connection: http.client.HTTPConnection, url: PublicUrl, request: _
     with connection.getresponse() as response:  # a body that is longer than we read would keep the socket open
         body = response.read(most_bytes + 1)
         is_whole = len(body) <= most_bytes and not response.length
-        received = {name.lower(): value for name, value in response.getheaders()}
+        received = {escaped(name.lower()): escaped(value) for name, value in response.getheaders()}
     return Response(response.status, received, body[:most_bytes], is_whole)
 
 
 def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())  # a server's first line ends as it likes

@@ -40,11 +40,22 @@ _KINDS = (
     # For records, two resolvers must also agree before a domain is at risk. Here, two checks are counted.
     AlertKind(
         "domain.at_risk",
-        "A verified domain has lost a record",
+        "A verified domain needs action",
         "The domain's problem is resolved",
         checks_to_raise=2,
         minimum_age=timedelta(minutes=1),
         for_customers=True,
+    ),
+    AlertKind(
+        "domain.new_dkim",
+        "SES has new DKIM keys for a domain",
+        "The domain's new DKIM keys are verified",
+        for_customers=True,
+    ),
+    AlertKind(
+        "identities.changed",
+        "Identities of verified domains were deleted or changed in SES",
+        "SES has the identities of all verified domains again",
     ),
     AlertKind(
         "domain.verified",
@@ -135,6 +146,17 @@ _KINDS = (
     ),
     AlertKind("tenant.unmeasured", "A tenant sent mail but has no metrics", "The tenant has metrics again"),
     AlertKind("tenant.paused", "A tenant's sending is paused", "The tenant's sending resumed", for_customers=True),
+    AlertKind(
+        "tenant.incomplete",
+        "SES no longer has a tenant or one of its domains, so it rejects sends",
+        "SES has the tenant and its domains again",
+    ),
+    AlertKind(
+        "sending.rejected",
+        "Amazon SES rejects your sends",
+        "Amazon SES accepts your sends again",
+        for_customers=True,
+    ),
     AlertKind("account.reputation", "AWS put our account under review", "The review of our account is over"),
     AlertKind(
         "account.rates",
@@ -158,6 +180,16 @@ _KINDS = (
         "receiving.undelivered",
         "A receipt rule stores customers' mail without delivering it, or rejects some of it",
         "The receipt rules deliver that mail again",
+    ),
+    AlertKind(
+        "receiving.filtered",
+        "IP filters in SES block customers' mail",
+        "No IP filter in SES blocks that many senders",
+    ),
+    AlertKind(
+        "receiving.split",
+        "A customer's subdomain catch-all ended because another customer has proven a subdomain",
+        "Every subdomain catch-all receives again",
     ),
     AlertKind("storage.unreadable", "Stored mail can't be read", "Stored mail can be read again"),
     AlertKind("receiving.lost", "Inbound mail was lost", "Inbound mail is no longer lost"),

@@ -65,6 +65,9 @@ def _finish(delivery: Delivery, made: Attempt) -> None:
         reply = _send(delivery, made.started_at)
     except Problem as problem:
         made.problem = str(problem)
+    except Exception as error:  # a failed attempt like any other: it waits longer each time, and ends
+        log.exception("webhook attempt failed", delivery=delivery.pk)
+        made.problem = f"The request failed unexpectedly: {type(error).__name__}."
     else:
         made.status, made.answer = reply.status, reply.excerpt
         made.problem = "" if reply.is_taken else _refusal(reply.status)

@@ -6,6 +6,7 @@ a related domain) go through `send_unsolicited`, which limits them per recipient
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from smtplib import SMTPException
 from typing import Any
@@ -16,6 +17,8 @@ from django.core.mail import EmailMessage, send_mail
 from django.db.models import F
 from django.urls import reverse
 
+from inbound_admin.lib import isolation
+from inbound_admin.lib.foreign_text import escaped
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from notifications.alerts.core import kind_named
 from notifications.alerts.selectors import may_receive, page_of_object
@@ -67,25 +70,34 @@ def send_due(*, now: datetime) -> int:
     """Send due messages and return how many. A failing one waits longer each time and doesn't block others."""
     due = Notice.objects.filter(sent_at=None, due_at__lte=now, tries__lt=MOST_TRIES)
     rows = due.select_related("alert", "person").order_by("person_id", "alert__since", "pk")[:AT_ONCE]
-    return sum(_send(list(notices), now) for _, notices in groupby(rows, key=lambda notice: notice.person_id))
+    people = [list(notices) for _, notices in groupby(rows, key=lambda notice: notice.person_id)]
+    sent: list[Sequence[Notice]] = []
+    act, later = partial(_send, now=now, sent=sent), partial(_postpone, now=now, problem="The email could not be made.")
+    isolation.each_alone("email notices", people, act, postpone=later)
+    return len(sent)
 
 
-def _send(notices: Sequence[Notice], now: datetime) -> bool:
+def _postpone(notices: Sequence[Notice], *, now: datetime, problem: str) -> None:
+    wait = min(timedelta(minutes=2 ** min(notices[0].tries, 9)), LONGEST_WAIT)
+    own = Notice.objects.filter(pk__in=[notice.pk for notice in notices])
+    own.update(tries=F("tries") + 1, problem=escaped(problem)[:500], due_at=now + wait)
+
+
+def _send(notices: Sequence[Notice], *, now: datetime, sent: list[Sequence[Notice]]) -> None:
     person = notices[0].person
     notices, gone = _receivable(person, notices)
     Notice.objects.filter(pk__in=gone).delete()
     if not notices:
-        return False
+        return
     own = Notice.objects.filter(pk__in=[notice.pk for notice in notices])
     try:
         send_mail(_title(notices), _text(notices), settings.DEFAULT_FROM_EMAIL, [person.email])
     except (SMTPException, OSError) as problem:
         log.error("mail not sent", person=person.pk, notices=len(notices), problem=str(problem))
-        wait = min(timedelta(minutes=2 ** min(notices[0].tries, 9)), LONGEST_WAIT)
-        own.update(tries=F("tries") + 1, problem=str(problem)[:500], due_at=now + wait)
-        return False
+        _postpone(notices, now=now, problem=str(problem))
+        return
     own.update(sent_at=now, problem="")
-    return True
+    sent.append(notices)
 
 
 def _receivable(person: Any, notices: Sequence[Notice]) -> tuple[Sequence[Notice], list[int]]:

@@ -4,10 +4,12 @@ from django import forms
 
 from accounts.models.people import User
 from accounts.people.selectors import memberships_of
+from inbound_admin.lib.seen import SeenField, fingerprint
 from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS
 from notifications.events.core import EVENTS, events_for
 from notifications.models.webhooks import FORMATS, WebhookTarget, new_target_id
 from notifications.webhooks.core import Format
+from notifications.webhooks.services import shown_values
 
 STAFF, ME = "staff", "me"
 
@@ -42,6 +44,7 @@ class TargetForm(forms.Form):
 
 class ChangeTargetForm(TargetForm):
     is_on = forms.BooleanField(label="Active", required=False, help_text="Turning it off cancels pending deliveries.")
+    seen = SeenField()
 
     def __init__(self, *args: Any, target: WebhookTarget, **kwargs: Any) -> None:
         kwargs["initial"] = {
@@ -49,6 +52,7 @@ class ChangeTargetForm(TargetForm):
             "url": target.shown_url,
             "events": target.events,
             "is_on": target.is_on,
+            "seen": fingerprint(shown_values(target)),
         }
         super().__init__(*args, staff=target.is_of_staff, **kwargs)
         if target.person_id is not None:

@@ -21,6 +21,7 @@ from inbound_admin.lib import sealed, slow_work
 from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
 from inbound_admin.lib.public_url import BadUrl
 from inbound_admin.lib.redaction import MASK
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.alerts.core import Audience, CustomerPeople, Person, Staff
 from notifications.alerts.selectors import MANAGES_STAFF_WEBHOOKS
 from notifications.alerts.services import observe
@@ -114,13 +115,18 @@ def add_target(
 
 @transaction.atomic
 def change_target(
-    *, target: WebhookTarget, name: str, url: str, events: Iterable[str], is_on: bool, actor: Any
+    *, target: WebhookTarget, name: str, url: str, events: Iterable[str], is_on: bool, actor: Any, seen: str = ""
 ) -> WebhookTarget:
-    """Change a target. Turning it on again clears its failures. Raises Refused."""
+    """Change a target. Turning it on again clears its failures. `seen`: of the form that shows it.
+
+    Raises Refused and ChangedMeanwhile.
+    """
     locked = _locked(target, actor)
-    before, was_on = _logged_target(locked), locked.is_on
+    before, was_on, shown = _logged_target(locked), locked.is_on, shown_values(locked)
     _put(locked, name=name, url=url, events=events)
     locked.is_on = is_on
+    if shown_values(locked) != shown:
+        refuse_if_changed(seen, shown)
     if is_on and not was_on:
         locked.off_because, locked.failing_since = "", None
         switched_on_again(locked)
@@ -256,6 +262,11 @@ def _lock_siblings(target: WebhookTarget) -> None:
 
 def _siblings(target: WebhookTarget) -> Any:
     return WebhookTarget.objects.filter(customer_id=target.customer_id, person=target.person)
+
+
+def shown_values(target: WebhookTarget) -> dict[str, Any]:
+    """Return what its form shows."""
+    return {"name": target.name, "url": target.url, "events": list(target.events), "is_on": target.is_on}
 
 
 def _logged_target(target: WebhookTarget) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from inbound_admin.lib import errors
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
+from inbound_admin.lib.seen import ChangedMeanwhile
 from notifications.alerts.selectors import customer_names
 from notifications.models.webhooks import Delivery, DeliveryState, WebhookTarget
 from notifications.webhooks import services
@@ -76,6 +77,9 @@ def detail(request: SignedIn, target_id: str) -> HttpResponse:
             services.change_target(target=target, actor=request.user, **given)
         except errors.NotAllowed:
             raise
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            return _page(request, _target(request, target_id), status=changed.status)
         except Refused as refused:
             form.add_error(_FIELDS.get(refused.code), str(refused))
         else:
@@ -131,7 +135,13 @@ def _target(request: SignedIn, target_id: str) -> WebhookTarget:
 
 
 def _page(
-    request: SignedIn, target: WebhookTarget, *, form: ChangeTargetForm | None = None, secret: str = "", said: str = ""
+    request: SignedIn,
+    target: WebhookTarget,
+    *,
+    form: ChangeTargetForm | None = None,
+    secret: str = "",
+    said: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     """Render a webhook. `form` has errors; `secret` is shown only this time."""
     deliveries = Delivery.objects.filter(target=target).select_related("event")
@@ -143,4 +153,4 @@ def _page(
         "said": said,
         "page": page_of(deliveries, request, 20),
     }
-    return TemplateResponse(request, "notifications/webhooks/webhook.html", context, status=422 if form else 200)
+    return TemplateResponse(request, "notifications/webhooks/webhook.html", context, status=422 if form else status)

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models.people import User
 from audit import services as audit_services
 from audit.services import acting
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, NotAllowed, Problem, Refused
 from operations.batches.core import BY_COMMAND, DOMAIN_KINDS, IMPORT_KINDS, URGENT_KINDS, BatchKind
 from operations.domain_actions import services as domain_actions_services
@@ -263,9 +264,13 @@ def _work(items: QuerySet[BatchItem]) -> None:
 
 def _finish(batches: QuerySet[Batch]) -> None:
     """Finish batches without waiting items. A crash before the mark repeats it."""
-    for batch in batches.filter(ended_at=None).exclude(items__state=BatchItemState.WAITING):
-        KINDS[BatchKind(batch.kind)].finish(batch)
-        Batch.objects.filter(pk=batch.pk).exclude(items__state=BatchItemState.WAITING).update(ended_at=timezone.now())
+    over = batches.filter(ended_at=None).exclude(items__state=BatchItemState.WAITING)
+    isolation.each_alone("finished batches", over, _finish_one)
+
+
+def _finish_one(batch: Batch) -> None:
+    KINDS[BatchKind(batch.kind)].finish(batch)
+    Batch.objects.filter(pk=batch.pk).exclude(items__state=BatchItemState.WAITING).update(ended_at=timezone.now())
 
 
 def _round_robin(items: QuerySet[BatchItem]) -> Iterable[BatchItem]:
@@ -294,11 +299,9 @@ def _execute(item: BatchItem) -> None:
         raise
     except Problem as problem:
         rows.update(state=BatchItemState.REFUSED, problem=str(problem))
-    except DatabaseError:
-        raise
-    except Exception:
+    except Exception as error:  # noqa: BLE001  # logged, or raised again
+        isolation.log_or_raise("batches", item.pk, error)
         rows.update(state=BatchItemState.REFUSED, problem=INTERNAL_ERROR)
-        raise
 
 
 def _started_by(item: BatchItem) -> User | None:

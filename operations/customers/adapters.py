@@ -13,7 +13,6 @@ from accounts.models.people import User
 from accounts.people.services import has_just_signed_in
 from inbound_admin.lib import sealed
 from inbound_admin.lib.errors import RateLimited, Refused
-from inbound_admin.lib.http import site_url
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
 from operations.customers.services import create_customer
 
@@ -23,7 +22,7 @@ TO_STRANGERS = frozenset(
 
 
 def _at_our_site(request: HttpRequest, url: str) -> str:
-    return urljoin(site_url(request), urlsplit(url).path)
+    return urljoin(settings.SITE_URL or request.build_absolute_uri("/"), urlsplit(url).path)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from domains.checking.core.judgement import State
 from domains.identity.core import Stage
+from domains.ownership.core import TOO_LATE
 from tenants.status.core import TenantStatus
 
 CUSTOMER, AUTOMATIC, STAFF, NONE = "The customer", "Amazon SES and DNS (automatic)", "Our team", "No one"
@@ -62,7 +63,7 @@ class CaseFacts:
     `rejected`: the receiving status if mail doesn't arrive, `rejected_word` its label, `rejected_by_us`: a rule or our
     team is the cause. `lame`: the diagnosis of a nameserver that doesn't answer, with what to do. `deadline`: until
     when SES keeps the domain. `awaits_diagnosis`: one is running, which may find what the records don't show. `off`:
-    set if the customer's sending isn't on.
+    set if the customer's sending isn't on. `is_gone`: SES no longer has the identity.
     """
 
     domain: str
@@ -79,6 +80,7 @@ class CaseFacts:
     deadline: datetime | None = None
     awaits_diagnosis: bool = False
     off: SendingOff | None = None
+    is_gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,7 @@ def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
         sentence = f"Our team paused the checks of {name}. We’ll contact you when we resume them."
         return "On hold: checks are paused", STAFF, sentence
     if facts.problem:
-        sentence = f"The setup of {name} is delayed on our side. We retry automatically. {NOTHING}"
-        return f"Setup is delayed. {facts.problem}", STAFF, sentence
+        return _delayed(facts)
     if facts.stage == Stage.STARTING:
         sentence = f"We’re setting up {name} in Amazon SES. Its DNS records will appear in a few minutes."
         return "Being set up in SES", AUTOMATIC, sentence
@@ -177,6 +178,14 @@ def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
         first = f"To prove that you own {name}, please publish this DNS record at your DNS host:"
         return "Ownership is not proven", CUSTOMER, _with_records(first, facts.to_fix)
     return None
+
+
+def _delayed(facts: CaseFacts) -> tuple[str, str, str]:
+    if facts.stage == Stage.CLAIM and facts.problem == TOO_LATE:
+        sentence = f"{facts.problem} Otherwise, delete {facts.domain} from your list."
+        return "Another account has proven ownership", CUSTOMER, sentence
+    sentence = f"The setup of {facts.domain} is delayed on our side. We retry automatically. {NOTHING}"
+    return f"Setup is delayed. {facts.problem}", STAFF, sentence
 
 
 LEAVE_MX = "Please leave the MX record."
@@ -235,6 +244,9 @@ def _until(facts: CaseFacts) -> str:
 
 def _without_records(facts: CaseFacts) -> tuple[str, str, str]:
     """For a domain with problems, but without a required record that is known to be missing or incorrect."""
+    if facts.is_gone:
+        sentence = f"Amazon SES no longer has {facts.domain}. Please press “Restart verification” on the domain’s page."
+        return "SES no longer has the identity; its records are correct", CUSTOMER, sentence
     if facts.state is State.WAITING:
         sentence = f"{facts.domain} isn’t verified yet. We check its DNS records automatically."
         return "Not verified yet; no required record is known to be missing", AUTOMATIC, sentence

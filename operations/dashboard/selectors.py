@@ -65,8 +65,8 @@ def attention_items(
 ) -> tuple[AttentionItem, ...]:
     """Return the list, ranked by harm: lost or misdelivered mail first, then pauses without effect.
 
-    Zeros are left out. `full`: how full the region is, for viewers who may see the rules. `counts`, `unanswered` and
-    `outage`: the domains by group, the alerts, and whether our rules are out of use, all of which the page shows too.
+    Zeros are left out. `full`: how full the region is, for viewers who may see the rules. `counts` (of domains by
+    group), `unanswered` (alerts) and `outage` are on the page too.
     """
     sees_rules = may_see_rules(viewer)
     found = [*_receiving_items(outage), *_former_holder_items()] if sees_rules else []
@@ -77,14 +77,12 @@ def attention_items(
         found += [*_tenant_items(viewer), *_ses_items()]
     found += _domain_items(counts, sum(rejecting.values()))
     if sees_rules:
+        nearly_full = [meter for meter, _ in (full.meters if full else ()) if meter.percent >= NEARLY_FULL_PERCENT]
+        words = "{meter.name}: {meter.percent}% of the quota used"
         found += _rule_items()
-        found += [
-            AttentionItem(1, f"{meter.name}: {meter.percent}% of the quota used", "receipt_rules:rules")
-            for meter, _ in (full.meters if full else ())
-            if meter.percent >= NEARLY_FULL_PERCENT
-        ]
+        found += [AttentionItem(1, words.format(meter=meter), "receipt_rules:rules") for meter in nearly_full]
     for_you = _many(unanswered, "unacknowledged alert for you", "unacknowledged alerts for you")
-    found.append(AttentionItem(unanswered, for_you, "notifications:inbox"))
+    found += [AttentionItem(unanswered, for_you, "notifications:inbox")]
     return tuple(sorted((need for need in found if need.count), key=lambda need: need.tone != "bad"))
 
 
@@ -171,6 +169,7 @@ def case_facts(domain: Domain, found: Diagnosis | None = None, *, awaits_diagnos
         deadline=_deadline(domain, left),
         awaits_diagnosis=awaits_diagnosis,
         off=_off(domain),
+        is_gone=page.is_gone,
     )
 
 
@@ -286,7 +285,7 @@ def _rejected_mail_items(rejecting: Mapping[str, int]) -> Iterator[AttentionItem
     """Yield rejected mail by cause, the worst first. All link to one list."""
     for state, why in LOSING.items():
         number = rejecting.get(state, 0)
-        sentence = _many(number, f"domain is losing mail: {why}", f"domains are losing mail: {why}")
+        sentence = _many(number, f"domain isn't getting its mail: {why}", f"domains aren't getting their mail: {why}")
         yield AttentionItem(number, sentence, "domains:list", "show=rejecting", "bad")
 
 

@@ -29,6 +29,7 @@ from domains.domain_list.selectors import domain_subject
 from domains.domain_list.services import record_deletion_blocked
 from domains.models.domains import Domain, Stage
 from domains.receiving.core import names_with_mx_here
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
@@ -149,12 +150,15 @@ def work() -> bool:
     if to_ask := [removal for removal in to_ask if waits[removal] is None]:
         rules = _read_rules(to_ask)
         waits |= {removal: _wait_by_rules(removal.domain, rules) for removal in to_ask}
-    for removal, wait in waits.items():
-        if wait is None:
-            _continue(removal)
-        else:
-            _record_wait(removal, wait)
+    isolation.each_alone("domain removals", waits.items(), lambda each: _continue_or_wait(*each))
     return not any(wait is not None and wait.soon for wait in waits.values())
+
+
+def _continue_or_wait(removal: DomainRemoval, wait: _Wait | None) -> None:
+    if wait is None:
+        _continue(removal)
+    else:
+        _record_wait(removal, wait)
 
 
 def create_missing() -> None:

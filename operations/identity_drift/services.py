@@ -17,6 +17,7 @@ from domains.domain_list import selectors as domain_list_selectors
 from domains.drift import services as drift_services
 from domains.drift.services import RemoteSettings
 from domains.identity import services as identity_services
+from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, OnMxFailure, Stage
 from domains.settings import services as settings_services
 from inbound_admin.lib import aws
@@ -185,6 +186,8 @@ def _remote_identities(names: frozenset[str]) -> dict[str, IdentitySettings | No
         .values_list("name", flat=True)
     )
     seen = drift_services.settings_of(sorted(held))
+    tokens = {name: remote.dkim_tokens for name, remote in seen.items()}
+    identity_status_services.read_new_keys(tokens, now=timezone.now())  # old keys can't be restored in SES
     return {name: _settings(seen[name]) if name in seen else None for name in names}
 
 

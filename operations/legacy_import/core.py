@@ -126,10 +126,15 @@ class _Reader:
     def _endpoints(self) -> Iterator[tuple[str, ParsedRow]]:
         """Yield old ID and row. An owner's names are unique here, so a second one gets a number, always the same."""
         taken: set[tuple[str, str]] = set()
+        next_number: dict[tuple[str, str], int] = {}  # by owner and name: counting from 2 each time is quadratic
         hooks = [{**row, "type": "webhook", "config": _hook(row)} for row in self._rows("webhooks")]
         for row in sorted([*self._rows("endpoints"), *hooks], key=lambda row: text_of(row, "id")):
             owner, name = text_of(row, "userId"), text_of(row, "name")
-            free = next(each for each in _numbered(name) if (owner, each.casefold()) not in taken)
+            free, number = name, next_number.get((owner, name.casefold()), 1)
+            while (owner, free.casefold()) in taken:
+                number += 1
+                free = f"{name[:112]} ({number})"
+            next_number[owner, name.casefold()] = number
             taken.add((owner, free.casefold()))
             kind, active = text_of(row, "type"), flag_of(row, "isActive")
             config = row.get("config")
@@ -176,11 +181,6 @@ class _Reader:
         if not old_id or old_id in self.names:
             return self.names.get(old_id, ""), ""
         return "", f"Endpoint {old_id} is not in the import, so mail would not be delivered."
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    yield from (f"{name[:112]} ({number})" for number in range(2, 100_000))
 
 
 def _hook(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -300,12 +300,19 @@ def _text(name: str, content: bytes) -> str:
 
 def _document(name: str, text: str) -> Found:
     try:
-        document = json.loads(text)
+        document = _without_surrogates(json.loads(text), text)
     except (ValueError, RecursionError) as error:
         raise _unreadable(name, f"it is not valid JSON ({error})") from error
     if not isinstance(document, dict):
         raise _unreadable(name, 'it must be one object: {"users": [...], "domains": [...], ...}')
     return {_section(key): _rows(name, key, value) for key, value in document.items() if _camel(key).lower() in _KNOWN}
+
+
+def _without_surrogates(value: Any, text: str) -> Any:
+    """Replace halves of a character, which JSON can escape and PostgreSQL can't store: `"\\ud83d"` of a cut emoji."""
+    if "\\ud" not in text.lower():
+        return value
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _rows(name: str, key: str, value: Any) -> list[dict[str, Any]]:
@@ -336,7 +343,8 @@ def _cells(columns: Sequence[str], lines: Sequence[str], delimiter: str) -> Iter
     """Yield a row for each record. After an invalid record, reading continues at the line after its first."""
     start = 0
     while start < len(lines):
-        reader = csv.DictReader(lines[start:], fieldnames=columns, strict=True, delimiter=delimiter)
+        rest = (lines[at] for at in range(start, len(lines)))  # a copy at each invalid record would be quadratic
+        reader = csv.DictReader(rest, fieldnames=columns, strict=True, delimiter=delimiter)
         read = 0
         try:
             for row in reader:
@@ -356,7 +364,8 @@ def _line(row: dict[Any, Any]) -> dict[str, Any]:
     for key in _JSON_COLUMNS:
         given = row.get(key)
         try:
-            row[key] = (json.loads(given) if given.strip() else None) if isinstance(given, str) else given
+            read = (json.loads(given) if given.strip() else None) if isinstance(given, str) else given
+            row[key] = _without_surrogates(read, given) if isinstance(given, str) else read
         except (ValueError, RecursionError):
             row[key], why_not = None, f"{key} is not valid JSON."
         if not why_not and row[key] is not None and not isinstance(row[key], Mapping):

@@ -8,7 +8,6 @@ from django.core.files.base import File
 
 from accounts.models.people import Customer
 from accounts.people.forms import customer_typed
-from inbound_admin.lib.fields import uploaded_text
 
 MOST_BYTES = 50_000_000
 
@@ -73,7 +72,7 @@ class AdoptForm(forms.Form):
         cleaned = super().clean() or {}
         if file := cleaned.get("file"):
             try:
-                cleaned["text"] = f"{cleaned.get('text', '')}\n{uploaded_text(file)}"
+                cleaned["text"] = f"{cleaned.get('text', '')}\n{file.read().decode('utf-8-sig')}".replace("\x00", "")
             except UnicodeDecodeError:
                 self.add_error("file", "The file is not UTF-8 text. Save it as CSV (UTF-8).")
         return cleaned

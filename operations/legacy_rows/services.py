@@ -22,6 +22,7 @@ from domains.adoption.services import import_domain
 from domains.checking.core.judgement import SesStatus
 from domains.models.domains import Domain, Stage
 from domains.names.core import parse_existing_domain
+from domains.ownership.selectors import Holders
 from inbound_admin.lib import bulk, sealed
 from inbound_admin.lib.database import is_outage
 from inbound_admin.lib.errors import Refused
@@ -32,6 +33,7 @@ from operations.models import Batch, BatchItem, BatchItemState, LegacyImport, Le
 from receipt_rules.legacy_import import services as legacy_import_services
 from receipt_rules.legacy_import.services import Import, StoredImport
 from receipt_rules.models.endpoints import Endpoint
+from receipt_rules.receiving import services as receiving_services
 
 AT_ONCE = 100  # domains read from SES together
 REJECTED_ROWS = "{number:,} of its rows could not be imported."
@@ -284,6 +286,16 @@ def import_customers(items: Sequence[BatchItem], actor: User | None) -> None:
     )
     for item in items:
         _import_customer(item, context)
+    receiving_services.record_last_read(_customers_of(rows))
+
+
+def _customers_of(rows: Iterable[LegacyImportRow]) -> frozenset[str]:
+    """Return the IDs of the customers of the domains and addresses in the rows."""
+    names = {row.name.rpartition("@")[2].lower() for row in rows if row.kind in _WITH_MAIL and not row.why_not}
+    return frozenset(filter(None, map(Holders.at(names).customer_of, names)))
+
+
+_WITH_MAIL = (RowKind.DOMAIN, RowKind.CATCH_ALL, RowKind.ADDRESS)
 
 
 def domain_names(rows: Iterable[LegacyImportRow]) -> list[str]:

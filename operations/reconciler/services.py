@@ -14,6 +14,7 @@ from django.utils import timezone
 from domains import jobs as domains_jobs
 from domains.domain_list.selectors import domains_unfinished
 from domains.models.domains import Domain, Stage
+from inbound_admin.lib import isolation
 from notifications import jobs as notifications_jobs
 from notifications.deliveries.services import overdue
 from notifications.email import services as email_services
@@ -75,9 +76,15 @@ def queue_unfinished(*, now: datetime | None = None) -> None:
     """Queue each kind once, unless it has a queued or running job."""
     now = now or timezone.now()
     domain_removal_services.create_missing()
-    for rows, queue in PER_ROW:
-        for row in rows(now):
-            queue(row, unless_running=True)
-    for is_unfinished, queue in TOGETHER:
-        if is_unfinished(now):
-            queue(unless_running=True)
+    isolation.each_alone("unfinished rows", PER_ROW, lambda kind: _queue_rows(*kind, now))
+    isolation.each_alone("unfinished work", TOGETHER, lambda kind: _queue_together(*kind, now))
+
+
+def _queue_rows(rows: Rows, queue: Queue, now: datetime) -> None:
+    for row in rows(now):
+        queue(row, unless_running=True)
+
+
+def _queue_together(is_unfinished: Callable[[datetime], bool], queue: Queue, now: datetime) -> None:
+    if is_unfinished(now):
+        queue(unless_running=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models.people import Customer, User
@@ -25,7 +25,7 @@ from operations.jobs import queue_drift_check
 from operations.models import Difference, DriftCheck
 from receipt_rules.auto_apply import services as auto_apply_services
 from tenants.lifecycle import services as lifecycle_services
-from tenants.lifecycle.core import Entity, TenantFound
+from tenants.lifecycle.core import ANOTHER, GONE, Entity, TenantFound
 from tenants.lifecycle.selectors import tenants_in_region
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.pause import services as pause_services
@@ -34,6 +34,7 @@ from tenants.resources import services as resources_services
 from tenants.resources.services import TenantInventory, recreate_tenant
 from tenants.status_pass import services as status_pass_services
 
+MOST_NAMED = 20  # tenants that are checked as soon as a read shows a difference, three calls each
 PART = 100  # tenants whose differences are stored together
 MOST_AT_ONCE = 5_000  # in one check, which takes most of a night at one call a second; the next night continues
 NOT_YOURS = "Your role can't resolve differences. Ask an operator."
@@ -49,7 +50,7 @@ def work() -> None:
         _apply_by_worker()
         if drift_store_services.is_requested(TENANTS_AREA):
             check_next(now=timezone.now())
-        elif places := frozenset(_decided().values_list("place", flat=True)):
+        elif places := frozenset(_decided().values_list("place", flat=True)) | _unlisted():
             check_named(places, now=timezone.now())
     except AwsProblem as problem:
         drift_store_services.record_check(TENANTS_AREA, problem=str(problem))
@@ -114,6 +115,21 @@ def _check_part(listed: _RemoteTenants, names: frozenset[str], *, now: datetime)
     return _recheck(single, names, surveyed, now=now)
 
 
+def queue_if_unlisted() -> None:
+    """Queue a check if the last read of a tenant shows a difference that isn't listed yet."""
+    if _unlisted():
+        queue_drift_check()
+
+
+def _unlisted() -> frozenset[str]:
+    """Return tenants that are gone, or whose policy or suppression list differs, without an open difference."""
+    differs = Q(policy_told=F("policy")) & ~Q(ses_policy__in=("", F("policy")))
+    differs |= Q(suppression_told=F("suppression")) & ~Q(ses_suppression__in=("", F("suppression")))
+    ready = tenants_in_region().filter(Q(read_problem__in=(GONE, ANOTHER)) | differs, stage=TenantStage.READY)
+    listed = Difference.objects.filter(region=settings.AWS_REGION, area=TENANTS_AREA, gone_at=None).values("place")
+    return frozenset(ready.exclude(name__in=listed).values_list("name", flat=True)[:MOST_NAMED])
+
+
 def check_named(places: frozenset[str], *, now: datetime) -> int:
     """Check only the tenants with these names: three calls each. Raises AwsProblem."""
     return _recheck(places, places, (), now=now)
@@ -126,6 +142,8 @@ def _recheck(
     read = resources_services.read_inventories_of(single)
     status_pass_services.store_listed(_entities(read), asked_at=asked_at)
     found = _compare(tenants_in_region().filter(name__in=places), (*known, *read))
+    lost = {(each.place, each.subject) for each in found if each.kind == drift_core.NOT_ASSOCIATED}
+    resources_services.record_lost(tenants=places, lost=lost)
     return drift_store_services.store(area=TENANTS_AREA, found=found, now=now, places=places)
 
 

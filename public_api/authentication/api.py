@@ -137,6 +137,8 @@ def verify_auth(request: HttpRequest, domain_id: str) -> AuthVerifiedOut:
 
 def _begun(domain: Domain, user: User) -> str:
     why = aws_sentence(domain.stage_problem, to=user, retried=True)
+    if domain.is_held_by_another:
+        return domain.stage_problem
     if domain.stage == Stage.CLAIM:
         return "Prove ownership first: publish the TXT record, then verify."
     if domain.stage == Stage.STARTING:

@@ -8,6 +8,7 @@ from accounts.models.people import Customer
 from accounts.people.forms import ForCustomer
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.fields import AS_TYPED, uploaded_text
+from inbound_admin.lib.seen import SeenField
 from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
 from receipt_rules.endpoints.core import EndpointKinds
@@ -62,6 +63,7 @@ class AddressForm(EndpointChoice):
 
 class CatchAllForm(EndpointChoice):
     is_active = forms.BooleanField(label="Turn on", required=False)
+    seen = SeenField()
     field_order = ("is_active", "endpoint", "target")
 
 
@@ -69,8 +71,10 @@ class ChangeAddressForm(EndpointChoice):
     is_active = forms.BooleanField(
         label="Receive mail",
         required=False,
-        help_text="When off, its mail isn't delivered. SES rejects it unless a catch-all covers it.",
+        help_text="When off, its mail isn't delivered. SES rejects it, unless a catch-all receives it, or for a +label "
+        "the address without it: then it's stored only, and senders get no bounce.",
     )
+    seen = SeenField()
     field_order = ("endpoint", "target", "is_active")
 
 

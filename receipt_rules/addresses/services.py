@@ -5,9 +5,7 @@ another customer. The row is the desired state; the worker applies it to the SES
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -16,14 +14,12 @@ from accounts.models.people import Customer, User
 from audit import services as audit_services
 from domains.domain_list.services import record_catch_all
 from domains.models.domains import Domain
-from domains.ownership.selectors import held_domains, holder_of, nearest_domains, shares_below
+from domains.ownership.selectors import held_domains, holder_of, shares_below
 from inbound_admin.lib.errors import Refused
-from receipt_rules.addresses.core import ReadAddress, read_recipient
+from inbound_admin.lib.seen import refuse_if_changed
 from receipt_rules.addresses.selectors import (
-    AddressPlace,
     address_subject,
     catch_all_subject,
-    entitled,
     locate_address,
     refuse_unproven,
 )
@@ -59,17 +55,17 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
     return locked
 
 
-def _names_below(domain: Domain) -> set[str]:
+def names_below(domain: Domain) -> set[str]:
     """Return the subdomains with addresses, those of new addresses included."""
     new = Address.objects.filter(domain=domain, address__endswith=f".{domain.name}").values_list("address", flat=True)
     return {*domain.names_below, *(domain_of(address) for address in new)}
 
 
-def _refuse_more_names(name: str, domain: Domain, names_below: Callable[[Domain], set[str]] = _names_below) -> None:
+def refuse_more_names(name: str, domain: Domain, below_of: Callable[[Domain], set[str]] = names_below) -> None:
     """Each subdomain with addresses has its own MX record to publish and check."""
     if name == domain.name or name in domain.mail_rules:
         return
-    below = names_below(domain)
+    below = below_of(domain)
     if name not in below and len(below) >= MOST_NAMES_BELOW:
         raise Refused(
             f"You can add addresses at up to {MOST_NAMES_BELOW} subdomains of {domain}. Turn on the subdomain "
@@ -86,38 +82,6 @@ def refuse_shared_below(domain: Domain) -> None:
             "Add the subdomains that you need one by one.",
             code="SUB_DOMAIN_OF_ANOTHER",
         )
-
-
-def preview_addresses(*, texts: Sequence[str], customer: Customer) -> tuple[AddressPlace | Refused, ...]:
-    """Return the address that would be added of each text, or why it is refused. Writes nothing.
-
-    One query for all domains and one for all addresses; each domain has one more.
-    """
-    read: dict[str, ReadAddress] = {}
-    for text in texts:
-        with suppress(Refused):  # read again below, where its refusal is the answer
-            read[text] = read_recipient(text)
-    holders = nearest_domains({each.name for each in read.values()}, customer)
-    rows = Address.objects.select_related("domain").filter(address__in={each.address for each in read.values()})
-    existing = {address.address: address for address in rows}
-    below = cache(_names_below)
-
-    def preview(text: str) -> AddressPlace | Refused:
-        try:
-            each = read.get(text) or read_recipient(text)
-            domain = entitled(holders[each.name], each.name, customer)
-            _refuse_existing(existing.get(each.address), customer)
-            _refuse_more_names(each.name, domain, below)
-        except Refused as refused:
-            return refused
-        return AddressPlace(each.address, domain, each.noticed)
-
-    return tuple(map(preview, texts))
-
-
-def _refuse_existing(address: Address | None, customer: Customer) -> None:
-    if address is not None and (address.domain.customer_id == customer.pk or not is_orphaned(address)):
-        raise Refused(f"{address} already exists.", code="ADDRESS_EXISTS")
 
 
 def add_address(
@@ -170,7 +134,7 @@ def _add(
     try:
         with transaction.atomic():
             domain = lock_domain(place.domain, may_wait=may_wait)
-            _refuse_more_names(place.address.rpartition("@")[2], domain)
+            refuse_more_names(place.address.rpartition("@")[2], domain)
             _delete_orphaned(place.address)
             made = Address.objects.create(
                 address=place.address, domain=domain, endpoint=asked.endpoint, is_active=asked.is_active
@@ -180,7 +144,8 @@ def _add(
             )
     except IntegrityError as error:
         if not place.domain.is_proven and not _is_own(place.address, customer):
-            refuse_unproven(place.domain)  # don't reveal addresses that others wait for
+            sentence = f"{place.address} can be added once SES has verified the records of {place.domain}."
+            raise Refused(sentence, code="DOMAIN_NOT_VERIFIED") from error
         raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS") from error
     return made
 
@@ -200,18 +165,21 @@ def _is_own(text: str, customer: Customer) -> bool:
     return Address.objects.filter(address=text, domain__customer=customer).exists()
 
 
-def change_address(*, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None) -> Address:
+def change_address(
+    *, address: Address, actor: User | None, is_active: bool, endpoint: Endpoint | None, seen: str = ""
+) -> Address:
     """Change the address; does nothing without a difference. Turning on one that SES refused retries it.
 
-    Raises Refused for an endpoint of another customer.
+    Raises Refused for an endpoint of another customer, and ChangedMeanwhile. `seen`: of the form that shows it.
     """
     with transaction.atomic():
         locked = _locked(address)
         refuse_foreign(endpoint, locked.domain.customer)
-        before = _log(locked)
+        before, shown = _log(locked), shown_values(locked)
         locked.is_active, locked.endpoint = is_active, endpoint
         locked.refused_because = "" if is_active else locked.refused_because
         if (after := _log(locked)) != before:
+            refuse_if_changed(seen, shown)
             locked.save(update_fields=("is_active", "endpoint", "refused_because"))
             _clear_refusal_alert(locked, address_subject(locked))
             audit_services.record(
@@ -308,6 +276,11 @@ def _locked(address: Address) -> Address:
     return locked
 
 
+def shown_values(row: Address | CatchAll | None) -> dict[str, Any]:
+    """Return what a form shows of it."""
+    return {"is_active": row.is_active, "endpoint": row.endpoint_id} if row else {}
+
+
 def _log(address: Address) -> dict[str, Any]:
     endpoint = address.endpoint
     return {
@@ -362,19 +335,24 @@ def set_catch_all(
     endpoint: Endpoint | None = None,
     is_active: bool = True,
     subdomains: bool = False,
+    seen: str = "",
 ) -> CatchAll:
-    """Create or change the catch-all. Raises Refused: DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING."""
+    """Create or change the catch-all. `seen`: of the form that shows it.
+
+    Raises Refused (DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING) and ChangedMeanwhile.
+    """
     with transaction.atomic():
         locked = lock_domain(domain, to_receive=is_active)
         refuse_foreign(endpoint, locked.customer)
         if subdomains and is_active:
             refuse_shared_below(locked)
         found = CatchAll.objects.select_related("endpoint").filter(domain=locked, subdomains=subdomains).first()
-        before = _log_catch_all(found) if found else {}
+        before, shown = _log_catch_all(found) if found else {}, shown_values(found)
         made = found or CatchAll(domain=locked, subdomains=subdomains)
         made.domain, made.endpoint, made.is_active = locked, endpoint, is_active
         made.refused_because = "" if is_active else made.refused_because
         if (after := _log_catch_all(made)) != before:
+            refuse_if_changed(seen, shown)
             made.save()
             _clear_refusal_alert(made, catch_all_subject(made))
             what = "catch_all.changed" if found else "catch_all.added"

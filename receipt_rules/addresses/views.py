@@ -22,6 +22,8 @@ from domains.models.domains import Domain, Stage
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from inbound_admin.lib.ids import new_id
+from inbound_admin.lib.seen import ChangedMeanwhile, fingerprint
+from receipt_rules.address_previews.services import preview_addresses
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
 from receipt_rules.addresses.selectors import (
@@ -38,9 +40,9 @@ from receipt_rules.addresses.services import (
     add_address,
     add_addresses,
     change_address,
-    preview_addresses,
     remove_address,
     set_catch_all,
+    shown_values,
 )
 from receipt_rules.endpoint_targets.services import endpoint_for
 from receipt_rules.endpoints.core import EndpointKinds
@@ -56,6 +58,7 @@ from receipt_rules.probes.forms import ProbeScheduleForm
 from receipt_rules.probes.selectors import schedule_of
 
 MOST_LINES = 500
+TOO_MANY_LINES = f"You can add up to {MOST_LINES} addresses at a time. Add this line and the rest separately."
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,7 @@ def _left_out(given: Sequence[tuple[int, list[str]]]) -> list[PastedLine]:
     if not given:
         return []
     text = f"{len(given):,} more line{'' if len(given) == 1 else 's'}"
-    refused = f"You can add up to {MOST_LINES} addresses at a time. Add the rest separately."
-    return [PastedLine(given[0][0], text, refused=refused)]
+    return [PastedLine(given[0][0], text, refused=TOO_MANY_LINES)]
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -160,18 +162,25 @@ def list_(request: SignedIn) -> HttpResponse:
 def detail(request: SignedIn, address_id: str) -> HttpResponse:
     """Show one address: the buttons of the domain's tab, and the choice of the endpoint."""
     address = get_object_or_404(addresses_for(request.user), pk=address_id)
-    form = _form(address, request)
-    if request.method == "POST" and _handle_action(address, form, request):
-        return redirect("receipt_rules:domain", address.domain_id)
+    form, status = _form(address, request, request.POST.get("do", "")), 200
+    try:
+        if request.method == "POST" and _handle_action(address, form, request):
+            return redirect("receipt_rules:domain", address.domain_id)
+    except ChangedMeanwhile as changed:
+        messages.error(request, str(changed))
+        address.refresh_from_db()
+        form, status = _form(address, request, ""), changed.status
     set_ends([address])
     hops = path_of_address(address)
     context = {"address": address, "form": form, "pending": pending_of(address.domain), "hops": hops}
-    return form_page(request, "receipt_rules/addresses/address.html", context)
+    status = 422 if form.errors else status
+    return TemplateResponse(request, "receipt_rules/addresses/address.html", context, status=status)
 
 
-def _form(address: Address, request: SignedIn) -> ChangeAddressForm:
-    initial = {"endpoint": address.own_endpoint, "is_active": address.is_active}
-    data = request.POST if request.POST.get("do") == "save" else None
+def _form(address: Address, request: SignedIn, done: str) -> ChangeAddressForm:
+    seen = fingerprint(shown_values(address))
+    initial = {"endpoint": address.own_endpoint, "is_active": address.is_active, "seen": seen}
+    data = request.POST if done == "save" else None
     return ChangeAddressForm(data, customer=address.domain.customer, initial=initial)
 
 
@@ -179,6 +188,8 @@ def _handle_action(address: Address, form: ChangeAddressForm, request: SignedIn)
     """Return whether the action was performed. A refusal is shown in the form if there is one, else as a message."""
     try:
         message = _perform(request.POST.get("do", ""), address, form, request)
+    except ChangedMeanwhile:
+        raise
     except Refused as refused:
         form.refuse(refused) if form.is_bound else messages.error(request, str(refused))
         return not form.is_bound
@@ -192,14 +203,13 @@ def _perform(done: str, address: Address, form: ChangeAddressForm, request: Sign
         remove_address(address=address, actor=request.user)
         return f"Removed {address}. {applied_when(address.domain.customer)}"
     if done in ("on", "off"):
-        endpoint = address.own_endpoint
-        change_address(address=address, actor=request.user, is_active=done == "on", endpoint=endpoint)
+        endpoint, seen = address.own_endpoint, fingerprint(shown_values(address))
+        change_address(address=address, actor=request.user, is_active=done == "on", endpoint=endpoint, seen=seen)
         return f"Turned {done} {address}. {applied_when(address.domain.customer)}"
     if done == "save" and form.is_valid():
         with _endpoint(form, address.domain, request) as endpoint:
-            change_address(
-                address=address, actor=request.user, is_active=form.cleaned_data["is_active"], endpoint=endpoint
-            )
+            is_active, seen = form.cleaned_data["is_active"], form.cleaned_data["seen"]
+            change_address(address=address, actor=request.user, is_active=is_active, endpoint=endpoint, seen=seen)
         return f"Saved {address}."
     return ""
 
@@ -237,9 +247,14 @@ def inbound(request: SignedIn, domain_id: str) -> HttpResponse:
     done = request.POST.get("do", "")
     if request.method == "POST" and done in forms:
         forms[done] = type(forms[done])(request.POST, prefix=done, customer=domain.customer)
-        if _handle_inbound_action(done, domain, forms[done], request):
-            return redirect("receipt_rules:domain", domain.id)
-        status = 422
+        try:
+            if _handle_inbound_action(done, domain, forms[done], request):
+                return redirect("receipt_rules:domain", domain.id)
+            status = 422
+        except ChangedMeanwhile as changed:
+            messages.error(request, str(changed))
+            inbound = inbound_summary(domain)
+            forms, status = _forms(domain, inbound), changed.status
     return TemplateResponse(request, _template(request), _context(domain, inbound, forms), status=status)
 
 
@@ -305,7 +320,8 @@ def _forms(domain: Domain, inbound: Inbound) -> Forms:
 
 
 def _catch_all_form(prefix: str, domain: Domain, found: CatchAll | None, kinds: EndpointKinds) -> CatchAllForm:
-    initial = {"is_active": found.is_active, "endpoint": found.own_endpoint} if found else {}
+    initial: dict[str, Any] = {"is_active": found.is_active, "endpoint": found.own_endpoint} if found else {}
+    initial["seen"] = fingerprint(shown_values(found))
     return CatchAllForm(prefix=prefix, customer=domain.customer, initial=initial, kinds=kinds)
 
 
@@ -314,6 +330,8 @@ def _handle_inbound_action(done: str, domain: Domain, form: EndpointChoice, requ
         return False
     try:
         message = _add(domain, form, request) if done == "address" else _catch(done, domain, form, request)
+    except ChangedMeanwhile:
+        raise
     except Refused as refused:
         if isinstance(form, AddressForm) and isinstance(refused, CatchAllMeant) and refused.domain == domain.name:
             form.meant = refused
@@ -337,10 +355,9 @@ def _add(domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
 
 
 def _catch(done: str, domain: Domain, form: EndpointChoice, request: SignedIn) -> str:
-    is_active = form.cleaned_data["is_active"]
+    is_active, seen = form.cleaned_data["is_active"], form.cleaned_data["seen"]
+    given = {"domain": domain, "actor": request.user, "is_active": is_active, "seen": seen}
     with _endpoint(form, domain, request) as endpoint:
-        set_catch_all(
-            domain=domain, actor=request.user, endpoint=endpoint, is_active=is_active, subdomains=done == "below"
-        )
+        set_catch_all(**given, endpoint=endpoint, subdomains=done == "below")
     what = "subdomain catch-all" if done == "below" else "catch-all"
     return f"Turned {'on' if is_active else 'off'} the {what} of {domain}. {applied_when(domain.customer)}"

@@ -12,6 +12,7 @@ from domains.models.domains import Domain
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from notifications.events import services as events_services
+from receipt_rules.live.core import IpFilter, blocked_percent
 from receipt_rules.live.selectors import Meter, ReceivingOutage, capacity
 from receipt_rules.planner.core.rules import RuleSet
 from receipt_rules.planner.core.untouched import UntouchedRule
@@ -119,6 +120,26 @@ def update_defective_rule_alert(recipients: Sequence[str], customers: Collection
     _update_mail_alert("receiving.undelivered", recipients, f"{why}function, or requires TLS. A plan restores it.")
 
 
+def update_split_alert(recipients: Sequence[str], customers: Collection[str]) -> None:
+    """Update the one alert for catch-alls of subdomains that ended because another customer has proven a subdomain."""
+    why = f"SES rejects mail for {_counted(recipients, customers)}. Another customer has proven one of the subdomains, "
+    why += "and a receipt rule can't exclude it. Agree on domains or addresses for the other subdomains."
+    _update_mail_alert("receiving.split", recipients, why)
+
+
+def update_filter_alert(filters: Sequence[IpFilter]) -> None:
+    """Update the alert for IP filters that block all senders, or very many. Raises ValueError for an invalid range."""
+    percent = blocked_percent(filters)
+    much = "all senders" if percent == 100 else f"{percent:.3g}% of all senders"
+    allowed = "" if all(each.blocks for each in filters) else " except those that another filter allows"
+    blocking = [str(each) for each in filters if each.blocks]
+    _update_mail_alert(
+        "receiving.filtered",
+        blocking if percent else (),
+        f"SES rejects mail from {much}{allowed}: {', '.join(blocking[:MOST_RULES])}. Delete these filters in SES.",
+    )
+
+
 def update_storage_alert(problem: str) -> None:
     """Update the one alert for stored mail that the function can't read; "" resolves it."""
     alerts_services.observe(
@@ -219,7 +240,11 @@ def update_refusal_alert(about: Subject, why: str) -> None:
     )
 
 
-def update_run_alert(*, failed: bool, why: str) -> None:
-    """Update the alert at the end of a run; a completed run resolves the alert of a failed one."""
+def update_run_alert(*, failed: bool, why: str, customer: Customer | None = None) -> None:
+    """Update the alert at the end of a run; a completed run resolves the alert of a failed one.
+
+    A customer's change has its own alert, which only that change resolves.
+    """
     about = Subject("runs", settings.AWS_REGION, f"Runs in {settings.AWS_REGION}")
+    about = Subject("runs", customer.pk, f"Change of {customer}") if customer else about
     alerts_services.observe(kind="run.failed", about=about, firing=failed, why=why, severity="high", audience=OPERATORS)

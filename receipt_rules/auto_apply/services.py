@@ -11,6 +11,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -21,12 +22,14 @@ from accounts.models.people import Customer, User
 from accounts.people.selectors import customer_subject
 from accounts.roles import PAUSE, require
 from audit import services as audit_services
-from inbound_admin.lib import lanes
+from inbound_admin.lib import isolation, lanes
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.lanes import WorkLane
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.expectations.selectors import newly_broken
 from receipt_rules.jobs import is_urgent_work_waiting, queue_customer_change, queue_work
+from receipt_rules.live import services as live_services
+from receipt_rules.live.selectors import last_known
 from receipt_rules.live.services import Live, read_live, receives_here
 from receipt_rules.models.live import ReceivingStop
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunKind, RunState
@@ -49,6 +52,10 @@ from receipt_rules.transfers import services as transfers_services
 
 NO_REGION = "SES doesn't receive mail in {region}."
 NOT_SET_UP = "Inbound mail isn't set up in this region yet. Your change will be applied automatically once it is."
+NOT_ACTIVE = (
+    "SES doesn't apply our receipt rules now; our team has been notified. Your change will be applied automatically."
+)
+FULL = "All receipt rules of this region are in use. Our team has to make room before your change can be applied."
 FOR_OPERATOR = "Our team needs to review this first, because it affects other mail received here."
 TOO_MANY = "This changes {number} addresses at once. Our team reviews it first."
 LONGEST_COLLECTED = timedelta(minutes=1)
@@ -58,7 +65,8 @@ UNTOUCHED = (
     "SES refuses changes to a receipt rule that this belongs to. Mail continues as before, and our team "
     "has been notified."
 )
-FAILED = "This was stopped before SES had applied all of it. Our team needs to review it."
+CANCELLED = "This was stopped before SES had applied all of it. Our team needs to review it."
+FAILED = "SES didn't apply all of this. Our team has been notified and needs to review it."
 
 
 def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) -> None:
@@ -77,13 +85,18 @@ def apply_pending_changes(*, stops_only: bool = False, collect: bool = False) ->
     customers = frozenset(each.customer_id for each in pending)
     live = read_live()  # read before the rows, so that the rows include every pending change
     state = read_desired_state(customers=customers)
-    alerts_services.update_not_set_up_alert(is_set_up=live.is_active, customers=[each.customer for each in pending])
+    was_set_up = live.is_active or last_known() is not None
+    alerts_services.update_not_set_up_alert(is_set_up=was_set_up, customers=[each.customer for each in pending])
     if not live.is_active:
+        if was_set_up:
+            outage = live_services.record_active_set(live.unmanaged_set, now=timezone.now())
+            alerts_services.update_active_set_alert(outage)
         receiving_services.record_live_rules(live.active, is_ours=False)
     for change in pending:
         if is_urgent_work_waiting():
             return
-        live = _apply_change(change, live, state)
+        # One that fails unexpectedly is tried again with the next work. SES is read: part of it may be done.
+        live = isolation.or_else("changes", change, partial(_apply_change, change, live, state), read_live)
 
 
 def _collected(pending: Sequence[PendingChange], now: datetime) -> list[PendingChange]:
@@ -111,8 +124,9 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
     request = PlanRequest(scope=_changed_scope(change, everything), customer=change.customer_id)
     try:
         made = plan_changes(request, live, state)
-    except Refused:
-        return _defer(change, FOR_OPERATOR if live.is_active else NOT_SET_UP, live)
+    except Refused as refused:
+        why = FULL if refused.code == "RULES_FULL" else FOR_OPERATOR
+        return _defer(change, why if live.is_active else _why_not_active(), live)
     stop = ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).first()
     is_held = not recipients_on_hold(stopped=state.stopped).isdisjoint(change.recipients or ())
     why = HELD if is_held else _wait_reason_for_staff(live) if stop else approval_reason(made, live)
@@ -121,14 +135,14 @@ def _apply_change(change: PendingChange, live: Live, state: DesiredState) -> Liv
     if made.is_empty:
         receiving_services.record_live_rules(live.rule_set, is_ours=True, customers=frozenset([change.customer_id]))
         return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
-    if _failed_before(change):
-        return _defer(change, FAILED, live)
+    if stopped := _stopped_before(change):
+        return _defer(change, stopped, live)
     with transaction.atomic():
         kind, actor = (RunKind.APPROVED, stop.by) if stop else (RunKind.CUSTOMER, change.by)
         run = store_run(made, request, kind=kind, actor=actor, customer=change.customer)
     after = runs_services.execute_run(run_id=run.pk, active=live.rule_set)
     if after is None:
-        return _defer(change, FAILED, live) if _failed_before(change) else read_live()
+        return _defer(change, stopped, live) if (stopped := _stopped_before(change)) else read_live()
     live = Live(after, live.sets, live.has_all_names)
     return _defer(change, UNTOUCHED, live) if made.waiting else _mark_applied(change, live)
 
@@ -145,18 +159,29 @@ def _changed_scope(change: PendingChange, everything: frozenset[str]) -> frozens
 def approval_reason(made: Plan, live: Live) -> str:
     """Return why the plan needs an operator; "" if it is in place, changes few addresses and only managed rules."""
     if not live.is_active:
-        return NOT_SET_UP
+        return _why_not_active()
     if made.method is not Method.IN_PLACE or not all(_is_plain(step) for step in made.steps):
         return FOR_OPERATOR
     if made.transition_issues.gaps or newly_broken(made):
         return FOR_OPERATOR
-    number = len(made.consequences)
+    number = max(len(made.consequences), _number_added(made))
     return TOO_MANY.format(number=number) if number > settings.RECEIVING_SMALL_CHANGE else ""
+
+
+def _number_added(made: Plan) -> int:
+    """Return how many recipients the rules get, also those whose mail a catch-all received until now."""
+    before = {each for step in made.steps if isinstance(step, Delete | Update) for each in step.old.recipients}
+    after = {each for step in made.steps if isinstance(step, Create | Update) for each in step.new.recipients}
+    return len(after - before)
 
 
 def _wait_reason_for_staff(live: Live) -> str:
     """Staff saw the impact before they stopped or resumed receiving, so the size of the change needs no approval."""
-    return "" if live.is_active else NOT_SET_UP
+    return "" if live.is_active else _why_not_active()
+
+
+def _why_not_active() -> str:
+    return NOT_ACTIVE if last_known() else NOT_SET_UP
 
 
 def _is_plain(step: Step) -> bool:
@@ -165,13 +190,16 @@ def _is_plain(step: Step) -> bool:
     return isinstance(step, Create | Update)
 
 
-def _failed_before(change: PendingChange) -> bool:
-    """Return whether a run for this change failed or was cancelled. A retry would fail again and delay others.
+def _stopped_before(change: PendingChange) -> str:
+    """Return why, if a run for this change failed or was cancelled; else "". A retry would fail and delay others.
 
     An operator's plan resolves it. A conflict with another change is no failure: the next plan includes it.
     """
     runs = Run.objects.filter(customer=change.customer_id, state__in=STOPPED)
-    return runs.filter(created_at__gte=change.changed_at).exists()
+    last = (
+        runs.filter(created_at__gte=change.changed_at).order_by("-created_at").values_list("state", flat=True).first()
+    )
+    return {RunState.FAILED.value: FAILED, RunState.CANCELLED.value: CANCELLED}.get(last or "", "")
 
 
 def _defer(change: PendingChange, because: str, live: Live) -> Live:
@@ -183,6 +211,7 @@ def _mark_applied(change: PendingChange, live: Live) -> Live:
     with transaction.atomic():
         if _unchanged(change).delete()[0]:
             ReceivingStop.objects.filter(customer=change.customer_id, settled_at=None).update(settled_at=timezone.now())
+            alerts_services.update_run_alert(failed=False, why="", customer=change.customer)
     return live
 
 

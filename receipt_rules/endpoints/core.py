@@ -100,7 +100,7 @@ def _merge_headers(merged: Any, stored: Mapping[str, str], given: Any, *, moved:
     if not isinstance(merged, Mapping):
         return merged, ()
     is_named = isinstance(given, Mapping)
-    masks = [name for name, value in merged.items() if value == MASK or (moved and not is_named)]
+    masks = dict.fromkeys(name for name, value in merged.items() if value == MASK or (moved and not is_named))
     if moved:
         return {name: value for name, value in merged.items() if name not in masks}, tuple(masks)
     by_name = {name.lower(): value for name, value in stored.items()}

@@ -8,7 +8,8 @@ from accounts.models.people import User
 from accounts.people.forms import ForCustomer
 from inbound_admin.lib.fields import AS_TYPED
 from inbound_admin.lib.redaction import MASK
-from receipt_rules.endpoints.services import SesOptions
+from inbound_admin.lib.seen import SeenField, fingerprint
+from receipt_rules.endpoints.services import SesOptions, endpoint_log
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.models.endpoints import Endpoint, EndpointType
 
@@ -63,11 +64,12 @@ class EndpointForm(ForCustomer):
     is_active = forms.BooleanField(
         label="Deliver mail", required=False, initial=True, help_text="When off, mail is stored but not delivered."
     )
+    seen = SeenField()
 
     def __init__(self, *args: Any, viewer: User, endpoint: Endpoint | None = None, **kwargs: Any) -> None:
         super().__init__(*args, viewer=viewer, customer=endpoint.customer if endpoint else None, **kwargs)
         if endpoint is None:
-            del self.fields["is_active"]
+            del self.fields["is_active"], self.fields["seen"]
             self._limit_type()
         else:
             del self.fields["type"]
@@ -107,7 +109,8 @@ def initial_values(endpoint: Endpoint) -> dict[str, Any]:
         "addresses": "\n".join(config.get("addresses", ())),
         "headers": "\n".join(f"{name}: {value}" for name, value in config.get("headers", {}).items()),
     }
-    return {"name": endpoint.name, "is_active": endpoint.is_active, **config, **lines}
+    seen = fingerprint(endpoint_log(endpoint))
+    return {"name": endpoint.name, "is_active": endpoint.is_active, "seen": seen, **config, **lines}
 
 
 class SesForm(forms.Form):
@@ -121,13 +124,16 @@ class SesForm(forms.Form):
     sns_topic = forms.CharField(label="Topic (ARN)", max_length=300, required=False, widget=forms.TextInput(AS_TYPED))
     tls_required = forms.ChoiceField(label="Require TLS", choices=_DEFAULT_OR, required=False)
     scan = forms.ChoiceField(label="Spam and virus scanning", choices=_DEFAULT_OR, required=False)
+    seen = SeenField()
 
     def __init__(self, data: Any = None, *, prefix: str, endpoint: Endpoint) -> None:
-        initial = {name: getattr(endpoint, name) for name in self.base_fields}
+        initial = {name: getattr(endpoint, name) for name in self.base_fields if name != "seen"}
+        initial["seen"] = fingerprint(endpoint_log(endpoint))
         initial |= {name: _SAID[getattr(endpoint, name)] for name in ("tls_required", "scan")}
         super().__init__(data, prefix=prefix, initial=initial)
 
     @property
     def ses(self) -> SesOptions:
         chosen = {name: _CHOSEN[self.cleaned_data[name]] for name in ("tls_required", "scan")}
-        return SesOptions(**self.cleaned_data | chosen)
+        given = {name: value for name, value in self.cleaned_data.items() if name != "seen"}
+        return SesOptions(**given | chosen)

@@ -26,6 +26,7 @@ from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import RateLimited, Refused
 from inbound_admin.lib.public_url import BadUrl
 from inbound_admin.lib.redaction import MASK
+from inbound_admin.lib.seen import refuse_if_changed
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
@@ -128,7 +129,8 @@ def _email(text: str) -> str:
     address = text.strip()
     try:
         validate_email(address)
-    except ValidationError as error:
+        address.rpartition("@")[2].encode("idna")  # as on sending; a label may be too long in its DNS form
+    except (ValidationError, UnicodeError) as error:
         shown = address[:80].encode("utf-8", "replace").decode()
         raise Refused(f"“{shown}” isn't an email address.", code="ENDPOINT_CONFIG") from error
     return address
@@ -209,8 +211,12 @@ def change_endpoint(
     is_active: bool | None = None,
     description: str | None = None,
     ses: SesOptions | None = None,
+    seen: str = "",
 ) -> EndpointChange:
-    """Change the endpoint. None, and settings that `config` omits or masks, stay. Raises Refused as `add_endpoint`."""
+    """Change the endpoint. None, and settings that `config` omits or masks, stay. `seen`: of the form that shows it.
+
+    Raises Refused as `add_endpoint`, and ChangedMeanwhile.
+    """
     with transaction.atomic():
         # no_key: don't block addresses that point to it, whose transactions may hold locks that we need next
         found = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("customer")
@@ -225,6 +231,7 @@ def change_endpoint(
         locked.is_active = locked.is_active if is_active is None else is_active
         _set_ses_options(locked, ses, actor)
         if (after := endpoint_log(locked)) != before:
+            refuse_if_changed(seen, before)
             _save(locked)
             audit_services.record(
                 "endpoint.changed", about=endpoint_subject(locked), actor=actor, before=before, after=after

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, page_of, template
 from inbound_admin.lib.lists import text_in
+from inbound_admin.lib.seen import ChangedMeanwhile
 from receipt_rules.addresses.selectors import endpoints_for, endpoints_found, used_by
 from receipt_rules.endpoints.forms import EndpointForm, SesForm
 from receipt_rules.endpoints.services import (
@@ -81,19 +82,30 @@ def detail(request: SignedIn, endpoint_id: str) -> HttpResponse:
     """Edit an endpoint; operators can change its SES options. It can be removed while nothing uses it."""
     endpoint = get_object_or_404(endpoints_for(request.user), pk=endpoint_id)
     done = request.POST.get("do", "")
-    form = EndpointForm(request.POST if done == "save" else None, viewer=request.user, endpoint=endpoint)
-    ses = SesForm(request.POST if done == "ses" else None, prefix="ses", endpoint=endpoint)
+    form, ses = _forms(endpoint, request, done)
     if request.method == "POST" and done == "test":
         _test(endpoint, request)
         return redirect("receipt_rules:endpoint", endpoint.pk)
-    if request.method == "POST" and _handle_action(done, endpoint, form, ses, request):
-        return redirect("receipt_rules:endpoints")
-    status = 422 if form.errors or ses.errors else 200
+    status = 200
+    try:
+        if request.method == "POST" and _handle_action(done, endpoint, form, ses, request):
+            return redirect("receipt_rules:endpoints")
+    except ChangedMeanwhile as changed:
+        messages.error(request, str(changed))
+        endpoint.refresh_from_db()
+        (form, ses), status = _forms(endpoint, request, ""), changed.status
+    status = 422 if form.errors or ses.errors else status
     context = {"endpoint": endpoint, "form": form, "ses": ses, "used": used_by(endpoint)}
     context["may_operate"] = may_operate(request.user)
     context |= _confirmations(endpoint) | {"kept_only": is_never_forwarded(endpoint)}
     context["health"] = endpoint_health(endpoint.pk, now=timezone.now())
     return TemplateResponse(request, "receipt_rules/endpoints/endpoint.html", context, status=status)
+
+
+def _forms(endpoint: Endpoint, request: SignedIn, done: str) -> tuple[EndpointForm, SesForm]:
+    """Return both forms. That of the action `done` has what was sent, the other one the stored values."""
+    form = EndpointForm(request.POST if done == "save" else None, viewer=request.user, endpoint=endpoint)
+    return form, SesForm(request.POST if done == "ses" else None, prefix="ses", endpoint=endpoint)
 
 
 def _test(endpoint: Endpoint, request: SignedIn) -> None:
@@ -119,6 +131,8 @@ def _confirmations(endpoint: Endpoint) -> dict[str, Any]:
 def _handle_action(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, request: SignedIn) -> bool:
     try:
         message = _perform(done, endpoint, form, ses, request)
+    except ChangedMeanwhile:
+        raise
     except Refused as refused:
         if done in ("remove", "ask"):
             messages.error(request, str(refused))
@@ -139,7 +153,7 @@ def _perform(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, re
         resend_confirmations(endpoint=endpoint, actor=request.user)
         return "Sending the confirmation link."
     if done == "ses" and ses.is_valid():
-        change_endpoint(endpoint=endpoint, actor=request.user, ses=ses.ses)
+        change_endpoint(endpoint=endpoint, actor=request.user, ses=ses.ses, seen=ses.cleaned_data["seen"])
         return f"Saved {endpoint}. If rules change, the plan shows it."
     if done == "save" and form.is_valid():
         changed = change_endpoint(
@@ -148,6 +162,7 @@ def _perform(done: str, endpoint: Endpoint, form: EndpointForm, ses: SesForm, re
             name=form.cleaned_data["name"],
             config=form.config,
             is_active=form.cleaned_data["is_active"],
+            seen=form.cleaned_data["seen"],
         )
         if changed.dropped:
             messages.warning(request, changed.warning)

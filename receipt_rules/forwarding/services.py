@@ -6,6 +6,7 @@ Due emails are stored in the rows, so a lost job loses nothing. Each recipient g
 
 import re
 from datetime import datetime, timedelta
+from functools import partial
 from smtplib import SMTPException
 
 import structlog
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.email import services as email_services
 from receipt_rules.addresses.selectors import forwarding_subject
@@ -163,6 +165,9 @@ def allow(*, row: Forwarding, because: str, actor: User) -> None:
         audit_services.record("forwarding.allowed", about=about, actor=actor, because=because.strip(), after=after)
 
 
+NOT_SENT = "We couldn't send the email. We'll retry in an hour."
+
+
 def is_due(*, now: datetime) -> bool:
     return Forwarding.objects.filter(due_at__lte=now, state=ForwardingState.WAITING).exists()
 
@@ -170,17 +175,25 @@ def is_due(*, now: datetime) -> bool:
 def send_due(*, now: datetime) -> int:
     """Return how many emails were sent. One that can't be sent blocks no other."""
     due = Forwarding.objects.select_related("customer").filter(due_at__lte=now, state=ForwardingState.WAITING)
-    return sum(_send(row, now) for row in due.order_by("due_at")[:200])
+    sent: list[Forwarding] = []
+    rows, act = due.order_by("due_at")[:200], partial(_send, now=now, sent=sent)
+    isolation.each_alone("confirmation emails", rows, act, postpone=partial(_postpone, now=now))
+    return len(sent)
 
 
-def _send(row: Forwarding, now: datetime) -> bool:
+def _postpone(row: Forwarding, *, now: datetime) -> None:
+    waiting = Forwarding.objects.filter(pk=row.pk, state=ForwardingState.WAITING)
+    waiting.update(problem=NOT_SENT, due_at=now + timedelta(hours=1))
+
+
+def _send(row: Forwarding, *, now: datetime, sent: list[Forwarding]) -> None:
     problem, wait = _send_email(row)
     same = Forwarding.objects.filter(pk=row.pk, state=ForwardingState.WAITING)
     if problem:
         same.update(problem=problem, due_at=now + wait)
-        return False
+        return
     same.update(problem="", due_at=None, asked_at=now, asked_times=row.asked_times + 1)
-    return True
+    sent.append(row)
 
 
 def _send_email(row: Forwarding) -> tuple[str, timedelta]:
@@ -195,7 +208,7 @@ def _send_email(row: Forwarding) -> tuple[str, timedelta]:
         sent = email_services.send_unsolicited(title=title, text=text, to=[row.address])
     except (SMTPException, OSError) as problem:
         log.error("confirmation not mailed", forwarding=row.pk, problem=str(problem))
-        return "We couldn't send the email. We'll retry in an hour.", timedelta(hours=1)
+        return NOT_SENT, timedelta(hours=1)
     return (
         ("", timedelta()) if sent else ("This recipient has reached today's limit. We'll retry tomorrow.", AGAIN_AFTER)
     )

@@ -64,6 +64,12 @@ _OTHERS = {
         "aren't receiving: our team has turned off inbound mail",
         "isn't received: our team has turned off inbound mail",
     ),
+    RulesFact.SPLIT: _Fate(
+        "isn't receiving: another account has proven one of the subdomains",
+        "aren't receiving: another account has proven one of the subdomains",
+        "isn't received: another account has proven one of the subdomains",
+    ),
+    RulesFact.FILTERED: _sentence("is", "are", " rejected: an IP filter in SES blocks all senders"),
     RulesFact.ELSEWHERE: _sentence("is", "are", " caught by another receipt rule"),
     RulesFact.BOUNCED: _sentence("bounces", "bounce", ": another receipt rule returns the mail"),
     RulesFact.STOPPED: _Fate(

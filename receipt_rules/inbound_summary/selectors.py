@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domains.models.domains import Domain
-from domains.receiving.core import MxFact, RulesFact
+from domains.receiving.core import DEFECTIVE, MxFact, RulesFact
 from receipt_rules.addresses.selectors import inbound_of, pending_for
 from receipt_rules.inbound_summary.core import Recipient, summary
 from receipt_rules.live.selectors import read_problem, unmanaged_rules_for
@@ -55,7 +55,8 @@ class Inbound:
     def is_applied(self) -> bool:
         """Whether the live rules, as last read, contain all that is on and that SES doesn't refuse."""
         requested = (*self.addresses, *filter(None, (self.catch_all, self.sub_catch_all)))
-        return all(recipient.is_served or recipient.refused_because for recipient in requested if recipient.is_active)
+        on = [recipient for recipient in requested if recipient.is_active and not recipient.refused_because]
+        return all(recipient.is_served or recipient.rules in DEFECTIVE for recipient in on)
 
 
 def inbound_summary(domain: Domain) -> Inbound:

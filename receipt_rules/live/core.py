@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses, ip_network
 
 _EVERYBODY = IPv4Network("0.0.0.0/0")
+WIDE = 2**24  # addresses: a /8
 
 
 @dataclass(frozen=True)
@@ -21,5 +22,21 @@ class IpFilter:
 
 def block_everybody(filters: Iterable[IpFilter]) -> bool:
     """Return whether the block filters together cover all of IPv4. Raises ValueError for an invalid range."""
+    return _EVERYBODY in _blocked(filters)
+
+
+def blocked_percent(filters: Iterable[IpFilter]) -> float:
+    """Return how much of IPv4 is blocked, 0 if it is less than a /8. Raises ValueError for an invalid range."""
+    number = sum(each.num_addresses for each in _blocked(filters))
+    return 100 * number / _EVERYBODY.num_addresses if number >= WIDE else 0
+
+
+def reject_everybody(filters: Iterable[IpFilter]) -> bool:
+    """Return whether no sender at all is left. With filters that allow some, a person may have meant it so."""
+    found = tuple(filters)
+    return block_everybody(found) and all(each.blocks for each in found)
+
+
+def _blocked(filters: Iterable[IpFilter]) -> tuple[IPv4Network, ...]:
     ranges = [ip_network(each.cidr, strict=False) for each in filters if each.blocks]
-    return _EVERYBODY in collapse_addresses(found for found in ranges if isinstance(found, IPv4Network))
+    return tuple(collapse_addresses(found for found in ranges if isinstance(found, IPv4Network)))

@@ -55,8 +55,11 @@ def takes_effect(number: int) -> str:
     if not is_set_up():
         return "It takes effect once inbound mail is set up in this region. Our team has been notified."
     if number > settings.RECEIVING_SMALL_CHANGE:
-        return f"Our team reviews changes of more than {settings.RECEIVING_SMALL_CHANGE:,} addresses first."
+        most = f"{settings.RECEIVING_SMALL_CHANGE:,} addresses"
+        return f"Our team reviews changes of more than {most} first, unless a catch-all receives their mail already."
     unfinished = Run.objects.filter(region=settings.AWS_REGION, state__in=UNFINISHED)
+    if unfinished.filter(tries__gt=0).exists():  # SES answered, and refused the bucket, function or topic
+        return "SES doesn't accept changes right now. We retry; if that fails, our team reviews your change."
     if read_problem() or unfinished.exclude(problem="").exists():
         return "SES isn't answering right now. It takes effect automatically once SES answers."
     if unfinished.filter(customer=None).exists():

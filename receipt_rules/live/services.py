@@ -11,6 +11,7 @@ from domains.ownership.selectors import Holders
 from domains.records.core import can_receive
 from inbound_admin.lib.errors import AwsProblem
 from receipt_rules.live import gateway
+from receipt_rules.live.core import IpFilter
 from receipt_rules.live.selectors import LastRead, ReceivingOutage, content_of, last_known, receiving_outage
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead
 from receipt_rules.models.runs import OwnRuleSet, Run, RunKind, Snapshot
@@ -133,6 +134,11 @@ def read_inactive_sets(live: Live) -> tuple[RuleSet, ...]:
 def check_active_set(*, now: datetime) -> ReceivingOutage | None:
     """Read and store which set SES applies: one call. Raises AwsProblem, and the stored set stays."""
     return record_active_set(read_active(), now=now)
+
+
+def read_filters() -> tuple[IpFilter, ...]:
+    """Return the IP filters, which SES evaluates before our rules: one call. Raises AwsProblem."""
+    return gateway.list_receipt_filters()
 
 
 def record_active_set(active: RuleSet | None, *, now: datetime) -> ReceivingOutage | None:

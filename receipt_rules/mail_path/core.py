@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domains.receiving.core import DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingFacts, RulesFact
+from domains.receiving.core import DEFECTIVE, DELIVERED, MX_POINTS_HERE, MxFact, Receiving, ReceivingFacts, RulesFact
 from inbound_admin.lib.labels import Label, Labelled
 
 
@@ -98,7 +98,6 @@ class End(Labelled):
         return f"{self.name} ({self.kind})"
 
 
-_DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)  # the rule stores mail, though not as requested
 _MX = {
     MxFact.HERE: (HopState.OK, "Points to SES"),
     MxFact.SHARED: (HopState.WARNING, "Another MX record has the same priority, so only some mail arrives"),
@@ -117,6 +116,8 @@ _RULES = {
     RulesFact.DROPPED: "SES rejects the mail now, although it was set up",
     RulesFact.NOT_SET_UP: "Inbound mail isn't set up in this region yet",
     RulesFact.HALTED: "Our team has turned off inbound mail",
+    RulesFact.SPLIT: "Another account has proven one of the subdomains",
+    RulesFact.FILTERED: "An IP filter in SES blocks all senders",
     RulesFact.CARRIED: "Delivers the mail",
     RulesFact.COPIED: "Delivers the mail. Another rule receives a copy",
     RulesFact.ELSEWHERE: "Another rule catches the mail",
@@ -137,7 +138,7 @@ def mail_path(
 
     `is_unreadable`: the function can't read what is stored.
     """
-    is_stored = facts.is_verified and facts.rules in (*DELIVERED, *_DEFECTIVE, RulesFact.PARTLY)
+    is_stored = facts.is_verified and facts.rules in (*DELIVERED, *DEFECTIVE, RulesFact.PARTLY)
     is_routed = is_stored and facts.rules is not RulesFact.UNROUTED and not is_unreadable
     is_stopped = receiving.is_red and facts.mx in MX_POINTS_HERE
     return (
@@ -163,7 +164,7 @@ def _rule(facts: ReceivingFacts, *, is_stopped: bool) -> Hop:
     name, sentence = "SES receipt rule", _RULES[facts.rules]
     if not facts.is_verified:
         sentence = "SES hasn't verified the domain yet"
-    elif facts.rules in (*DELIVERED, *_DEFECTIVE):
+    elif facts.rules in (*DELIVERED, *DEFECTIVE):
         return Hop("rule", name, HopState.OK if facts.rules is RulesFact.CARRIED else HopState.WARNING, sentence)
     if facts.rules is RulesFact.UNSURE and facts.is_verified:
         return Hop("rule", name, HopState.UNKNOWN, sentence)

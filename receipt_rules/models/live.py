@@ -59,6 +59,7 @@ class ActiveRuleSet(models.Model):
     is_ours = models.BooleanField(default=False)
     read_at = models.DateTimeField()
     changed_at = models.DateTimeField()
+    blocks_all = models.BooleanField(default=False, db_default=False, help_text="IP filters in SES block all senders.")
 
     class Meta:
         ordering = ("region",)

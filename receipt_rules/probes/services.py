@@ -7,6 +7,7 @@ one on its way proves nothing.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from smtplib import SMTPException
 
 from django.conf import settings
@@ -22,7 +23,9 @@ from domains.domain_list.selectors import domain_subject, domains_for
 from domains.models.domains import Domain
 from domains.ownership.selectors import holder_of
 from domains.receiving.core import MX_POINTS_HERE, MxFact
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import RateLimited, Refused
+from inbound_admin.lib.foreign_text import escaped
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
@@ -100,7 +103,7 @@ def send_probe(*, probe_id: str) -> None:
         message.send()
     except (SMTPException, OSError) as error:
         problem = f"The mail server rejected the message: {_error_text(error)}"
-    MailProbe.objects.filter(pk=probe.pk).update(sent_at=timezone.now(), send_problem=problem[:1000])
+    MailProbe.objects.filter(pk=probe.pk).update(sent_at=timezone.now(), send_problem=escaped(problem)[:1000])
 
 
 def record_reports(reports: Iterable[Report]) -> None:
@@ -179,14 +182,19 @@ def _store_schedule(domain: Domain, pace: ProbePace, actor: User) -> None:
 
 def run_due(*, now: datetime) -> int:
     """Evaluate the last messages, and return how many new ones were queued. Runs every minute."""
-    for schedule in ended_schedules()[:MOST_AT_ONCE]:
-        _end(schedule)
+    isolation.each_alone("ended probe schedules", ended_schedules()[:MOST_AT_ONCE], _end)
     _mark_disrupted(now)
     if receiving_outage() is not None:
         return 0
-    for schedule in schedules_to_evaluate()[:MOST_AT_ONCE]:
-        _evaluate(schedule, now)
-    return sum(_send(schedule, now) for schedule in due_schedules(now)[:MOST_AT_ONCE])
+    isolation.each_alone("probes", schedules_to_evaluate()[:MOST_AT_ONCE], partial(_evaluate, now=now))
+    sent: list[ProbeSchedule] = []
+    due, later = due_schedules(now)[:MOST_AT_ONCE], partial(_postpone, now=now)
+    isolation.each_alone("due probes", due, partial(_send, now=now, sent=sent), postpone=later)
+    return len(sent)
+
+
+def _postpone(schedule: ProbeSchedule, *, now: datetime) -> None:
+    ProbeSchedule.objects.filter(pk=schedule.pk).update(next_at=next_time(schedule.pk, HOUR, after=now))
 
 
 def _end(schedule: ProbeSchedule) -> None:
@@ -217,13 +225,13 @@ def _evaluate(schedule: ProbeSchedule, now: datetime) -> None:
             _update_alert(schedule.domain, missing=found.verdict is ProbeVerdict.MISSING, why=found.sentence, now=now)
 
 
-def _send(schedule: ProbeSchedule, now: datetime) -> bool:
+def _send(schedule: ProbeSchedule, *, now: datetime, sent: list[ProbeSchedule]) -> None:
     """Lock the domain, so that it doesn't change hands meanwhile."""
     with transaction.atomic():
         domain = Domain.objects.select_for_update(of=("self",)).select_related("customer").get(pk=schedule.pk)
         due = due_schedules(now).select_for_update(of=("self",)).filter(pk=schedule.pk).first()
         if due is None:
-            return False
+            return
         target = target_of(domain)
         if not target.recipient:
             due.verdict, due.sentence = ProbeVerdict.COULD_NOT_TELL, target.why_none
@@ -233,7 +241,8 @@ def _send(schedule: ProbeSchedule, now: datetime) -> bool:
             due.verdict, due.sentence = ProbeVerdict.WAITING, ""
             due.next_at = next_time(domain.pk, ProbePace(due.pace).every, after=now)
         due.save(update_fields=("last_probe", "verdict", "sentence", "next_at"))
-    return bool(target.recipient)
+    if target.recipient:
+        sent.append(schedule)
 
 
 def _update_alert(domain: Domain, *, missing: bool, why: str = "", now: datetime | None = None) -> None:

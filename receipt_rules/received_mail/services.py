@@ -7,6 +7,7 @@ owner of a message is decided when it arrives: a domain that changes hands keeps
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.core.cache import cache
@@ -14,6 +15,7 @@ from django.db import transaction
 
 from accounts.models.people import User
 from audit import services as audit_services
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import RateLimited, Refused
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
@@ -129,20 +131,23 @@ def _update_endpoint_alerts(resolved: Iterable[_RecipientReport], now: datetime)
     for each in resolved:
         if each.endpoint is not None and each.report.outcome in _TRIED:
             by_endpoint.setdefault(each.endpoint.pk, []).append(each)
-    for some in by_endpoint.values():
-        endpoint = some[0].endpoint
-        failed = [each for each in some if each.report.outcome == DeliveryOutcome.FAILED]
-        if endpoint is None:
-            continue
-        alerts_services.observe(
-            kind="endpoint.failing",
-            about=endpoint_subject(endpoint),
-            firing=len(failed) == len(some),
-            why=failed[-1].report.problem if failed else "",
-            severity="medium",
-            audience=alerts_core.CustomerPeople(endpoint.customer_id),
-            now=now,
-        )
+    isolation.each_alone("endpoint alerts", by_endpoint.values(), partial(_update_endpoint_alert, now=now))
+
+
+def _update_endpoint_alert(some: Sequence[_RecipientReport], *, now: datetime) -> None:
+    endpoint = some[0].endpoint
+    failed = [each for each in some if each.report.outcome == DeliveryOutcome.FAILED]
+    if endpoint is None:
+        return
+    alerts_services.observe(
+        kind="endpoint.failing",
+        about=endpoint_subject(endpoint),
+        firing=len(failed) == len(some),
+        why=failed[-1].report.problem if failed else "",
+        severity="medium",
+        audience=alerts_core.CustomerPeople(endpoint.customer_id),
+        now=now,
+    )
 
 
 def _update_storage_alert(reports: Iterable[Report]) -> None:

@@ -9,6 +9,7 @@ from receipt_rules.planner.core.rules import S3, AnyRule, ForeignRule, Lambda, R
 # The best fact of the addresses at a name counts for the name: some mail arrives. What a rollback or somebody else
 # removed arrived before, so it comes first: it is missed even if another address at the name still receives.
 _BEST = (
+    RulesFact.FILTERED,
     RulesFact.HELD,
     RulesFact.DROPPED,
     RulesFact.UNROUTED,
@@ -20,6 +21,7 @@ _BEST = (
     RulesFact.UNSTORED,
     RulesFact.NOT_SET_UP,
     RulesFact.HALTED,
+    RulesFact.SPLIT,
     RulesFact.ELSEWHERE,
     RulesFact.BOUNCED,
     RulesFact.STOPPED,

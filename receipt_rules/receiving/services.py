@@ -21,11 +21,14 @@ from accounts.models.people import User
 from domains.models.domains import Domain
 from domains.ownership.selectors import Holders
 from domains.receiving import services as receiving_services
-from domains.receiving.core import RulesFact
+from domains.receiving.core import DEFECTIVE, RulesFact
 from domains.settings import services as settings_services
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.jobs import queue_customer_change
+from receipt_rules.live.core import IpFilter, reject_everybody
+from receipt_rules.live.selectors import last_read
 from receipt_rules.models.addresses import Address, CatchAll
+from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.planner.core.recipient_index import RecipientIndex
 from receipt_rules.planner.core.rules import RuleSet, domain_of, sample_address
 from receipt_rules.planner.services import read_desired_state
@@ -35,7 +38,6 @@ from receipt_rules.rollback.services import recipients_on_hold
 from receipt_rules.runs.selectors import steps_in_progress
 
 HARMED = (RulesFact.ELSEWHERE, RulesFact.COPIED, RulesFact.BOUNCED, RulesFact.STOPPED)
-DEFECTIVE = (RulesFact.UNROUTED, RulesFact.TLS_ONLY)
 ROWS_AT_ONCE = 10_000
 
 
@@ -84,6 +86,30 @@ def record_live_rules(active: RuleSet, *, is_ours: bool, customers: frozenset[st
         alerts_services.update_rejected_mail_alert(*_recipients_with((RulesFact.DROPPED,)))
     if customers is None or not seen.isdisjoint(DEFECTIVE):
         alerts_services.update_defective_rule_alert(*_recipients_with(DEFECTIVE))
+    if customers is None or RulesFact.SPLIT in seen:
+        alerts_services.update_split_alert(*_recipients_with((RulesFact.SPLIT,)))
+
+
+@transaction.atomic
+def record_filters(filters: Sequence[IpFilter]) -> None:
+    """Alert operators of IP filters that block many senders. If now none or all can send, update all facts.
+
+    Raises ValueError for an invalid range.
+    """
+    alerts_services.update_filter_alert(filters)
+    row = ActiveRuleSet.objects.select_for_update().filter(region=settings.AWS_REGION).first()
+    if row is None or row.blocks_all == reject_everybody(filters):
+        return
+    row.blocks_all = not row.blocks_all
+    row.save(update_fields=("blocks_all",))
+    record_last_read()
+
+
+def record_last_read(customers: frozenset[str] | None = None) -> None:
+    """Store the facts by the rules as last read, without a call: after an import, or a change of the IP filters."""
+    row = ActiveRuleSet.objects.filter(region=settings.AWS_REGION).first()
+    if row is not None and (read := last_read()):
+        record_live_rules(read.rule_set, is_ours=row.is_ours, customers=customers)
 
 
 def _facts(
@@ -91,6 +117,7 @@ def _facts(
 ) -> dict[str, RulesFact]:
     trace, state, halted = RecipientIndex(active), read_desired_state(customers=customers), stopped_customers()
     desired, on_hold = state.desired, recipients_on_hold(stopped=state.stopped)
+    is_filtered = ActiveRuleSet.objects.filter(region=settings.AWS_REGION, blocks_all=True).exists()
     is_quiet = not steps_in_progress()  # between the steps of our run, no change of a rule is someone else's
     facts: dict[str, RulesFact] = {}
     for row in rows:
@@ -99,6 +126,10 @@ def _facts(
             found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.WAITING
         elif row.customer_id in halted:
             found = RulesFact.HALTED
+        elif is_filtered:
+            found = RulesFact.FILTERED
+        elif row.recipient[0] == "." and state.holders.shares_below(row.recipient[1:]):
+            found = RulesFact.CARRIED if trace.delivering_rules(address) else RulesFact.SPLIT
         else:
             is_own = state.holders.customer_of(domain_of(row.recipient)) == row.customer_id  # not a claim's
             wanted = delivery_of(row.recipient, desired) if is_own else None

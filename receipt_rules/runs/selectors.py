@@ -10,11 +10,12 @@ from django.conf import settings
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
+from accounts.models.people import Customer
 from accounts.people.selectors import Viewer
 from audit.services import Subject
 from domains.models.domains import Domain
 from receipt_rules.models.addresses import RequestedRecipient
-from receipt_rules.models.runs import UNFINISHED, Run, RunState, RunStep, Snapshot, StepState
+from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, RunState, RunStep, Snapshot, StepState
 from receipt_rules.planner.core.plans import load
 from receipt_rules.planner.core.rules import broader_entries
 from receipt_rules.planner.core.steps import Activate, CloneSet, CreateSet, Step, touched_recipients
@@ -28,6 +29,12 @@ def rule_set_subject(name: str, customer_id: str = "") -> Subject:
 def runs() -> QuerySet[Run]:
     """Return runs for operators, newest first."""
     return Run.objects.select_related("approved_by", "customer", "cancelled_by", "confirmed_by")
+
+
+def is_change_deferred(customer: Customer | None) -> bool:
+    """Return whether a change of the customer waits for an operator, for example because its run failed."""
+    deferred = PendingChange.objects.filter(customer=customer).exclude(waits_because="")
+    return customer is not None and deferred.exists()
 
 
 def may_see_rules(viewer: Viewer) -> bool:

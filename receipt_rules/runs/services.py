@@ -29,7 +29,7 @@ from receipt_rules.planner.services import PlanRequest
 from receipt_rules.receiving import services as receiving_services
 from receipt_rules.refusals import services as refusals_services
 from receipt_rules.run_executor.services import RunExecutor, RunStopped, explain, is_transient
-from receipt_rules.runs.selectors import rule_set_subject
+from receipt_rules.runs.selectors import is_change_deferred, rule_set_subject
 
 MAY_SETTLE = (
     "InvalidS3Configuration",
@@ -346,7 +346,10 @@ def _end(run: Run, state: RunState, problem: str, *, only: RunState = RunState.R
     if state != RunState.DONE and locked.started_at:
         queue_drift_check()  # whether its last step was made is known from SES alone
     if state in (RunState.DONE, RunState.FAILED):
-        alerts_services.update_run_alert(failed=state == RunState.FAILED, why=problem)
+        is_open = state == RunState.DONE and is_change_deferred(locked.customer)
+        if not is_open:
+            failed = state == RunState.FAILED
+            alerts_services.update_run_alert(failed=failed, why=problem, customer=locked.customer)
 
 
 def _name_of(run: Run) -> str:

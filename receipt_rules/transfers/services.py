@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -24,6 +25,7 @@ from domains.models.domains import Domain, Stage
 from domains.ownership.selectors import Holders, held_domains
 from domains.ownership.services import holder_changed, notify_owners
 from domains.receiving.core import DELIVERED
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
 from receipt_rules.alerts.services import update_former_holder_alert
 from receipt_rules.jobs import queue_customer_change, queue_work
@@ -62,6 +64,18 @@ def on_holder_changed(*, domain: Domain, **_: Any) -> None:
         about, after = domain_subject(above), {"name": domain.name, "recipients": recipients}
         audit_services.record("domain.routes_left", about=about, actor=None, after=after)
         transaction.on_commit(partial(_notify_losing_customer, above.customer, domain.name, recipients))
+
+
+@receiver(post_delete, sender=Domain, dispatch_uid="receipt_rules.released")
+def on_domain_deleted(*, instance: Domain, **_: Any) -> None:
+    """Queue what the owners of domains above asked for at the deleted name: it is theirs again."""
+    if instance.proven_at is None:
+        return
+    at_or_below = Q(address__iendswith=f"@{instance.name}") | Q(address__iendswith=f".{instance.name}")
+    above = {"domain__name__in": instance.parsed.parents, "is_active": True}
+    rows = [*Address.objects.filter(at_or_below, **above).select_related("domain__customer")]
+    for row in (*rows, *CatchAll.objects.filter(subdomains=True, **above).select_related("domain__customer")):
+        queue_customer_change(row.domain.customer, None, recipients=[row.recipient], domains=[row.domain_id])
 
 
 def _queue_waiting_addresses(domain: Domain) -> None:
@@ -109,15 +123,26 @@ def reconcile_transfers() -> None:
     live, state = read_live(), read_desired_state()
     receiving_services.record_live_rules(live.active, is_ours=live.is_active)
     for domain in due:
-        live = _reconcile(domain, live, state)
+        reconcile = partial(_reconcile, domain, live, state)
+        live = isolation.or_else("transfers", domain, reconcile, partial(_postpone, domain))
+
+
+def _postpone(domain: Domain) -> Live:
+    """Look again later, and return what SES has now: part of the work may be done."""
+    _unchecked().filter(pk=domain.pk).update(routes_look_at=timezone.now() + RECHECK_AFTER)
+    return read_live()
 
 
 def alert_unread_transfers(*, now: datetime) -> None:
     """Alert staff about a transferred domain whose rules couldn't be read for minutes."""
     silent = _unchecked().filter(moved_at__lte=now - ALERT_AFTER, routes_problem="").select_related("customer")
-    for domain in silent if receives_here() else ():
-        record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
-        update_former_holder_alert(domain, why=NOT_READ)
+    if receives_here():
+        isolation.each_alone("unread transfers", silent, _alert_unread)
+
+
+def _alert_unread(domain: Domain) -> None:
+    record_routes_problem(domain_id=domain.pk, customer_id=domain.customer_id, why=NOT_READ)
+    update_former_holder_alert(domain, why=NOT_READ)
 
 
 def _unchecked() -> QuerySet[Domain]:

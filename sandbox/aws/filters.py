@@ -1,12 +1,12 @@
 """Receipt filters by IP address, which SES applies before any rule."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 from sandbox.aws.errors import SesRefusal, invalid_parameter
 from sandbox.aws.extension import Answer, Request
 from sandbox.aws.names import check_service_name
 from sandbox.aws.receipt_rules import receiving
-from sandbox.aws.state import WORLD
+from sandbox.aws.state import WORLD, RegionState
 
 
 @receiving("CreateReceiptFilter")
@@ -34,3 +34,11 @@ def list_receipt_filters(ask: Request) -> Answer:
 def delete_receipt_filter(ask: Request) -> Answer:
     ask.state.filters.pop(ask.text("FilterName"), None)
     return None
+
+
+def blocks(state: RegionState, sender_ip: str) -> bool:
+    """Return whether a filter blocks the sender, and none allows it."""
+    sender = ip_address(sender_ip)
+    matching = [each["IpFilter"] for each in state.filters.values()]
+    policies = {each["Policy"] for each in matching if sender in ip_network(each["Cidr"], strict=False)}
+    return "Block" in policies and "Allow" not in policies

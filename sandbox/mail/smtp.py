@@ -8,6 +8,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from sandbox.aws import filters
 from sandbox.aws.state import WORLD, RegionState
 from sandbox.dns.resolve import resolve
 from sandbox.dns.zones import ZoneStore
@@ -27,7 +28,7 @@ class InboundHost:
     async def handle_RCPT(  # noqa: N802  # aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        refusal = await asyncio.to_thread(self._refusal, address)
+        refusal = await asyncio.to_thread(self._refusal, address, str((session.peer or ("",))[0]))
         if refusal:
             return f"550 5.1.1 {refusal}"
         envelope.rcpt_tos.append(address)
@@ -45,13 +46,15 @@ class InboundHost:
         regions = [match[1] for host in hosts if (match := _INBOUND.fullmatch(host))]
         return regions[0] if regions else ""
 
-    def _refusal(self, address: str) -> str:
+    def _refusal(self, address: str, sender_ip: str) -> str:
         domain = address.rpartition("@")[2]
         region = self.region_of(address)
         if not region:
             return self._refused(address, f"The MX record of {domain} doesn't point to SES.")
         with WORLD.lock:
             state = rules.region_named(region)
+            if state is not None and filters.blocks(state, sender_ip):
+                return self._refused(address, f"An IP filter in {region} blocks {sender_ip}.")
             if state is None or not rules.takes(state, address):
                 return self._refused(address, f"No active receipt rule in {region} matches {address}.")
         return ""

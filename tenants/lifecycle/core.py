@@ -12,6 +12,12 @@ from enum import StrEnum
 
 from tenants.status.core import SIDE
 
+# What SES answered, as a tenant and an association store it.
+GONE = "This tenant no longer exists in SES. See Drift."
+ANOTHER = "The tenant was deleted and recreated in SES. See Drift."
+NOT_ASSOCIATED = "SES no longer associates this with the tenant. See Drift."
+REJECTED = "Amazon SES rejects your sends: what they need there is gone. Our team has been notified."
+
 
 class TenantStage(StrEnum):
     """How far a tenant has come here."""

@@ -102,6 +102,7 @@ def layers_of(tenant: Tenant) -> tuple[Layer, ...]:
 
 def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantResource]) -> StatusFacts:
     identities = [one for one in resources if one.kind == "identity" and one.wanted]
+    there = [] if tenant.is_gone else [one for one in identities if one.associated_at and not one.is_lost]
     return StatusFacts(
         account=account.enforcement if account else "",
         account_sends=account.sends if account else None,
@@ -113,8 +114,8 @@ def facts_of(tenant: Tenant, account: SesAccount | None, resources: list[TenantR
         configuration_set=tenant.configuration_set,
         set_sends=tenant.set_sends,
         identities=len(identities),
-        identities_ready=sum(1 for one in identities if one.associated_at and one.verified),
-        identities_unknown=sum(1 for one in identities if one.associated_at and one.verified is None),
+        identities_ready=sum(1 for one in there if one.verified),
+        identities_unknown=sum(1 for one in there if one.verified is None),
     )
 
 
@@ -277,6 +278,13 @@ def banner_for(tenant: Tenant) -> Banner | None:
 def identity_in(tenant: Tenant, name: str) -> TenantResource | None:
     """Return the domain's association. `problem` is for staff: it may name another customer's tenant."""
     return TenantResource.objects.filter(tenant=tenant, kind=ResourceKind.IDENTITY, name=name).first()
+
+
+def rejects_sends(tenant: Tenant, name: str) -> bool:
+    """Return whether SES rejects sends from this domain: they name a tenant that is gone, or that lost the domain."""
+    if tenant.sends_since is None or tenant.stage != TenantStage.READY:
+        return False
+    return tenant.is_gone or ((association := identity_in(tenant, name)) is not None and association.is_lost)
 
 
 def tenant_subject(tenant: Tenant) -> Subject:

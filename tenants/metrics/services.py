@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
+from inbound_admin.lib import isolation
 from inbound_admin.lib.cloudwatch import MOST_QUERIES
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable
 from notifications.alerts.selectors import live_alerts_about
@@ -39,6 +40,7 @@ TENANTS_A_CALL = MOST_QUERIES // len(Measure)
 NOBODY_ANSWERED = (AwsBusy, AwsDenied, AwsUnreachable)  # the next call would fail too
 FIRST_LOOK = timedelta(days=14)
 SURELY_LISTED = timedelta(days=7)  # ListMetrics omits metrics without a data point in two weeks
+NOT_STORED = "The rates could not be stored."
 OVERLAP = timedelta(hours=3)  # CloudWatch completes the last hours later
 OF_ACCOUNT = tuple(
     MetricWanted("", measure, ListedMetric(name, ())) for measure, name in {**RATE_NAMES, Measure.SENT: "Send"}.items()
@@ -111,21 +113,33 @@ def _measure_all(tenants: Sequence[Tenant], asked: tuple[str, str], now: datetim
     except AwsProblem as problem:
         _record_reads({tenant: str(problem) for tenant in tenants}, now)
         raise
-    by_name: dict[str, list[ListedMetric]] = {}
-    for metric in listed:
-        for name in {value for _, value in metric.dimensions}:
-            by_name.setdefault(name, []).append(metric)
+    by_name = _by_name(listed)
     failed: AwsProblem | None = None
+
+    def measure(some: Sequence[Tenant]) -> None:
+        _measure(some, {tenant.name: _metrics_of(tenant, by_name) for tenant in some}, now)
+
+    def postpone(tenant: Tenant) -> None:
+        _record_reads({tenant: NOT_STORED}, now)
+
     for first in range(0, len(tenants), TENANTS_A_CALL):
         batch = tenants[first : first + TENANTS_A_CALL]
         try:
-            _measure(batch, {tenant.name: _metrics_of(tenant, by_name) for tenant in batch}, now)
+            isolation.together("tenant rates", batch, measure, postpone=postpone)
         except NOBODY_ANSWERED:
             raise
         except AwsProblem as problem:  # concerns only these tenants: the others are still read
             failed = failed or problem
     if failed is not None:
         raise failed
+
+
+def _by_name(listed: Iterable[ListedMetric]) -> dict[str, list[ListedMetric]]:
+    found: dict[str, list[ListedMetric]] = {}
+    for metric in listed:
+        for name in {value for _, value in metric.dimensions}:
+            found.setdefault(name, []).append(metric)
+    return found
 
 
 def _metrics_of(tenant: Tenant, by_name: Mapping[str, Sequence[ListedMetric]]) -> MetricsOfTenant:

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inbound_admin.lib.ids import new_id
+from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED
 from tenants.lifecycle.core import TenantStage as TenantStage  # noqa: PLC0414  who queries the column finds its values here
 from tenants.policy.core import Suppression
 from tenants.status.core import LayerName, Policy, SendingStatus, TenantStatus, status_to_resume
@@ -151,6 +152,11 @@ class Tenant(models.Model):
         )
 
     @property
+    def is_gone(self) -> bool:
+        """Return whether SES no longer has the tenant, by the last read."""
+        return self.read_problem in (GONE, ANOTHER)
+
+    @property
     def is_under_way(self) -> bool:
         """Return whether a pause or resume was requested that SES hasn't confirmed."""
         return self.status_asked_at is not None and self.status_proven_at is None
@@ -192,6 +198,11 @@ class TenantResource(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_lost(self) -> bool:
+        """Return whether somebody removed the association in SES, by the last check of drift."""
+        return self.problem == NOT_ASSOCIATED
 
 
 class StatusChange(models.Model):

@@ -7,6 +7,7 @@ its absence from a page is no proof. The risk score makes no AWS call.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -14,6 +15,7 @@ from django.db import transaction
 from accounts.roles import PAUSE
 from audit import services as audit_services
 from audit.services import Subject
+from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable
 from notifications.alerts import core as alerts_core
 from notifications.alerts import services as alerts_services
@@ -136,7 +138,7 @@ def sync_all_recommendations(*, now: datetime) -> int:
         if _needs_own_read(tenant, mine):
             doubtful.append(tenant)
         elif mine:
-            _store(tenant, mine, now)
+            isolation.each_alone("recommendations", [(tenant, mine)], lambda each: _store(*each, now))
         else:
             quiet.append(tenant)
     _record_nothing_found(quiet, now)
@@ -155,13 +157,17 @@ def _sync_each(tenants: Sequence[Tenant], now: datetime) -> None:
     failed: AwsProblem | None = None
     for tenant in tenants:
         try:
-            sync_recommendations(tenant_id=tenant.pk, now=now)
+            isolation.each_alone("recommendations", (tenant.pk,), partial(_sync_one, now=now))
         except (AwsBusy, AwsUnreachable):
             raise
         except AwsProblem as problem:
             failed = failed or problem
     if failed is not None:
         raise failed
+
+
+def _sync_one(tenant_id: str, *, now: datetime) -> None:
+    sync_recommendations(tenant_id=tenant_id, now=now)
 
 
 def sync_recommendations(*, tenant_id: str, now: datetime) -> None:

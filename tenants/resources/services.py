@@ -23,9 +23,10 @@ from inbound_admin.lib import aws, jobs
 from inbound_admin.lib.errors import AwsConflict, AwsMissing, AwsProblem, Refused
 from tenants.jobs import lock_of, queue_associations, queue_creation
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import Entity, TenantFound, kind_of, name_of
+from tenants.lifecycle.core import NOT_ASSOCIATED, Entity, TenantFound, kind_of, name_of
 from tenants.lifecycle.selectors import tenant_subject, tenants_in_region
 from tenants.models.tenants import ResourceKind, Tenant, TenantResource, TenantStage
+from tenants.status.services import warn_of_rejected
 
 ELSEWHERE = "The resource belongs to another tenant in SES. Our team has to resolve this."
 UNKNOWN = "The resource does not exist in SES."
@@ -164,6 +165,20 @@ def adopt_associations(tenant: Tenant, found: Iterable[tuple[str, str]]) -> None
         with suppress(Refused):
             resource = store_association(tenant, arn)
             TenantResource.objects.filter(pk=resource.pk).update(associated_at=timezone.now(), problem="")
+
+
+@transaction.atomic
+def record_lost(*, tenants: Collection[str], lost: Collection[tuple[str, str]]) -> None:
+    """Store which associations of these tenants SES no longer has, as (tenant, ARN), and alert of them."""
+    rows = TenantResource.objects.filter(tenant__in=tenants_in_region().filter(name__in=tenants), wanted=True)
+    known = rows.exclude(associated_at=None).filter(problem__in=("", NOT_ASSOCIATED)).select_related("tenant")
+    changed: dict[str, Tenant] = {}
+    for row in known:
+        if ((row.tenant.name, row.arn) in lost) != row.is_lost:
+            TenantResource.objects.filter(pk=row.pk).update(problem="" if row.is_lost else NOT_ASSOCIATED)
+            changed[row.tenant_id] = row.tenant
+    for tenant in changed.values():
+        warn_of_rejected(tenant, timezone.now())
 
 
 def associate(resource: TenantResource) -> None:

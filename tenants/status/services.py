@@ -30,9 +30,9 @@ from notifications.events import services as events_services
 from tenants import jobs
 from tenants.jobs import queue_owner_email
 from tenants.lifecycle import gateway as lifecycle_gateway
-from tenants.lifecycle.core import Entity
+from tenants.lifecycle.core import ANOTHER, GONE, NOT_ASSOCIATED, REJECTED, Entity
 from tenants.lifecycle.selectors import due_for_review, tenant_subject, tenants_in_region
-from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantStage
+from tenants.models.tenants import SesAccount, StatusChange, Tenant, TenantResource, TenantStage
 from tenants.reputation.services import sync_if_impact_changed
 from tenants.status import core
 from tenants.status.core import RESUMED, LayerName, TenantStatus, derive, is_by_policy, is_settled
@@ -53,6 +53,23 @@ def notify_of_change(tenant: Tenant, *, old: str, now: datetime) -> None:
         data = {"tenant": tenant.name, "standing": new.value, "before": str(old), "by": by, "region": tenant.region}
         events_services.emit(event=event, about=tenant_subject(tenant), data=data, now=now)
     _warn_of_policy(tenant, now)
+    warn_of_rejected(tenant, now)
+
+
+def warn_of_rejected(tenant: Tenant, now: datetime) -> None:
+    """Alert staff and the customer while SES rejects sends: the tenant, or one of its associations, is gone there."""
+    lost = TenantResource.objects.filter(tenant=tenant, problem=NOT_ASSOCIATED, wanted=True)
+    names = [tenant.name] if tenant.is_gone else list(lost.values_list("name", flat=True)[:3])
+    of_staff = f"{tenant.name}: {tenant.read_problem or NOT_ASSOCIATED} ({', '.join(names)})" if names else ""
+    told = bool(names) and tenant.sends_since is not None
+    staff, people = alerts_core.Staff(PAUSE), alerts_core.CustomerPeople(tenant.customer_id)
+    _observe("tenant.incomplete", tenant, bool(names), of_staff, staff, now)
+    _observe("sending.rejected", tenant, told, REJECTED, people, now)
+
+
+def _observe(kind: str, tenant: Tenant, firing: bool, why: str, audience: alerts_core.Audience, now: datetime) -> None:
+    about = tenant_subject(tenant)
+    alerts_services.observe(kind=kind, about=about, firing=firing, why=why, severity="high", audience=audience, now=now)
 
 
 def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
@@ -72,10 +89,6 @@ def _warn_of_policy(tenant: Tenant, now: datetime) -> None:
 
 def _by_whom(cause: str) -> str:
     return "by the SES reputation policy" if is_by_policy(cause) else "outside this system"
-
-
-GONE = "This tenant no longer exists in SES. See Drift."
-ANOTHER = "The tenant was deleted and recreated in SES. See Drift."
 
 
 def read_tenant(*, tenant_id: str) -> None:
@@ -284,6 +297,7 @@ def _record_gone(tenant: Tenant, why: str) -> None:
     locked.amazon_status = locked.staff_status = ""
     recompute_status(locked)
     locked.save()
+    warn_of_rejected(locked, timezone.now())
 
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.utils import timezone
 
-from inbound_admin.lib import aws
+from inbound_admin.lib import aws, isolation
 from inbound_admin.lib.errors import AwsBusy, AwsProblem, AwsUnreachable
 from tenants.lifecycle import gateway as lifecycle_gateway
 from tenants.lifecycle.core import Entity
@@ -42,9 +42,12 @@ def store_listed(entities: Iterable[Entity], *, asked_at: datetime, request_ids:
         same = {tenant.pk for tenant in rows if _is_same(tenant, by_arn[tenant.arn])}
         not_newer = Q(read_at__lt=asked_at) & (Q(status_told_at=None) | Q(status_told_at__lte=asked_at))
         Tenant.objects.filter(not_newer, pk__in=same).update(read_at=asked_at)
-    for tenant in rows:
-        if tenant.pk not in same:
-            status_services.store(tenant, by_arn[tenant.arn], asked_at=asked_at, request_ids=request_ids)
+    changed = [tenant for tenant in rows if tenant.pk not in same]
+    isolation.each_alone(
+        "tenant statuses",
+        changed,
+        lambda tenant: status_services.store(tenant, by_arn[tenant.arn], asked_at=asked_at, request_ids=request_ids),
+    )
     return len(rows)
 
 
@@ -96,7 +99,7 @@ def _read_unlisted(began: datetime, now: datetime) -> int:
     due = _due_unlisted(began, now)
     for key in due:
         try:
-            status_services.read_tenant(tenant_id=key)
+            isolation.each_alone("tenant reads", (key,), _read_tenant, postpone=_postpone)
         except (AwsBusy, AwsUnreachable):
             raise
         except AwsProblem as problem:
@@ -104,6 +107,15 @@ def _read_unlisted(began: datetime, now: datetime) -> int:
     if failed is not None:
         raise failed
     return len(due)
+
+
+def _read_tenant(key: str) -> None:
+    status_services.read_tenant(tenant_id=key)
+
+
+def _postpone(key: str) -> None:
+    """Tenants with a problem are read last."""
+    Tenant.objects.filter(pk=key).update(read_problem="The status could not be stored.")
 
 
 def _due_unlisted(began: datetime, now: datetime) -> list[str]:

@@ -191,3 +191,13 @@ def test_the_delete_page_lists_the_records_to_remove(alice_client: Client, sandb
     page = alice_client.get(url).text
     for record in domain.records:
         assert (record.name in page) == (record.key != "dmarc")
+
+
+@pytest.mark.parametrize("path", ["/domains/", "/inbound/addresses/"])
+def test_back_to_a_list_without_a_snapshot_shows_the_whole_page(client: Client, path: str) -> None:
+    client.force_login(make_member())
+    part = client.get(path, headers=HTMX).content.decode()
+    whole = client.get(path, headers=HTMX | {"HX-History-Restore-Request": "true"}).content.decode()
+    assert "<h1" not in part
+    assert "<h1" in whole
+    assert "</html>" in whole

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from domains.identity import gateway as identity_gateway
 from domains.identity import services as identity_services
+from domains.identity.core import GONE
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from domains.preflight import services as preflight_services
@@ -76,7 +77,7 @@ def test_an_identity_deleted_by_another_program_is_reported_as_gone(
     emulator.client("sesv2").delete_email_identity(EmailIdentity="deleted.com")
     identity_status_services.read_statuses([domain], now=timezone.now())
     domain.refresh_from_db()
-    assert domain.ses_problem == identity_status_services.GONE
+    assert domain.ses_problem == GONE
 
 
 def test_a_failed_bulk_read_keeps_the_last_status(added: Callable[[str], Domain]) -> None:

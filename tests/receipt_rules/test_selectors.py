@@ -82,6 +82,16 @@ def test_a_disabled_address_gets_no_delivery_although_a_catch_all_covers_it() ->
     assert (found.because, found.owner, found.endpoint) == ("off", row.id, None)
 
 
+def test_a_catch_all_that_another_customer_left_at_the_name_hides_nobodys_own() -> None:
+    holder, bob = make_verified("shop.com"), make_customer("Bob")
+    endpoint = make_endpoint(holder.customer)
+    CatchAll.objects.create(domain=holder, endpoint=endpoint)
+    lost = make_verified("shop.com", customer=bob, stage=Stage.CLAIM, proven_at=None)
+    CatchAll.objects.create(domain=lost, endpoint=make_endpoint(bob))
+    found = route_of("a@shop.com")
+    assert (found.customer, found.endpoint) == (holder.customer_id, endpoint)
+
+
 def test_a_disabled_endpoint_gets_no_delivery() -> None:
     domain = make_verified("shop.com")
     row = make_address("a@shop.com", domain, endpoint=make_endpoint(domain.customer, is_active=False))

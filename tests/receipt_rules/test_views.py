@@ -273,7 +273,7 @@ def test_of_a_long_paste_only_the_lines_within_the_limit_are_read(
     assert "Add 500 addresses for Alice Ltd?" in page
     assert "500 lines read." in page
     assert "1,500 more lines" in page
-    assert "You can add up to 500 addresses at a time. Add the rest separately." in page
+    assert "You can add up to 500 addresses at a time. Add this line and the rest separately." in page
     assert "a500@" not in page[page.index("Result") : page.index("Edit addresses")]
 
 

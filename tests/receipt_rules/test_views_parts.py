@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models.people import Customer
+from receipt_rules.addresses.views import MOST_LINES, TOO_MANY_LINES, read_lines
 from receipt_rules.models.addresses import CatchAll
 from receipt_rules.models.runs import PendingChange, Run, RunKind, RunState
 from sandbox.process import Sandbox
@@ -107,3 +108,10 @@ def test_a_run_that_failed_at_its_first_step_shows_no_impact_and_links_to_the_la
     assert "Roll back" not in page
     assert reverse("receipt_rules:run", args=[later.pk]) in page
     assert "Roll back…" in olga_client.get(reverse("receipt_rules:run", args=[later.pk])).text
+
+
+def test_nothing_is_read_of_a_paste_after_the_first_line_over_the_limit(alices: Customer) -> None:
+    make_verified("shop.com", customer=alices)
+    lines = read_lines("\n".join(f"a{number}@shop.com" for number in range(MOST_LINES + 200)), alices)
+    assert (len(lines), sum(line.is_good for line in lines)) == (MOST_LINES + 1, MOST_LINES)
+    assert lines[-1].refused == TOO_MANY_LINES

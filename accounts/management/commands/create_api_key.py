@@ -7,7 +7,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.api_keys.core import Scope
 from accounts.api_keys.services import create_api_key
 from accounts.models.people import User
-from accounts.people.selectors import same_email
 from inbound_admin.lib.errors import Refused
 
 
@@ -22,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write only the secret to stdout, for scripts."""
-        user = User.objects.filter(same_email(options["email"])).first()
+        user = User.objects.filter(email__iexact=options["email"]).first()
         if user is None:
             raise CommandError(f"No person has the email address {options['email']}.")
         scopes = [scope for given in options["scopes"] for scope in given.split(",") if scope]

@@ -40,6 +40,7 @@ from domains.diagnosis.core.observations import (
 )
 from domains.diagnosis.core.words import finding_of
 from domains.dns.core import Answer, LookupStatus, question_for
+from domains.identity.core import GONE
 from domains.providers.core import DnsProvider, provider_named, provider_of
 from domains.records.core import IdentityFacts, Need, is_inbound, with_policy
 
@@ -226,7 +227,7 @@ def ses_cause(case: Case) -> Cause | None:
     if case.amazon.held_elsewhere:
         return Cause("amazon.held_elsewhere")
     if case.amazon.problem:
-        return Cause("amazon.unknown")
+        return Cause("amazon.gone" if case.amazon.problem == GONE else "amazon.unknown")
     statuses = _statuses(case)
     return next((Cause(code) for status, code in _BEHIND if status in statuses.values()), None)
 

@@ -14,6 +14,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.nsbase import NSBase
 
 from domains.dns.core import Answer, LookupStatus, Question
+from inbound_admin.lib.foreign_text import escaped
 
 MOST_CHARACTERS = 32_768  # of all values in one answer; no mail setup needs more
 
@@ -109,7 +110,7 @@ def _values(rrset: tuple[dns.rdata.Rdata, ...]) -> tuple[str, ...]:
 
 def _value(rdata: dns.rdata.Rdata) -> str:
     if isinstance(rdata, TXT):
-        return b"".join(rdata.strings).decode("utf-8", "replace")
+        return escaped(b"".join(rdata.strings).decode("utf-8", "replace"))
     if isinstance(rdata, NSBase):
         return _host(rdata.target)
     return rdata.to_text()
@@ -126,4 +127,4 @@ def _error_text(message: dns.message.Message) -> str:
 
 
 def failed_answer(question: Question, resolver: str, error: str) -> Answer:
-    return Answer(question, resolver, LookupStatus.FAILED, error=error)
+    return Answer(question, resolver, LookupStatus.FAILED, error=escaped(error))

@@ -4,14 +4,18 @@ The row is stored before the call, the response after it. A call whose process d
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
+from inbound_admin.lib.api.sent_json import same_json, sent_json
 from inbound_admin.lib.errors import Conflict, Malformed
 
 HEADER = "Idempotency-Key"
+REASON_MISSING = "REASON_MISSING"  # nothing was changed, and the same call works once it has a reason
 LONGEST = 255
 KEPT_HOURS = 24
 DEAD_AFTER = 120  # seconds: no call takes longer
@@ -41,7 +45,9 @@ def begin(request: HttpRequest, caller: str) -> Begun | HttpResponse | None:
     if not 0 < len(given) <= LONGEST:
         raise Malformed(f"{HEADER} must have between 1 and {LONGEST} characters.", code="BAD_IDEMPOTENCY_KEY")
     call = Begun(caller, _hash(given.encode("utf-8", "surrogateescape")))
-    sent = _hash(request.method or "", request.get_full_path(), request.body)
+    # Of all spellings of the JSON: a reason in it is taken out, so that it may also come in the header.
+    sent = _hash(request.method or "", request.get_full_path(), same_json(request.body))
+    before_upgrade = _hash(request.method or "", request.get_full_path(), request.body)
     with connection.cursor() as cursor:
         cursor.execute(FORGET, [caller, KEPT_HOURS])
         cursor.execute(BEGIN, {"caller": caller, "key": call.key, "digest": sent, "dead": DEAD_AFTER})
@@ -49,18 +55,18 @@ def begin(request: HttpRequest, caller: str) -> Begun | HttpResponse | None:
             return call
         cursor.execute("SELECT digest, status, body FROM api_calls WHERE caller = %s AND key = %s", [caller, call.key])
         row = cursor.fetchone()
-    return _known(row, sent)
+    return _known(row, (sent, before_upgrade))
 
 
 def finish(call: Begun, answer: HttpResponse, *, secret: str = "") -> None:
-    """Store the response, unless it is a 5xx or 429: those may be retried.
+    """Store the response, unless the call may be retried: 5xx, 429, or one that lacks the reason of staff.
 
     A `secret` in the response is shown once and not stored: the repeated response has it empty.
     """
     body = answer.content.decode()
     body = body.replace(secret, "") if secret else body
     with connection.cursor() as cursor:
-        if answer.status_code >= 500 or answer.status_code == 429:
+        if answer.status_code >= 500 or answer.status_code == 429 or _lacks_reason(answer):
             cursor.execute("DELETE FROM api_calls WHERE caller = %s AND key = %s", [call.caller, call.key])
             return
         cursor.execute(
@@ -69,8 +75,15 @@ def finish(call: Begun, answer: HttpResponse, *, secret: str = "") -> None:
         )
 
 
-def _known(row: tuple[str, int | None, str] | None, sent: str) -> HttpResponse:
-    if row is not None and row[0] != sent:
+def _lacks_reason(answer: HttpResponse) -> bool:
+    if answer.status_code != HTTPStatus.UNPROCESSABLE_ENTITY:
+        return False
+    sent = sent_json(answer.content)
+    return isinstance(sent, dict) and sent.get("code") == REASON_MISSING
+
+
+def _known(row: tuple[str, int | None, str] | None, sent: Sequence[str]) -> HttpResponse:
+    if row is not None and row[0] not in sent:
         sentence = f"This {HEADER} was used for a different request. Use a new one for each request."
         raise Conflict(sentence, code="IDEMPOTENCY_KEY_REUSED")
     if row is None or row[1] is None:

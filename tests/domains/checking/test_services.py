@@ -6,21 +6,28 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
+from accounts.roles import Role
 from audit.models import Change
+from domains import tasks as domains_tasks
 from domains.checking import services as checking_services
 from domains.checking.core.judgement import SesStatus, State
 from domains.dns import services as dns_services
 from domains.dns.core import Answer, Question
 from domains.dns.services import look_up
+from domains.identity import gateway
+from domains.identity.core import GONE
 from domains.identity_status import services as identity_status_services
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
+from domains.sending_status.selectors import sending_of
 from domains.settings import services as settings_services
 from domains.settings.services import DesiredSettings
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem
+from notifications.models.alerts import Alert, Notice
 from sandbox.process import Sandbox
 from tests.domains.checking.factories import HOUR, NOW, check_domain, remove_record, states, verified_domain
 from tests.domains.factories import (
@@ -33,7 +40,7 @@ from tests.domains.factories import (
     set_up_domain,
     zone_of,
 )
-from tests.factories import make_user
+from tests.factories import make_staff, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -173,7 +180,7 @@ def test_a_deleted_identity_marks_only_its_own_domain(sandbox: Sandbox) -> None:
     checking_services.check([gone, other], now=NOW + HOUR)
     assert (gone.state, gone.summary, gone.identity_status) == (
         State.WRONG,
-        identity_status_services.GONE,
+        GONE,
         SesStatus.NOT_STARTED,
     )
     assert (other.state, other.ses_problem) == (State.VERIFIED, "")
@@ -212,7 +219,7 @@ def test_many_domains_are_read_in_three_calls_per_hundred(sandbox: Sandbox) -> N
         "GetIdentityMailFromDomainAttributes": 3,
     }
     stored = Domain.objects.in_bulk([domain.pk for domain in domains])
-    assert stored[domains[0].pk].ses_problem == identity_status_services.GONE
+    assert stored[domains[0].pk].ses_problem == GONE
     for domain in domains[1:]:
         row = stored[domain.pk]
         assert (row.identity_status, row.dkim_status, row.ses_problem) == (SesStatus.SUCCESS, SesStatus.SUCCESS, "")
@@ -226,10 +233,69 @@ def test_changes_among_ten_thousand_identities_are_found_in_twelve_calls(sandbox
     seed_identities([same.name, turned.name], ownership="Success")
     set_identity_status(turned.name, ownership="TemporaryFailure")
     assert identity_status_services.detect_changes(now=NOW) == 2
-    assert sum(sandbox.control.call_counts().values()) <= 12
+    assert sum(sandbox.control.call_counts().values()) <= 14  # the two are read, one by one
     due = Domain.objects.filter(next_check_at=NOW).values_list("name", flat=True)
     assert sorted(due) == ["gone.com", "turned.com"]
     assert identity_status_services.detect_changes(now=NOW) == 0
+
+
+def test_an_identity_deleted_in_ses_is_noticed_by_the_list_shown_and_announced_to_the_owner_and_the_team(
+    sandbox: Sandbox,
+) -> None:
+    operator = make_staff(Role.OPERATOR)
+    domain = verified_domain(sandbox)
+    aws.client("sesv2").delete_email_identity(EmailIdentity=domain.name)
+    domains_tasks.notice(timestamp=0)
+    checking_services.check_due(now=timezone.now())
+    domain.refresh_from_db()
+    assert (domain.state, domain.summary, domain.is_verified) == (State.WRONG, GONE, False)
+    alert = Alert.objects.get(kind="identities.changed", state="open")
+    assert (
+        alert.why == f"SES no longer has 1 verified domain ({domain.name}): it rejects all mail sent from or to them."
+    )
+    assert Notice.objects.filter(alert=alert, person=operator).exists()
+    assert Alert.objects.filter(kind="domain.at_risk", customer_id=domain.customer_id).exists()
+    sending = sending_of(domain)
+    assert sending.sentence.endswith("Amazon SES no longer has it. Restart its verification first.")
+
+
+def test_dkim_keys_replaced_in_ses_are_adopted_and_nobodys_records_are_blamed(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    old = list(domain.dkim_tokens)
+    gateway.rotate_dkim_keys(domain.name, strong=False)
+    domains_tasks.notice(timestamp=0)
+    domain.refresh_from_db()
+    assert sorted(domain.dkim_tokens) != sorted(old)
+    checking_services.check([domain], now=NOW)
+    checking_services.check([domain], now=NOW)
+    domain.refresh_from_db()
+    assert states(domain)["dkim-1"] == State.WAITING
+    assert "Restore" not in domain.summary
+    own, team = (Alert.objects.get(kind=kind, state="open") for kind in ("domain.new_dkim", "identities.changed"))
+    assert own.why.startswith(f"SES has new DKIM keys for {domain}, although nobody requested them here.")
+    assert team.why.startswith(f"SES has new DKIM keys for 1 verified domain ({domain.name}).")
+    publish(sandbox, domain)
+    sandbox.control.tick()
+    assert check_domain(domain).state == State.VERIFIED
+    domains_tasks.notice(timestamp=0)
+    assert not Alert.objects.filter(kind__in=("domain.new_dkim", "identities.changed"), state="open").exists()
+
+
+def test_a_check_that_finds_new_dkim_keys_itself_blames_no_record(sandbox: Sandbox) -> None:
+    domain = verified_domain(sandbox)
+    gateway.rotate_dkim_keys(domain.name, strong=False)
+    check_domain(domain)
+    assert check_domain(domain).state == State.WAITING
+    assert states(domain)["dkim-1"] == State.WAITING
+
+
+def test_the_list_of_a_large_region_takes_at_most_a_tenth_of_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity_status_services, "PAGES_EACH_TIME", 1)
+    monkeypatch.setattr(gateway, "PAGE", 1)
+    for number in range(3):
+        make_domain(f"d{number}.com", stage=Stage.READY)
+    due = [identity_status_services.is_watch_due(300 * number) for number in range(6)]
+    assert due == [True, False, False, True, False, False]
 
 
 def test_an_incomplete_list_marks_no_identity_as_gone(sandbox: Sandbox) -> None:

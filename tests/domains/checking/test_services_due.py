@@ -14,6 +14,7 @@ from domains.dns.services import HostLookup
 from domains.identity import services as identity_services
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
+from domains.ownership_claims import services as ownership_claims_services
 from domains.receiving import services as receiving_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import RateLimited, Refused
@@ -21,6 +22,7 @@ from sandbox.process import Sandbox
 from tests.domains.checking.factories import HOUR, NOW, states
 from tests.domains.factories import (
     make_domain,
+    make_zone,
     publish_proof,
     set_up_domain,
     waiting_jobs,
@@ -124,6 +126,43 @@ def test_a_due_claim_is_checked_and_set_up_once_proven(sandbox: Sandbox) -> None
     identity_services.set_up(domain_id=domain.id)
     domain.refresh_from_db()
     assert (domain.stage, domain.adopted) == (Stage.READY, True)
+
+
+def test_a_text_record_with_any_bytes_is_stored_and_stops_no_check(sandbox: Sandbox) -> None:
+    hostile, other = set_up_domain(sandbox, "hostile.com"), set_up_domain(sandbox, "other.com")
+    zone = make_zone(sandbox, hostile)
+    for name, value in (
+        ("_dmarc.hostile.com", r'"v=DMARC1; p=none; x=\000\001"'),
+        ("_amazonses.hostile.com", r'"a\000b"'),
+        ("hostile.com", r'"v=spf1 include:a\000b.com ~all"'),
+    ):
+        sandbox.control.add_record(zone, name, "TXT", value)
+    sandbox.control.tick()
+    assert checking_services.check_due(now=timezone.now() + timedelta(seconds=1)) == 2
+    found = [value for row in hostile.record_checks.all() for value in row.found]
+    assert any(r"x=\000\001" in value for value in found), found
+    other.refresh_from_db()
+    assert other.last_dns_check is not None
+
+
+def test_a_claim_whose_check_fails_unexpectedly_holds_up_no_other_domain(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.client("sesv2").create_email_identity(EmailIdentity="old.com")
+    claim, other = set_up_domain(sandbox, "old.com"), set_up_domain(sandbox, "other.com")
+
+    def fails(*_: Any) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(ownership_claims_services, "check_claims", fails)
+    now = timezone.now() + timedelta(seconds=1)
+    assert checking_services.check_due(now=now) == 2
+    assert checking_services.check_due(now=now) == 0
+    claim.refresh_from_db()
+    other.refresh_from_db()
+    assert claim.next_check_at is not None
+    assert claim.next_check_at > now
+    assert other.last_dns_check is not None
 
 
 def test_opening_a_page_hours_later_schedules_a_check(sandbox: Sandbox, client: Client) -> None:

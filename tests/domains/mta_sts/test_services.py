@@ -3,6 +3,7 @@ is.
 """
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -71,6 +72,37 @@ def test_nothing_is_fetched_without_the_record(sandbox: Sandbox) -> None:
     sandbox.control.host_policy("shop.com", ENFORCED)
     domain = check(mark_as_receiving(set_up_domain(sandbox, "shop.com")))
     assert (domain.mta_sts, domain.mta_sts_at) == ({}, None)
+
+
+def test_a_policy_with_any_bytes_is_stored_and_said(sandbox: Sandbox, shop: Domain) -> None:
+    sandbox.control.host_policy("shop.com", f"{ENFORCED}bad\x00line\n")
+    found = check(shop).mta_sts_check
+    assert found.effect is PolicyEffect.IGNORED
+    assert r"The line “bad\000line” has no colon." in found.sentence
+
+
+def test_a_policy_that_fails_unexpectedly_is_postponed_and_the_others_are_fetched(
+    sandbox: Sandbox, shop: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = mark_as_receiving(set_up_domain(sandbox, "other.com"))
+    publish(sandbox, other)
+    for name in ("shop.com", "other.com"):
+        sandbox.control.host_policy(name, ENFORCED)
+    sandbox.control.tick()
+    right = mta_sts_services._store
+
+    def store(domain: Domain, *rest: Any) -> None:
+        if domain.pk == shop.pk:
+            raise ValueError
+        right(domain, *rest)
+
+    monkeypatch.setattr(mta_sts_services, "_store", store)
+    checking_services.check([shop, other], now=timezone.now())
+    mta_sts_services.fetch_due(now=timezone.now())
+    shop.refresh_from_db()
+    other.refresh_from_db()
+    assert shop.mta_sts_check.problem == "The policy could not be checked."
+    assert other.mta_sts_check.effect is PolicyEffect.ENFORCED
 
 
 @pytest.mark.parametrize("fault", sorted(WEB_FAULTS))

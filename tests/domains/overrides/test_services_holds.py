@@ -13,6 +13,7 @@ from accounts.models.people import User
 from audit.models import Change
 from audit.selectors import changes_of
 from domains.models.domains import Domain, Stage
+from domains.models.record_checks import RecordCheck
 from domains.overrides import services as overrides_services
 from domains.ownership import services as ownership_services
 from domains.preflight import services as preflight_services
@@ -185,3 +186,41 @@ def test_a_transfer_ends_the_former_customers_alerts_and_the_warning_begins_anew
     later = timezone.now() + timedelta(days=8)
     assert ownership_services.expire_unproven_domains(now=later) == 0
     assert Alert.objects.get(customer_id=bob.pk).state == "open"
+
+
+def test_a_transfer_hands_no_address_for_dmarc_reports_over(olga: User) -> None:
+    secret = "nora.secret@private-mail.com"
+    domain = make_domain(stage=Stage.READY, dmarc_reports_to=secret, said_added_at=timezone.now(), mail_from_label="m")
+    assert any(secret in record.value for record in domain.records)
+    for key in ("dmarc", "identity"):
+        RecordCheck.objects.create(domain=domain, key=key, sentence=secret, checked_at=timezone.now())
+    bob = make_member()
+    overrides_services.transfer(domain=domain, to=bob.memberships.get().customer, because="Sold", actor=olga)
+    domain = Domain.objects.get(pk=domain.pk)
+    assert (domain.dmarc_reports_to, domain.said_added_at, domain.mail_from_label) == ("", None, "m")
+    assert [row.key for row in domain.record_checks.all()] == ["identity"]
+    assert not any(secret in record.value for record in domain.records)
+
+
+CLEARED = frozenset(
+    "wanted_by wanted_because expectations dmarc_reports_to said_added_at override_state override_until override_at "
+    "override_by override_because".split()
+)
+# SES or DNS has these, or they are the operator's: without them, the domain's mail would change.
+KEPT = frozenset(
+    "name region created_at created_by stage stage_problem adopted mail_from_label on_mx_failure dkim_signing receives "
+    "wants_apex_spf wants_dmarc has_catch_all deletion_bulk_id routes_removed_at new_dkim_wanted claim_token "
+    "claim_reason claim_proven_at identity_deletion_wanted note held_at held_until held_by "
+    "verification_token dkim_tokens dkim_zone dkim_origin own_dkim_key ses_dkim_signing ses_on_mx_failure "
+    "ses_mail_from identity_status dkim_status mail_from_status ses_error_type ses_looked_at ses_soa last_ses_check "
+    "ses_problem zone last_dns_check policies provider domain_connect soa_serial soa_serial_since mta_sts mta_sts_at "
+    "mail_rules mx_facts receiving_state state known_state state_since summary watched_from verified_at next_check_at "
+    "failed_checks".split()
+)
+
+
+def test_what_becomes_of_each_column_at_a_transfer_is_decided() -> None:
+    """A new column of a domain is put into one of the two: it may be the former customer's own."""
+    names = {field.name for field in Domain._meta.concrete_fields if not field.primary_key}
+    assert set(overrides_services.TRANSFER_FIELDS) == names - KEPT
+    assert set(overrides_services.TRANSFER_FIELDS) >= CLEARED

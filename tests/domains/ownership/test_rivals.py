@@ -1,19 +1,22 @@
 """Two customers claim one domain: an unproven claim blocks nobody, and the first proof decides."""
 
 import pytest
+from django.test import Client
 
 from accounts.models.people import Customer
 from domains.checking import services as checking_services
 from domains.deletion import services as deletion_services
 from domains.models.domains import Domain, Stage
 from domains.overrides import services as overrides_services
+from domains.ownership.core import TOO_LATE
 from domains.ownership_claims import services as ownership_claims_services
 from domains.preflight import services as preflight_services
 from inbound_admin.lib import aws
 from inbound_admin.lib.errors import Refused
 from sandbox.process import Sandbox
+from tests.api_client import api_of, ok
 from tests.domains.factories import identity_at_ses, make_domain, publish_proof
-from tests.factories import make_customer, make_staff
+from tests.factories import make_customer, make_member, make_staff
 
 pytestmark = pytest.mark.django_db
 NAME = "alice.com"
@@ -48,6 +51,41 @@ def test_the_first_proof_wins_and_the_other_claim_shows_it(
     assert bobs_claim.stage == Stage.CLAIM
     assert "Another account has proven ownership" in bobs_claim.stage_problem
     assert "Alice" not in bobs_claim.stage_problem
+
+
+def test_a_claim_to_a_name_that_another_proved_says_only_that_and_what_to_do(
+    client: Client, alice: Customer, bobs_claim: Domain, sandbox: Sandbox
+) -> None:
+    hers = make_domain(NAME, customer=alice, stage=Stage.READY)
+    publish_proof(sandbox, bobs_claim)
+    assert not ownership_claims_services.check_claim(bobs_claim)
+    bob = make_member(bobs_claim.customer, email="bob@bob.com")
+    client.force_login(bob)
+    page = client.get(f"/domains/{bobs_claim.pk}/").text
+    assert "Another account has proven ownership of this domain." in page
+    assert f"/domains/{bobs_claim.pk}/delete/" in page
+    for other in ("Prove that you own", "Publish one TXT record", "Setup is delayed", "verified"):
+        assert other not in page.partition('id="live"')[2].partition("</main>")[0], other
+    sentence = "Another account has proven ownership of this domain."
+    assert sentence in client.get("/domains/").text
+    assert "another account has proven ownership of it" in client.get(f"/domains/{bobs_claim.pk}/sending/").text
+    seen = ok(api_of(bob).get(f"/api/v2/domains/{bobs_claim.pk}"))
+    assert sentence in str(seen)
+    assert "Prove that you own" not in str(seen)
+    Domain.objects.filter(pk=hers.pk).delete()
+    bobs_claim.refresh_from_db()
+    assert ownership_claims_services.check_claim(bobs_claim)
+
+
+def test_a_claim_asks_for_the_proof_again_once_the_name_is_free(
+    alice: Customer, bobs_claim: Domain, sandbox: Sandbox
+) -> None:
+    Domain.objects.filter(pk=bobs_claim.pk).update(stage_problem=TOO_LATE)
+    bobs_claim.refresh_from_db()
+    assert bobs_claim.headline == TOO_LATE
+    assert not ownership_claims_services.check_claim(bobs_claim)
+    bobs_claim.refresh_from_db()
+    assert (bobs_claim.stage_problem, bobs_claim.headline) == ("", "Prove that you own this domain.")
 
 
 def test_staff_cannot_approve_a_claim_after_another_was_proven(alice: Customer, bobs_claim: Domain) -> None:

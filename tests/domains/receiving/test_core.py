@@ -51,6 +51,12 @@ def test_the_mx_is_never_required_while_mail_would_be_rejected(facts: ReceivingF
         assert judge(replace(published_elsewhere, mx=Mx.HERE)).state in (ReceivingState.LIVE, ReceivingState.COPIED)
 
 
+def test_of_a_subdomain_it_is_said_that_ses_may_apply_its_parents_verification() -> None:
+    found = judge(ReceivingFacts("in.shop.com", mx=Mx.HERE, is_verified=False, has_parent=True))
+    until = "SES rejects all mail for in.shop.com until it has verified the domain"
+    assert found.sentence == f"{until}, unless it has verified a parent domain."
+
+
 @pytest.mark.parametrize("rules", [RulesFact.NOTHING, RulesFact.WAITING, RulesFact.NOT_SET_UP, RulesFact.HALTED])
 def test_an_mx_that_points_here_without_rules_is_rejected_and_red(rules: RulesFact) -> None:
     found = judge(replace(READY, rules=rules))

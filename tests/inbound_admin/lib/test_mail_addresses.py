@@ -1,5 +1,7 @@
 """Addresses pasted from an email client, a web page, a chat or a list."""
 
+import time
+
 import pytest
 
 from inbound_admin.lib.fields import AddressField
@@ -43,3 +45,15 @@ def test_a_typographic_dash_becomes_a_hyphen(dash: str) -> None:
 @pytest.mark.parametrize("text", ["1.example.com", "www. example.com", "a.b.com", "4chan.org", "mail 1. example.com"])
 def test_text_without_a_list_mark_is_unchanged(text: str) -> None:
     assert without_list_mark(text) == text
+
+
+@pytest.mark.parametrize("text", ["@" * 30_000, "(@" * 15_000, "a@" + "(" * 30_000])
+def test_a_very_long_line_is_read_at_once(text: str) -> None:
+    begun = time.process_time()
+    plain_address(text)
+    assert time.process_time() - begun < 3
+
+
+@pytest.mark.parametrize("text", ["@ (Name)", "a@ (Name)", "@b.com (Name)", "a (Name)"])
+def test_a_comment_without_an_address_before_it_is_kept_for_correction(text: str) -> None:
+    assert plain_address(text).startswith(text.rstrip(")"))

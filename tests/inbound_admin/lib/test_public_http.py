@@ -164,3 +164,23 @@ def test_a_private_address_is_refused(site: Site) -> None:
     with pytest.raises(NoAnswer, match="isn't a public address") as caught:
         site.get("/", replace(LOCAL, may_be_private=False))
     assert (caught.value.why, site.asked) == (Why.PRIVATE, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"\x00\x01garbage\r\n\r\n", r"\000\001garbage"),
+        (b"HTTP/\x07\x1b[31m 999999 x\r\n\r\n", r"\007\027[31m 999999 x"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary*1=x; boundary*=x\r\n\r\n", "TypeError"),
+    ],
+)
+def test_what_is_no_http_is_no_answer_and_said_without_its_control_characters(answer: bytes, said: str) -> None:
+    with _speaking(answer, then_wait=Event()) as port, pytest.raises(NoAnswer) as caught:
+        get(parse_url(f"http://127.0.0.1:{port}/", may_be_private=True), replace(LOCAL, seconds=1))
+    assert said in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_header_values_are_escaped(site: Site) -> None:
+    site.answers["/"] = (200, {"Content-Type": "text/\x00plain", "Content-Length": "0"}, b"")
+    assert site.get("/").headers["content-type"] == r"text/\000plain"

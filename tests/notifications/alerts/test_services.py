@@ -63,7 +63,7 @@ def test_the_owner_is_notified_once_for_repeated_observations(customer: Customer
     }
     effects = [observe_condition(at=NOON + minutes * timedelta(minutes=1), **observation) for minutes in range(5)]
     assert effects == [Effect.NOTHING, Effect.RAISED, *[Effect.NOTHING] * 3]
-    assert _sent_mails() == [("alice@alice.example", "shop.example: A verified domain has lost a record")]
+    assert _sent_mails() == [("alice@alice.example", "shop.example: A verified domain needs action")]
     assert Alert.objects.get().looks == 5
 
 

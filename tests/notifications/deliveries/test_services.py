@@ -1,6 +1,8 @@
 """Outgoing webhooks: who receives an event, and how a delivery ends, against a real server."""
 
+import socket
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 import pytest
 from django.db import transaction
@@ -15,6 +17,7 @@ from notifications.deliveries.services import OVERDUE_AFTER, attempt
 from notifications.jobs import DELIVER
 from notifications.models.alerts import Alert
 from notifications.models.webhooks import Attempt, Delivery, DeliveryState, Event, WebhookTarget
+from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import PAUSES
 from notifications.webhooks.services import add_target, change_target, deliver_again, make_new_secret, send_test
 from operations.reconciler import services as reconciler_services
@@ -50,6 +53,49 @@ def test_a_webhook_that_is_off_or_chose_other_events_receives_nothing() -> None:
     emit_event()
     assert not Delivery.objects.exists()
     assert Event.objects.count() == 1
+
+
+def test_an_answer_that_is_no_http_is_a_failed_attempt_that_waits_longer_each_time(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"\x00\x01garbage\r\n\r\n")
+
+        thread = Thread(target=answer)
+        thread.start()
+        settings.WEBHOOKS_MAY_BE_PRIVATE = True
+        make_target(url=f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        emit_event()
+        delivery = Delivery.objects.get()
+        attempt(delivery_id=delivery.pk)
+        thread.join()
+    made = delivery.attempts.get()
+    delivery.refresh_from_db()
+    assert r"\000\001garbage" in made.problem
+    assert made.finished_at is not None
+    assert delivery.next_attempt_at is not None
+    assert delivery.next_attempt_at > made.finished_at
+
+
+def test_an_attempt_that_fails_unexpectedly_is_a_failed_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_target()
+    emit_event()
+    delivery = Delivery.objects.get()
+
+    def fails(*_: object, **__: object) -> None:
+        raise UnicodeError
+
+    monkeypatch.setattr(webhooks_services, "post", fails)
+    attempt(delivery_id=delivery.pk)
+    made = delivery.attempts.get()
+    delivery.refresh_from_db()
+    assert made.problem == "The request failed unexpectedly: UnicodeError."
+    assert delivery.next_attempt_at is not None
+    assert made.finished_at is not None
+    assert delivery.next_attempt_at > made.finished_at
 
 
 def test_a_personal_webhook_receives_no_events(alice: User) -> None:

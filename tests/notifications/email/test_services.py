@@ -1,13 +1,19 @@
 """Emails that strangers can cause: each recipient gets a limited number per day."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 from django.core import mail
 from pytest_django import Settings
 
+from accounts.models.people import User
+from accounts.roles import Role
 from notifications.email import services as email_services
+from notifications.models.alerts import Notice
+from tests.factories import make_staff
+from tests.notifications.factories import NOON, observe_condition
 
 pytestmark = pytest.mark.django_db
 ALICE = "alice@alice.example"
@@ -49,6 +55,25 @@ def test_the_limit_resets_after_a_day() -> None:
         assert send(ALICE) == ()
         clock.shift(2)
         assert send(ALICE) == (ALICE,)
+
+
+def test_an_email_that_cannot_be_made_is_tried_later_and_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [make_staff(Role.OPERATOR, email=f"{name}@ops.example") for name in ("a", "b")]
+    observe_condition()
+    right = email_services._receivable
+
+    def receivable(person: User, notices: Sequence[Notice]) -> tuple[Sequence[Notice], list[int]]:
+        if person == people[0]:
+            raise ValueError
+        return right(person, notices)
+
+    monkeypatch.setattr(email_services, "_receivable", receivable)
+    now = NOON + timedelta(days=1)
+    assert email_services.send_due(now=now) == 1
+    assert [each.to for each in mail.outbox] == [["b@ops.example"]]
+    notice = Notice.objects.get(person=people[0])
+    assert (notice.tries, notice.sent_at) == (1, None)
+    assert notice.due_at > now
 
 
 def test_a_title_stays_on_one_line() -> None:

@@ -80,6 +80,15 @@ def test_only_failed_items_are_retried(sandbox: Sandbox, sam: User) -> None:
     assert Change.objects.filter(bulk_id=asked.pk, what="domain.transferred").count() == 2
 
 
+def test_a_name_whose_dns_has_any_bytes_is_added(sandbox: Sandbox) -> None:
+    alice = make_member()
+    zone = sandbox.control.add_zone("w6nul.com")
+    sandbox.control.add_record(zone, "w6nul.com", "TXT", r'"v=spf1 include:a\000b.com ~all"')
+    asked = start_batch(BatchKind.IMPORT, alice, "w6nul.com")
+    batches_services.work()
+    assert states(asked) == {"w6nul.com": "done"}
+
+
 def test_a_worker_that_died_between_items_repeats_nothing(sandbox: Sandbox, sam: User) -> None:
     bob = make_customer("Bob")
     make_ready("a.com", make_customer())
@@ -363,8 +372,6 @@ def test_an_item_that_nobody_foresaw_fails_and_holds_up_no_other(sandbox: Sandbo
     make_ready("b.com", make_customer())
     broken = start_batch(BatchKind.HOLD, sam, "a.com", because="Abuse", until="no moment")
     asked = start_batch(BatchKind.HOLD, sam, "b.com", because="Abuse")
-    with pytest.raises(ValueError, match="no moment"):
-        batches_services.work()
     batches_services.work()
     assert (states(broken), states(asked)) == ({"a.com": "refused"}, {"b.com": "done"})
     assert "internal error" in broken.items.get().problem

@@ -1,6 +1,7 @@
 """Parse the previous system's files into rows."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -205,3 +206,24 @@ def test_an_import_has_a_maximum_number_of_rows(monkeypatch: pytest.MonkeyPatch)
     assert len(read_sections({"users.csv": b"email\na@b.example\nc@d.example\n"})["users"]) == 2
     with pytest.raises(Refused, match="contain 3 rows. The maximum is 2"):
         read_sections({"users.csv": b"email\na@b.example\nc@d.example\ne@f.example\n"})
+
+
+def test_a_table_of_invalid_lines_is_read_in_linear_time() -> None:
+    begun = time.process_time()
+    found = read_sections({"users.csv": b"id,email\n" + b'"a"b\n' * 50_000})
+    assert len(found["users"]) == 50_000
+    assert time.process_time() - begun < 8
+
+
+def test_many_endpoints_of_one_name_are_numbered_in_linear_time() -> None:
+    begun = time.process_time()
+    rows = parse(users=[ALICE], endpoints=[{**HOOK, "id": f"e{number:05}"} for number in range(8_000)])
+    assert (rows[1].name, rows[-1].name, len({row.name for row in rows})) == ("Desk", "Desk (8000)", 8_001)
+    assert time.process_time() - begun < 3
+
+
+@pytest.mark.parametrize("config", ['{"url": "https://a.example/\\ud83d"}', {"url": "https://a.example/\ud83d"}])
+def test_half_an_emoji_becomes_a_question_mark(config: Any) -> None:
+    document = {"users": [{**ALICE, "name": "Alice \ud83d"}], "endpoints": [{**HOOK, "config": config}]}
+    person, endpoint = parse_rows(read_sections({"export.json": json.dumps(document).encode()}))
+    assert (person.values["name"], endpoint.values["config"]) == ("Alice ?", {"url": "https://a.example/?"})

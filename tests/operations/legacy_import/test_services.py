@@ -23,6 +23,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.runs import PendingChange, Run
 from receipt_rules.planner import services as planner_services
+from receipt_rules.tasks import watch_active_set
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
 from tests.domains.factories import make_domain, seed_identities
@@ -91,6 +92,15 @@ def test_an_import_queues_no_run_and_sends_no_email_and_the_plan_shows_the_chang
     assert not Tenant.objects.exists()
     assert mail.outbox == []
     assert planner_services.plan_changes().after.ours[0].recipients == ("shop.com",)
+
+
+def test_an_imported_address_counts_at_once_by_the_rules_as_last_read(sandbox: Sandbox) -> None:
+    seed_identities(["shop.com"], ownership="Success", dkim="Success")
+    watch_active_set(0)
+    run_import()
+    domain = Domain.objects.get(name="shop.com")
+    assert domain.mail_rules == {"shop.com": "not_set_up"}
+    assert not domain.receiving.asks_for_address
 
 
 def test_imported_people_get_no_password_and_existing_ones_are_unchanged(sandbox: Sandbox) -> None:

@@ -10,6 +10,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
 
 from accounts.models.people import Customer
+from inbound_admin.lib import aws
+from notifications.models.alerts import Alert
 from receipt_rules import tasks
 from receipt_rules.addresses import services as addresses_services
 from receipt_rules.auto_apply import services as auto_apply_services
@@ -130,3 +132,45 @@ def test_snapshots_of_customer_changes_never_evict_the_snapshot_before_an_approv
     assert {before.pk, Snapshot.objects.get(run=run).pk} <= kept
     by_customers = Snapshot.objects.filter(run__kind=RunKind.CUSTOMER).exclude(pk=before.pk)
     assert by_customers.count() == KEPT_SNAPSHOTS
+
+
+def test_a_catch_all_that_is_turned_off_over_many_addresses_waits_for_the_review_too(
+    sandbox: Sandbox, alices: Customer, alice_client: Client, settings: Settings
+) -> None:
+    settings.RECEIVING_SMALL_CHANGE = 5
+    set_up_receiving()
+    shop = make_verified("shop.com", customer=alices)
+    addresses_services.set_catch_all(domain=shop, actor=None)
+    auto_apply_services.work()
+    alice_client.post(reverse("receipt_rules:add_many"), {"text": lines(6), "confirm": "1"})
+    auto_apply_services.work()
+    assert not PendingChange.objects.exists()  # the catch-all receives them already: no rule changes
+    addresses_services.set_catch_all(domain=shop, actor=None, is_active=False)
+    auto_apply_services.work()
+    assert PendingChange.objects.get().waits_because.endswith("addresses at once. Our team reviews it first.")
+    assert rule_count("a001@shop.com") == 1
+
+
+def test_a_change_for_which_no_rule_is_left_says_so_and_blames_nobodys_mail(
+    sandbox: Sandbox, alices: Customer, settings: Settings
+) -> None:
+    set_up_receiving()
+    make_verified("shop.com", customer=alices)
+    settings.SES_RULES_PER_SET = settings.SES_RECIPIENTS_PER_RULE = 1
+    for name in ("a", "b", "c"):
+        add(name, alices)
+    auto_apply_services.work()
+    assert PendingChange.objects.get().waits_because == auto_apply_services.FULL
+
+
+def test_a_change_during_an_outage_waits_for_our_rules_and_the_alert_names_the_outage_alone(
+    sandbox: Sandbox, alices: Customer
+) -> None:
+    make_verified("shop.com", customer=alices)
+    set_up_receiving()
+    aws.client("ses").set_active_receipt_rule_set()
+    add("a", alices)
+    auto_apply_services.work()
+    assert PendingChange.objects.get().waits_because == auto_apply_services.NOT_ACTIVE
+    kinds = Alert.objects.filter(state="open", permission="receipt_rules.operate_rules").values_list("kind", flat=True)
+    assert list(kinds) == ["receiving.stopped"]

@@ -65,6 +65,8 @@ def test_an_email_group_has_at_most_fifty_addresses() -> None:
         ("webhook", {"url": "https://metadata.google.internal/"}),
         ("webhook", {"url": "https://localhost./"}),
         ("email", {"address": "nobody"}),
+        ("email", {"address": f"a@{'é' * 60}.example"}),  # no label in DNS is so long
+        ("email", {"address": "a@\ud83d.example"}),
         ("email_group", {"addresses": []}),
         ("email_group", {"addresses": ["a@a.example", "nobody"]}),
         ("pigeon", {}),

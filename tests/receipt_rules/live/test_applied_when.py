@@ -14,7 +14,7 @@ from sandbox.process import Sandbox
 from tests.receipt_rules.factories import make_address, make_operator, make_verified, set_up_receiving
 
 pytestmark = pytest.mark.django_db
-REVIEW = "Our team reviews changes of more than 2 addresses first."
+REVIEW = "Our team reviews changes of more than 2 addresses first, unless a catch-all receives their mail already."
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from receipt_rules.models.live import ActiveRuleSet
 from receipt_rules.models.probes import MailProbe, ProbeSchedule
 from receipt_rules.probes import services
 from receipt_rules.probes.core import REPORT_TIMEOUT, ProbePace, ProbeVerdict
-from receipt_rules.probes.selectors import schedule_of
+from receipt_rules.probes.selectors import ProbeTarget, schedule_of, target_of
 from receipt_rules.probes.services import run_due, schedule_probes, send_probe
 from receipt_rules.received_mail.services import record_deliveries
 from tests.factories import make_customer, make_member
@@ -82,6 +82,26 @@ def get_alert() -> Alert:
 
 def verdict_of(domain: Domain) -> str:
     return ProbeSchedule.objects.get(domain=domain).verdict
+
+
+def test_an_unexpected_error_with_one_schedule_postpones_that_one_alone(
+    shop: Domain, alices: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = live_domain("other.com", alices)
+    make_address("a@other.com", other, endpoint=make_endpoint(alices, name="B"), **LIVE)
+    schedules = [schedule_for(domain) for domain in (shop, other)]
+    now = max(schedule.next_at for schedule in schedules)
+
+    def failing_target_of(domain: Domain) -> ProbeTarget:
+        if domain == shop:
+            raise ValueError
+        return target_of(domain)
+
+    monkeypatch.setattr(services, "target_of", failing_target_of)
+    assert run_due(now=now) == 1
+    assert MailProbe.objects.get().domain == other
+    schedules[0].refresh_from_db()
+    assert schedules[0].next_at > now
 
 
 def test_no_test_message_is_sent_without_a_schedule(shop: Domain) -> None:

@@ -115,7 +115,7 @@ def test_an_mx_that_points_here_without_an_address_is_red_everywhere(
     ):
         assert sentence in alice_client.get(page).content.decode(), page
     overview = alice_client.get(reverse("operations:overview")).content.decode()
-    assert "1 domain is losing mail: SES rejects it" in overview
+    assert "1 domain isn&#x27;t getting its mail: SES rejects it" in overview
     assert sentence in overview
 
 

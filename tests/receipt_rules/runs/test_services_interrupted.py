@@ -83,7 +83,7 @@ def test_a_customers_change_that_ses_refuses_is_not_retried_forever(sandbox: San
         with pytest.raises(AwsProblem, match="InvalidS3Configuration"):
             auto_apply_services.work()
     auto_apply_services.work()
-    assert "was stopped" in PendingChange.objects.get().waits_because
+    assert "didn't apply all" in PendingChange.objects.get().waits_because
     number = Run.objects.count()
     other = make_verified("else.com")
     addresses_services.set_catch_all(domain=other, actor=None)

@@ -14,6 +14,7 @@ from sandbox.aws.state import WORLD, regions
 from sandbox.aws.state import Tenant as AtAmazon
 from sandbox.process import Sandbox
 from tenants.lifecycle import gateway as lifecycle_gateway
+from tenants.lifecycle.core import ANOTHER, GONE
 from tenants.lifecycle.selectors import layers_of
 from tenants.models.tenants import SesAccount, StatusChange, Tenant
 from tenants.status import services as status_services
@@ -101,7 +102,7 @@ def test_a_tenant_missing_in_ses_has_an_unknown_status(sandbox: Sandbox) -> None
     tenant = set_up_tenant()
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     tenant = read(tenant)
-    assert (tenant.standing, tenant.read_problem) == (TenantStatus.UNKNOWN, status_services.GONE)
+    assert (tenant.standing, tenant.read_problem) == (TenantStatus.UNKNOWN, GONE)
 
 
 def test_another_tenant_with_the_same_name_is_not_ours(sandbox: Sandbox) -> None:
@@ -109,7 +110,7 @@ def test_another_tenant_with_the_same_name_is_not_ours(sandbox: Sandbox) -> None
     aws.client("sesv2").delete_tenant(TenantName=tenant.name)
     aws.client("sesv2").create_tenant(TenantName=tenant.name)
     tenant = read(tenant)
-    assert (tenant.standing, tenant.read_problem) == (TenantStatus.UNKNOWN, status_services.ANOTHER)
+    assert (tenant.standing, tenant.read_problem) == (TenantStatus.UNKNOWN, ANOTHER)
 
 
 def test_a_deleted_configuration_set_is_a_layer_that_stops_sending(sandbox: Sandbox) -> None:

@@ -1,0 +1,137 @@
+"""What somebody removed or changed in SES by hand reaches pages, alerts and the list of drift once it is read."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models.people import Customer, User
+from accounts.roles import Role
+from domains.models.domains import Domain
+from inbound_admin.lib import aws
+from notifications.alerts.core import AlertState
+from notifications.models.alerts import Alert
+from operations.drift.core import TENANTS_AREA
+from operations.drift_store import services as drift_store_services
+from operations.jobs import DRIFT_CHECK
+from operations.models import Difference
+from operations.tenant_drift import services as tenant_drift_services
+from sandbox.process import Sandbox
+from tenants.lifecycle.core import REJECTED
+from tenants.lifecycle.selectors import layers_of
+from tenants.models.tenants import Tenant, TenantResource
+from tenants.resources import services as resources_services
+from tenants.status import services as status_services
+from tests.factories import make_member, make_staff
+from tests.operations.factories import make_sender, migrate
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def owner(sandbox: Sandbox) -> Customer:
+    customer = make_sender("Northwind", domains=2)
+    migrate(customer)
+    return customer
+
+
+@pytest.fixture
+def tenant(owner: Customer) -> Tenant:
+    return Tenant.objects.get(customer=owner)
+
+
+@pytest.fixture
+def olga() -> User:
+    return make_staff(Role.ADMIN)
+
+
+def kinds() -> set[str]:
+    return set(Alert.objects.filter(state=AlertState.OPEN).values_list("kind", flat=True))
+
+
+def sending_page(domain: Domain, owner: Customer) -> str:
+    client = Client()
+    client.force_login(make_member(owner, email=f"{domain.name.partition('.')[0]}@northwind.com"))
+    return client.get(reverse("domains:sending", args=[domain.pk])).text
+
+
+def tenant_page(tenant: Tenant, olga: User) -> str:
+    client = Client()
+    client.force_login(olga)
+    return client.get(reverse("tenants:detail", args=[tenant.pk])).text
+
+
+def read_and_list(tenant: Tenant) -> Difference:
+    """Read the tenant as the pass does; then what is listed without a person's check."""
+    ProcrastinateJob.objects.all().delete()
+    status_services.read_tenant(tenant_id=tenant.pk)
+    tenant_drift_services.queue_if_unlisted()
+    assert ProcrastinateJob.objects.filter(task_name=DRIFT_CHECK, status="todo").exists()
+    tenant_drift_services.work()
+    return Difference.objects.get(gone_at=None)
+
+
+def test_a_tenant_that_was_deleted_by_hand_is_listed_told_and_shown(
+    owner: Customer, tenant: Tenant, olga: User
+) -> None:
+    aws.client("sesv2").delete_tenant(TenantName=tenant.name)
+    assert read_and_list(tenant).kind == "missing"
+    assert kinds() == {"tenant.incomplete", "sending.rejected"}
+    page = tenant_page(tenant, olga)
+    assert "SES rejects sends that name this tenant" in page
+    assert "No verified domain is associated" in page
+    assert "reach Amazon SES" not in page
+    page = sending_page(Domain.objects.filter(customer=owner)[0], owner)
+    assert REJECTED in page
+    assert "No longer linked. Our team has been notified." in page
+    assert "Linked on" not in page
+    assert "Sending is enabled" not in page
+    ProcrastinateJob.objects.all().delete()
+    tenant_drift_services.queue_if_unlisted()
+    assert not ProcrastinateJob.objects.exists()
+
+
+def test_an_association_that_was_removed_by_hand_is_told_and_shown_until_it_is_restored(
+    owner: Customer, tenant: Tenant, olga: User
+) -> None:
+    lost, other = Domain.objects.filter(customer=owner).order_by("name")
+    row = TenantResource.objects.get(name=lost.name)
+    aws.client("sesv2").delete_tenant_resource_association(TenantName=tenant.name, ResourceArn=row.arn)
+    drift_store_services.request_check(TENANTS_AREA)
+    tenant_drift_services.work()
+    assert kinds() == {"tenant.incomplete", "sending.rejected"}
+    TenantResource.objects.filter(kind="identity").update(verified=True)
+    assert "1 of 2" in [layer.status for layer in layers_of(tenant)]
+    page = sending_page(lost, owner)
+    assert REJECTED in page
+    assert "No longer linked" in page
+    assert "Sending is enabled." in sending_page(other, owner)
+    found = Difference.objects.get(gone_at=None)
+    tenant_drift_services.restore(difference=found, because="ours", actor=olga)
+    resources_services.apply_associations(tenant_id=tenant.pk)
+    tenant_drift_services.work()
+    row.refresh_from_db()
+    assert (row.problem, row.associated_at is None) == ("", False)
+
+
+def test_a_restored_association_resolves_its_alerts(owner: Customer, tenant: Tenant) -> None:
+    row = TenantResource.objects.filter(tenant=tenant, kind="identity")[0]
+    for lost, expected in (
+        ({(tenant.name, row.arn)}, {"tenant.incomplete", "sending.rejected"}),
+        (set[tuple[str, str]](), set[str]()),
+    ):
+        resources_services.record_lost(tenants={tenant.name}, lost=lost)
+        assert kinds() == expected
+
+
+def test_a_policy_that_somebody_set_in_ses_is_listed_and_is_no_change_of_ours(tenant: Tenant, olga: User) -> None:
+    region = aws.client("sesv2").meta.region_name
+    aws.client("sesv2").update_reputation_entity_policy(
+        ReputationEntityType="RESOURCE",
+        ReputationEntityReference=tenant.arn,
+        ReputationEntityPolicy=f"arn:aws:ses:{region}:aws:reputation-policy/none",
+    )
+    assert read_and_list(tenant).kind == "policy"
+    page = tenant_page(tenant, olga)
+    assert "Restore or accept it in Drift" in page
+    assert "The change is being applied" not in page
