@@ -4,6 +4,7 @@ from typing import Any
 
 from inbound_admin import settings
 
+limit_request_line = 8190  # bytes, the most that gunicorn can bound: filters and ticked rows are in the URL
 threads = settings.WEB_THREADS
 control_socket_disable = True  # nobody asks it anything, and where the disk is read-only it has no place
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
@@ -208,7 +209,7 @@ def _send_again(request: HttpRequest, row: Invitation) -> None:
         email=row.email,
         role=MemberRole(row.role),
         actor=who(request),
-        site_url=request.build_absolute_uri("/"),
+        site_url=settings.SITE_URL or request.build_absolute_uri("/"),
     )
     if not invited.mailed:
         raise Refused("a new link was created, but the email couldn't be sent. Try again later.")

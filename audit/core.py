@@ -10,6 +10,12 @@ from inbound_admin.lib.tables import keyed, read_toml
 
 _WORDS = read_toml(Path(__file__).with_name("words.toml"), dict[str, dict[str, str]])
 WORDS = keyed((f"{about}.{done}", words) for about, verbs in _WORDS.items() for done, words in verbs.items())
+# What changes, events and alerts are about: each `Subject.type`.
+OBJECT_TYPES = frozenset(
+    "account address amazon bucket bulk catch_all customer difference domain drift endpoint expectation forwarding "
+    "function migration moving_in person probe quota received_mail receiving record rule_set runs tenant "
+    "webhook".split()
+)
 NAMES = {
     "dkim_signing": "DKIM signing",
     "dkim_tokens": "DKIM tokens",

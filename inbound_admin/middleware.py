@@ -19,7 +19,7 @@ from django.http import (
 )
 from django.middleware.common import CommonMiddleware
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import is_valid_path, reverse
 
 from inbound_admin.database_outage import outage_of, outage_response
 from inbound_admin.lib.api import answers
@@ -42,6 +42,8 @@ def request_id(get_response: Handler) -> Handler:
         if not request.path.startswith(answers.PREFIX):  # there it is refused (`Text`)
             # A space, since what is left around a NUL that is taken out could be one again.
             request.META["QUERY_STRING"] = request.META.get("QUERY_STRING", "").replace("%00", "%20")
+        if request.META.get("HTTP_HX_HISTORY_RESTORE_REQUEST") == "true":
+            request.META.pop("HTTP_HX_REQUEST", None)  # Back without htmx's copy needs the whole page, not a part
         name = uuid.uuid4().hex[:12]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=name)
@@ -83,7 +85,10 @@ class SignInRequired(LoginRequiredMiddleware):
 
 def _sign_in_again(request: HttpRequest) -> str:
     """Redirect to the sign-in and back to the page, not to a part of it."""
-    shown = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    try:
+        shown = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    except ValueError:  # no URL, so the start page
+        shown = ""
     return f"{reverse('account_login')}?{urlencode({'next': shown or '/'})}"
 
 
@@ -105,7 +110,7 @@ class ExplainProblems:
             return answers.method_not_allowed(response)
         if request.method == "GET":
             # Only a button leads there, but "try again" and a sign-in do too: to the page that has the button.
-            return redirect(request.path.rstrip("/").rpartition("/")[0] + "/")
+            return redirect(_page_above(request.path))
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -117,6 +122,16 @@ class ExplainProblems:
             return None
         log.info("problem shown", code=exception.code, sentence=str(exception))
         return problem_page(request, exception)
+
+
+def _page_above(path: str) -> str:
+    """Return the nearest path above that leads somewhere; "/" always does."""
+    above = path
+    while above != "/":
+        above = above.rstrip("/").rpartition("/")[0] + "/"
+        if is_valid_path(above):
+            break
+    return above
 
 
 def _asking_again() -> tuple[str, ...]:

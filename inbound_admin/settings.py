@@ -231,6 +231,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "cache",
+        "KEY_FUNCTION": "inbound_admin.lib.stored.cache_key",
         "OPTIONS": {"MAX_ENTRIES": 100_000},  # beyond it, Django deletes a third, counts of rate limits included
     }
 }

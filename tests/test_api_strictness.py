@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from django.conf import settings as product_settings
 from pydantic_core.core_schema import ErrorType
 from pytest_django import Settings
 
 from accounts.roles import Role
+from audit.core import OBJECT_TYPES
 from audit.models import Change
 from audit.services import record
 from inbound_admin.lib.api import validation
+from notifications.alerts.core import PAGES, REGION_PAGES, STAFF_PAGES
 from receipt_rules.models.addresses import Address
+from receipt_rules.models.endpoints import Endpoint
 from sandbox.process import Sandbox
 from tests.api_client import Api, api_of, description, expire_waits, ok, operations, refused
 from tests.api_rows import World, make_world
@@ -183,6 +188,18 @@ def test_the_published_families_refuse_a_dry_run_field(name: str, world: World, 
     assert not Address.objects.filter(address="new@shop.com").exists()
 
 
+@pytest.mark.parametrize("name", ["dryRun", "testMode", "commit"])
+def test_a_member_inside_the_config_asks_for_a_dry_run_no_more_than_one_outside(
+    name: str, world: World, alice: Api
+) -> None:
+    config = {"url": "https://hooks.example.com/office", name: True}
+    for family in ("v2", "e2"):
+        asked = {"name": "Office", "type": "webhook", "config": config}
+        said = refused(alice.post(f"/api/{family}/endpoints", asked), 400, "NO_DRY_RUN")
+        assert said["details"][0]["where"] == f"body.config.{name}"
+    assert not Endpoint.objects.filter(name="Office").exists()
+
+
 def test_every_write_refuses_a_dry_run_in_its_body(world: World, admin: Api) -> None:
     before = Change.objects.count()
     for method, path in WRITES:
@@ -201,6 +218,20 @@ def test_an_unexpected_body_is_refused_by_own_calls_and_named_by_published_ones(
     ok(admin.post(path, {"reason": "a test"}), 202)
     answer = _send(alice, "DELETE", f"/api/v2/endpoints/{world.endpoint.pk}", {"zzz": 1})
     assert (ok(answer)["cleanup"]["domains"], answer["X-Ignored"]) == ([], "zzz")
+
+
+def test_an_id_of_nobody_in_a_body_is_a_wrong_request_like_one_in_a_filter(world: World, alice: Api) -> None:
+    asked = {"address": "new@shop.com", "domainId": "dom_x"}
+    for family in ("v2", "e2", "v1.1"):
+        refused(alice.post(f"/api/{family}/email-addresses", asked), 400, "DOMAIN_MISSING")
+    asked = {"domain": "shop.com", "domainId": "dom_x"}
+    refused(alice.post("/api/inbound/verify-domain", asked), 400, "DOMAIN_MISSING")
+
+
+def test_an_address_with_two_endpoints_is_refused(world: World, alice: Api) -> None:
+    asked = {"address": "new@shop.com", "domainId": world.domain.pk}
+    two = {"endpointId": world.endpoint.pk, "webhookId": "end_other"}
+    refused(alice.post("/api/v2/email-addresses", asked | two), 400, "TWO_ENDPOINTS")
 
 
 # --- messages ------------------------------------------------------------------------------------------------------
@@ -266,3 +297,22 @@ def test_the_message_says_what_is_expected(body: Any, details: list[str] | None,
         ]
     )
     assert messages[0] in problem["error"]
+
+
+def test_a_filter_by_object_accepts_every_type_that_there_is(world: World, admin: Api) -> None:
+    """Also while no row has the type: a program that waits for the first one must not get an error."""
+    named = {found for path in _product_files() for found in _SUBJECT.findall(path.read_text())}
+    assert {"endpoint", "webhook", "rule_set"} < named
+    assert {*PAGES, *STAFF_PAGES, *REGION_PAGES, "amazon"} | named == OBJECT_TYPES
+    for name in OBJECT_TYPES:
+        ok(admin.get("/api/v2/alerts", objectType=name))
+        ok(admin.get("/api/v2/audit", objectType=name))
+
+
+_SUBJECT = re.compile(r'\bSubject\(\s*"([a-z_]+)"')
+
+
+def _product_files() -> Iterator[Path]:
+    root = Path(product_settings.BASE_DIR)
+    for app in ("accounts", "audit", "domains", "notifications", "operations", "receipt_rules", "tenants"):
+        yield from (root / app).rglob("*.py")

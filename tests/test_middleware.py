@@ -73,3 +73,29 @@ def test_monitoring_paths_accept_any_host_and_pages_only_our_hosts(
     for path in ("/accounts/login/", "/", "/api/docs", "/healthz/"):
         assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 400, path
         assert client.get(path, headers={"Host": "panel.example.com"}).status_code != 400, path
+
+
+def test_an_unreadable_url_in_the_header_of_htmx_is_no_error(client: Client) -> None:
+    domain, broken = make_domain(), {"HX-Request": "true", "HX-Current-URL": "http://["}
+    answer = client.get(reverse("domains:detail", args=[domain.id]), headers=broken)
+    assert answer["HX-Redirect"] == f"{reverse('account_login')}?next=%2F"
+    client.force_login(make_staff(Role.SUPPORT))
+    assert client.get(reverse("domains:diagnosis", args=[domain.id]), headers=broken).status_code == 200
+
+
+def test_back_to_a_list_that_htmx_no_longer_has_gets_the_whole_page(alice: Client) -> None:
+    part, whole = {"HX-Request": "true"}, {"HX-Request": "true", "HX-History-Restore-Request": "true"}
+    for name in ("domains:list", "receipt_rules:addresses", "notifications:inbox"):
+        assert "<html" not in alice.get(reverse(name), headers=part).text
+        assert "<html" in alice.get(reverse(name), headers=whole).text
+
+
+def test_no_page_is_kept_in_the_browser_for_the_next_person_in_the_tab(alice: Client) -> None:
+    page = alice.get(reverse("domains:list")).text
+    assert '"historyCacheSize": 0, "refreshOnHistoryMiss": true' in page
+
+
+def test_the_url_of_a_button_leads_to_the_nearest_page_above_it(alice: Client) -> None:
+    domain = make_domain()
+    share = reverse("domains:share", args=[domain.id])
+    assert alice.get(f"{share}lnk_1/revoke/")["Location"] == share

@@ -16,7 +16,6 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -37,7 +36,7 @@ from accounts.people.selectors import (
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, RateLimited, Refused
 from inbound_admin.lib.mail_limits import take_unsolicited_turn
-from inbound_admin.lib.mail_names import LONGEST_NAME, mail_name, plain_name
+from inbound_admin.lib.mail_names import LONGEST_NAME, mail_name, plain_name, require_email
 
 
 def require_manager(customer: Customer, actor: User | None) -> None:
@@ -194,7 +193,7 @@ def _may_be_invited(customer: Customer, email: str) -> None:
 def _address(text: str) -> str:
     email = text.strip().lower()
     try:
-        validate_email(email)
+        require_email(email)
     except ValidationError as error:
         raise Refused(f"“{text.strip()}” isn't a valid email address.") from error
     return email

@@ -9,8 +9,9 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Lower
+from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from accounts.members.core import hash_of
@@ -177,8 +178,15 @@ def invitations_since(customer: Customer, moment: datetime) -> int:
 
 def people_by_email(email: str) -> QuerySet[User]:
     """Return people with this sign-in address or confirmed further address, including disabled accounts."""
-    proven = EmailAddress.objects.filter(email__iexact=email, verified=True)
-    return User.objects.filter(Q(email__iexact=email) | Q(pk__in=proven.values("user")))
+    proven = EmailAddress.objects.filter(same_email(email), verified=True)
+    return User.objects.filter(same_email(email) | Q(pk__in=proven.values("user")))
+
+
+def same_email(email: str) -> Q:
+    """Return a filter for an address, ignoring case. One case alone isn't enough: a dotless i becomes I in upper
+    case, which would make it the address of another domain.
+    """
+    return Q(Exact(Lower("email"), Value(email.lower())), email__iexact=email)
 
 
 def working_keys_of(person: User) -> QuerySet[ApiKey]:

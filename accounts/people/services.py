@@ -22,7 +22,6 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.http import HttpRequest
@@ -31,10 +30,10 @@ from django.utils import timezone
 
 from accounts.members import services as members_services
 from accounts.models.people import Customer, MemberRole, Membership, User
-from accounts.people.selectors import customer_subject, is_staff_member
+from accounts.people.selectors import customer_subject, is_staff_member, same_email
 from audit import services as audit_services
 from inbound_admin.lib.errors import NotAllowed, Refused
-from inbound_admin.lib.mail_names import LONGEST_NAME, plain_name
+from inbound_admin.lib.mail_names import LONGEST_NAME, plain_name, require_email
 
 SIGNED_IN_AT = "signed_in_at"
 
@@ -180,7 +179,7 @@ def _may_gain(person: User, *, gained: set[str]) -> None:
     """Raise Refused unless an existing account has a confirmed address and, if required, a second factor."""
     if not gained:
         return
-    if not EmailAddress.objects.filter(user=person, email__iexact=person.email, verified=True).exists():
+    if not EmailAddress.objects.filter(same_email(person.email), user=person, verified=True).exists():
         sentence = f"{person.email} is unconfirmed. Ask the owner to confirm it under"
         raise Refused(f"{sentence} Your account > Email address.", code="ADDRESS_UNPROVEN")
     if settings.STAFF_MFA_REQUIRED and not is_mfa_enabled(person):
@@ -214,11 +213,11 @@ def _record(what: str, person: User, actor: User, before: dict[str, Any], after:
 
 def import_person(*, email: str, name: str, actor: User | None, because: str, bulk_id: str) -> tuple[User, bool]:
     """Return the person with this address and whether they are new. Raises Refused."""
-    known = User.objects.filter(email__iexact=email).first()
+    known = User.objects.filter(same_email(email)).first()
     if known is not None:
         return known, False
     try:
-        validate_email(email)
+        require_email(email)
     except ValidationError as error:
         raise Refused(f"“{email[:80]}” isn't a valid email address.", code="NOT_AN_ADDRESS") from error
     plain = plain_name(name)[:LONGEST_NAME]

@@ -3,7 +3,7 @@
 An unproven row, in any stage, holds nothing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.conf import settings
 from django.db import connection
@@ -117,10 +117,18 @@ def holder_of(name: str) -> Domain | None:
 
 def nearest_domain(name: str, customer: Customer) -> Domain | None:
     """Return the nearest domain at or above a name: a held one, or the customer's own that isn't proven yet."""
+    return nearest_domains([name], customer)[name]
+
+
+def nearest_domains(names: Iterable[str], customer: Customer) -> dict[str, Domain | None]:
+    """Return `nearest_domain` of each name, in one query."""
+    above = {name: name_and_parents(name) for name in names}
     own = Q(customer=customer) & ~Q(stage=Stage.CLAIM)
-    rows = Domain.objects.filter(own | Q(pk__in=held_domains().values("pk")), name__in=name_and_parents(name))
-    found = rows.select_related("customer")
-    return max(found, key=lambda domain: (len(domain.name), domain.proven_at is not None), default=None)
+    at = in_values("name", {each for several in above.values() for each in several})
+    rows = Domain.objects.filter(own | Q(pk__in=held_domains().values("pk")), at).select_related("customer")
+    # Of two rows of a name, the proven one is last.
+    found = {domain.name: domain for domain in sorted(rows, key=lambda domain: domain.proven_at is not None)}
+    return {name: next((found[each] for each in several if each in found), None) for name, several in above.items()}
 
 
 def shares_below(domain: Domain) -> bool:

@@ -7,6 +7,8 @@ from domains.settings.services import DesiredSettings, shown_values
 from inbound_admin.lib.fields import AddressField
 from inbound_admin.lib.seen import SeenField, fingerprint
 
+_SPECIAL = frozenset('!"#%,;?\\ ')  # in a record, "!" begins a size limit, "," the next address, ";" the next tag
+
 
 class SettingsForm(forms.Form):
     mail_from_label = forms.CharField(
@@ -38,6 +40,13 @@ class SettingsForm(forms.Form):
 
     def clean_mail_from_label(self) -> str:
         return str(self.cleaned_data["mail_from_label"]).strip().lower()
+
+    def clean_dmarc_reports_to(self) -> str:
+        address = str(self.cleaned_data["dmarc_reports_to"])
+        if special := set(address.rpartition("@")[0]) & _SPECIAL:
+            shown = " ".join(sorted(special))
+            raise forms.ValidationError(f"A DMARC record can't name an address with {shown}. Use another address.")
+        return address
 
     @property
     def desired(self) -> DesiredSettings:

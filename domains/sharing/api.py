@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -135,6 +136,6 @@ def mail_records(request: HttpRequest, domain_id: str, asked: MailRecordsWanted)
         to=asked.to,
         host=asked.host,
         actor=caller(request),
-        site_url=request.build_absolute_uri("/"),
+        site_url=settings.SITE_URL or request.build_absolute_uri("/"),
     )
     return Status(201, link_out(request, link))

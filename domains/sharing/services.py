@@ -8,9 +8,8 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import EmailField, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -212,7 +211,8 @@ def parse_recipient(text: str) -> str:
     """Parse one pasted email address. Raises Refused."""
     address = plain_address(text).rstrip(".").lower()
     try:
-        validate_email(address)
+        for validate in EmailField().validators:
+            validate(address)
     except ValidationError as error:
         raise Refused(f"“{text.strip()[:100]}” isn't an email address. Enter one address.", code="ADDRESS") from error
     return address

@@ -36,7 +36,7 @@ from domains.sharing.forms import MailRecordsForm, ShareForm
 from domains.sharing.selectors import link_for_token, links_of, requester_of, shared_page, token_of
 from inbound_admin.lib import slow_work
 from inbound_admin.lib.errors import Problem, RateLimited, Refused
-from inbound_admin.lib.http import SignedIn, secret_page
+from inbound_admin.lib.http import SignedIn, secret_page, site_url
 
 RATES = {"open": "240/m/key", "guess": "30/m/ip"}  # an open page polls up to twenty times a minute
 WHY_NOT = {
@@ -211,7 +211,7 @@ def mail_records(request: SignedIn, domain_id: str) -> HttpResponse:
 def _send(request: SignedIn, domain: Domain, form: MailRecordsForm) -> str:
     """Return the recipient; "" if the email was not sent, with the error in the form."""
     given = form.cleaned_data
-    site = request.build_absolute_uri("/")
+    site = site_url(request)
     try:
         link = services.mail_records(
             domain=domain, to=given["to"], host=given["host"] or "", actor=request.user, site_url=site
@@ -230,7 +230,7 @@ def _letter_page(request: SignedIn, domain: Domain, form: MailRecordsForm) -> Ht
     host = str(form.data.get("host", "")) or chosen_host(request, domain)
     context = {"domain": domain, "form": form, "host": dns_host(domain, host), "tab": "share"}
     try:
-        site = request.build_absolute_uri("/")
+        site = site_url(request)
         context["letter"] = services.build_letter(
             domain=domain, sender=request.user, host=host, link=None, site_url=site
         )

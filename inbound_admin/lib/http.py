@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from allauth.account.decorators import reauthentication_required
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
@@ -83,6 +84,11 @@ def requires_password(
 def require_password(request: HttpRequest) -> None:
     """Require it within a view, for one of several actions. The exception leads to the prompt and back."""
     raise_if_reauthentication_required(request, app="")
+
+
+def site_url(request: HttpRequest) -> str:
+    """Return the URL that links in emails begin with: the sender of a request chooses its Host, at least the port."""
+    return str(settings.SITE_URL) or request.build_absolute_uri("/")
 
 
 def redirect_page(request: HttpRequest, url: str) -> HttpResponse:

@@ -25,6 +25,7 @@ def without_list_mark(text: str) -> str:
 
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d", "-"))
 
+
 _FULL_WIDTH = str.maketrans({0xFF01 + at: 0x21 + at for at in range(94)})  # as East Asian keyboards write ASCII
 
 

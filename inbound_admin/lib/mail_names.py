@@ -3,7 +3,11 @@
 import re
 import unicodedata
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
 LONGEST = 60
+LONGEST_EMAIL = 254  # of our columns, as RFC 5321 allows; Django's validator allows 320
 LONGEST_NAME = 150  # of a person, in Django's column
 _ADDRESS = re.compile(r"\S*@\S*")
 _LINK = re.compile(r"\S*(?:://|\bwww\.)\S*", re.IGNORECASE)
@@ -42,3 +46,10 @@ def _visible(character: str) -> str:
     if character in '<>[]{}|\\"`':
         return " "
     return "" if unicodedata.category(character).startswith("C") else character
+
+
+def require_email(address: str) -> None:
+    """Raise ValidationError unless it is an email address that a column can store."""
+    validate_email(address)
+    if len(address) > LONGEST_EMAIL:
+        raise ValidationError(f"An email address has at most {LONGEST_EMAIL} characters.")

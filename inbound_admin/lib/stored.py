@@ -1,5 +1,6 @@
-"""Stored states. A later version may store values that this one doesn't know; it reads them as unknown."""
+"""Stored states, of which a later version may have more: they are read as unknown. And the keys of the cache."""
 
+import hashlib
 from enum import StrEnum
 from typing import Self
 
@@ -10,3 +11,13 @@ class StoredState(StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Self:
         return next(each for each in cls if each.name in UNKNOWN_MEMBERS)
+
+
+LONGEST_KEY = 200  # the cache's column has 255 characters, and a longer key would never be found
+
+
+def cache_key(key: str, key_prefix: str, version: int) -> str:
+    """Return the stored key. Of a longer one it ends in a hash, since emails and names can be part of it."""
+    if len(key) > LONGEST_KEY:
+        key = f"{key[: LONGEST_KEY // 2]}:{hashlib.sha256(key.encode()).hexdigest()}"
+    return f"{key_prefix}:{version}:{key}"

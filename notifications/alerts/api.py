@@ -9,6 +9,7 @@ from ninja import Query
 from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
+from audit.core import OBJECT_TYPES
 from inbound_admin.lib.api.validation import require_choice
 from inbound_admin.lib.api.values import In, Moment, Out, Page, Paged, Text, page_of
 from inbound_admin.lib.errors import Refused
@@ -18,25 +19,6 @@ from notifications.alerts.selectors import IN_STATE, alerts_for
 from notifications.models.alerts import Alert
 
 router = call_router("Alerts")
-# Of conditions, and of what staff changed for a customer. Whether such an alert exists now changes no answer.
-OBJECT_TYPES = (
-    "account",
-    "address",
-    "amazon",
-    "catch_all",
-    "customer",
-    "domain",
-    "drift",
-    "endpoint",
-    "forwarding",
-    "person",
-    "quota",
-    "receiving",
-    "rule_set",
-    "runs",
-    "tenant",
-    "webhook",
-)
 
 
 class AlertOut(Out):

@@ -329,7 +329,9 @@ def mute(*, alert: Alert, until: datetime, actor: Any) -> None:
     """Mute this condition of this object until then, even if it comes back. Raises Refused."""
     locked = _locked(alert, actor)
     now = timezone.now()
-    if not now < until <= now + timedelta(days=LONGEST_MUTE_DAYS):
+    if until <= now:
+        raise Refused("Choose a time in the future.", code="ALERT_MUTE")
+    if until > now + timedelta(days=LONGEST_MUTE_DAYS):
         raise Refused(f"You can mute an alert for at most {LONGEST_MUTE_DAYS} days.", code="ALERT_MUTE")
     before, locked.muted_until = locked.muted_until, until
     locked.save(update_fields=("muted_until",))

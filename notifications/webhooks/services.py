@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from audit import services as audit_services
@@ -103,6 +103,7 @@ def add_target(
     if WebhookTarget.objects.filter(pk=target.pk).exists():
         raise Refused("This webhook was already added. Find it in the list of webhooks.", code="WEBHOOK_THERE")
     _put(target, name=name, url=url, events=events)
+    _lock_siblings(target)
     if _siblings(target).count() >= MOST_TARGETS:
         raise Refused(f"You can have at most {MOST_TARGETS} webhooks. Remove one first.", code="WEBHOOK_TOO_MANY")
     secret = new_secret() if target.form == Format.STANDARD else ""
@@ -250,6 +251,13 @@ def _locked(target: WebhookTarget, actor: Any) -> WebhookTarget:
         return WebhookTarget.objects.select_for_update(of=("self",)).get(pk=target.pk)
     except WebhookTarget.DoesNotExist as error:
         raise Refused("This webhook was removed.", code="WEBHOOK_GONE") from error
+
+
+def _lock_siblings(target: WebhookTarget) -> None:
+    """Let nobody else add one for the same owner until the transaction ends, so that the limit holds."""
+    owner = target.customer_id or target.person_id or "staff"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"webhooks of {owner}"])
 
 
 def _siblings(target: WebhookTarget) -> Any:

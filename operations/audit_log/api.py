@@ -10,7 +10,7 @@ from pydantic import Field
 from accounts.api_keys.api import call_router, caller, reads
 from accounts.models.people import User
 from accounts.people.selectors import customers_for
-from audit.core import WORDS
+from audit.core import OBJECT_TYPES, WORDS
 from audit.models import Change
 from audit.selectors import ChangeListFilters
 from inbound_admin.lib.api.validation import require_choice, require_id
@@ -81,8 +81,7 @@ def _check(query: ChangeFilters, viewer: User) -> None:
     seen = search_changes(viewer=viewer, filters=ChangeListFilters())
     verbs = [what for what in WORDS if what.partition(".")[0] == query.what.partition(".")[0]] or list(WORDS)
     require_choice(query.what, verbs, "what", occurring=seen.filter(what=query.what))
-    types = {what.partition(".")[0] for what in WORDS}
-    require_choice(query.object_type, types, "objectType", occurring=seen.filter(object_type=query.object_type))
+    require_choice(query.object_type, OBJECT_TYPES, "objectType", occurring=seen.filter(object_type=query.object_type))
     if query.customer_id is None or not seen.filter(customer_id=query.customer_id).exists():
         require_id(query.customer_id, customers_for(viewer), "customerId", "customer")
 

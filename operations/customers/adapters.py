@@ -1,6 +1,7 @@
 """Adapters of allauth: who may sign up, and what a new user gets."""
 
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -18,6 +19,10 @@ from operations.customers.services import create_customer
 TO_STRANGERS = frozenset(
     f"account/email/{name}" for name in ("email_confirmation", "email_confirmation_signup", "account_already_exists")
 )
+
+
+def _at_our_site(request: HttpRequest, url: str) -> str:
+    return urljoin(settings.SITE_URL or request.build_absolute_uri("/"), urlsplit(url).path)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -44,6 +49,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         if template_prefix in TO_STRANGERS and not take_unsolicited_turn(email):
             sentence = f"We've sent {email} the maximum number of emails for today. Try again tomorrow."
             raise RateLimited(sentence, retry_after=24 * 3600, code="RECIPIENT_LIMITED")
+        if settings.SITE_URL:
+            host = urlsplit(settings.SITE_URL).netloc
+            context = {"current_site": {"name": host, "domain": host}} | context
         super().send_mail(template_prefix, email, context)
 
     def send_notification_mail(
@@ -51,6 +59,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     ) -> None:
         """Also send to people whose address has no allauth row, such as those created by a command."""
         super().send_notification_mail(template_prefix, user, context, email or user.email)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        return _at_our_site(self.request, super().get_reset_password_from_key_url(key))
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        return _at_our_site(request, super().get_email_confirmation_url(request, emailconfirmation))
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return bool(settings.OPEN_SIGN_UP)

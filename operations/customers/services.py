@@ -13,6 +13,7 @@ from accounts.members.services import require_manager
 from accounts.models.people import Customer, MemberRole, Membership, User, new_customer_id
 from accounts.people.selectors import customer_subject, owners_of, supports_everyone
 from audit import services as audit_services
+from domains.names.core import is_look_alike
 from domains.sharing import services as sharing_services
 from inbound_admin.lib.errors import NotAllowed, Refused
 from inbound_admin.lib.mail_names import plain_name
@@ -107,12 +108,22 @@ def _id(given: str) -> str:
 
 
 def _refuse_taken(customer: Customer, before: str, actor: User | None) -> None:
-    """Refuse an owner another customer's name, which would sign their invitations and share links. Staff decide."""
+    """Refuse an owner another customer's name, or one that reads like it: it signs invitations and share links.
+
+    Names that differ in punctuation, spaces or case read alike; so may one with letters of other scripts that look
+    like Latin ones. Staff decide.
+    """
     if actor is None or supports_everyone(actor) or customer.name.lower() == before.lower():
         return
-    if Customer.objects.filter(name__iexact=customer.name).exclude(pk=customer.pk).exists():
+    others = Customer.objects.exclude(pk=customer.pk).values_list("name", flat=True)
+    wanted = _letters(customer.name)
+    if any(map(is_look_alike, customer.name.casefold().split())) or wanted in map(_letters, others.iterator()):
         sentence = "This name isn't available. Add a word that tells your organisation apart, or ask our support team."
         raise Refused(sentence, code="NAME_TAKEN")
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum()) or name
 
 
 def _name(text: str) -> str:

@@ -18,7 +18,7 @@ from accounts.people import selectors as people_selectors
 from audit.selectors import changes_of
 from domains.sharing.selectors import links_made_by
 from inbound_admin.lib.errors import NotAllowed, Refused
-from inbound_admin.lib.http import SignedIn, form_page, page_of, requires_password, template
+from inbound_admin.lib.http import SignedIn, form_page, page_of, requires_password, site_url, template
 from inbound_admin.lib.lists import text_in
 from operations.customers.forms import CustomerForm, InviteForm, NewCustomerForm, RoleForm
 from operations.customers.services import create_customer, end_membership, rename_customer
@@ -71,7 +71,7 @@ def done(request: SignedIn, customer: Customer, said: str, *, good: bool = True)
 
 def send_invitation(request: SignedIn, customer: Customer, email: str, role: MemberRole) -> HttpResponse:
     """Email the link. It is shown nowhere else, since anyone with it could create an account for any address."""
-    site = request.build_absolute_uri("/")
+    site = site_url(request)
     invited = members_services.invite(customer=customer, email=email, role=role, actor=request.user, site_url=site)
     return done(request, customer, _invitation_message(invited), good=invited.mailed)
 

@@ -6,6 +6,7 @@ from django import forms
 
 from accounts.people.forms import CustomerChoice
 from accounts.people.selectors import Viewer, customers_for
+from inbound_admin.lib.fields import uploaded_text
 from operations.batches.core import BatchKind
 from operations.domain_actions.core import (
     SEND_ONLY,
@@ -66,7 +67,7 @@ def _read(file: Any) -> str:
     if file.size > MOST_BYTES:
         raise forms.ValidationError("The file is larger than 1 MB.")
     try:
-        return str(file.read().decode("utf-8-sig"))
+        return uploaded_text(file)
     except UnicodeDecodeError as error:
         raise forms.ValidationError("The file is not text. Save it as CSV (UTF-8).") from error
 

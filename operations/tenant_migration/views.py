@@ -67,7 +67,7 @@ def _choice(given: dict[str, Any]) -> Choice:
         return services.by_filter(given["text"])
     if given["chosen"] == Chosen.CSV:
         try:
-            text = given["file"].read().decode("utf-8-sig")
+            text = given["file"].read().decode("utf-8-sig").replace("\x00", "")
         except UnicodeDecodeError as error:
             raise Refused("The file is not UTF-8 text. Save it as CSV (UTF-8).", code="FILE_UNREADABLE") from error
         return services.by_csv(text, given["file"].name)

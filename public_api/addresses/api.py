@@ -12,8 +12,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.people.selectors import first_owners
-from domains.domain_list.api import domain_of
-from domains.domain_list.selectors import domains_for
+from domains.domain_list.selectors import domain_in_body, domains_for
 from domains.receiving.core import DELIVERED, RulesFact
 from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
 from inbound_admin.lib.api.validation import require_id
@@ -127,8 +126,8 @@ def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]
 
     The worker adds it to a receipt rule in SES within seconds; `isReceiptRuleConfigured` becomes true then.
     `warning` says what it waits for, such as the verification of its domain. Without an endpoint its mail is only
-    stored. Refused: 409 `ADDRESS_EXISTS`, 400 `NOT_AN_ADDRESS`, `ADDRESS_ELSEWHERE` or `ENDPOINT_MISSING`, 404 for
-    the domain.
+    stored. Refused: 409 `ADDRESS_EXISTS`, 400 `NOT_AN_ADDRESS`, `ADDRESS_ELSEWHERE`, `DOMAIN_MISSING`,
+    `ENDPOINT_MISSING` or `TWO_ENDPOINTS`.
     """
     return Status(201, added(request, asked))
 
@@ -183,8 +182,9 @@ def added(request: HttpRequest, asked: AddressAdded) -> AddressOut:
 
 
 def add(request: HttpRequest, asked: AddressAdded) -> Address:
+    _refuse_two([asked.endpoint_id, asked.webhook_id])
     made = services.add(
-        domain=domain_of(request, asked.domain_id),
+        domain=domain_in_body(caller(request), asked.domain_id),
         text=asked.address,
         endpoint_id=asked.endpoint_id or asked.webhook_id,
         is_active=asked.is_active,
@@ -197,11 +197,15 @@ def change(request: HttpRequest, address_id: str, asked: AddressChanged) -> Addr
     address = address_of(request, address_id)
     given = asked.model_dump(exclude_unset=True)
     named = [given[name] for name in ("endpoint_id", "webhook_id") if name in given]
-    if all(named) and len(set(named)) > 1:
-        raise Malformed("Set endpointId or webhookId, not both.", code="TWO_ENDPOINTS")
+    _refuse_two(named)
     endpoint = {"endpoint_id": next((each for each in named if each), None)} if named else {}
     services.change(address=address, is_active=asked.is_active, actor=caller(request), **endpoint)
     return address_of(request, address_id)
+
+
+def _refuse_two(named: Collection[str | None]) -> None:
+    if all(named) and len(set(named)) > 1:
+        raise Malformed("Set endpointId or webhookId, not both.", code="TWO_ENDPOINTS")
 
 
 def removed(address: Address) -> AddressCleanup:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, chosen_customer, reads, writes
 from accounts.people.selectors import first_owners
-from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, bounded, clamped, record_ignored
+from inbound_admin.lib.api.lenient import LenientIn, LenientPaged, bounded, clamped, ignore_members
 from inbound_admin.lib.api.values import USUAL, Out, Page, Text, given, page_of
 from inbound_admin.lib.errors import Malformed
 from inbound_admin.lib.redaction import MASK
@@ -320,7 +320,7 @@ def _forwarding_result(endpoint: Endpoint) -> TestedOut:
 def _known(request: HttpRequest, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration with our names. The response header names unknown members."""
     ours, unknown = services.known_config(kind, services.config_in(kind, config))
-    record_ignored(request, [f"config.{name}" for name in unknown])
+    ignore_members(request, unknown, inside="config.")
     return ours
 
 

@@ -7,7 +7,7 @@ from django import forms
 from accounts.models.people import Customer
 from accounts.people.forms import ForCustomer
 from inbound_admin.lib.errors import Refused
-from inbound_admin.lib.fields import AS_TYPED
+from inbound_admin.lib.fields import AS_TYPED, uploaded_text
 from inbound_admin.lib.seen import SeenField
 from receipt_rules.addresses.core import CatchAllMeant
 from receipt_rules.addresses.selectors import endpoints_of
@@ -102,7 +102,7 @@ class PasteForm(ForCustomer):
             self.add_error("file", "This file is larger than 100 kB. Split it into several uploads.")
         elif upload:
             try:
-                data["text"] = f"{data.get('text', '')}\n{upload.read().decode('utf-8-sig')}"
+                data["text"] = f"{data.get('text', '')}\n{uploaded_text(upload)}"
             except UnicodeDecodeError:
                 self.add_error("file", "This file isn't UTF-8 text. Save it as CSV (UTF-8) and try again.")
         if not data.get("text", "").strip() and not self.errors:

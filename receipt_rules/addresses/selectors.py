@@ -66,7 +66,11 @@ def domain_for(name: str, customer: Customer, *, may_wait: bool = False) -> Doma
 
     Raises Refused: DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, MAIL_FROM_NAME.
     """
-    holder = nearest_domain(name, customer)
+    return entitled(nearest_domain(name, customer), name, customer, may_wait=may_wait)
+
+
+def entitled(holder: Domain | None, name: str, customer: Customer, *, may_wait: bool = False) -> Domain:
+    """Return the nearest domain of a name if the customer may receive mail there. Raises Refused as `domain_for`."""
     if holder is None or holder.customer_id != customer.id:
         raise Refused(f"{name} isn't one of {customer}'s domains. Add the domain first.", code="DOMAIN_MISSING")
     if name in (holder.mail_from, holder.ses_mail_from):

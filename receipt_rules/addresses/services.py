@@ -4,7 +4,7 @@ A customer may receive mail at a name through a proven domain of their own at or
 another customer. The row is the desired state; the worker applies it to the SES receipt rules within seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from domains.ownership.selectors import held_domains, holder_of, shares_below
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from receipt_rules.addresses.selectors import (
-    AddressPlace,
     address_subject,
     catch_all_subject,
     locate_address,
@@ -56,12 +55,17 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
     return locked
 
 
-def _refuse_more_names(name: str, domain: Domain) -> None:
+def names_below(domain: Domain) -> set[str]:
+    """Return the subdomains with addresses, those of new addresses included."""
+    new = Address.objects.filter(domain=domain, address__endswith=f".{domain.name}").values_list("address", flat=True)
+    return {*domain.names_below, *(domain_of(address) for address in new)}
+
+
+def refuse_more_names(name: str, domain: Domain, below_of: Callable[[Domain], set[str]] = names_below) -> None:
     """Each subdomain with addresses has its own MX record to publish and check."""
     if name == domain.name or name in domain.mail_rules:
         return
-    new = Address.objects.filter(domain=domain, address__endswith=f".{domain.name}").values_list("address", flat=True)
-    below = {*domain.names_below, *(domain_of(address) for address in new)}
+    below = below_of(domain)
     if name not in below and len(below) >= MOST_NAMES_BELOW:
         raise Refused(
             f"You can add addresses at up to {MOST_NAMES_BELOW} subdomains of {domain}. Turn on the subdomain "
@@ -78,16 +82,6 @@ def refuse_shared_below(domain: Domain) -> None:
             "Add the subdomains that you need one by one.",
             code="SUB_DOMAIN_OF_ANOTHER",
         )
-
-
-def preview_address(*, text: str, customer: Customer) -> AddressPlace:
-    """Return the address that would be added. Raises Refused as `add_address`; writes nothing."""
-    place = locate_address(text, customer)
-    existing = Address.objects.select_related("domain").filter(address=place.address).first()
-    if existing is not None and not is_orphaned(existing):
-        raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS")
-    _refuse_more_names(place.address.rpartition("@")[2], place.domain)
-    return place
 
 
 def add_address(
@@ -140,7 +134,7 @@ def _add(
     try:
         with transaction.atomic():
             domain = lock_domain(place.domain, may_wait=may_wait)
-            _refuse_more_names(place.address.rpartition("@")[2], domain)
+            refuse_more_names(place.address.rpartition("@")[2], domain)
             _delete_orphaned(place.address)
             made = Address.objects.create(
                 address=place.address, domain=domain, endpoint=asked.endpoint, is_active=asked.is_active

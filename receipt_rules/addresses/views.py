@@ -23,10 +23,12 @@ from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.http import SignedIn, form_page, page_of, template
 from inbound_admin.lib.ids import new_id
 from inbound_admin.lib.seen import ChangedMeanwhile, fingerprint
+from receipt_rules.address_previews.services import preview_addresses
 from receipt_rules.addresses.core import CatchAllMeant, read_recipient
 from receipt_rules.addresses.forms import AddressForm, CatchAllForm, ChangeAddressForm, EndpointChoice, PasteForm
 from receipt_rules.addresses.selectors import (
     AddressListFilters,
+    AddressPlace,
     address_counts,
     addresses_for,
     endpoints_of,
@@ -38,7 +40,6 @@ from receipt_rules.addresses.services import (
     add_address,
     add_addresses,
     change_address,
-    preview_address,
     remove_address,
     set_catch_all,
     shown_values,
@@ -79,21 +80,29 @@ class PastedLine:
 def read_lines(text: str, customer: Customer) -> list[PastedLine]:
     """Check each line.
 
-    Empty lines and a heading are skipped; a repeated line is refused. Nothing is read from the line over the limit on.
+    Empty lines and a heading are skipped; a repeated line is refused. The lines over the limit aren't read: one line
+    stands for them.
     """
+    given = list(_cells(text))
     endpoints = {endpoint.name.lower(): endpoint for endpoint in endpoints_of(customer)}
+    some = given[:MOST_LINES]
+    places = preview_addresses(texts=[cells[0] for _number, cells in some], customer=customer)
     seen: set[str] = set()
     lines: list[PastedLine] = []
-    for number, cells in _cells(text):
-        if len(lines) >= MOST_LINES:
-            lines.append(PastedLine(number, cells[0][:320], refused=TOO_MANY_LINES))
-            break
-        line = _read(number, cells, customer, endpoints)
+    for (number, cells), place in zip(some, places, strict=True):
+        line = _read(number, cells, place, customer, endpoints)
         if line.is_good and line.address in seen:
             line = replace(line, refused=f"{line.address} is already on an earlier line.")
         seen.add(line.address)
         lines.append(line)
-    return lines
+    return lines + _left_out(given[MOST_LINES:])
+
+
+def _left_out(given: Sequence[tuple[int, list[str]]]) -> list[PastedLine]:
+    if not given:
+        return []
+    text = f"{len(given):,} more line{'' if len(given) == 1 else 's'}"
+    return [PastedLine(given[0][0], text, refused=TOO_MANY_LINES)]
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -105,15 +114,19 @@ def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
         yield number, cells
 
 
-def _read(number: int, cells: list[str], customer: Customer, endpoints: dict[str, Endpoint]) -> PastedLine:
+def _read(
+    number: int,
+    cells: list[str],
+    place: AddressPlace | Refused,
+    customer: Customer,
+    endpoints: dict[str, Endpoint],
+) -> PastedLine:
     text, name = cells[0], cells[1] if len(cells) > 1 else ""
     line = PastedLine(number, text[:320], endpoint=endpoints.get(name.lower()))
     if name and line.endpoint is None:
         return replace(line, refused=f"{customer} has no endpoint named “{name[:120]}”.")
-    try:
-        place = preview_address(text=text, customer=customer)
-    except Refused as refused:
-        return replace(line, refused=str(refused))
+    if isinstance(place, Refused):
+        return replace(line, refused=str(place))
     more = (f"The rest of the line was ignored: {', '.join(cells[2:])[:120]}.",) if any(cells[2:]) else ()
     return replace(line, address=place.address, noticed=(*place.noticed, *more))
 
@@ -213,6 +226,7 @@ def add_many(request: SignedIn) -> HttpResponse:
         if "confirm" in request.POST:
             lines = add_lines(lines, customer, request.user)
         worst_first = sorted(lines, key=lambda line: line.is_good)
+        context["read"] = min(len(lines), MOST_LINES)
         context |= {"lines": worst_first, "text": text, "customer": customer, "is_done": "confirm" in request.POST}
         context["good"] = good = sum(line.is_good for line in lines)
         when = applied_when(customer, more=0 if "confirm" in request.POST else good)

@@ -175,6 +175,8 @@ def test_dmarc_reports_go_to_the_address_in_the_settings(alice_client: Client, s
     form = {"mail_from_label": "bounce", "on_mx_failure": "UseDefaultValue", "dkim_signing": "on", "wants_dmarc": "on"}
     url = reverse("domains:settings", args=[domain.id])
     assert alice_client.post(url, form | {"dmarc_reports_to": "not an address"}).status_code == 422
+    limited = alice_client.post(url, form | {"dmarc_reports_to": "a!10m@shop.com"})
+    assert "A DMARC record can&#x27;t name an address with !" in limited.text
     assert alice_client.post(url, form | {"dmarc_reports_to": "dmarc@shop.com"}).status_code == 302
     domain.refresh_from_db()
     assert "rua=mailto:dmarc@shop.com" in next(record.value for record in domain.records if record.key == "dmarc")

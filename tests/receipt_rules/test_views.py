@@ -1,8 +1,12 @@
 """The pages about receiving: full pages, htmx updates, and who may see them."""
 
+from typing import Any
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -254,6 +258,23 @@ def test_a_csv_file_is_read_like_pasted_text(alice_client: Client, alices: Custo
     assert bad.status_code == 422
     assert "isn&#x27;t UTF-8 text" in bad.text
     assert "Enter at least one address" in alice_client.post(url, {}).text
+
+
+def test_of_a_long_paste_only_the_lines_within_the_limit_are_read(
+    alice_client: Client, alices: Customer, django_assert_max_num_queries: Any
+) -> None:
+    make_verified("shop.com", customer=alices)
+    url = reverse("receipt_rules:add_many")
+    few, many = ("\n".join(f"a{each}@n{each % 40}.shop.com" for each in range(number)) for number in (10, 2000))
+    with CaptureQueriesContext(connection) as queries:
+        alice_client.post(url, {"text": few})
+    with django_assert_max_num_queries(len(queries)):
+        page = alice_client.post(url, {"text": many}).text
+    assert "Add 500 addresses for Alice Ltd?" in page
+    assert "500 lines read." in page
+    assert "1,500 more lines" in page
+    assert "You can add up to 500 addresses at a time. Add this line and the rest separately." in page
+    assert "a500@" not in page[page.index("Result") : page.index("Edit addresses")]
 
 
 # --- endpoints -------------------------------------------------------------------------------------------------------

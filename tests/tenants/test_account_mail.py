@@ -95,6 +95,13 @@ def test_api_keys_are_revoked_with_a_password_reset_if_chosen(paul: User, ends: 
     assert mail.outbox[-1].to == ["paul@acme.example"]
 
 
+def test_the_link_of_a_password_reset_is_at_our_site_whatever_host_was_asked(paul: User, settings: Settings) -> None:
+    settings.SITE_URL = "https://panel.example.com"
+    Client().post(reverse("account_reset_password"), {"email": paul.email}, headers={"Host": "testserver:1234"})
+    assert "https://panel.example.com/accounts/password/reset/key/" in str(mail.outbox[0].body)
+    assert "1234" not in str(mail.outbox[0].body)
+
+
 def test_a_password_change_ends_other_sessions(paul: User) -> None:
     client, other = signed_in(paul), signed_in(paul)
     client.post(reverse("account_change_password"), CHANGE)

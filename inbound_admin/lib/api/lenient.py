@@ -22,7 +22,7 @@ HEADER = "X-Ignored"
 MOST_NAMED, LONGEST = 20, 60
 DRY_RUN = "NO_DRY_RUN"
 _DRY_RUN = re.compile(
-    r"(is)?(dry(run)?|simulat(e|ed|ion)|preview(only)?|(validat(e|ion)|check|test)only|what(if)?|noop|testrun|trial(run)?)"
+    r"(is)?(dry(run)?|simulat(e|ed|ion)|preview(only)?|(validat(e|ion)|check|test)only|what(if)?|noop|test(run|mode)|trial(run)?|commit)"
 )
 
 
@@ -84,13 +84,18 @@ def record_ignored(request: HttpRequest, names: Iterable[str]) -> None:
     request.ignored = [*getattr(request, "ignored", ()), *names]  # type: ignore[attr-defined]  # read below
 
 
-def ignore_members(request: HttpRequest, names: Iterable[str]) -> None:
-    """Record unknown members of a body as ignored. Raises Malformed for one that asks for a dry run."""
+def ignore_members(request: HttpRequest, names: Iterable[str], *, inside: str = "") -> None:
+    """Record unknown members of a body as ignored. Raises Malformed for one that asks for a dry run.
+
+    `inside`: what stands before each name, for the members of a member.
+    """
     found = list(names)
     for name in found:
         if _DRY_RUN.fullmatch(re.sub(r"[^a-z]", "", name.lower())):
-            raise malformed(f"body.{name[:LONGEST]}", "isn't a field of this call, which has no dry run", code=DRY_RUN)
-    record_ignored(request, found)
+            raise malformed(
+                f"body.{inside}{name[:LONGEST]}", "isn't a field of this call, which has no dry run", code=DRY_RUN
+            )
+    record_ignored(request, [f"{inside}{name}" for name in found])
 
 
 def add_ignored_header(request: HttpRequest, answer: HttpResponse) -> HttpResponse:

@@ -27,6 +27,7 @@ from accounts.members.services import (
     revoke_invitation,
 )
 from accounts.models.people import Customer, Invitation, MemberRole, Membership, User
+from accounts.people.selectors import people_by_email
 from accounts.people.services import disable
 from audit.models import Change
 from inbound_admin.lib.errors import RateLimited, Refused
@@ -290,6 +291,14 @@ def test_a_disabled_person_or_a_member_cannot_accept(acme: Customer, alice: User
 def test_a_new_person_needs_a_password(acme: Customer, alice: User) -> None:
     with pytest.raises(Refused, match="Choose a password."):
         accept_invitation(token=token_of(send_invitation(acme, alice)), person=None, name="Carol")
+
+
+def test_a_dotless_i_is_no_i_of_another_address() -> None:
+    acme = make_customer("Acme")
+    make_member(acme, email="kit@kiteandkey.example")
+    lookalike = "kit@k\u0131teandkey.example"
+    assert not people_by_email(lookalike).exists()
+    assert people_by_email("KIT@kiteandkey.example").exists()
 
 
 # --- races -------------------------------------------------------------------------------------------------------

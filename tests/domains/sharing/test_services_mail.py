@@ -183,3 +183,12 @@ def test_the_page_says_why_there_is_nothing_to_mail(client: Client, alice: User,
     page = client.get(reverse("domains:mail_records", args=(domain.pk,)))
     assert "The records are being created" in page.text
     assert 'name="to"' not in page.text
+
+
+def test_a_long_address_is_mailed_once_like_any_other(shop: Domain, alice: User) -> None:
+    long = f"{'l' * 64}@{'d' * 60}.{'e' * 60}.{'f' * 50}.example"
+    assert services.mail_records(domain=shop, to=long, actor=alice, site_url=SITE).mailed_to == long
+    with pytest.raises(RateLimited, match="a moment ago"):
+        services.mail_records(domain=shop, to=long, actor=alice, site_url=SITE)
+    with pytest.raises(Refused, match="isn't an email address"):
+        services.mail_records(domain=shop, to=f"{long}.too.long.for.mail", actor=alice, site_url=SITE)

@@ -64,7 +64,13 @@ def test_a_name_lengthened_by_normalisation_is_truncated() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["Northwind Books", "northwind  BOOKS", "North\u200bwind Books", "Ｎorthwind Books"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Northwind Books", "northwind  BOOKS", "North\u200bwind Books", "Ｎorthwind Books"),
+        *("Northwind Books.", "North-wind Books", "N\u043erthwind Books", "\u0441\u043e\u0440\u0435 Books"),
+    ],
+)
 def test_an_owner_cannot_take_the_name_of_another_customer(name: str) -> None:
     make_customer("Northwind Books")
     own = make_customer("Harbour Dental")

@@ -1,6 +1,9 @@
 """Webhooks: who can manage them, what makes one invalid, and their removal."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection
 
 from accounts.models.people import Customer, MemberRole, User
 from accounts.roles import Role
@@ -82,3 +85,22 @@ def test_the_last_event_about_an_object_is_known() -> None:
     assert was_last_event("record.mismatch", about=about, among=pair)
     emit(event="record.recovered", about=about)
     assert not was_last_event("record.mismatch", about=about, among=pair)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_at_once_do_not_exceed_the_limit(customer: Customer, alice: User) -> None:
+    for _ in range(MOST_TARGETS - 1):
+        add_webhook(alice, customer)
+
+    def add(_: int) -> bool:
+        try:
+            add_webhook(alice, customer)
+        except Refused:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(add, range(4))) == [False, False, False, True]
+    assert WebhookTarget.objects.count() == MOST_TARGETS

@@ -170,3 +170,12 @@ def test_a_running_batch_is_paused_and_resumed_by_its_buttons(sam: Client) -> No
     batches_services.work()
     assert "there is nothing to pause" in sam.post(pause, follow=True).text
     assert sign_in(make_member()).post(pause).status_code == 404
+
+
+def test_a_file_with_a_nul_is_previewed_and_imported_without_it(sandbox: Sandbox) -> None:
+    client = sign_in(make_member(make_customer("Alice")))
+    for given in ({}, {"go": "yes"}):
+        file = SimpleUploadedFile("some.csv", b"a\x00b.com\ncd.com\n")
+        answer = client.post(START, {"do": "import", "file": file, **given})
+        assert answer.status_code == (302 if given else 200)
+    assert list(Batch.objects.get().items.values_list("name", flat=True)) == ["ab.com", "cd.com"]
