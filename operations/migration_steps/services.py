@@ -18,7 +18,7 @@ from accounts.people.selectors import customer_subject
 from audit import services as audit_services
 from domains.identity import services as identity_services
 from domains.models.domains import Domain
-from inbound_admin.lib import aws
+from inbound_admin.lib import aws, isolation
 from inbound_admin.lib.errors import AwsBusy, AwsDenied, AwsProblem, AwsUnreachable, Refused
 from operations.jobs import queue_migrations
 from operations.models import STARTED, UNFINISHED, ItemState, Migration, MigrationItem, MigrationState, MigrationStep
@@ -101,6 +101,7 @@ GATE_SHUT = (
     "not switched. Try again."
 )
 HELD = "{names} could not be associated with the tenant: {why}"
+UNFORESEEN = "An internal error stopped this customer. The others go on. Our team finds it in the log. Try again."
 TURNS = 3  # a domain that is set up meanwhile is included
 
 
@@ -360,6 +361,10 @@ def _run_item(item: MigrationItem) -> None:
         raise
     except (Refused, AwsProblem) as problem:
         mark_failed(item, problem)
+    except Exception as error:  # noqa: BLE001  # logged, or raised again
+        isolation.log_or_raise("migrate a customer", item.pk, error)
+        item.refresh_from_db(fields=("state",))  # what was changed in memory was not stored
+        mark_failed(item, Refused(UNFORESEEN))
     _store_wait_reason(item.migration, "")
 
 

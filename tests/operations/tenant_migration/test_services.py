@@ -16,6 +16,7 @@ from operations.tenant_migration import services as tenant_migration_services
 from operations.tenant_migration.core import MigrationStepState
 from sandbox.process import Sandbox
 from tenants.models.tenants import Tenant
+from tenants.resources import services as resources_services
 from tests.factories import make_staff
 from tests.operations.factories import (
     make_ready,
@@ -63,11 +64,11 @@ def test_a_customer_is_done_only_together_with_its_last_steps(
 
     def fail_at_the_end(item: MigrationItem, *arguments: Any) -> None:
         if item.state == ItemState.DONE:
-            raise ConnectionAbortedError
+            raise KeyboardInterrupt
         store_steps(item, *arguments)
 
     monkeypatch.setattr(migration_steps_services, "store_steps", fail_at_the_end)
-    with pytest.raises(ConnectionAbortedError):
+    with pytest.raises(KeyboardInterrupt):
         migrate(customer)
     assert MigrationItem.objects.get(customer=customer).state == ItemState.RUNNING
     monkeypatch.undo()
@@ -275,3 +276,23 @@ def test_a_migration_waits_while_ses_does_not_answer_and_says_why(sandbox: Sandb
 def test_a_file_that_is_no_csv_is_refused() -> None:
     with pytest.raises(Refused, match="not valid CSV"):
         tenant_migration_services.by_csv("a" * 200_000, "customers.csv")
+
+
+def test_an_unexpected_error_of_one_customer_fails_it_alone(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd, other = make_sender(domains=1), make_sender(domains=1)
+    arn, requested = aws.identity_arn(odd.domains.get().name), resources_services.request_association
+
+    def request_association(**given: Any) -> None:
+        if given["arn"] == arn:
+            raise ValueError("nobody thought of it")
+        requested(**given)
+
+    monkeypatch.setattr(resources_services, "request_association", request_association)
+    migration = migrate(odd, other)
+    states = dict(migration.items.values_list("customer", "state"))
+    assert states == {odd.pk: ItemState.FAILED, other.pk: ItemState.DONE}
+    assert "internal error" in migration.items.get(customer=odd).problem
+    monkeypatch.undo()
+    tenant_migration_services.retry(migration=migration, actor=None)
+    migration_steps_services.work()
+    assert migration.items.get(customer=odd).state == ItemState.DONE
