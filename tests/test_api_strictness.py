@@ -220,12 +220,12 @@ def test_an_unexpected_body_is_refused_by_own_calls_and_named_by_published_ones(
     assert (ok(answer)["cleanup"]["domains"], answer["X-Ignored"]) == ([], "zzz")
 
 
-def test_an_id_of_nobody_in_a_body_is_a_wrong_request_like_one_in_a_filter(world: World, alice: Api) -> None:
+def test_a_domain_of_nobody_in_a_body_is_404_as_the_published_contract_has_it(world: World, alice: Api) -> None:
     asked = {"address": "new@shop.com", "domainId": "dom_x"}
     for family in ("v2", "e2", "v1.1"):
-        refused(alice.post(f"/api/{family}/email-addresses", asked), 400, "DOMAIN_MISSING")
+        refused(alice.post(f"/api/{family}/email-addresses", asked), 404, "NOT_FOUND")
     asked = {"domain": "shop.com", "domainId": "dom_x"}
-    refused(alice.post("/api/inbound/verify-domain", asked), 400, "DOMAIN_MISSING")
+    refused(alice.post("/api/inbound/verify-domain", asked), 404, "NOT_FOUND")
 
 
 def test_an_address_with_two_endpoints_is_refused(world: World, alice: Api) -> None:

@@ -34,7 +34,6 @@ from domains.dns.services import AnswersByQuestion, HostLookup
 from domains.domain_list import selectors as domain_list_selectors
 from domains.domain_list.selectors import domain_subject
 from domains.history import services as history_services
-from domains.identity.core import GONE
 from domains.identity_status import services as identity_status_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
@@ -108,7 +107,7 @@ def _check_and_describe(domain: Domain, now: datetime) -> str:
     if mta_sts_services.is_announced(domain):
         mta_sts_services.fetch([domain], now=now)
     news = "" if domain.state != before else "Nothing has changed. "
-    problem = "" if domain.ses_problem == GONE else aws_sentence(domain.ses_problem, to=None)
+    problem = "" if domain.is_gone else aws_sentence(domain.ses_problem, to=None)
     return f"Checked just now. {news}{domain.summary} {problem}".rstrip()
 
 
@@ -318,14 +317,14 @@ def _overall(domain: Domain, judgements: Sequence[Judgement]) -> Overall:
     causes = {each.key for each in judgements if each.need is Need.REQUIRED and each.state is judged.state}
     receiving = [each.name if is_inbound(each.key) else "" for each in domain.records if each.key in causes]
     result = replace(judged, sentence=naming_subdomains(judged.sentence, receiving, domain.name))
-    if domain.ses_problem != GONE:
+    if not domain.is_gone:
         return result
-    return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=GONE)
+    return replace(result, state=State.WRONG, next_actor=NextActor.YOU, sentence=domain.ses_problem)
 
 
 def _or_lapsed(domain: Domain, seen: HostLookup, result: Overall) -> Overall:
     """Name the cause of all lost records: every answer is that the registered domain itself doesn't exist."""
-    if result.state not in announcements_services.LOST or domain.ses_problem == GONE or domain.parsed.parents:
+    if result.state not in announcements_services.LOST or domain.is_gone or domain.parsed.parents:
         return result
     own = [record for record in domain.checked_records if record.name == domain.name]
     answers = [answer for record in own for answer in seen.answers_for_record(record)]

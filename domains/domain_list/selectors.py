@@ -301,11 +301,3 @@ def export_rows(*, viewer: Viewer, filters: DomainListFilters) -> Iterator[dict[
             "verified_at": moment(row.verified_at),
             "created_at": moment(row.created_at),
         }
-
-
-def domain_in_body(viewer: Viewer, domain_id: str) -> Domain:
-    """Return the domain that a body names. Raises Refused (DOMAIN_MISSING): 404 is for the object in the path."""
-    found = domains_for(viewer).filter(pk=domain_id).first()
-    if found is None:
-        raise Refused("No domain has this ID.", code="DOMAIN_MISSING")
-    return found

@@ -11,8 +11,8 @@ from django.utils.functional import cached_property
 
 from domains.checking.core.judgement import Aspect, SesStatus, State
 from domains.domain_list import core as columns
+from domains.identity.core import GONE, replica_of
 from domains.identity.core import Stage as Stage  # noqa: PLC0414  re-exported for queries
-from domains.identity.core import replica_of
 from domains.mta_sts.core import PolicyCheck
 from domains.names.core import DomainName
 from domains.ownership.core import TOO_LATE
@@ -355,6 +355,11 @@ class Domain(models.Model):
     def is_held_by_another(self) -> bool:
         """Return True for a claim to a name that another customer has proven, by the last check."""
         return self.stage == Stage.CLAIM and self.stage_problem == TOO_LATE
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether SES had no such identity when it was last read."""
+        return self.ses_problem == GONE
 
     @property
     def is_verified(self) -> bool:

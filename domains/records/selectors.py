@@ -10,7 +10,6 @@ from domains.checking.core import comparison
 from domains.checking.core.judgement import Aspect, AspectState, Judgement, State, judge_aspects
 from domains.diagnosis.core.findings import DiagnosisFinding, Pair, mark_differences
 from domains.diagnosis.selectors import Explanations, diagnosed_reason, explanations
-from domains.identity.core import GONE
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
 from domains.mta_sts.core import PolicyCheck
@@ -238,7 +237,7 @@ def records_page(
         can_check_in=can_check_in,
         message=message,
         next_action=_next_action(domain, required),
-        is_gone=domain.ses_problem == GONE,
+        is_gone=domain.is_gone,
         has_new_keys=_has_new_keys(domain),
         next_check=_next_check(domain, timezone.now()),
     )

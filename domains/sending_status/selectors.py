@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from domains.domain_list.core import UNVERIFIED
-from domains.identity.core import GONE
 from domains.models.domains import Domain
 from domains.sending_status.core import DomainSending, SendingFacts, judge_sending
 from tenants.lifecycle.selectors import rejects_sends, tenant_of
@@ -19,7 +18,7 @@ def sending_in(domain: Domain, tenant: Tenant | None) -> DomainSending:
     """Return the sending status with the customer's tenant, which the caller has read."""
     is_known = domain.is_verified or domain.identity_status in UNVERIFIED
     is_verified = domain.is_verified if is_known else None
-    facts = SendingFacts(domain.name, domain.stage, is_verified, is_gone=domain.ses_problem == GONE)
+    facts = SendingFacts(domain.name, domain.stage, is_verified, is_gone=domain.is_gone)
     facts = replace(facts, is_held_by_another=domain.is_held_by_another)
     if tenant is not None:
         facts = replace(facts, standing=tenant.standing, tenant_stage=tenant.stage)

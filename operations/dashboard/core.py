@@ -182,7 +182,7 @@ def _by_stage(facts: CaseFacts) -> tuple[str, str, str] | None:
 
 def _delayed(facts: CaseFacts) -> tuple[str, str, str]:
     if facts.stage == Stage.CLAIM and facts.problem == TOO_LATE:
-        sentence = f"{facts.problem} Otherwise, delete {facts.domain} from your list."
+        sentence = f"{facts.problem} If it's right, remove {facts.domain} from your list."
         return "Another account has proven ownership", CUSTOMER, sentence
     sentence = f"The setup of {facts.domain} is delayed on our side. We retry automatically. {NOTHING}"
     return f"Setup is delayed. {facts.problem}", STAFF, sentence

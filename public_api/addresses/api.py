@@ -12,7 +12,8 @@ from pydantic import Field
 
 from accounts.api_keys.api import call_router, caller, reads, writes
 from accounts.people.selectors import first_owners
-from domains.domain_list.selectors import domain_in_body, domains_for
+from domains.domain_list.api import domain_of
+from domains.domain_list.selectors import domains_for
 from domains.receiving.core import DELIVERED, RulesFact
 from inbound_admin.lib.api.lenient import LenientIn, LenientPaged
 from inbound_admin.lib.api.validation import require_id
@@ -126,8 +127,8 @@ def add_address(request: HttpRequest, asked: AddressAdded) -> Status[AddressOut]
 
     The worker adds it to a receipt rule in SES within seconds; `isReceiptRuleConfigured` becomes true then.
     `warning` says what it waits for, such as the verification of its domain. Without an endpoint its mail is only
-    stored. Refused: 409 `ADDRESS_EXISTS`, 400 `NOT_AN_ADDRESS`, `ADDRESS_ELSEWHERE`, `DOMAIN_MISSING`,
-    `ENDPOINT_MISSING` or `TWO_ENDPOINTS`.
+    stored. Refused: 409 `ADDRESS_EXISTS`, 400 `NOT_AN_ADDRESS`, `ADDRESS_ELSEWHERE`,
+    `ENDPOINT_MISSING` or `TWO_ENDPOINTS`, 404 for the domain.
     """
     return Status(201, added(request, asked))
 
@@ -184,7 +185,7 @@ def added(request: HttpRequest, asked: AddressAdded) -> AddressOut:
 def add(request: HttpRequest, asked: AddressAdded) -> Address:
     _refuse_two([asked.endpoint_id, asked.webhook_id])
     made = services.add(
-        domain=domain_in_body(caller(request), asked.domain_id),
+        domain=domain_of(request, asked.domain_id),
         text=asked.address,
         endpoint_id=asked.endpoint_id or asked.webhook_id,
         is_active=asked.is_active,

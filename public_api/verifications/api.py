@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from pydantic import Field
 
@@ -336,11 +337,11 @@ def _named(user: User, text: str) -> Domain:
 
 
 def _requested_domain(user: User, asked: ActionAsked | VerifyDomainAsked) -> Domain:
-    """Return the domain by ID, which must match the name, or by name. Raises Http404, Refused or Malformed."""
+    """Return the domain by ID, which must match the name, or by name. Raises Http404, or Malformed (OTHER_DOMAIN)."""
     if not asked.domain_id:
         domain = _named(user, asked.domain)
     else:
-        domain = domain_list_selectors.domain_in_body(user, asked.domain_id)
+        domain = get_object_or_404(domain_list_selectors.domains_for(user), pk=asked.domain_id)
         if domain.name != parse_domain(asked.domain).domain.ascii:
             raise Malformed("domainId and domain name different domains.", code="OTHER_DOMAIN")
     if isinstance(asked, ActionAsked) and asked.refresh_provider:

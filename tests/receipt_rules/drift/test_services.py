@@ -207,7 +207,10 @@ def test_the_read_every_minute_detects_outside_changes(olga: User, sandbox: Sand
     make_unmanaged_rule("archive-everything", [], rule_set="inbound-mail", actions=stop)
     sandbox.control.clear_calls()
     watch_active_set(timestamp=60)
-    assert [call.operation for call in sandbox.control.calls()] == ["DescribeActiveReceiptRuleSet"]
+    assert [call.operation for call in sandbox.control.calls()] == [
+        "DescribeActiveReceiptRuleSet",
+        "ListReceiptFilters",
+    ]
     assert queued_drift_checks() == 1
     check_drift()
     assert Alert.objects.filter(kind="rule.drift", state="open", severity="high").exists()
