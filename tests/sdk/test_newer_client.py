@@ -7,7 +7,7 @@ import pytest
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.factories import make_zone, publish, set_identity_status
+from tests.domains.factories import make_zone, publish, seed_identities, set_identity_status
 from tests.receipt_rules.factories import make_verified, set_up_receiving
 from tests.sdk.conftest import Call, Fits
 from tests.sdk.test_sdk import becomes_true
@@ -59,6 +59,7 @@ def test_a_domain_is_created_updated_and_deleted(call: Call, drive: Call, sandbo
 
 def test_addresses_and_endpoints_of_each_type_are_managed(call: Call) -> None:
     domain = make_verified("shop.com", customer=Customer.objects.get())
+    seed_identities([domain.name], ownership="Success", dkim="Success")
     webhook = {"url": "https://127.0.0.1/in", "timeout": 30, "retryAttempts": 3}
     desk = call("endpoints.create", {"name": "desk", "type": "webhook", "config": webhook})
     mail = {"forwardTo": "me@home.example", "preserveHeaders": True}

@@ -9,7 +9,7 @@ import pytest
 from accounts.models.people import Customer
 from domains.models.domains import Domain
 from sandbox.process import Sandbox
-from tests.domains.factories import make_zone, publish, set_identity_status
+from tests.domains.factories import make_zone, publish, seed_identities, set_identity_status
 from tests.receipt_rules.factories import make_verified, set_up_receiving
 from tests.sdk.conftest import Call, Fits
 
@@ -90,6 +90,7 @@ def becomes_true(seconds: int, holds: Callable[[], bool]) -> bool:
 def test_an_address_and_its_endpoint_are_managed(call: Call) -> None:
     customer = Customer.objects.get()
     domain = make_verified("shop.com", customer=customer)
+    seed_identities([domain.name], ownership="Success", dkim="Success")
     webhook = {"url": "https://127.0.0.1/in", "timeout": 30, "retryAttempts": 3}
     desk = call("endpoint.create", {"name": "desk", "type": "webhook", "config": webhook})
     assert desk["config"] == webhook
