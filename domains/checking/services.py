@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
@@ -48,8 +47,6 @@ from domains.records.core import Need, is_inbound
 from domains.zone_cut import services as zone_cut_services
 from inbound_admin.lib import aws, isolation, slow_work
 from inbound_admin.lib.errors import RateLimited, Refused, aws_sentence
-
-log = structlog.get_logger(__name__)
 
 IN_PROGRESS = {
     Stage.STARTING: "The domain is still being set up in Amazon SES.",
@@ -152,41 +149,23 @@ def has_pending_records(domain: Domain) -> bool:
 def check_due(*, now: datetime) -> int:
     """Check all domains that are due and return their number. Held domains are skipped.
 
-    Raises what stopped the check of a domain, after the checks of all others.
+    A domain whose check fails unexpectedly is logged and checked again later; the others are checked.
     """
-    done, problems = 0, list[Exception]()
+    done = 0
     while due := list(domain_list_selectors.domains_due(now)[:BATCH_SIZE]):
         claims = [domain for domain in due if domain.stage == Stage.CLAIM]
         for domain in claims:
             _schedule_claim(domain, now)  # first, so that a claim whose check fails is not due again at once
         isolation.together("claims", claims, ownership_claims_services.check_claims)
-        problems += _check_isolated([domain for domain in due if domain.stage == Stage.READY], now)
+        ready = [domain for domain in due if domain.stage == Stage.READY]
+        isolation.together(
+            "domains",
+            ready,
+            lambda some: check(some, now=now, read_ses=False),
+            postpone=lambda domain: Domain.objects.filter(pk=domain.pk).update(next_check_at=now + FAILED_EVERY),
+        )
         done += len(due)
-    if problems:
-        raise ExceptionGroup("some domains could not be checked", problems)
     return done
-
-
-def _check_isolated(domains: Sequence[Domain], now: datetime) -> list[Exception]:
-    """Check the domains together or, if that fails, each alone, so that one can't stop the checks of the others."""
-    try:
-        check(domains, now=now, read_ses=False)
-    except Exception:
-        log.exception("a batch of domains could not be checked", domains=len(domains))
-    else:
-        return []
-    still_due = domain_list_selectors.domains_due(now).filter(pk__in=[domain.pk for domain in domains])
-    return [problem for domain in list(still_due) if (problem := _check_alone(domain, now))]
-
-
-def _check_alone(domain: Domain, now: datetime) -> Exception | None:
-    try:
-        check([domain], now=now, read_ses=False)
-    except Exception as problem:
-        log.exception("a domain could not be checked", domain=domain.name)
-        Domain.objects.filter(pk=domain.pk).update(next_check_at=now + FAILED_EVERY)
-        return problem
-    return None
 
 
 def check(domains: Sequence[Domain], *, now: datetime, read_ses: bool = True) -> None:

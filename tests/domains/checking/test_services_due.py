@@ -59,8 +59,7 @@ def test_a_domain_whose_check_fails_unexpectedly_does_not_stop_the_others(
         return found(checked, seen)
 
     monkeypatch.setattr(receiving_services, "mx_facts", mx_facts)
-    with pytest.raises(ExceptionGroup, match="could not be checked"):
-        checking_services.check_due(now=NOW)
+    checking_services.check_due(now=NOW)
     for each in (odd, domain):
         each.refresh_from_db()
     assert domain.last_dns_check == NOW
