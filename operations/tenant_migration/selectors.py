@@ -106,7 +106,7 @@ def held_by_pause(customers: Sequence[Customer]) -> str:
     more = f" and {len(customers) - EXAMPLES:,} more" if len(customers) > EXAMPLES else ""
     return (
         f"Sending is paused for {names}{more}. Outside the tenant the mail would leave again, so a rollback keeps "
-        "these customers in their tenants. Resume sending first."
+        "these customers in their tenants until they may send again."
     )
 
 

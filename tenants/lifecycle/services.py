@@ -263,10 +263,7 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.stage == TenantStage.DELETING:
             return
-        if locked.is_stopped:
-            raise Refused(
-                f"{locked} is paused. Deleting it would end the pause, so resume it first.", code="TENANT_PAUSED"
-            )
+        _refuse_while_stopped(locked)
         _refuse_while_in_use(locked)
         before = {"stage": locked.stage}
         locked.stage, locked.stage_problem = TenantStage.DELETING, ""
@@ -277,6 +274,16 @@ def delete_tenant(*, tenant: Tenant, typed_name: str, actor: User) -> None:
         )
         queue_removal(locked)
     tenant.refresh_from_db()
+
+
+def _refuse_while_stopped(tenant: Tenant) -> None:
+    """One that SES no longer has may be deleted, although it was stopped when last read."""
+    if tenant.is_paused:
+        sentence = f"{tenant} is paused. Deleting it would end the pause, so resume it first."
+        raise Refused(sentence, code="TENANT_PAUSED")
+    if tenant.is_stopped and not tenant.is_gone:
+        sentence = f"SES has stopped sending of {tenant}. Without the tenant, the customer could send again."
+        raise Refused(sentence, code="TENANT_PAUSED")
 
 
 def delete_in_ses(*, tenant_id: str) -> None:

@@ -173,7 +173,7 @@ def test_pages_say_that_a_rollback_leaves_paused_customers_alone(olga: Client, s
     assert "Sending is paused for Paused Ltd." in page
     assert "Roll back</button>" not in page
     page = olga.post(url, {"do": "roll_back", "because": "mail was refused"}, follow=True).content.decode()
-    assert "Resume sending first" in page
+    assert "until they may send again" in page
 
 
 def test_support_sees_no_button_and_is_refused(client: Client, sandbox: Sandbox) -> None:

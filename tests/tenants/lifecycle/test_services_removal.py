@@ -8,6 +8,7 @@ from inbound_admin.lib import aws
 from inbound_admin.lib.errors import AwsProblem, NotAllowed, Refused
 from sandbox.process import Sandbox
 from tenants.lifecycle import services as lifecycle_services
+from tenants.lifecycle.core import GONE
 from tenants.models.tenants import Tenant, TenantResource, TenantStage
 from tenants.policy import services as policy_services
 from tenants.status.core import TenantStatus
@@ -80,6 +81,18 @@ def test_deleting_requires_typing_the_tenants_name() -> None:
 def test_a_paused_tenant_cannot_be_deleted() -> None:
     with pytest.raises(Refused, match="would end the pause"):
         delete(make_tenant(is_paused=True, standing=TenantStatus.PAUSED))
+
+
+@pytest.mark.parametrize("layer", ["amazon_status", "aggregate"])
+def test_a_tenant_that_ses_has_stopped_cannot_be_deleted_unless_ses_no_longer_has_it(layer: str) -> None:
+    tenant = make_tenant()
+    Tenant.objects.filter(pk=tenant.pk).update(**{layer: "DISABLED"})
+    with pytest.raises(Refused, match="SES has stopped sending"):
+        delete(tenant)
+    Tenant.objects.filter(pk=tenant.pk).update(read_problem=GONE)
+    delete(tenant)
+    tenant.refresh_from_db()
+    assert tenant.stage == "deleting"
 
 
 def test_support_can_neither_delete_nor_change_the_policy() -> None:
