@@ -28,8 +28,8 @@ TIMES = 3
 Measure = Callable[[float], float]
 
 
-class _FirstChange(Exception):
-    """Ends the measurement before a rule is changed."""
+class _FirstChange(BaseException):
+    """Ends the measurement before a rule is changed. No Exception: passes isolate those of one customer."""
 
 
 def main() -> int:

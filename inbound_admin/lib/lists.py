@@ -135,7 +135,7 @@ def bounded_count(rows: QuerySet[Any]) -> Bounded:
 
 def _digest(rows: QuerySet[Any]) -> str:
     """Return the same digest for the same rows, whatever their order and columns; "" if no row can match."""
-    return query_digest(rows.order_by().values("pk"))
+    return query_digest(rows.order_by())
 
 
 def _kept_bound(rows: QuerySet[Any]) -> Bounded:

@@ -44,7 +44,6 @@ from public_api.records.api import (
     verification_of,
     wanted_records,
 )
-from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.received_mail.selectors import received_counts
 
 
@@ -135,7 +134,7 @@ def one(domain: Domain, *, checked: bool) -> DomainOne:
     )
 
 
-def brief(endpoint: Endpoint | None) -> EndpointBrief | None:
+def brief(endpoint: selectors.EndpointRow | None) -> EndpointBrief | None:
     if endpoint is None:
         return None
     return EndpointBrief(id=endpoint.pk, name=endpoint.name, type=endpoint.type, is_active=endpoint.is_active)
@@ -144,15 +143,15 @@ def brief(endpoint: Endpoint | None) -> EndpointBrief | None:
 def _row(
     domain: Domain, checks: Checks, receiving: InboundCounts, owners: dict[str, str], *, checked: bool
 ) -> dict[str, Any]:
-    catch_all = receiving.catch_all
-    endpoint = catch_all.own_endpoint if catch_all else None
-    is_on = catch_all is not None and catch_all.is_active
+    endpoint = receiving.endpoint
     stats = Stats(
-        total_email_addresses=receiving.addresses, active_email_addresses=receiving.active, has_catch_all=is_on
+        total_email_addresses=receiving.addresses,
+        active_email_addresses=receiving.active,
+        has_catch_all=receiving.catches_all,
     )
     return {
         **main_fields(domain, checks, owners.get(domain.customer_id)),
-        "is_catch_all_enabled": is_on,
+        "is_catch_all_enabled": receiving.catches_all,
         "catch_all_endpoint_id": endpoint.pk if endpoint else None,
         "stats": stats,
         "catch_all_endpoint": brief(endpoint),
@@ -380,9 +379,8 @@ def _conflict(message: str, suggestion: str) -> ConflictOut:
 
 
 def _changed(domain: Domain) -> DomainChangedOut:
-    catch_all = receiving_of([domain])[domain.pk].catch_all
-    endpoint = catch_all.own_endpoint if catch_all else None
-    is_on = catch_all is not None and catch_all.is_active
+    receiving = receiving_of([domain])[domain.pk]
+    endpoint, is_on = receiving.endpoint, receiving.catches_all
     main = main_fields(domain, {}, None)
     pending = pending_of([domain])
     warning = pending.get(domain.pk, "")

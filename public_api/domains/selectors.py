@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.db.models import CharField, Count, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
@@ -128,14 +129,27 @@ def checks_of(domains: Iterable[Domain], keys: Collection[str] = ()) -> dict[str
     return found
 
 
+class EndpointRow(NamedTuple):
+    """A tuple of columns, because a list has one in each row."""
+
+    pk: str
+    name: str
+    type: str
+    is_active: bool
+
+
 @dataclass(frozen=True)
 class InboundCounts:
-    """The number of addresses of a domain, and its catch-all."""
+    """The number of addresses of a domain, whether its catch-all is on, and the endpoint of the catch-all.
+
+    `endpoint` is None if the domain has moved to another customer and the endpoint hasn't.
+    """
 
     addresses: int = 0
     active: int = 0
     configured: int = 0
-    catch_all: CatchAll | None = None
+    catches_all: bool = False
+    endpoint: EndpointRow | None = None
 
 
 @dataclass(frozen=True)
@@ -169,11 +183,19 @@ def receiving_of(domains: Collection[Domain]) -> dict[str, InboundCounts]:
         configured=Count("pk", filter=Q(rules__in=DELIVERED)),
     )
     by_domain = {each[0]: each[1:] for each in counted.values_list("domain", "addresses", "active", "configured")}
-    catch_alls = {}
-    for row in CatchAll.objects.select_related("endpoint").filter(domain__in=ids, subdomains=False):
-        row.domain = ids[row.domain_id]
-        catch_alls[row.domain_id] = row
-    return {key: InboundCounts(*by_domain.get(key, (0, 0, 0)), catch_all=catch_alls.get(key)) for key in ids}
+    catch_alls = _catch_alls_of(ids)
+    nothing = (False, None)
+    return {key: InboundCounts(*by_domain.get(key, (0, 0, 0)), *catch_alls.get(key, nothing)) for key in ids}
+
+
+def _catch_alls_of(domains: Mapping[str, Domain]) -> dict[str, tuple[bool, EndpointRow | None]]:
+    rows = CatchAll.objects.filter(domain__in=domains, subdomains=False).order_by()
+    of_endpoint = (f"endpoint__{name}" for name in ("pk", "name", "type", "is_active"))
+    found = rows.values_list("domain", "is_active", "endpoint__customer", *of_endpoint)
+    return {
+        domain: (is_active, EndpointRow(*endpoint) if customer == domains[domain].customer_id else None)
+        for domain, is_active, customer, *endpoint in found
+    }
 
 
 def find_addresses(*, viewer: Viewer, wanted: AddressesWanted) -> QuerySet[Address]:

@@ -262,9 +262,9 @@ def delete_endpoint_v11(request: HttpRequest, endpoint_id: str) -> EndpointRemov
 
 
 def _enveloped(domain: Domain, message: str) -> Envelope[CatchAllOut]:
-    catch_all = receiving_of([domain])[domain.pk].catch_all
-    is_on = catch_all is not None and catch_all.is_active
-    endpoint = catch_all.own_endpoint if catch_all and is_on else None
+    receiving = receiving_of([domain])[domain.pk]
+    is_on, named = receiving.catches_all, receiving.endpoint
+    endpoint = domains_services.own_endpoint(domain.customer_id, named.pk) if named and is_on else None
     pending = pending_of([domain])
     data = CatchAllOut(
         domain_id=domain.pk,

@@ -81,7 +81,8 @@ def _count(rows: "QuerySet[Any]") -> dict[str, int]:
 def _keys(rows: "QuerySet[Any]", start: int, limit: int) -> list[Any]:
     """Return a page's keys.
 
-    A distant page starts where the previous page ended, whatever was added or removed meanwhile.
+    A distant page starts where the previous page ended, whatever was added or removed meanwhile. So the end of each page
+    is kept if a row follows it.
     """
     if start + limit < FAR:
         return list(rows.values_list("pk", flat=True)[start : start + limit])
@@ -93,13 +94,14 @@ def _keys(rows: "QuerySet[Any]", start: int, limit: int) -> list[Any]:
     edge: tuple[Any, ...] | None = cache.get(f"{place}{start}")
     ends: dict[str, tuple[Any, ...] | None] = {}
     if edge is not None:
-        found = list(ordered.filter(after(columns, edge)).values_list("pk", *names)[:limit])
+        found = list(ordered.filter(after(columns, edge)).values_list("pk", *names)[: limit + 1])
     else:
-        edge, found = _found_by_number(ordered, names, start, limit)
+        edge, found = _found_by_number(ordered, names, start, limit + 1)
         ends[f"{place}{start}"] = edge
-    ends[f"{place}{start + limit}"] = found[-1][1:] if len(found) == limit else None
-    cache.set_many({key: end for key, end in ends.items() if end is not None}, PLACE_KEPT_SECONDS)
-    return [each[0] for each in found]
+    ends[f"{place}{start + limit}"] = found[limit - 1][1:] if len(found) > limit else None
+    if to_keep := {key: end for key, end in ends.items() if end is not None}:
+        cache.set_many(to_keep, PLACE_KEPT_SECONDS)
+    return [each[0] for each in found[:limit]]
 
 
 def _found_by_number(
