@@ -3,7 +3,7 @@
 Two kinds of rows: counts, which grow (AWS calls), and levels, of which an hour keeps the last (domains by state).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -70,13 +70,13 @@ def set_levels(name: str, levels: Mapping[str, float], *, now: datetime) -> None
             cursor.execute(LEVEL, {"now": now, "name": name, "label": label, "number": number})
 
 
-def counted_since(name: str, since: datetime) -> tuple[Count, ...]:
+def counted_since(names: Sequence[str], since: datetime) -> tuple[Count, ...]:
     """Return counts by hour, oldest first."""
     sql = (
         "SELECT hour, name, label, outcome, number, seconds FROM counts"
-        " WHERE name = %(name)s AND hour >= %(since)s ORDER BY hour, label, outcome"
+        " WHERE name = ANY(%(names)s) AND hour >= %(since)s ORDER BY hour, name, label, outcome"
     )
-    return _read(sql, {"name": name, "since": since})
+    return _read(sql, {"names": list(names), "since": since})
 
 
 def counting_since(since: datetime) -> datetime | None:
@@ -102,7 +102,7 @@ def rollup(*, now: datetime, kept: timedelta) -> None:
         cursor.execute(FOLD, {"before": now - kept, "long_ago": LONG_AGO})
 
 
-def _read(sql: str, values: Mapping[str, str | datetime]) -> tuple[Count, ...]:
+def _read(sql: str, values: Mapping[str, str | list[str] | datetime]) -> tuple[Count, ...]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return tuple(Count(*row) for row in cursor.fetchall())

@@ -104,20 +104,19 @@ def capacity_summary(*, now: datetime) -> CapacitySummary:
     return CapacitySummary(pages, ends, own.monthly_cost, read.at if read else None)
 
 
-def collecting_since(*, now: datetime) -> datetime | None:
-    """Return, on the first day without a line to draw yet, when the first number was counted."""
-    since = counters.counting_since(now - timedelta(days=SHOWN_DAYS))
-    return since if since is not None and now - since < FIRST_LINE_AFTER else None
-
-
-def charts(*, now: datetime) -> tuple[plots.Chart, ...]:
-    """Return hourly charts of the last seven days over all processes, starting at the first count."""
+def charts(*, now: datetime) -> tuple[tuple[plots.Chart, ...], datetime | None]:
+    """Return hourly charts of the last seven days, and since when is counted while there is no line to draw yet."""
     start = now - timedelta(days=SHOWN_DAYS)
-    window = plots.Window(counters.counting_since(start) or start, now, step=timedelta(hours=2))
-    levels = counters.counted_since("domains_by_state", window.start)
-    states = {words: _levels(levels, key) for key, words in STATES.items()}
-    checks = {"DNS checks": _sums("dns_look", window)}
-    calls = {"AWS API calls": _sums("aws_call", window)}
+    since = counters.counting_since(start)
+    is_new = since is not None and now - since < FIRST_LINE_AFTER
+    return _charts(plots.Window(since or start, now, step=timedelta(hours=2))), since if is_new else None
+
+
+def _charts(window: plots.Window) -> tuple[plots.Chart, ...]:
+    counted = counters.counted_since(("domains_by_state", "dns_look", "aws_call"), window.start)
+    states = {words: _levels(counted, key) for key, words in STATES.items()}
+    checks = {"DNS checks": _sums(counted, "dns_look")}
+    calls = {"AWS API calls": _sums(counted, "aws_call")}
     most = settings.AWS_CALLS_PER_SECOND * 3600
     pace = [plots.Limit(most, "shared rate limit", "warn")] if most > 0 else []
     return (
@@ -265,7 +264,8 @@ def _receiving_items(outage: ReceivingOutage | None) -> Iterator[AttentionItem]:
     """Yield problems that harm customers now."""
     if outage:
         yield AttentionItem(1, outage.title, "receipt_rules:rules", tone="bad")
-    for harm in drift_selectors.differences_shown("open", "rules").filter(kind=HARMFUL)[:HARM_SHOWN]:
+    found = drift_selectors.differences_shown("open", "rules").filter(kind=HARMFUL)
+    for harm in found.select_related(None)[:HARM_SHOWN]:
         yield AttentionItem(1, harm.sentence.rstrip("."), "operations:differences", "area=rules", tone="bad")
 
 
@@ -357,7 +357,7 @@ def _rule_items() -> Iterator[AttentionItem]:
         _many(waiting, "customer change is pending approval", "customer changes are pending approval"),
         "receipt_rules:plan",
     )
-    drift = drift_selectors.counts()["open"]
+    drift = drift_selectors.differences_shown("open").count()
     yield AttentionItem(
         drift,
         _many(drift, "open difference between SES and the database", "open differences between SES and the database"),
@@ -383,13 +383,13 @@ def _rule_meters(read: LastRead | None) -> tuple[Meter, ...]:
     return (full.rules, full.recipients, full.identities)
 
 
-def _levels(counts: Sequence[counters.Count], label: str) -> plots.Points:
-    return [(each.hour, each.number) for each in counts if each.label == label]
+def _levels(counted: Sequence[counters.Count], label: str) -> plots.Points:
+    return [(each.hour, each.number) for each in counted if (each.name, each.label) == ("domains_by_state", label)]
 
 
-def _sums(name: str, window: plots.Window) -> plots.Points:
+def _sums(counted: Sequence[counters.Count], name: str) -> plots.Points:
     found: dict[datetime, float] = {}
-    for each in counters.counted_since(name, window.start):
+    for each in (each for each in counted if each.name == name):
         found[each.hour] = found.get(each.hour, 0) + each.number
     return sorted(found.items())
 

@@ -42,13 +42,13 @@ def overview(request: SignedIn) -> HttpResponse:
         "total": kept_count(domain_list_selectors.domains_for(request.user)),
     }
     if staff:
-        charts = selectors.charts(now=now)
+        charts, since = selectors.charts(now=now)
         context |= {
             "full": full,
             "receiving_outage": outage,
             "charts": charts,
             "has_counts": any(chart.rows for chart in charts),
-            "since": selectors.collecting_since(now=now),
+            "since": since,
         }
     else:
         context |= {"to_do": selectors.unverified_domains(request.user), "checklist": checklist(request.user)}

@@ -15,7 +15,7 @@ from domains.domain_list.selectors import domains_for
 from domains.models.domains import Domain
 from domains.ownership.selectors import MOST_NAMES, held_domains, name_and_parents
 from inbound_admin.lib.database import in_values
-from inbound_admin.lib.lists import kept_count
+from inbound_admin.lib.lists import kept_count, kept_counts
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.live import ActiveRuleSet, RulesAsRead, RulesCheck
 from receipt_rules.models.runs import UNFINISHED, PendingChange, Run, Snapshot
@@ -332,7 +332,7 @@ def _held_at(names: Collection[str]) -> dict[str, str]:
 def forecast(*, left: int, now: datetime) -> str:
     """Return when capacity runs out at the rate of the last 30 days; "" if nothing was added."""
     since = now.replace(minute=0, second=0, microsecond=0) - timedelta(days=30)  # the same for an hour
-    added = sum(kept_count(model.objects.filter(created_at__gte=since)) for model in (Address, CatchAll))
+    added = sum(kept_counts(*(model.objects.filter(created_at__gte=since) for model in (Address, CatchAll))))
     if not added:
         return ""
     many = f"{added:,} {'address or catch-all' if added == 1 else 'addresses and catch-alls'}"
@@ -346,4 +346,4 @@ def forecast(*, left: int, now: datetime) -> str:
 
 def count_active_rows() -> int:
     """Return how many addresses and catch-alls are on: what the meter approaches."""
-    return sum(kept_count(model.objects.filter(is_active=True)) for model in (Address, CatchAll))
+    return sum(kept_counts(*(model.objects.filter(is_active=True) for model in (Address, CatchAll))))

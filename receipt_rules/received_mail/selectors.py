@@ -13,7 +13,7 @@ from accounts.people.selectors import Viewer, customers_for, supports_everyone
 from audit.services import Subject
 from domains.domain_list.selectors import dns_form
 from domains.models.domains import Domain
-from inbound_admin.lib.lists import KEPT_SECONDS, MOST_COUNTED, ListFilters, Order, kept_count
+from inbound_admin.lib.lists import KEPT_SECONDS, MOST_COUNTED, ListFilters, Order, kept_counts
 from receipt_rules.models.endpoints import Endpoint
 from receipt_rules.models.received_mail import DeliveryOutcome, ReceivedMail
 
@@ -116,7 +116,7 @@ def received_counts(domain_id: str, *, customer_id: str, now: datetime) -> tuple
     """
     rows = ReceivedMail.objects.filter(domain=domain_id, customer=customer_id)
     minute = now.replace(second=0, microsecond=0)
-    day, week, month = (kept_count(rows.filter(received_at__gte=minute - window)) for window in WINDOWS)
+    day, week, month = kept_counts(*(rows.filter(received_at__gte=minute - window) for window in WINDOWS))
     return day, week, month
 
 

@@ -81,8 +81,8 @@ def _count(rows: "QuerySet[Any]") -> dict[str, int]:
 def _keys(rows: "QuerySet[Any]", start: int, limit: int) -> list[Any]:
     """Return a page's keys.
 
-    A distant page starts where the previous page ended, whatever was added or removed meanwhile. So the end of each page
-    is kept if a row follows it.
+    A distant page starts where the previous page ended, whatever was added or removed meanwhile. So the end of each
+    page is kept if a row follows it.
     """
     if start + limit < FAR:
         return list(rows.values_list("pk", flat=True)[start : start + limit])
