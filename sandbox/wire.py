@@ -1,11 +1,13 @@
 """The HTTP server: moto's application behind one lock, the control API, and connections cut on request."""
 
+import io
 import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import suppress
+from typing import Any, ClassVar
 
 from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -32,10 +34,58 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Handler(MotoRequestHandler):
+    """Keep the connection for the next call, as AWS does. werkzeug opens one and a thread for each: half of a call."""
+
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # one packet for headers and body
+    kept: ClassVar[set[socket.socket]]
+
+    def setup(self) -> None:
+        super().setup()
+        self.kept.add(self.connection)
+
+    def finish(self) -> None:
+        self.kept.discard(self.connection)
+        super().finish()
+
+    def run_wsgi(self) -> None:
+        """Read the whole request, so that the next one begins after it. Of a chunked one werkzeug finds the end."""
+        if "Transfer-Encoding" in self.headers or "Expect" in self.headers:
+            super().run_wsgi()
+            return
+        environ = self.make_environ()
+        environ["wsgi.input"] = io.BytesIO(self.rfile.read(_length(environ)))
+        try:
+            self._send(*_answered(self.server.app, environ))
+        except ConnectionError:
+            self.close_connection = True
+
+    def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for header in headers:
+            self.send_header(*header)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's signature
         """Don't log: the calls are in the control API's log."""
+
+
+def _answered(application: Any, environ: Environ) -> Answer:
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start(status: str, headers: list[tuple[str, str]], *_: object) -> Callable[[bytes], object]:
+        started.append((status, headers))
+        return lambda _written: None
+
+    chunks = application(environ, start)
+    body = b"".join(chunks)
+    if hasattr(chunks, "close"):
+        chunks.close()
+    return *started[0], body
 
 
 class Application:
@@ -71,18 +121,8 @@ class Application:
 
     def _answer_aws(self, environ: Environ) -> Answer:
         """Build the whole response under the lock, since moto's server isn't thread-safe."""
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start(status: str, headers: list[tuple[str, str]], *_: object) -> Callable[[bytes], object]:
-            started.append((status, headers))
-            return lambda _written: None
-
         with WORLD.lock:
-            chunks = self._aws(environ, start)
-            body = b"".join(chunks)
-            if hasattr(chunks, "close"):
-                chunks.close()
-        return *started[0], body
+            return _answered(self._aws, environ)
 
     def _deliver(
         self, start_response: StartResponse, status: str, headers: list[tuple[str, str]], body: bytes
@@ -128,7 +168,9 @@ class HttpServer:
     """Serves in its own thread from `start` to `stop`."""
 
     def __init__(self, application: Application, host: str, port: int) -> None:
-        self._server: BaseWSGIServer = make_server(host, port, application, threaded=True, request_handler=Handler)
+        self._kept: set[socket.socket] = set()
+        handler = type("Handler", (Handler,), {"kept": self._kept})
+        self._server: BaseWSGIServer = make_server(host, port, application, threaded=True, request_handler=handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="aws", daemon=True)
 
     @property
@@ -146,6 +188,9 @@ class HttpServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        for connection in tuple(self._kept):
+            with suppress(OSError):  # its client closed it
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _answer_sink(environ: Environ) -> Answer:

@@ -14,16 +14,12 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from inbound_admin.lib import aws
 from sandbox.process import Sandbox
-from tests import template_database
+from tests import committed_rows, template_database
 
 # The duration of one example means nothing on a busy machine. In CI the same examples are
 # used each time, so that only the change can fail; elsewhere they are random.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=os.environ.get("CI") == "true")
 hypothesis.settings.load_profile("house")
-
-# This empties the staff groups as well; `tests.factories` creates them again.
-PROCRASTINATE_TABLES = ("procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers")
-UNTRACKED_TABLES = (*PROCRASTINATE_TABLES, "cache", "counts", "aws_pace", "aws_turns", "api_calls", "api_pace")
 
 # Python's default of 700 costs page tests a twentieth of their CPU; a few megabytes of garbage are cheaper.
 GC_THRESHOLDS = (20_000, 10, 10)
@@ -69,20 +65,12 @@ def add_staff_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RequestFactory, "__init__", with_reason)
 
 
-@pytest.fixture(autouse=True)
-def clean_up_untracked_tables(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Remove what Django doesn't: jobs, cache, counters, the rate limit and calls that a committing test leaves."""
-    yield
-    if _commits(request):
-        blocker = request.getfixturevalue("django_db_blocker")
-        with blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {', '.join(UNTRACKED_TABLES)} CASCADE")
-
-
-def _commits(request: pytest.FixtureRequest) -> bool:
-    marker = request.node.get_closest_marker("django_db")
-    is_transactional = bool(marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0])))
-    return is_transactional or not {"transactional_db", "live_server"}.isdisjoint(request.fixturenames)
+@pytest.fixture(scope="session", autouse=True)
+def quick_removal() -> Iterator[None]:
+    """Remove what a committing test leaves by our own means."""
+    with pytest.MonkeyPatch.context() as patch:
+        committed_rows.Remover().install(patch)
+        yield
 
 
 @pytest.fixture

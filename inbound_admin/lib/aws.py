@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import boto3
+import botocore.session
 import structlog
 from botocore.config import Config
 from botocore.exceptions import (
@@ -25,6 +26,7 @@ from botocore.exceptions import (
     NoRegionError,
     PartialCredentialsError,
 )
+from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 from django.conf import settings
 from django.db import connection
@@ -198,6 +200,12 @@ def client(service: str) -> Any:
 
 
 @cache
+def _loader() -> Loader:
+    """Return what reads botocore's models and remembers them: without it, each session reads a megabyte again."""
+    return create_loader()
+
+
+@cache
 def _client(service: str, region: str, endpoint: str, attempts: int, *, quick: bool = False) -> Any:
     connect, read = _SECONDS.get(service, QUICK if quick else (5, 20))
     config = Config(
@@ -207,7 +215,9 @@ def _client(service: str, region: str, endpoint: str, attempts: int, *, quick: b
         max_pool_connections=20,
         user_agent_extra="inbound-admin",
     )
-    session: Any = boto3.session.Session()  # its types need a literal service name
+    botocore_session = botocore.session.get_session()
+    botocore_session.register_component("data_loader", _loader())
+    session: Any = boto3.session.Session(botocore_session=botocore_session)  # its types need a literal service name
     made = session.client(service, region_name=region, endpoint_url=endpoint or None, config=config)
     if service in PACED:
         made.meta.events.register_first("request-created", _wait_before_retry)  # before it is signed with its time

@@ -16,6 +16,7 @@ def _install_once() -> None:
     _add_route()
     _declare_codes()
     _hear_process_exits()
+    _list_once()
 
 
 def _register_operations() -> None:
@@ -75,3 +76,13 @@ def _hear_process_exits() -> None:
             raise ProcessCut(fault)
 
     BUILTIN_HANDLERS.append(("before-parse", die))
+
+
+def _list_once() -> None:
+    """Remember moto's services and the operations of each, which it lists at every call: a fifth of its time."""
+    from moto import backends
+    from moto.core import responses
+
+    services = tuple(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: services
+    responses.method_names_from_class = cache(responses.method_names_from_class)

@@ -24,6 +24,11 @@ from sandbox.local import one_starter, programs, tied
 DATABASE = "inbound_admin"
 _SOCKET_PATH_BYTES = 107  # what fits in sockaddr_un
 _READY_SECONDS = 60  # mending after a crash takes longer than a start
+_QUICK = (
+    *("--fsync=off", "--synchronous_commit=off", "--full_page_writes=off"),
+    *("--wal_level=minimal", "--max_wal_senders=0"),
+    *("--track_activities=off", "--update_process_title=off", "--max_parallel_workers_per_gather=0"),
+)
 
 
 class EmbeddedPostgres:
@@ -136,7 +141,7 @@ class EmbeddedPostgres:
 
     def _spawned(self) -> "subprocess.Popen[bytes]":
         account = self._programs.account
-        durable = [] if self._fsync else ["--fsync=off", "--synchronous_commit=off", "--full_page_writes=off"]
+        durable = [] if self._fsync else _QUICK
         reached = [f"--listen_addresses={self._listen}", "--port=5432", f"--unix_socket_directories={self._socket_dir}"]
         with self._log.open("wb") as log:
             return subprocess.Popen(
