@@ -22,6 +22,7 @@ from receipt_rules.addresses.selectors import (
     catch_all_subject,
     locate_address,
     refuse_unproven,
+    require_routing,
 )
 from receipt_rules.alerts import services as alerts_services
 from receipt_rules.endpoints.services import refuse_foreign
@@ -95,8 +96,10 @@ def add_address(
 ) -> Address:
     """Add the address. `may_wait`: at a domain that isn't proven yet, it becomes live with the proof.
 
-    Raises Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad name.
+    Raises NotAllowed, and Refused: NOT_AN_ADDRESS, DOMAIN_MISSING, DOMAIN_NOT_VERIFIED, ADDRESS_EXISTS, or for a bad
+    name.
     """
+    require_routing(actor, customer.pk)
     asked = AddressAsked(text, endpoint, is_active=is_active)
     with transaction.atomic():
         made = _add(asked, customer, actor, may_wait=may_wait)
@@ -109,8 +112,9 @@ def add_addresses(
 ) -> tuple[Address | Refused, ...]:
     """Add many as one change, which is decided on its total. All of it is stored in one transaction.
 
-    A refused address stops no other: its refusal is in its place.
+    A refused address stops no other: its refusal is in its place. Raises NotAllowed.
     """
+    require_routing(actor, customer.pk)
     with transaction.atomic():
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)  # two pastes lock domains in turn
         found = tuple(_added_or_refused(each, customer, actor, bulk_id) for each in asked)
@@ -170,10 +174,12 @@ def change_address(
 ) -> Address:
     """Change the address; does nothing without a difference. Turning on one that SES refused retries it.
 
-    Raises Refused for an endpoint of another customer, and ChangedMeanwhile. `seen`: of the form that shows it.
+    Raises NotAllowed, Refused for an endpoint of another customer, and ChangedMeanwhile. `seen`: of the form that shows
+    it.
     """
     with transaction.atomic():
         locked = _locked(address)
+        require_routing(actor, locked.domain.customer_id)
         refuse_foreign(endpoint, locked.domain.customer)
         before, shown = _log(locked), shown_values(locked)
         locked.is_active, locked.endpoint = is_active, endpoint
@@ -197,7 +203,8 @@ def change_address(
 
 
 def remove_address(*, address: Address, actor: User | None) -> None:
-    """Remove the address; no effect if it is already removed."""
+    """Remove the address; no effect if it is already removed. Raises NotAllowed."""
+    require_routing(actor, address.domain.customer_id)
     with transaction.atomic():
         if Address.objects.filter(pk=address.pk).exists():
             _remove(_locked(address), actor)
@@ -206,12 +213,15 @@ def remove_address(*, address: Address, actor: User | None) -> None:
 def remove_all(*, domain: Domain, actor: User | None, bulk_id: str = "") -> int:
     """Remove all addresses and catch-alls of the domain as one change, each with its entry in the change log.
 
-    Returns the number of addresses.
+    Returns the number of addresses. Raises NotAllowed if there are any of a proven domain: those of a claim receive
+    nothing.
     """
     with transaction.atomic():
         Domain.objects.select_for_update().filter(pk=domain.pk).first()
         addresses = list(Address.objects.select_related("domain", "endpoint").filter(domain=domain))
         catch_alls = list(CatchAll.objects.select_related("domain", "endpoint").filter(domain=domain))
+        if domain.is_proven and (addresses or catch_alls):
+            require_routing(actor, domain.customer_id)
         for address in addresses:
             _delete_address(address, actor, bulk_id=bulk_id)
         for catch_all in catch_alls:
@@ -339,10 +349,11 @@ def set_catch_all(
 ) -> CatchAll:
     """Create or change the catch-all. `seen`: of the form that shows it.
 
-    Raises Refused (DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING) and ChangedMeanwhile.
+    Raises NotAllowed, Refused (DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING) and ChangedMeanwhile.
     """
     with transaction.atomic():
         locked = lock_domain(domain, to_receive=is_active)
+        require_routing(actor, locked.customer_id)
         refuse_foreign(endpoint, locked.customer)
         if subdomains and is_active:
             refuse_shared_below(locked)

@@ -30,7 +30,7 @@ from inbound_admin.lib.seen import refuse_if_changed
 from notifications.webhooks import gateway as webhooks_gateway
 from notifications.webhooks import services as webhooks_services
 from notifications.webhooks.core import parse_target
-from receipt_rules.addresses.selectors import domains_using, endpoint_subject, used_by
+from receipt_rules.addresses.selectors import domains_using, endpoint_subject, require_routing, used_by
 from receipt_rules.endpoints.core import SIGNING_SECRET, TOKEN, SecretMissing, merge_config
 from receipt_rules.forwarding.selectors import endpoint_kinds
 from receipt_rules.forwarding.services import request_confirmations
@@ -189,7 +189,8 @@ def add_endpoint(
     actor: User | None,
     description: str = "",
 ) -> Endpoint:
-    """Add the endpoint. Raises Refused for a name in use or invalid settings."""
+    """Add the endpoint. Raises NotAllowed, and Refused for a name in use or invalid settings."""
+    require_routing(actor, customer.pk)
     kinds = endpoint_kinds()
     if type in EndpointType.values and type not in kinds.types:
         raise Refused(kinds.limits, code="ENDPOINT_CONFIG")
@@ -215,8 +216,9 @@ def change_endpoint(
 ) -> EndpointChange:
     """Change the endpoint. None, and settings that `config` omits or masks, stay. `seen`: of the form that shows it.
 
-    Raises Refused as `add_endpoint`, and ChangedMeanwhile.
+    Raises NotAllowed and Refused as `add_endpoint`, and ChangedMeanwhile.
     """
+    require_routing(actor, endpoint.customer_id)
     with transaction.atomic():
         # no_key: don't block addresses that point to it, whose transactions may hold locks that we need next
         found = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("customer")
@@ -243,7 +245,7 @@ def change_endpoint(
 
 
 def make_signing_secret(*, endpoint: Endpoint, actor: User | None) -> str:
-    """Replace the signing secret and return the new one, which can't be read again. Raises Refused."""
+    """Replace the signing secret and return the new one, which can't be read again. Raises NotAllowed, Refused."""
     if endpoint.type != EndpointType.WEBHOOK:
         raise Refused("Only webhook endpoints have a signing secret.", code="ENDPOINT_TYPE")
     secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
@@ -252,7 +254,8 @@ def make_signing_secret(*, endpoint: Endpoint, actor: User | None) -> str:
 
 
 def remove_endpoint(*, endpoint: Endpoint, actor: User | None) -> None:
-    """Remove the endpoint. Raises Refused while something uses it (ENDPOINT_IN_USE)."""
+    """Remove the endpoint. Raises NotAllowed, and Refused while something uses it (ENDPOINT_IN_USE)."""
+    require_routing(actor, endpoint.customer_id)
     with transaction.atomic():
         locked = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
         if locked is None:

@@ -17,7 +17,7 @@ from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.runs import PendingChange
 from receipt_rules.planner.services import read_desired_state
 from tests.domains.factories import make_domain
-from tests.factories import make_customer, make_user
+from tests.factories import make_customer, make_member
 from tests.receipt_rules.factories import make_address, make_endpoint, make_verified
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +58,7 @@ def entries() -> dict[str, str]:
 
 def test_an_address_is_stored_in_ses_form_and_logged_once(alice: Customer) -> None:
     make_verified("xn--mller-kva.de", customer=alice)
-    actor = make_user()
+    actor = make_member(alice)
     made = addresses_services.add_address(text=" <Post.Fach+Neu@MÜLLER.de> ", customer=alice, actor=actor)
     assert made.address == "post.fach+neu@xn--mller-kva.de"
     change = Change.objects.get()
