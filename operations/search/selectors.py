@@ -96,7 +96,7 @@ def _addresses(query: SearchQuery, viewer: Viewer) -> Iterator[Hit]:
         return
     text = query.text.lower()
     wanted = Q(pk=text) | (Q(address__startswith=text) if query.may_be_address else Q(address__startswith=f"{text}@"))
-    for row in addresses_for(viewer).filter(wanted).order_by("address")[:MOST]:
+    for row in addresses_for(viewer).filter(wanted).order_by("address", "pk")[:MOST]:
         yield Hit(HitKind.ADDRESS, row.pk, row.address, row.domain.customer.name, exact=text in (row.address, row.pk))
 
 

@@ -4,7 +4,7 @@ Every selector that a customer can reach takes the viewer and returns only their
 `domains.ownership.selectors`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -162,9 +162,9 @@ class AddressListFilters(ListFilters):
 
     columns: ClassVar[Mapping[str, str]] = {"domain": "domain", "endpoint": "endpoint"}
     sorts: ClassVar[Mapping[str, Order]] = {
-        "address": ("address",),
-        "-address": ("-address",),
-        "domain": ("domain__name", "address"),
+        "address": ("address", "pk"),
+        "-address": ("-address", "-pk"),
+        "domain": ("domain__name", "address", "pk"),
     }
 
     dear = ("waiting", "unclear")  # by what the MX of each address's name was found to be
@@ -183,6 +183,25 @@ def addresses_for(viewer: Viewer) -> QuerySet[Address]:
     """Return addresses of the viewer's domains; all addresses for support staff."""
     rows = Address.objects.select_related("domain__customer", "endpoint")
     return rows if supports_everyone(viewer) else rows.filter(domain__customer__in=customers_for(viewer))
+
+
+class AddressExists(Refused):
+    """The customer has the address already."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address} already exists.", code="ADDRESS_EXISTS")
+
+
+def refuse_existing(address: str, existing: Collection[str]) -> None:
+    """Raise AddressExists for one of the customer's existing addresses."""
+    if address in existing:
+        raise AddressExists(address)
+
+
+def addresses_named(addresses: Collection[str], customer: Customer) -> QuerySet[Address]:
+    """Return the customer's rows of these addresses. Others may have added the same, at domains that aren't proven."""
+    rows = Address.objects.select_related("domain__customer", "endpoint")
+    return rows.filter(address__in=addresses, domain__customer=customer)
 
 
 def endpoints_for(viewer: Viewer) -> QuerySet[Endpoint]:

@@ -18,9 +18,12 @@ from domains.ownership.selectors import held_domains, holder_of, shares_below
 from inbound_admin.lib.errors import Refused
 from inbound_admin.lib.seen import refuse_if_changed
 from receipt_rules.addresses.selectors import (
+    AddressExists,
     address_subject,
+    addresses_named,
     catch_all_subject,
     locate_address,
+    refuse_existing,
     refuse_unproven,
     require_routing,
 )
@@ -139,7 +142,7 @@ def _add(
         with transaction.atomic():
             domain = lock_domain(place.domain, may_wait=may_wait)
             refuse_more_names(place.address.rpartition("@")[2], domain)
-            _delete_orphaned(place.address)
+            refuse_existing(place.address, {str(row) for row in addresses_named([place.address], customer)})
             made = Address.objects.create(
                 address=place.address, domain=domain, endpoint=asked.endpoint, is_active=asked.is_active
             )
@@ -147,10 +150,7 @@ def _add(
                 "address.added", about=address_subject(made), actor=actor, after=_log(made), bulk_id=bulk_id
             )
     except IntegrityError as error:
-        if not place.domain.is_proven and not _is_own(place.address, customer):
-            sentence = f"{place.address} can be added once SES has verified the records of {place.domain}."
-            raise Refused(sentence, code="DOMAIN_NOT_VERIFIED") from error
-        raise Refused(f"{place.address} already exists.", code="ADDRESS_EXISTS") from error
+        raise AddressExists(place.address) from error
     return made
 
 
@@ -163,10 +163,6 @@ def _queue_added(made: Sequence[Address], actor: User | None) -> None:
     if proven:
         recipients, ids = [each.recipient for each in proven], {each.domain_id for each in proven}
         queue_customer_change(proven[0].domain.customer, actor, recipients=recipients, domains=ids)
-
-
-def _is_own(text: str, customer: Customer) -> bool:
-    return Address.objects.filter(address=text, domain__customer=customer).exists()
 
 
 def change_address(
@@ -264,16 +260,21 @@ def _delete_catch_all(catch_all: CatchAll, actor: User | None, bulk_id: str) -> 
     catch_all.delete()
 
 
-def is_orphaned(address: Address) -> bool:
-    """Return whether its name now belongs to another customer's domain: the row then only blocks the owner."""
-    holder = holder_of(address.address.rpartition("@")[2])
-    return holder is not None and holder.customer_id != address.domain.customer_id
+def merge_addresses(domain: Domain) -> None:
+    """Of an address that the new holder of a domain has at another domain too, keep the one at this domain.
 
-
-def _delete_orphaned(text: str) -> None:
-    existing = Address.objects.select_related("domain__customer").filter(address=text).first()
-    if existing is not None and is_orphaned(existing):
-        _remove(existing, None, because="The name is no longer part of this domain.")
+    It takes over the endpoint that this customer chose for the other. Runs in the transaction that changes the holder.
+    """
+    moved = {row.address: row for row in Address.objects.select_related("domain", "endpoint").filter(domain=domain)}
+    for other in addresses_named(moved.keys(), domain.customer).exclude(domain=domain):
+        row, endpoint = moved[other.address], other.own_endpoint
+        _delete_address(other, None, because=f"{domain} has the same address.")
+        update_name_facts(other.domain)
+        if row.own_endpoint is None and endpoint is not None:
+            before, row.endpoint = _log(row), endpoint
+            row.save(update_fields=("endpoint",))
+            about = address_subject(row)
+            audit_services.record("address.changed", about=about, actor=None, before=before, after=_log(row))
 
 
 def _locked(address: Address) -> Address:
@@ -333,7 +334,9 @@ def record_refused(*, recipient: str, because: str) -> bool:
 
 def _row_of(recipient: str) -> Address | CatchAll | None:
     if is_address(recipient):
-        return Address.objects.select_related("domain").filter(address=recipient).first()
+        holder = holder_of(domain_of(recipient))
+        found_at = addresses_named([recipient], holder.customer) if holder else Address.objects.none()
+        return found_at.first()
     found = CatchAll.objects.select_related("domain").filter(subdomains=recipient.startswith("."))
     return found.filter(domain__in=held_domains(), domain__name=domain_of(recipient), is_active=True).first()
 
