@@ -22,7 +22,7 @@ from domains.identity import services as identity_services
 from domains.jobs import check_soon
 from domains.models.domains import Domain, Stage
 from domains.models.record_checks import RecordCheck
-from domains.ownership.services import holder_changed, notify_owners
+from domains.ownership.services import holder_changed, lock_zone, notify_owners
 from domains.records.core import EXPECTABLE, parse_expected_host
 from inbound_admin.lib import isolation
 from inbound_admin.lib.errors import Refused
@@ -244,6 +244,7 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
     because = require_reason(because, "Enter the reason for the transfer.")
     arn = identity_services.identity_arn_for(domain, tenant_of(to))
     with transaction.atomic():
+        lock_zone(domain.parsed)  # the new customer adds no domain of this name meanwhile
         locked = _locked(domain)
         before = locked.customer
         _refuse_transfer(locked, to)

@@ -4,11 +4,12 @@ A customer may receive mail at a name through a proven domain of their own at or
 another customer. The row is the desired state; the worker applies it to the SES receipt rules within seconds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models.people import Customer, User
 from audit import services as audit_services
@@ -59,6 +60,21 @@ def lock_domain(domain: Domain, *, to_receive: bool = True, may_wait: bool = Fal
     return locked
 
 
+@contextmanager
+def choosing(endpoint: Endpoint | None) -> Iterator[None]:
+    """Run in a transaction that refers to the endpoint. Raises Refused if somebody removes it at this moment.
+
+    Until the end of the transaction, nobody else can remove it.
+    """
+    try:
+        with transaction.atomic():
+            yield
+            if endpoint is not None:
+                connection.check_constraints()  # an error at the commit could not become a refusal
+    except IntegrityError as error:
+        raise Refused(f"{endpoint} was just removed. Choose another endpoint.", code="ENDPOINT_MISSING") from error
+
+
 def names_below(domain: Domain) -> set[str]:
     """Return the subdomains with addresses, those of new addresses included."""
     new = Address.objects.filter(domain=domain, address__endswith=f".{domain.name}").values_list("address", flat=True)
@@ -104,7 +120,7 @@ def add_address(
     """
     require_routing(actor, customer.pk)
     asked = AddressAsked(text, endpoint, is_active=is_active)
-    with transaction.atomic():
+    with choosing(endpoint):
         made = _add(asked, customer, actor, may_wait=may_wait)
         _queue_added([made], actor)
     return made
@@ -118,7 +134,7 @@ def add_addresses(
     A refused address stops no other: its refusal is in its place. Raises NotAllowed.
     """
     require_routing(actor, customer.pk)
-    with transaction.atomic():
+    with choosing(next((each.endpoint for each in asked if each.endpoint), None)):
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)  # two pastes lock domains in turn
         found = tuple(_added_or_refused(each, customer, actor, bulk_id) for each in asked)
         _queue_added([each for each in found if isinstance(each, Address)], actor)
@@ -173,7 +189,7 @@ def change_address(
     Raises NotAllowed, Refused for an endpoint of another customer, and ChangedMeanwhile. `seen`: of the form that shows
     it.
     """
-    with transaction.atomic():
+    with choosing(endpoint):
         locked = _locked(address)
         require_routing(actor, locked.domain.customer_id)
         refuse_foreign(endpoint, locked.domain.customer)
@@ -183,14 +199,9 @@ def change_address(
         if (after := _log(locked)) != before:
             refuse_if_changed(seen, shown)
             locked.save(update_fields=("is_active", "endpoint", "refused_because"))
-            _clear_refusal_alert(locked, address_subject(locked))
-            audit_services.record(
-                "address.changed",
-                about=address_subject(locked),
-                actor=actor,
-                before=before,
-                after=after,
-            )
+            about = address_subject(locked)
+            _clear_refusal_alert(locked, about)
+            audit_services.record("address.changed", about=about, actor=actor, before=before, after=after)
             update_name_facts(locked.domain)
             queue_customer_change(
                 locked.domain.customer, actor, recipients=[locked.recipient], domains=[locked.domain_id]
@@ -236,27 +247,16 @@ def _remove(address: Address, actor: User | None, *, because: str = "") -> None:
 
 def _delete_address(address: Address, actor: User | None, *, because: str = "", bulk_id: str = "") -> None:
     """Delete the row. The update of its domain's names and the queued change follow in the same transaction."""
-    audit_services.record(
-        "address.removed",
-        about=address_subject(address),
-        actor=actor,
-        because=because,
-        before=_log(address),
-        bulk_id=bulk_id,
-    )
-    alerts_services.update_refusal_alert(address_subject(address), "")
+    about, before = address_subject(address), _log(address)
+    audit_services.record("address.removed", about=about, actor=actor, because=because, before=before, bulk_id=bulk_id)
+    alerts_services.update_refusal_alert(about, "")
     address.delete()
 
 
 def _delete_catch_all(catch_all: CatchAll, actor: User | None, bulk_id: str) -> None:
-    audit_services.record(
-        "catch_all.removed",
-        about=catch_all_subject(catch_all),
-        actor=actor,
-        before=_log_catch_all(catch_all),
-        bulk_id=bulk_id,
-    )
-    alerts_services.update_refusal_alert(catch_all_subject(catch_all), "")
+    about, before = catch_all_subject(catch_all), _log_catch_all(catch_all)
+    audit_services.record("catch_all.removed", about=about, actor=actor, before=before, bulk_id=bulk_id)
+    alerts_services.update_refusal_alert(about, "")
     catch_all.delete()
 
 
@@ -335,8 +335,7 @@ def record_refused(*, recipient: str, because: str) -> bool:
 def _row_of(recipient: str) -> Address | CatchAll | None:
     if is_address(recipient):
         holder = holder_of(domain_of(recipient))
-        found_at = addresses_named([recipient], holder.customer) if holder else Address.objects.none()
-        return found_at.first()
+        return addresses_named([recipient], holder.customer).first() if holder else None
     found = CatchAll.objects.select_related("domain").filter(subdomains=recipient.startswith("."))
     return found.filter(domain__in=held_domains(), domain__name=domain_of(recipient), is_active=True).first()
 
@@ -354,7 +353,7 @@ def set_catch_all(
 
     Raises NotAllowed, Refused (DOMAIN_NOT_VERIFIED, SUB_DOMAIN_OF_ANOTHER, ENDPOINT_MISSING) and ChangedMeanwhile.
     """
-    with transaction.atomic():
+    with choosing(endpoint):
         locked = lock_domain(domain, to_receive=is_active)
         require_routing(actor, locked.customer_id)
         refuse_foreign(endpoint, locked.customer)

@@ -21,7 +21,7 @@ from inbound_admin.lib.errors import Refused
 from receipt_rules.addresses.core import read_recipient
 from receipt_rules.addresses.selectors import address_subject, addresses_named, catch_all_subject, endpoint_subject
 from receipt_rules.addresses.services import lock_domain
-from receipt_rules.endpoints.services import endpoint_log, endpoint_name, validate_config
+from receipt_rules.endpoints.services import endpoint_log, endpoint_name, save_endpoint, validate_config
 from receipt_rules.forwarding.services import confirm_imported
 from receipt_rules.models.addresses import Address, CatchAll
 from receipt_rules.models.endpoints import Endpoint
@@ -59,7 +59,7 @@ def import_endpoint(
     made.config, made.is_active = wanted, is_active
     if (after := endpoint_log(made)) == before:
         return made, StoredImport.SAME
-    made.save()
+    save_endpoint(made)
     confirm_imported(endpoint=made)
     _record("endpoint", before, after, endpoint_subject(made), of)
     return made, StoredImport.CHANGES if found else StoredImport.NEW
