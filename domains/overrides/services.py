@@ -121,6 +121,7 @@ TRANSFER_FIELDS = (
     "routes_unchecked",
     "routes_problem",
     "routes_look_at",
+    "former_dkim_key",
     "moved_at",
     "moved_from",
     "proven_at",
@@ -255,10 +256,13 @@ def transfer(*, domain: Domain, to: Customer | None, because: str, actor: User, 
             locked.held_because = "Put on hold before it was transferred. Contact support."
         _clear_own_wishes(locked)
         _record_former_holder(locked, before)
+        locked.former_dkim_key = locked.own_dkim_key
         clear_override(locked)
         locked.save(update_fields=TRANSFER_FIELDS)
         announcements_services.delete_notices(locked)
         alerts_services.resolve_for_former(about=domain_subject(locked))
+        if locked.former_dkim_key:
+            announcements_services.update_former_key_alert(locked)
         locked.share_links.all().delete()  # they were given to people of the former customer, and name them
         _record_transfer(locked, before, because=because, actor=actor, bulk_id=bulk_id)
         holder_changed.send(sender=Domain, domain=locked)

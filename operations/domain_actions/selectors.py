@@ -18,8 +18,7 @@ from inbound_admin.lib.errors import Refused
 from operations.batches.core import DOMAIN_KINDS, BatchKind, BatchResult
 from operations.domain_actions.core import DomainLine
 from operations.models import BatchItem, DomainRemoval
-from receipt_rules.addresses.selectors import MAY_NOT_ROUTE, may_route
-from receipt_rules.models.addresses import Address
+from receipt_rules.addresses.selectors import MAY_NOT_ROUTE, address_numbers, may_route
 
 TWICE = "Duplicate: another line has this domain."
 SEVERAL_LINES = "Several lines have this domain. Keep one line, with its customer."
@@ -80,10 +79,10 @@ def _known(named: tuple[DomainLine, ...], viewer: User) -> _Known:
     owners = {domain.customer_id for domain in found}
     for owner, name in Domain.objects.filter(customer__in=owners).order_by("name").values_list("customer_id", "name"):
         names.setdefault(owner, []).append(name)
-    counted = Address.objects.filter(domain__in=found).order_by().values_list("domain_id").annotate(n=Count("pk"))
+    counted = address_numbers(found)
     removals = DomainRemoval.objects.filter(domain__in=found).values_list("domain_id", flat=True)
     routable = frozenset(owner for owner in owners if may_route(viewer, owner))
-    return _Known({domain.name: domain for domain in found}, frozenset(removals), dict(counted), names, routable)
+    return _Known({domain.name: domain for domain in found}, frozenset(removals), counted, names, routable)
 
 
 def _plain(text: str) -> str:
