@@ -72,8 +72,8 @@ def update_former_key_alert(domain: Domain) -> None:
         kind="domain.former_key",
         about=domain_subject(domain),
         firing=domain.former_dkim_key,
-        why=f"{domain} signs with a DKIM key that was in SES before the domain was yours. Whoever made it can sign mail "
-        f"as {domain}. Replace the key under Settings, publish the new records, then remove the TXT record {record}.",
+        why=f"{domain} signs with a DKIM key that was in SES before the domain was yours. Its maker can sign mail as "
+        f"{domain}. Replace the key under Settings, publish the new records, then remove the TXT record {record}.",
         severity="high",
     )
 
