@@ -50,7 +50,7 @@ def test_two_people_with_one_address_are_one_and_a_refusal() -> None:
 
 def test_the_first_settings_of_a_person_are_saved_from_two_tabs() -> None:
     person = make_member()
-    fields = {"unwanted": (), "digest_at": time(8), "quiet_from": None, "quiet_until": None}
+    fields: dict[str, Any] = {"unwanted": (), "digest_at": time(8), "quiet_from": None, "quiet_until": None}
     first, second = (partial(set_preference, person=person, by_mail=each, **fields) for each in ("digest", "off"))
     assert not isinstance(result_of_second(first, second), Exception)
     assert NotificationPreference.objects.get(person=person).by_mail == "off"

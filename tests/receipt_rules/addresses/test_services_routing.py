@@ -180,7 +180,7 @@ def test_operators_see_the_buttons(address: Address, role: Role) -> None:
 @pytest.mark.parametrize("role", WATCHERS)
 def test_a_form_that_support_sends_anyway_is_403_with_who_may(address: Address, role: Role) -> None:
     client, before = as_(role), rows()
-    posts = (
+    posts: tuple[tuple[str, object, dict[str, str]], ...] = (
         ("receipt_rules:address", address.pk, {"do": "off"}),
         ("receipt_rules:address", address.pk, {"do": "remove"}),
         ("receipt_rules:endpoint", address.endpoint_id, {"do": "save", "name": "X", "url": "https://b.example/"}),
