@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         ),
         AddIndexConcurrently(
             model_name="address",
-            index=models.Index(fields=["address"], name="address_like", opclasses=["varchar_pattern_ops"]),
+            index=models.Index(fields=["address"], name="address_like", opclasses=("varchar_pattern_ops",)),
         ),
         migrations.SeparateDatabaseAndState(
             database_operations=[
